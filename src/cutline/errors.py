@@ -1,0 +1,108 @@
+"""Everything cutline raises on purpose, as one tree::
+
+    CutlineError
+    ├── ConfigError            the user's mistake; the message names the cure
+    │   ├── MissingExtra       a feature needs an extra that is not installed
+    │   ├── OutputExists       the output is not ours to touch
+    │   ├── OutputLocked       another run is writing there
+    │   └── JobChanged         model, prompt or parameters differ from the earlier run's
+    ├── SampleError            one picture cannot be captioned; becomes a Failure of its kind
+    │   ├── PictureError       it cannot be fetched or opened
+    │   └── ReplyError         the model's answer cannot be a caption
+    ├── RequestError           one request to an endpoint failed
+    │   ├── Retryable          408, 429, 5xx, resets, timeouts, cut or malformed bodies
+    │   └── Rejected           400, 403, 413, 422 …: the same request would fail again
+    ├── SourceError            the listing itself is damaged or gone
+    ├── SinkError              the output cannot be written (disk full, read-only, …)
+    └── RunStopped             the run ends early, cleanly, and can be continued
+        ├── EndpointUnusable   wrong key, no credit, unknown model, unreachable
+        └── BudgetSpent        tokens or money are used up
+"""
+
+from __future__ import annotations
+
+
+class CutlineError(Exception):
+    """The root of the tree; its text is one line, fit to be shown to a user."""
+
+
+class ConfigError(CutlineError):
+    pass
+
+
+class MissingExtra(ConfigError):
+    """Raised where a heavy library is imported; names the line that installs it."""
+
+    def __init__(self, feature: str, extra: str) -> None:
+        super().__init__(f"{feature} needs an extra: pip install 'cutline[{extra}]'")
+
+
+class OutputExists(ConfigError):
+    pass
+
+
+class OutputLocked(ConfigError):
+    pass
+
+
+class JobChanged(ConfigError):
+    pass
+
+
+class SampleError(CutlineError):
+    """``kind`` is the failure's kind: a short, stable word that reports count by."""
+
+    def __init__(self, kind: str, message: str) -> None:
+        super().__init__(message)
+        self.kind = kind
+
+
+class PictureError(SampleError):
+    """Kinds: ``missing``, ``fetch``, ``blocked-address``, ``too-large``, ``unsupported``, ``decode``."""
+
+
+class ReplyError(SampleError):
+    """Kinds: ``empty``, ``truncated``, ``refused``, ``tool-call``, ``regex-miss``, ``schema-miss``."""
+
+
+class RequestError(CutlineError):
+    """``kind`` as in SampleError; ``status`` is the HTTP status, if one came."""
+
+    def __init__(self, kind: str, message: str, *, status: int | None = None) -> None:
+        super().__init__(message)
+        self.kind = kind
+        self.status = status
+
+
+class Retryable(RequestError):
+    """``retry_after``: seconds the endpoint asked to wait, if it did."""
+
+    def __init__(
+        self, kind: str, message: str, *, status: int | None = None, retry_after: float | None = None
+    ) -> None:
+        super().__init__(kind, message, status=status)
+        self.retry_after = retry_after
+
+
+class Rejected(RequestError):
+    pass
+
+
+class SourceError(CutlineError):
+    pass
+
+
+class SinkError(CutlineError):
+    pass
+
+
+class RunStopped(CutlineError):
+    pass
+
+
+class EndpointUnusable(RunStopped):
+    pass
+
+
+class BudgetSpent(RunStopped):
+    pass

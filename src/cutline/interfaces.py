@@ -1,0 +1,98 @@
+"""The few shapes that parts of cutline, and plug-ins, have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+from cutline.imaging import Picture
+from cutline.prompts import Prompt
+from cutline.records import JSON, Outcome, Reply, Sample
+
+
+@runtime_checkable
+class Captioner(Protocol):
+    """Turns one picture and one prompt into one reply.
+
+    Batching is a captioner's private matter: gather the calls that are waiting.
+    """
+
+    name: str
+
+    async def caption(self, picture: Picture, prompt: Prompt) -> Reply:
+        """Ask about one picture.
+
+        Raises:
+            PictureError, ReplyError: this picture cannot be captioned.
+            RequestError: the request failed; ``Retryable`` says that asking again may help.
+            RunStopped: no picture can be captioned until the user changes something.
+        """
+
+    async def aclose(self) -> None:
+        """Free what the captioner holds; called once."""
+
+
+@runtime_checkable
+class Preparing(Protocol):
+    """A captioner with work to do before it takes a slot of the endpoint, such as encoding."""
+
+    async def prepare(self, picture: Picture) -> None: ...
+
+
+@runtime_checkable
+class Slotted(Protocol):
+    """A captioner that knows how many calls it can use at once; the engine's window follows it."""
+
+    @property
+    def slots(self) -> int: ...
+
+
+class Source(Protocol):
+    """Where samples come from, always in the same order."""
+
+    def samples(self) -> Iterator[Sample]:
+        """List the samples. Blocks; the engine runs it in a thread.
+
+        A row that cannot be a sample becomes one with a ``problem``: nothing is dropped.
+
+        Raises:
+            ConfigError: the input does not exist or is not what it was said to be.
+            SourceError: the listing broke half way.
+        """
+
+    def count(self) -> int | None:
+        """How many samples there are, or None when only reading everything would tell."""
+
+
+class Sink(Protocol):
+    """Keeps outcomes in source order. All methods block and run in one thread.
+
+    The life of a sink: ``open`` once, ``write`` and ``commit`` many times, then
+    ``finish`` (everything is written) or ``close`` (the run stopped early).
+    """
+
+    needs_picture: bool
+    """Whether ``write`` is given the picture's encoded bytes."""
+
+    def open(self, mark: JSON | None) -> None:
+        """Go on after ``mark``, the value of the last ``commit``; what was written later is undone.
+
+        ``None`` starts anew. Raises ConfigError when the output is not as the mark says.
+        """
+
+    def write(self, sample: Sample, outcome: Outcome, picture: bytes | None) -> None:
+        """Take one outcome. Captions become rows; others need nothing but may be noted."""
+
+    def commit(self) -> JSON:
+        """Make all that was written survive the death of the process; returns the mark."""
+
+    def finish(self) -> None:
+        """Publish the whole output atomically. The state folder may keep the working parts."""
+
+    def close(self) -> None:
+        """Release files without publishing."""
+
+    @property
+    def outputs(self) -> list[Path | str]:
+        """What the user should look at: files, folders or remote paths."""

@@ -1,0 +1,178 @@
+"""The values that travel through cutline: samples in, outcomes out.
+
+Everything here is frozen, picklable and free of I/O, so a record can cross a
+thread, a process or a cluster without changing its meaning.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any, Protocol, TypeAlias
+
+JSON: TypeAlias = dict[str, Any]
+
+
+class Location(Protocol):
+    """Where the encoded bytes of one picture are."""
+
+    @property
+    def path(self) -> str:
+        """What a person would call the place: a file path, a URL, ``shard.tar/member``."""
+
+    def read(self) -> bytes:
+        """Read the encoded bytes; blocks.
+
+        Raises:
+            PictureError: ``missing`` or ``fetch``, when they cannot be had.
+        """
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """One row of a dataset, before it has a caption.
+
+    ``key`` is unique within the source and stable between runs. ``text`` is the
+    caption the sample already has, if any. ``image_id`` and ``metadata`` go to the
+    output as they are; metadata also fills the variables of a prompt. ``members``
+    are the other files of a webdataset sample, by extension, carried into shards.
+    ``problem`` is set instead of ``location`` when the source can already tell that
+    there is no picture to load: the engine turns it into that outcome.
+    """
+
+    key: str
+    location: Location | None
+    text: str | None = None
+    metadata: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    members: Mapping[str, bytes] = dataclasses.field(default_factory=dict)
+    problem: Problem | None = None
+
+    @property
+    def path(self) -> str:
+        return self.location.path if self.location else self.key
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """Why a source has no picture for a sample; ``skip`` makes it a Skip, not a Failure."""
+
+    kind: str
+    message: str
+    skip: bool = False
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """Tokens as the endpoint counted them; zero where it did not say."""
+
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+
+    def __add__(self, other: Usage) -> Usage:
+        return Usage(
+            prompt_tokens=self.prompt_tokens + other.prompt_tokens,
+            completion_tokens=self.completion_tokens + other.completion_tokens,
+        )
+
+    @property
+    def total(self) -> int:
+        return self.prompt_tokens + self.completion_tokens
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """What a captioner said about one picture.
+
+    ``raw`` is the whole response as JSON; ``seconds`` is the time of the request that
+    succeeded, without waiting; ``attempts`` counts requests, the failed ones included.
+    """
+
+    text: str
+    model: str
+    usage: Usage = Usage()
+    finish_reason: str | None = None
+    seconds: float = 0.0
+    attempts: int = 1
+    raw: JSON | None = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One reply within a chain. ``text`` is what was extracted from ``reply.text``."""
+
+    name: str
+    prompt_id: str
+    text: str
+    reply: Reply
+    fields: JSON | None = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Caption:
+    """A sample that got its caption.
+
+    ``text`` is final: extracted, with trigger word, prefix and suffix, joined with the
+    text the sample had when the policy asks for that. ``fields`` are the values of a
+    structured caption.
+    """
+
+    key: str
+    text: str
+    steps: tuple[Step, ...] = ()
+    fields: JSON | None = None
+
+    @property
+    def usage(self) -> Usage:
+        return sum((step.reply.usage for step in self.steps), Usage())
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Skip:
+    """A sample that was left alone on purpose, and why."""
+
+    key: str
+    reason: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """A sample that got no caption. ``steps`` are those that did succeed."""
+
+    key: str
+    kind: str
+    message: str
+    attempts: int = 0
+    steps: tuple[Step, ...] = ()
+    usage: Usage = Usage()
+
+
+Outcome: TypeAlias = Caption | Skip | Failure
+
+_TYPES = {"caption": Caption, "skip": Skip, "failure": Failure}
+
+
+def outcome_to_json(outcome: Outcome) -> JSON:
+    """The outcome as plain JSON values, with ``type`` naming its class."""
+    return {"type": type(outcome).__name__.lower(), **dataclasses.asdict(outcome)}
+
+
+def outcome_from_json(data: Mapping[str, Any]) -> Outcome:
+    """The inverse of ``outcome_to_json``.
+
+    Raises:
+        ValueError, KeyError, TypeError: ``data`` is not an outcome.
+    """
+    values = dict(data)
+    kind = _TYPES[values.pop("type")]
+    if "steps" in values:
+        values["steps"] = tuple(_step_from_json(step) for step in values["steps"])
+    if isinstance(values.get("usage"), dict):
+        values["usage"] = Usage(**values["usage"])
+    outcome: Outcome = kind(**values)
+    return outcome
+
+
+def _step_from_json(data: Mapping[str, Any]) -> Step:
+    reply = dict(data["reply"])
+    reply["usage"] = Usage(**reply["usage"])
+    return Step(**{**data, "reply": Reply(**reply)})
