@@ -21,6 +21,8 @@
 
 from __future__ import annotations
 
+from cutline.records import Usage
+
 
 class CutlineError(Exception):
     """The root of the tree; its text is one line, fit to be shown to a user."""
@@ -50,11 +52,15 @@ class JobChanged(ConfigError):
 
 
 class SampleError(CutlineError):
-    """``kind`` is the failure's kind: a short, stable word that reports count by."""
+    """``kind`` is the failure's kind: a short, stable word that reports count by.
+
+    ``usage`` is what the unusable answer cost, set by the captioner that got it.
+    """
 
     def __init__(self, kind: str, message: str) -> None:
         super().__init__(message)
         self.kind = kind
+        self.usage = Usage()
 
 
 class PictureError(SampleError):
@@ -66,12 +72,16 @@ class ReplyError(SampleError):
 
 
 class RequestError(CutlineError):
-    """``kind`` as in SampleError; ``status`` is the HTTP status, if one came."""
+    """``kind`` as in SampleError; ``status`` is the HTTP status, if one came.
+
+    ``attempts`` is set by whoever gives up asking.
+    """
 
     def __init__(self, kind: str, message: str, *, status: int | None = None) -> None:
         super().__init__(message)
         self.kind = kind
         self.status = status
+        self.attempts = 1
 
 
 class Retryable(RequestError):

@@ -1,0 +1,79 @@
+"""A captioner for trying things out: no model, exact and repeatable answers, faults on request."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+
+from cutline.errors import ConfigError, Rejected, Retryable
+from cutline.imaging import Picture
+from cutline.prompts import Prompt
+from cutline.records import Reply, Usage
+
+
+class Fake:
+    """Captions by the checksum of the picture's bytes: the same bytes always get the same words.
+
+    Settings, given as ``fake:latency=0.2,error=0.1``: ``latency`` seconds a call; shares between 0
+    and 1 of pictures, chosen by their checksum, that get an ``error`` (a Python exception), are
+    ``rejected``, ``hang``, get an ``empty`` answer or ``nonsense`` (not a Reply at all); ``flaky``
+    pictures fail the first time they are asked about; ``slots`` is how many calls run at once.
+    """
+
+    def __init__(self, settings: str = "") -> None:
+        self.name = "fake"
+        self._settings = {"latency": 0.0, "slots": 64.0}
+        self._shares = dict.fromkeys(("error", "rejected", "hang", "empty", "nonsense", "flaky"), 0.0)
+        for item in filter(None, settings.split(",")):
+            name, _, value = item.partition("=")
+            target = self._settings if name in self._settings else self._shares
+            if name not in target:
+                known = ", ".join((*self._settings, *self._shares))
+                raise ConfigError(f"fake has no setting {name!r}; it has {known}")
+            try:
+                target[name] = float(value)
+            except ValueError:
+                raise ConfigError(f"fake's {name} must be a number, not {value!r}") from None
+        self._asked: set[bytes] = set()
+
+    @property
+    def slots(self) -> int:
+        return int(self._settings["slots"])
+
+    async def caption(self, picture: Picture, prompt: Prompt) -> Reply:
+        if self._settings["latency"]:
+            await asyncio.sleep(self._settings["latency"])
+        digest = hashlib.blake2b(picture.data, digest_size=8).digest()
+        fault = self._fault(digest)
+        if fault == "error":
+            raise RuntimeError("the fake captioner broke, as it was told to")
+        if fault == "rejected":
+            raise Rejected("rejected", "the fake captioner rejected the picture, as it was told to", status=400)
+        if fault == "hang":
+            await asyncio.sleep(3600)
+        if fault == "flaky" and digest not in self._asked:
+            self._asked.add(digest)
+            raise Retryable("endpoint", "the fake captioner was busy, as it was told to", status=500)
+        if fault == "nonsense":
+            return None  # type: ignore[return-value]  # the point of it
+        text = "" if fault == "empty" else f"A picture with checksum {digest.hex()}, asked by {prompt.name}."
+        size = len(picture.data)
+        return Reply(
+            text=text,
+            model="fake",
+            usage=Usage(prompt_tokens=size // 1000, completion_tokens=len(text.split())),
+            finish_reason="stop",
+            raw={"text": text, "bytes": size, "process": os.getpid()},
+        )
+
+    def _fault(self, digest: bytes) -> str | None:
+        place = int.from_bytes(digest, "big") / 2**64
+        for name, share in self._shares.items():
+            if place < share:
+                return name
+            place -= share
+        return None
+
+    async def aclose(self) -> None:
+        """Nothing is held."""

@@ -1,0 +1,105 @@
+"""Hosted and self-hosted services that speak OpenAI's chat completions, and how each differs."""
+
+from __future__ import annotations
+
+import dataclasses
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Preset:
+    """One service.
+
+    ``key_env``: the environment variables that may hold its key, in order. ``schema``: how it is
+    asked for JSON of a given schema. ``tokens``: its name for the most tokens of a reply.
+    ``ready``: path, relative to the endpoint's root, that tells whether a local server is up.
+    """
+
+    name: str
+    endpoint: str
+    key_env: tuple[str, ...] = ()
+    key_needed: bool = False
+    default_model: str = ""
+    schema: str = "response_format"
+    tokens: str = "max_tokens"
+    about: str = ""
+
+
+PRESETS = {
+    preset.name: preset
+    for preset in (
+        Preset(
+            name="nim",
+            endpoint="http://localhost:8000/v1",
+            default_model="nvidia/llama-3.1-nemotron-nano-vl-8b-v1",
+            schema="guided_json",
+            about="NVIDIA NIM container on this machine",
+        ),
+        Preset(
+            name="nvidia",
+            endpoint="https://integrate.api.nvidia.com/v1",
+            key_env=("NVIDIA_API_KEY",),
+            key_needed=True,
+            default_model="nvidia/llama-3.1-nemotron-nano-vl-8b-v1",
+            schema="guided_json",
+            about="NVIDIA's hosted models",
+        ),
+        Preset(
+            name="openai",
+            endpoint="https://api.openai.com/v1",
+            key_env=("OPENAI_API_KEY",),
+            key_needed=True,
+            default_model="gpt-4o-mini",
+            tokens="max_completion_tokens",
+            about="OpenAI",
+        ),
+        Preset(
+            name="gemini",
+            endpoint="https://generativelanguage.googleapis.com/v1beta/openai",
+            key_env=("GEMINI_API_KEY", "GOOGLE_API_KEY"),
+            key_needed=True,
+            default_model="gemini-2.5-flash",
+            about="Google Gemini",
+        ),
+        Preset(
+            name="ollama",
+            endpoint="http://localhost:11434/v1",
+            default_model="llava:7b",
+            about="Ollama on this machine",
+        ),
+        Preset(
+            name="vllm",
+            endpoint="http://localhost:8000/v1",
+            key_env=("VLLM_API_KEY",),
+            schema="structured_outputs",
+            about="a vLLM server",
+        ),
+        Preset(
+            name="huggingface",
+            endpoint="https://router.huggingface.co/v1",
+            key_env=("HF_TOKEN",),
+            key_needed=True,
+            default_model="google/gemma-3-12b-it",
+            about="Hugging Face inference providers",
+        ),
+        Preset(
+            name="openrouter",
+            endpoint="https://openrouter.ai/api/v1",
+            key_env=("OPENROUTER_API_KEY",),
+            key_needed=True,
+            about="OpenRouter",
+        ),
+        Preset(
+            name="together",
+            endpoint="https://api.together.xyz/v1",
+            key_env=("TOGETHER_API_KEY",),
+            key_needed=True,
+            about="Together AI",
+        ),
+        Preset(
+            name="endpoint",
+            endpoint="",
+            key_env=("CUTLINE_API_KEY", "OPENAI_API_KEY"),
+            about="any other compatible server: --endpoint URL",
+        ),
+    )
+}

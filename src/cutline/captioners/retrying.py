@@ -1,0 +1,94 @@
+"""Asking again, and knowing when not to."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import random
+import time
+
+from cutline.errors import EndpointUnusable, Rejected, RequestError, Retryable
+from cutline.imaging import Picture
+from cutline.interfaces import Captioner, Preparing, Slotted
+from cutline.prompts import Prompt
+from cutline.records import Reply
+
+MAX_DELAY = 60.0
+_UNUSABLE = frozenset({401, 403, 404})
+
+
+class Retrying:
+    """A captioner that repeats what may succeed the next time, with exponential, jittered delays.
+
+    Being told to slow down (429, or 503 with Retry-After) is no failure of the picture: such
+    answers do not use up ``retries``, but end after ``patience`` seconds. While no request has
+    ever succeeded, a refused key, an unknown model or an unreachable endpoint stops the run
+    instead of failing every picture. ``delay`` is the first delay in seconds; delays double
+    (full jitter: https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/).
+    """
+
+    def __init__(
+        self, inner: Captioner, *, retries: int = 6, delay: float = 1.0, patience: float = 900.0
+    ) -> None:
+        self.name = inner.name
+        self._inner = inner
+        self._retries = retries
+        self._delay = delay
+        self._patience = patience
+        self._succeeded = False
+        self._unusable_in_a_row = 0
+        self.waiting = 0
+
+    @property
+    def slots(self) -> int:
+        # Calls that wait for their next attempt hold no slot, so others may take their place.
+        inner = self._inner.slots if isinstance(self._inner, Slotted) else 1
+        return inner + min(self.waiting, 4 * inner)
+
+    async def prepare(self, picture: Picture) -> None:
+        if isinstance(self._inner, Preparing):
+            await self._inner.prepare(picture)
+
+    async def caption(self, picture: Picture, prompt: Prompt) -> Reply:
+        failures = attempts = 0
+        start = time.monotonic()
+        while True:
+            attempts += 1
+            try:
+                reply = await self._inner.caption(picture, prompt)
+            except Retryable as error:
+                asked_to_wait = error.status == 429 or (error.status == 503 and error.retry_after is not None)
+                failures += not asked_to_wait
+                if failures > self._retries or time.monotonic() - start > self._patience:
+                    raise self._final(error, attempts) from None
+                await self._wait(error.retry_after, max(failures, 1))
+            except Rejected as error:
+                raise self._final(error, attempts) from None
+            else:
+                self._succeeded = True
+                self._unusable_in_a_row = 0
+                return dataclasses.replace(reply, attempts=attempts) if attempts > 1 else reply
+
+    async def _wait(self, retry_after: float | None, failures: int) -> None:
+        if retry_after is not None:
+            seconds = min(retry_after, self._patience) * random.uniform(1.0, 1.1)  # noqa: S311 - spreads load
+        else:
+            seconds = random.uniform(0.0, min(MAX_DELAY, self._delay * 2 ** (failures - 1)))  # noqa: S311
+        self.waiting += 1
+        try:
+            await asyncio.sleep(seconds)
+        finally:
+            self.waiting -= 1
+
+    def _final(self, error: RequestError, attempts: int) -> Exception:
+        error.attempts = attempts
+        if error.kind == "unreachable" and not self._succeeded:
+            return EndpointUnusable(f"{error}: is the server running? nothing is lost, run the same command again")
+        if error.status in _UNUSABLE:
+            self._unusable_in_a_row += 1
+            if not self._succeeded or self._unusable_in_a_row >= 10:
+                return EndpointUnusable(str(error))
+        return error
+
+    async def aclose(self) -> None:
+        await self._inner.aclose()

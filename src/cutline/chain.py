@@ -1,0 +1,110 @@
+"""One picture through one or several named steps."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from cutline.errors import CutlineError, RequestError, RunStopped, SampleError
+from cutline.imaging import Picture
+from cutline.interfaces import Captioner, Preparing, Slotted
+from cutline.prompts import Prompt
+from cutline.records import Reply, Step, Usage
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class ChainStep:
+    """A question to one captioner; its answer is kept under ``name``."""
+
+    name: str
+    captioner: Captioner
+    prompt: Prompt
+
+
+class StepFailed(CutlineError):
+    """A step gave no text; ``steps`` are those that did, ``usage`` is what the failure cost."""
+
+    def __init__(self, kind: str, message: str, *, attempts: int, steps: tuple[Step, ...], usage: Usage) -> None:
+        super().__init__(message)
+        self.kind = kind
+        self.attempts = attempts
+        self.steps = steps
+        self.usage = usage
+
+
+class Chain:
+    """Named steps, asked side by side; the first one's text is the caption."""
+
+    def __init__(self, steps: list[ChainStep]) -> None:
+        self.steps = steps
+        self._captioners = list({id(step.captioner): step.captioner for step in steps}.values())
+
+    @property
+    def name(self) -> str:
+        return " + ".join(captioner.name for captioner in self._captioners)
+
+    @property
+    def slots(self) -> int:
+        """How many pictures can be under way at once now."""
+        return min(c.slots if isinstance(c, Slotted) else 1 for c in self._captioners)
+
+    async def follow(self, picture: Picture, variables: Mapping[str, Any]) -> tuple[Step, ...]:
+        """Ask every step about the picture.
+
+        Raises:
+            StepFailed: a step gave no text; the other steps were still asked.
+            RunStopped: the run cannot go on.
+        """
+        for captioner in self._captioners:
+            if isinstance(captioner, Preparing):
+                await captioner.prepare(picture)
+        if len(self.steps) == 1:
+            results = [await _ask(self.steps[0], picture, variables)]
+        else:
+            results = list(await asyncio.gather(*(_ask(step, picture, variables) for step in self.steps)))
+        done = tuple(result for result in results if isinstance(result, Step))
+        for step, result in zip(self.steps, results, strict=True):
+            if not isinstance(result, Step):
+                raise _failed(step.name if len(self.steps) > 1 else "", result, done)
+        return done
+
+    async def aclose(self) -> None:
+        for captioner in self._captioners:
+            await captioner.aclose()
+
+
+async def _ask(step: ChainStep, picture: Picture, variables: Mapping[str, Any]) -> Step | Exception:
+    """The step's answer, or why there is none; only what ends the whole run is raised."""
+    try:
+        prompt = step.prompt.render(variables)
+        reply = await step.captioner.caption(picture, prompt)
+        # Plug-ins may break their promise; that must cost one picture, not the run.
+        if not isinstance(reply, Reply) or not isinstance(reply.text, str):
+            return SampleError("captioner", f"{step.captioner.name} returned {type(reply).__name__}, not a Reply")  # type: ignore[unreachable]
+        try:
+            text, fields = prompt.extract(reply.text)
+        except SampleError as error:
+            error.usage = reply.usage
+            return error
+        return Step(name=step.name, prompt_id=prompt.id, text=text, reply=reply, fields=fields)
+    except RunStopped:
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever a captioner raises is this picture's failure
+        return error
+
+
+def _failed(name: str, error: Exception, steps: tuple[Step, ...]) -> StepFailed:
+    where = f"step {name}: " if name else ""
+    usage = Usage()
+    attempts = 1
+    if isinstance(error, SampleError):
+        kind, usage = error.kind, error.usage
+        attempts = 0 if type(error).__name__ == "PictureError" else 1
+    elif isinstance(error, RequestError):
+        kind, attempts = error.kind, error.attempts
+    else:
+        kind = "out-of-memory" if isinstance(error, MemoryError) else "captioner"
+        error = CutlineError(f"{type(error).__name__}: {' '.join(str(error).split())[:300]}")
+    return StepFailed(kind, f"{where}{error}", attempts=attempts, steps=steps, usage=usage)

@@ -1,0 +1,55 @@
+"""Names to classes, imported only when asked for; built-ins and plug-ins alike.
+
+A plug-in package declares an entry point in the group ``cutline.captioners``, ``cutline.sources``
+or ``cutline.sinks``; its name can then be used wherever a built-in's can.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+from typing import Any
+
+from cutline.errors import ConfigError
+
+BUILT_IN: dict[str, dict[str, str]] = {
+    "captioners": {
+        "pixels": "cutline.captioners.pixels:Pixels",
+        "fake": "cutline.captioners.fake:Fake",
+    },
+    "sources": {
+        "local": "cutline.sources.folder:FolderSource",
+        "urls": "cutline.sources.urls:UrlSource",
+        "webdataset": "cutline.sources.webdataset:WebdatasetSource",
+        "table": "cutline.sources.table:TableSource",
+    },
+    "sinks": {
+        "json": "cutline.sinks.json:JsonSink",
+        "jsonl": "cutline.sinks.jsonl:JsonlSink",
+        "csv": "cutline.sinks.csv:CsvSink",
+        "parquet": "cutline.sinks.parquet:ParquetSink",
+        "webdataset": "cutline.sinks.webdataset:WebdatasetSink",
+        "sidecar": "cutline.sinks.sidecar:SidecarSink",
+    },
+}
+
+
+def names(room: str) -> list[str]:
+    """Every name that ``load`` knows in a room, built-ins first."""
+    outside = [point.name for point in importlib.metadata.entry_points(group=f"cutline.{room}")]
+    return [*BUILT_IN[room], *sorted(set(outside) - set(BUILT_IN[room]))]
+
+
+def load(room: str, name: str) -> Any:
+    """The class of that name.
+
+    Raises:
+        ConfigError: there is none; the message lists what there is.
+    """
+    target = BUILT_IN[room].get(name)
+    if target is not None:
+        module, _, attribute = target.partition(":")
+        return getattr(importlib.import_module(module), attribute)
+    for point in importlib.metadata.entry_points(group=f"cutline.{room}", name=name):
+        return point.load()
+    raise ConfigError(f"there is no {name!r} among the {room}; known are {', '.join(names(room))}")
