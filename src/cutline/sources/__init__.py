@@ -1,0 +1,98 @@
+"""Where samples come from. ``open_source`` tells the kind of input by looking at the path."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cutline import registry
+from cutline.errors import ConfigError
+from cutline.sources.names import (
+    TABLE_EXTENSIONS,
+    extension,
+    is_remote,
+    is_tar,
+    picture_extensions,
+)
+from cutline.sources.options import SourceOptions
+
+if TYPE_CHECKING:
+    from cutline.interfaces import Source
+
+__all__ = ["SourceOptions", "detect", "open_source"]
+
+_PATTERN = re.compile(r"[*?\[]|\{[^{}]*(\.\.|,)[^{}]*\}")
+
+
+def open_source(path: str | os.PathLike[str], options: SourceOptions | None = None) -> Source:
+    """The source for an input path, of ``options.source_type`` or of the type its name and content tell.
+
+    Raises:
+        ConfigError: the input does not exist, or nothing tells what it is.
+    """
+    options = options or SourceOptions()
+    path = os.fspath(path)
+    source_type = options.source_type or detect(path, options)
+    source: Source = registry.load("sources", source_type).from_options(path, options)
+    return source
+
+
+def detect(path: str, options: SourceOptions) -> str:
+    """The registered name of the source that reads ``path``.
+
+    Raises:
+        ConfigError: as ``open_source``.
+    """
+    if path.startswith("pipe:"):
+        raise ConfigError("'pipe:' inputs would run a command; give the path of the tar instead")
+    if is_tar(path) or (is_tar(path.rstrip("*")) and _PATTERN.search(path)):
+        return "webdataset"
+    ending = extension(path)
+    if ending in TABLE_EXTENSIONS:
+        return _table_type(path, options)
+    if not is_remote(path) and Path(path).is_dir():
+        return _folder_type(path, recursive=options.recursive)
+    if ending == "txt":
+        return "urls"
+    if path.startswith(("http://", "https://")):
+        raise ConfigError("one URL is no input; write URLs into a .txt file, one a line, and give that")
+    if is_remote(path):
+        return "local"
+    if not Path(path).exists():
+        raise ConfigError(f"{path} does not exist")
+    if ending in picture_extensions():
+        return "local"
+    raise ConfigError(
+        f"{path}: neither a folder, a picture, a .txt list of URLs, a table "
+        f"({', '.join(sorted(TABLE_EXTENSIONS))}) nor a tar; --source-type says how to read it"
+    )
+
+
+def _folder_type(path: str, *, recursive: bool) -> str:
+    """A picture anywhere makes it a folder of pictures; else tars a webdataset; else tables a table."""
+    pictures, seen = picture_extensions(), ""
+    for _, folders, files in os.walk(path):
+        folders[:] = sorted(name for name in folders if recursive and not name.startswith("."))
+        for name in files:
+            if name.startswith("."):
+                continue
+            if extension(name) in pictures:
+                return "local"
+            if is_tar(name):
+                seen = "webdataset"
+            elif extension(name) in {"parquet", "arrow"} and not seen:
+                seen = "table"
+    return seen or "local"
+
+
+def _table_type(path: str, options: SourceOptions) -> str:
+    from cutline.sources.rows import find_columns, open_rows
+
+    if options.image_column:
+        return "table"
+    if options.url_column:
+        return "urls"
+    columns = find_columns(open_rows(path, options.reader_batch_size), options)
+    return "urls" if columns.image is None and columns.url is not None else "table"

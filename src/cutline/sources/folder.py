@@ -1,0 +1,225 @@
+"""Pictures in a folder: a sorted walk that starts to deliver before it has seen everything."""
+
+# Paths stay strings: file names need not be Unicode, and they come by the million.
+# ruff: noqa: PTH110, PTH112, PTH116, PTH118
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cutline.errors import ConfigError, PictureError
+from cutline.files import name_to_text
+from cutline.records import Problem, Sample
+from cutline.sources.locations import LocalFile, read_regular
+from cutline.sources.names import decode_text, extension, is_remote, picture_extensions
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from cutline.sources.options import SourceOptions
+    from cutline.sources.remote import RemoteFolderSource
+
+MAX_TEXT_BYTES = 1024 * 1024
+
+
+class FolderSource:
+    """One picture file, or every picture below a folder, by path.
+
+    Keys are paths relative to the folder, with ``/``; the key of a single file is its name. Hidden files
+    and folders are left out. A linked folder is followed once, and never into one of its own parents.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], *, recursive: bool = True) -> None:
+        """Raises ConfigError when there is no such file or folder."""
+        self._path = os.fspath(path)
+        self._recursive = recursive
+        if not os.path.exists(self._path):
+            raise ConfigError(f"{name_to_text(self._path)} does not exist")
+        self._single = not os.path.isdir(self._path)
+
+    @classmethod
+    def from_options(cls, path: str, options: SourceOptions) -> FolderSource | RemoteFolderSource:
+        if is_remote(path):
+            from cutline.sources.remote import RemoteFolderSource
+
+            return RemoteFolderSource(path, recursive=options.recursive)
+        return cls(path, recursive=options.recursive)
+
+    def samples(self) -> Iterator[Sample]:
+        """Raises ConfigError when the folder cannot be read or holds no picture."""
+        if self._single:
+            folder, name = os.path.split(self._path)
+            yield _sample(folder, "", _Found(name, _sidecar(_text_files(folder), name)), self._top)
+            return
+        found = False
+        for folder, prefix, entry in _walk(self._path, recursive=self._recursive):
+            found = True
+            yield _sample(folder, prefix, entry, self._top)
+        if not found:
+            raise ConfigError(no_pictures(name_to_text(self._path)))
+
+    def count(self) -> int:
+        if self._single:
+            return 1
+        return sum(1 for _ in _walk(self._path, recursive=self._recursive))
+
+    @property
+    def _top(self) -> str:
+        """The name that stands for the folder of the pictures at the top."""
+        folder = Path(self._path).parent if self._single else Path(self._path)
+        return name_to_text(folder.resolve().name)
+
+
+def no_pictures(path: str) -> str:
+    wanted = " ".join(f".{name}" for name in sorted(picture_extensions()))
+    return f"{path} holds no pictures; files ending in {wanted} are looked for, in any letter case"
+
+
+@dataclasses.dataclass(slots=True)
+class _Found:
+    """A picture's name within its folder, the name of its caption file, or why it cannot be read."""
+
+    name: str
+    sidecar: str | None = None
+    problem: Problem | None = None
+
+
+def _sample(folder: str, prefix: str, found: _Found, top: str) -> Sample:
+    text, problem = None, found.problem
+    if found.sidecar is not None and problem is None:
+        try:
+            data = read_regular(os.path.join(folder, found.sidecar), MAX_TEXT_BYTES)
+            text = decode_text(data).strip() or None
+        except PictureError as error:
+            problem = Problem(kind="sidecar", message=f"the caption beside the picture: {error}")
+    return Sample(
+        key=name_to_text(prefix + found.name),
+        location=None if problem else LocalFile(os.path.join(folder, found.name)),
+        text=text,
+        metadata={"folder": name_to_text(prefix[:-1]) or top, "file_name": name_to_text(found.name)},
+        problem=problem,
+    )
+
+
+def _walk(root: str, *, recursive: bool) -> Iterator[tuple[str, str, _Found]]:
+    """Depth first, in the order of the whole relative path; only the open folders are in memory.
+
+    Yields the folder, its path relative to the root with a final ``/``, and what was found in it.
+    """
+    followed: set[tuple[int, int]] = set()
+    pictures = picture_extensions()
+    stack = [_Folder(root, "", ())]
+    while stack:
+        top = stack[-1]
+        for name, entry in top.listing(pictures):
+            if isinstance(entry, _Found):
+                yield top.path, top.prefix, entry
+            elif recursive and not _closes_loop(entry, top.parents, followed):
+                stack.append(_Folder(entry.path, f"{top.prefix}{name}", top.parents))
+                break
+        else:
+            stack.pop()
+
+
+def _closes_loop(
+    entry: os.DirEntry[str], parents: tuple[tuple[int, int], ...], followed: set[tuple[int, int]]
+) -> bool:
+    if not entry.is_symlink():
+        return False
+    try:
+        status = os.stat(entry.path)
+    except OSError:
+        return False  # the listing of the folder will say what is wrong with it
+    identity = (status.st_dev, status.st_ino)
+    if identity in parents or identity in followed:
+        return True
+    followed.add(identity)
+    return False
+
+
+class _Folder:
+    """One folder on the way from the root to where the walk is."""
+
+    def __init__(self, path: str, prefix: str, parents: tuple[tuple[int, int], ...]) -> None:
+        self.path = path
+        self.prefix = prefix
+        try:
+            status = os.stat(path)
+        except OSError:
+            self.parents = parents
+        else:
+            self.parents = (*parents, (status.st_dev, status.st_ino))
+        self._entries: Iterator[tuple[str, _Found | os.DirEntry[str]]] | None = None
+
+    def listing(self, pictures: frozenset[str]) -> Iterator[tuple[str, _Found | os.DirEntry[str]]]:
+        """The rest of the entries: goes on where the last loop over it stopped."""
+        if self._entries is None:
+            self._entries = self._list(pictures)
+        return self._entries
+
+    def _list(self, pictures: frozenset[str]) -> Iterator[tuple[str, _Found | os.DirEntry[str]]]:
+        files: dict[str, Problem | None] = {}
+        folders: dict[str, os.DirEntry[str]] = {}
+        texts: set[str] = set()
+        try:
+            with os.scandir(self.path) as entries:
+                for entry in entries:
+                    _sort_entry(entry, pictures, files, folders, texts)
+        except OSError as error:
+            if not self.prefix:
+                raise ConfigError(f"{name_to_text(self.path)} cannot be read: {error.strerror}") from error
+            message = f"the folder cannot be read: {error.strerror}"
+            yield "", _Found("", problem=Problem(kind="unreadable-folder", message=message))
+        for name in sorted([*files, *folders]):
+            if name in folders:
+                yield name, folders[name]
+            else:
+                problem = files[name]
+                yield name, _Found(name, None if problem or not texts else _sidecar(texts, name), problem)
+
+
+def _sort_entry(
+    entry: os.DirEntry[str],
+    pictures: frozenset[str],
+    files: dict[str, Problem | None],
+    folders: dict[str, os.DirEntry[str]],
+    texts: set[str],
+) -> None:
+    """Puts one entry where it belongs; the kind comes with the listing, without a look at the file."""
+    name = entry.name
+    if name.startswith("."):
+        return
+    ending = extension(name)
+    try:
+        if entry.is_dir():
+            folders[name + "/"] = entry
+        elif ending == "txt":
+            texts.add(name)
+        elif ending in pictures:
+            files[name] = None if entry.is_file() else _no_file(entry)
+    except OSError as error:
+        if ending in pictures:
+            files[name] = Problem(kind="missing", message=f"the link leads nowhere: {error.strerror}")
+
+
+def _no_file(entry: os.DirEntry[str]) -> Problem:
+    if entry.is_symlink() and not os.path.exists(entry.path):
+        return Problem(kind="missing", message="the link leads nowhere")
+    return Problem(kind="not-a-file", message="a pipe, socket or device, not a picture", skip=True)
+
+
+def _text_files(folder: str) -> set[str]:
+    with os.scandir(folder or ".") as entries:
+        return {entry.name for entry in entries if extension(entry.name) == "txt"}
+
+
+def _sidecar(texts: set[str], name: str) -> str | None:
+    """The caption file of a picture: ``photo.jpg.txt``, which can only mean it, before ``photo.txt``."""
+    for stem in (name, name.rpartition(".")[0]):
+        for candidate in (f"{stem}.txt", f"{stem}.TXT"):
+            if candidate in texts:
+                return candidate
+    return None

@@ -1,0 +1,81 @@
+"""What a name tells: whether it is a picture, a table or remote, and whether a key is taken already."""
+
+from __future__ import annotations
+
+import codecs
+import functools
+
+TABLE_EXTENSIONS = frozenset({"csv", "tsv", "parquet", "jsonl", "ndjson", "feather", "arrow"})
+TAR_ENDINGS = (".tar", ".tgz", ".tar.gz")
+
+
+@functools.cache
+def picture_extensions() -> frozenset[str]:
+    """Lower-case, without the dot: what imaging can open on this machine."""
+    from cutline import imaging
+
+    known = getattr(imaging, "EXTENSIONS", ["jpg", "jpeg", "png", "webp", "gif", "tif", "tiff", "bmp"])
+    return frozenset(extension.lower().lstrip(".") for extension in known)
+
+
+def extension(name: str) -> str:
+    """The part after the last dot, in lower case; empty for ``.hidden`` and names without a dot."""
+    stem, _, last = name.rpartition(".")
+    return last.lower() if stem and "/" not in last else ""
+
+
+def is_tar(name: str) -> bool:
+    return name.lower().endswith(TAR_ENDINGS)
+
+
+def is_remote(path: str) -> bool:
+    """Whether fsspec has to open it, as ``s3://…``."""
+    return "://" in path
+
+
+def decode_text(data: bytes) -> str:
+    """A caption file's text, whatever wrote it: UTF-8 or UTF-16 by its mark, else UTF-8, else Latin-1."""
+    for mark, encoding in _MARKS:
+        if data.startswith(mark):
+            return data[len(mark) :].decode(encoding, errors="replace")
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        return data.decode("latin-1")
+
+
+_MARKS = (
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
+
+
+class UniqueKeys:
+    """Hands out keys that were not given before; holds 8-byte hashes, not the keys.
+
+    Two different keys share a hash once in 10¹⁹ pairs; one of them would then be numbered, not lost.
+    """
+
+    def __init__(self) -> None:
+        self._seen: set[int] = set()
+        self._repeats: dict[int, int] = {}
+
+    def is_new(self, key: str) -> bool:
+        """Whether the key was not given before; it is taken from now on."""
+        mark = hash(key)
+        if mark in self._seen:
+            return False
+        self._seen.add(mark)
+        return True
+
+    def unique(self, key: str) -> str:
+        """The key itself the first time, then ``key#2``, ``key#3`` …"""
+        if self.is_new(key):
+            return key
+        mark = hash(key)
+        number = self._repeats.get(mark, 1) + 1
+        while not self.is_new(f"{key}#{number}"):
+            number += 1
+        self._repeats[mark] = number
+        return f"{key}#{number}"

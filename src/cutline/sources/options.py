@@ -1,0 +1,25 @@
+"""What a user may say about an input beyond its path."""
+
+from __future__ import annotations
+
+import dataclasses
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class SourceOptions:
+    """Each source takes the options that mean something to it; the others do not concern it.
+
+    ``source_type``: a source's registered name, instead of telling by the path.
+    ``image_column``, ``url_column``, ``text_column``: columns of a table, instead of finding them by
+    name and type. ``image_root``: the only folder from which a table's paths are opened; the table's own
+    when None. ``reader_batch_size``: rows of a table that are decoded at once. ``recursive``: whether the
+    sub-folders of a folder are read too.
+    """
+
+    source_type: str | None = None
+    image_column: str | None = None
+    url_column: str | None = None
+    text_column: str | None = None
+    image_root: str | None = None
+    reader_batch_size: int = 32
+    recursive: bool = True
