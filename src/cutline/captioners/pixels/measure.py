@@ -1,0 +1,159 @@
+"""All that is measured of one picture, before any of it is put into words."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from cutline.captioners.pixels.colours import Floats, name_of, to_oklab
+from cutline.captioners.pixels.palette import Swatch, palette_of
+from cutline.captioners.pixels.structure import Structure, bright_points, structure_of
+from cutline.records import JSON
+
+_PALETTE_SIDE = 80
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Light:
+    """Lightness 0..1 by OKLab: dark end (5 %), median, bright end (95 %), and their spread.
+
+    ``backlit``: dark shapes in the middle or below, before a bright rest. ``points``: small lights
+    in the dark. ``vignette``: lightness of the centre minus that of the rim.
+    """
+
+    dark: float
+    median: float
+    bright: float
+    spread: float
+    backlit: bool
+    points: int
+    vignette: float
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Colour:
+    """``chroma``: mean OKLab chroma. ``tinted``: share of pixels with a visible hue. ``warmth``: -1 (all of
+    these cool) to 1 (all warm). ``hue``: mean hue in degrees; ``one_hue`` how alike hues are, 0..1.
+    """
+
+    chroma: float
+    tinted: float
+    warmth: float
+    hue: float
+    one_hue: float
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Measurements:
+    """``width`` and ``height``: upright, in pixels. ``flavour``: a number made of the pixels, for choosing
+    among wordings. ``plain_rim``: how even the colour along the border is, 0..1; ``subject`` how far
+    the centre's colour is from it; ``rim_name`` names that border colour.
+    """
+
+    width: int
+    height: int
+    flavour: int
+    light: Light
+    colour: Colour
+    palette: tuple[Swatch, ...]
+    structure: Structure
+    plain_rim: float
+    subject: float
+    rim_name: str
+
+    def to_json(self) -> JSON:
+        return dataclasses.asdict(self)
+
+
+def measure(image: Image.Image, *, width: int, height: int) -> Measurements:
+    """Measure an upright RGB image of about 384 pixels that shows a picture of ``width`` by ``height``."""
+    small = _small(image)
+    lab = to_oklab(small)
+    luma = np.asarray(image.convert("L"), dtype=np.float32) / np.float32(255)
+    plain_rim, subject, rim_name = _subject(lab)
+    return Measurements(
+        width=width,
+        height=height,
+        flavour=int.from_bytes(hashlib.blake2b(small.tobytes(), digest_size=6).digest()),
+        light=_light(lab[..., 0], luma),
+        colour=_colour(lab),
+        palette=palette_of(small),
+        structure=structure_of(luma),
+        plain_rim=plain_rim,
+        subject=subject,
+        rim_name=rim_name,
+    )
+
+
+def _small(image: Image.Image) -> NDArray[np.uint8]:
+    scale = max(image.width, image.height) / _PALETTE_SIDE
+    size = (
+        (max(1, round(image.width / scale)), max(1, round(image.height / scale))) if scale > 1 else image.size
+    )
+    return np.asarray(image.resize(size, Image.Resampling.BOX), dtype=np.uint8)
+
+
+def _light(lightness: Floats, luma: Floats) -> Light:
+    dark, median, bright = (float(value) for value in np.quantile(lightness, (0.05, 0.5, 0.95)))
+    height, width = lightness.shape
+    core = lightness[height // 4 : height - height // 4, width // 4 : width - width // 4]
+    rim = _rim(lightness)
+    dim, brilliant = lightness < 0.38, lightness > 0.86
+    backlit = bool(
+        dim.mean() > 0.15
+        and brilliant.mean() > 0.2
+        and dim.mean() + brilliant.mean() > 0.5
+        and brilliant[: height // 2].sum() > 0.7 * brilliant.sum()
+        and dim[height // 3 :].sum() > 0.75 * dim.sum()
+    )
+    return Light(
+        dark=dark,
+        median=median,
+        bright=bright,
+        spread=float(lightness.std()),
+        backlit=backlit,
+        points=bright_points(luma) if median < 0.45 else 0,
+        vignette=float(core.mean() - rim.mean()) if core.size else 0.0,
+    )
+
+
+def _colour(lab: Floats) -> Colour:
+    a, b = lab[..., 1].ravel(), lab[..., 2].ravel()
+    chroma = np.hypot(a, b)
+    tinted = chroma > 0.025
+    if not tinted.any():
+        return Colour(chroma=float(chroma.mean()), tinted=0.0, warmth=0.0, hue=0.0, one_hue=0.0)
+    weight = float(chroma[tinted].sum())
+    hue = np.degrees(np.arctan2(b[tinted], a[tinted])) % 360
+    warm = float(chroma[tinted][(hue < 112) | (hue > 345)].sum())
+    cool = float(chroma[tinted][(hue > 160) & (hue < 310)].sum())
+    mean_a, mean_b = float(a[tinted].sum()), float(b[tinted].sum())
+    return Colour(
+        chroma=float(chroma.mean()),
+        tinted=float(tinted.mean()),
+        warmth=(warm - cool) / weight,
+        hue=float(np.degrees(np.arctan2(mean_b, mean_a)) % 360),
+        one_hue=float(np.hypot(mean_a, mean_b)) / weight,
+    )
+
+
+def _rim(values: Floats) -> Floats:
+    """The outermost tenth on each side, as a list of values."""
+    y, x = max(1, values.shape[0] // 10), max(1, values.shape[1] // 10)
+    mask = np.ones(values.shape[:2], dtype=bool)
+    mask[y:-y, x:-x] = False
+    return values[mask]
+
+
+def _subject(lab: Floats) -> tuple[float, float, str]:
+    rim = _rim(lab)
+    median = np.median(rim, axis=0).astype(np.float32)
+    away = np.sqrt(((rim - median) ** 2).sum(axis=1))
+    height, width = lab.shape[:2]
+    core = lab[height * 3 // 10 : height * 7 // 10 + 1, width * 3 // 10 : width * 7 // 10 + 1]
+    far = np.sqrt(((core - median) ** 2).sum(axis=2))
+    return float((away < 0.09).mean()), float((far > 0.15).mean()), name_of(median)[0]

@@ -1,0 +1,60 @@
+"""The text in a picture, read by RapidOCR, whose models come inside its package."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import threading
+from typing import Any, Final
+
+import numpy as np
+from PIL import Image
+
+from cutline.errors import MissingExtra
+
+_SURE: Final = 0.85
+_LONGEST: Final = 240
+
+
+def installed() -> bool:
+    return all(importlib.util.find_spec(name) for name in ("rapidocr", "onnxruntime"))
+
+
+class Reader:
+    """Reads text, one picture at a time: the engine keeps state between its stages.
+
+    Raises:
+        MissingExtra: the extra ``ocr`` is not installed.
+    """
+
+    def __init__(self) -> None:
+        if not installed():
+            raise MissingExtra("reading text in pictures", "ocr")
+        self._lock = threading.Lock()
+        self._engine: Any = None
+
+    def read(self, image: Image.Image) -> str:
+        """The lines it is sure of, from top to bottom, as one line; empty without any."""
+        with self._lock:
+            if self._engine is None:
+                self._engine = _engine()
+            found = self._engine(np.asarray(image)[..., ::-1].copy())
+        if found.txts is None:
+            return ""
+        lines = [text for text, score in zip(found.txts, found.scores, strict=True) if score >= _SURE]
+        return _tidy(lines)
+
+
+def _engine() -> Any:
+    from rapidocr import RapidOCR
+
+    return RapidOCR(params={"Global.log_level": "error", "Global.use_cls": False})
+
+
+def _tidy(lines: list[str]) -> str:
+    """One line without quotation marks of its own; specks that hold no word are left out."""
+    kept = [re.sub(r"\s+", " ", line).strip().replace('"', "'") for line in lines]
+    text = " ".join(line for line in kept if sum(char.isalnum() for char in line) >= 2)
+    if len(text) > _LONGEST:
+        text = text[:_LONGEST].rsplit(" ", 1)[0] + " …"
+    return text
