@@ -1,0 +1,27 @@
+"""JSON lines: one row a line, readable while it grows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from cutline.records import JSON
+from cutline.sinks.options import SinkOptions
+from cutline.sinks.rows import encode
+from cutline.sinks.stores import GatheredStore, GrowingStore, Store, copy
+from cutline.sinks.tables import RowSink
+from cutline.sinks.targets import is_remote, local_path
+
+
+class JsonlSink(RowSink):
+    """Grows in place on this machine; on remote storage it is uploaded at the end."""
+
+    def __init__(self, output: str, state: Path, options: SinkOptions) -> None:
+        store: Store
+        if is_remote(output):
+            store = GatheredStore(output, state, options, copy)
+        else:
+            store = GrowingStore(local_path(output), state / "output.json", options)
+        super().__init__(store, include_raw=options.include_raw)
+
+    def record(self, values: JSON) -> bytes:
+        return encode(values) + b"\n"

@@ -1,0 +1,37 @@
+"""What every sink is told, whatever its format."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Literal
+
+from cutline.errors import ConfigError
+
+COMPRESSIONS = ("zstd", "snappy", "gzip", "none")
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class SinkOptions:
+    """How outputs are written.
+
+    ``overwrite``: an output that is not ours may be replaced. ``existing``: what to do with a
+    sidecar that is already there; the engine applies it to the text, the sink only to the file.
+    ``samples_per_shard``: of a webdataset. ``include_raw``: the model's whole response as column
+    ``llm``; parquet always has it. ``parquet_compression``: one of ``COMPRESSIONS``.
+
+    Raises:
+        ConfigError: a value is out of range.
+    """
+
+    overwrite: bool = False
+    existing: Literal["skip", "overwrite", "append", "prepend"] | None = None
+    samples_per_shard: int = 1000
+    include_raw: bool = False
+    parquet_compression: str = "zstd"
+
+    def __post_init__(self) -> None:
+        if self.samples_per_shard < 1:
+            raise ConfigError(f"a shard holds at least 1 sample, not {self.samples_per_shard}")
+        if self.parquet_compression not in COMPRESSIONS:
+            known = ", ".join(COMPRESSIONS)
+            raise ConfigError(f"unknown compression {self.parquet_compression!r}; choose one of {known}")

@@ -1,0 +1,43 @@
+"""What the sinks of rows share: captions become encoded rows in a store."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from cutline.records import JSON, Caption, Outcome, Sample
+from cutline.sinks.rows import row
+from cutline.sinks.stores import Store
+
+
+class RowSink:
+    """A sink with one record for each caption; ``record`` is what the formats differ in."""
+
+    needs_picture = False
+
+    def __init__(self, store: Store, *, include_raw: bool) -> None:
+        self._store = store
+        self._include_raw = include_raw
+
+    def record(self, values: JSON) -> bytes:
+        """One row as the store keeps it."""
+        raise NotImplementedError
+
+    def open(self, mark: JSON | None) -> None:
+        self._store.open(mark)
+
+    def write(self, sample: Sample, outcome: Outcome, picture: bytes | None) -> None:  # noqa: ARG002
+        if isinstance(outcome, Caption):
+            self._store.append(self.record(row(sample, outcome, include_raw=self._include_raw)))
+
+    def commit(self) -> JSON:
+        return self._store.commit()
+
+    def finish(self) -> None:
+        self._store.finish()
+
+    def close(self) -> None:
+        self._store.close()
+
+    @property
+    def outputs(self) -> list[Path | str]:
+        return self._store.outputs
