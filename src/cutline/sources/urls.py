@@ -1,0 +1,130 @@
+"""Pictures behind a list of URLs: a text file, or a column of a table."""
+
+from __future__ import annotations
+
+import codecs
+import urllib.parse
+from typing import TYPE_CHECKING, Any
+
+from cutline.errors import ConfigError, SourceError
+from cutline.records import Problem, Sample
+from cutline.sources.locations import RemoteFile
+from cutline.sources.names import TABLE_EXTENSIONS, UniqueKeys, decode_text, extension, is_remote
+from cutline.sources.opening import one_line, open_binary
+from cutline.sources.options import SourceOptions
+from cutline.sources.rows import BadRow, Table, find_columns, first_text, metadata, open_rows
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+MAX_URL_BYTES = 64 * 1024
+
+
+class UrlSource:
+    """One sample a URL; the key is the URL.
+
+    A URL that came before becomes a skip (``URL#2``), so each is asked about once. A line that is no
+    http(s) URL becomes a failure named after its line or row.
+    """
+
+    def __init__(self, path: str, options: SourceOptions | None = None) -> None:
+        """Raises ConfigError when there is no such file, or no column of URLs in it."""
+        self._path = path
+        self._table: Table | None = None
+        if extension(path) in TABLE_EXTENSIONS:
+            options = options or SourceOptions()
+            self._table = open_rows(path, options.reader_batch_size)
+            columns = find_columns(self._table, options)
+            if columns.url is None:
+                raise ConfigError(
+                    f"{path}: no column is known to hold URLs; name it with --url-column. "
+                    f"The columns are {', '.join(map(repr, self._table.columns))}"
+                )
+            self._url_column, self._text_column = columns.url, columns.text
+        else:
+            open_binary(path).close()
+
+    @classmethod
+    def from_options(cls, path: str, options: SourceOptions) -> UrlSource:
+        return cls(path, options)
+
+    def samples(self) -> Iterator[Sample]:
+        """Raises SourceError when the list breaks off, ConfigError when it holds nothing."""
+        keys = UniqueKeys()
+        empty = True
+        for place, url, text, data in self._rows():
+            empty = False
+            yield _sample(keys, place, url, text, data)
+        if empty:
+            raise ConfigError(f"{self._path} holds no URL; write one a line")
+
+    def count(self) -> int | None:
+        if self._table is not None:
+            return self._table.count()
+        return None if is_remote(self._path) else sum(1 for _ in _lines(self._path))
+
+    def _rows(self) -> Iterator[tuple[str, str | BadRow, str | None, dict[str, Any]]]:
+        if self._table is None:
+            for number, line in _lines(self._path):
+                yield f"line-{number:08}", line, None, {}
+            return
+        for number, row in enumerate(self._table.rows()):
+            place = f"row-{number:08}"
+            if isinstance(row, BadRow):
+                yield place, row, None, {}
+            else:
+                text = first_text(row.get(self._text_column)) if self._text_column else None
+                yield place, _cell(row.get(self._url_column)), text, metadata(row)
+
+
+def _cell(value: Any) -> str | BadRow:
+    return value.strip() if isinstance(value, str) else BadRow("no URL in this row")
+
+
+def _sample(
+    keys: UniqueKeys, place: str, url: str | BadRow, text: str | None, data: dict[str, Any]
+) -> Sample:
+    wrong = url.message if isinstance(url, BadRow) else not_a_url(url)
+    if wrong or isinstance(url, BadRow):
+        message = f"{place.replace('-', ' ')}: {wrong}"
+        return Sample(key=place, location=None, metadata=data, problem=Problem(kind="fetch", message=message))
+    key = keys.unique(url)
+    if key != url:
+        repeat = Problem(kind="duplicate", message="the same URL came before", skip=True)
+        return Sample(key=key, location=None, text=text, metadata=data, problem=repeat)
+    return Sample(key=url, location=RemoteFile(url), text=text, metadata=data)
+
+
+def not_a_url(text: str) -> str | None:
+    """Why a text cannot be downloaded, without repeating what may be a password."""
+    try:
+        parts = urllib.parse.urlsplit(text)
+        if parts.scheme.lower() not in {"http", "https"} or not parts.hostname:
+            return f"no http or https URL: {text.partition('@')[0][:100]!r}"
+        if parts.username is not None or parts.password is not None:
+            return "a URL with a user name or password in it is not used"
+    except ValueError as error:
+        return f"no valid URL: {one_line(error)}"
+    if len(text) > MAX_URL_BYTES:
+        return f"longer than {MAX_URL_BYTES:,} bytes"
+    return None
+
+
+def _lines(path: str) -> Iterator[tuple[int, str]]:
+    """Numbered lines that are neither blank nor a ``#`` comment."""
+    number = 0
+    try:
+        with open_binary(path) as file:
+            whole = True
+            while line := file.readline(MAX_URL_BYTES + 2):
+                starts, whole = whole, line.endswith(b"\n")
+                if not starts:
+                    continue  # the rest of a line that is too long was told with its beginning
+                number += 1
+                if number == 1 and line.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+                    raise ConfigError(f"{path} is written in UTF-16; save it as UTF-8")
+                text = decode_text(line).strip()
+                if text and not text.startswith("#"):
+                    yield number, text
+    except OSError as error:
+        raise SourceError(f"{path}: line {number + 1}: {one_line(error)}") from error
