@@ -1,0 +1,26 @@
+"""Prompts: what a captioner is asked, and how its answer becomes a caption."""
+
+from __future__ import annotations
+
+from cutline.prompts.finishing import Policy, finish_caption
+from cutline.prompts.library import library_prompts
+from cutline.prompts.loading import load_prompt, load_prompts, load_schema, parse_prompt_option
+from cutline.prompts.prompt import Example, Part, Prompt
+from cutline.prompts.replies import check_caption, clean_reply
+from cutline.prompts.variables import sample_variables
+
+__all__ = [
+    "Example",
+    "Part",
+    "Policy",
+    "Prompt",
+    "check_caption",
+    "clean_reply",
+    "finish_caption",
+    "library_prompts",
+    "load_prompt",
+    "load_prompts",
+    "load_schema",
+    "parse_prompt_option",
+    "sample_variables",
+]

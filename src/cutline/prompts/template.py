@@ -1,0 +1,118 @@
+"""The keys of a prompt file, and the prompt they make."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from cutline.errors import ConfigError, PictureError
+from cutline.imaging import Limits, Picture
+from cutline.prompts.prompt import Example, Prompt, digest_of
+from cutline.records import JSON
+
+EXAMPLE_LIMITS = Limits(max_side=1024)
+"""An example goes along with every request: it is fitted once, to what every endpoint takes."""
+
+
+class CotPrompt(BaseModel):
+    """A worked example: a picture and the reasoning that leads to its caption."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    image_path: str | None = None
+    explanation: str = ""
+
+
+class PromptTemplate(BaseModel):
+    """A prompt file. ``description`` is for readers; ``schema`` is a schema or the path of one."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    description: str = ""
+    system_prompt: str | None = None
+    prompt_prefix: str | None = None
+    prompt_suffix: str | None = None
+    cot_prompt: CotPrompt | None = None
+    regex: str | None = None
+    json_schema: JSON | str | None = Field(default=None, alias="schema")
+    verbatim: bool = False
+
+
+def read_template(data: JSON, folder: Path) -> Prompt:
+    """The prompt in a parsed file that lies in ``folder``; the example's picture is read here, once.
+
+    Raises:
+        ConfigError: a key is unknown, a value has the wrong type, the regex or schema is not valid,
+            nothing is asked, or the example's picture is missing or damaged.
+    """
+    try:
+        template = PromptTemplate.model_validate(data)
+    except ValidationError as error:
+        raise ConfigError(_explained(error)) from error
+    system, prefix, suffix = (
+        text or "" for text in (template.system_prompt, template.prompt_prefix, template.prompt_suffix)
+    )
+    if not (system or prefix or suffix):
+        raise ConfigError("it asks nothing: give it a prompt_prefix")
+    example = None
+    if template.cot_prompt is not None and template.cot_prompt.image_path:
+        example = _example(template.cot_prompt.image_path, template.cot_prompt.explanation, folder)
+    elif template.cot_prompt is not None:
+        prefix = f"{prefix}\n\n{template.cot_prompt.explanation}".strip()
+    return Prompt(
+        system=system,
+        prefix=prefix,
+        suffix=suffix,
+        example=example,
+        regex=template.regex,
+        schema=_schema(template.json_schema, folder),
+        verbatim=template.verbatim,
+    )
+
+
+def _schema(value: JSON | str | None, folder: Path) -> JSON | None:
+    if not isinstance(value, str):
+        return value
+    from cutline.prompts.loading import load_schema
+
+    return load_schema(folder / value)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _File:
+    path: str
+
+    def read(self) -> bytes:
+        try:
+            return Path(self.path).read_bytes()
+        except OSError as error:
+            raise PictureError("missing", f"{self.path}: {error.strerror}") from error
+
+
+def _example(path: str, explanation: str, folder: Path) -> Example:
+    places = list(dict.fromkeys((folder / path, Path(path))))
+    found = next((place for place in places if place.is_file()), None)
+    if found is None:
+        tried = " nor ".join(str(place) for place in places)
+        raise ConfigError(f"cot_prompt.image_path: there is no picture {tried}")
+    picture = Picture(_File(str(found)))
+    try:
+        encoded = picture.fit(EXAMPLE_LIMITS)
+    except PictureError as error:
+        raise ConfigError(f"cot_prompt.image_path: {error}") from error
+    # The id follows the user's file, not the encoder's version.
+    return Example(
+        image=encoded.data, mime=encoded.mime, explanation=explanation, digest=digest_of(picture.data)
+    )
+
+
+def _explained(error: ValidationError) -> str:
+    first = error.errors()[0]
+    path = ".".join(str(part) for part in first["loc"])
+    if first["type"] != "extra_forbidden":
+        return f"{path}: {first['msg']}"
+    model = CotPrompt if len(first["loc"]) > 1 else PromptTemplate
+    known = sorted(field.alias or name for name, field in model.model_fields.items())
+    return f"unknown key {path!r}; the known ones are {', '.join(known)}"
