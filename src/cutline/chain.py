@@ -26,7 +26,9 @@ class ChainStep:
 class StepFailed(CutlineError):
     """A step gave no text; ``steps`` are those that did, ``usage`` is what the failure cost."""
 
-    def __init__(self, kind: str, message: str, *, attempts: int, steps: tuple[Step, ...], usage: Usage) -> None:
+    def __init__(
+        self, kind: str, message: str, *, attempts: int, steps: tuple[Step, ...], usage: Usage
+    ) -> None:
         super().__init__(message)
         self.kind = kind
         self.attempts = attempts
@@ -82,7 +84,9 @@ async def _ask(step: ChainStep, picture: Picture, variables: Mapping[str, Any]) 
         reply = await step.captioner.caption(picture, prompt)
         # Plug-ins may break their promise; that must cost one picture, not the run.
         if not isinstance(reply, Reply) or not isinstance(reply.text, str):
-            return SampleError("captioner", f"{step.captioner.name} returned {type(reply).__name__}, not a Reply")  # type: ignore[unreachable]
+            return SampleError(
+                "captioner", f"{step.captioner.name} returned {type(reply).__name__}, not a Reply"
+            )  # type: ignore[unreachable]
         try:
             text, fields = prompt.extract(reply.text)
         except SampleError as error:

@@ -1,22 +1,22 @@
 """Everything cutline raises on purpose, as one tree::
 
-    CutlineError
-    ├── ConfigError            the user's mistake; the message names the cure
-    │   ├── MissingExtra       a feature needs an extra that is not installed
-    │   ├── OutputExists       the output is not ours to touch
-    │   ├── OutputLocked       another run is writing there
-    │   └── JobChanged         model, prompt or parameters differ from the earlier run's
-    ├── SampleError            one picture cannot be captioned; becomes a Failure of its kind
-    │   ├── PictureError       it cannot be fetched or opened
-    │   └── ReplyError         the model's answer cannot be a caption
-    ├── RequestError           one request to an endpoint failed
-    │   ├── Retryable          408, 429, 5xx, resets, timeouts, cut or malformed bodies
-    │   └── Rejected           400, 403, 413, 422 …: the same request would fail again
-    ├── SourceError            the listing itself is damaged or gone
-    ├── SinkError              the output cannot be written (disk full, read-only, …)
-    └── RunStopped             the run ends early, cleanly, and can be continued
-        ├── EndpointUnusable   wrong key, no credit, unknown model, unreachable
-        └── BudgetSpent        tokens or money are used up
+CutlineError
+├── ConfigError            the user's mistake; the message names the cure
+│   ├── MissingExtra       a feature needs an extra that is not installed
+│   ├── OutputExists       the output is not ours to touch
+│   ├── OutputLocked       another run is writing there
+│   └── JobChanged         model, prompt or parameters differ from the earlier run's
+├── SampleError            one picture cannot be captioned; becomes a Failure of its kind
+│   ├── PictureError       it cannot be fetched or opened
+│   └── ReplyError         the model's answer cannot be a caption
+├── RequestError           one request to an endpoint failed
+│   ├── Retryable          408, 429, 5xx, resets, timeouts, cut or malformed bodies
+│   └── Rejected           400, 403, 413, 422 …: the same request would fail again
+├── SourceError            the listing itself is damaged or gone
+├── SinkError              the output cannot be written (disk full, read-only, …)
+└── RunStopped             the run ends early, cleanly, and can be continued
+    ├── EndpointUnusable   wrong key, no credit, unknown model, unreachable
+    └── BudgetSpent        tokens or money are used up
 """
 
 from __future__ import annotations

@@ -113,13 +113,15 @@ class Caption:
 
     ``text`` is final: extracted, with trigger word, prefix and suffix, joined with the
     text the sample had when the policy asks for that. ``fields`` are the values of a
-    structured caption.
+    structured caption. ``existing`` is the text the sample had before, so that it can be
+    joined again when the picture is captioned anew.
     """
 
     key: str
     text: str
     steps: tuple[Step, ...] = ()
     fields: JSON | None = None
+    existing: str | None = None
 
     @property
     def usage(self) -> Usage:

@@ -66,7 +66,7 @@ class Concurrency:
 
     @contextlib.asynccontextmanager
     async def slot(self) -> AsyncIterator[None]:
-        """Hold one place among the requests at once; waits for it, and while the endpoint asks for a pause."""
+        """Hold one place among the requests; waits for it, and while the endpoint asks for a pause."""
         await self._acquire()
         try:
             yield

@@ -49,7 +49,9 @@ class Fake:
         if fault == "error":
             raise RuntimeError("the fake captioner broke, as it was told to")
         if fault == "rejected":
-            raise Rejected("rejected", "the fake captioner rejected the picture, as it was told to", status=400)
+            raise Rejected(
+                "rejected", "the fake captioner rejected the picture, as it was told to", status=400
+            )
         if fault == "hang":
             await asyncio.sleep(3600)
         if fault == "flaky" and digest not in self._asked:

@@ -85,7 +85,12 @@ class OpenAIChat:
         encoded = picture.fit(self._limits)
         template = self._template(prompt)
         body = b"".join(
-            (template.head, f"data:{encoded.mime};base64,".encode(), pybase64.b64encode(encoded.data), template.tail)
+            (
+                template.head,
+                f"data:{encoded.mime};base64,".encode(),
+                pybase64.b64encode(encoded.data),
+                template.tail,
+            )
         )
         start = time.perf_counter()
         payload = await self._post(body)
@@ -147,14 +152,20 @@ class OpenAIChat:
                 content = await _read(response)
                 status, headers = response.status, response.headers
         except TimeoutError:
-            raise Retryable("timeout", f"{self._endpoint} did not answer within {self._timeout.total:g} s") from None
+            raise Retryable(
+                "timeout", f"{self._endpoint} did not answer within {self._timeout.total:g} s"
+            ) from None
         except aiohttp.ClientConnectorError as error:
             reason = error.os_error.strerror or str(error.os_error)
             raise Retryable("unreachable", f"cannot connect to {self._endpoint} ({reason})") from None
         except aiohttp.InvalidURL:
-            raise EndpointUnusable(f"{self._endpoint} is not a URL; pass --endpoint http://host:port/v1") from None
+            raise EndpointUnusable(
+                f"{self._endpoint} is not a URL; pass --endpoint http://host:port/v1"
+            ) from None
         except (aiohttp.ClientError, ConnectionError) as error:
-            raise Retryable("connection", f"{self._endpoint} broke the connection ({type(error).__name__})") from None
+            raise Retryable(
+                "connection", f"{self._endpoint} broke the connection ({type(error).__name__})"
+            ) from None
         if status != 200:
             raise self._error(status, headers, content)
         try:
@@ -166,7 +177,9 @@ class OpenAIChat:
         code, detail = _error_detail(content, self._key)
         text = f"{self._endpoint} answered {status}{': ' + detail if detail else ''}"
         if status == 402 or code == "insufficient_quota":
-            return EndpointUnusable(f"{text}: the account has no credit left; add credit, then run the same command")
+            return EndpointUnusable(
+                f"{text}: the account has no credit left; add credit, then run the same command"
+            )
         if status in _RETRIED or status >= 500:
             kind = "rate-limit" if status == 429 else "endpoint"
             return Retryable(kind, text, status=status, retry_after=retry_after(headers.get("Retry-After")))

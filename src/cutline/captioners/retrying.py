@@ -83,7 +83,9 @@ class Retrying:
     def _final(self, error: RequestError, attempts: int) -> Exception:
         error.attempts = attempts
         if error.kind == "unreachable" and not self._succeeded:
-            return EndpointUnusable(f"{error}: is the server running? nothing is lost, run the same command again")
+            return EndpointUnusable(
+                f"{error}: is the server running? nothing is lost, run the same command again"
+            )
         if error.status in _UNUSABLE:
             self._unusable_in_a_row += 1
             if not self._succeeded or self._unusable_in_a_row >= 10:

@@ -1,0 +1,9 @@
+"""``python -m cutline``."""
+
+from __future__ import annotations
+
+import sys
+
+from cutline.cli import main
+
+sys.exit(main())

@@ -1,0 +1,120 @@
+"""From ``provider:name`` to a captioner that is ready to be asked."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+
+from cutline import registry
+from cutline.captioners.concurrency import Concurrency, Limited
+from cutline.captioners.presets import PRESETS, Preset
+from cutline.captioners.retrying import Retrying
+from cutline.captioners.secrets import Secret
+from cutline.errors import ConfigError
+from cutline.imaging import Limits
+from cutline.interfaces import Captioner, Slotted
+
+DEFAULT_CEILING = 512
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Asking:
+    """How to ask; shared by every captioner of a job. Seconds for ``timeout`` and ``retry_delay``."""
+
+    key: Secret | None = None
+    endpoint: str | None = None
+    limits: Limits = dataclasses.field(default_factory=Limits)
+    timeout: float = 300.0
+    retries: int = 6
+    retry_delay: float = 1.0
+    concurrency: int | None = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Spec:
+    """A captioner's full name, taken apart."""
+
+    provider: str
+    name: str
+
+    @classmethod
+    def parse(cls, text: str, *, endpoint: str | None) -> Spec:
+        """``provider:name``; a name alone goes to ``--endpoint`` when that is given.
+
+        Raises:
+            ConfigError: the provider is unknown; the message lists the known ones.
+        """
+        provider, colon, name = text.partition(":")
+        known = [*registry.names("captioners"), *(preset for preset in PRESETS if preset != "endpoint")]
+        if provider in known:
+            return cls(provider=provider, name=name)
+        if endpoint is not None:
+            return cls(provider="endpoint", name=text)
+        what = f"{provider!r} is not a provider" if colon else f"{text!r} names no provider"
+        raise ConfigError(f"{what}; use PROVIDER:NAME with one of {', '.join(known)}, or pass --endpoint URL")
+
+    @property
+    def preset(self) -> Preset | None:
+        return PRESETS.get(self.provider)
+
+
+def find_key(preset: Preset) -> Secret | None:
+    """The service's key from the environment."""
+    for name in preset.key_env:
+        if value := os.environ.get(name, "").strip():
+            return Secret(value)
+    return None
+
+
+def build_captioner(text: str, asking: Asking, parameters: object = None) -> Captioner:
+    """The captioner of that name, with retries, slots and a time limit around it.
+
+    Raises:
+        ConfigError: unknown name, missing key or missing model name; names the cure.
+        MissingExtra: it needs an extra.
+    """
+    spec = Spec.parse(text, endpoint=asking.endpoint)
+    if spec.preset is None:
+        captioner = _build_registered(spec)
+        slots = captioner.slots if isinstance(captioner, Slotted) else 1
+        concurrency = Concurrency(ceiling=min(asking.concurrency or slots, slots), adaptive=False)
+    else:
+        captioner = _build_endpoint(spec, spec.preset, asking, parameters)
+        fixed = asking.concurrency is not None
+        concurrency = Concurrency(ceiling=asking.concurrency or DEFAULT_CEILING, adaptive=not fixed)
+    limited = Limited(captioner, concurrency, timeout=asking.timeout)
+    return Retrying(limited, retries=asking.retries, delay=asking.retry_delay)
+
+
+def _build_registered(spec: Spec) -> Captioner:
+    made = registry.load("captioners", spec.provider)
+    captioner = made(spec.name) if spec.name else made()
+    if not isinstance(captioner, Captioner):
+        raise ConfigError(f"{spec.provider} is no captioner: it needs name, caption() and aclose()")
+    return captioner
+
+
+def _build_endpoint(spec: Spec, preset: Preset, asking: Asking, parameters: object) -> Captioner:
+    from cutline.captioners.openai import OpenAIChat, Parameters
+
+    endpoint = asking.endpoint or preset.endpoint
+    if "://" not in endpoint:
+        raise ConfigError(f"{endpoint!r} is not a URL; pass --endpoint http://host:port/v1")
+    model = spec.name or preset.default_model
+    if not model:
+        raise ConfigError(f"{spec.provider} needs a model name: --model {spec.provider}:NAME")
+    key = asking.key or find_key(preset)
+    if key is None and preset.key_needed and asking.endpoint is None:
+        raise ConfigError(
+            f"{spec.provider} needs a key: set {' or '.join(preset.key_env)}, or pass --api-key"
+        )
+    assert parameters is None or isinstance(parameters, Parameters)
+    return OpenAIChat(
+        preset=preset,
+        model=model,
+        endpoint=endpoint,
+        key=key,
+        parameters=parameters or Parameters(),
+        limits=asking.limits,
+        timeout=asking.timeout,
+    )

@@ -1,0 +1,206 @@
+"""From a job to the parts that run it."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from cutline.captioners.building import Asking, build_captioner
+from cutline.captioners.openai import Parameters
+from cutline.captioners.secrets import Secret
+from cutline.chain import Chain, ChainStep
+from cutline.engine.journal import Journal
+from cutline.engine.local import Rules
+from cutline.engine.pricing import Price, price_of
+from cutline.errors import ConfigError
+from cutline.imaging import Limits
+from cutline.interfaces import Sink, Source
+from cutline.job import Fingerprint, Job
+from cutline.prompts import Policy, Prompt, finish_caption, load_prompts, load_schema
+from cutline.records import Caption, Failure, Outcome, Sample, Skip
+from cutline.sinks import SinkOptions, format_of, open_sink
+from cutline.sources import SourceOptions, open_source
+
+DEFAULT_OUTPUTS = {
+    "webdataset": "shards",
+    "json": "captions.json",
+    "csv": "captions.csv",
+    "parquet": "captions.parquet",
+}
+
+
+def output_of(job: Job) -> str:
+    """Where the job's output goes: what it says, or a default in the working folder."""
+    if job.output_path is not None:
+        return job.output_path
+    if job.output.output_format == "sidecar":
+        return job.input_path
+    return DEFAULT_OUTPUTS.get(job.output.output_format or "", "captions.jsonl")
+
+
+def source_of(job: Job) -> Source:
+    """The job's source.
+
+    Raises:
+        ConfigError: the input does not exist or nothing tells what it is.
+    """
+    options = job.input
+    names = [field.name for field in dataclasses.fields(SourceOptions)]
+    return open_source(job.input_path, SourceOptions(**{name: getattr(options, name) for name in names}))
+
+
+def limit_of(job: Job) -> int | None:
+    """The most samples that are taken: the user's limit, or what the shards can hold."""
+    limits = [job.input.image_limit] if job.input.image_limit > 0 else []
+    if job.output.max_shards is not None:
+        limits.append(job.output.max_shards * job.output.samples_per_shard)
+    return min(limits, default=None)
+
+
+def samples_of(source: Source, limit: int | None) -> Iterator[Sample]:
+    samples = source.samples()
+    return itertools.islice(samples, limit) if limit is not None else samples
+
+
+def prompts_of(job: Job) -> tuple[Prompt, ...]:
+    """The job's prompts, with its system text, schema and language put in.
+
+    Raises:
+        ConfigError: a prompt, template or schema cannot be used.
+    """
+    options = job.prompts
+    schema = load_schema(options.schema) if options.schema else None
+    prompts = []
+    for prompt in load_prompts(options.prompt) or (Prompt(),):
+        changes: dict[str, object] = {}
+        if options.system_prompt is not None:
+            changes["system"] = options.system_prompt
+        if schema is not None:
+            changes["schema"] = schema
+        if changes:
+            prompt = dataclasses.replace(prompt, **changes, id="")  # type: ignore[arg-type]  # noqa: PLW2901
+        prompts.append(prompt.with_language(options.language) if options.language else prompt)
+    return tuple(prompts)
+
+
+def chain_of(job: Job, prompts: tuple[Prompt, ...], key: Secret | None) -> Chain:
+    """The job's captioner, asked each prompt.
+
+    Raises:
+        ConfigError: the model's name or key is wrong or missing.
+    """
+    options, run, pictures = job.model, job.run, job.pictures
+    asking = Asking(
+        key=key,
+        endpoint=options.endpoint,
+        limits=Limits(
+            max_side=pictures.max_side, max_bytes=pictures.max_bytes, quality=pictures.jpeg_quality
+        ),
+        timeout=run.timeout,
+        retries=run.max_retries,
+        retry_delay=run.retry_delay,
+        concurrency=run.max_concurrent_requests if run.enable_async else 1,
+    )
+    parameters = Parameters(
+        max_tokens=options.max_tokens or None,
+        temperature=options.temperature,
+        top_p=options.top_p,
+        seed=options.seed,
+        extra=options.extra,
+    )
+    captioner = build_captioner(options.model, asking, parameters)
+    return Chain([ChainStep(name=prompt.name, captioner=captioner, prompt=prompt) for prompt in prompts])
+
+
+def sink_of(job: Job, output: str, state: Path) -> Sink:
+    """The job's sink; nothing is touched before its ``open``."""
+    options = SinkOptions(
+        overwrite=job.output.existing == "overwrite",
+        existing=job.output.existing,
+        samples_per_shard=job.output.samples_per_shard,
+        include_raw=job.output.include_raw,
+    )
+    return open_sink(output, job.output.output_format, state, options)
+
+
+def keeps_raw(job: Job, output: str) -> bool:
+    return job.output.include_raw or format_of(output, job.output.output_format) == "parquet"
+
+
+def rules_of(
+    job: Job, sink: Sink | None, journal: Journal | None, price: Price | None, *, keep_raw: bool
+) -> Rules:
+    """What the loop needs to know of the job."""
+    run = job.run
+    return Rules(
+        policy=policy_of(job, sink, journal),
+        finish_text=finisher_of(job),
+        max_pixels=job.pictures.max_pixels,
+        budget_tokens=run.budget_tokens,
+        max_cost=run.max_cost,
+        price=price,
+        stop_after_failures=run.stop_after_failures,
+        keep_raw=keep_raw,
+    )
+
+
+def price_for(job: Job, chain: Chain) -> Price | None:
+    """The price of the job's model.
+
+    Raises:
+        ConfigError: there is a money budget but no price to hold it with.
+    """
+    price = price_of(chain.name, job.run.prices)
+    if price is None and job.run.max_cost is not None:
+        raise ConfigError(
+            f"--max-cost needs a price for {chain.name}: give one with --prices FILE (see docs/cost.md)"
+        )
+    return price
+
+
+def fingerprint_of(job: Job, chain: Chain) -> Fingerprint:
+    return Fingerprint.of(job, model=chain.name, prompt_ids=tuple(step.prompt.id for step in chain.steps))
+
+
+def finisher_of(job: Job) -> Callable[[str, str | None], str]:
+    """The last touches on every caption: trigger word, prefix, suffix, and the text there was."""
+    options, existing = job.prompts, job.output.existing
+    policy: Policy = "overwrite" if existing is None or existing == "skip" else existing
+
+    def finish(text: str, before: str | None) -> str:
+        return finish_caption(
+            text,
+            trigger=options.trigger or "",
+            prefix=options.caption_prefix or "",
+            suffix=options.caption_suffix or "",
+            existing=before,
+            policy=policy,
+        )
+
+    return finish
+
+
+def policy_of(
+    job: Job, sink: Sink | None, journal: Journal | None
+) -> Callable[[Sample], Outcome | str | None]:
+    """What is known of a sample before it is asked: an outcome, or the text it already has."""
+    policy = job.output.existing
+    beside = getattr(sink, "existing_text", None)
+
+    def decide(sample: Sample) -> Outcome | str | None:
+        if sample.problem is not None:
+            problem = sample.problem
+            if problem.skip:
+                return Skip(key=sample.key, reason=problem.kind)
+            return Failure(key=sample.key, kind=problem.kind, message=problem.message)
+        ours = journal.earlier(sample.key) if journal is not None else None
+        if isinstance(ours, Caption):  # what is there now is our own earlier caption
+            return ours.existing
+        text = beside(sample) if beside is not None else sample.text
+        if text and (policy == "skip" or (policy is None and beside is not None)):
+            return Skip(key=sample.key, reason="has a caption already")
+        return text or None
+
+    return decide

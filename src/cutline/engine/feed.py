@@ -1,0 +1,52 @@
+"""Samples from a blocking source, a batch at a time, read ahead in a thread of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import collections
+import itertools
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+from cutline.records import Sample
+
+
+class Feed:
+    """Numbered samples for many workers; holds at most two batches."""
+
+    def __init__(self, samples: Iterator[Sample], *, batch: int, first: int = 0) -> None:
+        self._samples = samples
+        self._batch = batch
+        self._index = itertools.count(first)
+        self._ready: collections.deque[Sample] = collections.deque()
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="cutline-reader")
+        self._lock = asyncio.Lock()
+        self._ahead: asyncio.Future[list[Sample]] | None = None
+        self._ended = False
+
+    async def next(self) -> tuple[int, Sample] | None:
+        """The next sample and its place in the source; None after the last.
+
+        Raises:
+            SourceError, ConfigError: from the source.
+        """
+        while not self._ready:
+            async with self._lock:
+                if self._ready:
+                    break
+                if self._ended:
+                    return None
+                batch = await (self._ahead or self._read())
+                self._ended = len(batch) < self._batch
+                self._ready.extend(batch)
+                self._ahead = None if self._ended else self._read()
+        return next(self._index), self._ready.popleft()
+
+    def _read(self) -> asyncio.Future[list[Sample]]:
+        loop = asyncio.get_running_loop()
+        return loop.run_in_executor(self._thread, lambda: list(itertools.islice(self._samples, self._batch)))
+
+    def close(self) -> None:
+        if self._ahead is not None:
+            self._ahead.cancel()
+        self._thread.shutdown(wait=False, cancel_futures=True)

@@ -1,0 +1,198 @@
+"""The durable record of what was paid for: one line per outcome, as soon as it is known.
+
+The file is JSON lines. A line with ``run`` begins a run and says what it dropped of what stands
+before it; every other line is an outcome. A later outcome of a key replaces the earlier one. Only
+the place of each line is kept in memory, and only for what an earlier run left.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+import orjson
+
+from cutline.errors import JobChanged, SinkError, SourceError
+from cutline.job import Fingerprint, OnChange
+from cutline.records import JSON, Outcome, Usage, outcome_from_json, outcome_to_json
+
+Drop = Literal["none", "failed", "all"]
+
+
+class Journal:
+    """Open with ``load``, then ``begin``; from then on ``append`` writes and ``get`` reads.
+
+    ``spent`` is what all earlier runs cost together, ``damaged_lines`` how many lines told nothing.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._places: dict[int, int] = {}  # hash of the key -> offset of its line
+        self._failed: set[int] = set()
+        self._dropped: dict[int, int] = {}
+        self._last_run: JSON | None = None
+        self._file = -1
+        self.damaged_lines = 0
+        self.spent = Usage()
+
+    def __len__(self) -> int:
+        """How many outcomes an earlier run left that still count."""
+        return len(self._places)
+
+    def load(self) -> None:
+        """Read what earlier runs left; a half line at the end, left by a death, is cut off.
+
+        Raises:
+            SourceError: the file cannot be read or is not a journal.
+        """
+        if not self._path.exists():
+            return
+        end = 0
+        try:
+            with self._path.open("rb") as file:
+                for offset, line in _lines(file):
+                    if not line.endswith(b"\n"):
+                        break
+                    end = offset + len(line)
+                    self._note(offset, line)
+            if end < self._path.stat().st_size:
+                os.truncate(self._path, end)
+        except OSError as error:
+            raise SourceError(f"cannot read the journal {self._path}: {error.strerror}") from None
+
+    def _note(self, offset: int, line: bytes) -> None:
+        try:
+            data = orjson.loads(line)
+            if "run" in data:
+                self._last_run = data["run"]
+                self._drop(data.get("drop", "none"))
+                return
+            place = hash(data["key"])
+            kind = data["type"]
+            self.spent += _usage(data)
+        except (orjson.JSONDecodeError, KeyError, TypeError):
+            self.damaged_lines += 1
+            return
+        self._places[place] = offset
+        if kind == "failure":
+            self._failed.add(place)
+        else:
+            self._failed.discard(place)
+
+    def _drop(self, drop: Drop) -> None:
+        if drop == "all":
+            self._dropped |= self._places
+            self._places.clear()
+            self._failed.clear()
+        elif drop == "failed":
+            for place in self._failed:
+                del self._places[place]
+            self._failed.clear()
+
+    def begin(self, fingerprint: Fingerprint, *, on_change: OnChange, retry_failed: bool) -> bool:
+        """Start a run; returns whether any earlier outcome was dropped by it.
+
+        Raises:
+            JobChanged: the earlier run asked something else and ``on_change`` is ``refuse``.
+            SinkError: the journal cannot be written.
+        """
+        drop: Drop = "failed" if retry_failed else "none"
+        changes = fingerprint.differences(self._last_run) if self._last_run is not None else []
+        if changes and self._places:
+            if on_change == "refuse":
+                raise JobChanged(
+                    f"this output was begun with other settings ({'; '.join(changes)}); choose what happens to "
+                    "its captions with --on-change keep, redo-failed or redo-all, or name another output"
+                )
+            if on_change == "redo-all":
+                drop = "all"
+            elif on_change == "redo-failed":
+                drop = "failed"
+        before = len(self._places)
+        self._drop(drop)
+        try:
+            flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0)
+            self._file = os.open(self._path, flags, 0o644)
+        except OSError as error:
+            raise SinkError(f"cannot write the journal {self._path}: {error.strerror}") from None
+        if changes or drop != "none" or self._last_run is None:
+            self._write(orjson.dumps({"run": _plain(fingerprint), "drop": drop}))
+        return len(self._places) < before
+
+    def append(self, outcome: Outcome) -> int:
+        """Write one outcome; it survives the death of the process from now on.
+
+        Raises:
+            SinkError: the disk is full or gone.
+        """
+        data = outcome_to_json(outcome)
+        return self._write(orjson.dumps(data, default=str, option=orjson.OPT_NON_STR_KEYS))
+
+    def _write(self, line: bytes) -> int:
+        data = line + b"\n"
+        try:
+            offset = os.lseek(self._file, 0, os.SEEK_END)
+            written = os.write(self._file, data)
+            if written < len(data):  # the disk is full: take the half line back
+                os.truncate(self._path, offset)
+        except OSError as error:
+            reason = error.strerror
+        else:
+            if written == len(data):
+                return offset
+            reason = os.strerror(errno.ENOSPC)
+        raise SinkError(
+            f"cannot write the journal {self._path}: {reason}; free the disk, then run the same command"
+        )
+
+    def get(self, key: str) -> Outcome | None:
+        """What an earlier run left for ``key``, if that still counts."""
+        return self._read(self._places.get(hash(key)), key)
+
+    def earlier(self, key: str) -> Outcome | None:
+        """What an earlier run left for ``key`` before a run that captions all anew."""
+        return self._read(self._dropped.get(hash(key)), key)
+
+    def _read(self, offset: int | None, key: str) -> Outcome | None:
+        if offset is None:
+            return None
+        with self._path.open("rb") as file:
+            file.seek(offset)
+            data = orjson.loads(file.readline())
+        if data["key"] != key:  # two keys with one hash: ask again rather than mix them up
+            return None
+        with contextlib.suppress(KeyError, TypeError, ValueError):
+            return outcome_from_json(data)
+        return None
+
+    def sync(self) -> None:
+        """Make all lines survive the loss of power too."""
+        os.fsync(self._file)
+
+    def close(self) -> None:
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1
+
+
+def _lines(file: Any) -> Iterator[tuple[int, bytes]]:
+    offset = 0
+    for line in file:
+        yield offset, line
+        offset += len(line)
+
+
+def _usage(data: JSON) -> Usage:
+    total = Usage(**data["usage"]) if "usage" in data else Usage()
+    for step in data.get("steps", ()):
+        total += Usage(**step["reply"]["usage"])
+    return total
+
+
+def _plain(fingerprint: Fingerprint) -> JSON:
+    data: JSON = orjson.loads(orjson.dumps(fingerprint))
+    return data

@@ -1,0 +1,335 @@
+"""The loop that runs a job in this process: workers on one feed, outcomes to journal and output."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Protocol
+
+from cutline.chain import Chain, StepFailed
+from cutline.engine.feed import Feed
+from cutline.engine.journal import Journal
+from cutline.engine.output import OrderedOutput, Reorder
+from cutline.engine.pricing import Price
+from cutline.engine.progress import Counts, Progress, ProgressHook, Rate
+from cutline.errors import BudgetSpent, CutlineError, PictureError, RunStopped, SinkError
+from cutline.imaging import Picture
+from cutline.records import Caption, Failure, Location, Outcome, Sample, Skip, Step, Usage
+
+GRACE = 8.0  # seconds that requests under way get to end when the run is stopped
+COMMIT_EVERY = 1.0
+PROGRESS_EVERY = 0.1
+MAX_SPREAD = 200_000  # how far the fastest picture may run ahead of the slowest
+
+
+class Fetching(Protocol):
+    """Brings a remote picture here."""
+
+    async def fetch(self, url: str) -> Location: ...
+
+    async def aclose(self) -> None: ...
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """What the loop needs to know of a job."""
+
+    policy: Callable[[Sample], Outcome | str | None]
+    """Skip, failure, or the existing text a caption is to be joined with."""
+    finish_text: Callable[[str, str | None], str]
+    max_pixels: int
+    budget_tokens: int | None = None
+    max_cost: float | None = None
+    price: Price | None = None
+    stop_after_failures: int = 0
+    keep_raw: bool = False
+
+
+class Stop:
+    """A wish to end early. The first reason counts."""
+
+    def __init__(self) -> None:
+        self.reason: CutlineError | None = None
+        self._event = asyncio.Event()
+
+    def request(self, reason: CutlineError) -> None:
+        if self.reason is None:
+            self.reason = reason
+        self._event.set()
+
+    @property
+    def requested(self) -> bool:
+        return self._event.is_set()
+
+    async def wait(self) -> None:
+        await self._event.wait()
+
+
+class Loop:
+    """One run of one job over what the journal and the output do not have yet."""
+
+    def __init__(
+        self,
+        *,
+        feed: Feed,
+        chain: Chain,
+        open_fetcher: Callable[[], Fetching],
+        journal: Journal,
+        output: OrderedOutput,
+        reorder: Reorder,
+        rules: Rules,
+        stop: Stop,
+    ) -> None:
+        self._feed = feed
+        self._chain = chain
+        self._open_fetcher = open_fetcher
+        self._fetcher: Fetching | None = None
+        self._journal = journal
+        self._output = output
+        self._reorder = reorder
+        self._before = reorder.next
+        self._rules = rules
+        self._stop = stop
+        self._workers: set[asyncio.Task[None]] = set()
+        self._loading = 0
+        self._under_way = 0
+        self._failed_in_a_row = 0
+        self.fresh = Counts()
+        self._seen = 0
+        self.resumed = 0
+        self._rate = Rate()
+        self._sink_thread = ThreadPoolExecutor(1, thread_name_prefix="cutline-sink")
+        self._ready = asyncio.Event()
+        self._room = asyncio.Event()
+        self._room.set()
+        self._read_all = False
+
+    async def run(self, progress: ProgressHook, count: Callable[[], int | None]) -> None:
+        """Work until the feed is empty or the run is stopped; ``count`` tells how many samples there are.
+
+        Raises:
+            SinkError: the output cannot be written any more; what was paid for is in the journal.
+        """
+        self._start = time.monotonic()
+        ticker = asyncio.create_task(self._tick(progress, count))
+        try:
+            async with asyncio.TaskGroup() as group:
+                self._group = group
+                self._scale()
+                committer = group.create_task(self._commit())
+                watcher = asyncio.create_task(self._watch())
+                committer.add_done_callback(lambda _: watcher.cancel())
+        except* Exception as errors:  # noqa: BLE001 - only unwrapped: one cause, raised as itself
+            raise errors.exceptions[0] from None
+        finally:
+            ticker.cancel()
+            await asyncio.gather(ticker, watcher, return_exceptions=True)
+            self._sink_thread.shutdown()
+            progress(self._progress(count()))
+
+    def _scale(self) -> None:
+        """Have as many workers as the captioner can use, and a few that prepare the next pictures."""
+        if self._stop.requested:
+            return
+        slots = self._chain.slots
+        wanted = slots + min(16, 2 + slots // 4) + min(self._loading, 2 * slots + 32)
+        while len(self._workers) < wanted and not self._read_all:
+            task = self._group.create_task(self._work())
+            self._workers.add(task)
+            task.add_done_callback(self._worker_ended)
+
+    def _worker_ended(self, task: asyncio.Task[None]) -> None:
+        self._workers.discard(task)
+        self._ready.set()
+
+    async def _work(self) -> None:
+        while not self._stop.requested:
+            try:
+                item = await self._feed.next()
+            except CutlineError as error:
+                self._stop.request(error)
+                return
+            if item is None:
+                self._read_all = True
+                return
+            index, sample = item
+            try:
+                entry = await self._entry(sample)
+            except (RunStopped, SinkError) as error:
+                self._stop.request(error)
+                return
+            await self._room.wait()
+            self._reorder.put(index, entry)
+            self._seen += 1
+            if index == self._reorder.next:
+                self._ready.set()
+            if len(self._reorder) > MAX_SPREAD and index != self._reorder.next:
+                self._room.clear()
+            self._scale()
+
+    async def _entry(self, sample: Sample) -> tuple[Sample, Outcome, bytes | None]:
+        """The sample's outcome: an earlier run's, or a new one, which is journalled at once."""
+        needs_picture = self._output.sink.needs_picture
+        outcome = self._journal.get(sample.key)
+        picture = None
+        if outcome is None:
+            outcome, picture = await self._caption(sample)
+            self._journal.append(outcome)
+            self._account(outcome)
+        else:
+            self.resumed += 1
+        data = None
+        if needs_picture and isinstance(outcome, Caption):
+            try:
+                picture = picture or await self._load(sample)
+                data = await asyncio.get_running_loop().run_in_executor(None, lambda: picture.data)
+            except PictureError as error:  # captioned earlier, gone since
+                outcome = Failure(key=sample.key, kind=error.kind, message=str(error), steps=outcome.steps)
+        return sample, outcome, data
+
+    async def _caption(self, sample: Sample) -> tuple[Outcome, Picture | None]:
+        existing = self._rules.policy(sample)
+        if isinstance(existing, Skip | Failure | Caption):
+            return existing, None
+        self._under_way += 1
+        picture = None
+        try:
+            picture = await self._load(sample)
+            variables: Mapping[str, Any] = {**sample.metadata, "text": existing or sample.text or ""}
+            steps = await self._chain.follow(picture, variables)
+        except PictureError as error:
+            return Failure(key=sample.key, kind=error.kind, message=str(error)), picture
+        except StepFailed as error:
+            return _failure(sample.key, error, self._rules.keep_raw), picture
+        finally:
+            self._under_way -= 1
+        if not self._rules.keep_raw:
+            steps = _without_raw(steps)
+        text = self._rules.finish_text(steps[0].text, existing)
+        return Caption(
+            key=sample.key, text=text, steps=steps, fields=steps[0].fields, existing=existing
+        ), picture
+
+    async def _load(self, sample: Sample) -> Picture:
+        location = sample.location
+        assert location is not None
+        url = getattr(location, "url", None)
+        if url is not None:
+            self._loading += 1
+            self._scale()
+            try:
+                self._fetcher = self._fetcher or self._open_fetcher()
+                location = await self._fetcher.fetch(url)
+            finally:
+                self._loading -= 1
+        return Picture(location, max_pixels=self._rules.max_pixels)
+
+    async def aclose(self) -> None:
+        if self._fetcher is not None:
+            await self._fetcher.aclose()
+
+    def _account(self, outcome: Outcome) -> None:
+        """Keep the sums that may end the run."""
+        self.fresh.add(outcome)
+        usage = self._spent()
+        rules = self._rules
+        if rules.budget_tokens is not None and usage.total >= rules.budget_tokens:
+            self._stop.request(
+                BudgetSpent(f"the token budget is used: {usage.total:,} of {rules.budget_tokens:,}")
+            )
+        if rules.max_cost is not None and rules.price is not None and rules.price.of(usage) >= rules.max_cost:
+            self._stop.request(
+                BudgetSpent(f"the money budget is used: ${rules.price.of(usage):.4f} of ${rules.max_cost}")
+            )
+        if isinstance(outcome, Caption):
+            self._failed_in_a_row = 0
+        elif isinstance(outcome, Failure) and outcome.attempts:
+            self._failed_in_a_row += 1
+            if 0 < rules.stop_after_failures <= self._failed_in_a_row:
+                self._stop.request(
+                    RunStopped(
+                        f"{self._failed_in_a_row} pictures in a row failed at the model, the last with: "
+                        f"{outcome.message}; mend that, then run the same command with --retry-failed"
+                    )
+                )
+
+    def _spent(self) -> Usage:
+        return self._journal.spent + self.fresh.usage
+
+    async def _commit(self) -> None:
+        """Hand outcomes to the sink in order, and make it durable about once a second."""
+        loop = asyncio.get_running_loop()
+        last = time.monotonic()
+        try:
+            while True:
+                entries = self._reorder.take()
+                if entries:
+                    await loop.run_in_executor(self._sink_thread, self._output.write, entries)
+                if len(self._reorder) <= MAX_SPREAD:
+                    self._room.set()
+                if time.monotonic() - last >= COMMIT_EVERY:
+                    await loop.run_in_executor(self._sink_thread, self._output.commit)
+                    last = time.monotonic()
+                if not entries:
+                    if not self._workers:
+                        break
+                    await self._wait_ready(COMMIT_EVERY)
+            await loop.run_in_executor(self._sink_thread, self._output.commit)
+        except SinkError as error:
+            self._stop.request(error)
+            raise
+
+    async def _wait_ready(self, seconds: float) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                await self._ready.wait()
+        except TimeoutError:
+            pass
+        self._ready.clear()
+
+    async def _watch(self) -> None:
+        """Once the run is stopped, give requests under way a little time, then drop them."""
+        await self._stop.wait()
+        await asyncio.sleep(GRACE)
+        for task in self._workers:
+            task.cancel()
+
+    async def _tick(self, progress: Callable[[Progress], None], total: Callable[[], int | None]) -> None:
+        while True:
+            progress(self._progress(total()))
+            await asyncio.sleep(PROGRESS_EVERY)
+
+    def _progress(self, total: int | None) -> Progress:
+        fresh = self.fresh
+        done = self._before + self._seen
+        rate = self._rate.update(fresh.total)
+        left = total - done if total is not None else None
+        return Progress(
+            total=total,
+            done=done,
+            captions=fresh.captions,
+            skips=fresh.skips,
+            failures=fresh.failures,
+            resumed=self._before + self.resumed,
+            in_flight=self._under_way,
+            slots=self._chain.slots,
+            rate=rate,
+            eta=left / rate if left is not None and rate > 0 else None,
+            tokens=fresh.usage.total,
+            cost=self._rules.price.of(fresh.usage) if self._rules.price else None,
+            seconds=time.monotonic() - self._start,
+        )
+
+
+def _without_raw(steps: tuple[Step, ...]) -> tuple[Step, ...]:
+    return tuple(dataclasses.replace(step, reply=dataclasses.replace(step.reply, raw=None)) for step in steps)
+
+
+def _failure(key: str, error: StepFailed, keep_raw: bool) -> Failure:
+    steps = error.steps if keep_raw else _without_raw(error.steps)
+    return Failure(
+        key=key, kind=error.kind, message=str(error), attempts=error.attempts, steps=steps, usage=error.usage
+    )

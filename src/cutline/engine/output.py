@@ -1,0 +1,165 @@
+"""Outcomes, put back in source order, on their way into the sink and the failures file."""
+
+from __future__ import annotations
+
+import hashlib
+import pickle
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+from typing import IO
+
+from cutline.engine.journal import Journal
+from cutline.engine.progress import Counts
+from cutline.engine.state import State
+from cutline.interfaces import Sink
+from cutline.records import JSON, Outcome, Sample
+
+Entry = tuple[Sample, Outcome, bytes | None]
+MARK = "mark.json"
+
+
+class KeyChain:
+    """A digest over keys in order: tells whether a source still begins as it did."""
+
+    def __init__(self) -> None:
+        self._hash = hashlib.blake2b(digest_size=16)
+        self.count = 0
+
+    def add(self, key: str) -> None:
+        self._hash.update(key.encode("utf-8", "surrogatepass") + b"\0")
+        self.count += 1
+
+    @property
+    def digest(self) -> str:
+        return self._hash.hexdigest()
+
+
+class OrderedOutput:
+    """The sink and the failures file as one, with marks that a later run goes on from.
+
+    All methods block; one thread calls them.
+    """
+
+    def __init__(self, sink: Sink, failures: Sink, state: State, journal: Journal) -> None:
+        self.sink = sink
+        self._failures = failures
+        self._state = state
+        self._journal = journal
+        self._keys = KeyChain()
+        self._dirty = False
+        self._marks: JSON = {}
+        self.counts = Counts()
+
+    def open(self, mark: JSON | None, keys: KeyChain | None) -> None:
+        """Go on after ``mark``, whose samples' keys are ``keys``; None starts anew."""
+        if mark is not None and keys is not None:
+            self.counts = Counts.from_json(mark["counts"])
+            self._keys = keys
+        self.sink.open(mark["sink"] if mark else None)
+        self._failures.open(mark["failures"] if mark else None)
+
+    def write(self, entries: Iterable[Entry]) -> None:
+        for sample, outcome, picture in entries:
+            self.sink.write(sample, outcome, picture)
+            self._failures.write(sample, outcome, None)
+            self._keys.add(sample.key)
+            self.counts.add(outcome)
+            self._dirty = True
+
+    def commit(self) -> None:
+        """Make everything written so far survive, journal first."""
+        if self._dirty:
+            self._journal.sync()
+            self._save(finished=False)
+            self._dirty = False
+
+    def _save(self, *, finished: bool) -> None:
+        if not finished:
+            self._marks = {"sink": self.sink.commit(), "failures": self._failures.commit()}
+        mark = {"outcomes": self._keys.count, "digest": self._keys.digest, "finished": finished}
+        self._state.write(MARK, {**mark, "counts": self.counts.to_json(), **self._marks})
+
+    def finish(self) -> None:
+        """Publish the output and note that it is whole."""
+        self._dirty = True
+        self.commit()
+        self.sink.finish()
+        self._failures.finish()
+        self._save(finished=True)
+
+    @property
+    def outputs(self) -> list[Path | str]:
+        return [*self.sink.outputs, *self._failures.outputs]
+
+    def close(self) -> None:
+        self.sink.close()
+        self._failures.close()
+
+
+class Reorder:
+    """Holds what came early. Beyond a few thousand entries, or 64 MB of pictures, it uses an unnamed file.
+
+    One slow picture must not stop the others, nor fill the memory with them.
+    """
+
+    def __init__(
+        self, folder: Path, *, first: int = 0, max_entries: int = 2048, max_bytes: int = 64_000_000
+    ) -> None:
+        self.next = first
+        self._folder = folder
+        self._max_entries = max_entries
+        self._max_bytes = max_bytes
+        self._bytes = 0
+        self._held: dict[int, Entry] = {}
+        self._spilled: dict[int, tuple[int, int]] = {}
+        self._file: IO[bytes] | None = None
+
+    def __len__(self) -> int:
+        return len(self._held) + len(self._spilled)
+
+    def put(self, index: int, entry: Entry) -> None:
+        size = len(entry[2] or b"")
+        full = len(self._held) >= self._max_entries or self._bytes + size > self._max_bytes
+        if full and index != self.next:
+            self._spill(index, entry)
+        else:
+            self._held[index] = entry
+            self._bytes += size
+
+    def take(self, most: int = 256) -> list[Entry]:
+        """The entries that are next in order, at most ``most``."""
+        taken: list[Entry] = []
+        while len(taken) < most:
+            entry = self._held.pop(self.next, None)
+            if entry is not None:
+                self._bytes -= len(entry[2] or b"")
+            elif self.next in self._spilled:
+                entry = self._fetch(self.next)
+            else:
+                break
+            taken.append(entry)
+            self.next += 1
+        return taken
+
+    def _spill(self, index: int, entry: Entry) -> None:
+        if self._file is None:
+            self._file = tempfile.TemporaryFile(dir=self._folder)  # noqa: SIM115 - lives as long as this object
+        data = pickle.dumps(entry)
+        offset = self._file.seek(0, 2)
+        self._file.write(data)
+        self._spilled[index] = (offset, len(data))
+
+    def _fetch(self, index: int) -> Entry:
+        offset, size = self._spilled.pop(index)
+        assert self._file is not None
+        self._file.seek(offset)
+        # Safe: this process wrote it, to a file without a name that nobody else can open.
+        entry: Entry = pickle.loads(self._file.read(size))  # noqa: S301
+        if not self._spilled:
+            self._file.truncate(0)
+        return entry
+
+    def close(self) -> None:
+        if self._file is not None:
+            self._file.close()

@@ -1,0 +1,80 @@
+"""What a run comes to: the summary, the exit code, and ``report.json``."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from cutline.engine.progress import Counts
+from cutline.errors import CutlineError
+from cutline.records import JSON, Usage
+
+EXIT_OK = 0
+EXIT_FAILURES = 1
+EXIT_USAGE = 2
+EXIT_STOPPED = 3
+EXIT_INTERRUPTED = 130
+
+
+class Interrupted(CutlineError):
+    """The user, or the system, asked the run to end; ``signal`` is its number."""
+
+    def __init__(self, signal: int) -> None:
+        super().__init__("interrupted")
+        self.signal = signal
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """The result of a run.
+
+    ``counts`` cover everything in the output, ``fresh`` only what this run asked. ``seconds`` is
+    this run's time; ``cost`` in US dollars is of all runs, None when no price is known.
+    """
+
+    output: str
+    outputs: tuple[str, ...]
+    state: str
+    model: str
+    prompts: tuple[str, ...]
+    counts: Counts
+    fresh: Counts
+    spent: Usage
+    cost: float | None
+    seconds: float
+    requests_resumed: int
+    stopped: CutlineError | None = None
+    allow_failures: int = 0
+
+    @property
+    def exit_code(self) -> int:
+        """0 when nothing failed beyond what is allowed; see docs/cli.md for the others."""
+        if isinstance(self.stopped, Interrupted):
+            return 128 + self.stopped.signal
+        if self.stopped is not None:
+            return EXIT_STOPPED
+        return EXIT_FAILURES if self.counts.failures > self.allow_failures else EXIT_OK
+
+    def to_json(self) -> JSON:
+        return {
+            "output": self.output,
+            "outputs": list(self.outputs),
+            "model": self.model,
+            "prompts": list(self.prompts),
+            "complete": self.stopped is None,
+            "stopped": str(self.stopped) if self.stopped else None,
+            "exit_code": self.exit_code,
+            "captions": self.counts.captions,
+            "skips": self.counts.skips,
+            "failures": self.counts.failures,
+            "failure_kinds": dict(self.counts.kinds),
+            "skip_reasons": dict(self.counts.reasons),
+            "prompt_tokens": self.spent.prompt_tokens,
+            "completion_tokens": self.spent.completion_tokens,
+            "cost_usd": self.cost,
+            "this_run": {
+                "captions": self.fresh.captions,
+                "failures": self.fresh.failures,
+                "seconds": round(self.seconds, 3),
+                "resumed": self.requests_resumed,
+            },
+        }

@@ -1,0 +1,161 @@
+"""One job from start to end: take the state folder, go on where the last run ended, report."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from cutline.captioners.secrets import Secret
+from cutline.chain import Chain
+from cutline.engine import assembly
+from cutline.engine.feed import Feed
+from cutline.engine.journal import Journal
+from cutline.engine.local import Fetching, Loop, Stop
+from cutline.engine.output import MARK, KeyChain, OrderedOutput, Reorder
+from cutline.engine.progress import ProgressHook
+from cutline.engine.report import Report
+from cutline.engine.state import State, state_folder
+from cutline.errors import CutlineError
+from cutline.interfaces import Source
+from cutline.job import Job
+from cutline.records import JSON, Sample
+from cutline.sinks.failures import FailuresSink
+from cutline.sinks.options import SinkOptions
+
+
+async def run_job(
+    job: Job, *, key: Secret | None = None, progress: ProgressHook | None = None, stop: Stop | None = None
+) -> Report:
+    """Caption everything the job's output does not have yet.
+
+    ``stop`` ends the run early and cleanly; the same call later goes on. ``progress`` is called
+    about ten times a second from the event loop and must not block.
+
+    Raises:
+        ConfigError: the job cannot be run; nothing was asked and no output was touched.
+        SinkError: the output cannot be written; what was paid for is in the journal.
+    """
+    job.check()
+    asyncio.get_running_loop().set_default_executor(
+        ThreadPoolExecutor((os.cpu_count() or 2) + 2, thread_name_prefix="cutline")
+    )
+    chain = assembly.chain_of(job, assembly.prompts_of(job), key)
+    try:
+        return await _Run(job, chain, progress or (lambda _: None), stop or Stop()).run()
+    finally:
+        await chain.aclose()
+
+
+class _Run:
+    def __init__(self, job: Job, chain: Chain, progress: ProgressHook, stop: Stop) -> None:
+        self._job = job
+        self._chain = chain
+        self._progress = progress
+        self._stop = stop
+        self._price = assembly.price_for(job, chain)
+        self._output = assembly.output_of(job)
+        self._start = time.monotonic()
+
+    async def run(self) -> Report:
+        source = assembly.source_of(self._job)
+        folder = state_folder(self._output, self._job.run.state)
+        with State(folder, self._output) as state:
+            journal = Journal(folder / "journal.jsonl")
+            try:
+                await asyncio.to_thread(journal.load)
+                return await self._with_state(source, state, journal)
+            finally:
+                journal.close()
+
+    async def _with_state(self, source: Source, state: State, journal: Journal) -> Report:
+        job = self._job
+        keep_raw = assembly.keeps_raw(job, self._output)
+        sink = assembly.sink_of(job, self._output, state.folder)
+        output = OrderedOutput(sink, FailuresSink(state.folder, SinkOptions(overwrite=True)), state, journal)
+        fingerprint = assembly.fingerprint_of(job, self._chain)
+        dropped = journal.begin(fingerprint, on_change=job.run.on_change, retry_failed=job.run.retry_failed)
+        mark = None if dropped else state.read(MARK)
+        limit = assembly.limit_of(job)
+        samples, keys = await asyncio.to_thread(_go_on, source, limit, mark)
+        await asyncio.to_thread(output.open, mark if keys else None, keys)
+        reorder = Reorder(state.folder, first=keys.count if keys else 0)
+        feed = Feed(samples, batch=job.input.reader_batch_size, first=reorder.next)
+        loop = Loop(
+            feed=feed,
+            chain=self._chain,
+            open_fetcher=self._open_fetcher,
+            journal=journal,
+            output=output,
+            reorder=reorder,
+            rules=assembly.rules_of(job, sink, journal, self._price, keep_raw=keep_raw),
+            stop=self._stop,
+        )
+        counting = asyncio.get_running_loop().run_in_executor(None, _count, source, limit)
+        try:
+            await loop.run(self._progress, lambda: counting.result() if counting.done() else None)
+            finished = self._stop.reason is None
+            await asyncio.to_thread(output.finish if finished else output.close)
+        except BaseException:
+            output.close()
+            raise
+        finally:
+            feed.close()
+            reorder.close()
+            await loop.aclose()
+        report = self._report(loop, output, journal, state.folder)
+        state.write("report.json", report.to_json())
+        return report
+
+    def _open_fetcher(self) -> Fetching:
+        from cutline.sources.fetch import Fetcher
+
+        return Fetcher(allow_private=self._job.input.allow_private_urls)
+
+    def _report(self, loop: Loop, output: OrderedOutput, journal: Journal, folder: Path) -> Report:
+        spent = journal.spent + loop.fresh.usage
+        return Report(
+            output=self._output,
+            outputs=tuple(str(path) for path in output.outputs),
+            state=str(folder),
+            model=self._chain.name,
+            prompts=tuple(step.prompt.id for step in self._chain.steps),
+            counts=output.counts,
+            fresh=loop.fresh,
+            spent=spent,
+            cost=self._price.of(spent) if self._price else None,
+            seconds=time.monotonic() - self._start,
+            requests_resumed=loop.resumed,
+            stopped=self._stop.reason,
+            allow_failures=self._job.run.allow_failures,
+        )
+
+
+def _go_on(source: Source, limit: int | None, mark: JSON | None) -> tuple[Iterator[Sample], KeyChain | None]:
+    """The samples after the mark's, if the source still begins as it did; else all of them."""
+    samples = assembly.samples_of(source, limit)
+    if mark is None:
+        return samples, None
+    keys = KeyChain()
+    while keys.count < mark["outcomes"]:
+        sample = next(samples, None)
+        if sample is None:
+            break
+        keys.add(sample.key)
+    if keys.count == mark["outcomes"] and keys.digest == mark["digest"]:
+        return samples, keys
+    # Pictures came or went: the output is written anew from the journal, in the new order.
+    return assembly.samples_of(source, limit), None
+
+
+def _count(source: Source, limit: int | None) -> int | None:
+    try:
+        count = source.count()
+    except CutlineError:
+        return None  # the listing itself will say it
+    if count is None or limit is None:
+        return count
+    return min(count, limit)

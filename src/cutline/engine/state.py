@@ -1,0 +1,82 @@
+"""The folder beside an output that holds what is needed to go on: journal, marks, lock."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import socket
+import time
+from pathlib import Path
+
+import filelock
+import orjson
+
+from cutline.errors import OutputLocked, SinkError
+from cutline.files import write_atomically
+from cutline.records import JSON
+
+
+def state_folder(output: str, chosen: str | None) -> Path:
+    """``<output>.cutline`` beside a local output; in the user's state folder for a remote one."""
+    if chosen is not None:
+        return Path(chosen)
+    if "://" not in output:
+        path = Path(output)
+        return path.with_name(path.name + ".cutline") if path.name else path.resolve().parent / ".cutline"
+    root = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
+    name = output.rstrip("/").rsplit("/", 1)[-1]
+    return root / "cutline" / f"{name}-{hashlib.blake2b(output.encode(), digest_size=6).hexdigest()}"
+
+
+class State:
+    """One output's folder, held by one run at a time; a context manager."""
+
+    def __init__(self, folder: Path, output: str) -> None:
+        self.folder = folder
+        self._output = output
+        self._lock: filelock.BaseFileLock | None = None
+
+    def __enter__(self) -> State:
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            lock = filelock.FileLock(self.folder / "lock")
+            lock.acquire(timeout=0)
+        except filelock.Timeout:
+            raise OutputLocked(self._locked_message()) from None
+        except OSError as error:
+            raise SinkError(f"cannot write beside the output, to {self.folder}: {error.strerror}") from None
+        self._lock = lock
+        since = time.strftime("%Y-%m-%d %H:%M:%S")
+        self.write("owner.json", {"process": os.getpid(), "host": socket.gethostname(), "since": since})
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        if self._lock is not None:
+            self._lock.release()
+
+    def _locked_message(self) -> str:
+        owner = self.read("owner.json") or {}
+        who = f"process {owner.get('process', '?')} on {owner.get('host', '?')}, since {owner.get('since', '?')}"
+        return f"another run is writing to {self._output} ({who}); wait for it, or choose another output"
+
+    def read(self, name: str) -> JSON | None:
+        """A JSON file of the folder; None when there is none or it is damaged."""
+        try:
+            data = orjson.loads((self.folder / name).read_bytes())
+        except (OSError, orjson.JSONDecodeError):
+            return None
+        return data if isinstance(data, dict) else None
+
+    def write(self, name: str, data: JSON) -> None:
+        """Replace a JSON file of the folder atomically.
+
+        Raises:
+            SinkError: the disk is full or read-only.
+        """
+        try:
+            write_atomically(self.folder / name, orjson.dumps(data, option=orjson.OPT_INDENT_2))
+        except OSError as error:
+            where = self.folder / name
+            raise SinkError(
+                f"cannot write {where}: {error.strerror}; free the disk, then run the same command"
+            ) from None

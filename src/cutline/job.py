@@ -1,0 +1,332 @@
+"""A job: what to caption, how, and where the words go; the same from options, a file or Python."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import tomllib
+from pathlib import Path
+from typing import Any, ClassVar, Literal, Self
+
+import orjson
+
+from cutline.errors import ConfigError
+from cutline.records import JSON
+
+SourceType = Literal["local", "urls", "webdataset", "table"]
+OutputFormat = Literal["json", "jsonl", "csv", "parquet", "webdataset", "sidecar"]
+Existing = Literal["skip", "overwrite", "append", "prepend"]
+OnChange = Literal["refuse", "redo-failed", "redo-all", "keep"]
+
+_STRICT: Any = {"extra": "forbid"}
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class InputOptions:
+    """What to read."""
+
+    __pydantic_config__: ClassVar[Any] = _STRICT
+
+    source_type: SourceType | None = None
+    """How to read the input; found out from what it is when not given."""
+    image_limit: int = -1
+    """Take only the first N pictures; -1 takes all."""
+    reader_batch_size: int = 32
+    """How many samples are listed from the input at a time."""
+    recursive: bool = True
+    """Look into sub-folders too."""
+    image_column: str | None = None
+    """Column of a table that holds the pictures, their paths or their URLs."""
+    url_column: str | None = None
+    """Column of a table that holds URLs."""
+    text_column: str | None = None
+    """Column of a table that holds the captions there already are."""
+    image_root: str | None = None
+    """Folder that the paths in a table are relative to, and may not leave. [default: the table's]"""
+    allow_private_urls: bool = False
+    """Fetch also from loopback and private addresses."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class ModelOptions:
+    """Who is asked."""
+
+    __pydantic_config__: ClassVar[Any] = _STRICT
+
+    model: str = "pixels"
+    """`provider:name`, such as `openai:gpt-4o-mini`; `cutline models` lists the providers."""
+    endpoint: str | None = None
+    """URL of an OpenAI-compatible server, such as http://localhost:8000/v1."""
+    max_tokens: int | None = 512
+    """Most tokens of an answer; 0 leaves it to the endpoint."""
+    temperature: float | None = None
+    """Randomness of the answer; left to the endpoint when not given."""
+    top_p: float | None = None
+    """Share of the probability that tokens are chosen from."""
+    seed: int | None = None
+    """Seed for endpoints that take one."""
+    extra: dict[str, Any] = dataclasses.field(default_factory=dict)
+    """Further parameters of the request, such as --extra.min_p 0.1."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class PromptOptions:
+    """What is asked, and how the answer becomes the caption."""
+
+    __pydantic_config__: ClassVar[Any] = _STRICT
+
+    prompt: tuple[str, ...] = ()
+    """A text, the name of a library prompt, or a JSON template; `name=…` several times asks each."""
+    system_prompt: str | None = None
+    """System message; replaces the prompt's own."""
+    language: str | None = None
+    """Language of the captions, such as German."""
+    schema: str | None = None
+    """JSON Schema file; captions become structured (short, long, tags …)."""
+    trigger: str | None = None
+    """Trigger word that begins every caption, followed by a comma."""
+    caption_prefix: str | None = None
+    """Text put before every caption."""
+    caption_suffix: str | None = None
+    """Text put after every caption."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class PictureOptions:
+    """What pictures are made to be before they are sent."""
+
+    __pydantic_config__: ClassVar[Any] = _STRICT
+
+    max_side: int = 1024
+    """Longest side in pixels; larger pictures are scaled down; 0 sends any size."""
+    max_bytes: int = 0
+    """Most bytes of an encoded picture; 0 for no limit."""
+    jpeg_quality: int = 85
+    """Quality of pictures that must be encoded anew."""
+    max_pixels: int = 64_000_000
+    """Pictures that need more pixels than this to decode are refused."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class OutputOptions:
+    """Where the captions go."""
+
+    __pydantic_config__: ClassVar[Any] = _STRICT
+
+    output_format: OutputFormat | None = None
+    """Format of the output; found out from its name when not given."""
+    existing: Existing | None = None
+    """What to do with captions, or an output of someone else's, that are already there."""
+    samples_per_shard: int = 1000
+    """Samples in one shard of a webdataset."""
+    max_shards: int | None = None
+    """Most shards of a webdataset; pictures beyond them are not asked."""
+    include_raw: bool = False
+    """Keep the model's whole response (column `llm`; parquet always has it)."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class RunOptions:
+    """How hard to try, and when to stop."""
+
+    __pydantic_config__: ClassVar[Any] = _STRICT
+
+    max_concurrent_requests: int | None = None
+    """Requests at once; found out while running when not given."""
+    enable_async: bool = True
+    """Ask for several pictures at once; without it one after the other."""
+    timeout: float = 300.0
+    """Seconds for one request."""
+    max_retries: int = 6
+    """How often a request that failed for a passing reason is repeated."""
+    retry_delay: float = 1.0
+    """Seconds before the first repetition; later ones wait longer."""
+    budget_tokens: int | None = None
+    """Stop cleanly when this many tokens are used."""
+    max_cost: float | None = None
+    """Stop cleanly when this much money (US dollars) is spent."""
+    prices: str | None = None
+    """TOML file of prices that replaces the built-in table's entries."""
+    allow_failures: int = 0
+    """So many failed pictures still count as success."""
+    stop_after_failures: int = 200
+    """Stop when this many pictures in a row failed at the model; 0 never stops."""
+    on_change: OnChange = "refuse"
+    """What happens to earlier captions when model, prompt or parameters have changed."""
+    retry_failed: bool = False
+    """Ask again about the pictures that failed before."""
+    state: str | None = None
+    """Folder for the journal. [default: beside the output]"""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """Everything about one captioning run but its secrets.
+
+    ``input_path``: file, folder, URL list, table or webdataset. ``output_path``: file or folder;
+    None writes ``captions.jsonl`` in the working folder.
+    """
+
+    __pydantic_config__: ClassVar[Any] = _STRICT
+
+    input_path: str
+    output_path: str | None = None
+    input: InputOptions = InputOptions()
+    model: ModelOptions = dataclasses.field(default_factory=ModelOptions)
+    prompts: PromptOptions = PromptOptions()
+    pictures: PictureOptions = PictureOptions()
+    output: OutputOptions = OutputOptions()
+    run: RunOptions = RunOptions()
+
+    @classmethod
+    def from_toml(cls, path: Path) -> Self:
+        """Read a job file; relative paths in it are relative to the working folder.
+
+        Raises:
+            ConfigError: it cannot be read, or a line of it means nothing.
+        """
+        try:
+            data = tomllib.loads(path.read_text("utf-8"))
+        except OSError as error:
+            raise ConfigError(f"cannot read the job file {path}: {error.strerror}") from None
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise ConfigError(f"{path} is not TOML: {error}") from None
+        return cls.from_dict(data, origin=str(path))
+
+    @classmethod
+    def from_dict(cls, data: JSON, *, origin: str = "job") -> Self:
+        """Build a job from nested plain values, checking every one.
+
+        Raises:
+            ConfigError: a name is unknown or a value is of the wrong type; names the first.
+        """
+        import pydantic
+
+        try:
+            return pydantic.TypeAdapter(cls).validate_python(data)
+        except pydantic.ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            where = ".".join(str(part) for part in first["loc"])
+            raise ConfigError(f"{origin}: {where}: {first['msg'].lower()}") from None
+
+    def to_toml(self) -> str:
+        """The job as a file: only what differs from the defaults."""
+        import tomli_w
+
+        return tomli_w.dumps(self.to_dict())
+
+    def to_dict(self) -> JSON:
+        """Nested plain values, only those that differ from the defaults."""
+        result: JSON = {}
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if dataclasses.is_dataclass(value):
+                default = type(value)()  # type: ignore[misc]  # every group has defaults for all
+                group = {
+                    item.name: _plain(getattr(value, item.name))
+                    for item in dataclasses.fields(value)
+                    if getattr(value, item.name) != getattr(default, item.name)
+                }
+                if group:
+                    result[field.name] = group
+            elif value is not None:
+                result[field.name] = value
+        return result
+
+    def check(self) -> None:
+        """Find contradictions and values out of range before anything is touched.
+
+        Raises:
+            ConfigError: names the option and what it may be.
+        """
+        positive = {
+            "--reader-batch-size": self.input.reader_batch_size,
+            "--samples-per-shard": self.output.samples_per_shard,
+            "--max-shards": self.output.max_shards,
+            "--max-concurrent-requests": self.run.max_concurrent_requests,
+            "--timeout": self.run.timeout,
+            "--max-pixels": self.pictures.max_pixels,
+            "--budget-tokens": self.run.budget_tokens,
+            "--max-cost": self.run.max_cost,
+        }
+        for name, value in positive.items():
+            if value is not None and value <= 0:
+                raise ConfigError(f"{name} must be greater than 0, not {value}")
+        not_negative = {
+            "--max-side": self.pictures.max_side,
+            "--max-bytes": self.pictures.max_bytes,
+            "--max-tokens": self.model.max_tokens,
+            "--max-retries": self.run.max_retries,
+            "--retry-delay": self.run.retry_delay,
+            "--temperature": self.model.temperature,
+            "--allow-failures": self.run.allow_failures,
+            "--stop-after-failures": self.run.stop_after_failures,
+        }
+        for name, value in not_negative.items():
+            if value is not None and value < 0:
+                raise ConfigError(f"{name} must not be negative, but is {value}")
+        if not 1 <= self.pictures.jpeg_quality <= 100:
+            raise ConfigError(f"--jpeg-quality must be between 1 and 100, not {self.pictures.jpeg_quality}")
+        if self.input.image_limit < -1 or self.input.image_limit == 0:
+            raise ConfigError(f"--image-limit must be -1 or greater than 0, not {self.input.image_limit}")
+        if self.model.top_p is not None and not 0 < self.model.top_p <= 1:
+            raise ConfigError(f"--top-p must be above 0 and at most 1, not {self.model.top_p}")
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Fingerprint:
+    """What decides the words: a change in any of it makes old captions differ from new ones."""
+
+    model: str
+    endpoint: str
+    prompts: tuple[str, ...]
+    parameters: str
+    pictures: str
+    wording: str
+
+    @classmethod
+    def of(cls, job: Job, *, model: str, prompt_ids: tuple[str, ...]) -> Self:
+        options = job.model
+        parameters = {
+            "max_tokens": options.max_tokens,
+            "temperature": options.temperature,
+            "top_p": options.top_p,
+            "seed": options.seed,
+            **options.extra,
+        }
+        wording = (
+            job.prompts.trigger,
+            job.prompts.caption_prefix,
+            job.prompts.caption_suffix,
+            job.output.existing,
+        )
+        return cls(
+            model=model,
+            endpoint=options.endpoint or "",
+            prompts=prompt_ids,
+            parameters=_canonical({k: v for k, v in parameters.items() if v is not None}),
+            pictures=_canonical(dataclasses.asdict(job.pictures)),
+            wording=_canonical(wording),
+        )
+
+    @property
+    def digest(self) -> str:
+        return hashlib.blake2b(repr(self).encode(), digest_size=8).hexdigest()
+
+    def differences(self, earlier: JSON) -> list[str]:
+        """What differs from an earlier run's fingerprint, each as ``name: old → new``."""
+        result = []
+        for field in dataclasses.fields(self):
+            new = _plain(getattr(self, field.name))
+            old = earlier.get(field.name)
+            if new != old:
+                result.append(f"{field.name}: {old} → {new}")
+        return result
+
+
+def _canonical(value: object) -> str:
+    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
+
+
+def _plain(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value
