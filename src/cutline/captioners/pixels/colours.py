@@ -150,7 +150,7 @@ def name_of(lab: Floats) -> tuple[str, str]:
 
 def _grey_limit(lightness: float) -> float:
     # Near black and near white the eye hardly sees a tint; in between it sees a faint one.
-    return 0.017 + 0.020 * max(0.0, 0.34 - lightness) / 0.34 + 0.004 * max(0.0, lightness - 0.9) / 0.1
+    return 0.017 + 0.045 * max(0.0, 0.36 - lightness) / 0.36 + 0.004 * max(0.0, lightness - 0.9) / 0.1
 
 
 def _grey(lightness: float, a: float, b: float, chroma: float) -> tuple[str, str]:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final, TypeAlias
 
+import numpy as np
+
+from cutline.captioners.pixels.colours import name_of
 from cutline.captioners.pixels.grammar import Chooser, with_article
 from cutline.captioners.pixels.judgement import Judgement
 from cutline.captioners.pixels.measure import Measurements
@@ -30,9 +33,8 @@ Fact: TypeAlias = tuple[float, str, str]  # strength, tag, clause
 def facts(found: Measurements, judged: Judgement, chooser: Chooser) -> list[Fact]:
     """The strongest facts first; a few at most for most pictures."""
     gathered = [*_light(found, judged, chooser), *_layout(found, chooser), *_lines(found, chooser)]
-    if judged.kind != "plain":
-        gathered += _texture(found, judged, chooser)
-    return sorted(gathered, key=lambda fact: -fact[0])
+    gathered += _texture(found, judged, chooser)
+    return sorted(gathered or [_plainest(found, chooser)], key=lambda fact: -fact[0])
 
 
 def _light(found: Measurements, judged: Judgement, chooser: Chooser) -> Iterator[Fact]:
@@ -45,7 +47,7 @@ def _light(found: Measurements, judged: Judgement, chooser: Chooser) -> Iterator
                 "dark shapes stand against a bright background", "the light comes from behind darker shapes"
             ),
         )
-    if light.points >= 25 and light.median < 0.36:
+    if light.points >= (25 if light.median < 0.3 else 150) and light.bright < 0.75:
         yield (
             0.8,
             "points of light",
@@ -71,6 +73,16 @@ def _light(found: Measurements, judged: Judgement, chooser: Chooser) -> Iterator
                 "the centre is darker than its surroundings", "the surroundings are brighter than the centre"
             ),
         )
+    if abs(found.structure.sideways) > 0.13:
+        bright, dark = ("right", "left") if found.structure.sideways > 0 else ("left", "right")
+        yield (
+            0.3 + abs(found.structure.sideways),
+            f"brighter {bright}",
+            chooser.pick(
+                f"the {bright} side is clearly brighter than the {dark}",
+                f"it grows darker towards the {dark}",
+            ),
+        )
     if judged.contrast == "high":
         yield (
             0.5,
@@ -87,15 +99,24 @@ def _layout(found: Measurements, chooser: Chooser) -> Iterator[Fact]:
     structure = found.structure
     if structure.horizon is not None:
         where = _height(structure.horizon)
-        yield (
-            0.85,
-            "horizon",
-            chooser.pick(
-                f"a level edge crosses the frame {where}, like a horizon",
-                f"a horizon-like edge runs across it {where}",
-                f"a level line divides it {where}",
-            ),
-        )
+        open_above = structure.upper_edges < 0.6 * structure.lower_edges and 0.25 < structure.horizon < 0.8
+        if open_above:
+            yield (
+                0.85,
+                "horizon",
+                chooser.pick(
+                    f"a level edge crosses the frame {where}, like a horizon",
+                    f"a horizon-like edge lies {where}",
+                ),
+            )
+        else:
+            yield (
+                0.45,
+                "level edge",
+                chooser.pick(
+                    f"a level edge crosses the frame {where}", f"a level line divides the frame {where}"
+                ),
+            )
     if structure.upright_split is not None:
         where = _breadth(structure.upright_split)
         yield (
@@ -107,12 +128,12 @@ def _layout(found: Measurements, chooser: Chooser) -> Iterator[Fact]:
             ),
         )
     if found.plain_rim > 0.8 and found.subject > 0.3 and structure.edges < 0.3:
-        ground = f"{with_article('even')} {found.rim_name}" if found.rim_name else "an even"
+        ground = with_article(f"even {found.rim_name}")
         yield (
             0.9,
             "plain background",
             chooser.pick(
-                f"one centred form stands out from {ground} background",
+                f"one central form stands out from {ground} background",
                 f"the middle is set off against {ground} background",
             ),
         )
@@ -187,7 +208,7 @@ def _texture(found: Measurements, judged: Judgement, chooser: Chooser) -> Iterat
             "fine detail fills most of the frame", "the frame is full of detail",
             "dense texture covers most of it",
         )  # fmt: skip
-    elif structure.flat > 0.5 or judged.texture == "plain":
+    elif structure.flat > 0.6 or judged.texture == "plain":
         yield (
             0.5,
             "smooth areas",
@@ -195,6 +216,19 @@ def _texture(found: Measurements, judged: Judgement, chooser: Chooser) -> Iterat
                 "large areas are smooth and empty of detail", "much of it is smooth and without detail"
             ),
         )
+    upper, lower = structure.upper_edges, structure.lower_edges
+    if max(upper, lower) > 0.08 and min(upper, lower) < 0.3 * max(upper, lower):
+        smooth, full = ("upper", "lower") if upper < lower else ("lower", "upper")
+        yield (
+            0.72,
+            f"weight in the {full} half",
+            chooser.pick(
+                f"the {smooth} half is smooth while the {full} is full of detail",
+                f"nearly all detail lies in the {full} half",
+                f"a smooth {smooth} half meets a detailed {full} one",
+            ),
+        )
+        return
     where = _corner(structure.detail_x, structure.detail_y)
     if where:
         off = max(abs(structure.detail_x - 0.5), abs(structure.detail_y - 0.5))
@@ -203,12 +237,27 @@ def _texture(found: Measurements, judged: Judgement, chooser: Chooser) -> Iterat
             f"weight {where}",
             chooser.pick(f"most of the detail lies {where}", f"the visual weight lies {where}"),
         )
-    else:
-        yield (
-            0.2,
-            "even detail",
-            chooser.pick("detail is spread evenly over the frame", "the visual weight is evenly balanced"),
+
+
+def _plainest(found: Measurements, chooser: Chooser) -> Fact:
+    """What can be said of any picture, for one about which nothing else can."""
+    darkest = name_of(np.array([found.light.dark, 0, 0], dtype=np.float32))[0]
+    lightest = name_of(np.array([found.light.bright, 0, 0], dtype=np.float32))[0]
+    if darkest == lightest:
+        return (
+            0.1,
+            "even tones",
+            chooser.pick("its tones hardly differ", "one tone prevails from edge to edge"),
         )
+    return (
+        0.1,
+        "even detail",
+        chooser.pick(
+            f"tones range from {darkest} to {lightest}, and detail is spread evenly",
+            f"its tones run from {darkest} to {lightest}, with no part outweighing the others",
+            f"all parts of the frame hold detail, in tones from {darkest} to {lightest}",
+        ),
+    )
 
 
 def _height(position: float) -> str:

@@ -26,10 +26,11 @@ def with_article(words: str) -> str:
 
 
 def join(items: Sequence[str]) -> str:
-    """Joined as "a", "a and b" or "a, b and c"."""
+    """Joined as "a", "a and b" or "a, b and c", with one more comma where an item has its own "and"."""
     if len(items) < 2:
         return "".join(items)
-    return f"{', '.join(items[:-1])} and {items[-1]}"
+    comma = "," if any(" and " in item or " to " in item for item in items) else ""
+    return f"{', '.join(items[:-1])}{comma} and {items[-1]}"
 
 
 def sentence(words: str) -> str:

@@ -13,7 +13,7 @@ class Judgement:
 
     ``shape``: landscape, portrait, square, panorama, tall. ``kind``: photograph, graphic,
     line drawing, page, plain. ``tone``: dark, dim, bright, pale, "". ``mood``: black-and-white,
-    sepia, tinted, muted, vivid, "". ``warmth``: warm, cool, mixed, "". ``focus``: shallow, soft, crisp, "".
+    sepia, one hue, muted, vivid, "". ``warmth``: warm, cool, mixed, "". ``focus``: shallow, soft, crisp, "".
     ``contrast``: high, low, "". ``texture``: plain, busy, "".
     """
 
@@ -57,12 +57,12 @@ def _kind(found: Measurements) -> str:
     if structure.edges < 0.0005 and structure.flat > 0.97 and len(palette) == 1:
         return "plain"
     light_paper = structure.paper > 0.5 and found.colour.chroma < 0.03 and found.light.median > 0.62
-    if light_paper and 0.015 < structure.ink < 0.3 and structure.ink_rows > 0.045 and structure.edges > 0.06:
-        return "page"
-    if light_paper and structure.paper > 0.9 and structure.flat > 0.7 and 0.002 < structure.ink < 0.2:
+    if light_paper and 0.01 < structure.ink < 0.3 and structure.strokes > 0.21:
+        return "page" if structure.ink > 0.04 else "line drawing"
+    if light_paper and structure.paper > 0.9 and structure.flat > 0.8 and 0.002 < structure.ink < 0.08:
         return "line drawing"
     covered = sum(swatch.share for swatch in palette)
-    if structure.flat > 0.78 and covered > 0.9 and structure.sharpness > 0.6:
+    if structure.flat > 0.78 and covered > 0.9 and structure.blurred < 0.5:
         return "graphic"
     return "photograph"
 
@@ -87,7 +87,8 @@ def _mood(found: Measurements) -> str:
     if colour.tinted < 0.02 and colour.chroma < 0.012:
         return "black-and-white"
     if colour.one_hue > 0.985 and colour.tinted > 0.5 and 0.02 < colour.chroma < 0.09:
-        return "sepia" if 55 < colour.hue < 95 and found.light.spread > 0.05 else "tinted"
+        toned = colour.one_hue > 0.995 and found.light.bright - found.light.dark > 0.5
+        return "sepia" if toned and 55 < colour.hue < 95 else "one hue"
     if colour.chroma > 0.105:
         return "vivid"
     if colour.chroma < 0.032:
@@ -108,11 +109,11 @@ def _warmth(found: Measurements) -> str:
 
 def _focus(found: Measurements) -> str:
     structure = found.structure
-    if structure.sharpness < 0.36 and structure.edges < 0.25:
+    if structure.blurred > 0.8 and structure.sharpest < 0.46:
         return "soft"
-    if structure.focus > 0.22 and structure.edges < 0.25:
+    if structure.blurred > 0.58:
         return "shallow"
-    return "crisp" if structure.sharpness > 0.72 and structure.edges > 0.1 else ""
+    return "crisp" if structure.sharpness > 0.85 and structure.blurred < 0.15 else ""
 
 
 def _contrast(found: Measurements) -> str:

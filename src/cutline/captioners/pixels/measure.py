@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import math
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from cutline.captioners.pixels.colours import Floats, name_of, to_oklab
+from cutline.captioners.pixels.colours import Floats, to_oklab
 from cutline.captioners.pixels.palette import Swatch, palette_of
 from cutline.captioners.pixels.structure import Structure, bright_points, structure_of
 from cutline.records import JSON
@@ -74,18 +75,19 @@ def measure(image: Image.Image, *, width: int, height: int) -> Measurements:
     small = _small(image)
     lab = to_oklab(small)
     luma = np.asarray(image.convert("L"), dtype=np.float32) / np.float32(255)
-    plain_rim, subject, rim_name = _subject(lab)
+    palette = palette_of(small)
+    plain_rim, subject, rim = _subject(lab)
     return Measurements(
         width=width,
         height=height,
         flavour=int.from_bytes(hashlib.blake2b(small.tobytes(), digest_size=6).digest()),
         light=_light(lab[..., 0], luma),
         colour=_colour(lab),
-        palette=palette_of(small),
+        palette=palette,
         structure=structure_of(luma),
         plain_rim=plain_rim,
         subject=subject,
-        rim_name=rim_name,
+        rim_name=min(palette, key=lambda swatch: math.dist(swatch.lab, rim)).name,
     )
 
 
@@ -149,11 +151,11 @@ def _rim(values: Floats) -> Floats:
     return values[mask]
 
 
-def _subject(lab: Floats) -> tuple[float, float, str]:
+def _subject(lab: Floats) -> tuple[float, float, list[float]]:
     rim = _rim(lab)
     median = np.median(rim, axis=0).astype(np.float32)
-    away = np.sqrt(((rim - median) ** 2).sum(axis=1))
+    away = np.sqrt(((rim - median) ** 2 * (1, 4, 4)).sum(axis=1))
     height, width = lab.shape[:2]
     core = lab[height * 3 // 10 : height * 7 // 10 + 1, width * 3 // 10 : width * 7 // 10 + 1]
     far = np.sqrt(((core - median) ** 2).sum(axis=2))
-    return float((away < 0.09).mean()), float((far > 0.15).mean()), name_of(median)[0]
+    return float((away < 0.1).mean()), float((far > 0.15).mean()), [float(value) for value in median]

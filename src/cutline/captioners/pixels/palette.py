@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from typing import Final
 
 import numpy as np
@@ -17,20 +18,32 @@ _SAME: Final = 0.045  # OKLab distance below which two clusters are one colour t
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Swatch:
-    """One colour of the palette. ``share`` of the picture's area; ``place`` is one of PLACES."""
+    """One colour of the palette. ``share`` of the picture's area; ``place`` is one of PLACES.
+
+    ``patch``: it keeps together in one spot. ``weight``: its share, more for vivid colours, as people
+    name those first.
+    """
 
     name: str
     family: str
-    lightness: float
-    chroma: float
     share: float
+    lab: tuple[float, float, float]
     place: str
+    patch: bool
+
+    @property
+    def chroma(self) -> float:
+        return math.hypot(self.lab[1], self.lab[2])
+
+    @property
+    def weight(self) -> float:
+        return self.share * (0.5 + 6 * self.chroma)
 
 
 PLACES: Final = (
     "everywhere", "top", "bottom", "middle band", "left", "right", "centre", "edges",
     "upper left", "upper right", "lower left", "lower right", "upper part", "lower part",
-    "left part", "right part", "scattered",
+    "left part", "right part", "scattered", "upper middle", "lower middle", "middle left", "middle right",
 )  # fmt: skip
 
 
@@ -52,14 +65,16 @@ def palette_of(rgb: NDArray[np.uint8]) -> tuple[Swatch, ...]:
         chroma = float(np.hypot(centre[1], centre[2]))
         if share < 0.02 and not (share > 0.004 and chroma > 0.11):
             continue
+        mask = np.isin(labels, members)
+        patch = share < 0.25 and _compact(mask)
         swatches.append(
             Swatch(
                 name=name,
                 family=name_of(centre)[1] if len(members) == 1 else name_of(centres[members[0]])[1],
-                lightness=float(centre[0]),
-                chroma=chroma,
+                lab=(float(centre[0]), float(centre[1]), float(centre[2])),
                 share=share,
-                place=_place(np.isin(labels, members)),
+                place=_cell(mask) if patch else _place(mask),
+                patch=patch,
             )
         )
     return tuple(sorted(swatches, key=lambda swatch: (-swatch.share, swatch.name)))
@@ -130,7 +145,7 @@ def _place(mask: NDArray[np.bool_]) -> str:
     """Where a colour lies, as one of PLACES; bands need to cover most of their stretch."""
     height, width = mask.shape
     total = int(mask.sum())
-    if total > 0.85 * mask.size:
+    if total > 0.75 * mask.size:
         return "everywhere"
     rows, columns = mask.mean(axis=1), mask.mean(axis=0)
     for profile, first, last in ((rows, "top", "bottom"), (columns, "left", "right")):
@@ -177,3 +192,17 @@ def _spot(mask: NDArray[np.bool_], total: int, height: int, width: int) -> str:
     if vertical or horizontal:
         return f"{vertical or horizontal} part"
     return "scattered"
+
+
+def _compact(mask: NDArray[np.bool_]) -> bool:
+    return all(
+        float(np.std(where)) < 0.16 * side for where, side in zip(np.nonzero(mask), mask.shape, strict=True)
+    )
+
+
+def _cell(mask: NDArray[np.bool_]) -> str:
+    """The ninth of the picture that a patch is in."""
+    y, x = (float(np.median(where)) / side for where, side in zip(np.nonzero(mask), mask.shape, strict=True))
+    vertical = "upper" if y < 0.36 else "lower" if y > 0.64 else "middle"
+    horizontal = "left" if x < 0.36 else "right" if x > 0.64 else "middle"
+    return "centre" if vertical == horizontal else f"{vertical} {horizontal}"

@@ -29,29 +29,38 @@ _TONES: Final = {
 }  # fmt: skip
 _MOODS: Final = {
     "black-and-white": ("black-and-white", "greyscale"), "sepia": ("sepia-toned",),
-    "tinted": ("single-hued", "tinted"),
+    "one hue": ("single-hued", "near-monochrome"),
     "muted": ("muted", "subdued"), "vivid": ("vivid", "richly coloured", "saturated"),
 }  # fmt: skip
-# Verb for one thing, verb for several, and the rest of the clause.
-_PLACES: Final[dict[str, tuple[str, ...]]] = {
-    "everywhere": ("covers|cover|nearly the whole frame", "fills|fill|nearly everything"),
-    "top": ("runs|run|across the top", "fills|fill|the upper part", "stretches|stretch|along the top"),
-    "bottom": ("runs|run|along the bottom", "fills|fill|the lower part",
-               "stretches|stretch|across the bottom"),
-    "middle band": ("forms|form|a band across the middle", "crosses|cross|the middle"),
-    "left": ("fills|fill|the left side", "takes|take|up the left"),
-    "right": ("fills|fill|the right side", "takes|take|up the right"),
-    "centre": ("sits|sit|around the centre", "gathers|gather|in the middle", "lies|lie|near the centre"),
-    "edges": ("frames|frame|the picture", "runs|run|around the edges"),
-    "upper left": ("lies|lie|in the upper left", "marks|mark|the upper left"),
-    "upper right": ("lies|lie|in the upper right", "marks|mark|the upper right"),
-    "lower left": ("lies|lie|in the lower left", "marks|mark|the lower left"),
-    "lower right": ("lies|lie|in the lower right", "marks|mark|the lower right"),
-    "upper part": ("lies|lie|mostly in the upper half", "keeps|keep|mainly to the upper half"),
-    "lower part": ("lies|lie|mostly in the lower half", "keeps|keep|mainly to the lower half"),
-    "left part": ("lies|lie|mostly on the left", "keeps|keep|mainly to the left"),
-    "right part": ("lies|lie|mostly on the right", "keeps|keep|mainly to the right"),
-    "scattered": ("is|are|spread throughout", "recurs|recur|all over the frame", "appears|appear|throughout"),
+# Verb for one thing, verb for several, and the rest of the clause; then the place alone.
+_PLACES: Final[dict[str, tuple[tuple[str, ...], tuple[str, ...]]]] = {
+    "everywhere": (("covers|cover|most of the frame", "fills|fill|most of it"), ("nearly everywhere",)),
+    "top": (("runs|run|across the top", "fills|fill|the upper part"), ("across the top", "above")),
+    "bottom": (("runs|run|along the bottom", "fills|fill|the lower part"), ("along the bottom", "below")),
+    "middle band": (("forms|form|a band across the middle",), ("in a band across the middle",)),
+    "left": (("fills|fill|the left side", "takes|take|up the left"), ("down the left side",)),
+    "right": (("fills|fill|the right side", "takes|take|up the right"), ("down the right side",)),
+    "centre": (("holds|hold|the centre", "gathers|gather|in the middle"), ("at the centre", "in the middle")),
+    "edges": (("frames|frame|the picture", "surrounds|surround|the rest"), ("around the edges",)),
+    "upper left": (("holds|hold|the upper left",), ("in the upper left", "at upper left")),
+    "upper right": (("holds|hold|the upper right",), ("in the upper right", "at upper right")),
+    "lower left": (("holds|hold|the lower left",), ("in the lower left", "at lower left")),
+    "lower right": (("holds|hold|the lower right",), ("in the lower right", "at lower right")),
+    "upper middle": (("sits|sit|above the centre",), ("above the centre",)),
+    "lower middle": (("sits|sit|below the centre",), ("below the centre",)),
+    "middle left": (("sits|sit|left of the centre",), ("left of the centre",)),
+    "middle right": (("sits|sit|right of the centre",), ("right of the centre",)),
+    "upper part": (("takes|take|up much of the upper half", "prevails|prevail|in the upper half"),
+                   ("in the upper half", "mostly above")),
+    "lower part": (("takes|take|up much of the lower half", "prevails|prevail|in the lower half"),
+                   ("in the lower half", "mostly below")),
+    "left part": (("takes|take|up much of the left half", "prevails|prevail|on the left"),
+                  ("on the left", "towards the left")),
+    "right part": (("takes|take|up much of the right half", "prevails|prevail|on the right"),
+                   ("on the right", "towards the right")),
+    "scattered": (("runs|run|through the whole frame", "recurs|recur|all over the frame",
+                   "is|are|spread across the frame", "makes|make|up much of it"),
+                  ("throughout", "here and there")),
 }  # fmt: skip
 
 
@@ -112,8 +121,8 @@ def _adjectives(judged: Judgement, chooser: Chooser) -> Iterator[str]:
         yield chooser.pick(*_MOODS[judged.mood])
     if judged.warmth in {"warm", "cool"}:
         yield chooser.pick(judged.warmth, f"{judged.warmth}-toned")
-    if judged.focus == "crisp":
-        yield chooser.pick("crisp", "sharp")
+    if judged.focus == "crisp" and not judged.tone and not judged.mood:
+        yield chooser.pick("crisp", "sharp", "finely detailed")
 
 
 def _manner(found: Measurements, judged: Judgement, chooser: Chooser) -> str:
@@ -123,43 +132,66 @@ def _manner(found: Measurements, judged: Judgement, chooser: Chooser) -> str:
         colours = chooser.pick(" in {}", " dominated by {}", " built from {}").format(_families(found))
     if judged.focus == "shallow":
         return colours + chooser.pick(
-            ", one part sharp and the rest out of focus", ", sharp in one place against a soft background"
+            ", sharp in one part and soft in the rest", ", with shallow focus", ", much of it out of focus"
         )
     if judged.focus == "soft":
-        return colours + chooser.pick(", soft in focus", ", softly blurred")
+        return colours + chooser.pick(", soft in focus", ", soft and without hard edges")
     return colours
 
 
 def _families(found: Measurements) -> str:
     """The leading colour families, at most three, in the plural where English has one."""
-    shares: dict[str, float] = {}
+    weights: dict[str, float] = {}
     for swatch in found.palette:
-        # A vivid colour counts for more than its area: it is what people name first.
-        shares[swatch.family] = shares.get(swatch.family, 0.0) + swatch.share * (0.6 + 4 * swatch.chroma)
-    leading = sorted(shares, key=lambda family: -shares[family])
-    most = shares[leading[0]]
-    return join([_PLURALS[family] for family in leading[:3] if shares[family] > 0.35 * most])
+        weights[swatch.family] = weights.get(swatch.family, 0.0) + swatch.weight
+    leading = sorted(weights, key=lambda family: -weights[family])
+    most = weights[leading[0]]
+    return join([_PLURALS[family] for family in leading[:3] if weights[family] > 0.35 * most])
 
 
 def _colours(found: Measurements, chooser: Chooser) -> str:
-    main = [swatch for swatch in found.palette if swatch.share >= 0.05][:4]
-    accents = [s for s in found.palette if s.share < 0.05 and s.chroma > 0.11 and s not in main][:1]
+    """The largest colour with its place as a clause, then the others with theirs."""
+    ranked = sorted(found.palette, key=lambda swatch: -swatch.weight)
+    told = [swatch for swatch in ranked if swatch.share >= 0.03 or swatch.chroma > 0.1][:5] or list(
+        found.palette[:1]
+    )
     groups: dict[str, list[Swatch]] = {}
-    for swatch in main or list(found.palette[:1]):
+    for swatch in sorted(told, key=lambda swatch: -swatch.share):
         groups.setdefault(swatch.place, []).append(swatch)
-    clauses = []
-    for place, swatches in groups.items():
-        one, several, rest = chooser.pick(*_PLACES[place]).split("|")
-        verb = one if len(swatches) == 1 else several
-        clauses.append(f"{join([swatch.name for swatch in swatches])} {verb} {rest}")
-    for accent in accents:
-        _, several, rest = _PLACES[accent.place][0].split("|")
-        clauses.append(
-            f"{chooser.pick('small touches', 'small accents', 'hints')} of {accent.name} {several} {rest}"
-        )
-    if len(clauses) > 1:
-        return f"{', '.join(clauses[:-1])}, and {clauses[-1]}" if len(clauses) > 2 else " and ".join(clauses)
-    return clauses[0]
+    first, *others = groups.items()
+    clause = _main_clause(*first, chooser)
+    pair = {first[0], others[0][0]} if others else set()
+    if pair == {"top", "bottom"}:
+        below = _names(others[0][1])
+        verb = "gives" if len(first[1]) == 1 else "give"
+        ends = {"bottom": "towards the bottom", "top": "towards the top"}
+        clause = f"{_names(first[1])} {verb} way to {below} {ends[others.pop(0)[0]]}"
+    with_others = [_aside(place, swatches, chooser) for place, swatches in others[:3]]
+    return f"{clause}, with {join(with_others)}" if with_others else clause
+
+
+def _names(swatches: list[Swatch]) -> str:
+    """Their names, or the span from the darkest to the lightest where three or more are of one family."""
+    families = {swatch.family for swatch in swatches}
+    if len(swatches) >= 3 and len(families) == 1:
+        ordered = sorted(swatches, key=lambda swatch: swatch.lab[0])
+        return f"{_PLURALS[families.pop()]} from {ordered[0].name} to {ordered[-1].name}"
+    return join([swatch.name for swatch in swatches])
+
+
+def _main_clause(place: str, swatches: list[Swatch], chooser: Chooser) -> str:
+    one, several, rest = chooser.pick(*_PLACES[place][0]).split("|")
+    return f"{_names(swatches)} {one if len(swatches) == 1 else several} {rest}"
+
+
+def _aside(place: str, swatches: list[Swatch], chooser: Chooser) -> str:
+    where = chooser.pick(*_PLACES[place][1])
+    names = _names(swatches)
+    if all(swatch.patch for swatch in swatches) and sum(swatch.share for swatch in swatches) > 0.02:
+        return f"{chooser.pick('a patch', 'an area')} of {names} {where}"
+    if sum(swatch.share for swatch in swatches) < 0.05:
+        return f"{chooser.pick('touches', 'small accents', 'hints')} of {names} {where}"
+    return f"{names} {where}"
 
 
 def _composition(found: Measurements, judged: Judgement, chooser: Chooser) -> str:
