@@ -86,7 +86,8 @@ def _sample(
 ) -> Sample:
     wrong = url.message if isinstance(url, BadRow) else not_a_url(url)
     if wrong or isinstance(url, BadRow):
-        message = f"{place.replace('-', ' ')}: {wrong}"
+        kind, _, number = place.partition("-")
+        message = f"{kind} {int(number)}: {wrong}"
         return Sample(key=place, location=None, metadata=data, problem=Problem(kind="fetch", message=message))
     key = keys.unique(url)
     if key != url:

@@ -1,0 +1,118 @@
+"""Which addresses a download may go to: the public internet, whatever the URL or DNS pretends."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import socket
+from typing import Any
+
+import aiohttp
+import aiohttp.abc
+import yarl
+
+from cutline.errors import PictureError
+
+# What the standard library calls global although it stands for, or contains, another address.
+_FOREIGN = [
+    ipaddress.ip_network(network)
+    for network in (
+        "192.88.99.0/24",  # 6to4 relays
+        "::/96",  # IPv4-compatible
+        "::ffff:0:0/96",  # IPv4-mapped
+        "::ffff:0:0:0/96",  # IPv4-translated
+        "64:ff9b::/96",  # NAT64
+        "64:ff9b:1::/48",  # NAT64, local
+        "2001::/32",  # Teredo
+        "2002::/16",  # 6to4
+        "fec0::/10",  # site-local
+    )
+]
+_HOST = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_.])?")
+_NUMERIC = re.compile(r"(?:[0-9]+|0[xX][0-9a-fA-F]*)\.?")
+_NEVER = re.compile(r"[\x00-\x20\x7f\\]")
+
+
+def is_public(address: str) -> bool:
+    """Whether an IP address, as the connection will use it, is one of the public internet."""
+    ip = ipaddress.ip_address(address.partition("%")[0])
+    if not ip.is_global or ip.is_multicast or ip.is_reserved or ip.is_unspecified:
+        return False
+    return not any(ip in network for network in _FOREIGN if network.version == ip.version)
+
+
+def checked_url(text: str, *, allow_private: bool) -> yarl.URL:
+    """The URL, parsed once: what is checked here is what the connection uses.
+
+    Raises:
+        PictureError: ``fetch`` for what is no URL, ``blocked-address`` for what must not be asked.
+    """
+    if _NEVER.search(text):
+        raise _blocked(text, "a URL with a backslash, blank or control character in it")
+    try:
+        # ASCII goes out as it is written: normalising would break signatures in the query.
+        url = yarl.URL(text, encoded=text.isascii())
+        host, scheme = url.raw_host, url.scheme.lower()
+        explicit = url.explicit_port
+    except (ValueError, UnicodeError) as error:
+        raise PictureError("fetch", f"{shown(text)}: no valid URL") from error
+    if scheme not in {"http", "https"} or not host:
+        raise _blocked(text, "only http and https are fetched")
+    if "@" in url.raw_authority:
+        raise _blocked(text, "a URL with a user name or password in it")
+    if explicit == 0:
+        raise _blocked(text, "no valid port")
+    _check_host(text, host, allow_private=allow_private)
+    return url
+
+
+def _check_host(text: str, host: str, *, allow_private: bool) -> None:
+    try:
+        public = is_public(host)
+    except ValueError:
+        # Forms such as 2130706433, 0x7f.1 or 0177.0.0.1 that only the operating system reads as addresses.
+        if _NUMERIC.fullmatch(host.rstrip(".").rpartition(".")[2]) or not _HOST.fullmatch(host):
+            raise _blocked(text, "not a host name or a plain IP address") from None
+        return
+    if not public and not allow_private:
+        raise _blocked(text, "a private or reserved address; --allow-private-urls permits it")
+
+
+class PublicResolver(aiohttp.abc.AbstractResolver):
+    """Resolves names, and hands on only addresses that may be connected to.
+
+    The connector uses exactly these addresses, so a second answer of DNS cannot slip in.
+    """
+
+    def __init__(self, *, allow_private: bool) -> None:
+        self._allow_private = allow_private
+        self._resolver = aiohttp.ThreadedResolver()
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
+    ) -> list[Any]:
+        """Raises PictureError ``blocked-address`` when no address is left."""
+        found = await self._resolver.resolve(host, port, family)
+        allowed = [item for item in found if self._allow_private or is_public(item["host"])]
+        if found and not allowed:
+            message = f"{host} has a private or reserved address; --allow-private-urls permits it"
+            raise PictureError("blocked-address", message)
+        return allowed
+
+    async def close(self) -> None:
+        await self._resolver.close()
+
+
+def shown(url: str) -> str:
+    """A URL as messages may show it: without user name, password, query and fragment."""
+    scheme, separator, rest = url.partition("://")
+    if not separator:
+        return "the URL"
+    place, *hidden = re.split(r"[?#]", rest, maxsplit=1)
+    authority, slash, path = place.partition("/")
+    text = f"{scheme}://{authority.rpartition('@')[2]}{slash}{path}{'?…' if hidden else ''}"
+    return "".join(sign if sign.isprintable() else "�" for sign in text[:500])
+
+
+def _blocked(url: str, reason: str) -> PictureError:
+    return PictureError("blocked-address", f"{shown(url)}: {reason}")
