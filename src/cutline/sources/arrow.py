@@ -69,7 +69,7 @@ def _ipc_reader(file: BinaryIO) -> Any:
 
 
 def _parquet(file: BinaryIO, batch_size: int) -> Iterator[pa.RecordBatch]:
-    parquet = pyarrow.parquet.ParquetFile(file, pre_buffer=False)
+    parquet = pyarrow.parquet.ParquetFile(file, pre_buffer=False, buffer_size=1024 * 1024)
     yield from parquet.iter_batches(batch_size=batch_size, use_threads=False)
 
 

@@ -1,0 +1,161 @@
+"""Tables whose rows hold a picture's bytes, its path, its URL, or bytes and path together."""
+
+# Paths stay strings: they come out of tables and need not be valid.
+# ruff: noqa: PTH112, PTH118, PTH120
+
+from __future__ import annotations
+
+import os
+import posixpath
+import urllib.parse
+from typing import TYPE_CHECKING, Any
+
+from cutline.errors import ConfigError
+from cutline.files import name_to_text
+from cutline.records import Location, Problem, Sample
+from cutline.sources.locations import InlineBytes, LocalFile, RemoteFile, RemoteObject
+from cutline.sources.names import UniqueKeys, is_remote
+from cutline.sources.opening import expand
+from cutline.sources.options import SourceOptions
+from cutline.sources.rows import BadRow, find_columns, first_text, metadata, open_rows
+from cutline.sources.urls import not_a_url
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_ENDINGS = (".parquet", ".arrow", ".feather", ".csv", ".tsv", ".jsonl", ".ndjson")
+_FOLDER_ENDINGS = (".parquet", ".arrow")
+
+
+class TableSource:
+    """One sample a row, of one table or of a folder, pattern or brace list of tables alike.
+
+    The key is the picture's path relative to the root, its URL, or ``row-00000012`` (counted from 0 over all
+    files) when it has neither. Each row is a sample of its own: a key that comes again becomes ``key#2``,
+    because the rows' other columns may differ. Paths are only opened within ``image_root``, by default the
+    table's own folder, also after links are followed; what lies elsewhere is a ``blocked-path`` failure.
+    """
+
+    def __init__(self, path: str, options: SourceOptions | None = None) -> None:
+        """Raises ConfigError when there is no such table, or no column of pictures in it."""
+        self._options = options or SourceOptions()
+        endings = _FOLDER_ENDINGS if not is_remote(path) and os.path.isdir(path) else _ENDINGS
+        folder, self._files = expand(path, endings, recursive=self._options.recursive)
+        table = open_rows(self._files[0], self._options.reader_batch_size)
+        columns = find_columns(table, self._options)
+        self._column = columns.image or columns.url or ""
+        self._text_column = columns.text
+        self._root = _Root(self._options.image_root or folder or _parent(path))
+
+    @classmethod
+    def from_options(cls, path: str, options: SourceOptions) -> TableSource:
+        return cls(path, options)
+
+    def samples(self) -> Iterator[Sample]:
+        """Raises SourceError when a table breaks off, ConfigError when a later one has other columns."""
+        keys = UniqueKeys()
+        number = 0
+        for file in self._files:
+            table = open_rows(file, self._options.reader_batch_size)
+            if self._column not in table.columns:
+                raise ConfigError(f"{file} has no column {self._column!r}, which {self._files[0]} has")
+            for row in table.rows():
+                yield self._sample(row, f"row-{number:08}", file, keys)
+                number += 1
+        if not number:
+            raise ConfigError(f"{self._files[0]} holds no rows")
+
+    def count(self) -> int | None:
+        total = 0
+        for file in self._files:
+            rows = open_rows(file, self._options.reader_batch_size).count()
+            if rows is None:
+                return None
+            total += rows
+        return total
+
+    def _sample(self, row: dict[str, Any] | BadRow, place: str, file: str, keys: UniqueKeys) -> Sample:
+        if isinstance(row, BadRow):
+            problem = Problem(kind="bad-row", message=f"{file}: row {int(place[4:])}: {row.message}")
+            return Sample(key=keys.unique(place), location=None, problem=problem)
+        key, found = self._find(row.get(self._column), place, file)
+        cell = row.get(self._column)
+        data = metadata(row, self._column if isinstance(cell, dict) else None)
+        return Sample(
+            key=keys.unique(key),
+            location=None if isinstance(found, Problem) else found,
+            text=first_text(row.get(self._text_column)) if self._text_column else None,
+            metadata=data,
+            problem=found if isinstance(found, Problem) else None,
+        )
+
+    def _find(self, cell: Any, place: str, file: str) -> tuple[str, Location | Problem]:
+        """The key, and where the picture is or why it is nowhere."""
+        data, name = (cell.get("bytes"), cell.get("path")) if isinstance(cell, dict) else (None, cell)
+        if isinstance(cell, bytes):
+            data, name = cell, None
+        if isinstance(data, bytes) and data:
+            key = _safe_key(name) if isinstance(name, str) else None
+            return key or place, InlineBytes(data, f"{file}/{key or place}")
+        if not isinstance(name, str) or not name.strip():
+            return place, Problem(kind="no-image", message="the row holds no picture", skip=True)
+        if name.startswith(("http://", "https://")):
+            wrong = not_a_url(name)
+            return (place, Problem(kind="fetch", message=wrong)) if wrong else (name, RemoteFile(name))
+        return self._root.find(name, place)
+
+
+class _Root:
+    """The only folder from which paths in a table are opened."""
+
+    def __init__(self, folder: str) -> None:
+        self._folder = folder
+        self._remote = is_remote(folder)
+        self._real = folder.rstrip("/") if self._remote else os.path.realpath(folder)
+
+    def find(self, name: str, place: str) -> tuple[str, Location | Problem]:
+        found = self._on_storage(name) if self._remote else self._local(name)
+        if found is not None:
+            return found
+        shown = name_to_text(name).replace("\0", "\\0")[:300]
+        message = f"{shown!r} is not within {self._folder or '.'}; --image-root names another folder"
+        return place, Problem(kind="blocked-path", message=message)
+
+    def _local(self, name: str) -> tuple[str, LocalFile] | None:
+        """Key and file; None when the file, after all links were followed, is not below the root."""
+        if "\0" in name or is_remote(name):
+            return None
+        path = os.path.join(self._folder, name)
+        try:
+            real = os.path.realpath(path)
+            if real == self._real or os.path.commonpath([real, self._real]) != self._real:
+                return None
+            key = os.path.relpath(path, self._folder)
+        except (OSError, ValueError):
+            return None
+        if key.startswith(os.pardir):  # an absolute path that reaches the root by another way
+            key = os.path.relpath(real, self._real)
+        return name_to_text(key.replace(os.sep, "/")), LocalFile(real)
+
+    def _on_storage(self, name: str) -> tuple[str, RemoteObject] | None:
+        inside = name.removeprefix(f"{self._real}/")
+        if "\0" in inside or is_remote(inside) or inside.startswith("/") or ".." in inside.split("/"):
+            return None
+        key = posixpath.normpath(inside)
+        return key, RemoteObject(f"{self._real}/{key}")
+
+
+def _safe_key(name: str) -> str | None:
+    """A name that came with bytes, as a relative path; only its last part when it leads elsewhere."""
+    text = urllib.parse.unquote(name) if is_remote(name) else name
+    parts = [part for part in text.replace("\\", "/").split("/") if part not in {"", "."}]
+    if not parts or "\0" in text or parts[-1] == "..":
+        return None
+    elsewhere = ".." in parts or is_remote(name) or text.startswith(("/", "\\")) or ":" in parts[0][:2]
+    return name_to_text(parts[-1] if elsewhere else "/".join(parts))
+
+
+def _parent(path: str) -> str:
+    if is_remote(path):
+        return path.rpartition("/")[0]
+    return os.path.dirname(path) or "."

@@ -1,0 +1,235 @@
+"""Webdataset shards: tars in which the files of one sample follow each other under one name."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from cutline.errors import ConfigError, PictureError
+from cutline.files import name_to_text
+from cutline.records import Location, Problem, Sample
+from cutline.sources.locations import MAX_FILE_BYTES, InlineBytes, TarMember
+from cutline.sources.names import TAR_ENDINGS, UniqueKeys, decode_text, is_remote, picture_extensions
+from cutline.sources.opening import expand, open_binary
+from cutline.sources.rows import first_text
+from cutline.sources.tars import Member, TarDamaged, TarReader
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from cutline.sources.options import SourceOptions
+
+MAX_MEMBER_BYTES = 64 * 1024 * 1024
+MAX_TEXT_BYTES = 1024 * 1024
+MAX_COUNTED_BYTES = 2 * 1024**3
+_TEXT = ("txt", "caption", "text", "txt.gz", "caption.gz")
+
+
+class WebdatasetSource:
+    """Samples of one tar, or of the tars of a folder, a glob pattern or a list in braces.
+
+    A member's path up to the first dot of its name is the sample, the rest says which file of it. The key
+    is that path for a single tar; else the shard's path comes before it, ``00000.tar/0001``, so that it is
+    unique and stays when shards are added. A key that comes again later becomes ``0001#2``.
+
+    Damage, in a header or by a cut, becomes a failure that names shard and byte. Links, devices and names
+    that lead elsewhere are never followed; members of any other kind are carried as bytes, never loaded.
+    """
+
+    def __init__(self, path: str, *, recursive: bool = True) -> None:
+        """Raises ConfigError when no tar is there."""
+        if path.startswith("pipe:"):
+            raise ConfigError("'pipe:' inputs would run a command; give the path of the tar instead")
+        self._root, self._shards = expand(path, TAR_ENDINGS, recursive=recursive)
+        if not self._root:
+            open_binary(self._shards[0]).close()
+
+    @classmethod
+    def from_options(cls, path: str, options: SourceOptions) -> WebdatasetSource:
+        return cls(path, recursive=options.recursive)
+
+    def samples(self) -> Iterator[Sample]:
+        """Raises ConfigError when a single tar cannot be opened; of several, that is one failure."""
+        for shard in self._shards:
+            name = name_to_text(shard[len(self._root) :]) if self._root else name_to_text(Path(shard).name)
+            try:
+                file = open_binary(shard)
+            except ConfigError as error:
+                if not self._root:
+                    raise
+                yield Sample(key=name, location=None, problem=Problem(kind="missing", message=str(error)))
+                continue
+            with file:
+                yield from self._shard(shard, name, TarReader(file))
+
+    def count(self) -> int | None:
+        """Reads the headers of small inputs; None where that would take long."""
+        if any(is_remote(shard) or not shard.lower().endswith(".tar") for shard in self._shards):
+            return None
+        sizes = (Path(shard).stat().st_size for shard in self._shards if Path(shard).is_file())
+        return sum(1 for _ in self.samples()) if sum(sizes) <= MAX_COUNTED_BYTES else None
+
+    def _shard(self, shard: str, name: str, reader: TarReader) -> Iterator[Sample]:
+        keys = UniqueKeys()
+        prefix = f"{name}/" if self._root else ""
+        group: _Group | None = None
+        damage: TarDamaged | None = None
+        try:
+            for member in reader.members():
+                path = _tidy(member.name)
+                stem, ending = _split(path)
+                if member.is_folder or path.rpartition("/")[2].startswith("."):
+                    continue
+                if group is not None and (group.stem != stem or ending in group.endings):
+                    yield group.sample(prefix, keys)
+                    group = None
+                group = group or _Group(stem, shard, reader)
+                group.add(ending, path, member)
+        except TarDamaged as error:
+            damage = error
+        if group is not None:
+            yield group.sample(prefix, keys, cut=damage is not None)
+        if damage is not None:
+            message = f"{name_to_text(shard)}: byte {damage.offset:,}: {damage}; the rest of the tar is lost"
+            problem = Problem(kind="damaged-shard", message=message)
+            yield Sample(key=keys.unique(f"{name}@{damage.offset}"), location=None, problem=problem)
+
+
+class _Group:
+    """The members of one sample, as they come."""
+
+    def __init__(self, stem: str, shard: str, reader: TarReader) -> None:
+        self.stem = stem
+        self._shard = shard
+        self._reader = reader
+        self._by_offset = not reader.packed and not is_remote(shard)
+        self.endings: set[str] = set()
+        self._pictures: dict[str, Location] = {}
+        self._members: dict[str, bytes] = {}
+        self._bytes = 0
+        self._refused: list[str] = []
+        self._problem: Problem | None = None
+
+    def add(self, ending: str, path: str, member: Member) -> None:
+        """Takes the member that came last; raises TarDamaged when its data is not all there."""
+        self.endings.add(ending)
+        self._bytes += 512
+        if not member.is_file:
+            self._refused.append(f"{path} is a link, a device or a sparse file")
+        elif leads_elsewhere(path):
+            self._refused.append(f"{path} leads out of the folder")
+        elif _is_picture(ending):
+            if self._by_offset:
+                self._pictures[ending] = TarMember(self._shard, path, member.offset, member.size)
+            elif member.size <= MAX_FILE_BYTES:
+                place = f"{name_to_text(self._shard)}/{path}"
+                self._pictures[ending] = InlineBytes(self._reader.data(member), place)
+            else:
+                self._too_large(path, MAX_FILE_BYTES)
+        elif self._bytes + member.size > MAX_MEMBER_BYTES:
+            self._too_large(f"what comes with {self.stem}", MAX_MEMBER_BYTES)
+        else:
+            self._bytes += member.size
+            self._members[ending] = self._reader.data(member)
+
+    def _too_large(self, what: str, limit: int) -> None:
+        self._problem = Problem(kind="too-large", message=f"{what}: more than {limit:,} bytes")
+
+    def sample(self, prefix: str, keys: UniqueKeys, *, cut: bool = False) -> Sample:
+        """``cut``: the tar ended within this sample, so what is missing was lost."""
+        picture = self._choose()
+        problem = self._problem or (self._no_picture(cut=cut) if picture is None else None)
+        metadata = _metadata(self._members.get("json"))
+        if self._refused and picture is not None:
+            metadata["blocked_members"] = list(self._refused)
+        return Sample(
+            key=keys.unique(prefix + self.stem),
+            location=None if problem else picture,
+            text=_text(self._members, metadata),
+            metadata=metadata,
+            members=self._members,
+            problem=problem,
+        )
+
+    def _no_picture(self, *, cut: bool) -> Problem:
+        if cut:
+            return Problem(kind="damaged-shard", message="the tar is damaged where this sample's picture was")
+        if self._refused:
+            return Problem(kind="blocked-path", message=f"{self._refused[0]}; such members are not read")
+        return Problem(kind="no-image", message="the sample holds no picture", skip=True)
+
+    def _choose(self) -> Location | None:
+        """The first picture, ``jpg`` before ``mask.png``; the others join the members that are carried."""
+        plain = [ending for ending in self._pictures if "." not in ending]
+        chosen = next(iter(plain or self._pictures), None)
+        for ending, location in self._pictures.items():
+            if ending == chosen:
+                continue
+            try:
+                data = location.read()
+            except PictureError as error:
+                self._problem = Problem(kind=error.kind, message=str(error))
+                continue
+            self._bytes += len(data)
+            if self._bytes > MAX_MEMBER_BYTES:
+                self._too_large(f"what comes with {self.stem}", MAX_MEMBER_BYTES)
+                continue
+            self._members[ending] = data
+        return self._pictures[chosen] if chosen is not None else None
+
+
+def _tidy(name: str) -> str:
+    while name.startswith("./"):
+        name = name[2:].lstrip("/")
+    return name
+
+
+def _split(path: str) -> tuple[str, str]:
+    """Sample and file of the sample: ``a/photo.mask.png`` is ``a/photo`` and ``mask.png``."""
+    folder, slash, name = path.rpartition("/")
+    stem, _, ending = name.partition(".")
+    return f"{folder}{slash}{stem}", ending.lower()
+
+
+def leads_elsewhere(path: str) -> bool:
+    """Whether a path, on any system, is absolute or climbs out of its folder."""
+    parts = path.replace("\\", "/").split("/")
+    return ".." in parts or not parts[0] or ":" in parts[0][:2] or "\0" in path
+
+
+def _is_picture(ending: str) -> bool:
+    return ending.rpartition(".")[2] in picture_extensions()
+
+
+def _metadata(data: bytes | None) -> dict[str, Any]:
+    """The JSON member's fields; one that cannot be read is carried as it is, and said so."""
+    if data is None:
+        return {}
+    try:
+        value = orjson.loads(data)
+    except orjson.JSONDecodeError:
+        try:  # NaN and Infinity, which other writers leave in
+            value = json.loads(data, parse_constant=lambda _: None)
+        except (ValueError, RecursionError) as error:
+            return {"json_error": str(error)[:200]}
+    return value if isinstance(value, dict) else {"json": value}
+
+
+def _text(members: dict[str, bytes], metadata: dict[str, Any]) -> str | None:
+    for ending in _TEXT:
+        if ending in members and (text := _unpacked(ending, members[ending])):
+            return text
+    return first_text(metadata.get("caption")) or first_text(metadata.get("text"))
+
+
+def _unpacked(ending: str, data: bytes) -> str | None:
+    if ending.endswith(".gz"):
+        try:
+            data = zlib.decompressobj(wbits=31).decompress(data, MAX_TEXT_BYTES)
+        except zlib.error:
+            return None  # the member itself is carried as it is
+    return decode_text(data[:MAX_TEXT_BYTES]).strip() or None
