@@ -50,7 +50,7 @@ _NAMED: Final[dict[str, dict[str, str]]] = {
         "khaki": "b3a06c a8976a beac7c",
     },
     "yellow": {
-        "yellow": "ffff00 ffe11a f8d820 fff04a", "golden yellow": "ffc61a f4c430 f7b500",
+        "yellow": "ffff00 ffe11a f8d820 fff04a", "golden yellow": "ffc61a f4c430 f7b500 ffd700",
         "gold": "d4af37 c9a227",
         "pale yellow": "fff3b0 f8eeb2 fbf3c4", "mustard": "c9a020 b8962a c2a23a",
         "cream": "fff3d6 f8ecd0 fbf0dc",

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from cutline.captioners.pixels.colours import Floats
 
-_BLOCKS: Final = 8
 _CELLS: Final = 12
 _EDGE: Final = 0.05  # lightness step, 0..1, between neighbouring pixels that the eye takes for an edge
 
@@ -53,14 +52,13 @@ def structure_of(luma: Floats) -> Structure:
     dy = np.diff(luma, axis=0, append=luma[-1:])
     dx = np.diff(luma, axis=1, append=luma[:, -1:])
     size = np.maximum(np.abs(dx), np.abs(dy))
-    detail = _blocks(size)
     sharpness, sharpest, blurred = _focus(luma)
     half_y, half_x = max(1, luma.shape[0] // 2), max(1, luma.shape[1] // 2)
     verticals, horizontals, diagonals = _directions(dx, dy)
     small = _shrink(luma, 48)
     ink, paper, strokes = _ink(luma)
-    total = float(detail.sum()) or 1.0
-    steps = (np.arange(_BLOCKS) + 0.5) / _BLOCKS
+    detail = _shrink(size, 8)
+    detail_x, detail_y = _middle(detail.sum(axis=0)), _middle(detail.sum(axis=1))
     return Structure(
         edges=float((size > _EDGE).mean()),
         flat=float((size < 1.5 / 255).mean()),
@@ -70,8 +68,8 @@ def structure_of(luma: Floats) -> Structure:
         sharpness=sharpness,
         sharpest=sharpest,
         blurred=blurred,
-        detail_x=float((detail.sum(axis=0) * steps).sum() / total) if total > 0 else 0.5,
-        detail_y=float((detail.sum(axis=1) * steps).sum() / total) if total > 0 else 0.5,
+        detail_x=detail_x,
+        detail_y=detail_y,
         verticals=verticals,
         horizontals=horizontals,
         diagonals=diagonals,
@@ -86,8 +84,14 @@ def structure_of(luma: Floats) -> Structure:
     )
 
 
-def _blocks(values: Floats) -> Floats:
-    return _shrink(values, _BLOCKS)
+def _middle(profile: Floats) -> float:
+    """The centre of mass of a profile, 0..1."""
+    total = float(profile.sum())
+    return (
+        float((profile * (np.arange(len(profile)) + 0.5)).sum()) / len(profile) / total
+        if total > 1e-6
+        else 0.5
+    )
 
 
 def _shrink(values: Floats, side: int) -> Floats:
@@ -179,10 +183,9 @@ def _repetition(luma: Floats) -> float:
     grid = _shrink(luma, 96)
     if min(grid.shape) < 48 or float(grid.std()) < 0.03:
         return 0.0
-    power = np.abs(np.fft.rfft2(grid - grid.mean())) ** 2
-    power[:2, :2] = 0
-    power[-1:, :2] = 0
-    field = np.fft.irfft2(power, s=grid.shape)
+    # Twice the size, so that the picture is not compared with its own other end.
+    shape = (2 * grid.shape[0], 2 * grid.shape[1])
+    field = np.fft.irfft2(np.abs(np.fft.rfft2(grid - grid.mean(), s=shape)) ** 2, s=shape)
     field /= field[0, 0] or 1.0
     best = 0.0
     for line in (field[0, : grid.shape[1] // 3], field[: grid.shape[0] // 3, 0]):
