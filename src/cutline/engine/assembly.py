@@ -11,8 +11,9 @@ from cutline.captioners.building import Asking, build_captioner
 from cutline.captioners.openai import Parameters
 from cutline.captioners.secrets import Secret
 from cutline.chain import Chain, ChainStep
+from cutline.engine.captioning import Fetching, Rules
 from cutline.engine.journal import Journal
-from cutline.engine.local import Rules
+from cutline.engine.local import RunLimits
 from cutline.engine.pricing import Price, price_of
 from cutline.errors import ConfigError
 from cutline.imaging import Limits
@@ -129,21 +130,36 @@ def keeps_raw(job: Job, output: str) -> bool:
     return job.output.include_raw or format_of(output, job.output.output_format) == "parquet"
 
 
-def rules_of(
-    job: Job, sink: Sink | None, journal: Journal | None, price: Price | None, *, keep_raw: bool
-) -> Rules:
-    """What the loop needs to know of the job."""
-    run = job.run
+def rules_of(job: Job, sink: Sink | None, journal: Journal | None, *, keep_raw: bool) -> Rules:
+    """What is done to each of the job's samples."""
     return Rules(
         policy=policy_of(job, sink, journal),
         finish_text=finisher_of(job),
         max_pixels=job.pictures.max_pixels,
+        keep_raw=keep_raw,
+    )
+
+
+def limits_of_run(job: Job, price: Price | None) -> RunLimits:
+    """What may end the job's run early."""
+    run = job.run
+    return RunLimits(
         budget_tokens=run.budget_tokens,
         max_cost=run.max_cost,
         price=price,
         stop_after_failures=run.stop_after_failures,
-        keep_raw=keep_raw,
     )
+
+
+def fetcher_opener(job: Job) -> Callable[[], Fetching]:
+    """Opens what downloads remote pictures, when the first one comes."""
+
+    def open_fetcher() -> Fetching:
+        from cutline.sources.fetch import Fetcher
+
+        return Fetcher(allow_private=job.input.allow_private_urls)
+
+    return open_fetcher
 
 
 def price_for(job: Job, chain: Chain) -> Price | None:

@@ -105,8 +105,8 @@ class Journal:
         if changes and self._places:
             if on_change == "refuse":
                 raise JobChanged(
-                    f"this output was begun with other settings ({'; '.join(changes)}); choose what happens to "
-                    "its captions with --on-change keep, redo-failed or redo-all, or name another output"
+                    f"this output was begun with other settings ({'; '.join(changes)}); say what to do with "
+                    "its captions: --on-change keep, redo-failed or redo-all, or name another output"
                 )
             if on_change == "redo-all":
                 drop = "all"

@@ -5,19 +5,17 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Protocol
 
-from cutline.chain import Chain, StepFailed
+from cutline.engine.captioning import Captioning
 from cutline.engine.feed import Feed
 from cutline.engine.journal import Journal
 from cutline.engine.output import OrderedOutput, Reorder
 from cutline.engine.pricing import Price
 from cutline.engine.progress import Counts, Progress, ProgressHook, Rate
 from cutline.errors import BudgetSpent, CutlineError, PictureError, RunStopped, SinkError
-from cutline.imaging import Picture
-from cutline.records import Caption, Failure, Location, Outcome, Sample, Skip, Step, Usage
+from cutline.records import Caption, Failure, Outcome, Sample, Usage
 
 GRACE = 8.0  # seconds that requests under way get to end when the run is stopped
 COMMIT_EVERY = 1.0
@@ -25,27 +23,14 @@ PROGRESS_EVERY = 0.1
 MAX_SPREAD = 200_000  # how far the fastest picture may run ahead of the slowest
 
 
-class Fetching(Protocol):
-    """Brings a remote picture here."""
-
-    async def fetch(self, url: str) -> Location: ...
-
-    async def aclose(self) -> None: ...
-
-
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Rules:
-    """What the loop needs to know of a job."""
+class RunLimits:
+    """What ends a run before its input does: tokens, US dollars, failures at the model in a row."""
 
-    policy: Callable[[Sample], Outcome | str | None]
-    """Skip, failure, or the existing text a caption is to be joined with."""
-    finish_text: Callable[[str, str | None], str]
-    max_pixels: int
     budget_tokens: int | None = None
     max_cost: float | None = None
     price: Price | None = None
     stop_after_failures: int = 0
-    keep_raw: bool = False
 
 
 class Stop:
@@ -75,27 +60,24 @@ class Loop:
         self,
         *,
         feed: Feed,
-        chain: Chain,
-        open_fetcher: Callable[[], Fetching],
+        captioning: Captioning,
         journal: Journal,
         output: OrderedOutput,
         reorder: Reorder,
-        rules: Rules,
+        limits: RunLimits,
         stop: Stop,
     ) -> None:
         self._feed = feed
-        self._chain = chain
-        self._open_fetcher = open_fetcher
-        self._fetcher: Fetching | None = None
+        self._captioning = captioning
+        self._chain = captioning.chain
+        captioning.on_loading = self._scale
         self._journal = journal
         self._output = output
         self._reorder = reorder
         self._before = reorder.next
-        self._rules = rules
+        self._limits = limits
         self._stop = stop
         self._workers: set[asyncio.Task[None]] = set()
-        self._loading = 0
-        self._under_way = 0
         self._failed_in_a_row = 0
         self.fresh = Counts()
         self._seen = 0
@@ -135,7 +117,7 @@ class Loop:
         if self._stop.requested:
             return
         slots = self._chain.slots
-        wanted = slots + min(16, 2 + slots // 4) + min(self._loading, 2 * slots + 32)
+        wanted = slots + min(16, 2 + slots // 4) + min(self._captioning.loading, 2 * slots + 32)
         while len(self._workers) < wanted and not self._read_all:
             task = self._group.create_task(self._work())
             self._workers.add(task)
@@ -176,7 +158,7 @@ class Loop:
         outcome = self._journal.get(sample.key)
         picture = None
         if outcome is None:
-            outcome, picture = await self._caption(sample)
+            outcome, picture = await self._captioning.caption(sample)
             self._journal.append(outcome)
             self._account(outcome)
         else:
@@ -184,71 +166,34 @@ class Loop:
         data = None
         if needs_picture and isinstance(outcome, Caption):
             try:
-                picture = picture or await self._load(sample)
+                picture = picture or await self._captioning.load(sample)
                 data = await asyncio.get_running_loop().run_in_executor(None, lambda: picture.data)
             except PictureError as error:  # captioned earlier, gone since
                 outcome = Failure(key=sample.key, kind=error.kind, message=str(error), steps=outcome.steps)
         return sample, outcome, data
 
-    async def _caption(self, sample: Sample) -> tuple[Outcome, Picture | None]:
-        existing = self._rules.policy(sample)
-        if isinstance(existing, Skip | Failure | Caption):
-            return existing, None
-        self._under_way += 1
-        picture = None
-        try:
-            picture = await self._load(sample)
-            variables: Mapping[str, Any] = {**sample.metadata, "text": existing or sample.text or ""}
-            steps = await self._chain.follow(picture, variables)
-        except PictureError as error:
-            return Failure(key=sample.key, kind=error.kind, message=str(error)), picture
-        except StepFailed as error:
-            return _failure(sample.key, error, self._rules.keep_raw), picture
-        finally:
-            self._under_way -= 1
-        if not self._rules.keep_raw:
-            steps = _without_raw(steps)
-        text = self._rules.finish_text(steps[0].text, existing)
-        return Caption(
-            key=sample.key, text=text, steps=steps, fields=steps[0].fields, existing=existing
-        ), picture
-
-    async def _load(self, sample: Sample) -> Picture:
-        location = sample.location
-        assert location is not None
-        url = getattr(location, "url", None)
-        if url is not None:
-            self._loading += 1
-            self._scale()
-            try:
-                self._fetcher = self._fetcher or self._open_fetcher()
-                location = await self._fetcher.fetch(url)
-            finally:
-                self._loading -= 1
-        return Picture(location, max_pixels=self._rules.max_pixels)
-
-    async def aclose(self) -> None:
-        if self._fetcher is not None:
-            await self._fetcher.aclose()
-
     def _account(self, outcome: Outcome) -> None:
         """Keep the sums that may end the run."""
         self.fresh.add(outcome)
         usage = self._spent()
-        rules = self._rules
-        if rules.budget_tokens is not None and usage.total >= rules.budget_tokens:
+        limits = self._limits
+        if limits.budget_tokens is not None and usage.total >= limits.budget_tokens:
             self._stop.request(
-                BudgetSpent(f"the token budget is used: {usage.total:,} of {rules.budget_tokens:,}")
+                BudgetSpent(f"the token budget is used: {usage.total:,} of {limits.budget_tokens:,}")
             )
-        if rules.max_cost is not None and rules.price is not None and rules.price.of(usage) >= rules.max_cost:
+        if (
+            limits.max_cost is not None
+            and limits.price is not None
+            and limits.price.of(usage) >= limits.max_cost
+        ):
             self._stop.request(
-                BudgetSpent(f"the money budget is used: ${rules.price.of(usage):.4f} of ${rules.max_cost}")
+                BudgetSpent(f"the money budget is used: ${limits.price.of(usage):.4f} of ${limits.max_cost}")
             )
         if isinstance(outcome, Caption):
             self._failed_in_a_row = 0
         elif isinstance(outcome, Failure) and outcome.attempts:
             self._failed_in_a_row += 1
-            if 0 < rules.stop_after_failures <= self._failed_in_a_row:
+            if 0 < limits.stop_after_failures <= self._failed_in_a_row:
                 self._stop.request(
                     RunStopped(
                         f"{self._failed_in_a_row} pictures in a row failed at the model, the last with: "
@@ -314,22 +259,11 @@ class Loop:
             skips=fresh.skips,
             failures=fresh.failures,
             resumed=self._before + self.resumed,
-            in_flight=self._under_way,
+            in_flight=self._captioning.under_way,
             slots=self._chain.slots,
             rate=rate,
             eta=left / rate if left is not None and rate > 0 else None,
             tokens=fresh.usage.total,
-            cost=self._rules.price.of(fresh.usage) if self._rules.price else None,
+            cost=self._limits.price.of(fresh.usage) if self._limits.price else None,
             seconds=time.monotonic() - self._start,
         )
-
-
-def _without_raw(steps: tuple[Step, ...]) -> tuple[Step, ...]:
-    return tuple(dataclasses.replace(step, reply=dataclasses.replace(step.reply, raw=None)) for step in steps)
-
-
-def _failure(key: str, error: StepFailed, keep_raw: bool) -> Failure:
-    steps = error.steps if keep_raw else _without_raw(error.steps)
-    return Failure(
-        key=key, kind=error.kind, message=str(error), attempts=error.attempts, steps=steps, usage=error.usage
-    )

@@ -13,10 +13,11 @@ from cutline.engine.journal import Journal
 from cutline.engine.progress import Counts
 from cutline.engine.state import State
 from cutline.interfaces import Sink
-from cutline.records import JSON, Outcome, Sample
+from cutline.records import JSON, Caption, Outcome, Sample
 
 Entry = tuple[Sample, Outcome, bytes | None]
 MARK = "mark.json"
+FIRST = 8  # captions that are kept to be shown
 
 
 class KeyChain:
@@ -50,6 +51,7 @@ class OrderedOutput:
         self._dirty = False
         self._marks: JSON = {}
         self.counts = Counts()
+        self.first: list[tuple[str, str]] = []
 
     def open(self, mark: JSON | None, keys: KeyChain | None) -> None:
         """Go on after ``mark``, whose samples' keys are ``keys``; None starts anew."""
@@ -65,6 +67,8 @@ class OrderedOutput:
             self._failures.write(sample, outcome, None)
             self._keys.add(sample.key)
             self.counts.add(outcome)
+            if isinstance(outcome, Caption) and len(self.first) < FIRST:
+                self.first.append((sample.key, outcome.text))
             self._dirty = True
 
     def commit(self) -> None:

@@ -13,7 +13,7 @@ from cutline.records import JSON, Caption, Failure, Outcome, Skip, Usage
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """A moment of a run: ``seconds`` and ``eta`` in seconds, ``rate`` in pictures a second, ``cost`` in US dollars."""
+    """A moment of a run. ``eta`` in seconds, ``rate`` in pictures a second, ``cost`` in US dollars."""
 
     total: int | None
     done: int

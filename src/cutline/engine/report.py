@@ -27,7 +27,8 @@ class Interrupted(CutlineError):
 class Report:
     """The result of a run.
 
-    ``counts`` cover everything in the output, ``fresh`` only what this run asked. ``seconds`` is
+    ``counts`` cover everything in the output, ``fresh`` only what this run asked, ``first`` the first
+    keys and captions it wrote. ``seconds`` is
     this run's time; ``cost`` in US dollars is of all runs, None when no price is known.
     """
 
@@ -44,6 +45,7 @@ class Report:
     requests_resumed: int
     stopped: CutlineError | None = None
     allow_failures: int = 0
+    first: tuple[tuple[str, str], ...] = ()
 
     @property
     def exit_code(self) -> int:

@@ -12,9 +12,10 @@ from pathlib import Path
 from cutline.captioners.secrets import Secret
 from cutline.chain import Chain
 from cutline.engine import assembly
+from cutline.engine.captioning import Captioning
 from cutline.engine.feed import Feed
 from cutline.engine.journal import Journal
-from cutline.engine.local import Fetching, Loop, Stop
+from cutline.engine.local import Loop, Stop
 from cutline.engine.output import MARK, KeyChain, OrderedOutput, Reorder
 from cutline.engine.progress import ProgressHook
 from cutline.engine.report import Report
@@ -84,14 +85,15 @@ class _Run:
         await asyncio.to_thread(output.open, mark if keys else None, keys)
         reorder = Reorder(state.folder, first=keys.count if keys else 0)
         feed = Feed(samples, batch=job.input.reader_batch_size, first=reorder.next)
+        rules = assembly.rules_of(job, sink, journal, keep_raw=keep_raw)
+        captioning = Captioning(self._chain, rules, assembly.fetcher_opener(job))
         loop = Loop(
             feed=feed,
-            chain=self._chain,
-            open_fetcher=self._open_fetcher,
+            captioning=captioning,
             journal=journal,
             output=output,
             reorder=reorder,
-            rules=assembly.rules_of(job, sink, journal, self._price, keep_raw=keep_raw),
+            limits=assembly.limits_of_run(job, self._price),
             stop=self._stop,
         )
         counting = asyncio.get_running_loop().run_in_executor(None, _count, source, limit)
@@ -105,15 +107,10 @@ class _Run:
         finally:
             feed.close()
             reorder.close()
-            await loop.aclose()
+            await captioning.aclose()
         report = self._report(loop, output, journal, state.folder)
         state.write("report.json", report.to_json())
         return report
-
-    def _open_fetcher(self) -> Fetching:
-        from cutline.sources.fetch import Fetcher
-
-        return Fetcher(allow_private=self._job.input.allow_private_urls)
 
     def _report(self, loop: Loop, output: OrderedOutput, journal: Journal, folder: Path) -> Report:
         spent = journal.spent + loop.fresh.usage
@@ -124,6 +121,7 @@ class _Run:
             model=self._chain.name,
             prompts=tuple(step.prompt.id for step in self._chain.steps),
             counts=output.counts,
+            first=tuple(output.first),
             fresh=loop.fresh,
             spent=spent,
             cost=self._price.of(spent) if self._price else None,

@@ -7,6 +7,7 @@ import os
 import socket
 import time
 from pathlib import Path
+from typing import Self
 
 import filelock
 import orjson
@@ -36,7 +37,7 @@ class State:
         self._output = output
         self._lock: filelock.BaseFileLock | None = None
 
-    def __enter__(self) -> State:
+    def __enter__(self) -> Self:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             lock = filelock.FileLock(self.folder / "lock")
@@ -56,7 +57,8 @@ class State:
 
     def _locked_message(self) -> str:
         owner = self.read("owner.json") or {}
-        who = f"process {owner.get('process', '?')} on {owner.get('host', '?')}, since {owner.get('since', '?')}"
+        process, host, since = (owner.get(name, "?") for name in ("process", "host", "since"))
+        who = f"process {process} on {host}, since {since}"
         return f"another run is writing to {self._output} ({who}); wait for it, or choose another output"
 
     def read(self, name: str) -> JSON | None:

@@ -1,0 +1,69 @@
+"""The program: its commands, and how every error ends in one line."""
+
+from __future__ import annotations
+
+import sys
+
+import cyclopts
+
+import cutline
+from cutline.errors import ConfigError, CutlineError
+
+HELP = """Caption pictures with any vision-language model, losing nothing.
+
+cutline caption photos/ captions.jsonl --model openai:gpt-4o-mini
+"""
+
+
+def build() -> cyclopts.App:
+    """The command tree; a command's module is imported when the command is called."""
+    app = cyclopts.App(
+        name="cutline",
+        help=HELP,
+        version=cutline.__version__,
+        help_format="markdown",
+        default_parameter=cyclopts.Parameter(negative_iterable=(), negative_none=(), negative_bool=()),
+        exit_on_error=False,
+        print_error=False,
+        result_action="return_value",
+        suppress_keyboard_interrupt=False,
+    )
+    app.command(
+        "cutline.cli.caption:caption", name="caption", help="Caption a folder, URLs, tars or a table."
+    )
+    app.command("cutline.cli.run:run", name="run", help="Run a job file.")
+    app.command("cutline.cli.models:app", name="models", help="List the models' providers, or check one.")
+    app.command("cutline.cli.prompts:app", name="prompts", help="List the prompt library, or show a prompt.")
+    return app
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command line; returns the exit code."""
+    if arguments and arguments[0].startswith("--") and arguments[0] not in {"--help", "--version"}:
+        arguments = ["caption", *arguments]  # the options alone mean the main job
+    if not arguments:
+        arguments = ["--help"]
+    try:
+        result = build()(arguments)
+    except cyclopts.CycloptsError as error:
+        return _fail(" ".join(str(error).split()), hint=_help_of(arguments))
+    except ConfigError as error:
+        return _fail(str(error))
+    except CutlineError as error:
+        return _fail(str(error), code=3)
+    except KeyboardInterrupt:
+        return _fail("interrupted", code=130)
+    except BrokenPipeError:
+        sys.stderr.close()  # the reader of our output has gone; nothing more can be said
+        return 141
+    return result if isinstance(result, int) else 0
+
+
+def _help_of(arguments: list[str]) -> str:
+    command = arguments[0] if not arguments[0].startswith("-") else ""
+    return f"; `cutline {command}{' ' if command else ''}--help` shows how it is used"
+
+
+def _fail(message: str, *, code: int = 2, hint: str = "") -> int:
+    print(f"cutline: {message}{hint}", file=sys.stderr)  # noqa: T201 - the command line speaks
+    return code

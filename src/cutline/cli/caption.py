@@ -1,0 +1,141 @@
+"""``cutline caption``: options to a job, and the job to its end."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+
+from cutline.cli.execute import Shown, execute
+from cutline.errors import ConfigError
+from cutline.job import (
+    InputOptions,
+    Job,
+    ModelOptions,
+    OutputOptions,
+    PictureOptions,
+    PromptOptions,
+    RunOptions,
+)
+
+NGC_MODEL = "nvidia/llama-3.1-nemotron-nano-vl-8b-v1"
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Service:
+    """Other ways to say which service is asked."""
+
+    api_key: str | None = None
+    """Key of the service; better set in its environment variable."""
+    model_name: str | None = None
+    """Name of the model at a NIM endpoint, or NVIDIA's with --use-ngc."""
+    use_ngc: bool = False
+    """Ask NVIDIA's hosted models (NVIDIA_API_KEY)."""
+    nim_endpoint: str | None = None
+    """URL of a NIM endpoint; not used with --use-ngc."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Before:
+    """What to do instead of, or besides, running."""
+
+    preview: int | None = None
+    """Show the captions of the first N pictures and stop; writes nothing."""
+    estimate: bool = False
+    """Ask about a few pictures, tell time, tokens and money of the whole run, and stop."""
+    save_job: str | None = None
+    """Write these options to a job file for `cutline run`, and stop."""
+    verbose: Annotated[bool, Parameter(alias="-v")] = False
+    """Say what happens to every picture and request."""
+    quiet: Annotated[bool, Parameter(alias="-q")] = False
+    """No progress and no summary; errors only."""
+
+
+def _group(name: str) -> Parameter:
+    return Parameter(name="*", group=name)
+
+
+def caption(
+    input_path: str,
+    output_path: str | None = None,
+    *,
+    before: Annotated[Before, _group("Before and during")] = Before(),
+    model: Annotated[ModelOptions, _group("Model")] = ModelOptions(),  # noqa: B008 - frozen
+    service: Annotated[Service, _group("Model")] = Service(),
+    prompts: Annotated[PromptOptions, _group("Prompt")] = PromptOptions(),  # noqa: B008 - frozen
+    input: Annotated[InputOptions, _group("Input")] = InputOptions(),  # noqa: A002, B008 - frozen
+    pictures: Annotated[PictureOptions, _group("Pictures")] = PictureOptions(),  # noqa: B008 - frozen
+    output: Annotated[OutputOptions, _group("Output")] = OutputOptions(),  # noqa: B008 - frozen
+    run: Annotated[RunOptions, _group("Run")] = RunOptions(),  # noqa: B008 - frozen
+) -> int:
+    """Caption a folder of pictures, a list of URLs, webdataset tars or a table.
+
+    The same command again goes on where the last one ended, however it ended.
+
+    Parameters
+    ----------
+    input_path
+        File or folder of pictures, `.txt` list of URLs, table (`.csv`, `.parquet`, `.jsonl` …) or tars.
+    output_path
+        `.jsonl`, `.json`, `.csv` or `.parquet` file, or a folder. Default: `captions.jsonl`.
+    """
+    job = Job(
+        input_path=input_path,
+        output_path=output_path,
+        input=input,
+        model=with_service(_typed(model), service),
+        prompts=prompts,
+        pictures=pictures,
+        output=output,
+        run=run,
+    )
+    if before.save_job is not None:
+        job.check()
+        path = Path(before.save_job)
+        if path.exists():
+            raise ConfigError(f"{path} is there already; choose another name for --save-job")
+        path.write_text(job.to_toml(), "utf-8")
+        return 0
+    shown = Shown(verbose=before.verbose, quiet=before.quiet)
+    if before.preview is not None or before.estimate:
+        from cutline.cli.trying import estimate, preview
+
+        if before.estimate:
+            return estimate(job, service.api_key)
+        return preview(job, service.api_key, before.preview or 3)
+    return execute(job, api_key=service.api_key, shown=shown)
+
+
+def with_service(model: ModelOptions, service: Service) -> ModelOptions:
+    """The model options with the older names of the same things put in.
+
+    Raises:
+        ConfigError: both ways of naming a model were used, and they differ.
+    """
+    named = service.use_ngc or service.nim_endpoint is not None or service.model_name is not None
+    if not named:
+        return model
+    if model.model != ModelOptions().model:
+        raise ConfigError("--model says all: leave out --model-name, --use-ngc and --nim-endpoint")
+    if service.use_ngc:
+        return dataclasses.replace(model, model=f"nvidia:{service.model_name or NGC_MODEL}")
+    endpoint = service.nim_endpoint or model.endpoint
+    provider = "nim" if model.endpoint is None or service.nim_endpoint else "endpoint"
+    return dataclasses.replace(
+        model, model=f"{provider}:{service.model_name or NGC_MODEL}", endpoint=endpoint
+    )
+
+
+def _typed(model: ModelOptions) -> ModelOptions:
+    """Values of --extra as JSON where they are JSON, else as text."""
+
+    def value(text: Any) -> Any:
+        try:
+            return json.loads(text) if isinstance(text, str) else text
+        except ValueError:
+            return text
+
+    return dataclasses.replace(model, extra={name: value(text) for name, text in model.extra.items()})

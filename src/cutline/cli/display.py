@@ -1,0 +1,165 @@
+"""What a person sees of a run: a live line at a terminal, plain lines elsewhere, a summary at the end."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterator
+from typing import Self
+
+from rich.console import Console
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from cutline.engine.progress import Progress
+from cutline.engine.report import Interrupted, Report
+from cutline.job import Job
+
+PLAIN_EVERY = 10.0  # seconds between lines when the error stream is no terminal
+
+
+class Display:
+    """Draws progress on the error stream, so that the output stream stays free for results."""
+
+    def __init__(self, *, quiet: bool = False) -> None:
+        self._console = Console(stderr=True, highlight=False)
+        self._quiet = quiet
+        self._live: Live | None = None
+        self._last_plain = time.monotonic() - PLAIN_EVERY + 2  # the first line soon
+        self._start = time.monotonic()
+
+    def __enter__(self) -> Self:
+        if self._console.is_terminal and not self._quiet:
+            self._live = Live(console=self._console, refresh_per_second=8, transient=True)
+            self._live.start()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        if self._live is not None:
+            self._live.stop()
+
+    def say(self, text: str) -> None:
+        if not self._quiet:
+            self._console.print(text)
+
+    def show(self, progress: Progress) -> None:
+        if self._quiet:
+            return
+        if self._live is not None:
+            self._live.update(_bar(progress))
+        elif time.monotonic() - self._last_plain >= PLAIN_EVERY:
+            self._last_plain = time.monotonic()
+            self._console.print(_line(progress), soft_wrap=True)
+
+
+def _bar(progress: Progress) -> Table:
+    grid = Table.grid(padding=(0, 1), expand=True)
+    grid.add_column(width=24)
+    grid.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
+    bar = ProgressBar(total=progress.total, completed=progress.done, width=24, pulse=progress.total is None)
+    grid.add_row(bar, Text(_line(progress)))
+    return grid
+
+
+def _line(progress: Progress) -> str:
+    total = f"/{progress.total:,}" if progress.total is not None else ""
+    parts = [f"{progress.done:,}{total} done"]
+    if progress.failures:
+        parts.append(f"{progress.failures:,} failed")
+    if progress.skips:
+        parts.append(f"{progress.skips:,} skipped")
+    if progress.rate:
+        parts.append(f"{progress.rate:,.1f}/s" if progress.rate >= 1 else f"{progress.rate * 60:,.1f}/min")
+    if progress.eta is not None:
+        parts.append(f"{duration(progress.eta)} left")
+    parts.append(f"{progress.in_flight} in flight")
+    if progress.tokens:
+        parts.append(f"{short_number(progress.tokens)} tokens")
+    if progress.cost:
+        parts.append(f"${progress.cost:.4f}" if progress.cost < 1 else f"${progress.cost:,.2f}")
+    return " · ".join(parts)
+
+
+def first_rows(report: Report) -> None:
+    """The first captions as a table on the output stream."""
+    if not report.first:
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold", row_styles=["", ""])
+    table.add_column("picture", overflow="fold", max_width=32)
+    table.add_column("caption", overflow="fold")
+    for key, text in report.first:
+        table.add_row(Text(key), Text(text))
+    Console(highlight=False).print(table)
+
+
+def summary(job: Job, report: Report) -> None:
+    """One paragraph about the run, on the error stream."""
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    console.print(Text(_result(report), style="bold" if report.stopped is None else "yellow"))
+    for path in report.outputs:
+        console.print(f"→ {path}", markup=False)
+    for hint in _hints(job, report):
+        console.print(hint, markup=False)
+    if report.stopped is not None:
+        why = "interrupted" if isinstance(report.stopped, Interrupted) else f"stopped: {report.stopped}"
+        go_on = f"nothing is lost: the same command goes on (journal in {report.state})"
+        console.print(Text(f"{why} · {go_on}", style="bold"))
+
+
+def _result(report: Report) -> str:
+    counts = report.counts
+    words = [f"{counts.captions:,} captions"]
+    if counts.skips:
+        words.append(f"{counts.skips:,} skipped ({_most_common(counts.reasons)})")
+    if counts.failures:
+        words.append(f"{counts.failures:,} failed ({_most_common(counts.kinds)})")
+    words.append(duration(report.seconds))
+    if report.spent.total:
+        words.append(f"{short_number(report.spent.total)} tokens")
+    if report.cost:
+        words.append(f"${report.cost:,.4f}")
+    return " · ".join(words)
+
+
+def _most_common(counter: Counter[str]) -> str:
+    return ", ".join(f"{count:,} {name}" for name, count in counter.most_common(5))
+
+
+def _hints(job: Job, report: Report) -> Iterator[str]:
+    """What a person may want to do next."""
+    counts = report.counts
+    if counts.total and not report.fresh.total and report.stopped is None:
+        yield "nothing was asked: every picture had its outcome from an earlier run"
+    if counts.failures and report.stopped is None:
+        yield "the same command with --retry-failed asks about the failed ones again"
+    if counts.reasons.get("has a caption already") and job.output.existing is None:
+        yield "pictures with captions were left alone; --existing overwrite, append or prepend asks anyway"
+    if report.model == "pixels":
+        yield (
+            "these are the words of the embedded captioner `pixels`: it measures light, colour and layout "
+            "and knows no objects; for a model that does: --model ollama:llava:7b, or see `cutline models`"
+        )
+
+
+def duration(seconds: float) -> str:
+    """Seconds as a person would say them."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02d} s"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02d} min" if hours < 48 else f"{hours // 24} d {hours % 24} h"
+
+
+def short_number(number: int) -> str:
+    """A count with at most four digits: 9,999, 12.3k, 4.56M."""
+    if number < 10_000:
+        return f"{number:,}"
+    if number < 1_000_000:
+        return f"{number / 1000:.1f}k"
+    return f"{number / 1e6:.2f}M"

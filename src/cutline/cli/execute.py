@@ -1,0 +1,94 @@
+"""A job run for a person at a terminal: signals, progress, summary, exit code."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+import logging
+import os
+import signal
+import sys
+from collections.abc import Iterator
+
+from cutline.captioners.secrets import Secret
+from cutline.cli.display import Display, first_rows, summary
+from cutline.engine.local import Stop
+from cutline.engine.report import Interrupted, Report
+from cutline.engine.running import run_job
+from cutline.errors import SinkError
+from cutline.job import Job
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """How much is said."""
+
+    verbose: bool = False
+    quiet: bool = False
+
+
+def execute(job: Job, *, api_key: str | None, shown: Shown) -> int:
+    """Run the job and say how it went; returns the exit code."""
+    log(verbose=shown.verbose)
+    display = Display(quiet=shown.quiet)
+    key = Secret(api_key) if api_key else None
+    try:
+        with display:
+            report = asyncio.run(_run(job, key, display))
+    except SinkError as error:
+        print(f"cutline: {error}", file=sys.stderr)  # noqa: T201 - the command line speaks
+        return 4
+    if not shown.quiet:
+        if job.output_path is None and report.stopped is None:
+            first_rows(report)
+        summary(job, report)
+    elif report.stopped is not None:
+        print(f"cutline: stopped: {report.stopped}", file=sys.stderr)  # noqa: T201 - the command line speaks
+    return report.exit_code
+
+
+async def _run(job: Job, key: Secret | None, display: Display) -> Report:
+    stop = Stop()
+    with _signals(stop, display):
+        return await run_job(job, key=key, progress=display.show, stop=stop)
+
+
+@contextlib.contextmanager
+def _signals(stop: Stop, display: Display) -> Iterator[None]:
+    """The first Ctrl-C or SIGTERM stops the run cleanly, the second at once."""
+    loop = asyncio.get_running_loop()
+
+    def handle(number: int) -> None:
+        if stop.requested:
+            os._exit(128 + number)
+        display.say("stopping; requests under way get a few seconds (again: stop at once)")
+        stop.request(Interrupted(number))
+
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = {}
+    for number in numbers:
+        try:
+            loop.add_signal_handler(number, handle, number)
+        except NotImplementedError:  # Windows: the handler runs between two steps of the loop
+            before[number] = signal.signal(
+                number, lambda received, _: loop.call_soon_threadsafe(handle, received)
+            )
+    try:
+        yield
+    finally:
+        for number in numbers:
+            if number in before:
+                signal.signal(number, before[number])
+            else:
+                loop.remove_signal_handler(number)
+
+
+def log(*, verbose: bool) -> None:
+    """Send cutline's log to the error stream: everything, or only what needs attention."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s", "%H:%M:%S"))
+    logger = logging.getLogger("cutline")
+    logger.handlers = [handler]
+    logger.setLevel(logging.DEBUG if verbose else logging.WARNING)
+    logger.propagate = False

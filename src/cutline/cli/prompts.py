@@ -1,0 +1,44 @@
+"""``cutline prompts``: what the prompt library holds."""
+
+from __future__ import annotations
+
+import cyclopts
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from cutline.prompts import library_prompts, load_prompt
+
+app = cyclopts.App(name="prompts", help="List the prompt library, or show a prompt.", version_flags=())
+
+
+@app.default
+def list_prompts() -> int:
+    """List the prompts of the library."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("prompt", no_wrap=True)
+    table.add_column("what it asks for")
+    for name, about in library_prompts().items():
+        table.add_row(Text(name), Text(about))
+    Console(highlight=False).print(table)
+    return 0
+
+
+@app.command
+def show(prompt: str, /) -> int:
+    """Show a prompt as it would be sent.
+
+    Parameters
+    ----------
+    prompt
+        A library name, a template file or a text.
+    """
+    loaded = load_prompt(prompt)
+    console = Console(highlight=False, soft_wrap=True)
+    console.print(Text(loaded.id, style="bold"))
+    if loaded.system:
+        console.print(Text(f"[system] {loaded.system}"))
+    for part in loaded.parts():
+        names = {"target": "[the picture]", "example": "[the example's picture]"}
+        console.print(Text(names.get(part.kind, part.text)))
+    return 0

@@ -1,0 +1,46 @@
+"""``cutline run``: a job from its file."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+from cutline.cli.execute import Shown, execute
+from cutline.job import Job, OnChange
+
+
+def run(
+    job_file: Path,
+    /,
+    *,
+    api_key: str | None = None,
+    on_change: OnChange | None = None,
+    retry_failed: bool = False,
+    verbose: bool = False,
+    quiet: bool = False,
+) -> int:
+    """Run a job file, as `cutline caption --save-job` writes it.
+
+    Parameters
+    ----------
+    job_file
+        TOML file.
+    api_key
+        Key of the service; better set in its environment variable.
+    on_change
+        What happens to earlier captions when model, prompt or parameters have changed.
+    retry_failed
+        Ask again about the pictures that failed before.
+    verbose
+        Say what happens to every picture and request.
+    quiet
+        No progress and no summary; errors only.
+    """
+    job = Job.from_toml(job_file)
+    options = job.run
+    if on_change is not None:
+        options = dataclasses.replace(options, on_change=on_change)
+    if retry_failed:
+        options = dataclasses.replace(options, retry_failed=True)
+    job = dataclasses.replace(job, run=options)
+    return execute(job, api_key=api_key, shown=Shown(verbose=verbose, quiet=quiet))

@@ -1,0 +1,59 @@
+"""``--preview`` and ``--estimate``: what a run would give and cost, before it."""
+
+from __future__ import annotations
+
+import asyncio
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from cutline.captioners.secrets import Secret
+from cutline.cli.display import duration, short_number
+from cutline.engine import trying
+from cutline.job import Job
+from cutline.records import Caption, Skip
+
+
+def preview(job: Job, api_key: str | None, count: int) -> int:
+    """Show the first captions as a table; 1 when one of them failed."""
+    key = Secret(api_key) if api_key else None
+    results = asyncio.run(trying.preview(job, count, key=key))
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("picture", overflow="fold", max_width=32)
+    table.add_column("caption", overflow="fold")
+    failed = False
+    for sample, outcome in results:
+        if isinstance(outcome, Caption):
+            texts = [outcome.text, *(f"{step.name}: {step.text}" for step in outcome.steps[1:])]
+            table.add_row(Text(sample.key), Text("\n".join(texts)))
+        elif isinstance(outcome, Skip):
+            table.add_row(Text(sample.key), Text(f"skipped: {outcome.reason}", style="dim"))
+        else:
+            failed = True
+            table.add_row(Text(sample.key), Text(f"{outcome.kind}: {outcome.message}", style="red"))
+    Console(highlight=False).print(table)
+    return 1 if failed else 0
+
+
+def estimate(job: Job, api_key: str | None) -> int:
+    """Tell time, tokens and money of the whole run."""
+    key = Secret(api_key) if api_key else None
+    result = asyncio.run(trying.estimate(job, key=key))
+    console = Console(highlight=False, soft_wrap=True)
+    what = (
+        f"{result.total:,} pictures"
+        if result.total is not None
+        else "1,000 pictures (how many there are is unknown)"
+    )
+    money = "price unknown (--prices FILE)" if result.cost is None else f"${result.cost:,.4f}"
+    sent, received = result.usage.prompt_tokens, result.usage.completion_tokens
+    tokens = f"{short_number(sent)} tokens in, {short_number(received)} out"
+    console.print(f"{what}: about {duration(result.seconds)} · {tokens} · {money}")
+    failed = f", {result.failed} of them failed" if result.failed else ""
+    console.print(f"measured on {result.probes} pictures{failed}, {result.concurrency} requests at once")
+    if job.run.budget_tokens and result.usage.total > job.run.budget_tokens:
+        console.print(f"--budget-tokens {job.run.budget_tokens:,} would stop the run early")
+    if job.run.max_cost and result.cost and result.cost > job.run.max_cost:
+        console.print(f"--max-cost {job.run.max_cost} would stop the run early")
+    return 0

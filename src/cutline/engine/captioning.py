@@ -1,0 +1,113 @@
+"""One sample to its outcome: load, ask, finish."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Protocol
+
+from cutline.chain import Chain, StepFailed
+from cutline.errors import PictureError
+from cutline.imaging import Picture
+from cutline.prompts import sample_variables
+from cutline.records import Caption, Failure, Location, Outcome, Sample, Skip, Step
+
+
+class Fetching(Protocol):
+    """Brings a remote picture here."""
+
+    async def fetch(self, url: str) -> Location: ...
+
+    async def aclose(self) -> None: ...
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """What is done to each sample before and after it is asked."""
+
+    policy: Callable[[Sample], Outcome | str | None]
+    """Skip, failure, or the existing text a caption is to be joined with."""
+    finish_text: Callable[[str, str | None], str]
+    max_pixels: int
+    keep_raw: bool = False
+
+
+class Captioning:
+    """Turns samples into outcomes; never raises for what is wrong with one picture.
+
+    ``under_way`` samples are being worked on, ``loading`` of them wait for a download;
+    ``on_loading`` is called when one begins to.
+    """
+
+    def __init__(self, chain: Chain, rules: Rules, open_fetcher: Callable[[], Fetching]) -> None:
+        self.chain = chain
+        self._rules = rules
+        self._open_fetcher = open_fetcher
+        self._fetcher: Fetching | None = None
+        self.loading = 0
+        self.under_way = 0
+        self.on_loading: Callable[[], None] = lambda: None
+
+    async def caption(self, sample: Sample) -> tuple[Outcome, Picture | None]:
+        """The sample's outcome, and its picture where one was loaded.
+
+        Raises:
+            RunStopped: no picture can be captioned until the user changes something.
+        """
+        existing = self._rules.policy(sample)
+        if isinstance(existing, Skip | Failure | Caption):
+            return existing, None
+        self.under_way += 1
+        picture = None
+        try:
+            picture = await self.load(sample)
+            variables = sample_variables(sample)
+            if existing is not None:
+                variables["text"] = existing
+            steps = await self.chain.follow(picture, variables)
+        except PictureError as error:
+            return Failure(key=sample.key, kind=error.kind, message=str(error)), picture
+        except StepFailed as error:
+            return _failure(sample.key, error, keep_raw=self._rules.keep_raw), picture
+        finally:
+            self.under_way -= 1
+        if not self._rules.keep_raw:
+            steps = _without_raw(steps)
+        text = self._rules.finish_text(steps[0].text, existing)
+        return Caption(
+            key=sample.key, text=text, steps=steps, fields=steps[0].fields, existing=existing
+        ), picture
+
+    async def load(self, sample: Sample) -> Picture:
+        """The sample's picture, downloaded if it is remote; local ones are read when first needed.
+
+        Raises:
+            PictureError: it cannot be had.
+        """
+        location = sample.location
+        assert location is not None
+        url = getattr(location, "url", None)
+        if url is not None:
+            self.loading += 1
+            self.on_loading()
+            try:
+                self._fetcher = self._fetcher or self._open_fetcher()
+                location = await self._fetcher.fetch(url)
+            finally:
+                self.loading -= 1
+        return Picture(location, max_pixels=self._rules.max_pixels)
+
+    async def aclose(self) -> None:
+        if self._fetcher is not None:
+            await self._fetcher.aclose()
+
+
+def _without_raw(steps: tuple[Step, ...]) -> tuple[Step, ...]:
+    return tuple(dataclasses.replace(step, reply=dataclasses.replace(step.reply, raw=None)) for step in steps)
+
+
+def _failure(key: str, error: StepFailed, *, keep_raw: bool) -> Failure:
+    steps = error.steps if keep_raw else _without_raw(error.steps)
+    return Failure(
+        key=key, kind=error.kind, message=str(error), attempts=error.attempts, steps=steps, usage=error.usage
+    )
