@@ -84,9 +84,10 @@ class PublicResolver(aiohttp.abc.AbstractResolver):
     The connector uses exactly these addresses, so a second answer of DNS cannot slip in.
     """
 
-    def __init__(self, *, allow_private: bool) -> None:
+    def __init__(self, *, allow_private: bool, names: aiohttp.abc.AbstractResolver | None = None) -> None:
+        """``names``: who is asked; the operating system when None."""
         self._allow_private = allow_private
-        self._resolver = aiohttp.ThreadedResolver()
+        self._resolver = names or aiohttp.ThreadedResolver()
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC

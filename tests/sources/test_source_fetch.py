@@ -1,0 +1,306 @@
+from __future__ import annotations
+
+import asyncio
+import collections
+import contextlib
+import datetime as dt
+import email.utils
+import json
+import pickle
+import re
+import resource
+import socket
+import threading
+import time
+import urllib.request
+
+import aiohttp
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cutline.errors import PictureError
+from cutline.sources.addresses import checked_url, is_public, shown
+from cutline.sources.fetch import Fetcher, FetchLimits, retry_after
+from cutline.sources.locations import RemoteFile
+
+FAST = FetchLimits(backoff=0.01, patience=0.3, connect_seconds=2, idle_seconds=0.5, seconds=3)
+
+
+@contextlib.asynccontextmanager
+async def fetching(*, allow_private=True, limits=FAST):
+    fetcher = Fetcher(allow_private=allow_private, limits=limits)
+    try:
+        yield fetcher
+    finally:
+        await fetcher.aclose()
+
+
+async def failure(url, **options):
+    async with fetching(**options) as fetcher:
+        with pytest.raises(PictureError) as caught:
+            await fetcher.fetch(url)
+    return caught.value
+
+
+def hits(server):
+    with urllib.request.urlopen(f"{server}/hits") as answer:
+        return collections.Counter(json.load(answer))
+
+
+async def test_a_picture_is_downloaded(server, jpeg):
+    async with fetching() as fetcher:
+        got = await fetcher.fetch(f"{server}/photo/1?token=secret")
+    assert got.data[:3] == b"\xff\xd8\xff"
+    assert got.path == f"{server}/photo/1?…"
+
+
+async def test_the_server_here_is_refused_unless_allowed(server):
+    error = await failure(f"{server}/photo/refused", allow_private=False)
+    assert error.kind == "blocked-address"
+    assert "--allow-private-urls" in str(error)
+    assert hits(server)["/photo/refused"] == 0
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://127.0.0.1/", "http://127.1.2.3:81/x.jpg", "http://10.0.0.1/", "http://172.16.0.1/",
+        "http://192.168.1.1/", "http://169.254.169.254/latest/meta-data", "http://100.64.0.1/",
+        "http://0.0.0.0/", "http://224.0.0.1/", "http://240.0.0.1/", "http://255.255.255.255/",
+        "http://[::1]/", "http://[::]/", "http://[fe80::1]/", "http://[fe80::1%25eth0]/", "http://[fd00::1]/",
+        "http://[ff02::1]/", "http://[fec0::1]/", "http://[::ffff:127.0.0.1]/", "http://[::ffff:8.8.8.8]/",
+        "http://[::127.0.0.1]/", "http://[64:ff9b::7f00:1]/", "http://[2002:7f00:1::]/",
+        "http://[2001:0:1::]/", "http://[::ffff:0:127.0.0.1]/",
+        "http://2130706433/", "http://0x7f000001/", "http://0x7f.1/", "http://0177.0.0.1/", "http://127.1/",
+        "http://127.0.0.1./", "http://2130706433./", "http://127.0.0.0x1/", "http://1.2.3.4.5/",
+        "http://①②⑦.⓪.⓪.①/", "http://127。0。0。1/", "http://127%2e0.0.1/",
+        "http://example.com\\@127.0.0.1/", "http://example.com\\.127.0.0.1/", "http://user@example.com/",
+        "http://user:pw@example.com/", "http://@example.com/", "http://exa mple.com/", "http://a\tb/", "http://a\r\nX: y/",
+        "http://a\0b/", "file:///etc/passwd", "ftp://example.com/x.jpg", "gopher://example.com/", "data:,x",
+        "//example.com/x", "example.com/x.jpg", "http:///x", "http://", "", "http://example.com:0/",
+        "http://example.com:99999/", "http://[::1/", "http://-/", "javascript:alert(1)",
+    ],
+)  # fmt: skip
+def test_urls_that_must_not_be_asked(url):
+    with pytest.raises(PictureError) as caught:
+        checked_url(url, allow_private=False)
+    assert caught.value.kind in {"blocked-address", "fetch"}
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://example.com/a.jpg", "http://8.8.8.8/x", "http://[2606:4700::1111]:8080/x", "HTTP://EXAMPLE.com",
+        "https://xn--mnchen-3ya.de/ü.jpg", "https://münchen.de/a b.jpg".replace(" ", "%20"),
+        "https://cdn-1.my_bucket.example.com/x?sig=a%7Eb+c/d==&e=%20",
+    ],
+)  # fmt: skip
+def test_urls_that_may_be_asked_stay_as_they_are(url):
+    checked = checked_url(url, allow_private=False)
+    if url.isascii() and "?" in url:
+        assert checked.raw_query_string == url.partition("?")[2]
+
+
+@given(st.ip_addresses(v=4))
+def test_no_private_address_is_public_in_any_wrapping(address):
+    for prefix in ("::ffff:", "64:ff9b::", "::"):
+        assert not is_public(f"{prefix}{address}")
+    number = int(address)
+    assert not is_public(f"2002:{number >> 16:x}:{number & 0xFFFF:x}::1")
+    if address.is_private or address.is_loopback or address.is_link_local or address.is_multicast:
+        assert not is_public(str(address))
+
+
+async def test_a_name_that_leads_here_is_refused(server):
+    port = server.rpartition(":")[2]
+    error = await failure(f"http://localhost:{port}/photo/named", allow_private=False)
+    assert error.kind == "blocked-address"
+    assert hits(server)["/photo/named"] == 0
+
+
+async def test_the_address_that_was_checked_is_the_one_connected_to(server):
+    """A name server that changes its answer is asked once: the connector gets the checked addresses only."""
+    answers = iter([["127.0.0.1", "93.184.215.14"], ["127.0.0.1"]])
+
+    class Names(aiohttp.abc.AbstractResolver):
+        async def resolve(self, host, port=0, family=socket.AF_INET):
+            hosts = next(answers)
+            return [
+                {"hostname": host, "host": item, "port": port, "family": family, "proto": 0, "flags": 0} for item in hosts
+            ]
+
+        async def close(self):
+            pass
+
+    from cutline.sources.addresses import PublicResolver
+
+    resolver = PublicResolver(allow_private=False, names=Names())
+    assert [item["host"] for item in await resolver.resolve("rebind.example")] == ["93.184.215.14"]
+    with pytest.raises(PictureError) as caught:
+        await resolver.resolve("rebind.example")
+    assert caught.value.kind == "blocked-address"
+
+
+@pytest.mark.parametrize(
+    "target",
+    ["file:///etc/passwd", "http://2130706433/", "http://u:p@example.com/", "//0.0.0.0/", "http://[::ffff:127.0.0.1]/"],
+)
+async def test_a_redirect_is_checked_like_the_first_url(server, target):
+    error = await failure(f"{server}/redirect?to={target}")
+    if "2130706433" in target or "@" in target or "file" in target:
+        assert error.kind == "blocked-address"
+    with pytest.raises(PictureError):
+        checked_url(target if "://" in target else f"http:{target}", allow_private=False)
+
+
+async def test_redirects_are_followed_and_bounded(server):
+    async with fetching() as fetcher:
+        assert (await fetcher.fetch(f"{server}/redirect?to=/photo/moved")).data
+        before = hits(server)["/loop"]
+    error = await failure(f"{server}/loop")
+    assert "5 redirects" in str(error)
+    assert hits(server)["/loop"] - before == 6
+
+
+@pytest.mark.parametrize(
+    ("path", "kind", "said"),
+    [
+        ("/endless", "too-large", "more than"),
+        ("/bomb", "too-large", "more than"),
+        ("/raw?length=99999999999", "too-large", "more than"),
+        ("/drip", "fetch", "slower than"),
+        ("/raw?length=5000000", "fetch", "cut"),
+        ("/raw?length=-5", "fetch", "no valid HTTP"),
+        ("/raw?length=abc", "fetch", "no valid HTTP"),
+        ("/page", "fetch", "web page"),
+        ("/empty", "fetch", "empty"),
+        ("/hang", "fetch", "timed out"),
+        ("/status/404", "fetch", "404"),
+        ("/status/204", "fetch", "204"),
+    ],
+)
+async def test_hostile_bodies_stop_at_the_limits(server, path, kind, said):
+    limits = FetchLimits(
+        max_bytes=20_000_000, backoff=0.01, patience=0.3, connect_seconds=2, idle_seconds=0.5, seconds=2
+    )
+    before, started = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.monotonic()
+    error = await failure(f"{server}{path}", limits=limits)
+    assert error.kind == kind
+    assert said in str(error)
+    assert time.monotonic() - started < 5
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 150 * 1024
+
+
+async def test_a_body_packed_although_nobody_asked_is_unpacked(server):
+    async with fetching() as fetcher:
+        assert (await fetcher.fetch(f"{server}/packed")).data[:3] == b"\xff\xd8\xff"
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 410, 413, 422, 451])
+async def test_a_final_answer_is_not_asked_again(server, status):
+    before = hits(server)[f"/status/{status}"]
+    await failure(f"{server}/status/{status}")
+    assert hits(server)[f"/status/{status}"] - before == 1
+
+
+@pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504])
+async def test_a_passing_trouble_is_asked_again_twice(server, status):
+    before = hits(server)[f"/status/{status}"]
+    error = await failure(f"{server}/status/{status}")
+    assert hits(server)[f"/status/{status}"] - before == 3
+    assert "3 attempts" in str(error)
+
+
+async def test_retry_after_is_waited_for_and_bounded(server):
+    limits = FetchLimits(backoff=0.01, max_wait=0.8)
+    started = time.monotonic()
+    await failure(f"{server}/status/429?after=3600", limits=limits)
+    assert 1.5 < time.monotonic() - started < 4
+
+
+def test_retry_after_is_seconds_or_a_date():
+    assert retry_after("7") == 7
+    later = email.utils.format_datetime(dt.datetime.now(dt.UTC) + dt.timedelta(seconds=100))
+    assert 95 < retry_after(later) <= 100
+    assert retry_after("Thu, 01 Jan 1970 00:00:00 GMT") == 0
+    assert retry_after("soon") is None
+    assert retry_after(None) is None
+
+
+async def test_a_closed_port_and_an_unknown_name_are_failures_by_name():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    assert "cannot connect" in str(await failure(f"http://127.0.0.1:{port}/x.jpg"))
+    assert "resolved" in str(await failure("http://no-such-host.invalid/x.jpg"))
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["http://127.0.0.1:9/hunter2?sig=hunter3#hunter4", "http://u:hunter3@h/x", "http://hunter3@[::1/", "hunter3"],
+)
+async def test_messages_hold_no_secret(url):
+    error = await failure(url)
+    assert not re.search("hunter[34]", str(error))
+
+
+def test_the_shown_url_is_one_printable_line():
+    assert shown("https://u:p@h:8/p/q.jpg?x=1#y") == "https://h:8/p/q.jpg?…"
+    assert "\n" not in shown("http://h/\n\x1b[31m")
+
+
+async def test_at_most_so_many_connections_to_one_host():
+    """Counted by a server that answers only after a moment."""
+    now = most = 0
+
+    async def answer(reader, writer):
+        nonlocal now, most
+        while (await reader.readline()).strip():
+            pass
+        now += 1
+        most = max(most, now)
+        await asyncio.sleep(0.02)
+        now -= 1
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\nConnection: close\r\n\r\nabc")
+        await writer.drain()
+        writer.close()
+
+    listening = await asyncio.start_server(answer, "127.0.0.1", 0)
+    port = listening.sockets[0].getsockname()[1]
+    async with listening, fetching(limits=FetchLimits(per_host=5, total=50)) as fetcher:
+        await asyncio.gather(*[fetcher.fetch(f"http://127.0.0.1:{port}/{n}") for n in range(60)])
+    assert most == 5
+
+
+async def test_a_thousand_with_thirty_percent_trouble_are_all_accounted_for(server):
+    ends = collections.Counter()
+    numbers = iter(range(1000))
+    before = hits(server)
+
+    async def work(fetcher):
+        for number in numbers:
+            try:
+                await fetcher.fetch(f"{server}/mixed/{number}")
+            except PictureError as error:
+                ends[number % 10, error.kind] += 1
+            else:
+                ends[number % 10, "ok"] += 1
+
+    started = time.monotonic()
+    async with fetching() as fetcher:
+        await asyncio.gather(*[work(fetcher) for _ in range(32)])
+    assert time.monotonic() - started < 15
+    assert ends == {(0, "fetch"): 100, (2, "fetch"): 100} | {(n, "ok"): 100 for n in (1, 3, 4, 5, 6, 7, 8, 9)}
+    asked = hits(server) - before
+    assert {asked[f"/mixed/{n}"] for n in range(0, 1000, 10)} == {1}
+    assert {asked[f"/mixed/{n}"] for n in range(1, 1000, 10)} == {3}
+    # A connection that is reused may be closed under a request; aiohttp then asks once more by itself.
+    assert {asked[f"/mixed/{n}"] for n in range(2, 1000, 10)} <= {3, 4, 5, 6}
+    assert threading.active_count() < 40
+
+
+def test_a_url_is_not_read_like_a_file():
+    place = pickle.loads(pickle.dumps(RemoteFile("http://example.com/x.jpg")))
+    with pytest.raises(PictureError, match="fetcher"):
+        place.read()

@@ -1,0 +1,128 @@
+from __future__ import annotations
+
+import json
+import tracemalloc
+
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.feather
+import pyarrow.parquet
+import pytest
+
+from cutline.errors import ConfigError
+from cutline.sources import SourceOptions, open_source
+from cutline.sources.locations import RemoteFile
+from cutline.sources.urls import UrlSource
+
+
+def test_a_text_file_is_one_url_a_line(tmp_path):
+    path = tmp_path / "list.txt"
+    path.write_bytes(
+        b"\xef\xbb\xbfhttp://h/1.jpg\r\n\r\n# a comment\r\n  https://h/2.jpg?a=b#c  \nhttp://h/1.jpg\n"
+        b"ftp://h/x\n\xff\xfe junk\nhttp://h/3.jpg\nhttp://h/1.jpg\nhttp://me:hunter2@h/4.jpg\nhttp://h/5.jpg"
+    )
+    samples = list(open_source(path).samples())
+    assert [sample.key for sample in samples] == [
+        "http://h/1.jpg", "https://h/2.jpg?a=b#c", "http://h/1.jpg#2", "line-00000006", "line-00000007",
+        "http://h/3.jpg", "http://h/1.jpg#3", "line-00000010", "http://h/5.jpg",
+    ]  # fmt: skip
+    assert samples[1].location == RemoteFile("https://h/2.jpg?a=b#c")
+    assert samples[2].problem.kind == "duplicate"
+    assert samples[2].problem.skip
+    assert samples[3].problem.kind == "fetch"
+    assert "line 6" in samples[3].problem.message
+    assert not samples[3].problem.skip
+    assert "hunter2" not in repr(samples)
+
+
+def test_a_line_without_end_does_not_fill_the_memory(tmp_path):
+    path = tmp_path / "list.txt"
+    with path.open("wb") as file:
+        file.write(b"http://h/")
+        for _ in range(300):
+            file.write(b"x" * 100_000)
+        file.write(b"\nhttp://h/2.jpg\n")
+    tracemalloc.start()
+    samples = list(open_source(path).samples())
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert [sample.key for sample in samples] == ["line-00000001", "http://h/2.jpg"]
+    assert peak < 2_000_000
+
+
+@pytest.mark.parametrize("ending", ["csv", "tsv", "parquet", "jsonl", "feather"])
+@pytest.mark.parametrize("column", ["url", "image_url", "URL"])
+def test_a_column_of_a_table_is_found(tmp_path, ending, column):
+    rows = [
+        {column: "http://h/1.jpg", "caption": "one, \"1\"\nline", "id": "007"},
+        {column: "nothing", "caption": "", "id": "008"},
+        {column: "http://h/1.jpg", "caption": "again", "id": "009"},
+    ]
+    path = tmp_path / f"list.{ending}"
+    write(path, rows)
+    source = open_source(path)
+    assert isinstance(source, UrlSource)
+    samples = list(source.samples())
+    assert [sample.key for sample in samples] == ["http://h/1.jpg", "row-00000001", "http://h/1.jpg#2"]
+    assert samples[0].text == 'one, "1"\nline'
+    assert samples[0].metadata["id"] == "007"
+    assert samples[1].problem.kind == "fetch"
+    assert samples[2].problem.skip
+    assert source.count() == 3
+
+
+def test_an_unknown_column_is_told_with_those_there_are(tmp_path):
+    path = tmp_path / "list.csv"
+    path.write_text("address,words\nhttp://h/1.jpg,x\n")
+    with pytest.raises(ConfigError, match="'address', 'words'"):
+        open_source(path)
+    with pytest.raises(ConfigError, match="'addres'.*'address', 'words'"):
+        open_source(path, SourceOptions(url_column="addres"))
+    (sample,) = open_source(path, SourceOptions(url_column="address", text_column="words")).samples()
+    assert (sample.key, sample.text) == ("http://h/1.jpg", "x")
+
+
+@pytest.mark.parametrize("content", [b"", b"\n# only this\n"])
+def test_a_list_without_urls_is_the_users_mistake(tmp_path, content):
+    (tmp_path / "list.txt").write_bytes(content)
+    with pytest.raises(ConfigError, match="holds no URL"):
+        list(open_source(tmp_path / "list.txt").samples())
+
+
+def test_a_list_in_utf_16_is_named(tmp_path):
+    (tmp_path / "list.txt").write_text("http://h/1.jpg\n", encoding="utf-16")
+    with pytest.raises(ConfigError, match="UTF-16"):
+        list(open_source(tmp_path / "list.txt").samples())
+
+
+def test_a_list_on_other_storage_is_read():
+    import fsspec
+
+    with fsspec.open("memory://lists/u.txt", "wb") as file:
+        file.write(b"http://h/1.jpg\n")
+    assert [sample.key for sample in open_source("memory://lists/u.txt").samples()] == ["http://h/1.jpg"]
+
+
+def test_a_url_itself_is_no_input():
+    with pytest.raises(ConfigError, match=r"\.txt"):
+        open_source("https://example.com/a.jpg")
+
+
+def test_a_list_that_others_made_is_read(shared_data):
+    source = open_source(shared_data / "webdataset-tars" / "img2dataset_input.parquet")
+    samples = list(source.samples())
+    assert len(samples) == source.count() == 43
+    assert sum(isinstance(sample.location, RemoteFile) for sample in samples) > 35
+
+
+def write(path, rows):
+    table = pa.Table.from_pylist(rows)
+    if path.suffix == ".jsonl":
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    elif path.suffix == ".parquet":
+        pa.parquet.write_table(table, path)
+    elif path.suffix == ".feather":
+        pa.feather.write_feather(table, path)
+    else:
+        delimiter = "\t" if path.suffix == ".tsv" else ","
+        pa.csv.write_csv(table, path, pa.csv.WriteOptions(delimiter=delimiter))
