@@ -1,0 +1,126 @@
+"""The picture that travels through cutline: bytes that are read, opened and fitted only when asked."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cutline.imaging.formats import MIMES
+from cutline.imaging.headers import Header, read_header
+from cutline.imaging.values import DEFAULT_MAX_PIXELS, Encoded, Limits, PictureInfo
+from cutline.records import Location
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+
+class Picture:
+    """Encoded image bytes plus where they came from; read and opened only when asked.
+
+    ``max_pixels`` are decoded at most; a JPEG with more is scaled down while it is decoded, any other
+    picture with more is refused. ``keep_data=False`` forgets the bytes that were read as soon as
+    ``fit`` has made others from them: for who asks for ``data`` no more, or can have it read again.
+
+    Not for concurrent use by several threads.
+    """
+
+    __slots__ = ("_data", "_fitted", "_keep_data", "_location", "_max_pixels")
+
+    def __init__(
+        self, location: Location, *, max_pixels: int = DEFAULT_MAX_PIXELS, keep_data: bool = True
+    ) -> None:
+        self._location = location
+        self._max_pixels = max_pixels
+        self._keep_data = keep_data
+        self._data: bytes | None = None
+        self._fitted: tuple[Limits, Encoded] | None = None
+
+    @property
+    def path(self) -> str:
+        return self._location.path
+
+    @property
+    def data(self) -> bytes:
+        """The encoded bytes as they came; reads them the first time (blocks).
+
+        Raises:
+            PictureError: ``missing``, ``fetch`` or ``blocked-address``, from the location.
+        """
+        if self._data is None:
+            self._data = self._location.read()
+        return self._data
+
+    def info(self) -> PictureInfo:
+        """Format, upright size and frames, without decoding pixels.
+
+        Raises:
+            PictureError: as ``data``; ``unsupported``; ``too-large``; ``decode`` for a damaged header.
+        """
+        from cutline.imaging import decoding
+
+        return decoding.inspect(self.data, _printable(self.path))
+
+    def image(self, *, max_side: int = 0) -> Image.Image:
+        """The first frame as upright RGB, alpha over white, at most ``max_side`` pixels long.
+
+        ``max_side`` 0 gives every pixel, except of a JPEG above ``max_pixels``. The picture is
+        decoded anew at each call.
+
+        Raises:
+            PictureError: as ``info``, and ``decode`` for damaged data.
+        """
+        from cutline.imaging import decoding
+
+        opened = decoding.decode(
+            self.data, _printable(self.path), max_pixels=self._max_pixels, max_side=max_side
+        )
+        return opened.image if opened.image.mode == "RGB" else opened.image.convert("RGB")
+
+    def fit(self, limits: Limits) -> Encoded:
+        """The picture within ``limits``; the untouched bytes where they already are.
+
+        Untouched means of an accepted format, within both sizes, upright, 8-bit RGB or grey without
+        alpha, not animated, and whole. Else the first frame is encoded anew, upright, as JPEG where
+        that is accepted. The last result is kept: a retry costs nothing.
+
+        Raises:
+            PictureError: as ``image``; ``too-large`` also where no smaller size meets ``max_bytes``.
+        """
+        if self._fitted is not None and self._fitted[0] == limits:
+            return self._fitted[1]
+        data = self.data
+        header = read_header(data)
+        if header is not None and _fits(header, len(data), limits):
+            encoded = Encoded(data=data, mime=MIMES[header.format], width=header.width, height=header.height)
+        else:
+            from cutline.imaging import encoding
+
+            encoded = encoding.fit(data, _printable(self.path), limits, self._max_pixels)
+        self._fitted = (limits, encoded)
+        if not self._keep_data:
+            self._data = None
+        return encoded
+
+    def release(self) -> None:
+        """Forget the bytes that were read, from now on as with ``keep_data=False``.
+
+        The last result of ``fit`` stays; whatever else is asked reads the bytes again.
+        """
+        self._keep_data = False
+        self._data = None
+
+
+def _fits(header: Header, size: int, limits: Limits) -> bool:
+    return (
+        header.plain
+        and header.orientation == 1
+        and header.format in limits.formats
+        and (not limits.max_bytes or size <= limits.max_bytes)
+        and (not limits.max_side or max(header.width, header.height) <= limits.max_side)
+    )
+
+
+def _printable(path: str) -> str:
+    """A path that can stand in a message of one line: line breaks and undecodable bytes are escaped."""
+    if path.isprintable():
+        return path
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in path)
