@@ -40,6 +40,8 @@ def _spaced(left: str, right: str) -> str:
 
 def _joined(left: str, right: str) -> str:
     left, right = left.rstrip(), right.lstrip()
+    if not left or not right:
+        return left or right
     return f"{left} {right}" if _closes(left[-1]) or left.endswith(('"', "'")) else f"{left}, {right}"
 
 

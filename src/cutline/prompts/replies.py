@@ -34,7 +34,7 @@ _START_OF_TURN = re.compile(
 )
 _MARKER = re.compile(
     r"<\|(?:im_start|im_end|start_header_id|end_header_id|eot_id|endoftext|assistant|user|system)\|>"
-    r"|<(?:start|end)_of_turn>|\[/?INST\]|\n\s*(?:USER|ASSISTANT)\s*:"
+    r"|<(?:start|end)_of_turn>|\[/?INST\]|\n[ \t]{0,8}(?:USER|ASSISTANT) ?:"
     r"|### (?:Human|Assistant|Instruction|Response):"
 )
 
@@ -123,23 +123,27 @@ def without_reasoning(text: str) -> str:
     spoken = text.lower()
     if "think" not in spoken and "reasoning" not in spoken:
         return text
-    rest = text
-    while match := _REASONING.match(rest):
-        rest = rest[match.end() :]
-    if _OPEN_REASONING.match(rest):
+    start = 0
+    while match := _REASONING.match(text, start):
+        start = match.end()
+    if _OPEN_REASONING.match(text, start):
         raise ReplyError("empty", "the reply is reasoning that never came to an answer; allow it more tokens")
-    if rest is text and (end := _REASONING_END.search(text)):
-        rest = text[end.end() :]
-    if rest is not text and not rest.strip():
+    if start == 0 and (end := _REASONING_END.search(text)):
+        start = end.end()
+    rest = text[start:]
+    if start and not rest.strip():
         raise ReplyError("empty", "the reply is reasoning only, without an answer")
     return rest
 
 
 def _without_end(text: str) -> str:
     caption = text.rstrip()
-    while caption.endswith(_ENDS_OF_TURN):
-        caption = caption[: caption.rindex("<")].rstrip()
-    return caption
+    end = len(caption)
+    while caption.endswith(_ENDS_OF_TURN, 0, end):
+        end = caption.rindex("<", 0, end)
+        while end and caption[end - 1].isspace():
+            end -= 1
+    return caption[:end]
 
 
 def _without_openers(text: str) -> str:
@@ -177,7 +181,7 @@ def _loop(text: str) -> str:
         period = len(text) - len(tail) - found
         unit = text[-period:]
         times = 4 if period >= 12 and len(unit.split()) >= 3 else max(16, -(-64 // period))
-        length = times * period
+        length = times * period - 2  # the last unit lost the blank behind it
         if length <= len(text) and text[-length:-period] == text[period - length :]:
             return unit
     return ""

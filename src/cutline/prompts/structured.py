@@ -13,7 +13,7 @@ from cutline.errors import ConfigError, ReplyError
 from cutline.records import JSON
 
 _CAPTION_FIELDS = ("caption", "long", "description", "short")
-_FENCE = re.compile(r"```[\w-]*\s*\n(.*?)```", re.DOTALL)
+_FENCE = re.compile(r"```[\w-]*[ \t]*\n(.*?)```", re.DOTALL)
 _TRIES = 50  # places where an object may start; a reply full of braces is no JSON
 
 
