@@ -73,6 +73,8 @@ def test_real_captions_pass_unchanged(shared_data):
         "Caption: {}",
         "### Caption:\n{}",
         "Alt text: {}",
+        "## Image Description\n\n{}",
+        "Here\u2019s what I see in the image:\n\n{}",
         "Here is the caption:\n\nCaption: {}",
         'Here is a caption for the image: "{}"',
         "Caption: “{}”",

@@ -52,11 +52,15 @@ _OFFER = r"I(?:['\u2019]d| would) be (?:happy|glad|delighted) to [^.!?:\n]{1,80}
 _HERE = (
     r"(?:Here(?:['\u2019]s| is| are)|Below (?:is|are)) (?:(?:an|a|the|your|my) )?"
     rf"(?:{_KIND} ?){{0,5}}{_NOUN}\b[^.:!?\n]{{0,60}}:"
+    r"|Here(?:['\u2019]s| is) what (?:I (?:can )?see|(?:the|this|your) image shows)[^.:!?\n]{0,40}:"
 )
 _PICTURE = r"(?:image|picture|photo|photograph)\b"
-_LABEL = rf"[*_#]{{0,3}} ?(?:(?:Image|Short|Long|Detailed|Suggested) )?{_NOUN}[*_]{{0,3}}:[*_]{{0,3}}"
+_LABEL = (
+    rf"[*_#]{{0,3}} ?(?:(?:Image|Short|Long|Detailed|Suggested) )?{_NOUN}[*_]{{0,3}}:[*_]{{0,3}}"
+    rf"|#{{1,4}} (?:Image )?{_NOUN} ?\n"
+)
 _OPENER = re.compile(
-    rf"\s*(?:(?:{_PLEASED})?(?:{_OFFER})?{_HERE}|(?:{_PLEASED})?{_OFFER}|{_LABEL}"
+    rf"\s*(?:(?:{_PLEASED})?(?:{_OFFER})?(?:{_HERE})|(?:{_PLEASED})?{_OFFER}|{_LABEL}"
     rf"|{_PLEASED}(?=(?:In )?(?:The|This) {_PICTURE}))\s*",
     re.IGNORECASE,
 )
