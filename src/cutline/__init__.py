@@ -1,3 +1,29 @@
 """Captions image datasets with any vision-language model, losing nothing."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from cutline.api import Captions, acaption, caption
+    from cutline.job import Job
+
 __version__ = "0.1.0"
+__all__ = ["Captions", "Job", "__version__", "acaption", "caption"]
+
+_HOMES = {
+    "Captions": "cutline.api",
+    "acaption": "cutline.api",
+    "caption": "cutline.api",
+    "Job": "cutline.job",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import the public names when they are first used, so that ``import cutline`` costs nothing."""
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module 'cutline' has no attribute {name!r}")
+    import importlib
+
+    return getattr(importlib.import_module(home), name)

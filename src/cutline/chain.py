@@ -44,6 +44,11 @@ class Chain:
         self._captioners = list({id(step.captioner): step.captioner for step in steps}.values())
 
     @property
+    def uses_variables(self) -> bool:
+        """Whether any prompt has variables to fill in."""
+        return any(step.prompt.variables for step in self.steps)
+
+    @property
     def name(self) -> str:
         return " + ".join(captioner.name for captioner in self._captioners)
 
@@ -81,12 +86,12 @@ async def _ask(step: ChainStep, picture: Picture, variables: Mapping[str, Any]) 
     """The step's answer, or why there is none; only what ends the whole run is raised."""
     try:
         prompt = step.prompt.render(variables)
-        reply = await step.captioner.caption(picture, prompt)
+        reply: object = await step.captioner.caption(picture, prompt)
         # Plug-ins may break their promise; that must cost one picture, not the run.
-        if not isinstance(reply, Reply) or not isinstance(reply.text, str):
+        if not isinstance(reply, Reply):
             return SampleError(
-                "captioner", f"{step.captioner.name} returned {type(reply).__name__}, not a Reply"
-            )  # type: ignore[unreachable]
+                "captioner", f"{step.captioner.name} gave a {type(reply).__name__}, not a Reply"
+            )
         try:
             text, fields = prompt.extract(reply.text)
         except SampleError as error:

@@ -68,7 +68,11 @@ class PictureError(SampleError):
 
 
 class ReplyError(SampleError):
-    """Kinds: ``empty``, ``truncated``, ``refused``, ``tool-call``, ``regex-miss``, ``schema-miss``."""
+    """The model's answer holds no caption.
+
+    Kinds: ``empty``, ``truncated``, ``refused``, ``tool-call``, ``regex-miss``, ``regex-timeout``,
+    ``schema-miss``, ``loop`` (the same sentence over and over), ``role-markers``.
+    """
 
 
 class RequestError(CutlineError):

@@ -71,32 +71,37 @@ class Concurrency:
         try:
             yield
         finally:
-            self._in_flight -= 1
-            self._wake()
+            self._give_back()
 
     async def _acquire(self) -> None:
-        while (pause := self._paused_until - time.monotonic()) > 0:
-            await asyncio.sleep(pause)
-        if self._in_flight >= self.limit or self._waiting:
-            future = asyncio.get_running_loop().create_future()
-            self._waiting.append(future)
-            try:
-                await future
-            except asyncio.CancelledError:
-                if future.done() and not future.cancelled():  # the place was handed over: pass it on
-                    self._in_flight -= 1
-                    self._wake()
-                raise
-            # A pause may have begun while this one waited in line.
-            while (pause := self._paused_until - time.monotonic()) > 0:
-                try:
-                    await asyncio.sleep(pause)
-                except asyncio.CancelledError:
-                    self._in_flight -= 1
-                    self._wake()
-                    raise
-        else:
+        if self._in_flight < self.limit and not self._waiting:
             self._in_flight += 1
+        else:
+            await self._stand_in_line()
+        try:
+            await self._sit_out_pause()
+        except asyncio.CancelledError:
+            self._give_back()
+            raise
+
+    async def _stand_in_line(self) -> None:
+        """Wait for a place; ``_wake`` counts it before it is handed over."""
+        future = asyncio.get_running_loop().create_future()
+        self._waiting.append(future)
+        try:
+            await future
+        except asyncio.CancelledError:
+            if future.done() and not future.cancelled():  # the place had been handed over
+                self._give_back()
+            raise
+
+    async def _sit_out_pause(self) -> None:
+        while (pause := self._paused_until - time.monotonic()) > 0:  # noqa: ASYNC110 - the end may move
+            await asyncio.sleep(pause)
+
+    def _give_back(self) -> None:
+        self._in_flight -= 1
+        self._wake()
 
     def _wake(self) -> None:
         while self._waiting and self._in_flight < self.limit:

@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import dataclasses
 import email.utils
+import secrets
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -26,7 +27,8 @@ from cutline.records import JSON, Reply, Usage
 
 MAX_RESPONSE_BYTES = 8_000_000
 _RETRIED = frozenset({408, 409, 425, 429})
-_MARK = "0b9d3c52e1f64c1a"  # stands for the picture in a request body until the bytes are put in
+# Stands for the picture in a request body until the bytes are put in; no metadata can guess it.
+_MARK = secrets.token_hex(16)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -273,14 +275,19 @@ def read_reply(payload: JSON, *, model: str, seconds: float) -> Reply:
 
 
 def _reply_problem(message: JSON, text: str, finish: object) -> ReplyError | None:
+    """Why the answer is no caption, if it is none."""
     if message.get("refusal"):
         return ReplyError("refused", f"the model refused: {str(message['refusal'])[:200]}")
-    if finish == "content_filter":
-        return ReplyError("refused", "the endpoint's content filter stopped the answer")
-    if finish == "length":
-        return ReplyError("truncated", "the answer was cut at the token limit; raise --max-tokens")
-    if text.strip():
-        return None
+    stopped = {
+        "content_filter": ReplyError("refused", "the endpoint's content filter stopped the answer"),
+        "length": ReplyError("truncated", "the answer was cut at the token limit; raise --max-tokens"),
+    }
+    if finish in stopped:
+        return stopped[str(finish)]
+    return None if text.strip() else _no_text(message)
+
+
+def _no_text(message: JSON) -> ReplyError:
     if message.get("tool_calls"):
         return ReplyError("tool-call", "the model answered with a tool call instead of text")
     if message.get("reasoning_content") or message.get("reasoning"):

@@ -12,7 +12,8 @@ import sys
 from collections.abc import Iterator
 
 from cutline.captioners.secrets import Secret
-from cutline.cli.display import Display, first_rows, summary
+from cutline.cli.summary import first_rows, summary
+from cutline.display import Display
 from cutline.engine.local import Stop
 from cutline.engine.report import Interrupted, Report
 from cutline.engine.running import run_job

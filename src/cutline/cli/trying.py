@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cutline.captioners.secrets import Secret
-from cutline.cli.display import duration, short_number
+from cutline.display import duration, short_number
 from cutline.engine import trying
 from cutline.job import Job
 from cutline.records import Caption, Skip

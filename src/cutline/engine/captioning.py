@@ -61,7 +61,7 @@ class Captioning:
         picture = None
         try:
             picture = await self.load(sample)
-            variables = sample_variables(sample)
+            variables = sample_variables(sample) if self.chain.uses_variables else {}
             if existing is not None:
                 variables["text"] = existing
             steps = await self.chain.follow(picture, variables)

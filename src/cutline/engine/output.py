@@ -13,11 +13,13 @@ from cutline.engine.journal import Journal
 from cutline.engine.progress import Counts
 from cutline.engine.state import State
 from cutline.interfaces import Sink
-from cutline.records import JSON, Caption, Outcome, Sample
+from cutline.records import JSON, Caption, Failure, Outcome, Sample
+from cutline.sinks.rows import failure_row
 
 Entry = tuple[Sample, Outcome, bytes | None]
 MARK = "mark.json"
 FIRST = 8  # captions that are kept to be shown
+MOST_FAILED = 100  # failures that are kept for the caller; the file has all
 
 
 class KeyChain:
@@ -52,6 +54,7 @@ class OrderedOutput:
         self._marks: JSON = {}
         self.counts = Counts()
         self.first: list[tuple[str, str]] = []
+        self.failed: list[JSON] = []
 
     def open(self, mark: JSON | None, keys: KeyChain | None) -> None:
         """Go on after ``mark``, whose samples' keys are ``keys``; None starts anew."""
@@ -69,6 +72,8 @@ class OrderedOutput:
             self.counts.add(outcome)
             if isinstance(outcome, Caption) and len(self.first) < FIRST:
                 self.first.append((sample.key, outcome.text))
+            elif isinstance(outcome, Failure) and len(self.failed) < MOST_FAILED:
+                self.failed.append(failure_row(sample, outcome))
             self._dirty = True
 
     def commit(self) -> None:

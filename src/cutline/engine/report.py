@@ -28,7 +28,7 @@ class Report:
     """The result of a run.
 
     ``counts`` cover everything in the output, ``fresh`` only what this run asked, ``first`` the first
-    keys and captions it wrote. ``seconds`` is
+    keys and captions it wrote, ``failed`` the first hundred failures. ``seconds`` is
     this run's time; ``cost`` in US dollars is of all runs, None when no price is known.
     """
 
@@ -46,6 +46,7 @@ class Report:
     stopped: CutlineError | None = None
     allow_failures: int = 0
     first: tuple[tuple[str, str], ...] = ()
+    failed: tuple[JSON, ...] = ()
 
     @property
     def exit_code(self) -> int:

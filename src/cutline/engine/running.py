@@ -29,10 +29,16 @@ from cutline.sinks.options import SinkOptions
 
 
 async def run_job(
-    job: Job, *, key: Secret | None = None, progress: ProgressHook | None = None, stop: Stop | None = None
+    job: Job,
+    *,
+    source: Source | None = None,
+    key: Secret | None = None,
+    progress: ProgressHook | None = None,
+    stop: Stop | None = None,
 ) -> Report:
     """Caption everything the job's output does not have yet.
 
+    ``source`` takes the place of the one the job's input names.
     ``stop`` ends the run early and cleanly; the same call later goes on. ``progress`` is called
     about ten times a second from the event loop and must not block.
 
@@ -46,7 +52,8 @@ async def run_job(
     )
     chain = assembly.chain_of(job, assembly.prompts_of(job), key)
     try:
-        return await _Run(job, chain, progress or (lambda _: None), stop or Stop()).run()
+        run = _Run(job, chain, progress or (lambda _: None), stop or Stop())
+        return await run.run(source or assembly.source_of(job))
     finally:
         await chain.aclose()
 
@@ -61,8 +68,7 @@ class _Run:
         self._output = assembly.output_of(job)
         self._start = time.monotonic()
 
-    async def run(self) -> Report:
-        source = assembly.source_of(self._job)
+    async def run(self, source: Source) -> Report:
         folder = state_folder(self._output, self._job.run.state)
         with State(folder, self._output) as state:
             journal = Journal(folder / "journal.jsonl")
@@ -122,6 +128,7 @@ class _Run:
             prompts=tuple(step.prompt.id for step in self._chain.steps),
             counts=output.counts,
             first=tuple(output.first),
+            failed=tuple(output.failed),
             fresh=loop.fresh,
             spent=spent,
             cost=self._price.of(spent) if self._price else None,

@@ -1,0 +1,278 @@
+"""Captioning from Python: the same jobs as on the command line, as a function call."""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import dataclasses
+import tempfile
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeAlias, TypedDict, Unpack
+
+import orjson
+
+from cutline.captioners.secrets import Secret
+from cutline.display import Display
+from cutline.engine.progress import ProgressHook
+from cutline.engine.report import Report
+from cutline.engine.running import run_job
+from cutline.errors import ConfigError
+from cutline.job import (
+    Existing,
+    InputOptions,
+    Job,
+    ModelOptions,
+    OnChange,
+    OutputFormat,
+    OutputOptions,
+    PictureOptions,
+    PromptOptions,
+    RunOptions,
+    SourceType,
+)
+from cutline.records import JSON
+from cutline.sinks import format_of
+from cutline.sources.listed import ListedSource
+
+Input: TypeAlias = "str | Path | Sequence[Any]"
+
+
+class Options(TypedDict, total=False):
+    """What ``caption`` takes besides source, output, model and prompt; as on the command line."""
+
+    source_type: SourceType | None
+    image_limit: int
+    reader_batch_size: int
+    recursive: bool
+    image_column: str | None
+    url_column: str | None
+    text_column: str | None
+    image_root: str | None
+    allow_private_urls: bool
+    endpoint: str | None
+    max_tokens: int | None
+    temperature: float | None
+    top_p: float | None
+    seed: int | None
+    extra: dict[str, Any]
+    system_prompt: str | None
+    language: str | None
+    schema: str | None
+    trigger: str | None
+    caption_prefix: str | None
+    caption_suffix: str | None
+    max_side: int
+    max_bytes: int
+    jpeg_quality: int
+    max_pixels: int
+    output_format: OutputFormat | None
+    existing: Existing | None
+    samples_per_shard: int
+    max_shards: int | None
+    include_raw: bool
+    max_concurrent_requests: int | None
+    enable_async: bool
+    timeout: float
+    max_retries: int
+    retry_delay: float
+    budget_tokens: int | None
+    max_cost: float | None
+    prices: str | None
+    allow_failures: int
+    stop_after_failures: int
+    on_change: OnChange
+    retry_failed: bool
+    state: str | None
+
+
+_GROUPS = {
+    "input": InputOptions,
+    "model": ModelOptions,
+    "prompts": PromptOptions,
+    "pictures": PictureOptions,
+    "output": OutputOptions,
+    "run": RunOptions,
+}
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Captions:
+    """What ``caption`` returns: the report of the run, and the rows of its output.
+
+    Iterating gives one mapping a caption, with the columns of docs/outputs.md; nothing is held
+    in memory when the run had an output file.
+    """
+
+    report: Report
+    rows: Sequence[JSON] | None = None
+
+    def __iter__(self) -> Iterator[JSON]:
+        if self.rows is not None:
+            return iter(self.rows)
+        return _read_rows(self.report.output)
+
+    def __len__(self) -> int:
+        return self.report.counts.captions
+
+    def to_dict(self) -> dict[str, str]:
+        """Captions by the picture's key."""
+        return {row["image_id"]: row["caption"] for row in self}
+
+    @property
+    def failures(self) -> list[JSON]:
+        """The pictures without caption: ``key``, ``kind``, ``message`` …"""
+        return list(self.report.failed)
+
+    def _repr_html_(self) -> str:
+        """The first rows, for notebooks."""
+        from html import escape
+
+        rows = "".join(
+            f"<tr><td>{escape(key)}</td><td>{escape(text)}</td></tr>" for key, text in self.report.first
+        )
+        failures = f"{self.report.counts.failures:,} failures"
+        head = f"<p>{len(self):,} captions, {failures}, by {escape(self.report.model)}</p>"
+        return f"{head}<table><tr><th>picture</th><th>caption</th></tr>{rows}</table>"
+
+
+def caption(
+    source: Input,
+    output: str | Path | None = None,
+    *,
+    model: str = "pixels",
+    prompt: str | Sequence[str] = (),
+    api_key: str | None = None,
+    progress: bool | ProgressHook = False,
+    **options: Unpack[Options],
+) -> Captions:
+    """Caption pictures and wait for the result; works in notebooks too.
+
+    Args:
+        source: what the command line takes (folder, file, URL list, table, tars), or a list of
+            paths, URLs, encoded bytes or Pillow images.
+        output: file or folder, resumable as on the command line; None keeps the rows in memory.
+        model: ``provider:name``, as ``cutline models`` lists them.
+        prompt: a text, a library prompt's name or a template file; several as ``name=…``.
+        api_key: the service's key, where its environment variable is not set.
+        progress: True draws progress on the error stream; a function gets each ``Progress``.
+        **options: see ``Options``.
+
+    Raises:
+        ConfigError: something about the call is wrong; the message names the cure.
+        SinkError: the output cannot be written; calling again later goes on.
+    """
+    run = _Call(source, output, model, prompt, api_key, progress, options)
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(run())
+    return _in_thread(lambda: asyncio.run(run()))  # a notebook's loop is already running
+
+
+async def acaption(
+    source: Input,
+    output: str | Path | None = None,
+    *,
+    model: str = "pixels",
+    prompt: str | Sequence[str] = (),
+    api_key: str | None = None,
+    progress: bool | ProgressHook = False,
+    **options: Unpack[Options],
+) -> Captions:
+    """As ``caption``, for use within an event loop."""
+    return await _Call(source, output, model, prompt, api_key, progress, options)()
+
+
+class _Call:
+    """One call of ``caption``: arguments to a job, the job to its rows."""
+
+    def __init__(
+        self,
+        source: Input,
+        output: str | Path | None,
+        model: str,
+        prompt: str | Sequence[str],
+        api_key: str | None,
+        progress: bool | ProgressHook,
+        options: Mapping[str, Any],
+    ) -> None:
+        self._source = None if isinstance(source, str | Path) else ListedSource(source)
+        self._path = str(source) if isinstance(source, str | Path) else ""
+        if self._source is not None and output is not None and not self._source.has_stable_names:
+            raise ConfigError("an output needs stable names: give paths or URLs, or leave the output out")
+        self._output = None if output is None else str(output)
+        self._prompts = (prompt,) if isinstance(prompt, str) else tuple(prompt)
+        self._model = model
+        self._options = options
+        self._key = Secret(api_key) if api_key else None
+        self._progress = progress
+
+    async def __call__(self) -> Captions:
+        if self._output is not None:
+            return Captions(report=await self._run(self._job(self._output)))
+        with tempfile.TemporaryDirectory(prefix="cutline-") as folder:
+            report = await self._run(self._job(str(Path(folder) / "captions.jsonl")))
+            rows = list(_read_rows(report.output)) if report.counts.captions else []
+            return Captions(report=report, rows=rows)
+
+    def _job(self, output: str) -> Job:
+        data: JSON = {name: {} for name in _GROUPS}
+        for name, value in self._options.items():
+            group = next((group for group, cls in _GROUPS.items() if name in _fields(cls)), None)
+            if group is None:
+                raise ConfigError(
+                    f"caption() has no option {name!r}; it has {', '.join(Options.__annotations__)}"
+                )
+            data[group][name] = value
+        data["model"]["model"] = self._model
+        data["prompts"]["prompt"] = self._prompts
+        return Job.from_dict({**data, "input_path": self._path, "output_path": output}, origin="caption()")
+
+    async def _run(self, job: Job) -> Report:
+        if not isinstance(self._progress, bool):
+            return await run_job(job, source=self._source, key=self._key, progress=self._progress)
+        with Display(quiet=not self._progress) as display:
+            return await run_job(job, source=self._source, key=self._key, progress=display.show)
+
+
+def _fields(cls: type[Any]) -> set[str]:
+    return {field.name for field in dataclasses.fields(cls)}
+
+
+def _in_thread(function: Callable[[], Captions]) -> Captions:
+    result: list[Captions] = []
+    error: list[BaseException] = []
+
+    def target() -> None:
+        try:
+            result.append(function())
+        except BaseException as raised:  # noqa: BLE001 - handed to the caller's thread
+            error.append(raised)
+
+    thread = threading.Thread(target=target, name="cutline-caption")
+    thread.start()
+    thread.join()
+    if error:
+        raise error[0]
+    return result[0]
+
+
+def _read_rows(output: str) -> Iterator[JSON]:
+    """The rows of a finished table output, one by one."""
+    kind = format_of(output, None)
+    if kind == "jsonl":
+        with Path(output).open("rb") as lines:
+            for line in lines:
+                yield orjson.loads(line)
+    elif kind == "json":
+        yield from orjson.loads(Path(output).read_bytes())
+    elif kind == "csv":
+        with Path(output).open(newline="", encoding="utf-8") as file:
+            yield from csv.DictReader(file)
+    elif kind == "parquet":
+        import pyarrow.parquet
+
+        for batch in pyarrow.parquet.ParquetFile(output).iter_batches():
+            yield from batch.to_pylist()

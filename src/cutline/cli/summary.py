@@ -1,0 +1,75 @@
+"""What a person is told when a run has ended."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from cutline.display import duration, short_number
+from cutline.engine.report import Interrupted, Report
+from cutline.job import Job
+
+
+def first_rows(report: Report) -> None:
+    """The first captions as a table on the output stream."""
+    if not report.first:
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold", row_styles=["", ""])
+    table.add_column("picture", overflow="fold", max_width=32)
+    table.add_column("caption", overflow="fold")
+    for key, text in report.first:
+        table.add_row(Text(key), Text(text))
+    Console(highlight=False).print(table)
+
+
+def summary(job: Job, report: Report) -> None:
+    """One paragraph about the run, on the error stream."""
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    console.print(Text(_result(report), style="bold" if report.stopped is None else "yellow"))
+    for path in report.outputs:
+        console.print(f"→ {path}", markup=False)
+    for hint in _hints(job, report):
+        console.print(hint, markup=False)
+    if report.stopped is not None:
+        why = "interrupted" if isinstance(report.stopped, Interrupted) else f"stopped: {report.stopped}"
+        go_on = f"nothing is lost: the same command goes on (journal in {report.state})"
+        console.print(Text(f"{why} · {go_on}", style="bold"))
+
+
+def _result(report: Report) -> str:
+    counts = report.counts
+    words = [f"{counts.captions:,} captions"]
+    if counts.skips:
+        words.append(f"{counts.skips:,} skipped ({_most_common(counts.reasons)})")
+    if counts.failures:
+        words.append(f"{counts.failures:,} failed ({_most_common(counts.kinds)})")
+    words.append(duration(report.seconds))
+    if report.spent.total:
+        words.append(f"{short_number(report.spent.total)} tokens")
+    if report.cost:
+        words.append(f"${report.cost:,.4f}")
+    return " · ".join(words)
+
+
+def _most_common(counter: Counter[str]) -> str:
+    return ", ".join(f"{count:,} {name}" for name, count in counter.most_common(5))
+
+
+def _hints(job: Job, report: Report) -> Iterator[str]:
+    """What a person may want to do next."""
+    counts = report.counts
+    if counts.total and not report.fresh.total and report.stopped is None:
+        yield "nothing was asked: every picture had its outcome from an earlier run"
+    if counts.failures and report.stopped is None:
+        yield "the same command with --retry-failed asks about the failed ones again"
+    if counts.reasons.get("has a caption already") and job.output.existing is None:
+        yield "pictures with captions were left alone; --existing overwrite, append or prepend asks anyway"
+    if report.model == "pixels":
+        yield (
+            "these are the words of the embedded captioner `pixels`: it measures light, colour and layout "
+            "and knows no objects; for a model that does: --model ollama:llava:7b, or see `cutline models`"
+        )

@@ -1,0 +1,55 @@
+"""Pictures that a program already holds: paths, URLs, bytes or Pillow images, in a list."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from cutline.errors import ConfigError
+from cutline.files import name_to_text
+from cutline.records import Location, Sample
+from cutline.sources.locations import InlineBytes, LocalFile, RemoteFile
+from cutline.sources.names import UniqueKeys
+
+
+class ListedSource:
+    """Keys are the paths and URLs as given, and ``picture-1``, ``picture-2`` … for the rest."""
+
+    def __init__(self, items: Sequence[Any]) -> None:
+        self._items = items
+        for item in items:
+            if not isinstance(item, str | os.PathLike | bytes | bytearray) and not hasattr(item, "save"):
+                kind = type(item).__name__
+                raise ConfigError(f"cannot caption a {kind}: give paths, URLs, bytes or Pillow images")
+
+    def samples(self) -> Iterator[Sample]:
+        keys = UniqueKeys()
+        for number, item in enumerate(self._items, 1):
+            name, location = _locate(item, f"picture-{number}")
+            key = keys.unique(name)
+            yield Sample(key=key, location=location)
+
+    @property
+    def has_stable_names(self) -> bool:
+        """Whether the same call later would give every picture the same key."""
+        return all(isinstance(item, str | os.PathLike) for item in self._items)
+
+    def count(self) -> int:
+        return len(self._items)
+
+
+def _locate(item: Any, name: str) -> tuple[str, Location]:
+    if isinstance(item, bytes | bytearray):
+        return name, InlineBytes(bytes(item), name)
+    if isinstance(item, str | os.PathLike):
+        path = os.fspath(item)
+        if isinstance(path, str) and path.startswith(("http://", "https://")):
+            return path, RemoteFile(path)
+        text = os.fsdecode(path)
+        return name_to_text(Path(text).as_posix()), LocalFile(text)
+    buffer = io.BytesIO()
+    item.save(buffer, "PNG")
+    return name, InlineBytes(buffer.getvalue(), name)

@@ -1,0 +1,224 @@
+"""An OpenAI-compatible endpoint in a process of its own, with slots, latency and faults.
+
+    python tests/servers/endpoint.py --port 0 --slots 64 --latency 0.2 --fault 500=0.04 --fault reset=0.04
+
+Prints ``ready PORT``. ``GET /stats`` tells what was asked; ``GET /last`` is the last request. Whether a
+request meets a fault is decided by the picture, its attempt and the seed, so that runs repeat.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import collections
+import email.utils
+import hashlib
+import time
+
+import orjson
+from aiohttp import web
+
+
+class Endpoint:
+    def __init__(self, options: argparse.Namespace) -> None:
+        self.options = options
+        self.slots = asyncio.Semaphore(options.slots)
+        self.faults = [(name, float(share)) for name, _, share in (f.partition("=") for f in options.fault)]
+        self.attempts: collections.Counter[str] = collections.Counter()
+        self.answered: collections.Counter[str] = collections.Counter()
+        self.injected: collections.Counter[str] = collections.Counter()
+        self.in_flight = self.most_in_flight = self.requests = 0
+        self.busy = 0.0
+        self.last = b"{}"
+        self.last_headers: dict[str, str] = {}
+        self.first_at = self.last_at = 0.0
+        self.early = 0  # requests that came before a Retry-After had passed
+        self.closed_until = 0.0
+
+    async def chat(self, request: web.Request) -> web.StreamResponse:
+        body = await request.read()
+        now = time.monotonic()
+        self.first_at = self.first_at or now
+        self.requests += 1
+        self.last = body
+        self.last_headers = dict(request.headers)
+        if now < self.closed_until:
+            self.early += 1
+        digest = self.picture(body)
+        attempt = self.attempts[digest]
+        self.attempts[digest] += 1
+        if self.options.key and request.headers.get("Authorization") != f"Bearer {self.options.key}":
+            return error(401, "Incorrect API key provided: " + request.headers.get("Authorization", "")[7:])
+        if self.options.max_in_flight and self.in_flight >= self.options.max_in_flight:
+            self.injected["overload"] += 1
+            return error(429, "too many requests", {"Retry-After": "0"})
+        self.in_flight += 1
+        self.most_in_flight = max(self.most_in_flight, self.in_flight)
+        try:
+            response = await self.answer(request, digest, attempt)
+        finally:
+            self.in_flight -= 1
+            self.last_at = time.monotonic()
+        return response
+
+    def picture(self, body: bytes) -> str:
+        """A digest of the picture: of the last data URL in the request."""
+        if self.options.fast:
+            return str(self.requests)
+        start = body.rfind(b";base64,")
+        return hashlib.blake2b(body[start : body.find(b'"', start)], digest_size=6).hexdigest()
+
+    async def answer(self, request: web.Request, digest: str, attempt: int) -> web.StreamResponse:
+        fault = self.fault(digest, attempt)
+        if fault:
+            self.injected[fault] += 1
+            response = await self.break_down(request, fault)
+            if response is not None:
+                return response
+        async with self.slots:
+            start = time.monotonic()
+            await asyncio.sleep(self.options.latency)
+            self.busy += time.monotonic() - start
+        self.answered[digest] += 1
+        return web.Response(body=completion(digest, fault), content_type="application/json")
+
+    def fault(self, digest: str, attempt: int) -> str:
+        draw = hashlib.blake2b(f"{self.options.seed}/{digest}/{attempt}".encode(), digest_size=8).digest()
+        place = int.from_bytes(draw, "big") / 2**64
+        for name, share in self.faults:
+            if place < share:
+                return name
+            place -= share
+        return ""
+
+    async def break_down(self, request: web.Request, fault: str) -> web.StreamResponse | None:
+        if fault in {"429", "429-date"}:
+            wait = self.options.retry_after
+            self.closed_until = time.monotonic() + wait - 0.05
+            date = email.utils.formatdate(time.time() + wait + 1, usegmt=True)
+            return error(429, "slow down", {"Retry-After": str(wait) if fault == "429" else date})
+        if fault.isdigit():
+            return error(int(fault), f"injected {fault}")
+        if fault == "quota":
+            return error(429, "You exceeded your current quota", code="insufficient_quota")
+        if fault in {"reset", "cut"}:
+            if fault == "cut":
+                half = web.StreamResponse(headers={"Content-Length": "1000", "Content-Type": "application/json"})
+                await half.prepare(request)
+                await half.write(b'{"choices": [{"mess')
+            assert request.transport is not None
+            request.transport.abort()
+            return web.Response()
+        if fault == "hang":
+            await asyncio.sleep(3600)
+        if fault == "malformed":
+            return web.Response(text="<html>upstream said hello</html>", content_type="text/html")
+        if fault == "no-choices":
+            return web.json_response({"object": "chat.completion"})
+        return None
+
+    async def models(self, _: web.Request) -> web.Response:
+        return web.json_response({"object": "list", "data": [{"id": "test-model", "object": "model"}]})
+
+    async def stats(self, _: web.Request) -> web.Response:
+        seconds = max(self.last_at - self.first_at, 1e-9)
+        return web.json_response(
+            {
+                "requests": self.requests,
+                "pictures": len(self.answered),
+                "answered": sum(self.answered.values()),
+                "twice": sum(count - 1 for count in self.answered.values()),
+                "most_in_flight": self.most_in_flight,
+                "in_flight": self.in_flight,
+                "injected": self.injected,
+                "early": self.early,
+                "share": self.busy / seconds / self.options.slots,
+                "seconds": seconds,
+            }
+        )
+
+    async def last_request(self, _: web.Request) -> web.Response:
+        data = {"body": orjson.loads(self.last), "headers": self.last_headers}
+        return web.Response(body=orjson.dumps(data), content_type="application/json")
+
+    async def reconfigure(self, request: web.Request) -> web.Response:
+        """Change settings while running: latency, slots, faults, max_in_flight."""
+        data = await request.json()
+        for name, value in data.items():
+            if name == "slots":
+                self.slots = asyncio.Semaphore(value)
+            elif name == "fault":
+                self.faults = [(key, float(share)) for key, share in value.items()]
+            setattr(self.options, name, value)
+        return web.json_response({})
+
+
+def completion(digest: str, fault: str) -> bytes:
+    content: object = f"A test caption of picture {digest}."
+    message: dict[str, object] = {"role": "assistant", "content": content}
+    finish = "stop"
+    if fault == "empty":
+        message["content"] = ""
+    elif fault == "null":
+        message["content"] = None
+    elif fault == "reasoning":
+        message |= {"content": None, "reasoning_content": "Let me think about the picture."}
+    elif fault == "length":
+        finish = "length"
+    elif fault == "refusal":
+        message |= {"content": None, "refusal": "I cannot help with that."}
+    elif fault == "filter":
+        finish = "content_filter"
+    elif fault == "tool":
+        message |= {"content": None, "tool_calls": [{"id": "1", "type": "function"}]}
+    elif fault == "parts":
+        message["content"] = [{"type": "text", "text": content}]
+    return orjson.dumps(
+        {
+            "id": "chatcmpl-test",
+            "object": "chat.completion",
+            "model": "test-model-2026",
+            "choices": [{"index": 0, "message": message, "finish_reason": finish}],
+            "usage": {"prompt_tokens": 100, "completion_tokens": 20, "total_tokens": 120},
+        }
+    )
+
+
+def error(status: int, message: str, headers: dict[str, str] | None = None, code: str = "") -> web.Response:
+    data = {"error": {"message": message, "type": "test", "code": code or None}}
+    return web.json_response(data, status=status, headers=headers)
+
+
+async def serve(options: argparse.Namespace) -> None:
+    endpoint = Endpoint(options)
+    app = web.Application(client_max_size=64 << 20)
+    app.router.add_post("/v1/chat/completions", endpoint.chat)
+    app.router.add_get("/v1/models", endpoint.models)
+    app.router.add_get("/stats", endpoint.stats)
+    app.router.add_get("/last", endpoint.last_request)
+    app.router.add_post("/configure", endpoint.reconfigure)
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", options.port, backlog=1024)
+    await site.start()
+    port = site._server.sockets[0].getsockname()[1]  # type: ignore[union-attr]
+    print(f"ready {port}", flush=True)
+    await asyncio.Event().wait()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--slots", type=int, default=64)
+    parser.add_argument("--latency", type=float, default=0.0)
+    parser.add_argument("--fault", action="append", default=[], metavar="KIND=SHARE")
+    parser.add_argument("--retry-after", type=float, default=1)
+    parser.add_argument("--max-in-flight", type=int, default=0, help="more get a 429")
+    parser.add_argument("--key", default="")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--fast", action="store_true", help="do not look into the requests")
+    asyncio.run(serve(parser.parse_args()))
+
+
+if __name__ == "__main__":
+    main()
