@@ -127,7 +127,8 @@ async def test_the_address_that_was_checked_is_the_one_connected_to(server):
         async def resolve(self, host, port=0, family=socket.AF_INET):
             hosts = next(answers)
             return [
-                {"hostname": host, "host": item, "port": port, "family": family, "proto": 0, "flags": 0} for item in hosts
+                {"hostname": host, "host": item, "port": port, "family": family, "proto": 0, "flags": 0}
+                for item in hosts
             ]
 
         async def close(self):
@@ -144,7 +145,13 @@ async def test_the_address_that_was_checked_is_the_one_connected_to(server):
 
 @pytest.mark.parametrize(
     "target",
-    ["file:///etc/passwd", "http://2130706433/", "http://u:p@example.com/", "//0.0.0.0/", "http://[::ffff:127.0.0.1]/"],
+    [
+        "file:///etc/passwd",
+        "http://2130706433/",
+        "http://u:p@example.com/",
+        "//0.0.0.0/",
+        "http://[::ffff:127.0.0.1]/",
+    ],
 )
 async def test_a_redirect_is_checked_like_the_first_url(server, target):
     error = await failure(f"{server}/redirect?to={target}")
@@ -238,7 +245,12 @@ async def test_a_closed_port_and_an_unknown_name_are_failures_by_name():
 
 @pytest.mark.parametrize(
     "url",
-    ["http://127.0.0.1:9/hunter2?sig=hunter3#hunter4", "http://u:hunter3@h/x", "http://hunter3@[::1/", "hunter3"],
+    [
+        "http://127.0.0.1:9/hunter2?sig=hunter3#hunter4",
+        "http://u:hunter3@h/x",
+        "http://hunter3@[::1/",
+        "hunter3",
+    ],
 )
 async def test_messages_hold_no_secret(url):
     error = await failure(url)

@@ -4,6 +4,7 @@ import os
 import socket
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -25,7 +26,7 @@ def test_keys_are_whole_paths_in_order_and_hidden_files_are_left_out(photos):
     assert found == sorted(found)
     assert len(found) == 9
     assert {"a/1.jpg", "b/1.jpg", "same.jpg", "same.PNG", "b/deep/er/2.gif"} < set(found)
-    assert "c d/it's \"q\"\n2.jpeg" in found
+    assert 'c d/it\'s "q"\n2.jpeg' in found
 
 
 def test_every_listed_picture_can_be_read(photos, jpeg):
@@ -102,7 +103,7 @@ def test_pipes_sockets_and_dead_links_are_told_and_do_not_hang(tmp_path, jpeg, m
 def test_reading_what_is_no_regular_file_is_refused_at_once(tmp_path, name, monkeypatch):
     monkeypatch.chdir(tmp_path)
     os.mkfifo("pipe")
-    os.mkdir("folder")
+    Path("folder").mkdir()
     with socket.socket(socket.AF_UNIX) as unix:
         unix.bind("socket")
         with pytest.raises(PictureError, match="regular file") as caught:
@@ -130,7 +131,7 @@ def test_a_file_above_the_limit_is_refused_before_it_is_read(tmp_path):
 
 
 def test_a_file_in_proc_that_tells_no_size_is_read_whole():
-    if not os.path.exists("/proc/self/status"):
+    if not Path("/proc/self/status").exists():
         pytest.skip("needs /proc")
     assert b"VmRSS" in LocalFile("/proc/self/status").read()
 
@@ -163,7 +164,7 @@ def test_a_folder_that_cannot_be_listed_is_reported_not_dropped(tmp_path, jpeg, 
     (tmp_path / "a.jpg").write_bytes(jpeg())
     monkeypatch.chdir(tmp_path)
     for _ in range(25):
-        os.mkdir("n" * 200)
+        Path("n" * 200).mkdir()
         os.chdir("n" * 200)
     samples = list(FolderSource(tmp_path).samples())
     assert samples[0].key == "a.jpg"

@@ -54,7 +54,7 @@ def test_a_line_without_end_does_not_fill_the_memory(tmp_path):
 @pytest.mark.parametrize("column", ["url", "image_url", "URL"])
 def test_a_column_of_a_table_is_found(tmp_path, ending, column):
     rows = [
-        {column: "http://h/1.jpg", "caption": "one, \"1\"\nline", "id": "007"},
+        {column: "http://h/1.jpg", "caption": 'one, "1"\nline', "id": "007"},
         {column: "nothing", "caption": "", "id": "008"},
         {column: "http://h/1.jpg", "caption": "again", "id": "009"},
     ]
@@ -76,7 +76,7 @@ def test_an_unknown_column_is_told_with_those_there_are(tmp_path):
     path.write_text("address,words\nhttp://h/1.jpg,x\n")
     with pytest.raises(ConfigError, match="'address', 'words'"):
         open_source(path)
-    with pytest.raises(ConfigError, match="'addres'.*'address', 'words'"):
+    with pytest.raises(ConfigError, match=r"'addres'.*'address', 'words'"):
         open_source(path, SourceOptions(url_column="addres"))
     (sample,) = open_source(path, SourceOptions(url_column="address", text_column="words")).samples()
     assert (sample.key, sample.text) == ("http://h/1.jpg", "x")

@@ -90,7 +90,8 @@ def _folder_type(path: str, *, recursive: bool) -> str:
 def _table_type(path: str, options: SourceOptions) -> str:
     from cutline.sources.rows import find_columns, open_rows
 
-    if options.image_column:
+    several = _PATTERN.search(path) and not (is_remote(path) or Path(path).exists())
+    if options.image_column or several:
         return "table"
     if options.url_column:
         return "urls"

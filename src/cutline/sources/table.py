@@ -43,7 +43,8 @@ class TableSource:
         folder, self._files = expand(path, endings, recursive=self._options.recursive)
         table = open_rows(self._files[0], self._options.reader_batch_size)
         columns = find_columns(table, self._options)
-        self._column = columns.image or columns.url or ""
+        named = self._options.image_column or self._options.url_column
+        self._column = named or columns.image or columns.url or ""
         self._text_column = columns.text
         self._root = _Root(self._options.image_root or folder or _parent(path))
 

@@ -81,8 +81,10 @@ class WebdatasetSource:
         try:
             for member in reader.members():
                 path = _tidy(member.name)
-                stem, ending = _split(path)
-                if member.is_folder or path.rpartition("/")[2].startswith("."):
+                elsewhere = leads_elsewhere(path)
+                stem, ending = (path, "") if elsewhere else _split(path)
+                hidden = path.rpartition("/")[2].startswith(".") and not elsewhere
+                if member.is_folder or hidden:
                     continue
                 if group is not None and (group.stem != stem or ending in group.endings):
                     yield group.sample(prefix, keys)
