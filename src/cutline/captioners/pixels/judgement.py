@@ -57,12 +57,12 @@ def _kind(found: Measurements) -> str:
     if structure.edges < 0.0005 and structure.flat > 0.97 and len(palette) == 1:
         return "plain"
     light_paper = structure.paper > 0.5 and found.colour.chroma < 0.03 and found.light.median > 0.62
-    if light_paper and 0.01 < structure.ink < 0.3 and structure.strokes > 0.21:
-        return "page" if structure.ink > 0.04 else "line drawing"
-    if light_paper and structure.paper > 0.9 and structure.flat > 0.8 and 0.002 < structure.ink < 0.08:
+    if light_paper and 0.04 < structure.ink < 0.3 and structure.strokes > 0.21:
+        return "page"
+    if light_paper and structure.paper > 0.9 and structure.even > 0.6 and 0.002 < structure.ink < 0.08:
         return "line drawing"
     covered = sum(swatch.share for swatch in palette)
-    if structure.flat > 0.78 and covered > 0.9 and structure.blurred < 0.5:
+    if structure.even > 0.6 and covered > 0.85:
         return "graphic"
     return "photograph"
 
@@ -109,9 +109,9 @@ def _warmth(found: Measurements) -> str:
 
 def _focus(found: Measurements) -> str:
     structure = found.structure
-    if structure.blurred > 0.8 and structure.sharpest < 0.46:
+    if structure.blurred > 0.6 and structure.sharpest < 0.95:
         return "soft"
-    if structure.blurred > 0.58:
+    if structure.blurred > 0.42:
         return "shallow"
     return "crisp" if structure.sharpness > 0.85 and structure.blurred < 0.15 else ""
 

@@ -18,14 +18,16 @@ _EDGE: Final = 0.05  # lightness step, 0..1, between neighbouring pixels that th
 class Structure:
     """Shares are of the picture's area, 0..1; positions run from 0 (top, left) to 1.
 
-    ``sharpness`` is about 1 for crisp detail and under 0.35 for a blur, ``sharpest`` the same of the
-    sharpest tenth, ``blurred`` the share of the blurred. ``upper_edges`` and ``lower_edges`` compare the
-    halves; ``sideways`` is the right half's lightness minus the left's. ``horizon`` and ``upright_split`` are
-    positions of one edge that runs across the whole picture, or None.
+    ``flat`` pixels hardly differ from their neighbours, ``even`` ones not at all. ``sharpness`` is about 1
+    for crisp detail and under 0.35 for few or soft edges; ``sharpest`` about 1 where the hardest edges
+    are hard; ``blurred`` the share of soft parts among those with contrast. ``upper_edges`` and
+    ``lower_edges`` compare the halves; ``sideways`` is the right half's lightness minus the left's.
+    ``horizon`` and ``upright_split`` are positions of one edge across the whole picture, or None.
     """
 
     edges: float
     flat: float
+    even: float
     upper_edges: float
     lower_edges: float
     sideways: float
@@ -62,6 +64,7 @@ def structure_of(luma: Floats) -> Structure:
     return Structure(
         edges=float((size > _EDGE).mean()),
         flat=float((size < 1.5 / 255).mean()),
+        even=float((size < 0.5 / 255).mean()),
         upper_edges=float((size[:half_y] > _EDGE).mean()),
         lower_edges=float((size[-half_y:] > _EDGE).mean()),
         sideways=float(luma[:, -half_x:].mean() - luma[:, :half_x].mean()),
@@ -96,20 +99,29 @@ def _middle(profile: Floats) -> float:
 
 def _shrink(values: Floats, side: int) -> Floats:
     """Means over a grid of ``side`` by ``side`` cells; fewer where the picture is smaller."""
-    rows = np.unique(np.linspace(0, values.shape[0], side + 1).astype(int)[:-1])
-    columns = np.unique(np.linspace(0, values.shape[1], side + 1).astype(int)[:-1])
-    sums = np.add.reduceat(np.add.reduceat(values, rows, axis=0), columns, axis=1)
+    sums = _reduce(np.add, values, side)
+    rows, columns = _starts(values.shape[0], side), _starts(values.shape[1], side)
     heights = np.diff(np.append(rows, values.shape[0]))
     widths = np.diff(np.append(columns, values.shape[1]))
     means: Floats = (sums / (heights[:, None] * widths[None])).astype(np.float32)
     return means
 
 
-def _focus(luma: Floats) -> tuple[float, float, float]:
-    """How much of the contrast within a cell lies between neighbouring pixels.
+def _reduce(how: np.ufunc, values: Floats, side: int) -> Floats:
+    rows, columns = _starts(values.shape[0], side), _starts(values.shape[1], side)
+    reduced: Floats = how.reduceat(how.reduceat(values, rows, axis=0), columns, axis=1)
+    return reduced
 
-    About 1 for crisp detail, under 0.35 where edges are ramps. Only cells with some contrast count;
-    returns the median, the 90 % quantile and the share of cells under 0.35.
+
+def _starts(length: int, side: int) -> NDArray[np.int64]:
+    return np.unique(np.linspace(0, length, side + 1).astype(np.int64)[:-1])
+
+
+def _focus(luma: Floats) -> tuple[float, float, float]:
+    """How abruptly lightness turns within the cells of the picture that have some contrast.
+
+    Returns the median of turn over spread, the 90 % quantile of the strongest turn over the whole
+    range, and the share of cells where both are low: ramps, neither edges nor grain.
     """
     if min(luma.shape) < 3 * _CELLS:
         return 1.0, 1.0, 0.0
@@ -121,9 +133,13 @@ def _focus(luma: Floats) -> tuple[float, float, float]:
     seen = spread > 0.025
     if seen.sum() < 4:
         return 1.0, 1.0, 0.0
-    ratio = _shrink(turn, _CELLS)[seen] / spread[seen]
-    middle, high = (float(value) for value in np.quantile(ratio, (0.5, 0.9)))
-    return middle, high, float((ratio < 0.35).mean())
+    reach = _reduce(np.maximum, luma, _CELLS) - _reduce(np.minimum, luma, _CELLS)
+    usual = _shrink(turn, _CELLS)[seen] / spread[seen]
+    strongest = _reduce(np.maximum, turn, _CELLS)[seen] / reach[seen]
+    strong = spread[seen] > 0.04
+    ramps = ((usual < 0.35) & (strongest < 0.7))[strong]
+    blurred = float(ramps.mean()) if len(ramps) >= 4 else 0.0
+    return float(np.median(usual)), float(np.quantile(strongest, 0.9)), blurred
 
 
 def _directions(dx: Floats, dy: Floats) -> tuple[float, float, float]:

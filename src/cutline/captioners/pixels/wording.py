@@ -132,7 +132,9 @@ def _manner(found: Measurements, judged: Judgement, chooser: Chooser) -> str:
         colours = chooser.pick(" in {}", " dominated by {}", " built from {}").format(_families(found))
     if judged.focus == "shallow":
         return colours + chooser.pick(
-            ", sharp in one part and soft in the rest", ", with shallow focus", ", much of it out of focus"
+            ", sharp in one part and soft in the rest",
+            ", soft in most places",
+            ", sharp in places and soft in the rest",
         )
     if judged.focus == "soft":
         return colours + chooser.pick(", soft in focus", ", soft and without hard edges")
