@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import math
 import sys
+from typing import Protocol
 
 from PIL import Image
 
@@ -28,53 +29,110 @@ def fit(data: bytes, path: str, limits: Limits, max_pixels: int) -> Encoded:
     """
     name = next(name for name in ("JPEG", "WEBP", "PNG") if name in limits.formats)
     side = min(limits.max_side or _LONGEST_SIDE[name], _LONGEST_SIDE[name])
+    if name == "JPEG":
+        planes = decoding.decode_ycbcr(data, path, max_pixels=max_pixels, max_side=side)
+        if planes is not None:
+            return _encode_within(_YCbCr(planes), path, name, limits)
     opened = decoding.decode(data, path, max_pixels=max_pixels, max_side=side)
     small = not limits.max_bytes or len(data) <= limits.max_bytes
     if opened.untouchable and small and opened.format in limits.formats:
-        return Encoded(
-            data=data, mime=MIMES[opened.format], width=opened.image.width, height=opened.image.height
-        )
-    return _encode_within(opened.image, path, name, limits)
+        width, height = opened.image.size
+        return Encoded(data=data, mime=MIMES[opened.format], width=width, height=height)
+    return _encode_within(_Plain(opened.image), path, name, limits)
 
 
-def _encode_within(image: Image.Image, path: str, name: str, limits: Limits) -> Encoded:
+class _Raster(Protocol):
+    """Pixels that can be made smaller and encoded, whatever their colours."""
+
+    @property
+    def size(self) -> tuple[int, int]: ...
+
+    def shrunk(self, side: int) -> _Raster: ...
+
+    def encoded(self, name: str, quality: int) -> bytes: ...
+
+
+def _encode_within(raster: _Raster, path: str, name: str, limits: Limits) -> Encoded:
     limit = limits.max_bytes or sys.maxsize
     lower = [quality for quality in _QUALITIES if quality < limits.quality and name != "PNG"]
-    for quality in (limits.quality, *lower):
-        made = _encode(image, name, quality)
-        if len(made.data) <= limit:
-            return made
-    while len(made.data) > limit:
-        # Bytes go with the area, roughly; a little less makes sure that the loop gets on.
-        factor = min(0.9, 0.97 * math.sqrt(limit / len(made.data)))
-        side = int(max(image.size) * factor)
-        if side < _SMALLEST_SIDE:
-            raise PictureError("too-large", f"{path}: it cannot be made to fit {limit:,} bytes")
-        image = pixels.shrink(image, *image.size, pixels.target_size(*image.size, side))
-        made = _encode(image, name, quality)
-    return made
+    quality = limits.quality
+    data = raster.encoded(name, quality)
+    while len(data) > limit:
+        if lower:
+            quality = lower.pop(0)
+        else:  # bytes go with the area, roughly; a little less makes sure that the loop gets on
+            side = int(max(raster.size) * min(0.9, 0.97 * math.sqrt(limit / len(data))))
+            if side < _SMALLEST_SIDE:
+                raise PictureError("too-large", f"{path}: no size of it fits into {limit:,} bytes")
+            raster = raster.shrunk(side)
+        data = raster.encoded(name, quality)
+    width, height = raster.size
+    return Encoded(data=data, mime=MIMES[name], width=width, height=height)
 
 
-def _encode(image: Image.Image, name: str, quality: int) -> Encoded:
-    if name == "JPEG":
-        data = _encode_jpeg(image, quality)
-    else:
+class _Plain:
+    """One image, RGB or L."""
+
+    def __init__(self, image: Image.Image) -> None:
+        self._image = image
+
+    @property
+    def size(self) -> tuple[int, int]:
+        return self._image.size
+
+    def shrunk(self, side: int) -> _Plain:
+        size = self._image.size
+        return _Plain(pixels.shrink(self._image, *size, pixels.target_size(*size, side)))
+
+    def encoded(self, name: str, quality: int) -> bytes:
+        if name == "JPEG":
+            return self._encoded_jpeg(quality)
         buffer = io.BytesIO()
-        image.save(buffer, name, quality=quality)  # PNG has no use for it
-        data = buffer.getvalue()
-    return Encoded(data=data, mime=MIMES[name], width=image.width, height=image.height)
+        self._image.save(buffer, name, quality=quality)  # PNG has no use for it
+        return buffer.getvalue()
+
+    def _encoded_jpeg(self, quality: int) -> bytes:
+        import numpy as np
+        import simplejpeg
+
+        grey = self._image.mode == "L"
+        values = np.asarray(self._image)
+        data: bytes = simplejpeg.encode_jpeg(
+            values[:, :, None] if grey else values,
+            quality=quality,
+            colorspace="GRAY" if grey else "RGB",
+            colorsubsampling="Gray" if grey else "420",
+        )
+        return data
 
 
-def _encode_jpeg(image: Image.Image, quality: int) -> bytes:
-    import numpy as np
-    import simplejpeg
+class _YCbCr:
+    """The planes of a JPEG: a third of RGB's work, as chroma is halved and no colour converted."""
 
-    grey = image.mode == "L"
-    values = np.asarray(image)
-    data: bytes = simplejpeg.encode_jpeg(
-        values[:, :, None] if grey else values,
-        quality=quality,
-        colorspace="GRAY" if grey else "RGB",
-        colorsubsampling="Gray" if grey else "420",
-    )
-    return data
+    def __init__(self, planes: decoding.Planes) -> None:
+        self._planes = planes
+
+    @property
+    def size(self) -> tuple[int, int]:
+        return self._planes[0].size
+
+    def shrunk(self, side: int) -> _YCbCr:
+        luma, blue, red = self._planes
+        size = pixels.target_size(*luma.size, side)
+        half = ((size[0] + 1) // 2, (size[1] + 1) // 2)
+        return _YCbCr(
+            (
+                pixels.shrink(luma, *luma.size, size),
+                pixels.shrink(blue, *blue.size, half),
+                pixels.shrink(red, *red.size, half),
+            )
+        )
+
+    def encoded(self, name: str, quality: int) -> bytes:
+        import numpy as np
+        import simplejpeg
+
+        assert name == "JPEG"
+        luma, blue, red = (np.asarray(plane) for plane in self._planes)
+        data: bytes = simplejpeg.encode_jpeg_yuv_planes(luma, blue, red, quality=quality)
+        return data

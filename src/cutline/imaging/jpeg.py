@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import io
 import math
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
+
+from PIL import Image, JpegImagePlugin
 
 from cutline.imaging.headers import Header
+from cutline.imaging.pixels import target_size
 
-if TYPE_CHECKING:
-    from PIL import Image
-
-_SCALES = (1 / 8, 1 / 4, 3 / 8, 1 / 2)
+_SCALES = (1 / 8, 1 / 4, 3 / 8, 1 / 2, 1.0)
+_DRAFT_SCALES = (1 / 8, 1 / 4, 1 / 2, 1.0)
 # A scan costs a pass over all blocks however little it holds, so a small file can ask for hours.
 MAX_SCAN_WORK = 4_000_000_000
+
+
+class JpegFile(JpegImagePlugin.JpegImageFile):
+    """Pillow's reader, without its search for the print resolution, which warns at damaged EXIF."""
+
+    def _read_dpi_from_exif(self) -> None:
+        pass
 
 
 class Decoded(NamedTuple):
@@ -27,22 +36,21 @@ class Decoded(NamedTuple):
     height: float
 
 
-def scale_for(width: int, height: int, target: tuple[int, int], max_pixels: int) -> float:
-    """The smallest fraction that is no smaller than ``target``; less where ``max_pixels`` demands it."""
+def scale_for(
+    width: int, height: int, target: tuple[int, int], max_pixels: int, scales: tuple[float, ...] = _SCALES
+) -> float:
+    """The smallest of ``scales`` that is no smaller than ``target``; less where ``max_pixels`` demands it."""
     most = math.sqrt(max_pixels / (width * height))
-    allowed = [scale for scale in (*_SCALES, 1.0) if scale <= most] or [_SCALES[0]]
+    allowed = [scale for scale in scales if scale <= most] or [scales[0]]
     for scale in allowed:
         if width * scale >= target[0] and height * scale >= target[1]:
             return scale
     return allowed[-1]
 
 
-def scan_work(data: bytes, width: int, height: int, scans: int | None) -> int:
-    """Pixels times scans: what a decoder has to visit. Honest files of many scans have about ten.
-
-    ``scans`` is where they start in ``data``, None for a JPEG of a single one.
-    """
-    return width * height * (1 if scans is None else 1 + data.count(b"\xff\xda", scans))
+def scan_work(data: bytes, width: int, height: int, start: int) -> int:
+    """Pixels times scans after ``start``: what a decoder has to visit. Honest files have about ten scans."""
+    return width * height * (1 + data.count(b"\xff\xda", start))
 
 
 def decode_scaled(data: bytes, header: Header, scale: float) -> Decoded | None:
@@ -51,7 +59,6 @@ def decode_scaled(data: bytes, header: Header, scale: float) -> Decoded | None:
     Whether a complaint is fatal is for the tolerant decoder to say.
     """
     import simplejpeg
-    from PIL import Image
 
     width, height = header.width * scale, header.height * scale
     try:
@@ -67,3 +74,19 @@ def decode_scaled(data: bytes, header: Header, scale: float) -> Decoded | None:
     if pixels.shape[:2] != (math.ceil(height), math.ceil(width)):
         return None
     return Decoded(Image.fromarray(pixels[:, :, 0] if header.grey else pixels), width, height)
+
+
+def open_jpeg(data: bytes) -> JpegFile:
+    """The header read by Pillow; raises as its plugins do."""
+    return JpegFile(io.BytesIO(data))
+
+
+def draft(image: JpegFile, mode: str | None, max_side: int, max_pixels: int) -> tuple[float, float]:
+    """Let Pillow decode at 1/1, 1/2, 1/4 or 1/8; the fractional size that it will have.
+
+    ``mode`` is YCbCr for colours as they are stored, None for the usual ones.
+    """
+    width, height = image.size
+    scale = scale_for(width, height, target_size(width, height, max_side), max_pixels, _DRAFT_SCALES)
+    drafted = image.draft(mode, (math.ceil(width * scale), math.ceil(height * scale)))
+    return drafted[1][2:] if drafted else (width, height)

@@ -48,6 +48,11 @@ def shrink(image: Image.Image, width: float, height: float, size: tuple[int, int
     )
 
 
+def shrink_coarsely(plane: Image.Image, width: float, height: float, size: tuple[int, int]) -> Image.Image:
+    """As ``shrink``, for chroma: cheaper, which nobody sees there."""
+    return plane.resize(size, Image.Resampling.BILINEAR, box=(0, 0, width, height), reducing_gap=1.0)
+
+
 def flatten(image: Image.Image) -> Image.Image:
     """RGB, or L for grey, with alpha laid over white; loads the pixels."""
     image.load()

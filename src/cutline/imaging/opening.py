@@ -1,0 +1,168 @@
+"""Bytes to an open picture of Pillow, with every way to fail turned into a PictureError.
+
+Formats are chosen by the first bytes and opened by the one class that reads them: nothing else of
+Pillow is tried, and no outside program runs. Sizes are checked before pixels are allocated, against
+our own limits and not Pillow's global one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import io
+import struct
+import threading
+import warnings
+import zlib
+from collections.abc import Iterator
+
+from PIL import Image, ImageFile
+
+from cutline.errors import PictureError
+from cutline.imaging import jpeg
+from cutline.imaging.formats import MIMES, can_open_heic, sniff_format
+from cutline.imaging.orientation import exif_orientation, xmp_orientation
+from cutline.imaging.values import HARD_MAX_PIXELS
+
+_OPENERS = {
+    "PNG": ("PIL.PngImagePlugin", "PngImageFile"),
+    "WEBP": ("PIL.WebPImagePlugin", "WebPImageFile"),
+    "GIF": ("PIL.GifImagePlugin", "GifImageFile"),
+    "TIFF": ("PIL.TiffImagePlugin", "TiffImageFile"),
+    "BMP": ("PIL.BmpImagePlugin", "BmpImageFile"),
+    "AVIF": ("PIL.AvifImagePlugin", "AvifImageFile"),
+    "PPM": ("PIL.PpmImagePlugin", "PpmImageFile"),
+    "HEIF": ("pillow_heif", "HeifImageFile"),
+}
+
+# What Pillow's decoders are seen to raise at damaged data.
+_DAMAGE = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    TypeError,
+    LookupError,
+    ArithmeticError,
+    AttributeError,
+    AssertionError,
+    EOFError,
+    RuntimeError,
+    struct.error,
+    zlib.error,
+)
+
+_filters = threading.Lock()
+
+
+def format_of(data: bytes, path: str) -> str:
+    """The name of a format that can be opened here.
+
+    Raises:
+        PictureError: ``unsupported``, or ``decode`` for an empty file.
+    """
+    if not data:
+        raise PictureError("decode", f"{path}: the file is empty")
+    name = sniff_format(data)
+    if name is None:
+        raise PictureError("unsupported", f"{path}: no picture format that is known here")
+    if name not in MIMES:
+        raise PictureError("unsupported", f"{path}: {name} is not a picture format that can be captioned")
+    if name == "HEIF" and not can_open_heic():
+        raise PictureError("unsupported", f"{path}: HEIC needs an extra: pip install 'cutline[heic]'")
+    return name
+
+
+def open_image(data: bytes, name: str, path: str) -> Image.Image:
+    """The header read by Pillow, the pixels not yet; its size is checked against the hard limit."""
+    stream = io.BytesIO(data)
+    image: Image.Image
+    if name == "ICO":
+        image = _open_icon(stream, data, path)
+    elif name == "JPEG":
+        image = jpeg.open_jpeg(data)
+    else:
+        module, cls = _OPENERS[name]
+        opener: type[ImageFile.ImageFile] = getattr(importlib.import_module(module), cls)
+        image = opener(stream)
+    check_size(path, *image.size, HARD_MAX_PIXELS)
+    return image
+
+
+def _open_icon(stream: io.BytesIO, data: bytes, path: str) -> Image.Image:
+    """The largest picture of an icon; Pillow would allocate it before its size can be asked."""
+    from PIL.IcoImagePlugin import IcoFile
+
+    icon: IcoFile = IcoFile(stream)
+    if not icon.entry:
+        raise SyntaxError("no picture in the icon")
+    at = icon.entry[0].offset
+    if not data.startswith(b"\x89PNG", at):
+        width, height = struct.unpack_from("<ii", data, at + 4)
+        check_size(path, abs(width), abs(height) // 2, HARD_MAX_PIXELS)
+    return icon.frame(0)
+
+
+def check_size(path: str, width: int, height: int, limit: int) -> None:
+    if width * height > limit:
+        raise PictureError(
+            "too-large",
+            f"{path}: {width} x {height} pixels are {width * height / 1e6:,.0f} megapixels, "
+            f"the limit is {limit / 1e6:,.0f}",
+        )
+
+
+def check_work(path: str, work: int) -> None:
+    if work > jpeg.MAX_SCAN_WORK:
+        raise PictureError("too-large", f"{path}: the JPEG has too many scans for its size")
+
+
+def orientation_of(image: Image.Image) -> int:
+    """1 to 8, from EXIF in its places or else from XMP."""
+    info = image.info
+    exif, text = info.get("exif"), info.get("Raw profile type exif")
+    if not isinstance(exif, bytes) and isinstance(text, str):
+        with contextlib.suppress(ValueError):  # ImageMagick's way: name, length, then hexadecimal lines
+            exif = bytes.fromhex("".join(text.split("\n")[3:]))
+    found = exif_orientation(exif) if isinstance(exif, bytes) else None
+    if found is None and hasattr(image, "tag_v2"):
+        tag = image.tag_v2.get(274)
+        found = tag if tag in range(1, 9) else None
+    xmp = info.get("XML:com.adobe.xmp") or info.get("xmp")
+    if found is None and xmp:
+        found = xmp_orientation(xmp if isinstance(xmp, bytes) else str(xmp).encode(errors="replace"))
+    return found or 1
+
+
+def frames_of(image: Image.Image) -> int:
+    """How many there are; 2 for "more than one" where those after the first are damaged."""
+    try:
+        return int(getattr(image, "n_frames", 1))
+    except (*_DAMAGE, Image.DecompressionBombError):
+        return 2
+
+
+@contextlib.contextmanager
+def reading(path: str, name: str, data: bytes) -> Iterator[None]:
+    """Turn what Pillow raises into a PictureError, and keep its warnings about metadata to ourselves."""
+    noisy = name in {"GIF", "ICO", "TIFF"} or (name == "PNG" and b"acTL" in data)
+    try:
+        with _without_warnings() if noisy else contextlib.nullcontext():
+            yield
+    except PictureError:
+        raise
+    except (Image.DecompressionBombError, MemoryError) as error:
+        raise PictureError("too-large", f"{path}: {_one_line(error)}") from error
+    except _DAMAGE as error:
+        raise PictureError("decode", f"{path}: damaged {name}: {_one_line(error)}") from error
+
+
+@contextlib.contextmanager
+def _without_warnings() -> Iterator[None]:
+    """Python's warning filters belong to the process, so only one thread may change them at a time."""
+    with _filters, warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module=r"PIL\.")
+        yield
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split())[:200] or type(error).__name__
