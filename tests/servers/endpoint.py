@@ -41,7 +41,7 @@ class Endpoint:
         self.first_at = self.first_at or now
         self.requests += 1
         self.last = body
-        self.last_headers = dict(request.headers)
+        self.last_headers = {str(name): value for name, value in request.headers.items()}
         if now < self.closed_until:
             self.early += 1
         digest = self.picture(body)
@@ -103,7 +103,9 @@ class Endpoint:
             return error(429, "You exceeded your current quota", code="insufficient_quota")
         if fault in {"reset", "cut"}:
             if fault == "cut":
-                half = web.StreamResponse(headers={"Content-Length": "1000", "Content-Type": "application/json"})
+                half = web.StreamResponse(
+                    headers={"Content-Length": "1000", "Content-Type": "application/json"}
+                )
                 await half.prepare(request)
                 await half.write(b'{"choices": [{"mess')
             assert request.transport is not None
