@@ -84,7 +84,7 @@ def short_caption(found: Measurements) -> str:
 def tags(found: Measurements) -> list[str]:
     """Lower-case words, the most telling first, none twice."""
     judged = judge(found)
-    strongest = [tag for _, tag, _ in facts(found, judged, Chooser(found.flavour))[:3]]
+    strongest = [fact.tag for fact in facts(found, judged)[:3]]
     focus = {"soft": "soft focus", "shallow": "shallow focus", "crisp": "sharp"}.get(judged.focus, "")
     contrast = f"{judged.contrast} contrast" if judged.contrast else ""
     warmth = {"warm": "warm colours", "cool": "cool colours"}.get(judged.warmth, "")
@@ -197,5 +197,5 @@ def _aside(place: str, swatches: list[Swatch], chooser: Chooser) -> str:
 
 
 def _composition(found: Measurements, judged: Judgement, chooser: Chooser) -> str:
-    clauses = [clause for _, _, clause in facts(found, judged, chooser)[:2]]
+    clauses = [fact.clause(chooser) for fact in facts(found, judged)[:2]]
     return chooser.pick(", and ", "; ").join(clauses)
