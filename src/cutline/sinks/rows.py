@@ -46,8 +46,8 @@ def row(sample: Sample, outcome: Caption, *, include_raw: bool = False) -> JSON:
     last = steps[-1] if steps else None
     usage = outcome.usage
     values: JSON = {
-        "image_id": name_to_text(sample.key),
-        "image_path": name_to_text(sample.path),
+        "image_id": text(sample.key),
+        "image_path": text(sample.path),
         "caption": outcome.text,
         "metadata": dict(sample.metadata),
         "model": last.reply.model if last else None,
@@ -55,7 +55,7 @@ def row(sample: Sample, outcome: Caption, *, include_raw: bool = False) -> JSON:
         "prompt_tokens": usage.prompt_tokens,
         "completion_tokens": usage.completion_tokens,
         "finish_reason": last.reply.finish_reason if last else None,
-        "seconds": sum(step.reply.seconds for step in steps),
+        "seconds": sum((step.reply.seconds for step in steps), 0.0),
         "captions": {step.name: step.text for step in steps} if len(steps) > 1 else None,
         "fields": outcome.fields,
         "text": sample.text,
@@ -69,8 +69,8 @@ def row(sample: Sample, outcome: Caption, *, include_raw: bool = False) -> JSON:
 def failure_row(sample: Sample, outcome: Failure) -> JSON:
     """One failure as a row of the failures file; ``steps`` are those that did succeed."""
     return {
-        "key": name_to_text(sample.key),
-        "image_path": name_to_text(sample.path),
+        "key": text(sample.key),
+        "image_path": text(sample.path),
         "kind": outcome.kind,
         "message": outcome.message,
         "attempts": outcome.attempts,

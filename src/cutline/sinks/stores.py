@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +12,7 @@ from cutline.sinks.appending import AppendedFile, changed
 from cutline.sinks.claims import Claim, exists
 from cutline.sinks.options import SinkOptions
 from cutline.sinks.targets import LocalTarget, target
+from cutline.sinks.writing import writing
 
 
 class Store(Protocol):
@@ -134,9 +134,10 @@ class GatheredStore:
             and self._claim.covers(self._target)
         ):
             return
-        self._convert(self._rows.path, self._part)
+        with writing(self._part):
+            self._convert(self._rows.path, self._part)
+            stamps = [*self._claim.stamps, self._target.stamp(self._part)]
         # Both stamps hold until the rename is known to have happened: a kill may come on either side.
-        stamps = [*self._claim.stamps, self._target.stamp(self._part)]
         self._claim.save(stamps=stamps)
         self._target.publish(self._part)
         self._claim.save(stamps=[self._target.stamp()], made_of=made_of)
@@ -159,5 +160,3 @@ def copy(rows: Path, part: Path, before: bytes = b"", after: bytes = b"") -> Non
         file.write(before)
         shutil.copyfileobj(source, file, 1 << 20)
         file.write(after)
-        file.flush()
-        os.fsync(file.fileno())

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from cutline.errors import ConfigError, MissingExtra
 from cutline.records import JSON
-from cutline.sinks.writing import sync_folder, writing
+from cutline.sinks.writing import storing, sync_folder, writing
 
 
 class Target(Protocol):
@@ -134,18 +134,17 @@ class RemoteTarget:
         return bool(now["size"] == stamp["size"] and stamp.get("tag") in {None, now["tag"]})
 
     def publish(self, part: Path) -> None:
-        with writing(self.name), part.open("rb") as content, self._files.open(self._path, "wb") as file:
+        with storing(self.name), part.open("rb") as content, self._files.open(self._path, "wb") as file:
             shutil.copyfileobj(content, file, 1 << 20)
         part.unlink()
 
     def _info(self) -> JSON | None:
-        self._files.invalidate_cache()
-        try:
-            return dict(self._files.info(self._path))
-        except FileNotFoundError:
-            return None
-        except OSError as error:
-            raise ConfigError(f"cannot look at {self.name}: {' '.join(str(error).split())}") from error
+        with storing(self.name):
+            self._files.invalidate_cache()
+            try:
+                return dict(self._files.info(self._path))
+            except FileNotFoundError:
+                return None
 
 
 _EXTRAS = {"s3": "s3", "s3a": "s3", "gs": "gcs", "gcs": "gcs"}
@@ -184,7 +183,7 @@ def _replace_across(part: Path, path: Path) -> None:
     """The state folder is on another file system: copy beside the target, then rename."""
     beside = path.with_name(f".cutline-{os.getpid()}.part")
     try:
-        shutil.copyfile(part, beside)
+        shutil.copy2(part, beside)  # with its time, which is part of what we know it by
         _sync(beside)
         beside.replace(path)
     except BaseException:

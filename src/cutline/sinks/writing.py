@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from cutline.errors import SinkError
+from cutline.errors import CutlineError, SinkError
 
 _CURES = {
     errno.ENOSPC: "free some space",
@@ -36,6 +36,24 @@ def writing(place: Path | str) -> Iterator[None]:
         cure = _CURES.get(error.errno or 0, "mend that")
         raise SinkError(
             f"cannot write {place}: {reason}; {cure}, then run the same command again: nothing is lost"
+        ) from error
+
+
+@contextlib.contextmanager
+def storing(place: str) -> Iterator[None]:
+    """As ``writing``, for storage behind fsspec, whose packages raise errors of their own kinds.
+
+    Raises:
+        SinkError: instead of any error within that is not cutline's.
+    """
+    try:
+        yield
+    except CutlineError:
+        raise
+    except Exception as error:
+        reason = " ".join(f"{type(error).__name__}: {error}".split())[:500]
+        raise SinkError(
+            f"cannot use {place}: {reason}; mend that, then run the same command again: nothing is lost"
         ) from error
 
 

@@ -1,0 +1,45 @@
+"""CSV after RFC 4180, the columns of every other table."""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+from typing import Any
+
+from cutline.records import JSON
+from cutline.sinks.options import SinkOptions
+from cutline.sinks.rows import COLUMNS, NESTED, encode, text
+from cutline.sinks.stores import GatheredStore, copy
+from cutline.sinks.tables import RowSink
+
+
+class CsvSink(RowSink):
+    """UTF-8 with a header; nested values as JSON text, null as an empty field.
+
+    Values are written as they are: a caption that begins with ``=`` stays one, as reading back
+    what was written matters more here than what a spreadsheet makes of it.
+    """
+
+    def __init__(self, output: str, state: Path, options: SinkOptions) -> None:
+        columns = (*COLUMNS, "llm") if options.include_raw else COLUMNS
+        header = _line(list(columns))
+        store = GatheredStore(output, state, options, lambda rows, part: copy(rows, part, header))
+        super().__init__(store, include_raw=options.include_raw)
+
+    def record(self, values: JSON) -> bytes:
+        return _line([_field(name, value) for name, value in values.items()])
+
+
+def _field(name: str, value: Any) -> Any:
+    if value is None:
+        return ""
+    if name in NESTED:
+        return encode(value).decode()
+    return text(value) if isinstance(value, str) else value
+
+
+def _line(fields: list[Any]) -> bytes:
+    buffer = io.StringIO()
+    csv.writer(buffer).writerow(fields)
+    return buffer.getvalue().encode()

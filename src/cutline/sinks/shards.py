@@ -1,0 +1,182 @@
+"""A folder of numbered shards, here or on remote storage, and the record of those that are ours."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from cutline.errors import ConfigError
+from cutline.sinks.appending import changed
+from cutline.sinks.targets import is_remote, local_path, open_storage, target
+from cutline.sinks.writing import storing, writing
+
+_NAME = re.compile(r"\d{5,}\.tar")
+
+
+def shard_name(number: int) -> str:
+    return f"{number:05d}.tar"
+
+
+class ShardFolder:
+    """The output folder. Shards appear in it whole, under their final names.
+
+    ``ledger``: a file of the state folder with one line for each shard, written before the shard
+    appears. Only shards in it, of the size and time noted there, are ever removed or taken back.
+    """
+
+    def __init__(self, output: str, ledger: Path) -> None:
+        self.remote = is_remote(output)
+        self.name = output.rstrip("/") if self.remote else str(local_path(output))
+        self._files, self._path = open_storage(self.name) if self.remote else _local_storage(self.name)
+        self._ledger = ledger
+        self._earlier: dict[str, list[Stamp]] = {}
+        self._now: dict[str, list[Stamp]] = {}
+        self._load()
+
+    def create(self) -> None:
+        """Make the folder where there is none.
+
+        Raises:
+            ConfigError: a file is in its place.
+            SinkError: the system refuses.
+        """
+        if self.remote:
+            return
+        if Path(self.name).exists() and not Path(self.name).is_dir():
+            raise ConfigError(f"{self.name} is a file: a webdataset is a folder of shards, give another name")
+        with writing(self.name):
+            Path(self.name).mkdir(parents=True, exist_ok=True)
+
+    def foreign(self) -> str | None:
+        """The name of a tar in the folder that this job did not write."""
+        for name, info in self._listing().items():
+            if name.endswith((".tar", ".tgz", ".tar.gz")) and not _is_ours(info, self._all(name)):
+                return name
+        return None
+
+    def start(self) -> None:
+        """Begin a new series; the shards that are there count as an earlier run's."""
+        stamps = {n: [_stamp(info)] for n, info in self._listing().items() if _NAME.fullmatch(n)}
+        self._earlier, self._now = stamps, {}
+        with writing(self._ledger):
+            lines = [{"name": name, "stamp": stamp, "earlier": True} for name, [stamp] in stamps.items()]
+            self._ledger.write_bytes(b"".join(orjson.dumps(line) + b"\n" for line in lines))
+
+    def publish(self, part: Path, number: int) -> None:
+        """Move a finished shard to its place.
+
+        Raises:
+            SinkError: the system or the storage refuses.
+        """
+        name = shard_name(number)
+        stamp = _stamp({"size": part.stat().st_size, "mtime": part.stat().st_mtime})
+        if self.remote:
+            stamp["mtime"] = None
+        with writing(self._ledger), self._ledger.open("ab") as ledger:
+            ledger.write(orjson.dumps({"name": name, "stamp": stamp}) + b"\n")
+            ledger.flush()
+            os.fsync(ledger.fileno())
+        self._now.setdefault(name, []).append(stamp)
+        target(f"{self.name}/{name}").publish(part)
+
+    def size(self, number: int) -> int | None:
+        """Bytes of a shard that is there, or None."""
+        info = self._listing(shard_name(number)).get(shard_name(number))
+        return int(info["size"]) if info else None
+
+    def local(self, number: int) -> Path | None:
+        """Where a shard can be read in place."""
+        return None if self.remote else Path(self.name) / shard_name(number)
+
+    def take_back(self, number: int, part: Path) -> None:
+        """Make a shard a working part again.
+
+        Raises:
+            SinkError: the system or the storage refuses.
+        """
+        path = f"{self._path}/{shard_name(number)}"
+        if self.remote:
+            with storing(self.name):
+                self._files.get(path, str(part))
+        else:
+            with writing(path):
+                shutil.move(path, part)
+
+    def check_whole(self, number: int) -> None:
+        """Check that all shards of this series before ``number`` are there, in their sizes.
+
+        Raises:
+            ConfigError: one is gone.
+            OutputExists: one was changed.
+        """
+        listing = self._listing()
+        for name in sorted(self._now):
+            if int(name[:-4]) >= number:
+                continue
+            info = listing.get(name)
+            if info is None:
+                raise ConfigError(
+                    f"{self.name}/{name} is gone: put it back, "
+                    "or write everything anew with --existing overwrite"
+                )
+            if info["size"] not in {stamp["size"] for stamp in self._now[name]}:
+                raise changed(f"{self.name}/{name}")
+
+    def remove_from(self, number: int, *, earlier: bool) -> None:
+        """Remove the series' shards from ``number`` on; with ``earlier``, those of earlier runs too.
+
+        Raises:
+            SinkError: the system or the storage refuses.
+        """
+        for name, info in self._listing().items():
+            if not _NAME.fullmatch(name) or int(name[:-4]) < number:
+                continue
+            stamps = self._all(name) if earlier else self._now.get(name, [])
+            if _is_ours(info, stamps):
+                with storing(f"{self.name}/{name}"):
+                    self._files.rm(f"{self._path}/{name}")
+
+    def _all(self, name: str) -> list[Stamp]:
+        return self._earlier.get(name, []) + self._now.get(name, [])
+
+    def _listing(self, name: str = "") -> dict[str, dict[str, Any]]:
+        with storing(self.name):
+            self._files.invalidate_cache()
+            try:
+                infos = self._files.ls(f"{self._path}/{name}" if name else self._path, detail=True)
+            except (FileNotFoundError, NotADirectoryError):
+                return {}
+        return {info["name"].rstrip("/").rpartition("/")[2]: info for info in infos}
+
+    def _load(self) -> None:
+        if not self._ledger.exists():
+            return
+        for line in self._ledger.read_bytes().split(b"\n")[:-1]:
+            entry = orjson.loads(line)
+            stamps = self._earlier if entry.get("earlier") else self._now
+            stamps.setdefault(entry["name"], []).append(entry["stamp"])
+
+
+Stamp = dict[str, Any]
+
+
+def _stamp(info: dict[str, Any]) -> Stamp:
+    """Size and time of an entry; remote storage sets its own time, so only the size counts there."""
+    return {"size": info["size"], "mtime": info.get("mtime")}
+
+
+def _is_ours(info: dict[str, Any], stamps: list[Stamp]) -> bool:
+    times = (None, info.get("mtime"))
+    return any(stamp["size"] == info["size"] and stamp["mtime"] in times for stamp in stamps)
+
+
+def _local_storage(folder: str) -> tuple[Any, str]:
+    import fsspec
+
+    # Not by a URL: a folder's name may hold what means something else there.
+    return fsspec.filesystem("file"), Path(folder).absolute().as_posix()

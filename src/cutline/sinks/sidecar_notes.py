@@ -1,0 +1,112 @@
+"""What we know of the sidecars we wrote: whose name is whose, what we wrote, what was there before."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from cutline.errors import SinkError
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Owner:
+    """Who has a name: ``key`` of a sample, or None once several wanted it.
+
+    ``picture`` is the name of the sample's file. ``common``: others may want the name as much.
+    """
+
+    key: str | None
+    picture: str
+    common: bool
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Note:
+    """Digests of what we wrote last and the time before, and the foreign content from before that."""
+
+    last: bytes
+    previous: bytes
+    before: bytes | None
+
+    def covers(self, content: bytes) -> bool:
+        """Whether we know this content; a kill may have left any of the three."""
+        return digest(content) in {self.last, self.previous} or content == self.before
+
+
+class Notes:
+    """A small database in the state folder. Every change is handed to the system at once.
+
+    Raises:
+        SinkError: from all methods, when it cannot be read or written.
+    """
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._lock = threading.Lock()
+        with self._working():
+            self._database = sqlite3.connect(file, isolation_level=None, check_same_thread=False)
+            # An exclusive lock needs no shared memory, which network file systems do not have.
+            self._database.executescript(_SCHEMA)
+
+    def forget_owners(self) -> None:
+        """Let names be given anew; what we wrote stays known."""
+        self._run("DELETE FROM owners")
+
+    def owner(self, name: str) -> Owner | None:
+        found = self._run("SELECT key, picture, common FROM owners WHERE name = ?", name)
+        return Owner(key=found[0], picture=found[1], common=bool(found[2])) if found else None
+
+    def give(self, name: str, owner: Owner) -> None:
+        self._run(
+            "INSERT OR REPLACE INTO owners VALUES (?, ?, ?, ?)", name, owner.key, owner.picture, owner.common
+        )
+
+    def note(self, file: str) -> Note | None:
+        found = self._run("SELECT last, previous, before FROM files WHERE file = ?", file)
+        return Note(last=found[0], previous=found[1], before=found[2]) if found else None
+
+    def remember(self, file: str, note: Note) -> None:
+        values = (note.last, note.previous, note.before)
+        self._run("INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?)", file, *values)
+
+    def forget(self, file: str) -> None:
+        self._run("DELETE FROM files WHERE file = ?", file)
+
+    def close(self) -> None:
+        with self._working():
+            self._database.close()
+
+    def _run(self, statement: str, *values: str | bytes | int | None) -> Any:
+        with self._working():
+            return self._database.execute(statement, values).fetchone()
+
+    @contextmanager
+    def _working(self) -> Iterator[None]:
+        try:
+            with self._lock:
+                yield
+        except sqlite3.Error as error:
+            raise SinkError(
+                f"cannot use {self._file}: {error}; mend that, then run the same command again"
+            ) from error
+
+
+_SCHEMA = """
+PRAGMA locking_mode = EXCLUSIVE;
+PRAGMA journal_mode = WAL;
+PRAGMA synchronous = NORMAL;
+CREATE TABLE IF NOT EXISTS owners
+    (name TEXT PRIMARY KEY, key TEXT, picture TEXT, common INTEGER) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS files
+    (file TEXT PRIMARY KEY, last BLOB, previous BLOB, before BLOB) WITHOUT ROWID;
+"""
+
+
+def digest(content: bytes) -> bytes:
+    return hashlib.blake2b(content, digest_size=16).digest()
