@@ -1,0 +1,141 @@
+"""The search for the number of requests at once that brings the most replies per second.
+
+Pure arithmetic on times that are handed in, so that it can be tried out without an endpoint.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+_GROWTH = 1.15  # twice the requests must bring this much, or the ceiling is reached
+_ROOM = 1.1  # what is kept above the number that the rate and the latency account for
+_GAIN = 1.03  # a step up must bring this much
+_LOSS = 0.985  # a step down may cost this much
+_STEP = 1 / 8  # of the limit; doubles with every step up that was kept
+_MOST_REST = 16  # epochs without a try, after many that brought nothing
+_COLLAPSE = 0.7  # the rate fell below this share while latency doubled: the endpoint breaks down
+
+
+@dataclasses.dataclass(slots=True)
+class _Epoch:
+    """What was seen since the limit last changed."""
+
+    start: float
+    replies: int = 0
+    latency: float = 0.0
+    saturated: int = 0
+
+
+class Tuner:
+    """Give it every reply; it says how many requests there may be at once."""
+
+    def __init__(self, start: int, ceiling: int) -> None:
+        self._limit = start
+        self._ceiling = ceiling
+        self._doubling = True
+        self._epoch: _Epoch | None = None
+        self._base_latency = 0.0  # at the fewest requests seen
+        self._last_rate = 0.0
+        self._doubted = False
+        self._climb = _Climb(start)
+
+    def note(self, now: float, seconds: float, *, saturated: bool) -> int:
+        """One reply, at ``now``, after ``seconds``; ``saturated`` when all allowed requests were under way."""
+        epoch = self._epoch
+        if epoch is None:
+            # The first reply of an epoch marks its start: what came before was sent under the old limit.
+            self._epoch = _Epoch(now)
+            return self._limit
+        epoch.replies += 1
+        epoch.latency += seconds
+        epoch.saturated += saturated
+        if epoch.replies >= self._limit and (self._doubling or self._long_enough(epoch, now)):
+            self._limit = self._next(epoch, now)
+            self._epoch = None if self._doubling else _Epoch(now)
+        return self._limit
+
+    def lowered_to(self, limit: int, now: float) -> None:
+        """The endpoint complained: go on from a lower limit."""
+        self._doubling = False
+        self._limit = limit
+        self._climb = _Climb(limit)
+        self._epoch = _Epoch(now)
+
+    def _long_enough(self, epoch: _Epoch, now: float) -> bool:
+        return now - epoch.start >= max(0.5, 2 * epoch.latency / epoch.replies)
+
+    def _next(self, epoch: _Epoch, now: float) -> int:
+        if epoch.saturated < 0.5 * epoch.replies:
+            return self._limit  # the pictures, not the limit, held us back: nothing learnt
+        rate = epoch.replies / max(now - epoch.start, 1e-6)
+        latency = epoch.latency / epoch.replies
+        if not self._doubling:
+            return self._climb.step(self._limit, rate, latency, self._ceiling)
+        self._base_latency = min(self._base_latency or latency, latency)
+        if rate >= _GROWTH * self._last_rate and self._limit < self._ceiling:
+            self._last_rate = rate
+            self._doubted = False
+            return min(2 * self._limit, self._ceiling)
+        if not self._doubted:  # replies to requests sent before the doubling may hide its effect
+            self._doubted = True
+            return self._limit
+        self._doubling = False
+        self._last_rate = max(rate, self._last_rate)
+        # Little's law: so many requests are at work when each takes the base latency.
+        at_work = round(_ROOM * self._last_rate * self._base_latency) + 1
+        limit = max(self._limit // 2, min(at_work, self._limit))
+        self._climb = _Climb(limit)
+        return limit
+
+
+class _Climb:
+    """Hill climbing on replies per second."""
+
+    def __init__(self, home: int) -> None:
+        self._home = home
+        self._rate = 0.0
+        self._latency = 0.0
+        self._step = _STEP
+        self._up = True
+        self._rest = 0
+        self._fruitless = 0
+
+    def step(self, limit: int, rate: float, latency: float, ceiling: int) -> int:
+        """The limit to try next, after an epoch at ``limit`` gave ``rate`` and ``latency``."""
+        if limit == self._home:
+            return self._at_home(rate, latency, ceiling)
+        if limit > self._home:
+            kept = rate >= self._rate * _GAIN
+        else:
+            kept = rate >= self._rate * _LOSS
+        if not kept:
+            self._up = not self._up
+            self._step = _STEP
+            self._fruitless = min(2 * self._fruitless + 1, _MOST_REST)
+            self._rest = self._fruitless
+            return self._home
+        if limit > self._home:
+            self._step = min(2 * self._step, 1.0)
+        self._home, self._latency, self._fruitless = limit, latency, 0
+        # A step down keeps the old rate as the measure, or small losses would add up.
+        self._rate = max(rate, self._rate)
+        return self._try(ceiling)
+
+    def _at_home(self, rate: float, latency: float, ceiling: int) -> int:
+        if self._rate and rate < _COLLAPSE * self._rate and latency > 2 * self._latency:
+            self._home = max(1, round(self._home * _ROOM * rate / self._rate))
+            self._rate = 0.0
+            return self._home
+        self._latency = latency if not self._rate else 0.7 * self._latency + 0.3 * latency
+        self._rate = rate if not self._rate else 0.7 * self._rate + 0.3 * rate
+        if self._rest > 0:  # after fruitless tries stay longer: each try costs a little
+            self._rest -= 1
+            return self._home
+        return self._try(ceiling)
+
+    def _try(self, ceiling: int) -> int:
+        change = max(1, round(self._home * (self._step if self._up else _STEP)))
+        tried = max(1, min(self._home + change if self._up else self._home - change, ceiling))
+        if tried == self._home:
+            self._up = not self._up
+        return tried
