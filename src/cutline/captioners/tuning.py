@@ -40,7 +40,7 @@ class Tuner:
         self._climb = _Climb(start)
 
     def note(self, now: float, seconds: float, *, saturated: bool) -> int:
-        """One reply, at ``now``, after ``seconds``; ``saturated`` when all allowed requests were under way."""
+        """One reply at ``now``, after ``seconds``; ``saturated``: as many were under way as are allowed."""
         epoch = self._epoch
         if epoch is None:
             # The first reply of an epoch marks its start: what came before was sent under the old limit.
@@ -104,11 +104,7 @@ class _Climb:
         """The limit to try next, after an epoch at ``limit`` gave ``rate`` and ``latency``."""
         if limit == self._home:
             return self._at_home(rate, latency, ceiling)
-        if limit > self._home:
-            kept = rate >= self._rate * _GAIN
-        else:
-            kept = rate >= self._rate * _LOSS
-        if not kept:
+        if rate < self._rate * (_GAIN if limit > self._home else _LOSS):
             self._up = not self._up
             self._step = _STEP
             self._fruitless = min(2 * self._fruitless + 1, _MOST_REST)
