@@ -42,6 +42,9 @@ class Chain:
     def __init__(self, steps: list[ChainStep]) -> None:
         self.steps = steps
         self._captioners = list({id(step.captioner): step.captioner for step in steps}.values())
+        # Asked once: isinstance() of a protocol looks up every member anew, for every picture.
+        self._preparing = [captioner for captioner in self._captioners if isinstance(captioner, Preparing)]
+        self._slotted = [captioner for captioner in self._captioners if isinstance(captioner, Slotted)]
 
     @property
     def uses_variables(self) -> bool:
@@ -55,7 +58,9 @@ class Chain:
     @property
     def slots(self) -> int:
         """How many pictures can be under way at once now."""
-        return min(c.slots if isinstance(c, Slotted) else 1 for c in self._captioners)
+        if len(self._slotted) < len(self._captioners):
+            return 1
+        return min(captioner.slots for captioner in self._slotted)
 
     async def follow(self, picture: Picture, variables: Mapping[str, Any]) -> tuple[Step, ...]:
         """Ask every step about the picture.
@@ -64,9 +69,8 @@ class Chain:
             StepFailed: a step gave no text; the other steps were still asked.
             RunStopped: the run cannot go on.
         """
-        for captioner in self._captioners:
-            if isinstance(captioner, Preparing):
-                await captioner.prepare(picture)
+        for captioner in self._preparing:
+            await captioner.prepare(picture)
         if len(self.steps) == 1:
             results = [await _ask(self.steps[0], picture, variables)]
         else:

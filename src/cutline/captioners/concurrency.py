@@ -123,6 +123,7 @@ class Limited:
     def __init__(self, inner: Captioner, concurrency: Concurrency, *, timeout: float) -> None:
         self.name = inner.name
         self._inner = inner
+        self._preparing = inner if isinstance(inner, Preparing) else None
         self._concurrency = concurrency
         self._timeout = timeout
 
@@ -131,8 +132,8 @@ class Limited:
         return self._concurrency.limit
 
     async def prepare(self, picture: Picture) -> None:
-        if isinstance(self._inner, Preparing):
-            await self._inner.prepare(picture)
+        if self._preparing is not None:
+            await self._preparing.prepare(picture)
 
     async def caption(self, picture: Picture, prompt: Prompt) -> Reply:
         async with self._concurrency.slot():

@@ -32,6 +32,8 @@ class Retrying:
     ) -> None:
         self.name = inner.name
         self._inner = inner
+        self._preparing = inner if isinstance(inner, Preparing) else None
+        self._slotted = inner if isinstance(inner, Slotted) else None
         self._retries = retries
         self._delay = delay
         self._patience = patience
@@ -42,12 +44,12 @@ class Retrying:
     @property
     def slots(self) -> int:
         # Calls that wait for their next attempt hold no slot, so others may take their place.
-        inner = self._inner.slots if isinstance(self._inner, Slotted) else 1
+        inner = self._slotted.slots if self._slotted is not None else 1
         return inner + min(self.waiting, 4 * inner)
 
     async def prepare(self, picture: Picture) -> None:
-        if isinstance(self._inner, Preparing):
-            await self._inner.prepare(picture)
+        if self._preparing is not None:
+            await self._preparing.prepare(picture)
 
     async def caption(self, picture: Picture, prompt: Prompt) -> Reply:
         failures = attempts = 0
