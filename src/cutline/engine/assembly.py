@@ -11,16 +11,16 @@ from cutline.captioners.building import Asking, build_captioner
 from cutline.captioners.openai import Parameters
 from cutline.captioners.secrets import Secret
 from cutline.chain import Chain, ChainStep
+from cutline.engine.budget import RunLimits
 from cutline.engine.captioning import Fetching, Rules
 from cutline.engine.journal import Journal
-from cutline.engine.local import RunLimits
 from cutline.engine.pricing import Price, price_of
 from cutline.errors import ConfigError
 from cutline.imaging import Limits
 from cutline.interfaces import Sink, Source
 from cutline.job import Fingerprint, Job
 from cutline.prompts import Policy, Prompt, finish_caption, load_prompts, load_schema
-from cutline.records import Caption, Failure, Outcome, Sample, Skip
+from cutline.records import JSON, Caption, Failure, Outcome, Sample, Skip
 from cutline.sinks import SinkOptions, format_of, open_sink
 from cutline.sources import SourceOptions, open_source
 
@@ -130,6 +130,15 @@ def keeps_raw(job: Job, output: str) -> bool:
     return job.output.include_raw or format_of(output, job.output.output_format) == "parquet"
 
 
+def form_of(job: Job, output: str) -> JSON:
+    """What decides how outcomes are written: an output begun in another form is written anew."""
+    options = job.output
+    form: JSON = {"format": format_of(output, options.output_format), "raw": options.include_raw}
+    if form["format"] == "webdataset":
+        form["samples_per_shard"] = options.samples_per_shard
+    return form
+
+
 def rules_of(job: Job, sink: Sink | None, journal: Journal | None, *, keep_raw: bool) -> Rules:
     """What is done to each of the job's samples."""
     return Rules(
@@ -213,7 +222,7 @@ def policy_of(
             return Failure(key=sample.key, kind=problem.kind, message=problem.message)
         ours = journal.earlier(sample.key) if journal is not None else None
         if isinstance(ours, Caption):  # what is there now is our own earlier caption
-            return ours.existing
+            return ours.existing or ""
         text = beside(sample) if beside is not None else sample.text
         if text and (policy == "skip" or (policy is None and beside is not None)):
             return Skip(key=sample.key, reason="has a caption already")

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 from collections.abc import Callable
-from typing import Protocol
+from typing import Any, Protocol
 
 from cutline.chain import Chain, StepFailed
 from cutline.errors import PictureError
 from cutline.imaging import Picture
 from cutline.prompts import sample_variables
-from cutline.records import Caption, Failure, Location, Outcome, Sample, Skip, Step
+from cutline.records import Caption, Failure, Location, Outcome, Reply, Sample, Skip, Step, Usage
 
 
 class Fetching(Protocol):
@@ -64,9 +65,12 @@ class Captioning:
             variables = sample_variables(sample) if self.chain.uses_variables else {}
             if existing is not None:
                 variables["text"] = existing
-            steps = await self.chain.follow(picture, variables)
+            steps = await self._follow(picture, variables)
         except PictureError as error:
             return Failure(key=sample.key, kind=error.kind, message=str(error)), picture
+        except MemoryError:
+            message = "the picture needs more memory than there is"
+            return Failure(key=sample.key, kind="out-of-memory", message=message), None
         except StepFailed as error:
             return _failure(sample.key, error, keep_raw=self._rules.keep_raw), picture
         finally:
@@ -75,8 +79,22 @@ class Captioning:
             steps = _without_raw(steps)
         text = self._rules.finish_text(steps[0].text, existing)
         return Caption(
-            key=sample.key, text=text, steps=steps, fields=steps[0].fields, existing=existing
+            key=sample.key, text=text, steps=steps, fields=steps[0].fields, existing=existing or None
         ), picture
+
+    async def _follow(self, picture: Picture, variables: dict[str, Any]) -> tuple[Step, ...]:
+        """The chain's steps; what a captioner must not do becomes this picture's failure."""
+        try:
+            steps = await self.chain.follow(picture, variables)
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            raise _broken("a captioner cancelled itself") from None
+        for step in steps:
+            if not _is_sound(step.reply):
+                raise _broken(f"{step.reply.model} gave a reply with values of wrong types")
+        return steps
 
     async def load(self, sample: Sample) -> Picture:
         """The sample's picture, downloaded if it is remote; local ones are read when first needed.
@@ -100,6 +118,16 @@ class Captioning:
     async def aclose(self) -> None:
         if self._fetcher is not None:
             await self._fetcher.aclose()
+
+
+def _is_sound(reply: Reply) -> bool:
+    """Whether the parts of a plug-in's reply that are reckoned with are what they should be."""
+    numbers = getattr(reply.usage, "prompt_tokens", None), getattr(reply.usage, "completion_tokens", None)
+    return all(isinstance(number, int) for number in numbers) and isinstance(reply.seconds, int | float)
+
+
+def _broken(message: str) -> StepFailed:
+    return StepFailed("captioner", message, attempts=1, steps=(), usage=Usage())
 
 
 def _without_raw(steps: tuple[Step, ...]) -> tuple[Step, ...]:

@@ -23,6 +23,7 @@ class Feed:
         self._lock = asyncio.Lock()
         self._ahead: asyncio.Future[list[Sample]] | None = None
         self._ended = False
+        self._error: Exception | None = None
 
     async def next(self) -> tuple[int, Sample] | None:
         """The next sample and its place in the source; None after the last.
@@ -34,19 +35,35 @@ class Feed:
             async with self._lock:
                 if self._ready:
                     break
+                if self._error is not None:
+                    raise self._error
                 if self._ended:
                     return None
-                batch = await (self._ahead or self._read())
+                self._ahead = self._ahead or self._read()
+                batch = await self._ahead
                 self._ended = len(batch) < self._batch
                 self._ready.extend(batch)
                 self._ahead = None if self._ended else self._read()
         return next(self._index), self._ready.popleft()
 
     def _read(self) -> asyncio.Future[list[Sample]]:
-        loop = asyncio.get_running_loop()
-        return loop.run_in_executor(self._thread, lambda: list(itertools.islice(self._samples, self._batch)))
+        return asyncio.get_running_loop().run_in_executor(self._thread, self._list)
 
-    def close(self) -> None:
+    def _list(self) -> list[Sample]:
+        """One batch; shorter when the source ended or broke, and what came before a break still counts."""
+        batch: list[Sample] = []
+        try:
+            batch.extend(itertools.islice(self._samples, self._batch))
+        except Exception as error:  # noqa: BLE001 - raised by ``next`` once the batch is used up
+            self._error = error
+        return batch
+
+    def stop(self) -> None:
+        """Wake whoever waits for the source; there are no more samples."""
+        self._ended = True
         if self._ahead is not None:
             self._ahead.cancel()
+
+    def close(self) -> None:
+        self.stop()
         self._thread.shutdown(wait=False, cancel_futures=True)

@@ -19,6 +19,7 @@ import orjson
 from cutline.errors import JobChanged, SinkError, SourceError
 from cutline.job import Fingerprint, OnChange
 from cutline.records import JSON, Outcome, Usage, outcome_from_json, outcome_to_json
+from cutline.sinks.rows import encode
 
 Drop = Literal["none", "failed", "all"]
 
@@ -26,17 +27,20 @@ Drop = Literal["none", "failed", "all"]
 class Journal:
     """Open with ``load``, then ``begin``; from then on ``append`` writes and ``get`` reads.
 
-    ``spent`` is what all earlier runs cost together, ``damaged_lines`` how many lines told nothing.
+    ``spent`` is what all earlier runs cost together, ``paid`` how many outcomes that was for,
+    ``damaged_lines`` how many lines told nothing, ``drops`` how often outcomes were given up: an
+    output made before the last time holds some of them.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._places: dict[int, int] = {}  # hash of the key -> offset of its line
         self._failed: set[int] = set()
+        self._skipped: set[int] = set()
         self._dropped: dict[int, int] = {}
         self._last_run: JSON | None = None
         self._file = -1
-        self.damaged_lines = 0
+        self.damaged_lines = self.drops = self.paid = 0
         self.spent = Usage()
 
     def __len__(self) -> int:
@@ -73,28 +77,32 @@ class Journal:
                 return
             place = hash(data["key"])
             kind = data["type"]
-            self.spent += _usage(data)
+            usage = _usage(data)
         except (orjson.JSONDecodeError, KeyError, TypeError):
             self.damaged_lines += 1
             return
+        self.spent += usage
+        self.paid += usage.total > 0
         self._places[place] = offset
-        if kind == "failure":
-            self._failed.add(place)
-        else:
-            self._failed.discard(place)
+        for name, places in (("failure", self._failed), ("skip", self._skipped)):
+            (places.add if kind == name else places.discard)(place)
 
     def _drop(self, drop: Drop) -> None:
+        if drop == "none":
+            return
+        self.drops += 1
         if drop == "all":
-            self._dropped |= self._places
+            without = self._failed | self._skipped
+            self._dropped |= {place: at for place, at in self._places.items() if place not in without}
             self._places.clear()
-            self._failed.clear()
-        elif drop == "failed":
+            self._skipped.clear()
+        else:
             for place in self._failed:
                 del self._places[place]
-            self._failed.clear()
+        self._failed.clear()
 
-    def begin(self, fingerprint: Fingerprint, *, on_change: OnChange, retry_failed: bool) -> bool:
-        """Start a run; returns whether any earlier outcome was dropped by it.
+    def begin(self, fingerprint: Fingerprint, *, on_change: OnChange, retry_failed: bool) -> None:
+        """Start a run, which may give up earlier outcomes.
 
         Raises:
             JobChanged: the earlier run asked something else and ``on_change`` is ``refuse``.
@@ -112,7 +120,8 @@ class Journal:
                 drop = "all"
             elif on_change == "redo-failed":
                 drop = "failed"
-        before = len(self._places)
+        if drop == "failed" and not self._failed:
+            drop = "none"
         self._drop(drop)
         try:
             flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0)
@@ -121,7 +130,6 @@ class Journal:
             raise SinkError(f"cannot write the journal {self._path}: {error.strerror}") from None
         if changes or drop != "none" or self._last_run is None:
             self._write(orjson.dumps({"run": _plain(fingerprint), "drop": drop}))
-        return len(self._places) < before
 
     def append(self, outcome: Outcome) -> int:
         """Write one outcome; it survives the death of the process from now on.
@@ -129,8 +137,7 @@ class Journal:
         Raises:
             SinkError: the disk is full or gone.
         """
-        data = outcome_to_json(outcome)
-        return self._write(orjson.dumps(data, default=str, option=orjson.OPT_NON_STR_KEYS))
+        return self._write(encode(outcome_to_json(outcome)))
 
     def _write(self, line: bytes) -> int:
         data = line + b"\n"
@@ -154,7 +161,7 @@ class Journal:
         return self._read(self._places.get(hash(key)), key)
 
     def earlier(self, key: str) -> Outcome | None:
-        """What an earlier run left for ``key`` before a run that captions all anew."""
+        """The last caption of ``key`` from before a run that captions all anew."""
         return self._read(self._dropped.get(hash(key)), key)
 
     def _read(self, offset: int | None, key: str) -> Outcome | None:

@@ -3,34 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
+from cutline.engine.budget import Budget, RunLimits
 from cutline.engine.captioning import Captioning
 from cutline.engine.feed import Feed
 from cutline.engine.journal import Journal
 from cutline.engine.output import OrderedOutput, Reorder
-from cutline.engine.pricing import Price
-from cutline.engine.progress import Counts, Progress, ProgressHook, Rate
-from cutline.errors import BudgetSpent, CutlineError, PictureError, RunStopped, SinkError
-from cutline.records import Caption, Failure, Outcome, Sample, Usage
+from cutline.engine.progress import Counts, Progress, ProgressHook, Rate, usage_of
+from cutline.errors import CutlineError, PictureError, RunStopped, SinkError
+from cutline.records import Caption, Failure, Outcome, Sample
 
 GRACE = 8.0  # seconds that requests under way get to end when the run is stopped
 COMMIT_EVERY = 1.0
 PROGRESS_EVERY = 0.1
-MAX_SPREAD = 200_000  # how far the fastest picture may run ahead of the slowest
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class RunLimits:
-    """What ends a run before its input does: tokens, US dollars, failures at the model in a row."""
-
-    budget_tokens: int | None = None
-    max_cost: float | None = None
-    price: Price | None = None
-    stop_after_failures: int = 0
 
 
 class Stop:
@@ -76,11 +64,12 @@ class Loop:
         self._reorder = reorder
         self._before = reorder.next
         self._limits = limits
+        self._budget = Budget(limits, spent=journal.spent, paid=journal.paid)
         self._stop = stop
         self._workers: set[asyncio.Task[None]] = set()
         self._failed_in_a_row = 0
         self.fresh = Counts()
-        self._seen = 0
+        self._taken = self._seen = 0
         self.resumed = 0
         self._rate = Rate()
         self._sink_thread = ThreadPoolExecutor(1, thread_name_prefix="cutline-sink")
@@ -104,7 +93,7 @@ class Loop:
                 committer = group.create_task(self._commit())
                 watcher = asyncio.create_task(self._watch())
                 committer.add_done_callback(lambda _: watcher.cancel())
-        except* Exception as errors:  # noqa: BLE001 - only unwrapped: one cause, raised as itself
+        except ExceptionGroup as errors:  # one cause, raised as itself
             raise errors.exceptions[0] from None
         finally:
             ticker.cancel()
@@ -128,7 +117,9 @@ class Loop:
         self._ready.set()
 
     async def _work(self) -> None:
-        while not self._stop.requested:
+        while True:
+            # Waited for before a sample is taken: whoever has one may be the one that the others wait for.
+            await self._room.wait()
             try:
                 item = await self._feed.next()
             except CutlineError as error:
@@ -137,18 +128,20 @@ class Loop:
             if item is None:
                 self._read_all = True
                 return
+            if self._stop.requested:
+                return
             index, sample = item
+            self._taken += 1
             try:
                 entry = await self._entry(sample)
+                self._reorder.put(index, entry)
             except (RunStopped, SinkError) as error:
                 self._stop.request(error)
                 return
-            await self._room.wait()
-            self._reorder.put(index, entry)
             self._seen += 1
             if index == self._reorder.next:
                 self._ready.set()
-            if len(self._reorder) > MAX_SPREAD and index != self._reorder.next:
+            if self._reorder.full and index != self._reorder.next:
                 self._room.clear()
             self._scale()
 
@@ -158,6 +151,7 @@ class Loop:
         outcome = self._journal.get(sample.key)
         picture = None
         if outcome is None:
+            self._budget.check(self._captioning.under_way)
             outcome, picture = await self._captioning.caption(sample)
             self._journal.append(outcome)
             self._account(outcome)
@@ -175,34 +169,18 @@ class Loop:
     def _account(self, outcome: Outcome) -> None:
         """Keep the sums that may end the run."""
         self.fresh.add(outcome)
-        usage = self._spent()
-        limits = self._limits
-        if limits.budget_tokens is not None and usage.total >= limits.budget_tokens:
-            self._stop.request(
-                BudgetSpent(f"the token budget is used: {usage.total:,} of {limits.budget_tokens:,}")
-            )
-        if (
-            limits.max_cost is not None
-            and limits.price is not None
-            and limits.price.of(usage) >= limits.max_cost
-        ):
-            self._stop.request(
-                BudgetSpent(f"the money budget is used: ${limits.price.of(usage):.4f} of ${limits.max_cost}")
-            )
+        self._budget.add(usage_of(outcome))
         if isinstance(outcome, Caption):
             self._failed_in_a_row = 0
         elif isinstance(outcome, Failure) and outcome.attempts:
             self._failed_in_a_row += 1
-            if 0 < limits.stop_after_failures <= self._failed_in_a_row:
+            if 0 < self._limits.stop_after_failures <= self._failed_in_a_row:
                 self._stop.request(
                     RunStopped(
                         f"{self._failed_in_a_row} pictures in a row failed at the model, the last with: "
                         f"{outcome.message}; mend that, then run the same command with --retry-failed"
                     )
                 )
-
-    def _spent(self) -> Usage:
-        return self._journal.spent + self.fresh.usage
 
     async def _commit(self) -> None:
         """Hand outcomes to the sink in order, and make it durable about once a second."""
@@ -213,7 +191,7 @@ class Loop:
                 entries = self._reorder.take()
                 if entries:
                     await loop.run_in_executor(self._sink_thread, self._output.write, entries)
-                if len(self._reorder) <= MAX_SPREAD:
+                if not self._reorder.full:
                     self._room.set()
                 if time.monotonic() - last >= COMMIT_EVERY:
                     await loop.run_in_executor(self._sink_thread, self._output.commit)
@@ -223,6 +201,8 @@ class Loop:
                         break
                     await self._wait_ready(COMMIT_EVERY)
             await loop.run_in_executor(self._sink_thread, self._output.commit)
+            if not self._stop.requested and self._reorder.next != self._before + self._taken:
+                raise AssertionError("a sample was read from the source and has no outcome")
         except SinkError as error:
             self._stop.request(error)
             raise
@@ -238,6 +218,8 @@ class Loop:
     async def _watch(self) -> None:
         """Once the run is stopped, give requests under way a little time, then drop them."""
         await self._stop.wait()
+        self._feed.stop()
+        self._room.set()
         await asyncio.sleep(GRACE)
         for task in self._workers:
             task.cancel()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import os
 import pickle
 import tempfile
 from collections.abc import Iterable
@@ -15,11 +17,15 @@ from cutline.engine.state import State
 from cutline.interfaces import Sink
 from cutline.records import JSON, Caption, Failure, Outcome, Sample
 from cutline.sinks.rows import failure_row
+from cutline.sinks.writing import writing
 
 Entry = tuple[Sample, Outcome, bytes | None]
 MARK = "mark.json"
 FIRST = 8  # captions that are kept to be shown
 MOST_FAILED = 100  # failures that are kept for the caller; the file has all
+MAX_SPREAD = 200_000  # how far the fastest picture may run ahead of the slowest
+MAX_SPILLED = 1_000_000_000  # bytes
+TAKEN_BYTES = 32_000_000
 
 
 class KeyChain:
@@ -41,11 +47,14 @@ class KeyChain:
 class OrderedOutput:
     """The sink and the failures file as one, with marks that a later run goes on from.
 
-    All methods block; one thread calls them.
+    All methods block; one thread calls them. ``form`` is what decides how outcomes are written.
     """
 
-    def __init__(self, sink: Sink, failures: Sink, state: State, journal: Journal) -> None:
+    def __init__(
+        self, sink: Sink, failures: Sink, state: State, journal: Journal, *, form: JSON | None = None
+    ) -> None:
         self.sink = sink
+        self._made_by = {"form": form or {}, "drops": journal.drops}
         self._failures = failures
         self._state = state
         self._journal = journal
@@ -56,11 +65,20 @@ class OrderedOutput:
         self.first: list[tuple[str, str]] = []
         self.failed: list[JSON] = []
 
+    def mark(self) -> JSON | None:
+        """Where an earlier run left the output; None when there is none that this one could go on from."""
+        mark = self._state.read(MARK)
+        if mark is None or any(mark.get(name) != value for name, value in self._made_by.items()):
+            return None
+        return mark
+
     def open(self, mark: JSON | None, keys: KeyChain | None) -> None:
         """Go on after ``mark``, whose samples' keys are ``keys``; None starts anew."""
         if mark is not None and keys is not None:
             self.counts = Counts.from_json(mark["counts"])
             self._keys = keys
+        else:
+            self._state.remove(MARK)  # its place in the output is about to go
         self.sink.open(mark["sink"] if mark else None)
         self._failures.open(mark["failures"] if mark else None)
 
@@ -87,7 +105,7 @@ class OrderedOutput:
         if not finished:
             self._marks = {"sink": self.sink.commit(), "failures": self._failures.commit()}
         mark = {"outcomes": self._keys.count, "digest": self._keys.digest, "finished": finished}
-        self._state.write(MARK, {**mark, "counts": self.counts.to_json(), **self._marks})
+        self._state.write(MARK, {**self._made_by, **mark, "counts": self.counts.to_json(), **self._marks})
 
     def finish(self) -> None:
         """Publish the output and note that it is whole."""
@@ -122,12 +140,23 @@ class Reorder:
         self._bytes = 0
         self._held: dict[int, Entry] = {}
         self._spilled: dict[int, tuple[int, int]] = {}
+        self._spilled_bytes = 0  # in the file, which shrinks only when nothing is left in it
         self._file: IO[bytes] | None = None
 
     def __len__(self) -> int:
         return len(self._held) + len(self._spilled)
 
+    @property
+    def full(self) -> bool:
+        """Whether so much waits for the next in order that nothing more should be begun."""
+        return len(self) > MAX_SPREAD or self._spilled_bytes > MAX_SPILLED
+
     def put(self, index: int, entry: Entry) -> None:
+        """Hold an entry until its turn.
+
+        Raises:
+            SinkError: the disk is full.
+        """
         size = len(entry[2] or b"")
         full = len(self._held) >= self._max_entries or self._bytes + size > self._max_bytes
         if full and index != self.next:
@@ -137,9 +166,14 @@ class Reorder:
             self._bytes += size
 
     def take(self, most: int = 256) -> list[Entry]:
-        """The entries that are next in order, at most ``most``."""
+        """The entries that are next in order, at most ``most`` and about 32 MB.
+
+        Raises:
+            SinkError: the disk is full or gone.
+        """
         taken: list[Entry] = []
-        while len(taken) < most:
+        size = 0
+        while len(taken) < most and size < TAKEN_BYTES:
             entry = self._held.pop(self.next, None)
             if entry is not None:
                 self._bytes -= len(entry[2] or b"")
@@ -148,25 +182,31 @@ class Reorder:
             else:
                 break
             taken.append(entry)
+            size += len(entry[2] or b"")
             self.next += 1
         return taken
 
     def _spill(self, index: int, entry: Entry) -> None:
-        if self._file is None:
-            self._file = tempfile.TemporaryFile(dir=self._folder)  # noqa: SIM115 - lives as long as this object
         data = pickle.dumps(entry)
-        offset = self._file.seek(0, 2)
-        self._file.write(data)
+        with writing(self._folder):
+            if self._file is None:
+                self._file = tempfile.TemporaryFile(dir=self._folder, buffering=0)  # noqa: SIM115 - see close
+            offset = self._file.seek(0, 2)
+            if self._file.write(data) < len(data):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         self._spilled[index] = (offset, len(data))
+        self._spilled_bytes += len(data)
 
     def _fetch(self, index: int) -> Entry:
         offset, size = self._spilled.pop(index)
         assert self._file is not None
-        self._file.seek(offset)
-        # Safe: this process wrote it, to a file without a name that nobody else can open.
-        entry: Entry = pickle.loads(self._file.read(size))  # noqa: S301
-        if not self._spilled:
-            self._file.truncate(0)
+        with writing(self._folder):
+            self._file.seek(offset)
+            # Safe: this process wrote it, to a file without a name that nobody else can open.
+            entry: Entry = pickle.loads(self._file.read(size))  # noqa: S301
+            if not self._spilled:
+                self._file.truncate(0)
+                self._spilled_bytes = 0
         return entry
 
     def close(self) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
+import logging
 import os
 import time
 from collections.abc import Iterator
@@ -16,16 +18,20 @@ from cutline.engine.captioning import Captioning
 from cutline.engine.feed import Feed
 from cutline.engine.journal import Journal
 from cutline.engine.local import Loop, Stop
-from cutline.engine.output import MARK, KeyChain, OrderedOutput, Reorder
+from cutline.engine.output import KeyChain, OrderedOutput, Reorder
 from cutline.engine.progress import ProgressHook
 from cutline.engine.report import Report
 from cutline.engine.state import State, state_folder
-from cutline.errors import CutlineError
+from cutline.errors import ConfigError, CutlineError, SinkError
 from cutline.interfaces import Source
 from cutline.job import Job
 from cutline.records import JSON, Sample
 from cutline.sinks.failures import FailuresSink
 from cutline.sinks.options import SinkOptions
+
+REPORT = "report.json"
+
+log = logging.getLogger("cutline.engine")
 
 
 async def run_job(
@@ -74,6 +80,10 @@ class _Run:
             journal = Journal(folder / "journal.jsonl")
             try:
                 await asyncio.to_thread(journal.load)
+                if journal.damaged_lines:
+                    log.warning(
+                        "journal lines=%d damaged: their pictures are asked again", journal.damaged_lines
+                    )
                 return await self._with_state(source, state, journal)
             finally:
                 journal.close()
@@ -82,13 +92,16 @@ class _Run:
         job = self._job
         keep_raw = assembly.keeps_raw(job, self._output)
         sink = assembly.sink_of(job, self._output, state.folder)
-        output = OrderedOutput(sink, FailuresSink(state.folder, SinkOptions(overwrite=True)), state, journal)
         fingerprint = assembly.fingerprint_of(job, self._chain)
-        dropped = journal.begin(fingerprint, on_change=job.run.on_change, retry_failed=job.run.retry_failed)
-        mark = None if dropped else state.read(MARK)
+        journal.begin(fingerprint, on_change=job.run.on_change, retry_failed=job.run.retry_failed)
+        failures = FailuresSink(state.folder, SinkOptions(overwrite=True))
+        form = assembly.form_of(job, self._output)
+        output = OrderedOutput(sink, failures, state, journal, form=form)
+        mark = output.mark()
         limit = assembly.limit_of(job)
-        samples, keys = await asyncio.to_thread(_go_on, source, limit, mark)
+        samples, keys = await asyncio.to_thread(_go_on, source, limit, mark, self._stop)
         await asyncio.to_thread(output.open, mark if keys else None, keys)
+        state.remove(REPORT)
         reorder = Reorder(state.folder, first=keys.count if keys else 0)
         feed = Feed(samples, batch=job.input.reader_batch_size, first=reorder.next)
         rules = assembly.rules_of(job, sink, journal, keep_raw=keep_raw)
@@ -105,8 +118,8 @@ class _Run:
         counting = asyncio.get_running_loop().run_in_executor(None, _count, source, limit)
         try:
             await loop.run(self._progress, lambda: counting.result() if counting.done() else None)
-            finished = self._stop.reason is None
-            await asyncio.to_thread(output.finish if finished else output.close)
+            stopped = _checked(self._stop.reason)
+            await asyncio.to_thread(output.close if stopped else output.finish)
         except BaseException:
             output.close()
             raise
@@ -114,11 +127,13 @@ class _Run:
             feed.close()
             reorder.close()
             await captioning.aclose()
-        report = self._report(loop, output, journal, state.folder)
-        state.write("report.json", report.to_json())
+        report = self._report(loop, output, journal, state.folder, stopped)
+        state.write(REPORT, report.to_json())
         return report
 
-    def _report(self, loop: Loop, output: OrderedOutput, journal: Journal, folder: Path) -> Report:
+    def _report(
+        self, loop: Loop, output: OrderedOutput, journal: Journal, folder: Path, stopped: CutlineError | None
+    ) -> Report:
         spent = journal.spent + loop.fresh.usage
         return Report(
             output=self._output,
@@ -134,26 +149,40 @@ class _Run:
             cost=self._price.of(spent) if self._price else None,
             seconds=time.monotonic() - self._start,
             requests_resumed=loop.resumed,
-            stopped=self._stop.reason,
+            stopped=stopped,
             allow_failures=self._job.run.allow_failures,
         )
 
 
-def _go_on(source: Source, limit: int | None, mark: JSON | None) -> tuple[Iterator[Sample], KeyChain | None]:
-    """The samples after the mark's, if the source still begins as it did; else all of them."""
+def _go_on(
+    source: Source, limit: int | None, mark: JSON | None, stop: Stop
+) -> tuple[Iterator[Sample], KeyChain | None]:
+    """The samples after the mark's, if the source still begins as it did; else all of them.
+
+    Raises:
+        ConfigError, SourceError: the source has nothing at all to give.
+    """
     samples = assembly.samples_of(source, limit)
-    if mark is None:
-        return samples, None
-    keys = KeyChain()
-    while keys.count < mark["outcomes"]:
-        sample = next(samples, None)
-        if sample is None:
-            break
-        keys.add(sample.key)
-    if keys.count == mark["outcomes"] and keys.digest == mark["digest"]:
-        return samples, keys
-    # Pictures came or went: the output is written anew from the journal, in the new order.
-    return assembly.samples_of(source, limit), None
+    if mark is not None:
+        keys = KeyChain()
+        for sample in itertools.islice(samples, mark["outcomes"]):
+            keys.add(sample.key)
+            if stop.requested:
+                raise stop.reason or CutlineError("stopped")
+        if keys.count == mark["outcomes"] and keys.digest == mark["digest"]:
+            return samples, keys
+        # Pictures came or went: the output is written anew from the journal, in the new order.
+        samples = assembly.samples_of(source, limit)
+    # A source that cannot even begin is found out before the output is touched.
+    first = list(itertools.islice(samples, 1))
+    return itertools.chain(first, samples), None
+
+
+def _checked(reason: CutlineError | None) -> CutlineError | None:
+    """Why the run stopped; an output or input that cannot be used is raised instead."""
+    if isinstance(reason, SinkError | ConfigError):
+        raise reason
+    return reason
 
 
 def _count(source: Source, limit: int | None) -> int | None:

@@ -15,15 +15,17 @@ import orjson
 from cutline.errors import OutputLocked, SinkError
 from cutline.files import write_atomically
 from cutline.records import JSON
+from cutline.sinks.targets import is_remote, local_path
+from cutline.sinks.writing import writing
 
 
 def state_folder(output: str, chosen: str | None) -> Path:
     """``<output>.cutline`` beside a local output; in the user's state folder for a remote one."""
     if chosen is not None:
         return Path(chosen)
-    if "://" not in output:
-        path = Path(output)
-        return path.with_name(path.name + ".cutline") if path.name else path.resolve().parent / ".cutline"
+    if not is_remote(output):
+        path = local_path(output).resolve()  # "." has no name of its own; a link is what it leads to
+        return path.with_name(path.name + ".cutline")
     root = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
     name = output.rstrip("/").rsplit("/", 1)[-1]
     return root / "cutline" / f"{name}-{hashlib.blake2b(output.encode(), digest_size=6).hexdigest()}"
@@ -48,7 +50,12 @@ class State:
             raise SinkError(f"cannot write beside the output, to {self.folder}: {error.strerror}") from None
         self._lock = lock
         since = time.strftime("%Y-%m-%d %H:%M:%S")
-        self.write("owner.json", {"process": os.getpid(), "host": socket.gethostname(), "since": since})
+        owner = {"process": os.getpid(), "host": socket.gethostname(), "since": since}
+        try:
+            self.write("owner.json", owner)
+        except SinkError:
+            lock.release()
+            raise
         return self
 
     def __exit__(self, *exc: object) -> None:
@@ -69,16 +76,20 @@ class State:
             return None
         return data if isinstance(data, dict) else None
 
+    def remove(self, name: str) -> None:
+        """Take a file of the folder away, if it is there.
+
+        Raises:
+            SinkError: the disk is read-only.
+        """
+        with writing(self.folder / name):
+            (self.folder / name).unlink(missing_ok=True)
+
     def write(self, name: str, data: JSON) -> None:
         """Replace a JSON file of the folder atomically.
 
         Raises:
             SinkError: the disk is full or read-only.
         """
-        try:
+        with writing(self.folder / name):
             write_atomically(self.folder / name, orjson.dumps(data, option=orjson.OPT_INDENT_2))
-        except OSError as error:
-            where = self.folder / name
-            raise SinkError(
-                f"cannot write {where}: {error.strerror}; free the disk, then run the same command"
-            ) from None
