@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+from typing import TYPE_CHECKING
 
 from cutline import registry
 from cutline.captioners.concurrency import Concurrency, Limited
@@ -14,12 +15,19 @@ from cutline.errors import ConfigError
 from cutline.imaging import Limits
 from cutline.interfaces import Captioner, Slotted
 
+if TYPE_CHECKING:
+    from cutline.captioners.openai import OpenAIChat
+
 DEFAULT_CEILING = 512
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Asking:
-    """How to ask; shared by every captioner of a job. Seconds for ``timeout`` and ``retry_delay``."""
+    """How to ask; shared by every captioner of a job.
+
+    Seconds for ``timeout``, ``retry_delay`` and ``patience``, which ends the waiting when an
+    endpoint keeps saying that it is busy.
+    """
 
     key: Secret | None = None
     endpoint: str | None = None
@@ -27,6 +35,7 @@ class Asking:
     timeout: float = 300.0
     retries: int = 6
     retry_delay: float = 1.0
+    patience: float = 900.0
     concurrency: int | None = None
 
 
@@ -49,7 +58,7 @@ class Spec:
         if provider in known:
             return cls(provider=provider, name=name)
         if endpoint is not None:
-            return cls(provider="endpoint", name=text)
+            return cls(provider="endpoint", name=name if provider == "endpoint" and colon else text)
         what = f"{provider!r} is not a provider" if colon else f"{text!r} names no provider"
         raise ConfigError(f"{what}; use PROVIDER:NAME with one of {', '.join(known)}, or pass --endpoint URL")
 
@@ -79,11 +88,11 @@ def build_captioner(text: str, asking: Asking, parameters: object = None) -> Cap
         slots = captioner.slots if isinstance(captioner, Slotted) else 1
         concurrency = Concurrency(ceiling=min(asking.concurrency or slots, slots), adaptive=False)
     else:
-        captioner = _build_endpoint(spec, spec.preset, asking, parameters)
+        captioner = build_endpoint(spec, spec.preset, asking, parameters)
         fixed = asking.concurrency is not None
         concurrency = Concurrency(ceiling=asking.concurrency or DEFAULT_CEILING, adaptive=not fixed)
     limited = Limited(captioner, concurrency, timeout=asking.timeout)
-    return Retrying(limited, retries=asking.retries, delay=asking.retry_delay)
+    return Retrying(limited, retries=asking.retries, delay=asking.retry_delay, patience=asking.patience)
 
 
 def _build_registered(spec: Spec) -> Captioner:
@@ -94,7 +103,8 @@ def _build_registered(spec: Spec) -> Captioner:
     return captioner
 
 
-def _build_endpoint(spec: Spec, preset: Preset, asking: Asking, parameters: object) -> Captioner:
+def build_endpoint(spec: Spec, preset: Preset, asking: Asking, parameters: object = None) -> OpenAIChat:
+    """The endpoint itself, with nothing around it; raises as ``build_captioner``."""
     from cutline.captioners.openai import OpenAIChat, Parameters
 
     endpoint = asking.endpoint or preset.endpoint

@@ -71,8 +71,9 @@ class OpenAIChat:
         self.name = f"{preset.name}:{model}"
         self._preset = preset
         self._model = model
-        self._endpoint = endpoint.rstrip("/")
+        self._endpoint = endpoint.rstrip("/").removesuffix("/chat/completions")
         self._url = self._endpoint + "/chat/completions"
+        self._shown = _without_credentials(self._endpoint)
         self._key = key
         self._parameters = parameters
         self._limits = limits
@@ -129,7 +130,7 @@ class OpenAIChat:
     async def _post(self, body: bytes) -> JSON:
         data = await self._request("POST", self._url, body)
         if not isinstance(data, dict):
-            raise Retryable("malformed", f"{self._endpoint} answered {type(data).__name__}, not an object")
+            raise Retryable("malformed", f"{self._shown} answered {type(data).__name__}, not an object")
         return data
 
     def _open_session(self) -> aiohttp.ClientSession:
@@ -155,29 +156,29 @@ class OpenAIChat:
                 status, headers = response.status, response.headers
         except TimeoutError:
             raise Retryable(
-                "timeout", f"{self._endpoint} did not answer within {self._timeout.total:g} s"
+                "timeout", f"{self._shown} did not answer within {self._timeout.total:g} s"
             ) from None
         except aiohttp.ClientConnectorError as error:
             reason = error.os_error.strerror or str(error.os_error)
-            raise Retryable("unreachable", f"cannot connect to {self._endpoint} ({reason})") from None
+            raise Retryable("unreachable", f"cannot connect to {self._shown} ({reason})") from None
         except aiohttp.InvalidURL:
             raise EndpointUnusable(
-                f"{self._endpoint} is not a URL; pass --endpoint http://host:port/v1"
+                f"{self._shown} is not a URL; pass --endpoint http://host:port/v1"
             ) from None
         except (aiohttp.ClientError, ConnectionError) as error:
             raise Retryable(
-                "connection", f"{self._endpoint} broke the connection ({type(error).__name__})"
+                "connection", f"{self._shown} broke the connection ({type(error).__name__})"
             ) from None
         if status != 200:
             raise self._error(status, headers, content)
         try:
             return orjson.loads(content)
         except orjson.JSONDecodeError:
-            raise Retryable("malformed", f"{self._endpoint} sent a body that is not JSON") from None
+            raise Retryable("malformed", f"{self._shown} sent a body that is not JSON") from None
 
     def _error(self, status: int, headers: Mapping[str, str], content: bytes) -> Exception:
         code, detail = _error_detail(content, self._key)
-        text = f"{self._endpoint} answered {status}{': ' + detail if detail else ''}"
+        text = f"{self._shown} answered {status}{': ' + detail if detail else ''}"
         if status == 402 or code == "insufficient_quota":
             return EndpointUnusable(
                 f"{text}: the account has no credit left; add credit, then run the same command"
@@ -188,7 +189,7 @@ class OpenAIChat:
         cure = {
             401: "; " + self._key_cure(),
             403: "; the key may not use this model, or its credit is spent",
-            404: f"; is the model name {self._model!r} right? `cutline models check` asks the endpoint",
+            404: f"; is the model's name {self._model!r} right, and the URL (most end in /v1)?",
             413: "; lower --max-side or set --max-bytes",
         }.get(status, "")
         return Rejected("rejected", text + cure, status=status)
@@ -295,6 +296,13 @@ def _no_text(message: JSON) -> ReplyError:
     return ReplyError("empty", "the model's answer is empty")
 
 
+def _without_credentials(url: str) -> str:
+    """The URL as it may be shown: no user, no password, no query."""
+    scheme, _, rest = url.partition("://")
+    place, slash, path = rest.partition("/")
+    return f"{scheme}://{place.rpartition('@')[2]}{slash}{path.partition('?')[0]}"
+
+
 def _usage(data: Mapping[str, Any]) -> Usage:
     return Usage(
         prompt_tokens=int(data.get("prompt_tokens") or 0),
@@ -317,7 +325,7 @@ async def _read(response: aiohttp.ClientResponse) -> bytes:
 
 def _error_detail(content: bytes, key: Secret | None) -> tuple[str, str]:
     """The code and the first line of an error body, with the key taken out should it be echoed."""
-    text = content[:2000].decode("utf-8", "replace")
+    text = content.decode("utf-8", "replace")
     code = ""
     with contextlib.suppress(orjson.JSONDecodeError):
         data = orjson.loads(content)

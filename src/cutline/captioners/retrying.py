@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import logging
 import random
 import time
 
@@ -13,6 +14,7 @@ from cutline.interfaces import Captioner, Preparing, Slotted
 from cutline.prompts import Prompt
 from cutline.records import Reply
 
+_log = logging.getLogger(__name__)
 MAX_DELAY = 60.0
 _UNUSABLE = frozenset({401, 403, 404})
 
@@ -63,7 +65,7 @@ class Retrying:
                 failures += not asked_to_wait
                 if failures > self._retries or time.monotonic() - start > self._patience:
                     raise self._final(error, attempts) from None
-                await self._wait(error.retry_after, max(failures, 1))
+                await self._wait(error, max(failures, 1), attempts)
             except Rejected as error:
                 raise self._final(error, attempts) from None
             else:
@@ -71,11 +73,12 @@ class Retrying:
                 self._unusable_in_a_row = 0
                 return dataclasses.replace(reply, attempts=attempts) if attempts > 1 else reply
 
-    async def _wait(self, retry_after: float | None, failures: int) -> None:
-        if retry_after is not None:
-            seconds = min(retry_after, self._patience) * random.uniform(1.0, 1.1)  # noqa: S311 - spreads load
+    async def _wait(self, error: Retryable, failures: int, attempts: int) -> None:
+        if error.retry_after is not None:
+            seconds = min(error.retry_after, self._patience) * random.uniform(1.0, 1.1)  # noqa: S311 - spreads load
         else:
             seconds = random.uniform(0.0, min(MAX_DELAY, self._delay * 2 ** (failures - 1)))  # noqa: S311
+        _log.info("retry model=%s attempt=%d wait=%.1fs cause=%s", self.name, attempts, seconds, error)
         self.waiting += 1
         try:
             await asyncio.sleep(seconds)
@@ -84,6 +87,7 @@ class Retrying:
 
     def _final(self, error: RequestError, attempts: int) -> Exception:
         error.attempts = attempts
+        _log.info("gave-up model=%s attempts=%d cause=%s", self.name, attempts, error)
         if error.kind == "unreachable" and not self._succeeded:
             return EndpointUnusable(
                 f"{error}: is the server running? nothing is lost, run the same command again"

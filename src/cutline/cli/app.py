@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 import cyclopts
 
@@ -13,6 +14,11 @@ HELP = """Caption pictures with any vision-language model, losing nothing.
 
 cutline caption photos/ captions.jsonl --model openai:gpt-4o-mini
 """
+CAPTION_HELP = """Caption a folder of pictures, a list of URLs, webdataset tars or a table.
+
+The same command again goes on where the last one ended, however it ended.
+"""
+RUN_HELP = "Run a job file, as `cutline caption --save-job` writes it."
 
 
 def build() -> cyclopts.App:
@@ -21,17 +27,17 @@ def build() -> cyclopts.App:
         name="cutline",
         help=HELP,
         version=cutline.__version__,
-        help_format="markdown",
-        default_parameter=cyclopts.Parameter(negative_iterable=(), negative_none=(), negative_bool=()),
+        help_format="plaintext",
+        default_parameter=cyclopts.Parameter(
+            negative_iterable=(), negative_none=(), negative_bool=(), show_default=_worth_showing
+        ),
         exit_on_error=False,
         print_error=False,
         result_action="return_value",
         suppress_keyboard_interrupt=False,
     )
-    app.command(
-        "cutline.cli.caption:caption", name="caption", help="Caption a folder, URLs, tars or a table."
-    )
-    app.command("cutline.cli.run:run", name="run", help="Run a job file.")
+    app.command("cutline.cli.caption:caption", name="caption", help=CAPTION_HELP)
+    app.command("cutline.cli.run:run", name="run", help=RUN_HELP)
     app.command("cutline.cli.models:app", name="models", help="List the models' providers, or check one.")
     app.command("cutline.cli.prompts:app", name="prompts", help="List the prompt library, or show a prompt.")
     return app
@@ -57,6 +63,11 @@ def run(arguments: list[str]) -> int:
         sys.stderr.close()  # the reader of our output has gone; nothing more can be said
         return 141
     return result if isinstance(result, int) else 0
+
+
+def _worth_showing(default: Any) -> str | None:
+    """A default as the help shows it: not for switches that are off, nor for what is empty."""
+    return None if default is None or default is False or default in ((), {}) else str(default)
 
 
 def _help_of(arguments: list[str]) -> str:

@@ -9,7 +9,6 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from cutline.cli.execute import Shown, execute
 from cutline.errors import ConfigError
 from cutline.job import (
     InputOptions,
@@ -54,8 +53,8 @@ class Before:
     """No progress and no summary; errors only."""
 
 
-def _group(name: str) -> Parameter:
-    return Parameter(name="*", group=name)
+def _group(name: str, *, negative: str | tuple[()] = ()) -> Parameter:
+    return Parameter(name="*", group=name, negative_bool=negative)
 
 
 def caption(
@@ -66,10 +65,10 @@ def caption(
     model: Annotated[ModelOptions, _group("Model")] = ModelOptions(),  # noqa: B008 - frozen
     service: Annotated[Service, _group("Model")] = Service(),
     prompts: Annotated[PromptOptions, _group("Prompt")] = PromptOptions(),  # noqa: B008 - frozen
-    input: Annotated[InputOptions, _group("Input")] = InputOptions(),  # noqa: A002, B008 - frozen
+    input: Annotated[InputOptions, _group("Input", negative="no-")] = InputOptions(),  # noqa: A002, B008 - frozen
     pictures: Annotated[PictureOptions, _group("Pictures")] = PictureOptions(),  # noqa: B008 - frozen
     output: Annotated[OutputOptions, _group("Output")] = OutputOptions(),  # noqa: B008 - frozen
-    run: Annotated[RunOptions, _group("Run")] = RunOptions(),  # noqa: B008 - frozen
+    run: Annotated[RunOptions, _group("Run", negative="no-")] = RunOptions(),  # noqa: B008 - frozen
 ) -> int:
     """Caption a folder of pictures, a list of URLs, webdataset tars or a table.
 
@@ -99,14 +98,15 @@ def caption(
             raise ConfigError(f"{path} is there already; choose another name for --save-job")
         path.write_text(job.to_toml(), "utf-8")
         return 0
-    shown = Shown(verbose=before.verbose, quiet=before.quiet)
     if before.preview is not None or before.estimate:
         from cutline.cli.trying import estimate, preview
 
         if before.estimate:
             return estimate(job, service.api_key)
         return preview(job, service.api_key, before.preview or 3)
-    return execute(job, api_key=service.api_key, shown=shown)
+    from cutline.cli.execute import Shown, execute
+
+    return execute(job, api_key=service.api_key, shown=Shown(verbose=before.verbose, quiet=before.quiet))
 
 
 def with_service(model: ModelOptions, service: Service) -> ModelOptions:

@@ -31,11 +31,11 @@ class Shown:
 
 def execute(job: Job, *, api_key: str | None, shown: Shown) -> int:
     """Run the job and say how it went; returns the exit code."""
-    log(verbose=shown.verbose)
     display = Display(quiet=shown.quiet)
     key = Secret(api_key) if api_key else None
     try:
         with display:
+            log(verbose=shown.verbose)  # now, so that its lines go around the live one
             report = asyncio.run(_run(job, key, display))
     except SinkError as error:
         print(f"cutline: {error}", file=sys.stderr)  # noqa: T201 - the command line speaks

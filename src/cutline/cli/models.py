@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import io
 import time
 from typing import Annotated
+from urllib.parse import urlsplit
 
 import cyclopts
 from rich.console import Console
@@ -13,11 +15,11 @@ from rich.table import Table
 from rich.text import Text
 
 from cutline import registry
-from cutline.captioners.building import Asking, Spec, build_captioner, find_key
+from cutline.captioners.building import Asking, Spec, build_captioner, build_endpoint, find_key
 from cutline.captioners.openai import Parameters
 from cutline.captioners.presets import PRESETS, Preset
 from cutline.captioners.secrets import Secret
-from cutline.errors import CutlineError
+from cutline.errors import ConfigError, CutlineError, Rejected, RequestError
 from cutline.imaging import Picture
 from cutline.interfaces import Captioner
 from cutline.prompts import Prompt
@@ -26,28 +28,42 @@ from cutline.sources.locations import InlineBytes
 
 app = cyclopts.App(name="models", help="List the models' providers, or check one.", version_flags=())
 _EMBEDDED = {
-    "pixels": "describes light, colour, layout and text; no model, no key, always ready",
-    "fake": "for trying things out: repeatable answers, faults on request",
+    "pixels": ("measures light, colour and layout", "embedded, always ready"),
+    "fake": ("repeatable made-up answers", "for trying things out"),
 }
+_LEGEND = """
+✓ ready   ✗ its key is not set   ? ready if the server runs
+
+--model PROVIDER or PROVIDER:MODEL asks it for captions. Any other compatible
+server: --model MODEL --endpoint URL. To try one on a small picture and be told
+what is wrong, if anything: cutline models check PROVIDER:MODEL"""
 
 
 @app.default
 def list_models() -> int:
     """List the providers: what each needs, and whether that is there."""
+    console = Console(highlight=False)
+    wide = console.width >= 112
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("--model", "what it is", "needs", "ready"):
-        table.add_column(name, overflow="fold", no_wrap=name in {"--model", "ready"})
+    for name in ("", "provider", "model when none is named", "needs", *(["what it is"] if wide else [])):
+        table.add_column(name, overflow="fold", no_wrap=name in {"", "provider"})
     for name in registry.names("captioners"):
-        table.add_row(Text(name), Text(_EMBEDDED.get(name, "plug-in")), "nothing", "yes")
+        model, about = _EMBEDDED.get(name, ("", "plug-in"))
+        _add(table, "✓", name, model, "nothing", about, wide=wide)
     for preset in PRESETS.values():
         if preset.name != "endpoint":
-            model = preset.default_model or "MODEL"
-            table.add_row(
-                Text(f"{preset.name}:{model}"), Text(preset.about), Text(_needs(preset)), _ready(preset)
-            )
-    table.add_row(Text("MODEL"), Text("any compatible server"), Text("--endpoint URL"), "")
-    Console(highlight=False).print(table)
+            mark = "?" if not preset.key_needed else "✓" if find_key(preset) else "✗"
+            model = preset.default_model or "(name one)"
+            _add(table, mark, preset.name, model, _needs(preset), preset.about, wide=wide)
+    console.print(table)
+    console.print(_LEGEND, markup=False)
     return 0
+
+
+def _add(table: Table, mark: str, name: str, model: str, needs: str, about: str, *, wide: bool) -> None:
+    style = {"✓": "green", "✗": "red", "?": "yellow"}[mark]
+    cells = [Text(mark, style=style), Text(name, style="bold"), Text(model), Text(needs)]
+    table.add_row(*cells, *([Text(about)] if wide else []))
 
 
 @app.command
@@ -70,20 +86,32 @@ def check(
     api_key
         Key of the service; better set in its environment variable.
     """
+    if timeout <= 0:
+        raise ConfigError(f"--timeout must be greater than 0, not {timeout:g}")
+    provider = Spec.parse(spec, endpoint=endpoint).provider
     key = Secret(api_key) if api_key else None
-    asking = Asking(key=key, endpoint=endpoint, timeout=timeout, retries=0)
+    asking = Asking(key=key, endpoint=endpoint, timeout=timeout, retries=0, patience=timeout)
     console = Console(highlight=False, soft_wrap=True)
-    captioner = build_captioner(spec, asking, Parameters(max_tokens=300))
     start = time.perf_counter()
     try:
+        captioner = build_captioner(spec, asking, Parameters(max_tokens=300))
         reply = asyncio.run(_ask(captioner))
     except CutlineError as error:
-        console.print(Text(f"✗ {Spec.parse(spec, endpoint=endpoint).provider}: {error}"))
+        hint = _cure(error) or asyncio.run(_offered(Spec.parse(spec, endpoint=endpoint), asking))
+        console.print(Text(f"✗ {provider}: {error}{hint}"))
         return 1
-    console.print(
-        Text(f"✓ {captioner.name} answered in {time.perf_counter() - start:.1f} s: {reply.text.strip()}")
-    )
+    seconds = time.perf_counter() - start
+    console.print(Text(f"✓ {captioner.name} answered in {seconds:.1f} s: {' '.join(reply.text.split())}"))
     return 0
+
+
+def _cure(error: CutlineError) -> str:
+    """What may help, where the message alone does not tell."""
+    if isinstance(error, RequestError) and error.kind == "timeout":
+        return "; --timeout waits longer"
+    if isinstance(error, Rejected) and error.status in {400, 415, 422}:
+        return "; does this model take pictures?"
+    return ""
 
 
 async def _ask(captioner: Captioner) -> Reply:
@@ -94,6 +122,22 @@ async def _ask(captioner: Captioner) -> Reply:
         return await captioner.caption(Picture(InlineBytes(_disc(), "a red disc")), prompt)
     finally:
         await captioner.aclose()
+
+
+async def _offered(spec: Spec, asking: Asking) -> str:
+    """The models that an endpoint lists, when the one asked for is not among them."""
+    if spec.preset is None:
+        return ""
+    with contextlib.suppress(CutlineError):  # then there is no more to say than what went wrong before
+        endpoint = build_endpoint(spec, spec.preset, asking)
+        try:
+            offered = await endpoint.models()
+        finally:
+            await endpoint.aclose()
+        if offered and (spec.name or spec.preset.default_model) not in offered:
+            more = ", …" if len(offered) > 8 else ""
+            return f" The endpoint lists {', '.join(offered[:8])}{more}"
+    return ""
 
 
 def _disc() -> bytes:
@@ -107,12 +151,4 @@ def _disc() -> bytes:
 
 
 def _needs(preset: Preset) -> str:
-    if preset.key_needed:
-        return " or ".join(preset.key_env)
-    return f"a server at {preset.endpoint}"
-
-
-def _ready(preset: Preset) -> str:
-    if not preset.key_needed:
-        return "if it runs"
-    return "yes" if find_key(preset) else "no key"
+    return preset.key_env[0] if preset.key_needed else urlsplit(preset.endpoint).netloc

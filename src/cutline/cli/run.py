@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
-from cutline.cli.execute import Shown, execute
 from cutline.job import Job, OnChange
 
 
@@ -43,4 +42,6 @@ def run(
     if retry_failed:
         options = dataclasses.replace(options, retry_failed=True)
     job = dataclasses.replace(job, run=options)
+    from cutline.cli.execute import Shown, execute
+
     return execute(job, api_key=api_key, shown=Shown(verbose=verbose, quiet=quiet))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import logging
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -12,6 +13,8 @@ from cutline.errors import PictureError
 from cutline.imaging import Picture
 from cutline.prompts import sample_variables
 from cutline.records import Caption, Failure, Location, Outcome, Reply, Sample, Skip, Step, Usage
+
+_log = logging.getLogger(__name__)
 
 
 class Fetching(Protocol):
@@ -128,6 +131,20 @@ def _is_sound(reply: Reply) -> bool:
 
 def _broken(message: str) -> StepFailed:
     return StepFailed("captioner", message, attempts=1, steps=(), usage=Usage())
+
+
+def log_outcome(outcome: Outcome) -> None:
+    """One line of the log about what became of a sample."""
+    if not _log.isEnabledFor(logging.INFO):
+        return
+    if isinstance(outcome, Caption):
+        tokens, seconds = outcome.usage.total, sum(step.reply.seconds for step in outcome.steps)
+        _log.debug("captioned key=%s tokens=%d seconds=%.2f", outcome.key, tokens, seconds)
+    elif isinstance(outcome, Skip):
+        _log.debug("skipped key=%s reason=%s", outcome.key, outcome.reason)
+    else:
+        message = "failed key=%s kind=%s attempts=%d cause=%s"
+        _log.info(message, outcome.key, outcome.kind, outcome.attempts, outcome.message)
 
 
 def _without_raw(steps: tuple[Step, ...]) -> tuple[Step, ...]:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 from cutline.engine.budget import Budget, RunLimits
-from cutline.engine.captioning import Captioning
+from cutline.engine.captioning import Captioning, log_outcome
 from cutline.engine.feed import Feed
 from cutline.engine.journal import Journal
 from cutline.engine.output import OrderedOutput, Reorder
@@ -154,6 +154,7 @@ class Loop:
             self._budget.check(self._captioning.under_way)
             outcome, picture = await self._captioning.caption(sample)
             self._journal.append(outcome)
+            log_outcome(outcome)
             self._account(outcome)
         else:
             self.resumed += 1
