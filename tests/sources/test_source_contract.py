@@ -163,7 +163,7 @@ def test_unknown_types_and_inputs_are_told(tmp_path):
     with pytest.raises(ConfigError, match="webdataset"):
         open_source(tmp_path, SourceOptions(source_type="nonsense"))
     for name in ("no.tar", "no.txt", "no.csv", "no.parquet", "no", "no.jpg", "*.tar", "{a,b}.parquet"):
-        with pytest.raises(ConfigError, match="does not exist|no file ending"):
+        with pytest.raises(ConfigError, match=r"does not exist|no file ending"):
             open_source(tmp_path / name)
     with pytest.raises(ConfigError, match="nosuch"):
         open_source("nosuch://bucket/photos")

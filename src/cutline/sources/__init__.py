@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 from cutline import registry
 from cutline.errors import ConfigError
+from cutline.imaging import EXTENSIONS
 from cutline.sources.names import (
     TABLE_EXTENSIONS,
     extension,
     is_remote,
     is_tar,
-    picture_extensions,
 )
 from cutline.sources.options import SourceOptions
 
@@ -62,7 +62,7 @@ def detect(path: str, options: SourceOptions) -> str:
         return "local"
     if not Path(path).exists():
         raise ConfigError(f"{path} does not exist")
-    if ending in picture_extensions():
+    if ending in EXTENSIONS:
         return "local"
     raise ConfigError(
         f"{path}: neither a folder, a picture, a .txt list of URLs, a table "
@@ -72,7 +72,7 @@ def detect(path: str, options: SourceOptions) -> str:
 
 def _folder_type(path: str, *, recursive: bool) -> str:
     """A picture anywhere makes it a folder of pictures; else tars a webdataset; else tables a table."""
-    pictures, seen = picture_extensions(), ""
+    pictures, seen = EXTENSIONS, ""
     for _, folders, files in os.walk(path):
         folders[:] = sorted(name for name in folders if recursive and not name.startswith("."))
         for name in files:

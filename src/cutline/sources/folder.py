@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 
 from cutline.errors import ConfigError, PictureError
 from cutline.files import name_to_text
+from cutline.imaging import EXTENSIONS
 from cutline.records import Problem, Sample
 from cutline.sources.locations import LocalFile, read_regular
-from cutline.sources.names import decode_text, extension, is_remote, picture_extensions
+from cutline.sources.names import decode_text, extension, is_remote
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -74,7 +75,7 @@ class FolderSource:
 
 
 def no_pictures(path: str) -> str:
-    wanted = " ".join(f".{name}" for name in sorted(picture_extensions()))
+    wanted = " ".join(f".{name}" for name in sorted(EXTENSIONS))
     return f"{path} holds no pictures; files ending in {wanted} are looked for, in any letter case"
 
 
@@ -110,7 +111,7 @@ def _walk(root: str, *, recursive: bool) -> Iterator[tuple[str, str, _Found]]:
     Yields the folder, its path relative to the root with a final ``/``, and what was found in it.
     """
     followed: set[tuple[int, int]] = set()
-    pictures = picture_extensions()
+    pictures = EXTENSIONS
     stack = [_Folder(root, "", ())]
     while stack:
         top = stack[-1]

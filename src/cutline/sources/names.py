@@ -3,19 +3,9 @@
 from __future__ import annotations
 
 import codecs
-import functools
 
 TABLE_EXTENSIONS = frozenset({"csv", "tsv", "parquet", "jsonl", "ndjson", "feather", "arrow"})
 TAR_ENDINGS = (".tar", ".tgz", ".tar.gz")
-
-
-@functools.cache
-def picture_extensions() -> frozenset[str]:
-    """Lower-case, without the dot: what imaging can open on this machine."""
-    from cutline import imaging
-
-    known = getattr(imaging, "EXTENSIONS", ["jpg", "jpeg", "png", "webp", "gif", "tif", "tiff", "bmp"])
-    return frozenset(extension.lower().lstrip(".") for extension in known)
 
 
 def extension(name: str) -> str:

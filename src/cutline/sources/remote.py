@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cutline.errors import ConfigError, SourceError
+from cutline.imaging import EXTENSIONS
 from cutline.records import Sample
 from cutline.sources.folder import no_pictures
 from cutline.sources.locations import RemoteObject
-from cutline.sources.names import decode_text, extension, picture_extensions
+from cutline.sources.names import decode_text, extension
 from cutline.sources.opening import filesystem, one_line
 
 if TYPE_CHECKING:
@@ -76,4 +77,4 @@ class RemoteFolderSource:
 
 def _wanted(key: str) -> bool:
     hidden = key.startswith(".") or "/." in key
-    return not hidden and extension(key.rpartition("/")[2]) in picture_extensions()
+    return not hidden and extension(key.rpartition("/")[2]) in EXTENSIONS

@@ -11,9 +11,10 @@ import orjson
 
 from cutline.errors import ConfigError, PictureError
 from cutline.files import name_to_text
+from cutline.imaging import EXTENSIONS
 from cutline.records import Location, Problem, Sample
 from cutline.sources.locations import MAX_FILE_BYTES, InlineBytes, TarMember
-from cutline.sources.names import TAR_ENDINGS, UniqueKeys, decode_text, is_remote, picture_extensions
+from cutline.sources.names import TAR_ENDINGS, UniqueKeys, decode_text, is_remote
 from cutline.sources.opening import expand, open_binary
 from cutline.sources.rows import first_text
 from cutline.sources.tars import Member, TarDamaged, TarReader
@@ -204,7 +205,7 @@ def leads_elsewhere(path: str) -> bool:
 
 
 def _is_picture(ending: str) -> bool:
-    return ending.rpartition(".")[2] in picture_extensions()
+    return ending.rpartition(".")[2] in EXTENSIONS
 
 
 def _metadata(data: bytes | None) -> dict[str, Any]:
