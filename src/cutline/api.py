@@ -9,7 +9,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeAlias, TypedDict, Unpack
+from typing import Any, Literal, TypeAlias, TypedDict, Unpack
 
 import orjson
 
@@ -56,6 +56,7 @@ class Options(TypedDict, total=False):
     temperature: float | None
     top_p: float | None
     seed: int | None
+    schema_dialect: Literal["response_format", "guided_json", "structured_outputs", "none"] | None
     extra: dict[str, Any]
     system_prompt: str | None
     language: str | None

@@ -65,6 +65,8 @@ class ModelOptions:
     """Share of the probability that tokens are chosen from."""
     seed: int | None = None
     """Seed for endpoints that take one."""
+    schema_dialect: Literal["response_format", "guided_json", "structured_outputs", "none"] | None = None
+    """How the endpoint is asked for the JSON of --schema; by the provider when not given."""
     extra: dict[str, Any] = dataclasses.field(default_factory=dict)
     """Further parameters of the request, such as --extra.min_p 0.1."""
 

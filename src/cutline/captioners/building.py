@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from cutline import registry
 from cutline.captioners.concurrency import Concurrency, Limited
-from cutline.captioners.presets import PRESETS, Preset
+from cutline.captioners.presets import PRESETS, Preset, SchemaDialect
 from cutline.captioners.retrying import Retrying
 from cutline.captioners.secrets import Secret
 from cutline.errors import ConfigError
@@ -37,6 +37,7 @@ class Asking:
     retry_delay: float = 1.0
     patience: float = 900.0
     concurrency: int | None = None
+    schema_dialect: SchemaDialect | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,6 +120,8 @@ def build_endpoint(spec: Spec, preset: Preset, asking: Asking, parameters: objec
             f"{spec.provider} needs a key: set {' or '.join(preset.key_env)}, or pass --api-key"
         )
     assert parameters is None or isinstance(parameters, Parameters)
+    if asking.schema_dialect is not None:
+        preset = dataclasses.replace(preset, schema=asking.schema_dialect)
     return OpenAIChat(
         preset=preset,
         model=model,

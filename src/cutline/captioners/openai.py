@@ -213,7 +213,7 @@ def request_body(prompt: Prompt, preset: Preset, model: str, parameters: Paramet
             content.append({"type": "image_url", "image_url": {"url": _MARK}})
     messages: list[JSON] = [{"role": "user", "content": content}]
     system = prompt.system
-    if prompt.schema is not None and preset.schema == "none":
+    if prompt.schema is not None and not (preset.enforces_schema and preset.schema != "none"):
         system = f"{system}\n\n{prompt.schema_instruction()}".strip()
     if system:
         messages.insert(0, {"role": "system", "content": system})

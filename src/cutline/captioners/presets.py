@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Literal, TypeAlias
+
+SchemaDialect: TypeAlias = Literal["response_format", "guided_json", "structured_outputs", "none"]
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -10,8 +13,8 @@ class Preset:
     """One service.
 
     ``key_env``: the environment variables that may hold its key, in order. ``schema``: how it is
-    asked for JSON of a given schema. ``tokens``: its name for the most tokens of a reply.
-    ``ready``: path, relative to the endpoint's root, that tells whether a local server is up.
+    asked for JSON of a given schema, and ``enforces_schema`` whether that is known to be obeyed;
+    elsewhere the prompt asks for it in words too. ``tokens``: its name for the most tokens of a reply.
     """
 
     name: str
@@ -19,7 +22,8 @@ class Preset:
     key_env: tuple[str, ...] = ()
     key_needed: bool = False
     default_model: str = ""
-    schema: str = "response_format"
+    schema: SchemaDialect = "response_format"
+    enforces_schema: bool = False
     tokens: str = "max_tokens"
     about: str = ""
 
@@ -32,6 +36,7 @@ PRESETS = {
             endpoint="http://localhost:8000/v1",
             default_model="nvidia/llama-3.1-nemotron-nano-vl-8b-v1",
             schema="guided_json",
+            enforces_schema=True,
             about="NVIDIA NIM container on this machine",
         ),
         Preset(
@@ -41,6 +46,7 @@ PRESETS = {
             key_needed=True,
             default_model="nvidia/llama-3.1-nemotron-nano-vl-8b-v1",
             schema="guided_json",
+            enforces_schema=True,
             about="NVIDIA's hosted models",
         ),
         Preset(
@@ -49,6 +55,7 @@ PRESETS = {
             key_env=("OPENAI_API_KEY",),
             key_needed=True,
             default_model="gpt-4o-mini",
+            enforces_schema=True,
             tokens="max_completion_tokens",
             about="OpenAI",
         ),
@@ -58,6 +65,7 @@ PRESETS = {
             key_env=("GEMINI_API_KEY", "GOOGLE_API_KEY"),
             key_needed=True,
             default_model="gemini-2.5-flash",
+            enforces_schema=True,
             about="Google Gemini",
         ),
         Preset(
@@ -71,6 +79,7 @@ PRESETS = {
             endpoint="http://localhost:8000/v1",
             key_env=("VLLM_API_KEY",),
             schema="structured_outputs",
+            enforces_schema=True,
             about="a vLLM server",
         ),
         Preset(

@@ -103,6 +103,7 @@ def chain_of(job: Job, prompts: tuple[Prompt, ...], key: Secret | None) -> Chain
         retries=run.max_retries,
         retry_delay=run.retry_delay,
         concurrency=run.max_concurrent_requests if run.enable_async else 1,
+        schema_dialect=options.schema_dialect,
     )
     parameters = Parameters(
         max_tokens=options.max_tokens or None,
