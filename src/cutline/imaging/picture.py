@@ -89,7 +89,7 @@ class Picture:
             return self._fitted[1]
         data = self.data
         header = read_header(data)
-        if header is not None and _fits(header, len(data), limits):
+        if header is not None and self._fits(header, len(data), limits):
             encoded = Encoded(data=data, mime=MIMES[header.format], width=header.width, height=header.height)
         else:
             from cutline.imaging import encoding
@@ -108,15 +108,15 @@ class Picture:
         self._keep_data = False
         self._data = None
 
-
-def _fits(header: Header, size: int, limits: Limits) -> bool:
-    return (
-        header.plain
-        and header.orientation == 1
-        and header.format in limits.formats
-        and (not limits.max_bytes or size <= limits.max_bytes)
-        and (not limits.max_side or max(header.width, header.height) <= limits.max_side)
-    )
+    def _fits(self, header: Header, size: int, limits: Limits) -> bool:
+        return (
+            header.plain
+            and header.orientation == 1
+            and header.format in limits.formats
+            and (not limits.max_bytes or size <= limits.max_bytes)
+            and (not limits.max_side or max(header.width, header.height) <= limits.max_side)
+            and header.width * header.height <= self._max_pixels
+        )
 
 
 def _printable(path: str) -> str:

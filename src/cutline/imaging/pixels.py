@@ -19,9 +19,6 @@ _TURNS = {
     8: Image.Transpose.ROTATE_90,
 }
 
-# From this shrinking on, the cheap filter is as good as it needs to be; see docs/design/imaging.md.
-_GENTLE = 1.2
-
 
 def turn(image: Image.Image, orientation: int) -> Image.Image:
     """The picture made upright from its EXIF orientation."""
@@ -39,13 +36,7 @@ def shrink(image: Image.Image, width: float, height: float, size: tuple[int, int
     """Resample the part from the corner to ``width`` x ``height`` (which may be fractions) to ``size``."""
     if image.size == size and width == size[0] and height == size[1]:
         return image
-    gentle = width / size[0] < _GENTLE
-    return image.resize(
-        size,
-        Image.Resampling.BICUBIC if gentle else Image.Resampling.HAMMING,
-        box=(0, 0, width, height),
-        reducing_gap=2.0,
-    )
+    return image.resize(size, Image.Resampling.BICUBIC, box=(0, 0, width, height), reducing_gap=2.0)
 
 
 def shrink_coarsely(plane: Image.Image, width: float, height: float, size: tuple[int, int]) -> Image.Image:
