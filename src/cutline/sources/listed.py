@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cutline.errors import ConfigError
 from cutline.files import name_to_text
 from cutline.records import Location, Sample
 from cutline.sources.locations import InlineBytes, LocalFile, RemoteFile
 from cutline.sources.names import UniqueKeys
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
 
 
 class ListedSource:

@@ -98,7 +98,7 @@ class RemoteObject:
                 data: bytes = file.read(self.max_bytes + 1)
         except FileNotFoundError as error:
             raise PictureError("missing", f"{self.path}: there is no such object") from error
-        except (OSError, ValueError, ImportError) as error:
+        except Exception as error:  # the drivers' errors have no common root
             raise PictureError("fetch", f"{self.path}: {_one_line(error)}") from error
         if len(data) > self.max_bytes:
             raise _too_large(self.path, None, self.max_bytes)

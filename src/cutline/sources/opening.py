@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import glob
+import io
 import itertools
 import os
 import re
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from cutline.errors import ConfigError, MissingExtra
 from cutline.sources.names import is_remote
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _BRACES = re.compile(r"\{([^{}]+)\}")
 _NUMBERS = re.compile(r"(\d+)\.\.(\d+)")
@@ -23,19 +27,29 @@ def open_binary(path: str) -> BinaryIO:
     Raises:
         ConfigError: there is none, or it cannot be opened.
     """
+    if is_remote(path):
+        return _open_remote(path)
     try:
-        if not is_remote(path):
-            if Path(path).exists() and not Path(path).is_file():
-                raise ConfigError(f"{path} is not a regular file")
-            return Path(path).open("rb")
-        import fsspec
+        if Path(path).exists() and not Path(path).is_file():
+            raise ConfigError(f"{path} is not a regular file")
+        return Path(path).open("rb")
+    except FileNotFoundError as error:
+        raise ConfigError(f"{path} does not exist") from error
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{path} cannot be opened: {one_line(error)}") from error
 
-        return cast("BinaryIO", fsspec.open(path, "rb").open())
+
+def _open_remote(path: str) -> BinaryIO:
+    import fsspec
+
+    try:
+        # fsspec's own files lack what Python's have, such as a limit for readline.
+        return cast("BinaryIO", io.BufferedReader(fsspec.open(path, "rb").open(), 1024 * 1024))
     except FileNotFoundError as error:
         raise ConfigError(f"{path} does not exist") from error
     except ImportError as error:
         raise missing_driver(path, error) from error
-    except (OSError, ValueError) as error:
+    except Exception as error:  # the drivers' errors, such as missing credentials, have no common root
         raise ConfigError(f"{path} cannot be opened: {one_line(error)}") from error
 
 
@@ -80,14 +94,15 @@ def _is_glob(path: str) -> bool:
 def _glob(pattern: str) -> list[str]:
     if is_remote(pattern):
         system, _ = filesystem(pattern)
-        return sorted(system.unstrip_protocol(name) for name in system.glob(pattern))
+        names = on_storage(pattern, lambda: system.glob(pattern))
+        return sorted(system.unstrip_protocol(name) for name in names)
     return sorted(glob.glob(pattern, recursive=True))  # noqa: PTH207  the pattern may be absolute
 
 
 def _listing(path: str, endings: tuple[str, ...], *, recursive: bool) -> list[str]:
     if is_remote(path):
         system, root = filesystem(path)
-        names = system.find(root, maxdepth=None if recursive else 1)
+        names = on_storage(path, lambda: system.find(root, maxdepth=None if recursive else 1))
         return sorted(system.unstrip_protocol(name) for name in names if name.lower().endswith(endings))
     if not Path(path).exists():
         raise ConfigError(f"{path} does not exist")
@@ -110,6 +125,14 @@ def filesystem(path: str) -> tuple[Any, str]:
     except (OSError, ValueError) as error:
         raise ConfigError(f"{path}: {one_line(error)}") from error
     return system, root
+
+
+def on_storage(path: str, call: Callable[[], Any]) -> Any:
+    """The call's result; whatever a driver raises becomes a ConfigError that names the path."""
+    try:
+        return call()
+    except Exception as error:  # the drivers' errors have no common root
+        raise ConfigError(f"{path} cannot be listed: {one_line(error)}") from error
 
 
 def _braces(path: str) -> list[str]:

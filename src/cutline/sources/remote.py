@@ -10,7 +10,7 @@ from cutline.records import Sample
 from cutline.sources.folder import no_pictures
 from cutline.sources.locations import RemoteObject
 from cutline.sources.names import decode_text, extension
-from cutline.sources.opening import filesystem, one_line
+from cutline.sources.opening import filesystem, on_storage, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -58,19 +58,16 @@ class RemoteFolderSource:
         """The folder, with a final slash, and every file in it, sorted."""
         system, root = filesystem(self._path)
         root = root.rstrip("/")
-        try:
-            if system.isfile(root):
-                return root.rpartition("/")[0] + "/", [root]
-            names = sorted(system.find(root, maxdepth=None if self._recursive else 1))
-        except (OSError, ValueError) as error:
-            raise ConfigError(f"{self._path} cannot be listed: {one_line(error)}") from error
-        return f"{root}/", names
+        if on_storage(self._path, lambda: system.isfile(root)):
+            return root.rpartition("/")[0] + "/", [root]
+        depth = None if self._recursive else 1
+        return f"{root}/", sorted(on_storage(self._path, lambda: system.find(root, maxdepth=depth)))
 
     def _text(self, system: object, name: str) -> str | None:
         try:
             with system.open(name, "rb") as file:  # type: ignore[attr-defined]
                 data: bytes = file.read(MAX_TEXT_BYTES)
-        except OSError as error:
+        except Exception as error:  # the drivers' errors have no common root
             raise SourceError(f"{name}: {one_line(error)}") from error
         return decode_text(data).strip() or None
 

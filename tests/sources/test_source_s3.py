@@ -1,0 +1,101 @@
+"""Inputs on S3, served by a stand-in for it in another process."""
+
+from __future__ import annotations
+
+import io
+import os
+import socket
+import subprocess
+import sys
+import tarfile
+import time
+
+import pytest
+
+from cutline.errors import ConfigError, PictureError
+from cutline.sources import open_source
+
+pytest.importorskip("s3fs")
+pytest.importorskip("moto")
+
+
+@pytest.fixture(scope="module")
+def bucket(jpeg):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    keys = {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x", "AWS_DEFAULT_REGION": "us-east-1"}
+    patch = pytest.MonkeyPatch()
+    for name, value in {**keys, "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}"}.items():
+        patch.setenv(name, value)
+    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
+    with subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=os.environ.copy()
+    ) as process:
+        _wait(port, process)
+        _fill(jpeg)
+        yield "s3://lot"
+        process.terminate()
+    patch.undo()
+
+
+def _wait(port, process):
+    for _ in range(300):
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        assert process.poll() is None
+        time.sleep(0.1)
+    pytest.fail("the stand-in for S3 did not start")
+
+
+def _fill(jpeg):
+    import s3fs
+
+    system = s3fs.S3FileSystem()
+    system.mkdir("lot")
+    shard = io.BytesIO()
+    with tarfile.open(fileobj=shard, mode="w") as archive:
+        info = tarfile.TarInfo("1.jpg")
+        info.size = len(jpeg())
+        archive.addfile(info, io.BytesIO(jpeg()))
+    for name, data in {
+        "photos/a/1.JPG": jpeg(), "photos/a/1.txt": b"text", "photos/2.png": jpeg(), "shards/0.tar": shard.getvalue(),
+        "shards/1.tar": shard.getvalue(), "lists/u.txt": b"http://h/1.jpg\n", "t/t.csv": b"image\nx/1.jpg\n../photos/2.png\n",
+        "t/x/1.jpg": jpeg(),
+    }.items():  # fmt: skip
+        system.pipe_file(f"lot/{name}", data)
+
+
+def test_every_kind_of_input_is_read_from_s3(bucket, jpeg):
+    def keys(path):
+        return [sample.key for sample in open_source(path).samples()]
+
+    assert keys(f"{bucket}/photos") == keys(f"{bucket}/photos/") == ["2.png", "a/1.JPG"]
+    assert keys(f"{bucket}/shards/{{0..1}}.tar") == keys(f"{bucket}/shards/*.tar") == ["0.tar/1", "1.tar/1"]
+    assert keys(f"{bucket}/lists/u.txt") == ["http://h/1.jpg"]
+    samples = list(open_source(f"{bucket}/t/t.csv").samples())
+    assert samples[0].location.read() == jpeg()
+    assert samples[1].problem.kind == "blocked-path"
+    last = list(open_source(f"{bucket}/photos").samples())[1]
+    assert (last.text, last.location.read()) == ("text", jpeg())
+
+
+def test_an_object_that_is_gone_is_missing(bucket):
+    import s3fs
+
+    samples = list(open_source(f"{bucket}/photos").samples())
+    s3fs.S3FileSystem().rm_file("lot/photos/2.png")
+    with pytest.raises(PictureError) as caught:
+        samples[0].location.read()
+    assert caught.value.kind == "missing"
+
+
+@pytest.mark.parametrize(
+    "path", ["s3://no-such-bucket/photos", "s3://no-such-bucket/t.csv", "s3://lot/none/*.tar"]
+)
+def test_what_is_not_there_is_one_clear_line(bucket, path):
+    with pytest.raises(ConfigError) as caught:
+        list(open_source(path).samples())
+    assert path in str(caught.value)
+    assert "\n" not in str(caught.value)
