@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from cutline import registry
 from cutline.captioners.concurrency import Concurrency, Limited
@@ -68,6 +69,14 @@ class Spec:
         return PRESETS.get(self.provider)
 
 
+def _is_url(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        return parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port that is no number, half an IPv6 address
+        return False
+
+
 def find_key(preset: Preset) -> Secret | None:
     """The service's key from the environment."""
     for name in preset.key_env:
@@ -108,8 +117,8 @@ def build_endpoint(spec: Spec, preset: Preset, asking: Asking, parameters: objec
     """The endpoint itself, with nothing around it; raises as ``build_captioner``."""
     from cutline.captioners.openai import OpenAIChat, Parameters
 
-    endpoint = asking.endpoint or preset.endpoint
-    if "://" not in endpoint:
+    endpoint = preset.endpoint if asking.endpoint is None else asking.endpoint
+    if not _is_url(endpoint):
         raise ConfigError(f"{endpoint!r} is not a URL; pass --endpoint http://host:port/v1")
     model = spec.name or preset.default_model
     if not model:

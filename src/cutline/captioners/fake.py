@@ -35,7 +35,15 @@ class Fake:
                 target[name] = float(value)
             except ValueError:
                 raise ConfigError(f"fake's {name} must be a number, not {value!r}") from None
+        self._check()
         self._asked: set[bytes] = set()
+
+    def _check(self) -> None:
+        for name, share in self._shares.items():
+            if not 0 <= share <= 1:
+                raise ConfigError(f"fake's {name} is a share between 0 and 1, not {share:g}")
+        if not (self._settings["latency"] >= 0 and 1 <= self._settings["slots"] <= 1e6):
+            raise ConfigError("fake's latency must not be negative, and its slots at least 1")
 
     @property
     def slots(self) -> int:

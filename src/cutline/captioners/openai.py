@@ -54,7 +54,7 @@ class _Template:
 class OpenAIChat:
     """Asks ``POST {endpoint}/chat/completions``, the picture as a data URL.
 
-    ``timeout`` is in seconds, for one request.
+    ``timeout`` is in seconds, for one request. ``url`` is the address that is asked.
     """
 
     def __init__(
@@ -72,7 +72,7 @@ class OpenAIChat:
         self._preset = preset
         self._model = model
         self._endpoint = endpoint.rstrip("/").removesuffix("/chat/completions")
-        self._url = self._endpoint + "/chat/completions"
+        self.url = self._endpoint + "/chat/completions"
         self._shown = _without_credentials(self._endpoint)
         self._key = key
         self._parameters = parameters
@@ -128,7 +128,7 @@ class OpenAIChat:
         return template
 
     async def _post(self, body: bytes) -> JSON:
-        data = await self._request("POST", self._url, body)
+        data = await self._request("POST", self.url, body)
         if not isinstance(data, dict):
             raise Retryable("malformed", f"{self._shown} answered {type(data).__name__}, not an object")
         return data

@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+import asyncio
+import pickle
+
+import pytest
+
+from cutline.captioners.building import Asking, Spec, build_captioner, build_endpoint
+from cutline.captioners.presets import PRESETS
+from cutline.captioners.secrets import Secret
+from cutline.errors import ConfigError
+from cutline.interfaces import Captioner, Slotted
+
+URL = "http://127.0.0.1:9/v1"
+
+
+@pytest.mark.parametrize(
+    ("text", "endpoint", "provider", "name"),
+    [
+        ("openai:gpt-4o", None, "openai", "gpt-4o"),
+        ("openai", None, "openai", ""),
+        ("ollama:llava:7b", None, "ollama", "llava:7b"),
+        ("ollama:llava:7b", URL, "ollama", "llava:7b"),
+        ("llava:7b", URL, "endpoint", "llava:7b"),
+        ("org/model", URL, "endpoint", "org/model"),
+        ("endpoint:org/model", URL, "endpoint", "org/model"),
+        ("endpoint", URL, "endpoint", "endpoint"),
+        ("pixels", None, "pixels", ""),
+    ],
+)
+def test_names_taken_apart(text: str, endpoint: str | None, provider: str, name: str) -> None:
+    assert Spec.parse(text, endpoint=endpoint) == Spec(provider=provider, name=name)
+
+
+@pytest.mark.parametrize("text", ["opnai:gpt-4o", "gpt-4o", "", ":", "endpoint:m"])
+def test_unknown_providers(text: str) -> None:
+    with pytest.raises(ConfigError) as raised:
+        Spec.parse(text, endpoint=None)
+    assert "openai" in str(raised.value)
+    assert "--endpoint" in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("given", "asked"),
+    [
+        ("http://h:1/v1", "http://h:1/v1/chat/completions"),
+        ("http://h:1/v1/", "http://h:1/v1/chat/completions"),
+        ("http://h:1/v1/chat/completions", "http://h:1/v1/chat/completions"),
+        ("https://h/api/v1", "https://h/api/v1/chat/completions"),
+    ],
+)
+def test_endpoint_as_people_write_it(given: str, asked: str) -> None:
+    spec = Spec.parse("m", endpoint=given)
+    assert build_endpoint(spec, PRESETS["endpoint"], Asking(endpoint=given)).url == asked
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["localhost:8000", "h", "", "ftp://h/v1", "http://", "http:///v1", "http://h:x/v1", "http://[::1/v1"],
+)
+def test_what_is_no_url(url: str) -> None:
+    with pytest.raises(ConfigError, match="--endpoint http://host:port/v1"):
+        build_captioner("m", Asking(endpoint=url))
+
+
+@pytest.mark.parametrize(
+    ("text", "asking", "slots"),
+    [
+        ("fake", Asking(), 64),
+        ("fake:slots=5", Asking(), 5),
+        ("fake", Asking(concurrency=3), 3),
+        ("nim", Asking(concurrency=3), 3),
+        ("nim", Asking(concurrency=700), 700),
+    ],
+)
+def test_how_many_are_asked_at_once(text: str, asking: Asking, slots: int) -> None:
+    captioner = build_captioner(text, asking)
+    assert isinstance(captioner, Captioner)
+    assert isinstance(captioner, Slotted)
+    assert captioner.slots == slots
+    asyncio.run(captioner.aclose())
+
+
+@pytest.mark.parametrize("settings", ["speed=1", "latency=fast", "latency", "error=2", "error=-1", "slots=0"])
+def test_settings_of_the_fake(settings: str) -> None:
+    with pytest.raises(ConfigError, match=settings.partition("=")[0]):
+        build_captioner(f"fake:{settings}", Asking())
+
+
+def test_a_key_is_not_shown() -> None:
+    key = Secret("sk-123")
+    asking = Asking(key=key)
+    for text in (repr(key), str(key), f"{key}", f"{key!r}", repr(asking), f"{[key]}", "%s" % key):  # noqa: UP031
+        assert "sk-123" not in text
+    with pytest.raises(TypeError):
+        pickle.dumps(key)
+    assert key.reveal() == "sk-123"
+    assert key.redact("the key sk-123 is wrong") == "the key … is wrong"

@@ -1,0 +1,155 @@
+"""Answers that hold no caption become failures that say so."""
+
+from __future__ import annotations
+
+import io
+import json
+
+import pytest
+from PIL import Image
+from processes import Server
+
+from cutline.captioners.openai import OpenAIChat, Parameters
+from cutline.captioners.presets import PRESETS
+from cutline.captioners.secrets import Secret
+from cutline.errors import CutlineError, EndpointUnusable, Rejected, ReplyError, RequestError, Retryable
+from cutline.imaging import Limits, Picture
+from cutline.prompts import Prompt
+from cutline.records import Reply, Usage
+from cutline.sources.locations import InlineBytes
+
+KEY = "sk-0123456789"
+
+
+def body(message: dict, finish: str | None = "stop") -> str:
+    message = {"role": "assistant", **message}
+    usage = {"prompt_tokens": 5, "completion_tokens": 3}
+    choice = {"index": 0, "message": message, "finish_reason": finish}
+    return json.dumps({"model": "m", "choices": [choice], "usage": usage})
+
+
+async def ask(server: Server, **script: object) -> Reply:
+    server.post("/script", script)
+    buffer = io.BytesIO()
+    Image.new("RGB", (8, 8)).save(buffer, "PNG")
+    chat = OpenAIChat(
+        preset=PRESETS["openai"],
+        model="gpt-4o-mini",
+        endpoint=server.url,
+        key=Secret(KEY),
+        parameters=Parameters(),
+        limits=Limits(),
+        timeout=5,
+    )
+    try:
+        return await chat.caption(Picture(InlineBytes(buffer.getvalue(), "black")), Prompt())
+    finally:
+        await chat.aclose()
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind"),
+    [
+        (body({"content": None}), "empty"),
+        (body({"content": ""}), "empty"),
+        (body({"content": " \n"}), "empty"),
+        (body({}), "empty"),
+        (body({"content": []}), "empty"),
+        (body({"content": None, "reasoning_content": "Hmm, a picture."}), "empty"),
+        (body({"content": "", "reasoning": "Hmm."}, "length"), "truncated"),
+        (body({"content": "A cat on a"}, "length"), "truncated"),
+        (body({"content": None, "refusal": "I cannot help with that."}), "refused"),
+        (body({"content": "Half a", "refusal": "No."}), "refused"),
+        (body({"content": ""}, "content_filter"), "refused"),
+        (body({"content": None, "tool_calls": [{"id": "1", "type": "function"}]}, "tool_calls"), "tool-call"),
+    ],
+)
+async def test_an_answer_without_caption(scripted: Server, answer: str, kind: str) -> None:
+    with pytest.raises(ReplyError) as raised:
+        await ask(scripted, body=answer)
+    assert raised.value.kind == kind
+    assert raised.value.usage == Usage(prompt_tokens=5, completion_tokens=3), "it was paid for"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        json.dumps({"object": "chat.completion"}),
+        json.dumps({"choices": []}),
+        json.dumps({"choices": [{"message": None}]}),
+        json.dumps({"choices": "none"}),
+        json.dumps([1, 2]),
+        json.dumps("words"),
+        "",
+        "<html><body>502 Bad Gateway</body></html>",
+        body({"content": "A cat."})[:-20],
+        body({"content": "A cat."}).replace("5", '"many"'),
+    ],
+)
+async def test_a_body_that_is_no_completion_may_be_asked_again(scripted: Server, answer: str) -> None:
+    with pytest.raises(Retryable) as raised:
+        await ask(scripted, body=answer)
+    assert raised.value.kind == "malformed"
+
+
+@pytest.mark.parametrize(
+    ("answer", "text"),
+    [
+        (body({"content": "A cat."}), "A cat."),
+        (body({"content": "A cat."}, None), "A cat."),
+        (body({"content": [{"type": "text", "text": "A "}, {"type": "text", "text": "cat."}]}), "A cat."),
+        (body({"content": "A cat.", "refusal": None, "tool_calls": None}), "A cat."),
+        (body({"content": "A cat.", "reasoning_content": "Hmm."}), "A cat."),
+        (json.dumps({"choices": [{"message": {"content": "A cat."}}]}), "A cat."),
+        (json.dumps({"choices": [{"message": {"content": "A cat."}}], "usage": None}), "A cat."),
+    ],
+)
+async def test_an_answer_with_a_caption(scripted: Server, answer: str, text: str) -> None:
+    assert (await ask(scripted, body=answer)).text == text
+
+
+def error(message: str, code: str | None = None) -> str:
+    return json.dumps({"error": {"message": message, "type": "error", "code": code}})
+
+
+@pytest.mark.parametrize(
+    ("status", "answer", "cls", "words"),
+    [
+        (400, error("bad picture"), Rejected, "bad picture"),
+        (401, error(f"Incorrect API key provided: {KEY}"), Rejected, "OPENAI_API_KEY"),
+        (402, error("pay"), EndpointUnusable, "credit"),
+        (403, json.dumps({"detail": "Forbidden"}), Rejected, "Forbidden"),
+        (404, json.dumps({"title": "Not found"}), Rejected, "'gpt-4o-mini'"),
+        (413, "too large", Rejected, "--max-side"),
+        (422, json.dumps({"error": "no"}), Rejected, "no"),
+        (429, error("slow down"), Retryable, "slow down"),
+        (429, error("over", "insufficient_quota"), EndpointUnusable, "add credit"),
+        (500, "<html>" + " " * 1990 + KEY, Retryable, "500"),
+        (503, "", Retryable, "503"),
+        (301, "", Rejected, "301"),
+    ],
+)
+async def test_statuses(
+    scripted: Server, status: int, answer: str, cls: type[CutlineError], words: str
+) -> None:
+    with pytest.raises(cls) as raised:
+        await ask(scripted, status=status, body=answer, headers={"Location": "http://127.0.0.1:1/"})
+    message = str(raised.value)
+    assert words in message
+    assert "\n" not in message
+    assert len(message) < 600
+    assert KEY[:8] not in message
+    if isinstance(raised.value, RequestError):
+        assert raised.value.status == status
+
+
+async def test_waiting_time_that_the_endpoint_asks_for(scripted: Server) -> None:
+    with pytest.raises(Retryable) as raised:
+        await ask(scripted, status=429, body="", headers={"Retry-After": "7"})
+    assert raised.value.retry_after == 7
+
+
+async def test_an_endless_answer_is_not_read_to_its_end(scripted: Server) -> None:
+    with pytest.raises(Retryable) as raised:
+        await ask(scripted, body=body({"content": "x" * 9_000_000}))
+    assert raised.value.kind == "malformed"
