@@ -294,6 +294,7 @@ class Fingerprint:
             "temperature": options.temperature,
             "top_p": options.top_p,
             "seed": options.seed,
+            "schema_dialect": options.schema_dialect,
             **options.extra,
         }
         wording = (

@@ -1,0 +1,107 @@
+"""``cutline models`` and ``cutline models check``."""
+
+from __future__ import annotations
+
+import dataclasses
+import socket
+
+import pytest
+from processes import Server
+from program import Run
+
+KEY = "sk-secret-0123456789"
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """A check of ``openai:gpt-4o-mini`` at an endpoint with these settings, and words of its answer."""
+
+    settings: dict
+    says: tuple[str, ...]
+    key: str = KEY
+    code: int = 1
+    more: tuple[str, ...] = ()
+
+
+CASES = {
+    "fine": Case({}, ("✓ openai:gpt-4o-mini answered in", "A test caption"), code=0),
+    "wrong key": Case({"key": "another"}, ("✗ openai", "401", "OPENAI_API_KEY")),
+    "no credit": Case({"fault": {"quota": 1}}, ("no credit left",)),
+    "unknown model": Case({"fault": {"404": 1}}, ("'gpt-4o-mini'", "/v1", "lists test-model")),
+    "no pictures": Case({"fault": {"400": 1}}, ("400", "does this model take pictures?")),
+    "too slow": Case({"fault": {"hang": 1}}, ("within 0.5 s", "--timeout"), more=("--timeout", "0.5")),
+    "busy": Case({"fault": {"429": 1}}, ("429",), more=("--timeout", "0.5")),
+    "broken": Case({"fault": {"500": 1}}, ("500",)),
+    "not an API": Case({"fault": {"malformed": 1}}, ("not JSON",)),
+    "silent": Case({"fault": {"empty": 1}}, ("empty",)),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_check(cutline: Run, endpoint: Server, name: str) -> None:
+    case = CASES[name]
+    endpoint.post("/configure", case.settings)
+    ran = cutline(
+        *("models", "check", "openai:gpt-4o-mini", "--endpoint", endpoint.url, *case.more),
+        OPENAI_API_KEY=case.key,
+    )
+    assert ran.code == case.code, ran
+    assert ran.out.count("\n") == 1, "one line, however long"
+    assert ran.err == ""
+    for words in case.says:
+        assert words in ran.out
+    assert KEY not in ran.out
+
+
+def test_check_without_key(cutline: Run) -> None:
+    ran = cutline("models", "check", "gemini")
+    assert (ran.code, ran.err, ran.out.count("\n")) == (1, "", 1)
+    assert "GEMINI_API_KEY" in ran.out
+    assert "--api-key" in ran.out
+
+
+def test_check_of_what_is_not_there(cutline: Run) -> None:
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{nobody.getsockname()[1]}/v1"
+        ran = cutline("models", "check", "nim", "--endpoint", url)
+    assert (ran.code, ran.err, ran.out.count("\n")) == (1, "", 1)
+    assert "is the server running?" in ran.out
+
+
+def test_check_of_the_embedded_captioner(cutline: Run) -> None:
+    ran = cutline("models", "check", "pixels")
+    assert ran.code == 0
+    assert "✓ pixels answered" in ran.out
+    assert "red" in ran.out
+
+
+@pytest.mark.parametrize("columns", [80, 120])
+def test_list_fits_the_terminal(cutline: Run, columns: int) -> None:
+    ran = cutline("models", COLUMNS=str(columns), TOGETHER_API_KEY=KEY)
+    assert ran.code == 0
+    lines = ran.out.splitlines()
+    assert max(map(len, lines)) <= columns
+    table = lines[1 : lines.index("")]
+    assert [line.split()[1] for line in table] == [
+        *("pixels", "fake", "nim", "nvidia", "openai", "gemini", "ollama", "vllm", "huggingface"),
+        *("openrouter", "together"),
+    ], "one line each"
+    marks = {line.split()[1]: line[0] for line in table}
+    assert (marks["pixels"], marks["nim"], marks["openai"], marks["together"]) == ("✓", "?", "✗", "✓")
+    assert KEY not in ran.out
+    assert ("OpenRouter" in ran.out) == (columns == 120), "what each is, where there is room"
+
+
+def test_list_of_prompts_fits_the_terminal(cutline: Run) -> None:
+    ran = cutline("prompts", COLUMNS="80")
+    assert ran.code == 0
+    assert max(map(len, ran.out.splitlines())) <= 80
+    for name in ("alt-text", "describe", "fields", "training-tags"):
+        assert any(line.startswith(name) for line in ran.out.splitlines())
+
+
+def test_a_prompt_is_shown_as_it_is_sent(cutline: Run) -> None:
+    ran = cutline("prompts", "show", "What is it?")
+    assert ran.code == 0
+    assert ran.out.splitlines()[1:] == ["[the picture]", "What is it?"]
