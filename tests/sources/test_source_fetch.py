@@ -19,9 +19,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cutline.backoff import retry_after
 from cutline.errors import PictureError
 from cutline.sources.addresses import checked_url, is_public, shown
-from cutline.sources.fetch import Fetcher, FetchLimits, retry_after
+from cutline.sources.fetch import Fetcher, FetchLimits
 from cutline.sources.locations import RemoteFile
 
 FAST = FetchLimits(backoff=0.01, patience=0.3, connect_seconds=2, idle_seconds=0.5, seconds=3)

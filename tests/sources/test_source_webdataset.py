@@ -149,8 +149,8 @@ def test_shards_prefix_their_keys_and_a_missing_one_is_a_failure(tmp_path):
         samples = list(source.samples())
         keys[form] = [sample.key for sample in samples if sample.problem is None]
         missing = [(sample.key, sample.problem.kind) for sample in samples if sample.problem]
-        assert missing == ([("00002.tar", "missing")] if ".." in form else [])
-    whole = [f"{shard}.tar/{n}" for shard in ("00000", "00001", "00003") for n in ("0000", "0001")]
+        assert missing == ([("00002", "missing")] if ".." in form else [])
+    whole = [f"{shard}/{n}" for shard in ("00000", "00001", "00003") for n in ("0000", "0001")]
     assert list(keys.values()) == [whole, whole, whole, [key for key in whole if not key.startswith("00001")]]
     assert [sample.key for sample in open_source(tmp_path / "00000.tar").samples()] == ["0000", "0001"]
 
@@ -304,7 +304,7 @@ def test_tars_on_other_storage_are_read(jpeg):
             file.write(tar([("1.jpg", jpeg()), ("1.txt", b"t")]))
     for form in ("memory://shards/{0..1}.tar", "memory://shards/*.tar"):
         samples = list(open_source(form).samples())
-        assert [sample.key for sample in samples] == ["0.tar/1", "1.tar/1"]
+        assert [sample.key for sample in samples] == ["0/1", "1/1"]
         assert samples[1].location.read() == jpeg()
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
-import email.utils
 import secrets
 import time
 from collections.abc import Mapping
@@ -18,6 +17,7 @@ import aiohttp
 import orjson
 import pybase64
 
+from cutline.backoff import retry_after
 from cutline.captioners.presets import Preset
 from cutline.captioners.secrets import Secret
 from cutline.errors import EndpointUnusable, Rejected, ReplyError, Retryable
@@ -338,14 +338,3 @@ def _error_detail(content: bytes, key: Secret | None) -> tuple[str, str]:
     if key is not None:
         text = key.redact(text)
     return code, " ".join(text.split())[:300]
-
-
-def retry_after(value: str | None) -> float | None:
-    """Seconds to wait by a Retry-After header, given in seconds or as a date (RFC 9110, 10.2.3)."""
-    if not value:
-        return None
-    with contextlib.suppress(ValueError):
-        return max(0.0, float(value))
-    with contextlib.suppress(ValueError, TypeError):
-        return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - time.time())
-    return None

@@ -8,6 +8,7 @@ import logging
 import random
 import time
 
+from cutline import backoff
 from cutline.errors import EndpointUnusable, Rejected, RequestError, Retryable
 from cutline.imaging import Picture
 from cutline.interfaces import Captioner, Preparing, Slotted
@@ -15,8 +16,8 @@ from cutline.prompts import Prompt
 from cutline.records import Reply
 
 _log = logging.getLogger(__name__)
-MAX_DELAY = 60.0
 _UNUSABLE = frozenset({401, 403, 404})
+_UNREACHABLE_ATTEMPTS = 3  # while nothing has ever answered there
 
 
 class Retrying:
@@ -25,8 +26,7 @@ class Retrying:
     Being told to slow down (429, or 503 with Retry-After) is no failure of the picture: such
     answers do not use up ``retries``, but end after ``patience`` seconds. While no request has
     ever succeeded, a refused key, an unknown model or an unreachable endpoint stops the run
-    instead of failing every picture. ``delay`` is the first delay in seconds; delays double
-    (full jitter: https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/).
+    instead of failing every picture. ``delay`` is the first delay in seconds; delays double.
     """
 
     def __init__(
@@ -63,9 +63,11 @@ class Retrying:
             except Retryable as error:
                 asked_to_wait = error.status == 429 or (error.status == 503 and error.retry_after is not None)
                 failures += not asked_to_wait
-                if failures > self._retries or time.monotonic() - start > self._patience:
+                nobody_there = error.kind == "unreachable" and not self._succeeded
+                retries = min(self._retries, _UNREACHABLE_ATTEMPTS - 1) if nobody_there else self._retries
+                if failures > retries or time.monotonic() - start > self._patience:
                     raise self._final(error, attempts) from None
-                await self._wait(error, max(failures, 1), attempts)
+                await self._wait(error, attempts)
             except Rejected as error:
                 raise self._final(error, attempts) from None
             else:
@@ -73,11 +75,12 @@ class Retrying:
                 self._unusable_in_a_row = 0
                 return dataclasses.replace(reply, attempts=attempts) if attempts > 1 else reply
 
-    async def _wait(self, error: Retryable, failures: int, attempts: int) -> None:
+    async def _wait(self, error: Retryable, attempts: int) -> None:
         if error.retry_after is not None:
-            seconds = min(error.retry_after, self._patience) * random.uniform(1.0, 1.1)  # noqa: S311 - spreads load
+            # A little spread, or all that were told the same time come back at the same moment.
+            seconds = min(error.retry_after, self._patience) * random.uniform(1.0, 1.1)  # noqa: S311
         else:
-            seconds = random.uniform(0.0, min(MAX_DELAY, self._delay * 2 ** (failures - 1)))  # noqa: S311
+            seconds = backoff.delay(attempts, first=self._delay)
         _log.info("retry model=%s attempt=%d wait=%.1fs cause=%s", self.name, attempts, seconds, error)
         self.waiting += 1
         try:
@@ -89,12 +92,12 @@ class Retrying:
         error.attempts = attempts
         _log.info("gave-up model=%s attempts=%d cause=%s", self.name, attempts, error)
         if error.kind == "unreachable" and not self._succeeded:
-            return EndpointUnusable(
-                f"{error}: is the server running? nothing is lost, run the same command again"
-            )
+            return EndpointUnusable(f"{error}: is the server running?")
         if error.status in _UNUSABLE:
             self._unusable_in_a_row += 1
-            if not self._succeeded or self._unusable_in_a_row >= 10:
+            # A wrong key concerns every picture; a 403 or 404 may concern one, until it comes again.
+            enough = 10 if self._succeeded else 1 if error.status == 401 else 3
+            if self._unusable_in_a_row >= enough:
                 return EndpointUnusable(str(error))
         return error
 

@@ -5,17 +5,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
-import datetime as dt
-import email.utils
-import random
 import socket
 import time
 import zlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import aiohttp
 import yarl
 
+from cutline import backoff
+from cutline.backoff import retry_after
 from cutline.errors import PictureError, Retryable
 from cutline.sources.addresses import PublicResolver, checked_url, shown
 from cutline.sources.locations import InlineBytes
@@ -87,7 +86,7 @@ class Fetcher:
             self._session = None
 
     def _pause(self, attempt: int, asked: float | None) -> float:
-        pause = self._limits.backoff * 2**attempt * random.uniform(0.5, 1.5)  # noqa: S311  jitter, no secret
+        pause = backoff.delay(attempt + 1, first=self._limits.backoff)
         return float(min(max(asked or 0.0, pause), self._limits.max_wait))
 
     async def _attempt(self, text: str, seconds: float) -> bytes:
@@ -265,18 +264,3 @@ _CAUSES: tuple[tuple[type[Exception], str], ...] = (
     (aiohttp.ServerDisconnectedError, "the server closed the connection"),
     (aiohttp.ClientResponseError, "the answer is no valid HTTP"),
 )
-
-
-def retry_after(value: str | None) -> float | None:
-    """Seconds out of a Retry-After header, which holds seconds or a date."""
-    if not value:
-        return None
-    if value.strip().isdecimal():
-        return float(value)
-    try:
-        when: Any = email.utils.parsedate_to_datetime(value)
-    except ValueError:
-        return None
-    if when.tzinfo is None:
-        when = when.replace(tzinfo=dt.UTC)
-    return max(0.0, float(when.timestamp() - time.time()))

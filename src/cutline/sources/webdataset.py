@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import zlib
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,11 +31,16 @@ MAX_COUNTED_BYTES = 2 * 1024**3
 _TEXT = ("txt", "caption", "text", "txt.gz", "caption.gz")
 
 
+def _without_ending(name: str) -> str:
+    ending = next((ending for ending in TAR_ENDINGS if name.lower().endswith(ending)), "")
+    return name[: len(name) - len(ending)]
+
+
 class WebdatasetSource:
     """Samples of one tar, or of the tars of a folder, a glob pattern or a list in braces.
 
     A member's path up to the first dot of its name is the sample, the rest says which file of it. The key
-    is that path for a single tar; else the shard's path comes before it, ``00000.tar/0001``, so that it is
+    is that path for a single tar; else the shard's name comes before it, ``00000/0001``, so that it is
     unique and stays when shards are added. A key that comes again later becomes ``0001#2``.
 
     Damage, in a header or by a cut, becomes a failure that names shard and byte. Links, devices and names
@@ -46,6 +52,7 @@ class WebdatasetSource:
         if path.startswith("pipe:"):
             raise ConfigError("'pipe:' inputs would run a command; give the path of the tar instead")
         self._root, self._shards = expand(path, TAR_ENDINGS, recursive=recursive)
+        self._short_names = Counter(_without_ending(shard[len(self._root) :]) for shard in self._shards)
         if not self._root:
             open_binary(self._shards[0]).close()
 
@@ -56,7 +63,7 @@ class WebdatasetSource:
     def samples(self) -> Iterator[Sample]:
         """Raises ConfigError when a single tar cannot be opened; of several, that is one failure."""
         for shard in self._shards:
-            name = name_to_text(shard[len(self._root) :]) if self._root else name_to_text(Path(shard).name)
+            name = self._name(shard)
             try:
                 file = open_binary(shard)
             except ConfigError as error:
@@ -73,6 +80,14 @@ class WebdatasetSource:
             return None
         sizes = (Path(shard).stat().st_size for shard in self._shards if Path(shard).is_file())
         return sum(1 for _ in self.samples()) if sum(sizes) <= MAX_COUNTED_BYTES else None
+
+    def _name(self, shard: str) -> str:
+        """What the shard is called in keys: its path without ``.tar``, unless another shard has that too."""
+        if not self._root:
+            return name_to_text(Path(shard).name)
+        name = shard[len(self._root) :]
+        short = _without_ending(name)
+        return name_to_text(short if self._short_names[short] == 1 else name)
 
     def _shard(self, shard: str, name: str, reader: TarReader) -> Iterator[Sample]:
         keys = UniqueKeys()
