@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+import os
+
+import pytest
+from engine_pictures import fill
+from processes import Endpoint, end_started
+
+
+def pytest_collection_modifyitems(items):
+    if os.environ.get("CUTLINE_SOAK"):
+        return
+    for item in items:
+        if item.get_closest_marker("soak") and "tests/engine" in item.path.as_posix():
+            item.add_marker(pytest.mark.skip(reason="a long test: run by make soak"))
+
+
+@pytest.fixture(autouse=True)
+def _no_process_is_left():
+    yield
+    end_started()
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    """Makes a folder of different small pictures."""
+
+    def make(count, name="pictures"):
+        folder = tmp_path / name
+        fill(folder, count)
+        return folder
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def _shared_endpoint():
+    endpoint = Endpoint()
+    yield endpoint
+    endpoint.stop()
+
+
+@pytest.fixture
+def endpoint(_shared_endpoint):
+    """An endpoint that was set back to its defaults; shared by tests, so that each starts quickly."""
+    _shared_endpoint.reset()
+    return _shared_endpoint
+
+
+@pytest.fixture
+def new_endpoint():
+    """Starts endpoints of this test's own, for what is counted from their start."""
+    started = []
+
+    def start(**settings):
+        started.append(Endpoint(**settings))
+        return started[-1]
+
+    yield start
+    for endpoint in started:
+        endpoint.stop()

@@ -1,0 +1,115 @@
+"""A disk that fills up at any write, and one that cannot be written at all."""
+
+from __future__ import annotations
+
+import subprocess
+
+import pytest
+from engine_outputs import NAMES, captions, report
+from processes import cutline
+
+import cutline as package
+from cutline.errors import SinkError
+
+
+class Disk:
+    """A file system of its own, of any size."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        folder.mkdir()
+
+    def mount(self, options):
+        return subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", options, "none", str(self.folder)],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    def resize(self, pages):
+        subprocess.run(["mount", "-o", f"remount,size={pages * 4096}", str(self.folder)], check=True)
+
+    def read_only(self):
+        subprocess.run(["mount", "-o", "remount,ro", str(self.folder)], check=True)
+
+    def writable(self):
+        subprocess.run(["mount", "-o", "remount,rw", str(self.folder)], check=True)
+
+
+@pytest.fixture
+def disk(tmp_path):
+    disk = Disk(tmp_path / "disk")
+    try:
+        done = disk.mount("size=4096")
+    except FileNotFoundError:
+        pytest.skip("there is no mount program here")
+    if done.returncode:
+        pytest.skip(f"may not mount a file system here: {done.stderr.strip()}")
+    yield disk
+    subprocess.run(["umount", "--lazy", str(disk.folder)], check=True)
+
+
+@pytest.mark.parametrize("form", NAMES)
+def test_a_full_disk_is_told_and_the_next_run_goes_on(form, disk, pictures):
+    """The disk grows page by page, so that it is full once at each of the run's writes."""
+    folder = pictures(40)
+    output = disk.folder / NAMES[form]
+    refused = 0
+    for pages in range(1, 200):
+        disk.resize(pages)
+        try:
+            package.caption(folder, output, model="fake", output_format=form, samples_per_shard=9)
+        except SinkError as error:
+            refused += 1
+            assert "\n" not in str(error)
+            assert "No space left" in str(error) or "disk is full" in str(error)
+            state = output.with_name(output.name + ".cutline")
+            assert not (state / "report.json").exists(), "success was reported"
+        else:
+            break
+    assert refused > 5, "the disk was never full"
+    assert captions(form, output) == sorted(captions(form, output))
+    assert len(captions(form, output)) == 40
+    assert report(output)["complete"] is True
+    assert report(output)["captions"] == 40
+
+
+def test_a_full_disk_ends_the_program_with_its_own_exit_code(disk, pictures):
+    disk.resize(6)
+    arguments = ("caption", pictures(60), disk.folder / "captions.jsonl", "--model", "fake")
+    done = cutline(*arguments)
+    assert done.returncode == 4
+    assert "No space left" in done.stderr
+    assert "the same command" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert "captions ·" not in done.stderr, "it sums up as if it had ended well"
+    disk.resize(200)
+    assert cutline(*arguments).returncode == 0
+    assert len(captions("jsonl", disk.folder / "captions.jsonl")) == 60
+
+
+@pytest.mark.parametrize("form", NAMES)
+def test_a_read_only_output_is_told_in_one_line(form, disk, pictures):
+    disk.resize(100)
+    output = disk.folder / NAMES[form]
+    folder = pictures(3)
+    disk.read_only()
+    with pytest.raises(SinkError, match="Read-only"):
+        package.caption(folder, output, model="fake", output_format=form)
+    disk.writable()
+    package.caption(folder, output, model="fake", output_format=form)
+    disk.read_only()
+    (folder / "00002.png").unlink()
+    with pytest.raises(SinkError, match="Read-only"):
+        package.caption(folder, output, model="fake", output_format=form)
+    disk.writable()
+
+
+def test_a_read_only_output_ends_the_program_with_its_own_exit_code(disk, pictures):
+    disk.read_only()
+    done = cutline("caption", pictures(3), disk.folder / "captions.jsonl", "--model", "fake")
+    disk.writable()
+    assert done.returncode == 4
+    assert len(done.stderr.splitlines()) == 1
+    assert "Read-only" in done.stderr

@@ -1,0 +1,87 @@
+"""Runs that are asked to end, and runs that get in each other's way."""
+
+from __future__ import annotations
+
+import signal
+import time
+
+import pytest
+from engine_outputs import captions, journal, lines, report
+from processes import cutline, start_cutline, wait_until
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_the_run_cleanly(number, code, endpoint, pictures, tmp_path):
+    endpoint.configure(latency=0.2, slots=16)
+    folder, output = pictures(400), tmp_path / "captions.jsonl"
+    arguments = ("caption", folder, output, *endpoint.arguments(max_concurrent_requests=16))
+    process = start_cutline(*arguments)
+    wait_until(lambda: endpoint.stats()["pictures"] > 30)
+    start = time.monotonic()
+    process.send_signal(number)
+    _, errors = process.communicate(timeout=10)
+    assert time.monotonic() - start < 3, "what is under way ends within its 0.2 s"
+    assert process.returncode == code
+    assert "the same command goes on" in errors.splitlines()[-1]
+    assert report(output)["complete"] is False
+    assert report(output)["exit_code"] == code
+    answered = endpoint.stats()["pictures"]
+    assert len(journal(f"{output}.cutline")) == answered, "an answer was thrown away"
+    assert len(lines(output)) > 0
+    endpoint.configure(latency=0)
+    assert cutline(*arguments).returncode == 0
+    assert [key for key, _ in captions("jsonl", output)] == sorted(path.name for path in folder.iterdir())
+    assert endpoint.stats()["twice"] == 0
+
+
+def test_requests_that_hang_are_dropped_in_time(endpoint, pictures, tmp_path):
+    endpoint.configure(latency=60)
+    process = start_cutline("caption", pictures(20), tmp_path / "c.jsonl", *endpoint.arguments())
+    wait_until(lambda: endpoint.stats()["requests"] > 5)
+    start = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=20)
+    assert time.monotonic() - start < 10
+    assert process.returncode == 130
+    assert "Traceback" not in errors
+
+
+def test_a_second_signal_ends_at_once(endpoint, pictures, tmp_path):
+    endpoint.configure(latency=60)
+    process = start_cutline("caption", pictures(20), tmp_path / "c.jsonl", *endpoint.arguments())
+    wait_until(lambda: endpoint.stats()["requests"] > 5)
+    process.send_signal(signal.SIGINT)
+    time.sleep(0.3)
+    start = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=20)
+    assert time.monotonic() - start < 1
+    assert process.returncode == 130
+
+
+def test_a_second_run_on_the_same_output_is_refused(endpoint, pictures, tmp_path):
+    endpoint.configure(latency=0.5, slots=4)
+    folder, output = pictures(60), tmp_path / "captions.jsonl"
+    process = start_cutline("caption", folder, output, *endpoint.arguments())
+    wait_until(lambda: endpoint.stats()["pictures"] > 2)
+    link = tmp_path / "link.jsonl"
+    link.symlink_to(output)
+    for name in (output, link):
+        second = cutline("caption", folder, name, "--model", "fake")
+        assert second.returncode == 2
+        assert f"process {process.pid} " in second.stderr
+        assert len(second.stderr.splitlines()) == 1
+    endpoint.configure(latency=0)
+    _, errors = process.communicate(timeout=30)
+    assert process.returncode == 0, errors
+    assert len(captions("jsonl", output)) == 60
+
+
+def test_folders_without_a_name_of_their_own_do_not_share_a_journal(pictures):
+    """Sidecars for ``.`` in two folders whose pictures have the same names."""
+    one, two = pictures(2, "one"), pictures(2, "two")
+    for folder in (one, two):
+        done = cutline("caption", ".", "--output-format", "sidecar", "--model", "fake", cwd=folder)
+        assert done.returncode == 0, done.stderr
+        assert len(list(folder.glob("*.txt"))) == 2
+    assert (one / "00000.txt").read_text() != (two / "00000.txt").read_text()

@@ -1,0 +1,130 @@
+"""Programs in processes of their own: the command line, and the faulty test endpoint."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+SERVER = Path(__file__).parent / "servers" / "endpoint.py"
+COUNTED = ("requests", "pictures", "answered", "twice", "early")
+_started = []
+DEFAULTS = {
+    "slots": 64,
+    "latency": 0.0,
+    "fault": {},
+    "retry_after": 1,
+    "max_in_flight": 0,
+    "key": "",
+    "seed": 0,
+    "fast": False,
+}
+
+
+def environment(**changes):
+    """This process's environment without keys and colours, for a program that a user starts."""
+    kept = {name: value for name, value in os.environ.items() if not name.endswith(("_API_KEY", "_TOKEN"))}
+    return {**kept, "NO_COLOR": "1", "COLUMNS": "200", **changes}
+
+
+def command(*arguments):
+    return [sys.executable, "-m", "cutline", *map(str, arguments)]
+
+
+def cutline(*arguments, cwd=None, env=None, timeout=60, **options):
+    """Run the command line to its end; output and errors are text."""
+    return subprocess.run(
+        command(*arguments),
+        cwd=cwd,
+        env=environment(**(env or {})),
+        timeout=timeout,
+        capture_output=True,
+        text=True,
+        check=False,
+        **options,
+    )
+
+
+def start_cutline(*arguments, cwd=None, env=None):
+    """The command line as a running process; its two streams are pipes. See ``end_started``."""
+    process = subprocess.Popen(
+        command(*arguments),
+        cwd=cwd,
+        env=environment(**(env or {})),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    _started.append(process)
+    return process
+
+
+def end_started():
+    """Kill what ``start_cutline`` started and a failed test left running."""
+    while _started:
+        with _started.pop() as process:
+            process.kill()
+
+
+def wait_until(condition, seconds=20.0, every=0.01):
+    """Wait for something to become true; fails the test when it does not in time."""
+    end = time.monotonic() + seconds
+    while not (value := condition()):
+        assert time.monotonic() < end, f"not within {seconds} s: {condition}"
+        time.sleep(every)
+    return value
+
+
+class Endpoint:
+    """The test endpoint's process; ``stats`` counts from the last ``reset`` on."""
+
+    def __init__(self, **settings):
+        self._process = subprocess.Popen(
+            [sys.executable, str(SERVER), "--port", "0"], stdout=subprocess.PIPE, text=True
+        )
+        ready = self._process.stdout.readline().split()
+        assert ready[:1] == ["ready"], "the test endpoint did not start"
+        self.root = f"http://127.0.0.1:{ready[1]}"
+        self.url = f"{self.root}/v1"
+        self._baseline = {}
+        self.configure(**{**DEFAULTS, **settings})
+
+    def _call(self, path, data=None):
+        body = None if data is None else json.dumps(data).encode()
+        with urllib.request.urlopen(f"{self.root}{path}", body, timeout=10) as response:
+            return json.load(response)
+
+    def configure(self, **settings):
+        self._call("/configure", settings)
+
+    def reset(self):
+        self.configure(**DEFAULTS)
+        self._baseline = self._call("/stats")
+
+    def stats(self):
+        stats = self._call("/stats")
+        before = self._baseline
+        for name in COUNTED:
+            stats[name] -= before.get(name, 0)
+        for name, count in before.get("injected", {}).items():
+            stats["injected"][name] -= count
+        return stats
+
+    def last(self):
+        return self._call("/last")
+
+    def arguments(self, **options):
+        """Command-line options that ask this endpoint; ``retry_delay`` etc. as further options."""
+        chosen = {"endpoint": self.url, "model": "test", "retry_delay": 0.05, **options}
+        return [
+            part for name, value in chosen.items() for part in (f"--{name.replace('_', '-')}", str(value))
+        ]
+
+    def stop(self):
+        self._process.kill()
+        self._process.wait()
+        self._process.stdout.close()
