@@ -12,7 +12,18 @@ from cutline.chain import Chain, StepFailed
 from cutline.errors import PictureError
 from cutline.imaging import Picture
 from cutline.prompts import sample_variables
-from cutline.records import Caption, Failure, Location, Outcome, Reply, Sample, Skip, Step, Usage
+from cutline.records import (
+    Caption,
+    Failure,
+    Location,
+    Outcome,
+    Problem,
+    Reply,
+    Sample,
+    Skip,
+    Step,
+    Usage,
+)
 
 _log = logging.getLogger(__name__)
 
@@ -106,7 +117,9 @@ class Captioning:
             PictureError: it cannot be had.
         """
         location = sample.location
-        assert location is not None
+        if location is None:
+            problem = sample.problem or Problem(kind="missing", message="there is no picture")
+            raise PictureError(problem.kind, problem.message)
         url = getattr(location, "url", None)
         if url is not None:
             self.loading += 1

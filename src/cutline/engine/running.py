@@ -90,21 +90,34 @@ class _Run:
 
     async def _with_state(self, source: Source, state: State, journal: Journal) -> Report:
         job = self._job
-        keep_raw = assembly.keeps_raw(job, self._output)
         sink = assembly.sink_of(job, self._output, state.folder)
         fingerprint = assembly.fingerprint_of(job, self._chain)
         journal.begin(fingerprint, on_change=job.run.on_change, retry_failed=job.run.retry_failed)
         failures = FailuresSink(state.folder, SinkOptions(overwrite=True))
         form = assembly.form_of(job, self._output)
         output = OrderedOutput(sink, failures, state, journal, form=form)
-        mark = output.mark()
+        try:
+            loop = await self._work(source, state, journal, output)
+            stopped = _checked(self._stop.reason)
+            await asyncio.to_thread(output.close if stopped else output.finish)
+        except BaseException:
+            output.close()
+            raise
+        report = self._report(loop, output, journal, state.folder, stopped)
+        state.write(REPORT, report.to_json())
+        return report
+
+    async def _work(self, source: Source, state: State, journal: Journal, output: OrderedOutput) -> Loop:
+        """Caption what the output does not have, until nothing is left or the run is stopped."""
+        job, mark = self._job, output.mark()
         limit = assembly.limit_of(job)
         samples, keys = await asyncio.to_thread(_go_on, source, limit, mark, self._stop)
         await asyncio.to_thread(output.open, mark if keys else None, keys)
         state.remove(REPORT)
         reorder = Reorder(state.folder, first=keys.count if keys else 0)
         feed = Feed(samples, batch=job.input.reader_batch_size, first=reorder.next)
-        rules = assembly.rules_of(job, sink, journal, keep_raw=keep_raw)
+        keep_raw = assembly.keeps_raw(job, self._output)
+        rules = assembly.rules_of(job, output.sink, journal, keep_raw=keep_raw)
         captioning = Captioning(self._chain, rules, assembly.fetcher_opener(job))
         loop = Loop(
             feed=feed,
@@ -118,18 +131,11 @@ class _Run:
         counting = asyncio.get_running_loop().run_in_executor(None, _count, source, limit)
         try:
             await loop.run(self._progress, lambda: counting.result() if counting.done() else None)
-            stopped = _checked(self._stop.reason)
-            await asyncio.to_thread(output.close if stopped else output.finish)
-        except BaseException:
-            output.close()
-            raise
         finally:
             feed.close()
             reorder.close()
             await captioning.aclose()
-        report = self._report(loop, output, journal, state.folder, stopped)
-        state.write(REPORT, report.to_json())
-        return report
+        return loop
 
     def _report(
         self, loop: Loop, output: OrderedOutput, journal: Journal, folder: Path, stopped: CutlineError | None
