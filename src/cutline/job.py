@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import math
 import tomllib
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
@@ -209,7 +210,10 @@ class Job:
         except pydantic.ValidationError as error:
             first = error.errors(include_url=False)[0]
             where = ".".join(str(part) for part in first["loc"])
-            raise ConfigError(f"{origin}: {where}: {first['msg'].lower()}") from None
+            message = first["msg"][:1].lower() + first["msg"][1:]
+            if first["type"] == "unexpected_keyword_argument":
+                message = f"there is no such setting; {_known(cls, first['loc'])}"
+            raise ConfigError(f"{origin}: {where}: {message}") from None
 
     def to_toml(self) -> str:
         """The job as a file: only what differs from the defaults."""
@@ -252,7 +256,7 @@ class Job:
             "--max-cost": self.run.max_cost,
         }
         for name, value in positive.items():
-            if value is not None and value <= 0:
+            if value is not None and not 0 < value < math.inf:  # so that nan is refused too
                 raise ConfigError(f"{name} must be greater than 0, not {value}")
         not_negative = {
             "--max-side": self.pictures.max_side,
@@ -265,8 +269,8 @@ class Job:
             "--stop-after-failures": self.run.stop_after_failures,
         }
         for name, value in not_negative.items():
-            if value is not None and value < 0:
-                raise ConfigError(f"{name} must not be negative, but is {value}")
+            if value is not None and not 0 <= value < math.inf:
+                raise ConfigError(f"{name} must be a number from 0 up, not {value}")
         if not 1 <= self.pictures.jpeg_quality <= 100:
             raise ConfigError(f"--jpeg-quality must be between 1 and 100, not {self.pictures.jpeg_quality}")
         if self.input.image_limit < -1 or self.input.image_limit == 0:
@@ -325,6 +329,14 @@ class Fingerprint:
             if new != old:
                 result.append(f"{field.name}: {old} → {new}")
         return result
+
+
+def _known(job: type[Any], place: tuple[int | str, ...]) -> str:
+    """The settings that there are where an unknown one was found."""
+    groups = {field.name: field.type for field in dataclasses.fields(job)}
+    group = str(groups.get(str(place[0]))) if len(place) > 1 else ""
+    owner = globals().get(group, job)
+    return "known are " + ", ".join(field.name for field in dataclasses.fields(owner))
 
 
 def _canonical(value: object) -> str:

@@ -91,22 +91,44 @@ def caption(
         output=output,
         run=run,
     )
+    _one_of(before)
     if before.save_job is not None:
-        job.check()
-        path = Path(before.save_job)
-        if path.exists():
-            raise ConfigError(f"{path} is there already; choose another name for --save-job")
-        path.write_text(job.to_toml(), "utf-8")
-        return 0
+        return _save(job, Path(before.save_job))
     if before.preview is not None or before.estimate:
         from cutline.cli.trying import estimate, preview
 
         if before.estimate:
             return estimate(job, service.api_key)
-        return preview(job, service.api_key, before.preview or 3)
+        assert before.preview is not None
+        return preview(job, service.api_key, before.preview)
     from cutline.cli.execute import Shown, execute
 
     return execute(job, api_key=service.api_key, shown=Shown(verbose=before.verbose, quiet=before.quiet))
+
+
+def _one_of(before: Before) -> None:
+    """Refuse wishes that exclude each other."""
+    instead = {
+        "--preview": before.preview is not None,
+        "--estimate": before.estimate,
+        "--save-job": before.save_job is not None,
+    }
+    for wishes in (instead, {"--verbose": before.verbose, "--quiet": before.quiet}):
+        said = [name for name, wished in wishes.items() if wished]
+        if len(said) > 1:
+            raise ConfigError(f"{' and '.join(said)} exclude each other: give one of them")
+
+
+def _save(job: Job, path: Path) -> int:
+    job.check()
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            file.write(job.to_toml())
+    except FileExistsError:
+        raise ConfigError(f"{path} is there already; choose another name for --save-job") from None
+    except OSError as error:
+        raise ConfigError(f"cannot write the job file {path}: {error.strerror}") from None
+    return 0
 
 
 def with_service(model: ModelOptions, service: Service) -> ModelOptions:

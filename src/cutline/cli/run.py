@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
+from cutline.errors import ConfigError
 from cutline.job import Job, OnChange
 
 
@@ -35,6 +36,8 @@ def run(
     quiet
         No progress and no summary; errors only.
     """
+    if verbose and quiet:
+        raise ConfigError("--verbose and --quiet exclude each other: give one of them")
     job = Job.from_toml(job_file)
     options = job.run
     if on_change is not None:
