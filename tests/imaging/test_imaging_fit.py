@@ -137,8 +137,8 @@ def test_large_jpegs_become_as_long_as_allowed_and_keep_their_shape(picture, enc
 
 @pytest.mark.parametrize("name", ["JPEG", "WEBP", "PNG"])
 def test_the_bytes_are_brought_within_the_limit(picture, encode, scenery, name):
-    data = encode(scenery(1400, 1000), "JPEG", quality=95)
-    for limit in (135_000, 40_000, 6_000):
+    data = encode(scenery(1100, 800), "JPEG", quality=95)
+    for limit in (80_000, 20_000, 6_000):
         encoded = picture(data).fit(Limits(max_bytes=limit, formats=frozenset({name})))
         assert opened(encoded).format == name
         assert limit / 4 < len(encoded.data) <= limit

@@ -119,14 +119,15 @@ def test_the_limit_of_pillow_is_neither_needed_nor_changed(limit):
     subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
 
 
-def test_metadata_warnings_stay_inside_in_every_thread(picture, encode):
+@pytest.mark.parametrize(("name", "order"), [("TIFF", "<"), ("AVIF", ">")])
+def test_metadata_warnings_stay_inside_in_every_thread(picture, encode, name, order):
     exif = Image.Exif()
     exif[0x010F] = "a maker" * 10
-    tiff = encode(Image.new("RGB", (30, 20)), "TIFF", exif=exif)
-    at = tiff.index(struct.pack("<HH", 0x010F, 2))
-    bad = tiff[: at + 4] + struct.pack("<L", 10**6) + tiff[at + 8 :]
+    good = encode(Image.new("RGB", (30, 20)), name, exif=exif)
+    at = good.index(struct.pack(order + "HH", 0x010F, 2))
+    bad = good[: at + 4] + struct.pack(order + "L", 10**6) + good[at + 8 :]
     with pytest.warns(UserWarning, match="Skipping tag"):
-        Image.open(io.BytesIO(bad)).load()
+        Image.open(io.BytesIO(bad)).getexif()
     problems: list[BaseException] = []
 
     def work() -> None:
