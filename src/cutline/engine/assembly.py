@@ -146,6 +146,7 @@ def rules_of(job: Job, sink: Sink | None, journal: Journal | None, *, keep_raw: 
         policy=policy_of(job, sink, journal),
         finish_text=finisher_of(job),
         max_pixels=job.pictures.max_pixels,
+        keep_data=sink is not None and sink.needs_picture,
         keep_raw=keep_raw,
     )
 

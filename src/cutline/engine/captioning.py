@@ -44,6 +44,8 @@ class Rules:
     """Skip, failure, or the existing text a caption is to be joined with."""
     finish_text: Callable[[str, str | None], str]
     max_pixels: int
+    keep_data: bool = True
+    """Whether the picture's own bytes are still wanted when it has been encoded for the model."""
     keep_raw: bool = False
 
 
@@ -129,7 +131,7 @@ class Captioning:
                 location = await self._fetcher.fetch(url)
             finally:
                 self.loading -= 1
-        return Picture(location, max_pixels=self._rules.max_pixels)
+        return Picture(location, max_pixels=self._rules.max_pixels, keep_data=self._rules.keep_data)
 
     async def aclose(self) -> None:
         if self._fetcher is not None:

@@ -8,6 +8,8 @@ our own limits and not Pillow's global one.
 from __future__ import annotations
 
 import contextlib
+import ctypes
+import functools
 import importlib
 import io
 import struct
@@ -15,7 +17,9 @@ import threading
 import warnings
 import zlib
 from collections.abc import Iterator
+from pathlib import Path
 
+import PIL
 from PIL import Image, ImageFile
 
 from cutline.errors import PictureError
@@ -79,6 +83,8 @@ def open_image(data: bytes, name: str, path: str) -> Image.Image:
     elif name == "JPEG":
         image = jpeg.open_jpeg(data)
     else:
+        if name == "TIFF":
+            hush_libtiff()
         module, cls = _OPENERS[name]
         opener: type[ImageFile.ImageFile] = getattr(importlib.import_module(module), cls)
         # AVIF's reader parses EXIF at once, which may warn; its decoding needs no lock.
@@ -86,6 +92,23 @@ def open_image(data: bytes, name: str, path: str) -> Image.Image:
             image = opener(stream)
     check_size(path, *image.size, HARD_MAX_PIXELS)
     return image
+
+
+@functools.cache
+def hush_libtiff() -> None:
+    """Stop libtiff from writing about damaged files to the error stream, hundreds of lines for one file.
+
+    It does so in C, beneath Python; what matters comes as an exception too. Pillow's wheels carry the
+    library beside the package; where it is linked in otherwise, its lines stay.
+    """
+    package = Path(PIL.__file__).parent
+    places = [*package.parent.glob("pillow.libs/libtiff*"), *package.glob(".dylibs/libtiff*")]
+    for place in places:
+        library = ctypes.CDLL(str(place))
+        for name in ("TIFFSetWarningHandler", "TIFFSetErrorHandler"):
+            setter = getattr(library, name)
+            setter.argtypes, setter.restype = [ctypes.c_void_p], ctypes.c_void_p
+            setter(None)
 
 
 def _open_icon(stream: io.BytesIO, data: bytes, path: str) -> Image.Image:
