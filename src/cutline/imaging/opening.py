@@ -12,6 +12,7 @@ import ctypes
 import functools
 import importlib
 import io
+import logging
 import struct
 import threading
 import warnings
@@ -27,6 +28,9 @@ from cutline.imaging import jpeg
 from cutline.imaging.formats import MIMES, can_open_heic, sniff_format
 from cutline.imaging.orientation import exif_orientation, xmp_orientation
 from cutline.imaging.values import HARD_MAX_PIXELS
+
+# Pillow logs some damage as errors too; where nobody listens, that would go to the error stream.
+logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 _OPENERS = {
     "PNG": ("PIL.PngImagePlugin", "PngImageFile"),
