@@ -289,6 +289,8 @@ class Fingerprint:
     parameters: str
     pictures: str
     wording: str
+    joining: str
+    """How captions are joined with texts that were there before; empty where those are left alone."""
 
     @classmethod
     def of(cls, job: Job, *, model: str, prompt_ids: tuple[str, ...]) -> Self:
@@ -305,7 +307,6 @@ class Fingerprint:
             job.prompts.trigger,
             job.prompts.caption_prefix,
             job.prompts.caption_suffix,
-            job.output.existing,
         )
         return cls(
             model=model,
@@ -314,6 +315,7 @@ class Fingerprint:
             parameters=_canonical({k: v for k, v in parameters.items() if v is not None}),
             pictures=_canonical(dataclasses.asdict(job.pictures)),
             wording=_canonical(wording),
+            joining="" if job.output.existing in {None, "skip"} else str(job.output.existing),
         )
 
     @property
@@ -326,7 +328,8 @@ class Fingerprint:
         for field in dataclasses.fields(self):
             new = _plain(getattr(self, field.name))
             old = earlier.get(field.name)
-            if new != old:
+            # Where no text was touched before, no earlier caption depends on how they are joined.
+            if new != old and not (field.name == "joining" and not old):
                 result.append(f"{field.name}: {old} → {new}")
         return result
 

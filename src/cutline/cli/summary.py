@@ -66,7 +66,7 @@ def _hints(job: Job, report: Report) -> Iterator[str]:
         yield "nothing was asked: every picture had its outcome from an earlier run"
     if counts.failures and report.stopped is None:
         yield "the same command with --retry-failed asks about the failed ones again"
-    if counts.reasons.get("has a caption already") and job.output.existing is None:
+    if counts.reasons.get("captioned already") and job.output.existing is None:
         yield "pictures with captions were left alone; --existing overwrite, append or prepend asks anyway"
     if report.model == "pixels":
         yield (

@@ -135,6 +135,7 @@ def form_of(job: Job, output: str) -> JSON:
     """What decides how outcomes are written: an output begun in another form is written anew."""
     options = job.output
     form: JSON = {"format": format_of(output, options.output_format), "raw": options.include_raw}
+    form["existing"] = options.existing  # what was skipped under one policy is looked at anew under another
     if form["format"] == "webdataset":
         form["samples_per_shard"] = options.samples_per_shard
     return form
@@ -227,7 +228,7 @@ def policy_of(
             return ours.existing or ""
         text = beside(sample) if beside is not None else sample.text
         if text and (policy == "skip" or (policy is None and beside is not None)):
-            return Skip(key=sample.key, reason="has a caption already")
+            return Skip(key=sample.key, reason="captioned already")
         return text or None
 
     return decide

@@ -14,7 +14,7 @@ from cutline.engine.journal import Journal
 from cutline.engine.output import OrderedOutput, Reorder
 from cutline.engine.progress import Counts, Progress, ProgressHook, Rate, usage_of
 from cutline.errors import CutlineError, PictureError, RunStopped, SinkError
-from cutline.records import Caption, Failure, Outcome, Sample
+from cutline.records import Caption, Failure, Outcome, Sample, Skip
 
 GRACE = 8.0  # seconds that requests under way get to end when the run is stopped
 COMMIT_EVERY = 1.0
@@ -153,7 +153,8 @@ class Loop:
         if outcome is None:
             self._budget.check(self._captioning.under_way)
             outcome, picture = await self._captioning.caption(sample)
-            self._journal.append(outcome)
+            if not isinstance(outcome, Skip):  # a skip costs nothing, and the next run may decide otherwise
+                self._journal.append(outcome)
             log_outcome(outcome)
             self._account(outcome)
         else:

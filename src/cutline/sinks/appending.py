@@ -54,7 +54,8 @@ class AppendedFile:
         self.verify(mark)
         with writing(self.path):
             self._descriptor = os.open(self.path, _FLAGS)
-            os.ftruncate(self._descriptor, mark["size"])
+            if os.fstat(self._descriptor).st_size > mark["size"]:
+                os.ftruncate(self._descriptor, mark["size"])  # only then: it would renew the file's time
             os.lseek(self._descriptor, mark["size"], os.SEEK_SET)
         self._size, self.records = mark["size"], mark["records"]
 

@@ -35,6 +35,8 @@ COLUMNS = (
 NESTED = frozenset({"metadata", "captions", "fields", "steps", "llm"})
 """The columns whose values are not text or numbers; CSV and Parquet hold them as JSON text."""
 
+_MOST = 2**63 - 1  # what a column of 64 bits holds, whatever an endpoint claims to have counted
+
 
 def row(sample: Sample, outcome: Caption, *, include_raw: bool = False) -> JSON:
     """One caption as a row, its keys in the order of ``COLUMNS``.
@@ -52,13 +54,13 @@ def row(sample: Sample, outcome: Caption, *, include_raw: bool = False) -> JSON:
         "metadata": dict(sample.metadata),
         "model": last.reply.model if last else None,
         "prompt_id": last.prompt_id if last else None,
-        "prompt_tokens": usage.prompt_tokens,
-        "completion_tokens": usage.completion_tokens,
+        "prompt_tokens": min(usage.prompt_tokens, _MOST),
+        "completion_tokens": min(usage.completion_tokens, _MOST),
         "finish_reason": last.reply.finish_reason if last else None,
         "seconds": sum((step.reply.seconds for step in steps), 0.0),
         "captions": {step.name: step.text for step in steps} if len(steps) > 1 else None,
         "fields": outcome.fields,
-        "text": sample.text,
+        "text": sample.text if outcome.existing is None else outcome.existing,
         "steps": [_step(step) for step in steps],
     }
     if include_raw:
