@@ -3,7 +3,8 @@ from __future__ import annotations
 import os
 
 import pytest
-from engine_pictures import fill
+from engine_pictures import begin, fill
+
 from processes import Endpoint, end_started
 
 
@@ -16,7 +17,8 @@ def pytest_collection_modifyitems(items):
 
 
 @pytest.fixture(autouse=True)
-def _no_process_is_left():
+def _own_pictures_and_no_process_left(request):
+    begin(request.node.nodeid)
     yield
     end_started()
 

@@ -8,9 +8,9 @@ import time
 
 import pytest
 from engine_outputs import captions, failures, lines, report
-from processes import cutline, start_cutline, wait_until
 
 import cutline as package
+from processes import cutline, start_cutline, wait_until
 
 
 def add_plugin(folder, name, code):
@@ -50,7 +50,7 @@ def test_inputs_are_captions_and_skips_and_failures(endpoint, pictures, tmp_path
     done = cutline(*arguments[:-2], *endpoint.arguments())
     assert done.returncode == 1, done.stderr
     summed = check_sums(output, 80)
-    assert summed["skip_reasons"] == {"has a caption already": 2}
+    assert summed["skip_reasons"] == {"captioned already": 2}
     assert {"rejected", "empty", "truncated", "refused", "missing"} <= set(summed["failure_kinds"])
     kinds = {row["key"]: row["kind"] for row in failures(output)}
     assert kinds["00007.png"] in {"unsupported", "decode"}

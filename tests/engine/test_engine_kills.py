@@ -8,6 +8,7 @@ import time
 import pytest
 from engine_outputs import NAMES, captions, failures, journal, report
 from engine_pictures import fill
+
 from processes import cutline, start_cutline, wait_until
 
 IN_FLIGHT = 16

@@ -7,6 +7,7 @@ import time
 
 import pytest
 from engine_outputs import captions, journal, lines, report
+
 from processes import cutline, start_cutline, wait_until
 
 

@@ -1,0 +1,75 @@
+"""How many requests at once: found from nothing, kept to what the endpoint bears, found again."""
+
+from __future__ import annotations
+
+import time
+
+from engine_outputs import captions, report
+
+from processes import cutline, start_cutline, wait_until
+
+
+def test_an_endpoint_of_64_slots_is_filled_within_seconds(new_endpoint, pictures, tmp_path):
+    endpoint = new_endpoint(slots=64, latency=0.1, fast=True)
+    output = tmp_path / "captions.jsonl"
+    done = cutline("caption", pictures(3000), output, *endpoint.arguments())
+    assert done.returncode == 0, done.stderr
+    stats = endpoint.stats()
+    print(f"share {stats['share']:.3f}, most in flight {stats['most_in_flight']}")
+    assert stats["share"] >= 0.85
+    assert stats["most_in_flight"] <= 4 * 64, "far more than the endpoint can use"
+
+
+def test_an_endpoint_that_refuses_more_than_eight_is_not_pressed(new_endpoint, pictures, tmp_path):
+    """After that, when it allows 64, they are found too."""
+    endpoint = new_endpoint(slots=64, latency=0.05, max_in_flight=8)
+    folder, output = pictures(2500), tmp_path / "captions.jsonl"
+    process = start_cutline("caption", folder, output, *endpoint.arguments())
+    wait_until(lambda: endpoint.stats()["pictures"] > 100)
+    before = endpoint.stats()
+    wait_until(lambda: endpoint.stats()["pictures"] > before["pictures"] + 250)
+    after = endpoint.stats()
+    refused = after["injected"]["overload"] - before["injected"]["overload"]
+    answered = after["pictures"] - before["pictures"]
+    kept = answered / (after["seconds"] - before["seconds"]) / (8 / 0.05)
+    print(f"refused {refused} of {answered + refused}, {kept:.2f} of what eight slots give")
+    assert refused <= 0.3 * answered
+    assert kept >= 0.6
+    endpoint.configure(max_in_flight=0)
+    raised = start = time.monotonic()
+    seen = endpoint.stats()["pictures"]
+
+    def quick():
+        nonlocal start, seen
+        now, count = time.monotonic(), endpoint.stats()["pictures"]
+        if now - start < 0.4:
+            return False
+        rate, start, seen = (count - seen) / (now - start), now, count
+        return rate > 2.5 * 8 / 0.05 or process.poll() is not None
+
+    wait_until(quick, 30)
+    print(f"recovered after {time.monotonic() - raised:.1f} s, with {seen} of 2500 done")
+    assert process.poll() is None, "it ended before it had found the new ceiling"
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 0, errors
+    assert len(captions("jsonl", output)) == 2500
+    assert report(output)["failures"] == 0
+
+
+def test_a_fixed_number_is_never_passed(new_endpoint, pictures, tmp_path):
+    endpoint = new_endpoint(slots=64, latency=0.02)
+    for number in (1, 3):
+        done = cutline(
+            *("caption", pictures(20 + number, f"p{number}"), tmp_path / f"{number}.jsonl"),
+            *endpoint.arguments(max_concurrent_requests=number),
+        )
+        assert done.returncode == 0, done.stderr
+        assert endpoint.stats()["most_in_flight"] == number
+
+
+def test_without_async_there_is_one_request_at_a_time(new_endpoint, pictures, tmp_path):
+    endpoint = new_endpoint(latency=0.01)
+    arguments = ("caption", pictures(10), tmp_path / "c.jsonl", "--no-enable-async", *endpoint.arguments())
+    done = cutline(*arguments)
+    assert done.returncode == 0, done.stderr
+    assert endpoint.stats()["most_in_flight"] == 1

@@ -1,0 +1,137 @@
+"""What is asked again, what never, and what ends the run, against an endpoint with faults."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from engine_outputs import captions, failures, report
+
+from processes import cutline
+
+
+@pytest.mark.parametrize("status", [400, 403, 404, 413, 422])
+def test_what_would_fail_again_is_asked_once(status, endpoint, pictures, tmp_path):
+    """With one picture answered first, so that the endpoint is known to work."""
+    folder, output = pictures(1), tmp_path / "captions.jsonl"
+    endpoint.configure(fault={})
+    assert cutline("caption", folder, output, *endpoint.arguments()).returncode == 0
+    endpoint.configure(fault={str(status): 1.0})
+    for number in range(4):
+        (folder / f"more-{number}.png").write_bytes((folder / "00000.png").read_bytes() + bytes([number]))
+    before = endpoint.stats()["requests"]
+    done = cutline("caption", folder, output, *endpoint.arguments())
+    asked = endpoint.stats()["requests"] - before
+    assert "Traceback" not in done.stderr
+    if status in {403, 404}:  # in a process of its own nothing has worked yet: the key or the name is wrong
+        assert done.returncode == 3
+        assert asked <= 4
+    else:
+        assert done.returncode == 1
+        assert asked == 4
+        assert {row["kind"] for row in failures(output)} == {"rejected"}
+        assert {row["attempts"] for row in failures(output)} == {1}
+
+
+PASSING = ["408", "429", "500", "503", "reset", "cut", "malformed", "no-choices"]
+
+
+@pytest.mark.parametrize("fault", PASSING)
+def test_what_may_pass_is_asked_again(fault, endpoint, pictures, tmp_path):
+    endpoint.configure(fault={fault: 0.4}, retry_after=0.2)
+    output = tmp_path / "captions.jsonl"
+    done = cutline("caption", pictures(20), output, *endpoint.arguments(max_retries=12))
+    assert done.returncode == 0, done.stderr
+    stats = endpoint.stats()
+    assert stats["injected"][fault] >= 2
+    assert stats["requests"] == 20 + stats["injected"][fault]
+    assert len(captions("jsonl", output)) == 20
+    assert report(output)["failures"] == 0
+
+
+def test_what_hangs_is_asked_again_after_the_time_limit(endpoint, pictures, tmp_path):
+    endpoint.configure(fault={"hang": 0.2})
+    start = time.monotonic()
+    done = cutline("caption", pictures(20), tmp_path / "c.jsonl", *endpoint.arguments(timeout=0.5))
+    assert done.returncode == 0, done.stderr
+    assert endpoint.stats()["injected"]["hang"] >= 1
+    assert time.monotonic() - start < 10
+
+
+def test_what_never_passes_is_given_up_after_the_retries(endpoint, pictures, tmp_path):
+    endpoint.configure(fault={"500": 1.0})
+    output = tmp_path / "captions.jsonl"
+    done = cutline("caption", pictures(3), output, *endpoint.arguments(max_retries=2))
+    assert done.returncode == 1
+    assert endpoint.stats()["requests"] == 9
+    assert [(row["kind"], row["attempts"]) for row in failures(output)] == [("endpoint", 3)] * 3
+
+
+@pytest.mark.parametrize(("fault", "wait"), [("429", 0.5), ("429-date", 0.0)])
+def test_a_pause_the_endpoint_asks_for_is_kept_by_all(fault, wait, endpoint, pictures, tmp_path):
+    """No request comes before the time; a date has whole seconds, so it is one or two."""
+    endpoint.configure(fault={fault: 0.04}, retry_after=wait, latency=0.01, slots=4)
+    done = cutline(
+        "caption", pictures(50), tmp_path / "c.jsonl", *endpoint.arguments(max_concurrent_requests=4)
+    )
+    assert done.returncode == 0, done.stderr
+    stats = endpoint.stats()
+    assert stats["injected"][fault] >= 1
+    # Those that were under way when the answer came could not know of it.
+    assert stats["early"] <= 3 * stats["injected"][fault]
+    assert report(tmp_path / "c.jsonl")["this_run"]["seconds"] >= wait
+
+
+def test_six_kinds_of_faults_at_once_lose_nothing(endpoint, pictures, tmp_path):
+    kinds = ["429", "500", "503", "reset", "cut", "malformed"]
+    endpoint.configure(fault=dict.fromkeys(kinds, 0.04), retry_after=0.1, latency=0.005)
+    output = tmp_path / "captions.jsonl"
+    done = cutline("caption", pictures(500), output, *endpoint.arguments(), timeout=60)
+    assert done.returncode == 0, done.stderr
+    injected = endpoint.stats()["injected"]
+    assert all(injected[kind] > 3 for kind in kinds), injected
+    assert len(captions("jsonl", output)) == 500
+    assert endpoint.stats()["twice"] == 0
+
+
+def test_spent_credit_ends_the_run_with_the_cure(endpoint, pictures, tmp_path):
+    folder, output = pictures(200), tmp_path / "captions.jsonl"
+    endpoint.configure(fault={"quota": 0.05})
+    done = cutline("caption", folder, output, *endpoint.arguments())
+    assert done.returncode == 3
+    assert "no credit left; add credit" in done.stderr
+    assert endpoint.stats()["requests"] < 200
+    assert report(output)["failures"] == 0, "a picture was blamed"
+    endpoint.configure(fault={})
+    assert cutline("caption", folder, output, *endpoint.arguments()).returncode == 0
+    assert len(captions("jsonl", output)) == 200
+    assert endpoint.stats()["twice"] == 0
+
+
+def test_a_wrong_key_ends_the_run_at_once_and_is_shown_nowhere(endpoint, pictures, tmp_path):
+    endpoint.configure(key="right-key-0123456789")
+    wrong = "wrong-key-9876543210"
+    output = tmp_path / "captions.jsonl"
+    start = time.monotonic()
+    done = cutline("caption", pictures(200), output, "--verbose", "--api-key", wrong, *endpoint.arguments())
+    assert time.monotonic() - start < 6
+    assert done.returncode == 3
+    assert endpoint.stats()["requests"] < 60
+    assert "the key is not accepted" in done.stderr
+    assert report(output)["failures"] == 0
+    written = [path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()]
+    assert not any(
+        wrong.encode() in content for content in [*written, done.stderr.encode(), done.stdout.encode()]
+    )
+
+
+def test_an_endpoint_that_is_not_there_ends_the_run_in_one_line(pictures, tmp_path):
+    start = time.monotonic()
+    done = cutline(
+        *("caption", pictures(50), tmp_path / "captions.jsonl", "--endpoint", "http://127.0.0.1:9/v1"),
+        *("--model", "test", "--quiet", "--max-retries", 2, "--retry-delay", 0.05),
+    )
+    assert time.monotonic() - start < 6
+    assert done.returncode == 3
+    assert len(done.stderr.splitlines()) == 1
+    assert "is the server running?" in done.stderr
