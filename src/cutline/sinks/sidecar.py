@@ -135,33 +135,36 @@ class SidecarSink:
             self._safe_folder = folder
         return folder, name
 
-    def _name(self, folder: Path, picture: str, key: str, *, after: Path | None = None) -> Path:
+    def _name(self, folder: Path, picture: str, key: str, *, after: str = "") -> Path:
         """The sidecar's file for a sample: the first name that is free or has been its own.
 
-        ``after``: only the names behind that one.
+        ``after``: only the names behind that id.
         """
         for name, common in candidates(picture, key):
             file = folder / name
+            number = self._id(file)
             if after:
-                after = None if file == after else after
+                after = "" if number == after else after
                 continue
-            owner = self._known.owner(self._id(file))
+            owner = self._known.owner(number)
             if owner is None:
-                self._known.give(self._id(file), Owner(key=key, picture=name_to_text(picture), common=common))
+                self._known.give(number, Owner(key=key, picture=name_to_text(picture), common=common))
                 return file
             if owner.key == key:
                 return file
             if owner.key is not None and owner.common:
-                self._make_way(file, owner.key, owner)
+                self._make_way(folder, number, owner.key, text_to_name(owner.picture))
         raise AssertionError(f"{picture}: its last name is its own")
 
-    def _make_way(self, file: Path, key: str, owner: Owner) -> None:
+    def _make_way(self, folder: Path, number: str, key: str, picture: str) -> None:
         """Move the sidecar of the first that had a common name to its full name.
 
         The order of the steps lets a run that was killed between them do them again.
         """
-        note, content = self._known.note(self._id(file)), read(file)
-        new = self._name(file.parent, text_to_name(owner.picture), key, after=file)
+        new = self._name(folder, picture, key, after=number)
+        names = (folder / name for name, _ in candidates(picture, key))
+        file = next(name for name in names if self._id(name) == number)  # may differ in case
+        note, content = self._known.note(number), read(file)
         if note and content is not None and content != note.before and note.covers(content):
             self._put_ours(new, content)
             with writing(file):
@@ -169,8 +172,8 @@ class SidecarSink:
                     file.unlink()
                 else:
                     self._put(file, note.before)
-            self._known.forget(self._id(file))
-        self._known.give(self._id(file), Owner(key=None, picture="", common=True))
+            self._known.forget(number)
+        self._known.give(number, Owner(key=None, picture="", common=True))
 
     def _foreign(self, file: Path) -> bytes | None:
         content = read(file)
