@@ -1,0 +1,347 @@
+"""Writes the reference pages from the program itself: ``docs/cli.md`` and ``docs/python-api.md``.
+
+python scripts/reference.py            write the pages
+python scripts/reference.py --check    compare them; exits 1 and shows what differs
+"""
+
+from __future__ import annotations
+
+import ast
+import difflib
+import importlib
+import inspect
+import re
+import sys
+import textwrap
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+DOCS = Path(__file__).resolve().parents[1] / "docs"
+NOTE = "<!-- Written by scripts/reference.py; change the program's texts instead. -->\n"
+
+EXIT_CODES = {
+    0: "Everything has a caption or was skipped on purpose, or no more failed than `--allow-failures` says.",
+    1: "The run is complete, and pictures failed; `models check` and `--preview`: an answer was no caption.",
+    2: "The command cannot be run as it is; nothing was asked. The message names the cure.",
+    3: "The run stopped early: budget, unusable endpoint, broken input. The same command goes on.",
+    4: "The output or the state folder cannot be written. The same command goes on once it can.",
+    130: "Ctrl-C (128 + 2); SIGTERM gives 143 (128 + 15). The same command goes on.",
+    141: "Whoever read the output, such as `head`, went away.",
+}
+
+RECORDS = ("Sample", "Location", "Problem", "Caption", "Skip", "Failure", "Step", "Reply", "Usage")
+INTERFACES = ("Captioner", "Preparing", "Slotted", "Source", "Sink")
+API: dict[str, tuple[str, list[str]]] = {
+    "Functions": (
+        "`**options` are the fields of the option groups under [Jobs](#jobs), by name.",
+        ["cutline.caption", "cutline.acaption"],
+    ),
+    "Results": ("", ["cutline.Captions", "cutline.engine.report.Report", "cutline.engine.progress.Counts"]),
+    "Progress": (
+        "What a function given as `progress=` is called with.",
+        ["cutline.engine.progress.Progress"],
+    ),
+    "Jobs": (
+        "A job is what the command line's options come to, and what a job file holds.",
+        [
+            "cutline.Job",
+            "cutline.job.InputOptions",
+            "cutline.job.ModelOptions",
+            "cutline.job.PromptOptions",
+            "cutline.job.PictureOptions",
+            "cutline.job.OutputOptions",
+            "cutline.job.RunOptions",
+            "cutline.engine.running.run_job",
+        ],
+    ),
+    "Records": (
+        "Frozen values without I/O; all can be pickled.",
+        [f"cutline.records.{name}" for name in RECORDS],
+    ),
+    "Interfaces": (
+        "What a captioner, a source or a sink of your own has to be; [Extending](extending.md) shows how.",
+        [f"cutline.interfaces.{name}" for name in ("Captioner", "Preparing", "Slotted", "Source", "Sink")]
+        + ["cutline.sources.SourceOptions", "cutline.sinks.SinkOptions"],
+    ),
+    "Pictures and prompts": (
+        "What a captioner is given.",
+        [
+            "cutline.imaging.Picture",
+            "cutline.imaging.Limits",
+            "cutline.prompts.Prompt",
+            "cutline.prompts.load_prompt",
+        ],
+    ),
+    "Errors": ("", ["cutline.errors"]),
+}
+
+
+def main(arguments: list[str]) -> int:
+    pages = {"cli.md": cli_page(), "python-api.md": api_page()}
+    stale = False
+    for name, text in pages.items():
+        path = DOCS / name
+        old = path.read_text("utf-8") if path.exists() else ""
+        if text == old:
+            continue
+        stale = True
+        if "--check" in arguments:
+            lines = difflib.unified_diff(
+                old.splitlines(), text.splitlines(), name, "as it should be", "", "", 0
+            )
+            print("\n".join(list(lines)[:20]))
+        else:
+            path.write_text(text, "utf-8")
+            print(f"wrote {path.relative_to(DOCS.parent)}")
+    if stale and "--check" in arguments:
+        print("the reference is out of date; run: python scripts/reference.py")
+        return 1
+    return 0
+
+
+# The command line
+
+
+def cli_page() -> str:
+    from cutline.cli.app import build
+
+    program = build()
+    about = (
+        "`cutline COMMAND --help` shows the same at a terminal. Options without a command mean "
+        "`cutline caption`. Every option can be written `--option value` or `--option=value`.\n"
+    )
+    parts = [
+        NOTE,
+        "# Command line\n",
+        about,
+        *(_command(words, app, program.default_parameter) for words, app in commands(program)),
+        "## Exit codes\n",
+        _table(("code", "meaning"), ((str(code), text) for code, text in EXIT_CODES.items())),
+    ]
+    return "\n".join(parts)
+
+
+def commands(app: Any, words: tuple[str, ...] = ("cutline",)) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Every command that does something, with the words that call it."""
+    for name in app:
+        if name.startswith("-"):
+            continue
+        command = app[name]
+        if command.default_command is not None:
+            yield (*words, name), command
+        yield from commands(command, (*words, name))
+
+
+def _command(words: tuple[str, ...], app: Any, settings: Any) -> str:
+    found = app.assemble_argument_collection(default_parameter=settings, parse_docstring=True)
+    arguments = [argument for argument in found if argument.parse and argument.show]
+    title = f"## `{' '.join(words)}`\n"
+    lines = [
+        title,
+        _docstring(inspect.getdoc(app.default_command) or "").split("\nParameters\n")[0].rstrip() + "\n",
+    ]
+    groups: dict[str, list[tuple[str, ...]]] = {}
+    for argument in arguments:
+        positional = argument.index is not None
+        group = "Arguments" if positional else argument.parameter.group[0].name
+        groups.setdefault("Options" if group == "Parameters" else group, []).append(_option(argument))
+    for group, rows in groups.items():
+        if len(groups) > 1:
+            lines.append(f"### {group}\n" if len(groups) > 2 else f"**{group}**\n")
+        lines.append(_table(("name", "meaning", "default"), rows))
+    return "\n".join(lines)
+
+
+def _option(argument: Any) -> tuple[str, str, str]:
+    choices = argument.get_choices() or ()
+    meaning = " ".join((argument.parameter.help or "").split())
+    stated = re.search(r"\s*\[default: (.+?)\]$", meaning)
+    if stated:
+        meaning = meaning[: stated.start()]
+    if choices:
+        meaning += " One of " + ", ".join(f"`{choice}`" for choice in choices) + "."
+    names = [name for name in argument.names if not name.startswith("--empty-")]
+    if argument.index is not None:  # can be given by its place too
+        names = [
+            argument.names[0].lstrip("-").upper().replace("_", "-"),
+            *(n for n in names if n.startswith("--")),
+        ]
+    default = argument.field_info.default
+    if argument.required:
+        shown = "needed"
+    elif stated:
+        shown = stated[1]
+    elif default in (None, (), inspect.Parameter.empty) or default == {}:
+        shown = ""
+    else:
+        shown = f"`{_plain(default)}`"
+    return ", ".join(f"`{name}`" for name in names), meaning, shown
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+# The Python names
+
+
+def api_page() -> str:
+    parts = [
+        NOTE,
+        "# Python reference\n",
+        "Made from the docstrings; [From Python](python.md) shows the use. Everything is typed.\n",
+    ]
+    for section, (about, names) in API.items():
+        parts.append(f"## {section}\n")
+        if about:
+            parts.append(about + "\n")
+        for name in names:
+            parts.extend(_errors(name) if name == "cutline.errors" else [_name(name)])
+    return "\n".join(parts)
+
+
+def _name(dotted: str) -> str:
+    module, _, name = dotted.rpartition(".")
+    thing = getattr(importlib.import_module(module), name)
+    node = _node(thing)
+    lines = [f"### `{dotted}`\n"]
+    if isinstance(node, ast.ClassDef):
+        lines += [_docstring(inspect.getdoc(thing) if thing.__doc__ else ""), ""]
+        fields = _fields(node)
+        if fields:
+            columns = ("field", "type", "default", "meaning")
+            used = [any(row[index] for row in fields) for index in range(4)]
+            rows = [tuple(cell for cell, keep in zip(row, used, strict=True) if keep) for row in fields]
+            lines.append(_table(tuple(c for c, keep in zip(columns, used, strict=True) if keep), rows))
+        for method in _methods(node):
+            lines += [_code(method), _docstring(ast.get_docstring(method) or ""), ""]
+    else:
+        lines += [_code(node), _docstring(inspect.getdoc(thing) or ""), ""]
+    return "\n".join(lines)
+
+
+def _errors(module: str) -> list[str]:
+    errors = importlib.import_module(module)
+    tree = ast.parse(inspect.getsource(errors))
+    head = textwrap.dedent((errors.__doc__ or "").partition("::")[2]).strip("\n")
+    classes = [node for node in tree.body if isinstance(node, ast.ClassDef) and ast.get_docstring(node)]
+    described = [f"**`{node.name}`**: {_docstring(ast.get_docstring(node) or '')}\n" for node in classes]
+    return [f"All are in `cutline.errors`:\n\n```text\n{head}\n```\n", *described]
+
+
+def _node(thing: Any) -> ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef:
+    node = ast.parse(textwrap.dedent(inspect.getsource(thing))).body[0]
+    assert isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
+    return node
+
+
+def _fields(node: ast.ClassDef) -> list[tuple[str, ...]]:
+    """Annotated public names of a class body, with the string that follows each."""
+    rows: list[tuple[str, ...]] = []
+    for item, after in zip(node.body, [*node.body[1:], None], strict=True):
+        if not isinstance(item, ast.AnnAssign) or not isinstance(item.target, ast.Name):
+            continue
+        if item.target.id.startswith("_") or _unparse(item.annotation).startswith("ClassVar"):
+            continue
+        text = ""
+        if isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant):
+            text = _docstring(str(after.value.value))
+        default = "" if item.value is None else _default(item.value)
+        rows.append((f"`{item.target.id}`", _type(item.annotation), default, text))
+    return rows
+
+
+def _type(annotation: ast.expr) -> str:
+    """A union as code and words: a bar within a table's code is read differently by every reader."""
+    if isinstance(annotation, ast.BinOp):
+        return f"{_type(annotation.left)} or {_type(annotation.right)}"
+    return f"`{_unparse(annotation)}`"
+
+
+def _default(value: ast.expr) -> str:
+    text = _unparse(value)
+    factory = re.fullmatch(r"dataclasses\.field\(default_factory=([\w.]+)\)", text)
+    if factory:
+        text = {"dict": "{}", "list": "[]"}.get(factory[1], f"{factory[1]}()")
+    return "" if "init=False" in text else f"`{text}`"
+
+
+def _methods(node: ast.ClassDef) -> list[ast.FunctionDef | ast.AsyncFunctionDef]:
+    """Public methods that say something about themselves."""
+    functions = [item for item in node.body if isinstance(item, ast.FunctionDef | ast.AsyncFunctionDef)]
+    return [f for f in functions if not f.name.startswith("_") and ast.get_docstring(f)]
+
+
+def _code(node: ast.FunctionDef | ast.AsyncFunctionDef) -> str:
+    head = "async def" if isinstance(node, ast.AsyncFunctionDef) else "def"
+    arguments = list(_arguments(node.args))
+    returned = f" -> {_unparse(node.returns)}" if node.returns else ""
+    if any(_unparse(item) == "property" for item in node.decorator_list):
+        return f"```python\n{node.name}: {_unparse(node.returns) if node.returns else 'Any'}\n```\n"
+    line = f"{head} {node.name}({', '.join(arguments)}){returned}"
+    if len(line) > 90:
+        line = f"{head} {node.name}(\n" + "".join(f"    {item},\n" for item in arguments) + f"){returned}"
+    return f"```python\n{line}\n```\n"
+
+
+def _arguments(arguments: ast.arguments) -> Iterator[str]:
+    positional = [*arguments.posonlyargs, *arguments.args]
+    missing = [None] * (len(positional) - len(arguments.defaults))
+    for argument, default in zip(positional, [*missing, *arguments.defaults], strict=True):
+        if argument.arg not in {"self", "cls"}:
+            yield _argument(argument, default)
+    if arguments.vararg:
+        yield f"*{_argument(arguments.vararg, None)}"
+    elif arguments.kwonlyargs:
+        yield "*"
+    for argument, default in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True):
+        yield _argument(argument, default)
+    if arguments.kwarg:
+        yield f"**{_argument(arguments.kwarg, None)}"
+
+
+def _unparse(node: ast.AST) -> str:
+    """Source text with double quotes, as this project writes them."""
+    return re.sub(r"'([^'\"]*)'", r'"\1"', ast.unparse(node))
+
+
+def _argument(argument: ast.arg, default: ast.expr | None) -> str:
+    text = argument.arg + (f": {_unparse(argument.annotation)}" if argument.annotation else "")
+    return text if default is None else f"{text} = {_unparse(default)}"
+
+
+# Markdown
+
+
+def _docstring(text: str) -> str:
+    """A docstring of ours as Markdown: code in single ticks, sections as lists."""
+    text = re.sub(r"``([^`]+)``", r"`\1`", text)
+    lines: list[str] = []
+    for block in re.split(r"\n\s*\n", text.strip()):
+        title, _, rest = block.partition("\n")
+        if title in {"Args:", "Raises:", "Returns:"}:
+            items = re.sub(r"\n\s{4,}(?=\S)", " ", textwrap.dedent(rest)).splitlines()
+            items = [
+                re.sub(r"^([\w*, .]+?):", lambda found: f"`{found[1]}`:", item.strip()) for item in items
+            ]
+            lines.append(f"*{title}*\n\n" + "\n".join(f"- {item}" for item in items))
+        else:
+            lines.append(re.sub(r"^Raises ", "*Raises* ", block))
+    return "\n\n".join(lines)
+
+
+def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    head = list(head)
+    lines = [head, ["---"] * len(head), *(list(row) for row in rows)]
+    return "".join("| " + " | ".join(_cell(cell) for cell in line) + " |\n" for line in lines)
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.split()).replace("|", "\\|")
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

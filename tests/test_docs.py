@@ -1,0 +1,405 @@
+"""The documentation says what the program does, and its examples run."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import tarfile
+import tomllib
+from pathlib import Path
+
+import pytest
+from PIL import Image, ImageDraw
+
+from cutline import registry
+from cutline.captioners.presets import PRESETS
+from cutline.cli.app import build
+from cutline.engine import report
+from cutline.prompts import library_prompts
+
+ROOT = Path(__file__).resolve().parents[1]
+DOCS = ROOT / "docs"
+SOURCE = ROOT / "src" / "cutline"
+WRITTEN = {"cli.md", "python-api.md"}  # by scripts/reference.py
+PAGES = sorted(path.relative_to(DOCS).as_posix() for path in DOCS.rglob("*.md"))
+
+sys.path.insert(0, str(ROOT / "scripts"))
+import reference  # noqa: E402
+
+sys.path.pop(0)
+
+
+def text_of(page):
+    return (ROOT / page if page.isupper() else DOCS / page).read_text("utf-8")
+
+
+def handwritten():
+    return "\n".join(text_of(page) for page in PAGES if page not in WRITTEN)
+
+
+def blocks(page, language):
+    return re.findall(rf"^```{language}\n(.*?)^```", text_of(page), re.DOTALL | re.MULTILINE)
+
+
+def table(page, heading):
+    """The rows below a heading, each as the list of its cells."""
+    section = re.split(rf"^#+ {re.escape(heading)}\n", text_of(page), flags=re.MULTILINE)[1]
+    lines = re.split(r"^#", section, maxsplit=1, flags=re.MULTILINE)[0].splitlines()
+    rows = [line.strip("|").split("|") for line in lines if line.startswith("|") and line[1] != "-"]
+    return [[cell.strip() for cell in row] for row in rows[1:]]
+
+
+def ticked(text):
+    return re.findall(r"`([^`]+)`", text)
+
+
+# What the program has stands in the pages
+
+
+def test_the_generated_pages_are_as_the_program_is():
+    done = python(ROOT / "scripts/reference.py", "--check", cwd=ROOT)
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize("width", ["40", "200"])
+def test_the_generated_pages_do_not_depend_on_the_terminal(width, monkeypatch):
+    monkeypatch.setenv("COLUMNS", width)
+    assert reference.cli_page() == text_of("cli.md")
+
+
+def test_every_option_is_explained_by_a_person_too():
+    options = {
+        name
+        for _, app in reference.commands(build())
+        for argument in app.assemble_argument_collection()
+        for name in argument.names
+        if name.startswith("--") and not name.startswith(("--no-", "--empty-"))
+    }
+    assert len(options) > 40
+    text = handwritten()
+    assert [name for name in sorted(options) if not re.search(rf"{name}(?![\w-])", text)] in (
+        [],
+        ["--recursive"],  # on by default; its opposite is explained
+    )
+    assert "--no-recursive" in text
+
+
+def test_every_command_is_used_in_an_example():
+    used = {" ".join(words[:2]) for page in PAGES for words in commands_of(page)}
+    for words, _ in reference.commands(build()):
+        assert any(command.startswith(" ".join(words[1:])) for command in used) or words[1] == "prompts"
+
+
+def test_the_extras_are_those_of_the_package():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = set(project["optional-dependencies"]) - {"test", "bench", "docs"}
+    assert {ticked(row[0])[0] for row in table("quickstart.md", "Install")} == extras
+
+
+def test_the_registry_is_in_the_pages():
+    inputs, models, outputs = text_of("inputs.md"), text_of("models.md"), handwritten()
+    for room, text in {"sources": inputs, "captioners": models, "sinks": outputs}.items():
+        for name in registry.BUILT_IN[room]:
+            assert f"`{name}`" in text, (room, name)
+
+
+def test_the_providers_are_listed_as_they_are():
+    rows = {row[0]: row for row in table("models.md", "Models")}
+    for preset in PRESETS.values():
+        if preset.name == "endpoint":
+            row = rows["any name, with `--endpoint URL`"]
+        else:
+            row = rows.pop(f"`{preset.name}:…`")
+            assert ticked(row[3]) == ([preset.default_model] if preset.default_model else [])
+            assert preset.key_needed or preset.endpoint in row[1]
+        assert tuple(ticked(row[2])) == preset.key_env
+    assert set(rows) == {"`pixels`", "`fake`", "any name, with `--endpoint URL`"}
+
+
+def test_the_schema_dialects_are_listed_as_they_are():
+    rows = table("models.md", "Structured captions")
+    told = {name: ticked(row[2])[0] for row in rows for name in ticked(row[0])}
+    assert told == {name: preset.schema for name, preset in PRESETS.items() if name != "endpoint"}
+
+
+def test_the_prices_are_those_of_the_table():
+    told = {ticked(row[0])[0]: set(ticked(row[1])) for row in table("cost.md", "Prices")}
+    prices = tomllib.loads((SOURCE / "engine/prices.toml").read_text())
+    assert told == {provider: set(models) for provider, models in prices.items()}
+
+
+def test_every_library_prompt_is_in_the_pages():
+    text = text_of("prompts.md")
+    assert [name for name in library_prompts() if f"`{name}`" not in text] == []
+
+
+def test_every_failure_and_skip_has_its_cause_and_cure():
+    headings = ("The picture", "The request", "The answer")
+    rows = [row for heading in headings for row in table("failures.md", heading)]
+    told = [ticked(row[0])[0] for row in rows]
+    failures, skips = kinds()
+    assert sorted(told) == sorted(failures)
+    assert all(len(row) == 3 and row[1] and row[2] for row in rows)
+    assert {ticked(row[0])[0] for row in table("failures.md", "Skips")} == skips
+
+
+RAISED = {"PictureError", "ReplyError", "SampleError", "Retryable", "Rejected", "StepFailed"}
+
+
+def kinds():
+    """Every kind of failure, and every reason to skip, that stands in the source."""
+    failures, skips = set(), set()
+    for path in SOURCE.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call):
+                name = getattr(node.func, "id", getattr(node.func, "attr", ""))
+                given = {keyword.arg: keyword.value for keyword in node.keywords}
+                # The downloader's own retries end as "fetch".
+                if name in RAISED and node.args and (name, path.name) != ("Retryable", "fetch.py"):
+                    failures |= constants(node.args[0])
+                elif name in {"Problem", "Failure"} and "kind" in given:
+                    (skips if "skip" in given else failures).update(constants(given["kind"]))
+                elif name == "Skip":
+                    skips |= constants(given["reason"])
+            elif isinstance(node, ast.Assign) and path.parent.name in {"captioners", "cutline"}:
+                failures |= constants(node.value) if getattr(node.targets[0], "id", "") == "kind" else set()
+    return failures, skips
+
+
+def constants(node):
+    if isinstance(node, ast.IfExp):
+        return constants(node.body) | constants(node.orelse)
+    return {node.value} if isinstance(node, ast.Constant) and isinstance(node.value, str) else set()
+
+
+def test_the_exit_codes_are_those_of_the_program():
+    codes = {value for name, value in vars(report).items() if name.startswith("EXIT_")}
+    for file in ("app.py", "execute.py"):
+        for node in ast.walk(ast.parse((SOURCE / "cli" / file).read_text())):
+            value = node.value if isinstance(node, ast.Return | ast.keyword) else None
+            wanted = isinstance(node, ast.Return) or (isinstance(node, ast.keyword) and node.arg == "code")
+            if wanted and isinstance(value, ast.Constant) and type(value.value) is int:
+                codes.add(value.value)
+    assert set(reference.EXIT_CODES) == codes
+    told = {
+        int(code)
+        for row in table("running.md", "After")
+        for code in re.findall(r"^\d[\d, ]*$", row[0])
+        for code in code.split(",")
+    }
+    assert told == codes | {143}
+
+
+# The examples run
+
+
+def commands_of(page):
+    """The words of every command line of cutline in the page's examples; a comment may follow."""
+    lines = []
+    for language in ("bash", "console"):
+        for block in blocks(page, language):
+            lines += [line.removeprefix("$ ") for line in block.replace("\\\n", " ").splitlines()]
+    return [
+        shlex.split(line, comments=True)[1:]
+        for line in lines
+        if line.startswith("cutline ") and "…" not in line
+    ]
+
+
+def expected_codes(page):
+    lines = [line for block in blocks(page, "bash") for line in block.replace("\\\n", " ").splitlines()]
+    found = [re.search(r"# exits (\d+)", line) for line in lines if line.startswith("cutline ")]
+    return [int(match[1]) if match else 0 for match in found]
+
+
+COMMAND_PAGES = [page for page in PAGES if commands_of(page)]
+PYTHON_PAGES = [page for page in PAGES if blocks(page, "python") and page not in WRITTEN]
+RUNNER = """
+import ast, asyncio, json, sys
+work = json.load(sys.stdin)
+if "commands" in work:
+    from cutline.cli import main
+    for words in work["commands"]:
+        print(f"\\n$ cutline {' '.join(words)}", file=sys.stderr)
+        print("exit", main(words), flush=True)
+names = {"__name__": "__main__"}
+for code in work.get("code", ()):
+    result = eval(compile(code, "example", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT), names)
+    if result is not None:
+        asyncio.run(result)
+"""
+
+
+def python(*arguments, cwd, **options):
+    command = [sys.executable, "-W", "error", *map(str, arguments)]
+    return subprocess.run(command, check=False, cwd=cwd, capture_output=True, text=True, **options)
+
+
+def run(folder, **work):
+    return python("-c", RUNNER, cwd=folder, input=json.dumps(work))
+
+
+@pytest.fixture(scope="module")
+def endpoint():
+    command = [sys.executable, ROOT / "tests/servers/endpoint.py"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            yield f"http://127.0.0.1:{process.stdout.readline().split()[1]}/v1"
+        finally:
+            process.kill()
+
+
+@pytest.fixture(scope="module")
+def material(tmp_path_factory):
+    """A folder with everything that the examples read, and a web server on its pictures."""
+    folder = tmp_path_factory.mktemp("material")
+    for number, name in enumerate(("sunset.jpg", "poster.png", "a/7.jpg", "a/forest.webp")):
+        image = Image.new("RGB", (96, 64), (40 * number, 90, 160))
+        ImageDraw.Draw(image).ellipse((10 + number * 9, 10, 60, 50), fill=(220, 180, 30 * number))
+        path = folder / "photos" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        image.save(path)
+    for shard in range(2):
+        (folder / "shards").mkdir(exist_ok=True)
+        with tarfile.open(folder / f"shards/{shard:05}.tar", "w") as tar:
+            tar.add(folder / "photos/sunset.jpg", f"{shard}a.jpg")
+            tar.add(folder / "photos/a/7.jpg", f"{shard}b.jpg")
+    (folder / "products.csv").write_text("file,category\nphotos/sunset.jpg,card\nphotos/a/7.jpg,print\n")
+    (folder / "orders.csv").write_text("image\nsunset.jpg\na/7.jpg\n")
+    (folder / "schema.json").write_text('{"type": "object", "properties": {"short": {"type": "string"}}}')
+    (folder / "prices.toml").write_text(blocks("cost.md", "toml")[0])
+    template = json.loads(blocks("prompts.md", "json")[0]) | {"regex": ".*"}
+    template["cot_prompt"]["image_path"] = "photos/poster.png"
+    for name in ("template.json", "my-prompt.json"):
+        (folder / name).write_text(json.dumps(template))
+    server = [sys.executable, "-u", "-m", "http.server", "0", "--bind", "127.0.0.1"]
+    with subprocess.Popen(
+        server, cwd=folder / "photos", stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as process:
+        port = re.search(r"port (\d+)", process.stdout.readline())[1]
+        urls = [f"http://127.0.0.1:{port}/{name}" for name in ("sunset.jpg", "poster.png")]
+        (folder / "urls.txt").write_text("\n".join(urls))
+        (folder / "links.csv").write_text("\n".join(["link", *urls]))
+        yield folder
+        process.kill()
+
+
+@pytest.fixture
+def folder(material, tmp_path):
+    shutil.copytree(material, tmp_path, dirs_exist_ok=True)
+    return tmp_path
+
+
+def here(words, endpoint):
+    """The command with the test endpoint for other people's, and quick answers where none are asked for."""
+    words = [word.replace("http://localhost:8000/v1", endpoint) for word in words]
+    words = [re.sub(r"http://localhost:\d+/v1", endpoint, word) for word in words]
+    model = next((words[at + 1] for at, word in enumerate(words) if word == "--model"), None)
+    if words[:2] == ["models", "check"]:
+        model = words[2]
+    elsewhere = "--endpoint" in words or "--nim-endpoint" in words
+    if model is not None and model.partition(":")[0] in PRESETS and not elsewhere:
+        words += ["--endpoint", endpoint]
+    if words[0] not in {"models", "prompts", "run"}:
+        if model is None and "--model-name" not in words and words[-1] != "photos/":
+            words += ["--model", "fake"]  # which is quicker to start; the first command of all stays
+        if any(word in {"urls.txt", "links.csv"} for word in words) and "--allow-private-urls" not in words:
+            words += ["--allow-private-urls"]
+    return words
+
+
+@pytest.mark.parametrize("page", COMMAND_PAGES)
+def test_commands_mean_something(page):
+    app = build()
+    for words in commands_of(page):
+        command = [] if not words[0].startswith("--") else ["caption"]
+        app.parse_args([*command, *words], exit_on_error=False, print_error=False)
+
+
+@pytest.mark.parametrize("page", [page for page in COMMAND_PAGES if page != "prompts.md"])
+def test_commands_run(page, folder, endpoint):
+    wanted = list(zip(commands_of(page), expected_codes(page), strict=True))
+    wanted = [(words, code) for words, code in wanted if not any("s3://" in word for word in words)]
+    done = run(folder, commands=[here(words, endpoint) for words, _ in wanted])
+    codes = [int(code) for code in re.findall(r"^exit (\d+)$", done.stdout, re.MULTILINE)]
+    assert codes == [code for _, code in wanted], done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+    if page == "quickstart.md":
+        assert len((folder / "captions.jsonl").read_text().splitlines()) == 4
+        assert "the embedded captioner `pixels`" in done.stderr
+    if page == "running.md":
+        assert (folder / "job.toml").read_text() == blocks(page, "toml")[0]
+
+
+@pytest.mark.parametrize("page", [page for page in PYTHON_PAGES if page != "extending.md"])
+def test_python_examples_run(page, folder, endpoint):
+    code = [block.replace("http://localhost:8000/v1", endpoint) for block in blocks(page, "python")]
+    code = [block.replace('"pixels"', '"fake"') for block in code]  # which is quicker to start
+    done = run(folder, code=code)
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_the_extensions_work(folder):
+    *parts, trial = blocks("extending.md", "python")
+    package = folder / "site"
+    info = package / "my_package-1.dist-info"
+    info.mkdir(parents=True)
+    (package / "my_package.py").write_text("\n".join(parts))
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: my-package\nVersion: 1\n")
+    points = tomllib.loads(blocks("extending.md", "toml")[0])["project"]["entry-points"]
+    lines = [
+        f"[{group}]\n{name} = {target}" for group, entry in points.items() for name, target in entry.items()
+    ]
+    (info / "entry_points.txt").write_text("\n".join(lines))
+    start = "import sys; sys.path.insert(0, 'site')\nfrom my_package import *\n"
+    done = run(folder, code=[start, trial])
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("2 1\nphotos/sunset.jpg: ")
+    assert "ASKED: DESCRIBE THIS IMAGE IN DETAIL." in done.stdout
+
+
+# The pages hold together
+
+
+def anchors(page):
+    names = set()
+    for line in re.sub(r"^```.*?^```", "", page, flags=re.DOTALL | re.MULTILINE).splitlines():
+        if heading := re.match(r"#+ (.+)", line):
+            words = re.sub(r"[^\w\s-]", "", heading[1].replace("`", "")).strip().lower()
+            names.add(re.sub(r"[-\s]+", "-", words))
+    return names
+
+
+@pytest.mark.parametrize("page", [*PAGES, "../README.md", "../CONTRIBUTING.md"])
+def test_links_lead_somewhere(page):
+    path = (DOCS / page).resolve()
+    text = re.sub(r"^```.*?^```", "", path.read_text("utf-8"), flags=re.DOTALL | re.MULTILINE)
+    for target in re.findall(r"\]\(([^)\s]+)\)", text):
+        if target.startswith(("http://", "https://")):
+            continue
+        name, _, anchor = target.partition("#")
+        file = (path.parent / name).resolve() if name else path
+        assert file.exists(), target
+        if anchor:
+            assert anchor in anchors(file.read_text("utf-8")), target
+
+
+def test_the_site_builds_and_loads_nothing_from_elsewhere(tmp_path):
+    pytest.importorskip("mkdocs", reason="needs the extra docs")
+    pytest.importorskip("material", reason="needs the extra docs")
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", tmp_path / "site"]
+    done = subprocess.run(command, check=False, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    pages = list((tmp_path / "site").rglob("*.html"))
+    assert len(pages) >= len(PAGES)
+    for page in pages:
+        html = page.read_text("utf-8")
+        loaded = re.findall(r"<(?:script|img|iframe|source)\b[^>]*\bsrc=\"(https?:[^\"]*)", html)
+        loaded += re.findall(r"<link\b[^>]*\bhref=\"(https?:[^\"]*)", html)
+        assert loaded == [], page
