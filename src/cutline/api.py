@@ -52,7 +52,7 @@ class Options(TypedDict, total=False):
     image_root: str | None
     allow_private_urls: bool
     endpoint: str | None
-    max_tokens: int | None
+    max_tokens: int
     temperature: float | None
     top_p: float | None
     seed: int | None

@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Literal, Self
 
 import orjson
 
+from cutline.captioners.secrets import without_credentials
 from cutline.errors import ConfigError
 from cutline.records import JSON
 
@@ -58,7 +59,7 @@ class ModelOptions:
     """`provider:name`, such as `openai:gpt-4o-mini`; `cutline models` lists the providers."""
     endpoint: str | None = None
     """URL of an OpenAI-compatible server, such as http://localhost:8000/v1."""
-    max_tokens: int | None = 512
+    max_tokens: int = 512
     """Most tokens of an answer; 0 leaves it to the endpoint."""
     temperature: float | None = None
     """Randomness of the answer; left to the endpoint when not given."""
@@ -277,6 +278,10 @@ class Job:
             raise ConfigError(f"--image-limit must be -1 or greater than 0, not {self.input.image_limit}")
         if self.model.top_p is not None and not 0 < self.model.top_p <= 1:
             raise ConfigError(f"--top-p must be above 0 and at most 1, not {self.model.top_p}")
+        try:
+            orjson.dumps(self.to_dict())
+        except TypeError as error:
+            raise ConfigError(f"a setting cannot be sent to an endpoint: {error}") from None
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -310,7 +315,7 @@ class Fingerprint:
         )
         return cls(
             model=model,
-            endpoint=options.endpoint or "",
+            endpoint=without_credentials(options.endpoint or ""),
             prompts=prompt_ids,
             parameters=_canonical({k: v for k, v in parameters.items() if v is not None}),
             pictures=_canonical(dataclasses.asdict(job.pictures)),

@@ -1,14 +1,10 @@
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "servers"))
-
-from processes import Server
+from server_process import Server
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,6 @@ import json
 
 import pytest
 from PIL import Image
-from processes import Server
 
 from cutline.captioners.openai import OpenAIChat, Parameters
 from cutline.captioners.presets import PRESETS
@@ -17,6 +16,7 @@ from cutline.imaging import Limits, Picture
 from cutline.prompts import Prompt
 from cutline.records import Reply, Usage
 from cutline.sources.locations import InlineBytes
+from server_process import Server
 
 KEY = "sk-0123456789"
 

@@ -9,7 +9,6 @@ from typing import Any
 import openai
 import pytest
 from PIL import Image
-from processes import Server
 
 from cutline.captioners.openai import OpenAIChat, Parameters
 from cutline.captioners.presets import PRESETS
@@ -18,6 +17,7 @@ from cutline.imaging import Limits, Picture
 from cutline.prompts import Example, Prompt
 from cutline.records import Reply, Usage
 from cutline.sources.locations import InlineBytes
+from server_process import Server
 
 SCHEMA = {"type": "object", "properties": {"short": {"type": "string"}}, "required": ["short"]}
 

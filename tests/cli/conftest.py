@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import functools
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,9 +8,7 @@ import pytest
 from PIL import Image, ImageDraw
 from program import COLOURS, Run, run
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "servers"))
-
-from processes import Server
+from server_process import Server
 
 
 @pytest.fixture

@@ -6,8 +6,9 @@ import dataclasses
 import socket
 
 import pytest
-from processes import Server
 from program import Run
+
+from server_process import Server
 
 KEY = "sk-secret-0123456789"
 

@@ -6,8 +6,9 @@ import io
 import tarfile
 from pathlib import Path
 
-from processes import Server
 from program import COLOURS, Run, rows
+
+from server_process import Server
 
 NANO = "nvidia/llama-3.1-nemotron-nano-vl-8b-v1"
 KEY = "nvapi-0123456789abcdef"

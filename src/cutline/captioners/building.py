@@ -128,6 +128,8 @@ def build_endpoint(spec: Spec, preset: Preset, asking: Asking, parameters: objec
         raise ConfigError(
             f"{spec.provider} needs a key: set {' or '.join(preset.key_env)}, or pass --api-key"
         )
+    if key is not None and "@" in urlsplit(endpoint).netloc:
+        raise ConfigError("the endpoint's URL holds a password and there is a key too: only one can be sent")
     assert parameters is None or isinstance(parameters, Parameters)
     if asking.schema_dialect is not None:
         preset = dataclasses.replace(preset, schema=asking.schema_dialect)

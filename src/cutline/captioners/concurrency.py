@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import collections
 import contextlib
+import logging
 import time
 from collections.abc import AsyncIterator
 
@@ -21,6 +22,7 @@ from cutline.interfaces import Captioner, Preparing
 from cutline.prompts import Prompt
 from cutline.records import Reply
 
+_log = logging.getLogger(__name__)
 _OVERLOADED = frozenset({429, 503})
 
 
@@ -98,7 +100,10 @@ class Concurrency:
             self._limit = min(self._limit + 1 / self.limit, float(self.ceiling))  # recover from a complaint
         else:
             saturated = self._in_flight >= self.limit
+            before = self.limit
             self._limit = float(self._tuner.note(time.monotonic(), seconds, saturated=saturated))
+            if self.limit != before:
+                _log.debug("requests-at-once limit=%d before=%d", self.limit, before)
         self._wake()
 
     def overloaded(self, retry_after: float | None) -> None:
@@ -106,10 +111,12 @@ class Concurrency:
         now = time.monotonic()
         if retry_after:
             self._paused_until = max(self._paused_until, now + retry_after)
+            _log.info("paused wait=%.1fs cause=the endpoint asked for it", retry_after)
         # Requests that were under way together are one complaint, not many.
         if now - self._lowered_at > max(self._latency, 0.2):
             self._lowered_at = now
-            self._limit = max(1.0, self._limit * 0.7)
+            before, self._limit = self.limit, max(1.0, self._limit * 0.7)
+            _log.info("overloaded limit=%d before=%d", self.limit, before)
             if self._tuner is not None:
                 self._tuner.lowered_to(self.limit, now)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
+import os
 import secrets
 import time
 from collections.abc import Mapping
@@ -19,7 +20,7 @@ import pybase64
 
 from cutline.backoff import retry_after
 from cutline.captioners.presets import Preset
-from cutline.captioners.secrets import Secret
+from cutline.captioners.secrets import Secret, without_credentials
 from cutline.errors import EndpointUnusable, Rejected, ReplyError, Retryable
 from cutline.imaging import Limits, Picture
 from cutline.prompts import Prompt
@@ -73,7 +74,7 @@ class OpenAIChat:
         self._model = model
         self._endpoint = endpoint.rstrip("/").removesuffix("/chat/completions")
         self.url = self._endpoint + "/chat/completions"
-        self._shown = _without_credentials(self._endpoint)
+        self._shown = without_credentials(self._endpoint)
         self._key = key
         self._parameters = parameters
         self._limits = limits
@@ -159,7 +160,8 @@ class OpenAIChat:
                 "timeout", f"{self._shown} did not answer within {self._timeout.total:g} s"
             ) from None
         except aiohttp.ClientConnectorError as error:
-            reason = error.os_error.strerror or str(error.os_error)
+            number = error.os_error.errno or 0
+            reason = os.strerror(number) if number > 0 else error.os_error.strerror or str(error.os_error)
             raise Retryable("unreachable", f"cannot connect to {self._shown} ({reason})") from None
         except aiohttp.InvalidURL:
             raise EndpointUnusable(
@@ -294,13 +296,6 @@ def _no_text(message: JSON) -> ReplyError:
     if message.get("reasoning_content") or message.get("reasoning"):
         return ReplyError("empty", "the model only reasoned and gave no answer; raise --max-tokens")
     return ReplyError("empty", "the model's answer is empty")
-
-
-def _without_credentials(url: str) -> str:
-    """The URL as it may be shown: no user, no password, no query."""
-    scheme, _, rest = url.partition("://")
-    place, slash, path = rest.partition("/")
-    return f"{scheme}://{place.rpartition('@')[2]}{slash}{path.partition('?')[0]}"
 
 
 def _usage(data: Mapping[str, Any]) -> Usage:

@@ -107,7 +107,7 @@ PRESETS = {
         Preset(
             name="endpoint",
             endpoint="",
-            key_env=("CUTLINE_API_KEY", "OPENAI_API_KEY"),
+            key_env=("CUTLINE_API_KEY",),  # never a known service's key: anyone may be behind the URL
             about="any other compatible server: --endpoint URL",
         ),
     )

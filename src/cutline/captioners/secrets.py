@@ -1,6 +1,13 @@
-"""API keys that cannot be printed by accident."""
+"""API keys and passwords that cannot be printed by accident."""
 
 from __future__ import annotations
+
+
+def without_credentials(url: str) -> str:
+    """The URL as it may be shown: no user, no password, no query."""
+    scheme, mark, rest = url.partition("://")
+    place, slash, path = rest.partition("/")
+    return f"{scheme}{mark}{place.rpartition('@')[2]}{slash}{path.partition('?')[0]}"
 
 
 class Secret:

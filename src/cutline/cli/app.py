@@ -52,7 +52,7 @@ def run(arguments: list[str]) -> int:
     try:
         result = build()(arguments)
     except cyclopts.CycloptsError as error:
-        return _fail(" ".join(str(error).split()), hint=_help_of(arguments))
+        return _fail(_explained(error), hint=_help_of(error, arguments))
     except ConfigError as error:
         return _fail(str(error))
     except CutlineError as error:
@@ -70,8 +70,15 @@ def _worth_showing(default: Any) -> str | None:
     return None if default is None or default is False or default in ((), {}) else str(default)
 
 
-def _help_of(arguments: list[str]) -> str:
-    command = arguments[0] if not arguments[0].startswith("-") else ""
+def _explained(error: cyclopts.CycloptsError) -> str:
+    if isinstance(error, cyclopts.UnusedCliTokensError):
+        return f"nothing is known to do with {' '.join(map(repr, error.unused_tokens or []))}"
+    return " ".join(str(error).split()).removesuffix(".")
+
+
+def _help_of(error: cyclopts.CycloptsError, arguments: list[str]) -> str:
+    unknown = isinstance(error, cyclopts.UnknownCommandError)
+    command = "" if unknown or arguments[0].startswith("-") else arguments[0]
     return f"; `cutline {command}{' ' if command else ''}--help` shows how it is used"
 
 

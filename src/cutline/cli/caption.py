@@ -121,6 +121,8 @@ def _one_of(before: Before) -> None:
 
 def _save(job: Job, path: Path) -> int:
     job.check()
+    if "@" in (job.model.endpoint or ""):
+        raise ConfigError("a job file holds no secrets: give the password in --endpoint as --api-key instead")
     try:
         with path.open("x", encoding="utf-8") as file:
             file.write(job.to_toml())

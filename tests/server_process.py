@@ -9,14 +9,14 @@ import urllib.request
 from pathlib import Path
 from typing import Any, Self
 
-HERE = Path(__file__).parent
+FOLDER = Path(__file__).parent / "servers"
 
 
 class Server:
-    """A server of this folder that prints ``ready PORT``; a context manager."""
+    """A script of the folder ``servers`` that prints ``ready PORT``; a context manager."""
 
     def __init__(self, script: str, *arguments: str) -> None:
-        command = [sys.executable, str(HERE / script), *arguments]
+        command = [sys.executable, str(FOLDER / script), *arguments]
         self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
 
     def __enter__(self) -> Self:
