@@ -35,9 +35,9 @@ class Feed:
             async with self._lock:
                 if self._ready:
                     break
-                if self._error is not None:
-                    raise self._error
                 if self._ended:
+                    if self._error is not None:
+                        raise self._error
                     return None
                 self._ahead = self._ahead or self._read()
                 batch = await self._ahead

@@ -70,14 +70,15 @@ class OrderedOutput:
         mark = self._state.read(MARK)
         if mark is None or any(mark.get(name) != value for name, value in self._made_by.items()):
             return None
+        self.counts = Counts.from_json(mark["counts"])
         return mark
 
     def open(self, mark: JSON | None, keys: KeyChain | None) -> None:
         """Go on after ``mark``, whose samples' keys are ``keys``; None starts anew."""
         if mark is not None and keys is not None:
-            self.counts = Counts.from_json(mark["counts"])
             self._keys = keys
         else:
+            self.counts = Counts()
             self._state.remove(MARK)  # its place in the output is about to go
         self.sink.open(mark["sink"] if mark else None)
         self._failures.open(mark["failures"] if mark else None)

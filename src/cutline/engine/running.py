@@ -19,7 +19,7 @@ from cutline.engine.feed import Feed
 from cutline.engine.journal import Journal
 from cutline.engine.local import Loop, Stop
 from cutline.engine.output import KeyChain, OrderedOutput, Reorder
-from cutline.engine.progress import ProgressHook
+from cutline.engine.progress import Counts, ProgressHook
 from cutline.engine.report import Report
 from cutline.engine.state import State, state_folder
 from cutline.errors import ConfigError, CutlineError, SinkError
@@ -107,11 +107,18 @@ class _Run:
         state.write(REPORT, report.to_json())
         return report
 
-    async def _work(self, source: Source, state: State, journal: Journal, output: OrderedOutput) -> Loop:
-        """Caption what the output does not have, until nothing is left or the run is stopped."""
+    async def _work(
+        self, source: Source, state: State, journal: Journal, output: OrderedOutput
+    ) -> Loop | None:
+        """Caption what the output does not have, until nothing is left or the run is stopped.
+
+        None when it was stopped before the output was opened.
+        """
         job, mark = self._job, output.mark()
         limit = assembly.limit_of(job)
         samples, keys = await asyncio.to_thread(_go_on, source, limit, mark, self._stop)
+        if self._stop.requested:
+            return None
         await asyncio.to_thread(output.open, mark if keys else None, keys)
         state.remove(REPORT)
         reorder = Reorder(state.folder, first=keys.count if keys else 0)
@@ -138,9 +145,15 @@ class _Run:
         return loop
 
     def _report(
-        self, loop: Loop, output: OrderedOutput, journal: Journal, folder: Path, stopped: CutlineError | None
+        self,
+        loop: Loop | None,
+        output: OrderedOutput,
+        journal: Journal,
+        folder: Path,
+        stopped: CutlineError | None,
     ) -> Report:
-        spent = journal.spent + loop.fresh.usage
+        fresh = loop.fresh if loop else Counts()
+        spent = journal.spent + fresh.usage
         return Report(
             output=self._output,
             outputs=tuple(str(path) for path in output.outputs),
@@ -150,11 +163,11 @@ class _Run:
             counts=output.counts,
             first=tuple(output.first),
             failed=tuple(output.failed),
-            fresh=loop.fresh,
+            fresh=fresh,
             spent=spent,
             cost=self._price.of(spent) if self._price else None,
             seconds=time.monotonic() - self._start,
-            requests_resumed=loop.resumed,
+            requests_resumed=loop.resumed if loop else 0,
             stopped=stopped,
             allow_failures=self._job.run.allow_failures,
         )
@@ -174,7 +187,7 @@ def _go_on(
         for sample in itertools.islice(samples, mark["outcomes"]):
             keys.add(sample.key)
             if stop.requested:
-                raise stop.reason or CutlineError("stopped")
+                return iter(()), None
         if keys.count == mark["outcomes"] and keys.digest == mark["digest"]:
             return samples, keys
         # Pictures came or went: the output is written anew from the journal, in the new order.
