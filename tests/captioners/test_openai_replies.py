@@ -8,8 +8,8 @@ import json
 import pytest
 from PIL import Image
 
-from cutline.captioners.openai import OpenAIChat, Parameters
-from cutline.captioners.presets import PRESETS
+from cutline.captioners.openai import OpenAIChat
+from cutline.captioners.presets import PRESETS, Parameters
 from cutline.captioners.secrets import Secret
 from cutline.errors import CutlineError, EndpointUnusable, Rejected, ReplyError, RequestError, Retryable
 from cutline.imaging import Limits, Picture

@@ -10,8 +10,8 @@ import openai
 import pytest
 from PIL import Image
 
-from cutline.captioners.openai import OpenAIChat, Parameters
-from cutline.captioners.presets import PRESETS
+from cutline.captioners.openai import OpenAIChat
+from cutline.captioners.presets import PRESETS, Parameters
 from cutline.captioners.secrets import Secret
 from cutline.imaging import Limits, Picture
 from cutline.prompts import Example, Prompt

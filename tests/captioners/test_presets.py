@@ -6,8 +6,7 @@ import os
 import pytest
 
 from cutline.captioners.building import Asking, Spec, build_endpoint, find_key
-from cutline.captioners.openai import Parameters
-from cutline.captioners.presets import PRESETS
+from cutline.captioners.presets import PRESETS, Parameters
 from cutline.captioners.secrets import Secret
 from cutline.errors import ConfigError
 from cutline.prompts import Prompt

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from cutline import registry
 from cutline.captioners.concurrency import Concurrency, Limited
-from cutline.captioners.presets import PRESETS, Preset, SchemaDialect
+from cutline.captioners.presets import PRESETS, Parameters, Preset, SchemaDialect
 from cutline.captioners.retrying import Retrying
 from cutline.captioners.secrets import Secret
 from cutline.errors import ConfigError
@@ -85,7 +85,7 @@ def find_key(preset: Preset) -> Secret | None:
     return None
 
 
-def build_captioner(text: str, asking: Asking, parameters: object = None) -> Captioner:
+def build_captioner(text: str, asking: Asking, parameters: Parameters | None = None) -> Captioner:
     """The captioner of that name, with retries, slots and a time limit around it.
 
     Raises:
@@ -113,9 +113,11 @@ def _build_registered(spec: Spec) -> Captioner:
     return captioner
 
 
-def build_endpoint(spec: Spec, preset: Preset, asking: Asking, parameters: object = None) -> OpenAIChat:
+def build_endpoint(
+    spec: Spec, preset: Preset, asking: Asking, parameters: Parameters | None = None
+) -> OpenAIChat:
     """The endpoint itself, with nothing around it; raises as ``build_captioner``."""
-    from cutline.captioners.openai import OpenAIChat, Parameters
+    from cutline.captioners.openai import OpenAIChat
 
     endpoint = preset.endpoint if asking.endpoint is None else asking.endpoint
     if not _is_url(endpoint):
@@ -130,7 +132,6 @@ def build_endpoint(spec: Spec, preset: Preset, asking: Asking, parameters: objec
         )
     if key is not None and "@" in urlsplit(endpoint).netloc:
         raise ConfigError("the endpoint's URL holds a password and there is a key too: only one can be sent")
-    assert parameters is None or isinstance(parameters, Parameters)
     if asking.schema_dialect is not None:
         preset = dataclasses.replace(preset, schema=asking.schema_dialect)
     return OpenAIChat(

@@ -19,7 +19,7 @@ import orjson
 import pybase64
 
 from cutline.backoff import retry_after
-from cutline.captioners.presets import Preset
+from cutline.captioners.presets import Parameters, Preset
 from cutline.captioners.secrets import Secret, without_credentials
 from cutline.errors import EndpointUnusable, Rejected, ReplyError, Retryable
 from cutline.imaging import Limits, Picture
@@ -30,17 +30,6 @@ MAX_RESPONSE_BYTES = 8_000_000
 _RETRIED = frozenset({408, 409, 425, 429})
 # Stands for the picture in a request body until the bytes are put in; no metadata can guess it.
 _MARK = secrets.token_hex(16)
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Parameters:
-    """How the model is to answer; None leaves it to the endpoint."""
-
-    max_tokens: int | None = None
-    temperature: float | None = None
-    top_p: float | None = None
-    seed: int | None = None
-    extra: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

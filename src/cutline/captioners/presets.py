@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Literal, TypeAlias
+from collections.abc import Mapping
+from typing import Any, Literal, TypeAlias
 
 SchemaDialect: TypeAlias = Literal["response_format", "guided_json", "structured_outputs", "none"]
 
@@ -26,6 +27,17 @@ class Preset:
     enforces_schema: bool = False
     tokens: str = "max_tokens"
     about: str = ""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Parameters:
+    """How the model is to answer; None leaves it to the endpoint."""
+
+    max_tokens: int | None = None
+    temperature: float | None = None
+    top_p: float | None = None
+    seed: int | None = None
+    extra: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
 
 PRESETS = {

@@ -16,8 +16,7 @@ from rich.text import Text
 
 from cutline import registry
 from cutline.captioners.building import Asking, Spec, build_captioner, build_endpoint, find_key
-from cutline.captioners.openai import Parameters
-from cutline.captioners.presets import PRESETS, Preset
+from cutline.captioners.presets import PRESETS, Parameters, Preset
 from cutline.captioners.secrets import Secret
 from cutline.errors import ConfigError, CutlineError, Rejected, RequestError
 from cutline.imaging import Picture

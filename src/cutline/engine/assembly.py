@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from cutline.captioners.building import Asking, build_captioner
-from cutline.captioners.openai import Parameters
+from cutline.captioners.presets import Parameters
 from cutline.captioners.secrets import Secret
 from cutline.chain import Chain, ChainStep
 from cutline.engine.budget import RunLimits

@@ -1,0 +1,69 @@
+"""What is imported when: the light commands stay light."""
+
+from __future__ import annotations
+
+import ast
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import cutline
+
+SOURCE = Path(cutline.__file__).parent
+HEAVY = {
+    "pyarrow",
+    "aiohttp",
+    "PIL",
+    "numpy",
+    "pydantic",
+    "simplejpeg",
+    "orjson",
+    "fsspec",
+    "regex",
+    "jsonschema",
+}
+REPORT = "import sys, json; print(json.dumps(sorted({name.partition('.')[0] for name in sys.modules})))"
+
+
+def imported(code: str) -> set[str]:
+    """The top-level modules that a fresh interpreter has after ``code``; what it prints is dropped."""
+    quiet = f"import contextlib, io\nwith contextlib.redirect_stdout(io.StringIO()):\n    {code}\n{REPORT}"
+    done = subprocess.run([sys.executable, "-c", quiet], capture_output=True, text=True, check=True)
+    return set(json.loads(done.stdout))
+
+
+def test_the_package_alone_imports_the_standard_library_only() -> None:
+    nothing = imported("pass")
+    assert imported("import cutline") - nothing - set(sys.stdlib_module_names) == {"cutline"}
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["caption", "--help"]])
+def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
+    modules = imported(f"import cutline.cli; cutline.cli.main({arguments})")
+    assert "cyclopts" in modules
+    heavy = HEAVY if arguments[0] != "caption" else HEAVY - {"orjson"}  # of the job's fields
+    assert modules & heavy == set()
+
+
+def test_the_embedded_captioner_asks_for_no_network(tmp_path: Path) -> None:
+    picture = tmp_path / "a.ppm"
+    picture.write_bytes(b"P6 8 8 255\n" + bytes(range(192)))
+    from PIL import Image
+
+    with Image.open(picture) as image:
+        image.save(tmp_path / "a.png")
+    code = f"import cutline; cutline.caption(r'{tmp_path / 'a.png'}', r'{tmp_path / 'out.jsonl'}')"
+    assert imported(code) & {"aiohttp", "pyarrow", "fsspec"} == set()
+
+
+@pytest.mark.parametrize("path", sorted(SOURCE.rglob("*.py")), ids=lambda path: str(path.relative_to(SOURCE)))
+def test_optional_packages_are_imported_where_they_are_used(path: Path) -> None:
+    optional = {"pillow_heif", "rapidocr", "onnxruntime", "s3fs", "gcsfs", "torch", "transformers", "pandas"}
+    for node in ast.parse(path.read_text("utf-8")).body:
+        names = {alias.name for alias in node.names} if isinstance(node, ast.Import) else set()
+        if isinstance(node, ast.ImportFrom):
+            names = {node.module or ""}
+        assert {name.partition(".")[0] for name in names} & optional == set()
