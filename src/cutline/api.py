@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import csv
 import dataclasses
+import tarfile
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -108,11 +109,12 @@ class Captions:
 
     report: Report
     rows: Sequence[JSON] | None = None
+    output_format: str | None = None
 
     def __iter__(self) -> Iterator[JSON]:
         if self.rows is not None:
             return iter(self.rows)
-        return _read_rows(self.report.output)
+        return _read_rows(self.report.output, self.output_format)
 
     def __len__(self) -> int:
         return self.report.counts.captions
@@ -212,10 +214,11 @@ class _Call:
 
     async def __call__(self) -> Captions:
         if self._output is not None:
-            return Captions(report=await self._run(self._job(self._output)))
+            job = self._job(self._output)
+            return Captions(report=await self._run(job), output_format=job.output.output_format)
         with tempfile.TemporaryDirectory(prefix="cutline-") as folder:
             report = await self._run(self._job(str(Path(folder) / "captions.jsonl")))
-            rows = list(_read_rows(report.output)) if report.counts.captions else []
+            rows = list(_read_rows(report.output, "jsonl")) if report.counts.captions else []
             return Captions(report=report, rows=rows)
 
     def _job(self, output: str) -> Job:
@@ -260,9 +263,13 @@ def _in_thread(function: Callable[[], Captions]) -> Captions:
     return result[0]
 
 
-def _read_rows(output: str) -> Iterator[JSON]:
-    """The rows of a finished table output, one by one."""
-    kind = format_of(output, None)
+def _read_rows(output: str, output_format: str | None) -> Iterator[JSON]:
+    """The rows of a finished output, one by one.
+
+    Raises:
+        ConfigError: sidecars are no rows.
+    """
+    kind = format_of(output, output_format)
     if kind == "jsonl":
         with Path(output).open("rb") as lines:
             for line in lines:
@@ -277,3 +284,10 @@ def _read_rows(output: str) -> Iterator[JSON]:
 
         for batch in pyarrow.parquet.ParquetFile(output).iter_batches():
             yield from batch.to_pylist()
+    elif kind == "webdataset":
+        for shard in sorted(Path(output).glob("*.tar")):
+            with tarfile.open(shard) as tar:
+                members = (tar.extractfile(member) for member in tar if member.name.endswith(".json"))
+                yield from (orjson.loads(member.read()) for member in members if member is not None)
+    else:
+        raise ConfigError("sidecars are no rows: read the .txt files, or give an output such as out.jsonl")

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 
+_PNG_MODES = frozenset({"1", "L", "LA", "P", "RGB", "RGBA", "I;16", "HSV"})
+
+
 class ListedSource:
     """Keys are the paths and URLs as given, and ``picture-1``, ``picture-2`` … for the rest."""
 
@@ -52,6 +55,13 @@ def _locate(item: Any, name: str) -> tuple[str, Location]:
             return path, RemoteFile(path)
         text = os.fsdecode(path)
         return name_to_text(Path(text).as_posix()), LocalFile(text)
+    return name, InlineBytes(_encoded(item), name)
+
+
+def _encoded(image: Any) -> bytes:
+    """A Pillow image as a file without loss, with the orientation that its own file had."""
     buffer = io.BytesIO()
-    item.save(buffer, "PNG")
-    return name, InlineBytes(buffer.getvalue(), name)
+    kind = "PNG" if image.mode in _PNG_MODES else "TIFF"
+    whole = image.convert("RGB") if image.mode == "HSV" else image
+    whole.save(buffer, kind, exif=image.getexif())
+    return buffer.getvalue()
