@@ -5,18 +5,13 @@ from __future__ import annotations
 import csv
 import dataclasses
 import json
-import os
 import sys
 import tarfile
 from pathlib import Path
 from urllib.parse import unquote
 
-import pyarrow.parquet
-from hypothesis import strategies as st
-
 from cutline import sinks
-from cutline.files import name_to_text
-from cutline.records import Caption, Failure, Reply, Sample, Skip, Step, Usage
+from cutline.records import Caption, Reply, Sample, Step, Usage
 from cutline.sinks.failures import FailuresSink
 
 FORMATS = ["json", "jsonl", "csv", "parquet", "webdataset", "sidecar"]
@@ -71,7 +66,9 @@ def read_rows(folder: Path, form: str) -> list[dict]:
         with output.open(newline="", encoding="utf-8") as file:
             return [_typed(row) for row in csv.DictReader(file)]
     if form == "parquet":
-        rows = pyarrow.parquet.read_table(output).to_pylist()
+        from pyarrow import parquet
+
+        rows = parquet.read_table(output).to_pylist()
         return [
             {k: json.loads(v) if k in NESTED and v is not None else v for k, v in r.items()} for r in rows
         ]
@@ -148,64 +145,3 @@ def pairs(count: int, text: str = "a dog") -> list[tuple[Sample, Caption]]:
 def fill(sink, items) -> None:
     for sample, outcome in items:
         sink.write(sample, outcome, JPEG + sample.key.encode() if sink.needs_picture else None)
-
-
-# What hypothesis makes of it
-
-words = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
-names = st.one_of(
-    st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=30),
-    st.binary(min_size=1, max_size=20).map(lambda raw: name_to_text(os.fsdecode(raw))),
-    st.sampled_from(
-        [
-            *("a/1.jpg", "b/1.jpg", "a/same.jpg", "a/same.png", "A/Same.JPG", "a/same.jpg.png", "x.jpg"),
-            *("../../x.jpg", "/etc/x.jpg", "//a//b//", "a/../b.jpg", "..", ".", "c:\\x\\y.jpg", "a\0b.jpg"),
-            *("nul.jpg", "con", " ", "x.txt", "x.txt/y.jpg", "__meta__/a.jpg", "__x__", "%2E.jpg"),
-            *("https://h.example/a/x.jpg?size=2#top", "http://h.example/a/x.jpg?size=2#top"),
-            *("new\nline.jpg", 'quo"te,.jpg', "😀.jpg", "é" * 125 + ".jpg", "n" * 251 + ".jpg", "漢" * 84),
-        ]
-    ),
-)
-values = st.recursive(
-    st.none()
-    | st.booleans()
-    | st.integers(-(2**70), 2**70)
-    | st.floats(allow_nan=False, allow_infinity=False)
-    | words,
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(words, inner, max_size=3),
-    max_leaves=6,
-)
-objects = st.dictionaries(words, values, max_size=4)
-
-
-@st.composite
-def outcomes(draw, key: str):
-    kind = draw(st.sampled_from(["caption"] * 4 + ["skip", "failure"]))
-    if kind == "skip":
-        return Skip(key=key, reason="because")
-    if kind == "failure":
-        return Failure(key=key, kind="fetch", message=draw(words), attempts=3)
-    return Caption(
-        key=key,
-        **caption(
-            draw(words),
-            steps=draw(st.integers(0, 3)),
-            tokens=draw(st.integers(0, 2**62) if draw(st.booleans()) else st.just(5)),
-            fields=draw(st.none() | objects),
-            raw=draw(st.none() | objects),
-        ),
-    )
-
-
-@st.composite
-def datasets(draw, max_size: int = 8):
-    made = []
-    for key in draw(st.lists(names, unique=True, max_size=max_size)):
-        sample = Sample(
-            key=key,
-            location=Place(draw(st.just("") | words) + "/" + key),
-            text=draw(st.none() | words),
-            metadata=draw(objects),
-        )
-        made.append((sample, draw(outcomes(key))))
-    return made

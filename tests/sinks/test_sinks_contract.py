@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 from sink_cases import (
     FORMATS,
     JPEG,
-    datasets,
     fill,
     make,
     output_of,
@@ -25,6 +24,7 @@ from sink_cases import (
     read_shards,
     state_of,
 )
+from sink_strategies import datasets
 
 from cutline.interfaces import Sink
 from cutline.records import Caption, Failure, Sample, Skip

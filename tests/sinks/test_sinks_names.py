@@ -18,7 +18,6 @@ from sink_cases import (
     caption,
     fill,
     make,
-    names,
     output_of,
     pairs,
     published,
@@ -26,6 +25,7 @@ from sink_cases import (
     state_of,
     tar_names,
 )
+from sink_strategies import names
 
 from cutline import sinks
 from cutline.errors import ConfigError, OutputExists, SinkError

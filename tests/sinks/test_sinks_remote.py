@@ -62,7 +62,7 @@ class Bucket:
     def write(self, key: str, data: bytes) -> None:
         self.client.put_object(Bucket=self.name, Key=key, Body=data)
 
-    def keys(self) -> list[str]:
+    def names(self) -> list[str]:
         return [entry["Key"] for entry in self.client.list_objects_v2(Bucket=self.name).get("Contents", [])]
 
 
@@ -79,7 +79,7 @@ def test_tables_are_uploaded_whole_and_continued(bucket, tmp_path):
     sink.open(None)
     fill(sink, pairs(3))
     mark = sink.commit()
-    assert bucket.keys() == []
+    assert bucket.names() == []
     sink.finish()
     assert sink.outputs == [f"s3://{bucket.name}/run/captions.parquet"]
     sink = make(bucket, "run/captions.parquet", tmp_path / "state")
@@ -88,7 +88,7 @@ def test_tables_are_uploaded_whole_and_continued(bucket, tmp_path):
     sink.finish()
     table = parquet.read_table(io.BytesIO(bucket.read("run/captions.parquet")))
     assert table["caption"].to_pylist() == [f"a dog {number}" for number in range(5)]
-    assert bucket.keys() == ["run/captions.parquet"]
+    assert bucket.names() == ["run/captions.parquet"]
 
 
 def test_lines_are_uploaded_at_the_end(bucket, tmp_path):
@@ -125,7 +125,7 @@ def test_shards_are_uploaded_one_by_one_and_taken_back(bucket, tmp_path):
     sink.open(None)
     fill(sink, pairs(4))
     mark = sink.commit()
-    assert "parts/00000.tar" in bucket.keys()
+    assert "parts/00000.tar" in bucket.names()
     fill(sink, pairs(8)[4:])  # past the next shard, and then the process dies
     sink.close()
     sink = make(bucket, "parts/", tmp_path / "parts", "webdataset")
@@ -133,20 +133,20 @@ def test_shards_are_uploaded_one_by_one_and_taken_back(bucket, tmp_path):
     fill(sink, pairs(8)[4:])
     mark = sink.commit()
     sink.finish()
-    assert "parts/00002.tar" in bucket.keys()
+    assert "parts/00002.tar" in bucket.names()
     sink = make(bucket, "parts/", tmp_path / "parts", "webdataset")
     sink.open(mark)
     fill(sink, pairs(10)[8:])
     sink.finish()
     for number in range(4):
         assert bucket.read(f"parts/0000{number}.tar") == bucket.read(f"whole/0000{number}.tar")
-    assert len(bucket.keys()) == 8
+    assert len(bucket.names()) == 8
 
     sink = make(bucket, "parts/", tmp_path / "parts", "webdataset")
     sink.open(None)
     fill(sink, pairs(2))
     sink.finish()
-    assert [key for key in bucket.keys() if key.startswith("parts")] == ["parts/00000.tar"]
+    assert [key for key in bucket.names() if key.startswith("parts")] == ["parts/00000.tar"]
     with pytest.raises(OutputExists):
         make(bucket, "parts/", tmp_path / "stranger", "webdataset").open(None)
 

@@ -14,14 +14,16 @@ from cutline.sinks.rows import COLUMNS, NESTED, encode
 from cutline.sinks.stores import GatheredStore
 from cutline.sinks.tables import RowSink
 
+_BATCH_ROWS = 1000
+_BATCH_BYTES = 4 << 20
 _GROUP_ROWS = 10_000
-_GROUP_BYTES = 64 << 20
+_GROUP_BYTES = 32 << 20
 
 
 class ParquetSink(RowSink):
     """Text, int64 and float64 columns; nested values and the response ``llm`` as JSON text.
 
-    Row groups hold 10,000 rows, fewer where those are larger than 64 MB.
+    Row groups hold about 10,000 rows, fewer where those are larger than 32 MB.
     """
 
     def __init__(self, output: str, state: Path, options: SinkOptions) -> None:
@@ -47,20 +49,28 @@ def _write(rows: Path, part: Path, compression: str) -> None:
     kinds = {"prompt_tokens": pa.int64(), "completion_tokens": pa.int64(), "seconds": pa.float64()}
     schema = pa.schema([(name, kinds.get(name, pa.string())) for name in (*COLUMNS, "llm")])
     with parquet.ParquetWriter(part, schema, compression=compression) as writer:
-        for group in _groups(rows):
-            columns = [pa.array([row[field.name] for row in group], field.type) for field in schema]
-            writer.write_table(pa.table(columns, schema=schema), row_group_size=_GROUP_ROWS)
+        group: list[Any] = []
+        for batch in _batches(rows):
+            columns = [pa.array([row[field.name] for row in batch], field.type) for field in schema]
+            group.append(pa.record_batch(columns, schema=schema))
+            table = pa.Table.from_batches(group)
+            if table.num_rows >= _GROUP_ROWS or table.nbytes >= _GROUP_BYTES:
+                writer.write_table(table)
+                group = []
+        if group:
+            writer.write_table(pa.Table.from_batches(group))
 
 
-def _groups(rows: Path) -> Iterator[list[dict[str, Any]]]:
-    group: list[dict[str, Any]] = []
+def _batches(rows: Path) -> Iterator[list[dict[str, Any]]]:
+    """A few rows at a time: as Python objects they take several times what Arrow needs."""
+    batch: list[dict[str, Any]] = []
     size = 0
     with rows.open("rb") as lines:
         for line in lines:
-            group.append(orjson.loads(line))
+            batch.append(orjson.loads(line))
             size += len(line)
-            if len(group) == _GROUP_ROWS or size >= _GROUP_BYTES:
-                yield group
-                group, size = [], 0
-    if group:
-        yield group
+            if len(batch) == _BATCH_ROWS or size >= _BATCH_BYTES:
+                yield batch
+                batch, size = [], 0
+    if batch:
+        yield batch
