@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Annotated, Any
 
-from cyclopts import Parameter
+from cyclopts import Group, Parameter
 
 from cutline.errors import ConfigError
 from cutline.job import (
@@ -53,8 +53,12 @@ class Before:
     """No progress and no summary; errors only."""
 
 
+_GROUPS = ("Model", "Prompt", "Input", "Output", "Pictures", "Run", "Before and during")
+
+
 def _group(name: str, *, negative: str | tuple[()] = ()) -> Parameter:
-    return Parameter(name="*", group=name, negative_bool=negative)
+    group = Group(name, sort_key=_GROUPS.index(name) + 1)
+    return Parameter(name="*", group=group, negative_bool=negative)
 
 
 def caption(

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
 
 from cutline.errors import ConfigError
 from cutline.job import Job, OnChange
@@ -16,8 +19,8 @@ def run(
     api_key: str | None = None,
     on_change: OnChange | None = None,
     retry_failed: bool = False,
-    verbose: bool = False,
-    quiet: bool = False,
+    verbose: Annotated[bool, Parameter(alias="-v")] = False,
+    quiet: Annotated[bool, Parameter(alias="-q")] = False,
 ) -> int:
     """Run a job file, as `cutline caption --save-job` writes it.
 
