@@ -13,6 +13,7 @@ from rich.text import Text
 
 from cutline.engine.progress import Progress
 
+_SHORTEST_BAR, _LONGEST_BAR = 8, 32
 PLAIN_EVERY = 10.0  # seconds between lines when the error stream is no terminal
 
 
@@ -44,22 +45,30 @@ class Display:
         if self._quiet:
             return
         if self._live is not None:
-            self._live.update(_bar(progress))
+            self._live.update(_bar(progress, self._console.width))
         elif time.monotonic() - self._last_plain >= PLAIN_EVERY:
             self._last_plain = time.monotonic()
-            self._console.print(_line(progress), soft_wrap=True)
+            self._console.print(" · ".join(_parts(progress)), soft_wrap=True)
 
 
-def _bar(progress: Progress) -> Table:
-    grid = Table.grid(padding=(0, 1), expand=True)
-    grid.add_column(width=24)
-    grid.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
-    bar = ProgressBar(total=progress.total, completed=progress.done, width=24, pulse=progress.total is None)
-    grid.add_row(bar, Text(_line(progress)))
+def _bar(progress: Progress, width: int) -> Table:
+    """A bar and the figures; what has no room is left out from the end."""
+    parts = _parts(progress)
+    while len(parts) > 1 and len(" · ".join(parts)) > width - _SHORTEST_BAR - 2:
+        parts.pop()
+    text = " · ".join(parts)
+    bar_width = max(1, min(_LONGEST_BAR, width - len(text) - 2))
+    grid = Table.grid(padding=(0, 1))
+    grid.add_column(width=bar_width)
+    grid.add_column(no_wrap=True, overflow="ellipsis")
+    pulse = progress.total is None
+    bar = ProgressBar(total=progress.total, completed=progress.done, width=bar_width, pulse=pulse)
+    grid.add_row(bar, Text(text))
     return grid
 
 
-def _line(progress: Progress) -> str:
+def _parts(progress: Progress) -> list[str]:
+    """The figures, the most wanted first."""
     total = f"/{progress.total:,}" if progress.total is not None else ""
     parts = [f"{progress.done:,}{total} done"]
     if progress.failures:
@@ -70,12 +79,12 @@ def _line(progress: Progress) -> str:
         parts.append(f"{progress.rate:,.1f}/s" if progress.rate >= 1 else f"{progress.rate * 60:,.1f}/min")
     if progress.eta is not None:
         parts.append(f"{duration(progress.eta)} left")
-    parts.append(f"{progress.in_flight} in flight")
-    if progress.tokens:
-        parts.append(f"{short_number(progress.tokens)} tokens")
     if progress.cost:
         parts.append(f"${progress.cost:.4f}" if progress.cost < 1 else f"${progress.cost:,.2f}")
-    return " · ".join(parts)
+    if progress.tokens:
+        parts.append(f"{short_number(progress.tokens)} tokens")
+    parts.append(f"{progress.in_flight} in flight")
+    return parts
 
 
 def duration(seconds: float) -> str:

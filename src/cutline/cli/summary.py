@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
@@ -31,13 +32,20 @@ def summary(job: Job, report: Report) -> None:
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     console.print(Text(_result(report), style="bold" if report.stopped is None else "yellow"))
     for path in report.outputs:
-        console.print(f"→ {path}", markup=False)
+        console.print(f"→ {_from_here(path)}", markup=False)
     for hint in _hints(job, report):
         console.print(hint, markup=False)
     if report.stopped is not None:
         why = "interrupted" if isinstance(report.stopped, Interrupted) else f"stopped: {report.stopped}"
         go_on = f"nothing is lost: the same command goes on (journal in {report.state})"
         console.print(Text(f"{why} · {go_on}", style="bold"))
+
+
+def _from_here(path: str) -> str:
+    """A path within the working folder as the user would type it."""
+    if "://" in path or not Path(path).is_relative_to(Path.cwd()):
+        return path
+    return str(Path(path).relative_to(Path.cwd()))
 
 
 def _result(report: Report) -> str:
