@@ -4,6 +4,7 @@ CutlineError
 ├── ConfigError            the user's mistake; the message names the cure
 │   ├── MissingExtra       a feature needs an extra that is not installed
 │   ├── OutputExists       the output is not ours to touch
+│   ├── OutputGone         what an earlier run wrote is not there any more
 │   ├── OutputLocked       another run is writing there
 │   └── JobChanged         model, prompt or parameters differ from the earlier run's
 ├── SampleError            one picture cannot be captioned; becomes a Failure of its kind
@@ -40,6 +41,10 @@ class MissingExtra(ConfigError):
 
 
 class OutputExists(ConfigError):
+    pass
+
+
+class OutputGone(ConfigError):
     pass
 
 

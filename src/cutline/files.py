@@ -13,7 +13,9 @@ def write_atomically(path: Path, data: bytes) -> None:
     Raises:
         OSError: the folder is read-only or the disk is full; the old file is untouched.
     """
-    part = path.with_name(f".{path.name[:200]}.{os.getpid()}.part")
+    # The name is cut by bytes: with what is added it must stay within the file system's 255.
+    short = os.fsencode(path.name)[:200].decode("ascii", "replace").replace("�", "_")
+    part = path.with_name(f".{short}.{os.getpid()}.part")
     try:
         with part.open("wb") as file:
             file.write(data)

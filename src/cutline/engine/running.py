@@ -22,7 +22,7 @@ from cutline.engine.output import KeyChain, OrderedOutput, Reorder
 from cutline.engine.progress import Counts, ProgressHook
 from cutline.engine.report import Report
 from cutline.engine.state import State, state_folder
-from cutline.errors import ConfigError, CutlineError, SinkError
+from cutline.errors import ConfigError, CutlineError, OutputExists, OutputGone, SinkError
 from cutline.interfaces import Source
 from cutline.job import Job
 from cutline.records import JSON, Sample
@@ -119,7 +119,15 @@ class _Run:
         samples, keys = await asyncio.to_thread(_go_on, source, limit, mark, self._stop)
         if self._stop.requested:
             return None
-        await asyncio.to_thread(output.open, mark if keys else None, keys)
+        try:
+            await asyncio.to_thread(output.open, mark if keys else None, keys)
+        except (OutputGone, OutputExists) as error:
+            if keys is None or (isinstance(error, OutputExists) and job.output.existing != "overwrite"):
+                raise
+            log.warning("output is written anew from the journal: %s", error)
+            await asyncio.to_thread(output.close)
+            samples, keys = await asyncio.to_thread(_go_on, source, limit, None, self._stop)
+            await asyncio.to_thread(output.open, None, None)
         state.remove(REPORT)
         reorder = Reorder(state.folder, first=keys.count if keys else 0)
         feed = Feed(samples, batch=job.input.reader_batch_size, first=reorder.next)

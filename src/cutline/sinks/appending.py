@@ -6,7 +6,7 @@ import os
 import zlib
 from pathlib import Path
 
-from cutline.errors import ConfigError, OutputExists
+from cutline.errors import ConfigError, OutputExists, OutputGone
 from cutline.records import JSON
 from cutline.sinks.writing import writing
 
@@ -44,7 +44,7 @@ class AppendedFile:
 
         Raises:
             OutputExists: the file does not begin as it did at ``mark``.
-            ConfigError: it is gone.
+            OutputGone: it is gone.
             SinkError: it cannot be written.
         """
         self.close()
@@ -64,15 +64,12 @@ class AppendedFile:
 
         Raises:
             OutputExists: it does not.
-            ConfigError: it is gone.
+            OutputGone: it is gone.
         """
         try:
             descriptor = os.open(self.path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
         except FileNotFoundError as error:
-            raise ConfigError(
-                f"{self.path} is gone, and {mark['records']} records with it: put it back, "
-                "or write everything anew with --existing overwrite"
-            ) from error
+            raise OutputGone(f"{self.path} is gone") from error
         except OSError as error:
             raise ConfigError(f"cannot read {self.path}: {error.strerror}") from error
         try:

@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 
-from cutline.errors import ConfigError
+from cutline.errors import ConfigError, OutputGone
 from cutline.sinks.appending import changed
 from cutline.sinks.targets import is_remote, local_path, open_storage, target
 from cutline.sinks.writing import storing, writing
@@ -111,7 +111,7 @@ class ShardFolder:
         """Check that all shards of this series before ``number`` are there, in their sizes.
 
         Raises:
-            ConfigError: one is gone.
+            OutputGone: one is gone.
             OutputExists: one was changed.
         """
         listing = self._listing()
@@ -120,10 +120,7 @@ class ShardFolder:
                 continue
             info = listing.get(name)
             if info is None:
-                raise ConfigError(
-                    f"{self.name}/{name} is gone: put it back, "
-                    "or write everything anew with --existing overwrite"
-                )
+                raise OutputGone(f"{self.name}/{name} is gone")
             if info["size"] not in {stamp["size"] for stamp in self._now[name]}:
                 raise changed(f"{self.name}/{name}")
 

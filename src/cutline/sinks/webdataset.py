@@ -7,6 +7,7 @@ from pathlib import Path
 
 import orjson
 
+from cutline.errors import OutputGone
 from cutline.records import JSON, Caption, Outcome, Sample
 from cutline.sinks.appending import AppendedFile, changed
 from cutline.sinks.claims import exists
@@ -62,7 +63,9 @@ class WebdatasetSink:
         self._folder.remove_from(number + 1, earlier=False)
         if not self._part(number).exists():
             there = self._folder.size(number)
-            if there is None or there < mark["size"]:
+            if there is None:
+                raise OutputGone(f"{self._folder.name}/{shard_name(number)} is gone")
+            if there < mark["size"]:
                 raise changed(f"{self._folder.name}/{shard_name(number)}")
             if place := self._folder.local(number):
                 AppendedFile(place).verify(mark)
