@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,22 +15,25 @@ from cutline.display import duration, short_number
 from cutline.engine.report import Interrupted, Report
 from cutline.job import Job
 
+SHOWN = 400  # characters of a caption in the table of the first ones
+
 
 def first_rows(report: Report) -> None:
     """The first captions as a table on the output stream."""
     if not report.first:
         return
-    table = Table(box=None, pad_edge=False, header_style="bold", row_styles=["", ""])
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 1, 0))
     table.add_column("picture", overflow="fold", max_width=32)
     table.add_column("caption", overflow="fold")
     for key, text in report.first:
-        table.add_row(Text(key), Text(text))
+        table.add_row(Text(key), Text(textwrap.shorten(text, SHOWN, placeholder=" …")))
     Console(highlight=False).print(table)
 
 
 def summary(job: Job, report: Report) -> None:
     """One paragraph about the run, on the error stream."""
-    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    console = Console(stderr=True, highlight=False)
+    console.soft_wrap = not console.is_terminal  # a line is a line for whatever reads it
     console.print(Text(_result(report), style="bold" if report.stopped is None else "yellow"))
     for path in report.outputs:
         console.print(f"→ {_from_here(path)}", markup=False)

@@ -19,7 +19,7 @@ def preview(job: Job, api_key: str | None, count: int) -> int:
     """Show the first captions as a table; 1 when one of them failed."""
     key = Secret(api_key) if api_key else None
     results = asyncio.run(trying.preview(job, count, key=key))
-    table = Table(box=None, pad_edge=False, header_style="bold")
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 1, 0))
     table.add_column("picture", overflow="fold", max_width=32)
     table.add_column("caption", overflow="fold")
     failed = False
