@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import os
 import subprocess
@@ -47,6 +49,16 @@ def cutline(*arguments, cwd=None, env=None, timeout=60, **options):
         check=False,
         **options,
     )
+
+
+def cutline_here(*arguments):
+    """As ``cutline``, in this process: the same code without the time that a new one takes to start."""
+    from cutline.cli.app import run
+
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        code = run([str(argument) for argument in arguments])
+    return subprocess.CompletedProcess(arguments, code, out.getvalue(), err.getvalue())
 
 
 def start_cutline(*arguments, cwd=None, env=None):

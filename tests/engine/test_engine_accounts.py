@@ -10,7 +10,7 @@ import pytest
 from engine_outputs import captions, failures, lines, report
 
 import cutline as package
-from processes import cutline, start_cutline, wait_until
+from processes import cutline, cutline_here, start_cutline, wait_until
 
 
 def add_plugin(folder, name, code):
@@ -46,8 +46,8 @@ def test_inputs_are_captions_and_skips_and_failures(endpoint, pictures, tmp_path
     for key in ("00003", "00004"):
         (folder / f"{key}.txt").write_text("A caption of mine.")
     arguments = ("caption", folder, output, "--existing", "skip", "--schema", tmp_path / "none")
-    assert cutline(*arguments, *endpoint.arguments()).returncode == 2
-    done = cutline(*arguments[:-2], *endpoint.arguments())
+    assert cutline_here(*arguments, *endpoint.arguments()).returncode == 2
+    done = cutline_here(*arguments[:-2], *endpoint.arguments())
     assert done.returncode == 1, done.stderr
     summed = check_sums(output, 80)
     assert summed["skip_reasons"] == {"captioned already": 2}
@@ -76,7 +76,7 @@ def test_an_input_without_pictures_is_the_users_mistake(content, tmp_path):
     folder, output = tmp_path / "pictures", tmp_path / "captions.jsonl"
     if content:
         folder.mkdir()
-    done = cutline("caption", folder, output, "--model", "fake")
+    done = cutline_here("caption", folder, output, "--model", "fake")
     assert done.returncode == 2
     assert len(done.stderr.splitlines()) == 1
     assert not output.exists(), "the output was touched"
@@ -87,7 +87,7 @@ def test_only_what_a_broken_captioner_breaks_on_fails(pictures, tmp_path):
     folder, output = pictures(100), tmp_path / "captions.jsonl"
     model = "fake:error=0.06,rejected=0.06,hang=0.06,empty=0.06,nonsense=0.06,flaky=0.06"
     start = time.monotonic()
-    done = cutline(
+    done = cutline_here(
         *("caption", folder, output, "--model", model, "--timeout", 1, "--max-retries", 1),
         *("--retry-delay", 0.05),
     )
@@ -212,7 +212,7 @@ def test_a_picture_that_went_before_it_could_be_put_into_its_shard(pictures, tmp
     (tmp_path / "shards.cutline" / "mark.json").unlink(missing_ok=True)
     (folder / "00004.png").unlink()
     (folder / "00004.png").symlink_to("nowhere")
-    done = cutline(*arguments, "fake")
+    done = cutline_here(*arguments, "fake")
     assert done.returncode == 1, done.stderr
     assert [row["key"] for row in failures(output)] == ["00004.png"]
     assert len(captions("webdataset", output)) == 29
@@ -222,7 +222,7 @@ def test_a_url_that_comes_twice_is_asked_once(endpoint, pictures, tmp_path):
     """Addresses of the endpoint serve as pictures that cannot be had; each is still accounted for."""
     listing, output = tmp_path / "urls.txt", tmp_path / "captions.jsonl"
     listing.write_text(f"{endpoint.root}/a.png\n{endpoint.root}/b.png\n{endpoint.root}/a.png\n")
-    done = cutline("caption", listing, output, "--allow-private-urls", *endpoint.arguments())
+    done = cutline_here("caption", listing, output, "--allow-private-urls", *endpoint.arguments())
     assert done.returncode == 1
     summed = check_sums(output, 3)
     assert summed["skip_reasons"] == {"duplicate": 1}
@@ -240,7 +240,7 @@ def test_two_rows_for_one_picture_are_both_written(pictures, tmp_path):
         *("--image-root", folder, "--quiet"),
     )
     for _ in range(2):
-        done = cutline(*arguments)
+        done = cutline_here(*arguments)
         assert done.returncode == 0, done.stderr
         assert [row["metadata"]["n"] for row in lines(output)] == [0, 1, 2, 3, 4]
         (tmp_path / "captions.jsonl.cutline" / "mark.json").unlink()

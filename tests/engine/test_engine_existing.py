@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from engine_outputs import NAMES, captions, report
 
-from processes import cutline, start_cutline, wait_until
+from processes import cutline_here, start_cutline, wait_until
 
 MINE = "A text of mine."
 
@@ -24,7 +24,9 @@ def texts(folder):
 
 
 def sidecars(folder, *arguments, model="fake"):
-    return cutline("caption", folder, "--output-format", "sidecar", "--quiet", *arguments, "--model", model)
+    return cutline_here(
+        "caption", folder, "--output-format", "sidecar", "--quiet", *arguments, "--model", model
+    )
 
 
 def test_without_a_policy_captions_that_are_there_stay(folder):
@@ -49,7 +51,9 @@ JOINED = {
 @pytest.mark.parametrize("policy", JOINED)
 def test_a_policy_says_what_becomes_of_them(policy, folder, tmp_path):
     plain = tmp_path / "plain.jsonl"
-    assert cutline("caption", folder, plain, "--existing", "overwrite", "--model", "fake").returncode == 0
+    assert (
+        cutline_here("caption", folder, plain, "--existing", "overwrite", "--model", "fake").returncode == 0
+    )
     new = {key[:-4]: text for key, text in captions("jsonl", plain)}
     for _ in range(2):  # the second run finds our own words, which are no one else's
         done = sidecars(folder, "--existing", policy)
@@ -98,7 +102,7 @@ def test_all_anew_joins_the_words_that_were_there_first(folder, endpoint):
 
     def run(prompt, **faults):
         endpoint.configure(fault=faults)
-        return cutline(*asked, "--prompt", prompt, *endpoint.arguments(max_retries=0))
+        return cutline_here(*asked, "--prompt", prompt, *endpoint.arguments(max_retries=0))
 
     assert run("One.").returncode == 0
     assert run("Two.", **{"400": 0.4}).returncode == 1
@@ -120,10 +124,10 @@ def test_outputs_of_others_are_not_touched_without_being_told_to(form, pictures,
     theirs.write_bytes(b"something of someone else's")
     folder = pictures(4)
     arguments = ("caption", folder, output, "--output-format", form, "--model", "fake")
-    done = cutline(*arguments)
+    done = cutline_here(*arguments)
     assert done.returncode == 2
     assert len(done.stderr.splitlines()) == 1
     assert theirs.read_bytes() == b"something of someone else's"
-    done = cutline(*arguments, "--existing", "overwrite")
+    done = cutline_here(*arguments, "--existing", "overwrite")
     assert done.returncode == 0, done.stderr
     assert len(captions(form, output)) == 4

@@ -61,7 +61,7 @@ def check_once_each(endpoint, folder, output, form, *, kills):
 @pytest.mark.parametrize("form", NAMES)
 def test_three_kills_lose_nothing_and_double_nothing(form, endpoint, pictures, tmp_path):
     endpoint.configure(latency=0.02, slots=IN_FLIGHT)
-    folder, output = pictures(160), tmp_path / NAMES[form]
+    folder, output = pictures(120), tmp_path / NAMES[form]
     done = run_with_kills(endpoint, folder, output, form, kills=3, seed=sorted(NAMES).index(form))
     assert done.returncode == 0, done.stderr
     check_once_each(endpoint, folder, output, form, kills=3)

@@ -7,7 +7,7 @@ import time
 import pytest
 from engine_outputs import captions, failures, report
 
-from processes import cutline
+from processes import cutline, cutline_here
 
 
 @pytest.mark.parametrize("status", [400, 403, 404, 413, 422])
@@ -15,12 +15,12 @@ def test_what_would_fail_again_is_asked_once(status, endpoint, pictures, tmp_pat
     """With one picture answered first, so that the endpoint is known to work."""
     folder, output = pictures(1), tmp_path / "captions.jsonl"
     endpoint.configure(fault={})
-    assert cutline("caption", folder, output, *endpoint.arguments()).returncode == 0
+    assert cutline_here("caption", folder, output, *endpoint.arguments()).returncode == 0
     endpoint.configure(fault={str(status): 1.0})
     for number in range(4):
         (folder / f"more-{number}.png").write_bytes((folder / "00000.png").read_bytes() + bytes([number]))
     before = endpoint.stats()["requests"]
-    done = cutline("caption", folder, output, *endpoint.arguments())
+    done = cutline_here("caption", folder, output, *endpoint.arguments())
     asked = endpoint.stats()["requests"] - before
     assert "Traceback" not in done.stderr
     if status in {403, 404}:  # in a process of its own nothing has worked yet: the key or the name is wrong
@@ -40,7 +40,7 @@ PASSING = ["408", "429", "500", "503", "reset", "cut", "malformed", "no-choices"
 def test_what_may_pass_is_asked_again(fault, endpoint, pictures, tmp_path):
     endpoint.configure(fault={fault: 0.4}, retry_after=0.2)
     output = tmp_path / "captions.jsonl"
-    done = cutline("caption", pictures(20), output, *endpoint.arguments(max_retries=12))
+    done = cutline_here("caption", pictures(20), output, *endpoint.arguments(max_retries=12))
     assert done.returncode == 0, done.stderr
     stats = endpoint.stats()
     assert stats["injected"][fault] >= 2
@@ -52,7 +52,7 @@ def test_what_may_pass_is_asked_again(fault, endpoint, pictures, tmp_path):
 def test_what_hangs_is_asked_again_after_the_time_limit(endpoint, pictures, tmp_path):
     endpoint.configure(fault={"hang": 0.2})
     start = time.monotonic()
-    done = cutline("caption", pictures(20), tmp_path / "c.jsonl", *endpoint.arguments(timeout=0.5))
+    done = cutline_here("caption", pictures(20), tmp_path / "c.jsonl", *endpoint.arguments(timeout=0.5))
     assert done.returncode == 0, done.stderr
     assert endpoint.stats()["injected"]["hang"] >= 1
     assert time.monotonic() - start < 10
@@ -61,7 +61,7 @@ def test_what_hangs_is_asked_again_after_the_time_limit(endpoint, pictures, tmp_
 def test_what_never_passes_is_given_up_after_the_retries(endpoint, pictures, tmp_path):
     endpoint.configure(fault={"500": 1.0})
     output = tmp_path / "captions.jsonl"
-    done = cutline("caption", pictures(3), output, *endpoint.arguments(max_retries=2))
+    done = cutline_here("caption", pictures(3), output, *endpoint.arguments(max_retries=2))
     assert done.returncode == 1
     assert endpoint.stats()["requests"] == 9
     assert [(row["kind"], row["attempts"]) for row in failures(output)] == [("endpoint", 3)] * 3
@@ -70,8 +70,8 @@ def test_what_never_passes_is_given_up_after_the_retries(endpoint, pictures, tmp
 @pytest.mark.parametrize(("fault", "wait"), [("429", 0.5), ("429-date", 0.0)])
 def test_a_pause_the_endpoint_asks_for_is_kept_by_all(fault, wait, endpoint, pictures, tmp_path):
     """No request comes before the time; a date has whole seconds, so it is one or two."""
-    endpoint.configure(fault={fault: 0.04}, retry_after=wait, latency=0.01, slots=4)
-    done = cutline(
+    endpoint.configure(fault={fault: 0.08}, retry_after=wait, latency=0.01, slots=4)
+    done = cutline_here(
         "caption", pictures(50), tmp_path / "c.jsonl", *endpoint.arguments(max_concurrent_requests=4)
     )
     assert done.returncode == 0, done.stderr
@@ -86,7 +86,7 @@ def test_six_kinds_of_faults_at_once_lose_nothing(endpoint, pictures, tmp_path):
     kinds = ["429", "500", "503", "reset", "cut", "malformed"]
     endpoint.configure(fault=dict.fromkeys(kinds, 0.04), retry_after=0.1, latency=0.005)
     output = tmp_path / "captions.jsonl"
-    done = cutline("caption", pictures(500), output, *endpoint.arguments(), timeout=60)
+    done = cutline_here("caption", pictures(500), output, *endpoint.arguments())
     assert done.returncode == 0, done.stderr
     injected = endpoint.stats()["injected"]
     assert all(injected[kind] > 3 for kind in kinds), injected
@@ -97,13 +97,13 @@ def test_six_kinds_of_faults_at_once_lose_nothing(endpoint, pictures, tmp_path):
 def test_spent_credit_ends_the_run_with_the_cure(endpoint, pictures, tmp_path):
     folder, output = pictures(200), tmp_path / "captions.jsonl"
     endpoint.configure(fault={"quota": 0.05})
-    done = cutline("caption", folder, output, *endpoint.arguments())
+    done = cutline_here("caption", folder, output, *endpoint.arguments())
     assert done.returncode == 3
     assert "no credit left; add credit" in done.stderr
     assert endpoint.stats()["requests"] < 200
     assert report(output)["failures"] == 0, "a picture was blamed"
     endpoint.configure(fault={})
-    assert cutline("caption", folder, output, *endpoint.arguments()).returncode == 0
+    assert cutline_here("caption", folder, output, *endpoint.arguments()).returncode == 0
     assert len(captions("jsonl", output)) == 200
     assert endpoint.stats()["twice"] == 0
 

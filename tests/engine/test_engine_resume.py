@@ -6,7 +6,7 @@ import pytest
 from engine_outputs import NAMES, captions, failures, journal, report
 from engine_pictures import fill, png
 
-from processes import cutline, start_cutline, wait_until
+from processes import cutline_here, start_cutline, wait_until
 
 RAN = 0
 FAILED = 1
@@ -20,7 +20,7 @@ def run(endpoint, tmp_path):
     def run(output, *arguments, expect=RAN, **options):
         before = endpoint.stats()["requests"]
         asked = endpoint.arguments(max_retries=0, **options)
-        done = cutline("caption", tmp_path / "pictures", output, *arguments, *asked)
+        done = cutline_here("caption", tmp_path / "pictures", output, *arguments, *asked)
         assert done.returncode == expect, done.stderr
         assert "Traceback" not in done.stderr
         return endpoint.stats()["requests"] - before
