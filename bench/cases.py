@@ -14,7 +14,7 @@ from pathlib import Path
 from contenders import FLOOR, USUAL, Result, compare, cutline, script
 from figures import Figure
 from material import Material
-from processes import BENCH, RunFailedError, endpoint, server, stats, weigh
+from weighing import BENCH, RunFailedError, endpoint, server, stats, weigh
 
 FIXED = (32, 64, 96, 128)
 HEAVY = {"PIL", "aiohttp", "fsspec", "numpy", "pyarrow", "pydantic"}
@@ -25,20 +25,21 @@ def untouched(material: Material) -> Iterator[Figure]:
     scale = material.scale
     fixed = FIXED if scale.rounds > 1 else (64,)
     names = {number: f"{number} requests" for number in fixed}
-    contenders = [cutline(), *(_fixed(number, names[number]) for number in fixed), FLOOR, USUAL]
+    contenders = [cutline(), *(_fixed(number, names[number]) for number in fixed), FLOOR]
+    if scale.rounds > 1:
+        contenders.append(USUAL)  # it takes a minute
     source, one = material.untouched(scale.untouched), material.untouched(1)
     results = compare(contenders, source, one, scale.untouched, scale.rounds)
     ours = results["cutline"]
     best = max(results[name].rate for name in names.values())
     case = "untouched"
     yield _cpu(case, "cutline", ours, most=0.6)
-    yield _cpu(case, "floor", results["floor"])
-    yield _cpu(case, "usual", results["usual"])
+    for name in (name for name in ("floor", "usual") if name in results):
+        yield _cpu(case, name, results[name])
+        yield _share(case, name, results[name])
     yield Figure(case=case, name="cutline, start-up", value=ours.start_up, unit="CPU-s")
     yield _share(case, "cutline, adaptive", ours, least=0.97)
     yield _share(case, f"cutline, {names[64]}", results[names[64]], least=0.97)
-    yield _share(case, "floor", results["floor"])
-    yield _share(case, "usual", results["usual"])
     for number in fixed:
         yield _rate(case, f"cutline, {names[number]}", results[names[number]])
     yield _rate(case, "cutline, adaptive", ours)
@@ -116,11 +117,13 @@ def memory(material: Material) -> Iterator[Figure]:
     yield Figure(case="memory", name=f"{many:,} samples", value=peaks[many], unit="MB", most=most)
 
 
-def help_text(_: Material) -> Iterator[Figure]:
+def help_text(material: Material) -> Iterator[Figure]:
     """How long a person waits for ``cutline --help``, and what that loads."""
     command = [sys.executable, "-m", "cutline", "--help"]
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
-        weighed = [weigh(command, Path(folder) / "log") for _ in range(15)]
+        weighed = [
+            weigh(command, Path(folder) / "log") for _ in range(15 if material.scale.rounds > 1 else 7)
+        ]
     times = [run.wall for run in weighed]
     yield Figure(case="help", name="wall time, median", value=statistics.median(times), unit="s", most=0.25)
     yield Figure(case="help", name="wall time, best", value=min(times), unit="s")

@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from processes import BENCH, RunFailedError, Served, Weighed, endpoint, served, weigh
+from weighing import BENCH, RunFailedError, Served, Weighed, endpoint, served, weigh
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from processes import BENCH
+from weighing import BENCH
 
 SIZES = {"small": "1024x768", "middle": "1600x1200", "large": "4000x3000", "tiny": "64x48"}
 _TENTHS = ("small", "small", "middle", "small", "small", "large", "small", "small", "middle", "small")
@@ -28,7 +28,7 @@ class Scale:
 
 
 FULL = Scale(rounds=3, distinct=60, untouched=6000, mix=600, large=150, urls=3000, samples=(10_000, 100_000))
-QUICK = Scale(rounds=1, distinct=12, untouched=1500, mix=200, large=30, urls=600, samples=(1000, 5000))
+QUICK = Scale(rounds=1, distinct=12, untouched=1500, mix=100, large=16, urls=400, samples=(1000, 5000))
 
 
 class Material:

@@ -15,26 +15,33 @@ from PIL import Image, ImageDraw
 def picture(width: int, height: int, seed: int) -> Image.Image:
     """Noise whose strength falls with its frequency, as in photographs, with a few hard edges."""
     rng = np.random.default_rng(seed)
-    values = np.full((height, width, 3), rng.uniform(90, 150, 3), np.float32)
-    cell = max(width, height) / 2
-    strength = 46.0
-    while cell >= 1:
-        shape = (round(height / cell) + 2, round(width / cell) + 2)
-        grey = rng.normal(0, strength, shape).astype(np.float32)
-        values += _stretch(grey, width, height)[:, :, None]
-        if cell > 24:  # colour changes slowly
-            for channel in range(3):
-                tint = rng.normal(0, strength / 3, shape).astype(np.float32)
-                values[:, :, channel] += _stretch(tint, width, height)
-        cell /= 2
-        strength *= 0.79
-    image = Image.fromarray(values.clip(0, 255).astype(np.uint8))
+    grey = _noise(rng, width, height, 46.0, finest=1)
+    bands = []
+    for _ in range(3):
+        # Colour changes slowly: an eighth of the size holds all of it.
+        tint = rng.uniform(90, 150) + _noise(rng, width // 8, height // 8, 15.0, finest=3)
+        band = (_stretch(tint, width, height) + grey).clip(0, 255)
+        bands.append(Image.fromarray(band.astype(np.uint8)))
+    image = Image.merge("RGB", bands)
     _add_shapes(image, rng)
     return image
 
 
+def _noise(rng: np.random.Generator, width: int, height: int, strength: float, finest: float) -> np.ndarray:
+    """Sums noise of ever smaller cells, down to ``finest`` pixels."""
+    values = np.zeros((height, width), np.float32)
+    cell = max(width, height) / 2
+    while cell >= finest:
+        shape = (round(height / cell) + 2, round(width / cell) + 2)
+        values += _stretch(rng.normal(0, strength, shape).astype(np.float32), width, height)
+        cell /= 2
+        strength *= 0.79
+    return values
+
+
 def _stretch(values: np.ndarray, width: int, height: int) -> np.ndarray:
-    return np.asarray(Image.fromarray(values).resize((width, height), Image.Resampling.BICUBIC))
+    image = Image.fromarray(values.astype(np.float32, copy=False))
+    return np.asarray(image.resize((width, height), Image.Resampling.BICUBIC))
 
 
 def _add_shapes(image: Image.Image, rng: np.random.Generator) -> None:

@@ -17,7 +17,7 @@ from pathlib import Path
 from cases import CASES
 from figures import Figure, save, show
 from material import FULL, QUICK, Material
-from processes import RunFailedError
+from weighing import RunFailedError
 
 
 def main() -> int:
