@@ -87,10 +87,10 @@ def main(arguments: list[str]) -> int:
             continue
         stale = True
         if "--check" in arguments:
-            lines = difflib.unified_diff(
-                old.splitlines(), text.splitlines(), name, "as it should be", "", "", 0
+            changes = difflib.unified_diff(
+                old.splitlines(), text.splitlines(), name, "from the program", n=0, lineterm=""
             )
-            print("\n".join(list(lines)[:20]))
+            print("\n".join(list(changes)[:20]))
         else:
             path.write_text(text, "utf-8")
             print(f"wrote {path.relative_to(DOCS.parent)}")
