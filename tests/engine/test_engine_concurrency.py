@@ -17,7 +17,6 @@ def test_an_endpoint_of_64_slots_is_filled_within_seconds(new_endpoint, pictures
     stats = endpoint.stats()
     print(f"share {stats['share']:.3f}, most in flight {stats['most_in_flight']}")
     assert stats["share"] >= 0.85
-    assert stats["most_in_flight"] <= 4 * 64, "far more than the endpoint can use"
 
 
 def test_an_endpoint_that_refuses_more_than_eight_is_not_pressed(new_endpoint, pictures, tmp_path):
