@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import dataclasses
 import os
-import secrets
 import time
-from collections.abc import Mapping
+import urllib.parse
+import urllib.request
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import aiohttp
@@ -19,26 +19,51 @@ import orjson
 import pybase64
 
 from cutline.backoff import retry_after
+from cutline.captioners import chat
 from cutline.captioners.presets import Parameters, Preset
 from cutline.captioners.secrets import Secret, without_credentials
-from cutline.errors import EndpointUnusable, Rejected, ReplyError, Retryable
+from cutline.errors import EndpointUnusable, Rejected, Retryable
 from cutline.imaging import Limits, Picture
 from cutline.prompts import Prompt
-from cutline.records import JSON, Reply, Usage
+from cutline.records import JSON, Reply
 
 MAX_RESPONSE_BYTES = 8_000_000
 _RETRIED = frozenset({408, 409, 425, 429})
-# Stands for the picture in a request body until the bytes are put in; no metadata can guess it.
-_MARK = secrets.token_hex(16)
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class _Template:
-    """A request body with a hole where the picture goes; kept per prompt."""
+class _Reads:
+    """Whether pictures are read quickly enough to do it on the event loop.
 
-    prompt: Prompt
-    head: bytes
-    tail: bytes
+    Handing a picture to a thread costs more than reading one that the system has in memory. After a
+    slow read (a cold disk, a network share) the next ones go to threads again.
+    """
+
+    _SLOW = 0.003  # seconds
+    _PENALTY = 500  # pictures
+
+    def __init__(self) -> None:
+        self._in_threads = 0
+
+    @property
+    def slow(self) -> bool:
+        if self._in_threads:
+            self._in_threads -= 1
+        return self._in_threads > 0
+
+    @contextlib.contextmanager
+    def timed(self) -> Iterator[None]:
+        start = time.perf_counter()
+        yield
+        if time.perf_counter() - start > self._SLOW:
+            self._in_threads = self._PENALTY
+
+
+def proxy_for(url: str) -> str | None:
+    """The proxy that environment or system name for this address; looked up once, not for every request."""
+    parts = urllib.parse.urlsplit(url)
+    if not parts.hostname or urllib.request.proxy_bypass(parts.hostname):
+        return None
+    return urllib.request.getproxies().get(parts.scheme)
 
 
 class OpenAIChat:
@@ -69,25 +94,24 @@ class OpenAIChat:
         self._limits = limits
         self._timeout = aiohttp.ClientTimeout(total=timeout, connect=min(timeout, 30.0))
         self._session: aiohttp.ClientSession | None = None
-        self._templates: dict[int, _Template] = {}
+        self._reads = _Reads()
+        self._proxy = proxy_for(endpoint)
+        self._templates: dict[int, chat.Template] = {}
 
     async def prepare(self, picture: Picture) -> None:
-        await asyncio.to_thread(picture.fit, self._limits)
+        """Read and encode the picture; on the event loop while reading is quick and nothing is decoded."""
+        if not self._reads.slow:
+            with self._reads.timed():
+                if picture.fit_untouched(self._limits) is not None:
+                    return
+        await asyncio.get_running_loop().run_in_executor(None, picture.fit, self._limits)
 
     async def caption(self, picture: Picture, prompt: Prompt) -> Reply:
         encoded = picture.fit(self._limits)
-        template = self._template(prompt)
-        body = b"".join(
-            (
-                template.head,
-                f"data:{encoded.mime};base64,".encode(),
-                pybase64.b64encode(encoded.data),
-                template.tail,
-            )
-        )
+        body = self._template(prompt).with_picture(encoded.mime, pybase64.b64encode(encoded.data))
         start = time.perf_counter()
         payload = await self._post(body)
-        return read_reply(payload, model=self._model, seconds=time.perf_counter() - start)
+        return chat.read_reply(payload, model=self._model, seconds=time.perf_counter() - start)
 
     async def models(self) -> list[str]:
         """The names that ``GET {endpoint}/models`` lists; empty where it lists none."""
@@ -101,17 +125,14 @@ class OpenAIChat:
 
     def body(self, prompt: Prompt, image_url: str) -> JSON:
         """The request for one picture, as the endpoint will parse it."""
-        template = self._template(prompt)
-        data: JSON = orjson.loads(template.head + image_url.encode() + template.tail)
+        data: JSON = orjson.loads(self._template(prompt).with_url(image_url.encode()))
         return data
 
-    def _template(self, prompt: Prompt) -> _Template:
+    def _template(self, prompt: Prompt) -> chat.Template:
         known = self._templates.get(id(prompt))
         if known is not None and known.prompt is prompt:
             return known
-        body = request_body(prompt, self._preset, self._model, self._parameters)
-        head, tail = orjson.dumps(body).split(_MARK.encode())
-        template = _Template(prompt, head, tail)
+        template = chat.Template(prompt, self._preset, self._model, self._parameters)
         if len(self._templates) >= 64:  # prompts with variables are all different; keep few
             self._templates.clear()
         self._templates[id(prompt)] = template
@@ -133,7 +154,7 @@ class OpenAIChat:
                 timeout=self._timeout,
                 connector=aiohttp.TCPConnector(limit=0),  # the slots above us are the limit
                 auto_decompress=True,
-                trust_env=True,
+                cookie_jar=aiohttp.DummyCookieJar(),
             )
         return self._session
 
@@ -141,7 +162,9 @@ class OpenAIChat:
         session = self._open_session()
         try:
             # No redirects: they would turn the POST into a GET, and could carry the key elsewhere.
-            async with session.request(method, url, data=body, allow_redirects=False) as response:
+            async with session.request(
+                method, url, data=body, allow_redirects=False, proxy=self._proxy
+            ) as response:
                 content = await _read(response)
                 status, headers = response.status, response.headers
         except TimeoutError:
@@ -189,109 +212,6 @@ class OpenAIChat:
         names = " or ".join(self._preset.key_env) or "an API key"
         state = "the key is not accepted" if self._key else "no key was sent"
         return f"{state}: set {names}, or pass --api-key"
-
-
-def request_body(prompt: Prompt, preset: Preset, model: str, parameters: Parameters) -> JSON:
-    """The chat completion request for ``prompt``, with a mark where the picture's data URL goes."""
-    content: list[JSON] = []
-    for part in prompt.parts():
-        if part.kind == "text":
-            content.append({"type": "text", "text": part.text})
-        elif part.kind == "example" and part.example is not None:
-            url = f"data:{part.example.mime};base64,{pybase64.b64encode(part.example.image).decode()}"
-            content.append({"type": "image_url", "image_url": {"url": url}})
-        else:
-            content.append({"type": "image_url", "image_url": {"url": _MARK}})
-    messages: list[JSON] = [{"role": "user", "content": content}]
-    system = prompt.system
-    if prompt.schema is not None and not (preset.enforces_schema and preset.schema != "none"):
-        system = f"{system}\n\n{prompt.schema_instruction()}".strip()
-    if system:
-        messages.insert(0, {"role": "system", "content": system})
-    body: JSON = {"model": model, "messages": messages}
-    values = {
-        preset.tokens: parameters.max_tokens,
-        "temperature": parameters.temperature,
-        "top_p": parameters.top_p,
-        "seed": parameters.seed,
-    }
-    body |= {name: value for name, value in values.items() if value is not None}
-    if prompt.schema is not None:
-        body |= _schema_setting(preset.schema, prompt.schema)
-    return body | dict(parameters.extra)
-
-
-def _schema_setting(dialect: str, schema: JSON) -> JSON:
-    """One setting of ours in each server's words."""
-    settings: dict[str, JSON] = {
-        "response_format": {
-            "response_format": {"type": "json_schema", "json_schema": {"name": "caption", "schema": schema}}
-        },
-        "guided_json": {"guided_json": schema},
-        "structured_outputs": {"structured_outputs": {"json": schema}},
-        "none": {},
-    }
-    return settings[dialect]
-
-
-def read_reply(payload: JSON, *, model: str, seconds: float) -> Reply:
-    """The reply within a chat completion.
-
-    Raises:
-        ReplyError: there is an answer, but no caption in it (``refused``, ``truncated``, …).
-        Retryable: the body is not a chat completion.
-    """
-    try:
-        choice = payload["choices"][0]
-        message = choice["message"]
-        content = message.get("content")
-        usage = _usage(payload.get("usage") or {})
-        finish = choice.get("finish_reason")
-    except (KeyError, IndexError, TypeError, AttributeError, ValueError):
-        raise Retryable("malformed", "the endpoint's answer is not a chat completion") from None
-    if isinstance(content, list):
-        content = "".join(str(part.get("text", "")) for part in content if isinstance(part, dict))
-    text = content if isinstance(content, str) else ""
-    problem = _reply_problem(message, text, finish)
-    if problem is not None:
-        problem.usage = usage
-        raise problem
-    return Reply(
-        text=text,
-        model=str(payload.get("model") or model),
-        usage=usage,
-        finish_reason=finish if isinstance(finish, str) else None,
-        seconds=seconds,
-        raw=payload,
-    )
-
-
-def _reply_problem(message: JSON, text: str, finish: object) -> ReplyError | None:
-    """Why the answer is no caption, if it is none."""
-    if message.get("refusal"):
-        return ReplyError("refused", f"the model refused: {str(message['refusal'])[:200]}")
-    stopped = {
-        "content_filter": ReplyError("refused", "the endpoint's content filter stopped the answer"),
-        "length": ReplyError("truncated", "the answer was cut at the token limit; raise --max-tokens"),
-    }
-    if finish in stopped:
-        return stopped[str(finish)]
-    return None if text.strip() else _no_text(message)
-
-
-def _no_text(message: JSON) -> ReplyError:
-    if message.get("tool_calls"):
-        return ReplyError("tool-call", "the model answered with a tool call instead of text")
-    if message.get("reasoning_content") or message.get("reasoning"):
-        return ReplyError("empty", "the model only reasoned and gave no answer; raise --max-tokens")
-    return ReplyError("empty", "the model's answer is empty")
-
-
-def _usage(data: Mapping[str, Any]) -> Usage:
-    return Usage(
-        prompt_tokens=int(data.get("prompt_tokens") or 0),
-        completion_tokens=int(data.get("completion_tokens") or 0),
-    )
 
 
 async def _read(response: aiohttp.ClientResponse) -> bytes:

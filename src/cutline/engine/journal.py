@@ -40,6 +40,7 @@ class Journal:
         self._dropped: dict[int, int] = {}
         self._last_run: JSON | None = None
         self._file = -1
+        self._size = 0
         self.damaged_lines = self.drops = self.paid = 0
         self.spent = Usage()
 
@@ -126,6 +127,7 @@ class Journal:
         try:
             flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0)
             self._file = os.open(self._path, flags, 0o644)
+            self._size = os.fstat(self._file).st_size
         except OSError as error:
             raise SinkError(f"cannot write the journal {self._path}: {error.strerror}") from None
         if changes or drop != "none" or self._last_run is None:
@@ -140,9 +142,8 @@ class Journal:
         return self._write(encode(outcome_to_json(outcome)))
 
     def _write(self, line: bytes) -> int:
-        data = line + b"\n"
+        data, offset = line + b"\n", self._size
         try:
-            offset = os.lseek(self._file, 0, os.SEEK_END)
             written = os.write(self._file, data)
             if written < len(data):  # the disk is full: take the half line back
                 os.truncate(self._path, offset)
@@ -150,6 +151,7 @@ class Journal:
             reason = error.strerror
         else:
             if written == len(data):
+                self._size += written
                 return offset
             reason = os.strerror(errno.ENOSPC)
         raise SinkError(

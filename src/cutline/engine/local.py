@@ -18,6 +18,7 @@ from cutline.records import Caption, Failure, Outcome, Sample, Skip
 
 GRACE = 8.0  # seconds that requests under way get to end when the run is stopped
 COMMIT_EVERY = 1.0
+GATHER = 0.05
 PROGRESS_EVERY = 0.1
 
 
@@ -202,6 +203,7 @@ class Loop:
                     if not self._workers:
                         break
                     await self._wait_ready(COMMIT_EVERY)
+                    await asyncio.sleep(GATHER)  # one wake-up of the sink's thread for several outcomes
             await loop.run_in_executor(self._sink_thread, self._output.commit)
             if not self._stop.requested and self._reorder.next != self._before + self._taken:
                 raise AssertionError("a sample was read from the source and has no outcome")

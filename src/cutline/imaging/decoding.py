@@ -92,6 +92,7 @@ def decode_ycbcr(data: bytes, path: str, *, max_pixels: int, max_side: int) -> P
     _check_header(header, data, path, max_pixels)
     with opening.reading(path, "JPEG", data):
         image = jpeg.open_jpeg(data)
+        max_side = jpeg.snap(*image.size, max_side)
         width, height = jpeg.draft(image, "YCbCr", max_side, max_pixels)
         opening.check_size(path, *image.size, max_pixels)
         luma, *chroma = image.split()

@@ -85,16 +85,26 @@ class Picture:
         Raises:
             PictureError: as ``image``; ``too-large`` also where no smaller size meets ``max_bytes``.
         """
+        untouched = self.fit_untouched(limits)
+        if untouched is not None:
+            return untouched
+        from cutline.imaging import encoding
+
+        encoded = encoding.fit(self.data, _printable(self.path), limits, self._max_pixels)
+        return self._keep(limits, encoded)
+
+    def fit_untouched(self, limits: Limits) -> Encoded | None:
+        """What ``fit`` gives where that needs no decoding, in microseconds; else None. Reads the bytes."""
         if self._fitted is not None and self._fitted[0] == limits:
             return self._fitted[1]
         data = self.data
         header = read_header(data)
-        if header is not None and self._fits(header, len(data), limits):
-            encoded = Encoded(data=data, mime=MIMES[header.format], width=header.width, height=header.height)
-        else:
-            from cutline.imaging import encoding
+        if header is None or not self._fits(header, len(data), limits):
+            return None
+        mime = MIMES[header.format]
+        return self._keep(limits, Encoded(data=data, mime=mime, width=header.width, height=header.height))
 
-            encoded = encoding.fit(data, _printable(self.path), limits, self._max_pixels)
+    def _keep(self, limits: Limits, encoded: Encoded) -> Encoded:
         self._fitted = (limits, encoded)
         if not self._keep_data:
             self._data = None
