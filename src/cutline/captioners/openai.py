@@ -241,4 +241,4 @@ def _error_detail(content: bytes, key: Secret | None) -> tuple[str, str]:
             text = error
     if key is not None:
         text = key.redact(text)
-    return code, " ".join(text.split())[:300]
+    return code, " ".join(text.split())[:300].rstrip(".")

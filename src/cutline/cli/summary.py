@@ -54,7 +54,7 @@ def _from_here(path: str) -> str:
 
 def _result(report: Report) -> str:
     counts = report.counts
-    words = [f"{counts.captions:,} captions"]
+    words = [f"{counts.captions:,} caption{'' if counts.captions == 1 else 's'}"]
     if counts.skips:
         words.append(f"{counts.skips:,} skipped ({_most_common(counts.reasons)})")
     if counts.failures:

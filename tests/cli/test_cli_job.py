@@ -1,0 +1,79 @@
+"""``cutline run job.toml`` does what the options do that wrote the file."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from pathlib import Path
+
+from program import Run, rows
+
+from server_process import Server
+
+TIMES = ("seconds", "steps")
+
+
+def timeless(path: Path) -> list[dict]:
+    return [{name: value for name, value in row.items() if name not in TIMES} for row in rows(path)]
+
+
+def test_saved_options_run_the_same(cutline: Run, pictures: Path, endpoint: Server, tmp_path: Path) -> None:
+    options = [
+        *("--model-name", "org/m", "--nim-endpoint", endpoint.url, "--prompt", "a=What is {file_name}?"),
+        *("--prompt", "b=short", "--trigger", "word", "--temperature", "0.3", "--extra.min_p", "0.1"),
+        *("--extra.stop", '["\\n"]', "--image-limit", "1", "--max-side", "32", "--no-recursive"),
+        *("--max-concurrent-requests", "1", "--allow-failures", "3"),
+    ]
+    command = ["caption", str(pictures), "out.jsonl", *options]
+    direct = cutline(*command)
+    asked = endpoint.last
+    assert direct.code == 0, direct.err
+    saved = cutline(*command, "--save-job", "job.toml", "--api-key", "k")
+    assert (saved.code, saved.out, saved.err) == (0, "", "")
+    job = tomllib.loads((tmp_path / "job.toml").read_text())
+    assert job["model"]["model"] == "nim:org/m"
+    assert job["model"]["extra"] == {"min_p": 0.1, "stop": ["\n"]}
+    assert job["input"] == {"image_limit": 1, "recursive": False}
+
+    (tmp_path / "out.jsonl").rename(tmp_path / "direct.jsonl")
+    for path in sorted((tmp_path / "out.jsonl.cutline").iterdir()):
+        path.unlink()
+    ran = cutline("run", "job.toml")
+    assert ran.code == 0, ran.err
+    assert "1 caption · " in ran.err
+    assert endpoint.last == asked
+    assert timeless(tmp_path / "out.jsonl") == timeless(tmp_path / "direct.jsonl")
+
+    before = endpoint.get("/stats")["requests"]
+    assert cutline("run", "job.toml", "-q").err == ""
+    assert endpoint.get("/stats")["requests"] == before, "nothing is asked twice"
+
+
+def test_a_changed_job_is_noticed(cutline: Run, pictures: Path, tmp_path: Path) -> None:
+    job = tmp_path / "job.toml"
+    job.write_text(f"input_path = {json.dumps(str(pictures))}\n[model]\nmodel = 'fake'\n")
+    assert cutline("run", "job.toml").code == 0
+    job.write_text(job.read_text() + "temperature = 0.5\n")
+    refused = cutline("run", "job.toml")
+    assert refused.code == 2
+    assert "temperature" in refused.err
+    assert "--on-change" in refused.err
+    again = cutline("run", "job.toml", "--on-change", "redo-all")
+    assert again.code == 0, again.err
+    assert "5 captions" in again.err
+
+
+def test_failed_pictures_are_asked_again(
+    cutline: Run, pictures: Path, endpoint: Server, tmp_path: Path
+) -> None:
+    (tmp_path / "job.toml").write_text(
+        f"input_path = {json.dumps(str(pictures))}\noutput_path = 'out.json'\n[run]\nmax_retries = 0\n"
+        f"[model]\nmodel = 'm'\nendpoint = '{endpoint.url}'\n"
+    )
+    endpoint.post("/configure", {"fault": {"500": 1}})
+    assert cutline("run", "job.toml").code == 1
+    endpoint.post("/configure", {"fault": {}})
+    assert cutline("run", "job.toml").code == 1, "an outcome is an outcome"
+    ran = cutline("run", "job.toml", "--retry-failed")
+    assert ran.code == 0, ran.err
+    assert len(rows(tmp_path / "out.json")) == 5
