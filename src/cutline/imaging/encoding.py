@@ -134,5 +134,9 @@ class _YCbCr:
 
         assert name == "JPEG"
         luma, blue, red = (np.asarray(plane) for plane in self._planes)
+        height, width = luma.shape
+        if height % 2 or width % 2:
+            # The encoder reads luma up to an even number of rows and columns, whatever lies there.
+            luma = np.pad(luma, ((0, height % 2), (0, width % 2)), mode="edge")[:height, :width]
         data: bytes = simplejpeg.encode_jpeg_yuv_planes(luma, blue, red, quality=quality)
         return data
