@@ -26,7 +26,8 @@ def run_with_kills(endpoint, folder, output, form, *, kills, seed):
     while killed < kills:
         process = start_cutline(*arguments)
         # By the count of answers, so that the kills spread over the run however fast it is.
-        target = chance.randint(endpoint.stats()["pictures"], total)
+        answered = endpoint.stats()["pictures"]
+        target = answered + chance.randint(0, max(1, 2 * (total - answered) // (kills - killed)))
         if chance.random() < 0.1:
             time.sleep(chance.uniform(0.1, 0.6))  # while it starts or finds out where it was
         else:
@@ -35,12 +36,12 @@ def run_with_kills(endpoint, folder, output, form, *, kills, seed):
                 every=0.005,
             )
             time.sleep(chance.uniform(0, 0.08))
-        ended = process.poll() is not None
+        if process.poll() is not None:
+            break
         process.kill()
         process.communicate()
         killed += 1
-        if ended:
-            break
+    print(f"killed {killed} times; {endpoint.stats()['twice']} of {total} answered twice")
     return cutline(*arguments)
 
 
