@@ -141,7 +141,7 @@ def test_first_captions_before_the_run(
     before = endpoint.get("/stats")["requests"]
     ran = cutline("caption", str(pictures), "--preview", "2", "--nim-endpoint", endpoint.url)
     assert (ran.code, ran.err) == (0, "")
-    assert [line.split()[0] for line in ran.out.splitlines()] == [
+    assert [line.split()[0] for line in ran.out.splitlines() if line.strip()] == [
         "picture",
         *sorted(f"{c}.jpg" for c in COLOURS)[:2],
     ]
