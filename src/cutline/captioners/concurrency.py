@@ -149,10 +149,11 @@ class Limited:
                 async with asyncio.timeout(self._timeout):
                     reply = await self._inner.caption(picture, prompt)
             except TimeoutError:
+                self._concurrency.overloaded(None)
                 message = f"{self.name} did not answer within {self._timeout:g} s"
                 raise Retryable("timeout", message) from None
             except Retryable as error:
-                if error.status in _OVERLOADED:
+                if error.status in _OVERLOADED or error.kind == "timeout":
                     self._concurrency.overloaded(error.retry_after)
                 raise
             self._concurrency.answered(time.perf_counter() - start)

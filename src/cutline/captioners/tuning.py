@@ -10,9 +10,11 @@ import dataclasses
 _GROWTH = 1.15  # twice the requests must bring this much, or the ceiling is reached
 _ROOM = 1.1  # what is kept above the number that the rate and the latency account for
 _GAIN = 1.03  # a step up must bring this much
-_LOSS = 0.985  # a step down may cost this much
+_LOSS = 0.99  # a step down may cost this much
 _STEP = 1 / 8  # of the limit; doubles with every step up that was kept
 _MOST_REST = 16  # epochs without a try, after many that brought nothing
+_QUEUED = 2  # so many times more requests than are at work: the endpoint takes them one by one
+_WAITING = 1.15  # latency above this share of the base means that requests wait for each other
 _COLLAPSE = 0.7  # the rate fell below this share while latency doubled: the endpoint breaks down
 
 
@@ -35,23 +37,22 @@ class Tuner:
         self._doubling = True
         self._epoch: _Epoch | None = None
         self._base_latency = 0.0  # at the fewest requests seen
+        self._first: list[float] = []  # seconds of the replies before the first decision
         self._last_rate = 0.0
         self._doubted = False
         self._climb = _Climb(start)
 
     def note(self, now: float, seconds: float, *, saturated: bool) -> int:
         """One reply at ``now``, after ``seconds``; ``saturated``: as many were under way as are allowed."""
-        epoch = self._epoch
-        if epoch is None:
-            # The first reply of an epoch marks its start: what came before was sent under the old limit.
-            self._epoch = _Epoch(now)
-            return self._limit
+        if self._doubling and not self._last_rate:
+            self._first.append(seconds)
+        epoch = self._epoch = self._epoch or _Epoch(now - seconds)
         epoch.replies += 1
         epoch.latency += seconds
         epoch.saturated += saturated
         if epoch.replies >= self._limit and (self._doubling or self._long_enough(epoch, now)):
             self._limit = self._next(epoch, now)
-            self._epoch = None if self._doubling else _Epoch(now)
+            self._epoch = _Epoch(now)
         return self._limit
 
     def lowered_to(self, limit: int, now: float) -> None:
@@ -70,8 +71,13 @@ class Tuner:
         rate = epoch.replies / max(now - epoch.start, 1e-6)
         latency = epoch.latency / epoch.replies
         if not self._doubling:
-            return self._climb.step(self._limit, rate, latency, self._ceiling)
+            waiting = latency > _WAITING * self._base_latency
+            return self._climb.step(self._limit, rate, latency, self._ceiling, waiting=waiting)
         self._base_latency = min(self._base_latency or latency, latency)
+        if not self._last_rate and (few := self._one_by_one(rate)):
+            self._doubling = False
+            self._climb = _Climb(few)
+            return few
         if rate >= _GROWTH * self._last_rate and self._limit < self._ceiling:
             self._last_rate = rate
             self._doubted = False
@@ -80,12 +86,24 @@ class Tuner:
             self._doubted = True
             return self._limit
         self._doubling = False
+        # A small gain is one too: servers that batch go on getting better for long.
+        known = self._limit if rate > _GAIN * self._last_rate else self._limit // 2
         self._last_rate = max(rate, self._last_rate)
         # Little's law: so many requests are at work when each takes the base latency.
         at_work = round(_ROOM * self._last_rate * self._base_latency) + 1
-        limit = max(self._limit // 2, min(at_work, self._limit))
+        limit = max(known, min(at_work, self._limit))
         self._climb = _Climb(limit)
         return limit
+
+
+    def _one_by_one(self, rate: float) -> int | None:
+        """A small limit, if the first replies came as from a line before few slots; else None."""
+        ordered = sorted(self._first)
+        typical = ordered[max(0, 3 * len(ordered) // 8 - 1)]  # robust against a few quick replies
+        if self._limit <= _QUEUED * rate * typical:
+            return None
+        self._base_latency = ordered[0]
+        return max(1, round(2 * rate * ordered[0]))
 
 
 class _Climb:
@@ -97,11 +115,16 @@ class _Climb:
         self._latency = 0.0
         self._step = _STEP
         self._up = True
+        self._may_sink = False
         self._rest = 0
         self._fruitless = 0
 
-    def step(self, limit: int, rate: float, latency: float, ceiling: int) -> int:
-        """The limit to try next, after an epoch at ``limit`` gave ``rate`` and ``latency``."""
+    def step(self, limit: int, rate: float, latency: float, ceiling: int, *, waiting: bool) -> int:
+        """The limit to try next, after an epoch at ``limit`` gave ``rate`` and ``latency``.
+
+        Fewer requests are only tried while requests are ``waiting`` for each other at the endpoint.
+        """
+        self._may_sink = waiting
         if limit == self._home:
             return self._at_home(rate, latency, ceiling)
         if rate < self._rate * (_GAIN if limit > self._home else _LOSS):
@@ -130,6 +153,9 @@ class _Climb:
         return self._try(ceiling)
 
     def _try(self, ceiling: int) -> int:
+        if not self._up and not self._may_sink:
+            self._up = True
+            return self._home
         change = max(1, round(self._home * (self._step if self._up else _STEP)))
         tried = max(1, min(self._home + change if self._up else self._home - change, ceiling))
         if tried == self._home:
