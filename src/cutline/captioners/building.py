@@ -100,7 +100,8 @@ def build_captioner(text: str, asking: Asking, parameters: Parameters | None = N
     else:
         captioner = build_endpoint(spec, spec.preset, asking, parameters)
         fixed = asking.concurrency is not None
-        concurrency = Concurrency(ceiling=asking.concurrency or DEFAULT_CEILING, adaptive=not fixed)
+        ceiling = asking.concurrency or DEFAULT_CEILING
+        concurrency = Concurrency(ceiling=ceiling, adaptive=not fixed, timeout=asking.timeout)
     limited = Limited(captioner, concurrency, timeout=asking.timeout)
     return Retrying(limited, retries=asking.retries, delay=asking.retry_delay, patience=asking.patience)
 

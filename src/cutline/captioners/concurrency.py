@@ -12,6 +12,7 @@ import asyncio
 import collections
 import contextlib
 import logging
+import math
 import time
 from collections.abc import AsyncIterator
 
@@ -29,10 +30,12 @@ _OVERLOADED = frozenset({429, 503})
 class Concurrency:
     """The number of requests allowed at once: fixed at ``ceiling``, or found from ``start`` up to it."""
 
-    def __init__(self, *, ceiling: int, start: int = 16, adaptive: bool = True) -> None:
+    def __init__(
+        self, *, ceiling: int, start: int = 16, adaptive: bool = True, timeout: float = math.inf
+    ) -> None:
         self.ceiling = max(1, ceiling)
         self._limit = float(min(start, self.ceiling) if adaptive else self.ceiling)
-        self._tuner = Tuner(self.limit, self.ceiling) if adaptive else None
+        self._tuner = Tuner(self.limit, self.ceiling, longest=timeout / 2) if adaptive else None
         self._in_flight = 0
         self._waiting: collections.deque[asyncio.Future[None]] = collections.deque()
         self._paused_until = 0.0

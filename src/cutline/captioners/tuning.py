@@ -6,6 +6,7 @@ Pure arithmetic on times that are handed in, so that it can be tried out without
 from __future__ import annotations
 
 import dataclasses
+import math
 
 _GROWTH = 1.15  # twice the requests must bring this much, or the ceiling is reached
 _ROOM = 1.1  # what is kept above the number that the rate and the latency account for
@@ -13,7 +14,9 @@ _GAIN = 1.03  # a step up must bring this much
 _LOSS = 0.99  # a step down may cost this much
 _STEP = 1 / 8  # of the limit; doubles with every step up that was kept
 _MOST_REST = 16  # epochs without a try, after many that brought nothing
-_QUEUED = 2  # so many times more requests than are at work: the endpoint takes them one by one
+_NEAR = 0.8  # from this share of the limit that the endpoint complained of, go slowly
+_FREE_STEP = 1.25  # growth while nothing waits at the endpoint
+_FEWEST = 16  # replies that tell a rate
 _WAITING = 1.15  # latency above this share of the base means that requests wait for each other
 _COLLAPSE = 0.7  # the rate fell below this share while latency doubled: the endpoint breaks down
 
@@ -29,41 +32,49 @@ class _Epoch:
 
 
 class Tuner:
-    """Give it every reply; it says how many requests there may be at once."""
+    """Give it every reply; it says how many requests there may be at once.
 
-    def __init__(self, start: int, ceiling: int) -> None:
+    ``longest``: seconds that replies should not come to take.
+    """
+
+    def __init__(self, start: int, ceiling: int, *, longest: float = math.inf) -> None:
         self._limit = start
         self._ceiling = ceiling
+        self._longest = longest
         self._doubling = True
         self._epoch: _Epoch | None = None
         self._base_latency = 0.0  # at the fewest requests seen
-        self._first: list[float] = []  # seconds of the replies before the first decision
         self._last_rate = 0.0
         self._doubted = False
         self._climb = _Climb(start)
+        self._complaint = math.inf  # the limit at which the endpoint last complained
+        self._settling = False
 
     def note(self, now: float, seconds: float, *, saturated: bool) -> int:
         """One reply at ``now``, after ``seconds``; ``saturated``: as many were under way as are allowed."""
-        if self._doubling and not self._last_rate:
-            self._first.append(seconds)
         epoch = self._epoch = self._epoch or _Epoch(now - seconds)
         epoch.replies += 1
         epoch.latency += seconds
         epoch.saturated += saturated
         if epoch.replies >= self._limit and (self._doubling or self._long_enough(epoch, now)):
-            self._limit = self._next(epoch, now)
+            if self._settling:  # replies to requests from before the complaint
+                self._settling = False
+            else:
+                self._limit = self._next(epoch, now)
             self._epoch = _Epoch(now)
         return self._limit
 
     def lowered_to(self, limit: int, now: float) -> None:
         """The endpoint complained: go on from a lower limit."""
         self._doubling = False
+        self._complaint = self._limit
         self._limit = limit
         self._climb = _Climb(limit)
         self._epoch = _Epoch(now)
+        self._settling = True
 
     def _long_enough(self, epoch: _Epoch, now: float) -> bool:
-        return now - epoch.start >= max(0.5, 2 * epoch.latency / epoch.replies)
+        return epoch.replies >= _FEWEST and now - epoch.start >= max(0.5, 2 * epoch.latency / epoch.replies)
 
     def _next(self, epoch: _Epoch, now: float) -> int:
         if epoch.saturated < 0.5 * epoch.replies:
@@ -71,14 +82,19 @@ class Tuner:
         rate = epoch.replies / max(now - epoch.start, 1e-6)
         latency = epoch.latency / epoch.replies
         if not self._doubling:
-            waiting = latency > _WAITING * self._base_latency
-            return self._climb.step(self._limit, rate, latency, self._ceiling, waiting=waiting)
+            self._base_latency = min(self._base_latency or latency, latency)
+            if latency > _WAITING * self._base_latency:
+                return self._climb.step(self._limit, rate, latency, self._ceiling)
+            # Nothing waits at the endpoint: it can take more. Near an earlier complaint, one by one.
+            near = self._limit >= _NEAR * self._complaint
+            more = self._limit + 1 if near else max(self._limit + 1, round(self._limit * _FREE_STEP))
+            self._limit = min(more, self._ceiling)
+            self._climb = _Climb(self._limit)
+            return self._limit
         self._base_latency = min(self._base_latency or latency, latency)
-        if not self._last_rate and (few := self._one_by_one(rate)):
-            self._doubling = False
-            self._climb = _Climb(few)
-            return few
-        if rate >= _GROWTH * self._last_rate and self._limit < self._ceiling:
+        # Where replies take long already, twice the requests would run into the time limit.
+        may_double = self._limit < self._ceiling and 2 * latency < self._longest
+        if rate >= _GROWTH * self._last_rate and may_double:
             self._last_rate = rate
             self._doubted = False
             return min(2 * self._limit, self._ceiling)
@@ -96,16 +112,6 @@ class Tuner:
         return limit
 
 
-    def _one_by_one(self, rate: float) -> int | None:
-        """A small limit, if the first replies came as from a line before few slots; else None."""
-        ordered = sorted(self._first)
-        typical = ordered[max(0, 3 * len(ordered) // 8 - 1)]  # robust against a few quick replies
-        if self._limit <= _QUEUED * rate * typical:
-            return None
-        self._base_latency = ordered[0]
-        return max(1, round(2 * rate * ordered[0]))
-
-
 class _Climb:
     """Hill climbing on replies per second."""
 
@@ -115,16 +121,11 @@ class _Climb:
         self._latency = 0.0
         self._step = _STEP
         self._up = True
-        self._may_sink = False
         self._rest = 0
         self._fruitless = 0
 
-    def step(self, limit: int, rate: float, latency: float, ceiling: int, *, waiting: bool) -> int:
-        """The limit to try next, after an epoch at ``limit`` gave ``rate`` and ``latency``.
-
-        Fewer requests are only tried while requests are ``waiting`` for each other at the endpoint.
-        """
-        self._may_sink = waiting
+    def step(self, limit: int, rate: float, latency: float, ceiling: int) -> int:
+        """The limit to try next, after an epoch at ``limit`` gave ``rate`` and ``latency``."""
         if limit == self._home:
             return self._at_home(rate, latency, ceiling)
         if rate < self._rate * (_GAIN if limit > self._home else _LOSS):
@@ -153,9 +154,6 @@ class _Climb:
         return self._try(ceiling)
 
     def _try(self, ceiling: int) -> int:
-        if not self._up and not self._may_sink:
-            self._up = True
-            return self._home
         change = max(1, round(self._home * (self._step if self._up else _STEP)))
         tried = max(1, min(self._home + change if self._up else self._home - change, ceiling))
         if tried == self._home:
