@@ -35,7 +35,12 @@ demo: $(VENV)/installed
 	@echo '$$ cutline caption pictures'
 	@cd demo && ../$(BIN)/cutline caption pictures
 
+# SERVE=1 also makes the environment of a server that others wrote (torch: 1 GB, or several where pip takes the
+# build for GPUs); without it only the tests that ask that server are skipped, and say so.
 test: $(VENV)/installed-for-tests
+ifdef SERVE
+	PYTHON=$(PYTHON) scripts/serve_environment.sh
+endif
 	$(BIN)/python -m pytest
 
 lint: $(VENV)/installed-for-tests
@@ -58,4 +63,4 @@ docs: $(VENV)/installed-for-tests
 	$(BIN)/mkdocs build --strict
 
 clean:
-	rm -rf $(VENV) build dist site demo .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) .venv-serve build dist site demo .pytest_cache .mypy_cache .ruff_cache

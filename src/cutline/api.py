@@ -26,12 +26,10 @@ from cutline.job import (
     Job,
     ModelOptions,
     OnChange,
-    OutputFormat,
     OutputOptions,
     PictureOptions,
     PromptOptions,
     RunOptions,
-    SourceType,
 )
 from cutline.records import JSON
 from cutline.sinks import format_of
@@ -43,7 +41,7 @@ Input: TypeAlias = "str | Path | Sequence[Any]"
 class Options(TypedDict, total=False):
     """What ``caption`` takes besides source, output, model and prompt; as on the command line."""
 
-    source_type: SourceType | None
+    source_type: str | None
     image_limit: int
     reader_batch_size: int
     recursive: bool
@@ -69,7 +67,7 @@ class Options(TypedDict, total=False):
     max_bytes: int
     jpeg_quality: int
     max_pixels: int
-    output_format: OutputFormat | None
+    output_format: str | None
     existing: Existing | None
     samples_per_shard: int
     max_shards: int | None

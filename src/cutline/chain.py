@@ -7,7 +7,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from cutline.errors import CutlineError, RequestError, RunStopped, SampleError
+from cutline.errors import CutlineError, PictureError, RequestError, RunStopped, SampleError
 from cutline.imaging import Picture
 from cutline.interfaces import Captioner, Preparing, Slotted
 from cutline.prompts import Prompt
@@ -24,16 +24,27 @@ class ChainStep:
 
 
 class StepFailed(CutlineError):
-    """A step gave no text; ``steps`` are those that did, ``usage`` is what the failure cost."""
+    """A step gave no text; ``steps`` are those that did, ``replies`` the answers that were no use."""
 
     def __init__(
-        self, kind: str, message: str, *, attempts: int, steps: tuple[Step, ...], usage: Usage
+        self,
+        kind: str,
+        message: str,
+        *,
+        attempts: int = 1,
+        steps: tuple[Step, ...] = (),
+        replies: tuple[Reply, ...] = (),
     ) -> None:
         super().__init__(message)
         self.kind = kind
         self.attempts = attempts
         self.steps = steps
-        self.usage = usage
+        self.replies = replies
+
+    @property
+    def usage(self) -> Usage:
+        """What the useless answers cost."""
+        return sum((reply.usage for reply in self.replies), Usage())
 
 
 class Chain:
@@ -62,6 +73,11 @@ class Chain:
             return 1
         return min(captioner.slots for captioner in self._slotted)
 
+    @property
+    def in_flight(self) -> int:
+        """Requests under way, as far as the captioners tell."""
+        return sum(int(getattr(captioner, "in_flight", 0)) for captioner in self._captioners)
+
     async def follow(self, picture: Picture, variables: Mapping[str, Any]) -> tuple[Step, ...]:
         """Ask every step about the picture.
 
@@ -75,10 +91,15 @@ class Chain:
             results = [await _ask(self.steps[0], picture, variables)]
         else:
             results = list(await asyncio.gather(*(_ask(step, picture, variables) for step in self.steps)))
+        for result in results:
+            if isinstance(result, RunStopped):
+                raise result
         done = tuple(result for result in results if isinstance(result, Step))
-        for step, result in zip(self.steps, results, strict=True):
-            if not isinstance(result, Step):
-                raise _failed(step.name if len(self.steps) > 1 else "", result, done)
+        errors = [
+            (step.name, r) for step, r in zip(self.steps, results, strict=True) if not isinstance(r, Step)
+        ]
+        if errors:
+            raise _failed(errors, done, alone=len(self.steps) == 1)
         return done
 
     async def aclose(self) -> None:
@@ -87,7 +108,7 @@ class Chain:
 
 
 async def _ask(step: ChainStep, picture: Picture, variables: Mapping[str, Any]) -> Step | Exception:
-    """The step's answer, or why there is none; only what ends the whole run is raised."""
+    """The step's answer, or why there is none."""
     try:
         prompt = step.prompt.render(variables)
         reply: object = await step.captioner.caption(picture, prompt)
@@ -99,25 +120,29 @@ async def _ask(step: ChainStep, picture: Picture, variables: Mapping[str, Any]) 
         try:
             text, fields = prompt.extract(reply.text)
         except SampleError as error:
-            error.usage = reply.usage
+            error.reply = reply
             return error
         return Step(name=step.name, prompt_id=prompt.id, text=text, reply=reply, fields=fields)
-    except RunStopped:
-        raise
     except Exception as error:  # noqa: BLE001 - whatever a captioner raises is this picture's failure
         return error
 
 
-def _failed(name: str, error: Exception, steps: tuple[Step, ...]) -> StepFailed:
-    where = f"step {name}: " if name else ""
-    usage = Usage()
-    attempts = 1
+def _failed(errors: list[tuple[str, Exception]], steps: tuple[Step, ...], *, alone: bool) -> StepFailed:
+    """The first step's failure, with the answers of all that failed."""
+    name, error = errors[0]
+    kind, attempts, message = "captioner", 1, f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
     if isinstance(error, SampleError):
-        kind, usage = error.kind, error.usage
-        attempts = 0 if type(error).__name__ == "PictureError" else 1
+        kind, message = error.kind, str(error)
+        attempts = 0 if isinstance(error, PictureError) else 1
     elif isinstance(error, RequestError):
-        kind, attempts = error.kind, error.attempts
-    else:
-        kind = "out-of-memory" if isinstance(error, MemoryError) else "captioner"
-        error = CutlineError(f"{type(error).__name__}: {' '.join(str(error).split())[:300]}")
-    return StepFailed(kind, f"{where}{error}", attempts=attempts, steps=steps, usage=usage)
+        kind, attempts, message = error.kind, error.attempts, str(error)
+    elif isinstance(error, MemoryError):
+        kind = "out-of-memory"
+    useless = (error.reply for _, error in errors if isinstance(error, SampleError))
+    return StepFailed(
+        kind,
+        message if alone else f"step {name}: {message}",
+        attempts=attempts,
+        steps=steps,
+        replies=tuple(reply for reply in useless if reply is not None),
+    )

@@ -22,7 +22,7 @@ CutlineError
 
 from __future__ import annotations
 
-from cutline.records import Usage
+from cutline.records import Reply
 
 
 class CutlineError(Exception):
@@ -59,13 +59,13 @@ class JobChanged(ConfigError):
 class SampleError(CutlineError):
     """``kind`` is the failure's kind: a short, stable word that reports count by.
 
-    ``usage`` is what the unusable answer cost, set by the captioner that got it.
+    ``reply`` is the answer that could not be used, where there was one: it was paid for.
     """
 
     def __init__(self, kind: str, message: str) -> None:
         super().__init__(message)
         self.kind = kind
-        self.usage = Usage()
+        self.reply: Reply | None = None
 
 
 class PictureError(SampleError):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import math
 import tomllib
 from pathlib import Path
@@ -11,12 +10,9 @@ from typing import Any, ClassVar, Literal, Self
 
 import orjson
 
-from cutline.captioners.secrets import without_credentials
 from cutline.errors import ConfigError
 from cutline.records import JSON
 
-SourceType = Literal["local", "urls", "webdataset", "table"]
-OutputFormat = Literal["json", "jsonl", "csv", "parquet", "webdataset", "sidecar"]
 Existing = Literal["skip", "overwrite", "append", "prepend"]
 OnChange = Literal["refuse", "redo-failed", "redo-all", "keep"]
 
@@ -29,8 +25,8 @@ class InputOptions:
 
     __pydantic_config__: ClassVar[Any] = _STRICT
 
-    source_type: SourceType | None = None
-    """How to read the input; found out from what it is when not given."""
+    source_type: str | None = None
+    """local, urls, webdataset, table or a plug-in's; found out from what the input is when not given."""
     image_limit: int = -1
     """Take only the first N pictures; -1 takes all."""
     reader_batch_size: int = 32
@@ -117,8 +113,8 @@ class OutputOptions:
 
     __pydantic_config__: ClassVar[Any] = _STRICT
 
-    output_format: OutputFormat | None = None
-    """Format of the output; found out from its name when not given."""
+    output_format: str | None = None
+    """json, jsonl, csv, parquet, webdataset, sidecar or a plug-in's; by the output's name when not given."""
     existing: Existing | None = None
     """What to do with captions, or an output of someone else's, that are already there."""
     samples_per_shard: int = 1000
@@ -284,71 +280,12 @@ class Job:
             raise ConfigError(f"a setting cannot be sent to an endpoint: {error}") from None
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Fingerprint:
-    """What decides the words: a change in any of it makes old captions differ from new ones."""
-
-    model: str
-    endpoint: str
-    prompts: tuple[str, ...]
-    parameters: str
-    pictures: str
-    wording: str
-    joining: str
-    """How captions are joined with texts that were there before; empty where those are left alone."""
-
-    @classmethod
-    def of(cls, job: Job, *, model: str, prompt_ids: tuple[str, ...]) -> Self:
-        options = job.model
-        parameters = {
-            "max_tokens": options.max_tokens,
-            "temperature": options.temperature,
-            "top_p": options.top_p,
-            "seed": options.seed,
-            "schema_dialect": options.schema_dialect,
-            **options.extra,
-        }
-        wording = (
-            job.prompts.trigger,
-            job.prompts.caption_prefix,
-            job.prompts.caption_suffix,
-        )
-        return cls(
-            model=model,
-            endpoint=without_credentials(options.endpoint or ""),
-            prompts=prompt_ids,
-            parameters=_canonical({k: v for k, v in parameters.items() if v is not None}),
-            pictures=_canonical(dataclasses.asdict(job.pictures)),
-            wording=_canonical(wording),
-            joining="" if job.output.existing in {None, "skip"} else str(job.output.existing),
-        )
-
-    @property
-    def digest(self) -> str:
-        return hashlib.blake2b(repr(self).encode(), digest_size=8).hexdigest()
-
-    def differences(self, earlier: JSON) -> list[str]:
-        """What differs from an earlier run's fingerprint, each as ``name: old → new``."""
-        result = []
-        for field in dataclasses.fields(self):
-            new = _plain(getattr(self, field.name))
-            old = earlier.get(field.name)
-            # Where no text was touched before, no earlier caption depends on how they are joined.
-            if new != old and not (field.name == "joining" and not old):
-                result.append(f"{field.name}: {old} → {new}")
-        return result
-
-
 def _known(job: type[Any], place: tuple[int | str, ...]) -> str:
     """The settings that there are where an unknown one was found."""
     groups = {field.name: field.type for field in dataclasses.fields(job)}
     group = str(groups.get(str(place[0]))) if len(place) > 1 else ""
     owner = globals().get(group, job)
     return "known are " + ", ".join(field.name for field in dataclasses.fields(owner))
-
-
-def _canonical(value: object) -> str:
-    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
 
 
 def _plain(value: Any) -> Any:

@@ -138,7 +138,11 @@ class Skip:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
-    """A sample that got no caption. ``steps`` are those that did succeed."""
+    """A sample that got no caption.
+
+    ``steps`` are those that did succeed; ``reply`` is the model's answer where it gave one that
+    could not be used; ``usage`` is what all answers that could not be used cost.
+    """
 
     key: str
     kind: str
@@ -146,6 +150,7 @@ class Failure:
     attempts: int = 0
     steps: tuple[Step, ...] = ()
     usage: Usage = Usage()
+    reply: Reply | None = None
 
 
 Outcome: TypeAlias = Caption | Skip | Failure
@@ -179,11 +184,15 @@ def outcome_from_json(data: Mapping[str, Any]) -> Outcome:
         values["steps"] = tuple(_step_from_json(step) for step in values["steps"])
     if isinstance(values.get("usage"), dict):
         values["usage"] = Usage(**values["usage"])
+    if isinstance(values.get("reply"), dict):
+        values["reply"] = _reply_from_json(values["reply"])
     outcome: Outcome = kind(**values)
     return outcome
 
 
 def _step_from_json(data: Mapping[str, Any]) -> Step:
-    reply = dict(data["reply"])
-    reply["usage"] = Usage(**reply["usage"])
-    return Step(**{**data, "reply": Reply(**reply)})
+    return Step(**{**data, "reply": _reply_from_json(data["reply"])})
+
+
+def _reply_from_json(data: Mapping[str, Any]) -> Reply:
+    return Reply(**{**data, "usage": Usage(**data["usage"])})

@@ -1,19 +1,9 @@
 from __future__ import annotations
 
-import os
-
 import pytest
 from engine_pictures import begin, fill
 
 from processes import Endpoint, end_started
-
-
-def pytest_collection_modifyitems(items):
-    if os.environ.get("CUTLINE_SOAK"):
-        return
-    for item in items:
-        if item.get_closest_marker("soak") and "tests/engine" in item.path.as_posix():
-            item.add_marker(pytest.mark.skip(reason="a long test: run by make soak"))
 
 
 @pytest.fixture(autouse=True)

@@ -12,10 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cutline.engine import output as ordering
+from cutline.engine.fingerprint import Fingerprint
 from cutline.engine.journal import Journal
 from cutline.engine.output import KeyChain, Reorder
 from cutline.errors import JobChanged
-from cutline.job import Fingerprint, Job
+from cutline.job import Job
 from cutline.records import Caption, Failure, Reply, Sample, Skip, Step, Usage
 
 

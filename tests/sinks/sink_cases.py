@@ -36,13 +36,17 @@ def state_of(output: Path) -> Path:
     return output.with_name(output.name + ".cutline")
 
 
+def failures_of(output):
+    return Path(f"{output}.failures.jsonl")
+
+
 def make(folder: Path, form: str, **options: object):
     """The sink under test, as the engine makes it."""
     output = output_of(folder, "json" if form == "failures" else form)
     state_of(output).mkdir(parents=True, exist_ok=True)
     options = sinks.SinkOptions(**{"samples_per_shard": 3, **options})
     if form == "failures":
-        return FailuresSink(state_of(output), options)
+        return FailuresSink(failures_of(output), state_of(output), options)
     return sinks.open_sink(str(output), form, state_of(output), options)
 
 

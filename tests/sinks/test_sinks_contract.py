@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from sink_cases import (
     FORMATS,
     JPEG,
+    failures_of,
     fill,
     make,
     output_of,
@@ -22,13 +23,11 @@ from sink_cases import (
     published,
     read_rows,
     read_shards,
-    state_of,
 )
 from sink_strategies import datasets
 
 from cutline.interfaces import Sink
 from cutline.records import Caption, Failure, Sample, Skip
-from cutline.sinks.failures import failures_path
 from cutline.sinks.rows import COLUMNS, row
 
 quick = settings(
@@ -117,7 +116,7 @@ def test_failures_are_read_back(data):
         fill(sink, data)
         sink.finish()
         failed = [(s, o) for s, o in data if isinstance(o, Failure)]
-        file = failures_path(state_of(output_of(folder, "json")))
+        file = failures_of(output_of(folder, "json"))
         assert file.exists() == bool(failed)
         rows = [json.loads(line) for line in file.read_bytes().split(b"\n")[:-1]] if failed else []
         assert [(r["key"], r["kind"], r["message"], r["attempts"]) for r in rows] == [
@@ -166,7 +165,7 @@ def leave_garbage(folder: Path, form: str, chance: random.Random) -> None:
     places = {
         "jsonl": [output_of(folder, "jsonl")],
         "webdataset": list(folder.glob("*.cutline/*.tar.part")),
-        "failures": [failures_path(state_of(output_of(folder, "json")))],
+        "failures": [failures_of(output_of(folder, "json"))],
         "sidecar": [],
     }
     for place in places.get(form, list(folder.glob("*.cutline/rows.part"))):

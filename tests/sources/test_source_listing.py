@@ -48,7 +48,7 @@ def test_memory_follows_the_largest_folder_not_the_number_of_folders(tmp_path):
     assert many[2] < one[2] + 5
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("folders", [1, 100])
 def test_a_million_files(tmp_path, folders):

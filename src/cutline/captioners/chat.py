@@ -97,11 +97,7 @@ def read_reply(payload: JSON, *, model: str, seconds: float) -> Reply:
     if isinstance(content, list):
         content = "".join(str(part.get("text", "")) for part in content if isinstance(part, dict))
     text = content if isinstance(content, str) else ""
-    problem = _reply_problem(message, text, finish)
-    if problem is not None:
-        problem.usage = usage
-        raise problem
-    return Reply(
+    reply = Reply(
         text=text,
         model=str(payload.get("model") or model),
         usage=usage,
@@ -109,6 +105,11 @@ def read_reply(payload: JSON, *, model: str, seconds: float) -> Reply:
         seconds=seconds,
         raw=payload,
     )
+    problem = _reply_problem(message, text, finish)
+    if problem is not None:
+        problem.reply = reply
+        raise problem
+    return reply
 
 
 def _reply_problem(message: JSON, text: str, finish: object) -> ReplyError | None:

@@ -24,6 +24,7 @@ from cutline.prompts import Prompt
 from cutline.records import Reply
 
 _log = logging.getLogger(__name__)
+MAX_PAUSE = 900.0  # seconds; an endpoint that asks for more is asked again all the same
 _OVERLOADED = frozenset({429, 503})
 
 
@@ -113,7 +114,7 @@ class Concurrency:
         """Note that the endpoint asked for less; ``retry_after`` in seconds stops all requests that long."""
         now = time.monotonic()
         if retry_after:
-            self._paused_until = max(self._paused_until, now + retry_after)
+            self._paused_until = max(self._paused_until, now + min(retry_after, MAX_PAUSE))
             _log.info("paused wait=%.1fs cause=the endpoint asked for it", retry_after)
         # Requests that were under way together are one complaint, not many.
         if now - self._lowered_at > max(self._latency, 0.2):
@@ -140,6 +141,10 @@ class Limited:
     @property
     def slots(self) -> int:
         return self._concurrency.limit
+
+    @property
+    def in_flight(self) -> int:
+        return self._concurrency.in_flight
 
     async def prepare(self, picture: Picture) -> None:
         if self._preparing is not None:

@@ -49,6 +49,11 @@ class Retrying:
         inner = self._slotted.slots if self._slotted is not None else 1
         return inner + min(self.waiting, 4 * inner)
 
+    @property
+    def in_flight(self) -> int:
+        """Requests that wait for an answer now."""
+        return int(getattr(self._inner, "in_flight", 0))
+
     async def prepare(self, picture: Picture) -> None:
         if self._preparing is not None:
             await self._preparing.prepare(picture)

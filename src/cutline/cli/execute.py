@@ -9,6 +9,7 @@ import logging
 import os
 import signal
 import sys
+import threading
 from collections.abc import Iterator
 
 from cutline.captioners.secrets import Secret
@@ -59,30 +60,25 @@ async def _run(job: Job, key: Secret | None, display: Display) -> Report:
 def _signals(stop: Stop, display: Display) -> Iterator[None]:
     """The first Ctrl-C or SIGTERM stops the run cleanly, the second at once."""
     loop = asyncio.get_running_loop()
+    asked = threading.Event()
 
-    def handle(number: int) -> None:
-        if stop.requested:
-            os._exit(128 + number)
+    def stop_soon(number: int) -> None:
         display.say("stopping; requests under way get a few seconds (again: stop at once)")
         stop.request(Interrupted(number))
 
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    before = {}
-    for number in numbers:
-        try:
-            loop.add_signal_handler(number, handle, number)
-        except NotImplementedError:  # Windows: the handler runs between two steps of the loop
-            before[number] = signal.signal(
-                number, lambda received, _: loop.call_soon_threadsafe(handle, received)
-            )
+    def handle(number: int, _: object) -> None:
+        # Not through the loop: a captioner that blocks it must not keep the second Ctrl-C from working.
+        if asked.is_set():
+            os._exit(128 + number)
+        asked.set()
+        loop.call_soon_threadsafe(stop_soon, number)
+
+    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     finally:
-        for number in numbers:
-            if number in before:
-                signal.signal(number, before[number])
-            else:
-                loop.remove_signal_handler(number)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def log(*, verbose: bool) -> None:

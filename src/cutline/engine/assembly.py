@@ -13,12 +13,13 @@ from cutline.captioners.secrets import Secret
 from cutline.chain import Chain, ChainStep
 from cutline.engine.budget import RunLimits
 from cutline.engine.captioning import Fetching, Rules
+from cutline.engine.fingerprint import Fingerprint
 from cutline.engine.journal import Journal
 from cutline.engine.pricing import Price, price_of
 from cutline.errors import ConfigError
 from cutline.imaging import Limits
 from cutline.interfaces import Sink, Source
-from cutline.job import Fingerprint, Job
+from cutline.job import Job
 from cutline.prompts import Policy, Prompt, finish_caption, load_prompts, load_schema
 from cutline.records import JSON, Caption, Failure, Outcome, Sample, Skip
 from cutline.sinks import SinkOptions, format_of, open_sink

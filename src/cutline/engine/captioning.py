@@ -22,7 +22,6 @@ from cutline.records import (
     Sample,
     Skip,
     Step,
-    Usage,
 )
 
 _log = logging.getLogger(__name__)
@@ -145,7 +144,7 @@ def _is_sound(reply: Reply) -> bool:
 
 
 def _broken(message: str) -> StepFailed:
-    return StepFailed("captioner", message, attempts=1, steps=(), usage=Usage())
+    return StepFailed("captioner", message)
 
 
 def log_outcome(outcome: Outcome) -> None:
@@ -163,11 +162,23 @@ def log_outcome(outcome: Outcome) -> None:
 
 
 def _without_raw(steps: tuple[Step, ...]) -> tuple[Step, ...]:
-    return tuple(dataclasses.replace(step, reply=dataclasses.replace(step.reply, raw=None)) for step in steps)
+    return tuple(dataclasses.replace(step, reply=_text_only(step.reply)) for step in steps)
+
+
+def _text_only(reply: Reply) -> Reply:
+    return dataclasses.replace(reply, raw=None)
 
 
 def _failure(key: str, error: StepFailed, *, keep_raw: bool) -> Failure:
-    steps = error.steps if keep_raw else _without_raw(error.steps)
+    reply = error.replies[0] if error.replies else None
+    if reply is not None and not keep_raw:
+        reply = _text_only(reply)
     return Failure(
-        key=key, kind=error.kind, message=str(error), attempts=error.attempts, steps=steps, usage=error.usage
+        key=key,
+        kind=error.kind,
+        message=str(error),
+        attempts=error.attempts,
+        steps=error.steps if keep_raw else _without_raw(error.steps),
+        usage=error.usage,
+        reply=reply,
     )

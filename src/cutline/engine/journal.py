@@ -16,8 +16,9 @@ from typing import Any, Literal
 
 import orjson
 
+from cutline.engine.fingerprint import Fingerprint
 from cutline.errors import JobChanged, SinkError, SourceError
-from cutline.job import Fingerprint, OnChange
+from cutline.job import OnChange
 from cutline.records import JSON, Outcome, Usage, outcome_from_json, outcome_to_json
 from cutline.sinks.rows import encode
 

@@ -245,7 +245,7 @@ class Loop:
             skips=fresh.skips,
             failures=fresh.failures,
             resumed=self._before + self.resumed,
-            in_flight=self._captioning.under_way,
+            in_flight=self._chain.in_flight,
             slots=self._chain.slots,
             rate=rate,
             eta=left / rate if left is not None and rate > 0 else None,

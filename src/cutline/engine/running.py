@@ -21,7 +21,7 @@ from cutline.engine.local import Loop, Stop
 from cutline.engine.output import KeyChain, OrderedOutput, Reorder
 from cutline.engine.progress import Counts, ProgressHook
 from cutline.engine.report import Report
-from cutline.engine.state import State, state_folder
+from cutline.engine.state import State, failures_file, state_folder
 from cutline.errors import ConfigError, CutlineError, OutputExists, OutputGone, SinkError
 from cutline.interfaces import Source
 from cutline.job import Job
@@ -93,7 +93,9 @@ class _Run:
         sink = assembly.sink_of(job, self._output, state.folder)
         fingerprint = assembly.fingerprint_of(job, self._chain)
         journal.begin(fingerprint, on_change=job.run.on_change, retry_failed=job.run.retry_failed)
-        failures = FailuresSink(state.folder, SinkOptions(overwrite=True))
+        failures = FailuresSink(
+            failures_file(self._output, state.folder), state.folder, SinkOptions(overwrite=True)
+        )
         form = assembly.form_of(job, self._output)
         output = OrderedOutput(sink, failures, state, journal, form=form)
         try:

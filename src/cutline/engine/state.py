@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import socket
@@ -18,6 +19,8 @@ from cutline.records import JSON
 from cutline.sinks.targets import is_remote, local_path
 from cutline.sinks.writing import writing
 
+_FIRST_FILES = frozenset({"lock", "owner.json"})
+
 
 def state_folder(output: str, chosen: str | None) -> Path:
     """``<output>.cutline`` beside a local output; in the user's state folder for a remote one."""
@@ -29,6 +32,12 @@ def state_folder(output: str, chosen: str | None) -> Path:
     root = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
     name = output.rstrip("/").rsplit("/", 1)[-1]
     return root / "cutline" / f"{name}-{hashlib.blake2b(output.encode(), digest_size=6).hexdigest()}"
+
+
+def failures_file(output: str, state: Path) -> Path:
+    """``<output>.failures.jsonl`` beside a local output, beside the state folder of a remote one."""
+    beside = state if is_remote(output) else state_folder(output, None)
+    return beside.with_name(beside.name.removesuffix(".cutline") + ".failures.jsonl")
 
 
 class State:
@@ -59,8 +68,15 @@ class State:
         return self
 
     def __exit__(self, *exc: object) -> None:
-        if self._lock is not None:
-            self._lock.release()
+        if self._lock is None:
+            return
+        names = {entry.name for entry in self.folder.iterdir()}
+        self._lock.release()
+        if names <= _FIRST_FILES:  # the run was refused before anything began: leave no trace
+            for name in names:
+                (self.folder / name).unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # another run has just come
+                self.folder.rmdir()
 
     def _locked_message(self) -> str:
         owner = self.read("owner.json") or {}

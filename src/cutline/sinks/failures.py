@@ -10,20 +10,18 @@ from cutline.sinks.rows import encode, failure_row
 from cutline.sinks.stores import GrowingStore
 
 
-def failures_path(state: Path) -> Path:
-    """``<output>.failures.jsonl`` for the state folder ``<output>.cutline``."""
-    return state.with_name(state.name.removesuffix(".cutline") + ".failures.jsonl")
-
-
 class FailuresSink:
-    """One JSON line for each failure, beside the state folder; taken away at the end when empty."""
+    """One JSON line for each failure; the file is there only while there are any."""
 
     needs_picture = False
 
-    def __init__(self, state: Path, options: SinkOptions) -> None:
-        self._store = GrowingStore(failures_path(state), state / "failures.json", options)
+    def __init__(self, path: Path, state: Path, options: SinkOptions) -> None:
+        self._path = path
+        self._store = GrowingStore(path, state / "failures.json", options)
 
     def open(self, mark: JSON | None) -> None:
+        if mark is not None and not mark["records"] and not self._path.exists():
+            mark = None  # an empty file was taken away
         self._store.open(mark)
 
     def write(self, sample: Sample, outcome: Outcome, picture: bytes | None = None) -> None:  # noqa: ARG002
@@ -40,7 +38,10 @@ class FailuresSink:
             self._store.remove()
 
     def close(self) -> None:
-        self._store.close()
+        if self._store.records:
+            self._store.close()
+        else:
+            self._store.remove()
 
     @property
     def outputs(self) -> list[Path | str]:

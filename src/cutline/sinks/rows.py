@@ -69,13 +69,14 @@ def row(sample: Sample, outcome: Caption, *, include_raw: bool = False) -> JSON:
 
 
 def failure_row(sample: Sample, outcome: Failure) -> JSON:
-    """One failure as a row of the failures file; ``steps`` are those that did succeed."""
+    """One failure as a row of the failures file: ``reply`` was no use, ``steps`` were."""
     return {
         "key": text(sample.key),
         "image_path": text(sample.path),
         "kind": outcome.kind,
         "message": outcome.message,
         "attempts": outcome.attempts,
+        "reply": text(outcome.reply.text) if outcome.reply else None,
         "steps": [_step(step) for step in outcome.steps],
     }
 

@@ -52,7 +52,11 @@ class Notes:
         with self._working():
             self._database = sqlite3.connect(file, isolation_level=None, check_same_thread=False)
             # An exclusive lock needs no shared memory, which network file systems do not have.
-            self._database.executescript(_SCHEMA)
+            try:
+                self._database.executescript(_SCHEMA)
+            except sqlite3.Error:
+                self._database.close()  # or its lock would outlive it
+                raise
 
     def forget_owners(self) -> None:
         """Let names be given anew; what we wrote stays known."""

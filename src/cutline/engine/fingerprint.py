@@ -1,0 +1,71 @@
+"""What decides the words of a job's captions, so that a change is noticed."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, Self
+
+import orjson
+
+from cutline.captioners.secrets import without_credentials
+from cutline.job import Job
+from cutline.records import JSON
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Fingerprint:
+    """What decides the words: a change in any of it makes old captions differ from new ones."""
+
+    model: str
+    endpoint: str
+    prompts: tuple[str, ...]
+    parameters: str
+    pictures: str
+    wording: str
+    joining: str
+    """How captions are joined with texts that were there before; empty where those are left alone."""
+
+    @classmethod
+    def of(cls, job: Job, *, model: str, prompt_ids: tuple[str, ...]) -> Self:
+        options = job.model
+        parameters = {
+            "max_tokens": options.max_tokens,
+            "temperature": options.temperature,
+            "top_p": options.top_p,
+            "seed": options.seed,
+            "schema_dialect": options.schema_dialect,
+            **options.extra,
+        }
+        wording = (
+            job.prompts.trigger,
+            job.prompts.caption_prefix,
+            job.prompts.caption_suffix,
+        )
+        return cls(
+            model=model,
+            endpoint=without_credentials(options.endpoint or ""),
+            prompts=prompt_ids,
+            parameters=_canonical({k: v for k, v in parameters.items() if v is not None}),
+            pictures=_canonical(dataclasses.asdict(job.pictures)),
+            wording=_canonical(wording),
+            joining="" if job.output.existing in {None, "skip"} else str(job.output.existing),
+        )
+
+    def differences(self, earlier: JSON) -> list[str]:
+        """What differs from an earlier run's fingerprint, each as ``name: old → new``."""
+        result = []
+        for field in dataclasses.fields(self):
+            new = _plain(getattr(self, field.name))
+            old = earlier.get(field.name)
+            # Where no text was touched before, no earlier caption depends on how they are joined.
+            if new != old and not (field.name == "joining" and not old):
+                result.append(f"{field.name}: {old} → {new}")
+        return result
+
+
+def _plain(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _canonical(value: object) -> str:
+    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
