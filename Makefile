@@ -41,7 +41,7 @@ test: $(VENV)/installed-for-tests
 ifdef SERVE
 	PYTHON=$(PYTHON) scripts/serve_environment.sh
 endif
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
 lint: $(VENV)/installed-for-tests
 	$(BIN)/ruff check .

@@ -68,7 +68,7 @@ async def test_an_answer_without_caption(scripted: Server, answer: str, kind: st
     with pytest.raises(ReplyError) as raised:
         await ask(scripted, body=answer)
     assert raised.value.kind == kind
-    assert raised.value.usage == Usage(prompt_tokens=5, completion_tokens=3), "it was paid for"
+    assert raised.value.reply.usage == Usage(prompt_tokens=5, completion_tokens=3), "it was paid for"
 
 
 @pytest.mark.parametrize(

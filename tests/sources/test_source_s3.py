@@ -33,10 +33,19 @@ def bucket(jpeg):
         command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=os.environ.copy()
     ) as process:
         _wait(port, process)
+        _forget_connections()
         _fill(jpeg)
         yield "s3://lot"
         process.terminate()
+    _forget_connections()
     patch.undo()
+
+
+def _forget_connections():
+    """s3fs keeps one object for the whole process, which would ask an earlier test's server."""
+    import s3fs
+
+    s3fs.S3FileSystem.clear_instance_cache()
 
 
 def _wait(port, process):

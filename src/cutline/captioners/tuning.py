@@ -14,7 +14,7 @@ _GAIN = 1.03  # a step up must bring this much
 _LOSS = 0.99  # a step down may cost this much
 _STEP = 1 / 8  # of the limit; doubles with every step up that was kept
 _MOST_REST = 16  # epochs without a try, after many that brought nothing
-_NEAR = 0.8  # from this share of the limit that the endpoint complained of, go slowly
+_NEAR = 0.8  # within this share of the limit that the endpoint complained of, go slowly
 _FREE_STEP = 1.25  # growth while nothing waits at the endpoint
 _FEWEST = 16  # replies that tell a rate
 _WAITING = 1.15  # latency above this share of the base means that requests wait for each other
@@ -86,7 +86,7 @@ class Tuner:
             if latency > _WAITING * self._base_latency:
                 return self._climb.step(self._limit, rate, latency, self._ceiling)
             # Nothing waits at the endpoint: it can take more. Near an earlier complaint, one by one.
-            near = self._limit >= _NEAR * self._complaint
+            near = _NEAR <= self._limit / self._complaint <= 1 / _NEAR
             more = self._limit + 1 if near else max(self._limit + 1, round(self._limit * _FREE_STEP))
             self._limit = min(more, self._ceiling)
             self._climb = _Climb(self._limit)
