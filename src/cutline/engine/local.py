@@ -191,6 +191,8 @@ class Loop:
         last = time.monotonic()
         try:
             while True:
+                # Asked before taking: a worker may put its last outcome and end while we write.
+                ended = not self._workers
                 entries = self._reorder.take()
                 if entries:
                     await loop.run_in_executor(self._sink_thread, self._output.write, entries)
@@ -200,7 +202,7 @@ class Loop:
                     await loop.run_in_executor(self._sink_thread, self._output.commit)
                     last = time.monotonic()
                 if not entries:
-                    if not self._workers:
+                    if ended:
                         break
                     await self._wait_ready(COMMIT_EVERY)
                     await asyncio.sleep(GATHER)  # one wake-up of the sink's thread for several outcomes
