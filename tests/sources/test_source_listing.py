@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
+import time
 
+import psutil
 import pytest
 
 SCRIPT = """
@@ -58,3 +61,25 @@ def test_a_million_files(tmp_path, folders):
     assert number == 1_000_000
     assert first < 10
     assert memory < 1000
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(900)
+def test_the_first_caption_of_a_million_comes_within_ten_seconds(tmp_path):
+    source, output = tmp_path / "in", tmp_path / "out.jsonl"
+    fill(source, 1_000_000)
+    started = time.monotonic()
+    command = [sys.executable, "-m", "cutline", "caption", source, output, "--model", "fake", "--quiet"]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        while not (output.exists() and output.stat().st_size):
+            assert process.poll() is None
+            assert time.monotonic() - started < 60
+            time.sleep(0.05)
+        first = time.monotonic() - started
+        time.sleep(15)  # while it captions, the files are counted too
+        memory = psutil.Process(process.pid).memory_info().rss
+        process.send_signal(signal.SIGINT)
+        process.wait(20)
+    print(f"first caption after {first:.1f} s, {memory / 1e6:.0f} MB")
+    assert first <= 10
+    assert memory < 1e9
