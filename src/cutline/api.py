@@ -8,7 +8,7 @@ import dataclasses
 import tarfile
 import tempfile
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, TypedDict, Unpack
 
@@ -35,7 +35,7 @@ from cutline.records import JSON
 from cutline.sinks import format_of
 from cutline.sources.listed import ListedSource
 
-Input: TypeAlias = "str | Path | Sequence[Any]"
+Input: TypeAlias = "str | Path | bytes | Iterable[Any]"
 
 
 class Options(TypedDict, total=False):
@@ -117,6 +117,10 @@ class Captions:
     def __len__(self) -> int:
         return self.report.counts.captions
 
+    def __repr__(self) -> str:
+        counts = self.report.counts
+        return f"<{counts.captions} captions, {counts.failures} failures, by {self.report.model}>"
+
     def to_dict(self) -> dict[str, str]:
         """Captions by the picture's key."""
         return {row["image_id"]: row["caption"] for row in self}
@@ -143,7 +147,7 @@ def caption(
     output: str | Path | None = None,
     *,
     model: str = "pixels",
-    prompt: str | Sequence[str] = (),
+    prompt: str | Sequence[str] | Mapping[str, str] = (),
     api_key: str | None = None,
     progress: bool | ProgressHook = False,
     **options: Unpack[Options],
@@ -155,7 +159,7 @@ def caption(
             paths, URLs, encoded bytes or Pillow images.
         output: file or folder, resumable as on the command line; None keeps the rows in memory.
         model: ``provider:name``, as ``cutline models`` lists them.
-        prompt: a text, a library prompt's name or a template file; several as ``name=…``.
+        prompt: a text, a library prompt's name or a template file; several as a mapping by name.
         api_key: the service's key, where its environment variable is not set.
         progress: True draws progress on the error stream; a function gets each ``Progress``.
         **options: see ``Options``.
@@ -177,7 +181,7 @@ async def acaption(
     output: str | Path | None = None,
     *,
     model: str = "pixels",
-    prompt: str | Sequence[str] = (),
+    prompt: str | Sequence[str] | Mapping[str, str] = (),
     api_key: str | None = None,
     progress: bool | ProgressHook = False,
     **options: Unpack[Options],
@@ -194,17 +198,18 @@ class _Call:
         source: Input,
         output: str | Path | None,
         model: str,
-        prompt: str | Sequence[str],
+        prompt: str | Sequence[str] | Mapping[str, str],
         api_key: str | None,
         progress: bool | ProgressHook,
         options: Mapping[str, Any],
     ) -> None:
-        self._source = None if isinstance(source, str | Path) else ListedSource(source)
+        listed = _listed(source)
+        self._source = None if listed is None else ListedSource(listed)
         self._path = str(source) if isinstance(source, str | Path) else ""
         if self._source is not None and output is not None and not self._source.has_stable_names:
             raise ConfigError("an output needs stable names: give paths or URLs, or leave the output out")
         self._output = None if output is None else str(output)
-        self._prompts = (prompt,) if isinstance(prompt, str) else tuple(prompt)
+        self._prompts = _prompts(prompt)
         self._model = model
         self._options = options
         self._key = Secret(api_key) if api_key else None
@@ -237,6 +242,25 @@ class _Call:
             return await run_job(job, source=self._source, key=self._key, progress=self._progress)
         with Display(quiet=not self._progress) as display:
             return await run_job(job, source=self._source, key=self._key, progress=display.show)
+
+
+def _prompts(prompt: str | Sequence[str] | Mapping[str, str]) -> tuple[str, ...]:
+    if isinstance(prompt, str):
+        return (prompt,)
+    if isinstance(prompt, Mapping):
+        return tuple(f"{name}={text}" for name, text in prompt.items())
+    return tuple(prompt)
+
+
+def _listed(source: Input) -> list[Any] | None:
+    """The pictures of a list, or None for a path; one picture alone is a list of it."""
+    if isinstance(source, str | Path):
+        return None
+    if isinstance(source, bytes | bytearray) or hasattr(source, "save"):
+        return [source]
+    if not isinstance(source, Iterable):
+        raise ConfigError(f"cannot caption a {type(source).__name__}: give a path, or a list of pictures")
+    return list(source)
 
 
 def _fields(cls: type[Any]) -> set[str]:

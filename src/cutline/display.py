@@ -80,7 +80,7 @@ def _parts(progress: Progress) -> list[str]:
     if progress.eta is not None:
         parts.append(f"{duration(progress.eta)} left")
     if progress.cost:
-        parts.append(f"${progress.cost:.4f}" if progress.cost < 1 else f"${progress.cost:,.2f}")
+        parts.append(money(progress.cost))
     if progress.tokens:
         parts.append(f"{short_number(progress.tokens)} tokens")
     parts.append(f"{progress.in_flight} in flight")
@@ -98,6 +98,11 @@ def duration(seconds: float) -> str:
         return f"{minutes} min {rest:02d} s"
     hours, minutes = divmod(minutes, 60)
     return f"{hours} h {minutes:02d} min" if hours < 48 else f"{hours // 24} d {hours % 24} h"
+
+
+def money(dollars: float) -> str:
+    """US dollars, with cents, or with more digits where cents would say nothing."""
+    return f"${dollars:,.2f}" if dollars >= 1 or not dollars else f"${dollars:.4f}"
 
 
 def short_number(number: int) -> str:

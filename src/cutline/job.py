@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Literal, Self
 import orjson
 
 from cutline.errors import ConfigError
+from cutline.imaging.values import HARD_MAX_PIXELS
 from cutline.records import JSON
 
 Existing = Literal["skip", "overwrite", "append", "prepend"]
@@ -268,6 +269,10 @@ class Job:
         for name, value in not_negative.items():
             if value is not None and not 0 <= value < math.inf:
                 raise ConfigError(f"{name} must be a number from 0 up, not {value}")
+        if self.pictures.max_pixels > HARD_MAX_PIXELS:
+            raise ConfigError(
+                f"--max-pixels can be at most {HARD_MAX_PIXELS}, not {self.pictures.max_pixels}"
+            )
         if not 1 <= self.pictures.jpeg_quality <= 100:
             raise ConfigError(f"--jpeg-quality must be between 1 and 100, not {self.pictures.jpeg_quality}")
         if self.input.image_limit < -1 or self.input.image_limit == 0:

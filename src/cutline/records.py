@@ -51,6 +51,12 @@ class Sample:
     def path(self) -> str:
         return self.location.path if self.location else self.key
 
+    @property
+    def stamp(self) -> str:
+        """What tells that another picture has come under the same key; empty where nothing cheap does."""
+        stamp = getattr(self.location, "stamp", None)
+        return stamp() if stamp is not None else ""
+
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
@@ -114,7 +120,7 @@ class Caption:
     ``text`` is final: extracted, with trigger word, prefix and suffix, joined with the
     text the sample had when the policy asks for that. ``fields`` are the values of a
     structured caption. ``existing`` is the text the sample had before, so that it can be
-    joined again when the picture is captioned anew.
+    joined again when the picture is captioned anew. ``stamp`` is the sample's, see there.
     """
 
     key: str
@@ -122,6 +128,7 @@ class Caption:
     steps: tuple[Step, ...] = ()
     fields: JSON | None = None
     existing: str | None = None
+    stamp: str = ""
 
     @property
     def usage(self) -> Usage:
@@ -151,6 +158,7 @@ class Failure:
     steps: tuple[Step, ...] = ()
     usage: Usage = Usage()
     reply: Reply | None = None
+    stamp: str = ""
 
 
 Outcome: TypeAlias = Caption | Skip | Failure

@@ -44,12 +44,16 @@ def load(room: str, name: str) -> Any:
     """The class of that name.
 
     Raises:
-        ConfigError: there is none; the message lists what there is.
+        ConfigError: there is none, the message lists what there is; or a plug-in cannot be imported.
     """
     target = BUILT_IN[room].get(name)
     if target is not None:
         module, _, attribute = target.partition(":")
         return getattr(importlib.import_module(module), attribute)
     for point in importlib.metadata.entry_points(group=f"cutline.{room}", name=name):
-        return point.load()
+        try:
+            return point.load()
+        except Exception as error:  # whatever an outsider's module does when it is imported
+            reason = " ".join(f"{type(error).__name__}: {error}".split())
+            raise ConfigError(f"the plug-in {name!r} ({point.value}) cannot be used: {reason}") from error
     raise ConfigError(f"there is no {name!r} among the {room}; known are {', '.join(names(room))}")

@@ -18,7 +18,7 @@ NOWHERE = "http://127.0.0.1:9/v1"
 MISTAKES = {
     # input
     "missing input": ("caption nowhere out.jsonl", "nowhere does not exist"),
-    "no input": ("caption", "--input-path"),
+    "no input": ("caption", "needs an input: a folder"),
     "empty folder": ("caption empty out.jsonl", "no pictures"),
     "folder without pictures": ("caption notes out.jsonl", "no pictures"),
     "not a picture": ("caption notes/a.xyz out.jsonl", "--source-type"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import os
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -58,11 +59,18 @@ class Spec:
         provider, colon, name = text.partition(":")
         known = [*registry.names("captioners"), *(preset for preset in PRESETS if preset != "endpoint")]
         if provider in known:
+            if endpoint is not None and provider not in PRESETS:
+                raise ConfigError(
+                    f"{provider} asks no endpoint: name the model at --endpoint with --model NAME"
+                )
             return cls(provider=provider, name=name)
         if endpoint is not None:
             return cls(provider="endpoint", name=name if provider == "endpoint" and colon else text)
         what = f"{provider!r} is not a provider" if colon else f"{text!r} names no provider"
-        raise ConfigError(f"{what}; use PROVIDER:NAME with one of {', '.join(known)}, or pass --endpoint URL")
+        close = difflib.get_close_matches(provider, known, n=1)
+        meant = f", did you mean {close[0]}?" if close else ""
+        choice = f"use PROVIDER:NAME with one of {', '.join(known)}, or pass --endpoint URL"
+        raise ConfigError(f"{what}{meant}; {choice}")
 
     @property
     def preset(self) -> Preset | None:

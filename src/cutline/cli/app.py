@@ -71,6 +71,8 @@ def _worth_showing(default: Any) -> str | None:
 
 
 def _explained(error: cyclopts.CycloptsError) -> str:
+    if isinstance(error, cyclopts.MissingArgumentError) and "--input-path" in str(error):
+        return "cutline caption needs an input: a folder, a picture, a list of URLs, a table or tars"
     if isinstance(error, cyclopts.UnusedCliTokensError):
         return f"nothing is known to do with {' '.join(map(repr, error.unused_tokens or []))}"
     return " ".join(str(error).split()).removesuffix(".")

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import cyclopts
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from cutline.errors import ConfigError
 from cutline.prompts import library_prompts, load_prompt
 
 app = cyclopts.App(name="prompts", help="List the prompt library, or show a prompt.", version_flags=())
@@ -34,6 +37,8 @@ def show(prompt: str, /) -> int:
         A library name, a template file or a text.
     """
     loaded = load_prompt(prompt)
+    if prompt.isidentifier() and prompt not in library_prompts() and not Path(prompt).is_file():
+        raise ConfigError(f"there is no prompt {prompt!r} in the library, and no file of that name")
     console = Console(highlight=False, soft_wrap=True)
     console.print(Text(loaded.id, style="bold"))
     if loaded.system:

@@ -11,10 +11,14 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from cutline.display import duration, short_number
+from cutline.display import duration, money, short_number
 from cutline.engine.report import Interrupted, Report
+from cutline.files import printable
 from cutline.job import Job
 
+_FINAL = frozenset(
+    {"bad-row", "blocked-path", "damaged-shard", "decode", "prompt-variable", "too-large", "unsupported"}
+)  # asking again gives the same
 SHOWN = 400  # characters of a caption in the table of the first ones
 
 
@@ -26,7 +30,7 @@ def first_rows(report: Report) -> None:
     table.add_column("picture", overflow="fold", max_width=32)
     table.add_column("caption", overflow="fold")
     for key, text in report.first:
-        table.add_row(Text(key), Text(textwrap.shorten(text, SHOWN, placeholder=" …")))
+        table.add_row(Text(printable(key)), Text(textwrap.shorten(text, SHOWN, placeholder=" …")))
     Console(highlight=False).print(table)
 
 
@@ -41,7 +45,8 @@ def summary(job: Job, report: Report) -> None:
         console.print(hint, markup=False)
     if report.stopped is not None:
         why = "interrupted" if isinstance(report.stopped, Interrupted) else f"stopped: {report.stopped}"
-        go_on = f"nothing is lost: the same command goes on (journal in {report.state})"
+        kept = f"; {report.waiting:,} more answers wait in the journal" if report.waiting else ""
+        go_on = f"nothing is lost: the same command goes on (journal in {_from_here(report.state)}{kept})"
         console.print(Text(f"{why} · {go_on}", style="bold"))
 
 
@@ -63,7 +68,7 @@ def _result(report: Report) -> str:
     if report.spent.total:
         words.append(f"{short_number(report.spent.total)} tokens")
     if report.cost:
-        words.append(f"${report.cost:,.4f}")
+        words.append(money(report.cost))
     return " · ".join(words)
 
 
@@ -76,7 +81,14 @@ def _hints(job: Job, report: Report) -> Iterator[str]:
     counts = report.counts
     if counts.total and not report.fresh.total and report.stopped is None:
         yield "nothing was asked: every picture had its outcome from an earlier run"
-    if counts.failures and report.stopped is None:
+    if report.changed:
+        yield f"{report.changed:,} pictures had changed since they were captioned, and were asked about again"
+    if report.left_out:
+        yield (
+            f"{report.left_out:,} earlier captions are not in the output now, as their pictures are not in "
+            "the input; the journal keeps them"
+        )
+    if set(counts.kinds) - _FINAL and report.stopped is None:
         yield "the same command with --retry-failed asks about the failed ones again"
     if counts.reasons.get("captioned already") and job.output.existing is None:
         yield "pictures with captions were left alone; --existing overwrite, append or prepend asks anyway"

@@ -9,8 +9,9 @@ from rich.table import Table
 from rich.text import Text
 
 from cutline.captioners.secrets import Secret
-from cutline.display import duration, short_number
+from cutline.display import duration, money, short_number
 from cutline.engine import trying
+from cutline.files import printable
 from cutline.job import Job
 from cutline.records import Caption, Skip
 
@@ -26,12 +27,14 @@ def preview(job: Job, api_key: str | None, count: int) -> int:
     for sample, outcome in results:
         if isinstance(outcome, Caption):
             texts = [outcome.text, *(f"{step.name}: {step.text}" for step in outcome.steps[1:])]
-            table.add_row(Text(sample.key), Text("\n".join(texts)))
+            table.add_row(Text(printable(sample.key)), Text("\n".join(texts)))
         elif isinstance(outcome, Skip):
-            table.add_row(Text(sample.key), Text(f"skipped: {outcome.reason}", style="dim"))
+            table.add_row(Text(printable(sample.key)), Text(f"skipped: {outcome.reason}", style="dim"))
         else:
             failed = True
-            table.add_row(Text(sample.key), Text(f"{outcome.kind}: {outcome.message}", style="red"))
+            table.add_row(
+                Text(printable(sample.key)), Text(f"{outcome.kind}: {outcome.message}", style="red")
+            )
     Console(highlight=False).print(table)
     return 1 if failed else 0
 
@@ -46,10 +49,10 @@ def estimate(job: Job, api_key: str | None) -> int:
         if result.total is not None
         else "1,000 pictures (how many there are is unknown)"
     )
-    money = "price unknown (--prices FILE)" if result.cost is None else f"${result.cost:,.4f}"
+    cost = "price unknown (--prices FILE)" if result.cost is None else money(result.cost)
     sent, received = result.usage.prompt_tokens, result.usage.completion_tokens
     tokens = f"{short_number(sent)} tokens in, {short_number(received)} out"
-    console.print(f"{what}: about {duration(result.seconds)} · {tokens} · {money}")
+    console.print(f"{what}: about {duration(result.seconds)} · {tokens} · {cost}")
     failed = f", {result.failed} of them failed" if result.failed else ""
     console.print(f"measured on {result.probes} pictures{failed}, {result.concurrency} requests at once")
     if job.run.budget_tokens and result.usage.total > job.run.budget_tokens:

@@ -114,11 +114,19 @@ def chain_of(job: Job, prompts: tuple[Prompt, ...], key: Secret | None) -> Chain
         extra=options.extra,
     )
     captioner = build_captioner(options.model, asking, parameters)
+    if options.model.partition(":")[0] == "pixels" and job.prompts.language:
+        raise ConfigError("pixels writes English only: --language needs a model that can be asked for it")
     return Chain([ChainStep(name=prompt.name, captioner=captioner, prompt=prompt) for prompt in prompts])
 
 
 def sink_of(job: Job, output: str, state: Path) -> Sink:
-    """The job's sink; nothing is touched before its ``open``."""
+    """The job's sink; nothing is touched before its ``open``.
+
+    Raises:
+        ConfigError: the format is unknown, or cannot hold what the job asks for.
+    """
+    if len(job.prompts.prompt) > 1 and format_of(output, job.output.output_format) == "sidecar":
+        raise ConfigError("a sidecar holds one text: give one --prompt, or write a table or shards instead")
     options = SinkOptions(
         overwrite=job.output.existing == "overwrite",
         existing=job.output.existing,
@@ -183,9 +191,7 @@ def price_for(job: Job, chain: Chain) -> Price | None:
     """
     price = price_of(chain.name, job.run.prices)
     if price is None and job.run.max_cost is not None:
-        raise ConfigError(
-            f"--max-cost needs a price for {chain.name}: give one with --prices FILE (see docs/cost.md)"
-        )
+        raise ConfigError(f"--max-cost needs a price for {chain.name}: give one with --prices FILE")
     return price
 
 
@@ -223,7 +229,7 @@ def policy_of(
             problem = sample.problem
             if problem.skip:
                 return Skip(key=sample.key, reason=problem.kind)
-            return Failure(key=sample.key, kind=problem.kind, message=problem.message)
+            return Failure(key=sample.key, kind=problem.kind, message=problem.message, stamp=sample.stamp)
         ours = journal.earlier(sample.key) if journal is not None else None
         if isinstance(ours, Caption):  # what is there now is our own earlier caption
             return ours.existing or ""

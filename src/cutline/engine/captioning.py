@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from cutline.chain import Chain, StepFailed
 from cutline.errors import PictureError
+from cutline.files import printable
 from cutline.imaging import Picture
 from cutline.prompts import sample_variables
 from cutline.records import (
@@ -82,19 +83,24 @@ class Captioning:
                 variables["text"] = existing
             steps = await self._follow(picture, variables)
         except PictureError as error:
-            return Failure(key=sample.key, kind=error.kind, message=str(error)), picture
+            return Failure(key=sample.key, kind=error.kind, message=str(error), stamp=sample.stamp), picture
         except MemoryError:
             message = "the picture needs more memory than there is"
-            return Failure(key=sample.key, kind="out-of-memory", message=message), None
+            return Failure(key=sample.key, kind="out-of-memory", message=message, stamp=sample.stamp), None
         except StepFailed as error:
-            return _failure(sample.key, error, keep_raw=self._rules.keep_raw), picture
+            return _failure(sample, error, keep_raw=self._rules.keep_raw), picture
         finally:
             self.under_way -= 1
         if not self._rules.keep_raw:
             steps = _without_raw(steps)
         text = self._rules.finish_text(steps[0].text, existing)
         return Caption(
-            key=sample.key, text=text, steps=steps, fields=steps[0].fields, existing=existing or None
+            key=sample.key,
+            text=text,
+            steps=steps,
+            fields=steps[0].fields,
+            existing=existing or None,
+            stamp=sample.stamp,
         ), picture
 
     async def _follow(self, picture: Picture, variables: dict[str, Any]) -> tuple[Step, ...]:
@@ -151,14 +157,15 @@ def log_outcome(outcome: Outcome) -> None:
     """One line of the log about what became of a sample."""
     if not _log.isEnabledFor(logging.INFO):
         return
+    key = printable(outcome.key)
     if isinstance(outcome, Caption):
         tokens, seconds = outcome.usage.total, sum(step.reply.seconds for step in outcome.steps)
-        _log.debug("captioned key=%s tokens=%d seconds=%.2f", outcome.key, tokens, seconds)
+        _log.debug("captioned key=%s tokens=%d seconds=%.2f", key, tokens, seconds)
     elif isinstance(outcome, Skip):
-        _log.debug("skipped key=%s reason=%s", outcome.key, outcome.reason)
+        _log.debug("skipped key=%s reason=%s", key, outcome.reason)
     else:
         message = "failed key=%s kind=%s attempts=%d cause=%s"
-        _log.info(message, outcome.key, outcome.kind, outcome.attempts, outcome.message)
+        _log.info(message, key, outcome.kind, outcome.attempts, outcome.message)
 
 
 def _without_raw(steps: tuple[Step, ...]) -> tuple[Step, ...]:
@@ -169,12 +176,13 @@ def _text_only(reply: Reply) -> Reply:
     return dataclasses.replace(reply, raw=None)
 
 
-def _failure(key: str, error: StepFailed, *, keep_raw: bool) -> Failure:
+def _failure(sample: Sample, error: StepFailed, *, keep_raw: bool) -> Failure:
     reply = error.replies[0] if error.replies else None
     if reply is not None and not keep_raw:
         reply = _text_only(reply)
     return Failure(
-        key=key,
+        key=sample.key,
+        stamp=sample.stamp,
         kind=error.kind,
         message=str(error),
         attempts=error.attempts,

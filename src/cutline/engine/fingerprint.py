@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 from typing import Any, Self
 
 import orjson
@@ -16,12 +17,16 @@ from cutline.records import JSON
 class Fingerprint:
     """What decides the words: a change in any of it makes old captions differ from new ones."""
 
+    input: str
+    """Where the pictures are: equal keys of another place are other pictures."""
     model: str
     endpoint: str
     prompts: tuple[str, ...]
     parameters: str
     pictures: str
-    wording: str
+    trigger: str
+    caption_prefix: str
+    caption_suffix: str
     joining: str
     """How captions are joined with texts that were there before; empty where those are left alone."""
 
@@ -36,18 +41,16 @@ class Fingerprint:
             "schema_dialect": options.schema_dialect,
             **options.extra,
         }
-        wording = (
-            job.prompts.trigger,
-            job.prompts.caption_prefix,
-            job.prompts.caption_suffix,
-        )
         return cls(
+            input=_place(job.input_path),
             model=model,
             endpoint=without_credentials(options.endpoint or ""),
             prompts=prompt_ids,
             parameters=_canonical({k: v for k, v in parameters.items() if v is not None}),
             pictures=_canonical(dataclasses.asdict(job.pictures)),
-            wording=_canonical(wording),
+            trigger=job.prompts.trigger or "",
+            caption_prefix=job.prompts.caption_prefix or "",
+            caption_suffix=job.prompts.caption_suffix or "",
             joining="" if job.output.existing in {None, "skip"} else str(job.output.existing),
         )
 
@@ -59,8 +62,17 @@ class Fingerprint:
             old = earlier.get(field.name)
             # Where no text was touched before, no earlier caption depends on how they are joined.
             if new != old and not (field.name == "joining" and not old):
-                result.append(f"{field.name}: {old} → {new}")
+                result.append(f"{field.name.replace('_', ' ')}: {_shown(old)} → {_shown(new)}")
         return result
+
+
+def _place(path: str) -> str:
+    """The input as an address that means the same from everywhere."""
+    return without_credentials(path) if not path or "://" in path else str(Path(path).resolve())
+
+
+def _shown(value: Any) -> str:
+    return ", ".join(value) if isinstance(value, list) else str(value) or "none"
 
 
 def _plain(value: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -70,8 +71,10 @@ class Loop:
         self._workers: set[asyncio.Task[None]] = set()
         self._failed_in_a_row = 0
         self.fresh = Counts()
+        self._all = copy.deepcopy(output.counts)
+        self._known_before = output.counts.captions + output.counts.failures
         self._taken = self._seen = 0
-        self.resumed = 0
+        self.resumed = self.changed = 0
         self._rate = Rate()
         self._sink_thread = ThreadPoolExecutor(1, thread_name_prefix="cutline-sink")
         self._ready = asyncio.Event()
@@ -101,6 +104,16 @@ class Loop:
             await asyncio.gather(ticker, watcher, return_exceptions=True)
             self._sink_thread.shutdown()
             progress(self._progress(count()))
+
+    @property
+    def left_out(self) -> int:
+        """Earlier outcomes whose samples the source has no more; right once all of it was read."""
+        return max(0, len(self._journal) - self._known_before - self.resumed - self.changed)
+
+    @property
+    def waiting(self) -> int:
+        """Outcomes that the output does not have yet, because one before them is missing."""
+        return len(self._reorder)
 
     def _scale(self) -> None:
         """Have as many workers as the captioner can use, and a few that prepare the next pictures."""
@@ -140,6 +153,7 @@ class Loop:
                 self._stop.request(error)
                 return
             self._seen += 1
+            self._all.add(entry[1])
             if index == self._reorder.next:
                 self._ready.set()
             if self._reorder.full and index != self._reorder.next:
@@ -150,6 +164,9 @@ class Loop:
         """The sample's outcome: an earlier run's, or a new one, which is journalled at once."""
         needs_picture = self._output.sink.needs_picture
         outcome = self._journal.get(sample.key)
+        if isinstance(outcome, Caption | Failure) and outcome.stamp != sample.stamp:
+            self.changed += 1  # another picture lies there now
+            outcome = None
         picture = None
         if outcome is None:
             self._budget.check(self._captioning.under_way)
@@ -236,22 +253,22 @@ class Loop:
             await asyncio.sleep(PROGRESS_EVERY)
 
     def _progress(self, total: int | None) -> Progress:
-        fresh = self.fresh
+        fresh, spent = self.fresh, self._journal.spent + self.fresh.usage
         done = self._before + self._seen
         rate = self._rate.update(fresh.total)
         left = total - done if total is not None else None
         return Progress(
             total=total,
             done=done,
-            captions=fresh.captions,
-            skips=fresh.skips,
-            failures=fresh.failures,
+            captions=self._all.captions,
+            skips=self._all.skips,
+            failures=self._all.failures,
             resumed=self._before + self.resumed,
             in_flight=self._chain.in_flight,
             slots=self._chain.slots,
             rate=rate,
             eta=left / rate if left is not None and rate > 0 else None,
-            tokens=fresh.usage.total,
-            cost=self._limits.price.of(fresh.usage) if self._limits.price else None,
+            tokens=spent.total,
+            cost=self._limits.price.of(spent) if self._limits.price else None,
             seconds=time.monotonic() - self._start,
         )

@@ -29,14 +29,14 @@ TAKEN_BYTES = 32_000_000
 
 
 class KeyChain:
-    """A digest over keys in order: tells whether a source still begins as it did."""
+    """A digest over keys and stamps in order: tells whether a source still begins as it did."""
 
     def __init__(self) -> None:
         self._hash = hashlib.blake2b(digest_size=16)
         self.count = 0
 
-    def add(self, key: str) -> None:
-        self._hash.update(key.encode("utf-8", "surrogatepass") + b"\0")
+    def add(self, sample: Sample) -> None:
+        self._hash.update(f"{sample.key}\0{sample.stamp}\0".encode("utf-8", "surrogatepass"))
         self.count += 1
 
     @property
@@ -67,6 +67,8 @@ class OrderedOutput:
 
     def mark(self) -> JSON | None:
         """Where an earlier run left the output; None when there is none that this one could go on from."""
+        if getattr(self.sink, "goes_through_all", False):
+            return None
         mark = self._state.read(MARK)
         if mark is None or any(mark.get(name) != value for name, value in self._made_by.items()):
             return None
@@ -87,7 +89,7 @@ class OrderedOutput:
         for sample, outcome, picture in entries:
             self.sink.write(sample, outcome, picture)
             self._failures.write(sample, outcome, None)
-            self._keys.add(sample.key)
+            self._keys.add(sample)
             self.counts.add(outcome)
             if isinstance(outcome, Caption) and len(self.first) < FIRST:
                 self.first.append((sample.key, outcome.text))
@@ -99,22 +101,21 @@ class OrderedOutput:
         """Make everything written so far survive, journal first."""
         if self._dirty:
             self._journal.sync()
-            self._save(finished=False)
+            self._marks = {"sink": self.sink.commit(), "failures": self._failures.commit()}
+            self._note(finished=False)
             self._dirty = False
 
-    def _save(self, *, finished: bool) -> None:
-        if not finished:
-            self._marks = {"sink": self.sink.commit(), "failures": self._failures.commit()}
-        mark = {"outcomes": self._keys.count, "digest": self._keys.digest, "finished": finished}
-        self._state.write(MARK, {**self._made_by, **mark, "counts": self.counts.to_json(), **self._marks})
-
-    def finish(self) -> None:
-        """Publish the output and note that it is whole."""
+    def publish(self, *, finished: bool) -> None:
+        """Show the user what there is; ``finished`` when that is all of it."""
         self._dirty = True
         self.commit()
         self.sink.finish()
         self._failures.finish()
-        self._save(finished=True)
+        self._note(finished=finished)
+
+    def _note(self, *, finished: bool) -> None:
+        mark = {"outcomes": self._keys.count, "digest": self._keys.digest, "finished": finished}
+        self._state.write(MARK, {**self._made_by, **mark, "counts": self.counts.to_json(), **self._marks})
 
     @property
     def outputs(self) -> list[Path | str]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import importlib.resources
+import math
 import tomllib
 from pathlib import Path
 
 from cutline.errors import ConfigError
-from cutline.records import Usage
+from cutline.records import JSON, Usage
 
 _FREE = frozenset({"pixels", "fake", "nim", "ollama", "vllm"})
 
@@ -28,27 +29,48 @@ def price_of(captioner: str, prices_file: str | None = None) -> Price | None:
     """The price of ``provider:model``; None when no table names it. The user's file comes first.
 
     Raises:
-        ConfigError: the file cannot be read or is not of the table's form.
+        ConfigError: the file cannot be read, is not of the table's form, or does not name the model.
     """
     provider, _, model = captioner.partition(":")
-    built_in = tomllib.loads(
-        importlib.resources.files("cutline.engine").joinpath("prices.toml").read_text("utf-8")
-    )
-    for table in (_read(prices_file) if prices_file else {}), built_in:
-        entry = table.get(provider, {}).get(model) or table.get(provider, {}).get("*")
-        if entry is not None:
-            try:
-                return Price(input=float(entry["input"]), output=float(entry["output"]))
-            except (KeyError, TypeError, ValueError):
-                where = f"[{provider}.{model!r}]"
-                raise ConfigError(f"{prices_file}: {where} needs numbers named input and output") from None
-    return Price(input=0.0, output=0.0) if provider in _FREE else None
+    text = importlib.resources.files("cutline.engine").joinpath("prices.toml").read_text("utf-8")
+    tables = [tomllib.loads(text)] if prices_file is None else [_read(prices_file), tomllib.loads(text)]
+    for table in tables:
+        price = _find(table, provider, model)
+        if price is not None:
+            return price
+    if provider in _FREE:
+        return Price(input=0.0, output=0.0)
+    if prices_file is not None:
+        wanted = f'[{provider}."{model}"] with input and output'
+        raise ConfigError(f"{prices_file} has no price for {captioner}: it needs {wanted}")
+    return None
 
 
-def _read(path: str) -> dict[str, dict[str, dict[str, float]]]:
+def _find(table: JSON, provider: str, model: str) -> Price | None:
+    models = table.get(provider, {})
+    entry = models.get(model, models.get("*"))
+    return None if entry is None else Price(input=float(entry["input"]), output=float(entry["output"]))
+
+
+def _read(path: str) -> JSON:
+    """A price file, every entry checked."""
     try:
-        return tomllib.loads(Path(path).read_text("utf-8"))
+        table = tomllib.loads(Path(path).read_text("utf-8"))
     except OSError as error:
         raise ConfigError(f"cannot read the price file {path}: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"the price file {path} is not TOML: {error}") from None
+    for provider, models in table.items():
+        for model, entry in models.items() if isinstance(models, dict) else [("?", None)]:
+            if not _is_price(entry):
+                raise ConfigError(
+                    f'{path}: [{provider}."{model}"] must hold input and output, '
+                    "both in dollars per million tokens and not negative"
+                )
+    return table
+
+
+def _is_price(entry: object) -> bool:
+    if not isinstance(entry, dict) or set(entry) != {"input", "output"}:
+        return False
+    return all(isinstance(value, int | float) and 0 <= value < math.inf for value in entry.values())

@@ -13,7 +13,10 @@ from cutline.records import JSON, Caption, Failure, Outcome, Skip, Usage
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """A moment of a run. ``eta`` in seconds, ``rate`` in pictures a second, ``cost`` in US dollars."""
+    """A moment of a run. ``eta`` in seconds, ``rate`` in pictures a second, ``cost`` in US dollars.
+
+    Counts, tokens and cost are those of all runs for this output together.
+    """
 
     total: int | None
     done: int

@@ -28,7 +28,10 @@ class Report:
     """The result of a run.
 
     ``counts`` cover everything in the output, ``fresh`` only what this run asked, ``first`` the first
-    keys and captions it wrote, ``failed`` the first hundred failures. ``seconds`` is
+    keys and captions it wrote, ``failed`` the first hundred failures. ``changed`` pictures
+    had changed since an earlier run, ``left_out`` earlier outcomes are of samples that the source has
+    no more,
+    ``waiting`` answers are in the journal behind one that is missing. ``seconds`` is
     this run's time; ``cost`` in US dollars is of all runs, None when no price is known.
     """
 
@@ -47,6 +50,9 @@ class Report:
     allow_failures: int = 0
     first: tuple[tuple[str, str], ...] = ()
     failed: tuple[JSON, ...] = ()
+    changed: int = 0
+    left_out: int = 0
+    waiting: int = 0
 
     @property
     def exit_code(self) -> int:

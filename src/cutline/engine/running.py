@@ -20,7 +20,7 @@ from cutline.engine.journal import Journal
 from cutline.engine.local import Loop, Stop
 from cutline.engine.output import KeyChain, OrderedOutput, Reorder
 from cutline.engine.progress import Counts, ProgressHook
-from cutline.engine.report import Report
+from cutline.engine.report import Interrupted, Report
 from cutline.engine.state import State, failures_file, state_folder
 from cutline.errors import ConfigError, CutlineError, OutputExists, OutputGone, SinkError
 from cutline.interfaces import Source
@@ -32,6 +32,10 @@ from cutline.sinks.options import SinkOptions
 REPORT = "report.json"
 
 log = logging.getLogger("cutline.engine")
+
+
+# Captions that are made into any format in a second or two: more keep somebody waiting who wants to leave.
+_QUICKLY_SHOWN = 100_000
 
 
 async def run_job(
@@ -101,7 +105,10 @@ class _Run:
         try:
             loop = await self._work(source, state, journal, output)
             stopped = _checked(self._stop.reason)
-            await asyncio.to_thread(output.close if stopped else output.finish)
+            if loop is None or (isinstance(stopped, Interrupted) and output.counts.captions > _QUICKLY_SHOWN):
+                await asyncio.to_thread(output.close)
+            else:
+                await asyncio.to_thread(output.publish, finished=stopped is None)
         except BaseException:
             output.close()
             raise
@@ -166,7 +173,7 @@ class _Run:
         spent = journal.spent + fresh.usage
         return Report(
             output=self._output,
-            outputs=tuple(str(path) for path in output.outputs),
+            outputs=tuple(str(path) for path in output.outputs if _is_there(path)),
             state=str(folder),
             model=self._chain.name,
             prompts=tuple(step.prompt.id for step in self._chain.steps),
@@ -178,6 +185,9 @@ class _Run:
             cost=self._price.of(spent) if self._price else None,
             seconds=time.monotonic() - self._start,
             requests_resumed=loop.resumed if loop else 0,
+            changed=loop.changed if loop else 0,
+            left_out=loop.left_out if loop and not stopped else 0,
+            waiting=loop.waiting if loop and stopped else 0,
             stopped=stopped,
             allow_failures=self._job.run.allow_failures,
         )
@@ -195,7 +205,7 @@ def _go_on(
     if mark is not None:
         keys = KeyChain()
         for sample in itertools.islice(samples, mark["outcomes"]):
-            keys.add(sample.key)
+            keys.add(sample)
             if stop.requested:
                 return iter(()), None
         if keys.count == mark["outcomes"] and keys.digest == mark["digest"]:
@@ -205,6 +215,10 @@ def _go_on(
     # A source that cannot even begin is found out before the output is touched.
     first = list(itertools.islice(samples, 1))
     return itertools.chain(first, samples), None
+
+
+def _is_there(path: Path | str) -> bool:
+    return "://" in str(path) or Path(path).exists()
 
 
 def _checked(reason: CutlineError | None) -> CutlineError | None:

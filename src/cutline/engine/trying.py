@@ -91,11 +91,18 @@ async def estimate(job: Job, *, key: Secret | None = None) -> Estimate:
         probes=len(samples),
         failed=counts.failures,
         total=total,
-        seconds=wall * scale,
+        seconds=_seconds(captions, wall) * scale,
         concurrency=concurrency,
         usage=scaled,
         cost=price.of(scaled) if price else None,
     )
+
+
+def _seconds(captions: list[Caption], wall: float) -> float:
+    """The time of the probes side by side, without waits for repetitions: those are few in a long run."""
+    replies = [step.reply for caption in captions for step in caption.steps]
+    mean = sum(reply.seconds for reply in replies) / len(replies)
+    return min(wall, mean) if mean else wall
 
 
 async def _ask(job: Job, samples: Sequence[Sample], key: Secret | None) -> tuple[list[Outcome], Price | None]:

@@ -41,22 +41,22 @@ _MOST = 2**63 - 1  # what a column of 64 bits holds, whatever an endpoint claims
 def row(sample: Sample, outcome: Caption, *, include_raw: bool = False) -> JSON:
     """One caption as a row, its keys in the order of ``COLUMNS``.
 
-    Tokens and seconds are sums over the steps; model, prompt and finish reason are the last
+    Tokens and seconds are sums over the steps; model, prompt and finish reason are the first
     step's. ``captions`` has each step's text by name when there is more than one.
     """
     steps = outcome.steps
-    last = steps[-1] if steps else None
+    first = steps[0] if steps else None
     usage = outcome.usage
     values: JSON = {
         "image_id": text(sample.key),
         "image_path": text(sample.path),
         "caption": outcome.text,
         "metadata": dict(sample.metadata),
-        "model": last.reply.model if last else None,
-        "prompt_id": last.prompt_id if last else None,
+        "model": first.reply.model if first else None,
+        "prompt_id": first.prompt_id if first else None,
         "prompt_tokens": min(usage.prompt_tokens, _MOST),
         "completion_tokens": min(usage.completion_tokens, _MOST),
-        "finish_reason": last.reply.finish_reason if last else None,
+        "finish_reason": first.reply.finish_reason if first else None,
         "seconds": sum((step.reply.seconds for step in steps), 0.0),
         "captions": {step.name: step.text for step in steps} if len(steps) > 1 else None,
         "fields": outcome.fields,
@@ -64,7 +64,7 @@ def row(sample: Sample, outcome: Caption, *, include_raw: bool = False) -> JSON:
         "steps": [_step(step) for step in steps],
     }
     if include_raw:
-        values["llm"] = last.reply.raw if last else None
+        values["llm"] = first.reply.raw if first else None
     return values
 
 

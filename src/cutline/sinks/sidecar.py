@@ -43,6 +43,8 @@ class SidecarSink:
         self._notes: Notes | None = None
         self._may_replace = options.overwrite or options.existing not in {None, "skip"}
         self._part = f".cutline-{hashlib.blake2b(os.fsencode(state), digest_size=4).hexdigest()}.part"
+        self.goes_through_all = True
+        """Files are written one by one and may be taken away one by one: a mark says nothing of them."""
         self._unsynced: set[Path] = set()
         self._written = 0
         self._safe_folder: Path | None = None
@@ -191,6 +193,8 @@ class SidecarSink:
             note = Note(last=new, previous=digest(content), before=note.before)
         elif content == data:
             note = Note(last=new, previous=new, before=None)  # written when the power went
+        elif note and note.last == new:
+            return  # edited by hand since we wrote this: it is the user's now
         elif self._may_replace:
             note = Note(last=new, previous=new, before=content)
         else:

@@ -27,6 +27,13 @@ class LocalFile:
     def path(self) -> str:
         return name_to_text(self.file)
 
+    def stamp(self) -> str:
+        """Its size: a copy keeps that, which it does not the time, and asking again costs money."""
+        try:
+            return str(os.stat(self.file).st_size)
+        except OSError:
+            return ""
+
     def read(self) -> bytes:
         """Read the whole file; never waits on a pipe and never reads a device.
 
