@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import io
-import json
 import os
 import subprocess
 import sys
 import time
-import urllib.request
-from pathlib import Path
 
-SERVER = Path(__file__).parent / "servers" / "endpoint.py"
+from server_process import Server
+
 COUNTED = ("requests", "pictures", "answered", "twice", "early")
 _started = []
 DEFAULTS = {
@@ -91,34 +89,23 @@ def wait_until(condition, seconds=20.0, every=0.01):
     return value
 
 
-class Endpoint:
+class Endpoint(Server):
     """The test endpoint's process; ``stats`` counts from the last ``reset`` on."""
 
     def __init__(self, **settings):
-        self._process = subprocess.Popen(
-            [sys.executable, str(SERVER), "--port", "0"], stdout=subprocess.PIPE, text=True
-        )
-        ready = self._process.stdout.readline().split()
-        assert ready[:1] == ["ready"], "the test endpoint did not start"
-        self.root = f"http://127.0.0.1:{ready[1]}"
-        self.url = f"{self.root}/v1"
+        super().__init__("endpoint.py")
         self._baseline = {}
         self.configure(**{**DEFAULTS, **settings})
 
-    def _call(self, path, data=None):
-        body = None if data is None else json.dumps(data).encode()
-        with urllib.request.urlopen(f"{self.root}{path}", body, timeout=10) as response:
-            return json.load(response)
-
     def configure(self, **settings):
-        self._call("/configure", settings)
+        self.post("/configure", settings)
 
     def reset(self):
         self.configure(**DEFAULTS)
-        self._baseline = self._call("/stats")
+        self._baseline = self.get("/stats")
 
     def stats(self):
-        stats = self._call("/stats")
+        stats = self.get("/stats")
         before = self._baseline
         for name in COUNTED:
             stats[name] -= before.get(name, 0)
@@ -126,17 +113,9 @@ class Endpoint:
             stats["injected"][name] -= count
         return stats
 
-    def last(self):
-        return self._call("/last")
-
     def arguments(self, **options):
         """Command-line options that ask this endpoint; ``retry_delay`` etc. as further options."""
         chosen = {"endpoint": self.url, "model": "test", "retry_delay": 0.05, **options}
         return [
             part for name, value in chosen.items() for part in (f"--{name.replace('_', '-')}", str(value))
         ]
-
-    def stop(self):
-        self._process.kill()
-        self._process.wait()
-        self._process.stdout.close()

@@ -13,21 +13,24 @@ FOLDER = Path(__file__).parent / "servers"
 
 
 class Server:
-    """A script of the folder ``servers`` that prints ``ready PORT``; a context manager."""
+    """A script of the folder ``servers`` that prints ``ready PORT``; runs until ``stop``, or as a context."""
 
     def __init__(self, script: str, *arguments: str) -> None:
         command = [sys.executable, str(FOLDER / script), *arguments]
         self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-
-    def __enter__(self) -> Self:
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         assert line.startswith("ready "), f"the server did not start: {line!r}"
         self.root = f"http://127.0.0.1:{int(line.split()[1])}"
         self.url = f"{self.root}/v1"
+
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exc: object) -> None:
+        self.stop()
+
+    def stop(self) -> None:
         self._process.kill()
         self._process.communicate()
 
