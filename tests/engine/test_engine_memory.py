@@ -116,8 +116,8 @@ def test_one_slow_picture_stops_nobody_and_fills_no_memory(many, tmp_path):
 
 @pytest.mark.soak
 def test_a_hundred_thousand_pictures_take_no_more_memory_than_ten_thousand(many, tmp_path):
-    few = peak(many(10_000), tmp_path / "few.jsonl")
-    folder = many(100_000)
+    small, folder = many(10_000), many(100_000)
+    few = peak(small, tmp_path / "few.jsonl")
     check(few, peak(folder, tmp_path / "many.jsonl"))
-    few = peak(many(10_000), tmp_path / "few.jsonl")  # and going on when all is there
+    few = peak(small, tmp_path / "few.jsonl")  # and going on when all is there
     check(few, peak(folder, tmp_path / "many.jsonl"))
