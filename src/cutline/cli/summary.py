@@ -13,6 +13,7 @@ from rich.text import Text
 
 from cutline.display import duration, money, short_number
 from cutline.engine.report import Interrupted, Report
+from cutline.errors import EndpointUnusable
 from cutline.files import printable
 from cutline.job import Job
 
@@ -46,7 +47,10 @@ def summary(job: Job, report: Report) -> None:
     if report.stopped is not None:
         why = "interrupted" if isinstance(report.stopped, Interrupted) else f"stopped: {report.stopped}"
         kept = f"; {report.waiting:,} more answers wait in the journal" if report.waiting else ""
-        go_on = f"nothing is lost: the same command goes on (journal in {_from_here(report.state)}{kept})"
+        mend = "mend that, then " if isinstance(report.stopped, EndpointUnusable) else ""
+        go_on = (
+            f"nothing is lost: {mend}the same command goes on (journal in {_from_here(report.state)}{kept})"
+        )
         console.print(Text(f"{why} · {go_on}", style="bold"))
 
 
