@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageDraw, ImageFilter, ImageFont, ImageOps
 
 from cutline.captioners.pixels import Pixels
-from cutline.errors import MissingExtra, PictureError
+from cutline.errors import ConfigError, MissingExtra, PictureError
 from cutline.imaging import Picture
 from cutline.interfaces import Captioner, Slotted
 from cutline.prompts import Prompt
@@ -39,7 +39,7 @@ def encoded(image: Image.Image, kind: str = "PNG", **options: object) -> Picture
     return Picture(Bytes(buffer.getvalue()))
 
 
-def reply_to(picture: Picture, prompt: Prompt | None = None, *, ocr: bool | None = False):
+def reply_to(picture: Picture, prompt: Prompt | None = None, *, ocr: bool | str | None = False):
     async def ask():
         captioner = Pixels(ocr=ocr)
         try:
@@ -404,3 +404,10 @@ def test_closing_frees_the_threads() -> None:
     while any(thread.name.startswith("pixels") for thread in threading.enumerate()):
         assert time.monotonic() < deadline, "threads are left"
         time.sleep(0.01)
+
+
+def test_reading_is_chosen_by_name() -> None:
+    picture = encoded(Image.new("RGB", (60, 40), "white"))
+    assert reply_to(picture, ocr="no-ocr").raw["text"] == ""
+    with pytest.raises(ConfigError, match="ocr and no-ocr"):
+        Pixels("quick")

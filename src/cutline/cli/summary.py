@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections import Counter
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 from rich.console import Console
@@ -20,6 +21,7 @@ from cutline.job import Job
 _FINAL = frozenset(
     {"bad-row", "blocked-path", "damaged-shard", "decode", "prompt-variable", "too-large", "unsupported"}
 )  # asking again gives the same
+SLOW = 10.0  # seconds
 SHOWN = 400  # characters of a caption in the table of the first ones
 
 
@@ -96,8 +98,10 @@ def _hints(job: Job, report: Report) -> Iterator[str]:
         yield "the same command with --retry-failed asks about the failed ones again"
     if counts.reasons.get("captioned already") and job.output.existing is None:
         yield "pictures with captions were left alone; --existing overwrite, append or prepend asks anyway"
-    if report.model == "pixels":
+    if report.model.partition(":")[0] == "pixels":
         yield (
             "these are the words of the embedded captioner `pixels`: it measures light, colour and layout "
             "and knows no objects; for a model that does: --model ollama:llava:7b, or see `cutline models`"
         )
+        if report.seconds > SLOW and report.model != "pixels:no-ocr" and find_spec("rapidocr"):
+            yield "reading text in the pictures took most of that; --model pixels:no-ocr leaves it out"

@@ -11,26 +11,35 @@ from typing import Final
 from cutline.captioners.pixels import ocr as reading
 from cutline.captioners.pixels.asked import answer
 from cutline.captioners.pixels.measure import measure
+from cutline.errors import ConfigError
 from cutline.imaging import Picture
 from cutline.prompts import Prompt
 from cutline.records import Reply
 
 _MEASURED_SIDE: Final = 384
 _READ_SIDE: Final = 1280
+_SETTINGS: Final = {"ocr": True, "no-ocr": False}
 
 
 class Pixels:
     """Describes light, colours, focus and composition; it recognises no things and knows no names.
 
-    ``ocr`` adds the text it reads in the picture: None reads when the extra ``ocr`` is installed.
+    ``ocr`` adds the text it reads in the picture: None reads when the extra ``ocr`` is installed. By name
+    that is ``pixels``, ``pixels:ocr`` and ``pixels:no-ocr``.
 
     Raises:
-        MissingExtra: ``ocr`` is True and the extra is not installed.
+        MissingExtra: reading is asked for and the extra is not installed.
+        ConfigError: another setting is given by name.
     """
 
     name = "pixels"
 
-    def __init__(self, ocr: bool | None = None) -> None:
+    def __init__(self, ocr: bool | str | None = None) -> None:
+        if isinstance(ocr, str):
+            if ocr not in _SETTINGS:
+                raise ConfigError(f"pixels has no setting {ocr!r}; it has {' and '.join(_SETTINGS)}")
+            self.name = f"pixels:{ocr}"
+            ocr = _SETTINGS[ocr]
         wanted = reading.installed() if ocr is None else ocr
         self._reader = reading.Reader() if wanted else None
         self._threads = ThreadPoolExecutor(max_workers=self.slots, thread_name_prefix="pixels")
