@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from pathlib import Path
 
 from cutline.records import JSON, Caption, Outcome, Sample
@@ -9,7 +10,7 @@ from cutline.sinks.rows import row
 from cutline.sinks.stores import Store
 
 
-class RowSink:
+class RowSink(ABC):
     """A sink with one record for each caption; ``record`` is what the formats differ in."""
 
     needs_picture = False
@@ -18,9 +19,9 @@ class RowSink:
         self._store = store
         self._include_raw = include_raw
 
+    @abstractmethod
     def record(self, values: JSON) -> bytes:
         """One row as the store keeps it."""
-        raise NotImplementedError
 
     def open(self, mark: JSON | None) -> None:
         self._store.open(mark)
