@@ -28,6 +28,7 @@ from cutline.job import (
 GROUPS = (InputOptions, ModelOptions, PromptOptions, PictureOptions, OutputOptions, RunOptions)
 # TOML has all of Unicode but lone surrogates.
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
+PATH = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=20)
 WHOLE = st.integers(-(2**63), 2**63 - 1)
 EXTRA = st.dictionaries(
     TEXT,
@@ -56,8 +57,8 @@ st.register_type_strategy(str, TEXT)
 st.register_type_strategy(int, WHOLE)
 JOBS = st.builds(
     Job,
-    input_path=TEXT,
-    output_path=st.none() | TEXT,
+    input_path=PATH,
+    output_path=st.none() | PATH,
     input=groups(InputOptions),
     model=groups(ModelOptions),
     prompts=groups(PromptOptions),
@@ -85,6 +86,12 @@ def test_plain_values_and_back(job: Job) -> None:
 def test_a_file_holds_only_what_was_chosen() -> None:
     job = Job(input_path="photos", model=ModelOptions(model="ollama:llava:7b", temperature=0.0))
     assert job.to_toml() == 'input_path = "photos"\n\n[model]\nmodel = "ollama:llava:7b"\ntemperature = 0.0\n'
+
+
+@pytest.mark.parametrize("paths", [{"input_path": "a\0b"}, {"input_path": "a", "output_path": "b\0"}])
+def test_no_path_has_a_null_character(paths: dict[str, str]) -> None:
+    with pytest.raises(ConfigError, match="null character"):
+        Job(**paths).check()
 
 
 @pytest.mark.parametrize("cls", GROUPS)

@@ -51,7 +51,7 @@ class Options(TypedDict, total=False):
     image_root: str | None
     allow_private_urls: bool
     endpoint: str | None
-    max_tokens: int
+    max_tokens: int | None
     temperature: float | None
     top_p: float | None
     seed: int | None

@@ -56,8 +56,8 @@ class ModelOptions:
     """`provider:name`, such as `openai:gpt-4o-mini`; `cutline models` lists the providers."""
     endpoint: str | None = None
     """URL of an OpenAI-compatible server, such as http://localhost:8000/v1."""
-    max_tokens: int = 512
-    """Most tokens of an answer; 0 leaves it to the endpoint."""
+    max_tokens: int | None = None
+    """Most tokens of an answer; 0 leaves it to the endpoint. [default: 512]"""
     temperature: float | None = None
     """Randomness of the answer; left to the endpoint when not given."""
     top_p: float | None = None
@@ -243,6 +243,8 @@ class Job:
         Raises:
             ConfigError: names the option and what it may be.
         """
+        if any("\0" in path for path in (self.input_path, self.output_path or "", self.run.state or "")):
+            raise ConfigError("a path cannot hold a null character")
         positive = {
             "--reader-batch-size": self.input.reader_batch_size,
             "--samples-per-shard": self.output.samples_per_shard,

@@ -57,6 +57,12 @@ class Sample:
         stamp = getattr(self.location, "stamp", None)
         return stamp() if stamp is not None else ""
 
+    @property
+    def version(self) -> str:
+        """What tells, within one run, that the picture was changed or deleted; empty where nothing does."""
+        version = getattr(self.location, "version", None)
+        return version() if version is not None else ""
+
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:

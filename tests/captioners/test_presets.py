@@ -6,7 +6,7 @@ import os
 import pytest
 
 from cutline.captioners.building import Asking, Spec, build_endpoint, find_key
-from cutline.captioners.presets import PRESETS, Parameters
+from cutline.captioners.presets import PRESETS
 from cutline.captioners.secrets import Secret
 from cutline.errors import ConfigError
 from cutline.prompts import Prompt
@@ -54,7 +54,7 @@ def test_url_model_and_parameters(name: str, monkeypatch: pytest.MonkeyPatch) ->
     for key in service.keys:
         monkeypatch.setenv(key, "k")
     spec = Spec.parse(f"{name}:org/some-vlm:7b", endpoint=None)
-    chat = build_endpoint(spec, PRESETS[name], Asking(), Parameters(max_tokens=9))
+    chat = build_endpoint(spec, PRESETS[name], Asking(options={"max_tokens": 9}))
     assert chat.name == f"{name}:org/some-vlm:7b"
     assert chat.url == f"{service.url}/chat/completions"
     body = chat.body(Prompt(), "data:image/png;base64,AA==")

@@ -57,6 +57,14 @@ MISTAKES = {
     "temperature in words": ("caption photos out.jsonl --temperature hot", "hot"),
     "impossible share": ("caption photos out.jsonl --top-p 1.5", "--top-p"),
     "unknown setting": ("caption photos out.jsonl --model fake:speed=1", "latency"),
+    "a parameter for pixels": (
+        "caption photos out.jsonl --temperature 1.5 --seed 3",
+        "--temperature and --seed",
+    ),
+    "a size for pixels": ("caption photos out.jsonl --max-side 300", "--max-side"),
+    "a parameter of our own for pixels": ("caption photos out.jsonl --extra.min_p 0.1", "--extra"),
+    "a key for pixels": ("caption photos out.jsonl --api-key k", "--api-key"),
+    "instructions for pixels": ("caption photos out.jsonl --system-prompt Rhyme.", "--system-prompt"),
     # prompt
     "empty prompt": ("caption photos out.jsonl --prompt ''", "prompt"),
     "misspelt prompt": ("caption photos out.jsonl --prompt detaled", "detailed"),

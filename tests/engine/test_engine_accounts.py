@@ -198,6 +198,24 @@ def test_pictures_that_go_or_change_during_the_run(pictures, tmp_path):
     }
     found = dict(captions("jsonl", output))
     assert found["00058.png"] == found["00000.png"]
+    assert "1 changed while the run was under way (00058.png)" in errors
+    assert report(output)["changed_meanwhile"] == 1
+
+
+def test_a_picture_replaced_after_it_was_read_is_asked_again(pictures, tmp_path):
+    """Its caption is of the old picture; whether it was written by then or not, the next run knows."""
+    folder, output = pictures(3), tmp_path / "captions.jsonl"
+    arguments = ("caption", folder, output, "--model", "fake:latency=1.5,slots=1", "--quiet")
+    process = start_cutline(*arguments)
+    journal = tmp_path / "captions.jsonl.cutline" / "journal.jsonl"
+    wait_until(lambda: journal.exists() and journal.read_bytes().count(b"\n") > 1)
+    time.sleep(0.5)
+    (folder / "00001.png").write_bytes((folder / "00000.png").read_bytes() + b"more")
+    _, errors = process.communicate(timeout=30)
+    assert process.returncode == 0, errors
+    assert report(output)["changed_meanwhile"] == 1
+    package.caption(folder, output, model="fake:latency=0")
+    assert report(output)["changed_since_earlier"] == 1
 
 
 def test_a_picture_that_went_before_it_could_be_put_into_its_shard(pictures, tmp_path):

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import inspect
 import os
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from cutline import registry
 from cutline.captioners.concurrency import Concurrency, Limited
-from cutline.captioners.presets import PRESETS, Parameters, Preset, SchemaDialect
+from cutline.captioners.presets import PRESETS, Parameters, Preset
 from cutline.captioners.retrying import Retrying
 from cutline.captioners.secrets import Secret
 from cutline.errors import ConfigError
@@ -21,25 +23,30 @@ if TYPE_CHECKING:
     from cutline.captioners.openai import OpenAIChat
 
 DEFAULT_CEILING = 512
+DEFAULT_MAX_TOKENS = 512
+MODEL_OPTIONS = ("max_tokens", "temperature", "top_p", "seed", "extra", "schema_dialect")
+_LIMITS = {"max_side": "max_side", "max_bytes": "max_bytes", "jpeg_quality": "quality"}
+PICTURE_OPTIONS = tuple(_LIMITS)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Asking:
     """How to ask; shared by every captioner of a job.
 
+    ``options`` are those of MODEL_OPTIONS and PICTURE_OPTIONS that the user gave: what a captioner
+    cannot honour is refused, so that nothing is accepted and ignored.
     Seconds for ``timeout``, ``retry_delay`` and ``patience``, which ends the waiting when an
     endpoint keeps saying that it is busy.
     """
 
     key: Secret | None = None
     endpoint: str | None = None
-    limits: Limits = dataclasses.field(default_factory=Limits)
+    options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     timeout: float = 300.0
     retries: int = 6
     retry_delay: float = 1.0
     patience: float = 900.0
     concurrency: int | None = None
-    schema_dialect: SchemaDialect | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,20 +100,21 @@ def find_key(preset: Preset) -> Secret | None:
     return None
 
 
-def build_captioner(text: str, asking: Asking, parameters: Parameters | None = None) -> Captioner:
+def build_captioner(text: str, asking: Asking) -> Captioner:
     """The captioner of that name, with retries, slots and a time limit around it.
 
     Raises:
-        ConfigError: unknown name, missing key or missing model name; names the cure.
+        ConfigError: unknown name, missing key or missing model name, or an option that this
+            captioner cannot honour; names the cure.
         MissingExtra: it needs an extra.
     """
     spec = Spec.parse(text, endpoint=asking.endpoint)
     if spec.preset is None:
-        captioner = _build_registered(spec)
+        captioner = _build_registered(spec, asking)
         slots = captioner.slots if isinstance(captioner, Slotted) else 1
         concurrency = Concurrency(ceiling=min(asking.concurrency or slots, slots), adaptive=False)
     else:
-        captioner = build_endpoint(spec, spec.preset, asking, parameters)
+        captioner = build_endpoint(spec, spec.preset, asking)
         fixed = asking.concurrency is not None
         ceiling = asking.concurrency or DEFAULT_CEILING
         concurrency = Concurrency(ceiling=ceiling, adaptive=not fixed, timeout=asking.timeout)
@@ -114,17 +122,34 @@ def build_captioner(text: str, asking: Asking, parameters: Parameters | None = N
     return Retrying(limited, retries=asking.retries, delay=asking.retry_delay, patience=asking.patience)
 
 
-def _build_registered(spec: Spec) -> Captioner:
+def _build_registered(spec: Spec, asking: Asking) -> Captioner:
+    """A captioner of the registry; its keyword parameters say which options it honours."""
     made = registry.load("captioners", spec.provider)
-    captioner = made(spec.name) if spec.name else made()
+    if asking.key is not None:
+        raise ConfigError(f"{spec.provider} needs no key: leave --api-key out")
+    _refuse_unknown(spec.provider, asking.options, _keywords(made))
+    captioner = made(*([spec.name] if spec.name else []), **asking.options)
     if not isinstance(captioner, Captioner):
         raise ConfigError(f"{spec.provider} is no captioner: it needs name, caption() and aclose()")
     return captioner
 
 
-def build_endpoint(
-    spec: Spec, preset: Preset, asking: Asking, parameters: Parameters | None = None
-) -> OpenAIChat:
+def _keywords(made: Callable[..., object]) -> frozenset[str]:
+    """The options that a captioner's class or function takes by keyword; ``**options`` takes all."""
+    parameters = inspect.signature(made).parameters.values()
+    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
+        return frozenset((*MODEL_OPTIONS, *PICTURE_OPTIONS))
+    return frozenset(parameter.name for parameter in parameters if parameter.kind is parameter.KEYWORD_ONLY)
+
+
+def _refuse_unknown(provider: str, options: Mapping[str, Any], known: frozenset[str]) -> None:
+    unknown = [f"--{name.replace('_', '-')}" for name in options if name not in known]
+    if unknown:
+        what = "it" if len(unknown) == 1 else "them"
+        raise ConfigError(f"{provider} has no use for {' and '.join(unknown)}: leave {what} out")
+
+
+def build_endpoint(spec: Spec, preset: Preset, asking: Asking) -> OpenAIChat:
     """The endpoint itself, with nothing around it; raises as ``build_captioner``."""
     from cutline.captioners.openai import OpenAIChat
 
@@ -141,14 +166,18 @@ def build_endpoint(
         )
     if key is not None and "@" in urlsplit(endpoint).netloc:
         raise ConfigError("the endpoint's URL holds a password and there is a key too: only one can be sent")
-    if asking.schema_dialect is not None:
-        preset = dataclasses.replace(preset, schema=asking.schema_dialect)
+    options = asking.options
+    if "schema_dialect" in options:
+        preset = dataclasses.replace(preset, schema=options["schema_dialect"])
     return OpenAIChat(
         preset=preset,
         model=model,
         endpoint=endpoint,
         key=key,
-        parameters=parameters or Parameters(),
-        limits=asking.limits,
+        parameters=Parameters(
+            max_tokens=options.get("max_tokens", DEFAULT_MAX_TOKENS) or None,
+            **{name: options[name] for name in ("temperature", "top_p", "seed", "extra") if name in options},
+        ),
+        limits=Limits(**{_LIMITS[name]: options[name] for name in _LIMITS if name in options}),
         timeout=asking.timeout,
     )

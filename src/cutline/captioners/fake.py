@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
+from typing import Any
 
 from cutline.errors import ConfigError, Rejected, Retryable
 from cutline.imaging import Picture
@@ -19,10 +20,12 @@ class Fake:
     and 1 of pictures, chosen by their checksum, that get an ``error`` (a Python exception), are
     ``rejected``, ``hang``, get an ``empty`` answer or ``nonsense`` (not a Reply at all); ``flaky``
     pictures fail the first time they are asked about; ``slots`` is how many calls run at once.
+    Options for models are shown in the raw reply, so that a job can be tried before a model is paid.
     """
 
-    def __init__(self, settings: str = "") -> None:
+    def __init__(self, settings: str = "", **options: Any) -> None:
         self.name = "fake"
+        self._options = options
         self._settings = {"latency": 0.0, "slots": 64.0}
         self._shares = dict.fromkeys(("error", "rejected", "hang", "empty", "nonsense", "flaky"), 0.0)
         for item in filter(None, settings.split(",")):
@@ -50,9 +53,9 @@ class Fake:
         return int(self._settings["slots"])
 
     async def caption(self, picture: Picture, prompt: Prompt) -> Reply:
+        digest = hashlib.blake2b(picture.data, digest_size=8).digest()
         if self._settings["latency"]:
             await asyncio.sleep(self._settings["latency"])
-        digest = hashlib.blake2b(picture.data, digest_size=8).digest()
         fault = self._fault(digest)
         if fault == "error":
             raise RuntimeError("the fake captioner broke, as it was told to")
@@ -74,7 +77,7 @@ class Fake:
             model="fake",
             usage=Usage(prompt_tokens=size // 1000, completion_tokens=len(text.split())),
             finish_reason="stop",
-            raw={"text": text, "bytes": size, "process": os.getpid()},
+            raw={"text": text, "bytes": size, "process": os.getpid(), "options": self._options},
         )
 
     def _fault(self, digest: bytes) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import io
 import time
 from typing import Annotated
@@ -16,7 +17,7 @@ from rich.text import Text
 
 from cutline import registry
 from cutline.captioners.building import Asking, Spec, build_captioner, build_endpoint, find_key
-from cutline.captioners.presets import PRESETS, Parameters, Preset
+from cutline.captioners.presets import PRESETS, Preset
 from cutline.captioners.secrets import Secret
 from cutline.errors import ConfigError, CutlineError, Rejected, RequestError
 from cutline.imaging import Picture
@@ -90,10 +91,12 @@ def check(
     provider = Spec.parse(spec, endpoint=endpoint).provider
     key = Secret(api_key) if api_key else None
     asking = Asking(key=key, endpoint=endpoint, timeout=timeout, retries=0, patience=timeout)
+    if Spec.parse(spec, endpoint=endpoint).preset is not None:
+        asking = dataclasses.replace(asking, options={"max_tokens": 300})
     console = Console(highlight=False, soft_wrap=True)
     start = time.perf_counter()
     try:
-        captioner = build_captioner(spec, asking, Parameters(max_tokens=300))
+        captioner = build_captioner(spec, asking)
         reply = asyncio.run(_ask(captioner))
     except CutlineError as error:
         hint = _cure(error) or asyncio.run(_offered(Spec.parse(spec, endpoint=endpoint), asking))

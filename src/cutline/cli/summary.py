@@ -89,6 +89,13 @@ def _hints(job: Job, report: Report) -> Iterator[str]:
         yield "nothing was asked: every picture had its outcome from an earlier run"
     if report.changed:
         yield f"{report.changed:,} pictures had changed since they were captioned, and were asked about again"
+    if report.replaced:
+        named = ", ".join(printable(key) for key in report.first_replaced)
+        more = ", …" if report.replaced > len(report.first_replaced) else ""
+        yield (
+            f"{report.replaced:,} changed while the run was under way ({named}{more}): captioned "
+            "as read then; the same command asks again about those that are different now"
+        )
     if report.left_out:
         yield (
             f"{report.left_out:,} earlier captions are not in the output now, as their pictures are not in "
@@ -98,10 +105,12 @@ def _hints(job: Job, report: Report) -> Iterator[str]:
         yield "the same command with --retry-failed asks about the failed ones again"
     if counts.reasons.get("captioned already") and job.output.existing is None:
         yield "pictures with captions were left alone; --existing overwrite, append or prepend asks anyway"
-    if report.model.partition(":")[0] == "pixels":
+    if counts.captions and report.model.partition(":")[0] == "pixels":
+        asked = ", and takes from a prompt only its form, such as short or tags" if job.prompts.prompt else ""
         yield (
             "these are the words of the embedded captioner `pixels`: it measures light, colour and layout "
-            "and knows no objects; for a model that does: --model ollama:llava:7b, or see `cutline models`"
+            f"and knows no objects{asked}; for a model that does: --model ollama:llava:7b, "
+            "or see `cutline models`"
         )
         if report.seconds > SLOW and report.model != "pixels:no-ocr" and find_spec("rapidocr"):
             yield "reading text in the pictures took most of that; --model pixels:no-ocr leaves it out"

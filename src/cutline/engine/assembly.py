@@ -7,8 +7,7 @@ import itertools
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from cutline.captioners.building import Asking, build_captioner
-from cutline.captioners.presets import Parameters
+from cutline.captioners.building import MODEL_OPTIONS, PICTURE_OPTIONS, Asking, build_captioner
 from cutline.captioners.secrets import Secret
 from cutline.chain import Chain, ChainStep
 from cutline.engine.budget import RunLimits
@@ -17,9 +16,8 @@ from cutline.engine.fingerprint import Fingerprint
 from cutline.engine.journal import Journal
 from cutline.engine.pricing import Price, price_of
 from cutline.errors import ConfigError
-from cutline.imaging import Limits
 from cutline.interfaces import Sink, Source
-from cutline.job import Job
+from cutline.job import Job, PromptOptions
 from cutline.prompts import Policy, Prompt, finish_caption, load_prompts, load_schema
 from cutline.records import JSON, Caption, Failure, Outcome, Sample, Skip
 from cutline.sinks import SinkOptions, format_of, open_sink
@@ -93,30 +91,39 @@ def chain_of(job: Job, prompts: tuple[Prompt, ...], key: Secret | None) -> Chain
     Raises:
         ConfigError: the model's name or key is wrong or missing.
     """
-    options, run, pictures = job.model, job.run, job.pictures
+    run = job.run
     asking = Asking(
         key=key,
-        endpoint=options.endpoint,
-        limits=Limits(
-            max_side=pictures.max_side, max_bytes=pictures.max_bytes, quality=pictures.jpeg_quality
-        ),
+        endpoint=job.model.endpoint,
+        options=given_options(job),
         timeout=run.timeout,
         retries=run.max_retries,
         retry_delay=run.retry_delay,
         concurrency=run.max_concurrent_requests if run.enable_async else 1,
-        schema_dialect=options.schema_dialect,
     )
-    parameters = Parameters(
-        max_tokens=options.max_tokens or None,
-        temperature=options.temperature,
-        top_p=options.top_p,
-        seed=options.seed,
-        extra=options.extra,
-    )
-    captioner = build_captioner(options.model, asking, parameters)
-    if options.model.partition(":")[0] == "pixels" and job.prompts.language:
-        raise ConfigError("pixels writes English only: --language needs a model that can be asked for it")
+    captioner = build_captioner(job.model.model, asking)
+    if job.model.model.partition(":")[0] == "pixels":
+        _check_pixels(job.prompts)
     return Chain([ChainStep(name=prompt.name, captioner=captioner, prompt=prompt) for prompt in prompts])
+
+
+def given_options(job: Job) -> JSON:
+    """The options that reach the captioner itself, by name, where they are not left at their default."""
+    groups = ((job.model, MODEL_OPTIONS), (job.pictures, PICTURE_OPTIONS))
+    return {
+        field.name: getattr(group, field.name)
+        for group, names in groups
+        for field in dataclasses.fields(group)
+        if field.name in names and getattr(group, field.name) != getattr(type(group)(), field.name)
+    }
+
+
+def _check_pixels(prompts: PromptOptions) -> None:
+    """Refuse what pixels could only ignore; of a prompt it takes the form that is asked for."""
+    if prompts.language:
+        raise ConfigError("pixels writes English only: --language needs a model that can be asked for it")
+    if prompts.system_prompt:
+        raise ConfigError("pixels follows no instructions: --system-prompt needs a model that does")
 
 
 def sink_of(job: Job, output: str, state: Path) -> Sink:

@@ -76,6 +76,7 @@ class Captioning:
             return existing, None
         self.under_way += 1
         picture = None
+        stamp = sample.stamp  # of what is about to be read: what comes later is another picture
         try:
             picture = await self.load(sample)
             variables = sample_variables(sample) if self.chain.uses_variables else {}
@@ -83,12 +84,12 @@ class Captioning:
                 variables["text"] = existing
             steps = await self._follow(picture, variables)
         except PictureError as error:
-            return Failure(key=sample.key, kind=error.kind, message=str(error), stamp=sample.stamp), picture
+            return Failure(key=sample.key, kind=error.kind, message=str(error), stamp=stamp), picture
         except MemoryError:
             message = "the picture needs more memory than there is"
-            return Failure(key=sample.key, kind="out-of-memory", message=message, stamp=sample.stamp), None
+            return Failure(key=sample.key, kind="out-of-memory", message=message, stamp=stamp), None
         except StepFailed as error:
-            return _failure(sample, error, keep_raw=self._rules.keep_raw), picture
+            return _failure(sample.key, stamp, error, keep_raw=self._rules.keep_raw), picture
         finally:
             self.under_way -= 1
         if not self._rules.keep_raw:
@@ -100,7 +101,7 @@ class Captioning:
             steps=steps,
             fields=steps[0].fields,
             existing=existing or None,
-            stamp=sample.stamp,
+            stamp=stamp,
         ), picture
 
     async def _follow(self, picture: Picture, variables: dict[str, Any]) -> tuple[Step, ...]:
@@ -176,13 +177,13 @@ def _text_only(reply: Reply) -> Reply:
     return dataclasses.replace(reply, raw=None)
 
 
-def _failure(sample: Sample, error: StepFailed, *, keep_raw: bool) -> Failure:
+def _failure(key: str, stamp: str, error: StepFailed, *, keep_raw: bool) -> Failure:
     reply = error.replies[0] if error.replies else None
     if reply is not None and not keep_raw:
         reply = _text_only(reply)
     return Failure(
-        key=sample.key,
-        stamp=sample.stamp,
+        key=key,
+        stamp=stamp,
         kind=error.kind,
         message=str(error),
         attempts=error.attempts,

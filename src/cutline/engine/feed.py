@@ -4,11 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import collections
+import dataclasses
 import itertools
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 from cutline.records import Sample
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Listed:
+    """A sample, its place in the source, and the version its picture had when it was listed."""
+
+    index: int
+    sample: Sample
+    version: str
 
 
 class Feed:
@@ -18,15 +28,15 @@ class Feed:
         self._samples = samples
         self._batch = batch
         self._index = itertools.count(first)
-        self._ready: collections.deque[Sample] = collections.deque()
+        self._ready: collections.deque[Listed] = collections.deque()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="cutline-reader")
         self._lock = asyncio.Lock()
-        self._ahead: asyncio.Future[list[Sample]] | None = None
+        self._ahead: asyncio.Future[list[Listed]] | None = None
         self._ended = False
         self._error: Exception | None = None
 
-    async def next(self) -> tuple[int, Sample] | None:
-        """The next sample and its place in the source; None after the last.
+    async def next(self) -> Listed | None:
+        """The next sample; None after the last.
 
         Raises:
             SourceError, ConfigError: from the source.
@@ -44,16 +54,19 @@ class Feed:
                 self._ended = len(batch) < self._batch
                 self._ready.extend(batch)
                 self._ahead = None if self._ended else self._read()
-        return next(self._index), self._ready.popleft()
+        return self._ready.popleft()
 
-    def _read(self) -> asyncio.Future[list[Sample]]:
+    def _read(self) -> asyncio.Future[list[Listed]]:
         return asyncio.get_running_loop().run_in_executor(self._thread, self._list)
 
-    def _list(self) -> list[Sample]:
+    def _list(self) -> list[Listed]:
         """One batch; shorter when the source ended or broke, and what came before a break still counts."""
-        batch: list[Sample] = []
+        batch: list[Listed] = []
         try:
-            batch.extend(itertools.islice(self._samples, self._batch))
+            batch.extend(
+                Listed(index=next(self._index), sample=sample, version=sample.version)
+                for sample in itertools.islice(self._samples, self._batch)
+            )
         except Exception as error:  # noqa: BLE001 - raised by ``next`` once the batch is used up
             self._error = error
         return batch

@@ -4,23 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import logging
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 from cutline.engine.budget import Budget, RunLimits
 from cutline.engine.captioning import Captioning, log_outcome
-from cutline.engine.feed import Feed
+from cutline.engine.feed import Feed, Listed
 from cutline.engine.journal import Journal
 from cutline.engine.output import OrderedOutput, Reorder
 from cutline.engine.progress import Counts, Progress, ProgressHook, Rate, usage_of
 from cutline.errors import CutlineError, PictureError, RunStopped, SinkError
+from cutline.files import printable
 from cutline.records import Caption, Failure, Outcome, Sample, Skip
 
 GRACE = 8.0  # seconds that requests under way get to end when the run is stopped
 COMMIT_EVERY = 1.0
 GATHER = 0.05
 PROGRESS_EVERY = 0.1
+NAMED = 3  # replaced pictures that the summary names
+
+_log = logging.getLogger(__name__)
 
 
 class Stop:
@@ -74,7 +79,8 @@ class Loop:
         self._all = copy.deepcopy(output.counts)
         self._known_before = output.counts.captions + output.counts.failures
         self._taken = self._seen = 0
-        self.resumed = self.changed = 0
+        self.resumed = self.changed = self.replaced = 0
+        self.first_replaced: list[str] = []
         self._rate = Rate()
         self._sink_thread = ThreadPoolExecutor(1, thread_name_prefix="cutline-sink")
         self._ready = asyncio.Event()
@@ -144,10 +150,10 @@ class Loop:
                 return
             if self._stop.requested:
                 return
-            index, sample = item
+            index = item.index
             self._taken += 1
             try:
-                entry = await self._entry(sample)
+                entry = await self._entry(item)
                 self._reorder.put(index, entry)
             except (RunStopped, SinkError) as error:
                 self._stop.request(error)
@@ -160,8 +166,9 @@ class Loop:
                 self._room.clear()
             self._scale()
 
-    async def _entry(self, sample: Sample) -> tuple[Sample, Outcome, bytes | None]:
+    async def _entry(self, item: Listed) -> tuple[Sample, Outcome, bytes | None]:
         """The sample's outcome: an earlier run's, or a new one, which is journalled at once."""
+        sample = item.sample
         needs_picture = self._output.sink.needs_picture
         outcome = self._journal.get(sample.key)
         if isinstance(outcome, Caption | Failure) and outcome.stamp != sample.stamp:
@@ -175,6 +182,8 @@ class Loop:
                 self._journal.append(outcome)
             log_outcome(outcome)
             self._account(outcome)
+            if isinstance(outcome, Caption) and sample.version != item.version:
+                self._note_replaced(sample)
         else:
             self.resumed += 1
         data = None
@@ -185,6 +194,12 @@ class Loop:
             except PictureError as error:  # captioned earlier, gone since
                 outcome = Failure(key=sample.key, kind=error.kind, message=str(error), steps=outcome.steps)
         return sample, outcome, data
+
+    def _note_replaced(self, sample: Sample) -> None:
+        self.replaced += 1
+        if len(self.first_replaced) < NAMED:
+            self.first_replaced.append(sample.key)
+        _log.info("replaced key=%s while the run was under way", printable(sample.key))
 
     def _account(self, outcome: Outcome) -> None:
         """Keep the sums that may end the run."""

@@ -15,7 +15,7 @@ from cutline.engine.journal import Journal
 from cutline.engine.progress import Counts
 from cutline.engine.state import State
 from cutline.interfaces import Sink
-from cutline.records import JSON, Caption, Failure, Outcome, Sample
+from cutline.records import JSON, Caption, Failure, Outcome, Sample, Skip
 from cutline.sinks.rows import failure_row
 from cutline.sinks.writing import writing
 
@@ -35,8 +35,10 @@ class KeyChain:
         self._hash = hashlib.blake2b(digest_size=16)
         self.count = 0
 
-    def add(self, sample: Sample) -> None:
-        self._hash.update(f"{sample.key}\0{sample.stamp}\0".encode("utf-8", "surrogatepass"))
+    def add(self, sample: Sample, stamp: str | None = None) -> None:
+        """``stamp`` is what the outcome was made of, where that is known: the picture may change later."""
+        stamp = sample.stamp if stamp is None else stamp
+        self._hash.update(f"{sample.key}\0{stamp}\0".encode("utf-8", "surrogatepass"))
         self.count += 1
 
     @property
@@ -89,7 +91,7 @@ class OrderedOutput:
         for sample, outcome, picture in entries:
             self.sink.write(sample, outcome, picture)
             self._failures.write(sample, outcome, None)
-            self._keys.add(sample)
+            self._keys.add(sample, None if isinstance(outcome, Skip) else outcome.stamp)
             self.counts.add(outcome)
             if isinstance(outcome, Caption) and len(self.first) < FIRST:
                 self.first.append((sample.key, outcome.text))

@@ -29,9 +29,9 @@ class Report:
 
     ``counts`` cover everything in the output, ``fresh`` only what this run asked, ``first`` the first
     keys and captions it wrote, ``failed`` the first hundred failures. ``changed`` pictures
-    had changed since an earlier run, ``left_out`` earlier outcomes are of samples that the source has
-    no more,
-    ``waiting`` answers are in the journal behind one that is missing. ``seconds`` is
+    had changed since an earlier run; ``replaced`` ones, of which a few are named, were changed or deleted
+    between being listed and being captioned. ``left_out`` earlier outcomes are of samples that the
+    source has no more, ``waiting`` answers are in the journal behind one that is missing. ``seconds`` is
     this run's time; ``cost`` in US dollars is of all runs, None when no price is known.
     """
 
@@ -51,6 +51,8 @@ class Report:
     first: tuple[tuple[str, str], ...] = ()
     failed: tuple[JSON, ...] = ()
     changed: int = 0
+    replaced: int = 0
+    first_replaced: tuple[str, ...] = ()
     left_out: int = 0
     waiting: int = 0
 
@@ -77,6 +79,8 @@ class Report:
             "failures": self.counts.failures,
             "failure_kinds": dict(self.counts.kinds),
             "skip_reasons": dict(self.counts.reasons),
+            "changed_since_earlier": self.changed,
+            "changed_meanwhile": self.replaced,
             "prompt_tokens": self.spent.prompt_tokens,
             "completion_tokens": self.spent.completion_tokens,
             "cost_usd": self.cost,

@@ -186,6 +186,8 @@ class _Run:
             seconds=time.monotonic() - self._start,
             requests_resumed=loop.resumed if loop else 0,
             changed=loop.changed if loop else 0,
+            replaced=loop.replaced if loop else 0,
+            first_replaced=tuple(loop.first_replaced) if loop else (),
             left_out=loop.left_out if loop and not stopped else 0,
             waiting=loop.waiting if loop and stopped else 0,
             stopped=stopped,

@@ -34,6 +34,9 @@ class LocalFile:
         except OSError:
             return ""
 
+    def version(self) -> str:
+        return _version(self.file)
+
     def read(self) -> bytes:
         """Read the whole file; never waits on a pipe and never reads a device.
 
@@ -67,6 +70,9 @@ class TarMember:
     @property
     def path(self) -> str:
         return f"{name_to_text(self.tar)}/{self.member}"
+
+    def version(self) -> str:
+        return _version(self.tar)
 
     def read(self) -> bytes:
         """Read the member's bytes without reading the headers again.
@@ -129,6 +135,15 @@ class RemoteFile:
             PictureError: ``fetch``, always.
         """
         raise PictureError("fetch", "a URL is downloaded by the fetcher, it cannot be read like a file")
+
+
+def _version(file: str) -> str:
+    """Size, time and file of what lies there now; empty when nothing does."""
+    try:
+        status = os.stat(file)
+    except OSError:
+        return ""
+    return f"{status.st_size} {status.st_mtime_ns} {status.st_ino}"
 
 
 def read_regular(file: str, max_bytes: int) -> bytes:
