@@ -243,8 +243,7 @@ class Job:
         Raises:
             ConfigError: names the option and what it may be.
         """
-        if any("\0" in path for path in (self.input_path, self.output_path or "", self.run.state or "")):
-            raise ConfigError("a path cannot hold a null character")
+        _check_paths(self.input_path, self.output_path, self.run.state)
         positive = {
             "--reader-batch-size": self.input.reader_batch_size,
             "--samples-per-shard": self.output.samples_per_shard,
@@ -285,6 +284,11 @@ class Job:
             orjson.dumps(self.to_dict())
         except TypeError as error:
             raise ConfigError(f"a setting cannot be sent to an endpoint: {error}") from None
+
+
+def _check_paths(*paths: str | None) -> None:
+    if any("\0" in path for path in paths if path):
+        raise ConfigError("a path cannot hold a null character")
 
 
 def _known(job: type[Any], place: tuple[int | str, ...]) -> str:
