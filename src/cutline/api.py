@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import csv
 import dataclasses
-import tarfile
 import tempfile
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, TypedDict, Unpack
-
-import orjson
 
 from cutline.captioners.secrets import Secret
 from cutline.display import Display
@@ -32,7 +28,7 @@ from cutline.job import (
     RunOptions,
 )
 from cutline.records import JSON
-from cutline.sinks import format_of
+from cutline.sinks.reading import read_rows
 from cutline.sources.listed import ListedSource
 
 Input: TypeAlias = "str | Path | bytes | Iterable[Any]"
@@ -112,7 +108,7 @@ class Captions:
     def __iter__(self) -> Iterator[JSON]:
         if self.rows is not None:
             return iter(self.rows)
-        return _read_rows(self.report.output, self.output_format)
+        return read_rows(self.report.output, self.output_format)
 
     def __len__(self) -> int:
         return self.report.counts.captions
@@ -221,7 +217,7 @@ class _Call:
             return Captions(report=await self._run(job), output_format=job.output.output_format)
         with tempfile.TemporaryDirectory(prefix="cutline-") as folder:
             report = await self._run(self._job(str(Path(folder) / "captions.jsonl")))
-            rows = list(_read_rows(report.output, "jsonl")) if report.counts.captions else []
+            rows = list(read_rows(report.output, "jsonl")) if report.counts.captions else []
             return Captions(report=report, rows=rows)
 
     def _job(self, output: str) -> Job:
@@ -283,33 +279,3 @@ def _in_thread(function: Callable[[], Captions]) -> Captions:
     if error:
         raise error[0]
     return result[0]
-
-
-def _read_rows(output: str, output_format: str | None) -> Iterator[JSON]:
-    """The rows of a finished output, one by one.
-
-    Raises:
-        ConfigError: sidecars are no rows.
-    """
-    kind = format_of(output, output_format)
-    if kind == "jsonl":
-        with Path(output).open("rb") as lines:
-            for line in lines:
-                yield orjson.loads(line)
-    elif kind == "json":
-        yield from orjson.loads(Path(output).read_bytes())
-    elif kind == "csv":
-        with Path(output).open(newline="", encoding="utf-8") as file:
-            yield from csv.DictReader(file)
-    elif kind == "parquet":
-        import pyarrow.parquet
-
-        for batch in pyarrow.parquet.ParquetFile(output).iter_batches():
-            yield from batch.to_pylist()
-    elif kind == "webdataset":
-        for shard in sorted(Path(output).glob("*.tar")):
-            with tarfile.open(shard) as tar:
-                members = (tar.extractfile(member) for member in tar if member.name.endswith(".json"))
-                yield from (orjson.loads(member.read()) for member in members if member is not None)
-    else:
-        raise ConfigError("sidecars are no rows: read the .txt files, or give an output such as out.jsonl")

@@ -1,0 +1,44 @@
+"""What the sinks wrote, read back row by row."""
+
+from __future__ import annotations
+
+import csv
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import orjson
+
+from cutline.errors import ConfigError
+from cutline.records import JSON
+from cutline.sinks import format_of
+
+
+def read_rows(output: str, output_format: str | None) -> Iterator[JSON]:
+    """The rows of a finished output on this machine, one by one, as the format holds them.
+
+    Raises:
+        ConfigError: sidecars are no rows.
+    """
+    kind = format_of(output, output_format)
+    if kind == "jsonl":
+        with Path(output).open("rb") as lines:
+            for line in lines:
+                yield orjson.loads(line)
+    elif kind == "json":
+        yield from orjson.loads(Path(output).read_bytes())
+    elif kind == "csv":
+        with Path(output).open(newline="", encoding="utf-8") as file:
+            yield from csv.DictReader(file)
+    elif kind == "parquet":
+        import pyarrow.parquet
+
+        for batch in pyarrow.parquet.ParquetFile(output).iter_batches():
+            yield from batch.to_pylist()
+    elif kind == "webdataset":
+        for shard in sorted(Path(output).glob("*.tar")):
+            with tarfile.open(shard) as tar:
+                members = (tar.extractfile(member) for member in tar if member.name.endswith(".json"))
+                yield from (orjson.loads(member.read()) for member in members if member is not None)
+    else:
+        raise ConfigError("sidecars are no rows: read the .txt files, or give an output such as out.jsonl")
