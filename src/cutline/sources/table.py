@@ -1,22 +1,22 @@
 """Tables whose rows hold a picture's bytes, its path, its URL, or bytes and path together."""
 
 # Paths stay strings: they come out of tables and need not be valid.
-# ruff: noqa: PTH112, PTH118, PTH120
+# ruff: noqa: PTH112, PTH120
 
 from __future__ import annotations
 
 import os
-import posixpath
 import urllib.parse
 from typing import TYPE_CHECKING, Any
 
 from cutline.errors import ConfigError
 from cutline.files import name_to_text
 from cutline.records import Location, Problem, Sample
-from cutline.sources.locations import InlineBytes, LocalFile, RemoteFile, RemoteObject
+from cutline.sources.locations import InlineBytes, RemoteFile
 from cutline.sources.names import UniqueKeys, is_remote
 from cutline.sources.opening import expand
 from cutline.sources.options import SourceOptions
+from cutline.sources.roots import ImageRoot
 from cutline.sources.rows import BadRow, find_columns, first_text, metadata, open_rows
 from cutline.sources.urls import not_a_url
 
@@ -46,7 +46,7 @@ class TableSource:
         named = self._options.image_column or self._options.url_column
         self._column = named or columns.image or columns.url or ""
         self._text_column = columns.text
-        self._root = _Root(self._options.image_root or folder or _parent(path))
+        self._root = ImageRoot(self._options.image_root or folder or _parent(path))
 
     @classmethod
     def from_options(cls, path: str, options: SourceOptions) -> TableSource:
@@ -104,46 +104,6 @@ class TableSource:
             wrong = not_a_url(name)
             return (place, Problem(kind="fetch", message=wrong)) if wrong else (name, RemoteFile(name))
         return self._root.find(name, place)
-
-
-class _Root:
-    """The only folder from which paths in a table are opened."""
-
-    def __init__(self, folder: str) -> None:
-        self._folder = folder
-        self._remote = is_remote(folder)
-        self._real = folder.rstrip("/") if self._remote else os.path.realpath(folder)
-
-    def find(self, name: str, place: str) -> tuple[str, Location | Problem]:
-        found = self._on_storage(name) if self._remote else self._local(name)
-        if found is not None:
-            return found
-        shown = name_to_text(name).replace("\0", "\\0")[:300]
-        message = f"{shown!r} is not within {self._folder or '.'}; --image-root names another folder"
-        return place, Problem(kind="blocked-path", message=message)
-
-    def _local(self, name: str) -> tuple[str, LocalFile] | None:
-        """Key and file; None when the file, after all links were followed, is not below the root."""
-        if "\0" in name or is_remote(name):
-            return None
-        path = os.path.join(self._folder, name)
-        try:
-            real = os.path.realpath(path)
-            if real == self._real or os.path.commonpath([real, self._real]) != self._real:
-                return None
-            key = os.path.relpath(path, self._folder)
-        except (OSError, ValueError):
-            return None
-        if key.startswith(os.pardir):  # an absolute path that reaches the root by another way
-            key = os.path.relpath(real, self._real)
-        return name_to_text(key.replace(os.sep, "/")), LocalFile(real)
-
-    def _on_storage(self, name: str) -> tuple[str, RemoteObject] | None:
-        inside = name.removeprefix(f"{self._real}/")
-        if "\0" in inside or is_remote(inside) or inside.startswith("/") or ".." in inside.split("/"):
-            return None
-        key = posixpath.normpath(inside)
-        return key, RemoteObject(f"{self._real}/{key}")
 
 
 def _safe_key(name: str) -> str | None:
