@@ -122,6 +122,19 @@ def build_captioner(text: str, asking: Asking) -> Captioner:
     return Retrying(limited, retries=asking.retries, delay=asking.retry_delay, patience=asking.patience)
 
 
+def options_of(text: str, *, endpoint: str | None) -> frozenset[str]:
+    """Those of MODEL_OPTIONS and PICTURE_OPTIONS that the captioner of that name has a use for.
+
+    Raises:
+        ConfigError: as ``Spec.parse``.
+        MissingExtra: it needs an extra.
+    """
+    spec = Spec.parse(text, endpoint=endpoint)
+    if spec.preset is not None:
+        return frozenset((*MODEL_OPTIONS, *PICTURE_OPTIONS))
+    return _keywords(registry.load("captioners", spec.provider))
+
+
 def _build_registered(spec: Spec, asking: Asking) -> Captioner:
     """A captioner of the registry; its keyword parameters say which options it honours."""
     made = registry.load("captioners", spec.provider)
