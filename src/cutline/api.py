@@ -45,6 +45,8 @@ class Options(TypedDict, total=False):
     url_column: str | None
     text_column: str | None
     image_root: str | None
+    split: str | None
+    event: Sequence[str]
     allow_private_urls: bool
     endpoint: str | None
     max_tokens: int | None
@@ -228,7 +230,9 @@ class _Call:
                 raise ConfigError(
                     f"caption() has no option {name!r}; it has {', '.join(Options.__annotations__)}"
                 )
-            data[group][name] = value
+            if self._source is not None and name in {"split", "event"} and value:
+                raise ConfigError(f"a list of pictures has no parts: {name} needs the folder of a dataset")
+            data[group][name] = (value,) if name == "event" and isinstance(value, str) else value
         data["model"]["model"] = self._model
         data["prompts"]["prompt"] = self._prompts
         return Job.from_dict({**data, "input_path": self._path, "output_path": output}, origin="caption()")

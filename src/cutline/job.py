@@ -27,7 +27,7 @@ class InputOptions:
     __pydantic_config__: ClassVar[Any] = _STRICT
 
     source_type: str | None = None
-    """local, urls, webdataset, table or a plug-in's; found out from what the input is when not given."""
+    """local, urls, webdataset, table, crisismmd, scienceqa or a plug-in's. [default: by what the input is]"""
     image_limit: int = -1
     """Take only the first N pictures; -1 takes all."""
     reader_batch_size: int = 32
@@ -42,6 +42,10 @@ class InputOptions:
     """Column of a table that holds the captions there already are."""
     image_root: str | None = None
     """Folder that the paths in a table are relative to, and may not leave. [default: the table's]"""
+    split: str | None = None
+    """Part of a dataset: `humanitarian/train` of CrisisMMD, `train` or `minival` of ScienceQA."""
+    event: tuple[str, ...] = ()
+    """Event of CrisisMMD, such as `hurricane_harvey`; several by repetition or with commas."""
     allow_private_urls: bool = False
     """Fetch also from loopback and private addresses."""
 
@@ -115,7 +119,7 @@ class OutputOptions:
     __pydantic_config__: ClassVar[Any] = _STRICT
 
     output_format: str | None = None
-    """json, jsonl, csv, parquet, webdataset, sidecar or a plug-in's; by the output's name when not given."""
+    """json, jsonl, csv, parquet, webdataset, sidecar, scienceqa or a plug-in's. [default: by the name]"""
     existing: Existing | None = None
     """What to do with captions, or an output of someone else's, that are already there."""
     samples_per_shard: int = 1000

@@ -22,6 +22,8 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "urls": "cutline.sources.urls:UrlSource",
         "webdataset": "cutline.sources.webdataset:WebdatasetSource",
         "table": "cutline.sources.table:TableSource",
+        "crisismmd": "cutline.sources.crisismmd:CrisisMmdSource",
+        "scienceqa": "cutline.sources.scienceqa:ScienceQaSource",
     },
     "sinks": {
         "json": "cutline.sinks.json:JsonSink",
@@ -30,6 +32,7 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "parquet": "cutline.sinks.parquet:ParquetSink",
         "webdataset": "cutline.sinks.webdataset:WebdatasetSink",
         "sidecar": "cutline.sinks.sidecar:SidecarSink",
+        "scienceqa": "cutline.sinks.scienceqa:ScienceQaSink",
     },
 }
 

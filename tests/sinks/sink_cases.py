@@ -14,7 +14,7 @@ from cutline import sinks
 from cutline.records import Caption, Reply, Sample, Step, Usage
 from cutline.sinks.failures import FailuresSink
 
-FORMATS = ["json", "jsonl", "csv", "parquet", "webdataset", "sidecar"]
+FORMATS = ["json", "jsonl", "csv", "parquet", "webdataset", "sidecar", "scienceqa"]
 NESTED = {"metadata", "captions", "fields", "steps", "llm"}
 JPEG = b"\xff\xd8\xff\xe0 the rest of a picture"
 csv.field_size_limit(sys.maxsize)
@@ -29,7 +29,11 @@ class Place:
 
 
 def output_of(folder: Path, form: str) -> Path:
-    return folder / {"webdataset": "shards", "sidecar": "texts"}.get(form, f"captions.{form}")
+    return folder / {
+        "webdataset": "shards",
+        "sidecar": "texts",
+        "scienceqa": "captions.json",
+    }.get(form, f"captions.{form}")
 
 
 def state_of(output: Path) -> Path:
@@ -64,6 +68,9 @@ def read_rows(folder: Path, form: str) -> list[dict]:
     output = output_of(folder, form)
     if form == "json":
         return json.loads(output.read_bytes())
+    if form == "scienceqa":
+        captions = json.loads(output.read_bytes())["captions"]
+        return [{"image_id": key, "caption": text} for key, text in captions.items()]
     if form == "jsonl":
         return [json.loads(line) for line in output.read_bytes().split(b"\n")[:-1]]
     if form == "csv":

@@ -75,7 +75,7 @@ def test_killed_processes_leave_no_trace(form, tmp_path, undisturbed):
 
 
 @posix
-@pytest.mark.parametrize("form", ["json", "jsonl", "parquet", "webdataset", "sidecar"])
+@pytest.mark.parametrize("form", ["json", "jsonl", "parquet", "webdataset", "sidecar", "scienceqa"])
 def test_a_file_size_limit_is_a_clear_error_and_going_on_completes(form, tmp_path, undisturbed):
     code, said = run(tmp_path, form, 40, limit=9000, times=400)
     assert code == 3
@@ -161,7 +161,7 @@ def test_a_read_only_folder_is_a_clear_error_and_going_on_completes(form, tmp_pa
     assert published(folder) == undisturbed(form, 4)
 
 
-@pytest.mark.parametrize("form", ["json", "jsonl", "csv", "parquet", "failures"])
+@pytest.mark.parametrize("form", ["json", "jsonl", "csv", "parquet", "scienceqa", "failures"])
 def test_a_foreign_file_is_left_alone_unless_told(form, tmp_path):
     output = tmp_path / "captions.json.failures.jsonl" if form == "failures" else output_of(tmp_path, form)
     output.write_text("mine\n")
@@ -181,7 +181,7 @@ def test_a_foreign_file_is_left_alone_unless_told(form, tmp_path):
     assert "mine" not in output.read_bytes().decode("latin-1")
 
 
-@pytest.mark.parametrize("form", ["json", "csv", "parquet"])
+@pytest.mark.parametrize("form", ["json", "csv", "parquet", "scienceqa"])
 def test_a_file_that_appears_during_the_run_is_left_alone(form, tmp_path):
     sink = make(tmp_path, form)
     sink.open(None)
@@ -213,7 +213,7 @@ def test_foreign_shards_are_left_alone_unless_told(tmp_path):
     assert sorted(path.name for path in folder.iterdir()) == ["00000.tar", "00001.tar", "notes.txt"]
 
 
-@pytest.mark.parametrize("form", ["json", "jsonl", "csv", "parquet", "failures"])
+@pytest.mark.parametrize("form", ["json", "jsonl", "csv", "parquet", "scienceqa", "failures"])
 @pytest.mark.parametrize("edit", [b"+", b"same length"])
 def test_an_edited_output_is_left_alone(form, edit, tmp_path):
     sink = make(tmp_path, form)
@@ -238,7 +238,7 @@ def test_an_edited_output_is_left_alone(form, edit, tmp_path):
     assert output.read_bytes() == content
 
 
-@pytest.mark.parametrize("form", ["json", "jsonl", "csv", "parquet"])
+@pytest.mark.parametrize("form", ["json", "jsonl", "csv", "parquet", "scienceqa"])
 def test_a_copied_output_is_still_ours(form, tmp_path):
     sink = make(tmp_path / "a", form)
     sink.open(None)

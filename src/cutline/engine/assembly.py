@@ -28,7 +28,9 @@ DEFAULT_OUTPUTS = {
     "json": "captions.json",
     "csv": "captions.csv",
     "parquet": "captions.parquet",
+    "scienceqa": "captions.json",
 }
+_ONE_TEXT = {"sidecar", "scienceqa"}  # formats without a place for each prompt's answer
 
 
 def output_of(job: Job) -> str:
@@ -132,8 +134,11 @@ def sink_of(job: Job, output: str, state: Path) -> Sink:
     Raises:
         ConfigError: the format is unknown, or cannot hold what the job asks for.
     """
-    if len(job.prompts.prompt) > 1 and format_of(output, job.output.output_format) == "sidecar":
-        raise ConfigError("a sidecar holds one text: give one --prompt, or write a table or shards instead")
+    form = format_of(output, job.output.output_format)
+    if len(job.prompts.prompt) > 1 and form in _ONE_TEXT:
+        raise ConfigError(
+            f"{form} holds one text a picture: give one --prompt, or write a table or shards instead"
+        )
     options = SinkOptions(
         overwrite=job.output.existing == "overwrite",
         existing=job.output.existing,

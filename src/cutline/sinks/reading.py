@@ -40,5 +40,8 @@ def read_rows(output: str, output_format: str | None) -> Iterator[JSON]:
             with tarfile.open(shard) as tar:
                 members = (tar.extractfile(member) for member in tar if member.name.endswith(".json"))
                 yield from (orjson.loads(member.read()) for member in members if member is not None)
+    elif kind == "scienceqa":
+        captions = orjson.loads(Path(output).read_bytes())["captions"]
+        yield from ({"image_id": key, "caption": text} for key, text in captions.items())
     else:
         raise ConfigError("sidecars are no rows: read the .txt files, or give an output such as out.jsonl")

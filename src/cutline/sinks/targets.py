@@ -38,6 +38,13 @@ class Target(Protocol):
     def matches(self, stamp: JSON) -> bool:
         """Whether what is there is what was stamped."""
 
+    def read(self) -> bytes:
+        """The whole content of what is there.
+
+        Raises:
+            ConfigError, SinkError: it cannot be read.
+        """
+
     def publish(self, part: Path) -> None:
         """Put the content of ``part`` in its place.
 
@@ -100,6 +107,12 @@ class LocalTarget:
             return False
         return bool(status.st_mtime_ns == stamp["mtime"] or self.stamp()["digest"] == stamp["digest"])
 
+    def read(self) -> bytes:
+        try:
+            return self._path.read_bytes()
+        except OSError as error:
+            raise ConfigError(f"cannot read {self.name}: {error.strerror}") from error
+
     def publish(self, part: Path) -> None:
         with writing(self.name):
             _sync(part)
@@ -132,6 +145,11 @@ class RemoteTarget:
         # A stamp without a tag was made before the upload; after it, the upload may have been cut off.
         now = self.stamp()
         return bool(now["size"] == stamp["size"] and stamp.get("tag") in {None, now["tag"]})
+
+    def read(self) -> bytes:
+        with storing(self.name):
+            content: bytes = self._files.cat_file(self._path)
+        return content
 
     def publish(self, part: Path) -> None:
         with storing(self.name), part.open("rb") as content, self._files.open(self._path, "wb") as file:

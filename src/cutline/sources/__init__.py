@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cutline import registry
 from cutline.errors import ConfigError
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["SourceOptions", "detect", "open_source"]
 
+_PARTS = ("split", "event")
 _PATTERN = re.compile(r"[*?\[]|\{[^{}]*(\.\.|,)[^{}]*\}")
 
 
@@ -35,8 +36,22 @@ def open_source(path: str | os.PathLike[str], options: SourceOptions | None = No
     options = options or SourceOptions()
     path = os.fspath(path)
     source_type = options.source_type or detect(path, options)
-    source: Source = registry.load("sources", source_type).from_options(path, options)
+    kind = registry.load("sources", source_type)
+    _check_parts(source_type, kind, options)
+    source: Source = kind.from_options(path, options)
     return source
+
+
+def _check_parts(source_type: str, kind: Any, options: SourceOptions) -> None:
+    """Refuse to read everything where the user asked for a part."""
+    for name in _PARTS:
+        if getattr(options, name) and name not in getattr(kind, "takes", ()):
+            known = {each: registry.load("sources", each) for each in registry.BUILT_IN["sources"]}
+            able = [each for each, source in known.items() if name in getattr(source, "takes", ())]
+            raise ConfigError(
+                f"--{name} means nothing to an input of the type {source_type}; "
+                f"it needs --source-type {' or '.join(able)}"
+            )
 
 
 def detect(path: str, options: SourceOptions) -> str:

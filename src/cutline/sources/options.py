@@ -13,7 +13,8 @@ class SourceOptions:
     ``image_column``, ``url_column``, ``text_column``: columns of a table, instead of finding them by
     name and type. ``image_root``: the only folder from which a table's paths are opened; the table's own
     when None. ``reader_batch_size``: rows of a table that are decoded at once. ``recursive``: whether the
-    sub-folders of a folder are read too.
+    sub-folders of a folder are read too. ``split``, ``event``: the part of a dataset that is read. These two
+    are refused for a source whose class does not name them in ``takes``, a set of such names.
     """
 
     source_type: str | None = None
@@ -23,3 +24,5 @@ class SourceOptions:
     image_root: str | None = None
     reader_batch_size: int = 32
     recursive: bool = True
+    split: str | None = None
+    event: tuple[str, ...] = ()

@@ -1,0 +1,118 @@
+"""The ``captions.json`` of ScienceQA: one object with the captions by problem.
+
+Layout as in ``tools/generate_caption.py`` of https://github.com/lupantech/ScienceQA: what is known of the
+model at the top, then ``captions``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import orjson
+
+from cutline.records import JSON, Caption, Outcome, Sample
+from cutline.sinks.merging import Before, MergedStore, json_object
+from cutline.sinks.options import SinkOptions
+from cutline.sinks.rows import encode, text
+
+
+class ScienceQaSink:
+    """``{"model": …, "prompt": …, "captions": {key: caption}}``, of any source.
+
+    Captions of other pictures that are in the file stay there, as do its other values. With
+    ``existing="skip"`` a caption that is there always stays.
+    """
+
+    needs_picture = False
+
+    def __init__(self, output: str, state: Path, options: SinkOptions) -> None:
+        self._existing = options.existing
+        self._store = MergedStore(output, state, options, _captions_file, self._convert)
+
+    def open(self, mark: JSON | None) -> None:
+        self._store.open(mark)
+
+    def existing_text(self, sample: Sample) -> str | None:
+        """The caption that was in the file before us; else, where the user has a wish, the sample's own."""
+        there = _captions(self._store.before).get(text(sample.key))
+        if isinstance(there, str) and there.strip():
+            return there.strip()
+        return sample.text if self._existing is not None else None
+
+    def write(self, sample: Sample, outcome: Outcome, picture: bytes | None) -> None:  # noqa: ARG002
+        if isinstance(outcome, Caption):
+            step = outcome.steps[0] if outcome.steps else None
+            row = {"key": text(sample.key), "caption": outcome.text}
+            made_by = {"model": step.reply.model, "prompt": step.prompt_id} if step else {}
+            self._store.append(encode({**row, **made_by}) + b"\n")
+
+    def commit(self) -> JSON:
+        return self._store.commit()
+
+    def finish(self) -> None:
+        self._store.finish()
+
+    def close(self) -> None:
+        self._store.close()
+
+    @property
+    def outputs(self) -> list[Path | str]:
+        return self._store.outputs
+
+    def _convert(self, before: Before, rows: Path, part: Path) -> None:
+        """Those that were there keep their place; the rows are read once more, not held."""
+        there = _captions(before)
+        keep = {key for key, words in there.items() if words} if self._existing == "skip" else set()
+        ours = {row["key"]: row["caption"] for row in _rows(rows) if row["key"] in there}
+        merged = {key: words if key in keep else ours.get(key, words) for key, words in there.items()}
+        remains = any(key in keep or key not in ours for key in there)
+        with part.open("wb") as file:
+            _write_head(file, before, rows, remains=remains)
+            separator = b"\n"
+            for key, words in merged.items():
+                file.write(separator + _entry(key, words))
+                separator = b",\n"
+            for row in _rows(rows):
+                if row["key"] not in there:
+                    file.write(separator + _entry(row["key"], row["caption"]))
+                    separator = b",\n"
+            file.write(b"}\n}\n" if separator == b"\n" else b"\n  }\n}\n")
+
+
+def _write_head(file: BinaryIO, before: Before, rows: Path, *, remains: bool) -> None:
+    """Everything but the captions; models are named all, those of captions that stay first."""
+    head = {name: value for name, value in before.items() if name != "captions"}
+    for name in ("model", "prompt"):
+        old = [head[name]] if remains and isinstance(head.get(name), str) else []
+        names = dict.fromkeys([*old, *(row[name] for row in _rows(rows) if row.get(name))])
+        if names:
+            head[name] = ", ".join(names)
+    lines = [b"  " + encode(name) + b": " + _indented(value) for name, value in head.items()]
+    file.write(b"{\n" + b"".join(line + b",\n" for line in lines) + b'  "captions": {')
+
+
+def _entry(key: str, words: Any) -> bytes:
+    return b"    " + encode(key) + b": " + encode(words)
+
+
+def _indented(value: Any) -> bytes:
+    return encode(value, indent=True).replace(b"\n", b"\n  ")
+
+
+def _rows(rows: Path) -> Iterator[JSON]:
+    with rows.open("rb") as lines:
+        for line in lines:
+            yield orjson.loads(line)
+
+
+def _captions(before: Before) -> dict[str, Any]:
+    captions = before.get("captions")
+    return captions if isinstance(captions, dict) else {}
+
+
+def _captions_file(content: bytes) -> Before | None:
+    """The file's content, where it has captions by key."""
+    data = json_object(content)
+    return data if data is not None and (not data or isinstance(data.get("captions"), dict)) else None

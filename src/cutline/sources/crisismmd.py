@@ -1,0 +1,124 @@
+"""CrisisMMD v2.0: pictures of seven disasters, with tweets and labels from tab-separated files.
+
+Alam, Ofli and Imran: CrisisMMD: Multimodal Twitter Datasets from Natural Disasters, ICWSM 2018.
+"""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from cutline.errors import ConfigError
+from cutline.files import name_to_text
+from cutline.records import Problem, Sample
+from cutline.sources.crisismmd_files import Annotated, Dataset, read_rows
+from cutline.sources.names import UniqueKeys
+from cutline.sources.options import SourceOptions
+from cutline.sources.roots import ImageRoot
+from cutline.sources.rows import BadRow, metadata
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+IMAGE_COLUMNS = ("image", "image_path")
+# What is said of the picture itself comes before what is said of the tweet.
+LABEL_COLUMNS = ("label_image", "label", "image_human", "image_info", "image_damage")
+
+
+class CrisisMmdSource:
+    """One sample a picture that the annotations name; the tweet and all labels are its metadata.
+
+    The key is the picture's path relative to the dataset. A picture that comes again, in another row or
+    file, is a skip. ``label`` is the picture's own label where there is one; where the row has another
+    ``label``, that becomes ``row_label``.
+    """
+
+    takes: ClassVar[frozenset[str]] = frozenset({"split", "event"})
+
+    def __init__(self, path: str, options: SourceOptions | None = None) -> None:
+        """Raises ConfigError when there is no such dataset, split, event or column of pictures."""
+        options = options or SourceOptions()
+        dataset = Dataset.at(path)
+        self._images = ImageRoot(options.image_root or str(dataset.root))
+        self._has_folder = not options.image_root and (dataset.root / "data_image").is_dir()
+        self._folder = Path(options.image_root or dataset.root)
+        self._events = dataset.checked_events(options.event)
+        self._files = [
+            file for file in dataset.files(options.split) if not (file.event and self._left_out(file.event))
+        ]
+        if not self._files:
+            raise ConfigError(f"there are no annotations of {', '.join(self._events)}; --split reads others")
+        self._columns = {file.path: _image_column(file) for file in self._files}
+
+    @classmethod
+    def from_options(cls, path: str, options: SourceOptions) -> CrisisMmdSource:
+        return cls(path, options)
+
+    def samples(self) -> Iterator[Sample]:
+        """Raises SourceError when a file breaks off, ConfigError when no row is left."""
+        keys = UniqueKeys()
+        empty = True
+        for place, row, file in self._rows():
+            empty = False
+            yield self._sample(place, row, file, keys)
+        if empty:
+            events = f" of {', '.join(self._events)}" if self._events else ""
+            raise ConfigError(f"{self._files[0].path} and the files like it hold no row{events}")
+
+    def count(self) -> int:
+        return sum(1 for _ in self._rows())
+
+    def _rows(self) -> Iterator[tuple[str, dict[str, Any] | BadRow, Annotated]]:
+        """Rows of the wanted events, each with the place that names it where nothing else does."""
+        for file in self._files:
+            for number, row in enumerate(read_rows(file), 2):
+                event = row.get("event_name") if isinstance(row, dict) else None
+                if not (event and self._left_out(event)):
+                    yield f"{file.path.name}:{number}", row, file
+
+    def _left_out(self, event: str) -> bool:
+        return bool(self._events) and event not in self._events
+
+    def _sample(self, place: str, row: dict[str, Any] | BadRow, file: Annotated, keys: UniqueKeys) -> Sample:
+        if isinstance(row, BadRow):
+            number = place.rpartition(":")[2]
+            message = f"{name_to_text(str(file.path))}: row {number}: {row.message}"
+            bad = Problem(kind="bad-row", message=message)
+            return Sample(key=keys.unique(place), location=None, problem=bad)
+        data = _labelled(metadata(row))
+        name = row.get(self._columns[file.path]) or ""
+        if not name:
+            nothing = Problem(kind="no-image", message="the row holds no picture", skip=True)
+            return Sample(key=keys.unique(place), location=None, metadata=data, problem=nothing)
+        key, found = self._images.find(self._within(name), place)
+        unique = keys.unique(key)
+        if isinstance(found, Problem):
+            return Sample(key=unique, location=None, metadata=data, problem=found)
+        if unique != key:
+            again = Problem(kind="duplicate", message="the same picture came before", skip=True)
+            return Sample(key=unique, location=None, metadata=data, problem=again)
+        return Sample(key=key, location=found, metadata=data)
+
+    def _within(self, name: str) -> str:
+        """The path from the dataset's root, for copies that tell it from ``data_image`` on."""
+        inside = name.startswith("data_image/") or not self._has_folder
+        if inside or "\0" in name or (self._folder / name).exists():
+            return name
+        return f"data_image/{name}" if (self._folder / "data_image" / name).exists() else name
+
+
+def _image_column(file: Annotated) -> str:
+    for name in IMAGE_COLUMNS:
+        if name in file.columns:
+            return name
+    known = ", ".join(map(repr, itertools.islice(file.columns, 40)))
+    raise ConfigError(f"{file.path} has no column 'image' or 'image_path'; it has {known}")
+
+
+def _labelled(data: dict[str, Any]) -> dict[str, Any]:
+    label = next((data[name] for name in LABEL_COLUMNS if data.get(name)), None)
+    if label is None:
+        return data
+    other = data.get("label")
+    return {**data, "label": label, **({"row_label": other} if other and other != label else {})}

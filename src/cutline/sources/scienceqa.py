@@ -1,0 +1,155 @@
+"""ScienceQA: questions with pictures, from ``problems.json`` and the folders of its splits.
+
+Lu and others: Learn to Explain: Multimodal Reasoning via Thought Chains for Science Question Answering,
+NeurIPS 2022.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import orjson
+
+from cutline.errors import ConfigError
+from cutline.files import name_to_text
+from cutline.records import Location, Problem, Sample
+from cutline.sources.names import UniqueKeys, is_remote
+from cutline.sources.opening import one_line, open_binary
+from cutline.sources.options import SourceOptions
+from cutline.sources.roots import ImageRoot
+from cutline.sources.rows import first_text, metadata
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# Where the text part lies below a copy of the project, or of its data folder.
+_PLACES = ("", "scienceqa", "data/scienceqa", "data")
+
+
+class ScienceQaSource:
+    """One sample a problem; its key is the problem's id, its question and the rest are the metadata.
+
+    Problems without a picture are skips. ``text`` is what ``captions.json`` says of the problem, where
+    there is one. ``answer_text`` is the choice that ``answer`` counts to.
+    """
+
+    takes: ClassVar[frozenset[str]] = frozenset({"split"})
+
+    def __init__(self, path: str, options: SourceOptions | None = None) -> None:
+        """Raises ConfigError when there is no such dataset or split, or a file of it is damaged."""
+        options = options or SourceOptions()
+        self._root = _root(path)
+        self._problems = _object(self._root / "problems.json")
+        splits = self._splits()
+        wanted = options.split
+        if wanted is not None and wanted not in splits:
+            raise ConfigError(f"there is no split {wanted!r}; there are {', '.join(splits) or 'none'}")
+        self._pids = list(self._problems) if wanted is None else splits[wanted]
+        if not self._pids:
+            raise ConfigError(f"{self._root / 'problems.json'} holds no problems to read")
+        self._captions = self._captions_there()
+        images = self._root / "images"
+        self._images = ImageRoot(options.image_root or str(images if images.is_dir() else self._root))
+
+    @classmethod
+    def from_options(cls, path: str, options: SourceOptions) -> ScienceQaSource:
+        return cls(path, options)
+
+    def samples(self) -> Iterator[Sample]:
+        keys = UniqueKeys()
+        for pid in self._pids:
+            yield self._sample(name_to_text(pid), keys)
+
+    def count(self) -> int:
+        return len(self._pids)
+
+    def _sample(self, pid: str, keys: UniqueKeys) -> Sample:
+        key, problem = keys.unique(pid), self._problems.get(pid)
+        if not isinstance(problem, dict):
+            message = f"problem {pid} of the split is not in problems.json, or is no JSON object there"
+            return Sample(key=key, location=None, problem=Problem(kind="bad-row", message=message))
+        data = _with_answer(metadata(problem))
+        if key != pid:
+            found: Location | Problem = Problem(kind="duplicate", message="it came before", skip=True)
+        else:
+            found = self._find(pid, problem)
+        return Sample(
+            key=key,
+            location=None if isinstance(found, Problem) else found,
+            text=first_text(self._captions.get(pid)),
+            metadata=data,
+            problem=found if isinstance(found, Problem) else None,
+        )
+
+    def _find(self, pid: str, problem: dict[str, Any]) -> Location | Problem:
+        image, split = problem.get("image"), problem.get("split")
+        if not image:
+            return Problem(kind="no-image", message="the problem has no picture", skip=True)
+        if not (isinstance(image, str) and isinstance(split, str)):
+            return Problem(kind="bad-row", message=f"problem {pid}: its image or split is no text")
+        return self._images.find(f"{split}/{pid}/{image}", pid)[1]
+
+    def _splits(self) -> dict[str, list[str]]:
+        """The ids by split; without ``pid_splits.json`` by what the problems say of themselves."""
+        file = self._root / "pid_splits.json"
+        if file.exists():
+            splits = _object(file)
+            wrong = next((name for name, pids in splits.items() if not isinstance(pids, list)), None)
+            if wrong is not None:
+                raise ConfigError(f"{file}: {wrong!r} is no list of problems")
+            return {name: [str(pid) for pid in pids] for name, pids in splits.items()}
+        splits = {}
+        for pid, problem in self._problems.items():
+            if isinstance(problem, dict) and isinstance(problem.get("split"), str):
+                splits.setdefault(problem["split"], []).append(pid)
+        return splits
+
+    def _captions_there(self) -> Mapping[str, Any]:
+        """The captions that come with the dataset: beside the problems, or beside their folder."""
+        beside = [self._root.parent] if self._root.absolute().name == "scienceqa" else []
+        for folder in (self._root, *beside):
+            file = folder / "captions.json"
+            if file.exists():
+                data = _loaded(file)
+                captions = data.get("captions") if isinstance(data, dict) else None
+                if isinstance(captions, dict):
+                    return captions
+        return {}
+
+
+def _root(path: str) -> Path:
+    if is_remote(path):
+        raise ConfigError(f"{path}: ScienceQA is read from a folder on this machine")
+    folder = Path(path)
+    if not folder.exists():
+        raise ConfigError(f"{path} does not exist")
+    if folder.name == "problems.json":
+        return folder.parent
+    for place in _PLACES:
+        if (folder / place / "problems.json").is_file():
+            return folder / place
+    raise ConfigError(f"{path} is no ScienceQA: it holds no problems.json")
+
+
+def _object(file: Path) -> dict[str, Any]:
+    data = _loaded(file)
+    if not isinstance(data, dict):
+        raise ConfigError(f"{file}: a JSON object is needed, by the problems' ids or the splits' names")
+    return data
+
+
+def _loaded(file: Path) -> Any:
+    try:
+        with open_binary(str(file)) as stream:
+            return orjson.loads(stream.read().removeprefix(b"\xef\xbb\xbf"))
+    except (orjson.JSONDecodeError, OSError) as error:
+        raise ConfigError(f"{file} is no valid JSON: {one_line(error)}") from error
+
+
+def _with_answer(data: dict[str, Any]) -> dict[str, Any]:
+    answer, choices = data.get("answer"), data.get("choices")
+    if isinstance(answer, int) and isinstance(choices, list) and 0 <= answer < len(choices):
+        return {**data, "answer_text": choices[answer]}
+    return data
