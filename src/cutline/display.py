@@ -69,6 +69,8 @@ def _bar(progress: Progress, width: int) -> Table:
 
 def _parts(progress: Progress) -> list[str]:
     """The figures, the most wanted first."""
+    if progress.waiting_for:
+        return [progress.waiting_for]
     total = f"/{progress.total:,}" if progress.total is not None else ""
     parts = [f"{progress.done:,}{total} done"]
     if progress.failures:

@@ -27,14 +27,15 @@ DEFAULT_MAX_TOKENS = 512
 MODEL_OPTIONS = ("max_tokens", "temperature", "top_p", "seed", "extra", "schema_dialect")
 _LIMITS = {"max_side": "max_side", "max_bytes": "max_bytes", "jpeg_quality": "quality"}
 PICTURE_OPTIONS = tuple(_LIMITS)
+LOCAL_OPTIONS = ("device", "dtype", "batch_size", "quantize")
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Asking:
     """How to ask; shared by every captioner of a job.
 
-    ``options`` are those of MODEL_OPTIONS and PICTURE_OPTIONS that the user gave: what a captioner
-    cannot honour is refused, so that nothing is accepted and ignored.
+    ``options`` are those of MODEL_OPTIONS, PICTURE_OPTIONS and LOCAL_OPTIONS that the user gave: what
+    a captioner cannot honour is refused, so that nothing is accepted and ignored.
     Seconds for ``timeout``, ``retry_delay`` and ``patience``, which ends the waiting when an
     endpoint keeps saying that it is busy.
     """
@@ -118,7 +119,8 @@ def build_captioner(text: str, asking: Asking) -> Captioner:
         fixed = asking.concurrency is not None
         ceiling = asking.concurrency or DEFAULT_CEILING
         concurrency = Concurrency(ceiling=ceiling, adaptive=not fixed, timeout=asking.timeout)
-    limited = Limited(captioner, concurrency, timeout=asking.timeout)
+    # A model in this process counts its own time: a call may wait long for its batch.
+    limited = Limited(captioner, concurrency, timeout=None if _keeps_time(captioner) else asking.timeout)
     return Retrying(limited, retries=asking.retries, delay=asking.retry_delay, patience=asking.patience)
 
 
@@ -131,7 +133,7 @@ def options_of(text: str, *, endpoint: str | None) -> frozenset[str]:
     """
     spec = Spec.parse(text, endpoint=endpoint)
     if spec.preset is not None:
-        return frozenset((*MODEL_OPTIONS, *PICTURE_OPTIONS))
+        return frozenset((*MODEL_OPTIONS, *PICTURE_OPTIONS, *LOCAL_OPTIONS))
     return _keywords(registry.load("captioners", spec.provider))
 
 
@@ -140,8 +142,10 @@ def _build_registered(spec: Spec, asking: Asking) -> Captioner:
     made = registry.load("captioners", spec.provider)
     if asking.key is not None:
         raise ConfigError(f"{spec.provider} needs no key: leave --api-key out")
-    _refuse_unknown(spec.provider, asking.options, _keywords(made))
-    captioner = made(*([spec.name] if spec.name else []), **asking.options)
+    known = _keywords(made)
+    _refuse_unknown(spec.provider, asking.options, known)
+    timeout = {"timeout": asking.timeout} if "timeout" in known else {}
+    captioner = made(*([spec.name] if spec.name else []), **asking.options, **timeout)
     if not isinstance(captioner, Captioner):
         raise ConfigError(f"{spec.provider} is no captioner: it needs name, caption() and aclose()")
     return captioner
@@ -153,6 +157,10 @@ def _keywords(made: Callable[..., object]) -> frozenset[str]:
     if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
         return frozenset((*MODEL_OPTIONS, *PICTURE_OPTIONS))
     return frozenset(parameter.name for parameter in parameters if parameter.kind is parameter.KEYWORD_ONLY)
+
+
+def _keeps_time(captioner: Captioner) -> bool:
+    return bool(getattr(captioner, "keeps_time", False))
 
 
 def _refuse_unknown(provider: str, options: Mapping[str, Any], known: frozenset[str]) -> None:
@@ -180,6 +188,7 @@ def build_endpoint(spec: Spec, preset: Preset, asking: Asking) -> OpenAIChat:
     if key is not None and "@" in urlsplit(endpoint).netloc:
         raise ConfigError("the endpoint's URL holds a password and there is a key too: only one can be sent")
     options = asking.options
+    _refuse_unknown(spec.provider, options, frozenset((*MODEL_OPTIONS, *PICTURE_OPTIONS)))
     if "schema_dialect" in options:
         preset = dataclasses.replace(preset, schema=options["schema_dialect"])
     return OpenAIChat(

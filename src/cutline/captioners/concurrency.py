@@ -14,12 +14,12 @@ import contextlib
 import logging
 import math
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 from cutline.captioners.tuning import Tuner
 from cutline.errors import Retryable
 from cutline.imaging import Picture
-from cutline.interfaces import Captioner, Preparing
+from cutline.interfaces import Captioner, Opening, Preparing
 from cutline.prompts import Prompt
 from cutline.records import Reply
 
@@ -128,11 +128,13 @@ class Concurrency:
 class Limited:
     """A captioner that takes a slot for each call and gives up a call that hangs.
 
-    ``timeout`` in seconds bounds a call as a whole, whatever the captioner within does.
+    ``timeout`` in seconds bounds a call as a whole, whatever the captioner within does; None leaves it
+    to the captioner.
     """
 
-    def __init__(self, inner: Captioner, concurrency: Concurrency, *, timeout: float) -> None:
+    def __init__(self, inner: Captioner, concurrency: Concurrency, *, timeout: float | None) -> None:
         self.name = inner.name
+        self.default_prompt = getattr(inner, "default_prompt", None)
         self._inner = inner
         self._preparing = inner if isinstance(inner, Preparing) else None
         self._concurrency = concurrency
@@ -145,6 +147,10 @@ class Limited:
     @property
     def in_flight(self) -> int:
         return self._concurrency.in_flight
+
+    async def open(self, say: Callable[[str], None]) -> None:
+        if isinstance(self._inner, Opening):
+            await self._inner.open(say)
 
     async def prepare(self, picture: Picture) -> None:
         if self._preparing is not None:

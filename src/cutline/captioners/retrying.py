@@ -7,11 +7,12 @@ import dataclasses
 import logging
 import random
 import time
+from collections.abc import Callable
 
 from cutline import backoff
 from cutline.errors import EndpointUnusable, Rejected, RequestError, Retryable
 from cutline.imaging import Picture
-from cutline.interfaces import Captioner, Preparing, Slotted
+from cutline.interfaces import Captioner, Opening, Preparing, Slotted
 from cutline.prompts import Prompt
 from cutline.records import Reply
 
@@ -33,6 +34,7 @@ class Retrying:
         self, inner: Captioner, *, retries: int = 6, delay: float = 1.0, patience: float = 900.0
     ) -> None:
         self.name = inner.name
+        self.default_prompt = getattr(inner, "default_prompt", None)
         self._inner = inner
         self._preparing = inner if isinstance(inner, Preparing) else None
         self._slotted = inner if isinstance(inner, Slotted) else None
@@ -53,6 +55,10 @@ class Retrying:
     def in_flight(self) -> int:
         """Requests that wait for an answer now."""
         return int(getattr(self._inner, "in_flight", 0))
+
+    async def open(self, say: Callable[[str], None]) -> None:
+        if isinstance(self._inner, Opening):
+            await self._inner.open(say)
 
     async def prepare(self, picture: Picture) -> None:
         if self._preparing is not None:

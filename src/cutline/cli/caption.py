@@ -11,8 +11,10 @@ from cyclopts import Group, Parameter
 
 from cutline.errors import ConfigError
 from cutline.job import (
+    CheckOptions,
     InputOptions,
     Job,
+    LocalOptions,
     ModelOptions,
     OutputOptions,
     PictureOptions,
@@ -53,7 +55,10 @@ class Before:
     """No progress and no summary; errors only."""
 
 
-_GROUPS = ("Model", "Prompt", "Input", "Output", "Pictures", "Run", "Before and during")
+_GROUPS = (
+    *("Model", "Local models", "Prompt", "Checks"),
+    *("Input", "Output", "Pictures", "Run", "Before and during"),
+)
 
 
 def _group(name: str, *, negative: str | tuple[()] = ()) -> Parameter:
@@ -68,7 +73,9 @@ def caption(
     before: Annotated[Before, _group("Before and during")] = Before(),
     model: Annotated[ModelOptions, _group("Model")] = ModelOptions(),  # noqa: B008 - frozen
     service: Annotated[Service, _group("Model")] = Service(),
+    local: Annotated[LocalOptions, _group("Local models")] = LocalOptions(),  # noqa: B008 - frozen
     prompts: Annotated[PromptOptions, _group("Prompt")] = PromptOptions(),  # noqa: B008 - frozen
+    checks: Annotated[CheckOptions, _group("Checks")] = CheckOptions(),  # noqa: B008 - frozen
     input: Annotated[InputOptions, _group("Input", negative="no-")] = InputOptions(),  # noqa: A002, B008 - frozen
     pictures: Annotated[PictureOptions, _group("Pictures")] = PictureOptions(),  # noqa: B008 - frozen
     output: Annotated[OutputOptions, _group("Output")] = OutputOptions(),  # noqa: B008 - frozen
@@ -90,7 +97,9 @@ def caption(
         output_path=output_path,
         input=input,
         model=with_service(_typed(model), service),
+        local=local,
         prompts=prompts,
+        checks=checks,
         pictures=pictures,
         output=output,
         run=run,

@@ -1,0 +1,187 @@
+"""Calls that wait are gathered and run as one batch: what makes a local model fast."""
+
+from __future__ import annotations
+
+import asyncio
+import collections
+import concurrent.futures
+import dataclasses
+import logging
+import math
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import Generic, TypeVar
+
+from cutline.errors import SampleError
+
+_log = logging.getLogger(__name__)
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+Run = Callable[[list[Item]], list[Result]]
+
+WORTH_IT = 1.05  # a larger batch must give so many times the pictures a second
+GATHER = 0.002  # seconds that a first call waits for others
+
+
+class OutOfMemory(Exception):
+    """A batch was too large for the device; what it held is freed."""
+
+
+@dataclasses.dataclass(slots=True)
+class _Call(Generic[Item, Result]):
+    item: Item
+    done: concurrent.futures.Future[Result]
+    started: float = 0.0
+    batch: int = 1
+
+
+class Batching(Generic[Item, Result]):
+    """Runs items in batches on one thread for each of ``runs``, the replicas of a model.
+
+    ``run`` gets a list and gives a list as long; it raises OutOfMemory when the list is too long
+    for the device. ``size`` is the most items of a batch; 0 finds it out: batches grow while that
+    makes them faster, up to ``most``, and shrink when memory says no. A batch that fails is
+    run again in halves, so that only the item that cannot be done fails.
+    """
+
+    def __init__(self, runs: Sequence[Run[Item, Result]], *, size: int = 0, most: int = 64) -> None:
+        self._calls: collections.deque[_Call[Item, Result]] = collections.deque()
+        self._changed = threading.Condition()
+        self._closed = False
+        self._sizes = [_Size(fixed=size, most=size or most) for _ in runs]
+        self._threads = [
+            # Daemons: a model in the middle of a long answer must not keep the program from ending.
+            threading.Thread(target=self._work, args=(run, own), name=f"batch-{number}", daemon=True)
+            for number, (run, own) in enumerate(zip(runs, self._sizes, strict=True))
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    @property
+    def slots(self) -> int:
+        """How many calls keep every replica busy: one batch under way and one being gathered."""
+        return sum(2 * own.most for own in self._sizes)
+
+    @property
+    def sizes(self) -> list[int]:
+        """The batch each replica takes now."""
+        return [own.now for own in self._sizes]
+
+    async def submit(self, item: Item, *, seconds: float = math.inf) -> Result:
+        """The item's result. ``seconds`` is the most that a run may take for each item of its batch.
+
+        Raises:
+            TimeoutError: the run takes longer; it cannot be ended, so this replica is lost.
+            SampleError: ``out-of-memory``, when the item alone is too much for the device.
+            Exception: what ``run`` raised for this item alone.
+        """
+        call: _Call[Item, Result] = _Call(item, concurrent.futures.Future())
+        with self._changed:
+            if self._closed:
+                raise RuntimeError("the model was closed")
+            self._calls.append(call)
+            self._changed.notify()
+        waiting = asyncio.wrap_future(call.done)
+        while True:
+            left = call.started + seconds * call.batch - time.monotonic() if call.started else seconds
+            if left <= 0:
+                raise TimeoutError
+            await asyncio.wait({waiting}, timeout=None if math.isinf(left) else left)
+            if waiting.done():
+                return waiting.result()
+
+    def close(self) -> None:
+        """Take no more calls; those that wait are cancelled."""
+        with self._changed:
+            self._closed = True
+            for call in self._calls:
+                call.done.cancel()
+            self._calls.clear()
+            self._changed.notify_all()
+
+    def _work(self, run: Run[Item, Result], own: _Size) -> None:
+        while (batch := self._take(own)) is not None:
+            start = time.perf_counter()
+            if self._run(run, batch, own):
+                own.note(len(batch), time.perf_counter() - start)
+
+    def _take(self, own: _Size) -> list[_Call[Item, Result]] | None:
+        """The next batch: what waits, up to the size; None when there will be no more."""
+        with self._changed:
+            while True:
+                while not self._calls and not self._closed:
+                    self._changed.wait()
+                if self._closed:
+                    return None
+                if len(self._calls) < own.now:
+                    self._changed.wait(GATHER)  # calls come in a burst when a batch has ended
+                batch: list[_Call[Item, Result]] = []
+                while self._calls and len(batch) < own.now:
+                    call = self._calls.popleft()
+                    if call.done.set_running_or_notify_cancel():
+                        batch.append(call)
+                for call in batch:
+                    call.started, call.batch = time.monotonic(), len(batch)
+                if batch:
+                    return batch
+
+    def _run(self, run: Run[Item, Result], batch: list[_Call[Item, Result]], own: _Size) -> bool:
+        """Run a batch, in halves where it fails; whether it went through as a whole."""
+        try:
+            results = run([call.item for call in batch])
+            assert len(results) == len(batch), f"{len(results)} results for {len(batch)} items"
+        except BaseException as error:  # noqa: BLE001 - it belongs to the calls, the thread must live on
+            if isinstance(error, OutOfMemory):
+                own.too_much(len(batch))
+            if len(batch) == 1:
+                batch[0].done.set_exception(_for_one(error))
+                return False
+            _log.info("batch of %d failed, run again in halves: %s", len(batch), type(error).__name__)
+            middle = len(batch) // 2
+            del error
+            self._run(run, batch[:middle], own)
+            self._run(run, batch[middle:], own)
+            return False
+        for call, result in zip(batch, results, strict=True):
+            call.done.set_result(result)
+        return True
+
+
+def _for_one(error: BaseException) -> BaseException:
+    if isinstance(error, OutOfMemory):
+        return SampleError("out-of-memory", "the device has too little memory for this picture")
+    return error
+
+
+class _Size:
+    """How many items a replica takes at once."""
+
+    def __init__(self, *, fixed: int, most: int) -> None:
+        self.most = most
+        self.now = fixed or 1
+        self._best = 0.0
+        self._growing = not fixed
+
+    def note(self, items: int, seconds: float) -> None:
+        """A batch went through; the first of each size counts little, as it may have had to warm up."""
+        if not self._growing or items < self.now:
+            return
+        speed = items / max(seconds, 1e-9)
+        if self._best and speed < self._best * WORTH_IT:
+            self._growing = False
+            self.now = max(1, self.now // 2)
+            _log.debug("batch-size size=%d settled", self.now)
+            return
+        self._best = speed
+        if self.now >= self.most:
+            self._growing = False
+            return
+        self.now = min(self.now * 2, self.most)
+        _log.debug("batch-size size=%d", self.now)
+
+    def too_much(self, items: int) -> None:
+        if items > 1 and items <= self.now:
+            self.now = self.most = max(1, items // 2)
+            self._growing = False

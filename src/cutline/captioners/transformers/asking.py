@@ -1,0 +1,154 @@
+"""Prompts and pictures to the tensors a model takes."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+from typing import TYPE_CHECKING, Any
+
+from cutline.captioners.transformers.families import BLIP, GIT, PALIGEMMA, Family
+from cutline.captioners.transformers.loading import Loaded
+from cutline.errors import RunStopped, SampleError
+from cutline.prompts import Prompt
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """An upright RGB picture, what is asked about it, and a number that is the picture's own."""
+
+    image: Image.Image
+    prompt: Prompt
+    seed: int = 0
+
+    @property
+    def text(self) -> str:
+        """The prompt as one string, for models without a chat."""
+        wish = self.prompt.schema_instruction()
+        parts = (self.prompt.system, *(part.text for part in self.prompt.parts()), wish)
+        return "\n".join(part for part in parts if part)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Inputs:
+    """What ``generate`` takes. ``skip``: how many tokens of its output are the prompt again."""
+
+    tensors: Any
+    skip: int
+    tokens: list[int]
+    """Of each prompt, without padding; those of the picture are among them where the model counts them."""
+
+
+def check_prompt(family: Family, prompt: Prompt, *, chat: bool) -> None:
+    """Refuse a prompt that the model cannot follow.
+
+    Raises:
+        RunStopped: it asks for what no picture of this model can give.
+    """
+    if prompt.example is not None and not chat:
+        raise RunStopped(
+            f"{family.name} takes one picture: a prompt with a worked example needs a chat model"
+        )
+    if family.tasks and not any(task in prompt.prefix for task in family.tasks):
+        raise RunStopped(
+            f"{family.name} knows tasks, not questions: "
+            f"--prompt can be {', '.join(repr(task) for task in family.tasks)}"
+        )
+
+
+def inputs_for(loaded: Loaded, family: Family, questions: list[Question], *, max_tokens: int) -> Inputs:
+    """Tokens and pixels of a batch, on the model's device and in its numbers.
+
+    Raises:
+        SampleError: ``prompt-too-long``, with the figures.
+    """
+    tensors = _chat(loaded, questions) if loaded.chat else _plain(loaded, family, questions)
+    ids = tensors.get("input_ids")
+    mask = tensors.get("attention_mask")
+    tokens = [0] * len(questions) if ids is None else [ids.shape[1]] * len(questions)
+    if ids is not None and mask is not None and mask.shape == ids.shape:
+        tokens = mask.sum(dim=1).tolist()
+    _check_length(loaded, family, max(tokens, default=0), max_tokens)
+    whole = loaded.model.config.is_encoder_decoder or family in {BLIP, GIT} or ids is None
+    dtype = loaded.model.dtype
+    tensors = tensors.to(loaded.device)
+    for name, value in tensors.items():
+        if value.is_floating_point():
+            tensors[name] = value.to(dtype)
+    return Inputs(tensors=tensors, skip=0 if whole else ids.shape[1], tokens=tokens)
+
+
+def _check_length(loaded: Loaded, family: Family, tokens: int, max_tokens: int) -> None:
+    limit = loaded.limit
+    if limit is None or loaded.model.config.is_encoder_decoder or tokens + max_tokens <= limit:
+        return
+    raise SampleError(
+        "prompt-too-long",
+        f"{tokens:,} tokens of prompt and {max_tokens:,} of answer are more than the {limit:,} that "
+        f"{family.name} takes: shorten the prompt, or lower --max-tokens",
+    )
+
+
+def _chat(loaded: Loaded, questions: list[Question]) -> Any:
+    return loaded.processor.apply_chat_template(
+        [_messages(question) for question in questions],
+        tokenize=True,
+        return_dict=True,
+        add_generation_prompt=True,
+        processor_kwargs={"padding": True, "return_tensors": "pt"},
+    )
+
+
+def _messages(question: Question) -> list[dict[str, Any]]:
+    prompt = question.prompt
+    content: list[dict[str, Any]] = []
+    for part in prompt.parts():
+        if part.kind == "target":
+            content.append({"type": "image", "image": question.image})
+        elif part.example is not None:
+            content.append({"type": "image", "image": _opened(part.example.image)})
+        else:
+            content.append({"type": "text", "text": part.text})
+    if wish := prompt.schema_instruction():
+        content.append({"type": "text", "text": wish})
+    messages: list[dict[str, Any]] = [{"role": "user", "content": content}]
+    if prompt.system:
+        messages.insert(0, {"role": "system", "content": [{"type": "text", "text": prompt.system}]})
+    return messages
+
+
+def _opened(data: bytes) -> Image.Image:
+    from PIL import Image
+
+    return Image.open(io.BytesIO(data)).convert("RGB")
+
+
+def _plain(loaded: Loaded, family: Family, questions: list[Question]) -> Any:
+    """For models that take a text beside the picture, or none at all."""
+    images = [question.image for question in questions]
+    texts = [question.text for question in questions]
+    if not any(texts):
+        made = loaded.processor(images=images, return_tensors="pt")
+        made.pop("input_ids", None)  # of an empty text: the model begins by itself
+        made.pop("attention_mask", None)
+        return made
+    if family is PALIGEMMA:
+        token = getattr(loaded.processor, "image_token", "<image>")
+        texts = [text if token in text else f"{token}{text}" for text in texts]
+    if family is GIT:
+        return _git(loaded, images, texts)
+    return loaded.processor(images=images, text=texts, padding=True, return_tensors="pt")
+
+
+def _git(loaded: Loaded, images: list[Image.Image], texts: list[str]) -> Any:
+    """Its text goes on where the prompt ends, so the separator that its tokenizer adds must not be there."""
+    import torch
+
+    made = loaded.processor(images=images, return_tensors="pt")
+    tokenizer = loaded.tokenizer
+    rows = [[tokenizer.cls_token_id, *tokenizer(text, add_special_tokens=False).input_ids] for text in texts]
+    made["input_ids"] = torch.tensor(rows)  # of one length: texts of a batch are equal
+    made["attention_mask"] = torch.ones_like(made["input_ids"])
+    return made

@@ -1,0 +1,238 @@
+"""The captioner that runs a model of transformers in this process."""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import dataclasses
+import gc
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from cutline.captioners.batching import Batching, OutOfMemory
+from cutline.captioners.transformers import loading
+from cutline.captioners.transformers.settings import Generation, Placing
+from cutline.errors import ConfigError, ReplyError, RunStopped
+from cutline.imaging import Picture
+from cutline.prompts import Prompt
+from cutline.records import Reply, Usage
+from cutline.weights import Say, choose_hardware, find_weights, local_folder
+
+if TYPE_CHECKING:
+    from cutline.captioners.transformers.asking import Question
+    from cutline.captioners.transformers.families import Family
+    from cutline.captioners.transformers.generating import Answer
+
+Made = TypeVar("Made")
+
+MOST_ON_CPU: Final = 8
+MOST_ON_GPU: Final = 64
+
+
+class TransformersCaptioner:
+    """Asks one local model; calls that wait are run as one batch, on every device that is used.
+
+    ``repository``: a folder or a name on the hub. ``label``: what the user called the model. ``timeout``
+    in seconds for each picture of a batch; a model that takes longer is taken to hang.
+    The model is loaded by ``open``, or by the first call.
+
+    Raises:
+        ConfigError: the folder or an option cannot be used.
+        MissingExtra: the extra ``local`` is not installed.
+    """
+
+    keeps_time = True  # a call waits for its batch, for which nobody is to blame
+
+    def __init__(
+        self,
+        family: Family,
+        repository: str,
+        *,
+        label: str,
+        generation: Generation,
+        placing: Placing,
+        max_side: int,
+        timeout: float,
+    ) -> None:
+        loading.check_installed()
+        self.name = label
+        self._repository = repository
+        self._generation = generation
+        self._placing = placing
+        self._max_side = max_side
+        self._timeout = timeout
+        folder = local_folder(repository)
+        self._family = _checked(family, folder) if folder is not None else family
+        if placing.batch_size != "auto" and placing.batch_size < 1:
+            raise ConfigError(f"--batch-size must be auto or greater than 0, not {placing.batch_size}")
+        self._hardware = choose_hardware(placing.device, placing.dtype)
+        self._batching: Batching[Question, Answer] | None = None
+        self._opening = asyncio.Lock()
+
+    @property
+    def default_prompt(self) -> Prompt:
+        return self._family.default_prompt
+
+    @property
+    def slots(self) -> int:
+        most = self._most if self._placing.batch_size == "auto" else self._placing.batch_size
+        return 2 * most * len(self._hardware.devices)
+
+    @property
+    def _most(self) -> int:
+        return MOST_ON_CPU if self._hardware.devices == ("cpu",) else MOST_ON_GPU
+
+    async def open(self, say: Say = lambda _: None) -> None:
+        """Find, download and load the weights, unless that was done.
+
+        Raises:
+            ConfigError, MissingExtra: the model cannot be had or loaded.
+        """
+        async with self._opening:
+            if self._batching is None:
+                self._batching = await _in_background(lambda: self._load(say))
+
+    async def caption(self, picture: Picture, prompt: Prompt) -> Reply:
+        """Ask about one picture, in a batch with others.
+
+        Raises:
+            PictureError: the picture cannot be opened.
+            ReplyError: ``truncated``.
+            SampleError: ``prompt-too-long``, ``out-of-memory``.
+            RunStopped: the model cannot follow this prompt.
+        """
+        if self._batching is None:
+            await self.open()
+        assert self._batching is not None
+        question = await asyncio.to_thread(self._question, picture, prompt)
+        start = time.perf_counter()
+        try:
+            answer = await self._batching.submit(question, seconds=self._timeout)
+        except TimeoutError:
+            raise RunStopped(
+                f"{self.name} does not come back from a batch (--timeout {self._timeout:g} a picture): "
+                "start again with a smaller --batch-size, or a larger --timeout"
+            ) from None
+        reply = Reply(
+            text=answer.text,
+            model=self.name,
+            usage=Usage(prompt_tokens=answer.prompt_tokens, completion_tokens=answer.tokens),
+            finish_reason="stop" if answer.ended else "length",
+            seconds=time.perf_counter() - start,
+            raw={"text": answer.raw, "model": self._repository},
+        )
+        if not answer.ended:
+            error = ReplyError(
+                "truncated", f"{self.name} was not done after {answer.tokens} tokens: raise --max-tokens"
+            )
+            error.reply = reply
+            raise error
+        return reply
+
+    async def aclose(self) -> None:
+        if self._batching is not None:
+            self._batching.close()
+            self._batching = None
+            gc.collect()
+
+    def _question(self, picture: Picture, prompt: Prompt) -> Question:
+        import hashlib
+
+        from cutline.captioners.transformers.asking import Question
+
+        seed = 0
+        if self._generation.temperature:
+            seed = int.from_bytes(hashlib.blake2b(picture.data, digest_size=7).digest(), "big")
+        return Question(image=picture.image(max_side=self._max_side), prompt=prompt, seed=seed)
+
+    def _load(self, say: Say) -> Batching[Question, Answer]:
+        folder = find_weights(self._repository, say)
+        self._family = _checked(self._family, folder)
+        replicas = []
+        for device in self._hardware.devices:
+            say(f"loading {self.name} on {device} ({self._hardware.dtype})")
+            replicas.append(loading.load(folder, self._hardware, device, quantize=self._placing.quantize))
+        most = self._generation.max_tokens or self._family.max_tokens
+        generation = dataclasses.replace(self._generation, max_tokens=most)
+        runs = [_runner(loaded, self._family, generation) for loaded in replicas]
+        size = self._placing.batch_size
+        return Batching(runs, size=0 if size == "auto" else size, most=self._most)
+
+
+async def _in_background(work: Callable[[], Made]) -> Made:
+    """Its result, from a thread that does not keep the program from ending while it downloads."""
+    done: concurrent.futures.Future[Made] = concurrent.futures.Future()
+
+    def run() -> None:
+        try:
+            done.set_result(work())
+        except BaseException as error:  # noqa: BLE001 - it is raised where it is waited for
+            done.set_exception(error)
+
+    threading.Thread(target=run, name="load-model", daemon=True).start()
+    return await asyncio.wrap_future(done)
+
+
+def _checked(family: Family, folder: Path) -> Family:
+    """The family of the model in ``folder``; a named family must be that one.
+
+    Raises:
+        ConfigError: the folder holds a model of another family.
+    """
+    from cutline.captioners.transformers.families import ANY, family_of
+
+    config = loading.read_config(folder)
+    found = family_of(config)
+    if family in {ANY, found}:
+        return found
+    kind = config.get("model_type", "nothing that says so")
+    raise ConfigError(f"{folder} is no {family.name} but {kind}: use --model hf:{folder}")
+
+
+def _runner(loaded: loading.Loaded, family: Family, generation: Generation) -> Any:
+    """What runs a batch on one replica."""
+    import torch
+
+    from cutline.captioners.transformers.asking import check_prompt
+    from cutline.captioners.transformers.generating import answer, generation_config
+
+    config = generation_config(loaded, generation)
+
+    def run(questions: list[Question]) -> list[Answer]:
+        for question in questions:
+            check_prompt(family, question.prompt, chat=loaded.chat)
+        try:
+            return _in_groups(
+                questions,
+                chat=loaded.chat,
+                ask=lambda group: answer(loaded, family, group, generation, config),
+            )
+        except (torch.OutOfMemoryError, MemoryError):
+            pass
+        except RuntimeError as error:
+            # torch has no type of its own for main memory that is used up, only this text.
+            if "allocate memory" not in str(error):
+                raise
+        # Outside of the handlers, whose traceback holds on to the tensors.
+        gc.collect()
+        if loaded.device.startswith("cuda"):
+            torch.cuda.empty_cache()
+        raise OutOfMemory
+
+    return run
+
+
+def _in_groups(questions: list[Question], *, chat: bool, ask: Any) -> list[Answer]:
+    """Models without a chat take texts of one length only: unequal ones go one group after the other."""
+    if chat or len({question.text for question in questions}) == 1:
+        return list(ask(questions))
+    groups: dict[str, list[int]] = {}
+    for place, question in enumerate(questions):
+        groups.setdefault(question.text, []).append(place)
+    answers: dict[int, Answer] = {}
+    for places in groups.values():
+        answers.update(zip(places, ask([questions[place] for place in places]), strict=True))
+    return [answers[place] for place in range(len(questions))]

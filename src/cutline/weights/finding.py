@@ -1,0 +1,157 @@
+"""From a model's name to a folder with its files, downloaded when they are not here yet."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final, TypeAlias
+
+from cutline.errors import ConfigError, MissingExtra
+
+Say: TypeAlias = Callable[[str], None]
+"""Takes a line about what is being waited for; called from any thread."""
+
+# Never pickles: a weights file must not be able to run code.
+WANTED: Final = ("*.safetensors", "*.json", "*.txt", "*.model", "*.jinja", "*.tiktoken")
+_REPOSITORY: Final = re.compile(r"[\w.-]+/[\w.-]+")
+
+
+def local_folder(name: str) -> Path | None:
+    """The folder that ``name`` means, or None when it is the name of a repository on the hub.
+
+    Raises:
+        ConfigError: it can only be a folder, and there is none.
+    """
+    path = Path(name).expanduser()
+    if path.is_dir():
+        if not (path / "config.json").is_file():
+            raise ConfigError(f"{name} holds no model: there is no config.json in it")
+        return path
+    if path.exists():
+        raise ConfigError(f"{name} is a file: name the folder that holds the model")
+    if not _REPOSITORY.fullmatch(name):
+        raise ConfigError(f"{name} does not exist: name a folder with a model, or a repository as OWNER/NAME")
+    return None
+
+
+def is_here(name: str) -> bool:
+    """Whether a model needs no download; asks nothing outside this machine."""
+    if Path(name).expanduser().is_dir():
+        return True
+    try:
+        from huggingface_hub import try_to_load_from_cache
+    except ImportError:
+        return False
+    return isinstance(try_to_load_from_cache(name, "config.json"), str)
+
+
+def find_weights(name: str, say: Say = lambda _: None) -> Path:
+    """The folder with the model's files; downloads them when needed, telling size and progress. Blocks.
+
+    ``name`` is a folder or a repository on the Hugging Face hub; the usual variables (HF_TOKEN, HF_HOME,
+    HF_HUB_OFFLINE, HF_ENDPOINT) are obeyed. Source: huggingface_hub, "Download files from the Hub".
+
+    Raises:
+        ConfigError: there is no such model, it needs permission, or it is not here and the hub cannot
+            be reached; names the cure.
+        MissingExtra: the extra ``local`` is not installed.
+    """
+    folder = local_folder(name)
+    if folder is not None:
+        return folder
+    try:
+        from huggingface_hub import snapshot_download
+    except ImportError:
+        raise MissingExtra(f"the model {name}", "local") from None
+    here = _in_cache(name)
+    if here is not None:
+        return here
+    try:
+        plan: Any = snapshot_download(name, allow_patterns=list(WANTED), dry_run=True)
+        missing = sum(file.file_size for file in plan if file.will_download)
+        if not any(file.filename.endswith(".safetensors") for file in plan):
+            raise ConfigError(
+                f"{name} has no weights as safetensors, and no other kind is opened: name another model"
+            )
+        if missing:
+            say(f"downloading {name}: {human_bytes(missing)}")
+        return Path(
+            snapshot_download(name, allow_patterns=list(WANTED), tqdm_class=_told(name, missing, say))
+        )
+    except (OSError, ValueError) as error:
+        raise _explained(name, error) from None
+
+
+def _in_cache(name: str) -> Path | None:
+    """The snapshot that an earlier download completed."""
+    from huggingface_hub import snapshot_download
+
+    try:
+        folder = Path(snapshot_download(name, allow_patterns=list(WANTED), local_files_only=True))
+    except (OSError, ValueError):
+        return None
+    index = folder / "model.safetensors.index.json"
+    if index.is_file():  # of several files: all must have come
+        import orjson
+
+        files = set(orjson.loads(index.read_bytes())["weight_map"].values())
+        return folder if all((folder / file).is_file() for file in files) else None
+    return folder if any(folder.glob("*.safetensors")) else None
+
+
+def _told(name: str, total: int, say: Say) -> type[Any]:
+    """A progress bar for the hub's client that draws nothing and tells ``say`` about every percent."""
+    import huggingface_hub.utils
+
+    done = told = 0
+    bar: Any = getattr(huggingface_hub.utils, "tqdm")  # noqa: B009 - exported, though not by its types
+
+    class Told(bar):  # type: ignore[misc]  # as its base is not known to the type checker
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            self.counts_bytes = kwargs.get("unit") == "B"
+            super().__init__(*args, **{**kwargs, "disable": True})
+
+        def update(self, n: float | None = 1) -> None:
+            nonlocal done, told
+            if not self.counts_bytes or not total:
+                return
+            done += int(n or 0)
+            percent = min(100, 100 * done // total)
+            if percent > told:
+                told = percent
+                say(f"downloading {name}: {human_bytes(done)} of {human_bytes(total)}, {percent} %")
+
+    return Told
+
+
+def _explained(name: str, error: Exception) -> ConfigError:
+    """What went wrong between here and the hub, with the cure."""
+    from huggingface_hub import errors
+
+    if isinstance(error, errors.GatedRepoError):
+        return ConfigError(f"{name} must be asked for: accept its licence on its page, then set HF_TOKEN")
+    if isinstance(error, errors.RepositoryNotFoundError):
+        return ConfigError(
+            f"there is no model {name} on the hub, or it is private: check the name, or set HF_TOKEN"
+        )
+    if isinstance(error, errors.HFValidationError):
+        return ConfigError(f"{name} is no repository's name: write OWNER/NAME, or name a folder")
+    if (
+        isinstance(error, OSError)
+        and error.errno is not None
+        and not isinstance(error, errors.HfHubHTTPError)
+    ):
+        return ConfigError(f"{name} cannot be stored: {os.strerror(error.errno)}")
+    return ConfigError(
+        f"{name} is not on this machine and the hub cannot be reached: go online, or copy the model here and "
+        "name its folder as hf:FOLDER"
+    )
+
+
+def human_bytes(size: float) -> str:
+    """A size as people say it: 990 MB, 4.4 GB (powers of ten)."""
+    if size < 1e6:
+        return f"{max(1, round(size / 1e3))} kB"
+    return f"{size / 1e6:.0f} MB" if size < 1e9 else f"{size / 1e9:.1f} GB"
