@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet
 import pytest
 
+from benchmark_datasets import make_crisismmd, make_scienceqa
 from cutline import registry
 from cutline.errors import ConfigError
 from cutline.records import Sample
@@ -96,10 +97,20 @@ def path_table(root, jpeg):
     return root / "t.jsonl"
 
 
+def crisismmd(root, jpeg):
+    return make_crisismmd(root / "CrisisMMD_v2.0")
+
+
+def scienceqa(root, jpeg):
+    return make_scienceqa(root / "ScienceQA")
+
+
 MAKERS = {
     folder: ("local", 5), single: ("local", 1), url_list: ("urls", 5), url_table: ("urls", 4), one_shard: ("webdataset", 7),
     packed_shard: ("webdataset", 7), shards: ("webdataset", None), bytes_table: ("table", 120), path_table: ("table", 7),
+    crisismmd: ("crisismmd", 7), scienceqa: ("scienceqa", 7),
 }  # fmt: skip
+NAMED = {"crisismmd", "scienceqa"}  # a folder is one of pictures until the user says more
 
 
 @pytest.fixture(params=MAKERS, ids=lambda make: make.__name__)
@@ -109,34 +120,40 @@ def made(request, tmp_path, jpeg):
     return path, *MAKERS[request.param]
 
 
+def opened(made, **options):
+    return open_source(made[0], SourceOptions(source_type=made[1] if made[1] in NAMED else None, **options))
+
+
 def test_the_type_is_told_by_the_path(made):
     path, name, _ = made
     source = open_source(path)
-    assert isinstance(source, registry.load("sources", name))
+    assert isinstance(source, registry.load("sources", "local" if name in NAMED else name))
     asked = open_source(path, SourceOptions(source_type=name))
-    assert [sample.key for sample in asked.samples()] == [sample.key for sample in source.samples()]
+    assert isinstance(asked, registry.load("sources", name))
+    if name not in NAMED:
+        assert [sample.key for sample in asked.samples()] == [sample.key for sample in source.samples()]
 
 
 def test_the_same_samples_in_the_same_order_every_time(made):
-    source = open_source(made[0])
+    source = opened(made)
     first = list(source.samples())
-    assert first == list(source.samples()) == list(open_source(made[0]).samples())
+    assert first == list(source.samples()) == list(opened(made).samples())
     assert all(isinstance(sample, Sample) for sample in first)
 
 
 def test_batches_change_nothing(made):
-    small = open_source(made[0], SourceOptions(reader_batch_size=1))
-    assert list(small.samples()) == list(open_source(made[0]).samples())
+    small = opened(made, reader_batch_size=1)
+    assert list(small.samples()) == list(opened(made).samples())
 
 
 def test_keys_are_unique_and_valid_unicode(made):
-    keys = [sample.key for sample in open_source(made[0]).samples()]
+    keys = [sample.key for sample in opened(made).samples()]
     assert len(keys) == len(set(keys))
     assert all(key.encode() for key in keys)
 
 
 def test_the_count_agrees_or_says_nothing(made):
-    source = open_source(made[0])
+    source = opened(made)
     number = sum(1 for _ in source.samples())
     assert source.count() in {number, None}
     if made[2] is not None:
@@ -144,16 +161,30 @@ def test_the_count_agrees_or_says_nothing(made):
 
 
 def test_samples_cross_processes_and_hold_a_place_or_a_problem(made):
-    for sample in open_source(made[0]).samples():
+    for sample in opened(made).samples():
         assert pickle.loads(pickle.dumps(sample)) == sample
         assert (sample.location is None) == (sample.problem is not None)
         json.dumps(dict(sample.metadata), allow_nan=False)
 
 
 def test_a_source_can_be_left_half_way(made):
-    samples = open_source(made[0]).samples()
+    samples = opened(made).samples()
     next(samples)
     samples.close()
+
+
+def test_a_part_of_a_dataset_is_read_or_refused(made):
+    part = {"crisismmd": "humanitarian/dev", "scienceqa": "minival"}.get(made[1])
+    if part:
+        assert len(list(opened(made, split=part).samples())) == 1
+    else:
+        with pytest.raises(
+            ConfigError, match=r"--split means nothing .* --source-type crisismmd or scienceqa"
+        ):
+            opened(made, split="train")
+    if made[1] != "crisismmd":
+        with pytest.raises(ConfigError, match=r"--event means nothing .* --source-type crisismmd$"):
+            opened(made, event=("hurricane_harvey",))
 
 
 def test_unknown_types_and_inputs_are_told(tmp_path):
