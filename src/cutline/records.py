@@ -110,13 +110,20 @@ class Reply:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """One reply within a chain. ``text`` is what was extracted from ``reply.text``."""
+    """One reply within a chain. ``text`` is what was extracted from ``reply.text``.
+
+    ``asked`` stands for the whole question, so that its answer can be used when the picture is asked
+    about again; empty where there are no other steps. ``counted``: the journal has the step's tokens
+    from an earlier line.
+    """
 
     name: str
     prompt_id: str
     text: str
     reply: Reply
     fields: JSON | None = None
+    asked: str = ""
+    counted: bool = False
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,6 +134,10 @@ class Caption:
     text the sample had when the policy asks for that. ``fields`` are the values of a
     structured caption. ``existing`` is the text the sample had before, so that it can be
     joined again when the picture is captioned anew. ``stamp`` is the sample's, see there.
+    ``checks`` holds what checks noted, by their names; None where none were asked for.
+    ``step`` names the step whose text became the caption; empty for the first. ``missing_steps`` are
+    the optional steps that failed, each with the kind of its failure; ``useless`` is what answers
+    that could not be used cost, by step.
     """
 
     key: str
@@ -135,10 +146,21 @@ class Caption:
     fields: JSON | None = None
     existing: str | None = None
     stamp: str = ""
+    checks: JSON | None = None
+    step: str = ""
+    missing_steps: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    useless: Mapping[str, Usage] = dataclasses.field(default_factory=dict)
 
     @property
     def usage(self) -> Usage:
+        """What the steps used, whenever they were asked."""
         return sum((step.reply.usage for step in self.steps), Usage())
+
+    @property
+    def source(self) -> Step | None:
+        """The step whose text became the caption."""
+        named = (step for step in self.steps if step.name == self.step)
+        return next(named, self.steps[0] if self.steps else None)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,7 +176,7 @@ class Failure:
     """A sample that got no caption.
 
     ``steps`` are those that did succeed; ``reply`` is the model's answer where it gave one that
-    could not be used; ``usage`` is what all answers that could not be used cost.
+    could not be used; ``useless`` is what all answers that could not be used cost, by step.
     """
 
     key: str
@@ -162,7 +184,7 @@ class Failure:
     message: str
     attempts: int = 0
     steps: tuple[Step, ...] = ()
-    usage: Usage = Usage()
+    useless: Mapping[str, Usage] = dataclasses.field(default_factory=dict)
     reply: Reply | None = None
     stamp: str = ""
 
@@ -195,16 +217,17 @@ def outcome_from_json(data: Mapping[str, Any]) -> Outcome:
     values = dict(data)
     kind = _TYPES[values.pop("type")]
     if "steps" in values:
-        values["steps"] = tuple(_step_from_json(step) for step in values["steps"])
-    if isinstance(values.get("usage"), dict):
-        values["usage"] = Usage(**values["usage"])
+        values["steps"] = tuple(step_from_json(step) for step in values["steps"])
+    if "useless" in values:
+        values["useless"] = {name: Usage(**usage) for name, usage in values["useless"].items()}
     if isinstance(values.get("reply"), dict):
         values["reply"] = _reply_from_json(values["reply"])
     outcome: Outcome = kind(**values)
     return outcome
 
 
-def _step_from_json(data: Mapping[str, Any]) -> Step:
+def step_from_json(data: Mapping[str, Any]) -> Step:
+    """The inverse of what ``orjson`` makes of a step; raises as ``outcome_from_json``."""
     return Step(**{**data, "reply": _reply_from_json(data["reply"])})
 
 

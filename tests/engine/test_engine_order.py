@@ -100,12 +100,13 @@ replies = st.builds(
 steps = st.lists(st.builds(Step, name=texts, prompt_id=texts, text=texts, reply=replies), max_size=2).map(
     tuple
 )
+useless = st.dictionaries(texts, usages, max_size=2)
 keys = st.sampled_from([f"{n}.png" for n in range(12)] + ["ü\n\"'\N{GRINNING FACE}.png"])
 outcomes = st.one_of(
     st.builds(Caption, key=keys, text=texts, steps=steps, existing=st.none() | texts),
     st.builds(Skip, key=keys, reason=texts),
     st.builds(
-        Failure, key=keys, kind=texts, message=texts, attempts=st.integers(0, 3), steps=steps, usage=usages
+        Failure, key=keys, kind=texts, message=texts, attempts=st.integers(0, 3), steps=steps, useless=useless
     ),
 )
 FINGERPRINT = Fingerprint.of(Job(input_path="in"), model="m", prompt_ids=("a",))
@@ -120,9 +121,8 @@ def reopened(path, fingerprint=FINGERPRINT, *, on_change="refuse", retry_failed=
 
 
 def cost(outcome):
-    return outcome.usage.total + sum(
-        step.reply.usage.total for step in getattr(outcome, "steps", ()) if isinstance(outcome, Failure)
-    )
+    useless = sum(usage.total for usage in outcome.useless.values())
+    return useless + sum(step.reply.usage.total for step in outcome.steps)
 
 
 @given(runs=st.lists(st.lists(outcomes, max_size=8), max_size=4), cut=st.integers(0, 400))
@@ -148,7 +148,7 @@ def test_the_last_outcome_of_each_key_is_read_back_whatever_was_cut_off(runs, cu
         assert {key: journal.get(key) for key in last} == last
         assert len(journal) == len(last)
         assert journal.get("another.png") is None
-        assert journal.spent.total == total
+        assert journal.spent.usage.total == total
         journal.close()
 
 

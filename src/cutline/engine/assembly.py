@@ -7,16 +7,17 @@ import itertools
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from cutline.captioners.building import MODEL_OPTIONS, PICTURE_OPTIONS, Asking, build_captioner
+from cutline.captioners.building import LOCAL_OPTIONS, MODEL_OPTIONS, PICTURE_OPTIONS, Asking, build_captioner
 from cutline.captioners.secrets import Secret
 from cutline.chain import Chain, ChainStep
 from cutline.engine.budget import RunLimits
 from cutline.engine.captioning import Fetching, Rules
 from cutline.engine.fingerprint import Fingerprint
 from cutline.engine.journal import Journal
-from cutline.engine.pricing import Price, price_of
+from cutline.engine.pricing import Prices, Spending
 from cutline.errors import ConfigError
-from cutline.interfaces import Sink, Source
+from cutline.encoders import DEFAULT_CLIP
+from cutline.interfaces import Check, Sink, Source
 from cutline.job import Job, PromptOptions
 from cutline.prompts import Policy, Prompt, finish_caption, load_prompts, load_schema
 from cutline.records import JSON, Caption, Failure, Outcome, Sample, Skip
@@ -109,9 +110,25 @@ def chain_of(job: Job, prompts: tuple[Prompt, ...], key: Secret | None) -> Chain
     return Chain([ChainStep(name=prompt.name, captioner=captioner, prompt=prompt) for prompt in prompts])
 
 
+def checks_of(job: Job) -> list[Check]:
+    """What the job's captions are held against.
+
+    Raises:
+        MissingExtra: a check needs one.
+        ConfigError: it cannot be done as asked.
+    """
+    options = job.checks
+    if options.min_similarity is None:
+        return []
+    from cutline.checks.similarity import Similarity
+
+    model = options.similarity_model or DEFAULT_CLIP
+    return [Similarity(least=options.min_similarity, model=model)]
+
+
 def given_options(job: Job) -> JSON:
     """The options that reach the captioner itself, by name, where they are not left at their default."""
-    groups = ((job.model, MODEL_OPTIONS), (job.pictures, PICTURE_OPTIONS))
+    groups = ((job.model, MODEL_OPTIONS), (job.pictures, PICTURE_OPTIONS), (job.local, LOCAL_OPTIONS))
     return {
         field.name: getattr(group, field.name)
         for group, names in groups
@@ -144,6 +161,7 @@ def sink_of(job: Job, output: str, state: Path) -> Sink:
         existing=job.output.existing,
         samples_per_shard=job.output.samples_per_shard,
         include_raw=job.output.include_raw,
+        include_checks=job.checks.min_similarity is not None,
     )
     return open_sink(output, job.output.output_format, state, options)
 
@@ -157,6 +175,8 @@ def form_of(job: Job, output: str) -> JSON:
     options = job.output
     form: JSON = {"format": format_of(output, options.output_format), "raw": options.include_raw}
     form["existing"] = options.existing  # what was skipped under one policy is looked at anew under another
+    if job.checks.min_similarity is not None:
+        form["checks"] = True
     if form["format"] == "webdataset":
         form["samples_per_shard"] = options.samples_per_shard
     return form
@@ -173,13 +193,13 @@ def rules_of(job: Job, sink: Sink | None, journal: Journal | None, *, keep_raw: 
     )
 
 
-def limits_of_run(job: Job, price: Price | None) -> RunLimits:
+def limits_of_run(job: Job, prices: Prices) -> RunLimits:
     """What may end the job's run early."""
     run = job.run
     return RunLimits(
         budget_tokens=run.budget_tokens,
         max_cost=run.max_cost,
-        price=price,
+        prices=prices,
         stop_after_failures=run.stop_after_failures,
     )
 
@@ -195,16 +215,26 @@ def fetcher_opener(job: Job) -> Callable[[], Fetching]:
     return open_fetcher
 
 
-def price_for(job: Job, chain: Chain) -> Price | None:
-    """The price of the job's model.
+def prices_for(job: Job, chain: Chain) -> Prices:
+    """The prices of the job's models.
 
     Raises:
         ConfigError: there is a money budget but no price to hold it with.
     """
-    price = price_of(chain.name, job.run.prices)
-    if price is None and job.run.max_cost is not None:
-        raise ConfigError(f"--max-cost needs a price for {chain.name}: give one with --prices FILE")
-    return price
+    prices = Prices(chain.models.values(), job.run.prices)
+    if job.run.max_cost is not None:
+        check_prices(prices)
+    return prices
+
+
+def check_prices(prices: Prices, spent: Spending | None = None) -> None:
+    """Make sure that a money budget can be held, whoever was asked in earlier runs too.
+
+    Raises:
+        ConfigError: a price is missing.
+    """
+    if missing := prices.without(spent):
+        raise ConfigError(f"--max-cost needs a price for {' and '.join(missing)}: give it with --prices FILE")
 
 
 def fingerprint_of(job: Job, chain: Chain) -> Fingerprint:

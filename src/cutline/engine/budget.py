@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from cutline.engine.pricing import Price
+from cutline.engine.pricing import Prices, Spending
 from cutline.errors import BudgetSpent
 from cutline.records import Usage
 
@@ -15,7 +15,7 @@ class RunLimits:
 
     budget_tokens: int | None = None
     max_cost: float | None = None
-    price: Price | None = None
+    prices: Prices | None = None
     stop_after_failures: int = 0
 
 
@@ -26,15 +26,17 @@ class Budget:
     by about one request, not by as many as are under way.
     """
 
-    def __init__(self, limits: RunLimits, *, spent: Usage, paid: int) -> None:
+    def __init__(self, limits: RunLimits, *, spent: Spending, paid: int) -> None:
         self._limits = limits
         self.spent = spent
         self._paid = paid
 
-    def add(self, usage: Usage) -> None:
-        if usage.total:
-            self.spent += usage
-            self._paid += 1
+    def add(self, captioner: str, usage: Usage) -> None:
+        self.spent.add(captioner, usage)
+
+    def outcome_paid(self) -> None:
+        """Count one more outcome that cost something."""
+        self._paid += 1
 
     def check(self, under_way: int) -> None:
         """Call before asking about one more picture.
@@ -44,9 +46,9 @@ class Budget:
         """
         limits = self._limits
         share = 1 + under_way / max(self._paid, 1)
-        if limits.budget_tokens is not None and self.spent.total * share >= limits.budget_tokens:
+        if limits.budget_tokens is not None and self.spent.usage.total * share >= limits.budget_tokens:
             raise BudgetSpent(f"the budget of {limits.budget_tokens:,} tokens is used up; raise it to go on")
-        if limits.max_cost is None or limits.price is None:
+        if limits.max_cost is None or limits.prices is None:
             return
-        if limits.price.of(self.spent) * share >= limits.max_cost:
+        if (limits.prices.of(self.spent) or 0.0) * share >= limits.max_cost:
             raise BudgetSpent(f"the budget of ${limits.max_cost:g} is used up; raise it to go on")

@@ -8,8 +8,9 @@ import logging
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from cutline.chain import Chain, StepFailed
-from cutline.errors import PictureError
+from cutline.chain import Chain, Followed, NoteStep, StepFailed
+from cutline.engine.checking import Checking, Verdict
+from cutline.errors import PictureError, SampleError
 from cutline.files import printable
 from cutline.imaging import Picture
 from cutline.prompts import sample_variables
@@ -53,20 +54,31 @@ class Captioning:
     """Turns samples into outcomes; never raises for what is wrong with one picture.
 
     ``under_way`` samples are being worked on, ``loading`` of them wait for a download;
-    ``on_loading`` is called when one begins to.
+    ``on_loading`` is called when one begins to. ``on_step`` is told a sample's key, its stamp and
+    a step that is answered while others of the chain are not.
     """
 
-    def __init__(self, chain: Chain, rules: Rules, open_fetcher: Callable[[], Fetching]) -> None:
+    def __init__(
+        self,
+        chain: Chain,
+        rules: Rules,
+        open_fetcher: Callable[[], Fetching],
+        checking: Checking | None = None,
+    ) -> None:
         self.chain = chain
+        self._checking = checking or Checking()
         self._rules = rules
         self._open_fetcher = open_fetcher
         self._fetcher: Fetching | None = None
         self.loading = 0
         self.under_way = 0
         self.on_loading: Callable[[], None] = lambda: None
+        self.on_step: Callable[[str, str, Step], None] = lambda key, stamp, step: None  # noqa: ARG005
 
-    async def caption(self, sample: Sample) -> tuple[Outcome, Picture | None]:
+    async def caption(self, sample: Sample, known: tuple[Step, ...] = ()) -> tuple[Outcome, Picture | None]:
         """The sample's outcome, and its picture where one was loaded.
+
+        ``known`` steps are an earlier run's answers about the same picture.
 
         Raises:
             RunStopped: no picture can be captioned until the user changes something.
@@ -82,41 +94,77 @@ class Captioning:
             variables = sample_variables(sample) if self.chain.uses_variables else {}
             if existing is not None:
                 variables["text"] = existing
-            steps = await self._follow(picture, variables)
+            followed = await self._follow(picture, variables, known, self._noting(sample.key, stamp))
+            left = await self._checked(picture, followed)
         except PictureError as error:
-            return Failure(key=sample.key, kind=error.kind, message=str(error), stamp=stamp), picture
+            failed = StepFailed(error.kind, str(error), attempts=0)
+            return self._failure(sample.key, stamp, failed, known), picture
         except MemoryError:
-            message = "the picture needs more memory than there is"
-            return Failure(key=sample.key, kind="out-of-memory", message=message, stamp=stamp), None
+            failed = StepFailed("out-of-memory", "the picture needs more memory than there is", attempts=0)
+            return self._failure(sample.key, stamp, failed, known), None
         except StepFailed as error:
-            return _failure(sample.key, stamp, error, keep_raw=self._rules.keep_raw), picture
+            return self._failure(sample.key, stamp, error, known), picture
         finally:
             self.under_way -= 1
-        if not self._rules.keep_raw:
-            steps = _without_raw(steps)
-        text = self._rules.finish_text(steps[0].text, existing)
         return Caption(
             key=sample.key,
-            text=text,
-            steps=steps,
-            fields=steps[0].fields,
+            text=self._rules.finish_text(left.text, existing),
+            steps=followed.steps if self._rules.keep_raw else _without_raw(followed.steps),
+            fields=left.fields,
+            checks=left.notes,
             existing=existing or None,
             stamp=stamp,
+            step=followed.caption.name if len(self.chain.steps) > 1 else "",
+            missing_steps=followed.missing,
+            useless=followed.useless,
         ), picture
 
-    async def _follow(self, picture: Picture, variables: dict[str, Any]) -> tuple[Step, ...]:
-        """The chain's steps; what a captioner must not do becomes this picture's failure."""
+    async def _follow(
+        self, picture: Picture, variables: dict[str, Any], known: tuple[Step, ...], note: NoteStep
+    ) -> Followed:
+        """What the chain brought; what a captioner must not do becomes this picture's failure."""
         try:
-            steps = await self.chain.follow(picture, variables)
+            return await self.chain.follow(picture, variables, known=known, note=note)
         except asyncio.CancelledError:
             task = asyncio.current_task()
             if task is None or task.cancelling():
                 raise
-            raise _broken("a captioner cancelled itself") from None
-        for step in steps:
-            if not _is_sound(step.reply):
-                raise _broken(f"{step.reply.model} gave a reply with values of wrong types")
-        return steps
+            raise StepFailed("captioner", "a captioner cancelled itself") from None
+
+    async def _checked(self, picture: Picture, followed: Followed) -> Verdict:
+        """What the checks leave of the caption; where they fail, the answers are kept."""
+        try:
+            return await self._checking.apply(picture, followed.caption.text, followed.caption.fields)
+        except SampleError as error:
+            raise StepFailed(
+                error.kind, str(error), steps=followed.steps, useless=followed.useless
+            ) from error
+
+    def _noting(self, key: str, stamp: str) -> NoteStep:
+        """Hands on each step that is answered before the whole chain is."""
+
+        def note(step: Step) -> None:
+            self.on_step(key, stamp, step if self._rules.keep_raw else _without_raw((step,))[0])
+
+        return note
+
+    def _failure(self, key: str, stamp: str, error: StepFailed, known: tuple[Step, ...]) -> Failure:
+        """The picture's failure; earlier answers that were not come to stay known."""
+        reached = {step.name for step in error.steps}
+        earlier = (dataclasses.replace(step, counted=True) for step in known if step.name not in reached)
+        steps, reply = (*error.steps, *earlier), error.reply
+        if not self._rules.keep_raw:
+            steps, reply = _without_raw(steps), reply and _text_only(reply)
+        return Failure(
+            key=key,
+            stamp=stamp,
+            kind=error.kind,
+            message=str(error),
+            attempts=error.attempts,
+            steps=steps,
+            useless=error.useless,
+            reply=reply,
+        )
 
     async def load(self, sample: Sample) -> Picture:
         """The sample's picture, downloaded if it is remote; local ones are read when first needed.
@@ -144,16 +192,6 @@ class Captioning:
             await self._fetcher.aclose()
 
 
-def _is_sound(reply: Reply) -> bool:
-    """Whether the parts of a plug-in's reply that are reckoned with are what they should be."""
-    numbers = getattr(reply.usage, "prompt_tokens", None), getattr(reply.usage, "completion_tokens", None)
-    return all(isinstance(number, int) for number in numbers) and isinstance(reply.seconds, int | float)
-
-
-def _broken(message: str) -> StepFailed:
-    return StepFailed("captioner", message)
-
-
 def log_outcome(outcome: Outcome) -> None:
     """One line of the log about what became of a sample."""
     if not _log.isEnabledFor(logging.INFO):
@@ -162,6 +200,8 @@ def log_outcome(outcome: Outcome) -> None:
     if isinstance(outcome, Caption):
         tokens, seconds = outcome.usage.total, sum(step.reply.seconds for step in outcome.steps)
         _log.debug("captioned key=%s tokens=%d seconds=%.2f", key, tokens, seconds)
+        for name, kind in outcome.missing_steps.items():
+            _log.info("incomplete key=%s step=%s kind=%s", key, name, kind)
     elif isinstance(outcome, Skip):
         _log.debug("skipped key=%s reason=%s", key, outcome.reason)
     else:
@@ -175,19 +215,3 @@ def _without_raw(steps: tuple[Step, ...]) -> tuple[Step, ...]:
 
 def _text_only(reply: Reply) -> Reply:
     return dataclasses.replace(reply, raw=None)
-
-
-def _failure(key: str, stamp: str, error: StepFailed, *, keep_raw: bool) -> Failure:
-    reply = error.replies[0] if error.replies else None
-    if reply is not None and not keep_raw:
-        reply = _text_only(reply)
-    return Failure(
-        key=key,
-        stamp=stamp,
-        kind=error.kind,
-        message=str(error),
-        attempts=error.attempts,
-        steps=error.steps if keep_raw else _without_raw(error.steps),
-        usage=error.usage,
-        reply=reply,
-    )

@@ -9,7 +9,8 @@ from typing import Any, Self
 import orjson
 
 from cutline.captioners.secrets import without_credentials
-from cutline.job import Job
+from cutline.encoders import DEFAULT_CLIP
+from cutline.job import CheckOptions, Job
 from cutline.records import JSON
 
 
@@ -27,6 +28,8 @@ class Fingerprint:
     trigger: str
     caption_prefix: str
     caption_suffix: str
+    checks: str
+    """What may take words away from captions; empty where nothing does."""
     joining: str
     """How captions are joined with texts that were there before; empty where those are left alone."""
 
@@ -39,6 +42,8 @@ class Fingerprint:
             "top_p": options.top_p,
             "seed": options.seed,
             "schema_dialect": options.schema_dialect,
+            "dtype": None if job.local.dtype == "auto" else job.local.dtype,
+            "quantize": job.local.quantize,
             **options.extra,
         }
         return cls(
@@ -51,6 +56,7 @@ class Fingerprint:
             trigger=job.prompts.trigger or "",
             caption_prefix=job.prompts.caption_prefix or "",
             caption_suffix=job.prompts.caption_suffix or "",
+            checks=_checks(job.checks),
             joining="" if job.output.existing in {None, "skip"} else str(job.output.existing),
         )
 
@@ -59,11 +65,17 @@ class Fingerprint:
         result = []
         for field in dataclasses.fields(self):
             new = _plain(getattr(self, field.name))
-            old = earlier.get(field.name)
+            old = earlier.get(field.name, "")  # a journal may be older than the field
             # Where no text was touched before, no earlier caption depends on how they are joined.
             if new != old and not (field.name == "joining" and not old):
                 result.append(f"{field.name.replace('_', ' ')}: {_shown(old)} → {_shown(new)}")
         return result
+
+
+def _checks(options: CheckOptions) -> str:
+    if options.min_similarity is None:
+        return ""
+    return f"similarity {options.min_similarity} by {options.similarity_model or DEFAULT_CLIP}"
 
 
 def _place(path: str) -> str:

@@ -1,7 +1,8 @@
 """The durable record of what was paid for: one line per outcome, as soon as it is known.
 
 The file is JSON lines. A line with ``run`` begins a run and says what it dropped of what stands
-before it; every other line is an outcome. A later outcome of a key replaces the earlier one. Only
+before it; a line with ``step`` is the answer of one step of a chain whose others were still to come;
+every other line is an outcome. A later outcome of a key replaces the earlier one and its steps. Only
 the place of each line is kept in memory, and only for what an earlier run left.
 """
 
@@ -10,16 +11,17 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
 import orjson
 
 from cutline.engine.fingerprint import Fingerprint
+from cutline.engine.pricing import Spending
 from cutline.errors import JobChanged, SinkError, SourceError
 from cutline.job import OnChange
-from cutline.records import JSON, Outcome, Usage, outcome_from_json, outcome_to_json
+from cutline.records import JSON, Outcome, Step, Usage, outcome_from_json, outcome_to_json, step_from_json
 from cutline.sinks.rows import encode
 
 Drop = Literal["none", "failed", "all"]
@@ -39,15 +41,19 @@ class Journal:
         self._failed: set[int] = set()
         self._skipped: set[int] = set()
         self._dropped: dict[int, int] = {}
+        self._incomplete: set[int] = set()  # captions that lack an optional step
+        self._asked_again: set[int] = set()
+        self._steps: dict[int, list[int]] = {}  # hash of the key -> lines with steps of what has no outcome
         self._last_run: JSON | None = None
+        self._models: JSON = {}  # of the last run's steps
         self._file = -1
         self._size = 0
         self.damaged_lines = self.drops = self.paid = 0
-        self.spent = Usage()
+        self.spent = Spending()
 
     def __len__(self) -> int:
         """How many outcomes an earlier run left that still count."""
-        return len(self._places)
+        return len(self._places) - len(self._asked_again)
 
     def load(self) -> None:
         """Read what earlier runs left; a half line at the end, left by a death, is cut off.
@@ -75,19 +81,35 @@ class Journal:
             data = orjson.loads(line)
             if "run" in data:
                 self._last_run = data["run"]
+                self._models = dict(data.get("models", {}))
                 self._drop(data.get("drop", "none"))
                 return
             place = hash(data["key"])
-            kind = data["type"]
-            usage = _usage(data)
-        except (orjson.JSONDecodeError, KeyError, TypeError):
+            kind = data["type"] if "type" in data or "step" not in data else ""
+            usages = list(_usages(data))
+            paid = any(usage.total for _, usage, _ in usages)
+        except (orjson.JSONDecodeError, KeyError, TypeError, ValueError, AttributeError):
             self.damaged_lines += 1
             return
-        self.spent += usage
-        self.paid += usage.total > 0
+        for step, usage, counted in usages:
+            if not counted:
+                self.spent.add(str(self._models.get(step, (self._last_run or {}).get("model"))), usage)
+        if not kind:
+            self._steps.setdefault(place, []).append(offset)
+        else:
+            self.paid += paid
+            self._note_outcome(place, offset, data)
+
+    def _note_outcome(self, place: int, offset: int, data: JSON) -> None:
         self._places[place] = offset
-        for name, places in (("failure", self._failed), ("skip", self._skipped)):
-            (places.add if kind == name else places.discard)(place)
+        self._steps.pop(place, None)
+        groups = (
+            (self._failed, data["type"] == "failure"),
+            (self._skipped, data["type"] == "skip"),
+            (self._incomplete, bool(data.get("missing_steps"))),
+        )
+        for places, member in groups:
+            (places.add if member else places.discard)(place)
 
     def _drop(self, drop: Drop) -> None:
         if drop == "none":
@@ -98,13 +120,22 @@ class Journal:
             self._dropped |= {place: at for place, at in self._places.items() if place not in without}
             self._places.clear()
             self._skipped.clear()
+            self._incomplete.clear()
+            self._steps.clear()
         else:
             for place in self._failed:
-                del self._places[place]
+                self._steps[place] = [self._places.pop(place)]
         self._failed.clear()
 
-    def begin(self, fingerprint: Fingerprint, *, on_change: OnChange, retry_failed: bool) -> None:
-        """Start a run, which may give up earlier outcomes.
+    def begin(
+        self,
+        fingerprint: Fingerprint,
+        *,
+        on_change: OnChange,
+        retry_failed: bool,
+        models: Mapping[str, str] | None = None,
+    ) -> None:
+        """Start a run, which may give up earlier outcomes; ``models`` are the captioners of a chain's steps.
 
         Raises:
             JobChanged: the earlier run asked something else and ``on_change`` is ``refuse``.
@@ -122,9 +153,13 @@ class Journal:
                 drop = "all"
             elif on_change == "redo-failed":
                 drop = "failed"
-        if drop == "failed" and not self._failed:
+        if drop == "failed" and not (self._failed or self._incomplete):
             drop = "none"
         self._drop(drop)
+        if drop == "failed":
+            # Kept until the new outcome is there: what they lack was optional.
+            self._asked_again = set(self._incomplete)
+            self._dropped |= {place: self._places[place] for place in self._incomplete}
         try:
             flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0)
             self._file = os.open(self._path, flags, 0o644)
@@ -132,7 +167,9 @@ class Journal:
         except OSError as error:
             raise SinkError(f"cannot write the journal {self._path}: {error.strerror}") from None
         if changes or drop != "none" or self._last_run is None:
-            self._write(orjson.dumps({"run": _plain(fingerprint), "drop": drop}))
+            self._write(
+                orjson.dumps({"run": _plain(fingerprint), "drop": drop, "models": dict(models or {})})
+            )
 
     def append(self, outcome: Outcome) -> int:
         """Write one outcome; it survives the death of the process from now on.
@@ -141,6 +178,10 @@ class Journal:
             SinkError: the disk is full or gone.
         """
         return self._write(encode(outcome_to_json(outcome)))
+
+    def append_step(self, key: str, stamp: str, step: Step) -> None:
+        """Write one answer of a picture that needs more; raises as ``append``."""
+        self._write(encode({"key": key, "stamp": stamp, "step": step}))
 
     def _write(self, line: bytes) -> int:
         data, offset = line + b"\n", self._size
@@ -160,8 +201,24 @@ class Journal:
         )
 
     def get(self, key: str) -> Outcome | None:
-        """What an earlier run left for ``key``, if that still counts."""
+        """What an earlier run left for ``key``, if that still counts and is not asked again."""
+        if hash(key) in self._asked_again:
+            return None
         return self._read(self._places.get(hash(key)), key)
+
+    def steps(self, key: str, stamp: str) -> tuple[Step, ...]:
+        """Answers about the picture ``stamp`` of ``key`` that are no whole outcome, the last of each step."""
+        places = self._steps.get(hash(key), [])
+        if hash(key) in self._asked_again:
+            places = [self._places[hash(key)], *places]
+        found: dict[str, Step] = {}
+        for offset in places:
+            data = self._line(offset)
+            if data["key"] == key and data.get("stamp", "") == stamp:
+                with contextlib.suppress(KeyError, TypeError, ValueError):
+                    steps = map(step_from_json, data.get("steps") or [data["step"]])
+                    found |= {step.name: step for step in steps}
+        return tuple(found.values())
 
     def earlier(self, key: str) -> Outcome | None:
         """The last caption of ``key`` from before a run that captions all anew."""
@@ -170,14 +227,18 @@ class Journal:
     def _read(self, offset: int | None, key: str) -> Outcome | None:
         if offset is None:
             return None
-        with self._path.open("rb") as file:
-            file.seek(offset)
-            data = orjson.loads(file.readline())
+        data = self._line(offset)
         if data["key"] != key:  # two keys with one hash: ask again rather than mix them up
             return None
         with contextlib.suppress(KeyError, TypeError, ValueError):
             return outcome_from_json(data)
         return None
+
+    def _line(self, offset: int) -> JSON:
+        with self._path.open("rb") as file:
+            file.seek(offset)
+            data: JSON = orjson.loads(file.readline())
+        return data
 
     def sync(self) -> None:
         """Make all lines survive the loss of power too."""
@@ -196,11 +257,13 @@ def _lines(file: Any) -> Iterator[tuple[int, bytes]]:
         offset += len(line)
 
 
-def _usage(data: JSON) -> Usage:
-    total = Usage(**data["usage"]) if "usage" in data else Usage()
-    for step in data.get("steps", ()):
-        total += Usage(**step["reply"]["usage"])
-    return total
+def _usages(data: JSON) -> Iterator[tuple[str, Usage, bool]]:
+    """Each step's name, its tokens, and whether an earlier line has them too."""
+    steps = [data["step"]] if isinstance(data.get("step"), dict) else data.get("steps", ())
+    for step in steps:
+        yield step["name"], Usage(**step["reply"]["usage"]), step.get("counted", False)
+    for name, usage in data.get("useless", {}).items():
+        yield name, Usage(**usage), False
 
 
 def _plain(fingerprint: Fingerprint) -> JSON:

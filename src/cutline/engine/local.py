@@ -14,10 +14,11 @@ from cutline.engine.captioning import Captioning, log_outcome
 from cutline.engine.feed import Feed, Listed
 from cutline.engine.journal import Journal
 from cutline.engine.output import OrderedOutput, Reorder
-from cutline.engine.progress import Counts, Progress, ProgressHook, Rate, usage_of
+from cutline.engine.pricing import Spending
+from cutline.engine.progress import Counts, Progress, ProgressHook, Rate, usages_of
 from cutline.errors import CutlineError, PictureError, RunStopped, SinkError
 from cutline.files import printable
-from cutline.records import Caption, Failure, Outcome, Sample, Skip
+from cutline.records import Caption, Failure, Outcome, Sample, Skip, Step, Usage
 
 GRACE = 8.0  # seconds that requests under way get to end when the run is stopped
 COMMIT_EVERY = 1.0
@@ -66,6 +67,8 @@ class Loop:
         self._captioning = captioning
         self._chain = captioning.chain
         captioning.on_loading = self._scale
+        captioning.on_step = self._note_step
+        self._models = self._chain.models
         self._journal = journal
         self._output = output
         self._reorder = reorder
@@ -110,6 +113,11 @@ class Loop:
             await asyncio.gather(ticker, watcher, return_exceptions=True)
             self._sink_thread.shutdown()
             progress(self._progress(count()))
+
+    @property
+    def spent(self) -> Spending:
+        """What all runs for this output cost together."""
+        return self._budget.spent
 
     @property
     def left_out(self) -> int:
@@ -177,7 +185,8 @@ class Loop:
         picture = None
         if outcome is None:
             self._budget.check(self._captioning.under_way)
-            outcome, picture = await self._captioning.caption(sample)
+            known = self._journal.steps(sample.key, sample.stamp)
+            outcome, picture = await self._captioning.caption(sample, known)
             if not isinstance(outcome, Skip):  # a skip costs nothing, and the next run may decide otherwise
                 self._journal.append(outcome)
             log_outcome(outcome)
@@ -201,10 +210,20 @@ class Loop:
             self.first_replaced.append(sample.key)
         _log.info("replaced key=%s while the run was under way", printable(sample.key))
 
+    def _note_step(self, key: str, stamp: str, step: Step) -> None:
+        """Keep an answer that was paid for while the picture's other steps are not answered yet."""
+        self._journal.append_step(key, stamp, step)
+        self.fresh.usage += step.reply.usage
+        self._budget.add(self._models[step.name], step.reply.usage)
+
     def _account(self, outcome: Outcome) -> None:
         """Keep the sums that may end the run."""
         self.fresh.add(outcome)
-        self._budget.add(usage_of(outcome))
+        usages = list(usages_of(outcome))
+        for name, usage in usages:
+            self._budget.add(self._models[name], usage)
+        if sum((usage for _, usage in usages), Usage()).total:
+            self._budget.outcome_paid()
         if isinstance(outcome, Caption):
             self._failed_in_a_row = 0
         elif isinstance(outcome, Failure) and outcome.attempts:
@@ -268,7 +287,7 @@ class Loop:
             await asyncio.sleep(PROGRESS_EVERY)
 
     def _progress(self, total: int | None) -> Progress:
-        fresh, spent = self.fresh, self._journal.spent + self.fresh.usage
+        fresh, spent, prices = self.fresh, self._budget.spent, self._limits.prices
         done = self._before + self._seen
         rate = self._rate.update(fresh.total)
         left = total - done if total is not None else None
@@ -283,7 +302,7 @@ class Loop:
             slots=self._chain.slots,
             rate=rate,
             eta=left / rate if left is not None and rate > 0 else None,
-            tokens=spent.total,
-            cost=self._limits.price.of(spent) if self._limits.price else None,
+            tokens=spent.usage.total,
+            cost=prices.of(spent) if prices else None,
             seconds=time.monotonic() - self._start,
         )

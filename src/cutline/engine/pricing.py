@@ -6,6 +6,7 @@ import dataclasses
 import importlib.resources
 import math
 import tomllib
+from collections.abc import Iterable
 from pathlib import Path
 
 from cutline.errors import ConfigError
@@ -23,6 +24,54 @@ class Price:
 
     def of(self, usage: Usage) -> float:
         return (usage.prompt_tokens * self.input + usage.completion_tokens * self.output) / 1e6
+
+
+class Spending:
+    """Tokens by the name of the captioner that used them."""
+
+    def __init__(self) -> None:
+        self.by_captioner: dict[str, Usage] = {}
+
+    @property
+    def usage(self) -> Usage:
+        """Of all captioners together."""
+        return sum(self.by_captioner.values(), Usage())
+
+    def add(self, captioner: str, usage: Usage) -> None:
+        if usage.total:
+            self.by_captioner[captioner] = self.by_captioner.get(captioner, Usage()) + usage
+
+
+class Prices:
+    """What several captioners cost, by ``prices_file`` and the built-in table.
+
+    Raises:
+        ConfigError: as ``price_of``, for a captioner in ``needed``.
+    """
+
+    def __init__(self, needed: Iterable[str], prices_file: str | None = None) -> None:
+        self._file = prices_file
+        self._known = {name: price_of(name, prices_file) for name in needed}
+
+    def without(self, spending: Spending | None = None) -> list[str]:
+        """The captioners that have no price: of those asked, and of those that were paid before."""
+        names = [*self._known, *(spending.by_captioner if spending else ())]
+        return [name for name in dict.fromkeys(names) if self._price(name) is None]
+
+    def of(self, spending: Spending) -> float | None:
+        """US dollars; None when a price is not known."""
+        if self.without(spending):
+            return None
+        items = spending.by_captioner.items()
+        return sum(price.of(usage) for name, usage in items if (price := self._price(name)) is not None)
+
+    def _price(self, name: str) -> Price | None:
+        if name not in self._known:  # of an earlier run, whose model a new price file need not name
+            try:
+                self._known[name] = price_of(name, self._file)
+            except ConfigError:
+                self._known[name] = None
+        return self._known[name]
 
 
 def price_of(captioner: str, prices_file: str | None = None) -> Price | None:

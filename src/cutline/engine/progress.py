@@ -5,7 +5,7 @@ from __future__ import annotations
 import collections
 import dataclasses
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeAlias
 
 from cutline.records import JSON, Caption, Failure, Outcome, Skip, Usage
@@ -15,22 +15,24 @@ from cutline.records import JSON, Caption, Failure, Outcome, Skip, Usage
 class Progress:
     """A moment of a run. ``eta`` in seconds, ``rate`` in pictures a second, ``cost`` in US dollars.
 
-    Counts, tokens and cost are those of all runs for this output together.
+    Counts, tokens and cost are those of all runs for this output together. ``waiting_for`` says what
+    must be there before the first picture can be asked about, such as a model that is being loaded.
     """
 
-    total: int | None
-    done: int
-    captions: int
-    skips: int
-    failures: int
-    resumed: int
-    in_flight: int
-    slots: int
-    rate: float
-    eta: float | None
-    tokens: int
-    cost: float | None
-    seconds: float
+    total: int | None = None
+    done: int = 0
+    captions: int = 0
+    skips: int = 0
+    failures: int = 0
+    resumed: int = 0
+    in_flight: int = 0
+    slots: int = 0
+    rate: float = 0.0
+    eta: float | None = None
+    tokens: int = 0
+    cost: float | None = None
+    seconds: float = 0.0
+    waiting_for: str = ""
 
 
 ProgressHook: TypeAlias = Callable[[Progress], None]
@@ -38,14 +40,20 @@ ProgressHook: TypeAlias = Callable[[Progress], None]
 
 @dataclasses.dataclass(slots=True, kw_only=True)
 class Counts:
-    """Outcomes by kind, and what they cost."""
+    """Outcomes by kind, and what they cost; ``missing``: captions without an optional step, by its name.
+
+    Checks took ``dropped`` sentences away from ``shortened`` captions.
+    """
 
     captions: int = 0
     skips: int = 0
     failures: int = 0
     kinds: collections.Counter[str] = dataclasses.field(default_factory=collections.Counter)
     reasons: collections.Counter[str] = dataclasses.field(default_factory=collections.Counter)
+    missing: collections.Counter[str] = dataclasses.field(default_factory=collections.Counter)
     usage: Usage = dataclasses.field(default_factory=Usage)
+    dropped: int = 0
+    shortened: int = 0
 
     @property
     def total(self) -> int:
@@ -55,6 +63,10 @@ class Counts:
         self.usage += usage_of(outcome)
         if isinstance(outcome, Caption):
             self.captions += 1
+            dropped = _dropped(outcome)
+            self.dropped += dropped
+            self.shortened += bool(dropped)
+            self.missing.update(outcome.missing_steps)
         elif isinstance(outcome, Skip):
             self.skips += 1
             self.reasons[outcome.reason] += 1
@@ -63,27 +75,35 @@ class Counts:
             self.kinds[outcome.kind] += 1
 
     def to_json(self) -> JSON:
-        return {**dataclasses.asdict(self), "kinds": dict(self.kinds), "reasons": dict(self.reasons)}
+        counters = {name: dict(getattr(self, name)) for name in _COUNTERS}
+        return {**dataclasses.asdict(self), **counters}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Counts:
-        return cls(
-            **{
-                **data,
-                "kinds": collections.Counter(data["kinds"]),
-                "reasons": collections.Counter(data["reasons"]),
-                "usage": Usage(**data["usage"]),
-            }
-        )
+        counters = {name: collections.Counter(data.get(name, {})) for name in _COUNTERS}
+        return cls(**{**data, **counters, "usage": Usage(**data["usage"])})
+
+
+_COUNTERS = ("kinds", "reasons", "missing")
+
+
+def usages_of(outcome: Outcome) -> Iterator[tuple[str, Usage]]:
+    """The tokens an outcome cost, by step, but for the steps that were counted before."""
+    if isinstance(outcome, Caption | Failure):
+        for step in outcome.steps:
+            if not step.counted:
+                yield step.name, step.reply.usage
+        yield from outcome.useless.items()
+
+
+def _dropped(outcome: Caption) -> int:
+    """How many sentences checks took from the caption."""
+    return sum(len(note.get("dropped", ())) for note in (outcome.checks or {}).values())
 
 
 def usage_of(outcome: Outcome) -> Usage:
-    """The tokens an outcome cost."""
-    if isinstance(outcome, Caption):
-        return outcome.usage
-    if isinstance(outcome, Failure):
-        return outcome.usage + sum((step.reply.usage for step in outcome.steps), Usage())
-    return Usage()
+    """The same of all steps together."""
+    return sum((usage for _, usage in usages_of(outcome)), Usage())
 
 
 class Rate:

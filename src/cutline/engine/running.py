@@ -15,11 +15,12 @@ from cutline.captioners.secrets import Secret
 from cutline.chain import Chain
 from cutline.engine import assembly
 from cutline.engine.captioning import Captioning
+from cutline.engine.checking import Checking
 from cutline.engine.feed import Feed
 from cutline.engine.journal import Journal
 from cutline.engine.local import Loop, Stop
 from cutline.engine.output import KeyChain, OrderedOutput, Reorder
-from cutline.engine.progress import Counts, ProgressHook
+from cutline.engine.progress import Counts, Progress, ProgressHook
 from cutline.engine.report import Interrupted, Report
 from cutline.engine.state import State, failures_file, state_folder
 from cutline.errors import ConfigError, CutlineError, OutputExists, OutputGone, SinkError
@@ -62,10 +63,32 @@ async def run_job(
     )
     chain = assembly.chain_of(job, assembly.prompts_of(job), key)
     try:
+        await _open(chain, progress or (lambda _: None), stop or Stop())
         run = _Run(job, chain, progress or (lambda _: None), stop or Stop())
-        return await run.run(source or assembly.source_of(job))
+        try:
+            return await run.run(source or assembly.source_of(job))
+        finally:
+            await run.checking.aclose()
     finally:
         await chain.aclose()
+
+
+async def _open(chain: Chain, progress: ProgressHook, stop: Stop) -> None:
+    """Load the models, telling ``progress`` what is waited for, until that is done or the run is stopped."""
+    loop = asyncio.get_running_loop()
+
+    def say(line: str) -> None:
+        loop.call_soon_threadsafe(progress, Progress(waiting_for=line))
+
+    opening, stopping = asyncio.create_task(chain.open(say)), asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait({opening, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        if opening.done():
+            opening.result()
+    finally:
+        for task in (opening, stopping):
+            task.cancel()
+        await asyncio.gather(opening, stopping, return_exceptions=True)
 
 
 class _Run:
@@ -74,7 +97,8 @@ class _Run:
         self._chain = chain
         self._progress = progress
         self._stop = stop
-        self._price = assembly.price_for(job, chain)
+        self._prices = assembly.prices_for(job, chain)
+        self.checking = Checking(assembly.checks_of(job))
         self._output = assembly.output_of(job)
         self._start = time.monotonic()
 
@@ -96,7 +120,14 @@ class _Run:
         job = self._job
         sink = assembly.sink_of(job, self._output, state.folder)
         fingerprint = assembly.fingerprint_of(job, self._chain)
-        journal.begin(fingerprint, on_change=job.run.on_change, retry_failed=job.run.retry_failed)
+        if job.run.max_cost is not None:
+            assembly.check_prices(self._prices, journal.spent)
+        journal.begin(
+            fingerprint,
+            on_change=job.run.on_change,
+            retry_failed=job.run.retry_failed,
+            models=self._chain.models,
+        )
         failures = FailuresSink(
             failures_file(self._output, state.folder), state.folder, SinkOptions(overwrite=True)
         )
@@ -128,6 +159,7 @@ class _Run:
         samples, keys = await asyncio.to_thread(_go_on, source, limit, mark, self._stop)
         if self._stop.requested:
             return None
+        await self.checking.open()
         try:
             await asyncio.to_thread(output.open, mark if keys else None, keys)
         except (OutputGone, OutputExists) as error:
@@ -142,14 +174,14 @@ class _Run:
         feed = Feed(samples, batch=job.input.reader_batch_size, first=reorder.next)
         keep_raw = assembly.keeps_raw(job, self._output)
         rules = assembly.rules_of(job, output.sink, journal, keep_raw=keep_raw)
-        captioning = Captioning(self._chain, rules, assembly.fetcher_opener(job))
+        captioning = Captioning(self._chain, rules, assembly.fetcher_opener(job), self.checking)
         loop = Loop(
             feed=feed,
             captioning=captioning,
             journal=journal,
             output=output,
             reorder=reorder,
-            limits=assembly.limits_of_run(job, self._price),
+            limits=assembly.limits_of_run(job, self._prices),
             stop=self._stop,
         )
         counting = asyncio.get_running_loop().run_in_executor(None, _count, source, limit)
@@ -170,7 +202,7 @@ class _Run:
         stopped: CutlineError | None,
     ) -> Report:
         fresh = loop.fresh if loop else Counts()
-        spent = journal.spent + fresh.usage
+        spent = loop.spent if loop else journal.spent
         return Report(
             output=self._output,
             outputs=tuple(str(path) for path in output.outputs if _is_there(path)),
@@ -181,8 +213,8 @@ class _Run:
             first=tuple(output.first),
             failed=tuple(output.failed),
             fresh=fresh,
-            spent=spent,
-            cost=self._price.of(spent) if self._price else None,
+            spent=spent.usage,
+            cost=self._prices.of(spent),
             seconds=time.monotonic() - self._start,
             requests_resumed=loop.resumed if loop else 0,
             changed=loop.changed if loop else 0,

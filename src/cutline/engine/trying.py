@@ -6,19 +6,28 @@ import asyncio
 import dataclasses
 import itertools
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
 
 from cutline.captioners.secrets import Secret
+from cutline.chain import Chain
 from cutline.engine import assembly
 from cutline.engine.captioning import Captioning
-from cutline.engine.pricing import Price
-from cutline.engine.progress import Counts, usage_of
+from cutline.engine.checking import Checking
+from cutline.engine.pricing import Prices, Spending
+from cutline.engine.progress import Counts, usages_of
 from cutline.errors import ConfigError
 from cutline.job import Job
 from cutline.records import Caption, Outcome, Sample, Usage
 
+Say: TypeAlias = Callable[[str], None]
+
 PROBES = 8
 _SPREAD_OVER = 2000  # probes are taken from this many samples, evenly
+
+
+def _silent(_: str) -> None:
+    """Says nothing."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,8 +48,12 @@ class Estimate:
     cost: float | None
 
 
-async def preview(job: Job, count: int, *, key: Secret | None = None) -> list[tuple[Sample, Outcome]]:
+async def preview(
+    job: Job, count: int, *, key: Secret | None = None, say: Say = _silent
+) -> list[tuple[Sample, Outcome]]:
     """The outcomes of the first ``count`` samples; nothing is written.
+
+    ``say`` takes lines about what is waited for before the first picture, such as a download.
 
     Raises:
         ConfigError: the job cannot be run.
@@ -50,11 +63,11 @@ async def preview(job: Job, count: int, *, key: Secret | None = None) -> list[tu
     if count < 1:
         raise ConfigError(f"--preview must be greater than 0, not {count}")
     samples = await asyncio.to_thread(_first, job, count)
-    outcomes, _ = await _ask(job, samples, key)
+    _, outcomes, _ = await _ask(job, samples, key, say)
     return list(zip(samples, outcomes, strict=True))
 
 
-async def estimate(job: Job, *, key: Secret | None = None) -> Estimate:
+async def estimate(job: Job, *, key: Secret | None = None, say: Say = _silent) -> Estimate:
     """Ask about a few samples, spread over the first ones listed, and scale up.
 
     Raises:
@@ -67,7 +80,7 @@ async def estimate(job: Job, *, key: Secret | None = None) -> Estimate:
     listed = await asyncio.to_thread(_first, job, _SPREAD_OVER)
     samples = listed[:: max(1, len(listed) // PROBES)][:PROBES]
     start = time.perf_counter()
-    outcomes, price = await _ask(job, samples, key)
+    chain, outcomes, prices = await _ask(job, samples, key, say)
     wall = time.perf_counter() - start
     captions = [outcome for outcome in outcomes if isinstance(outcome, Caption)]
     if not captions:
@@ -80,7 +93,11 @@ async def estimate(job: Job, *, key: Secret | None = None) -> Estimate:
     if total is not None and limit is not None:
         total = min(total, limit)
     scale = (total if total is not None else 1000) / len(samples)
-    usage = sum((usage_of(outcome) for outcome in outcomes), Usage())
+    spending = Spending()
+    for outcome in outcomes:
+        for name, used in usages_of(outcome):
+            spending.add(chain.models[name], used)
+    usage, cost = spending.usage, prices.of(spending)
     scaled = Usage(
         prompt_tokens=round(usage.prompt_tokens * scale),
         completion_tokens=round(usage.completion_tokens * scale),
@@ -91,31 +108,36 @@ async def estimate(job: Job, *, key: Secret | None = None) -> Estimate:
         probes=len(samples),
         failed=counts.failures,
         total=total,
-        seconds=_seconds(captions, wall) * scale,
+        seconds=_seconds(chain, captions, wall) * scale,
         concurrency=concurrency,
         usage=scaled,
-        cost=price.of(scaled) if price else None,
+        cost=None if cost is None else cost * scale,
     )
 
 
-def _seconds(captions: list[Caption], wall: float) -> float:
+def _seconds(chain: Chain, captions: list[Caption], wall: float) -> float:
     """The time of the probes side by side, without waits for repetitions: those are few in a long run."""
-    replies = [step.reply for caption in captions for step in caption.steps]
-    mean = sum(reply.seconds for reply in replies) / len(replies)
+    mean = sum(chain.seconds(caption.steps) for caption in captions) / len(captions)
     return min(wall, mean) if mean else wall
 
 
-async def _ask(job: Job, samples: Sequence[Sample], key: Secret | None) -> tuple[list[Outcome], Price | None]:
+async def _ask(
+    job: Job, samples: Sequence[Sample], key: Secret | None, say: Say
+) -> tuple[Chain, list[Outcome], Prices]:
     chain = assembly.chain_of(job, assembly.prompts_of(job), key)
     rules = assembly.rules_of(job, None, None, keep_raw=False)
-    captioning = Captioning(chain, rules, assembly.fetcher_opener(job))
+    checking = Checking(assembly.checks_of(job))
+    captioning = Captioning(chain, rules, assembly.fetcher_opener(job), checking)
     try:
-        price = assembly.price_for(job, chain)
+        await chain.open(say)
+        await checking.open()
+        prices = assembly.prices_for(job, chain)
         results = await asyncio.gather(*(captioning.caption(sample) for sample in samples))
     finally:
         await captioning.aclose()
+        await checking.aclose()
         await chain.aclose()
-    return [outcome for outcome, _ in results], price
+    return chain, [outcome for outcome, _ in results], prices
 
 
 def _first(job: Job, count: int) -> list[Sample]:

@@ -30,41 +30,47 @@ COLUMNS = (
     "text",
     "steps",
 )
-"""The columns of every table, in order; ``llm`` follows where the raw response is kept."""
+"""The columns of every table, in order."""
 
-NESTED = frozenset({"metadata", "captions", "fields", "steps", "llm"})
+NESTED = frozenset({"metadata", "captions", "fields", "steps", "checks", "llm"})
 """The columns whose values are not text or numbers; CSV and Parquet hold them as JSON text."""
 
 _MOST = 2**63 - 1  # what a column of 64 bits holds, whatever an endpoint claims to have counted
 
 
-def row(sample: Sample, outcome: Caption, *, include_raw: bool = False) -> JSON:
-    """One caption as a row, its keys in the order of ``COLUMNS``.
+def columns(*, include_checks: bool, include_raw: bool) -> tuple[str, ...]:
+    """``COLUMNS``, and those that are there only when they were asked for."""
+    return (*COLUMNS, *(["checks"] if include_checks else []), *(["llm"] if include_raw else []))
 
-    Tokens and seconds are sums over the steps; model, prompt and finish reason are the first
-    step's. ``captions`` has each step's text by name when there is more than one.
+
+def row(sample: Sample, outcome: Caption, *, include_checks: bool = False, include_raw: bool = False) -> JSON:
+    """One caption as a row, its keys in the order of ``columns``.
+
+    Tokens and seconds are sums over the steps; model, prompt and finish reason are those of the step
+    whose text the caption is. ``captions`` has each step's text by name when there is more than one.
     """
-    steps = outcome.steps
-    first = steps[0] if steps else None
+    steps, source = outcome.steps, outcome.source
     usage = outcome.usage
     values: JSON = {
         "image_id": text(sample.key),
         "image_path": text(sample.path),
         "caption": outcome.text,
         "metadata": dict(sample.metadata),
-        "model": first.reply.model if first else None,
-        "prompt_id": first.prompt_id if first else None,
+        "model": source.reply.model if source else None,
+        "prompt_id": source.prompt_id if source else None,
         "prompt_tokens": min(usage.prompt_tokens, _MOST),
         "completion_tokens": min(usage.completion_tokens, _MOST),
-        "finish_reason": first.reply.finish_reason if first else None,
+        "finish_reason": source.reply.finish_reason if source else None,
         "seconds": sum((step.reply.seconds for step in steps), 0.0),
         "captions": {step.name: step.text for step in steps} if len(steps) > 1 else None,
         "fields": outcome.fields,
         "text": sample.text if outcome.existing is None else outcome.existing,
         "steps": [_step(step) for step in steps],
     }
+    if include_checks:
+        values["checks"] = outcome.checks
     if include_raw:
-        values["llm"] = first.reply.raw if first else None
+        values["llm"] = source.reply.raw if source else None
     return values
 
 
