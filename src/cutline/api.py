@@ -17,9 +17,11 @@ from cutline.engine.report import Report
 from cutline.engine.running import run_job
 from cutline.errors import ConfigError
 from cutline.job import (
+    CheckOptions,
     Existing,
     InputOptions,
     Job,
+    LocalOptions,
     ModelOptions,
     OnChange,
     OutputOptions,
@@ -55,12 +57,18 @@ class Options(TypedDict, total=False):
     seed: int | None
     schema_dialect: Literal["response_format", "guided_json", "structured_outputs", "none"] | None
     extra: dict[str, Any]
+    device: str
+    dtype: Literal["auto", "float32", "bfloat16", "float16", "fp32", "bf16", "fp16"]
+    batch_size: int | Literal["auto"]
+    quantize: Literal["4bit", "8bit"] | None
     system_prompt: str | None
     language: str | None
     schema: str | None
     trigger: str | None
     caption_prefix: str | None
     caption_suffix: str | None
+    min_similarity: float | None
+    similarity_model: str | None
     max_side: int
     max_bytes: int
     jpeg_quality: int
@@ -88,7 +96,9 @@ class Options(TypedDict, total=False):
 _GROUPS = {
     "input": InputOptions,
     "model": ModelOptions,
+    "local": LocalOptions,
     "prompts": PromptOptions,
+    "checks": CheckOptions,
     "pictures": PictureOptions,
     "output": OutputOptions,
     "run": RunOptions,

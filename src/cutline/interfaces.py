@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import dataclasses
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from cutline.imaging import Picture
 from cutline.prompts import Prompt
@@ -41,11 +42,53 @@ class Preparing(Protocol):
 
 
 @runtime_checkable
+class Opening(Protocol):
+    """A captioner with something to load before the first picture; a call does it too, but silently."""
+
+    async def open(self, say: Callable[[str], None]) -> None:
+        """Load it, unless that was done; ``say`` takes lines about what is waited for, from any thread.
+
+        Raises:
+            ConfigError: it cannot be loaded.
+        """
+
+
+@runtime_checkable
 class Slotted(Protocol):
     """A captioner that knows how many calls it can use at once; the engine's window follows it."""
 
     @property
     def slots(self) -> int: ...
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Checked:
+    """What a check left of a text. ``note`` is plain JSON; what was taken away is listed as ``dropped``."""
+
+    text: str
+    note: Mapping[str, Any]
+
+
+class Check(Protocol):
+    """Looks at a caption beside its picture, and may take away from it; ``name`` is its note's."""
+
+    name: str
+
+    async def open(self, say: Callable[[str], None]) -> None:
+        """Get ready, before anything is paid for; ``say`` as for a captioner's.
+
+        Raises:
+            ConfigError: the check cannot be done here; the message names the cure.
+        """
+
+    async def check(self, picture: Picture, texts: Sequence[str]) -> Sequence[Checked]:
+        """What is left of each text: the caption, then other texts of the same reply.
+
+        Whatever it raises is the picture's failure; RunStopped ends the run.
+        """
+
+    async def aclose(self) -> None:
+        """Free what the check holds; called once."""
 
 
 class Source(Protocol):

@@ -75,6 +75,22 @@ class ModelOptions:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class LocalOptions:
+    """Where and how a model in this process runs."""
+
+    __pydantic_config__: ClassVar[Any] = _STRICT
+
+    device: str = "auto"
+    """auto (every GPU, else the CPU), cpu, cuda, cuda:N, mps, or several with commas."""
+    dtype: Literal["auto", "float32", "bfloat16", "float16", "fp32", "bf16", "fp16"] = "auto"
+    """Numbers the model computes in; auto is bfloat16 where the hardware has it."""
+    batch_size: int | Literal["auto"] = "auto"
+    """Pictures the model is given at once; auto finds out what is fastest and fits."""
+    quantize: Literal["4bit", "8bit"] | None = None
+    """Smaller weights, for a model that does not fit the memory otherwise."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class PromptOptions:
     """What is asked, and how the answer becomes the caption."""
 
@@ -94,6 +110,26 @@ class PromptOptions:
     """Text put before every caption."""
     caption_suffix: str | None = None
     """Text put after every caption."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class CheckOptions:
+    """What captions are held against before they are kept."""
+
+    __pydantic_config__: ClassVar[Any] = _STRICT
+
+    min_similarity: float | None = None
+    """Drop sentences whose similarity with the picture, by CLIP, is below this, such as 0.20."""
+    similarity_model: str | None = None
+    """CLIP or SigLIP that --min-similarity asks: name or folder. [default: openai/clip-vit-large-patch14]"""
+
+    def check(self) -> None:
+        """Raises ConfigError for a threshold that is no cosine, or a model that would not be asked."""
+        least = self.min_similarity
+        if least is not None and not -1 <= least <= 1:  # so that nan is refused too
+            raise ConfigError(f"--min-similarity must be between -1 and 1, not {least}")
+        if least is None and self.similarity_model is not None:
+            raise ConfigError("--similarity-model does nothing alone: add --min-similarity, such as 0.20")
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,7 +214,9 @@ class Job:
     output_path: str | None = None
     input: InputOptions = InputOptions()
     model: ModelOptions = dataclasses.field(default_factory=ModelOptions)
+    local: LocalOptions = LocalOptions()
     prompts: PromptOptions = PromptOptions()
+    checks: CheckOptions = CheckOptions()
     pictures: PictureOptions = PictureOptions()
     output: OutputOptions = OutputOptions()
     run: RunOptions = RunOptions()
@@ -282,6 +320,7 @@ class Job:
             raise ConfigError(f"--jpeg-quality must be between 1 and 100, not {self.pictures.jpeg_quality}")
         if self.input.image_limit < -1 or self.input.image_limit == 0:
             raise ConfigError(f"--image-limit must be -1 or greater than 0, not {self.input.image_limit}")
+        self.checks.check()
         if self.model.top_p is not None and not 0 < self.model.top_p <= 1:
             raise ConfigError(f"--top-p must be above 0 and at most 1, not {self.model.top_p}")
         try:

@@ -9,7 +9,7 @@ from typing import Any
 
 from cutline.records import JSON
 from cutline.sinks.options import SinkOptions
-from cutline.sinks.rows import COLUMNS, NESTED, encode, text
+from cutline.sinks.rows import NESTED, columns, encode, text
 from cutline.sinks.stores import GatheredStore, copy
 from cutline.sinks.tables import RowSink
 
@@ -22,10 +22,10 @@ class CsvSink(RowSink):
     """
 
     def __init__(self, output: str, state: Path, options: SinkOptions) -> None:
-        columns = (*COLUMNS, "llm") if options.include_raw else COLUMNS
-        header = _line(list(columns))
+        include = {"include_raw": options.include_raw, "include_checks": options.include_checks}
+        header = _line(list(columns(**include)))
         store = GatheredStore(output, state, options, lambda rows, part: copy(rows, part, header))
-        super().__init__(store, include_raw=options.include_raw)
+        super().__init__(store, **include)
 
     def record(self, values: JSON) -> bytes:
         return _line([_field(name, value) for name, value in values.items()])

@@ -16,7 +16,9 @@ class JsonSink(RowSink):
 
     def __init__(self, output: str, state: Path, options: SinkOptions) -> None:
         self._gathered = GatheredStore(output, state, options, _enclose)
-        super().__init__(self._gathered, include_raw=options.include_raw)
+        super().__init__(
+            self._gathered, include_raw=options.include_raw, include_checks=options.include_checks
+        )
 
     def record(self, values: JSON) -> bytes:
         values["metadata"] = {**values["metadata"], "caption": values["caption"]}

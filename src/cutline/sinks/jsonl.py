@@ -21,7 +21,7 @@ class JsonlSink(RowSink):
             store = GatheredStore(output, state, options, copy)
         else:
             store = GrowingStore(local_path(output), state / "output.json", options)
-        super().__init__(store, include_raw=options.include_raw)
+        super().__init__(store, include_raw=options.include_raw, include_checks=options.include_checks)
 
     def record(self, values: JSON) -> bytes:
         return encode(values) + b"\n"

@@ -17,7 +17,8 @@ class SinkOptions:
     ``overwrite``: an output that is not ours may be replaced. ``existing``: what to do with a
     sidecar that is already there; the engine applies it to the text, the sink only to the file.
     ``samples_per_shard``: of a webdataset. ``include_raw``: the model's whole response as column
-    ``llm``; parquet always has it. ``parquet_compression``: one of ``COMPRESSIONS``.
+    ``llm``; parquet always has it. ``include_checks``: what checks noted, as column ``checks``.
+    ``parquet_compression``: one of ``COMPRESSIONS``.
 
     Raises:
         ConfigError: a value is out of range.
@@ -27,6 +28,7 @@ class SinkOptions:
     existing: Literal["skip", "overwrite", "append", "prepend"] | None = None
     samples_per_shard: int = 1000
     include_raw: bool = False
+    include_checks: bool = False
     parquet_compression: str = "zstd"
 
     def __post_init__(self) -> None:

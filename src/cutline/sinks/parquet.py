@@ -10,7 +10,7 @@ import orjson
 
 from cutline.records import JSON
 from cutline.sinks.options import SinkOptions
-from cutline.sinks.rows import COLUMNS, NESTED, encode
+from cutline.sinks.rows import NESTED, columns, encode
 from cutline.sinks.stores import GatheredStore
 from cutline.sinks.tables import RowSink
 
@@ -28,11 +28,12 @@ class ParquetSink(RowSink):
 
     def __init__(self, output: str, state: Path, options: SinkOptions) -> None:
         compression = options.parquet_compression
+        include = {"include_raw": True, "include_checks": options.include_checks}
 
         def convert(rows: Path, part: Path) -> None:
-            _write(rows, part, compression)
+            _write(rows, part, columns(**include), compression)
 
-        super().__init__(GatheredStore(output, state, options, convert), include_raw=True)
+        super().__init__(GatheredStore(output, state, options, convert), **include)
 
     def record(self, values: JSON) -> bytes:
         flat = {
@@ -42,12 +43,12 @@ class ParquetSink(RowSink):
         return encode(flat) + b"\n"
 
 
-def _write(rows: Path, part: Path, compression: str) -> None:
+def _write(rows: Path, part: Path, names: tuple[str, ...], compression: str) -> None:
     import pyarrow as pa
     from pyarrow import parquet
 
     kinds = {"prompt_tokens": pa.int64(), "completion_tokens": pa.int64(), "seconds": pa.float64()}
-    schema = pa.schema([(name, kinds.get(name, pa.string())) for name in (*COLUMNS, "llm")])
+    schema = pa.schema([(name, kinds.get(name, pa.string())) for name in names])
     with parquet.ParquetWriter(part, schema, compression=compression) as writer:
         group: list[Any] = []
         for batch in _batches(rows):

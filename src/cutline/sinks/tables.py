@@ -15,9 +15,9 @@ class RowSink(ABC):
 
     needs_picture = False
 
-    def __init__(self, store: Store, *, include_raw: bool) -> None:
+    def __init__(self, store: Store, *, include_raw: bool, include_checks: bool = False) -> None:
         self._store = store
-        self._include_raw = include_raw
+        self._include = {"include_raw": include_raw, "include_checks": include_checks}
 
     @abstractmethod
     def record(self, values: JSON) -> bytes:
@@ -28,7 +28,7 @@ class RowSink(ABC):
 
     def write(self, sample: Sample, outcome: Outcome, picture: bytes | None) -> None:  # noqa: ARG002
         if isinstance(outcome, Caption):
-            self._store.append(self.record(row(sample, outcome, include_raw=self._include_raw)))
+            self._store.append(self.record(row(sample, outcome, **self._include)))
 
     def commit(self) -> JSON:
         return self._store.commit()

@@ -125,7 +125,8 @@ class WebdatasetSink:
         self._number += 1
 
     def _members(self, sample: Sample, outcome: Caption, picture: bytes) -> bytes:
-        values = row(sample, outcome, include_raw=self._options.include_raw)
+        options = self._options
+        values = row(sample, outcome, include_checks=options.include_checks, include_raw=options.include_raw)
         members = dict(sample.members)
         described = members.get("json")
         if described is not None and (metadata := _object(described)) is not None:

@@ -1,0 +1,1 @@
+"""What is done with a caption between the model and the output, with the picture beside it."""

@@ -1,0 +1,198 @@
+"""Pictures and texts as vectors of one space, by a CLIP or SigLIP of transformers."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import numpy as np
+
+from cutline.encoders import DEFAULT_CLIP
+from cutline.errors import ConfigError, MissingExtra
+from cutline.weights import Say, choose_hardware, find_weights
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+_TYPES: Final = ("clip", "siglip")
+_WIDEST: Final = 4  # times as long as wide: what lies beyond, the model's square crop drops anyway
+
+_T = TypeVar("_T")
+
+
+class Clip:
+    """Encodes by the model of that hub name or folder; the first use loads it, which blocks for seconds.
+
+    Both methods give float32 of shape ``(n, dimensions)``, each row of length 1, so that products are
+    cosines. Any thread may call them; one computes at a time. ``device`` as for --device, the first of
+    several is used. Numbers are float16 on a GPU and float32 elsewhere, as scores are compared with
+    thresholds. An out-of-memory batch is split; what does not fit alone raises MemoryError.
+
+    Source: Radford et al., "Learning Transferable Visual Models From Natural Language Supervision", 2021.
+
+    Raises:
+        MissingExtra: torch and transformers are not installed.
+        ConfigError: from the first use: no such model, or not one that encodes pictures and texts.
+    """
+
+    def __init__(
+        self,
+        model: str = DEFAULT_CLIP,
+        *,
+        device: str = "auto",
+        batch_size: int = 32,
+    ) -> None:
+        try:
+            import torch
+            import transformers  # noqa: F401 - only whether it is there
+        except ImportError:
+            raise MissingExtra(f"the encoder {model}", "local") from None
+        self.name = model
+        self._torch = torch
+        self._device = choose_hardware(device, "float32").devices[0]
+        self._batch_size = batch_size
+        self._lock = threading.RLock()
+        self._loaded: _Loaded | None = None
+
+    @property
+    def most_tokens(self) -> int:
+        """The longest text that is seen whole, with the marks at its two ends: 77 for every CLIP."""
+        return self._model().most_tokens
+
+    @property
+    def side(self) -> int:
+        """Pixels of the square that a picture is brought to."""
+        return self._model().side
+
+    @property
+    def dimensions(self) -> int:
+        return self._model().dimensions
+
+    def load(self, say: Say = lambda _: None) -> None:
+        """Load the model now, rather than at the first use; ``say`` is told what is waited for."""
+        self._model(say)
+
+    def pictures(self, images: Sequence[Image.Image]) -> np.ndarray:
+        """The vectors of RGB pictures of any size."""
+        model = self._model()
+
+        def encode(batch: Sequence[Image.Image]) -> Any:
+            cropped = [_cropped(image) if model.crops else image for image in batch]
+            inputs = model.processor(images=cropped, return_tensors="pt")
+            pixels = inputs["pixel_values"].to(self._device, model.dtype)
+            return model.network.get_image_features(pixel_values=pixels).pooler_output
+
+        return self._in_batches(images, encode)
+
+    def texts(self, texts: Sequence[str]) -> np.ndarray:
+        """The vectors of texts; of one longer than ``most_tokens`` its beginning counts."""
+        model = self._model()
+        # Texts of one length side by side: a batch costs as much as its longest one.
+        order = sorted(range(len(texts)), key=lambda at: len(texts[at]))
+
+        def encode(batch: Sequence[int]) -> Any:
+            inputs = model.tokenizer(
+                [texts[at] for at in batch],
+                padding=model.padding,
+                truncation=True,
+                max_length=model.most_tokens,
+                return_tensors="pt",
+            )
+            return model.network.get_text_features(**inputs.to(self._device)).pooler_output
+
+        vectors = self._in_batches(order, encode)
+        placed = np.empty_like(vectors)
+        placed[order] = vectors
+        return placed
+
+    def count_tokens(self, text: str) -> int:
+        """How many tokens ``text`` has, with the marks at its two ends, however long it is."""
+        model = self._model()
+        with self._lock:
+            return len(model.tokenizer(text, truncation=False, verbose=False)["input_ids"])
+
+    def _in_batches(self, items: Sequence[_T], encode: Callable[[Sequence[_T]], Any]) -> np.ndarray:
+        parts = [np.empty((0, self.dimensions), np.float32)]
+        for start in range(0, len(items), self._batch_size):
+            parts += self._split_to_fit(items[start : start + self._batch_size], encode)
+        return np.concatenate(parts)
+
+    def _split_to_fit(self, batch: Sequence[_T], encode: Callable[[Sequence[_T]], Any]) -> list[np.ndarray]:
+        try:
+            with self._lock, self._torch.inference_mode():
+                features = encode(batch).float()
+                unit = features / features.norm(dim=-1, keepdim=True).clamp(min=1e-12)
+                return [unit.cpu().numpy()]
+        except (MemoryError, RuntimeError) as error:
+            if not _is_memory(error):
+                raise
+            if len(batch) == 1:
+                raise MemoryError(f"{self.name} needs more memory than there is") from None
+        middle = len(batch) // 2
+        return [*self._split_to_fit(batch[:middle], encode), *self._split_to_fit(batch[middle:], encode)]
+
+    def _model(self, say: Say = lambda _: None) -> _Loaded:
+        with self._lock:
+            if self._loaded is None:
+                self._loaded = _Loaded(self.name, find_weights(self.name, say), self._device)
+            return self._loaded
+
+
+class _Loaded:
+    """The network with what prepares its inputs."""
+
+    def __init__(self, name: str, folder: Path, device: str) -> None:
+        import torch
+        from transformers import AutoConfig, AutoModel, AutoProcessor
+        from transformers.utils import logging
+
+        speaking: Any = logging  # it has no types
+        speaking.disable_progress_bar()  # it would draw into cutline's own
+        try:
+            config: Any = AutoConfig.from_pretrained(folder, local_files_only=True)
+            if config.model_type not in _TYPES:
+                raise ConfigError(
+                    f"{name} is a model of type {config.model_type}, not a CLIP or SigLIP: name one, such as "
+                    f"{DEFAULT_CLIP}"
+                )
+            self.dtype = torch.float16 if device.startswith("cuda") else torch.float32
+            opener: Any = AutoProcessor  # it has no types
+            self.processor: Any = opener.from_pretrained(folder, local_files_only=True)
+            network: Any = AutoModel.from_pretrained(folder, local_files_only=True, dtype=self.dtype)
+        except (OSError, ValueError, KeyError, ImportError, RuntimeError) as error:
+            raise ConfigError(f"{name} cannot be loaded: {' '.join(str(error).split())[:300]}") from error
+        self.network = network.eval().to(device)
+        self.tokenizer: Any = self.processor.tokenizer
+        self.most_tokens = int(config.text_config.max_position_embeddings)
+        # SigLIP was trained on texts that are all filled up to one length.
+        self.padding: Any = "max_length" if config.model_type == "siglip" else True
+        self.side = int(config.vision_config.image_size)
+        self.crops = bool(getattr(self.processor.image_processor, "do_center_crop", False))
+        self.dimensions = int(
+            config.projection_dim if config.model_type == "clip" else config.vision_config.hidden_size
+        )
+
+
+def _cropped(image: Image.Image) -> Image.Image:
+    """The middle of a very long picture: made whole to the model's height, it would fill the memory."""
+    width, height = image.size
+    short = min(width, height)
+    if max(width, height) <= _WIDEST * short:
+        return image
+    long = _WIDEST * short
+    if width > height:
+        left = (width - long) // 2
+        return image.crop((left, 0, left + long, height))
+    top = (height - long) // 2
+    return image.crop((0, top, width, top + long))
+
+
+def _is_memory(error: BaseException) -> bool:
+    """Whether memory ran out; on a CPU torch says so with a bare RuntimeError that names its allocator."""
+    return (
+        isinstance(error, MemoryError)
+        or type(error).__name__ == "OutOfMemoryError"
+        or ("DefaultCPUAllocator" in str(error))
+    )
