@@ -39,7 +39,7 @@ class Display:
 
     def say(self, text: str) -> None:
         if not self._quiet:
-            self._console.print(text)
+            self._console.print(text, markup=False)
 
     def show(self, progress: Progress) -> None:
         if self._quiet:

@@ -61,7 +61,7 @@ _GROUPS = (
 )
 
 
-def _group(name: str, *, negative: str | tuple[()] = ()) -> Parameter:
+def option_group(name: str, *, negative: str | tuple[()] = ()) -> Parameter:
     group = Group(name, sort_key=_GROUPS.index(name) + 1)
     return Parameter(name="*", group=group, negative_bool=negative)
 
@@ -70,16 +70,16 @@ def caption(
     input_path: str,
     output_path: str | None = None,
     *,
-    before: Annotated[Before, _group("Before and during")] = Before(),
-    model: Annotated[ModelOptions, _group("Model")] = ModelOptions(),  # noqa: B008 - frozen
-    service: Annotated[Service, _group("Model")] = Service(),
-    local: Annotated[LocalOptions, _group("Local models")] = LocalOptions(),  # noqa: B008 - frozen
-    prompts: Annotated[PromptOptions, _group("Prompt")] = PromptOptions(),  # noqa: B008 - frozen
-    checks: Annotated[CheckOptions, _group("Checks")] = CheckOptions(),  # noqa: B008 - frozen
-    input: Annotated[InputOptions, _group("Input", negative="no-")] = InputOptions(),  # noqa: A002, B008 - frozen
-    pictures: Annotated[PictureOptions, _group("Pictures")] = PictureOptions(),  # noqa: B008 - frozen
-    output: Annotated[OutputOptions, _group("Output")] = OutputOptions(),  # noqa: B008 - frozen
-    run: Annotated[RunOptions, _group("Run", negative="no-")] = RunOptions(),  # noqa: B008 - frozen
+    before: Annotated[Before, option_group("Before and during")] = Before(),
+    model: Annotated[ModelOptions, option_group("Model")] = ModelOptions(),  # noqa: B008 - frozen
+    service: Annotated[Service, option_group("Model")] = Service(),
+    local: Annotated[LocalOptions, option_group("Local models")] = LocalOptions(),  # noqa: B008 - frozen
+    prompts: Annotated[PromptOptions, option_group("Prompt")] = PromptOptions(),  # noqa: B008 - frozen
+    checks: Annotated[CheckOptions, option_group("Checks")] = CheckOptions(),  # noqa: B008 - frozen
+    input: Annotated[InputOptions, option_group("Input", negative="no-")] = InputOptions(),  # noqa: A002, B008 - frozen
+    pictures: Annotated[PictureOptions, option_group("Pictures")] = PictureOptions(),  # noqa: B008 - frozen
+    output: Annotated[OutputOptions, option_group("Output")] = OutputOptions(),  # noqa: B008 - frozen
+    run: Annotated[RunOptions, option_group("Run", negative="no-")] = RunOptions(),  # noqa: B008 - frozen
 ) -> int:
     """Caption a folder of pictures, a list of URLs, webdataset tars or a table.
 
@@ -96,7 +96,7 @@ def caption(
         input_path=input_path,
         output_path=output_path,
         input=input,
-        model=with_service(_typed(model), service),
+        model=with_service(typed(model), service),
         local=local,
         prompts=prompts,
         checks=checks,
@@ -166,7 +166,7 @@ def with_service(model: ModelOptions, service: Service) -> ModelOptions:
     )
 
 
-def _typed(model: ModelOptions) -> ModelOptions:
+def typed(model: ModelOptions) -> ModelOptions:
     """Values of --extra as JSON where they are JSON, else as text."""
 
     def value(text: Any) -> Any:

@@ -11,6 +11,7 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator
+from typing import Protocol
 
 from cutline.captioners.secrets import Secret
 from cutline.cli.summary import first_rows, summary
@@ -18,7 +19,7 @@ from cutline.display import Display
 from cutline.engine.local import Stop
 from cutline.engine.report import Interrupted, Report
 from cutline.engine.running import run_job
-from cutline.errors import SinkError
+from cutline.errors import CutlineError, SinkError
 from cutline.job import Job
 
 
@@ -52,12 +53,18 @@ def execute(job: Job, *, api_key: str | None, shown: Shown) -> int:
 
 async def _run(job: Job, key: Secret | None, display: Display) -> Report:
     stop = Stop()
-    with _signals(stop, display):
+    with signals(stop, display):
         return await run_job(job, key=key, progress=display.show, stop=stop)
 
 
+class Stopping(Protocol):
+    """What can be asked to end."""
+
+    def request(self, reason: CutlineError) -> None: ...
+
+
 @contextlib.contextmanager
-def _signals(stop: Stop, display: Display) -> Iterator[None]:
+def signals(stop: Stopping, display: Display) -> Iterator[None]:
     """The first Ctrl-C or SIGTERM stops the run cleanly, the second at once."""
     loop = asyncio.get_running_loop()
     asked = threading.Event()
