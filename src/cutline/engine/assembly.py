@@ -10,13 +10,13 @@ from pathlib import Path
 from cutline.captioners.building import LOCAL_OPTIONS, MODEL_OPTIONS, PICTURE_OPTIONS, Asking, build_captioner
 from cutline.captioners.secrets import Secret
 from cutline.chain import Chain, ChainStep
+from cutline.encoders import DEFAULT_CLIP
 from cutline.engine.budget import RunLimits
 from cutline.engine.captioning import Fetching, Rules
 from cutline.engine.fingerprint import Fingerprint
 from cutline.engine.journal import Journal
 from cutline.engine.pricing import Prices, Spending
 from cutline.errors import ConfigError
-from cutline.encoders import DEFAULT_CLIP
 from cutline.interfaces import Check, Sink, Source
 from cutline.job import Job, PromptOptions
 from cutline.prompts import Policy, Prompt, finish_caption, load_prompts, load_schema
@@ -123,7 +123,7 @@ def checks_of(job: Job) -> list[Check]:
     from cutline.checks.similarity import Similarity
 
     model = options.similarity_model or DEFAULT_CLIP
-    return [Similarity(least=options.min_similarity, model=model)]
+    return [Similarity(least=options.min_similarity, model=model, device=job.local.device)]
 
 
 def given_options(job: Job) -> JSON:

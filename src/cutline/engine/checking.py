@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import logging
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -11,8 +10,6 @@ from cutline.errors import RunStopped, SampleError
 from cutline.imaging import Picture
 from cutline.interfaces import Check, Checked
 from cutline.records import JSON
-
-_log = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +27,7 @@ class Checking:
     def __init__(self, checks: Sequence[Check] = ()) -> None:
         self._checks = checks
 
-    async def open(self, say: Callable[[str], None] = _log.info) -> None:
+    async def open(self, say: Callable[[str], None]) -> None:
         """Get everything ready before anything is paid for; raises as the checks do."""
         for check in self._checks:
             await check.open(say)

@@ -61,26 +61,27 @@ async def run_job(
     asyncio.get_running_loop().set_default_executor(
         ThreadPoolExecutor((os.cpu_count() or 2) + 2, thread_name_prefix="cutline")
     )
+    progress, stop = progress or (lambda _: None), stop or Stop()
     chain = assembly.chain_of(job, assembly.prompts_of(job), key)
+    checking = Checking(assembly.checks_of(job))
     try:
-        await _open(chain, progress or (lambda _: None), stop or Stop())
-        run = _Run(job, chain, progress or (lambda _: None), stop or Stop())
-        try:
-            return await run.run(source or assembly.source_of(job))
-        finally:
-            await run.checking.aclose()
+        for part in (chain, checking):
+            await _open(part, progress, stop)
+        run = _Run(job, chain, checking, progress, stop)
+        return await run.run(source or assembly.source_of(job))
     finally:
         await chain.aclose()
+        await checking.aclose()
 
 
-async def _open(chain: Chain, progress: ProgressHook, stop: Stop) -> None:
+async def _open(part: Chain | Checking, progress: ProgressHook, stop: Stop) -> None:
     """Load the models, telling ``progress`` what is waited for, until that is done or the run is stopped."""
     loop = asyncio.get_running_loop()
 
     def say(line: str) -> None:
         loop.call_soon_threadsafe(progress, Progress(waiting_for=line))
 
-    opening, stopping = asyncio.create_task(chain.open(say)), asyncio.create_task(stop.wait())
+    opening, stopping = asyncio.create_task(part.open(say)), asyncio.create_task(stop.wait())
     try:
         await asyncio.wait({opening, stopping}, return_when=asyncio.FIRST_COMPLETED)
         if opening.done():
@@ -92,13 +93,15 @@ async def _open(chain: Chain, progress: ProgressHook, stop: Stop) -> None:
 
 
 class _Run:
-    def __init__(self, job: Job, chain: Chain, progress: ProgressHook, stop: Stop) -> None:
+    def __init__(
+        self, job: Job, chain: Chain, checking: Checking, progress: ProgressHook, stop: Stop
+    ) -> None:
         self._job = job
         self._chain = chain
+        self._checking = checking
         self._progress = progress
         self._stop = stop
         self._prices = assembly.prices_for(job, chain)
-        self.checking = Checking(assembly.checks_of(job))
         self._output = assembly.output_of(job)
         self._start = time.monotonic()
 
@@ -159,7 +162,6 @@ class _Run:
         samples, keys = await asyncio.to_thread(_go_on, source, limit, mark, self._stop)
         if self._stop.requested:
             return None
-        await self.checking.open()
         try:
             await asyncio.to_thread(output.open, mark if keys else None, keys)
         except (OutputGone, OutputExists) as error:
@@ -174,7 +176,7 @@ class _Run:
         feed = Feed(samples, batch=job.input.reader_batch_size, first=reorder.next)
         keep_raw = assembly.keeps_raw(job, self._output)
         rules = assembly.rules_of(job, output.sink, journal, keep_raw=keep_raw)
-        captioning = Captioning(self._chain, rules, assembly.fetcher_opener(job), self.checking)
+        captioning = Captioning(self._chain, rules, assembly.fetcher_opener(job), self._checking)
         loop = Loop(
             feed=feed,
             captioning=captioning,

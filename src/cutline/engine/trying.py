@@ -130,7 +130,7 @@ async def _ask(
     captioning = Captioning(chain, rules, assembly.fetcher_opener(job), checking)
     try:
         await chain.open(say)
-        await checking.open()
+        await checking.open(say)
         prices = assembly.prices_for(job, chain)
         results = await asyncio.gather(*(captioning.caption(sample) for sample in samples))
     finally:
