@@ -129,24 +129,32 @@ class Batching(Generic[Item, Result]):
 
     def _run(self, run: Run[Item, Result], batch: list[_Call[Item, Result]], own: _Size) -> bool:
         """Run a batch, in halves where it fails; whether it went through as a whole."""
+        error = self._attempt(run, batch)
+        if error is None:
+            return True
+        if isinstance(error, OutOfMemory):
+            own.too_much(len(batch))
+        if len(batch) == 1:
+            batch[0].done.set_exception(_for_one(error))
+            return False
+        _log.info("batch of %d failed, run again in halves: %s", len(batch), type(error).__name__)
+        middle = len(batch) // 2
+        del error  # with its traceback, which holds on to memory
+        self._run(run, batch[:middle], own)
+        self._run(run, batch[middle:], own)
+        return False
+
+    @staticmethod
+    def _attempt(run: Run[Item, Result], batch: list[_Call[Item, Result]]) -> BaseException | None:
+        """Run a batch and hand out its results, or say why there are none."""
         try:
             results = run([call.item for call in batch])
             assert len(results) == len(batch), f"{len(results)} results for {len(batch)} items"
         except BaseException as error:  # noqa: BLE001 - it belongs to the calls, the thread must live on
-            if isinstance(error, OutOfMemory):
-                own.too_much(len(batch))
-            if len(batch) == 1:
-                batch[0].done.set_exception(_for_one(error))
-                return False
-            _log.info("batch of %d failed, run again in halves: %s", len(batch), type(error).__name__)
-            middle = len(batch) // 2
-            del error
-            self._run(run, batch[:middle], own)
-            self._run(run, batch[middle:], own)
-            return False
+            return error
         for call, result in zip(batch, results, strict=True):
             call.done.set_result(result)
-        return True
+        return None
 
 
 def _for_one(error: BaseException) -> BaseException:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 import io
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from cutline.captioners.transformers.families import BLIP, GIT, PALIGEMMA, Family
 from cutline.captioners.transformers.loading import Loaded
+from cutline.captioners.transformers.without_torchvision import chat_template
 from cutline.errors import RunStopped, SampleError
 from cutline.prompts import Prompt
 
 if TYPE_CHECKING:
     from PIL import Image
+
+LEAST_ROOM: Final = 32  # tokens of an answer
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,10 +36,14 @@ class Question:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Inputs:
-    """What ``generate`` takes. ``skip``: how many tokens of its output are the prompt again."""
+    """What ``generate`` takes. ``skip``: how many tokens of its output are the prompt again.
+
+    ``room``: the most tokens of an answer.
+    """
 
     tensors: Any
     skip: int
+    room: int
     tokens: list[int]
     """Of each prompt, without padding; those of the picture are among them where the model counts them."""
 
@@ -58,8 +65,10 @@ def check_prompt(family: Family, prompt: Prompt, *, chat: bool) -> None:
         )
 
 
-def inputs_for(loaded: Loaded, family: Family, questions: list[Question], *, max_tokens: int) -> Inputs:
+def inputs_for(loaded: Loaded, family: Family, questions: list[Question], max_tokens: int) -> Inputs:
     """Tokens and pixels of a batch, on the model's device and in its numbers.
+
+    ``max_tokens`` of an answer that the user asked for; 0 gives the family's own, or what room there is.
 
     Raises:
         SampleError: ``prompt-too-long``, with the figures.
@@ -70,29 +79,34 @@ def inputs_for(loaded: Loaded, family: Family, questions: list[Question], *, max
     tokens = [0] * len(questions) if ids is None else [ids.shape[1]] * len(questions)
     if ids is not None and mask is not None and mask.shape == ids.shape:
         tokens = mask.sum(dim=1).tolist()
-    _check_length(loaded, family, max(tokens, default=0), max_tokens)
+    room = _room(loaded, family, max(tokens, default=0), max_tokens)
     whole = loaded.model.config.is_encoder_decoder or family in {BLIP, GIT} or ids is None
     dtype = loaded.model.dtype
     tensors = tensors.to(loaded.device)
     for name, value in tensors.items():
         if value.is_floating_point():
             tensors[name] = value.to(dtype)
-    return Inputs(tensors=tensors, skip=0 if whole else ids.shape[1], tokens=tokens)
+    return Inputs(tensors=tensors, skip=0 if whole else ids.shape[1], room=room, tokens=tokens)
 
 
-def _check_length(loaded: Loaded, family: Family, tokens: int, max_tokens: int) -> None:
-    limit = loaded.limit
-    if limit is None or loaded.model.config.is_encoder_decoder or tokens + max_tokens <= limit:
-        return
+def _room(loaded: Loaded, family: Family, tokens: int, wanted: int) -> int:
+    """The most tokens of an answer, after a prompt of so many."""
+    if loaded.limit is None or loaded.model.config.is_encoder_decoder:
+        return wanted or family.max_tokens
+    left = loaded.limit - tokens
+    if left >= (wanted or min(family.max_tokens, LEAST_ROOM)):
+        return wanted or min(family.max_tokens, left)
+    answer = f" and {wanted:,} of answer" if wanted else ""
+    lower = ", or lower --max-tokens" if wanted else ""
     raise SampleError(
         "prompt-too-long",
-        f"{tokens:,} tokens of prompt and {max_tokens:,} of answer are more than the {limit:,} that "
-        f"{family.name} takes: shorten the prompt, or lower --max-tokens",
+        f"{tokens:,} tokens of prompt{answer} are more than fit the {loaded.limit:,} of {family.name}: "
+        f"shorten the prompt{lower}",
     )
 
 
 def _chat(loaded: Loaded, questions: list[Question]) -> Any:
-    return loaded.processor.apply_chat_template(
+    return chat_template(loaded.processor)(
         [_messages(question) for question in questions],
         tokenize=True,
         return_dict=True,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
-import dataclasses
 import gc
 import threading
 import time
@@ -155,9 +154,7 @@ class TransformersCaptioner:
         for device in self._hardware.devices:
             say(f"loading {self.name} on {device} ({self._hardware.dtype})")
             replicas.append(loading.load(folder, self._hardware, device, quantize=self._placing.quantize))
-        most = self._generation.max_tokens or self._family.max_tokens
-        generation = dataclasses.replace(self._generation, max_tokens=most)
-        runs = [_runner(loaded, self._family, generation) for loaded in replicas]
+        runs = [_runner(loaded, self._family, self._generation) for loaded in replicas]
         size = self._placing.batch_size
         return Batching(runs, size=0 if size == "auto" else size, most=self._most)
 

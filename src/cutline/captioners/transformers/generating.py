@@ -33,7 +33,7 @@ def generation_config(loaded: Loaded, generation: Generation) -> Any:
     """
     config = copy.deepcopy(loaded.model.generation_config)
     config.do_sample, config.temperature, config.top_p, config.top_k = False, None, None, None
-    config.max_length, config.max_new_tokens = None, generation.max_tokens
+    config.max_length = config.max_new_tokens = None  # given with each batch
     for name, value in generation.extra.items():
         if not hasattr(config, name):
             raise ConfigError(f"--extra.{name} is no setting of transformers' GenerationConfig")
@@ -64,11 +64,14 @@ def answer(
 
     from cutline.captioners.transformers.sampling import sampling_for
 
-    inputs = inputs_for(loaded, family, questions, max_tokens=generation.max_tokens)
+    inputs = inputs_for(loaded, family, questions, generation.max_tokens)
     processors = sampling_for(generation, [question.seed for question in questions], loaded.device)
     with torch.inference_mode():
         output = loaded.model.generate(
-            **inputs.tensors, generation_config=config, logits_processor=processors
+            **inputs.tensors,
+            generation_config=config,
+            max_new_tokens=inputs.room,
+            logits_processor=processors,
         )
     rows = output[:, inputs.skip :].tolist()
     return [

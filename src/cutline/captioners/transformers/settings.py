@@ -13,7 +13,7 @@ DEFAULT_TIMEOUT: Final = 300.0  # seconds
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Generation:
-    """How words are chosen. ``max_tokens`` 0 is the family's own most; ``temperature`` 0 takes the
+    """How words are chosen. ``max_tokens`` 0 leaves it to the family; ``temperature`` 0 takes the
     likeliest word each time.
 
     ``extra`` are further values of transformers' GenerationConfig, such as ``num_beams``.

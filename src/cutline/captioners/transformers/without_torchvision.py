@@ -1,13 +1,16 @@
 """Lets processors that know videos load where torchvision is not installed.
 
 Their class asks for a video processor, which only torchvision can provide, although pictures need
-none. It is left out. Source: transformers, ``ProcessorMixin.get_attributes``, a private interface:
-where a later version has another, nothing is changed, and such a model says that it needs torchvision.
+none. It is left out. Source: transformers, ``ProcessorMixin.get_attributes`` and
+``_get_arguments_from_pretrained``, private interfaces: where a later version has others, nothing is
+changed, and such a model says that it needs torchvision.
 """
 
 from __future__ import annotations
 
+import functools
 import importlib.util
+import inspect
 from typing import Any
 
 
@@ -18,12 +21,32 @@ def make_it_work() -> None:
     from transformers.processing_utils import ProcessorMixin
 
     asked: Any = getattr(ProcessorMixin, "get_attributes", None)
-    if asked is None or getattr(asked, "leaves_out_videos", False):
+    if asked is None or not hasattr(ProcessorMixin, "_get_arguments_from_pretrained") or getattr(asked, "leaves_out_videos", False):
         return
+
+    loaded: Any = ProcessorMixin._get_arguments_from_pretrained  # noqa: SLF001
 
     def get_attributes(cls: Any) -> list[str]:
         return [name for name in asked.__func__(cls) if name != "video_processor"]
 
-    made: Any = classmethod(get_attributes)
+    def arguments(cls: Any, *args: Any, **kwargs: Any) -> list[Any]:
+        """With None where a class insists on the argument."""
+        made: list[Any] = loaded.__func__(cls, *args, **kwargs)
+        wanted = list(inspect.signature(cls.__init__).parameters)[1:]
+        if "video_processor" in wanted:
+            made.insert(wanted.index("video_processor"), None)
+        return made
+
     get_attributes.leaves_out_videos = True  # type: ignore[attr-defined]  # so that it is done once
-    ProcessorMixin.get_attributes = made  # type: ignore[method-assign]
+    mixin: Any = ProcessorMixin
+    mixin.get_attributes = classmethod(get_attributes)
+    mixin._get_arguments_from_pretrained = classmethod(arguments)  # noqa: SLF001
+
+
+def chat_template(processor: Any) -> Any:
+    """The processor's ``apply_chat_template``; some of those that know videos insist on asking for one."""
+    if hasattr(processor, "video_processor"):
+        return processor.apply_chat_template
+    from transformers.processing_utils import ProcessorMixin
+
+    return functools.partial(ProcessorMixin.apply_chat_template, processor)
