@@ -37,7 +37,10 @@ Input: TypeAlias = "str | Path | bytes | Iterable[Any]"
 
 
 class Options(TypedDict, total=False):
-    """What ``caption`` takes besides source, output, model and prompt; as on the command line."""
+    """What ``caption`` takes besides source, output, model and prompt; as on the command line.
+
+    ``steps`` are those of ``--step``, a model for each name.
+    """
 
     source_type: str | None
     image_limit: int
@@ -50,6 +53,8 @@ class Options(TypedDict, total=False):
     split: str | None
     event: Sequence[str]
     allow_private_urls: bool
+    steps: Mapping[str, str]
+    chain: str | None
     endpoint: str | None
     max_tokens: int | None
     temperature: float | None
@@ -234,7 +239,7 @@ class _Call:
 
     def _job(self, output: str) -> Job:
         data: JSON = {name: {} for name in _GROUPS}
-        for name, value in self._options.items():
+        for name, value in _as_in_a_job(self._options).items():
             group = next((group for group, cls in _GROUPS.items() if name in _fields(cls)), None)
             if group is None:
                 raise ConfigError(
@@ -252,6 +257,14 @@ class _Call:
             return await run_job(job, source=self._source, key=self._key, progress=self._progress)
         with Display(quiet=not self._progress) as display:
             return await run_job(job, source=self._source, key=self._key, progress=display.show)
+
+
+def _as_in_a_job(options: Mapping[str, Any]) -> JSON:
+    """The options under their names in a job."""
+    named = dict(options)
+    if "steps" in named:
+        named["step"] = tuple(f"{name}={model}" for name, model in dict(named.pop("steps")).items())
+    return named
 
 
 def _prompts(prompt: str | Sequence[str] | Mapping[str, str]) -> tuple[str, ...]:

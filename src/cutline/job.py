@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Literal, Self
 
 import orjson
 
+from cutline.chain_file import plan_of_options
 from cutline.errors import ConfigError
 from cutline.imaging.values import HARD_MAX_PIXELS
 from cutline.records import JSON
@@ -58,6 +59,10 @@ class ModelOptions:
 
     model: str = "pixels"
     """`provider:name`, such as `openai:gpt-4o-mini`; `cutline models` lists the providers."""
+    step: tuple[str, ...] = ()
+    """`NAME=MODEL`, several times: each model is given the text of the one before and asked for more."""
+    chain: str | None = None
+    """TOML file with the steps of a chain: models, prompts and options of each."""
     endpoint: str | None = None
     """URL of an OpenAI-compatible server, such as http://localhost:8000/v1."""
     max_tokens: int | None = None
@@ -279,6 +284,24 @@ class Job:
                 result[field.name] = value
         return result
 
+    def _check_chain(self) -> None:
+        """Refuse what cannot be said together with ``--chain`` or ``--step``."""
+        model, prompts = self.model, self.prompts.prompt
+        if model.chain is None and not model.step:
+            return
+        if model.chain is not None and model.step:
+            raise ConfigError("--chain and --step exclude each other: write the steps into the chain file")
+        option = "--chain" if model.chain is not None else "--step"
+        if model.model != ModelOptions().model:
+            raise ConfigError(f"{option} says who is asked: leave --model {model.model} out")
+        if model.chain is not None and prompts:
+            raise ConfigError("--chain says what is asked: write `prompt` into its steps, not --prompt")
+        if len(prompts) > 1:
+            raise ConfigError(
+                "--step takes one --prompt, for the first step; a --chain file has one for each"
+            )
+        plan_of_options(model.step)
+
     def check(self) -> None:
         """Find contradictions and values out of range before anything is touched.
 
@@ -286,6 +309,7 @@ class Job:
             ConfigError: names the option and what it may be.
         """
         _check_paths(self.input_path, self.output_path, self.run.state)
+        self._check_chain()
         positive = {
             "--reader-batch-size": self.input.reader_batch_size,
             "--samples-per-shard": self.output.samples_per_shard,

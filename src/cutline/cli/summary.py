@@ -88,6 +88,12 @@ def _dropped(sentences: int, captions: int) -> str:
     return f"{some} of {captions:,} caption{'' if captions == 1 else 's'} dropped as unlike the picture"
 
 
+def _missing(steps: Counter[str]) -> Iterator[str]:
+    for name, count in steps.items():
+        captions = "1 caption is" if count == 1 else f"{count:,} captions are"
+        yield f"{captions} without the optional step {name}; --retry-failed asks for it again"
+
+
 def _hints(job: Job, report: Report) -> Iterator[str]:
     """What a person may want to do next."""
     counts = report.counts
@@ -109,6 +115,7 @@ def _hints(job: Job, report: Report) -> Iterator[str]:
             f"{report.left_out:,} earlier captions are not in the output now, as their pictures are not in "
             "the input; the journal keeps them"
         )
+    yield from _missing(counts.missing)
     if set(counts.kinds) - _FINAL and report.stopped is None:
         yield "the same command with --retry-failed asks about the failed ones again"
     if counts.reasons.get("captioned already") and job.output.existing is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 
 from rich.console import Console
 from rich.table import Table
@@ -16,18 +17,22 @@ from cutline.job import Job
 from cutline.records import Caption, Skip
 
 
+def _say(line: str) -> None:
+    """On the error stream, so that the output stream has the results alone."""
+    Console(stderr=True, highlight=False, soft_wrap=True).print(line, markup=False)
+
+
 def preview(job: Job, api_key: str | None, count: int) -> int:
     """Show the first captions as a table; 1 when one of them failed."""
     key = Secret(api_key) if api_key else None
-    results = asyncio.run(trying.preview(job, count, key=key))
+    results = asyncio.run(trying.preview(job, count, key=key, say=_say))
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 1, 0))
     table.add_column("picture", overflow="fold", max_width=32)
     table.add_column("caption", overflow="fold")
     failed = False
     for sample, outcome in results:
         if isinstance(outcome, Caption):
-            texts = [outcome.text, *(f"{step.name}: {step.text}" for step in outcome.steps[1:])]
-            table.add_row(Text(printable(sample.key)), Text("\n".join(texts)))
+            table.add_row(Text(printable(sample.key)), Text("\n".join(_texts(outcome))))
         elif isinstance(outcome, Skip):
             table.add_row(Text(printable(sample.key)), Text(f"skipped: {outcome.reason}", style="dim"))
         else:
@@ -39,10 +44,20 @@ def preview(job: Job, api_key: str | None, count: int) -> int:
     return 1 if failed else 0
 
 
+def _texts(caption: Caption) -> Iterator[str]:
+    """The caption, and the other steps' texts under their names."""
+    yield caption.text
+    for step in caption.steps:
+        if step is not caption.source:
+            yield f"{step.name}: {step.text}"
+    for name, kind in caption.missing_steps.items():
+        yield f"{name}: missing ({kind}), which the chain allows"
+
+
 def estimate(job: Job, api_key: str | None) -> int:
     """Tell time, tokens and money of the whole run."""
     key = Secret(api_key) if api_key else None
-    result = asyncio.run(trying.estimate(job, key=key))
+    result = asyncio.run(trying.estimate(job, key=key, say=_say))
     console = Console(highlight=False, soft_wrap=True)
     what = (
         f"{result.total:,} pictures"

@@ -13,11 +13,12 @@ from cutline.chain import Chain, ChainStep
 from cutline.encoders import DEFAULT_CLIP
 from cutline.engine.budget import RunLimits
 from cutline.engine.captioning import Fetching, Rules
+from cutline.engine.chaining import build_chain, described, is_chain
 from cutline.engine.fingerprint import Fingerprint
 from cutline.engine.journal import Journal
 from cutline.engine.pricing import Prices, Spending
 from cutline.errors import ConfigError
-from cutline.interfaces import Check, Sink, Source
+from cutline.interfaces import Captioner, Check, Sink, Source
 from cutline.job import Job, PromptOptions
 from cutline.prompts import Policy, Prompt, finish_caption, load_prompts, load_schema
 from cutline.records import JSON, Caption, Failure, Outcome, Sample, Skip
@@ -67,8 +68,8 @@ def samples_of(source: Source, limit: int | None) -> Iterator[Sample]:
     return itertools.islice(samples, limit) if limit is not None else samples
 
 
-def prompts_of(job: Job) -> tuple[Prompt, ...]:
-    """The job's prompts, with its system text, schema and language put in.
+def prompts_of(job: Job, default: Prompt | None = None) -> tuple[Prompt, ...]:
+    """The job's prompts, or else ``default``, with its system text, schema and language put in.
 
     Raises:
         ConfigError: a prompt, template or schema cannot be used.
@@ -76,7 +77,7 @@ def prompts_of(job: Job) -> tuple[Prompt, ...]:
     options = job.prompts
     schema = load_schema(options.schema) if options.schema else None
     prompts = []
-    for prompt in load_prompts(options.prompt) or (Prompt(),):
+    for prompt in load_prompts(options.prompt) or (default or Prompt(),):
         changes: dict[str, object] = {}
         if options.system_prompt is not None:
             changes["system"] = options.system_prompt
@@ -89,11 +90,19 @@ def prompts_of(job: Job) -> tuple[Prompt, ...]:
 
 
 def chain_of(job: Job, prompts: tuple[Prompt, ...], key: Secret | None) -> Chain:
-    """The job's captioner, asked each prompt.
+    """The job's captioner, asked each prompt; or its chain, whose steps have their own.
 
     Raises:
         ConfigError: the model's name or key is wrong or missing.
     """
+    if is_chain(job):
+        return build_chain(job, key, captioner_of, lambda own, default: prompts_of(own, default)[0])
+    captioner = captioner_of(job, key)
+    return Chain([ChainStep(name=prompt.name, captioner=captioner, prompt=prompt) for prompt in prompts])
+
+
+def captioner_of(job: Job, key: Secret | None) -> Captioner:
+    """Who the job asks; raises as ``chain_of``."""
     run = job.run
     asking = Asking(
         key=key,
@@ -104,10 +113,9 @@ def chain_of(job: Job, prompts: tuple[Prompt, ...], key: Secret | None) -> Chain
         retry_delay=run.retry_delay,
         concurrency=run.max_concurrent_requests if run.enable_async else 1,
     )
-    captioner = build_captioner(job.model.model, asking)
     if job.model.model.partition(":")[0] == "pixels":
         _check_pixels(job.prompts)
-    return Chain([ChainStep(name=prompt.name, captioner=captioner, prompt=prompt) for prompt in prompts])
+    return build_captioner(job.model.model, asking)
 
 
 def checks_of(job: Job) -> list[Check]:
@@ -238,7 +246,9 @@ def check_prices(prices: Prices, spent: Spending | None = None) -> None:
 
 
 def fingerprint_of(job: Job, chain: Chain) -> Fingerprint:
-    return Fingerprint.of(job, model=chain.name, prompt_ids=tuple(step.prompt.id for step in chain.steps))
+    prompts = tuple(step.prompt.id for step in chain.steps)
+    steps = described(chain) if is_chain(job) else ()
+    return Fingerprint.of(job, model=chain.name, prompt_ids=prompts, steps=steps)
 
 
 def finisher_of(job: Job) -> Callable[[str, str | None], str]:

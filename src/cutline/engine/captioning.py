@@ -73,7 +73,7 @@ class Captioning:
         self.loading = 0
         self.under_way = 0
         self.on_loading: Callable[[], None] = lambda: None
-        self.on_step: Callable[[str, str, Step], None] = lambda key, stamp, step: None  # noqa: ARG005
+        self.on_step: Callable[[str, str, Step], None] | None = None
 
     async def caption(self, sample: Sample, known: tuple[Step, ...] = ()) -> tuple[Outcome, Picture | None]:
         """The sample's outcome, and its picture where one was loaded.
@@ -120,7 +120,7 @@ class Captioning:
         ), picture
 
     async def _follow(
-        self, picture: Picture, variables: dict[str, Any], known: tuple[Step, ...], note: NoteStep
+        self, picture: Picture, variables: dict[str, Any], known: tuple[Step, ...], note: NoteStep | None
     ) -> Followed:
         """What the chain brought; what a captioner must not do becomes this picture's failure."""
         try:
@@ -140,13 +140,12 @@ class Captioning:
                 error.kind, str(error), steps=followed.steps, useless=followed.useless
             ) from error
 
-    def _noting(self, key: str, stamp: str) -> NoteStep:
-        """Hands on each step that is answered before the whole chain is."""
-
-        def note(step: Step) -> None:
-            self.on_step(key, stamp, step if self._rules.keep_raw else _without_raw((step,))[0])
-
-        return note
+    def _noting(self, key: str, stamp: str) -> NoteStep | None:
+        """Hands on each step that is answered before the whole chain is; None where nobody keeps them."""
+        on_step = self.on_step
+        if on_step is None:
+            return None
+        return lambda step: on_step(key, stamp, step if self._rules.keep_raw else _without_raw((step,))[0])
 
     def _failure(self, key: str, stamp: str, error: StepFailed, known: tuple[Step, ...]) -> Failure:
         """The picture's failure; earlier answers that were not come to stay known."""

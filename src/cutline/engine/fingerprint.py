@@ -30,11 +30,13 @@ class Fingerprint:
     caption_suffix: str
     checks: str
     """What may take words away from captions; empty where nothing does."""
+    steps: tuple[str, ...]
+    """The steps of a chain, each with its model and parameters; empty where there is none."""
     joining: str
     """How captions are joined with texts that were there before; empty where those are left alone."""
 
     @classmethod
-    def of(cls, job: Job, *, model: str, prompt_ids: tuple[str, ...]) -> Self:
+    def of(cls, job: Job, *, model: str, prompt_ids: tuple[str, ...], steps: tuple[str, ...] = ()) -> Self:
         options = job.model
         parameters = {
             "max_tokens": options.max_tokens,
@@ -57,6 +59,7 @@ class Fingerprint:
             caption_prefix=job.prompts.caption_prefix or "",
             caption_suffix=job.prompts.caption_suffix or "",
             checks=_checks(job.checks),
+            steps=steps,
             joining="" if job.output.existing in {None, "skip"} else str(job.output.existing),
         )
 
@@ -65,7 +68,7 @@ class Fingerprint:
         result = []
         for field in dataclasses.fields(self):
             new = _plain(getattr(self, field.name))
-            old = earlier.get(field.name, "")  # a journal may be older than the field
+            old = earlier.get(field.name, type(new)())  # a journal may be older than the field
             # Where no text was touched before, no earlier caption depends on how they are joined.
             if new != old and not (field.name == "joining" and not old):
                 result.append(f"{field.name.replace('_', ' ')}: {_shown(old)} → {_shown(new)}")

@@ -1,0 +1,126 @@
+"""What the user says of a chain: ``--step NAME=MODEL``, or the tables of a chain file."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import tomllib
+from collections.abc import Sequence
+from pathlib import Path
+
+from cutline.errors import ConfigError
+from cutline.records import JSON
+
+_NAME = re.compile(r"[A-Za-z][\w-]{0,39}")
+_FILES = (".json", ".toml", ".txt")
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedStep:
+    """One step as it was written; ``options`` are those of the job that it has for itself."""
+
+    name: str
+    model: str
+    prompt: str | None = None
+    optional: bool = False
+    options: JSON = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """The steps in their order; ``caption`` names the one whose text is kept, None the last.
+
+    ``origin`` is what messages name; files that steps speak of are looked for in ``folder`` first.
+    """
+
+    steps: tuple[PlannedStep, ...]
+    caption: str | None = None
+    origin: str = "--step"
+    folder: Path | None = None
+
+    def at(self, step: PlannedStep) -> str:
+        """How messages speak of a step."""
+        return f"--step {step.name}" if self.folder is None else f"{self.origin}: step {step.name}"
+
+    def place(self, path: str) -> str:
+        """A file's path as the working folder knows it; any other text as it is."""
+        if self.folder is None or "\n" in path or not path.endswith(_FILES):
+            return path
+        beside = self.folder / path
+        return str(beside) if beside.is_file() else path
+
+
+def plan_of_options(values: Sequence[str]) -> Plan:
+    """The plan of several ``NAME=MODEL``.
+
+    Raises:
+        ConfigError: one is not of that form, or two have the same name.
+    """
+    steps = []
+    for value in values:
+        name, equals, model = value.partition("=")
+        if not equals or not model.strip():
+            raise ConfigError(
+                f"--step {value!r} is no step: write NAME=MODEL, such as describe=blip2-flan-t5"
+            )
+        steps.append(PlannedStep(name=_checked(name, "--step"), model=model.strip()))
+    return _without_doubles(Plan(steps=tuple(steps)))
+
+
+def read_plan(path: str) -> Plan:
+    """The plan in a chain file.
+
+    Raises:
+        ConfigError: it cannot be read, or a line of it means nothing; names the step.
+    """
+    data = _parsed(path)
+    unknown = sorted(set(data) - {"step", "caption"})
+    if unknown:
+        raise ConfigError(f"{path}: {unknown[0]!r} is no part of a chain: it has [[step]] tables and caption")
+    tables, caption = data.get("step", []), data.get("caption")
+    if not isinstance(tables, list) or not tables or not all(isinstance(table, dict) for table in tables):
+        raise ConfigError(f"{path} has no steps: write a [[step]] table with name and model for each")
+    if caption is not None and not isinstance(caption, str):
+        raise ConfigError(f"{path}: caption must be the name of a step, not {caption!r}")
+    steps = tuple(_step(table, f"{path}, step {number}") for number, table in enumerate(tables, 1))
+    return _without_doubles(Plan(steps=steps, caption=caption, origin=path, folder=Path(path).parent))
+
+
+def _parsed(path: str) -> JSON:
+    try:
+        return tomllib.loads(Path(path).read_text("utf-8"))
+    except OSError as error:
+        raise ConfigError(f"cannot read the chain file {path}: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is not TOML: {error}") from None
+
+
+def _step(table: JSON, place: str) -> PlannedStep:
+    options = dict(table)
+    own = {name: options.pop(name) for name in ("name", "model", "prompt", "optional") if name in options}
+    for name in ("name", "model"):
+        if name not in own:
+            raise ConfigError(f"{place}: it has no {name}")
+    for name, value in own.items():
+        kind = bool if name == "optional" else str
+        if not isinstance(value, kind):
+            what = "true or false" if kind is bool else "a text"
+            raise ConfigError(f"{place}: {name} must be {what}, not {value!r}")
+    _checked(own["name"], place)
+    return PlannedStep(**own, options=options)
+
+
+def _checked(name: str, place: str) -> str:
+    if _NAME.fullmatch(name) is None:
+        raise ConfigError(f"{place}: {name!r} is no name: a letter, then up to 39 letters, digits, _ or -")
+    if name == "previous":
+        raise ConfigError(f"{place}: no step can be named previous, which means the one before")
+    return name
+
+
+def _without_doubles(plan: Plan) -> Plan:
+    names = [step.name for step in plan.steps]
+    for place, name in enumerate(names):
+        if name in names[:place]:
+            raise ConfigError(f"{plan.origin}: two steps are named {name!r}: give each a name of its own")
+    return plan
