@@ -141,29 +141,36 @@ class Clip:
 
 
 class _Loaded:
-    """The network with what prepares its inputs."""
+    """The network with what prepares its inputs; raises as ``Clip``."""
 
     def __init__(self, name: str, folder: Path, device: str) -> None:
         import torch
-        from transformers import AutoConfig, AutoModel, AutoProcessor
-        from transformers.utils import logging
+        import transformers
 
-        speaking: Any = logging  # it has no types
-        speaking.disable_progress_bar()  # it would draw into cutline's own
+        library: Any = transformers  # not all of it has types
+        library.logging.set_verbosity_error()  # it would write into cutline's own lines
+        library.logging.disable_progress_bar()
+        self.dtype = torch.float16 if device.startswith("cuda") else torch.float32
         try:
-            config: Any = AutoConfig.from_pretrained(folder, local_files_only=True)
-            if config.model_type not in _TYPES:
-                raise ConfigError(
-                    f"{name} is a model of type {config.model_type}, not a CLIP or SigLIP: name one, such as "
-                    f"{DEFAULT_CLIP}"
-                )
-            self.dtype = torch.float16 if device.startswith("cuda") else torch.float32
-            opener: Any = AutoProcessor  # it has no types
-            self.processor: Any = opener.from_pretrained(folder, local_files_only=True)
-            network: Any = AutoModel.from_pretrained(folder, local_files_only=True, dtype=self.dtype)
-        except (OSError, ValueError, KeyError, ImportError, RuntimeError) as error:
-            raise ConfigError(f"{name} cannot be loaded: {' '.join(str(error).split())[:300]}") from error
-        self.network = network.eval().to(device)
+            config: Any = library.AutoConfig.from_pretrained(folder, local_files_only=True)
+            _check_type(name, config.model_type)
+            self.processor: Any = library.AutoProcessor.from_pretrained(folder, local_files_only=True)
+            network, found = library.AutoModel.from_pretrained(
+                folder,
+                local_files_only=True,
+                use_safetensors=True,
+                dtype=self.dtype,
+                output_loading_info=True,
+            )
+            self.network = network.eval().to(device)
+        except (ConfigError, MissingExtra):
+            raise
+        except Exception as error:
+            # Missing and damaged files, of a dozen types: the libraries' own errors have no common root.
+            raise ConfigError(f"{name} cannot be loaded: {_one_line(error)}") from error
+        absent = sorted({*found["missing_keys"], *(str(key) for key in found["mismatched_keys"])})
+        if absent:  # the library would go on with random numbers
+            raise ConfigError(f"the weights of {name} do not fit its config.json: {absent[0]} is not there")
         self.tokenizer: Any = self.processor.tokenizer
         self.most_tokens = int(config.text_config.max_position_embeddings)
         # SigLIP was trained on texts that are all filled up to one length.
@@ -173,6 +180,17 @@ class _Loaded:
         self.dimensions = int(
             config.projection_dim if config.model_type == "clip" else config.vision_config.hidden_size
         )
+
+
+def _check_type(name: str, kind: str) -> None:
+    if kind not in _TYPES:
+        raise ConfigError(
+            f"{name} is a model of type {kind}, not a CLIP or SigLIP: name one, such as {DEFAULT_CLIP}"
+        )
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split())[:300] or type(error).__name__
 
 
 def _cropped(image: Image.Image) -> Image.Image:
