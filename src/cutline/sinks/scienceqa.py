@@ -67,7 +67,8 @@ class ScienceQaSink:
         keep = {key for key, words in there.items() if words} if self._existing == "skip" else set()
         ours = {row["key"]: row["caption"] for row in _rows(rows) if row["key"] in there}
         merged = {key: words if key in keep else ours.get(key, words) for key, words in there.items()}
-        remains = any(key in keep or key not in ours for key in there)
+        joined = self._existing in {"append", "prepend"}
+        remains = any(joined or key in keep or key not in ours for key in there)
         with part.open("wb") as file:
             _write_head(file, before, rows, remains=remains)
             separator = b"\n"

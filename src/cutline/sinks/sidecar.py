@@ -81,9 +81,11 @@ class SidecarSink:
         return None
 
     def write(self, sample: Sample, outcome: Outcome, picture: bytes | None) -> None:  # noqa: ARG002
+        if sample.problem is not None and sample.problem.skip:
+            return  # nothing that could be captioned, such as a picture that came before
         place = self._place(sample)
         if place is not None:
-            # Every sample takes its name, so that names do not depend on which samples fail.
+            # Every other sample takes its name, so that names do not depend on which samples fail.
             file = self._name(*place, text(sample.key))
             if isinstance(outcome, Caption):
                 self._put_ours(file, text(outcome.text).encode())
