@@ -18,6 +18,7 @@ NAMES = {
     "parquet": "captions.parquet",
     "webdataset": "shards",
     "sidecar": "texts",
+    "scienceqa": "by-key.json",
 }
 
 
@@ -41,6 +42,8 @@ def captions(form, path):
     if form == "parquet":
         table = pyarrow.parquet.read_table(path, columns=["image_id", "caption"])
         return [(row["image_id"], row["caption"]) for row in table.to_pylist()]
+    if form == "scienceqa":
+        return list(json.loads(path.read_bytes())["captions"].items())
     if form == "webdataset":
         return [row for shard in sorted(path.iterdir()) for row in _shard(shard)]
     found = sorted(path.rglob("*"))
