@@ -1,0 +1,193 @@
+"""The contestants that have to be asked: each an ordinary job with a journal of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import hashlib
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import orjson
+
+from cutline.comparing.contestants import Contestant
+from cutline.display import duration, money, short_number
+from cutline.engine import assembly
+from cutline.engine.local import Stop
+from cutline.engine.progress import ProgressHook
+from cutline.engine.report import EXIT_OK, EXIT_STOPPED, Report
+from cutline.engine.running import run_job
+from cutline.errors import ConfigError, CutlineError
+from cutline.files import write_atomically
+from cutline.interfaces import Source
+from cutline.job import RunOptions
+from cutline.sinks.writing import writing
+
+
+class Halt:
+    """The wish to end the whole comparison, handed on to whichever run is under way."""
+
+    def __init__(self) -> None:
+        self.reason: CutlineError | None = None
+        self._stop: Stop | None = None
+
+    def request(self, reason: CutlineError) -> None:
+        if self.reason is None:
+            self.reason = reason
+        if self._stop is not None:
+            self._stop.request(reason)
+
+    def stop(self) -> Stop:
+        """The next run's own: that it stops itself must not end the others."""
+        self._stop = Stop()
+        if self.reason is not None:
+            self._stop.request(self.reason)
+        return self._stop
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Watching:
+    """Who is told how it goes: lines of text, and the progress of the run under way."""
+
+    say: Callable[[str], None] = lambda _: None
+    progress: ProgressHook = lambda _: None
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """Where a contestant's captions are. ``pace`` in pictures a second, 0 where nothing was measured;
+    ``cost`` in US dollars a picture, None where no price is known.
+    """
+
+    output: str
+    model: str = ""
+    pace: float = 0.0
+    cost: float | None = None
+    stopped: str = ""
+    exit_code: int = EXIT_OK
+
+
+async def check(contestants: Sequence[Contestant]) -> None:
+    """Find out what keeps any of them from being asked, before the first one is.
+
+    Raises:
+        ConfigError: a key, a model's name, a price … is missing; names the contestant.
+    """
+    for contestant in contestants:
+        job = contestant.job
+        if job is None:
+            continue
+        try:
+            job.check()
+            chain = assembly.chain_of(job, assembly.prompts_of(job), contestant.key)
+            try:
+                assembly.prices_for(job, chain)
+            finally:
+                await chain.aclose()
+        except ConfigError as error:
+            named = str(error) if contestant.name in str(error) else f"{contestant.name}: {error}"
+            raise ConfigError(named) from None
+
+
+async def ask(
+    contestants: Sequence[Contestant],
+    folder: Path,
+    *,
+    source: Source | None = None,
+    watching: Watching,
+    halt: Halt,
+) -> list[Asked]:
+    """Run the contestants' jobs one after the other, so that each is measured alone.
+
+    One that cannot go on does not keep the others from being asked. The budgets of the jobs are those
+    of all of them together.
+
+    Raises:
+        CutlineError: as ``run_job``.
+    """
+    asked: list[Asked] = []
+    spent_tokens, spent_money = 0, 0.0
+    for number, contestant in enumerate(contestants, 1):
+        if contestant.job is None:
+            asked.append(Asked(output=contestant.output))
+            continue
+        place = folder / _folder_name(contestant.name)
+        output = str(place / "captions.jsonl")
+        run = _within(contestant.job.run, spent_tokens, spent_money)
+        if run is None:
+            watching.say(f"{contestant.name}: not asked, the budget is spent")
+            asked.append(Asked(output=output, stopped="the budget is spent", exit_code=EXIT_STOPPED))
+            continue
+        watching.say(f"{number}/{len(contestants)} {contestant.name}")
+        job = dataclasses.replace(contestant.job, output_path=output, run=run)
+        report = await run_job(
+            job, source=source, key=contestant.key, progress=watching.progress, stop=halt.stop()
+        )
+        spent_tokens += report.spent.total
+        spent_money += report.cost or 0.0
+        pace = await asyncio.to_thread(_pace, place / "pace.json", report)
+        asked.append(
+            Asked(
+                output=output,
+                model=report.model,
+                pace=pace,
+                cost=None if report.cost is None else report.cost / max(report.counts.total, 1),
+                stopped=str(report.stopped) if report.stopped else "",
+                exit_code=report.exit_code,
+            )
+        )
+        if halt.reason is not None:
+            break
+        watching.say(f"{contestant.name}: {_told(report)}")
+    return asked
+
+
+def _folder_name(name: str) -> str:
+    """A folder of the contestant's own, that a person can still tell."""
+    plain = re.sub(r"[^A-Za-z0-9.-]+", "_", name).strip("._")[:60]
+    return f"{plain}-{hashlib.blake2b(name.encode(), digest_size=4).hexdigest()}"
+
+
+def _within(run: RunOptions, tokens: int, dollars: float) -> RunOptions | None:
+    """The options with what the budgets have left; None when that is nothing."""
+    changes: dict[str, int | float] = {}
+    if run.budget_tokens is not None:
+        changes["budget_tokens"] = run.budget_tokens - tokens
+    if run.max_cost is not None:
+        changes["max_cost"] = run.max_cost - dollars
+    if any(left <= 0 for left in changes.values()):
+        return None
+    return dataclasses.replace(run, **changes)  # type: ignore[arg-type]  # by name
+
+
+def _pace(path: Path, report: Report) -> float:
+    """Pictures a second over all runs that asked anything; kept, as a finished run asks nothing."""
+    pictures, seconds = 0, 0.0
+    try:
+        known = orjson.loads(path.read_bytes())
+        pictures, seconds = int(known["pictures"]), float(known["seconds"])
+    except (OSError, ValueError, KeyError, TypeError):
+        pass  # nothing was measured yet, or nothing that can be used
+    if report.fresh.total:
+        pictures, seconds = pictures + report.fresh.total, seconds + report.seconds
+        with writing(path):
+            write_atomically(path, orjson.dumps({"pictures": pictures, "seconds": seconds}))
+    return pictures / seconds if seconds > 0 else 0.0
+
+
+def _told(report: Report) -> str:
+    counts = report.counts
+    words = [f"{counts.captions:,} caption{'' if counts.captions == 1 else 's'}"]
+    if counts.failures:
+        words.append(f"{counts.failures:,} failed")
+    if counts.skips:
+        words.append(f"{counts.skips:,} skipped")
+    words.append(duration(report.seconds) if report.fresh.total else "all from an earlier run")
+    if report.spent.total:
+        words.append(f"{short_number(report.spent.total)} tokens")
+    if report.cost:
+        words.append(money(report.cost))
+    if report.stopped is not None:
+        words.append(f"stopped: {report.stopped}")
+    return " · ".join(words)
