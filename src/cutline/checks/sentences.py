@@ -50,7 +50,7 @@ def pieces_of(text: str, fits: Callable[[str], bool]) -> list[Piece]:
     """The sentences of ``text``; those that do not fit as several, parted at commas where there are any."""
     pieces: list[Piece] = []
     for sentence in _sentences(text.strip()):
-        pieces += [sentence] if fits(sentence.text) else _windows(sentence, fits)
+        pieces += [sentence] if fits(sentence.text) else _windows(sentence, lambda part: fits(part.rstrip()))
     return pieces
 
 
