@@ -98,12 +98,12 @@ def final_row(event: str, number: int) -> dict[str, str]:
     }
 
 
-def make_crisismmd(root: Path, *, splits: str = "crisismmd_datasplit_all") -> Path:
-    """Six pictures of two events, of which one is missing; ``splits`` may lead beside the dataset."""
+def make_crisismmd(root: Path, *, splits: str = "crisismmd_datasplit_all", missing: bool = True) -> Path:
+    """Six pictures of two events, of which one may be missing; ``splits`` may lead beside the dataset."""
     for number, event in enumerate((HARVEY, HARVEY, HARVEY, HARVEY, MEXICO, MEXICO)):
         file = root / image_path(event, number)
         file.parent.mkdir(parents=True, exist_ok=True)
-        if number != 3:
+        if number != 3 or not missing:
             file.write_bytes(picture(number))
     (root / f"data_image/{HARVEY}/8_9_2017/._905960092822003710_0.jpg").write_bytes(b"\0\5\x16\7")
     notes, folder = root / "annotations", root / splits
@@ -145,15 +145,15 @@ def problem(number: int, split: str, *, image: bool) -> dict[str, object]:
     }
 
 
-def make_scienceqa(root: Path) -> Path:
-    """Seven problems: two without a picture, one whose picture is missing."""
+def make_scienceqa(root: Path, *, missing: bool = True) -> Path:
+    """Seven problems: two without a picture, one whose picture may be missing."""
     root.mkdir(parents=True, exist_ok=True)
     problems = {}
     splits = {"1": "train", "2": "train", "3": "train", "5": "val", "8": "val", "13": "test", "21": "test"}
     for pid, split in splits.items():
         number = int(pid)
         problems[pid] = problem(number, split, image=pid not in {"2", "13"})
-        if pid not in {"2", "13", "21"}:
+        if pid not in {"2", "13"} and not (missing and pid == "21"):
             folder = root / "images" / split / pid
             folder.mkdir(parents=True)
             (folder / "image.png").write_bytes(picture(number, "PNG"))

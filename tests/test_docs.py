@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 from PIL import Image, ImageDraw
 
+from benchmark_datasets import make_crisismmd, make_scienceqa
 from cutline import registry
 from cutline.captioners.presets import PRESETS
 from cutline.cli.app import build
@@ -268,6 +269,8 @@ def material(tmp_path_factory):
         with tarfile.open(folder / f"shards/{shard:05}.tar", "w") as tar:
             for name, member in (("photos/sunset.jpg", "jpg"), ("text", "txt"), ("row", "json")):
                 tar.add(folder / name, f"{shard}.{member}")
+    make_crisismmd(folder / "CrisisMMD_v2.0", missing=False)
+    make_scienceqa(folder / "ScienceQA", missing=False)
     (folder / "products.csv").write_text("file,category\nphotos/sunset.jpg,card\nphotos/a/7.jpg,print\n")
     (folder / "orders.csv").write_text("image\nsunset.jpg\na/7.jpg\n")
     (folder / "schema.json").write_text('{"type": "object", "properties": {"short": {"type": "string"}}}')

@@ -43,7 +43,7 @@ class ScienceQaSink:
 
     def write(self, sample: Sample, outcome: Outcome, picture: bytes | None) -> None:  # noqa: ARG002
         if isinstance(outcome, Caption):
-            step = outcome.steps[0] if outcome.steps else None
+            step = outcome.source
             row = {"key": text(sample.key), "caption": outcome.text}
             made_by = {"model": step.reply.model, "prompt": step.prompt_id} if step else {}
             self._store.append(encode({**row, **made_by}) + b"\n")
