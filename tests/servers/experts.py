@@ -22,7 +22,6 @@ class Experts:
         self.asked: list[dict[str, object]] = []
         self.script: dict[str, dict[str, object]] = {}
         self.under_way: set[tuple[str, str]] = set()
-        self.met: set[tuple[str, str]] = set()
 
     async def chat(self, request: web.Request) -> web.Response:
         body = await request.json()
@@ -39,7 +38,7 @@ class Experts:
         plan = self.plan(model)
         self.under_way.add((picture, model))
         try:
-            together = await self.meet(picture, model, plan.get("with", []))
+            together = await self.meet(picture, plan.get("with", []))
             await asyncio.sleep(float(plan.get("latency", 0)))
         finally:
             self.under_way.discard((picture, model))
@@ -62,13 +61,10 @@ class Experts:
             plan["times"] -= 1
         return dict(plan)
 
-    async def meet(self, picture: str, model: str, others: list[str]) -> bool:
+    async def meet(self, picture: str, others: list[str]) -> bool:
         """Whether all ``others`` are asked about the picture while this request waits."""
-        wanted = {(picture, other) for other in others}
         for _ in range(500):
-            if wanted <= self.under_way:
-                self.met |= {*wanted, (picture, model)}
-            if not wanted or (picture, model) in self.met:
+            if {(picture, other) for other in others} <= self.under_way:
                 return True
             await asyncio.sleep(0.01)
         return False
@@ -78,7 +74,7 @@ class Experts:
         return web.json_response({})
 
     async def forget(self, _: web.Request) -> web.Response:
-        self.asked, self.script, self.met = [], {}, set()
+        self.asked, self.script = [], {}
         return web.json_response({})
 
     async def tell(self, _: web.Request) -> web.Response:

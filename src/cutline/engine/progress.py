@@ -66,7 +66,7 @@ class Counts:
             dropped = _dropped(outcome)
             self.dropped += dropped
             self.shortened += bool(dropped)
-            self.missing.update(outcome.missing_steps)
+            self.missing.update(list(outcome.missing_steps))
         elif isinstance(outcome, Skip):
             self.skips += 1
             self.reasons[outcome.reason] += 1
