@@ -9,7 +9,7 @@ import dataclasses
 import io
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import get_args, get_type_hints
 
@@ -17,10 +17,9 @@ import pytest
 from PIL import Image
 
 import cutline
-from cutline.api import Options
+from cutline.api import _GROUPS, Options
 from cutline.engine.progress import Progress
 from cutline.errors import ConfigError, SinkError
-from cutline.job import InputOptions, ModelOptions, OutputOptions, PictureOptions, PromptOptions, RunOptions
 from server_process import Server
 
 COLOURS = ("crimson", "gold", "navy")
@@ -192,13 +191,14 @@ def test_an_output_that_cannot_be_written(photos: Path, tmp_path: Path) -> None:
 
 def test_every_option_has_its_type() -> None:
     """``Options`` repeats the fields of the option groups, so that editors know them."""
-    groups = (InputOptions, ModelOptions, PromptOptions, PictureOptions, OutputOptions, RunOptions)
     fields = {
         field.name: get_type_hints(group)[field.name]
-        for group in groups
+        for group in _GROUPS.values()
         for field in dataclasses.fields(group)
     }
     del fields["model"], fields["prompt"]  # arguments of their own
+    fields = {"steps" if name == "step" else name: hint for name, hint in fields.items()}
+    fields |= {"steps": Mapping[str, str], "event": Sequence[str]}  # easier to write in Python
     options = get_type_hints(Options)
     assert list(options) == list(fields), "in the same order"
     for name, hint in fields.items():
