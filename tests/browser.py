@@ -72,7 +72,9 @@ class Page:
                 reply = self._replies[data["id"]]
                 if not reply.done():
                     error = data.get("error")
-                    reply.set_exception(RuntimeError(str(error))) if error else reply.set_result(data["result"])
+                    reply.set_exception(RuntimeError(str(error))) if error else reply.set_result(
+                        data["result"]
+                    )
             else:
                 self._note(data["method"], data.get("params", {}))
 
@@ -94,7 +96,9 @@ class Page:
 
 
 @contextlib.asynccontextmanager
-async def opened(path: Path, *, width: int = 1280, height: int = 900, dark: bool = False) -> AsyncIterator[Page]:
+async def opened(
+    path: Path, *, width: int = 1280, height: int = 900, dark: bool = False
+) -> AsyncIterator[Page]:
     """The page of a file, loaded, in a browser of its own with a new, empty profile."""
     browser = find_browser()
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
@@ -107,7 +111,9 @@ async def opened(path: Path, *, width: int = 1280, height: int = 900, dark: bool
                     whole = Page(socket, "")
                     listening = asyncio.create_task(whole.listen())
                     target = await whole.send("Target.createTarget", url="about:blank")
-                    attached = await whole.send("Target.attachToTarget", targetId=target["targetId"], flatten=True)
+                    attached = await whole.send(
+                        "Target.attachToTarget", targetId=target["targetId"], flatten=True
+                    )
                     page = Page(socket, attached["sessionId"], _replies=whole._replies)
                     whole._note = page._note  # type: ignore[method-assign]
                     await _load(page, path, width, height, dark=dark)
@@ -122,7 +128,11 @@ async def _load(page: Page, path: Path, width: int, height: int, *, dark: bool) 
     for domain in ("Network", "Log", "Runtime", "Page"):
         await page.send(f"{domain}.enable")
     await page.send(
-        "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=width < 600
+        "Emulation.setDeviceMetricsOverride",
+        width=width,
+        height=height,
+        deviceScaleFactor=1,
+        mobile=width < 600,
     )
     scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
     await page.send("Emulation.setEmulatedMedia", features=[scheme])
