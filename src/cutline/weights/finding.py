@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
@@ -130,24 +130,27 @@ def _explained(name: str, error: Exception) -> ConfigError:
     """What went wrong between here and the hub, with the cure."""
     from huggingface_hub import errors
 
-    if isinstance(error, errors.GatedRepoError):
+    whys = list(_causes(error))  # the client wraps them up
+    if any(isinstance(why, errors.GatedRepoError) for why in whys):
         return ConfigError(f"{name} must be asked for: accept its licence on its page, then set HF_TOKEN")
-    if isinstance(error, errors.RepositoryNotFoundError):
+    if any(isinstance(why, errors.RepositoryNotFoundError) for why in whys):
         return ConfigError(
             f"there is no model {name} on the hub, or it is private: check the name, or set HF_TOKEN"
         )
-    if isinstance(error, errors.HFValidationError):
+    if any(isinstance(why, errors.HFValidationError) for why in whys):
         return ConfigError(f"{name} is no repository's name: write OWNER/NAME, or name a folder")
-    if (
-        isinstance(error, OSError)
-        and error.errno is not None
-        and not isinstance(error, errors.HfHubHTTPError)
-    ):
+    if type(error) is OSError and error.errno is not None:
         return ConfigError(f"{name} cannot be stored: {os.strerror(error.errno)}")
     return ConfigError(
         f"{name} is not on this machine and the hub cannot be reached: go online, or copy the model here and "
         "name its folder as hf:FOLDER"
     )
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
 
 
 def human_bytes(size: float) -> str:

@@ -71,6 +71,7 @@ def answer(
             **inputs.tensors,
             generation_config=config,
             max_new_tokens=inputs.room,
+            min_new_tokens=min(config.min_new_tokens or 0, inputs.room),
             logits_processor=processors,
         )
     rows = output[:, inputs.skip :].tolist()

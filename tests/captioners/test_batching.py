@@ -1,0 +1,160 @@
+"""Calls from everywhere become batches, and only the call that cannot be answered fails."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+
+import pytest
+
+from cutline.captioners.batching import Batching, OutOfMemory
+from cutline.errors import SampleError
+
+
+async def results(batching: Batching[int, int], items: list[int]) -> list[int | BaseException]:
+    return list(await asyncio.gather(*map(batching.submit, items), return_exceptions=True))
+
+
+def closing(batching: Batching[int, int], items: list[int]) -> list[int | BaseException]:
+    try:
+        return asyncio.run(results(batching, items))
+    finally:
+        batching.close()
+
+
+def test_every_call_gets_its_own_result() -> None:
+    sizes: list[int] = []
+
+    def run(items: list[int]) -> list[int]:
+        sizes.append(len(items))
+        time.sleep(0.002)
+        return [item * 2 for item in items]
+
+    assert closing(Batching([run], size=8), list(range(200))) == [item * 2 for item in range(200)]
+    assert max(sizes) == 8
+    assert len(sizes) < 60, "calls that wait are gathered"
+
+
+def test_a_batch_that_fails_costs_only_the_one_to_blame() -> None:
+    def run(items: list[int]) -> list[int]:
+        if 13 in items:
+            raise ValueError("thirteen")
+        return items
+
+    outcomes = closing(Batching([run], size=16), list(range(40)))
+    assert isinstance(outcomes.pop(13), ValueError)
+    assert outcomes == [item for item in range(40) if item != 13]
+
+
+def test_memory_that_is_used_up_makes_batches_smaller_and_loses_none() -> None:
+    sizes: list[int] = []
+
+    def run(items: list[int]) -> list[int]:
+        sizes.append(len(items))
+        if len(items) > 3:
+            raise OutOfMemory
+        return items
+
+    assert closing(Batching([run], size=16), list(range(64))) == list(range(64))
+    assert sizes.count(16) == 1, "what did not fit once is not tried again"
+    assert max(sizes[-5:]) <= 3
+
+
+def test_an_item_that_never_fits() -> None:
+    def run(items: list[int]) -> list[int]:
+        if 5 in items:
+            raise OutOfMemory
+        return items
+
+    outcomes = closing(Batching([run], size=4), list(range(12)))
+    failed = outcomes.pop(5)
+    assert isinstance(failed, SampleError)
+    assert failed.kind == "out-of-memory"
+    assert len([outcome for outcome in outcomes if isinstance(outcome, int)]) == 11
+
+
+def test_batches_grow_while_that_is_faster() -> None:
+    def run(items: list[int]) -> list[int]:
+        time.sleep(0.01 + 0.001 * max(0, len(items) - 16))  # up to sixteen cost as much as one
+        return items
+
+    batching = Batching([run], most=64)
+    assert closing(batching, list(range(600))) == list(range(600))
+    assert batching.sizes[0] >= 16
+
+
+def test_batches_stay_small_where_size_does_not_help() -> None:
+    def run(items: list[int]) -> list[int]:
+        time.sleep(0.005 * len(items))
+        return items
+
+    batching = Batching([run], most=64)
+    assert closing(batching, list(range(100))) == list(range(100))
+    assert batching.sizes[0] <= 4
+
+
+def test_several_replicas_share_the_calls() -> None:
+    who: set[str] = set()
+
+    def run(items: list[int]) -> list[int]:
+        who.add(threading.current_thread().name)
+        time.sleep(0.005)
+        return items
+
+    assert closing(Batching([run, run, run], size=2), list(range(60))) == list(range(60))
+    assert len(who) == 3
+
+
+def test_a_run_that_hangs_is_given_up() -> None:
+    hanging = threading.Event()
+
+    def run(items: list[int]) -> list[int]:
+        hanging.wait(20)
+        return items
+
+    async def ask() -> float:
+        batching: Batching[int, int] = Batching([run], size=2)
+        start = time.monotonic()
+        with pytest.raises(TimeoutError):
+            await batching.submit(1, seconds=0.2)
+        batching.close()
+        return time.monotonic() - start
+
+    assert asyncio.run(ask()) < 5
+    hanging.set()
+
+
+def test_waiting_for_others_counts_as_no_time() -> None:
+    def run(items: list[int]) -> list[int]:
+        time.sleep(0.1)
+        return items
+
+    async def ask() -> list[int]:
+        batching: Batching[int, int] = Batching([run], size=1)
+        try:
+            return await asyncio.gather(*(batching.submit(item, seconds=0.6) for item in range(15)))
+        finally:
+            batching.close()
+
+    assert asyncio.run(ask()) == list(range(15))
+
+
+def test_closing_ends_who_waits() -> None:
+    started = threading.Event()
+
+    def run(items: list[int]) -> list[int]:
+        started.set()
+        time.sleep(0.2)
+        return items
+
+    async def ask() -> list[int | BaseException]:
+        batching: Batching[int, int] = Batching([run], size=1)
+        calls = asyncio.gather(*map(batching.submit, range(5)), return_exceptions=True)
+        await asyncio.to_thread(started.wait)
+        batching.close()
+        return list(await calls)
+
+    outcomes = asyncio.run(ask())
+    assert 0 in outcomes, "what is under way is answered"
+    assert all(isinstance(outcome, int | asyncio.CancelledError) for outcome in outcomes)

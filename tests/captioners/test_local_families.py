@@ -1,0 +1,209 @@
+"""Every family of local models: a tiny one is saved, loaded by its short name, and asked."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("torch", reason="the extra local is not installed")
+pytest.importorskip("transformers", reason="the extra local is not installed")
+
+import torch
+from local_pictures import encoded
+from tiny_families import FAMILIES
+
+from cutline import registry
+from cutline.captioners.transformers.families import FAMILIES as KNOWN
+from cutline.errors import ConfigError, RunStopped, SampleError
+from cutline.imaging import Picture
+from cutline.prompts import Prompt
+from cutline.records import Reply
+from cutline.sources.locations import InlineBytes
+
+# The library warns of its own future; what it does now is what is tested.
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
+
+torch.set_num_threads(1)  # models this small only lose by more
+CHAT = ("llava", "llava-onevision", "qwen2-vl", "qwen2.5-vl", "qwen3-vl", "gemma-3", "smolvlm")
+Zoo = Callable[[str], Path]
+
+
+@pytest.fixture(scope="module")
+def zoo(tmp_path_factory: pytest.TempPathFactory) -> Zoo:
+    """The folder of a family's tiny model, made when it is first asked for."""
+    made: dict[str, Path] = {}
+
+    def folder(name: str) -> Path:
+        if name not in made:
+            made[name] = FAMILIES[name](tmp_path_factory.mktemp("model") / name)
+        return made[name]
+
+    return folder
+
+
+def ask(
+    model: str, folder: Path, prompts: list[Prompt | None], pictures: list[int] | None = None, **options: Any
+) -> list[Reply | BaseException]:
+    """Each picture's reply; a prompt of None is the model's own."""
+
+    async def all_of_them() -> list[Reply | BaseException]:
+        captioner = registry.load("captioners", model)(str(folder), **{"dtype": "float32", **options})
+        try:
+            numbers = pictures if pictures is not None else list(range(len(prompts)))
+            calls = [
+                captioner.caption(
+                    Picture(InlineBytes(encoded(number), "p")), prompt or captioner.default_prompt
+                )
+                for number, prompt in zip(numbers, prompts, strict=True)
+            ]
+            return list(await asyncio.gather(*calls, return_exceptions=True))
+        finally:
+            await captioner.aclose()
+
+    return asyncio.run(all_of_them())
+
+
+def texts(replies: list[Reply | BaseException]) -> list[str]:
+    for reply in replies:
+        if isinstance(reply, BaseException):
+            raise reply
+    return [reply.text for reply in replies if isinstance(reply, Reply)]
+
+
+def test_every_known_family_has_a_tiny_model() -> None:
+    assert set(FAMILIES) == {family.name for family in KNOWN}
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_words_depend_on_the_picture_and_not_on_its_neighbours(zoo: Zoo, name: str) -> None:
+    alone = texts(ask(name, zoo(name), [None] * 5, batch_size=1))
+    together = texts(ask(name, zoo(name), [None] * 5, batch_size=5))
+    assert len(set(alone)) == 5, alone
+    assert together == alone
+    assert all("<" not in text for text in alone), "marks of the model's own are left in"
+    assert all(text == text.strip() and text for text in alone)
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_any_family_is_known_by_its_folder(zoo: Zoo, name: str) -> None:
+    assert texts(ask("hf", zoo(name), [None])) == texts(ask(name, zoo(name), [None]))
+
+
+@pytest.mark.parametrize(
+    "name", [*CHAT, "blip", "git", "blip2-opt", "blip2-flan-t5", "paligemma", "kosmos-2"]
+)
+def test_prompts_of_different_length_in_one_batch(zoo: Zoo, name: str) -> None:
+    """Padding must stand where the model does not see it: each answer is as when asked alone."""
+    prompts = [
+        Prompt(prefix="a red"),
+        Prompt(prefix="describe the large dark house on the street with two trees and a bird"),
+        Prompt(prefix="caption en"),
+    ]
+    together = texts(ask(name, zoo(name), list(prompts), [1, 2, 3], batch_size=3))
+    for place, prompt in enumerate(prompts):
+        alone = texts(ask(name, zoo(name), [prompt], [place + 1], batch_size=1))
+        assert [together[place]] == alone
+
+
+@pytest.mark.parametrize("name", ["llava", "qwen2-vl", "gemma-3", "blip2-flan-t5", "paligemma"])
+def test_the_prompt_reaches_the_model(zoo: Zoo, name: str) -> None:
+    prompts = [Prompt(prefix=text) for text in ("a red dog", "stone", "describe the sea and sky")]
+    assert len(set(texts(ask(name, zoo(name), list(prompts), [0, 0, 0])))) > 1
+
+
+def test_a_beginning_stays_in_the_caption(zoo: Zoo) -> None:
+    for name in ("blip", "git"):
+        (text,) = texts(ask(name, zoo(name), [Prompt(prefix="a large house")]))
+        assert text.startswith("a large house ")
+        assert len(text.split()) > 3
+    (text,) = texts(ask("kosmos-2", zoo("kosmos-2"), [None]))
+    assert text.startswith("An image of ")
+
+
+def test_a_system_text_and_a_worked_example_reach_a_chat_model(zoo: Zoo) -> None:
+    from cutline.prompts.prompt import Example
+
+    plain = Prompt(prefix="describe the sea", suffix="a")
+    system = dataclasses.replace(plain, system="red stone boat", id="")
+    example = Example(image=encoded(3), mime="image/png", explanation="a small bird")
+    shown = dataclasses.replace(plain, example=example, id="")
+    said = texts(ask("qwen2-vl", zoo("qwen2-vl"), [plain, system, shown], [0, 0, 0]))
+    assert len(set(said)) == 3
+    counted = ask("qwen2-vl", zoo("qwen2-vl"), [plain, shown], [0, 0])
+    tokens = [reply.usage.prompt_tokens for reply in counted if isinstance(reply, Reply)]
+    assert tokens[1] > tokens[0] + 4, "the example's picture is counted"
+    (refused,) = ask("blip", zoo("blip"), [shown])
+    assert isinstance(refused, RunStopped)
+    assert "worked example" in str(refused)
+
+
+def test_tasks(zoo: Zoo) -> None:
+    task, question = Prompt(prefix="<CAPTION>"), Prompt(prefix="What is this?")
+    assert texts(ask("florence-2", zoo("florence-2"), [task]))
+    (refused,) = ask("florence-2", zoo("florence-2"), [question])
+    assert isinstance(refused, RunStopped)
+    assert "<MORE_DETAILED_CAPTION>" in str(refused)
+
+
+@pytest.mark.parametrize("name", ["blip", "llava", "qwen2-vl", "blip2-opt"])
+def test_a_prompt_that_is_too_long(zoo: Zoo, name: str) -> None:
+    long = Prompt(prefix="red dog " * 1500)
+    replies = ask(name, zoo(name), [None, long, None], batch_size=3)
+    assert isinstance(replies[0], Reply)
+    assert isinstance(replies[2], Reply)
+    refused = replies[1]
+    assert isinstance(refused, SampleError)
+    assert refused.kind == "prompt-too-long"
+    assert "shorten the prompt" in str(refused)
+    assert "\n" not in str(refused)
+
+
+def test_too_few_tokens_are_no_caption(zoo: Zoo) -> None:
+    (cut,) = ask("llava", zoo("llava"), [None], max_tokens=3)
+    assert isinstance(cut, SampleError)
+    assert (cut.kind, cut.reply is not None) == ("truncated", True)
+    assert "--max-tokens" in str(cut)
+    (too_many,) = ask("llava", zoo("llava"), [None], max_tokens=5000)
+    assert isinstance(too_many, SampleError)
+    assert "lower --max-tokens" in str(too_many)
+
+
+def test_chance_depends_on_the_seed_and_the_picture_alone(zoo: Zoo) -> None:
+    folder = zoo("llava")
+    drawn = {"temperature": 3.0}
+    first = texts(ask("llava", folder, [None] * 6, batch_size=6, seed=7, **drawn))
+    again = texts(ask("llava", folder, [None] * 6, batch_size=2, seed=7, **drawn))
+    other = texts(ask("llava", folder, [None] * 6, batch_size=6, seed=8, **drawn))
+    greedy = texts(ask("llava", folder, [None] * 6, batch_size=6))
+    assert first == again
+    assert first != other
+    assert first != greedy
+
+
+def test_settings_of_generation(zoo: Zoo) -> None:
+    folder = zoo("llava")
+    beams = texts(ask("llava", folder, [None] * 3, extra={"num_beams": 3}))
+    assert beams != texts(ask("llava", folder, [None] * 3))
+    for options, words in (
+        ({"extra": {"num_baems": 3}}, "num_baems"),
+        ({"extra": {"num_beams": 3}, "temperature": 1.0}, "--temperature"),
+    ):
+        (refused,) = ask("llava", folder, [None], **options)
+        assert isinstance(refused, ConfigError)
+        assert words in str(refused)
+
+
+def test_another_family_s_folder(zoo: Zoo) -> None:
+    with pytest.raises(ConfigError, match="is no blip but llava: use --model hf:"):
+        ask("blip", zoo("llava"), [None])
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+def test_half_precision(zoo: Zoo, dtype: str) -> None:
+    for name in ("llava", "blip", "qwen2-vl", "kosmos-2"):
+        assert len(texts(ask(name, zoo(name), [None] * 3, dtype=dtype, batch_size=3))) == 3
