@@ -21,7 +21,7 @@ from cutline.captioners.presets import PRESETS, Preset
 from cutline.captioners.secrets import Secret
 from cutline.errors import ConfigError, CutlineError, Rejected, RequestError
 from cutline.imaging import Picture
-from cutline.interfaces import Captioner
+from cutline.interfaces import Captioner, Opening
 from cutline.prompts import Prompt
 from cutline.records import Reply
 from cutline.sources.locations import InlineBytes
@@ -121,6 +121,9 @@ async def _ask(captioner: Captioner) -> Reply:
         prompt = Prompt(
             prefix="Which colour is the large shape in this picture? Answer in one short sentence."
         )
+        if isinstance(captioner, Opening):
+            await captioner.open(lambda line: Console(stderr=True, highlight=False).print(line, markup=False))
+        prompt = getattr(captioner, "default_prompt", None) or prompt
         return await captioner.caption(Picture(InlineBytes(_disc(), "a red disc")), prompt)
     finally:
         await captioner.aclose()

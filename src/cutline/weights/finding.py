@@ -139,7 +139,7 @@ def _explained(name: str, error: Exception) -> ConfigError:
         )
     if any(isinstance(why, errors.HFValidationError) for why in whys):
         return ConfigError(f"{name} is no repository's name: write OWNER/NAME, or name a folder")
-    if type(error) is OSError and error.errno is not None:
+    if type(error) in {OSError, PermissionError} and isinstance(error, OSError) and error.errno is not None:
         return ConfigError(f"{name} cannot be stored: {os.strerror(error.errno)}")
     return ConfigError(
         f"{name} is not on this machine and the hub cannot be reached: go online, or copy the model here and "
