@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import collections
 import dataclasses
+import itertools
 import tempfile
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, TypeAlias, TypedDict, Unpack
+from typing import Any, Literal, TypeAlias, TypedDict, Unpack, overload
+
+import orjson
 
 from cutline.captioners.secrets import Secret
 from cutline.display import Display
@@ -68,7 +72,7 @@ class Options(TypedDict, total=False):
     quantize: Literal["4bit", "8bit"] | None
     system_prompt: str | None
     language: str | None
-    schema: str | None
+    schema: str | Mapping[str, Any] | None
     trigger: str | None
     caption_prefix: str | None
     caption_suffix: str | None
@@ -115,7 +119,8 @@ class Captions:
     """What ``caption`` returns: the report of the run, and the rows of its output.
 
     Iterating gives one mapping a caption, with the columns of docs/outputs.md; nothing is held
-    in memory when the run had an output file.
+    in memory when the run had an output file. ``captions[0]`` and ``captions[:3]`` read no further than
+    they have to; what counts from the end reads everything.
     """
 
     report: Report
@@ -126,6 +131,25 @@ class Captions:
         if self.rows is not None:
             return iter(self.rows)
         return read_rows(self.report.output, self.output_format)
+
+    @overload
+    def __getitem__(self, index: int) -> JSON: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[JSON]: ...
+    def __getitem__(self, index: int | slice) -> JSON | list[JSON]:
+        if isinstance(index, slice):
+            parts = (index.start, index.stop, index.step)
+            if any(part is not None and part < 0 for part in parts):
+                return list(self)[index]
+            return list(itertools.islice(self, *parts))
+        if index < 0:
+            rows = collections.deque(self, maxlen=-index)
+            found = rows[0] if len(rows) == -index else None
+        else:
+            found = next(itertools.islice(self, index, None), None)
+        if found is None:
+            raise IndexError(f"there is no caption {index}: there are {len(self):,}")
+        return found
 
     def __len__(self) -> int:
         return self.report.counts.captions
@@ -247,7 +271,7 @@ class _Call:
                 )
             if self._source is not None and name in {"split", "event"} and value:
                 raise ConfigError(f"a list of pictures has no parts: {name} needs the folder of a dataset")
-            data[group][name] = (value,) if name == "event" and isinstance(value, str) else value
+            data[group][name] = value
         data["model"]["model"] = self._model
         data["prompts"]["prompt"] = self._prompts
         return Job.from_dict({**data, "input_path": self._path, "output_path": output}, origin="caption()")
@@ -264,6 +288,10 @@ def _as_in_a_job(options: Mapping[str, Any]) -> JSON:
     named = dict(options)
     if "steps" in named:
         named["step"] = tuple(f"{name}={model}" for name, model in dict(named.pop("steps")).items())
+    if isinstance(named.get("event"), str):
+        named["event"] = (named["event"],)
+    if isinstance(named.get("schema"), Mapping):
+        named["schema"] = orjson.dumps(named["schema"]).decode()
     return named
 
 

@@ -108,7 +108,7 @@ class PromptOptions:
     language: str | None = None
     """Language of the captions, such as German."""
     schema: str | None = None
-    """JSON Schema file; captions become structured (short, long, tags …)."""
+    """JSON Schema, in a file or as it is; captions become structured (short, long, tags …)."""
     trigger: str | None = None
     """Trigger word that begins every caption, followed by a comma."""
     caption_prefix: str | None = None

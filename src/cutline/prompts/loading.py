@@ -72,19 +72,28 @@ def parse_prompt_option(value: str) -> tuple[str | None, str]:
     return (match["name"], match["spec"]) if match else (None, value)
 
 
-def load_schema(path: str | Path) -> JSON:
-    """The JSON Schema in a file, made sure to describe an object.
+def load_schema(spec: str | Path) -> JSON:
+    """The JSON Schema in a file, or in a text that begins with ``{``; made sure to describe an object.
 
     Raises:
         ConfigError: there is no such file, or it is no schema that a caption can be checked with.
     """
     from cutline.prompts.structured import check_schema
 
-    schema = _parsed(Path(path), "schema")
+    inline = isinstance(spec, str) and spec.lstrip().startswith("{")
+    schema = _inline(str(spec)) if inline else _parsed(Path(spec), "schema")
     try:
         check_schema(schema)
     except ConfigError as error:
-        raise ConfigError(f"{path}: {error}") from error
+        raise ConfigError(f"{'the schema' if inline else spec}: {error}") from error
+    return schema
+
+
+def _inline(text: str) -> JSON:
+    try:
+        schema: JSON = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ConfigError(f"the schema is not valid JSON: {error}") from error
     return schema
 
 

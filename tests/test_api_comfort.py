@@ -1,0 +1,87 @@
+"""What Python offers beyond the command line: rows by number, schemas as they are, parts of datasets."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+
+import pytest
+
+import cutline
+from benchmark_datasets import HARVEY, MEXICO, make_crisismmd, make_scienceqa, picture
+from cutline.errors import ConfigError
+from cutline.sinks import reading
+
+SCHEMA = {"type": "object", "properties": {"short": {"type": "string"}}, "required": ["short"]}
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for number in range(5):
+        (folder / f"{number}.jpg").write_bytes(picture(number))
+    return folder
+
+
+@pytest.mark.parametrize("output", [None, "out.jsonl", "out.csv", "out.parquet"])
+def test_rows_are_had_by_number(output: str | None, photos: Path, tmp_path: Path) -> None:
+    captions = cutline.caption(photos, output and tmp_path / output, model="fake")
+    rows = list(captions)
+    assert [row["image_id"] for row in rows] == [f"{number}.jpg" for number in range(5)]
+    for index in (0, 4, -1, -5):
+        assert captions[index] == rows[index]
+    for start, stop, step in itertools.product((None, 1, -2, 9), (None, 3, -1), (None, 2, -1)):
+        assert captions[start:stop:step] == rows[start:stop:step]
+    for index in (5, -6):
+        with pytest.raises(IndexError, match="there are 5"):
+            captions[index]
+
+
+def test_the_first_row_is_had_without_reading_the_rest(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    captions = cutline.caption(photos, tmp_path / "out.jsonl", model="fake")
+    parsed: list[bytes] = []
+    loads = reading.orjson.loads
+    monkeypatch.setattr(
+        reading, "orjson", type("Counting", (), {"loads": lambda line: parsed.append(line) or loads(line)})
+    )
+    assert captions[1]["image_id"] == "1.jpg"
+    assert len(parsed) == 2
+
+
+def test_a_schema_is_given_as_it_is_or_as_a_file(photos: Path, tmp_path: Path) -> None:
+    (tmp_path / "schema.json").write_text(
+        '{"type": "object", "properties": {"short": {"type": "string"}}, "required": ["short"]}'
+    )
+    as_it_is = cutline.caption(photos, model="pixels", schema=SCHEMA)
+    from_file = cutline.caption(photos, model="pixels", schema=str(tmp_path / "schema.json"))
+    assert as_it_is[0]["fields"].keys() == {"short"}
+    assert [row["fields"] for row in as_it_is] == [row["fields"] for row in from_file]
+    assert as_it_is.report.prompts == from_file.report.prompts
+
+
+@pytest.mark.parametrize("schema", [{"type": "string"}, '{"type": "object"', {"type": "nonsense"}])
+def test_a_schema_that_is_none_is_told_in_one_line(schema: object, photos: Path) -> None:
+    with pytest.raises(ConfigError, match=r"^the schema") as error:
+        cutline.caption(photos, model="fake", schema=schema)
+    assert "\n" not in str(error.value)
+
+
+def test_parts_of_a_dataset(tmp_path: Path) -> None:
+    root = make_crisismmd(tmp_path / "CrisisMMD_v2.0", missing=False)
+    part = {"source_type": "crisismmd", "split": "humanitarian", "model": "fake"}
+    assert len(cutline.caption(root, **part, event=MEXICO)) == 2
+    assert len(cutline.caption(root, **part, event=[HARVEY, MEXICO])) == 6
+    for wrong in ({"split": "train"}, {"event": HARVEY}):
+        with pytest.raises(ConfigError, match="folder of a dataset"):
+            cutline.caption([picture(1)], model="fake", **wrong)
+
+
+def test_captions_by_key_are_read_back(tmp_path: Path) -> None:
+    root = make_scienceqa(tmp_path / "ScienceQA")
+    options = {"source_type": "scienceqa", "output_format": "scienceqa", "existing": "skip", "model": "fake"}
+    captions = cutline.caption(root, root / "captions.json", **options)
+    assert captions.to_dict().keys() == {"1", "5", "3", "8"}
+    assert captions[1] == {"image_id": "5", "caption": "A drawing of a dog."}
