@@ -11,7 +11,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import get_args, get_type_hints
+from typing import Any, get_args, get_type_hints
 
 import pytest
 from PIL import Image
@@ -199,6 +199,7 @@ def test_every_option_has_its_type() -> None:
     del fields["model"], fields["prompt"]  # arguments of their own
     fields = {"steps" if name == "step" else name: hint for name, hint in fields.items()}
     fields |= {"steps": Mapping[str, str], "event": Sequence[str]}  # easier to write in Python
+    fields["schema"] = str | Mapping[str, Any] | None
     options = get_type_hints(Options)
     assert list(options) == list(fields), "in the same order"
     for name, hint in fields.items():
