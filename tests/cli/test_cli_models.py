@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import socket
+from pathlib import Path
 
 import pytest
 from program import Run
 
+from cutline import registry
+from cutline.captioners.presets import PRESETS
 from server_process import Server
 
 KEY = "sk-secret-0123456789"
@@ -83,15 +86,30 @@ def test_list_fits_the_terminal(cutline: Run, columns: int) -> None:
     assert ran.code == 0
     lines = ran.out.splitlines()
     assert max(map(len, lines)) <= columns
-    table = lines[1 : lines.index("")]
-    assert [line.split()[1] for line in table] == [
-        *("pixels", "fake", "nim", "nvidia", "openai", "gemini", "ollama", "vllm", "huggingface"),
-        *("openrouter", "together"),
-    ], "one line each"
-    marks = {line.split()[1]: line[0] for line in table}
+    marks = {
+        line.split()[1]: line[0] for line in lines if line[:1] in {"✓", "✗", "?", "↓"} and line[3:4] != " "
+    }
+    assert {*registry.names("captioners"), *PRESETS} - {"endpoint"} <= marks.keys()
     assert (marks["pixels"], marks["nim"], marks["openai"], marks["together"]) == ("✓", "?", "✗", "✓")
     assert KEY not in ran.out
     assert ("OpenRouter" in ran.out) == (columns == 120), "what each is, where there is room"
+
+
+def test_local_models_and_what_they_need(cutline: Run, tmp_path: Path) -> None:
+    """Size and licence of each; a model that is here is told apart from one to be downloaded."""
+    nothing = cutline("models", COLUMNS="160", HF_HOME=str(tmp_path))
+    (line,) = [line for line in nothing.out.splitlines() if line[3:].startswith("blip ")]
+    for words in ("base 0.99 GB", "large 1.88 GB", "BSD-3-Clause"):
+        assert words in line
+    snapshot = tmp_path / "hub" / "models--Salesforce--blip-image-captioning-base" / "snapshots" / ("a" * 40)
+    snapshot.mkdir(parents=True)
+    (snapshot / "config.json").write_text("{}")
+    (snapshot.parents[1] / "refs").mkdir()
+    (snapshot.parents[1] / "refs" / "main").write_text("a" * 40)
+    here = cutline("models", COLUMNS="160", HF_HOME=str(tmp_path))
+    (line,) = [line for line in here.out.splitlines() if line[3:].startswith("blip ")]
+    assert "base (here)" in line
+    assert line.startswith("✓")
 
 
 def test_list_of_prompts_fits_the_terminal(cutline: Run) -> None:

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 from cyclopts import Group, Parameter
 
+from cutline.cli.before import Before, carry_out
 from cutline.errors import ConfigError
 from cutline.job import (
     CheckOptions,
@@ -40,19 +41,9 @@ class Service:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Before:
-    """What to do instead of, or besides, running."""
-
-    preview: int | None = None
-    """Show the captions of the first N pictures and stop; writes nothing."""
-    estimate: bool = False
-    """Ask about a few pictures, tell time, tokens and money of the whole run, and stop."""
+class BeforeCaption(Before):
     save_job: str | None = None
     """Write these options to a job file for `cutline run`, and stop."""
-    verbose: Annotated[bool, Parameter(alias="-v")] = False
-    """Say what happens to every picture and request."""
-    quiet: Annotated[bool, Parameter(alias="-q")] = False
-    """No progress and no summary; errors only."""
 
 
 _GROUPS = (
@@ -70,7 +61,7 @@ def caption(
     input_path: str,
     output_path: str | None = None,
     *,
-    before: Annotated[Before, option_group("Before and during")] = Before(),
+    before: Annotated[BeforeCaption, option_group("Before and during")] = BeforeCaption(),
     model: Annotated[ModelOptions, option_group("Model")] = ModelOptions(),  # noqa: B008 - frozen
     service: Annotated[Service, option_group("Model")] = Service(),
     local: Annotated[LocalOptions, option_group("Local models")] = LocalOptions(),  # noqa: B008 - frozen
@@ -104,32 +95,10 @@ def caption(
         output=output,
         run=run,
     )
-    _one_of(before)
+    before.check(save_job=before.save_job)
     if before.save_job is not None:
         return _save(job, Path(before.save_job))
-    if before.preview is not None or before.estimate:
-        from cutline.cli.trying import estimate, preview
-
-        if before.estimate:
-            return estimate(job, service.api_key)
-        assert before.preview is not None
-        return preview(job, service.api_key, before.preview)
-    from cutline.cli.execute import Shown, execute
-
-    return execute(job, api_key=service.api_key, shown=Shown(verbose=before.verbose, quiet=before.quiet))
-
-
-def _one_of(before: Before) -> None:
-    """Refuse wishes that exclude each other."""
-    instead = {
-        "--preview": before.preview is not None,
-        "--estimate": before.estimate,
-        "--save-job": before.save_job is not None,
-    }
-    for wishes in (instead, {"--verbose": before.verbose, "--quiet": before.quiet}):
-        said = [name for name, wished in wishes.items() if wished]
-        if len(said) > 1:
-            raise ConfigError(f"{' and '.join(said)} exclude each other: give one of them")
+    return carry_out(job, service.api_key, before)
 
 
 def _save(job: Job, path: Path) -> int:

@@ -8,17 +8,14 @@ import dataclasses
 import io
 import time
 from typing import Annotated
-from urllib.parse import urlsplit
 
 import cyclopts
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
-from cutline import registry
-from cutline.captioners.building import Asking, Spec, build_captioner, build_endpoint, find_key
-from cutline.captioners.presets import PRESETS, Preset
+from cutline.captioners.building import Asking, Spec, build_captioner, build_endpoint
 from cutline.captioners.secrets import Secret
+from cutline.cli.model_list import list_models
 from cutline.errors import ConfigError, CutlineError, Rejected, RequestError
 from cutline.imaging import Picture
 from cutline.interfaces import Captioner, Opening
@@ -27,43 +24,7 @@ from cutline.records import Reply
 from cutline.sources.locations import InlineBytes
 
 app = cyclopts.App(name="models", help="List the models' providers, or check one.", version_flags=())
-_EMBEDDED = {
-    "pixels": ("measures light, colour and layout", "embedded, always ready"),
-    "fake": ("repeatable made-up answers", "for trying things out"),
-}
-_LEGEND = """
-✓ ready   ✗ its key is not set   ? ready if the server runs
-
---model PROVIDER or PROVIDER:MODEL asks it for captions. Any other compatible
-server: --model MODEL --endpoint URL. To try one on a small picture and be told
-what is wrong, if anything: cutline models check PROVIDER:MODEL"""
-
-
-@app.default
-def list_models() -> int:
-    """List the providers: what each needs, and whether that is there."""
-    console = Console(highlight=False)
-    wide = console.width >= 112
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("", "provider", "model when none is named", "needs", *(["what it is"] if wide else [])):
-        table.add_column(name, overflow="fold", no_wrap=name in {"", "provider"})
-    for name in registry.names("captioners"):
-        model, about = _EMBEDDED.get(name, ("", "plug-in"))
-        _add(table, "✓", name, model, "nothing", about, wide=wide)
-    for preset in PRESETS.values():
-        if preset.name != "endpoint":
-            mark = "?" if not preset.key_needed else "✓" if find_key(preset) else "✗"
-            model = preset.default_model or "(name one)"
-            _add(table, mark, preset.name, model, _needs(preset), preset.about, wide=wide)
-    console.print(table)
-    console.print(_LEGEND, markup=False)
-    return 0
-
-
-def _add(table: Table, mark: str, name: str, model: str, needs: str, about: str, *, wide: bool) -> None:
-    style = {"✓": "green", "✗": "red", "?": "yellow"}[mark]
-    cells = [Text(mark, style=style), Text(name, style="bold"), Text(model), Text(needs)]
-    table.add_row(*cells, *([Text(about)] if wide else []))
+app.default(list_models)
 
 
 @app.command
@@ -153,7 +114,3 @@ def _disc() -> bytes:
     buffer = io.BytesIO()
     image.save(buffer, "PNG")
     return buffer.getvalue()
-
-
-def _needs(preset: Preset) -> str:
-    return preset.key_env[0] if preset.key_needed else urlsplit(preset.endpoint).netloc

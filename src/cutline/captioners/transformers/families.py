@@ -1,6 +1,6 @@
 """The families of local models by short name: which weights, which first words, what to clean away.
 
-Sizes are those of the safetensors files; they and the licences are as the models' pages say.
+Sizes are about those of the weights; a download tells the exact one first.
 """
 
 from __future__ import annotations
