@@ -17,7 +17,8 @@ import pytest
 from PIL import Image
 
 import cutline
-from cutline.api import _GROUPS, Options
+from cutline.api import Options
+from cutline.calls import GROUPS
 from cutline.engine.progress import Progress
 from cutline.errors import ConfigError, SinkError
 from server_process import Server
@@ -193,7 +194,7 @@ def test_every_option_has_its_type() -> None:
     """``Options`` repeats the fields of the option groups, so that editors know them."""
     fields = {
         field.name: get_type_hints(group)[field.name]
-        for group in _GROUPS.values()
+        for group in GROUPS.values()
         for field in dataclasses.fields(group)
     }
     del fields["model"], fields["prompt"]  # arguments of their own

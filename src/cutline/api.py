@@ -7,13 +7,11 @@ import collections
 import dataclasses
 import itertools
 import tempfile
-import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, TypeAlias, TypedDict, Unpack, overload
+from typing import Any, Literal, TypedDict, Unpack, overload
 
-import orjson
-
+from cutline.calls import Input, grouped, in_thread, listed_source, prompt_options, refuse_parts
 from cutline.captioners.secrets import Secret
 from cutline.display import Display
 from cutline.engine.progress import ProgressHook
@@ -21,23 +19,12 @@ from cutline.engine.report import Report
 from cutline.engine.running import run_job
 from cutline.errors import ConfigError
 from cutline.job import (
-    CheckOptions,
     Existing,
-    InputOptions,
     Job,
-    LocalOptions,
-    ModelOptions,
     OnChange,
-    OutputOptions,
-    PictureOptions,
-    PromptOptions,
-    RunOptions,
 )
 from cutline.records import JSON
 from cutline.sinks.reading import read_rows
-from cutline.sources.listed import ListedSource
-
-Input: TypeAlias = "str | Path | bytes | Iterable[Any]"
 
 
 class Options(TypedDict, total=False):
@@ -100,18 +87,6 @@ class Options(TypedDict, total=False):
     on_change: OnChange
     retry_failed: bool
     state: str | None
-
-
-_GROUPS = {
-    "input": InputOptions,
-    "model": ModelOptions,
-    "local": LocalOptions,
-    "prompts": PromptOptions,
-    "checks": CheckOptions,
-    "pictures": PictureOptions,
-    "output": OutputOptions,
-    "run": RunOptions,
-}
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -210,7 +185,7 @@ def caption(
         asyncio.get_running_loop()
     except RuntimeError:
         return asyncio.run(run())
-    return _in_thread(lambda: asyncio.run(run()))  # a notebook's loop is already running
+    return in_thread(lambda: asyncio.run(run()))  # a notebook's loop is already running
 
 
 async def acaption(
@@ -240,13 +215,12 @@ class _Call:
         progress: bool | ProgressHook,
         options: Mapping[str, Any],
     ) -> None:
-        listed = _listed(source)
-        self._source = None if listed is None else ListedSource(listed)
+        self._source = listed_source(source)
         self._path = str(source) if isinstance(source, str | Path) else ""
         if self._source is not None and output is not None and not self._source.has_stable_names:
             raise ConfigError("an output needs stable names: give paths or URLs, or leave the output out")
         self._output = None if output is None else str(output)
-        self._prompts = _prompts(prompt)
+        self._prompts = prompt_options(prompt)
         self._model = model
         self._options = options
         self._key = Secret(api_key) if api_key else None
@@ -262,16 +236,9 @@ class _Call:
             return Captions(report=report, rows=rows)
 
     def _job(self, output: str) -> Job:
-        data: JSON = {name: {} for name in _GROUPS}
-        for name, value in _as_in_a_job(self._options).items():
-            group = next((group for group, cls in _GROUPS.items() if name in _fields(cls)), None)
-            if group is None:
-                raise ConfigError(
-                    f"caption() has no option {name!r}; it has {', '.join(Options.__annotations__)}"
-                )
-            if self._source is not None and name in {"split", "event"} and value:
-                raise ConfigError(f"a list of pictures has no parts: {name} needs the folder of a dataset")
-            data[group][name] = value
+        data = grouped(self._options, call="caption()", known=Options.__annotations__)
+        if self._source is not None:
+            refuse_parts(data)
         data["model"]["model"] = self._model
         data["prompts"]["prompt"] = self._prompts
         return Job.from_dict({**data, "input_path": self._path, "output_path": output}, origin="caption()")
@@ -281,56 +248,3 @@ class _Call:
             return await run_job(job, source=self._source, key=self._key, progress=self._progress)
         with Display(quiet=not self._progress) as display:
             return await run_job(job, source=self._source, key=self._key, progress=display.show)
-
-
-def _as_in_a_job(options: Mapping[str, Any]) -> JSON:
-    """The options under their names in a job."""
-    named = dict(options)
-    if "steps" in named:
-        named["step"] = tuple(f"{name}={model}" for name, model in dict(named.pop("steps")).items())
-    if isinstance(named.get("event"), str):
-        named["event"] = (named["event"],)
-    if isinstance(named.get("schema"), Mapping):
-        named["schema"] = orjson.dumps(named["schema"]).decode()
-    return named
-
-
-def _prompts(prompt: str | Sequence[str] | Mapping[str, str]) -> tuple[str, ...]:
-    if isinstance(prompt, str):
-        return (prompt,)
-    if isinstance(prompt, Mapping):
-        return tuple(f"{name}={text}" for name, text in prompt.items())
-    return tuple(prompt)
-
-
-def _listed(source: Input) -> list[Any] | None:
-    """The pictures of a list, or None for a path; one picture alone is a list of it."""
-    if isinstance(source, str | Path):
-        return None
-    if isinstance(source, bytes | bytearray) or hasattr(source, "save"):
-        return [source]
-    if not isinstance(source, Iterable):
-        raise ConfigError(f"cannot caption a {type(source).__name__}: give a path, or a list of pictures")
-    return list(source)
-
-
-def _fields(cls: type[Any]) -> set[str]:
-    return {field.name for field in dataclasses.fields(cls)}
-
-
-def _in_thread(function: Callable[[], Captions]) -> Captions:
-    result: list[Captions] = []
-    error: list[BaseException] = []
-
-    def target() -> None:
-        try:
-            result.append(function())
-        except BaseException as raised:  # noqa: BLE001 - handed to the caller's thread
-            error.append(raised)
-
-    thread = threading.Thread(target=target, name="cutline-caption")
-    thread.start()
-    thread.join()
-    if error:
-        raise error[0]
-    return result[0]
