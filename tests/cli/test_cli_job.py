@@ -63,6 +63,16 @@ def test_a_changed_job_is_noticed(cutline: Run, pictures: Path, tmp_path: Path) 
     assert "5 captions" in again.err
 
 
+def test_a_job_file_is_tried_before_it_runs(cutline: Run, pictures: Path, tmp_path: Path) -> None:
+    (tmp_path / "job.toml").write_text(f"input_path = {json.dumps(str(pictures))}\n[model]\nmodel = 'fake'\n")
+    shown = cutline("run", "job.toml", "--preview", "2")
+    assert (shown.code, shown.out.count("checksum")) == (0, 2), shown.err
+    told = cutline("run", "job.toml", "--estimate")
+    assert told.code == 0, told.err
+    assert "5 pictures: about" in told.out
+    assert [path.name for path in tmp_path.iterdir()] == ["job.toml"], "nothing is written"
+
+
 def test_failed_pictures_are_asked_again(
     cutline: Run, pictures: Path, endpoint: Server, tmp_path: Path
 ) -> None:

@@ -108,6 +108,8 @@ MISTAKES = {
     "unknown group in a job": ("run group.toml", "sink"),
     "wrong type in a job": ("run type.toml", "image_limit"),
     "job without input": ("run inputless.toml", "input_path"),
+    "two wishes before a job": ("run nope.toml --preview 3 --estimate", "--preview and --estimate"),
+    "a job loud and quiet": ("run nope.toml --verbose --quiet", "--verbose and --quiet"),
     # the program
     "unknown command": ("captoin photos", "caption"),
     "unknown option": ("caption photos out.jsonl --modle x", "--model"),

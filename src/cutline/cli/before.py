@@ -1,0 +1,52 @@
+"""What a person may want to see of a job before it runs, and how much is said while it does."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from cutline.errors import ConfigError
+from cutline.job import Job
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Before:
+    """What to do instead of, or besides, running."""
+
+    preview: int | None = None
+    """Show the captions of the first N pictures and stop; writes nothing."""
+    estimate: bool = False
+    """Ask about a few pictures, tell time, tokens and money of the whole run, and stop."""
+    verbose: Annotated[bool, Parameter(alias="-v")] = False
+    """Say what happens to every picture and request."""
+    quiet: Annotated[bool, Parameter(alias="-q")] = False
+    """No progress and no summary; errors only."""
+
+    def check(self, *, save_job: str | None = None) -> None:
+        """Refuse wishes that exclude each other.
+
+        Raises:
+            ConfigError: names them.
+        """
+        instead = {
+            "--preview": self.preview is not None,
+            "--estimate": self.estimate,
+            "--save-job": save_job is not None,
+        }
+        for wishes in (instead, {"--verbose": self.verbose, "--quiet": self.quiet}):
+            said = [name for name, wished in wishes.items() if wished]
+            if len(said) > 1:
+                raise ConfigError(f"{' and '.join(said)} exclude each other: give one of them")
+
+
+def carry_out(job: Job, api_key: str | None, before: Before) -> int:
+    """Preview, estimate or run the job; returns the exit code."""
+    if before.preview is not None or before.estimate:
+        from cutline.cli.trying import estimate, preview
+
+        return estimate(job, api_key) if before.preview is None else preview(job, api_key, before.preview)
+    from cutline.cli.execute import Shown, execute
+
+    return execute(job, api_key=api_key, shown=Shown(verbose=before.verbose, quiet=before.quiet))
