@@ -221,7 +221,7 @@ def test_a_key_that_is_given_goes_to_the_only_service(
 def test_equal_captioners_are_built_once(tmp_path: Path) -> None:
     (tmp_path / "chain.toml").write_text(f"{ONE}{TWO}{TWO.replace('two', 'three')}seed = 1\n")
     job = Job(input_path="in", model=ModelOptions(chain=str(tmp_path / "chain.toml")))
-    one, two, three = (step.captioner for step in chain_of(job, (), None).steps)
+    one, two, three = (step.captioner for step in chain_of(job, None).steps)
     assert one is two
     assert two is not three
 

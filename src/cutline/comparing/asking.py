@@ -80,7 +80,7 @@ async def check(contestants: Sequence[Contestant]) -> None:
             continue
         try:
             job.check()
-            chain = assembly.chain_of(job, assembly.prompts_of(job), contestant.key)
+            chain = assembly.chain_of(job, contestant.key)
             try:
                 assembly.prices_for(job, chain)
             finally:

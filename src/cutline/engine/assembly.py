@@ -89,15 +89,16 @@ def prompts_of(job: Job, default: Prompt | None = None) -> tuple[Prompt, ...]:
     return tuple(prompts)
 
 
-def chain_of(job: Job, prompts: tuple[Prompt, ...], key: Secret | None) -> Chain:
+def chain_of(job: Job, key: Secret | None) -> Chain:
     """The job's captioner, asked each prompt; or its chain, whose steps have their own.
 
     Raises:
-        ConfigError: the model's name or key is wrong or missing.
+        ConfigError: the model's name or key is wrong or missing, or a prompt cannot be used.
     """
     if is_chain(job):
         return build_chain(job, key, captioner_of, lambda own, default: prompts_of(own, default)[0])
     captioner = captioner_of(job, key)
+    prompts = prompts_of(job, getattr(captioner, "default_prompt", None))
     return Chain([ChainStep(name=prompt.name, captioner=captioner, prompt=prompt) for prompt in prompts])
 
 

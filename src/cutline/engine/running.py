@@ -62,7 +62,7 @@ async def run_job(
         ThreadPoolExecutor((os.cpu_count() or 2) + 2, thread_name_prefix="cutline")
     )
     progress, stop = progress or (lambda _: None), stop or Stop()
-    chain = assembly.chain_of(job, assembly.prompts_of(job), key)
+    chain = assembly.chain_of(job, key)
     checking = Checking(assembly.checks_of(job))
     try:
         for part in (chain, checking):

@@ -124,7 +124,7 @@ def _seconds(chain: Chain, captions: list[Caption], wall: float) -> float:
 async def _ask(
     job: Job, samples: Sequence[Sample], key: Secret | None, say: Say
 ) -> tuple[Chain, list[Outcome], Prices]:
-    chain = assembly.chain_of(job, assembly.prompts_of(job), key)
+    chain = assembly.chain_of(job, key)
     rules = assembly.rules_of(job, None, None, keep_raw=False)
     checking = Checking(assembly.checks_of(job))
     captioning = Captioning(chain, rules, assembly.fetcher_opener(job), checking)
