@@ -150,7 +150,8 @@ def test_a_chain_file_says_all_of_each_step(experts, pictures, tmp_path, chain):
         assert list(row["captions"]) == ["objects", "place", "merge", "tags"]
 
 
-def test_fields_of_a_structured_step_can_be_used(experts, pictures, tmp_path, chain):
+@pytest.mark.parametrize("schema", ['"schema.json"', '{ type = "object", required = ["short"] }'])
+def test_fields_of_a_structured_step_can_be_used(schema, experts, pictures, tmp_path, chain):
     experts.post("/script", {"a": {"content": '{"short": "A mast", "colour": {"sky": "grey"}}'}})
     (tmp_path / "schema.json").write_text('{"type": "object", "required": ["short"]}')
     text = """
@@ -158,13 +159,13 @@ def test_fields_of_a_structured_step_can_be_used(experts, pictures, tmp_path, ch
     name = "facts"
     model = "a"
     prompt = "Facts."
-    schema = "schema.json"
+    schema = SCHEMA
     [[step]]
     name = "tell"
     model = "b"
     prompt = "{facts.short} below a {facts.colour.sky} sky ({previous.short})"
     """
-    done = ask(experts, pictures(1), tmp_path / "o.jsonl", *chain(text))
+    done = ask(experts, pictures(1), tmp_path / "o.jsonl", *chain(text.replace("SCHEMA", schema)))
     assert done.returncode == 0, done.stderr
     assert asked(experts, "b")[0]["text"] == "A mast below a grey sky (A mast)"
     assert lines(tmp_path / "o.jsonl")[0]["fields"] is None, "those of the caption's step"

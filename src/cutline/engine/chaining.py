@@ -124,7 +124,7 @@ def _job_of(job: Job, plan: Plan, step: PlannedStep) -> Job:
         if group is None:
             known = ", ".join(("name", "model", "prompt", "optional", *sum(_OF_A_STEP.values(), ())))
             raise ConfigError(f"{place} has no setting {name!r}; known are {known}")
-        groups[group][name] = plan.place(value) if name == "schema" and isinstance(value, str) else value
+        groups[group][name] = _schema(plan, value) if name == "schema" else value
     checked = Job.from_dict({**groups, "input_path": job.input_path}, origin=place)
     prompts: tuple[str, ...] = job.prompts.prompt if step is plan.steps[0] else ()
     if step.prompt is not None:
@@ -145,6 +145,13 @@ def _job_of(job: Job, plan: Plan, step: PlannedStep) -> Job:
     except ConfigError as error:
         raise ConfigError(f"{place}: {error}") from None
     return own
+
+
+def _schema(plan: Plan, value: object) -> object:
+    """A file's place, or a schema that is written into the chain file."""
+    if isinstance(value, dict):
+        return orjson.dumps(value).decode()
+    return plan.place(value) if isinstance(value, str) else value
 
 
 def _given(group: ModelOptions | LocalOptions | PictureOptions | PromptOptions, names: JSON) -> JSON:
