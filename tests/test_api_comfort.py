@@ -24,7 +24,7 @@ def photos(tmp_path: Path) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("output", [None, "out.jsonl", "out.csv", "out.parquet"])
+@pytest.mark.parametrize("output", [None, "out.jsonl", "out.csv", "out.tsv", "out.parquet"])
 def test_rows_are_had_by_number(output: str | None, photos: Path, tmp_path: Path) -> None:
     captions = cutline.caption(photos, output and tmp_path / output, model="fake")
     rows = list(captions)

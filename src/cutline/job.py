@@ -160,7 +160,7 @@ class OutputOptions:
     __pydantic_config__: ClassVar[Any] = _STRICT
 
     output_format: str | None = None
-    """json, jsonl, csv, parquet, webdataset, sidecar, scienceqa or a plug-in's. [default: by the name]"""
+    """json, jsonl, csv, tsv, parquet, webdataset, sidecar, scienceqa or a plug-in's. [default: by name]"""
     existing: Existing | None = None
     """What to do with captions, or an output of someone else's, that are already there."""
     samples_per_shard: int = 1000

@@ -44,6 +44,7 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "json": "cutline.sinks.json:JsonSink",
         "jsonl": "cutline.sinks.jsonl:JsonlSink",
         "csv": "cutline.sinks.csv:CsvSink",
+        "tsv": "cutline.sinks.csv:TsvSink",
         "parquet": "cutline.sinks.parquet:ParquetSink",
         "webdataset": "cutline.sinks.webdataset:WebdatasetSink",
         "sidecar": "cutline.sinks.sidecar:SidecarSink",

@@ -14,7 +14,7 @@ from cutline import sinks
 from cutline.records import Caption, Reply, Sample, Step, Usage
 from cutline.sinks.failures import FailuresSink
 
-FORMATS = ["json", "jsonl", "csv", "parquet", "webdataset", "sidecar", "scienceqa"]
+FORMATS = ["json", "jsonl", "csv", "tsv", "parquet", "webdataset", "sidecar", "scienceqa"]
 NESTED = {"metadata", "captions", "fields", "steps", "llm"}
 JPEG = b"\xff\xd8\xff\xe0 the rest of a picture"
 csv.field_size_limit(sys.maxsize)
@@ -73,9 +73,9 @@ def read_rows(folder: Path, form: str) -> list[dict]:
         return [{"image_id": key, "caption": text} for key, text in captions.items()]
     if form == "jsonl":
         return [json.loads(line) for line in output.read_bytes().split(b"\n")[:-1]]
-    if form == "csv":
+    if form in {"csv", "tsv"}:
         with output.open(newline="", encoding="utf-8") as file:
-            return [_typed(row) for row in csv.DictReader(file)]
+            return [_typed(row) for row in csv.DictReader(file, delimiter="," if form == "csv" else "\t")]
     if form == "parquet":
         from pyarrow import parquet
 

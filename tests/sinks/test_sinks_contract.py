@@ -69,7 +69,7 @@ def test_what_is_written_is_read_back(form, data):
         sink.commit()
         sink.finish()
         expected = expected_rows(data, form)
-        if form == "csv":
+        if form in {"csv", "tsv"}:
             expected = empty_as_null(expected)
         assert read_rows(folder, form) == expected
 
@@ -296,7 +296,7 @@ def test_sinks_keep_to_the_protocol(form, tmp_path):
     sink.close()
 
 
-@pytest.mark.parametrize("form", ["json", "jsonl", "csv", "parquet"])
+@pytest.mark.parametrize("form", ["json", "jsonl", "csv", "tsv", "parquet"])
 def test_pandas_reads_it(form, tmp_path):
     awkward = [
         '=cmd|" /C calc"',
@@ -320,6 +320,7 @@ def test_pandas_reads_it(form, tmp_path):
         "json": lambda: pd.read_json(output),
         "jsonl": lambda: pd.read_json(output, lines=True),
         "csv": lambda: pd.read_csv(output, keep_default_na=False),
+        "tsv": lambda: pd.read_csv(output, keep_default_na=False, sep="\t"),
         "parquet": lambda: pd.read_parquet(output),
     }[form]()
     assert tuple(frame.columns)[: len(COLUMNS)] == COLUMNS

@@ -69,6 +69,7 @@ def written(folder: Path, form: str, items, **options) -> dict[str, bytes]:
         ("a.ndjson", None, "jsonl"),
         ("s3://bucket/a.parquet", None, "parquet"),
         ("dir.x/a.csv", None, "csv"),
+        ("dir.x/a.TSV", None, "tsv"),
         ("shards/", "webdataset", "webdataset"),
         ("a.json", "csv", "csv"),
         (None, "sidecar", "sidecar"),

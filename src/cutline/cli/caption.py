@@ -81,7 +81,7 @@ def caption(
     input_path
         File or folder of pictures, `.txt` list of URLs, table (`.csv`, `.parquet`, `.jsonl` …) or tars.
     output_path
-        `.jsonl`, `.json`, `.csv` or `.parquet` file, or a folder. Default: `captions.jsonl`.
+        `.jsonl`, `.json`, `.csv`, `.tsv` or `.parquet` file, or a folder. Default: `captions.jsonl`.
     """
     job = Job(
         input_path=input_path,

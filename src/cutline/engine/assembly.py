@@ -29,6 +29,7 @@ DEFAULT_OUTPUTS = {
     "webdataset": "shards",
     "json": "captions.json",
     "csv": "captions.csv",
+    "tsv": "captions.tsv",
     "parquet": "captions.parquet",
     "scienceqa": "captions.json",
 }

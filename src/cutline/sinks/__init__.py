@@ -14,7 +14,14 @@ if TYPE_CHECKING:
 
 __all__ = ["SinkOptions", "format_of", "open_sink"]
 
-_EXTENSIONS = {".json": "json", ".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv", ".parquet": "parquet"}
+_EXTENSIONS = {
+    ".json": "json",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".csv": "csv",
+    ".tsv": "tsv",
+    ".parquet": "parquet",
+}
 
 
 def format_of(output: str | None, output_format: str | None) -> str:

@@ -1,11 +1,11 @@
-"""CSV after RFC 4180, the columns of every other table."""
+"""CSV after RFC 4180, and the same with tabs; the columns of every other table."""
 
 from __future__ import annotations
 
 import csv
 import io
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from cutline.records import JSON
 from cutline.sinks.options import SinkOptions
@@ -21,14 +21,27 @@ class CsvSink(RowSink):
     what was written matters more here than what a spreadsheet makes of it.
     """
 
+    delimiter: ClassVar[str] = ","
+
     def __init__(self, output: str, state: Path, options: SinkOptions) -> None:
         include = {"include_raw": options.include_raw, "include_checks": options.include_checks}
-        header = _line(list(columns(**include)))
+        header = self._line(list(columns(**include)))
         store = GatheredStore(output, state, options, lambda rows, part: copy(rows, part, header))
         super().__init__(store, **include)
 
     def record(self, values: JSON) -> bytes:
-        return _line([_field(name, value) for name, value in values.items()])
+        return self._line([_field(name, value) for name, value in values.items()])
+
+    def _line(self, fields: list[Any]) -> bytes:
+        buffer = io.StringIO()
+        csv.writer(buffer, delimiter=self.delimiter).writerow(fields)
+        return buffer.getvalue().encode()
+
+
+class TsvSink(CsvSink):
+    """Quoted as CSV is, where a value holds a tab, a quote or a line break."""
+
+    delimiter = "\t"
 
 
 def _field(name: str, value: Any) -> Any:
@@ -37,9 +50,3 @@ def _field(name: str, value: Any) -> Any:
     if name in NESTED:
         return encode(value).decode()
     return text(value) if isinstance(value, str) else value
-
-
-def _line(fields: list[Any]) -> bytes:
-    buffer = io.StringIO()
-    csv.writer(buffer).writerow(fields)
-    return buffer.getvalue().encode()

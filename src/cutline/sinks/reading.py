@@ -27,9 +27,9 @@ def read_rows(output: str, output_format: str | None) -> Iterator[JSON]:
                 yield orjson.loads(line)
     elif kind == "json":
         yield from orjson.loads(Path(output).read_bytes())
-    elif kind == "csv":
+    elif kind in {"csv", "tsv"}:
         with Path(output).open(newline="", encoding="utf-8") as file:
-            yield from csv.DictReader(file)
+            yield from csv.DictReader(file, delimiter="," if kind == "csv" else "\t")
     elif kind == "parquet":
         import pyarrow.parquet
 
