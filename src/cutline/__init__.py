@@ -6,15 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from cutline.api import Captions, acaption, caption
+    from cutline.comparing.call import compare
     from cutline.job import Job
 
 __version__ = "0.1.0"
-__all__ = ["Captions", "Job", "__version__", "acaption", "caption"]
+__all__ = ["Captions", "Job", "__version__", "acaption", "caption", "compare"]
 
 _HOMES = {
     "Captions": "cutline.api",
     "acaption": "cutline.api",
     "caption": "cutline.api",
+    "compare": "cutline.comparing.call",
     "Job": "cutline.job",
 }
 

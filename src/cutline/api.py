@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-import asyncio
 import collections
 import dataclasses
 import itertools
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, TypedDict, Unpack, overload
+from typing import Any, Unpack, overload
 
-from cutline.calls import Input, grouped, in_thread, listed_source, prompt_options, refuse_parts
+from cutline.calls import (
+    Input,
+    Options,
+    grouped,
+    listed_source,
+    prompt_options,
+    refuse_parts,
+    waited_for,
+)
 from cutline.captioners.secrets import Secret
 from cutline.display import Display
 from cutline.engine.progress import ProgressHook
@@ -19,74 +26,10 @@ from cutline.engine.report import Report
 from cutline.engine.running import run_job
 from cutline.errors import ConfigError
 from cutline.job import (
-    Existing,
     Job,
-    OnChange,
 )
 from cutline.records import JSON
 from cutline.sinks.reading import read_rows
-
-
-class Options(TypedDict, total=False):
-    """What ``caption`` takes besides source, output, model and prompt; as on the command line.
-
-    ``steps`` are those of ``--step``, a model for each name.
-    """
-
-    source_type: str | None
-    image_limit: int
-    reader_batch_size: int
-    recursive: bool
-    image_column: str | None
-    url_column: str | None
-    text_column: str | None
-    image_root: str | None
-    split: str | None
-    event: Sequence[str]
-    allow_private_urls: bool
-    steps: Mapping[str, str]
-    chain: str | None
-    endpoint: str | None
-    max_tokens: int | None
-    temperature: float | None
-    top_p: float | None
-    seed: int | None
-    schema_dialect: Literal["response_format", "guided_json", "structured_outputs", "none"] | None
-    extra: dict[str, Any]
-    device: str
-    dtype: Literal["auto", "float32", "bfloat16", "float16", "fp32", "bf16", "fp16"]
-    batch_size: int | Literal["auto"]
-    quantize: Literal["4bit", "8bit"] | None
-    system_prompt: str | None
-    language: str | None
-    schema: str | Mapping[str, Any] | None
-    trigger: str | None
-    caption_prefix: str | None
-    caption_suffix: str | None
-    min_similarity: float | None
-    similarity_model: str | None
-    max_side: int
-    max_bytes: int
-    jpeg_quality: int
-    max_pixels: int
-    output_format: str | None
-    existing: Existing | None
-    samples_per_shard: int
-    max_shards: int | None
-    include_raw: bool
-    max_concurrent_requests: int | None
-    enable_async: bool
-    timeout: float
-    max_retries: int
-    retry_delay: float
-    budget_tokens: int | None
-    max_cost: float | None
-    prices: str | None
-    allow_failures: int
-    stop_after_failures: int
-    on_change: OnChange
-    retry_failed: bool
-    state: str | None
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,11 +124,7 @@ def caption(
         SinkError: the output cannot be written; calling again later goes on.
     """
     run = _Call(source, output, model, prompt, api_key, progress, options)
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return asyncio.run(run())
-    return in_thread(lambda: asyncio.run(run()))  # a notebook's loop is already running
+    return waited_for(run)
 
 
 async def acaption(

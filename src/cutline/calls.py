@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, Literal, TypeAlias, TypedDict, TypeVar
 
 import orjson
 
 from cutline.errors import ConfigError
 from cutline.job import (
     CheckOptions,
+    Existing,
     InputOptions,
     LocalOptions,
     ModelOptions,
+    OnChange,
     OutputOptions,
     PictureOptions,
     PromptOptions,
@@ -27,6 +30,69 @@ from cutline.sources.listed import ListedSource
 Input: TypeAlias = "str | Path | bytes | Iterable[Any]"
 
 _T = TypeVar("_T")
+
+
+class Options(TypedDict, total=False):
+    """What ``caption`` takes besides source, output, model and prompt; as on the command line.
+
+    ``steps`` are those of ``--step``, a model for each name.
+    """
+
+    source_type: str | None
+    image_limit: int
+    reader_batch_size: int
+    recursive: bool
+    image_column: str | None
+    url_column: str | None
+    text_column: str | None
+    image_root: str | None
+    split: str | None
+    event: Sequence[str]
+    allow_private_urls: bool
+    steps: Mapping[str, str]
+    chain: str | None
+    endpoint: str | None
+    max_tokens: int | None
+    temperature: float | None
+    top_p: float | None
+    seed: int | None
+    schema_dialect: Literal["response_format", "guided_json", "structured_outputs", "none"] | None
+    extra: dict[str, Any]
+    device: str
+    dtype: Literal["auto", "float32", "bfloat16", "float16", "fp32", "bf16", "fp16"]
+    batch_size: int | Literal["auto"]
+    quantize: Literal["4bit", "8bit"] | None
+    system_prompt: str | None
+    language: str | None
+    schema: str | Mapping[str, Any] | None
+    trigger: str | None
+    caption_prefix: str | None
+    caption_suffix: str | None
+    min_similarity: float | None
+    similarity_model: str | None
+    max_side: int
+    max_bytes: int
+    jpeg_quality: int
+    max_pixels: int
+    output_format: str | None
+    existing: Existing | None
+    samples_per_shard: int
+    max_shards: int | None
+    include_raw: bool
+    max_concurrent_requests: int | None
+    enable_async: bool
+    timeout: float
+    max_retries: int
+    retry_delay: float
+    budget_tokens: int | None
+    max_cost: float | None
+    prices: str | None
+    allow_failures: int
+    stop_after_failures: int
+    on_change: OnChange
+    retry_failed: bool
+    state: str | None
+
 
 GROUPS = {
     "input": InputOptions,
@@ -99,8 +165,16 @@ def _fields(cls: type[Any]) -> set[str]:
     return {field.name for field in dataclasses.fields(cls)}
 
 
-def in_thread(function: Callable[[], _T]) -> _T:
-    """Call it in another thread and wait: for a caller whose own thread runs an event loop."""
+def waited_for(work: Callable[[], Coroutine[Any, Any, _T]]) -> _T:
+    """The result of ``work``; in a thread of its own where a loop is running already, as in notebooks."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(work())
+    return _in_thread(lambda: asyncio.run(work()))
+
+
+def _in_thread(function: Callable[[], _T]) -> _T:
     result: list[_T] = []
     error: list[BaseException] = []
 
