@@ -42,7 +42,7 @@ class InputOptions:
     text_column: str | None = None
     """Column of a table that holds the captions there already are."""
     image_root: str | None = None
-    """Folder that the paths in a table are relative to, and may not leave. [default: the table's]"""
+    """Folder that paths in a table or dataset are relative to, and may not leave. [default: its own]"""
     split: str | None = None
     """Part of a dataset: `humanitarian/train` of CrisisMMD, `train` or `minival` of ScienceQA."""
     event: tuple[str, ...] = ()

@@ -11,10 +11,11 @@ class SourceOptions:
 
     ``source_type``: a source's registered name, instead of telling by the path.
     ``image_column``, ``url_column``, ``text_column``: columns of a table, instead of finding them by
-    name and type. ``image_root``: the only folder from which a table's paths are opened; the table's own
-    when None. ``reader_batch_size``: rows of a table that are decoded at once. ``recursive``: whether the
-    sub-folders of a folder are read too. ``split``, ``event``: the part of a dataset that is read. These two
-    are refused for a source whose class does not name them in ``takes``, a set of such names.
+    name and type. ``image_root``: the only folder from which the paths of a table or dataset are
+    opened; its own when None. ``reader_batch_size``: rows of a table that are decoded at once.
+    ``recursive``: whether the sub-folders of a folder are read too. ``split``, ``event``: the part of a
+    dataset that is read. These two are refused for a source whose class does not name them in ``takes``,
+    a set of such names.
     """
 
     source_type: str | None = None
