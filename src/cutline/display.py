@@ -26,6 +26,7 @@ class Display:
         self._live: Live | None = None
         self._last_plain = time.monotonic() - PLAIN_EVERY + 2  # the first line soon
         self._start = time.monotonic()
+        self._waited_for = ""
 
     def __enter__(self) -> Self:
         if self._console.is_terminal and not self._quiet:
@@ -46,9 +47,16 @@ class Display:
             return
         if self._live is not None:
             self._live.update(_bar(progress, self._console.width))
-        elif time.monotonic() - self._last_plain >= PLAIN_EVERY:
+        elif self._is_new(progress.waiting_for) or time.monotonic() - self._last_plain >= PLAIN_EVERY:
             self._last_plain = time.monotonic()
             self._console.print(" · ".join(_parts(progress)), soft_wrap=True)
+
+    def _is_new(self, waiting_for: str) -> bool:
+        """Whether something else is waited for than before; figures after a colon do not count."""
+        subject = waiting_for.partition(":")[0]
+        new = bool(subject) and subject != self._waited_for
+        self._waited_for = subject or self._waited_for
+        return new
 
 
 def _bar(progress: Progress, width: int) -> Table:
