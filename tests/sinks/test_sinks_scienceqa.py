@@ -8,6 +8,7 @@ import pytest
 from sink_cases import fill, make, output_of, pairs, state_of
 
 from cutline.errors import OutputExists
+from cutline.sinks.targets import LocalTarget
 
 THEIRS = {
     "model": "an-older-model",
@@ -100,6 +101,33 @@ def test_a_later_run_and_a_run_after_a_death_keep_them_too(there, tmp_path):
     sink.finish()
     assert there.stat().st_mtime_ns == first
     assert read(there)["captions"] == wanted
+
+
+@pytest.mark.parametrize("when", ["before the file is replaced", "after the file was replaced"])
+@pytest.mark.parametrize("anew", [False, True])
+def test_a_death_while_it_is_published_loses_nothing(when, anew, there, tmp_path, monkeypatch):
+    sink = make(tmp_path, "scienceqa", existing="skip")
+    sink.open(None)
+    fill(sink, pairs(3))
+    mark = sink.commit()
+    publish = LocalTarget.publish
+
+    def die(target, part):
+        if when.startswith("after"):
+            publish(target, part)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(LocalTarget, "publish", die)
+    with pytest.raises(KeyboardInterrupt):
+        sink.finish()
+    monkeypatch.undo()
+    assert set(THEIRS["captions"]) <= set(read(there)["captions"])
+    sink = make(tmp_path, "scienceqa", existing="skip")
+    sink.open(None if anew else mark)
+    if anew:
+        fill(sink, pairs(3))
+    sink.finish()
+    assert read(there)["captions"] == {**OURS, "7": "Not asked now.", "d/001.jpg": "Theirs."}
 
 
 def test_ours_are_replaced_anew_without_being_asked_for(there, tmp_path):

@@ -187,6 +187,21 @@ def test_a_part_of_a_dataset_is_read_or_refused(made):
             opened(made, event=("hurricane_harvey",))
 
 
+def test_a_plug_in_says_which_parts_it_takes(monkeypatch, tmp_path):
+    class Album:
+        takes = frozenset({"split"})
+
+        @classmethod
+        def from_options(cls, path, options):
+            return path, options.split
+
+    monkeypatch.setitem(registry.BUILT_IN["sources"], "album", "somewhere:Album")
+    monkeypatch.setattr("cutline.sources.registry.load", lambda room, name: Album)
+    assert open_source("x", SourceOptions(source_type="album", split="summer")) == ("x", "summer")
+    with pytest.raises(ConfigError, match="--event means nothing"):
+        open_source("x", SourceOptions(source_type="album", event=("birthday",)))
+
+
 def test_unknown_types_and_inputs_are_told(tmp_path):
     (tmp_path / "x.bin").write_bytes(b"?")
     with pytest.raises(ConfigError, match="--source-type"):
