@@ -27,7 +27,7 @@ DEFAULT_MAX_TOKENS = 512
 MODEL_OPTIONS = ("max_tokens", "temperature", "top_p", "seed", "extra", "schema_dialect")
 _LIMITS = {"max_side": "max_side", "max_bytes": "max_bytes", "jpeg_quality": "quality"}
 PICTURE_OPTIONS = tuple(_LIMITS)
-LOCAL_OPTIONS = ("device", "dtype", "batch_size", "quantize")
+LOCAL_OPTIONS = ("device", "dtype", "batch_size", "quantize", "tensor_parallel", "parallel_engine")
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,7 +134,10 @@ def options_of(text: str, *, endpoint: str | None) -> frozenset[str]:
     spec = Spec.parse(text, endpoint=endpoint)
     if spec.preset is not None:
         return frozenset((*MODEL_OPTIONS, *PICTURE_OPTIONS, *LOCAL_OPTIONS))
-    return _keywords(registry.load("captioners", spec.provider))
+    known = _keywords(registry.load("captioners", spec.provider))
+    if "build" in known:
+        return frozenset((*MODEL_OPTIONS, *PICTURE_OPTIONS, *LOCAL_OPTIONS))
+    return known
 
 
 def _build_registered(spec: Spec, asking: Asking) -> Captioner:
@@ -143,12 +146,32 @@ def _build_registered(spec: Spec, asking: Asking) -> Captioner:
     if asking.key is not None:
         raise ConfigError(f"{spec.provider} needs no key: leave --api-key out")
     known = _keywords(made)
-    _refuse_unknown(spec.provider, asking.options, known)
-    timeout = {"timeout": asking.timeout} if "timeout" in known else {}
-    captioner = made(*([spec.name] if spec.name else []), **asking.options, **timeout)
+    given: dict[str, Any] = {name: value for name, value in asking.options.items() if name in known}
+    builder = _Builder(asking)
+    if "build" in known:  # it asks another captioner, which itself says what it has a use for
+        given["build"] = builder
+    else:
+        _refuse_unknown(spec.provider, asking.options, known)
+    if "timeout" in known:
+        given["timeout"] = asking.timeout
+    captioner = made(*([spec.name] if spec.name else []), **given)
     if not isinstance(captioner, Captioner):
         raise ConfigError(f"{spec.provider} is no captioner: it needs name, caption() and aclose()")
+    if not builder.used:
+        _refuse_unknown(captioner.name, asking.options, known)
     return captioner
+
+
+class _Builder:
+    """Builds a captioner for another one; what fails for a passing reason is repeated as a whole."""
+
+    def __init__(self, asking: Asking) -> None:
+        self._asking = dataclasses.replace(asking, retries=0)
+        self.used = False
+
+    def __call__(self, text: str) -> Captioner:
+        self.used = True
+        return build_captioner(text, self._asking)
 
 
 def _keywords(made: Callable[..., object]) -> frozenset[str]:

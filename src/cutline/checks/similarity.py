@@ -50,7 +50,7 @@ class Similarity:
             PictureError: the picture cannot be opened.
             MemoryError: the model has too little memory for it.
         """
-        image = await asyncio.get_running_loop().run_in_executor(None, _opened, picture, 2 * self._clip.side)
+        image = await asyncio.to_thread(self._clip.look, picture)
         scored = await self._batching((image, list(texts)))
         return [
             self._checked(text, pieces, scores) for text, (pieces, scores) in zip(texts, scored, strict=True)
@@ -86,10 +86,3 @@ class Similarity:
 
     async def aclose(self) -> None:
         self._batching.close()
-
-
-def _opened(picture: Picture, side: int) -> Image.Image:
-    """The picture no larger than it must be for its shorter side to have ``side`` pixels."""
-    size = picture.info()
-    short, long = sorted((size.width, size.height))
-    return picture.image(max_side=math.ceil(side * long / max(1, short)) if short > side else 0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -11,6 +12,7 @@ import numpy as np
 
 from cutline.encoders import DEFAULT_CLIP
 from cutline.errors import ConfigError, MissingExtra
+from cutline.imaging import Picture
 from cutline.weights import Say, choose_hardware, find_weights
 
 if TYPE_CHECKING:
@@ -73,6 +75,16 @@ class Clip:
     def load(self, say: Say = lambda _: None) -> None:
         """Load the model now, rather than at the first use; ``say`` is told what is waited for."""
         self._model(say)
+
+    def look(self, picture: Picture) -> Image.Image:
+        """The picture as ``pictures`` takes it, no larger than that needs.
+
+        Raises:
+            PictureError: it cannot be opened.
+        """
+        size, side = picture.info(), 2 * self.side
+        short, long = sorted((size.width, size.height))
+        return picture.image(max_side=math.ceil(side * long / max(1, short)) if short > side else 0)
 
     def pictures(self, images: Sequence[Image.Image]) -> np.ndarray:
         """The vectors of RGB pictures of any size."""

@@ -1,0 +1,168 @@
+"""A captioner that adds to another one's caption what a CLIP finds in the picture."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Final, get_args
+
+from cutline.captioners.interrogator.labels import read_labels
+from cutline.captioners.interrogator.modes import Mode, Modes
+from cutline.encoders import DEFAULT_CLIP
+from cutline.encoders.batching import Batching
+from cutline.encoders.clip import Clip
+from cutline.errors import ConfigError, RunStopped
+from cutline.imaging import Picture
+from cutline.interfaces import Captioner, Opening, Slotted
+from cutline.prompts import Prompt, clean_reply
+from cutline.records import Reply, Usage
+from cutline.weights import Say
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+_MODES: Final = get_args(Mode)
+_AT_ONCE: Final = 16  # pictures
+_SETTINGS: Final = ("clip", "labels", "caption")
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What stands behind ``interrogator:``, such as ``best,labels=words,caption=blip:large``."""
+
+    mode: Mode = "fast"
+    clip: str = DEFAULT_CLIP
+    labels: str | None = None
+    caption: str = "blip"
+
+    @classmethod
+    def parse(cls, text: str) -> Settings:
+        """``caption`` stands last, as its own settings may hold commas.
+
+        Raises:
+            ConfigError: a mode or setting is unknown or empty; names those that there are.
+        """
+        values: dict[str, str] = {}
+        head, given, values["caption"] = text.partition("caption=")
+        if not given:
+            del values["caption"]
+        for part in filter(None, (item.strip() for item in head.split(","))):
+            name, equals, value = part.partition("=")
+            if not equals and part in _MODES and "mode" not in values:
+                values["mode"] = part
+            elif equals and name in _SETTINGS and name not in values:
+                values[name] = value
+            else:
+                known = ", ".join((*_MODES, *(f"{name}=…" for name in _SETTINGS)))
+                raise ConfigError(
+                    f"interrogator has no use for {part!r}; it takes {known}, with commas between"
+                )
+        for name, value in values.items():
+            if not value:
+                raise ConfigError(f"interrogator's {name} is empty: leave it out, or name one")
+        return cls(**values)  # type: ignore[arg-type]  # the mode was looked up
+
+
+class Interrogator:
+    """Asks the captioner that ``build`` makes, and puts the labels behind its words; see ``modes``.
+
+    ``device`` as for --device; one GPU is used.
+
+    Raises:
+        ConfigError: a setting is wrong, or the labels cannot be read.
+        MissingExtra: the extra ``local`` is not installed.
+    """
+
+    keeps_time = True  # the time for `best` depends on the hardware more than on any fault
+
+    def __init__(
+        self, settings: str = "", *, build: Callable[[str], Captioner], device: str = "auto"
+    ) -> None:
+        self._settings = Settings.parse(settings)
+        self._labels = read_labels(self._settings.labels)
+        self._clip = Clip(self._settings.clip, device=device, batch_size=256)
+        asks = self._settings.mode != "negative"
+        self._inner: Captioner | None = build(self._settings.caption) if asks else None
+        self.name = _name(self._settings, self._inner)
+        self.default_prompt = getattr(self._inner, "default_prompt", Prompt())
+        self._modes: Modes | None = None
+        self._opening = asyncio.Lock()
+        self._encoding = Batching(self._encode, most=_AT_ONCE)
+
+    @property
+    def slots(self) -> int:
+        """As many as the other captioner has, up to two batches for the CLIP."""
+        inner = self._inner
+        if inner is None:
+            return _AT_ONCE
+        return min(inner.slots, 2 * _AT_ONCE) if isinstance(inner, Slotted) else 1
+
+    async def open(self, say: Say = lambda _: None) -> None:
+        """Load both models and the labels' vectors, unless that was done; raises as the class says."""
+        async with self._opening:
+            inner = self._inner
+            if inner is not None and isinstance(inner, Opening):
+                await inner.open(say)
+            if self._modes is None:
+                self._modes = await asyncio.to_thread(self._load, say)
+
+    def _load(self, say: Say) -> Modes:
+        self._clip.load(say)
+        return Modes(self._clip, self._labels, say)
+
+    async def caption(self, picture: Picture, prompt: Prompt) -> Reply:
+        """The other captioner's words about the picture, with labels behind them.
+
+        Raises:
+            RunStopped: the prompt asks for an answer of a form, which this has not.
+            PictureError, MemoryError: as the parts do; whatever the other captioner raises.
+        """
+        if prompt.regex is not None or prompt.schema is not None:
+            raise RunStopped(
+                "interrogator adds words to a caption: it takes no prompt with a regex or schema"
+            )
+        await self.open()
+        start = time.perf_counter()
+        said, reply = "", None
+        if self._inner is not None:
+            reply = await self._inner.caption(picture, prompt)
+            said = " ".join(clean_reply(reply.text).split()).rstrip(".")
+        image = await asyncio.to_thread(self._clip.look, picture)
+        text = await self._encoding((image, said))
+        return Reply(
+            text=text,
+            model=self.name,
+            usage=reply.usage if reply is not None else Usage(),
+            finish_reason="stop",
+            seconds=time.perf_counter() - start,
+            raw={
+                "text": text,
+                "mode": self._settings.mode,
+                "caption": reply.raw if reply is not None else None,
+            },
+        )
+
+    def _encode(self, batch: Sequence[tuple[Image.Image, str]]) -> list[str]:
+        assert self._modes is not None
+        vectors = self._clip.pictures([image for image, _ in batch])
+        mode = self._settings.mode
+        return [self._modes.run(mode, vector, said) for vector, (_, said) in zip(vectors, batch, strict=True)]
+
+    async def aclose(self) -> None:
+        self._encoding.close()
+        if self._inner is not None:
+            await self._inner.aclose()
+
+
+def _name(settings: Settings, inner: Captioner | None) -> str:
+    """The full name: it stands for everything that decides the words."""
+    parts: list[str] = [settings.mode]
+    if settings.clip != DEFAULT_CLIP:
+        parts.append(f"clip={settings.clip}")
+    if settings.labels is not None:
+        parts.append(f"labels={settings.labels}")
+    if inner is not None:
+        parts.append(f"caption={inner.name}")
+    return f"interrogator:{','.join(parts)}"
