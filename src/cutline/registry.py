@@ -16,6 +16,7 @@ BUILT_IN: dict[str, dict[str, str]] = {
     "captioners": {
         "pixels": "cutline.captioners.pixels:Pixels",
         "fake": "cutline.captioners.fake:Fake",
+        "interrogator": "cutline.captioners.interrogator:Interrogator",
         "blip": "cutline.captioners.transformers.families:BLIP",
         "blip2-opt": "cutline.captioners.transformers.families:BLIP2_OPT",
         "blip2-flan-t5": "cutline.captioners.transformers.families:BLIP2_T5",
