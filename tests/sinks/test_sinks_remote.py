@@ -115,6 +115,26 @@ def test_objects_of_others_are_left_alone(bucket, tmp_path):
     assert bucket.read("captions.json") == b"mine"
 
 
+def test_captions_of_others_stay_in_a_shared_object(bucket, tmp_path):
+    bucket.write(
+        "captions.json", b'{"max_length": 64, "captions": {"7": "Theirs.", "d/001.jpg": "Theirs too."}}'
+    )
+    with pytest.raises(OutputExists, match="--existing skip"):
+        make(bucket, "captions.json", tmp_path / "state", "scienceqa").open(None)
+    sink = make(bucket, "captions.json", tmp_path / "state", "scienceqa", existing="skip")
+    sink.open(None)
+    fill(sink, pairs(3))
+    mark = sink.commit()
+    sink.finish()
+    wanted = {"7": "Theirs.", "d/001.jpg": "Theirs too.", "d/000.jpg": "a dog 0", "d/002.jpg": "a dog 2"}
+    assert json.loads(bucket.read("captions.json"))["captions"] == wanted
+    again = make(bucket, "captions.json", tmp_path / "state", "scienceqa", existing="skip")
+    again.open(mark)
+    again.finish()
+    found = json.loads(bucket.read("captions.json"))
+    assert (found["captions"], found["max_length"]) == (wanted, 64)
+
+
 def test_shards_are_uploaded_one_by_one_and_taken_back(bucket, tmp_path):
     whole = make(bucket, "whole", tmp_path / "whole", "webdataset")
     whole.open(None)
