@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import dataclasses
 import json
 import os
 import re
@@ -20,8 +21,10 @@ from PIL import Image, ImageDraw
 from benchmark_datasets import make_crisismmd, make_scienceqa
 from cutline import registry
 from cutline.captioners.presets import PRESETS
+from cutline.chain_file import PlannedStep
 from cutline.cli.app import build
 from cutline.engine import report
+from cutline.engine.chaining import OF_A_STEP
 from cutline.prompts import library_prompts
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -133,6 +136,17 @@ def test_the_prices_are_those_of_the_table():
     told = {ticked(row[0])[0]: set(ticked(row[1])) for row in table("cost.md", "Prices")}
     prices = tomllib.loads((SOURCE / "engine/prices.toml").read_text())
     assert told == {provider: set(models) for provider, models in prices.items()}
+
+
+def test_the_chain_on_the_page_is_the_example():
+    example = tomllib.loads((ROOT / "examples/chains/three-experts.toml").read_text())
+    assert tomllib.loads(blocks("chains.md", "toml")[0]) == example
+
+
+def test_every_setting_of_a_step_is_explained():
+    told = {name for row in table("chains.md", "A chain file") for name in ticked(row[0])}
+    own = {field.name for field in dataclasses.fields(PlannedStep)} - {"options"}
+    assert told >= own | {name for names in OF_A_STEP.values() for name in names}
 
 
 def test_every_library_prompt_is_in_the_pages():
@@ -275,6 +289,9 @@ def material(tmp_path_factory):
     (folder / "orders.csv").write_text("image\nsunset.jpg\na/7.jpg\n")
     (folder / "schema.json").write_text('{"type": "object", "properties": {"short": {"type": "string"}}}')
     (folder / "prices.toml").write_text(blocks("cost.md", "toml")[0])
+    (folder / "chain.toml").write_text(
+        re.sub('model = ".*"', 'model = "fake"', blocks("chains.md", "toml")[0])
+    )
     template = json.loads(blocks("prompts.md", "json")[0]) | {"regex": ".*"}
     template["cot_prompt"]["image_path"] = "photos/poster.png"
     for name in ("template.json", "my-prompt.json"):
@@ -300,6 +317,11 @@ def folder(material, tmp_path):
 def here(words, endpoint):
     """The command with the test endpoint for other people's, and quick answers where none are asked for."""
     words = [re.sub(r"http://[\w-]+:\d+/v1$", endpoint, word) for word in words]
+    if words[0] == "compare":
+        named = [word.partition(":")[2] if word.partition(":")[0] in PRESETS else word for word in words]
+        return named if named == words else [*named, "--endpoint", endpoint]
+    if "--step" in words or "--chain" in words:
+        return [re.sub(r"^(\w+)=.*", r"\1=fake", word) for word in words]
     model = next((words[at + 1] for at, word in enumerate(words) if word == "--model"), None)
     if words[:2] == ["models", "check"]:
         model = words[2]

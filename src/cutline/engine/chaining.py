@@ -26,7 +26,7 @@ BuildCaptioner: TypeAlias = Callable[[Job, Secret | None], Captioner]
 ChoosePrompt: TypeAlias = Callable[[Job, Prompt], Prompt]
 """The prompt of a job that has one, and what it is where the job says nothing."""
 
-_OF_A_STEP: dict[str, tuple[str, ...]] = {
+OF_A_STEP: dict[str, tuple[str, ...]] = {
     "model": tuple(
         field.name
         for field in dataclasses.fields(ModelOptions)
@@ -118,11 +118,11 @@ def _default_prompt(job: Job, captioner: Captioner, *, first: bool) -> Prompt:
 def _job_of(job: Job, plan: Plan, step: PlannedStep) -> Job:
     """The job as if the step were all of it: the job's own options are the defaults of every step."""
     place = plan.at(step)
-    groups: JSON = {group: {} for group in _OF_A_STEP}
+    groups: JSON = {group: {} for group in OF_A_STEP}
     for name, value in step.options.items():
-        group = next((group for group, names in _OF_A_STEP.items() if name in names), None)
+        group = next((group for group, names in OF_A_STEP.items() if name in names), None)
         if group is None:
-            known = ", ".join(("name", "model", "prompt", "optional", *sum(_OF_A_STEP.values(), ())))
+            known = ", ".join(("name", "model", "prompt", "optional", *sum(OF_A_STEP.values(), ())))
             raise ConfigError(f"{place} has no setting {name!r}; known are {known}")
         groups[group][name] = _schema(plan, value) if name == "schema" else value
     checked = Job.from_dict({**groups, "input_path": job.input_path}, origin=place)
