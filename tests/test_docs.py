@@ -182,7 +182,7 @@ def kinds():
                     (skips if "skip" in given else failures).update(constants(given["kind"]))
                 elif name == "Skip":
                     skips |= constants(given["reason"])
-            elif isinstance(node, ast.Assign) and path.parent.name in {"captioners", "cutline"}:
+            elif isinstance(node, ast.Assign) and path.parent.name in {"captioners", "chain"}:
                 failures |= constants(node.value) if getattr(node.targets[0], "id", "") == "kind" else set()
     return failures, skips
 
@@ -318,7 +318,10 @@ def here(words, endpoint):
     """The command with the test endpoint for other people's, and quick answers where none are asked for."""
     words = [re.sub(r"http://[\w-]+:\d+/v1$", endpoint, word) for word in words]
     if words[0] == "compare":
-        named = [word.partition(":")[2] if word.partition(":")[0] in PRESETS else word for word in words]
+        named = [
+            f"endpoint:{word.partition(':')[2]}" if word.partition(":")[0] in PRESETS else word
+            for word in words
+        ]
         return named if named == words else [*named, "--endpoint", endpoint]
     if "--step" in words or "--chain" in words:
         return [re.sub(r"^(\w+)=.*", r"\1=fake", word) for word in words]

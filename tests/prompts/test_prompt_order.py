@@ -106,7 +106,7 @@ def test_prompts_cross_a_process(name):
     copy = pickle.loads(pickle.dumps(PROMPTS[name]))
     assert copy == PROMPTS[name]
     assert copy.variables == PROMPTS[name].variables
-    assert copy.render({}) is copy
+    assert copy.variables or copy.render({}) is copy
 
 
 @pytest.mark.parametrize(

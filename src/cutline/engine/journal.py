@@ -21,7 +21,16 @@ from cutline.engine.fingerprint import Fingerprint
 from cutline.engine.pricing import Spending
 from cutline.errors import JobChanged, SinkError, SourceError
 from cutline.job import OnChange
-from cutline.records import JSON, Outcome, Step, Usage, outcome_from_json, outcome_to_json, step_from_json
+from cutline.records import (
+    JSON,
+    Outcome,
+    Sample,
+    Step,
+    Usage,
+    outcome_from_json,
+    outcome_to_json,
+    step_from_json,
+)
 from cutline.sinks.rows import encode
 
 Drop = Literal["none", "failed", "all"]
@@ -206,12 +215,16 @@ class Journal:
             return None
         return self._read(self._places.get(hash(key)), key)
 
-    def steps(self, key: str, stamp: str) -> tuple[Step, ...]:
-        """Answers about the picture ``stamp`` of ``key`` that are no whole outcome, the last of each step."""
+    def steps(self, sample: Sample) -> tuple[Step, ...]:
+        """Answers about the sample's picture that are no whole outcome, the last of each step."""
+        key = sample.key
         places = self._steps.get(hash(key), [])
         if hash(key) in self._asked_again:
             places = [self._places[hash(key)], *places]
+        if not places:
+            return ()
         found: dict[str, Step] = {}
+        stamp = sample.stamp
         for offset in places:
             data = self._line(offset)
             if data["key"] == key and data.get("stamp", "") == stamp:

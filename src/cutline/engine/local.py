@@ -185,7 +185,7 @@ class Loop:
         picture = None
         if outcome is None:
             self._budget.check(self._captioning.under_way)
-            known = self._journal.steps(sample.key, sample.stamp)
+            known = self._journal.steps(sample)
             outcome, picture = await self._captioning.caption(sample, known)
             if not isinstance(outcome, Skip):  # a skip costs nothing, and the next run may decide otherwise
                 self._journal.append(outcome)
