@@ -62,6 +62,8 @@ class Options(TypedDict, total=False):
     dtype: Literal["auto", "float32", "bfloat16", "float16", "fp32", "bf16", "fp16"]
     batch_size: int | Literal["auto"]
     quantize: Literal["4bit", "8bit"] | None
+    tensor_parallel: int
+    parallel_engine: Literal["transformers", "deepspeed"]
     system_prompt: str | None
     language: str | None
     schema: str | Mapping[str, Any] | None

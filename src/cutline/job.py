@@ -93,6 +93,10 @@ class LocalOptions:
     """Pictures the model is given at once; auto finds out what is fastest and fits."""
     quantize: Literal["4bit", "8bit"] | None = None
     """Smaller weights, for a model that does not fit the memory otherwise."""
+    tensor_parallel: int = 1
+    """Spread one model over so many devices, a process on each."""
+    parallel_engine: Literal["transformers", "deepspeed"] = "transformers"
+    """Who divides the model for --tensor-parallel."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

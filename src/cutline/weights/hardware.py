@@ -28,7 +28,8 @@ class Hardware:
 def choose_hardware(device: str = "auto", dtype: str = "auto") -> Hardware:
     """The hardware asked for; ``auto`` takes every GPU there is, and bfloat16 where it is computed fast.
 
-    ``device``: auto, cpu, cuda (all of them), cuda:N, mps, or several with commas.
+    ``device``: auto, cpu, cuda (all of them), cuda:N, mps, or several with commas; the CPU can be named
+    more than once.
 
     Raises:
         ConfigError: there is no such device here, or no such dtype; lists what there is.
@@ -50,7 +51,8 @@ def choose_hardware(device: str = "auto", dtype: str = "auto") -> Hardware:
                 f"there is no device {unknown[0]!r} here: "
                 f"--device can be {', '.join(('auto', 'cpu', *there))}"
             )
-        if len(set(devices)) < len(devices):
+        once = [name for name in devices if name != "cpu"]  # which holds several replicas, if asked to
+        if len(set(once)) < len(once):
             raise ConfigError(f"--device {device} names one twice")
     return Hardware(devices=devices, dtype=_dtype_for(devices, _SHORT.get(dtype, dtype)))
 

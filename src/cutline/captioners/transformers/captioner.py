@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from cutline.captioners.batching import Batching, OutOfMemory
 from cutline.captioners.transformers import loading
+from cutline.captioners.transformers.processes import Spread
 from cutline.captioners.transformers.settings import Generation, Placing
+from cutline.captioners.transformers.spreading import SpreadModel, places_for
 from cutline.errors import ConfigError, ReplyError, RunStopped
 from cutline.imaging import Picture
 from cutline.prompts import Prompt
@@ -68,6 +70,8 @@ class TransformersCaptioner:
         if placing.batch_size != "auto" and placing.batch_size < 1:
             raise ConfigError(f"--batch-size must be auto or greater than 0, not {placing.batch_size}")
         self._hardware = choose_hardware(placing.device, placing.dtype)
+        self._places = places_for(self._hardware.devices, placing)
+        self._spread: list[SpreadModel] = []
         self._batching: Batching[Question, Answer] | None = None
         self._opening = asyncio.Lock()
 
@@ -78,11 +82,11 @@ class TransformersCaptioner:
     @property
     def slots(self) -> int:
         most = self._most if self._placing.batch_size == "auto" else self._placing.batch_size
-        return 2 * most * len(self._hardware.devices)
+        return 2 * most * len(self._places)
 
     @property
     def _most(self) -> int:
-        return MOST_ON_CPU if self._hardware.devices == ("cpu",) else MOST_ON_GPU
+        return MOST_ON_CPU if set(self._hardware.devices) == {"cpu"} else MOST_ON_GPU
 
     async def open(self, say: Say = lambda _: None) -> None:
         """Find, download and load the weights, unless that was done.
@@ -135,7 +139,12 @@ class TransformersCaptioner:
         if self._batching is not None:
             self._batching.close()
             self._batching = None
+            await asyncio.to_thread(self._end_spread)
             gc.collect()
+
+    def _end_spread(self) -> None:
+        while self._spread:
+            self._spread.pop().close()
 
     def _question(self, picture: Picture, prompt: Prompt) -> Question:
         import hashlib
@@ -150,13 +159,28 @@ class TransformersCaptioner:
     def _load(self, say: Say) -> Batching[Question, Answer]:
         folder = find_weights(self._repository, say)
         self._family = _checked(self._family, folder)
-        replicas = []
-        for device in self._hardware.devices:
-            say(f"loading {self.name} on {device} ({self._hardware.dtype})")
-            replicas.append(loading.load(folder, self._hardware, device, quantize=self._placing.quantize))
-        runs = [_runner(loaded, self._family, self._generation) for loaded in replicas]
+        runs = [self._replica(folder, devices, say) for devices in self._places]
         size = self._placing.batch_size
         return Batching(runs, size=0 if size == "auto" else size, most=self._most)
+
+    def _replica(self, folder: Path, devices: tuple[str, ...], say: Say) -> Any:
+        """What runs a batch on the model, loaded onto one device or spread over several."""
+        hardware, placing = self._hardware, self._placing
+        say(f"loading {self.name} on {' + '.join(devices)} ({hardware.dtype})")
+        if len(devices) == 1:
+            loaded = loading.load(folder, hardware, devices[0], quantize=placing.quantize)
+            return runner(loaded, self._family, self._generation)
+        spread = Spread(
+            folder=folder,
+            family=self._family.name,
+            label=self.name,
+            devices=devices,
+            dtype=hardware.dtype,
+            generation=self._generation,
+            engine=placing.parallel_engine,
+        )
+        self._spread.append(SpreadModel(spread))
+        return self._spread[-1].run
 
 
 async def _in_background(work: Callable[[], Made]) -> Made:
@@ -189,8 +213,8 @@ def _checked(family: Family, folder: Path) -> Family:
     raise ConfigError(f"{folder} is no {family.name} but {kind}: use --model hf:{folder}")
 
 
-def _runner(loaded: loading.Loaded, family: Family, generation: Generation) -> Any:
-    """What runs a batch on one replica."""
+def runner(loaded: loading.Loaded, family: Family, generation: Generation) -> Any:
+    """What runs a batch on one replica, here or in a process of its own."""
     import torch
 
     from cutline.captioners.transformers.asking import check_prompt

@@ -10,7 +10,13 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from cutline.captioners.transformers.settings import DEFAULT_MAX_SIDE, DEFAULT_TIMEOUT, Generation, Placing
+from cutline.captioners.transformers.settings import (
+    DEFAULT_MAX_SIDE,
+    DEFAULT_TIMEOUT,
+    Generation,
+    ParallelEngine,
+    Placing,
+)
 from cutline.errors import ConfigError
 from cutline.prompts import Prompt
 
@@ -67,6 +73,8 @@ class Family:
         dtype: str = "auto",
         batch_size: int | Literal["auto"] = "auto",
         quantize: Literal["4bit", "8bit"] | None = None,
+        tensor_parallel: int = 1,
+        parallel_engine: ParallelEngine = "transformers",
         timeout: float = DEFAULT_TIMEOUT,
     ) -> TransformersCaptioner:
         """The captioner for one of ``sizes``, a folder, or a repository of this family.
@@ -84,7 +92,14 @@ class Family:
             seed=seed or 0,
             extra=dict(extra or {}),
         )
-        placing = Placing(device=device, dtype=dtype, batch_size=batch_size, quantize=quantize)
+        placing = Placing(
+            device=device,
+            dtype=dtype,
+            batch_size=batch_size,
+            quantize=quantize,
+            tensor_parallel=tensor_parallel,
+            parallel_engine=parallel_engine,
+        )
         label = f"{self.name}:{name}" if name else self.name
         return TransformersCaptioner(
             self,

@@ -63,9 +63,12 @@ def check_installed() -> None:
         raise MissingExtra("a local model", "local")
 
 
-def load(folder: Path, hardware: Hardware, device: str, *, quantize: str | None = None) -> Loaded:
+def load(
+    folder: Path, hardware: Hardware, device: str, *, quantize: str | None = None, spread: Any = None
+) -> Loaded:
     """Read the weights into ``device``. Blocks, for seconds to minutes.
 
+    ``spread``: transformers' DistributedConfig, where this process gets a part of the model only.
     Only safetensors are read, and no code of the model's own is run.
 
     Raises:
@@ -75,7 +78,7 @@ def load(folder: Path, hardware: Hardware, device: str, *, quantize: str | None 
     """
     quiet_libraries()
     processor = _load_processor(folder)
-    model = _load_model(folder, hardware, device, quantize)
+    model = _load_model(folder, hardware, device, quantize, spread)
     tokenizer = processor.tokenizer
     tokenizer.padding_side = "left"  # generation goes on at the right end
     if tokenizer.pad_token_id is None:
@@ -118,20 +121,22 @@ def _load_processor(folder: Path) -> Any:
     return processor
 
 
-def _load_model(folder: Path, hardware: Hardware, device: str, quantize: str | None) -> Any:
+def _load_model(folder: Path, hardware: Hardware, device: str, quantize: str | None, spread: Any) -> Any:
     import torch
     from transformers import AutoModelForImageTextToText
 
     options: dict[str, Any] = {"dtype": hardware.torch_dtype}
     if quantize is not None:
         options |= {"quantization_config": _quantization(quantize, hardware), "device_map": {"": device}}
+    elif spread is not None:
+        options["distributed_config"] = spread  # which says where it goes, too
     elif device.startswith("cuda"):
         options["device_map"] = {"": device}  # straight to the GPU, without a copy in main memory
     try:
         model = AutoModelForImageTextToText.from_pretrained(
             folder, local_files_only=True, trust_remote_code=False, use_safetensors=True, **options
         )
-        return model.eval() if "device_map" in options else model.eval().to(device)
+        return model.eval() if len(options) > 1 else model.eval().to(device)
     except ImportError as error:
         raise _missing_library(folder, error) from None
     except (MemoryError, torch.OutOfMemoryError):
@@ -174,7 +179,7 @@ def _no_memory(folder: Path, device: str) -> str:
     size = sum(file.stat().st_size for file in folder.glob("*.safetensors"))
     return (
         f"{device} has too little memory for {folder.name} ({size / 1e9:.1f} GB of weights): "
-        "try --quantize 4bit, a smaller model, or another --device"
+        "try --quantize 4bit, a smaller model, another --device, or --tensor-parallel over several"
     )
 
 

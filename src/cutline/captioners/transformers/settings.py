@@ -9,6 +9,7 @@ from cutline.imaging import Limits
 
 DEFAULT_MAX_SIDE: Final = Limits().max_side
 DEFAULT_TIMEOUT: Final = 300.0  # seconds
+ParallelEngine = Literal["transformers", "deepspeed"]
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,9 +29,14 @@ class Generation:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Placing:
-    """Where the model is, in which numbers, and how many pictures it is given at once."""
+    """Where the model is, in which numbers, and how many pictures it is given at once.
+
+    ``tensor_parallel``: how many devices share one model, which ``parallel_engine`` divides.
+    """
 
     device: str = "auto"
     dtype: str = "auto"
     batch_size: int | Literal["auto"] = "auto"
     quantize: Literal["4bit", "8bit"] | None = None
+    tensor_parallel: int = 1
+    parallel_engine: ParallelEngine = "transformers"
