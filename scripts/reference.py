@@ -35,9 +35,14 @@ INTERFACES = ("Captioner", "Preparing", "Slotted", "Source", "Sink")
 API: dict[str, tuple[str, list[str]]] = {
     "Functions": (
         "`**options` are the fields of the option groups under [Jobs](#jobs), by name.",
-        ["cutline.caption", "cutline.acaption"],
+        ["cutline.caption", "cutline.acaption", "cutline.compare"],
     ),
     "Results": ("", ["cutline.Captions", "cutline.engine.report.Report", "cutline.engine.progress.Counts"]),
+    "Comparisons": (
+        "What `compare` returns; [Comparing](comparing.md) shows the use.",
+        [f"cutline.comparing.{name}" for name in ("results.Comparison", "results.Entrant")]
+        + [f"cutline.comparing.{name}" for name in ("answers.Answer", "figures.Figures")],
+    ),
     "Progress": (
         "What a function given as `progress=` is called with.",
         ["cutline.engine.progress.Progress"],

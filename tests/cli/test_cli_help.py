@@ -15,7 +15,7 @@ import cutline
 from cutline.cli import main
 
 SNAPSHOTS = Path(__file__).parent / "snapshots"
-COMMANDS = ("", "caption", "run", "models", "models check", "prompts", "prompts show")
+COMMANDS = ("", "caption", "compare", "run", "models", "models check", "prompts", "prompts show")
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command or "cutline")

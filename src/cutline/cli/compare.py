@@ -107,8 +107,7 @@ def compare(
     Parameters
     ----------
     contestants
-        Models, chain files (`.toml`), outputs of earlier runs (`.jsonl`, `.json`, `.csv`, `.parquet`);
-        `name=…` before one names it.
+        Models, chain files (`.toml`), outputs of earlier runs; `name=…` before one names it.
     input_path
         The pictures, as for `cutline caption`. Not needed where every contestant is an output.
     output_path

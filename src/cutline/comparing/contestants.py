@@ -156,7 +156,7 @@ def _check_options(asked: Sequence[_Word], job: Job, key: Secret | None) -> None
     if endpoint is not None and all(word.provider for word in models):
         raise ConfigError(
             "--endpoint is for models without a provider, and every one here names its own: leave it out, "
-            "or write the model's name alone"
+            "or write the model as endpoint:NAME"
         )
     honoured = frozenset[str]().union(*(_honoured(word, job) for word in models))
     useless = [_option(name) for name in assembly.given_options(job) if name not in honoured]
