@@ -16,7 +16,8 @@ help:
 	@echo "make soak   the long tests: a hundred kills, a million files (up to an hour)"
 	@echo "make docs   build the documentation"
 
-# Two steps: what a user gets, and what the tests need on top. Each is redone when pyproject.toml changes.
+# Two steps: what a user gets, and what the tests need on top (torch among it: 1 GB, or several where pip takes the
+# build for GPUs). Each is redone when pyproject.toml changes.
 $(VENV)/installed: pyproject.toml
 	@echo "preparing $(VENV) …"
 	@$(PYTHON) -m venv $(VENV)
@@ -26,7 +27,7 @@ $(VENV)/installed: pyproject.toml
 $(VENV)/installed-for-tests: $(VENV)/installed $(CONSTRAINTS)
 	@echo "installing what the tests need …"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check \
-	  --constraint $(CONSTRAINTS) --editable '.[heic,ocr,s3,test,docs,bench]'
+	  --constraint $(CONSTRAINTS) --editable '.[heic,ocr,s3,local,quantize,openvino,test,docs,bench]'
 	@touch $@
 
 demo: $(VENV)/installed
@@ -35,12 +36,7 @@ demo: $(VENV)/installed
 	@echo '$$ cutline caption pictures'
 	@cd demo && ../$(BIN)/cutline caption pictures
 
-# SERVE=1 also makes the environment of a server that others wrote (torch: 1 GB, or several where pip takes the
-# build for GPUs); without it only the tests that ask that server are skipped, and say so.
 test: $(VENV)/installed-for-tests
-ifdef SERVE
-	PYTHON=$(PYTHON) scripts/serve_environment.sh
-endif
 	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
 lint: $(VENV)/installed-for-tests
@@ -63,4 +59,4 @@ docs: $(VENV)/installed-for-tests
 	$(BIN)/mkdocs build --strict
 
 clean:
-	rm -rf $(VENV) .venv-serve build dist site demo .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) build dist site demo .pytest_cache .mypy_cache .ruff_cache

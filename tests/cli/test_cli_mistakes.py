@@ -75,7 +75,7 @@ MISTAKES = {
     "unreadable schema": ("caption photos out.jsonl --schema broken.json", "broken.json"),
     "missing schema": ("caption photos out.jsonl --schema nope.json", "nope.json"),
     "no schema": ("caption photos out.jsonl --schema list.json", "list.json"),
-    "no language": ("caption photos out.jsonl --language 123", "German"),
+    "no language": ("caption photos out.jsonl --model fake --language 123", "German"),
     # pictures
     "impossible quality": ("caption photos out.jsonl --jpeg-quality 101", "--jpeg-quality"),
     "negative side": ("caption photos out.jsonl --max-side -1", "--max-side"),

@@ -1,15 +1,14 @@
 """Captions from a real OpenAI-compatible server that others wrote: ``transformers serve``.
 
-It runs a tiny vision-language model with random weights, in an environment of its own that
-``scripts/serve_environment.sh`` makes (``CUTLINE_SERVE_ENV`` names it, ``.venv-serve`` when unset).
+It runs a tiny vision-language model with random weights.
 """
 
 from __future__ import annotations
 
-import hashlib
 import os
 import socket
 import subprocess
+import sys
 import time
 import urllib.error
 import urllib.request
@@ -20,34 +19,25 @@ import pytest
 from program import Run, rows
 
 ROOT = Path(__file__).resolve().parents[2]
+PROGRAMS = Path(sys.executable).parent
 MAKER = ROOT / "tests" / "servers" / "tiny_model.py"
 
 
 @pytest.fixture(scope="module")
-def programs() -> Path:
-    folder = Path(os.environ.get("CUTLINE_SERVE_ENV") or ROOT / ".venv-serve")
-    if not (folder / "ready").exists():
-        pytest.skip(f"there is no {folder}; scripts/serve_environment.sh makes it (about 1.2 GB)")
-    return folder / ("Scripts" if os.name == "nt" else "bin")
-
-
-@pytest.fixture(scope="module")
-def model(programs: Path) -> Path:
-    """Made once for every version of its script."""
-    folder = programs.parent / f"tiny-{hashlib.blake2b(MAKER.read_bytes(), digest_size=6).hexdigest()}"
-    if not folder.exists():
-        part = folder.with_suffix(".part")
-        subprocess.run([programs / "python", MAKER, part], check=True, capture_output=True)
-        part.rename(folder)
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    for library in ("torch", "transformers", "uvicorn"):
+        pytest.importorskip(library, reason="transformers with its server is not installed")
+    folder = tmp_path_factory.mktemp("model") / "tiny"
+    subprocess.run([sys.executable, MAKER, folder], check=True, capture_output=True)
     return folder
 
 
 @pytest.fixture(scope="module")
-def url(programs: Path, model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def url(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [programs / "transformers", "serve", model, "--device", "cpu", "--dtype", "float32"]
+    command = [PROGRAMS / "transformers", "serve", model, "--device", "cpu", "--dtype", "float32"]
     log = tmp_path_factory.mktemp("serve") / "log.txt"
     offline = {**os.environ, "HF_HUB_OFFLINE": "1", "HF_HUB_CACHE": str(model)}
     with log.open("wb") as file:
