@@ -190,7 +190,7 @@ def test_the_library_is_complete():
     for name, description in prompts.items():
         prompt = load_prompt(name)
         assert prompt.name == name
-        assert prompt.variables == ()
+        assert prompt.variables == (("previous",) if name == "refine" else ())
         assert 20 < len(description) <= 100
         assert "\n" not in description
     assert len({load_prompt(name).id.partition("@")[2] for name in prompts}) == len(prompts)

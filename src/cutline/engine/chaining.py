@@ -178,7 +178,10 @@ def _keys(jobs: list[Job], key: Secret | None) -> list[Secret | None]:
 
 
 def _service(job: Job) -> str | None:
-    spec = Spec.parse(job.model.model, endpoint=job.model.endpoint)
+    try:
+        spec = Spec.parse(job.model.model, endpoint=job.model.endpoint)
+    except ConfigError:
+        return None  # said of its step when that is built
     if spec.preset is None:
         return None
     place = without_credentials(job.model.endpoint or "")

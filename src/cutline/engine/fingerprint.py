@@ -71,7 +71,7 @@ class Fingerprint:
             old = earlier.get(field.name, type(new)())  # a journal may be older than the field
             # Where no text was touched before, no earlier caption depends on how they are joined.
             if new != old and not (field.name == "joining" and not old):
-                result.append(f"{field.name.replace('_', ' ')}: {_shown(old)} → {_shown(new)}")
+                result.append(f"{field.name.replace('_', ' ')}: {_shown(old, new)} → {_shown(new, old)}")
         return result
 
 
@@ -86,8 +86,12 @@ def _place(path: str) -> str:
     return without_credentials(path) if not path or "://" in path else str(Path(path).resolve())
 
 
-def _shown(value: Any) -> str:
-    return ", ".join(value) if isinstance(value, list) else str(value) or "none"
+def _shown(value: Any, other: Any) -> str:
+    """A value as a person reads it: of a list what the other lacks, or all where only the order differs."""
+    if not isinstance(value, list):
+        return str(value) or "none"
+    own = [item for item in value if item not in other]
+    return ", ".join(own if own or set(other) - set(value) else value) or "none"
 
 
 def _plain(value: Any) -> Any:
