@@ -4,6 +4,7 @@ import pytest
 from engine_pictures import begin, fill
 
 from processes import Endpoint, end_started
+from server_process import Server
 
 
 @pytest.fixture(autouse=True)
@@ -51,3 +52,27 @@ def new_endpoint():
     yield start
     for endpoint in started:
         endpoint.stop()
+
+
+@pytest.fixture(scope="session")
+def _experts():
+    with Server("experts.py") as server:
+        yield server
+
+
+@pytest.fixture
+def experts(_experts):
+    """An endpoint with any number of models, each to be scripted."""
+    _experts.post("/forget", {})
+    return _experts
+
+
+@pytest.fixture
+def chain(tmp_path):
+    """Writes a chain file; returns the option that names it."""
+
+    def write(text, name="chain.toml"):
+        (tmp_path / name).write_text(text)
+        return ("--chain", tmp_path / name)
+
+    return write
