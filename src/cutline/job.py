@@ -312,7 +312,7 @@ class Job:
         Raises:
             ConfigError: names the option and what it may be.
         """
-        _check_paths(self.input_path, self.output_path, self.run.state)
+        _check_paths(self.input_path, self.output_path, self.run.state, self.model.chain)
         self._check_chain()
         positive = {
             "--reader-batch-size": self.input.reader_batch_size,

@@ -149,8 +149,8 @@ class Captioning:
 
     def _failure(self, key: str, stamp: str, error: StepFailed, known: tuple[Step, ...]) -> Failure:
         """The picture's failure; earlier answers that were not come to stay known."""
-        reached = {step.name for step in error.steps}
-        earlier = (dataclasses.replace(step, counted=True) for step in known if step.name not in reached)
+        wanted = {step.name for step in self.chain.steps} - {step.name for step in error.steps}
+        earlier = (dataclasses.replace(step, counted=True) for step in known if step.name in wanted)
         steps, reply = (*error.steps, *earlier), error.reply
         if not self._rules.keep_raw:
             steps, reply = _without_raw(steps), reply and _text_only(reply)
