@@ -94,7 +94,7 @@ def test_options_reach_those_who_have_a_use_for_them(
     assert "k" not in [*captions(tmp_path / "out.json", "org/m")], "no key in the report"
     refused = cutline("compare", "pixels", "pixels:no-ocr", "--input-path", str(pictures), "--seed", "1")
     assert refused.code == 2
-    assert "no model here has a use for --seed" in refused.err
+    assert "nobody here has a use for --seed: leave it out" in refused.err
 
 
 def test_outputs_are_compared_without_asking(
@@ -237,7 +237,11 @@ MISTAKES = [
     (["fake", "pixels", "--output-path", "mine.html"], "mine.html is there already, and not as a comparison"),
     (
         ["ours.jsonl", "other.jsonl", "--prompt", "short"],
-        "no model here is asked with --prompt: leave it out",
+        "nobody here has a use for --prompt: leave it out",
+    ),
+    (
+        ["ours.jsonl", "other.jsonl", "--timeout", "3", "--language", "German"],
+        "--language and --timeout: leave them",
     ),
     (["fake", "pixels", "--prompt", "short", "--prompt", "short"], "two prompts are named 'short'"),
     (["fake", "pixels", "--image-limit", "0"], "--image-limit must be -1 or greater than 0"),
@@ -285,3 +289,23 @@ def test_a_page_that_was_edited_is_not_replaced(cutline: Run, pictures: Path, tm
     assert refused.code == 2
     assert "choose another --output-path" in refused.err
     assert "my notes" in (tmp_path / "out.html").read_text()
+
+
+def test_a_chain_is_a_contestant(cutline: Run, pictures: Path, tmp_path: Path) -> None:
+    (tmp_path / "experts.toml").write_text(
+        '[[step]]\nname = "see"\nmodel = "fake"\nprompt = "short"\n'
+        '[[step]]\nname = "tell"\nmodel = "fake"\nprompt = "told={see} What else?"\n'
+    )
+    command = ("compare", "experts.toml", "fake", "--input-path", str(pictures), "--prompt", "detailed")
+    ran = cutline(*command, "--output-path", "out.json")
+    assert ran.code == 0, ran.err
+    row = report(tmp_path / "out.json")["pictures"][0]["answers"]
+    assert [step["name"] for step in row["experts.toml"]["steps"]] == ["see", "tell"]
+    assert row["experts.toml"]["caption"] == row["experts.toml"]["steps"][1]["text"]
+    assert row["fake"]["caption"].endswith("asked by detailed.")
+    page = cutline(*command)
+    assert page.code == 0, page.err
+    assert (tmp_path / "comparison.html").read_text("utf-8").count("<summary>2 steps</summary>") == 5
+    nobody = cutline("compare", "a=experts.toml", "b=experts.toml", *command[3:])
+    assert nobody.code == 2
+    assert "nobody here has a use for --prompt" in nobody.err

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 from collections.abc import Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import Any
 
@@ -54,12 +55,14 @@ class _Word:
         return provider if named and provider != "endpoint" else ""
 
 
-def contestants_of(words: Sequence[str], job: Job, key: Secret | None = None) -> tuple[Contestant, ...]:
+def contestants_of(
+    words: Sequence[str], job: Job, key: Secret | None = None, *, used: frozenset[str] = frozenset()
+) -> tuple[Contestant, ...]:
     """The contestants that ``words`` name, asked as ``job`` says: every model with every prompt.
 
     A word is a model, a chain file or an output, ``name=…`` before it names it. ``job`` has no model and
     no output of its own. An option goes to every model that has a use for it; the endpoint, and the key
-    with it, to the models that name no provider.
+    with it, to the models that name no provider. ``used`` options have a use elsewhere too.
 
     Raises:
         ConfigError: fewer than two, an unknown one, two of one name, or an option that nobody has a use for.
@@ -67,7 +70,7 @@ def contestants_of(words: Sequence[str], job: Job, key: Secret | None = None) ->
     found = [_Word(name or what, what) for name, what in map(parse_prompt_option, words)]
     for word in found:
         _check(word, job)
-    _check_options([word for word in found if not word.is_output], job, key)
+    _check_options([word for word in found if not word.is_output], job, key, used)
     contestants: list[Contestant] = []
     for word in found:
         if word.is_output:
@@ -139,18 +142,14 @@ def _check(word: _Word, job: Job) -> None:
     )
 
 
-def _check_options(asked: Sequence[_Word], job: Job, key: Secret | None) -> None:
+def _check_options(asked: Sequence[_Word], job: Job, key: Secret | None, used: frozenset[str]) -> None:
     """Refuse options that no contestant has a use for, and a key that could go to the wrong service."""
-    given = [_option(name) for name in assembly.given_options(job)]
     models = [word for word in asked if not word.is_chain]
     if not asked:
-        given += ["--api-key"] if key else []
-        given += ["--endpoint"] if job.model.endpoint is not None else []
-    if job.prompts.prompt and not models:
-        given.append("--prompt")
-    if given and (not asked or given == ["--prompt"]):
-        raise ConfigError(f"no model here is asked with {' and '.join(given)}: leave it out")
-    if len(models) < len(asked):
+        _refuse(_given(job, key) - used)
+    elif not models and job.prompts.prompt:
+        _refuse({"prompt"})
+    if len(models) < len(asked) or not asked:
         return  # what a chain's steps have a use for is theirs to say
     endpoint = job.model.endpoint
     if endpoint is not None and all(word.provider for word in models):
@@ -159,9 +158,7 @@ def _check_options(asked: Sequence[_Word], job: Job, key: Secret | None) -> None
             "or write the model as endpoint:NAME"
         )
     honoured = frozenset[str]().union(*(_honoured(word, job) for word in models))
-    useless = [_option(name) for name in assembly.given_options(job) if name not in honoured]
-    if useless:
-        raise ConfigError(f"no model here has a use for {' and '.join(useless)}: leave it out")
+    _refuse(assembly.given_options(job).keys() - honoured - used)
     services = sorted({word.provider for word in models} & PRESETS.keys())
     if key is not None and endpoint is None and len(services) != 1:
         variables = sorted({name for service in services for name in PRESETS[service].key_env[:1]})
@@ -173,8 +170,23 @@ def _honoured(word: _Word, job: Job) -> frozenset[str]:
     return options_of(word.what, endpoint=None if word.provider else job.model.endpoint)
 
 
-def _option(name: str) -> str:
-    return f"--{name.replace('_', '-')}"
+def _given(job: Job, key: Secret | None) -> set[str]:
+    """The options that mean nothing where nobody is asked."""
+    groups = (job.model, job.local, job.prompts, job.checks, job.run)
+    given = {"api_key"} if key is not None else set()
+    for group in groups:
+        default = type(group)()
+        names = (field.name for field in dataclasses.fields(group))
+        given.update(name for name in names if getattr(group, name) != getattr(default, name))
+    return given
+
+
+def _refuse(names: AbstractSet[str]) -> None:
+    """Raises ConfigError for options that would do nothing, if there are any."""
+    if names:
+        options = " and ".join(f"--{name.replace('_', '-')}" for name in sorted(names))
+        what = "it" if len(names) == 1 else "them"
+        raise ConfigError(f"nobody here has a use for {options}: leave {what} out")
 
 
 def _check_names(contestants: Sequence[Contestant]) -> None:

@@ -97,7 +97,9 @@ class _Run:
         checks = plan.job.checks if plan.job.checks.min_similarity is not None else CheckOptions()
         run = dataclasses.replace(plan.job.run, state=None)
         bare = dataclasses.replace(plan.job, output_path=None, checks=checks, run=run)
-        self._contestants = contestants_of(plan.words, bare, plan.key)
+        measuring = plan.job.checks.similarity_model is not None
+        used = frozenset({"device"} if measuring else ())  # by the model that measures
+        self._contestants = contestants_of(plan.words, bare, plan.key, used=used)
         self._source = source
         asked = any(contestant.job is not None for contestant in self._contestants)
         if asked and source is None and not plan.job.input_path:
