@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import orjson
 
+from cutline.captioners.transformers import quantizing
 from cutline.errors import ConfigError, MissingExtra
 from cutline.weights import Hardware
 
@@ -79,6 +80,8 @@ def load(
     quiet_libraries()
     processor = _load_processor(folder)
     model = _load_model(folder, hardware, device, quantize, spread)
+    if quantize is not None:
+        quantizing.check_layers(model, folder, device)
     tokenizer = processor.tokenizer
     tokenizer.padding_side = "left"  # generation goes on at the right end
     if tokenizer.pad_token_id is None:
@@ -127,7 +130,10 @@ def _load_model(folder: Path, hardware: Hardware, device: str, quantize: str | N
 
     options: dict[str, Any] = {"dtype": hardware.torch_dtype}
     if quantize is not None:
-        options |= {"quantization_config": _quantization(quantize, hardware), "device_map": {"": device}}
+        options |= {
+            "quantization_config": quantizing.config_for(quantize, hardware),
+            "device_map": {"": device},
+        }
     elif spread is not None:
         options["distributed_config"] = spread  # which says where it goes, too
     elif device.startswith("cuda"):
@@ -152,18 +158,6 @@ def _load_model(folder: Path, hardware: Hardware, device: str, quantize: str | N
         raise ConfigError(
             f"the weights in {folder} are damaged: {_one_line(error)}; copy them anew"
         ) from None
-
-
-def _quantization(quantize: str, hardware: Hardware) -> Any:
-    if importlib.util.find_spec("bitsandbytes") is None:
-        raise MissingExtra(f"--quantize {quantize}", "quantize")
-    from transformers import BitsAndBytesConfig
-
-    if quantize == "8bit":
-        return BitsAndBytesConfig(load_in_8bit=True)
-    return BitsAndBytesConfig(
-        load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=hardware.torch_dtype
-    )
 
 
 def _unloadable(folder: Path, error: Exception) -> str:
