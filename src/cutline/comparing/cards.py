@@ -36,7 +36,8 @@ def picture_card(
     return tag(
         "article",
         tag("div", _picture(shown), heading, class_="side"),
-        tag("div", *columns, class_="answers"),
+        # Four stand two by two, as one alone below three looks lost.
+        tag("div", *columns, class_="answers square" if len(entrants) == 4 else "answers"),
         class_=f"picture{gap}",
         id=f"p{number}",
     )

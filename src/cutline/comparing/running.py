@@ -128,12 +128,14 @@ class _Run:
                 watching=self._watching,
                 halt=self._halt,
             )
-            if self._halt.reason is not None:
-                reason = self._halt.reason
-                code = 128 + reason.signal if isinstance(reason, Interrupted) else EXIT_INTERRUPTED
-                return self._ended(None, code)
+            if self._is_halted():
+                return self._interrupted()
             answers = await asyncio.to_thread(_answers, asked, earlier, keys)
+            if self._similarity is not None:
+                self._watching.say(f"measuring the similarity of {len(samples):,} pictures")
             seen = await self._see(samples, answers)
+            if self._is_halted():
+                return self._interrupted()
             scores = [{one.shown.key: one.scores[place] for one in seen} for place in range(len(asked))]
             entrants = map(_entrant, self._contestants, asked, answers, scores)
             comparison = Comparison(
@@ -144,6 +146,14 @@ class _Run:
             )
             ownership.write(await asyncio.to_thread(self._rendered, comparison))
         return self._ended(comparison, max((one.exit_code for one in asked), default=EXIT_OK))
+
+    def _is_halted(self) -> bool:
+        return self._halt.reason is not None
+
+    def _interrupted(self) -> Ended:
+        reason = self._halt.reason
+        code = 128 + reason.signal if isinstance(reason, Interrupted) else EXIT_INTERRUPTED
+        return self._ended(None, code)
 
     def _ended(self, comparison: Comparison | None, exit_code: int) -> Ended:
         return Ended(output=self._output, state=str(self._folder), comparison=comparison, exit_code=exit_code)
@@ -192,7 +202,7 @@ class _Run:
             similarity=self._similarity,
         )
         try:
-            return await seeing.all(samples, answers)
+            return await seeing.all(samples, answers, stopped=self._is_halted)
         finally:
             await seeing.aclose()
 

@@ -44,22 +44,37 @@ class Seeing:
         self._open_fetcher = open_fetcher
         self._fetcher: Fetching | None = None
         self._similarity = similarity
-        self._slots = asyncio.Semaphore(min(_AT_ONCE, (os.cpu_count() or 1) + 1))
 
-    async def all(self, samples: Sequence[Sample], answers: Sequence[Answers]) -> list[Seen]:
-        """Every sample, with what the contestants' answers to it score."""
-        return list(await asyncio.gather(*(self._one(sample, answers) for sample in samples)))
+    async def all(
+        self, samples: Sequence[Sample], answers: Sequence[Answers], *, stopped: Callable[[], bool]
+    ) -> list[Seen]:
+        """Every sample, with what the contestants' answers to it score; fewer once ``stopped`` says so."""
+        found: dict[int, Seen] = {}
+        waiting = iter(enumerate(samples))
+
+        async def work() -> None:
+            for place, sample in waiting:
+                if stopped():
+                    return
+                found[place] = await self._one(sample, answers)
+
+        workers = [asyncio.create_task(work()) for _ in range(min(_AT_ONCE, (os.cpu_count() or 1) + 1))]
+        try:
+            await asyncio.gather(*workers)
+        finally:
+            for worker in workers:
+                worker.cancel()
+        return [found[place] for place in sorted(found)]
 
     async def _one(self, sample: Sample, answers: Sequence[Answers]) -> Seen:
         key = text(sample.key)
         nothing: list[Mapping[str, float]] = [{} for _ in answers]
-        async with self._slots:
-            try:
-                picture = await self._load(sample)
-                small = await asyncio.to_thread(thumbnail, picture, self._side)
-                scores = await self._scores(picture, key, answers)
-            except PictureError as error:
-                return Seen(shown=Shown(key=key, problem=str(error)), scores=nothing)
+        try:
+            picture = await self._load(sample)
+            small = await asyncio.to_thread(thumbnail, picture, self._side)
+            scores = await self._scores(picture, key, answers)
+        except PictureError as error:
+            return Seen(shown=Shown(key=key, problem=str(error)), scores=nothing)
         return Seen(shown=Shown(key=key, thumbnail=small), scores=scores)
 
     async def _load(self, sample: Sample) -> Picture:

@@ -77,7 +77,7 @@ _COLUMNS: Final = (
     _Column(
         title="Same opening",
         meaning="Captions that begin with the same three words as another one, and the commonest of them.",
-        value=lambda e: e.figures.opening or None,
+        value=lambda e: e.figures.opening if e.figures.captions else None,
         cell=_opening,
     ),
     _Column(
