@@ -15,6 +15,7 @@ from cutline.captioners.batching import Batching, OutOfMemory
 from cutline.captioners.transformers import loading
 from cutline.captioners.transformers.processes import Spread
 from cutline.captioners.transformers.settings import Generation, Placing
+from cutline.captioners.transformers.splitting import check_divisible
 from cutline.captioners.transformers.spreading import SpreadModel, places_for
 from cutline.errors import ConfigError, ReplyError, RunStopped
 from cutline.imaging import Picture
@@ -169,7 +170,12 @@ class TransformersCaptioner:
         say(f"loading {self.name} on {' + '.join(devices)} ({hardware.dtype})")
         if len(devices) == 1:
             loaded = loading.load(folder, hardware, devices[0], quantize=placing.quantize)
+            if placing.quantize is None:
+                from cutline.captioners.transformers.accelerating import accelerate
+
+                accelerate(loaded, self.name, say)
             return runner(loaded, self._family, self._generation)
+        check_divisible(folder, len(devices), placing.parallel_engine)
         spread = Spread(
             folder=folder,
             family=self._family.name,

@@ -35,9 +35,8 @@ def load_part(part: Part) -> loading.Loaded:
     """Read this process's part of the weights; all processes must do so at the same time.
 
     Raises:
-        ConfigError, MissingExtra: as ``loading.load``, or the model cannot be divided so.
+        ConfigError, MissingExtra: as ``loading.load``.
     """
-    _check_divisible(part)
     _meet(part)
     hardware = Hardware(devices=(part.device,), dtype=part.dtype)
     if part.engine == "deepspeed":
@@ -45,27 +44,33 @@ def load_part(part: Part) -> loading.Loaded:
     return loading.load(part.folder, hardware, part.device, spread=_plan(part))
 
 
-def _check_divisible(part: Part) -> None:
+def check_divisible(folder: Path, count: int, engine: ParallelEngine) -> None:
+    """Refuse what can be seen to fail before any process is started.
+
+    Raises:
+        ConfigError: there is no plan for such a model, or its heads cannot be divided by ``count``.
+    """
     from transformers import AutoConfig
 
+    if engine == "deepspeed" and importlib.util.find_spec("deepspeed") is None:
+        raise MissingExtra("--parallel-engine deepspeed", "deepspeed")
     loading.quiet_libraries()
     try:
-        config = AutoConfig.from_pretrained(part.folder, local_files_only=True, trust_remote_code=False)
+        config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return  # loading says what is wrong with it
     text = config.get_text_config()
-    if part.engine == "transformers" and not getattr(text, "base_model_tp_plan", None):
+    if engine == "transformers" and not getattr(text, "base_model_tp_plan", None):
         raise ConfigError(
             f"transformers has no plan for spreading {config.model_type} over several devices: leave "
             "--tensor-parallel out, or try --parallel-engine deepspeed"
         )
     for name in ("num_attention_heads", "num_key_value_heads"):
         heads = getattr(text, name, None)
-        if isinstance(heads, int) and heads % part.count:
+        if isinstance(heads, int) and heads % count:
             what = "heads" if name == "num_attention_heads" else "key-value heads"
             raise ConfigError(
-                f"the {heads} {what} of {part.folder.name} cannot be divided by "
-                f"--tensor-parallel {part.count}"
+                f"the {heads} {what} of {folder.name} cannot be divided by --tensor-parallel {count}"
             )
 
 
@@ -101,8 +106,6 @@ def _by_deepspeed(part: Part, hardware: Hardware) -> loading.Loaded:
     It divides the language model only: it takes the layers of vision towers apart wrongly (those of
     Qwen2-VL, for one, which keep query, key and value in one matrix).
     """
-    if importlib.util.find_spec("deepspeed") is None:
-        raise MissingExtra("--parallel-engine deepspeed", "deepspeed")
     os.environ["DS_ACCELERATOR"] = "cpu" if part.device == "cpu" else "cuda"
     import deepspeed
 
