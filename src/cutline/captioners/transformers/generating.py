@@ -38,6 +38,9 @@ def generation_config(loaded: Loaded, generation: Generation) -> Any:
         if not hasattr(config, name):
             raise ConfigError(f"--extra.{name} is no setting of transformers' GenerationConfig")
         setattr(config, name, value)
+    if loaded.model.config.model_type == "blip":
+        # What its own ``generate`` ends at, whatever its generation config says (the published ones differ).
+        config.eos_token_id = loaded.model.config.text_config.sep_token_id
     if generation.temperature and ((config.num_beams or 1) > 1 or config.do_sample):
         raise ConfigError(
             "--temperature chooses words by itself: leave out --extra.num_beams and --extra.do_sample"
