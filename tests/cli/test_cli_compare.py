@@ -172,6 +172,23 @@ def test_one_that_cannot_go_on_does_not_stop_the_others(
     assert contestants(tmp_path / "out.json")["m"]["captions"] == 5
 
 
+def test_a_model_that_cannot_be_loaded_does_not_stop_the_others(
+    cutline: Run, pictures: Path, tmp_path: Path
+) -> None:
+    pytest.importorskip("transformers", reason="needs the extra local")
+    offline = {"HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path / "hub")}
+    out = tmp_path / "out.json"
+    arguments = ("--input-path", str(pictures), "--output-path", str(out))
+    ran = cutline("compare", "hf:nobody/nothing", "fake", *arguments, **offline)
+    assert ran.code == 3, ran.err
+    figures = contestants(out)
+    assert (figures["hf:nobody/nothing"]["captions"], figures["fake"]["captions"]) == (0, 5)
+    assert "nobody/nothing is not on this machine" in figures["hf:nobody/nothing"]["stopped"]
+    alone = cutline("compare", "hf:nobody/nothing", "hf:nobody/more", *arguments, **offline)
+    assert alone.code == 2
+    assert alone.err.splitlines()[-1].startswith("cutline: nobody/nothing is not on this machine")
+
+
 def test_a_budget_is_that_of_all_together(
     cutline: Run, pictures: Path, endpoint: Server, tmp_path: Path
 ) -> None:

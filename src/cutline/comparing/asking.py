@@ -18,11 +18,13 @@ from cutline.engine.local import Stop
 from cutline.engine.progress import ProgressHook
 from cutline.engine.report import EXIT_OK, EXIT_STOPPED, Report
 from cutline.engine.running import run_job
-from cutline.errors import ConfigError, CutlineError
+from cutline.errors import ConfigError, CutlineError, JobChanged, OutputExists, OutputGone, OutputLocked
 from cutline.files import write_atomically
 from cutline.interfaces import Source
-from cutline.job import RunOptions
+from cutline.job import Job, RunOptions
 from cutline.sinks.writing import writing
+
+_TO_DECIDE = (JobChanged, OutputExists, OutputGone, OutputLocked)  # by the user, before anybody goes on
 
 
 class Halt:
@@ -57,7 +59,7 @@ class Watching:
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
     """Where a contestant's captions are. ``pace`` in pictures a second, 0 where nothing was measured;
-    ``cost`` in US dollars a picture, None where no price is known.
+    ``cost`` in US dollars a picture, None where no price is known; ``told`` is the run in a line.
     """
 
     output: str
@@ -65,6 +67,7 @@ class Asked:
     pace: float = 0.0
     cost: float | None = None
     stopped: str = ""
+    told: str = ""
     exit_code: int = EXIT_OK
 
 
@@ -106,41 +109,67 @@ async def ask(
     Raises:
         CutlineError: as ``run_job``.
     """
+    asking = _Asking(folder, source, watching, halt)
     asked: list[Asked] = []
-    spent_tokens, spent_money = 0, 0.0
+    unable: list[ConfigError] = []
     for number, contestant in enumerate(contestants, 1):
         if contestant.job is None:
             asked.append(Asked(output=contestant.output))
             continue
-        place = folder / _folder_name(contestant.name)
-        output = str(place / "captions.jsonl")
-        run = _within(contestant.job.run, spent_tokens, spent_money)
-        if run is None:
-            watching.say(f"{contestant.name}: not asked, the budget is spent")
-            asked.append(Asked(output=output, stopped="the budget is spent", exit_code=EXIT_STOPPED))
-            continue
         watching.say(f"{number}/{len(contestants)} {contestant.name}")
-        job = dataclasses.replace(contestant.job, output_path=output, run=run)
-        report = await run_job(
-            job, source=source, key=contestant.key, progress=watching.progress, stop=halt.stop()
-        )
-        spent_tokens += report.spent.total
-        spent_money += report.cost or 0.0
-        pace = await asyncio.to_thread(_pace, place / "pace.json", report)
-        asked.append(
-            Asked(
-                output=output,
-                model=report.model,
-                pace=pace,
-                cost=None if report.cost is None else report.cost / max(report.counts.total, 1),
-                stopped=str(report.stopped) if report.stopped else "",
-                exit_code=report.exit_code,
-            )
-        )
+        try:
+            asked.append(await asking.ask(contestant, contestant.job))
+        except _TO_DECIDE:
+            raise
+        except ConfigError as error:  # such as weights that cannot be had, which only loading them tells
+            unable.append(error)
+            output = asking.output_of(contestant)
+            asked.append(Asked(output=output, stopped=str(error), exit_code=EXIT_STOPPED))
         if halt.reason is not None:
             break
-        watching.say(f"{contestant.name}: {_told(report)}")
+        watching.say(f"{contestant.name}: {asked[-1].told or asked[-1].stopped}")
+    if unable and len(unable) == len(contestants):
+        raise unable[0]
     return asked
+
+
+class _Asking:
+    """Runs jobs, and knows what all of them cost so far."""
+
+    def __init__(self, folder: Path, source: Source | None, watching: Watching, halt: Halt) -> None:
+        self._folder = folder
+        self._source = source
+        self._watching = watching
+        self._halt = halt
+        self._tokens, self._dollars = 0, 0.0
+
+    def output_of(self, contestant: Contestant) -> str:
+        return str(self._folder / _folder_name(contestant.name) / "captions.jsonl")
+
+    async def ask(self, contestant: Contestant, job: Job) -> Asked:
+        """Run the contestant's job; raises as ``run_job``."""
+        output = self.output_of(contestant)
+        run = _within(job.run, self._tokens, self._dollars)
+        if run is None:
+            return Asked(output=output, stopped="the budget is used up", exit_code=EXIT_STOPPED)
+        report = await run_job(
+            dataclasses.replace(job, output_path=output, run=run),
+            source=self._source,
+            key=contestant.key,
+            progress=self._watching.progress,
+            stop=self._halt.stop(),
+        )
+        self._tokens += report.spent.total
+        self._dollars += report.cost or 0.0
+        return Asked(
+            output=output,
+            model=report.model,
+            pace=await asyncio.to_thread(_pace, Path(output).with_name("pace.json"), report),
+            cost=None if report.cost is None else report.cost / max(report.counts.total, 1),
+            stopped=str(report.stopped) if report.stopped else "",
+            told=_told(report),
+            exit_code=report.exit_code,
+        )
 
 
 def _folder_name(name: str) -> str:
