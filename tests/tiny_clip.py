@@ -12,6 +12,8 @@ from transformers.models.clip.image_processing_pil_clip import CLIPImageProcesso
 from transformers.models.siglip.image_processing_pil_siglip import SiglipImageProcessorPil
 from transformers.models.siglip.processing_siglip import SiglipProcessor
 
+torch.set_num_threads(1)  # of models so small, more threads are slower
+
 SIDE = 32
 START, END = "<|startoftext|>", "<|endoftext|>"
 MERGES = ("t h", "th e</w>", "o g</w>", "d og</w>", "a n", "an d</w>", "i n", "in g</w>", "r e", "re d</w>")
