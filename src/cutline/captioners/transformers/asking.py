@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from cutline.captioners.transformers.families import BLIP, GIT, PALIGEMMA, Family
 from cutline.captioners.transformers.loading import Loaded
-from cutline.captioners.transformers.without_torchvision import chat_template
+from cutline.captioners.transformers.without_videos import chat_template
 from cutline.errors import RunStopped, SampleError
 from cutline.prompts import Prompt
 

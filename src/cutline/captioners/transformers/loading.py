@@ -110,9 +110,9 @@ def quiet_libraries() -> None:
 def _load_processor(folder: Path) -> Any:
     from transformers import AutoProcessor
 
-    from cutline.captioners.transformers import without_torchvision
+    from cutline.captioners.transformers import without_videos
 
-    without_torchvision.make_it_work()
+    without_videos.make_it_work()
     try:
         processor = AutoProcessor.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     except ImportError as error:

@@ -1,27 +1,29 @@
-"""Lets processors that know videos load where torchvision is not installed.
+"""Lets processors that know videos load without what only videos need.
 
-Their class asks for a video processor, which only torchvision can provide, although pictures need
-none. It is left out. Source: transformers, ``ProcessorMixin.get_attributes`` and
+Their class asks for a video processor, which needs torchvision and files that a folder of pictures'
+weights may lack. It is left out, so that a model loads and answers in the same way with torchvision
+and without. Source: transformers, ``ProcessorMixin.get_attributes`` and
 ``_get_arguments_from_pretrained``, private interfaces: where a later version has others, nothing is
-changed, and such a model says that it needs torchvision.
+changed, and such a model says what it misses.
 """
 
 from __future__ import annotations
 
 import functools
-import importlib.util
 import inspect
 from typing import Any
 
 
 def make_it_work() -> None:
-    """Changes transformers once, and only where torchvision is absent."""
-    if importlib.util.find_spec("torchvision") is not None:
-        return
+    """Changes transformers, once."""
     from transformers.processing_utils import ProcessorMixin
 
     asked: Any = getattr(ProcessorMixin, "get_attributes", None)
-    if asked is None or not hasattr(ProcessorMixin, "_get_arguments_from_pretrained") or getattr(asked, "leaves_out_videos", False):
+    if (
+        asked is None
+        or not hasattr(ProcessorMixin, "_get_arguments_from_pretrained")
+        or getattr(asked, "leaves_out_videos", False)
+    ):
         return
 
     loaded: Any = ProcessorMixin._get_arguments_from_pretrained  # noqa: SLF001
