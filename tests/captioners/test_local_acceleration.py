@@ -1,0 +1,203 @@
+"""What OpenVINO and oneDNN compute on a CPU: the same words as transformers alone, only sooner."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("torch", reason="the extra local is not installed")
+pytest.importorskip("transformers", reason="the extra local is not installed")
+
+import torch
+import transformers
+from local_pictures import encoded, picture
+from tiny_families import FAMILIES
+
+from cutline import registry
+from cutline.captioners.transformers import loading, onednn, vision_openvino
+from cutline.captioners.transformers.accelerating import accelerate
+from cutline.captioners.transformers.asking import Question
+from cutline.captioners.transformers.generating import answer, generation_config
+from cutline.captioners.transformers.settings import Generation
+from cutline.imaging import Picture
+from cutline.sources.locations import InlineBytes
+from cutline.weights import choose_hardware
+
+# The library warns of its own future; what it does now is what is tested.
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
+
+COUNT = 5
+Zoo = Callable[[str], Path]
+
+
+@pytest.fixture(scope="module")
+def zoo(tmp_path_factory: pytest.TempPathFactory) -> Zoo:
+    """The folder of a family's tiny model, made when it is first asked for."""
+    made: dict[str, Path] = {}
+
+    def folder(name: str) -> Path:
+        if name not in made:
+            made[name] = FAMILIES[name](tmp_path_factory.mktemp("model") / name)
+        return made[name]
+
+    return folder
+
+
+def captions(name: str, folder: Path, said: list[str] | None = None, **options: Any) -> list[str]:
+    """Of drawn pictures, asked all at once through the captioner."""
+
+    async def all_of_them() -> list[str]:
+        captioner = registry.load("captioners", name)(str(folder), **{"device": "cpu", **options})
+        try:
+            await captioner.open(said.append if said is not None else lambda _: None)
+            calls = [
+                captioner.caption(Picture(InlineBytes(encoded(number), "p")), captioner.default_prompt)
+                for number in range(COUNT)
+            ]
+            return [reply.text for reply in await asyncio.gather(*calls)]
+        finally:
+            await captioner.aclose()
+
+    return asyncio.run(all_of_them())
+
+
+def answers(loaded: loading.Loaded, name: str) -> list[str]:
+    """Of the same pictures, one at a time, from a model that is held directly."""
+    family = registry.load("captioners", name)
+    config = generation_config(loaded, Generation())
+    return [
+        answer(
+            loaded,
+            family,
+            [Question(image=picture(number), prompt=family.default_prompt)],
+            Generation(),
+            config,
+        )[0].text
+        for number in range(COUNT)
+    ]
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> Iterator[None]:
+    """Models this small are slower on several."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture
+def onednn_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a processor where it is twice as fast, whatever this one is and does."""
+    if not onednn.gain(torch.float32):
+        pytest.skip("this torch has no oneDNN")
+    monkeypatch.setattr(onednn, "gain", lambda dtype: 2.0 if dtype == torch.float32 else 0.0)
+
+
+@pytest.mark.usefixtures("onednn_taken")
+@pytest.mark.parametrize("name", FAMILIES)
+def test_words_are_those_of_the_model_alone(name: str, zoo: Zoo) -> None:
+    hardware = choose_hardware("cpu", "float32")
+    plain = answers(loading.load(zoo(name), hardware, "cpu"), name)
+    loaded = loading.load(zoo(name), hardware, "cpu")
+    accelerate(loaded, name, lambda _: None)
+    kinds = {type(module) for module in loaded.model.modules()}
+    assert onednn.OneDnnLinear in kinds
+    if importlib.util.find_spec("openvino") and loaded.model.config.model_type in vision_openvino.TOWERS:
+        assert vision_openvino.OpenVinoTower in kinds
+    assert answers(loaded, name) == plain
+    assert len(set(plain)) > 1
+
+
+@pytest.mark.usefixtures("onednn_taken")
+def test_batched_captions_are_those_that_generate_gives_one_by_one(zoo: Zoo) -> None:
+    folder = zoo("blip")
+    processor = transformers.AutoProcessor.from_pretrained(folder)
+    model = transformers.BlipForConditionalGeneration.from_pretrained(folder, dtype=torch.float32).eval()
+    direct = []
+    for number in range(COUNT):
+        inputs = processor(images=picture(number), return_tensors="pt")
+        tokens = model.generate(
+            pixel_values=inputs["pixel_values"],
+            generation_config=model.generation_config,  # BLIP itself would pass it by
+            max_new_tokens=20,
+        )
+        direct.append(processor.tokenizer.decode(tokens[0], skip_special_tokens=True).strip())
+    said: list[str] = []
+    assert captions("blip", folder, said, dtype="float32", batch_size=COUNT, max_tokens=20) == direct
+    assert any("linear layers by oneDNN" in line for line in said)
+
+
+@pytest.mark.parametrize("name", ["blip", "blip2-opt", "blip2-flan-t5", "git", "gemma-3", "paligemma"])
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_the_vision_tower_gives_what_torch_gives(name: str, dtype: str, zoo: Zoo) -> None:
+    pytest.importorskip("openvino", reason="the extra openvino is not installed")
+    hardware = choose_hardware("cpu", dtype)
+    path = vision_openvino.TOWERS[loading.read_config(zoo(name))["model_type"]]
+    plain, changed = (loading.load(zoo(name), hardware, "cpu").model for _ in range(2))
+    outcome = vision_openvino.replace_tower(changed)
+    assert outcome.reason is None
+    side = plain.get_submodule(path).config.image_size
+    for batch in (1, 3):
+        pixels = torch.randn(batch, 3, side, side, dtype=hardware.torch_dtype)
+        with torch.inference_mode():
+            expected, got = (
+                model.get_submodule(path)(pixel_values=pixels).last_hidden_state for model in (plain, changed)
+            )
+        assert got.dtype == expected.dtype == hardware.torch_dtype
+        assert got.shape == expected.shape
+        error = (got.float() - expected.float()).abs().max() / expected.float().abs().max()
+        assert error < (1e-4 if dtype == "float32" else 0.05)
+
+
+def test_it_is_said_what_computes_the_vision_tower(zoo: Zoo, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("openvino", reason="the extra openvino is not installed")
+    said: list[str] = []
+    captions("blip", zoo("blip"), said, dtype="float32")
+    assert any("the vision tower by OpenVINO" in line for line in said)
+
+    def cannot(*_: object) -> None:
+        raise RuntimeError("no such\noperation")
+
+    monkeypatch.setattr(vision_openvino, "_compile", cannot)
+    said.clear()
+    captions("blip", zoo("blip"), said, dtype="float32")
+    assert any("stays with torch: OpenVINO cannot take it: no such operation" in line for line in said)
+
+
+def test_a_tower_that_is_asked_for_more_says_so(zoo: Zoo) -> None:
+    pytest.importorskip("openvino", reason="the extra openvino is not installed")
+    model = loading.load(zoo("blip"), choose_hardware("cpu", "float32"), "cpu").model
+    vision_openvino.replace_tower(model)
+    with pytest.raises(RuntimeError, match="output_hidden_states"):
+        model.vision_model(pixel_values=torch.zeros(1, 3, 32, 32), output_hidden_states=True)
+
+
+def test_openvino_is_imported_without_what_reports_to_its_makers(zoo: Zoo) -> None:
+    pytest.importorskip("openvino", reason="the extra openvino is not installed")
+    code = (
+        "import sys; from cutline.captioners.transformers import loading, vision_openvino;"
+        "from cutline.weights import choose_hardware; from pathlib import Path;"
+        "model = loading.load(Path(sys.argv[1]), choose_hardware('cpu', 'float32'), 'cpu').model;"
+        "assert vision_openvino.replace_tower(model).reason is None;"
+        "assert sys.modules['openvino_telemetry'] is None;"
+        "assert not any(name.startswith('openvino_telemetry.') for name in sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(zoo("blip"))], check=False, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_other_devices_and_other_numbers_are_left_alone(zoo: Zoo) -> None:
+    loaded = loading.load(zoo("llava"), choose_hardware("cpu", "bfloat16"), "cpu")
+    before = [type(module) for module in loaded.model.modules()]
+    accelerate(loaded, "llava", pytest.fail)
+    assert [type(module) for module in loaded.model.modules()] == before
