@@ -11,7 +11,7 @@ import numpy as np
 
 from cutline.checks.sentences import Piece, joined, pieces_of
 from cutline.encoders import DEFAULT_CLIP
-from cutline.encoders.batching import Batching
+from cutline.encoders.batching import Batching, in_background
 from cutline.encoders.clip import Clip
 from cutline.imaging import Picture
 from cutline.interfaces import Checked
@@ -41,7 +41,7 @@ class Similarity:
 
     async def open(self, say: Say) -> None:
         """Load the model; ``say`` is told of a download."""
-        await asyncio.to_thread(self._clip.load, say)
+        await in_background(lambda: self._clip.load(say))
 
     async def check(self, picture: Picture, texts: Sequence[str]) -> list[Checked]:
         """What is left of each text; the note has ``kept``, scores, and ``dropped``, sentences with theirs.

@@ -4,16 +4,36 @@ from __future__ import annotations
 
 import asyncio
 import collections
+import concurrent.futures
+import contextlib
+import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
 R = TypeVar("R")
 
 
+async def in_background(work: Callable[[], R]) -> R:
+    """What ``work`` returns or raises, from a thread that does not keep the program from ending."""
+    done: concurrent.futures.Future[R] = concurrent.futures.Future()
+
+    def run() -> None:
+        # Nobody may wait any more, or the loop be closed.
+        with contextlib.suppress(concurrent.futures.InvalidStateError, RuntimeError):
+            try:
+                result = work()
+            except BaseException as error:  # noqa: BLE001 - raised where it is waited for
+                done.set_exception(error)
+            else:
+                done.set_result(result)
+
+    threading.Thread(target=run, name="cutline-encoder", daemon=True).start()
+    return await asyncio.wrap_future(done)
+
+
 class Batching(Generic[T, R]):
-    """Hands what is waiting to ``work``, at most ``most`` at a time, in one thread of its own.
+    """Hands what is waiting to ``work``, at most ``most`` at a time, in the background.
 
     Nothing waits for a batch to fill: while one runs, the next gathers. When ``work`` fails for a
     batch, each of its items is tried alone, so that only those fail that are at fault. Belongs to one
@@ -25,7 +45,6 @@ class Batching(Generic[T, R]):
         self._most = most
         self._waiting: collections.deque[tuple[T, asyncio.Future[R]]] = collections.deque()
         self._running: asyncio.Task[None] | None = None
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="cutline-encoder")
 
     async def __call__(self, item: T) -> R:
         """The item's result; raises what ``work`` raised for it."""
@@ -45,9 +64,9 @@ class Batching(Generic[T, R]):
     async def _run_batch(self, batch: list[tuple[T, asyncio.Future[R]]]) -> None:
         if not batch:
             return
-        loop = asyncio.get_running_loop()
+        items = [item for item, _ in batch]
         try:
-            results = await loop.run_in_executor(self._thread, self._work, [item for item, _ in batch])
+            results = await in_background(lambda: self._work(items))
         except Exception as error:  # noqa: BLE001 - handed to who asked
             if len(batch) == 1:
                 _, future = batch[0]
@@ -62,5 +81,8 @@ class Batching(Generic[T, R]):
                 future.set_result(result)
 
     def close(self) -> None:
-        """End the thread, without waiting for what it is doing."""
-        self._thread.shutdown(wait=False, cancel_futures=True)
+        """Begin no more batches, without waiting for the one under way."""
+        if self._running is not None:
+            self._running.cancel()
+        while self._waiting:
+            self._waiting.popleft()[1].cancel()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, get_args
 from cutline.captioners.interrogator.labels import read_labels
 from cutline.captioners.interrogator.modes import Mode, Modes
 from cutline.encoders import DEFAULT_CLIP
-from cutline.encoders.batching import Batching
+from cutline.encoders.batching import Batching, in_background
 from cutline.encoders.clip import Clip
 from cutline.errors import ConfigError, RunStopped
 from cutline.imaging import Picture
@@ -106,7 +106,7 @@ class Interrogator:
             if inner is not None and isinstance(inner, Opening):
                 await inner.open(say)
             if self._modes is None:
-                self._modes = await asyncio.to_thread(self._load, say)
+                self._modes = await in_background(lambda: self._load(say))
 
     def _load(self, say: Say) -> Modes:
         self._clip.load(say)
