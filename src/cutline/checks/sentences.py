@@ -30,7 +30,7 @@ _TITLES: Final = re.compile(
 )
 _BEFORE_NUMBERS: Final = re.compile(r"(?:^|\W)(?:no|nos|nr|fig|approx|ca|vol|p|pp)\.$", re.IGNORECASE)
 _ABBREVIATION: Final = 24  # characters at the end of a sentence that are looked at
-_CLAUSE: Final = re.compile(rf"(?<=[{_COMMAS}])\s+|(?<=[{_WIDE_COMMAS}])")
+_CLAUSE: Final = re.compile(rf"(?<=[{_COMMAS}])\s+|(?<=[{_WIDE_COMMAS}])\s*")
 _BLANKS: Final = re.compile(r"(?<=\S)\s+(?=\S)")
 
 
