@@ -54,6 +54,20 @@ class Opening(Protocol):
 
 
 @runtime_checkable
+class Adjustable(Protocol):
+    """A captioner that can be asked with other parameters at the same cost: same model, same connections."""
+
+    def adjusted(self, parameters: Mapping[str, Any]) -> Captioner:
+        """The same model with ``parameters`` (max_tokens, temperature, top_p, seed) in place of its own.
+
+        What it returns is not closed: it holds nothing of its own.
+
+        Raises:
+            ConfigError: one of them means nothing to this model.
+        """
+
+
+@runtime_checkable
 class Slotted(Protocol):
     """A captioner that knows how many calls it can use at once; the engine's window follows it."""
 

@@ -14,12 +14,13 @@ import contextlib
 import logging
 import math
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
+from typing import Any
 
 from cutline.captioners.tuning import Tuner
-from cutline.errors import Retryable
+from cutline.errors import ConfigError, Retryable
 from cutline.imaging import Picture
-from cutline.interfaces import Captioner, Opening, Preparing
+from cutline.interfaces import Adjustable, Captioner, Opening, Preparing
 from cutline.prompts import Prompt
 from cutline.records import Reply
 
@@ -125,6 +126,20 @@ class Concurrency:
                 self._tuner.lowered_to(self.limit, now)
 
 
+def adjust(captioner: Captioner, parameters: Mapping[str, Any]) -> Captioner:
+    """The captioner with other parameters.
+
+    Raises:
+        ConfigError: it takes none.
+    """
+    if not isinstance(captioner, Adjustable):
+        names = " and ".join(parameters)
+        raise ConfigError(
+            f"{captioner.name} has no use for {names}: leave {'it' if len(parameters) == 1 else 'them'} out"
+        )
+    return captioner.adjusted(parameters)
+
+
 class Limited:
     """A captioner that takes a slot for each call and gives up a call that hangs.
 
@@ -147,6 +162,10 @@ class Limited:
     @property
     def in_flight(self) -> int:
         return self._concurrency.in_flight
+
+    def adjusted(self, parameters: Mapping[str, Any]) -> Limited:
+        """With the same slots."""
+        return Limited(adjust(self._inner, parameters), self._concurrency, timeout=self._timeout)
 
     async def open(self, say: Callable[[str], None]) -> None:
         if isinstance(self._inner, Opening):

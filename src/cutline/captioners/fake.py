@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import hashlib
 import os
+from collections.abc import Mapping
 from typing import Any
 
 from cutline.errors import ConfigError, Rejected, Retryable
@@ -47,6 +49,12 @@ class Fake:
                 raise ConfigError(f"fake's {name} is a share between 0 and 1, not {share:g}")
         if not (self._settings["latency"] >= 0 and 1 <= self._settings["slots"] <= 1e6):
             raise ConfigError("fake's latency must not be negative, and its slots at least 1")
+
+    def adjusted(self, parameters: Mapping[str, Any]) -> Fake:
+        """The same fake, which shows the new parameters."""
+        other = copy.copy(self)
+        other._options = {**self._options, **parameters}  # noqa: SLF001 - one of our own
+        return other
 
     @property
     def slots(self) -> int:

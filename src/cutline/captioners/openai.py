@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import copy
+import dataclasses
 import os
 import time
 import urllib.parse
@@ -97,6 +99,15 @@ class OpenAIChat:
         self._reads = _Reads()
         self._proxy = proxy_for(endpoint)
         self._templates: dict[int, chat.Template] = {}
+        self._owner = self  # who holds the connections
+
+    def adjusted(self, parameters: Mapping[str, Any]) -> OpenAIChat:
+        """The same endpoint over the same connections, asked with other parameters."""
+        other = copy.copy(self)
+        other._parameters = dataclasses.replace(self._parameters, **parameters)  # noqa: SLF001 - one of our own
+        other._templates = {}  # noqa: SLF001 - one of our own
+        other._owner = self  # noqa: SLF001 - one of our own
+        return other
 
     async def prepare(self, picture: Picture) -> None:
         """Read and encode the picture; on the event loop while reading is quick and nothing is decoded."""
@@ -145,6 +156,8 @@ class OpenAIChat:
         return data
 
     def _open_session(self) -> aiohttp.ClientSession:
+        if self._owner is not self:
+            return self._owner._open_session()  # noqa: SLF001 - one of our own
         if self._session is None:
             headers = {"Content-Type": "application/json", "Accept": "application/json"}
             if self._key is not None:

@@ -7,9 +7,11 @@ import dataclasses
 import logging
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from cutline import backoff
+from cutline.captioners.concurrency import adjust
 from cutline.errors import EndpointUnusable, Rejected, RequestError, Retryable
 from cutline.imaging import Picture
 from cutline.interfaces import Captioner, Opening, Preparing, Slotted
@@ -55,6 +57,12 @@ class Retrying:
     def in_flight(self) -> int:
         """Requests that wait for an answer now."""
         return int(getattr(self._inner, "in_flight", 0))
+
+    def adjusted(self, parameters: Mapping[str, Any]) -> Retrying:
+        """With the same patience."""
+        return Retrying(
+            adjust(self._inner, parameters), retries=self._retries, delay=self._delay, patience=self._patience
+        )
 
     async def open(self, say: Callable[[str], None]) -> None:
         if isinstance(self._inner, Opening):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from cutline.captioners.transformers.families import BLIP, GIT, PALIGEMMA, Family
 from cutline.captioners.transformers.loading import Loaded
+from cutline.captioners.transformers.settings import Generation
 from cutline.captioners.transformers.without_videos import chat_template
 from cutline.errors import RunStopped, SampleError
 from cutline.prompts import Prompt
@@ -20,11 +21,12 @@ LEAST_ROOM: Final = 32  # tokens of an answer
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """An upright RGB picture, what is asked about it, and a number that is the picture's own."""
+    """An upright RGB picture, what is asked about it and how, and a number that is the picture's own."""
 
     image: Image.Image
     prompt: Prompt
     seed: int = 0
+    generation: Generation = dataclasses.field(default_factory=Generation)
 
     @property
     def text(self) -> str:

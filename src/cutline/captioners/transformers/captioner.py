@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import copy
+import dataclasses
 import gc
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -30,8 +32,16 @@ if TYPE_CHECKING:
 
 Made = TypeVar("Made")
 
+KEPT_CONFIGS: Final = 32
 MOST_ON_CPU: Final = 8
 MOST_ON_GPU: Final = 64
+
+
+@dataclasses.dataclass(slots=True)
+class _Shared:
+    """What a captioner and those adjusted from it have in common: the model, once it is loaded."""
+
+    batching: Batching[Question, Answer] | None = None
 
 
 class TransformersCaptioner:
@@ -73,7 +83,7 @@ class TransformersCaptioner:
         self._hardware = choose_hardware(placing.device, placing.dtype)
         self._places = places_for(self._hardware.devices, placing)
         self._spread: list[SpreadModel] = []
-        self._batching: Batching[Question, Answer] | None = None
+        self._loaded = _Shared()
         self._opening = asyncio.Lock()
 
     @property
@@ -96,8 +106,14 @@ class TransformersCaptioner:
             ConfigError, MissingExtra: the model cannot be had or loaded.
         """
         async with self._opening:
-            if self._batching is None:
-                self._batching = await _in_background(lambda: self._load(say))
+            if self._loaded.batching is None:
+                self._loaded.batching = await _in_background(lambda: self._load(say))
+
+    def adjusted(self, parameters: Mapping[str, Any]) -> TransformersCaptioner:
+        """The same loaded model, asked with other parameters; see ``interfaces.Adjustable``."""
+        other = copy.copy(self)
+        other._generation = dataclasses.replace(self._generation, **parameters)  # noqa: SLF001 - one of our own
+        return other
 
     async def caption(self, picture: Picture, prompt: Prompt) -> Reply:
         """Ask about one picture, in a batch with others.
@@ -108,13 +124,15 @@ class TransformersCaptioner:
             SampleError: ``prompt-too-long``, ``out-of-memory``.
             RunStopped: the model cannot follow this prompt.
         """
-        if self._batching is None:
+        batching = self._loaded.batching
+        if batching is None:
             await self.open()
-        assert self._batching is not None
+            batching = self._loaded.batching
+        assert batching is not None
         question = await asyncio.to_thread(self._question, picture, prompt)
         start = time.perf_counter()
         try:
-            answer = await self._batching.submit(question, seconds=self._timeout)
+            answer = await batching.submit(question, seconds=self._timeout)
         except TimeoutError:
             raise RunStopped(
                 f"{self.name} does not come back from a batch (--timeout {self._timeout:g} a picture): "
@@ -137,9 +155,9 @@ class TransformersCaptioner:
         return reply
 
     async def aclose(self) -> None:
-        if self._batching is not None:
-            self._batching.close()
-            self._batching = None
+        if self._loaded.batching is not None:
+            self._loaded.batching.close()
+            self._loaded.batching = None
             await asyncio.to_thread(self._end_spread)
             gc.collect()
 
@@ -155,7 +173,8 @@ class TransformersCaptioner:
         seed = 0
         if self._generation.temperature:
             seed = int.from_bytes(hashlib.blake2b(picture.data, digest_size=7).digest(), "big")
-        return Question(image=picture.image(max_side=self._max_side), prompt=prompt, seed=seed)
+        image = picture.image(max_side=self._max_side)
+        return Question(image=image, prompt=prompt, seed=seed, generation=self._generation)
 
     def _load(self, say: Say) -> Batching[Question, Answer]:
         folder = find_weights(self._repository, say)
@@ -220,23 +239,35 @@ def _checked(family: Family, folder: Path) -> Family:
 
 
 def runner(loaded: loading.Loaded, family: Family, generation: Generation) -> Any:
-    """What runs a batch on one replica, here or in a process of its own."""
+    """What runs a batch on one replica, here or in a process of its own.
+
+    Raises:
+        ConfigError: ``generation``, which most questions will be asked with, cannot be used.
+    """
     import torch
 
     from cutline.captioners.transformers.asking import check_prompt
     from cutline.captioners.transformers.generating import answer, generation_config
 
-    config = generation_config(loaded, generation)
+    configs = [(generation, generation_config(loaded, generation))]
+
+    def config_of(wanted: Generation) -> Any:
+        known = next((config for one, config in configs if one == wanted), None)
+        if known is None:
+            known = generation_config(loaded, wanted)
+            configs.append((wanted, known))
+            del configs[1:-KEPT_CONFIGS]
+        return known
+
+    def ask(group: list[Question]) -> list[Answer]:
+        how = group[0].generation
+        return answer(loaded, family, group, how, config_of(how))
 
     def run(questions: list[Question]) -> list[Answer]:
         for question in questions:
             check_prompt(family, question.prompt, chat=loaded.chat)
         try:
-            return _in_groups(
-                questions,
-                chat=loaded.chat,
-                ask=lambda group: answer(loaded, family, group, generation, config),
-            )
+            return _in_groups(questions, chat=loaded.chat, ask=ask)
         except (torch.OutOfMemoryError, MemoryError):
             pass
         except RuntimeError as error:
@@ -253,13 +284,16 @@ def runner(loaded: loading.Loaded, family: Family, generation: Generation) -> An
 
 
 def _in_groups(questions: list[Question], *, chat: bool, ask: Any) -> list[Answer]:
-    """Models without a chat take texts of one length only: unequal ones go one group after the other."""
-    if chat or len({question.text for question in questions}) == 1:
-        return list(ask(questions))
-    groups: dict[str, list[int]] = {}
+    """Only what is asked in the same way goes into one batch, and without a chat only texts of one length."""
+    groups: list[tuple[Any, list[int]]] = []
     for place, question in enumerate(questions):
-        groups.setdefault(question.text, []).append(place)
+        way = (question.generation, None if chat else question.text)
+        places = next((places for known, places in groups if known == way), None)
+        if places is None:
+            groups.append((way, [place]))
+        else:
+            places.append(place)
     answers: dict[int, Answer] = {}
-    for places in groups.values():
+    for _, places in groups:
         answers.update(zip(places, ask([questions[place] for place in places]), strict=True))
     return [answers[place] for place in range(len(questions))]

@@ -16,6 +16,7 @@ from PIL import Image
 
 from cutline.captioners.transformers.asking import Question
 from cutline.captioners.transformers.generating import Answer
+from cutline.captioners.transformers.settings import Generation
 from cutline.prompts import Prompt
 from cutline.prompts.prompt import Example
 from cutline.records import JSON
@@ -52,11 +53,22 @@ def from_questions(questions: Sequence[Question]) -> Message:
     prompts: dict[int, Prompt] = {id(question.prompt): question.prompt for question in questions}
     numbers = {key: number for number, key in enumerate(prompts)}
     examples = [prompt.example.image for prompt in prompts.values() if prompt.example is not None]
+    generations = {id(question.generation): question.generation for question in questions}
+    ways = {key: number for number, key in enumerate(generations)}
     asked = [
-        {"prompt": numbers[id(question.prompt)], "size": question.image.size, "seed": question.seed}
+        {
+            "prompt": numbers[id(question.prompt)],
+            "generation": ways[id(question.generation)],
+            "size": question.image.size,
+            "seed": question.seed,
+        }
         for question in questions
     ]
-    header = {"prompts": [_prompt_to_json(prompt) for prompt in prompts.values()], "questions": asked}
+    header = {
+        "prompts": [_prompt_to_json(prompt) for prompt in prompts.values()],
+        "generations": [dataclasses.asdict(generation) for generation in generations.values()],
+        "questions": asked,
+    }
     return Message(header=header, body=(*examples, *(question.image.tobytes() for question in questions)))
 
 
@@ -70,11 +82,19 @@ def to_questions(message: Message) -> list[Question]:
         return bytes(data[start - size : start])
 
     prompts = [_prompt_from_json(values, take) for values in message.header["prompts"]]
+    generations = [Generation(**values) for values in message.header["generations"]]
     questions = []
     for values in message.header["questions"]:
         width, height = values["size"]
         image = Image.frombytes("RGB", (width, height), take(3 * width * height))
-        questions.append(Question(image=image, prompt=prompts[values["prompt"]], seed=values["seed"]))
+        questions.append(
+            Question(
+                image=image,
+                prompt=prompts[values["prompt"]],
+                seed=values["seed"],
+                generation=generations[values["generation"]],
+            )
+        )
     return questions
 
 
