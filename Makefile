@@ -40,6 +40,7 @@ demo: $(VENV)/installed
 	@cd demo && ../$(BIN)/cutline caption pictures
 
 test: $(VENV)/installed-for-tests
+	@scripts/system_packages.sh
 	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
 lint: $(VENV)/installed-for-tests

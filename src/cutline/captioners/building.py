@@ -15,6 +15,7 @@ from cutline.captioners.concurrency import Concurrency, Limited
 from cutline.captioners.presets import PRESETS, Parameters, Preset
 from cutline.captioners.retrying import Retrying
 from cutline.captioners.secrets import Secret
+from cutline.captioners.transformers.families import Family
 from cutline.errors import ConfigError
 from cutline.imaging import Limits
 from cutline.interfaces import Captioner, Slotted
@@ -66,7 +67,9 @@ class Spec:
         """
         provider, colon, name = text.partition(":")
         known = [*registry.names("captioners"), *(preset for preset in PRESETS if preset != "endpoint")]
-        if provider in known:
+        # Servers call the models that they serve by the names that ours have here.
+        served = endpoint is not None and isinstance(_registered(provider), Family)
+        if provider in known and not served:
             if endpoint is not None and provider not in PRESETS:
                 raise ConfigError(
                     f"{provider} asks no endpoint: name the model at --endpoint with --model NAME"
@@ -83,6 +86,10 @@ class Spec:
     @property
     def preset(self) -> Preset | None:
         return PRESETS.get(self.provider)
+
+
+def _registered(provider: str) -> object:
+    return registry.load("captioners", provider) if provider in registry.BUILT_IN["captioners"] else None
 
 
 def _is_url(text: str) -> bool:

@@ -1,0 +1,15 @@
+#!/usr/bin/env bash
+# Installs what the tests need beside Python packages: a browser for the pages, a database for the queue. Where that is not possible
+# (no root, no apt), the tests that need it are skipped and say so.
+set -euo pipefail
+wanted=()
+command -v chromium >/dev/null || wanted+=(chromium)
+[ ${#wanted[@]} -eq 0 ] && exit 0
+if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then
+  echo "not installed: ${wanted[*]} (needs root and apt); the tests that need it are skipped"
+  exit 0
+fi
+echo "installing ${wanted[*]} …"
+export DEBIAN_FRONTEND=noninteractive
+apt-get -qq update || true
+apt-get -qq install --yes --no-install-recommends "${wanted[@]}" >/dev/null || echo "not installed: ${wanted[*]}"
