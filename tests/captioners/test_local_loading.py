@@ -124,6 +124,7 @@ def test_a_model_that_cannot_be_loaded(
     [
         ("hf", "", {}, "hf:FOLDER"),
         ("hf", "no/such/folder/here", {}, "does not exist"),
+        ("hf", "./nothing", {}, "does not exist"),
         ("blip", "huge", {}, "blip:base, blip:large"),
         ("qwen2-vl", "8b", {}, "qwen2-vl:72b"),
         ("blip", "", {"device": "cuda:7"}, "there is no device 'cuda:7' here"),

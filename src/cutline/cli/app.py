@@ -19,6 +19,7 @@ CAPTION_HELP = """Caption a folder of pictures, a list of URLs, webdataset tars 
 The same command again goes on where the last one ended, however it ended.
 """
 COMPARE_HELP = "Compare models, prompts or earlier outputs side by side, in one HTML file."
+SERVE_HELP = "Answer requests for captions over HTTP, until it is stopped."
 RUN_HELP = "Run a job file, as `cutline caption --save-job` writes it."
 
 
@@ -40,6 +41,7 @@ def build() -> cyclopts.App:
     app.command("cutline.cli.caption:caption", name="caption", help=CAPTION_HELP)
     app.command("cutline.cli.run:run", name="run", help=RUN_HELP)
     app.command("cutline.cli.compare:compare", name="compare", help=COMPARE_HELP)
+    app.command("cutline.cli.serve:serve", name="serve", help=SERVE_HELP)
     app.command("cutline.cli.models:app", name="models", help="List the models' providers, or check one.")
     app.command("cutline.cli.prompts:app", name="prompts", help="List the prompt library, or show a prompt.")
     return app

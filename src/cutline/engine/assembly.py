@@ -19,7 +19,7 @@ from cutline.engine.journal import Journal
 from cutline.engine.pricing import Prices, Spending
 from cutline.errors import ConfigError
 from cutline.interfaces import Captioner, Check, Sink, Source
-from cutline.job import Job, PromptOptions
+from cutline.job import Job
 from cutline.prompts import Policy, Prompt, finish_caption, load_prompts, load_schema
 from cutline.records import JSON, Caption, Failure, Outcome, Sample, Skip
 from cutline.sinks import SinkOptions, format_of, open_sink
@@ -115,8 +115,7 @@ def captioner_of(job: Job, key: Secret | None) -> Captioner:
         retry_delay=run.retry_delay,
         concurrency=run.max_concurrent_requests if run.enable_async else 1,
     )
-    if job.model.model.partition(":")[0] == "pixels":
-        _check_pixels(job.prompts)
+    check_words(job)
     return build_captioner(job.model.model, asking)
 
 
@@ -147,8 +146,15 @@ def given_options(job: Job) -> JSON:
     }
 
 
-def _check_pixels(prompts: PromptOptions) -> None:
-    """Refuse what pixels could only ignore; of a prompt it takes the form that is asked for."""
+def check_words(job: Job) -> None:
+    """Refuse what pixels could only ignore; of a prompt it takes the form that is asked for.
+
+    Raises:
+        ConfigError: a language or instructions are given to it.
+    """
+    prompts = job.prompts
+    if job.model.model.partition(":")[0] != "pixels":
+        return
     if prompts.language:
         raise ConfigError("pixels writes English only: --language needs a model that can be asked for it")
     if prompts.system_prompt:

@@ -31,7 +31,7 @@ def local_folder(name: str) -> Path | None:
         return path
     if path.exists():
         raise ConfigError(f"{name} is a file: name the folder that holds the model")
-    if not _REPOSITORY.fullmatch(name):
+    if name.startswith((".", "~")) or not _REPOSITORY.fullmatch(name):
         raise ConfigError(f"{name} does not exist: name a folder with a model, or a repository as OWNER/NAME")
     return None
 

@@ -1,0 +1,98 @@
+"""``cutline serve``: captions over HTTP."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from typing import Annotated, Any, Literal
+
+from cyclopts import Parameter
+
+from cutline.errors import ConfigError, MissingExtra
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class ServeOptions:
+    """What is not given comes from the environment (`CUTLINE_PORT` …), then from `.env`."""
+
+    model: str | None = None
+    """Who captions, as for `cutline caption`. [default: pixels]"""
+    endpoint: str | None = None
+    """URL of an OpenAI-compatible server that is asked."""
+    model_key: str | None = None
+    """Key of that service; better set in its environment variable."""
+    device: str | None = None
+    """Where a local model runs. [default: auto]"""
+    dtype: str | None = None
+    """Numbers a local model computes in. [default: auto]"""
+    host: str | None = None
+    """Address to listen on; others than this machine's own need --api-key. [default: 127.0.0.1]"""
+    port: int | None = None
+    """Port to listen on. [default: 8000]"""
+    workers: int | None = None
+    """Processes that answer; each loads the model. [default: 1]"""
+    log_level: Literal["debug", "info", "warning", "error", "critical"] | None = None
+    """How much is logged. [default: info]"""
+    reload: bool = False
+    """Start anew when the code changes."""
+    image_root: tuple[str, ...] = ()
+    """Folder whose pictures requests may name by their path; several by repetition."""
+    allowed_host: tuple[str, ...] = ()
+    """Name that requests may use for this server, besides its address."""
+    api_key: str | None = None
+    """Key that clients must send; better set in CUTLINE_SERVICE_KEY."""
+    insecure: bool = False
+    """Listen on other addresses without a key."""
+    store: str | None = None
+    """Database of the queue: `sqlite:///FILE` or `postgresql://…`. [default: sqlite:///cutline-jobs.db]"""
+
+
+def serve(*, options: Annotated[ServeOptions, Parameter(name="*")] = ServeOptions()) -> int:
+    """Answer requests for captions over HTTP, until it is stopped.
+
+    The API is described at /docs of the running service.
+    """
+    try:
+        import uvicorn
+
+        from cutline.service.settings import Settings
+    except ImportError:
+        raise MissingExtra("cutline serve", "serve") from None
+    given = {
+        field.name: value
+        for field in dataclasses.fields(options)
+        if field.name != "reload" and (value := getattr(options, field.name)) not in {None, False, ()}
+    }
+    settings = read_settings(Settings, given)
+    settings.check()
+    from cutline.service.starting import ENVIRONMENT
+
+    os.environ[ENVIRONMENT] = settings.to_json()  # for workers, which uvicorn starts anew
+    uvicorn.run(
+        "cutline.service.starting:app",
+        factory=True,
+        host=settings.host,
+        port=settings.port,
+        workers=settings.workers,
+        reload=options.reload,
+        log_level=settings.log_level,
+        server_header=False,
+        timeout_graceful_shutdown=10,
+    )
+    return 0
+
+
+def read_settings(kind: Any, given: dict[str, Any]) -> Any:
+    """The settings from options, environment and ``.env``.
+
+    Raises:
+        ConfigError: one of them cannot be used; names it.
+    """
+    import pydantic
+
+    try:
+        return kind(**given)
+    except pydantic.ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        name = str(first["loc"][0])
+        raise ConfigError(f"--{name.replace('_', '-')} or CUTLINE_{name.upper()}: {first['msg']}") from None

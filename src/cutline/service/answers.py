@@ -1,0 +1,72 @@
+"""From outcomes to what clients are told: bodies, and the status that fits."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from fastapi import HTTPException
+
+from cutline.records import JSON, Caption, Failure, Outcome, Skip
+
+_STATUS: Final = {
+    "missing": 404,
+    "too-large": 413,
+    "unsupported": 415,
+    "decode": 415,
+    "not-a-file": 415,
+    "blocked-path": 403,
+    "blocked-address": 403,
+    "endpoint": 503,
+    "unreachable": 503,
+    "timeout": 503,
+    "overloaded": 503,
+    "malformed": 503,
+    "captioner": 503,
+    "out-of-memory": 503,
+}
+"""HTTP status by kind of failure; what is not named is the picture's or the prompt's fault: 422."""
+
+_PLAIN: Final = {
+    "missing": "there is no such picture",
+    "too-large": "the picture is too large",
+    "unsupported": "this is no picture of a known format",
+    "decode": "the picture is damaged",
+    "captioner": "the model failed on this picture",
+}
+"""What is said instead of a message that could hold a path."""
+
+
+def body_of(name: str, outcome: Outcome) -> JSON:
+    """One picture's part of an answer: its caption, or ``error`` with the kind of failure."""
+    if isinstance(outcome, Caption):
+        step = outcome.steps[-1] if outcome.steps else None
+        body: JSON = {"image_path": name, "caption": outcome.text}
+        if outcome.fields is not None:
+            body["fields"] = outcome.fields
+        if step is not None:
+            usage = outcome.usage
+            body |= {
+                "model": step.reply.model,
+                "prompt_id": step.prompt_id,
+                "prompt_tokens": usage.prompt_tokens,
+                "completion_tokens": usage.completion_tokens,
+                "seconds": round(sum(one.reply.seconds for one in outcome.steps), 4),
+            }
+        return body
+    kind = outcome.kind if isinstance(outcome, Failure) else "skipped"
+    return {"image_path": name, "caption": None, "error": said_of(outcome), "kind": kind}
+
+
+def said_of(outcome: Skip | Failure) -> str:
+    """What a client may know of a failure: no path, no trace."""
+    if isinstance(outcome, Skip):
+        return outcome.reason
+    return _PLAIN.get(outcome.kind, outcome.message)
+
+
+def error_of(outcome: Skip | Failure) -> HTTPException:
+    """The failure of the only picture of a request."""
+    kind = outcome.kind if isinstance(outcome, Failure) else ""
+    status = _STATUS.get(kind, 422)
+    headers = {"Retry-After": "5"} if status == 503 else None
+    return HTTPException(status, said_of(outcome), headers=headers)

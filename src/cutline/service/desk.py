@@ -1,0 +1,125 @@
+"""One model for all requests: the same captioner, asked in the ways that requests wish for."""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+from typing import Any
+
+import orjson
+
+from cutline.captioners.concurrency import adjust
+from cutline.captioners.secrets import Secret
+from cutline.chain import Chain, ChainStep
+from cutline.engine import assembly
+from cutline.engine.captioning import Captioning
+from cutline.errors import ConfigError
+from cutline.interfaces import Captioner, Opening
+from cutline.job import Job, LocalOptions, ModelOptions, PictureOptions
+from cutline.prompts import library_prompts
+from cutline.records import Outcome, Sample
+from cutline.service.settings import Settings
+from cutline.service.wishes import Wish
+from cutline.weights import Say
+
+KEPT_WAYS = 64
+
+
+class Desk:
+    """Captions pictures for requests; what comes from many clients is batched by the captioner."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._job = job_of(settings)
+        key = settings.model_key
+        self.captioner: Captioner = assembly.captioner_of(
+            self._job, Secret(key.get_secret_value()) if key else None
+        )
+        self._ways: collections.OrderedDict[bytes, Captioning] = collections.OrderedDict()
+        self._open_fetcher = assembly.fetcher_opener(self._job)
+        self.ready = False
+
+    @property
+    def model(self) -> str:
+        return self.captioner.name
+
+    @property
+    def slots(self) -> int:
+        return int(getattr(self.captioner, "slots", 1))
+
+    async def open(self, say: Say) -> None:
+        """Load the model; raises ConfigError as it does."""
+        if isinstance(self.captioner, Opening):
+            await self.captioner.open(say)
+        self.ready = True
+
+    async def caption(self, sample: Sample, wish: Wish) -> Outcome:
+        """The sample's outcome.
+
+        Raises:
+            ConfigError: the wish cannot be fulfilled by this model.
+            RunStopped: the model cannot be asked at all now.
+        """
+        outcome, _ = await self._way(wish).caption(sample)
+        return outcome
+
+    def check(self, wish: Wish) -> None:
+        """Raises ConfigError for a wish that cannot be fulfilled, before anything is queued."""
+        self._way(wish)
+
+    def _way(self, wish: Wish) -> Captioning:
+        """How that wish is asked; the last ones are kept, as most clients wish for the same."""
+        way = self._ways.get(wish.key)
+        if way is None:
+            way = self._ways[wish.key] = self._new_way(wish)
+            if len(self._ways) > KEPT_WAYS:
+                self._ways.popitem(last=False)
+        self._ways.move_to_end(wish.key)
+        return way
+
+    def _new_way(self, wish: Wish) -> Captioning:
+        job = _wished(self._job, wish, most=self._settings.max_tokens)
+        assembly.check_words(job)
+        captioner = self.captioner
+        if wish.parameters:
+            captioner = adjust(captioner, wish.parameters)
+        prompts = assembly.prompts_of(job, getattr(captioner, "default_prompt", None))
+        steps = [ChainStep(name=prompt.name, captioner=captioner, prompt=prompt) for prompt in prompts]
+        rules = assembly.rules_of(job, None, None, keep_raw=False)
+        return Captioning(Chain(steps), rules, self._open_fetcher)
+
+    async def aclose(self) -> None:
+        for way in self._ways.values():
+            await way.aclose()
+        await self.captioner.aclose()
+
+
+def job_of(settings: Settings) -> Job:
+    """What the service does to every picture, as the job that a command line would run."""
+    local: dict[str, Any] = {"device": settings.device, "dtype": settings.dtype}
+    job = Job(
+        input_path="",
+        model=ModelOptions(model=settings.model, endpoint=settings.endpoint),
+        local=LocalOptions(**local),
+        pictures=PictureOptions(max_pixels=settings.max_pixels),
+    )
+    job.check()
+    return job
+
+
+def _wished(job: Job, wish: Wish, *, most: int) -> Job:
+    if wish.max_tokens is not None and wish.max_tokens > most:
+        raise ConfigError(f"max_tokens can be at most {most} here")
+    words: dict[str, Any] = {
+        "system_prompt": wish.system_prompt,
+        "language": wish.language,
+        "schema": orjson.dumps(wish.json_schema).decode() if wish.json_schema is not None else None,
+    }
+    if wish.prompt is not None:
+        # Never a file's name: a client must not have our files read.
+        named = wish.prompt in library_prompts()
+        words["prompt"] = (wish.prompt if named else f"text:{wish.prompt}",)
+    prompts = dataclasses.replace(job.prompts, **words)
+    wished = dataclasses.replace(job, prompts=prompts)
+    wished.check()
+    return wished

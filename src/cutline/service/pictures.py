@@ -1,0 +1,62 @@
+"""The pictures that requests name, send or link to, as samples."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from pathlib import Path
+
+from fastapi import HTTPException
+
+from cutline.records import Problem, Sample
+from cutline.sources.locations import InlineBytes, LocalFile, RemoteFile
+from cutline.sources.roots import ImageRoot
+
+MAX_NAME = 1_000
+
+
+class Pictures:
+    """Opens paths below the given folders only; what lies elsewhere is never looked at."""
+
+    def __init__(self, roots: tuple[Path, ...]) -> None:
+        self._roots = [ImageRoot(str(root)) for root in roots]
+
+    def by_path(self, path: str) -> Sample:
+        """The picture at a path, absolute or relative to one of the folders.
+
+        Raises:
+            HTTPException: 403, the same whether anything is there, for a path that leads out of them.
+        """
+        if not self._roots:
+            raise HTTPException(403, "paths are not taken here: send the picture itself")
+        inside = None
+        for root in self._roots:
+            _, found = root.find(path[:MAX_NAME], path)
+            if isinstance(found, LocalFile):
+                if Path(found.file).exists():
+                    return Sample(key=path, location=found)
+                inside = found
+        if inside is None:
+            raise HTTPException(403, "the path is not below a folder that is open to requests")
+        return Sample(
+            key=path, location=None, problem=Problem(kind="missing", message="there is no such picture")
+        )
+
+    def by_url(self, url: str) -> Sample:
+        return Sample(key=url, location=RemoteFile(url))
+
+    def by_base64(self, text: str) -> Sample:
+        """A picture written as base64, with or without a ``data:`` URL around it.
+
+        Raises:
+            HTTPException: 422, for what is no base64.
+        """
+        encoded = text.partition(",")[2] if text.startswith("data:") else text
+        try:
+            data = base64.b64decode(encoded, validate=True)
+        except (binascii.Error, ValueError):
+            raise HTTPException(422, "image_base64 is no base64") from None
+        return self.by_bytes(data, "image")
+
+    def by_bytes(self, data: bytes, name: str) -> Sample:
+        return Sample(key=name[:MAX_NAME], location=InlineBytes(data, name[:MAX_NAME]))

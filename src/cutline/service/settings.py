@@ -1,0 +1,93 @@
+"""What a service is told when it starts: by options, by the environment, or by a ``.env`` file."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AliasChoices, Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from cutline.errors import ConfigError
+
+LogLevel = Literal["debug", "info", "warning", "error", "critical"]
+
+
+class Settings(BaseSettings):
+    """Every field is an environment variable too: ``CUTLINE_PORT``, ``CUTLINE_MODEL`` and so on.
+
+    ``image_root``: folders below which the paths of requests may lie; none means that paths are refused.
+    ``max_*`` bound what one client may ask for: bytes of a request, pictures of a batch, pictures that
+    wait in the queue, tokens of an answer. ``keep_days``: how long results are kept.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix="CUTLINE_", env_file=".env", extra="ignore", populate_by_name=True, frozen=True
+    )
+
+    host: str = "127.0.0.1"
+    port: int = Field(8000, ge=0, le=65535)
+    workers: int = Field(1, ge=1, le=64)
+    log_level: LogLevel = "info"
+    model: str = "pixels"
+    endpoint: str | None = None
+    model_key: SecretStr | None = None
+    device: str = "auto"
+    dtype: str = "auto"
+    api_key: SecretStr | None = Field(None, validation_alias=AliasChoices("api_key", "CUTLINE_SERVICE_KEY"))
+    insecure: bool = False
+    image_root: Annotated[tuple[Path, ...], NoDecode] = ()
+    allowed_host: Annotated[tuple[str, ...], NoDecode] = ()
+    store: str = "sqlite:///cutline-jobs.db"
+    max_body: int = Field(64_000_000, ge=1_000)
+    max_pictures: int = Field(1_000, ge=1)
+    max_queued: int = Field(100_000, ge=1)
+    max_tokens: int = Field(1_024, ge=1)
+    max_pixels: int = Field(64_000_000, ge=1)
+    keep_days: float = Field(7.0, gt=0)
+    request_seconds: float = Field(300.0, gt=0)
+
+    @field_validator("image_root", "allowed_host", mode="before")
+    @classmethod
+    def _listed(cls, value: Any) -> Any:
+        """Several in one variable are parted by colons and commas."""
+        return tuple(part for part in re.split(r"[,:]", value) if part) if isinstance(value, str) else value
+
+    def to_json(self) -> str:
+        """Everything, secrets too, for a process that this one starts."""
+        values = self.model_dump(mode="json")
+        for name in ("api_key", "model_key"):
+            secret = getattr(self, name)
+            values[name] = secret.get_secret_value() if secret else None
+        return json.dumps(values)
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        return cls(**json.loads(text))
+
+    def check(self) -> None:
+        """Find what must not be before a socket is opened.
+
+        Raises:
+            ConfigError: the service would be open to others without a key, or a root is no folder.
+        """
+        if not self.is_loopback and self.api_key is None and not self.insecure:
+            raise ConfigError(
+                f"--host {self.host} can be reached by others: set --api-key, "
+                "or say --insecure if that is meant"
+            )
+        for root in self.image_root:
+            if not root.is_dir():
+                raise ConfigError(f"--image-root {root} is no folder")
+
+    @property
+    def is_loopback(self) -> bool:
+        if self.host == "localhost":
+            return True
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return False

@@ -1,0 +1,37 @@
+"""What a request may ask for besides its picture."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Wish(BaseModel):
+    """How a picture is to be described; what is left out is as the service was started.
+
+    ``prompt``: a text or the name of a library prompt. ``schema``: a JSON Schema for a structured caption.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+    prompt: str | None = Field(None, min_length=1, max_length=20_000)
+    system_prompt: str | None = Field(None, max_length=20_000)
+    language: str | None = Field(None, min_length=1, max_length=40)
+    json_schema: dict[str, Any] | None = Field(None, alias="schema")
+    max_tokens: int | None = Field(None, ge=1)
+    temperature: float | None = Field(None, ge=0, le=10)
+    top_p: float | None = Field(None, gt=0, le=1)
+    seed: int | None = Field(None, ge=0, lt=2**63)
+
+    @property
+    def key(self) -> bytes:
+        """Equal for wishes that mean the same."""
+        return orjson.dumps(self.model_dump(exclude_none=True, by_alias=True), option=orjson.OPT_SORT_KEYS)
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """What reaches the model besides words."""
+        names = ("max_tokens", "temperature", "top_p", "seed")
+        return {name: value for name in names if (value := getattr(self, name)) is not None}
