@@ -20,7 +20,7 @@ from local_pictures import encoded, folder_of, picture
 from tiny_families import FAMILIES
 
 from cutline import registry
-from cutline.captioners.batching import Batching
+from cutline.batching import Batching
 from cutline.captioners.transformers import generating
 from cutline.captioners.transformers.asking import Question
 from cutline.captioners.transformers.captioner import TransformersCaptioner
@@ -197,6 +197,9 @@ def test_a_process_that_is_killed(folder: Callable[[str], Path]) -> None:
         captioner = made(folder("llava"), **SPREAD)
         await captioner.open()
         try:
+            odd = captioner.adjusted({"extra": {"num_baems": 3}})
+            (refused,) = await say(odd, [Prompt()])
+            assert isinstance(refused, ConfigError), "one question that cannot be asked ends nothing"
             first = await say(captioner, [Prompt()] * 2)
             assert [type(reply).__name__ for reply in first] == ["Reply"] * 2
             workers = workers_of(psutil.Process())
@@ -271,6 +274,19 @@ def test_no_process_outlives_the_program(
     assert process.returncode == (-9 if how == signal.SIGKILL else 130), err
     wait_until(lambda: not any(worker.is_running() for worker in workers), seconds=10)
     assert "Traceback" not in err
+
+
+def test_closing_while_the_model_is_loading(folder: Callable[[str], Path]) -> None:
+    async def asked() -> None:
+        captioner = made(folder("llava"), **SPREAD)
+        loading = asyncio.create_task(captioner.open())
+        while not workers_of(psutil.Process()):
+            await asyncio.sleep(0.05)
+        loading.cancel()
+        await captioner.aclose()
+
+    asyncio.run(asked())
+    wait_until(lambda: not workers_of(psutil.Process()), seconds=60)
 
 
 # Which devices

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import concurrent.futures
 import copy
 import dataclasses
 import gc
-import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final
 
-from cutline.captioners.batching import Batching, OutOfMemory
+from cutline.batching import Batching, OutOfMemory, in_background
 from cutline.captioners.transformers import loading
 from cutline.captioners.transformers.processes import Spread
 from cutline.captioners.transformers.settings import Generation, Placing
@@ -30,8 +28,6 @@ if TYPE_CHECKING:
     from cutline.captioners.transformers.families import Family
     from cutline.captioners.transformers.generating import Answer
 
-Made = TypeVar("Made")
-
 KEPT_CONFIGS: Final = 32
 MOST_ON_CPU: Final = 8
 MOST_ON_GPU: Final = 64
@@ -42,6 +38,13 @@ class _Shared:
     """What a captioner and those adjusted from it have in common: the model, once it is loaded."""
 
     batching: Batching[Question, Answer] | None = None
+    spread: list[SpreadModel] = dataclasses.field(default_factory=list)
+    ended: bool = False
+
+    def end_spread(self) -> None:
+        self.ended = True
+        while self.spread:
+            self.spread.pop().close()
 
 
 class TransformersCaptioner:
@@ -82,7 +85,6 @@ class TransformersCaptioner:
             raise ConfigError(f"--batch-size must be auto or greater than 0, not {placing.batch_size}")
         self._hardware = choose_hardware(placing.device, placing.dtype)
         self._places = places_for(self._hardware.devices, placing)
-        self._spread: list[SpreadModel] = []
         self._loaded = _Shared()
         self._opening = asyncio.Lock()
 
@@ -107,7 +109,8 @@ class TransformersCaptioner:
         """
         async with self._opening:
             if self._loaded.batching is None:
-                self._loaded.batching = await _in_background(lambda: self._load(say))
+                self._loaded.ended = False
+                self._loaded.batching = await in_background(lambda: self._load(say))
 
     def adjusted(self, parameters: Mapping[str, Any]) -> TransformersCaptioner:
         """The same loaded model, asked with other parameters; see ``interfaces.Adjustable``."""
@@ -158,12 +161,8 @@ class TransformersCaptioner:
         if self._loaded.batching is not None:
             self._loaded.batching.close()
             self._loaded.batching = None
-            await asyncio.to_thread(self._end_spread)
             gc.collect()
-
-    def _end_spread(self) -> None:
-        while self._spread:
-            self._spread.pop().close()
+        await asyncio.to_thread(self._loaded.end_spread)
 
     def _question(self, picture: Picture, prompt: Prompt) -> Question:
         import hashlib
@@ -204,22 +203,10 @@ class TransformersCaptioner:
             generation=self._generation,
             engine=placing.parallel_engine,
         )
-        self._spread.append(SpreadModel(spread))
-        return self._spread[-1].run
-
-
-async def _in_background(work: Callable[[], Made]) -> Made:
-    """Its result, from a thread that does not keep the program from ending while it downloads."""
-    done: concurrent.futures.Future[Made] = concurrent.futures.Future()
-
-    def run() -> None:
-        try:
-            done.set_result(work())
-        except BaseException as error:  # noqa: BLE001 - it is raised where it is waited for
-            done.set_exception(error)
-
-    threading.Thread(target=run, name="load-model", daemon=True).start()
-    return await asyncio.wrap_future(done)
+        self._loaded.spread.append(model := SpreadModel(spread))
+        if self._loaded.ended:  # while it was loading
+            self._loaded.end_spread()
+        return model.run
 
 
 def _checked(family: Family, folder: Path) -> Family:

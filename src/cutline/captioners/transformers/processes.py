@@ -18,7 +18,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import IO, BinaryIO, Final, TypeAlias, cast
 
@@ -27,7 +27,7 @@ from cutline.captioners.transformers.wire import Message
 
 PROGRAM: Final = (sys.executable, "-P", "-m", "cutline.captioners.transformers.worker")
 _SETTLE: Final = 2.0  # seconds until it is known which process died first
-_FINE: Final = {"ready", "done", "sample", "stopped"}  # all processes say the same, and can go on
+_ANSWERS: Final = {"done", "sample", "stopped", "config"}  # of all processes, which can go on after it
 Devices: TypeAlias = tuple[str, ...]
 
 
@@ -67,16 +67,16 @@ class Processes:
         """What came of a batch, as ``collect``."""
         for rank in range(len(self._running)):
             self._send(rank, batch)
-        return self.collect()
+        return self.collect(fine=_ANSWERS)
 
-    def collect(self) -> list[Message]:
+    def collect(self, *, fine: Collection[str] = ("ready",)) -> list[Message]:
         """One reply of each process, by rank; or the one that says why there will not be others."""
         replies: dict[int, Message] = {}
         while len(replies) < len(self._running):
             rank, reply = self._replies.get()
             if reply.header["status"] in {"dead", "broken"}:
                 return [self._cause(rank, reply)]
-            if reply.header["status"] not in _FINE:
+            if reply.header["status"] not in fine:
                 return [reply]
             replies[rank] = reply
         return [replies[rank] for rank in sorted(replies)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from cutline.captioners.batching import OutOfMemory
+from cutline.batching import OutOfMemory
 from cutline.captioners.transformers.processes import PROGRAM, Devices, Processes, Spread
 from cutline.captioners.transformers.settings import Placing
 from cutline.errors import ConfigError, RunStopped, SampleError
@@ -70,7 +70,8 @@ class SpreadModel:
 
         Raises:
             OutOfMemory: the batch is too large.
-            SampleError, RunStopped: as the model says of a picture, or a process is gone.
+            SampleError, RunStopped, ConfigError: as one process would.
+            RunStopped: a process is gone.
         """
         from cutline.captioners.transformers import wire
 
@@ -86,6 +87,8 @@ class SpreadModel:
             raise SampleError(first.header["kind"], text)
         if status == "stopped":
             raise RunStopped(text)
+        if status == "config":
+            raise ConfigError(text)
         self._processes = None
         processes.end()
         if status == "memory":
