@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from cutline.batching import Batching, in_background
 from cutline.checks.sentences import Piece, joined, pieces_of
 from cutline.encoders import DEFAULT_CLIP
-from cutline.encoders.batching import Batching, in_background
 from cutline.encoders.clip import Clip
 from cutline.imaging import Picture
 from cutline.interfaces import Checked
@@ -37,7 +37,7 @@ class Similarity:
     def __init__(self, *, least: float, model: str = DEFAULT_CLIP, device: str = "auto") -> None:
         self._least = least
         self._clip = Clip(model, device=device)
-        self._batching = Batching(self._score, most=_BATCH)
+        self._batching = Batching([self._score], size=_BATCH)
 
     async def open(self, say: Say) -> None:
         """Load the model; ``say`` is told of a download."""
@@ -51,7 +51,7 @@ class Similarity:
             MemoryError: the model has too little memory for it.
         """
         image = await asyncio.to_thread(self._clip.look, picture)
-        scored = await self._batching((image, list(texts)))
+        scored = await self._batching.submit((image, list(texts)))
         return [
             self._checked(text, pieces, scores) for text, (pieces, scores) in zip(texts, scored, strict=True)
         ]

@@ -8,10 +8,10 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final, get_args
 
+from cutline.batching import Batching, in_background
 from cutline.captioners.interrogator.labels import read_labels
 from cutline.captioners.interrogator.modes import Mode, Modes
 from cutline.encoders import DEFAULT_CLIP
-from cutline.encoders.batching import Batching, in_background
 from cutline.encoders.clip import Clip
 from cutline.errors import ConfigError, RunStopped
 from cutline.imaging import Picture
@@ -89,7 +89,7 @@ class Interrogator:
         self.default_prompt = getattr(self._inner, "default_prompt", Prompt())
         self._modes: Modes | None = None
         self._opening = asyncio.Lock()
-        self._encoding = Batching(self._encode, most=_AT_ONCE)
+        self._encoding = Batching([self._encode], size=_AT_ONCE)
 
     @property
     def slots(self) -> int:
@@ -130,7 +130,7 @@ class Interrogator:
             reply = await self._inner.caption(picture, prompt)
             said = " ".join(clean_reply(reply.text).split()).rstrip(".")
         image = await asyncio.to_thread(self._clip.look, picture)
-        text = await self._encoding((image, said))
+        text = await self._encoding.submit((image, said))
         return Reply(
             text=text,
             model=self.name,

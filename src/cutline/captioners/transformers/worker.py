@@ -15,7 +15,7 @@ import traceback
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from cutline.captioners.batching import OutOfMemory
+from cutline.batching import OutOfMemory
 from cutline.captioners.transformers import wire
 from cutline.captioners.transformers.captioner import runner
 from cutline.captioners.transformers.families import ANY, FAMILIES

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import collections
-import concurrent.futures
-import dataclasses
+import contextlib
 import logging
 import math
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import Generic, TypeVar
+from typing import Generic, TypeVar, cast
 
 from cutline.errors import SampleError
 
@@ -29,12 +28,47 @@ class OutOfMemory(Exception):
     """A batch was too large for the device; what it held is freed."""
 
 
-@dataclasses.dataclass(slots=True)
+async def in_background(work: Callable[[], Result]) -> Result:
+    """What ``work`` returns or raises, from a thread that does not keep the program from ending."""
+    call: _Call[None, Result] = _Call(None, asyncio.get_running_loop())
+
+    def run() -> None:
+        try:
+            call.finish(result=work())
+        except BaseException as error:  # noqa: BLE001 - raised where it is waited for
+            call.finish(error=error)
+
+    threading.Thread(target=run, name="cutline-background", daemon=True).start()
+    return await call.done
+
+
 class _Call(Generic[Item, Result]):
-    item: Item
-    done: concurrent.futures.Future[Result]
-    started: float = 0.0
-    batch: int = 1
+    """An item on its way, and who waits for its result on an event loop."""
+
+    def __init__(self, item: Item, loop: asyncio.AbstractEventLoop) -> None:
+        self.item = item
+        self.done: asyncio.Future[Result] = loop.create_future()
+        self.started = 0.0
+        self.batch = 1
+        self._loop = loop
+
+    def finish(self, *, result: Result | None = None, error: BaseException | None = None) -> None:
+        """Hand over what came of it, from any thread; nobody may be there any more."""
+
+        def settle() -> None:
+            if self.done.done():
+                return
+            if error is not None:
+                self.done.set_exception(error)
+            else:
+                self.done.set_result(cast("Result", result))
+
+        with contextlib.suppress(RuntimeError):  # the loop was closed
+            self._loop.call_soon_threadsafe(settle)
+
+    def give_up(self) -> None:
+        with contextlib.suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(self.done.cancel)
 
 
 class Batching(Generic[Item, Result]):
@@ -77,27 +111,29 @@ class Batching(Generic[Item, Result]):
             SampleError: ``out-of-memory``, when the item alone is too much for the device.
             Exception: what ``run`` raised for this item alone.
         """
-        call: _Call[Item, Result] = _Call(item, concurrent.futures.Future())
+        call: _Call[Item, Result] = _Call(item, asyncio.get_running_loop())
         with self._changed:
             if self._closed:
                 raise RuntimeError("the model was closed")
             self._calls.append(call)
             self._changed.notify()
-        waiting = asyncio.wrap_future(call.done)
-        while True:
-            left = call.started + seconds * call.batch - time.monotonic() if call.started else seconds
-            if left <= 0:
-                raise TimeoutError
-            await asyncio.wait({waiting}, timeout=None if math.isinf(left) else left)
-            if waiting.done():
-                return waiting.result()
+        try:
+            while True:
+                left = call.started + seconds * call.batch - time.monotonic() if call.started else seconds
+                if left <= 0:
+                    raise TimeoutError
+                await asyncio.wait({call.done}, timeout=None if math.isinf(left) else left)
+                if call.done.done():
+                    return call.done.result()
+        finally:
+            call.done.cancel()  # so that it takes no place in a batch when nobody waits any more
 
     def close(self) -> None:
         """Take no more calls; those that wait are cancelled."""
         with self._changed:
             self._closed = True
             for call in self._calls:
-                call.done.cancel()
+                call.give_up()
             self._calls.clear()
             self._changed.notify_all()
 
@@ -120,7 +156,7 @@ class Batching(Generic[Item, Result]):
                 batch: list[_Call[Item, Result]] = []
                 while self._calls and len(batch) < own.now:
                     call = self._calls.popleft()
-                    if call.done.set_running_or_notify_cancel():
+                    if not call.done.cancelled():
                         batch.append(call)
                 for call in batch:
                     call.started, call.batch = time.monotonic(), len(batch)
@@ -135,7 +171,7 @@ class Batching(Generic[Item, Result]):
         if isinstance(error, OutOfMemory):
             own.too_much(len(batch))
         if len(batch) == 1:
-            batch[0].done.set_exception(_for_one(error))
+            batch[0].finish(error=_for_one(error))
             return False
         _log.info("batch of %d failed, run again in halves: %s", len(batch), type(error).__name__)
         middle = len(batch) // 2
@@ -153,7 +189,7 @@ class Batching(Generic[Item, Result]):
         except BaseException as error:  # noqa: BLE001 - it belongs to the calls, the thread must live on
             return error
         for call, result in zip(batch, results, strict=True):
-            call.done.set_result(result)
+            call.finish(result=result)
         return None
 
 

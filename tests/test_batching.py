@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 import threading
 import time
 
 import pytest
 
-from cutline.captioners.batching import Batching, OutOfMemory
+from cutline.batching import Batching, OutOfMemory, in_background
 from cutline.errors import SampleError
 
 
@@ -158,3 +160,28 @@ def test_closing_ends_who_waits() -> None:
     outcomes = asyncio.run(ask())
     assert 0 in outcomes, "what is under way is answered"
     assert all(isinstance(outcome, int | asyncio.CancelledError) for outcome in outcomes)
+
+
+async def test_what_the_background_raises_is_raised_here() -> None:
+    with pytest.raises(KeyError):
+        await in_background(lambda: {}["nothing"])
+
+
+def test_a_program_ends_though_a_batch_goes_on() -> None:
+    code = (
+        "import asyncio, time\n"
+        "from cutline.batching import Batching\n"
+        "async def main():\n"
+        "    batching = Batching([lambda items: time.sleep(60) or items], size=1)\n"
+        "    try:\n"
+        "        await asyncio.wait_for(batching.submit(1), 0.2)\n"
+        "    except TimeoutError:\n"
+        "        batching.close()\n"
+        "asyncio.run(main())\n"
+    )
+    start = time.monotonic()
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, timeout=50, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert time.monotonic() - start < 30
