@@ -4,6 +4,7 @@
 set -euo pipefail
 wanted=()
 command -v chromium >/dev/null || wanted+=(chromium)
+ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || wanted+=(postgresql)
 [ ${#wanted[@]} -eq 0 ] && exit 0
 if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then
   echo "not installed: ${wanted[*]} (needs root and apt); the tests that need it are skipped"

@@ -12,6 +12,7 @@ from typing import Any, Self
 
 import httpx
 from PIL import Image
+
 from processes import command, environment
 
 STARTUP = 60.0  # seconds; the test machine may be busy
