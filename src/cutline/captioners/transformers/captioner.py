@@ -6,7 +6,6 @@ import asyncio
 import copy
 import dataclasses
 import gc
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -133,7 +132,6 @@ class TransformersCaptioner:
             batching = self._loaded.batching
         assert batching is not None
         question = await asyncio.to_thread(self._question, picture, prompt)
-        start = time.perf_counter()
         try:
             answer = await batching.submit(question, seconds=self._timeout)
         except TimeoutError:
@@ -146,7 +144,7 @@ class TransformersCaptioner:
             model=self.name,
             usage=Usage(prompt_tokens=answer.prompt_tokens, completion_tokens=answer.tokens),
             finish_reason="stop" if answer.ended else "length",
-            seconds=time.perf_counter() - start,
+            seconds=answer.seconds,
             raw={"text": answer.raw, "model": self._repository},
         )
         if not answer.ended:

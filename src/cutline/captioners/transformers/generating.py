@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import time
 from typing import Any
 
 from cutline.captioners.transformers.asking import Question, inputs_for
@@ -15,7 +16,10 @@ from cutline.errors import ConfigError
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What the model said about one picture; ``raw`` with the marks that ``text`` is freed of."""
+    """What the model said about one picture; ``raw`` with the marks that ``text`` is freed of.
+
+    ``seconds``: how long its batch took.
+    """
 
     text: str
     raw: str
@@ -23,6 +27,7 @@ class Answer:
     tokens: int
     ended: bool
     """False when the answer was cut off at the most tokens."""
+    seconds: float = 0.0
 
 
 def generation_config(loaded: Loaded, generation: Generation) -> Any:
@@ -67,6 +72,7 @@ def answer(
 
     from cutline.captioners.transformers.sampling import sampling_for
 
+    start = time.perf_counter()
     inputs = inputs_for(loaded, family, questions, generation.max_tokens)
     processors = sampling_for(generation, [question.seed for question in questions], loaded.device)
     with torch.inference_mode():
@@ -78,8 +84,9 @@ def answer(
             logits_processor=processors,
         )
     rows = output[:, inputs.skip :].tolist()
+    seconds = time.perf_counter() - start
     return [
-        _answer(loaded, family, question, row, tokens, config)
+        dataclasses.replace(_answer(loaded, family, question, row, tokens, config), seconds=seconds)
         for question, row, tokens in zip(questions, rows, inputs.tokens, strict=True)
     ]
 
