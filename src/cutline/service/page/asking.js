@@ -1,0 +1,43 @@
+// Requests to the service. The key lives in this tab's session only, and goes nowhere but to the service.
+
+const KEY = "cutline-key";
+
+export class Refusal extends Error {
+  constructor(message, status, wait = 0) {
+    super(message);
+    this.status = status;
+    this.wait = wait; // seconds, as Retry-After says
+  }
+}
+
+export function keep(key) {
+  sessionStorage.setItem(KEY, key);
+}
+
+export function forget() {
+  sessionStorage.removeItem(KEY);
+}
+
+export const hasKey = () => sessionStorage.getItem(KEY) !== null;
+
+// The answer's JSON; throws a Refusal whose message can be shown, or AbortError.
+export async function ask(path, options = {}) {
+  const key = sessionStorage.getItem(KEY);
+  const headers = key === null ? {} : { Authorization: `Bearer ${key}` };
+  let response;
+  try {
+    response = await fetch(path, { cache: "no-store", headers, ...options });
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    throw new Refusal("The service did not answer. Is it running?", 0);
+  }
+  const body = await response.json().catch(() => null);
+  if (response.ok) return body;
+  const wait = Number(response.headers.get("Retry-After")) || 0;
+  throw new Refusal(said(body?.detail) || `The service answered ${response.status}.`, response.status, wait);
+}
+
+function said(detail) {
+  const text = Array.isArray(detail) ? detail.map((one) => one.msg).join("; ") : detail;
+  return typeof text === "string" && text ? text[0].toUpperCase() + text.slice(1) + (/[.!?]$/.test(text) ? "" : ".") : "";
+}

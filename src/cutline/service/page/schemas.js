@@ -1,0 +1,102 @@
+// JSON Schema in words: types, fields, an example, and the curl line that sends it.
+
+export function resolved(schema, api) {
+  if (!schema?.$ref) return schema ?? {};
+  const found = schema.$ref.replace("#/", "").split("/").reduce((at, name) => at?.[name], api);
+  return found ?? {};
+}
+
+export function typeOf(schema, api) {
+  if (schema.$ref) {
+    const name = schema.$ref.split("/").at(-1);
+    return resolved(schema, api).properties ? name : typeOf(resolved(schema, api), api);
+  }
+  if (schema.enum) return schema.enum.map((one) => JSON.stringify(one)).join(" or ");
+  if (schema.const !== undefined) return JSON.stringify(schema.const);
+  const several = schema.anyOf ?? schema.oneOf;
+  if (several) return [...new Set(several.filter((one) => one.type !== "null").map((one) => typeOf(one, api)))].join(" or ");
+  if (schema.allOf) return schema.allOf.map((one) => typeOf(one, api)).join(" and ");
+  if (schema.type === "array") return `list of ${typeOf(schema.items ?? {}, api)}`;
+  if (schema.format === "binary" || schema.contentMediaType) return "file";
+  return { string: "text", integer: "whole number", number: "number", boolean: "true or false", object: "object" }[schema.type] ?? "anything";
+}
+
+// The fields of an object; of one that is a choice, those of every kind.
+export function linesOf(schema, api) {
+  const whole = resolved(schema, api);
+  const kinds = whole.anyOf ?? whole.oneOf ?? whole.allOf;
+  if (!whole.properties) return kinds ? once(kinds.flatMap((kind) => linesOf(kind, api))) : [];
+  return Object.entries(whole.properties).map(([name, field]) => ({
+    name,
+    type: typeOf(field, api),
+    required: whole.required?.includes(name) ?? false,
+    description: field.description ?? "",
+    limits: limits(field),
+  }));
+}
+
+const once = (lines) => [...new Map(lines.map((line) => [line.name, line])).values()];
+
+function limits(field) {
+  const one = (field.anyOf ?? []).find((kind) => kind.type !== "null") ?? field;
+  const told = [];
+  if (one.minimum !== undefined) told.push(`at least ${one.minimum}`);
+  if (one.exclusiveMinimum !== undefined) told.push(`more than ${one.exclusiveMinimum}`);
+  if (one.maximum !== undefined) told.push(`at most ${one.maximum}`);
+  if (one.exclusiveMaximum !== undefined) told.push(`less than ${one.exclusiveMaximum}`);
+  if (one.maxLength !== undefined) told.push(`at most ${one.maxLength} characters`);
+  if (one.maxItems !== undefined) told.push(`at most ${one.maxItems}`);
+  if (field.default !== undefined && field.default !== null) told.push(`default \`${JSON.stringify(field.default)}\``);
+  const text = told.join(", ");
+  return text && `${text[0].toUpperCase()}${text.slice(1)}.`;
+}
+
+export function exampleOf(schema, api, depth = 0) {
+  const whole = resolved(schema, api);
+  if (whole.example !== undefined) return whole.example;
+  if (whole.examples?.length) return whole.examples[0];
+  if (whole.default !== undefined && whole.default !== null) return whole.default;
+  if (whole.enum) return whole.enum[0];
+  if (whole.const !== undefined) return whole.const;
+  const several = whole.anyOf ?? whole.oneOf ?? whole.allOf;
+  if (several) return exampleOf(several.find((one) => one.type !== "null") ?? {}, api, depth + 1);
+  if (depth > 6) return null;
+  if (whole.properties) return ofObject(whole, api, depth);
+  if (whole.type === "array") return [exampleOf(whole.items ?? {}, api, depth + 1)];
+  return { string: "…", integer: whole.minimum ?? 1, number: whole.minimum ?? 0.5, boolean: true, object: {} }[whole.type] ?? null;
+}
+
+// What must be there; of an object without such fields, the first one.
+function ofObject(whole, api, depth) {
+  const names = Object.keys(whole.properties);
+  const chosen = names.filter((name) => whole.required?.includes(name));
+  const shown = chosen.length ? chosen : names.slice(0, 1);
+  return Object.fromEntries(shown.map((name) => [name, exampleOf(whole.properties[name], api, depth + 1)]));
+}
+
+const quoted = (text) => `'${text.replaceAll("'", `'\\''`)}'`;
+
+export function curlOf(method, path, operation, api, origin, withKey) {
+  const asked = (operation.parameters ?? []).filter((one) => one.in === "query" && one.required);
+  const query = asked.map((one) => `${one.name}=${encodeURIComponent(exampleOf(one.schema, api))}`).join("&");
+  const filled = path.replaceAll(/\{(\w+)\}/g, (_, name) => name.toUpperCase());
+  const words = ["curl"];
+  if (method !== "get" && !(method === "post" && operation.requestBody)) words.push(`-X ${method.toUpperCase()}`);
+  words.push(quoted(origin + filled + (query && `?${query}`)));
+  if (withKey) words.push('-H "Authorization: Bearer $KEY"');
+  const content = operation.requestBody?.content ?? {};
+  const [json] = Object.entries(content).filter(([kind]) => kind.includes("json"));
+  const form = content["multipart/form-data"];
+  if (form && (!json || path === "/caption")) words.push(...fields(form.schema, api));
+  else if (json) {
+    const [, { schema, example, examples }] = json;
+    const shown = example ?? Object.values(examples ?? {})[0]?.value ?? exampleOf(schema, api);
+    words.push(`-H 'Content-Type: ${json[0]}'`, `-d ${quoted(JSON.stringify(shown))}`);
+  }
+  return words.join(" \\\n  ");
+}
+
+function fields(schema, api) {
+  const files = linesOf(schema, api).filter((line) => line.type.includes("file"));
+  return files.map((line) => `-F ${line.name}=@photo.jpg`);
+}

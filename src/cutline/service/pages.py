@@ -1,0 +1,59 @@
+"""What people look at: the page at ``/``, the description of the API at ``/docs``, and their few files."""
+
+from __future__ import annotations
+
+from importlib import resources
+from typing import Final
+
+from fastapi import APIRouter, HTTPException
+from starlette.responses import Response
+
+router = APIRouter(include_in_schema=False)
+
+_TYPES: Final = {
+    ".html": "text/html; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".svg": "image/svg+xml",
+}
+_HEADERS: Final = {
+    # Nothing from elsewhere, and no text is ever taken for markup: names and captions come from strangers.
+    "Content-Security-Policy": (
+        "default-src 'self'; img-src 'self' blob: data:; object-src 'none'; base-uri 'none'; "
+        "form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cache-Control": "no-cache",
+}
+# All of them are in memory: what a request names is looked up, never opened.
+_FILES: Final = {
+    file.name: file.read_bytes()
+    for file in resources.files("cutline.service").joinpath("page").iterdir()
+    if file.name.endswith(tuple(_TYPES))
+}
+PATHS: Final = frozenset({"/", "/docs", *(f"/page/{name}" for name in _FILES)})
+"""All that is served here. Nothing of it is secret, and a browser has to have it to ask for the key."""
+
+
+@router.get("/")
+async def index() -> Response:
+    return _answer("index.html")
+
+
+@router.get("/docs")
+async def docs() -> Response:
+    return _answer("docs.html")
+
+
+@router.get("/page/{name}")
+async def file(name: str) -> Response:
+    if name not in _FILES:
+        raise HTTPException(404, "there is no such file")
+    return _answer(name)
+
+
+def _answer(name: str) -> Response:
+    kind = _TYPES[name[name.rindex(".") :]]
+    return Response(_FILES[name], headers=_HEADERS, media_type=kind)
