@@ -1,67 +1,60 @@
-"""The queue that outlives the process: jobs, their pictures and what became of them, in a database.
+"""The queue as clients use it: jobs that outlive the process, their pictures and what became of them.
 
-Several processes, on several machines when the database is PostgreSQL, share one store. A picture that
-is being captioned is leased: when its worker dies the lease runs out, and another takes it up again.
+Several processes, on several machines when the database is PostgreSQL, share one store. How workers
+share the pictures is in ``leases``.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from typing import Final
+import hashlib
+import secrets
+import time
+from typing import Any, Final, Literal, TypeAlias
 
+import orjson
 import sqlalchemy as sa
+from sqlalchemy.exc import IntegrityError
+
+from cutline.records import JSON
+from cutline.service.tables import Database, items, jobs, uploads
 
 QUEUED, RUNNING, DONE, CANCELLED = "queued", "running", "done", "cancelled"
-LEASE: Final = 30.0  # seconds
-_AT_ONCE: Final = 500  # rows in one statement
+COMPLETED, FAILED, IN_PROGRESS = "completed", "failed", "in_progress"
+PACE: Final = 0.1
+"""Seconds by which each picture of a job stands further back in the queue: a large job does not hold up a
+small one that comes later, and none waits for ever."""
+_AT_ONCE: Final = 20  # jobs that one transaction deletes
 
-_tables = sa.MetaData()
-_jobs = sa.Table(
-    "jobs",
-    _tables,
-    sa.Column("id", sa.String(36), primary_key=True),
-    sa.Column("number", sa.Integer, sa.Identity(), nullable=True),
-    sa.Column("created", sa.Float, nullable=False, index=True),
-    sa.Column("ended", sa.Float, index=True),
-    sa.Column("status", sa.String(16), nullable=False),
-    sa.Column("total", sa.Integer, nullable=False),
-    sa.Column("wish", sa.LargeBinary, nullable=False),
-    sa.Column("idempotency_key", sa.String(255), unique=True),
-    sa.Column("digest", sa.String(64)),
-    sa.Column("webhook", sa.Text),
-    sa.Column("webhook_state", sa.String(16)),
-    sa.Column("webhook_attempts", sa.Integer, nullable=False, default=0),
-    sa.Column("webhook_next", sa.Float),
-)
-_items = sa.Table(
-    "items",
-    _tables,
-    sa.Column("job", sa.String(36), sa.ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
-    sa.Column("place", sa.Integer, primary_key=True),
-    sa.Column("created", sa.Float, nullable=False),
-    sa.Column("name", sa.Text, nullable=False),
-    sa.Column("kind", sa.String(8), nullable=False),
-    sa.Column("data", sa.LargeBinary),
-    sa.Column("status", sa.String(12), nullable=False),
-    sa.Column("owner", sa.String(64)),
-    sa.Column("lease", sa.Float),
-    sa.Column("attempts", sa.Integer, nullable=False, default=0),
-    sa.Column("result", sa.LargeBinary),
-    sa.Index("items_to_do", "status", "created", "job", "place"),
-)
+Kind: TypeAlias = Literal["path", "url", "upload"]
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Item:
-    """A picture of a job. ``kind``: ``path``, ``url`` or ``upload``, whose bytes are ``data``."""
+class Ordered:
+    """A picture of a new job; an upload's bytes are ``data``."""
 
-    job: str
-    place: int
     name: str
-    kind: str
+    kind: Kind
     data: bytes | None = dataclasses.field(default=None, repr=False)
-    wish: bytes = b"{}"
-    attempts: int = 0
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """A new job. ``wish`` is JSON; ``key`` is the client's idempotency key."""
+
+    pictures: tuple[Ordered, ...]
+    wish: bytes
+    webhook: str | None = None
+    key: str | None = None
+
+    def digest(self) -> str:
+        """Equal for orders that ask for the same."""
+        total = hashlib.sha256(self.wish)
+        for part in (self.webhook or "", *(f"{one.kind} {one.name}" for one in self.pictures)):
+            total.update(b"\0" + hashlib.sha256(part.encode()).digest())
+        for one in self.pictures:
+            total.update(hashlib.sha256(one.data or b"").digest())
+        return total.hexdigest()
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,10 +64,14 @@ class Task:
     id: str
     status: str
     created: float
+    ended: float | None
     total: int
-    done: int
+    captioned: int
     failed: int
-    cancelled: int
+
+    @property
+    def has_ended(self) -> bool:
+        return self.ended is not None
 
 
 class QueueFull(Exception):
@@ -87,3 +84,159 @@ class QueueFull(Exception):
 
 class KeyReused(Exception):
     """An idempotency key came again with another request."""
+
+
+class Store:
+    """Takes jobs, tells of them, cancels and forgets them."""
+
+    def __init__(self, database: Database, *, most_waiting: int) -> None:
+        self._database = database
+        self._most_waiting = most_waiting
+
+    async def submit(self, order: Order) -> str:
+        """The job's id, once it is on the disk; an earlier job's where the key came before.
+
+        Raises:
+            QueueFull: too many pictures wait already.
+            KeyReused: the key came with another order.
+        """
+
+        def inserting(connection: sa.Connection) -> str:
+            digest = order.digest()
+            known = _known(connection, order.key, digest)
+            if known is not None:
+                return known
+            waiting = connection.scalar(_WAITING) or 0
+            if waiting + len(order.pictures) > self._most_waiting:
+                raise QueueFull(waiting)
+            job, created = _new_id(), time.time()
+            values = {"id": job, "created": created, "status": QUEUED, "total": len(order.pictures)}
+            values |= {"wish": order.wish, "idempotency_key": order.key, "digest": digest}
+            connection.execute(jobs.insert().values(**values, webhook=order.webhook))
+            connection.execute(items.insert(), _rows(job, created, order))
+            sent = [
+                {"job": job, "place": place, "data": one.data}
+                for place, one in enumerate(order.pictures)
+                if one.data is not None
+            ]
+            if sent:
+                connection.execute(uploads.insert(), sent)
+            return job
+
+        try:
+            return await self._database.write(inserting)
+        except IntegrityError:
+            # PostgreSQL: the same key was inserted at the same time, and is there now.
+            known = await self._database.read(lambda some: _known(some, order.key, order.digest()))
+            if known is None:
+                raise
+            return known
+
+    async def task(self, job: str) -> Task | None:
+        """None for an unknown or expired one."""
+
+        def reading(connection: sa.Connection) -> Task | None:
+            row = connection.execute(_TASKS.where(jobs.c.id == job)).first()
+            return Task(**row._asdict()) if row else None
+
+        return await self._database.read(reading)
+
+    async def results(self, job: str) -> list[JSON]:
+        """What has become of its pictures so far, in the order in which they were sent."""
+        wanted = (
+            sa.select(items.c.place, items.c.result)
+            .where(items.c.job == job, items.c.status == DONE)
+            .order_by(items.c.place)
+        )
+
+        def reading(connection: sa.Connection) -> list[JSON]:
+            return [{"index": place, **orjson.loads(result)} for place, result in connection.execute(wanted)]
+
+        return await self._database.read(reading)
+
+    async def tasks(self, *, limit: int, before: str | None = None) -> list[Task]:
+        """The newest jobs, or the next older ones than the job ``before``."""
+        wanted = _TASKS.order_by(jobs.c.id.desc()).limit(limit)
+        if before is not None:
+            wanted = wanted.where(jobs.c.id < before)
+        return await self._database.read(lambda some: [Task(**row._asdict()) for row in some.execute(wanted)])
+
+    async def waiting(self) -> int:
+        """Pictures that have no outcome yet."""
+        return await self._database.read(lambda connection: connection.scalar(_WAITING) or 0)
+
+    async def cancel(self, job: str) -> bool:
+        """End a job; False where it had ended or is unknown. Its workers notice within a second or two."""
+
+        def cancelling(connection: sa.Connection) -> bool:
+            now = self._database.now
+            ended = connection.execute(
+                jobs.update()
+                .where(jobs.c.id == job, jobs.c.ended.is_(None))
+                .values(status=CANCELLED, ended=now, webhook_due=sa.case((jobs.c.webhook.isnot(None), now)))
+            )
+            if not ended.rowcount:
+                return False
+            open_items = (items.c.job == job) & items.c.status.in_((QUEUED, RUNNING))
+            connection.execute(items.update().where(open_items).values(status=CANCELLED, owner=None))
+            connection.execute(uploads.delete().where(uploads.c.job == job))
+            return True
+
+        return await self._database.write(cancelling)
+
+    async def expire(self, seconds: float) -> int:
+        """Forget jobs that ended so long ago; returns how many, a few at a time."""
+        old = sa.select(jobs.c.id).where(jobs.c.ended < self._database.now - seconds).limit(_AT_ONCE)
+
+        def deleting(connection: sa.Connection) -> int:
+            ids = list(connection.scalars(old))
+            if ids:
+                connection.execute(jobs.delete().where(jobs.c.id.in_(ids)))
+            return len(ids)
+
+        return await self._database.write(deleting)
+
+
+_TASKS: Final = sa.select(
+    jobs.c.id,
+    jobs.c.status,
+    jobs.c.created,
+    jobs.c.ended,
+    jobs.c.total,
+    jobs.c.captioned,
+    jobs.c.failed,
+)
+_WAITING: Final = sa.select(
+    sa.func.sum(jobs.c.total - jobs.c.captioned - jobs.c.failed).cast(sa.Integer)
+).where(jobs.c.ended.is_(None))
+
+
+def _rows(job: str, created: float, order: Order) -> list[dict[str, Any]]:
+    return [
+        {
+            "job": job,
+            "place": place,
+            "turn": created + place * PACE,
+            "name": one.name.replace("\0", "\\0"),  # which PostgreSQL does not take
+            "kind": one.kind,
+            "status": QUEUED,
+        }
+        for place, one in enumerate(order.pictures)
+    ]
+
+
+def _known(connection: sa.Connection, key: str | None, digest: str) -> str | None:
+    if key is None:
+        return None
+    wanted = sa.select(jobs.c.id, jobs.c.digest).where(jobs.c.idempotency_key == key)
+    row = connection.execute(wanted).first()
+    if row is None:
+        return None
+    if row.digest != digest:
+        raise KeyReused
+    return str(row.id)
+
+
+def _new_id() -> str:
+    """Cannot be guessed, and sorts by its time."""
+    return f"{time.time_ns() // 1_000_000:012x}{secrets.token_hex(10)}"

@@ -1,0 +1,196 @@
+"""The queue's tables, and the databases they can lie in."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Final, TypeVar
+
+import sqlalchemy as sa
+from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
+
+from cutline.errors import ConfigError, MissingExtra
+
+Result = TypeVar("Result")
+
+VERSION: Final = 1
+BUSY_SECONDS: Final = 30.0
+_ATTEMPTS: Final = 5
+_SETTING_UP: Final = 7_203_414  # any number, the same in all processes
+
+tables = sa.MetaData()
+stores = sa.Table("cutline_store", tables, sa.Column("version", sa.Integer, primary_key=True))
+jobs = sa.Table(
+    "cutline_jobs",
+    tables,
+    sa.Column("id", sa.String(32), primary_key=True),  # ids sort by their time
+    sa.Column("created", sa.Float, nullable=False),
+    sa.Column("ended", sa.Float, index=True),
+    sa.Column("status", sa.String(12), nullable=False),
+    sa.Column("total", sa.Integer, nullable=False),
+    sa.Column("captioned", sa.Integer, nullable=False, default=0),
+    sa.Column("failed", sa.Integer, nullable=False, default=0),
+    sa.Column("wish", sa.LargeBinary, nullable=False),
+    sa.Column("idempotency_key", sa.String(255), unique=True),
+    sa.Column("digest", sa.String(64), nullable=False),
+    sa.Column("webhook", sa.Text),
+    sa.Column("webhook_attempts", sa.Integer, nullable=False, default=0),
+    sa.Column("webhook_due", sa.Float, index=True),
+)
+items = sa.Table(
+    "cutline_items",
+    tables,
+    sa.Column("job", sa.String(32), sa.ForeignKey("cutline_jobs.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("place", sa.Integer, primary_key=True),
+    sa.Column("turn", sa.Float, nullable=False),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("kind", sa.String(8), nullable=False),
+    sa.Column("status", sa.String(12), nullable=False),
+    sa.Column("owner", sa.String(32), index=True),
+    sa.Column("lease", sa.Float),
+    sa.Column("attempts", sa.Integer, nullable=False, default=0),
+    sa.Column("result", sa.LargeBinary),
+    sa.Index("cutline_items_to_do", "status", "turn"),
+)
+# Apart from the items: a change of an item's status would write its picture anew.
+uploads = sa.Table(
+    "cutline_uploads",
+    tables,
+    sa.Column("job", sa.String(32), sa.ForeignKey("cutline_jobs.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("place", sa.Integer, primary_key=True),
+    sa.Column("data", sa.LargeBinary, nullable=False),
+)
+
+
+def store_url(text: str) -> sa.URL:
+    """The database behind ``--store``, with the driver that is used for it.
+
+    Raises:
+        ConfigError: it is of another kind, or in memory, where nothing would outlive the process.
+    """
+    try:
+        url = sa.make_url(text)
+    except (ArgumentError, ValueError):
+        raise ConfigError("--store must be sqlite:///FILE or postgresql://USER@HOST/NAME") from None
+    kind = url.get_backend_name()
+    if kind == "sqlite":
+        if not url.database or url.database == ":memory:" or url.query:
+            raise ConfigError(
+                "--store needs a file, such as sqlite:///jobs.db: a queue must outlive the process"
+            )
+        return url.set(drivername="sqlite+pysqlite")
+    if kind in {"postgresql", "postgres"}:
+        return url.set(drivername="postgresql+psycopg")
+    raise ConfigError(f"--store cannot be {kind}: use sqlite:///FILE or postgresql://USER@HOST/NAME")
+
+
+class Database:
+    """Short transactions in threads of their own, so that the event loop never waits for a disk.
+
+    SQLite has one writer at a time: a single thread writes, and nobody has to poll for the lock.
+    """
+
+    def __init__(self, url: str) -> None:
+        address = store_url(url)
+        self.is_sqlite = address.get_backend_name() == "sqlite"
+        self._shown = address.set(drivername=address.get_backend_name()).render_as_string(hide_password=True)
+        try:
+            self._engine = _sqlite(address) if self.is_sqlite else _postgresql(address)
+        except ImportError:
+            raise MissingExtra("--store postgresql://…", "postgres") from None
+        self._reading = self._engine.execution_options(reading=True)
+        self._writers = ThreadPoolExecutor(1 if self.is_sqlite else 4, "store-writer")
+        self._readers = ThreadPoolExecutor(4, "store-reader")
+
+    def prepare(self) -> None:
+        """Make the tables where there are none; blocks.
+
+        Raises:
+            ConfigError: the database cannot be opened, or its tables are of another version.
+        """
+        try:
+            with self._engine.begin() as connection:
+                if not self.is_sqlite:
+                    connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_SETTING_UP)))
+                tables.create_all(connection)
+                version = connection.scalar(sa.select(sa.func.max(stores.c.version)))
+                if version is None:
+                    connection.execute(stores.insert().values(version=VERSION))
+        except DBAPIError as error:
+            raise ConfigError(f"--store {self._shown} cannot be opened: {_cause(error)}") from None
+        if version not in {None, VERSION}:
+            raise ConfigError(f"--store {self._shown} is of another version of cutline: name another one")
+
+    @property
+    def now(self) -> sa.ColumnElement[float]:
+        """The time by the clock that all who share the store have: for leases."""
+        if self.is_sqlite:
+            return sa.literal(time.time())
+        return sa.cast(sa.extract("epoch", sa.func.clock_timestamp()), sa.Float)
+
+    async def read(self, work: Callable[[sa.Connection], Result]) -> Result:
+        def reading() -> Result:
+            with self._reading.begin() as connection:
+                return work(connection)
+
+        return await asyncio.get_running_loop().run_in_executor(self._readers, _again, reading)
+
+    async def write(self, work: Callable[[sa.Connection], Result]) -> Result:
+        """``work`` may be called again where the database took its transaction back."""
+
+        def writing() -> Result:
+            with self._engine.begin() as connection:
+                return work(connection)
+
+        return await asyncio.get_running_loop().run_in_executor(self._writers, _again, writing)
+
+    def close(self) -> None:
+        self._writers.shutdown()
+        self._readers.shutdown()
+        self._engine.dispose()
+
+
+def _again(work: Callable[[], Result]) -> Result:
+    """Do it; once more where others' transactions were in the way (deadlock, lock not had in time)."""
+    for attempt in range(_ATTEMPTS):
+        try:
+            return work()
+        except OperationalError as error:
+            code = getattr(error.orig, "sqlstate", None) or getattr(error.orig, "sqlite_errorname", "")
+            if attempt == _ATTEMPTS - 1 or not str(code).startswith(("40", "SQLITE_BUSY")):
+                raise
+            time.sleep(0.05 * 2**attempt)
+    raise AssertionError("the last attempt returns or raises")
+
+
+def _sqlite(url: sa.URL) -> sa.Engine:
+    # pool_size: four readers, the writer and who prepares.
+    engine = sa.create_engine(url, pool_size=6, connect_args={"timeout": BUSY_SECONDS})
+
+    @sa.event.listens_for(engine, "connect")
+    def _(connection: Any, _: Any) -> None:
+        connection.isolation_level = None  # transactions are begun below, not by the driver
+        with contextlib.closing(connection.cursor()) as cursor:
+            cursor.execute("PRAGMA journal_mode=WAL")
+            cursor.execute("PRAGMA synchronous=FULL")  # what was answered 202 outlives a power cut
+            cursor.execute("PRAGMA foreign_keys=ON")
+
+    @sa.event.listens_for(engine, "begin")
+    def _(connection: sa.Connection) -> None:
+        reading = connection.get_execution_options().get("reading", False)
+        # A transaction that begins by reading and then writes would fail when another wrote meanwhile.
+        connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+
+    return engine
+
+
+def _postgresql(url: sa.URL) -> sa.Engine:
+    return sa.create_engine(url, pool_size=9, pool_pre_ping=True, connect_args={"connect_timeout": 10})
+
+
+def _cause(error: DBAPIError) -> str:
+    lines = str(error.orig).strip().splitlines()
+    return lines[0] if lines else type(error.orig).__name__
