@@ -15,7 +15,8 @@ _STATUS: Final = {
     "decode": 415,
     "not-a-file": 415,
     "blocked-path": 403,
-    "blocked-address": 403,
+    "rate-limit": 503,
+    "connection": 503,
     "endpoint": 503,
     "unreachable": 503,
     "timeout": 503,
@@ -26,14 +27,28 @@ _STATUS: Final = {
 }
 """HTTP status by kind of failure; what is not named is the picture's or the prompt's fault: 422."""
 
+_NOT_FETCHED: Final = (
+    "no picture came from this URL: it must be a public http or https address that answers with one, "
+    "soon and without asking for a password"
+)
 _PLAIN: Final = {
     "missing": "there is no such picture",
     "too-large": "the picture is too large",
     "unsupported": "this is no picture of a known format",
     "decode": "the picture is damaged",
     "captioner": "the model failed on this picture",
+    "check": "a check of the caption failed",
+    "rejected": "the model's server refused this request",
+    "rate-limit": "the model's server takes no more requests now",
+    "connection": "the model cannot be asked now",
+    "endpoint": "the model cannot be asked now",
+    "unreachable": "the model cannot be asked now",
+    "malformed": "the model gave no valid answer",
+    "timeout": "the model had no time for this picture",
+    "fetch": _NOT_FETCHED,
+    "blocked-address": _NOT_FETCHED,
 }
-"""What is said instead of a message that could hold a path."""
+"""What is said instead of a message that could hold a path or an address, or tell what there is behind us."""
 
 
 def body_of(name: str, outcome: Outcome) -> JSON:
@@ -54,6 +69,8 @@ def body_of(name: str, outcome: Outcome) -> JSON:
             }
         return body
     kind = outcome.kind if isinstance(outcome, Failure) else "skipped"
+    if kind == "blocked-address":
+        kind = "fetch"  # as for a host that is not there: who asks cannot map our network
     return {"image_path": name, "caption": None, "error": said_of(outcome), "kind": kind}
 
 

@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any, TypeVar
+from collections.abc import Collection, Sequence
+from typing import Annotated, Any, Final, TypeVar
 
 import orjson
-from fastapi import APIRouter, HTTPException, Request
+from fastapi import APIRouter, HTTPException, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.datastructures import FormData, UploadFile
 
-from cutline.records import JSON, Caption, Sample
+from cutline.records import JSON, Caption, Outcome, Problem, Sample
+from cutline.service import described
 from cutline.service.answers import body_of, error_of
-from cutline.service.pictures import Pictures
+from cutline.service.desk import Desk
+from cutline.service.pictures import MAX_PATH, Pictures
+from cutline.service.presence import while_connected
 from cutline.service.wishes import Wish
 
 Body = TypeVar("Body", bound=BaseModel)
+PathText = Annotated[str, Field(min_length=1, max_length=MAX_PATH)]
 
 router = APIRouter(tags=["captions"])
+_BIG: Final = 200_000  # bytes; reading more is left to a thread
+_MAX_FIELDS: Final = 20
 
 
 class OnePicture(BaseModel):
@@ -25,7 +32,7 @@ class OnePicture(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    image_path: str | None = Field(None, min_length=1, max_length=4096)
+    image_path: PathText | None = None
     image_url: str | None = Field(None, min_length=1, max_length=8192)
     image_base64: str | None = Field(None, min_length=1)
     wish: Wish = Wish()
@@ -36,71 +43,173 @@ class ManyPictures(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    image_paths: list[str] = Field(min_length=1)
+    image_paths: list[PathText] = Field(min_length=1)
     wish: Wish = Wish()
 
 
-@router.post("/caption")
-async def caption(request: Request) -> JSON:
+Many = TypeVar("Many", bound=ManyPictures)
+
+
+class Captioned(BaseModel):
+    """A caption and how it came about. ``fields`` are those of a structured caption."""
+
+    image_path: str
+    caption: str
+    fields: dict[str, Any] | None = None
+    model: str | None = None
+    prompt_id: str | None = None
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    seconds: float = 0.0
+
+
+class NotCaptioned(BaseModel):
+    """Why a picture has no caption: in words, and as the kind of failure."""
+
+    image_path: str
+    caption: None
+    error: str
+    kind: str
+
+
+_WISHES: Final[JSON] = {
+    name: {"type": "string"}
+    for name in (
+        "prompt",
+        "system_prompt",
+        "language",
+        "schema",
+        "max_tokens",
+        "temperature",
+        "top_p",
+        "seed",
+    )
+}
+_FILE: Final[JSON] = {"type": "string", "format": "binary"}
+_ONE_AS_FORM: Final[JSON] = {"properties": {"image": _FILE, **_WISHES}, "required": ["image"]}
+MANY_AS_FORM: Final[JSON] = {
+    "properties": {"images": {"type": "array", "items": _FILE, "minItems": 1}, **_WISHES},
+    "required": ["images"],
+}
+MANY_BODY: Final = described.body(ManyPictures, MANY_AS_FORM)
+"""The body of a batch, for the ``openapi_extra`` of a route."""
+
+
+@router.post(
+    "/caption",
+    response_model=Captioned,
+    responses={404: {}},
+    openapi_extra=described.body(OnePicture, _ONE_AS_FORM),
+)
+async def caption(request: Request) -> Response:
     """One picture, as JSON or as the multipart field ``image``."""
     sample, wish = await _one(request)
-    outcome = await request.app.state.desk.caption(sample, wish)
+    outcome = await while_connected(request, request.app.state.desk.caption(sample, wish))
     if not isinstance(outcome, Caption):
         raise error_of(outcome)
-    return body_of(sample.key, outcome)
+    return _json(body_of(sample.key, outcome))
 
 
-@router.post("/batch-caption")
-async def batch_caption(request: Request) -> list[JSON]:
+@router.post("/batch-caption", response_model=list[Captioned | NotCaptioned], openapi_extra=MANY_BODY)
+async def batch_caption(request: Request) -> Response:
     """Several pictures, as JSON or as repeated multipart fields ``images``; each fails by itself."""
     samples, wish = await many(request)
-    desk = request.app.state.desk
-    outcomes = await asyncio.gather(*(desk.caption(sample, wish) for sample in samples))
-    return [body_of(sample.key, outcome) for sample, outcome in zip(samples, outcomes, strict=True)]
+    outcomes = await while_connected(request, _each(request.app.state.desk, samples, wish))
+    return _json([body_of(sample.key, outcome) for sample, outcome in zip(samples, outcomes, strict=True)])
+
+
+async def _each(desk: Desk, samples: Sequence[Sample], wish: Wish) -> list[Outcome]:
+    """The outcomes in the order of the samples; as many at once as the model takes."""
+    left = iter(enumerate(samples))
+    outcomes: dict[int, Outcome] = {}
+
+    async def work() -> None:
+        for place, sample in left:
+            outcomes[place] = await desk.caption(sample, wish)
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            for _ in range(min(len(samples), 2 * desk.slots + 16)):
+                group.create_task(work())
+    except* Exception as errors:  # noqa: BLE001 - each is the same: the model cannot be asked in this way
+        raise errors.exceptions[0] from None
+    return [outcomes[place] for place in range(len(samples))]
+
+
+def _json(content: object) -> Response:
+    return Response(orjson.dumps(content), media_type="application/json")
 
 
 async def _one(request: Request) -> tuple[Sample, Wish]:
     pictures: Pictures = request.app.state.pictures
-    if _is_form(request):
-        async with request.form(max_files=1, max_fields=20) as form:
+    if is_form(request):
+        async with request.form(max_files=1, max_fields=_MAX_FIELDS) as form:
             samples = await _uploads(form, "image", pictures)
             if len(samples) != 1:
                 raise HTTPException(422, "send one picture as the field image")
             return samples[0], _wish_of(form)
-    asked = _read(OnePicture, await request.body())
+    asked = await read(OnePicture, request)
     given = [value for value in (asked.image_path, asked.image_url, asked.image_base64) if value is not None]
     if len(given) != 1:
         raise HTTPException(422, "give one of image_path, image_url and image_base64")
     if asked.image_path is not None:
-        return pictures.by_path(asked.image_path), asked.wish
+        return await asyncio.to_thread(pictures.by_path, asked.image_path), asked.wish
     if asked.image_url is not None:
         return pictures.by_url(asked.image_url), asked.wish
+    if len(given[0]) > _BIG:
+        return await asyncio.to_thread(pictures.by_base64, given[0]), asked.wish
     return pictures.by_base64(given[0]), asked.wish
 
 
 async def many(request: Request) -> tuple[list[Sample], Wish]:
-    """The pictures of a batch and what is wished for them.
+    """The pictures of a batch and what is wished for them; raises as ``batch_of``."""
+    samples, asked = await batch_of(request, ManyPictures)
+    return samples, asked.wish
+
+
+async def batch_of(request: Request, kind: type[Many]) -> tuple[list[Sample], Many]:
+    """The pictures of a batch, and the rest of what was asked; of a form, its fields of that ``kind``.
 
     Raises:
         HTTPException: 413 for more pictures than are allowed, 422 for none.
     """
     pictures: Pictures = request.app.state.pictures
     most = request.app.state.settings.max_pictures
-    if _is_form(request):
-        async with request.form(max_files=most, max_fields=20) as form:
-            samples, wish = await _uploads(form, "images", pictures), _wish_of(form)
+    if is_form(request):
+        async with request.form(max_files=most, max_fields=_MAX_FIELDS) as form:
+            samples, asked = await _uploads(form, "images", pictures), _asked_of(form, kind)
     else:
-        asked = _read(ManyPictures, await request.body())
+        asked = await read(kind, request)
         if len(asked.image_paths) > most:
             raise HTTPException(413, f"at most {most} pictures a request")
-        samples, wish = [pictures.by_path(path) for path in asked.image_paths], asked.wish
+        samples = await asyncio.to_thread(_by_paths, pictures, asked.image_paths)
     if not samples:
         raise HTTPException(422, "send pictures as the fields images")
-    return samples, wish
+    return samples, asked
 
 
-def _is_form(request: Request) -> bool:
-    return request.headers.get("content-type", "").startswith("multipart/form-data")
+def _by_paths(pictures: Pictures, paths: list[str]) -> list[Sample]:
+    return [_by_path(pictures, path) for path in paths]
+
+
+def _by_path(pictures: Pictures, path: str) -> Sample:
+    """A path that is not open to requests fails by itself, as every picture of a batch does."""
+    try:
+        return pictures.by_path(path)
+    except HTTPException as error:
+        return Sample(key=path, location=None, problem=Problem(kind="blocked-path", message=error.detail))
+
+
+def is_form(request: Request) -> bool:
+    """Whether the body is a form; else it is JSON.
+
+    Raises:
+        HTTPException: 415, it is neither.
+    """
+    kind = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
+    if kind not in {"multipart/form-data", "application/json"}:
+        raise HTTPException(415, "send application/json or multipart/form-data")
+    return kind == "multipart/form-data"
 
 
 async def _uploads(form: FormData, field: str, pictures: Pictures) -> list[Sample]:
@@ -112,24 +221,39 @@ async def _uploads(form: FormData, field: str, pictures: Pictures) -> list[Sampl
     return samples
 
 
-def _wish_of(form: FormData) -> Wish:
+def _asked_of(form: FormData, kind: type[Many]) -> Many:
+    """What a form asks for besides its pictures: the fields of ``kind``, the others being the wish's."""
+    own = {name: form[name] for name in kind.model_fields.keys() - ManyPictures.model_fields if name in form}
+    asked = _checked(kind, {"image_paths": ["-"], **own})
+    return asked.model_copy(update={"image_paths": [], "wish": _wish_of(form, own.keys())})
+
+
+def _wish_of(form: FormData, others: Collection[str] = ()) -> Wish:
     """The wish in a form's other fields: texts, with numbers and the schema as JSON."""
     values: dict[str, Any] = {}
     for name, value in form.multi_items():
-        if isinstance(value, str):
-            values[name] = orjson.loads(value) if name == "schema" else value
-    return _read(Wish, values)
+        if isinstance(value, str) and name not in others:
+            try:
+                values[name] = orjson.loads(value) if name == "schema" else value
+            except orjson.JSONDecodeError:
+                raise HTTPException(422, "schema: this is no JSON") from None
+    return _checked(Wish, values)
 
 
-def _read(kind: type[Body], data: Any) -> Body:
-    """The body as a model.
+async def read(kind: type[Body], request: Request) -> Body:
+    """The body of a request, which is JSON.
 
     Raises:
         HTTPException: 422, naming the first thing that is wrong.
     """
+    data = await request.body()
+    return await asyncio.to_thread(_checked, kind, data) if len(data) > _BIG else _checked(kind, data)
+
+
+def _checked(kind: type[Body], data: Any) -> Body:
     try:
         return kind.model_validate_json(data) if isinstance(data, bytes) else kind.model_validate(data)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
+        where = ".".join(str(part) for part in first["loc"])[:200]
         raise HTTPException(422, f"{where}: {first['msg']}".lstrip(": ")) from None

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import collections
 import dataclasses
+from collections.abc import Callable
 from typing import Any
 
 import orjson
@@ -13,11 +15,13 @@ from cutline.captioners.secrets import Secret
 from cutline.chain import Chain, ChainStep
 from cutline.engine import assembly
 from cutline.engine.captioning import Captioning
-from cutline.errors import ConfigError
+from cutline.errors import ConfigError, PictureError
 from cutline.interfaces import Captioner, Opening
 from cutline.job import Job, LocalOptions, ModelOptions, PictureOptions
 from cutline.prompts import library_prompts
-from cutline.records import Outcome, Sample
+from cutline.records import Failure, Outcome, Sample
+from cutline.service.bodies import Lobby
+from cutline.service.downloads import Downloads
 from cutline.service.settings import Settings
 from cutline.service.wishes import Wish
 from cutline.weights import Say
@@ -28,15 +32,20 @@ KEPT_WAYS = 64
 class Desk:
     """Captions pictures for requests; what comes from many clients is batched by the captioner."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, lobby: Lobby, note: Callable[[Outcome], None]) -> None:
+        """``note`` is told every outcome."""
         self._settings = settings
+        self._note = note
+        self._downloads = Downloads(lobby)
         self._job = job_of(settings)
         key = settings.model_key
         self.captioner: Captioner = assembly.captioner_of(
             self._job, Secret(key.get_secret_value()) if key else None
         )
         self._ways: collections.OrderedDict[bytes, Captioning] = collections.OrderedDict()
-        self._open_fetcher = assembly.fetcher_opener(self._job)
+        # As the engine does: a few more than the captioner has places, which open their pictures meanwhile.
+        self._places = asyncio.Semaphore(self.slots + min(16, 2 + self.slots // 4))
+        self.asked = 0
         self.ready = False
 
     @property
@@ -54,13 +63,33 @@ class Desk:
         self.ready = True
 
     async def caption(self, sample: Sample, wish: Wish) -> Outcome:
-        """The sample's outcome.
+        """The sample's outcome, after ``request_seconds`` at the latest.
 
         Raises:
             ConfigError: the wish cannot be fulfilled by this model.
             RunStopped: the model cannot be asked at all now.
         """
-        outcome, _ = await self._way(wish).caption(sample)
+        way = self._way(wish)
+        try:
+            async with (
+                asyncio.timeout(self._settings.request_seconds),
+                self._downloads.brought(sample) as here,
+                self._places,
+            ):
+                outcome = await self._asked(way, here)
+        except PictureError as error:
+            outcome = Failure(key=sample.key, kind=error.kind, message=str(error))
+        except TimeoutError:
+            outcome = Failure(key=sample.key, kind="timeout", message="the model had no time for it")
+        self._note(outcome)
+        return outcome
+
+    async def _asked(self, way: Captioning, sample: Sample) -> Outcome:
+        self.asked += 1
+        try:
+            outcome, _ = await way.caption(sample)
+        finally:
+            self.asked -= 1
         return outcome
 
     def check(self, wish: Wish) -> None:
@@ -86,11 +115,12 @@ class Desk:
         prompts = assembly.prompts_of(job, getattr(captioner, "default_prompt", None))
         steps = [ChainStep(name=prompt.name, captioner=captioner, prompt=prompt) for prompt in prompts]
         rules = assembly.rules_of(job, None, None, keep_raw=False)
-        return Captioning(Chain(steps), rules, self._open_fetcher)
+        return Captioning(Chain(steps), rules, assembly.fetcher_opener(job))
 
     async def aclose(self) -> None:
         for way in self._ways.values():
             await way.aclose()
+        await self._downloads.aclose()
         await self.captioner.aclose()
 
 
@@ -117,7 +147,7 @@ def _wished(job: Job, wish: Wish, *, most: int) -> Job:
     }
     if wish.prompt is not None:
         # Never a file's name: a client must not have our files read.
-        named = wish.prompt in library_prompts()
+        named = wish.prompt in library_prompts() or wish.prompt.startswith("text:")
         words["prompt"] = (wish.prompt if named else f"text:{wish.prompt}",)
     prompts = dataclasses.replace(job.prompts, **words)
     wished = dataclasses.replace(job, prompts=prompts)

@@ -1,69 +1,98 @@
-"""What stands before every request: the key, the origin, and the size of what is sent."""
+"""What stands before every request: the name, the origin, the key, and the size of what is sent."""
 
 from __future__ import annotations
 
 import hmac
+import logging
+from typing import Final
 from urllib.parse import urlsplit
 
-from starlette.datastructures import Headers
-from starlette.responses import JSONResponse
+from fastapi import HTTPException
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from cutline.service.bodies import Body, Lobby, busy, too_large
 from cutline.service.settings import Settings
+from cutline.service.wording import written
 
-_OPEN = frozenset({"/health"})  # for probes, which have no key
+_log = logging.getLogger("cutline.service")
 
-
-class _TooLarge(Exception):
-    """More was sent than is taken."""
+_OPEN: Final = frozenset({"/health"})  # for probes, which have no key
+_HEADERS: Final = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+}
+"""Sent with every answer that does not set its own."""
 
 
 class Guard:
-    """Answers 401, 403 and 413 before anything else looks at a request."""
+    """Refuses what must not be looked at, and lets no exception out.
 
-    def __init__(self, app: ASGIApp, *, settings: Settings) -> None:
+    ``pages`` are the paths of the page for browsers. They hold no data, and a browser can send a key
+    only when it has them: they are given without one.
+    """
+
+    def __init__(
+        self, app: ASGIApp, *, settings: Settings, lobby: Lobby, pages: frozenset[str] = frozenset()
+    ) -> None:
         self._app = app
+        self._lobby = lobby
         self._max_body = settings.max_body
         key = settings.api_key
         self._key = key.get_secret_value().encode() if key else None
-        own = {"localhost", "127.0.0.1", "[::1]", settings.host, *settings.allowed_host}
-        # With a key a foreign page can do nothing, and the service may have any name.
-        self._hosts = None if settings.api_key and not settings.allowed_host else own
+        self._open = _OPEN | pages
+        own = {"localhost", "127.0.0.1", "[::1]", settings.host.lower(), f"[{settings.host.lower()}]"}
+        # With a key a foreign page can do nothing, and without one on an open address everybody may come.
+        anyone = settings.api_key is not None or not settings.is_loopback
+        named = {name.lower() for name in settings.allowed_host}
+        self._hosts = None if anyone and not named else own | named
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
+            if scope["type"] == "websocket":  # there are none, and whoever knocks gets no answer
+                await send({"type": "websocket.close", "code": 1008})
+                return
             await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        refused = self._refused(scope["path"], headers)
-        if refused is not None:
-            await refused(scope, receive, send)
-            return
-        started = False
-
-        async def watched_send(message: Message) -> None:
-            nonlocal started
-            started = started or message["type"] == "http.response.start"
-            await send(message)
-
+        body = Body(receive, self._lobby, most=self._max_body, empty=not _has_body(headers))
+        answer = _Answer(send, body)
         try:
-            await self._app(scope, self._counted(receive), watched_send)
-        except _TooLarge:
-            if not started:
-                await self._too_large()(scope, receive, send)
+            self._check(scope, headers, body)
+            await self._app(scope, body.receive, answer.send)
+        except HTTPException as error:
+            await answer.instead(scope, receive, error)
+        except ClientDisconnect:
+            _log.debug("gone method=%s path=%s", scope["method"], scope["path"])
+        except Exception:  # noqa: BLE001 - the last place that can say so in our own words
+            _log.exception("unexpected method=%s path=%s", scope["method"], scope["path"])
+            await answer.instead(scope, receive, HTTPException(500, "internal error"))
+        finally:
+            body.leave()
 
-    def _refused(self, path: str, headers: Headers) -> JSONResponse | None:
-        if self._hosts is not None and _name(headers.get("host", "")) not in self._hosts:
-            return JSONResponse({"detail": "this name is not served here"}, 403)
+    def _check(self, scope: Scope, headers: Headers, body: Body) -> None:
+        """Raises HTTPException 400, 401, 403, 413 or 503."""
+        host = headers.get("host", "")
+        if self._hosts is not None and _name(host) not in self._hosts:
+            raise HTTPException(403, "this name is not served here")
         origin = headers.get("origin")
-        if origin is not None and not _same(origin, headers.get("host", "")):
-            return JSONResponse({"detail": "requests of other sites are not answered"}, 403)
-        if self._key is not None and path not in _OPEN and not self._knows(headers):
-            return JSONResponse({"detail": "a key is needed"}, 401, headers={"WWW-Authenticate": "Bearer"})
+        if origin is not None and not _same(origin, host):
+            raise HTTPException(403, "requests of other sites are not answered")
+        opened = scope["path"] in self._open and scope["method"] in {"GET", "HEAD"}
+        if self._key is not None and not opened and not self._knows(headers):
+            raise HTTPException(401, "a key is needed", headers={"WWW-Authenticate": "Bearer"})
         length = headers.get("content-length")
         if length is not None and not (length.isascii() and length.isdigit()):
-            return JSONResponse({"detail": "Content-Length is no number"}, 400)
-        return self._too_large() if length is not None and int(length) > self._max_body else None
+            raise HTTPException(400, "Content-Length is no number")
+        if length is not None and (len(length) > 18 or int(length) > self._max_body):
+            raise too_large(self._max_body)
+        if not body.whole and self._lobby.full:
+            raise busy()
 
     def _knows(self, headers: Headers) -> bool:
         """Whether the key came, as a bearer token or as X-API-Key; compared in constant time."""
@@ -71,28 +100,46 @@ class Guard:
         given = token if scheme.lower() == "bearer" else headers.get("x-api-key", "")
         return hmac.compare_digest(given.strip().encode(), self._key or b"")
 
-    def _too_large(self) -> JSONResponse:
-        return JSONResponse({"detail": f"at most {self._max_body} bytes a request"}, 413)
 
-    def _counted(self, receive: Receive) -> Receive:
-        """Stops reading a body, whatever its length was said to be, when it gets too long."""
-        left = self._max_body
+class _Answer:
+    """An answer on its way out, with the headers that every answer has."""
 
-        async def counted() -> Message:
-            nonlocal left
-            message = await receive()
-            left -= len(message.get("body", b""))
-            if left < 0:
-                raise _TooLarge
-            return message
+    def __init__(self, send: Send, body: Body) -> None:
+        self._send, self._body = send, body
+        self._started = False
 
-        return counted
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self._started = True
+            headers = MutableHeaders(scope=message)
+            for name, value in _HEADERS.items():
+                headers.setdefault(name, value)
+            if not self._body.whole:
+                headers["Connection"] = "close"
+        elif not message.get("more_body", False) and not self._body.whole:
+            await self._send({**message, "more_body": True})
+            await self._body.drain()
+            message = {"type": "http.response.body", "body": b""}
+        await self._send(message)
+
+    async def instead(self, scope: Scope, receive: Receive, error: HTTPException) -> None:
+        """This answer, unless another has begun: that one is cut, and its reader can tell."""
+        if not self._started:
+            await written(scope["path"], error)(scope, receive, self.send)
+
+
+def _has_body(headers: Headers) -> bool:
+    return headers.get("content-length", "0") != "0" or "transfer-encoding" in headers
 
 
 def _name(host: str) -> str:
     """The name in a Host header, without its port."""
-    return host.rpartition(":")[0] if host.rpartition(":")[2].isdigit() else host
+    name, colon, port = host.rpartition(":")
+    return (name if colon and port.isdigit() else host).lower()
 
 
 def _same(origin: str, host: str) -> bool:
-    return urlsplit(origin).netloc == host
+    try:
+        return urlsplit(origin).netloc.lower() == host.lower()
+    except ValueError:
+        return False

@@ -21,7 +21,9 @@ class Settings(BaseSettings):
 
     ``image_root``: folders below which the paths of requests may lie; none means that paths are refused.
     ``max_*`` bound what one client may ask for: bytes of a request, pictures of a batch, pictures that
-    wait in the queue, tokens of an answer. ``keep_days``: how long results are kept.
+    wait in the queue, tokens of an answer. ``max_waiting`` requests, which hold ``max_held`` bytes, are
+    worked on at one time, each for ``request_seconds`` at most. ``keep_days``: how long results are kept.
+    ``lease_seconds``: after which another takes up the pictures of a worker that gives no sign of life.
     """
 
     model_config = SettingsConfigDict(
@@ -47,7 +49,12 @@ class Settings(BaseSettings):
     max_queued: int = Field(100_000, ge=1)
     max_tokens: int = Field(1_024, ge=1)
     max_pixels: int = Field(64_000_000, ge=1)
+    max_waiting: int = Field(1_000, ge=1)
+    max_held: int = Field(512_000_000, ge=1_000)
     keep_days: float = Field(7.0, gt=0)
+    lease_seconds: float = Field(20.0, ge=1)
+    webhook_secret: SecretStr | None = None
+    allow_private_webhooks: bool = False
     request_seconds: float = Field(300.0, gt=0)
 
     @field_validator("image_root", "allowed_host", mode="before")
@@ -59,7 +66,7 @@ class Settings(BaseSettings):
     def to_json(self) -> str:
         """Everything, secrets too, for a process that this one starts."""
         values = self.model_dump(mode="json")
-        for name in ("api_key", "model_key"):
+        for name in ("api_key", "model_key", "webhook_secret"):
             secret = getattr(self, name)
             values[name] = secret.get_secret_value() if secret else None
         return json.dumps(values)

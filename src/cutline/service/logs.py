@@ -1,0 +1,24 @@
+"""Where the service's log goes: to the standard error, one line an event."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+_FORMAT: Final = "%(asctime)s %(levelname)s %(name)s %(message)s"
+
+
+def log_config(level: str) -> dict[str, Any]:
+    """How uvicorn and the package log, in this process and in those that it starts.
+
+    There is no line for each request: the metrics count them, and an address with its query could
+    hold what must not be written down.
+    """
+    loggers = {name: {"level": level.upper()} for name in ("cutline", "uvicorn", "uvicorn.error")}
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {"plain": {"format": _FORMAT}},
+        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "plain"}},
+        "root": {"level": "WARNING", "handlers": ["stderr"]},
+        "loggers": loggers,
+    }

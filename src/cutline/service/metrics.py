@@ -1,0 +1,104 @@
+"""What the service counts, for Prometheus."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Callable
+from typing import Final
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from cutline.records import Caption, Failure, Outcome
+
+FOLDER: Final = "PROMETHEUS_MULTIPROC_DIR"
+"""Environment variable of the folder in which several workers count together."""
+TEXT: Final = "text/plain; version=0.0.4; charset=utf-8"
+_SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
+
+
+class Meters:
+    """Counts of one process, or of all workers when they share a folder."""
+
+    def __init__(self) -> None:
+        self._registry = own = CollectorRegistry()
+        self.requests = Counter(
+            "cutline_requests", "Requests answered.", ("method", "route", "status"), registry=own
+        )
+        self.seconds = Histogram(
+            "cutline_request_seconds", "Time to the whole answer.", ("route",), registry=own, buckets=_SECONDS
+        )
+        self.pictures = Counter(
+            "cutline_pictures", "Pictures by what became of them: captioned, or the kind of failure.",
+            ("outcome",), registry=own,
+        )  # fmt: skip
+        self.tokens = Counter("cutline_tokens", "Tokens as models counted them.", ("kind",), registry=own)
+        self._gauges: list[tuple[Gauge, Callable[[], float]]] = []
+
+    def watch(self, name: str, text: str, value: Callable[[], float]) -> None:
+        """Show a number that is looked up when somebody asks; of several workers, their sum."""
+        gauge = Gauge(f"cutline_{name}", text, registry=self._registry, multiprocess_mode="livesum")
+        self._gauges.append((gauge, value))
+
+    def note(self, outcome: Outcome) -> None:
+        """Count a picture."""
+        if isinstance(outcome, Caption):
+            self.pictures.labels("captioned").inc()
+            usage = outcome.usage
+            self.tokens.labels("prompt").inc(usage.prompt_tokens)
+            self.tokens.labels("completion").inc(usage.completion_tokens)
+        else:
+            self.pictures.labels(outcome.kind if isinstance(outcome, Failure) else "skipped").inc()
+
+    async def keep_counting(self) -> None:
+        """Leave the looked-up numbers where other workers find them, for ever."""
+        while FOLDER in os.environ:
+            self._look_up()
+            await asyncio.sleep(2)
+
+    def _look_up(self) -> None:
+        for gauge, value in self._gauges:
+            gauge.set(value())
+
+    def text(self) -> bytes:
+        """All of it, as Prometheus reads it."""
+        self._look_up()
+        if FOLDER not in os.environ:
+            return generate_latest(self._registry)
+        together = CollectorRegistry()
+        MultiProcessCollector(together)  # type: ignore[no-untyped-call]
+        return generate_latest(together)
+
+
+class Metered:
+    """Counts every request, refused ones too, by the route's pattern: paths hold names."""
+
+    def __init__(self, app: ASGIApp, *, meters: Meters) -> None:
+        self._app, self._meters = app, meters
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        began = time.perf_counter()
+        status = 0
+
+        async def watched(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, watched)
+        finally:
+            route = getattr(scope.get("route"), "path", "none")
+            method = scope["method"] if scope["method"] in _METHODS else "other"
+            self._meters.requests.labels(method, route, status or "gone").inc()
+            self._meters.seconds.labels(route).observe(time.perf_counter() - began)
+
+
+_METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
