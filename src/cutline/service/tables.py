@@ -153,6 +153,15 @@ class Database:
         self._engine.dispose()
 
 
+def prepare(url: str) -> None:
+    """Make the tables of the database where there are none; raises as ``Database.prepare``."""
+    database = Database(url)
+    try:
+        database.prepare()
+    finally:
+        database.close()
+
+
 def _again(work: Callable[[], Result]) -> Result:
     """Do it; once more where others' transactions were in the way (deadlock, lock not had in time)."""
     for attempt in range(_ATTEMPTS):

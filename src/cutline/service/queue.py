@@ -1,0 +1,74 @@
+"""The durable queue of this process: its store, its worker, its webhooks."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+
+from cutline.errors import ConfigError
+from cutline.service.desk import Desk
+from cutline.service.leases import Leases
+from cutline.service.pictures import Pictures
+from cutline.service.settings import Settings
+from cutline.service.store import Order, Store
+from cutline.service.tables import Database
+from cutline.service.webhooks import Webhooks, check_address
+from cutline.service.working import Worker
+
+_DAY = 86_400
+
+
+class Queue:
+    """Everything that requests and the application want of the queue."""
+
+    def __init__(self, settings: Settings, desk: Desk, pictures: Pictures) -> None:
+        """Raises ConfigError for a store or a secret that cannot be used."""
+        self._settings = settings
+        self._database = Database(settings.store)
+        self.store = Store(self._database, most_waiting=settings.max_queued)
+        leases = Leases(self._database, seconds=settings.lease_seconds)
+        self._worker = Worker(self.store, leases, desk, pictures, keep_seconds=settings.keep_days * _DAY)
+        secret = settings.webhook_secret
+        self._webhooks: Webhooks | None = None
+        if secret is not None:
+            private = settings.allow_private_webhooks
+            self._webhooks = Webhooks(self._database, secret.get_secret_value(), allow_private=private)
+        self._sending: asyncio.Task[None] | None = None
+
+    async def open(self) -> None:
+        """Begin to work; what an earlier process left is taken up.
+
+        Raises:
+            ConfigError: the store cannot be opened.
+        """
+        await asyncio.to_thread(self._database.prepare)
+        self._worker.start()
+        if self._webhooks is not None:
+            self._sending = asyncio.create_task(self._webhooks.run())
+
+    async def submit(self, order: Order) -> str:
+        """As the store does it."""
+        task = await self.store.submit(order)
+        self._worker.wake()
+        return task
+
+    async def cancel(self, task: str) -> bool:
+        """As the store does it; what this process has under way stops at once."""
+        is_new = await self.store.cancel(task)
+        self._worker.drop(task)
+        return is_new
+
+    def check_webhook(self, url: str) -> None:
+        """Raises ConfigError for an address that must not be told, or when nobody is."""
+        if self._webhooks is None:
+            raise ConfigError("webhook_url is not taken here: the service has no --webhook-secret")
+        check_address(url, allow_private=self._settings.allow_private_webhooks)
+
+    async def aclose(self) -> None:
+        """Finish or give back what is under way."""
+        if self._sending is not None:
+            self._sending.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._sending
+        await self._worker.aclose()
+        await asyncio.to_thread(self._database.close)

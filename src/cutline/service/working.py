@@ -1,0 +1,236 @@
+"""The worker of a service's process: takes pictures from the queue, has them captioned, writes what came."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from fastapi import HTTPException
+from sqlalchemy.exc import SQLAlchemyError
+
+from cutline import backoff
+from cutline.errors import ConfigError, RunStopped
+from cutline.records import Caption, Failure, Outcome, Sample
+from cutline.service.answers import body_of
+from cutline.service.desk import Desk
+from cutline.service.leases import Finished, Item, Leases, Place
+from cutline.service.pictures import Pictures
+from cutline.service.store import Store
+from cutline.service.wishes import Wish
+
+_log = logging.getLogger("cutline.service.queue")
+
+IDLE_SECONDS: Final = 0.5  # between looks at an empty queue, which other processes fill too
+BEAT_SECONDS: Final = 1.0  # between looks at what was cancelled
+GRACE_SECONDS: Final = 5.0  # for what is under way when the service stops
+EXPIRY_SECONDS: Final = 60.0
+MAX_DEATHS: Final = 8  # of workers over one picture
+_AT_ONCE: Final = 256
+
+
+@dataclasses.dataclass(slots=True)
+class _Held:
+    item: Item
+    task: asyncio.Task[None]
+
+
+class Worker:
+    """Holds a few more pictures than the model has slots, so that no slot waits for the store."""
+
+    def __init__(
+        self, store: Store, leases: Leases, desk: Desk, pictures: Pictures, *, keep_seconds: float
+    ) -> None:
+        self._store, self._leases, self._desk, self._pictures = store, leases, desk, pictures
+        self._keep_seconds = keep_seconds
+        slots = max(1, desk.slots)
+        self._slots = asyncio.Semaphore(slots)
+        self._most = min(_AT_ONCE, slots + max(1, slots // 2))
+        self._held: dict[Place, _Held] = {}
+        self._begun: set[str] = set()
+        self._finished: list[Finished] = []
+        self._news = asyncio.Event()  # a job came, a slot is free, or it is over
+        self._results = asyncio.Event()
+        self._paused_until = 0.0
+        self._stops = 0  # of the model, one after the other
+        self._closing = False
+        self._loops: list[asyncio.Task[None]] = []
+
+    def start(self) -> None:
+        for loop in (self._claiming, self._writing, self._beating, self._expiring):
+            self._loops.append(asyncio.create_task(self._for_ever(loop), name=loop.__name__))
+
+    def wake(self) -> None:
+        """There is a new job in the store."""
+        self._news.set()
+
+    def drop(self, job: str) -> None:
+        """Stop what is under way for a job that was cancelled."""
+        for held in [held for held in self._held.values() if held.item.job == job]:
+            held.task.cancel()
+
+    async def aclose(self) -> None:
+        """Finish what takes a few seconds, and give the rest back to the queue."""
+        claiming, writing, *_ = self._loops
+        self._closing = True
+        self.wake()
+        await asyncio.wait([claiming], timeout=GRACE_SECONDS)
+        tasks = [held.task for held in self._held.values()]
+        if tasks:
+            _, late = await asyncio.wait(tasks, timeout=GRACE_SECONDS)
+            for task in late:
+                task.cancel()
+            await asyncio.wait(tasks)
+        self._results.set()
+        await asyncio.wait([writing], timeout=GRACE_SECONDS)
+        for task in self._loops:
+            task.cancel()
+        await asyncio.gather(*self._loops, return_exceptions=True)
+        with contextlib.suppress(SQLAlchemyError):  # else the leases run out by themselves
+            await self._leases.give_back()
+
+    async def _for_ever(self, loop: Callable[[], Awaitable[None]]) -> None:
+        """Go on when the database comes back; a bug of ours is told, but must not end the queue either."""
+        failures = 0
+        while True:
+            began = time.monotonic()
+            try:
+                await loop()
+            except Exception as error:  # noqa: BLE001 - see above
+                failures = 1 if time.monotonic() - began > backoff.MAX_DELAY else failures + 1
+                known = isinstance(error, SQLAlchemyError)
+                _log.error("queue interrupted cause=%s", type(error).__name__, exc_info=not known)
+                await asyncio.sleep(backoff.delay(failures, first=1.0))
+            else:
+                return
+
+    async def _claiming(self) -> None:
+        while not self._closing:
+            self._news.clear()
+            pause = self._paused_until - time.monotonic()
+            room = self._most - len(self._held)
+            if pause > 0:
+                await self._wait(pause)
+            elif not self._is_room(room) or not await self._claim(room):
+                await self._wait(IDLE_SECONDS)
+
+    def _is_room(self, room: int) -> bool:
+        """Whether taking more is worth a transaction."""
+        return room * 3 >= self._most
+
+    async def _wait(self, seconds: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._news.wait(), seconds)
+
+    async def _claim(self, room: int) -> bool:
+        claimed = await self._leases.claim(room)
+        for item in claimed:
+            task = asyncio.create_task(self._work(item))
+            self._held[item.id] = _Held(item, task)
+        new = {item.job for item in claimed} - self._begun
+        if new:
+            await self._leases.begin(new)
+            self._begun = {held.item.job for held in self._held.values()} | new
+        return bool(claimed)
+
+    async def _work(self, item: Item) -> None:
+        """One picture to its result, or back into the queue."""
+        try:
+            async with self._slots:
+                outcome = await self._outcome(item)
+        except asyncio.CancelledError:
+            self._leave(item)
+            raise
+        except RunStopped as error:
+            self._pause(error)
+            await self._return(item)
+        except Exception:  # noqa: BLE001 - a bug of ours must not end the queue
+            _log.exception("broke job=%s place=%d", item.job, item.place)
+            self._finish(item, Failure(key=item.name, kind="captioner", message="the service broke on it"))
+        else:
+            self._stops = 0
+            self._finish(item, outcome)
+
+    async def _outcome(self, item: Item) -> Outcome:
+        if item.attempts > MAX_DEATHS:
+            message = f"{item.attempts - 1} workers died while they had it"
+            return Failure(key=item.name, kind="captioner", message=message)
+        try:
+            wish = Wish.model_validate_json(item.wish)
+            return await self._desk.caption(await self._sample(item), wish)
+        except HTTPException as error:  # a folder that was open when the job came is so no more
+            return Failure(key=item.name, kind="blocked-path", message=str(error.detail))
+        except (ConfigError, ValueError) as error:  # the service was started anew with another model
+            message = f"the wish cannot be fulfilled any more: {error}"
+            return Failure(key=item.name, kind="wish", message=message)
+
+    async def _sample(self, item: Item) -> Sample:
+        if item.kind == "path":
+            return await asyncio.to_thread(self._pictures.by_path, item.name)
+        data = await self._leases.upload(item)
+        if data is None:  # cancelled, or another has finished it: what is written here counts for nothing
+            return Sample(key=item.name, location=None)
+        return self._pictures.by_bytes(data, item.name)
+
+    def _finish(self, item: Item, outcome: Outcome) -> None:
+        result = body_of(item.name, outcome)
+        self._finished.append(Finished(item=item, result=result, captioned=isinstance(outcome, Caption)))
+        self._results.set()
+
+    def _leave(self, item: Item) -> None:
+        self._held.pop(item.id, None)
+        self._news.set()
+
+    def _pause(self, error: RunStopped) -> None:
+        """No more from the queue until the model may be usable again: none of it is to fail for that."""
+        now = time.monotonic()
+        if now >= self._paused_until:
+            self._stops += 1
+            pause = max(1.0, min(60.0, 2.0 ** (self._stops - 1)))
+            self._paused_until = now + pause
+            _log.error("model unusable, queue paused seconds=%.0f cause=%s", pause, error)
+
+    async def _return(self, item: Item) -> None:
+        try:
+            await self._leases.give_back([item])
+        except SQLAlchemyError:
+            _log.warning("not given back, its lease runs out job=%s place=%d", item.job, item.place)
+        self._leave(item)
+
+    async def _writing(self) -> None:
+        """All results that came while the last ones were written go into one transaction."""
+        while True:
+            await self._results.wait()
+            self._results.clear()
+            while self._finished:
+                batch = self._finished[:_AT_ONCE]
+                try:
+                    await self._leases.complete(batch)
+                except BaseException:
+                    self._results.set()
+                    raise
+                del self._finished[: len(batch)]
+                for one in batch:
+                    self._leave(one.item)
+            if self._closing and not self._held:
+                return
+
+    async def _beating(self) -> None:
+        """Keep what is held, and stop what was cancelled elsewhere or taken by others."""
+        while True:
+            await asyncio.sleep(min(BEAT_SECONDS, self._leases.seconds / 4))
+            held = list(self._held.values())
+            if held:
+                ours = await self._leases.renew()
+                for lost in [one for one in held if one.item.id not in ours]:
+                    lost.task.cancel()
+
+    async def _expiring(self) -> None:
+        while True:
+            while await self._store.expire(self._keep_seconds):
+                pass
+            await asyncio.sleep(EXPIRY_SECONDS)
