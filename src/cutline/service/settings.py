@@ -63,6 +63,12 @@ class Settings(BaseSettings):
         """Several in one variable are parted by colons and commas."""
         return tuple(part for part in re.split(r"[,:]", value) if part) if isinstance(value, str) else value
 
+    @field_validator("api_key", "model_key", mode="before")
+    @classmethod
+    def _no_empty_key(cls, value: Any) -> Any:
+        """A variable that is set to nothing, as in a compose file, is no key: everybody would know it."""
+        return value.strip() or None if isinstance(value, str) else value
+
     def to_json(self) -> str:
         """Everything, secrets too, for a process that this one starts."""
         values = self.model_dump(mode="json")
