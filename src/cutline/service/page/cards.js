@@ -61,7 +61,7 @@ export class Card {
 
 function figures(answer) {
   const told = [];
-  if (Number.isFinite(answer.seconds)) told.push(`${answer.seconds.toFixed(answer.seconds < 10 ? 2 : 0)} s`);
+  if (answer.seconds >= 0.005) told.push(`${answer.seconds.toFixed(answer.seconds < 10 ? 2 : 0)} s`);
   if (answer.completion_tokens) told.push(`${answer.completion_tokens} tokens`);
   return told.join(" · ");
 }

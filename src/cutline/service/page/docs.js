@@ -75,7 +75,11 @@ function responses(operation, api) {
     const type = schema && Object.keys(schema).length ? typeOf(schema, api) : "";
     return [make("code", {}, status), inline(description ?? ""), type];
   });
-  return [make("h4", {}, "Answers"), table(["Status", "Meaning", "Body"], rows)];
+  const refused = rows.filter(([status]) => status.textContent >= "400");
+  const heads = ["Status", "Meaning", "Body"];
+  const parts = [make("h4", {}, "Answers"), table(heads, rows.filter((row) => !refused.includes(row)))];
+  if (refused.length) parts.push(make("details", {}, make("summary", {}, "Refusals"), table(heads.slice(0, 2), refused.map((row) => row.slice(0, 2)))));
+  return parts;
 }
 
 function endpoint({ id, method, path, operation }, api) {

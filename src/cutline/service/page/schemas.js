@@ -16,6 +16,10 @@ export function typeOf(schema, api) {
   const several = schema.anyOf ?? schema.oneOf;
   if (several) return [...new Set(several.filter((one) => one.type !== "null").map((one) => typeOf(one, api)))].join(" or ");
   if (schema.allOf) return schema.allOf.map((one) => typeOf(one, api)).join(" and ");
+  if (Array.isArray(schema.type)) {
+    const types = schema.type.filter((type) => type !== "null");
+    return types.map((type) => typeOf({ ...schema, type }, api)).join(" or ");
+  }
   if (schema.type === "array") return `list of ${typeOf(schema.items ?? {}, api)}`;
   if (schema.format === "binary" || schema.contentMediaType) return "file";
   return { string: "text", integer: "whole number", number: "number", boolean: "true or false", object: "object" }[schema.type] ?? "anything";
@@ -61,6 +65,7 @@ export function exampleOf(schema, api, depth = 0) {
   const several = whole.anyOf ?? whole.oneOf ?? whole.allOf;
   if (several) return exampleOf(several.find((one) => one.type !== "null") ?? {}, api, depth + 1);
   if (depth > 6) return null;
+  if (Array.isArray(whole.type)) return exampleOf({ ...whole, type: whole.type[0] }, api, depth + 1);
   if (whole.properties) return ofObject(whole, api, depth);
   if (whole.type === "array") return [exampleOf(whole.items ?? {}, api, depth + 1)];
   return { string: "…", integer: whole.minimum ?? 1, number: whole.minimum ?? 0.5, boolean: true, object: {} }[whole.type] ?? null;
@@ -80,9 +85,9 @@ export function curlOf(method, path, operation, api, origin, withKey) {
   const asked = (operation.parameters ?? []).filter((one) => one.in === "query" && one.required);
   const query = asked.map((one) => `${one.name}=${encodeURIComponent(exampleOf(one.schema, api))}`).join("&");
   const filled = path.replaceAll(/\{(\w+)\}/g, (_, name) => name.toUpperCase());
-  const words = ["curl"];
-  if (method !== "get" && !(method === "post" && operation.requestBody)) words.push(`-X ${method.toUpperCase()}`);
-  words.push(quoted(origin + filled + (query && `?${query}`)));
+  const implied = method === "get" || (method === "post" && operation.requestBody);
+  const verb = implied ? "" : `-X ${method.toUpperCase()} `;
+  const words = [`curl ${verb}${quoted(origin + filled + (query && `?${query}`))}`];
   if (withKey) words.push('-H "Authorization: Bearer $KEY"');
   const content = operation.requestBody?.content ?? {};
   const [json] = Object.entries(content).filter(([kind]) => kind.includes("json"));
