@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator
 
 from fastapi import FastAPI, Request
-from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
 
 import cutline
 from cutline.errors import ConfigError, RunStopped
-from cutline.service import captions, health
+from cutline.service import captions, completions, events, health, pages, tasks
+from cutline.service.bodies import Lobby
+from cutline.service.described import describe
 from cutline.service.desk import Desk
 from cutline.service.guard import Guard
+from cutline.service.metrics import Metered, Meters
 from cutline.service.pictures import Pictures
+from cutline.service.queue import Queue
 from cutline.service.settings import Settings
+from cutline.service.wording import written
 
 _log = logging.getLogger("cutline.service")
 
@@ -27,15 +34,28 @@ def create_app(settings: Settings) -> FastAPI:
         ConfigError: the settings cannot be used together, or the model cannot be asked.
     """
     settings.check()
-    desk = Desk(settings)
+    meters = Meters()
+    lobby = Lobby(max_waiting=settings.max_waiting, max_bytes=settings.max_held)
+    desk = Desk(settings, lobby, meters.note)
+    meters.watch("waiting_requests", "Requests that wait for their answer.", lambda: lobby.waiting)
+    meters.watch("held_bytes", "Bytes of pictures that requests sent or linked to.", lambda: lobby.held)
+    meters.watch("slots_in_use", "Pictures that are before the model.", lambda: desk.asked)
+    meters.watch("slots", "Pictures that the model takes at once.", lambda: desk.slots)
+
+    pictures = Pictures(settings.image_root)
+    queue = Queue(settings, desk, pictures)
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         await desk.open(lambda line: _log.info("%s", line))
         _log.info("ready model=%s", desk.model)
+        await queue.open()
+        counting = asyncio.create_task(meters.keep_counting())
         try:
             yield
         finally:
+            counting.cancel()
+            await queue.aclose()
             await desk.aclose()
 
     app = FastAPI(
@@ -43,23 +63,36 @@ def create_app(settings: Settings) -> FastAPI:
         version=cutline.__version__,
         description="Captions for pictures, from any vision-language model.",
         lifespan=lifespan,
+        docs_url=None,  # FastAPI's loads its scripts from elsewhere
+        redoc_url=None,
     )
-    app.state.desk, app.state.settings = desk, settings
-    app.state.pictures = Pictures(settings.image_root)
-    app.add_middleware(Guard, settings=settings)
+    app.state.desk, app.state.settings, app.state.meters = desk, settings, meters
+    app.state.pictures, app.state.queue = pictures, queue
+    app.add_middleware(Guard, settings=settings, lobby=lobby, pages=pages.PATHS)
+    app.add_middleware(Metered, meters=meters)
     app.include_router(health.router)
     app.include_router(captions.router)
+    app.include_router(tasks.router)
+    app.include_router(events.router)
+    app.include_router(completions.router)
+    app.include_router(pages.router)
+    describe(app, keyed=settings.api_key is not None)
+    app.add_exception_handler(HTTPException, _written)
     app.add_exception_handler(ConfigError, _refused)
     app.add_exception_handler(RunStopped, _unusable)
     return app
 
 
-async def _refused(_: Request, error: Exception) -> JSONResponse:
-    return JSONResponse({"detail": str(error)}, status_code=422)
+async def _written(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    return written(request.url.path, error)
 
 
-async def _unusable(_: Request, error: Exception) -> JSONResponse:
+async def _refused(request: Request, error: Exception) -> Response:
+    return written(request.url.path, HTTPException(422, str(error)))
+
+
+async def _unusable(request: Request, error: Exception) -> Response:
     _log.error("model unusable cause=%s", error)
-    return JSONResponse(
-        {"detail": "the model cannot be asked now"}, status_code=503, headers={"Retry-After": "30"}
-    )
+    said = HTTPException(503, "the model cannot be asked now", headers={"Retry-After": "30"})
+    return written(request.url.path, said)

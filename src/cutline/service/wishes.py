@@ -11,7 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field
 class Wish(BaseModel):
     """How a picture is to be described; what is left out is as the service was started.
 
-    ``prompt``: a text or the name of a library prompt. ``schema``: a JSON Schema for a structured caption.
+    ``prompt``: a text or the name of a library prompt; ``text:…`` is a text in any case. ``schema``: a
+    JSON Schema for a structured caption.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)

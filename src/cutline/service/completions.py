@@ -1,0 +1,209 @@
+"""The same model for clients of OpenAI's API: chat completions about one picture, and the list of models.
+
+API: https://platform.openai.com/docs/api-reference/chat
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import secrets
+import time
+from collections.abc import AsyncIterator
+from pathlib import PurePath
+from typing import Any, Final
+
+import orjson
+from fastapi import APIRouter, HTTPException, Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+
+from cutline.captioners.concurrency import adjust
+from cutline.errors import ConfigError
+from cutline.records import JSON, Caption, Failure, Outcome, Reply, Usage
+from cutline.service.answers import error_of
+from cutline.service.completion_request import Asked, ChatRequest, read_request
+from cutline.service.desk import Desk
+from cutline.service.wishes import Wish
+from cutline.service.wording import Refusal
+
+router = APIRouter(prefix="/v1", tags=["openai"])
+
+_SINCE: Final = int(time.time())
+_WORDS: Final = re.compile(r"\s*\S+\s*")
+_OF_THE_PICTURE: Final = frozenset({403, 404, 415})
+_BODY: JSON = {
+    "requestBody": {
+        "required": True,
+        "content": {"application/json": {"schema": ChatRequest.model_json_schema()}},
+    }
+}
+_FAILED: dict[int | str, dict[str, Any]] = {
+    400: {"description": "What is asked for cannot be done, or the picture cannot be used"},
+    404: {"description": "There is no such model here"},
+    413: {"description": "The picture is too large"},
+    422: {"description": "The model gave no answer that can be used"},
+    503: {"description": "The model cannot be asked now"},
+}
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Completion:
+    """What the model said, in the terms of a chat completion."""
+
+    id: str
+    created: int
+    model: str
+    text: str
+    finish: str
+    usage: Usage
+
+    def head(self, kind: str) -> JSON:
+        return {"id": self.id, "object": kind, "created": self.created, "model": self.model}
+
+    def counted(self) -> JSON:
+        prompt, completion = self.usage.prompt_tokens, self.usage.completion_tokens
+        return {
+            "prompt_tokens": prompt,
+            "completion_tokens": completion,
+            "total_tokens": prompt + completion,
+        }
+
+    def whole(self) -> JSON:
+        message = {"role": "assistant", "content": self.text, "refusal": None}
+        choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": self.finish}
+        return {**self.head("chat.completion"), "choices": [choice], "usage": self.counted()}
+
+
+@router.post("/chat/completions", openapi_extra=_BODY, responses=_FAILED)
+async def chat_completions(request: Request) -> Response:
+    """What the model says about the picture of the last user message.
+
+    Earlier turns are not read: each request stands for itself. With ``stream`` the answer comes in
+    pieces, once it is known.
+    """
+    desk: Desk = request.app.state.desk
+    asked = read_request(await request.body(), request.app.state.pictures)
+    if asked.model not in _names_of(desk):
+        raise _no_model(asked.model, desk)
+    try:
+        outcome = await desk.caption(asked.sample, _honoured(asked.wish, desk))
+    except ConfigError as error:
+        raise Refusal(400, str(error), code="invalid_value") from None
+    said = _completion(outcome, desk, asked)
+    if not asked.stream:
+        return JSONResponse(said.whole())
+    return StreamingResponse(
+        _chunks(said, include_usage=asked.include_usage),
+        media_type="text/event-stream",
+        headers={"Cache-Control": "no-cache"},
+    )
+
+
+@router.get("/models")
+async def models(request: Request) -> JSON:
+    """The model that answers here."""
+    return {"object": "list", "data": [_described(request.app.state.desk)]}
+
+
+@router.get("/models/{model:path}", responses={404: _FAILED[404]})
+async def model_of_that_name(request: Request, model: str) -> JSON:
+    """The model, if it is the one that answers here."""
+    desk: Desk = request.app.state.desk
+    if model not in _names_of(desk):
+        raise _no_model(model, desk)
+    return _described(desk)
+
+
+def name_of(desk: Desk) -> str:
+    """The model's name for clients: of a folder only its own name, as where it lies is not theirs to know."""
+    provider, _, name = desk.model.partition(":")
+    return f"{provider}:{PurePath(name).name}" if name.startswith((".", "/", "~")) else desk.model
+
+
+def _names_of(desk: Desk) -> frozenset[str]:
+    """Whatever clients may call the model; the name without its provider too."""
+    return frozenset((name_of(desk), desk.model, desk.model.partition(":")[2] or desk.model))
+
+
+def _honoured(wish: Wish, desk: Desk) -> Wish:
+    """Without the parameters that OpenAI's clients send by habit, where the model has no use for any."""
+    try:
+        adjust(desk.captioner, {})
+    except ConfigError:
+        return wish.model_copy(update=dict.fromkeys(wish.parameters))
+    return wish
+
+
+def _described(desk: Desk) -> JSON:
+    return {"id": name_of(desk), "object": "model", "created": _SINCE, "owned_by": "cutline"}
+
+
+def _no_model(name: str, desk: Desk) -> Refusal:
+    return Refusal(
+        404,
+        f"the model {name[:200]!r} does not exist here: ask for {name_of(desk)!r}",
+        code="model_not_found",
+        param="model",
+    )
+
+
+def _completion(outcome: Outcome, desk: Desk, asked: Asked) -> Completion:
+    """The model's words as they are, so that its client can judge them; but JSON that was asked for is valid.
+
+    Raises:
+        HTTPException: there is no answer, or it is not the JSON that it had to be.
+    """
+    reply = _reply_of(outcome)
+    if reply is None or (asked.wish.json_schema is not None and _is_wrong(outcome)):
+        raise _failed(outcome)
+    fields = outcome.fields if isinstance(outcome, Caption) else None
+    return Completion(
+        id=f"chatcmpl-{secrets.token_hex(12)}",
+        created=int(time.time()),
+        model=name_of(desk),
+        text=reply.text if fields is None else orjson.dumps(fields).decode(),
+        finish=reply.finish_reason or "stop",
+        usage=reply.usage,
+    )
+
+
+def _reply_of(outcome: Outcome) -> Reply | None:
+    if isinstance(outcome, Caption):
+        return outcome.steps[-1].reply if outcome.steps else None
+    return outcome.reply if isinstance(outcome, Failure) else None
+
+
+def _is_wrong(outcome: Outcome) -> bool:
+    """Whether an answer that had to be JSON is none; one that was cut says so by its finish_reason."""
+    return isinstance(outcome, Failure) and outcome.kind not in {"truncated", "refused"}
+
+
+def _failed(outcome: Outcome) -> HTTPException:
+    """The failure as OpenAI's clients read it: pictures that cannot be used are bad requests."""
+    assert not isinstance(outcome, Caption)
+    error = error_of(outcome)
+    kind = outcome.kind if isinstance(outcome, Failure) else "skipped"
+    status = 400 if error.status_code in _OF_THE_PICTURE or kind == "fetch" else error.status_code
+    headers = dict(error.headers) if error.headers else None
+    return Refusal(status, error.detail, code=kind, headers=headers)
+
+
+async def _chunks(said: Completion, *, include_usage: bool) -> AsyncIterator[bytes]:
+    """The answer as server-sent events, a few words each."""
+    head = said.head("chat.completion.chunk") | ({"usage": None} if include_usage else {})
+
+    def event(delta: JSON, finish: str | None = None) -> bytes:
+        choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish}
+        return _event({**head, "choices": [choice]})
+
+    yield event({"role": "assistant", "content": ""})
+    for piece in _WORDS.findall(said.text):
+        yield event({"content": piece})
+    yield event({}, said.finish)
+    if include_usage:
+        yield _event({**head, "choices": [], "usage": said.counted()})
+    yield b"data: [DONE]\n\n"
+
+
+def _event(data: JSON) -> bytes:
+    return b"data: " + orjson.dumps(data) + b"\n\n"

@@ -1,0 +1,53 @@
+"""How a refusal is written: ``{"detail": …}``, or below ``/v1`` as clients of OpenAI's API read it."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from fastapi import HTTPException
+from starlette.exceptions import HTTPException as AnyHTTPException
+from starlette.responses import JSONResponse
+
+from cutline.records import JSON
+
+OPENAI: Final = "/v1/"
+_TYPES: Final = {
+    401: "authentication_error",
+    403: "permission_error",
+    429: "rate_limit_error",
+}
+
+
+class Refusal(HTTPException):
+    """A refusal that names the field at fault and has a stable word for its reason.
+
+    ``code`` and ``param`` are told below ``/v1`` only.
+    """
+
+    def __init__(
+        self,
+        status_code: int,
+        detail: str,
+        *,
+        code: str | None = None,
+        param: str | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> None:
+        super().__init__(status_code, detail, headers=headers)
+        self.code, self.param = code, param
+
+
+def written(path: str, error: AnyHTTPException) -> JSONResponse:
+    """The answer that says ``error`` to a client of ``path``."""
+    content: JSON = {"detail": error.detail}
+    if path.startswith(OPENAI):
+        status = error.status_code
+        content = {
+            "error": {
+                "message": error.detail,
+                "type": _TYPES.get(status, "server_error" if status >= 500 else "invalid_request_error"),
+                "param": getattr(error, "param", None),
+                "code": getattr(error, "code", None) or ("invalid_api_key" if status == 401 else None),
+            }
+        }
+    return JSONResponse(content, error.status_code, headers=dict(error.headers or {}))
