@@ -28,7 +28,7 @@ _STATUS: Final = {
 """HTTP status by kind of failure; what is not named is the picture's or the prompt's fault: 422."""
 
 _NOT_FETCHED: Final = (
-    "no picture came from this URL: it must be a public http or https address that answers with one, "
+    "no picture could be had: a URL must be a public http or https address that answers with one, "
     "soon and without asking for a password"
 )
 _PLAIN: Final = {

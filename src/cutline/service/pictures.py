@@ -35,14 +35,14 @@ class Pictures:
         for root in self._roots:
             _, found = root.find(path, path)
             if isinstance(found, LocalFile):
-                if os.path.exists(found.file):  # noqa: PTH110 - a name that is too long is just not there
+                if os.path.isfile(found.file):  # noqa: PTH113 - a name that is too long is just not there
                     return Sample(key=path, location=found)
+                if os.path.exists(found.file):  # noqa: PTH110
+                    return _without(path, "unsupported", "this is no picture")
                 inside = found
         if inside is None:
             raise HTTPException(403, "the path is not below a folder that is open to requests")
-        return Sample(
-            key=path, location=None, problem=Problem(kind="missing", message="there is no such picture")
-        )
+        return _without(path, "missing", "there is no such picture")
 
     def by_url(self, url: str) -> Sample:
         return Sample(key=url, location=RemoteFile(url))
@@ -62,3 +62,7 @@ class Pictures:
 
     def by_bytes(self, data: bytes, name: str) -> Sample:
         return Sample(key=name[:MAX_NAME], location=InlineBytes(data, name[:MAX_NAME]))
+
+
+def _without(path: str, kind: str, message: str) -> Sample:
+    return Sample(key=path, location=None, problem=Problem(kind=kind, message=message))
