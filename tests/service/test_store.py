@@ -1,0 +1,206 @@
+"""The queue's tables under many hands: what is taken, written, cancelled and forgotten."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sqlite3
+
+import pytest
+
+from cutline.errors import ConfigError, MissingExtra
+from cutline.service.leases import Finished, Leases
+from cutline.service.store import KeyReused, Order, Ordered, QueueFull, Store
+from cutline.service.tables import Database
+
+
+@contextlib.contextmanager
+def opened(url, **limits):
+    database = Database(url)
+    database.prepare()
+    try:
+        yield database, Store(database, **{"most_waiting": 1_000, **limits})
+    finally:
+        database.close()
+
+
+def order(count=3, key=None, name="p", wish=b"{}"):
+    pictures = (
+        Ordered(name=f"{name}{one}", kind="upload", data=f"{name}{one}".encode()) for one in range(count)
+    )
+    return Order(pictures=tuple(pictures), wish=wish, key=key)
+
+
+def done(item, *, captioned=True):
+    return Finished(item=item, result={"image_path": item.name, "caption": item.name}, captioned=captioned)
+
+
+async def test_workers_never_share_a_picture(store_url):
+    with opened(store_url) as (first, store), opened(store_url) as (second, _):
+        for _ in range(10):
+            await store.submit(order(20))
+        workers = [Leases(database, seconds=60) for database in (first, second) * 4]
+
+        async def work(leases):
+            mine = []
+            while claimed := await leases.claim(7):
+                mine += [item.id for item in claimed]
+                await leases.complete([done(item) for item in claimed])
+            return mine
+
+        taken = [one for mine in await asyncio.gather(*map(work, workers)) for one in mine]
+        assert len(taken) == len(set(taken)) == 200
+        assert {task.status for task in await store.tasks(limit=20)} == {"completed"}
+        assert await store.waiting() == 0
+
+
+async def test_results_come_in_order_whenever_they_were_written(store_url):
+    with opened(store_url) as (database, store):
+        job = await store.submit(order(5))
+        leases = Leases(database, seconds=60)
+        claimed = await leases.claim(5)
+        for item in (claimed[3], claimed[0], claimed[4]):
+            await leases.complete([done(item)])
+        assert [result["index"] for result in await store.results(job)] == [0, 3, 4]
+        assert (await store.task(job)).status == "in_progress"
+        await leases.complete([done(item, captioned=False) for item in (claimed[1], claimed[2])])
+        task = await store.task(job)
+        assert (task.status, task.captioned, task.failed) == ("completed", 3, 2)
+
+
+async def test_a_dead_workers_pictures_go_to_another_and_count_once(store_url):
+    with opened(store_url) as (database, store):
+        job = await store.submit(order(4))
+        dead, other = Leases(database, seconds=0.2), Leases(database, seconds=60)
+        lost = await dead.claim(4)
+        assert await other.claim(4) == []
+        await asyncio.sleep(0.3)
+        taken = await other.claim(4)
+        assert [item.id for item in taken] == [item.id for item in lost]
+        assert {item.attempts for item in taken} == {2}
+        assert await dead.renew() == set()
+        await dead.complete([done(item, captioned=False) for item in lost])  # it was not dead after all
+        assert await store.results(job) == []
+        await other.complete([done(item) for item in taken])
+        await other.complete([done(item) for item in taken])
+        task = await store.task(job)
+        assert (task.status, task.captioned, task.failed) == ("completed", 4, 0)
+
+
+async def test_renewed_leases_last_and_returned_ones_are_free(store_url):
+    with opened(store_url) as (database, store):
+        await store.submit(order(4))
+        alive, other = Leases(database, seconds=0.6), Leases(database, seconds=60)
+        held = await alive.claim(4)
+        for _ in range(5):
+            await asyncio.sleep(0.2)
+            assert len(await alive.renew()) == 4
+        assert await other.claim(4) == []
+        await alive.give_back(held[:1])
+        assert [item.attempts for item in await other.claim(4)] == [1], "nobody died over it"
+        await alive.give_back()
+        assert len(await other.claim(4)) == 3
+
+
+async def test_a_small_job_does_not_wait_for_a_large_one_before_it(store_url):
+    with opened(store_url) as (database, store):
+        large = await store.submit(order(200))
+        await asyncio.sleep(0.25)
+        small = await store.submit(order(3))
+        first = [item.job for item in await Leases(database, seconds=60).claim(20)]
+        assert first.count(small) == 3
+        assert first[:2] == [large, large]
+
+
+async def test_a_cancelled_job_is_nobodys_any_more(store_url):
+    with opened(store_url) as (database, store):
+        job = await store.submit(order(5))
+        leases = Leases(database, seconds=60)
+        claimed = await leases.claim(3)
+        await leases.complete([done(claimed[0])])
+        assert await store.cancel(job)
+        assert not await store.cancel(job)
+        assert await leases.renew() == set()
+        await leases.complete([done(item) for item in claimed])
+        task = await store.task(job)
+        assert (task.status, task.captioned, len(await store.results(job))) == ("cancelled", 1, 1)
+        assert await leases.upload(claimed[1]) is None
+        assert await leases.claim(5) == []
+        assert await store.waiting() == 0
+
+
+async def test_one_key_is_one_job_however_many_send_it_at_once(store_url):
+    with opened(store_url) as (first, store), opened(store_url) as (_, other):
+        jobs = await asyncio.gather(*((store, other)[one % 2].submit(order(key="k")) for one in range(50)))
+        assert len(set(jobs)) == 1
+        assert len(await store.tasks(limit=10)) == 1
+        for different in (order(key="k", name="q"), order(2, key="k"), order(key="k", wish=b'{"seed":1}')):
+            with pytest.raises(KeyReused):
+                await store.submit(different)
+        leases = Leases(first, seconds=60)
+        await leases.complete([done(item) for item in await leases.claim(3)])
+        assert await store.submit(order(key="k")) == jobs[0], "also when it is done"
+
+
+async def test_the_queue_has_an_end(store_url):
+    with opened(store_url, most_waiting=10) as (database, store):
+        await store.submit(order(6, key="k"))
+        with pytest.raises(QueueFull) as full:
+            await store.submit(order(5))
+        assert full.value.waiting == 6
+        await store.submit(order(4))
+        await store.submit(order(6, key="k"))  # is there already
+        leases = Leases(database, seconds=60)
+        await leases.complete([done(item) for item in await leases.claim(10)])
+        await store.submit(order(10))
+
+
+async def test_old_results_are_forgotten_with_all_that_belongs_to_them(store_url):
+    with opened(store_url) as (database, store):
+        ended, running = await store.submit(order(2)), await store.submit(order(2))
+        leases = Leases(database, seconds=60)
+        await leases.complete([done(item) for item in await leases.claim(4) if item.job == ended])
+        assert await store.expire(60) == 0
+        await asyncio.sleep(0.02)
+        assert await store.expire(0.001) == 1
+        assert await store.task(ended) is None
+        assert await store.results(ended) == []
+        assert (await store.task(running)).total == 2
+
+
+async def test_names_that_no_database_likes(store_url):
+    with opened(store_url) as (database, store):
+        names = ["a\0b.png", "'); DROP TABLE cutline_jobs; --", "Möwe 🐦.png", "x" * 1_000]
+        pictures = tuple(Ordered(name=name, kind="path") for name in names)
+        await store.submit(Order(pictures=pictures, wish=b"{}"))
+        found = [item.name for item in await Leases(database, seconds=60).claim(9)]
+        assert found == ["a\\0b.png", *names[1:]]
+
+
+def test_stores_that_cannot_be_used_say_so_in_one_line(tmp_path, monkeypatch):
+    for url, cure in {
+        "nonsense": "sqlite:///FILE",
+        "mysql://root@localhost/x": "sqlite:///FILE",
+        "sqlite://": "needs a file",
+        "sqlite:///:memory:": "needs a file",
+        f"sqlite:///{tmp_path}/none/jobs.db": "cannot be opened",
+        "postgresql://someone:s3cret@127.0.0.1:9/none": "cannot be opened",
+    }.items():
+        with pytest.raises(ConfigError, match=cure) as error, opened(url):
+            pass
+        assert "\n" not in str(error.value)
+        assert "s3cret" not in str(error.value)
+    monkeypatch.setitem(__import__("sys").modules, "psycopg", None)
+    with pytest.raises(MissingExtra, match="postgres"):
+        Database("postgresql://localhost/x")
+
+
+def test_a_store_of_another_version_is_left_alone(tmp_path):
+    url = f"sqlite:///{tmp_path / 'jobs.db'}"
+    with opened(url):
+        pass
+    with contextlib.closing(sqlite3.connect(tmp_path / "jobs.db")) as other:
+        other.execute("UPDATE cutline_store SET version = 99")
+        other.commit()
+    with pytest.raises(ConfigError, match="another version"), opened(url):
+        pass
