@@ -32,8 +32,10 @@ class OnePicture(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    image_path: PathText | None = None
-    image_url: str | None = Field(None, min_length=1, max_length=8192)
+    image_path: PathText | None = Field(None, examples=["photos/sunset.jpg"])
+    image_url: str | None = Field(
+        None, min_length=1, max_length=8192, examples=["https://example.org/sunset.jpg"]
+    )
     image_base64: str | None = Field(None, min_length=1)
     wish: Wish = Wish()
 
@@ -43,7 +45,7 @@ class ManyPictures(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    image_paths: list[PathText] = Field(min_length=1)
+    image_paths: list[PathText] = Field(min_length=1, examples=[["photos/sunset.jpg", "photos/harbour.jpg"]])
     wish: Wish = Wish()
 
 
