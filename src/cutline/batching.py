@@ -22,6 +22,7 @@ Run = Callable[[list[Item]], list[Result]]
 
 WORTH_IT = 1.05  # a larger batch must give so many times the pictures a second
 GATHER = 0.002  # seconds that a first call waits for others
+LETTING_GO = 2.0  # seconds; a model in the middle of an answer is not waited for
 
 
 class OutOfMemory(Exception):
@@ -129,13 +130,19 @@ class Batching(Generic[Item, Result]):
             call.done.cancel()  # so that it takes no place in a batch when nobody waits any more
 
     def close(self) -> None:
-        """Take no more calls; those that wait are cancelled."""
+        """Take no more calls; those that wait are cancelled. Blocks until models at rest are let go of.
+
+        A thread that let go of its model while the program ends would abort it, from within torch.
+        """
         with self._changed:
             self._closed = True
             for call in self._calls:
                 call.give_up()
             self._calls.clear()
             self._changed.notify_all()
+        end = time.monotonic() + LETTING_GO
+        for thread in self._threads:
+            thread.join(max(0.0, end - time.monotonic()))
 
     def _work(self, run: Run[Item, Result], own: _Size) -> None:
         while (batch := self._take(own)) is not None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import sys
+import threading
 from collections.abc import Sequence
 
 __all__ = ["main"]
@@ -12,4 +15,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code (see docs/cli.md)."""
     from cutline.cli.app import run
 
-    return run(list(sys.argv[1:] if arguments is None else arguments))
+    code = run(list(sys.argv[1:] if arguments is None else arguments))
+    if any(thread.name.startswith(("batch-", "cutline-background")) for thread in threading.enumerate()):
+        # A model in the middle of an answer: torch aborts a program that ends in the usual way now.
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(OSError, ValueError):
+                stream.flush()
+        os._exit(code)
+    return code

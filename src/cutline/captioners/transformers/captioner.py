@@ -157,8 +157,8 @@ class TransformersCaptioner:
 
     async def aclose(self) -> None:
         if self._loaded.batching is not None:
-            self._loaded.batching.close()
-            self._loaded.batching = None
+            batching, self._loaded.batching = self._loaded.batching, None
+            await asyncio.to_thread(batching.close)
             gc.collect()
         await asyncio.to_thread(self._loaded.end_spread)
 
