@@ -1,0 +1,186 @@
+"""Services that are killed at random moments: every job that was answered 202 ends exactly once."""
+
+from __future__ import annotations
+
+import random
+import time
+
+import httpx
+import pytest
+from serving import Service, png
+
+from processes import Endpoint, wait_until
+
+FAST_LEASES = {"CUTLINE_LEASE_SECONDS": "1.5"}
+
+
+def submit(service, numbers):
+    """The task of these pictures; None when the service died before it had answered."""
+    files = [("images", (f"{number}.png", png(number), "image/png")) for number in numbers]
+    try:
+        answer = service.client.post("/async-batch-caption", files=files)
+    except httpx.TransportError:
+        return None
+    assert answer.status_code == 202, answer.text
+    return answer.json()["task_id"]
+
+
+def check_whole(task, numbers, captions=None):
+    """Every picture once, in the order in which it was sent, with its own caption."""
+    assert (task["status"], task["captioned"], task["failed"]) == ("completed", len(numbers), 0), task
+    assert [result["image_path"] for result in task["results"]] == [f"{number}.png" for number in numbers]
+    assert [result["index"] for result in task["results"]] == list(range(len(numbers)))
+    for number, result in zip(numbers, task["results"], strict=True):
+        if captions is not None:
+            assert captions.setdefault(number, result["caption"]) == result["caption"]
+
+
+def all_done(service, tasks, seconds):
+    end = time.monotonic() + seconds
+    for task in tasks:
+        service.ended(task, end - time.monotonic())
+
+
+def kill_and_check(store_url, folder, *, jobs, pictures, kills):
+    dice = random.Random(29)
+    arguments = ("--model", "fake:latency=0.02", "--store", store_url)
+    with Service(*arguments, cwd=folder, env=FAST_LEASES) as service:
+        tasks = {}
+        number = 0
+        for _ in range(jobs):
+            numbers = list(range(number, number + pictures))
+            number += pictures
+            tasks[submit(service, numbers)] = numbers
+        for _ in range(kills):
+            time.sleep(dice.uniform(0.0, 0.25))
+            service.kill()
+            service.start()
+            numbers = [number]
+            number += 1
+            tasks[submit(service, numbers)] = numbers  # also what comes in between
+        all_done(service, tasks, 120 + jobs)
+        captions = {}
+        for task, numbers in tasks.items():
+            check_whole(service.task(task), numbers, captions)
+        assert len(set(captions.values())) == number, "each picture has its own"
+        listed, before = [], None
+        while True:
+            page = service.client.get(
+                "/tasks", params={"limit": 1000, **({"before": before} if before else {})}
+            ).json()
+            listed += [task["task_id"] for task in page["tasks"]]
+            if (before := page["next"]) is None:
+                break
+        assert sorted(listed) == sorted(tasks)
+
+
+def test_every_job_ends_once_after_two_kills(store_url, tmp_path):
+    kill_and_check(store_url, tmp_path, jobs=15, pictures=10, kills=2)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(1800)
+def test_a_thousand_jobs_end_once_after_ten_kills(store_url, tmp_path):
+    kill_and_check(store_url, tmp_path, jobs=1_000, pictures=5, kills=10)
+
+
+def test_a_job_that_was_not_answered_is_whole_or_not_there(tmp_path):
+    """Killed while jobs come in: what was answered is there, and nothing is half there."""
+    with Service("--model", "fake:latency=0.02", cwd=tmp_path, env=FAST_LEASES) as service:
+        answered = []
+        service_dies_at = time.monotonic() + 0.4
+        number = 0
+        while time.monotonic() < service_dies_at:
+            answered.append(submit(service, range(number, number + 20)))
+            number += 20
+        service.kill()
+        service.start()
+        listed = [
+            task["task_id"] for task in service.client.get("/tasks", params={"limit": 1000}).json()["tasks"]
+        ]
+        assert set(answered) <= set(listed)
+        all_done(service, listed, 60)
+        assert {task["total"] for task in map(service.task, listed)} == {20}
+
+
+def test_two_services_share_the_work_and_pay_for_each_picture_once(store_url, tmp_path):
+    with Endpoint(latency=0.1, slots=64) as endpoint:
+        arguments = ("--endpoint", endpoint.url, "--model", "test", "--store", store_url)
+        with Service(*arguments, cwd=tmp_path) as one, Service(*arguments, cwd=tmp_path) as other:
+            numbers = list(range(240))
+            tasks = {
+                submit((one, other)[place % 2], part): part for place, part in enumerate(chunks(numbers, 40))
+            }
+            for place, (task, part) in enumerate(tasks.items()):
+                asked = (other, one)[place % 2]  # whoever is asked knows of it
+                check_whole(asked.ended(task), part)
+            assert endpoint.stats()["twice"] == 0
+            assert endpoint.stats()["pictures"] == len(numbers)
+            shares = [captioned_by(service) for service in (one, other)]
+            assert sum(shares) == len(numbers)
+            assert min(shares) > 20, shares
+
+
+def chunks(numbers, size):
+    return [numbers[start : start + size] for start in range(0, len(numbers), size)]
+
+
+def captioned_by(service):
+    lines = service.client.get("/metrics").text.splitlines()
+    return sum(
+        float(line.split()[-1])
+        for line in lines
+        if line.startswith('cutline_pictures_total{outcome="captioned"')
+    )
+
+
+def test_one_of_two_dies_and_the_other_goes_on(store_url, tmp_path):
+    arguments = ("--model", "fake:latency=0.2,slots=4", "--store", store_url)
+    with (
+        Service(*arguments, cwd=tmp_path, env=FAST_LEASES) as dying,
+        Service(*arguments, cwd=tmp_path, env=FAST_LEASES) as other,
+    ):
+        task = submit(dying, range(40))
+        wait_until(lambda: dying.task(task)["captioned"] > 4)
+        dying.kill()
+        check_whole(other.ended(task), range(40))
+
+
+def test_a_job_is_cancelled_through_another_service(store_url, tmp_path):
+    arguments = ("--model", "fake:latency=60,slots=4", "--store", store_url)
+    with Service(*arguments, cwd=tmp_path) as working, Service(*arguments, cwd=tmp_path) as other:
+        task = submit(working, range(40))
+        wait_until(lambda: in_use(working) + in_use(other) == 8)
+        assert other.client.delete(f"/task/{task}").status_code == 200
+        wait_until(lambda: in_use(working) + in_use(other) == 0, 5)
+
+
+def in_use(service):
+    lines = service.client.get("/metrics").text.splitlines()
+    return next(float(line.split()[-1]) for line in lines if line.startswith("cutline_slots_in_use"))
+
+
+def test_stopping_gives_back_what_is_under_way(tmp_path):
+    """Long leases, so that only giving back explains that the next one goes on at once."""
+    leases = {"CUTLINE_LEASE_SECONDS": "600"}
+    arguments = ("--model", "fake:latency=0.3,slots=4")
+    with Service(*arguments, cwd=tmp_path, env=leases) as service:
+        task = submit(service, range(30))
+        wait_until(lambda: service.task(task)["captioned"] > 4)
+        began = time.monotonic()
+        service.stop()
+        assert time.monotonic() - began < 10
+        service.start()
+        check_whole(service.ended(task, 30), range(30))
+
+
+def test_a_stopped_service_does_not_wait_for_a_slow_model(tmp_path):
+    with Service("--model", "fake:latency=600,slots=4", cwd=tmp_path) as service:
+        task = submit(service, range(10))
+        wait_until(lambda: in_use(service) == 4)
+        began = time.monotonic()
+        service.stop()
+        assert time.monotonic() - began < 10
+        service.start()
+        wait_until(lambda: in_use(service) == 4, 10)
+        assert service.task(task)["remaining"] == 10
