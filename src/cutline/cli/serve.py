@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
+import tempfile
 from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
@@ -45,6 +47,10 @@ class ServeOptions:
     """Listen on other addresses without a key."""
     store: str | None = None
     """Database of the queue: `sqlite:///FILE` or `postgresql://…`. [default: sqlite:///cutline-jobs.db]"""
+    webhook_secret: str | None = None
+    """Lets jobs have a `webhook_url`, and signs what is sent there; better set in CUTLINE_WEBHOOK_SECRET."""
+    allow_private_webhooks: bool = False
+    """Let webhooks go to private addresses, such as those of your own network."""
 
 
 def serve(*, options: Annotated[ServeOptions, Parameter(name="*")] = ServeOptions()) -> int:
@@ -65,21 +71,41 @@ def serve(*, options: Annotated[ServeOptions, Parameter(name="*")] = ServeOption
     }
     settings = read_settings(Settings, given)
     settings.check()
+    from cutline.service.app import create_app
+    from cutline.service.metrics import FOLDER
     from cutline.service.starting import ENVIRONMENT
+    from cutline.service.tables import prepare
 
-    os.environ[ENVIRONMENT] = settings.to_json()  # for workers, which uvicorn starts anew
+    prepare(settings.store)  # once, and what is wrong with it is said before a model is loaded
+    # For workers, which uvicorn starts anew; other users of the machine cannot read a process's environment.
+    os.environ[ENVIRONMENT] = settings.to_json()
+    if settings.workers > 1 or options.reload:
+        create_app(settings)  # what cannot be asked is told here, once, and not by every worker for ever
+    with contextlib.ExitStack() as stack:
+        if settings.workers > 1:
+            counted = stack.enter_context(tempfile.TemporaryDirectory(prefix="cutline-metrics-"))
+            os.environ.setdefault(FOLDER, counted)
+        _run(uvicorn, settings, reload=options.reload)
+    return 0
+
+
+def _run(uvicorn: Any, settings: Any, *, reload: bool) -> None:
+    from cutline.service.logs import log_config
+
     uvicorn.run(
         "cutline.service.starting:app",
         factory=True,
+        http="cutline.service.connections:Connection",
+        access_log=False,
+        log_config=log_config(settings.log_level),
         host=settings.host,
         port=settings.port,
         workers=settings.workers,
-        reload=options.reload,
+        reload=reload,
         log_level=settings.log_level,
         server_header=False,
         timeout_graceful_shutdown=10,
     )
-    return 0
 
 
 def read_settings(kind: Any, given: dict[str, Any]) -> Any:

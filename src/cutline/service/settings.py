@@ -12,6 +12,7 @@ from pydantic import AliasChoices, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from cutline.errors import ConfigError
+from cutline.service.signing import key_of
 
 LogLevel = Literal["debug", "info", "warning", "error", "critical"]
 
@@ -63,7 +64,7 @@ class Settings(BaseSettings):
         """Several in one variable are parted by colons and commas."""
         return tuple(part for part in re.split(r"[,:]", value) if part) if isinstance(value, str) else value
 
-    @field_validator("api_key", "model_key", mode="before")
+    @field_validator("api_key", "model_key", "webhook_secret", mode="before")
     @classmethod
     def _no_empty_key(cls, value: Any) -> Any:
         """A variable that is set to nothing, as in a compose file, is no key: everybody would know it."""
@@ -85,7 +86,8 @@ class Settings(BaseSettings):
         """Find what must not be before a socket is opened.
 
         Raises:
-            ConfigError: the service would be open to others without a key, or a root is no folder.
+            ConfigError: the service would be open to others without a key, a root is no folder, or a secret no
+                secret.
         """
         if not self.is_loopback and self.api_key is None and not self.insecure:
             raise ConfigError(
@@ -95,6 +97,8 @@ class Settings(BaseSettings):
         for root in self.image_root:
             if not root.is_dir():
                 raise ConfigError(f"--image-root {root} is no folder")
+        if self.webhook_secret is not None:
+            key_of(self.webhook_secret.get_secret_value())
 
     @property
     def is_loopback(self) -> bool:

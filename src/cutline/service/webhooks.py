@@ -1,15 +1,8 @@
-"""Tells clients that asked for it that their job has ended: signed, and again until it is taken.
-
-Signed as https://www.standardwebhooks.com says: HMAC-SHA256 over id, time and body.
-"""
+"""Tells clients that asked for it that their job has ended: signed, and again until it is taken."""
 
 from __future__ import annotations
 
 import asyncio
-import base64
-import binascii
-import hashlib
-import hmac
 import logging
 import random
 import time
@@ -21,6 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
 from cutline.errors import ConfigError, PictureError
+from cutline.service.signing import key_of, signature
 from cutline.service.tables import Database, jobs
 from cutline.sources.addresses import PublicResolver, checked_url
 
@@ -41,25 +35,6 @@ def check_address(url: str, *, allow_private: bool) -> None:
         raise ConfigError(
             "webhook_url must be an http or https address that is open to this service"
         ) from None
-
-
-def key_of(secret: str) -> bytes:
-    """The signing key: the secret itself, or what ``whsec_…`` holds as base64.
-
-    Raises:
-        ConfigError: that is no base64.
-    """
-    if not secret.startswith("whsec_"):
-        return secret.encode()
-    try:
-        return base64.b64decode(secret.removeprefix("whsec_"), validate=True)
-    except binascii.Error:
-        raise ConfigError("--webhook-secret begins with whsec_ but no base64 follows") from None
-
-
-def signature(key: bytes, message: str, timestamp: int, body: bytes) -> str:
-    signed = f"{message}.{timestamp}.".encode() + body
-    return "v1," + base64.b64encode(hmac.digest(key, signed, hashlib.sha256)).decode()
 
 
 class Webhooks:

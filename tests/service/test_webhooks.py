@@ -1,0 +1,172 @@
+"""Clients that are told of the end of their job: signed, again until it is taken, and nowhere else."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+from serving import Service, free_port, png
+
+from cutline.errors import ConfigError
+from cutline.service.signing import key_of, signature
+from cutline.service.webhooks import check_address
+from processes import cutline, wait_until
+
+SECRET = "a secret of the operator"
+
+
+class Receiver:
+    """Keeps what it is told; answers with the given status codes, then with 204."""
+
+    def __init__(self, *statuses, port=0):
+        self.told = []
+        left = list(statuses)
+        told = self.told
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self):
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                told.append((self.path, dict(self.headers), body))
+                status = left.pop(0) if left else 204
+                self.send_response(status)
+                if status == 302:
+                    self.send_header("Location", "/elsewhere")
+                self.end_headers()
+
+            def log_message(self, *arguments):
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
+        self.url = f"http://127.0.0.1:{self._server.server_port}/hook?for=me"
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc):
+        self._server.shutdown()
+        self._server.server_close()
+
+
+def service_in(folder, *options, secret=SECRET, model="fake"):
+    return Service("--model", model, *options, cwd=folder, env={"CUTLINE_WEBHOOK_SECRET": secret})
+
+
+def submit(service, url, count=2):
+    files = [("images", (f"{number}.png", png(number))) for number in range(count)]
+    return service.client.post("/async-batch-caption", files=files, data={"webhook_url": url})
+
+
+def checked(told, secret=SECRET):
+    """The message, when its signature is the operator's and fresh."""
+    _, headers, body = told
+    headers = {name.lower(): value for name, value in headers.items()}
+    signed = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + body
+    expected = base64.b64encode(hmac.new(secret.encode(), signed, hashlib.sha256).digest()).decode()
+    assert headers["webhook-signature"] == f"v1,{expected}"
+    assert abs(time.time() - int(headers["webhook-timestamp"])) < 60
+    return json.loads(body)
+
+
+def test_the_end_is_told_once_and_signed(tmp_path):
+    with Receiver() as receiver, service_in(tmp_path, "--allow-private-webhooks") as service:
+        task = submit(service, receiver.url).json()["task_id"]
+        service.ended(task)
+        wait_until(lambda: receiver.told)
+        time.sleep(2)
+        assert len(receiver.told) == 1
+        assert receiver.told[0][0] == "/hook?for=me"
+        message = checked(receiver.told[0])
+        assert message["type"] == "task.ended"
+        assert message["data"] == {
+            "task_id": task,
+            "status": "completed",
+            "total": 2,
+            "captioned": 2,
+            "failed": 0,
+        }
+        assert SECRET not in service.log
+
+
+def test_a_cancelled_job_is_told_too(tmp_path):
+    with (
+        Receiver() as receiver,
+        service_in(tmp_path, "--allow-private-webhooks", model="fake:latency=60") as service,
+    ):
+        task = submit(service, receiver.url).json()["task_id"]
+        service.client.delete(f"/task/{task}")
+        wait_until(lambda: receiver.told)
+        assert checked(receiver.told[0])["data"]["status"] == "cancelled"
+
+
+def test_refused_messages_are_sent_again_and_redirects_not_followed(tmp_path):
+    with Receiver(302) as receiver, service_in(tmp_path, "--allow-private-webhooks") as service:
+        submit(service, receiver.url)
+        wait_until(lambda: len(receiver.told) == 2, 30)
+        assert {path for path, *_ in receiver.told} == {"/hook?for=me"}
+        assert len({checked(told)["data"]["task_id"] for told in receiver.told}) == 1
+        assert "status 302" in service.log
+
+
+def test_a_message_that_nobody_took_is_sent_after_a_restart(tmp_path):
+    port = free_port()
+    with service_in(tmp_path, "--allow-private-webhooks") as service:
+        task = submit(service, f"http://127.0.0.1:{port}/").json()["task_id"]
+        service.ended(task)
+        wait_until(lambda: "webhook failed" in service.log)
+        service.kill()
+        with Receiver(port=port) as receiver:
+            service.start()
+            wait_until(lambda: receiver.told, 40)
+            assert checked(receiver.told[0])["data"]["task_id"] == task
+
+
+def test_private_addresses_are_refused_unless_allowed(tmp_path):
+    with Receiver() as receiver, service_in(tmp_path) as service:
+        local = f"http://localhost:{receiver.url.split(':')[2].split('/')[0]}/"
+        for url in (
+            receiver.url,
+            "http://10.0.0.1/",
+            "http://[::1]/",
+            "http://2130706433/",
+            "file:///etc/passwd",
+            "x",
+        ):
+            answer = submit(service, url)
+            assert answer.status_code == 422, url
+            assert "webhook_url" in answer.json()["detail"]
+        # A name is looked up when it is sent to, and what it stands for is checked then.
+        task = submit(service, local).json()["task_id"]
+        service.ended(task)
+        wait_until(lambda: "webhook failed" in service.log)
+        assert "blocked-address" in service.log
+        assert receiver.told == []
+
+
+@pytest.mark.parametrize(
+    "url", ["http://user:password@example.org/", "gopher://example.org/", "http://127.1/"]
+)
+def test_addresses_that_are_never_told(url):
+    with pytest.raises(ConfigError, match="webhook_url"):
+        check_address(url, allow_private=True)
+
+
+def test_secrets_of_the_standard():
+    """The example of the standard's own specification."""
+    key = key_of("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
+    body = b'{"test": 2432232314}'
+    signed = signature(key, "msg_p5jXN8AQM9LWM0D4loKWxJek", 1614265330, body)
+    assert signed == "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
+
+
+def test_a_secret_that_cannot_be_used_is_one_line(tmp_path):
+    done = cutline("serve", "--model", "fake", "--webhook-secret", "whsec_ä", cwd=tmp_path)
+    assert done.returncode == 2
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert "--webhook-secret" in done.stderr
