@@ -86,6 +86,42 @@ def test_batches_grow_while_that_is_faster() -> None:
     assert batching.sizes[0] >= 16
 
 
+def test_a_batch_that_something_else_held_up_does_not_end_the_growing() -> None:
+    seen: set[int] = set()
+
+    def run(items: list[int]) -> list[int]:
+        # The first batch of each size above one takes five times as long as the others.
+        time.sleep(0.02 if len(items) in seen or len(items) == 1 else 0.1)
+        seen.add(len(items))
+        return items
+
+    batching = Batching([run], most=16)
+    assert closing(batching, list(range(400))) == list(range(400))
+    assert batching.sizes == [16]
+
+
+def test_a_batch_is_waited_for_where_calls_come_one_by_one() -> None:
+    sizes: list[int] = []
+
+    def run(items: list[int]) -> list[int]:
+        sizes.append(len(items))
+        time.sleep(0.4)
+        return items
+
+    async def trickle() -> None:
+        batching = Batching([run], size=8)
+        calls = [asyncio.create_task(batching.submit(0))]
+        await calls[0]
+        for number in range(8):
+            calls.append(asyncio.create_task(batching.submit(number)))
+            await asyncio.sleep(0.001)
+        await asyncio.gather(*calls)
+        batching.close()
+
+    asyncio.run(trickle())
+    assert sizes == [1, 8]
+
+
 def test_batches_stay_small_where_size_does_not_help() -> None:
     def run(items: list[int]) -> list[int]:
         time.sleep(0.005 * len(items))

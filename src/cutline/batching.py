@@ -21,7 +21,9 @@ Result = TypeVar("Result")
 Run = Callable[[list[Item]], list[Result]]
 
 WORTH_IT = 1.05  # a larger batch must give so many times the pictures a second
+TRIES = 3  # batches of one size, of which the fastest counts: other programs only make one slower
 GATHER = 0.002  # seconds that a first call waits for others
+PATIENCE = 0.05  # of the time of the last batch, that a call may wait for others
 LETTING_GO = 2.0  # seconds; a model in the middle of an answer is not waited for
 
 
@@ -76,16 +78,18 @@ class Batching(Generic[Item, Result]):
     """Runs items in batches on one thread for each of ``runs``, the replicas of a model.
 
     ``run`` gets a list and gives a list as long; it raises OutOfMemory when the list is too long
-    for the device. ``size`` is the most items of a batch; 0 finds it out: batches grow while that
-    makes them faster, up to ``most``, and shrink when memory says no. A batch that fails is
+    for the device. ``size`` is the most items of a batch; 0 finds it out: batches grow from ``first``
+    while that makes them faster, up to ``most``, and shrink when memory says no. A batch that fails is
     run again in halves, so that only the item that cannot be done fails.
     """
 
-    def __init__(self, runs: Sequence[Run[Item, Result]], *, size: int = 0, most: int = 64) -> None:
+    def __init__(
+        self, runs: Sequence[Run[Item, Result]], *, size: int = 0, most: int = 64, first: int = 1
+    ) -> None:
         self._calls: collections.deque[_Call[Item, Result]] = collections.deque()
         self._changed = threading.Condition()
         self._closed = False
-        self._sizes = [_Size(fixed=size, most=size or most) for _ in runs]
+        self._sizes = [_Size(fixed=size, most=size or most, first=first) for _ in runs]
         self._threads = [
             # Daemons: a model in the middle of a long answer must not keep the program from ending.
             threading.Thread(target=self._work, args=(run, own), name=f"batch-{number}", daemon=True)
@@ -158,8 +162,7 @@ class Batching(Generic[Item, Result]):
                     self._changed.wait()
                 if self._closed:
                     return None
-                if len(self._calls) < own.now:
-                    self._changed.wait(GATHER)  # calls come in a burst when a batch has ended
+                self._gather(own)
                 batch: list[_Call[Item, Result]] = []
                 while self._calls and len(batch) < own.now:
                     call = self._calls.popleft()
@@ -169,6 +172,15 @@ class Batching(Generic[Item, Result]):
                     call.started, call.batch = time.monotonic(), len(batch)
                 if batch:
                     return batch
+
+    def _gather(self, own: _Size) -> None:
+        """Wait for a full batch, as calls come in a burst when a batch has ended; not for long."""
+        until = time.monotonic() + own.patience
+        while len(self._calls) < own.now and not self._closed:
+            left = until - time.monotonic()
+            if left <= 0:
+                return
+            self._changed.wait(left)
 
     def _run(self, run: Run[Item, Result], batch: list[_Call[Item, Result]], own: _Size) -> bool:
         """Run a batch, in halves where it fails; whether it went through as a whole."""
@@ -207,30 +219,34 @@ def _for_one(error: BaseException) -> BaseException:
 
 
 class _Size:
-    """How many items a replica takes at once."""
+    """How many items a replica takes at once: twice as many while that is faster."""
 
-    def __init__(self, *, fixed: int, most: int) -> None:
+    def __init__(self, *, fixed: int, most: int, first: int) -> None:
         self.most = most
-        self.now = fixed or 1
-        self._best = 0.0
+        self.now = fixed or min(first, most)
+        self.patience = GATHER  # seconds to wait for a full batch
+        self._before = 0.0  # items a second, with batches of half this size
+        self._speeds: list[float] = []  # with batches of this size
         self._growing = not fixed
 
     def note(self, items: int, seconds: float) -> None:
-        """A batch went through; the first of each size counts little, as it may have had to warm up."""
+        """A batch went through as a whole; those that were not full say nothing about their size."""
+        self.patience = max(GATHER, PATIENCE * seconds)
         if not self._growing or items < self.now:
             return
-        speed = items / max(seconds, 1e-9)
-        if self._best and speed < self._best * WORTH_IT:
+        self._speeds.append(items / max(seconds, 1e-9))
+        fastest = max(self._speeds)
+        if fastest >= self._before * WORTH_IT:
+            if self.now >= self.most:
+                self._growing = False
+                return
+            self._before, self._speeds = fastest, []
+            self.now = min(self.now * 2, self.most)
+            _log.debug("batch-size size=%d", self.now)
+        elif len(self._speeds) >= TRIES:
             self._growing = False
             self.now = max(1, self.now // 2)
             _log.debug("batch-size size=%d settled", self.now)
-            return
-        self._best = speed
-        if self.now >= self.most:
-            self._growing = False
-            return
-        self.now = min(self.now * 2, self.most)
-        _log.debug("batch-size size=%d", self.now)
 
     def too_much(self, items: int) -> None:
         if items > 1 and items <= self.now:

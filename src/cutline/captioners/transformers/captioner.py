@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from cutline.captioners.transformers.generating import Answer
 
 KEPT_CONFIGS: Final = 32
-MOST_ON_CPU: Final = 8
+FIRST_ON_CPU: Final = 4  # pictures in the first batch: each word costs a pass through all weights
+MOST_ON_CPU: Final = 16
 MOST_ON_GPU: Final = 64
 
 
@@ -178,7 +179,8 @@ class TransformersCaptioner:
         self._family = _checked(self._family, folder)
         runs = [self._replica(folder, devices, say) for devices in self._places]
         size = self._placing.batch_size
-        return Batching(runs, size=0 if size == "auto" else size, most=self._most)
+        first = FIRST_ON_CPU if self._most == MOST_ON_CPU else 1
+        return Batching(runs, size=0 if size == "auto" else size, most=self._most, first=first)
 
     def _replica(self, folder: Path, devices: tuple[str, ...], say: Say) -> Any:
         """What runs a batch on the model, loaded onto one device or spread over several."""
