@@ -20,9 +20,11 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from cutline.captioners.concurrency import adjust
 from cutline.errors import ConfigError
 from cutline.records import JSON, Caption, Failure, Outcome, Reply, Usage
-from cutline.service.answers import error_of
+from cutline.service.answers import body_of, error_of
 from cutline.service.completion_request import Asked, ChatRequest, read_request
+from cutline.service.described import inlined
 from cutline.service.desk import Desk
+from cutline.service.presence import while_connected
 from cutline.service.wishes import Wish
 from cutline.service.wording import Refusal
 
@@ -30,11 +32,18 @@ router = APIRouter(prefix="/v1", tags=["openai"])
 
 _SINCE: Final = int(time.time())
 _WORDS: Final = re.compile(r"\s*\S+\s*")
-_OF_THE_PICTURE: Final = frozenset({403, 404, 415})
+_BAD_REQUEST: Final = {
+    "missing": "missing",
+    "fetch": "fetch",
+    "unsupported": "unsupported",
+    "decode": "decode",
+    "prompt-too-long": "context_length_exceeded",
+}
+"""Kinds of failure for which these clients expect status 400, and the code that they know."""
 _BODY: JSON = {
     "requestBody": {
         "required": True,
-        "content": {"application/json": {"schema": ChatRequest.model_json_schema()}},
+        "content": {"application/json": {"schema": inlined(ChatRequest)}},
     }
 }
 _FAILED: dict[int | str, dict[str, Any]] = {
@@ -86,7 +95,7 @@ async def chat_completions(request: Request) -> Response:
     if asked.model not in _names_of(desk):
         raise _no_model(asked.model, desk)
     try:
-        outcome = await desk.caption(asked.sample, _honoured(asked.wish, desk))
+        outcome = await while_connected(request, _outcome(asked, desk))
     except ConfigError as error:
         raise Refusal(400, str(error), code="invalid_value") from None
     said = _completion(outcome, desk, asked)
@@ -112,6 +121,15 @@ async def model_of_that_name(request: Request, model: str) -> JSON:
     if model not in _names_of(desk):
         raise _no_model(model, desk)
     return _described(desk)
+
+
+async def _outcome(asked: Asked, desk: Desk) -> Outcome:
+    wish = _honoured(asked.wish, desk)
+    outcome = await desk.caption(asked.sample, wish)
+    if isinstance(outcome, Failure) and outcome.kind == "prompt-too-long" and wish.max_tokens is not None:
+        # A limit is no demand: a model without room for so many is left to say what it can.
+        outcome = await desk.caption(asked.sample, wish.model_copy(update={"max_tokens": None}))
+    return outcome
 
 
 def name_of(desk: Desk) -> str:
@@ -182,10 +200,13 @@ def _failed(outcome: Outcome) -> HTTPException:
     """The failure as OpenAI's clients read it: pictures that cannot be used are bad requests."""
     assert not isinstance(outcome, Caption)
     error = error_of(outcome)
-    kind = outcome.kind if isinstance(outcome, Failure) else "skipped"
-    status = 400 if error.status_code in _OF_THE_PICTURE or kind == "fetch" else error.status_code
-    headers = dict(error.headers) if error.headers else None
-    return Refusal(status, error.detail, code=kind, headers=headers)
+    kind = body_of("", outcome)["kind"]
+    return Refusal(
+        400 if kind in _BAD_REQUEST else error.status_code,
+        error.detail,
+        code=_BAD_REQUEST.get(kind, kind),
+        headers=dict(error.headers) if error.headers else None,
+    )
 
 
 async def _chunks(said: Completion, *, include_usage: bool) -> AsyncIterator[bytes]:

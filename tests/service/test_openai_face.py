@@ -1,0 +1,358 @@
+"""The service through the official client of OpenAI's API, and through our own `--endpoint`."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+
+import httpx
+import openai
+import pytest
+from serving import Service, png
+
+from processes import cutline
+
+USUAL = "Describe this image in detail."
+
+
+def data_url(data=None):
+    return "data:image/png;base64," + base64.b64encode(data or png(7)).decode()
+
+
+def asked(text=USUAL, url=None):
+    parts = [{"type": "image_url", "image_url": {"url": url or data_url()}}]
+    return [{"role": "user", "content": [{"type": "text", "text": text}, *parts] if text else parts}]
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory):
+    with Service("--model", "fake", cwd=tmp_path_factory.mktemp("service")) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def pixels(tmp_path_factory):
+    with Service(cwd=tmp_path_factory.mktemp("pixels")) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def client(service):
+    with openai.OpenAI(base_url=f"{service.url}/v1", api_key="any", max_retries=0) as made:
+        yield made
+
+
+def post(service, **body):
+    return service.client.post("/v1/chat/completions", json={"model": "fake", "messages": asked()} | body)
+
+
+# What the official client gets
+
+
+def test_a_completion_is_what_the_client_expects(client):
+    said = client.chat.completions.create(model="fake", messages=asked(), temperature=0.3, seed=4)
+    choice = said.choices[0]
+    assert said.object == "chat.completion"
+    assert said.model == "fake"
+    assert choice.message.role == "assistant"
+    assert choice.message.content.startswith("A picture with checksum ")
+    assert choice.finish_reason == "stop"
+    assert said.usage.completion_tokens == len(choice.message.content.split())
+    assert said.usage.total_tokens == said.usage.prompt_tokens + said.usage.completion_tokens
+
+
+def test_the_asynchronous_client_gets_each_picture_its_own_words(service):
+    async def ask():
+        async with openai.AsyncOpenAI(base_url=f"{service.url}/v1", api_key="any", max_retries=0) as made:
+            return await asyncio.gather(
+                *(
+                    made.chat.completions.create(model="fake", messages=asked(url=data_url(png(number))))
+                    for number in [*range(20), *range(20)]
+                )
+            )
+
+    texts = [said.choices[0].message.content for said in asyncio.run(ask())]
+    assert texts[:20] == texts[20:]
+    assert len(set(texts)) == 20
+
+
+def test_a_stream_brings_the_same_words_in_pieces(client):
+    whole = client.chat.completions.create(model="fake", messages=asked())
+    stream = client.chat.completions.create(
+        model="fake", messages=asked(), stream=True, stream_options={"include_usage": True}
+    )
+    *chunks, last = list(stream)
+    assert len({chunk.id for chunk in [*chunks, last]}) == 1
+    assert chunks[0].choices[0].delta.role == "assistant"
+    pieces = [chunk.choices[0].delta.content for chunk in chunks[:-1]]
+    assert len(pieces) > 5
+    assert "".join(pieces) == whole.choices[0].message.content
+    assert [chunk.choices[0].finish_reason for chunk in chunks] == [None] * (len(chunks) - 1) + ["stop"]
+    assert last.choices == []
+    assert last.usage == whole.usage
+
+
+def test_the_asynchronous_client_streams_too(service):
+    async def ask():
+        async with openai.AsyncOpenAI(base_url=f"{service.url}/v1", api_key="any", max_retries=0) as made:
+            stream = await made.chat.completions.create(model="fake", messages=asked(), stream=True)
+            return [chunk async for chunk in stream]
+
+    chunks = asyncio.run(ask())
+    assert all(chunk.usage is None and chunk.choices for chunk in chunks)
+    assert chunks[-1].choices[0].finish_reason == "stop"
+
+
+def test_a_stream_is_made_of_events_and_ends_with_done(service):
+    answer = post(service, stream=True)
+    assert answer.headers["content-type"].startswith("text/event-stream")
+    events = answer.text.removesuffix("\n\n").split("\n\n")
+    assert events[-1] == "data: [DONE]"
+    assert all(json.loads(event.removeprefix("data: "))["choices"] for event in events[:-1])
+
+
+def test_the_models_are_listed_and_found(client):
+    (model,) = client.models.list().data
+    assert model.id == "fake"
+    assert client.models.retrieve("fake") == model
+    with pytest.raises(openai.NotFoundError) as caught:
+        client.models.retrieve("other/model:7b")
+    assert caught.value.code == "model_not_found"
+
+
+# What reaches the model
+
+
+@pytest.fixture(scope="module")
+def upstream():
+    from server_process import Server
+
+    with Server("scripted.py") as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def through(upstream, tmp_path_factory):
+    """A service that asks another endpoint, which tells what it was asked."""
+    folder = tmp_path_factory.mktemp("through")
+    with Service("--model", "far-model", "--endpoint", upstream.url, cwd=folder) as running:
+        yield running
+
+
+def ask_through(through, **body):
+    return through.client.post(
+        "/v1/chat/completions", json={"model": "far-model", "messages": asked()} | body
+    )
+
+
+def test_words_and_parameters_reach_the_model(through, upstream):
+    upstream.post("/script", {"content": "A red disc."})
+    messages = [{"role": "system", "content": "Be {short}."}, *asked('Say {"caption": "…"} of {name}.')]
+    answer = ask_through(
+        through, messages=messages, max_completion_tokens=77, top_p=0.5, temperature=0, seed=3
+    )
+    assert answer.json()["choices"][0]["message"]["content"] == "A red disc."
+    sent = upstream.last
+    assert sent["messages"][0] == {"role": "system", "content": "Be {short}."}
+    picture, text = sent["messages"][1]["content"]
+    assert picture["image_url"]["url"] == data_url()
+    assert text["text"] == 'Say {"caption": "…"} of {name}.'
+    assert (sent["max_tokens"], sent["top_p"], sent["temperature"], sent["seed"]) == (77, 0.5, 0, 3)
+
+
+def test_a_text_that_names_a_library_prompt_is_that_text(through, upstream):
+    upstream.post("/script", {"content": "A disc."})
+    ask_through(through, messages=asked("short"))
+    assert upstream.last["messages"][0]["content"][1]["text"] == "short"
+
+
+def test_the_last_user_message_is_the_one_that_counts(through, upstream):
+    upstream.post("/script", {"content": "A disc."})
+    turns = [*asked("Old?", data_url(png(1))), {"role": "assistant", "content": "Yes."}, *asked("New?")]
+    ask_through(through, messages=turns)
+    picture, text = upstream.last["messages"][0]["content"]
+    assert (picture["image_url"]["url"], text["text"]) == (data_url(), "New?")
+
+
+SCHEMA = {
+    "type": "json_schema",
+    "json_schema": {
+        "name": "caption",
+        "schema": {"type": "object", "properties": {"short": {"type": "string"}}, "required": ["short"]},
+    },
+}
+
+
+def test_json_of_a_schema_comes_back_alone(through, upstream):
+    upstream.post("/script", {"content": 'Sure: {"short": "A disc."} Anything else?'})
+    answer = ask_through(through, response_format=SCHEMA)
+    assert json.loads(answer.json()["choices"][0]["message"]["content"]) == {"short": "A disc."}
+
+
+def test_json_that_breaks_the_schema_is_no_answer(through, upstream):
+    upstream.post("/script", {"content": '{"long": 1}'})
+    answer = ask_through(through, response_format=SCHEMA)
+    assert answer.status_code == 422
+    assert answer.json()["error"]["code"] == "schema-miss"
+
+
+def test_an_answer_that_was_cut_says_so(through, upstream):
+    choice = {"message": {"content": "A red disc on a"}, "finish_reason": "length"}
+    upstream.post("/script", {"body": json.dumps({"choices": [choice]})})
+    choice = ask_through(through).json()["choices"][0]
+    assert choice["finish_reason"] == "length"
+    assert choice["message"]["content"] == "A red disc on a"
+
+
+# What is refused, and how
+
+
+@pytest.mark.parametrize(
+    ("change", "param"),
+    [
+        ({"n": 2}, "n"),
+        ({"tools": [{"type": "function", "function": {"name": "f"}}]}, "tools"),
+        ({"audio": {"voice": "alloy", "format": "mp3"}}, "audio"),
+        ({"modalities": ["text", "audio"]}, "modalities"),
+        ({"logprobs": True}, "logprobs"),
+        ({"stop": ["."]}, "stop"),
+        ({"frequency_penalty": 1}, "frequency_penalty"),
+        ({"response_format": {"type": "json_object"}}, "response_format"),
+        ({"response_format": {"type": "json_schema", "json_schema": {"name": "x"}}}, "response_format"),
+        ({"stream_options": {"include_usage": True}}, "stream_options"),
+        ({"temperature": 3}, "temperature"),
+        ({"max_tokens": 0}, "max_tokens"),
+        ({"messages": []}, "messages"),
+        ({"messages": [{"role": "system", "content": "x"}]}, "messages"),
+        ({"messages": [{"role": "user", "content": "no picture"}]}, "messages[0].content"),
+        ({"messages": asked(url="file:///etc/passwd")}, "messages[0].content"),
+        ({"messages": asked(url="data:image/png,AA")}, "messages[0].content"),
+        (
+            {"messages": [{"role": "user", "content": [*asked()[0]["content"], {"type": "input_audio"}]}]},
+            "messages[0].content",
+        ),
+        ({"messages": [{"role": "user", "content": asked()[0]["content"] * 2}]}, "messages[0].content"),
+    ],
+)
+def test_what_cannot_be_done_is_refused_by_its_name(service, change, param):
+    answer = post(service, **change)
+    assert answer.status_code == 400
+    error = answer.json()["error"]
+    assert set(error) == {"message", "type", "param", "code"}
+    assert error["param"] == param
+    assert error["type"] == "invalid_request_error"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"user": "someone", "metadata": {"a": "b"}, "store": False, "invented_field": [1]},
+        {"n": 1, "tools": [], "stop": None, "presence_penalty": 0, "logprobs": False},
+        {"response_format": {"type": "text"}, "modalities": ["text"]},
+    ],
+)
+def test_what_changes_nothing_is_tolerated(service, change):
+    assert post(service, **change).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("url", "code"),
+    [
+        (data_url(b"no picture"), "unsupported"),
+        (data_url(png(3)[:60]), "decode"),
+        ("http://127.0.0.1:9/a.png", "fetch"),
+    ],
+)
+def test_a_picture_that_cannot_be_used_is_a_bad_request(pixels, url, code):
+    answer = post(pixels, model="pixels", messages=asked(url=url))
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, code)
+
+
+def test_no_json_and_no_such_address_are_errors_of_the_same_shape(service):
+    for answer in (
+        service.client.post("/v1/chat/completions", content=b"{"),
+        service.client.get("/v1/nothing"),
+        service.client.get("/v1/chat/completions"),
+    ):
+        assert set(answer.json()["error"]) == {"message", "type", "param", "code"}
+    assert "detail" in service.client.get("/nothing").json()
+
+
+def test_a_refused_key_is_an_authentication_error(tmp_path):
+    with Service("--model", "fake", cwd=tmp_path, env={"CUTLINE_SERVICE_KEY": "right"}) as running:
+        url = f"{running.url}/v1"
+        with openai.OpenAI(base_url=url, api_key="wrong", max_retries=0) as wrong:
+            with pytest.raises(openai.AuthenticationError) as caught:
+                wrong.models.list()
+            assert caught.value.code == "invalid_api_key"
+            assert "right" not in caught.value.message
+        with openai.OpenAI(base_url=url, api_key="right", max_retries=0) as right:
+            assert right.models.list().data[0].id == "fake"
+
+
+def test_a_model_that_is_away_is_an_error_worth_a_second_try(tmp_path):
+    from serving import free_port
+
+    options = ("--model", "gone", "--endpoint", f"http://127.0.0.1:{free_port()}/v1")
+    with Service(*options, cwd=tmp_path) as running:
+        answer = httpx.post(
+            f"{running.url}/v1/chat/completions",
+            json={"model": "gone", "messages": asked()},
+            timeout=60,
+            trust_env=False,
+        )
+    assert answer.status_code == 503
+    assert answer.headers["retry-after"]
+    assert answer.json()["error"]["type"] == "server_error"
+    assert str(tmp_path) not in answer.text
+
+
+# Through our own command line
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("pictures")
+    for number in range(6):
+        (folder / f"{number}.png").write_bytes(png(40 * number + 9, (64, 48)))
+    return folder
+
+
+def outcomes(folder, name, *options):
+    """Every picture's caption, or the kind of its failure."""
+    done = cutline(
+        "caption", folder, name, "--on-change", "redo-all", *options, cwd=folder.parent, timeout=120
+    )
+    assert done.returncode in {0, 1}, done.stderr
+    rows = [json.loads(row) for row in (folder.parent / name).read_text("utf-8").splitlines()]
+    failed = folder.parent / f"{name}.failures.jsonl"
+    failures = [json.loads(row) for row in failed.read_text("utf-8").splitlines()] if failed.exists() else []
+    print(failures)
+    return {row["image_id"]: row["caption"] for row in rows} | {row["key"]: row["kind"] for row in failures}
+
+
+def test_pixels_says_the_same_through_the_service(pixels, pictures):
+    options = ("--model", "endpoint:pixels", "--endpoint", f"{pixels.url}/v1", "--prompt", "short")
+    there = outcomes(pictures, "there.jsonl", *options)
+    assert there == outcomes(pictures, "here.jsonl", "--model", "pixels", "--prompt", "short")
+    assert len(there) == 6
+
+
+@pytest.mark.parametrize("prompt", [(), ("--prompt", "a photo of")], ids=["asked nothing", "asked"])
+def test_a_local_model_says_the_same_through_the_service(prompt, blip, pictures, tmp_path):
+    with Service("--model", f"blip:{blip}", "--device", "cpu", "--dtype", "float32", cwd=tmp_path) as running:
+        assert [row["id"] for row in running.client.get("/v1/models").json()["data"]] == ["blip:tiny-blip"]
+        served = ("--model", "blip:tiny-blip", "--endpoint", f"{running.url}/v1")
+        there = outcomes(pictures, "local-there.jsonl", *prompt, *served)
+    local = ("--model", f"blip:{blip}", "--device", "cpu", "--dtype", "float32")
+    assert there == outcomes(pictures, "local-here.jsonl", *prompt, *local)
+    assert len(set(there.values())) > 1
+
+
+@pytest.fixture(scope="module")
+def blip(tmp_path_factory):
+    pytest.importorskip("transformers", reason="needs the extra local")
+    from captioners import tiny_families
+
+    return tiny_families.blip(tmp_path_factory.mktemp("weights") / "tiny-blip")
