@@ -184,3 +184,15 @@ def test_a_stopped_service_does_not_wait_for_a_slow_model(tmp_path):
         service.start()
         wait_until(lambda: in_use(service) == 4, 10)
         assert service.task(task)["remaining"] == 10
+
+
+def test_who_watches_a_job_does_not_delay_the_end(tmp_path):
+    with Service("--model", "fake:latency=1,slots=1", cwd=tmp_path) as service:
+        task = submit(service, range(60))
+        with service.client.stream("GET", f"/task/{task}/events") as answer:
+            lines = answer.iter_lines()
+            assert next(lines).startswith("event:")
+            began = time.monotonic()
+            service.stop()
+            assert time.monotonic() - began < 9, "the server waits ten seconds for open answers"
+            assert "event: end" not in list(lines)

@@ -22,6 +22,7 @@ from cutline.service.metrics import Metered, Meters
 from cutline.service.pictures import Pictures
 from cutline.service.queue import Queue
 from cutline.service.settings import Settings
+from cutline.service.stopping import told_to_stop
 from cutline.service.wording import written
 
 _log = logging.getLogger("cutline.service")
@@ -52,7 +53,8 @@ def create_app(settings: Settings) -> FastAPI:
         await queue.open()
         counting = asyncio.create_task(meters.keep_counting())
         try:
-            yield
+            with told_to_stop(queue.stop):
+                yield
         finally:
             counting.cancel()
             await queue.aclose()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import AsyncIterator
 from typing import Final
@@ -50,7 +51,9 @@ async def _stream(queue: Queue, task: Task) -> AsyncIterator[bytes]:
             sent_at = time.monotonic()
         if now.has_ended:
             return
-        await asyncio.sleep(_LOOK_SECONDS)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(queue.stopping.wait(), _LOOK_SECONDS)
+            return  # the service stops; whoever wants to know the rest asks again
         now = await queue.store.task(task.id)
 
 

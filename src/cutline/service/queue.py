@@ -34,6 +34,7 @@ class Queue:
             private = settings.allow_private_webhooks
             self._webhooks = Webhooks(self._database, secret.get_secret_value(), allow_private=private)
         self._sending: asyncio.Task[None] | None = None
+        self.stopping = asyncio.Event()
 
     async def open(self) -> None:
         """Begin to work; what an earlier process left is taken up.
@@ -64,8 +65,14 @@ class Queue:
             raise ConfigError("webhook_url is not taken here: the service has no --webhook-secret")
         check_address(url, allow_private=self._settings.allow_private_webhooks)
 
+    def stop(self) -> None:
+        """Take no more from the queue, and let nobody wait for what comes of it."""
+        self.stopping.set()
+        self._worker.stop()
+
     async def aclose(self) -> None:
         """Finish or give back what is under way."""
+        self.stop()
         if self._sending is not None:
             self._sending.cancel()
             with contextlib.suppress(asyncio.CancelledError):

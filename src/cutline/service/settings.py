@@ -86,8 +86,8 @@ class Settings(BaseSettings):
         """Find what must not be before a socket is opened.
 
         Raises:
-            ConfigError: the service would be open to others without a key, a root is no folder, or a secret no
-                secret.
+            ConfigError: the service would be open to others without a key, a root is no folder, or the
+                webhooks' secret cannot be read.
         """
         if not self.is_loopback and self.api_key is None and not self.insecure:
             raise ConfigError(

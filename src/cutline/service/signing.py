@@ -1,4 +1,4 @@
-"""How webhooks are signed: as https://www.standardwebhooks.com says, by HMAC-SHA256 over id, time and body."""
+"""How webhooks are signed: as standardwebhooks.com says, by HMAC-SHA256 over id, time and body."""
 
 from __future__ import annotations
 

@@ -73,11 +73,17 @@ class Worker:
         for held in [held for held in self._held.values() if held.item.job == job]:
             held.task.cancel()
 
-    async def aclose(self) -> None:
-        """Finish what takes a few seconds, and give the rest back to the queue."""
-        claiming, writing, *_ = self._loops
+    def stop(self) -> None:
+        """Take no more; what is held goes on until ``aclose``."""
         self._closing = True
         self.wake()
+
+    async def aclose(self) -> None:
+        """Finish what takes a few seconds, and give the rest back to the queue."""
+        self.stop()
+        if not self._loops:
+            return
+        claiming, writing, *_ = self._loops
         await asyncio.wait([claiming], timeout=GRACE_SECONDS)
         tasks = [held.task for held in self._held.values()]
         if tasks:
