@@ -52,6 +52,35 @@ class Page:
         assert "exceptionDetails" not in result, result["exceptionDetails"]
         return result["result"].get("value")
 
+    async def press(self, *keys: str) -> None:
+        """Press keys one after the other, as a person does: ``Tab``, ``Enter``, `` `` or a character."""
+        codes = {"Tab": 9, "Enter": 13, " ": 32}
+        for key in keys:
+            text = {"Enter": "\r", "Tab": ""}.get(key, key)
+            said: dict[str, Any] = {"key": key, "windowsVirtualKeyCode": codes.get(key, 0)}
+            await self.send("Input.dispatchKeyEvent", type="keyDown", text=text, **said)
+            await self.send("Input.dispatchKeyEvent", type="keyUp", **said)
+
+    async def choose(self, selector: str, *files: Path) -> None:
+        """Choose files in a file field."""
+        found = await self.send("Runtime.evaluate", expression=f"document.querySelector({selector!r})")
+        node = found["result"]["objectId"]
+        await self.send("DOM.setFileInputFiles", objectId=node, files=[str(file) for file in files])
+
+    async def drop(self, *files: Path) -> None:
+        """Drop files or folders in the middle of the page."""
+        data = {"items": [], "files": [str(file) for file in files], "dragOperationsMask": 1}
+        for kind in ("dragEnter", "dragOver", "drop"):
+            await self.send("Input.dispatchDragEvent", type=kind, x=300, y=200, data=data)
+
+    async def until(self, expression: str, seconds: float = 20) -> Any:
+        """Wait until an expression is true."""
+        end = asyncio.get_running_loop().time() + seconds
+        while not (value := await self.evaluate(expression)):
+            assert asyncio.get_running_loop().time() < end, f"not within {seconds} s: {expression}"
+            await asyncio.sleep(0.02)
+        return value
+
     async def screenshot(self, *, whole: bool = False) -> bytes:
         result = await self.send("Page.captureScreenshot", captureBeyondViewport=whole)
         return base64.b64decode(result["data"])
@@ -97,17 +126,17 @@ class Page:
 
 @contextlib.asynccontextmanager
 async def opened(
-    path: Path, *, width: int = 1280, height: int = 900, dark: bool = False
+    address: Path | str, *, width: int = 1280, height: int = 900, dark: bool = False
 ) -> AsyncIterator[Page]:
-    """The page of a file, loaded, in a browser of its own with a new, empty profile."""
+    """The page of a file or a URL, loaded, in a browser of its own with a new, empty profile."""
     browser = find_browser()
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
         command = [browser, *_FLAGS, f"--user-data-dir={profile}", "about:blank"]
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
             async with aiohttp.ClientSession() as client:
-                address = await _address(Path(profile) / "DevToolsActivePort", process)
-                async with client.ws_connect(address, max_msg_size=0) as socket:
+                control = await _address(Path(profile) / "DevToolsActivePort", process)
+                async with client.ws_connect(control, max_msg_size=0) as socket:
                     whole = Page(socket, "")
                     listening = asyncio.create_task(whole.listen())
                     target = await whole.send("Target.createTarget", url="about:blank")
@@ -116,7 +145,7 @@ async def opened(
                     )
                     page = Page(socket, attached["sessionId"], _replies=whole._replies)
                     whole._note = page._note  # type: ignore[method-assign]
-                    await _load(page, path, width, height, dark=dark)
+                    await _load(page, address, width, height, dark=dark)
                     yield page
                     listening.cancel()
         finally:
@@ -124,7 +153,7 @@ async def opened(
             process.wait()
 
 
-async def _load(page: Page, path: Path, width: int, height: int, *, dark: bool) -> None:
+async def _load(page: Page, address: Path | str, width: int, height: int, *, dark: bool) -> None:
     for domain in ("Network", "Log", "Runtime", "Page"):
         await page.send(f"{domain}.enable")
     await page.send(
@@ -136,7 +165,8 @@ async def _load(page: Page, path: Path, width: int, height: int, *, dark: bool) 
     )
     scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
     await page.send("Emulation.setEmulatedMedia", features=[scheme])
-    await page.send("Page.navigate", url=path.resolve().as_uri())
+    url = address if isinstance(address, str) else address.resolve().as_uri()
+    await page.send("Page.navigate", url=url)
     await asyncio.wait_for(page._loaded.wait(), 30)
     await asyncio.sleep(0.3)  # what a page might do a little later
 

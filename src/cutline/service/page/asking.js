@@ -23,6 +23,7 @@ export const hasKey = () => sessionStorage.getItem(KEY) !== null;
 // The answer's JSON; throws a Refusal whose message can be shown, or AbortError.
 export async function ask(path, options = {}) {
   const key = sessionStorage.getItem(KEY);
+  if (/[^\x20-\x7e]/.test(key ?? "")) throw new Refusal("No key has such characters.", 401); // nor has any header
   const headers = key === null ? {} : { Authorization: `Bearer ${key}` };
   let response;
   try {
@@ -33,6 +34,7 @@ export async function ask(path, options = {}) {
   }
   const body = await response.json().catch(() => null);
   if (response.ok) return body;
+  if (response.status === 401 && hasKey() && sessionStorage.getItem(KEY) !== key) return ask(path, options); // there is a newer one
   const wait = Number(response.headers.get("Retry-After")) || 0;
   throw new Refusal(said(body?.detail) || `The service answered ${response.status}.`, response.status, wait);
 }

@@ -5,6 +5,7 @@ import { copy } from "./exporting.js";
 import { curlOf, exampleOf, linesOf, typeOf } from "./schemas.js";
 
 const $ = (id) => document.getElementById(id);
+const TITLES = { captions: "Captions", jobs: "Jobs", openai: "OpenAI-compatible", health: "Health", more: "More" }; // in this order
 const METHODS = ["get", "post", "put", "patch", "delete"];
 
 function make(tag, given = {}, ...inner) {
@@ -21,6 +22,10 @@ function prose(text) {
 
 const inline = (text) =>
   text.split(/(``[^`]+``|`[^`]+`)/).map((part) => (part.startsWith("`") ? make("code", {}, part.replaceAll("`", "")) : part));
+
+// The names of schemas in a type's words lead to them.
+const linked = (type, api) =>
+  type.split(/(\w+)/).map((word) => (api.components?.schemas?.[word]?.properties ? make("a", { href: `#schema-${word}` }, word) : word));
 
 function table(heads, rows) {
   const head = make("tr", {}, ...heads.map((text) => make("th", { scope: "col" }, text)));
@@ -44,7 +49,7 @@ const fieldTable = (schema, api) =>
     ["Field", "Type", "Meaning"],
     linesOf(schema, api).map((line) => [
       make("code", {}, line.name),
-      [line.type, line.required ? make("strong", {}, " required") : ""],
+      [...linked(line.type, api), line.required ? make("strong", {}, " required") : ""],
       inline([line.description, line.limits].filter(Boolean).join(" ")),
     ]),
   );
@@ -73,7 +78,7 @@ function responses(operation, api) {
   const rows = Object.entries(operation.responses ?? {}).map(([status, { description, content }]) => {
     const schema = Object.values(content ?? {})[0]?.schema;
     const type = schema && Object.keys(schema).length ? typeOf(schema, api) : "";
-    return [make("code", {}, status), inline(description ?? ""), type];
+    return [make("code", {}, status), inline(description ?? ""), linked(type, api)];
   });
   const refused = rows.filter(([status]) => status.textContent >= "400");
   const heads = ["Status", "Meaning", "Body"];
@@ -110,15 +115,17 @@ function draw(api) {
     }
   const contents = [];
   const main = [];
-  for (const [tag, endpoints] of groups) {
-    contents.push(make("h2", {}, tag), make("ul", {}, ...endpoints.map(link)));
-    main.push(make("h2", {}, tag), ...endpoints.map((one) => endpoint(one, api)));
+  const place = (tag) => Object.keys(TITLES).indexOf(tag) + 1 || Infinity;
+  for (const [tag, endpoints] of [...groups].sort(([one], [other]) => place(one) - place(other))) {
+    const title = TITLES[tag] ?? tag;
+    contents.push(make("h2", {}, title), make("ul", {}, ...endpoints.map(link)));
+    main.push(make("h2", {}, title), ...endpoints.map((one) => endpoint(one, api)));
   }
   const schemas = Object.entries(api.components?.schemas ?? {}).filter(([, schema]) => schema.properties);
   if (schemas.length) {
     const rows = schemas.map(([name]) => make("li", {}, make("a", { class: "plain", href: `#schema-${name}` }, name)));
-    contents.push(make("h2", {}, "schemas"), make("ul", {}, ...rows));
-    main.push(make("h2", {}, "schemas"), ...schemas.map(([name, schema]) => described(name, schema, api)));
+    contents.push(make("h2", {}, "Schemas"), make("ul", { class: "schemas" }, ...rows));
+    main.push(make("h2", {}, "Schemas"), ...schemas.map(([name, schema]) => described(name, schema, api)));
   }
   $("contents").replaceChildren(...contents);
   $("endpoints").replaceChildren(...main);

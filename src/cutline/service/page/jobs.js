@@ -62,7 +62,7 @@ function begin(task) {
 }
 
 function fill(row, task) {
-  const ended = task.completed + task.failed;
+  const ended = task.captioned + task.failed;
   row.className = `is-${task.status}`;
   row.querySelector(".state").textContent = STATES[task.status] ?? task.status;
   const bar = row.querySelector("progress");
@@ -71,6 +71,6 @@ function fill(row, task) {
   bar.setAttribute("aria-label", `Pictures done of job ${task.task_id.slice(0, 8)}`);
   row.querySelector(".done span").textContent = `${ended} of ${task.total}`;
   row.querySelector(".failed-count").textContent = task.failed || "–";
-  row.querySelector(".started").textContent = new Date(task.created * 1000).toLocaleString();
+  row.querySelector(".started").textContent = new Date(task.created_at).toLocaleString();
   row.querySelector("button").hidden = !["queued", "in_progress"].includes(task.status);
 }

@@ -20,7 +20,7 @@ export function typeOf(schema, api) {
     const types = schema.type.filter((type) => type !== "null");
     return types.map((type) => typeOf({ ...schema, type }, api)).join(" or ");
   }
-  if (schema.type === "array") return `list of ${typeOf(schema.items ?? {}, api)}`;
+  if (schema.type === "array") return `list of ${typeOf(schema.items ?? {}, api).replace(/^file$/, "files")}`;
   if (schema.format === "binary" || schema.contentMediaType) return "file";
   return { string: "text", integer: "whole number", number: "number", boolean: "true or false", object: "object" }[schema.type] ?? "anything";
 }
@@ -30,13 +30,12 @@ export function linesOf(schema, api) {
   const whole = resolved(schema, api);
   const kinds = whole.anyOf ?? whole.oneOf ?? whole.allOf;
   if (!whole.properties) return kinds ? once(kinds.flatMap((kind) => linesOf(kind, api))) : [];
-  return Object.entries(whole.properties).map(([name, field]) => ({
-    name,
-    type: typeOf(field, api),
-    required: whole.required?.includes(name) ?? false,
-    description: field.description ?? "",
-    limits: limits(field),
-  }));
+  return Object.entries(whole.properties).flatMap(([name, field]) => {
+    const required = whole.required?.includes(name) ?? false;
+    const line = { name, type: typeOf(field, api), required, description: field.description ?? "", limits: limits(field) };
+    const inner = field.properties ? linesOf(field, api) : []; // of an object that has no name of its own
+    return [line, ...inner.map((one) => ({ ...one, name: `${name}.${one.name}` }))];
+  });
 }
 
 const once = (lines) => [...new Map(lines.map((line) => [line.name, line])).values()];

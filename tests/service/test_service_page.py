@@ -1,0 +1,399 @@
+"""The page at ``/`` as people use it: in a browser, by mouse and by keyboard, whatever files are called."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import csv
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from PIL import Image
+from serving import Service, png
+
+from browser import Page, opened
+
+HOSTILE = (
+    "<img src=x onerror=alert(1)>.png",
+    "\"><script>alert(2)<!-- -->' onload='alert(3).png",
+    "\u202eright to left\u2066 &lt;b&gt;.png",
+)
+DONE = "document.querySelectorAll('.card.is-done').length"
+ALL_DONE = (
+    "document.querySelectorAll('.card').length > 0 && !document.querySelector('.is-waiting, .is-asked')"
+)
+FOCUSED = "document.activeElement.id || document.activeElement.className || document.activeElement.tagName"
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    with Service("--model", "fake:slots=4", cwd=tmp_path_factory.mktemp("service")) as running:
+        yield running
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> list[Path]:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for number in range(7):
+        (folder / f"{number}.png").write_bytes(png(number))
+    return sorted(folder.iterdir())
+
+
+async def captions(page: Page) -> dict[str, str]:
+    """What stands on the page: the caption, or the reason, by the file's name."""
+    found: dict[str, str] = await page.evaluate(
+        "Object.fromEntries([...document.querySelectorAll('.card')].map(card =>"
+        " [card.querySelector('.file').textContent, card.querySelector('.words').textContent]))"
+    )
+    return found
+
+
+async def say_instead(page: Page, text: str) -> None:
+    """Copies go to a variable of the page: a browser without a window has no clipboard to ask."""
+    await page.evaluate(
+        "Object.defineProperty(navigator, 'clipboard', {value: {writeText: async text => {window.copied = text}}})"
+    )
+    await page.evaluate(f"document.querySelector({text!r}).click()")
+
+
+async def test_chosen_pictures_get_the_captions_that_belong_to_them(
+    service: Service, photos: list[Path]
+) -> None:
+    async with opened(service.url) as page:
+        await page.choose("#files", *photos)
+        assert await page.evaluate("document.querySelectorAll('.card img').length") == len(photos)
+        await page.until(ALL_DONE)
+        shown = await captions(page)
+        sizes = await page.evaluate(
+            "[...document.querySelectorAll('.shot img')].map(one => one.naturalWidth)"
+        )
+        count = await page.evaluate("document.querySelector('#count').textContent")
+        model = await page.evaluate("document.querySelector('#model').textContent")
+    for photo in photos:
+        told = service.client.post("/caption", files={"image": (photo.name, photo.read_bytes())}).json()
+        assert shown[photo.name] == told["caption"]
+    assert len(set(shown.values())) == len(photos)
+    assert sizes == [24] * len(photos)
+    assert count == "7 of 7 captioned"
+    assert "fake" in model
+    assert page.complaints == []
+    assert page.requests
+    assert {url.removeprefix("blob:").startswith(service.url) for url in page.requests} == {True}
+
+
+async def test_dropped_folders_are_walked_and_other_files_left_out(
+    service: Service, photos: list[Path], tmp_path: Path
+) -> None:
+    (tmp_path / "photos" / "inner").mkdir()
+    (tmp_path / "photos" / "inner" / "deep.png").write_bytes(png(99))
+    (tmp_path / "photos" / "notes.txt").write_text("no picture")
+    single = tmp_path / "single.png"
+    single.write_bytes(png(100))
+    async with opened(service.url) as page:
+        await page.drop(tmp_path / "photos", single)
+        await page.until(f"{DONE} === {len(photos) + 2}")
+        assert set(await captions(page)) == {*(photo.name for photo in photos), "deep.png", "single.png"}
+        assert "One file is no picture" in await page.evaluate(
+            "document.querySelector('#notice').textContent"
+        )
+    assert page.complaints == []
+
+
+async def test_pasted_pictures_get_captions(service: Service) -> None:
+    paste = """(() => {
+        const carried = new DataTransfer();
+        const bytes = Uint8Array.from(atob('%s'), one => one.charCodeAt(0));
+        carried.items.add(new File([bytes], 'image.png', {type: 'image/png'}));
+        document.dispatchEvent(new ClipboardEvent('paste', {clipboardData: carried}));
+    })()"""
+    async with opened(service.url) as page:
+        await page.evaluate(paste % base64.b64encode(png(5)).decode())
+        await page.until(f"{DONE} === 1")
+        assert "image.png" in await captions(page)
+
+
+async def test_the_prompt_goes_along(service: Service, photos: list[Path]) -> None:
+    async with opened(service.url) as page:
+        await page.evaluate("document.querySelector('#prompt').value = 'short'")
+        await page.choose("#files", photos[0])
+        await page.until(f"{DONE} === 1")
+        (shown,) = (await captions(page)).values()
+    sent = {"files": {"image": ("0.png", photos[0].read_bytes())}}
+    assert shown == service.client.post("/caption", **sent, data={"prompt": "short"}).json()["caption"]
+    assert shown != service.client.post("/caption", **sent).json()["caption"]
+
+
+async def test_what_fails_says_why_and_can_be_tried_again(tmp_path: Path, photos: list[Path]) -> None:
+    with Service("--model", "fake:rejected=0.4", cwd=tmp_path) as service:
+        sorted_out: dict[int, list[Path]] = {200: [], 422: []}
+        for photo in photos:
+            answer = service.client.post("/caption", files={"image": (photo.name, photo.read_bytes())})
+            sorted_out[answer.status_code].append(photo)
+        good, (broken, *_) = sorted_out[200], sorted_out[422]
+        async with opened(service.url) as page:
+            await page.choose("#files", good[0], broken, good[1])
+            await page.until(ALL_DONE)
+            shown = await captions(page)
+            assert "refused" in shown[broken.name]
+            assert await page.evaluate("document.querySelectorAll('.is-failed').length") == 1
+            assert (
+                await page.evaluate("document.querySelector('#count').textContent")
+                == "2 of 3 captioned, 1 failed"
+            )
+            tried = page.requests.count(f"{service.url}/caption")
+            await page.evaluate("document.querySelector('.is-failed .again').click()")
+            await page.until(ALL_DONE)
+            assert page.requests.count(f"{service.url}/caption") == tried + 1
+            service.stop()
+            await page.choose("#files", good[2])
+            await page.until("document.querySelectorAll('.is-failed').length === 2")
+            assert "Is it running?" in (await captions(page))[good[2].name]
+            service.start()
+            await page.evaluate("[...document.querySelectorAll('.is-failed .again')].at(-1).click()")
+            await page.until(f"{DONE} === 3")
+
+
+async def test_hostile_names_are_text(service: Service, tmp_path: Path) -> None:
+    for number, name in enumerate(HOSTILE):
+        (tmp_path / name.replace("/", "")).write_bytes(png(number))
+    files = sorted(tmp_path.glob("*.png"))
+    async with opened(service.url) as page:
+        await page.choose("#files", *files)
+        await page.until(ALL_DONE)
+        assert set(await captions(page)) == {file.name for file in files}
+        assert await page.evaluate("document.querySelectorAll('#cards script, #cards b').length") == 0
+        assert await page.evaluate("document.querySelectorAll('#cards img').length") == len(files)
+        label = await page.evaluate("document.querySelector('.copy').getAttribute('aria-label')")
+    assert label.endswith(files[0].name)
+    assert page.complaints == []
+
+
+async def test_hostile_captions_are_text(service: Service, photos: list[Path]) -> None:
+    hostile = "<img src=x onerror=alert(1)><script>alert(2)</script>"
+    answered = json.dumps({"caption": hostile, "model": hostile, "seconds": 1})
+    async with opened(service.url) as page:
+        await page.evaluate(f"window.fetch = async () => new Response({answered!r})")
+        await page.choose("#files", photos[0])
+        await page.until(f"{DONE} === 1")
+        assert list((await captions(page)).values()) == [hostile]
+        assert await page.evaluate("document.querySelectorAll('#cards img').length") == 1
+    assert page.complaints == []
+
+
+async def test_markup_cannot_be_made_of_text_at_all(service: Service) -> None:
+    async with opened(service.url) as page:
+        tried = "(() => {try {document.body.innerHTML = '<b>x</b>'; return 'taken'} catch (error) {return error.name}})()"
+        assert await page.evaluate(tried) == "TypeError"
+
+
+async def test_captions_are_copied_and_saved(service: Service, photos: list[Path], tmp_path: Path) -> None:
+    comma = tmp_path / 'a, "b".png'
+    comma.write_bytes(png(50))
+    saved = tmp_path / "saved"
+    async with opened(service.url) as page:
+        await page.choose("#files", comma, *photos[:2])
+        await page.until(ALL_DONE)
+        shown = await captions(page)
+        await say_instead(page, ".copy")
+        assert await page.until("window.copied") == shown[comma.name]
+        await page.evaluate("document.querySelector('#copy-all').click()")
+        expected = "\n".join(f"{name}\n{caption}\n" for name, caption in shown.items())
+        await page.until(f"window.copied === {json.dumps(expected)}")
+        await page.send("Page.setDownloadBehavior", behavior="allow", downloadPath=str(saved))
+        for kind in ("text", "csv", "json"):
+            await page.evaluate(f"document.querySelector('#save-{kind}').click()")
+            await asyncio.sleep(0.3)
+        names = ("captions.txt", "captions.csv", "captions.json")
+        for _ in range(100):
+            if all((saved / name).exists() for name in names):
+                break
+            await asyncio.sleep(0.05)
+    text, table, data = ((saved / name).read_text("utf-8") for name in names)
+    assert text == expected
+    assert [*csv.DictReader(table.splitlines())] == [{"image": n, "caption": c} for n, c in shown.items()]
+    assert {row["image"]: row["caption"] for row in json.loads(data)} == shown
+
+
+async def test_the_keyboard_is_enough(service: Service, photos: list[Path]) -> None:
+    async with opened(service.url) as page:
+        order = []
+        for _ in range(2):
+            await page.press("Tab")
+            order.append(await page.evaluate(FOCUSED))
+        ring = await page.evaluate("getComputedStyle(document.querySelector('.drop .button')).outlineStyle")
+        assert (order, ring) == (["A", "files"], "solid")
+        await page.choose("#files", *photos[:2])
+        await page.until(ALL_DONE)
+        seen = []
+        for _ in range(20):
+            await page.press("Tab")
+            seen.append(await page.evaluate(FOCUSED))
+            if seen[-1].startswith("remove"):
+                break
+        assert seen == [
+            "SUMMARY",
+            "copy-all",
+            "clear",
+            "save-text",
+            "save-csv",
+            "save-json",
+            "copy",
+            "again",
+            seen[-1],
+        ]
+        await page.press("Enter")  # removes the first; the focus goes to the second
+        assert len(await captions(page)) == 1
+        assert (await page.evaluate(FOCUSED)).startswith("remove")
+        await page.press("Enter")
+        assert await page.evaluate(FOCUSED) == "files"
+
+
+async def test_screen_readers_are_told(service: Service, photos: list[Path]) -> None:
+    async with opened(service.url) as page:
+        await page.choose("#files", *photos[:3])
+        await page.until("document.querySelector('[role=status]').textContent === '3 of 3 captioned'")
+        tree = (await page.send("Accessibility.getFullAXTree"))["nodes"]
+    named = [
+        (node["role"]["value"], node.get("name", {}).get("value", "")) for node in tree if not node["ignored"]
+    ]
+    for role in ("button", "textbox", "link", "progressbar", "heading"):
+        assert all(name for kind, name in named if kind == role), role
+    buttons = [name for kind, name in named if kind == "button"]
+    assert "Choose pictures" in " ".join(buttons)
+    assert "Copy: the caption of 0.png" in buttons
+    assert len(buttons) == len(set(buttons))
+    assert [name for kind, name in named if kind == "heading"][:2] == ["Captions for pictures", "Pictures"]
+
+
+async def test_a_key_is_asked_for_and_stays_in_the_tab(tmp_path: Path, photos: list[Path]) -> None:
+    with Service("--model", "fake", cwd=tmp_path, env={"CUTLINE_SERVICE_KEY": "sesame"}) as service:
+        async with opened(service.url) as page:
+            await page.until("!document.querySelector('#locked').hidden")
+            assert await page.evaluate(FOCUSED) == "key"
+            await page.choose("#files", photos[0])
+            for key, waited in (
+                ("wrong", "document.querySelector('#key-note').textContent.includes('not accepted')"),
+                ("ключ", "document.querySelector('#key-note').textContent.includes('not accepted')"),
+                ("sesame", f"{DONE} === 1"),
+            ):
+                await page.evaluate(f"document.querySelector('#key').value = {key!r}")
+                await page.evaluate("document.querySelector('#key-form button').click()")
+                await page.until(waited)
+            assert await page.evaluate("document.querySelector('#locked').hidden")
+            assert await page.evaluate("[localStorage.length, document.cookie]") == [0, ""]
+            assert await page.evaluate("sessionStorage.length") == 1
+        assert "sesame" not in service.log
+        assert "sesame" not in " ".join(page.requests)
+        for path in ("/caption", "/models", "/openapi.json", "/tasks"):
+            assert httpx.get(service.url + path, trust_env=False).status_code == 401
+        assert httpx.get(f"{service.url}/page/page.js", trust_env=False).status_code == 200
+
+
+async def test_jobs_are_shown_with_their_progress(service: Service) -> None:
+    files = [("images", (f"{number}.png", png(number))) for number in range(3)]
+    task = service.client.post("/async-batch-caption", files=files).json()["task_id"]
+    async with opened(service.url) as page:
+        await page.until("document.querySelector('.state')?.textContent === 'Completed'")
+        row = await page.evaluate("document.querySelector('#job-rows tr').textContent")
+        assert not await page.evaluate("document.querySelector('#jobs').hidden")
+    assert row.startswith(task[:8])
+    assert "3 of 3" in row
+
+
+@pytest.mark.parametrize("path", ["/", "/docs", "/page/page.css", "/page/page.js", "/page/icon.svg"])
+def test_browsers_are_told_to_be_strict(service: Service, path: str) -> None:
+    answer = service.client.get(path)
+    policy = dict(part.strip().split(" ", 1) for part in answer.headers["Content-Security-Policy"].split(";"))
+    assert policy["default-src"] == "'self'"
+    assert policy["img-src"] == "'self' blob: data:"
+    assert policy["frame-ancestors"] == "'none'"
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert answer.headers["Referrer-Policy"] == "no-referrer"
+    assert "http://www.w3.org/2000/svg" in answer.text or not re.search(r"https?://", answer.text)
+
+
+def test_only_the_page_s_own_files_are_served(service: Service) -> None:
+    for name in ("nothing.js", "..%2fsettings.py", "%2e%2e/settings.py", "../pages.py", "docs"):
+        assert service.client.get(f"/page/{name}").status_code in {403, 404}
+
+
+async def test_it_can_be_read(service: Service, photos: list[Path]) -> None:
+    """Every text stands out from its ground by 4.5 to 1, and nothing hangs over the side."""
+    service.client.post("/async-batch-caption", files=[("images", ("a.png", png(1)))])
+    async with opened(service.url) as page:
+        await page.until("!document.querySelector('#jobs').hidden")
+        await page.choose("#files", *photos[:3])
+        await page.until(ALL_DONE)
+        await page.evaluate("window.fetch = async () => new Response('{}', {status: 500})")
+        await page.choose("#files", photos[3])
+        await page.until("!!document.querySelector('.is-failed')")
+        await page.evaluate("document.querySelector('details').open = true")
+        for width, scheme in ((1280, "light"), (1280, "dark"), (390, "light"), (390, "dark")):
+            media = [
+                {"name": "prefers-color-scheme", "value": scheme},
+                {"name": "prefers-reduced-motion", "value": "reduce"},
+            ]
+            await page.send("Emulation.setEmulatedMedia", features=media)
+            size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600}
+            await page.send("Emulation.setDeviceMetricsOverride", **size)
+            assert await page.evaluate("document.documentElement.scrollWidth") <= width
+            found: list[Any] = await page.evaluate(CONTRAST)
+            assert len(found) > 20
+            assert [one for one in found if one[0] < 4.5] == [], scheme
+
+
+CONTRAST = """(() => {
+    const parse = (text) => text.match(/[\\d.]+/g).map(Number);
+    const light = ([r, g, b]) => {
+        const [x, y, z] = [r, g, b].map(v => (v /= 255) <= .03928 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4);
+        return .2126 * x + .7152 * y + .0722 * z;
+    };
+    const ground = (element) => {
+        for (let at = element; at; at = at.parentElement) {
+            const colour = parse(getComputedStyle(at).backgroundColor);
+            if (colour[3] !== 0) return colour;
+        }
+    };
+    const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+    const found = [];
+    while (walker.nextNode()) {
+        const element = walker.currentNode.parentElement;
+        const text = walker.currentNode.textContent.trim();
+        if (!text || !element.checkVisibility() || element.closest('.unseen, :disabled, script')) continue;
+        const [one, other] = [light(parse(getComputedStyle(element).color)), light(ground(element))];
+        found.push([(Math.max(one, other) + .05) / (Math.min(one, other) + .05), text]);
+    }
+    return found;
+})()"""
+
+
+async def test_it_keeps_still_for_those_who_ask_for_it(tmp_path: Path, photos: list[Path]) -> None:
+    with Service("--model", "fake:latency=30", cwd=tmp_path) as service:
+        async with opened(service.url) as page:
+            await page.choose("#files", photos[0])
+            await page.until("!!document.querySelector('.is-asked')")
+            moving = "document.getAnimations().length"
+            assert await page.evaluate(moving) > 0
+            still = {"name": "prefers-reduced-motion", "value": "reduce"}
+            await page.send("Emulation.setEmulatedMedia", features=[still])
+            assert await page.evaluate(moving) == 0
+
+
+async def test_large_photos_are_shown_upright_and_whole(service: Service, tmp_path: Path) -> None:
+    photo = tmp_path / "large.jpg"
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.new("RGB", (3000, 2000), "teal").save(photo, exif=exif)
+    async with opened(service.url) as page:
+        await page.choose("#files", photo)
+        await page.until("document.querySelector('.shot img').naturalWidth")
+        shape = "(one => [one.naturalWidth, one.naturalHeight])(document.querySelector('.shot img'))"
+        assert await page.evaluate(shape) == [2000, 3000]
+        box = "(one => one.offsetHeight / one.offsetWidth)(document.querySelector('.shot'))"
+        assert await page.evaluate(box) == pytest.approx(0.75, abs=0.01)
