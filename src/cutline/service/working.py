@@ -154,6 +154,10 @@ class Worker:
         except RunStopped as error:
             self._pause(error)
             await self._return(item)
+        except SQLAlchemyError as error:  # its bytes could not be had now
+            _log.error("store unusable cause=%s", type(error).__name__)
+            self._paused_until = max(self._paused_until, time.monotonic() + IDLE_SECONDS)
+            await self._return(item)
         except Exception:  # noqa: BLE001 - a bug of ours must not end the queue
             _log.exception("broke job=%s place=%d", item.job, item.place)
             self._finish(item, Failure(key=item.name, kind="captioner", message="the service broke on it"))
