@@ -8,6 +8,7 @@ import logging
 from collections.abc import AsyncIterator
 
 from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
@@ -80,6 +81,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(pages.router)
     describe(app, keyed=settings.api_key is not None)
     app.add_exception_handler(HTTPException, _written)
+    app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(ConfigError, _refused)
     app.add_exception_handler(RunStopped, _unusable)
     return app
@@ -88,6 +90,13 @@ def create_app(settings: Settings) -> FastAPI:
 async def _written(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     return written(request.url.path, error)
+
+
+async def _invalid(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"][1:])
+    return written(request.url.path, HTTPException(422, f"{where}: {first['msg']}"))
 
 
 async def _refused(request: Request, error: Exception) -> Response:

@@ -14,6 +14,7 @@ from starlette.datastructures import FormData, UploadFile
 from cutline.records import JSON, Caption, Outcome, Problem, Sample
 from cutline.service import described
 from cutline.service.answers import body_of, error_of
+from cutline.service.bodies import check_values
 from cutline.service.desk import Desk
 from cutline.service.pictures import MAX_PATH, Pictures
 from cutline.service.presence import while_connected
@@ -246,9 +247,10 @@ async def read(kind: type[Body], request: Request) -> Body:
     """The body of a request, which is JSON.
 
     Raises:
-        HTTPException: 422, naming the first thing that is wrong.
+        HTTPException: 413 for too many values, 422 naming the first thing that is wrong.
     """
     data = await request.body()
+    check_values(data, request.app.state.settings.max_pictures)
     return await asyncio.to_thread(_checked, kind, data) if len(data) > _BIG else _checked(kind, data)
 
 

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-HEAD_SECONDS: Final = 15.0
+HEAD_SECONDS: Final = 10.0
 MOST_HEAD: Final = 65_536  # bytes
 
 

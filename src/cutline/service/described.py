@@ -87,8 +87,7 @@ def describe(app: FastAPI, *, keyed: bool) -> None:
                     _add_refusals(path, operation, keyed=keyed and path not in _WITHOUT_KEY)
             if keyed:
                 schemes = made.setdefault("components", {}).setdefault("securitySchemes", {})
-                schemes["key"] = {"type": "http", "scheme": "bearer"}
-                schemes["header"] = {"type": "apiKey", "in": "header", "name": "X-API-Key"}
+                schemes["key"] = {"type": "http", "scheme": "bearer", "description": "or as X-API-Key"}
             app.openapi_schema = made
         return app.openapi_schema
 
@@ -103,4 +102,4 @@ def _add_refusals(path: str, operation: dict[str, Any], *, keyed: bool) -> None:
         text = known.get(status) or answers[status].get("description", "")
         answers[status] = {"description": text, "content": {"application/json": {"schema": schema}}}
     if keyed:
-        operation["security"] = [{"key": []}, {"header": []}]
+        operation["security"] = [{"key": []}]

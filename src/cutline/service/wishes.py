@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import orjson
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+MOST_SCHEMA = 50_000
 
 
 class Wish(BaseModel):
@@ -26,6 +28,18 @@ class Wish(BaseModel):
     top_p: float | None = Field(None, gt=0, le=1)
     seed: int | None = Field(None, ge=0, lt=2**63)
 
+    @field_validator("json_schema")
+    @classmethod
+    def _harmless(cls, schema: dict[str, Any] | None) -> dict[str, Any] | None:
+        """No patterns: a search that runs on keeps all clients waiting, and every reply would start it."""
+        if schema is not None and len(orjson.dumps(schema)) > MOST_SCHEMA:
+            raise ValueError(f"a schema can have at most {MOST_SCHEMA} bytes here")
+        if schema is not None and _has_pattern(schema):
+            raise ValueError(
+                "a schema with pattern is not taken here: use enum, or describe it in the prompt"
+            )
+        return schema
+
     @property
     def key(self) -> bytes:
         """Equal for wishes that mean the same."""
@@ -36,3 +50,10 @@ class Wish(BaseModel):
         """What reaches the model besides words."""
         names = ("max_tokens", "temperature", "top_p", "seed")
         return {name: value for name in names if (value := getattr(self, name)) is not None}
+
+
+def _has_pattern(part: Any) -> bool:
+    """Whether the keyword is in it; a field may be called so."""
+    if isinstance(part, dict):
+        return isinstance(part.get("pattern"), str) or any(map(_has_pattern, part.values()))
+    return isinstance(part, list) and any(map(_has_pattern, part))

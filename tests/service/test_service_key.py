@@ -1,0 +1,147 @@
+"""Who is answered: names, origins, keys; and what answers and logs never hold."""
+
+from __future__ import annotations
+
+import re
+import socket
+import subprocess
+
+import httpx
+import pytest
+from serving import Service, free_port, png
+
+from processes import command, environment
+
+KEY = "sesame-4711-open"
+
+
+@pytest.fixture(scope="module")
+def keyed(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("keyed")
+    with Service("--log-level", "debug", cwd=folder, env={"CUTLINE_SERVICE_KEY": KEY}) as service:
+        yield service
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory):
+    with Service(cwd=tmp_path_factory.mktemp("plain")) as service:
+        yield service
+
+
+def test_every_method_and_path_needs_the_key(keyed):
+    paths = keyed.client.get("/openapi.json", headers={"X-API-Key": KEY}).json()["paths"]
+    asked = {*paths, "/openapi.json", "/metrics", "/nowhere", "/health/", "/HEALTH"} - {"/health"}
+    for path in asked:
+        for method in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"):
+            for headers in ({}, {"X-API-Key": KEY[:-1]}, {"Authorization": f"Basic {KEY}"}):
+                answer = keyed.client.request(method, path, headers=headers)
+                assert answer.status_code == 401, (method, path, headers)
+                assert KEY not in answer.text
+    assert keyed.client.get("/health").status_code == 200
+    assert keyed.client.post("/health").status_code == 401
+
+
+def test_the_page_loads_without_a_key_and_holds_no_data(keyed):
+    assert keyed.client.get("/").status_code == 200
+    assert keyed.client.post("/").status_code == 401
+
+
+def test_both_ways_to_send_the_key(keyed):
+    assert keyed.client.get("/models", headers={"X-API-Key": KEY}).status_code == 200
+    assert keyed.client.get("/models", headers={"Authorization": f"bearer {KEY}"}).status_code == 200
+    odd = keyed.client.get("/models", headers=[(b"X-API-Key", "schlüssel".encode())])
+    assert odd.status_code == 401
+
+
+def test_the_key_is_never_written_down(keyed):
+    keyed.client.get(f"/models?key={KEY}&token={KEY}")
+    keyed.client.post("/caption", content=b"{", headers={"X-API-Key": KEY})
+    keyed.client.get(f"/nowhere/{KEY}?{KEY}", headers={"X-API-Key": KEY})
+    keyed.client.get("/models", headers={"Authorization": f"Bearer {KEY}"})
+    assert keyed.log
+    assert KEY not in keyed.log
+
+
+@pytest.mark.parametrize(
+    "host", ["evil.example", "evil.example:80", "localhost.evil.example", "127.0.0.1.nip.io"]
+)
+def test_foreign_names_are_refused(plain, host):
+    for path in ("/", "/health", "/models", "/openapi.json"):
+        assert plain.client.get(path, headers={"Host": host}).status_code == 403
+
+
+@pytest.mark.parametrize("origin", ["http://evil.example", "null", "http://127.0.0.1:1", "http://[", ""])
+def test_foreign_origins_are_refused(plain, origin):
+    for method, path in (
+        ("GET", "/models"),
+        ("POST", "/caption"),
+        ("OPTIONS", "/caption"),
+        ("GET", "/health"),
+    ):
+        answer = plain.client.request(method, path, headers={"Origin": origin})
+        assert answer.status_code == 403, (method, path)
+        assert "access-control-allow-origin" not in answer.headers
+
+
+def test_the_own_origin_is_answered(plain):
+    assert plain.client.get("/models", headers={"Origin": plain.url}).status_code == 200
+
+
+def test_another_name_can_be_allowed(tmp_path):
+    with Service("--allowed-host", "captions.example", cwd=tmp_path) as service:
+        for host in ("captions.example", "Captions.Example:8000"):
+            assert service.client.get("/health", headers={"Host": host}).status_code == 200
+        assert service.client.get("/health", headers={"Host": "evil.example"}).status_code == 403
+
+
+def test_only_this_machine_is_listened_to(plain):
+    listening = subprocess.run(["ss", "-Hltn"], capture_output=True, text=True, check=False).stdout
+    if not listening:
+        pytest.skip("needs the program ss")
+    own = [line.split()[3] for line in listening.splitlines() if line.split()[3].endswith(f":{plain.port}")]
+    assert own == [f"127.0.0.1:{plain.port}"]
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "machine.example"])
+def test_other_addresses_need_a_key(tmp_path, host):
+    ran = subprocess.run(
+        command("serve", "--host", host, "--port", free_port()),
+        cwd=tmp_path, env=environment(), capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert ran.returncode == 2, ran.stderr
+    assert "--api-key" in ran.stderr
+    assert "--insecure" in ran.stderr
+    assert "Traceback" not in ran.stderr
+
+
+def test_insecure_is_possible_when_it_is_said(tmp_path):
+    with Service("--host", "0.0.0.0", "--insecure", cwd=tmp_path) as service:
+        assert service.client.get("/models").status_code == 200
+        address = socket.gethostbyname(socket.gethostname())
+        assert httpx.get(f"http://{address}:{service.port}/models", trust_env=False).status_code == 200
+
+
+def test_every_answer_has_the_headers_that_protect_browsers(plain):
+    for path in ("/", "/health", "/models", "/nowhere", "/openapi.json", "/metrics"):
+        headers = plain.client.get(path).headers
+        assert headers["x-content-type-options"] == "nosniff", path
+        assert "default-src" in headers["content-security-policy"], path
+        assert headers["x-frame-options"] == "DENY", path
+        assert "server" not in headers, path
+
+
+def test_errors_hold_no_path_and_no_stack(plain):
+    broken = b"\x89PNG\r\n\x1a\n" + b"broken" * 50
+    answers = [
+        plain.client.post("/caption", files={"image": ("a.png", broken)}),
+        plain.client.post("/caption", files={"image": ("../../etc/passwd", png(1)[:60])}),
+        plain.client.post("/caption", content=b"\xff\xfe{", headers={"Content-Type": "application/json"}),
+        plain.client.post("/caption", json={"image_base64": "AAAA", "wish": {"schema": {"type": 5}}}),
+        plain.client.post("/caption", json={"image_base64": "AAAA", "wish": {"prompt": "/etc/passwd"}}),
+        plain.client.get("/task-status/../../etc/passwd"),
+        plain.client.post("/caption", content=b"x", headers={"Content-Type": "multipart/form-data"}),
+    ]
+    for answer in answers:
+        assert 400 <= answer.status_code < 500, answer.text
+        assert isinstance(answer.json()["detail"], str)
+        assert not re.search(r"Traceback|File \"|/site-packages|/tmp/|root:|0x[0-9a-f]{6}", answer.text)
