@@ -129,10 +129,12 @@ async def test_the_prompt_goes_along(service: Service, photos: list[Path]) -> No
     assert shown != service.client.post("/caption", **sent).json()["caption"]
 
 
-async def test_what_fails_says_why_and_can_be_tried_again(tmp_path: Path, photos: list[Path]) -> None:
+async def test_what_fails_says_why_and_can_be_tried_again(tmp_path: Path) -> None:
     with Service("--model", "fake:rejected=0.4", cwd=tmp_path) as service:
         sorted_out: dict[int, list[Path]] = {200: [], 422: []}
-        for photo in photos:
+        for number in range(20):
+            photo = tmp_path / f"{number}.png"
+            photo.write_bytes(png(number))
             answer = service.client.post("/caption", files={"image": (photo.name, photo.read_bytes())})
             sorted_out[answer.status_code].append(photo)
         good, (broken, *_) = sorted_out[200], sorted_out[422]
