@@ -7,6 +7,7 @@ import time
 
 import httpx
 import pytest
+from postgres import new_database
 from serving import Service, png
 
 from processes import Endpoint, wait_until
@@ -197,3 +198,20 @@ def test_who_watches_a_job_does_not_delay_the_end(tmp_path):
             service.stop()
             assert time.monotonic() - began < 9, "the server waits ten seconds for open answers"
             assert "event: end" not in list(lines)
+
+
+def test_connections_that_break_lose_nothing(postgres_server, tmp_path):
+    psycopg = pytest.importorskip("psycopg")
+    url = new_database(postgres_server, "breaking")
+    arguments = ("--model", "fake:latency=0.1,slots=8", "--store", url)
+    with Service(*arguments, cwd=tmp_path, env=FAST_LEASES) as service:
+        tasks = {submit(service, part): part for part in chunks(list(range(120)), 20)}
+        with psycopg.connect(f"{postgres_server}/postgres", autocommit=True) as connection:
+            for _ in range(6):
+                ended = connection.execute(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'breaking'"
+                )
+                assert ended.rowcount > 0
+                time.sleep(0.2)
+        for task, part in tasks.items():
+            check_whole(service.ended(task), part)

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
@@ -84,6 +85,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(ConfigError, _refused)
     app.add_exception_handler(RunStopped, _unusable)
+    app.add_exception_handler(SQLAlchemyError, _no_store)
     return app
 
 
@@ -106,4 +108,10 @@ async def _refused(request: Request, error: Exception) -> Response:
 async def _unusable(request: Request, error: Exception) -> Response:
     _log.error("model unusable cause=%s", error)
     said = HTTPException(503, "the model cannot be asked now", headers={"Retry-After": "30"})
+    return written(request.url.path, said)
+
+
+async def _no_store(request: Request, error: Exception) -> Response:
+    _log.error("store unusable cause=%s", type(error).__name__)
+    said = HTTPException(503, "the queue cannot be reached now", headers={"Retry-After": "10"})
     return written(request.url.path, said)

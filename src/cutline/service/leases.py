@@ -65,6 +65,7 @@ class Leases:
         """Pictures whose worker died, and those that wait; two questions, as each has its index."""
         places = sa.select(items.c.job, items.c.place).order_by(items.c.turn)
         lost = (items.c.status == RUNNING) & (items.c.lease < self._database.now)
+        lost &= items.c.owner != self.owner  # ours are renewed, however late
         return places.where(lost), places.where(items.c.status == QUEUED)
 
     def _claim(self, connection: sa.Connection, most: int) -> list[Item]:

@@ -6,6 +6,7 @@ share the pictures is in ``leases``.
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import hashlib
 import secrets
@@ -100,9 +101,9 @@ class Store:
             QueueFull: too many pictures wait already.
             KeyReused: the key came with another order.
         """
+        digest = await asyncio.to_thread(order.digest)
 
         def inserting(connection: sa.Connection) -> str:
-            digest = order.digest()
             known = _known(connection, order.key, digest)
             if known is not None:
                 return known
@@ -127,7 +128,7 @@ class Store:
             return await self._database.write(inserting)
         except IntegrityError:
             # PostgreSQL: the same key was inserted at the same time, and is there now.
-            known = await self._database.read(lambda some: _known(some, order.key, order.digest()))
+            known = await self._database.read(lambda some: _known(some, order.key, digest))
             if known is None:
                 raise
             return known

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
+import functools
 import logging
 import time
 from collections.abc import Awaitable, Callable
@@ -136,6 +137,7 @@ class Worker:
         claimed = await self._leases.claim(room)
         for item in claimed:
             task = asyncio.create_task(self._work(item))
+            task.add_done_callback(functools.partial(self._ended, item))
             self._held[item.id] = _Held(item, task)
         new = {item.job for item in claimed} - self._begun
         if new:
@@ -148,9 +150,6 @@ class Worker:
         try:
             async with self._slots:
                 outcome = await self._outcome(item)
-        except asyncio.CancelledError:
-            self._leave(item)
-            raise
         except RunStopped as error:
             self._pause(error)
             await self._return(item)
@@ -190,6 +189,11 @@ class Worker:
         result = body_of(item.name, outcome)
         self._finished.append(Finished(item=item, result=result, captioned=isinstance(outcome, Caption)))
         self._results.set()
+
+    def _ended(self, item: Item, task: asyncio.Task[None]) -> None:
+        """A task that was cancelled, maybe before it began, leaves no result that takes it off the list."""
+        if task.cancelled():
+            self._leave(item)
 
     def _leave(self, item: Item) -> None:
         self._held.pop(item.id, None)
