@@ -60,6 +60,11 @@ API: dict[str, tuple[str, list[str]]] = {
             "cutline.engine.running.run_job",
         ],
     ),
+    "Client": (
+        "Asks a running `cutline serve`; [The service](service.md#from-python) shows the use.",
+        ["cutline.AsyncClient", "cutline.Client"]
+        + [f"cutline.client.{name}" for name in ("Described", "TaskProgress", "Wishes", "ServerPath")],
+    ),
     "Records": (
         "Frozen values without I/O; all can be pickled.",
         [f"cutline.records.{name}" for name in RECORDS],

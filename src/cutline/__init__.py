@@ -6,13 +6,27 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from cutline.api import Captions, acaption, caption
+    from cutline.client import AsyncClient, Client, ServerPath
     from cutline.comparing.call import compare
     from cutline.job import Job
 
 __version__ = "0.1.0"
-__all__ = ["Captions", "Job", "__version__", "acaption", "caption", "compare"]
+__all__ = [
+    "AsyncClient",
+    "Captions",
+    "Client",
+    "Job",
+    "ServerPath",
+    "__version__",
+    "acaption",
+    "caption",
+    "compare",
+]
 
 _HOMES = {
+    "AsyncClient": "cutline.client",
+    "Client": "cutline.client",
+    "ServerPath": "cutline.client",
     "Captions": "cutline.api",
     "acaption": "cutline.api",
     "caption": "cutline.api",

@@ -1,0 +1,90 @@
+"""Pictures on their way to the service: read here, and parted into requests of a reasonable size."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import aiohttp
+import orjson
+
+from cutline.client.shapes import Image, ServerPath, Wishes
+from cutline.errors import ConfigError, PictureError
+from cutline.records import JSON
+
+Kind = Literal["path", "url", "upload"]
+_MOST: Final = 32  # pictures in one request of a batch
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Sent:
+    """One picture as it is sent. ``data`` is what it holds, or ``file`` says where that lies."""
+
+    place: int
+    name: str
+    kind: Kind
+    data: bytes | None = dataclasses.field(default=None, repr=False)
+    file: Path | None = None
+
+    async def read(self) -> bytes:
+        """The encoded bytes of an upload.
+
+        Raises:
+            PictureError: ``missing`` or ``fetch``, when the file cannot be read.
+        """
+        if self.data is not None:
+            return self.data
+        assert self.file is not None
+        try:
+            return await asyncio.to_thread(self.file.read_bytes)
+        except (FileNotFoundError, NotADirectoryError):
+            raise PictureError("missing", f"{self.name}: there is no such file") from None
+        except OSError as error:
+            raise PictureError("fetch", f"{self.name}: {error.strerror}") from None
+
+
+def sent(image: Image, place: int = 0) -> Sent:
+    """How that picture is sent.
+
+    Raises:
+        ConfigError: it is none.
+    """
+    if isinstance(image, bytes | bytearray):
+        return Sent(place=place, name=f"image-{place}", kind="upload", data=bytes(image))
+    if isinstance(image, ServerPath):
+        return Sent(place=place, name=str(image), kind="path")
+    if isinstance(image, str) and image.startswith(("http://", "https://")):
+        return Sent(place=place, name=image, kind="url")
+    if isinstance(image, str | Path):
+        return Sent(place=place, name=str(image), kind="upload", file=Path(image))
+    raise ConfigError(f"a {type(image).__name__} is no picture: give a path, a URL or encoded bytes")
+
+
+def groups(pictures: Sequence[Sent]) -> Iterator[list[Sent]]:
+    """Pictures that fit one request: of one kind, in their order; a URL is always alone."""
+    group: list[Sent] = []
+    for picture in pictures:
+        if group and (picture.kind != group[0].kind or picture.kind == "url" or len(group) >= _MOST):
+            yield group
+            group = []
+        group.append(picture)
+    if group:
+        yield group
+
+
+def form_of(field: str, files: Sequence[tuple[str, bytes]], fields: Mapping[str, Any]) -> aiohttp.FormData:
+    form = aiohttp.FormData()
+    for name, value in fields.items():
+        form.add_field(name, orjson.dumps(value).decode() if name == "schema" else str(value))
+    for name, data in files:
+        form.add_field(
+            field, data, filename=Path(name).name or field, content_type="application/octet-stream"
+        )
+    return form
+
+
+def with_wishes(body: JSON, wishes: Wishes) -> JSON:
+    return {**body, "wish": dict(wishes)} if wishes else body

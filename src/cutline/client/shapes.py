@@ -1,0 +1,82 @@
+"""What goes to the service and what comes back, as values."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeAlias, TypedDict
+
+from cutline.records import JSON
+
+
+class ServerPath(str):
+    """A path on the server's side, below one of its image roots: nothing is read here."""
+
+    __slots__ = ()
+
+
+Image: TypeAlias = str | Path | bytes
+"""A file here, an http(s) URL that the server fetches, encoded bytes, or a ``ServerPath``."""
+
+
+class Wishes(TypedDict, total=False):
+    """How pictures are to be described; what is left out is as the service was started."""
+
+    prompt: str
+    system_prompt: str
+    language: str
+    schema: Mapping[str, Any]
+    max_tokens: int
+    temperature: float
+    top_p: float
+    seed: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Described:
+    """What became of one picture: ``caption``, or ``error`` with its ``kind`` as in docs/failures.md.
+
+    ``image`` is what the picture was called when it was sent; ``fields`` are those of a structured caption.
+    """
+
+    image: str
+    caption: str | None = None
+    fields: JSON | None = None
+    model: str | None = None
+    prompt_id: str | None = None
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    seconds: float = 0.0
+    error: str | None = None
+    kind: str | None = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class TaskProgress:
+    """How far a job is. ``status``: queued, in_progress, completed, failed or cancelled."""
+
+    task_id: str
+    status: str
+    total: int
+    captioned: int
+    failed: int
+    remaining: int
+
+    @property
+    def has_ended(self) -> bool:
+        return self.status not in {"queued", "in_progress"}
+
+
+_DESCRIBED = frozenset(field.name for field in dataclasses.fields(Described)) - {"image"}
+_PROGRESS = frozenset(field.name for field in dataclasses.fields(TaskProgress))
+
+
+def described_from(data: JSON, image: str | None = None) -> Described:
+    """A picture's part of an answer; what a newer service says besides is left out."""
+    known = {name: value for name, value in data.items() if name in _DESCRIBED}
+    return Described(image=str(data["image_path"]) if image is None else image, **known)
+
+
+def progress_from(data: JSON) -> TaskProgress:
+    return TaskProgress(**{name: value for name, value in data.items() if name in _PROGRESS})

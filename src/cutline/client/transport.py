@@ -1,0 +1,160 @@
+"""Requests to the service: the key, retries, and errors as those of the rest of the program."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from typing import Any, Final
+
+import aiohttp
+import orjson
+
+from cutline.backoff import delay, retry_after
+from cutline.captioners.openai import proxy_for
+from cutline.captioners.secrets import Secret, without_credentials
+from cutline.errors import ConfigError, EndpointUnusable, Rejected, Retryable
+from cutline.records import JSON
+
+_LONGEST_WAIT: Final = 60.0  # seconds between two attempts, whatever the server wishes
+_AGAIN: Final = frozenset({408, 429, 500, 502, 503, 504})
+_QUIET: Final = 60.0  # seconds without a word after which a stream of events is taken to be cut
+
+
+class Transport:
+    """Asks one service; what may succeed the next time is asked again, up to ``retries`` times."""
+
+    def __init__(self, url: str, key: Secret | None, *, timeout: float, retries: int) -> None:
+        if not url.startswith(("http://", "https://")):
+            raise ConfigError(f"{url!r} is no address of a service: write http://host:port")
+        self.url = url.rstrip("/")
+        self.shown = without_credentials(self.url)
+        self._key = key
+        self._timeout = timeout
+        self._retries = retries
+        self._proxy = proxy_for(self.url)
+        self._session: aiohttp.ClientSession | None = None
+
+    async def ask(
+        self,
+        method: str,
+        path: str,
+        *,
+        data: JSON | None = None,
+        form: Callable[[], aiohttp.FormData] | None = None,
+        headers: Mapping[str, str] | None = None,
+        retries: int | None = None,
+    ) -> Any:
+        """The answer's JSON; ``form`` makes a form anew for each attempt.
+
+        Raises:
+            Rejected: the request would fail again; with the server's reason and status.
+            Retryable: it failed too often for a passing reason.
+            EndpointUnusable: the key is not accepted.
+        """
+        most = self._retries if retries is None else retries
+        for attempt in range(1, most + 2):
+            try:
+                return await self._once(method, path, data=data, form=form, headers=headers)
+            except Retryable as error:
+                error.attempts = attempt
+                if attempt > most:
+                    raise
+                wait = error.retry_after
+                if wait is None:
+                    wait = delay(attempt, first=1.0)
+                await asyncio.sleep(min(wait, _LONGEST_WAIT) * random.uniform(1.0, 1.1))  # noqa: S311
+        raise AssertionError  # the loop returns or raises
+
+    async def events(self, path: str) -> AsyncIterator[tuple[str, JSON]]:
+        """Server-sent events, as names and data, until the server ends them; raises as ``ask``."""
+        timeout = aiohttp.ClientTimeout(total=None, sock_read=_QUIET)
+        name = ""
+        with self._typed_errors():
+            request = self._opened().get(
+                self.url + path, timeout=timeout, allow_redirects=False, proxy=self._proxy
+            )
+            async with request as response:
+                if response.status != 200:
+                    raise self._error(response.status, response.headers, await response.read())
+                async for line in response.content:
+                    field, _, value = line.decode().rstrip("\r\n").partition(": ")
+                    if field == "event":
+                        name = value
+                    elif field == "data":
+                        yield name, orjson.loads(value)
+
+    async def _once(
+        self,
+        method: str,
+        path: str,
+        *,
+        data: JSON | None,
+        form: Callable[[], aiohttp.FormData] | None,
+        headers: Mapping[str, str] | None,
+    ) -> Any:
+        more = dict(headers or {})
+        body: Any = form() if form is not None else None
+        if data is not None:
+            body = orjson.dumps(data)
+            more["Content-Type"] = "application/json"
+        with self._typed_errors():
+            # No redirects: they could carry the key elsewhere.
+            async with self._opened().request(
+                method, self.url + path, data=body, headers=more, allow_redirects=False, proxy=self._proxy
+            ) as response:
+                content = await response.read()
+        if response.status >= 300:
+            raise self._error(response.status, response.headers, content)
+        try:
+            return orjson.loads(content)
+        except orjson.JSONDecodeError:
+            raise Retryable("malformed", f"{self.shown} sent a body that is not JSON") from None
+
+    @contextlib.contextmanager
+    def _typed_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except TimeoutError:
+            message = f"{self.shown} did not answer within {self._timeout:g} s"
+            raise Retryable("timeout", message) from None
+        except aiohttp.ClientConnectorError:
+            message = f"cannot connect to {self.shown}: is cutline serve running there?"
+            raise Retryable("unreachable", message) from None
+        except (aiohttp.InvalidURL, ValueError):
+            raise ConfigError(f"{self.shown} is no address: write http://host:port") from None
+        except (aiohttp.ClientError, ConnectionError) as error:
+            message = f"{self.shown} broke the connection ({type(error).__name__})"
+            raise Retryable("connection", message) from None
+
+    def _error(self, status: int, headers: Mapping[str, str], content: bytes) -> Exception:
+        text = content.decode("utf-8", "replace")
+        with contextlib.suppress(orjson.JSONDecodeError, KeyError, TypeError):
+            text = str(orjson.loads(content)["detail"])
+        if self._key is not None:
+            text = self._key.redact(text)
+        message = f"{self.shown} answered {status}: {' '.join(text.split())[:300]}"
+        if status == 401:
+            return EndpointUnusable(f"{message}; pass api_key, or set CUTLINE_SERVICE_KEY")
+        if status in _AGAIN:
+            kind = "rate-limit" if status == 429 else "endpoint"
+            return Retryable(
+                kind, message, status=status, retry_after=retry_after(headers.get("Retry-After"))
+            )
+        return Rejected("rejected", message, status=status)
+
+    def _opened(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            headers = {"Authorization": f"Bearer {self._key.reveal()}"} if self._key is not None else {}
+            self._session = aiohttp.ClientSession(
+                headers=headers,
+                timeout=aiohttp.ClientTimeout(total=self._timeout, connect=min(self._timeout, 30.0)),
+                cookie_jar=aiohttp.DummyCookieJar(),
+            )
+        return self._session
+
+    async def aclose(self) -> None:
+        if self._session is not None:
+            await self._session.close()
+            self._session = None

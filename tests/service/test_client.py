@@ -1,0 +1,248 @@
+"""`cutline.Client` and `cutline.AsyncClient` against a service as its users run it."""
+
+from __future__ import annotations
+
+import asyncio
+import pickle
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+import pytest
+from serving import Service, free_port, png
+
+import cutline
+from cutline.client import TaskProgress
+from cutline.errors import ConfigError, EndpointUnusable, PictureError, Rejected, Retryable
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("service")
+    (folder / "pictures").mkdir()
+    for number in range(4):
+        (folder / "pictures" / f"{number}.png").write_bytes(png(number))
+    with Service("--model", "pixels:no-ocr", "--image-root", "pictures", cwd=folder) as running:
+        running.folder = folder
+        yield running
+
+
+@pytest.fixture(scope="module")
+def slow(tmp_path_factory):
+    with Service("--model", "fake:latency=0.2,slots=2", cwd=tmp_path_factory.mktemp("slow")) as running:
+        yield running
+
+
+@pytest.fixture
+def client(service):
+    with cutline.Client(service.url) as made:
+        yield made
+
+
+def test_a_picture_is_captioned_wherever_it_is(client, service):
+    there = service.folder / "pictures" / "1.png"
+    texts = {
+        client.caption(picture).caption
+        for picture in (there, str(there), there.read_bytes(), cutline.ServerPath("1.png"))
+    }
+    assert len(texts) == 1
+    assert texts.pop()
+    described = client.caption(there, prompt="short")
+    assert described.image == str(there)
+    assert described.model == "pixels:no-ocr"
+    assert described.error is None
+
+
+def test_wishes_are_fulfilled(client):
+    schema = {"type": "object", "properties": {"caption": {"type": "string"}}, "required": ["caption"]}
+    described = client.caption(png(3), schema=schema)
+    assert set(described.fields) == {"caption"}
+    with pytest.raises(Rejected, match="follows no instructions") as caught:
+        client.caption(png(3), system_prompt="Be brief.")
+    assert caught.value.status == 422
+
+
+@pytest.mark.parametrize(
+    ("picture", "error", "words"),
+    [
+        ("no/such.png", PictureError, "no/such.png: there is no such file"),
+        (b"no picture", Rejected, "415: this is no picture of a known format"),
+        (cutline.ServerPath("gone.png"), Rejected, "no such picture"),
+        ("http://127.0.0.1:9/a.png", Rejected, "422: no picture could be had"),
+        (7, ConfigError, "a int is no picture"),
+    ],
+)
+def test_a_picture_without_caption_is_an_error_that_says_why(client, picture, error, words):
+    with pytest.raises(error, match=words):
+        client.caption(picture)
+
+
+def test_a_batch_keeps_its_order_and_each_picture_fails_by_itself(client, service):
+    folder = service.folder / "pictures"
+    mixed = [
+        *(png(number) for number in range(70)),
+        folder / "2.png",
+        "http://127.0.0.1:9/a.png",
+        cutline.ServerPath("3.png"),
+        cutline.ServerPath("gone.png"),
+        b"damaged",
+        "no/such.png",
+    ]
+    found = client.batch(mixed, prompt="short")
+    assert len(found) == len(mixed)
+    assert [one.caption is not None for one in found] == [True] * 71 + [False, True, False, False, False]
+    assert [one.kind for one in found[71:]] == ["rejected", None, "missing", "unsupported", "missing"]
+    assert found[70].image == str(folder / "2.png")
+    assert found[70].caption == found[2].caption
+    assert all(one.error for one in found if one.caption is None)
+    assert client.batch([]) == []
+
+
+def test_a_job_is_queued_watched_and_read(slow):
+    pictures = [png(number) for number in range(6)]
+    steps = []
+    with cutline.Client(slow.url) as client:
+        task = client.submit(pictures)
+        assert client.status(task).total == 6
+        ended = client.wait(task, steps.append)
+        results = client.results(task)
+        expected = client.batch(pictures)
+    assert (ended.status, ended.captioned, ended.failed, ended.remaining) == ("completed", 6, 0, 0)
+    assert steps[-1] == ended
+    assert [step.captioned for step in steps] == sorted(step.captioned for step in steps)
+    assert [one.caption for one in results] == [one.caption for one in expected]
+
+
+def test_a_job_can_be_cancelled_once(slow):
+    with cutline.Client(slow.url) as client:
+        task = client.submit([png(number) for number in range(200)])
+        assert client.cancel(task).status == "cancelled"
+        ended = client.wait(task)
+        assert ended.status == "cancelled"
+        assert ended.captioned < 200
+        short = client.submit([png(1)])
+        client.wait(short)
+        with pytest.raises(Rejected, match="ended already") as caught:
+            client.cancel(short)
+        assert caught.value.status == 409
+        with pytest.raises(Rejected, match="no such task") as caught:
+            client.status("0" * 32)
+        assert caught.value.status == 404
+
+
+def test_the_same_key_brings_the_same_job(slow):
+    with cutline.Client(slow.url) as client:
+        first, again = (client.submit([png(5)], idempotency_key="order-7") for _ in range(2))
+        assert first == again
+        assert client.submit([png(5)]) != client.submit([png(5)])
+
+
+def test_a_job_of_paths_is_looked_up_by_the_server(client):
+    task = client.submit([cutline.ServerPath("0.png"), cutline.ServerPath("gone.png")])
+    assert client.wait(task).failed == 1
+    there, gone = client.results(task)
+    assert there.caption
+    assert (gone.caption, gone.kind) == (None, "missing")
+
+
+def test_what_cannot_be_one_job_is_refused_here(client):
+    for pictures in ([], ["https://example.org/a.png"], [png(1), cutline.ServerPath("0.png")]):
+        with pytest.raises(ConfigError, match="URLs go through batch"):
+            client.submit(pictures)
+
+
+def test_the_asynchronous_client_has_many_requests_under_way(slow):
+    async def ask():
+        async with cutline.AsyncClient(slow.url) as client:
+            assert await client.ready()
+            pictures = [png(number) for number in range(6)]
+            return await asyncio.gather(*(client.caption(picture) for picture in pictures))
+
+    assert len({one.caption for one in asyncio.run(ask())}) == 6
+
+
+def test_the_plain_client_works_where_a_loop_is_running(service):
+    async def ask():
+        with cutline.Client(service.url) as client:
+            return client.caption(png(1)).caption
+
+    assert asyncio.run(ask())
+
+
+def test_ready_tells_whether_the_service_is_there(client):
+    assert client.ready() is True
+    with cutline.Client(f"http://127.0.0.1:{free_port()}") as nobody:
+        assert nobody.ready() is False
+
+
+def test_the_key_is_sent_and_never_shown(tmp_path, monkeypatch):
+    monkeypatch.delenv("CUTLINE_SERVICE_KEY", raising=False)
+    with Service(cwd=tmp_path, env={"CUTLINE_SERVICE_KEY": "s3cret-right"}) as running:
+        with cutline.Client(running.url, api_key="s3cret-right") as client:
+            assert client.caption(png(1)).caption
+            assert "s3cret" not in repr(client) + repr(vars(client)) + repr(client._inner._transport._key)
+        with cutline.Client(running.url, api_key="s3cret-wrong") as client:
+            with pytest.raises(EndpointUnusable, match=r"401.*CUTLINE_SERVICE_KEY") as caught:
+                client.caption(png(1))
+            assert "s3cret" not in str(caught.value)
+        monkeypatch.setenv("CUTLINE_SERVICE_KEY", "s3cret-right")
+        with cutline.Client(running.url) as client:
+            assert client.ready()
+
+
+def test_nobody_there_is_said_in_one_line():
+    url = f"http://127.0.0.1:{free_port()}"
+    with cutline.Client(url, retries=0) as client, pytest.raises(Retryable) as caught:
+        client.caption(png(1))
+    assert str(caught.value) == f"cannot connect to {url}: is cutline serve running there?"
+    with pytest.raises(ConfigError, match="no address of a service"):
+        cutline.AsyncClient("localhost:8000")
+
+
+@pytest.fixture
+def busy():
+    """A server that is busy twice, then answers; it notes when it was asked."""
+    asked = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            asked.append(self.path)
+            busy = len(asked) < 3
+            body = (
+                b'{"detail": "come again"}'
+                if busy
+                else b'{"task_id": "a", "status": "completed", "total": 1, "captioned": 1, "failed": 0, "remaining": 0, "new": 1}'
+            )
+            self.send_response(429 if busy else 200)
+            if busy:
+                self.send_header("Retry-After", "0")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_):
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}", asked
+    server.shutdown()
+    server.server_close()
+
+
+def test_a_busy_service_is_asked_again_as_often_as_wished(busy):
+    url, asked = busy
+    with (
+        cutline.Client(url, retries=1) as client,
+        pytest.raises(Retryable, match="429: come again") as caught,
+    ):
+        client.status("a")
+    assert (caught.value.status, caught.value.attempts, len(asked)) == (429, 2, 2)
+    with cutline.Client(url, retries=1) as client:
+        assert client.status("a").has_ended
+
+
+def test_answers_are_values(client):
+    described = client.caption(png(1))
+    assert pickle.loads(pickle.dumps(described)) == described
+    progress = TaskProgress(task_id="a", status="queued", total=1, captioned=0, failed=0, remaining=1)
+    assert not progress.has_ended
