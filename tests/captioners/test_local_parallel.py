@@ -6,6 +6,7 @@ import asyncio
 import json
 import signal
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -144,8 +145,6 @@ def test_prompts_of_every_form_reach_all_processes(folder: Callable[[str], Path]
 
 def test_replicas_share_the_work(folder: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch) -> None:
     """``--device cpu,cpu``: two copies of the model, each asked by a thread of its own."""
-    import threading
-
     asked: dict[str, set[int]] = {}
     original = generating.answer
 
@@ -285,8 +284,9 @@ def test_closing_while_the_model_is_loading(folder: Callable[[str], Path]) -> No
         loading.cancel()
         await captioner.aclose()
 
+    before = threading.active_count()
     asyncio.run(asked())
-    wait_until(lambda: not workers_of(psutil.Process()), seconds=60)
+    wait_until(lambda: not workers_of(psutil.Process()) and threading.active_count() <= before, seconds=60)
 
 
 # Which devices

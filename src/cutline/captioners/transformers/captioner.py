@@ -180,7 +180,10 @@ class TransformersCaptioner:
         runs = [self._replica(folder, devices, say) for devices in self._places]
         size = self._placing.batch_size
         first = FIRST_ON_CPU if self._most == MOST_ON_CPU else 1
-        return Batching(runs, size=0 if size == "auto" else size, most=self._most, first=first)
+        batching = Batching(runs, size=0 if size == "auto" else size, most=self._most, first=first)
+        if self._loaded.ended:  # while it was loading: nobody will take it
+            batching.close()
+        return batching
 
     def _replica(self, folder: Path, devices: tuple[str, ...], say: Say) -> Any:
         """What runs a batch on the model, loaded onto one device or spread over several."""
