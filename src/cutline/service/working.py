@@ -30,7 +30,7 @@ IDLE_SECONDS: Final = 0.5  # between looks at an empty queue, which other proces
 BEAT_SECONDS: Final = 1.0  # between looks at what was cancelled
 GRACE_SECONDS: Final = 5.0  # for what is under way when the service stops
 EXPIRY_SECONDS: Final = 60.0
-MAX_DEATHS: Final = 8  # of workers over one picture
+MAX_DEATHS: Final = 20  # of workers that held a picture; most will not have died of it
 _AT_ONCE: Final = 256
 
 
