@@ -45,7 +45,7 @@ class Guard:
         self._max_body = settings.max_body
         key = settings.api_key
         self._key = key.get_secret_value().encode() if key else None
-        self._open = _OPEN | pages
+        self._pages = pages
         own = {"localhost", "127.0.0.1", "[::1]", settings.host.lower(), f"[{settings.host.lower()}]"}
         # With a key a foreign page can do nothing, and without one on an open address everybody may come.
         anyone = settings.api_key is not None or not settings.is_loopback
@@ -83,7 +83,8 @@ class Guard:
         origin = headers.get("origin")
         if origin is not None and not _same(origin, host):
             raise HTTPException(403, "requests of other sites are not answered")
-        opened = scope["path"] in self._open and scope["method"] in {"GET", "HEAD"}
+        path = scope["path"]
+        opened = path in _OPEN or (path in self._pages and scope["method"] in {"GET", "HEAD"})
         if self._key is not None and not opened and not self._knows(headers):
             raise HTTPException(401, "a key is needed", headers={"WWW-Authenticate": "Bearer"})
         length = headers.get("content-length")

@@ -1,0 +1,62 @@
+"""/metrics: what Prometheus reads, in one process and in several."""
+
+from __future__ import annotations
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+from serving import Service, png
+
+from processes import wait_until
+
+
+def counted(service: Service) -> dict[tuple[str, ...], float]:
+    text = service.client.get("/metrics").text
+    return {
+        (
+            sample.name,
+            *(value for name, value in sorted(sample.labels.items()) if name != "pid"),
+        ): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
+def test_requests_pictures_and_tokens_are_counted(tmp_path):
+    with Service("--model", "fake", cwd=tmp_path) as service:
+        for number in range(3):
+            service.client.post("/caption", files={"image": ("a.png", png(number))})
+        service.client.post("/caption", json={"image_url": "file:///etc/passwd"})
+        service.client.get("/nowhere/at/all")
+        service.client.request("BREW", "/caption")
+        answer = service.client.get("/metrics")
+        assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
+        numbers = counted(service)
+    assert numbers["cutline_requests_total", "POST", "/caption", "200"] == 3
+    assert numbers["cutline_pictures_total", "captioned"] == 3
+    assert numbers["cutline_pictures_total", "blocked-address"] == 1
+    assert numbers["cutline_request_seconds_count", "/caption"] >= 4
+    assert numbers["cutline_requests_total", "GET", "none", "404"] == 1
+    assert numbers["cutline_requests_total", "other", "/caption", "405"] == 1
+    assert numbers["cutline_tokens_total", "completion"] > 0
+    assert "nowhere" not in answer.text, "a path can hold a name"
+
+
+@pytest.mark.parametrize("workers", [2])
+def test_workers_count_together(tmp_path, workers):
+    with Service("--model", "fake", "--workers", workers, cwd=tmp_path) as service:
+        for number in range(20):
+            assert service.client.post("/caption", files={"image": ("a.png", png(number))}).status_code == 200
+            service.client.close()
+            service.client = type(service.client)(base_url=service.url, trust_env=False)
+        for _ in range(5):
+            assert counted(service)["cutline_pictures_total", "captioned"] == 20
+        wait_until(lambda: counted(service)["cutline_slots",] == 64 * workers, seconds=20, every=0.5)
+
+
+def test_a_worker_that_cannot_begin_says_so_once(tmp_path):
+    from processes import cutline
+
+    ran = cutline("serve", "--model", "nonsense", "--workers", "2", "--port", "1", cwd=tmp_path)
+    assert ran.returncode == 2
+    assert "nonsense" in ran.stderr
+    assert ran.stderr.count("\n") == 1
