@@ -27,7 +27,7 @@ def test_requests_pictures_and_tokens_are_counted(tmp_path):
             service.client.post("/caption", files={"image": ("a.png", png(number))})
         service.client.post("/caption", json={"image_url": "file:///etc/passwd"})
         service.client.get("/nowhere/at/all")
-        service.client.request("BREW", "/caption")
+        service.client.request("TRACE", "/caption")
         answer = service.client.get("/metrics")
         assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
         numbers = counted(service)
