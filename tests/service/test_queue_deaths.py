@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
+import sqlite3
 import time
 
 import httpx
@@ -215,3 +217,33 @@ def test_connections_that_break_lose_nothing(postgres_server, tmp_path):
                 time.sleep(0.2)
         for task, part in tasks.items():
             check_whole(service.ended(task), part)
+
+
+def test_a_picture_that_workers_die_of_is_given_up(tmp_path):
+    with Service("--model", "fake:latency=60", cwd=tmp_path, env=FAST_LEASES) as service:
+        task = submit(service, range(2))
+        wait_until(lambda: in_use(service) == 2)
+        service.kill()
+        with contextlib.closing(sqlite3.connect(tmp_path / "cutline-jobs.db")) as store, store:
+            assert store.execute("UPDATE cutline_items SET attempts = 20 WHERE place = 1").rowcount == 1
+        service.start()
+        wait_until(lambda: service.task(task)["failed"] == 1)
+        (result,) = service.task(task)["results"]
+        assert (result["index"], result["kind"], service.task(task)["status"]) == (
+            1,
+            "captioner",
+            "in_progress",
+        )
+
+
+def test_a_wish_that_the_next_service_cannot_fulfil_fails_with_its_reason(tmp_path):
+    with Service("--model", "fake:latency=60", cwd=tmp_path) as service:
+        files = [("images", ("0.png", png(0)))]
+        answer = service.client.post("/async-batch-caption", files=files, data={"max_tokens": "500"})
+        wait_until(lambda: in_use(service) == 1)
+        service.stop()
+    with Service("--model", "fake", cwd=tmp_path, env={"CUTLINE_MAX_TOKENS": "100"}) as service:
+        task = service.ended(answer.json()["task_id"])
+        assert task["status"] == "failed"
+        assert task["results"][0]["kind"] == "wish"
+        assert "max_tokens" in task["results"][0]["error"]
