@@ -316,7 +316,7 @@ def test_browsers_are_told_to_be_strict(service: Service, path: str) -> None:
     assert policy["img-src"] == "'self' blob: data:"
     assert policy["frame-ancestors"] == "'none'"
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
-    assert answer.headers["Referrer-Policy"] == "no-referrer"
+    assert answer.headers["Referrer-Policy"] == "same-origin"
     assert "http://www.w3.org/2000/svg" in answer.text or not re.search(r"https?://", answer.text)
 
 
