@@ -33,10 +33,8 @@ SOURCE = ROOT / "src" / "cutline"
 WRITTEN = {"cli.md", "python-api.md"}  # by scripts/reference.py
 PAGES = sorted(path.relative_to(DOCS).as_posix() for path in DOCS.rglob("*.md"))
 
-sys.path.insert(0, str(ROOT / "scripts"))
+sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "tests/service")]
 import reference  # noqa: E402
-
-sys.path.pop(0)
 
 
 def text_of(page):
@@ -107,10 +105,11 @@ def test_the_extras_are_those_of_the_package():
 
 
 def test_the_registry_is_in_the_pages():
-    inputs, models, outputs = text_of("inputs.md"), text_of("models.md"), handwritten()
+    inputs, outputs = text_of("inputs.md"), handwritten()
+    models = text_of("models.md") + text_of("local-models.md")
     for room, text in {"sources": inputs, "captioners": models, "sinks": outputs}.items():
         for name in registry.BUILT_IN[room]:
-            assert f"`{name}`" in text, (room, name)
+            assert f"`{name}`" in text or f"`{name}:" in text, (room, name)
 
 
 def test_the_providers_are_listed_as_they_are():
@@ -123,7 +122,8 @@ def test_the_providers_are_listed_as_they_are():
             assert ticked(row[3]) == ([preset.default_model] if preset.default_model else [])
             assert preset.key_needed or preset.endpoint in row[1]
         assert tuple(ticked(row[2])) == preset.key_env
-    assert set(rows) == {"`pixels`", "`fake`", "any name, with `--endpoint URL`"}
+    local = "`blip`, `qwen2-vl:7b`, `hf:FOLDER` …"
+    assert set(rows) == {"`pixels`", "`fake`", local, "any name, with `--endpoint URL`"}
 
 
 def test_the_schema_dialects_are_listed_as_they_are():
@@ -209,10 +209,13 @@ def test_the_exit_codes_are_those_of_the_program():
 # The examples run
 
 
-def commands_of(page):
-    """The words of every command line of cutline in the page's examples; a comment may follow."""
+def commands_of(page, languages=("bash", "console")):
+    """The words of every command line of cutline in the page's examples; a comment may follow.
+
+    Those in ``console`` blocks are not run: they need a download, a server or a model.
+    """
     lines = []
-    for language in ("bash", "console"):
+    for language in languages:
         for block in blocks(page, language):
             lines += [line.removeprefix("$ ") for line in block.replace("\\\n", " ").splitlines()]
     return [
@@ -229,7 +232,7 @@ def expected_codes(page):
 
 
 README = "../README.md"
-COMMAND_PAGES = [page for page in [*PAGES, README] if commands_of(page)]
+COMMAND_PAGES = [page for page in [*PAGES, README] if commands_of(page, ["bash"])]
 PYTHON_PAGES = [page for page in [*PAGES, README] if blocks(page, "python") and page not in WRITTEN]
 RUNNER = """
 import ast, asyncio, json, sys
@@ -343,20 +346,21 @@ def can_run(page, words):
     """Not where storage or a model's JSON would be needed; the first command of all runs on one page."""
     if words == ["caption", "photos/"]:
         return page == "quickstart.md"
-    return page != "prompts.md" and "--schema" not in words and not any("s3://" in word for word in words)
+    return "--schema" not in words and not any("s3://" in word for word in words)
 
 
 def test_commands_that_cannot_run_here_mean_something():
     app = build()
-    commands = [words for page in PAGES for words in commands_of(page) if not can_run(page, words)]
+    commands = [words for page in PAGES for words in commands_of(page, ["console"])]
+    commands += [words for page in PAGES for words in commands_of(page, ["bash"]) if not can_run(page, words)]
     assert len(commands) >= 4
     for words in commands:
         app.parse_args(words, exit_on_error=False, print_error=False)
 
 
-@pytest.mark.parametrize("page", [page for page in COMMAND_PAGES if page != "prompts.md"])
+@pytest.mark.parametrize("page", COMMAND_PAGES)
 def test_commands_run(page, folder, endpoint):
-    wanted = list(zip(commands_of(page), expected_codes(page), strict=True))
+    wanted = list(zip(commands_of(page, ["bash"]), expected_codes(page), strict=True))
     wanted = [(words, code) for words, code in wanted if can_run(page, words)]
     done = run(folder, commands=[here(words, endpoint) for words, _ in wanted])
     codes = [int(code) for code in re.findall(r"^exit (\d+)$", done.stdout, re.MULTILINE)]
@@ -370,12 +374,69 @@ def test_commands_run(page, folder, endpoint):
 
 
 @pytest.mark.parametrize("page", [page for page in PYTHON_PAGES if page != "extending.md"])
-def test_python_examples_run(page, folder, endpoint):
+def test_python_examples_run(page, folder, endpoint, request):
     code = [block.replace("http://localhost:8000/v1", endpoint) for block in blocks(page, "python")]
+    if any(SERVED in block for block in code):
+        url = request.getfixturevalue("service").url
+        code = [block.replace(SERVED, url) for block in code]
     code = [block.replace('"pixels"', '"fake"') for block in code]  # which is quicker to start
     done = run(folder, code=code)
     assert done.returncode == 0, done.stderr
     assert "Traceback" not in done.stderr or page == "outputs.md"  # the webdataset library leaves files open
+
+
+SERVED = "http://127.0.0.1:8000"
+CURL = 'set -e; curl() { command curl --fail-with-body --silent --show-error "$@"; echo; }\n'
+
+
+@pytest.fixture(scope="module")
+def service(material, tmp_path_factory):
+    """``cutline serve`` on the pictures of the examples."""
+    pytest.importorskip("fastapi", reason="needs the extra serve")
+    from serving import Service
+
+    folder = tmp_path_factory.mktemp("service")
+    with Service("--model", "fake", "--image-root", material / "photos", cwd=folder) as running:
+        yield running
+
+
+@pytest.mark.parametrize(
+    "number", range(len([block for block in blocks("service.md", "bash") if SERVED in block]))
+)
+def test_requests_run(number, folder, service):
+    block = [block for block in blocks("service.md", "bash") if SERVED in block][number]
+    done = subprocess.run(
+        ["bash", "-c", CURL + block.replace(SERVED, service.url)],
+        check=False,
+        cwd=folder,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count("\n") >= block.count("curl ")
+
+
+def test_every_address_and_setting_of_the_service_is_explained(service):
+    from cutline.service.settings import Settings
+
+    text = text_of("service.md") + text_of("jobs.md")
+    paths = set(service.client.get("/openapi.json").json()["paths"]) - {"/page/{name}"}
+    assert len(paths) > 12
+    assert [path for path in sorted(paths) if path.removesuffix("/{model}") not in text] == []
+    names = {f"CUTLINE_{name.upper()}" for name in Settings.model_fields} - {"CUTLINE_API_KEY"}
+    assert [name for name in sorted(names) if f"`{name}`" not in text] == []
+
+
+def test_every_status_of_the_service_is_explained():
+    told = {int(row[0]) for row in table("service.md", "Errors")}
+    used = set()
+    for path in (SOURCE / "service").glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") in {"HTTPException", "Refusal"}:
+                first = node.args[0] if node.args else None
+                used |= {first.value} if isinstance(first, ast.Constant) else set()
+    assert used - told == {500}
+    assert {401, 403, 404, 413, 415, 422, 429, 503} <= told
 
 
 def test_the_extensions_work(folder):

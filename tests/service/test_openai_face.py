@@ -11,7 +11,7 @@ import openai
 import pytest
 from serving import Service, png
 
-from processes import cutline
+from processes import cutline_here
 
 USUAL = "Describe this image in detail."
 
@@ -33,7 +33,7 @@ def service(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def pixels(tmp_path_factory):
-    with Service(cwd=tmp_path_factory.mktemp("pixels")) as running:
+    with Service("--model", "pixels:no-ocr", cwd=tmp_path_factory.mktemp("pixels")) as running:
         yield running
 
 
@@ -265,7 +265,7 @@ def test_what_changes_nothing_is_tolerated(service, change):
     ],
 )
 def test_a_picture_that_cannot_be_used_is_a_bad_request(pixels, url, code):
-    answer = post(pixels, model="pixels", messages=asked(url=url))
+    answer = post(pixels, model="pixels:no-ocr", messages=asked(url=url))
     assert (answer.status_code, answer.json()["error"]["code"]) == (400, code)
 
 
@@ -321,33 +321,33 @@ def pictures(tmp_path_factory):
 
 def outcomes(folder, name, *options):
     """Every picture's caption, or the kind of its failure."""
-    done = cutline(
-        "caption", folder, name, "--on-change", "redo-all", *options, cwd=folder.parent, timeout=120
-    )
+    output = folder.parent / name
+    done = cutline_here("caption", folder, output, *options)
     assert done.returncode in {0, 1}, done.stderr
-    rows = [json.loads(row) for row in (folder.parent / name).read_text("utf-8").splitlines()]
+    rows = [json.loads(row) for row in output.read_text("utf-8").splitlines()]
     failed = folder.parent / f"{name}.failures.jsonl"
     failures = [json.loads(row) for row in failed.read_text("utf-8").splitlines()] if failed.exists() else []
-    print(failures)
     return {row["image_id"]: row["caption"] for row in rows} | {row["key"]: row["kind"] for row in failures}
 
 
 def test_pixels_says_the_same_through_the_service(pixels, pictures):
-    options = ("--model", "endpoint:pixels", "--endpoint", f"{pixels.url}/v1", "--prompt", "short")
+    options = ("--model", "endpoint:pixels:no-ocr", "--endpoint", f"{pixels.url}/v1", "--prompt", "short")
     there = outcomes(pictures, "there.jsonl", *options)
-    assert there == outcomes(pictures, "here.jsonl", "--model", "pixels", "--prompt", "short")
+    assert there == outcomes(pictures, "here.jsonl", "--model", "pixels:no-ocr", "--prompt", "short")
     assert len(there) == 6
 
 
-@pytest.mark.parametrize("prompt", [(), ("--prompt", "a photo of")], ids=["asked nothing", "asked"])
-def test_a_local_model_says_the_same_through_the_service(prompt, blip, pictures, tmp_path):
-    with Service("--model", f"blip:{blip}", "--device", "cpu", "--dtype", "float32", cwd=tmp_path) as running:
+def test_a_local_model_says_the_same_through_the_service(blip, pictures, tmp_path):
+    local = ("--model", f"blip:{blip}", "--device", "cpu", "--dtype", "float32")
+    with Service(*local, cwd=tmp_path) as running:
         assert [row["id"] for row in running.client.get("/v1/models").json()["data"]] == ["blip:tiny-blip"]
         served = ("--model", "blip:tiny-blip", "--endpoint", f"{running.url}/v1")
-        there = outcomes(pictures, "local-there.jsonl", *prompt, *served)
-    local = ("--model", f"blip:{blip}", "--device", "cpu", "--dtype", "float32")
-    assert there == outcomes(pictures, "local-here.jsonl", *prompt, *local)
-    assert len(set(there.values())) > 1
+        usual = outcomes(pictures, "usual-there.jsonl", *served)
+        asked = outcomes(pictures, "asked-there.jsonl", *served, "--prompt", "a photo of")
+    assert usual == outcomes(pictures, "usual-here.jsonl", *local)
+    assert asked == outcomes(pictures, "asked-here.jsonl", *local, "--prompt", "a photo of")
+    assert len(set(usual.values())) > 1
+    assert usual != asked
 
 
 @pytest.fixture(scope="module")
