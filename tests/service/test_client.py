@@ -97,6 +97,20 @@ def test_a_batch_keeps_its_order_and_each_picture_fails_by_itself(client, servic
     assert client.batch([]) == []
 
 
+def test_a_batch_of_large_pictures_goes_in_requests_that_the_service_takes(tmp_path):
+    rows = range(8)
+    large = [png(number) + b" " * 1_000_000 for number in rows]  # what follows the picture is not looked at
+    limit = {"CUTLINE_MAX_BODY": "20000000"}
+    with (
+        Service("--model", "fake", cwd=tmp_path, env=limit) as running,
+        cutline.Client(running.url) as client,
+    ):
+        found = client.batch([data * 3 for data in large])
+        with pytest.raises(Rejected, match="413: at most 20000000 bytes"):
+            client.submit([data * 3 for data in large])
+    assert len({one.caption for one in found}) == 8
+
+
 def test_a_job_is_queued_watched_and_read(slow):
     pictures = [png(number) for number in range(6)]
     steps = []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import io
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -17,6 +18,7 @@ from cutline.records import JSON
 
 Kind = Literal["path", "url", "upload"]
 _MOST: Final = 32  # pictures in one request of a batch
+_MOST_BYTES: Final = 16_000_000  # unless one picture alone has more
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +30,16 @@ class Sent:
     kind: Kind
     data: bytes | None = dataclasses.field(default=None, repr=False)
     file: Path | None = None
+
+    @property
+    def size(self) -> int:
+        """Bytes that are to be uploaded; 0 for a file that is not there, which is told when it is read."""
+        if self.data is not None:
+            return len(self.data)
+        try:
+            return self.file.stat().st_size if self.file is not None else 0
+        except OSError:
+            return 0
 
     async def read(self) -> bytes:
         """The encoded bytes of an upload.
@@ -66,11 +78,15 @@ def sent(image: Image, place: int = 0) -> Sent:
 def groups(pictures: Sequence[Sent]) -> Iterator[list[Sent]]:
     """Pictures that fit one request: of one kind, in their order; a URL is always alone."""
     group: list[Sent] = []
+    held = 0
     for picture in pictures:
-        if group and (picture.kind != group[0].kind or picture.kind == "url" or len(group) >= _MOST):
+        size = picture.size
+        full = len(group) >= _MOST or held + size > _MOST_BYTES
+        if group and (full or picture.kind != group[0].kind or picture.kind == "url"):
             yield group
-            group = []
+            group, held = [], 0
         group.append(picture)
+        held += size
     if group:
         yield group
 
@@ -81,7 +97,10 @@ def form_of(field: str, files: Sequence[tuple[str, bytes]], fields: Mapping[str,
         form.add_field(name, orjson.dumps(value).decode() if name == "schema" else str(value))
     for name, data in files:
         form.add_field(
-            field, data, filename=Path(name).name or field, content_type="application/octet-stream"
+            field,
+            io.BytesIO(data),
+            filename=Path(name).name or field,
+            content_type="application/octet-stream",
         )
     return form
 

@@ -5,6 +5,7 @@ API: https://platform.openai.com/docs/api-reference/chat
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import re
 import secrets
@@ -21,6 +22,7 @@ from cutline.captioners.concurrency import adjust
 from cutline.errors import ConfigError
 from cutline.records import JSON, Caption, Failure, Outcome, Reply, Usage
 from cutline.service.answers import body_of, error_of
+from cutline.service.bodies import check_values
 from cutline.service.completion_request import Asked, ChatRequest, read_request
 from cutline.service.described import inlined
 from cutline.service.desk import Desk
@@ -30,6 +32,7 @@ from cutline.service.wording import Refusal
 
 router = APIRouter(prefix="/v1", tags=["openai"])
 
+_BIG: Final = 200_000  # bytes; reading more is left to a thread
 _SINCE: Final = int(time.time())
 _WORDS: Final = re.compile(r"\s*\S+\s*")
 _BAD_REQUEST: Final = {
@@ -91,7 +94,7 @@ async def chat_completions(request: Request) -> Response:
     pieces, once it is known.
     """
     desk: Desk = request.app.state.desk
-    asked = read_request(await request.body(), request.app.state.pictures)
+    asked = await _read(request)
     if asked.model not in _names_of(desk):
         raise _no_model(asked.model, desk)
     try:
@@ -121,6 +124,14 @@ async def model_of_that_name(request: Request, model: str) -> JSON:
     if model not in _names_of(desk):
         raise _no_model(model, desk)
     return _described(desk)
+
+
+async def _read(request: Request) -> Asked:
+    body, state = await request.body(), request.app.state
+    check_values(body, state.settings.max_pictures)
+    if len(body) < _BIG:
+        return read_request(body, state.pictures)
+    return await asyncio.to_thread(read_request, body, state.pictures)
 
 
 async def _outcome(asked: Asked, desk: Desk) -> Outcome:
