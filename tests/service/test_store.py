@@ -204,3 +204,10 @@ def test_a_store_of_another_version_is_left_alone(tmp_path):
         other.commit()
     with pytest.raises(ConfigError, match="another version"), opened(url):
         pass
+
+
+def test_what_clients_sent_is_not_for_other_users_of_the_machine(tmp_path):
+    with opened(f"sqlite:///{tmp_path / 'jobs.db'}") as (_, store):
+        asyncio.run(store.submit(order()))
+        modes = {path.name: path.stat().st_mode & 0o777 for path in tmp_path.iterdir()}
+    assert set(modes.values()) == {0o600}, modes

@@ -7,6 +7,7 @@ import contextlib
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import sqlalchemy as sa
@@ -95,6 +96,7 @@ class Database:
 
     def __init__(self, url: str) -> None:
         address = store_url(url)
+        self._file = address.database or ""
         self.is_sqlite = address.get_backend_name() == "sqlite"
         self._shown = address.set(drivername=address.get_backend_name()).render_as_string(hide_password=True)
         try:
@@ -111,6 +113,9 @@ class Database:
         Raises:
             ConfigError: the database cannot be opened, or its tables are of another version.
         """
+        if self.is_sqlite:
+            with contextlib.suppress(OSError):  # opening it says more
+                Path(self._file).touch(mode=0o600)  # what clients sent is nobody else's
         try:
             with self._engine.begin() as connection:
                 if not self.is_sqlite:
