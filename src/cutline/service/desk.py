@@ -22,6 +22,7 @@ from cutline.prompts import library_prompts
 from cutline.records import Failure, Outcome, Sample
 from cutline.service.bodies import Lobby
 from cutline.service.downloads import Downloads
+from cutline.service.places import Places
 from cutline.service.settings import Settings
 from cutline.service.wishes import Wish
 from cutline.weights import Say
@@ -43,9 +44,7 @@ class Desk:
             self._job, Secret(key.get_secret_value()) if key else None
         )
         self._ways: collections.OrderedDict[bytes, Captioning] = collections.OrderedDict()
-        # As the engine does: a few more than the captioner has places, which open their pictures meanwhile.
-        self._places = asyncio.Semaphore(self.slots + min(16, 2 + self.slots // 4))
-        self.asked = 0
+        self._places = Places(lambda: self.slots)
         self.ready = False
 
     @property
@@ -55,6 +54,11 @@ class Desk:
     @property
     def slots(self) -> int:
         return int(getattr(self.captioner, "slots", 1))
+
+    @property
+    def asked(self) -> int:
+        """Pictures that are before the model."""
+        return self._places.taken
 
     async def open(self, say: Say) -> None:
         """Load the model; raises ConfigError as it does."""
@@ -74,22 +78,14 @@ class Desk:
             async with (
                 asyncio.timeout(self._settings.request_seconds),
                 self._downloads.brought(sample) as here,
-                self._places,
+                self._places.one(),
             ):
-                outcome = await self._asked(way, here)
+                outcome, _ = await way.caption(here)
         except PictureError as error:
             outcome = Failure(key=sample.key, kind=error.kind, message=str(error))
         except TimeoutError:
             outcome = Failure(key=sample.key, kind="timeout", message="the model had no time for it")
         self._note(outcome)
-        return outcome
-
-    async def _asked(self, way: Captioning, sample: Sample) -> Outcome:
-        self.asked += 1
-        try:
-            outcome, _ = await way.caption(sample)
-        finally:
-            self.asked -= 1
         return outcome
 
     def check(self, wish: Wish) -> None:
