@@ -32,7 +32,7 @@ MAY_FAIL = ("--allow-failures", "1000")
 
 @pytest.fixture(scope="module", autouse=True)
 def one_thread():
-    """Models this small gain nothing from a second one, and threads wait long for each other on a busy machine."""
+    """Models this small gain nothing from a second, and on a busy machine threads wait long for each other."""
     import torch
 
     before = torch.get_num_threads()
