@@ -337,6 +337,27 @@ def test_pixels_says_the_same_through_the_service(pixels, pictures):
     assert len(there) == 6
 
 
+def test_a_service_without_room_is_asked_again_and_no_picture_is_lost(pictures, tmp_path):
+    limit = {"CUTLINE_MAX_WAITING": "2"}
+    with Service("--model", "fake:latency=0.3,slots=1", cwd=tmp_path, env=limit) as running:
+        client = openai.AsyncOpenAI(base_url=f"{running.url}/v1", api_key="any", max_retries=0)
+
+        async def rush():
+            async with client:
+                asks = [client.chat.completions.create(model="fake", messages=asked()) for _ in range(8)]
+                return await asyncio.gather(*asks, return_exceptions=True)
+
+        refused = [one for one in asyncio.run(rush()) if isinstance(one, Exception)]
+        assert refused
+        for error in refused:
+            assert (error.status_code, error.type) == (503, "server_error")
+            assert error.response.headers["retry-after"]
+        served = ("--model", "endpoint:fake", "--endpoint", f"{running.url}/v1")
+        found = outcomes(pictures, "rush.jsonl", *served, "--max-concurrent-requests", "4")
+    assert len(found) == 6
+    assert all(text.startswith("A picture with checksum ") for text in found.values())
+
+
 def test_a_local_model_says_the_same_through_the_service(blip, pictures, tmp_path):
     local = ("--model", f"blip:{blip}", "--device", "cpu", "--dtype", "float32")
     with Service(*local, cwd=tmp_path) as running:
