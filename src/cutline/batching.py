@@ -151,8 +151,12 @@ class Batching(Generic[Item, Result]):
     def _work(self, run: Run[Item, Result], own: _Size) -> None:
         while (batch := self._take(own)) is not None:
             start = time.perf_counter()
-            if self._run(run, batch, own):
-                own.note(len(batch), time.perf_counter() - start)
+            try:
+                if self._run(run, batch, own):
+                    own.note(len(batch), time.perf_counter() - start)
+            except BaseException as error:  # noqa: BLE001 - a fault of ours: nobody may wait for ever
+                for call in batch:
+                    call.finish(error=error)
 
     def _take(self, own: _Size) -> list[_Call[Item, Result]] | None:
         """The next batch: what waits, up to the size; None when there will be no more."""

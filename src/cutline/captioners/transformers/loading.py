@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import importlib.util
 import logging
+import warnings
 from pathlib import Path
 from typing import Any, Final
 
@@ -101,6 +102,9 @@ def quiet_libraries() -> None:
     import transformers
     from huggingface_hub.utils.tqdm import disable_progress_bars
 
+    # They are for whoever writes the libraries' callers, and would stand among what a user is told.
+    for kind in (FutureWarning, DeprecationWarning):
+        warnings.filterwarnings("ignore", category=kind, module=r"(transformers|torch)\.")
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
     disable_progress_bars()
