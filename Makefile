@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 CONSTRAINTS := ci/constraints.txt
 
-.PHONY: demo test check lint bench bench-local soak docs clean help
+.PHONY: demo test check lint bench bench-service bench-local soak docs clean help
 .DEFAULT_GOAL := help
 
 help:
@@ -13,6 +13,7 @@ help:
 	@echo "make test   run the tests"
 	@echo "make check  lint, types, import order"
 	@echo "make bench  measure against other ways of doing it (minutes)"
+	@echo "make bench-service  measure the service"
 	@echo "make bench-local  measure local models against transformers' own pipeline (PHOTOS=folder for real ones)"
 	@echo "make soak   the long tests: a hundred kills, a million files (up to an hour)"
 	@echo "make docs   build the documentation"
@@ -55,6 +56,9 @@ check: lint
 
 bench: $(VENV)/installed-for-tests
 	$(BIN)/python bench/run.py
+
+bench-service: $(VENV)/installed-for-tests
+	$(BIN)/python bench/service.py
 
 bench-local: $(VENV)/installed-for-tests
 	$(BIN)/python bench/local.py $(if $(PHOTOS),--photos $(PHOTOS))
