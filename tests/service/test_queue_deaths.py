@@ -209,12 +209,14 @@ def test_connections_that_break_lose_nothing(postgres_server, tmp_path):
     with Service(*arguments, cwd=tmp_path, env=FAST_LEASES) as service:
         tasks = {submit(service, part): part for part in chunks(list(range(120)), 20)}
         with psycopg.connect(f"{postgres_server}/postgres", autocommit=True) as connection:
+            broken = 0
             for _ in range(6):
                 ended = connection.execute(
                     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'breaking'"
                 )
-                assert ended.rowcount > 0
+                broken += ended.rowcount  # none, while the service waits before it connects again
                 time.sleep(0.2)
+        assert broken > 1
         for task, part in tasks.items():
             check_whole(service.ended(task), part)
 
