@@ -73,12 +73,13 @@ def cutline(model: str, photos: list[Path], clock: Clock, dtype: str, *, batch: 
     """As the command line runs it, from files to rows; the clock starts when the model is loaded."""
     import cutline as library
 
-    loading = True
+    loading = False
     said: list[str] = []
 
     def progress(now: library.Progress) -> None:
         nonlocal loading
         if now.waiting_for:
+            loading = True
             said.append(now.waiting_for)
         elif loading:
             loading = False
