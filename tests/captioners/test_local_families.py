@@ -14,7 +14,7 @@ pytest.importorskip("torch", reason="the extra local is not installed")
 pytest.importorskip("transformers", reason="the extra local is not installed")
 
 import torch
-from local_pictures import encoded
+from local_pictures import encoded, folder_of
 from tiny_families import FAMILIES
 
 from cutline import registry
@@ -24,6 +24,7 @@ from cutline.imaging import Picture
 from cutline.prompts import Prompt
 from cutline.records import Reply
 from cutline.sources.locations import InlineBytes
+from processes import cutline_here
 
 # The library warns of its own future; what it does now is what is tested.
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
@@ -183,6 +184,28 @@ def test_chance_depends_on_the_seed_and_the_picture_alone(zoo: Zoo) -> None:
     assert first == again
     assert first != other
     assert first != greedy
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "words"),
+    [
+        ("blip", ("--system-prompt", "be nice"), "follows no instructions"),
+        ("git", ("--language", "German"), "follows no instructions: --language"),
+        ("blip", ("--prompt", "short"), "follows no instructions such as the prompt short"),
+        ("florence-2", ("--prompt", "What is it?"), "<MORE_DETAILED_CAPTION>"),
+        ("florence-2", ("--prompt", "<CAPTION> and more"), "<MORE_DETAILED_CAPTION>"),
+    ],
+)
+def test_instructions_do_not_become_captions(
+    zoo: Zoo, tmp_path: Path, name: str, options: tuple[str, ...], words: str
+) -> None:
+    """Refused before anything is loaded."""
+    photos = folder_of(tmp_path / "photos", 1)
+    ran = cutline_here("caption", photos, tmp_path / "out.jsonl", "--model", f"{name}:{zoo(name)}", *options)
+    assert ran.returncode == 2, ran.stderr
+    assert words in ran.stderr
+    assert "loading" not in ran.stderr
+    assert ran.stderr.count("\n") == 1
 
 
 def test_settings_of_generation(zoo: Zoo) -> None:

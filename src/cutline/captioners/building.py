@@ -7,6 +7,7 @@ import difflib
 import inspect
 import os
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -19,6 +20,7 @@ from cutline.captioners.transformers.families import Family
 from cutline.errors import ConfigError
 from cutline.imaging import Limits
 from cutline.interfaces import Captioner, Slotted
+from cutline.prompts import Prompt
 
 if TYPE_CHECKING:
     from cutline.captioners.openai import OpenAIChat
@@ -78,6 +80,8 @@ class Spec:
         if endpoint is not None:
             return cls(provider="endpoint", name=name if provider == "endpoint" and colon else text)
         what = f"{provider!r} is not a provider" if colon else f"{text!r} names no provider"
+        if text and (Path(text) / "config.json").is_file():
+            raise ConfigError(f"{text} is a folder: for the model in it, write --model hf:{text}")
         close = difflib.get_close_matches(provider, known, n=1)
         meant = f", did you mean {close[0]}?" if close else ""
         choice = f"use PROVIDER:NAME with one of {', '.join(known)}, or pass --endpoint URL"
@@ -187,6 +191,19 @@ def _keywords(made: Callable[..., object]) -> frozenset[str]:
     if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
         return frozenset((*MODEL_OPTIONS, *PICTURE_OPTIONS))
     return frozenset(parameter.name for parameter in parameters if parameter.kind is parameter.KEYWORD_ONLY)
+
+
+def check_prompt(captioner: Captioner, prompt: Prompt, *, language: str | None) -> None:
+    """Refuse what a captioner that follows no instructions would take for words of the caption.
+
+    Raises:
+        ConfigError: names what it can be asked instead.
+    """
+    if language and not getattr(captioner, "instructable", True):
+        raise ConfigError(f"{captioner.name} follows no instructions: --language needs a model that does")
+    check = getattr(captioner, "check_prompt", None)
+    if check is not None:
+        check(prompt)
 
 
 def _keeps_time(captioner: Captioner) -> bool:

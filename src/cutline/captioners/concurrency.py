@@ -150,6 +150,8 @@ class Limited:
     def __init__(self, inner: Captioner, concurrency: Concurrency, *, timeout: float | None) -> None:
         self.name = inner.name
         self.default_prompt = getattr(inner, "default_prompt", None)
+        self.check_prompt = getattr(inner, "check_prompt", None)
+        self.instructable = getattr(inner, "instructable", True)
         self._inner = inner
         self._preparing = inner if isinstance(inner, Preparing) else None
         self._concurrency = concurrency

@@ -37,6 +37,8 @@ class Retrying:
     ) -> None:
         self.name = inner.name
         self.default_prompt = getattr(inner, "default_prompt", None)
+        self.check_prompt = getattr(inner, "check_prompt", None)
+        self.instructable = getattr(inner, "instructable", True)
         self._inner = inner
         self._preparing = inner if isinstance(inner, Preparing) else None
         self._slotted = inner if isinstance(inner, Slotted) else None

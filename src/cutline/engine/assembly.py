@@ -7,7 +7,14 @@ import itertools
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from cutline.captioners.building import LOCAL_OPTIONS, MODEL_OPTIONS, PICTURE_OPTIONS, Asking, build_captioner
+from cutline.captioners.building import (
+    LOCAL_OPTIONS,
+    MODEL_OPTIONS,
+    PICTURE_OPTIONS,
+    Asking,
+    build_captioner,
+    check_prompt,
+)
 from cutline.captioners.secrets import Secret
 from cutline.chain import Chain, ChainStep
 from cutline.encoders import DEFAULT_CLIP
@@ -100,6 +107,8 @@ def chain_of(job: Job, key: Secret | None) -> Chain:
         return build_chain(job, key, captioner_of, lambda own, default: prompts_of(own, default)[0])
     captioner = captioner_of(job, key)
     prompts = prompts_of(job, getattr(captioner, "default_prompt", None))
+    for prompt in prompts:
+        check_prompt(captioner, prompt, language=job.prompts.language)
     return Chain([ChainStep(name=prompt.name, captioner=captioner, prompt=prompt) for prompt in prompts])
 
 

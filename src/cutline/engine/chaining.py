@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 import orjson
 
-from cutline.captioners.building import LOCAL_OPTIONS, PICTURE_OPTIONS, Spec
+from cutline.captioners.building import LOCAL_OPTIONS, PICTURE_OPTIONS, Spec, check_prompt
 from cutline.captioners.secrets import Secret, without_credentials
 from cutline.chain import Chain, ChainStep
 from cutline.chain_file import Plan, PlannedStep, plan_of_options, read_plan
@@ -71,6 +71,7 @@ def build_chain(job: Job, key: Secret | None, captioner_of: BuildCaptioner, prom
             captioner = captioners.get(same) or captioner_of(own, its_key)
             captioners[same] = captioner
             prompt = prompt_of(own, _default_prompt(own, captioner, first=not steps))
+            check_prompt(captioner, prompt, language=own.prompts.language)
         except ConfigError as error:
             raise ConfigError(f"{plan.at(planned)}: {error}") from None
         steps.append(

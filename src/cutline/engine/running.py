@@ -65,8 +65,6 @@ async def run_job(
     chain = assembly.chain_of(job, key)
     checking = Checking(assembly.checks_of(job))
     try:
-        for part in (chain, checking):
-            await _open(part, progress, stop)
         run = _Run(job, chain, checking, progress, stop)
         return await run.run(source or assembly.source_of(job))
     finally:
@@ -131,6 +129,8 @@ class _Run:
             retry_failed=job.run.retry_failed,
             models=self._chain.models,
         )
+        for part in (self._chain, self._checking):  # what takes minutes, after all that may be refused
+            await _open(part, self._progress, self._stop)
         failures = FailuresSink(
             failures_file(self._output, state.folder), state.folder, SinkOptions(overwrite=True)
         )

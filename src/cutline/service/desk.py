@@ -10,6 +10,7 @@ from typing import Any
 
 import orjson
 
+from cutline.captioners.building import check_prompt
 from cutline.captioners.concurrency import adjust
 from cutline.captioners.secrets import Secret
 from cutline.chain import Chain, ChainStep
@@ -109,6 +110,8 @@ class Desk:
         if wish.parameters:
             captioner = adjust(captioner, wish.parameters)
         prompts = assembly.prompts_of(job, getattr(captioner, "default_prompt", None))
+        for prompt in prompts:
+            check_prompt(captioner, prompt, language=job.prompts.language)
         steps = [ChainStep(name=prompt.name, captioner=captioner, prompt=prompt) for prompt in prompts]
         rules = assembly.rules_of(job, None, None, keep_raw=False)
         return Captioning(Chain(steps), rules, assembly.fetcher_opener(job))

@@ -143,7 +143,7 @@ def _explained(name: str, error: Exception) -> ConfigError:
         return ConfigError(f"{name} cannot be stored: {os.strerror(error.errno)}")
     return ConfigError(
         f"{name} is not on this machine and the hub cannot be reached: go online, or copy the model here and "
-        "name its folder as hf:FOLDER"
+        "name its folder instead (--model hf:FOLDER, --similarity-model FOLDER)"
     )
 
 

@@ -11,7 +11,7 @@ from cutline.captioners.transformers.loading import Loaded
 from cutline.captioners.transformers.settings import Generation
 from cutline.captioners.transformers.without_videos import chat_template
 from cutline.errors import RunStopped, SampleError
-from cutline.prompts import Prompt
+from cutline.prompts import Prompt, library_prompts
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -60,11 +60,24 @@ def check_prompt(family: Family, prompt: Prompt, *, chat: bool) -> None:
         raise RunStopped(
             f"{family.name} takes one picture: a prompt with a worked example needs a chat model"
         )
-    if family.tasks and not any(task in prompt.prefix for task in family.tasks):
-        raise RunStopped(
-            f"{family.name} knows tasks, not questions: "
-            f"--prompt can be {', '.join(repr(task) for task in family.tasks)}"
-        )
+    words = refusal(family, prompt)
+    if words:
+        raise RunStopped(f"{family.name} {words}")
+
+
+def refusal(family: Family, prompt: Prompt) -> str:
+    """Why a prompt means nothing to a family, and what does; empty where it can be asked."""
+    asked = " ".join(part.text for part in prompt.parts()).strip()
+    if family.tasks and asked not in family.tasks:
+        return f"knows tasks, not questions: --prompt can be {', '.join(map(repr, family.tasks))}"
+    if family.instructable:
+        return ""
+    if prompt.system or prompt.schema is not None:
+        return "follows no instructions: leave the system prompt and the schema out, or ask a chat model"
+    if prompt.name in library_prompts():
+        begin = " or give the beginning of a caption, such as 'a photo of'" if family.completes else ""
+        return f"follows no instructions such as the prompt {prompt.name}: leave --prompt out{begin}"
+    return ""
 
 
 def inputs_for(loaded: Loaded, family: Family, questions: list[Question], max_tokens: int) -> Inputs:

@@ -93,6 +93,18 @@ class TransformersCaptioner:
         return self._family.default_prompt
 
     @property
+    def instructable(self) -> bool:
+        return self._family.instructable
+
+    def check_prompt(self, prompt: Prompt) -> None:
+        """Raises ConfigError for a prompt that this family would not understand."""
+        from cutline.captioners.transformers.asking import refusal
+
+        words = refusal(self._family, prompt)
+        if words:
+            raise ConfigError(f"{self.name} {words}")
+
+    @property
     def slots(self) -> int:
         most = self._most if self._placing.batch_size == "auto" else self._placing.batch_size
         return 2 * most * len(self._places)

@@ -45,8 +45,9 @@ class Family:
     ``sizes``: the published models by what stands after the colon, the default first. ``types``: the
     ``model_type`` of their config. ``prompt``: what is asked when the user asks nothing, None for
     "Describe this image in detail." ``tasks``: the only prompts it was trained on, if it was not on
-    any text. ``completes``: a prompt is the beginning of the caption and stays in it. ``max_tokens``:
-    of an answer, unless the user says.
+    any text. ``completes``: a prompt is the beginning of the caption and stays in it.
+    ``instructable``: it does as it is told, instead of taking that for words of the caption.
+    ``max_tokens``: of an answer, unless the user says.
     """
 
     name: str
@@ -55,6 +56,7 @@ class Family:
     prompt: str | None = None
     tasks: tuple[str, ...] = ()
     completes: bool = False
+    instructable: bool = True
     max_tokens: int = 512
     about: str = ""
 
@@ -157,6 +159,7 @@ BLIP: Final = Family(
     prompt="",
     completes=True,
     max_tokens=64,
+    instructable=False,
     about="one short sentence, fast; runs well without a GPU",
 )
 BLIP2_OPT: Final = Family(
@@ -168,6 +171,7 @@ BLIP2_OPT: Final = Family(
     types=("blip-2",),
     prompt="",
     max_tokens=128,
+    instructable=False,
     about="one sentence",
 )
 BLIP2_T5: Final = Family(
@@ -237,6 +241,7 @@ KOSMOS2: Final = Family(
     prompt="<grounding>An image of",
     completes=True,
     max_tokens=128,
+    instructable=False,
     about="a sentence, with where its things are (in the raw reply)",
 )
 GEMMA3: Final = Family(
@@ -259,6 +264,7 @@ FLORENCE2: Final = Family(
     prompt="<DETAILED_CAPTION>",
     tasks=("<CAPTION>", "<DETAILED_CAPTION>", "<MORE_DETAILED_CAPTION>", "<OCR>"),
     max_tokens=256,
+    instructable=False,
     about="a sentence to a paragraph by the task, fast",
 )
 SMOLVLM: Final = Family(
@@ -280,6 +286,7 @@ PALIGEMMA: Final = Family(
     types=("paligemma",),
     prompt="caption en",
     max_tokens=128,
+    instructable=False,
     about="one sentence in the language of its prompt, such as `caption de`",
 )
 GIT: Final = Family(
@@ -292,6 +299,7 @@ GIT: Final = Family(
     prompt="",
     completes=True,
     max_tokens=64,
+    instructable=False,
     about="one short sentence",
 )
 ANY: Final = Family(
