@@ -12,11 +12,16 @@ __all__ = ["main"]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line and return its exit code (see docs/cli.md)."""
+    """Run the command line and return its exit code (see docs/cli.md).
+
+    Without ``arguments`` it is the program itself, which may have to end at once.
+    """
     from cutline.cli.app import run
 
     code = run(list(sys.argv[1:] if arguments is None else arguments))
-    if any(thread.name.startswith(("batch-", "cutline-background")) for thread in threading.enumerate()):
+    if arguments is None and any(
+        thread.name.startswith(("batch-", "cutline-background")) for thread in threading.enumerate()
+    ):
         # A model in the middle of an answer: torch aborts a program that ends in the usual way now.
         for stream in (sys.stdout, sys.stderr):
             with contextlib.suppress(OSError, ValueError):
