@@ -10,6 +10,7 @@ import textwrap
 import pytest
 from engine_outputs import lines, report
 
+from peak_memory import importable
 from processes import environment
 
 HEAD_OF_LINE = """
@@ -59,15 +60,11 @@ _PICTURE = bytes.fromhex(
 
 
 MEASURED = """
-import pathlib, resource, sys
+import sys
 from cutline.cli.app import run
+from peak_memory import peak_mb
 code = run(sys.argv[1:])
-status = pathlib.Path("/proc/self/status")
-if status.exists():  # the system's own count holds the memory of the program that started this one
-    high = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
-    print(int(high.split()[1]) * 1024)
-else:
-    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+print(round(peak_mb() * 2**20))
 sys.exit(code)
 """
 
@@ -76,7 +73,7 @@ def peak(folder, output, *, model="fake", env=None):
     """Peak resident memory of a run in bytes."""
     done = subprocess.run(
         [sys.executable, "-c", MEASURED, "caption", folder, output, "--model", model, "--quiet"],
-        env=environment(**(env or {})),
+        env=importable(environment(**(env or {}))),
         capture_output=True,
         text=True,
         check=False,

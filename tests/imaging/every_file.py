@@ -6,25 +6,17 @@ Run in a process of its own: what is tested here may crash, hang or eat the memo
 from __future__ import annotations
 
 import json
-import resource
 import sys
 import time
 import traceback
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
 from cutline.errors import PictureError
 from cutline.imaging import Limits, Picture
+from peak_memory import peak_mb
 
 LIMITS = Limits(max_side=1024)
-
-
-def peak_mb() -> float:
-    """The most memory this process had; Linux's ru_maxrss begins with that of whoever started it."""
-    status = Path("/proc/self/status")
-    if status.exists():
-        (line,) = (line for line in status.read_text().splitlines() if line.startswith("VmHWM:"))
-        return int(line.split()[1]) / 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
 
 
 class OnDisk:

@@ -8,7 +8,6 @@ import email.utils
 import json
 import pickle
 import re
-import resource
 import socket
 import threading
 import time
@@ -24,6 +23,7 @@ from cutline.errors import PictureError
 from cutline.sources.addresses import checked_url, is_public, shown
 from cutline.sources.fetch import Fetcher, FetchLimits
 from cutline.sources.locations import RemoteFile
+from peak_memory import forget_peak, peak_mb
 
 FAST = FetchLimits(backoff=0.01, patience=0.3, connect_seconds=2, idle_seconds=0.5, seconds=3)
 
@@ -192,12 +192,13 @@ async def test_hostile_bodies_stop_at_the_limits(server, path, kind, said):
     limits = FetchLimits(
         max_bytes=20_000_000, backoff=0.01, patience=0.3, connect_seconds=2, idle_seconds=0.5, seconds=2
     )
-    before, started = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.monotonic()
+    forget_peak()
+    before, started = peak_mb(), time.monotonic()
     error = await failure(f"{server}{path}", limits=limits)
     assert error.kind == kind
     assert said in str(error)
     assert time.monotonic() - started < 5
-    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 150 * 1024
+    assert peak_mb() - before < 150
 
 
 async def test_a_body_packed_although_nobody_asked_is_unpacked(server):

@@ -11,8 +11,11 @@ import time
 import psutil
 import pytest
 
+from peak_memory import importable
+
 SCRIPT = """
-import resource, sys, time
+import sys, time
+from peak_memory import peak_mb
 started = time.monotonic()
 from cutline.sources import open_source
 number, before = 0, ""
@@ -22,12 +25,14 @@ for sample in open_source(sys.argv[1]).samples():
     assert sample.key > before
     number, before = number + 1, sample.key
 print(number)
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024 if sys.platform == "linux" else 1024**2))
+print(peak_mb())
 """
 
 
 def measure(root):
-    answer = subprocess.run([sys.executable, "-c", SCRIPT, root], capture_output=True, text=True, check=True)
+    answer = subprocess.run(
+        [sys.executable, "-c", SCRIPT, root], env=importable(), capture_output=True, text=True, check=True
+    )
     first, number, memory = answer.stdout.split()
     return float(first), int(number), float(memory)
 
