@@ -9,7 +9,6 @@ lowers it at once. See docs/design/concurrency.md.
 from __future__ import annotations
 
 import asyncio
-import collections
 import contextlib
 import logging
 import math
@@ -21,6 +20,7 @@ from cutline.captioners.tuning import Tuner
 from cutline.errors import ConfigError, Retryable
 from cutline.imaging import Picture
 from cutline.interfaces import Adjustable, Captioner, Opening, Preparing
+from cutline.places import Places
 from cutline.prompts import Prompt
 from cutline.records import Reply
 
@@ -38,8 +38,7 @@ class Concurrency:
         self.ceiling = max(1, ceiling)
         self._limit = float(min(start, self.ceiling) if adaptive else self.ceiling)
         self._tuner = Tuner(self.limit, self.ceiling, longest=timeout / 2) if adaptive else None
-        self._in_flight = 0
-        self._waiting: collections.deque[asyncio.Future[None]] = collections.deque()
+        self._places = Places(lambda: self.limit)
         self._paused_until = 0.0
         self._lowered_at = 0.0
         self._latency = 0.0
@@ -50,53 +49,21 @@ class Concurrency:
 
     @property
     def in_flight(self) -> int:
-        return self._in_flight
+        return self._places.taken
 
     @contextlib.asynccontextmanager
     async def slot(self) -> AsyncIterator[None]:
         """Hold one place among the requests; waits for it, and while the endpoint asks for a pause."""
-        await self._acquire()
-        try:
-            yield
-        finally:
-            self._give_back()
-
-    async def _acquire(self) -> None:
-        if self._in_flight < self.limit and not self._waiting:
-            self._in_flight += 1
-        else:
-            await self._stand_in_line()
+        await self._places.take()
         try:
             await self._sit_out_pause()
-        except asyncio.CancelledError:
-            self._give_back()
-            raise
-
-    async def _stand_in_line(self) -> None:
-        """Wait for a place; ``_wake`` counts it before it is handed over."""
-        future = asyncio.get_running_loop().create_future()
-        self._waiting.append(future)
-        try:
-            await future
-        except asyncio.CancelledError:
-            if future.done() and not future.cancelled():  # the place had been handed over
-                self._give_back()
-            raise
+            yield
+        finally:
+            self._places.leave()
 
     async def _sit_out_pause(self) -> None:
         while (pause := self._paused_until - time.monotonic()) > 0:  # noqa: ASYNC110 - the end may move
             await asyncio.sleep(pause)
-
-    def _give_back(self) -> None:
-        self._in_flight -= 1
-        self._wake()
-
-    def _wake(self) -> None:
-        while self._waiting and self._in_flight < self.limit:
-            future = self._waiting.popleft()
-            if not future.done():
-                self._in_flight += 1
-                future.set_result(None)
 
     def answered(self, seconds: float) -> None:
         """Note a reply that took ``seconds``; may change the limit."""
@@ -104,12 +71,12 @@ class Concurrency:
         if self._tuner is None:
             self._limit = min(self._limit + 1 / self.limit, float(self.ceiling))  # recover from a complaint
         else:
-            saturated = self._in_flight >= self.limit
+            saturated = self._places.taken >= self.limit
             before = self.limit
             self._limit = float(self._tuner.note(time.monotonic(), seconds, saturated=saturated))
             if self.limit != before:
                 _log.debug("requests-at-once limit=%d before=%d", self.limit, before)
-        self._wake()
+        self._places.wake()
 
     def overloaded(self, retry_after: float | None) -> None:
         """Note that the endpoint asked for less; ``retry_after`` in seconds stops all requests that long."""

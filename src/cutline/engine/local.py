@@ -18,6 +18,7 @@ from cutline.engine.pricing import Spending
 from cutline.engine.progress import Counts, Progress, ProgressHook, Rate, usages_of
 from cutline.errors import CutlineError, PictureError, RunStopped, SinkError
 from cutline.files import printable
+from cutline.places import and_preparing
 from cutline.records import Caption, Failure, Outcome, Sample, Skip, Step, Usage
 
 GRACE = 8.0  # seconds that requests under way get to end when the run is stopped
@@ -134,7 +135,7 @@ class Loop:
         if self._stop.requested:
             return
         slots = self._chain.slots
-        wanted = slots + min(16, 2 + slots // 4) + min(self._captioning.loading, 2 * slots + 32)
+        wanted = and_preparing(slots) + min(self._captioning.loading, 2 * slots + 32)
         while len(self._workers) < wanted and not self._read_all:
             task = self._group.create_task(self._work())
             self._workers.add(task)

@@ -19,11 +19,11 @@ from cutline.engine.captioning import Captioning
 from cutline.errors import ConfigError, PictureError
 from cutline.interfaces import Captioner, Opening
 from cutline.job import Job, LocalOptions, ModelOptions, PictureOptions
+from cutline.places import Places, and_preparing
 from cutline.prompts import library_prompts
 from cutline.records import Failure, Outcome, Sample
 from cutline.service.bodies import Lobby
 from cutline.service.downloads import Downloads
-from cutline.service.places import Places
 from cutline.service.settings import Settings
 from cutline.service.wishes import Wish
 from cutline.weights import Say
@@ -45,7 +45,7 @@ class Desk:
             self._job, Secret(key.get_secret_value()) if key else None
         )
         self._ways: collections.OrderedDict[bytes, Captioning] = collections.OrderedDict()
-        self._places = Places(lambda: self.slots)
+        self._places = Places(lambda: and_preparing(self.slots))
         self.ready = False
 
     @property
