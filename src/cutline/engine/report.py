@@ -32,7 +32,8 @@ class Report:
     had changed since an earlier run; ``replaced`` ones, of which a few are named, were changed or deleted
     between being listed and being captioned. ``left_out`` earlier outcomes are of samples that the
     source has no more, ``waiting`` answers are in the journal behind one that is missing. ``seconds`` is
-    this run's time; ``cost`` in US dollars is of all runs, None when no price is known.
+    this run's time from when the models were loaded, which took ``loading_seconds``; ``cost`` in US dollars
+    is of all runs, None when no price is known.
     """
 
     output: str
@@ -45,6 +46,7 @@ class Report:
     spent: Usage
     cost: float | None
     seconds: float
+    loading_seconds: float
     requests_resumed: int
     stopped: CutlineError | None = None
     allow_failures: int = 0
@@ -91,6 +93,7 @@ class Report:
                 "captions": self.fresh.captions,
                 "failures": self.fresh.failures,
                 "seconds": round(self.seconds, 3),
+                "loading_seconds": round(self.loading_seconds, 3),
                 "resumed": self.requests_resumed,
             },
         }

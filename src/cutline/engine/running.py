@@ -102,6 +102,7 @@ class _Run:
         self._prices = assembly.prices_for(job, chain)
         self._output = assembly.output_of(job)
         self._start = time.monotonic()
+        self._loading = 0.0
 
     async def run(self, source: Source) -> Report:
         folder = state_folder(self._output, self._job.run.state)
@@ -131,6 +132,7 @@ class _Run:
         )
         for part in (self._chain, self._checking):  # what takes minutes, after all that may be refused
             await _open(part, self._progress, self._stop)
+        self._loading = time.monotonic() - self._start
         failures = FailuresSink(
             failures_file(self._output, state.folder), state.folder, SinkOptions(overwrite=True)
         )
@@ -217,7 +219,8 @@ class _Run:
             fresh=fresh,
             spent=spent.usage,
             cost=self._prices.of(spent),
-            seconds=time.monotonic() - self._start,
+            seconds=time.monotonic() - self._start - self._loading,
+            loading_seconds=self._loading,
             requests_resumed=loop.resumed if loop else 0,
             changed=loop.changed if loop else 0,
             replaced=loop.replaced if loop else 0,
