@@ -51,6 +51,7 @@ class Options(TypedDict, total=False):
     allow_private_urls: bool
     steps: Mapping[str, str]
     chain: str | None
+    plugin: str | Path | Sequence[str | Path]
     endpoint: str | None
     max_tokens: int | None
     temperature: float | None
@@ -58,6 +59,8 @@ class Options(TypedDict, total=False):
     seed: int | None
     schema_dialect: Literal["response_format", "guided_json", "structured_outputs", "none"] | None
     extra: dict[str, Any]
+    parameters: str | None
+    large_images: Literal["shrink", "asset"] | None
     device: str
     dtype: Literal["auto", "float32", "bfloat16", "float16", "fp32", "bf16", "fp16"]
     batch_size: int | Literal["auto"]
@@ -136,6 +139,9 @@ def _as_in_a_job(options: Mapping[str, Any]) -> JSON:
     named = dict(options)
     if "steps" in named:
         named["step"] = tuple(f"{name}={model}" for name, model in dict(named.pop("steps")).items())
+    if "plugin" in named:
+        files = named["plugin"]
+        named["plugin"] = tuple(map(str, [files] if isinstance(files, str | Path) else files))
     if isinstance(named.get("event"), str):
         named["event"] = (named["event"],)
     if isinstance(named.get("schema"), Mapping):

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Literal, Self
 
 import orjson
 
+from cutline.captioners.parameters import USUAL, together
 from cutline.chain_file import plan_of_options
 from cutline.errors import ConfigError
 from cutline.imaging.values import HARD_MAX_PIXELS
@@ -63,6 +64,8 @@ class ModelOptions:
     """`NAME=MODEL`, several times: each model is given the text of the one before and asked for more."""
     chain: str | None = None
     """TOML file with the steps of a chain: models, prompts and options of each."""
+    plugin: tuple[str, ...] = ()
+    """Python file with models of your own, which is run; several by repetition."""
     endpoint: str | None = None
     """URL of an OpenAI-compatible server, such as http://localhost:8000/v1."""
     max_tokens: int | None = None
@@ -77,6 +80,15 @@ class ModelOptions:
     """How the endpoint is asked for the JSON of --schema; by the provider when not given."""
     extra: dict[str, Any] = dataclasses.field(default_factory=dict)
     """Further parameters of the request, such as --extra.min_p 0.1."""
+    parameters: str | None = None
+    """Parameters in one text, checked for the model: `max_tokens=512, temperature=0.30`."""
+    large_images: Literal["shrink", "asset"] | None = None
+    """Pictures above the limit of NVIDIA's own models: made smaller (default), or uploaded for the request."""
+
+    def check(self) -> None:
+        """Raises ConfigError for parameters that cannot be read, or that an option says too."""
+        given = {name: value for name in USUAL if (value := getattr(self, name)) is not None}
+        together(self.parameters, {**given, "extra": self.extra})
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,9 +128,9 @@ class PromptOptions:
     trigger: str | None = None
     """Trigger word that begins every caption, followed by a comma."""
     caption_prefix: str | None = None
-    """Text put before every caption."""
+    """Text put before every caption, as it stands: it knows no variables."""
     caption_suffix: str | None = None
-    """Text put after every caption."""
+    """Text put after every caption, as it stands."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -349,6 +361,7 @@ class Job:
         if self.input.image_limit < -1 or self.input.image_limit == 0:
             raise ConfigError(f"--image-limit must be -1 or greater than 0, not {self.input.image_limit}")
         self.checks.check()
+        self.model.check()
         if self.model.top_p is not None and not 0 < self.model.top_p <= 1:
             raise ConfigError(f"--top-p must be above 0 and at most 1, not {self.model.top_p}")
         try:

@@ -6,7 +6,7 @@ API: https://platform.openai.com/docs/api-reference/chat/create
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import orjson
@@ -19,13 +19,15 @@ from cutline.records import JSON, Reply, Usage
 
 
 class Template:
-    """The request for one prompt, encoded but for the picture: putting that in copies bytes only once."""
+    """The request for one prompt, encoded but for the picture: putting that in copies bytes only once.
 
-    def __init__(self, prompt: Prompt, preset: Preset, model: str, parameters: Parameters) -> None:
+    ``make`` gives the request with a mark where the picture's URL goes.
+    """
+
+    def __init__(self, prompt: Prompt, make: Callable[[Prompt, str], JSON]) -> None:
         self.prompt = prompt
         mark = secrets.token_hex(16)  # stands for the picture; no metadata can guess it
-        body = request_body(prompt, preset, model, parameters, mark)
-        self._head, self._tail = orjson.dumps(body).split(mark.encode())
+        self._head, self._tail = orjson.dumps(make(prompt, mark)).split(mark.encode())
 
     def with_picture(self, mime: str, encoded: bytes) -> bytes:
         """The request as it is sent; ``encoded`` is the picture in base64."""
@@ -34,6 +36,24 @@ class Template:
     def with_url(self, url: bytes) -> bytes:
         """The request with an address, or anything that needs no escaping in JSON, for the picture."""
         return b"".join((self._head, url, self._tail))
+
+
+class Templates:
+    """The templates of the prompts that were asked last."""
+
+    def __init__(self, make: Callable[[Prompt, str], JSON]) -> None:
+        self._make = make
+        self._known: dict[int, Template] = {}
+
+    def of(self, prompt: Prompt) -> Template:
+        known = self._known.get(id(prompt))
+        if known is not None and known.prompt is prompt:
+            return known
+        template = Template(prompt, self._make)
+        if len(self._known) >= 64:  # prompts with variables are all different; keep few
+            self._known.clear()
+        self._known[id(prompt)] = template
+        return template
 
 
 def request_body(prompt: Prompt, preset: Preset, model: str, parameters: Parameters, mark: str) -> JSON:
@@ -54,16 +74,21 @@ def request_body(prompt: Prompt, preset: Preset, model: str, parameters: Paramet
     if system:
         messages.insert(0, {"role": "system", "content": system})
     body: JSON = {"model": model, "messages": messages}
+    body |= sampling(parameters, tokens=preset.tokens)
+    if prompt.schema is not None:
+        body |= _schema_setting(preset.schema, prompt.schema)
+    return body | dict(parameters.extra)
+
+
+def sampling(parameters: Parameters, *, tokens: str) -> JSON:
+    """Those of the usual parameters that are set; ``tokens`` is the name of the most tokens of a reply."""
     values = {
-        preset.tokens: parameters.max_tokens,
+        tokens: parameters.max_tokens,
         "temperature": parameters.temperature,
         "top_p": parameters.top_p,
         "seed": parameters.seed,
     }
-    body |= {name: value for name, value in values.items() if value is not None}
-    if prompt.schema is not None:
-        body |= _schema_setting(preset.schema, prompt.schema)
-    return body | dict(parameters.extra)
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def _schema_setting(dialect: str, schema: JSON) -> JSON:
@@ -94,6 +119,10 @@ def read_reply(payload: JSON, *, model: str, seconds: float) -> Reply:
         finish = choice.get("finish_reason")
     except (KeyError, IndexError, TypeError, AttributeError, ValueError):
         raise Retryable("malformed", "the endpoint's answer is not a chat completion") from None
+    if isinstance(choice.get("error"), dict):  # OpenRouter: its provider broke down half way
+        raise Retryable(
+            "endpoint", f"the model's provider failed: {str(choice['error'].get('message'))[:200]}"
+        )
     if isinstance(content, list):
         content = "".join(str(part.get("text", "")) for part in content if isinstance(part, dict))
     text = content if isinstance(content, str) else ""

@@ -6,7 +6,34 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any, Literal, TypeAlias
 
+from cutline.captioners.parameters import PENALTIES, SEED, STOP, TEMPERATURE, TOP_P, Parameter
+
 SchemaDialect: TypeAlias = Literal["response_format", "guided_json", "structured_outputs", "none"]
+
+_USUAL = (
+    Parameter(name="max_tokens", kind=int, least=1),
+    TEMPERATURE,
+    TOP_P,
+    SEED,
+    *PENALTIES,
+    STOP,
+)
+_MIN_P = Parameter(name="min_p", least=0, most=1)
+_REPETITION = Parameter(name="repetition_penalty", above=0, most=2)
+
+
+def _effort(*words: str) -> Parameter:
+    return Parameter(name="reasoning_effort", kind=str, words=words)
+
+
+_VLLM = (
+    *_USUAL,
+    Parameter(name="top_k", kind=int, least=-1),
+    _MIN_P,
+    Parameter(name="repetition_penalty", above=0),
+    Parameter(name="min_tokens", kind=int, least=0),
+    Parameter(name="skip_special_tokens", kind=bool),
+)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,6 +43,9 @@ class Preset:
     ``key_env``: the environment variables that may hold its key, in order. ``schema``: how it is
     asked for JSON of a given schema, and ``enforces_schema`` whether that is known to be obeyed;
     elsewhere the prompt asks for it in words too. ``tokens``: its name for the most tokens of a reply.
+    ``parameters``: those that its documentation names. ``forbids_all``: its 403 concerns the key and
+    no single picture; ``account`` is where to look then. ``without_model``: what helps where it does
+    not have the model that was asked for.
     """
 
     name: str
@@ -26,6 +56,10 @@ class Preset:
     schema: SchemaDialect = "response_format"
     enforces_schema: bool = False
     tokens: str = "max_tokens"
+    parameters: tuple[Parameter, ...] = _USUAL
+    forbids_all: bool = False
+    account: str = ""
+    without_model: str = ""
     about: str = ""
 
 
@@ -59,6 +93,8 @@ PRESETS = {
             default_model="nvidia/llama-3.1-nemotron-nano-vl-8b-v1",
             schema="guided_json",
             enforces_schema=True,
+            forbids_all=True,
+            account="https://build.nvidia.com",
             about="NVIDIA's hosted models",
         ),
         Preset(
@@ -69,6 +105,12 @@ PRESETS = {
             default_model="gpt-4o-mini",
             enforces_schema=True,
             tokens="max_completion_tokens",
+            parameters=(
+                *_USUAL,
+                _effort("none", "minimal", "low", "medium", "high", "xhigh"),
+                Parameter(name="verbosity", kind=str, words=("low", "medium", "high")),
+                Parameter(name="service_tier", kind=str, words=("auto", "default", "flex", "priority")),
+            ),
             about="OpenAI",
         ),
         Preset(
@@ -78,12 +120,15 @@ PRESETS = {
             key_needed=True,
             default_model="gemini-2.5-flash",
             enforces_schema=True,
+            parameters=(*_USUAL, _effort("none", "minimal", "low", "medium", "high")),
             about="Google Gemini",
         ),
         Preset(
             name="ollama",
             endpoint="http://localhost:11434/v1",
             default_model="llava:7b",
+            without_model="Ollama has what was pulled: ollama pull {model}",
+            parameters=(*_USUAL, _effort("none", "low", "medium", "high")),
             about="Ollama on this machine",
         ),
         Preset(
@@ -92,6 +137,7 @@ PRESETS = {
             key_env=("VLLM_API_KEY",),
             schema="structured_outputs",
             enforces_schema=True,
+            parameters=_VLLM,
             about="a vLLM server",
         ),
         Preset(
@@ -107,6 +153,14 @@ PRESETS = {
             endpoint="https://openrouter.ai/api/v1",
             key_env=("OPENROUTER_API_KEY",),
             key_needed=True,
+            parameters=(
+                *_USUAL,
+                Parameter(name="top_k", kind=int, least=0),
+                _MIN_P,
+                Parameter(name="top_a", least=0, most=1),
+                _REPETITION,
+                _effort("none", "minimal", "low", "medium", "high", "xhigh"),
+            ),
             about="OpenRouter",
         ),
         Preset(
@@ -114,12 +168,14 @@ PRESETS = {
             endpoint="https://api.together.xyz/v1",
             key_env=("TOGETHER_API_KEY",),
             key_needed=True,
+            parameters=(*_USUAL, Parameter(name="top_k", kind=int, least=-1), _MIN_P, _REPETITION),
             about="Together AI",
         ),
         Preset(
             name="endpoint",
             endpoint="",
             key_env=("CUTLINE_API_KEY",),  # never a known service's key: anyone may be behind the URL
+            parameters=_VLLM,
             about="any other compatible server: --endpoint URL",
         ),
     )

@@ -2,12 +2,40 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from cutline.errors import ConfigError
+
+_MOST_BYTES = 10_000
+
 
 def without_credentials(url: str) -> str:
     """The URL as it may be shown: no user, no password, no query."""
     scheme, mark, rest = url.partition("://")
     place, slash, path = rest.partition("/")
     return f"{scheme}{mark}{place.rpartition('@')[2]}{slash}{path.partition('?')[0]}"
+
+
+def read_key(key: str | None, file: str | None) -> Secret | None:
+    """The key that was given as it is or in a file; None for neither.
+
+    Raises:
+        ConfigError: both were given; or the file cannot be read, or holds no key.
+    """
+    if file is None:
+        return Secret(key) if key else None
+    if key is not None:
+        raise ConfigError("--api-key and --api-key-file exclude each other: give one of them")
+    try:
+        with Path(file).open("rb") as stream:
+            content = stream.read(_MOST_BYTES)
+    except OSError as error:
+        raise ConfigError(f"cannot read the key in {file}: {error.strerror}") from None
+    secret = Secret(content.decode("utf-8", "replace").strip())
+    if not secret:
+        raise ConfigError(f"{file} is empty: it must hold the key and nothing else")
+    secret.check()
+    return secret
 
 
 class Secret:
@@ -21,9 +49,17 @@ class Secret:
     def reveal(self) -> str:
         return self._value
 
+    def check(self) -> None:
+        """Raises ConfigError for what cannot be a key: it could not be sent, and would break the request."""
+        if not self._value.isascii() or not self._value.isprintable() or " " in self._value:
+            raise ConfigError("the key holds a blank, a line break or a letter that no key has: copy it anew")
+
     def redact(self, text: str) -> str:
         """``text`` without the key, for messages that an endpoint wrote."""
         return text.replace(self._value, "…") if self._value else text
+
+    def __bool__(self) -> bool:
+        return bool(self._value)
 
     def __repr__(self) -> str:
         return "Secret(…)"

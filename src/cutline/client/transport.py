@@ -12,7 +12,7 @@ import aiohttp
 import orjson
 
 from cutline.backoff import delay, retry_after
-from cutline.captioners.openai import proxy_for
+from cutline.captioners.endpoint import proxy_for
 from cutline.captioners.secrets import Secret, without_credentials
 from cutline.errors import ConfigError, EndpointUnusable, Rejected, Retryable
 from cutline.records import JSON

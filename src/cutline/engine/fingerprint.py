@@ -8,6 +8,7 @@ from typing import Any, Self
 
 import orjson
 
+from cutline.captioners.parameters import together
 from cutline.captioners.secrets import without_credentials
 from cutline.encoders import DEFAULT_CLIP
 from cutline.job import CheckOptions, Job
@@ -46,7 +47,9 @@ class Fingerprint:
             "schema_dialect": options.schema_dialect,
             "dtype": None if job.local.dtype == "auto" else job.local.dtype,
             "quantize": job.local.quantize,
+            "large_images": options.large_images,
             **options.extra,
+            **together(options.parameters, {}),
         }
         return cls(
             input=_place(job.input_path),
@@ -62,6 +65,10 @@ class Fingerprint:
             steps=steps,
             joining="" if job.output.existing in {None, "skip"} else str(job.output.existing),
         )
+
+    def to_json(self) -> JSON:
+        """As plain values, which ``differences`` takes as the earlier ones."""
+        return {field.name: _plain(getattr(self, field.name)) for field in dataclasses.fields(self)}
 
     def differences(self, earlier: JSON) -> list[str]:
         """What differs from an earlier run's fingerprint, each as ``name: old → new``."""

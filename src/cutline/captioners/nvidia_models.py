@@ -1,0 +1,67 @@
+"""The models that NVIDIA hosts apart from the others, and how each is asked.
+
+API: https://docs.api.nvidia.com/nim/reference/visual-models-apis
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+from cutline.captioners.parameters import PENALTIES, SEED, STOP, Parameter
+
+VLM = "/vlm/{name}"
+CHAT = "/gr/{name}/chat/completions"
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class HostedModel:
+    """One model at ai.api.nvidia.com.
+
+    ``path``: where it is asked. ``names_model``: the request holds its name too. ``pictures``: how many one
+    request can hold. ``defaults``: what it is asked with unless the user says.
+    """
+
+    name: str
+    path: str = VLM
+    names_model: bool = False
+    pictures: int = 1
+    parameters: tuple[Parameter, ...]
+    max_tokens: int = 1024
+    temperature: float = 0.2
+    top_p: float = 0.2
+
+    @property
+    def place(self) -> str:
+        """The path below the service's address."""
+        return self.path.format(name=self.name)
+
+
+def _usual(*, most_tokens: int, hottest: float = 1.0) -> tuple[Parameter, ...]:
+    return (
+        Parameter(name="max_tokens", kind=int, least=1, most=most_tokens),
+        Parameter(name="temperature", least=0, most=hottest),
+        Parameter(name="top_p", above=0, most=1),
+        SEED,
+    )
+
+
+_VLM = _usual(most_tokens=1024)
+_LLAMA = (*_usual(most_tokens=4096, hottest=2.0), *PENALTIES, STOP)
+
+HOSTED = {
+    model.name: model
+    for model in (
+        HostedModel(name="microsoft/kosmos-2", parameters=_VLM),
+        HostedModel(name="nvidia/vila", names_model=True, pictures=8, parameters=_usual(most_tokens=4096)),
+        HostedModel(name="nvidia/neva-22b", parameters=_VLM),
+        HostedModel(name="adept/fuyu-8b", parameters=_VLM),
+        HostedModel(name="google/paligemma", parameters=_VLM),
+        HostedModel(name="google/deplot", parameters=_VLM),
+        HostedModel(
+            name="meta/llama-3.2-11b-vision-instruct", path=CHAT, names_model=True, parameters=_LLAMA
+        ),
+        HostedModel(
+            name="meta/llama-3.2-90b-vision-instruct", path=CHAT, names_model=True, parameters=_LLAMA
+        ),
+    )
+}

@@ -1,0 +1,141 @@
+"""Parameters as one text, ``max_tokens=512, temperature=0.30``, checked against what a model takes."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import math
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import orjson
+
+from cutline.errors import ConfigError
+
+USUAL = ("max_tokens", "temperature", "top_p", "seed")
+"""Those that every model is asked by in the same words; each has an option of its own."""
+_SEPARATOR = re.compile(r",\s*(?=[A-Za-z_][\w.-]*\s*=)")
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Parameter:
+    """What one parameter may be: a whole number, a number, true or false, a word, or several words.
+
+    ``least`` and ``most`` are allowed; ``above`` is not, but everything that is more.
+    """
+
+    name: str
+    kind: type = float
+    least: float = -math.inf
+    above: float = -math.inf
+    most: float = math.inf
+    words: tuple[str, ...] = ()
+
+    @property
+    def allowed(self) -> str:
+        """What it may be, in words."""
+        if self.words:
+            return f"one of {', '.join(self.words)}"
+        if self.kind in {bool, str, list}:
+            return {bool: "true or false", str: "a text", list: 'a text or a list such as ["a", "b"]'}[
+                self.kind
+            ]
+        what = "a whole number" if self.kind is int else "a number"
+        low = f"{self.least:g}" if self.least > -math.inf else ""
+        if self.above > -math.inf:
+            return f"{what} above {self.above:g}" + (
+                f" and at most {self.most:g}" if self.most < math.inf else ""
+            )
+        if low and self.most < math.inf:
+            return f"{what} from {low} to {self.most:g}"
+        return f"{what} from {low} up" if low else what
+
+    def fits(self, value: object) -> bool:
+        """Whether it may be that."""
+        if self.kind is bool:
+            return isinstance(value, bool)
+        if self.kind is str:
+            return isinstance(value, str) and (not self.words or value in self.words)
+        if self.kind is list:
+            return isinstance(value, str) or (
+                isinstance(value, list) and bool(value) and all(isinstance(part, str) for part in value)
+            )
+        if isinstance(value, bool) or not isinstance(value, int if self.kind is int else int | float):
+            return False
+        return math.isfinite(value) and self.least <= value <= self.most and value > self.above
+
+
+MAX_TOKENS = Parameter(name="max_tokens", kind=int, least=0)
+TEMPERATURE = Parameter(name="temperature", least=0, most=2)
+TOP_P = Parameter(name="top_p", above=0, most=1)
+SEED = Parameter(name="seed", kind=int)
+PENALTIES = tuple(Parameter(name=f"{what}_penalty", least=-2, most=2) for what in ("frequency", "presence"))
+STOP = Parameter(name="stop", kind=list)
+
+
+def parse(text: str) -> dict[str, Any]:
+    """The parameters by name; values are JSON where they are JSON, else words.
+
+    Raises:
+        ConfigError: it is not of the form ``name=value, name=value``, or names one twice.
+    """
+    found: dict[str, Any] = {}
+    for item in _SEPARATOR.split(text.strip().removesuffix(",")):
+        name, equals, value = (part.strip() for part in item.partition("="))
+        if not equals or not value or re.fullmatch(r"[A-Za-z_][\w.-]*", name) is None:
+            raise ConfigError(
+                f"--parameters {_shown(text)}: {_shown(item)} is no parameter: write them as "
+                "max_tokens=512, temperature=0.30"
+            )
+        if name in found:
+            raise ConfigError(f"--parameters names {name} twice: keep one of them")
+        found[name] = _value(value)
+    return found
+
+
+def together(text: str | None, options: Mapping[str, Any]) -> dict[str, Any]:
+    """The parsed parameters, none of which is among the ``options`` that were given besides.
+
+    Raises:
+        ConfigError: as ``parse``; or the same was said twice.
+    """
+    found = parse(text) if text is not None else {}
+    extra = options.get("extra") or {}
+    for name in found:
+        option = f"--{name.replace('_', '-')}" if name in USUAL else f"--extra.{name}"
+        if name in (options if name in USUAL else extra):
+            raise ConfigError(f"{name} is in --parameters, and there is {option} too: keep one of them")
+    return found
+
+
+def check(
+    who: str, found: Mapping[str, Any], allowed: Iterable[Parameter], *, option: str = "--parameters: "
+) -> None:
+    """Hold parameters against those that a model takes; messages begin with the ``option`` they came by.
+
+    Raises:
+        ConfigError: names what is allowed.
+    """
+    known = {parameter.name: parameter for parameter in allowed}
+    for name, value in found.items():
+        if name not in known:
+            close = difflib.get_close_matches(name, known, n=1)
+            meant = f", did you mean {close[0]}?" if close else ""
+            takes = f"it takes {', '.join(known)}" if known else "it takes none"
+            raise ConfigError(f"{option}{who} takes no {name}{meant}; {takes}")
+        if not known[name].fits(value):
+            shown = name.replace("_", "-") if option == "--" else name
+            raise ConfigError(f"{option}{shown} must be {known[name].allowed} for {who}, not {_shown(value)}")
+
+
+def _value(text: str) -> Any:
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return {"True": True, "False": False}.get(text, text)
+
+
+def _shown(value: object) -> str:
+    text = value if isinstance(value, str) else orjson.dumps(value).decode()
+    return repr(text if len(text) <= 60 else text[:59] + "…") if isinstance(value, str) else text[:60]

@@ -1,0 +1,82 @@
+"""How long an endpoint asks to wait, in each service's way of saying it.
+
+``Retry-After`` is the standard's (RFC 9110, 10.2.3), ``retry-after-ms`` OpenAI's. Where there is neither,
+``x-ratelimit-reset-*`` tells when a limit that is used up begins anew (OpenAI and many others),
+``x-ratelimit-reset`` the same of the only limit (Together in seconds, OpenRouter as a time), and
+``RateLimit`` is the form of the IETF's draft (Hugging Face).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import re
+import time
+from collections.abc import Mapping
+
+from cutline.backoff import retry_after
+
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_SPAN = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|s|m|h|d))+")
+_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
+_YEAR = 365 * 86400.0
+_DRAFT = re.compile(r"\bt=(\d+)")
+
+
+def asked_wait(headers: Mapping[str, str], *, limited: bool) -> float | None:
+    """Seconds to wait by an answer's headers; None where they do not say.
+
+    ``limited``: the answer says that too much was asked, so that limits which are used up count.
+    """
+    with contextlib.suppress(ValueError, KeyError):
+        return max(0.0, float(headers["retry-after-ms"]) / 1000)
+    told = retry_after(headers.get("Retry-After"))
+    if told is not None or not limited:
+        return told
+    used_up = _kinds(headers, only_used_up=True) or _kinds(headers, only_used_up=False)
+    waits = [wait for name in used_up if (wait := span(headers[name])) is not None]
+    if draft := _DRAFT.search(headers.get("RateLimit", "")):
+        waits.append(float(draft[1]))
+    return max(waits, default=None)
+
+
+def _kinds(headers: Mapping[str, str], *, only_used_up: bool) -> list[str]:
+    """The names of the headers that tell when a limit begins anew."""
+    names = [name for name in headers if name.lower().startswith("x-ratelimit-reset")]
+    if not only_used_up:
+        return names
+    return [name for name in names if _number(headers, name.lower().replace("reset", "remaining")) == 0]
+
+
+def _number(headers: Mapping[str, str], name: str) -> float | None:
+    with contextlib.suppress(ValueError, KeyError):
+        return float(headers[name])
+    return None
+
+
+def span(text: str) -> float | None:
+    """Seconds from now: ``6m0s``, ``12ms``, ``7``, a time in seconds or milliseconds since 1970, or a date.
+
+    None for anything else, and for a time that has passed.
+    """
+    text = text.strip()
+    seconds: float | None = None
+    if _SPAN.fullmatch(text):
+        seconds = sum(float(number) * _UNITS[unit] for number, unit in _PART.findall(text))
+    else:
+        for read in (_from_number, _from_date):
+            with contextlib.suppress(ValueError):
+                seconds = read(text)
+                break
+    return seconds if seconds is not None and 0 < seconds < _YEAR else None
+
+
+def _from_number(text: str) -> float:
+    number = float(text)
+    if number > 1000 * _YEAR:  # milliseconds since 1970
+        number /= 1000
+    return number - time.time() if number > _YEAR else number
+
+
+def _from_date(text: str) -> float:
+    return dt.datetime.fromisoformat(text).timestamp() - time.time()
