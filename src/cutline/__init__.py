@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from cutline.api import Captions, acaption, caption
+    from cutline.captioners.plugins import register_model
     from cutline.client import AsyncClient, Client, ServerPath
     from cutline.comparing.call import compare
     from cutline.job import Job
@@ -21,6 +22,7 @@ __all__ = [
     "acaption",
     "caption",
     "compare",
+    "register_model",
 ]
 
 _HOMES = {
@@ -32,6 +34,7 @@ _HOMES = {
     "caption": "cutline.api",
     "compare": "cutline.comparing.call",
     "Job": "cutline.job",
+    "register_model": "cutline.captioners.plugins",
 }
 
 

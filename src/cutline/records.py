@@ -97,6 +97,7 @@ class Reply:
 
     ``raw`` is the whole response as JSON; ``seconds`` is the time of the request that
     succeeded, without waiting; ``attempts`` counts requests, the failed ones included.
+    ``extracted``: the text is the caption already, so a prompt's regex is not looked for in it.
     """
 
     text: str
@@ -106,6 +107,7 @@ class Reply:
     seconds: float = 0.0
     attempts: int = 1
     raw: JSON | None = None
+    extracted: bool = False
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

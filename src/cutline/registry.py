@@ -1,7 +1,8 @@
 """Names to classes, imported only when asked for; built-ins and plug-ins alike.
 
 A plug-in package declares an entry point in the group ``cutline.captioners``, ``cutline.sources``
-or ``cutline.sinks``; its name can then be used wherever a built-in's can.
+or ``cutline.sinks``; its name can then be used wherever a built-in's can. ``register`` does the same
+for this process alone.
 """
 
 from __future__ import annotations
@@ -54,10 +55,33 @@ BUILT_IN: dict[str, dict[str, str]] = {
 }
 
 
+_registered: dict[str, dict[str, Any]] = {room: {} for room in BUILT_IN}
+
+
+def register(room: str, name: str, made: Any) -> None:
+    """Have ``load`` give ``made`` for a name, until the process ends. What is defined anew replaces itself.
+
+    Raises:
+        ConfigError: the name means something else already.
+    """
+    if name in BUILT_IN[room]:
+        raise ConfigError(f"{name!r} is the name of one of cutline's own {room}: choose another")
+    earlier = _registered[room].get(name)
+    if earlier is not None and _home(earlier) != _home(made):
+        raise ConfigError(f"{name!r} is registered twice, by {_home(earlier)} and by {_home(made)}")
+    _registered[room][name] = made
+
+
+def _home(made: Any) -> str:
+    """Where it was defined, as a person can find it."""
+    return f"{getattr(made, '__module__', '?')}.{getattr(made, '__qualname__', '?')}"
+
+
 def names(room: str) -> list[str]:
     """Every name that ``load`` knows in a room, built-ins first."""
-    outside = [point.name for point in importlib.metadata.entry_points(group=f"cutline.{room}")]
-    return [*BUILT_IN[room], *sorted(set(outside) - set(BUILT_IN[room]))]
+    points = importlib.metadata.entry_points(group=f"cutline.{room}")
+    outside = {*_registered[room], *(point.name for point in points)}
+    return [*BUILT_IN[room], *sorted(outside - set(BUILT_IN[room]))]
 
 
 def load(room: str, name: str) -> Any:
@@ -70,10 +94,14 @@ def load(room: str, name: str) -> Any:
     if target is not None:
         module, _, attribute = target.partition(":")
         return getattr(importlib.import_module(module), attribute)
+    if name in _registered[room]:
+        return _registered[room][name]
     for point in importlib.metadata.entry_points(group=f"cutline.{room}", name=name):
         try:
-            return point.load()
+            made = point.load()
         except Exception as error:  # whatever an outsider's module does when it is imported
             reason = " ".join(f"{type(error).__name__}: {error}".split())
             raise ConfigError(f"the plug-in {name!r} ({point.value}) cannot be used: {reason}") from error
+        registered = (one for one in _registered[room].values() if getattr(one, "made", None) is made)
+        return next(registered, made)  # what it registered itself as, when it was imported
     raise ConfigError(f"there is no {name!r} among the {room}; known are {', '.join(names(room))}")

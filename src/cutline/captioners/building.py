@@ -144,6 +144,8 @@ def _build_registered(spec: Spec, asking: Asking) -> Captioner:
         given["timeout"] = asking.timeout
     if "concurrency" in known:
         given["concurrency"] = asking.concurrency
+    if "concurrency" in known:
+        given["concurrency"] = asking.concurrency
     captioner = made(*([spec.name] if spec.name else []), **given)
     if not isinstance(captioner, Captioner):
         raise ConfigError(f"{spec.provider} is no captioner: it needs name, caption() and aclose()")

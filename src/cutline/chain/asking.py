@@ -9,8 +9,8 @@ from typing import Any, TypeAlias
 from cutline.errors import CutlineError, PictureError, RequestError, SampleError
 from cutline.imaging import Picture
 from cutline.interfaces import Captioner
-from cutline.prompts import Prompt
-from cutline.records import Reply, Step, Usage
+from cutline.prompts import Prompt, check_caption
+from cutline.records import JSON, Reply, Step, Usage
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,13 +80,20 @@ async def ask(step: ChainStep, picture: Picture, prompt: Prompt) -> Result:
         if not _is_sound(reply):
             return SampleError("captioner", f"{reply.model} gave a reply with values of wrong types")
         try:
-            text, fields = prompt.extract(reply.text)
+            text, fields = _extracted(reply, prompt)
         except SampleError as error:
             error.reply = reply
             return error
         return Step(name=step.name, prompt_id=prompt.id, text=text, reply=reply, fields=fields)
     except Exception as error:  # noqa: BLE001 - whatever a captioner raises is this picture's failure
         return error
+
+
+def _extracted(reply: Reply, prompt: Prompt) -> tuple[str, JSON | None]:
+    """The caption in a reply, and its fields; raises ReplyError where there is none."""
+    if reply.extracted and prompt.schema is None:
+        return check_caption(reply.text), None
+    return prompt.extract(reply.text)
 
 
 def _is_sound(reply: Reply) -> bool:

@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.text import Text
 
 from cutline.captioners.building import Asking, Spec, build_captioner, build_endpoint
+from cutline.captioners.plugins import load_plugins
 from cutline.captioners.secrets import Secret
 from cutline.cli.model_list import list_models
 from cutline.errors import ConfigError, CutlineError, Rejected, RequestError
@@ -34,6 +35,7 @@ def check(
     *,
     endpoint: str | None = None,
     api_key: str | None = None,
+    plugin: tuple[str, ...] = (),
     timeout: Annotated[float, cyclopts.Parameter(help="Seconds to wait for the answer.")] = 60.0,
 ) -> int:
     """Ask a model about one small picture, and say what is wrong if that fails.
@@ -46,7 +48,10 @@ def check(
         URL of an OpenAI-compatible server.
     api_key
         Key of the service; better set in its environment variable.
+    plugin
+        Python file with models of your own, which is run.
     """
+    load_plugins(plugin)
     if timeout <= 0:
         raise ConfigError(f"--timeout must be greater than 0, not {timeout:g}")
     provider = Spec.parse(spec, endpoint=endpoint).provider

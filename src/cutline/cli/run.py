@@ -19,6 +19,7 @@ def run(
     api_key: str | None = None,
     on_change: OnChange | None = None,
     retry_failed: bool = False,
+    plugin: tuple[str, ...] = (),
     before: Annotated[Before, Parameter(name="*")] = Before(),  # noqa: B008 - frozen
 ) -> int:
     """Run a job file, as `cutline caption --save-job` writes it.
@@ -33,6 +34,8 @@ def run(
         What happens to earlier captions when model, prompt or parameters have changed.
     retry_failed
         Ask again about the pictures that failed before.
+    plugin
+        Python file with models of your own, besides those that the job file names.
     """
     before.check()
     job = Job.from_toml(job_file)
@@ -41,4 +44,5 @@ def run(
         options = dataclasses.replace(options, on_change=on_change)
     if retry_failed:
         options = dataclasses.replace(options, retry_failed=True)
-    return carry_out(dataclasses.replace(job, run=options), api_key, before)
+    model = dataclasses.replace(job.model, plugin=(*job.model.plugin, *plugin))
+    return carry_out(dataclasses.replace(job, model=model, run=options), api_key, before)

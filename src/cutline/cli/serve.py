@@ -23,6 +23,8 @@ class ServeOptions:
     """URL of an OpenAI-compatible server that is asked."""
     model_key: str | None = None
     """Key of that service; better set in its environment variable."""
+    plugin: tuple[str, ...] = ()
+    """Python file with models of your own, which is run; several by repetition."""
     device: str | None = None
     """Where a local model runs. [default: auto]"""
     dtype: str | None = None

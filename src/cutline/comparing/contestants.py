@@ -11,6 +11,7 @@ from typing import Any
 
 from cutline import registry
 from cutline.captioners.building import options_of
+from cutline.captioners.plugins import load_plugins
 from cutline.captioners.presets import PRESETS
 from cutline.captioners.secrets import Secret
 from cutline.engine import assembly
@@ -67,6 +68,7 @@ def contestants_of(
     Raises:
         ConfigError: fewer than two, an unknown one, two of one name, or an option that nobody has a use for.
     """
+    load_plugins(job.model.plugin)
     found = [_Word(name or what, what) for name, what in map(parse_prompt_option, words)]
     for word in found:
         _check(word, job)

@@ -15,6 +15,7 @@ from cutline.captioners.building import (
     build_captioner,
     check_prompt,
 )
+from cutline.captioners.plugins import load_plugins
 from cutline.captioners.secrets import Secret
 from cutline.chain import Chain, ChainStep
 from cutline.encoders import DEFAULT_CLIP
@@ -103,6 +104,7 @@ def chain_of(job: Job, key: Secret | None) -> Chain:
     Raises:
         ConfigError: the model's name or key is wrong or missing, or a prompt cannot be used.
     """
+    load_plugins(job.model.plugin)
     if is_chain(job):
         return build_chain(job, key, captioner_of, lambda own, default: prompts_of(own, default)[0])
     captioner = captioner_of(job, key)
@@ -115,6 +117,7 @@ def chain_of(job: Job, key: Secret | None) -> Chain:
 def captioner_of(job: Job, key: Secret | None) -> Captioner:
     """Who the job asks; raises as ``chain_of``."""
     run = job.run
+    load_plugins(job.model.plugin)
     asking = Asking(
         key=key,
         endpoint=job.model.endpoint,

@@ -30,7 +30,7 @@ OF_A_STEP: dict[str, tuple[str, ...]] = {
     "model": tuple(
         field.name
         for field in dataclasses.fields(ModelOptions)
-        if field.name not in {"model", "step", "chain"}
+        if field.name not in {"model", "step", "chain", "plugin"}
     ),
     "local": LOCAL_OPTIONS,
     "pictures": PICTURE_OPTIONS,

@@ -128,7 +128,7 @@ def job_of(settings: Settings) -> Job:
     local: dict[str, Any] = {"device": settings.device, "dtype": settings.dtype}
     job = Job(
         input_path="",
-        model=ModelOptions(model=settings.model, endpoint=settings.endpoint),
+        model=ModelOptions(model=settings.model, endpoint=settings.endpoint, plugin=settings.plugin),
         local=LocalOptions(**local),
         pictures=PictureOptions(max_pixels=settings.max_pixels),
     )

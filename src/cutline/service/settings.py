@@ -38,6 +38,7 @@ class Settings(BaseSettings):
     model: str = "pixels"
     endpoint: str | None = None
     model_key: SecretStr | None = None
+    plugin: Annotated[tuple[str, ...], NoDecode] = ()
     device: str = "auto"
     dtype: str = "auto"
     api_key: SecretStr | None = Field(None, validation_alias=AliasChoices("api_key", "CUTLINE_SERVICE_KEY"))
@@ -58,7 +59,7 @@ class Settings(BaseSettings):
     allow_private_webhooks: bool = False
     request_seconds: float = Field(300.0, gt=0)
 
-    @field_validator("image_root", "allowed_host", mode="before")
+    @field_validator("image_root", "plugin", "allowed_host", mode="before")
     @classmethod
     def _listed(cls, value: Any) -> Any:
         """Several in one variable are parted by colons and commas."""

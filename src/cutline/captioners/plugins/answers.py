@@ -1,0 +1,71 @@
+"""What a model of the user's own gave back, made into a reply or refused."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+
+from cutline.errors import SampleError
+from cutline.records import JSON, Reply
+
+RESPONSES = ("llm", "llm_response", "full_response", "response", "raw")
+"""Where the whole response may be in a result that has a ``caption`` of its own."""
+
+
+def reply_of(result: object, *, model: str, seconds: float) -> Reply:
+    """The reply that ``result`` stands for: a text, a Reply, or something with a ``caption``.
+
+    A text, and a Reply's, is the whole answer, in which the prompt's regex or schema is looked for. A
+    result with a ``caption``, as attribute or key, has found it already; its whole response is the
+    first of RESPONSES that it has.
+
+    Raises:
+        SampleError: ``captioner``, when it is none of these.
+    """
+    if isinstance(result, Reply):
+        return dataclasses.replace(result, seconds=result.seconds or seconds, raw=_plain(result.raw))
+    if isinstance(result, str):
+        return Reply(text=str(result), model=model, seconds=seconds, raw={"text": str(result)})
+    values = _values(result)
+    caption = values.get("caption")
+    if isinstance(caption, str):
+        response = next((values[name] for name in RESPONSES if values.get(name) is not None), None)
+        raw = _plain(response) if response is not None else {"text": caption}
+        return Reply(text=caption, model=model, seconds=seconds, raw=raw, extracted=True)
+    if "caption" in values:
+        raise SampleError("captioner", f"{model} gave a caption that is {_kind(caption)}, not a text")
+    hint = ": is a `return` missing?" if result is None else ""
+    raise SampleError("captioner", f"{model} gave {_kind(result)}, not a text or a Reply{hint}")
+
+
+def _kind(value: object) -> str:
+    return "None" if value is None else f"a value of type {type(value).__name__}"
+
+
+def _values(result: object) -> Mapping[str, Any]:
+    """The caption and the response in a result, which may be a mapping or have attributes."""
+    if isinstance(result, Mapping):
+        return result
+    return {name: getattr(result, name) for name in ("caption", *RESPONSES) if hasattr(result, name)}
+
+
+def _plain(value: object) -> JSON | None:
+    """A response as a JSON object, whatever it is: what JSON does not know becomes its ``str``."""
+    if value is None:
+        return None
+    if isinstance(value, str):
+        return {"text": value}
+    dump = getattr(value, "model_dump", None)  # pydantic's, as clients of services use it
+    try:
+        plain = dump(mode="json") if callable(dump) else value
+        found = orjson.loads(orjson.dumps(plain, default=_as_json, option=orjson.OPT_NON_STR_KEYS))
+    except Exception:  # noqa: BLE001 - a response that cannot be shown is no reason to lose the caption
+        return {"text": repr(value)[:10_000]}
+    return found if isinstance(found, dict) else {"response": found}
+
+
+def _as_json(value: object) -> object:
+    return dict(value) if isinstance(value, Mapping) else str(value)
