@@ -1,13 +1,14 @@
 """Asks `cutline serve` for URLs within a network of its own, and prints what came as JSON.
 
 Run by test_service_urls.py as ``unshare --map-root-user --net --mount``: there, this machine has the public address
-PUBLIC besides loopback, and names that lead to either. Nothing leaves it.
+PUBLIC besides loopback, names that lead to either, and a name server whose answers change. Nothing leaves it.
 """
 
 from __future__ import annotations
 
 import gzip
 import json
+import socket
 import subprocess
 import sys
 import tempfile
@@ -24,6 +25,12 @@ from serving import Service, png
 PUBLIC = "93.184.215.14"
 INNER = 8123
 HOSTS = f"127.0.0.1 localhost\n127.0.0.1 inner.example\n10.1.2.3 ten.example\n{PUBLIC} public.example\n"
+NAMES = {
+    "rebound.example": ([PUBLIC], ["127.0.0.1"]),  # public when it is looked at, ours when it is asked again
+    "turned.example": (["127.0.0.1"], [PUBLIC]),
+    "both.example": (["127.0.0.1", PUBLIC], ["127.0.0.1", PUBLIC]),
+}
+"""What the name server answers to the first question for an address, and to every later one."""
 
 
 class Inner(BaseHTTPRequestHandler):
@@ -42,6 +49,41 @@ class Inner(BaseHTTPRequestHandler):
 
     def log_message(self, *_):
         pass
+
+
+class Names(threading.Thread):
+    """A name server, with answers that may be kept for no time at all; ``asked`` counts questions by name."""
+
+    def __init__(self):
+        super().__init__(daemon=True)
+        self.asked = dict.fromkeys(NAMES, 0)
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._socket.bind(("127.0.0.1", 53))
+
+    def run(self):
+        while True:
+            query, sender = self._socket.recvfrom(4096)
+            self._socket.sendto(self.answer(query), sender)
+
+    def answer(self, query):
+        labels, at = [], 12
+        while query[at]:
+            labels.append(query[at + 1 : at + 1 + query[at]].decode())
+            at += 1 + query[at]
+        question, name = query[12 : at + 5], ".".join(labels)
+        kind = int.from_bytes(query[at + 1 : at + 3])
+        addresses = []
+        if kind == 1 and name in NAMES:
+            first, later = NAMES[name]
+            addresses = later if self.asked[name] else first
+            self.asked[name] += 1
+        known = name in NAMES
+        head = query[:2] + (b"\x81\x80" if known else b"\x81\x83") + b"\x00\x01"
+        records = b"".join(
+            b"\xc0\x0c\x00\x01\x00\x01" + bytes(4) + b"\x00\x04" + socket.inet_aton(address)
+            for address in addresses
+        )
+        return head + len(addresses).to_bytes(2) + bytes(4) + question + records
 
 
 class Outer(BaseHTTPRequestHandler):
@@ -94,11 +136,24 @@ class Outer(BaseHTTPRequestHandler):
 def main() -> None:
     for line in ("link set lo up", f"addr add {PUBLIC}/32 dev lo"):
         subprocess.run(["ip", *line.split()], check=True)
-    with tempfile.TemporaryDirectory() as text:
-        folder = Path(text)
-        (folder / "hosts").write_text(HOSTS)
-        subprocess.run(["mount", "--bind", folder / "hosts", "/etc/hosts"], check=True)
-        for address, kind in ((("127.0.0.1", INNER), Inner), ((PUBLIC, 80), Outer)):
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        files = {
+            "hosts": HOSTS,
+            "resolv.conf": "nameserver 127.0.0.1\n",
+            "nsswitch.conf": "hosts: files dns\n",
+        }
+        for name, text in files.items():
+            (folder / name).write_text(text)
+            subprocess.run(["mount", "--bind", folder / name, Path("/etc", name)], check=True)
+        names = Names()
+        names.start()
+        # The same port inside and outside: only the address tells them apart.
+        for address, kind in (
+            (("127.0.0.1", INNER), Inner),
+            (("127.0.0.1", 80), Inner),
+            ((PUBLIC, 80), Outer),
+        ):
             server = ThreadingHTTPServer(address, kind)
             threading.Thread(target=server.serve_forever, daemon=True).start()
         asked = json.loads(sys.stdin.read())
@@ -108,7 +163,12 @@ def main() -> None:
                 began = time.monotonic()
                 answer = service.client.post("/caption", json={"image_url": url})
                 answers[url] = [answer.status_code, answer.json(), time.monotonic() - began]
-            found = {"answers": answers, "reached": Inner.reached, "log": service.log}
+            found = {
+                "answers": answers,
+                "reached": Inner.reached,
+                "resolved": names.asked,
+                "log": service.log,
+            }
         print(json.dumps(found))
 
 

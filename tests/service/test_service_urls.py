@@ -13,7 +13,13 @@ import pytest
 SCRIPT = Path(__file__).parent / "inside_network.py"
 APART = ["unshare", "--map-root-user", "--net", "--mount"]
 PUBLIC = "93.184.215.14"
-FETCHED = [f"http://{PUBLIC}/picture.png", "http://public.example/picture.png"]
+REBOUND = "http://rebound.example/picture.png"
+FETCHED = [
+    f"http://{PUBLIC}/picture.png",
+    "http://public.example/picture.png",
+    "http://both.example/picture.png",
+    REBOUND,
+]
 REFUSED = [
     "http://127.0.0.1:8123/secret.png",
     "http://localhost:8123/secret.png",
@@ -57,6 +63,7 @@ REFUSED = [
     f"http://{PUBLIC}/circle",
     "http://127.0.0.1:1/nobody-listens.png",
     "http://absent.example/secret.png",
+    "http://turned.example/secret.png",
 ]
 TOO_MUCH = [f"http://{PUBLIC}/bomb.png", f"http://{PUBLIC}/endless.png"]
 SLOW = [f"http://{PUBLIC}/slow.png"]
@@ -89,6 +96,13 @@ def test_public_pictures_are_fetched(found):
 
 
 def test_the_inner_server_is_never_asked(found):
+    assert found["reached"] == 0
+
+
+def test_a_name_is_resolved_once_and_what_was_checked_is_connected_to(found):
+    """Its second answer would lead inside, to a server that waits on the same port."""
+    assert found["resolved"]["rebound.example"] == 1
+    assert found["answers"][REBOUND][0] == 200
     assert found["reached"] == 0
 
 
