@@ -83,7 +83,7 @@ class ModelOptions:
     parameters: str | None = None
     """Parameters in one text, checked for the model: `max_tokens=512, temperature=0.30`."""
     large_images: Literal["shrink", "asset"] | None = None
-    """Pictures above the limit of NVIDIA's own models: made smaller (default), or uploaded for the request."""
+    """Pictures too large for NVIDIA's own models: made smaller (default), or uploaded for the request."""
 
     def check(self) -> None:
         """Raises ConfigError for parameters that cannot be read, or that an option says too."""

@@ -18,3 +18,16 @@ def scripted(_answering: Server) -> Server:
     """An endpoint that answers what the test tells it to."""
     _answering.post("/script", {"content": "A scripted caption."})
     return _answering
+
+
+@pytest.fixture(scope="session")
+def _nvidia() -> Iterator[Server]:
+    with Server("nvidia.py") as server:
+        yield server
+
+
+@pytest.fixture
+def nvidia(_nvidia: Server) -> Server:
+    """NVIDIA's hosts, as they work for ``nvapi-test``; a test may configure them otherwise."""
+    _nvidia.post("/configure", {})
+    return _nvidia

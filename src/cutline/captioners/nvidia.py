@@ -116,9 +116,18 @@ class NvidiaHosted:
         await self._fitting.prepare(picture)
 
     async def caption(self, picture: Picture, prompt: Prompt) -> Reply:
+        room = _room(prompt)
         encoded = self._fitting.fit(picture)
+        if len(encoded.data) > room and not self._upload:
+            limits = dataclasses.replace(self._fitting.limits, max_bytes=room)
+            encoded = await asyncio.get_running_loop().run_in_executor(None, picture.fit, limits)
         start = time.perf_counter()
-        payload = await self._ask(encoded, self._templates.of(prompt))
+        template = self._templates.of(prompt)
+        if len(encoded.data) > room:
+            payload = await self._ask_about_asset(encoded, template)
+        else:
+            body = template.with_picture(encoded.mime, pybase64.b64encode(encoded.data))
+            payload = await self._post(body, {})
         return chat.read_reply(payload, model=self._model.name, seconds=time.perf_counter() - start)
 
     async def aclose(self) -> None:
@@ -137,17 +146,15 @@ class NvidiaHosted:
             body["model"] = self._model.name
         return body | chat.sampling(self._parameters, tokens="max_tokens") | dict(self._parameters.extra)
 
-    async def _ask(self, encoded: Encoded, template: chat.Template) -> JSON:
-        if not self._upload or len(encoded.data) <= MOST_BYTES:
-            return await self._post(template.with_picture(encoded.mime, pybase64.b64encode(encoded.data)), {})
+    async def _ask_about_asset(self, encoded: Encoded, template: chat.Template) -> JSON:
         try:
-            return await self._ask_about_asset(encoded, template)
+            return await self._ask_about_upload(encoded, template)
         except RequestError as error:
             if error.status not in _GONE:
                 raise
-        return await self._ask_about_asset(encoded, template)  # as if it had ended before it was looked at
+        return await self._ask_about_upload(encoded, template)  # it had ended before it was looked at
 
-    async def _ask_about_asset(self, encoded: Encoded, template: chat.Template) -> JSON:
+    async def _ask_about_upload(self, encoded: Encoded, template: chat.Template) -> JSON:
         async with self._assets.holding(encoded) as asset:
             headers = {"NVCF-INPUT-ASSET-REFERENCES": asset, "NVCF-FUNCTION-ASSET-IDS": asset}
             return await self._post(
@@ -195,6 +202,13 @@ class NvidiaHosted:
     def _refused(self, answer: Answer, endpoint: Endpoint) -> Exception:
         asked = Asked(preset=self._preset, model=self._model.name, shown=endpoint.shown, key=endpoint.key)
         return refusal(answer, asked)
+
+
+def _room(prompt: Prompt) -> int:
+    """The bytes that a picture can have beside the prompt's worked example."""
+    if prompt.example is None:
+        return MOST_BYTES
+    return (MOST_CHARACTERS - 4 * -(-len(prompt.example.image) // 3)) // 4 * 3
 
 
 async def _pauses(end: float) -> AsyncIterator[None]:
