@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cutline import registry
 from cutline.captioners import parameters
@@ -30,12 +30,17 @@ from cutline.errors import ConfigError
 from cutline.interfaces import Captioner, Slotted
 from cutline.prompts import Prompt
 
+if TYPE_CHECKING:
+    from cutline.captioners.nvidia import NvidiaHosted
+    from cutline.captioners.openai import OpenAIChat
+
 __all__ = [
     "LOCAL_OPTIONS",
     "MODEL_OPTIONS",
     "PICTURE_OPTIONS",
     "Asking",
     "Spec",
+    "build_bare_endpoint",
     "build_captioner",
     "build_endpoint",
     "check_prompt",
@@ -81,6 +86,18 @@ def build_captioner(text: str, asking: Asking) -> Captioner:
     # A model in this process counts its own time: a call may wait long for its batch.
     limited = Limited(captioner, concurrency, timeout=None if _keeps_time(captioner) else asking.timeout)
     return Retrying(limited, retries=asking.retries, delay=asking.retry_delay, patience=asking.patience)
+
+
+def build_bare_endpoint(text: str, asking: Asking) -> OpenAIChat | NvidiaHosted | None:
+    """The service of that name with nothing around it; None where the name is that of no service.
+
+    Raises:
+        ConfigError: as ``build_captioner``.
+    """
+    spec = Spec.parse(text, endpoint=asking.endpoint)
+    if spec.preset is None:
+        return None
+    return build_endpoint(spec, spec.preset, _with_parameters(spec, asking))
 
 
 def options_of(text: str, *, endpoint: str | None) -> frozenset[str]:
@@ -142,8 +159,6 @@ def _build_registered(spec: Spec, asking: Asking) -> Captioner:
         refuse_unknown(spec.provider, asking.options, known)
     if "timeout" in known:
         given["timeout"] = asking.timeout
-    if "concurrency" in known:
-        given["concurrency"] = asking.concurrency
     if "concurrency" in known:
         given["concurrency"] = asking.concurrency
     captioner = made(*([spec.name] if spec.name else []), **given)

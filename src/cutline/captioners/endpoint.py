@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 import urllib.parse
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 import aiohttp
@@ -65,21 +66,44 @@ class Endpoint:
             Retryable: there is no answer, or no end of it.
             EndpointUnusable: the address is none.
         """
+        async with self.exchange(method, url, body, headers=headers, with_key=with_key) as response:
+            return Answer(response.status, response.headers, await _read(response))
+
+    @contextlib.asynccontextmanager
+    async def exchange(
+        self,
+        method: str,
+        url: str,
+        body: Any = None,
+        *,
+        headers: Mapping[str, str] = _NO_HEADERS,
+        with_key: bool = True,
+        longer: float = 0.0,
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        """As ``send``, with the answer still to be read; ``body`` may be any of aiohttp's.
+
+        ``longer``: seconds that are added to the time limit, for what is large.
+        """
         session = self._open_session()
         sent = (
             {**headers, "Authorization": f"Bearer {self.key.reveal()}"} if with_key and self.key else headers
         )
+        total = (self._timeout.total or 0.0) + longer
+        timeout = aiohttp.ClientTimeout(total=total, connect=self._timeout.connect)
         try:
             # No redirects: they would turn a POST into a GET, and could carry the key elsewhere.
             async with session.request(
-                method, url, data=body, headers=sent, allow_redirects=False, proxy=self._proxy
+                method,
+                url,
+                data=body,
+                headers=sent,
+                allow_redirects=False,
+                proxy=self._proxy,
+                timeout=timeout,
             ) as response:
-                content = await _read(response)
-                return Answer(response.status, response.headers, content)
+                yield response
         except TimeoutError:
-            raise Retryable(
-                "timeout", f"{self.shown} did not answer within {self._timeout.total:g} s"
-            ) from None
+            raise Retryable("timeout", f"{self.shown} did not answer within {total:g} s") from None
         except aiohttp.ClientConnectorError as error:
             number = error.os_error.errno or 0
             reason = os.strerror(number) if number > 0 else error.os_error.strerror or str(error.os_error)

@@ -29,7 +29,8 @@ from cutline.records import JSON, Reply
 class OpenAIChat:
     """Asks ``POST {endpoint}/chat/completions``, the picture as a data URL.
 
-    ``timeout`` is in seconds, for one request. ``url`` is the address that is asked.
+    ``timeout`` is in seconds, for one request. ``url`` is the address that is asked, over ``endpoint``;
+    ``asked`` is what messages tell of it.
     """
 
     def __init__(
@@ -48,9 +49,9 @@ class OpenAIChat:
         self._model = model
         self._parameters = parameters
         base = endpoint.rstrip("/").removesuffix("/chat/completions")
-        self._endpoint = Endpoint(base, key=key, timeout=timeout)
-        self.url = self._endpoint.url + "/chat/completions"
-        self._asked = Asked(preset=preset, model=model, shown=self._endpoint.shown, key=key)
+        self.endpoint = Endpoint(base, key=key, timeout=timeout)
+        self.url = self.endpoint.url + "/chat/completions"
+        self.asked = Asked(preset=preset, model=model, shown=self.endpoint.shown, key=key)
         self._fitting = Fitting(limits)
         self._templates = chat.Templates(self._body)
 
@@ -66,21 +67,36 @@ class OpenAIChat:
         await self._fitting.prepare(picture)
 
     async def caption(self, picture: Picture, prompt: Prompt) -> Reply:
-        encoded = self._fitting.fit(picture)
-        body = self._templates.of(prompt).with_picture(encoded.mime, pybase64.b64encode(encoded.data))
+        body = self.request_of(picture, prompt)
         start = time.perf_counter()
-        payload = await self._post(body)
-        return chat.read_reply(payload, model=self._model, seconds=time.perf_counter() - start)
+        answer = await self.endpoint.send("POST", self.url, body)
+        return self.reply_in(answer, seconds=time.perf_counter() - start)
+
+    def request_of(self, picture: Picture, prompt: Prompt) -> bytes:
+        """The body of the request for one picture; raises PictureError where it cannot be prepared."""
+        encoded = self._fitting.fit(picture)
+        return self._templates.of(prompt).with_picture(encoded.mime, pybase64.b64encode(encoded.data))
+
+    def reply_in(self, answer: Answer, *, seconds: float = 0.0) -> Reply:
+        """The reply within an answer, however that came; raises as ``caption``."""
+        data = self.endpoint.parsed(self._accepted(answer))
+        if not isinstance(data, dict):
+            shown = self.endpoint.shown
+            raise Retryable("malformed", f"{shown} answered {type(data).__name__}, not an object")
+        refused = error_within(answer, data)
+        if refused is not None:
+            raise refusal(refused, self.asked)
+        return chat.read_reply(data, model=self._model, seconds=seconds)
 
     async def models(self) -> list[str]:
         """The names that ``GET {endpoint}/models`` lists; empty where it lists none."""
-        answer = await self._endpoint.send("GET", self._endpoint.url + "/models")
-        data = self._endpoint.parsed(self._accepted(answer))
+        answer = await self.endpoint.send("GET", self.endpoint.url + "/models")
+        data = self.endpoint.parsed(self._accepted(answer))
         rows = data.get("data") if isinstance(data, dict) else None
         return [str(row["id"]) for row in rows or [] if isinstance(row, dict) and "id" in row]
 
     async def aclose(self) -> None:
-        await self._endpoint.aclose()
+        await self.endpoint.aclose()
 
     def body(self, prompt: Prompt, image_url: str) -> JSON:
         """The request for one picture, as the endpoint will parse it."""
@@ -90,18 +106,7 @@ class OpenAIChat:
     def _body(self, prompt: Prompt, mark: str) -> JSON:
         return chat.request_body(prompt, self._preset, self._model, self._parameters, mark)
 
-    async def _post(self, body: bytes) -> JSON:
-        answer = self._accepted(await self._endpoint.send("POST", self.url, body))
-        data = self._endpoint.parsed(answer)
-        if not isinstance(data, dict):
-            shown = self._endpoint.shown
-            raise Retryable("malformed", f"{shown} answered {type(data).__name__}, not an object")
-        refused = error_within(answer, data)
-        if refused is not None:
-            raise refusal(refused, self._asked)
-        return data
-
     def _accepted(self, answer: Answer) -> Answer:
         if answer.status != 200:
-            raise refusal(answer, self._asked)
+            raise refusal(answer, self.asked)
         return answer

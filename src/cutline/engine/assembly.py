@@ -98,8 +98,8 @@ def prompts_of(job: Job, default: Prompt | None = None) -> tuple[Prompt, ...]:
     return tuple(prompts)
 
 
-def chain_of(job: Job, key: Secret | None) -> Chain:
-    """The job's captioner, asked each prompt; or its chain, whose steps have their own.
+def chain_of(job: Job, key: Secret | None, captioner: Captioner | None = None) -> Chain:
+    """The job's captioner, or ``captioner``, asked each prompt; or its chain, whose steps have their own.
 
     Raises:
         ConfigError: the model's name or key is wrong or missing, or a prompt cannot be used.
@@ -107,7 +107,7 @@ def chain_of(job: Job, key: Secret | None) -> Chain:
     load_plugins(job.model.plugin)
     if is_chain(job):
         return build_chain(job, key, captioner_of, lambda own, default: prompts_of(own, default)[0])
-    captioner = captioner_of(job, key)
+    captioner = captioner or captioner_of(job, key)
     prompts = prompts_of(job, getattr(captioner, "default_prompt", None))
     for prompt in prompts:
         check_prompt(captioner, prompt, language=job.prompts.language)
@@ -116,9 +116,15 @@ def chain_of(job: Job, key: Secret | None) -> Chain:
 
 def captioner_of(job: Job, key: Secret | None) -> Captioner:
     """Who the job asks; raises as ``chain_of``."""
-    run = job.run
     load_plugins(job.model.plugin)
-    asking = Asking(
+    check_words(job)
+    return build_captioner(job.model.model, asking_of(job, key))
+
+
+def asking_of(job: Job, key: Secret | None) -> Asking:
+    """How the job's captioner is asked."""
+    run = job.run
+    return Asking(
         key=key,
         endpoint=job.model.endpoint,
         options=given_options(job),
@@ -127,8 +133,6 @@ def captioner_of(job: Job, key: Secret | None) -> Captioner:
         retry_delay=run.retry_delay,
         concurrency=run.max_concurrent_requests if run.enable_async else 1,
     )
-    check_words(job)
-    return build_captioner(job.model.model, asking)
 
 
 def checks_of(job: Job) -> list[Check]:

@@ -184,7 +184,15 @@ class Captioning:
                 location = await self._fetcher.fetch(url)
             finally:
                 self.loading -= 1
+        return self.picture_at(location, sample)
+
+    def picture_at(self, location: Location, sample: Sample) -> Picture:  # noqa: ARG002 - for who makes others
+        """The picture that captioners are given."""
         return Picture(location, max_pixels=self._rules.max_pixels, keep_data=self._rules.keep_data)
+
+    def is_final(self, outcome: Outcome) -> bool:
+        """Whether it is kept; a skip costs nothing, and the next run may decide otherwise."""
+        return not isinstance(outcome, Skip)
 
     async def aclose(self) -> None:
         if self._fetcher is not None:

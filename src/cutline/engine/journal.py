@@ -1,9 +1,10 @@
 """The durable record of what was paid for: one line per outcome, as soon as it is known.
 
-The file is JSON lines. A line with ``run`` begins a run and says what it dropped of what stands
-before it; a line with ``step`` is the answer of one step of a chain whose others were still to come;
-every other line is an outcome. A later outcome of a key replaces the earlier one and its steps. Only
-the place of each line is kept in memory, and only for what an earlier run left.
+The file is JSON lines. A line with ``run`` begins a run, names the models that the lines after it have
+their answers from, and says what it dropped of what stands before it; a line with ``step`` is the answer
+of one step of a chain whose others were still to come; every other line is an outcome. A later outcome of
+a key replaces the earlier one and its steps. Only the place of each line is kept in memory, and only for
+what an earlier run left.
 """
 
 from __future__ import annotations
@@ -175,10 +176,9 @@ class Journal:
             self._size = os.fstat(self._file).st_size
         except OSError as error:
             raise SinkError(f"cannot write the journal {self._path}: {error.strerror}") from None
-        if changes or drop != "none" or self._last_run is None:
-            self._write(
-                orjson.dumps({"run": _plain(fingerprint), "drop": drop, "models": dict(models or {})})
-            )
+        asked = dict(models or {})
+        if changes or drop != "none" or self._last_run is None or asked != self._models:
+            self._write(orjson.dumps({"run": fingerprint.to_json(), "drop": drop, "models": asked}))
 
     def append(self, outcome: Outcome) -> int:
         """Write one outcome; it survives the death of the process from now on.
@@ -277,8 +277,3 @@ def _usages(data: JSON) -> Iterator[tuple[str, Usage, bool]]:
         yield step["name"], Usage(**step["reply"]["usage"]), step.get("counted", False)
     for name, usage in data.get("useless", {}).items():
         yield name, Usage(**usage), False
-
-
-def _plain(fingerprint: Fingerprint) -> JSON:
-    data: JSON = orjson.loads(orjson.dumps(fingerprint))
-    return data

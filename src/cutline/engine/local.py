@@ -19,7 +19,7 @@ from cutline.engine.progress import Counts, Progress, ProgressHook, Rate, usages
 from cutline.errors import CutlineError, PictureError, RunStopped, SinkError
 from cutline.files import printable
 from cutline.places import and_preparing
-from cutline.records import Caption, Failure, Outcome, Sample, Skip, Step, Usage
+from cutline.records import Caption, Failure, Outcome, Sample, Step, Usage
 
 GRACE = 8.0  # seconds that requests under way get to end when the run is stopped
 COMMIT_EVERY = 1.0
@@ -188,7 +188,7 @@ class Loop:
             self._budget.check(self._captioning.under_way)
             known = self._journal.steps(sample)
             outcome, picture = await self._captioning.caption(sample, known)
-            if not isinstance(outcome, Skip):  # a skip costs nothing, and the next run may decide otherwise
+            if self._captioning.is_final(outcome):
                 self._journal.append(outcome)
             log_outcome(outcome)
             self._account(outcome)

@@ -12,15 +12,18 @@ from pathlib import Path
 from cutline.errors import ConfigError
 from cutline.records import JSON, Usage
 
+BATCH = " (batch)"
+"""Behind a captioner's name: answered through its batch API."""
 _FREE = frozenset({"pixels", "fake", "nim", "ollama", "vllm"})
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Price:
-    """US dollars per million tokens."""
+    """US dollars per million tokens; ``batch`` is the share of it that a batch costs, where that is known."""
 
     input: float
     output: float
+    batch: float | None = None
 
     def of(self, usage: Usage) -> float:
         return (usage.prompt_tokens * self.input + usage.completion_tokens * self.output) / 1e6
@@ -75,18 +78,28 @@ class Prices:
 
 
 def price_of(captioner: str, prices_file: str | None = None) -> Price | None:
-    """The price of ``provider:model``; None when no table names it. The user's file comes first.
+    """The price of ``provider:model``, behind which BATCH may stand; None when no table names it.
+
+    The user's file comes first. What it does not say of batches is as in the built-in table.
 
     Raises:
         ConfigError: the file cannot be read, is not of the table's form, or does not name the model.
     """
+    price = _listed(captioner.removesuffix(BATCH), prices_file)
+    if price is None or not captioner.endswith(BATCH):
+        return price
+    share = 1.0 if price.batch is None else price.batch
+    return Price(input=price.input * share, output=price.output * share)
+
+
+def _listed(captioner: str, prices_file: str | None) -> Price | None:
     provider, _, model = captioner.partition(":")
     text = importlib.resources.files("cutline.engine").joinpath("prices.toml").read_text("utf-8")
     tables = [tomllib.loads(text)] if prices_file is None else [_read(prices_file), tomllib.loads(text)]
-    for table in tables:
-        price = _find(table, provider, model)
-        if price is not None:
-            return price
+    found = [price for table in tables if (price := _find(table, provider, model)) is not None]
+    if found:
+        share = next((price.batch for price in found if price.batch is not None), None)
+        return dataclasses.replace(found[0], batch=share)
     if provider in _FREE:
         return Price(input=0.0, output=0.0)
     if prices_file is not None:
@@ -98,7 +111,7 @@ def price_of(captioner: str, prices_file: str | None = None) -> Price | None:
 def _find(table: JSON, provider: str, model: str) -> Price | None:
     models = table.get(provider, {})
     entry = models.get(model, models.get("*"))
-    return None if entry is None else Price(input=float(entry["input"]), output=float(entry["output"]))
+    return None if entry is None else Price(**{name: float(value) for name, value in entry.items()})
 
 
 def _read(path: str) -> JSON:
@@ -114,12 +127,13 @@ def _read(path: str) -> JSON:
             if not _is_price(entry):
                 raise ConfigError(
                     f'{path}: [{provider}."{model}"] must hold input and output, '
-                    "both in dollars per million tokens and not negative"
+                    "both in dollars per million tokens and not negative; and may hold batch, "
+                    "the share of that which a batch costs, such as 0.5"
                 )
     return table
 
 
 def _is_price(entry: object) -> bool:
-    if not isinstance(entry, dict) or set(entry) != {"input", "output"}:
+    if not isinstance(entry, dict) or set(entry) - {"batch"} != {"input", "output"}:
         return False
     return all(isinstance(value, int | float) and 0 <= value < math.inf for value in entry.values())
