@@ -16,26 +16,25 @@ def without_credentials(url: str) -> str:
     return f"{scheme}{mark}{place.rpartition('@')[2]}{slash}{path.partition('?')[0]}"
 
 
-def read_key(key: str | None, file: str | None) -> Secret | None:
-    """The key that was given as it is or in a file; None for neither.
+def given_key(key: str | None, file: str | None) -> str | None:
+    """The key that was given as it is, or in a file; None for neither.
 
     Raises:
         ConfigError: both were given; or the file cannot be read, or holds no key.
     """
     if file is None:
-        return Secret(key) if key else None
+        return key
     if key is not None:
         raise ConfigError("--api-key and --api-key-file exclude each other: give one of them")
     try:
         with Path(file).open("rb") as stream:
-            content = stream.read(_MOST_BYTES)
+            text = stream.read(_MOST_BYTES).decode("utf-8", "replace").strip()
     except OSError as error:
         raise ConfigError(f"cannot read the key in {file}: {error.strerror}") from None
-    secret = Secret(content.decode("utf-8", "replace").strip())
-    if not secret:
+    if not text:
         raise ConfigError(f"{file} is empty: it must hold the key and nothing else")
-    secret.check()
-    return secret
+    Secret(text).check()
+    return text
 
 
 class Secret:
@@ -57,9 +56,6 @@ class Secret:
     def redact(self, text: str) -> str:
         """``text`` without the key, for messages that an endpoint wrote."""
         return text.replace(self._value, "…") if self._value else text
-
-    def __bool__(self) -> bool:
-        return bool(self._value)
 
     def __repr__(self) -> str:
         return "Secret(…)"

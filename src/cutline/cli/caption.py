@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 from cyclopts import Group, Parameter
 
+from cutline.captioners.secrets import given_key
 from cutline.cli.before import Before, carry_out
 from cutline.errors import ConfigError
 from cutline.job import (
@@ -32,6 +33,8 @@ class Service:
 
     api_key: str | None = None
     """Key of the service; better set in its environment variable."""
+    api_key_file: str | None = None
+    """File that holds the key of the service, and nothing else."""
     model_name: str | None = None
     """Name of the model at a NIM endpoint, or NVIDIA's with --use-ngc."""
     use_ngc: bool = False
@@ -98,7 +101,7 @@ def caption(
     before.check(save_job=before.save_job)
     if before.save_job is not None:
         return _save(job, Path(before.save_job))
-    return carry_out(job, service.api_key, before)
+    return carry_out(job, given_key(service.api_key, service.api_key_file), before)
 
 
 def _save(job: Job, path: Path) -> int:

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from cutline.captioners.secrets import Secret
+from cutline.captioners.secrets import Secret, given_key
 from cutline.cli.caption import option_group, typed
 from cutline.cli.execute import log, signals
 from cutline.comparing.asking import Halt, Watching
@@ -91,6 +91,7 @@ def compare(
     input_path: str | None = None,
     output_path: str = DEFAULT_OUTPUT,
     api_key: str | None = None,
+    api_key_file: str | None = None,
     showing: Annotated[Showing, option_group("Before and during")] = Showing(),
     model: Annotated[ComparedModel, option_group("Model")] = ComparedModel(),
     local: Annotated[LocalOptions, option_group("Local models")] = LocalOptions(),  # noqa: B008 - frozen
@@ -114,6 +115,8 @@ def compare(
         Report: `.html` to look at, `.json` or `.csv` for programs.
     api_key
         Key of the service; better set in its environment variable.
+    api_key_file
+        File that holds the key of the service, and nothing else.
     """
     if showing.verbose and showing.quiet:
         raise ConfigError("--verbose and --quiet exclude each other: give one of them")
@@ -128,7 +131,8 @@ def compare(
         pictures=pictures,
         run=_as(RunOptions, run),
     )
-    key = Secret(api_key) if api_key else None
+    text = given_key(api_key, api_key_file)
+    key = Secret(text) if text else None
     return _execute(Plan(words=contestants, job=job, key=key, blind=showing.blind), showing)
 
 
