@@ -20,6 +20,10 @@ The same command again goes on where the last one ended, however it ended.
 """
 COMPARE_HELP = "Compare models, prompts or earlier outputs side by side, in one HTML file."
 SERVE_HELP = "Answer requests for captions over HTTP, until it is stopped."
+JOB_HELP = """Caption a folder or a table of URLs into Parquet, set up by environment variables or arguments.
+
+MODEL_NAME=blip DATA_PATH=photos/ OUTPUT_PATH=s3://bucket/captions cutline job
+"""
 RUN_HELP = "Run a job file, as `cutline caption --save-job` writes it."
 
 
@@ -40,11 +44,18 @@ def build() -> cyclopts.App:
     )
     app.command("cutline.cli.caption:caption", name="caption", help=CAPTION_HELP)
     app.command("cutline.cli.run:run", name="run", help=RUN_HELP)
+    app.command("cutline.cli.job:job", name="job", help=JOB_HELP, config=_job_environment)
     app.command("cutline.cli.compare:compare", name="compare", help=COMPARE_HELP)
     app.command("cutline.cli.serve:serve", name="serve", help=SERVE_HELP)
     app.command("cutline.cli.models:app", name="models", help="List the models' providers, or check one.")
     app.command("cutline.cli.prompts:app", name="prompts", help="List the prompt library, or show a prompt.")
     return app
+
+
+def _job_environment(*arguments: Any) -> None:
+    from cutline.cli.job_environment import from_environment
+
+    from_environment(*arguments)
 
 
 def run(arguments: list[str]) -> int:
@@ -53,16 +64,17 @@ def run(arguments: list[str]) -> int:
         arguments = ["caption", *arguments]  # the options alone mean the main job
     if not arguments:
         arguments = ["--help"]
+    fail = _fail_job if arguments[0] == "job" else _fail
     try:
         result = build()(arguments)
     except cyclopts.CycloptsError as error:
-        return _fail(_explained(error), hint=_help_of(error, arguments))
+        return fail(_explained(error), hint=_help_of(error, arguments))
     except ConfigError as error:
-        return _fail(str(error))
+        return fail(str(error))
     except CutlineError as error:
-        return _fail(str(error), code=3)
+        return fail(str(error), code=3)
     except KeyboardInterrupt:
-        return _fail("interrupted", code=130)
+        return fail("interrupted", code=130)
     except BrokenPipeError:
         sys.stderr.close()  # the reader of our output has gone; nothing more can be said
         return 141
@@ -91,3 +103,11 @@ def _help_of(error: cyclopts.CycloptsError, arguments: list[str]) -> str:
 def _fail(message: str, *, code: int = 2, hint: str = "") -> int:
     print(f"cutline: {message}{hint}", file=sys.stderr)  # noqa: T201 - the command line speaks
     return code
+
+
+def _fail_job(message: str, *, code: int = 2, hint: str = "") -> int:
+    """As ``_fail``, told to whoever runs the container too."""
+    from cutline.cli.job_container import Container
+
+    Container.here().tell(message, failed=True)
+    return _fail(message, code=code, hint=hint)

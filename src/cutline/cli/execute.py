@@ -10,7 +10,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Protocol
 
 from cutline.captioners.secrets import Secret
@@ -20,6 +20,7 @@ from cutline.engine.local import Stop
 from cutline.engine.report import Interrupted, Report
 from cutline.engine.running import run_job
 from cutline.errors import CutlineError, SinkError
+from cutline.interfaces import Source
 from cutline.job import Job
 
 
@@ -31,17 +32,29 @@ class Shown:
     quiet: bool = False
 
 
-def execute(job: Job, *, api_key: str | None, shown: Shown) -> int:
-    """Run the job and say how it went; returns the exit code."""
+def execute(
+    job: Job,
+    *,
+    api_key: str | None,
+    shown: Shown,
+    source: Source | None = None,
+    ended: Callable[[Report | SinkError], None] = lambda _: None,
+) -> int:
+    """Run the job and say how it went; returns the exit code.
+
+    ``source`` as for ``run_job``; ``ended`` is told how it went, too.
+    """
     display = Display(quiet=shown.quiet)
     key = Secret(api_key) if api_key else None
     try:
         with display:
             log(verbose=shown.verbose)  # now, so that its lines go around the live one
-            report = asyncio.run(_run(job, key, display))
+            report = asyncio.run(_run(job, key, display, source))
     except SinkError as error:
+        ended(error)
         print(f"cutline: {error}", file=sys.stderr)  # noqa: T201 - the command line speaks
         return 4
+    ended(report)
     if not shown.quiet:
         if job.output_path is None and report.stopped is None:
             first_rows(report)
@@ -51,10 +64,10 @@ def execute(job: Job, *, api_key: str | None, shown: Shown) -> int:
     return report.exit_code
 
 
-async def _run(job: Job, key: Secret | None, display: Display) -> Report:
+async def _run(job: Job, key: Secret | None, display: Display, source: Source | None) -> Report:
     stop = Stop()
     with signals(stop, display):
-        return await run_job(job, key=key, progress=display.show, stop=stop)
+        return await run_job(job, source=source, key=key, progress=display.show, stop=stop)
 
 
 class Stopping(Protocol):

@@ -1,0 +1,180 @@
+"""``cutline job``: an enrichment job as a container runs it."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Annotated, Any, Literal  # noqa: F401 - types of inherited fields are looked up here
+
+from cyclopts import Parameter
+
+from cutline.captioners.building import Spec
+from cutline.captioners.plugins import load_plugins
+from cutline.cli.caption import option_group, typed
+from cutline.cli.execute import Shown, execute
+from cutline.cli.job_container import Container
+from cutline.cli.job_settings import JobSettings, fill_in
+from cutline.engine import assembly
+from cutline.engine.report import Interrupted, Report
+from cutline.errors import ConfigError, CutlineError
+from cutline.interfaces import Source
+from cutline.job import (
+    CheckOptions,
+    Existing,  # noqa: F401 - the type of an inherited field
+    InputOptions,
+    Job,
+    LocalOptions,
+    ModelOptions,
+    OnChange,  # noqa: F401 - the type of an inherited field
+    OutputOptions,
+    PictureOptions,
+    PromptOptions,
+    RunOptions,
+)
+from cutline.sinks.targets import is_remote, local_path
+from cutline.sources.sharing import SharedSource
+
+_Said = Parameter(parse=False)
+"""Said by one of the job's own settings."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class JobModel(ModelOptions):
+    """As for a run, but named by MODEL_NAME."""
+
+    model: Annotated[str, _Said] = ModelOptions().model
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class JobPrompts(PromptOptions):
+    """As for a run, but from a file."""
+
+    prompt: Annotated[tuple[str, ...], _Said] = ()
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class JobPictures(PictureOptions):
+    """As for a run, but sized by IMAGE_TARGET_SIZE."""
+
+    max_side: Annotated[int, _Said] = PictureOptions().max_side
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class JobOutput(OutputOptions):
+    """As for a run, but always Parquet."""
+
+    output_format: Annotated[str | None, _Said] = None
+    samples_per_shard: Annotated[int, _Said] = OutputOptions().samples_per_shard
+    max_shards: Annotated[int | None, _Said] = None
+    include_raw: Annotated[bool, _Said] = False
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class JobRun(RunOptions):
+    """As for a run, but with NUM_OF_THREADS requests at once."""
+
+    max_concurrent_requests: Annotated[int | None, _Said] = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Saying:
+    """How much is said."""
+
+    verbose: Annotated[bool, Parameter(alias="-v")] = False
+    """Say what happens to every picture and request."""
+    quiet: Annotated[bool, Parameter(alias="-q")] = False
+    """No progress and no summary; errors only."""
+
+
+def job(
+    *,
+    settings: Annotated[JobSettings, Parameter(name="*")] = JobSettings(),  # noqa: B008 - frozen
+    api_key: str | None = None,
+    saying: Annotated[Saying, Parameter(name="*")] = Saying(),
+    model: Annotated[JobModel, option_group("Model")] = JobModel(),
+    local: Annotated[LocalOptions, option_group("Local models")] = LocalOptions(),  # noqa: B008 - frozen
+    prompts: Annotated[JobPrompts, option_group("Prompt")] = JobPrompts(),
+    checks: Annotated[CheckOptions, option_group("Checks")] = CheckOptions(),  # noqa: B008 - frozen
+    input: Annotated[InputOptions, option_group("Input", negative="no-")] = InputOptions(),  # noqa: A002, B008 - frozen
+    pictures: Annotated[JobPictures, option_group("Pictures")] = JobPictures(),
+    output: Annotated[JobOutput, option_group("Output")] = JobOutput(),
+    run: Annotated[JobRun, option_group("Run", negative="no-")] = JobRun(),
+) -> int:
+    """Caption a folder or a table of URLs into a Parquet file, set up by environment variables or arguments.
+
+    Made for containers. The same job again goes on where the last one ended, however it ended.
+
+    Parameters
+    ----------
+    api_key
+        Key of the service; better set in its environment variable.
+    """
+    container = Container.here()
+    container.begin()
+    if saying.verbose and saying.quiet:
+        raise ConfigError("--verbose and --quiet exclude each other: give one of them")
+    asked = Job(
+        input_path="",
+        input=input,
+        model=typed(_as(ModelOptions, model)),
+        local=local,
+        prompts=_as(PromptOptions, prompts),
+        checks=checks,
+        pictures=_as(PictureOptions, pictures),
+        output=_as(OutputOptions, output),
+        run=_as(RunOptions, run),
+    )
+    try:
+        whole, source = _prepare(asked, settings, container)
+        return execute(
+            whole,
+            api_key=api_key,
+            shown=Shown(verbose=saying.verbose, quiet=saying.quiet),
+            source=source,
+            ended=lambda how: _tell(container, how),
+        )
+    except CutlineError:
+        raise  # told by whoever turns it into the exit code
+    except Exception as error:
+        container.tell(f"{type(error).__name__}: {error}", failed=True)
+        raise
+
+
+def _as(cls: type[Any], options: Any) -> Any:
+    """The options of a job as those of a run."""
+    return cls(**{field.name: getattr(options, field.name) for field in dataclasses.fields(cls)})
+
+
+def _prepare(asked: Job, settings: JobSettings, container: Container) -> tuple[Job, Source | None]:
+    """The job as it will run, and its source where that is not all of its input."""
+    whole = fill_in(asked, settings, container)
+    load_plugins(whole.model.plugin)
+    try:
+        Spec.parse(whole.model.model, endpoint=whole.model.endpoint)
+    except ConfigError as error:
+        raise ConfigError(f"MODEL_NAME: {error}") from None
+    output = assembly.output_of(whole)
+    if not is_remote(output):
+        folder = local_path(output).parent
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ConfigError(f"OUTPUT_PATH: cannot make the folder {folder}: {error.strerror}") from None
+    hosts = container.hosts()
+    if hosts.count == 1 or container.is_divided(whole.input_path):
+        return whole, None
+    return whole, SharedSource(assembly.source_of(whole), number=hosts.number, count=hosts.count)
+
+
+def _tell(container: Container, how: Report | CutlineError) -> None:
+    """Leave a line about the end of the job."""
+    if isinstance(how, CutlineError):
+        container.tell(str(how), failed=True)
+        return
+    counts = how.counts
+    words = f"{counts.captions:,} captions, {counts.failures:,} failed"
+    if how.stopped is not None:
+        why = "interrupted" if isinstance(how.stopped, Interrupted) else str(how.stopped)
+        words = f"{why}; {words} so far; the same job goes on"
+    elif counts.kinds:
+        words += " (" + ", ".join(f"{count:,} {kind}" for kind, count in counts.kinds.most_common(5)) + ")"
+    container.tell(f"{words}: {how.output}", failed=bool(how.exit_code))

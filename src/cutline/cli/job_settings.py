@@ -1,0 +1,174 @@
+"""What a job is told, by arguments or by its environment, and the Job that this comes to."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from pathlib import Path
+
+from cutline.cli.job_container import Container, Hosts
+from cutline.errors import ConfigError
+from cutline.imaging import EXTENSIONS
+from cutline.job import Job
+from cutline.sinks.targets import is_remote
+from cutline.sources import SourceOptions, detect
+from cutline.sources.names import TABLE_EXTENSIONS, extension, is_tar
+from cutline.sources.rows import open_rows
+
+OUTPUT_NAME = "captions.parquet"
+_PARTS = frozenset({"parquet", "arrow"})
+"""Tables that one dataset may consist of."""
+_OTHER_FORMATS = (".json", ".jsonl", ".ndjson", ".csv", ".tsv", ".tar")
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class JobSettings:
+    """What the six variables of an enrichment job say."""
+
+    model_name: str | None = None
+    """Who captions: a model of your own, or any other. Environment: MODEL_NAME"""
+    data_path: str | None = None
+    """Folder of pictures or table of URLs, here or on `s3://…`. Environment: DATA_PATH"""
+    prompt_path: str | None = None
+    """JSON file with the prompt. Environment: PROMPT_PATH"""
+    output_path: str | None = None
+    """Folder or `.parquet` file, here or on `s3://…`. Environment: OUTPUT_PATH"""
+    num_of_threads: int | None = None
+    """Requests at once. Environment: NUM_OF_THREADS [default: found out]"""
+    image_target_size: int | None = None
+    """Longest side of the pictures in pixels. Environment: IMAGE_TARGET_SIZE [default: 1024]"""
+
+
+def _check_numbers(settings: JobSettings) -> None:
+    """Raises ConfigError, with the variable's name, for numbers that cannot be meant."""
+    threads, size = settings.num_of_threads, settings.image_target_size
+    if threads is not None and threads < 1:
+        raise ConfigError(f"NUM_OF_THREADS must be greater than 0, not {threads}")
+    if size is not None and size < 1:
+        raise ConfigError(f"IMAGE_TARGET_SIZE must be greater than 0, not {size}: it is the longest side")
+
+
+def fill_in(job: Job, settings: JobSettings, container: Container) -> Job:
+    """The job with the settings put in, and what SageMaker says where they say nothing.
+
+    Raises:
+        ConfigError: something is missing, or means nothing together with the rest; names the variable.
+    """
+    _check_numbers(settings)
+    data = settings.data_path or container.input
+    output = settings.output_path or container.output
+    chained = job.model.chain is not None or job.model.step
+    missing = [
+        variable
+        for variable, value in {
+            "MODEL_NAME": settings.model_name or chained,
+            "DATA_PATH": data,
+            "OUTPUT_PATH": output,
+        }.items()
+        if not value
+    ]
+    if missing or data is None or output is None:
+        options = ", ".join("--" + name.lower().replace("_", "-") for name in missing)
+        names = " and ".join(filter(None, (", ".join(missing[:-1]), *missing[-1:])))
+        verb, them = ("is", "it") if len(missing) == 1 else ("are", "them")
+        raise ConfigError(f"{names} {verb} missing: set {them} in the environment, or pass {options}")
+    data = _data(data)
+    model, prompts, pictures, run = job.model, job.prompts, job.pictures, job.run
+    if settings.model_name is not None:
+        model = dataclasses.replace(model, model=settings.model_name)
+    if settings.prompt_path is not None:
+        prompts = dataclasses.replace(prompts, prompt=(_prompt(settings.prompt_path),))
+    if settings.image_target_size is not None:
+        pictures = dataclasses.replace(pictures, max_side=settings.image_target_size)
+    if settings.num_of_threads is not None:
+        run = dataclasses.replace(run, max_concurrent_requests=settings.num_of_threads)
+    return dataclasses.replace(
+        job,
+        input_path=data,
+        input=dataclasses.replace(job.input, url_column=_url_column(job, data)),
+        output_path=_output(output, container.hosts()),
+        output=dataclasses.replace(job.output, output_format="parquet"),
+        model=model,
+        prompts=prompts,
+        pictures=pictures,
+        run=run,
+    )
+
+
+def _data(path: str) -> str:
+    """The input; of a folder with one table and no picture, as containers are given one, the table.
+
+    Raises:
+        ConfigError: it is not there, or holds nothing that could be captioned.
+    """
+    if is_remote(path):
+        return path
+    if not Path(path).exists():
+        raise ConfigError(f"DATA_PATH: {path} does not exist")
+    tables = _tables(path) if Path(path).is_dir() else None
+    if tables is None or (len(tables) > 1 and all(extension(name) in _PARTS for name in tables)):
+        return path
+    if not tables:
+        raise ConfigError(f"DATA_PATH: {path} holds neither pictures nor a table")
+    if len(tables) > 1:
+        names = ", ".join(Path(name).name for name in tables[:5])
+        raise ConfigError(f"DATA_PATH: {path} holds {len(tables)} tables ({names}): name one of them")
+    return tables[0]
+
+
+def _tables(folder: str) -> list[str] | None:
+    """The tables in a folder and below; None where pictures or tars are."""
+    tables = []
+    for place, folders, names in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(name for name in names if not name.startswith(".")):
+            if extension(name) in EXTENSIONS or is_tar(name):
+                return None
+            if extension(name) in TABLE_EXTENSIONS:
+                tables.append(os.path.join(place, name))  # noqa: PTH118 - stays a string
+    return tables
+
+
+def _url_column(job: Job, data: str) -> str | None:
+    """The column of URLs: the one that is named, or ``url`` where a table has it.
+
+    Raises:
+        ConfigError: a column is named, and the data are no table.
+    """
+    named = job.input.url_column
+    names = [field.name for field in dataclasses.fields(SourceOptions)]
+    options = SourceOptions(**{name: getattr(job.input, name) for name in names})
+    kind = job.input.source_type or detect(data, options)
+    if kind not in {"table", "urls"} or extension(data) not in TABLE_EXTENSIONS:
+        if named is not None and kind != "table":
+            raise ConfigError(
+                f"URL_COLUMN is for a table, and DATA_PATH {data} is none: leave one of them out"
+            )
+        return named
+    if named is None and job.input.image_column is None and "url" in open_rows(data, 1).columns:
+        return "url"
+    return named
+
+
+def _prompt(path: str) -> str:
+    """The prompt file, so that a slip in its name is not taken for the question itself."""
+    if is_remote(path):
+        raise ConfigError(f"PROMPT_PATH must be a file on this machine, not {path}")
+    if not Path(path).is_file():
+        raise ConfigError(f"PROMPT_PATH: {path} does not exist")
+    if extension(Path(path).name) not in {"json", "toml", "txt"}:
+        raise ConfigError(f"PROMPT_PATH must be a .json file, not {path}")
+    return f"./{path}" if "=" in path and not path.startswith(("/", ".")) else path
+
+
+def _output(path: str, hosts: Hosts) -> str:
+    """The Parquet file; each of several hosts has one of its own."""
+    ending = next((ending for ending in _OTHER_FORMATS if path.lower().endswith(ending)), None)
+    if ending is not None:
+        raise ConfigError(f"OUTPUT_PATH must be a folder or end in .parquet, not in {ending}")
+    if not path.lower().endswith(".parquet"):
+        path = f"{path.rstrip('/')}/{OUTPUT_NAME}"
+    if hosts.count > 1:
+        stem = path[: -len(".parquet")]
+        path = f"{stem}-{hosts.number + 1}-of-{hosts.count}.parquet"
+    return path
