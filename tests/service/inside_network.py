@@ -163,8 +163,13 @@ def main() -> None:
                 began = time.monotonic()
                 answer = service.client.post("/caption", json={"image_url": url})
                 answers[url] = [answer.status_code, answer.json(), time.monotonic() - began]
+            some = {"image_urls": [asked[0], f"http://127.0.0.1:{INNER}/secret.png", asked[1]]}
+            batch = service.client.post("/batch-caption", json=some).json()
+            job = service.client.post("/async-batch-caption", json=some).json()["task_id"]
             found = {
                 "answers": answers,
+                "batch": batch,
+                "job": service.ended(job)["results"],
                 "reached": Inner.reached,
                 "resolved": names.asked,
                 "log": service.log,

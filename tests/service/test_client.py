@@ -158,9 +158,16 @@ def test_a_job_of_paths_is_looked_up_by_the_server(client):
     assert (gone.caption, gone.kind) == (None, "missing")
 
 
+def test_a_job_of_urls_is_fetched_by_the_server(client):
+    inner = ["http://127.0.0.1:1/a.png", "https://10.0.0.1/b.png"]  # which it does not do
+    task = client.submit(inner)
+    assert client.wait(task).status == "failed"
+    assert [(one.image, one.kind) for one in client.results(task)] == [(url, "fetch") for url in inner]
+
+
 def test_what_cannot_be_one_job_is_refused_here(client):
-    for pictures in ([], ["https://example.org/a.png"], [png(1), cutline.ServerPath("0.png")]):
-        with pytest.raises(ConfigError, match="URLs go through batch"):
+    for pictures in ([], ["https://example.org/a.png", png(1)], [png(1), cutline.ServerPath("0.png")]):
+        with pytest.raises(ConfigError, match="submit them apart"):
             client.submit(pictures)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import json
 import threading
@@ -71,6 +72,19 @@ def test_paths_and_uploads_end_with_the_same_captions_in_order(service):
     assert {**direct, "index": 0} == task["results"][0]
 
 
+@pytest.mark.parametrize("path", ["/batch-caption", "/async-batch-caption"])
+def test_base64_is_taken_as_uploads_are(service, path):
+    encoded = [base64.b64encode(png(number)).decode() for number in (7, 8)]
+    answer = service.client.post(
+        path, json={"images_base64": [encoded[0], f"data:image/png;base64,{encoded[1]}"]}
+    )
+    assert answer.status_code in {200, 202}, answer.text
+    told = answer.json() if path == "/batch-caption" else service.ended(answer.json()["task_id"])["results"]
+    alone = [service.client.post("/caption", json={"image_base64": one}).json()["caption"] for one in encoded]
+    assert [one["caption"] for one in told] == alone
+    assert [one["image_path"] for one in told] == ["image-0", "image-1"]
+
+
 def test_both_addresses_tell_the_same(service):
     task = submit(service, [1])
     service.ended(task)
@@ -99,6 +113,9 @@ def test_what_cannot_be_queued_is_refused_at_once(service):
     post = service.client.post
     for answer in (
         post("/async-batch-caption", json={"image_paths": []}),
+        post("/async-batch-caption", json={}),
+        post("/async-batch-caption", json={"image_paths": ["0.png"], "image_urls": ["https://example.org/"]}),
+        post("/async-batch-caption", json={"images_base64": ["AAAA", "no base64!"]}),
         post("/async-batch-caption", json={"image_paths": ["0.png"], "more": 1}),
         post("/async-batch-caption", json={"image_paths": ["0.png"], "wish": {"max_tokens": 10**6}}),
         post("/async-batch-caption", json={"image_paths": ["0.png"], "webhook_url": "https://example.org/"}),

@@ -95,6 +95,17 @@ def test_public_pictures_are_fetched(found):
         assert body["caption"]
 
 
+@pytest.mark.parametrize("kind", ["batch", "job"])
+def test_several_urls_at_once(found, kind):
+    """By a job as by a batch: each fails by itself, and the inner server stays out of reach."""
+    first, inner, last = found[kind]
+    assert first["caption"]
+    assert last["caption"]
+    assert (inner["caption"], inner["kind"]) == (None, "fetch")
+    assert [one["image_path"] for one in (first, last)] == FETCHED[:2]
+    assert found["reached"] == 0
+
+
 def test_the_inner_server_is_never_asked(found):
     assert found["reached"] == 0
 

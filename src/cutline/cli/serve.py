@@ -41,6 +41,8 @@ class ServeOptions:
     """Start anew when the code changes."""
     image_root: tuple[str, ...] = ()
     """Folder whose pictures requests may name by their path; several by repetition."""
+    chain: tuple[str, ...] = ()
+    """Chain file that requests may choose by its name, or a folder of them; several by repetition."""
     allowed_host: tuple[str, ...] = ()
     """Name that requests may use for this server, besides its address."""
     api_key: str | None = None

@@ -95,22 +95,25 @@ class AsyncClient:
     ) -> str:
         """Queue pictures and return the id of their job, which outlives the service's process.
 
-        All of them go in one request: files and bytes, or paths of the server. ``webhook_url`` is told
-        when the job has ended. The same ``idempotency_key`` brings the same job.
+        All of them go in one request: files and bytes, or URLs, or paths of the server. ``webhook_url`` is
+        told when the job has ended. The same ``idempotency_key`` brings the same job.
 
         Raises:
-            ConfigError: files and paths of the server are mixed, or there are URLs.
+            ConfigError: they are mixed.
             PictureError, Rejected, Retryable, EndpointUnusable: as ``caption``.
         """
         pictures = [sent(image, place) for place, image in enumerate(images)]
         kinds = {picture.kind for picture in pictures}
-        if not pictures or len(kinds) > 1 or "url" in kinds:
-            raise ConfigError("a job takes files and bytes, or paths of the server: URLs go through batch()")
+        if not pictures or len(kinds) > 1:
+            raise ConfigError(
+                "a job takes files and bytes, or URLs, or paths of the server: submit them apart"
+            )
         headers = {"Idempotency-Key": idempotency_key or uuid.uuid4().hex}
         more = {"webhook_url": webhook_url} if webhook_url is not None else {}
         path = "/async-batch-caption"
-        if kinds == {"path"}:
-            body = with_wishes({"image_paths": [picture.name for picture in pictures], **more}, wishes)
+        if kinds != {"upload"}:
+            field = "image_urls" if kinds == {"url"} else "image_paths"
+            body = with_wishes({field: [picture.name for picture in pictures], **more}, wishes)
             answer = await self._transport.ask("POST", path, data=body, headers=headers)
         else:
             files = [(picture.name, await picture.read()) for picture in pictures]

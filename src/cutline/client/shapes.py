@@ -31,6 +31,7 @@ class Wishes(TypedDict, total=False):
     temperature: float
     top_p: float
     seed: int
+    chain: str
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,11 +39,13 @@ class Described:
     """What became of one picture: ``caption``, or ``error`` with its ``kind`` as in docs/failures.md.
 
     ``image`` is what the picture was called when it was sent; ``fields`` are those of a structured caption.
+    Of a chain with several steps ``steps`` has each one's name, text and model.
     """
 
     image: str
     caption: str | None = None
     fields: JSON | None = None
+    steps: list[JSON] | None = None
     model: str | None = None
     prompt_id: str | None = None
     prompt_tokens: int = 0

@@ -6,7 +6,7 @@ from typing import Final
 
 from fastapi import HTTPException
 
-from cutline.records import JSON, Caption, Failure, Outcome, Skip
+from cutline.records import JSON, Caption, Failure, Outcome, Skip, Step
 
 _STATUS: Final = {
     "missing": 404,
@@ -54,7 +54,7 @@ _PLAIN: Final = {
 def body_of(name: str, outcome: Outcome) -> JSON:
     """One picture's part of an answer: its caption, or ``error`` with the kind of failure."""
     if isinstance(outcome, Caption):
-        step = outcome.steps[-1] if outcome.steps else None
+        step = outcome.source
         body: JSON = {"image_path": name, "caption": outcome.text}
         if outcome.fields is not None:
             body["fields"] = outcome.fields
@@ -67,11 +67,21 @@ def body_of(name: str, outcome: Outcome) -> JSON:
                 "completion_tokens": usage.completion_tokens,
                 "seconds": round(sum(one.reply.seconds for one in outcome.steps), 4),
             }
+        if outcome.step:  # it came through a chain
+            body["steps"] = [_step_of(one) for one in outcome.steps]
+            if outcome.missing_steps:
+                body["missing_steps"] = dict(outcome.missing_steps)
         return body
     kind = outcome.kind if isinstance(outcome, Failure) else "skipped"
     if kind == "blocked-address":
         kind = "fetch"  # as for a host that is not there: who asks cannot map our network
     return {"image_path": name, "caption": None, "error": said_of(outcome), "kind": kind}
+
+
+def _step_of(step: Step) -> JSON:
+    """What one step of a chain said."""
+    told: JSON = {"name": step.name, "text": step.text, "model": step.reply.model}
+    return told | {"fields": step.fields} if step.fields is not None else told
 
 
 def said_of(outcome: Skip | Failure) -> str:

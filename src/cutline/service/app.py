@@ -47,6 +47,8 @@ def create_app(settings: Settings) -> FastAPI:
 
     pictures = Pictures(settings.image_root)
     queue = Queue(settings, desk, pictures)
+    meters.watch("queued_pictures", "Pictures of jobs that wait.", lambda: queue.waiting, shared=True)
+    meters.watch("store_up", "Whether the queue's database answers.", lambda: queue.is_up, shared=True)
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:

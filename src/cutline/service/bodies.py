@@ -46,6 +46,9 @@ class Lobby:
     def full(self) -> bool:
         return self.waiting >= self._max_waiting or self.held >= self._max_bytes
 
+    def can_ever_hold(self, size: int) -> bool:
+        return size <= self._max_bytes
+
     def enter(self) -> None:
         """Raises HTTPException 503 when too many are here."""
         if self.waiting >= self._max_waiting:

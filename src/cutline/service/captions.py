@@ -22,6 +22,7 @@ from cutline.service.wishes import Wish
 
 Body = TypeVar("Body", bound=BaseModel)
 PathText = Annotated[str, Field(min_length=1, max_length=MAX_PATH)]
+UrlText = Annotated[str, Field(min_length=1, max_length=8192)]
 
 router = APIRouter(tags=["captions"])
 _BIG: Final = 200_000  # bytes; reading more is left to a thread
@@ -34,31 +35,51 @@ class OnePicture(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     image_path: PathText | None = Field(None, examples=["photos/sunset.jpg"])
-    image_url: str | None = Field(
-        None, min_length=1, max_length=8192, examples=["https://example.org/sunset.jpg"]
-    )
+    image_url: UrlText | None = Field(None, examples=["https://example.org/sunset.jpg"])
     image_base64: str | None = Field(None, min_length=1)
     wish: Wish = Wish()
 
 
 class ManyPictures(BaseModel):
-    """Pictures by their paths, in the order of the answers."""
+    """Pictures by their paths, their URLs or their bytes as base64, in the order of the answers.
+
+    One of the three lists is given.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
-    image_paths: list[PathText] = Field(min_length=1, examples=[["photos/sunset.jpg", "photos/harbour.jpg"]])
+    image_paths: list[PathText] | None = Field(
+        None, min_length=1, examples=[["photos/sunset.jpg", "photos/harbour.jpg"]]
+    )
+    image_urls: list[UrlText] | None = Field(None, min_length=1)
+    images_base64: list[Annotated[str, Field(min_length=1)]] | None = Field(None, min_length=1)
     wish: Wish = Wish()
 
 
 Many = TypeVar("Many", bound=ManyPictures)
 
 
+class StepText(BaseModel):
+    """What one step of a chain said."""
+
+    name: str
+    text: str
+    model: str
+    fields: dict[str, Any] | None = None
+
+
 class Captioned(BaseModel):
-    """A caption and how it came about. ``fields`` are those of a structured caption."""
+    """A caption and how it came about. ``fields`` are those of a structured caption.
+
+    Of a chain with several steps ``steps`` has the texts of all, and ``missing_steps`` the optional ones
+    that failed, each with the kind of its failure; tokens and seconds are those of all steps.
+    """
 
     image_path: str
     caption: str
     fields: dict[str, Any] | None = None
+    steps: list[StepText] | None = None
+    missing_steps: dict[str, str] | None = None
     model: str | None = None
     prompt_id: str | None = None
     prompt_tokens: int = 0
@@ -86,6 +107,7 @@ _WISHES: Final[JSON] = {
         "temperature",
         "top_p",
         "seed",
+        "chain",
     )
 }
 _FILE: Final[JSON] = {"type": "string", "format": "binary"}
@@ -183,16 +205,24 @@ async def batch_of(request: Request, kind: type[Many]) -> tuple[list[Sample], Ma
             samples, asked = await _uploads(form, "images", pictures), _asked_of(form, kind)
     else:
         asked = await read(kind, request)
-        if len(asked.image_paths) > most:
-            raise HTTPException(413, f"at most {most} pictures a request")
-        samples = await asyncio.to_thread(_by_paths, pictures, asked.image_paths)
+        samples = await asyncio.to_thread(_listed, pictures, asked, most)
     if not samples:
         raise HTTPException(422, "send pictures as the fields images")
     return samples, asked
 
 
-def _by_paths(pictures: Pictures, paths: list[str]) -> list[Sample]:
-    return [_by_path(pictures, path) for path in paths]
+def _listed(pictures: Pictures, asked: ManyPictures, most: int) -> list[Sample]:
+    paths, urls, texts = asked.image_paths, asked.image_urls, asked.images_base64
+    given = [one for one in (paths, urls, texts) if one is not None]
+    if len(given) != 1:
+        raise HTTPException(422, "give one of image_paths, image_urls and images_base64")
+    if len(given[0]) > most:
+        raise HTTPException(413, f"at most {most} pictures a request")
+    if paths is not None:
+        return [_by_path(pictures, path) for path in paths]
+    if urls is not None:
+        return [pictures.by_url(url) for url in urls]
+    return [pictures.by_base64(text, f"image-{place}") for place, text in enumerate(given[0])]
 
 
 def _by_path(pictures: Pictures, path: str) -> Sample:
@@ -227,8 +257,7 @@ async def _uploads(form: FormData, field: str, pictures: Pictures) -> list[Sampl
 def _asked_of(form: FormData, kind: type[Many]) -> Many:
     """What a form asks for besides its pictures: the fields of ``kind``, the others being the wish's."""
     own = {name: form[name] for name in kind.model_fields.keys() - ManyPictures.model_fields if name in form}
-    asked = _checked(kind, {"image_paths": ["-"], **own})
-    return asked.model_copy(update={"image_paths": [], "wish": _wish_of(form, own.keys())})
+    return _checked(kind, own).model_copy(update={"wish": _wish_of(form, own.keys())})
 
 
 def _wish_of(form: FormData, others: Collection[str] = ()) -> Wish:

@@ -23,6 +23,7 @@ from cutline.places import Places, and_preparing
 from cutline.prompts import library_prompts
 from cutline.records import Failure, Outcome, Sample
 from cutline.service.bodies import Lobby
+from cutline.service.chains import Chains
 from cutline.service.downloads import Downloads
 from cutline.service.settings import Settings
 from cutline.service.wishes import Wish
@@ -40,10 +41,12 @@ class Desk:
         self._note = note
         self._downloads = Downloads(lobby)
         self._job = job_of(settings)
+        self._captioners: dict[bytes, Captioner] = {}
         key = settings.model_key
-        self.captioner: Captioner = assembly.captioner_of(
+        self.captioner: Captioner = self._captioner_of(
             self._job, Secret(key.get_secret_value()) if key else None
         )
+        self.chains = Chains(settings.chain, self._job, self._captioner_of)
         self._ways: collections.OrderedDict[bytes, Captioning] = collections.OrderedDict()
         self._places = Places(lambda: and_preparing(self.slots))
         self.ready = False
@@ -58,13 +61,14 @@ class Desk:
 
     @property
     def asked(self) -> int:
-        """Pictures that are before the model."""
-        return self._places.taken
+        """Pictures that are before the model, or on their way through a chain."""
+        return self._places.taken + self.chains.asked
 
     async def open(self, say: Say) -> None:
-        """Load the model; raises ConfigError as it does."""
-        if isinstance(self.captioner, Opening):
-            await self.captioner.open(say)
+        """Load the models; raises ConfigError as they do."""
+        for captioner in self._captioners.values():
+            if isinstance(captioner, Opening):
+                await captioner.open(say)
         self.ready = True
 
     async def caption(self, sample: Sample, wish: Wish) -> Outcome:
@@ -75,11 +79,12 @@ class Desk:
             RunStopped: the model cannot be asked at all now.
         """
         way = self._way(wish)
+        places = self._places if wish.chain is None else self.chains[wish.chain].places
         try:
             async with (
                 asyncio.timeout(self._settings.request_seconds),
                 self._downloads.brought(sample) as here,
-                self._places.one(),
+                places.one(),
             ):
                 outcome, _ = await way.caption(here)
         except PictureError as error:
@@ -103,7 +108,17 @@ class Desk:
         self._ways.move_to_end(wish.key)
         return way
 
+    def _captioner_of(self, job: Job, key: Secret | None) -> Captioner:
+        """Equal ones are built once, whether the service or a chain asks them."""
+        whole = job.to_dict()
+        same = orjson.dumps([key is None, *(whole.get(group) for group in ("model", "local", "pictures"))])
+        if same not in self._captioners:
+            self._captioners[same] = assembly.captioner_of(job, key)
+        return self._captioners[same]
+
     def _new_way(self, wish: Wish) -> Captioning:
+        if wish.chain is not None:
+            return self._through_chain(wish.chain, wish)
         job = _wished(self._job, wish, most=self._settings.max_tokens)
         assembly.check_words(job)
         captioner = self.captioner
@@ -116,11 +131,23 @@ class Desk:
         rules = assembly.rules_of(job, None, None, keep_raw=False)
         return Captioning(Chain(steps), rules, assembly.fetcher_opener(job))
 
+    def _through_chain(self, name: str, wish: Wish) -> Captioning:
+        others = sorted(wish.model_dump(exclude_none=True, exclude={"chain"}, by_alias=True))
+        if others:
+            it = "it" if len(others) == 1 else "them"
+            raise ConfigError(
+                f"a chain has its own prompts and parameters, so {' and '.join(others)} cannot be wished for "
+                f"beside it: leave {it} out"
+            )
+        rules = assembly.rules_of(self._job, None, None, keep_raw=False)
+        return Captioning(self.chains[name].chain, rules, assembly.fetcher_opener(self._job))
+
     async def aclose(self) -> None:
         for way in self._ways.values():
             await way.aclose()
         await self._downloads.aclose()
-        await self.captioner.aclose()
+        for captioner in self._captioners.values():
+            await captioner.aclose()
 
 
 def job_of(settings: Settings) -> Job:

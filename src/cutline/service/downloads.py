@@ -47,6 +47,8 @@ class Downloads:
         try:
             self._lobby.take(len(found.data))
         except HTTPException:
+            if not self._lobby.can_ever_hold(len(found.data)):
+                raise PictureError("too-large", "the picture is too large") from None
             raise PictureError("overloaded", "too many requests wait: come again") from None
         try:
             yield dataclasses.replace(sample, location=found)

@@ -27,8 +27,16 @@ class Model(BaseModel):
     slots: int
 
 
+class OfferedChain(BaseModel):
+    """A chain that requests may choose; ``steps`` names the model of each step."""
+
+    name: str
+    steps: dict[str, str]
+
+
 class Models(BaseModel):
     models: list[Model]
+    chains: list[OfferedChain] = []
 
 
 @router.get("/health")
@@ -37,23 +45,30 @@ async def health() -> Health:
     return Health()
 
 
-@router.get("/ready", responses={503: {"description": "the model is being loaded"}})
+@router.get(
+    "/ready", responses={503: {"description": "the model is being loaded, or the queue cannot be reached"}}
+)
 async def ready(request: Request) -> Ready:
-    """The model is loaded and requests are answered."""
-    desk = request.app.state.desk
+    """The model is loaded, the queue's database answers, and so do we."""
+    desk, queue = request.app.state.desk, request.app.state.queue
     if not desk.ready:
         raise HTTPException(503, "the model is being loaded", headers={"Retry-After": "5"})
+    await queue.look()
+    if not queue.is_up:
+        raise HTTPException(503, "the queue cannot be reached now", headers={"Retry-After": "10"})
     return Ready(model=desk.model)
 
 
 @router.get("/models")
 async def models(request: Request) -> Models:
-    """The model that answers here."""
+    """The model that answers here, and the chains that can be wished for."""
     desk = request.app.state.desk
-    return Models(models=[Model(name=desk.model, ready=desk.ready, slots=desk.slots)])
+    chains = [OfferedChain(name=name, steps=steps) for name, steps in desk.chains.steps.items()]
+    return Models(models=[Model(name=desk.model, ready=desk.ready, slots=desk.slots)], chains=chains)
 
 
 @router.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
 async def metrics(request: Request) -> Response:
     """What was counted, for Prometheus."""
+    await request.app.state.queue.look()
     return Response(request.app.state.meters.text(), media_type=TEXT)

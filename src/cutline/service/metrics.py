@@ -6,7 +6,7 @@ import asyncio
 import os
 import time
 from collections.abc import Callable
-from typing import Final
+from typing import Final, Literal
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
@@ -36,12 +36,17 @@ class Meters:
             ("outcome",), registry=own,
         )  # fmt: skip
         self.tokens = Counter("cutline_tokens", "Tokens as models counted them.", ("kind",), registry=own)
-        self._gauges: list[tuple[Gauge, Callable[[], float]]] = []
+        self._own: list[tuple[Gauge, Callable[[], float]]] = []
+        self._shared: list[tuple[Gauge, Callable[[], float]]] = []
 
-    def watch(self, name: str, text: str, value: Callable[[], float]) -> None:
-        """Show a number that is looked up when somebody asks; of several workers, their sum."""
-        gauge = Gauge(f"cutline_{name}", text, registry=self._registry, multiprocess_mode="livesum")
-        self._gauges.append((gauge, value))
+    def watch(self, name: str, text: str, value: Callable[[], float], *, shared: bool = False) -> None:
+        """Show a number that is looked up when somebody asks.
+
+        Of several workers it is their sum; or, where it is ``shared``, what the one who was asked found.
+        """
+        mode: Literal["mostrecent", "livesum"] = "mostrecent" if shared else "livesum"
+        gauge = Gauge(f"cutline_{name}", text, registry=self._registry, multiprocess_mode=mode)
+        (self._shared if shared else self._own).append((gauge, value))
 
     def note(self, outcome: Outcome) -> None:
         """Count a picture."""
@@ -56,21 +61,22 @@ class Meters:
     async def keep_counting(self) -> None:
         """Leave the looked-up numbers where other workers find them, for ever."""
         while FOLDER in os.environ:
-            self._look_up()
+            _look_up(self._own)
             await asyncio.sleep(2)
-
-    def _look_up(self) -> None:
-        for gauge, value in self._gauges:
-            gauge.set(value())
 
     def text(self) -> bytes:
         """All of it, as Prometheus reads it."""
-        self._look_up()
+        _look_up(self._own + self._shared)
         if FOLDER not in os.environ:
             return generate_latest(self._registry)
         together = CollectorRegistry()
         MultiProcessCollector(together)  # type: ignore[no-untyped-call]
         return generate_latest(together)
+
+
+def _look_up(gauges: list[tuple[Gauge, Callable[[], float]]]) -> None:
+    for gauge, value in gauges:
+        gauge.set(value())
 
 
 class Metered:

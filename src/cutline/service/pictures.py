@@ -47,7 +47,7 @@ class Pictures:
     def by_url(self, url: str) -> Sample:
         return Sample(key=url, location=RemoteFile(url))
 
-    def by_base64(self, text: str) -> Sample:
+    def by_base64(self, text: str, name: str = "image") -> Sample:
         """A picture written as base64, with or without a ``data:`` URL around it.
 
         Raises:
@@ -57,8 +57,8 @@ class Pictures:
         try:
             data = pybase64.b64decode(encoded, validate=True)
         except (binascii.Error, ValueError):
-            raise HTTPException(422, "image_base64 is no base64") from None
-        return self.by_bytes(data, "image")
+            raise HTTPException(422, f"{name} is no base64") from None
+        return self.by_bytes(data, name)
 
     def by_bytes(self, data: bytes, name: str) -> Sample:
         return Sample(key=name[:MAX_NAME], location=InlineBytes(data, name[:MAX_NAME]))

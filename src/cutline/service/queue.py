@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
+
+from sqlalchemy.exc import SQLAlchemyError
 
 from cutline.errors import ConfigError
 from cutline.service.desk import Desk
@@ -16,6 +19,7 @@ from cutline.service.webhooks import Webhooks, check_address
 from cutline.service.working import Worker
 
 _DAY = 86_400
+_LOOK_SECONDS = 2.0
 
 
 class Queue:
@@ -35,6 +39,18 @@ class Queue:
             self._webhooks = Webhooks(self._database, secret.get_secret_value(), allow_private=private)
         self._sending: asyncio.Task[None] | None = None
         self.stopping = asyncio.Event()
+        self.is_up = False
+        self.waiting = math.nan
+
+    async def look(self) -> None:
+        """Find out how many pictures wait, and whether the database answers at all."""
+        try:
+            async with asyncio.timeout(_LOOK_SECONDS):
+                self.waiting = await self.store.waiting()
+        except (SQLAlchemyError, TimeoutError):
+            self.is_up, self.waiting = False, math.nan
+        else:
+            self.is_up = True
 
     async def open(self) -> None:
         """Begin to work; what an earlier process left is taken up.

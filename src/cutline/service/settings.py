@@ -21,6 +21,7 @@ class Settings(BaseSettings):
     """Every field is an environment variable too: ``CUTLINE_PORT``, ``CUTLINE_MODEL`` and so on.
 
     ``image_root``: folders below which the paths of requests may lie; none means that paths are refused.
+    ``chain``: chain files, or folders of them, that requests may choose by the files' names.
     ``max_*`` bound what one client may ask for: bytes of a request, pictures of a batch, pictures that
     wait in the queue, tokens of an answer. ``max_waiting`` requests, which hold ``max_held`` bytes, are
     worked on at one time, each for ``request_seconds`` at most. ``keep_days``: how long results are kept.
@@ -44,6 +45,7 @@ class Settings(BaseSettings):
     api_key: SecretStr | None = Field(None, validation_alias=AliasChoices("api_key", "CUTLINE_SERVICE_KEY"))
     insecure: bool = False
     image_root: Annotated[tuple[Path, ...], NoDecode] = ()
+    chain: Annotated[tuple[Path, ...], NoDecode] = ()
     allowed_host: Annotated[tuple[str, ...], NoDecode] = ()
     store: str = "sqlite:///cutline-jobs.db"
     max_body: int = Field(64_000_000, ge=1_000)
@@ -59,7 +61,7 @@ class Settings(BaseSettings):
     allow_private_webhooks: bool = False
     request_seconds: float = Field(300.0, gt=0)
 
-    @field_validator("image_root", "plugin", "allowed_host", mode="before")
+    @field_validator("image_root", "chain", "plugin", "allowed_host", mode="before")
     @classmethod
     def _listed(cls, value: Any) -> Any:
         """Several in one variable are parted by colons and commas."""

@@ -27,7 +27,7 @@ PACE: Final = 0.1
 small one that comes later, and none waits for ever."""
 _AT_ONCE: Final = 20  # jobs that one transaction deletes
 
-Kind: TypeAlias = Literal["path", "upload"]
+Kind: TypeAlias = Literal["path", "upload", "url"]
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,6 +12,7 @@ from typing import Any, Final, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
+from sqlalchemy.exc import TimeoutError as NoAnswer
 
 from cutline.errors import ConfigError, MissingExtra
 
@@ -19,6 +20,7 @@ Result = TypeVar("Result")
 
 VERSION: Final = 1
 BUSY_SECONDS: Final = 30.0
+ANSWER_SECONDS: Final = 30.0  # that a PostgreSQL may take for one short transaction
 _ATTEMPTS: Final = 5
 _SETTING_UP: Final = 7_203_414  # any number, the same in all processes
 
@@ -141,7 +143,7 @@ class Database:
             with self._reading.begin() as connection:
                 return work(connection)
 
-        return await asyncio.get_running_loop().run_in_executor(self._readers, _again, reading)
+        return await self._run(self._readers, reading)
 
     async def write(self, work: Callable[[sa.Connection], Result]) -> Result:
         """``work`` may be called again where the database took its transaction back."""
@@ -150,7 +152,15 @@ class Database:
             with self._engine.begin() as connection:
                 return work(connection)
 
-        return await asyncio.get_running_loop().run_in_executor(self._writers, _again, writing)
+        return await self._run(self._writers, writing)
+
+    async def _run(self, threads: ThreadPoolExecutor, work: Callable[[], Result]) -> Result:
+        """Raises SQLAlchemyError too when no answer comes; whether ``work`` was done is not known then."""
+        try:
+            async with asyncio.timeout(None if self.is_sqlite else ANSWER_SECONDS):
+                return await asyncio.get_running_loop().run_in_executor(threads, _again, work)
+        except TimeoutError:
+            raise NoAnswer("the database does not answer") from None
 
     def close(self) -> None:
         self._writers.shutdown()
@@ -202,7 +212,10 @@ def _sqlite(url: sa.URL) -> sa.Engine:
 
 
 def _postgresql(url: sa.URL) -> sa.Engine:
-    return sa.create_engine(url, pool_size=9, pool_pre_ping=True, connect_args={"connect_timeout": 10})
+    # Whatever the network does, an answer or an error comes in a while.
+    patience = {"connect_timeout": 10, "keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3}
+    patience |= {"tcp_user_timeout": 20_000}
+    return sa.create_engine(url, pool_size=9, pool_pre_ping=True, connect_args=patience)
 
 
 def _cause(error: DBAPIError) -> str:

@@ -15,7 +15,7 @@ from cutline.service import captions, described
 from cutline.service.captions import Captioned, ManyPictures, NotCaptioned
 from cutline.service.queue import Queue
 from cutline.service.store import CANCELLED, KeyReused, Order, Ordered, QueueFull, Task
-from cutline.sources.locations import InlineBytes
+from cutline.sources.locations import InlineBytes, RemoteFile
 
 router = APIRouter(tags=["jobs"])
 
@@ -25,7 +25,7 @@ _FULL_SECONDS: Final = "10"
 
 
 class QueuedPictures(ManyPictures):
-    """Pictures by their paths; ``webhook_url`` is told when the job has ended."""
+    """Pictures by their paths, URLs or bytes as base64; ``webhook_url`` is told when the job has ended."""
 
     webhook_url: str | None = Field(None, min_length=1, max_length=2048)
 
@@ -172,9 +172,11 @@ def summary(task: Task) -> JSON:
 
 
 def _ordered(sample: Sample) -> Ordered:
-    """The sample as it is kept; of a path only the words, as they are looked up anew when it is its turn."""
+    """The sample as it is kept; of a path or URL only the words: it is looked up when it is its turn."""
     if isinstance(sample.location, InlineBytes):
         return Ordered(name=sample.key, kind="upload", data=sample.location.data)
+    if isinstance(sample.location, RemoteFile):
+        return Ordered(name=sample.key, kind="url")
     return Ordered(name=sample.key, kind="path")
 
 

@@ -14,7 +14,8 @@ class Wish(BaseModel):
     """How a picture is to be described; what is left out is as the service was started.
 
     ``prompt``: a text or the name of a library prompt; ``text:…`` is a text in any case. ``schema``: a
-    JSON Schema for a structured caption.
+    JSON Schema for a structured caption. ``chain``: one of those that `/models` lists; it brings its own
+    prompts and parameters, so that nothing else can be wished for.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
@@ -27,6 +28,7 @@ class Wish(BaseModel):
     temperature: float | None = Field(None, ge=0, le=10)
     top_p: float | None = Field(None, gt=0, le=1)
     seed: int | None = Field(None, ge=0, lt=2**63)
+    chain: str | None = Field(None, min_length=1, max_length=200)
 
     @field_validator("json_schema")
     @classmethod

@@ -155,14 +155,21 @@ class Worker:
             await self._return(item)
         except SQLAlchemyError as error:  # its bytes could not be had now
             _log.error("store unusable cause=%s", type(error).__name__)
-            self._paused_until = max(self._paused_until, time.monotonic() + IDLE_SECONDS)
-            await self._return(item)
+            await self._put_off(item)
         except Exception:  # noqa: BLE001 - a bug of ours must not end the queue
             _log.exception("broke job=%s place=%d", item.job, item.place)
             self._finish(item, Failure(key=item.name, kind="captioner", message="the service broke on it"))
         else:
             self._stops = 0
-            self._finish(item, outcome)
+            if isinstance(outcome, Failure) and outcome.kind == "overloaded":
+                await self._put_off(item)  # too much is held to bring its picture here now
+            else:
+                self._finish(item, outcome)
+
+    async def _put_off(self, item: Item) -> None:
+        """It is another's turn, or its own a little later."""
+        self._paused_until = max(self._paused_until, time.monotonic() + IDLE_SECONDS)
+        await self._return(item)
 
     async def _outcome(self, item: Item) -> Outcome:
         if item.attempts > MAX_DEATHS:
@@ -180,6 +187,8 @@ class Worker:
     async def _sample(self, item: Item) -> Sample:
         if item.kind == "path":
             return await asyncio.to_thread(self._pictures.by_path, item.name)
+        if item.kind == "url":
+            return self._pictures.by_url(item.name)
         data = await self._leases.upload(item)
         if data is None:  # cancelled, or another has finished it: what is written here counts for nothing
             return Sample(key=item.name, location=None)
