@@ -1,28 +1,33 @@
-"""Calls of code that is not ours: in threads that nobody has to wait for, and whatever they do."""
+"""Calls that block, of code that is not ours: in threads that nobody has to wait for."""
 
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
 from collections.abc import Callable
 from typing import Final
 
 from cutline.batching import in_background
+from cutline.captioners.plugins.telling import told
 from cutline.errors import ConfigError, CutlineError, Rejected, RunStopped, SampleError
+
+_log = logging.getLogger(__name__)
 
 MOST_LOST: Final = 16
 """So many calls that never came back end the run: each still holds its thread, and perhaps the model."""
 
 
 class Calls:
-    """Calls one model's code; ``name`` is the model's.
+    """Calls one model's code; ``name`` is the model's, ``file`` where its class is written.
 
     A call that takes longer than ``timeout`` seconds is left behind in its thread, which keeps nobody
     from going on, and does not keep the program from ending.
     """
 
-    def __init__(self, name: str, *, timeout: float) -> None:
+    def __init__(self, name: str, *, file: str | None, timeout: float) -> None:
         self._name = name
+        self._file = file
         self._timeout = timeout
         self._changing = threading.Lock()
         self._lost = 0
@@ -34,10 +39,8 @@ class Calls:
             ConfigError: it cannot.
         """
         made, error = await in_background(lambda: attempt(work))
-        if isinstance(error, ConfigError):
-            raise error
         if error is not None:
-            raise ConfigError(f"{self._name} cannot be loaded: {told(error)}") from error
+            raise unloadable(self._name, error, self._file)
         return made
 
     async def call(self, work: Callable[[], object]) -> object:
@@ -49,26 +52,17 @@ class Calls:
             Exception: what it raised.
         """
         if self._lost >= MOST_LOST:
-            raise self.lost()
+            raise lost(self._name, self._timeout)
         flight = _Flight()
         try:
             async with asyncio.timeout(self._timeout):
                 result, error = await in_background(lambda: self._fly(flight, work))
         except TimeoutError:
             self._note_lost(flight)
-            raise self.too_late() from None
+            raise Rejected("timeout", f"{self._name} did not answer within {self._timeout:g} s") from None
         if error is not None:
-            raise harmless(error)
+            raise harmless(error, self._file)
         return result
-
-    def too_late(self) -> Rejected:
-        return Rejected("timeout", f"{self._name} did not answer within {self._timeout:g} s")
-
-    def lost(self) -> RunStopped:
-        return RunStopped(
-            f"{MOST_LOST} calls of {self._name} did not come back within {self._timeout:g} s (--timeout), "
-            "and still run: mend the model, then the same command goes on"
-        )
 
     def _note_lost(self, flight: _Flight) -> None:
         with self._changing:
@@ -99,14 +93,22 @@ def attempt(work: Callable[[], object]) -> tuple[object, BaseException | None]:
         return None, error
 
 
-def harmless(error: BaseException) -> Exception:
+def harmless(error: BaseException, file: str | None) -> Exception:
     """The error as one that ends nothing but the picture's own way."""
-    ordinary = isinstance(error, Exception) and not isinstance(error, StopIteration | TimeoutError)
-    if isinstance(error, CutlineError) or ordinary:
-        assert isinstance(error, Exception)
+    if isinstance(error, CutlineError | MemoryError):
         return error
-    return SampleError("captioner", told(error))
+    _log.debug("captioner raised", exc_info=error)
+    return SampleError("captioner", told(error, file))
 
 
-def told(error: BaseException) -> str:
-    return f"{type(error).__name__}: {' '.join(str(error).split())[:300]}".rstrip(": ")
+def unloadable(name: str, error: BaseException, file: str | None) -> ConfigError:
+    if isinstance(error, ConfigError):
+        return error
+    return ConfigError(f"{name} cannot be loaded: {told(error, file)}")
+
+
+def lost(name: str, timeout: float) -> RunStopped:
+    return RunStopped(
+        f"{MOST_LOST} calls of {name} did not come back within {timeout:g} s (--timeout), and still run: "
+        "mend the model, then the same command goes on"
+    )

@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import sys
-import traceback
 from collections.abc import Iterable
 from pathlib import Path
 
+from cutline.captioners.plugins.telling import told
 from cutline.errors import ConfigError
 
 
@@ -48,18 +48,4 @@ def _load(file: str) -> None:
         del sys.modules[name]
         if isinstance(error, KeyboardInterrupt):
             raise
-        raise ConfigError(f"the plug-in {file} cannot be used: {_told(error, path)}") from error
-
-
-def _told(error: BaseException, path: Path) -> str:
-    """What went wrong, and in which line of the file."""
-    words = " ".join(str(error).split())
-    if isinstance(error, SyntaxError):
-        words, line = str(error.msg), error.lineno
-    else:
-        lines = [
-            frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)
-        ]
-        line = lines[-1] if lines else None
-    named = words if isinstance(error, ConfigError) else f"{type(error).__name__}: {words}".rstrip(": ")
-    return f"{named} (line {line})" if line else named
+        raise ConfigError(f"the plug-in {file} cannot be used: {told(error, str(path))}") from error

@@ -38,6 +38,7 @@ class OwnModel:
         self.name = name
         self.__module__, self.__qualname__ = made.__module__, made.__qualname__
         self._own = inspect.signature(made).parameters
+        self._file = _file_of(made)
 
     @property
     def __signature__(self) -> inspect.Signature:
@@ -67,13 +68,15 @@ class OwnModel:
         if self._has("caption"):
             from cutline.captioners.plugins.waiting import WaitingModel
 
-            return WaitingModel(start, name=label, slots=self._number("slots", "threads") or 1)
+            slots = self._number("slots", "threads") or 1
+            return WaitingModel(start, name=label, file=self._file, slots=slots, timeout=timeout)
         from cutline.captioners.plugins.threads import ThreadedModel
 
         batch = self._has("infer_batch")
         return ThreadedModel(
             start,
             name=label,
+            file=self._file,
             threads=1 if batch else self._threads(concurrency),
             batch_size=options.get("batch_size", self._number("batch_size") or "auto") if batch else None,
             max_side=options.get("max_side", 1024),
@@ -119,6 +122,13 @@ class OwnModel:
             raise ConfigError(f"{self.name} cannot be made without arguments: {error}") from None
         made = self.made
         return lambda: made(*arguments, **given)
+
+
+def _file_of(made: type) -> str | None:
+    try:
+        return inspect.getsourcefile(made)
+    except (TypeError, OSError):  # typed in
+        return None
 
 
 def _check_shape(made: type, name: str) -> None:

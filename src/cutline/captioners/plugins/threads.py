@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import threading
 import time
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from cutline.batching import Batching, OutOfMemory
 from cutline.captioners.plugins.answers import reply_of
 from cutline.captioners.plugins.containing import Calls, attempt, harmless
-from cutline.errors import ConfigError, SampleError
+from cutline.errors import ConfigError, Rejected, SampleError
 from cutline.imaging import Picture
 from cutline.places import Places, and_preparing
 from cutline.prompts import Prompt
@@ -57,6 +58,7 @@ class ThreadedModel:
         start: Callable[[], object],
         *,
         name: str,
+        file: str | None,
         threads: int,
         batch_size: int | str | None,
         max_side: int,
@@ -68,7 +70,8 @@ class ThreadedModel:
         self._threads = threads
         self._max_side = max_side
         self._batch_size = batch_size
-        self._calls = Calls(name, timeout=timeout)
+        self._file = file
+        self._calls = Calls(name, file=file, timeout=timeout)
         self._model: Any = None
         self._opening = asyncio.Lock()
         self._turns = Places(lambda: threads)
@@ -106,7 +109,7 @@ class ThreadedModel:
         if self._batch_size is not None:
             ended = await self._in_a_batch(question)
             if ended.error is not None:
-                raise harmless(ended.error)
+                raise harmless(ended.error, self._file)
             return reply_of(ended.result, model=self.name, seconds=ended.seconds)
         model = self._model
         async with self._turns.one():
@@ -124,7 +127,9 @@ class ThreadedModel:
         model, self._model = self._model, None
         close = getattr(model, "close", None)
         if callable(close):
-            await Calls(self.name, timeout=min(CLOSING, self._timeout)).call(close)
+            limit = min(CLOSING, self._timeout)
+            with contextlib.suppress(Rejected):  # what it holds ends with the program
+                await Calls(self.name, file=self._file, timeout=limit).call(close)
 
     async def _in_a_batch(self, question: _Question) -> _Ended:
         """The question's answer; where its batch does not come back, asked again, alone."""

@@ -3,46 +3,134 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
+import functools
 import time
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
 
 from cutline.captioners.plugins.answers import reply_of
-from cutline.captioners.plugins.containing import Calls
+from cutline.captioners.plugins.containing import MOST_LOST, harmless, lost, unloadable
+from cutline.captioners.plugins.hosting import Host
+from cutline.errors import Rejected, Retryable
 from cutline.imaging import Picture
 from cutline.prompts import Prompt
 from cutline.records import Reply
 
+AGAIN: Final = 3
+"""How often a picture is asked about anew because others blocked the loop."""
+CLOSING: Final = 5.0  # seconds
+
 
 class WaitingModel:
-    """Asks the object that ``start`` makes, through ``caption``; ``slots`` calls at once."""
+    """Asks the object that ``start`` makes, through ``caption``; ``slots`` calls at once.
 
-    def __init__(self, start: Callable[[], object], *, name: str, slots: int) -> None:
+    It lives on an event loop of its own. Where a call blocks that, the loop is left behind with it, and
+    the other calls are made anew on another loop, to another object.
+    """
+
+    keeps_time = True  # who blocks its loop, others cannot be blamed for
+
+    def __init__(
+        self, start: Callable[[], object], *, name: str, file: str | None, slots: int, timeout: float
+    ) -> None:
         self.name = name
         self.slots = slots
         self._start = start
-        self._model: Any = None
+        self._file = file
+        self._timeout = timeout
+        self._living: tuple[Host, Any] | None = None
+        self._lost = 0
         self._opening = asyncio.Lock()
 
     async def open(self, say: Callable[[str], None] = lambda _: None) -> None:
         """Make the model, unless that was done; raises ConfigError when it cannot be made."""
         async with self._opening:
-            if self._model is None:
+            if self._living is None:
                 say(f"loading {self.name}")
-                self._model = await Calls(self.name, timeout=0).start(self._start)
+                await self._settle()
 
     async def caption(self, picture: Picture, prompt: Prompt) -> Reply:
-        """Ask about one picture; raises what the model raises, SampleError when it gives nonsense."""
-        if self._model is None:
-            await self.open()
-        start = time.perf_counter()
-        result = await self._model.caption(picture, prompt)
-        return reply_of(result, model=self.name, seconds=time.perf_counter() - start)
+        """Ask about one picture.
+
+        Raises:
+            SampleError: ``captioner``, when the model gives nonsense.
+            Retryable, Rejected: ``timeout``; the latter where the model blocks.
+            RunStopped: it blocks too often.
+            Exception: what the model raises.
+        """
+        for _ in range(AGAIN):
+            if self._living is None:
+                await self.open()
+            living = self._living
+            assert living is not None
+            host, model = living
+            call = object()
+            start = time.perf_counter()
+            try:
+                result = await self._within(host, call, functools.partial(model.caption, picture, prompt))
+            except TimeoutError:
+                if not await host.is_blocked():
+                    raise Retryable("timeout", self._late()) from None
+                guilty = host.running is call
+                self._leave(living)
+                if guilty:
+                    raise Rejected(
+                        "timeout", f"{self._late()}, and blocked its event loop: await, or write infer()"
+                    ) from None
+            else:
+                return reply_of(result, model=self.name, seconds=time.perf_counter() - start)
+        raise Rejected("timeout", f"{self._late()}: other calls block its event loop")
 
     async def aclose(self) -> None:
         """Let the model close what it holds, if it has ``aclose()``."""
-        model, self._model = self._model, None
-        closed = model.aclose() if hasattr(model, "aclose") else None
-        if inspect.isawaitable(closed):
-            await closed
+        living, self._living = self._living, None
+        if living is None:
+            return
+        host, model = living
+        try:
+            if callable(getattr(model, "aclose", None)):
+                await self._within(host, None, model.aclose, seconds=CLOSING)
+        except TimeoutError:
+            pass  # what it holds ends with the program
+        finally:
+            host.end()
+
+    async def _settle(self) -> None:
+        """Make the model where it will live, however long that takes."""
+        host = Host()
+
+        async def make() -> object:
+            return self._start()
+
+        made, error = await asyncio.wrap_future(host.submit(None, make))
+        if error is not None:
+            host.end()
+            raise unloadable(self.name, error, self._file)
+        self._living = host, made
+
+    async def _within(
+        self,
+        host: Host,
+        call: object,
+        work: Callable[[], Awaitable[object]],
+        *,
+        seconds: float | None = None,
+    ) -> object:
+        """What ``work`` gives or raises; raises TimeoutError when that takes too long."""
+        async with asyncio.timeout(seconds or self._timeout):
+            result, error = await asyncio.wrap_future(host.submit(call, work))
+        if error is not None:
+            raise harmless(error, self._file)
+        return result
+
+    def _leave(self, living: tuple[Host, Any]) -> None:
+        """Have later pictures go elsewhere."""
+        if living is not self._living:
+            return
+        self._living = None
+        self._lost += 1
+        if self._lost >= MOST_LOST:
+            raise lost(self.name, self._timeout)
+
+    def _late(self) -> str:
+        return f"{self.name} did not answer within {self._timeout:g} s"
