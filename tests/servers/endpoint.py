@@ -16,6 +16,7 @@ import hashlib
 import time
 
 import orjson
+import uvloop
 from aiohttp import web
 
 
@@ -219,7 +220,7 @@ def main() -> None:
     parser.add_argument("--key", default="")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--fast", action="store_true", help="do not look into the requests")
-    asyncio.run(serve(parser.parse_args()))
+    uvloop.run(serve(parser.parse_args()))
 
 
 if __name__ == "__main__":
