@@ -120,7 +120,12 @@ class RunStopped(CutlineError):
 
 
 class EndpointUnusable(RunStopped):
-    pass
+    """``kind`` and ``status`` are those of the request that showed it, where one did."""
+
+    def __init__(self, message: str, *, kind: str = "", status: int | None = None) -> None:
+        super().__init__(message)
+        self.kind = kind
+        self.status = status
 
 
 class BudgetSpent(RunStopped):

@@ -32,7 +32,7 @@ CASES = {
     "wrong key": Case({"key": "another"}, ("✗ openai", "401", "OPENAI_API_KEY")),
     "no credit": Case({"fault": {"quota": 1}}, ("no credit left",)),
     "unknown model": Case({"fault": {"404": 1}}, ("'gpt-4o-mini'", "/v1", "lists test-model")),
-    "no pictures": Case({"fault": {"400": 1}}, ("400", "does this model take pictures?")),
+    "no pictures": Case({"fault": {"400": 1}}, ("400", "lists test-model")),
     "too slow": Case({"fault": {"hang": 1}}, ("within 0.5 s", "--timeout"), more=("--timeout", "0.5")),
     "busy": Case({"fault": {"429": 1}}, ("429",), more=("--timeout", "0.5")),
     "broken": Case({"fault": {"500": 1}}, ("500",)),

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from cutline import registry
+from cutline.captioners.nvidia_models import HOSTED
 from cutline.captioners.presets import PRESETS, Preset
 from cutline.captioners.secrets import Secret
 from cutline.captioners.transformers.families import Family
@@ -77,8 +78,13 @@ class Spec:
         what = f"{provider!r} is not a provider" if colon else f"{text!r} names no provider"
         if text and (Path(text) / "config.json").is_file():
             raise ConfigError(f"{text} is a folder: for the model in it, write --model hf:{text}")
-        choice = f"use PROVIDER:NAME with one of {', '.join(known)}, or pass --endpoint URL"
-        raise ConfigError(f"{what}{meant(provider, known)}; {choice}")
+        if text in (models := _models()):
+            raise ConfigError(f"{text!r} names no provider, did you mean --model {models[text]}?")
+        close = meant(provider, known)
+        choice = "PROVIDER:NAME (`cutline models` lists them)"
+        if not close:
+            choice = f"PROVIDER:NAME with one of {', '.join(known)}"
+        raise ConfigError(f"{what}{close}; use {choice}, or pass --endpoint URL")
 
     @property
     def preset(self) -> Preset | None:
@@ -90,10 +96,17 @@ def providers() -> list[str]:
     return [*registry.names("captioners"), *(preset for preset in PRESETS if preset != "endpoint")]
 
 
-def meant(word: str, known: list[str]) -> str:
+def meant(word: str, known: Iterable[str]) -> str:
     """What a misspelt word may have been meant to be, as the middle of a message."""
-    close = difflib.get_close_matches(word.lower(), known, n=3)
+    close = difflib.get_close_matches(word.lower(), known, n=3, cutoff=0.7)
     return f", did you mean {' or '.join(close)}?" if close else ""
+
+
+def _models() -> dict[str, str]:
+    """Models that are known by their bare name, with the provider that has them."""
+    defaults = {preset.default_model: preset.name for preset in reversed(PRESETS.values())}
+    known = {**defaults, **dict.fromkeys(HOSTED, "nvidia")}
+    return {name: f"{provider}:{name}" for name, provider in known.items() if name}
 
 
 def refuse_unknown(provider: str, options: Mapping[str, Any], known: frozenset[str]) -> None:

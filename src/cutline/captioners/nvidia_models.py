@@ -18,7 +18,8 @@ class HostedModel:
     """One model at ai.api.nvidia.com.
 
     ``path``: where it is asked. ``names_model``: the request holds its name too. ``pictures``: how many one
-    request can hold. ``defaults``: what it is asked with unless the user says.
+    request can hold. ``max_tokens``, ``temperature`` and ``top_p`` are what it is asked with unless the user
+    says.
     """
 
     name: str
@@ -29,6 +30,7 @@ class HostedModel:
     max_tokens: int = 1024
     temperature: float = 0.2
     top_p: float = 0.2
+    licence: str
 
     @property
     def place(self) -> str:
@@ -51,17 +53,31 @@ _LLAMA = (*_usual(most_tokens=4096, hottest=2.0), *PENALTIES, STOP)
 HOSTED = {
     model.name: model
     for model in (
-        HostedModel(name="microsoft/kosmos-2", parameters=_VLM),
-        HostedModel(name="nvidia/vila", names_model=True, pictures=8, parameters=_usual(most_tokens=4096)),
-        HostedModel(name="nvidia/neva-22b", parameters=_VLM),
-        HostedModel(name="adept/fuyu-8b", parameters=_VLM),
-        HostedModel(name="google/paligemma", parameters=_VLM),
-        HostedModel(name="google/deplot", parameters=_VLM),
+        HostedModel(name="microsoft/kosmos-2", licence="MIT", parameters=_VLM),
         HostedModel(
-            name="meta/llama-3.2-11b-vision-instruct", path=CHAT, names_model=True, parameters=_LLAMA
+            name="nvidia/vila",
+            licence="CC BY-NC-SA 4.0",
+            names_model=True,
+            pictures=8,
+            parameters=_usual(most_tokens=4096),
+        ),
+        HostedModel(name="nvidia/neva-22b", licence="NVIDIA AI Foundation", parameters=_VLM),
+        HostedModel(name="adept/fuyu-8b", licence="CC BY-NC 4.0", parameters=_VLM),
+        HostedModel(name="google/paligemma", licence="Gemma", parameters=_VLM),
+        HostedModel(name="google/deplot", licence="Apache-2.0", parameters=_VLM),
+        HostedModel(
+            name="meta/llama-3.2-11b-vision-instruct",
+            licence="Llama 3.2 Community",
+            path=CHAT,
+            names_model=True,
+            parameters=_LLAMA,
         ),
         HostedModel(
-            name="meta/llama-3.2-90b-vision-instruct", path=CHAT, names_model=True, parameters=_LLAMA
+            name="meta/llama-3.2-90b-vision-instruct",
+            licence="Llama 3.2 Community",
+            path=CHAT,
+            names_model=True,
+            parameters=_LLAMA,
         ),
     )
 }

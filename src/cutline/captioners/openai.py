@@ -95,6 +95,14 @@ class OpenAIChat:
         rows = data.get("data") if isinstance(data, dict) else None
         return [str(row["id"]) for row in rows or [] if isinstance(row, dict) and "id" in row]
 
+    async def answers_words(self) -> bool:
+        """Whether the model answers a question without a picture: then it was the picture that it refused."""
+        body = self._body(Prompt(prefix="Say yes."), "")
+        question = body["messages"][-1]
+        question["content"] = [part for part in question["content"] if part["type"] == "text"]
+        answer = await self.endpoint.send("POST", self.url, orjson.dumps(body))
+        return answer.status == 200 and error_within(answer, self.endpoint.parsed(answer)) is None
+
     async def aclose(self) -> None:
         await self.endpoint.aclose()
 

@@ -44,8 +44,9 @@ class Preset:
     asked for JSON of a given schema, and ``enforces_schema`` whether that is known to be obeyed;
     elsewhere the prompt asks for it in words too. ``tokens``: its name for the most tokens of a reply.
     ``parameters``: those that its documentation names. ``forbids_all``: its 403 concerns the key and
-    no single picture; ``account`` is where to look then. ``without_model``: what helps where it does
-    not have the model that was asked for.
+    no single picture. ``account`` is where keys are made and paid for. ``without_model``: what helps where
+    it does not have the model that was asked for; ``start``: what starts the server. ``licence`` is that of
+    the default model.
     """
 
     name: str
@@ -60,6 +61,8 @@ class Preset:
     forbids_all: bool = False
     account: str = ""
     without_model: str = ""
+    start: str = ""
+    licence: str = ""
     about: str = ""
 
 
@@ -83,6 +86,7 @@ PRESETS = {
             default_model="nvidia/llama-3.1-nemotron-nano-vl-8b-v1",
             schema="guided_json",
             enforces_schema=True,
+            licence="NVIDIA Open Model",
             about="NVIDIA NIM container on this machine",
         ),
         Preset(
@@ -95,6 +99,8 @@ PRESETS = {
             enforces_schema=True,
             forbids_all=True,
             account="https://build.nvidia.com",
+            licence="NVIDIA Open Model",
+            without_model="NVIDIA says so of models that an account may not use, too; your own NIM is nim:NAME",
             about="NVIDIA's hosted models",
         ),
         Preset(
@@ -111,6 +117,8 @@ PRESETS = {
                 Parameter(name="verbosity", kind=str, words=("low", "medium", "high")),
                 Parameter(name="service_tier", kind=str, words=("auto", "default", "flex", "priority")),
             ),
+            account="https://platform.openai.com",
+            licence="hosted only",
             about="OpenAI",
         ),
         Preset(
@@ -121,6 +129,8 @@ PRESETS = {
             default_model="gemini-2.5-flash",
             enforces_schema=True,
             parameters=(*_USUAL, _effort("none", "minimal", "low", "medium", "high")),
+            account="https://aistudio.google.com",
+            licence="hosted only",
             about="Google Gemini",
         ),
         Preset(
@@ -129,6 +139,8 @@ PRESETS = {
             default_model="llava:7b",
             without_model="Ollama has what was pulled: ollama pull {model}",
             parameters=(*_USUAL, _effort("none", "low", "medium", "high")),
+            start="ollama serve",
+            licence="Llama 2 Community",
             about="Ollama on this machine",
         ),
         Preset(
@@ -138,6 +150,7 @@ PRESETS = {
             schema="structured_outputs",
             enforces_schema=True,
             parameters=_VLLM,
+            start="vllm serve MODEL",
             about="a vLLM server",
         ),
         Preset(
@@ -146,6 +159,9 @@ PRESETS = {
             key_env=("HF_TOKEN",),
             key_needed=True,
             default_model="google/gemma-3-12b-it",
+            account="https://huggingface.co/settings/tokens",
+            licence="Gemma",
+            without_model="A provider of it must be switched on at https://huggingface.co/settings/inference-providers",
             about="Hugging Face inference providers",
         ),
         Preset(
@@ -161,6 +177,7 @@ PRESETS = {
                 _REPETITION,
                 _effort("none", "minimal", "low", "medium", "high", "xhigh"),
             ),
+            account="https://openrouter.ai/settings",
             about="OpenRouter",
         ),
         Preset(
@@ -169,6 +186,7 @@ PRESETS = {
             key_env=("TOGETHER_API_KEY",),
             key_needed=True,
             parameters=(*_USUAL, Parameter(name="top_k", kind=int, least=-1), _MIN_P, _REPETITION),
+            account="https://api.together.ai",
             about="Together AI",
         ),
         Preset(

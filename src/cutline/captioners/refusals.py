@@ -92,7 +92,8 @@ def _model_cure(asked: Asked) -> str:
 def _key_cure(asked: Asked) -> str:
     names = " or ".join(asked.preset.key_env) or "an API key"
     state = "the key is not accepted" if asked.key else "no key was sent"
-    return f"{state}: set {names}, or pass --api-key"
+    made = f" (keys: {asked.preset.account})" if asked.preset.account else ""
+    return f"{state}: set {names}, or pass --api-key{made}"
 
 
 def _read(content: bytes, key: Secret | None) -> _Said:

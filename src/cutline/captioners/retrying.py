@@ -113,13 +113,13 @@ class Retrying:
         error.attempts = attempts
         _log.info("gave-up model=%s attempts=%d cause=%s", self.name, attempts, error)
         if error.kind == "unreachable" and not self._succeeded:
-            return EndpointUnusable(f"{error}: is the server running?")
+            return EndpointUnusable(f"{error}: is the server running?", kind=error.kind)
         if error.status in _UNUSABLE:
             self._unusable_in_a_row += 1
             # A wrong key concerns every picture; a 403 or 404 may concern one, until it comes again.
             enough = 10 if self._succeeded else 1 if error.status == 401 else 3
             if self._unusable_in_a_row >= enough:
-                return EndpointUnusable(str(error))
+                return EndpointUnusable(str(error), kind=error.kind, status=error.status)
         return error
 
     async def aclose(self) -> None:

@@ -1,0 +1,122 @@
+"""Asking a model about one small picture, and saying what to do where that fails."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+import difflib
+import io
+import time
+
+from rich.console import Console
+
+from cutline.captioners.building import Asking, Spec, build_bare_endpoint, build_captioner
+from cutline.captioners.nvidia_models import HOSTED
+from cutline.captioners.openai import OpenAIChat
+from cutline.captioners.presets import PRESETS
+from cutline.errors import CutlineError, EndpointUnusable, RequestError
+from cutline.imaging import Picture
+from cutline.interfaces import Captioner, Opening
+from cutline.prompts import Prompt
+from cutline.records import Reply
+from cutline.sources.locations import InlineBytes
+
+_QUESTION = "Which colour is the large shape in this picture? Answer in one short sentence."
+_ANSWER_TOKENS = 300
+_SHOWN = 8
+_ABOUT_THE_MODEL = frozenset({400, 404, 415, 422, 500})
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Checked:
+    """How it went; ``line`` tells it. ``unreachable``: nobody is there."""
+
+    line: str
+    works: bool
+    unreachable: bool = False
+
+
+def check_model(text: str, asking: Asking) -> Checked:
+    """Ask the model of that name.
+
+    Raises:
+        ConfigError: it is no name.
+    """
+    spec = Spec.parse(text, endpoint=asking.endpoint)
+    if spec.preset is not None:
+        asking = dataclasses.replace(asking, options={"max_tokens": _ANSWER_TOKENS})
+    start = time.perf_counter()
+    try:
+        captioner = build_captioner(text, asking)
+        reply = asyncio.run(_ask(captioner))
+    except CutlineError as error:
+        unreachable = isinstance(error, EndpointUnusable) and error.kind == "unreachable"
+        line = f"✗ {spec.provider}: {error}{asyncio.run(_advice(error, text, asking))}"
+        return Checked(line=line, works=False, unreachable=unreachable)
+    said = " ".join(reply.text.split())
+    return Checked(
+        line=f"✓ {captioner.name} answered in {time.perf_counter() - start:.1f} s: {said}", works=True
+    )
+
+
+async def _ask(captioner: Captioner) -> Reply:
+    try:
+        prompt = Prompt(prefix=_QUESTION)
+        if isinstance(captioner, Opening):
+            await captioner.open(lambda line: Console(stderr=True, highlight=False).print(line, markup=False))
+        prompt = getattr(captioner, "default_prompt", None) or prompt
+        return await captioner.caption(Picture(InlineBytes(_disc(), "a red disc")), prompt)
+    finally:
+        await captioner.aclose()
+
+
+async def _advice(error: CutlineError, text: str, asking: Asking) -> str:
+    """What may help, where the message alone does not tell."""
+    if isinstance(error, RequestError) and error.kind == "timeout":
+        return "; --timeout waits longer"
+    if not isinstance(error, RequestError | EndpointUnusable):
+        return ""
+    if error.kind == "unreachable":
+        preset = PRESETS.get(text.partition(":")[0])
+        return f" Start it: {preset.start}" if preset and preset.start and asking.endpoint is None else ""
+    endpoint = build_bare_endpoint(text, asking) if error.status in _ABOUT_THE_MODEL else None
+    if endpoint is None:
+        return ""
+    try:
+        return await _advice_of(endpoint, error.status) if isinstance(endpoint, OpenAIChat) else ""
+    except CutlineError:  # then there is no more to say than what went wrong before
+        return ""
+    finally:
+        await endpoint.aclose()
+
+
+async def _advice_of(endpoint: OpenAIChat, status: int | None) -> str:
+    """What the service itself says of a model that it did not answer by."""
+    if await endpoint.answers_words():
+        return "; it answers without a picture, so it takes none: choose a model that takes pictures"
+    model, preset = endpoint.asked.model, endpoint.asked.preset
+    offered = await _offered(endpoint)
+    own = sorted(HOSTED) if preset.name == "nvidia" else []
+    if model in offered or not (offered or own):
+        return "" if status == 404 else "; does this model take pictures?"
+    close = difflib.get_close_matches(model, [*own, *offered], n=3)
+    meant = f" Did you mean {' or '.join(close)}?" if close else ""
+    more = ", …" if len(offered) > _SHOWN else ""
+    return f"{meant} The endpoint lists {', '.join(offered[:_SHOWN])}{more}" if offered else meant
+
+
+async def _offered(endpoint: OpenAIChat) -> list[str]:
+    with contextlib.suppress(CutlineError):
+        return await endpoint.models()
+    return []
+
+
+def _disc() -> bytes:
+    from PIL import Image, ImageDraw
+
+    image = Image.new("RGB", (256, 256), "white")
+    ImageDraw.Draw(image).ellipse((40, 40, 216, 216), fill=(220, 30, 30))
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG")
+    return buffer.getvalue()
