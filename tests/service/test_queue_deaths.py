@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import random
 import sqlite3
@@ -11,7 +12,12 @@ import httpx
 import pytest
 from postgres import new_database
 from serving import Service, png
+from sqlalchemy.exc import OperationalError
 
+from cutline.service.app import create_app
+from cutline.service.leases import Leases
+from cutline.service.settings import Settings
+from cutline.service.store import Order, Ordered
 from processes import Endpoint, wait_until
 
 FAST_LEASES = {"CUTLINE_LEASE_SECONDS": "1.5"}
@@ -249,3 +255,32 @@ def test_a_wish_that_the_next_service_cannot_fulfil_fails_with_its_reason(tmp_pa
         assert task["status"] == "failed"
         assert task["results"][0]["kind"] == "wish"
         assert "max_tokens" in task["results"][0]["error"]
+
+
+async def test_pictures_whose_claim_was_not_heard_of_are_given_back(store_url, tmp_path, monkeypatch):
+    """The database did it, and the connection broke before it could say so."""
+    monkeypatch.chdir(tmp_path)
+    settings = Settings(model="fake", store=store_url, lease_seconds=4)
+    app = create_app(settings)
+    queue = app.state.queue
+    claim, lost = Leases.claim, []
+
+    async def unheard(leases, most):
+        claimed = await claim(leases, most)
+        if claimed and not lost:
+            lost.extend(claimed)
+            raise OperationalError("claim", {}, Exception("the connection broke"))
+        return claimed
+
+    monkeypatch.setattr(Leases, "claim", unheard)
+    await queue.open()
+    try:
+        pictures = tuple(Ordered(name=f"{one}", kind="upload", data=png(one)) for one in range(3))
+        task = await queue.submit(Order(pictures=pictures, wish=b"{}"))
+        async with asyncio.timeout(20):
+            while (now := await queue.store.task(task)).status != "completed":
+                await asyncio.sleep(0.1)
+        assert lost
+        assert now.captioned == 3
+    finally:
+        await queue.aclose()

@@ -156,11 +156,11 @@ class Leases:
             )
         )
 
-    async def give_back(self, given: Iterable[Item] | None = None) -> None:
+    async def give_back(self, given: Iterable[Place] | None = None) -> None:
         """Put these pictures, or all of ours, back into the queue, as if nobody had taken them."""
         mine = (items.c.owner == self.owner) & (items.c.status == RUNNING)
         if given is not None:
-            mine &= sa.tuple_(items.c.job, items.c.place).in_([item.id for item in given])
+            mine &= sa.tuple_(items.c.job, items.c.place).in_(list(given))
         values = {"status": QUEUED, "owner": None, "lease": None, "attempts": items.c.attempts - 1}
         await self._database.write(
             lambda connection: connection.execute(items.update().where(mine).values(**values))

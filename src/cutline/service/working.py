@@ -56,6 +56,8 @@ class Worker:
         self._finished: list[Finished] = []
         self._news = asyncio.Event()  # a job came, a slot is free, or it is over
         self._results = asyncio.Event()
+        self._is_unsure = False  # whether pictures may be ours that we do not hold
+        self._forgotten: set[Place] = set()
         self._paused_until = 0.0
         self._stops = 0  # of the model, one after the other
         self._closing = False
@@ -134,7 +136,11 @@ class Worker:
             await asyncio.wait_for(self._news.wait(), seconds)
 
     async def _claim(self, room: int) -> bool:
-        claimed = await self._leases.claim(room)
+        try:
+            claimed = await self._leases.claim(room)
+        except SQLAlchemyError:
+            self._is_unsure = True  # it may have been done, and only the answer was lost
+            raise
         for item in claimed:
             task = asyncio.create_task(self._work(item))
             task.add_done_callback(functools.partial(self._ended, item))
@@ -219,9 +225,10 @@ class Worker:
 
     async def _return(self, item: Item) -> None:
         try:
-            await self._leases.give_back([item])
+            await self._leases.give_back([item.id])
         except SQLAlchemyError:
-            _log.warning("not given back, its lease runs out job=%s place=%d", item.job, item.place)
+            self._is_unsure = True
+            _log.warning("not given back yet job=%s place=%d", item.job, item.place)
         self._leave(item)
 
     async def _writing(self) -> None:
@@ -247,10 +254,22 @@ class Worker:
         while True:
             await asyncio.sleep(min(BEAT_SECONDS, self._leases.seconds / 4))
             held = list(self._held.values())
-            if held:
+            if held or self._is_unsure:
                 ours = await self._leases.renew()
                 for lost in [one for one in held if one.item.id not in ours]:
                     lost.task.cancel()
+                if self._is_unsure:
+                    await self._give_back_forgotten(ours - self._held.keys())
+
+    async def _give_back_forgotten(self, forgotten: set[Place]) -> None:
+        """Else they would be renewed for ever: they are ours, and nobody works on them.
+
+        Only those that were so a beat ago: the others may just have been claimed.
+        """
+        if still := forgotten & self._forgotten:
+            await self._leases.give_back(still)
+        self._forgotten = forgotten - still
+        self._is_unsure = bool(forgotten)
 
     async def _expiring(self) -> None:
         while True:
