@@ -11,6 +11,7 @@ from program import Run
 
 from cutline import registry
 from cutline.captioners.presets import PRESETS
+from processes import cutline_here
 from server_process import Server
 
 KEY = "sk-secret-0123456789"
@@ -93,6 +94,9 @@ def test_list_fits_the_terminal(cutline: Run, columns: int) -> None:
     assert (marks["pixels"], marks["nim"], marks["openai"], marks["together"]) == ("✓", "?", "✗", "✓")
     assert KEY not in ran.out
     assert ("OpenRouter" in ran.out) == (columns == 120), "what each is, where there is room"
+    (line,) = [line for line in lines if line[3:].startswith("openai ")]
+    for words in ("OPENAI_API_KEY", "hosted only", "0.15/0.60"):
+        assert words in line
 
 
 def test_local_models_and_what_they_need(cutline: Run, tmp_path: Path) -> None:
@@ -110,6 +114,91 @@ def test_local_models_and_what_they_need(cutline: Run, tmp_path: Path) -> None:
     (line,) = [line for line in here.out.splitlines() if line[3:].startswith("blip ")]
     assert "base (here)" in line
     assert line.startswith("✓")
+
+
+CARDS = {
+    "git": ("microsoft/git-base-coco", "MIT", "--max-tokens"),
+    "nvidia:nvidia/vila": (
+        "microsoft/kosmos-2",
+        "CC BY-NC-SA 4.0",
+        "NVIDIA_API_KEY (set)",
+        "max_tokens to 1024",
+    ),
+    "openai": (
+        "gpt-4o-mini (default)",
+        "0.15/0.60",
+        "OPENAI_API_KEY (not set)",
+        "temperature: a number from 0 to 2",
+    ),
+    "ollama": ("ollama serve", "free", "llava:7b (default)"),
+    "pixels": ("measures light",),
+}
+
+
+@pytest.mark.parametrize("name", CARDS)
+def test_all_that_is_known_of_one(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable, value in {"COLUMNS": "160", "NVIDIA_API_KEY": KEY, "OPENAI_API_KEY": ""}.items():
+        monkeypatch.setenv(variable, value)
+    ran = cutline_here("models", name)
+    assert (ran.returncode, ran.stderr) == (0, "")
+    for words in CARDS[name]:
+        assert words in ran.stdout
+    assert KEY not in ran.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "meant"), [(["gti"], "git"), (["olama"], "ollama"), (["chek", "openai"], "check")]
+)
+def test_a_misspelt_provider(words: list[str], meant: str) -> None:
+    ran = cutline_here("models", *words)
+    assert (ran.returncode, ran.stdout, ran.stderr.count("\n")) == (2, "", 1)
+    assert f"did you mean {meant}?" in ran.stderr
+    assert "cutline models check NAME" in ran.stderr
+
+
+def test_check_of_all_that_is_set_up(cutline: Run) -> None:
+    ran = cutline("models", "check", "--timeout", "20", OPENAI_API_KEY="no blanks are in a key")
+    lines = ran.out.splitlines()
+    marks = {line.split()[1].rstrip(":"): line[0] for line in lines}
+    assert (marks["pixels"], marks["gemini"], marks["together"]) == ("✓", "-", "-")
+    assert marks["openai"] == "✗", "it is set up, but cannot work"
+    assert ran.code == 1
+    assert marks.keys() == {"pixels", *PRESETS} - {"endpoint"}
+    assert all("GEMINI_API_KEY" in line for line in lines if line.startswith("- gemini"))
+
+
+def test_check_of_several(cutline: Run, endpoint: Server) -> None:
+    endpoint.post("/configure", {"key": KEY})
+    models = ["openai:gpt-4o-mini", "test-model"]
+    ran = cutline("models", "check", *models, "--endpoint", endpoint.url, OPENAI_API_KEY=KEY)
+    assert [line[:9] for line in ran.out.splitlines()] == ["✓ openai:", "✗ endpoin"]
+    assert ran.code == 1
+    refused = cutline("models", "check", *models, "--endpoint", endpoint.url, "--api-key", KEY)
+    assert (refused.code, refused.out) == (2, "")
+    assert "check them one by one" in refused.err
+
+
+def test_check_with_a_key_from_a_file(
+    cutline: Run, endpoint: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    endpoint.post("/configure", {"key": KEY})
+    (tmp_path / "key.txt").write_text(f"\n{KEY}\n")
+    command = ["models", "check", "openai", "--endpoint", endpoint.url]
+    assert cutline(*command, "--api-key-file", "key.txt").code == 0
+    assert endpoint.last_headers["Authorization"] == f"Bearer {KEY}"
+    (tmp_path / "two.txt").write_text(f"{KEY}\nanother line\n")
+    (tmp_path / "empty.txt").write_text("\n")
+    for more, words in {
+        ("--api-key-file", "gone.txt"): "gone.txt",
+        ("--api-key-file", "empty.txt"): "empty",
+        ("--api-key-file", "two.txt"): "line break",
+        ("--api-key-file", "key.txt", "--api-key", KEY): "exclude each other",
+    }.items():
+        monkeypatch.chdir(tmp_path)
+        refused = cutline_here(*command, *more)
+        assert (refused.returncode, refused.stdout, refused.stderr.count("\n")) == (2, "", 1)
+        assert words in refused.stderr
+        assert KEY not in refused.stderr
 
 
 def test_list_of_prompts_fits_the_terminal(cutline: Run) -> None:

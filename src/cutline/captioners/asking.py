@@ -98,7 +98,7 @@ def providers() -> list[str]:
 
 def meant(word: str, known: Iterable[str]) -> str:
     """What a misspelt word may have been meant to be, as the middle of a message."""
-    close = difflib.get_close_matches(word.lower(), known, n=3, cutoff=0.7)
+    close = difflib.get_close_matches(word.lower(), known, n=3, cutoff=0.65)
     return f", did you mean {' or '.join(close)}?" if close else ""
 
 

@@ -10,9 +10,12 @@ from rich.table import Table
 from rich.text import Text
 
 from cutline import registry
+from cutline.captioners.asking import meant, providers
 from cutline.captioners.building import find_key
 from cutline.captioners.presets import PRESETS, Preset
 from cutline.captioners.transformers.families import Family
+from cutline.engine.pricing import price_of
+from cutline.errors import ConfigError
 from cutline.weights import is_here
 
 _EMBEDDED = {
@@ -21,31 +24,79 @@ _EMBEDDED = {
     "interrogator": "phrases for image generators, by CLIP and a caption model",
 }
 _STYLES = {"✓": "green", "✗": "red", "?": "yellow", "↓": "cyan"}
-_LEGEND = """
-✓ ready   ↓ ready after a download   ✗ not ready: the extra or the key is missing   ? ready if the server runs
+_LEGEND = """$ in/out: US dollars a million tokens of question and answer, where known
 
---model NAME asks it for captions, --model NAME:MODEL another of its models. Any other compatible
-server: --model MODEL --endpoint URL; any other local model: --model hf:OWNER/NAME or hf:FOLDER.
-To try one on a small picture and be told what is wrong, if anything: cutline models check NAME"""
+✓ ready   ↓ after a download   ? if its server runs   ✗ extra or key missing
+
+--model NAME asks it for captions, --model NAME:MODEL another of its models.
+Any other compatible server: --model MODEL --endpoint URL
+Any other local model: --model hf:OWNER/NAME or hf:FOLDER
+More of one: cutline models NAME
+Try one on a small picture, to be told what is wrong: cutline models check NAME"""
 
 
-def list_models() -> int:
-    """List who can be asked: what each needs, its licence and size, and whether it is ready here."""
+def list_models(*names: str) -> int:
+    """List who can be asked: what each needs, its licence and price, and whether it is ready here.
+
+    Parameters
+    ----------
+    names
+        Tell all of these providers alone.
+    """
     console = Console(highlight=False)
-    wide = console.width >= 112
+    if names:
+        from cutline.cli.model_card import show_card
+
+        for name in map(_provider, names):
+            show_card(console, name)
+        return 0
     loaded = {name: registry.load("captioners", name) for name in registry.BUILT_IN["captioners"]}
-    _show(
-        console, "in this program", [_embedded(name) for name in _outside(loaded)], ("", "name", "what it is")
-    )
+    wide = console.width >= 112
+    outside = [_embedded(name) for name in _outside(loaded)]
+    _show(console, "in this program", outside, ("", "name", "what it is"))
     families = [made for made in loaded.values() if isinstance(made, Family)]
     heads = ("", "name", "models, with their downloads", "licence", *(["what it writes"] if wide else []))
-    missing = "" if _has_local() else "   (pip install 'cutline[local]')"
+    missing = "" if has_local() else "   (pip install 'cutline[local]')"
     _show(console, f"on this machine{missing}", [_local(family)[: len(heads)] for family in families], heads)
-    heads = ("", "name", "model when none is named", "needs", *(["what it is"] if wide else []))
+    heads = ("", "name", "model when none is named", "needs", "licence", "$ in/out")
+    heads = (*heads, *(["what it is"] if wide else []))
     services = [preset for preset in PRESETS.values() if preset.name != "endpoint"]
     _show(console, "at a service", [_service(preset)[: len(heads)] for preset in services], heads)
-    console.print(_LEGEND, markup=False)
+    console.print(_LEGEND, markup=False, soft_wrap=True)
     return 0
+
+
+def has_local() -> bool:
+    """Whether models can run in this process."""
+    return all(find_spec(name) is not None for name in ("torch", "transformers"))
+
+
+def readiness(preset: Preset) -> str:
+    """The mark of a service."""
+    return "?" if not preset.key_needed else "✓" if find_key(preset) else "✗"
+
+
+def price(captioner: str) -> str:
+    """Dollars for a million tokens of question and of answer; empty where that is not known."""
+    known = price_of(captioner)
+    if known is None:
+        return ""
+    return f"{known.input:.2f}/{known.output:.2f}" if known.input or known.output else "free"
+
+
+def _provider(text: str) -> str:
+    """The provider of a name, which may name a model too.
+
+    Raises:
+        ConfigError: there is none; names those that it may have been meant to be.
+    """
+    name = text.partition(":")[0]
+    if name not in providers():
+        raise ConfigError(
+            f"there is no provider {name!r}{meant(name, [*providers(), 'check'])}; "
+            "`cutline models` lists them, `cutline models check NAME` tries one"
+        )
+    return name
 
 
 def _outside(loaded: dict[str, object]) -> list[str]:
@@ -57,7 +108,7 @@ def _outside(loaded: dict[str, object]) -> list[str]:
 def _show(console: Console, title: str, rows: list[tuple[str, ...]], heads: tuple[str, ...]) -> None:
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     for head in heads:
-        table.add_column(head, overflow="fold", no_wrap=head in {"", "name"})
+        table.add_column(head, overflow="fold", no_wrap=head in {"", "name", "needs", "$ in/out"})
     for row in rows:
         table.add_row(Text(row[0], style=_STYLES[row[0]]), Text(row[1], style="bold"), *map(Text, row[2:]))
     console.print(Text(title, style="bold underline"))
@@ -66,12 +117,13 @@ def _show(console: Console, title: str, rows: list[tuple[str, ...]], heads: tupl
 
 
 def _embedded(name: str) -> tuple[str, ...]:
-    ready = "✓" if name != "interrogator" or _has_local() else "✗"
-    return ready, name, _EMBEDDED.get(name, "plug-in")
+    ready = "✓" if name != "interrogator" or has_local() else "✗"
+    return ready, name, embedded_about(name)
 
 
-def _has_local() -> bool:
-    return all(find_spec(name) is not None for name in ("torch", "transformers"))
+def embedded_about(name: str) -> str:
+    """What one of our own captioners is, or that it is a plug-in's."""
+    return _EMBEDDED.get(name, "plug-in")
 
 
 def _local(family: Family) -> tuple[str, ...]:
@@ -81,12 +133,13 @@ def _local(family: Family) -> tuple[str, ...]:
         f"{size or family.name} {'(here)' if size in here else f'{weights.gigabytes:g} GB'}"
         for size, weights in family.sizes.items()
     ]
-    ready = "✗" if not _has_local() else "✓" if here or not family.sizes else "↓"
+    ready = "✗" if not has_local() else "✓" if here or not family.sizes else "↓"
     licences = dict.fromkeys(weights.licence for weights in family.sizes.values())
     return ready, family.name, ", ".join(models) or "(name one)", ", ".join(licences), family.about
 
 
 def _service(preset: Preset) -> tuple[str, ...]:
-    ready = "?" if not preset.key_needed else "✓" if find_key(preset) else "✗"
     needs = preset.key_env[0] if preset.key_needed else urlsplit(preset.endpoint).netloc
-    return ready, preset.name, preset.default_model or "(name one)", needs, preset.about
+    asked = preset.default_model
+    cost = price(f"{preset.name}:{asked}") if asked else ""
+    return readiness(preset), preset.name, asked or "(name one)", needs, preset.licence, cost, preset.about

@@ -1,0 +1,129 @@
+"""All that is known of one provider: ``cutline models NAME``."""
+
+from __future__ import annotations
+
+import importlib.resources
+import tomllib
+from collections.abc import Iterable
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from cutline import registry
+from cutline.captioners.building import find_key, options_of
+from cutline.captioners.nvidia import MODELS_URL
+from cutline.captioners.nvidia_models import HOSTED, HostedModel
+from cutline.captioners.parameters import Parameter
+from cutline.captioners.presets import PRESETS, Preset
+from cutline.captioners.transformers.families import Family
+from cutline.cli.model_list import embedded_about, has_local, price, readiness
+from cutline.weights import is_here
+
+
+def show_card(console: Console, name: str) -> None:
+    """Tell what a provider is, needs, has and takes."""
+    preset = PRESETS.get(name)
+    made = None if preset else registry.load("captioners", name)
+    if preset is not None:
+        about, rows, models = preset.about, _service(preset), _service_models(preset)
+    elif isinstance(made, Family):
+        about, rows, models = made.about, _family(made), _family_models(made)
+    else:
+        about, rows, models = embedded_about(name), _own(name), []
+    console.print(Text.assemble((name, "bold"), f" · {about}" if about else ""))
+    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 2))
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column(overflow="fold")
+    for label, value in rows:
+        table.add_row(label, Text(value))
+    console.print(table)
+    if models:
+        _show_models(console, models)
+    console.print()
+
+
+def _show_models(console: Console, models: list[tuple[str, ...]]) -> None:
+    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 2))
+    heads = ("model", "licence", models[0][-1])
+    for head in heads:
+        table.add_column(head, overflow="fold")
+    for row in models:
+        table.add_row(*map(Text, row[: len(heads)]))
+    console.print(table)
+
+
+def _service(preset: Preset) -> list[tuple[str, str]]:
+    key = " or ".join(preset.key_env) or "none"
+    state = "" if not preset.key_env else " (set)" if find_key(preset) else " (not set)"
+    needed = "" if preset.key_needed or not preset.key_env else ", if the server wants one"
+    rows = [("asked at", preset.endpoint), ("key", f"{key}{state}{needed}"), ("ready", _ready(preset))]
+    if preset.name == "nvidia":
+        rows[0] = ("asked at", f"{preset.endpoint}; the models listed below at {MODELS_URL}")
+    if preset.account:
+        rows.append(("account", preset.account))
+    if preset.start:
+        rows.append(("start it", preset.start))
+    rows.append(("parameters", _taken(preset.parameters)))
+    return rows
+
+
+def _ready(preset: Preset) -> str:
+    return {"✓": "yes", "✗": "no: the key is missing", "?": "if the server runs"}[readiness(preset)]
+
+
+def _taken(parameters: Iterable[Parameter]) -> str:
+    return "\n".join(f"{parameter.name}: {parameter.allowed}" for parameter in parameters)
+
+
+def _service_models(preset: Preset) -> list[tuple[str, ...]]:
+    """The models that something is known of, the default first; the last field heads the third column."""
+    if preset.name == "nvidia":
+        return [
+            (f"{preset.default_model} (default)", preset.licence, "", "limits"),
+            *map(_hosted, HOSTED.values()),
+        ]
+    head = "$ per million tokens, in/out"
+    text = importlib.resources.files("cutline.engine").joinpath("prices.toml").read_text("utf-8")
+    names = [preset.default_model, *tomllib.loads(text).get(preset.name, {})]
+    rows: list[tuple[str, ...]] = []
+    for name in dict.fromkeys(filter(None, names)):
+        default = name == preset.default_model
+        licence = preset.licence if default or preset.licence == "hosted only" else ""
+        rows.append((f"{name} (default)" if default else name, licence, price(f"{preset.name}:{name}"), head))
+    return rows
+
+
+def _hosted(model: HostedModel) -> tuple[str, ...]:
+    most = {parameter.name: parameter.most for parameter in model.parameters}
+    limits = f"max_tokens to {most['max_tokens']:g}, temperature to {most['temperature']:g}"
+    return model.name, model.licence, limits, "limits"
+
+
+def _family(family: Family) -> list[tuple[str, str]]:
+    here = any(is_here(weights.repo) for weights in family.sizes.values())
+    ready = "yes" if here or not family.sizes else "after a download"
+    rows = [("ready", ready if has_local() else "no: pip install 'cutline[local]'")]
+    if family.prompt is not None:
+        rows.append(("prompt", family.prompt or "none: it describes without being asked"))
+    return [*rows, ("options", _options(family.name))]
+
+
+def _family_models(family: Family) -> list[tuple[str, ...]]:
+    rows: list[tuple[str, ...]] = []
+    for size, weights in family.sizes.items():
+        name = f"{family.name}:{size}" if size else family.name
+        where = "is here" if is_here(weights.repo) else f"{weights.gigabytes:g} GB"
+        rows.append((f"{name} = {weights.repo}", weights.licence, where, "download"))
+    return rows
+
+
+def _own(name: str) -> list[tuple[str, str]]:
+    return [("options", _options(name) or "none")]
+
+
+def _options(name: str) -> str:
+    return ", ".join(
+        f"--{option.replace('_', '-')}"
+        for option in sorted(options_of(name, endpoint=None) - {"build", "timeout"})
+    )
