@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import json
 import os
 import tempfile
 from typing import Annotated, Any, Literal
@@ -38,7 +39,7 @@ class ServeOptions:
     log_level: Literal["debug", "info", "warning", "error", "critical"] | None = None
     """How much is logged. [default: info]"""
     reload: bool = False
-    """Start anew when the code changes."""
+    """Start anew when .env, a chain file, a plug-in or the source changes."""
     image_root: tuple[str, ...] = ()
     """Folder whose pictures requests may name by their path; several by repetition."""
     chain: tuple[str, ...] = ()
@@ -73,56 +74,48 @@ def serve(*, options: Annotated[ServeOptions, Parameter(name="*")] = ServeOption
         for field in dataclasses.fields(options)
         if field.name != "reload" and (value := getattr(options, field.name)) not in {None, False, ()}
     }
-    settings = read_settings(Settings, given)
+    settings = Settings.read(given)
     settings.check()
+    if options.reload and settings.workers > 1:
+        raise ConfigError("--reload runs one process: leave --workers out")
     from cutline.service.app import create_app
     from cutline.service.metrics import FOLDER
     from cutline.service.starting import ENVIRONMENT
     from cutline.service.tables import prepare
 
     prepare(settings.store)  # once, and what is wrong with it is said before a model is loaded
-    # For workers, which uvicorn starts anew; other users of the machine cannot read a process's environment.
-    os.environ[ENVIRONMENT] = settings.to_json()
+    # For processes that are started anew; other users of the machine cannot read a process's environment.
+    # With --reload only what was given here, as the rest may have changed.
+    os.environ[ENVIRONMENT] = json.dumps(given) if options.reload else settings.to_json()
     if settings.workers > 1 or options.reload:
         create_app(settings)  # what cannot be asked is told here, once, and not by every worker for ever
     with contextlib.ExitStack() as stack:
         if settings.workers > 1:
             counted = stack.enter_context(tempfile.TemporaryDirectory(prefix="cutline-metrics-"))
             os.environ.setdefault(FOLDER, counted)
-        _run(uvicorn, settings, reload=options.reload)
+        _run(uvicorn, settings, given if options.reload else None)
     return 0
 
 
-def _run(uvicorn: Any, settings: Any, *, reload: bool) -> None:
+def _run(uvicorn: Any, settings: Any, reloading: dict[str, Any] | None) -> None:
+    """Serve until the end; with the options that were given, anew whenever something has changed."""
     from cutline.service.logs import log_config
 
-    uvicorn.run(
-        "cutline.service.starting:app",
-        factory=True,
-        http="cutline.service.connections:Connection",
-        access_log=False,
-        log_config=log_config(settings.log_level),
-        host=settings.host,
-        port=settings.port,
-        workers=settings.workers,
-        reload=reload,
-        log_level=settings.log_level,
-        server_header=False,
-        timeout_graceful_shutdown=10,
-    )
+    how: dict[str, Any] = {
+        "factory": True,
+        "http": "cutline.service.connections:Connection",
+        "access_log": False,
+        "log_config": log_config(settings.log_level),
+        "host": settings.host,
+        "port": settings.port,
+        "log_level": settings.log_level,
+        "server_header": False,
+        "timeout_graceful_shutdown": 10,
+    }
+    app = "cutline.service.starting:app"
+    if reloading is None:
+        uvicorn.run(app, workers=settings.workers, **how)
+    else:
+        from cutline.service.reloading import Reload, watched
 
-
-def read_settings(kind: Any, given: dict[str, Any]) -> Any:
-    """The settings from options, environment and ``.env``.
-
-    Raises:
-        ConfigError: one of them cannot be used; names it.
-    """
-    import pydantic
-
-    try:
-        return kind(**given)
-    except pydantic.ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        name = str(first["loc"][0])
-        raise ConfigError(f"--{name.replace('_', '-')} or CUTLINE_{name.upper()}: {first['msg']}") from None
+        Reload(uvicorn.Config(app, **how), lambda: watched(reloading)).run()

@@ -39,7 +39,7 @@ class Chains:
         for path in _files(paths):
             if path.stem in self._offered:
                 raise ConfigError(f"--chain: two files are named {path.stem}: rename one of them")
-            model = ModelOptions(chain=str(path))
+            model = ModelOptions(chain=str(path), plugin=job.model.plugin)
             own = dataclasses.replace(job, model=model, local=LocalOptions())
             chain = build_chain(own, None, captioner_of, lambda of, usual: assembly.prompts_of(of, usual)[0])
             self._offered[path.stem] = Offered(chain, _places(chain))

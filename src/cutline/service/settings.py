@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AliasChoices, Field, SecretStr, field_validator
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from cutline.errors import ConfigError
@@ -73,6 +73,21 @@ class Settings(BaseSettings):
         """A variable that is set to nothing, as in a compose file, is no key: everybody would know it."""
         return value.strip() or None if isinstance(value, str) else value
 
+    @classmethod
+    def read(cls, given: dict[str, Any]) -> Self:
+        """The settings from options, environment and ``.env``.
+
+        Raises:
+            ConfigError: one of them cannot be used; names it.
+        """
+        try:
+            return cls(**given)
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_input=False)[0]
+            name = str(first["loc"][0])
+            option = f"--{name.replace('_', '-')} or CUTLINE_{name.upper()}"
+            raise ConfigError(f"{option}: {first['msg']}") from None
+
     def to_json(self) -> str:
         """Everything, secrets too, for a process that this one starts."""
         values = self.model_dump(mode="json")
@@ -80,10 +95,6 @@ class Settings(BaseSettings):
             secret = getattr(self, name)
             values[name] = secret.get_secret_value() if secret else None
         return json.dumps(values)
-
-    @classmethod
-    def from_json(cls, text: str) -> Self:
-        return cls(**json.loads(text))
 
     def check(self) -> None:
         """Find what must not be before a socket is opened.

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import json
+import logging
 import os
 
 from fastapi import FastAPI
 
+from cutline.errors import ConfigError
 from cutline.service.app import create_app
 from cutline.service.settings import Settings
+
+_log = logging.getLogger("cutline.service")
 
 ENVIRONMENT = "CUTLINE_SERVICE_SETTINGS"
 
 
 def app() -> FastAPI:
-    """The application of this process."""
-    text = os.environ.get(ENVIRONMENT)
-    return create_app(Settings.from_json(text) if text else Settings())
+    """The application of this process; without settings that can be used, its end."""
+    try:
+        return create_app(Settings.read(json.loads(os.environ.get(ENVIRONMENT, "{}"))))
+    except ConfigError as error:
+        _log.error("cannot start cause=%s", error)
+        raise SystemExit(2) from None
