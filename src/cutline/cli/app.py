@@ -24,6 +24,7 @@ JOB_HELP = """Caption a folder or a table of URLs into Parquet, set up by enviro
 
 MODEL_NAME=blip DATA_PATH=photos/ OUTPUT_PATH=s3://bucket/captions cutline job
 """
+BATCH_HELP = "Have pictures captioned by a service's batch API: within a day, at half the price."
 RUN_HELP = "Run a job file, as `cutline caption --save-job` writes it."
 
 
@@ -45,6 +46,7 @@ def build() -> cyclopts.App:
     app.command("cutline.cli.caption:caption", name="caption", help=CAPTION_HELP)
     app.command("cutline.cli.run:run", name="run", help=RUN_HELP)
     app.command("cutline.cli.job:job", name="job", help=JOB_HELP, config=_job_environment)
+    app.command("cutline.cli.batch:app", name="batch", help=BATCH_HELP)
     app.command("cutline.cli.compare:compare", name="compare", help=COMPARE_HELP)
     app.command("cutline.cli.serve:serve", name="serve", help=SERVE_HELP)
     app.command("cutline.cli.models:app", name="models", help="List the models' providers, or check one.")

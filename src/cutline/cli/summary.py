@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -37,14 +37,14 @@ def first_rows(report: Report) -> None:
     Console(highlight=False).print(table)
 
 
-def summary(job: Job, report: Report) -> None:
-    """One paragraph about the run, on the error stream."""
+def summary(job: Job, report: Report, hints: Iterable[str] | None = None) -> None:
+    """One paragraph about the run, on the error stream; ``hints`` take the place of the usual ones."""
     console = Console(stderr=True, highlight=False)
     console.soft_wrap = not console.is_terminal  # a line is a line for whatever reads it
     console.print(Text(_result(report), style="bold" if report.stopped is None else "yellow"))
     for path in report.outputs:
         console.print(f"→ {_from_here(path)}", markup=False)
-    for hint in _hints(job, report):
+    for hint in _hints(job, report) if hints is None else hints:
         console.print(hint, markup=False)
     if report.stopped is not None:
         why = "interrupted" if isinstance(report.stopped, Interrupted) else f"stopped: {report.stopped}"

@@ -27,6 +27,9 @@ class Checking:
     def __init__(self, checks: Sequence[Check] = ()) -> None:
         self._checks = checks
 
+    def __bool__(self) -> bool:
+        return bool(self._checks)
+
     async def open(self, say: Callable[[str], None]) -> None:
         """Get everything ready before anything is paid for; raises as the checks do."""
         for check in self._checks:

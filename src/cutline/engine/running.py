@@ -7,16 +7,19 @@ import itertools
 import logging
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Protocol
 
 from cutline.captioners.secrets import Secret
 from cutline.chain import Chain
 from cutline.engine import assembly
-from cutline.engine.captioning import Captioning
+from cutline.engine.batches.ledger import refuse_open
+from cutline.engine.captioning import Captioning, Fetching, Rules
 from cutline.engine.checking import Checking
 from cutline.engine.feed import Feed
+from cutline.engine.fingerprint import Fingerprint
 from cutline.engine.journal import Journal
 from cutline.engine.local import Loop, Stop
 from cutline.engine.output import KeyChain, OrderedOutput, Reorder
@@ -39,6 +42,27 @@ log = logging.getLogger("cutline.engine")
 _QUICKLY_SHOWN = 100_000
 
 
+class Answers(Protocol):
+    """Answers that were asked for earlier, which a run takes in instead of asking."""
+
+    chain: Chain
+    fingerprint: Fingerprint
+
+    async def open(self, state: State) -> None:
+        """Get them, now that the output's folder is ours; ``form`` is known from then on."""
+
+    @property
+    def form(self) -> JSON:
+        """What decides the output besides the job."""
+
+    def captioning(
+        self, rules: Rules, open_fetcher: Callable[[], Fetching], checking: Checking
+    ) -> Captioning: ...
+
+    async def done(self) -> None:
+        """Called when all of them are in the journal, and the output is written."""
+
+
 async def run_job(
     job: Job,
     *,
@@ -46,10 +70,11 @@ async def run_job(
     key: Secret | None = None,
     progress: ProgressHook | None = None,
     stop: Stop | None = None,
+    answers: Answers | None = None,
 ) -> Report:
     """Caption everything the job's output does not have yet.
 
-    ``source`` takes the place of the one the job's input names.
+    ``source`` takes the place of the one the job's input names, ``answers`` that of asking.
     ``stop`` ends the run early and cleanly; the same call later goes on. ``progress`` is called
     about ten times a second from the event loop and must not block.
 
@@ -62,10 +87,10 @@ async def run_job(
         ThreadPoolExecutor((os.cpu_count() or 2) + 2, thread_name_prefix="cutline")
     )
     progress, stop = progress or (lambda _: None), stop or Stop()
-    chain = assembly.chain_of(job, key)
+    chain = answers.chain if answers else assembly.chain_of(job, key)
     checking = Checking(assembly.checks_of(job))
     try:
-        run = _Run(job, chain, checking, progress, stop)
+        run = _Run(job, chain, checking, progress, stop, answers)
         return await run.run(source or assembly.source_of(job))
     finally:
         await chain.aclose()
@@ -92,13 +117,20 @@ async def _open(part: Chain | Checking, progress: ProgressHook, stop: Stop) -> N
 
 class _Run:
     def __init__(
-        self, job: Job, chain: Chain, checking: Checking, progress: ProgressHook, stop: Stop
+        self,
+        job: Job,
+        chain: Chain,
+        checking: Checking,
+        progress: ProgressHook,
+        stop: Stop,
+        answers: Answers | None,
     ) -> None:
         self._job = job
         self._chain = chain
         self._checking = checking
         self._progress = progress
         self._stop = stop
+        self._answers = answers
         self._prices = assembly.prices_for(job, chain)
         self._output = assembly.output_of(job)
         self._start = time.monotonic()
@@ -107,6 +139,10 @@ class _Run:
     async def run(self, source: Source) -> Report:
         folder = state_folder(self._output, self._job.run.state)
         with State(folder, self._output) as state:
+            if self._answers is None:
+                refuse_open(state)
+            else:
+                await self._answers.open(state)
             journal = Journal(folder / "journal.jsonl")
             try:
                 await asyncio.to_thread(journal.load)
@@ -119,9 +155,9 @@ class _Run:
                 journal.close()
 
     async def _with_state(self, source: Source, state: State, journal: Journal) -> Report:
-        job = self._job
+        job, answers = self._job, self._answers
         sink = assembly.sink_of(job, self._output, state.folder)
-        fingerprint = assembly.fingerprint_of(job, self._chain)
+        fingerprint = answers.fingerprint if answers else assembly.fingerprint_of(job, self._chain)
         if job.run.max_cost is not None:
             assembly.check_prices(self._prices, journal.spent)
         journal.begin(
@@ -136,7 +172,7 @@ class _Run:
         failures = FailuresSink(
             failures_file(self._output, state.folder), state.folder, SinkOptions(overwrite=True)
         )
-        form = assembly.form_of(job, self._output)
+        form = assembly.form_of(job, self._output) | (answers.form if answers else {})
         output = OrderedOutput(sink, failures, state, journal, form=form)
         try:
             loop = await self._work(source, state, journal, output)
@@ -150,6 +186,8 @@ class _Run:
             raise
         report = self._report(loop, output, journal, state.folder, stopped)
         state.write(REPORT, report.to_json())
+        if answers and stopped is None:
+            await answers.done()
         return report
 
     async def _work(
@@ -178,7 +216,11 @@ class _Run:
         feed = Feed(samples, batch=job.input.reader_batch_size, first=reorder.next)
         keep_raw = assembly.keeps_raw(job, self._output)
         rules = assembly.rules_of(job, output.sink, journal, keep_raw=keep_raw)
-        captioning = Captioning(self._chain, rules, assembly.fetcher_opener(job), self._checking)
+        opener = assembly.fetcher_opener(job)
+        if self._answers is None:
+            captioning = Captioning(self._chain, rules, opener, self._checking)
+        else:
+            captioning = self._answers.captioning(rules, opener, self._checking)
         loop = Loop(
             feed=feed,
             captioning=captioning,

@@ -1,0 +1,193 @@
+"""What was sent to a batch API, noted before each step and after it: no death sends a picture twice."""
+
+from __future__ import annotations
+
+import dataclasses
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from cutline.engine.fingerprint import Fingerprint
+from cutline.engine.state import State
+from cutline.errors import ConfigError, JobChanged
+from cutline.job import Job
+from cutline.records import JSON
+
+LEDGER = "batches.json"
+FOLDER = "batches"
+OVER = frozenset({"completed", "expired", "cancelled", "failed"})
+"""The statuses after which a service does no more."""
+
+Stage = Literal["written", "uploading", "uploaded", "creating", "sent", "fetched", "collected"]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """One file of requests. ``name`` is the file's at the service, where it can be found by it again.
+
+    ``stage`` is how far we are with it: ``uploading`` and ``creating`` are noted before the request that
+    may or may not have come through when we die. ``status`` is what the service said last, ``problem``
+    why it failed. ``size`` in bytes.
+    """
+
+    number: int
+    name: str
+    pictures: int
+    requests: int
+    size: int
+    stage: Stage = "written"
+    status: str = ""
+    problem: str = ""
+    id: str = ""
+    input_file: str = ""
+    output_file: str = ""
+    error_file: str = ""
+    done: int = 0
+    failed: int = 0
+    ends: int | None = None
+
+    @property
+    def is_sent(self) -> bool:
+        return self.stage in {"sent", "fetched", "collected"}
+
+    @property
+    def is_open(self) -> bool:
+        """Whether its pictures are not to be asked again: what came of them is not in the journal yet."""
+        return self.stage != "collected"
+
+    @property
+    def under_way(self) -> bool:
+        return self.stage == "sent" and self.status not in OVER
+
+    def changed(self, **values: Any) -> Batch:
+        return dataclasses.replace(self, **values)
+
+
+class Ledger:
+    """The batches of one output, in its state folder; ``write`` replaces the file after every change.
+
+    ``job`` is what was sent, as it was then, from the working folder ``origin``.
+    """
+
+    def __init__(self, state: State, data: JSON) -> None:
+        self._state = state
+        self._data = data
+        rows = (Batch(**row) for row in data.get("batches", ()))
+        self.batches = {batch.number: batch for batch in rows}
+
+    @classmethod
+    def of(cls, state: State) -> Self:
+        """What the folder holds; an empty one where nothing was sent.
+
+        Raises:
+            ConfigError: it cannot be read.
+        """
+        data = state.read(LEDGER)
+        if data is None and (state.folder / LEDGER).exists():
+            raise ConfigError(f"{state.folder / LEDGER} is damaged: what was sent is not known any more")
+        return cls(state, data or {"token": secrets.token_hex(8)})
+
+    def __bool__(self) -> bool:
+        return "job" in self._data
+
+    @property
+    def job(self) -> Job:
+        return Job.from_dict(self._data["job"], origin=LEDGER)
+
+    @property
+    def origin(self) -> Path:
+        return Path(self._data["origin"])
+
+    @property
+    def folder(self) -> Path:
+        return self._state.folder / FOLDER
+
+    @property
+    def open_batches(self) -> list[Batch]:
+        return [batch for batch in self.batches.values() if batch.is_open]
+
+    def begin(self, job: Job, fingerprint: Fingerprint) -> None:
+        """Note what is about to be sent.
+
+        Raises:
+            JobChanged: batches of other settings are not collected yet.
+        """
+        self.check(fingerprint)
+        self._data |= {"job": job.to_dict(), "origin": str(Path.cwd()), "fingerprint": fingerprint.to_json()}
+        self.folder.mkdir(exist_ok=True)
+        self.write()
+
+    def check(self, fingerprint: Fingerprint) -> None:
+        """Refuse other settings while answers to the old ones are still to come.
+
+        Raises:
+            JobChanged: names what differs.
+        """
+        changes = fingerprint.differences(self._data["fingerprint"]) if self.open_batches and self else []
+        if changes:
+            raise JobChanged(
+                f"batches of this output were sent with other settings ({'; '.join(changes)}): "
+                "go back to those and collect them, or give them up with `cutline batch cancel`"
+            )
+
+    def add(self, *, number: int, pictures: int, requests: int, size: int) -> Batch:
+        name = f"cutline-{self._data['token']}-{number:05}.jsonl"
+        batch = Batch(number=number, name=name, pictures=pictures, requests=requests, size=size)
+        self.put(batch)
+        return batch
+
+    @property
+    def next_number(self) -> int:
+        return max(self.batches, default=0) + 1
+
+    def put(self, batch: Batch) -> Batch:
+        """Keep a batch as it is now; it survives the death of the process.
+
+        Raises:
+            SinkError: the state folder cannot be written.
+        """
+        self.batches[batch.number] = batch
+        self.write()
+        return batch
+
+    def write(self) -> None:
+        rows = [dataclasses.asdict(batch) for batch in self.batches.values()]
+        self._state.write(LEDGER, {**self._data, "batches": rows})
+
+    # The files of a batch
+
+    def requests_file(self, number: int) -> Path:
+        """What is sent."""
+        return self.folder / f"{number:05}.requests.jsonl"
+
+    def keys_file(self, number: int) -> Path:
+        """Whose request each line of the requests is."""
+        return self.folder / f"{number:05}.keys.jsonl"
+
+    def answer_files(self, batch: Batch) -> Iterator[tuple[str, Path]]:
+        """The ids of the files that the service wrote, and where they lie here."""
+        for kind, file in (("output", batch.output_file), ("errors", batch.error_file)):
+            if file:
+                yield file, self.folder / f"{batch.number:05}.{kind}.jsonl"
+
+    def forget_files(self, batch: Batch) -> None:
+        """Take away what is needed no more when the answers are in the journal."""
+        paths = (path for _, path in self.answer_files(batch))
+        for path in (self.requests_file(batch.number), self.keys_file(batch.number), *paths):
+            path.unlink(missing_ok=True)
+
+
+def refuse_open(state: State) -> None:
+    """Refuse to ask about an output's pictures while batches with them are out.
+
+    Raises:
+        ConfigError: names the commands that end that.
+    """
+    batches = Ledger.of(state).open_batches
+    if batches:
+        pictures = sum(batch.pictures for batch in batches)
+        raise ConfigError(
+            f"{pictures:,} pictures of this output are in batches, and would be paid twice: "
+            "first `cutline batch collect`, or give them up with `cutline batch cancel`"
+        )

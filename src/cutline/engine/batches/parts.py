@@ -1,0 +1,64 @@
+"""What batches are made of, and what they cannot be made of."""
+
+from __future__ import annotations
+
+from cutline.captioners.building import build_bare_endpoint
+from cutline.captioners.openai import OpenAIChat
+from cutline.captioners.secrets import Secret
+from cutline.engine import assembly
+from cutline.engine.batches.service import BatchService
+from cutline.engine.chaining import is_chain
+from cutline.errors import ConfigError
+from cutline.job import Job, RunOptions
+
+
+def endpoint_of(job: Job, key: Secret | None) -> OpenAIChat:
+    """Who is asked by batches.
+
+    Raises:
+        ConfigError: the job is nothing for a batch, or the key is missing; names what is.
+    """
+    if is_chain(job):
+        raise ConfigError(
+            "a batch answers each question on its own, so a chain cannot be one: "
+            "ask several with --prompt NAME=TEXT, or run the chain with `cutline caption`"
+        )
+    if "@" in (job.model.endpoint or ""):
+        raise ConfigError(
+            "what a batch needs later is kept in a file, which holds no secrets: "
+            "give the password in --endpoint as --api-key instead"
+        )
+    endpoint = build_bare_endpoint(job.model.model, assembly.asking_of(job, key))
+    if not isinstance(endpoint, OpenAIChat):
+        name = endpoint.name if endpoint is not None else job.model.model
+        raise ConfigError(
+            f"{name} has no batch API: name a model of a service that has one, "
+            "such as --model openai:gpt-4o-mini"
+        )
+    if endpoint.name.startswith("gemini:") and job.model.endpoint is None:
+        raise ConfigError(
+            "Gemini takes the files of batches by an API of its own, which is not spoken here: "
+            "ask a proxy that has OpenAI's batch API with --endpoint, or use `cutline caption`"
+        )
+    return endpoint
+
+
+def service_of(endpoint: OpenAIChat, job: Job) -> BatchService:
+    return BatchService(endpoint, retries=job.run.max_retries, delay=job.run.retry_delay)
+
+
+def refuse_idle(job: Job) -> None:
+    """Refuse what would be accepted and have no effect.
+
+    Raises:
+        ConfigError: names it.
+    """
+    usual = RunOptions()
+    idle = {
+        "--max-concurrent-requests": job.run.max_concurrent_requests is not None,
+        "--no-enable-async": not job.run.enable_async,
+        "--stop-after-failures": job.run.stop_after_failures != usual.stop_after_failures,
+    }
+    said = [name for name, given in idle.items() if given]
+    if said:
+        raise ConfigError(f"the service decides when it asks about a batch: leave {' and '.join(said)} out")

@@ -1,0 +1,167 @@
+"""How far a service is with the batches of an output; waiting for them, and giving them up."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+
+from cutline.captioners.secrets import Secret
+from cutline.engine.batches.ledger import OVER, Batch, Ledger
+from cutline.engine.batches.parts import endpoint_of, service_of
+from cutline.engine.batches.placing import anchored
+from cutline.engine.batches.sending import seen
+from cutline.engine.batches.service import BatchService
+from cutline.engine.local import Stop
+from cutline.engine.progress import Progress, ProgressHook
+from cutline.engine.state import State, state_folder
+from cutline.errors import ConfigError, Rejected, Retryable
+from cutline.job import Job
+
+_FIRST_WAIT, _LONGEST_WAIT = 1.0, 60.0  # seconds between looks
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Sent:
+    """The batches of one output, and the job that they are of."""
+
+    output: str
+    state: Path
+    job: Job
+    batches: Sequence[Batch]
+
+    @property
+    def open_batches(self) -> list[Batch]:
+        return [batch for batch in self.batches if batch.is_open]
+
+    @property
+    def under_way(self) -> list[Batch]:
+        """Those that the service still works on, or that are still to be sent."""
+        return [batch for batch in self.open_batches if batch.under_way or not batch.is_sent]
+
+
+def sent_for(output: str, state: str | None = None) -> Sent:
+    """What is known here of an output's batches, without asking the service.
+
+    Raises:
+        ConfigError: there are none.
+    """
+    folder = state_folder(output, state)
+    ledger = Ledger.of(State(folder, output))
+    if not ledger:
+        raise ConfigError(
+            f"no batch was sent for {output} (none is noted in {folder}): "
+            "is it the output that `cutline batch submit` named? --state says where else the notes are"
+        )
+    job = dataclasses.replace(anchored(ledger.job, ledger.origin), output_path=output)
+    job = dataclasses.replace(job, run=dataclasses.replace(job.run, state=state))
+    return Sent(output=output, state=folder, job=job, batches=tuple(ledger.batches.values()))
+
+
+async def look(sent: Sent, *, key: Secret | None = None) -> Sent:
+    """The same batches as the service sees them now; nothing is noted here.
+
+    Raises:
+        ConfigError: the key is missing.
+        EndpointUnusable, RequestError: the service cannot be asked.
+    """
+    if not any(batch.under_way for batch in sent.batches):
+        return sent
+    endpoint = endpoint_of(sent.job, key)
+    try:
+        return await _looked(sent, service_of(endpoint, sent.job))
+    finally:
+        await endpoint.aclose()
+
+
+async def wait(sent: Sent, *, key: Secret | None, progress: ProgressHook, stop: Stop) -> Sent:
+    """Look again and again until every batch has ended, or until ``stop``; the service may be away meanwhile.
+
+    Raises:
+        ConfigError, EndpointUnusable, Rejected: as ``look``.
+    """
+    endpoint = endpoint_of(sent.job, key)
+    service = service_of(endpoint, sent.job)
+    pause = _FIRST_WAIT
+    try:
+        while not stop.requested:
+            try:
+                sent = await _looked(sent, service)
+                progress(Progress(waiting_for=_line(sent)))
+            except Retryable as error:
+                progress(Progress(waiting_for=f"waiting for batches: {error}"))
+            if not any(batch.under_way for batch in sent.batches):
+                break
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(pause):
+                    await stop.wait()
+            pause = min(2 * pause, _LONGEST_WAIT)
+        return sent
+    finally:
+        await endpoint.aclose()
+
+
+async def cancel(output: str, *, state: str | None = None, key: Secret | None = None) -> Sent:
+    """End the batches of an output; what was answered until then can be collected.
+
+    What was not sent yet is forgotten, and so are batches that the service does not know any more.
+
+    Raises:
+        ConfigError, EndpointUnusable, RequestError: as ``look``.
+    """
+    sent = sent_for(output, state)
+    endpoint = endpoint_of(sent.job, key)
+    service = service_of(endpoint, sent.job)
+    try:
+        with State(sent.state, output) as folder:
+            ledger = Ledger.of(folder)
+            for batch in ledger.open_batches:
+                await _end(batch, ledger, service)
+        return sent_for(output, state)
+    finally:
+        await endpoint.aclose()
+
+
+async def _end(batch: Batch, ledger: Ledger, service: BatchService) -> None:
+    if batch.stage == "creating" and (found := await service.find_batch(batch.input_file)) is not None:
+        batch = ledger.put(seen(batch.changed(stage="sent", id=str(found["id"])), found))
+    if not batch.is_sent:
+        ledger.put(batch.changed(stage="collected", status="given up"))
+        ledger.forget_files(batch)
+        return
+    if not batch.under_way:
+        return
+    try:
+        said = await service.cancel(batch.id)
+        ledger.put(seen(batch, said))
+    except Rejected as error:
+        if error.status != 404:
+            said = await service.batch(batch.id)  # it has ended meanwhile
+            ledger.put(seen(batch, said))
+            return
+        ledger.put(batch.changed(stage="collected", status="gone"))
+        ledger.forget_files(batch)
+
+
+async def refreshed(ledger: Ledger, service: BatchService) -> None:
+    """Note what the service says of every batch that it had not ended."""
+    for batch in ledger.open_batches:
+        if batch.under_way:
+            ledger.put(seen(batch, await service.batch(batch.id)))
+
+
+async def _looked(sent: Sent, service: BatchService) -> Sent:
+    batches = [
+        seen(batch, await service.batch(batch.id)) if batch.under_way else batch for batch in sent.batches
+    ]
+    return dataclasses.replace(sent, batches=batches)
+
+
+def _line(sent: Sent) -> str:
+    batches = sent.open_batches
+    ended = sum(batch.status in OVER for batch in batches)
+    done = sum(batch.done + batch.failed for batch in batches)
+    requests = sum(batch.requests for batch in batches)
+    return f"waiting for batches: {ended} of {len(batches)} ended, {done:,} of {requests:,} requests answered"

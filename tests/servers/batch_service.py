@@ -1,0 +1,377 @@
+"""OpenAI's batch API in a process of its own: files, batches, and a day that passes when it is told to.
+
+    python tests/servers/batch_service.py
+
+Prints ``ready PORT``. ``POST /configure`` changes settings (see ``Settings``); ``POST /advance`` with
+``{"to": STATUS, "share": 0.5}`` takes every batch that is under way there, having answered that share of
+its requests; ``GET /stats`` tells what was asked. ``/v1/chat/completions`` answers at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import collections
+import dataclasses
+import hashlib
+import itertools
+import random
+import time
+
+import orjson
+from aiohttp import web
+from endpoint import completion, error
+
+OVER = {"completed", "expired", "cancelled", "failed"}
+STAGES = ("validating", "in_progress", "finalizing", "completed")
+
+
+@dataclasses.dataclass
+class Settings:
+    """``lose`` or ``hold`` an answer ("upload", "create", "output") after what it is about is done.
+
+    ``auto``: each look at a batch takes it one stage further. ``faults`` are shares of the answers by the
+    names of ``endpoint.py``, or by HTTP status. ``batches``: whether there is a batch API at all.
+    """
+
+    max_requests: int = 50_000
+    max_bytes: int = 200_000_000
+    models: tuple[str, ...] = ("test",)
+    key: str = ""
+    lose: str = ""
+    hold: str = ""
+    auto: bool = False
+    batches: bool = True
+    refuse: int = 0
+    faults: dict[str, float] = dataclasses.field(default_factory=dict)
+
+
+class Service:
+    def __init__(self) -> None:
+        self.settings = Settings()
+        self.files: dict[str, dict] = {}
+        self.contents: dict[str, bytes] = {}
+        self.batches: dict[str, dict] = {}
+        self.chance = random.Random(7)
+        self.numbers = itertools.count(1)
+        self.uploads = self.creations = self.chats = 0
+        self.held = ""
+        self.asked: collections.Counter[str] = collections.Counter()  # pictures in batches that were begun
+        self.answered: collections.Counter[str] = collections.Counter()
+        self.deleted: list[str] = []
+        self.last_headers: dict[str, str] = {}
+
+    # What the service offers
+
+    async def upload(self, request: web.Request) -> web.StreamResponse:
+        refused = self.refused(request)
+        if refused is not None:
+            return refused
+        if not request.content_type.startswith("multipart/form-data"):
+            return error(400, "a file is sent as multipart/form-data")
+        purpose, name, content = "", "", b""
+        async for part in await request.multipart():
+            if part.name == "purpose":
+                purpose = await part.text()
+            elif part.name == "file":
+                name, content = part.filename or "", bytes(await part.read())
+        if purpose != "batch":
+            return error(400, f"'{purpose}' is not one of ['batch'] - 'purpose'")
+        if not name.endswith(".jsonl"):
+            return error(400, "Invalid file format for Batch API. Must be .jsonl")
+        if len(content) > self.settings.max_bytes:
+            return error(413, f"Maximum content size limit ({self.settings.max_bytes}) exceeded")
+        self.uploads += 1
+        return await self.said("upload", request, self.keep(name, content, "batch"))
+
+    async def files_list(self, request: web.Request) -> web.StreamResponse:
+        purpose = request.query.get("purpose", "")
+        rows = [file for file in self.files.values() if not purpose or file["purpose"] == purpose]
+        return self.refused(request) or self.page(request, rows)
+
+    async def file_content(self, request: web.Request) -> web.StreamResponse:
+        content = self.contents.get(request.match_info["id"])
+        if (refused := self.refused(request)) is not None:
+            return refused
+        if content is None:
+            return error(404, "No such File object: " + request.match_info["id"])
+        if self.lost("output"):
+            half = web.StreamResponse(headers={"Content-Length": str(len(content))})
+            await half.prepare(request)
+            await half.write(content[: len(content) // 2])
+            request.transport.abort()
+            return half
+        return web.Response(body=content, content_type="application/octet-stream")
+
+    async def file_delete(self, request: web.Request) -> web.StreamResponse:
+        number = request.match_info["id"]
+        if (refused := self.refused(request)) is not None:
+            return refused
+        if number not in self.files:
+            return error(404, "No such File object: " + number)
+        del self.files[number], self.contents[number]
+        self.deleted.append(number)
+        return web.json_response({"id": number, "object": "file", "deleted": True})
+
+    async def create(self, request: web.Request) -> web.StreamResponse:
+        if (refused := self.refused(request)) is not None:
+            return refused
+        wish = await request.json()
+        if wish.get("input_file_id") not in self.files:
+            return error(400, f"No such file {wish.get('input_file_id')}")
+        if wish.get("endpoint") != "/v1/chat/completions" or wish.get("completion_window") != "24h":
+            return error(400, "Invalid value for 'endpoint' or 'completion_window'")
+        self.creations += 1
+        now = int(time.time())
+        batch = {
+            "id": f"batch_{next(self.numbers)}",
+            "object": "batch",
+            "endpoint": wish["endpoint"],
+            "input_file_id": wish["input_file_id"],
+            "completion_window": "24h",
+            "status": "validating",
+            "errors": None,
+            "output_file_id": None,
+            "error_file_id": None,
+            "created_at": now,
+            "expires_at": now + 86400,
+            "request_counts": {"total": 0, "completed": 0, "failed": 0},
+            "metadata": wish.get("metadata"),
+        }
+        self.batches[batch["id"]] = batch
+        self.asked.update(picture(line) for line in self.lines(batch))
+        return await self.said("create", request, batch)
+
+    async def batches_list(self, request: web.Request) -> web.StreamResponse:
+        return self.refused(request) or self.page(request, list(reversed(self.batches.values())))
+
+    async def batch(self, request: web.Request) -> web.StreamResponse:
+        if (refused := self.refused(request)) is not None:
+            return refused
+        batch = self.batches.get(request.match_info["id"])
+        if batch is None:
+            return error(404, "No batch found with id " + request.match_info["id"])
+        if self.settings.auto and batch["status"] not in OVER:
+            self.take(batch, STAGES[STAGES.index(batch["status"]) + 1], 1.0)
+        return web.json_response(batch)
+
+    async def cancel(self, request: web.Request) -> web.StreamResponse:
+        if (refused := self.refused(request)) is not None:
+            return refused
+        batch = self.batches.get(request.match_info["id"])
+        if batch is None:
+            return error(404, "No batch found with id " + request.match_info["id"])
+        if batch["status"] in OVER:
+            return error(409, f"Cannot cancel a batch with status '{batch['status']}'.")
+        batch["status"] = "cancelling"
+        return web.json_response(batch)
+
+    async def chat(self, request: web.Request) -> web.StreamResponse:
+        body = await request.read()
+        self.chats += 1
+        digest = digest_of(body)
+        self.answered[digest] += 1
+        return web.Response(body=completion(digest, ""), content_type="application/json")
+
+    # How it does that
+
+    def refused(self, request: web.Request) -> web.Response | None:
+        self.last_headers = {str(name): value for name, value in request.headers.items()}
+        settings = self.settings
+        if not settings.batches:
+            return error(404, "Not Found")
+        if settings.key and request.headers.get("Authorization") != f"Bearer {settings.key}":
+            return error(401, "Incorrect API key provided: " + request.headers.get("Authorization", "")[7:])
+        if settings.refuse:
+            settings.refuse -= 1
+            return error(429, "slow down", {"Retry-After": "0"})
+        return None
+
+    def page(self, request: web.Request, rows: list[dict]) -> web.Response:
+        after, limit = request.query.get("after"), int(request.query.get("limit", "20"))
+        start = next((at + 1 for at, row in enumerate(rows) if row["id"] == after), 0)
+        shown = rows[start : start + min(limit, 100)]
+        more = start + len(shown) < len(rows)
+        return web.json_response({"object": "list", "data": shown, "has_more": more})
+
+    async def said(self, what: str, request: web.Request, data: dict) -> web.StreamResponse:
+        if self.settings.hold == what:
+            self.held = what
+            await asyncio.sleep(3600)
+        if self.lost(what):
+            request.transport.abort()
+        return web.json_response(data)
+
+    def lost(self, what: str) -> bool:
+        if self.settings.lose != what:
+            return False
+        self.settings.lose = ""
+        return True
+
+    def keep(self, name: str, content: bytes, purpose: str) -> dict:
+        number = f"file-{next(self.numbers)}"
+        self.contents[number] = content
+        self.files[number] = {
+            "id": number,
+            "object": "file",
+            "bytes": len(content),
+            "created_at": int(time.time()),
+            "filename": name,
+            "purpose": purpose,
+        }
+        return self.files[number]
+
+    def lines(self, batch: dict) -> list[dict]:
+        return [orjson.loads(line) for line in self.contents[batch["input_file_id"]].splitlines()]
+
+    def take(self, batch: dict, status: str, share: float) -> None:
+        """Take a batch to a status; one that is not valid fails first."""
+        if batch["status"] == "validating":
+            lines = self.lines(batch)
+            faults = list(self.faults_of(lines))
+            if faults:
+                batch |= {"status": "failed", "errors": {"object": "list", "data": faults}}
+                return
+            batch["request_counts"]["total"] = len(lines)
+        batch["status"] = status
+        if status in OVER - {"failed"}:
+            self.answer(batch, status, share)
+        elif status == "failed":
+            batch["errors"] = {
+                "data": [{"code": "token_limit_exceeded", "message": "Enqueued token limit reached"}]
+            }
+
+    def faults_of(self, lines: list[dict]):
+        settings = self.settings
+        if len(lines) > settings.max_requests:
+            yield fault("too_many_tasks", f"The batch has more than {settings.max_requests} requests.", None)
+        names = collections.Counter(line.get("custom_id") for line in lines)
+        for number, line in enumerate(lines, 1):
+            name = line.get("custom_id")
+            if not isinstance(name, str) or not name or len(name) > 64:
+                yield fault(
+                    "invalid_custom_id", "custom_id must be a string of 64 characters at most.", number
+                )
+            elif names[name] > 1:
+                yield fault("duplicate_custom_id", f"The custom_id {name} is used more than once.", number)
+            if line.get("url") != "/v1/chat/completions" or line.get("method") != "POST":
+                yield fault("url_mismatch", "The url does not match the batch's endpoint.", number)
+            if line.get("body", {}).get("model") not in settings.models:
+                yield fault(
+                    "model_not_found", "The provided model is not supported by the Batch API.", number
+                )
+
+    def answer(self, batch: dict, status: str, share: float) -> None:
+        lines = self.lines(batch)
+        self.chance.shuffle(lines)
+        done = round(len(lines) * share) if status != "completed" else len(lines)
+        good, bad = [], []
+        for line in lines[:done]:
+            digest = picture(line)
+            self.answered[digest] += 1
+            name = self.fault(digest)
+            if name.isdigit():
+                body = {"error": {"message": f"injected {name}", "type": "test", "code": None}}
+                bad.append(answered(line, int(name), body))
+            else:
+                good.append(answered(line, 200, orjson.loads(completion(digest, name))))
+        code = {"expired": "batch_expired", "cancelled": "batch_cancelled"}.get(status, "")
+        words = "This request could not be executed before the completion window expired."
+        for line in lines[done:]:
+            left = {"id": "batch_req_0", "custom_id": line["custom_id"], "response": None}
+            bad.append({**left, "error": {"code": code, "message": words}})
+        for field, rows in (("output_file_id", good), ("error_file_id", bad)):
+            if rows:
+                content = b"".join(orjson.dumps(row) + b"\n" for row in rows)
+                batch[field] = self.keep(f"{batch['id']}_{field}.jsonl", content, "batch_output")["id"]
+        batch["request_counts"] = {"total": len(lines), "completed": len(good), "failed": len(bad)}
+
+    def fault(self, digest: str) -> str:
+        place = int(hashlib.blake2b(digest.encode(), digest_size=4).hexdigest(), 16) / 2**32
+        for name, share in self.settings.faults.items():
+            if place < share:
+                return name
+            place -= share
+        return ""
+
+    # How tests steer it
+
+    async def configure(self, request: web.Request) -> web.Response:
+        for name, value in (await request.json()).items():
+            setattr(self.settings, name, value)
+        self.held = ""
+        return web.json_response({})
+
+    async def advance(self, request: web.Request) -> web.Response:
+        wish = await request.json()
+        chosen = wish.get("batches") or list(self.batches)
+        for number in chosen:
+            batch = self.batches[number]
+            if batch["status"] not in OVER:
+                self.take(batch, wish["to"], wish.get("share", 1.0))
+        return web.json_response({})
+
+    async def stats(self, _: web.Request) -> web.Response:
+        return web.json_response(
+            {
+                "uploads": self.uploads,
+                "creations": self.creations,
+                "chats": self.chats,
+                "held": self.held,
+                "files": list(self.files.values()),
+                "batches": list(self.batches.values()),
+                "deleted": self.deleted,
+                "asked": self.asked,
+                "answered": self.answered,
+                "headers": self.last_headers,
+                "requests": [
+                    len(self.contents[b["input_file_id"]].splitlines())
+                    for b in self.batches.values()
+                    if b["input_file_id"] in self.contents
+                ],
+            }
+        )
+
+
+def answered(line: dict, status: int, body: dict) -> dict:
+    response = {"status_code": status, "request_id": "req_1", "body": body}
+    return {"id": "batch_req_1", "custom_id": line["custom_id"], "response": response, "error": None}
+
+
+def fault(code: str, message: str, line: int | None) -> dict:
+    return {"code": code, "message": message, "param": None, "line": line}
+
+
+def picture(line: dict) -> str:
+    return digest_of(orjson.dumps(line["body"]))
+
+
+def digest_of(body: bytes) -> str:
+    start = body.rfind(b";base64,")
+    return hashlib.blake2b(body[start : body.find(b'"', start)], digest_size=6).hexdigest()
+
+
+async def serve() -> None:
+    service = Service()
+    app = web.Application(client_max_size=1 << 30)
+    app.router.add_post("/v1/files", service.upload)
+    app.router.add_get("/v1/files", service.files_list)
+    app.router.add_get("/v1/files/{id}/content", service.file_content)
+    app.router.add_delete("/v1/files/{id}", service.file_delete)
+    app.router.add_post("/v1/batches", service.create)
+    app.router.add_get("/v1/batches", service.batches_list)
+    app.router.add_get("/v1/batches/{id}", service.batch)
+    app.router.add_post("/v1/batches/{id}/cancel", service.cancel)
+    app.router.add_post("/v1/chat/completions", service.chat)
+    app.router.add_post("/configure", service.configure)
+    app.router.add_post("/advance", service.advance)
+    app.router.add_get("/stats", service.stats)
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    print(f"ready {site._server.sockets[0].getsockname()[1]}", flush=True)  # type: ignore[union-attr]
+    await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    asyncio.run(serve())
