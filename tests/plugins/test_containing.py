@@ -134,11 +134,15 @@ def test_the_log_has_the_whole_story_when_asked(plugin, photos, tmp_path):
 
 
 BLOCKING = """
+    def block(name):
+        open(name + ".blocked", "w").close()
+        time.sleep(600)
+
     @register_model("blocking")
     class Blocking:
         def infer(self, prompt, image, image_name):
             if image_name.endswith("02.png"):
-                time.sleep(600)
+                block(image_name)
             return "A caption."
 
     @register_model("blocking-batches")
@@ -157,7 +161,7 @@ BLOCKING = """
         async def caption(self, picture, prompt):
             await asyncio.sleep(0.01)
             if picture.path.endswith("02.png"):
-                time.sleep(600)
+                block(picture.path)
             await asyncio.sleep(0.01)
             return "A caption."
 
@@ -238,10 +242,10 @@ def test_calls_that_come_back_late_are_not_held_against_it(photos, monkeypatch):
 @pytest.mark.parametrize("model", ["blocking", "blocking-loop"])
 def test_ctrl_c_ends_it_while_it_blocks_and_the_same_command_goes_on(model, plugin, photos, tmp_path):
     output = tmp_path / "out.jsonl"
-    arguments = ("caption", photos(6), output, "--model", model, "--plugin", plugin(BLOCKING))
+    folder = photos(6)
+    arguments = ("caption", folder, output, "--model", model, "--plugin", plugin(BLOCKING))
     process = start_cutline(*arguments)
-    journal = tmp_path / "out.jsonl.cutline" / "journal.jsonl"
-    wait_until(lambda: journal.exists() and journal.read_text().count('"type":"caption"') >= 1)
+    wait_until((folder / "02.png.blocked").exists)
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=30)
     assert process.returncode == 130
