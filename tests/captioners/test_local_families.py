@@ -174,6 +174,18 @@ def test_too_few_tokens_are_no_caption(zoo: Zoo) -> None:
     assert "lower --max-tokens" in str(too_many)
 
 
+@pytest.mark.parametrize("name", sorted(FAMILIES))
+def test_tokens_are_the_models_own(zoo: Zoo, name: str) -> None:
+    """A start token or a prompt that stands in the output is not among them: they are what is paid for."""
+    prompts = [None, Prompt(prefix="a red")] if name in {"blip", "git"} else [None]
+    for prompt in prompts:
+        (cut,) = ask(name, zoo(name), [prompt], max_tokens=3)
+        assert isinstance(cut, SampleError)
+        assert cut.reply is not None
+        assert cut.reply.usage.completion_tokens == 3
+        assert "not done after 3 tokens" in str(cut)
+
+
 def test_chance_depends_on_the_seed_and_the_picture_alone(zoo: Zoo) -> None:
     folder = zoo("llava")
     drawn = {"temperature": 3.0}
@@ -206,6 +218,31 @@ def test_instructions_do_not_become_captions(
     assert words in ran.stderr
     assert "loading" not in ran.stderr
     assert ran.stderr.count("\n") == 1
+
+
+def test_a_model_is_loaded_only_where_something_is_left_to_ask(zoo: Zoo, tmp_path: Path) -> None:
+    photos = folder_of(tmp_path / "photos", 2)
+    command = ("caption", photos, tmp_path / "out.jsonl", "--model", f"llava:{zoo('llava')}")
+    first = cutline_here(*command)
+    assert first.returncode == 0, first.stderr
+    assert "loading" in first.stderr
+    again = cutline_here(*command)
+    assert again.returncode == 0, again.stderr
+    assert "nothing was asked" in again.stderr
+    assert "loading" not in again.stderr
+
+
+def test_cut_off_answers_are_told_with_their_cure(zoo: Zoo, tmp_path: Path) -> None:
+    """Asking again in the same way would give the same."""
+    photos = folder_of(tmp_path / "photos", 2)
+    command = ("caption", photos, tmp_path / "out.jsonl", "--model", f"llava:{zoo('llava')}")
+    cut = cutline_here(*command, "--max-tokens", "3")
+    assert cut.returncode == 1, cut.stderr
+    assert "2 failed (2 truncated)" in cut.stderr
+    assert "--on-change redo-failed" in cut.stderr
+    assert "--retry-failed" not in cut.stderr
+    mended = cutline_here(*command, "--max-tokens", "200", "--on-change", "redo-failed")
+    assert mended.returncode == 0, mended.stderr
 
 
 def test_settings_of_generation(zoo: Zoo) -> None:

@@ -75,6 +75,7 @@ def answer(
     start = time.perf_counter()
     inputs = inputs_for(loaded, family, questions, generation.max_tokens)
     processors = sampling_for(generation, [question.seed for question in questions], loaded.device)
+    begun = _Begun()
     with torch.inference_mode():
         output = loaded.model.generate(
             **inputs.tensors,
@@ -82,19 +83,44 @@ def answer(
             max_new_tokens=inputs.room,
             min_new_tokens=min(config.min_new_tokens or 0, inputs.room),
             logits_processor=processors,
+            stopping_criteria=[begun],
         )
+    given = max(0, begun.length - inputs.skip)
     rows = output[:, inputs.skip :].tolist()
     seconds = time.perf_counter() - start
     return [
-        dataclasses.replace(_answer(loaded, family, question, row, tokens, config), seconds=seconds)
+        dataclasses.replace(_answer(loaded, family, question, row, tokens, given, config), seconds=seconds)
         for question, row, tokens in zip(questions, rows, inputs.tokens, strict=True)
     ]
 
 
+class _Begun:
+    """Notes how many tokens stood there when a model began: its start token, and the prompt for some.
+
+    transformers calls it as a stopping criterion after each token; it never stops anything.
+    """
+
+    def __init__(self) -> None:
+        self.length = 0
+
+    def __call__(self, input_ids: Any, scores: Any, **more: Any) -> Any:  # noqa: ARG002 - called so
+        self.length = self.length or input_ids.shape[1] - 1
+        return input_ids.new_zeros(input_ids.shape[0], dtype=bool)
+
+
 def _answer(
-    loaded: Loaded, family: Family, question: Question, row: list[int], prompt_tokens: int, config: Any
+    loaded: Loaded,
+    family: Family,
+    question: Question,
+    row: list[int],
+    prompt_tokens: int,
+    given: int,
+    config: Any,
 ) -> Answer:
-    """Back from tokens to words: without what stands after the end, the prompt's echo and the marks."""
+    """Back from tokens to words: without what stands after the end, the prompt's echo and the marks.
+
+    The first ``given`` tokens of ``row`` are not the model's.
+    """
     ends = config.eos_token_id
     ends = set(ends if isinstance(ends, list) else [ends])
     # The first token of a decoder may be its end token too (BART begins with it).
@@ -113,7 +139,7 @@ def _answer(
             text = f"{beginning} {text}"
     elif asked and text.startswith(asked):
         text = text[len(asked) :].strip()
-    return Answer(text=text, raw=raw, prompt_tokens=prompt_tokens, tokens=last, ended=ended)
+    return Answer(text=text, raw=raw, prompt_tokens=prompt_tokens, tokens=max(0, last - given), ended=ended)
 
 
 def _without_frame(loaded: Loaded, text: str) -> str:

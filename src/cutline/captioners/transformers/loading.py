@@ -146,6 +146,9 @@ def _load_model(folder: Path, hardware: Hardware, device: str, quantize: str | N
         model = AutoModelForImageTextToText.from_pretrained(
             folder, local_files_only=True, trust_remote_code=False, use_safetensors=True, **options
         )
+        # An answer that is cut off must not look as if it had ended. What is None in the settings given to
+        # ``generate`` is filled in from these, so it is taken out here.
+        model.generation_config.forced_eos_token_id = None
         return model.eval() if len(options) > 1 else model.eval().to(device)
     except ImportError as error:
         raise _missing_library(folder, error) from None
