@@ -81,8 +81,8 @@ def test_an_optional_step_may_fail_and_is_missed_in_words(experts, pictures, tmp
     done = ask(experts, folder, output, *options, max_concurrent_requests=1)
     assert done.returncode == 0, done.stderr
     assert "4 captions" in done.stderr
-    assert "3 captions are without the optional step refine" in done.stderr
-    assert report(output)["missing_steps"] == {"refine": 3}
+    assert "3 captions are without the optional step refine (3 empty)" in done.stderr
+    assert report(output)["missing_steps"] == {"refine": {"empty": 3}}
     assert spent(output) == TOKENS * 12
     short = [row for row in lines(output) if "refine" not in row["captions"]]
     assert len(short) == 3
@@ -100,7 +100,7 @@ def test_missing_optional_steps_are_asked_again_when_failed_ones_are(experts, pi
     experts.post("/script", {"b": {"status": 400}})
     options = chain(OPTIONAL)
     assert ask(experts, folder, output, *options).returncode == 0
-    assert report(output)["missing_steps"] == {"refine": 4}
+    assert report(output)["missing_steps"] == {"refine": {"rejected": 4}}
 
     experts.post("/script", {"b": {"latency": 3600}})
     process = start_cutline("caption", folder, output, *options, "--endpoint", experts.url, "--retry-failed")

@@ -101,6 +101,13 @@ def test_a_sample_without_the_value_fails_alone_and_says_which(values):
     assert caught.value.kind == "prompt-variable"
 
 
+def test_a_misspelt_variable_is_told_with_what_there_is():
+    with pytest.raises(SampleError) as caught:
+        Prompt(prefix="{twet_text}").render({"key": "a.jpg", "tweet_text": "help", "event name": "flood"})
+    assert "did you mean {tweet_text}?" in str(caught.value)
+    assert "key, tweet_text, event_name" in str(caught.value)
+
+
 def test_dotted_names_look_into_mappings_only():
     class Thing:
         secret = "s3cret"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from cutline.engine.report import Interrupted, Report
 from cutline.errors import EndpointUnusable
 from cutline.files import printable
 from cutline.job import Job
+from cutline.records import JSON
 
 _FINAL = frozenset(
     {"bad-row", "blocked-path", "damaged-shard", "decode", "prompt-variable", "too-large", "unsupported"}
@@ -88,10 +89,25 @@ def _dropped(sentences: int, captions: int) -> str:
     return f"{some} of {captions:,} caption{'' if captions == 1 else 's'} dropped as unlike the picture"
 
 
-def _missing(steps: Counter[str]) -> Iterator[str]:
-    for name, count in steps.items():
+def _missing(steps: Mapping[str, Mapping[str, int]]) -> Iterator[str]:
+    for name, kinds in steps.items():
+        count = sum(kinds.values())
         captions = "1 caption is" if count == 1 else f"{count:,} captions are"
-        yield f"{captions} without the optional step {name}; --retry-failed asks for it again"
+        why = _most_common(Counter(kinds))
+        yield f"{captions} without the optional step {name} ({why}); --retry-failed asks for it again"
+
+
+def _failed(kinds: Collection[str], failed: Sequence[JSON]) -> Iterator[str]:
+    """How to get the captions that are missing."""
+    if message := next((str(one["message"]) for one in failed if one["kind"] == "prompt-variable"), ""):
+        yield message
+    if "truncated" in kinds:
+        yield (
+            "truncated answers had no room to end: a larger --max-tokens with --on-change redo-failed asks "
+            "about those pictures again"
+        )
+    if set(kinds) - _FINAL - {"truncated"}:
+        yield "the same command with --retry-failed asks about the failed ones again"
 
 
 def _hints(job: Job, report: Report) -> Iterator[str]:
@@ -115,9 +131,9 @@ def _hints(job: Job, report: Report) -> Iterator[str]:
             f"{report.left_out:,} earlier captions are not in the output now, as their pictures are not in "
             "the input; the journal keeps them"
         )
-    yield from _missing(counts.missing)
-    if set(counts.kinds) - _FINAL and report.stopped is None:
-        yield "the same command with --retry-failed asks about the failed ones again"
+    yield from _missing(counts.missing_steps)
+    if report.stopped is None:
+        yield from _failed(counts.kinds, report.failed)
     if counts.reasons.get("captioned already") and job.output.existing is None:
         yield "pictures with captions were left alone; --existing overwrite, append or prepend asks anyway"
     if counts.captions and report.model.partition(":")[0] == "pixels":

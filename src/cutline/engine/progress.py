@@ -40,9 +40,8 @@ ProgressHook: TypeAlias = Callable[[Progress], None]
 
 @dataclasses.dataclass(slots=True, kw_only=True)
 class Counts:
-    """Outcomes by kind, and what they cost; ``missing``: captions without an optional step, by its name.
-
-    Checks took ``dropped`` sentences away from ``shortened`` captions.
+    """Outcomes by kind, and what they cost; ``missing``: captions without an optional step, by its
+    name and the kind of its failure. Checks took ``dropped`` sentences away from ``shortened`` captions.
     """
 
     captions: int = 0
@@ -50,7 +49,7 @@ class Counts:
     failures: int = 0
     kinds: collections.Counter[str] = dataclasses.field(default_factory=collections.Counter)
     reasons: collections.Counter[str] = dataclasses.field(default_factory=collections.Counter)
-    missing: collections.Counter[str] = dataclasses.field(default_factory=collections.Counter)
+    missing: collections.Counter[tuple[str, str]] = dataclasses.field(default_factory=collections.Counter)
     usage: Usage = dataclasses.field(default_factory=Usage)
     dropped: int = 0
     shortened: int = 0
@@ -66,7 +65,7 @@ class Counts:
             dropped = _dropped(outcome)
             self.dropped += dropped
             self.shortened += bool(dropped)
-            self.missing.update(list(outcome.missing_steps))
+            self.missing.update(outcome.missing_steps.items())
         elif isinstance(outcome, Skip):
             self.skips += 1
             self.reasons[outcome.reason] += 1
@@ -74,17 +73,28 @@ class Counts:
             self.failures += 1
             self.kinds[outcome.kind] += 1
 
+    @property
+    def missing_steps(self) -> dict[str, dict[str, int]]:
+        """``missing`` as a table: how often each optional step failed in which way."""
+        table: dict[str, dict[str, int]] = {}
+        for (name, kind), count in self.missing.items():
+            table.setdefault(name, {})[kind] = count
+        return table
+
     def to_json(self) -> JSON:
         counters = {name: dict(getattr(self, name)) for name in _COUNTERS}
-        return {**dataclasses.asdict(self), **counters}
+        return {**dataclasses.asdict(self), **counters, "missing": self.missing_steps}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Counts:
-        counters = {name: collections.Counter(data.get(name, {})) for name in _COUNTERS}
+        counters: dict[str, Any] = {name: collections.Counter(data.get(name, {})) for name in _COUNTERS}
+        table = data.get("missing", {})
+        missing = {(name, kind): count for name, kinds in table.items() for kind, count in kinds.items()}
+        counters["missing"] = collections.Counter(missing)
         return cls(**{**data, **counters, "usage": Usage(**data["usage"])})
 
 
-_COUNTERS = ("kinds", "reasons", "missing")
+_COUNTERS = ("kinds", "reasons")
 
 
 def usages_of(outcome: Outcome) -> Iterator[tuple[str, Usage]]:

@@ -83,7 +83,7 @@ class Report:
             "sentences_dropped": self.counts.dropped,
             "failure_kinds": dict(self.counts.kinds),
             "skip_reasons": dict(self.counts.reasons),
-            "missing_steps": dict(self.counts.missing),
+            "missing_steps": self.counts.missing_steps,
             "changed_since_earlier": self.changed,
             "changed_meanwhile": self.replaced,
             "prompt_tokens": self.spent.prompt_tokens,

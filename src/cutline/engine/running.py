@@ -166,9 +166,6 @@ class _Run:
             retry_failed=job.run.retry_failed,
             models=self._chain.models,
         )
-        for part in (self._chain, self._checking):  # what takes minutes, after all that may be refused
-            await _open(part, self._progress, self._stop)
-        self._loading = time.monotonic() - self._start
         failures = FailuresSink(
             failures_file(self._output, state.folder), state.folder, SinkOptions(overwrite=True)
         )
@@ -200,6 +197,10 @@ class _Run:
         job, mark = self._job, output.mark()
         limit = assembly.limit_of(job)
         samples, keys = await asyncio.to_thread(_go_on, source, limit, mark, self._stop)
+        # A source that cannot even begin is found out before the output is touched.
+        some_left, samples = await asyncio.to_thread(_peeked, samples)
+        if some_left:
+            await self._open_models()
         if self._stop.requested:
             return None
         try:
@@ -238,6 +239,13 @@ class _Run:
             reorder.close()
             await captioning.aclose()
         return loop
+
+    async def _open_models(self) -> None:
+        """What takes minutes, after all that may be refused, and only where something is left to ask."""
+        begun = time.monotonic()
+        for part in (self._chain, self._checking):
+            await _open(part, self._progress, self._stop)
+        self._loading = time.monotonic() - begun
 
     def _report(
         self,
@@ -293,9 +301,13 @@ def _go_on(
             return samples, keys
         # Pictures came or went: the output is written anew from the journal, in the new order.
         samples = assembly.samples_of(source, limit)
-    # A source that cannot even begin is found out before the output is touched.
+    return samples, None
+
+
+def _peeked(samples: Iterator[Sample]) -> tuple[bool, Iterator[Sample]]:
+    """Whether there are any, and all of them."""
     first = list(itertools.islice(samples, 1))
-    return itertools.chain(first, samples), None
+    return bool(first), itertools.chain(first, samples)
 
 
 def _is_there(path: Path | str) -> bool:

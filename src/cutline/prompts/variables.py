@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 import re
 from collections.abc import Mapping
@@ -11,6 +12,7 @@ from typing import Any
 from cutline.errors import SampleError
 from cutline.records import Sample
 
+NAMED = 12  # variables that an error lists
 _NAME = r"[^\W\d][\w-]*(?:\.[^\W\d][\w-]*)*"
 # Braces around anything but a name are text, so that JSON can be written in a prompt as it is.
 _VARIABLE = re.compile(rf"\{{\{{(?P<literal>{_NAME})\}}\}}|\{{(?P<name>{_NAME})\}}")
@@ -37,7 +39,10 @@ def substitute(template: str, values: Mapping[str, Any]) -> str:
     def replaced(match: re.Match[str]) -> str:
         if match["literal"]:
             return "{" + match["literal"] + "}"
-        return _text_of(match["name"], _look_up(match["name"], values))
+        name = match["name"]
+        if (value := _look_up(name, values)) is None and name not in values:
+            raise SampleError("prompt-variable", _unknown(name, values))
+        return _text_of(name, value)
 
     return _VARIABLE.sub(replaced, template) if "{" in template else template
 
@@ -82,6 +87,17 @@ def _by_spoken_name(name: str, values: Mapping[str, Any]) -> Any:
         if isinstance(column, str) and _NOT_A_NAME.sub("_", column) == name:
             return value
     return None
+
+
+def _unknown(name: str, values: Mapping[str, Any]) -> str:
+    known = [_NOT_A_NAME.sub("_", column) for column in values if isinstance(column, str)]
+    close = difflib.get_close_matches(name, known, n=1)
+    meant = f", did you mean {{{close[0]}}}?" if close else ""
+    shown = ", ".join(known[:NAMED]) + (", …" if len(known) > NAMED else "")
+    return (
+        f"the prompt's variable {{{name}}} is unknown to this sample{meant or ':'} it has {shown}"
+        f" (braces that are meant as text are doubled: {{{{{name}}}}})"
+    )
 
 
 def _text_of(name: str, value: Any) -> str:

@@ -47,10 +47,11 @@ def row(sample: Sample, outcome: Caption, *, include_checks: bool = False, inclu
     """One caption as a row, its keys in the order of ``columns``.
 
     Tokens and seconds are sums over the steps; model, prompt and finish reason are those of the step
-    whose text the caption is. ``captions`` has each step's text by name when there is more than one.
+    whose text the caption is. ``captions`` has each step's text by name where more than one was asked for.
     """
     steps, source = outcome.steps, outcome.source
     usage = outcome.usage
+    several = len(steps) + len(outcome.missing_steps) > 1
     values: JSON = {
         "image_id": text(sample.key),
         "image_path": text(sample.path),
@@ -62,7 +63,7 @@ def row(sample: Sample, outcome: Caption, *, include_checks: bool = False, inclu
         "completion_tokens": min(usage.completion_tokens, _MOST),
         "finish_reason": source.reply.finish_reason if source else None,
         "seconds": sum((step.reply.seconds for step in steps), 0.0),
-        "captions": {step.name: step.text for step in steps} if len(steps) > 1 else None,
+        "captions": {step.name: step.text for step in steps} if several else None,
         "fields": outcome.fields,
         "text": sample.text if outcome.existing is None else outcome.existing,
         "steps": [_step(step) for step in steps],
