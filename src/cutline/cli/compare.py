@@ -189,7 +189,8 @@ def _tell(ended: Ended) -> None:
 def _table(comparison: Comparison) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     table.add_column("captioner", overflow="fold")
-    for title in ("captions", "failed", "words", "pictures/s", "$ per 1,000"):
+    priced = any(entrant.figures.cost for entrant in comparison.entrants)
+    for title in ("captions", "failed", "words", "pictures/s", *(["$ per 1,000"] if priced else [])):
         table.add_column(title, justify="right")
     for entrant in comparison.entrants:
         figures = entrant.figures
@@ -199,6 +200,6 @@ def _table(comparison: Comparison) -> Table:
             Text(f"{figures.failures:,}", style="red" if figures.failures else ""),
             f"{figures.words:.1f}",
             f"{figures.pace:,.2f}" if figures.pace else "",
-            money(1000 * figures.cost) if figures.cost else "",
+            *([money(1000 * figures.cost) if figures.cost else ""] if priced else []),
         )
     return table
