@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
+from cutline.captioners.plugins import load_plugins
 from cutline.errors import ConfigError, MissingExtra
 
 
@@ -76,6 +77,7 @@ def serve(*, options: Annotated[ServeOptions, Parameter(name="*")] = ServeOption
     }
     settings = Settings.read(given)
     settings.check()
+    load_plugins(settings.plugin)  # what is wrong with them is said before uvicorn has the word
     if options.reload and settings.workers > 1:
         raise ConfigError("--reload runs one process: leave --workers out")
     from cutline.service.app import create_app
