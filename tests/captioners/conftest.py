@@ -31,3 +31,16 @@ def nvidia(_nvidia: Server) -> Server:
     """NVIDIA's hosts, as they work for ``nvapi-test``; a test may configure them otherwise."""
     _nvidia.post("/configure", {})
     return _nvidia
+
+
+@pytest.fixture(scope="session")
+def _services() -> Iterator[Server]:
+    with Server("services.py") as server:
+        yield server
+
+
+@pytest.fixture
+def services(_services: Server) -> Server:
+    """Every service with its own ways of refusing, below a path of its own."""
+    _services.post("/configure", {})
+    return _services
