@@ -29,7 +29,7 @@ $(VENV)/installed: pyproject.toml
 $(VENV)/installed-for-tests: $(VENV)/installed $(CONSTRAINTS)
 	@echo "installing what the tests need …"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check \
-	  --constraint $(CONSTRAINTS) --editable '.[heic,ocr,s3,local,quantize,openvino,serve,postgres,test,docs,bench]'
+	  --constraint $(CONSTRAINTS) --editable '.[heic,ocr,s3,local,quantize,openvino,serve,postgres,otel,test,docs,bench]'
 	@# Its words are compared with ours; what it would bring along, such as torchvision, is not needed for that.
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check \
 	  --constraint $(CONSTRAINTS) --no-deps clip-interrogator

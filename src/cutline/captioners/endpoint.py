@@ -8,6 +8,7 @@ import os
 import urllib.parse
 import urllib.request
 from collections.abc import AsyncIterator, Mapping
+from contextvars import ContextVar
 from typing import Any
 
 import aiohttp
@@ -18,6 +19,8 @@ from cutline.errors import EndpointUnusable, Retryable
 
 MAX_RESPONSE_BYTES = 8_000_000
 _NO_HEADERS: Mapping[str, str] = {}
+carried: ContextVar[Mapping[str, str]] = ContextVar("carried", default=_NO_HEADERS)
+"""Headers that requests to the service itself have besides their own, such as those of a trace."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -85,9 +88,9 @@ class Endpoint:
         ``longer``: seconds that are added to the time limit, for what is large.
         """
         session = self._open_session()
-        sent = (
-            {**headers, "Authorization": f"Bearer {self.key.reveal()}"} if with_key and self.key else headers
-        )
+        sent = {**carried.get(), **headers} if with_key else headers
+        if with_key and self.key:
+            sent = {**sent, "Authorization": f"Bearer {self.key.reveal()}"}
         total = (self._timeout.total or 0.0) + longer
         timeout = aiohttp.ClientTimeout(total=total, connect=self._timeout.connect)
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 from collections.abc import AsyncIterator
 
 from fastapi import FastAPI, Request
@@ -25,6 +26,8 @@ from cutline.service.pictures import Pictures
 from cutline.service.queue import Queue
 from cutline.service.settings import Settings
 from cutline.service.stopping import told_to_stop
+from cutline.service.telemetry import tracing_of
+from cutline.service.tracing import TracedRequests
 from cutline.service.wording import written
 
 _log = logging.getLogger("cutline.service")
@@ -39,7 +42,8 @@ def create_app(settings: Settings) -> FastAPI:
     settings.check()
     meters = Meters()
     lobby = Lobby(max_waiting=settings.max_waiting, max_bytes=settings.max_held)
-    desk = Desk(settings, lobby, meters.note)
+    tracing = tracing_of(os.environ)
+    desk = Desk(settings, lobby, meters.note, tracing)
     meters.watch("waiting_requests", "Requests that wait for their answer.", lambda: lobby.waiting)
     meters.watch("held_bytes", "Bytes of pictures that requests sent or linked to.", lambda: lobby.held)
     meters.watch("slots_in_use", "Pictures that are before the model.", lambda: desk.asked)
@@ -52,6 +56,7 @@ def create_app(settings: Settings) -> FastAPI:
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        tracing.open()
         await desk.open(lambda line: _log.info("%s", line))
         _log.info("ready model=%s", desk.model)
         await queue.open()
@@ -63,6 +68,7 @@ def create_app(settings: Settings) -> FastAPI:
             counting.cancel()
             await queue.aclose()
             await desk.aclose()
+            await asyncio.to_thread(tracing.close)
 
     app = FastAPI(
         title="cutline",
@@ -76,6 +82,8 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.pictures, app.state.queue = pictures, queue
     app.add_middleware(Guard, settings=settings, lobby=lobby, pages=pages.PATHS)
     app.add_middleware(Metered, meters=meters)
+    if tracing.is_on:
+        app.add_middleware(TracedRequests, tracing=tracing)
     app.include_router(health.router)
     app.include_router(captions.router)
     app.include_router(tasks.router)

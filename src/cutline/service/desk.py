@@ -26,6 +26,7 @@ from cutline.service.bodies import Lobby
 from cutline.service.chains import Chains
 from cutline.service.downloads import Downloads
 from cutline.service.settings import Settings
+from cutline.service.tracing import Tracing
 from cutline.service.wishes import Wish
 from cutline.weights import Say
 
@@ -35,10 +36,13 @@ KEPT_WAYS = 64
 class Desk:
     """Captions pictures for requests; what comes from many clients is batched by the captioner."""
 
-    def __init__(self, settings: Settings, lobby: Lobby, note: Callable[[Outcome], None]) -> None:
+    def __init__(
+        self, settings: Settings, lobby: Lobby, note: Callable[[Outcome], None], tracing: Tracing
+    ) -> None:
         """``note`` is told every outcome."""
         self._settings = settings
         self._note = note
+        self.tracing = tracing
         self._downloads = Downloads(lobby)
         self._job = job_of(settings)
         self._captioners: dict[bytes, Captioner] = {}
@@ -80,6 +84,14 @@ class Desk:
         """
         way = self._way(wish)
         places = self._places if wish.chain is None else self.chains[wish.chain].places
+        with self.tracing.span("caption") as span:
+            outcome = await self._outcome(sample, way, places)
+            if isinstance(outcome, Failure):
+                span.fail(outcome.kind)
+        self._note(outcome)
+        return outcome
+
+    async def _outcome(self, sample: Sample, way: Captioning, places: Places) -> Outcome:
         try:
             async with (
                 asyncio.timeout(self._settings.request_seconds),
@@ -87,12 +99,11 @@ class Desk:
                 places.one(),
             ):
                 outcome, _ = await way.caption(here)
+                return outcome
         except PictureError as error:
-            outcome = Failure(key=sample.key, kind=error.kind, message=str(error))
+            return Failure(key=sample.key, kind=error.kind, message=str(error))
         except TimeoutError:
-            outcome = Failure(key=sample.key, kind="timeout", message="the model had no time for it")
-        self._note(outcome)
-        return outcome
+            return Failure(key=sample.key, kind="timeout", message="the model had no time for it")
 
     def check(self, wish: Wish) -> None:
         """Raises ConfigError for a wish that cannot be fulfilled, before anything is queued."""
@@ -113,7 +124,7 @@ class Desk:
         whole = job.to_dict()
         same = orjson.dumps([key is None, *(whole.get(group) for group in ("model", "local", "pictures"))])
         if same not in self._captioners:
-            self._captioners[same] = assembly.captioner_of(job, key)
+            self._captioners[same] = self.tracing.around(assembly.captioner_of(job, key))
         return self._captioners[same]
 
     def _new_way(self, wish: Wish) -> Captioning:

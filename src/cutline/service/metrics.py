@@ -17,6 +17,8 @@ from cutline.records import Caption, Failure, Outcome
 FOLDER: Final = "PROMETHEUS_MULTIPROC_DIR"
 """Environment variable of the folder in which several workers count together."""
 TEXT: Final = "text/plain; version=0.0.4; charset=utf-8"
+METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+"""Those that are named; clients can write anything there."""
 _SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
 
 
@@ -102,9 +104,6 @@ class Metered:
             await self._app(scope, receive, watched)
         finally:
             route = getattr(scope.get("route"), "path", "none")
-            method = scope["method"] if scope["method"] in _METHODS else "other"
+            method = scope["method"] if scope["method"] in METHODS else "other"
             self._meters.requests.labels(method, route, status or "gone").inc()
             self._meters.seconds.labels(route).observe(time.perf_counter() - began)
-
-
-_METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import multiprocessing
 import os
 
 from fastapi import FastAPI
@@ -18,9 +19,15 @@ ENVIRONMENT = "CUTLINE_SERVICE_SETTINGS"
 
 
 def app() -> FastAPI:
-    """The application of this process; without settings that can be used, its end."""
+    """The application of this process.
+
+    Raises:
+        ConfigError: its settings cannot be used. A process that others started says so itself, and ends.
+    """
     try:
         return create_app(Settings.read(json.loads(os.environ.get(ENVIRONMENT, "{}"))))
     except ConfigError as error:
+        if multiprocessing.parent_process() is None:
+            raise
         _log.error("cannot start cause=%s", error)
         raise SystemExit(2) from None

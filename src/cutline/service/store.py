@@ -11,6 +11,7 @@ import dataclasses
 import hashlib
 import secrets
 import time
+from collections.abc import Mapping
 from typing import Any, Final, Literal, TypeAlias
 
 import orjson
@@ -18,7 +19,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
 from cutline.records import JSON
-from cutline.service.tables import Database, items, jobs, uploads
+from cutline.service.tables import Database, items, jobs, traces, uploads
 
 QUEUED, RUNNING, DONE, CANCELLED = "queued", "running", "done", "cancelled"
 COMPLETED, FAILED, IN_PROGRESS = "completed", "failed", "in_progress"
@@ -41,12 +42,13 @@ class Ordered:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """A new job. ``wish`` is JSON; ``key`` is the client's idempotency key."""
+    """A new job. ``wish`` is JSON, ``key`` the client's idempotency key, ``trace`` its trace's headers."""
 
     pictures: tuple[Ordered, ...]
     wish: bytes
     webhook: str | None = None
     key: str | None = None
+    trace: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     def digest(self) -> str:
         """Equal for orders that ask for the same."""
@@ -122,6 +124,8 @@ class Store:
             ]
             if sent:
                 connection.execute(uploads.insert(), sent)
+            if order.trace:
+                connection.execute(traces.insert().values(job=job, headers=orjson.dumps(order.trace)))
             return job
 
         try:
@@ -141,6 +145,13 @@ class Store:
             return Task(**row._asdict()) if row else None
 
         return await self._database.read(reading)
+
+    async def trace(self, job: str) -> Mapping[str, str]:
+        """The headers of the trace that it is part of; none where nobody traced."""
+        wanted = sa.select(traces.c.headers).where(traces.c.job == job)
+        found = await self._database.read(lambda connection: connection.scalar(wanted))
+        headers: dict[str, str] = orjson.loads(found) if found is not None else {}
+        return headers
 
     async def results(self, job: str) -> list[JSON]:
         """What has become of its pictures so far, in the order in which they were sent."""

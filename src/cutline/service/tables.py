@@ -66,6 +66,13 @@ uploads = sa.Table(
     sa.Column("place", sa.Integer, primary_key=True),
     sa.Column("data", sa.LargeBinary, nullable=False),
 )
+# Apart from the jobs, as few have one, and older stores get it by being opened.
+traces = sa.Table(
+    "cutline_traces",
+    tables,
+    sa.Column("job", sa.String(32), sa.ForeignKey("cutline_jobs.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("headers", sa.LargeBinary, nullable=False),
+)
 
 
 def store_url(text: str) -> sa.URL:

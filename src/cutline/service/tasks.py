@@ -97,7 +97,8 @@ async def async_batch_caption(request: Request) -> Response:
         queue.check_webhook(asked.webhook_url)
     request.app.state.desk.check(asked.wish)
     pictures = tuple(_ordered(sample) for sample in samples)
-    order = Order(pictures=pictures, wish=asked.wish.key, webhook=asked.webhook_url, key=key)
+    trace = request.app.state.desk.tracing.headers()
+    order = Order(pictures=pictures, wish=asked.wish.key, webhook=asked.webhook_url, key=key, trace=trace)
     try:
         task = await queue.submit(order)
     except QueueFull as full:

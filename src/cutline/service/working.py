@@ -155,7 +155,7 @@ class Worker:
         """One picture to its result, or back into the queue."""
         try:
             async with self._slots:
-                outcome = await self._outcome(item)
+                outcome = await self._traced(item)
         except RunStopped as error:
             self._pause(error)
             await self._return(item)
@@ -176,6 +176,14 @@ class Worker:
         """It is another's turn, or its own a little later."""
         self._paused_until = max(self._paused_until, time.monotonic() + IDLE_SECONDS)
         await self._return(item)
+
+    async def _traced(self, item: Item) -> Outcome:
+        """Its outcome, as a part of the trace that its job came with."""
+        tracing = self._desk.tracing
+        parent = await self._store.trace(item.job) if tracing.is_on else {}
+        with tracing.span("job", "consumer", parent=parent) as span:
+            span.note({"cutline.job": item.job, "cutline.attempts": item.attempts})
+            return await self._outcome(item)
 
     async def _outcome(self, item: Item) -> Outcome:
         if item.attempts > MAX_DEATHS:
