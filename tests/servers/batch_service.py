@@ -27,7 +27,8 @@ STAGES = ("validating", "in_progress", "finalizing", "completed")
 
 @dataclasses.dataclass
 class Settings:
-    """``lose`` or ``hold`` an answer ("upload", "create", "output") after what it is about is done.
+    """``lose`` or ``hold`` an answer ("upload", "create", "output") after what it is about is done;
+    ``hold_from``: which of them is the first to be held.
 
     ``auto``: each look at a batch takes it one stage further. ``faults`` are shares of the answers by the
     names of ``endpoint.py``, or by HTTP status. ``batches``: whether there is a batch API at all.
@@ -39,6 +40,7 @@ class Settings:
     key: str = ""
     lose: str = ""
     hold: str = ""
+    hold_from: int = 1
     auto: bool = False
     batches: bool = True
     refuse: int = 0
@@ -53,7 +55,7 @@ class Service:
         self.batches: dict[str, dict] = {}
         self.chance = random.Random(7)
         self.numbers = itertools.count(1)
-        self.uploads = self.creations = self.chats = 0
+        self.uploads = self.creations = self.chats = self.looks = 0
         self.held = ""
         self.asked: collections.Counter[str] = collections.Counter()  # pictures in batches that were begun
         self.answered: collections.Counter[str] = collections.Counter()
@@ -147,6 +149,7 @@ class Service:
     async def batch(self, request: web.Request) -> web.StreamResponse:
         if (refused := self.refused(request)) is not None:
             return refused
+        self.looks += 1
         batch = self.batches.get(request.match_info["id"])
         if batch is None:
             return error(404, "No batch found with id " + request.match_info["id"])
@@ -194,7 +197,8 @@ class Service:
         return web.json_response({"object": "list", "data": shown, "has_more": more})
 
     async def said(self, what: str, request: web.Request, data: dict) -> web.StreamResponse:
-        if self.settings.hold == what:
+        times = self.uploads if what == "upload" else self.creations
+        if self.settings.hold == what and times >= self.settings.hold_from:
             self.held = what
             await asyncio.sleep(3600)
         if self.lost(what):
@@ -310,12 +314,17 @@ class Service:
                 self.take(batch, wish["to"], wish.get("share", 1.0))
         return web.json_response({})
 
+    async def forget(self, _: web.Request) -> web.Response:
+        self.batches.clear()
+        return web.json_response({})
+
     async def stats(self, _: web.Request) -> web.Response:
         return web.json_response(
             {
                 "uploads": self.uploads,
                 "creations": self.creations,
                 "chats": self.chats,
+                "looks": self.looks,
                 "held": self.held,
                 "files": list(self.files.values()),
                 "batches": list(self.batches.values()),
@@ -364,6 +373,7 @@ async def serve() -> None:
     app.router.add_post("/v1/chat/completions", service.chat)
     app.router.add_post("/configure", service.configure)
     app.router.add_post("/advance", service.advance)
+    app.router.add_post("/forget", service.forget)
     app.router.add_get("/stats", service.stats)
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()

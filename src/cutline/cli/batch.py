@@ -120,13 +120,15 @@ def submit(
         run=run,
     )
     text = given_key(service.api_key, service.api_key_file)
+    key = Secret(text) if text else None
     if before.estimate:
         from cutline.cli.trying import estimate
+        from cutline.engine.batches.parts import check_job
 
-        return estimate(job, text)
+        check_job(job, key)
+        return estimate(job, text, in_batches=True)
     from cutline.engine.batches.submitting import submit_job
 
-    key = Secret(text) if text else None
     return _carried_out(
         lambda progress, stop: submit_job(job, limits=files, key=key, progress=progress, stop=stop),
         lambda result: words.submitted(job, result, quiet=before.quiet),

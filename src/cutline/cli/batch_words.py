@@ -73,7 +73,11 @@ def status(sent: Sent, *, quiet: bool) -> int:
     for batch in sent.batches:
         figures = (f"{number:,}" for number in (batch.pictures, batch.done, batch.failed))
         table.add_row(Text(batch.id or batch.name), Text(_stage(batch)), *figures, Text(_note(batch)))
-    Console(highlight=False).print(table)
+    out = Console(highlight=False, soft_wrap=True)
+    out.print(table)
+    for batch in sent.batches:
+        if batch.problem:
+            out.print(f"{batch.id or batch.name} {batch.status}: {batch.problem}", markup=False)
     console = _console(quiet=quiet)
     if any(not batch.is_sent for batch in sent.batches):
         console.print("not all is sent: `cutline batch submit` with the same arguments goes on")
@@ -140,8 +144,6 @@ def _stage(batch: Batch) -> str:
 
 
 def _note(batch: Batch) -> str:
-    if batch.problem:
-        return batch.problem
     if batch.under_way and batch.ends is not None:
         left = batch.ends - time.time()
         return f"{duration(left)} left" if left > 0 else "its time is over"

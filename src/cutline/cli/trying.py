@@ -54,8 +54,11 @@ def _texts(caption: Caption) -> Iterator[str]:
         yield f"{name}: missing ({kind}), which the chain allows"
 
 
-def estimate(job: Job, api_key: str | None) -> int:
-    """Tell time, tokens and money of the whole run."""
+def estimate(job: Job, api_key: str | None, *, in_batches: bool = False) -> int:
+    """Tell time, tokens and money of the whole run, and what it costs as ``cutline batch`` does it.
+
+    ``in_batches``: that is how it will be done, so budgets are held against that cost.
+    """
     key = Secret(api_key) if api_key else None
     result = asyncio.run(trying.estimate(job, key=key, say=_say))
     console = Console(highlight=False, soft_wrap=True)
@@ -69,9 +72,12 @@ def estimate(job: Job, api_key: str | None) -> int:
     tokens = f"{short_number(sent)} tokens in, {short_number(received)} out"
     console.print(f"{what}: about {duration(result.seconds)} · {tokens} · {cost}")
     failed = f", {result.failed} of them failed" if result.failed else ""
+    if result.batch_cost is not None:
+        console.print(f"by `cutline batch submit`, within a day: {money(result.batch_cost)}")
     console.print(f"measured on {result.probes} pictures{failed}, {result.concurrency} requests at once")
     if job.run.budget_tokens and result.usage.total > job.run.budget_tokens:
         console.print(f"--budget-tokens {job.run.budget_tokens:,} would stop the run early")
-    if job.run.max_cost and result.cost and result.cost > job.run.max_cost:
+    cost_of_run = result.batch_cost if in_batches and result.batch_cost is not None else result.cost
+    if job.run.max_cost and cost_of_run and cost_of_run > job.run.max_cost:
         console.print(f"--max-cost {job.run.max_cost} would stop the run early")
     return 0

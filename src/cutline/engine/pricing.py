@@ -68,6 +68,16 @@ class Prices:
         items = spending.by_captioner.items()
         return sum(price.of(usage) for name, usage in items if (price := self._price(name)) is not None)
 
+    def in_batches(self, spending: Spending) -> float | None:
+        """US dollars for the same through batch APIs; None when it is not known what these cost."""
+        total = 0.0
+        for name, usage in spending.by_captioner.items():
+            price = self._price(name)
+            if price is None or price.batch is None:
+                return None
+            total += price.of(usage) * price.batch
+        return total
+
     def _price(self, name: str) -> Price | None:
         if name not in self._known:  # of an earlier run, whose model a new price file need not name
             try:

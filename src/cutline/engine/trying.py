@@ -13,6 +13,7 @@ from cutline.captioners.secrets import Secret
 from cutline.chain import Chain
 from cutline.engine import assembly
 from cutline.engine.captioning import Captioning
+from cutline.engine.chaining import is_chain
 from cutline.engine.checking import Checking
 from cutline.engine.pricing import Prices, Spending
 from cutline.engine.progress import Counts, usages_of
@@ -36,7 +37,8 @@ class Estimate:
 
     ``seconds`` supposes ``concurrency`` requests at once, as the probes ran; more will be faster.
     ``total`` is None when only reading everything would tell how many pictures there are; the
-    rest is then per 1,000 pictures.
+    rest is then per 1,000 pictures. ``batch_cost`` is that of the same answers through a batch API, None
+    where the job cannot have them there, or the model has no price for it.
     """
 
     probes: int
@@ -46,6 +48,7 @@ class Estimate:
     concurrency: int
     usage: Usage
     cost: float | None
+    batch_cost: float | None = None
 
 
 async def preview(
@@ -98,6 +101,7 @@ async def estimate(job: Job, *, key: Secret | None = None, say: Say = _silent) -
         for name, used in usages_of(outcome):
             spending.add(chain.models[name], used)
     usage, cost = spending.usage, prices.of(spending)
+    batch_cost = None if is_chain(job) else prices.in_batches(spending)
     scaled = Usage(
         prompt_tokens=round(usage.prompt_tokens * scale),
         completion_tokens=round(usage.completion_tokens * scale),
@@ -112,6 +116,7 @@ async def estimate(job: Job, *, key: Secret | None = None, say: Say = _silent) -
         concurrency=concurrency,
         usage=scaled,
         cost=None if cost is None else cost * scale,
+        batch_cost=None if batch_cost is None else batch_cost * scale,
     )
 
 

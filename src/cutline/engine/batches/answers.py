@@ -40,6 +40,7 @@ class Shelf:
 
     def __init__(self, ledger: Ledger, batch: Batch) -> None:
         self.batch = batch
+        self._ledger = ledger
         self._keys = ledger.keys_file(batch.number)
         self._files = [path for _, path in ledger.answer_files(batch)]
         self._requests = array.array("q")
@@ -48,9 +49,9 @@ class Shelf:
 
     def load(self) -> Iterator[tuple[str, int]]:
         """Read the files; yields each request's key and line."""
-        for offset, line in _lines(self._keys):
+        for offset, row in self._ledger.keys(self.batch):
             self._requests.append(offset)
-            yield orjson.loads(line)["key"], len(self._requests) - 1
+            yield row["key"], len(self._requests) - 1
         self._answers = array.array("q", [_NOWHERE]) * len(self._requests)
         for which, path in enumerate(self._files):
             for offset, line in _lines(path) if path.exists() else ():

@@ -16,7 +16,6 @@ from cutline.engine.batches.requests import (
     Request,
     RequestFile,
     Writer,
-    keys_of,
 )
 from cutline.engine.batches.sending import Sender
 from cutline.engine.captioning import log_outcome
@@ -119,7 +118,7 @@ class Filling:
             raise errors.exceptions[0] from None
         finally:
             feed.close()
-        if self._file is not None and not self._stop.requested:
+        if self._file is not None and self._file.pictures and not self._stop.requested:
             await self._send()
 
     async def _work(self, feed: Feed) -> None:
@@ -192,7 +191,8 @@ class Filling:
 
 def _pictures_in(ledger: Ledger) -> set[int]:
     """Key and stamp of every picture in a batch that is not collected yet."""
-    return {hash((key, stamp)) for batch in ledger.open_batches for key, stamp, _ in keys_of(ledger, batch)}
+    rows = (row for batch in ledger.open_batches for _, row in ledger.keys(batch))
+    return {hash((row["key"], row["stamp"])) for row in rows}
 
 
 def _count(source: Source, limit: int | None) -> int | None:

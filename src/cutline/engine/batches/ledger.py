@@ -8,9 +8,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal, Self
 
+import orjson
+
 from cutline.engine.fingerprint import Fingerprint
 from cutline.engine.state import State
-from cutline.errors import ConfigError, JobChanged
+from cutline.errors import ConfigError, JobChanged, SourceError
 from cutline.job import Job
 from cutline.records import JSON
 
@@ -164,6 +166,24 @@ class Ledger:
     def keys_file(self, number: int) -> Path:
         """Whose request each line of the requests is."""
         return self.folder / f"{number:05}.keys.jsonl"
+
+    def keys(self, batch: Batch) -> Iterator[tuple[int, JSON]]:
+        """Whose request each line of the batch is (``key``, ``stamp``, ``step``), and where that is noted.
+
+        Raises:
+            SourceError: the file cannot be read.
+        """
+        path, offset = self.keys_file(batch.number), 0
+        try:
+            with path.open("rb") as file:
+                for line in file:
+                    yield offset, orjson.loads(line)
+                    offset += len(line)
+        except (OSError, orjson.JSONDecodeError) as error:
+            reason = getattr(error, "strerror", None) or "it is damaged"
+            raise SourceError(
+                f"cannot read {path}: {reason}; without it nobody knows whose the answers of a batch are"
+            ) from None
 
     def answer_files(self, batch: Batch) -> Iterator[tuple[str, Path]]:
         """The ids of the files that the service wrote, and where they lie here."""

@@ -47,12 +47,14 @@ def service_of(endpoint: OpenAIChat, job: Job) -> BatchService:
     return BatchService(endpoint, retries=job.run.max_retries, delay=job.run.retry_delay)
 
 
-def refuse_idle(job: Job) -> None:
-    """Refuse what would be accepted and have no effect.
+def check_job(job: Job, key: Secret | None) -> None:
+    """Find out whether the job can be sent, before anything is paid for.
 
     Raises:
-        ConfigError: names it.
+        ConfigError: as ``endpoint_of``; or an option would be accepted and have no effect.
     """
+    job.check()
+    endpoint_of(job, key)
     usual = RunOptions()
     idle = {
         "--max-concurrent-requests": job.run.max_concurrent_requests is not None,

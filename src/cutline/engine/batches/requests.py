@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import IO, Any, Protocol
-
-import orjson
 
 from cutline.engine.batches.ledger import Batch, Ledger
 from cutline.engine.captioning import Captioning
@@ -183,11 +181,3 @@ def line_of(number: int, name: object) -> int | None:
     """The inverse of ``custom_id``; None for an id that is none of the batch ``number``."""
     head, _, line = str(name).rpartition("-")
     return int(line) if head == f"cutline-{number}" and line.isdecimal() else None
-
-
-def keys_of(ledger: Ledger, batch: Batch) -> Iterator[tuple[str, str, str]]:
-    """Key, stamp and step of each request of a batch, in the order of its lines."""
-    with ledger.keys_file(batch.number).open("rb") as file:
-        for line in file:
-            row = orjson.loads(line)
-            yield row["key"], row["stamp"], row["step"]

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from cutline.engine.batches.ledger import Batch, Ledger
 from cutline.engine.batches.service import BatchService
+from cutline.errors import ConfigError
 from cutline.records import JSON
 
 
@@ -25,6 +26,7 @@ class Sender:
         Raises:
             EndpointUnusable, Rejected, Retryable: as the service does; the same call goes on later.
             SinkError: the ledger cannot be written; nothing more was sent.
+            ConfigError: the file is gone.
         """
         if batch.stage in {"written", "uploading"}:
             batch = await self._uploaded(batch)
@@ -41,8 +43,13 @@ class Sender:
             if found is not None and found.get("bytes", batch.size) == batch.size:
                 file = str(found["id"])
         if file is None:
+            path = self._ledger.requests_file(batch.number)
+            if not path.exists():
+                raise ConfigError(
+                    f"{path} is gone and was not sent: `cutline batch cancel` forgets that batch"
+                )
             batch = self._ledger.put(batch.changed(stage="uploading"))
-            file = await self._service.upload(self._ledger.requests_file(batch.number), batch.name)
+            file = await self._service.upload(path, batch.name)
         return self._ledger.put(batch.changed(stage="uploaded", input_file=file))
 
     async def _begun(self, batch: Batch) -> Batch:
@@ -59,7 +66,8 @@ def seen(batch: Batch, said: JSON) -> Batch:
     """The batch with what the service says of it."""
     counts = said.get("request_counts") or {}
     errors = (said.get("errors") or {}).get("data") or []
-    words = [str(error.get("message") or error.get("code")) for error in errors if isinstance(error, dict)]
+    said_of = (str(error.get("message") or error.get("code")) for error in errors if isinstance(error, dict))
+    words = list(dict.fromkeys(said_of))
     ends = said.get("expires_at")
     return batch.changed(
         status=str(said.get("status") or ""),

@@ -12,7 +12,7 @@ from cutline.engine import assembly
 from cutline.engine.batches.allowance import allowance, probed
 from cutline.engine.batches.filling import Filling, Tally
 from cutline.engine.batches.ledger import Ledger
-from cutline.engine.batches.parts import endpoint_of, refuse_idle, service_of
+from cutline.engine.batches.parts import check_job, endpoint_of, service_of
 from cutline.engine.batches.requests import FileLimits, Keyed, Writer
 from cutline.engine.batches.sending import Sender
 from cutline.engine.journal import Journal
@@ -56,11 +56,9 @@ async def submit_job(
         EndpointUnusable, RequestError: the service does not take it, or no more of it.
         SinkError: the state folder cannot be written.
     """
-    job.check()
+    check_job(job, key)
     limits = limits or FileLimits()
     limits.check()
-    refuse_idle(job)
-    endpoint_of(job, key)  # refuses what no batch can do before a probe is paid for
     progress, stop = progress or (lambda _: None), stop or Stop()
     await probed(job, key=key, source=source, progress=progress, stop=stop)
     endpoint = endpoint_of(job, key)
