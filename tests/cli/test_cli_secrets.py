@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import random
+import traceback
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from program import Run
 
+from cutline.captioners.building import Asking, build_captioner
+from cutline.captioners.secrets import Secret
+from cutline.errors import ConfigError, EndpointUnusable
+from cutline.imaging import Picture
+from cutline.prompts import Prompt
+from cutline.sources.locations import InlineBytes
 from server_process import Server
 
 KEY = "sk-proj-SECRET0123456789"
@@ -20,12 +29,19 @@ def assert_unseen(folder: Path, *said: str, secret: str = KEY) -> None:
             assert secret.encode() not in path.read_bytes(), path
 
 
-@pytest.mark.parametrize("way", ["option", "environment"])
+@pytest.mark.parametrize("way", ["option", "file", "environment"])
 def test_key_in_a_run_with_all_kinds_of_trouble(
-    cutline: Run, pictures: Path, endpoint: Server, tmp_path: Path, way: str
+    cutline: Run,
+    pictures: Path,
+    endpoint: Server,
+    tmp_path: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    way: str,
 ) -> None:
-    option = ["--api-key", KEY] if way == "option" else []
-    environment = {} if way == "option" else {"OPENAI_API_KEY": KEY}
+    file = tmp_path_factory.mktemp("kept") / "key"  # not among what the run writes
+    file.write_text(KEY)
+    options = {"option": ["--api-key", KEY], "file": ["--api-key-file", str(file)], "environment": []}
+    option, environment = options[way], {"OPENAI_API_KEY": KEY} if way == "environment" else {}
     model = ["--model", "openai:m", "--endpoint", endpoint.url, *option]
     command = ["caption", str(pictures), "out.parquet", *model, "--verbose"]
     command += ["--max-retries", "1", "--retry-delay", "0.01", "--include-raw"]
@@ -46,6 +62,44 @@ def test_key_in_a_run_with_all_kinds_of_trouble(
     said = [text for ran in (refused, troubled, fine, saved) for text in (ran.out, ran.err)]
     assert_unseen(tmp_path, *said)
     assert {"journal.jsonl", "report.json"} <= {path.name for path in tmp_path.rglob("*")}
+
+
+def test_key_of_nvidia_with_uploads_and_later_answers(cutline: Run, tmp_path: Path) -> None:
+    """Three hosts and a storage are spoken to; the storage gets no key, and its signed address stays unseen."""
+    (tmp_path / "in").mkdir()
+    noise = random.Random(1).randbytes(700 * 500 * 3)
+    Image.frombytes("RGB", (700, 500), noise).save(tmp_path / "in" / "noise.png")
+    with Server("nvidia.py") as nvidia:
+        model = ["--model", "nvidia:microsoft/kosmos-2", "--endpoint", nvidia.url, "--large-images", "asset"]
+        command = ["caption", "in", "out.parquet", *model, "-v", "--include-raw", "--retry-delay", "0.01"]
+        said = []
+        for settings, code in (
+            ({"key": "nvapi-other"}, 3),  # whose refusal repeats the key that it got
+            ({"key": KEY, "faults": [500, 429], "upload_status": 403, "polls": 1, "poll_faults": [503]}, 0),
+        ):
+            nvidia.post("/configure", settings)
+            ran = cutline(*command, NVIDIA_API_KEY=KEY)
+            assert ran.code == code, ran.err
+            said += [ran.out, ran.err]
+        assert "retry" in said[-1]
+        state = nvidia.get("/state")
+        assert (state["strangers"], state["kept"]) == (0, 0)
+    assert_unseen(tmp_path, *said)
+    assert_unseen(tmp_path, *said, secret="SIGNED")
+
+
+async def test_a_key_is_in_no_traceback(endpoint: Server, pictures: Path) -> None:
+    """Nor in the errors behind an error, which a program that uses cutline may log."""
+    endpoint.post("/configure", {"key": "another"})
+    captioner = build_captioner("openai:m", Asking(key=Secret(KEY), endpoint=endpoint.url, retries=0))
+    picture = Picture(InlineBytes((pictures / "gold.jpg").read_bytes(), "gold"))
+    with pytest.raises(EndpointUnusable) as refused:
+        await captioner.caption(picture, Prompt())
+    await captioner.aclose()
+    with pytest.raises(ConfigError) as unsendable:
+        build_captioner("openai:m", Asking(key=Secret(f"{KEY}\nX-Other: 1"), endpoint=endpoint.url))
+    for error in (refused.value, unsendable.value):
+        assert KEY not in "".join(traceback.format_exception(error))
 
 
 def test_password_within_a_url(cutline: Run, pictures: Path, endpoint: Server, tmp_path: Path) -> None:

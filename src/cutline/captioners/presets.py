@@ -100,7 +100,7 @@ PRESETS = {
             forbids_all=True,
             account="https://build.nvidia.com",
             licence="NVIDIA Open Model",
-            without_model="NVIDIA says so too of what an account may not use; your own NIM is nim:NAME",
+            without_model="NVIDIA says so too of what an account may not use; your own NIM is nim:NAME.",
             about="NVIDIA's hosted models",
         ),
         Preset(

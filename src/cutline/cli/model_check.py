@@ -52,8 +52,10 @@ def check_model(text: str, asking: Asking) -> Checked:
         reply = asyncio.run(_ask(captioner))
     except CutlineError as error:
         unreachable = isinstance(error, EndpointUnusable) and error.kind == "unreachable"
-        line = f"✗ {spec.provider}: {error}{asyncio.run(_advice(error, text, asking))}"
-        return Checked(line=line, works=False, unreachable=unreachable)
+        told, advice = str(error), asyncio.run(_advice(error, text, asking))
+        if advice:
+            told = f"{told}{'' if told.endswith(('?', '.')) else '.'} {advice}"
+        return Checked(line=f"✗ {spec.provider}: {told}", works=False, unreachable=unreachable)
     said = " ".join(reply.text.split())
     return Checked(
         line=f"✓ {captioner.name} answered in {time.perf_counter() - start:.1f} s: {said}", works=True
@@ -72,14 +74,14 @@ async def _ask(captioner: Captioner) -> Reply:
 
 
 async def _advice(error: CutlineError, text: str, asking: Asking) -> str:
-    """What may help, where the message alone does not tell."""
+    """What may help, in a sentence or more, where the message alone does not tell."""
     if isinstance(error, RequestError) and error.kind == "timeout":
-        return "; --timeout waits longer"
+        return "--timeout waits longer"
     if not isinstance(error, RequestError | EndpointUnusable):
         return ""
     if error.kind == "unreachable":
         preset = PRESETS.get(text.partition(":")[0])
-        return f" Start it: {preset.start}" if preset and preset.start and asking.endpoint is None else ""
+        return f"Start it: {preset.start}" if preset and preset.start and asking.endpoint is None else ""
     endpoint = build_bare_endpoint(text, asking) if error.status in _ABOUT_THE_MODEL else None
     if endpoint is None:
         return ""
@@ -94,16 +96,17 @@ async def _advice(error: CutlineError, text: str, asking: Asking) -> str:
 async def _advice_of(endpoint: OpenAIChat, status: int | None) -> str:
     """What the service itself says of a model that it did not answer by."""
     if await endpoint.answers_words():
-        return "; it answers without a picture, so it takes none: choose a model that takes pictures"
+        return "It answers without a picture, so it takes none: choose a model that takes pictures"
     model, preset = endpoint.asked.model, endpoint.asked.preset
     offered = await _offered(endpoint)
     own = sorted(HOSTED) if preset.name == "nvidia" else []
     if model in offered or not (offered or own):
-        return "" if status == 404 else "; does this model take pictures?"
+        return "" if status == 404 else "Does this model take pictures?"
     close = difflib.get_close_matches(model, [*own, *offered], n=3)
-    meant = f" Did you mean {' or '.join(close)}?" if close else ""
+    meant = f"Did you mean {' or '.join(close)}?" if close else ""
     more = ", …" if len(offered) > _SHOWN else ""
-    return f"{meant} The endpoint lists {', '.join(offered[:_SHOWN])}{more}" if offered else meant
+    listed = f"The endpoint lists {', '.join(offered[:_SHOWN])}{more}" if offered else ""
+    return f"{meant} {listed}".strip()
 
 
 async def _offered(endpoint: OpenAIChat) -> list[str]:
