@@ -104,6 +104,7 @@ def test_a_chain_that_makes_no_sense_is_refused_in_one_line(
         (["--step", "a"], "--step 'a' is no step: write NAME=MODEL"),
         (["--step", "a="], "--step 'a=' is no step: write NAME=MODEL"),
         (["--step", "=fake"], "--step: '' is no name"),
+        (["--step", "a=fake", "--step", "b=pixels"], "pixels follows no instructions, so it cannot be asked"),
         (["--step", "a=fake", "--step", "a=pixels"], "two steps are named 'a'"),
         (["--step", "a=fake", "--step", "b=fkae"], "--step b: 'fkae' names no provider"),
         (["--chain", "c.toml"], "cannot read the chain file c.toml: No such file"),

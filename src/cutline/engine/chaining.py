@@ -106,14 +106,19 @@ def _default_prompt(job: Job, captioner: Captioner, *, first: bool) -> Prompt:
         ConfigError: a later step's model could not understand what it is asked.
     """
     usual: Prompt | None = getattr(captioner, "default_prompt", None)
+    if usual is None and not first and not getattr(captioner, "instructable", True):
+        raise ConfigError(f"{captioner.name} follows no instructions, so {_CANNOT_ADD}")
     if usual is None or usual.prefix == Prompt().prefix or job.prompts.prompt:
         return load_prompt(FIRST_PROMPT if first else LATER_PROMPT)
     if first:
         return usual
     raise ConfigError(
-        f"{captioner.name} describes best without instructions, so it cannot be asked for what others "
-        "missed: put it first, or give it a prompt in a --chain file"
+        f"{captioner.name} describes best without instructions, so {_CANNOT_ADD}, or give it a prompt in a "
+        "--chain file"
     )
+
+
+_CANNOT_ADD = "it cannot be asked for what others missed: put it first"
 
 
 def _job_of(job: Job, plan: Plan, step: PlannedStep) -> Job:

@@ -33,6 +33,7 @@ class Pixels:
     """
 
     name = "pixels"
+    instructable = False
 
     def __init__(self, ocr: bool | str | None = None) -> None:
         if isinstance(ocr, str):
