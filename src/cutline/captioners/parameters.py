@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import json
 import math
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-import orjson
-
 from cutline.errors import ConfigError
 
 USUAL = ("max_tokens", "temperature", "top_p", "seed")
 """Those that every model is asked by in the same words; each has an option of its own."""
-_SEPARATOR = re.compile(r",\s*(?=[A-Za-z_][\w.-]*\s*=)")
+_NAME = re.compile(r"\s*([A-Za-z_][\w.-]*)\s*=\s*")
+_END = re.compile(r"\s*(?:,|\Z)")
+_DECODER = json.JSONDecoder()
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +64,9 @@ class Parameter:
             )
         if isinstance(value, bool) or not isinstance(value, int if self.kind is int else int | float):
             return False
-        return math.isfinite(value) and self.least <= value <= self.most and value > self.above
+        if abs(value) >= 2**63:  # infinity too
+            return False
+        return self.least <= value <= self.most and value > self.above
 
 
 MAX_TOKENS = Parameter(name="max_tokens", kind=int, least=0)
@@ -81,17 +84,38 @@ def parse(text: str) -> dict[str, Any]:
         ConfigError: it is not of the form ``name=value, name=value``, or names one twice.
     """
     found: dict[str, Any] = {}
-    for item in _SEPARATOR.split(text.strip().removesuffix(",")):
-        name, equals, value = (part.strip() for part in item.partition("="))
-        if not equals or not value or re.fullmatch(r"[A-Za-z_][\w.-]*", name) is None:
-            raise ConfigError(
-                f"--parameters {_shown(text)}: {_shown(item)} is no parameter: write them as "
-                "max_tokens=512, temperature=0.30"
-            )
-        if name in found:
-            raise ConfigError(f"--parameters names {name} twice: keep one of them")
-        found[name] = _value(value)
+    place, end = 0, len(text.rstrip().removesuffix(","))
+    while place < end or not found:
+        name = _NAME.match(text, place, end)
+        if name is None:
+            raise _unreadable(text, text[place:end])
+        value, place = _value(text, name.end(), end)
+        if value == "":
+            raise _unreadable(text, name[0])
+        if name[1] in found:
+            raise ConfigError(f"--parameters names {name[1]} twice: keep one of them")
+        found[name[1]] = value
     return found
+
+
+def _value(text: str, place: int, end: int) -> tuple[Any, int]:
+    """One value, and where the next parameter begins."""
+    try:
+        value, after = _DECODER.raw_decode(text[:end], place)
+        comma = _END.match(text, after, end)
+    except ValueError:
+        comma = None
+    if comma is None:  # no JSON, or only its beginning
+        word, _, _ = text[place:end].partition(",")
+        return {"True": True, "False": False}.get(word.strip(), word.strip()), place + len(word) + 1
+    return value, comma.end()
+
+
+def _unreadable(text: str, part: str) -> ConfigError:
+    return ConfigError(
+        f"--parameters {_shown(text)}: {_shown(part.strip())} is no parameter: write them as "
+        "max_tokens=512, temperature=0.30"
+    )
 
 
 def together(text: str | None, options: Mapping[str, Any]) -> dict[str, Any]:
@@ -129,13 +153,6 @@ def check(
             raise ConfigError(f"{option}{shown} must be {known[name].allowed} for {who}, not {_shown(value)}")
 
 
-def _value(text: str) -> Any:
-    try:
-        return orjson.loads(text)
-    except orjson.JSONDecodeError:
-        return {"True": True, "False": False}.get(text, text)
-
-
 def _shown(value: object) -> str:
-    text = value if isinstance(value, str) else orjson.dumps(value).decode()
-    return repr(text if len(text) <= 60 else text[:59] + "…") if isinstance(value, str) else text[:60]
+    text = repr(value) if isinstance(value, str) else json.dumps(value)
+    return text if len(text) <= 60 else text[:59] + "…"
