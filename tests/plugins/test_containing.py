@@ -239,7 +239,7 @@ def test_calls_that_come_back_late_are_not_held_against_it(photos, monkeypatch):
     assert result.report.counts.failures == 6
 
 
-@pytest.mark.parametrize("model", ["blocking", "blocking-loop"])
+@pytest.mark.parametrize("model", ["blocking-loop"])
 def test_ctrl_c_ends_it_while_it_blocks_and_the_same_command_goes_on(model, plugin, photos, tmp_path):
     output = tmp_path / "out.jsonl"
     folder = photos(6)

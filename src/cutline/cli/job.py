@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import sys
+from collections.abc import Iterator
 from typing import Annotated, Any, Literal  # noqa: F401 - types of inherited fields are looked up here
 
 from cyclopts import Parameter
 
+from cutline import registry
 from cutline.captioners.building import Spec
 from cutline.captioners.plugins import load_plugins
+from cutline.captioners.presets import PRESETS
 from cutline.cli.caption import option_group, typed
 from cutline.cli.execute import Shown, execute
 from cutline.cli.job_container import Container
 from cutline.cli.job_settings import JobSettings, fill_in
+from cutline.cli.job_state import CarriedState, place_of
 from cutline.engine import assembly
 from cutline.engine.report import Interrupted, Report
 from cutline.errors import ConfigError, CutlineError
@@ -125,13 +131,14 @@ def job(
     )
     try:
         whole, source = _prepare(asked, settings, container)
-        return execute(
-            whole,
-            api_key=api_key,
-            shown=Shown(verbose=saying.verbose, quiet=saying.quiet),
-            source=source,
-            ended=lambda how: _tell(container, how),
-        )
+        with _carried(whole, quiet=saying.quiet):
+            return execute(
+                whole,
+                api_key=api_key,
+                shown=Shown(verbose=saying.verbose, quiet=saying.quiet),
+                source=source,
+                ended=lambda how: _tell(container, how),
+            )
     except CutlineError:
         raise  # told by whoever turns it into the exit code
     except Exception as error:
@@ -151,7 +158,8 @@ def _prepare(asked: Job, settings: JobSettings, container: Container) -> tuple[J
     try:
         Spec.parse(whole.model.model, endpoint=whole.model.endpoint)
     except ConfigError as error:
-        raise ConfigError(f"MODEL_NAME: {error}") from None
+        known = ", ".join(dict.fromkeys((*registry.names("captioners"), *PRESETS)))
+        raise ConfigError(f"MODEL_NAME: {error}; known are {known}") from None
     output = assembly.output_of(whole)
     if not is_remote(output):
         folder = local_path(output).parent
@@ -163,6 +171,21 @@ def _prepare(asked: Job, settings: JobSettings, container: Container) -> tuple[J
     if hosts.count == 1 or container.is_divided(whole.input_path):
         return whole, None
     return whole, SharedSource(assembly.source_of(whole), number=hosts.number, count=hosts.count)
+
+
+@contextlib.contextmanager
+def _carried(whole: Job, *, quiet: bool) -> Iterator[None]:
+    """Keep the state of a remote output beside it, unless it is told where to be."""
+    output = assembly.output_of(whole)
+    if not is_remote(output) or whole.run.state is not None:
+        yield
+        return
+    state = CarriedState(output)
+    if state.bring() and not quiet:
+        said = f"going on from {place_of(output)}"
+        print(f"cutline: {said}", file=sys.stderr)  # noqa: T201 - the command line speaks
+    with state.kept():
+        yield
 
 
 def _tell(container: Container, how: Report | CutlineError) -> None:

@@ -103,7 +103,7 @@ def _data(path: str) -> str:
     """
     if is_remote(path):
         return path
-    if not Path(path).exists():
+    if not os.path.exists(path):  # noqa: PTH110 - a name may be too long for pathlib
         raise ConfigError(f"DATA_PATH: {path} does not exist")
     tables = _tables(path) if Path(path).is_dir() else None
     if tables is None or (len(tables) > 1 and all(extension(name) in _PARTS for name in tables)):

@@ -1,0 +1,176 @@
+"""An enrichment job by its environment, by arguments, by both, and what is said when neither makes sense."""
+
+from __future__ import annotations
+
+import json
+
+import pyarrow.parquet
+import pytest
+from PIL import Image
+
+from conftest import fill
+
+
+def rows(path):
+    return pyarrow.parquet.read_table(path).to_pylist()
+
+
+TEMPLATE = {
+    "system_prompt": "You are a helpful AI assistant.",
+    "prompt_prefix": "Describe the following image in detail:",
+    "prompt_suffix": "Please provide a detailed caption for the image. \nQ:",
+    "cot_prompt": {"image_path": "example.png", "explanation": 'A: "Park moments"'},
+    "regex": ".*",
+}
+
+
+@pytest.fixture
+def template(tmp_path):
+    Image.new("RGB", (30, 20), "teal").save(tmp_path / "example.png")
+    path = tmp_path / "prompt.json"
+    path.write_text(json.dumps(TEMPLATE))
+    return path
+
+
+def comparable(path):
+    return [{**row, "seconds": 0, "steps": "", "llm": json.loads(row["llm"])["bytes"]} for row in rows(path)]
+
+
+def test_the_environment_alone_arguments_alone_and_both_give_the_same(job, photos, template, tmp_path):
+    told = {
+        "MODEL_NAME": "fake",
+        "DATA_PATH": photos(4),
+        "PROMPT_PATH": template,
+        "NUM_OF_THREADS": 2,
+        "IMAGE_TARGET_SIZE": 30,
+    }
+    arguments = [
+        part for name, value in told.items() for part in (f"--{name.lower().replace('_', '-')}", value)
+    ]
+    by_environment = job(**told, OUTPUT_PATH="one")
+    by_arguments = job(*arguments, "--output-path", "two")
+    both = job(*arguments[:4], **{**told, "MODEL_NAME": "nobody"}, OUTPUT_PATH="three")
+    for done in (by_environment, by_arguments, both):
+        assert done.returncode == 0, done.stderr
+    one, two, three = (comparable(tmp_path / name / "captions.parquet") for name in ("one", "two", "three"))
+    assert one == two == three
+    assert len(one) == 4
+    assert {row["prompt_id"].partition("@")[0] for row in one} == {"prompt"}
+    assert "is used" not in by_environment.stderr + by_arguments.stderr
+    assert both.stderr.count("is used") == 1
+    assert "cutline: --model-name fake is used, not MODEL_NAME=nobody of the environment" in both.stderr
+
+
+def test_what_is_told_reaches_the_run(job, photos, tmp_path):
+    (tmp_path / "mine.py").write_text(
+        "import threading\nfrom cutline import register_model\n"
+        "@register_model('mine')\nclass Mine:\n"
+        "    gate = threading.Barrier(3)\n"
+        "    def infer(self, prompt, image, image_name):\n"
+        "        self.gate.wait(20)\n"  # breaks when fewer than three come at once
+        "        return f'{image.size} {prompt.prefix}'\n"
+    )
+    (tmp_path / "p.txt").write_text("What is it?")
+    done = job(
+        MODEL_NAME="mine",
+        CUTLINE_JOB_PLUGIN="mine.py",
+        DATA_PATH=photos(9),
+        PROMPT_PATH="p.txt",
+        OUTPUT_PATH="x.parquet",
+        NUM_OF_THREADS=3,
+        IMAGE_TARGET_SIZE=30,
+        CUTLINE_JOB_CAPTION_PREFIX="It is so:",
+    )
+    assert done.returncode == 0, done.stderr
+    assert {row["caption"] for row in rows(tmp_path / "x.parquet")} == {"It is so: (30, 20) What is it?"}
+
+
+@pytest.mark.parametrize(
+    ("told", "words"),
+    [
+        ({"MODEL_NAME": "", "DATA_PATH": "", "OUTPUT_PATH": ""}, "MODEL_NAME, DATA_PATH and OUTPUT_PATH are missing: set them in the environment, or pass --model-name"),
+        ({"OUTPUT_PATH": ""}, "OUTPUT_PATH is missing: set it"),
+        ({"MODEL_NAME": "  "}, "MODEL_NAME is missing"),
+        ({"MODEL_NAME": "my_new_model"}, "MODEL_NAME: 'my_new_model' names no provider"),
+        ({"MODEL_NAME": "my_new_model"}, "pixels, fake, interrogator, blip"),
+        ({"DATA_PATH": "nowhere"}, "DATA_PATH: nowhere does not exist"),
+        ({"DATA_PATH": "empty"}, "DATA_PATH: empty holds neither pictures nor a table"),
+        ({"DATA_PATH": "tables"}, "DATA_PATH: tables holds 2 tables (a.csv, b.csv): name one of them"),
+        ({"NUM_OF_THREADS": "many"}, 'NUM_OF_THREADS from environment: unable to convert "many" into int'),
+        ({"NUM_OF_THREADS": "0"}, "NUM_OF_THREADS must be greater than 0, not 0"),
+        ({"IMAGE_TARGET_SIZE": "-3"}, "IMAGE_TARGET_SIZE must be greater than 0, not -3: it is the longest side"),
+        ({"IMAGE_TARGET_SIZE": "512x512"}, "IMAGE_TARGET_SIZE from environment"),
+        ({"PROMPT_PATH": "no.json"}, "PROMPT_PATH: no.json does not exist"),
+        ({"PROMPT_PATH": "s3://b/p.json"}, "PROMPT_PATH must be a file on this machine, not s3://b/p.json"),
+        ({"PROMPT_PATH": "tables/a.csv"}, "PROMPT_PATH must be a .json file, not tables/a.csv"),
+        ({"OUTPUT_PATH": "o/x.csv"}, "OUTPUT_PATH must be a folder or end in .parquet, not in .csv"),
+        ({"URL_COLUMN": "link"}, "URL_COLUMN is for a table, and DATA_PATH photos is none"),
+        ({"URL_COLUMN": "no", "DATA_PATH": "tables/a.csv"}, "'no'"),
+        ({"CUTLINE_JOB_MAX_COSTS": "3"}, "CUTLINE_JOB_MAX_COSTS is no setting: `cutline job` has no option"),
+        ({"CUTLINE_JOB_MODEL": "fake"}, "CUTLINE_JOB_MODEL is no setting"),
+        ({"SM_HOSTS": "algo-1"}, 'SM_HOSTS must be a JSON list, such as ["algo-1","algo-2"], not'),
+        ({"SM_HOSTS": '["a","b"]', "SM_CURRENT_HOST": "c"}, "SM_CURRENT_HOST is 'c', which is not among"),
+    ],
+)  # fmt: skip
+def test_what_is_missing_or_contradicts_is_one_line_that_names_the_variable(
+    told, words, job, photos, tmp_path
+):
+    photos(2)
+    fill(tmp_path / "empty", 0)
+    (tmp_path / "tables").mkdir()
+    for name in ("a.csv", "b.csv"):
+        (tmp_path / "tables" / name).write_text("url\nhttp://127.0.0.1:9/1.jpg\n")
+    usual = {"MODEL_NAME": "fake", "DATA_PATH": "photos", "OUTPUT_PATH": "out"}
+    done = job(**{**usual, **told})
+    assert done.returncode == 2
+    assert words in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert not list(tmp_path.rglob("*.parquet"))
+
+
+def test_a_key_is_not_repeated_when_two_are_given(job, photos):
+    done = job(
+        *("--api-key", "sk-first"),
+        MODEL_NAME="fake",
+        DATA_PATH=photos(1),
+        OUTPUT_PATH="o",
+        CUTLINE_JOB_API_KEY="sk-second",
+    )
+    assert "sk-" not in done.stderr
+    assert "fake needs no key" in done.stderr
+
+
+# Inputs that are tables
+
+
+@pytest.mark.parametrize("form", ["csv", "parquet"])
+def test_a_dataframe_of_urls_is_asked_once_for_each(form, job, served, tmp_path):
+    import pandas as pd
+
+    url, folder = served
+    names = sorted(path.name for path in folder.iterdir())
+    frame = pd.DataFrame({"image": ["x"] * 6, "url": [f"{url}/{name}" for name in [*names, names[0]]]})
+    path = tmp_path / f"frame.{form}"
+    frame.to_csv(path, index=False) if form == "csv" else frame.to_parquet(path)
+    done = job("--allow-private-urls", MODEL_NAME="fake", DATA_PATH=path, OUTPUT_PATH="out")
+    assert done.returncode == 0, done.stderr
+    found = rows(tmp_path / "out" / "captions.parquet")
+    assert [row["image_path"] for row in found] == [f"{url}/{name}" for name in names]
+    assert "1 skipped (1 duplicate)" in done.stderr
+
+
+def test_another_column_can_hold_the_urls(job, served, tmp_path):
+    url, _ = served
+    (tmp_path / "t.csv").write_text(f"link,url\n{url}/00.png,nonsense\n{url}/01.png,\n")
+    told = {"MODEL_NAME": "fake", "DATA_PATH": "t.csv", "CUTLINE_JOB_ALLOW_PRIVATE_URLS": "true"}
+    done = job(**told, OUTPUT_PATH="out", URL_COLUMN="link")
+    assert done.returncode == 0, done.stderr
+    assert len(rows(tmp_path / "out" / "captions.parquet")) == 2
+
+
+def test_private_addresses_are_refused_unless_allowed(job, served, tmp_path):
+    url, _ = served
+    (tmp_path / "t.csv").write_text(f"url\n{url}/00.png\n")
+    done = job(MODEL_NAME="fake", DATA_PATH="t.csv", OUTPUT_PATH="out")
+    assert done.returncode == 1
+    assert "blocked-address" in done.stderr
