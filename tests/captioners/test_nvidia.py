@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import io
 import random
+import signal
+from pathlib import Path
 
 import pytest
 from PIL import Image
@@ -16,6 +18,7 @@ from cutline.imaging import Picture
 from cutline.prompts import Example, Prompt
 from cutline.records import Reply, Usage
 from cutline.sources.locations import InlineBytes
+from processes import end_started, start_cutline, wait_until
 from server_process import Server
 
 KEY = "nvapi-test"
@@ -294,3 +297,31 @@ def test_other_models_of_nvidia_are_asked_as_before() -> None:
             "nvidia:nvidia/llama-3.1-nemotron-nano-vl-8b-v1",
             Asking(key=Secret(KEY), options={"large_images": "asset"}),
         )
+
+
+def test_ctrl_c_leaves_no_upload_behind(nvidia: Server, tmp_path: Path) -> None:
+    (tmp_path / "noise.jpg").write_bytes(LARGE)
+    nvidia.post("/configure", {"latency": 60})
+    process = start_cutline(
+        *(
+            "caption",
+            tmp_path / "noise.jpg",
+            tmp_path / "out.jsonl",
+            "--model",
+            KOSMOS,
+            "--endpoint",
+            nvidia.url,
+        ),
+        *("--large-images", "asset"),
+        env={"NVIDIA_API_KEY": KEY},
+    )
+    try:
+        wait_until(lambda: nvidia.get("/state")["requests"])
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=40)
+    finally:
+        end_started()
+    assert process.returncode == 130, errors
+    assert "Traceback" not in errors
+    state = nvidia.get("/state")
+    assert (state["uploads"], state["deleted"], state["kept"]) == (1, 1, 0)

@@ -1,0 +1,79 @@
+"""How long an endpoint asks to wait, in the headers of each service."""
+
+from __future__ import annotations
+
+import email.utils
+import time
+
+import pytest
+from multidict import CIMultiDict
+
+from cutline.captioners.ratelimits import asked_wait, span
+
+NOW = time.time()
+
+
+def wait(headers: dict[str, str], *, limited: bool = True) -> float | None:
+    return asked_wait(CIMultiDict(headers), limited=limited)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("6m0s", 360.0),
+        ("1h2m3.5s", 3723.5),
+        ("12ms", 0.012),
+        ("59.7s", 59.7),
+        ("7", 7.0),
+        (" 0.5 ", 0.5),
+        (str(int(NOW) + 40), 40.0),
+        (str(int((NOW + 40) * 1000)), 40.0),
+        (time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(NOW + 40)), 40.0),
+        ("0", None),
+        ("-5", None),
+        (str(int(NOW) - 40), None),
+        ("nan", None),
+        ("1e400", None),
+        ("soon", None),
+        ("5 apples", None),
+        ("", None),
+    ],
+)
+def test_spans(text: str, seconds: float | None) -> None:
+    assert span(text) == (
+        None if seconds is None else pytest.approx(seconds, abs=2.0 if seconds == 40 else 1e-9)
+    )
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({"Retry-After": "7"}, 7),
+        ({"Retry-After": "7", "retry-after-ms": "6500"}, 6.5),
+        ({"Retry-After": email.utils.formatdate(NOW + 30, usegmt=True)}, 30),
+        ({"retry-after": "7", "X-RateLimit-Reset": "90"}, 7),
+        ({"X-RateLimit-Reset": "90"}, 90),
+        (
+            {
+                "x-ratelimit-remaining-requests": "3",
+                "x-ratelimit-reset-requests": "90s",
+                "x-ratelimit-remaining-tokens": "0",
+                "x-ratelimit-reset-tokens": "4s",
+            },
+            4,  # only the tokens are used up
+        ),
+        ({"x-ratelimit-reset-requests": "2s", "x-ratelimit-reset-tokens": "5s"}, 5),
+        ({"RateLimit": '"default";r=0;t=42'}, 42),
+        ({"RateLimit": "none", "x-ratelimit-reset": "never"}, None),
+        ({}, None),
+    ],
+)
+def test_headers(headers: dict[str, str], seconds: float | None) -> None:
+    assert wait(headers) == (
+        None if seconds is None else pytest.approx(seconds, abs=2.0 if seconds == 30 else 1e-9)
+    )
+
+
+def test_limits_of_an_answer_that_is_about_something_else_do_not_count() -> None:
+    assert wait({"x-ratelimit-reset-requests": "90s"}, limited=False) is None
+    assert wait({"Retry-After": "3"}, limited=False) == 3
