@@ -21,6 +21,7 @@ from processes import environment, wait_until
 
 ROOT = Path(__file__).resolve().parents[1]
 FILES = ("Dockerfile.cpu", "Dockerfile.gpu")
+JOB = "Dockerfile.job"
 sys.path.insert(0, str(ROOT / "tests" / "service"))
 from serving import free_port  # noqa: E402
 
@@ -47,7 +48,7 @@ def health_command(name: str) -> list[str]:
     return [sys.executable, *command[1:]]
 
 
-@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("name", (*FILES, JOB))
 def test_the_linter_has_no_complaint(name: str) -> None:
     hadolint = Path(sys.executable).with_name("hadolint")
     if not hadolint.exists():
@@ -86,6 +87,30 @@ def test_all_that_is_copied_is_there_and_not_left_out(name: str) -> None:
         assert (ROOT / source).exists(), source
         assert any(fnmatch(source, one) for one in kept), source
     assert set(kept) == set(sources)
+
+
+def test_the_image_of_a_job(tmp_path: Path) -> None:
+    """Its entry point is the command, which finds nothing to do and says so, and tells SageMaker."""
+    bases, copied = of(JOB, "FROM"), [text for text in of(JOB, "COPY") if "--from" not in text]
+    assert bases == of(FILES[0], "FROM"), "the same Python as the others"
+    assert copied == [text for text in of(FILES[0], "COPY") if "--from" not in text and "run.py" not in text]
+    extras = set(tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"])
+    assert {"s3", "local"} <= set(variables(JOB, "ARG")["EXTRAS"].split(",")) <= extras
+    program, *words = json.loads(of(JOB, "ENTRYPOINT")[0])
+    assert program == "cutline"
+    (tmp_path / "ml").mkdir()
+    done = subprocess.run(
+        [sys.executable, "-m", "cutline", *words],
+        cwd=tmp_path,
+        env=environment(**variables(JOB, "ENV"), CUTLINE_ML_ROOT=str(tmp_path / "ml")),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 2
+    assert "MODEL_NAME, DATA_PATH and OUTPUT_PATH are missing" in done.stderr
+    assert "are missing" in (tmp_path / "ml" / "output" / "failure").read_text()
 
 
 def test_its_command_needs_a_key_and_its_health_check_tells(tmp_path: Path) -> None:
