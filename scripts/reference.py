@@ -38,6 +38,13 @@ API: dict[str, tuple[str, list[str]]] = {
         ["cutline.caption", "cutline.acaption", "cutline.compare"],
     ),
     "Results": ("", ["cutline.Captions", "cutline.engine.report.Report", "cutline.engine.progress.Counts"]),
+    "Batches": (
+        "[Batches](batch.md) shows the use.",
+        [f"cutline.batch_{name}" for name in ("submit", "status", "collect", "cancel")]
+        + [f"cutline.engine.batches.{name}" for name in ("submitting.Submitted", "filling.Tally")]
+        + [f"cutline.engine.batches.{name}" for name in ("watching.Sent", "ledger.Batch")]
+        + ["cutline.engine.batches.collecting.Collection"],
+    ),
     "Comparisons": (
         "What `compare` returns; [Comparing](comparing.md) shows the use.",
         [f"cutline.comparing.{name}" for name in ("results.Comparison", "results.Entrant")]

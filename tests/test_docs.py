@@ -26,6 +26,7 @@ from cutline.cli.app import build
 from cutline.engine import report
 from cutline.engine.chaining import OF_A_STEP
 from cutline.prompts import library_prompts
+from server_process import Server
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
@@ -317,6 +318,9 @@ def folder(material, tmp_path):
     return tmp_path
 
 
+OF_OUTPUTS = [["batch", name] for name in ("status", "collect", "cancel")]
+
+
 def here(words, endpoint):
     """The command with the test endpoint for other people's, and quick answers where none are asked for."""
     words = [re.sub(r"http://[\w-]+:\d+/v1$", endpoint, word) for word in words]
@@ -334,7 +338,7 @@ def here(words, endpoint):
     elsewhere = "--endpoint" in words or "--nim-endpoint" in words
     if model is not None and model.partition(":")[0] in PRESETS and not elsewhere:
         words += ["--endpoint", endpoint]
-    if words[0] not in {"models", "prompts", "run"}:
+    if words[0] not in {"models", "prompts", "run"} and words[:2] not in OF_OUTPUTS:
         if model is None and "--model-name" not in words and words != ["caption", "photos/"]:
             words += ["--model", "fake"]  # which is quicker to start
         if any(word in {"urls.txt", "links.csv"} for word in words) and "--allow-private-urls" not in words:
@@ -358,8 +362,18 @@ def test_commands_that_cannot_run_here_mean_something():
         app.parse_args(words, exit_on_error=False, print_error=False)
 
 
+@pytest.fixture(scope="module")
+def batch_service():
+    """A service with a batch API, where a day passes with every look."""
+    with Server("batch_service.py") as server:
+        server.post("/configure", {"auto": True, "models": ["gpt-4o-mini", "my-model"]})
+        yield server.url
+
+
 @pytest.mark.parametrize("page", COMMAND_PAGES)
-def test_commands_run(page, folder, endpoint):
+def test_commands_run(page, folder, endpoint, request):
+    if page == "batch.md":
+        endpoint = request.getfixturevalue("batch_service")
     wanted = list(zip(commands_of(page, ["bash"]), expected_codes(page), strict=True))
     wanted = [(words, code) for words, code in wanted if can_run(page, words)]
     done = run(folder, commands=[here(words, endpoint) for words, _ in wanted])
@@ -375,6 +389,8 @@ def test_commands_run(page, folder, endpoint):
 
 @pytest.mark.parametrize("page", [page for page in PYTHON_PAGES if page != "extending.md"])
 def test_python_examples_run(page, folder, endpoint, request):
+    if page == "batch.md":
+        endpoint = request.getfixturevalue("batch_service")
     code = [block.replace("http://localhost:8000/v1", endpoint) for block in blocks(page, "python")]
     if any(SERVED in block for block in code):
         url = request.getfixturevalue("service").url

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from cutline.api import Captions, acaption, caption
+    from cutline.batches import batch_cancel, batch_collect, batch_status, batch_submit
     from cutline.captioners.plugins import register_model
     from cutline.client import AsyncClient, Client, ServerPath
     from cutline.comparing.call import compare
@@ -20,6 +21,10 @@ __all__ = [
     "ServerPath",
     "__version__",
     "acaption",
+    "batch_cancel",
+    "batch_collect",
+    "batch_status",
+    "batch_submit",
     "caption",
     "compare",
     "register_model",
@@ -31,6 +36,10 @@ _HOMES = {
     "ServerPath": "cutline.client",
     "Captions": "cutline.api",
     "acaption": "cutline.api",
+    "batch_cancel": "cutline.batches",
+    "batch_collect": "cutline.batches",
+    "batch_status": "cutline.batches",
+    "batch_submit": "cutline.batches",
     "caption": "cutline.api",
     "compare": "cutline.comparing.call",
     "Job": "cutline.job",

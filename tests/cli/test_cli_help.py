@@ -15,7 +15,21 @@ import cutline
 from cutline.cli import main
 
 SNAPSHOTS = Path(__file__).parent / "snapshots"
-COMMANDS = ("", "caption", "compare", "run", "models", "models check", "prompts", "prompts show")
+COMMANDS = (
+    "",
+    "caption",
+    "batch",
+    "batch submit",
+    "batch status",
+    "batch collect",
+    "batch cancel",
+    "compare",
+    "run",
+    "models",
+    "models check",
+    "prompts",
+    "prompts show",
+)
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command or "cutline")

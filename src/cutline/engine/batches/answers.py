@@ -24,6 +24,8 @@ from cutline.records import JSON, Reply
 _log = logging.getLogger(__name__)
 _UNDONE = {"batch_expired": "expired", "batch_cancelled": "cancelled", "batch_canceled": "cancelled"}
 _NOWHERE = -1
+NOT_SENT, TO_COME = "not-sent", "to-come"
+"""The kinds of what has no answer yet: such a picture has not failed."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,7 +125,7 @@ class Collected:
         assert isinstance(picture, KeyedPicture)
         found = self._answers.of(picture.key).get(prompt.name)
         if found is None:
-            raise SampleError("not-sent", "it is in no batch")
+            raise SampleError(NOT_SENT, "it is in no batch")
         if found.row is None:
             raise _unanswered(found.batch)
         reply = self._reply(found.row)
@@ -168,7 +170,7 @@ def _unanswered(batch: Batch) -> SampleError:
         )
     if batch.status in OVER:
         return SampleError("unanswered", "the batch has ended without an answer to this")
-    return SampleError("under-way", "its batch is under way")
+    return SampleError(TO_COME, "its batch is under way")
 
 
 def _expired() -> SampleError:

@@ -11,7 +11,7 @@ from cutline.captioners.openai import OpenAIChat
 from cutline.captioners.secrets import Secret
 from cutline.chain import Chain
 from cutline.engine import assembly
-from cutline.engine.batches.answers import Answers, Collected
+from cutline.engine.batches.answers import NOT_SENT, TO_COME, Answers, Collected
 from cutline.engine.batches.ledger import Batch, Ledger
 from cutline.engine.batches.parts import endpoint_of, service_of
 from cutline.engine.batches.requests import Keyed
@@ -34,7 +34,7 @@ IN_NO_BATCH = "in no batch"
 """Why a picture is left out of an output until more is collected, or asked."""
 UNDONE = frozenset({"expired", "cancelled", "batch-failed", "unanswered"})
 """What became of a picture that the service did not get to: it can be asked again."""
-_KEPT_STEPS = UNDONE | {"under-way", "not-sent"}
+_KEPT_STEPS = UNDONE | {TO_COME, NOT_SENT}
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,9 +180,9 @@ class TakingIn(Keyed):
             for step in outcome.steps:  # paid for, and of use when the others are asked
                 if not step.counted:
                     self.on_step(sample.key, outcome.stamp, step)
-        if outcome.kind == "under-way":
+        if outcome.kind == TO_COME:
             return Skip(key=sample.key, reason="under way in a batch"), None
-        if outcome.kind == "not-sent":
+        if outcome.kind == NOT_SENT:
             return Skip(key=sample.key, reason="in no batch"), None
         if outcome.kind == "changed":  # of the picture that was sent: as it is now, it is still to be asked
             sent = next(iter(self._answers.of(sample.key).values()))

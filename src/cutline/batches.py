@@ -1,0 +1,125 @@
+"""Batch APIs from Python: the same as ``cutline batch`` on the command line."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar, Unpack
+
+from cutline.calls import Options, grouped, prompt_options, waited_for
+from cutline.captioners.secrets import Secret
+from cutline.display import Display
+from cutline.engine.batches.collecting import Collection, collect_job
+from cutline.engine.batches.requests import MOST_BYTES, MOST_REQUESTS, FileLimits
+from cutline.engine.batches.submitting import Submitted, submit_job
+from cutline.engine.batches.watching import Sent, cancel, look, sent_for
+from cutline.engine.progress import ProgressHook
+from cutline.errors import ConfigError
+from cutline.job import Job
+
+_T = TypeVar("_T")
+
+
+def batch_submit(
+    source: str | Path,
+    output: str | Path,
+    *,
+    model: str,
+    prompt: str | Sequence[str] | Mapping[str, str] = (),
+    api_key: str | None = None,
+    progress: bool | ProgressHook = False,
+    max_file_requests: int = MOST_REQUESTS,
+    max_file_bytes: int = MOST_BYTES,
+    **options: Unpack[Options],
+) -> Submitted:
+    """Send pictures to the service's batch API: answers within a day, at half the price.
+
+    Called again, after any death, it sends what is missing and nothing twice.
+
+    Args:
+        source: a path as the command line takes it; it is read again when the answers are collected.
+        output: file or folder that ``batch_collect`` is to write.
+        model: ``provider:name`` of a service that has a batch API.
+        prompt: as for ``caption``.
+        api_key: as for ``caption``.
+        progress: as for ``caption``.
+        max_file_requests: most requests in one file.
+        max_file_bytes: most bytes of one file.
+        **options: see ``Options``.
+
+    Raises:
+        ConfigError: this cannot be a batch; the message names the cure.
+        EndpointUnusable, RequestError: the service does not take it.
+    """
+    if not isinstance(source, str | Path):
+        raise ConfigError("a batch needs an input that can be read again later: give a path, not pictures")
+    data = grouped(options, call="batch_submit()", known=Options.__annotations__)
+    data["model"]["model"] = model
+    data["prompts"]["prompt"] = prompt_options(prompt)
+    job = Job.from_dict(
+        {**data, "input_path": str(source), "output_path": str(output)}, origin="batch_submit()"
+    )
+    limits = FileLimits(max_file_requests=max_file_requests, max_file_bytes=max_file_bytes)
+    return _shown(progress, lambda show: submit_job(job, limits=limits, key=_key(api_key), progress=show))
+
+
+def batch_status(output: str | Path, *, state: str | None = None, api_key: str | None = None) -> Sent:
+    """How far the service is with the batches of an output.
+
+    Raises:
+        ConfigError: none were sent for it.
+        EndpointUnusable, RequestError: the service cannot be asked.
+    """
+    sent = sent_for(str(output), state)
+    return waited_for(lambda: look(sent, key=_key(api_key)))
+
+
+def batch_collect(
+    output: str | Path,
+    *,
+    wait: bool = False,
+    keep_files: bool = False,
+    state: str | None = None,
+    api_key: str | None = None,
+    progress: bool | ProgressHook = False,
+) -> Collection:
+    """Put the answers that have come into the output; ``wait`` until all of them have.
+
+    The files at the service are deleted when everything in them is kept here, unless ``keep_files``.
+
+    Raises:
+        ConfigError: none were sent for it, or its prompt has changed since.
+        EndpointUnusable, RequestError: the service cannot be asked.
+        SinkError: the output cannot be written; calling again later goes on.
+    """
+    return _shown(
+        progress,
+        lambda show: collect_job(
+            str(output),
+            state=state,
+            key=_key(api_key),
+            until_all=wait,
+            keep_files=keep_files,
+            progress=show,
+        ),
+    )
+
+
+def batch_cancel(output: str | Path, *, state: str | None = None, api_key: str | None = None) -> Sent:
+    """End the batches of an output; what was answered until then can still be collected.
+
+    Raises:
+        ConfigError, EndpointUnusable, RequestError: as ``batch_status``.
+    """
+    return waited_for(lambda: cancel(str(output), state=state, key=_key(api_key)))
+
+
+def _key(text: str | None) -> Secret | None:
+    return Secret(text) if text else None
+
+
+def _shown(progress: bool | ProgressHook, work: Callable[[ProgressHook], Coroutine[Any, Any, _T]]) -> _T:
+    if not isinstance(progress, bool):
+        return waited_for(lambda: work(progress))
+    with Display(quiet=not progress) as display:
+        return waited_for(lambda: work(display.show))
