@@ -48,7 +48,7 @@ def health_command(name: str) -> list[str]:
     return [sys.executable, *command[1:]]
 
 
-@pytest.mark.parametrize("name", (*FILES, JOB))
+@pytest.mark.parametrize("name", [*FILES, JOB])
 def test_the_linter_has_no_complaint(name: str) -> None:
     hadolint = Path(sys.executable).with_name("hadolint")
     if not hadolint.exists():
