@@ -210,6 +210,8 @@ def reply(path: str, pictures: list[tuple[int, int]]) -> dict:
     width, height = pictures[-1]
     name = path.split("/")[2]
     message = {"role": "assistant", "content": f"A picture of {width} by {height}, as {name} sees it."}
+    if name == "deplot":
+        message["content"] = f"Entity | Size <0x0A> {message['content']}"
     if name == "kosmos-2":
         message["entities"] = [{"phrase": "a picture", "bboxes": [[0.1, 0.1, 0.9, 0.9]]}]
     return {

@@ -37,6 +37,7 @@ FUNCTIONS_URL = "https://api.nvcf.nvidia.com"
 MOST_CHARACTERS = 179_999  # of a picture in base64 within a request
 MOST_BYTES = MOST_CHARACTERS // 4 * 3
 FORMATS = frozenset({"JPEG", "PNG"})
+_LINE_BREAK = "<0x0A>"  # as DePlot's tokens spell it, between the rows of a table
 _EXAMPLE_BYTES = MOST_BYTES // 2
 _GONE = frozenset({404, 410})
 _MARKUP = re.compile(r"<(?=\s*(?:img|video)\b)", re.IGNORECASE)  # what the service would take for a picture
@@ -128,7 +129,8 @@ class NvidiaHosted:
         else:
             body = template.with_picture(encoded.mime, pybase64.b64encode(encoded.data))
             payload = await self._post(body, {})
-        return chat.read_reply(payload, model=self._model.name, seconds=time.perf_counter() - start)
+        reply = chat.read_reply(payload, model=self._model.name, seconds=time.perf_counter() - start)
+        return dataclasses.replace(reply, text=reply.text.replace(_LINE_BREAK, "\n"))
 
     async def aclose(self) -> None:
         await self._assets.aclose()

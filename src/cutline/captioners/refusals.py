@@ -80,6 +80,7 @@ def _cure(status: int, asked: Asked) -> str:
         401: "; " + _key_cure(asked),
         403: "; the key may not use this model, or its credit is spent",
         404: f"; {_model_cure(asked)}",
+        410: f"; the service has {asked.model!r} no longer: choose another model",
         413: "; lower --max-side or set --max-bytes",
     }.get(status, "")
 

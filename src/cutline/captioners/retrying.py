@@ -19,7 +19,7 @@ from cutline.prompts import Prompt
 from cutline.records import Reply
 
 _log = logging.getLogger(__name__)
-_UNUSABLE = frozenset({401, 403, 404})
+_UNUSABLE = frozenset({401, 403, 404, 410})
 _UNREACHABLE_ATTEMPTS = 3  # while nothing has ever answered there
 
 
