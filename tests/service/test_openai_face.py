@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import hashlib
 import json
+from concurrent.futures import ThreadPoolExecutor
+from unittest.mock import ANY
 
 import httpx
 import openai
 import pytest
 from serving import Service, png
 
-from processes import cutline_here
+from processes import cutline_here, wait_until
 
 USUAL = "Describe this image in detail."
 
@@ -122,6 +125,58 @@ def test_the_models_are_listed_and_found(client):
 
 
 # What reaches the model
+
+
+@pytest.fixture(scope="module")
+def slow(tmp_path_factory):
+    """A model that takes its time, and refuses every other picture."""
+    with Service("--model", "fake:latency=14,rejected=0.5", cwd=tmp_path_factory.mktemp("slow")) as running:
+        yield running
+
+
+def refused_by_fake(data):
+    return hashlib.blake2b(data, digest_size=8).digest()[0] < 128
+
+
+def pictures_where(is_refused):
+    return [data_url(png(number)) for number in range(50) if refused_by_fake(png(number)) == is_refused]
+
+
+def test_streams_that_take_long_show_that_they_live(slow):
+    """A comment comes before the answer, and what fails after it is an event; who leaves frees the place."""
+    fine, other = pictures_where(False)[:2]
+
+    def said():
+        with openai.OpenAI(base_url=f"{slow.url}/v1", api_key="any", max_retries=0) as client:
+            stream = client.chat.completions.create(model="fake", messages=asked(url=fine), stream=True)
+            return "".join(chunk.choices[0].delta.content or "" for chunk in stream)
+
+    def failed():
+        with openai.OpenAI(base_url=f"{slow.url}/v1", api_key="any", max_retries=0) as client:
+            url = pictures_where(True)[0]
+            stream = client.chat.completions.create(model="fake", messages=asked(url=url), stream=True)
+            with pytest.raises(openai.APIError, match="refused this request") as caught:
+                list(stream)
+            return caught.value.code
+
+    def left():
+        body = {"model": "fake", "messages": asked(url=other), "stream": True}
+        with slow.client.stream("POST", "/v1/chat/completions", json=body) as answer:
+            lines = answer.iter_lines()
+            first = next(lines)
+            before = slots_in_use(slow)
+        wait_until(lambda: slots_in_use(slow) < before, 3)
+        return first
+
+    with ThreadPoolExecutor(3) as threads:
+        running = [threads.submit(work) for work in (said, failed, left)]
+    assert [work.result() for work in running] == [ANY, "rejected", ": still at work"]
+    assert running[0].result().startswith("A picture with checksum ")
+
+
+def slots_in_use(service):
+    lines = httpx.get(f"{service.url}/metrics", trust_env=False).text.splitlines()
+    return next(float(line.split()[-1]) for line in lines if line.startswith("cutline_slots_in_use"))
 
 
 @pytest.fixture(scope="module")

@@ -28,7 +28,7 @@ from cutline.service.settings import Settings
 from cutline.service.stopping import told_to_stop
 from cutline.service.telemetry import tracing_of
 from cutline.service.tracing import TracedRequests
-from cutline.service.wording import written
+from cutline.service.wording import model_unusable, written
 
 _log = logging.getLogger("cutline.service")
 
@@ -117,8 +117,7 @@ async def _refused(request: Request, error: Exception) -> Response:
 
 async def _unusable(request: Request, error: Exception) -> Response:
     _log.error("model unusable cause=%s", error)
-    said = HTTPException(503, "the model cannot be asked now", headers={"Retry-After": "30"})
-    return written(request.url.path, said)
+    return written(request.url.path, model_unusable())
 
 
 async def _no_store(request: Request, error: Exception) -> Response:

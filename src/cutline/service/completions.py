@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import logging
 import re
 import secrets
 import time
@@ -19,7 +20,7 @@ from fastapi import APIRouter, HTTPException, Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from cutline.captioners.concurrency import adjust
-from cutline.errors import ConfigError
+from cutline.errors import ConfigError, RunStopped
 from cutline.records import JSON, Caption, Failure, Outcome, Reply, Usage
 from cutline.service.answers import body_of, error_of
 from cutline.service.bodies import check_values
@@ -28,10 +29,13 @@ from cutline.service.described import inlined
 from cutline.service.desk import Desk
 from cutline.service.presence import while_connected
 from cutline.service.wishes import Wish
-from cutline.service.wording import Refusal
+from cutline.service.wording import Refusal, in_openais_words, model_unusable
 
 router = APIRouter(prefix="/v1", tags=["openai"])
 
+_log = logging.getLogger("cutline.service")
+
+_QUIET_SECONDS: Final = 10.0  # after which a stream begins, or gives a sign of life
 _BIG: Final = 200_000  # bytes; reading more is left to a thread
 _SINCE: Final = int(time.time())
 _WORDS: Final = re.compile(r"\s*\S+\s*")
@@ -91,24 +95,26 @@ async def chat_completions(request: Request) -> Response:
     """What the model says about the picture of the last user message.
 
     Earlier turns are not read: each request stands for itself. With ``stream`` the answer comes in
-    pieces, once it is known.
+    pieces, once it is known; until then comments show that it is worked on, and what fails after the first
+    of them is an event with ``error``.
     """
     desk: Desk = request.app.state.desk
     asked = await _read(request)
     if asked.model not in _names_of(desk):
         raise _no_model(asked.model, desk)
-    try:
-        outcome = await while_connected(request, _outcome(asked, desk))
-    except ConfigError as error:
-        raise Refusal(400, str(error), code="invalid_value") from None
-    said = _completion(outcome, desk, asked)
+    answering = _completed(asked, desk)
     if not asked.stream:
-        return JSONResponse(said.whole())
-    return StreamingResponse(
-        _chunks(said, include_usage=asked.include_usage),
-        media_type="text/event-stream",
-        headers={"Cache-Control": "no-cache"},
-    )
+        return JSONResponse((await while_connected(request, answering)).whole())
+    working = asyncio.create_task(answering)
+    try:
+        await while_connected(request, _a_while(working))
+    except BaseException:
+        working.cancel()
+        raise
+    # What has failed by now is told by its status.
+    chunks = _awaited(working, asked) if not working.done() else _chunks(working.result(), asked)
+    headers = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
+    return StreamingResponse(chunks, media_type="text/event-stream", headers=headers)
 
 
 @router.get("/models")
@@ -132,6 +138,15 @@ async def _read(request: Request) -> Asked:
     if len(body) < _BIG:
         return read_request(body, state.pictures)
     return await asyncio.to_thread(read_request, body, state.pictures)
+
+
+async def _completed(asked: Asked, desk: Desk) -> Completion:
+    """What the model says; raises HTTPException for what it cannot, and RunStopped."""
+    try:
+        outcome = await _outcome(asked, desk)
+    except ConfigError as error:
+        raise Refusal(400, str(error), code="invalid_value") from None
+    return _completion(outcome, desk, asked)
 
 
 async def _outcome(asked: Asked, desk: Desk) -> Outcome:
@@ -220,9 +235,36 @@ def _failed(outcome: Outcome) -> HTTPException:
     )
 
 
-async def _chunks(said: Completion, *, include_usage: bool) -> AsyncIterator[bytes]:
+async def _a_while(working: asyncio.Task[Completion]) -> None:
+    await asyncio.wait([working], timeout=_QUIET_SECONDS)
+
+
+async def _awaited(working: asyncio.Task[Completion], asked: Asked) -> AsyncIterator[bytes]:
+    """The answer when it is known; until then signs of life, that nobody on the way cuts the connection."""
+    try:
+        while not working.done():
+            yield b": still at work\n\n"
+            await _a_while(working)
+        try:
+            said = working.result()
+        except HTTPException as error:
+            yield _event(in_openais_words(error))
+        except RunStopped as error:
+            _log.error("model unusable cause=%s", error)
+            yield _event(in_openais_words(model_unusable()))
+        except Exception:  # noqa: BLE001 - the last place that can say so in our own words
+            _log.exception("unexpected while streaming")
+            yield _event(in_openais_words(HTTPException(500, "internal error")))
+        else:
+            async for chunk in _chunks(said, asked):
+                yield chunk
+    finally:
+        working.cancel()  # whoever asked has gone
+
+
+async def _chunks(said: Completion, asked: Asked) -> AsyncIterator[bytes]:
     """The answer as server-sent events, a few words each."""
-    head = said.head("chat.completion.chunk") | ({"usage": None} if include_usage else {})
+    head = said.head("chat.completion.chunk") | ({"usage": None} if asked.include_usage else {})
 
     def event(delta: JSON, finish: str | None = None) -> bytes:
         choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish}
@@ -232,7 +274,7 @@ async def _chunks(said: Completion, *, include_usage: bool) -> AsyncIterator[byt
     for piece in _WORDS.findall(said.text):
         yield event({"content": piece})
     yield event({}, said.finish)
-    if include_usage:
+    if asked.include_usage:
         yield _event({**head, "choices": [], "usage": said.counted()})
     yield b"data: [DONE]\n\n"
 

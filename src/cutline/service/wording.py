@@ -39,15 +39,22 @@ class Refusal(HTTPException):
 
 def written(path: str, error: AnyHTTPException) -> JSONResponse:
     """The answer that says ``error`` to a client of ``path``."""
-    content: JSON = {"detail": error.detail}
-    if path.startswith(OPENAI):
-        status = error.status_code
-        content = {
-            "error": {
-                "message": error.detail,
-                "type": _TYPES.get(status, "server_error" if status >= 500 else "invalid_request_error"),
-                "param": getattr(error, "param", None),
-                "code": getattr(error, "code", None) or ("invalid_api_key" if status == 401 else None),
-            }
-        }
+    content = in_openais_words(error) if path.startswith(OPENAI) else {"detail": error.detail}
     return JSONResponse(content, error.status_code, headers=dict(error.headers or {}))
+
+
+def in_openais_words(error: AnyHTTPException) -> JSON:
+    status = error.status_code
+    return {
+        "error": {
+            "message": error.detail,
+            "type": _TYPES.get(status, "server_error" if status >= 500 else "invalid_request_error"),
+            "param": getattr(error, "param", None),
+            "code": getattr(error, "code", None) or ("invalid_api_key" if status == 401 else None),
+        }
+    }
+
+
+def model_unusable() -> HTTPException:
+    """The model cannot be asked at all now; why is the operator's matter."""
+    return HTTPException(503, "the model cannot be asked now", headers={"Retry-After": "30"})
