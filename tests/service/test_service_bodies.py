@@ -216,48 +216,6 @@ def test_endless_heads(service):
     watch.check()
 
 
-@pytest.fixture(scope="module")
-def fast(tmp_path_factory):
-    """A service whose model costs nothing, so that only the service is measured."""
-    with Service("--model", "fake:latency=0.01", cwd=tmp_path_factory.mktemp("fast")) as service:
-        yield service
-
-
-def test_slow_clients_leave_the_others_alone(fast):
-    """200 that send a byte now and then, in heads and in bodies, and are given up after a while."""
-    picture = {"image": ("a.png", png(3))}
-
-    def captioned():
-        began = time.perf_counter()
-        assert fast.client.post("/caption", files=picture).status_code == 200
-        return time.perf_counter() - began
-
-    alone = sorted(captioned() for _ in range(200))
-    slow = [socket.create_connection(("127.0.0.1", fast.port)) for _ in range(200)]
-    for number, one in enumerate(slow):
-        head = b"GET /health HTTP/1.1\r\nHost: loc" if number % 2 else POST.replace("\n", "\r\n").encode()
-        one.sendall(head if number % 2 else head + b"Content-Length: 1000\r\n\r\n")
-
-    def drip():
-        while slow:
-            for one in list(slow):
-                try:
-                    one.send(b"a")
-                except OSError:
-                    one.close()
-                    slow.remove(one)
-            time.sleep(0.5)
-
-    dripping = threading.Thread(target=drip)
-    dripping.start()
-    beside = sorted(captioned() for _ in range(200))
-    # The drips of 200 clients are this process's work too: what is compared is the median as well.
-    assert beside[100] < 2 * alone[100] + 0.01, (alone[100], beside[100])
-    assert beside[197] < 2 * alone[197] + 0.1, (alone[197], beside[197])
-    dripping.join(30)
-    assert not dripping.is_alive(), "they are given up"
-
-
 def test_nothing_is_left_behind(service):
     """After all of the above: no descriptors, no waiting requests, no bytes held."""
     process = psutil.Process(service.process.pid)

@@ -7,19 +7,29 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
 import statistics
+import threading
 import time
 from pathlib import Path
 
+import aiohttp
 import psutil
 import pytest
-from crowd import ALL, EXACT, Crowd
+from crowd import ALL, EXACT, Crowd, picture_of
 from serving import Service
 
 from processes import wait_until
 from server_process import Server
 
 LONG = pytest.mark.soak, pytest.mark.timeout(7200)
+
+
+SLOW = (
+    b"GET /health HTTP/1.1\r\nHost: loc",
+    b"POST /caption HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 9000\r\n\r\n",
+)
+"""How slow clients begin."""
 
 
 def seconds_of(usual: float) -> float:
@@ -136,3 +146,76 @@ def test_nothing_is_used_up(tmp_path, clients, pace, warm_up, seconds):
             assert endpoint.get("/stats")["twice"] == 0
             assert number(service, "cutline_held_bytes") == number(service, "cutline_waiting_requests") == 0
             assert "Traceback" not in service.log
+
+
+def drip(port: int, clients: int, is_over: threading.Event) -> None:
+    """Clients that send a byte now and then, in heads and in bodies, and come again when they are given up."""
+    connected: list[socket.socket] = []
+    while not is_over.is_set():
+        for _ in range(clients - len(connected)):
+            one = socket.create_connection(("127.0.0.1", port))
+            one.sendall(SLOW[len(connected) % len(SLOW)])
+            connected.append(one)
+        for one in list(connected):
+            try:
+                one.send(b"a")
+            except OSError:
+                one.close()
+                connected.remove(one)
+        is_over.wait(0.5)
+    for one in connected:
+        one.close()
+
+
+async def times(url: str, clients: int, seconds: float) -> list[float]:
+    """How long well-behaved clients waited, from the quickest to the slowest."""
+    taken: list[float] = []
+    picture, end = picture_of(1), time.monotonic() + seconds
+
+    async def one(session: aiohttp.ClientSession) -> None:
+        while (began := time.monotonic()) < end:
+            form = aiohttp.FormData()
+            form.add_field("image", picture, filename="a.png")
+            async with session.post(f"{url}/caption", data=form) as answer:
+                assert answer.status == 200, await answer.text()
+                await answer.read()
+            taken.append(time.monotonic() - began)
+
+    async with aiohttp.ClientSession() as session:
+        await asyncio.gather(*(one(session) for _ in range(clients)))
+    return sorted(taken)
+
+
+@pytest.mark.parametrize("seconds", [4, pytest.param(60, marks=LONG, id="a minute")])
+def test_two_hundred_slow_clients_leave_the_others_alone(tmp_path, seconds):
+    with Service("--model", "fake:latency=0.1", cwd=tmp_path) as service:
+        alone = asyncio.run(times(service.url, 8, seconds))
+        is_over = threading.Event()
+        dripping = threading.Thread(target=drip, args=(service.port, 200, is_over))
+        dripping.start()
+        try:
+            beside = asyncio.run(times(service.url, 8, seconds))
+        finally:
+            is_over.set()
+            dripping.join()
+        (before, during) = (found[int(0.99 * len(found))] for found in (alone, beside))
+        print(
+            f"p99 of {len(alone)}: {before:.3f} s alone, of {len(beside)}: {during:.3f} s beside 200 slow clients"
+        )
+        assert during < 2 * before
+        wait_until(lambda: number(service, "cutline_held_bytes") == 0, 15)
+
+
+def test_slow_clients_are_given_up(tmp_path):
+    """Whether they are slow with their head or with their body."""
+    with Service("--model", "fake", cwd=tmp_path) as service:
+        slow = [socket.create_connection(("127.0.0.1", service.port), timeout=30) for _ in SLOW]
+        began = time.monotonic()
+        for one, begun in zip(slow, SLOW, strict=True):
+            one.sendall(begun)
+        head, body = (one.recv(1000) for one in slow)
+        assert head == b"", "it is closed"
+        assert b" 408 " in body.splitlines()[0]
+        assert 5 < time.monotonic() - began < 25
+        for one in slow:
+            one.close()
