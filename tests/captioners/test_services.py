@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import os
+import socket
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -136,6 +138,24 @@ def test_the_check_of_a_model_that_takes_no_pictures(services: Server, service: 
     checked = check_model(f"{service}:blind", asking(services, service))
     assert not checked.works
     assert "choose a model that takes pictures" in checked.line
+
+
+def test_the_check_of_a_model_that_overlooks_the_picture(services: Server) -> None:
+    guessed = check_model("ollama:guesses", asking(services, "ollama"))
+    seen = check_model("ollama:sees", asking(services, "ollama"))
+    assert guessed.works
+    assert "does it take pictures?" in guessed.line
+    assert "does it take pictures?" not in seen.line
+
+
+def test_the_check_of_a_server_that_does_not_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{nobody.getsockname()[1]}/v1"
+        monkeypatch.setitem(PRESETS, "ollama", dataclasses.replace(PRESETS["ollama"], endpoint=url))
+        checked = check_model("ollama", Asking(retries=0))
+    assert (checked.works, checked.unreachable) == (False, True)
+    assert checked.line.endswith("is the server running? Start it: ollama serve")
 
 
 @pytest.mark.parametrize("service", SERVICES)

@@ -5,7 +5,7 @@
 Prints ``ready PORT``. ``/openai/v1``, ``/gemini/v1beta/openai``, ``/huggingface/v1``, ``/openrouter/api/v1``,
 ``/together/v1``, ``/ollama/v1``, ``/vllm/v1``, ``/nim/v1`` and ``/nvidia/v1`` take chat completions with the
 fields that each documents, a key where it wants one, and pictures as data URLs that hold what they say.
-Models: ``sees`` takes pictures, ``blind`` takes none. ``POST /configure`` takes ``credit``, ``limits`` (so many
+Models: ``sees`` takes pictures, ``blind`` takes none, ``guesses`` overlooks them. ``POST /configure`` takes ``credit``, ``limits`` (so many
 requests are told to slow down), ``wait`` (seconds, that they are told), ``largest`` (bytes of a request) and
 ``breaks`` (so many requests of OpenRouter fail half way). ``GET /state`` tells what happened.
 """
@@ -157,7 +157,7 @@ class Services:
         for name in body:
             if name not in FIELDS[service]:
                 raise Refused(400, said(service, 400, f"Unrecognized request argument: {name}", "unknown"))
-        if body["model"] not in {"sees", "blind"}:
+        if body["model"] not in {"sees", "blind", "guesses"}:
             raise self.unknown(service, body["model"])
         pictures = [
             part["image_url"]["url"]
@@ -217,7 +217,8 @@ class Services:
 
 
 def completion(model: str) -> dict:
-    message = {"role": "assistant", "content": "A red disc on white."}
+    said = "I cannot see any picture." if model == "guesses" else "A red disc on white."
+    message = {"role": "assistant", "content": said}
     return {
         "id": "chatcmpl-1",
         "object": "chat.completion",

@@ -7,6 +7,7 @@ import contextlib
 import dataclasses
 import difflib
 import io
+import re
 import time
 
 from rich.console import Console
@@ -25,6 +26,7 @@ from cutline.sources.locations import InlineBytes
 _QUESTION = "Which colour is the large shape in this picture? Answer in one short sentence."
 _ANSWER_TOKENS = 300
 _SHOWN = 8
+_RED = re.compile(r"\b(?:red|reddish|crimson|scarlet|ruby|maroon)", re.IGNORECASE)
 _ABOUT_THE_MODEL = frozenset({400, 404, 415, 422, 500})
 
 
@@ -57,6 +59,8 @@ def check_model(text: str, asking: Asking) -> Checked:
             told = f"{told}{'' if told.endswith(('?', '.')) else '.'} {advice}"
         return Checked(line=f"✗ {spec.provider}: {told}", works=False, unreachable=unreachable)
     said = " ".join(reply.text.split())
+    if spec.preset is not None and not _RED.search(said):
+        said += " · It was asked for the colour of a red disc: does it take pictures?"
     return Checked(
         line=f"✓ {captioner.name} answered in {time.perf_counter() - start:.1f} s: {said}", works=True
     )

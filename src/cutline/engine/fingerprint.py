@@ -47,7 +47,7 @@ class Fingerprint:
             "schema_dialect": options.schema_dialect,
             "dtype": None if job.local.dtype == "auto" else job.local.dtype,
             "quantize": job.local.quantize,
-            "large_images": options.large_images,
+            "large_images": options.large_images if options.large_images == "asset" else None,
             **options.extra,
             **together(options.parameters, {}),
         }
