@@ -78,7 +78,8 @@ API: dict[str, tuple[str, list[str]]] = {
     ),
     "Interfaces": (
         "What a captioner, a source or a sink of your own has to be; [Extending](extending.md) shows how.",
-        [f"cutline.interfaces.{name}" for name in ("Captioner", "Preparing", "Slotted", "Source", "Sink")]
+        ["cutline.register_model"]
+        + [f"cutline.interfaces.{name}" for name in ("Captioner", "Preparing", "Slotted", "Source", "Sink")]
         + ["cutline.sources.SourceOptions", "cutline.sinks.SinkOptions"],
     ),
     "Pictures and prompts": (

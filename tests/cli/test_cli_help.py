@@ -25,6 +25,7 @@ COMMANDS = (
     "batch cancel",
     "compare",
     "run",
+    "job",
     "models",
     "models check",
     "prompts",
