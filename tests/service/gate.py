@@ -16,6 +16,8 @@ class Gate:
         self._listener: socket.socket | None = None
         self._connections: list[socket.socket] = []
         self._changing = threading.Lock()
+        self._flowing = threading.Event()
+        self._flowing.set()
         self.port = 0
         self.open()
 
@@ -29,6 +31,13 @@ class Gate:
         self._listener = socket.create_server(("127.0.0.1", self.port))
         self.port = self._listener.getsockname()[1]
         threading.Thread(target=self._accept, args=(self._listener,), daemon=True).start()
+
+    def freeze(self) -> None:
+        """Stay connected, and hand nothing on."""
+        self._flowing.clear()
+
+    def thaw(self) -> None:
+        self._flowing.set()
 
     def shut(self) -> None:
         """Break what is connected, and let nobody connect."""
@@ -54,13 +63,13 @@ class Gate:
                     far.close()
                     return
                 for one, other in ((near, far), (far, near)):
-                    threading.Thread(target=_pump, args=(one, other), daemon=True).start()
+                    threading.Thread(target=self._pump, args=(one, other), daemon=True).start()
 
-
-def _pump(one: socket.socket, other: socket.socket) -> None:
-    with contextlib.suppress(OSError):
-        while data := one.recv(65_536):
-            other.sendall(data)
-    for end in (one, other):
+    def _pump(self, one: socket.socket, other: socket.socket) -> None:
         with contextlib.suppress(OSError):
-            end.shutdown(socket.SHUT_RDWR)
+            while data := one.recv(65_536):
+                self._flowing.wait()
+                other.sendall(data)
+        for end in (one, other):
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import time
 
 import pytest
 from serving import Service, png
@@ -130,6 +131,18 @@ def test_what_cannot_be_chosen_is_refused_at_once(service, path, wish, said):
     assert answer.status_code == 422
     assert said in answer.json()["detail"]
     assert "toml" not in answer.text
+
+
+def test_a_quick_chain_does_not_wait_for_the_places_of_a_slow_model(tmp_path):
+    (tmp_path / "quick.toml").write_text('[[step]]\nname = "only"\nmodel = "fake:latency=1,slots=40"\n')
+    with Service("--model", "fake:slots=1", "--chain", "quick.toml", cwd=tmp_path) as service:
+        files = [("images", (f"{number}.png", png(number))) for number in range(40)]
+        task = service.client.post("/async-batch-caption", files=files, data={"chain": "quick"}).json()[
+            "task_id"
+        ]
+        began = time.monotonic()
+        assert service.ended(task)["captioned"] == 40
+        assert time.monotonic() - began < 15, "one after the other they would take 40 seconds"
 
 
 def test_a_service_without_chains_says_so(tmp_path):

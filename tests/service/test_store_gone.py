@@ -68,3 +68,20 @@ def test_what_needs_no_queue_goes_on_and_the_rest_recovers(postgres_server, gate
         log = service.log
     assert "Traceback" not in log
     assert PASSWORD not in log
+
+
+def test_a_database_that_hangs_keeps_nobody_waiting_for_long(postgres_server, gate, tmp_path):
+    name = new_database(postgres_server, f"hangs_{time.time_ns()}").rpartition("/")[2]
+    store = f"postgresql://cutline@127.0.0.1:{gate.port}/{name}"
+    with Service("--model", "fake:latency=0.1,slots=4", "--store", store, cwd=tmp_path) as service:
+        task = service.client.post("/async-batch-caption", files=files(range(60))).json()["task_id"]
+        wait_until(lambda: service.task(task)["captioned"] > 4)
+        gate.freeze()
+        for _ in range(5):  # more than there are threads for it
+            began = time.monotonic()
+            assert service.client.get("/ready").status_code == 503
+            assert time.monotonic() - began < 5
+        assert service.client.post("/caption", files={"image": ("a.png", png(1))}).status_code == 200
+        gate.thaw()
+        wait_until(lambda: service.client.get("/ready").status_code == 200)
+        assert service.ended(task)["captioned"] == 60

@@ -58,6 +58,11 @@ class Chains:
         return {name: one.chain.models for name, one in self._offered.items()}
 
     @property
+    def slots(self) -> list[int]:
+        """How many pictures each takes at once."""
+        return [one.chain.slots for one in self._offered.values()]
+
+    @property
     def asked(self) -> int:
         """Pictures that are on their way through one."""
         return sum(one.places.taken for one in self._offered.values())

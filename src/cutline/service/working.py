@@ -48,7 +48,7 @@ class Worker:
     ) -> None:
         self._store, self._leases, self._desk, self._pictures = store, leases, desk, pictures
         self._keep_seconds = keep_seconds
-        slots = max(1, desk.slots)
+        slots = max(1, desk.slots, *desk.chains.slots)
         self._slots = asyncio.Semaphore(slots)
         self._most = min(_AT_ONCE, slots + max(1, slots // 2))
         self._held: dict[Place, _Held] = {}
