@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import math
 
+import openai
 import pytest
 from batching import BatchService, collect, keys, outcomes, state_of
 from engine_outputs import captions, failures
@@ -84,3 +86,52 @@ def test_what_expired_is_asked_by_an_ordinary_run_and_nothing_else(service, pict
     assert service.caption(folder, output, "--retry-failed").returncode == 1
     assert [row["kind"] for row in failures(output)] == ["unsupported"]
     assert len(keys(output)) == 59
+
+
+def test_a_whole_output_is_not_written_again(service, pictures, tmp_path):
+    folder, output = pictures(5), tmp_path / "captions.parquet"
+    assert service.submit(folder, output).returncode == 0
+    service.answer_all()
+    assert collect(output).returncode == 0
+    before = output.stat().st_mtime_ns
+    done = service.caption(folder, output)
+    assert done.returncode == 0
+    assert "nothing was asked: every picture had its outcome from an earlier run" in done.stderr
+    assert output.stat().st_mtime_ns == before
+
+
+def test_files_that_were_not_taken_keep_no_picture_from_an_ordinary_run(service, pictures, tmp_path):
+    folder, output = pictures(5), tmp_path / "captions.jsonl"
+    service.configure(batches=False)
+    assert service.submit(folder, output).returncode == 3
+    done = service.caption(folder, output)
+    assert done.returncode == 0, done.stderr
+    service.configure(batches=True)
+    assert "nothing was sent" in service.submit(folder, output).stderr
+    assert service.stats["uploads"] == 0
+
+
+def test_the_test_service_speaks_as_the_official_client_expects(service):
+    """What these tests rest on: OpenAI's own client understands the service, and is understood."""
+    client = openai.OpenAI(base_url=service.url, api_key="k", max_retries=0)
+    line = {"custom_id": "a", "method": "POST", "url": "/v1/chat/completions"}
+    line["body"] = {"model": "test", "messages": [{"role": "user", "content": "x;base64,AA=="}]}
+    file = client.files.create(file=("a.jsonl", json.dumps(line).encode()), purpose="batch")
+    with pytest.raises(openai.BadRequestError):
+        client.files.create(file=("a.jsonl", b"{}"), purpose="assistants")
+    with pytest.raises(openai.BadRequestError):
+        client.batches.create(
+            input_file_id="file-0", endpoint="/v1/chat/completions", completion_window="24h"
+        )
+    batch = client.batches.create(
+        input_file_id=file.id, endpoint="/v1/chat/completions", completion_window="24h"
+    )
+    assert client.batches.retrieve(batch.id).status == "validating"
+    service.answer_all()
+    batch = client.batches.retrieve(batch.id)
+    assert (batch.status, batch.request_counts.completed) == ("completed", 1)
+    answer = json.loads(client.files.content(batch.output_file_id).text)
+    assert answer["response"]["body"]["choices"][0]["message"]["content"]
+    assert [row.id for row in client.batches.list()] == [batch.id]
+    assert {row.id for row in client.files.list()} == {file.id, batch.output_file_id}
+    assert client.files.delete(file.id).deleted

@@ -28,6 +28,13 @@ MAX_SPILLED = 1_000_000_000  # bytes
 TAKEN_BYTES = 32_000_000
 
 
+def without_form(state: State, name: str) -> None:
+    """Let an output whose rows do not depend on ``name`` after all be gone on with where it is not given."""
+    mark = state.read(MARK)
+    if mark is not None and mark["form"].pop(name, None) is not None:
+        state.write(MARK, mark)
+
+
 class KeyChain:
     """A digest over keys and stamps in order: tells whether a source still begins as it did."""
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 import logging
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Protocol
@@ -21,15 +20,16 @@ from cutline.engine.checking import Checking
 from cutline.engine.feed import Feed
 from cutline.engine.fingerprint import Fingerprint
 from cutline.engine.journal import Journal
+from cutline.engine.listing import count_of, left_of, peeked
 from cutline.engine.local import Loop, Stop
-from cutline.engine.output import KeyChain, OrderedOutput, Reorder
+from cutline.engine.output import OrderedOutput, Reorder
 from cutline.engine.progress import Counts, Progress, ProgressHook
 from cutline.engine.report import Interrupted, Report
 from cutline.engine.state import State, failures_file, state_folder
 from cutline.errors import ConfigError, CutlineError, OutputExists, OutputGone, SinkError
 from cutline.interfaces import Source
 from cutline.job import Job
-from cutline.records import JSON, Sample
+from cutline.records import JSON
 from cutline.sinks.failures import FailuresSink
 from cutline.sinks.options import SinkOptions
 
@@ -59,7 +59,7 @@ class Answers(Protocol):
         self, rules: Rules, open_fetcher: Callable[[], Fetching], checking: Checking
     ) -> Captioning: ...
 
-    async def done(self) -> None:
+    async def done(self, report: Report) -> None:
         """Called when all of them are in the journal, and the output is written."""
 
 
@@ -184,7 +184,7 @@ class _Run:
         report = self._report(loop, output, journal, state.folder, stopped)
         state.write(REPORT, report.to_json())
         if answers and stopped is None:
-            await answers.done()
+            await answers.done(report)
         return report
 
     async def _work(
@@ -196,9 +196,9 @@ class _Run:
         """
         job, mark = self._job, output.mark()
         limit = assembly.limit_of(job)
-        samples, keys = await asyncio.to_thread(_go_on, source, limit, mark, self._stop)
+        samples, keys = await asyncio.to_thread(left_of, source, limit, mark, self._stop)
         # A source that cannot even begin is found out before the output is touched.
-        some_left, samples = await asyncio.to_thread(_peeked, samples)
+        some_left, samples = await asyncio.to_thread(peeked, samples)
         if some_left:
             await self._open_models()
         if self._stop.requested:
@@ -210,7 +210,7 @@ class _Run:
                 raise
             log.warning("output is written anew from the journal: %s", error)
             await asyncio.to_thread(output.close)
-            samples, keys = await asyncio.to_thread(_go_on, source, limit, None, self._stop)
+            samples, keys = await asyncio.to_thread(left_of, source, limit, None, self._stop)
             await asyncio.to_thread(output.open, None, None)
         state.remove(REPORT)
         reorder = Reorder(state.folder, first=keys.count if keys else 0)
@@ -231,7 +231,7 @@ class _Run:
             limits=assembly.limits_of_run(job, self._prices),
             stop=self._stop,
         )
-        counting = asyncio.get_running_loop().run_in_executor(None, _count, source, limit)
+        counting = asyncio.get_running_loop().run_in_executor(None, count_of, source, limit)
         try:
             await loop.run(self._progress, lambda: counting.result() if counting.done() else None)
         finally:
@@ -282,34 +282,6 @@ class _Run:
         )
 
 
-def _go_on(
-    source: Source, limit: int | None, mark: JSON | None, stop: Stop
-) -> tuple[Iterator[Sample], KeyChain | None]:
-    """The samples after the mark's, if the source still begins as it did; else all of them.
-
-    Raises:
-        ConfigError, SourceError: the source has nothing at all to give.
-    """
-    samples = assembly.samples_of(source, limit)
-    if mark is not None:
-        keys = KeyChain()
-        for sample in itertools.islice(samples, mark["outcomes"]):
-            keys.add(sample)
-            if stop.requested:
-                return iter(()), None
-        if keys.count == mark["outcomes"] and keys.digest == mark["digest"]:
-            return samples, keys
-        # Pictures came or went: the output is written anew from the journal, in the new order.
-        samples = assembly.samples_of(source, limit)
-    return samples, None
-
-
-def _peeked(samples: Iterator[Sample]) -> tuple[bool, Iterator[Sample]]:
-    """Whether there are any, and all of them."""
-    first = list(itertools.islice(samples, 1))
-    return bool(first), itertools.chain(first, samples)
-
-
 def _is_there(path: Path | str) -> bool:
     return "://" in str(path) or Path(path).exists()
 
@@ -319,13 +291,3 @@ def _checked(reason: CutlineError | None) -> CutlineError | None:
     if isinstance(reason, SinkError | ConfigError):
         raise reason
     return reason
-
-
-def _count(source: Source, limit: int | None) -> int | None:
-    try:
-        count = source.count()
-    except CutlineError:
-        return None  # the listing itself will say it
-    if count is None or limit is None:
-        return count
-    return min(count, limit)

@@ -19,6 +19,7 @@ from cutline.engine.batches.watching import Sent, refreshed, sent_for, wait
 from cutline.engine.captioning import Captioning, Fetching, Rules
 from cutline.engine.checking import Checking
 from cutline.engine.local import Stop
+from cutline.engine.output import without_form
 from cutline.engine.progress import ProgressHook
 from cutline.engine.report import Report
 from cutline.engine.running import run_job
@@ -34,6 +35,7 @@ IN_NO_BATCH = "in no batch"
 """Why a picture is left out of an output until more is collected, or asked."""
 UNDONE = frozenset({"expired", "cancelled", "batch-failed", "unanswered"})
 """What became of a picture that the service did not get to: it can be asked again."""
+_FORM = "batches"
 _KEPT_STEPS = UNDONE | {TO_COME, NOT_SENT}
 
 
@@ -99,6 +101,7 @@ class Collecting:
         self._service = service_of(endpoint, job)
         self._keep_files = keep_files
         self._answers = Answers()
+        self._state: State | None = None
         self._ledger: Ledger | None = None
         self.chain = assembly.chain_of(job, None, Collected(endpoint, self._answers))
         self.fingerprint = assembly.fingerprint_of(job, assembly.chain_of(job, None, endpoint))
@@ -110,6 +113,7 @@ class Collecting:
             JobChanged: the answers are to other questions than the job would ask now.
             EndpointUnusable, RequestError: the service cannot be asked.
         """
+        self._state = state
         self._ledger = ledger = Ledger.of(state)
         ledger.check(self.fingerprint)
         await refreshed(ledger, self._service)
@@ -124,16 +128,22 @@ class Collecting:
     def form(self) -> JSON:
         """What decides the output besides the job: with more answers it is written anew."""
         assert self._ledger is not None
-        return {"batches": [[batch.number, batch.status] for batch in self._ledger.open_batches]}
+        return {_FORM: [[batch.number, batch.status] for batch in self._ledger.open_batches]}
 
     def captioning(
         self, rules: Rules, open_fetcher: Callable[[], Fetching], checking: Checking | None
     ) -> Captioning:
         return TakingIn(self.chain, rules, open_fetcher, checking, answers=self._answers)
 
-    async def done(self) -> None:
+    async def done(self, report: Report) -> None:
         """All answers are in the journal: close the books of the batches that have ended."""
         assert self._ledger is not None
+        assert self._state is not None
+        if not UNDONE & set(report.counts.kinds) and not report.counts.reasons.keys() & {
+            UNDER_WAY,
+            IN_NO_BATCH,
+        }:
+            without_form(self._state, _FORM)  # an ordinary run would have written the same
         for batch in self._ledger.open_batches:
             if batch.stage == "fetched":
                 if not self._keep_files:

@@ -21,6 +21,7 @@ from cutline.engine.batches.sending import Sender
 from cutline.engine.captioning import log_outcome
 from cutline.engine.feed import Feed
 from cutline.engine.journal import Journal
+from cutline.engine.listing import count_of
 from cutline.engine.local import GRACE, PROGRESS_EVERY, Stop
 from cutline.engine.progress import Counts, Progress, ProgressHook
 from cutline.errors import BudgetSpent, CutlineError, PictureError
@@ -108,7 +109,7 @@ class Filling:
         self._in_batches = await asyncio.to_thread(_pictures_in, self._ledger)
         limit = assembly.limit_of(job)
         samples = await asyncio.to_thread(assembly.samples_of, source, limit)
-        self._total = await asyncio.to_thread(_count, source, limit)
+        self._total = await asyncio.to_thread(count_of, source, limit)
         feed = Feed(samples, batch=job.input.reader_batch_size)
         try:
             async with asyncio.TaskGroup() as group:
@@ -193,11 +194,3 @@ def _pictures_in(ledger: Ledger) -> set[int]:
     """Key and stamp of every picture in a batch that is not collected yet."""
     rows = (row for batch in ledger.open_batches for _, row in ledger.keys(batch))
     return {hash((row["key"], row["stamp"])) for row in rows}
-
-
-def _count(source: Source, limit: int | None) -> int | None:
-    try:
-        count = source.count()
-    except CutlineError:
-        return None  # the listing itself will say it
-    return count if count is None or limit is None else min(count, limit)

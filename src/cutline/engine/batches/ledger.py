@@ -59,6 +59,11 @@ class Batch:
         return self.stage != "collected"
 
     @property
+    def may_be_asked(self) -> bool:
+        """Whether the service may have begun with it; before that it is but a file."""
+        return self.stage not in {"written", "uploading", "uploaded"}
+
+    @property
     def under_way(self) -> bool:
         return self.stage == "sent" and self.status not in OVER
 
@@ -126,12 +131,21 @@ class Ledger:
         Raises:
             JobChanged: names what differs.
         """
-        changes = fingerprint.differences(self._data["fingerprint"]) if self.open_batches and self else []
+        changes = fingerprint.differences(self._data["fingerprint"]) if self else []
         if changes:
+            self.drop_unasked()
+        if changes and self.open_batches:
             raise JobChanged(
                 f"batches of this output were sent with other settings ({'; '.join(changes)}): "
                 "go back to those and collect them, or give them up with `cutline batch cancel`"
             )
+
+    def drop_unasked(self) -> None:
+        """Forget the files that the service has not begun with: their pictures are in no batch any more."""
+        for batch in self.open_batches:
+            if not batch.may_be_asked:
+                self.put(batch.changed(stage="collected", status="given up"))
+                self.forget_files(batch)
 
     def add(self, *, number: int, pictures: int, requests: int, size: int) -> Batch:
         name = f"cutline-{self._data['token']}-{number:05}.jsonl"
@@ -204,8 +218,9 @@ def refuse_open(state: State) -> None:
     Raises:
         ConfigError: names the commands that end that.
     """
-    batches = Ledger.of(state).open_batches
-    if batches:
+    ledger = Ledger.of(state)
+    ledger.drop_unasked()
+    if batches := ledger.open_batches:
         pictures = sum(batch.pictures for batch in batches)
         raise ConfigError(
             f"{pictures:,} pictures of this output are in batches, and would be paid twice: "

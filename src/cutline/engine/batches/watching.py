@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from pathlib import Path
 
 from cutline.captioners.secrets import Secret
@@ -21,6 +21,7 @@ from cutline.errors import ConfigError, Rejected, Retryable
 from cutline.job import Job
 
 _FIRST_WAIT, _LONGEST_WAIT = 1.0, 60.0  # seconds between looks
+_AT_ONCE = 8
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,6 +118,7 @@ async def cancel(output: str, *, state: str | None = None, key: Secret | None = 
     try:
         with State(sent.state, output) as folder:
             ledger = Ledger.of(folder)
+            ledger.drop_unasked()
             for batch in ledger.open_batches:
                 await _end(batch, ledger, service)
         return sent_for(output, state)
@@ -125,38 +127,47 @@ async def cancel(output: str, *, state: str | None = None, key: Secret | None = 
 
 
 async def _end(batch: Batch, ledger: Ledger, service: BatchService) -> None:
-    if batch.stage == "creating" and (found := await service.find_batch(batch.input_file)) is not None:
+    if batch.stage == "creating":
+        found = await service.find_batch(batch.input_file)
+        if found is None:
+            _give_up(batch, ledger, "given up")
+            return
         batch = ledger.put(seen(batch.changed(stage="sent", id=str(found["id"])), found))
-    if not batch.is_sent:
-        ledger.put(batch.changed(stage="collected", status="given up"))
-        ledger.forget_files(batch)
-        return
     if not batch.under_way:
         return
     try:
-        said = await service.cancel(batch.id)
-        ledger.put(seen(batch, said))
+        ledger.put(seen(batch, await service.cancel(batch.id)))
     except Rejected as error:
-        if error.status != 404:
-            said = await service.batch(batch.id)  # it has ended meanwhile
-            ledger.put(seen(batch, said))
-            return
-        ledger.put(batch.changed(stage="collected", status="gone"))
-        ledger.forget_files(batch)
+        if error.status == 404:
+            _give_up(batch, ledger, "gone")
+        else:  # it has ended meanwhile
+            ledger.put(seen(batch, await service.batch(batch.id)))
+
+
+def _give_up(batch: Batch, ledger: Ledger, status: str) -> None:
+    ledger.put(batch.changed(stage="collected", status=status))
+    ledger.forget_files(batch)
 
 
 async def refreshed(ledger: Ledger, service: BatchService) -> None:
     """Note what the service says of every batch that it had not ended."""
-    for batch in ledger.open_batches:
-        if batch.under_way:
-            ledger.put(seen(batch, await service.batch(batch.id)))
+    async for batch in _changes(ledger.open_batches, service):
+        ledger.put(batch)
 
 
 async def _looked(sent: Sent, service: BatchService) -> Sent:
-    batches = [
-        seen(batch, await service.batch(batch.id)) if batch.under_way else batch for batch in sent.batches
-    ]
-    return dataclasses.replace(sent, batches=batches)
+    now = {batch.number: batch async for batch in _changes(sent.batches, service)}
+    return dataclasses.replace(sent, batches=[now.get(batch.number, batch) for batch in sent.batches])
+
+
+async def _changes(batches: Iterable[Batch], service: BatchService) -> AsyncIterator[Batch]:
+    """Those under way, as the service sees them now; it is asked about a few at once."""
+    left = [batch for batch in batches if batch.under_way]
+    for start in range(0, len(left), _AT_ONCE):
+        few = left[start : start + _AT_ONCE]
+        said = await asyncio.gather(*(service.batch(batch.id) for batch in few))
+        for batch, answer in zip(few, said, strict=True):
+            yield seen(batch, answer)
 
 
 def _line(sent: Sent) -> str:
