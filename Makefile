@@ -15,7 +15,7 @@ help:
 	@echo "make bench  measure against other ways of doing it (minutes)"
 	@echo "make bench-service  measure the service"
 	@echo "make bench-local  measure local models against transformers' own pipeline (PHOTOS=folder for real ones)"
-	@echo "make soak   the long tests: a hundred kills, a million files (up to an hour)"
+	@echo "make soak   the long tests: a hundred kills, a million files, an hour of requests (hours)"
 	@echo "make docs   build the documentation"
 
 # Two steps: what a user gets, and what the tests need on top (torch among it: 1 GB, or several where pip takes the
