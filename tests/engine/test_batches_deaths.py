@@ -40,6 +40,8 @@ def test_a_kill_while_the_service_has_not_answered(moment, file, service, pictur
     service.configure(hold="")
     done = service.submit(folder, output, *more)
     assert done.returncode == 0, done.stderr
+    assert f"{'50 pictures sent in 3' if file == 1 else '30 pictures sent in 2'} batches" in done.stderr
+    assert ("20 pictures were sent before" in done.stderr) == (file == 2)
     stats = service.stats
     assert (stats["uploads"], stats["creations"]) == (3, 3)
     assert sorted(stats["requests"]) == [10, 20, 20]

@@ -179,3 +179,17 @@ def test_the_key_is_needed_and_stays_secret(service, pictures, tmp_path):
     written = [path for path in tmp_path.rglob("*") if path.is_file() and path.parent != folder]
     assert len(written) > 5
     assert all(KEY.encode() not in path.read_bytes() for path in written)
+
+
+@pytest.mark.parametrize(
+    ("words", "page"),
+    [
+        (("status",), "cutline batch status"),
+        (("sumbit",), "cutline batch"),
+        (("collect", "a", "b"), "cutline batch collect"),
+    ],
+)
+def test_a_mistake_leads_to_the_page_of_its_command(words, page):
+    done = cutline_here("batch", *words)
+    assert done.returncode == 2
+    assert done.stderr.endswith(f"; `{page} --help` shows how it is used\n")

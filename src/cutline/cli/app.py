@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import sys
 from typing import Any
 
@@ -97,9 +98,12 @@ def _explained(error: cyclopts.CycloptsError) -> str:
 
 
 def _help_of(error: cyclopts.CycloptsError, arguments: list[str]) -> str:
-    unknown = isinstance(error, cyclopts.UnknownCommandError)
-    command = "" if unknown or arguments[0].startswith("-") else arguments[0]
-    return f"; `cutline {command}{' ' if command else ''}--help` shows how it is used"
+    """Where the usage of the command stands that was meant."""
+    words = list(itertools.takewhile(lambda word: not word.startswith("-"), arguments))
+    words = words[: 2 if words[:1] == ["batch"] else 1]
+    if isinstance(error, cyclopts.UnknownCommandError):
+        words = words[:-1]
+    return f"; `{' '.join(('cutline', *words, '--help'))}` shows how it is used"
 
 
 def _fail(message: str, *, code: int = 2, hint: str = "") -> int:

@@ -32,7 +32,7 @@ def submitted(job: Job, result: Submitted, *, quiet: bool) -> int:
         console.print(Text("nothing was sent", style="bold"))
     for line in _others(tally):
         console.print(line, markup=False)
-    if tally.batches or tally.waiting:
+    if tally.batches or tally.waiting > 0:
         console.print(f"how far it is: cutline batch status {result.output}", markup=False)
         console.print(
             f"the answers, within a day: cutline batch collect {result.output} --wait", markup=False
@@ -49,7 +49,7 @@ def submitted(job: Job, result: Submitted, *, quiet: bool) -> int:
 def _others(tally: Tally) -> list[str]:
     counts = tally.unprepared
     lines = []
-    if tally.waiting:
+    if tally.waiting > 0:
         lines.append(f"{_count(tally.waiting, 'picture')} were sent before, and are under way")
     if tally.known:
         lines.append(f"{_count(tally.known, 'picture')} had an outcome from before")

@@ -106,6 +106,7 @@ class Filling:
         for batch in self._ledger.open_batches:
             if not batch.is_sent:
                 self._sent(await self._sender.send(batch))
+                self.tally.waiting -= batch.pictures  # which the source will name again
         self._in_batches = await asyncio.to_thread(_pictures_in, self._ledger)
         limit = assembly.limit_of(job)
         samples = await asyncio.to_thread(assembly.samples_of, source, limit)
