@@ -36,6 +36,9 @@ EXTRA = st.dictionaries(
     max_size=2,
 )
 
+# What is read as a job is checked has a form of its own.
+OWN = {"parameters": st.none() | st.sampled_from(["max_tokens=5", "seed=1, min_p=0.1"])}
+
 
 def values(annotation: Any) -> st.SearchStrategy[Any]:
     """Any values of a field; whether they make sense together is not the file's matter."""
@@ -50,7 +53,7 @@ def values(annotation: Any) -> st.SearchStrategy[Any]:
 def groups(draw: st.DrawFn, cls: Any) -> Any:
     hints = {name: hint for name, hint in get_type_hints(cls).items() if not name.startswith("_")}
     chosen = draw(st.sets(st.sampled_from(sorted(hints))))
-    return cls(**{name: draw(values(hints[name])) for name in sorted(chosen)})
+    return cls(**{name: draw(OWN[name] if name in OWN else values(hints[name])) for name in sorted(chosen)})
 
 
 st.register_type_strategy(str, TEXT)
