@@ -64,11 +64,11 @@ def detect(path: str, options: SourceOptions) -> str:
         raise ConfigError("'pipe:' inputs would run a command; give the path of the tar instead")
     if is_tar(path) or (is_tar(path.rstrip("*")) and _PATTERN.search(path)):
         return "webdataset"
+    if not is_remote(path) and Path(path).is_dir():
+        return _folder_type(path, recursive=options.recursive)
     ending = extension(path)
     if ending in TABLE_EXTENSIONS:
         return _table_type(path, options)
-    if not is_remote(path) and Path(path).is_dir():
-        return _folder_type(path, recursive=options.recursive)
     if ending == "txt":
         return "urls"
     if path.startswith(("http://", "https://")):
@@ -105,7 +105,7 @@ def _folder_type(path: str, *, recursive: bool) -> str:
 def _table_type(path: str, options: SourceOptions) -> str:
     from cutline.sources.rows import find_columns, open_rows
 
-    several = _PATTERN.search(path) and not (is_remote(path) or Path(path).exists())
+    several = _PATTERN.search(path) and (is_remote(path) or not Path(path).exists())
     if options.image_column or several:
         return "table"
     if options.url_column:
