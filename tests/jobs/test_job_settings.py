@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import pandas as pd
 import pyarrow.parquet
 import pytest
 from PIL import Image
@@ -145,8 +146,6 @@ def test_a_key_is_not_repeated_when_two_are_given(job, photos):
 
 @pytest.mark.parametrize("form", ["csv", "parquet"])
 def test_a_dataframe_of_urls_is_asked_once_for_each(form, job, served, tmp_path):
-    import pandas as pd
-
     url, folder = served
     names = sorted(path.name for path in folder.iterdir())
     frame = pd.DataFrame({"image": ["x"] * 6, "url": [f"{url}/{name}" for name in [*names, names[0]]]})
@@ -157,6 +156,19 @@ def test_a_dataframe_of_urls_is_asked_once_for_each(form, job, served, tmp_path)
     found = rows(tmp_path / "out" / "captions.parquet")
     assert [row["image_path"] for row in found] == [f"{url}/{name}" for name in names]
     assert "1 skipped (1 duplicate)" in done.stderr
+
+
+def test_a_dataframe_in_parts_is_asked_once_for_each_url_too(job, served, tmp_path):
+    url, _ = served
+    (tmp_path / "frame.parquet").mkdir()
+    for part, names in enumerate((["00", "01"], ["01", "02"])):
+        frame = pd.DataFrame({"path": ["nowhere"] * 2, "url": [f"{url}/{name}.png" for name in names]})
+        frame.to_parquet(tmp_path / "frame.parquet" / f"part-{part}.parquet")
+    done = job("--allow-private-urls", MODEL_NAME="fake", DATA_PATH="frame.parquet", OUTPUT_PATH="out")
+    assert done.returncode == 0, done.stderr
+    assert [row["image_path"] for row in rows(tmp_path / "out" / "captions.parquet")] == [
+        f"{url}/{name}.png" for name in ("00", "01", "02")
+    ]
 
 
 def test_another_column_can_hold_the_urls(job, served, tmp_path):

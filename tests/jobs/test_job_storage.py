@@ -134,6 +134,18 @@ def test_sigterm_half_way_and_the_same_job_goes_on_also_elsewhere(home, job, pho
     assert (tmp_path / "ml" / "output" / "message").read_text().startswith("30 captions, 0 failed")
 
 
+@pytest.mark.parametrize("name", ["frame.parquet", "frame.parquet/", "frame.parquet/*.parquet"])
+def test_a_dataframe_in_parts_on_s3_is_one_input(name, job, served, bucket, mine, tmp_path):
+    url, _ = served
+    for part in range(2):
+        frame = pd.DataFrame({"url": [f"{url}/{number:02}.png" for number in (part, part + 1)]})
+        bucket.write(f"in/frame.parquet/part-{part}.parquet", frame.to_parquet())
+    told = {**mine(), **bucket.environment, "DATA_PATH": f"{bucket.url}/in/{name}", "OUTPUT_PATH": "out"}
+    done = job("--allow-private-urls", **told)
+    assert done.returncode == 0, done.stderr
+    assert asked(tmp_path) == ["00.png", "01.png", "02.png"]
+
+
 def test_failures_and_report_lie_beside_the_state_and_go_when_they_are_mended(job, photos, bucket, mine):
     folder = photos(3)
     good = (folder / "01.png").read_bytes()

@@ -38,6 +38,7 @@ from cutline.job import (
 )
 from cutline.sinks.targets import is_remote, local_path
 from cutline.sources.sharing import SharedSource
+from cutline.sources.unique import UniqueUrls
 
 _Said = Parameter(parse=False)
 """Said by one of the job's own settings."""
@@ -151,8 +152,8 @@ def _as(cls: type[Any], options: Any) -> Any:
     return cls(**{field.name: getattr(options, field.name) for field in dataclasses.fields(cls)})
 
 
-def _prepare(asked: Job, settings: JobSettings, container: Container) -> tuple[Job, Source | None]:
-    """The job as it will run, and its source where that is not all of its input."""
+def _prepare(asked: Job, settings: JobSettings, container: Container) -> tuple[Job, Source]:
+    """The job as it will run, and what it reads."""
     whole = fill_in(asked, settings, container)
     load_plugins(whole.model.plugin)
     try:
@@ -167,10 +168,13 @@ def _prepare(asked: Job, settings: JobSettings, container: Container) -> tuple[J
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise ConfigError(f"OUTPUT_PATH: cannot make the folder {folder}: {error.strerror}") from None
+    source = assembly.source_of(whole)
+    if whole.input.url_column is not None:
+        source = UniqueUrls(source)
     hosts = container.hosts()
-    if hosts.count == 1 or container.is_divided(whole.input_path):
-        return whole, None
-    return whole, SharedSource(assembly.source_of(whole), number=hosts.number, count=hosts.count)
+    if hosts.count > 1 and not container.is_divided(whole.input_path):
+        source = SharedSource(source, number=hosts.number, count=hosts.count)
+    return whole, source
 
 
 @contextlib.contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
 from pathlib import Path
 
 from cutline.cli.job_container import Container, Hosts
@@ -13,11 +14,14 @@ from cutline.job import Job
 from cutline.sinks.targets import is_remote
 from cutline.sources import SourceOptions, detect
 from cutline.sources.names import TABLE_EXTENSIONS, extension, is_tar
+from cutline.sources.opening import expand, filesystem, on_storage
 from cutline.sources.rows import open_rows
 
 OUTPUT_NAME = "captions.parquet"
 _PARTS = frozenset({"parquet", "arrow"})
 """Tables that one dataset may consist of."""
+_ENDINGS = tuple(f".{ending}" for ending in sorted(TABLE_EXTENSIONS))
+_PATTERN = re.compile(r"[*?\[{]")
 _OTHER_FORMATS = (".json", ".jsonl", ".ndjson", ".csv", ".tsv", ".tar")
 
 
@@ -102,7 +106,7 @@ def _data(path: str) -> str:
         ConfigError: it is not there, or holds nothing that could be captioned.
     """
     if is_remote(path):
-        return path
+        return _remote_data(path.rstrip("/"))
     if not os.path.exists(path):  # noqa: PTH110 - a name may be too long for pathlib
         raise ConfigError(f"DATA_PATH: {path} does not exist")
     tables = _tables(path) if Path(path).is_dir() else None
@@ -114,6 +118,15 @@ def _data(path: str) -> str:
         names = ", ".join(Path(name).name for name in tables[:5])
         raise ConfigError(f"DATA_PATH: {path} holds {len(tables)} tables ({names}): name one of them")
     return tables[0]
+
+
+def _remote_data(path: str) -> str:
+    """The input; of a folder with the name of a table, as programs write large ones, the tables in it."""
+    if extension(path) in TABLE_EXTENSIONS and not _PATTERN.search(path):
+        system, root = filesystem(path)
+        if on_storage(path, lambda: system.isdir(root)):
+            return f"{path}/*.{extension(path)}"
+    return path
 
 
 def _tables(folder: str) -> list[str] | None:
@@ -139,15 +152,16 @@ def _url_column(job: Job, data: str) -> str | None:
     names = [field.name for field in dataclasses.fields(SourceOptions)]
     options = SourceOptions(**{name: getattr(job.input, name) for name in names})
     kind = job.input.source_type or detect(data, options)
-    if kind not in {"table", "urls"} or extension(data) not in TABLE_EXTENSIONS:
-        if named is not None and kind != "table":
+    if kind != "table" and (kind != "urls" or extension(data) not in TABLE_EXTENSIONS):
+        if named is not None:
             raise ConfigError(
                 f"URL_COLUMN is for a table, and DATA_PATH {data} is none: leave one of them out"
             )
+        return None
+    if named is not None or job.input.image_column is not None:
         return named
-    if named is None and job.input.image_column is None and "url" in open_rows(data, 1).columns:
-        return "url"
-    return named
+    _, files = expand(data, _ENDINGS)
+    return "url" if "url" in open_rows(files[0], 1).columns else None
 
 
 def _prompt(path: str) -> str:
