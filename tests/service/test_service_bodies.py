@@ -171,6 +171,15 @@ def test_patterns_are_not_run_for_clients(service):
     assert "pattern" in answer.json()["detail"]
 
 
+def test_schemas_with_numbers_beyond_all_bounds(service):
+    picture = {"image_base64": base64.b64encode(png(1)).decode()}
+    for number in (2**64, -(2**70), 10**400):
+        schema = {"type": "object", "properties": {"a": {"type": "integer", "maximum": number}}}
+        answer = service.client.post("/caption", json={**picture, "wish": {"schema": schema}})
+        assert answer.status_code == 422, answer.text
+        assert "64 bits" in answer.json()["detail"] or number == 10**400
+
+
 def test_packed_bodies_are_not_unpacked(service):
     packed = gzip.compress(bytes(50_000_000))
     headers = {"Content-Encoding": "gzip", "Content-Type": "application/json"}

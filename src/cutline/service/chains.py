@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from cutline.captioners.secrets import Secret
+from cutline.captioners.servers.settings import ServerOptions
 from cutline.chain import Chain
 from cutline.engine import assembly
 from cutline.engine.chaining import build_chain
@@ -40,7 +41,7 @@ class Chains:
             if path.stem in self._offered:
                 raise ConfigError(f"--chain: two files are named {path.stem}: rename one of them")
             model = ModelOptions(chain=str(path), plugin=job.model.plugin)
-            own = dataclasses.replace(job, model=model, local=LocalOptions())
+            own = dataclasses.replace(job, model=model, local=LocalOptions(), server=ServerOptions())
             chain = build_chain(own, None, captioner_of, lambda of, usual: assembly.prompts_of(of, usual)[0])
             self._offered[path.stem] = Offered(chain, _places(chain))
 

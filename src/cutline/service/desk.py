@@ -13,6 +13,7 @@ import orjson
 from cutline.captioners.building import check_prompt
 from cutline.captioners.concurrency import adjust
 from cutline.captioners.secrets import Secret
+from cutline.captioners.servers.settings import ServerOptions
 from cutline.chain import Chain, ChainStep
 from cutline.engine import assembly
 from cutline.engine.captioning import Captioning
@@ -122,7 +123,9 @@ class Desk:
     def _captioner_of(self, job: Job, key: Secret | None) -> Captioner:
         """Equal ones are built once, whether the service or a chain asks them."""
         whole = job.to_dict()
-        same = orjson.dumps([key is None, *(whole.get(group) for group in ("model", "local", "pictures"))])
+        same = orjson.dumps(
+            [key is None, *(whole.get(group) for group in ("model", "local", "server", "pictures"))]
+        )
         if same not in self._captioners:
             self._captioners[same] = self.tracing.around(assembly.captioner_of(job, key))
         return self._captioners[same]
@@ -168,6 +171,7 @@ def job_of(settings: Settings) -> Job:
         input_path="",
         model=ModelOptions(model=settings.model, endpoint=settings.endpoint, plugin=settings.plugin),
         local=LocalOptions(**local),
+        server=ServerOptions(**settings.of_the_server()),
         pictures=PictureOptions(max_pixels=settings.max_pixels),
     )
     job.check()

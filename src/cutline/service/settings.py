@@ -42,6 +42,10 @@ class Settings(BaseSettings):
     plugin: Annotated[tuple[str, ...], NoDecode] = ()
     device: str = "auto"
     dtype: str = "auto"
+    start: bool = False
+    server_args: str | None = None
+    start_timeout: float | None = None
+    pull: bool = False
     api_key: SecretStr | None = Field(None, validation_alias=AliasChoices("api_key", "CUTLINE_SERVICE_KEY"))
     insecure: bool = False
     image_root: Annotated[tuple[Path, ...], NoDecode] = ()
@@ -95,6 +99,11 @@ class Settings(BaseSettings):
             secret = getattr(self, name)
             values[name] = secret.get_secret_value() if secret else None
         return json.dumps(values)
+
+    def of_the_server(self) -> dict[str, Any]:
+        """What is said of the model's own server, by the names of a job's options."""
+        names = ("start", "server_args", "start_timeout", "pull")
+        return {name: value for name in names if (value := getattr(self, name)) is not None}
 
     def check(self) -> None:
         """Find what must not be before a socket is opened.

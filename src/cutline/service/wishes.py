@@ -34,7 +34,11 @@ class Wish(BaseModel):
     @classmethod
     def _harmless(cls, schema: dict[str, Any] | None) -> dict[str, Any] | None:
         """No patterns: a search that runs on keeps all clients waiting, and every reply would start it."""
-        if schema is not None and len(orjson.dumps(schema)) > MOST_SCHEMA:
+        try:
+            size = len(orjson.dumps(schema))
+        except orjson.JSONEncodeError:
+            raise ValueError("a schema can hold no number beyond 64 bits here") from None
+        if size > MOST_SCHEMA:
             raise ValueError(f"a schema can have at most {MOST_SCHEMA} bytes here")
         if schema is not None and _has_pattern(schema):
             raise ValueError(
