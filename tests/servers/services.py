@@ -35,10 +35,15 @@ FIELDS = {
     "vllm": USUAL
     | {"max_tokens", "structured_outputs", "top_k", "min_p", "repetition_penalty"}
     | {"min_tokens", "skip_special_tokens"},
+    "sglang": USUAL
+    | {"max_tokens", "response_format", "top_k", "min_p", "repetition_penalty"}
+    | {"min_tokens", "skip_special_tokens"},
+    "llamacpp": USUAL | {"max_tokens", "response_format", "top_k", "min_p", "repeat_penalty"},
+    "transformers-serve": (USUAL - {"presence_penalty"}) | {"max_tokens"},
     "nim": USUAL | {"max_tokens", "guided_json"},
     "nvidia": USUAL | {"max_tokens", "guided_json"},
 }
-KEYLESS = {"ollama", "vllm", "nim"}
+KEYLESS = {"ollama", "vllm", "nim", "sglang", "llamacpp", "transformers-serve"}
 WAITING = "Rate limit reached"
 
 
