@@ -165,9 +165,18 @@ class Unsure(Asked):
     threads = 0
 
 
+class Late(Asked):
+    def __init__(self):
+        self.threads = 8
+
+
 @pytest.mark.parametrize(
     ("made", "words"),
-    [(Needy, "cannot be made without arguments: .*weights"), (Unsure, "threads must be a number from 1 up")],
+    [
+        (Late, "sets threads in __init__, when it is too late: write `threads = 8` in the class"),
+        (Needy, "cannot be made without arguments: .*weights"),
+        (Unsure, "threads must be a number from 1 up"),
+    ],
 )
 def test_a_class_that_cannot_be_made_is_told_before_anything_runs(made, words, photos, tmp_path):
     cutline.register_model("mine")(made)

@@ -120,8 +120,25 @@ class OwnModel:
                     f"{self.name} takes nothing behind a colon: leave ':{argument}' out"
                 ) from None
             raise ConfigError(f"{self.name} cannot be made without arguments: {error}") from None
-        made = self.made
-        return lambda: made(*arguments, **given)
+        made, name = self.made, self.name
+
+        def start() -> object:
+            model = made(*arguments, **given)
+            _refuse_late(model, name)
+            return model
+
+        return start
+
+
+def _refuse_late(model: object, name: str) -> None:
+    """Raises ConfigError for numbers that were wanted before there was an object."""
+    for attribute in ("threads", "slots", "batch_size"):
+        value = getattr(model, "__dict__", {}).get(attribute)
+        if type(value) is int and value != getattr(type(model), attribute, None):
+            raise ConfigError(
+                f"{name} sets {attribute} in __init__, when it is too late: "
+                f"write `{attribute} = {value}` in the class"
+            )
 
 
 def _file_of(made: type) -> str | None:
