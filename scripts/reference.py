@@ -60,6 +60,7 @@ API: dict[str, tuple[str, list[str]]] = {
             "cutline.Job",
             "cutline.job.InputOptions",
             "cutline.job.ModelOptions",
+            "cutline.captioners.servers.settings.ServerOptions",
             "cutline.job.PromptOptions",
             "cutline.job.PictureOptions",
             "cutline.job.OutputOptions",

@@ -11,6 +11,7 @@ from typing import Any, Literal, TypeAlias, TypedDict, TypeVar
 
 import orjson
 
+from cutline.captioners.servers.settings import ServerOptions
 from cutline.errors import ConfigError
 from cutline.job import (
     CheckOptions,
@@ -67,6 +68,11 @@ class Options(TypedDict, total=False):
     quantize: Literal["4bit", "8bit"] | None
     tensor_parallel: int
     parallel_engine: Literal["transformers", "deepspeed"]
+    start: bool
+    port: int | None
+    server_args: str | None
+    start_timeout: float
+    pull: bool
     system_prompt: str | None
     language: str | None
     schema: str | Mapping[str, Any] | None
@@ -103,6 +109,7 @@ GROUPS = {
     "input": InputOptions,
     "model": ModelOptions,
     "local": LocalOptions,
+    "server": ServerOptions,
     "prompts": PromptOptions,
     "checks": CheckOptions,
     "pictures": PictureOptions,

@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Literal, Self
 import orjson
 
 from cutline.captioners.parameters import USUAL, together
+from cutline.captioners.servers.settings import ServerOptions
 from cutline.chain_file import plan_of_options
 from cutline.errors import ConfigError
 from cutline.imaging.values import HARD_MAX_PIXELS
@@ -236,6 +237,7 @@ class Job:
     input: InputOptions = InputOptions()
     model: ModelOptions = dataclasses.field(default_factory=ModelOptions)
     local: LocalOptions = LocalOptions()
+    server: ServerOptions = dataclasses.field(default_factory=ServerOptions)
     prompts: PromptOptions = PromptOptions()
     checks: CheckOptions = CheckOptions()
     pictures: PictureOptions = PictureOptions()
@@ -362,6 +364,7 @@ class Job:
             raise ConfigError(f"--image-limit must be -1 or greater than 0, not {self.input.image_limit}")
         self.checks.check()
         self.model.check()
+        self.server.check()
         if self.model.top_p is not None and not 0 < self.model.top_p <= 1:
             raise ConfigError(f"--top-p must be above 0 and at most 1, not {self.model.top_p}")
         try:

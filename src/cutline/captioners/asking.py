@@ -28,13 +28,15 @@ MODEL_OPTIONS = (
 PICTURE_OPTIONS = ("max_side", "max_bytes", "jpeg_quality")
 LOCAL_OPTIONS = ("device", "dtype", "batch_size", "quantize", "tensor_parallel", "parallel_engine")
 
+SERVER_OPTIONS = ("start", "port", "server_args", "start_timeout", "pull")
+
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Asking:
     """How to ask; shared by every captioner of a job.
 
-    ``options`` are those of MODEL_OPTIONS, PICTURE_OPTIONS and LOCAL_OPTIONS that the user gave: what
-    a captioner cannot honour is refused, so that nothing is accepted and ignored.
+    ``options`` are those of MODEL_OPTIONS, PICTURE_OPTIONS, LOCAL_OPTIONS and SERVER_OPTIONS that the
+    user gave: what a captioner cannot honour is refused, so that nothing is accepted and ignored.
     Seconds for ``timeout``, ``retry_delay`` and ``patience``, which ends the waiting when an
     endpoint keeps saying that it is busy.
     """

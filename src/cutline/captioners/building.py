@@ -13,6 +13,7 @@ from cutline.captioners.asking import (
     LOCAL_OPTIONS,
     MODEL_OPTIONS,
     PICTURE_OPTIONS,
+    SERVER_OPTIONS,
     Asking,
     Spec,
     refuse_unknown,
@@ -20,6 +21,7 @@ from cutline.captioners.asking import (
 from cutline.captioners.concurrency import Concurrency, Limited
 from cutline.captioners.parameters import Parameter
 from cutline.captioners.retrying import Retrying
+from cutline.captioners.servers.serving import build_served
 from cutline.captioners.services import (
     build_endpoint,
     find_key,
@@ -38,6 +40,7 @@ __all__ = [
     "LOCAL_OPTIONS",
     "MODEL_OPTIONS",
     "PICTURE_OPTIONS",
+    "SERVER_OPTIONS",
     "Asking",
     "Spec",
     "build_bare_endpoint",
@@ -79,7 +82,7 @@ def build_captioner(text: str, asking: Asking) -> Captioner:
         slots = captioner.slots if isinstance(captioner, Slotted) else 1
         concurrency = Concurrency(ceiling=min(asking.concurrency or slots, slots), adaptive=False)
     else:
-        captioner = build_endpoint(spec, spec.preset, asking)
+        captioner = build_served(spec, spec.preset, asking)
         fixed = asking.concurrency is not None
         ceiling = asking.concurrency or DEFAULT_CEILING
         concurrency = Concurrency(ceiling=ceiling, adaptive=not fixed, timeout=asking.timeout)
@@ -112,7 +115,7 @@ def options_of(text: str, *, endpoint: str | None) -> frozenset[str]:
         return options_of_service(spec, spec.preset)
     known = _keywords(registry.load("captioners", spec.provider))
     if "build" in known:
-        return frozenset((*MODEL_OPTIONS, *PICTURE_OPTIONS, *LOCAL_OPTIONS))
+        return frozenset((*MODEL_OPTIONS, *PICTURE_OPTIONS, *LOCAL_OPTIONS, *SERVER_OPTIONS))
     return known | {"parameters"} if known & set(parameters.USUAL) else known
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from typing import Any, Literal, TypeAlias
+from urllib.parse import urlsplit
 
 from cutline.captioners.parameters import PENALTIES, SEED, STOP, TEMPERATURE, TOP_P, Parameter
 
@@ -33,6 +34,28 @@ _VLLM = (
     Parameter(name="repetition_penalty", above=0),
     Parameter(name="min_tokens", kind=int, least=0),
     Parameter(name="skip_special_tokens", kind=bool),
+)
+_SGLANG = (
+    *_USUAL,
+    Parameter(name="top_k", kind=int, least=-1),
+    _MIN_P,
+    Parameter(name="repetition_penalty", above=0, most=2),
+    Parameter(name="min_tokens", kind=int, least=0),
+    Parameter(name="skip_special_tokens", kind=bool),
+)
+_LLAMACPP = (
+    *_USUAL,
+    Parameter(name="top_k", kind=int, least=0),
+    _MIN_P,
+    Parameter(name="repeat_penalty", above=0),
+)
+_TRANSFORMERS = (
+    Parameter(name="max_tokens", kind=int, least=1),
+    TEMPERATURE,
+    TOP_P,
+    SEED,
+    PENALTIES[0],
+    STOP,
 )
 
 
@@ -64,6 +87,11 @@ class Preset:
     start: str = ""
     licence: str = ""
     about: str = ""
+
+    @property
+    def is_here(self) -> bool:
+        """Whether it is asked on this machine, where nothing else is said."""
+        return urlsplit(self.endpoint).hostname == "localhost"
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,7 +165,7 @@ PRESETS = {
             name="ollama",
             endpoint="http://localhost:11434/v1",
             default_model="llava:7b",
-            without_model="Ollama has what was pulled: ollama pull {model}",
+            without_model="Ollama has what was pulled: ollama pull {model}, or add --pull",
             parameters=(*_USUAL, _effort("none", "low", "medium", "high")),
             start="ollama serve",
             licence="Llama 2 Community",
@@ -152,6 +180,32 @@ PRESETS = {
             parameters=_VLLM,
             start="vllm serve MODEL",
             about="a vLLM server",
+        ),
+        Preset(
+            name="sglang",
+            endpoint="http://localhost:30000/v1",
+            key_env=("SGLANG_API_KEY",),
+            enforces_schema=True,
+            parameters=_SGLANG,
+            start="sglang serve --model-path MODEL",
+            about="an SGLang server",
+        ),
+        Preset(
+            name="llamacpp",
+            endpoint="http://localhost:8080/v1",
+            key_env=("LLAMA_API_KEY",),
+            enforces_schema=True,
+            parameters=_LLAMACPP,
+            start="llama-server -hf MODEL",
+            about="llama.cpp's llama-server",
+        ),
+        Preset(
+            name="transformers-serve",
+            endpoint="http://localhost:8000/v1",
+            schema="none",
+            parameters=_TRANSFORMERS,
+            start="transformers serve MODEL",
+            about="the server of transformers",
         ),
         Preset(
             name="huggingface",

@@ -14,6 +14,7 @@ from cutline.captioners.nvidia_models import HOSTED, HostedModel
 from cutline.captioners.parameters import Parameter
 from cutline.captioners.presets import Parameters, Preset
 from cutline.captioners.secrets import Secret
+from cutline.captioners.servers.programs import PROGRAMS
 from cutline.errors import ConfigError
 from cutline.imaging import Limits
 
@@ -37,7 +38,20 @@ def find_key(preset: Preset) -> Secret | None:
 def options_of_service(spec: Spec, preset: Preset) -> frozenset[str]:
     """The options that this model of a service has a use for."""
     own = "large_images" if _hosted(spec, preset) else "schema_dialect"
-    return frozenset((*_SENT, "parameters", *PICTURE_OPTIONS, own))
+    return frozenset((*_SENT, "parameters", *PICTURE_OPTIONS, own, *_of_a_server(preset)))
+
+
+def _of_a_server(preset: Preset) -> tuple[str, ...]:
+    """The options that a service on this machine has a use for."""
+    program = PROGRAMS.get(preset.name)
+    started = ("start", "start_timeout") if program else ()
+    options = ("server_args",) if program and program.takes_options else ()
+    return (
+        *started,
+        *options,
+        *(["port"] if preset.is_here else []),
+        *(["pull"] if preset.name == "ollama" else []),
+    )
 
 
 def parameters_of_service(spec: Spec, preset: Preset) -> tuple[Parameter, ...]:

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 from cyclopts import Group, Parameter
 
 from cutline.captioners.secrets import given_key
+from cutline.captioners.servers.settings import ServerOptions
 from cutline.cli.before import Before, carry_out
 from cutline.errors import ConfigError
 from cutline.job import (
@@ -49,8 +50,16 @@ class BeforeCaption(Before):
     """Write these options to a job file for `cutline run`, and stop."""
 
 
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class StartedServer(ServerOptions):
+    """As in a job; what is for the server may begin with a hyphen."""
+
+    server_args: Annotated[str | None, Parameter(allow_leading_hyphen=True)] = None
+    """Further options for the server that is started, in one text: "--max-model-len 4096"."""
+
+
 _GROUPS = (
-    *("Model", "Local models", "Prompt", "Checks"),
+    *("Model", "Local models", "Local servers", "Prompt", "Checks"),
     *("Input", "Output", "Pictures", "Run", "Before and during"),
 )
 
@@ -68,6 +77,7 @@ def caption(
     model: Annotated[ModelOptions, option_group("Model")] = ModelOptions(),  # noqa: B008 - frozen
     service: Annotated[Service, option_group("Model")] = Service(),
     local: Annotated[LocalOptions, option_group("Local models")] = LocalOptions(),  # noqa: B008 - frozen
+    server: Annotated[StartedServer, option_group("Local servers")] = StartedServer(),
     prompts: Annotated[PromptOptions, option_group("Prompt")] = PromptOptions(),  # noqa: B008 - frozen
     checks: Annotated[CheckOptions, option_group("Checks")] = CheckOptions(),  # noqa: B008 - frozen
     input: Annotated[InputOptions, option_group("Input", negative="no-")] = InputOptions(),  # noqa: A002, B008 - frozen
@@ -92,6 +102,7 @@ def caption(
         input=input,
         model=with_service(typed(model), service),
         local=local,
+        server=server,
         prompts=prompts,
         checks=checks,
         pictures=pictures,

@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cutline.captioners.secrets import Secret, given_key
-from cutline.cli.caption import option_group, typed
+from cutline.cli.caption import StartedServer, option_group, typed
 from cutline.cli.execute import log, signals
 from cutline.comparing.asking import Halt, Watching
 from cutline.comparing.results import Comparison
@@ -95,6 +95,7 @@ def compare(
     showing: Annotated[Showing, option_group("Before and during")] = Showing(),
     model: Annotated[ComparedModel, option_group("Model")] = ComparedModel(),
     local: Annotated[LocalOptions, option_group("Local models")] = LocalOptions(),  # noqa: B008 - frozen
+    server: Annotated[StartedServer, option_group("Local servers")] = StartedServer(),  # noqa: B008 - frozen
     prompts: Annotated[PromptOptions, option_group("Prompt")] = PromptOptions(),  # noqa: B008 - frozen
     checks: Annotated[ComparedChecks, option_group("Checks")] = ComparedChecks(),
     input: Annotated[ComparedInput, option_group("Input", negative="no-")] = ComparedInput(),  # noqa: A002
@@ -126,6 +127,7 @@ def compare(
         input=_as(InputOptions, input),
         model=typed(_as(ModelOptions, model)),
         local=local,
+        server=server,
         prompts=prompts,
         checks=_as(CheckOptions, checks),
         pictures=pictures,

@@ -31,6 +31,14 @@ class ServeOptions:
     """Where a local model runs. [default: auto]"""
     dtype: str | None = None
     """Numbers a local model computes in. [default: auto]"""
+    start: bool = False
+    """Start the model's own server (vllm, sglang, llamacpp, transformers-serve, ollama) for as long."""
+    server_args: Annotated[str | None, Parameter(allow_leading_hyphen=True)] = None
+    """Further options for the server that is started, in one text."""
+    start_timeout: float | None = None
+    """Seconds until the server that is started has to answer. [default: 1800]"""
+    pull: bool = False
+    """Have Ollama download the model, if it is not there."""
     host: str | None = None
     """Address to listen on; others than this machine's own need --api-key. [default: 127.0.0.1]"""
     port: int | None = None
@@ -80,6 +88,11 @@ def serve(*, options: Annotated[ServeOptions, Parameter(name="*")] = ServeOption
     load_plugins(settings.plugin)  # what is wrong with them is said before uvicorn has the word
     if options.reload and settings.workers > 1:
         raise ConfigError("--reload runs one process: leave --workers out")
+    if settings.start and settings.workers > 1:
+        raise ConfigError(
+            "--start starts a server for one process: leave --workers out, or start it yourself and name it "
+            "with --endpoint"
+        )
     from cutline.service.app import create_app
     from cutline.service.metrics import FOLDER
     from cutline.service.starting import ENVIRONMENT

@@ -111,7 +111,7 @@ def _for_model(word: _Word, job: Job) -> Job:
     endpoint = None if word.provider else job.model.endpoint
     useless = assembly.given_options(job).keys() - _honoured(word, job)
     changes: dict[str, Any] = {}
-    for group in ("model", "local", "pictures"):
+    for group in ("model", "local", "server", "pictures"):
         options = getattr(job, group)
         default = type(options)()
         named = {field.name for field in dataclasses.fields(options)} & useless
@@ -174,7 +174,7 @@ def _honoured(word: _Word, job: Job) -> frozenset[str]:
 
 def _given(job: Job, key: Secret | None) -> set[str]:
     """The options that mean nothing where nobody is asked."""
-    groups = (job.model, job.local, job.prompts, job.checks, job.run)
+    groups = (job.model, job.local, job.server, job.prompts, job.checks, job.run)
     given = {"api_key"} if key is not None else set()
     for group in groups:
         default = type(group)()

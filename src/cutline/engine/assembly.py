@@ -11,6 +11,7 @@ from cutline.captioners.building import (
     LOCAL_OPTIONS,
     MODEL_OPTIONS,
     PICTURE_OPTIONS,
+    SERVER_OPTIONS,
     Asking,
     build_captioner,
     check_prompt,
@@ -153,7 +154,12 @@ def checks_of(job: Job) -> list[Check]:
 
 def given_options(job: Job) -> JSON:
     """The options that reach the captioner itself, by name, where they are not left at their default."""
-    groups = ((job.model, MODEL_OPTIONS), (job.pictures, PICTURE_OPTIONS), (job.local, LOCAL_OPTIONS))
+    groups = (
+        (job.model, MODEL_OPTIONS),
+        (job.pictures, PICTURE_OPTIONS),
+        (job.local, LOCAL_OPTIONS),
+        (job.server, SERVER_OPTIONS),
+    )
     return {
         field.name: getattr(group, field.name)
         for group, names in groups

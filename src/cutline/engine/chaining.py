@@ -8,8 +8,15 @@ from typing import TypeAlias
 
 import orjson
 
-from cutline.captioners.building import LOCAL_OPTIONS, PICTURE_OPTIONS, Spec, check_prompt
+from cutline.captioners.building import (
+    LOCAL_OPTIONS,
+    PICTURE_OPTIONS,
+    SERVER_OPTIONS,
+    Spec,
+    check_prompt,
+)
 from cutline.captioners.secrets import Secret, without_credentials
+from cutline.captioners.servers.settings import ServerOptions
 from cutline.chain import Chain, ChainStep
 from cutline.chain_file import Plan, PlannedStep, plan_of_options, read_plan
 from cutline.engine.fingerprint import Fingerprint
@@ -33,6 +40,7 @@ OF_A_STEP: dict[str, tuple[str, ...]] = {
         if field.name not in {"model", "step", "chain", "plugin"}
     ),
     "local": LOCAL_OPTIONS,
+    "server": SERVER_OPTIONS,
     "pictures": PICTURE_OPTIONS,
     "prompts": ("system_prompt", "language", "schema"),
 }
@@ -67,7 +75,7 @@ def build_chain(job: Job, key: Secret | None, captioner_of: BuildCaptioner, prom
     for planned, own, its_key in zip(plan.steps, jobs, _keys(jobs, key), strict=True):
         try:
             whole = own.to_dict()
-            same = orjson.dumps([whole.get(group) for group in ("model", "local", "pictures")])
+            same = orjson.dumps([whole.get(group) for group in ("model", "local", "server", "pictures")])
             captioner = captioners.get(same) or captioner_of(own, its_key)
             captioners[same] = captioner
             prompt = prompt_of(own, _default_prompt(own, captioner, first=not steps))
@@ -141,6 +149,7 @@ def _job_of(job: Job, plan: Plan, step: PlannedStep) -> Job:
             job.model, **_given(checked.model, groups["model"]), model=step.model, step=(), chain=None
         ),
         local=dataclasses.replace(job.local, **_given(checked.local, groups["local"])),
+        server=dataclasses.replace(job.server, **_given(checked.server, groups["server"])),
         pictures=dataclasses.replace(job.pictures, **_given(checked.pictures, groups["pictures"])),
         prompts=dataclasses.replace(
             job.prompts, **_given(checked.prompts, groups["prompts"]), prompt=prompts
@@ -160,7 +169,9 @@ def _schema(plan: Plan, value: object) -> object:
     return plan.place(value) if isinstance(value, str) else value
 
 
-def _given(group: ModelOptions | LocalOptions | PictureOptions | PromptOptions, names: JSON) -> JSON:
+def _given(
+    group: ModelOptions | LocalOptions | ServerOptions | PictureOptions | PromptOptions, names: JSON
+) -> JSON:
     """The named values, as they are after checking."""
     return {name: getattr(group, name) for name in names}
 

@@ -48,6 +48,7 @@ class Fingerprint:
             "dtype": None if job.local.dtype == "auto" else job.local.dtype,
             "quantize": job.local.quantize,
             "large_images": options.large_images if options.large_images == "asset" else None,
+            "server_args": job.server.server_args,
             **options.extra,
             **together(options.parameters, {}),
         }

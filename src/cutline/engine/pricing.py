@@ -9,12 +9,13 @@ import tomllib
 from collections.abc import Iterable
 from pathlib import Path
 
+from cutline.captioners.presets import PRESETS
 from cutline.errors import ConfigError
 from cutline.records import JSON, Usage
 
 BATCH = " (batch)"
 """Behind a captioner's name: answered through its batch API."""
-_FREE = frozenset({"pixels", "fake", "nim", "ollama", "vllm"})
+_FREE = frozenset({"pixels", "fake", *(preset.name for preset in PRESETS.values() if preset.is_here)})
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

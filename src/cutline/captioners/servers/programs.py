@@ -1,0 +1,147 @@
+"""The programs that serve models on this machine, and how each is called."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import shutil
+import sys
+from collections.abc import Callable, Mapping
+from importlib.util import find_spec
+from pathlib import Path
+
+from cutline.captioners.presets import PRESETS
+from cutline.errors import ConfigError
+
+HOST = "127.0.0.1"
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Program:
+    """One server.
+
+    ``arguments``: those for a model and a port. ``health``: the path that answers 200 once it can be asked.
+    ``install``: what brings it to this machine. ``key_env``: the variable by which it is told the key that
+    it is to ask for. ``module``: how Python runs it where it has no program of its own. ``shared``: it has
+    many models and one usual port, so one that runs there already is as good.
+    """
+
+    name: str
+    command: str
+    arguments: Callable[[str, int], tuple[str, ...]]
+    install: str
+    health: str = "/health"
+    key_env: str = ""
+    module: str = ""
+    environment: Callable[[str, int], Mapping[str, str]] = lambda _model, _port: {}
+    takes_options: bool = True
+    shared: bool = False
+
+    def words(self, model: str, port: int) -> tuple[str, ...]:
+        """The whole command.
+
+        Raises:
+            ConfigError: the program is not on this machine; names the line that installs it.
+        """
+        if model.startswith("-"):
+            raise ConfigError(f"{self.name}:{model}: a model's name cannot begin with -")
+        arguments = self.arguments(model, port)
+        beside = str(Path(sys.executable).parent)  # where pip puts it when cutline's own is not on PATH
+        found = shutil.which(self.command) or shutil.which(self.command, path=beside)
+        if found is not None:
+            return (found, *arguments)
+        if self.module and find_spec(self.module.partition(".")[0]) is not None:
+            return (sys.executable, "-m", self.module, *arguments[1:])
+        raise ConfigError(
+            f"--start needs the program {self.command}, which is not here: {self.install} "
+            f"(or start the server yourself, anywhere, and name it with --endpoint)"
+        )
+
+    def variables(self, model: str, port: int) -> dict[str, str]:
+        """The environment of the server: ours, without the keys of services that it has no use for."""
+        foreign = {name for preset in PRESETS.values() for name in preset.key_env} - {
+            self.key_env,
+            "HF_TOKEN",
+        }
+        kept = {
+            name: value
+            for name, value in os.environ.items()
+            if name not in foreign and not name.startswith("CUTLINE_")
+        }
+        return {**kept, **self.environment(model, port)}
+
+
+def _vllm(model: str, port: int) -> tuple[str, ...]:
+    return ("serve", model, "--host", HOST, "--port", str(port))
+
+
+def _sglang(model: str, port: int) -> tuple[str, ...]:
+    return ("serve", "--model-path", model, "--host", HOST, "--port", str(port))
+
+
+def _llamacpp(model: str, port: int) -> tuple[str, ...]:
+    """A file is served with the one that makes it see, if that lies beside it; else one of the hub."""
+    at = ("--host", HOST, "--port", str(port))
+    path = Path(model)
+    if path.suffix != ".gguf" and not path.exists():
+        return ("-hf", model, *at)
+    if not path.is_file():
+        raise ConfigError(
+            f"llamacpp:{model}: there is no such file; name a .gguf file, or OWNER/NAME on the hub"
+        )
+    eyes = sorted(path.parent.glob("*mmproj*.gguf"))
+    return ("-m", model, *(("--mmproj", str(eyes[0])) if len(eyes) == 1 and eyes[0] != path else ()), *at)
+
+
+def _transformers(model: str, port: int) -> tuple[str, ...]:
+    return ("serve", model, "--host", HOST, "--port", str(port))
+
+
+def _offline_for_folders(model: str, _: int) -> dict[str, str]:
+    """A model in a folder needs nothing from the hub, which may be out of reach."""
+    return {"HF_HUB_OFFLINE": "1"} if Path(model).is_dir() and "HF_HUB_OFFLINE" not in os.environ else {}
+
+
+PROGRAMS = {
+    program.name: program
+    for program in (
+        Program(
+            name="vllm",
+            command="vllm",
+            arguments=_vllm,
+            install="pip install vllm",
+            key_env="VLLM_API_KEY",
+        ),
+        Program(
+            name="sglang",
+            command="sglang",
+            module="sglang.launch_server",
+            arguments=_sglang,
+            install="pip install 'sglang[all]'",
+        ),
+        Program(
+            name="llamacpp",
+            command="llama-server",
+            arguments=_llamacpp,
+            install="brew install llama.cpp, or see https://github.com/ggml-org/llama.cpp",
+            key_env="LLAMA_API_KEY",
+        ),
+        Program(
+            name="transformers-serve",
+            command="transformers",
+            arguments=_transformers,
+            install="pip install 'transformers[serving]'",
+            environment=_offline_for_folders,
+        ),
+        Program(
+            name="ollama",
+            command="ollama",
+            arguments=lambda _model, _port: ("serve",),
+            install="brew install ollama, or see https://ollama.com/download",
+            health="/api/version",
+            environment=lambda _, port: {"OLLAMA_HOST": f"{HOST}:{port}"},
+            takes_options=False,
+            shared=True,
+        ),
+    )
+}

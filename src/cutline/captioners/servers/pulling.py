@@ -1,0 +1,101 @@
+"""Having Ollama download a model. API: https://github.com/ollama/ollama/blob/main/docs/api.md"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import aiohttp
+import orjson
+
+from cutline.captioners.endpoint import Endpoint
+from cutline.errors import ConfigError, EndpointUnusable, Retryable
+from cutline.weights.finding import human_bytes
+
+_DAY = 86_400.0
+_SILENCE = 300.0  # seconds without a word that end a download
+_CURE = "is Ollama running? `ollama serve` starts it, and so does --start"
+
+
+async def pull(url: str, model: str, say: Callable[[str], None]) -> None:
+    """Have the Ollama whose OpenAI-compatible side is at ``url`` download a model, unless it has it.
+
+    Raises:
+        ConfigError: Ollama cannot be reached, or the model cannot be had.
+    """
+    endpoint = Endpoint(url.removesuffix("/").removesuffix("/v1"), key=None, timeout=30.0)
+    try:
+        if not await _has(endpoint, model):
+            await _download(endpoint, model, say)
+    except (Retryable, EndpointUnusable) as error:
+        raise ConfigError(f"{model} cannot be pulled: {error}; {_CURE}") from None
+    finally:
+        await endpoint.aclose()
+
+
+async def _has(endpoint: Endpoint, model: str) -> bool:
+    answer = await endpoint.send("GET", endpoint.url + "/api/tags", with_key=False)
+    if answer.status != 200:
+        raise ConfigError(
+            f"{endpoint.shown} answered {answer.status} to /api/tags: --pull needs an Ollama there"
+        )
+    data = endpoint.parsed(answer)
+    models = data.get("models") if isinstance(data, dict) else None
+    names = {str(row.get("name")) for row in models or [] if isinstance(row, dict)}
+    return model in names or (":" not in model.rpartition("/")[2] and f"{model}:latest" in names)
+
+
+async def _download(endpoint: Endpoint, model: str, say: Callable[[str], None]) -> None:
+    body = orjson.dumps({"model": model, "stream": True})
+    sizes: dict[str, tuple[int, int]] = {}
+    status = told = ""
+    address = endpoint.url + "/api/pull"
+    async with endpoint.exchange("POST", address, body, with_key=False, longer=_DAY) as response:
+        async for event in _events(response):
+            if event.get("error"):
+                said = " ".join(str(event["error"]).split())[:300]
+                raise ConfigError(
+                    f"Ollama cannot pull {model}: {said}; https://ollama.com/library has the names"
+                )
+            status = str(event.get("status", ""))
+            if event.get("total"):
+                sizes[str(event.get("digest"))] = (int(event.get("completed") or 0), int(event["total"]))
+            line = _line(model, status, sizes)
+            if line != told:
+                told = line
+                say(line)
+        if response.status != 200 or status != "success":
+            raise ConfigError(
+                f"Ollama broke off pulling {model} (status {response.status}, last it said {status!r}): "
+                "the same command goes on"
+            )
+
+
+def _line(model: str, status: str, sizes: dict[str, tuple[int, int]]) -> str:
+    """How far it is; Ollama tells it for each layer by itself."""
+    if not status.startswith("pulling ") or not sizes:
+        return f"pulling {model}: {status}"
+    done, total = (sum(part) for part in zip(*sizes.values(), strict=True))
+    return f"pulling {model}: {human_bytes(done)} of {human_bytes(total)}, {100 * done // max(1, total)} %"
+
+
+async def _events(response: aiohttp.ClientResponse) -> AsyncIterator[dict[str, Any]]:
+    """The lines of a stream, each an object; what is none is left out.
+
+    Raises:
+        Retryable: nothing came for minutes.
+    """
+    while True:
+        try:
+            async with asyncio.timeout(_SILENCE):
+                line = await response.content.readline()
+        except TimeoutError:
+            raise Retryable("timeout", f"Ollama said nothing for {_SILENCE:g} s") from None
+        if not line:
+            return
+        with contextlib.suppress(orjson.JSONDecodeError):
+            event = orjson.loads(line)
+            if isinstance(event, dict):
+                yield event
