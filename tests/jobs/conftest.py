@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from processes import cutline, end_started
+from processes import cutline, cutline_here, end_started
 from server_process import Server
 
 KEYS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": "us-east-1"}
@@ -48,6 +48,21 @@ def job(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
 
     def run(*arguments: object, home: str = "home", **told: object) -> subprocess.CompletedProcess[str]:
         return cutline("job", *arguments, cwd=tmp_path, env=environment_of(tmp_path / home, told))
+
+    return run
+
+
+@pytest.fixture
+def job_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """As ``job``, within this process: for the many ways in which nothing begins."""
+
+    def run(*arguments: object, **told: object) -> subprocess.CompletedProcess[str]:
+        monkeypatch.chdir(tmp_path)
+        for name, value in environment_of(tmp_path / "home", told).items():
+            monkeypatch.setenv(name, value)
+        return cutline_here("job", *arguments)
 
     return run
 

@@ -58,16 +58,18 @@ def test_a_table_alone_in_the_input_is_the_input(job, ml, served):
         (("--stop-after-failures", "2"), {"MODEL_NAME": "fake:error=1"}, 3, "2 pictures in a row failed"),
     ],
 )
-def test_the_reason_of_a_failure_is_left_where_it_is_looked_for(arguments, told, code, words_of_it, job, ml):
+def test_the_reason_of_a_failure_is_left_where_it_is_looked_for(
+    arguments, told, code, words_of_it, job_here, ml
+):
     fill(ml / "processing/input", 3)
-    done = job(*arguments, **told, CUTLINE_ML_ROOT=ml)
+    done = job_here(*arguments, **told, CUTLINE_ML_ROOT=ml)
     assert done.returncode == code, done.stderr
     assert words_of_it in words(ml, "failure")
     assert words(ml, "failure") == words(ml, "message")
 
 
-def test_long_reasons_are_cut_within_a_character_and_never_empty(job, ml):
-    done = job("--data-path", "ü" * 2000, MODEL_NAME="fake", CUTLINE_ML_ROOT=ml)
+def test_long_reasons_are_cut_within_a_character_and_never_empty(job_here, ml):
+    done = job_here("--data-path", "ü" * 2000, MODEL_NAME="fake", CUTLINE_ML_ROOT=ml)
     assert done.returncode == 2
     assert 1000 < len((ml / "output/failure").read_bytes()) <= 1024
     assert words(ml, "failure").startswith("DATA_PATH")

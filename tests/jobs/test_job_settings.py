@@ -114,7 +114,7 @@ def test_what_is_told_reaches_the_run(job, photos, tmp_path):
     ],
 )  # fmt: skip
 def test_what_is_missing_or_contradicts_is_one_line_that_names_the_variable(
-    told, words, job, photos, tmp_path
+    told, words, job_here, photos, tmp_path
 ):
     photos(2)
     fill(tmp_path / "empty", 0)
@@ -122,15 +122,15 @@ def test_what_is_missing_or_contradicts_is_one_line_that_names_the_variable(
     for name in ("a.csv", "b.csv"):
         (tmp_path / "tables" / name).write_text("url\nhttp://127.0.0.1:9/1.jpg\n")
     usual = {"MODEL_NAME": "fake", "DATA_PATH": "photos", "OUTPUT_PATH": "out"}
-    done = job(**{**usual, **told})
+    done = job_here(**{**usual, **told})
     assert done.returncode == 2
     assert words in done.stderr
     assert len(done.stderr.splitlines()) == 1
     assert not list(tmp_path.rglob("*.parquet"))
 
 
-def test_a_key_is_not_repeated_when_two_are_given(job, photos):
-    done = job(
+def test_a_key_is_not_repeated_when_two_are_given(job_here, photos):
+    done = job_here(
         *("--api-key", "sk-first"),
         MODEL_NAME="fake",
         DATA_PATH=photos(1),
