@@ -243,6 +243,29 @@ def test_files_at_the_service_are_deleted_unless_they_are_kept(service, pictures
         assert list((state_of(tmp_path / name) / "batches").iterdir()) == []
 
 
+@pytest.mark.parametrize("moment", ["", "upload", "create"])
+def test_gemini_takes_files_in_its_own_way(moment, service, pictures, tmp_path):
+    folder, output = pictures(25), tmp_path / "captions.jsonl"
+    service.configure(key="google-key", models=["gemini-2.5-flash"], lose=moment)
+    asked = (
+        *("--endpoint", f"{service.root}/v1beta/openai", "--model", "gemini:gemini-2.5-flash"),
+        *("--api-key", "google-key", "--retry-delay", 0.01),
+    )
+    done = cutline_here("batch", "submit", folder, output, *asked, "--max-file-requests", 20)
+    assert done.returncode == 0, done.stderr
+    assert sorted(service.stats["requests"]) == [5, 20]
+    service.advance("in_progress")
+    service.advance("expired", share=0.6)
+    done = collect(output, "--api-key", "google-key")
+    assert done.returncode == 1, done.stderr
+    assert len(keys(output)) == 15
+    assert report(output)["cost_usd"] == pytest.approx(15 * (100 * 0.30 + 20 * 2.50) / 1e6 / 2)
+    assert service.stats["files"] == []
+    assert cutline_here("caption", folder, output, *asked).returncode == 0
+    assert len(outcomes(output)) == 25
+    assert service.stats["chats"] == 10
+
+
 def test_failed_pictures_are_sent_again_when_that_is_asked_for(service, pictures, tmp_path):
     folder, output = pictures(10), tmp_path / "captions.jsonl"
     assert service.submit(folder, output).returncode == 0

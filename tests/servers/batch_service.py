@@ -4,7 +4,8 @@
 
 Prints ``ready PORT``. ``POST /configure`` changes settings (see ``Settings``); ``POST /advance`` with
 ``{"to": STATUS, "share": 0.5}`` takes every batch that is under way there, having answered that share of
-its requests; ``GET /stats`` tells what was asked. ``/v1/chat/completions`` answers at once.
+its requests; ``GET /stats`` tells what was asked. ``/v1/chat/completions`` answers at once. The same is to
+be had as of Gemini, below ``/v1beta``: its files go by Google's API, and not by OpenAI's.
 """
 
 from __future__ import annotations
@@ -60,6 +61,7 @@ class Service:
         self.asked: collections.Counter[str] = collections.Counter()  # pictures in batches that were begun
         self.answered: collections.Counter[str] = collections.Counter()
         self.deleted: list[str] = []
+        self.begun_uploads: dict[str, tuple[str, int]] = {}
         self.last_headers: dict[str, str] = {}
 
     # What the service offers
@@ -175,6 +177,46 @@ class Service:
         self.answered[digest] += 1
         return web.Response(body=completion(digest, ""), content_type="application/json")
 
+    # The same of Gemini
+
+    async def gemini_upload(self, request: web.Request) -> web.StreamResponse:
+        if (refused := self.refused(request)) is not None:
+            return refused
+        wanted = {
+            "X-Goog-Upload-Protocol": "resumable",
+            "X-Goog-Upload-Command": "start",
+            "X-Goog-Upload-Header-Content-Type": "application/jsonl",
+        }
+        if any(request.headers.get(name) != value for name, value in wanted.items()):
+            return error(400, "Upload has already been terminated.")
+        wish = await request.json()
+        number = f"{next(self.numbers)}"
+        size = int(request.headers["X-Goog-Upload-Header-Content-Length"])
+        self.begun_uploads[number] = (wish["file"]["display_name"], size)
+        url = f"http://{request.host}/upload/v1beta/files?upload_id={number}&upload_protocol=resumable"
+        return web.Response(headers={"X-Goog-Upload-URL": url})
+
+    async def gemini_bytes(self, request: web.Request) -> web.StreamResponse:
+        begun = self.begun_uploads.pop(request.query.get("upload_id", ""), None)
+        if begun is None:
+            return await self.gemini_upload(request)
+        name, size = begun
+        content = await request.read()
+        if request.headers.get("X-Goog-Upload-Command") != "upload, finalize" or len(content) != size:
+            return error(400, "The upload does not have the size that was told.")
+        self.uploads += 1
+        file = self.keep(name, content, "batch", prefix="files/")
+        return await self.said("upload", request, {"file": native(file)})
+
+    async def gemini_files(self, request: web.Request) -> web.StreamResponse:
+        if (refused := self.refused(request)) is not None:
+            return refused
+        files = [native(file) for file in self.files.values()]
+        start = int(request.query.get("pageToken") or 0)
+        end = start + min(int(request.query.get("pageSize", "10")), 100)
+        more = {"nextPageToken": str(end)} if end < len(files) else {}
+        return web.json_response({"files": files[start:end], **more})
+
     # How it does that
 
     def refused(self, request: web.Request) -> web.Response | None:
@@ -182,7 +224,11 @@ class Service:
         settings = self.settings
         if not settings.batches:
             return error(404, "Not Found")
-        if settings.key and request.headers.get("Authorization") != f"Bearer {settings.key}":
+        native = "/openai" not in request.path and "/v1beta/" in request.path
+        name, value = (
+            ("x-goog-api-key", settings.key) if native else ("Authorization", f"Bearer {settings.key}")
+        )
+        if settings.key and request.headers.get(name) != value:
             return error(401, "Incorrect API key provided: " + request.headers.get("Authorization", "")[7:])
         if settings.refuse:
             settings.refuse -= 1
@@ -211,8 +257,8 @@ class Service:
         self.settings.lose = ""
         return True
 
-    def keep(self, name: str, content: bytes, purpose: str) -> dict:
-        number = f"file-{next(self.numbers)}"
+    def keep(self, name: str, content: bytes, purpose: str, prefix: str = "file-") -> dict:
+        number = f"{prefix}{next(self.numbers)}"
         self.contents[number] = content
         self.files[number] = {
             "id": number,
@@ -286,7 +332,9 @@ class Service:
         for field, rows in (("output_file_id", good), ("error_file_id", bad)):
             if rows:
                 content = b"".join(orjson.dumps(row) + b"\n" for row in rows)
-                batch[field] = self.keep(f"{batch['id']}_{field}.jsonl", content, "batch_output")["id"]
+                prefix = "files/" if batch["input_file_id"].startswith("files/") else "file-"
+                file = self.keep(f"{batch['id']}_{field}.jsonl", content, "batch_output", prefix)
+                batch[field] = file["id"]
         batch["request_counts"] = {"total": len(lines), "completed": len(good), "failed": len(bad)}
 
     def fault(self, digest: str) -> str:
@@ -341,6 +389,12 @@ class Service:
         )
 
 
+def native(file: dict) -> dict:
+    """A file as Google's API describes it."""
+    told = {"name": file["id"], "displayName": file["filename"], "sizeBytes": str(file["bytes"])}
+    return {**told, "mimeType": "application/jsonl", "state": "ACTIVE"}
+
+
 def answered(line: dict, status: int, body: dict) -> dict:
     response = {"status_code": status, "request_id": "req_1", "body": body}
     return {"id": "batch_req_1", "custom_id": line["custom_id"], "response": response, "error": None}
@@ -366,11 +420,16 @@ async def serve() -> None:
     app.router.add_get("/v1/files", service.files_list)
     app.router.add_get("/v1/files/{id}/content", service.file_content)
     app.router.add_delete("/v1/files/{id}", service.file_delete)
-    app.router.add_post("/v1/batches", service.create)
-    app.router.add_get("/v1/batches", service.batches_list)
-    app.router.add_get("/v1/batches/{id}", service.batch)
-    app.router.add_post("/v1/batches/{id}/cancel", service.cancel)
-    app.router.add_post("/v1/chat/completions", service.chat)
+    for face in ("/v1", "/v1beta/openai"):
+        app.router.add_post(f"{face}/batches", service.create)
+        app.router.add_get(f"{face}/batches", service.batches_list)
+        app.router.add_get(f"{face}/batches/{{id}}", service.batch)
+        app.router.add_post(f"{face}/batches/{{id}}/cancel", service.cancel)
+        app.router.add_post(f"{face}/chat/completions", service.chat)
+    app.router.add_post("/upload/v1beta/files", service.gemini_bytes)
+    app.router.add_get("/v1beta/files", service.gemini_files)
+    app.router.add_delete("/v1beta/{id:files/[^/:]+}", service.file_delete)
+    app.router.add_get("/download/v1beta/{id:files/[^/:]+}:download", service.file_content)
     app.router.add_post("/configure", service.configure)
     app.router.add_post("/advance", service.advance)
     app.router.add_post("/forget", service.forget)

@@ -6,6 +6,7 @@ from cutline.captioners.building import build_bare_endpoint
 from cutline.captioners.openai import OpenAIChat
 from cutline.captioners.secrets import Secret
 from cutline.engine import assembly
+from cutline.engine.batches.gemini import OPENAI_FACE, GeminiService
 from cutline.engine.batches.service import BatchService
 from cutline.engine.chaining import is_chain
 from cutline.errors import ConfigError
@@ -35,16 +36,12 @@ def endpoint_of(job: Job, key: Secret | None) -> OpenAIChat:
             f"{name} has no batch API: name a model of a service that has one, "
             "such as --model openai:gpt-4o-mini"
         )
-    if endpoint.name.startswith("gemini:") and job.model.endpoint is None:
-        raise ConfigError(
-            "Gemini takes the files of batches by an API of its own, which is not spoken here: "
-            "ask a proxy that has OpenAI's batch API with --endpoint, or use `cutline caption`"
-        )
     return endpoint
 
 
 def service_of(endpoint: OpenAIChat, job: Job) -> BatchService:
-    return BatchService(endpoint, retries=job.run.max_retries, delay=job.run.retry_delay)
+    service = GeminiService if endpoint.endpoint.url.endswith(OPENAI_FACE) else BatchService
+    return service(endpoint, retries=job.run.max_retries, delay=job.run.retry_delay)
 
 
 def check_job(job: Job, key: Secret | None) -> None:

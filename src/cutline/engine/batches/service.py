@@ -10,8 +10,9 @@ import contextlib
 import functools
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import IO, Any, TypeVar
 
 import aiohttp
 import orjson
@@ -32,6 +33,7 @@ _PAGE = 100
 _SLOWEST = 50_000  # bytes a second that a line must bring for a file to be sent or fetched in time
 _LONGEST_WAIT = 300.0
 _UNREACHABLE_RETRIES = 2
+LARGEST = 1_000_000_000  # bytes of answers
 
 
 class BatchService:
@@ -56,15 +58,19 @@ class BatchService:
 
         async def send() -> JSON:
             with path.open("rb") as file:
-                form = aiohttp.FormData()
-                form.add_field("purpose", "batch")
-                form.add_field("file", file, filename=name, content_type="application/jsonl")
-                body = form()
-                headers = {"Content-Type": body.content_type}
-                return await self._json("POST", "/files", body, headers=headers, size=size)
+                return await self._sent(file, name, size)
 
         found = await self._patiently(send, unless=lambda: self.find_file(name))
         return str(found["id"])
+
+    async def _sent(self, file: IO[bytes], name: str, size: int) -> JSON:
+        form = aiohttp.FormData()
+        form.add_field("purpose", "batch")
+        form.add_field("file", file, filename=name, content_type="application/jsonl")
+        body = form()
+        return await self._json(
+            "POST", "/files", body, headers={"Content-Type": body.content_type}, size=size
+        )
 
     async def find_file(self, name: str) -> JSON | None:
         """The file of that name, if it has come to the service."""
@@ -98,7 +104,7 @@ class BatchService:
 
         async def fetch() -> None:
             part = path.with_name(path.name + ".part")
-            async with self._exchange("GET", f"/files/{file}/content", size=1_000_000_000) as response:
+            async with self._content(file) as response:
                 with part.open("wb") as out:
                     async for chunk in response.content.iter_chunked(1 << 18):
                         with writing(part):
@@ -108,13 +114,19 @@ class BatchService:
 
         await self._patiently(fetch)
 
+    def _content(self, file: str) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
+        return self._exchange("GET", f"/files/{file}/content", size=LARGEST)
+
     async def delete(self, file: str) -> None:
         """Take a file away at the service; one that is gone already is no error."""
         try:
-            await self._patiently(lambda: self._json("DELETE", f"/files/{file}"))
+            await self._patiently(lambda: self._deleted(file))
         except Rejected as error:
             if error.status != 404:
                 raise
+
+    async def _deleted(self, file: str) -> JSON:
+        return await self._json("DELETE", f"/files/{file}")
 
     async def aclose(self) -> None:
         await self._endpoint.aclose()
@@ -174,9 +186,8 @@ class BatchService:
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         """One request and its answer, still to be read; ``size`` bytes get the time they may take."""
         endpoint = self._endpoint.endpoint
-        async with endpoint.exchange(
-            method, endpoint.url + path, body, longer=size / _SLOWEST, **options
-        ) as response:
+        url = path if "://" in path else endpoint.url + path
+        async with endpoint.exchange(method, url, body, longer=size / _SLOWEST, **options) as response:
             if response.status != 200:
                 raise self._refusal(
                     method, path, Answer(response.status, response.headers, await response.read())
@@ -188,14 +199,21 @@ class BatchService:
         if not isinstance(error, Rejected) or answer.status not in _NONE_HERE:
             return error
         place = path.partition("?")[0]
-        if place.count("/") == 1:
+        if method == "GET" and place == "/batches":
+            return Rejected(
+                "rejected",
+                f"{self.shown} lists no batches, so nobody knows whether one was begun when the line broke: "
+                "look for it there, then `cutline batch cancel` forgets it here",
+                status=answer.status,
+            )
+        if place.count("/") == 1 or place.endswith("/upload/v1beta/files"):
             return EndpointUnusable(
                 f"{self.shown} has no batch API (it answered {answer.status} to {method} {place}): "
                 "`cutline caption` asks it at once, at the usual price"
             )
         return Rejected(
             "rejected",
-            f"{self.shown} does not know {place[1:]} (any more): was it sent with another key? "
-            "`cutline batch cancel` gives it up",
+            f"{self.shown} does not know {place.rpartition('/')[2]} (any more): was it sent with another "
+            "key? `cutline batch cancel` gives it up",
             status=answer.status,
         )

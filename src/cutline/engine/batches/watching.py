@@ -128,7 +128,9 @@ async def cancel(output: str, *, state: str | None = None, key: Secret | None = 
 
 async def _end(batch: Batch, ledger: Ledger, service: BatchService) -> None:
     if batch.stage == "creating":
-        found = await service.find_batch(batch.input_file)
+        found = None
+        with contextlib.suppress(Rejected):  # where batches are not listed, nobody can tell
+            found = await service.find_batch(batch.input_file)
         if found is None:
             _give_up(batch, ledger, "given up")
             return
