@@ -352,6 +352,27 @@ def test_a_model_is_made_once_when_it_is_needed_and_closed_at_the_end(photos, tm
     assert events == ["made", "closed"], "nothing was left to ask, so nothing was loaded"
 
 
+@pytest.mark.parametrize("kind", ["infer", "caption"])
+def test_a_model_that_fails_at_its_end_costs_no_caption(kind, photos, caplog):
+    class Failing:
+        def infer(self, prompt, image, image_name):
+            return "A caption."
+
+        def close(self):
+            raise ValueError("cannot close")
+
+    class FailingToo:
+        async def caption(self, picture, prompt):
+            return "A caption."
+
+        async def aclose(self):
+            raise ValueError("cannot close")
+
+    cutline.register_model("failing")(Failing if kind == "infer" else FailingToo)
+    assert len(cutline.caption(photos(2), model="failing")) == 2
+    assert "cannot close" in caplog.text
+
+
 def test_an_asynchronous_model_keeps_one_loop_from_its_making_to_its_end(photos):
     import asyncio
 

@@ -94,6 +94,25 @@ def test_a_name_with_a_slip_in_it_is_known_for_what_was_meant(photos):
         cutline.caption(photos(1), model="my_new_modle")
 
 
+def test_an_entry_point_may_have_another_name_than_the_class_gave_itself(photos, tmp_path, monkeypatch):
+    (tmp_path / "site" / "odd-1.dist-info").mkdir(parents=True)
+    (tmp_path / "site" / "odd_one.py").write_text(
+        "from cutline import register_model\n"
+        "@register_model('odd')\n"
+        "class Odd:\n"
+        "    def infer(self, prompt, image, image_name):\n"
+        "        return 'An odd caption.'\n"
+    )
+    (tmp_path / "site" / "odd-1.dist-info" / "METADATA").write_text(
+        "Metadata-Version: 2.1\nName: odd\nVersion: 1\n"
+    )
+    points = "[cutline.captioners]\nodder = odd_one:Odd\n"
+    (tmp_path / "site" / "odd-1.dist-info" / "entry_points.txt").write_text(points)
+    monkeypatch.syspath_prepend(tmp_path / "site")
+    (row,) = cutline.caption(photos(1), model="odder")
+    assert row["caption"] == "An odd caption."
+
+
 # What reaches the class
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import dataclasses
+import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from cutline.batching import Batching, OutOfMemory
 from cutline.captioners.plugins.answers import reply_of
 from cutline.captioners.plugins.containing import Calls, attempt, harmless
-from cutline.errors import ConfigError, Rejected, SampleError
+from cutline.errors import ConfigError, SampleError
 from cutline.imaging import Picture
 from cutline.places import Places, and_preparing
 from cutline.prompts import Prompt
@@ -21,6 +21,8 @@ from cutline.records import Reply
 
 if TYPE_CHECKING:
     from PIL import Image
+
+_log = logging.getLogger(__name__)
 
 MOST_AT_ONCE: Final = 16
 """Pictures of a batch, where neither the class nor the user says more."""
@@ -128,8 +130,10 @@ class ThreadedModel:
         close = getattr(model, "close", None)
         if callable(close):
             limit = min(CLOSING, self._timeout)
-            with contextlib.suppress(Rejected):  # what it holds ends with the program
+            try:
                 await Calls(self.name, file=self._file, timeout=limit).call(close)
+            except Exception as error:  # noqa: BLE001 - all captions are there; what it holds ends with the program
+                _log.warning("close model=%s failed: %s", self.name, error)
 
     async def _in_a_batch(self, question: _Question) -> _Ended:
         """The question's answer; where its batch does not come back, asked again, alone."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import logging
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
@@ -15,6 +16,8 @@ from cutline.errors import Rejected, Retryable
 from cutline.imaging import Picture
 from cutline.prompts import Prompt
 from cutline.records import Reply
+
+_log = logging.getLogger(__name__)
 
 AGAIN: Final = 3
 """How often a picture is asked about anew because others blocked the loop."""
@@ -90,8 +93,8 @@ class WaitingModel:
         try:
             if callable(getattr(model, "aclose", None)):
                 await self._within(host, None, model.aclose, seconds=CLOSING)
-        except TimeoutError:
-            pass  # what it holds ends with the program
+        except Exception as error:  # noqa: BLE001 - all captions are there; what it holds ends with the program
+            _log.warning("aclose model=%s failed: %s", self.name, error or "it takes too long")
         finally:
             host.end()
 
