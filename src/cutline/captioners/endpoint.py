@@ -18,6 +18,7 @@ from cutline.captioners.secrets import Secret, without_credentials
 from cutline.errors import EndpointUnusable, Retryable
 
 MAX_RESPONSE_BYTES = 8_000_000
+_HERE = frozenset({"localhost", "127.0.0.1", "::1"})  # which a proxy would take for itself
 _NO_HEADERS: Mapping[str, str] = {}
 carried: ContextVar[Mapping[str, str]] = ContextVar("carried", default=_NO_HEADERS)
 """Headers that requests to the service itself have besides their own, such as those of a trace."""
@@ -35,7 +36,7 @@ class Answer:
 def proxy_for(url: str) -> str | None:
     """The proxy that environment or system name for this address; looked up once, not for every request."""
     parts = urllib.parse.urlsplit(url)
-    if not parts.hostname or urllib.request.proxy_bypass(parts.hostname):
+    if not parts.hostname or parts.hostname in _HERE or urllib.request.proxy_bypass(parts.hostname):
         return None
     return urllib.request.getproxies().get(parts.scheme)
 
