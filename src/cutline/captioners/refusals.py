@@ -18,6 +18,7 @@ from cutline.errors import EndpointUnusable, Rejected, Retryable
 _RETRIED = frozenset({408, 409, 425, 429})
 _NO_CREDIT = frozenset({"insufficient_quota", "payment_required", "billing_hard_limit_reached"})
 # Some services answer 400 to everything; the code within tells what they mean.
+_VAGUE = frozenset({400, 403, 404, 422})
 _MEANT = {
     "API_KEY_INVALID": 401,  # Gemini
     "model_not_found": 404,  # OpenAI, Hugging Face
@@ -48,7 +49,8 @@ class _Said:
 def refusal(answer: Answer, asked: Asked) -> Exception:
     """The error for an answer with another status than 200, or with an error in its body."""
     said = _read(answer.content, asked.key)
-    status = next((_MEANT[code] for code in sorted(said.codes) if code in _MEANT), answer.status)
+    meant = next((_MEANT[code] for code in sorted(said.codes) if code in _MEANT), answer.status)
+    status = meant if answer.status in _VAGUE else answer.status
     text = f"{asked.shown} answered {answer.status}{': ' + said.words if said.words else ''}"
     if status == 402 or said.codes & _NO_CREDIT:
         return EndpointUnusable(
@@ -139,8 +141,9 @@ def _words(error: Mapping[str, Any]) -> str:
 
 def _fault(detail: Mapping[str, Any]) -> str:
     """One entry of a list of faults in the request, as servers built with FastAPI send it."""
-    place = ".".join(str(part) for part in detail.get("loc") or () if part != "body")
-    return f"{place}: {detail['msg']}" if place and "msg" in detail else str(detail.get("msg") or "")
+    loc, message = detail.get("loc"), str(detail.get("msg") or "")
+    place = ".".join(str(part) for part in loc if part != "body") if isinstance(loc, list) else ""
+    return f"{place}: {message}" if place and message else message
 
 
 def _objects(value: Any) -> Iterable[Mapping[str, Any]]:

@@ -1,0 +1,105 @@
+"""Whatever an endpoint sends becomes one of our errors, in one line and without the key."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from multidict import CIMultiDict
+
+from cutline.captioners.endpoint import Answer
+from cutline.captioners.presets import PRESETS
+from cutline.captioners.refusals import Asked, error_within, refusal
+from cutline.captioners.secrets import Secret
+from cutline.errors import CutlineError, EndpointUnusable, Rejected, Retryable
+
+KEY = "sk-0123456789abcdef"
+ASKED = Asked(preset=PRESETS["openai"], model="m", shown="http://h/v1", key=Secret(KEY))
+NAMES = [
+    "error",
+    "errors",
+    "message",
+    "detail",
+    "details",
+    "title",
+    "code",
+    "type",
+    "status",
+    "reason",
+    "loc",
+]
+NAMES += ["msg", "metadata", "headers", "retryDelay", "X-RateLimit-Reset"]
+WORDS = st.text(max_size=12) | st.sampled_from([KEY, "API_KEY_INVALID", "model_not_found", "34s", "1e999s"])
+PLAIN = st.none() | st.booleans() | st.integers() | st.floats() | WORDS
+BODIES = st.recursive(
+    PLAIN,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(NAMES), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@given(
+    status=st.sampled_from([200, 202, 301, 400, 401, 402, 403, 404, 410, 413, 422, 429, 500, 503, 599]),
+    body=BODIES.map(lambda body: json.dumps(body).encode()) | st.binary(max_size=40),
+    headers=st.dictionaries(
+        st.sampled_from(["Retry-After", "retry-after-ms", "x-ratelimit-reset-requests", "RateLimit"]), WORDS
+    ),
+)
+def test_any_body(status: int, body: bytes, headers: dict[str, str]) -> None:
+    error = refusal(Answer(status, CIMultiDict(headers), body), ASKED)
+    assert isinstance(error, CutlineError)
+    assert "\n" not in str(error)
+    assert KEY not in str(error)
+    if isinstance(error, Retryable) and error.retry_after is not None:
+        assert error.retry_after >= 0
+
+
+@given(BODIES)
+def test_any_answer_of_success(payload: object) -> None:
+    error_within(Answer(200, CIMultiDict(), b""), payload)
+
+
+def said(
+    status: int, body: object, *, headers: dict[str, str] | None = None, service: str = "openai"
+) -> Exception:
+    asked = Asked(preset=PRESETS[service], model="m", shown="http://h/v1", key=Secret(KEY))
+    return refusal(Answer(status, CIMultiDict(headers or {}), json.dumps(body).encode()), asked)
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (
+            {"detail": [{"loc": ["body", "top_k"], "msg": "Extra inputs are not permitted"}]},
+            "top_k: Extra inputs",
+        ),
+        ({"detail": [{"loc": 5, "msg": "odd"}, {"msg": "even"}]}, "odd; even"),
+        (
+            [{"error": {"code": 400, "message": "Gemini says no.", "status": "INVALID_ARGUMENT"}}],
+            "Gemini says no",
+        ),
+        ({"error": "a word"}, "a word"),
+        ({"title": "Bad Request", "detail": "too odd"}, "too odd"),
+        ({"object": "error", "message": "vLLM says no"}, "vLLM says no"),
+    ],
+)
+def test_what_it_says_is_found(body: object, words: str) -> None:
+    assert words in str(said(400, body))
+
+
+def test_a_busy_service_is_asked_again_whatever_it_says_of_the_model() -> None:
+    body = {"error": {"message": "overloaded", "code": "model_not_available"}}
+    assert isinstance(said(503, body, service="together"), Retryable)
+    assert isinstance(said(429, body, service="together"), Retryable)
+    refused = said(400, body, service="together")
+    assert isinstance(refused, Rejected)
+    assert refused.status == 404
+
+
+@pytest.mark.parametrize("service", ["openai", "nvidia"])
+def test_what_403_concerns(service: str) -> None:
+    """One picture at most services; the key at NVIDIA."""
+    cls = EndpointUnusable if service == "nvidia" else Rejected
+    assert isinstance(said(403, {"detail": "no"}, service=service), cls)
