@@ -243,6 +243,22 @@ def test_files_at_the_service_are_deleted_unless_they_are_kept(service, pictures
         assert list((state_of(tmp_path / name) / "batches").iterdir()) == []
 
 
+def test_answers_without_sense_cost_their_pictures_alone(service, pictures, tmp_path):
+    folder, output = pictures(11), tmp_path / "captions.jsonl"
+    assert service.submit(folder, output).returncode == 0
+    service.answer_all(junk=True)
+    assert cutline_here("batch", "status", output).returncode == 0
+    done = collect(output)
+    assert done.returncode == 1, done.stderr
+    assert "Traceback" not in done.stderr
+    assert len(keys(output)) == 4
+    rows = failures(output)
+    assert len(rows) == 7
+    assert {row["kind"] for row in rows} == {"malformed", "endpoint", "rejected", "unanswered"}
+    assert all("\n" not in row["message"] for row in rows)
+    assert len(outcomes(output)) == 10, "the one without an answer is still to be asked"
+
+
 @pytest.mark.parametrize("moment", ["", "upload", "create"])
 def test_gemini_takes_files_in_its_own_way(moment, service, pictures, tmp_path):
     folder, output = pictures(25), tmp_path / "captions.jsonl"

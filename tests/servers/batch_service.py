@@ -46,6 +46,7 @@ class Settings:
     batches: bool = True
     refuse: int = 0
     faults: dict[str, float] = dataclasses.field(default_factory=dict)
+    junk: bool = False
 
 
 class Service:
@@ -324,6 +325,9 @@ class Service:
                 bad.append(answered(line, int(name), body))
             else:
                 good.append(answered(line, 200, orjson.loads(completion(digest, name))))
+        if self.settings.junk:
+            good = junk(good)
+            batch["expires_at"] = "soon"
         code = {"expired": "batch_expired", "cancelled": "batch_cancelled"}.get(status, "")
         words = "This request could not be executed before the completion window expired."
         for line in lines[done:]:
@@ -331,11 +335,15 @@ class Service:
             bad.append({**left, "error": {"code": code, "message": words}})
         for field, rows in (("output_file_id", good), ("error_file_id", bad)):
             if rows:
-                content = b"".join(orjson.dumps(row) + b"\n" for row in rows)
+                content = b"".join(
+                    row if isinstance(row, bytes) else orjson.dumps(row) + b"\n" for row in rows
+                )
                 prefix = "files/" if batch["input_file_id"].startswith("files/") else "file-"
                 file = self.keep(f"{batch['id']}_{field}.jsonl", content, "batch_output", prefix)
                 batch[field] = file["id"]
         batch["request_counts"] = {"total": len(lines), "completed": len(good), "failed": len(bad)}
+        if self.settings.junk:
+            batch["request_counts"] = {"total": [], "completed": "all", "failed": -3}
 
     def fault(self, digest: str) -> str:
         place = int(hashlib.blake2b(digest.encode(), digest_size=4).hexdigest(), 16) / 2**32
@@ -393,6 +401,30 @@ def native(file: dict) -> dict:
     """A file as Google's API describes it."""
     told = {"name": file["id"], "displayName": file["filename"], "sizeBytes": str(file["bytes"])}
     return {**told, "mimeType": "application/jsonl", "state": "ACTIVE"}
+
+
+def junk(rows: list) -> list:
+    """Answers of a service that has lost its mind: the last four stay sound."""
+    names = [row["custom_id"] for row in rows]
+    ok = {"status_code": 200, "body": None}
+    return [
+        b"no JSON\n",
+        b"[1, 2]\n",
+        b"\n",
+        {"custom_id": "cutline-9999999-0", "response": ok},
+        {"custom_id": "cutline-1-99999", "response": ok},
+        {"custom_id": None},
+        {"custom_id": names[0], "response": ok, "error": None},
+        {"custom_id": names[1], "response": {"status_code": "fine", "body": {}}},
+        {"custom_id": names[2], "response": None, "error": None},
+        {"custom_id": names[3], "response": None, "error": {"code": "server_error", "message": "oh\nno"}},
+        {
+            "custom_id": names[4],
+            "response": {"status_code": 402, "body": {"error": {"message": "no credit"}}},
+        },
+        {"custom_id": names[5]},
+        *rows[7:],
+    ]
 
 
 def answered(line: dict, status: int, body: dict) -> dict:

@@ -140,8 +140,8 @@ class Collected:
     def _reply(self, row: JSON) -> Reply:
         """The reply in one line of a service's file; raises what an ordinary request would."""
         response, error = row.get("response"), row.get("error")
-        if isinstance(response, dict):
-            answer = Answer(int(response.get("status_code") or 0), {}, orjson.dumps(response.get("body")))
+        if isinstance(response, dict) and isinstance(response.get("status_code"), int):
+            answer = Answer(response["status_code"], {}, orjson.dumps(response.get("body")))
             try:
                 return self._endpoint.reply_in(answer)
             except EndpointUnusable as refused:  # the others have their answers all the same

@@ -64,17 +64,23 @@ class Sender:
 
 def seen(batch: Batch, said: JSON) -> Batch:
     """The batch with what the service says of it."""
-    counts = said.get("request_counts") or {}
-    errors = (said.get("errors") or {}).get("data") or []
+    counts, errors = said.get("request_counts"), said.get("errors")
+    counts = counts if isinstance(counts, dict) else {}
+    errors = errors.get("data") if isinstance(errors, dict) else None
+    errors = errors if isinstance(errors, list) else []
     said_of = (str(error.get("message") or error.get("code")) for error in errors if isinstance(error, dict))
     words = list(dict.fromkeys(said_of))
-    ends = said.get("expires_at")
     return batch.changed(
         status=str(said.get("status") or ""),
         problem=" ".join("; ".join(words[:3]).split())[:300].rstrip("."),
         output_file=str(said.get("output_file_id") or ""),
         error_file=str(said.get("error_file_id") or ""),
-        done=int(counts.get("completed") or 0),
-        failed=int(counts.get("failed") or 0),
-        ends=int(ends) if isinstance(ends, int | float) else None,
+        done=_number(counts.get("completed")) or 0,
+        failed=_number(counts.get("failed")) or 0,
+        ends=_number(said.get("expires_at")),
     )
+
+
+def _number(value: object) -> int | None:
+    """What a service counted; None for what is no count."""
+    return int(value) if isinstance(value, int | float) and 0 <= value < 1e12 else None

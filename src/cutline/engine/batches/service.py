@@ -68,8 +68,8 @@ class BatchService:
         form.add_field("purpose", "batch")
         form.add_field("file", file, filename=name, content_type="application/jsonl")
         body = form()
-        return await self._json(
-            "POST", "/files", body, headers={"Content-Type": body.content_type}, size=size
+        return self._named(
+            await self._json("POST", "/files", body, headers={"Content-Type": body.content_type}, size=size)
         )
 
     async def find_file(self, name: str) -> JSON | None:
@@ -84,10 +84,11 @@ class BatchService:
             "completion_window": "24h",
             "metadata": {"cutline": name},
         }
-        return await self._patiently(
-            lambda: self._json("POST", "/batches", orjson.dumps(wish)),
-            unless=lambda: self.find_batch(input_file),
-        )
+
+        async def begin() -> JSON:
+            return self._named(await self._json("POST", "/batches", orjson.dumps(wish)))
+
+        return await self._patiently(begin, unless=lambda: self.find_batch(input_file))
 
     async def find_batch(self, input_file: str) -> JSON | None:
         """The batch of that file, if it was begun."""
@@ -166,6 +167,11 @@ class BatchService:
                 await asyncio.sleep(seconds)
             if unless is not None and (found := await unless()) is not None:
                 return found
+
+    def _named(self, said: JSON) -> JSON:
+        if not isinstance(said.get("id"), str):
+            raise Retryable("malformed", f"{self.shown} did not name what it got")
+        return said
 
     async def _json(self, method: str, path: str, body: Any = None, **options: Any) -> JSON:
         async with self._exchange(method, path, body, **options) as response:
