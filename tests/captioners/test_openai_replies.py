@@ -5,9 +5,13 @@ from __future__ import annotations
 import io
 import json
 
+import orjson
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 
+from cutline.captioners import chat
 from cutline.captioners.openai import OpenAIChat
 from cutline.captioners.presets import PRESETS, Parameters
 from cutline.captioners.secrets import Secret
@@ -147,6 +151,38 @@ async def test_waiting_time_that_the_endpoint_asks_for(scripted: Server) -> None
     with pytest.raises(Retryable) as raised:
         await ask(scripted, status=429, body="", headers={"Retry-After": "7"})
     assert raised.value.retry_after == 7
+
+
+NAMES = ["message", "content", "error", "finish_reason", "refusal", "tool_calls", "text", "prompt_tokens"]
+ANY = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from(NAMES), inner, max_size=4),
+    max_leaves=8,
+)
+CHOICE = st.fixed_dictionaries(
+    {"message": ANY | st.fixed_dictionaries({"content": ANY}), "finish_reason": ANY}, optional={"error": ANY}
+)
+
+
+@given(
+    st.fixed_dictionaries(
+        {"choices": st.lists(CHOICE | ANY, max_size=2)}, optional={"usage": ANY, "model": ANY, "error": ANY}
+    )
+)
+def test_any_completion_is_a_reply_or_one_of_our_errors(payload: dict) -> None:
+    try:
+        reply = chat.read_reply(payload, model="m", seconds=0.0)
+    except CutlineError:
+        return
+    assert reply.text.strip()
+    orjson.dumps([reply.text, reply.usage, reply.finish_reason, reply.model])  # as a journal keeps it
+
+
+@pytest.mark.parametrize("tokens", [1e300, -5, 10**18])
+def test_impossible_counts_of_tokens_are_left_out(tokens: float) -> None:
+    data = json.loads(body({"content": "A cat."}))
+    data["usage"]["prompt_tokens"] = tokens
+    assert chat.read_reply(data, model="m", seconds=0.0).usage == Usage(completion_tokens=3)
 
 
 async def test_an_endless_answer_is_not_read_to_its_end(scripted: Server) -> None:

@@ -116,8 +116,9 @@ def read_reply(payload: JSON, *, model: str, seconds: float) -> Reply:
         message = choice["message"]
         content = message.get("content")
         usage = _usage(payload.get("usage") or {})
-        finish = choice.get("finish_reason")
-    except (KeyError, IndexError, TypeError, AttributeError, ValueError):
+        said = choice.get("finish_reason")
+        finish = said if isinstance(said, str) else None
+    except (KeyError, IndexError, TypeError, AttributeError, ValueError, OverflowError):
         raise Retryable("malformed", "the endpoint's answer is not a chat completion") from None
     if isinstance(choice.get("error"), dict):  # OpenRouter: its provider broke down half way
         raise Retryable(
@@ -130,7 +131,7 @@ def read_reply(payload: JSON, *, model: str, seconds: float) -> Reply:
         text=text,
         model=str(payload.get("model") or model),
         usage=usage,
-        finish_reason=finish if isinstance(finish, str) else None,
+        finish_reason=finish,
         seconds=seconds,
         raw=payload,
     )
@@ -141,7 +142,7 @@ def read_reply(payload: JSON, *, model: str, seconds: float) -> Reply:
     return reply
 
 
-def _reply_problem(message: JSON, text: str, finish: object) -> ReplyError | None:
+def _reply_problem(message: JSON, text: str, finish: str | None) -> ReplyError | None:
     """Why the answer is no caption, if it is none."""
     if message.get("refusal"):
         return ReplyError("refused", f"the model refused: {str(message['refusal'])[:200]}")
@@ -150,7 +151,7 @@ def _reply_problem(message: JSON, text: str, finish: object) -> ReplyError | Non
         "length": ReplyError("truncated", "the answer was cut at the token limit; raise --max-tokens"),
     }
     if finish in stopped:
-        return stopped[str(finish)]
+        return stopped[finish]
     return None if text.strip() else _no_text(message)
 
 
@@ -164,6 +165,12 @@ def _no_text(message: JSON) -> ReplyError:
 
 def _usage(data: Mapping[str, Any]) -> Usage:
     return Usage(
-        prompt_tokens=int(data.get("prompt_tokens") or 0),
-        completion_tokens=int(data.get("completion_tokens") or 0),
+        prompt_tokens=_count(data.get("prompt_tokens")),
+        completion_tokens=_count(data.get("completion_tokens")),
     )
+
+
+def _count(value: Any) -> int:
+    """So many tokens; what no request can use is as if nothing had been said."""
+    count = int(value or 0)
+    return count if 0 <= count < 2**53 else 0
