@@ -21,7 +21,6 @@ from cutline.captioners.asking import (
 from cutline.captioners.concurrency import Concurrency, Limited
 from cutline.captioners.parameters import Parameter
 from cutline.captioners.retrying import Retrying
-from cutline.captioners.servers.serving import build_served
 from cutline.captioners.services import (
     build_endpoint,
     find_key,
@@ -82,6 +81,8 @@ def build_captioner(text: str, asking: Asking) -> Captioner:
         slots = captioner.slots if isinstance(captioner, Slotted) else 1
         concurrency = Concurrency(ceiling=min(asking.concurrency or slots, slots), adaptive=False)
     else:
+        from cutline.captioners.servers.serving import build_served
+
         captioner = build_served(spec, spec.preset, asking)
         fixed = asking.concurrency is not None
         ceiling = asking.concurrency or DEFAULT_CEILING
