@@ -150,6 +150,15 @@ def test_a_client_cannot_bring_code_along(service: Service, tmp_path: Path) -> N
     assert not marked.exists()
 
 
+def test_a_file_of_settings_that_lies_about_cannot_name_code(tmp_path: Path) -> None:
+    (tmp_path / "code.py").write_text("open('ran', 'w')\n")
+    (tmp_path / ".env").write_text("CUTLINE_PLUGIN=code.py\n")
+    done = cutline("serve", "--model", "fake", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "a .env file cannot name code to run" in done.stderr
+    assert not (tmp_path / "ran").exists()
+
+
 def test_a_service_whose_file_is_wrong_does_not_start(tmp_path: Path) -> None:
     (tmp_path / "wrong.py").write_text("1 / 0\n")
     done = cutline("serve", "--model", "shades", "--plugin", "wrong.py", cwd=tmp_path)

@@ -286,6 +286,29 @@ def test_so_many_calls_run_at_once(attribute, wanted, most, photos):
     assert max(int(row["caption"]) for row in result) <= most
 
 
+@pytest.mark.parametrize(("attribute", "wanted", "most"), [(None, None, 1), (None, 3, 3), (4, 2, 2)])
+def test_so_many_calls_wait_at_once(attribute, wanted, most, photos):
+    import asyncio
+
+    seen = []
+
+    class Waiting:
+        if attribute is not None:
+            slots = attribute
+
+        async def caption(self, picture, prompt):
+            seen.append(+1)
+            await asyncio.sleep(0.05)
+            now = sum(seen)
+            seen.append(-1)
+            return str(now)
+
+    cutline.register_model("waiting")(Waiting)
+    options = {"max_concurrent_requests": wanted} if wanted else {}
+    result = cutline.caption(photos(3 * most), model="waiting", **options)
+    assert max(int(row["caption"]) for row in result) == most
+
+
 def test_waiting_pictures_are_gathered_into_batches(photos):
     sizes = []
 

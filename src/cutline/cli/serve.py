@@ -85,6 +85,8 @@ def serve(*, options: Annotated[ServeOptions, Parameter(name="*")] = ServeOption
     }
     settings = Settings.read(given)
     settings.check()
+    if settings.plugin and not options.plugin and not os.environ.get("CUTLINE_PLUGIN"):
+        raise ConfigError("a .env file cannot name code to run: set CUTLINE_PLUGIN, or pass --plugin")
     load_plugins(settings.plugin)  # what is wrong with them is said before uvicorn has the word
     if options.reload and settings.workers > 1:
         raise ConfigError("--reload runs one process: leave --workers out")

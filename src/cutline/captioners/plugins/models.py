@@ -68,7 +68,7 @@ class OwnModel:
         if self._has("caption"):
             from cutline.captioners.plugins.waiting import WaitingModel
 
-            slots = self._number("slots", "threads") or 1
+            slots = self._at_once(concurrency)
             return WaitingModel(start, name=label, file=self._file, slots=slots, timeout=timeout)
         from cutline.captioners.plugins.threads import ThreadedModel
 
@@ -77,13 +77,13 @@ class OwnModel:
             start,
             name=label,
             file=self._file,
-            threads=1 if batch else self._threads(concurrency),
+            threads=1 if batch else self._at_once(concurrency),
             batch_size=options.get("batch_size", self._number("batch_size") or "auto") if batch else None,
             max_side=options.get("max_side", 1024),
             timeout=timeout,
         )
 
-    def _threads(self, wanted: int | None) -> int:
+    def _at_once(self, wanted: int | None) -> int:
         borne = self._number("threads", "slots")
         return min(wanted or borne, borne) if borne is not None else wanted or 1
 
