@@ -296,3 +296,16 @@ def test_real_photos_with_the_embedded_model(shared_data, tmp_path):
         assert [result["image_path"] for result in results] == names
         assert len({result["caption"] for result in results}) == len(names)
         assert all(len(result["caption"].split()) > 5 for result in results)
+
+
+def test_jobs_use_all_that_an_endpoint_turns_out_to_take(tmp_path):
+    """At the start nobody knows that it takes 64 at once."""
+    with Endpoint(latency=0.2, slots=64) as endpoint:
+        options = ("--endpoint", endpoint.url, "--model", "test")
+        with Service(*options, cwd=tmp_path) as running:
+            tasks = [submit(running, range(start, start + 300)) for start in range(0, 1200, 300)]
+            for task in tasks:
+                assert running.ended(task)["captioned"] == 300
+            stats = endpoint.stats()
+    assert stats["twice"] == 0
+    assert stats["most_in_flight"] > 48, stats

@@ -16,6 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from cutline import backoff
 from cutline.errors import ConfigError, RunStopped
+from cutline.places import Places, and_preparing
 from cutline.records import Caption, Failure, Outcome, Sample
 from cutline.service.answers import body_of
 from cutline.service.desk import Desk
@@ -48,9 +49,7 @@ class Worker:
     ) -> None:
         self._store, self._leases, self._desk, self._pictures = store, leases, desk, pictures
         self._keep_seconds = keep_seconds
-        slots = max(1, desk.slots, *desk.chains.slots)
-        self._slots = asyncio.Semaphore(slots)
-        self._most = min(_AT_ONCE, slots + max(1, slots // 2))
+        self._places = Places(lambda: and_preparing(self._slots))
         self._held: dict[Place, _Held] = {}
         self._begun: set[str] = set()
         self._finished: list[Finished] = []
@@ -62,6 +61,16 @@ class Worker:
         self._stops = 0  # of the model, one after the other
         self._closing = False
         self._loops: list[asyncio.Task[None]] = []
+
+    @property
+    def _slots(self) -> int:
+        """How many pictures can be asked about at once, as far as is known by now."""
+        return max(1, self._desk.slots, *self._desk.chains.slots)
+
+    @property
+    def _most(self) -> int:
+        """How many are held."""
+        return min(_AT_ONCE, self._slots + max(1, self._slots // 2))
 
     def start(self) -> None:
         for loop in (self._claiming, self._writing, self._beating, self._expiring):
@@ -154,7 +163,7 @@ class Worker:
     async def _work(self, item: Item) -> None:
         """One picture to its result, or back into the queue."""
         try:
-            async with self._slots:
+            async with self._places.one():
                 outcome = await self._traced(item)
         except RunStopped as error:
             self._pause(error)
