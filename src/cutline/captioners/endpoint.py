@@ -102,7 +102,7 @@ class Endpoint:
                 data=body,
                 headers=sent,
                 allow_redirects=False,
-                proxy=self._proxy,
+                proxy=self._proxy if url.startswith(self.url) else proxy_for(url),
                 timeout=timeout,
             ) as response:
                 yield response
