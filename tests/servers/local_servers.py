@@ -7,6 +7,7 @@ LIKE_NOTES    folder to which the command, a few variables and all process ids a
 LIKE_DELAY    seconds until it can be asked
 LIKE_DIES     text that it prints before it ends with code 1, instead of getting ready
 LIKE_ASKED    so many answers, and it is gone
+LIKE_SLOW     seconds for an answer
 LIKE_STUBBORN any text: SIGTERM is ignored
 LIKE_STORE    folder of the models that an ollama has
 
@@ -86,7 +87,8 @@ class Like(ThreadingHTTPServer):
     def has(self, model: str) -> bool:
         if self.name != "ollama":
             return model == self.model or self.name != "vllm"
-        return (self.store / model.replace("/", "%").replace(":", "@")).exists()
+        name = model if ":" in model else f"{model}:latest"
+        return (self.store / name.replace("/", "%").replace(":", "@")).exists()
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -147,6 +149,7 @@ class Handler(BaseHTTPRequestHandler):
                 print("RuntimeError: the engine is gone: CUDA error", flush=True)
                 os._exit(1)
             self.server.left -= 1
+        time.sleep(float(os.environ.get("LIKE_SLOW", "0")))
         said = f"{self.server.name} saw {len(data)} characters."
         choice = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": said}}
         usage = {"prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10}
@@ -161,6 +164,8 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         layers = [("sha256:aa", 4_000_000_000), ("sha256:bb", 600_000_000)]
         self.event({"status": "pulling manifest"})
+        if model.startswith("endless"):
+            time.sleep(600)
         if model.startswith("missing"):
             self.event({"error": "pull model manifest: file does not exist"})
         else:

@@ -52,25 +52,31 @@ async def _download(endpoint: Endpoint, model: str, say: Callable[[str], None]) 
     sizes: dict[str, tuple[int, int]] = {}
     status = told = ""
     address = endpoint.url + "/api/pull"
-    async with endpoint.exchange("POST", address, body, with_key=False, longer=_DAY) as response:
-        async for event in _events(response):
-            if event.get("error"):
-                said = " ".join(str(event["error"]).split())[:300]
-                raise ConfigError(
-                    f"Ollama cannot pull {model}: {said}; https://ollama.com/library has the names"
-                )
-            status = str(event.get("status", ""))
-            if event.get("total"):
-                sizes[str(event.get("digest"))] = (int(event.get("completed") or 0), int(event["total"]))
-            line = _line(model, status, sizes)
-            if line != told:
-                told = line
-                say(line)
-        if response.status != 200 or status != "success":
-            raise ConfigError(
-                f"Ollama broke off pulling {model} (status {response.status}, last it said {status!r}): "
-                "the same command goes on"
-            )
+    try:
+        async with endpoint.exchange("POST", address, body, with_key=False, longer=_DAY) as response:
+            async for event in _events(response):
+                if event.get("error"):
+                    raise ConfigError(_refused(model, str(event["error"])))
+                status = str(event.get("status", ""))
+                if event.get("total"):
+                    sizes[str(event.get("digest"))] = (int(event.get("completed") or 0), int(event["total"]))
+                line = _line(model, status, sizes)
+                if line != told:
+                    told = line
+                    say(line)
+    except Retryable as error:
+        if not status:
+            raise
+        raise ConfigError(f"pulling {model} broke off: {error}; the same command goes on with it") from None
+    if status != "success":
+        raise ConfigError(f"pulling {model} broke off after {status!r}; the same command goes on with it")
+
+
+def _refused(model: str, said: str) -> str:
+    return (
+        f"Ollama cannot pull {model}: {' '.join(said.split())[:300]}; is the name right? "
+        "https://ollama.com/library has them"
+    )
 
 
 def _line(model: str, status: str, sizes: dict[str, tuple[int, int]]) -> str:
@@ -78,6 +84,8 @@ def _line(model: str, status: str, sizes: dict[str, tuple[int, int]]) -> str:
     if not status.startswith("pulling ") or not sizes:
         return f"pulling {model}: {status}"
     done, total = (sum(part) for part in zip(*sizes.values(), strict=True))
+    if not done:
+        return f"pulling {model}: {human_bytes(total)}"
     return f"pulling {model}: {human_bytes(done)} of {human_bytes(total)}, {100 * done // max(1, total)} %"
 
 

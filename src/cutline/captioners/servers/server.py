@@ -80,6 +80,7 @@ class Server:
             with self._lock:
                 if self._process is None:
                     self._start()
+                    say(f"starting {self.name}: its log is {self._log}")
             await self._wait(endpoint, say)
         except BaseException:
             await self.leave()
@@ -136,7 +137,6 @@ class Server:
     async def _wait(self, endpoint: Endpoint, say: Say) -> None:
         process, told = self._process, ""
         assert process is not None
-        say(f"starting {self.name}: its log is {self._log}")
         end = time.monotonic() + self._timeout
         while True:
             healthy = await self._answers(endpoint)
