@@ -193,8 +193,10 @@ def test_collecting_from_another_folder(service, pictures, tmp_path, monkeypatch
 
 
 def test_a_state_folder_elsewhere(service, pictures, tmp_path):
-    folder, output, state = pictures(3), tmp_path / "captions.jsonl", tmp_path / "notes"
-    assert service.submit(folder, output, "--state", state).returncode == 0
+    folder, output, state = pictures(3), tmp_path / "my captions.jsonl", tmp_path / "notes"
+    done = service.submit(folder, output, "--state", state)
+    assert done.returncode == 0
+    assert f"cutline batch collect '{output}' --state {state} --wait" in done.stderr
     service.answer_all()
     assert collect(output).returncode == 2
     assert collect(output, "--state", state).returncode == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -10,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from cutline.cli.summary import summary
+from cutline.cli.summary import dropped, summary
 from cutline.display import duration
 from cutline.engine.batches.collecting import IN_NO_BATCH, UNDER_WAY, UNDONE, Collection
 from cutline.engine.batches.filling import Tally
@@ -33,10 +34,9 @@ def submitted(job: Job, result: Submitted, *, quiet: bool) -> int:
     for line in _others(tally):
         console.print(line, markup=False)
     if tally.batches or tally.waiting > 0:
-        console.print(f"how far it is: cutline batch status {result.output}", markup=False)
-        console.print(
-            f"the answers, within a day: cutline batch collect {result.output} --wait", markup=False
-        )
+        console.print(f"how far it is: {_command('status', result.output, job)}", markup=False)
+        collecting = _command("collect", result.output, job)
+        console.print(f"the answers, within a day: {collecting} --wait", markup=False)
     if stopped is not None:
         why = "interrupted" if isinstance(stopped, Interrupted) else f"stopped: {stopped}"
         Console(stderr=True, highlight=False, soft_wrap=True).print(
@@ -82,7 +82,7 @@ def status(sent: Sent, *, quiet: bool) -> int:
     if any(not batch.is_sent for batch in sent.batches):
         console.print("not all is sent: `cutline batch submit` with the same arguments goes on")
     if any(batch.is_open and batch.status in OVER for batch in sent.batches):
-        console.print(f"to be collected: cutline batch collect {sent.output}", markup=False)
+        console.print(f"to be collected: {_command('collect', sent.output, sent.job)}", markup=False)
     return EXIT_OK
 
 
@@ -114,13 +114,16 @@ def cancelled(sent: Sent, *, quiet: bool) -> int:
         console.print(
             f"{_count(len(sent.open_batches), 'batch is', 'batches are')} being ended by the service"
         )
-        console.print(f"what was answered: cutline batch collect {sent.output} --wait", markup=False)
+        collecting = _command("collect", sent.output, sent.job)
+        console.print(f"what was answered: {collecting} --wait", markup=False)
     return EXIT_OK
 
 
 def _hints(sent: Sent, report: Report) -> Iterator[str]:
     """What a person may want to do next."""
     counts = report.counts
+    if sent.job.checks.min_similarity is not None:
+        yield dropped(counts.dropped, counts.shortened)
     for batch in sent.batches:
         if batch.problem:
             yield f"{batch.id or batch.name} {batch.status}: {batch.problem}"
@@ -135,6 +138,12 @@ def _hints(sent: Sent, report: Report) -> Iterator[str]:
         )
     if counts.failures > undone.total():
         yield "`cutline caption` and `cutline batch submit` ask about the failed ones with --retry-failed"
+
+
+def _command(name: str, output: str, job: Job) -> str:
+    """A command about an output's batches as it can be typed."""
+    state = ("--state", job.run.state) if job.run.state is not None else ()
+    return shlex.join(("cutline", "batch", name, output, *state))
 
 
 def _stage(batch: Batch) -> str:

@@ -83,7 +83,7 @@ def _most_common(counter: Counter[str]) -> str:
     return ", ".join(f"{count:,} {name}" for name, count in counter.most_common(5))
 
 
-def _dropped(sentences: int, captions: int) -> str:
+def dropped(sentences: int, captions: int) -> str:
     """What the checks took away."""
     some = f"{sentences:,} sentence{'' if sentences == 1 else 's'}"
     return f"{some} of {captions:,} caption{'' if captions == 1 else 's'} dropped as unlike the picture"
@@ -116,7 +116,7 @@ def _hints(job: Job, report: Report) -> Iterator[str]:
     if counts.total and not report.fresh.total and report.stopped is None:
         yield "nothing was asked: every picture had its outcome from an earlier run"
     if job.checks.min_similarity is not None:
-        yield _dropped(counts.dropped, counts.shortened)
+        yield dropped(counts.dropped, counts.shortened)
     if report.changed:
         yield f"{report.changed:,} pictures had changed since they were captioned, and were asked about again"
     if report.replaced:

@@ -36,7 +36,9 @@ class Sender:
         return batch
 
     async def _uploaded(self, batch: Batch) -> Batch:
-        self._say(f"sending file {batch.number}: {batch.size / 1e6:,.1f} MB, {batch.pictures:,} pictures")
+        size = f"{batch.size / 1e6:,.1f} MB" if batch.size >= 1e5 else f"{batch.size / 1e3:,.1f} kB"
+        pictures = f"{batch.pictures:,} picture{'' if batch.pictures == 1 else 's'}"
+        self._say(f"sending file {batch.number}: {size}, {pictures}")
         file = None
         if batch.stage == "uploading":
             found = await self._service.find_file(batch.name)
