@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from PIL import Image
+from job_surroundings import environment_of, fill
 
 from processes import cutline, cutline_here, end_started
 from server_process import Server
@@ -36,12 +36,6 @@ def photos(tmp_path: Path) -> Callable[[int], Path]:
     return make
 
 
-def fill(folder: Path, count: int) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    for number in range(count):
-        Image.new("RGB", (60, 40), (number % 256, 90, 120)).save(folder / f"{number:02}.png")
-
-
 @pytest.fixture
 def job(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
     """Runs a job as a container does: in a home of its own, with nothing in the environment but what is given."""
@@ -65,11 +59,6 @@ def job_here(
         return cutline_here("job", *arguments)
 
     return run
-
-
-def environment_of(home: Path, told: dict[str, object]) -> dict[str, str]:
-    ml = {"CUTLINE_ML_ROOT": str(home / "no-ml"), "XDG_STATE_HOME": ""}
-    return {"HOME": str(home), **ml, **{name: str(value) for name, value in told.items()}}
 
 
 @pytest.fixture(scope="module")

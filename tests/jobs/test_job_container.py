@@ -7,8 +7,8 @@ import signal
 
 import pyarrow.parquet
 import pytest
+from job_surroundings import environment_of, fill
 
-from conftest import environment_of, fill
 from processes import start_cutline, wait_until
 
 

@@ -7,9 +7,8 @@ import json
 import pandas as pd
 import pyarrow.parquet
 import pytest
+from job_surroundings import fill
 from PIL import Image
-
-from conftest import fill
 
 
 def rows(path):

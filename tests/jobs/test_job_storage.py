@@ -9,8 +9,8 @@ import sys
 import duckdb
 import pandas as pd
 import pytest
+from job_surroundings import environment_of
 
-from conftest import environment_of
 from processes import start_cutline, wait_until
 
 COLUMNS = {
@@ -180,7 +180,7 @@ def test_storage_that_refuses_is_one_line(job, photos, bucket, mine):
     done = job(
         **mine(), **bucket.environment, DATA_PATH=photos(1), OUTPUT_PATH="s3://no-such-bucket-here/out"
     )
-    assert done.returncode != 0
+    assert done.returncode == 4
     assert "s3://no-such-bucket-here" in done.stderr
     assert "Traceback" not in done.stderr
 

@@ -9,7 +9,7 @@ from typing import Any
 import cyclopts
 
 import cutline
-from cutline.errors import ConfigError, CutlineError
+from cutline.errors import ConfigError, CutlineError, SinkError
 
 HELP = """Caption pictures with any vision-language model, losing nothing.
 
@@ -75,7 +75,7 @@ def run(arguments: list[str]) -> int:
     except ConfigError as error:
         return fail(str(error))
     except CutlineError as error:
-        return fail(str(error), code=3)
+        return fail(str(error), code=4 if isinstance(error, SinkError) else 3)
     except KeyboardInterrupt:
         return fail("interrupted", code=130)
     except BrokenPipeError:
