@@ -177,7 +177,7 @@ async def test_the_wait_that_is_asked_for_is_understood(services: Server, servic
         assert (raised.value.status, raised.value.retry_after) == (503, None)
         return
     assert raised.value.kind == "rate-limit"
-    assert raised.value.retry_after == pytest.approx(7, abs=0.5)
+    assert 3 < raised.value.retry_after <= 7.01, "the time runs where it was told as one of the clock"
 
 
 @pytest.mark.parametrize("service", ["openai", "gemini", "together", "vllm"])
