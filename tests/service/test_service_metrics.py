@@ -60,3 +60,14 @@ def test_a_worker_that_cannot_begin_says_so_once(tmp_path):
     assert ran.returncode == 2
     assert "nonsense" in ran.stderr
     assert ran.stderr.count("\n") == 1
+
+
+def test_the_queue_is_one_for_all_workers(tmp_path):
+    with Service("--model", "fake:latency=60,slots=1", "--workers", 2, cwd=tmp_path) as service:
+        files = [("images", (f"{number}.png", png(number))) for number in range(7)]
+        assert service.client.post("/async-batch-caption", files=files).status_code == 202
+        for _ in range(6):
+            numbers = counted(service)
+            assert (numbers["cutline_queued_pictures",], numbers["cutline_store_up",]) == (7, 1)
+            service.client.close()
+            service.client = type(service.client)(base_url=service.url, trust_env=False)
