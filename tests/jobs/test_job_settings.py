@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import urllib.request
 
 import pandas as pd
 import pyarrow.parquet
@@ -59,6 +60,52 @@ def test_the_environment_alone_arguments_alone_and_both_give_the_same(job, photo
     assert "is used" not in by_environment.stderr + by_arguments.stderr
     assert both.stderr.count("is used") == 1
     assert "cutline: --model-name fake is used, not MODEL_NAME=nobody of the environment" in both.stderr
+
+
+def test_an_endpoint_is_asked_with_the_template_and_its_whole_response_is_kept(
+    job, served, template, tmp_path
+):
+    url, folder = served
+    server = url.removesuffix("/pictures")
+    said = "The picture shows a colour. <caption>A colour.</caption>"
+    ask(f"{server}/script", {"content": said})
+    template.write_text(json.dumps({**TEMPLATE, "regex": "<caption>.*?</caption>"}))
+    done = job(
+        MODEL_NAME="test",
+        CUTLINE_JOB_ENDPOINT=f"{server}/v1",
+        CUTLINE_JOB_MAX_TOKENS=2048,
+        DATA_PATH=folder,
+        PROMPT_PATH=template,
+        OUTPUT_PATH="out",
+    )
+    assert done.returncode == 0, done.stderr
+    found = rows(tmp_path / "out" / "captions.parquet")
+    assert {row["caption"] for row in found} == {"A colour."}
+    assert {json.loads(row["llm"])["choices"][0]["message"]["content"] for row in found} == {said}
+    body = ask(f"{server}/last")["body"]
+    assert body["max_tokens"] == 2048
+    system, user = body["messages"]
+    assert system["content"] == TEMPLATE["system_prompt"]
+    kinds = [part["type"] for part in user["content"]]
+    assert kinds == ["text", "image_url", "text", "text", "image_url"], (
+        "prefix, example, its words, suffix, picture"
+    )
+
+
+def ask(url, data=None):
+    body = None if data is None else json.dumps(data).encode()
+    with urllib.request.urlopen(url, body, timeout=30) as answer:
+        return json.loads(answer.read() or b"null") if data is None else None
+
+
+def test_several_values_of_a_variable_are_a_list(job, photos, tmp_path):
+    done = job(
+        CUTLINE_JOB_STEP='["first=fake", "second=fake"]', DATA_PATH=photos(2), OUTPUT_PATH="out.parquet"
+    )
+    assert done.returncode == 0, done.stderr
+    assert [list(json.loads(row["captions"])) for row in rows(tmp_path / "out.parquet")] == [
+        ["first", "second"]
+    ] * 2
 
 
 def test_what_is_told_reaches_the_run(job, photos, tmp_path):
