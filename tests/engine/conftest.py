@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+from batching import BatchService
 from engine_pictures import begin, fill
 
 from processes import Endpoint, end_started
@@ -52,6 +53,19 @@ def new_endpoint():
     yield start
     for endpoint in started:
         endpoint.stop()
+
+
+@pytest.fixture(scope="session")
+def _batch_service():
+    with BatchService() as service:
+        yield service
+
+
+@pytest.fixture
+def service(_batch_service):
+    """A service with a batch API, which has forgotten all that was sent before."""
+    _batch_service.post("/reset", {})
+    return _batch_service
 
 
 @pytest.fixture(scope="session")

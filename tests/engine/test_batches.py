@@ -7,14 +7,8 @@ import math
 
 import openai
 import pytest
-from batching import BatchService, collect, keys, outcomes, state_of
+from batching import collect, keys, outcomes, state_of
 from engine_outputs import captions, failures
-
-
-@pytest.fixture
-def service():
-    with BatchService() as running:
-        yield running
 
 
 def test_many_pictures_become_files_of_the_right_number_of_requests(service, pictures, tmp_path):

@@ -13,12 +13,6 @@ from processes import cutline_here
 from server_process import Server
 
 
-@pytest.fixture
-def service():
-    with BatchService() as running:
-        yield running
-
-
 def test_a_batch_that_the_service_refuses_can_be_sent_again(service, pictures, tmp_path):
     folder, output = pictures(6), tmp_path / "captions.jsonl"
     service.configure(models=["other"])

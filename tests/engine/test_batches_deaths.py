@@ -6,16 +6,10 @@ import random
 import time
 
 import pytest
-from batching import BatchService, collect, keys, outcomes, state_of
+from batching import collect, keys, outcomes, state_of
 from engine_outputs import captions, failures
 
 from processes import cutline, start_cutline, wait_until
-
-
-@pytest.fixture
-def service():
-    with BatchService() as running:
-        yield running
 
 
 def started(service, folder, output, *more):

@@ -3,19 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from batching import BatchService, collect, outcomes, state_of
+from batching import collect, outcomes, state_of
 from engine_outputs import report
 from engine_pictures import fill
 
 from processes import cutline, cutline_here
 
 KEY = "sk-batch-0123456789abcdef"
-
-
-@pytest.fixture
-def service():
-    with BatchService() as running:
-        yield running
 
 
 @pytest.fixture

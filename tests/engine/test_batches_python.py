@@ -3,16 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from batching import BatchService, keys, outcomes
+from batching import keys, outcomes
 
 import cutline
 from cutline.errors import ConfigError
-
-
-@pytest.fixture
-def service():
-    with BatchService() as running:
-        yield running
 
 
 def test_a_batch_from_its_first_call_to_its_last(service, pictures, tmp_path):

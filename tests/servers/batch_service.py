@@ -51,6 +51,9 @@ class Settings:
 
 class Service:
     def __init__(self) -> None:
+        self.forget_all()
+
+    def forget_all(self) -> None:
         self.settings = Settings()
         self.files: dict[str, dict] = {}
         self.contents: dict[str, bytes] = {}
@@ -370,6 +373,10 @@ class Service:
                 self.take(batch, wish["to"], wish.get("share", 1.0))
         return web.json_response({})
 
+    async def reset(self, _: web.Request) -> web.Response:
+        self.forget_all()
+        return web.json_response({})
+
     async def forget(self, _: web.Request) -> web.Response:
         self.batches.clear()
         return web.json_response({})
@@ -465,6 +472,7 @@ async def serve() -> None:
     app.router.add_post("/configure", service.configure)
     app.router.add_post("/advance", service.advance)
     app.router.add_post("/forget", service.forget)
+    app.router.add_post("/reset", service.reset)
     app.router.add_get("/stats", service.stats)
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()

@@ -20,7 +20,7 @@ from cutline.engine.state import State, state_folder
 from cutline.errors import ConfigError, Rejected, Retryable
 from cutline.job import Job
 
-_FIRST_WAIT, _LONGEST_WAIT = 1.0, 60.0  # seconds between looks
+_FIRST_WAIT, _LONGEST_WAIT = 0.5, 60.0  # seconds between looks
 _AT_ONCE = 8
 
 
