@@ -23,6 +23,7 @@ from cutline.service.desk import Desk
 from cutline.service.guard import Guard
 from cutline.service.metrics import Metered, Meters
 from cutline.service.pictures import Pictures
+from cutline.service.plain_start import PlainStart
 from cutline.service.queue import Queue
 from cutline.service.settings import Settings
 from cutline.service.stopping import told_to_stop
@@ -84,6 +85,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_middleware(Metered, meters=meters)
     if tracing.is_on:
         app.add_middleware(TracedRequests, tracing=tracing)
+    app.add_middleware(PlainStart)
     app.include_router(health.router)
     app.include_router(captions.router)
     app.include_router(tasks.router)

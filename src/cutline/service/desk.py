@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import collections
 import dataclasses
+import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -17,7 +18,7 @@ from cutline.captioners.servers.settings import ServerOptions
 from cutline.chain import Chain, ChainStep
 from cutline.engine import assembly
 from cutline.engine.captioning import Captioning
-from cutline.errors import ConfigError, PictureError
+from cutline.errors import ConfigError, PictureError, RunStopped
 from cutline.interfaces import Captioner, Opening
 from cutline.job import Job, LocalOptions, ModelOptions, PictureOptions
 from cutline.places import Places, and_preparing
@@ -26,12 +27,14 @@ from cutline.records import Failure, Outcome, Sample
 from cutline.service.bodies import Lobby
 from cutline.service.chains import Chains
 from cutline.service.downloads import Downloads
+from cutline.service.reviving import Reviving
 from cutline.service.settings import Settings
 from cutline.service.tracing import Tracing
 from cutline.service.wishes import Wish
 from cutline.weights import Say
 
 KEPT_WAYS = 64
+_log = logging.getLogger("cutline.service")
 
 
 class Desk:
@@ -54,6 +57,7 @@ class Desk:
         self.chains = Chains(settings.chain, self._job, self._captioner_of)
         self._ways: collections.OrderedDict[bytes, Captioning] = collections.OrderedDict()
         self._places = Places(lambda: and_preparing(self.slots))
+        self._reviving = Reviving(self._open_again)
         self.ready = False
 
     @property
@@ -76,6 +80,15 @@ class Desk:
                 await captioner.open(say)
         self.ready = True
 
+    async def _open_again(self) -> None:
+        """As ``open``, after the model was lost; whoever asks whether we are ready is told."""
+
+        def say(line: str) -> None:
+            self.ready = False
+            _log.warning("%s", line)
+
+        await self.open(say)
+
     async def caption(self, sample: Sample, wish: Wish) -> Outcome:
         """The sample's outcome, after ``request_seconds`` at the latest.
 
@@ -86,7 +99,11 @@ class Desk:
         way = self._way(wish)
         places = self._places if wish.chain is None else self.chains[wish.chain].places
         with self.tracing.span("caption") as span:
-            outcome = await self._outcome(sample, way, places)
+            try:
+                outcome = await self._outcome(sample, way, places)
+            except RunStopped:
+                self._reviving.begin()
+                raise
             if isinstance(outcome, Failure):
                 span.fail(outcome.kind)
         self._note(outcome)
@@ -157,6 +174,7 @@ class Desk:
         return Captioning(self.chains[name].chain, rules, assembly.fetcher_opener(self._job))
 
     async def aclose(self) -> None:
+        await self._reviving.aclose()
         for way in self._ways.values():
             await way.aclose()
         await self._downloads.aclose()

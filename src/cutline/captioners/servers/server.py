@@ -64,26 +64,34 @@ class Server:
         self._log: Path | None = None
         program.words(model, port)  # what is missing is told before anything begins
 
-    async def open(self, say: Say) -> None:
+    @property
+    def has_ended(self) -> bool:
+        """Whether it was started, and has ended by itself."""
+        return self._process is not None and self._process.poll() is not None
+
+    async def open(self, say: Say, *, again: bool = False) -> None:
         """Start it, unless that was done, and wait until it can be asked.
+
+        ``again``: by one who opened it before, and has not left.
 
         Raises:
             ConfigError: it cannot be started, has ended, or does not answer in time; tells its log's end.
         """
         endpoint = Endpoint(self.root, key=None, timeout=5.0)
         with self._lock:
-            self._users += 1
+            self._users += not again
         try:
             if self._program.shared and self._process is None and await self._answers(endpoint):
                 say(f"{self.name} runs already at {self.root}: it is asked, and left running")
                 return
             with self._lock:
-                if self._process is None:
+                if self._process is None or self.has_ended:
                     self._start()
                     say(f"starting {self.name}: its log is {self._log}")
             await self._wait(endpoint, say)
         except BaseException:
-            await self.leave()
+            if not again:
+                await self.leave()
             raise
         finally:
             await endpoint.aclose()
@@ -95,7 +103,7 @@ class Server:
             process, log = self._process, self._log
             if self._users or process is None:
                 return
-            self._process = None
+            self._process = self._log = None
         await asyncio.to_thread(_end, process, log)
 
     async def check(self) -> None:
@@ -128,14 +136,18 @@ class Server:
         environment = self._program.variables(self._model, self._port)
         if self._key is not None and self._program.key_env:
             environment[self._program.key_env] = self._key.reveal()
-        number, path = tempfile.mkstemp(prefix=f"cutline-{self.name}-", suffix=".log")
-        self._log = Path(path)
-        with os.fdopen(number, "wb") as log:
+        if self._log is None:
+            number, path = tempfile.mkstemp(prefix=f"cutline-{self.name}-", suffix=".log")
+            os.close(number)
+            self._log = Path(path)
+        if self._process is not None and self._process.stdin is not None:
+            self._process.stdin.close()
+        with self._log.open("ab") as log:
             self._process = _supervised([*command, *self._options], environment, log)
-        _log.info("started server=%s process=%d log=%s", self.name, self._process.pid, path)
+        _log.info("started server=%s process=%d log=%s", self.name, self._process.pid, self._log)
 
     async def _wait(self, endpoint: Endpoint, say: Say) -> None:
-        process, told = self._process, ""
+        process, told = self._process, self._tail(1, 100)
         assert process is not None
         end = time.monotonic() + self._timeout
         while True:

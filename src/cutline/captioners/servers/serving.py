@@ -16,7 +16,7 @@ from cutline.captioners.servers.pulling import pull
 from cutline.captioners.servers.server import Server, server_for
 from cutline.captioners.servers.settings import ServerOptions, words
 from cutline.captioners.services import build_endpoint, find_key, options_of_service
-from cutline.errors import ConfigError, Retryable
+from cutline.errors import ConfigError, Retryable, RunStopped
 from cutline.imaging import Picture
 from cutline.prompts import Prompt
 from cutline.records import Reply
@@ -123,17 +123,17 @@ class Served:
         self._pulled = pulled
 
     async def open(self, say: Callable[[str], None] = lambda _: None) -> None:
-        """Start the server and pull the model, unless that was done.
+        """Start the server and pull the model, unless that was done; start a server that has ended again.
 
         Raises:
             ConfigError: it cannot be done; tells why.
         """
         use = self._use
         async with use.opening:
-            if use.opened:
+            if use.opened and not (use.server is not None and use.server.has_ended):
                 return
-            if use.server is not None and not use.joined:
-                await use.server.open(say)
+            if use.server is not None:
+                await use.server.open(say, again=use.joined)
                 use.joined = True
             if self._pulled is not None:
                 await pull(self._inner.endpoint.url, self._pulled, say)
@@ -156,7 +156,10 @@ class Served:
             RunStopped: the server has ended.
         """
         if not self._use.opened:
-            await self.open()
+            try:
+                await self.open()
+            except ConfigError as error:
+                raise RunStopped(str(error)) from None
         try:
             return await self._inner.caption(picture, prompt)
         except Retryable as error:

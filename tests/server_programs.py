@@ -11,7 +11,7 @@ from typing import Any
 import psutil
 from PIL import Image
 
-SERVERS = Path(__file__).resolve().parents[1] / "servers"
+SERVERS = Path(__file__).resolve().parent / "servers"
 NAMES = ("vllm", "sglang", "llama-server", "ollama")
 
 
