@@ -154,8 +154,13 @@ def test_what_the_class_does_not_take_is_refused(photos, options, words):
         cutline.caption(photos(1), model="told", **options)
 
 
-def test_a_class_without_arguments_has_nothing_behind_its_colon(photos):
-    cutline.register_model("asked")(Asked)
+class OnlyOptions(Asked):
+    def __init__(self, max_tokens=10): ...
+
+
+@pytest.mark.parametrize("made", [Asked, OnlyOptions])
+def test_a_class_without_arguments_has_nothing_behind_its_colon(made, photos):
+    cutline.register_model("asked")(made)
     with pytest.raises(ConfigError, match="takes nothing behind a colon: leave ':x' out"):
         cutline.caption(photos(1), model="asked:x")
 

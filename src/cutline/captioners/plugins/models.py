@@ -112,6 +112,8 @@ class OwnModel:
         taken = self._of_the_class()
         given = {name: value for name, value in options.items() if name in taken}
         arguments = [argument] if argument else []
+        if argument and next(iter(self._own), "") in OPTIONS:  # which has an option of its own
+            raise ConfigError(f"{self.name} takes nothing behind a colon: leave ':{argument}' out")
         try:
             inspect.signature(self.made).bind(*arguments, **given)
         except TypeError as error:
