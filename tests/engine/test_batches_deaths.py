@@ -64,6 +64,19 @@ def test_being_told_to_slow_down(service, pictures, tmp_path):
     assert service.stats["creations"] == 1
 
 
+def test_a_half_written_file_does_not_stay_behind(service, pictures, tmp_path):
+    folder, output = pictures(400), tmp_path / "captions.jsonl"
+    left = state_of(output) / "batches"
+    process = started(service, folder, output)
+    wait_until(lambda: list(left.glob("*.requests.jsonl")) or process.poll() is not None, every=0.001)
+    killed(process)
+    if service.stats["creations"]:
+        pytest.skip("the machine was too quick: everything was sent before the kill")
+    assert service.caption(folder, output).returncode == 0
+    assert list(left.iterdir()) == []
+    assert len(outcomes(output)) == 400
+
+
 def test_kills_at_any_moment_of_everything(service, pictures, tmp_path):
     folder, output = pictures(400), tmp_path / "captions.jsonl"
     chance = random.Random(5)

@@ -146,6 +146,14 @@ class Ledger:
             if not batch.may_be_asked:
                 self.put(batch.changed(stage="collected", status="given up"))
                 self.forget_files(batch)
+        self._sweep()
+
+    def _sweep(self) -> None:
+        """Take away what was being written when an earlier run died: it was never sent."""
+        known = {f"{batch.number:05}" for batch in self.open_batches}
+        for path in self.folder.glob("*.jsonl") if self.folder.is_dir() else ():
+            if path.name.partition(".")[0] not in known:
+                path.unlink(missing_ok=True)
 
     def add(self, *, number: int, pictures: int, requests: int, size: int) -> Batch:
         name = f"cutline-{self._data['token']}-{number:05}.jsonl"
