@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 from serving import Service, png
+
+from server_process import FOLDER as SERVERS
 
 
 @pytest.fixture(scope="module")
@@ -108,3 +113,24 @@ def test_no_paths_without_a_root(folder):
     with Service(cwd=folder) as service:
         assert ask(service, "root/mine.png")[0] == 403
         assert ask(service, "root/absent.png") == ask(service, "root/mine.png")
+
+
+def test_where_a_local_model_lies_is_not_told(tmp_path):
+    """Its own folder's name is: clients may ask for it by that."""
+    for library in ("torch", "transformers"):
+        pytest.importorskip(library, reason="the extra local is not installed")
+    model = tmp_path / "hidden" / "tiny"
+    subprocess.run([sys.executable, SERVERS / "tiny_model.py", model], check=True, capture_output=True)
+    (tmp_path / "chain.toml").write_text(f'[[step]]\nname = "only"\nmodel = "hf:{model}"\n')
+    with Service("--model", f"hf:{model}", "--chain", "chain.toml", cwd=tmp_path) as service:
+        picture = {"files": {"image": ("a.png", png(1, (64, 48)))}}
+        answers = [
+            service.client.post("/caption", **picture, data={"max_tokens": "60"}),
+            service.client.post("/caption", **picture, data={"max_tokens": "2"}),
+            *(service.client.get(path) for path in ("/models", "/ready", "/v1/models")),
+        ]
+    assert [answer.status_code for answer in answers] == [200, 422, 200, 200, 200]
+    assert answers[0].json()["model"] == "hf:tiny"
+    assert "hf:tiny was not done" in answers[1].json()["detail"]
+    assert answers[2].json()["chains"] == [{"name": "chain", "steps": {"only": "hf:tiny"}}]
+    assert not any("hidden" in answer.text for answer in answers)

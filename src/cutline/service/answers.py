@@ -7,6 +7,7 @@ from typing import Final
 from fastapi import HTTPException
 
 from cutline.records import JSON, Caption, Failure, Outcome, Skip, Step
+from cutline.service.wording import shown_model, without_places
 
 _STATUS: Final = {
     "missing": 404,
@@ -61,7 +62,7 @@ def body_of(name: str, outcome: Outcome) -> JSON:
         if step is not None:
             usage = outcome.usage
             body |= {
-                "model": step.reply.model,
+                "model": shown_model(step.reply.model),
                 "prompt_id": step.prompt_id,
                 "prompt_tokens": usage.prompt_tokens,
                 "completion_tokens": usage.completion_tokens,
@@ -80,7 +81,7 @@ def body_of(name: str, outcome: Outcome) -> JSON:
 
 def _step_of(step: Step) -> JSON:
     """What one step of a chain said."""
-    told: JSON = {"name": step.name, "text": step.text, "model": step.reply.model}
+    told: JSON = {"name": step.name, "text": step.text, "model": shown_model(step.reply.model)}
     return told | {"fields": step.fields} if step.fields is not None else told
 
 
@@ -88,7 +89,7 @@ def said_of(outcome: Skip | Failure) -> str:
     """What a client may know of a failure: no path, no trace."""
     if isinstance(outcome, Skip):
         return outcome.reason
-    return _PLAIN.get(outcome.kind, outcome.message)
+    return _PLAIN.get(outcome.kind) or without_places(outcome.message)
 
 
 def error_of(outcome: Skip | Failure) -> HTTPException:

@@ -12,7 +12,6 @@ import re
 import secrets
 import time
 from collections.abc import AsyncIterator
-from pathlib import PurePath
 from typing import Any, Final
 
 import orjson
@@ -29,7 +28,7 @@ from cutline.service.described import inlined
 from cutline.service.desk import Desk
 from cutline.service.presence import while_connected
 from cutline.service.wishes import Wish
-from cutline.service.wording import Refusal, in_openais_words, model_unusable
+from cutline.service.wording import Refusal, in_openais_words, model_unusable, shown_model
 
 router = APIRouter(prefix="/v1", tags=["openai"])
 
@@ -159,9 +158,7 @@ async def _outcome(asked: Asked, desk: Desk) -> Outcome:
 
 
 def name_of(desk: Desk) -> str:
-    """The model's name for clients: of a folder only its own name, as where it lies is not theirs to know."""
-    provider, _, name = desk.model.partition(":")
-    return f"{provider}:{PurePath(name).name}" if name.startswith((".", "/", "~")) else desk.model
+    return shown_model(desk.model)
 
 
 def _names_of(desk: Desk) -> frozenset[str]:

@@ -6,6 +6,7 @@ from fastapi import APIRouter, HTTPException, Request, Response
 from pydantic import BaseModel
 
 from cutline.service.metrics import TEXT
+from cutline.service.wording import shown_model
 
 router = APIRouter(tags=["health"])
 
@@ -56,15 +57,20 @@ async def ready(request: Request) -> Ready:
     await queue.look()
     if not queue.is_up:
         raise HTTPException(503, "the queue cannot be reached now", headers={"Retry-After": "10"})
-    return Ready(model=desk.model)
+    return Ready(model=shown_model(desk.model))
 
 
 @router.get("/models")
 async def models(request: Request) -> Models:
     """The model that answers here, and the chains that can be wished for."""
     desk = request.app.state.desk
-    chains = [OfferedChain(name=name, steps=steps) for name, steps in desk.chains.steps.items()]
-    return Models(models=[Model(name=desk.model, ready=desk.ready, slots=desk.slots)], chains=chains)
+    chains = [
+        OfferedChain(name=name, steps={step: shown_model(model) for step, model in steps.items()})
+        for name, steps in desk.chains.steps.items()
+    ]
+    return Models(
+        models=[Model(name=shown_model(desk.model), ready=desk.ready, slots=desk.slots)], chains=chains
+    )
 
 
 @router.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import PurePath
 from typing import Any, Final
@@ -23,7 +24,7 @@ from cutline.service.tracing import Attributes, Kind, Span, Tracing
 _ADDRESSES: Final = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 _PROTOCOLS: Final = ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL")
 _PROTOCOL: Final = "http/protobuf"
-_LONGEST_FLUSH: Final = 5_000  # milliseconds at the end
+_LONGEST_FLUSH: Final = 3.0  # seconds at the end
 
 
 def tracing_of(environment: Mapping[str, str]) -> Tracing:
@@ -67,10 +68,12 @@ class OpenTelemetry(Tracing):
         from opentelemetry.sdk.trace.export import BatchSpanProcessor
         from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
+        self._exporter = OTLPSpanExporter()
+
         def provider() -> TracerProvider:
             own = {} if named or "OTEL_SERVICE_NAME" in os.environ else {"service.name": "cutline"}
             made = TracerProvider(resource=Resource.create(own), shutdown_on_exit=False)
-            made.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
+            made.add_span_processor(BatchSpanProcessor(self._exporter))
             return made
 
         self._trace: Any = trace
@@ -113,9 +116,15 @@ class OpenTelemetry(Tracing):
         return Traced(captioner, self)
 
     def close(self) -> None:
-        if self._provider is not None:
-            self._provider.force_flush(_LONGEST_FLUSH)
-            self._provider.shutdown()
+        if self._provider is None:
+            return
+        # Flushing takes as long as the collector likes, and one that is away must not hold up the end.
+        ending = threading.Thread(target=self._provider.shutdown, daemon=True)
+        ending.start()
+        ending.join(_LONGEST_FLUSH)
+        if ending.is_alive():
+            self._exporter.shutdown()
+            ending.join(1.0)
 
 
 class _Told(Span):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import PurePath
 from typing import Final
 
 from fastapi import HTTPException
@@ -11,6 +13,7 @@ from starlette.responses import JSONResponse
 from cutline.records import JSON
 
 OPENAI: Final = "/v1/"
+_PLACE: Final = re.compile(r"\b([\w.-]+:)(?!//)(?:\.{1,2}|~)?/\S*/")
 _TYPES: Final = {
     401: "authentication_error",
     403: "permission_error",
@@ -35,6 +38,19 @@ class Refusal(HTTPException):
     ) -> None:
         super().__init__(status_code, detail, headers=headers)
         self.code, self.param = code, param
+
+
+def shown_model(name: str) -> str:
+    """A model's name for clients: of a folder only its own name, as where it lies is not theirs to know."""
+    provider, colon, rest = name.partition(":")
+    if not colon:
+        provider, rest = "", name
+    return f"{provider}{colon}{PurePath(rest).name}" if rest.startswith((".", "/", "~")) else name
+
+
+def without_places(message: str) -> str:
+    """A message without the folders of the models that it names."""
+    return _PLACE.sub(r"\1", message)
 
 
 def written(path: str, error: AnyHTTPException) -> JSONResponse:
