@@ -68,7 +68,7 @@ class OpenTelemetry(Tracing):
         from opentelemetry.sdk.trace.export import BatchSpanProcessor
         from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-        self._exporter = OTLPSpanExporter()
+        self._exporter: Any = OTLPSpanExporter()
 
         def provider() -> TracerProvider:
             own = {} if named or "OTEL_SERVICE_NAME" in os.environ else {"service.name": "cutline"}
