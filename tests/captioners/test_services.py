@@ -155,7 +155,9 @@ def test_the_check_of_a_server_that_does_not_run(monkeypatch: pytest.MonkeyPatch
         monkeypatch.setitem(PRESETS, "ollama", dataclasses.replace(PRESETS["ollama"], endpoint=url))
         checked = check_model("ollama", Asking(retries=0))
     assert (checked.works, checked.unreachable) == (False, True)
-    assert checked.line.endswith("is the server running? Start it: ollama serve")
+    assert checked.line.endswith(
+        "is the server running? Start it with `ollama serve`, or for the time of a run with --start"
+    )
 
 
 @pytest.mark.parametrize("service", SERVICES)

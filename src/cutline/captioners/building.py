@@ -89,7 +89,25 @@ def build_captioner(text: str, asking: Asking) -> Captioner:
         concurrency = Concurrency(ceiling=ceiling, adaptive=not fixed, timeout=asking.timeout)
     # A model in this process counts its own time: a call may wait long for its batch.
     limited = Limited(captioner, concurrency, timeout=None if _keeps_time(captioner) else asking.timeout)
-    return Retrying(limited, retries=asking.retries, delay=asking.retry_delay, patience=asking.patience)
+    return Retrying(
+        limited,
+        retries=asking.retries,
+        delay=asking.retry_delay,
+        patience=asking.patience,
+        start=_what_starts(spec, asking),
+    )
+
+
+def _what_starts(spec: Spec, asking: Asking) -> str:
+    """What starts a server on this machine that nobody answers at; empty where that is not known."""
+    if (
+        spec.preset is None
+        or not spec.preset.start
+        or asking.endpoint is not None
+        or "start" in asking.options
+    ):
+        return ""
+    return f"Start it with `{spec.preset.start}`, or for the time of a run with --start"
 
 
 def build_bare_endpoint(text: str, asking: Asking) -> OpenAIChat | NvidiaHosted | None:

@@ -30,10 +30,17 @@ class Retrying:
     answers do not use up ``retries``, but end after ``patience`` seconds. While no request has
     ever succeeded, a refused key, an unknown model or an unreachable endpoint stops the run
     instead of failing every picture. ``delay`` is the first delay in seconds; delays double.
+    ``start`` says what starts the server that cannot be reached.
     """
 
     def __init__(
-        self, inner: Captioner, *, retries: int = 6, delay: float = 1.0, patience: float = 900.0
+        self,
+        inner: Captioner,
+        *,
+        retries: int = 6,
+        delay: float = 1.0,
+        patience: float = 900.0,
+        start: str = "",
     ) -> None:
         self.name = inner.name
         self.default_prompt = getattr(inner, "default_prompt", None)
@@ -45,6 +52,7 @@ class Retrying:
         self._retries = retries
         self._delay = delay
         self._patience = patience
+        self._start = start
         self._succeeded = False
         self._unusable_in_a_row = 0
         self.waiting = 0
@@ -63,7 +71,11 @@ class Retrying:
     def adjusted(self, parameters: Mapping[str, Any]) -> Retrying:
         """With the same patience."""
         return Retrying(
-            adjust(self._inner, parameters), retries=self._retries, delay=self._delay, patience=self._patience
+            adjust(self._inner, parameters),
+            retries=self._retries,
+            delay=self._delay,
+            patience=self._patience,
+            start=self._start,
         )
 
     async def open(self, say: Callable[[str], None]) -> None:
@@ -113,7 +125,9 @@ class Retrying:
         error.attempts = attempts
         _log.info("gave-up model=%s attempts=%d cause=%s", self.name, attempts, error)
         if error.kind == "unreachable" and not self._succeeded:
-            return EndpointUnusable(f"{error}: is the server running?", kind=error.kind)
+            return EndpointUnusable(
+                f"{error}: is the server running? {self._start}".rstrip(), kind=error.kind
+            )
         if error.status in _UNUSABLE:
             self._unusable_in_a_row += 1
             # A wrong key concerns every picture; a 403 or 404 may concern one, until it comes again.

@@ -63,7 +63,7 @@ def _service(preset: Preset) -> list[tuple[str, str]]:
     if preset.account:
         rows.append(("account", preset.account))
     if preset.start:
-        rows.append(("start it", preset.start))
+        rows.append(("start it", f"{preset.start}, or --start for the time of a run"))
     rows.append(("parameters", _taken(preset.parameters)))
     return rows
 

@@ -15,7 +15,6 @@ from rich.console import Console
 from cutline.captioners.building import Asking, Spec, build_bare_endpoint, build_captioner
 from cutline.captioners.nvidia_models import HOSTED
 from cutline.captioners.openai import OpenAIChat
-from cutline.captioners.presets import PRESETS
 from cutline.errors import CutlineError, EndpointUnusable, RequestError
 from cutline.imaging import Picture
 from cutline.interfaces import Captioner, Opening
@@ -83,9 +82,6 @@ async def _advice(error: CutlineError, text: str, asking: Asking) -> str:
         return "--timeout waits longer"
     if not isinstance(error, RequestError | EndpointUnusable):
         return ""
-    if error.kind == "unreachable":
-        preset = PRESETS.get(text.partition(":")[0])
-        return f"Start it: {preset.start}" if preset and preset.start and asking.endpoint is None else ""
     endpoint = build_bare_endpoint(text, asking) if error.status in _ABOUT_THE_MODEL else None
     if endpoint is None:
         return ""

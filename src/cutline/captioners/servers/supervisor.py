@@ -72,10 +72,9 @@ class _Watch:
         end = None if seconds is None else time.monotonic() + seconds
         watched = [self._awake] if end is not None else [self._awake, 0]
         while True:
-            pid, status = os.waitpid(server, os.WNOHANG)
-            if pid:
-                code = os.waitstatus_to_exitcode(status)
-                return code if code >= 0 else 128 - code
+            code = _ended(server)
+            if code is not None:
+                return code
             if end is None and (self._told or os.getppid() != self._parent):
                 return None
             left = _LOOK_EVERY if end is None else end - time.monotonic()
@@ -87,6 +86,17 @@ class _Watch:
                     os.read(self._awake, 4096)
             if 0 in ready and not os.read(0, 4096):
                 return None
+
+
+def _ended(server: int) -> int | None:
+    """The server's exit code, if it has ended; others that became ours are laid to rest on the way."""
+    while True:
+        pid, status = os.waitpid(-1, os.WNOHANG)
+        if pid == server:
+            code = os.waitstatus_to_exitcode(status)
+            return code if code >= 0 else 128 - code
+        if not pid:
+            return None
 
 
 def _become(command: list[str], libc: Any, parent: int) -> None:
