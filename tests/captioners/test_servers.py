@@ -260,6 +260,19 @@ def test_a_job_file_and_python(here: Programs, pictures: Path, tmp_path: Path) -
     assert here.alive == []
 
 
+def test_a_container_says_it_by_variables(
+    here: Programs, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = {"MODEL_NAME": "vllm:sees", "DATA_PATH": pictures, "OUTPUT_PATH": tmp_path / "out"}
+    said |= {"CUTLINE_JOB_START": "true", "CUTLINE_JOB_SERVER_ARGS": "--max-model-len 9"}
+    for name, value in said.items():
+        monkeypatch.setenv(name, str(value))
+    ran = cutline_here("job")
+    assert ran.returncode == 0, ran.stderr
+    assert here.started[0]["words"][-2:] == ["--max-model-len", "9"]
+    assert here.alive == []
+
+
 def test_a_preview_starts_it_too(here: Programs, pictures: Path) -> None:
     ran = cutline_here("caption", pictures, "--model", "vllm:sees", "--start", "--preview", "2")
     assert ran.returncode == 0, ran.stderr

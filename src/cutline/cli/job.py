@@ -14,7 +14,7 @@ from cutline import registry
 from cutline.captioners.building import Spec
 from cutline.captioners.plugins import load_plugins
 from cutline.captioners.presets import PRESETS
-from cutline.cli.caption import option_group, typed
+from cutline.cli.caption import StartedServer, option_group, typed
 from cutline.cli.execute import Shown, execute
 from cutline.cli.job_container import Container
 from cutline.cli.job_settings import JobSettings, fill_in
@@ -99,6 +99,7 @@ def job(
     saying: Annotated[Saying, Parameter(name="*")] = Saying(),
     model: Annotated[JobModel, option_group("Model")] = JobModel(),
     local: Annotated[LocalOptions, option_group("Local models")] = LocalOptions(),  # noqa: B008 - frozen
+    server: Annotated[StartedServer, option_group("Local servers")] = StartedServer(),  # noqa: B008 - frozen
     prompts: Annotated[JobPrompts, option_group("Prompt")] = JobPrompts(),
     checks: Annotated[CheckOptions, option_group("Checks")] = CheckOptions(),  # noqa: B008 - frozen
     input: Annotated[InputOptions, option_group("Input", negative="no-")] = InputOptions(),  # noqa: A002, B008 - frozen
@@ -124,6 +125,7 @@ def job(
         input=input,
         model=typed(_as(ModelOptions, model)),
         local=local,
+        server=server,
         prompts=_as(PromptOptions, prompts),
         checks=checks,
         pictures=_as(PictureOptions, pictures),
