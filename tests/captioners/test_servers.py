@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from server_programs import Programs, make_pictures
 
 import cutline as package
 from cutline.errors import ConfigError
 from processes import cutline, cutline_here
+from server_programs import Programs, make_pictures
 
 
 @pytest.fixture
