@@ -41,6 +41,7 @@ class Course:
         self._note = note
         self._left = 0
         self._tasks: dict[str, asyncio.Task[Result]] = {}
+        self._preparing: dict[int, asyncio.Lock] = {}
 
     async def run(self, steps: Sequence[ChainStep]) -> dict[str, Result]:
         """What came of each step, by name, in the order of ``steps``."""
@@ -90,7 +91,9 @@ class Course:
             known = self._known.get(step.name)
             if known is not None and known.asked == asked:
                 return dataclasses.replace(known, counted=True)
-            await self._prepare(step.captioner, self._picture)
+            # Once for all steps of a captioner: the others find the picture prepared.
+            async with self._preparing.setdefault(id(step.captioner), asyncio.Lock()):
+                await self._prepare(step.captioner, self._picture)
         except Exception as error:  # noqa: BLE001 - as in ask
             return error
         result = await ask(step, self._picture, prompt)
