@@ -6,6 +6,7 @@ import asyncio
 import pickle
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 
 import pytest
 from serving import Service, free_port, png
@@ -13,6 +14,7 @@ from serving import Service, free_port, png
 import cutline
 from cutline.client import TaskProgress
 from cutline.errors import ConfigError, EndpointUnusable, PictureError, Rejected, Retryable
+from processes import wait_until
 
 
 @pytest.fixture(scope="module")
@@ -106,8 +108,11 @@ def test_a_batch_of_large_pictures_goes_in_requests_that_the_service_takes(tmp_p
         cutline.Client(running.url) as client,
     ):
         found = client.batch([data * 3 for data in large])
-        with pytest.raises(Rejected, match="413: at most 20000000 bytes"):
+        with pytest.raises(
+            ConfigError, match=r"24 MB.*20 MB.*split the job, use ServerPath, or raise CUTLINE_MAX_BODY"
+        ):
             client.submit([data * 3 for data in large])
+        assert running.client.get("/tasks").json()["tasks"] == [], "nothing was sent"
     assert len({one.caption for one in found}) == 8
 
 
@@ -133,6 +138,7 @@ def test_a_job_can_be_cancelled_once(slow):
         ended = client.wait(task)
         assert ended.status == "cancelled"
         assert ended.captioned < 200
+        assert (ended.captioned + ended.failed + ended.cancelled, ended.remaining) == (200, 0)
         short = client.submit([png(1)])
         client.wait(short)
         with pytest.raises(Rejected, match="ended already") as caught:
@@ -165,10 +171,67 @@ def test_a_job_of_urls_is_fetched_by_the_server(client):
     assert [(one.image, one.kind) for one in client.results(task)] == [(url, "fetch") for url in inner]
 
 
+def test_results_are_told_apart_by_name_and_place(client, service, monkeypatch, tmp_path):
+    """Two files of one name in two folders, and names that a form must not change."""
+    monkeypatch.chdir(tmp_path)
+    names = ["a/1.png", "b/1.png", 'c/ö "x" 100%.png']
+    for number, name in enumerate(names):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(png(number))
+    task = client.submit(names)
+    client.wait(task)
+    assert [(one.index, one.image) for one in client.results(task)] == [*enumerate(names)]
+    assert [(one.index, one.image) for one in client.batch(names)] == [*enumerate(names)]
+
+
+def test_results_of_a_job_that_is_cut_short_can_be_matched(tmp_path):
+    pictures = {f"folder/{number}.png": png(number) for number in range(6)}
+    for name, data in pictures.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(data)
+    sent = [str(tmp_path / name) for name in pictures]
+    with (
+        Service("--model", "fake:hang=0.5,slots=6", cwd=tmp_path) as running,
+        cutline.Client(running.url) as client,
+    ):
+        task = client.submit(sent)
+        wait_until(lambda: client.status(task).captioned > 0)
+        client.cancel(task)
+        done = client.results(task)
+        expected = {one.image: one.caption for one in client.batch([one.image for one in done])}
+    assert 0 < len(done) < 6
+    assert {one.image: one.caption for one in done} == expected
+    assert [sent[one.index] for one in done] == [one.image for one in done]
+
+
 def test_what_cannot_be_one_job_is_refused_here(client):
-    for pictures in ([], ["https://example.org/a.png", png(1)], [png(1), cutline.ServerPath("0.png")]):
+    for pictures in (["https://example.org/a.png", png(1)], [png(1), cutline.ServerPath("0.png")]):
         with pytest.raises(ConfigError, match="submit them apart"):
             client.submit(pictures)
+    with pytest.raises(ConfigError, match="no picture to submit"):
+        client.submit([])
+    with pytest.raises(ConfigError, match=r"1,001 pictures are too many.*CUTLINE_MAX_PICTURES"):
+        client.submit([png(1)] * 1_001)
+    for single in ("photos/a.png", png(1), Path("a.png")):
+        for ask in (client.submit, client.batch):
+            with pytest.raises(ConfigError, match="give a list of pictures"):
+                ask(single)
+
+
+def test_a_closed_client_says_so(service):
+    closed = cutline.Client(service.url)
+    closed.close()
+    closed.close()
+    with pytest.raises(ConfigError, match="the client is closed"):
+        closed.caption(png(1))
+
+    async def ask():
+        client = cutline.AsyncClient(service.url)
+        await client.aclose()
+        await client.caption(png(1))
+
+    with pytest.raises(ConfigError, match="the client is closed"):
+        asyncio.run(ask())
 
 
 def test_the_asynchronous_client_has_many_requests_under_way(slow):

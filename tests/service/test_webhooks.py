@@ -90,6 +90,7 @@ def test_the_end_is_told_once_and_signed(tmp_path):
             "total": 2,
             "captioned": 2,
             "failed": 0,
+            "cancelled": 0,
         }
         assert SECRET not in service.log
 

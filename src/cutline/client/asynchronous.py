@@ -9,7 +9,8 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Final, Self, Unpack
 
 from cutline.captioners.secrets import Secret
-from cutline.client.pictures import Sent, form_of, groups, sent, with_wishes
+from cutline.client.limits import Limits
+from cutline.client.pictures import Sent, form_of, groups, listed, sent, with_wishes
 from cutline.client.shapes import Described, Image, TaskProgress, Wishes, described_from, progress_from
 from cutline.client.transport import Transport
 from cutline.errors import ConfigError, PictureError, Rejected, Retryable
@@ -37,6 +38,7 @@ class AsyncClient:
     ) -> None:
         key = api_key or os.environ.get("CUTLINE_SERVICE_KEY", "")
         self._transport = Transport(url, Secret(key) if key else None, timeout=timeout, retries=retries)
+        self._limits: Limits | None = None
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} of {self._transport.shown}>"
@@ -48,7 +50,7 @@ class AsyncClient:
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Close the connections."""
+        """Close the connections; nothing can be asked any more."""
         await self._transport.aclose()
 
     async def ready(self) -> bool:
@@ -81,7 +83,7 @@ class AsyncClient:
             Rejected, Retryable, EndpointUnusable: as ``caption``, where it concerns them all.
         """
         found: dict[int, Described] = {}
-        waiting = groups([sent(image, place) for place, image in enumerate(images)])
+        waiting = groups(listed(images))
         await _in_parallel(waiting, lambda group: self._group(group, wishes, found))
         return [found[place] for place in sorted(found)]
 
@@ -95,19 +97,26 @@ class AsyncClient:
     ) -> str:
         """Queue pictures and return the id of their job, which outlives the service's process.
 
-        All of them go in one request: files and bytes, or URLs, or paths of the server. ``webhook_url`` is
-        told when the job has ended. The same ``idempotency_key`` brings the same job.
+        All of them go in one request: files and bytes, or URLs, or paths of the server. A service takes
+        1,000 pictures and 64 MB in it, unless its operator says otherwise; what is more is found before
+        anything is sent. ``webhook_url`` is told when the job has ended. The same ``idempotency_key``
+        brings the same job.
 
         Raises:
-            ConfigError: they are mixed.
+            ConfigError: they are mixed, none, or more than the service takes at once.
             PictureError, Rejected, Retryable, EndpointUnusable: as ``caption``.
         """
-        pictures = [sent(image, place) for place, image in enumerate(images)]
+        pictures = listed(images)
         kinds = {picture.kind for picture in pictures}
-        if not pictures or len(kinds) > 1:
+        if not pictures:
+            raise ConfigError("there is no picture to submit: give at least one")
+        if len(kinds) > 1:
             raise ConfigError(
                 "a job takes files and bytes, or URLs, or paths of the server: submit them apart"
             )
+        if self._limits is None:
+            self._limits = Limits.told(await self._transport.ask("GET", "/models"))
+        await self._limits.check(pictures)
         headers = {"Idempotency-Key": idempotency_key or uuid.uuid4().hex}
         more = {"webhook_url": webhook_url} if webhook_url is not None else {}
         path = "/async-batch-caption"
@@ -180,7 +189,7 @@ class AsyncClient:
             field = "image_url" if picture.kind == "url" else "image_path"
             body = with_wishes({field: picture.name}, wishes)
             answer = await self._transport.ask("POST", "/caption", data=body)
-        return described_from(answer, picture.name)
+        return described_from(answer, picture.name, picture.place)
 
     async def _group(self, group: list[Sent], wishes: Wishes, found: dict[int, Described]) -> None:
         """Put what becomes of each picture in ``found``."""
@@ -198,20 +207,24 @@ class AsyncClient:
                     files.append((picture.name, await picture.read()))
                     there.append(picture)
                 except PictureError as error:
-                    found[picture.place] = Described(image=picture.name, error=str(error), kind=error.kind)
+                    found[picture.place] = _failed(picture, error)
             if not there:
                 return
             answers = await self._transport.ask(
                 "POST", "/batch-caption", form=lambda: form_of("images", files, wishes)
             )
         for picture, answer in zip(there, answers, strict=True):
-            found[picture.place] = described_from(answer, picture.name)
+            found[picture.place] = described_from(answer, picture.name, picture.place)
 
     async def _linked(self, picture: Sent, wishes: Wishes) -> Described:
         try:
             return await self._one(picture, wishes)
         except Rejected as error:
-            return Described(image=picture.name, error=str(error), kind=error.kind)
+            return _failed(picture, error)
+
+
+def _failed(picture: Sent, error: PictureError | Rejected) -> Described:
+    return Described(image=picture.name, index=picture.place, error=str(error), kind=error.kind)
 
 
 async def _in_parallel(waiting: Iterator[list[Sent]], work: Callable[[list[Sent]], Awaitable[None]]) -> None:

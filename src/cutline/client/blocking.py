@@ -9,6 +9,7 @@ from typing import Any, Self, TypeVar, Unpack
 
 from cutline.client.asynchronous import AsyncClient
 from cutline.client.shapes import Described, Image, TaskProgress, Wishes
+from cutline.errors import ConfigError
 
 _T = TypeVar("_T")
 
@@ -85,6 +86,9 @@ class Client:
 
     def _wait(self, work: Coroutine[Any, Any, _T]) -> _T:
         """What the work brings; it ends with whoever waits for it, as by Ctrl-C."""
+        if self._loop.is_closed():
+            work.close()
+            raise ConfigError("the client is closed: make a new one")
         future = asyncio.run_coroutine_threadsafe(work, self._loop)
         try:
             return future.result()

@@ -92,17 +92,35 @@ def groups(pictures: Sequence[Sent]) -> Iterator[list[Sent]]:
 
 
 def form_of(field: str, files: Sequence[tuple[str, bytes]], fields: Mapping[str, Any]) -> aiohttp.FormData:
-    form = aiohttp.FormData()
+    """Files as the fields of that name, and the other fields; the files' names keep their folders."""
+    form = aiohttp.FormData(quote_fields=False)  # else names come as %C3%A4
     for name, value in fields.items():
         form.add_field(name, orjson.dumps(value).decode() if name == "schema" else str(value))
     for name, data in files:
         form.add_field(
             field,
             io.BytesIO(data),
-            filename=Path(name).name or field,
+            filename=_sendable(name),
             content_type="application/octet-stream",
         )
     return form
+
+
+def _sendable(name: str) -> str:
+    """A name as a header of a form can hold it."""
+    line = "".join(" " if ord(char) < 32 else char for char in name)
+    return line.encode("utf-8", "replace").decode()
+
+
+def listed(images: Sequence[Image]) -> list[Sent]:
+    """How those pictures are sent, each with its place.
+
+    Raises:
+        ConfigError: one is none, or they are no list.
+    """
+    if isinstance(images, str | bytes | bytearray | Path):
+        raise ConfigError("give a list of pictures: [picture] for a single one")
+    return [sent(image, place) for place, image in enumerate(images)]
 
 
 def with_wishes(body: JSON, wishes: Wishes) -> JSON:

@@ -38,11 +38,13 @@ class Wishes(TypedDict, total=False):
 class Described:
     """What became of one picture: ``caption``, or ``error`` with its ``kind`` as in docs/failures.md.
 
-    ``image`` is what the picture was called when it was sent; ``fields`` are those of a structured caption.
-    Of a chain with several steps ``steps`` has each one's name, text and model.
+    ``image`` is what the picture was called when it was sent, and ``index`` its place among those that were
+    sent together, from 0; ``fields`` are those of a structured caption. Of a chain with several steps
+    ``steps`` has each one's name, text and model.
     """
 
     image: str
+    index: int = 0
     caption: str | None = None
     fields: JSON | None = None
     steps: list[JSON] | None = None
@@ -57,7 +59,10 @@ class Described:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class TaskProgress:
-    """How far a job is. ``status``: queued, in_progress, completed, failed or cancelled."""
+    """How far a job is. ``status``: queued, in_progress, completed, failed or cancelled.
+
+    ``captioned``, ``failed``, ``remaining`` and, once a job is cancelled, ``cancelled`` make up ``total``.
+    """
 
     task_id: str
     status: str
@@ -65,6 +70,7 @@ class TaskProgress:
     captioned: int
     failed: int
     remaining: int
+    cancelled: int = 0
 
     @property
     def has_ended(self) -> bool:
@@ -75,9 +81,11 @@ _DESCRIBED = frozenset(field.name for field in dataclasses.fields(Described)) - 
 _PROGRESS = frozenset(field.name for field in dataclasses.fields(TaskProgress))
 
 
-def described_from(data: JSON, image: str | None = None) -> Described:
+def described_from(data: JSON, image: str | None = None, index: int | None = None) -> Described:
     """A picture's part of an answer; what a newer service says besides is left out."""
     known = {name: value for name, value in data.items() if name in _DESCRIBED}
+    if index is not None:
+        known["index"] = index
     return Described(image=str(data["image_path"]) if image is None else image, **known)
 
 

@@ -35,6 +35,7 @@ class Transport:
         self._retries = retries
         self._proxy = proxy_for(self.url)
         self._session: aiohttp.ClientSession | None = None
+        self._closed = False
 
     async def ask(
         self,
@@ -129,22 +130,25 @@ class Transport:
             raise Retryable("connection", message) from None
 
     def _error(self, status: int, headers: Mapping[str, str], content: bytes) -> Exception:
-        text = content.decode("utf-8", "replace")
+        text, kind = content.decode("utf-8", "replace"), "rejected"
         with contextlib.suppress(orjson.JSONDecodeError, KeyError, TypeError):
-            text = str(orjson.loads(content)["detail"])
+            told = orjson.loads(content)
+            text, kind = str(told["detail"]), str(told.get("kind", kind))
         if self._key is not None:
             text = self._key.redact(text)
         message = f"{self.shown} answered {status}: {' '.join(text.split())[:300]}"
         if status == 401:
             return EndpointUnusable(f"{message}; pass api_key, or set CUTLINE_SERVICE_KEY")
         if status in _AGAIN:
-            kind = "rate-limit" if status == 429 else "endpoint"
+            passing = "rate-limit" if status == 429 else "endpoint"
             return Retryable(
-                kind, message, status=status, retry_after=retry_after(headers.get("Retry-After"))
+                passing, message, status=status, retry_after=retry_after(headers.get("Retry-After"))
             )
-        return Rejected("rejected", message, status=status)
+        return Rejected(kind, message, status=status)
 
     def _opened(self) -> aiohttp.ClientSession:
+        if self._closed:
+            raise ConfigError("the client is closed: make a new one")
         if self._session is None:
             headers = {"Authorization": f"Bearer {self._key.reveal()}"} if self._key is not None else {}
             self._session = aiohttp.ClientSession(
@@ -155,6 +159,7 @@ class Transport:
         return self._session
 
     async def aclose(self) -> None:
+        self._closed = True
         if self._session is not None:
             await self._session.close()
             self._session = None

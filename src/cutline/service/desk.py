@@ -65,6 +65,10 @@ class Desk:
         return self.captioner.name
 
     @property
+    def instructable(self) -> bool:
+        return bool(getattr(self.captioner, "instructable", True))
+
+    @property
     def slots(self) -> int:
         return int(getattr(self.captioner, "slots", 1))
 

@@ -21,11 +21,12 @@ class Ready(BaseModel):
 
 
 class Model(BaseModel):
-    """``slots``: pictures that it takes at once."""
+    """``slots``: pictures that it takes at once. ``instructable``: whether it does what a prompt says."""
 
     name: str
     ready: bool
     slots: int
+    instructable: bool
 
 
 class OfferedChain(BaseModel):
@@ -35,9 +36,17 @@ class OfferedChain(BaseModel):
     steps: dict[str, str]
 
 
+class Limits(BaseModel):
+    """The most that is taken: bytes of a request, and pictures of a batch or a job."""
+
+    max_body: int
+    max_pictures: int
+
+
 class Models(BaseModel):
     models: list[Model]
     chains: list[OfferedChain] = []
+    limits: Limits
 
 
 @router.get("/health")
@@ -62,15 +71,17 @@ async def ready(request: Request) -> Ready:
 
 @router.get("/models")
 async def models(request: Request) -> Models:
-    """The model that answers here, and the chains that can be wished for."""
-    desk = request.app.state.desk
+    """The model that answers here, the chains that can be wished for, and how much a request can hold."""
+    desk, settings = request.app.state.desk, request.app.state.settings
     chains = [
         OfferedChain(name=name, steps={step: shown_model(model) for step, model in steps.items()})
         for name, steps in desk.chains.steps.items()
     ]
-    return Models(
-        models=[Model(name=shown_model(desk.model), ready=desk.ready, slots=desk.slots)], chains=chains
+    model = Model(
+        name=shown_model(desk.model), ready=desk.ready, slots=desk.slots, instructable=desk.instructable
     )
+    limits = Limits(max_body=settings.max_body, max_pictures=settings.max_pictures)
+    return Models(models=[model], chains=chains, limits=limits)
 
 
 @router.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})

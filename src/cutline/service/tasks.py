@@ -36,7 +36,10 @@ class Accepted(BaseModel):
 
 
 class TaskSummary(BaseModel):
-    """How far a job is. A job has ``failed`` when none of its pictures got a caption."""
+    """How far a job is. A job has ``failed`` when none of its pictures got a caption.
+
+    ``captioned``, ``failed``, ``remaining`` and ``cancelled`` make up ``total``.
+    """
 
     task_id: str
     status: Literal["queued", "in_progress", "completed", "failed", "cancelled"]
@@ -46,6 +49,7 @@ class TaskSummary(BaseModel):
     captioned: int
     failed: int
     remaining: int
+    cancelled: int
 
 
 class IndexedCaption(Captioned):
@@ -159,7 +163,7 @@ async def found(queue: Queue, task_id: str) -> Task:
 
 def summary(task: Task) -> JSON:
     ended = task.ended
-    done = task.captioned + task.failed
+    left = task.total - task.captioned - task.failed
     return {
         "task_id": task.id,
         "status": task.status,
@@ -168,7 +172,8 @@ def summary(task: Task) -> JSON:
         "total": task.total,
         "captioned": task.captioned,
         "failed": task.failed,
-        "remaining": 0 if task.has_ended else task.total - done,
+        "remaining": 0 if task.has_ended else left,
+        "cancelled": left if task.has_ended else 0,
     }
 
 

@@ -101,6 +101,7 @@ class Webhooks:
         timestamp = int(time.time())
         names = ("status", "total", "captioned", "failed")
         data = {"task_id": row.id, **{name: getattr(row, name) for name in names}}
+        data["cancelled"] = row.total - row.captioned - row.failed
         body = orjson.dumps({"type": "task.ended", "timestamp": timestamp, "data": data})
         headers = {
             "Content-Type": "application/json",
