@@ -123,7 +123,7 @@ def test_a_server_that_dies_in_the_middle_stops_the_run_which_goes_on(
     assert ran.returncode == 3
     stopped = [line for line in ran.stderr.splitlines() if line.startswith("stopped: ")]
     assert len(stopped) == 1
-    assert f"vllm ended with code 1 while it was asked; its log {log} ends: " in stopped[0]
+    assert f"vllm ended with code 1 while it was asked; its log {log} tells: " in stopped[0]
     assert "RuntimeError: the engine is gone: CUDA error" in stopped[0]
     assert programs.alive == []
     again = cutline(*ask, cwd=tmp_path, env=programs.environment())

@@ -21,15 +21,14 @@ from typing import IO, TypeAlias
 from cutline.captioners.endpoint import Endpoint
 from cutline.captioners.secrets import Secret
 from cutline.captioners.servers import supervisor
+from cutline.captioners.servers.logs import last_words, newest_line
 from cutline.captioners.servers.programs import HOST, Program
 from cutline.errors import ConfigError, EndpointUnusable, Retryable, RunStopped
-from cutline.files import printable
 
 Say: TypeAlias = Callable[[str], None]
 
 _LOOK_EVERY = 0.25
 _ENDED = 1.0  # seconds until a server that broke a connection may be known to have ended
-_TAIL = 600  # characters of a log that a message shows
 _log = logging.getLogger(__name__)
 
 
@@ -147,7 +146,7 @@ class Server:
         _log.info("started server=%s process=%d log=%s", self.name, self._process.pid, self._log)
 
     async def _wait(self, endpoint: Endpoint, say: Say) -> None:
-        process, told = self._process, self._tail(1, 100)
+        process, told = self._process, self._newest_line()
         assert process is not None
         end = time.monotonic() + self._timeout
         while True:
@@ -163,7 +162,7 @@ class Server:
                     f"{self.name} does not answer after {self._timeout:g} s: --start-timeout waits longer; "
                     f"{self._last_words()}"
                 )
-            last = self._tail(1, 100)
+            last = self._newest_line()
             if last != told:
                 told = last
                 say(f"starting {self.name}: {last}")
@@ -175,19 +174,11 @@ class Server:
             return answer.status == 200
         return False
 
-    def _last_words(self) -> str:
-        return f"its log {self._log} ends: {self._tail(6, _TAIL) or '(it is empty)'}"
+    def _newest_line(self) -> str:
+        return newest_line(self._log or Path(), self._key)
 
-    def _tail(self, lines: int, characters: int) -> str:
-        """The last lines of the log as one, without the key should it stand there."""
-        with contextlib.suppress(OSError), (self._log or Path()).open("rb") as file:
-            file.seek(max(0, file.seek(0, os.SEEK_END) - 8000))
-            text = file.read().decode(errors="replace").replace("\r", "\n")
-            if self._key is not None:
-                text = self._key.redact(text)
-            found = [printable(line.strip()) for line in text.splitlines() if line.strip(" ^~-=")]
-            return " | ".join(found[-lines:])[-characters:]
-        return ""
+    def _last_words(self) -> str:
+        return last_words(self._log or Path(), self._key)
 
 
 _servers: weakref.WeakValueDictionary[tuple[object, ...], Server] = weakref.WeakValueDictionary()
