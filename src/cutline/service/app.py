@@ -22,6 +22,7 @@ from cutline.service.described import describe
 from cutline.service.desk import Desk
 from cutline.service.guard import Guard
 from cutline.service.metrics import Metered, Meters
+from cutline.service.noting import Notes
 from cutline.service.pictures import Pictures
 from cutline.service.plain_start import PlainStart
 from cutline.service.queue import Queue
@@ -44,7 +45,7 @@ def create_app(settings: Settings) -> FastAPI:
     meters = Meters()
     lobby = Lobby(max_waiting=settings.max_waiting, max_bytes=settings.max_held)
     tracing = tracing_of(os.environ)
-    desk = Desk(settings, lobby, meters.note, tracing)
+    desk = Desk(settings, lobby, Notes(meters).note, tracing)
     meters.watch("waiting_requests", "Requests that wait for their answer.", lambda: lobby.waiting)
     meters.watch("held_bytes", "Bytes of pictures that requests sent or linked to.", lambda: lobby.held)
     meters.watch("slots_in_use", "Pictures that are before the model.", lambda: desk.asked)

@@ -129,7 +129,9 @@ MANY_BODY: Final = described.body(ManyPictures, MANY_AS_FORM)
 async def caption(request: Request) -> Response:
     """One picture, as JSON or as the multipart field ``image``."""
     sample, wish = await _one(request)
-    outcome = await while_connected(request, request.app.state.desk.caption(sample, wish))
+    desk: Desk = request.app.state.desk
+    outcome = await while_connected(request, desk.caption(sample, wish))
+    desk.note(outcome)
     if not isinstance(outcome, Caption):
         raise error_of(outcome)
     return _json(body_of(sample.key, outcome))
@@ -151,6 +153,7 @@ async def _each(desk: Desk, samples: Sequence[Sample], wish: Wish) -> list[Outco
     async def work() -> None:
         for place, sample in left:
             outcomes[place] = await desk.caption(sample, wish)
+            desk.note(outcomes[place])
 
     try:
         async with asyncio.TaskGroup() as group:
@@ -178,7 +181,7 @@ async def _one(request: Request) -> tuple[Sample, Wish]:
     if len(given) != 1:
         raise HTTPException(422, "give one of image_path, image_url and image_base64")
     if asked.image_path is not None:
-        return await asyncio.to_thread(pictures.by_path, asked.image_path), asked.wish
+        return await asyncio.to_thread(_by_path, pictures, asked.image_path), asked.wish
     if asked.image_url is not None:
         return pictures.by_url(asked.image_url), asked.wish
     if len(given[0]) > _BIG:
@@ -226,7 +229,7 @@ def _listed(pictures: Pictures, asked: ManyPictures, most: int) -> list[Sample]:
 
 
 def _by_path(pictures: Pictures, path: str) -> Sample:
-    """A path that is not open to requests fails by itself, as every picture of a batch does."""
+    """A path that is not open to requests fails by itself, as any other picture."""
     try:
         return pictures.by_path(path)
     except HTTPException as error:

@@ -154,6 +154,7 @@ async def _outcome(asked: Asked, desk: Desk) -> Outcome:
     if isinstance(outcome, Failure) and outcome.kind == "prompt-too-long" and wish.max_tokens is not None:
         # A limit is no demand: a model without room for so many is left to say what it can.
         outcome = await desk.caption(asked.sample, wish.model_copy(update={"max_tokens": None}))
+    desk.note(outcome)
     return outcome
 
 

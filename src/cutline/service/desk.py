@@ -6,8 +6,7 @@ import asyncio
 import collections
 import dataclasses
 import logging
-from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 import orjson
 
@@ -34,18 +33,24 @@ from cutline.service.wishes import Wish
 from cutline.weights import Say
 
 KEPT_WAYS = 64
+
+
+class Note(Protocol):
+    """Takes an outcome, and the job and number of its picture where it is of a job."""
+
+    def __call__(self, outcome: Outcome, place: tuple[str, int] | None = None) -> None: ...
+
+
 _log = logging.getLogger("cutline.service")
 
 
 class Desk:
     """Captions pictures for requests; what comes from many clients is batched by the captioner."""
 
-    def __init__(
-        self, settings: Settings, lobby: Lobby, note: Callable[[Outcome], None], tracing: Tracing
-    ) -> None:
-        """``note`` is told every outcome."""
+    def __init__(self, settings: Settings, lobby: Lobby, note: Note, tracing: Tracing) -> None:
+        """``note`` is to be told by each route what has become of a picture in the end."""
         self._settings = settings
-        self._note = note
+        self.note = note
         self.tracing = tracing
         self._downloads = Downloads(lobby)
         self._job = job_of(settings)
@@ -110,7 +115,6 @@ class Desk:
                 raise
             if isinstance(outcome, Failure):
                 span.fail(outcome.kind)
-        self._note(outcome)
         return outcome
 
     async def _outcome(self, sample: Sample, way: Captioning, places: Places) -> Outcome:

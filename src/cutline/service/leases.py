@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 import secrets
 from collections import Counter
 from collections.abc import Iterable
@@ -11,8 +12,20 @@ import orjson
 import sqlalchemy as sa
 
 from cutline.records import JSON
-from cutline.service.store import CANCELLED, COMPLETED, DONE, FAILED, IN_PROGRESS, QUEUED, RUNNING
+from cutline.service.store import (
+    CANCELLED,
+    COMPLETED,
+    DONE,
+    FAILED,
+    IN_PROGRESS,
+    QUEUED,
+    RUNNING,
+    TASKS,
+    Task,
+)
 from cutline.service.tables import Database, items, jobs, uploads
+
+_log = logging.getLogger("cutline.service.queue")
 
 Place = tuple[str, int]
 """A job's id and the picture's number in it."""
@@ -51,9 +64,12 @@ class Leases:
 
     async def claim(self, most: int) -> list[Item]:
         """Up to so many pictures whose turn it is; of others too, whose worker has died."""
-        return (
-            await self._database.write(lambda some: self._claim(some, most)) if await self._is_any() else []
-        )
+        if not await self._is_any():
+            return []
+        claimed = await self._database.write(lambda some: self._claim(some, most))
+        if lost := sum(item.attempts > 1 for item in claimed):
+            _log.warning("worker died, its pictures are taken up pictures=%d", lost)
+        return claimed
 
     async def _is_any(self) -> bool:
         """Asked first, as it does not need the lock that writing does."""
@@ -115,11 +131,11 @@ class Leases:
         wanted = sa.select(uploads.c.data).where(uploads.c.job == item.job, uploads.c.place == item.place)
         return await self._database.read(lambda connection: connection.scalar(wanted))
 
-    async def complete(self, finished: list[Finished]) -> None:
-        """Write results, and end the jobs that have all of theirs."""
-        await self._database.write(lambda connection: self._complete(connection, finished))
+    async def complete(self, finished: list[Finished]) -> list[Task]:
+        """Write results, and end the jobs that have all of theirs; returns those."""
+        return await self._database.write(lambda connection: self._complete(connection, finished))
 
-    def _complete(self, connection: sa.Connection, finished: list[Finished]) -> None:
+    def _complete(self, connection: sa.Connection, finished: list[Finished]) -> list[Task]:
         ids = sorted({one.item.job for one in finished})
         connection.execute(
             sa.select(jobs.c.id).where(jobs.c.id.in_(ids)).order_by(jobs.c.id).with_for_update()
@@ -135,9 +151,11 @@ class Leases:
                 if one.item.kind == "upload":
                     sent = (uploads.c.job == one.item.job) & (uploads.c.place == one.item.place)
                     connection.execute(uploads.delete().where(sent))
-        for job in ids:
-            if captioned[job] or failed[job]:
-                self._count(connection, job, captioned[job], failed[job])
+        changed = [job for job in ids if captioned[job] or failed[job]]
+        for job in changed:
+            self._count(connection, job, captioned[job], failed[job])
+        ended = TASKS.where(jobs.c.id.in_(changed), jobs.c.status.in_((COMPLETED, FAILED)))
+        return [Task(**row._asdict()) for row in connection.execute(ended)] if changed else []
 
     def _count(self, connection: sa.Connection, job: str, captioned: int, failed: int) -> None:
         after = jobs.c.captioned + captioned, jobs.c.failed + failed

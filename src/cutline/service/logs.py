@@ -10,8 +10,9 @@ _FORMAT: Final = "%(asctime)s %(levelname)s %(name)s %(message)s"
 def log_config(level: str) -> dict[str, Any]:
     """How uvicorn and the package log, in this process and in those that it starts.
 
-    There is no line for each request: the metrics count them, and an address with its query could
-    hold what must not be written down.
+    A line for each job that ends and each picture that fails, and at ``debug`` for each request that is
+    refused, by its route. There is none for the other requests: the metrics count them, and an address
+    with its query could hold what must not be written down.
     """
     loggers = {name: {"level": level.upper()} for name in ("cutline", "uvicorn", "uvicorn.error")}
     return {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import time
 from collections.abc import Callable
@@ -16,6 +17,8 @@ from cutline.records import Caption, Failure, Outcome
 
 FOLDER: Final = "PROMETHEUS_MULTIPROC_DIR"
 """Environment variable of the folder in which several workers count together."""
+_log = logging.getLogger("cutline.service")
+_REFUSED: Final = 400
 TEXT: Final = "text/plain; version=0.0.4; charset=utf-8"
 METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 """Those that are named; clients can write anything there."""
@@ -107,3 +110,5 @@ class Metered:
             method = scope["method"] if scope["method"] in METHODS else "other"
             self._meters.requests.labels(method, route, status or "gone").inc()
             self._meters.seconds.labels(route).observe(time.perf_counter() - began)
+            if status >= _REFUSED:
+                _log.debug("refused method=%s route=%s status=%d", method, route, status)

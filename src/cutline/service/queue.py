@@ -11,6 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from cutline.errors import ConfigError
 from cutline.service.desk import Desk
 from cutline.service.leases import Leases
+from cutline.service.noting import note_ends
 from cutline.service.pictures import Pictures
 from cutline.service.settings import Settings
 from cutline.service.store import Order, Store
@@ -73,6 +74,8 @@ class Queue:
         """As the store does it; what this process has under way stops at once."""
         is_new = await self.store.cancel(task)
         self._worker.drop(task)
+        if is_new and (ended := await self.store.task(task)) is not None:
+            note_ends([ended])
         return is_new
 
     def check_webhook(self, url: str) -> None:

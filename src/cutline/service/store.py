@@ -141,7 +141,7 @@ class Store:
         """None for an unknown or expired one."""
 
         def reading(connection: sa.Connection) -> Task | None:
-            row = connection.execute(_TASKS.where(jobs.c.id == job)).first()
+            row = connection.execute(TASKS.where(jobs.c.id == job)).first()
             return Task(**row._asdict()) if row else None
 
         return await self._database.read(reading)
@@ -168,7 +168,7 @@ class Store:
 
     async def tasks(self, *, limit: int, before: str | None = None) -> list[Task]:
         """The newest jobs, or the next older ones than the job ``before``."""
-        wanted = _TASKS.order_by(jobs.c.id.desc()).limit(limit)
+        wanted = TASKS.order_by(jobs.c.id.desc()).limit(limit)
         if before is not None:
             wanted = wanted.where(jobs.c.id < before)
         return await self._database.read(lambda some: [Task(**row._asdict()) for row in some.execute(wanted)])
@@ -209,7 +209,7 @@ class Store:
         return await self._database.write(deleting)
 
 
-_TASKS: Final = sa.select(
+TASKS: Final = sa.select(
     jobs.c.id,
     jobs.c.status,
     jobs.c.created,

@@ -21,6 +21,7 @@ from cutline.records import Caption, Failure, Outcome, Sample
 from cutline.service.answers import body_of
 from cutline.service.desk import Desk
 from cutline.service.leases import Finished, Item, Leases, Place
+from cutline.service.noting import note_ends
 from cutline.service.pictures import Pictures
 from cutline.service.store import Store
 from cutline.service.wishes import Wish
@@ -218,6 +219,7 @@ class Worker:
         return self._pictures.by_bytes(data, item.name)
 
     def _finish(self, item: Item, outcome: Outcome) -> None:
+        self._desk.note(outcome, item.id)
         result = body_of(item.name, outcome)
         self._finished.append(Finished(item=item, result=result, captioned=isinstance(outcome, Caption)))
         self._results.set()
@@ -256,11 +258,12 @@ class Worker:
             while self._finished:
                 batch = self._finished[:_AT_ONCE]
                 try:
-                    await self._leases.complete(batch)
+                    ended = await self._leases.complete(batch)
                 except BaseException:
                     self._results.set()
                     raise
                 del self._finished[: len(batch)]
+                note_ends(ended)
                 for one in batch:
                     self._leave(one.item)
             if self._closing and not self._held:

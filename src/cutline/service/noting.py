@@ -1,0 +1,55 @@
+"""What became of pictures and jobs, for whoever runs the service: counted, and in the log."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from typing import Final
+
+from cutline.captioners.secrets import without_credentials
+from cutline.files import printable
+from cutline.records import Failure, Outcome
+from cutline.service.answers import error_of
+from cutline.service.metrics import Meters
+from cutline.service.store import Task
+
+_log = logging.getLogger("cutline.service")
+_queue_log = logging.getLogger("cutline.service.queue")
+_OUR_FAULT: Final = 500
+
+
+class Notes:
+    """Told of every picture when it has ended, by whichever route it came."""
+
+    def __init__(self, meters: Meters) -> None:
+        self._meters = meters
+
+    def note(self, outcome: Outcome, place: tuple[str, int] | None = None) -> None:
+        """``place``: the job that the picture is of, and its number in it.
+
+        The log tells a picture's name only where everything is asked for, and no URL's query.
+        """
+        self._meters.note(outcome)
+        if not isinstance(outcome, Failure):
+            return
+        words = [f"kind={outcome.kind}"]
+        if place is not None:
+            words.append(f"job={place[0]} place={place[1]}")
+        if _log.isEnabledFor(logging.DEBUG):
+            words.append(f"picture={_shown(outcome.key)}")
+        is_ours = error_of(outcome).status_code >= _OUR_FAULT
+        _log.log(logging.WARNING if is_ours else logging.INFO, "picture failed %s", " ".join(words))
+
+
+def note_ends(tasks: Iterable[Task]) -> None:
+    """Jobs have ended."""
+    for task in tasks:
+        _queue_log.info(
+            "job ended job=%s status=%s captioned=%d failed=%d cancelled=%d seconds=%.1f",
+            task.id, task.status, task.captioned, task.failed,
+            task.total - task.captioned - task.failed, (task.ended or task.created) - task.created,
+        )  # fmt: skip
+
+
+def _shown(key: str) -> str:
+    return printable(without_credentials(key).partition("?")[0] if "://" in key else key)

@@ -1,0 +1,104 @@
+"""What the log tells whoever runs a service, and what the counts say of the same pictures."""
+
+from __future__ import annotations
+
+import base64
+import re
+
+import pytest
+from serving import Service, png
+from test_service_metrics import counted
+
+KEY = "sesame-4711-open"
+QUERY = "signature=4711-query"
+PROMPT = "a-prompt-nobody-reads"
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "open").mkdir()
+    (tmp_path / "open" / "there.png").write_bytes(png(1))
+    (tmp_path / "open" / "damaged.png").write_bytes(b"no picture at all")
+    (tmp_path / "shut.png").write_bytes(png(2))
+    return tmp_path
+
+
+def failed(service: Service) -> list[str]:
+    """The log's lines about pictures that failed."""
+    return re.findall(r"(?:INFO|WARNING) cutline.service picture failed (.*)", service.log)
+
+
+def test_a_job_and_its_failures_are_told(folder):
+    with Service("--model", "fake:rejected=0.5", "--image-root", "open", cwd=folder) as service:
+        files = [("images", (f"private-{number}.png", png(number))) for number in range(12)]
+        sent = {"files": files, "data": {"prompt": PROMPT}}
+        task = service.client.post("/async-batch-caption", **sent).json()["task_id"]
+        ended = service.ended(task)
+        assert 0 < ended["failed"] < 12
+        lines = [line for line in service.log.splitlines() if "job ended" in line]
+        assert len(lines) == 1
+        assert f"INFO cutline.service.queue job ended job={task} status=completed" in lines[0]
+        assert f"captioned={ended['captioned']} failed={ended['failed']} cancelled=0 seconds=" in lines[0]
+        places = [one["index"] for one in ended["results"] if one["caption"] is None]
+        assert sorted(failed(service)) == sorted(
+            f"kind=rejected job={task} place={place}" for place in places
+        )
+        for word in ("private", PROMPT):
+            assert word not in service.log
+
+
+def test_a_cancelled_job_adds_up_and_is_told(tmp_path):
+    with Service("--model", "fake:latency=60,slots=1", cwd=tmp_path) as service:
+        files = [("images", (f"{number}.png", png(number))) for number in range(7)]
+        task = service.client.post("/async-batch-caption", files=files).json()["task_id"]
+        body = service.client.delete(f"/task/{task}").json()
+        assert (body["cancelled"], body["remaining"], body["total"]) == (7, 0, 7)
+        service.client.delete(f"/task/{task}")
+        told = re.findall(
+            f"job ended job={task} status=cancelled captioned=0 failed=0 cancelled=7", service.log
+        )
+        assert len(told) == 1
+
+
+def test_pictures_are_counted_alike_on_every_route(folder):
+    """Each of these ends as one failure of its kind, whichever way it came."""
+    pictures = ["shut.png", "../shut.png", "gone.png", "damaged.png", "there.png"]
+    expected = {"captioned": 1.0, "missing": 2.0, "unsupported": 1.0, "blocked-path": 1.0}
+    counts = {}
+    options = ("--model", "pixels:no-ocr", "--image-root", "open", "--log-level", "debug")
+    for route in ("/caption", "/batch-caption", "/async-batch-caption"):
+        with Service(*options, cwd=folder, env={"CUTLINE_STORE": f"sqlite:///{route[1:]}.db"}) as service:
+            if route == "/caption":
+                for picture in pictures:
+                    service.client.post(route, json={"image_path": picture})
+            else:
+                answer = service.client.post(route, json={"image_paths": pictures}).json()
+                if "task_id" in answer:
+                    service.ended(answer["task_id"])
+            numbers = counted(service)
+            counts[route] = {
+                name[1]: value for name, value in numbers.items() if name[0] == "cutline_pictures_total"
+            }
+            assert len(failed(service)) == 4
+            assert "picture=../shut.png" in service.log, "at debug the names are told"
+    assert counts == dict.fromkeys(counts, expected)
+
+
+def test_refusals_are_told_at_debug_and_hold_nothing_secret(folder):
+    options = ("--model", "fake", "--log-level", "debug")
+    with Service(*options, cwd=folder, env={"CUTLINE_SERVICE_KEY": KEY}) as service:
+        keyed = {"X-API-Key": KEY}
+        service.client.get(f"/task-status/{'0' * 32}?{QUERY}", headers=keyed)
+        service.client.post(
+            "/caption", json={"image_url": f"http://u:{KEY}@127.0.0.1/a.png?{QUERY}"}, headers=keyed
+        )
+        picture = base64.b64encode(png(1)).decode()
+        body = {"image_base64": picture, "wish": {"prompt": PROMPT, "chain": PROMPT}}
+        assert service.client.post("/caption", json=body, headers=keyed).status_code == 422
+        assert service.client.get("/tasks").status_code == 401
+        assert "refused method=GET route=/task-status/{task_id} status=404" in service.log
+        assert "refused method=POST route=/caption status=422" in service.log
+        assert "refused method=GET route=none status=401" in service.log
+        assert re.search(r"picture failed kind=\S+ picture=http\S*127.0.0.1/a.png\n", service.log)
+        for word in (KEY, QUERY, PROMPT):
+            assert word not in service.log
