@@ -300,6 +300,8 @@ MISTAKES = [
     (["--model", "m", "--endpoint", "http://localhost:1/v1", "--start"], "endpoint has no use for --start"),
     (["--model", "vllm", "--start"], "vllm needs a model name: --model vllm:NAME"),
     (["--model", "vllm:--trust-remote-code", "--start"], "a model's name cannot begin with -"),
+    (["--model", "vllm:a\0b", "--start"], "or hold a null character"),
+    (["--model", "vllm:m", "--start", "--server-args", "\0"], "--server-args cannot hold a null character"),
     (["--model", "vllm:m", "--server-args", "--x"], "--server-args does nothing alone: add --start"),
     (["--model", "vllm:m", "--start-timeout", "5"], "--start-timeout does nothing alone: add --start"),
     (["--model", "vllm:m", "--start", "--start-timeout", "0"], "--start-timeout must be greater than 0"),

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import psutil
 import pytest
-from server_programs import Programs, is_alive, make_pictures
 
 from processes import cutline, end_started, environment, start_cutline, wait_until
+from server_programs import Programs, is_alive, make_pictures
 
 COUNT = 60
 

@@ -43,8 +43,10 @@ class Program:
         Raises:
             ConfigError: the program is not on this machine; names the line that installs it.
         """
-        if model.startswith("-"):
-            raise ConfigError(f"{self.name}:{model}: a model's name cannot begin with -")
+        if model.startswith("-") or "\0" in model:
+            raise ConfigError(
+                f"{self.name}:{model!r}: a model's name cannot begin with -, or hold a null character"
+            )
         arguments = self.arguments(model, port)
         beside = str(Path(sys.executable).parent)  # where pip puts it when cutline's own is not on PATH
         found = shutil.which(self.command) or shutil.which(self.command, path=beside)

@@ -28,6 +28,7 @@ from cutline.errors import ConfigError, EndpointUnusable, Retryable, RunStopped
 Say: TypeAlias = Callable[[str], None]
 
 _LOOK_EVERY = 0.25
+_TELL_EVERY = 2.0
 _ENDED = 1.0  # seconds until a server that broke a connection may be known to have ended
 _log = logging.getLogger(__name__)
 
@@ -123,6 +124,24 @@ class Server:
 
     def _start(self) -> None:
         command = self._program.words(self._model, self._port)
+        self._check_port()
+        environment = self._program.variables(self._model, self._port)
+        if self._key is not None and self._program.key_env:
+            environment[self._program.key_env] = self._key.reveal()
+        if self._process is not None and self._process.stdin is not None:
+            self._process.stdin.close()
+        try:
+            if self._log is None:
+                number, path = tempfile.mkstemp(prefix=f"cutline-{self.name}-", suffix=".log")
+                os.close(number)
+                self._log = Path(path)
+            with self._log.open("ab") as log:
+                self._process = _supervised([*command, *self._options], environment, log)
+        except OSError as error:
+            raise ConfigError(f"{self.name} cannot be started: {error}") from None
+        _log.info("started server=%s process=%d log=%s", self.name, self._process.pid, self._log)
+
+    def _check_port(self) -> None:
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
@@ -132,22 +151,11 @@ class Server:
                     f"{self.name} cannot be started at port {self._port} ({error.strerror}): leave --start "
                     "out to ask what runs there, or choose another --port"
                 ) from None
-        environment = self._program.variables(self._model, self._port)
-        if self._key is not None and self._program.key_env:
-            environment[self._program.key_env] = self._key.reveal()
-        if self._log is None:
-            number, path = tempfile.mkstemp(prefix=f"cutline-{self.name}-", suffix=".log")
-            os.close(number)
-            self._log = Path(path)
-        if self._process is not None and self._process.stdin is not None:
-            self._process.stdin.close()
-        with self._log.open("ab") as log:
-            self._process = _supervised([*command, *self._options], environment, log)
-        _log.info("started server=%s process=%d log=%s", self.name, self._process.pid, self._log)
 
     async def _wait(self, endpoint: Endpoint, say: Say) -> None:
         process, told = self._process, self._newest_line()
         assert process is not None
+        silent_until = 0.0
         end = time.monotonic() + self._timeout
         while True:
             healthy = await self._answers(endpoint)
@@ -162,9 +170,9 @@ class Server:
                     f"{self.name} does not answer after {self._timeout:g} s: --start-timeout waits longer; "
                     f"{self._last_words()}"
                 )
-            last = self._newest_line()
-            if last != told:
-                told = last
+            last, now = self._newest_line(), time.monotonic()
+            if last != told and now > silent_until:
+                told, silent_until = last, now + _TELL_EVERY
                 say(f"starting {self.name}: {last}")
             await asyncio.sleep(_LOOK_EVERY)
 

@@ -52,6 +52,8 @@ def words(server_args: str | None) -> tuple[str, ...]:
     Raises:
         ConfigError: a quote has no end, or an option is one that has to be given otherwise.
     """
+    if "\0" in (server_args or ""):
+        raise ConfigError("--server-args cannot hold a null character")
     try:
         found = tuple(shlex.split(server_args or ""))
     except ValueError as error:
