@@ -46,6 +46,7 @@ class Retrying:
         self.default_prompt = getattr(inner, "default_prompt", None)
         self.check_prompt = getattr(inner, "check_prompt", None)
         self.instructable = getattr(inner, "instructable", True)
+        self.ignores = getattr(inner, "ignores", None)
         self._inner = inner
         self._preparing = inner if isinstance(inner, Preparing) else None
         self._slotted = inner if isinstance(inner, Slotted) else None

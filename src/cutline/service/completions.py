@@ -168,7 +168,9 @@ def _names_of(desk: Desk) -> frozenset[str]:
 
 
 def _honoured(wish: Wish, desk: Desk) -> Wish:
-    """Without the parameters that OpenAI's clients send by habit, where the model has no use for any."""
+    """Without what OpenAI's clients always send, where the model has no use for it."""
+    if desk.ignores(wish):
+        wish = wish.model_copy(update={"prompt": None})
     try:
         adjust(desk.captioner, {})
     except ConfigError:

@@ -6,12 +6,14 @@ import asyncio
 import collections
 import dataclasses
 import logging
+import sys
 from typing import Any, Protocol
 
 import orjson
 
 from cutline.captioners.building import check_prompt
 from cutline.captioners.concurrency import adjust
+from cutline.captioners.pixels.ocr import installed
 from cutline.captioners.secrets import Secret
 from cutline.captioners.servers.settings import ServerOptions
 from cutline.chain import Chain, ChainStep
@@ -71,6 +73,7 @@ class Desk:
 
     @property
     def instructable(self) -> bool:
+        """Whether the model does what a prompt says, more than to take its form."""
         return bool(getattr(self.captioner, "instructable", True))
 
     @property
@@ -87,6 +90,10 @@ class Desk:
         for captioner in self._captioners.values():
             if isinstance(captioner, Opening):
                 await captioner.open(say)
+        if installed() and any(captioner.name == "pixels" for captioner in self._captioners.values()):
+            say(
+                "pixels reads the text in pictures, which takes most of its time: pixels:no-ocr leaves it out"
+            )
         self.ready = True
 
     async def _open_again(self) -> None:
@@ -135,6 +142,13 @@ class Desk:
         """Raises ConfigError for a wish that cannot be fulfilled, before anything is queued."""
         self._way(wish)
 
+    def ignores(self, wish: Wish) -> bool:
+        """Whether the model would answer as if there were no prompt."""
+        ignoring = getattr(self.captioner, "ignores", None)
+        if ignoring is None or wish.prompt is None:
+            return False
+        return any(map(ignoring, assembly.prompts_of(_wished(self._job, wish, most=sys.maxsize), None)))
+
     def _way(self, wish: Wish) -> Captioning:
         """How that wish is asked; the last ones are kept, as most clients wish for the same."""
         way = self._ways.get(wish.key)
@@ -163,6 +177,11 @@ class Desk:
         captioner = self.captioner
         if wish.parameters:
             captioner = adjust(captioner, wish.parameters)
+        if self.ignores(wish):
+            raise ConfigError(
+                f"{captioner.name} follows no instructions, and takes from a prompt only its form: wish for "
+                "short, alt-text or tags, or for a schema, or leave prompt out"
+            )
         prompts = assembly.prompts_of(job, getattr(captioner, "default_prompt", None))
         for prompt in prompts:
             check_prompt(captioner, prompt, language=job.prompts.language)

@@ -20,6 +20,7 @@ _TAGS: Final = re.compile(r"\b(tags|keywords)\b", re.IGNORECASE)
 _SHORT: Final = re.compile(
     r"\b(short|brief|briefly|one[- ]sentence|one sentence|alt[- ]?text)\b", re.IGNORECASE
 )
+_PLAIN: Final = frozenset({"describe", "detailed"})  # prompts for what is said anyway
 _WRAPPED: Final = re.compile(r"<(\w+)>.*</\1>", re.DOTALL)
 
 
@@ -34,6 +35,11 @@ def answer(prompt: Prompt, found: Measurements, text: str) -> str:
     # A regex such as <caption>(.*)</caption> says how the answer is to be wrapped.
     wrapper = _WRAPPED.search(prompt.regex) if prompt.regex else None
     return f"<{wrapper[1]}>{reply}</{wrapper[1]}>" if wrapper else reply
+
+
+def honours(prompt: Prompt) -> bool:
+    """Whether the answer is what the prompt asks for, as far as that is a form."""
+    return bool(prompt.schema or prompt.regex) or prompt.name in _PLAIN or _form(prompt) != "long"
 
 
 def _form(prompt: Prompt) -> str:

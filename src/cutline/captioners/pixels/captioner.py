@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import os
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 from cutline.captioners.pixels import ocr as reading
-from cutline.captioners.pixels.asked import answer
+from cutline.captioners.pixels.asked import answer, honours
 from cutline.captioners.pixels.measure import measure
 from cutline.errors import ConfigError
 from cutline.imaging import Picture
@@ -48,6 +49,15 @@ class Pixels:
     @property
     def slots(self) -> int:
         return os.cpu_count() or 1
+
+    async def open(self, say: Callable[[str], None]) -> None:  # noqa: ARG002 - it takes no time worth a line
+        """Load what reads the text."""
+        if self._reader is not None:
+            await asyncio.get_running_loop().run_in_executor(self._threads, self._reader.load)
+
+    def ignores(self, prompt: Prompt) -> bool:
+        """Whether nothing of what it asks for can be given: no form, no field, no wrapper."""
+        return not honours(prompt)
 
     async def caption(self, picture: Picture, prompt: Prompt) -> Reply:
         """Measure and describe; the same picture always gets the same words.

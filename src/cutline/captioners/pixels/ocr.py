@@ -8,7 +8,7 @@ import threading
 from typing import Any, Final
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 
 from cutline.errors import MissingExtra
 
@@ -32,6 +32,16 @@ class Reader:
             raise MissingExtra("reading text in pictures", "ocr")
         self._lock = threading.Lock()
         self._engine: Any = None
+
+    def load(self) -> None:
+        """Load the models, which the first picture would wait for.
+
+        The engine loads each when it first has work for it: so it is given a word to read.
+        """
+        if self._engine is None:
+            page = Image.new("RGB", (320, 96), "white")
+            ImageDraw.Draw(page).text((24, 16), "Words", "black", ImageFont.load_default(size=56))
+            self.read(page)
 
     def read(self, image: Image.Image) -> str:
         """The lines it is sure of, from top to bottom, as one line; empty without any."""
