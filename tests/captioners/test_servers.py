@@ -6,6 +6,7 @@ import json
 import os
 import socket
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -231,6 +232,17 @@ def test_a_chain_shares_one_server(here: Programs, pictures: Path, tmp_path: Pat
     ran = cutline_here("caption", pictures, tmp_path / "out.jsonl", "--chain", chain)
     assert ran.returncode == 0, ran.stderr
     assert sorted(one["name"] for one in here.started) == ["sglang", "vllm"]
+    assert here.alive == []
+
+
+def test_calls_at_one_time_share_one_server(
+    here: Programs, pictures: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever is ready first must not end it for the others, nor hand on one that is about to end."""
+    monkeypatch.setenv("LIKE_LINGER", "0.2")
+    with ThreadPoolExecutor(3) as pool:
+        runs = [pool.submit(package.caption, pictures, model="sglang:sees", start=True) for _ in range(9)]
+        assert [len(run.result()) for run in runs] == [3] * 9
     assert here.alive == []
 
 

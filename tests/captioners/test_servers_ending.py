@@ -93,7 +93,7 @@ def test_after_a_signal(programs: Programs, pictures: Path, tmp_path: Path, numb
 
 
 def test_a_second_ctrl_c_waits_for_nobody(programs: Programs, pictures: Path, tmp_path: Path) -> None:
-    running = begin(programs, tmp_path, delay=600, stubborn=1)
+    running = begin(programs, tmp_path, delay=600, linger=3)
     running.send_signal(signal.SIGINT)
     for line in running.stderr:
         if "stopping" in line:

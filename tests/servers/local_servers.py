@@ -9,6 +9,7 @@ LIKE_DIES     text that it prints before it ends with code 1, instead of getting
 LIKE_ASKED    so many answers, and it is gone
 LIKE_SLOW     seconds for an answer
 LIKE_STUBBORN any text: SIGTERM is ignored
+LIKE_LINGER   seconds from SIGTERM to its end
 LIKE_STORE    folder of the models that an ollama has
 
 As a script, ``local_servers.py ollama`` is an Ollama on a free port that prints ``ready PORT``.
@@ -206,6 +207,8 @@ def main(name: str) -> None:
     given = options(name, words)
     if os.environ.get("LIKE_STUBBORN"):
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    if linger := os.environ.get("LIKE_LINGER"):
+        signal.signal(signal.SIGTERM, lambda *_: (time.sleep(float(linger)), os._exit(0)))
     near = subprocess.Popen(IDLE)  # as an engine's
     far = subprocess.Popen(IDLE, start_new_session=True)  # that no group of ours reaches
     note(name, words, [os.getpid(), near.pid, far.pid])

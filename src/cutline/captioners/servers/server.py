@@ -61,6 +61,7 @@ class Server:
         self._lock = threading.Lock()  # users may be in different threads, each with a loop of its own
         self._users = 0
         self._process: subprocess.Popen[bytes] | None = None
+        self._ending: subprocess.Popen[bytes] | None = None
         self._log: Path | None = None
         program.words(model, port)  # what is missing is told before anything begins
 
@@ -81,6 +82,8 @@ class Server:
         with self._lock:
             self._users += not again
         try:
+            if self._ending is not None:  # it has the port until it is gone
+                await asyncio.to_thread(self._ending.wait)
             if self._program.shared and self._process is None and await self._answers(endpoint):
                 say(f"{self.name} runs already at {self.root}: it is asked, and left running")
                 return
@@ -103,7 +106,7 @@ class Server:
             process, log = self._process, self._log
             if self._users or process is None:
                 return
-            self._process = self._log = None
+            self._ending, self._process, self._log = process, None, None
         await asyncio.to_thread(_end, process, log)
 
     async def check(self) -> None:
