@@ -10,10 +10,10 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from server_programs import Programs, make_pictures
 
 from processes import cutline, cutline_here, end_started, start_cutline, wait_until
 from server_process import Server
+from server_programs import Programs, make_pictures
 
 
 @pytest.fixture

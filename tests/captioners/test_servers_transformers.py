@@ -9,9 +9,9 @@ from pathlib import Path
 
 import psutil
 import pytest
-from server_programs import is_alive
 
 from processes import cutline, end_started, start_cutline, wait_until
+from server_programs import is_alive
 
 MAKER = Path(__file__).resolve().parents[1] / "servers" / "tiny_model.py"
 COUNT = 12
