@@ -92,7 +92,7 @@ def test_a_batch_keeps_its_order_and_each_picture_fails_by_itself(client, servic
     found = client.batch(mixed, prompt="short")
     assert len(found) == len(mixed)
     assert [one.caption is not None for one in found] == [True] * 71 + [False, True, False, False, False]
-    assert [one.kind for one in found[71:]] == ["rejected", None, "missing", "unsupported", "missing"]
+    assert [one.kind for one in found[71:]] == ["fetch", None, "missing", "unsupported", "missing"]
     assert found[70].image == str(folder / "2.png")
     assert found[70].caption == found[2].caption
     assert all(one.error for one in found if one.caption is None)

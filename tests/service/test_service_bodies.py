@@ -184,7 +184,7 @@ def test_packed_bodies_are_not_unpacked(service):
     packed = gzip.compress(bytes(50_000_000))
     headers = {"Content-Encoding": "gzip", "Content-Type": "application/json"}
     with Watch(service) as watch:
-        assert service.client.post("/caption", content=packed, headers=headers).status_code in {415, 422}
+        assert service.client.post("/caption", content=packed, headers=headers).status_code == 400
     watch.check()
 
 

@@ -72,7 +72,8 @@ class Spec:
         if provider in known and not served:
             if endpoint is not None and provider not in PRESETS:
                 raise ConfigError(
-                    f"{provider} asks no endpoint: name the model at --endpoint with --model NAME"
+                    f"{provider} asks no endpoint: where the server at --endpoint calls its model so, write "
+                    f"--model endpoint:{text}"
                 )
             return cls(provider=provider, name=name)
         if endpoint is not None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import errno
 import json
 import os
+import socket
 import tempfile
 from typing import Annotated, Any, Literal
 
@@ -106,12 +108,27 @@ def serve(*, options: Annotated[ServeOptions, Parameter(name="*")] = ServeOption
     os.environ[ENVIRONMENT] = json.dumps(given) if options.reload else settings.to_json()
     if settings.workers > 1 or options.reload:
         create_app(settings)  # what cannot be asked is told here, once, and not by every worker for ever
+    _check_port(settings.host, settings.port)
     with contextlib.ExitStack() as stack:
         if settings.workers > 1:
             counted = stack.enter_context(tempfile.TemporaryDirectory(prefix="cutline-metrics-"))
             os.environ.setdefault(FOLDER, counted)
         _run(uvicorn, settings, given if options.reload else None)
     return 0
+
+
+def _check_port(host: str, port: int) -> None:
+    """Raises ConfigError where nobody can listen there, before a model is loaded in vain."""
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        family, _, _, _, address = found[0]
+        with socket.socket(family) as tried:
+            tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the server does
+            tried.bind(address)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise ConfigError(f"port {port} is in use: choose another with --port") from None
+        raise ConfigError(f"cannot listen on {host} port {port}: {error.strerror}") from None
 
 
 def _run(uvicorn: Any, settings: Any, reloading: dict[str, Any] | None) -> None:

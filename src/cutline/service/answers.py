@@ -7,7 +7,7 @@ from typing import Final
 from fastapi import HTTPException
 
 from cutline.records import JSON, Caption, Failure, Outcome, Skip, Step
-from cutline.service.wording import shown_model, without_places
+from cutline.service.wording import Refusal, shown_model, without_places
 
 _STATUS: Final = {
     "missing": 404,
@@ -32,6 +32,7 @@ _NOT_FETCHED: Final = (
     "no picture could be had: a URL must be a public http or https address that answers with one, "
     "soon and without asking for a password"
 )
+_EMPTY: Final = "the file is empty"
 _PLAIN: Final = {
     "missing": "there is no such picture",
     "too-large": "the picture is too large",
@@ -73,10 +74,14 @@ def body_of(name: str, outcome: Outcome) -> JSON:
             if outcome.missing_steps:
                 body["missing_steps"] = dict(outcome.missing_steps)
         return body
+    return {"image_path": name, "caption": None, "error": said_of(outcome), "kind": kind_of(outcome)}
+
+
+def kind_of(outcome: Skip | Failure) -> str:
+    """The kind of failure that clients are told."""
     kind = outcome.kind if isinstance(outcome, Failure) else "skipped"
-    if kind == "blocked-address":
-        kind = "fetch"  # as for a host that is not there: who asks cannot map our network
-    return {"image_path": name, "caption": None, "error": said_of(outcome), "kind": kind}
+    # As for a host that is not there: who asks cannot map our network.
+    return "fetch" if kind == "blocked-address" else kind
 
 
 def _step_of(step: Step) -> JSON:
@@ -89,6 +94,8 @@ def said_of(outcome: Skip | Failure) -> str:
     """What a client may know of a failure: no path, no trace."""
     if isinstance(outcome, Skip):
         return outcome.reason
+    if outcome.kind == "decode" and outcome.message.endswith(_EMPTY):
+        return _EMPTY
     return _PLAIN.get(outcome.kind) or without_places(outcome.message)
 
 
@@ -97,4 +104,4 @@ def error_of(outcome: Skip | Failure) -> HTTPException:
     kind = outcome.kind if isinstance(outcome, Failure) else ""
     status = _STATUS.get(kind, 422)
     headers = {"Retry-After": "5"} if status == 503 else None
-    return HTTPException(status, said_of(outcome), headers=headers)
+    return Refusal(status, said_of(outcome), code=kind_of(outcome), headers=headers)

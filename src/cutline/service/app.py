@@ -7,6 +7,7 @@ import contextlib
 import logging
 import os
 from collections.abc import AsyncIterator
+from http import HTTPStatus
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -20,6 +21,7 @@ from cutline.service import captions, completions, events, health, pages, tasks
 from cutline.service.bodies import Lobby
 from cutline.service.described import describe
 from cutline.service.desk import Desk
+from cutline.service.faults import told, without_options
 from cutline.service.guard import Guard
 from cutline.service.metrics import Metered, Meters
 from cutline.service.noting import Notes
@@ -104,6 +106,11 @@ def create_app(settings: Settings) -> FastAPI:
 
 async def _written(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
+    if error.status_code == 405:
+        taken = (error.headers or {}).get("Allow", "")
+        error = HTTPException(405, f"this path takes {taken} only", headers=error.headers)
+    elif error.detail == HTTPStatus.NOT_FOUND.phrase:
+        error = HTTPException(404, "there is no such path: /docs lists those that there are")
     return written(request.url.path, error)
 
 
@@ -111,11 +118,11 @@ async def _invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     first = error.errors()[0]
     where = ".".join(str(part) for part in first["loc"][1:])
-    return written(request.url.path, HTTPException(422, f"{where}: {first['msg']}"))
+    return written(request.url.path, HTTPException(422, f"{where}: {told(first['msg'])}"))
 
 
 async def _refused(request: Request, error: Exception) -> Response:
-    return written(request.url.path, HTTPException(422, str(error)))
+    return written(request.url.path, HTTPException(422, without_options(str(error))))
 
 
 async def _unusable(request: Request, error: Exception) -> Response:

@@ -16,6 +16,7 @@ from cutline.service import described
 from cutline.service.answers import body_of, error_of
 from cutline.service.bodies import check_values
 from cutline.service.desk import Desk
+from cutline.service.faults import refusal_of
 from cutline.service.pictures import MAX_PATH, Pictures
 from cutline.service.presence import while_connected
 from cutline.service.wishes import Wish
@@ -279,7 +280,8 @@ async def read(kind: type[Body], request: Request) -> Body:
     """The body of a request, which is JSON.
 
     Raises:
-        HTTPException: 413 for too many values, 422 naming the first thing that is wrong.
+        HTTPException: 400 for what is no JSON, 413 for too many values, 422 naming the first thing that is
+            wrong.
     """
     data = await request.body()
     check_values(data, request.app.state.settings.max_pictures)
@@ -290,6 +292,4 @@ def _checked(kind: type[Body], data: Any) -> Body:
     try:
         return kind.model_validate_json(data) if isinstance(data, bytes) else kind.model_validate(data)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(str(part) for part in first["loc"])[:200]
-        raise HTTPException(422, f"{where}: {first['msg']}".lstrip(": ")) from None
+        raise refusal_of(error, kind) from None

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from cutline.prompts import Prompt
 from cutline.prompts.variables import escape
 from cutline.records import JSON, Sample
+from cutline.service.faults import told
 from cutline.service.pictures import Pictures
 from cutline.service.wishes import Wish
 from cutline.service.wording import Refusal
@@ -211,4 +212,6 @@ def _refused(message: str, param: str) -> Refusal:
 def _invalid(error: ValidationError) -> Refusal:
     first = error.errors(include_url=False, include_input=False)[0]
     where = ".".join(str(part) for part in first["loc"])
-    return Refusal(400, f"{where}: {first['msg']}".lstrip(": "), code="invalid_value", param=where or None)
+    return Refusal(
+        400, f"{where}: {told(first['msg'])}".lstrip(": "), code="invalid_value", param=where or None
+    )

@@ -21,11 +21,12 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from cutline.captioners.concurrency import adjust
 from cutline.errors import ConfigError, RunStopped
 from cutline.records import JSON, Caption, Failure, Outcome, Reply, Usage
-from cutline.service.answers import body_of, error_of
+from cutline.service.answers import error_of, kind_of
 from cutline.service.bodies import check_values
 from cutline.service.completion_request import Asked, ChatRequest, read_request
 from cutline.service.described import inlined
 from cutline.service.desk import Desk
+from cutline.service.faults import without_options
 from cutline.service.presence import while_connected
 from cutline.service.wishes import Wish
 from cutline.service.wording import Refusal, in_openais_words, model_unusable, shown_model
@@ -144,7 +145,7 @@ async def _completed(asked: Asked, desk: Desk) -> Completion:
     try:
         outcome = await _outcome(asked, desk)
     except ConfigError as error:
-        raise Refusal(400, str(error), code="invalid_value") from None
+        raise Refusal(400, without_options(str(error)), code="invalid_value") from None
     return _completion(outcome, desk, asked)
 
 
@@ -226,7 +227,7 @@ def _failed(outcome: Outcome) -> HTTPException:
     """The failure as OpenAI's clients read it: pictures that cannot be used are bad requests."""
     assert not isinstance(outcome, Caption)
     error = error_of(outcome)
-    kind = body_of("", outcome)["kind"]
+    kind = kind_of(outcome)
     return Refusal(
         400 if kind in _BAD_REQUEST else error.status_code,
         error.detail,

@@ -27,7 +27,10 @@ _WITH_BODY: Final = {
 _NO_KEY: Final = {"401": "no key was sent, or a wrong one"}
 _REFUSED: Final = {
     "type": "object",
-    "properties": {"detail": {"type": "string"}},
+    "properties": {
+        "detail": {"type": "string"},
+        "kind": {"type": "string", "description": "why a picture has no caption"},
+    },
     "required": ["detail"],
 }
 _REFUSED_BELOW_V1: Final = {

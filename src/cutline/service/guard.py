@@ -85,8 +85,8 @@ class Guard:
             raise HTTPException(403, "requests of other sites are not answered")
         path = scope["path"]
         opened = path in _OPEN or (path in self._pages and scope["method"] in {"GET", "HEAD"})
-        if self._key is not None and not opened and not self._knows(headers):
-            raise HTTPException(401, "a key is needed", headers={"WWW-Authenticate": "Bearer"})
+        if self._key is not None and not opened:
+            self._check_key(headers, self._key)
         length = headers.get("content-length")
         if length is not None and not (length.isascii() and length.isdigit()):
             raise HTTPException(400, "Content-Length is no number")
@@ -95,11 +95,17 @@ class Guard:
         if not body.whole and self._lobby.full:
             raise busy()
 
-    def _knows(self, headers: Headers) -> bool:
-        """Whether the key came, as a bearer token or as X-API-Key; compared in constant time."""
+    def _check_key(self, headers: Headers, key: bytes) -> None:
+        """Raises HTTPException 401, unless the key came as a bearer token or as X-API-Key.
+
+        Compared in constant time.
+        """
         scheme, _, token = headers.get("authorization", "").partition(" ")
-        given = token if scheme.lower() == "bearer" else headers.get("x-api-key", "")
-        return hmac.compare_digest(given.strip().encode(), self._key or b"")
+        given = (token if scheme.lower() == "bearer" else headers.get("x-api-key", "")).strip()
+        if not hmac.compare_digest(given.encode(), key):
+            how = "a key is needed, as Authorization: Bearer KEY or as X-API-Key"
+            wrong = {"WWW-Authenticate": "Bearer"}
+            raise HTTPException(401, "the key is not accepted" if given else how, headers=wrong)
 
 
 class _Answer:

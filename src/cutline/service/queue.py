@@ -81,7 +81,7 @@ class Queue:
     def check_webhook(self, url: str) -> None:
         """Raises ConfigError for an address that must not be told, or when nobody is."""
         if self._webhooks is None:
-            raise ConfigError("webhook_url is not taken here: the service has no --webhook-secret")
+            raise ConfigError("webhook_url is not taken here: the service has no secret for webhooks")
         check_address(url, allow_private=self._settings.allow_private_webhooks)
 
     def stop(self) -> None:

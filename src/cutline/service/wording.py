@@ -24,7 +24,7 @@ _TYPES: Final = {
 class Refusal(HTTPException):
     """A refusal that names the field at fault and has a stable word for its reason.
 
-    ``code`` and ``param`` are told below ``/v1`` only.
+    ``param`` is told below ``/v1`` only, ``code`` elsewhere as the ``kind``.
     """
 
     def __init__(
@@ -55,8 +55,13 @@ def without_places(message: str) -> str:
 
 def written(path: str, error: AnyHTTPException) -> JSONResponse:
     """The answer that says ``error`` to a client of ``path``."""
-    content = in_openais_words(error) if path.startswith(OPENAI) else {"detail": error.detail}
+    content = in_openais_words(error) if path.startswith(OPENAI) else _in_own_words(error)
     return JSONResponse(content, error.status_code, headers=dict(error.headers or {}))
+
+
+def _in_own_words(error: AnyHTTPException) -> JSON:
+    code = getattr(error, "code", None)
+    return {"detail": error.detail} | ({"kind": code} if code is not None else {})
 
 
 def in_openais_words(error: AnyHTTPException) -> JSON:

@@ -20,6 +20,7 @@ from cutline.places import Places, and_preparing
 from cutline.records import Caption, Failure, Outcome, Sample
 from cutline.service.answers import body_of
 from cutline.service.desk import Desk
+from cutline.service.faults import without_options
 from cutline.service.leases import Finished, Item, Leases, Place
 from cutline.service.noting import note_ends
 from cutline.service.pictures import Pictures
@@ -205,7 +206,7 @@ class Worker:
         except HTTPException as error:  # a folder that was open when the job came is so no more
             return Failure(key=item.name, kind="blocked-path", message=str(error.detail))
         except (ConfigError, ValueError) as error:  # the service was started anew with another model
-            message = f"the wish cannot be fulfilled any more: {error}"
+            message = f"the wish cannot be fulfilled any more: {without_options(str(error))}"
             return Failure(key=item.name, kind="wish", message=message)
 
     async def _sample(self, item: Item) -> Sample:

@@ -1,0 +1,125 @@
+"""What clients are told that asked for something wrong: what it is, and what they may have meant."""
+
+from __future__ import annotations
+
+import base64
+
+import httpx
+import pytest
+from serving import Service, png
+
+KEY = "sesame"
+NONE = (
+    "there is no field zzz; there are image_path, image_url, image_base64, wish.prompt, wish.system_prompt, "
+    "wish.language, wish.schema, wish.max_tokens, wish.temperature, wish.top_p, wish.seed, wish.chain"
+)
+PICTURE = {"image_base64": base64.b64encode(png(1)).decode()}
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory):
+    with Service("--model", "pixels:no-ocr", cwd=tmp_path_factory.mktemp("service")) as running:
+        yield running
+
+
+@pytest.mark.parametrize(
+    ("body", "detail"),
+    [
+        ({**PICTURE, "wish": {"promt": "short"}}, "there is no field wish.promt; did you mean wish.prompt?"),
+        ({**PICTURE, "prompt": "short"}, "there is no field prompt; did you mean wish.prompt?"),
+        ({"image_file": "a.png"}, "there is no field image_file; did you mean image_url?"),
+        (
+            {"zzz": 1},
+            NONE,
+        ),
+        (
+            {**PICTURE, "wish": {"max_tokens": 0}},
+            "wish.max_tokens: Input should be greater than or equal to 1",
+        ),
+    ],
+)
+def test_a_wrong_field_is_named_with_what_may_have_been_meant(service, body, detail):
+    answer = service.client.post("/caption", json=body)
+    assert (answer.status_code, answer.json()) == (422, {"detail": detail})
+
+
+def test_a_wrong_field_of_a_form(service):
+    for path, field in (
+        ("/caption", "image"),
+        ("/batch-caption", "images"),
+        ("/async-batch-caption", "images"),
+    ):
+        answer = service.client.post(path, files={field: png(1)}, data={"promt": "short"})
+        assert (answer.status_code, answer.json()["detail"]) == (
+            422, "there is no field promt; did you mean prompt?"
+        )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "path", ["/caption", "/batch-caption", "/async-batch-caption", "/v1/chat/completions"]
+)
+def test_a_body_that_is_no_json_is_a_bad_request(service, path):
+    answer = service.client.post(
+        path, content=b'{"image_path": ', headers={"Content-Type": "application/json"}
+    )
+    assert answer.status_code == 400, answer.text
+    assert "JSON" in answer.text
+
+
+@pytest.mark.parametrize(
+    "wish",
+    [
+        {"language": "French"},
+        {"system_prompt": "Be brief."},
+        {"max_tokens": 5},
+        {"max_tokens": 5_000},
+        {"schema": {"type": "array"}},
+        {"schema": {"type": "object", "properties": {"a": {"type": "string", "pattern": "a"}}}},
+        {"chain": "none"},
+        {"prompt": "{unclosed", "schema": {"type": "object", "properties": {}}},
+        {"prompt": "text:"},
+    ],
+)
+def test_no_option_of_the_command_line_is_told(service, wish):
+    answer = service.client.post("/caption", json={**PICTURE, "wish": wish})
+    assert answer.status_code == 422, answer.text
+    for words in ("--", "Value error"):
+        assert words not in answer.text
+    with_webhook = {"images_base64": [PICTURE["image_base64"]], "webhook_url": "https://example.org/"}
+    assert "--" not in service.client.post("/async-batch-caption", json=with_webhook).text
+
+
+def test_a_picture_that_fails_alone_has_its_kind_too(service):
+    def told(**sent):
+        return service.client.post("/caption", **sent).json()
+
+    assert told(files={"image": b"no picture"}) == {
+        "detail": "this is no picture of a known format", "kind": "unsupported"
+    }  # fmt: skip
+    assert told(files={"image": ("a.png", b"")}) == {"detail": "the file is empty", "kind": "decode"}
+    assert told(json={"image_url": "http://127.0.0.1/a.png"})["kind"] == "fetch"
+    assert told(json={"image_path": "a.png"})["kind"] == "blocked-path"
+    assert "kind" not in told(json={"zzz": 1})
+
+
+def test_another_method_or_path(service):
+    answer = service.client.get("/caption")
+    assert (answer.status_code, answer.headers["allow"]) == (405, "POST")
+    assert answer.json() == {"detail": "this path takes POST only"}
+    gone = service.client.get("/captions")
+    assert (gone.status_code, gone.json()["detail"]) == (
+        404,
+        "there is no such path: /docs lists those that there are",
+    )
+
+
+def test_a_wrong_key_is_not_called_a_missing_one(tmp_path):
+    with Service("--model", "fake", cwd=tmp_path, env={"CUTLINE_SERVICE_KEY": KEY}) as service:
+        for headers, words in (
+            ({}, "a key is needed"),
+            ({"X-API-Key": "wrong"}, "the key is not accepted"),
+            ({"Authorization": "Bearer wrong"}, "the key is not accepted"),
+        ):
+            answer = httpx.get(f"{service.url}/models", headers=headers, trust_env=False)
+            assert answer.status_code == 401
+            assert answer.json()["detail"].startswith(words)
