@@ -49,7 +49,7 @@ class Display:
             self._live.update(_bar(progress, self._console.width))
         elif self._is_new(progress.waiting_for) or time.monotonic() - self._last_plain >= PLAIN_EVERY:
             self._last_plain = time.monotonic()
-            self._console.print(" · ".join(_parts(progress)), soft_wrap=True)
+            self._console.print(" · ".join(_parts(progress)), soft_wrap=True, markup=False)
 
     def _is_new(self, waiting_for: str) -> bool:
         """Whether something else is waited for than before; figures after a colon do not count."""

@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 
 import cutline as package
+from cutline.display import Display
+from cutline.engine.progress import Progress
 from cutline.errors import ConfigError
 from processes import cutline, cutline_here
 from server_programs import Programs, make_pictures
@@ -175,6 +177,26 @@ def test_a_server_that_dies_before_it_can_be_asked(
     monkeypatch.delenv("LIKE_DIES")
     ran = cutline_here("caption", pictures, tmp_path / "out.jsonl", "--model", "sglang:sees", "--start")
     assert ran.returncode == 0, ran.stderr
+
+
+def test_a_log_is_shown_as_it_stands(
+    here: Programs, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Brackets of paths and modules are no markup, and colours of a server's are not ours."""
+    monkeypatch.setenv("LIKE_DELAY", "0.6")
+    monkeypatch.setenv("LIKE_SAYS", "\x1b[1m[/models] [engine.py:9] loading [red]")
+    ran = cutline_here(
+        "caption", pictures, tmp_path / "out.jsonl", "--model", "vllm:sees", "--start", "--quiet"
+    )
+    assert (ran.returncode, ran.stderr) == (0, "")
+    ran = cutline_here("caption", pictures, "--model", "vllm:sees", "--start", "--preview", "1")
+    assert "starting vllm: \\x1b[1m[/models] [engine.py:9] loading [red]\n" in ran.stderr
+
+
+def test_the_lines_of_a_log_are_no_markup(capsys: pytest.CaptureFixture[str]) -> None:
+    with Display() as display:
+        display.show(Progress(waiting_for="starting vllm: [/models] loading [red]"))
+    assert capsys.readouterr().err == "starting vllm: [/models] loading [red]\n"
 
 
 def test_a_server_that_takes_too_long(

@@ -116,6 +116,14 @@ def test_a_model_that_cannot_be_had(
     assert not out.exists()
 
 
+def test_what_no_ollama_sends(ollama: Server, port: str, pictures: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out.jsonl"
+    ran = cutline_here("caption", pictures, out, "--model", "ollama:hostile", "--port", port, "--pull")
+    assert ran.returncode == 2
+    assert "a line without end" in ran.stderr.splitlines()[-1]
+    assert "\x1b" not in ran.stderr
+
+
 def test_nobody_there(pictures: Path, tmp_path: Path, free_port: str) -> None:
     ask = ["--model", "ollama:llava:7b", "--port", free_port, "--pull"]
     ran = cutline_here("caption", pictures, tmp_path / "out.jsonl", *ask)

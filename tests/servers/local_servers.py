@@ -5,6 +5,7 @@ has processes of its own, and answers as its real one does. What goes wrong is t
 
 LIKE_NOTES    folder to which the command, a few variables and all process ids are written
 LIKE_DELAY    seconds until it can be asked
+LIKE_SAYS     text that it prints while it gets ready
 LIKE_DIES     text that it prints before it ends with code 1, instead of getting ready
 LIKE_ASKED    so many answers, and it is gone
 LIKE_SLOW     seconds for an answer
@@ -97,7 +98,8 @@ class Handler(BaseHTTPRequestHandler):
     server: Like
 
     def log_message(self, *_: Any) -> None:
-        print(f"INFO: {self.path} was asked for", flush=True)
+        if "LIKE_SAYS" not in os.environ:
+            print(f"INFO: {self.path} was asked for", flush=True)
 
     def answer(self, status: int, data: object) -> None:
         body = json.dumps(data).encode()
@@ -167,6 +169,13 @@ class Handler(BaseHTTPRequestHandler):
         self.event({"status": "pulling manifest"})
         if model.startswith("endless"):
             time.sleep(600)
+        if model.startswith("hostile"):
+            for total in ("many", -1, None, [1], 10**30):
+                self.event(
+                    {"status": "pulling \x1b[31m", "total": total, "completed": total, "digest": total}
+                )
+            self.event({"status": "x" * 3_000_000})
+            self.event({"error": "pull \x1b[31m model\nmanifest"})
         if model.startswith("missing"):
             self.event({"error": "pull model manifest: file does not exist"})
         else:
@@ -217,7 +226,7 @@ def main(name: str) -> None:
         at = (host, int(port))
     else:
         at = (given.host, given.port)
-    print(f"INFO: {name} loads its model", flush=True)
+    print(os.environ.get("LIKE_SAYS", f"INFO: {name} loads its model"), flush=True)
     if (words_of_death := os.environ.get("LIKE_DIES")) is not None:
         time.sleep(0.2)
         print(words_of_death, flush=True)

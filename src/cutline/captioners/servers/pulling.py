@@ -11,21 +11,24 @@ import aiohttp
 import orjson
 
 from cutline.captioners.endpoint import Endpoint
+from cutline.captioners.secrets import Secret
 from cutline.errors import ConfigError, EndpointUnusable, Retryable
+from cutline.files import printable
 from cutline.weights.finding import human_bytes
 
 _DAY = 86_400.0
 _SILENCE = 300.0  # seconds without a word that end a download
+_LONGEST = 1_000_000  # bytes of a line
 _CURE = "is Ollama running? `ollama serve` starts it, and so does --start"
 
 
-async def pull(url: str, model: str, say: Callable[[str], None]) -> None:
+async def pull(url: str, key: Secret | None, model: str, say: Callable[[str], None]) -> None:
     """Have the Ollama whose OpenAI-compatible side is at ``url`` download a model, unless it has it.
 
     Raises:
         ConfigError: Ollama cannot be reached, or the model cannot be had.
     """
-    endpoint = Endpoint(url.removesuffix("/").removesuffix("/v1"), key=None, timeout=30.0)
+    endpoint = Endpoint(url.removesuffix("/").removesuffix("/v1"), key=key, timeout=30.0)
     try:
         if not await _has(endpoint, model):
             await _download(endpoint, model, say)
@@ -36,14 +39,15 @@ async def pull(url: str, model: str, say: Callable[[str], None]) -> None:
 
 
 async def _has(endpoint: Endpoint, model: str) -> bool:
-    answer = await endpoint.send("GET", endpoint.url + "/api/tags", with_key=False)
+    answer = await endpoint.send("GET", endpoint.url + "/api/tags")
     if answer.status != 200:
         raise ConfigError(
             f"{endpoint.shown} answered {answer.status} to /api/tags: --pull needs an Ollama there"
         )
     data = endpoint.parsed(answer)
     models = data.get("models") if isinstance(data, dict) else None
-    names = {str(row.get("name")) for row in models or [] if isinstance(row, dict)}
+    rows = models if isinstance(models, list) else []
+    names = {str(row.get("name")) for row in rows if isinstance(row, dict)}
     return model in names or (":" not in model.rpartition("/")[2] and f"{model}:latest" in names)
 
 
@@ -53,17 +57,17 @@ async def _download(endpoint: Endpoint, model: str, say: Callable[[str], None]) 
     status = told = ""
     address = endpoint.url + "/api/pull"
     try:
-        async with endpoint.exchange("POST", address, body, with_key=False, longer=_DAY) as response:
+        async with endpoint.exchange("POST", address, body, longer=_DAY) as response:
             async for event in _events(response):
                 if event.get("error"):
                     raise ConfigError(_refused(model, str(event["error"])))
                 status = str(event.get("status", ""))
-                if event.get("total"):
-                    sizes[str(event.get("digest"))] = (int(event.get("completed") or 0), int(event["total"]))
+                if total := _bytes(event.get("total")):
+                    sizes[str(event.get("digest"))] = (_bytes(event.get("completed")), total)
                 line = _line(model, status, sizes)
                 if line != told:
                     told = line
-                    say(line)
+                    say(printable(line))
     except Retryable as error:
         if not status:
             raise
@@ -74,9 +78,13 @@ async def _download(endpoint: Endpoint, model: str, say: Callable[[str], None]) 
 
 def _refused(model: str, said: str) -> str:
     return (
-        f"Ollama cannot pull {model}: {' '.join(said.split())[:300]}; is the name right? "
+        f"Ollama cannot pull {model}: {printable(' '.join(said.split())[:300])}; is the name right? "
         "https://ollama.com/library has them"
     )
+
+
+def _bytes(value: object) -> int:
+    return value if isinstance(value, int) and value > 0 else 0
 
 
 def _line(model: str, status: str, sizes: dict[str, tuple[int, int]]) -> str:
@@ -86,24 +94,29 @@ def _line(model: str, status: str, sizes: dict[str, tuple[int, int]]) -> str:
     done, total = (sum(part) for part in zip(*sizes.values(), strict=True))
     if not done:
         return f"pulling {model}: {human_bytes(total)}"
-    return f"pulling {model}: {human_bytes(done)} of {human_bytes(total)}, {100 * done // max(1, total)} %"
+    return f"pulling {model}: {human_bytes(done)} of {human_bytes(total)}, {100 * done // total} %"
 
 
 async def _events(response: aiohttp.ClientResponse) -> AsyncIterator[dict[str, Any]]:
     """The lines of a stream, each an object; what is none is left out.
 
     Raises:
-        Retryable: nothing came for minutes.
+        Retryable: nothing came for minutes, or a line has no end.
     """
+    rest = b""
     while True:
         try:
             async with asyncio.timeout(_SILENCE):
-                line = await response.content.readline()
+                chunk = await response.content.readany()
         except TimeoutError:
             raise Retryable("timeout", f"Ollama said nothing for {_SILENCE:g} s") from None
-        if not line:
+        *lines, rest = (rest + chunk).split(b"\n")
+        for line in lines if chunk else [rest]:
+            with contextlib.suppress(orjson.JSONDecodeError):
+                event = orjson.loads(line)
+                if isinstance(event, dict):
+                    yield event
+        if not chunk:
             return
-        with contextlib.suppress(orjson.JSONDecodeError):
-            event = orjson.loads(line)
-            if isinstance(event, dict):
-                yield event
+        if len(rest) > _LONGEST:
+            raise Retryable("malformed", "Ollama sent a line without end")

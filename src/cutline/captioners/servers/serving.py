@@ -136,7 +136,7 @@ class Served:
                 await use.server.open(say, again=use.joined)
                 use.joined = True
             if self._pulled is not None:
-                await pull(self._inner.endpoint.url, self._pulled, say)
+                await pull(self._inner.endpoint.url, self._inner.endpoint.key, self._pulled, say)
             use.opened = True
 
     def adjusted(self, parameters: Mapping[str, Any]) -> Served:
