@@ -17,7 +17,7 @@ from cutline.display import Display
 from cutline.engine.progress import Progress
 from cutline.errors import ConfigError
 from processes import cutline, cutline_here
-from server_programs import Programs, make_pictures
+from server_programs import SERVERS, Programs, make_pictures
 
 
 @pytest.fixture
@@ -100,6 +100,26 @@ def test_a_file_sees_with_the_projector_beside_it(here: Programs, pictures: Path
     ran = cutline_here("caption", pictures, tmp_path / "out.csv", "--model", f"llamacpp:{model}", "--start")
     assert ran.returncode == 0, ran.stderr
     assert here.started[0]["words"][:4] == ["-m", str(model), "--mmproj", str(eyes)]
+
+
+def test_sglang_without_a_program_of_its_own_is_run_by_python(
+    pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    programs = Programs(tmp_path / "programs", names=())
+    package_folder = tmp_path / "site" / "sglang"
+    package_folder.mkdir(parents=True)
+    (package_folder / "__init__.py").touch()
+    (package_folder / "launch_server.py").write_text(
+        f"import sys\nsys.argv.insert(1, 'serve')\nsys.path.insert(0, {str(SERVERS)!r})\n"
+        "import local_servers\nlocal_servers.main('sglang')\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path / "site"))
+    for name, value in (programs.environment() | {"PYTHONPATH": str(tmp_path / "site")}).items():
+        monkeypatch.setenv(name, value)
+    ran = cutline_here("caption", pictures, tmp_path / "out.jsonl", "--model", "sglang:sees", "--start")
+    assert ran.returncode == 0, ran.stderr
+    assert programs.started[0]["words"][:3] == ["serve", "--model-path", "sees"]
+    assert programs.alive == []
 
 
 def test_further_options_are_taken_apart_without_a_shell(
