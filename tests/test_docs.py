@@ -412,7 +412,7 @@ def service(material, tmp_path_factory):
     from serving import Service
 
     folder = tmp_path_factory.mktemp("service")
-    with Service("--model", "fake", "--image-root", material / "photos", cwd=folder) as running:
+    with Service("--image-root", material / "photos", cwd=folder) as running:
         yield running
 
 
