@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar, cast
 
-from cutline.errors import SampleError
+from cutline.errors import RunStopped, SampleError
 
 _log = logging.getLogger(__name__)
 
@@ -88,7 +88,7 @@ class Batching(Generic[Item, Result]):
     ) -> None:
         self._calls: collections.deque[_Call[Item, Result]] = collections.deque()
         self._changed = threading.Condition()
-        self._closed = False
+        self._closed = self._halted = False
         self._sizes = [_Size(fixed=size, most=size or most, first=first) for _ in runs]
         self._threads = [
             # Daemons: a model in the middle of a long answer must not keep the program from ending.
@@ -114,12 +114,15 @@ class Batching(Generic[Item, Result]):
         Raises:
             TimeoutError: the run takes longer; it cannot be ended, so this replica is lost.
             SampleError: ``out-of-memory``, when the item alone is too much for the device.
+            RunStopped: no batch is begun any more.
             Exception: what ``run`` raised for this item alone.
         """
         call: _Call[Item, Result] = _Call(item, asyncio.get_running_loop())
         with self._changed:
             if self._closed:
                 raise RuntimeError("the model was closed")
+            if self._halted:
+                raise RunStopped("stopped")
             self._calls.append(call)
             self._changed.notify()
         try:
@@ -132,6 +135,14 @@ class Batching(Generic[Item, Result]):
                     return call.done.result()
         finally:
             call.done.cancel()  # so that it takes no place in a batch when nobody waits any more
+
+    def halt(self) -> None:
+        """Begin no batch from now on: calls that wait raise RunStopped."""
+        with self._changed:
+            self._halted = True
+            for call in self._calls:
+                call.finish(error=RunStopped("stopped"))
+            self._calls.clear()
 
     def close(self) -> None:
         """Take no more calls; those that wait are cancelled. Blocks until models at rest are let go of.

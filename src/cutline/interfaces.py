@@ -75,6 +75,14 @@ class Slotted(Protocol):
     def slots(self) -> int: ...
 
 
+@runtime_checkable
+class Halting(Protocol):
+    """A captioner with calls that wait for their turn, which a stopped run does not begin any more."""
+
+    def halt(self) -> None:
+        """Begin no call from now on: those that wait raise RunStopped, those under way end as they would."""
+
+
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Checked:
     """What a check left of a text. ``note`` is plain JSON; what was taken away is listed as ``dropped``."""

@@ -7,6 +7,8 @@ import collections
 import contextlib
 from collections.abc import AsyncIterator, Callable
 
+from cutline.errors import RunStopped
+
 
 class Places:
     """Lets ``most`` in at once, the others in the order in which they came.
@@ -18,6 +20,7 @@ class Places:
         self._most = most
         self._waiting: collections.deque[asyncio.Future[None]] = collections.deque()
         self.taken = 0
+        self.halted = asyncio.Event()
 
     @contextlib.asynccontextmanager
     async def one(self) -> AsyncIterator[None]:
@@ -29,7 +32,13 @@ class Places:
             self.leave()
 
     async def take(self) -> None:
-        """Wait for a place; ``wake`` counts it before it is handed over."""
+        """Wait for a place; ``wake`` counts it before it is handed over.
+
+        Raises:
+            RunStopped: nobody is let in any more.
+        """
+        if self.halted.is_set():
+            raise RunStopped("stopped")
         if self.taken < self._most() and not self._waiting:
             self.taken += 1
             return
@@ -38,13 +47,31 @@ class Places:
         try:
             await future
         except asyncio.CancelledError:
-            if future.done() and not future.cancelled():  # the place had been handed over
+            if (
+                future.done() and not future.cancelled() and future.exception() is None
+            ):  # the place had been handed over
                 self.leave()
             raise
 
     def leave(self) -> None:
         self.taken -= 1
         self.wake()
+
+    def halt(self) -> None:
+        """Let nobody in from now on."""
+        self.halted.set()
+        for future in self._waiting:
+            if not future.done():
+                future.set_exception(RunStopped("stopped"))
+        self._waiting.clear()
+
+    async def pause(self, seconds: float) -> None:
+        """Wait so long; raises RunStopped as soon as nobody is let in any more."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self.halted.wait()
+        if self.halted.is_set():
+            raise RunStopped("stopped")
 
     def wake(self) -> None:
         """Let in as many as there is room for."""

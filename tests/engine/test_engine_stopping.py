@@ -35,6 +35,49 @@ def test_a_signal_ends_the_run_cleanly(number, code, endpoint, pictures, tmp_pat
     assert endpoint.stats()["twice"] == 0
 
 
+def test_no_request_is_begun_after_the_signal(endpoint, pictures, tmp_path):
+    """Pictures that wait for a place, and for their next attempt, are left to the next run."""
+    endpoint.configure(latency=1.0, fault={"500": 0.4})
+    folder, output = pictures(60), tmp_path / "captions.jsonl"
+    options = {"max_concurrent_requests": 3, "retry_delay": 0.5, "stop_after_failures": 0}
+    process = start_cutline("caption", folder, output, *endpoint.arguments(**options))
+    wait_until(lambda: endpoint.stats()["requests"] > 4)
+    process.send_signal(signal.SIGTERM)
+    time.sleep(0.3)  # the signal's way
+    begun, start = endpoint.stats()["requests"], time.monotonic()
+    _, errors = process.communicate(timeout=20)
+    assert time.monotonic() - start < 4, errors
+    assert endpoint.stats()["requests"] == begun
+    assert endpoint.stats()["answered"] == len(journal(f"{output}.cutline"))
+    assert process.returncode == 143
+
+
+def test_later_steps_of_a_chain_are_not_begun_after_the_signal(endpoint, pictures, tmp_path):
+    endpoint.configure(latency=1.0)
+    arguments = endpoint.arguments(max_concurrent_requests=4)
+    arguments = [*arguments[:2], *arguments[4:]]  # the steps name the model
+    steps = ("--step", "one=test", "--step", "two=test")
+    process = start_cutline("caption", pictures(40), tmp_path / "c.jsonl", *steps, *arguments)
+    wait_until(lambda: endpoint.stats()["requests"] >= 4)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=20)
+    assert process.returncode == 130, errors
+    assert endpoint.stats()["requests"] == 4
+
+
+def test_a_signal_that_comes_when_all_is_under_way_interrupts_nothing(endpoint, pictures, tmp_path):
+    endpoint.configure(latency=1.5)
+    output = tmp_path / "captions.jsonl"
+    process = start_cutline("caption", pictures(3), output, *endpoint.arguments())
+    wait_until(lambda: endpoint.stats()["in_flight"] == 3)
+    process.send_signal(signal.SIGTERM)
+    _, errors = process.communicate(timeout=20)
+    assert process.returncode == 0, errors
+    assert "interrupted" not in errors
+    assert report(output)["complete"] is True
+    assert len(captions("jsonl", output)) == 3
+
+
 def test_requests_that_hang_are_dropped_in_time(endpoint, pictures, tmp_path):
     endpoint.configure(latency=60)
     process = start_cutline("caption", pictures(20), tmp_path / "c.jsonl", *endpoint.arguments())

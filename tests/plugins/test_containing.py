@@ -133,6 +133,42 @@ def test_the_log_has_the_whole_story_when_asked(plugin, photos, tmp_path):
 # Blocking
 
 
+@pytest.mark.parametrize("form", ["infer", "infer_batch", "caption"])
+def test_no_call_is_begun_after_the_signal(form, plugin, photos, tmp_path):
+    calls = tmp_path / "calls"
+    bodies = {
+        "infer": "threads = 2\n            def infer(self, prompt, image, image_name): return told(1)",
+        "infer_batch": (
+            "batch_size = 2\n            def infer_batch(self, prompts, images, image_names):"
+            " return [told(1 / len(images)) for _ in images]"
+        ),
+        "caption": "slots = 2\n            async def caption(self, picture, prompt): return await waited()",
+    }
+    path = plugin(f"""
+        def told(seconds):
+            open({str(calls)!r}, "a").write("x")
+            time.sleep(seconds)
+            return "A caption."
+
+        async def waited():
+            open({str(calls)!r}, "a").write("x")
+            await asyncio.sleep(1)
+            return "A caption."
+
+        @register_model("slow")
+        class Slow:
+            {bodies[form]}
+    """)
+    output = tmp_path / "c.jsonl"
+    process = start_cutline("caption", photos(30), output, "--model", "slow", "--plugin", path)
+    wait_until(lambda: calls.exists() and calls.stat().st_size >= 3)
+    process.send_signal(signal.SIGTERM)
+    _, errors = process.communicate(timeout=20)
+    assert process.returncode == 143, errors
+    assert calls.stat().st_size <= 6, "those under way, and no others"
+    assert len(output.read_text().splitlines()) == calls.stat().st_size
+
+
 BLOCKING = """
     def block(name):
         open(name + ".blocked", "w").close()

@@ -19,7 +19,7 @@ from typing import Any
 from cutline.captioners.tuning import Tuner
 from cutline.errors import ConfigError, Retryable
 from cutline.imaging import Picture
-from cutline.interfaces import Adjustable, Captioner, Opening, Preparing
+from cutline.interfaces import Adjustable, Captioner, Halting, Opening, Preparing
 from cutline.places import Places
 from cutline.prompts import Prompt
 from cutline.records import Reply
@@ -62,8 +62,12 @@ class Concurrency:
             self._places.leave()
 
     async def _sit_out_pause(self) -> None:
-        while (pause := self._paused_until - time.monotonic()) > 0:  # noqa: ASYNC110 - the end may move
-            await asyncio.sleep(pause)
+        while (pause := self._paused_until - time.monotonic()) > 0:
+            await self._places.pause(pause)
+
+    def halt(self) -> None:
+        """Give no slot any more."""
+        self._places.halt()
 
     def answered(self, seconds: float) -> None:
         """Note a reply that took ``seconds``; may change the limit."""
@@ -140,6 +144,11 @@ class Limited:
     async def open(self, say: Callable[[str], None]) -> None:
         if isinstance(self._inner, Opening):
             await self._inner.open(say)
+
+    def halt(self) -> None:
+        self._concurrency.halt()
+        if isinstance(self._inner, Halting):
+            self._inner.halt()
 
     async def prepare(self, picture: Picture) -> None:
         if self._preparing is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import logging
 import random
@@ -12,9 +13,9 @@ from typing import Any
 
 from cutline import backoff
 from cutline.captioners.concurrency import adjust
-from cutline.errors import EndpointUnusable, Rejected, RequestError, Retryable
+from cutline.errors import EndpointUnusable, Rejected, RequestError, Retryable, RunStopped
 from cutline.imaging import Picture
-from cutline.interfaces import Captioner, Opening, Preparing, Slotted
+from cutline.interfaces import Captioner, Halting, Opening, Preparing, Slotted
 from cutline.prompts import Prompt
 from cutline.records import Reply
 
@@ -57,6 +58,7 @@ class Retrying:
         self._succeeded = False
         self._unusable_in_a_row = 0
         self.waiting = 0
+        self._halted = asyncio.Event()
 
     @property
     def slots(self) -> int:
@@ -82,6 +84,11 @@ class Retrying:
     async def open(self, say: Callable[[str], None]) -> None:
         if isinstance(self._inner, Opening):
             await self._inner.open(say)
+
+    def halt(self) -> None:
+        self._halted.set()
+        if isinstance(self._inner, Halting):
+            self._inner.halt()
 
     async def prepare(self, picture: Picture) -> None:
         if self._preparing is not None:
@@ -118,9 +125,13 @@ class Retrying:
         _log.info("retry model=%s attempt=%d wait=%.1fs cause=%s", self.name, attempts, seconds, error)
         self.waiting += 1
         try:
-            await asyncio.sleep(seconds)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    await self._halted.wait()
         finally:
             self.waiting -= 1
+        if self._halted.is_set():
+            raise RunStopped("stopped")
 
     def _final(self, error: RequestError, attempts: int) -> Exception:
         error.attempts = attempts

@@ -11,7 +11,7 @@ from cutline.chain.course import Course, NoteStep
 from cutline.chain.links import inputs_of, links
 from cutline.errors import ConfigError, RunStopped, SampleError
 from cutline.imaging import Picture
-from cutline.interfaces import Captioner, Opening, Preparing, Slotted
+from cutline.interfaces import Captioner, Halting, Opening, Preparing, Slotted
 from cutline.records import Step, Usage
 
 
@@ -52,6 +52,7 @@ class Chain:
         self._captioners = list({id(step.captioner): step.captioner for step in steps}.values())
         # Asked once: isinstance() of a protocol looks up every member anew, for every picture.
         self._preparing = {id(one): one for one in self._captioners if isinstance(one, Preparing)}
+        self._halted = False
         self._slotted = [captioner for captioner in self._captioners if isinstance(captioner, Slotted)]
 
     @property
@@ -93,6 +94,13 @@ class Chain:
             return own.get(name, 0.0) + max(before, default=0.0)
 
         return max((ended(name) for name in own), default=0.0)
+
+    def halt(self) -> None:
+        """Begin no question from now on; what is under way is answered."""
+        self._halted = True
+        for captioner in self._captioners:
+            if isinstance(captioner, Halting):
+                captioner.halt()
 
     async def follow(
         self,
@@ -156,6 +164,8 @@ class Chain:
         return done[newest[-1]] if newest else None
 
     async def _prepare(self, captioner: Captioner, picture: Picture) -> None:
+        if self._halted:
+            raise RunStopped("stopped")
         if id(captioner) in self._preparing:
             await self._preparing[id(captioner)].prepare(picture)
 

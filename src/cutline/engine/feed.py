@@ -34,6 +34,7 @@ class Feed:
         self._ahead: asyncio.Future[list[Listed]] | None = None
         self._ended = False
         self._error: Exception | None = None
+        self.cut_short = False
 
     async def next(self) -> Listed | None:
         """The next sample; None after the last.
@@ -73,6 +74,7 @@ class Feed:
 
     def stop(self) -> None:
         """Wake whoever waits for the source; there are no more samples."""
+        self.cut_short = self.cut_short or not self._ended or bool(self._ready)
         self._ended = True
         if self._ahead is not None:
             self._ahead.cancel()

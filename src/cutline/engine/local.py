@@ -126,6 +126,11 @@ class Loop:
         return max(0, len(self._journal) - self._known_before - self.resumed - self.changed)
 
     @property
+    def complete(self) -> bool:
+        """Whether every sample has its outcome."""
+        return self._read_all and not self._feed.cut_short and self._seen == self._taken
+
+    @property
     def waiting(self) -> int:
         """Outcomes that the output does not have yet, because one before them is missing."""
         return len(self._reorder)
@@ -277,6 +282,7 @@ class Loop:
         """Once the run is stopped, give requests under way a little time, then drop them."""
         await self._stop.wait()
         self._feed.stop()
+        self._chain.halt()
         self._room.set()
         await asyncio.sleep(GRACE)
         for task in self._workers:

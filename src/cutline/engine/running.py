@@ -174,6 +174,8 @@ class _Run:
         try:
             loop = await self._work(source, state, journal, output)
             stopped = _checked(self._stop.reason)
+            if loop is not None and loop.complete and isinstance(stopped, Interrupted):
+                stopped = None  # nothing was left to stop
             if loop is None or (isinstance(stopped, Interrupted) and output.counts.captions > _QUICKLY_SHOWN):
                 await asyncio.to_thread(output.close)
             else:

@@ -15,7 +15,7 @@ from cutline.encoders import DEFAULT_CLIP
 from cutline.encoders.clip import Clip
 from cutline.errors import ConfigError, RunStopped
 from cutline.imaging import Picture
-from cutline.interfaces import Captioner, Opening, Slotted
+from cutline.interfaces import Captioner, Halting, Opening, Slotted
 from cutline.prompts import Prompt, clean_reply
 from cutline.records import Reply, Usage
 from cutline.weights import Say
@@ -149,6 +149,11 @@ class Interrogator:
         vectors = self._clip.pictures([image for image, _ in batch])
         mode = self._settings.mode
         return [self._modes.run(mode, vector, said) for vector, (_, said) in zip(vectors, batch, strict=True)]
+
+    def halt(self) -> None:
+        inner = self._inner
+        if inner is not None and isinstance(inner, Halting):
+            inner.halt()
 
     async def aclose(self) -> None:
         self._encoding.close()

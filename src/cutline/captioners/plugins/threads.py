@@ -95,6 +95,11 @@ class ThreadedModel:
                 say(f"loading {self.name}")
                 self._model = await self._calls.start(self._start)
 
+    def halt(self) -> None:
+        self._turns.halt()
+        if self._batching is not None:
+            self._batching.halt()
+
     async def caption(self, picture: Picture, prompt: Prompt) -> Reply:
         """Ask about one picture.
 

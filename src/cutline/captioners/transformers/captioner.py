@@ -168,6 +168,10 @@ class TransformersCaptioner:
             raise error
         return reply
 
+    def halt(self) -> None:
+        if self._loaded.batching is not None:
+            self._loaded.batching.halt()
+
     async def aclose(self) -> None:
         if self._loaded.batching is not None:
             batching, self._loaded.batching = self._loaded.batching, None
