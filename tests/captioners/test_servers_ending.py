@@ -154,3 +154,32 @@ def test_the_process_between_is_killed(programs: Programs, pictures: Path, tmp_p
     _, said = running.communicate(timeout=30)
     assert running.returncode == 2
     assert "vllm was ended by SIGKILL" in said
+
+
+def test_a_copy_of_the_program_keeps_nothing_alive(programs: Programs, pictures: Path) -> None:
+    """As multiprocessing makes them: it has the pipe that tells of the program's end."""
+    code = f"""
+import os, sys, threading, time, cutline
+ask = lambda: cutline.caption({str(pictures)!r}, model="vllm:sees", start=True)
+threading.Thread(target=ask, daemon=True).start()
+sys.stdin.readline()
+if not (copy := os.fork()):
+    time.sleep(600)
+print(copy, flush=True)
+time.sleep(600)
+"""
+    env = environment(**programs.environment(delay=600))
+    pipe = subprocess.PIPE
+    with subprocess.Popen(
+        [sys.executable, "-c", code], env=env, stdin=pipe, stdout=pipe, text=True
+    ) as running:
+        wait_until(lambda: programs.started)
+        running.stdin.write("\n")
+        running.stdin.flush()
+        copy = int(running.stdout.readline())
+        running.kill()
+        try:
+            wait_until(lambda: programs.alive == [], 20)
+            assert is_alive(copy)
+        finally:
+            os.kill(copy, signal.SIGKILL)
