@@ -179,3 +179,26 @@ def test_chains_that_cannot_be_are_told_to_the_operator(tmp_path, files, said):
     assert ran.returncode == 2
     assert said in ran.stderr
     assert ran.stderr.count("\n") == 1
+
+
+def test_a_variable_that_no_request_has_is_told_at_the_start(tmp_path):
+    (tmp_path / "pair.toml").write_text(MAYBE.replace("Say more than: {sure}", "{sure}, by {author}"))
+    ran = run("serve", "--model", "fake", "--chain", "pair.toml", "--port", "0", cwd=tmp_path)
+    assert ran.returncode == 2
+    assert ran.stderr == (
+        "cutline: --chain pair.toml: step maybe: the prompt's variable {author} is unknown to requests: they have "
+        "key, path, file_name, stem, folder (braces that are meant as text are doubled: {{author}})\n"
+    )
+
+
+def test_a_variable_in_a_wish_that_no_request_has(service):
+    def asked(prompt):
+        return service.client.post("/caption", files={"image": ("a.png", png(1))}, data={"prompt": prompt})
+
+    for name in ("text", "author", "key.x"):
+        answer = asked(f"A caption for {{{name}}}")
+        assert answer.status_code == 422
+        assert (
+            f"{{{name}}} is unknown to requests: they have key, path, file_name, stem, folder" in answer.text
+        )
+    assert asked("A caption for {stem}, which is no {{author}}").status_code == 200

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Final
 
 from cutline.captioners.secrets import Secret
 from cutline.captioners.servers.settings import ServerOptions
@@ -15,6 +16,8 @@ from cutline.errors import ConfigError
 from cutline.interfaces import Captioner
 from cutline.job import Job, LocalOptions, ModelOptions
 from cutline.places import Places, and_preparing
+
+_VARIABLES: Final = ("key", "path", "file_name", "stem", "folder")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -43,6 +46,10 @@ class Chains:
             model = ModelOptions(chain=str(path), plugin=job.model.plugin)
             own = dataclasses.replace(job, model=model, local=LocalOptions(), server=ServerOptions())
             chain = build_chain(own, None, captioner_of, lambda of, usual: assembly.prompts_of(of, usual)[0])
+            try:
+                check_variables(chain)
+            except ConfigError as error:
+                raise ConfigError(f"--chain {path}: {error}") from None
             self._offered[path.stem] = Offered(chain, _places(chain))
 
     def __getitem__(self, name: str) -> Offered:
@@ -67,6 +74,18 @@ class Chains:
     def asked(self) -> int:
         """Pictures that are on their way through one."""
         return sum(one.places.taken for one in self._offered.values())
+
+
+def check_variables(chain: Chain) -> None:
+    """Raises ConfigError for a prompt's variable that no request has: pictures come without metadata."""
+    for step in chain.steps:
+        for name in step.prompt.variables:
+            if name not in _VARIABLES and name not in chain.taken[step.name]:
+                where = f"step {step.name}: " if len(chain.steps) > 1 else ""
+                raise ConfigError(
+                    f"{where}the prompt's variable {{{name}}} is unknown to requests: they have "
+                    f"{', '.join(_VARIABLES)} (braces that are meant as text are doubled: {{{{{name}}}}})"
+                )
 
 
 def _files(paths: Sequence[Path]) -> list[Path]:

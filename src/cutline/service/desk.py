@@ -26,7 +26,7 @@ from cutline.places import Places, and_preparing
 from cutline.prompts import library_prompts
 from cutline.records import Failure, Outcome, Sample
 from cutline.service.bodies import Lobby
-from cutline.service.chains import Chains
+from cutline.service.chains import Chains, check_variables
 from cutline.service.downloads import Downloads
 from cutline.service.reviving import Reviving
 from cutline.service.settings import Settings
@@ -186,8 +186,10 @@ class Desk:
         for prompt in prompts:
             check_prompt(captioner, prompt, language=job.prompts.language)
         steps = [ChainStep(name=prompt.name, captioner=captioner, prompt=prompt) for prompt in prompts]
+        chain = Chain(steps)
+        check_variables(chain)
         rules = assembly.rules_of(job, None, None, keep_raw=False)
-        return Captioning(Chain(steps), rules, assembly.fetcher_opener(job))
+        return Captioning(chain, rules, assembly.fetcher_opener(job))
 
     def _through_chain(self, name: str, wish: Wish) -> Captioning:
         others = sorted(wish.model_dump(exclude_none=True, exclude={"chain"}, by_alias=True))
