@@ -304,8 +304,96 @@ async def test_jobs_are_shown_with_their_progress(service: Service) -> None:
         await page.until("document.querySelector('.state')?.textContent === 'Completed'")
         row = await page.evaluate("document.querySelector('#job-rows tr').textContent")
         assert not await page.evaluate("document.querySelector('#jobs').hidden")
-    assert row.startswith(task[:8])
+        await say_instead(page, "#job-rows .copy-id")
+        assert await page.until("window.copied") == task
+    assert f"…{task[-8:]}" in row
     assert "3 of 3" in row
+
+
+async def test_a_job_leads_to_its_results_and_says_why_pictures_failed(tmp_path: Path) -> None:
+    saved = tmp_path / "saved"
+    with Service("--model", "fake:rejected=0.5", cwd=tmp_path) as service:
+        files = [("images", (HOSTILE[0], png(number))) for number in range(12)]
+        task = service.client.post("/async-batch-caption", files=files).json()["task_id"]
+        ended = service.ended(task)
+        async with opened(service.url) as page:
+            await page.send("Page.setDownloadBehavior", behavior="allow", downloadPath=str(saved))
+            await page.until("document.querySelector('.state')?.textContent === 'Completed'")
+            await page.evaluate("document.querySelector('.why').focus()")
+            for times in (1, 0, 1):
+                await page.press("Enter")
+                await page.until(f"document.querySelectorAll('.reasons').length === {times}")
+            told = await page.evaluate(
+                "[...document.querySelectorAll('.reasons li')].map(one => one.textContent)"
+            )
+            assert await page.evaluate(FOCUSED) == "why"
+            await page.evaluate("document.querySelector('#job-rows .results').click()")
+            file = saved / f"job-{task[-8:]}.json"
+            for _ in range(100):
+                if file.exists():
+                    break
+                await asyncio.sleep(0.05)
+        assert page.complaints == []
+    assert told == [f"{HOSTILE[0]}: the model's server refused this request"] * ended["failed"]
+    assert json.loads(file.read_text("utf-8")) == ended["results"]
+
+
+async def test_a_failed_job_looks_failed(tmp_path: Path) -> None:
+    with Service("--model", "fake", cwd=tmp_path) as service:
+        done = service.client.post("/async-batch-caption", files={"images": png(1)})
+        service.ended(done.json()["task_id"])
+        gone = service.client.post("/async-batch-caption", json={"image_urls": ["http://127.0.0.1/a.png"]})
+        service.ended(gone.json()["task_id"])
+        colour = "getComputedStyle(document.querySelector('.is-%s progress')).color"
+        async with opened(service.url) as page:
+            await page.until("!!document.querySelector('.is-failed .why:not([hidden])')")
+            assert await page.evaluate(colour % "failed") != await page.evaluate(colour % "completed")
+
+
+async def test_jobs_can_be_read_on_a_phone(service: Service) -> None:
+    service.client.post("/async-batch-caption", files={"images": png(1)})
+    async with opened(service.url) as page:
+        size = {"width": 390, "height": 844, "deviceScaleFactor": 1, "mobile": True}
+        await page.send("Emulation.setDeviceMetricsOverride", **size)
+        await page.until("!!document.querySelector('#job-rows tr')")
+        shown = "document.querySelector('#jobs .scroll')"
+        assert await page.evaluate(f"{shown}.scrollWidth <= {shown}.clientWidth")
+        outside = (
+            "[...document.querySelectorAll('#job-rows *')].filter(one => one.checkVisibility() &&"
+            " one.getBoundingClientRect().right > 390).length"
+        )
+        assert await page.evaluate(outside) == 0
+
+
+async def test_what_can_never_work_is_not_offered_again(tmp_path: Path, photos: list[Path]) -> None:
+    damaged = tmp_path / "damaged.png"
+    damaged.write_bytes(b"no picture")
+    with Service("--model", "pixels:no-ocr", cwd=tmp_path) as service:
+        async with opened(service.url) as page:
+            await page.choose("#files", damaged, photos[0])
+            await page.until(ALL_DONE)
+            assert await page.evaluate("document.querySelector('.is-failed .again').hidden")
+            assert await page.evaluate("document.querySelector('#retry-failed').hidden")
+            await page.until("document.querySelector('#model').textContent.includes('pixels')")
+            assert await page.evaluate("document.querySelector('#wish').hidden"), "it follows no prompt"
+            assert await page.evaluate("document.querySelector('#through').hidden"), "there are no chains"
+
+
+async def test_a_chain_can_be_chosen(tmp_path: Path, photos: list[Path]) -> None:
+    chain = '[[step]]\nname = "look"\nmodel = "fake"\n\n[[step]]\nname = "more"\nmodel = "fake"\nprompt = "{look}"\n'
+    (tmp_path / "twice.toml").write_text(chain)
+    with Service("--model", "fake", "--chain", "twice.toml", cwd=tmp_path) as service:
+        async with opened(service.url) as page:
+            await page.until("!document.querySelector('#through').hidden")
+            choose = "(one => {one.value = 'twice'; one.dispatchEvent(new Event('change'))})"
+            await page.evaluate(f"{choose}(document.querySelector('#chain'))")
+            assert await page.evaluate("document.querySelector('#wish').hidden")
+            await page.choose("#files", photos[0])
+            await page.until(f"{DONE} === 1")
+            (shown,) = (await captions(page)).values()
+        sent = {"files": {"image": photos[0].read_bytes()}, "data": {"chain": "twice"}}
+        assert shown == service.client.post("/caption", **sent).json()["caption"]
+        assert "asked by more" in shown
 
 
 @pytest.mark.parametrize("path", ["/", "/docs", "/page/page.css", "/page/page.js", "/page/icon.svg"])

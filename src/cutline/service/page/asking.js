@@ -3,9 +3,10 @@
 const KEY = "cutline-key";
 
 export class Refusal extends Error {
-  constructor(message, status, wait = 0) {
+  constructor(message, status, wait = 0, kind = "") {
     super(message);
     this.status = status;
+    this.kind = kind; // of a picture's failure
     this.wait = wait; // seconds, as Retry-After says
   }
 }
@@ -36,7 +37,7 @@ export async function ask(path, options = {}) {
   if (response.ok) return body;
   if (response.status === 401 && hasKey() && sessionStorage.getItem(KEY) !== key) return ask(path, options); // there is a newer one
   const wait = Number(response.headers.get("Retry-After")) || 0;
-  throw new Refusal(said(body?.detail) || `The service answered ${response.status}.`, response.status, wait);
+  throw new Refusal(said(body?.detail) || `The service answered ${response.status}.`, response.status, wait, body?.kind);
 }
 
 function said(detail) {

@@ -1,13 +1,14 @@
 // One picture on the page. What comes from files and models is only ever set as text.
 
 const blank = document.querySelector("#card");
+const FINAL = ["unsupported", "decode", "too-large", "not-a-file"]; // asking again gives the same
 const WORDS = { waiting: "Waits for its turn", asked: "Is being described …" };
 
 export class Card {
   constructor(file, does) {
     this.file = file;
     this.name = file.name || "pasted picture";
-    this.prompt = "";
+    this.wish = {};
     this.answer = null;
     this.stop = null; // ends its request
     this.element = blank.content.firstElementChild.cloneNode(true);
@@ -30,9 +31,14 @@ export class Card {
     image.src = this.address;
   }
 
-  // waiting, asked, done (with the answer) or failed (with the reason)
-  state(now, told = null) {
+  get isWorthAsking() {
+    return this.now === "failed" && !FINAL.includes(this.kind);
+  }
+
+  // waiting, asked, done (with the answer) or failed (with the reason, and the kind of failure)
+  state(now, told = null, kind = "") {
     this.now = now;
+    this.kind = kind;
     this.answer = now === "done" ? told : null;
     this.reason = now === "failed" ? told : null;
     this.element.className = `card is-${now}`;
@@ -41,7 +47,7 @@ export class Card {
     this.parts.figures.textContent = this.answer ? figures(this.answer) : "";
     this.#offer("copy", now === "done", "Copy", "Copy: the caption of");
     const again = now === "done" ? "Again" : "Retry";
-    this.#offer("again", now === "done" || now === "failed", again, `${again}: describe`);
+    this.#offer("again", now === "done" || this.isWorthAsking, again, `${again}: describe`);
     this.#offer("remove", true, "Remove", "Remove");
   }
 

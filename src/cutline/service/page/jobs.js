@@ -1,10 +1,13 @@
 // The list of jobs; the section is there only while there are any.
 
 import { ask } from "./asking.js";
+import { asJson, copy, save } from "./exporting.js";
 
 const section = document.querySelector("#jobs");
 const rows = document.querySelector("#job-rows");
 const blank = document.querySelector("#job");
+const reasons = document.querySelector("#reasons");
+const MOST_REASONS = 100;
 const STATES = { queued: "Queued", in_progress: "In progress", completed: "Completed", failed: "Failed", cancelled: "Cancelled" };
 const shown = new Map();
 let timer = 0;
@@ -34,31 +37,91 @@ function draw(tasks) {
   const there = new Set(tasks.map((task) => task.task_id));
   for (const [id, row] of shown)
     if (!there.has(id)) {
+      if (row.nextElementSibling?.classList.contains("reasons")) row.nextElementSibling.remove();
       row.remove();
       shown.delete(id);
     }
-  tasks.forEach((task, place) => {
+  let last = null;
+  for (const task of tasks) {
     const row = shown.get(task.task_id) ?? begin(task);
     fill(row, task);
-    if (rows.children[place] !== row) rows.insertBefore(row, rows.children[place] ?? null);
-  });
+    const below = row.nextElementSibling?.classList.contains("reasons") ? row.nextElementSibling : null;
+    const before = last ? last.nextElementSibling : rows.firstElementChild;
+    if (before !== row) rows.insertBefore(row, before);
+    if (below && row.nextElementSibling !== below) row.after(below);
+    last = below ?? row;
+  }
 }
+
+const tail = (id) => `…${id.slice(-8)}`; // the beginning is the time, which many have in common
 
 function begin(task) {
   const row = blank.content.firstElementChild.cloneNode(true);
   const name = row.querySelector("code");
-  name.textContent = task.task_id.slice(0, 8);
+  name.textContent = tail(task.task_id);
   name.title = task.task_id;
-  const button = row.querySelector("button");
-  button.setAttribute("aria-label", `Cancel job ${name.textContent}`);
-  button.addEventListener("click", async () => {
-    button.disabled = true;
-    await ask(`task/${encodeURIComponent(task.task_id)}`, { method: "DELETE" }).catch(() => {});
-    await watch();
-    button.disabled = false;
-  });
+  const does = { "copy-id": copyId, results: saveResults, why: toggleReasons, cancel };
+  for (const [act, work] of Object.entries(does)) {
+    const button = row.querySelector(`.${act}`);
+    button.setAttribute("aria-label", `${button.textContent}: job ${name.textContent}`);
+    let busy = false; // a button that is disabled would lose the focus
+    button.addEventListener("click", async () => {
+      if (busy) return;
+      busy = true;
+      await work(task.task_id, button, row).catch((error) => say(button, error.message || "Did not work"));
+      busy = false;
+    });
+  }
   shown.set(task.task_id, row);
   return row;
+}
+
+const state = (id) => ask(`task-status/${encodeURIComponent(id)}`);
+
+function say(button, text) {
+  const label = button.dataset.label ?? (button.dataset.label = button.textContent);
+  button.textContent = text;
+  setTimeout(() => (button.textContent = label), 1_500);
+}
+
+async function copyId(id, button) {
+  say(button, (await copy(id)) ? "Copied" : "Not allowed");
+}
+
+async function saveResults(id) {
+  save(`job-${id.slice(-8)}.json`, "application/json", asJson((await state(id)).results));
+}
+
+async function cancel(id) {
+  await ask(`task/${encodeURIComponent(id)}`, { method: "DELETE" });
+  await watch();
+}
+
+// The pictures that failed, in a row of their own below the job's.
+async function toggleReasons(id, button, row) {
+  const there = row.nextElementSibling;
+  if (there?.classList.contains("reasons")) {
+    there.remove();
+    button.setAttribute("aria-expanded", "false");
+    return;
+  }
+  const failed = (await state(id)).results.filter((one) => one.caption === null);
+  const below = reasons.content.firstElementChild.cloneNode(true);
+  const lines = failed.slice(0, MOST_REASONS).map(({ image_path: name, error }) => {
+    const line = document.createElement("li");
+    const bold = document.createElement("b");
+    bold.textContent = name;
+    line.append(bold, `: ${error}`);
+    return line;
+  });
+  if (failed.length > MOST_REASONS) {
+    const more = document.createElement("li");
+    more.textContent = `${failed.length - MOST_REASONS} more are in the results`;
+    lines.push(more);
+  }
+  below.querySelector("ul").append(...lines);
+  row.after(below);
+  button.setAttribute("aria-expanded", "true");
 }
 
 function fill(row, task) {
@@ -68,9 +131,11 @@ function fill(row, task) {
   const bar = row.querySelector("progress");
   bar.max = task.total || 1;
   bar.value = ended;
-  bar.setAttribute("aria-label", `Pictures done of job ${task.task_id.slice(0, 8)}`);
+  bar.setAttribute("aria-label", `Pictures done of job ${tail(task.task_id)}`);
   row.querySelector(".done span").textContent = `${ended} of ${task.total}`;
   row.querySelector(".failed-count").textContent = task.failed || "–";
   row.querySelector(".started").textContent = new Date(task.created_at).toLocaleString();
-  row.querySelector("button").hidden = !["queued", "in_progress"].includes(task.status);
+  row.querySelector(".results").hidden = ended === 0;
+  row.querySelector(".why").hidden = task.failed === 0;
+  row.querySelector(".cancel").hidden = !["queued", "in_progress"].includes(task.status);
 }

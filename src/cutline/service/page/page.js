@@ -33,7 +33,7 @@ async function describe(card) {
       card.state("waiting");
       waiting.unshift(card);
       lock();
-    } else if (error.name !== "AbortError") card.state("failed", reason(error, card));
+    } else if (error.name !== "AbortError") card.state("failed", reason(error, card), error.kind);
   } finally {
     running -= 1;
     card.stop = null;
@@ -44,7 +44,7 @@ async function describe(card) {
 async function answer(card) {
   const body = new FormData();
   body.append("image", card.file, card.name);
-  if (card.prompt) body.append("prompt", card.prompt);
+  for (const [name, value] of Object.entries(card.wish)) if (value) body.append(name, value);
   const { signal } = card.stop;
   for (let attempt = 1; ; attempt += 1)
     try {
@@ -63,7 +63,8 @@ function reason(error, card) {
 }
 
 function enqueue(card) {
-  card.prompt = $("prompt").value.trim();
+  const chain = $("chain").value;
+  card.wish = chain ? { chain } : { prompt: $("prompt").value.trim() };
   card.state("waiting");
   waiting.push(card);
 }
@@ -108,7 +109,7 @@ function tell() {
   $("count").textContent = told;
   $("progress").max = cards.length || 1;
   $("progress").value = done + failed;
-  $("retry-failed").hidden = failed === 0;
+  $("retry-failed").hidden = !cards.some((card) => card.isWorthAsking);
   for (const id of ["copy-all", "save-text", "save-csv", "save-json"]) $(id).disabled = done === 0;
   const busy = done + failed < cards.length;
   document.title = busy ? `${done + failed}/${cards.length} · cutline` : "cutline";
@@ -157,7 +158,7 @@ $("save-text").addEventListener("click", () => save("captions.txt", "text/plain"
 $("save-csv").addEventListener("click", () => save("captions.csv", "text/csv", asCsv(rows())));
 $("save-json").addEventListener("click", () => save("captions.json", "application/json", asJson(rows())));
 $("retry-failed").addEventListener("click", () => {
-  for (const card of cards) if (card.now === "failed") enqueue(card);
+  for (const card of cards) if (card.isWorthAsking) enqueue(card);
   pump();
   $("copy-all").focus();
 });
@@ -195,8 +196,9 @@ $("key-form").addEventListener("submit", (event) => {
 
 async function start() {
   try {
-    const { models } = await ask("models");
+    const { models, chains } = await ask("models");
     $("locked").hidden = true;
+    offer(models[0], chains);
     $("model").textContent = `cutline · ${models[0].name}`;
     atOnce = Math.max(1, Math.min(models[0].slots, MOST_AT_ONCE));
   } catch (error) {
@@ -206,6 +208,28 @@ async function start() {
   jobs.watch();
   pump();
 }
+
+// What can be wished for
+
+let instructable = false;
+
+function offer(model, chains) {
+  const select = $("chain");
+  const chosen = select.value;
+  const options = [["", model.name], ...chains.map(({ name, steps }) => [name, `${name} (${Object.keys(steps).join(", ")})`])];
+  select.replaceChildren(...options.map(([value, label]) => new Option(label, value)));
+  select.value = chains.some(({ name }) => name === chosen) ? chosen : "";
+  $("through").hidden = chains.length === 0;
+  instructable = model.instructable;
+  offerPrompt();
+}
+
+// A chain has its own prompts, and some models follow none.
+function offerPrompt() {
+  $("wish").hidden = !instructable || $("chain").value !== "";
+}
+
+$("chain").addEventListener("change", offerPrompt);
 
 // Chosen, dropped, pasted
 
