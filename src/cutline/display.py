@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from typing import Self
 
 from rich.console import Console
@@ -95,6 +96,11 @@ def _parts(progress: Progress) -> list[str]:
         parts.append(f"{short_number(progress.tokens)} tokens")
     parts.append(f"{progress.in_flight} in flight")
     return parts
+
+
+def by_kind(counter: Counter[str]) -> str:
+    """How many of each of the commonest kinds: ``3 fetch, 1 decode``."""
+    return ", ".join(f"{count:,} {name}" for name, count in counter.most_common(5))
 
 
 def duration(seconds: float) -> str:

@@ -58,4 +58,4 @@ def test_nothing_of_it_without(cutline: Run, pictures: Path, endpoint: Server) -
     assert ran.code == 1
     assert events(ran.err) == []
     quiet = cutline(*command, "--quiet", "--retry-failed")
-    assert (quiet.code, quiet.out, quiet.err) == (1, "", "")
+    assert (quiet.code, quiet.out, events(quiet.err)) == (1, "", [])

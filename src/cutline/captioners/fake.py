@@ -6,6 +6,7 @@ import asyncio
 import copy
 import hashlib
 import os
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,6 +14,8 @@ from cutline.errors import ConfigError, Rejected, Retryable
 from cutline.imaging import Picture
 from cutline.prompts import Prompt
 from cutline.records import Reply, Usage
+
+_TAG = re.compile(r"<([A-Za-z][\w-]*)>.*</\1>")
 
 
 class Fake:
@@ -22,6 +25,7 @@ class Fake:
     and 1 of pictures, chosen by their checksum, that get an ``error`` (a Python exception), are
     ``rejected``, ``hang``, get an ``empty`` answer or ``nonsense`` (not a Reply at all); ``flaky``
     pictures fail the first time they are asked about; ``slots`` is how many calls run at once.
+    Where the prompt's regex looks for a tag, such as ``<caption>.*?</caption>``, the words stand within it.
     Options for models are shown in the raw reply, so that a job can be tried before a model is paid.
     """
 
@@ -79,6 +83,9 @@ class Fake:
         if fault == "nonsense":
             return None  # type: ignore[return-value]  # the point of it
         text = "" if fault == "empty" else f"A picture with checksum {digest.hex()}, asked by {prompt.name}."
+        tag = _TAG.search(prompt.regex or "")
+        if tag is not None and text:
+            text = f"<{tag[1]}>{text}</{tag[1]}>"
         size = len(picture.data)
         return Reply(
             text=text,

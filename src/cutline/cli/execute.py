@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from typing import Protocol
 
 from cutline.captioners.secrets import Secret
-from cutline.cli.summary import first_rows, summary
+from cutline.cli.summary import failed_in_a_line, first_rows, summary
 from cutline.display import Display
 from cutline.engine.local import Stop
 from cutline.engine.report import Interrupted, Report
@@ -61,6 +61,8 @@ def execute(
         summary(job, report)
     elif report.stopped is not None:
         print(f"cutline: stopped: {report.stopped}", file=sys.stderr)  # noqa: T201 - the command line speaks
+    elif report.exit_code:
+        print(f"cutline: {failed_in_a_line(report)}", file=sys.stderr)  # noqa: T201 - the command line speaks
     return report.exit_code
 
 

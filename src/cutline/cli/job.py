@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import itertools
 import sys
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal  # noqa: F401 - types of inherited fields are looked up here
@@ -19,6 +20,8 @@ from cutline.cli.execute import Shown, execute
 from cutline.cli.job_container import Container
 from cutline.cli.job_settings import JobSettings, fill_in
 from cutline.cli.job_state import CarriedState, place_of
+from cutline.cli.summary import examples
+from cutline.display import by_kind
 from cutline.engine import assembly
 from cutline.engine.report import Interrupted, Report
 from cutline.errors import ConfigError, CutlineError
@@ -205,5 +208,6 @@ def _tell(container: Container, how: Report | CutlineError) -> None:
         why = "interrupted" if isinstance(how.stopped, Interrupted) else str(how.stopped)
         words = f"{why}; {words} so far; the same job goes on"
     elif counts.kinds:
-        words += " (" + ", ".join(f"{count:,} {kind}" for kind, count in counts.kinds.most_common(5)) + ")"
+        words += f" ({by_kind(counts.kinds)})"
+        words += "".join(f"; {example}" for example in itertools.islice(examples(how), 1))
     container.tell(f"{words}: {how.output}", failed=bool(how.exit_code))

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from cutline.display import duration, money, short_number
+from cutline.display import by_kind, duration, money, short_number
 from cutline.engine.report import Interrupted, Report
 from cutline.errors import EndpointUnusable
 from cutline.files import printable
@@ -24,6 +24,8 @@ _FINAL = frozenset(
 )  # asking again gives the same
 SLOW = 10.0  # seconds
 SHOWN = 400  # characters of a caption in the table of the first ones
+CAUSE = 200  # characters of what is told about a failure
+KINDS = 5  # of failures that the summary tells of
 
 
 def first_rows(report: Report) -> None:
@@ -43,6 +45,8 @@ def summary(job: Job, report: Report, hints: Iterable[str] | None = None) -> Non
     console = Console(stderr=True, highlight=False)
     console.soft_wrap = not console.is_terminal  # a line is a line for whatever reads it
     console.print(Text(_result(report), style="bold" if report.stopped is None else "yellow"))
+    for example in examples(report):
+        console.print(f"  {example}", markup=False)
     for path in report.outputs:
         console.print(f"→ {_from_here(path)}", markup=False)
     for hint in _hints(job, report) if hints is None else hints:
@@ -57,6 +61,25 @@ def summary(job: Job, report: Report, hints: Iterable[str] | None = None) -> Non
         console.print(Text(f"{why} · {go_on}", style="bold"))
 
 
+def examples(report: Report) -> Iterator[str]:
+    """For each of the commonest kinds of failure the first that this run met, in a line."""
+    for kind, count in report.counts.kinds.most_common(KINDS):
+        first = next((failure for failure in report.failed if failure["kind"] == kind), None)
+        if first is not None:
+            words = textwrap.shorten(printable(str(first["message"])), CAUSE, placeholder=" …")
+            such_as = "" if count == 1 else "such as "
+            yield f"{kind}: {such_as}{printable(str(first['key']))}: {words}"
+
+
+def failed_in_a_line(report: Report) -> str:
+    """Why a run that says nothing else does not end as it should."""
+    counts = report.counts
+    file = next((path for path in report.outputs if path.endswith(".failures.jsonl")), "")
+    where = f"; all are told in {_from_here(file)}" if file else ""
+    example = next(examples(report), "")
+    return f"{counts.failures:,} failed ({by_kind(counts.kinds)}){example and '; ' + example}{where}"
+
+
 def _from_here(path: str) -> str:
     """A path within the working folder as the user would type it."""
     if "://" in path or not Path(path).is_relative_to(Path.cwd()):
@@ -68,19 +91,17 @@ def _result(report: Report) -> str:
     counts = report.counts
     words = [f"{counts.captions:,} caption{'' if counts.captions == 1 else 's'}"]
     if counts.skips:
-        words.append(f"{counts.skips:,} skipped ({_most_common(counts.reasons)})")
+        words.append(f"{counts.skips:,} skipped ({by_kind(counts.reasons)})")
     if counts.failures:
-        words.append(f"{counts.failures:,} failed ({_most_common(counts.kinds)})")
+        words.append(f"{counts.failures:,} failed ({by_kind(counts.kinds)})")
     words.append(duration(report.seconds))
-    if report.spent.total:
-        words.append(f"{short_number(report.spent.total)} tokens")
+    paid = [f"{short_number(report.spent.total)} tokens"] if report.spent.total else []
     if report.cost:
-        words.append(money(report.cost))
+        paid.append(money(report.cost))
+    if paid and report.spent.total > report.fresh.usage.total:
+        paid[0] = f"in all runs {paid[0]}"
+    words += paid
     return " · ".join(words)
-
-
-def _most_common(counter: Counter[str]) -> str:
-    return ", ".join(f"{count:,} {name}" for name, count in counter.most_common(5))
 
 
 def dropped(sentences: int, captions: int) -> str:
@@ -93,7 +114,7 @@ def _missing(steps: Mapping[str, Mapping[str, int]]) -> Iterator[str]:
     for name, kinds in steps.items():
         count = sum(kinds.values())
         captions = "1 caption is" if count == 1 else f"{count:,} captions are"
-        why = _most_common(Counter(kinds))
+        why = by_kind(Counter(kinds))
         yield f"{captions} without the optional step {name} ({why}); --retry-failed asks for it again"
 
 

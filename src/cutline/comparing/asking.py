@@ -12,19 +12,22 @@ from pathlib import Path
 import orjson
 
 from cutline.comparing.contestants import Contestant
-from cutline.display import duration, money, short_number
+from cutline.display import by_kind, duration, money, short_number
 from cutline.engine import assembly
 from cutline.engine.local import Stop
 from cutline.engine.progress import ProgressHook
 from cutline.engine.report import EXIT_OK, EXIT_STOPPED, Report
 from cutline.engine.running import run_job
 from cutline.errors import ConfigError, CutlineError, JobChanged, OutputExists, OutputGone, OutputLocked
-from cutline.files import write_atomically
+from cutline.files import printable, write_atomically
 from cutline.interfaces import Source
 from cutline.job import Job, RunOptions
 from cutline.sinks.writing import writing
 
 _TO_DECIDE = (JobChanged, OutputExists, OutputGone, OutputLocked)  # by the user, before anybody goes on
+
+
+CAUSE = 200  # characters of what is told about a failure
 
 
 class Halt:
@@ -209,7 +212,8 @@ def _told(report: Report) -> str:
     counts = report.counts
     words = [f"{counts.captions:,} caption{'' if counts.captions == 1 else 's'}"]
     if counts.failures:
-        words.append(f"{counts.failures:,} failed")
+        first = f", such as {printable(report.failed[0]['message'])[:CAUSE]}" if report.failed else ""
+        words.append(f"{counts.failures:,} failed ({by_kind(counts.kinds)}{first})")
     if counts.skips:
         words.append(f"{counts.skips:,} skipped")
     words.append(duration(report.seconds) if report.fresh.total else "all from an earlier run")

@@ -73,6 +73,7 @@ class OrderedOutput:
         self.counts = Counts()
         self.first: list[tuple[str, str]] = []
         self.failed: list[JSON] = []
+        self._told_kinds: set[str] = set()
 
     def mark(self) -> JSON | None:
         """Where an earlier run left the output; None when there is none that this one could go on from."""
@@ -102,8 +103,10 @@ class OrderedOutput:
             self.counts.add(outcome)
             if isinstance(outcome, Caption) and len(self.first) < FIRST:
                 self.first.append((sample.key, outcome.text))
-            elif isinstance(outcome, Failure) and len(self.failed) < MOST_FAILED:
-                self.failed.append(failure_row(sample, outcome))
+            elif isinstance(outcome, Failure):
+                if len(self.failed) < MOST_FAILED or outcome.kind not in self._told_kinds:
+                    self.failed.append(failure_row(sample, outcome))
+                self._told_kinds.add(outcome.kind)
             self._dirty = True
 
     def commit(self) -> None:
