@@ -29,11 +29,11 @@ class Report:
 
     ``counts`` cover everything in the output, ``fresh`` only what this run asked, ``first`` the first
     keys and captions it wrote, ``failed`` the first hundred failures it met, and the first of every kind.
-    ``changed`` pictures had changed since an earlier run; ``replaced`` ones, of which a few are named, were changed or deleted
-    between being listed and being captioned. ``left_out`` earlier outcomes are of samples that the
-    source has no more, ``waiting`` answers are in the journal behind one that is missing. ``seconds`` is
-    this run's time from when the models were loaded, which took ``loading_seconds``; ``cost`` in US dollars
-    is of all runs, None when no price is known.
+    ``changed`` pictures had changed since an earlier run; ``replaced`` ones, of which a few are named,
+    were changed or deleted between being listed and being captioned. ``left_out`` earlier outcomes are of
+    samples that the source has no more, ``waiting`` answers are in the journal behind one that is
+    missing. ``seconds`` is this run's time from when the models were loaded, which took
+    ``loading_seconds``; ``cost`` in US dollars is of all runs, None when no price is known.
     """
 
     output: str
