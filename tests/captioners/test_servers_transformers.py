@@ -33,7 +33,7 @@ def test_real_photos_and_kill_9(model: Path, shared_data: Path, tmp_path: Path) 
     command += ["--server-args", "--device cpu --dtype float32", "--temperature", "0", "--max-tokens", "60"]
     command += ["--image-limit", COUNT, "--no-enable-async"]
     journal = tmp_path / "out.jsonl.cutline" / "journal.jsonl"
-    running = start_cutline(*command, cwd=tmp_path)
+    running = start_cutline(*command, cwd=tmp_path, env={"TMPDIR": str(tmp_path)})
     try:
         wait_until(lambda: journal.exists() and '"type":"caption"' in journal.read_text(), 100)
         begun = [process.pid for process in psutil.Process(running.pid).children(recursive=True)]
@@ -43,7 +43,7 @@ def test_real_photos_and_kill_9(model: Path, shared_data: Path, tmp_path: Path) 
         wait_until(lambda: not any(is_alive(pid) for pid in begun), 20)
     finally:
         end_started()
-    ran = cutline(*command, cwd=tmp_path, timeout=120)
+    ran = cutline(*command, cwd=tmp_path, env={"TMPDIR": str(tmp_path)}, timeout=120)
     assert ran.returncode == 0, ran.stderr
     rows = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
     assert [row["image_id"] for row in rows] == sorted(path.name for path in photos.glob("*.jpg"))[:COUNT]
