@@ -18,10 +18,10 @@ CURL = "Object.fromEntries([...document.querySelectorAll('article[aria-label]')]
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     folder = tmp_path_factory.mktemp("service")
-    (folder / "photos").mkdir()
-    for number, name in enumerate(("sunset.jpg", "harbour.jpg")):
+    (folder / "photos" / "a").mkdir(parents=True)
+    for number, name in enumerate(("sunset.jpg", "a/harbour.jpg")):
         (folder / "photos" / name).write_bytes(png(number))
-    with Service("--model", "fake", "--image-root", folder, cwd=folder) as running:
+    with Service("--model", "fake", "--image-root", folder / "photos", cwd=folder) as running:
         yield running
 
 

@@ -31,11 +31,14 @@ _MAX_FIELDS: Final = 20
 
 
 class OnePicture(BaseModel):
-    """A picture by its path, its URL or its bytes as base64: exactly one of them; and what is wished for."""
+    """A picture by its path, its URL or its bytes as base64: exactly one of them; and what is wished for.
+
+    A path is relative to an image root of the service.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
-    image_path: PathText | None = Field(None, examples=["photos/sunset.jpg"])
+    image_path: PathText | None = Field(None, examples=["sunset.jpg"])
     image_url: UrlText | None = Field(None, examples=["https://example.org/sunset.jpg"])
     image_base64: str | None = Field(None, min_length=1)
     wish: Wish = Wish()
@@ -44,14 +47,12 @@ class OnePicture(BaseModel):
 class ManyPictures(BaseModel):
     """Pictures by their paths, their URLs or their bytes as base64, in the order of the answers.
 
-    One of the three lists is given.
+    One of the three lists is given. Paths are relative to an image root of the service.
     """
 
     model_config = ConfigDict(extra="forbid")
 
-    image_paths: list[PathText] | None = Field(
-        None, min_length=1, examples=[["photos/sunset.jpg", "photos/harbour.jpg"]]
-    )
+    image_paths: list[PathText] | None = Field(None, min_length=1, examples=[["sunset.jpg", "a/harbour.jpg"]])
     image_urls: list[UrlText] | None = Field(None, min_length=1)
     images_base64: list[Annotated[str, Field(min_length=1)]] | None = Field(None, min_length=1)
     wish: Wish = Wish()
