@@ -28,10 +28,10 @@ def test_a_quiet_run_that_failed_says_so_in_a_line(cutline: Run, pictures: Path)
     ran = cutline("caption", str(pictures), "out.jsonl", "--model", "fake:error=1", "--quiet")
     assert ran.code == 1
     [line] = ran.err.splitlines()
-    assert line == (
-        "cutline: 5 failed (5 captioner); captioner: such as crimson.jpg: RuntimeError: the fake captioner "
-        "broke, as it was told to; all are told in out.jsonl.failures.jsonl"
+    assert line.startswith(
+        "cutline: 5 failed (5 captioner); captioner: such as crimson.jpg: RuntimeError: the fake"
     )
+    assert "; all are told in out.jsonl.failures.jsonl" in line
     allowed = cutline(
         "caption", str(pictures), "out.jsonl", "--model", "fake:error=1", "-q", "--allow-failures", "5"
     )

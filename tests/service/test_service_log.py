@@ -5,9 +5,12 @@ from __future__ import annotations
 import base64
 import re
 
+import psutil
 import pytest
 from serving import Service, png
 from test_service_metrics import counted
+
+from processes import wait_until
 
 KEY = "sesame-4711-open"
 QUERY = "signature=4711-query"
@@ -44,6 +47,29 @@ def test_a_job_and_its_failures_are_told(folder):
             f"kind=rejected job={task} place={place}" for place in places
         )
         for word in ("private", PROMPT):
+            assert word not in service.log
+
+
+def test_a_model_that_breaks_is_told_with_its_place_and_is_no_busy_server(tmp_path):
+    (tmp_path / "mine.py").write_text(
+        "import os\nfrom cutline import register_model\n\n"
+        "@register_model('mine')\nclass Mine:\n"
+        "    def infer(self, prompt, image, image_name):\n"
+        "        raise ValueError(f'no such layer 7 {image.tobytes()!r} {image_name}', os.environ['MINE_API_KEY'])\n"
+    )
+    options = {"cwd": tmp_path, "env": {"MINE_API_KEY": KEY}}
+    with Service("--model", "mine", "--plugin", "mine.py", **options) as service:
+        files = {"image": ("private-picture.png", png(1))}
+        answer = service.client.post("/caption", files=files)
+        assert answer.status_code == 500
+        assert "retry-after" not in answer.headers
+        assert answer.json()["kind"] == "captioner"
+        assert "layer" not in answer.text
+        [line] = failed(service)
+        assert line.startswith("kind=captioner cause=ValueError: ")
+        assert "no such layer 7" in line
+        assert line.endswith("(mine.py, line 7)")
+        for word in ("private", KEY, r"\x"):
             assert word not in service.log
 
 
@@ -98,7 +124,36 @@ def test_refusals_are_told_at_debug_and_hold_nothing_secret(folder):
         assert service.client.get("/tasks").status_code == 401
         assert "refused method=GET route=/task-status/{task_id} status=404" in service.log
         assert "refused method=POST route=/caption status=422" in service.log
-        assert "refused method=GET route=none status=401" in service.log
+        # Written when the answer is out.
+        wait_until(lambda: "refused method=GET route=none status=401" in service.log)
         assert re.search(r"picture failed kind=\S+ picture=http\S*127.0.0.1/a.png\n", service.log)
         for word in (KEY, QUERY, PROMPT):
             assert word not in service.log
+
+
+def test_a_process_that_died_is_told(tmp_path):
+    with Service("--model", "fake", "--workers", 2, cwd=tmp_path) as service:
+        wait_until(lambda: service.log.count("startup complete") == 2)
+        worker = next(
+            child
+            for child in psutil.Process(service.process.pid).children()
+            if "spawn_main" in " ".join(child.cmdline())
+        )
+        worker.kill()
+        wait_until(lambda: f"WARNING uvicorn.error Child process [{worker.pid}] died" in service.log)
+        wait_until(lambda: service.log.count("startup complete") == 3)
+
+
+def test_pictures_of_a_service_that_died_are_told_to_be_taken_up(tmp_path):
+    leases = {"CUTLINE_LEASE_SECONDS": "1"}
+    with Service("--model", "fake:latency=60,slots=2", cwd=tmp_path, env=leases) as service:
+        service.client.post("/async-batch-caption", files={"images": png(1)})
+        wait_until(lambda: counted(service)["cutline_slots_in_use",] == 1)
+        service.kill()
+        service.start()
+        wait_until(
+            lambda: (
+                "WARNING cutline.service.queue worker died, its pictures are taken up pictures=1"
+                in service.log
+            )
+        )

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from cutline.errors import ConfigError
 
 _MOST_BYTES = 10_000
+_SHORTEST = 8  # letters of what can be told from a word
+_SECRET_NAMES = ("KEY", "TOKEN", "SECRET", "PASSWORD")
 
 
 def without_credentials(url: str) -> str:
@@ -14,6 +17,14 @@ def without_credentials(url: str) -> str:
     scheme, mark, rest = url.partition("://")
     place, slash, path = rest.partition("/")
     return f"{scheme}{mark}{place.rpartition('@')[2]}{slash}{path.partition('?')[0]}"
+
+
+def without_keys(text: str) -> str:
+    """The text without the keys in this process's environment, which whoever wrote it may have repeated."""
+    for name, value in os.environ.items():
+        if len(value) >= _SHORTEST and name.upper().endswith(_SECRET_NAMES):
+            text = text.replace(value, "…")
+    return text
 
 
 def given_key(key: str | None, file: str | None) -> str | None:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import traceback
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, TypeAlias
 
+from cutline.captioners.secrets import without_keys
 from cutline.errors import CutlineError, PictureError, RequestError, SampleError
 from cutline.imaging import Picture
 from cutline.interfaces import Captioner
@@ -117,9 +120,17 @@ def kind_of(error: Exception) -> str:
     return kind
 
 
+def _told(error: Exception) -> str:
+    """An error that nobody foresaw, with where it came up, for whoever has to mend that."""
+    words = without_keys(" ".join(str(error).split()))[:300]
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else ""
+    return f"{type(error).__name__}: {words}".rstrip(": ") + place
+
+
 def failed(place: str, error: Exception, steps: tuple[Step, ...], useless: Mapping[str, Usage]) -> StepFailed:
     """A step's failure; ``place`` begins the message, unless it is the picture that is no good."""
-    message = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
+    message = _told(error)
     if isinstance(error, SampleError | RequestError):
         message = str(error)
     attempts = error.attempts if isinstance(error, RequestError) else int(not isinstance(error, PictureError))

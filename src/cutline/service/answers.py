@@ -23,7 +23,7 @@ _STATUS: Final = {
     "timeout": 503,
     "overloaded": 503,
     "malformed": 503,
-    "captioner": 503,
+    "captioner": 500,
     "out-of-memory": 503,
 }
 """HTTP status by kind of failure; what is not named is the picture's or the prompt's fault: 422."""

@@ -15,7 +15,7 @@ _WITHOUT_KEY: Final = frozenset({"/health"})
 _ALWAYS: Final = {
     "400": "the request is malformed",
     "403": "another site, or a name that is not served here",
-    "500": "a fault of the service",
+    "500": "a fault of the service, or of its model",
 }
 _WITH_BODY: Final = {
     "408": "the body came too slowly",

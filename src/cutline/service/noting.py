@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Iterable
 from typing import Final
 
@@ -16,6 +17,10 @@ from cutline.service.store import Task
 _log = logging.getLogger("cutline.service")
 _queue_log = logging.getLogger("cutline.service.queue")
 _OUR_FAULT: Final = 500
+_NAME: Final = 3  # letters that a word of the message has not by chance
+_PLACE: Final = re.compile(r" \([^()]*, line \d+\)$")
+_ADDRESS: Final = re.compile(r"\w+://\S+")
+_BYTES: Final = re.compile(r"""\bb'[^']*'?|\bb"[^"]*"?|[\w+/=-]{80,}""")
 
 
 class Notes:
@@ -27,7 +32,8 @@ class Notes:
     def note(self, outcome: Outcome, place: tuple[str, int] | None = None) -> None:
         """``place``: the job that the picture is of, and its number in it.
 
-        The log tells a picture's name only where everything is asked for, and no URL's query.
+        The log tells a picture's name only where everything is asked for, and no URL's query. It tells
+        why a captioner broke, which is for its author to mend.
         """
         self._meters.note(outcome)
         if not isinstance(outcome, Failure):
@@ -37,6 +43,8 @@ class Notes:
             words.append(f"job={place[0]} place={place[1]}")
         if _log.isEnabledFor(logging.DEBUG):
             words.append(f"picture={_shown(outcome.key)}")
+        if outcome.kind == "captioner":
+            words.append(f"cause={_cause(outcome)}")
         is_ours = error_of(outcome).status_code >= _OUR_FAULT
         _log.log(logging.WARNING if is_ours else logging.INFO, "picture failed %s", " ".join(words))
 
@@ -49,6 +57,17 @@ def note_ends(tasks: Iterable[Task]) -> None:
             task.id, task.status, task.captioned, task.failed,
             task.total - task.captioned - task.failed, (task.ended or task.created) - task.created,
         )  # fmt: skip
+
+
+def _cause(failure: Failure) -> str:
+    """What the captioner raised, without the picture's name and without what may be its bytes."""
+    place = _PLACE.search(failure.message)
+    said = failure.message.removesuffix(place[0]) if place is not None else failure.message
+    for name in (failure.key, failure.key.rpartition("/")[2]):
+        if len(name) >= _NAME:
+            said = said.replace(name, "…")
+    said = _BYTES.sub("…", _ADDRESS.sub(lambda found: without_credentials(found[0]), said))
+    return printable(said + (place[0] if place is not None else ""))
 
 
 def _shown(key: str) -> str:

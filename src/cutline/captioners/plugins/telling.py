@@ -5,6 +5,7 @@ from __future__ import annotations
 import traceback
 from pathlib import Path
 
+from cutline.captioners.secrets import without_keys
 from cutline.errors import ConfigError
 
 
@@ -13,7 +14,7 @@ def told(error: BaseException, file: str | None) -> str:
     if isinstance(error, SyntaxError) and error.filename == file:
         words, line = f"{type(error).__name__}: {error.msg}", error.lineno
     else:
-        words = " ".join(str(error).split())[:300]
+        words = without_keys(" ".join(str(error).split()))[:300]
         if not isinstance(error, ConfigError):
             words = f"{type(error).__name__}: {words}".rstrip(": ")
         frames = traceback.extract_tb(error.__traceback__)
