@@ -20,6 +20,7 @@ from cutline.errors import ConfigError, MissingExtra, PictureError
 from cutline.imaging import Picture
 from cutline.interfaces import Captioner, Slotted
 from cutline.prompts import Prompt
+from processes import cutline, environment
 
 HAS_OCR = bool(importlib.util.find_spec("rapidocr") and importlib.util.find_spec("onnxruntime"))
 
@@ -222,6 +223,19 @@ def test_quotes_the_text_it_reads() -> None:
 @pytest.mark.skipif(not HAS_OCR, reason="the extra ocr is not installed")
 def test_reads_no_text_where_there_is_none() -> None:
     assert "text reads" not in caption_of(noise(8), ocr=True)
+
+
+@pytest.mark.skipif(not HAS_OCR, reason="the extra ocr is not installed")
+def test_reading_text_leaves_nothing_in_the_home_folder(tmp_path):
+    """The library that runs the models would keep a number for the machine there, and send it."""
+    (tmp_path / "a.png").write_bytes(encoded(noise(1)).data)
+    home = tmp_path / "home"
+    home.mkdir()
+    outside = environment(HOME=str(home))
+    outside = {name: value for name, value in outside.items() if not name.startswith(("ORT_", "XDG_"))}
+    ran = cutline("caption", "a.png", "out.jsonl", "--model", "pixels:ocr", cwd=tmp_path, env=outside)
+    assert ran.returncode == 0, ran.stderr
+    assert [*home.rglob("*onnx*")] == []
 
 
 @pytest.mark.skipif(HAS_OCR, reason="the extra ocr is installed")

@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any, Final
 
 _FORMAT: Final = "%(asctime)s %(levelname)s %(name)s %(message)s"
+
+
+class Deaths(logging.Filter):
+    """Makes a warning of what the server beneath says of a process that died."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.getMessage().startswith("Child process ") and record.levelno == logging.INFO:
+            record.levelno, record.levelname = logging.WARNING, "WARNING"
+        return True
 
 
 def log_config(level: str) -> dict[str, Any]:
@@ -19,7 +29,10 @@ def log_config(level: str) -> dict[str, Any]:
         "version": 1,
         "disable_existing_loggers": False,
         "formatters": {"plain": {"format": _FORMAT}},
-        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "plain"}},
+        "filters": {"deaths": {"()": Deaths}},
+        "handlers": {
+            "stderr": {"class": "logging.StreamHandler", "formatter": "plain", "filters": ["deaths"]}
+        },
         "root": {"level": "WARNING", "handlers": ["stderr"]},
         "loggers": loggers,
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import re
 import threading
 from typing import Any, Final
@@ -56,6 +57,8 @@ class Reader:
 
 
 def _engine() -> Any:
+    # Else onnxruntime reports to its makers, and keeps a number for this machine in the home folder.
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     from rapidocr import RapidOCR
 
     return RapidOCR(params={"Global.log_level": "error", "Global.use_cls": False})
