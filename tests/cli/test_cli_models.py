@@ -42,6 +42,21 @@ CASES = {
 }
 
 
+def test_a_model_of_a_file_can_be_asked_about(cutline: Run, tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(
+        "from cutline import register_model\n\n@register_model('mine')\nclass Mine:\n"
+        "    def infer(self, prompt, image, image_name):\n        return 'A caption.'\n"
+    )
+    ran = cutline("models", "mine", "--plugin", "mine.py")
+    assert ran.code == 0, ran.err
+    assert "--max-concurrent-requests" in ran.out
+    assert "--concurrency" not in ran.out
+    unknown = cutline("caption", ".", "out.jsonl", "--model", "mine")
+    assert unknown.code == 2
+    assert "--plugin FILE" in unknown.err
+    assert unknown.err.count("interrogator") == 1, "the names that there are, once"
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_check(cutline: Run, endpoint: Server, name: str) -> None:
     case = CASES[name]

@@ -140,6 +140,7 @@ def test_what_is_told_reaches_the_run(job, photos, tmp_path):
         ({"MODEL_NAME": "  "}, "MODEL_NAME is missing"),
         ({"MODEL_NAME": "my_new_model"}, "MODEL_NAME: 'my_new_model' names no provider"),
         ({"MODEL_NAME": "my_new_model"}, "pixels, fake, interrogator, blip"),
+        ({"MODEL_NAME": "my_new_model"}, "pass --plugin FILE (or set CUTLINE_JOB_PLUGIN)"),
         ({"DATA_PATH": "nowhere"}, "DATA_PATH: nowhere does not exist"),
         ({"DATA_PATH": "empty"}, "DATA_PATH: empty holds neither pictures nor a table"),
         ({"DATA_PATH": "tables"}, "DATA_PATH: tables holds 2 tables (a.csv, b.csv): name one of them"),

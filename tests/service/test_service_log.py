@@ -53,12 +53,13 @@ def test_a_job_and_its_failures_are_told(folder):
 def test_a_model_that_breaks_is_told_with_its_place_and_is_no_busy_server(tmp_path):
     (tmp_path / "mine.py").write_text(
         "import os\nfrom cutline import register_model\n\n"
-        "@register_model('mine')\nclass Mine:\n"
+        "@register_model('mine')\nclass Mine:\n    threads = 2\n"
         "    def infer(self, prompt, image, image_name):\n"
         "        raise ValueError(f'no such layer 7 {image.tobytes()!r} {image_name}', os.environ['MINE_API_KEY'])\n"
     )
     options = {"cwd": tmp_path, "env": {"MINE_API_KEY": KEY}}
     with Service("--model", "mine", "--plugin", "mine.py", **options) as service:
+        assert service.client.get("/models").json()["models"][0]["slots"] == 2
         files = {"image": ("private-picture.png", png(1))}
         answer = service.client.post("/caption", files=files)
         assert answer.status_code == 500
@@ -68,7 +69,7 @@ def test_a_model_that_breaks_is_told_with_its_place_and_is_no_busy_server(tmp_pa
         [line] = failed(service)
         assert line.startswith("kind=captioner cause=ValueError: ")
         assert "no such layer 7" in line
-        assert line.endswith("(mine.py, line 7)")
+        assert line.endswith("(mine.py, line 8)")
         for word in ("private", KEY, r"\x"):
             assert word not in service.log
 

@@ -87,7 +87,8 @@ class Spec:
         choice = "PROVIDER:NAME (`cutline models` lists them)"
         if not close:
             choice = f"PROVIDER:NAME with one of {', '.join(known)}"
-        raise ConfigError(f"{what}{close}; use {choice}, or pass --endpoint URL")
+        own = "or for a model of your own install its package or pass --plugin FILE"
+        raise ConfigError(f"{what}{close}; use {choice}, pass --endpoint URL, {own}")
 
     @property
     def preset(self) -> Preset | None:

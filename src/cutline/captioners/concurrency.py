@@ -134,6 +134,11 @@ class Limited:
         return self._concurrency.limit
 
     @property
+    def at_once(self) -> int:
+        """Pictures that are asked about at once; ``slots`` can have more, which are prepared meanwhile."""
+        return min(self.slots, int(getattr(self._inner, "at_once", self.slots)))
+
+    @property
     def in_flight(self) -> int:
         return self._concurrency.in_flight
 

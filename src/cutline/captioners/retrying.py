@@ -67,6 +67,11 @@ class Retrying:
         return inner + min(self.waiting, 4 * inner)
 
     @property
+    def at_once(self) -> int:
+        """As the captioner within."""
+        return int(getattr(self._inner, "at_once", self.slots))
+
+    @property
     def in_flight(self) -> int:
         """Requests that wait for an answer now."""
         return int(getattr(self._inner, "in_flight", 0))

@@ -11,10 +11,8 @@ from typing import Annotated, Any, Literal  # noqa: F401 - types of inherited fi
 
 from cyclopts import Parameter
 
-from cutline import registry
 from cutline.captioners.building import Spec
 from cutline.captioners.plugins import load_plugins
-from cutline.captioners.presets import PRESETS
 from cutline.cli.caption import StartedServer, option_group, typed
 from cutline.cli.execute import Shown, execute
 from cutline.cli.job_container import Container
@@ -164,8 +162,8 @@ def _prepare(asked: Job, settings: JobSettings, container: Container) -> tuple[J
     try:
         Spec.parse(whole.model.model, endpoint=whole.model.endpoint)
     except ConfigError as error:
-        known = ", ".join(dict.fromkeys((*registry.names("captioners"), *PRESETS)))
-        raise ConfigError(f"MODEL_NAME: {error}; known are {known}") from None
+        said = str(error).replace("--plugin FILE", "--plugin FILE (or set CUTLINE_JOB_PLUGIN)")
+        raise ConfigError(f"MODEL_NAME: {said}") from None
     output = assembly.output_of(whole)
     if not is_remote(output):
         folder = local_path(output).parent

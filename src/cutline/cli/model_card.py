@@ -20,6 +20,9 @@ from cutline.captioners.transformers.families import Family
 from cutline.cli.model_list import embedded_about, has_local, price, readiness
 from cutline.weights import is_here
 
+_OPTIONS = {"concurrency": "max_concurrent_requests"}
+"""Options whose name on the command line is not the captioner's own for it."""
+
 
 def show_card(console: Console, name: str) -> None:
     """Tell what a provider is, needs, has and takes."""
@@ -124,6 +127,6 @@ def _own(name: str) -> list[tuple[str, str]]:
 
 def _options(name: str) -> str:
     return ", ".join(
-        f"--{option.replace('_', '-')}"
+        f"--{_OPTIONS.get(option, option).replace('_', '-')}"
         for option in sorted(options_of(name, endpoint=None) - {"build", "timeout"})
     )

@@ -12,6 +12,7 @@ from rich.text import Text
 from cutline import registry
 from cutline.captioners.asking import meant, providers
 from cutline.captioners.building import find_key
+from cutline.captioners.plugins import load_plugins
 from cutline.captioners.presets import PRESETS, Preset
 from cutline.captioners.transformers.families import Family
 from cutline.engine.pricing import price_of
@@ -35,14 +36,17 @@ More of one: cutline models NAME
 Try one on a small picture, to be told what is wrong: cutline models check NAME"""
 
 
-def list_models(*names: str) -> int:
+def list_models(*names: str, plugin: tuple[str, ...] = ()) -> int:
     """List who can be asked: what each needs, its licence and price, and whether it is ready here.
 
     Parameters
     ----------
     names
         Tell all of these providers alone.
+    plugin
+        Python file with models of your own, which is run.
     """
+    load_plugins(plugin)
     console = Console(highlight=False)
     if names:
         from cutline.cli.model_card import show_card

@@ -68,7 +68,8 @@ def examples(report: Report) -> Iterator[str]:
         if first is not None:
             words = textwrap.shorten(printable(str(first["message"])), CAUSE, placeholder=" …")
             such_as = "" if count == 1 else "such as "
-            yield f"{kind}: {such_as}{printable(str(first['key']))}: {words}"
+            key = printable(str(first["key"]))
+            yield f"{kind}: {such_as}{words if words.startswith(key) else f'{key}: {words}'}"
 
 
 def failed_in_a_line(report: Report) -> str:
@@ -122,12 +123,17 @@ def _failed(kinds: Collection[str], failed: Sequence[JSON]) -> Iterator[str]:
     """How to get the captions that are missing."""
     if message := next((str(one["message"]) for one in failed if one["kind"] == "prompt-variable"), ""):
         yield message
+    if "blocked-address" in kinds:
+        yield (
+            "for pictures at private addresses: --allow-private-urls with --retry-failed "
+            "(of a job also CUTLINE_JOB_ALLOW_PRIVATE_URLS=true with CUTLINE_JOB_RETRY_FAILED=true)"
+        )
     if "truncated" in kinds:
         yield (
             "truncated answers had no room to end: a larger --max-tokens with --on-change redo-failed asks "
             "about those pictures again"
         )
-    if set(kinds) - _FINAL - {"truncated"}:
+    if set(kinds) - _FINAL - {"truncated", "blocked-address"}:
         yield "the same command with --retry-failed asks about the failed ones again"
 
 

@@ -16,6 +16,8 @@ from cutline.files import printable
 from cutline.job import Job
 from cutline.records import Caption, Skip
 
+_SHORTEST = 0.1  # seconds that an estimate can tell
+
 
 def _say(line: str) -> None:
     """On the error stream, so that the output stream has the results alone."""
@@ -54,6 +56,10 @@ def _texts(caption: Caption) -> Iterator[str]:
         yield f"{name}: missing ({kind}), which the chain allows"
 
 
+def _about(seconds: float) -> str:
+    return f"about {duration(seconds)}" if seconds >= _SHORTEST else f"less than {_SHORTEST} s"
+
+
 def estimate(job: Job, api_key: str | None, *, in_batches: bool = False) -> int:
     """Tell time, tokens and money of the whole run, and what it costs as ``cutline batch`` does it.
 
@@ -70,8 +76,12 @@ def estimate(job: Job, api_key: str | None, *, in_batches: bool = False) -> int:
     cost = "price unknown (--prices FILE)" if result.cost is None else money(result.cost)
     sent, received = result.usage.prompt_tokens, result.usage.completion_tokens
     tokens = f"{short_number(sent)} tokens in, {short_number(received)} out"
-    console.print(f"{what}: about {duration(result.seconds)} · {tokens} · {cost}")
+    console.print(f"{what}: {_about(result.seconds)} · {tokens} · {cost}")
     failed = f", {result.failed} of them failed" if result.failed else ""
+    if in_batches and result.batch_cost is None:
+        console.print(
+            "batch price unknown: add its share, such as batch = 0.5, to the model in --prices FILE"
+        )
     if result.batch_cost is not None:
         console.print(f"by `cutline batch submit`, within a day: {money(result.batch_cost)}")
     console.print(f"measured on {result.probes} pictures{failed}, {result.concurrency} requests at once")

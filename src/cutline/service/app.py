@@ -51,7 +51,7 @@ def create_app(settings: Settings) -> FastAPI:
     meters.watch("waiting_requests", "Requests that wait for their answer.", lambda: lobby.waiting)
     meters.watch("held_bytes", "Bytes of pictures that requests sent or linked to.", lambda: lobby.held)
     meters.watch("slots_in_use", "Pictures that are before the model.", lambda: desk.asked)
-    meters.watch("slots", "Pictures that the model takes at once.", lambda: desk.slots)
+    meters.watch("slots", "Pictures that the model takes at once.", lambda: desk.at_once)
 
     pictures = Pictures(settings.image_root)
     queue = Queue(settings, desk, pictures)

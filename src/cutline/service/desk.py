@@ -81,6 +81,11 @@ class Desk:
         return int(getattr(self.captioner, "slots", 1))
 
     @property
+    def at_once(self) -> int:
+        """Pictures that the model takes at once; it may have slots for more, which are prepared meanwhile."""
+        return int(getattr(self.captioner, "at_once", self.slots))
+
+    @property
     def asked(self) -> int:
         """Pictures that are before the model, or on their way through a chain."""
         return self._places.taken + self.chains.asked

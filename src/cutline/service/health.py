@@ -78,7 +78,7 @@ async def models(request: Request) -> Models:
         for name, steps in desk.chains.steps.items()
     ]
     model = Model(
-        name=shown_model(desk.model), ready=desk.ready, slots=desk.slots, instructable=desk.instructable
+        name=shown_model(desk.model), ready=desk.ready, slots=desk.at_once, instructable=desk.instructable
     )
     limits = Limits(max_body=settings.max_body, max_pictures=settings.max_pictures)
     return Models(models=[model], chains=chains, limits=limits)

@@ -162,6 +162,10 @@ class Traced:
         return self._slotted.slots if self._slotted is not None else 1
 
     @property
+    def at_once(self) -> int:
+        return int(getattr(self._inner, "at_once", self.slots))
+
+    @property
     def in_flight(self) -> int:
         return int(getattr(self._inner, "in_flight", 0))
 

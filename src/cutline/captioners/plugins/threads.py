@@ -88,6 +88,13 @@ class ThreadedModel:
             return and_preparing(self._threads)
         return 2 * (self._batch_size if isinstance(self._batch_size, int) else MOST_AT_ONCE)
 
+    @property
+    def at_once(self) -> int:
+        """Calls, or pictures of a batch, without those that are prepared meanwhile."""
+        if self._batch_size is None:
+            return self._threads
+        return self._batch_size if isinstance(self._batch_size, int) else MOST_AT_ONCE
+
     async def open(self, say: Callable[[str], None] = lambda _: None) -> None:
         """Make the model, unless that was done; raises ConfigError when it cannot be made."""
         async with self._opening:
