@@ -52,7 +52,7 @@ def test_a_table_alone_in_the_input_is_the_input(job, ml, served):
     [
         ((), {}, 2, "MODEL_NAME is missing"),
         (("--model-nam", "x"), {"MODEL_NAME": "fake"}, 2, "nknown option"),
-        (("--num-of-threads", "x"), {"MODEL_NAME": "fake"}, 2, "unable to convert"),
+        (("--num-of-threads", "x"), {"MODEL_NAME": "fake"}, 2, "it must be a whole number"),
         ((), {"MODEL_NAME": "nobody"}, 2, "MODEL_NAME: 'nobody' names no provider"),
         ((), {"MODEL_NAME": "fake:error=1"}, 1, "0 captions, 3 failed (3 captioner)"),
         (("--stop-after-failures", "2"), {"MODEL_NAME": "fake:error=1"}, 3, "2 pictures in a row failed"),

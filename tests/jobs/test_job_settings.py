@@ -141,10 +141,12 @@ def test_what_is_told_reaches_the_run(job, photos, tmp_path):
         ({"MODEL_NAME": "my_new_model"}, "MODEL_NAME: 'my_new_model' names no provider"),
         ({"MODEL_NAME": "my_new_model"}, "pixels, fake, interrogator, blip"),
         ({"MODEL_NAME": "my_new_model"}, "pass --plugin FILE (or set CUTLINE_JOB_PLUGIN)"),
+        ({"CUTLINE_JOB_MODEL": "fake"}, "no option --model; it is MODEL_NAME"),
+        ({"CUTLINE_JOB_RETRY_FAILED": "maybe"}, 'it must be true or false, not "maybe"'),
         ({"DATA_PATH": "nowhere"}, "DATA_PATH: nowhere does not exist"),
         ({"DATA_PATH": "empty"}, "DATA_PATH: empty holds neither pictures nor a table"),
         ({"DATA_PATH": "tables"}, "DATA_PATH: tables holds 2 tables (a.csv, b.csv): name one of them"),
-        ({"NUM_OF_THREADS": "many"}, 'NUM_OF_THREADS from environment: unable to convert "many" into int'),
+        ({"NUM_OF_THREADS": "many"}, 'NUM_OF_THREADS from environment: it must be a whole number, not "many"'),
         ({"NUM_OF_THREADS": "0"}, "NUM_OF_THREADS must be greater than 0, not 0"),
         ({"IMAGE_TARGET_SIZE": "-3"}, "IMAGE_TARGET_SIZE must be greater than 0, not -3: it is the longest side"),
         ({"IMAGE_TARGET_SIZE": "512x512"}, "IMAGE_TARGET_SIZE from environment"),
@@ -233,3 +235,19 @@ def test_private_addresses_are_refused_unless_allowed(job, served, tmp_path):
     done = job(MODEL_NAME="fake", DATA_PATH="t.csv", OUTPUT_PATH="out")
     assert done.returncode == 1
     assert "blocked-address" in done.stderr
+
+
+def test_a_job_that_is_refused_leaves_no_folder_behind(job_here, photos, tmp_path):
+    told = {"MODEL_NAME": "openai:gpt-4o-mini", "OPENAI_API_KEY": "", "DATA_PATH": photos(1)}
+    refused = job_here(**told, OUTPUT_PATH="out")
+    assert refused.returncode == 2
+    assert "needs a key" in refused.stderr
+    assert not (tmp_path / "out").exists()
+    (tmp_path / "theirs").mkdir()
+    job_here(**told, OUTPUT_PATH="theirs")
+    assert (tmp_path / "theirs").exists(), "it was there before"
+
+
+def test_parameters_that_are_empty_are_none(job_here, photos, tmp_path):
+    done = job_here("--parameters", "", MODEL_NAME="fake", DATA_PATH=photos(1), OUTPUT_PATH="out.parquet")
+    assert done.returncode == 0, done.stderr

@@ -124,7 +124,7 @@ def test_a_text_file_and_a_byte_order_mark(tmp_path):
     [
         (
             {**TEMPLATE, "prompt_sufix": "x"},
-            "'prompt_sufix'; the known ones are cot_prompt, .*prompt_suffix, regex",
+            r"'prompt_sufix' \(did you mean 'prompt_suffix'\?\); the known ones are cot_prompt, .*prompt_suffix, regex",
         ),
         (
             {**TEMPLATE, "cot_prompt": {"image": "x"}},

@@ -145,8 +145,9 @@ def _with_parameters(spec: Spec, asking: Asking) -> Asking:
         ConfigError: it cannot be read, says something twice, or names what the captioner does not take.
     """
     text = asking.options.get("parameters")
-    if text is None:
-        return asking
+    if text is None or not text.strip():
+        options = {name: value for name, value in asking.options.items() if name != "parameters"}
+        return dataclasses.replace(asking, options=options)
     if spec.preset is not None:
         who, allowed = spec.provider, parameters_of_service(spec, spec.preset)
         who = f"{spec.provider}:{spec.name}" if spec.name else who

@@ -124,7 +124,7 @@ def together(text: str | None, options: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         ConfigError: as ``parse``; or the same was said twice.
     """
-    found = parse(text) if text is not None else {}
+    found = parse(text) if text is not None and text.strip() else {}
     extra = options.get("extra") or {}
     for name in found:
         option = f"--{name.replace('_', '-')}" if name in USUAL else f"--extra.{name}"

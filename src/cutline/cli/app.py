@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 import sys
 from typing import Any
 
@@ -89,12 +90,21 @@ def _worth_showing(default: Any) -> str | None:
     return None if default is None or default is False or default in ((), {}) else str(default)
 
 
+_KINDS = {"int": "a whole number", "float": "a number", "bool": "true or false"}
+
+
 def _explained(error: cyclopts.CycloptsError) -> str:
     if isinstance(error, cyclopts.MissingArgumentError) and "--input-path" in str(error):
         return "cutline caption needs an input: a folder, a picture, a list of URLs, a table or tars"
     if isinstance(error, cyclopts.UnusedCliTokensError):
         return f"nothing is known to do with {' '.join(map(repr, error.unused_tokens or []))}"
-    return " ".join(str(error).split()).removesuffix(".")
+    words = " ".join(str(error).split()).removesuffix(".")
+    if isinstance(error, cyclopts.CoercionError):
+        for kind, meant in _KINDS.items():
+            words = re.sub(
+                rf'unable to convert ("[^"]*") into {kind}$', rf"it must be {meant}, not \1", words
+            )
+    return words
 
 
 def _help_of(error: cyclopts.CycloptsError, arguments: list[str]) -> str:

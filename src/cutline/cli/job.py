@@ -135,7 +135,7 @@ def job(
     )
     try:
         whole, source = _prepare(asked, settings, container)
-        with _carried(whole, quiet=saying.quiet):
+        with _folder_made(whole), _carried(whole, quiet=saying.quiet):
             return execute(
                 whole,
                 api_key=api_key,
@@ -164,13 +164,6 @@ def _prepare(asked: Job, settings: JobSettings, container: Container) -> tuple[J
     except ConfigError as error:
         said = str(error).replace("--plugin FILE", "--plugin FILE (or set CUTLINE_JOB_PLUGIN)")
         raise ConfigError(f"MODEL_NAME: {said}") from None
-    output = assembly.output_of(whole)
-    if not is_remote(output):
-        folder = local_path(output).parent
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise ConfigError(f"OUTPUT_PATH: cannot make the folder {folder}: {error.strerror}") from None
     source = assembly.source_of(whole)
     if whole.input.url_column is not None:
         source = UniqueUrls(source)
@@ -178,6 +171,26 @@ def _prepare(asked: Job, settings: JobSettings, container: Container) -> tuple[J
     if hosts.count > 1 and not container.is_divided(whole.input_path):
         source = SharedSource(source, number=hosts.number, count=hosts.count)
     return whole, source
+
+
+@contextlib.contextmanager
+def _folder_made(whole: Job) -> Iterator[None]:
+    """Have the output's folder; one that was made is taken away again where the job is refused."""
+    output = assembly.output_of(whole)
+    folder = None if is_remote(output) else local_path(output).parent
+    if folder is None or folder.is_dir():
+        yield
+        return
+    try:
+        folder.mkdir(parents=True)
+    except OSError as error:
+        raise ConfigError(f"OUTPUT_PATH: cannot make the folder {folder}: {error.strerror}") from None
+    try:
+        yield
+    except ConfigError:
+        with contextlib.suppress(OSError):  # something is in it
+            folder.rmdir()
+        raise
 
 
 @contextlib.contextmanager

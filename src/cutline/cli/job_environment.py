@@ -25,6 +25,16 @@ NAMED = {
     "URL_COLUMN": "--url-column",
 }
 """The variables with a name of their own; any other option's begins with PREFIX."""
+_OTHERWISE = {
+    "--model": "MODEL_NAME",
+    "--input-path": "DATA_PATH",
+    "--data": "DATA_PATH",
+    "--prompt": "PROMPT_PATH",
+    "--output": "OUTPUT_PATH",
+    "--max-concurrent-requests": "NUM_OF_THREADS",
+    "--max-side": "IMAGE_TARGET_SIZE",
+}
+"""What those who know `cutline caption` may look for, and the variable that it is here."""
 _SECRET = frozenset({"--api-key"})
 
 
@@ -43,7 +53,9 @@ def from_environment(_: App, __: tuple[str, ...], arguments: ArgumentCollection)
             continue
         argument = by_name.get(option)
         if argument is None:
-            raise ConfigError(f"{variable} is no setting: `cutline job` has no option {option}")
+            named = _OTHERWISE.get(option, "")
+            meant = f"; it is {named}" if named else ""
+            raise ConfigError(f"{variable} is no setting: `cutline job` has no option {option}{meant}")
         _add(argument, option, variable, text.strip())
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import difflib
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -115,4 +116,6 @@ def _explained(error: ValidationError) -> str:
         return f"{path}: {first['msg']}"
     model = CotPrompt if len(first["loc"]) > 1 else PromptTemplate
     known = sorted(field.alias or name for name, field in model.model_fields.items())
-    return f"unknown key {path!r}; the known ones are {', '.join(known)}"
+    near = difflib.get_close_matches(str(first["loc"][-1]), known, n=1)
+    meant = f" (did you mean {near[0]!r}?)" if near else ""
+    return f"unknown key {path!r}{meant}; the known ones are {', '.join(known)}"
