@@ -103,3 +103,9 @@ def test_what_403_concerns(service: str) -> None:
     """One picture at most services; the key at NVIDIA."""
     cls = EndpointUnusable if service == "nvidia" else Rejected
     assert isinstance(said(403, {"detail": "no"}, service=service), cls)
+
+
+def test_a_web_page_is_not_quoted() -> None:
+    page = b"\n<!DOCTYPE html><html><head><title>502</title></head><body>nginx</body></html>"
+    error = refusal(Answer(502, CIMultiDict(), page), ASKED)
+    assert str(error) == "http://h/v1 answered 502: a web page"

@@ -38,6 +38,23 @@ def test_a_quiet_run_that_failed_says_so_in_a_line(cutline: Run, pictures: Path)
     assert (allowed.code, allowed.err) == (0, "")
 
 
+def test_the_report_names_outputs_from_the_root_on(cutline: Run, pictures: Path, tmp_path: Path) -> None:
+    cutline("caption", str(pictures), "out.jsonl", "--model", "fake:error=0.5", "--state", "state")
+    report = json.loads((tmp_path / "state" / "report.json").read_bytes())
+    assert report["output"] == str(tmp_path / "out.jsonl")
+    assert report["outputs"] == [str(tmp_path / "out.jsonl"), str(tmp_path / "out.jsonl.failures.jsonl")]
+    again = cutline("caption", str(pictures), "out.jsonl", "--model", "fake:error=0.5")
+    assert again.code == 2
+    assert "--state" in again.err
+
+
+def test_whether_a_server_runs_is_asked_of_this_machine_alone(cutline: Run, pictures: Path) -> None:
+    asked = ("caption", str(pictures), "out.jsonl", "--model", "m", "--retry-delay", "0.01", "--endpoint")
+    assert "is the server running?" in cutline(*asked, "http://127.0.0.1:9/v1").err
+    elsewhere = cutline(*asked, "http://nowhere.invalid/v1").err
+    assert "is this machine online, and the address right?" in elsewhere
+
+
 def test_tokens_of_earlier_runs_are_called_that(cutline: Run, pictures: Path) -> None:
     first = cutline("caption", str(pictures), "out.jsonl", "--model", "fake")
     again = cutline("caption", str(pictures), "out.jsonl", "--model", "fake")

@@ -128,7 +128,7 @@ def test_a_text_file_and_a_byte_order_mark(tmp_path):
         ),
         (
             {**TEMPLATE, "cot_prompt": {"image": "x"}},
-            "'cot_prompt.image'; the known ones are explanation, image_path",
+            r"'cot_prompt.image' \(did you mean 'image_path'\?\); the known ones are explanation, image_path",
         ),
         ({**TEMPLATE, "cot_prompt": {"image_path": "gone.jpg"}}, "gone.jpg"),
         ({**TEMPLATE, "cot_prompt": {"image_path": "p.json"}}, "cot_prompt.image_path.*p.json"),

@@ -102,6 +102,8 @@ def _key_cure(asked: Asked) -> str:
 def _read(content: bytes, key: Secret | None) -> _Said:
     """The codes and the first line of an error body, with the key taken out should it be echoed."""
     text = content.decode("utf-8", "replace")
+    if text.lstrip()[:1] == "<":  # a page for browsers, of a proxy or of what is no such service
+        text = "a web page"
     codes: set[str] = set()
     wait = None
     with contextlib.suppress(orjson.JSONDecodeError):

@@ -7,6 +7,7 @@ import contextlib
 import dataclasses
 import logging
 import random
+import re
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -22,6 +23,17 @@ from cutline.records import Reply
 _log = logging.getLogger(__name__)
 _UNUSABLE = frozenset({401, 403, 404, 410})
 _UNREACHABLE_ATTEMPTS = 3  # while nothing has ever answered there
+
+
+_HERE = re.compile(r"://(localhost|127\.|10\.|192\.168\.|\[::1\]|[\w-]+[:/])")
+"""Hosts of this machine and its own network, whose servers the user may start."""
+
+
+def _is_it_running(message: str) -> str:
+    """What to look after where nobody answers."""
+    if _HERE.search(message):
+        return ": is the server running?"
+    return ": is this machine online, and the address right?"
 
 
 class Retrying:
@@ -143,7 +155,7 @@ class Retrying:
         _log.info("gave-up model=%s attempts=%d cause=%s", self.name, attempts, error)
         if error.kind == "unreachable" and not self._succeeded:
             return EndpointUnusable(
-                f"{error}: is the server running? {self._start}".rstrip(), kind=error.kind
+                f"{error}{_is_it_running(str(error))} {self._start}".rstrip(), kind=error.kind
             )
         if error.status in _UNUSABLE:
             self._unusable_in_a_row += 1

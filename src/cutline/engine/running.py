@@ -260,8 +260,8 @@ class _Run:
         fresh = loop.fresh if loop else Counts()
         spent = loop.spent if loop else journal.spent
         return Report(
-            output=self._output,
-            outputs=tuple(str(path) for path in output.outputs if _is_there(path)),
+            output=_whole(self._output),
+            outputs=tuple(_whole(path) for path in output.outputs if _is_there(path)),
             state=str(folder),
             model=self._chain.name,
             prompts=tuple(step.prompt.id for step in self._chain.steps),
@@ -282,6 +282,11 @@ class _Run:
             stopped=stopped,
             allow_failures=self._job.run.allow_failures,
         )
+
+
+def _whole(path: Path | str) -> str:
+    """The path from the root on, whatever the folder that one is in; of storage as it is."""
+    return str(path) if "://" in str(path) else str(Path(path).absolute())
 
 
 def _is_there(path: Path | str) -> bool:

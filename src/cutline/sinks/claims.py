@@ -47,5 +47,6 @@ def exists(name: str) -> OutputExists:
     """The refusal to replace an output that this job did not write."""
     return OutputExists(
         f"{name} is there already and not as this job left it: "
-        "choose another output, or replace it with --existing overwrite"
+        "choose another output, replace it with --existing overwrite, or give the --state that it was "
+        "made with"
     )
