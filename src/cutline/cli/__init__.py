@@ -17,7 +17,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Without ``arguments`` it is the program itself, which may have to end at once.
     """
     from cutline.cli.app import run
+    from cutline.collecting import collect_rarely
 
+    if arguments is None:
+        collect_rarely()
     code = run(list(sys.argv[1:] if arguments is None else arguments))
     if arguments is None and any(
         thread.name.startswith(("batch-", "cutline-background")) for thread in threading.enumerate()

@@ -9,6 +9,7 @@ import os
 
 from fastapi import FastAPI
 
+from cutline.collecting import collect_rarely
 from cutline.errors import ConfigError
 from cutline.service.app import create_app
 from cutline.service.settings import Settings
@@ -25,9 +26,11 @@ def app() -> FastAPI:
         ConfigError: its settings cannot be used. A process that others started says so itself, and ends.
     """
     try:
-        return create_app(Settings.read(json.loads(os.environ.get(ENVIRONMENT, "{}"))))
+        made = create_app(Settings.read(json.loads(os.environ.get(ENVIRONMENT, "{}"))))
     except ConfigError as error:
         if multiprocessing.parent_process() is None:
             raise
         _log.error("cannot start cause=%s", error)
         raise SystemExit(2) from None
+    collect_rarely()
+    return made
