@@ -16,7 +16,7 @@ from cutline.engine.journal import Journal
 from cutline.engine.output import OrderedOutput, Reorder
 from cutline.engine.pricing import Spending
 from cutline.engine.progress import Counts, Progress, ProgressHook, Rate, usages_of
-from cutline.errors import CutlineError, PictureError, RunStopped, SinkError
+from cutline.errors import BudgetSpent, CutlineError, PictureError, RunStopped, SinkError
 from cutline.files import printable
 from cutline.places import and_preparing
 from cutline.records import Caption, Failure, Outcome, Sample, Step, Usage
@@ -282,7 +282,8 @@ class Loop:
         """Once the run is stopped, give requests under way a little time, then drop them."""
         await self._stop.wait()
         self._feed.stop()
-        self._chain.halt()
+        if not isinstance(self._stop.reason, BudgetSpent):  # which has reckoned with all that were begun
+            self._chain.halt()
         self._room.set()
         await asyncio.sleep(GRACE)
         for task in self._workers:
