@@ -104,7 +104,11 @@ def test_a_second_ctrl_c_waits_for_nobody(programs: Programs, pictures: Path, tm
 
 
 def test_a_python_program_that_is_ended(programs: Programs, pictures: Path) -> None:
-    code = f"import cutline; cutline.caption({str(pictures)!r}, model='vllm:sees', start=True)"
+    code = (
+        # What a shell runs in the background ignores SIGINT, and so would this.
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+        f"import cutline; cutline.caption({str(pictures)!r}, model='vllm:sees', start=True)"
+    )
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGKILL):
         before = len(programs.started)
         env = environment(**programs.environment(delay=600))
