@@ -288,6 +288,7 @@ async def test_a_key_is_asked_for_and_stays_in_the_tab(tmp_path: Path, photos: l
                 await page.evaluate("document.querySelector('#key-form button').click()")
                 await page.until(waited)
             assert await page.evaluate("document.querySelector('#locked').hidden")
+            await page.until("!document.querySelector('[role=status]').textContent.includes('not accepted')")
             assert await page.evaluate("[localStorage.length, document.cookie]") == [0, ""]
             assert await page.evaluate("sessionStorage.length") == 1
         assert "sesame" not in service.log

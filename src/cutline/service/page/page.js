@@ -197,6 +197,7 @@ $("key-form").addEventListener("submit", (event) => {
 async function start() {
   try {
     const { models, chains } = await ask("models");
+    if (!$("locked").hidden) say("The key is accepted");
     $("locked").hidden = true;
     offer(models[0], chains);
     $("model").textContent = `cutline · ${models[0].name}`;
