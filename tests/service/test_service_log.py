@@ -145,6 +145,19 @@ def test_a_process_that_died_is_told(tmp_path):
         wait_until(lambda: service.log.count("startup complete") == 3)
 
 
+@pytest.mark.parametrize("options", [("--workers", 2), ("--reload",)])
+def test_no_process_outlives_the_one_that_watches_over_it(tmp_path, options):
+    """A worker that stayed would hold the port, and the service could not be started again."""
+    with Service("--model", "fake", *options, cwd=tmp_path) as service:
+        processes = psutil.Process(service.process.pid).children(recursive=True)
+        assert processes
+        service.kill()
+        _, alive = psutil.wait_procs(processes, timeout=20)
+        assert not alive
+        service.start()
+        assert service.client.get("/ready").status_code == 200
+
+
 def test_pictures_of_a_service_that_died_are_told_to_be_taken_up(tmp_path):
     leases = {"CUTLINE_LEASE_SECONDS": "1"}
     with Service("--model", "fake:latency=60,slots=2", cwd=tmp_path, env=leases) as service:

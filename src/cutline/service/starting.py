@@ -13,6 +13,7 @@ from cutline.collecting import collect_rarely
 from cutline.errors import ConfigError
 from cutline.service.app import create_app
 from cutline.service.settings import Settings
+from cutline.service.stopping import end_with_parent
 
 _log = logging.getLogger("cutline.service")
 
@@ -25,6 +26,7 @@ def app() -> FastAPI:
     Raises:
         ConfigError: its settings cannot be used. A process that others started says so itself, and ends.
     """
+    end_with_parent()
     try:
         made = create_app(Settings.read(json.loads(os.environ.get(ENVIRONMENT, "{}"))))
     except ConfigError as error:

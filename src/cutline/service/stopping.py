@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import multiprocessing
+import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -39,3 +41,20 @@ def told_to_stop(tell: Callable[[], None]) -> Iterator[None]:
         for changed, handler in before.items():
             if signal.getsignal(changed) is handle:
                 signal.signal(changed, handler)
+
+
+def end_with_parent() -> None:
+    """Have this worker end as on SIGTERM once the process that watches over it is gone, however it went.
+
+    Else it would hold the port, and go on with jobs that nobody can stop. Does nothing in a process that
+    no other one started.
+    """
+    parent = multiprocessing.parent_process()
+    if parent is None:
+        return
+
+    def wait() -> None:
+        parent.join()
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=wait, name="cutline-parent", daemon=True).start()
