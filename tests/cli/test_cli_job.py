@@ -69,7 +69,7 @@ def test_a_job_file_is_tried_before_it_runs(cutline: Run, pictures: Path, tmp_pa
     assert (shown.code, shown.out.count("checksum")) == (0, 2), shown.err
     told = cutline("run", "job.toml", "--estimate")
     assert told.code == 0, told.err
-    assert "5 pictures: about" in told.out
+    assert told.out.startswith(("5 pictures: about ", "5 pictures: less than "))
     assert [path.name for path in tmp_path.iterdir()] == ["job.toml"], "nothing is written"
 
 

@@ -163,7 +163,7 @@ def test_estimate_before_the_run(cutline: Run, pictures: Path, endpoint: Server,
     )
     assert (ran.code, ran.err) == (0, "")
     first, *more = ran.out.splitlines()
-    assert first.startswith("5 pictures: about ")
+    assert first.startswith(("5 pictures: about ", "5 pictures: less than "))
     assert first.endswith("500 tokens in, 100 out · $0.0150")
     assert more[0].startswith("measured on 5 pictures")
     assert [line.split()[0] for line in more[1:]] == ["--budget-tokens", "--max-cost"]

@@ -66,7 +66,7 @@ def test_later_steps_of_a_chain_are_not_begun_after_the_signal(endpoint, picture
 
 
 def test_a_signal_that_comes_when_all_is_under_way_interrupts_nothing(endpoint, pictures, tmp_path):
-    endpoint.configure(latency=1.5)
+    endpoint.configure(latency=4)  # less than requests under way are given, and enough to be looked at
     output = tmp_path / "captions.jsonl"
     process = start_cutline("caption", pictures(3), output, *endpoint.arguments())
     wait_until(lambda: endpoint.stats()["in_flight"] == 3)
