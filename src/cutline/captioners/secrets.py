@@ -27,14 +27,14 @@ def without_keys(text: str) -> str:
     return text
 
 
-def given_key(key: str | None, file: str | None) -> str | None:
-    """The key that was given as it is, or in a file; None for neither.
+def given_key(key: str | None, file: str | None = None) -> Secret | None:
+    """The key that was given as it is, or in a file; None for neither, and for an empty one.
 
     Raises:
         ConfigError: both were given; or the file cannot be read, or holds no key.
     """
     if file is None:
-        return key
+        return Secret(key) if key else None
     if key is not None:
         raise ConfigError("--api-key and --api-key-file exclude each other: give one of them")
     try:
@@ -44,8 +44,9 @@ def given_key(key: str | None, file: str | None) -> str | None:
         raise ConfigError(f"cannot read the key in {file}: {error.strerror}") from None
     if not text:
         raise ConfigError(f"{file} is empty: it must hold the key and nothing else")
-    Secret(text).check()
-    return text
+    secret = Secret(text)
+    secret.check()
+    return secret
 
 
 class Secret:

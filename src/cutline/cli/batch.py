@@ -74,8 +74,7 @@ class Noted:
 
     @property
     def key(self) -> Secret | None:
-        text = given_key(self.api_key, self.api_key_file)
-        return Secret(text) if text else None
+        return given_key(self.api_key, self.api_key_file)
 
 
 @app.command
@@ -119,14 +118,13 @@ def submit(
         output=output,
         run=run,
     )
-    text = given_key(service.api_key, service.api_key_file)
-    key = Secret(text) if text else None
+    key = given_key(service.api_key, service.api_key_file)
     if before.estimate:
         from cutline.cli.trying import estimate
         from cutline.engine.batches.parts import check_job
 
         check_job(job, key)
-        return estimate(job, text, in_batches=True)
+        return estimate(job, key, in_batches=True)
     from cutline.engine.batches.submitting import submit_job
 
     return _carried_out(

@@ -7,6 +7,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from cutline.captioners.secrets import Secret
 from cutline.errors import ConfigError
 from cutline.job import Job
 
@@ -41,12 +42,12 @@ class Before:
                 raise ConfigError(f"{' and '.join(said)} exclude each other: give one of them")
 
 
-def carry_out(job: Job, api_key: str | None, before: Before) -> int:
+def carry_out(job: Job, key: Secret | None, before: Before) -> int:
     """Preview, estimate or run the job; returns the exit code."""
     if before.preview is not None or before.estimate:
         from cutline.cli.trying import estimate, preview
 
-        return estimate(job, api_key) if before.preview is None else preview(job, api_key, before.preview)
+        return estimate(job, key) if before.preview is None else preview(job, key, before.preview)
     from cutline.cli.execute import Shown, execute
 
-    return execute(job, api_key=api_key, shown=Shown(verbose=before.verbose, quiet=before.quiet))
+    return execute(job, key=key, shown=Shown(verbose=before.verbose, quiet=before.quiet))

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from cutline.captioners.secrets import Secret, given_key
+from cutline.captioners.secrets import given_key
 from cutline.cli.caption import StartedServer, option_group, typed
 from cutline.cli.execute import log, signals
 from cutline.comparing.asking import Halt, Watching
@@ -133,8 +133,7 @@ def compare(
         pictures=pictures,
         run=_as(RunOptions, run),
     )
-    text = given_key(api_key, api_key_file)
-    key = Secret(text) if text else None
+    key = given_key(api_key, api_key_file)
     return _execute(Plan(words=contestants, job=job, key=key, blind=showing.blind), showing)
 
 

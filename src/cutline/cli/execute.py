@@ -35,7 +35,7 @@ class Shown:
 def execute(
     job: Job,
     *,
-    api_key: str | None,
+    key: Secret | None,
     shown: Shown,
     source: Source | None = None,
     ended: Callable[[Report | SinkError], None] = lambda _: None,
@@ -45,7 +45,6 @@ def execute(
     ``source`` as for ``run_job``; ``ended`` is told how it went, too.
     """
     display = Display(quiet=shown.quiet)
-    key = Secret(api_key) if api_key else None
     try:
         with display:
             log(verbose=shown.verbose)  # now, so that its lines go around the live one

@@ -13,6 +13,7 @@ from cyclopts import Parameter
 
 from cutline.captioners.building import Spec
 from cutline.captioners.plugins import load_plugins
+from cutline.captioners.secrets import given_key
 from cutline.cli.caption import StartedServer, option_group, typed
 from cutline.cli.execute import Shown, execute
 from cutline.cli.job_container import Container
@@ -138,7 +139,7 @@ def job(
         with _folder_made(whole), _carried(whole, quiet=saying.quiet):
             return execute(
                 whole,
-                api_key=api_key,
+                key=given_key(api_key),
                 shown=Shown(verbose=saying.verbose, quiet=saying.quiet),
                 source=source,
                 ended=lambda how: _tell(container, how),

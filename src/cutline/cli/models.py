@@ -12,7 +12,7 @@ from rich.text import Text
 from cutline.captioners.building import Asking, Spec, find_key
 from cutline.captioners.plugins import load_plugins
 from cutline.captioners.presets import PRESETS, Preset
-from cutline.captioners.secrets import Secret, given_key
+from cutline.captioners.secrets import given_key
 from cutline.cli.model_check import check_model
 from cutline.cli.model_list import list_models
 from cutline.errors import ConfigError
@@ -48,8 +48,7 @@ def check(
     load_plugins(plugin)
     if timeout <= 0:
         raise ConfigError(f"--timeout must be greater than 0, not {timeout:g}")
-    text = given_key(api_key, api_key_file)
-    key = Secret(text) if text else None
+    key = given_key(api_key, api_key_file)
     asking = Asking(key=key, endpoint=endpoint, timeout=timeout, retries=0, patience=timeout)
     if not specs:
         return _check_all(asking)

@@ -24,9 +24,8 @@ def _say(line: str) -> None:
     Console(stderr=True, highlight=False, soft_wrap=True).print(line, markup=False)
 
 
-def preview(job: Job, api_key: str | None, count: int) -> int:
+def preview(job: Job, key: Secret | None, count: int) -> int:
     """Show the first captions as a table; 1 when one of them failed."""
-    key = Secret(api_key) if api_key else None
     results = asyncio.run(trying.preview(job, count, key=key, say=_say))
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 1, 0))
     table.add_column("picture", overflow="fold", max_width=32)
@@ -60,12 +59,11 @@ def _about(seconds: float) -> str:
     return f"about {duration(seconds)}" if seconds >= _SHORTEST else f"less than {_SHORTEST} s"
 
 
-def estimate(job: Job, api_key: str | None, *, in_batches: bool = False) -> int:
+def estimate(job: Job, key: Secret | None, *, in_batches: bool = False) -> int:
     """Tell time, tokens and money of the whole run, and what it costs as ``cutline batch`` does it.
 
     ``in_batches``: that is how it will be done, so budgets are held against that cost.
     """
-    key = Secret(api_key) if api_key else None
     result = asyncio.run(trying.estimate(job, key=key, say=_say))
     console = Console(highlight=False, soft_wrap=True)
     what = (
