@@ -15,12 +15,13 @@ from cutline.captioners.secrets import Secret, given_key
 from cutline.cli import batch_words as words
 from cutline.cli.caption import Service, option_group, typed, with_service
 from cutline.cli.execute import log, signals
+from cutline.cli.saying import Saying
 from cutline.display import Display
 from cutline.engine.batches.requests import FileLimits
 from cutline.engine.local import Stop
 from cutline.engine.progress import ProgressHook
 from cutline.engine.report import Interrupted
-from cutline.errors import ConfigError, SinkError
+from cutline.errors import SinkError
 from cutline.job import (
     CheckOptions,
     InputOptions,
@@ -38,21 +39,6 @@ _T = TypeVar("_T")
 app = cyclopts.App(
     name="batch", help="Have pictures captioned within a day, at half the price.", version_flags=()
 )
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Saying:
-    """How much is said."""
-
-    verbose: Annotated[bool, Parameter(alias="-v")] = False
-    """Say what happens to every picture and request."""
-    quiet: Annotated[bool, Parameter(alias="-q")] = False
-    """No progress and no summary; errors only."""
-
-    def check(self) -> None:
-        """Refuse wishes that exclude each other."""
-        if self.verbose and self.quiet:
-            raise ConfigError("--verbose and --quiet exclude each other: give one of them")
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,7 +125,7 @@ def status(
     output_path: str,
     *,
     noted: Annotated[Noted, Parameter(name="*")] = Noted(),
-    saying: Annotated[Saying, Parameter(name="*")] = Saying(),
+    saying: Annotated[Saying, Parameter(name="*")] = Saying(),  # noqa: B008 - frozen
 ) -> int:
     """Tell how far the service is with the batches of an output.
 
@@ -163,7 +149,7 @@ def collect(
     wait: bool = False,
     keep_files: bool = False,
     noted: Annotated[Noted, Parameter(name="*")] = Noted(),
-    saying: Annotated[Saying, Parameter(name="*")] = Saying(),
+    saying: Annotated[Saying, Parameter(name="*")] = Saying(),  # noqa: B008 - frozen
 ) -> int:
     """Put the answers that have come into the output, and into the same journal as an ordinary run's.
 
@@ -198,7 +184,7 @@ def cancel(
     output_path: str,
     *,
     noted: Annotated[Noted, Parameter(name="*")] = Noted(),
-    saying: Annotated[Saying, Parameter(name="*")] = Saying(),
+    saying: Annotated[Saying, Parameter(name="*")] = Saying(),  # noqa: B008 - frozen
 ) -> int:
     """End the batches of an output; what was answered until then can still be collected.
 

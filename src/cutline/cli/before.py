@@ -3,27 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Annotated
-
-from cyclopts import Parameter
 
 from cutline.captioners.secrets import Secret
+from cutline.cli.saying import Saying
 from cutline.errors import ConfigError
 from cutline.job import Job
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Before:
+class Before(Saying):
     """What to do instead of, or besides, running."""
 
     preview: int | None = None
     """Show the captions of the first N pictures and stop; writes nothing."""
     estimate: bool = False
     """Ask about a few pictures, tell time, tokens and money of the whole run, and stop."""
-    verbose: Annotated[bool, Parameter(alias="-v")] = False
-    """Say what happens to every picture and request."""
-    quiet: Annotated[bool, Parameter(alias="-q")] = False
-    """No progress and no summary; errors only."""
 
     def check(self, *, save_job: str | None = None) -> None:
         """Refuse wishes that exclude each other.
@@ -31,15 +25,15 @@ class Before:
         Raises:
             ConfigError: names them.
         """
-        instead = {
+        Saying.check(self)
+        wishes = {
             "--preview": self.preview is not None,
             "--estimate": self.estimate,
             "--save-job": save_job is not None,
         }
-        for wishes in (instead, {"--verbose": self.verbose, "--quiet": self.quiet}):
-            said = [name for name, wished in wishes.items() if wished]
-            if len(said) > 1:
-                raise ConfigError(f"{' and '.join(said)} exclude each other: give one of them")
+        said = [name for name, wished in wishes.items() if wished]
+        if len(said) > 1:
+            raise ConfigError(f"{' and '.join(said)} exclude each other: give one of them")
 
 
 def carry_out(job: Job, key: Secret | None, before: Before) -> int:
@@ -48,6 +42,6 @@ def carry_out(job: Job, key: Secret | None, before: Before) -> int:
         from cutline.cli.trying import estimate, preview
 
         return estimate(job, key) if before.preview is None else preview(job, key, before.preview)
-    from cutline.cli.execute import Shown, execute
+    from cutline.cli.execute import execute
 
-    return execute(job, key=key, shown=Shown(verbose=before.verbose, quiet=before.quiet))
+    return execute(job, key=key, saying=before)

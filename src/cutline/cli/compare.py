@@ -16,11 +16,12 @@ from rich.text import Text
 from cutline.captioners.secrets import given_key
 from cutline.cli.caption import StartedServer, option_group, typed
 from cutline.cli.execute import log, signals
+from cutline.cli.saying import Saying
 from cutline.comparing.asking import Halt, Watching
 from cutline.comparing.results import Comparison
 from cutline.comparing.running import DEFAULT_OUTPUT, IMAGE_LIMIT, Ended, Plan, run_comparison
 from cutline.display import Display, money
-from cutline.errors import ConfigError, SinkError
+from cutline.errors import SinkError
 from cutline.files import printable
 from cutline.job import (
     CheckOptions,
@@ -75,15 +76,11 @@ class ComparedChecks(CheckOptions):
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Showing:
+class Showing(Saying):
     """What is shown, and how much is said."""
 
     blind: bool = False
     """Call the captioners A, B … in the report, and show who is who at a click."""
-    verbose: Annotated[bool, Parameter(alias="-v")] = False
-    """Say what happens to every picture and request."""
-    quiet: Annotated[bool, Parameter(alias="-q")] = False
-    """No progress and no summary; errors only."""
 
 
 def compare(
@@ -119,8 +116,7 @@ def compare(
     api_key_file
         File that holds the key of the service, and nothing else.
     """
-    if showing.verbose and showing.quiet:
-        raise ConfigError("--verbose and --quiet exclude each other: give one of them")
+    showing.check()
     job = Job(
         input_path=input_path or "",
         output_path=output_path,

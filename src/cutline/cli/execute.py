@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import dataclasses
 import logging
 import os
 import signal
@@ -14,6 +13,7 @@ from collections.abc import Callable, Iterator
 from typing import Protocol
 
 from cutline.captioners.secrets import Secret
+from cutline.cli.saying import Saying
 from cutline.cli.summary import failed_in_a_line, first_rows, summary
 from cutline.display import Display
 from cutline.engine.local import Stop
@@ -24,19 +24,11 @@ from cutline.interfaces import Source
 from cutline.job import Job
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Shown:
-    """How much is said."""
-
-    verbose: bool = False
-    quiet: bool = False
-
-
 def execute(
     job: Job,
     *,
     key: Secret | None,
-    shown: Shown,
+    saying: Saying,
     source: Source | None = None,
     ended: Callable[[Report | SinkError], None] = lambda _: None,
 ) -> int:
@@ -44,17 +36,17 @@ def execute(
 
     ``source`` as for ``run_job``; ``ended`` is told how it went, too.
     """
-    display = Display(quiet=shown.quiet)
+    display = Display(quiet=saying.quiet)
     try:
         with display:
-            log(verbose=shown.verbose)  # now, so that its lines go around the live one
+            log(verbose=saying.verbose)  # now, so that its lines go around the live one
             report = asyncio.run(_run(job, key, display, source))
     except SinkError as error:
         ended(error)
         print(f"cutline: {error}", file=sys.stderr)  # noqa: T201 - the command line speaks
         return 4
     ended(report)
-    if not shown.quiet:
+    if not saying.quiet:
         if job.output_path is None and report.stopped is None:
             first_rows(report)
         summary(job, report)

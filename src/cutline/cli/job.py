@@ -15,10 +15,11 @@ from cutline.captioners.building import Spec
 from cutline.captioners.plugins import load_plugins
 from cutline.captioners.secrets import given_key
 from cutline.cli.caption import StartedServer, option_group, typed
-from cutline.cli.execute import Shown, execute
+from cutline.cli.execute import execute
 from cutline.cli.job_container import Container
 from cutline.cli.job_settings import JobSettings, fill_in
 from cutline.cli.job_state import CarriedState, place_of
+from cutline.cli.saying import Saying
 from cutline.cli.summary import examples
 from cutline.display import by_kind
 from cutline.engine import assembly
@@ -84,21 +85,11 @@ class JobRun(RunOptions):
     max_concurrent_requests: Annotated[int | None, _Said] = None
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Saying:
-    """How much is said."""
-
-    verbose: Annotated[bool, Parameter(alias="-v")] = False
-    """Say what happens to every picture and request."""
-    quiet: Annotated[bool, Parameter(alias="-q")] = False
-    """No progress and no summary; errors only."""
-
-
 def job(
     *,
     settings: Annotated[JobSettings, Parameter(name="*")] = JobSettings(),  # noqa: B008 - frozen
     api_key: str | None = None,
-    saying: Annotated[Saying, Parameter(name="*")] = Saying(),
+    saying: Annotated[Saying, Parameter(name="*")] = Saying(),  # noqa: B008 - frozen
     model: Annotated[JobModel, option_group("Model")] = JobModel(),
     local: Annotated[LocalOptions, option_group("Local models")] = LocalOptions(),  # noqa: B008 - frozen
     server: Annotated[StartedServer, option_group("Local servers")] = StartedServer(),  # noqa: B008 - frozen
@@ -120,8 +111,7 @@ def job(
     """
     container = Container.here()
     container.begin()
-    if saying.verbose and saying.quiet:
-        raise ConfigError("--verbose and --quiet exclude each other: give one of them")
+    saying.check()
     asked = Job(
         input_path="",
         input=input,
@@ -140,7 +130,7 @@ def job(
             return execute(
                 whole,
                 key=given_key(api_key),
-                shown=Shown(verbose=saying.verbose, quiet=saying.quiet),
+                saying=saying,
                 source=source,
                 ended=lambda how: _tell(container, how),
             )
