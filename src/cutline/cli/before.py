@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Annotated  # noqa: F401 - the type of an inherited field is looked up here
+
+from cyclopts import Parameter  # noqa: F401 - as above
 
 from cutline.captioners.secrets import Secret
 from cutline.cli.saying import Saying
