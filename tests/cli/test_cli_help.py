@@ -49,6 +49,18 @@ def test_help(command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
     assert shown == snapshot.read_text("utf-8")
 
 
+@pytest.mark.parametrize("command", ["caption", "batch collect", "models check"])
+def test_help_is_as_wide_as_the_terminal(
+    command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def widest(columns: int) -> int:
+        monkeypatch.setenv("COLUMNS", str(columns))
+        assert main([*command.split(), "--help"]) == 0
+        return max(map(len, capsys.readouterr().out.splitlines()))
+
+    assert [widest(60), widest(100), widest(70)] == [60, 100, 70]
+
+
 def test_no_snapshot_is_left_over() -> None:
     names = {(command or "cutline").replace(" ", "-") for command in COMMANDS}
     assert {path.stem for path in SNAPSHOTS.iterdir()} == names

@@ -8,6 +8,7 @@ import sys
 from typing import Any
 
 import cyclopts
+from rich.console import Console
 
 import cutline
 from cutline.errors import ConfigError, CutlineError, SinkError
@@ -70,7 +71,8 @@ def run(arguments: list[str]) -> int:
         arguments = ["--help"]
     fail = _fail_job if arguments[0] == "job" else _fail
     try:
-        result = build()(arguments)
+        # Left to themselves, the commands' apps keep the first console they make, with its width.
+        result = build()(arguments, console=Console())
     except cyclopts.CycloptsError as error:
         return fail(_explained(error), hint=_help_of(error, arguments))
     except ConfigError as error:
