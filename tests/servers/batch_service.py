@@ -21,6 +21,7 @@ import time
 import orjson
 from aiohttp import web
 from endpoint import completion, error
+from ready import on_a_port
 
 OVER = {"completed", "expired", "cancelled", "failed"}
 STAGES = ("validating", "in_progress", "finalizing", "completed")
@@ -474,12 +475,7 @@ async def serve() -> None:
     app.router.add_post("/forget", service.forget)
     app.router.add_post("/reset", service.reset)
     app.router.add_get("/stats", service.stats)
-    runner = web.AppRunner(app, access_log=None)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    print(f"ready {site._server.sockets[0].getsockname()[1]}", flush=True)  # type: ignore[union-attr]
-    await asyncio.Event().wait()
+    await on_a_port(app)
 
 
 if __name__ == "__main__":

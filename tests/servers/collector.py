@@ -13,6 +13,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceRequest,
     ExportTraceServiceResponse,
 )
+from ready import on_a_port
 
 
 class Collector:
@@ -66,12 +67,7 @@ async def serve() -> None:
     app.router.add_post("/v1/traces", collector.traces)
     app.router.add_get("/spans", collector.told)
     app.router.add_get("/keys", collector.sent_keys)
-    runner = web.AppRunner(app, access_log=None)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    print(f"ready {site._server.sockets[0].getsockname()[1]}", flush=True)
-    await asyncio.Event().wait()
+    await on_a_port(app)
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ import sys
 
 from aiohttp import web
 from PIL import Image
+from ready import on_a_port
 
 
 class Colours:
@@ -50,12 +51,7 @@ async def serve() -> None:
     app = web.Application(client_max_size=64 << 20)
     app.router.add_post("/v1/chat/completions", colours.chat)
     app.router.add_get("/stats", colours.stats)
-    runner = web.AppRunner(app, access_log=None)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0, backlog=1024)
-    await site.start()
-    print(f"ready {site._server.sockets[0].getsockname()[1]}", flush=True)
-    await asyncio.Event().wait()
+    await on_a_port(app)
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ import time
 import orjson
 import uvloop
 from aiohttp import web
+from ready import on_a_port
 
 
 class Endpoint:
@@ -200,13 +201,7 @@ async def serve(options: argparse.Namespace) -> None:
     app.router.add_get("/stats", endpoint.stats)
     app.router.add_get("/last", endpoint.last_request)
     app.router.add_post("/configure", endpoint.reconfigure)
-    runner = web.AppRunner(app, access_log=None)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", options.port, backlog=1024)
-    await site.start()
-    port = site._server.sockets[0].getsockname()[1]  # type: ignore[union-attr]
-    print(f"ready {port}", flush=True)
-    await asyncio.Event().wait()
+    await on_a_port(app, port=options.port)
 
 
 def main() -> None:

@@ -13,6 +13,7 @@ import asyncio
 import hashlib
 
 from aiohttp import web
+from ready import on_a_port
 
 TOKENS = {"prompt_tokens": 100, "completion_tokens": 10, "total_tokens": 110}
 
@@ -88,12 +89,7 @@ async def serve(port: int) -> None:
     app.router.add_post("/script", experts.set_script)
     app.router.add_post("/forget", experts.forget)
     app.router.add_get("/asked", experts.tell)
-    runner = web.AppRunner(app, access_log=None)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", port, backlog=1024)
-    await site.start()
-    print(f"ready {site._server.sockets[0].getsockname()[1]}", flush=True)  # type: ignore[union-attr]
-    await asyncio.Event().wait()
+    await on_a_port(app, port=port)
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ import uuid
 
 from aiohttp import web
 from PIL import Image
+from ready import on_a_port
 
 TAG = re.compile(r'<img src="data:(image/[a-z]+);(base64|asset_id),([^"]*)" />')
 MODELS = {
@@ -240,12 +241,7 @@ async def serve() -> None:
     app.router.add_get("/state", nvidia.tell_state)
     app.router.add_get("/last", nvidia.tell_last)
     app.router.add_post("/configure", nvidia.configure)
-    runner = web.AppRunner(app, access_log=None)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    print(f"ready {site._server.sockets[0].getsockname()[1]}", flush=True)  # type: ignore[union-attr]
-    await asyncio.Event().wait()
+    await on_a_port(app)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ import asyncio
 import json
 
 from aiohttp import web
+from ready import on_a_port
 
 
 class Scripted:
@@ -71,12 +72,7 @@ async def serve(options: argparse.Namespace) -> None:
     app.router.add_get("/last", scripted.last_request)
     if options.folder:
         app.router.add_static("/pictures/", options.folder)
-    runner = web.AppRunner(app, access_log=None)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    print(f"ready {site._server.sockets[0].getsockname()[1]}", flush=True)  # type: ignore[union-attr]
-    await asyncio.Event().wait()
+    await on_a_port(app)
 
 
 if __name__ == "__main__":

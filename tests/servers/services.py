@@ -20,6 +20,7 @@ import time
 
 from aiohttp import web
 from PIL import Image
+from ready import on_a_port
 
 KEY = "key-of-a-test"
 USUAL = {"model", "messages", "temperature", "top_p", "seed", "stop", "frequency_penalty", "presence_penalty"}
@@ -248,12 +249,7 @@ async def serve() -> None:
     app.router.add_get("/{service}/{base:.+}/models", services.models)
     app.router.add_get("/state", services.tell_state)
     app.router.add_post("/configure", services.configure)
-    runner = web.AppRunner(app, access_log=None)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    print(f"ready {site._server.sockets[0].getsockname()[1]}", flush=True)  # type: ignore[union-attr]
-    await asyncio.Event().wait()
+    await on_a_port(app)
 
 
 if __name__ == "__main__":
