@@ -11,6 +11,8 @@ import pytest
 from job_surroundings import fill
 from PIL import Image
 
+from processes import Endpoint
+
 
 def rows(path):
     return pyarrow.parquet.read_table(path).to_pylist()
@@ -188,6 +190,18 @@ def test_a_key_is_not_repeated_when_two_are_given(job_here, photos):
     )
     assert "sk-" not in done.stderr
     assert "fake needs no key" in done.stderr
+
+
+@pytest.mark.parametrize("way", ["argument", "environment"])
+def test_a_key_can_be_in_a_file(way, job_here, photos, tmp_path):
+    (tmp_path / "key").write_text("sk-from-a-file\n")
+    said = {"argument": ["--api-key-file", "key"], "environment": []}[way]
+    told = {"CUTLINE_JOB_API_KEY_FILE": "key"} if way == "environment" else {}
+    with Endpoint(key="sk-from-a-file") as endpoint:
+        told |= {"MODEL_NAME": "openai:m", "CUTLINE_JOB_ENDPOINT": endpoint.url, "OPENAI_API_KEY": "wrong"}
+        done = job_here(*said, **told, DATA_PATH=photos(2), OUTPUT_PATH="out.parquet")
+    assert done.returncode == 0, done.stderr
+    assert "sk-" not in done.stderr
 
 
 # Inputs that are tables

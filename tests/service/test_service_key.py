@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import socket
 import subprocess
@@ -10,7 +11,7 @@ import httpx
 import pytest
 from serving import Service, free_port, png
 
-from processes import command, environment
+from processes import Endpoint, command, environment
 
 KEY = "sesame-4711-open"
 
@@ -145,3 +146,60 @@ def test_errors_hold_no_path_and_no_stack(plain):
         assert 400 <= answer.status_code < 500, answer.text
         assert isinstance(answer.json()["detail"], str)
         assert not re.search(r"Traceback|File \"|/site-packages|/tmp/|root:|0x[0-9a-f]{6}", answer.text)
+
+
+def status(service, key):
+    return service.client.get("/models", headers={"X-API-Key": key}).status_code
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_the_key_can_be_in_a_file(tmp_path, workers):
+    file = tmp_path / "key"
+    file.write_text(f"{KEY}\n")
+    with Service("--workers", workers, cwd=tmp_path, env={"CUTLINE_SERVICE_KEY_FILE": str(file)}) as service:
+        assert [status(service, "another"), status(service, KEY)] == [401, 200]
+        assert KEY not in service.log
+
+
+def test_an_option_goes_before_the_environment(tmp_path):
+    file = tmp_path / "key"
+    file.write_text(KEY)
+    with Service("--api-key-file", file, cwd=tmp_path, env={"CUTLINE_SERVICE_KEY": "another"}) as service:
+        assert [status(service, "another"), status(service, KEY)] == [401, 200]
+    environment = {"CUTLINE_SERVICE_KEY_FILE": str(tmp_path / "missing"), "CUTLINE_MODEL_KEY_FILE": ""}
+    with Service("--api-key", "given", cwd=tmp_path, env=environment) as service:
+        assert [status(service, KEY), status(service, "given")] == [401, 200]
+
+
+def test_the_models_key_can_be_in_a_file(tmp_path):
+    file = tmp_path / "model-key"
+    file.write_text(KEY)
+    with contextlib.ExitStack() as stack:
+        endpoint = stack.enter_context(Endpoint(key=KEY))
+        model = ("--model", "openai:m", "--endpoint", endpoint.url, "--model-key-file", file)
+        service = stack.enter_context(Service(*model, cwd=tmp_path))
+        answer = service.client.post("/caption", files={"image": ("a.png", png(1))})
+        assert answer.status_code == 200, answer.text
+        assert answer.json()["caption"]
+
+
+@pytest.mark.parametrize(
+    ("options", "env", "said"),
+    [
+        (["--api-key-file", "missing"], {}, "missing: No such file"),
+        (["--api-key-file", "empty"], {}, "empty is empty"),
+        (["--api-key-file", "key", "--api-key", "k"], {}, "--api-key and --api-key-file exclude"),
+        ([], {"CUTLINE_MODEL_KEY": "k", "CUTLINE_MODEL_KEY_FILE": "key"}, "--model-key and --model-key-file"),
+        (["--webhook-secret-file", "key"], {}, "whsec_"),
+    ],
+)
+def test_what_is_wrong_with_a_keys_file(tmp_path, options, env, said):
+    (tmp_path / "key").write_text("whsec_%")
+    (tmp_path / "empty").write_text(" \n")
+    ran = subprocess.run(
+        command("serve", "--port", free_port(), *options),
+        cwd=tmp_path, env=environment(**env), capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert ran.returncode == 2, ran.stderr
+    assert said in ran.stderr
+    assert ran.stderr.count("\n") == 1

@@ -27,8 +27,10 @@ def without_keys(text: str) -> str:
     return text
 
 
-def given_key(key: str | None, file: str | None = None) -> Secret | None:
+def given_key(key: str | None, file: str | Path | None = None, *, option: str = "--api-key") -> Secret | None:
     """The key that was given as it is, or in a file; None for neither, and for an empty one.
+
+    ``option`` is the name by which it was asked for.
 
     Raises:
         ConfigError: both were given; or the file cannot be read, or holds no key.
@@ -36,7 +38,7 @@ def given_key(key: str | None, file: str | None = None) -> Secret | None:
     if file is None:
         return Secret(key) if key else None
     if key is not None:
-        raise ConfigError("--api-key and --api-key-file exclude each other: give one of them")
+        raise ConfigError(f"{option} and {option}-file exclude each other: give one of them")
     try:
         with Path(file).open("rb") as stream:
             text = stream.read(_MOST_BYTES).decode("utf-8", "replace").strip()

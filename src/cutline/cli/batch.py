@@ -11,11 +11,11 @@ from typing import Annotated, Any, TypeVar
 import cyclopts
 from cyclopts import Parameter
 
-from cutline.captioners.secrets import Secret, given_key
 from cutline.cli import batch_words as words
 from cutline.cli.caption import Service, option_group, typed, with_service
 from cutline.cli.execute import log, signals
 from cutline.cli.saying import Saying
+from cutline.cli.service_key import ServiceKey
 from cutline.display import Display
 from cutline.engine.batches.requests import FileLimits
 from cutline.engine.local import Stop
@@ -48,19 +48,11 @@ class Estimating(Saying):
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Noted:
+class Noted(ServiceKey):
     """Where the batches are noted, and with which key the service is asked."""
 
     state: str | None = None
     """Folder for the journal, if another was named when the batches were sent."""
-    api_key: str | None = None
-    """Key of the service; better set in its environment variable."""
-    api_key_file: str | None = None
-    """File that holds the key of the service, and nothing else."""
-
-    @property
-    def key(self) -> Secret | None:
-        return given_key(self.api_key, self.api_key_file)
 
 
 @app.command
@@ -104,7 +96,7 @@ def submit(
         output=output,
         run=run,
     )
-    key = given_key(service.api_key, service.api_key_file)
+    key = service.key
     if before.estimate:
         from cutline.cli.trying import estimate
         from cutline.engine.batches.parts import check_job

@@ -9,9 +9,9 @@ from typing import Annotated, Any
 
 from cyclopts import Group, Parameter
 
-from cutline.captioners.secrets import given_key
 from cutline.captioners.servers.settings import ServerOptions
 from cutline.cli.before import Before, carry_out
+from cutline.cli.service_key import ServiceKey
 from cutline.errors import ConfigError
 from cutline.job import (
     CheckOptions,
@@ -29,13 +29,9 @@ NGC_MODEL = "nvidia/llama-3.1-nemotron-nano-vl-8b-v1"
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Service:
+class Service(ServiceKey):
     """Other ways to say which service is asked."""
 
-    api_key: str | None = None
-    """Key of the service; better set in its environment variable."""
-    api_key_file: str | None = None
-    """File that holds the key of the service, and nothing else."""
     model_name: str | None = None
     """Name of the model at a NIM endpoint, or NVIDIA's with --use-ngc."""
     use_ngc: bool = False
@@ -112,7 +108,7 @@ def caption(
     before.check(save_job=before.save_job)
     if before.save_job is not None:
         return _save(job, Path(before.save_job))
-    return carry_out(job, given_key(service.api_key, service.api_key_file), before)
+    return carry_out(job, service.key, before)
 
 
 def _save(job: Job, path: Path) -> int:

@@ -13,10 +13,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from cutline.captioners.secrets import given_key
 from cutline.cli.caption import StartedServer, option_group, typed
 from cutline.cli.execute import log, signals
 from cutline.cli.saying import Saying
+from cutline.cli.service_key import ServiceKey
 from cutline.comparing.asking import Halt, Watching
 from cutline.comparing.results import Comparison
 from cutline.comparing.running import DEFAULT_OUTPUT, IMAGE_LIMIT, Ended, Plan, run_comparison
@@ -87,10 +87,9 @@ def compare(
     *contestants: str,
     input_path: str | None = None,
     output_path: str = DEFAULT_OUTPUT,
-    api_key: str | None = None,
-    api_key_file: str | None = None,
     showing: Annotated[Showing, option_group("Before and during")] = Showing(),
     model: Annotated[ComparedModel, option_group("Model")] = ComparedModel(),
+    service: Annotated[ServiceKey, option_group("Model")] = ServiceKey(),  # noqa: B008 - frozen
     local: Annotated[LocalOptions, option_group("Local models")] = LocalOptions(),  # noqa: B008 - frozen
     server: Annotated[StartedServer, option_group("Local servers")] = StartedServer(),  # noqa: B008 - frozen
     prompts: Annotated[PromptOptions, option_group("Prompt")] = PromptOptions(),  # noqa: B008 - frozen
@@ -111,10 +110,6 @@ def compare(
         The pictures, as for `cutline caption`. Not needed where every contestant is an output.
     output_path
         Report: `.html` to look at, `.json` or `.csv` for programs.
-    api_key
-        Key of the service; better set in its environment variable.
-    api_key_file
-        File that holds the key of the service, and nothing else.
     """
     showing.check()
     job = Job(
@@ -129,8 +124,7 @@ def compare(
         pictures=pictures,
         run=_as(RunOptions, run),
     )
-    key = given_key(api_key, api_key_file)
-    return _execute(Plan(words=contestants, job=job, key=key, blind=showing.blind), showing)
+    return _execute(Plan(words=contestants, job=job, key=service.key, blind=showing.blind), showing)
 
 
 def _as(cls: type[Any], options: Any) -> Any:

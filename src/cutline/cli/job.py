@@ -13,13 +13,13 @@ from cyclopts import Parameter
 
 from cutline.captioners.building import Spec
 from cutline.captioners.plugins import load_plugins
-from cutline.captioners.secrets import given_key
 from cutline.cli.caption import StartedServer, option_group, typed
 from cutline.cli.execute import execute
 from cutline.cli.job_container import Container
 from cutline.cli.job_settings import JobSettings, fill_in
 from cutline.cli.job_state import CarriedState, place_of
 from cutline.cli.saying import Saying
+from cutline.cli.service_key import ServiceKey
 from cutline.cli.summary import examples
 from cutline.display import by_kind
 from cutline.engine import assembly
@@ -88,9 +88,9 @@ class JobRun(RunOptions):
 def job(
     *,
     settings: Annotated[JobSettings, Parameter(name="*")] = JobSettings(),  # noqa: B008 - frozen
-    api_key: str | None = None,
     saying: Annotated[Saying, Parameter(name="*")] = Saying(),  # noqa: B008 - frozen
     model: Annotated[JobModel, option_group("Model")] = JobModel(),
+    service: Annotated[ServiceKey, option_group("Model")] = ServiceKey(),  # noqa: B008 - frozen
     local: Annotated[LocalOptions, option_group("Local models")] = LocalOptions(),  # noqa: B008 - frozen
     server: Annotated[StartedServer, option_group("Local servers")] = StartedServer(),  # noqa: B008 - frozen
     prompts: Annotated[JobPrompts, option_group("Prompt")] = JobPrompts(),
@@ -103,11 +103,6 @@ def job(
     """Caption a folder or a table of URLs into a Parquet file, set up by environment variables or arguments.
 
     Made for containers. The same job again goes on where the last one ended, however it ended.
-
-    Parameters
-    ----------
-    api_key
-        Key of the service; better set in its environment variable.
     """
     container = Container.here()
     container.begin()
@@ -129,7 +124,7 @@ def job(
         with _folder_made(whole), _carried(whole, quiet=saying.quiet):
             return execute(
                 whole,
-                key=given_key(api_key),
+                key=service.key,
                 saying=saying,
                 source=source,
                 ended=lambda how: _tell(container, how),

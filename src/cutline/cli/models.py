@@ -12,9 +12,9 @@ from rich.text import Text
 from cutline.captioners.building import Asking, Spec, find_key
 from cutline.captioners.plugins import load_plugins
 from cutline.captioners.presets import PRESETS, Preset
-from cutline.captioners.secrets import given_key
 from cutline.cli.model_check import check_model
 from cutline.cli.model_list import list_models
+from cutline.cli.service_key import ServiceKey
 from cutline.errors import ConfigError
 
 app = cyclopts.App(name="models", help="List the models' providers, or check one.", version_flags=())
@@ -25,8 +25,7 @@ app.default(list_models)
 def check(
     *specs: str,
     endpoint: str | None = None,
-    api_key: str | None = None,
-    api_key_file: str | None = None,
+    service: Annotated[ServiceKey, cyclopts.Parameter(name="*")] = ServiceKey(),  # noqa: B008 - frozen
     plugin: tuple[str, ...] = (),
     timeout: Annotated[float, cyclopts.Parameter(help="Seconds to wait for an answer.")] = 60.0,
 ) -> int:
@@ -38,17 +37,13 @@ def check(
         The models, as given to --model. Without any, one of every provider that is set up here.
     endpoint
         URL of an OpenAI-compatible server.
-    api_key
-        Key of the service; better set in its environment variable.
-    api_key_file
-        File that holds the key of the service, and nothing else.
     plugin
         Python file with models of your own, which is run.
     """
     load_plugins(plugin)
     if timeout <= 0:
         raise ConfigError(f"--timeout must be greater than 0, not {timeout:g}")
-    key = given_key(api_key, api_key_file)
+    key = service.key
     asking = Asking(key=key, endpoint=endpoint, timeout=timeout, retries=0, patience=timeout)
     if not specs:
         return _check_all(asking)

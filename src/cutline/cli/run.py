@@ -8,8 +8,8 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from cutline.captioners.secrets import given_key
 from cutline.cli.before import Before, carry_out
+from cutline.cli.service_key import ServiceKey
 from cutline.job import Job, OnChange
 
 
@@ -17,8 +17,7 @@ def run(
     job_file: Path,
     /,
     *,
-    api_key: str | None = None,
-    api_key_file: str | None = None,
+    service: Annotated[ServiceKey, Parameter(name="*")] = ServiceKey(),  # noqa: B008 - frozen
     on_change: OnChange | None = None,
     retry_failed: bool = False,
     plugin: tuple[str, ...] = (),
@@ -30,10 +29,6 @@ def run(
     ----------
     job_file
         TOML file.
-    api_key
-        Key of the service; better set in its environment variable.
-    api_key_file
-        File that holds the key of the service, and nothing else.
     on_change
         What happens to earlier captions when model, prompt or parameters have changed.
     retry_failed
@@ -42,7 +37,6 @@ def run(
         Python file with models of your own, besides those that the job file names.
     """
     before.check()
-    key = given_key(api_key, api_key_file)
     job = Job.from_toml(job_file)
     options = job.run
     if on_change is not None:
@@ -50,4 +44,4 @@ def run(
     if retry_failed:
         options = dataclasses.replace(options, retry_failed=True)
     model = dataclasses.replace(job.model, plugin=(*job.model.plugin, *plugin))
-    return carry_out(dataclasses.replace(job, model=model, run=options), key, before)
+    return carry_out(dataclasses.replace(job, model=model, run=options), service.key, before)

@@ -27,6 +27,8 @@ class ServeOptions:
     """URL of an OpenAI-compatible server that is asked."""
     model_key: str | None = None
     """Key of that service; better set in its environment variable."""
+    model_key_file: str | None = None
+    """File that holds the key of that service, and nothing else."""
     plugin: tuple[str, ...] = ()
     """Python file with models of your own, which is run; several by repetition."""
     device: str | None = None
@@ -59,12 +61,16 @@ class ServeOptions:
     """Name that requests may use for this server, besides its address."""
     api_key: str | None = None
     """Key that clients must send; better set in CUTLINE_SERVICE_KEY."""
+    api_key_file: str | None = None
+    """File that holds the key that clients must send, and nothing else."""
     insecure: bool = False
     """Listen on other addresses without a key."""
     store: str | None = None
     """Database of the queue: `sqlite:///FILE` or `postgresql://…`. [default: sqlite:///cutline-jobs.db]"""
     webhook_secret: str | None = None
     """Lets jobs have a `webhook_url`, and signs what is sent there; better set in CUTLINE_WEBHOOK_SECRET."""
+    webhook_secret_file: str | None = None
+    """File that holds the webhooks' secret, and nothing else."""
     allow_private_webhooks: bool = False
     """Let webhooks go to private addresses, such as those of your own network."""
 

@@ -11,10 +11,15 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from cutline.captioners.secrets import given_key
 from cutline.errors import ConfigError
 from cutline.service.signing import key_of
 
 LogLevel = Literal["debug", "info", "warning", "error", "critical"]
+
+
+SECRETS = ("api_key", "model_key", "webhook_secret")
+"""Settings that may be in a file too, which ``…_file`` names."""
 
 
 class Settings(BaseSettings):
@@ -39,6 +44,7 @@ class Settings(BaseSettings):
     model: str = "pixels"
     endpoint: str | None = None
     model_key: SecretStr | None = None
+    model_key_file: Path | None = None
     plugin: Annotated[tuple[str, ...], NoDecode] = ()
     device: str = "auto"
     dtype: str = "auto"
@@ -47,6 +53,9 @@ class Settings(BaseSettings):
     start_timeout: float | None = None
     pull: bool = False
     api_key: SecretStr | None = Field(None, validation_alias=AliasChoices("api_key", "CUTLINE_SERVICE_KEY"))
+    api_key_file: Path | None = Field(
+        None, validation_alias=AliasChoices("api_key_file", "CUTLINE_SERVICE_KEY_FILE")
+    )
     insecure: bool = False
     image_root: Annotated[tuple[Path, ...], NoDecode] = ()
     chain: Annotated[tuple[Path, ...], NoDecode] = ()
@@ -62,6 +71,7 @@ class Settings(BaseSettings):
     keep_days: float = Field(7.0, gt=0)
     lease_seconds: float = Field(20.0, ge=1)
     webhook_secret: SecretStr | None = None
+    webhook_secret_file: Path | None = None
     allow_private_webhooks: bool = False
     request_seconds: float = Field(300.0, gt=0)
 
@@ -71,33 +81,49 @@ class Settings(BaseSettings):
         """Several in one variable are parted by colons and commas."""
         return tuple(part for part in re.split(r"[,:]", value) if part) if isinstance(value, str) else value
 
-    @field_validator("api_key", "model_key", "webhook_secret", mode="before")
+    @field_validator(*SECRETS, *(f"{name}_file" for name in SECRETS), mode="before")
     @classmethod
     def _no_empty_key(cls, value: Any) -> Any:
-        """A variable that is set to nothing, as in a compose file, is no key: everybody would know it."""
+        """A variable that is set to nothing, as in a compose file, is none: everybody would know that key."""
         return value.strip() or None if isinstance(value, str) else value
 
     @classmethod
     def read(cls, given: dict[str, Any]) -> Self:
-        """The settings from options, environment and ``.env``.
+        """The settings from options, environment and ``.env``, with the secrets that are in files.
 
         Raises:
-            ConfigError: one of them cannot be used; names it.
+            ConfigError: one of them cannot be used, or read; names it.
         """
         try:
-            return cls(**given)
+            settings = cls(**given)
         except ValidationError as error:
             first = error.errors(include_url=False, include_input=False)[0]
             name = str(first["loc"][0])
             option = f"--{name.replace('_', '-')} or CUTLINE_{name.upper()}"
             raise ConfigError(f"{option}: {first['msg']}") from None
+        return settings.model_copy(update={name: settings._secret(name, given) for name in SECRETS})
+
+    def _secret(self, name: str, given: dict[str, Any]) -> SecretStr | None:
+        """The secret itself or what its file holds; options go before the environment."""
+        said: SecretStr | None = getattr(self, name)
+        file: Path | None = getattr(self, f"{name}_file")
+        if name in given and f"{name}_file" not in given:
+            file = None
+        if f"{name}_file" in given and name not in given:
+            said = None
+        if file is None:
+            return said
+        option = f"--{name.replace('_', '-')}"
+        key = given_key(said.get_secret_value() if said else None, file, option=option)
+        return SecretStr(key.reveal()) if key else None
 
     def to_json(self) -> str:
         """Everything, secrets too, for a process that this one starts."""
         values = self.model_dump(mode="json")
-        for name in ("api_key", "model_key", "webhook_secret"):
+        for name in SECRETS:
             secret = getattr(self, name)
             values[name] = secret.get_secret_value() if secret else None
+            values[f"{name}_file"] = None
         return json.dumps(values)
 
     def of_the_server(self) -> dict[str, Any]:
