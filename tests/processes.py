@@ -80,7 +80,7 @@ def end_started():
             process.kill()
 
 
-def wait_until(condition, seconds=20.0, every=0.01):
+def wait_until(condition, seconds=60.0, every=0.01):
     """Wait for something to become true; fails the test when it does not in time."""
     end = time.monotonic() + seconds
     while not (value := condition()):

@@ -69,7 +69,7 @@ def test_a_signal_that_comes_when_all_is_under_way_interrupts_nothing(endpoint, 
     endpoint.configure(latency=4)  # less than requests under way are given, and enough to be looked at
     output = tmp_path / "captions.jsonl"
     process = start_cutline("caption", pictures(3), output, *endpoint.arguments())
-    wait_until(lambda: endpoint.stats()["in_flight"] == 3)
+    wait_until(lambda: endpoint.stats()["requests"] == 3)
     process.send_signal(signal.SIGTERM)
     _, errors = process.communicate(timeout=20)
     assert process.returncode == 0, errors
