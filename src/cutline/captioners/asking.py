@@ -12,7 +12,7 @@ from cutline import registry
 from cutline.captioners.nvidia_models import HOSTED
 from cutline.captioners.presets import PRESETS, Preset
 from cutline.captioners.secrets import Secret
-from cutline.captioners.transformers.families import Family
+from cutline.captioners.transformers.family import Family
 from cutline.errors import ConfigError
 
 MODEL_OPTIONS = (

@@ -16,7 +16,7 @@ from cutline.captioners.nvidia import MODELS_URL
 from cutline.captioners.nvidia_models import HOSTED, HostedModel
 from cutline.captioners.parameters import Parameter
 from cutline.captioners.presets import PRESETS, Preset
-from cutline.captioners.transformers.families import Family
+from cutline.captioners.transformers.family import Family
 from cutline.cli.model_list import embedded_about, has_local, price, readiness
 from cutline.weights import is_here
 

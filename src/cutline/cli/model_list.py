@@ -14,7 +14,7 @@ from cutline.captioners.asking import meant, providers
 from cutline.captioners.building import find_key
 from cutline.captioners.plugins import load_plugins
 from cutline.captioners.presets import PRESETS, Preset
-from cutline.captioners.transformers.families import Family
+from cutline.captioners.transformers.family import Family
 from cutline.engine.pricing import price_of
 from cutline.errors import ConfigError
 from cutline.weights import is_here

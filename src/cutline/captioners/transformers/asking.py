@@ -6,7 +6,7 @@ import dataclasses
 import io
 from typing import TYPE_CHECKING, Any, Final
 
-from cutline.captioners.transformers.families import BLIP, GIT, PALIGEMMA, Family
+from cutline.captioners.transformers.family import Family
 from cutline.captioners.transformers.loading import Loaded
 from cutline.captioners.transformers.settings import Generation
 from cutline.captioners.transformers.without_videos import chat_template
@@ -95,7 +95,7 @@ def inputs_for(loaded: Loaded, family: Family, questions: list[Question], max_to
     if ids is not None and mask is not None and mask.shape == ids.shape:
         tokens = mask.sum(dim=1).tolist()
     room = _room(loaded, family, max(tokens, default=0), max_tokens)
-    whole = loaded.model.config.is_encoder_decoder or family in {BLIP, GIT} or ids is None
+    whole = loaded.model.config.is_encoder_decoder or family.returns_texts or ids is None
     dtype = loaded.model.dtype
     tensors = tensors.to(loaded.device)
     for name, value in tensors.items():
@@ -163,16 +163,16 @@ def _plain(loaded: Loaded, family: Family, questions: list[Question]) -> Any:
         made.pop("input_ids", None)  # of an empty text: the model begins by itself
         made.pop("attention_mask", None)
         return made
-    if family is PALIGEMMA:
+    if family.image_token:
         token = getattr(loaded.processor, "image_token", "<image>")
         texts = [text if token in text else f"{token}{text}" for text in texts]
-    if family is GIT:
-        return _git(loaded, images, texts)
+    if family.ends_texts:
+        return _unended(loaded, images, texts)
     return loaded.processor(images=images, text=texts, padding=True, return_tensors="pt")
 
 
-def _git(loaded: Loaded, images: list[Image.Image], texts: list[str]) -> Any:
-    """Its text goes on where the prompt ends, so the separator that its tokenizer adds must not be there."""
+def _unended(loaded: Loaded, images: list[Image.Image], texts: list[str]) -> Any:
+    """The caption goes on where the prompt ends, so the separator that the tokenizer adds is left out."""
     import torch
 
     made = loaded.processor(images=images, return_tensors="pt")

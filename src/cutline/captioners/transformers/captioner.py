@@ -6,12 +6,16 @@ import asyncio
 import copy
 import dataclasses
 import gc
+import hashlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from cutline.batching import Batching, OutOfMemory, in_background
 from cutline.captioners.transformers import loading
+from cutline.captioners.transformers.asking import Question, check_prompt, refusal
+from cutline.captioners.transformers.family import Family
+from cutline.captioners.transformers.generating import Answer, answer, generation_config
 from cutline.captioners.transformers.processes import Spread
 from cutline.captioners.transformers.settings import Generation, Placing
 from cutline.captioners.transformers.splitting import check_divisible
@@ -21,11 +25,6 @@ from cutline.imaging import Picture
 from cutline.prompts import Prompt
 from cutline.records import Reply, Usage
 from cutline.weights import Say, choose_hardware, find_weights, local_folder
-
-if TYPE_CHECKING:
-    from cutline.captioners.transformers.asking import Question
-    from cutline.captioners.transformers.families import Family
-    from cutline.captioners.transformers.generating import Answer
 
 KEPT_CONFIGS: Final = 32
 FIRST_ON_CPU: Final = 4  # pictures in the first batch: each word costs a pass through all weights
@@ -80,7 +79,7 @@ class TransformersCaptioner:
         self._max_side = max_side
         self._timeout = timeout
         folder = local_folder(repository)
-        self._family = _checked(family, folder) if folder is not None else family
+        self._family = family.of(loading.read_config(folder), folder) if folder is not None else family
         if placing.batch_size != "auto" and placing.batch_size < 1:
             raise ConfigError(f"--batch-size must be auto or greater than 0, not {placing.batch_size}")
         self._hardware = choose_hardware(placing.device, placing.dtype)
@@ -98,8 +97,6 @@ class TransformersCaptioner:
 
     def check_prompt(self, prompt: Prompt) -> None:
         """Raises ConfigError for a prompt that this family would not understand."""
-        from cutline.captioners.transformers.asking import refusal
-
         words = refusal(self._family, prompt)
         if words:
             raise ConfigError(f"{self.name} {words}")
@@ -180,10 +177,6 @@ class TransformersCaptioner:
         await asyncio.to_thread(self._loaded.end_spread)
 
     def _question(self, picture: Picture, prompt: Prompt) -> Question:
-        import hashlib
-
-        from cutline.captioners.transformers.asking import Question
-
         seed = 0
         if self._generation.temperature:
             seed = int.from_bytes(hashlib.blake2b(picture.data, digest_size=7).digest(), "big")
@@ -192,7 +185,7 @@ class TransformersCaptioner:
 
     def _load(self, say: Say) -> Batching[Question, Answer]:
         folder = find_weights(self._repository, say)
-        self._family = _checked(self._family, folder)
+        self._family = self._family.of(loading.read_config(folder), folder)
         runs = [self._replica(folder, devices, say) for devices in self._places]
         size = self._placing.batch_size
         first = FIRST_ON_CPU if self._most == MOST_ON_CPU else 1
@@ -228,22 +221,6 @@ class TransformersCaptioner:
         return model.run
 
 
-def _checked(family: Family, folder: Path) -> Family:
-    """The family of the model in ``folder``; a named family must be that one.
-
-    Raises:
-        ConfigError: the folder holds a model of another family.
-    """
-    from cutline.captioners.transformers.families import ANY, family_of
-
-    config = loading.read_config(folder)
-    found = family_of(config)
-    if family in {ANY, found}:
-        return found
-    kind = config.get("model_type", "nothing that says so")
-    raise ConfigError(f"{folder} is no {family.name} but {kind}: use --model hf:{folder}")
-
-
 def runner(loaded: loading.Loaded, family: Family, generation: Generation) -> Any:
     """What runs a batch on one replica, here or in a process of its own.
 
@@ -251,9 +228,6 @@ def runner(loaded: loading.Loaded, family: Family, generation: Generation) -> An
         ConfigError: ``generation``, which most questions will be asked with, cannot be used.
     """
     import torch
-
-    from cutline.captioners.transformers.asking import check_prompt
-    from cutline.captioners.transformers.generating import answer, generation_config
 
     configs = [(generation, generation_config(loaded, generation))]
 

@@ -1,147 +1,14 @@
-"""The families of local models by short name: which weights, which first words, what to clean away.
+"""The families of local models by short name: which weights, which first words, how they differ.
 
 Sizes are about those of the weights; a download tells the exact one first.
 """
 
 from __future__ import annotations
 
-import dataclasses
-import re
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import Final
 
-from cutline.captioners.transformers.settings import (
-    DEFAULT_MAX_SIDE,
-    DEFAULT_TIMEOUT,
-    Generation,
-    ParallelEngine,
-    Placing,
-)
-from cutline.errors import ConfigError
-from cutline.prompts import Prompt
-
-if TYPE_CHECKING:
-    from cutline.captioners.transformers.captioner import TransformersCaptioner
-
-_TAGS: Final = re.compile(
-    r"</?(?:grounding|phrase|object|delimiter_of_multi_objects|patch_index_\d+|loc_?\d+|s|p)>"
-)
-_PATCHES: Final = re.compile(r"<object>.*?</object>", re.DOTALL)
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Weights:
-    """One published model: where it is, its size in gigabytes (10⁹ bytes), its licence."""
-
-    repo: str
-    gigabytes: float
-    licence: str
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Family:
-    """Models that are asked in the same way; called with the name of one, it is a captioner.
-
-    ``sizes``: the published models by what stands after the colon, the default first. ``types``: the
-    ``model_type`` of their config. ``prompt``: what is asked when the user asks nothing, None for
-    "Describe this image in detail." ``tasks``: the only prompts it was trained on, if it was not on
-    any text. ``completes``: a prompt is the beginning of the caption and stays in it.
-    ``instructable``: it does as it is told, instead of taking that for words of the caption.
-    ``max_tokens``: of an answer, unless the user says.
-    """
-
-    name: str
-    sizes: dict[str, Weights]
-    types: tuple[str, ...]
-    prompt: str | None = None
-    tasks: tuple[str, ...] = ()
-    completes: bool = False
-    instructable: bool = True
-    max_tokens: int = 512
-    about: str = ""
-
-    def __call__(
-        self,
-        name: str = "",
-        /,
-        *,
-        max_tokens: int | None = None,
-        temperature: float | None = None,
-        top_p: float | None = None,
-        seed: int | None = None,
-        extra: Mapping[str, Any] | None = None,
-        max_side: int = DEFAULT_MAX_SIDE,
-        device: str = "auto",
-        dtype: str = "auto",
-        batch_size: int | Literal["auto"] = "auto",
-        quantize: Literal["4bit", "8bit"] | None = None,
-        tensor_parallel: int = 1,
-        parallel_engine: ParallelEngine = "transformers",
-        timeout: float = DEFAULT_TIMEOUT,
-    ) -> TransformersCaptioner:
-        """The captioner for one of ``sizes``, a folder, or a repository of this family.
-
-        Raises:
-            ConfigError: the name is none of these, or an option cannot be used.
-            MissingExtra: the extra ``local`` is not installed.
-        """
-        from cutline.captioners.transformers.captioner import TransformersCaptioner
-
-        generation = Generation(
-            max_tokens=max_tokens or 0,
-            temperature=temperature or 0.0,
-            top_p=1.0 if top_p is None else top_p,
-            seed=seed or 0,
-            extra=dict(extra or {}),
-        )
-        placing = Placing(
-            device=device,
-            dtype=dtype,
-            batch_size=batch_size,
-            quantize=quantize,
-            tensor_parallel=tensor_parallel,
-            parallel_engine=parallel_engine,
-        )
-        label = f"{self.name}:{name}" if name else self.name
-        return TransformersCaptioner(
-            self,
-            self.repository(name),
-            label=label,
-            generation=generation,
-            placing=placing,
-            max_side=max_side,
-            timeout=timeout,
-        )
-
-    def repository(self, name: str) -> str:
-        """Where the weights are: a repository's name or a folder.
-
-        Raises:
-            ConfigError: ``name`` is no size of this family, no folder and no repository.
-        """
-        if not name:
-            if not self.sizes:
-                raise ConfigError(
-                    f"{self.name} needs a model: --model {self.name}:OWNER/NAME or {self.name}:FOLDER"
-                )
-            return next(iter(self.sizes.values())).repo
-        known = self.sizes.get(name.lower())
-        if known is not None:
-            return known.repo
-        if "/" not in name and "\\" not in name and self.sizes:
-            sizes = ", ".join(f"{self.name}:{size}" for size in self.sizes)
-            raise ConfigError(
-                f"there is no {self.name}:{name}; there are {sizes}, or name a folder as ./{name}"
-            )
-        return name
-
-    @property
-    def default_prompt(self) -> Prompt:
-        return Prompt() if self.prompt is None else Prompt(prefix=self.prompt)
-
-    def clean(self, text: str) -> str:
-        """The model's words without the marks that only machines read."""
-        return _TAGS.sub("", _PATCHES.sub("", text)).strip() if "<" in text else text.strip()
+from cutline.captioners.transformers.family import Weights
+from cutline.captioners.transformers.local_model import LocalModel
 
 
 def _w(repo: str, gigabytes: float, licence: str) -> Weights:
@@ -149,7 +16,7 @@ def _w(repo: str, gigabytes: float, licence: str) -> Weights:
 
 
 _QWEN_LICENCE: Final = "Qwen"
-BLIP: Final = Family(
+BLIP: Final = LocalModel(
     name="blip",
     sizes={
         "base": _w("Salesforce/blip-image-captioning-base", 0.99, "BSD-3-Clause"),
@@ -160,9 +27,10 @@ BLIP: Final = Family(
     completes=True,
     max_tokens=64,
     instructable=False,
+    returns_texts=True,
     about="one short sentence, fast; runs well without a GPU",
 )
-BLIP2_OPT: Final = Family(
+BLIP2_OPT: Final = LocalModel(
     name="blip2-opt",
     sizes={
         "2.7b": _w("Salesforce/blip2-opt-2.7b", 15.0, "MIT"),
@@ -174,18 +42,18 @@ BLIP2_OPT: Final = Family(
     instructable=False,
     about="one sentence",
 )
-BLIP2_T5: Final = Family(
+BLIP2_T5: Final = LocalModel(
     name="blip2-flan-t5",
     sizes={
         "xl": _w("Salesforce/blip2-flan-t5-xl", 15.8, "MIT"),
         "xxl": _w("Salesforce/blip2-flan-t5-xxl", 49.4, "MIT"),
     },
-    types=("blip-2",),
+    types=("blip-2 t5",),
     prompt="",
     max_tokens=128,
     about="one sentence; answers short questions",
 )
-LLAVA: Final = Family(
+LLAVA: Final = LocalModel(
     name="llava",
     sizes={
         "7b": _w("llava-hf/llava-1.5-7b-hf", 14.1, "Llama 2"),
@@ -194,7 +62,7 @@ LLAVA: Final = Family(
     types=("llava",),
     about="paragraphs; follows instructions",
 )
-LLAVA_ONEVISION: Final = Family(
+LLAVA_ONEVISION: Final = LocalModel(
     name="llava-onevision",
     sizes={
         "7b": _w("llava-hf/llava-onevision-qwen2-7b-ov-hf", 16.1, "Apache-2.0"),
@@ -204,7 +72,7 @@ LLAVA_ONEVISION: Final = Family(
     types=("llava_onevision",),
     about="paragraphs; follows instructions",
 )
-QWEN2_VL: Final = Family(
+QWEN2_VL: Final = LocalModel(
     name="qwen2-vl",
     sizes={
         "7b": _w("Qwen/Qwen2-VL-7B-Instruct", 16.6, "Apache-2.0"),
@@ -214,7 +82,7 @@ QWEN2_VL: Final = Family(
     types=("qwen2_vl",),
     about="long, exact descriptions in many languages",
 )
-QWEN25_VL: Final = Family(
+QWEN25_VL: Final = LocalModel(
     name="qwen2.5-vl",
     sizes={
         "7b": _w("Qwen/Qwen2.5-VL-7B-Instruct", 16.6, "Apache-2.0"),
@@ -224,7 +92,7 @@ QWEN25_VL: Final = Family(
     types=("qwen2_5_vl",),
     about="long, exact descriptions in many languages",
 )
-QWEN3_VL: Final = Family(
+QWEN3_VL: Final = LocalModel(
     name="qwen3-vl",
     sizes={
         "8b": _w("Qwen/Qwen3-VL-8B-Instruct", 17.5, "Apache-2.0"),
@@ -234,7 +102,7 @@ QWEN3_VL: Final = Family(
     types=("qwen3_vl", "qwen3_vl_moe"),
     about="long, exact descriptions in many languages",
 )
-KOSMOS2: Final = Family(
+KOSMOS2: Final = LocalModel(
     name="kosmos-2",
     sizes={"": _w("microsoft/kosmos-2-patch14-224", 6.7, "MIT")},
     types=("kosmos-2",),
@@ -242,9 +110,10 @@ KOSMOS2: Final = Family(
     completes=True,
     max_tokens=128,
     instructable=False,
+    marks=True,
     about="a sentence, with where its things are (in the raw reply)",
 )
-GEMMA3: Final = Family(
+GEMMA3: Final = LocalModel(
     name="gemma-3",
     sizes={
         "4b": _w("google/gemma-3-4b-it", 8.6, "Gemma, to be accepted"),
@@ -254,7 +123,7 @@ GEMMA3: Final = Family(
     types=("gemma3",),
     about="paragraphs; follows instructions in many languages",
 )
-FLORENCE2: Final = Family(
+FLORENCE2: Final = LocalModel(
     name="florence-2",
     sizes={
         "base": _w("florence-community/Florence-2-base", 0.46, "MIT"),
@@ -265,9 +134,10 @@ FLORENCE2: Final = Family(
     tasks=("<CAPTION>", "<DETAILED_CAPTION>", "<MORE_DETAILED_CAPTION>", "<OCR>"),
     max_tokens=256,
     instructable=False,
+    marks=True,
     about="a sentence to a paragraph by the task, fast",
 )
-SMOLVLM: Final = Family(
+SMOLVLM: Final = LocalModel(
     name="smolvlm",
     sizes={
         "2.2b": _w("HuggingFaceTB/SmolVLM-Instruct", 4.5, "Apache-2.0"),
@@ -277,7 +147,7 @@ SMOLVLM: Final = Family(
     types=("smolvlm", "idefics3"),
     about="paragraphs; small",
 )
-PALIGEMMA: Final = Family(
+PALIGEMMA: Final = LocalModel(
     name="paligemma",
     sizes={
         "3b": _w("google/paligemma-3b-mix-224", 11.7, "Gemma, to be accepted"),
@@ -287,9 +157,10 @@ PALIGEMMA: Final = Family(
     prompt="caption en",
     max_tokens=128,
     instructable=False,
+    image_token=True,
     about="one sentence in the language of its prompt, such as `caption de`",
 )
-GIT: Final = Family(
+GIT: Final = LocalModel(
     name="git",
     sizes={
         "base": _w("microsoft/git-base-coco", 0.71, "MIT"),
@@ -300,22 +171,18 @@ GIT: Final = Family(
     completes=True,
     max_tokens=64,
     instructable=False,
+    ends_texts=True,
+    returns_texts=True,
     about="one short sentence",
 )
-ANY: Final = Family(
-    name="hf", sizes={}, types=(), about="any other image-text-to-text model: hf:OWNER/NAME or hf:FOLDER"
-)
-
 FAMILIES: Final = (
     *(BLIP, BLIP2_OPT, BLIP2_T5, LLAVA, LLAVA_ONEVISION, QWEN2_VL, QWEN25_VL, QWEN3_VL),
     *(KOSMOS2, GEMMA3, FLORENCE2, SMOLVLM, PALIGEMMA, GIT),
 )
-
-
-def family_of(config: dict[str, Any]) -> Family:
-    """The family that a model's config belongs to; ``ANY`` for one that has no short name."""
-    kind = config.get("model_type")
-    if kind == "blip-2":
-        text = config.get("text_config") or {}
-        return BLIP2_T5 if text.get("model_type") == "t5" else BLIP2_OPT
-    return next((family for family in FAMILIES if kind in family.types), ANY)
+ANY: Final = LocalModel(
+    name="hf",
+    sizes={},
+    types=(),
+    among=FAMILIES,
+    about="any other image-text-to-text model: hf:OWNER/NAME or hf:FOLDER",
+)

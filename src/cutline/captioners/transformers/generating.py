@@ -8,7 +8,7 @@ import time
 from typing import Any
 
 from cutline.captioners.transformers.asking import Question, inputs_for
-from cutline.captioners.transformers.families import Family
+from cutline.captioners.transformers.family import Family
 from cutline.captioners.transformers.loading import Loaded
 from cutline.captioners.transformers.settings import Generation
 from cutline.errors import ConfigError
@@ -127,9 +127,8 @@ def _answer(
     said = [number for number, token in enumerate(row) if token not in ends and token != config.pad_token_id]
     last = said[-1] + 1 if said else 0
     ended = last < len(row)
-    keeps_marks = family.name in {"kosmos-2", "florence-2"}
-    raw = loaded.tokenizer.decode(row[:last], skip_special_tokens=not keeps_marks).strip()
-    if keeps_marks:
+    raw = loaded.tokenizer.decode(row[:last], skip_special_tokens=not family.marks).strip()
+    if family.marks:
         raw = _without_frame(loaded, raw)
     asked = question.text
     text = family.clean(raw)
