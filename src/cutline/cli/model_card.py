@@ -17,7 +17,7 @@ from cutline.captioners.nvidia_models import HOSTED, HostedModel
 from cutline.captioners.parameters import Parameter
 from cutline.captioners.presets import PRESETS, Preset
 from cutline.captioners.transformers.family import Family
-from cutline.cli.model_list import embedded_about, has_local, price, readiness
+from cutline.cli.model_facts import embedded_about, has_local, price, readiness
 from cutline.weights import is_here
 
 _OPTIONS = {"concurrency": "max_concurrent_requests"}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
 from urllib.parse import urlsplit
 
 from rich.console import Console
@@ -11,19 +10,14 @@ from rich.text import Text
 
 from cutline import registry
 from cutline.captioners.asking import meant, providers
-from cutline.captioners.building import find_key
 from cutline.captioners.plugins import load_plugins
 from cutline.captioners.presets import PRESETS, Preset
 from cutline.captioners.transformers.family import Family
-from cutline.engine.pricing import price_of
+from cutline.cli.model_card import show_card
+from cutline.cli.model_facts import embedded_about, has_local, price, readiness
 from cutline.errors import ConfigError
 from cutline.weights import is_here
 
-_EMBEDDED = {
-    "pixels": "measures light, colour and layout; always ready",
-    "fake": "repeatable made-up answers, for trying things out",
-    "interrogator": "phrases for image generators, by CLIP and a caption model",
-}
 _STYLES = {"✓": "green", "✗": "red", "?": "yellow", "↓": "cyan"}
 _LEGEND = """$ in/out: US dollars a million tokens of question and answer, where known
 
@@ -49,8 +43,6 @@ def list_models(*names: str, plugin: tuple[str, ...] = ()) -> int:
     load_plugins(plugin)
     console = Console(highlight=False)
     if names:
-        from cutline.cli.model_card import show_card
-
         for name in map(_provider, names):
             show_card(console, name)
         return 0
@@ -68,24 +60,6 @@ def list_models(*names: str, plugin: tuple[str, ...] = ()) -> int:
     _show(console, "at a service", [_service(preset)[: len(heads)] for preset in services], heads)
     console.print(_LEGEND, markup=False, soft_wrap=True)
     return 0
-
-
-def has_local() -> bool:
-    """Whether models can run in this process."""
-    return all(find_spec(name) is not None for name in ("torch", "transformers"))
-
-
-def readiness(preset: Preset) -> str:
-    """The mark of a service."""
-    return "?" if not preset.key_needed else "✓" if find_key(preset) else "✗"
-
-
-def price(captioner: str) -> str:
-    """Dollars for a million tokens of question and of answer; empty where that is not known."""
-    known = price_of(captioner)
-    if known is None:
-        return ""
-    return f"{known.input:.2f}/{known.output:.2f}" if known.input or known.output else "free"
 
 
 def _provider(text: str) -> str:
@@ -123,11 +97,6 @@ def _show(console: Console, title: str, rows: list[tuple[str, ...]], heads: tupl
 def _embedded(name: str) -> tuple[str, ...]:
     ready = "✓" if name != "interrogator" or has_local() else "✗"
     return ready, name, embedded_about(name)
-
-
-def embedded_about(name: str) -> str:
-    """What one of our own captioners is, or that it is a plug-in's."""
-    return _EMBEDDED.get(name, "plug-in")
 
 
 def _local(family: Family) -> tuple[str, ...]:
