@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from cutline.prompts.finishing import Policy, finish_caption
 from cutline.prompts.library import library_prompts
-from cutline.prompts.loading import load_prompt, load_prompts, load_schema, parse_prompt_option
+from cutline.prompts.loading import load_prompt, load_prompts, parse_prompt_option
 from cutline.prompts.prompt import Example, Part, Prompt
+from cutline.prompts.reading import load_schema
 from cutline.prompts.replies import check_caption, clean_reply
 from cutline.prompts.variables import sample_variables
 

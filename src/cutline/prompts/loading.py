@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-import json
 import re
-import tomllib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from cutline.errors import ConfigError
 from cutline.prompts.library import library_entry, library_names
 from cutline.prompts.prompt import Prompt
+from cutline.prompts.reading import TEXT, read_object, read_text
 from cutline.records import JSON
 
 _NAMED = re.compile(r"(?P<name>[A-Za-z][\w-]{0,39})=(?P<spec>.*)", re.DOTALL)
 _FILE = re.compile(r"[^\n]+\.(?:json|toml|txt|ya?ml)", re.IGNORECASE)
-_TEXT = "text:"
 
 
 def load_prompt(spec: str, *, name: str | None = None) -> Prompt:
@@ -33,11 +30,11 @@ def load_prompt(spec: str, *, name: str | None = None) -> Prompt:
         ConfigError: the file or its example picture is missing or wrong, ``spec`` is empty, or it
             is one word that nearly is a name in the library.
     """
-    if spec.startswith(_TEXT):
-        return Prompt(name=name or "default", prefix=spec.removeprefix(_TEXT).strip())
+    if spec.startswith(TEXT):
+        return Prompt(name=name or "default", prefix=spec.removeprefix(TEXT).strip())
     text = spec.strip()
     if not text:
-        raise ConfigError(f"the prompt is empty: write {_TEXT!r} to ask nothing on purpose")
+        raise ConfigError(f"the prompt is empty: write {TEXT!r} to ask nothing on purpose")
     if text in library_names():
         return _from_data(library_entry(text), name=name or text, folder=Path(), origin=f"prompt {text}")
     if _FILE.fullmatch(text):
@@ -72,31 +69,6 @@ def parse_prompt_option(value: str) -> tuple[str | None, str]:
     return (match["name"], match["spec"]) if match else (None, value)
 
 
-def load_schema(spec: str | Path) -> JSON:
-    """The JSON Schema in a file, or in a text that begins with ``{``; made sure to describe an object.
-
-    Raises:
-        ConfigError: there is no such file, or it is no schema that a caption can be checked with.
-    """
-    from cutline.prompts.structured import check_schema
-
-    inline = isinstance(spec, str) and spec.lstrip().startswith("{")
-    schema = _inline(str(spec)) if inline else _parsed(Path(spec), "schema")
-    try:
-        check_schema(schema)
-    except ConfigError as error:
-        raise ConfigError(f"{'the schema' if inline else spec}: {error}") from error
-    return schema
-
-
-def _inline(text: str) -> JSON:
-    try:
-        schema: JSON = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise ConfigError(f"the schema is not valid JSON: {error}") from error
-    return schema
-
-
 def _refuse_misspelt(text: str) -> None:
     if not re.fullmatch(r"[a-z]+(?:-[a-z]+)*", text):
         return
@@ -104,7 +76,7 @@ def _refuse_misspelt(text: str) -> None:
     if near:
         raise ConfigError(
             f"there is no prompt {text!r} in the library: did you mean {near[0]!r}?"
-            f" For the word itself write {_TEXT}{text}"
+            f" For the word itself write {TEXT}{text}"
         )
 
 
@@ -113,8 +85,8 @@ def _from_file(path: Path, name: str | None) -> Prompt:
     if path.suffix.lower() in {".yaml", ".yml"}:
         raise ConfigError(f"{path}: prompt files are JSON, TOML or plain text (.json, .toml, .txt)")
     if path.suffix.lower() == ".txt":
-        return Prompt(name=name, prefix=_read(path, "prompt").strip())
-    return _from_data(_parsed(path, "prompt"), name=name, folder=path.parent, origin=str(path))
+        return Prompt(name=name, prefix=read_text(path, "prompt").strip())
+    return _from_data(read_object(path, "prompt"), name=name, folder=path.parent, origin=str(path))
 
 
 def _from_data(data: JSON, *, name: str, folder: Path, origin: str) -> Prompt:
@@ -125,24 +97,3 @@ def _from_data(data: JSON, *, name: str, folder: Path, origin: str) -> Prompt:
         return dataclasses.replace(prompt, name=name, id="")
     except ConfigError as error:
         raise ConfigError(f"{origin}: {error}") from error
-
-
-def _parsed(path: Path, what: str) -> JSON:
-    text = _read(path, what)
-    try:
-        data: Any = tomllib.loads(text) if path.suffix.lower() == ".toml" else json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise ConfigError(f"{path} is not valid {path.suffix[1:].upper() or 'JSON'}: {error}") from error
-    if not isinstance(data, dict):
-        raise ConfigError(f"{path} holds no object: a {what} file is one, with names and values")
-    return data
-
-
-def _read(path: Path, what: str) -> str:
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError as error:
-        cure = f"; for the text itself write {_TEXT}{path}" if what == "prompt" else ""
-        raise ConfigError(f"there is no {what} file {path}{cure}") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"the {what} file {path} cannot be read: {error}") from error

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from cutline.errors import ConfigError, PictureError
 from cutline.imaging import Limits, Picture
 from cutline.prompts.prompt import Example, Prompt, digest_of
+from cutline.prompts.reading import load_schema
 from cutline.records import JSON
 
 EXAMPLE_LIMITS = Limits(max_side=1024)
@@ -74,11 +75,7 @@ def read_template(data: JSON, folder: Path) -> Prompt:
 
 
 def _schema(value: JSON | str | None, folder: Path) -> JSON | None:
-    if not isinstance(value, str):
-        return value
-    from cutline.prompts.loading import load_schema
-
-    return load_schema(folder / value)
+    return load_schema(folder / value) if isinstance(value, str) else value
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
