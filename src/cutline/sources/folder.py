@@ -15,15 +15,13 @@ from cutline.files import name_to_text
 from cutline.imaging import EXTENSIONS
 from cutline.records import Problem, Sample
 from cutline.sources.locations import LocalFile, read_regular
-from cutline.sources.names import decode_text, extension, is_remote
+from cutline.sources.names import MAX_TEXT_BYTES, decode_text, extension, is_remote, no_pictures
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from cutline.sources.options import SourceOptions
     from cutline.sources.remote import RemoteFolderSource
-
-MAX_TEXT_BYTES = 1024 * 1024
 
 
 class FolderSource:
@@ -72,11 +70,6 @@ class FolderSource:
         """The name that stands for the folder of the pictures at the top."""
         folder = Path(self._path).parent if self._single else Path(self._path)
         return name_to_text(folder.resolve().name)
-
-
-def no_pictures(path: str) -> str:
-    wanted = " ".join(f".{name}" for name in sorted(EXTENSIONS))
-    return f"{path} holds no pictures; files ending in {wanted} are looked for, in any letter case"
 
 
 @dataclasses.dataclass(slots=True)

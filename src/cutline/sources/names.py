@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import codecs
 
+from cutline.imaging import EXTENSIONS
+
 TABLE_EXTENSIONS = frozenset({"csv", "tsv", "parquet", "jsonl", "ndjson", "feather", "arrow"})
 TAR_ENDINGS = (".tar", ".tgz", ".tar.gz")
+MAX_TEXT_BYTES = 1024 * 1024
+"""The most that is read of a caption file."""
 
 
 def extension(name: str) -> str:
@@ -16,6 +20,12 @@ def extension(name: str) -> str:
 
 def is_tar(name: str) -> bool:
     return name.lower().endswith(TAR_ENDINGS)
+
+
+def no_pictures(path: str) -> str:
+    """What is said of a folder without one."""
+    wanted = " ".join(f".{name}" for name in sorted(EXTENSIONS))
+    return f"{path} holds no pictures; files ending in {wanted} are looked for, in any letter case"
 
 
 def is_remote(path: str) -> bool:

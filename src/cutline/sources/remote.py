@@ -7,15 +7,12 @@ from typing import TYPE_CHECKING
 from cutline.errors import ConfigError, SourceError
 from cutline.imaging import EXTENSIONS
 from cutline.records import Sample
-from cutline.sources.folder import no_pictures
 from cutline.sources.locations import RemoteObject
-from cutline.sources.names import decode_text, extension
+from cutline.sources.names import MAX_TEXT_BYTES, decode_text, extension, no_pictures
 from cutline.sources.opening import filesystem, on_storage, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-MAX_TEXT_BYTES = 1024 * 1024
 
 
 class RemoteFolderSource:
