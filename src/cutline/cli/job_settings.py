@@ -15,7 +15,7 @@ from cutline.sinks.targets import is_remote
 from cutline.sources import SourceOptions, detect
 from cutline.sources.names import TABLE_EXTENSIONS, extension, is_tar
 from cutline.sources.opening import expand, filesystem, on_storage
-from cutline.sources.rows import open_rows
+from cutline.sources.table_files import open_table
 
 OUTPUT_NAME = "captions.parquet"
 _PARTS = frozenset({"parquet", "arrow"})
@@ -161,7 +161,7 @@ def _url_column(job: Job, data: str) -> str | None:
     if named is not None or job.input.image_column is not None:
         return named
     _, files = expand(data, _ENDINGS)
-    return "url" if "url" in open_rows(files[0], 1).columns else None
+    return "url" if "url" in open_table(files[0], 1).columns else None
 
 
 def _prompt(path: str) -> str:

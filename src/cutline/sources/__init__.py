@@ -103,12 +103,13 @@ def _folder_type(path: str, *, recursive: bool) -> str:
 
 
 def _table_type(path: str, options: SourceOptions) -> str:
-    from cutline.sources.rows import find_columns, open_rows
+    from cutline.sources.columns import find_columns
+    from cutline.sources.table_files import open_table
 
     several = _PATTERN.search(path) and (is_remote(path) or not Path(path).exists())
     if options.image_column or several:
         return "table"
     if options.url_column:
         return "urls"
-    columns = find_columns(open_rows(path, options.reader_batch_size), options)
+    columns = find_columns(open_table(path, options.reader_batch_size), options)
     return "urls" if columns.image is None and columns.url is not None else "table"

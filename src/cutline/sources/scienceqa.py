@@ -15,11 +15,11 @@ import orjson
 from cutline.errors import ConfigError
 from cutline.files import name_to_text
 from cutline.records import Location, Problem, Sample
+from cutline.sources.cells import first_text, metadata
 from cutline.sources.names import UniqueKeys, is_remote
 from cutline.sources.opening import one_line, open_binary
 from cutline.sources.options import SourceOptions
 from cutline.sources.roots import ImageRoot
-from cutline.sources.rows import first_text, metadata
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -12,12 +12,15 @@ from typing import TYPE_CHECKING, Any
 from cutline.errors import ConfigError
 from cutline.files import name_to_text
 from cutline.records import Location, Problem, Sample
+from cutline.sources.cells import first_text, metadata
+from cutline.sources.columns import find_columns
 from cutline.sources.locations import InlineBytes, RemoteFile
 from cutline.sources.names import UniqueKeys, is_remote
 from cutline.sources.opening import expand
 from cutline.sources.options import SourceOptions
 from cutline.sources.roots import ImageRoot
-from cutline.sources.rows import BadRow, find_columns, first_text, metadata, open_rows
+from cutline.sources.rows import BadRow
+from cutline.sources.table_files import open_table
 from cutline.sources.urls import not_a_url
 
 if TYPE_CHECKING:
@@ -41,7 +44,7 @@ class TableSource:
         self._options = options or SourceOptions()
         endings = _FOLDER_ENDINGS if not is_remote(path) and os.path.isdir(path) else _ENDINGS
         folder, self._files = expand(path, endings, recursive=self._options.recursive)
-        table = open_rows(self._files[0], self._options.reader_batch_size)
+        table = open_table(self._files[0], self._options.reader_batch_size)
         columns = find_columns(table, self._options)
         named = self._options.image_column or self._options.url_column
         self._column = named or columns.image or columns.url or ""
@@ -57,7 +60,7 @@ class TableSource:
         keys = UniqueKeys()
         number = 0
         for file in self._files:
-            table = open_rows(file, self._options.reader_batch_size)
+            table = open_table(file, self._options.reader_batch_size)
             if self._column not in table.columns:
                 raise ConfigError(f"{file} has no column {self._column!r}, which {self._files[0]} has")
             for row in table.rows():
@@ -69,7 +72,7 @@ class TableSource:
     def count(self) -> int | None:
         total = 0
         for file in self._files:
-            rows = open_rows(file, self._options.reader_batch_size).count()
+            rows = open_table(file, self._options.reader_batch_size).count()
             if rows is None:
                 return None
             total += rows

@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from cutline.errors import ConfigError, SourceError
 from cutline.records import Problem, Sample
+from cutline.sources.cells import first_text, metadata
+from cutline.sources.columns import find_columns
 from cutline.sources.locations import RemoteFile
 from cutline.sources.names import TABLE_EXTENSIONS, UniqueKeys, decode_text, extension, is_remote
 from cutline.sources.opening import one_line, open_binary
 from cutline.sources.options import SourceOptions
-from cutline.sources.rows import BadRow, Table, find_columns, first_text, metadata, open_rows
+from cutline.sources.rows import BadRow, Table
+from cutline.sources.table_files import open_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,7 +36,7 @@ class UrlSource:
         self._table: Table | None = None
         if extension(path) in TABLE_EXTENSIONS:
             options = options or SourceOptions()
-            self._table = open_rows(path, options.reader_batch_size)
+            self._table = open_table(path, options.reader_batch_size)
             columns = find_columns(self._table, options)
             if columns.url is None:
                 raise ConfigError(

@@ -14,10 +14,10 @@ from cutline.errors import ConfigError, PictureError
 from cutline.files import name_to_text
 from cutline.imaging import EXTENSIONS
 from cutline.records import Location, Problem, Sample
+from cutline.sources.cells import first_text
 from cutline.sources.locations import MAX_FILE_BYTES, InlineBytes, TarMember
-from cutline.sources.names import TAR_ENDINGS, UniqueKeys, decode_text, is_remote
+from cutline.sources.names import MAX_TEXT_BYTES, TAR_ENDINGS, UniqueKeys, decode_text, is_remote
 from cutline.sources.opening import expand, open_binary
-from cutline.sources.rows import first_text
 from cutline.sources.tars import Member, TarDamaged, TarReader
 
 if TYPE_CHECKING:
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from cutline.sources.options import SourceOptions
 
 MAX_MEMBER_BYTES = 64 * 1024 * 1024
-MAX_TEXT_BYTES = 1024 * 1024
 MAX_COUNTED_BYTES = 2 * 1024**3
 _TEXT = ("txt", "caption", "text", "txt.gz", "caption.gz")
 
