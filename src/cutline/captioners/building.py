@@ -81,7 +81,7 @@ def build_captioner(text: str, asking: Asking) -> Captioner:
         slots = captioner.slots if isinstance(captioner, Slotted) else 1
         concurrency = Concurrency(ceiling=min(asking.concurrency or slots, slots), adaptive=False)
     else:
-        from cutline.captioners.servers.serving import build_served
+        from cutline.captioners.serving import build_served
 
         captioner = build_served(spec, spec.preset, asking)
         fixed = asking.concurrency is not None
