@@ -364,6 +364,7 @@ async def test_jobs_can_be_read_on_a_phone(service: Service) -> None:
             " one.getBoundingClientRect().right > 390).length"
         )
         assert await page.evaluate(outside) == 0
+        assert "\u2013" not in await page.evaluate("document.querySelector('#job-rows').innerText")
 
 
 async def test_what_can_never_work_is_not_offered_again(tmp_path: Path, photos: list[Path]) -> None:
@@ -378,6 +379,38 @@ async def test_what_can_never_work_is_not_offered_again(tmp_path: Path, photos: 
             await page.until("document.querySelector('#model').textContent.includes('pixels')")
             assert await page.evaluate("document.querySelector('#wish').hidden"), "it follows no prompt"
             assert await page.evaluate("document.querySelector('#through').hidden"), "there are no chains"
+
+
+async def test_a_model_that_broke_is_not_asked_again(tmp_path: Path, photos: list[Path]) -> None:
+    with Service("--model", "fake:error=1", cwd=tmp_path) as service:
+        async with opened(service.url) as page:
+            await page.choose("#files", photos[0])
+            await page.until("!!document.querySelector('.is-failed')")
+            assert "failed on this picture" in (await captions(page))[photos[0].name]
+            assert await page.evaluate("document.querySelector('.is-failed .again').hidden")
+            assert await page.evaluate("document.querySelector('#retry-failed').hidden")
+
+
+async def test_a_busy_service_is_waited_for(tmp_path: Path, photos: list[Path]) -> None:
+    few = {"CUTLINE_MAX_WAITING": "2"}
+    with Service("--model", "fake:latency=0.3", cwd=tmp_path, env=few) as service:
+        async with opened(service.url) as page:
+            await page.choose("#files", *photos[:5])
+            await page.until(ALL_DONE, 60)
+            assert await page.evaluate(DONE) == 5
+            assert page.requests.count(f"{service.url}/caption") > 5
+
+
+async def test_the_focus_stays_when_all_that_failed_is_tried_again(
+    tmp_path: Path, photos: list[Path]
+) -> None:
+    with Service("--model", "fake:rejected=1", cwd=tmp_path) as service:
+        async with opened(service.url) as page:
+            await page.choose("#files", photos[0])
+            await page.until("!document.querySelector('#retry-failed').hidden")
+            await page.evaluate("document.querySelector('#retry-failed').focus()")
+            await page.press("Enter")
+            assert await page.evaluate(FOCUSED) == "clear"
 
 
 async def test_a_chain_can_be_chosen(tmp_path: Path, photos: list[Path]) -> None:

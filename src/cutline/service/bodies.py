@@ -9,6 +9,8 @@ from typing import Final
 from fastapi import HTTPException
 from starlette.types import Message, Receive
 
+from cutline.service.wording import Refusal
+
 PATIENCE: Final = 10.0  # seconds that a body may take however small it is
 MIN_SPEED: Final = 20_000  # bytes a second that a longer one must bring
 _DRAINED: Final = 3.0  # seconds that the rest of a refused body is read, so that its sender hears why
@@ -17,12 +19,12 @@ _CLOSE: Final = {"Connection": "close"}
 
 
 def too_large(most: int) -> HTTPException:
-    return HTTPException(413, f"at most {most} bytes a request", headers=_CLOSE)
+    return Refusal(413, f"at most {most} bytes a request", code="too-large", headers=_CLOSE)
 
 
 def busy() -> HTTPException:
     """The answer when no more can be held; nothing was done, so that asking again is safe."""
-    return HTTPException(503, "too many requests wait: come again", headers={"Retry-After": "2"})
+    return Refusal(503, "too many requests wait: come again", code="overloaded", headers={"Retry-After": "2"})
 
 
 def check_values(data: bytes, most: int) -> None:

@@ -1,7 +1,7 @@
 // One picture on the page. What comes from files and models is only ever set as text.
 
 const blank = document.querySelector("#card");
-const FINAL = ["unsupported", "decode", "too-large", "not-a-file"]; // asking again gives the same
+const FINAL = ["unsupported", "decode", "too-large", "not-a-file", "captioner"]; // asking again gives the same
 const WORDS = { waiting: "Waits for its turn", asked: "Is being described …" };
 
 export class Card {

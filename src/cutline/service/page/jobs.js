@@ -133,7 +133,9 @@ function fill(row, task) {
   bar.value = ended;
   bar.setAttribute("aria-label", `Pictures done of job ${tail(task.task_id)}`);
   row.querySelector(".done span").textContent = `${ended} of ${task.total}`;
-  row.querySelector(".failed-count").textContent = task.failed || "–";
+  const failed = row.querySelector(".failed-count");
+  failed.textContent = task.failed || "–";
+  failed.classList.toggle("is-none", task.failed === 0);
   row.querySelector(".started").textContent = new Date(task.created_at).toLocaleString();
   row.querySelector(".results").hidden = ended === 0;
   row.querySelector(".why").hidden = task.failed === 0;

@@ -8,7 +8,8 @@ import * as jobs from "./jobs.js";
 
 const $ = (id) => document.getElementById(id);
 const MOST_AT_ONCE = 5; // browsers open six connections; one is left for the list of jobs
-const TRIES = 6; // while the service says that it is busy
+const TRIES = 6; // while the service or its model says that it is busy
+const BUSY = ["overloaded", "rate-limit"]; // kinds of failure that pass by themselves
 const cards = [];
 const waiting = [];
 let running = 0;
@@ -50,8 +51,9 @@ async function answer(card) {
     try {
       return await ask("caption", { method: "POST", body, signal });
     } catch (error) {
-      if (error.status !== 429 || attempt === TRIES) throw error;
-      await new Promise((done) => setTimeout(done, Math.min(error.wait || 2, 30) * 1_000));
+      if (!BUSY.includes(error.kind) || attempt === TRIES) throw error;
+      const wait = Math.min(error.wait || 2, 30) * (1 + Math.random() / 2); // not all in the same moment
+      await new Promise((done) => setTimeout(done, wait * 1_000));
       signal.throwIfAborted();
     }
 }
@@ -160,7 +162,7 @@ $("save-json").addEventListener("click", () => save("captions.json", "applicatio
 $("retry-failed").addEventListener("click", () => {
   for (const card of cards) if (card.isWorthAsking) enqueue(card);
   pump();
-  $("copy-all").focus();
+  $("clear").focus(); // of the buttons there it is never disabled
 });
 $("clear").addEventListener("click", () => {
   for (const card of cards.splice(0)) card.close();
