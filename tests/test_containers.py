@@ -269,13 +269,20 @@ def test_run_py_is_the_command() -> None:
     assert ran("--log-level", "loud").returncode != 0
 
 
-@pytest.mark.parametrize("arguments", [["--workers", "2"], ["--reload"]], ids=" ".join)
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--workers", "2", "--log-level", "warning"],
+        ["--host", "127.0.0.1", "--reload", "--workers", "2", "--log-level", "error"],
+    ],
+    ids=" ".join,
+)
 def test_run_py_serves(arguments: list[str], tmp_path: Path) -> None:
     """With several processes too, which import the file anew."""
     import httpx
 
     port = free_port()
-    command = [sys.executable, ROOT / "run.py", "--port", str(port), "--log-level", "warning", *arguments]
+    command = [sys.executable, ROOT / "run.py", "--port", str(port), *arguments]
     process = subprocess.Popen(
         command, cwd=tmp_path, env=environment(CUTLINE_MODEL="fake"), stderr=subprocess.PIPE
     )

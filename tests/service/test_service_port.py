@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import re
 import socket
 
+import httpx
 import pytest
 from serving import free_port
 
-from processes import cutline
+from processes import cutline, end_started, start_cutline
 
 
 @pytest.mark.parametrize("more", [(), ("--workers", "2"), ("--reload",)])
@@ -17,6 +20,26 @@ def test_a_busy_port(tmp_path, more):
         ran = cutline("serve", "--model", "fake", "--port", port, *more, cwd=tmp_path)
     assert ran.returncode == 2
     assert ran.stderr == f"cutline: port {port} is in use: choose another with --port\n"
+
+
+def test_port_0_is_a_free_one(tmp_path):
+    with socket.socket() as usual:
+        with contextlib.suppress(OSError):  # whoever has it: it is not to be had
+            usual.bind(("127.0.0.1", 8000))
+        running = start_cutline("serve", "--model", "fake", "--port", 0, cwd=tmp_path)
+        try:
+            line = next(line for line in running.stderr if "running on" in line)
+            port = int(re.search(r"http://127\.0\.0\.1:(\d+)", line)[1])
+            assert port not in {0, 8000}
+            assert httpx.get(f"http://127.0.0.1:{port}/health", trust_env=False).status_code == 200
+        finally:
+            end_started()
+
+
+def test_no_workers_at_all_are_refused(tmp_path):
+    ran = cutline("serve", "--model", "fake", "--workers", 0, "--port", free_port(), cwd=tmp_path)
+    assert ran.returncode == 2
+    assert ran.stderr.startswith("cutline: --workers or CUTLINE_WORKERS: ")
 
 
 def test_an_address_of_another_machine(tmp_path):

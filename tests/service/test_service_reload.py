@@ -10,7 +10,6 @@ import pytest
 from serving import Service, png
 
 import cutline
-from processes import cutline as run
 from processes import wait_until
 
 PLUGIN = """
@@ -81,7 +80,8 @@ def test_all_that_it_is_made_of_is_watched(service, tmp_path):
     assert service.stop() == 0
 
 
-def test_reload_and_workers_exclude_each_other(tmp_path):
-    ran = run("serve", "--model", "fake", "--reload", "--workers", 2, "--port", 1, cwd=tmp_path)
-    assert ran.returncode == 2
-    assert ran.stderr == "cutline: --reload runs one process: leave --workers out\n"
+def test_reload_runs_one_process_and_says_so(tmp_path):
+    with Service("--model", "fake", "--reload", "--workers", 2, cwd=tmp_path) as service:
+        assert service.client.get("/ready").status_code == 200
+        assert service.log.startswith("cutline: --reload runs one process, whatever --workers says\n")
+        assert service.log.count("startup complete") == 1

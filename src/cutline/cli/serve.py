@@ -8,6 +8,7 @@ import errno
 import json
 import os
 import socket
+import sys
 import tempfile
 from typing import Annotated, Any, Literal
 
@@ -89,7 +90,7 @@ def serve(*, options: Annotated[ServeOptions, Parameter(name="*")] = ServeOption
     given = {
         field.name: value
         for field in dataclasses.fields(options)
-        if field.name != "reload" and (value := getattr(options, field.name)) not in {None, False, ()}
+        if field.name != "reload" and _is_given(value := getattr(options, field.name))
     }
     settings = Settings.read(given)
     settings.check()
@@ -97,7 +98,8 @@ def serve(*, options: Annotated[ServeOptions, Parameter(name="*")] = ServeOption
         raise ConfigError("a .env file cannot name code to run: set CUTLINE_PLUGIN, or pass --plugin")
     load_plugins(settings.plugin)  # what is wrong with them is said before uvicorn has the word
     if options.reload and settings.workers > 1:
-        raise ConfigError("--reload runs one process: leave --workers out")
+        print("cutline: --reload runs one process, whatever --workers says", file=sys.stderr)  # noqa: T201 - the command line speaks
+        settings = settings.model_copy(update={"workers": 1})
     if settings.start and settings.workers > 1:
         raise ConfigError(
             "--start starts a server for one process: leave --workers out, or start it yourself and name it "
@@ -121,6 +123,11 @@ def serve(*, options: Annotated[ServeOptions, Parameter(name="*")] = ServeOption
             os.environ.setdefault(FOLDER, counted)
         _run(uvicorn, settings, given if options.reload else None)
     return 0
+
+
+def _is_given(value: Any) -> bool:
+    """Whether an option was named; 0 is a value, such as the port that is any free one."""
+    return value is not None and value is not False and value != ()
 
 
 def _check_port(host: str, port: int) -> None:
