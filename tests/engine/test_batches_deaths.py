@@ -8,8 +8,9 @@ import time
 import pytest
 from batching import collect, keys, outcomes, state_of
 from engine_outputs import captions, failures
+from engine_pictures import png
 
-from processes import cutline, start_cutline, wait_until
+from processes import cutline, cutline_here, start_cutline, wait_until
 
 
 def started(service, folder, output, *more):
@@ -62,6 +63,26 @@ def test_being_told_to_slow_down(service, pictures, tmp_path):
     done = service.submit(pictures(3), tmp_path / "captions.jsonl")
     assert done.returncode == 0, done.stderr
     assert service.stats["creations"] == 1
+
+
+@pytest.mark.parametrize("command", ["submit", "status", "collect", "cancel"])
+def test_what_is_waited_for_is_told_and_can_be_left(command, service, pictures, tmp_path):
+    folder, output = pictures(3), tmp_path / "captions.jsonl"
+    assert service.submit(folder, output).returncode == 0
+    (folder / "later.png").write_bytes(png())
+    service.configure(refuse=99, retry_after=60)
+    of = (folder, output, *service.arguments()) if command == "submit" else (output,)
+    process = start_cutline("batch", command, *of)
+    told = process.stderr.readline()
+    while told and "asking again in 60 s" not in told:
+        told = process.stderr.readline()
+    assert "429" in told
+    process.send_signal(2)
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "the same command goes on" in err
+    service.configure(refuse=0)
+    assert cutline_here("batch", command, *of).returncode == (3 if command == "collect" else 0)
 
 
 def test_a_half_written_file_does_not_stay_behind(service, pictures, tmp_path):

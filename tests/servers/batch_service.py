@@ -34,6 +34,7 @@ class Settings:
 
     ``auto``: each look at a batch takes it one stage further. ``faults`` are shares of the answers by the
     names of ``endpoint.py``, or by HTTP status. ``batches``: whether there is a batch API at all.
+    So many requests are answered 429 as ``refuse`` says, each to be asked again in ``retry_after`` seconds.
     """
 
     max_requests: int = 50_000
@@ -46,6 +47,7 @@ class Settings:
     auto: bool = False
     batches: bool = True
     refuse: int = 0
+    retry_after: int = 0
     faults: dict[str, float] = dataclasses.field(default_factory=dict)
     junk: bool = False
 
@@ -237,7 +239,7 @@ class Service:
             return error(401, "Incorrect API key provided: " + request.headers.get("Authorization", "")[7:])
         if settings.refuse:
             settings.refuse -= 1
-            return error(429, "slow down", {"Retry-After": "0"})
+            return error(429, "slow down", {"Retry-After": str(settings.retry_after)})
         return None
 
     def page(self, request: web.Request, rows: list[dict]) -> web.Response:

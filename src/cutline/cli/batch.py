@@ -130,7 +130,9 @@ def status(
 
     sent = sent_for(output_path, noted.state)
     return _carried_out(
-        lambda _, __: look(sent, key=noted.key), lambda now: words.status(now, quiet=saying.quiet), saying
+        lambda progress, stop: look(sent, key=noted.key, progress=progress, stop=stop),
+        lambda now: words.status(now, quiet=saying.quiet),
+        saying,
     )
 
 
@@ -188,7 +190,9 @@ def cancel(
     from cutline.engine.batches.watching import cancel as end
 
     return _carried_out(
-        lambda _, __: end(output_path, state=noted.state, key=noted.key),
+        lambda progress, stop: end(
+            output_path, state=noted.state, key=noted.key, progress=progress, stop=stop
+        ),
         lambda sent: words.cancelled(sent, quiet=saying.quiet),
         saying,
     )

@@ -15,7 +15,8 @@ from cutline.engine.batches.answers import NOT_SENT, TO_COME, Answers, Collected
 from cutline.engine.batches.ledger import Batch, Ledger
 from cutline.engine.batches.parts import endpoint_of, service_of
 from cutline.engine.batches.requests import Keyed
-from cutline.engine.batches.watching import Sent, refreshed, sent_for, wait
+from cutline.engine.batches.service import BatchService
+from cutline.engine.batches.watching import Sent, refreshed, sent_for, unless_stopped, wait
 from cutline.engine.captioning import Captioning, Fetching, Rules
 from cutline.engine.checking import Checking
 from cutline.engine.local import Stop
@@ -72,11 +73,10 @@ async def collect_job(
     if not any(batch.is_sent for batch in sent.open_batches):
         return Collection(sent=sent, report=None)
     if until_all:
-        await wait(sent, key=key, progress=progress, stop=stop)
-        if stop.reason is not None:
-            raise stop.reason
+        await unless_stopped(wait(sent, key=key, progress=progress), stop)
     job = _lenient(sent.job)
-    collecting = Collecting(job, endpoint_of(job, key), keep_files=keep_files)
+    endpoint = endpoint_of(job, key)
+    collecting = Collecting(job, endpoint, service_of(endpoint, job, progress), stop, keep_files=keep_files)
     report = await run_job(job, key=key, progress=progress, stop=stop, answers=collecting)
     return Collection(sent=sent_for(output, state), report=report)
 
@@ -97,8 +97,11 @@ def _lenient(job: Job) -> Job:
 class Collecting:
     """The answers for one run; see ``running.Answers``."""
 
-    def __init__(self, job: Job, endpoint: OpenAIChat, *, keep_files: bool) -> None:
-        self._service = service_of(endpoint, job)
+    def __init__(
+        self, job: Job, endpoint: OpenAIChat, service: BatchService, stop: Stop, *, keep_files: bool
+    ) -> None:
+        self._service = service
+        self._stop = stop
         self._keep_files = keep_files
         self._answers = Answers()
         self._state: State | None = None
@@ -112,17 +115,21 @@ class Collecting:
         Raises:
             JobChanged: the answers are to other questions than the job would ask now.
             EndpointUnusable, RequestError: the service cannot be asked.
+            Interrupted: the run was stopped meanwhile.
         """
         self._state = state
         self._ledger = ledger = Ledger.of(state)
         ledger.check(self.fingerprint)
+        await unless_stopped(self._fetch(ledger), self._stop)
+        await asyncio.to_thread(self._answers.load, ledger)
+
+    async def _fetch(self, ledger: Ledger) -> None:
         await refreshed(ledger, self._service)
         for batch in ledger.open_batches:
             if batch.stage == "sent" and not batch.under_way:
                 for file, path in ledger.answer_files(batch):
                     await self._service.download(file, path)
                 ledger.put(batch.changed(stage="fetched"))
-        await asyncio.to_thread(self._answers.load, ledger)
 
     @property
     def form(self) -> JSON:
@@ -144,12 +151,15 @@ class Collecting:
             IN_NO_BATCH,
         }:
             without_form(self._state, _FORM)  # an ordinary run would have written the same
-        for batch in self._ledger.open_batches:
+        await unless_stopped(self._close(self._ledger), self._stop)
+
+    async def _close(self, ledger: Ledger) -> None:
+        for batch in ledger.open_batches:
             if batch.stage == "fetched":
                 if not self._keep_files:
                     await self._delete(batch)
-                self._ledger.put(batch.changed(stage="collected"))
-                self._ledger.forget_files(batch)
+                ledger.put(batch.changed(stage="collected"))
+                ledger.forget_files(batch)
 
     async def _delete(self, batch: Batch) -> None:
         for file in filter(None, (batch.input_file, batch.output_file, batch.error_file)):

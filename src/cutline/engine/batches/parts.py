@@ -9,6 +9,7 @@ from cutline.engine import assembly
 from cutline.engine.batches.gemini import OPENAI_FACE, GeminiService
 from cutline.engine.batches.service import BatchService
 from cutline.engine.chaining import is_chain
+from cutline.engine.progress import Progress, ProgressHook
 from cutline.errors import ConfigError
 from cutline.job import Job, RunOptions
 
@@ -39,9 +40,15 @@ def endpoint_of(job: Job, key: Secret | None) -> OpenAIChat:
     return endpoint
 
 
-def service_of(endpoint: OpenAIChat, job: Job) -> BatchService:
+def service_of(endpoint: OpenAIChat, job: Job, progress: ProgressHook) -> BatchService:
+    """The batch API behind an endpoint; ``progress`` is told what it waits for."""
     service = GeminiService if endpoint.endpoint.url.endswith(OPENAI_FACE) else BatchService
-    return service(endpoint, retries=job.run.max_retries, delay=job.run.retry_delay)
+    return service(
+        endpoint,
+        retries=job.run.max_retries,
+        delay=job.run.retry_delay,
+        say=lambda line: progress(Progress(waiting_for=line)),
+    )
 
 
 def check_job(job: Job, key: Secret | None) -> None:

@@ -32,6 +32,7 @@ _NONE_HERE = frozenset({404, 405, 501})
 _PAGE = 100
 _SLOWEST = 50_000  # bytes a second that a line must bring for a file to be sent or fetched in time
 _LONGEST_WAIT = 300.0
+_NOTICED = 1.0  # seconds after which a person wants to know what is waited for
 _UNREACHABLE_RETRIES = 2
 LARGEST = 1_000_000_000  # bytes of answers
 
@@ -39,14 +40,18 @@ LARGEST = 1_000_000_000  # bytes of answers
 class BatchService:
     """Asks the service that ``endpoint`` asks; what fails for a passing reason is repeated.
 
-    ``retries`` and ``delay`` as for ordinary requests. All methods raise EndpointUnusable where there is
-    no batch API or the key is refused, Rejected for what is refused for good, Retryable after the last retry.
+    ``retries`` and ``delay`` as for ordinary requests, ``say`` takes lines about what keeps it long. All
+    methods raise EndpointUnusable where there is no batch API or the key is refused, Rejected for what is
+    refused for good, Retryable after the last retry.
     """
 
-    def __init__(self, endpoint: OpenAIChat, *, retries: int, delay: float) -> None:
+    def __init__(
+        self, endpoint: OpenAIChat, *, retries: int, delay: float, say: Callable[[str], None]
+    ) -> None:
         self._endpoint = endpoint
         self._retries = retries
         self._delay = delay
+        self._say = say
 
     @property
     def shown(self) -> str:
@@ -110,6 +115,7 @@ class BatchService:
                     async for chunk in response.content.iter_chunked(1 << 18):
                         with writing(part):
                             out.write(chunk)
+                        self._say(f"fetching answers: {out.tell() / 1e6:,.1f} MB")
             with writing(path):
                 part.replace(path)
 
@@ -164,6 +170,8 @@ class BatchService:
                     backoff.delay(failures, first=self._delay) if wait is None else min(wait, _LONGEST_WAIT)
                 )
                 _log.info("retry batch-api attempt=%d wait=%.1fs cause=%s", failures, seconds, error)
+                if seconds >= _NOTICED:
+                    self._say(f"asking again in {seconds:,.0f} s: {error}")
                 await asyncio.sleep(seconds)
             if unless is not None and (found := await unless()) is not None:
                 return found

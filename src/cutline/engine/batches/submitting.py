@@ -15,6 +15,7 @@ from cutline.engine.batches.ledger import Ledger
 from cutline.engine.batches.parts import check_job, endpoint_of, service_of
 from cutline.engine.batches.requests import FileLimits, Keyed, Writer
 from cutline.engine.batches.sending import Sender
+from cutline.engine.fingerprint import mended_by
 from cutline.engine.journal import Journal
 from cutline.engine.local import Stop
 from cutline.engine.output import MARK
@@ -62,7 +63,7 @@ async def submit_job(
     progress, stop = progress or (lambda _: None), stop or Stop()
     await probed(job, key=key, source=source, progress=progress, stop=stop)
     endpoint = endpoint_of(job, key)
-    service = service_of(endpoint, job)
+    service = service_of(endpoint, job, progress)
     writer = Writer(endpoint)
     chain = assembly.chain_of(job, key, writer)
     output = assembly.output_of(job)
@@ -109,6 +110,7 @@ def _begun(job: Job, output: str, chain: Chain) -> Iterator[tuple[Journal, Ledge
             on_change=job.run.on_change,
             retry_failed=job.run.retry_failed,
             models=chain.models,
+            mended=mended_by(job),
         )
         closing.callback(sink.close)
         _open(sink, state)

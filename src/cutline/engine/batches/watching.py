@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Coroutine, Iterable, Sequence
 from pathlib import Path
+from typing import Any, TypeVar
 
 from cutline.captioners.secrets import Secret
 from cutline.engine.batches.ledger import OVER, Batch, Ledger
@@ -20,8 +21,13 @@ from cutline.engine.state import State, state_folder
 from cutline.errors import ConfigError, Rejected, Retryable
 from cutline.job import Job
 
+_T = TypeVar("_T")
 _FIRST_WAIT, _LONGEST_WAIT = 0.5, 60.0  # seconds between looks
 _AT_ONCE = 8
+
+
+def _silently(_: Progress) -> None:
+    """Progress that nobody looks at."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +67,24 @@ def sent_for(output: str, state: str | None = None) -> Sent:
     return Sent(output=output, state=folder, job=job, batches=tuple(ledger.batches.values()))
 
 
-async def look(sent: Sent, *, key: Secret | None = None) -> Sent:
+async def unless_stopped(work: Coroutine[Any, Any, _T], stop: Stop) -> _T:
+    """What ``work`` brings; once the run is stopped it is dropped where it is, and the reason raised."""
+    working, stopping = asyncio.create_task(work), asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        if not working.done():
+            assert stop.reason is not None
+            raise stop.reason
+        return working.result()
+    finally:
+        for task in (working, stopping):
+            task.cancel()
+        await asyncio.gather(working, stopping, return_exceptions=True)
+
+
+async def look(
+    sent: Sent, *, key: Secret | None = None, progress: ProgressHook = _silently, stop: Stop | None = None
+) -> Sent:
     """The same batches as the service sees them now; nothing is noted here.
 
     Raises:
@@ -72,39 +95,43 @@ async def look(sent: Sent, *, key: Secret | None = None) -> Sent:
         return sent
     endpoint = endpoint_of(sent.job, key)
     try:
-        return await _looked(sent, service_of(endpoint, sent.job))
+        return await unless_stopped(_looked(sent, service_of(endpoint, sent.job, progress)), stop or Stop())
     finally:
         await endpoint.aclose()
 
 
-async def wait(sent: Sent, *, key: Secret | None, progress: ProgressHook, stop: Stop) -> Sent:
-    """Look again and again until every batch has ended, or until ``stop``; the service may be away meanwhile.
+async def wait(sent: Sent, *, key: Secret | None, progress: ProgressHook) -> Sent:
+    """Look again and again until every batch has ended; the service may be away meanwhile.
 
     Raises:
         ConfigError, EndpointUnusable, Rejected: as ``look``.
     """
     endpoint = endpoint_of(sent.job, key)
-    service = service_of(endpoint, sent.job)
+    service = service_of(endpoint, sent.job, progress)
     pause = _FIRST_WAIT
     try:
-        while not stop.requested:
+        while True:
             try:
                 sent = await _looked(sent, service)
                 progress(Progress(waiting_for=_line(sent)))
             except Retryable as error:
                 progress(Progress(waiting_for=f"waiting for batches: {error}"))
             if not any(batch.under_way for batch in sent.batches):
-                break
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(pause):
-                    await stop.wait()
+                return sent
+            await asyncio.sleep(pause)
             pause = min(2 * pause, _LONGEST_WAIT)
-        return sent
     finally:
         await endpoint.aclose()
 
 
-async def cancel(output: str, *, state: str | None = None, key: Secret | None = None) -> Sent:
+async def cancel(
+    output: str,
+    *,
+    state: str | None = None,
+    key: Secret | None = None,
+    progress: ProgressHook = _silently,
+    stop: Stop | None = None,
+) -> Sent:
     """End the batches of an output; what was answered until then can be collected.
 
     What was not sent yet is forgotten, and so are batches that the service does not know any more.
@@ -114,16 +141,20 @@ async def cancel(output: str, *, state: str | None = None, key: Secret | None = 
     """
     sent = sent_for(output, state)
     endpoint = endpoint_of(sent.job, key)
-    service = service_of(endpoint, sent.job)
+    service = service_of(endpoint, sent.job, progress)
     try:
         with State(sent.state, output) as folder:
             ledger = Ledger.of(folder)
             ledger.drop_unasked()
-            for batch in ledger.open_batches:
-                await _end(batch, ledger, service)
+            await unless_stopped(_end_all(ledger, service), stop or Stop())
         return sent_for(output, state)
     finally:
         await endpoint.aclose()
+
+
+async def _end_all(ledger: Ledger, service: BatchService) -> None:
+    for batch in ledger.open_batches:
+        await _end(batch, ledger, service)
 
 
 async def _end(batch: Batch, ledger: Ledger, service: BatchService) -> None:
