@@ -11,6 +11,7 @@ from engine_outputs import captions, failures, lines, report
 
 import cutline as package
 from processes import cutline, cutline_here, start_cutline, wait_until
+from server_process import Server
 
 
 def add_plugin(folder, name, code):
@@ -245,6 +246,25 @@ def test_a_url_that_comes_twice_is_asked_once(endpoint, pictures, tmp_path):
     summed = check_sums(output, 3)
     assert summed["skip_reasons"] == {"duplicate": 1}
     assert [row["kind"] for row in failures(output)] == ["fetch", "fetch"]
+
+
+def test_refused_addresses_are_asked_for_once_they_are_allowed(pictures, tmp_path):
+    """What no option allows stays a failure, and is not asked about again each time."""
+    folder, output, listing = pictures(3), tmp_path / "captions.jsonl", tmp_path / "urls.txt"
+    with Server("scripted.py", "--folder", str(folder)) as web:
+        urls = [f"{web.root}/pictures/{path.name}" for path in sorted(folder.iterdir())]
+        listing.write_text("\n".join([*urls, "http://2130706433/a.png", f"{web.root}/gone.png"]))
+        arguments = ("caption", listing, output, "--model", "fake")
+        refused = cutline_here(*arguments)
+        assert refused.returncode == 1
+        assert "the same command with --allow-private-urls" in refused.stderr
+        assert {row["kind"] for row in failures(output)} == {"blocked-address"}
+        cutline_here(*arguments, "--allow-private-urls")
+    assert len(captions("jsonl", output)) == 3
+    assert [row["kind"] for row in failures(output)] == ["blocked-address", "fetch"]
+    again = cutline_here(*arguments, "--allow-private-urls")
+    assert "nothing was asked" in again.stderr
+    assert [row["kind"] for row in failures(output)] == ["blocked-address", "fetch"]
 
 
 def test_two_rows_for_one_picture_are_both_written(pictures, tmp_path):

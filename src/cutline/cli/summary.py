@@ -125,8 +125,8 @@ def _failed(kinds: Collection[str], failed: Sequence[JSON]) -> Iterator[str]:
         yield message
     if "blocked-address" in kinds:
         yield (
-            "for pictures at private addresses: --allow-private-urls with --retry-failed "
-            "(of a job also CUTLINE_JOB_ALLOW_PRIVATE_URLS=true with CUTLINE_JOB_RETRY_FAILED=true)"
+            "for pictures at private addresses: the same command with --allow-private-urls "
+            "(of a job also CUTLINE_JOB_ALLOW_PRIVATE_URLS=true)"
         )
     if "truncated" in kinds:
         yield (

@@ -83,6 +83,14 @@ class Fingerprint:
         return result
 
 
+def mended_by(job: Job) -> frozenset[str]:
+    """The kinds of failure whose cause the job's options take away.
+
+    When options begin to do that, pictures that failed so are asked about again.
+    """
+    return frozenset({"blocked-address"} if job.input.allow_private_urls else ())
+
+
 def _checks(options: CheckOptions) -> str:
     if options.min_similarity is None:
         return ""

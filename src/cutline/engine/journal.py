@@ -1,10 +1,10 @@
 """The durable record of what was paid for: one line per outcome, as soon as it is known.
 
 The file is JSON lines. A line with ``run`` begins a run, names the models that the lines after it have
-their answers from, and says what it dropped of what stands before it; a line with ``step`` is the answer
-of one step of a chain whose others were still to come; every other line is an outcome. A later outcome of
-a key replaces the earlier one and its steps. Only the place of each line is kept in memory, and only for
-what an earlier run left.
+their answers from, and says what it dropped of what stands before it, and which kinds of failure its
+options had mended; a line with ``step`` is the answer of one step of a chain whose others were still to
+come; every other line is an outcome. A later outcome of a key replaces the earlier one and its steps. Only
+the place of each line is kept in memory, and only for what an earlier run left.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-from collections.abc import Iterator, Mapping
+import sys
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -48,7 +49,7 @@ class Journal:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._places: dict[int, int] = {}  # hash of the key -> offset of its line
-        self._failed: set[int] = set()
+        self._failed: dict[int, str] = {}  # hash of the key -> kind of its failure
         self._skipped: set[int] = set()
         self._dropped: dict[int, int] = {}
         self._incomplete: set[int] = set()  # captions that lack an optional step
@@ -56,6 +57,7 @@ class Journal:
         self._steps: dict[int, list[int]] = {}  # hash of the key -> lines with steps of what has no outcome
         self._last_run: JSON | None = None
         self._models: JSON = {}  # of the last run's steps
+        self._mended: set[str] = set()  # by the last run's options
         self._file = -1
         self._size = 0
         self.damaged_lines = self.drops = self.paid = 0
@@ -92,7 +94,8 @@ class Journal:
             if "run" in data:
                 self._last_run = data["run"]
                 self._models = dict(data.get("models", {}))
-                self._drop(data.get("drop", "none"))
+                self._mended = set(data.get("mended", ()))
+                self._drop(data.get("drop", "none"), data.get("kinds"))
                 return
             place = hash(data["key"])
             kind = data["type"] if "type" in data or "step" not in data else ""
@@ -114,28 +117,32 @@ class Journal:
         self._places[place] = offset
         self._steps.pop(place, None)
         groups = (
-            (self._failed, data["type"] == "failure"),
             (self._skipped, data["type"] == "skip"),
             (self._incomplete, bool(data.get("missing_steps"))),
         )
         for places, member in groups:
             (places.add if member else places.discard)(place)
+        self._failed.pop(place, None)
+        if data["type"] == "failure":
+            self._failed[place] = sys.intern(str(data.get("kind", "")))
 
-    def _drop(self, drop: Drop) -> None:
+    def _drop(self, drop: Drop, kinds: Collection[str] | None = None) -> None:
+        """Give up earlier outcomes; of failures those of ``kinds`` alone, where they are named."""
         if drop == "none":
             return
         self.drops += 1
         if drop == "all":
-            without = self._failed | self._skipped
+            without = self._failed.keys() | self._skipped
             self._dropped |= {place: at for place, at in self._places.items() if place not in without}
             self._places.clear()
             self._skipped.clear()
             self._incomplete.clear()
             self._steps.clear()
+            self._failed.clear()
         else:
-            for place in self._failed:
+            for place in [place for place, kind in self._failed.items() if kinds is None or kind in kinds]:
                 self._steps[place] = [self._places.pop(place)]
-        self._failed.clear()
+                del self._failed[place]
 
     def begin(
         self,
@@ -144,8 +151,11 @@ class Journal:
         on_change: OnChange,
         retry_failed: bool,
         models: Mapping[str, str] | None = None,
+        mended: frozenset[str] = frozenset(),
     ) -> None:
         """Start a run, which may give up earlier outcomes; ``models`` are the captioners of a chain's steps.
+
+        Failures of the kinds that are ``mended`` now, and were not in the run before, are given up anyway.
 
         Raises:
             JobChanged: the earlier run asked something else and ``on_change`` is ``refuse``.
@@ -165,8 +175,11 @@ class Journal:
                 drop = "failed"
         if drop == "failed" and not (self._failed or self._incomplete):
             drop = "none"
-        self._drop(drop)
-        if drop == "failed":
+        kinds = sorted((mended - self._mended) & set(self._failed.values())) if drop == "none" else []
+        if kinds:
+            drop = "failed"
+        self._drop(drop, kinds or None)
+        if drop == "failed" and not kinds:
             # Kept until the new outcome is there: what they lack was optional.
             self._asked_again = set(self._incomplete)
             self._dropped |= {place: self._places[place] for place in self._incomplete}
@@ -177,8 +190,12 @@ class Journal:
         except OSError as error:
             raise SinkError(f"cannot write the journal {self._path}: {error.strerror}") from None
         asked = dict(models or {})
-        if changes or drop != "none" or self._last_run is None or asked != self._models:
-            self._write(orjson.dumps({"run": fingerprint.to_json(), "drop": drop, "models": asked}))
+        others = changes or asked != self._models or mended != self._mended
+        if others or drop != "none" or self._last_run is None:
+            run: JSON = {"run": fingerprint.to_json(), "drop": drop, "models": asked}
+            run |= {"kinds": kinds} if kinds else {}
+            run |= {"mended": sorted(mended)} if mended else {}
+            self._write(orjson.dumps(run))
 
     def append(self, outcome: Outcome) -> int:
         """Write one outcome; it survives the death of the process from now on.

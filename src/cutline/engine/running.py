@@ -18,7 +18,7 @@ from cutline.engine.batches.ledger import refuse_open
 from cutline.engine.captioning import Captioning, Fetching, Rules
 from cutline.engine.checking import Checking
 from cutline.engine.feed import Feed
-from cutline.engine.fingerprint import Fingerprint
+from cutline.engine.fingerprint import Fingerprint, mended_by
 from cutline.engine.journal import Journal
 from cutline.engine.listing import count_of, left_of, peeked
 from cutline.engine.local import Loop, Stop
@@ -36,7 +36,6 @@ from cutline.sinks.options import SinkOptions
 REPORT = "report.json"
 
 log = logging.getLogger("cutline.engine")
-
 
 # Captions that are made into any format in a second or two: more keep somebody waiting who wants to leave.
 _QUICKLY_SHOWN = 100_000
@@ -165,6 +164,7 @@ class _Run:
             on_change=job.run.on_change,
             retry_failed=job.run.retry_failed,
             models=self._chain.models,
+            mended=mended_by(job),
         )
         failures = FailuresSink(
             failures_file(self._output, state.folder), state.folder, SinkOptions(overwrite=True)
