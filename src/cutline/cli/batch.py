@@ -18,9 +18,9 @@ from cutline.cli.saying import Saying
 from cutline.cli.service_key import ServiceKey
 from cutline.display import Display
 from cutline.engine.batches.requests import FileLimits
-from cutline.engine.local import Stop
 from cutline.engine.progress import ProgressHook
 from cutline.engine.report import Interrupted
+from cutline.engine.stopping import Stop
 from cutline.errors import SinkError
 from cutline.job import (
     CheckOptions,

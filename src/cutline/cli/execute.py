@@ -16,9 +16,9 @@ from cutline.captioners.secrets import Secret
 from cutline.cli.saying import Saying
 from cutline.cli.summary import failed_in_a_line, first_rows, summary
 from cutline.display import Display
-from cutline.engine.local import Stop
 from cutline.engine.report import Interrupted, Report
 from cutline.engine.running import run_job
+from cutline.engine.stopping import Stop
 from cutline.errors import CutlineError, SinkError
 from cutline.interfaces import Source
 from cutline.job import Job

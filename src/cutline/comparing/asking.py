@@ -14,10 +14,10 @@ import orjson
 from cutline.comparing.contestants import Contestant
 from cutline.display import by_kind, duration, money, short_number
 from cutline.engine import assembly
-from cutline.engine.local import Stop
 from cutline.engine.progress import ProgressHook
 from cutline.engine.report import EXIT_OK, EXIT_STOPPED, Report
 from cutline.engine.running import run_job
+from cutline.engine.stopping import Stop
 from cutline.errors import ConfigError, CutlineError, JobChanged, OutputExists, OutputGone, OutputLocked
 from cutline.files import printable, write_atomically
 from cutline.interfaces import Source

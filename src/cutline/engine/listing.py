@@ -6,8 +6,8 @@ import itertools
 from collections.abc import Iterator
 
 from cutline.engine import assembly
-from cutline.engine.local import Stop
 from cutline.engine.output import KeyChain
+from cutline.engine.stopping import Stop
 from cutline.errors import CutlineError
 from cutline.interfaces import Source
 from cutline.records import JSON, Sample

@@ -9,17 +9,19 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
-from cutline.engine.budget import Budget, RunLimits
+from cutline.engine.accounts import Accounts
+from cutline.engine.budget import RunLimits
 from cutline.engine.captioning import Captioning, log_outcome
 from cutline.engine.feed import Feed, Listed
 from cutline.engine.journal import Journal
 from cutline.engine.output import OrderedOutput, Reorder
 from cutline.engine.pricing import Spending
-from cutline.engine.progress import Counts, Progress, ProgressHook, Rate, usages_of
+from cutline.engine.progress import Counts, Progress, ProgressHook, Rate
+from cutline.engine.stopping import Stop
 from cutline.errors import BudgetSpent, CutlineError, PictureError, RunStopped, SinkError
 from cutline.files import printable
 from cutline.places import and_preparing
-from cutline.records import Caption, Failure, Outcome, Sample, Step, Usage
+from cutline.records import Caption, Failure, Outcome, Sample, Step
 
 GRACE = 8.0  # seconds that requests under way get to end when the run is stopped
 COMMIT_EVERY = 1.0
@@ -28,26 +30,6 @@ PROGRESS_EVERY = 0.1
 NAMED = 3  # replaced pictures that the summary names
 
 _log = logging.getLogger(__name__)
-
-
-class Stop:
-    """A wish to end early. The first reason counts."""
-
-    def __init__(self) -> None:
-        self.reason: CutlineError | None = None
-        self._event = asyncio.Event()
-
-    def request(self, reason: CutlineError) -> None:
-        if self.reason is None:
-            self.reason = reason
-        self._event.set()
-
-    @property
-    def requested(self) -> bool:
-        return self._event.is_set()
-
-    async def wait(self) -> None:
-        await self._event.wait()
 
 
 class Loop:
@@ -69,17 +51,14 @@ class Loop:
         self._chain = captioning.chain
         captioning.on_loading = self._scale
         captioning.on_step = self._note_step
-        self._models = self._chain.models
         self._journal = journal
         self._output = output
         self._reorder = reorder
         self._before = reorder.next
         self._limits = limits
-        self._budget = Budget(limits, spent=journal.spent, paid=journal.paid)
+        self._accounts = Accounts(journal=journal, models=self._chain.models, limits=limits, stop=stop)
         self._stop = stop
         self._workers: set[asyncio.Task[None]] = set()
-        self._failed_in_a_row = 0
-        self.fresh = Counts()
         self._all = copy.deepcopy(output.counts)
         self._known_before = output.counts.captions + output.counts.failures
         self._taken = self._seen = 0
@@ -116,9 +95,14 @@ class Loop:
             progress(self._progress(count()))
 
     @property
+    def fresh(self) -> Counts:
+        """What this run made, without what earlier ones did."""
+        return self._accounts.fresh
+
+    @property
     def spent(self) -> Spending:
         """What all runs for this output cost together."""
-        return self._budget.spent
+        return self._accounts.spent
 
     @property
     def left_out(self) -> int:
@@ -190,13 +174,13 @@ class Loop:
             outcome = None
         picture = None
         if outcome is None:
-            self._budget.check(self._captioning.under_way)
+            self._accounts.check(self._captioning.under_way)
             known = self._journal.steps(sample)
             outcome, picture = await self._captioning.caption(sample, known)
             if self._captioning.is_final(outcome):
                 self._journal.append(outcome)
             log_outcome(outcome)
-            self._account(outcome)
+            self._accounts.add(outcome)
             if isinstance(outcome, Caption) and sample.version != item.version:
                 self._note_replaced(sample)
         else:
@@ -219,28 +203,7 @@ class Loop:
     def _note_step(self, key: str, stamp: str, step: Step) -> None:
         """Keep an answer that was paid for while the picture's other steps are not answered yet."""
         self._journal.append_step(key, stamp, step)
-        self.fresh.usage += step.reply.usage
-        self._budget.add(self._models[step.name], step.reply.usage)
-
-    def _account(self, outcome: Outcome) -> None:
-        """Keep the sums that may end the run."""
-        self.fresh.add(outcome)
-        usages = list(usages_of(outcome))
-        for name, usage in usages:
-            self._budget.add(self._models[name], usage)
-        if sum((usage for _, usage in usages), Usage()).total:
-            self._budget.outcome_paid()
-        if isinstance(outcome, Caption):
-            self._failed_in_a_row = 0
-        elif isinstance(outcome, Failure) and outcome.attempts:
-            self._failed_in_a_row += 1
-            if 0 < self._limits.stop_after_failures <= self._failed_in_a_row:
-                self._stop.request(
-                    RunStopped(
-                        f"{self._failed_in_a_row} pictures in a row failed at the model, the last with: "
-                        f"{outcome.message}; mend that, then run the same command with --retry-failed"
-                    )
-                )
+        self._accounts.add_step(step)
 
     async def _commit(self) -> None:
         """Hand outcomes to the sink in order, and make it durable about once a second."""
@@ -295,7 +258,7 @@ class Loop:
             await asyncio.sleep(PROGRESS_EVERY)
 
     def _progress(self, total: int | None) -> Progress:
-        fresh, spent, prices = self.fresh, self._budget.spent, self._limits.prices
+        fresh, spent, prices = self.fresh, self._accounts.spent, self._limits.prices
         done = self._before + self._seen
         rate = self._rate.update(fresh.total)
         left = total - done if total is not None else None

@@ -21,11 +21,12 @@ from cutline.engine.feed import Feed
 from cutline.engine.fingerprint import Fingerprint, mended_by
 from cutline.engine.journal import Journal
 from cutline.engine.listing import count_of, left_of, peeked
-from cutline.engine.local import Loop, Stop
+from cutline.engine.local import Loop
 from cutline.engine.output import OrderedOutput, Reorder
 from cutline.engine.progress import Counts, Progress, ProgressHook
 from cutline.engine.report import Interrupted, Report
 from cutline.engine.state import State, failures_file, state_folder
+from cutline.engine.stopping import Stop
 from cutline.errors import ConfigError, CutlineError, OutputExists, OutputGone, SinkError
 from cutline.interfaces import Source
 from cutline.job import Job

@@ -10,11 +10,11 @@ from cutline.chain import Chain
 from cutline.engine import assembly
 from cutline.engine.batches.ledger import Ledger
 from cutline.engine.journal import Journal
-from cutline.engine.local import Stop
 from cutline.engine.pricing import BATCH, price_of
 from cutline.engine.progress import ProgressHook
 from cutline.engine.running import run_job
 from cutline.engine.state import State, state_folder
+from cutline.engine.stopping import Stop
 from cutline.errors import BudgetSpent, ConfigError
 from cutline.interfaces import Source
 from cutline.job import Job

@@ -19,12 +19,12 @@ from cutline.engine.batches.service import BatchService
 from cutline.engine.batches.watching import Sent, refreshed, sent_for, unless_stopped, wait
 from cutline.engine.captioning import Captioning, Fetching, Rules
 from cutline.engine.checking import Checking
-from cutline.engine.local import Stop
 from cutline.engine.output import without_form
 from cutline.engine.progress import ProgressHook
 from cutline.engine.report import Report
 from cutline.engine.running import run_job
 from cutline.engine.state import State
+from cutline.engine.stopping import Stop
 from cutline.errors import RequestError, RunStopped
 from cutline.imaging import Picture
 from cutline.job import Job

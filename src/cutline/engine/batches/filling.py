@@ -22,8 +22,9 @@ from cutline.engine.captioning import log_outcome
 from cutline.engine.feed import Feed
 from cutline.engine.journal import Journal
 from cutline.engine.listing import count_of
-from cutline.engine.local import GRACE, PROGRESS_EVERY, Stop
+from cutline.engine.local import GRACE, PROGRESS_EVERY
 from cutline.engine.progress import Counts, Progress, ProgressHook
+from cutline.engine.stopping import Stop
 from cutline.errors import BudgetSpent, CutlineError, PictureError
 from cutline.interfaces import Source
 from cutline.job import Job

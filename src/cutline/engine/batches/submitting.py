@@ -17,10 +17,10 @@ from cutline.engine.batches.requests import FileLimits, Keyed, Writer
 from cutline.engine.batches.sending import Sender
 from cutline.engine.fingerprint import mended_by
 from cutline.engine.journal import Journal
-from cutline.engine.local import Stop
 from cutline.engine.output import MARK
 from cutline.engine.progress import Progress, ProgressHook
 from cutline.engine.state import State, state_folder
+from cutline.engine.stopping import Stop
 from cutline.errors import CutlineError, OutputGone
 from cutline.interfaces import Sink, Source
 from cutline.job import Job

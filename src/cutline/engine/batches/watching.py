@@ -15,9 +15,9 @@ from cutline.engine.batches.parts import endpoint_of, service_of
 from cutline.engine.batches.placing import anchored
 from cutline.engine.batches.sending import seen
 from cutline.engine.batches.service import BatchService
-from cutline.engine.local import Stop
 from cutline.engine.progress import Progress, ProgressHook
 from cutline.engine.state import State, state_folder
+from cutline.engine.stopping import Stop
 from cutline.errors import ConfigError, Rejected, Retryable
 from cutline.job import Job
 
