@@ -42,7 +42,7 @@ API: dict[str, tuple[str, list[str]]] = {
         "[Batches](batch.md) shows the use.",
         [f"cutline.batch_{name}" for name in ("submit", "status", "collect", "cancel")]
         + [f"cutline.engine.batches.{name}" for name in ("submitting.Submitted", "filling.Tally")]
-        + [f"cutline.engine.batches.{name}" for name in ("watching.Sent", "ledger.Batch")]
+        + ["cutline.engine.batches.watching.Sent", "cutline.engine.ledger.Batch"]
         + ["cutline.engine.batches.collecting.Collection"],
     ),
     "Comparisons": (

@@ -15,9 +15,9 @@ from cutline.cli.summary import dropped, summary
 from cutline.display import duration
 from cutline.engine.batches.collecting import IN_NO_BATCH, UNDER_WAY, UNDONE, Collection
 from cutline.engine.batches.filling import Tally
-from cutline.engine.batches.ledger import OVER, Batch
 from cutline.engine.batches.submitting import Submitted
 from cutline.engine.batches.watching import Sent
+from cutline.engine.ledger import OVER, Batch
 from cutline.engine.report import EXIT_FAILURES, EXIT_OK, EXIT_STOPPED, Interrupted, Report
 from cutline.job import Job
 

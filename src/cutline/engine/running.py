@@ -14,12 +14,12 @@ from typing import Protocol
 from cutline.captioners.secrets import Secret
 from cutline.chain import Chain
 from cutline.engine import assembly
-from cutline.engine.batches.ledger import refuse_open
 from cutline.engine.captioning import Captioning, Fetching, Rules
 from cutline.engine.checking import Checking
 from cutline.engine.feed import Feed
 from cutline.engine.fingerprint import Fingerprint, mended_by
 from cutline.engine.journal import Journal
+from cutline.engine.ledger import refuse_open
 from cutline.engine.listing import count_of, left_of, peeked
 from cutline.engine.local import Loop
 from cutline.engine.output import OrderedOutput, Reorder

@@ -8,8 +8,8 @@ import math
 from cutline.captioners.secrets import Secret
 from cutline.chain import Chain
 from cutline.engine import assembly
-from cutline.engine.batches.ledger import Ledger
 from cutline.engine.journal import Journal
+from cutline.engine.ledger import Ledger
 from cutline.engine.pricing import BATCH, price_of
 from cutline.engine.progress import ProgressHook
 from cutline.engine.running import run_job

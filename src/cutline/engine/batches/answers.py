@@ -13,8 +13,8 @@ import orjson
 
 from cutline.captioners.endpoint import Answer
 from cutline.captioners.openai import OpenAIChat
-from cutline.engine.batches.ledger import OVER, Batch, Ledger
 from cutline.engine.batches.requests import KeyedPicture, line_of
+from cutline.engine.ledger import OVER, Batch, Ledger
 from cutline.engine.pricing import BATCH
 from cutline.errors import EndpointUnusable, Rejected, Retryable, SampleError
 from cutline.imaging import Picture

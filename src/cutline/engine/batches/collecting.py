@@ -12,13 +12,13 @@ from cutline.captioners.secrets import Secret
 from cutline.chain import Chain
 from cutline.engine import assembly
 from cutline.engine.batches.answers import NOT_SENT, TO_COME, Answers, Collected
-from cutline.engine.batches.ledger import Batch, Ledger
 from cutline.engine.batches.parts import endpoint_of, service_of
 from cutline.engine.batches.requests import Keyed
 from cutline.engine.batches.service import BatchService
 from cutline.engine.batches.watching import Sent, refreshed, sent_for, unless_stopped, wait
 from cutline.engine.captioning import Captioning, Fetching, Rules
 from cutline.engine.checking import Checking
+from cutline.engine.ledger import Batch, Ledger
 from cutline.engine.output import without_form
 from cutline.engine.progress import ProgressHook
 from cutline.engine.report import Report

@@ -8,7 +8,6 @@ import os
 import time
 
 from cutline.engine import assembly
-from cutline.engine.batches.ledger import Batch, Ledger
 from cutline.engine.batches.requests import (
     WRITTEN,
     FileLimits,
@@ -21,6 +20,7 @@ from cutline.engine.batches.sending import Sender
 from cutline.engine.captioning import log_outcome
 from cutline.engine.feed import Feed
 from cutline.engine.journal import Journal
+from cutline.engine.ledger import Batch, Ledger
 from cutline.engine.listing import count_of
 from cutline.engine.local import GRACE, PROGRESS_EVERY
 from cutline.engine.progress import Counts, Progress, ProgressHook

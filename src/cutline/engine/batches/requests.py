@@ -7,8 +7,8 @@ import os
 from collections.abc import Sequence
 from typing import IO, Any, Protocol
 
-from cutline.engine.batches.ledger import Batch, Ledger
 from cutline.engine.captioning import Captioning
+from cutline.engine.ledger import Batch, Ledger
 from cutline.errors import ConfigError, PictureError, SampleError
 from cutline.imaging import Picture
 from cutline.prompts import Prompt

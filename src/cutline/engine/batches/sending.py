@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from cutline.engine.batches.ledger import Batch, Ledger
 from cutline.engine.batches.service import BatchService
+from cutline.engine.ledger import Batch, Ledger
 from cutline.errors import ConfigError
 from cutline.records import JSON
 

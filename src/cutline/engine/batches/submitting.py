@@ -11,12 +11,12 @@ from cutline.chain import Chain
 from cutline.engine import assembly
 from cutline.engine.batches.allowance import allowance, probed
 from cutline.engine.batches.filling import Filling, Tally
-from cutline.engine.batches.ledger import Ledger
 from cutline.engine.batches.parts import check_job, endpoint_of, service_of
 from cutline.engine.batches.requests import FileLimits, Keyed, Writer
 from cutline.engine.batches.sending import Sender
 from cutline.engine.fingerprint import mended_by
 from cutline.engine.journal import Journal
+from cutline.engine.ledger import Ledger
 from cutline.engine.output import MARK
 from cutline.engine.progress import Progress, ProgressHook
 from cutline.engine.state import State, state_folder

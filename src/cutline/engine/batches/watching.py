@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from cutline.captioners.secrets import Secret
-from cutline.engine.batches.ledger import OVER, Batch, Ledger
 from cutline.engine.batches.parts import endpoint_of, service_of
 from cutline.engine.batches.placing import anchored
 from cutline.engine.batches.sending import seen
 from cutline.engine.batches.service import BatchService
+from cutline.engine.ledger import OVER, Batch, Ledger
 from cutline.engine.progress import Progress, ProgressHook
 from cutline.engine.state import State, state_folder
 from cutline.engine.stopping import Stop
