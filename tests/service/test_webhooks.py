@@ -150,6 +150,19 @@ def test_private_addresses_are_refused_unless_allowed(tmp_path):
         assert receiver.told == []
 
 
+@pytest.mark.parametrize("name", ["a..b", f"{'a' * 64}.example"])
+def test_a_name_that_cannot_be_looked_up_holds_up_nobody_else(tmp_path, name):
+    """It once ended the telling of all jobs, and of pictures it made a fault of the service."""
+    with Receiver() as receiver, service_in(tmp_path, "--allow-private-webhooks") as service:
+        submit(service, f"http://{name}/")
+        wait_until(lambda: "webhook failed" in service.log)
+        submit(service, receiver.url)
+        wait_until(lambda: receiver.told)
+        answer = service.client.post("/caption", json={"image_url": f"http://{name}/a.png"})
+        assert (answer.status_code, answer.json()["kind"]) == (422, "fetch")
+        assert "Traceback" not in service.log
+
+
 @pytest.mark.parametrize(
     "url", ["http://user:password@example.org/", "gopher://example.org/", "http://127.1/"]
 )

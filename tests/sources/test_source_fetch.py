@@ -242,7 +242,8 @@ async def test_a_closed_port_and_an_unknown_name_are_failures_by_name():
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     assert "cannot connect" in str(await failure(f"http://127.0.0.1:{port}/x.jpg"))
-    assert "resolved" in str(await failure("http://no-such-host.invalid/x.jpg"))
+    for name in ("no-such-host.invalid", "a..b", f"{'a' * 64}.example"):
+        assert "resolved" in str(await failure(f"http://{name}/x.jpg"))
 
 
 @pytest.mark.parametrize(

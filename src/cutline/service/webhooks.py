@@ -53,6 +53,9 @@ class Webhooks:
                 except SQLAlchemyError as error:
                     _log.error("store unusable cause=%s", type(error).__name__)
                     due = []
+                except Exception:  # noqa: BLE001 - a bug of ours must not end the telling of all the others
+                    _log.exception("unexpected")
+                    due = []
                 if len(due) < _AT_ONCE:
                     await asyncio.sleep(LOOK_SECONDS)
 

@@ -92,8 +92,11 @@ class PublicResolver(aiohttp.abc.AbstractResolver):
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
     ) -> list[Any]:
-        """Raises PictureError ``blocked-address`` when no address is left."""
-        found = await self._resolver.resolve(host, port, family)
+        """Raises PictureError ``blocked-address`` when no address is left, and OSError for what is no name."""
+        try:
+            found = await self._resolver.resolve(host, port, family)
+        except UnicodeError:  # a part of it is empty, or longer than names may have
+            raise socket.gaierror(socket.EAI_NONAME, "no host name") from None
         allowed = [item for item in found if self._allow_private or is_public(item["host"])]
         if found and not allowed:
             message = f"{host} has a private or reserved address; --allow-private-urls permits it"
