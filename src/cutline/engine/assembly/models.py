@@ -1,0 +1,160 @@
+"""Whom the job asks, and what."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from cutline.captioners.building import (
+    LOCAL_OPTIONS,
+    MODEL_OPTIONS,
+    PICTURE_OPTIONS,
+    SERVER_OPTIONS,
+    Asking,
+    build_captioner,
+    check_prompt,
+)
+from cutline.captioners.plugins import load_plugins
+from cutline.captioners.secrets import Secret
+from cutline.chain import Chain, ChainStep
+from cutline.encoders import DEFAULT_CLIP
+from cutline.engine.chaining import build_chain, described, is_chain
+from cutline.engine.fingerprint import Fingerprint
+from cutline.engine.pricing import Prices, Spending
+from cutline.errors import ConfigError
+from cutline.interfaces import Captioner, Check
+from cutline.job import Job
+from cutline.prompts import Prompt, load_prompts, load_schema
+from cutline.records import JSON
+
+
+def chain_of(job: Job, key: Secret | None, captioner: Captioner | None = None) -> Chain:
+    """The job's captioner, or ``captioner``, asked each prompt; or its chain, whose steps have their own.
+
+    Raises:
+        ConfigError: the model's name or key is wrong or missing, or a prompt cannot be used.
+    """
+    load_plugins(job.model.plugin)
+    if is_chain(job):
+        return build_chain(job, key, captioner_of, lambda own, default: prompts_of(own, default)[0])
+    captioner = captioner or captioner_of(job, key)
+    prompts = prompts_of(job, getattr(captioner, "default_prompt", None))
+    for prompt in prompts:
+        check_prompt(captioner, prompt, language=job.prompts.language)
+    return Chain([ChainStep(name=prompt.name, captioner=captioner, prompt=prompt) for prompt in prompts])
+
+
+def captioner_of(job: Job, key: Secret | None) -> Captioner:
+    """Who the job asks; raises as ``chain_of``."""
+    load_plugins(job.model.plugin)
+    check_words(job)
+    return build_captioner(job.model.model, asking_of(job, key))
+
+
+def asking_of(job: Job, key: Secret | None) -> Asking:
+    """How the job's captioner is asked."""
+    run = job.run
+    return Asking(
+        key=key,
+        endpoint=job.model.endpoint,
+        options=given_options(job),
+        timeout=run.timeout,
+        retries=run.max_retries,
+        retry_delay=run.retry_delay,
+        concurrency=run.max_concurrent_requests if run.enable_async else 1,
+    )
+
+
+def given_options(job: Job) -> JSON:
+    """The options that reach the captioner itself, by name, where they are not left at their default."""
+    groups = (
+        (job.model, MODEL_OPTIONS),
+        (job.pictures, PICTURE_OPTIONS),
+        (job.local, LOCAL_OPTIONS),
+        (job.server, SERVER_OPTIONS),
+    )
+    return {
+        field.name: getattr(group, field.name)
+        for group, names in groups
+        for field in dataclasses.fields(group)
+        if field.name in names and getattr(group, field.name) != getattr(type(group)(), field.name)
+    }
+
+
+def prompts_of(job: Job, default: Prompt | None = None) -> tuple[Prompt, ...]:
+    """The job's prompts, or else ``default``, with its system text, schema and language put in.
+
+    Raises:
+        ConfigError: a prompt, template or schema cannot be used.
+    """
+    options = job.prompts
+    schema = load_schema(options.schema) if options.schema else None
+    prompts = []
+    for prompt in load_prompts(options.prompt) or (default or Prompt(),):
+        changes: dict[str, object] = {}
+        if options.system_prompt is not None:
+            changes["system"] = options.system_prompt
+        if schema is not None:
+            changes["schema"] = schema
+        if changes:
+            prompt = dataclasses.replace(prompt, **changes, id="")  # type: ignore[arg-type]  # noqa: PLW2901
+        prompts.append(prompt.with_language(options.language) if options.language else prompt)
+    return tuple(prompts)
+
+
+def check_words(job: Job) -> None:
+    """Refuse what pixels could only ignore; of a prompt it takes the form that is asked for.
+
+    Raises:
+        ConfigError: a language or instructions are given to it.
+    """
+    prompts = job.prompts
+    if job.model.model.partition(":")[0] != "pixels":
+        return
+    if prompts.language:
+        raise ConfigError("pixels writes English only: --language needs a model that can be asked for it")
+    if prompts.system_prompt:
+        raise ConfigError("pixels follows no instructions: --system-prompt needs a model that does")
+
+
+def checks_of(job: Job) -> list[Check]:
+    """What the job's captions are held against.
+
+    Raises:
+        MissingExtra: a check needs one.
+        ConfigError: it cannot be done as asked.
+    """
+    options = job.checks
+    if options.min_similarity is None:
+        return []
+    from cutline.checks.similarity import Similarity
+
+    model = options.similarity_model or DEFAULT_CLIP
+    return [Similarity(least=options.min_similarity, model=model, device=job.local.device)]
+
+
+def prices_for(job: Job, chain: Chain) -> Prices:
+    """The prices of the job's models.
+
+    Raises:
+        ConfigError: there is a money budget but no price to hold it with.
+    """
+    prices = Prices(chain.models.values(), job.run.prices)
+    if job.run.max_cost is not None:
+        check_prices(prices)
+    return prices
+
+
+def check_prices(prices: Prices, spent: Spending | None = None) -> None:
+    """Make sure that a money budget can be held, whoever was asked in earlier runs too.
+
+    Raises:
+        ConfigError: a price is missing.
+    """
+    if missing := prices.without(spent):
+        raise ConfigError(f"--max-cost needs a price for {' and '.join(missing)}: give it with --prices FILE")
+
+
+def fingerprint_of(job: Job, chain: Chain) -> Fingerprint:
+    prompts = tuple(step.prompt.id for step in chain.steps)
+    steps = described(chain) if is_chain(job) else ()
+    return Fingerprint.of(job, model=chain.name, prompt_ids=prompts, steps=steps)
