@@ -1,13 +1,15 @@
-"""What is imported when: the light commands stay light."""
+"""What is imported when, the light commands stay light; and by whom, never in a circle."""
 
 from __future__ import annotations
 
 import ast
+import graphlib
 import json
 import subprocess
 import sys
 from pathlib import Path
 
+import grimp
 import pytest
 
 import cutline
@@ -78,3 +80,10 @@ def test_optional_packages_are_imported_where_they_are_used(path: Path) -> None:
 def test_asking_for_a_local_model_does_not_load_torch() -> None:
     code = "import cutline.captioners.building, cutline.captioners.transformers.captioner"
     assert imported(code) & {"torch", "transformers"} == set()
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    """Packages' own modules among them, which the contracts of import-linter leave out."""
+    graph = grimp.build_graph("cutline", cache_dir=None)
+    imports = {module: graph.find_modules_directly_imported_by(module) for module in graph.modules}
+    graphlib.TopologicalSorter(imports).prepare()
