@@ -20,6 +20,7 @@ import uuid
 from aiohttp import web
 from PIL import Image
 from ready import on_a_port
+from refusing import Refusal, configuring, refusing
 
 TAG = re.compile(r'<img src="data:(image/[a-z]+);(base64|asset_id),([^"]*)" />')
 MODELS = {
@@ -38,7 +39,7 @@ START = {"key": "nvapi-test", "credit": True, "polls": 0, "faults": [], "poll_fa
 START |= {"upload_status": 200, "lose": 0, "latency": 0.0}
 
 
-class Refused(Exception):
+class Refused(Refusal):
     def __init__(self, status: int, detail: object, title: str = "Unprocessable Entity") -> None:
         super().__init__(detail)
         self.response = problem(status, detail, title)
@@ -200,12 +201,6 @@ class Nvidia:
     async def tell_last(self, _: web.Request) -> web.Response:
         return web.json_response(self.last)
 
-    async def configure(self, request: web.Request) -> web.Response:
-        """Starts anew with these settings."""
-        self.reset()
-        self.settings |= await request.json()
-        return web.json_response({})
-
 
 def reply(path: str, pictures: list[tuple[int, int]]) -> dict:
     width, height = pictures[-1]
@@ -222,14 +217,6 @@ def reply(path: str, pictures: list[tuple[int, int]]) -> dict:
     }
 
 
-@web.middleware
-async def refusing(request: web.Request, handler: web.Handler) -> web.StreamResponse:
-    try:
-        return await handler(request)
-    except Refused as refused:
-        return refused.response
-
-
 async def serve() -> None:
     nvidia = Nvidia()
     app = web.Application(client_max_size=64 << 20, middlewares=[refusing])
@@ -240,7 +227,7 @@ async def serve() -> None:
     app.router.add_get("/v2/nvcf/pexec/status/{id}", nvidia.status)
     app.router.add_get("/state", nvidia.tell_state)
     app.router.add_get("/last", nvidia.tell_last)
-    app.router.add_post("/configure", nvidia.configure)
+    app.router.add_post("/configure", configuring(nvidia))
     await on_a_port(app)
 
 

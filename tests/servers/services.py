@@ -21,6 +21,7 @@ import time
 from aiohttp import web
 from PIL import Image
 from ready import on_a_port
+from refusing import Refusal, configuring, refusing
 
 KEY = "key-of-a-test"
 USUAL = {"model", "messages", "temperature", "top_p", "seed", "stop", "frequency_penalty", "presence_penalty"}
@@ -48,7 +49,7 @@ KEYLESS = {"ollama", "vllm", "nim", "sglang", "llamacpp", "transformers-serve"}
 WAITING = "Rate limit reached"
 
 
-class Refused(Exception):
+class Refused(Refusal):
     def __init__(self, status: int, body: object, headers: dict[str, str] | None = None) -> None:
         super().__init__(status)
         self.response = web.json_response(body, status=status, headers=headers)
@@ -215,12 +216,6 @@ class Services:
     async def tell_state(self, _: web.Request) -> web.Response:
         return web.json_response(self.state)
 
-    async def configure(self, request: web.Request) -> web.Response:
-        """Starts anew with these settings."""
-        self.reset()
-        self.settings |= await request.json()
-        return web.json_response({})
-
 
 def completion(model: str) -> dict:
     said = "I cannot see any picture." if model == "guesses" else "A red disc on white."
@@ -234,21 +229,13 @@ def completion(model: str) -> dict:
     }
 
 
-@web.middleware
-async def refusing(request: web.Request, handler: web.Handler) -> web.StreamResponse:
-    try:
-        return await handler(request)
-    except Refused as refused:
-        return refused.response
-
-
 async def serve() -> None:
     services = Services()
     app = web.Application(client_max_size=64 << 20, middlewares=[refusing])
     app.router.add_post("/{service}/{base:.+}/chat/completions", services.chat)
     app.router.add_get("/{service}/{base:.+}/models", services.models)
     app.router.add_get("/state", services.tell_state)
-    app.router.add_post("/configure", services.configure)
+    app.router.add_post("/configure", configuring(services))
     await on_a_port(app)
 
 
