@@ -1,9 +1,14 @@
 from __future__ import annotations
 
+import contextlib
+import functools
 import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
+from server_process import Server
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
@@ -14,6 +19,18 @@ def shared_data() -> Path:
     if not SHARED_DATA.is_dir():
         pytest.skip(f"needs the test data folder {SHARED_DATA}")
     return SHARED_DATA
+
+
+@pytest.fixture(scope="session")
+def servers() -> Iterator[Callable[..., Server]]:
+    """Called as ``Server``, but a script is started only once; it ends with the session."""
+    with contextlib.ExitStack() as stack:
+
+        @functools.cache
+        def started(script: str, *arguments: str) -> Server:
+            return stack.enter_context(Server(script, *arguments))
+
+        yield started
 
 
 def pytest_collection_modifyitems(items):

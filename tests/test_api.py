@@ -9,7 +9,7 @@ import dataclasses
 import io
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
@@ -21,6 +21,7 @@ from cutline.api import Options
 from cutline.calls import GROUPS
 from cutline.engine.progress import Progress
 from cutline.errors import ConfigError, SinkError
+from processes import DEFAULTS
 from server_process import Server
 
 COLOURS = ("crimson", "gold", "navy")
@@ -35,16 +36,11 @@ def photos(tmp_path: Path) -> Path:
     return folder
 
 
-@pytest.fixture(scope="module")
-def _server() -> Iterator[Server]:
-    with Server("endpoint.py") as server:
-        yield server
-
-
 @pytest.fixture
-def endpoint(_server: Server) -> Server:
-    _server.post("/configure", {"fault": {}, "key": ""})
-    return _server
+def endpoint(servers: Callable[..., Server]) -> Server:
+    server = servers("endpoint.py")
+    server.post("/configure", DEFAULTS)
+    return server
 
 
 def test_a_folder_without_output_gives_rows(photos: Path, endpoint: Server) -> None:

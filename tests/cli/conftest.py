@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from PIL import Image, ImageDraw
 from program import COLOURS, Run, run
 
+from processes import DEFAULTS
 from server_process import Server
 
 
@@ -28,27 +29,17 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture(scope="session")
-def _endpoint() -> Iterator[Server]:
-    with Server("endpoint.py") as server:
-        yield server
-
-
 @pytest.fixture
-def endpoint(_endpoint: Server) -> Server:
+def endpoint(servers: Callable[..., Server]) -> Server:
     """An endpoint that works, until the test configures it otherwise."""
-    _endpoint.post("/configure", {"fault": {}, "latency": 0, "key": "", "slots": 64})
-    return _endpoint
-
-
-@pytest.fixture(scope="session")
-def _scripted(pictures: Path) -> Iterator[Server]:
-    with Server("scripted.py", "--folder", str(pictures)) as server:
-        yield server
+    server = servers("endpoint.py")
+    server.post("/configure", DEFAULTS)
+    return server
 
 
 @pytest.fixture
-def scripted(_scripted: Server) -> Server:
+def scripted(servers: Callable[..., Server], pictures: Path) -> Server:
     """An endpoint that answers what the test tells it to; it serves the pictures too."""
-    _scripted.post("/script", {"content": "A scripted caption."})
-    return _scripted
+    server = servers("scripted.py", "--folder", str(pictures))
+    server.post("/script", {"content": "A scripted caption."})
+    return server

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -16,16 +16,11 @@ from cutline.job import Job, ModelOptions
 from server_process import Server
 
 
-@pytest.fixture(scope="module")
-def _experts() -> Iterator[Server]:
-    with Server("experts.py") as server:
-        yield server
-
-
 @pytest.fixture
-def experts(_experts: Server) -> Server:
-    _experts.post("/forget", {})
-    return _experts
+def experts(servers: Callable[..., Server]) -> Server:
+    server = servers("experts.py")
+    server.post("/forget", {})
+    return server
 
 
 ONE = '[[step]]\nname = "one"\nmodel = "fake"\n'

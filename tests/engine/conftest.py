@@ -5,7 +5,6 @@ from batching import BatchService
 from engine_pictures import begin, fill
 
 from processes import Endpoint, end_started
-from server_process import Server
 
 
 @pytest.fixture(autouse=True)
@@ -68,17 +67,12 @@ def service(_batch_service):
     return _batch_service
 
 
-@pytest.fixture(scope="session")
-def _experts():
-    with Server("experts.py") as server:
-        yield server
-
-
 @pytest.fixture
-def experts(_experts):
+def experts(servers):
     """An endpoint with any number of models, each to be scripted."""
-    _experts.post("/forget", {})
-    return _experts
+    server = servers("experts.py")
+    server.post("/forget", {})
+    return server
 
 
 @pytest.fixture
