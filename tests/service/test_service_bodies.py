@@ -211,6 +211,13 @@ def test_pictures_that_are_bombs(service):
     watch.check()
 
 
+@pytest.mark.parametrize("head", ["", "data:image/png;base64,"])
+def test_base64_in_lines(service, head):
+    """As ``base64`` and MIME write it."""
+    text = head + base64.encodebytes(png(1, (300, 200))).decode().replace("\n", "\r\n")
+    assert service.client.post("/caption", json={"image_base64": text}).status_code == 200
+
+
 def test_base64_that_is_none(service):
     for text in ("A" * 5_000_001, "!" * 1_000_000, "=" * 1000, "data:image/png;base64", "data:,", "Ä" * 1000):
         answer = service.client.post("/caption", json={"image_base64": text})

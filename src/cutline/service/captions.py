@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final, TypeVar
 import orjson
 from fastapi import APIRouter, HTTPException, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from starlette.datastructures import FormData, UploadFile
+from starlette.datastructures import FormData
 
 from cutline.records import JSON, Caption, Outcome, Problem, Sample
 from cutline.service import described
@@ -17,6 +17,7 @@ from cutline.service.answers import body_of, error_of
 from cutline.service.bodies import check_values
 from cutline.service.desk import Desk
 from cutline.service.faults import refusal_of
+from cutline.service.forms import is_form, opened_form, uploads_of
 from cutline.service.pictures import MAX_PATH, Pictures
 from cutline.service.presence import while_connected
 from cutline.service.wishes import Wish
@@ -27,7 +28,6 @@ UrlText = Annotated[str, Field(min_length=1, max_length=8192)]
 
 router = APIRouter(tags=["captions"])
 _BIG: Final = 200_000  # bytes; reading more is left to a thread
-_MAX_FIELDS: Final = 20
 
 
 class OnePicture(BaseModel):
@@ -173,8 +173,8 @@ def _json(content: object) -> Response:
 async def _one(request: Request) -> tuple[Sample, Wish]:
     pictures: Pictures = request.app.state.pictures
     if is_form(request):
-        async with request.form(max_files=1, max_fields=_MAX_FIELDS) as form:
-            samples = await _uploads(form, "image", pictures)
+        async with opened_form(request, 1) as form:
+            samples = await uploads_of(form, "image", pictures)
             if len(samples) != 1:
                 raise HTTPException(422, "send one picture as the field image")
             return samples[0], _wish_of(form)
@@ -206,8 +206,8 @@ async def batch_of(request: Request, kind: type[Many]) -> tuple[list[Sample], Ma
     pictures: Pictures = request.app.state.pictures
     most = request.app.state.settings.max_pictures
     if is_form(request):
-        async with request.form(max_files=most, max_fields=_MAX_FIELDS) as form:
-            samples, asked = await _uploads(form, "images", pictures), _asked_of(form, kind)
+        async with opened_form(request, most) as form:
+            samples, asked = await uploads_of(form, "images", pictures), _asked_of(form, kind)
     else:
         asked = await read(kind, request)
         samples = await asyncio.to_thread(_listed, pictures, asked, most)
@@ -236,27 +236,6 @@ def _by_path(pictures: Pictures, path: str) -> Sample:
         return pictures.by_path(path)
     except HTTPException as error:
         return Sample(key=path, location=None, problem=Problem(kind="blocked-path", message=error.detail))
-
-
-def is_form(request: Request) -> bool:
-    """Whether the body is a form; else it is JSON.
-
-    Raises:
-        HTTPException: 415, it is neither.
-    """
-    kind = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
-    if kind not in {"multipart/form-data", "application/json"}:
-        raise HTTPException(415, "send application/json or multipart/form-data")
-    return kind == "multipart/form-data"
-
-
-async def _uploads(form: FormData, field: str, pictures: Pictures) -> list[Sample]:
-    samples = []
-    for value in form.getlist(field):
-        if not isinstance(value, UploadFile):
-            raise HTTPException(422, f"the field {field} must be a file")
-        samples.append(pictures.by_bytes(await value.read(), value.filename or field))
-    return samples
 
 
 def _asked_of(form: FormData, kind: type[Many]) -> Many:

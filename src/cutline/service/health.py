@@ -49,12 +49,14 @@ class Models(BaseModel):
     limits: Limits
 
 
+@router.head("/health", include_in_schema=False)  # as many probes ask
 @router.get("/health")
 async def health() -> Health:
     """The process lives. Needs no key."""
     return Health()
 
 
+@router.head("/ready", include_in_schema=False)
 @router.get(
     "/ready", responses={503: {"description": "the model is being loaded, or the queue cannot be reached"}}
 )

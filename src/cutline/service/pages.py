@@ -37,16 +37,19 @@ PATHS: Final = frozenset({"/", "/docs", *(f"/page/{name}" for name in _FILES)})
 """All that is served here. Nothing of it is secret, and a browser has to have it to ask for the key."""
 
 
+@router.head("/")
 @router.get("/")
 async def index() -> Response:
     return _answer("index.html")
 
 
+@router.head("/docs")
 @router.get("/docs")
 async def docs() -> Response:
     return _answer("docs.html")
 
 
+@router.head("/page/{name}")
 @router.get("/page/{name}")
 async def file(name: str) -> Response:
     if name not in _FILES:

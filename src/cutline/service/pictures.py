@@ -55,7 +55,8 @@ class Pictures:
         """
         encoded = text.partition(",")[2] if text.startswith("data:") else text
         try:
-            data = pybase64.b64decode(encoded, validate=True)
+            # Programs write it in lines, each of which ends like this.
+            data = pybase64.b64decode(encoded.replace("\r", "").replace("\n", ""), validate=True)
         except (binascii.Error, ValueError):
             raise HTTPException(422, f"{name} is no base64") from None
         return self.by_bytes(data, name)

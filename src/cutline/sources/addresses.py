@@ -92,7 +92,7 @@ class PublicResolver(aiohttp.abc.AbstractResolver):
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
     ) -> list[Any]:
-        """Raises PictureError ``blocked-address`` when no address is left, and OSError for what is no name."""
+        """Raises PictureError ``blocked-address`` when no address is left, OSError for what is no name."""
         try:
             found = await self._resolver.resolve(host, port, family)
         except UnicodeError:  # a part of it is empty, or longer than names may have
