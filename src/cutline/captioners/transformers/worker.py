@@ -17,8 +17,8 @@ from typing import Any, BinaryIO
 
 from cutline.batching import OutOfMemory
 from cutline.captioners.transformers import wire
-from cutline.captioners.transformers.captioner import runner
 from cutline.captioners.transformers.families import ANY, FAMILIES
+from cutline.captioners.transformers.running import runner
 from cutline.captioners.transformers.settings import Generation
 from cutline.captioners.transformers.splitting import Part, load_part
 from cutline.captioners.transformers.wire import Message
