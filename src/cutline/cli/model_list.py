@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 from rich.console import Console
@@ -19,6 +20,11 @@ from cutline.errors import ConfigError
 from cutline.weights import is_here
 
 _STYLES = {"✓": "green", "✗": "red", "?": "yellow", "↓": "cyan"}
+_NAME_ONE = "(name one)"
+_OWN = ("", "name", "what it is")
+_LOCAL = ("", "name", "models, GB to download", "licence", "what it writes")
+_SERVICES = ("", "name", "model when none is named", "needs", "licence", "$ in/out", "what it is")
+_PROSE = 26  # columns that a few words want
 _LEGEND = """$ in/out: US dollars a million tokens of question and answer, where known
 
 ✓ ready   ↓ after a download   ? if its server runs   ✗ extra or key missing
@@ -47,17 +53,11 @@ def list_models(*names: str, plugin: tuple[str, ...] = ()) -> int:
             show_card(console, name)
         return 0
     loaded = {name: registry.load("captioners", name) for name in registry.BUILT_IN["captioners"]}
-    wide = console.width >= 112
-    outside = [_embedded(name) for name in _outside(loaded)]
-    _show(console, "in this program", outside, ("", "name", "what it is"))
+    _show(console, "in this program", _OWN, [_embedded(name) for name in _outside(loaded)])
     families = [made for made in loaded.values() if isinstance(made, Family)]
-    heads = ("", "name", "models, with their downloads", "licence", *(["what it writes"] if wide else []))
     missing = "" if has_local() else "   (pip install 'cutline[local]')"
-    _show(console, f"on this machine{missing}", [_local(family)[: len(heads)] for family in families], heads)
-    heads = ("", "name", "model when none is named", "needs", "licence", "$ in/out")
-    heads = (*heads, *(["what it is"] if wide else []))
-    services = [preset for preset in PRESETS.values() if preset.name != "endpoint"]
-    _show(console, "at a service", [_service(preset)[: len(heads)] for preset in services], heads)
+    _show(console, f"on this machine{missing}", _LOCAL, [_local(family) for family in families])
+    _show_services(console, [preset for preset in PRESETS.values() if preset.name != "endpoint"])
     console.print(_LEGEND, markup=False, soft_wrap=True)
     return 0
 
@@ -83,15 +83,35 @@ def _outside(loaded: dict[str, object]) -> list[str]:
     return [name for name in registry.names("captioners") if name not in families]
 
 
-def _show(console: Console, title: str, rows: list[tuple[str, ...]], heads: tuple[str, ...]) -> None:
+def _show_services(console: Console, presets: list[Preset]) -> None:
+    """The table of services; their usual models stand below it where they have no room beside the rest."""
+    rows = [_service(preset) for preset in presets]
+    if console.measure(_table(_SERVICES[:-1], rows)).maximum + _PROSE <= console.width:
+        _show(console, "at a service", _SERVICES, rows)
+        return
+    _show(console, "at a service", (*_SERVICES[:2], *_SERVICES[3:]), [(*row[:2], *row[3:]) for row in rows])
+    named = [(row[0], row[1], row[2]) for row in rows if row[2] != _NAME_ONE]
+    _show(console, "asked there when no model is named", ("", "name", "model"), named)
+
+
+def _show(console: Console, title: str, heads: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
+    """A table, without what its last column tells in words where these have no room."""
+    if len(heads) > 3 and console.measure(_table(heads[:-1], rows)).maximum + _PROSE > console.width:
+        heads = heads[:-1]
+    console.print(Text(title, style="bold underline"))
+    console.print(_table(heads, rows))
+    console.print()
+
+
+def _table(heads: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> Table:
+    """The first columns of the rows, as many as there are heads."""
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     for head in heads:
         table.add_column(head, overflow="fold", no_wrap=head in {"", "name", "needs", "$ in/out"})
     for row in rows:
-        table.add_row(Text(row[0], style=_STYLES[row[0]]), Text(row[1], style="bold"), *map(Text, row[2:]))
-    console.print(Text(title, style="bold underline"))
-    console.print(table)
-    console.print()
+        mark, name, *others = row[: len(heads)]
+        table.add_row(Text(mark, style=_STYLES[mark]), Text(name, style="bold"), *map(Text, others))
+    return table
 
 
 def _embedded(name: str) -> tuple[str, ...]:
@@ -103,16 +123,16 @@ def _local(family: Family) -> tuple[str, ...]:
     """The family's row; a model that is here needs no download, so its size is not told."""
     here = {size for size, weights in family.sizes.items() if is_here(weights.repo)}
     models = [
-        f"{size or family.name} {'(here)' if size in here else f'{weights.gigabytes:g} GB'}"
+        f"{size or family.name} {'(here)' if size in here else f'{weights.gigabytes:g}'}"
         for size, weights in family.sizes.items()
     ]
     ready = "✗" if not has_local() else "✓" if here or not family.sizes else "↓"
     licences = dict.fromkeys(weights.licence for weights in family.sizes.values())
-    return ready, family.name, ", ".join(models) or "(name one)", ", ".join(licences), family.about
+    return ready, family.name, ", ".join(models) or _NAME_ONE, ", ".join(licences), family.about
 
 
 def _service(preset: Preset) -> tuple[str, ...]:
     needs = preset.key_env[0] if preset.key_needed else urlsplit(preset.endpoint).netloc
     asked = preset.default_model
     cost = price(f"{preset.name}:{asked}") if asked else ""
-    return readiness(preset), preset.name, asked or "(name one)", needs, preset.licence, cost, preset.about
+    return readiness(preset), preset.name, asked or _NAME_ONE, needs, preset.licence, cost, preset.about
