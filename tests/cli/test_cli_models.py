@@ -54,7 +54,11 @@ def test_a_model_of_a_file_can_be_asked_about(cutline: Run, tmp_path: Path) -> N
     unknown = cutline("caption", ".", "out.jsonl", "--model", "mine")
     assert unknown.code == 2
     assert "--plugin FILE" in unknown.err
-    assert unknown.err.count("interrogator") == 1, "the names that there are, once"
+    assert "openai:gpt-4o-mini, ollama:llava:7b or blip (`cutline models` lists all)" in unknown.err
+    other = cutline("caption", ".", "out.jsonl", "--model", "nobody", "--plugin", "mine.py")
+    assert "blip or mine" in other.err, "those that are here besides ours are few, and named"
+    hub = cutline("caption", ".", "out.jsonl", "--model", "Qwen/Qwen2-VL-2B-Instruct")
+    assert "hf:Qwen/Qwen2-VL-2B-Instruct to run it here" in hub.err
 
 
 @pytest.mark.parametrize("name", CASES)

@@ -141,7 +141,7 @@ def test_what_is_told_reaches_the_run(job, photos, tmp_path):
         ({"OUTPUT_PATH": ""}, "OUTPUT_PATH is missing: set it"),
         ({"MODEL_NAME": "  "}, "MODEL_NAME is missing"),
         ({"MODEL_NAME": "my_new_model"}, "MODEL_NAME: 'my_new_model' names no provider"),
-        ({"MODEL_NAME": "my_new_model"}, "pixels, fake, interrogator, blip"),
+        ({"MODEL_NAME": "my_new_model"}, "`cutline models` lists all"),
         ({"MODEL_NAME": "my_new_model"}, "pass --plugin FILE (or set CUTLINE_JOB_PLUGIN)"),
         ({"CUTLINE_JOB_MODEL": "fake"}, "no option --model; it is MODEL_NAME"),
         ({"CUTLINE_JOB_RETRY_FAILED": "maybe"}, 'it must be true or false, not "maybe"'),

@@ -63,7 +63,7 @@ class Spec:
         """``provider:name``; a name alone goes to ``--endpoint`` when that is given.
 
         Raises:
-            ConfigError: the provider is unknown; the message lists the known ones.
+            ConfigError: the provider is unknown; the message says what it may be.
         """
         provider, colon, name = text.partition(":")
         known = providers()
@@ -83,12 +83,8 @@ class Spec:
             raise ConfigError(f"{text} is a folder: for the model in it, write --model hf:{text}")
         if text in (models := _models()):
             raise ConfigError(f"{text!r} names no provider, did you mean --model {models[text]}?")
-        close = meant(provider, known)
-        choice = "PROVIDER:NAME (`cutline models` lists them)"
-        if not close:
-            choice = f"PROVIDER:NAME with one of {', '.join(known)}"
         own = "or for a model of your own install its package or pass --plugin FILE"
-        raise ConfigError(f"{what}{close}; use {choice}, pass --endpoint URL, {own}")
+        raise ConfigError(f"{what}{_instead(text, known)}, pass --endpoint URL, {own}")
 
     @property
     def preset(self) -> Preset | None:
@@ -104,6 +100,18 @@ def meant(word: str, known: Iterable[str]) -> str:
     """What a misspelt word may have been meant to be, as the middle of a message."""
     close = difflib.get_close_matches(word.lower(), known, n=3, cutoff=0.65)
     return f", did you mean {' or '.join(close)}?" if close else ""
+
+
+def _instead(text: str, known: list[str]) -> str:
+    """What to write where ``text`` means nothing, after what is said of it; models from outside are named."""
+    provider, colon, _ = text.partition(":")
+    if close := meant(provider, known):
+        return f"{close}; use PROVIDER:NAME (`cutline models` lists them)"
+    here = [name for name in known if name not in PRESETS and name not in registry.BUILT_IN["captioners"]]
+    such = f"openai:gpt-4o-mini, ollama:llava:7b{', ' if here else ' or '}blip"
+    if not colon and text.count("/") == 1 and text[:1].isalnum():  # as the hub names its models
+        such = f"hf:{text} to run it here, huggingface:{text} or vllm:{text}"
+    return f"; use PROVIDER:NAME, such as {' or '.join((such, *here))} (`cutline models` lists all)"
 
 
 def _models() -> dict[str, str]:
