@@ -6,6 +6,7 @@ import asyncio
 import http.server
 import json
 import os
+import re
 import shutil
 import signal
 import threading
@@ -81,6 +82,15 @@ def _smaller(folder: Path) -> None:
     (folder / "config.json").write_text(json.dumps(config))
 
 
+def _lacking(folder: Path) -> None:
+    from safetensors.torch import load_file, save_file
+
+    file = folder / "model.safetensors"
+    weights = load_file(file)
+    del weights[next(name for name in weights if "multi_modal_projector" in name)]
+    save_file(weights, file, metadata={"format": "pt"})
+
+
 def _without_processor(folder: Path) -> None:
     for name in ("processor_config.json", "preprocessor_config.json"):
         (folder / name).unlink(missing_ok=True)
@@ -99,6 +109,7 @@ def _without_tokenizer(folder: Path) -> None:
         (_of_another_kind, "bert"),
         (_of_the_future, "llava9"),
         (_smaller, "fit"),
+        (_lacking, "lack 1 of"),
         (_without_processor, "processor"),
         (_without_tokenizer, ""),
         (lambda folder: (folder / "config.json").write_text("{"), "config.json is damaged"),
@@ -158,7 +169,9 @@ class _Hub(http.server.BaseHTTPRequestHandler):
 
     files: Path
     status = 200
-    error = ""
+    error = message = ""
+    weights = 0  # bytes that it says they have
+    cut = False  # in the middle of the weights
 
     def do_HEAD(self) -> None:
         self._answer(body=False)
@@ -170,15 +183,16 @@ class _Hub(http.server.BaseHTTPRequestHandler):
         if self.status != 200:
             self.send_response(self.status)
             self.send_header("X-Error-Code", self.error)
+            self.send_header("X-Error-Message", self.message)
             self.send_header("Content-Length", "0")
             self.end_headers()
             return
         path = self.path.partition("?")[0]
         if path.startswith("/api/models/"):
-            names = [{"rfilename": file.name, "size": file.stat().st_size} for file in self.files.iterdir()]
+            sizes = {file.name: file.stat().st_size for file in self.files.iterdir()}
+            names = [{"rfilename": name, "size": size} for name, size in sizes.items()]
             tree = [
-                {"type": "file", "path": f.name, "size": f.stat().st_size, "oid": "0" * 40}
-                for f in self.files.iterdir()
+                {"type": "file", "path": name, "size": size, "oid": "0" * 40} for name, size in sizes.items()
             ]
             info = {"id": "some/model", "sha": "a" * 40, "siblings": names, "tags": [], "private": False}
             data = json.dumps(tree if "/tree/" in path else info).encode()
@@ -190,15 +204,17 @@ class _Hub(http.server.BaseHTTPRequestHandler):
             return
         data = file.read_bytes()
         headers = {"ETag": f'"{file.stat().st_size:040x}"', "X-Repo-Commit": "a" * 40}
-        self._send(data, headers, body=body)
+        if self.weights and file.suffix == ".safetensors":
+            headers["X-Linked-Size"] = str(self.weights)
+        self._send(data, headers, body=body, cut=self.cut and file.suffix == ".safetensors")
 
-    def _send(self, data: bytes, headers: dict[str, str], *, body: bool) -> None:
+    def _send(self, data: bytes, headers: dict[str, str], *, body: bool, cut: bool = False) -> None:
         self.send_response(200)
         for name, value in {**headers, "Content-Length": str(len(data))}.items():
             self.send_header(name, value)
         self.end_headers()
         if body:
-            self.wfile.write(data)
+            self.wfile.write(data[:100] if cut else data)
 
     def log_message(self, *_: object) -> None:
         pass
@@ -224,6 +240,10 @@ def test_a_download_says_its_size_and_happens_once(
     assert "downloading some/model: " in ran.stderr
     assert "kB" in ran.stderr or "MB" in ran.stderr
     assert "100 %" in ran.stderr
+    told = re.findall(r"downloading some/model: (\d+) kB of (\d+) kB, \d+ %", ran.stderr)
+    assert told
+    assert all(int(done) <= int(whole) for done, whole in told), "no byte is counted twice"
+    assert "Fetching" not in ran.stderr
     offline = {**env, "HF_ENDPOINT": "http://127.0.0.1:9", "HF_HUB_OFFLINE": "1"}
     again = cutline("caption", photos, "--preview", 2, "--model", "llava:some/model", env=offline)
     assert again.returncode == 0, again.stderr
@@ -232,24 +252,80 @@ def test_a_download_says_its_size_and_happens_once(
 
 
 @pytest.mark.parametrize(
-    ("status", "error", "words"),
+    ("status", "error", "message", "words"),
     [
-        (404, "RepoNotFound", "there is no model some/model on the hub"),
-        (403, "GatedRepo", "accept its licence"),
-        (500, "", "cannot be reached"),
+        (404, "RepoNotFound", "", "there is no model some/model on the hub"),
+        (403, "GatedRepo", "", "accept its licence"),
+        (401, "", "Invalid credentials in Authorization header", "set HF_TOKEN to one that is valid"),
+        (500, "", "", "cannot be reached (it answers 500): try again later"),
     ],
 )
 def test_what_a_hub_refuses(
-    hub: tuple[type[_Hub], str], photos: Path, tmp_path: Path, status: int, error: str, words: str
+    hub: tuple[type[_Hub], str],
+    photos: Path,
+    tmp_path: Path,
+    status: int,
+    error: str,
+    message: str,
+    words: str,
 ) -> None:
     handler, url = hub
-    handler.status, handler.error = status, error
+    handler.status, handler.error, handler.message = status, error, message
     env = {**ALONE, "HF_HOME": str(tmp_path / "home"), "HF_ENDPOINT": url, "HF_TOKEN": "hf_secret"}
     ran = cutline("caption", photos, tmp_path / "out.jsonl", "--model", "llava:some/model", env=env)
     assert ran.returncode == 2
     assert words in ran.stderr
     assert "Traceback" not in ran.stderr
     assert "hf_secret" not in ran.stderr
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        ({"cut": True}, "broke off the download: the same command asks for the files that are missing"),
+        ({"weights": 10**18}, "HF_HOME to a folder on another disk"),
+    ],
+)
+def test_a_download_that_cannot_end(
+    hub: tuple[type[_Hub], str], photos: Path, tmp_path: Path, fault: dict[str, Any], words: str
+) -> None:
+    """After hours, or before they are spent: one line with the cure."""
+    handler, url = hub
+    for name, value in fault.items():
+        setattr(handler, name, value)
+    env = {**ALONE, "HF_HOME": str(tmp_path / "home"), "HF_ENDPOINT": url, "HF_HUB_DISABLE_XET": "1"}
+    ran = cutline("caption", photos, tmp_path / "out.jsonl", "--model", "llava:some/model", env=env)
+    assert ran.returncode == 2, ran.stderr
+    assert words in ran.stderr
+    lines = ran.stderr.splitlines()
+    assert all(line.startswith("downloading ") for line in lines[:-1]), lines
+    listed = cutline("models", "llava", env=env)
+    assert "is here" not in listed.stdout
+
+
+def test_a_hub_that_may_not_be_asked(photos: Path, tmp_path: Path) -> None:
+    env = {**ALONE, "HF_HOME": str(tmp_path / "home"), "HF_HUB_OFFLINE": "1"}
+    ran = cutline("caption", photos, tmp_path / "out.jsonl", "--model", "blip", env=env)
+    assert ran.returncode == 2
+    assert "HF_HUB_OFFLINE is set" in ran.stderr
+
+
+def test_a_download_that_only_began_is_not_here(tmp_path: Path) -> None:
+    snapshot = tmp_path / "hub/models--llava-hf--llava-1.5-7b-hf/snapshots" / ("a" * 40)
+    snapshot.mkdir(parents=True)
+    (snapshot / "config.json").write_text("{}")
+    refs = snapshot.parent.parent / "refs"
+    refs.mkdir()
+    (refs / "main").write_text("a" * 40)
+    env = {"HF_HOME": str(tmp_path)}
+    for index in (None, "{", '{"weight_map": {"a": "model-00001-of-00002.safetensors"}}'):
+        if index is not None:
+            (snapshot / "model.safetensors.index.json").write_text(index)
+        listed = cutline("models", "llava", env=env)
+        assert listed.returncode == 0, listed.stderr
+        assert "is here" not in listed.stdout
+    (snapshot / "model-00001-of-00002.safetensors").write_bytes(b"")
+    assert "is here" in cutline("models", "llava", env=env).stdout
 
 
 def test_the_whole_command_line(llava: Path, photos: Path, tmp_path: Path) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final, TypeAlias
@@ -41,10 +43,9 @@ def is_here(name: str) -> bool:
     if Path(name).expanduser().is_dir():
         return True
     try:
-        from huggingface_hub import try_to_load_from_cache
+        return _in_cache(name) is not None
     except ImportError:
         return False
-    return isinstance(try_to_load_from_cache(name, "config.json"), str)
 
 
 def find_weights(name: str, say: Say = lambda _: None) -> Path:
@@ -68,20 +69,51 @@ def find_weights(name: str, say: Say = lambda _: None) -> Path:
     here = _in_cache(name)
     if here is not None:
         return here
+    begun = False
     try:
-        plan: Any = snapshot_download(name, allow_patterns=list(WANTED), dry_run=True)
+        logging.getLogger("huggingface_hub").setLevel(logging.ERROR)  # it would tell of each attempt
+        silent = _told(name, 0, say)
+        plan: Any = snapshot_download(name, allow_patterns=list(WANTED), dry_run=True, tqdm_class=silent)
         missing = sum(file.file_size for file in plan if file.will_download)
         if not any(file.filename.endswith(".safetensors") for file in plan):
             raise ConfigError(
                 f"{name} has no weights as safetensors, and no other kind is opened: name another model"
             )
         if missing:
+            _check_room(name, missing)
             say(f"downloading {name}: {human_bytes(missing)}")
+        begun = True
         return Path(
             snapshot_download(name, allow_patterns=list(WANTED), tqdm_class=_told(name, missing, say))
         )
-    except (OSError, ValueError) as error:
-        raise _explained(name, error) from None
+    except _faults() as error:
+        raise _explained(name, error, begun=begun) from None
+
+
+def _faults() -> tuple[type[BaseException], ...]:
+    """What the hub's client raises; its HTTP library, whose errors have a root of their own, changes."""
+    from huggingface_hub.errors import HfHubHTTPError
+
+    roots = [kind for kind in HfHubHTTPError.__mro__ if kind.__name__ == "HTTPError"]
+    return (OSError, ValueError, RuntimeError, *roots)
+
+
+def _check_room(name: str, size: int) -> None:
+    """Refuse a download that would fill the disk before it ends, perhaps after hours.
+
+    Raises:
+        ConfigError: it does not fit; names the folder.
+    """
+    from huggingface_hub import constants
+
+    cache = Path(constants.HF_HUB_CACHE)
+    there = next((place for place in (cache, *cache.parents) if place.is_dir()), Path.cwd())
+    free = shutil.disk_usage(there).free
+    if size > free:
+        raise ConfigError(
+            f"{name} takes {human_bytes(size)}, and {there} has {human_bytes(free)} left: make room, or set "
+            "HF_HOME to a folder on another disk"
+        )
 
 
 def _in_cache(name: str) -> Path | None:
@@ -96,7 +128,10 @@ def _in_cache(name: str) -> Path | None:
     if index.is_file():  # of several files: all must have come
         import orjson
 
-        files = set(orjson.loads(index.read_bytes())["weight_map"].values())
+        try:
+            files = set(orjson.loads(index.read_bytes())["weight_map"].values())
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            return None
         return folder if all((folder / file).is_file() for file in files) else None
     return folder if any(folder.glob("*.safetensors")) else None
 
@@ -110,7 +145,9 @@ def _told(name: str, total: int, say: Say) -> type[Any]:
 
     class Told(bar):  # type: ignore[misc]  # as its base is not known to the type checker
         def __init__(self, *args: Any, **kwargs: Any) -> None:
-            self.counts_bytes = kwargs.get("unit") == "B"
+            # There are two: bytes that came, and bytes that were written.
+            came = str(kwargs.get("name")).endswith(".transfer")
+            self.counts_bytes = kwargs.get("unit") == "B" and not came
             super().__init__(*args, **{**kwargs, "disable": True})
 
         def update(self, n: float | None = 1) -> None:
@@ -126,8 +163,8 @@ def _told(name: str, total: int, say: Say) -> type[Any]:
     return Told
 
 
-def _explained(name: str, error: Exception) -> ConfigError:
-    """What went wrong between here and the hub, with the cure."""
+def _explained(name: str, error: BaseException, *, begun: bool) -> ConfigError:
+    """What went wrong between here and the hub, with the cure; ``begun``: the download was under way."""
     from huggingface_hub import errors
 
     whys = list(_causes(error))  # the client wraps them up
@@ -140,9 +177,22 @@ def _explained(name: str, error: Exception) -> ConfigError:
     if any(isinstance(why, errors.HFValidationError) for why in whys):
         return ConfigError(f"{name} is no repository's name: write OWNER/NAME, or name a folder")
     if type(error) in {OSError, PermissionError} and isinstance(error, OSError) and error.errno is not None:
-        return ConfigError(f"{name} cannot be stored: {os.strerror(error.errno)}")
+        return ConfigError(
+            f"{name} cannot be stored: {os.strerror(error.errno)}; set HF_HOME to a folder that can hold it"
+        )
+    status = next((why.response.status_code for why in whys if isinstance(why, errors.HfHubHTTPError)), 0)
+    if any(isinstance(why, errors.OfflineModeIsEnabled) for why in whys):
+        what, cure = "may not be asked (HF_HUB_OFFLINE is set)", "unset that"
+    elif status == 401:
+        what, cure = "refuses the token", "set HF_TOKEN to one that is valid, or to nothing"
+    elif status:
+        what, cure = f"cannot be reached (it answers {status})", "try again later"
+    elif begun:
+        what, cure = "broke off the download", "the same command asks for the files that are missing"
+    else:
+        what, cure = "cannot be reached", "go online"
     return ConfigError(
-        f"{name} is not on this machine and the hub cannot be reached: go online, or copy the model here and "
+        f"{name} is not on this machine and the hub {what}: {cure}, or copy the model here and "
         "name its folder instead (--model hf:FOLDER, --similarity-model FOLDER)"
     )
 

@@ -6,6 +6,7 @@ import dataclasses
 import importlib.util
 import logging
 import warnings
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
 
@@ -80,7 +81,8 @@ def load(
     """
     quiet_libraries()
     processor = _load_processor(folder)
-    model = _load_model(folder, hardware, device, quantize, spread)
+    model, absent = _load_model(folder, hardware, device, quantize, spread)
+    _check_whole(folder, model, absent)
     if quantize is not None:
         quantizing.check_layers(model, folder, device)
     tokenizer = processor.tokenizer
@@ -128,7 +130,10 @@ def _load_processor(folder: Path) -> Any:
     return processor
 
 
-def _load_model(folder: Path, hardware: Hardware, device: str, quantize: str | None, spread: Any) -> Any:
+def _load_model(
+    folder: Path, hardware: Hardware, device: str, quantize: str | None, spread: Any
+) -> tuple[Any, Iterable[str]]:
+    """The model, and the names of what its files lack."""
     import torch
     from transformers import AutoModelForImageTextToText
 
@@ -143,13 +148,19 @@ def _load_model(folder: Path, hardware: Hardware, device: str, quantize: str | N
     elif device.startswith("cuda"):
         options["device_map"] = {"": device}  # straight to the GPU, without a copy in main memory
     try:
-        model = AutoModelForImageTextToText.from_pretrained(
-            folder, local_files_only=True, trust_remote_code=False, use_safetensors=True, **options
+        loaded: Any = AutoModelForImageTextToText.from_pretrained(
+            folder,
+            local_files_only=True,
+            trust_remote_code=False,
+            use_safetensors=True,
+            output_loading_info=True,
+            **options,
         )
+        model, found = loaded
         # An answer that is cut off must not look as if it had ended. What is None in the settings given to
         # ``generate`` is filled in from these, so it is taken out here.
         model.generation_config.forced_eos_token_id = None
-        return model.eval() if len(options) > 1 else model.eval().to(device)
+        return model.eval() if len(options) > 1 else model.eval().to(device), found["missing_keys"]
     except ImportError as error:
         raise _missing_library(folder, error) from None
     except (MemoryError, torch.OutOfMemoryError):
@@ -165,6 +176,21 @@ def _load_model(folder: Path, hardware: Hardware, device: str, quantize: str | N
         raise ConfigError(
             f"the weights in {folder} are damaged: {_one_line(error)}; copy them anew"
         ) from None
+
+
+def _check_whole(folder: Path, model: Any, missing: Iterable[str]) -> None:
+    """Refuse weights that the library would make up, after which every word is chance.
+
+    Raises:
+        ConfigError: names one of them.
+    """
+    weights = dict(model.named_parameters())
+    absent = sorted(name for name in missing if name in weights)
+    if absent:
+        raise ConfigError(
+            f"the weights in {folder} lack {len(absent)} of the {len(weights)} that the model has, such as "
+            f"{absent[0]}: copy the folder anew, or train and save the whole model"
+        )
 
 
 def _unloadable(folder: Path, error: Exception) -> str:
