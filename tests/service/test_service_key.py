@@ -11,7 +11,7 @@ import httpx
 import pytest
 from serving import Service, free_port, png
 
-from processes import Endpoint, command, environment
+from processes import Endpoint, command, cutline, environment
 
 KEY = "sesame-4711-open"
 
@@ -169,6 +169,25 @@ def test_an_option_goes_before_the_environment(tmp_path):
     environment = {"CUTLINE_SERVICE_KEY_FILE": str(tmp_path / "missing"), "CUTLINE_MODEL_KEY_FILE": ""}
     with Service("--api-key", "given", cwd=tmp_path, env=environment) as service:
         assert [status(service, KEY), status(service, "given")] == [401, 200]
+
+
+@pytest.mark.parametrize("name", ["API_KEY", "API_KEY_FILE", "CUTLINE_API_KEY"])
+def test_keys_of_others_are_not_the_services(tmp_path, name):
+    """CUTLINE_API_KEY is what an endpoint is sent: clients must neither need nor learn it."""
+    with Service("--model", "fake", cwd=tmp_path, env={name: KEY}) as service:
+        assert service.client.get("/models").status_code == 200
+    (tmp_path / ".env").write_text(f"{name}={KEY}\n")
+    ran = cutline("serve", "--host", "0.0.0.0", "--port", free_port(), cwd=tmp_path, env={name: KEY})
+    assert ran.returncode == 2
+    assert "can be reached by others" in ran.stderr
+
+
+@pytest.mark.parametrize("option", ["--api-key", "--model-key", "--webhook-secret"])
+def test_an_empty_key_is_no_wish_for_none(tmp_path, option):
+    """``--api-key "$KEY"`` where the variable is not set."""
+    ran = cutline("serve", "--port", free_port(), option, "", cwd=tmp_path, env={"CUTLINE_SERVICE_KEY": KEY})
+    assert ran.returncode == 2
+    assert ran.stderr == f"cutline: {option} is empty: give a key, or leave it out\n"
 
 
 def test_the_models_key_can_be_in_a_file(tmp_path):

@@ -95,7 +95,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(events.router)
     app.include_router(completions.router)
     app.include_router(pages.router)
-    describe(app, keyed=settings.api_key is not None)
+    describe(app, keyed=settings.service_key is not None)
     app.add_exception_handler(HTTPException, _written)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(ConfigError, _refused)

@@ -43,12 +43,12 @@ class Guard:
         self._app = app
         self._lobby = lobby
         self._max_body = settings.max_body
-        key = settings.api_key
+        key = settings.service_key
         self._key = key.get_secret_value().encode() if key else None
         self._pages = pages
         own = {"localhost", "127.0.0.1", "[::1]", settings.host.lower(), f"[{settings.host.lower()}]"}
         # With a key a foreign page can do nothing, and without one on an open address everybody may come.
-        anyone = settings.api_key is not None or not settings.is_loopback
+        anyone = settings.service_key is not None or not settings.is_loopback
         named = {name.lower() for name in settings.allowed_host}
         self._hosts = None if anyone and not named else own | named
 

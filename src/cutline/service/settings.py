@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from cutline.captioners.secrets import given_key
@@ -18,8 +18,12 @@ from cutline.service.signing import key_of
 LogLevel = Literal["debug", "info", "warning", "error", "critical"]
 
 
-SECRETS = ("api_key", "model_key", "webhook_secret")
+SECRETS = ("service_key", "model_key", "webhook_secret")
 """Settings that may be in a file too, which ``…_file`` names."""
+_OPTIONS = {"service_key": "api_key", "service_key_file": "api_key_file"}
+"""Options whose setting has another name: as a variable, CUTLINE_API_KEY is the key of an endpoint."""
+_SETTINGS = {option: name for name, option in _OPTIONS.items()}
+_WITHOUT_OPTION = ("max_", "keep_", "lease_", "request_")
 
 
 class Settings(BaseSettings):
@@ -33,9 +37,7 @@ class Settings(BaseSettings):
     ``lease_seconds``: after which another takes up the pictures of a worker that gives no sign of life.
     """
 
-    model_config = SettingsConfigDict(
-        env_prefix="CUTLINE_", env_file=".env", extra="ignore", populate_by_name=True, frozen=True
-    )
+    model_config = SettingsConfigDict(env_prefix="CUTLINE_", env_file=".env", extra="ignore", frozen=True)
 
     host: str = "127.0.0.1"
     port: int = Field(8000, ge=0, le=65535)
@@ -52,10 +54,8 @@ class Settings(BaseSettings):
     server_args: str | None = None
     start_timeout: float | None = None
     pull: bool = False
-    api_key: SecretStr | None = Field(None, validation_alias=AliasChoices("api_key", "CUTLINE_SERVICE_KEY"))
-    api_key_file: Path | None = Field(
-        None, validation_alias=AliasChoices("api_key_file", "CUTLINE_SERVICE_KEY_FILE")
-    )
+    service_key: SecretStr | None = None
+    service_key_file: Path | None = None
     insecure: bool = False
     image_root: Annotated[tuple[Path, ...], NoDecode] = ()
     chain: Annotated[tuple[Path, ...], NoDecode] = ()
@@ -94,13 +94,19 @@ class Settings(BaseSettings):
         Raises:
             ConfigError: one of them cannot be used, or read; names it.
         """
+        given = {_SETTINGS.get(name, name): value for name, value in given.items()}
+        for name in SECRETS:
+            if given.get(name) == "":  # a variable of the shell that is not set, and no wish to have none
+                raise ConfigError(f"{_option(name)} is empty: give a key, or leave it out")
         try:
             settings = cls(**given)
         except ValidationError as error:
             first = error.errors(include_url=False, include_input=False)[0]
             name = str(first["loc"][0])
-            option = f"--{name.replace('_', '-')} or CUTLINE_{name.upper()}"
-            raise ConfigError(f"{option}: {first['msg']}") from None
+            places = [] if name.startswith(_WITHOUT_OPTION) else [_option(name)]
+            raise ConfigError(
+                f"{' or '.join([*places, f'CUTLINE_{name.upper()}'])}: {first['msg']}"
+            ) from None
         return settings.model_copy(update={name: settings._secret(name, given) for name in SECRETS})
 
     def _secret(self, name: str, given: dict[str, Any]) -> SecretStr | None:
@@ -113,8 +119,7 @@ class Settings(BaseSettings):
             said = None
         if file is None:
             return said
-        option = f"--{name.replace('_', '-')}"
-        key = given_key(said.get_secret_value() if said else None, file, option=option)
+        key = given_key(said.get_secret_value() if said else None, file, option=_option(name))
         return SecretStr(key.reveal()) if key else None
 
     def to_json(self) -> str:
@@ -138,7 +143,7 @@ class Settings(BaseSettings):
             ConfigError: the service would be open to others without a key, a root is no folder, or the
                 webhooks' secret cannot be read.
         """
-        if not self.is_loopback and self.api_key is None and not self.insecure:
+        if not self.is_loopback and self.service_key is None and not self.insecure:
             raise ConfigError(
                 f"--host {self.host} can be reached by others: set --api-key, "
                 "or say --insecure if that is meant"
@@ -157,3 +162,7 @@ class Settings(BaseSettings):
             return ipaddress.ip_address(self.host).is_loopback
         except ValueError:
             return False
+
+
+def _option(name: str) -> str:
+    return f"--{_OPTIONS.get(name, name).replace('_', '-')}"
