@@ -103,10 +103,8 @@ class Settings(BaseSettings):
         except ValidationError as error:
             first = error.errors(include_url=False, include_input=False)[0]
             name = str(first["loc"][0])
-            places = [] if name.startswith(_WITHOUT_OPTION) else [_option(name)]
-            raise ConfigError(
-                f"{' or '.join([*places, f'CUTLINE_{name.upper()}'])}: {first['msg']}"
-            ) from None
+            option = "" if name.startswith(_WITHOUT_OPTION) else f"{_option(name)} or "
+            raise ConfigError(f"{option}CUTLINE_{name.upper()}: {first['msg']}") from None
         return settings.model_copy(update={name: settings._secret(name, given) for name in SECRETS})
 
     def _secret(self, name: str, given: dict[str, Any]) -> SecretStr | None:
