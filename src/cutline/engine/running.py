@@ -21,9 +21,10 @@ from cutline.engine.fingerprint import Fingerprint, mended_by
 from cutline.engine.journal import Journal
 from cutline.engine.ledger import refuse_open
 from cutline.engine.listing import count_of, left_of, peeked
+from cutline.engine.loading import open_or_stop
 from cutline.engine.local import Loop
 from cutline.engine.output import OrderedOutput, Reorder
-from cutline.engine.progress import Counts, Progress, ProgressHook
+from cutline.engine.progress import Counts, ProgressHook
 from cutline.engine.report import Interrupted, Report
 from cutline.engine.state import State, failures_file, state_folder
 from cutline.engine.stopping import Stop
@@ -95,24 +96,6 @@ async def run_job(
     finally:
         await chain.aclose()
         await checking.aclose()
-
-
-async def _open(part: Chain | Checking, progress: ProgressHook, stop: Stop) -> None:
-    """Load the models, telling ``progress`` what is waited for, until that is done or the run is stopped."""
-    loop = asyncio.get_running_loop()
-
-    def say(line: str) -> None:
-        loop.call_soon_threadsafe(progress, Progress(waiting_for=line))
-
-    opening, stopping = asyncio.create_task(part.open(say)), asyncio.create_task(stop.wait())
-    try:
-        await asyncio.wait({opening, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        if opening.done():
-            opening.result()
-    finally:
-        for task in (opening, stopping):
-            task.cancel()
-        await asyncio.gather(opening, stopping, return_exceptions=True)
 
 
 class _Run:
@@ -247,7 +230,7 @@ class _Run:
         """What takes minutes, after all that may be refused, and only where something is left to ask."""
         begun = time.monotonic()
         for part in (self._chain, self._checking):
-            await _open(part, self._progress, self._stop)
+            await open_or_stop(part, self._progress, self._stop)
         self._loading = time.monotonic() - begun
 
     def _report(
