@@ -251,11 +251,45 @@ def test_settings_of_generation(zoo: Zoo) -> None:
     assert beams != texts(ask("llava", folder, [None] * 3))
     for options, words in (
         ({"extra": {"num_baems": 3}}, "num_baems"),
+        ({"extra": {"validate": 1}}, "validate"),
         ({"extra": {"num_beams": 3}, "temperature": 1.0}, "--temperature"),
     ):
         (refused,) = ask("llava", folder, [None], **options)
         assert isinstance(refused, ConfigError)
         assert words in str(refused)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"extra": {"max_new_tokens": 9}}, "say --max-tokens"),
+        ({"extra": {"max_length": 9}}, "say --max-tokens"),
+        ({"extra": {"do_sample": True}}, "say --temperature"),
+        ({"extra": {"num_beams": 2, "num_return_sequences": 2}}, "num_return_sequences"),
+        ({"extra": {"return_dict_in_generate": True}}, "return_dict_in_generate"),
+        ({"extra": {"stop_strings": "dog"}}, "stop_strings"),
+        ({"extra": {"num_beams": "two"}}, "--extra.num_beams must be a whole number"),
+        ({"extra": {"num_beams": 0}}, "--extra.num_beams must be a whole number from 1 up"),
+        ({"extra": {"repetition_penalty": "abc"}}, "--extra.repetition_penalty must be a number"),
+        ({"extra": {"top_k": 5}}, "add --temperature"),
+        ({"top_p": 0.5}, "--top-p does nothing"),
+    ],
+)
+def test_settings_that_would_be_ignored_or_fail_at_every_picture(
+    zoo: Zoo, options: dict[str, Any], words: str
+) -> None:
+    """Refused before anything is loaded."""
+    with pytest.raises(ConfigError, match=words):
+        registry.load("captioners", "llava")(str(zoo("llava")), **options)
+
+
+def test_words_are_drawn_among_the_likeliest_alone(zoo: Zoo) -> None:
+    folder, wild = zoo("llava"), {"temperature": 3.0, "seed": 7}
+    greedy = texts(ask("llava", folder, [None] * 4))
+    assert texts(ask("llava", folder, [None] * 4, **wild)) != greedy
+    assert texts(ask("llava", folder, [None] * 4, extra={"top_k": 1}, **wild)) == greedy
+    assert texts(ask("llava", folder, [None] * 4, extra={"min_p": 1.0}, **wild)) == greedy
+    assert texts(ask("llava", folder, [None] * 4, extra={"top_k": 3}, **wild)) != greedy
 
 
 def test_another_family_s_folder(zoo: Zoo) -> None:

@@ -89,7 +89,7 @@ REFUSED = {
     "too long": ("nim", f"seed={10**30}", ("a whole number",)),
     "twice": ("nim", "seed=1, seed=2", ("names seed twice",)),
     "nobody's": ("pixels", "temperature=0.3", ("pixels takes no temperature", "it takes none")),
-    "a local model's": ("blip", "min_p=0.1", ("blip takes no min_p", "num_beams")),
+    "a local model's": ("blip", "typical_p=0.1", ("blip takes no typical_p", "num_beams")),
 }
 
 

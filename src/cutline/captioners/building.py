@@ -27,6 +27,7 @@ from cutline.captioners.services import (
     options_of_service,
     parameters_of_service,
 )
+from cutline.captioners.transformers.settings import GENERATION
 from cutline.errors import ConfigError
 from cutline.interfaces import Captioner, Slotted
 from cutline.prompts import Prompt
@@ -57,13 +58,6 @@ _USUAL = (
     parameters.TOP_P,
     parameters.SEED,
 )
-_GENERATION = (
-    Parameter(name="top_k", kind=int, least=1),
-    Parameter(name="num_beams", kind=int, least=1),
-    Parameter(name="repetition_penalty", above=0),
-    Parameter(name="no_repeat_ngram_size", kind=int, least=0),
-)
-"""Of a model in this process, besides the usual ones."""
 
 
 def build_captioner(text: str, asking: Asking) -> Captioner:
@@ -155,7 +149,7 @@ def _with_parameters(spec: Spec, asking: Asking) -> Asking:
         known = _keywords(registry.load("captioners", spec.provider))
         if "build" in known:  # it asks another captioner, which itself says what it takes
             return asking
-        more = _GENERATION if "device" in known else ()
+        more = GENERATION if "device" in known else ()
         who = spec.provider
         allowed = (*(parameter for parameter in _USUAL if parameter.name in known), *more)
     options = {name: value for name, value in asking.options.items() if name != "parameters"}

@@ -10,7 +10,7 @@ from typing import Any
 from cutline.captioners.transformers.asking import Question, inputs_for
 from cutline.captioners.transformers.family import Family
 from cutline.captioners.transformers.loading import Loaded
-from cutline.captioners.transformers.settings import Generation
+from cutline.captioners.transformers.settings import DRAWING, Generation
 from cutline.errors import ConfigError
 
 
@@ -40,16 +40,15 @@ def generation_config(loaded: Loaded, generation: Generation) -> Any:
     config.do_sample, config.temperature, config.top_p, config.top_k = False, None, None, None
     config.max_length = config.max_new_tokens = None  # given with each batch
     for name, value in generation.extra.items():
-        if not hasattr(config, name):
+        if name.startswith("_") or callable(getattr(config, name, max)):
             raise ConfigError(f"--extra.{name} is no setting of transformers' GenerationConfig")
-        setattr(config, name, value)
+        if name not in DRAWING:
+            setattr(config, name, value)
     if loaded.model.config.model_type == "blip":
         # What its own ``generate`` ends at, whatever its generation config says (the published ones differ).
         config.eos_token_id = loaded.model.config.text_config.sep_token_id
-    if generation.temperature and ((config.num_beams or 1) > 1 or config.do_sample):
-        raise ConfigError(
-            "--temperature chooses words by itself: leave out --extra.num_beams and --extra.do_sample"
-        )
+    if generation.temperature and (config.num_beams or 1) > 1:
+        raise ConfigError("--temperature chooses words by itself: leave out --extra.num_beams")
     if config.pad_token_id is None:
         config.pad_token_id = loaded.tokenizer.pad_token_id
     try:

@@ -57,6 +57,7 @@ class LocalModel(Family):
             seed=seed or 0,
             extra=dict(extra or {}),
         )
+        generation.check()
         placing = Placing(
             device=device,
             dtype=dtype,

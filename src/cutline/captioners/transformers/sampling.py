@@ -20,7 +20,9 @@ def sampling_for(generation: Generation, seeds: list[int], device: str) -> Any:
     from transformers import (
         LogitsProcessor,
         LogitsProcessorList,
+        MinPLogitsWarper,
         TemperatureLogitsWarper,
+        TopKLogitsWarper,
         TopPLogitsWarper,
     )
 
@@ -35,7 +37,12 @@ def sampling_for(generation: Generation, seeds: list[int], device: str) -> Any:
             return scores.float() + gumbel.to(device)
 
     processors = LogitsProcessorList([TemperatureLogitsWarper(generation.temperature)])
+    # In the order that ``generate`` has them in.
+    if "top_k" in generation.extra:
+        processors.append(TopKLogitsWarper(generation.extra["top_k"]))
     if generation.top_p < 1:
         processors.append(TopPLogitsWarper(generation.top_p))
+    if "min_p" in generation.extra:
+        processors.append(MinPLogitsWarper(generation.extra["min_p"]))
     processors.append(GumbelNoise())
     return processors
