@@ -117,6 +117,22 @@ def test_the_prompt_reaches_the_model(zoo: Zoo, name: str) -> None:
     assert len(set(texts(ask(name, zoo(name), list(prompts), [0, 0, 0])))) > 1
 
 
+@pytest.mark.parametrize(
+    ("name", "mark"),
+    [
+        *((name, "<image>") for name in ("llava", "smolvlm", "blip2-opt", "paligemma", "kosmos-2")),
+        *((name, "<|image_pad|>") for name in ("qwen2-vl", "qwen3-vl")),
+        ("gemma-3", "<start_of_image>"),
+    ],
+)
+def test_a_prompt_from_a_model_s_page(zoo: Zoo, name: str, mark: str) -> None:
+    """It says where the picture is, which the model is told anyway; so may a tweet that is filled in."""
+    plain = Prompt(prefix="describe the sea")
+    copied = Prompt(prefix=f"{mark}\ndescribe the sea")
+    asked = texts(ask(name, zoo(name), [plain, copied], [1, 1], batch_size=2))
+    assert asked[0] == asked[1]
+
+
 def test_a_beginning_stays_in_the_caption(zoo: Zoo) -> None:
     for name in ("blip", "git"):
         (text,) = texts(ask(name, zoo(name), [Prompt(prefix="a large house")]))

@@ -122,7 +122,7 @@ def _room(loaded: Loaded, family: Family, tokens: int, wanted: int) -> int:
 
 def _chat(loaded: Loaded, questions: list[Question]) -> Any:
     return chat_template(loaded.processor)(
-        [_messages(question) for question in questions],
+        [_messages(question, _picture_marks(loaded.processor)) for question in questions],
         tokenize=True,
         return_dict=True,
         add_generation_prompt=True,
@@ -130,7 +130,21 @@ def _chat(loaded: Loaded, questions: list[Question]) -> Any:
     )
 
 
-def _messages(question: Question) -> list[dict[str, Any]]:
+def _picture_marks(processor: Any) -> tuple[str, ...]:
+    """What stands for a picture in the model's own texts; prompts copied from its page have it too."""
+    found = (getattr(processor, name, None) for name in ("image_token", "boi_token"))
+    return tuple(str(mark) for mark in found if mark)
+
+
+def _without(marks: tuple[str, ...], text: str) -> str:
+    """A text that stands for no picture: the one that is asked about has its place without it."""
+    for mark in marks:
+        if mark in text:
+            text = text.replace(mark, "").strip()
+    return text
+
+
+def _messages(question: Question, marks: tuple[str, ...]) -> list[dict[str, Any]]:
     prompt = question.prompt
     content: list[dict[str, Any]] = []
     for part in prompt.parts():
@@ -139,12 +153,13 @@ def _messages(question: Question) -> list[dict[str, Any]]:
         elif part.example is not None:
             content.append({"type": "image", "image": _opened(part.example.image)})
         else:
-            content.append({"type": "text", "text": part.text})
+            content.append({"type": "text", "text": _without(marks, part.text)})
     if wish := prompt.schema_instruction():
         content.append({"type": "text", "text": wish})
     messages: list[dict[str, Any]] = [{"role": "user", "content": content}]
     if prompt.system:
-        messages.insert(0, {"role": "system", "content": [{"type": "text", "text": prompt.system}]})
+        system = {"type": "text", "text": _without(marks, prompt.system)}
+        messages.insert(0, {"role": "system", "content": [system]})
     return messages
 
 
@@ -157,7 +172,8 @@ def _opened(data: bytes) -> Image.Image:
 def _plain(loaded: Loaded, family: Family, questions: list[Question]) -> Any:
     """For models that take a text beside the picture, or none at all."""
     images = [question.image for question in questions]
-    texts = [question.text for question in questions]
+    marks = _picture_marks(loaded.processor)
+    texts = [_without(marks, question.text) for question in questions]
     if not any(texts):
         made = loaded.processor(images=images, return_tensors="pt")
         made.pop("input_ids", None)  # of an empty text: the model begins by itself
@@ -165,7 +181,7 @@ def _plain(loaded: Loaded, family: Family, questions: list[Question]) -> Any:
         return made
     if family.image_token:
         token = getattr(loaded.processor, "image_token", "<image>")
-        texts = [text if token in text else f"{token}{text}" for text in texts]
+        texts = [f"{token}{text}" for text in texts]
     if family.ends_texts:
         return _unended(loaded, images, texts)
     return loaded.processor(images=images, text=texts, padding=True, return_tensors="pt")

@@ -11,7 +11,7 @@ from cutline.errors import ConfigError
 from cutline.prompts import Prompt
 
 _TAGS: Final = re.compile(
-    r"</?(?:grounding|phrase|object|delimiter_of_multi_objects|patch_index_\d+|loc_?\d+|s|p)>"
+    r"</?(?:grounding|image|phrase|object|delimiter_of_multi_objects|patch_index_\d+|loc_?\d+|s|p)>"
 )
 _PATCHES: Final = re.compile(r"<object>.*?</object>", re.DOTALL)
 
