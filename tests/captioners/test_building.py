@@ -41,6 +41,19 @@ def test_unknown_providers(text: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ("nvidia:kosmos-2", "nvidia:microsoft/kosmos-2"),
+        ("nvidia:vila", "nvidia:nvidia/vila"),
+        ("llama-3.2-90b-vision-instruct", "nvidia:meta/llama-3.2-90b-vision-instruct"),
+    ],
+)
+def test_models_of_nvidia_without_their_owner(text: str, meant: str) -> None:
+    with pytest.raises(ConfigError, match=f"did you mean --model {meant}"):
+        Spec.parse(text, endpoint=None)
+
+
+@pytest.mark.parametrize(
     ("given", "asked"),
     [
         ("http://h:1/v1", "http://h:1/v1/chat/completions"),

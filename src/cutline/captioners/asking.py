@@ -28,6 +28,9 @@ MODEL_OPTIONS = (
 PICTURE_OPTIONS = ("max_side", "max_bytes", "jpeg_quality")
 LOCAL_OPTIONS = ("device", "dtype", "batch_size", "quantize", "tensor_parallel", "parallel_engine")
 
+_HOSTED_SHORT = {name.rpartition("/")[2]: name for name in HOSTED}
+"""The models of NVIDIA's own dialects by the last part of their names, as people say them."""
+
 SERVER_OPTIONS = ("start", "port", "server_args", "start_timeout", "pull")
 
 
@@ -69,6 +72,10 @@ class Spec:
         known = providers()
         # Servers call the models that they serve by the names that ours have here.
         served = endpoint is not None and isinstance(_registered(provider), Family)
+        if provider == "nvidia" and endpoint is None and name in _HOSTED_SHORT:
+            raise ConfigError(
+                f"NVIDIA's models are named OWNER/NAME, did you mean --model nvidia:{_HOSTED_SHORT[name]}?"
+            )
         if provider in known and not served:
             if endpoint is not None and provider not in PRESETS:
                 raise ConfigError(
@@ -118,7 +125,8 @@ def _models() -> dict[str, str]:
     """Models that are known by their bare name, with the provider that has them."""
     defaults = {preset.default_model: preset.name for preset in reversed(PRESETS.values())}
     known = {**defaults, **dict.fromkeys(HOSTED, "nvidia")}
-    return {name: f"{provider}:{name}" for name, provider in known.items() if name}
+    short = {name: f"nvidia:{full}" for name, full in _HOSTED_SHORT.items()}
+    return short | {name: f"{provider}:{name}" for name, provider in known.items() if name}
 
 
 def refuse_unknown(provider: str, options: Mapping[str, Any], known: frozenset[str]) -> None:
