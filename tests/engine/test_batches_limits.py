@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from batching import collect, outcomes, state_of
 from engine_outputs import report
@@ -10,6 +12,7 @@ from engine_pictures import fill
 from processes import cutline, cutline_here
 
 KEY = "sk-batch-0123456789abcdef"
+SHADES = Path(__file__).parents[2] / "examples" / "plugin" / "cutline_shades.py"
 
 
 @pytest.fixture
@@ -104,6 +107,7 @@ def test_an_endpoint_without_batches_is_told_in_one_line(service, pictures, tmp_
     [
         (("--model", "pixels"), "pixels has no batch API"),
         (("--model", "fake"), "fake has no batch API"),
+        (("--model", "shades", "--plugin", SHADES), "shades has no batch API"),
         (("--model", "gemini:gemini-2.5-flash"), "gemini needs a key"),
         (("--step", "a=fake", "--step", "b=fake"), "a chain cannot be one"),
         (("--model", "openai:gpt-4o-mini"), "openai needs a key"),

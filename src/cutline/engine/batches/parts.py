@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from cutline.captioners.building import build_bare_endpoint
 from cutline.captioners.openai import OpenAIChat
+from cutline.captioners.plugins import load_plugins
 from cutline.captioners.secrets import Secret
 from cutline.engine import assembly
 from cutline.engine.batches.gemini import OPENAI_FACE, GeminiService
@@ -30,6 +31,7 @@ def endpoint_of(job: Job, key: Secret | None) -> OpenAIChat:
             "what a batch needs later is kept in a file, which holds no secrets: "
             "give the password in --endpoint as --api-key instead"
         )
+    load_plugins(job.model.plugin)
     endpoint = build_bare_endpoint(job.model.model, assembly.asking_of(job, key))
     if not isinstance(endpoint, OpenAIChat):
         name = endpoint.name if endpoint is not None else job.model.model
