@@ -161,3 +161,11 @@ class Sink(Protocol):
     @property
     def outputs(self) -> list[Path | str]:
         """What the user should look at: files, folders or remote paths."""
+
+
+@runtime_checkable
+class Checkable(Protocol):
+    """A sink that can tell whether it may be opened without touching what is there."""
+
+    def check_open(self, mark: JSON | None) -> None:
+        """Raise what ``open`` would raise of the output that is there."""

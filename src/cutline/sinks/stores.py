@@ -18,6 +18,7 @@ from cutline.sinks.writing import writing
 class Store(Protocol):
     """Keeps encoded rows; its methods are those of a Sink, with bytes for outcomes."""
 
+    def check_open(self, mark: JSON | None) -> None: ...
     def open(self, mark: JSON | None) -> None: ...
     def append(self, record: bytes) -> None: ...
     @property
@@ -38,15 +39,19 @@ class GrowingStore:
         self._claim = Claim(note)
         self._overwrite = options.overwrite
 
+    def check_open(self, mark: JSON | None) -> None:
+        if not self._target.exists():
+            return
+        if mark is None and not self._overwrite and not self._is_ours():
+            raise exists(self._target.name)
+        if mark is not None and self._claim.stamps and not self._claim.covers(self._target):
+            raise changed(self._target.name)
+
     def open(self, mark: JSON | None) -> None:
-        there = self._target.exists()
+        self.check_open(mark)
         if mark is None:
-            if there and not self._overwrite and not self._is_ours():
-                raise exists(self._target.name)
             self._file.start()
         else:
-            if there and self._claim.stamps and not self._claim.covers(self._target):
-                raise changed(self._target.name)
             self._file.resume(mark)
         self._claim.save(identity=_identity(self._file.path))
 
@@ -107,8 +112,11 @@ class GatheredStore:
         self._options = options
         self._convert = convert
 
-    def open(self, mark: JSON | None) -> None:
+    def check_open(self, mark: JSON | None) -> None:  # noqa: ARG002 - it is a file of its own
         self._refuse_foreign()
+
+    def open(self, mark: JSON | None) -> None:
+        self.check_open(mark)
         if mark is None:
             self._rows.start()
         else:

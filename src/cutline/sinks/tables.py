@@ -23,6 +23,9 @@ class RowSink(ABC):
     def record(self, values: JSON) -> bytes:
         """One row as the store keeps it."""
 
+    def check_open(self, mark: JSON | None) -> None:
+        self._store.check_open(mark)
+
     def open(self, mark: JSON | None) -> None:
         self._store.open(mark)
 

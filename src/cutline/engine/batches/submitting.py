@@ -22,7 +22,7 @@ from cutline.engine.progress import Progress, ProgressHook
 from cutline.engine.state import State, state_folder
 from cutline.engine.stopping import Stop
 from cutline.errors import CutlineError, OutputGone
-from cutline.interfaces import Sink, Source
+from cutline.interfaces import Checkable, Sink, Source
 from cutline.job import Job
 
 
@@ -125,6 +125,9 @@ def _open(sink: Sink, state: State) -> None:
         OutputExists: what lies there is not ours.
     """
     mark = state.read(MARK)
+    if isinstance(sink, Checkable):
+        sink.check_open(mark["sink"] if mark else None)
+        return
     try:
         sink.open(mark["sink"] if mark else None)
     except OutputGone:  # whoever collects writes it anew
