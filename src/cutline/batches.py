@@ -105,13 +105,15 @@ def batch_collect(
     )
 
 
-def batch_cancel(output: str | Path, *, state: str | None = None, api_key: str | None = None) -> Sent:
-    """End the batches of an output; what was answered until then can still be collected.
+def batch_cancel(
+    output: str | Path, *, forget: bool = False, state: str | None = None, api_key: str | None = None
+) -> Sent:
+    """End the batches of an output; what was answered until then can be collected, unless ``forget``.
 
     Raises:
         ConfigError, EndpointUnusable, RequestError: as ``batch_status``.
     """
-    return waited_for(lambda: cancel(str(output), state=state, key=_key(api_key)))
+    return waited_for(lambda: cancel(str(output), state=state, key=_key(api_key), forget=forget))
 
 
 def _key(text: str | None) -> Secret | None:

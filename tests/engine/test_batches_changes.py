@@ -229,6 +229,43 @@ def test_cancelling_what_the_service_has_forgotten_frees_the_output(service, pic
         assert done.returncode == 0, done.stderr
 
 
+def test_what_nobody_wants_any_more_is_given_up(service, pictures, tmp_path):
+    """Its prompt is gone, so what has been answered cannot be read: the output is free all the same."""
+    folder, output = pictures(3), tmp_path / "captions.jsonl"
+    (tmp_path / "ask.json").write_text('{"prompt_prefix": "What is it?"}')
+    assert service.submit(folder, output, "--prompt", tmp_path / "ask.json").returncode == 0
+    service.answer_all()
+    (tmp_path / "ask.json").unlink()
+    assert collect(output).returncode == 2
+    done = cutline_here("batch", "cancel", output)
+    assert done.returncode == 0, done.stderr
+    assert "no batch is under way any more" in done.stderr
+    assert "cutline batch collect" in done.stderr
+    refused = service.submit(folder, output)
+    assert refused.returncode == 2
+    assert "`cutline batch cancel --forget`" in refused.stderr
+    done = cutline_here("batch", "cancel", output, "--forget")
+    assert done.returncode == 0, done.stderr
+    assert service.caption(folder, output).returncode == 0
+    assert len(keys(output)) == len(outcomes(output)) == 3
+
+
+def test_nothing_lies_at_the_output_before_answers_are_collected(service, pictures, tmp_path):
+    folder, output = pictures(3), tmp_path / "captions.jsonl"
+    assert service.submit(folder, output).returncode == 0
+    assert not output.exists()
+    other = tmp_path / "others.jsonl"
+    other.write_text("somebody's lines\n")
+    refused = service.submit(folder, other)
+    assert refused.returncode == 2
+    assert "others.jsonl" in refused.stderr
+    assert service.submit(folder, other, "--existing", "overwrite").returncode == 0
+    assert other.read_text() == "somebody's lines\n"
+    service.answer_all()
+    assert collect(other).returncode == 0
+    assert len(keys(other)) == 3
+
+
 def test_files_at_the_service_are_deleted_unless_they_are_kept(service, pictures, tmp_path):
     folder = pictures(3)
     for name, more, left in (("a.jsonl", (), 0), ("b.jsonl", ("--keep-files",), 2)):

@@ -177,6 +177,7 @@ def collect(
 def cancel(
     output_path: str,
     *,
+    forget: bool = False,
     noted: Annotated[Noted, Parameter(name="*")] = Noted(),
     saying: Annotated[Saying, Parameter(name="*")] = Saying(),  # noqa: B008 - frozen
 ) -> int:
@@ -186,14 +187,16 @@ def cancel(
     ----------
     output_path
         The output that was named when the batches were sent.
+    forget
+        Give up what was answered too, so that all their pictures can be asked about anew.
     """
     from cutline.engine.batches.watching import cancel as end
 
     return _carried_out(
         lambda progress, stop: end(
-            output_path, state=noted.state, key=noted.key, progress=progress, stop=stop
+            output_path, state=noted.state, key=noted.key, forget=forget, progress=progress, stop=stop
         ),
-        lambda sent: words.cancelled(sent, quiet=saying.quiet),
+        lambda sent: words.cancelled(sent, forgotten=forget, quiet=saying.quiet),
         saying,
     )
 

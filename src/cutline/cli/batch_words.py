@@ -105,17 +105,19 @@ def collected(result: Collection, *, quiet: bool) -> int:
     return report.exit_code
 
 
-def cancelled(sent: Sent, *, quiet: bool) -> int:
+def cancelled(sent: Sent, *, forgotten: bool, quiet: bool) -> int:
     """What became of the batches, and how to get what they have."""
     console = _console(quiet=quiet)
-    if not sent.open_batches:
-        console.print("no batch is under way any more")
+    running = sum(batch.under_way for batch in sent.batches)
+    if running:
+        console.print(f"{_count(running, 'batch is', 'batches are')} being ended by the service")
     else:
-        console.print(
-            f"{_count(len(sent.open_batches), 'batch is', 'batches are')} being ended by the service"
-        )
+        console.print("no batch is under way any more")
+    if sent.open_batches:
         collecting = _command("collect", sent.output, sent.job)
         console.print(f"what was answered: {collecting} --wait", markup=False)
+    elif forgotten:
+        console.print("their answers are given up: the pictures can be asked about anew")
     return EXIT_OK
 
 

@@ -137,7 +137,7 @@ class Ledger:
         if changes and self.open_batches:
             raise JobChanged(
                 f"batches of this output were sent with other settings ({'; '.join(changes)}): "
-                "go back to those and collect them, or give them up with `cutline batch cancel`"
+                "go back to those and collect them, or give them up with `cutline batch cancel --forget`"
             )
 
     def drop_unasked(self) -> None:
@@ -232,5 +232,5 @@ def refuse_open(state: State) -> None:
         pictures = sum(batch.pictures for batch in batches)
         raise ConfigError(
             f"{pictures:,} pictures of this output are in batches, and would be paid twice: "
-            "first `cutline batch collect`, or give them up with `cutline batch cancel`"
+            "first `cutline batch collect`, or give them up with `cutline batch cancel --forget`"
         )

@@ -18,7 +18,7 @@ from cutline.engine.ledger import OVER, Batch, Ledger
 from cutline.engine.progress import Progress, ProgressHook
 from cutline.engine.state import State, state_folder
 from cutline.engine.stopping import Stop
-from cutline.errors import ConfigError, Rejected, Retryable
+from cutline.errors import ConfigError, Rejected, RequestError, Retryable
 from cutline.job import Job
 
 _T = TypeVar("_T")
@@ -129,10 +129,11 @@ async def cancel(
     *,
     state: str | None = None,
     key: Secret | None = None,
+    forget: bool = False,
     progress: ProgressHook = _silently,
     stop: Stop | None = None,
 ) -> Sent:
-    """End the batches of an output; what was answered until then can be collected.
+    """End the batches of an output; what was answered until then can be collected, unless ``forget``.
 
     What was not sent yet is forgotten, and so are batches that the service does not know any more.
 
@@ -147,6 +148,8 @@ async def cancel(
             ledger = Ledger.of(folder)
             ledger.drop_unasked()
             await unless_stopped(_end_all(ledger, service), stop or Stop())
+            for batch in ledger.open_batches if forget else ():
+                _give_up(batch, ledger, "forgotten")
         return sent_for(output, state)
     finally:
         await endpoint.aclose()
@@ -169,12 +172,17 @@ async def _end(batch: Batch, ledger: Ledger, service: BatchService) -> None:
     if not batch.under_way:
         return
     try:
-        ledger.put(seen(batch, await service.cancel(batch.id)))
-    except Rejected as error:
+        said = await service.batch(batch.id)
+        if said.get("status") not in OVER:
+            said = await service.cancel(batch.id)
+    except RequestError as error:
         if error.status == 404:
             _give_up(batch, ledger, "gone")
-        else:  # it has ended meanwhile
-            ledger.put(seen(batch, await service.batch(batch.id)))
+            return
+        if not isinstance(error, Rejected) and error.status != 409:
+            raise
+        said = await service.batch(batch.id)  # it has ended meanwhile
+    ledger.put(seen(batch, said))
 
 
 def _give_up(batch: Batch, ledger: Ledger, status: str) -> None:
