@@ -67,6 +67,38 @@ def test_the_words_stand_behind_the_other_captioners(photos, clip, labels, tmp_p
     assert main(["caption", "photos", "out.jsonl", "--model", model]) == 0
 
 
+@pytest.mark.parametrize(
+    ("settings", "options", "words"),
+    [
+        ("negative", ["--prompt", "What is it?"], "leave the prompt out"),
+        ("negative", ["--system-prompt", "Be brief."], "leave the prompt out"),
+        ("negative", ["--language", "German"], "follows no instructions"),
+        ("fast,caption=pixels", ["--language", "German"], "follows no instructions"),
+        ("fast,caption=blip", ["--language", "German"], "follows no instructions"),
+        ("fast,caption=blip", ["--prompt", "short"], "follows no instructions such as the prompt short"),
+        ("fast,caption=fake", ["--schema", '{"type": "object"}'], "regex or schema"),
+    ],
+)
+def test_prompts_that_nobody_would_follow(photos, clip, labels, capsys, settings, options, words):
+    """Refused before anything is loaded."""
+    mode, _, caption = settings.partition(",")
+    model = f"interrogator:{mode},clip={clip},labels={labels}" + (f",{caption}" if caption else "")
+    assert main(["caption", "photos", "out.jsonl", "--model", model, *options]) == 2
+    said = capsys.readouterr().err
+    assert words in said
+    assert said.count("\n") == 1
+
+
+def test_the_negative_mode_in_a_chain(photos, clip, labels, tmp_path, capsys):
+    """It may stand first, as it hears nothing; a later step would not use the text before it."""
+    negative = f"interrogator:negative,clip={clip},labels={labels}"
+    steps = ["--step", f"no={negative}", "--step", "yes=fake"]
+    assert main(["caption", "photos", "out.jsonl", *steps]) == 0
+    later = ["--step", "yes=fake", "--step", f"no={negative}"]
+    assert main(["caption", "photos", "later.jsonl", *later]) == 2
+    assert "put it first" in capsys.readouterr().err
+
+
 def test_the_negative_mode_asks_no_other_model(photos, clip, labels):
     captions = cutline.caption(photos, model=f"interrogator:negative,clip={clip},labels={labels}").to_dict()
     words = {word for text in captions.values() for word in text.split(", ")}
@@ -122,7 +154,7 @@ def test_what_it_cannot_do_is_refused(labels, settings, options, message):
 def test_a_prompt_with_a_form_is_refused(photos, clip, labels, capsys, tmp_path):
     (tmp_path / "schema.json").write_text('{"type": "object"}')
     model = f"interrogator:fast,clip={clip},labels={labels},caption=fake"
-    assert main(["caption", "photos", "out.jsonl", "--model", model, "--schema", "schema.json"]) == 3
+    assert main(["caption", "photos", "out.jsonl", "--model", model, "--schema", "schema.json"]) == 2
     assert "it takes no prompt with a regex or schema" in capsys.readouterr().err
 
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 _MODES: Final = get_args(Mode)
 _AT_ONCE: Final = 16  # pictures
 _SETTINGS: Final = ("clip", "labels", "caption")
+_NO_FORM: Final = "interrogator adds words to a caption: it takes no prompt with a regex or schema"
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +87,8 @@ class Interrogator:
         asks = self._settings.mode != "negative"
         self._inner: Captioner | None = build(self._settings.caption) if asks else None
         self.name = _name(self._settings, self._inner)
-        self.default_prompt = getattr(self._inner, "default_prompt", Prompt())
+        self.default_prompt = getattr(self._inner, "default_prompt", Prompt(prefix=""))
+        self.instructable = asks and bool(getattr(self._inner, "instructable", True))
         self._modes: Modes | None = None
         self._opening = asyncio.Lock()
         self._encoding = Batching([self._encode], size=_AT_ONCE)
@@ -98,6 +100,16 @@ class Interrogator:
         if inner is None:
             return _AT_ONCE
         return min(inner.slots, 2 * _AT_ONCE) if isinstance(inner, Slotted) else 1
+
+    def check_prompt(self, prompt: Prompt) -> None:
+        """Raises ConfigError for a prompt that the other captioner would not understand."""
+        if prompt.regex is not None or prompt.schema is not None:
+            raise ConfigError(_NO_FORM)
+        if self._inner is None and (prompt.system or any(part.text for part in prompt.parts())):
+            raise ConfigError("interrogator:negative asks no model for words: leave the prompt out")
+        check = getattr(self._inner, "check_prompt", None)
+        if check is not None:
+            check(prompt)
 
     async def open(self, say: Say = lambda _: None) -> None:
         """Load both models and the labels' vectors, unless that was done; raises as the class says."""
@@ -120,9 +132,7 @@ class Interrogator:
             PictureError, MemoryError: as the parts do; whatever the other captioner raises.
         """
         if prompt.regex is not None or prompt.schema is not None:
-            raise RunStopped(
-                "interrogator adds words to a caption: it takes no prompt with a regex or schema"
-            )
+            raise RunStopped(_NO_FORM)
         await self.open()
         start = time.perf_counter()
         said, reply = "", None
