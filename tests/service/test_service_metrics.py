@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import base64
+import json
+import socket
+
+import psutil
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from serving import Service, png
@@ -51,6 +56,40 @@ def test_workers_count_together(tmp_path, workers):
         for _ in range(5):
             assert counted(service)["cutline_pictures_total", "captioned"] == 20
         wait_until(lambda: counted(service)["cutline_slots",] == 64 * workers, seconds=20, every=0.5)
+
+
+def test_a_worker_that_was_killed_has_nothing_under_way(tmp_path):
+    with Service("--model", "fake:latency=60", "--workers", 2, cwd=tmp_path) as service:
+        wait_until(lambda: counted(service)["cutline_slots",] == 128)
+        asked = start_asking(service)
+        try:
+            wait_until(lambda: counted(service)["cutline_slots_in_use",] == len(asked))
+            workers = [
+                one
+                for one in psutil.Process(service.process.pid).children()
+                if "spawn_main" in " ".join(one.cmdline())
+            ]
+            for worker in workers:
+                worker.kill()
+            wait_until(lambda: service.log.count("startup complete") == 4)
+            service.client.close()
+            service.client = type(service.client)(base_url=service.url, trust_env=False)
+            wait_until(lambda: counted(service)["cutline_slots",] == 128)
+            assert counted(service)["cutline_slots_in_use",] == 0
+            assert counted(service)["cutline_waiting_requests",] == 0
+        finally:
+            for one in asked:
+                one.close()
+
+
+def start_asking(service: Service) -> list[socket.socket]:
+    """Connections that wait for a caption."""
+    body = json.dumps({"image_base64": base64.b64encode(png(1)).decode()}).encode()
+    head = f"POST /caption HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+    asked = [socket.create_connection(("127.0.0.1", service.port)) for _ in range(6)]
+    for one in asked:
+        one.sendall(head + body)
+    return asked
 
 
 def test_a_worker_that_cannot_begin_says_so_once(tmp_path):

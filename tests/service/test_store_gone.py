@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from urllib.parse import urlsplit
 
+import httpx
 import pytest
 from gate import Gate
 from postgres import new_database
@@ -24,6 +26,18 @@ def files(numbers):
     return [("images", (f"{number}.png", png(number))) for number in numbers]
 
 
+def follow(service, task):
+    """The lines of a job's events, as they come."""
+    lines = []
+
+    def read():
+        with httpx.stream("GET", f"{service.url}/task/{task}/events", timeout=60, trust_env=False) as stream:
+            lines.extend(stream.iter_lines())
+
+    threading.Thread(target=read, daemon=True).start()
+    return lines
+
+
 @pytest.fixture
 def gate(postgres_server):
     with Gate(urlsplit(postgres_server).port) as gate:
@@ -40,6 +54,8 @@ def test_what_needs_no_queue_goes_on_and_the_rest_recovers(postgres_server, gate
         wait_until(lambda: service.task(task)["captioned"] > 4)
         assert 0 < float(counted(service)["cutline_queued_pictures"]) < 100
 
+        events = follow(service, task)
+        wait_until(lambda: events)
         gate.shut()
         for method, path in (
             ("GET", "/ready"),
@@ -65,8 +81,10 @@ def test_what_needs_no_queue_goes_on_and_the_rest_recovers(postgres_server, gate
         assert counted(service) == {"cutline_queued_pictures": "0.0", "cutline_store_up": "1.0"}
         again = service.client.post("/async-batch-caption", files=files([1, 2]))
         assert service.ended(again.json()["task_id"])["captioned"] == 2
+        wait_until(lambda: "event: end" in events)  # whoever follows a job is not cut off by it
         log = service.log
     assert "Traceback" not in log
+    assert "cause=connection failed: " in log
     assert PASSWORD not in log
 
 

@@ -30,6 +30,7 @@ from cutline.service.plain_start import PlainStart
 from cutline.service.queue import Queue
 from cutline.service.settings import Settings
 from cutline.service.stopping import told_to_stop
+from cutline.service.tables import cause_of
 from cutline.service.telemetry import tracing_of
 from cutline.service.tracing import TracedRequests
 from cutline.service.wording import model_unusable, written
@@ -131,6 +132,7 @@ async def _unusable(request: Request, error: Exception) -> Response:
 
 
 async def _no_store(request: Request, error: Exception) -> Response:
-    _log.error("store unusable cause=%s", type(error).__name__)
+    assert isinstance(error, SQLAlchemyError)
+    _log.error("store unusable cause=%s", cause_of(error))
     said = HTTPException(503, "the queue cannot be reached now", headers={"Retry-After": "10"})
     return written(request.url.path, said)

@@ -11,6 +11,7 @@ from typing import Final
 import orjson
 from fastapi import APIRouter, Request
 from fastapi.responses import StreamingResponse
+from sqlalchemy.exc import SQLAlchemyError
 
 from cutline.service.queue import Queue
 from cutline.service.store import Task
@@ -54,7 +55,8 @@ async def _stream(queue: Queue, task: Task) -> AsyncIterator[bytes]:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(queue.stopping.wait(), _LOOK_SECONDS)
             return  # the service stops; whoever wants to know the rest asks again
-        now = await queue.store.task(task.id)
+        with contextlib.suppress(SQLAlchemyError):  # it is looked at again; others tell the log
+            now = await queue.store.task(task.id)
 
 
 def _event(task: Task) -> bytes:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import sqlalchemy as sa
-from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
+from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as NoAnswer
 
 from cutline.errors import ConfigError, MissingExtra
@@ -134,7 +134,7 @@ class Database:
                 if version is None:
                     connection.execute(stores.insert().values(version=VERSION))
         except DBAPIError as error:
-            raise ConfigError(f"--store {self._shown} cannot be opened: {_cause(error)}") from None
+            raise ConfigError(f"--store {self._shown} cannot be opened: {cause_of(error)}") from None
         if version not in {None, VERSION}:
             raise ConfigError(f"--store {self._shown} is of another version of cutline: name another one")
 
@@ -225,6 +225,8 @@ def _postgresql(url: sa.URL) -> sa.Engine:
     return sa.create_engine(url, pool_size=9, pool_pre_ping=True, connect_args=patience)
 
 
-def _cause(error: DBAPIError) -> str:
-    lines = str(error.orig).strip().splitlines()
-    return lines[0] if lines else type(error.orig).__name__
+def cause_of(error: SQLAlchemyError) -> str:
+    """What the database said, in a line, without the statement and what was to be written."""
+    said = error.orig if isinstance(error, DBAPIError) else error
+    lines = str(said).strip().splitlines()
+    return lines[0] if lines else type(said).__name__

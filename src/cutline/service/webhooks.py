@@ -15,7 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from cutline.errors import ConfigError, PictureError
 from cutline.service.signing import key_of, signature
-from cutline.service.tables import Database, jobs
+from cutline.service.tables import Database, cause_of, jobs
 from cutline.sources.addresses import PublicResolver, checked_url
 
 _log = logging.getLogger("cutline.service.webhooks")
@@ -51,7 +51,7 @@ class Webhooks:
                     due = await self._due()
                     await asyncio.gather(*(self._send(session, row) for row in due))
                 except SQLAlchemyError as error:
-                    _log.error("store unusable cause=%s", type(error).__name__)
+                    _log.error("store unusable cause=%s", cause_of(error))
                     due = []
                 except Exception:  # noqa: BLE001 - a bug of ours must not end the telling of all the others
                     _log.exception("unexpected")

@@ -25,6 +25,7 @@ from cutline.service.leases import Finished, Item, Leases, Place
 from cutline.service.noting import note_ends
 from cutline.service.pictures import Pictures
 from cutline.service.store import Store
+from cutline.service.tables import cause_of
 from cutline.service.wishes import Wish
 
 _log = logging.getLogger("cutline.service.queue")
@@ -122,8 +123,10 @@ class Worker:
                 await loop()
             except Exception as error:  # noqa: BLE001 - see above
                 failures = 1 if time.monotonic() - began > backoff.MAX_DELAY else failures + 1
-                known = isinstance(error, SQLAlchemyError)
-                _log.error("queue interrupted cause=%s", type(error).__name__, exc_info=not known)
+                if isinstance(error, SQLAlchemyError):
+                    _log.error("queue interrupted cause=%s", cause_of(error))
+                else:
+                    _log.exception("queue interrupted cause=%s", type(error).__name__)
                 await asyncio.sleep(backoff.delay(failures, first=1.0))
             else:
                 return
@@ -171,7 +174,7 @@ class Worker:
             self._pause(error)
             await self._return(item)
         except SQLAlchemyError as error:  # its bytes could not be had now
-            _log.error("store unusable cause=%s", type(error).__name__)
+            _log.error("store unusable cause=%s", cause_of(error))
             await self._put_off(item)
         except Exception:  # noqa: BLE001 - a bug of ours must not end the queue
             _log.exception("broke job=%s place=%d", item.job, item.place)
