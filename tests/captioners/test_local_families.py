@@ -220,6 +220,7 @@ def test_chance_depends_on_the_seed_and_the_picture_alone(zoo: Zoo) -> None:
         ("blip", ("--system-prompt", "be nice"), "follows no instructions"),
         ("git", ("--language", "German"), "follows no instructions: --language"),
         ("blip", ("--prompt", "short"), "follows no instructions such as the prompt short"),
+        ("blip", ("--prompt", "mine=short"), "follows no instructions such as the prompt short"),
         ("florence-2", ("--prompt", "What is it?"), "<MORE_DETAILED_CAPTION>"),
         ("florence-2", ("--prompt", "<CAPTION> and more"), "<MORE_DETAILED_CAPTION>"),
     ],
@@ -234,6 +235,19 @@ def test_instructions_do_not_become_captions(
     assert words in ran.stderr
     assert "loading" not in ran.stderr
     assert ran.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("step", ["describe", "short"])
+def test_a_step_may_have_the_name_of_a_prompt(zoo: Zoo, tmp_path: Path, step: str) -> None:
+    photos = folder_of(tmp_path / "photos", 1)
+    steps = ("--step", f"{step}=git:{zoo('git')}", "--step", "refine=fake")
+    ran = cutline_here("caption", photos, tmp_path / "out.jsonl", *steps)
+    assert ran.returncode == 0, ran.stderr
+    named = (f"{step}=a large house",)
+    ran = cutline_here(
+        *("caption", photos, tmp_path / "one.jsonl", "--model", f"git:{zoo('git')}", "--prompt", *named)
+    )
+    assert ran.returncode == 0, ran.stderr
 
 
 def test_a_model_is_loaded_only_where_something_is_left_to_ask(zoo: Zoo, tmp_path: Path) -> None:

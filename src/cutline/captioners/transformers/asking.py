@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import io
 from typing import TYPE_CHECKING, Any, Final
 
@@ -11,7 +12,7 @@ from cutline.captioners.transformers.loading import Loaded
 from cutline.captioners.transformers.settings import Generation
 from cutline.captioners.transformers.without_videos import chat_template
 from cutline.errors import RunStopped, SampleError
-from cutline.prompts import Prompt, library_prompts
+from cutline.prompts import Prompt, library_prompts, load_prompt
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -74,10 +75,17 @@ def refusal(family: Family, prompt: Prompt) -> str:
         return ""
     if prompt.system or prompt.schema is not None:
         return "follows no instructions: leave the system prompt and the schema out, or ask a chat model"
-    if prompt.name in library_prompts():
+    known = _library_texts().get(prompt.prefix)
+    if known is not None:
         begin = " or give the beginning of a caption, such as 'a photo of'" if family.completes else ""
-        return f"follows no instructions such as the prompt {prompt.name}: leave --prompt out{begin}"
+        return f"follows no instructions such as the prompt {known}: leave --prompt out{begin}"
     return ""
+
+
+@functools.cache
+def _library_texts() -> dict[str, str]:
+    """The library's prompts by their words: a name may be given to any prompt, or to a step."""
+    return {load_prompt(name).prefix: name for name in library_prompts()}
 
 
 def inputs_for(loaded: Loaded, family: Family, questions: list[Question], max_tokens: int) -> Inputs:
