@@ -7,7 +7,7 @@ import time
 import pytest
 from engine_outputs import captions, failures, report
 
-from processes import cutline, cutline_here
+from processes import cutline, cutline_here, start_cutline, wait_until
 
 
 @pytest.mark.parametrize("status", [400, 403, 404, 413, 422])
@@ -31,6 +31,35 @@ def test_what_would_fail_again_is_asked_once(status, endpoint, pictures, tmp_pat
         assert asked == 4
         assert {row["kind"] for row in failures(output)} == {"rejected"}
         assert {row["attempts"] for row in failures(output)} == {1}
+
+
+@pytest.mark.parametrize(("fault", "at_once"), [("403", None), ("404", 1), ("410", 20)])
+def test_what_stops_a_run_at_its_beginning_fails_no_picture(fault, at_once, endpoint, pictures, tmp_path):
+    """An unknown model, or a key that may not use it: with that mended the same command does it all."""
+    endpoint.configure(fault={fault: 1.0})
+    options = {"max_concurrent_requests": at_once} if at_once else {}
+    arguments = ("caption", pictures(30), tmp_path / "captions.jsonl", *endpoint.arguments(**options))
+    stopped = cutline_here(*arguments)
+    assert stopped.returncode == 3
+    assert "0 captions · " in stopped.stderr
+    assert "failed" not in stopped.stderr
+    endpoint.configure(fault={})
+    done = cutline_here(*arguments)
+    assert done.returncode == 0, done.stderr
+    assert len(captions("jsonl", tmp_path / "captions.jsonl")) == 30
+
+
+def test_what_failed_before_a_run_was_stopped_half_way_can_be_asked_again(endpoint, pictures, tmp_path):
+    endpoint.configure(latency=0.2)
+    arguments = ("caption", pictures(40), tmp_path / "captions.jsonl", *endpoint.arguments())
+    process = start_cutline(*arguments, "--max-concurrent-requests", 2)
+    wait_until(lambda: endpoint.stats()["answered"] >= 4)
+    endpoint.configure(fault={"403": 1.0}, latency=0.0)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 3, err
+    assert "the same command with --retry-failed goes on" in err
+    endpoint.configure(fault={})
+    assert cutline_here(*arguments, "--retry-failed").returncode == 0
 
 
 PASSING = ["408", "429", "500", "503", "reset", "cut", "malformed", "no-choices"]

@@ -23,6 +23,7 @@ from cutline.records import Reply
 _log = logging.getLogger(__name__)
 _UNUSABLE = frozenset({401, 403, 404, 410})
 _UNREACHABLE_ATTEMPTS = 3  # while nothing has ever answered there
+_VERDICT = 3.0  # seconds in which others may be refused too
 
 
 _HERE = re.compile(r"://(localhost|127\.|10\.|192\.168\.|\[::1\]|[\w-]+[:/])")
@@ -42,7 +43,8 @@ class Retrying:
     Being told to slow down (429, or 503 with Retry-After) is no failure of the picture: such
     answers do not use up ``retries``, but end after ``patience`` seconds. While no request has
     ever succeeded, a refused key, an unknown model or an unreachable endpoint stops the run
-    instead of failing every picture. ``delay`` is the first delay in seconds; delays double.
+    instead of failing every picture. Those that were refused before that was clear do not fail
+    either, so that the next run asks about them. ``delay`` is the first delay in seconds; delays double.
     ``start`` says what starts the server that cannot be reached.
     """
 
@@ -67,7 +69,7 @@ class Retrying:
         self._delay = delay
         self._patience = patience
         self._start = start
-        self._succeeded = False
+        self._proven = asyncio.Event()  # by a first success
         self._unusable_in_a_row = 0
         self.waiting = 0
         self._halted = asyncio.Event()
@@ -121,15 +123,18 @@ class Retrying:
             except Retryable as error:
                 asked_to_wait = error.status == 429 or (error.status == 503 and error.retry_after is not None)
                 failures += not asked_to_wait
-                nobody_there = error.kind == "unreachable" and not self._succeeded
+                nobody_there = error.kind == "unreachable" and not self._proven.is_set()
                 retries = min(self._retries, _UNREACHABLE_ATTEMPTS - 1) if nobody_there else self._retries
                 if failures > retries or time.monotonic() - start > self._patience:
                     raise self._final(error, attempts) from None
                 await self._wait(error, attempts)
             except Rejected as error:
-                raise self._final(error, attempts) from None
+                final = self._final(error, attempts)
+                if isinstance(final, Rejected) and error.status in _UNUSABLE:
+                    await self._verdict()
+                raise final from None
             else:
-                self._succeeded = True
+                self._proven.set()
                 self._unusable_in_a_row = 0
                 return dataclasses.replace(reply, attempts=attempts) if attempts > 1 else reply
 
@@ -150,17 +155,36 @@ class Retrying:
         if self._halted.is_set():
             raise RunStopped("stopped")
 
+    async def _verdict(self) -> None:
+        """Wait until it is clear whether the picture is refused, or every one.
+
+        Raises:
+            RunStopped: every one is.
+        """
+        if self._proven.is_set() or not self._retries:
+            return
+        ends = [asyncio.create_task(event.wait()) for event in (self._proven, self._halted)]
+        self.waiting += 1
+        try:
+            await asyncio.wait(ends, timeout=_VERDICT, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            self.waiting -= 1
+            for end in ends:
+                end.cancel()
+        if self._halted.is_set():
+            raise RunStopped("stopped")
+
     def _final(self, error: RequestError, attempts: int) -> Exception:
         error.attempts = attempts
         _log.info("gave-up model=%s attempts=%d cause=%s", self.name, attempts, error)
-        if error.kind == "unreachable" and not self._succeeded:
+        if error.kind == "unreachable" and not self._proven.is_set():
             return EndpointUnusable(
                 f"{error}{_is_it_running(str(error))} {self._start}".rstrip(), kind=error.kind
             )
         if error.status in _UNUSABLE:
             self._unusable_in_a_row += 1
             # A wrong key concerns every picture; a 403 or 404 may concern one, until it comes again.
-            enough = 10 if self._succeeded else 1 if error.status == 401 else 3
+            enough = 10 if self._proven.is_set() else 1 if error.status == 401 else 3
             if self._unusable_in_a_row >= enough:
                 return EndpointUnusable(str(error), kind=error.kind, status=error.status)
         return error

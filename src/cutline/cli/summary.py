@@ -54,10 +54,11 @@ def summary(job: Job, report: Report, hints: Iterable[str] | None = None) -> Non
     if report.stopped is not None:
         why = "interrupted" if isinstance(report.stopped, Interrupted) else f"stopped: {report.stopped}"
         kept = f"; {report.waiting:,} more answers wait in the journal" if report.waiting else ""
-        mend = "mend that, then " if isinstance(report.stopped, EndpointUnusable) else ""
-        go_on = (
-            f"nothing is lost: {mend}the same command goes on (journal in {_from_here(report.state)}{kept})"
-        )
+        unusable = isinstance(report.stopped, EndpointUnusable)
+        mend = "mend that, then " if unusable else ""
+        again = " with --retry-failed" if unusable and set(report.fresh.kinds) - _FINAL else ""
+        place = _from_here(report.state)
+        go_on = f"nothing is lost: {mend}the same command{again} goes on (journal in {place}{kept})"
         console.print(Text(f"{why} · {go_on}", style="bold"))
 
 
