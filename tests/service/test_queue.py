@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
-from serving import Service, png
+from serving import Service, free_port, png
 
 from processes import Endpoint, cutline, wait_until
 
@@ -283,6 +283,24 @@ def test_a_store_that_cannot_be_opened_is_one_line(tmp_path):
     assert done.returncode == 2
     assert len(done.stderr.strip().splitlines()) == 1
     assert "--store" in done.stderr
+
+
+def test_services_of_two_models_do_not_share_a_file(tmp_path):
+    """Else each would caption what was sent to the other: two services begun in one folder."""
+    with (
+        Service("--model", "fake:slots=2", cwd=tmp_path) as first,
+        Service("--model", "fake:slots=2", cwd=tmp_path),
+    ):
+        other = ("serve", "--model", "pixels:no-ocr", "--port", free_port())
+        done = cutline(*other, cwd=tmp_path)
+        assert done.returncode == 2
+        assert done.stderr.startswith(
+            "cutline: --store sqlite:///cutline-jobs.db is the queue of a service with the model fake:slots=2, "
+        )
+        assert done.stderr.count("\n") == 1
+        first.kill()
+        with Service("--model", "pixels:no-ocr", cwd=tmp_path) as changed:
+            assert changed.client.get("/ready").json()["model"] == "pixels:no-ocr"
 
 
 def test_real_photos_with_the_embedded_model(shared_data, tmp_path):

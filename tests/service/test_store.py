@@ -87,6 +87,20 @@ async def test_a_dead_workers_pictures_go_to_another_and_count_once(store_url):
         assert (task.status, task.captioned, task.failed) == ("completed", 4, 0)
 
 
+async def test_what_is_put_back_in_good_order_is_not_told_as_a_death(store_url, caplog):
+    with opened(store_url) as (database, store):
+        await store.submit(order(2))
+        dead, other = Leases(database, seconds=0.2), Leases(database, seconds=60)
+        await dead.claim(2)
+        await asyncio.sleep(0.3)
+        await other.claim(2)
+        await other.give_back()  # as a service that is asked to stop
+        assert len(await Leases(database, seconds=60).claim(2)) == 2
+        assert [record.getMessage() for record in caplog.records if record.levelname == "WARNING"] == [
+            "worker died, its pictures are taken up pictures=2"
+        ]
+
+
 async def test_renewed_leases_last_and_returned_ones_are_free(store_url):
     with opened(store_url) as (database, store):
         await store.submit(order(4))

@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal
 from cyclopts import Parameter
 
 from cutline.captioners.plugins import load_plugins
+from cutline.captioners.secrets import without_credentials
 from cutline.errors import ConfigError, MissingExtra
 
 
@@ -97,16 +98,10 @@ def serve(*, options: Annotated[ServeOptions, Parameter(name="*")] = ServeOption
     if settings.plugin and not options.plugin and not os.environ.get("CUTLINE_PLUGIN"):
         raise ConfigError("a .env file cannot name code to run: set CUTLINE_PLUGIN, or pass --plugin")
     load_plugins(settings.plugin)  # what is wrong with them is said before uvicorn has the word
-    if options.reload and settings.workers > 1:
-        print("cutline: --reload runs one process, whatever --workers says", file=sys.stderr)  # noqa: T201 - the command line speaks
-        settings = settings.model_copy(update={"workers": 1})
-    if settings.start and settings.workers > 1:
-        raise ConfigError(
-            "--start starts a server for one process: leave --workers out, or start it yourself and name it "
-            "with --endpoint"
-        )
+    settings = _in_processes(settings, reload=options.reload)
     from cutline.service.app import create_app
     from cutline.service.metrics import FOLDER
+    from cutline.service.sharing import shared
     from cutline.service.starting import ENVIRONMENT
     from cutline.service.tables import prepare
 
@@ -118,11 +113,32 @@ def serve(*, options: Annotated[ServeOptions, Parameter(name="*")] = ServeOption
         create_app(settings)  # what cannot be asked is told here, once, and not by every worker for ever
     _check_port(settings.host, settings.port)
     with contextlib.ExitStack() as stack:
+        stack.enter_context(shared(settings.store, _shown_model(settings)))
         if settings.workers > 1:
             counted = stack.enter_context(tempfile.TemporaryDirectory(prefix="cutline-metrics-"))
             os.environ.setdefault(FOLDER, counted)
         _run(uvicorn, settings, given if options.reload else None)
     return 0
+
+
+def _in_processes(settings: Any, *, reload: bool) -> Any:
+    """The settings with as many workers as there can be; raises ConfigError where more are a mistake."""
+    if settings.workers == 1:
+        return settings
+    if reload:
+        print("cutline: --reload runs one process, whatever --workers says", file=sys.stderr)  # noqa: T201 - the command line speaks
+        return settings.model_copy(update={"workers": 1})
+    if settings.start:
+        raise ConfigError(
+            "--start starts a server for one process: leave --workers out, or start it yourself and name it "
+            "with --endpoint"
+        )
+    return settings
+
+
+def _shown_model(settings: Any) -> str:
+    endpoint = settings.endpoint
+    return f"{settings.model} at {without_credentials(endpoint)}" if endpoint else str(settings.model)
 
 
 def _is_given(value: Any) -> bool:

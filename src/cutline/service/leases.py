@@ -66,8 +66,8 @@ class Leases:
         """Up to so many pictures whose turn it is; of others too, whose worker has died."""
         if not await self._is_any():
             return []
-        claimed = await self._database.write(lambda some: self._claim(some, most))
-        if lost := sum(item.attempts > 1 for item in claimed):
+        claimed, lost = await self._database.write(lambda some: self._claim(some, most))
+        if lost:
             _log.warning("worker died, its pictures are taken up pictures=%d", lost)
         return claimed
 
@@ -84,13 +84,16 @@ class Leases:
         lost &= items.c.owner != self.owner  # ours are renewed, however late
         return places.where(lost), places.where(items.c.status == QUEUED)
 
-    def _claim(self, connection: sa.Connection, most: int) -> list[Item]:
+    def _claim(self, connection: sa.Connection, most: int) -> tuple[list[Item], int]:
+        """The pictures, and how many of them were a dead worker's."""
         places: list[Place] = []
+        counts = []
         for wanted in self._free():
             chosen = wanted.limit(most - len(places)).with_for_update(skip_locked=True)
             places += [(row.job, row.place) for row in connection.execute(chosen)]
+            counts.append(len(places))
         if not places:
-            return []
+            return [], 0
         ours = sa.tuple_(items.c.job, items.c.place).in_(places)
         lease = self._database.now + self.seconds
         connection.execute(
@@ -100,7 +103,7 @@ class Leases:
         )
         columns = (items.c.job, items.c.place, items.c.name, items.c.kind, jobs.c.wish, items.c.attempts)
         claimed = sa.select(*columns).join(jobs, jobs.c.id == items.c.job).where(ours).order_by(items.c.turn)
-        return [Item(**row._asdict()) for row in connection.execute(claimed)]
+        return [Item(**row._asdict()) for row in connection.execute(claimed)], counts[0]
 
     async def begin(self, started: Iterable[str]) -> None:
         """Note that these jobs are not merely queued any more.
