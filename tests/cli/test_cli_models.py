@@ -132,12 +132,13 @@ def test_local_models_and_what_they_need(cutline: Run, tmp_path: Path) -> None:
         assert words in line
     snapshot = tmp_path / "hub" / "models--Salesforce--blip-image-captioning-base" / "snapshots" / ("a" * 40)
     snapshot.mkdir(parents=True)
-    (snapshot / "config.json").write_text("{}")
     (snapshot.parents[1] / "refs").mkdir()
     (snapshot.parents[1] / "refs" / "main").write_text("a" * 40)
-    here = cutline("models", COLUMNS="160", HF_HOME=str(tmp_path))
-    (line,) = [line for line in here.out.splitlines() if line[3:].startswith("blip ")]
-    assert "base (here)" in line
+    for file, words in (("config.json", "base 0.99"), ("model.safetensors", "base (here)")):
+        (snapshot / file).write_text("{}")  # a download that broke off has no weights
+        here = cutline("models", COLUMNS="160", HF_HOME=str(tmp_path))
+        (line,) = [line for line in here.out.splitlines() if line[3:].startswith("blip ")]
+        assert words in line
     assert line.startswith("✓")
 
 
