@@ -103,6 +103,26 @@ def test_only_this_machine_is_listened_to(plain):
     assert own == [f"127.0.0.1:{plain.port}"]
 
 
+@pytest.mark.parametrize(
+    ("origin", "status"), [("https://captions.example", 200), ("https://evil.example", 403)]
+)
+def test_a_proxy_that_asks_by_our_address(tmp_path, origin, status):
+    """As nginx does by itself; the browser says what it calls us."""
+    with Service("--model", "fake", "--allowed-host", "captions.example", cwd=tmp_path) as service:
+        asked = service.client.post(
+            "/caption", files={"image": ("a.png", png(1))}, headers={"Origin": origin}
+        )
+    assert asked.status_code == status
+
+
+@pytest.mark.parametrize("key", ["schlüssel", "two words"])
+def test_a_key_that_nobody_can_send(tmp_path, key):
+    ran = cutline("serve", "--port", free_port(), cwd=tmp_path, env={"CUTLINE_SERVICE_KEY": key})
+    assert ran.returncode == 2
+    assert "the key holds a blank, a line break or a letter that no key has" in ran.stderr
+    assert key not in ran.stderr
+
+
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "machine.example"])
 def test_other_addresses_need_a_key(tmp_path, host):
     ran = subprocess.run(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 import logging
+from collections.abc import Collection
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -49,8 +50,8 @@ class Guard:
         own = {"localhost", "127.0.0.1", "[::1]", settings.host.lower(), f"[{settings.host.lower()}]"}
         # With a key a foreign page can do nothing, and without one on an open address everybody may come.
         anyone = settings.service_key is not None or not settings.is_loopback
-        named = {name.lower() for name in settings.allowed_host}
-        self._hosts = None if anyone and not named else own | named
+        self._named = {name.lower() for name in settings.allowed_host}
+        self._hosts = None if anyone and not self._named else own | self._named
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -81,7 +82,7 @@ class Guard:
         if self._hosts is not None and _name(host) not in self._hosts:
             raise HTTPException(403, "this name is not served here")
         origin = headers.get("origin")
-        if origin is not None and not _same(origin, host):
+        if origin is not None and not _same(origin, host, self._named):
             raise HTTPException(403, "requests of other sites are not answered")
         path = scope["path"]
         opened = path in _OPEN or (path in self._pages and scope["method"] in {"GET", "HEAD"})
@@ -145,8 +146,10 @@ def _name(host: str) -> str:
     return (name if colon and port.isdigit() else host).lower()
 
 
-def _same(origin: str, host: str) -> bool:
+def _same(origin: str, host: str, named: Collection[str]) -> bool:
+    """Whether a page of ours asks: by the name that was asked, or, through a proxy, by one of ours."""
     try:
-        return urlsplit(origin).netloc.lower() == host.lower()
+        parts = urlsplit(origin)
+        return parts.netloc.lower() == host.lower() or parts.hostname in named
     except ValueError:
         return False

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from cutline.captioners.secrets import given_key
+from cutline.captioners.secrets import Secret, given_key
 from cutline.errors import ConfigError
 from cutline.service.signing import key_of
 
@@ -138,14 +138,16 @@ class Settings(BaseSettings):
         """Find what must not be before a socket is opened.
 
         Raises:
-            ConfigError: the service would be open to others without a key, a root is no folder, or the
-                webhooks' secret cannot be read.
+            ConfigError: the service would be open to others without a key, or no client could send it; a
+                root is no folder, or the webhooks' secret cannot be read.
         """
         if not self.is_loopback and self.service_key is None and not self.insecure:
             raise ConfigError(
                 f"--host {self.host} can be reached by others: set --api-key, "
                 "or say --insecure if that is meant"
             )
+        if self.service_key is not None:
+            Secret(self.service_key.get_secret_value()).check()
         for root in self.image_root:
             if not root.is_dir():
                 raise ConfigError(f"--image-root {root} is no folder")
