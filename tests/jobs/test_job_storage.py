@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from job_surroundings import environment_of
 
-from processes import start_cutline, wait_until
+from processes import cutline, start_cutline, wait_until
 
 COLUMNS = {
     "image_id": "VARCHAR",
@@ -183,6 +183,27 @@ def test_storage_that_refuses_is_one_line(job, photos, bucket, mine):
     assert done.returncode == 4
     assert "s3://no-such-bucket-here" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("job", "--data-path", "photos", "--model-name", "mine", "--output-path", "s3://no-such-bucket/out"),
+        ("caption", "photos", "s3://no-such-bucket/c.jsonl", "--model", "mine"),
+        ("caption", "photos", "s3://no-such-bucket/c", "--output-format", "webdataset", "--model", "mine"),
+    ],
+)
+def test_storage_that_cannot_be_written_is_found_out_before_anything_is_asked(
+    arguments, photos, bucket, mine, tmp_path
+):
+    photos(3)
+    mine()
+    told = environment_of(tmp_path / "home", bucket.environment)
+    done = cutline(*arguments, "--plugin", "mine.py", cwd=tmp_path, env=told)
+    assert done.returncode == 4, done.stderr
+    assert sum(line.startswith("cutline: ") for line in done.stderr.splitlines()) == 1
+    assert "s3://no-such-bucket/" in done.stderr
+    assert not (tmp_path / "asked.txt").exists()
 
 
 def test_a_killed_job_goes_on_in_the_same_home(job, photos, bucket, mine, tmp_path):

@@ -174,9 +174,14 @@ def test_shards_are_uploaded_one_by_one_and_taken_back(bucket, tmp_path):
 def test_a_missing_bucket_is_a_clear_error_and_going_on_completes(bucket, tmp_path):
     other = Bucket(bucket.client, f"{bucket.name}-later")
     sink = make(other, "captions.csv", tmp_path / "state")
+    with pytest.raises(SinkError, match="cannot use s3://"):
+        sink.open(None)
+    bucket.client.create_bucket(Bucket=other.name)
     sink.open(None)
+    assert other.names() == [], "nothing is left of trying"
     fill(sink, pairs(2))
     mark = sink.commit()
+    bucket.client.delete_bucket(Bucket=other.name)
     with pytest.raises(SinkError, match=r"cannot use s3://.*the same command again"):
         sink.finish()
     bucket.client.create_bucket(Bucket=other.name)

@@ -15,7 +15,7 @@ from typing import Any, Final
 from cutline.engine.running import REPORT
 from cutline.engine.state import failures_file, state_folder
 from cutline.errors import CutlineError
-from cutline.sinks.targets import open_storage
+from cutline.sinks.targets import open_storage, try_writing
 from cutline.sinks.writing import storing
 
 EVERY: Final = 60.0  # seconds, and at least
@@ -65,8 +65,9 @@ class CarriedState:
         """Take over what another container left, where that is more than what is here.
 
         Raises:
-            SinkError: the storage cannot be read.
+            SinkError: the storage cannot be read, or will not take what there is to keep.
         """
+        try_writing(self._place)
         with storing(self._place):
             self._storage.invalidate_cache()
             for file in self._files[:-1]:

@@ -12,7 +12,7 @@ import orjson
 
 from cutline.errors import ConfigError, OutputGone
 from cutline.sinks.appending import changed
-from cutline.sinks.targets import is_remote, local_path, open_storage, target
+from cutline.sinks.targets import is_remote, local_path, open_storage, target, try_writing
 from cutline.sinks.writing import storing, writing
 
 _NAME = re.compile(r"\d{5,}\.tar")
@@ -46,6 +46,7 @@ class ShardFolder:
             SinkError: the system refuses.
         """
         if self.remote:
+            try_writing(f"{self.name}/{shard_name(0)}")
             return
         if Path(self.name).exists() and not Path(self.name).is_dir():
             raise ConfigError(f"{self.name} is a file: a webdataset is a folder of shards, give another name")

@@ -11,7 +11,7 @@ from cutline.records import JSON
 from cutline.sinks.appending import AppendedFile, changed
 from cutline.sinks.claims import Claim, exists
 from cutline.sinks.options import SinkOptions
-from cutline.sinks.targets import LocalTarget, target
+from cutline.sinks.targets import LocalTarget, target, try_writing
 from cutline.sinks.writing import writing
 
 
@@ -114,6 +114,7 @@ class GatheredStore:
 
     def check_open(self, mark: JSON | None) -> None:  # noqa: ARG002 - it is a file of its own
         self._refuse_foreign()
+        try_writing(self._target.name)
 
     def open(self, mark: JSON | None) -> None:
         self.check_open(mark)

@@ -165,6 +165,24 @@ class RemoteTarget:
                 return None
 
 
+def try_writing(output: str) -> None:
+    """Write an empty object beside a remote output and take it away again; nothing for one on this machine.
+
+    A name or a right that is missing is found out before anything is paid for.
+
+    Raises:
+        SinkError: the storage refuses.
+    """
+    if not is_remote(output):
+        return
+    files, path = open_storage(output)
+    tried = f"{path}.cutline-try"
+    with storing(output):
+        files.pipe_file(tried, b"")
+    with contextlib.suppress(Exception):  # who may write may not be allowed to remove: it is empty
+        files.rm_file(tried)
+
+
 _EXTRAS = {"s3": "s3", "s3a": "s3", "gs": "gcs", "gcs": "gcs"}
 
 
