@@ -19,6 +19,7 @@ from tiny_families import FAMILIES
 
 from cutline import registry
 from cutline.captioners.transformers.families import FAMILIES as KNOWN
+from cutline.engine.pricing import price_of
 from cutline.errors import ConfigError, RunStopped, SampleError
 from cutline.imaging import Picture
 from cutline.prompts import Prompt
@@ -248,6 +249,20 @@ def test_a_step_may_have_the_name_of_a_prompt(zoo: Zoo, tmp_path: Path, step: st
         *("caption", photos, tmp_path / "one.jsonl", "--model", f"git:{zoo('git')}", "--prompt", *named)
     )
     assert ran.returncode == 0, ran.stderr
+
+
+def test_local_models_cost_nothing(zoo: Zoo, tmp_path: Path) -> None:
+    """So a budget can be set for a chain in which another step is paid."""
+    photos = folder_of(tmp_path / "photos", 2)
+    model = f"git:{zoo('git')}"
+    ran = cutline_here("caption", photos, tmp_path / "out.jsonl", "--model", model, "--max-cost", 1)
+    assert ran.returncode == 0, ran.stderr
+    ran = cutline_here("caption", photos, "--model", model, "--estimate")
+    assert "price unknown" not in ran.stdout
+    asked = f"hf:{zoo('git')}"
+    assert price_of(f"interrogator:best,clip=x,caption={asked}") == price_of("fake")
+    assert price_of("interrogator:caption=openai:gpt-4o-mini") == price_of("openai:gpt-4o-mini")
+    assert price_of("interrogator:caption=endpoint:anything") is None
 
 
 def test_a_model_is_loaded_only_where_something_is_left_to_ask(zoo: Zoo, tmp_path: Path) -> None:

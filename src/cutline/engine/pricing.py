@@ -12,10 +12,14 @@ from pathlib import Path
 from cutline.captioners.presets import PRESETS
 from cutline.errors import ConfigError
 from cutline.records import JSON, Usage
+from cutline.registry import BUILT_IN
 
 BATCH = " (batch)"
 """Behind a captioner's name: answered through its batch API."""
-_FREE = frozenset({"pixels", "fake", *(preset.name for preset in PRESETS.values() if preset.is_here)})
+_FREE = frozenset({*BUILT_IN["captioners"], *(preset.name for preset in PRESETS.values() if preset.is_here)})
+"""What runs on this machine."""
+_ASKED = "caption="
+"""In the name of an interrogator stands before the model that it asks, which is what costs."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +109,8 @@ def price_of(captioner: str, prices_file: str | None = None) -> Price | None:
 
 def _listed(captioner: str, prices_file: str | None) -> Price | None:
     provider, _, model = captioner.partition(":")
+    if provider == "interrogator" and _ASKED in model:
+        return _listed(model.partition(_ASKED)[2], prices_file)
     text = importlib.resources.files("cutline.engine").joinpath("prices.toml").read_text("utf-8")
     tables = [tomllib.loads(text)] if prices_file is None else [_read(prices_file), tomllib.loads(text)]
     found = [price for table in tables if (price := _find(table, provider, model)) is not None]
