@@ -71,6 +71,18 @@ def test_a_column_of_a_table_is_found(tmp_path, ending, column):
     assert source.count() == 3
 
 
+@pytest.mark.parametrize("ending", ["parquet", "csv", "jsonl"])
+def test_a_row_without_a_url_is_passed_over(tmp_path, ending):
+    """As in a dataset of several files: nobody asked for a picture there."""
+    write(
+        tmp_path / f"list.{ending}",
+        [{"n": n, "url": url} for n, url in enumerate(("http://h/1.jpg", None, " "))],
+    )
+    samples = list(open_source(tmp_path / f"list.{ending}").samples())
+    assert [sample.problem and sample.problem.kind for sample in samples] == [None, "no-image", "no-image"]
+    assert samples[1].problem.skip
+
+
 def test_an_unknown_column_is_told_with_those_there_are(tmp_path):
     path = tmp_path / "list.csv"
     path.write_text("address,words\nhttp://h/1.jpg,x\n")

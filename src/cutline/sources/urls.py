@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import math
 import urllib.parse
 from typing import TYPE_CHECKING, Any
 
@@ -26,8 +27,8 @@ MAX_URL_BYTES = 64 * 1024
 class UrlSource:
     """One sample a URL; the key is the URL.
 
-    A URL that came before becomes a skip (``URL#2``), so each is asked about once. A line that is no
-    http(s) URL becomes a failure named after its line or row.
+    A URL that came before becomes a skip (``URL#2``), so each is asked about once, and so does a row
+    with none. A line that is no http(s) URL becomes a failure named after its line or row.
     """
 
     def __init__(self, path: str, options: SourceOptions | None = None) -> None:
@@ -81,12 +82,18 @@ class UrlSource:
 
 
 def _cell(value: Any) -> str | BadRow:
+    """The URL in a cell, empty where there is none."""
+    if value is None or (isinstance(value, float) and math.isnan(value)):  # as pandas writes what is missing
+        return ""
     return value.strip() if isinstance(value, str) else BadRow("no URL in this row")
 
 
 def _sample(
     keys: UniqueKeys, place: str, url: str | BadRow, text: str | None, data: dict[str, Any]
 ) -> Sample:
+    if url == "":
+        nothing = Problem(kind="no-image", message="the row holds no URL", skip=True)
+        return Sample(key=place, location=None, text=text, metadata=data, problem=nothing)
     wrong = url.message if isinstance(url, BadRow) else not_a_url(url)
     if wrong or isinstance(url, BadRow):
         kind, _, number = place.partition("-")
