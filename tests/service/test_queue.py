@@ -269,7 +269,8 @@ def test_a_model_that_cannot_be_asked_delays_the_queue_and_fails_nothing(tmp_pat
     with Endpoint(key="right") as endpoint:
         options = ("--endpoint", endpoint.url, "--model", "test")
         with Service(*options, cwd=tmp_path, env={"CUTLINE_MODEL_KEY": "right"}) as running:
-            endpoint.configure(key="other")
+            running.ended(submit(running, range(10, 13)))
+            endpoint.configure(key="other")  # as when a key is withdrawn from a service that has long used it
             task = submit(running, range(5))
             wait_until(lambda: "queue paused" in running.log)
             assert running.task(task)["status"] in {"queued", "in_progress"}

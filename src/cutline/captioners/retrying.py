@@ -41,9 +41,9 @@ class Retrying:
     """A captioner that repeats what may succeed the next time, with exponential, jittered delays.
 
     Being told to slow down (429, or 503 with Retry-After) is no failure of the picture: such
-    answers do not use up ``retries``, but end after ``patience`` seconds. While no request has
-    ever succeeded, a refused key, an unknown model or an unreachable endpoint stops the run
-    instead of failing every picture. Those that were refused before that was clear do not fail
+    answers do not use up ``retries``, but end after ``patience`` seconds. A refused key stops the run
+    instead of failing every picture, and so do, while no request has ever succeeded, an unknown model
+    or an unreachable endpoint. Those that were refused before that was clear do not fail
     either, so that the next run asks about them. ``delay`` is the first delay in seconds; delays double.
     ``start`` says what starts the server that cannot be reached.
     """
@@ -184,7 +184,7 @@ class Retrying:
         if error.status in _UNUSABLE:
             self._unusable_in_a_row += 1
             # A wrong key concerns every picture; a 403 or 404 may concern one, until it comes again.
-            enough = 10 if self._proven.is_set() else 1 if error.status == 401 else 3
+            enough = 1 if error.status == 401 else 10 if self._proven.is_set() else 3
             if self._unusable_in_a_row >= enough:
                 return EndpointUnusable(str(error), kind=error.kind, status=error.status)
         return error
