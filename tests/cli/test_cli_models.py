@@ -239,3 +239,11 @@ def test_a_prompt_is_shown_as_it_is_sent(cutline: Run) -> None:
     ran = cutline("prompts", "show", "What is it?")
     assert ran.code == 0
     assert ran.out.splitlines()[1:] == ["[the picture]", "What is it?"]
+
+
+@pytest.mark.parametrize("name", ["a..b", f"{'a' * 64}.example"])
+def test_an_endpoint_whose_name_cannot_be_one(cutline: Run, name: str) -> None:
+    ran = cutline("models", "check", "m", "--endpoint", f"http://{name}/v1")
+    assert ran.code == 1
+    assert f"http://{name}/v1 is not a URL; pass --endpoint http://host:port/v1" in ran.out
+    assert "Traceback" not in ran.err

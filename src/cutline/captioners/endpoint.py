@@ -112,7 +112,7 @@ class Endpoint:
             number = error.os_error.errno or 0
             reason = os.strerror(number) if number > 0 else error.os_error.strerror or str(error.os_error)
             raise Retryable("unreachable", f"cannot connect to {self.shown} ({reason})") from None
-        except aiohttp.InvalidURL:
+        except (aiohttp.InvalidURL, UnicodeError):  # the latter of a name with an empty or too long part
             raise EndpointUnusable(
                 f"{self.shown} is not a URL; pass --endpoint http://host:port/v1"
             ) from None
