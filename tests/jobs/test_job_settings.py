@@ -142,7 +142,9 @@ def test_what_is_told_reaches_the_run(job, photos, tmp_path):
         ({"MODEL_NAME": "  "}, "MODEL_NAME is missing"),
         ({"MODEL_NAME": "my_new_model"}, "MODEL_NAME: 'my_new_model' names no provider"),
         ({"MODEL_NAME": "my_new_model"}, "`cutline models` lists all"),
-        ({"MODEL_NAME": "my_new_model"}, "pass --plugin FILE (or set CUTLINE_JOB_PLUGIN)"),
+        ({"MODEL_NAME": "my_new_model"}, "(in the environment: CUTLINE_JOB_ENDPOINT, CUTLINE_JOB_PLUGIN)"),
+        ({"CUTLINE_JOB_DEVICE": "cpu"}, "no use for --device: leave it out (in the environment: CUTLINE_JOB_DEVICE)"),
+        ({"DATA_PATH": "links.csv"}, "(in the environment: CUTLINE_JOB_IMAGE_COLUMN, URL_COLUMN)"),
         ({"CUTLINE_JOB_MODEL": "fake"}, "no option --model; it is MODEL_NAME"),
         ({"CUTLINE_JOB_RETRY_FAILED": "maybe"}, 'it must be true or false, not "maybe"'),
         ({"DATA_PATH": "nowhere"}, "DATA_PATH: nowhere does not exist"),
@@ -172,6 +174,7 @@ def test_what_is_missing_or_contradicts_is_one_line_that_names_the_variable(
     (tmp_path / "tables").mkdir()
     for name in ("a.csv", "b.csv"):
         (tmp_path / "tables" / name).write_text("url\nhttp://127.0.0.1:9/1.jpg\n")
+    (tmp_path / "links.csv").write_text("link,of\nhttp://127.0.0.1:9/1.jpg,me\n")
     usual = {"MODEL_NAME": "fake", "DATA_PATH": "photos", "OUTPUT_PATH": "out"}
     done = job_here(**{**usual, **told})
     assert done.returncode == 2

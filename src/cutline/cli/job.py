@@ -16,6 +16,7 @@ from cutline.captioners.plugins import load_plugins
 from cutline.cli.caption import StartedServer, option_group, typed
 from cutline.cli.execute import execute
 from cutline.cli.job_container import Container
+from cutline.cli.job_environment import with_variables
 from cutline.cli.job_settings import JobSettings, fill_in
 from cutline.cli.job_state import CarriedState, place_of
 from cutline.cli.saying import Saying
@@ -129,11 +130,24 @@ def job(
                 source=source,
                 ended=lambda how: _tell(container, how),
             )
-    except CutlineError:
-        raise  # told by whoever turns it into the exit code
+    except CutlineError as error:  # told by whoever turns it into the exit code
+        error.args = (with_variables(str(error), _options()),)
+        raise
     except Exception as error:
         container.tell(f"{type(error).__name__}: {error}", failed=True)
         raise
+
+
+def _options() -> set[str]:
+    """The options that a job shares with a run: each is a variable too."""
+    own: tuple[type[Any], ...] = (JobModel, JobPrompts, JobPictures, JobOutput, JobRun)
+    others: tuple[type[Any], ...] = (LocalOptions, StartedServer, CheckOptions, InputOptions)
+    return {
+        f"--{field.name.replace('_', '-')}"
+        for cls in (*own, *others)
+        for field in dataclasses.fields(cls)
+        if cls in others or field.name not in cls.__annotations__
+    }
 
 
 def _as(cls: type[Any], options: Any) -> Any:
@@ -148,8 +162,7 @@ def _prepare(asked: Job, settings: JobSettings, container: Container) -> tuple[J
     try:
         Spec.parse(whole.model.model, endpoint=whole.model.endpoint)
     except ConfigError as error:
-        said = str(error).replace("--plugin FILE", "--plugin FILE (or set CUTLINE_JOB_PLUGIN)")
-        raise ConfigError(f"MODEL_NAME: {said}") from None
+        raise ConfigError(f"MODEL_NAME: {error}") from None
     source = assembly.source_of(whole)
     if whole.input.url_column is not None:
         source = UniqueUrls(source)

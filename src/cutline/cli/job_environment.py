@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from cyclopts import Token
@@ -36,6 +38,7 @@ _OTHERWISE = {
 }
 """What those who know `cutline caption` may look for, and the variable that it is here."""
 _SECRET = frozenset({"--api-key"})
+_OPTION = re.compile(r"(?<![\w-])--[a-z-]*[a-z](?!\.?\w)")
 
 
 def from_environment(_: App, __: tuple[str, ...], arguments: ArgumentCollection) -> None:
@@ -57,6 +60,18 @@ def from_environment(_: App, __: tuple[str, ...], arguments: ArgumentCollection)
             meant = f"; it is {named}" if named else ""
             raise ConfigError(f"{variable} is no setting: `cutline job` has no option {option}{meant}")
         _add(argument, option, variable, text.strip())
+
+
+def with_variables(text: str, options: Collection[str]) -> str:
+    """A message, with the variables that say the same as the options it names; ``options`` are a job's."""
+    names = {option: variable for variable, option in NAMED.items()} | _OTHERWISE
+    named = []
+    for option in dict.fromkeys(_OPTION.findall(text)):
+        own = PREFIX + option.removeprefix("--").replace("-", "_").upper() if option in options else ""
+        variable = names.get(option, own)
+        if variable and variable not in text:
+            named.append(variable)
+    return f"{text} (in the environment: {', '.join(named)})" if named else text
 
 
 def _add(argument: Argument, option: str, variable: str, text: str) -> None:
