@@ -6,7 +6,7 @@ import random
 import time
 
 import pytest
-from batching import collect, keys, outcomes, state_of
+from batching import BatchService, collect, keys, outcomes, state_of
 from engine_outputs import captions, failures
 from engine_pictures import png
 
@@ -140,6 +140,25 @@ def test_kills_at_any_moment_of_everything(service, pictures, tmp_path):
     assert stats["chats"] == len(expired)
     assert set(stats["answered"].values()) == {1}
     assert stats["files"] == [], "files were left at the service"
+
+
+def test_a_service_that_is_away_for_a_while_is_waited_for(pictures, tmp_path):
+    """A day is long: the network may go, and come again."""
+    output = tmp_path / "captions.jsonl"
+    with BatchService() as service:
+        assert service.submit(pictures(3), output).returncode == 0
+        process = start_cutline("batch", "collect", output, "--wait")
+        wait_until(lambda: service.stats["looks"])
+    told = process.stderr.readline()
+    while told and "cannot connect" not in told:
+        told = process.stderr.readline()
+    while told and "waiting for batches: cannot connect" not in told:
+        told = process.stderr.readline()
+    assert told, "it waits no more"
+    process.send_signal(2)
+    process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert collect(output).returncode == 3, "who is not there from the beginning is not waited for"
 
 
 def test_ctrl_c_while_waiting_loses_nothing(service, pictures, tmp_path):

@@ -115,7 +115,7 @@ class BatchService:
                     async for chunk in response.content.iter_chunked(1 << 18):
                         with writing(part):
                             out.write(chunk)
-                        self._say(f"fetching answers: {out.tell() / 1e6:,.1f} MB")
+                        self._say(f"fetching answers: {out.tell() / 1e6:,.2f} MB")
             with writing(path):
                 part.replace(path)
 
@@ -163,7 +163,9 @@ class BatchService:
                 nobody = error.kind == "unreachable"
                 if failures > min(self._retries, _UNREACHABLE_RETRIES if nobody else self._retries):
                     raise (
-                        EndpointUnusable(f"{error}: is the server running?") if nobody else error
+                        EndpointUnusable(f"{error}: is it running, and this machine online?", kind=error.kind)
+                        if nobody
+                        else error
                     ) from None
                 wait = error.retry_after
                 seconds = (

@@ -18,7 +18,7 @@ from cutline.engine.ledger import OVER, Batch, Ledger
 from cutline.engine.progress import Progress, ProgressHook
 from cutline.engine.state import State, state_folder
 from cutline.engine.stopping import Stop
-from cutline.errors import ConfigError, Rejected, RequestError, Retryable
+from cutline.errors import ConfigError, EndpointUnusable, Rejected, RequestError, Retryable
 from cutline.job import Job
 
 _T = TypeVar("_T")
@@ -101,7 +101,7 @@ async def look(
 
 
 async def wait(sent: Sent, *, key: Secret | None, progress: ProgressHook) -> Sent:
-    """Look again and again until every batch has ended; the service may be away meanwhile.
+    """Look again and again until every batch has ended; once it has been there, the service may be away.
 
     Raises:
         ConfigError, EndpointUnusable, Rejected: as ``look``.
@@ -109,12 +109,16 @@ async def wait(sent: Sent, *, key: Secret | None, progress: ProgressHook) -> Sen
     endpoint = endpoint_of(sent.job, key)
     service = service_of(endpoint, sent.job, progress)
     pause = _FIRST_WAIT
+    was_there = False
     try:
         while True:
             try:
                 sent = await _looked(sent, service)
+                was_there = True
                 progress(Progress(waiting_for=_line(sent)))
-            except Retryable as error:
+            except (Retryable, EndpointUnusable) as error:
+                if isinstance(error, EndpointUnusable) and not (was_there and error.kind == "unreachable"):
+                    raise
                 progress(Progress(waiting_for=f"waiting for batches: {error}"))
             if not any(batch.under_way for batch in sent.batches):
                 return sent
