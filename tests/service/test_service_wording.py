@@ -8,6 +8,9 @@ import httpx
 import pytest
 from serving import Service, png
 
+from cutline.records import Failure
+from cutline.service.answers import said_of
+
 KEY = "sesame"
 NONE = (
     "there is no field zzz; there are image_path, image_url, image_base64, wish.prompt, wish.system_prompt, "
@@ -123,3 +126,9 @@ def test_a_wrong_key_is_not_called_a_missing_one(tmp_path):
             answer = httpx.get(f"{service.url}/models", headers=headers, trust_env=False)
             assert answer.status_code == 401
             assert answer.json()["detail"].startswith(words)
+
+
+def test_what_is_wrong_with_one_picture_names_fields_too():
+    message = "900 tokens of prompt are more than fit: shorten the prompt, or lower --max-tokens"
+    said = said_of(Failure(key="a.png", kind="prompt-too-long", message=message))
+    assert said == "900 tokens of prompt are more than fit: shorten the prompt, or lower max_tokens"

@@ -7,6 +7,7 @@ from typing import Final
 from fastapi import HTTPException
 
 from cutline.records import JSON, Caption, Failure, Outcome, Skip, Step
+from cutline.service.faults import without_options
 from cutline.service.wording import Refusal, shown_model, without_places
 
 _STATUS: Final = {
@@ -96,7 +97,7 @@ def said_of(outcome: Skip | Failure) -> str:
         return outcome.reason
     if outcome.kind == "decode" and outcome.message.endswith(_EMPTY):
         return _EMPTY
-    return _PLAIN.get(outcome.kind) or without_places(outcome.message)
+    return _PLAIN.get(outcome.kind) or without_options(without_places(outcome.message))
 
 
 def error_of(outcome: Skip | Failure) -> HTTPException:
