@@ -182,6 +182,17 @@ def test_a_misspelt_provider(words: list[str], meant: str) -> None:
     assert "cutline models check NAME" in ran.stderr
 
 
+def test_the_interrogator_is_not_ready_without_its_models(cutline: Run, tmp_path: Path) -> None:
+    """Which are downloads as those of any other; without torch or the label files it lacks more."""
+    listed = cutline("models", HF_HOME=str(tmp_path))
+    line = next(line for line in listed.out.splitlines() if " interrogator " in line)
+    assert line[0] in "↓✗"
+    card = cutline("models", "interrogator", HF_HOME=str(tmp_path)).out
+    assert "after a download" in card or "pip install" in card
+    for words in ("openai/clip-vit-large-patch14", "1.71 GB", "BSD-3-Clause", "caption=MODEL"):
+        assert words in card
+
+
 def test_check_of_all_that_is_set_up(cutline: Run) -> None:
     ran = cutline("models", "check", "--timeout", "20", OPENAI_API_KEY="no blanks are in a key")
     lines = ran.out.splitlines()

@@ -16,8 +16,15 @@ from cutline.captioners.nvidia import MODELS_URL
 from cutline.captioners.nvidia_models import HOSTED, HostedModel
 from cutline.captioners.parameters import Parameter
 from cutline.captioners.presets import PRESETS, Preset
-from cutline.captioners.transformers.family import Family
-from cutline.cli.model_facts import embedded_about, has_local, price, readiness
+from cutline.captioners.transformers.family import Family, Weights
+from cutline.cli.model_facts import (
+    OF_INTERROGATOR,
+    embedded_about,
+    has_local,
+    price,
+    readiness,
+    ready_interrogator,
+)
 from cutline.weights import is_here
 
 _OPTIONS = {"concurrency": "max_concurrent_requests"}
@@ -33,7 +40,7 @@ def show_card(console: Console, name: str) -> None:
     elif isinstance(made, Family):
         about, rows, models = made.about, _family(made), _family_models(made)
     else:
-        about, rows, models = embedded_about(name), _own(name), []
+        about, rows, models = embedded_about(name), _own(name), _own_models(name)
     console.print(Text.assemble((name, "bold"), f" · {about}" if about else ""))
     table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 2))
     table.add_column(style="dim", no_wrap=True)
@@ -116,13 +123,28 @@ def _family_models(family: Family) -> list[tuple[str, ...]]:
     rows: list[tuple[str, ...]] = []
     for size, weights in family.sizes.items():
         name = f"{family.name}:{size}" if size else family.name
-        where = "is here" if is_here(weights.repo) else f"{weights.gigabytes:g} GB"
-        rows.append((f"{name} = {weights.repo}", weights.licence, where, "download"))
+        rows.append((f"{name} = {weights.repo}", *_download(weights)))
     return rows
 
 
+def _download(weights: Weights) -> tuple[str, ...]:
+    where = "is here" if is_here(weights.repo) else f"{weights.gigabytes:g} GB"
+    return weights.licence, where, "download"
+
+
 def _own(name: str) -> list[tuple[str, str]]:
-    return [("options", _options(name) or "none")]
+    rows = [("options", _options(name) or "none")]
+    if name != "interrogator":
+        return rows
+    settings = "fast (default), classic, best or negative; clip=…, labels=FOLDER, caption=MODEL, with commas"
+    return [("ready", ready_interrogator()[1]), ("settings", settings), *rows]
+
+
+def _own_models(name: str) -> list[tuple[str, ...]]:
+    """What the interrogator asks unless it is told otherwise."""
+    if name != "interrogator":
+        return []
+    return [(weights.repo, *_download(weights)) for weights in OF_INTERROGATOR]
 
 
 def _options(name: str) -> str:

@@ -5,8 +5,16 @@ from __future__ import annotations
 from importlib.util import find_spec
 
 from cutline.captioners.building import find_key
+from cutline.captioners.interrogator.labels import PACKAGE
 from cutline.captioners.presets import Preset
+from cutline.captioners.transformers.families import BLIP
+from cutline.captioners.transformers.family import Weights
+from cutline.encoders import DEFAULT_CLIP
 from cutline.engine.pricing import price_of
+from cutline.weights import is_here
+
+OF_INTERROGATOR = (Weights(repo=DEFAULT_CLIP, gigabytes=1.71, licence="MIT"), BLIP.sizes["base"])
+"""What it asks when it is told nothing else."""
 
 _EMBEDDED = {
     "pixels": "measures light, colour and layout; always ready",
@@ -23,6 +31,17 @@ def has_local() -> bool:
 def readiness(preset: Preset) -> str:
     """The mark of a service."""
     return "?" if not preset.key_needed else "✓" if find_key(preset) else "✗"
+
+
+def ready_interrogator() -> tuple[str, str]:
+    """The mark of the interrogator, and why."""
+    if not has_local():
+        return "✗", "no: pip install 'cutline[local]'"
+    if find_spec(PACKAGE) is None:
+        return "✗", "no: pip install --no-deps clip-interrogator, or name label files of your own"
+    if all(is_here(weights.repo) for weights in OF_INTERROGATOR):
+        return "✓", "yes"
+    return "↓", "after a download"
 
 
 def price(captioner: str) -> str:

@@ -15,7 +15,7 @@ from cutline.captioners.plugins import load_plugins
 from cutline.captioners.presets import PRESETS, Preset
 from cutline.captioners.transformers.family import Family
 from cutline.cli.model_card import show_card
-from cutline.cli.model_facts import embedded_about, has_local, price, readiness
+from cutline.cli.model_facts import embedded_about, has_local, price, readiness, ready_interrogator
 from cutline.errors import ConfigError
 from cutline.weights import is_here
 
@@ -115,7 +115,7 @@ def _table(heads: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> Table:
 
 
 def _embedded(name: str) -> tuple[str, ...]:
-    ready = "✓" if name != "interrogator" or has_local() else "✗"
+    ready = ready_interrogator()[0] if name == "interrogator" else "✓"
     return ready, name, embedded_about(name)
 
 
