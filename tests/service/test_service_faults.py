@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import base64
 import logging
+import threading
 
 import httpx
 import pytest
-from serving import png
+from serving import Service, png
 
 from cutline.service.app import create_app
 from cutline.service.settings import Settings
+from processes import wait_until
 
 
 @pytest.mark.parametrize("path", ["/caption", "/batch-caption"])
@@ -35,3 +37,28 @@ async def test_an_unexpected_exception(path, caplog, tmp_path, monkeypatch):
     assert answer.headers["x-content-type-options"] == "nosniff"
     assert "rosebud" in caplog.text, "whoever runs it learns the cause"
     assert f"path={path}" in caplog.text
+
+
+@pytest.mark.parametrize("path", ["/caption", "/v1/chat/completions"])
+def test_whoever_waits_when_it_stops_is_told_to_come_again(tmp_path, path):
+    with Service("--model", "fake:latency=60", cwd=tmp_path) as service:
+        answers = []
+        waiting = threading.Thread(target=lambda: answers.append(ask(service, path)))
+        waiting.start()
+        wait_until(lambda: "cutline_slots_in_use 1.0" in service.client.get("/metrics").text)
+        service.client.close()
+        service.stop()
+        waiting.join(20)
+        (answer,) = answers
+        assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
+        assert "the service stops: come again" in answer.text
+        assert "Traceback" not in service.log
+
+
+def ask(service, path):
+    text = base64.b64encode(png(1)).decode()
+    part = {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{text}"}}
+    body = {"/caption": {"image_base64": text}}.get(
+        path, {"model": "fake", "messages": [{"role": "user", "content": [part]}]}
+    )
+    return httpx.post(service.url + path, json=body, timeout=60, trust_env=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import logging
 from collections.abc import Collection
@@ -68,6 +69,8 @@ class Guard:
             await self._app(scope, body.receive, answer.send)
         except HTTPException as error:
             await answer.instead(scope, receive, error)
+        except asyncio.CancelledError:  # the service stops, and has waited for this answer long enough
+            await answer.instead(scope, receive, _stopping())
         except ClientDisconnect:
             _log.debug("gone method=%s path=%s", scope["method"], scope["path"])
         except Exception:  # noqa: BLE001 - the last place that can say so in our own words
@@ -134,6 +137,10 @@ class _Answer:
         """This answer, unless another has begun: that one is cut, and its reader can tell."""
         if not self._started:
             await written(scope["path"], error)(scope, receive, self.send)
+
+
+def _stopping() -> HTTPException:
+    return HTTPException(503, "the service stops: come again", headers={"Retry-After": "5"})
 
 
 def _has_body(headers: Headers) -> bool:
