@@ -17,6 +17,7 @@ CutlineError
 ├── SinkError              the output cannot be written (disk full, read-only, …)
 └── RunStopped             the run ends early, cleanly, and can be continued
     ├── EndpointUnusable   wrong key, no credit, unknown model, unreachable
+    ├── ManyFailed         so many pictures in a row that the model must be the reason
     └── BudgetSpent        tokens or money are used up
 """
 
@@ -126,6 +127,10 @@ class EndpointUnusable(RunStopped):
         super().__init__(message)
         self.kind = kind
         self.status = status
+
+
+class ManyFailed(RunStopped):
+    """The message says how to ask about them again."""
 
 
 class BudgetSpent(RunStopped):

@@ -75,3 +75,15 @@ def test_a_prompt_that_looks_for_a_tag_can_be_tried(cutline: Run, pictures: Path
     assert ran.code == 0, ran.err
     assert len(rows(tmp_path / "out.jsonl")) == len(COLOURS)
     assert all(row["caption"].startswith("A picture with checksum") for row in rows(tmp_path / "out.jsonl"))
+
+
+def test_a_run_that_failed_throughout_says_once_how_to_go_on(cutline: Run, pictures: Path) -> None:
+    ran = cutline(
+        "caption", str(pictures), "out.jsonl", "--model", "fake:error=1", "--stop-after-failures", "2"
+    )
+    assert ran.code == 3
+    last = ran.err.splitlines()[-1]
+    assert last.count("the same command") == 1
+    assert (
+        "then run the same command with --retry-failed · nothing is lost (journal in out.jsonl.cutl" in last
+    )

@@ -323,3 +323,10 @@ def test_damaged_tables_of_others_are_one_clear_line(shared_data):
                 ).samples()
             )
         assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("cells", [[1, 2], [["https://a.example/1.jpg"], []]])
+def test_a_column_whose_cells_can_be_no_picture_is_named(tmp_path, cells):
+    path = parquet(tmp_path / "t.parquet", {"url": cells, "note": ["a", "b"]})
+    with pytest.raises(ConfigError, match="column 'url' must hold one URL, path or picture a row"):
+        open_source(path)

@@ -14,7 +14,7 @@ from rich.text import Text
 
 from cutline.display import by_kind, duration, money, short_number
 from cutline.engine.report import Interrupted, Report
-from cutline.errors import EndpointUnusable
+from cutline.errors import EndpointUnusable, ManyFailed
 from cutline.files import printable
 from cutline.job import Job
 from cutline.records import JSON
@@ -54,12 +54,17 @@ def summary(job: Job, report: Report, hints: Iterable[str] | None = None) -> Non
     if report.stopped is not None:
         why = "interrupted" if isinstance(report.stopped, Interrupted) else f"stopped: {report.stopped}"
         kept = f"; {report.waiting:,} more answers wait in the journal" if report.waiting else ""
-        unusable = isinstance(report.stopped, EndpointUnusable)
-        mend = "mend that, then " if unusable else ""
-        again = " with --retry-failed" if unusable and set(report.fresh.kinds) - _FINAL else ""
-        place = _from_here(report.state)
-        go_on = f"nothing is lost: {mend}the same command{again} goes on (journal in {place}{kept})"
-        console.print(Text(f"{why} · {go_on}", style="bold"))
+        journal = f"(journal in {_from_here(report.state)}{kept})"
+        console.print(Text(f"{why} · nothing is lost{_how_to_go_on(report)} {journal}", style="bold"))
+
+
+def _how_to_go_on(report: Report) -> str:
+    if isinstance(report.stopped, ManyFailed):
+        return ""  # it says so itself
+    unusable = isinstance(report.stopped, EndpointUnusable)
+    mend = "mend that, then " if unusable else ""
+    again = " with --retry-failed" if unusable and set(report.fresh.kinds) - _FINAL else ""
+    return f": {mend}the same command{again} goes on"
 
 
 def examples(report: Report) -> Iterator[str]:

@@ -9,7 +9,7 @@ from cutline.engine.journal import Journal
 from cutline.engine.pricing import Spending
 from cutline.engine.progress import Counts, usages_of
 from cutline.engine.stopping import Stop
-from cutline.errors import RunStopped
+from cutline.errors import ManyFailed
 from cutline.records import Caption, Failure, Outcome, Step, Usage
 
 
@@ -52,7 +52,7 @@ class Accounts:
             self._failed_in_a_row += 1
             if 0 < self._stop_after <= self._failed_in_a_row:
                 self._stop.request(
-                    RunStopped(
+                    ManyFailed(
                         f"{self._failed_in_a_row} pictures in a row failed at the model, the last with: "
                         f"{outcome.message}; mend that, then run the same command with --retry-failed"
                     )

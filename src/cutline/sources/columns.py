@@ -37,6 +37,9 @@ def find_columns(table: Table, options: SourceOptions) -> Columns:
     image = options.image_column or _image_column(table)
     url = options.url_column or _named(table, URL_NAMES, {"text"})
     if image is None and url is None:
+        known = _named(table, (*IMAGE_NAMES, *URL_NAMES), {"text", "list", "other"})
+        if known is not None:
+            raise ConfigError(f"{table.path}: column {known!r} must hold one URL, path or picture a row")
         raise ConfigError(
             f"{table.path}: no column is known to hold pictures or URLs; name it with --image-column or "
             f"--url-column. The columns are {_listed(table)}"
