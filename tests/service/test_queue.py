@@ -178,6 +178,13 @@ def test_fifty_requests_with_one_key_are_one_job(service):
     assert "Idempotency-Key" in other.json()["detail"]
 
 
+def test_a_job_that_the_queue_never_has_room_for_is_too_large(slow):
+    """Else its client would come again for ever."""
+    answer = slow.client.post("/async-batch-caption", files=uploads(range(41)))
+    assert answer.status_code == 413
+    assert answer.json()["detail"] == "at most 40 pictures are in the queue at one time: split the job"
+
+
 def test_a_full_queue_says_when_to_come_again(slow):
     task = submit(slow, range(40))
     full = slow.client.post("/async-batch-caption", files=uploads([99]))

@@ -97,6 +97,8 @@ async def async_batch_caption(request: Request) -> Response:
     queue: Queue = request.app.state.queue
     key = _key(request)
     samples, asked = await captions.batch_of(request, QueuedPictures)
+    if len(samples) > (most := request.app.state.settings.max_queued):  # there will never be room for it
+        raise HTTPException(413, f"at most {most} pictures are in the queue at one time: split the job")
     if asked.webhook_url is not None:
         queue.check_webhook(asked.webhook_url)
     request.app.state.desk.check(asked.wish)
