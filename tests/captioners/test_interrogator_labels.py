@@ -57,6 +57,41 @@ def test_vectors_are_computed_once(clip_folder, tmp_path):
     assert [path.suffix for path in tmp_path.iterdir()] == [".npy"]
 
 
+class Dying(Counting):
+    """Dies when it has encoded so many texts."""
+
+    def texts(self, texts):
+        if self.encoded >= 8000:
+            raise KeyboardInterrupt
+        return super().texts(texts)
+
+
+def test_what_was_encoded_before_a_death_is_not_encoded_again(clip_folder, tmp_path):
+    """It takes the better part of an hour without a GPU."""
+    labels = [f"label {number}" for number in range(10_000)]
+    with pytest.raises(KeyboardInterrupt):
+        get(Dying(str(clip_folder), device="cpu"), tmp_path, labels)
+    second = encoder(clip_folder)
+    made = get(second, tmp_path, labels)
+    assert second.encoded < 3000
+    sample = range(0, 10_000, 500)
+    fresh = encoder(clip_folder).texts([labels[at] for at in sample])
+    np.testing.assert_allclose(made[list(sample)], fresh, atol=1e-3)
+    assert [path.name.count(".") for path in tmp_path.iterdir()] == [1], "only the whole file is left"
+
+
+@pytest.mark.parametrize("kind", ["cut", "noise", "shape", "nan"])
+def test_a_damaged_beginning_is_made_again(clip_folder, tmp_path, kind):
+    labels = [f"label {number}" for number in range(10_000)]
+    with pytest.raises(KeyboardInterrupt):
+        get(Dying(str(clip_folder), device="cpu"), tmp_path, labels)
+    (path,) = tmp_path.iterdir()
+    damage(kind, path)
+    second = encoder(clip_folder)
+    assert np.all(np.abs(np.linalg.norm(get(second, tmp_path, labels), axis=1) - 1) < 0.01)
+    assert second.encoded >= 10_000
+
+
 def test_other_labels_and_models_have_files_of_their_own(clip_folder, tmp_path):
     get(encoder(clip_folder), tmp_path)
     get(encoder(clip_folder), tmp_path, LABELS[:20])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import logging
 import os
@@ -37,14 +38,18 @@ def cache_folder() -> Path:
 def label_vectors(clip: Clip, labels: Sequence[str], say: Say, *, folder: Path | None = None) -> np.ndarray:
     """The labels' unit vectors, rounded to float16 and given as float32 of shape ``(n, dimensions)``.
 
-    Blocks: tens of thousands of labels take minutes without a GPU, once. A file that is damaged, or is
+    Blocks: tens of thousands of labels take minutes without a GPU, once; when that is broken off, what
+    was done is kept. A file that is damaged, or is
     of other weights under the same name, is made again; one that cannot be written is done without.
     """
     path = (folder or cache_folder()) / f"{_key(clip, labels)}.npy"
     kept = _read(path, clip, labels)
     if kept is None:
-        kept = _compute(clip, labels, say)
+        begun = path.with_suffix(".begun.npy")
+        kept = _compute(clip, labels, say, begun)
         _write(path, kept)
+        with contextlib.suppress(OSError):
+            begun.unlink(missing_ok=True)
     return kept.astype(np.float32)
 
 
@@ -53,21 +58,28 @@ def _key(clip: Clip, labels: Sequence[str]) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
-def _compute(clip: Clip, labels: Sequence[str], say: Say) -> np.ndarray:
+def _compute(clip: Clip, labels: Sequence[str], say: Say, begun: Path) -> np.ndarray:
+    """Every label's vector; those that an earlier run came to are taken from ``begun``."""
     # Equal lengths together, over all of them: a batch costs as much as its longest text.
     order = sorted(range(len(labels)), key=lambda at: len(labels[at]))
-    vectors = np.empty((len(labels), clip.dimensions), np.float16)
+    vectors = _read(begun, clip, labels, whole=False)
+    if vectors is None:
+        vectors = np.zeros((len(labels), clip.dimensions), np.float16)
+    keeps = True
     for start in range(0, len(order), _AT_ONCE):
         part = order[start : start + _AT_ONCE]
+        if vectors[part].any(axis=1).all():
+            continue
         if len(order) > _AT_ONCE:
             percent = 100 * start // len(order)
             say(f"encoding {len(labels):,} labels with {clip.name}, which is kept: {percent} %")
         vectors[part] = clip.texts([labels[at] for at in part])
+        keeps = keeps and start + _AT_ONCE < len(order) and _write(begun, vectors)
     return vectors
 
 
-def _read(path: Path, clip: Clip, labels: Sequence[str]) -> np.ndarray | None:
-    """The file's vectors, if they are whole and of these very weights."""
+def _read(path: Path, clip: Clip, labels: Sequence[str], *, whole: bool = True) -> np.ndarray | None:
+    """The file's vectors, if they are of these very weights; unless ``whole``, some may be zero."""
     try:
         vectors: np.ndarray = np.load(path, allow_pickle=False)
     except FileNotFoundError:
@@ -79,11 +91,13 @@ def _read(path: Path, clip: Clip, labels: Sequence[str]) -> np.ndarray | None:
         _log.info("labels file=%s made again: of another shape", path)
         return None
     lengths = np.linalg.norm(vectors.astype(np.float32), axis=1)
-    if not np.all(np.abs(lengths - 1) < _TOLERANCE):  # false for what is not a number, too
+    there = np.arange(len(labels)) if whole else np.flatnonzero(lengths)
+    # False for what is not a number, too.
+    if not there.size or not np.all(np.abs(lengths[there] - 1) < _TOLERANCE):
         _log.info("labels file=%s made again: damaged", path)
         return None
     # A folder may have got other weights since: a few labels tell.
-    probes = np.unique(np.linspace(0, len(labels) - 1, _PROBES).astype(int))
+    probes = there[np.unique(np.linspace(0, there.size - 1, _PROBES).astype(int))]
     fresh = clip.texts([labels[at] for at in probes])
     if np.abs(fresh - vectors[probes]).max() > _TOLERANCE:
         _log.info("labels file=%s made again: of other weights", path)
@@ -91,7 +105,8 @@ def _read(path: Path, clip: Clip, labels: Sequence[str]) -> np.ndarray | None:
     return vectors
 
 
-def _write(path: Path, vectors: np.ndarray) -> None:
+def _write(path: Path, vectors: np.ndarray) -> bool:
+    """Whether they could be kept."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".part", delete=False) as file:
@@ -106,3 +121,5 @@ def _write(path: Path, vectors: np.ndarray) -> None:
                 raise
     except OSError as error:
         _log.warning("labels' vectors cannot be kept in %s: %s", path.parent, error.strerror)
+        return False
+    return True
