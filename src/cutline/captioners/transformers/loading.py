@@ -199,6 +199,8 @@ def _unloadable(folder: Path, error: Exception) -> str:
     if isinstance(error, OSError) and not isinstance(error, FileNotFoundError) and error.errno is None:
         return f"files of the model in {folder} are missing or damaged: {_one_line(error)}"
     kind = read_config(folder).get("model_type", "unknown")
+    if "Unrecognized configuration class" in str(error):  # behind which it lists all that there are
+        return f"{folder} is a model of type {kind}, which writes nothing about pictures: name another model"
     return f"{folder} cannot be loaded as a model that captions (its type is {kind}): {_one_line(error)}"
 
 
