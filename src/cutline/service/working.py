@@ -11,22 +11,20 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from fastapi import HTTPException
 from sqlalchemy.exc import SQLAlchemyError
 
 from cutline import backoff
-from cutline.errors import ConfigError, RunStopped
+from cutline.errors import RunStopped
 from cutline.places import Places, and_preparing
-from cutline.records import Caption, Failure, Outcome, Sample
+from cutline.records import Caption, Failure, Outcome
 from cutline.service.answers import body_of
 from cutline.service.desk import Desk
-from cutline.service.faults import without_options
+from cutline.service.fulfilling import Fulfilling
 from cutline.service.leases import Finished, Item, Leases, Place
 from cutline.service.noting import note_ends
 from cutline.service.pictures import Pictures
 from cutline.service.store import Store
 from cutline.service.tables import cause_of
-from cutline.service.wishes import Wish
 
 _log = logging.getLogger("cutline.service.queue")
 
@@ -34,7 +32,6 @@ IDLE_SECONDS: Final = 0.5  # between looks at an empty queue, which other proces
 BEAT_SECONDS: Final = 1.0  # between looks at what was cancelled
 GRACE_SECONDS: Final = 5.0  # for what is under way when the service stops
 EXPIRY_SECONDS: Final = 60.0
-MAX_DEATHS: Final = 20  # of workers that held a picture; most will not have died of it
 _AT_ONCE: Final = 256
 
 
@@ -50,7 +47,8 @@ class Worker:
     def __init__(
         self, store: Store, leases: Leases, desk: Desk, pictures: Pictures, *, keep_seconds: float
     ) -> None:
-        self._store, self._leases, self._desk, self._pictures = store, leases, desk, pictures
+        self._store, self._leases, self._desk = store, leases, desk
+        self._fulfilling = Fulfilling(store, leases, desk, pictures)
         self._keep_seconds = keep_seconds
         self._places = Places(lambda: and_preparing(self._slots))
         self._held: dict[Place, _Held] = {}
@@ -169,7 +167,7 @@ class Worker:
         """One picture to its result, or back into the queue."""
         try:
             async with self._places.one():
-                outcome = await self._traced(item)
+                outcome = await self._fulfilling.outcome(item)
         except RunStopped as error:
             self._pause(error)
             await self._return(item)
@@ -190,37 +188,6 @@ class Worker:
         """It is another's turn, or its own a little later."""
         self._paused_until = max(self._paused_until, time.monotonic() + IDLE_SECONDS)
         await self._return(item)
-
-    async def _traced(self, item: Item) -> Outcome:
-        """Its outcome, as a part of the trace that its job came with."""
-        tracing = self._desk.tracing
-        parent = await self._store.trace(item.job) if tracing.is_on else {}
-        with tracing.span("job", "consumer", parent=parent) as span:
-            span.note({"cutline.job": item.job, "cutline.attempts": item.attempts})
-            return await self._outcome(item)
-
-    async def _outcome(self, item: Item) -> Outcome:
-        if item.attempts > MAX_DEATHS:
-            message = f"{item.attempts - 1} workers died while they had it"
-            return Failure(key=item.name, kind="captioner", message=message)
-        try:
-            wish = Wish.model_validate_json(item.wish)
-            return await self._desk.caption(await self._sample(item), wish)
-        except HTTPException as error:  # a folder that was open when the job came is so no more
-            return Failure(key=item.name, kind="blocked-path", message=str(error.detail))
-        except (ConfigError, ValueError) as error:  # the service was started anew with another model
-            message = f"the wish cannot be fulfilled any more: {without_options(str(error))}"
-            return Failure(key=item.name, kind="wish", message=message)
-
-    async def _sample(self, item: Item) -> Sample:
-        if item.kind == "path":
-            return await asyncio.to_thread(self._pictures.by_path, item.name)
-        if item.kind == "url":
-            return self._pictures.by_url(item.name)
-        data = await self._leases.upload(item)
-        if data is None:  # cancelled, or another has finished it: what is written here counts for nothing
-            return Sample(key=item.name, location=None)
-        return self._pictures.by_bytes(data, item.name)
 
     def _finish(self, item: Item, outcome: Outcome) -> None:
         self._desk.note(outcome, item.id)
