@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import errno
 import json
+import logging.config
 import os
 import socket
 import sys
@@ -175,6 +176,9 @@ def _run(uvicorn: Any, settings: Any, reloading: dict[str, Any] | None) -> None:
         "server_header": False,
         "timeout_graceful_shutdown": 10,
     }
+    logging.config.dictConfig(how["log_config"])
+    for name in settings.unread():
+        logging.getLogger("cutline.service").warning("no such setting, it is not read variable=%s", name)
     app = "cutline.service.starting:app"
     if reloading is None:
         uvicorn.run(app, workers=settings.workers, **how)

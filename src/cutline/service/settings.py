@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import ipaddress
 import json
+import os
 import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import BaseSettings, DotEnvSettingsSource, NoDecode, SettingsConfigDict
 
 from cutline.captioners.secrets import Secret, given_key
 from cutline.errors import ConfigError
+from cutline.service.naming import PREFIX, unread
 from cutline.service.signing import key_of
 
 LogLevel = Literal["debug", "info", "warning", "error", "critical"]
@@ -37,7 +39,7 @@ class Settings(BaseSettings):
     ``lease_seconds``: after which another takes up the pictures of a worker that gives no sign of life.
     """
 
-    model_config = SettingsConfigDict(env_prefix="CUTLINE_", env_file=".env", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(env_prefix=PREFIX, env_file=".env", extra="ignore", frozen=True)
 
     host: str = "127.0.0.1"
     port: int = Field(8000, ge=0, le=65535)
@@ -92,8 +94,9 @@ class Settings(BaseSettings):
         """The settings from options, environment and ``.env``, with the secrets that are in files.
 
         Raises:
-            ConfigError: one of them cannot be used, or read; names it.
+            ConfigError: one of them cannot be used, or read, or is nearly the name of a setting; names it.
         """
+        cls.unread()
         given = {_SETTINGS.get(name, name): value for name, value in given.items()}
         for name in SECRETS:
             if given.get(name) == "":  # a variable of the shell that is not set, and no wish to have none
@@ -106,6 +109,12 @@ class Settings(BaseSettings):
             option = "" if name.startswith(_WITHOUT_OPTION) else f"{_option(name)} or "
             raise ConfigError(f"{option}CUTLINE_{name.upper()}: {first['msg']}") from None
         return settings.model_copy(update={name: settings._secret(name, given) for name in SECRETS})
+
+    @classmethod
+    def unread(cls) -> list[str]:
+        """Variables of the environment and of ``.env`` that are no setting; raises as ``read``."""
+        places = {"": os.environ, "in .env": DotEnvSettingsSource(cls).env_vars}
+        return unread(cls.model_fields, places)
 
     def _secret(self, name: str, given: dict[str, Any]) -> SecretStr | None:
         """The secret itself or what its file holds; options go before the environment."""
