@@ -93,7 +93,7 @@ def test_sigterm_half_way_leaves_local_captions_and_the_same_job_goes_on(job, ml
     fill(ml / "processing/input", 40)
     told = {"MODEL_NAME": "fake:latency=0.2,slots=2", "CUTLINE_ML_ROOT": ml}
     process = start_cutline("job", cwd=tmp_path, env=environment_of(tmp_path / "home", told))
-    journal = ml / "processing/output/captions.parquet.cutline/journal.jsonl"
+    journal = ml / "processing/output/_captions.parquet.cutline/journal.jsonl"
     wait_until(lambda: journal.exists() and journal.read_bytes().count(b"\n") > 3)
     process.send_signal(signal.SIGTERM)
     process.communicate(timeout=30)

@@ -10,6 +10,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Protocol
 
 from cutline.captioners.secrets import Secret
@@ -30,17 +31,18 @@ def execute(
     key: Secret | None,
     saying: Saying,
     source: Source | None = None,
+    failures: Path | None = None,
     ended: Callable[[Report | SinkError], None] = lambda _: None,
 ) -> int:
     """Run the job and say how it went; returns the exit code.
 
-    ``source`` as for ``run_job``; ``ended`` is told how it went, too.
+    ``source`` and ``failures`` as for ``run_job``; ``ended`` is told how it went, too.
     """
     display = Display(quiet=saying.quiet)
     try:
         with display:
             log(verbose=saying.verbose)  # now, so that its lines go around the live one
-            report = asyncio.run(_run(job, key, display, source))
+            report = asyncio.run(_run(job, key, display, source, failures))
     except SinkError as error:
         ended(error)
         print(f"cutline: {error}", file=sys.stderr)  # noqa: T201 - the command line speaks
@@ -57,10 +59,12 @@ def execute(
     return report.exit_code
 
 
-async def _run(job: Job, key: Secret | None, display: Display, source: Source | None) -> Report:
+async def _run(
+    job: Job, key: Secret | None, display: Display, source: Source | None, failures: Path | None
+) -> Report:
     stop = Stop()
     with signals(stop, display):
-        return await run_job(job, source=source, key=key, progress=display.show, stop=stop)
+        return await run_job(job, source=source, key=key, progress=display.show, stop=stop, failures=failures)
 
 
 class Stopping(Protocol):

@@ -17,8 +17,8 @@ from cutline.cli.caption import StartedServer, option_group, typed
 from cutline.cli.execute import execute
 from cutline.cli.job_container import Container
 from cutline.cli.job_environment import with_variables
-from cutline.cli.job_settings import JobSettings, fill_in
-from cutline.cli.job_state import CarriedState, place_of
+from cutline.cli.job_settings import JobSettings, fill_in, gives_folder
+from cutline.cli.job_state import CarriedState, beside_captions, place_of
 from cutline.cli.saying import Saying
 from cutline.cli.service_key import ServiceKey
 from cutline.cli.summary import examples
@@ -122,12 +122,16 @@ def job(
     )
     try:
         whole, source = _prepare(asked, settings, container)
+        failures = None
+        if gives_folder(settings):
+            whole, failures = beside_captions(whole, assembly.output_of(whole))
         with _folder_made(whole), _carried(whole, quiet=saying.quiet):
             return execute(
                 whole,
                 key=service.key,
                 saying=saying,
                 source=source,
+                failures=failures,
                 ended=lambda how: _tell(container, how),
             )
     except CutlineError as error:  # told by whoever turns it into the exit code

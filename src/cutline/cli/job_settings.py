@@ -99,6 +99,11 @@ def fill_in(job: Job, settings: JobSettings, container: Container) -> Job:
     )
 
 
+def gives_folder(settings: JobSettings) -> bool:
+    """Whether the captions go into a folder, rather than to a file with a name of its own."""
+    return not (settings.output_path or "").lower().endswith(".parquet")
+
+
 def _data(path: str) -> str:
     """The input; of a folder with one table and no picture, as containers are given one, the table.
 
@@ -180,7 +185,7 @@ def _output(path: str, hosts: Hosts) -> str:
     ending = next((ending for ending in _OTHER_FORMATS if path.lower().endswith(ending)), None)
     if ending is not None:
         raise ConfigError(f"OUTPUT_PATH must be a folder or end in .parquet, not in {ending}")
-    if not path.lower().endswith(".parquet"):
+    if not path.lower().endswith(".parquet"):  # see ``gives_folder``
         path = f"{path.rstrip('/')}/{OUTPUT_NAME}"
     if hosts.count > 1:
         stem = path[: -len(".parquet")]

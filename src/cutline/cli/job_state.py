@@ -1,4 +1,4 @@
-"""A job's state beside its remote output, so that another container can go on where this one ended."""
+"""A job's state beside its output, so that the same job, or another container, can go on."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from cutline.engine.running import REPORT
-from cutline.engine.state import failures_file, state_folder
+from cutline.engine.state import failures_file, passed_over, state_folder
 from cutline.errors import CutlineError
-from cutline.sinks.targets import open_storage, try_writing
+from cutline.job import Job
+from cutline.sinks.targets import is_remote, open_storage, try_writing
 from cutline.sinks.writing import storing
 
 EVERY: Final = 60.0  # seconds, and at least
@@ -28,6 +29,22 @@ def place_of(output: str) -> str:
     """The remote folder of an output's state; readers of datasets pass over names that begin so."""
     folder, _, name = output.rpartition("/")
     return f"{folder}/_{name}.cutline"
+
+
+def beside_captions(job: Job, output: str) -> tuple[Job, Path | None]:
+    """The job with its state, and its list of failures, so named that the folder is read as one table.
+
+    Nothing changes for remote outputs, and where a job was begun under the usual names.
+    """
+    if is_remote(output):
+        return job, None
+    state = state_folder(output, None)
+    failures = failures_file(output, state)
+    if not state.exists():
+        state = passed_over(state)
+        failures = failures if failures.exists() else passed_over(failures)
+    chosen = job.run.state or str(state)
+    return dataclasses.replace(job, run=dataclasses.replace(job.run, state=chosen)), failures
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

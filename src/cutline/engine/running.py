@@ -72,10 +72,12 @@ async def run_job(
     progress: ProgressHook | None = None,
     stop: Stop | None = None,
     answers: Answers | None = None,
+    failures: Path | None = None,
 ) -> Report:
     """Caption everything the job's output does not have yet.
 
-    ``source`` takes the place of the one the job's input names, ``answers`` that of asking.
+    ``source`` takes the place of the one the job's input names, ``answers`` that of asking,
+    ``failures`` that of the file beside the output that lists what failed.
     ``stop`` ends the run early and cleanly; the same call later goes on. ``progress`` is called
     about ten times a second from the event loop and must not block.
 
@@ -91,7 +93,7 @@ async def run_job(
     chain = answers.chain if answers else assembly.chain_of(job, key)
     checking = Checking(assembly.checks_of(job))
     try:
-        run = _Run(job, chain, checking, progress, stop, answers)
+        run = _Run(job, chain, checking, progress, stop, answers, failures)
         return await run.run(source or assembly.source_of(job))
     finally:
         await chain.aclose()
@@ -107,6 +109,7 @@ class _Run:
         progress: ProgressHook,
         stop: Stop,
         answers: Answers | None,
+        failures: Path | None,
     ) -> None:
         self._job = job
         self._chain = chain
@@ -114,10 +117,12 @@ class _Run:
         self._progress = progress
         self._stop = stop
         self._answers = answers
+        self._failures = failures
         self._prices = assembly.prices_for(job, chain)
         self._output = assembly.output_of(job)
         self._start = time.monotonic()
         self._loading = 0.0
+        self._reorder: Reorder | None = None
 
     async def run(self, source: Source) -> Report:
         folder = state_folder(self._output, self._job.run.state)
@@ -150,9 +155,8 @@ class _Run:
             models=self._chain.models,
             mended=mended_by(job),
         )
-        failures = FailuresSink(
-            failures_file(self._output, state.folder), state.folder, SinkOptions(overwrite=True)
-        )
+        failed = self._failures or failures_file(self._output, state.folder)
+        failures = FailuresSink(failed, state.folder, SinkOptions(overwrite=True))
         form = assembly.form_of(job, self._output) | (answers.form if answers else {})
         output = OrderedOutput(sink, failures, state, journal, form=form)
         try:
@@ -199,7 +203,7 @@ class _Run:
             samples, keys = await asyncio.to_thread(left_of, source, limit, None, self._stop)
             await asyncio.to_thread(output.open, None, None)
         state.remove(REPORT)
-        reorder = Reorder(state.folder, first=keys.count if keys else 0)
+        self._reorder = reorder = Reorder(state.folder, first=keys.count if keys else 0, after=output)
         feed = Feed(samples, batch=job.input.reader_batch_size, first=reorder.next)
         keep_raw = assembly.keeps_raw(job, self._output)
         rules = assembly.rules_of(job, output.sink, journal, keep_raw=keep_raw)
@@ -243,6 +247,7 @@ class _Run:
     ) -> Report:
         fresh = loop.fresh if loop else Counts()
         spent = loop.spent if loop else journal.spent
+        known = self._reorder or output
         return Report(
             output=_whole(self._output),
             outputs=tuple(_whole(path) for path in output.outputs if _is_there(path)),
@@ -250,6 +255,8 @@ class _Run:
             model=self._chain.name,
             prompts=tuple(step.prompt.id for step in self._chain.steps),
             counts=output.counts,
+            known=known.counts,
+            causes=known.causes.by_kind(),
             first=tuple(output.first),
             failed=tuple(output.failed),
             fresh=fresh,

@@ -23,12 +23,15 @@ _FIRST_FILES = frozenset({"lock", "owner.json"})
 
 
 def state_folder(output: str, chosen: str | None) -> Path:
-    """``<output>.cutline`` beside a local output; in the user's state folder for a remote one."""
+    """``<output>.cutline`` beside a local output; in the user's state folder for a remote one.
+
+    Where only ``_<output>.cutline`` lies beside it, as a job leaves it, that one.
+    """
     if chosen is not None:
         return Path(chosen)
     if not is_remote(output):
         path = local_path(output).resolve()  # "." has no name of its own; a link is what it leads to
-        return path.with_name(path.name + ".cutline")
+        return _there(path.with_name(path.name + ".cutline"))
     root = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
     name = output.rstrip("/").rsplit("/", 1)[-1]
     return root / "cutline" / f"{name}-{hashlib.blake2b(output.encode(), digest_size=6).hexdigest()}"
@@ -37,7 +40,17 @@ def state_folder(output: str, chosen: str | None) -> Path:
 def failures_file(output: str, state: Path) -> Path:
     """``<output>.failures.jsonl`` beside a local output, beside the state folder of a remote one."""
     beside = state if is_remote(output) else state_folder(output, None)
-    return beside.with_name(beside.name.removesuffix(".cutline") + ".failures.jsonl")
+    return _there(beside.with_name(beside.name.removesuffix(".cutline") + ".failures.jsonl"))
+
+
+def passed_over(path: Path) -> Path:
+    """The name that readers of a whole folder as one table pass over: with ``_`` before it."""
+    return path if path.name.startswith("_") else path.with_name(f"_{path.name}")
+
+
+def _there(path: Path) -> Path:
+    """``path``, unless only the one that is passed over is there."""
+    return passed_over(path) if not path.exists() and passed_over(path).exists() else path
 
 
 class State:
