@@ -94,6 +94,8 @@ def _parts(progress: Progress) -> list[str]:
         parts.append(money(progress.cost))
     if progress.tokens:
         parts.append(f"{short_number(progress.tokens)} tokens")
+    if progress.loading:
+        parts.append(f"{progress.loading} downloading")
     parts.append(f"{progress.in_flight} in flight")
     return parts
 

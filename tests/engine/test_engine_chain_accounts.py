@@ -6,6 +6,8 @@ import pytest
 from engine_chains import FILE, OPTIONAL, STEPS, ask, asked, models
 from engine_outputs import report
 
+from processes import cutline_here
+
 # What it costs
 
 
@@ -52,6 +54,26 @@ def test_a_money_budget_needs_the_price_of_every_model(experts, pictures, tmp_pa
     done = ask(experts, folder, output, *STEPS[:4], max_cost=5, **options)
     assert done.returncode == 3
     assert 3 <= report(output)["cost_usd"] < 7
+
+
+def test_a_budget_of_tokens_is_used_up_by_a_chain_that_answers_at_once(pictures, tmp_path):
+    """Steps of pictures that are half done do not look like the cost of whole ones."""
+    output = tmp_path / "o.jsonl"
+    steps = ("--step", "look=fake", "--step", "refine=fake")
+    done = cutline_here("caption", pictures(80), output, *steps, "--budget-tokens", "640")
+    assert done.returncode == 3, done.stderr
+    summed = report(output)
+    used, most = summed["prompt_tokens"] + summed["completion_tokens"], summed["captions"]
+    assert 640 <= used < 640 + 2 * used / most, "it is passed by about one picture"
+
+
+def test_a_budget_that_nothing_counts_for_stops_the_run(pictures, tmp_path):
+    output = tmp_path / "o.jsonl"
+    done = cutline_here("caption", pictures(60), output, "--model", "pixels", "--budget-tokens", "5000")
+    assert done.returncode == 3
+    assert "--budget-tokens cannot be kept" in done.stderr
+    assert 10 <= report(output)["captions"] < 60
+    assert cutline_here("caption", pictures(60), output, "--model", "pixels").returncode == 0
 
 
 def test_an_estimate_reckons_with_every_step(experts, pictures, tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import socket
 import time
 
 import pytest
@@ -88,6 +89,21 @@ def test_requests_that_hang_are_dropped_in_time(endpoint, pictures, tmp_path):
     assert time.monotonic() - start < 10
     assert process.returncode == 130
     assert "Traceback" not in errors
+
+
+def test_downloads_that_hang_keep_nobody_waiting(tmp_path):
+    """Nothing is paid for them yet, so they are dropped at once."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        (tmp_path / "urls.txt").write_text(f"{url}/1.jpg\n{url}/2.jpg\n")
+        arguments = ("urls.txt", "c.jsonl", "--model", "fake", "--allow-private-urls")
+        process = start_cutline("caption", *arguments, cwd=tmp_path)
+        assert "0/2 done · 2 downloading" in process.stderr.readline()
+        start = time.monotonic()
+        process.send_signal(signal.SIGTERM)
+        _, errors = process.communicate(timeout=20)
+    assert process.returncode == 143
+    assert time.monotonic() - start < 7, errors
 
 
 def test_a_second_signal_ends_at_once(endpoint, pictures, tmp_path):

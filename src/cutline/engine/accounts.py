@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from cutline.engine.budget import Budget, RunLimits
 from cutline.engine.journal import Journal
@@ -29,9 +29,13 @@ class Accounts:
         """By this run and the earlier ones for its output."""
         return self._budget.spent
 
-    def check(self, under_way: int) -> None:
-        """Raises BudgetSpent where nothing more may be asked while so many are."""
-        self._budget.check(under_way)
+    async def permit(self, under_way: Callable[[], int]) -> None:
+        """Return when one more picture may be asked about; raises BudgetSpent where none may."""
+        await self._budget.permit(under_way)
+
+    def wake(self) -> None:
+        """A picture is under way no more, whatever came of it."""
+        self._budget.wake()
 
     def add_step(self, step: Step) -> None:
         """Count an answer that is known before its picture's outcome is."""
@@ -46,6 +50,8 @@ class Accounts:
             self._budget.add(self._models[name], usage)
         if sum((usage for _, usage in usages), Usage()).total:
             self._budget.outcome_paid()
+        elif isinstance(outcome, Caption):
+            self._budget.caption_uncounted()
         if isinstance(outcome, Caption):
             self._failed_in_a_row = 0
         elif isinstance(outcome, Failure) and outcome.attempts:

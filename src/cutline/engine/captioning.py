@@ -53,8 +53,8 @@ class Rules:
 class Captioning:
     """Turns samples into outcomes; never raises for what is wrong with one picture.
 
-    ``under_way`` samples are being worked on, ``loading`` of them wait for a download;
-    ``on_loading`` is called when one begins to. ``on_step`` is told a sample's key, its stamp and
+    ``under_way`` samples are being worked on, ``loading`` of them wait for a download, each in a task
+    of its own; ``on_loading`` is called when one begins to. ``on_step`` is told a sample's key, its stamp and
     a step that is answered while others of the chain are not.
     """
 
@@ -70,10 +70,20 @@ class Captioning:
         self._rules = rules
         self._open_fetcher = open_fetcher
         self._fetcher: Fetching | None = None
-        self.loading = 0
+        self._loading: set[asyncio.Task[object]] = set()
         self.under_way = 0
         self.on_loading: Callable[[], None] = lambda: None
         self.on_step: Callable[[str, str, Step], None] | None = None
+
+    @property
+    def loading(self) -> int:
+        """How many pictures wait for a download."""
+        return len(self._loading)
+
+    def drop_loading(self) -> None:
+        """End the tasks that wait for a download: nothing is paid for them yet."""
+        for task in self._loading:
+            task.cancel()
 
     async def caption(self, sample: Sample, known: tuple[Step, ...] = ()) -> tuple[Outcome, Picture | None]:
         """The sample's outcome, and its picture where one was loaded.
@@ -177,13 +187,15 @@ class Captioning:
             raise PictureError(problem.kind, problem.message)
         url = getattr(location, "url", None)
         if url is not None:
-            self.loading += 1
+            task = asyncio.current_task()
+            assert task is not None
+            self._loading.add(task)
             self.on_loading()
             try:
                 self._fetcher = self._fetcher or self._open_fetcher()
                 location = await self._fetcher.fetch(url)
             finally:
-                self.loading -= 1
+                self._loading.discard(task)
         return self.picture_at(location, sample)
 
     def picture_at(self, location: Location, sample: Sample) -> Picture:  # noqa: ARG002 - for who makes others

@@ -20,6 +20,7 @@ from cutline.engine.progress import Counts, Progress, ProgressHook, Rate
 from cutline.engine.stopping import Stop
 from cutline.errors import BudgetSpent, CutlineError, PictureError, RunStopped, SinkError
 from cutline.files import printable
+from cutline.imaging import Picture
 from cutline.places import and_preparing
 from cutline.records import Caption, Failure, Outcome, Sample, Step
 
@@ -174,13 +175,13 @@ class Loop:
             outcome = None
         picture = None
         if outcome is None:
-            self._accounts.check(self._captioning.under_way)
-            known = self._journal.steps(sample)
-            outcome, picture = await self._captioning.caption(sample, known)
-            if self._captioning.is_final(outcome):
-                self._journal.append(outcome)
-            log_outcome(outcome)
-            self._accounts.add(outcome)
+            await self._accounts.permit(lambda: self._captioning.under_way)
+            if self._stop.requested:
+                raise RunStopped("stopped")
+            try:
+                outcome, picture = await self._asked(sample)
+            finally:
+                self._accounts.wake()
             if isinstance(outcome, Caption) and sample.version != item.version:
                 self._note_replaced(sample)
         else:
@@ -193,6 +194,16 @@ class Loop:
             except PictureError as error:  # captioned earlier, gone since
                 outcome = Failure(key=sample.key, kind=error.kind, message=str(error), steps=outcome.steps)
         return sample, outcome, data
+
+    async def _asked(self, sample: Sample) -> tuple[Outcome, Picture | None]:
+        """A new outcome, which is kept and counted."""
+        known = self._journal.steps(sample)
+        outcome, picture = await self._captioning.caption(sample, known)
+        if self._captioning.is_final(outcome):
+            self._journal.append(outcome)
+        log_outcome(outcome)
+        self._accounts.add(outcome)
+        return outcome, picture
 
     def _note_replaced(self, sample: Sample) -> None:
         self.replaced += 1
@@ -247,6 +258,8 @@ class Loop:
         self._feed.stop()
         if not isinstance(self._stop.reason, BudgetSpent):  # which has reckoned with all that were begun
             self._chain.halt()
+            self._captioning.drop_loading()
+        self._accounts.wake()
         self._room.set()
         await asyncio.sleep(GRACE)
         for task in self._workers:
@@ -270,6 +283,7 @@ class Loop:
             failures=self._all.failures,
             resumed=self._before + self.resumed,
             in_flight=self._chain.in_flight,
+            loading=self._captioning.loading,
             slots=self._chain.slots,
             rate=rate,
             eta=left / rate if left is not None and rate > 0 else None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import errno
 import hashlib
 import os
@@ -11,6 +12,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import IO
 
+from cutline.engine.causes import Causes
 from cutline.engine.journal import Journal
 from cutline.engine.progress import Counts
 from cutline.engine.state import State
@@ -71,6 +73,7 @@ class OrderedOutput:
         self._dirty = False
         self._marks: JSON = {}
         self.counts = Counts()
+        self.causes = Causes()
         self.first: list[tuple[str, str]] = []
         self.failed: list[JSON] = []
         self._told_kinds: set[str] = set()
@@ -83,6 +86,7 @@ class OrderedOutput:
         if mark is None or any(mark.get(name) != value for name, value in self._made_by.items()):
             return None
         self.counts = Counts.from_json(mark["counts"])
+        self.causes = Causes.from_json(mark.get("causes", {}))
         return mark
 
     def open(self, mark: JSON | None, keys: KeyChain | None) -> None:
@@ -90,7 +94,7 @@ class OrderedOutput:
         if mark is not None and keys is not None:
             self._keys = keys
         else:
-            self.counts = Counts()
+            self.counts, self.causes = Counts(), Causes()
             self._state.remove(MARK)  # its place in the output is about to go
         self.sink.open(mark["sink"] if mark else None)
         self._failures.open(mark["failures"] if mark else None)
@@ -104,6 +108,7 @@ class OrderedOutput:
             if isinstance(outcome, Caption) and len(self.first) < FIRST:
                 self.first.append((sample.key, outcome.text))
             elif isinstance(outcome, Failure):
+                self.causes.add(sample, outcome)
                 if len(self.failed) < MOST_FAILED or outcome.kind not in self._told_kinds:
                     self.failed.append(failure_row(sample, outcome))
                 self._told_kinds.add(outcome.kind)
@@ -127,7 +132,8 @@ class OrderedOutput:
 
     def _note(self, *, finished: bool) -> None:
         mark = {"outcomes": self._keys.count, "digest": self._keys.digest, "finished": finished}
-        self._state.write(MARK, {**self._made_by, **mark, "counts": self.counts.to_json(), **self._marks})
+        sums = {"counts": self.counts.to_json(), "causes": self.causes.to_json()}
+        self._state.write(MARK, {**self._made_by, **mark, **sums, **self._marks})
 
     @property
     def outputs(self) -> list[Path | str]:
@@ -141,13 +147,22 @@ class OrderedOutput:
 class Reorder:
     """Holds what came early. Beyond a few thousand entries, or 64 MB of pictures, it uses an unnamed file.
 
-    One slow picture must not stop the others, nor fill the memory with them.
+    One slow picture must not stop the others, nor fill the memory with them. ``counts`` and ``causes``
+    are of all outcomes that were put in, and of those before them that are written in ``after``.
     """
 
     def __init__(
-        self, folder: Path, *, first: int = 0, max_entries: int = 2048, max_bytes: int = 64_000_000
+        self,
+        folder: Path,
+        *,
+        first: int = 0,
+        after: OrderedOutput | None = None,
+        max_entries: int = 2048,
+        max_bytes: int = 64_000_000,
     ) -> None:
         self.next = first
+        self.counts = copy.deepcopy(after.counts) if after else Counts()
+        self.causes = copy.deepcopy(after.causes) if after else Causes()
         self._folder = folder
         self._max_entries = max_entries
         self._max_bytes = max_bytes
@@ -178,6 +193,10 @@ class Reorder:
         else:
             self._held[index] = entry
             self._bytes += size
+        sample, outcome, _ = entry
+        self.counts.add(outcome)
+        if isinstance(outcome, Failure):
+            self.causes.add(sample, outcome)
 
     def take(self, most: int = 256) -> list[Entry]:
         """The entries that are next in order, at most ``most`` and about 32 MB.

@@ -15,7 +15,8 @@ from cutline.records import JSON, Caption, Failure, Outcome, Skip, Usage
 class Progress:
     """A moment of a run. ``eta`` in seconds, ``rate`` in pictures a second, ``cost`` in US dollars.
 
-    Counts, tokens and cost are those of all runs for this output together. ``waiting_for`` says what
+    Counts, tokens and cost are those of all runs for this output together. ``in_flight`` pictures are
+    with the model, ``loading`` are being downloaded. ``waiting_for`` says what
     must be there before the first picture can be asked about, such as a model that is being loaded.
     """
 
@@ -26,6 +27,7 @@ class Progress:
     failures: int = 0
     resumed: int = 0
     in_flight: int = 0
+    loading: int = 0
     slots: int = 0
     rate: float = 0.0
     eta: float | None = None

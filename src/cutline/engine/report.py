@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 
+from cutline.engine.causes import Cause
 from cutline.engine.progress import Counts
 from cutline.errors import CutlineError
 from cutline.records import JSON, Usage
@@ -27,11 +29,13 @@ class Interrupted(CutlineError):
 class Report:
     """The result of a run.
 
-    ``counts`` cover everything in the output, ``fresh`` only what this run asked, ``first`` the first
-    keys and captions it wrote, ``failed`` the first hundred failures it met, and the first of every kind.
+    ``counts`` cover everything in the output, ``known`` what waits in the journal too, ``fresh`` only what
+    this run asked. ``causes`` are those of the known failures by kind, the commonest first. ``first``
+    has the first keys and captions that this run wrote, ``failed`` the first hundred failures it met, and
+    the first of every kind.
     ``changed`` pictures had changed since an earlier run; ``replaced`` ones, of which a few are named,
     were changed or deleted between being listed and being captioned. ``left_out`` earlier outcomes are of
-    samples that the source has no more, ``waiting`` answers are in the journal behind one that is
+    samples that the source has no more, ``waiting`` outcomes are in the journal behind one that is
     missing. ``seconds`` is this run's time from when the models were loaded, which took
     ``loading_seconds``; ``cost`` in US dollars is of all runs, None when no price is known.
     """
@@ -42,6 +46,7 @@ class Report:
     model: str
     prompts: tuple[str, ...]
     counts: Counts
+    known: Counts
     fresh: Counts
     spent: Usage
     cost: float | None
@@ -52,6 +57,7 @@ class Report:
     allow_failures: int = 0
     first: tuple[tuple[str, str], ...] = ()
     failed: tuple[JSON, ...] = ()
+    causes: Mapping[str, tuple[Cause, ...]] = dataclasses.field(default_factory=dict)
     changed: int = 0
     replaced: int = 0
     first_replaced: tuple[str, ...] = ()
