@@ -127,7 +127,10 @@ def test_refusals_are_told_at_debug_and_hold_nothing_secret(folder):
         assert "refused method=POST route=/caption status=422" in service.log
         # Written when the answer is out.
         wait_until(lambda: "refused method=GET route=none status=401" in service.log)
-        assert re.search(r"picture failed kind=\S+ picture=http\S*127.0.0.1/a.png\n", service.log)
+        assert re.search(
+            r"picture failed kind=\S+ picture=http\S*127.0.0.1/a.png host=127.0.0.1 cause=.*password in it\n",
+            service.log,
+        )
         for word in (KEY, QUERY, PROMPT):
             assert word not in service.log
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from serving import Service, png
 
 SCRIPT = Path(__file__).parent / "inside_network.py"
 APART = ["unshare", "--map-root-user", "--net", "--mount"]
@@ -136,3 +140,82 @@ def test_a_drip_is_given_up(found):
     status, _, seconds = found["answers"][SLOW[0]]
     assert status == 422
     assert seconds < 30
+
+
+class Inside:
+    """A web server on this machine: a picture at /picture.png, and faults; ``asked`` lists the paths."""
+
+    def __init__(self):
+        asked = self.asked = []
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self):
+                path = self.path.partition("?")[0]
+                asked.append(path)
+                body = png(1) if path == "/picture.png" else b"<html>"
+                self.send_response({"/gone.png": 404, "/away.png": 302}.get(path, 200))
+                if path == "/away.png":
+                    self.send_header("Location", "/gone.png")
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *arguments):
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.host = f"127.0.0.1:{self._server.server_port}"
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc):
+        self._server.shutdown()
+        self._server.server_close()
+
+
+def urls_of(inside):
+    """One that is there, and several that are not, each for another reason."""
+    names = ("picture.png", "gone.png", "away.png", "page.png")
+    return [f"http://{inside.host}/{name}?signature=4711" for name in names] + [
+        "http://127.0.0.1:1/closed.png?signature=4711",
+        "http://nobody:s3cret@127.0.0.1:1/a.png",
+    ]
+
+
+@pytest.mark.parametrize("env", [{}, {"CUTLINE_ALLOW_PRIVATE_URLS": "true"}])
+def test_urls_of_ones_own_network_where_they_are_allowed(tmp_path, env):
+    options = () if env else ("--allow-private-urls",)
+    with Inside() as inside, Service("--model", "fake", *options, cwd=tmp_path, env=env) as service:
+        there, *absent = urls_of(inside)
+        answer = service.client.post("/caption", json={"image_url": there})
+        assert answer.status_code == 200, answer.text
+        assert answer.json()["caption"]
+        task = service.client.post("/async-batch-caption", json={"image_urls": [there, absent[0]]}).json()
+        assert [one["caption"] is None for one in service.ended(task["task_id"])["results"]] == [False, True]
+        asked = [service.client.post("/caption", json={"image_url": url}) for url in absent]
+        assert {answer.status_code for answer in asked} == {422}
+        assert len({answer.text for answer in asked}) == 1
+        for host, cause in (
+            (inside.host, "the server answered 404"),
+            (inside.host, "the answer is a web page, not a picture"),
+            ("127.0.0.1:1", "cannot connect .*"),
+        ):
+            assert re.search(f"picture failed kind=fetch host={host} cause={cause}\n", service.log)
+        assert "host=127.0.0.1:1 cause=a URL with a user name or password in it\n" in service.log
+        for word in ("4711", "s3cret", "nobody", "png"):
+            assert word not in service.log
+
+
+def test_urls_of_ones_own_network_are_refused_by_default_and_only_the_log_says_why(tmp_path):
+    with Inside() as inside, Service("--model", "fake", cwd=tmp_path) as service:
+        port = inside.host.rpartition(":")[2]
+        urls = [*urls_of(inside), f"http://localhost:{port}/picture.png"]
+        asked = [service.client.post("/caption", json={"image_url": url}) for url in urls]
+        assert {answer.status_code for answer in asked} == {422}
+        assert len({answer.text for answer in asked}) == 1
+        assert inside.asked == []
+        cause = "a private or reserved address; --allow-private-urls permits it"
+        assert f"kind=blocked-address host={inside.host} cause={cause}\n" in service.log
+        assert re.search(f"host=localhost:{port} cause=.*{cause}\n", service.log)

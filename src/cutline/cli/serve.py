@@ -76,6 +76,8 @@ class ServeOptions:
     """File that holds the webhooks' secret, and nothing else."""
     allow_private_webhooks: bool = False
     """Let webhooks go to private addresses, such as those of your own network."""
+    allow_private_urls: bool = False
+    """Fetch URLs of requests from loopback and private addresses too; whoever may ask can reach them then."""
 
 
 def serve(*, options: Annotated[ServeOptions, Parameter(name="*")] = ServeOptions()) -> int:

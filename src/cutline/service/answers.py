@@ -30,8 +30,8 @@ _STATUS: Final = {
 """HTTP status by kind of failure; what is not named is the picture's or the prompt's fault: 422."""
 
 _NOT_FETCHED: Final = (
-    "no picture could be had: a URL must be a public http or https address that answers with one, "
-    "soon and without asking for a password"
+    "no picture could be had: a URL must be an http or https address, which is open to this service (the "
+    "public internet, unless its operator allows more) and answers with one, soon and without a password"
 )
 _EMPTY: Final = "the file is empty"
 _PLAIN: Final = {

@@ -54,7 +54,7 @@ class Desk:
         self._settings = settings
         self.note = note
         self.tracing = tracing
-        self._downloads = Downloads(lobby)
+        self._downloads = Downloads(lobby, allow_private=settings.allow_private_urls)
         self._job = job_of(settings)
         self._captioners: dict[bytes, Captioner] = {}
         key = settings.model_key

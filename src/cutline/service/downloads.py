@@ -24,10 +24,10 @@ _LIMITS: Final = FetchLimits(
 
 
 class Downloads:
-    """Fetches from the public internet only; what is held counts as what requests sent does."""
+    """Fetches from where it may; what is held counts as what requests sent does."""
 
-    def __init__(self, lobby: Lobby) -> None:
-        self._lobby = lobby
+    def __init__(self, lobby: Lobby, *, allow_private: bool) -> None:
+        self._lobby, self._allow_private = lobby, allow_private
         self._fetcher: Fetcher | None = None
         self._gate = asyncio.Semaphore(_AT_ONCE)
 
@@ -41,7 +41,7 @@ class Downloads:
         if not isinstance(sample.location, RemoteFile):
             yield sample
             return
-        self._fetcher = self._fetcher or Fetcher(limits=_LIMITS)
+        self._fetcher = self._fetcher or Fetcher(allow_private=self._allow_private, limits=_LIMITS)
         async with self._gate:
             found = await self._fetcher.fetch(sample.location.url)
         try:

@@ -20,6 +20,8 @@ _OUR_FAULT: Final = 500
 _NAME: Final = 3  # letters that a word of the message has not by chance
 _PLACE: Final = re.compile(r" \([^()]*, line \d+\)$")
 _ADDRESS: Final = re.compile(r"\w+://\S+")
+_DOWNLOADS: Final = frozenset({"fetch", "blocked-address"})
+_HOST: Final = re.compile(r"\w+://([\w.-]+(?::\d+)?|\[[\w.:%]+\](?::\d+)?)(?=[/?#:]|$)")
 _BYTES: Final = re.compile(r"""\bb'[^']*'?|\bb"[^"]*"?|[\w+/=-]{80,}""")
 
 
@@ -33,7 +35,8 @@ class Notes:
         """``place``: the job that the picture is of, and its number in it.
 
         The log tells a picture's name only where everything is asked for, and no URL's query. It tells
-        why a captioner broke, which is for its author to mend.
+        why a captioner broke, which is for its author to mend, and why a download failed, as clients are
+        told the same whatever it was.
         """
         self._meters.note(outcome)
         if not isinstance(outcome, Failure):
@@ -45,6 +48,8 @@ class Notes:
             words.append(f"picture={_shown(outcome.key)}")
         if outcome.kind == "captioner":
             words.append(f"cause={_cause(outcome)}")
+        elif outcome.kind in _DOWNLOADS:
+            words.append(_of_a_download(outcome))
         is_ours = error_of(outcome).status_code >= _OUR_FAULT
         _log.log(logging.WARNING if is_ours else logging.INFO, "picture failed %s", " ".join(words))
 
@@ -68,6 +73,13 @@ def _cause(failure: Failure) -> str:
             said = said.replace(name, "…")
     said = _BYTES.sub("…", _ADDRESS.sub(lambda found: without_credentials(found[0]), said))
     return printable(said + (place[0] if place is not None else ""))
+
+
+def _of_a_download(failure: Failure) -> str:
+    """The host, a redirect's where that failed, and what was wrong; nothing else of the URL."""
+    found = _HOST.match(failure.message) or _HOST.match(failure.key)
+    host = f"host={printable(found[1])} " if found else ""
+    return f"{host}cause={printable(failure.message.rpartition(': ')[2])}"
 
 
 def _shown(key: str) -> str:

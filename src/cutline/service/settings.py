@@ -75,6 +75,7 @@ class Settings(BaseSettings):
     webhook_secret: SecretStr | None = None
     webhook_secret_file: Path | None = None
     allow_private_webhooks: bool = False
+    allow_private_urls: bool = False
     request_seconds: float = Field(300.0, gt=0)
 
     @field_validator("image_root", "chain", "plugin", "allowed_host", mode="before")
