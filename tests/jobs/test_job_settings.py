@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import urllib.request
 
 import pandas as pd
@@ -146,6 +147,14 @@ def test_what_is_told_reaches_the_run(job, photos, tmp_path):
         ({"CUTLINE_JOB_DEVICE": "cpu"}, "no use for --device: leave it out (in the environment: CUTLINE_JOB_DEVICE)"),
         ({"DATA_PATH": "links.csv"}, "(in the environment: CUTLINE_JOB_IMAGE_COLUMN, URL_COLUMN)"),
         ({"CUTLINE_JOB_MODEL": "fake"}, "no option --model; it is MODEL_NAME"),
+        ({"CUTLINE_JOB_PLUGN": "mine.py"}, "no option --plugn; did you mean CUTLINE_JOB_PLUGIN?"),
+        ({"CUTLINE_JOB_NUM_THREADS": "2"}, "did you mean NUM_OF_THREADS?"),
+        ({"PROMT_PATH": "tpl.json"}, "PROMT_PATH is no setting of `cutline job`: did you mean PROMPT_PATH?"),
+        ({"IMAGE_TARGETSIZE": "512"}, "did you mean IMAGE_TARGET_SIZE?"),
+        ({"NUM_THREADS": "2"}, "did you mean NUM_OF_THREADS?"),
+        ({"URL_COLUM": "link"}, "did you mean URL_COLUMN?"),
+        ({"prompt_path": "tpl.json"}, "did you mean PROMPT_PATH?"),
+        ({"CULTINE_JOB_PLUGIN": "mine.py"}, "did you mean CUTLINE_JOB_PLUGIN?"),
         ({"CUTLINE_JOB_RETRY_FAILED": "maybe"}, 'it must be true or false, not "maybe"'),
         ({"DATA_PATH": "nowhere"}, "DATA_PATH: nowhere does not exist"),
         ({"DATA_PATH": "empty"}, "DATA_PATH: empty holds neither pictures nor a table"),
@@ -181,6 +190,45 @@ def test_what_is_missing_or_contradicts_is_one_line_that_names_the_variable(
     assert words in done.stderr
     assert len(done.stderr.splitlines()) == 1
     assert not list(tmp_path.rglob("*.parquet"))
+
+
+ORDINARY = """
+PATH PYTHONPATH MODEL_PATH INPUT_PATH IMAGE_PATH DATABASE_PATH LD_LIBRARY_PATH OMP_NUM_THREADS MKL_NUM_THREADS
+HF_MODEL_NAME SM_OUTPUT_PATH S3_DATA_PATH MODULE_NAME NODE_NAME POD_NAME HOSTNAME IMAGE_NAME OUTPUT_DIR DATA_DIR
+SM_MODEL_DIR SM_OUTPUT_DIR SM_OUTPUT_DATA_DIR SM_INPUT_DIR SM_INPUT_DATA_CONFIG SM_CHANNELS SM_CHANNEL_DATA SM_HPS
+SM_NUM_GPUS SM_NUM_CPUS SM_NETWORK_INTERFACE_NAME SM_MODULE_NAME SM_MODULE_DIR SM_USER_ARGS SM_LOG_LEVEL
+SM_HP_MODEL_NAME SAGEMAKER_PROGRAM SAGEMAKER_SUBMIT_DIRECTORY TRAINING_JOB_NAME PROCESSING_JOB_ARN DMLC_INTERFACE
+AWS_REGION AWS_CONTAINER_CREDENTIALS_RELATIVE_URI CUTLINE_PUBLISHED_PORT CUTLINE_ALLOW_PRIVATE_URLS CUTLINE_MODEL
+"""
+
+
+def test_what_other_programs_are_told_is_no_slip(job_here, photos):
+    told = {"MODEL_NAME": "fake", "DATA_PATH": photos(1), "OUTPUT_PATH": "out"}
+    done = job_here(**{name: os.environ.get(name, "some") for name in ORDINARY.split()}, **told)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("way", ["argument", "environment"])
+def test_a_name_like_one_that_is_set_is_no_slip(way, job_here, photos):
+    arguments = ("--num-of-threads", 1) if way == "argument" else ()
+    told = {"NUM_OF_THREADS": 1} if way == "environment" else {}
+    done = job_here(
+        *arguments, **told, NUM_THREADS=8, MODEL_NAME="fake", DATA_PATH=photos(1), OUTPUT_PATH="out"
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_first_line_says_what_is_done(job_here, photos, template):
+    told = {"MODEL_NAME": "fake", "DATA_PATH": photos(1).name, "OUTPUT_PATH": "out"}
+    by_default = job_here(**told).stderr.splitlines()
+    assert by_default[0] == (
+        "cutline: captioning photos with fake and the default prompt, into out/captions.parquet"
+    )
+    asked = job_here("--on-change", "redo-all", **told, PROMPT_PATH=template.name).stderr.splitlines()
+    assert asked[0] == (
+        "cutline: captioning photos with fake and the prompt of prompt.json, into out/captions.parquet"
+    )
+    assert not job_here("--quiet", **told, PROMPT_PATH=template.name).stderr
 
 
 def test_a_key_is_not_repeated_when_two_are_given(job_here, photos):

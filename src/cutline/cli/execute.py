@@ -17,6 +17,7 @@ from cutline.captioners.secrets import Secret
 from cutline.cli.saying import Saying
 from cutline.cli.summary import failed_in_a_line, first_rows, summary
 from cutline.display import Display
+from cutline.engine.progress import Progress, ProgressHook
 from cutline.engine.report import Interrupted, Report
 from cutline.engine.running import run_job
 from cutline.engine.stopping import Stop
@@ -32,17 +33,20 @@ def execute(
     saying: Saying,
     source: Source | None = None,
     failures: Path | None = None,
+    opening: str = "",
     ended: Callable[[Report | SinkError], None] = lambda _: None,
 ) -> int:
     """Run the job and say how it went; returns the exit code.
 
-    ``source`` and ``failures`` as for ``run_job``; ``ended`` is told how it went, too.
+    ``source`` and ``failures`` as for ``run_job``; ``opening`` is said first, and ``ended`` is told
+    how it went, too.
     """
     display = Display(quiet=saying.quiet)
     try:
         with display:
             log(verbose=saying.verbose)  # now, so that its lines go around the live one
-            report = asyncio.run(_run(job, key, display, source, failures))
+            show = _opened(opening, display.show)
+            report = asyncio.run(_run(job, key, display, show, source, failures))
     except SinkError as error:
         ended(error)
         print(f"cutline: {error}", file=sys.stderr)  # noqa: T201 - the command line speaks
@@ -60,11 +64,28 @@ def execute(
 
 
 async def _run(
-    job: Job, key: Secret | None, display: Display, source: Source | None, failures: Path | None
+    job: Job,
+    key: Secret | None,
+    display: Display,
+    show: ProgressHook,
+    source: Source | None,
+    failures: Path | None,
 ) -> Report:
     stop = Stop()
     with signals(stop, display):
-        return await run_job(job, source=source, key=key, progress=display.show, stop=stop, failures=failures)
+        return await run_job(job, source=source, key=key, progress=show, stop=stop, failures=failures)
+
+
+def _opened(opening: str, show: ProgressHook) -> ProgressHook:
+    """``show``, and before the first progress the opening line: a job that is refused says only why."""
+    unsaid = [opening] if opening else []
+
+    def hook(progress: Progress) -> None:
+        if unsaid:
+            print(f"cutline: {unsaid.pop()}", file=sys.stderr)  # noqa: T201 - the command line speaks
+        show(progress)
+
+    return hook
 
 
 class Stopping(Protocol):

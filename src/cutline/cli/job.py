@@ -13,6 +13,7 @@ from cyclopts import Parameter
 
 from cutline.captioners.building import Spec
 from cutline.captioners.plugins import load_plugins
+from cutline.captioners.secrets import without_credentials
 from cutline.cli.caption import StartedServer, option_group, typed
 from cutline.cli.execute import execute
 from cutline.cli.job_container import Container
@@ -26,6 +27,7 @@ from cutline.display import by_kind
 from cutline.engine import assembly
 from cutline.engine.report import Interrupted, Report
 from cutline.errors import ConfigError, CutlineError
+from cutline.files import printable
 from cutline.interfaces import Source
 from cutline.job import (
     CheckOptions,
@@ -132,6 +134,7 @@ def job(
                 saying=saying,
                 source=source,
                 failures=failures,
+                opening="" if saying.quiet else _opening(whole),
                 ended=lambda how: _tell(container, how),
             )
     except CutlineError as error:  # told by whoever turns it into the exit code
@@ -209,6 +212,19 @@ def _carried(whole: Job, *, quiet: bool) -> Iterator[None]:
         print(f"cutline: {said}", file=sys.stderr)  # noqa: T201 - the command line speaks
     with state.kept():
         yield
+
+
+def _opening(whole: Job) -> str:
+    """What the job does, so that a setting that is not what was meant is seen at once."""
+    model, prompts = whole.model, whole.prompts.prompt
+    chained = model.chain or " | ".join(model.step)
+    asked = f" and the prompt of {prompts[0]}" if prompts else "" if chained else " and the default prompt"
+    data, output = (
+        without_credentials(place) if is_remote(place) else place
+        for place in (whole.input_path, assembly.output_of(whole))
+    )
+    who = f"the chain {chained}" if chained else model.model
+    return printable(f"captioning {data} with {who}{asked}, into {output}")
 
 
 def _tell(container: Container, how: Report | CutlineError) -> None:

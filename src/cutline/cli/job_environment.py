@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 import os
 import re
 import sys
-from collections.abc import Collection
-from typing import TYPE_CHECKING
+from collections.abc import Collection, Mapping
+from typing import TYPE_CHECKING, Final
 
 from cyclopts import Token
 
@@ -37,6 +38,8 @@ _OTHERWISE = {
     "--max-side": "IMAGE_TARGET_SIZE",
 }
 """What those who know `cutline caption` may look for, and the variable that it is here."""
+_ALIKE: Final = 0.87
+"""How much a variable must be like one of a job's to be a slip: below lie MODULE_NAME and NODE_NAME."""
 _SECRET = frozenset({"--api-key"})
 _OPTION = re.compile(r"(?<![\w-])--[a-z-]*[a-z](?!\.?\w)")
 
@@ -45,7 +48,7 @@ def from_environment(_: App, __: tuple[str, ...], arguments: ArgumentCollection)
     """Add what variables say to the arguments, which win. A variable that is set to nothing is not set.
 
     Raises:
-        ConfigError: a variable begins as a job's do, and there is no such option.
+        ConfigError: a variable begins as a job's do, and there is no such option; or it nearly is one.
     """
     by_name = {name: argument for argument in arguments for name in argument.names if argument.parse}
     for variable, text in sorted(os.environ.items()):
@@ -56,10 +59,41 @@ def from_environment(_: App, __: tuple[str, ...], arguments: ArgumentCollection)
             continue
         argument = by_name.get(option)
         if argument is None:
-            named = _OTHERWISE.get(option, "")
-            meant = f"; it is {named}" if named else ""
-            raise ConfigError(f"{variable} is no setting: `cutline job` has no option {option}{meant}")
+            raise ConfigError(
+                f"{variable} is no setting: `cutline job` has no option {option}{_meant(option, by_name)}"
+            )
         _add(argument, option, variable, text.strip())
+    _refuse_slips(by_name)
+
+
+def _variable(option: str) -> str:
+    named = {option: variable for variable, option in NAMED.items()}
+    return named.get(option) or PREFIX + option.removeprefix("--").replace("-", "_").upper()
+
+
+def _meant(option: str, options: Collection[str]) -> str:
+    if option in _OTHERWISE:
+        return f"; it is {_OTHERWISE[option]}"
+    alike = difflib.get_close_matches(option, options, n=1, cutoff=0.7)
+    return f"; did you mean {_variable(alike[0])}?" if alike else ""
+
+
+def _refuse_slips(options: Mapping[str, Argument]) -> None:
+    """Raises ConfigError for a variable that nearly is one of a job's, which nothing says otherwise.
+
+    A name with a word more, such as HF_MODEL_NAME, is somebody else's; so are the service's settings.
+    """
+    variables = {_variable(option): argument for option, argument in options.items()}
+    for name, text in sorted(os.environ.items()):
+        foreign = name.startswith("CUTLINE_") and not name.startswith("CUTLINE_J")
+        if foreign or name in variables or name.startswith(PREFIX) or not text.strip():
+            continue
+        for meant in difflib.get_close_matches(name.upper(), variables, n=1, cutoff=_ALIKE):
+            if f"_{meant}_" not in f"_{name}_" and not variables[meant].tokens:
+                raise ConfigError(
+                    f"{name} is no setting of `cutline job`: did you mean {meant}? "
+                    "Rename it, or take it out of the environment"
+                )
 
 
 def with_variables(text: str, options: Collection[str]) -> str:
