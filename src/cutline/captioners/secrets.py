@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 from cutline.errors import ConfigError
@@ -68,8 +69,13 @@ class Secret:
             raise ConfigError("the key holds a blank, a line break or a letter that no key has: copy it anew")
 
     def redact(self, text: str) -> str:
-        """``text`` without the key, for messages that an endpoint wrote."""
-        return text.replace(self._value, "…") if self._value else text
+        """``text`` without the key, for messages that an endpoint wrote.
+
+        A short one is taken out as a word of its own only: elsewhere its letters are likely those of others.
+        """
+        if len(self._value) >= _SHORTEST:
+            return text.replace(self._value, "…")
+        return re.sub(rf"(?<!\w){re.escape(self._value)}(?!\w)", "…", text) if self._value else text
 
     def __repr__(self) -> str:
         return "Secret(…)"
