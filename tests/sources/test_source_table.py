@@ -130,11 +130,16 @@ def test_rows_that_are_damaged_are_failures_and_the_rest_goes_on(tmp_path, jpeg)
     )
     samples = list(open_source(tmp_path / "t.jsonl").samples())
     assert kinds(samples) == [None, "bad-row", "bad-row", "no-image", "no-image", "blocked-path", None]
-    (tmp_path / "t.csv").write_text('image,caption\n1.jpg,"a, ""b""\nc"\n1.jpg,x,y,z\n\n1.jpg\n')
+    assert samples[1].problem.message.startswith(f"{tmp_path / 't.jsonl'}: line 3: no valid JSON")
+    (tmp_path / "t.csv").write_text(
+        'image,caption\n1.jpg,"a, ""b""\nc"\n1.jpg,x,y,z\n\n1.jpg\nhttp://me:secret@h/1.jpg,\n'
+    )
     samples = list(open_source(tmp_path / "t.csv").samples())
-    assert kinds(samples) == [None, "bad-row", None]
+    assert kinds(samples) == [None, "bad-row", None, "fetch"]
+    assert samples[1].problem.message.startswith(f"{tmp_path / 't.csv'}: line 4: 4 fields")
+    assert samples[3].problem.message.startswith(f"{tmp_path / 't.csv'}: line 7: a URL with a user name")
     assert samples[0].text == 'a, "b"\nc'
-    assert open_source(tmp_path / "t.csv").count() == 3
+    assert open_source(tmp_path / "t.csv").count() == 4
 
 
 def test_tables_of_office_programs_are_read(tmp_path):

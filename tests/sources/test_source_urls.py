@@ -50,6 +50,28 @@ def test_a_line_without_end_does_not_fill_the_memory(tmp_path):
     assert peak < 2_000_000
 
 
+@pytest.mark.parametrize(
+    ("name", "content", "place"),
+    [
+        ("t.csv", 'url,note\nhttp://h/1.jpg,"over\ntwo lines"\n\nnothing,\n', "line 5"),
+        ("t.csv", "url,note\r\nhttp://h/1.jpg,\r\nhttp://h/2.jpg,too,many\r\n", "line 3"),
+        ("t.tsv", "url\nhttp://h/1.jpg\nnothing\n", "line 3"),
+        ("t.jsonl", '{"url": "http://h/1.jpg"}\n\n{"url": "nothing"}\n', "line 3"),
+        ("t.parquet", ["http://h/1.jpg", "nothing"], "row 1"),
+    ],
+)
+def test_a_row_that_is_no_url_is_told_by_its_line_where_there_are_lines(tmp_path, name, content, place):
+    path = tmp_path / name
+    if isinstance(content, str):
+        path.write_bytes(content.encode())
+    else:
+        pyarrow.parquet.write_table(pa.table({"url": content}), path)
+    good, bad = open_source(path).samples()
+    assert good.problem is None
+    assert bad.key == "row-00000001", "keys of journals that were begun stay what they are"
+    assert bad.problem.message.startswith(f"{place}: ")
+
+
 @pytest.mark.parametrize("ending", ["csv", "tsv", "parquet", "jsonl", "feather"])
 @pytest.mark.parametrize("column", ["url", "image_url", "URL"])
 def test_a_column_of_a_table_is_found(tmp_path, ending, column):

@@ -32,21 +32,21 @@ def arrow_table(path: str, ending: str, batch_size: int) -> Table:
     except _ERRORS as error:
         raise ConfigError(f"{path} is no {ending} file that can be read: {one_line(error)}") from error
 
-    def rows() -> Iterator[Row]:
+    def rows() -> Iterator[tuple[int, Row]]:
         done = 0
         with open_binary(path) as file:
             try:
                 batches = _parquet(file, batch_size) if ending == "parquet" else _ipc(file)
                 for batch in batches:
                     columns = [_values(column) for column in batch.columns]
-                    for values in zip(*columns, strict=True):
-                        yield dict(zip(batch.schema.names, values, strict=True))
+                    for number, values in enumerate(zip(*columns, strict=True), done):
+                        yield number, dict(zip(batch.schema.names, values, strict=True))
                     done += batch.num_rows
             except _ERRORS as error:
                 raise SourceError(f"{path} is damaged after row {done:,}: {one_line(error)}") from error
 
     columns = {field.name: _kind(field.type) for field in schema}
-    return Table(path=path, columns=columns, rows=rows, count=lambda: count)
+    return Table(path=path, columns=columns, rows=rows, count=lambda: count, counted="row")
 
 
 def _parquet_header(file: BinaryIO) -> tuple[pa.Schema, int | None]:

@@ -28,20 +28,23 @@ def delimited_table(path: str, ending: str) -> Table:
     if not header:
         raise ConfigError(f"{path} is empty; its first line has to name the columns")
 
-    def rows() -> Iterator[Row]:
+    def rows() -> Iterator[tuple[int, Row]]:
         with _open_text(path) as file:
             reader = csv.reader(file, delimiter=delimiter)
             try:
                 next(reader)
+                line = reader.line_num + 1  # where the row begins: quoted texts may run over several
                 for fields in reader:
                     if len(fields) > len(header):
-                        yield BadRow(f"{len(fields)} fields where the header has {len(header)}")
+                        yield line, BadRow(f"{len(fields)} fields where the header has {len(header)}")
                     elif fields:
-                        yield dict(itertools.zip_longest(header, fields))
+                        yield line, dict(itertools.zip_longest(header, fields))
+                    line = reader.line_num + 1
             except (csv.Error, OSError, ValueError) as error:
                 raise SourceError(f"{path}: line {reader.line_num}: {one_line(error)}") from error
 
-    return Table(path=path, columns=dict.fromkeys(header, "text"), rows=rows, count=counter(path, rows))
+    columns = dict.fromkeys(header, "text")
+    return Table(path=path, columns=columns, rows=rows, count=counter(path, rows), counted="line")
 
 
 def _open_text(path: str) -> io.TextIOWrapper:

@@ -20,17 +20,17 @@ def json_lines_table(path: str) -> Table:
         ConfigError: it does not exist, or there is no object in its first rows.
     """
 
-    def rows() -> Iterator[Row]:
+    def rows() -> Iterator[tuple[int, Row]]:
         with open_binary(path) as file:
             try:
-                for line in _lines(file):
+                for number, line in enumerate(_lines(file), 1):
                     if (row := _json_row(line)) is not None:
-                        yield row
+                        yield number, row
             except OSError as error:
                 raise SourceError(f"{path}: {one_line(error)}") from error
 
     columns: dict[str, str] = {}
-    first = list(itertools.islice(rows(), 100))
+    first = [row for _, row in itertools.islice(rows(), 100)]
     for row in first:
         for name, value in row.items() if isinstance(row, dict) else ():
             if columns.get(name, "other") == "other":
@@ -40,7 +40,7 @@ def json_lines_table(path: str) -> Table:
     if not columns:
         said = first[0].message if first and isinstance(first[0], BadRow) else "there are no rows"
         raise ConfigError(f"{path}: one JSON object a line is needed; {said}")
-    return Table(path=path, columns=columns, rows=rows, count=counter(path, rows))
+    return Table(path=path, columns=columns, rows=rows, count=counter(path, rows), counted="line")
 
 
 def _json_row(line: bytes) -> Row | None:

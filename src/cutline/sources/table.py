@@ -63,8 +63,9 @@ class TableSource:
             table = open_table(file, self._options.reader_batch_size)
             if self._column not in table.columns:
                 raise ConfigError(f"{file} has no column {self._column!r}, which {self._files[0]} has")
-            for row in table.rows():
-                yield self._sample(row, f"row-{number:08}", file, keys)
+            for counted, row in table.rows():
+                where = f"{table.counted} {counted}"
+                yield self._sample(row, f"row-{number:08}", where, file, keys)
                 number += 1
         if not number:
             raise ConfigError(f"{self._files[0]} holds no rows")
@@ -78,11 +79,13 @@ class TableSource:
             total += rows
         return total
 
-    def _sample(self, row: dict[str, Any] | BadRow, place: str, file: str, keys: UniqueKeys) -> Sample:
+    def _sample(
+        self, row: dict[str, Any] | BadRow, place: str, where: str, file: str, keys: UniqueKeys
+    ) -> Sample:
         if isinstance(row, BadRow):
-            problem = Problem(kind="bad-row", message=f"{file}: row {int(place[4:])}: {row.message}")
+            problem = Problem(kind="bad-row", message=f"{file}: {where}: {row.message}")
             return Sample(key=keys.unique(place), location=None, problem=problem)
-        key, found = self._find(row.get(self._column), place, file)
+        key, found = self._find(row.get(self._column), place, where, file)
         cell = row.get(self._column)
         data = metadata(row, self._column if isinstance(cell, dict) else None)
         return Sample(
@@ -93,7 +96,7 @@ class TableSource:
             problem=found if isinstance(found, Problem) else None,
         )
 
-    def _find(self, cell: Any, place: str, file: str) -> tuple[str, Location | Problem]:
+    def _find(self, cell: Any, place: str, where: str, file: str) -> tuple[str, Location | Problem]:
         """The key, and where the picture is or why it is nowhere."""
         data, name = (cell.get("bytes"), cell.get("path")) if isinstance(cell, dict) else (None, cell)
         if isinstance(cell, bytes):
@@ -104,8 +107,9 @@ class TableSource:
         if not isinstance(name, str) or not name.strip():
             return place, Problem(kind="no-image", message="the row holds no picture", skip=True)
         if name.startswith(("http://", "https://")):
-            wrong = not_a_url(name)
-            return (place, Problem(kind="fetch", message=wrong)) if wrong else (name, RemoteFile(name))
+            if wrong := not_a_url(name):
+                return place, Problem(kind="fetch", message=f"{file}: {where}: {wrong}")
+            return name, RemoteFile(name)
         return self._root.find(name, place)
 
 

@@ -56,9 +56,9 @@ class UrlSource:
         """Raises SourceError when the list breaks off, ConfigError when it holds nothing."""
         keys = UniqueKeys()
         empty = True
-        for place, url, text, data in self._rows():
+        for place, where, url, text, data in self._rows():
             empty = False
-            yield _sample(keys, place, url, text, data)
+            yield _sample(keys, place, where, url, text, data)
         if empty:
             raise ConfigError(f"{self._path} holds no URL; write one a line")
 
@@ -67,18 +67,19 @@ class UrlSource:
             return self._table.count()
         return None if is_remote(self._path) else sum(1 for _ in _lines(self._path))
 
-    def _rows(self) -> Iterator[tuple[str, str | BadRow, str | None, dict[str, Any]]]:
+    def _rows(self) -> Iterator[tuple[str, str, str | BadRow, str | None, dict[str, Any]]]:
+        """For each row its key where it has no URL, its place in the file, its URL, text and metadata."""
         if self._table is None:
             for number, line in _lines(self._path):
-                yield f"line-{number:08}", line, None, {}
+                yield f"line-{number:08}", f"line {number}", line, None, {}
             return
-        for number, row in enumerate(self._table.rows()):
-            place = f"row-{number:08}"
+        for number, (counted, row) in enumerate(self._table.rows()):
+            place, where = f"row-{number:08}", f"{self._table.counted} {counted}"
             if isinstance(row, BadRow):
-                yield place, row, None, {}
+                yield place, where, row, None, {}
             else:
                 text = first_text(row.get(self._text_column)) if self._text_column else None
-                yield place, _cell(row.get(self._url_column)), text, metadata(row)
+                yield place, where, _cell(row.get(self._url_column)), text, metadata(row)
 
 
 def _cell(value: Any) -> str | BadRow:
@@ -89,16 +90,15 @@ def _cell(value: Any) -> str | BadRow:
 
 
 def _sample(
-    keys: UniqueKeys, place: str, url: str | BadRow, text: str | None, data: dict[str, Any]
+    keys: UniqueKeys, place: str, where: str, url: str | BadRow, text: str | None, data: dict[str, Any]
 ) -> Sample:
     if url == "":
         nothing = Problem(kind="no-image", message="the row holds no URL", skip=True)
         return Sample(key=place, location=None, text=text, metadata=data, problem=nothing)
     wrong = url.message if isinstance(url, BadRow) else not_a_url(url)
     if wrong or isinstance(url, BadRow):
-        kind, _, number = place.partition("-")
-        message = f"{kind} {int(number)}: {wrong}"
-        return Sample(key=place, location=None, metadata=data, problem=Problem(kind="fetch", message=message))
+        problem = Problem(kind="fetch", message=f"{where}: {wrong}")
+        return Sample(key=place, location=None, metadata=data, problem=problem)
     key = keys.unique(url)
     if key != url:
         repeat = Problem(kind="duplicate", message="the same URL came before", skip=True)
