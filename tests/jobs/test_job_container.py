@@ -39,6 +39,18 @@ def test_input_and_output_are_where_sagemaker_puts_them(job, ml):
     assert words(ml, "message").startswith("3 captions, 0 failed: ")
 
 
+def test_a_folder_that_sagemaker_has_not_made_is_named(job_here, ml):
+    fill(ml / "processing/input", 1)
+    (ml / "processing/output").rmdir()
+    done = job_here(MODEL_NAME="fake", CUTLINE_ML_ROOT=ml)
+    assert done.returncode == 2
+    assert "OUTPUT_PATH is missing: set it in the environment, or pass --output-path" in done.stderr
+    assert f"without it {ml / 'processing/output'} would be used" in done.stderr
+    assert words(ml, "failure") in done.stderr
+    without = job_here(CUTLINE_ML_ROOT=ml, MODEL_NAME="")
+    assert "processing/input" not in without.stderr
+
+
 def test_a_table_alone_in_the_input_is_the_input(job, ml, served):
     url, _ = served
     (ml / "processing/input/urls.csv").write_text(f"url\n{url}/00.png\n{url}/01.png\n{url}/00.png\n")

@@ -38,14 +38,20 @@ class Container:
         return cls(Path(os.environ.get(ROOT) or "/opt/ml"), os.environ)
 
     @property
+    def folders(self) -> Mapping[str, Path]:
+        """What takes the place of a variable that is not set."""
+        processing = self.root / "processing"
+        return {"DATA_PATH": processing / "input", "OUTPUT_PATH": processing / "output"}
+
+    @property
     def input(self) -> str | None:
         """Where SageMaker puts a processing job's input; None where there is no such folder."""
-        return _folder(self.root / "processing" / "input")
+        return _folder(self.folders["DATA_PATH"])
 
     @property
     def output(self) -> str | None:
         """What SageMaker uploads when a processing job has ended."""
-        return _folder(self.root / "processing" / "output")
+        return _folder(self.folders["OUTPUT_PATH"])
 
     def hosts(self) -> Hosts:
         """Which of how many hosts this is.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from cutline.cli.job_container import Container, Hosts
@@ -72,10 +73,7 @@ def fill_in(job: Job, settings: JobSettings, container: Container) -> Job:
         if not value
     ]
     if missing or data is None or output is None:
-        options = ", ".join("--" + name.lower().replace("_", "-") for name in missing)
-        names = " and ".join(filter(None, (", ".join(missing[:-1]), *missing[-1:])))
-        verb, them = ("is", "it") if len(missing) == 1 else ("are", "them")
-        raise ConfigError(f"{names} {verb} missing: set {them} in the environment, or pass {options}")
+        raise ConfigError(_missing(missing, container))
     data = _data(data)
     model, prompts, pictures, run = job.model, job.prompts, job.pictures, job.run
     if settings.model_name is not None:
@@ -97,6 +95,18 @@ def fill_in(job: Job, settings: JobSettings, container: Container) -> Job:
         pictures=pictures,
         run=run,
     )
+
+
+def _missing(names: Sequence[str], container: Container) -> str:
+    """What has to be set; in SageMaker's containers with the folders that would do instead."""
+    options = ", ".join("--" + name.lower().replace("_", "-") for name in names)
+    told = " and ".join(filter(None, (", ".join(names[:-1]), *names[-1:])))
+    verb, them = ("is", "it") if len(names) == 1 else ("are", "them")
+    said = f"{told} {verb} missing: set {them} in the environment, or pass {options}"
+    folders = " and ".join(str(container.folders[name]) for name in names if name in container.folders)
+    if folders and container.root.is_dir():
+        said += f"; without {them} {folders} would be used, which SageMaker has not made"
+    return said
 
 
 def gives_folder(settings: JobSettings) -> bool:
