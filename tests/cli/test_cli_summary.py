@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+import signal
+import socket
 from pathlib import Path
 
-from program import COLOURS, Run, rows
+from program import COLOURS, Run, rows, run
+
+from processes import start_cutline, wait_until
 
 BROKEN = "fake:error=0.5,empty=0.5"
 
@@ -20,8 +24,55 @@ def test_each_kind_of_failure_has_an_example(cutline: Run, pictures: Path, tmp_p
     assert len(told) == len(kinds)
     for line in told:
         kind, rest = line.split(": ", 1)
-        first = next(failure for failure in failed if failure["kind"] == kind)
-        assert rest.removeprefix("such as ") == f"{first['key']}: {first['message']}"
+        first, *others = (failure for failure in failed if failure["kind"] == kind)
+        if others:
+            assert rest == f"{1 + len(others)} x {first['message']}, such as {first['key']}"
+        else:
+            assert rest == f"{first['key']}: {first['message']}"
+
+
+def test_the_cause_of_most_failures_is_told_first(pictures: Path, tmp_path: Path) -> None:
+    folder, work = tmp_path / "photos", tmp_path / "work"
+    folder.mkdir()
+    work.mkdir()
+    whole = (pictures / "gold.jpg").read_bytes()
+    (folder / "a.jpg").write_bytes(whole[:300])
+    for name in ("b.jpg", "c.jpg", "d.jpg"):
+        (folder / name).touch()
+    command = ("caption", "../photos", "out.jsonl", "--model", "pixels:no-ocr")
+    ran = run(*command, cwd=work)
+    told = [line.strip() for line in ran.err.splitlines() if line.startswith("  ")]
+    assert told[0] == "decode: 3 x the file is empty, such as b.jpg"
+    assert told[1].startswith("decode: a.jpg: damaged JPEG")
+    assert len(told) == 2
+    assert "once that is mended, the same command with --retry-failed asks about the failed ones" in ran.err
+
+    (folder / "e.jpg").write_bytes(whole)
+    more = run(*command, cwd=work)
+    assert more.err.startswith("1 caption · 4 failed (4 decode) · 4 of these from earlier runs · ")
+    assert [line.strip() for line in more.err.splitlines() if line.startswith("  ")] == told
+    again = run(*command, cwd=work)
+    assert "from earlier runs" not in again.err.splitlines()[0], "which the line below says of all"
+    assert "nothing was asked: every picture had its outcome from an earlier run" in again.err
+    assert "with --retry-failed asks about the failed ones" in again.err
+    assert "with --retry-failed" not in run(*command, "--retry-failed", cwd=work).err
+
+
+def test_a_run_that_was_stopped_tells_what_it_knows_and_what_is_written(tmp_path: Path) -> None:
+    """What is behind a slow picture is known and kept, and in no output yet."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        slow = f"http://127.0.0.1:{silent.getsockname()[1]}/1.jpg"
+        others = "".join(f"http://127.0.0.1:9/{number}.jpg\n" for number in range(3))
+        (tmp_path / "urls.txt").write_text(f"{slow}\n{others}")
+        options = ("--model", "fake", "--allow-private-urls", "--max-retries", "0")
+        process = start_cutline("caption", "urls.txt", "c.jsonl", *options, cwd=tmp_path)
+        journal = tmp_path / "c.jsonl.cutline" / "journal.jsonl"
+        wait_until(lambda: journal.exists() and journal.read_bytes().count(b'"failure"') == 3)
+        process.send_signal(signal.SIGTERM)
+        _, errors = process.communicate(timeout=20)
+    assert "0 captions · 3 failed (3 fetch) · " in errors
+    assert "\n  fetch: 3 x " in errors
+    assert "0 of these are written, 3 wait in it for one before them)" in errors.splitlines()[-1]
 
 
 def test_a_quiet_run_that_failed_says_so_in_a_line(cutline: Run, pictures: Path) -> None:
@@ -29,9 +80,9 @@ def test_a_quiet_run_that_failed_says_so_in_a_line(cutline: Run, pictures: Path)
     assert ran.code == 1
     [line] = ran.err.splitlines()
     assert line.startswith(
-        "cutline: 5 failed (5 captioner); captioner: such as crimson.jpg: RuntimeError: the fake"
+        "cutline: 5 failed (5 captioner); captioner: 5 x RuntimeError: the fake captioner broke"
     )
-    assert "; all are told in out.jsonl.failures.jsonl" in line
+    assert ", such as crimson.jpg; all are told in out.jsonl.failures.jsonl" in line
     allowed = cutline(
         "caption", str(pictures), "out.jsonl", "--model", "fake:error=1", "-q", "--allow-failures", "5"
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -17,15 +17,14 @@ from cutline.engine.report import Interrupted, Report
 from cutline.errors import EndpointUnusable, ManyFailed
 from cutline.files import printable
 from cutline.job import Job
-from cutline.records import JSON
 
 _FINAL = frozenset(
     {"bad-row", "blocked-path", "damaged-shard", "decode", "prompt-variable", "too-large", "unsupported"}
 )  # asking again gives the same
 SLOW = 10.0  # seconds
 SHOWN = 400  # characters of a caption in the table of the first ones
-CAUSE = 200  # characters of what is told about a failure
 KINDS = 5  # of failures that the summary tells of
+CAUSES = 3  # of each kind
 
 
 def first_rows(report: Report) -> None:
@@ -53,8 +52,7 @@ def summary(job: Job, report: Report, hints: Iterable[str] | None = None) -> Non
         console.print(hint, markup=False)
     if report.stopped is not None:
         why = "interrupted" if isinstance(report.stopped, Interrupted) else f"stopped: {report.stopped}"
-        kept = f"; {report.waiting:,} more answers wait in the journal" if report.waiting else ""
-        journal = f"(journal in {_from_here(report.state)}{kept})"
+        journal = f"(journal in {_from_here(report.state)}{_waiting(report)})"
         console.print(Text(f"{why} · nothing is lost{_how_to_go_on(report)} {journal}", style="bold"))
 
 
@@ -67,15 +65,26 @@ def _how_to_go_on(report: Report) -> str:
     return f": {mend}the same command{again} goes on"
 
 
+def _waiting(report: Report) -> str:
+    if not report.waiting:
+        return ""
+    written, waiting = report.counts.total, report.waiting
+    return f"; {written:,} of these are written, {waiting:,} wait in it for one before them"
+
+
 def examples(report: Report) -> Iterator[str]:
-    """For each of the commonest kinds of failure the first that this run met, in a line."""
-    for kind, count in report.counts.kinds.most_common(KINDS):
-        first = next((failure for failure in report.failed if failure["kind"] == kind), None)
-        if first is not None:
-            words = textwrap.shorten(printable(str(first["message"])), CAUSE, placeholder=" …")
-            such_as = "" if count == 1 else "such as "
-            key = printable(str(first["key"]))
-            yield f"{kind}: {such_as}{words if words.startswith(key) else f'{key}: {words}'}"
+    """For each of the commonest kinds of failure its commonest causes, each in a line with a picture."""
+    for kind, _ in report.known.kinds.most_common(KINDS):
+        causes = report.causes.get(kind, ())
+        often = sum(cause.count > 1 for cause in causes)
+        all_shown = len(causes) <= CAUSES
+        for cause in causes if all_shown else causes[: min(often + 1, CAUSES)]:
+            words, key = printable(cause.message), printable(cause.key)
+            if cause.count > 1:
+                least = "" if cause.exact else "at least "
+                yield f"{kind}: {least}{cause.count:,} x {words}, such as {key}"
+            else:
+                yield f"{kind}: {'' if all_shown else 'such as '}{key}: {words}"
 
 
 def failed_in_a_line(report: Report) -> str:
@@ -95,12 +104,15 @@ def _from_here(path: str) -> str:
 
 
 def _result(report: Report) -> str:
-    counts = report.counts
+    counts = report.known
     words = [f"{counts.captions:,} caption{'' if counts.captions == 1 else 's'}"]
     if counts.skips:
         words.append(f"{counts.skips:,} skipped ({by_kind(counts.reasons)})")
     if counts.failures:
         words.append(f"{counts.failures:,} failed ({by_kind(counts.kinds)})")
+    earlier = counts.total - report.fresh.total
+    if earlier > 0 and (report.fresh.total or report.stopped is not None):
+        words.append(f"{earlier:,} of these from earlier runs")
     words.append(duration(report.seconds))
     paid = [f"{short_number(report.spent.total)} tokens"] if report.spent.total else []
     if report.cost:
@@ -117,18 +129,19 @@ def dropped(sentences: int, captions: int) -> str:
     return f"{some} of {captions:,} caption{'' if captions == 1 else 's'} dropped as unlike the picture"
 
 
-def _missing(steps: Mapping[str, Mapping[str, int]]) -> Iterator[str]:
+def _missing(steps: Mapping[str, Mapping[str, int]], *, retried: bool) -> Iterator[str]:
     for name, kinds in steps.items():
         count = sum(kinds.values())
         captions = "1 caption is" if count == 1 else f"{count:,} captions are"
         why = by_kind(Counter(kinds))
-        yield f"{captions} without the optional step {name} ({why}); --retry-failed asks for it again"
+        again = "" if retried else "; --retry-failed asks for it again"
+        yield f"{captions} without the optional step {name} ({why}){again}"
 
 
-def _failed(kinds: Collection[str], failed: Sequence[JSON]) -> Iterator[str]:
-    """How to get the captions that are missing."""
-    if message := next((str(one["message"]) for one in failed if one["kind"] == "prompt-variable"), ""):
-        yield message
+def _failed(kinds: Collection[str], *, retried: bool) -> Iterator[str]:
+    """How to get the captions that are missing; ``retried``: this run has asked for them again."""
+    if "prompt-variable" in kinds:
+        yield "another --prompt with --on-change redo-failed asks about those that this one does not fit"
     if "blocked-address" in kinds:
         yield (
             "for pictures at private addresses: the same command with --allow-private-urls "
@@ -139,8 +152,10 @@ def _failed(kinds: Collection[str], failed: Sequence[JSON]) -> Iterator[str]:
             "truncated answers had no room to end: a larger --max-tokens with --on-change redo-failed asks "
             "about those pictures again"
         )
-    if set(kinds) - _FINAL - {"truncated", "blocked-address"}:
-        yield "the same command with --retry-failed asks about the failed ones again"
+    others = set(kinds) - {"prompt-variable", "truncated", "blocked-address"}
+    if others and not retried:
+        mended = "" if others - _FINAL else "once that is mended, "
+        yield f"{mended}the same command with --retry-failed asks about the failed ones again"
 
 
 def _hints(job: Job, report: Report) -> Iterator[str]:
@@ -164,12 +179,12 @@ def _hints(job: Job, report: Report) -> Iterator[str]:
             f"{report.left_out:,} earlier captions are not in the output now, as their pictures are not in "
             "the input; the journal keeps them"
         )
-    yield from _missing(counts.missing_steps)
+    yield from _missing(counts.missing_steps, retried=job.run.retry_failed)
     if report.stopped is None:
-        yield from _failed(counts.kinds, report.failed)
+        yield from _failed(counts.kinds, retried=job.run.retry_failed)
     if counts.reasons.get("captioned already") and job.output.existing is None:
         yield "pictures with captions were left alone; --existing overwrite, append or prepend asks anyway"
-    if counts.captions and report.model.partition(":")[0] == "pixels":
+    if report.fresh.captions and report.model.partition(":")[0] == "pixels":
         asked = ", and takes from a prompt only its form, such as short or tags" if job.prompts.prompt else ""
         yield (
             "these are the words of the embedded captioner `pixels`: it measures light, colour and layout "

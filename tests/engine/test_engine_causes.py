@@ -1,0 +1,51 @@
+"""What a run remembers of why pictures failed."""
+
+from __future__ import annotations
+
+import json
+
+from cutline.engine.causes import Causes
+from cutline.records import Failure, Sample
+from cutline.sources.locations import LocalFile
+
+
+def _add(causes: Causes, message: str, *, key: str = "a.jpg", path: str = "photos/a.jpg") -> None:
+    sample = Sample(key=key, location=LocalFile(path))
+    causes.add(sample, Failure(key=key, kind="fetch", message=message))
+
+
+def test_the_commonest_cause_is_found_among_any_number_of_others() -> None:
+    causes = Causes()
+    for number in range(5_000):
+        _add(causes, f"trace {number} ended: " + "x" * 10_000)
+        if number % 4 == 0:
+            _add(causes, "the server answered 404")
+    first, second, *_ = causes.by_kind()["fetch"]
+    assert first.message == "the server answered 404"
+    assert 900 < first.count <= 1_250
+    assert second.count == 1
+    assert len(json.dumps(causes.to_json())) < 10_000, "memory is bounded"
+
+
+def test_causes_go_on_where_an_earlier_run_left_them() -> None:
+    causes = Causes()
+    _add(causes, "photos/a.jpg: damaged JPEG")
+    causes = Causes.from_json(json.loads(json.dumps(causes.to_json())))
+    _add(causes, "photos/b.jpg: damaged JPEG", key="b.jpg", path="photos/b.jpg")
+    [cause] = causes.by_kind()["fetch"]
+    assert (cause.message, cause.count, cause.key, cause.exact) == ("damaged JPEG", 2, "a.jpg", True)
+
+
+def test_a_message_without_the_name_of_its_picture() -> None:
+    told = {
+        "../photos/a.jpg: damaged JPEG": "damaged JPEG",
+        "a.jpg: the file\n is empty": "the file is empty",
+        "https://other.example/moved?…: the server answered 500": "the server answered 500",
+        "KeyError: 'a.jpg'": "KeyError: 'a.jpg'",
+        "data.jpg: not that picture": "data.jpg: not that picture",
+        "a.jpg: ": "a.jpg:",
+    }
+    for message, shown in told.items():
+        causes = Causes()
+        _add(causes, message)
+        assert causes.by_kind()["fetch"][0].message == shown
