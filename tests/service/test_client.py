@@ -67,9 +67,14 @@ def test_wishes_are_fulfilled(client):
     ("picture", "error", "words"),
     [
         ("no/such.png", PictureError, "no/such.png: there is no such file"),
-        (b"no picture", Rejected, "415: this is no picture of a known format"),
-        (cutline.ServerPath("gone.png"), Rejected, "no such picture"),
-        ("http://127.0.0.1:9/a.png", Rejected, "422: no picture could be had"),
+        (__file__, Rejected, r"^\S+/test_client\.py: http://\S+ answered 415: this is no picture"),
+        (b"no picture", Rejected, "^http://.* 415: this is no picture of a known format"),
+        (cutline.ServerPath("gone.png"), Rejected, "^gone.png: http.*no such picture"),
+        (
+            "http://127.0.0.1:9/a.png?s3cret",
+            Rejected,
+            "^http://127.0.0.1:9/a.png: http.* 422: no picture could be had",
+        ),
         (7, ConfigError, "a int is no picture"),
     ],
 )
@@ -268,6 +273,9 @@ def test_the_key_is_sent_and_never_shown(tmp_path, monkeypatch):
             with pytest.raises(EndpointUnusable, match=r"401.*CUTLINE_SERVICE_KEY") as caught:
                 client.caption(png(1))
             assert "s3cret" not in str(caught.value)
+        short = cutline.Client(running.url, api_key="no")
+        with short, pytest.raises(EndpointUnusable, match="401: the key is not accepted"):
+            short.caption(png(1))
         monkeypatch.setenv("CUTLINE_SERVICE_KEY", "s3cret-right")
         with cutline.Client(running.url) as client:
             assert client.ready()

@@ -8,7 +8,7 @@ import uuid
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Final, Self, Unpack
 
-from cutline.captioners.secrets import Secret
+from cutline.captioners.secrets import Secret, without_credentials
 from cutline.client.limits import Limits
 from cutline.client.pictures import Sent, form_of, groups, listed, sent, with_wishes
 from cutline.client.shapes import Described, Image, TaskProgress, Wishes, described_from, progress_from
@@ -74,7 +74,14 @@ class AsyncClient:
             Retryable: the service could not be asked, or had no time.
             EndpointUnusable: the key is not accepted.
         """
-        return await self._one(sent(image), wishes)
+        picture = sent(image)
+        try:
+            return await self._one(picture, wishes)
+        except Rejected as error:
+            if picture.data is not None:  # it has no name
+                raise
+            name = without_credentials(picture.name) if picture.kind == "url" else picture.name
+            raise Rejected(error.kind, f"{name}: {error}", status=error.status) from None
 
     async def batch(self, images: Sequence[Image], **wishes: Unpack[Wishes]) -> list[Described]:
         """The captions of several pictures in their order; each fails by itself, with ``error`` and ``kind``.
