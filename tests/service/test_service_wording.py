@@ -10,6 +10,7 @@ from serving import Service, png
 
 from cutline.records import Failure
 from cutline.service.answers import said_of
+from processes import cutline
 
 KEY = "sesame"
 NONE = (
@@ -37,7 +38,7 @@ def service(tmp_path_factory):
         ),
         (
             {**PICTURE, "wish": {"max_tokens": 0}},
-            "wish.max_tokens: Input should be greater than or equal to 1",
+            "wish.max_tokens: must be 1 or more",
         ),
     ],
 )
@@ -132,3 +133,65 @@ def test_what_is_wrong_with_one_picture_names_fields_too():
     message = "900 tokens of prompt are more than fit: shorten the prompt, or lower --max-tokens"
     said = said_of(Failure(key="a.png", kind="prompt-too-long", message=message))
     assert said == "900 tokens of prompt are more than fit: shorten the prompt, or lower max_tokens"
+
+
+PYDANTIC = ("Input", "should", "Field", "valid integer", "validation", "unable", "String", "List")
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "said"),
+    [
+        ("/batch-caption", {"image_paths": []}, "image_paths: must hold 1 or more"),
+        ("/batch-caption", {"image_paths": "a.png"}, "image_paths: must be a list"),
+        ("/batch-caption", {"image_paths": [7]}, "image_paths.0: must be a text"),
+        ("/batch-caption", [], "the body must be an object with fields"),
+        ("/caption", {"image_path": ""}, "image_path: must have 1 or more letters"),
+        ("/caption", {"image_path": "a" * 5000}, "image_path: can have 4096 letters at most"),
+        ("/caption", {**PICTURE, "wish": 3}, "wish: must be an object with fields"),
+        ("/caption", {**PICTURE, "wish": {"max_tokens": "many"}}, "wish.max_tokens: must be a whole number"),
+        ("/caption", {**PICTURE, "wish": {"max_tokens": 1.5}}, "wish.max_tokens: must be a whole number"),
+        ("/caption", {**PICTURE, "wish": {"temperature": "hot"}}, "wish.temperature: must be a number"),
+        ("/caption", {**PICTURE, "wish": {"temperature": 11}}, "wish.temperature: can be 10.0 at most"),
+        ("/caption", {**PICTURE, "wish": {"top_p": 0}}, "wish.top_p: must be more than 0.0"),
+        ("/async-batch-caption", {"webhook_url": ""}, "webhook_url: must have 1 or more letters"),
+        ("/v1/chat/completions", {"messages": []}, "model: is missing"),
+        ("/v1/chat/completions", {"model": "m", "messages": []}, "messages: must hold 1 or more"),
+        ("/v1/chat/completions", {"model": "m", "messages": [{"role": "boss"}]}, "messages.0.role: must be 'system'"),
+        ("/v1/chat/completions", {"model": "m", "messages": [{"role": "user"}], "stream": "x"}, "stream: must be true or false"),
+    ],
+)  # fmt: skip
+def test_a_wrong_value_is_told_in_our_own_words(service, path, body, said):
+    answer = service.client.post(path, json=body)
+    assert answer.status_code in {400, 422}
+    told = answer.json()
+    assert told.get("detail", told.get("error", {}).get("message", "")).startswith(said)
+    for word in PYDANTIC:
+        assert word not in answer.text
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ("limit=0", "limit: must be 1 or more"),
+        ("limit=x", "limit: must be a whole number"),
+        ("before=x", "before: is not written as it must be"),
+    ],
+)
+def test_a_wrong_query_is_told_in_our_own_words(service, query, said):
+    answer = service.client.get(f"/tasks?{query}")
+    assert (answer.status_code, answer.json()) == (422, {"detail": said})
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("CUTLINE_MAX_BODY", "3", "must be 1000 or more"),
+        ("CUTLINE_WORKERS", "many", "must be a whole number"),
+        ("CUTLINE_INSECURE", "perhaps", "must be true or false"),
+        ("CUTLINE_LOG_LEVEL", "loud", "must be 'debug', 'info', 'warning', 'error' or 'critical'"),
+    ],
+)
+def test_a_wrong_setting_is_told_in_our_own_words(tmp_path, name, value, said):
+    ran = cutline("serve", cwd=tmp_path, env={name: value})
+    assert ran.returncode == 2
+    assert ran.stderr.endswith(f"{name}: {said}\n")

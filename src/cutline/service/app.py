@@ -119,7 +119,7 @@ async def _invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     first = error.errors()[0]
     where = ".".join(str(part) for part in first["loc"][1:])
-    return written(request.url.path, HTTPException(422, f"{where}: {told(first['msg'])}"))
+    return written(request.url.path, HTTPException(422, told(where, first)))
 
 
 async def _refused(request: Request, error: Exception) -> Response:

@@ -212,6 +212,4 @@ def _refused(message: str, param: str) -> Refusal:
 def _invalid(error: ValidationError) -> Refusal:
     first = error.errors(include_url=False, include_input=False)[0]
     where = ".".join(str(part) for part in first["loc"])
-    return Refusal(
-        400, f"{where}: {told(first['msg'])}".lstrip(": "), code="invalid_value", param=where or None
-    )
+    return Refusal(400, told(where, first), code="invalid_value", param=where or None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from fastapi import HTTPException
@@ -12,6 +12,31 @@ from pydantic import BaseModel, ValidationError
 
 _OPTION: Final = re.compile(r"(?<![\w-])--([a-z]+(?:-[a-z]+)*)")
 _LONGEST: Final = 200
+_WORDS: Final[Mapping[str, str]] = {
+    "missing": "is missing",
+    "json_invalid": "is no JSON: {error}",
+    "too_short": "must hold {min_length} or more",
+    "too_long": "can hold {max_length} at most",
+    "string_too_short": "must have {min_length} or more letters",
+    "string_too_long": "can have {max_length} letters at most",
+    "string_pattern_mismatch": "is not written as it must be",
+    "greater_than_equal": "must be {ge} or more",
+    "greater_than": "must be more than {gt}",
+    "less_than_equal": "can be {le} at most",
+    "less_than": "must be less than {lt}",
+    "literal_error": "must be {expected}",
+    "list_type": "must be a list",
+}
+"""What is said instead of a library's words, by its types of errors."""
+_KINDS: Final = (
+    (("int_",), "must be a whole number"),
+    (("float_", "finite_", "decimal_"), "must be a number"),
+    (("bool_",), "must be true or false"),
+    (("string_", "bytes_"), "must be a text"),
+    (("path_",), "must be a path"),
+    (("dict_", "model_", "mapping_"), "must be an object with fields"),
+)
+"""And by how those begin, in this order, for the others."""
 
 
 def refusal_of(error: ValidationError, kind: type[BaseModel]) -> HTTPException:
@@ -22,12 +47,22 @@ def refusal_of(error: ValidationError, kind: type[BaseModel]) -> HTTPException:
     where = ".".join(str(part) for part in first["loc"])[:_LONGEST]
     if first["type"] == "extra_forbidden":
         return HTTPException(422, f"there is no field {where}{_meant(where, list(_fields(kind)))}")
-    return HTTPException(422, f"{where}: {told(first['msg'])}".lstrip(": "))
+    return HTTPException(422, told(where, first))
 
 
-def told(message: str) -> str:
-    """A message of pydantic's without its own prefix."""
-    return message.removeprefix("Value error, ")
+def told(where: str, error: Mapping[str, Any]) -> str:
+    """What is wrong at that field, or with the whole body: one of pydantic's errors in our words."""
+    return f"{where}: {words(error)}" if where else f"the body {words(error)}"
+
+
+def words(error: Mapping[str, Any]) -> str:
+    """The same without the field's name."""
+    kind, about = str(error["type"]), error.get("ctx", {})
+    if kind == "value_error":  # said by ourselves
+        return str(error["msg"]).removeprefix("Value error, ")
+    if kind in _WORDS:
+        return _WORDS[kind].format_map(about)
+    return next((said for begins, said in _KINDS if kind.startswith(begins)), "cannot be used")
 
 
 def without_options(message: str) -> str:

@@ -14,6 +14,7 @@ from pydantic_settings import BaseSettings, DotEnvSettingsSource, NoDecode, Sett
 
 from cutline.captioners.secrets import Secret, given_key
 from cutline.errors import ConfigError
+from cutline.service.faults import words
 from cutline.service.naming import PREFIX, unread
 from cutline.service.signing import key_of
 
@@ -108,7 +109,7 @@ class Settings(BaseSettings):
             first = error.errors(include_url=False, include_input=False)[0]
             name = str(first["loc"][0])
             option = "" if name.startswith(_WITHOUT_OPTION) else f"{_option(name)} or "
-            raise ConfigError(f"{option}CUTLINE_{name.upper()}: {first['msg']}") from None
+            raise ConfigError(f"{option}CUTLINE_{name.upper()}: {words(first)}") from None
         return settings.model_copy(update={name: settings._secret(name, given) for name in SECRETS})
 
     @classmethod
