@@ -29,7 +29,11 @@ def test_saved_options_run_the_same(cutline: Run, pictures: Path, endpoint: Serv
     asked = endpoint.last
     assert direct.code == 0, direct.err
     saved = cutline(*command, "--save-job", "job.toml", "--api-key", "k")
-    assert (saved.code, saved.out, saved.err) == (0, "", "")
+    assert (saved.code, saved.out) == (0, "")
+    assert (
+        saved.err
+        == "→ job.toml: run it with `cutline run job.toml`; the key is not kept in it, so give that again\n"
+    )
     job = tomllib.loads((tmp_path / "job.toml").read_text())
     assert job["model"]["model"] == "nim:org/m"
     assert job["model"]["extra"] == {"min_p": 0.1, "stop": ["\n"]}
@@ -47,6 +51,25 @@ def test_saved_options_run_the_same(cutline: Run, pictures: Path, endpoint: Serv
     before = endpoint.get("/stats")["requests"]
     assert cutline("run", "job.toml", "-q").err == ""
     assert endpoint.get("/stats")["requests"] == before, "nothing is asked twice"
+
+
+def test_saving_a_job_says_how_it_is_run(cutline: Run, pictures: Path, tmp_path: Path) -> None:
+    save = ("caption", str(pictures), "--model", "fake", "--save-job")
+    assert cutline(*save, "a job.toml").err == "→ a job.toml: run it with `cutline run 'a job.toml'`\n"
+    quiet = cutline(*save, "quiet.toml", "--quiet")
+    assert (quiet.code, quiet.out, quiet.err) == (0, "", "")
+    missing = cutline("caption", "nowhere", "--model", "fake", "--save-job", "missing.toml")
+    assert (missing.code, missing.err) == (2, cutline("caption", "nowhere", "--model", "fake").err)
+    assert not (tmp_path / "missing.toml").exists()
+
+
+def test_a_job_s_other_options_are_in_its_file(cutline: Run, tmp_path: Path) -> None:
+    known = cutline("run", "job.toml", "--max-cost", "1")
+    assert known.code == 2
+    assert "--max-cost; the job file holds the other options: `max_cost = …` under [run]" in known.err
+    for unknown in ("--max-cots", "-z"):
+        assert f"{unknown}; the job file holds the other options" in cutline("run", "job.toml", unknown).err
+    assert "job file" not in cutline("caption", "photos", "--max-cots", "1").err
 
 
 def test_a_changed_job_is_noticed(cutline: Run, pictures: Path, tmp_path: Path) -> None:

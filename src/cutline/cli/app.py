@@ -74,7 +74,7 @@ def run(arguments: list[str]) -> int:
         # Left to themselves, the commands' apps keep the first console they make, with its width.
         result = build()(arguments, console=Console())
     except cyclopts.CycloptsError as error:
-        return fail(_explained(error), hint=_help_of(error, arguments))
+        return fail(_explained(error), hint=_in_file(error, arguments) + _help_of(error, arguments))
     except ConfigError as error:
         return fail(str(error))
     except CutlineError as error:
@@ -107,6 +107,16 @@ def _explained(error: cyclopts.CycloptsError) -> str:
                 rf'unable to convert ("[^"]*") into {kind}$', rf"it must be {meant}, not \1", words
             )
     return words
+
+
+def _in_file(error: cyclopts.CycloptsError, arguments: list[str]) -> str:
+    """Where an option of the job belongs that was given beside its file."""
+    if arguments[0] != "run" or not isinstance(error, cyclopts.UnknownOptionError):
+        return ""
+    from cutline.cli.run import place_of
+
+    place = place_of(error.token.keyword or error.token.value)
+    return f"; the job file holds the other options{place and ': ' + place}"
 
 
 def _help_of(error: cyclopts.CycloptsError, arguments: list[str]) -> str:

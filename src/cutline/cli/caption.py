@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shlex
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,6 +15,7 @@ from cutline.captioners.servers.settings import ServerOptions
 from cutline.cli.before import Before, carry_out
 from cutline.cli.service_key import ServiceKey
 from cutline.errors import ConfigError
+from cutline.files import printable
 from cutline.job import (
     CheckOptions,
     InputOptions,
@@ -107,12 +110,18 @@ def caption(
     )
     before.check(save_job=before.save_job)
     if before.save_job is not None:
-        return _save(job, Path(before.save_job))
+        _save(job, Path(before.save_job))
+        if not before.quiet:
+            _tell_saved(before.save_job, with_key=service.key is not None)
+        return 0
     return carry_out(job, service.key, before)
 
 
-def _save(job: Job, path: Path) -> int:
+def _save(job: Job, path: Path) -> None:
+    from cutline.engine import assembly
+
     job.check()
+    assembly.source_of(job)  # refuses an input that is not there
     if "@" in (job.model.endpoint or ""):
         raise ConfigError("a job file holds no secrets: give the password in --endpoint as --api-key instead")
     try:
@@ -122,7 +131,14 @@ def _save(job: Job, path: Path) -> int:
         raise ConfigError(f"{path} is there already; choose another name for --save-job") from None
     except OSError as error:
         raise ConfigError(f"cannot write the job file {path}: {error.strerror}") from None
-    return 0
+
+
+def _tell_saved(path: str, *, with_key: bool) -> None:
+    """What to do with the job file, on the error stream."""
+    key = "; the key is not kept in it, so give that again" if with_key else ""
+    # A name that begins with a hyphen is no option.
+    typed = shlex.quote(path if not path.startswith("-") else f"./{path}")
+    print(f"→ {printable(path)}: run it with `cutline run {typed}`{key}", file=sys.stderr)  # noqa: T201 - the command line speaks
 
 
 def with_service(model: ModelOptions, service: Service) -> ModelOptions:

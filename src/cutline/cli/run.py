@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from cyclopts import Parameter
 
@@ -45,3 +45,15 @@ def run(
         options = dataclasses.replace(options, retry_failed=True)
     model = dataclasses.replace(job.model, plugin=(*job.model.plugin, *plugin))
     return carry_out(dataclasses.replace(job, model=model, run=options), service.key, before)
+
+
+def place_of(option: str) -> str:
+    """How a job file says what ``--option`` would; empty where it cannot."""
+    name = option.partition("=")[0].lstrip("-").replace("-", "_")
+    for field in dataclasses.fields(Job):
+        if field.name == name:
+            return f"`{name} = …`"
+        group: Any = field.default_factory
+        if dataclasses.is_dataclass(group) and name in {one.name for one in dataclasses.fields(group)}:
+            return f"`{name} = …` under [{field.name}]"
+    return ""
