@@ -54,6 +54,12 @@ async def captions(page: Page) -> dict[str, str]:
     return found
 
 
+async def notice(page: Page) -> str:
+    """What the page objects to; without the marks that keep names apart from the words around them."""
+    said: str = await page.evaluate("document.querySelector('#notice').textContent")
+    return said.replace("\u2068", "").replace("\u2069", "")
+
+
 async def say_instead(page: Page, text: str) -> None:
     """Copies go to a variable of the page: a browser without a window has no clipboard to ask."""
     await page.evaluate(
@@ -99,9 +105,23 @@ async def test_dropped_folders_are_walked_and_other_files_left_out(
         await page.drop(tmp_path / "photos", single)
         await page.until(f"{DONE} === {len(photos) + 2}")
         assert set(await captions(page)) == {*(photo.name for photo in photos), "deep.png", "single.png"}
-        assert "One file is no picture" in await page.evaluate(
-            "document.querySelector('#notice').textContent"
-        )
+        assert await notice(page) == "notes.txt is no picture and was left out."
+    assert page.complaints == []
+
+
+async def test_files_that_are_no_pictures_are_named(service: Service, tmp_path: Path) -> None:
+    files = [tmp_path / name for name in ("a.txt", "<b>.txt", "c.txt", "d.txt", "e.txt")]
+    for file in files:
+        file.write_text("no picture")
+    async with opened(service.url) as page:
+        for count, told in (
+            (1, "a.txt is no picture and was left out."),
+            (2, "a.txt and <b>.txt are no pictures and were left out."),
+            (5, "a.txt, <b>.txt and 3 more are no pictures and were left out."),
+        ):
+            await page.choose("#files", *files[:count])
+            await page.until("!document.querySelector('#notice').hidden")
+            assert await notice(page) == told
     assert page.complaints == []
 
 
@@ -288,6 +308,7 @@ async def test_a_key_is_asked_for_and_stays_in_the_tab(tmp_path: Path, photos: l
                 await page.evaluate("document.querySelector('#key-form button').click()")
                 await page.until(waited)
             assert await page.evaluate("document.querySelector('#locked').hidden")
+            assert await page.evaluate(FOCUSED) == "files"
             await page.until("!document.querySelector('[role=status]').textContent.includes('not accepted')")
             assert await page.evaluate("[localStorage.length, document.cookie]") == [0, ""]
             assert await page.evaluate("sessionStorage.length") == 1
@@ -328,6 +349,9 @@ async def test_a_job_leads_to_its_results_and_says_why_pictures_failed(tmp_path:
                 "[...document.querySelectorAll('.reasons li')].map(one => one.textContent)"
             )
             assert await page.evaluate(FOCUSED) == "why"
+            assert await page.evaluate("document.querySelector('#job-rows .results').textContent") == (
+                "Download results"
+            )
             await page.evaluate("document.querySelector('#job-rows .results').click()")
             file = saved / f"job-{task[-8:]}.json"
             for _ in range(100):
@@ -411,6 +435,30 @@ async def test_the_focus_stays_when_all_that_failed_is_tried_again(
             await page.evaluate("document.querySelector('#retry-failed').focus()")
             await page.press("Enter")
             assert await page.evaluate(FOCUSED) == "clear"
+
+
+async def test_the_forms_of_a_model_without_instructions_can_be_chosen(
+    service: Service, tmp_path: Path, photos: list[Path]
+) -> None:
+    async with opened(service.url) as page:
+        await page.until("!document.querySelector('#wish').hidden")
+        assert await page.evaluate("document.querySelector('#forms').hidden"), "it takes any words"
+    with Service("--model", "pixels:no-ocr", cwd=tmp_path) as embedded:
+        async with opened(embedded.url) as page:
+            await page.until("!document.querySelector('#forms').hidden")
+            assert await page.evaluate("document.querySelector('#wish').hidden")
+            offered = await page.evaluate(
+                "[...document.querySelector('#form').options].map(one => one.value)"
+            )
+            assert {"", "short", "tags"} < set(offered)
+            await page.evaluate("document.querySelector('#form').value = 'tags'")
+            await page.choose("#files", photos[0])
+            await page.until(f"{DONE} === 1")
+            (shown,) = (await captions(page)).values()
+        sent = {"files": {"image": photos[0].read_bytes()}}
+        assert shown == embedded.client.post("/caption", **sent, data={"prompt": "tags"}).json()["caption"]
+        assert shown != embedded.client.post("/caption", **sent).json()["caption"]
+    assert page.complaints == []
 
 
 async def test_a_chain_can_be_chosen(tmp_path: Path, photos: list[Path]) -> None:

@@ -68,6 +68,11 @@ def test_clients_of_openais_api_always_send_a_text(service):
 def test_models_tells_whether_prompts_mean_anything(service):
     (model,) = service.client.get("/models").json()["models"]
     assert model["instructable"] is False
+    assert {"short", "tags", "alt-text"} < set(model["prompts"])
+    for prompt in model["prompts"]:
+        assert asked(service, prompt=prompt).status_code == 200
+    assert asked(service, prompt="art").status_code == 422
+    assert "art" not in model["prompts"]
 
 
 @pytest.mark.skipif(importlib.util.find_spec("rapidocr") is None, reason="needs the extra ocr")

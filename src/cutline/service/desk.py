@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import collections
 import dataclasses
+import functools
 import logging
 import sys
 from typing import Any, Protocol
@@ -75,6 +76,20 @@ class Desk:
     def instructable(self) -> bool:
         """Whether the model does what a prompt says, more than to take its form."""
         return bool(getattr(self.captioner, "instructable", True))
+
+    @functools.cached_property
+    def prompts(self) -> list[str]:
+        """Those of the library that it can be asked with; none where it would not heed a single one."""
+        if not self.instructable and getattr(self.captioner, "ignores", None) is None:
+            return []
+        return [name for name in sorted(library_prompts()) if self._takes(name)]
+
+    def _takes(self, prompt: str) -> bool:
+        try:
+            self._new_way(Wish(prompt=prompt))
+        except ConfigError:
+            return False
+        return True
 
     @property
     def slots(self) -> int:

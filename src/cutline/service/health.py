@@ -21,12 +21,16 @@ class Ready(BaseModel):
 
 
 class Model(BaseModel):
-    """``slots``: pictures that it takes at once. ``instructable``: whether it does what a prompt says."""
+    """``slots``: pictures that it takes at once. ``instructable``: whether it does what a prompt says.
+
+    ``prompts``: those of the library that it can be asked with; another model knows some of them as forms.
+    """
 
     name: str
     ready: bool
     slots: int
     instructable: bool
+    prompts: list[str]
 
 
 class OfferedChain(BaseModel):
@@ -80,7 +84,11 @@ async def models(request: Request) -> Models:
         for name, steps in desk.chains.steps.items()
     ]
     model = Model(
-        name=shown_model(desk.model), ready=desk.ready, slots=desk.at_once, instructable=desk.instructable
+        name=shown_model(desk.model),
+        ready=desk.ready,
+        slots=desk.at_once,
+        instructable=desk.instructable,
+        prompts=desk.prompts,
     )
     limits = Limits(max_body=settings.max_body, max_pictures=settings.max_pictures)
     return Models(models=[model], chains=chains, limits=limits)

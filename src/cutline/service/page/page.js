@@ -66,15 +66,14 @@ function reason(error, card) {
 
 function enqueue(card) {
   const chain = $("chain").value;
-  card.wish = chain ? { chain } : { prompt: $("prompt").value.trim() };
+  card.wish = chain ? { chain } : { prompt: (instructable ? $("prompt").value : $("form").value).trim() };
   card.state("waiting");
   waiting.push(card);
 }
 
 function add(files) {
   const pictures = files.filter(isPicture);
-  const left = files.length - pictures.length;
-  note(left ? `${left === 1 ? "One file is no picture and was" : `${left} files are no pictures and were`} left out.` : "");
+  note(leftOut(files.filter((file) => !isPicture(file)).map(({ name }) => `\u2068${name}\u2069`))); // whichever way they are written
   for (const file of pictures) {
     const card = new Card(file, { copy: copyOne, again: retry, remove });
     cards.push(card);
@@ -82,6 +81,15 @@ function add(files) {
     enqueue(card);
   }
   pump();
+}
+
+const NAMED = 2;
+
+function leftOut(names) {
+  if (!names.length) return "";
+  const more = names.length > NAMED ? ` and ${names.length - NAMED} more` : "";
+  const told = names.slice(0, NAMED).join(more ? ", " : " and ") + more;
+  return `${told} ${names.length === 1 ? "is no picture and was" : "are no pictures and were"} left out.`;
 }
 
 function retry(card) {
@@ -200,7 +208,9 @@ async function start() {
   try {
     const { models, chains } = await ask("models");
     if (!$("locked").hidden) say("The key is accepted");
+    const entered = !$("locked").hidden && ($("locked").contains(document.activeElement) || document.activeElement === document.body);
     $("locked").hidden = true;
+    if (entered) $("files").focus();
     offer(models[0], chains);
     $("model").textContent = `cutline · ${models[0].name}`;
     atOnce = Math.max(1, Math.min(models[0].slots, MOST_AT_ONCE));
@@ -224,12 +234,16 @@ function offer(model, chains) {
   select.value = chains.some(({ name }) => name === chosen) ? chosen : "";
   $("through").hidden = chains.length === 0;
   instructable = model.instructable;
+  const form = $("form").value;
+  $("form").replaceChildren(new Option("as it usually does", ""), ...model.prompts.map((name) => new Option(name, name)));
+  $("form").value = model.prompts.includes(form) ? form : "";
   offerPrompt();
 }
 
-// A chain has its own prompts, and some models follow none.
+// A chain has its own prompts, and some models follow none, but know a few forms.
 function offerPrompt() {
   $("wish").hidden = !instructable || $("chain").value !== "";
+  $("forms").hidden = instructable || $("form").length === 1 || $("chain").value !== "";
 }
 
 $("chain").addEventListener("change", offerPrompt);
