@@ -41,7 +41,8 @@ class Display:
 
     def say(self, text: str) -> None:
         if not self._quiet:
-            self._console.print(text, markup=False)
+            # A line is a line for whatever reads it; a terminal is folded between words.
+            self._console.print(text, markup=False, soft_wrap=not self._console.is_terminal)
 
     def show(self, progress: Progress) -> None:
         if self._quiet:

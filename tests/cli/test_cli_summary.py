@@ -115,8 +115,11 @@ def test_tokens_of_earlier_runs_are_called_that(cutline: Run, pictures: Path) ->
 
 
 def test_a_comparison_tells_the_kinds(cutline: Run, pictures: Path) -> None:
-    ran = cutline("compare", "fake", "fake:error=1", "--input-path", str(pictures), COLUMNS="400")
-    assert "5 failed (5 captioner, such as RuntimeError: the fake captioner broke" in ran.err
+    name = "long" * 9
+    ran = cutline("compare", "fake", f"{name}=fake:error=1", "--input-path", str(pictures), COLUMNS="50")
+    told = next(line for line in ran.err.splitlines() if line.startswith(f"{name}: "))
+    assert "5 failed (5 captioner, such as RuntimeError: the fake captioner broke, as it was told to" in told
+    assert any(line.startswith(f"{name}  ") for line in ran.out.splitlines()), "a line is a line, where piped"
 
 
 def test_a_prompt_that_looks_for_a_tag_can_be_tried(cutline: Run, pictures: Path, tmp_path: Path) -> None:

@@ -35,6 +35,8 @@ from cutline.job import (
     RunOptions,
 )
 
+PIPED = 250  # columns of the table where no terminal has fewer: long names stay in one line
+
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class ComparedInput(InputOptions):
@@ -165,7 +167,10 @@ def _tell(ended: Ended) -> None:
         )
         return
     comparison = ended.comparison
-    Console(highlight=False).print(_table(comparison))
+    out = Console(highlight=False)
+    if not out.is_terminal:
+        out.width = max(out.width, PIPED)
+    out.print(_table(comparison))
     shown, total = len(comparison.pictures), comparison.total
     if total is not None and total > shown:
         console.print(f"the first {shown:,} of {total:,} pictures; --image-limit takes another number")
