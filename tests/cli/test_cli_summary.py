@@ -55,7 +55,21 @@ def test_the_cause_of_most_failures_is_told_first(pictures: Path, tmp_path: Path
     assert "from earlier runs" not in again.err.splitlines()[0], "which the line below says of all"
     assert "nothing was asked: every picture had its outcome from an earlier run" in again.err
     assert "with --retry-failed asks about the failed ones" in again.err
-    assert "with --retry-failed" not in run(*command, "--retry-failed", cwd=work).err
+    retried = run(*command, "--retry-failed", cwd=work)
+    assert "with --retry-failed" not in retried.err
+    advice = ("embedded captioner" in ran.err for ran in (more, again, retried))
+    assert list(advice) == [True, False, False], "only a run that captioned something tells by whom"
+
+
+def test_each_kind_of_failure_has_one_way_on(cutline: Run, pictures: Path, tmp_path: Path) -> None:
+    (tmp_path / "urls.txt").write_text("http://127.0.0.1:9/a.jpg\nhttp://127.0.0.1:9/b.jpg\n")
+    blocked = cutline("caption", "urls.txt", "blocked.jsonl", "--model", "fake").err
+    assert blocked.count("the same command with --allow-private-urls") == 1
+    assert "--retry-failed" not in blocked
+    command = ("caption", str(pictures), "asked.jsonl", "--model", "fake", "--prompt", "Is this {artist}?")
+    unknown = cutline(*command).err
+    assert unknown.count("{artist} is unknown to this sample") == 1
+    assert "another --prompt with --on-change redo-failed" in unknown
 
 
 def test_a_run_that_was_stopped_tells_what_it_knows_and_what_is_written(tmp_path: Path) -> None:

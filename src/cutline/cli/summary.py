@@ -138,11 +138,11 @@ def _missing(steps: Mapping[str, Mapping[str, int]], *, retried: bool) -> Iterat
         yield f"{captions} without the optional step {name} ({why}){again}"
 
 
-def _failed(kinds: Collection[str], *, retried: bool) -> Iterator[str]:
-    """How to get the captions that are missing; ``retried``: this run has asked for them again."""
+def _failed(kinds: Collection[str], job: Job) -> Iterator[str]:
+    """How to get the captions that are missing."""
     if "prompt-variable" in kinds:
         yield "another --prompt with --on-change redo-failed asks about those that this one does not fit"
-    if "blocked-address" in kinds:
+    if "blocked-address" in kinds and not job.input.allow_private_urls:
         yield (
             "for pictures at private addresses: the same command with --allow-private-urls "
             "(of a job also CUTLINE_JOB_ALLOW_PRIVATE_URLS=true)"
@@ -153,7 +153,7 @@ def _failed(kinds: Collection[str], *, retried: bool) -> Iterator[str]:
             "about those pictures again"
         )
     others = set(kinds) - {"prompt-variable", "truncated", "blocked-address"}
-    if others and not retried:
+    if others and not job.run.retry_failed:
         mended = "" if others - _FINAL else "once that is mended, "
         yield f"{mended}the same command with --retry-failed asks about the failed ones again"
 
@@ -181,7 +181,7 @@ def _hints(job: Job, report: Report) -> Iterator[str]:
         )
     yield from _missing(counts.missing_steps, retried=job.run.retry_failed)
     if report.stopped is None:
-        yield from _failed(counts.kinds, retried=job.run.retry_failed)
+        yield from _failed(counts.kinds, job)
     if counts.reasons.get("captioned already") and job.output.existing is None:
         yield "pictures with captions were left alone; --existing overwrite, append or prepend asks anyway"
     if report.fresh.captions and report.model.partition(":")[0] == "pixels":
