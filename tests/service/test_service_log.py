@@ -136,7 +136,8 @@ def test_refusals_are_told_at_debug_and_hold_nothing_secret(folder):
 
 
 def test_a_process_that_died_is_told(tmp_path):
-    with Service("--model", "fake", "--workers", 2, cwd=tmp_path) as service:
+    leases = {"CUTLINE_LEASE_SECONDS": "7.5"}
+    with Service("--model", "fake", "--workers", 2, cwd=tmp_path, env=leases) as service:
         wait_until(lambda: service.log.count("startup complete") == 2)
         worker = next(
             child
@@ -144,7 +145,8 @@ def test_a_process_that_died_is_told(tmp_path):
             if "spawn_main" in " ".join(child.cmdline())
         )
         worker.kill()
-        wait_until(lambda: f"WARNING uvicorn.error Child process [{worker.pid}] died" in service.log)
+        said = f"Child process [{worker.pid}] died; its pictures of jobs are taken up after 7.5 s\n"
+        wait_until(lambda: f"WARNING uvicorn.error {said}" in service.log)
         wait_until(lambda: service.log.count("startup complete") == 3)
 
 
@@ -170,7 +172,7 @@ def test_pictures_of_a_service_that_died_are_told_to_be_taken_up(tmp_path):
         service.start()
         wait_until(
             lambda: (
-                "WARNING cutline.service.queue worker died, its pictures are taken up pictures=1"
+                "WARNING cutline.service.queue worker died, its pictures are taken up pictures=1 seconds=1\n"
                 in service.log
             )
         )

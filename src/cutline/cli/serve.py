@@ -171,7 +171,7 @@ def _run(uvicorn: Any, settings: Any, reloading: dict[str, Any] | None) -> None:
         "factory": True,
         "http": "cutline.service.connections:Connection",
         "access_log": False,
-        "log_config": log_config(settings.log_level),
+        "log_config": log_config(settings.log_level, settings.lease_seconds),
         "host": settings.host,
         "port": settings.port,
         "log_level": settings.log_level,

@@ -68,7 +68,7 @@ class Leases:
             return []
         claimed, lost = await self._database.write(lambda some: self._claim(some, most))
         if lost:
-            _log.warning("worker died, its pictures are taken up pictures=%d", lost)
+            _log.warning("worker died, its pictures are taken up pictures=%d seconds=%g", lost, self.seconds)
         return claimed
 
     async def _is_any(self) -> bool:
