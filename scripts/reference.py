@@ -37,7 +37,13 @@ API: dict[str, tuple[str, list[str]]] = {
         "`**options` are the fields of the option groups under [Jobs](#jobs), by name.",
         ["cutline.caption", "cutline.acaption", "cutline.compare"],
     ),
-    "Results": ("", ["cutline.Captions", "cutline.engine.report.Report", "cutline.engine.progress.Counts"]),
+    "Results": (
+        "",
+        [
+            *("cutline.Captions", "cutline.engine.report.Report"),
+            *("cutline.engine.progress.Counts", "cutline.engine.causes.Cause"),
+        ],
+    ),
     "Batches": (
         "[Batches](batch.md) shows the use.",
         [f"cutline.batch_{name}" for name in ("submit", "status", "collect", "cancel")]
