@@ -8,7 +8,7 @@ from typing import Any
 
 from cutline.records import JSON, Failure, Sample
 
-KEPT = 16  # messages of a kind
+KEPT = 64  # messages of a kind
 LONGEST = 300  # characters of one
 
 
