@@ -80,6 +80,23 @@ def test_jpegs_of_very_many_scans_are_refused(picture, encode):
         assert refusal(call).kind == "too-large"
 
 
+def test_more_pixels_in_a_frame_than_the_header_tells_are_refused_in_our_words(picture, encode):
+    data = bytearray(encode(Image.new("L", (10, 10)), "GIF"))
+    at = data.index(b",") + 5
+    data[at : at + 4] = struct.pack("<HH", 20_000, 20_000)
+    refused = refusal(picture(bytes(data)).image)
+    assert refused.kind == "too-large"
+    assert str(refused).endswith(": more pixels in it than are opened")
+
+
+@pytest.mark.parametrize("name", ["PNG", "JPEG", "GIF", "TIFF", "BMP"])
+def test_files_that_were_cut_say_so_alike(picture, encode, name):
+    data = encode(Image.effect_noise((200, 200), 90), name)
+    refused = refusal(picture(data[: len(data) // 2]).image)
+    assert refused.kind == "decode"
+    assert str(refused).endswith(f"damaged {name}: the file ends too early")
+
+
 @pytest.mark.parametrize("limit", [None, 10])
 def test_the_limit_of_pillow_is_neither_needed_nor_changed(limit):
     program = f"""if True:

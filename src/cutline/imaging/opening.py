@@ -177,8 +177,10 @@ def reading(path: str, name: str, data: bytes) -> Iterator[None]:
             yield
     except PictureError:
         raise
-    except (Image.DecompressionBombError, MemoryError) as error:
-        raise PictureError("too-large", f"{path}: {_one_line(error)}") from error
+    except Image.DecompressionBombError as error:
+        raise PictureError("too-large", f"{path}: more pixels in it than are opened") from error
+    except MemoryError as error:
+        raise PictureError("too-large", f"{path}: more memory needed than there is") from error
     except _DAMAGE as error:
         raise PictureError("decode", f"{path}: damaged {name}: {_one_line(error)}") from error
 
@@ -192,4 +194,7 @@ def _without_warnings() -> Iterator[None]:
 
 
 def _one_line(error: BaseException) -> str:
+    """The reader's own words, but for the commonest, which Pillow says in many and odd ways."""
+    if "truncated" in str(error).lower():
+        return "the file ends too early"
     return " ".join(str(error).split())[:200] or type(error).__name__
