@@ -82,7 +82,7 @@ def examples(report: Report) -> Iterator[str]:
             words, key = printable(cause.message), printable(cause.key)
             if cause.count > 1:
                 least = "" if cause.exact else "at least "
-                yield f"{kind}: {least}{cause.count:,} x {words}, such as {key}"
+                yield f"{kind}: {least}{cause.count:,} x {words.removesuffix('.')}, such as {key}"
             else:
                 yield f"{kind}: {'' if all_shown else 'such as '}{key}: {words}"
 
