@@ -11,6 +11,7 @@ from cutline.errors import ConfigError
 PREFIX: Final = "CUTLINE_"
 _OF_JOBS: Final = "CUTLINE_JOB_"
 _NEAR: Final = 0.8  # of difflib's ratio: one letter of four
+_AS_OPTION: Final = {"API_KEY_FILE": "SERVICE_KEY_FILE"}  # called so as an option, and nobody's as a variable
 _OTHERS: Final = frozenset(
     {
         "CUTLINE_API_KEY",  # of an endpoint
@@ -43,7 +44,11 @@ def unread(settings: Iterable[str], places: Mapping[str, Iterable[str]]) -> list
             if own == name or own in known or name in _OTHERS or name.startswith(_OF_JOBS):
                 continue
             where = f"{name} {place}".rstrip()
-            if near := difflib.get_close_matches(own, sorted(known), n=1, cutoff=_NEAR):
+            if own in _AS_OPTION:
+                near = [_AS_OPTION[own]]
+            else:
+                near = difflib.get_close_matches(own, sorted(known), n=1, cutoff=_NEAR)
+            if near:
                 raise ConfigError(f"{where} is no setting: did you mean {PREFIX}{near[0]}?")
             found.append(where)
     return found
