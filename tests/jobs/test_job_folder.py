@@ -84,3 +84,11 @@ def test_an_output_with_a_name_of_its_own_has_the_usual_names_beside_it(job, pho
     done = job(MODEL_NAME="fake", DATA_PATH=photos(1), OUTPUT_PATH="out/mine.parquet")
     assert done.returncode == 0, done.stderr
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"mine.parquet", "mine.parquet.cutline"}
+
+
+def test_the_state_of_an_output_whose_name_begins_so_is_not_taken_for_ones_own(photos, tmp_path):
+    folder = photos(2)
+    for name in ("_captions.jsonl", "captions.jsonl"):
+        done = cutline("caption", folder, name, "--model", "fake", cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+    assert (tmp_path / "captions.jsonl.cutline").is_dir()

@@ -31,7 +31,9 @@ def state_folder(output: str, chosen: str | None) -> Path:
         return Path(chosen)
     if not is_remote(output):
         path = local_path(output).resolve()  # "." has no name of its own; a link is what it leads to
-        return _there(path.with_name(path.name + ".cutline"))
+        usual = path.with_name(path.name + ".cutline")
+        other = passed_over(usual)  # or the usual one of an output with such a name
+        return other if not usual.exists() and _output_of(other) == path.name else usual
     root = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
     name = output.rstrip("/").rsplit("/", 1)[-1]
     return root / "cutline" / f"{name}-{hashlib.blake2b(output.encode(), digest_size=6).hexdigest()}"
@@ -40,7 +42,7 @@ def state_folder(output: str, chosen: str | None) -> Path:
 def failures_file(output: str, state: Path) -> Path:
     """``<output>.failures.jsonl`` beside a local output, beside the state folder of a remote one."""
     beside = state if is_remote(output) else state_folder(output, None)
-    return _there(beside.with_name(beside.name.removesuffix(".cutline") + ".failures.jsonl"))
+    return beside.with_name(beside.name.removesuffix(".cutline") + ".failures.jsonl")
 
 
 def passed_over(path: Path) -> Path:
@@ -48,9 +50,10 @@ def passed_over(path: Path) -> Path:
     return path if path.name.startswith("_") else path.with_name(f"_{path.name}")
 
 
-def _there(path: Path) -> Path:
-    """``path``, unless only the one that is passed over is there."""
-    return passed_over(path) if not path.exists() and passed_over(path).exists() else path
+def _output_of(folder: Path) -> str | None:
+    """The name of the output whose state lies in a folder, as far as is known."""
+    owner = _read(folder / "owner.json")
+    return owner.get("output") if owner else None
 
 
 class State:
@@ -73,6 +76,8 @@ class State:
         self._lock = lock
         since = time.strftime("%Y-%m-%d %H:%M:%S")
         owner = {"process": os.getpid(), "host": socket.gethostname(), "since": since}
+        if not is_remote(self._output):
+            owner["output"] = local_path(self._output).resolve().name
         try:
             self.write("owner.json", owner)
         except SinkError:
@@ -99,11 +104,7 @@ class State:
 
     def read(self, name: str) -> JSON | None:
         """A JSON file of the folder; None when there is none or it is damaged."""
-        try:
-            data = orjson.loads((self.folder / name).read_bytes())
-        except (OSError, orjson.JSONDecodeError):
-            return None
-        return data if isinstance(data, dict) else None
+        return _read(self.folder / name)
 
     def remove(self, name: str) -> None:
         """Take a file of the folder away, if it is there.
@@ -122,3 +123,11 @@ class State:
         """
         with writing(self.folder / name):
             write_atomically(self.folder / name, orjson.dumps(data, option=orjson.OPT_INDENT_2))
+
+
+def _read(path: Path) -> JSON | None:
+    try:
+        data = orjson.loads(path.read_bytes())
+    except (OSError, orjson.JSONDecodeError):
+        return None
+    return data if isinstance(data, dict) else None
