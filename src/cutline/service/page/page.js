@@ -235,7 +235,7 @@ function offer(model, chains) {
   $("through").hidden = chains.length === 0;
   instructable = model.instructable;
   const form = $("form").value;
-  $("form").replaceChildren(new Option("as it usually does", ""), ...model.prompts.map((name) => new Option(name, name)));
+  $("form").replaceChildren(new Option("as usual", ""), ...model.prompts.map((name) => new Option(name, name)));
   $("form").value = model.prompts.includes(form) ? form : "";
   offerPrompt();
 }
