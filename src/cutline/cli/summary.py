@@ -14,7 +14,7 @@ from rich.text import Text
 
 from cutline.display import by_kind, duration, money, short_number
 from cutline.engine.report import Interrupted, Report
-from cutline.errors import EndpointUnusable, ManyFailed
+from cutline.errors import BudgetSpent, EndpointUnusable, ManyFailed
 from cutline.files import printable
 from cutline.job import Job
 
@@ -57,8 +57,8 @@ def summary(job: Job, report: Report, hints: Iterable[str] | None = None) -> Non
 
 
 def _how_to_go_on(report: Report) -> str:
-    if isinstance(report.stopped, ManyFailed):
-        return ""  # it says so itself
+    if isinstance(report.stopped, ManyFailed | BudgetSpent):
+        return ""  # they say so themselves
     unusable = isinstance(report.stopped, EndpointUnusable)
     mend = "mend that, then " if unusable else ""
     again = " with --retry-failed" if unusable and set(report.fresh.kinds) - _FINAL else ""

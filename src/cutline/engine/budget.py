@@ -61,7 +61,7 @@ class Budget:
         while self._is_limited:
             share = self._share_used()
             if share >= 1:
-                raise BudgetSpent(f"the budget of {self._told()}; raise it to go on")
+                raise BudgetSpent(f"the budget of {self._told()}; the same command with a higher one goes on")
             self._check_counted()
             busy = under_way()
             # The mean is too high while pictures of several steps are half done: then it waits, no more.
@@ -86,7 +86,7 @@ class Budget:
     def _told(self) -> str:
         limits, tokens = self._limits, self.spent.usage.total
         if limits.budget_tokens is not None and tokens >= limits.budget_tokens:
-            return f"{limits.budget_tokens:,} tokens is used up ({tokens:,})"
+            return f"{limits.budget_tokens:,} tokens is used up"
         return f"${limits.max_cost:g} is used up"
 
     def _check_counted(self) -> None:
