@@ -5,6 +5,8 @@ import importlib.util
 import io
 import json
 import re
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -20,6 +22,7 @@ from cutline.errors import ConfigError, MissingExtra, PictureError
 from cutline.imaging import Picture
 from cutline.interfaces import Captioner, Slotted
 from cutline.prompts import Prompt
+from peak_memory import importable
 from processes import cutline, environment
 
 HAS_OCR = bool(importlib.util.find_spec("rapidocr") and importlib.util.find_spec("onnxruntime"))
@@ -223,6 +226,17 @@ def test_quotes_the_text_it_reads() -> None:
 @pytest.mark.skipif(not HAS_OCR, reason="the extra ocr is not installed")
 def test_reads_no_text_where_there_is_none() -> None:
     assert "text reads" not in caption_of(noise(8), ocr=True)
+
+
+@pytest.mark.skipif(not HAS_OCR, reason="the extra ocr is not installed")
+@pytest.mark.parametrize("size", [(940, 2), (2, 940)])
+def test_reading_a_strip_takes_no_more_memory_than_a_picture(size) -> None:
+    code = (
+        "from PIL import Image; from peak_memory import peak_mb; from cutline.captioners.pixels.ocr import Reader;"
+        f"Reader().read(Image.new('RGB', {size}, 'white')); print(peak_mb())"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], env=importable(), capture_output=True, check=True)
+    assert float(ran.stdout) < 1000
 
 
 @pytest.mark.skipif(not HAS_OCR, reason="the extra ocr is not installed")

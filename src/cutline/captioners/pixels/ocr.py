@@ -9,12 +9,13 @@ import threading
 from typing import Any, Final
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from cutline.errors import MissingExtra
 
 _SURE: Final = 0.85
 _LONGEST: Final = 240
+_WIDEST: Final = 4  # times as long as high, or as high as long
 
 
 def installed() -> bool:
@@ -49,7 +50,7 @@ class Reader:
         with self._lock:
             if self._engine is None:
                 self._engine = _engine()
-            found = self._engine(np.asarray(image)[..., ::-1].copy())
+            found = self._engine(np.asarray(_without_extremes(image))[..., ::-1].copy())
         if found.txts is None:
             return ""
         lines = [text for text, score in zip(found.txts, found.scores, strict=True) if score >= _SURE]
@@ -62,6 +63,20 @@ def _engine() -> Any:
     from rapidocr import RapidOCR
 
     return RapidOCR(params={"Global.log_level": "error", "Global.use_cls": False})
+
+
+def _without_extremes(image: Image.Image) -> Image.Image:
+    """A strip, with a border that makes it less of one.
+
+    The engine enlarges the shorter side to what it can read: 940 x 2 pixels would become fifty megapixels, and
+    take it a minute and seven gigabytes.
+    """
+    width, height = image.size
+    across, down = max(0, -(-height // _WIDEST) - width), max(0, -(-width // _WIDEST) - height)
+    if not (across or down):
+        return image
+    border = (across // 2, down // 2, -(-across // 2), -(-down // 2))
+    return ImageOps.expand(image, border, fill=image.getpixel((0, 0)))
 
 
 def _tidy(lines: list[str]) -> str:
