@@ -68,8 +68,8 @@ def _engine() -> Any:
 def _without_extremes(image: Image.Image) -> Image.Image:
     """A strip, with a border that makes it less of one.
 
-    The engine enlarges the shorter side to what it can read: 940 x 2 pixels would become fifty megapixels, and
-    take it a minute and seven gigabytes.
+    The engine enlarges the shorter side to what it can read: 940 x 2 pixels would become fifty megapixels,
+    and take it a minute and seven gigabytes.
     """
     width, height = image.size
     across, down = max(0, -(-height // _WIDEST) - width), max(0, -(-width // _WIDEST) - height)
