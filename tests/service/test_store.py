@@ -97,7 +97,7 @@ async def test_what_is_put_back_in_good_order_is_not_told_as_a_death(store_url, 
         await other.give_back()  # as a service that is asked to stop
         assert len(await Leases(database, seconds=60).claim(2)) == 2
         assert [record.getMessage() for record in caplog.records if record.levelname == "WARNING"] == [
-            "worker died, its pictures are taken up pictures=2"
+            "worker died, its pictures are taken up pictures=2 seconds=60"
         ]
 
 
