@@ -76,7 +76,8 @@ def _without_extremes(image: Image.Image) -> Image.Image:
     if not (across or down):
         return image
     border = (across // 2, down // 2, -(-across // 2), -(-down // 2))
-    return ImageOps.expand(image, border, fill=image.getpixel((0, 0)))
+    corner: Any = image.getpixel((0, 0))
+    return ImageOps.expand(image, border, fill=corner)
 
 
 def _tidy(lines: list[str]) -> str:
