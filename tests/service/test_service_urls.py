@@ -7,11 +7,11 @@ import re
 import shutil
 import subprocess
 import sys
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
+from listening import Listening
 from serving import Service, png
 
 SCRIPT = Path(__file__).parent / "inside_network.py"
@@ -142,7 +142,7 @@ def test_a_drip_is_given_up(found):
     assert seconds < 30
 
 
-class Inside:
+class Inside(Listening):
     """A web server on this machine: a picture at /picture.png, and faults; ``asked`` lists the paths."""
 
     def __init__(self):
@@ -163,16 +163,7 @@ class Inside:
             def log_message(self, *arguments):
                 pass
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.host = f"127.0.0.1:{self._server.server_port}"
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *exc):
-        self._server.shutdown()
-        self._server.server_close()
+        super().__init__(Handler)
 
 
 def urls_of(inside):

@@ -6,11 +6,11 @@ import base64
 import hashlib
 import hmac
 import json
-import threading
 import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 
 import pytest
+from listening import Listening
 from serving import Service, free_port, png
 
 from cutline.errors import ConfigError
@@ -21,7 +21,7 @@ from processes import cutline, wait_until
 SECRET = "a secret of the operator"
 
 
-class Receiver:
+class Receiver(Listening):
     """Keeps what it is told; answers with the given status codes, then with 204."""
 
     def __init__(self, *statuses, port=0):
@@ -42,16 +42,8 @@ class Receiver:
             def log_message(self, *arguments):
                 pass
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_port}/hook?for=me"
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *exc):
-        self._server.shutdown()
-        self._server.server_close()
+        super().__init__(Handler, port)
+        self.url = f"http://{self.host}/hook?for=me"
 
 
 def service_in(folder, *options, secret=SECRET, model="fake"):
