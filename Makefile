@@ -3,9 +3,11 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-CONSTRAINTS := ci/constraints.txt
+PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check
+LOCK := ci/requirements.txt
+EXTRAS := heic ocr s3 local quantize openvino serve postgres otel test docs bench
 
-.PHONY: demo test check lint bench bench-service bench-local soak docs clean help
+.PHONY: demo test check lint lock bench bench-service bench-local soak docs clean help
 .DEFAULT_GOAL := help
 
 help:
@@ -18,22 +20,31 @@ help:
 	@echo "make soak   the long tests: a hundred kills, a million files, an hour of requests (hours)"
 	@echo "make docs   build the documentation"
 
-# Two steps: what a user gets, and what the tests need on top (torch among it: 1 GB, or several where pip takes the
-# build for GPUs). Each is redone when pyproject.toml changes.
+# What a user gets: the newest releases that pyproject.toml allows.
 $(VENV)/installed: pyproject.toml
 	@echo "preparing $(VENV) …"
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
 	@touch $@
 
-$(VENV)/installed-for-tests: $(VENV)/installed $(CONSTRAINTS)
+# What the tests run on: the locked packages and no others. torch comes apart (see ci/torch.txt): 1 GB, or several
+# where pip takes the build for GPUs.
+$(VENV)/installed-for-tests: pyproject.toml $(LOCK) ci/torch.txt
 	@echo "installing what the tests need …"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check \
-	  --constraint $(CONSTRAINTS) --editable '.[heic,ocr,s3,local,quantize,openvino,serve,postgres,otel,test,docs,bench]'
-	@# Its words are compared with ours; what it would bring along, such as torchvision, is not needed for that.
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check \
-	  --constraint $(CONSTRAINTS) --no-deps clip-interrogator
-	@touch $@
+	@$(PYTHON) -m venv --clear $(VENV)
+	@$(PIP) --no-deps --require-hashes --requirement $(LOCK)
+	@$(PIP) --requirement ci/torch.txt
+	@$(PIP) --no-deps --no-build-isolation --editable .
+	@touch $(VENV)/installed $@
+
+# Renews the lock from pyproject.toml; uv keeps the versions that still fit, `make lock UPGRADE=--upgrade` does not.
+# uv is one of the locked packages.
+lock:
+	@$(BIN)/uv pip compile pyproject.toml ci/comparisons.in --output-file $(LOCK) $(UPGRADE) \
+	  $(foreach extra,$(EXTRAS),--extra $(extra)) --python-version 3.11 --generate-hashes --no-annotate --quiet \
+	  --constraint ci/torch.txt --no-emit-package torch --excludes ci/excluded.txt --custom-compile-command "make lock"
+	@{ echo "# Versions only, for images with other extras; made by \`make lock\`."; \
+	  grep -ohE '^[A-Za-z0-9._-]+==[^ ;]+' $(LOCK) ci/torch.txt; } > ci/constraints.txt
 
 demo: $(VENV)/installed
 	@rm -rf demo
@@ -50,6 +61,7 @@ lint: $(VENV)/installed-for-tests
 	$(BIN)/ruff format --check .
 
 check: lint
+	$(BIN)/python scripts/check_environment.py
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python scripts/reference.py --check
