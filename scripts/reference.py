@@ -41,20 +41,20 @@ API: dict[str, tuple[str, list[str]]] = {
         "",
         [
             *("cutline.Captions", "cutline.engine.report.Report"),
-            *("cutline.engine.progress.Counts", "cutline.engine.causes.Cause"),
+            *("cutline.engine.progress.Counts", "cutline.engine.failure_stats.Cause"),
         ],
     ),
     "Batches": (
         "[Batches](batch.md) shows the use.",
         [f"cutline.batch_{name}" for name in ("submit", "status", "collect", "cancel")]
-        + [f"cutline.engine.batches.{name}" for name in ("submitting.Submitted", "filling.Tally")]
-        + ["cutline.engine.batches.watching.Sent", "cutline.engine.ledger.Batch"]
-        + ["cutline.engine.batches.collecting.Collection"],
+        + [f"cutline.engine.batches.{name}" for name in ("submit.Submitted", "upload.Tally")]
+        + ["cutline.engine.batches.status.Sent", "cutline.engine.batch_manifest.Batch"]
+        + ["cutline.engine.batches.collect.Collection"],
     ),
     "Comparisons": (
         "What `compare` returns; [Comparing](comparing.md) shows the use.",
-        [f"cutline.comparing.{name}" for name in ("results.Comparison", "results.Entrant")]
-        + [f"cutline.comparing.{name}" for name in ("answers.Answer", "figures.Figures")],
+        [f"cutline.comparison.{name}" for name in ("results.Comparison", "results.Entrant")]
+        + [f"cutline.comparison.{name}" for name in ("captions.Answer", "statistics.Figures")],
     ),
     "Progress": (
         "What a function given as `progress=` is called with.",
@@ -71,7 +71,7 @@ API: dict[str, tuple[str, list[str]]] = {
             "cutline.job.PictureOptions",
             "cutline.job.OutputOptions",
             "cutline.job.RunOptions",
-            "cutline.engine.running.run_job",
+            "cutline.engine.run.run_job",
         ],
     ),
     "Client": (

@@ -18,7 +18,7 @@ from PIL import Image
 
 import cutline
 from cutline.api import Options
-from cutline.calls import GROUPS
+from cutline.call_options import GROUPS
 from cutline.engine.progress import Progress
 from cutline.errors import ConfigError, SinkError
 from processes import DEFAULTS

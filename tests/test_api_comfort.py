@@ -10,7 +10,7 @@ import pytest
 import cutline
 from benchmark_datasets import HARVEY, MEXICO, make_crisismmd, make_scienceqa, picture
 from cutline.errors import ConfigError
-from cutline.sinks import reading
+from cutline.sinks import reader
 
 SCHEMA = {"type": "object", "properties": {"short": {"type": "string"}}, "required": ["short"]}
 
@@ -43,9 +43,9 @@ def test_the_first_row_is_had_without_reading_the_rest(
 ) -> None:
     captions = cutline.caption(photos, tmp_path / "out.jsonl", model="fake")
     parsed: list[bytes] = []
-    loads = reading.orjson.loads
+    loads = reader.orjson.loads
     monkeypatch.setattr(
-        reading, "orjson", type("Counting", (), {"loads": lambda line: parsed.append(line) or loads(line)})
+        reader, "orjson", type("Counting", (), {"loads": lambda line: parsed.append(line) or loads(line)})
     )
     assert captions[1]["image_id"] == "1.jpg"
     assert len(parsed) == 2

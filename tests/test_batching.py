@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from cutline.batching import Batching, OutOfMemory, in_background
+from cutline.batcher import Batching, OutOfMemory, in_background
 from cutline.errors import SampleError
 
 
@@ -206,7 +206,7 @@ async def test_what_the_background_raises_is_raised_here() -> None:
 def test_a_program_ends_though_a_batch_goes_on() -> None:
     code = (
         "import asyncio, time\n"
-        "from cutline.batching import Batching\n"
+        "from cutline.batcher import Batching\n"
         "async def main():\n"
         "    batching = Batching([lambda items: time.sleep(60) or items], size=1)\n"
         "    try:\n"

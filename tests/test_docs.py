@@ -20,11 +20,11 @@ from PIL import Image, ImageDraw
 
 from benchmark_datasets import make_crisismmd, make_scienceqa
 from cutline import registry
-from cutline.captioners.presets import PRESETS
+from cutline.captioners.hosted.presets import PRESETS
 from cutline.chain_file import PlannedStep
 from cutline.cli.app import build
 from cutline.engine import report
-from cutline.engine.chaining import OF_A_STEP
+from cutline.engine.chain_builder import OF_A_STEP
 from cutline.prompts import library_prompts
 from server_process import Server
 

@@ -78,7 +78,7 @@ def test_optional_packages_are_imported_where_they_are_used(path: Path) -> None:
 
 
 def test_asking_for_a_local_model_does_not_load_torch() -> None:
-    code = "import cutline.captioners.building, cutline.captioners.transformers.captioner"
+    code = "import cutline.captioners.factory, cutline.captioners.transformers.captioner"
     assert imported(code) & {"torch", "transformers"} == set()
 
 

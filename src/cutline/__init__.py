@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from cutline.batches import batch_cancel, batch_collect, batch_status, batch_submit
     from cutline.captioners.plugins import register_model
     from cutline.client import AsyncClient, Client, ServerPath
-    from cutline.comparing.call import compare
+    from cutline.comparison.call import compare
     from cutline.job import Job
 
 __version__ = "0.1.0"
@@ -41,7 +41,7 @@ _HOMES = {
     "batch_status": "cutline.batches",
     "batch_submit": "cutline.batches",
     "caption": "cutline.api",
-    "compare": "cutline.comparing.call",
+    "compare": "cutline.comparison.call",
     "Job": "cutline.job",
     "register_model": "cutline.captioners.plugins",
 }

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Unpack, overload
 
-from cutline.calls import (
+from cutline.call_options import (
     Input,
     Options,
     grouped,
@@ -19,17 +19,17 @@ from cutline.calls import (
     refuse_parts,
     waited_for,
 )
-from cutline.captioners.secrets import Secret
+from cutline.credentials import Secret
 from cutline.display import Display
 from cutline.engine.progress import ProgressHook
 from cutline.engine.report import Report
-from cutline.engine.running import run_job
+from cutline.engine.run import run_job
 from cutline.errors import ConfigError
 from cutline.job import (
     Job,
 )
 from cutline.records import JSON
-from cutline.sinks.reading import read_rows
+from cutline.sinks.reader import read_rows
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,13 +6,13 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar, Unpack
 
-from cutline.calls import Options, grouped, prompt_options, waited_for
-from cutline.captioners.secrets import Secret
+from cutline.call_options import Options, grouped, prompt_options, waited_for
+from cutline.credentials import Secret
 from cutline.display import Display
-from cutline.engine.batches.collecting import Collection, collect_job
+from cutline.engine.batches.collect import Collection, collect_job
 from cutline.engine.batches.requests import MOST_BYTES, MOST_REQUESTS, FileLimits
-from cutline.engine.batches.submitting import Submitted, submit_job
-from cutline.engine.batches.watching import Sent, cancel, look, sent_for
+from cutline.engine.batches.status import Sent, cancel, look, sent_for
+from cutline.engine.batches.submit import Submitted, submit_job
 from cutline.engine.progress import ProgressHook
 from cutline.errors import ConfigError
 from cutline.job import Job

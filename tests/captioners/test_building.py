@@ -5,9 +5,9 @@ import pickle
 
 import pytest
 
-from cutline.captioners.building import Asking, Spec, build_captioner, build_endpoint
-from cutline.captioners.presets import PRESETS
-from cutline.captioners.secrets import Secret
+from cutline.captioners.factory import Asking, Spec, build_captioner, build_endpoint
+from cutline.captioners.hosted.presets import PRESETS
+from cutline.credentials import Secret
 from cutline.errors import ConfigError
 from cutline.interfaces import Captioner, Slotted
 

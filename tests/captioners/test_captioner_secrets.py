@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cutline.captioners.secrets import Secret
+from cutline.credentials import Secret
 
 
 @pytest.mark.parametrize(

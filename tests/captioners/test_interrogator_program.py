@@ -11,7 +11,7 @@ torch = pytest.importorskip("torch", reason="needs the extra local")
 pytest.importorskip("transformers", reason="needs the extra local")
 
 import cutline  # noqa: E402
-from cutline.captioners.building import Asking, build_captioner  # noqa: E402
+from cutline.captioners.factory import Asking, build_captioner  # noqa: E402
 from cutline.captioners.interrogator.captioner import Settings  # noqa: E402
 from cutline.cli import main  # noqa: E402
 from cutline.errors import ConfigError  # noqa: E402

@@ -21,13 +21,13 @@ from local_pictures import encoded, picture
 from tiny_families import FAMILIES
 
 from cutline import registry
-from cutline.captioners.transformers import loading, onednn, vision_openvino
-from cutline.captioners.transformers.accelerating import accelerate
-from cutline.captioners.transformers.asking import Question
-from cutline.captioners.transformers.generating import answer, generation_config
+from cutline.captioners.transformers import model_loader, onednn, vision_openvino
+from cutline.captioners.transformers.acceleration import accelerate
+from cutline.captioners.transformers.generation import answer, generation_config
+from cutline.captioners.transformers.inputs import Question
 from cutline.captioners.transformers.settings import Generation
 from cutline.imaging import Picture
-from cutline.sources.locations import InlineBytes
+from cutline.locations.stored import InlineBytes
 from cutline.weights import choose_hardware
 
 # The library warns of its own future; what it does now is what is tested.
@@ -68,7 +68,7 @@ def captions(name: str, folder: Path, said: list[str] | None = None, **options: 
     return asyncio.run(all_of_them())
 
 
-def answers(loaded: loading.Loaded, name: str) -> list[str]:
+def answers(loaded: model_loader.Loaded, name: str) -> list[str]:
     """Of the same pictures, one at a time, from a model that is held directly."""
     family = registry.load("captioners", name)
     config = generation_config(loaded, Generation())
@@ -105,8 +105,8 @@ def onednn_taken(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("name", FAMILIES)
 def test_words_are_those_of_the_model_alone(name: str, zoo: Zoo) -> None:
     hardware = choose_hardware("cpu", "float32")
-    plain = answers(loading.load(zoo(name), hardware, "cpu"), name)
-    loaded = loading.load(zoo(name), hardware, "cpu")
+    plain = answers(model_loader.load(zoo(name), hardware, "cpu"), name)
+    loaded = model_loader.load(zoo(name), hardware, "cpu")
     accelerate(loaded, name, lambda _: None)
     kinds = {type(module) for module in loaded.model.modules()}
     assert onednn.OneDnnLinear in kinds
@@ -140,8 +140,8 @@ def test_batched_captions_are_those_that_generate_gives_one_by_one(zoo: Zoo) -> 
 def test_the_vision_tower_gives_what_torch_gives(name: str, dtype: str, zoo: Zoo) -> None:
     pytest.importorskip("openvino", reason="the extra openvino is not installed")
     hardware = choose_hardware("cpu", dtype)
-    path = vision_openvino.TOWERS[loading.read_config(zoo(name))["model_type"]]
-    plain, changed = (loading.load(zoo(name), hardware, "cpu").model for _ in range(2))
+    path = vision_openvino.TOWERS[model_loader.read_config(zoo(name))["model_type"]]
+    plain, changed = (model_loader.load(zoo(name), hardware, "cpu").model for _ in range(2))
     outcome = vision_openvino.replace_tower(changed)
     assert outcome.reason is None
     side = plain.get_submodule(path).config.image_size
@@ -174,7 +174,7 @@ def test_it_is_said_what_computes_the_vision_tower(zoo: Zoo, monkeypatch: pytest
 
 def test_a_tower_that_is_asked_for_more_says_so(zoo: Zoo) -> None:
     pytest.importorskip("openvino", reason="the extra openvino is not installed")
-    model = loading.load(zoo("blip"), choose_hardware("cpu", "float32"), "cpu").model
+    model = model_loader.load(zoo("blip"), choose_hardware("cpu", "float32"), "cpu").model
     vision_openvino.replace_tower(model)
     with pytest.raises(RuntimeError, match="output_hidden_states"):
         model.vision_model(pixel_values=torch.zeros(1, 3, 32, 32), output_hidden_states=True)
@@ -197,7 +197,7 @@ def test_openvino_is_imported_without_what_reports_to_its_makers(zoo: Zoo) -> No
 
 
 def test_other_devices_and_other_numbers_are_left_alone(zoo: Zoo) -> None:
-    loaded = loading.load(zoo("llava"), choose_hardware("cpu", "bfloat16"), "cpu")
+    loaded = model_loader.load(zoo("llava"), choose_hardware("cpu", "bfloat16"), "cpu")
     before = [type(module) for module in loaded.model.modules()]
     accelerate(loaded, "llava", pytest.fail)
     assert [type(module) for module in loaded.model.modules()] == before

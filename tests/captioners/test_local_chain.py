@@ -17,8 +17,8 @@ from tiny_families import FAMILIES
 import cutline
 from cutline import registry
 from cutline.imaging import Picture
+from cutline.locations.stored import InlineBytes
 from cutline.prompts import Prompt, load_prompt
-from cutline.sources.locations import InlineBytes
 
 # The library warns of its own future; what it does now is what is tested.
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")

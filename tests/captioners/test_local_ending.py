@@ -16,7 +16,7 @@ pytest.importorskip("transformers", reason="the extra local is not installed")
 from local_pictures import folder_of
 from tiny_families import FAMILIES
 
-from cutline.batching import Batching
+from cutline.batcher import Batching
 from processes import end_started, start_cutline, wait_until
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")

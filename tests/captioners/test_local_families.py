@@ -19,12 +19,12 @@ from tiny_families import FAMILIES
 
 from cutline import registry
 from cutline.captioners.transformers.families import FAMILIES as KNOWN
-from cutline.engine.pricing import price_of
+from cutline.engine.prices import price_of
 from cutline.errors import ConfigError, RunStopped, SampleError
 from cutline.imaging import Picture
+from cutline.locations.stored import InlineBytes
 from cutline.prompts import Prompt
 from cutline.records import Reply
-from cutline.sources.locations import InlineBytes
 from processes import cutline_here
 
 # The library warns of its own future; what it does now is what is tested.

@@ -21,18 +21,18 @@ from local_pictures import encoded, folder_of, picture
 from tiny_families import FAMILIES
 
 from cutline import registry
-from cutline.batching import Batching
-from cutline.captioners.transformers import generating
-from cutline.captioners.transformers.asking import Question
+from cutline.batcher import Batching
+from cutline.captioners.transformers import generation
 from cutline.captioners.transformers.captioner import TransformersCaptioner
-from cutline.captioners.transformers.processes import Spread
+from cutline.captioners.transformers.inputs import Question
 from cutline.captioners.transformers.settings import Generation, Placing
-from cutline.captioners.transformers.spreading import SpreadModel, places_for
+from cutline.captioners.transformers.tensor_parallel.model import SpreadModel, places_for
+from cutline.captioners.transformers.tensor_parallel.processes import Spread
 from cutline.errors import ConfigError, RunStopped
 from cutline.imaging import Picture
+from cutline.locations.stored import InlineBytes
 from cutline.prompts import Prompt
 from cutline.prompts.prompt import Example
-from cutline.sources.locations import InlineBytes
 from processes import cutline, cutline_here, end_started, start_cutline, wait_until
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
@@ -146,14 +146,14 @@ def test_prompts_of_every_form_reach_all_processes(folder: Callable[[str], Path]
 def test_replicas_share_the_work(folder: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch) -> None:
     """``--device cpu,cpu``: two copies of the model, each asked by a thread of its own."""
     asked: dict[str, set[int]] = {}
-    original = generating.answer
+    original = generation.answer
 
     def noted(loaded: Any, *rest: Any) -> Any:
         asked.setdefault(threading.current_thread().name, set()).add(id(loaded.model))
         return original(loaded, *rest)
 
     one = answers(made(folder("llava"), device="cpu", dtype="float32"), [Prompt()] * 12)
-    monkeypatch.setattr(generating, "answer", noted)
+    monkeypatch.setattr(generation, "answer", noted)
     two = answers(made(folder("llava"), device="cpu,cpu", dtype="float32", batch_size=1), [Prompt()] * 12)
     assert [reply.text for reply in two] == [reply.text for reply in one]
     assert len(asked) == 2

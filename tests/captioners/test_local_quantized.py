@@ -17,7 +17,7 @@ import tiny_families
 from local_pictures import folder_of
 
 from cutline import registry
-from cutline.captioners.transformers import loading
+from cutline.captioners.transformers import model_loader
 from cutline.errors import ConfigError
 from cutline.weights import choose_hardware
 from processes import cutline_here
@@ -44,7 +44,7 @@ def test_weights_take_less_memory(wide: Path) -> None:
     hardware = choose_hardware("cpu", "float32")
     sizes = {}
     for quantize, kind in ((None, "Linear"), ("8bit", "Linear8bitLt"), ("4bit", "Linear4bit")):
-        model = loading.load(wide, hardware, "cpu", quantize=quantize).model
+        model = model_loader.load(wide, hardware, "cpu", quantize=quantize).model
         kinds = Counter(type(layer).__name__ for layer in model.modules())
         assert kinds[kind] > 20
         if quantize:

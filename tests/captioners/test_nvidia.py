@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from cutline.captioners.building import Asking, build_captioner
-from cutline.captioners.secrets import Secret
+from cutline.captioners.factory import Asking, build_captioner
+from cutline.credentials import Secret
 from cutline.errors import ConfigError, EndpointUnusable, Rejected, RequestError, Retryable
 from cutline.imaging import Picture
+from cutline.locations.stored import InlineBytes
 from cutline.prompts import Example, Prompt
 from cutline.records import Reply, Usage
-from cutline.sources.locations import InlineBytes
 from processes import end_started, start_cutline, wait_until
 from server_process import Server
 

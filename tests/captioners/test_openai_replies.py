@@ -11,15 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from cutline.captioners import chat
-from cutline.captioners.openai import OpenAIChat
-from cutline.captioners.presets import PRESETS, Parameters
-from cutline.captioners.secrets import Secret
+from cutline.captioners.hosted import chat
+from cutline.captioners.hosted.openai import OpenAIChat
+from cutline.captioners.hosted.presets import PRESETS, Parameters
+from cutline.credentials import Secret
 from cutline.errors import CutlineError, EndpointUnusable, Rejected, ReplyError, RequestError, Retryable
 from cutline.imaging import Limits, Picture
+from cutline.locations.stored import InlineBytes
 from cutline.prompts import Prompt
 from cutline.records import Reply, Usage
-from cutline.sources.locations import InlineBytes
 from server_process import Server
 
 KEY = "sk-0123456789"

@@ -10,13 +10,13 @@ import openai
 import pytest
 from PIL import Image
 
-from cutline.captioners.openai import OpenAIChat
-from cutline.captioners.presets import PRESETS, Parameters
-from cutline.captioners.secrets import Secret
+from cutline.captioners.hosted.openai import OpenAIChat
+from cutline.captioners.hosted.presets import PRESETS, Parameters
+from cutline.credentials import Secret
 from cutline.imaging import Limits, Picture
+from cutline.locations.stored import InlineBytes
 from cutline.prompts import Example, Prompt
 from cutline.records import Reply, Usage
-from cutline.sources.locations import InlineBytes
 from server_process import Server
 
 SCHEMA = {"type": "object", "properties": {"short": {"type": "string"}}, "required": ["short"]}

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import cutline
-from cutline.captioners.building import Asking, build_captioner
+from cutline.captioners.factory import Asking, build_captioner
 from cutline.captioners.parameters import parse
-from cutline.captioners.secrets import Secret
+from cutline.credentials import Secret
 from cutline.engine.fingerprint import Fingerprint
 from cutline.errors import ConfigError
 from cutline.job import Job, ModelOptions

@@ -5,9 +5,9 @@ import os
 
 import pytest
 
-from cutline.captioners.building import Asking, Spec, build_endpoint, find_key
-from cutline.captioners.presets import PRESETS
-from cutline.captioners.secrets import Secret
+from cutline.captioners.factory import Asking, Spec, build_endpoint, find_key
+from cutline.captioners.hosted.presets import PRESETS
+from cutline.credentials import Secret
 from cutline.errors import ConfigError
 from cutline.prompts import Prompt
 

@@ -8,7 +8,7 @@ import time
 import pytest
 from multidict import CIMultiDict
 
-from cutline.captioners.ratelimits import asked_wait, span
+from cutline.captioners.hosted.rate_limits import asked_wait, span
 
 NOW = 1_900_000_000.0
 

@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from multidict import CIMultiDict
 
-from cutline.captioners.endpoint import Answer
-from cutline.captioners.presets import PRESETS
-from cutline.captioners.refusals import Asked, error_within, refusal
-from cutline.captioners.secrets import Secret
+from cutline.captioners.hosted.endpoint import Answer
+from cutline.captioners.hosted.presets import PRESETS
+from cutline.captioners.hosted.refusals import Asked, error_within, refusal
+from cutline.credentials import Secret
 from cutline.errors import CutlineError, EndpointUnusable, Rejected, Retryable
 
 KEY = "sk-0123456789abcdef"

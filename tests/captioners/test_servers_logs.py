@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from cutline.captioners.secrets import Secret
 from cutline.captioners.servers.logs import last_words, newest_line
+from cutline.credentials import Secret
 
 VLLM = """\
 (APIServer pid=7) WARNING 11-20 16:24:17 [system_utils.py:255] This can cause errors like `OSError: Too many files`.

@@ -12,15 +12,15 @@ from urllib.parse import urlsplit
 import pytest
 from PIL import Image
 
-from cutline.captioners.building import Asking, build_bare_endpoint, build_captioner
-from cutline.captioners.presets import PRESETS
-from cutline.captioners.secrets import Secret
+from cutline.captioners.factory import Asking, build_bare_endpoint, build_captioner
+from cutline.captioners.hosted.presets import PRESETS
 from cutline.cli.model_check import check_model
+from cutline.credentials import Secret
 from cutline.errors import EndpointUnusable, Rejected, RequestError, Retryable
 from cutline.imaging import Picture
+from cutline.locations.stored import InlineBytes
 from cutline.prompts import Prompt
 from cutline.records import Reply
-from cutline.sources.locations import InlineBytes
 from server_process import Server
 
 KEY = "key-of-a-test"

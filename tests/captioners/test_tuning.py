@@ -8,7 +8,7 @@ from collections import deque
 
 import pytest
 
-from cutline.captioners.tuning import Tuner
+from cutline.captioners.adaptive_limit import Tuner
 
 
 class Endpoint:

@@ -286,9 +286,9 @@ def llava(folder: Path) -> Path:
 
 
 def llava_onevision(folder: Path) -> Path:
-    from cutline.captioners.transformers import without_videos
+    from cutline.captioners.transformers import video_shim
 
-    without_videos.make_it_work()
+    video_shim.make_it_work()
     words = tokenizer("<image>", "<video>")
     config = hf.LlavaOnevisionConfig(
         vision_config=hf.SiglipVisionConfig(**_VISION),
@@ -316,9 +316,9 @@ _QWEN_MARKS = ("<|vision_start|>", "<|vision_end|>", "<|image_pad|>", "<|video_p
 
 
 def _qwen(folder: Path, name: str, vision: dict[str, Any], patch: int = 8) -> Path:
-    from cutline.captioners.transformers import without_videos
+    from cutline.captioners.transformers import video_shim
 
-    without_videos.make_it_work()
+    video_shim.make_it_work()
     words = tokenizer(*_QWEN_MARKS)
     ids = {mark: words.convert_tokens_to_ids(mark) for mark in _QWEN_MARKS}
     config = getattr(hf, f"{name}Config")(
@@ -422,9 +422,9 @@ def gemma3(folder: Path) -> Path:
 
 
 def smolvlm(folder: Path) -> Path:
-    from cutline.captioners.transformers import without_videos
+    from cutline.captioners.transformers import video_shim
 
-    without_videos.make_it_work()
+    video_shim.make_it_work()
     rows = [f"<row_{row}_col_{column}>" for row in range(1, 5) for column in range(1, 5)]
     marks = ["<fake_token_around_image>", "<image>", "<end_of_utterance>", "<global-img>", *rows]
     words = tokenizer(*marks)

@@ -6,9 +6,10 @@ import os
 
 import torch
 
-from cutline.captioners.transformers import generating, worker
+from cutline.captioners.transformers import generation
+from cutline.captioners.transformers.tensor_parallel import worker
 
-answer = generating.answer
+answer = generation.answer
 
 
 def answer_or_fail(loaded, family, questions, generation, config):
@@ -17,5 +18,5 @@ def answer_or_fail(loaded, family, questions, generation, config):
     return answer(loaded, family, questions, generation, config)
 
 
-generating.answer = answer_or_fail
+generation.answer = answer_or_fail
 worker.main()

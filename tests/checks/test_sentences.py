@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cutline.checks.sentences import joined, pieces_of
+from cutline.text.sentences import joined, pieces_of
 
 
 def texts(text, fits=lambda _: True):

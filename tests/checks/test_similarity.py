@@ -18,7 +18,7 @@ from transformers import AutoModel, AutoProcessor  # noqa: E402
 
 from cutline.checks.similarity import Similarity  # noqa: E402
 from cutline.imaging import Picture  # noqa: E402
-from cutline.sources.locations import InlineBytes  # noqa: E402
+from cutline.locations.stored import InlineBytes  # noqa: E402
 from tiny_clip import save_clip  # noqa: E402
 
 CAPTION = "A red dog runs. The sky is grey!\n\nTwo people read in the grass. Nobody sings. It is cold."

@@ -10,7 +10,7 @@ import pytest
 from program import Run
 
 from cutline import registry
-from cutline.captioners.presets import PRESETS
+from cutline.captioners.hosted.presets import PRESETS
 from processes import cutline_here
 from server_process import Server
 

@@ -10,12 +10,12 @@ import pytest
 from PIL import Image
 from program import Run
 
-from cutline.captioners.building import Asking, build_captioner
-from cutline.captioners.secrets import Secret
+from cutline.captioners.factory import Asking, build_captioner
+from cutline.credentials import Secret
 from cutline.errors import ConfigError, EndpointUnusable
 from cutline.imaging import Picture
+from cutline.locations.stored import InlineBytes
 from cutline.prompts import Prompt
-from cutline.sources.locations import InlineBytes
 from server_process import Server
 
 KEY = "sk-proj-SECRET0123456789"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 
-from cutline.engine.causes import Causes
+from cutline.engine.failure_stats import Causes
+from cutline.locations.stored import LocalFile
 from cutline.records import Failure, Sample
-from cutline.sources.locations import LocalFile
 
 
 def _add(causes: Causes, message: str, *, key: str = "a.jpg", path: str = "photos/a.jpg") -> None:

@@ -10,9 +10,9 @@ import pytest
 from engine_outputs import captions, report
 from engine_pictures import png
 
+from cutline.engine.cancellation import Stop
 from cutline.engine.report import Interrupted
-from cutline.engine.running import run_job
-from cutline.engine.stopping import Stop
+from cutline.engine.run import run_job
 from cutline.errors import ConfigError, PictureError, RunStopped, SourceError
 from cutline.job import InputOptions, Job, ModelOptions
 from cutline.records import Sample

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from cutline.imaging import Limits, Picture
-from cutline.sources.locations import InlineBytes
+from cutline.locations.stored import InlineBytes
 
 
 @pytest.mark.parametrize("size", [(96, 64), (96, 63), (95, 64), (95, 63), (301, 173)])

@@ -9,7 +9,7 @@ SCRIPT = """
 import pathlib, sys
 from cutline.errors import PictureError
 from cutline.imaging import Picture
-from cutline.sources.locations import LocalFile
+from cutline.locations.stored import LocalFile
 
 opened = 0
 for path in sorted(pathlib.Path(sys.argv[1]).glob("*.tif*")):

@@ -10,7 +10,7 @@ import time
 import pytest
 
 import cutline
-from cutline.captioners.plugins import containing
+from cutline.captioners.plugins import isolation
 from cutline.errors import EndpointUnusable, ReplyError, Retryable
 from processes import cutline as program
 from processes import start_cutline, wait_until
@@ -247,7 +247,7 @@ def test_a_call_that_never_comes_back_fails_alone_and_the_program_ends(model, pl
 
 
 def test_too_many_calls_that_do_not_come_back_end_the_run(photos, monkeypatch):
-    monkeypatch.setattr(containing, "MOST_LOST", 3)
+    monkeypatch.setattr(isolation, "MOST_LOST", 3)
     freed = threading.Event()
 
     class Stuck:
@@ -262,7 +262,7 @@ def test_too_many_calls_that_do_not_come_back_end_the_run(photos, monkeypatch):
 
 
 def test_calls_that_come_back_late_are_not_held_against_it(photos, monkeypatch):
-    monkeypatch.setattr(containing, "MOST_LOST", 2)
+    monkeypatch.setattr(isolation, "MOST_LOST", 2)
 
     class Late:
         def infer(self, prompt, image, image_name):

@@ -15,9 +15,9 @@ from serving import Service, png
 from sqlalchemy.exc import OperationalError
 
 from cutline.service.app import create_app
-from cutline.service.leases import Leases
+from cutline.service.queue.leases import Leases
+from cutline.service.queue.store import Order, Ordered
 from cutline.service.settings import Settings
-from cutline.service.store import Order, Ordered
 from processes import Endpoint, wait_until
 
 FAST_LEASES = {"CUTLINE_LEASE_SECONDS": "1.5"}

@@ -40,7 +40,7 @@ def test_a_job_and_its_failures_are_told(folder):
         assert 0 < ended["failed"] < 12
         lines = [line for line in service.log.splitlines() if "job ended" in line]
         assert len(lines) == 1
-        assert f"INFO cutline.service.queue job ended job={task} status=completed" in lines[0]
+        assert f"INFO cutline.service.queue.queue job ended job={task} status=completed" in lines[0]
         assert f"captioned={ended['captioned']} failed={ended['failed']} cancelled=0 seconds=" in lines[0]
         places = [one["index"] for one in ended["results"] if one["caption"] is None]
         assert sorted(failed(service)) == sorted(
@@ -172,7 +172,7 @@ def test_pictures_of_a_service_that_died_are_told_to_be_taken_up(tmp_path):
         service.start()
         wait_until(
             lambda: (
-                "WARNING cutline.service.queue worker died, its pictures are taken up pictures=1 seconds=1\n"
+                "WARNING cutline.service.queue.queue worker died, its pictures are taken up pictures=1 seconds=1\n"
                 in service.log
             )
         )

@@ -9,7 +9,7 @@ import pytest
 from serving import Service, png
 
 from cutline.records import Failure
-from cutline.service.answers import said_of
+from cutline.service.http.responses import said_of
 from processes import cutline
 
 KEY = "sesame"

@@ -9,9 +9,9 @@ import sqlite3
 import pytest
 
 from cutline.errors import ConfigError, MissingExtra
-from cutline.service.leases import Finished, Leases
-from cutline.service.store import KeyReused, Order, Ordered, QueueFull, Store
-from cutline.service.tables import Database
+from cutline.service.queue.leases import Finished, Leases
+from cutline.service.queue.schema import Database
+from cutline.service.queue.store import KeyReused, Order, Ordered, QueueFull, Store
 
 
 @contextlib.contextmanager

@@ -14,8 +14,8 @@ from listening import Listening
 from serving import Service, free_port, png
 
 from cutline.errors import ConfigError
-from cutline.service.signing import key_of, signature
-from cutline.service.webhooks import check_address
+from cutline.service.queue.webhooks import check_address
+from cutline.service.signatures import key_of, signature
 from processes import cutline, wait_until
 
 SECRET = "a secret of the operator"

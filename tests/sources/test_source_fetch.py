@@ -20,9 +20,9 @@ from hypothesis import strategies as st
 
 from cutline.backoff import retry_after
 from cutline.errors import PictureError
-from cutline.sources.addresses import checked_url, is_public, shown
-from cutline.sources.fetch import Fetcher, FetchLimits
-from cutline.sources.locations import RemoteFile
+from cutline.locations.addresses import checked_url, is_public, shown
+from cutline.locations.http import Fetcher, FetchLimits
+from cutline.locations.stored import RemoteFile
 from peak_memory import forget_peak, peak_mb
 
 FAST = FetchLimits(backoff=0.01, patience=0.3, connect_seconds=2, idle_seconds=0.5, seconds=3)
@@ -135,7 +135,7 @@ async def test_the_address_that_was_checked_is_the_one_connected_to(server):
         async def close(self):
             pass
 
-    from cutline.sources.addresses import PublicResolver
+    from cutline.locations.addresses import PublicResolver
 
     resolver = PublicResolver(allow_private=False, names=Names())
     assert [item["host"] for item in await resolver.resolve("rebind.example")] == ["93.184.215.14"]

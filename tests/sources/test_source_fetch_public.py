@@ -14,7 +14,7 @@ SCRIPT = """
 import asyncio, sys, threading, http.server
 from pathlib import Path
 from cutline.errors import PictureError
-from cutline.sources.fetch import Fetcher
+from cutline.locations.http import Fetcher
 
 PUBLIC = sys.argv[1]
 PHOTO = bytes.fromhex("ffd8ffe000104a46494600010100000100010000ffd9")

@@ -10,9 +10,9 @@ import pytest
 
 from cutline.errors import ConfigError, PictureError
 from cutline.files import text_to_name
+from cutline.locations.stored import LocalFile
 from cutline.sources import SourceOptions, open_source
 from cutline.sources.folder import FolderSource
-from cutline.sources.locations import LocalFile
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="needs file names and nodes of Linux")
 

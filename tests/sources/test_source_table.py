@@ -16,9 +16,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cutline.errors import ConfigError, SourceError
+from cutline.locations.stored import RemoteFile
 from cutline.sources import SourceOptions, open_source
 from cutline.sources.cells import plain
-from cutline.sources.locations import RemoteFile
 from cutline.sources.table import TableSource
 from peak_memory import importable
 

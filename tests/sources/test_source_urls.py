@@ -10,8 +10,8 @@ import pyarrow.parquet
 import pytest
 
 from cutline.errors import ConfigError
+from cutline.locations.stored import RemoteFile
 from cutline.sources import SourceOptions, open_source
-from cutline.sources.locations import RemoteFile
 from cutline.sources.urls import UrlSource
 
 

@@ -16,13 +16,13 @@ import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 
-from cutline.captioners.tuning import Tuner
+from cutline.captioners.adaptive_limit import Tuner
 from cutline.errors import ConfigError, Retryable
 from cutline.imaging import Picture
 from cutline.interfaces import Adjustable, Captioner, Halting, Opening, Preparing
-from cutline.places import Places
 from cutline.prompts import Prompt
 from cutline.records import Reply
+from cutline.slots import Places
 
 _log = logging.getLogger(__name__)
 MAX_PAUSE = 900.0  # seconds; an endpoint that asks for more is asked again all the same

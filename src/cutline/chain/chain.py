@@ -6,9 +6,9 @@ import dataclasses
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from cutline.chain.asking import ChainStep, Result, ask_only, cause_of, failed, kind_of
-from cutline.chain.course import Course, NoteStep
-from cutline.chain.links import inputs_of, links
+from cutline.chain.dependencies import inputs_of, links
+from cutline.chain.execution import Course, NoteStep
+from cutline.chain.step import ChainStep, Result, ask_only, cause_of, failed, kind_of
 from cutline.errors import ConfigError, RunStopped, SampleError
 from cutline.imaging import Picture
 from cutline.interfaces import Captioner, Halting, Opening, Preparing, Slotted

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cutline.batching import Batching, in_background
-from cutline.checks.sentences import Piece, joined, pieces_of
+from cutline.batcher import Batching, in_background
 from cutline.encoders import DEFAULT_CLIP
 from cutline.encoders.clip import Clip
 from cutline.imaging import Picture
 from cutline.interfaces import Checked
 from cutline.records import JSON
+from cutline.text.sentences import Piece, joined, pieces_of
 from cutline.weights import Say
 
 if TYPE_CHECKING:

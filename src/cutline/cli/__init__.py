@@ -17,7 +17,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Without ``arguments`` it is the program itself, which may have to end at once.
     """
     from cutline.cli.app import run
-    from cutline.collecting import collect_rarely
+    from cutline.garbage_collection import collect_rarely
 
     if arguments is None:
         collect_rarely()

@@ -11,16 +11,16 @@ from typing import Annotated, Any, TypeVar
 import cyclopts
 from cyclopts import Parameter
 
-from cutline.cli import batch_words as words
+from cutline.cli import batch_messages as words
 from cutline.cli.caption import Service, option_group, typed, with_service
+from cutline.cli.common_options import Saying
 from cutline.cli.execute import log, signals
-from cutline.cli.saying import Saying
 from cutline.cli.service_key import ServiceKey
 from cutline.display import Display
 from cutline.engine.batches.requests import FileLimits
+from cutline.engine.cancellation import Stop
 from cutline.engine.progress import ProgressHook
 from cutline.engine.report import Interrupted
-from cutline.engine.stopping import Stop
 from cutline.errors import SinkError
 from cutline.job import (
     CheckOptions,
@@ -98,12 +98,12 @@ def submit(
     )
     key = service.key
     if before.estimate:
-        from cutline.cli.trying import estimate
+        from cutline.cli.preview import estimate
         from cutline.engine.batches.parts import check_job
 
         check_job(job, key)
         return estimate(job, key, in_batches=True)
-    from cutline.engine.batches.submitting import submit_job
+    from cutline.engine.batches.submit import submit_job
 
     return _carried_out(
         lambda progress, stop: submit_job(job, limits=files, key=key, progress=progress, stop=stop),
@@ -126,7 +126,7 @@ def status(
     output_path
         The output that was named when the batches were sent.
     """
-    from cutline.engine.batches.watching import look, sent_for
+    from cutline.engine.batches.status import look, sent_for
 
     sent = sent_for(output_path, noted.state)
     return _carried_out(
@@ -156,7 +156,7 @@ def collect(
     keep_files
         Leave the files of collected batches at the service.
     """
-    from cutline.engine.batches.collecting import collect_job
+    from cutline.engine.batches.collect import collect_job
 
     return _carried_out(
         lambda progress, stop: collect_job(
@@ -190,7 +190,7 @@ def cancel(
     forget
         Give up what was answered too, so that all their pictures can be asked about anew.
     """
-    from cutline.engine.batches.watching import cancel as end
+    from cutline.engine.batches.status import cancel as end
 
     return _carried_out(
         lambda progress, stop: end(

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 from cyclopts import Group, Parameter
 
 from cutline.captioners.servers.settings import ServerOptions
-from cutline.cli.before import Before, carry_out
+from cutline.cli.caption_actions import Before, carry_out
 from cutline.cli.service_key import ServiceKey
 from cutline.errors import ConfigError
 from cutline.files import printable

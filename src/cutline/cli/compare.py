@@ -14,12 +14,12 @@ from rich.table import Table
 from rich.text import Text
 
 from cutline.cli.caption import StartedServer, option_group, typed
+from cutline.cli.common_options import Saying
 from cutline.cli.execute import log, signals
-from cutline.cli.saying import Saying
 from cutline.cli.service_key import ServiceKey
-from cutline.comparing.asking import Halt, Watching
-from cutline.comparing.results import Comparison
-from cutline.comparing.running import DEFAULT_OUTPUT, IMAGE_LIMIT, Ended, Plan, run_comparison
+from cutline.comparison.results import Comparison
+from cutline.comparison.runner import DEFAULT_OUTPUT, IMAGE_LIMIT, Ended, Plan, run_comparison
+from cutline.comparison.runs import Halt, Watching
 from cutline.display import Display, money
 from cutline.errors import SinkError
 from cutline.files import printable

@@ -13,14 +13,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Protocol
 
-from cutline.captioners.secrets import Secret
-from cutline.cli.saying import Saying
+from cutline.cli.common_options import Saying
 from cutline.cli.summary import failed_in_a_line, first_rows, summary
+from cutline.credentials import Secret
 from cutline.display import Display
+from cutline.engine.cancellation import Stop
 from cutline.engine.progress import Progress, ProgressHook
 from cutline.engine.report import Interrupted, Report
-from cutline.engine.running import run_job
-from cutline.engine.stopping import Stop
+from cutline.engine.run import run_job
 from cutline.errors import CutlineError, SinkError
 from cutline.interfaces import Source
 from cutline.job import Job

@@ -11,18 +11,18 @@ from typing import Annotated, Any, Literal  # noqa: F401 - types of inherited fi
 
 from cyclopts import Parameter
 
-from cutline.captioners.building import Spec
+from cutline.captioners.factory import Spec
 from cutline.captioners.plugins import load_plugins
-from cutline.captioners.secrets import without_credentials
 from cutline.cli.caption import StartedServer, option_group, typed
+from cutline.cli.common_options import Saying
 from cutline.cli.execute import execute
 from cutline.cli.job_container import Container
 from cutline.cli.job_environment import with_variables
 from cutline.cli.job_settings import JobSettings, fill_in, gives_folder
 from cutline.cli.job_state import CarriedState, beside_captions, place_of
-from cutline.cli.saying import Saying
 from cutline.cli.service_key import ServiceKey
 from cutline.cli.summary import examples
+from cutline.credentials import without_credentials
 from cutline.display import by_kind
 from cutline.engine import assembly
 from cutline.engine.report import Interrupted, Report
@@ -43,7 +43,7 @@ from cutline.job import (
     RunOptions,
 )
 from cutline.sinks.targets import is_remote, local_path
-from cutline.sources.sharing import SharedSource
+from cutline.sources.share import SharedSource
 from cutline.sources.unique import UniqueUrls
 
 _Said = Parameter(parse=False)

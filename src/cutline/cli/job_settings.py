@@ -14,8 +14,8 @@ from cutline.imaging import EXTENSIONS
 from cutline.job import Job
 from cutline.sinks.targets import is_remote
 from cutline.sources import SourceOptions, detect
+from cutline.sources.input_files import expand, filesystem, on_storage
 from cutline.sources.names import TABLE_EXTENSIONS, extension, is_tar
-from cutline.sources.opening import expand, filesystem, on_storage
 from cutline.sources.table_files import open_table
 
 OUTPUT_NAME = "captions.parquet"

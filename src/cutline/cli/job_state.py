@@ -12,12 +12,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
-from cutline.engine.running import REPORT
+from cutline.engine.run import REPORT
 from cutline.engine.state import failures_file, passed_over, state_folder
 from cutline.errors import CutlineError
 from cutline.job import Job
 from cutline.sinks.targets import is_remote, open_storage, try_writing
-from cutline.sinks.writing import storing
+from cutline.sinks.write_errors import storing
 
 EVERY: Final = 60.0  # seconds, and at least
 RARELY: Final = 20  # times as long as the last copy took

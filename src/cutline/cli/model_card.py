@@ -11,11 +11,11 @@ from rich.table import Table
 from rich.text import Text
 
 from cutline import registry
-from cutline.captioners.building import find_key, options_of
-from cutline.captioners.nvidia import MODELS_URL
-from cutline.captioners.nvidia_models import HOSTED, HostedModel
+from cutline.captioners.factory import find_key, options_of
+from cutline.captioners.hosted.nvidia import MODELS_URL
+from cutline.captioners.hosted.nvidia_models import HOSTED, HostedModel
+from cutline.captioners.hosted.presets import PRESETS, Preset
 from cutline.captioners.parameters import Parameter
-from cutline.captioners.presets import PRESETS, Preset
 from cutline.captioners.transformers.family import Family, Weights
 from cutline.cli.model_facts import (
     OF_INTERROGATOR,

@@ -12,15 +12,15 @@ import time
 
 from rich.console import Console
 
-from cutline.captioners.building import Asking, Spec, build_bare_endpoint, build_captioner
-from cutline.captioners.nvidia_models import HOSTED
-from cutline.captioners.openai import OpenAIChat
+from cutline.captioners.factory import Asking, Spec, build_bare_endpoint, build_captioner
+from cutline.captioners.hosted.nvidia_models import HOSTED
+from cutline.captioners.hosted.openai import OpenAIChat
 from cutline.errors import CutlineError, EndpointUnusable, RequestError
 from cutline.imaging import Picture
 from cutline.interfaces import Captioner, Opening
+from cutline.locations.stored import InlineBytes
 from cutline.prompts import Prompt
 from cutline.records import Reply
-from cutline.sources.locations import InlineBytes
 
 _QUESTION = "Which colour is the large shape in this picture? Answer in one short sentence."
 _ANSWER_TOKENS = 300

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 
-from cutline.captioners.building import find_key
+from cutline.captioners.factory import find_key
+from cutline.captioners.hosted.presets import Preset
 from cutline.captioners.interrogator.labels import PACKAGE
-from cutline.captioners.presets import Preset
 from cutline.captioners.transformers.families import BLIP
 from cutline.captioners.transformers.family import Weights
 from cutline.encoders import DEFAULT_CLIP
-from cutline.engine.pricing import price_of
+from cutline.engine.prices import price_of
 from cutline.weights import is_here
 
 OF_INTERROGATOR = (Weights(repo=DEFAULT_CLIP, gigabytes=1.71, licence="MIT"), BLIP.sizes["base"])

@@ -10,9 +10,9 @@ from rich.table import Table
 from rich.text import Text
 
 from cutline import registry
-from cutline.captioners.asking import meant, providers
+from cutline.captioners.hosted.presets import PRESETS, Preset
 from cutline.captioners.plugins import load_plugins
-from cutline.captioners.presets import PRESETS, Preset
+from cutline.captioners.spec import meant, providers
 from cutline.captioners.transformers.family import Family
 from cutline.cli.model_card import show_card
 from cutline.cli.model_facts import embedded_about, has_local, price, readiness, ready_interrogator

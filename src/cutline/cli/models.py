@@ -9,9 +9,9 @@ import cyclopts
 from rich.console import Console
 from rich.text import Text
 
-from cutline.captioners.building import Asking, Spec, find_key
+from cutline.captioners.factory import Asking, Spec, find_key
+from cutline.captioners.hosted.presets import PRESETS, Preset
 from cutline.captioners.plugins import load_plugins
-from cutline.captioners.presets import PRESETS, Preset
 from cutline.cli.model_check import check_model
 from cutline.cli.model_list import list_models
 from cutline.cli.service_key import ServiceKey

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from cutline.cli.before import Before, carry_out
+from cutline.cli.caption_actions import Before, carry_out
 from cutline.cli.service_key import ServiceKey
 from cutline.job import Job, OnChange
 

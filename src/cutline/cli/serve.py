@@ -16,7 +16,7 @@ from typing import Annotated, Any, Literal
 from cyclopts import Parameter
 
 from cutline.captioners.plugins import load_plugins
-from cutline.captioners.secrets import without_credentials
+from cutline.credentials import without_credentials
 from cutline.errors import ConfigError, MissingExtra
 
 
@@ -103,10 +103,10 @@ def serve(*, options: Annotated[ServeOptions, Parameter(name="*")] = ServeOption
     load_plugins(settings.plugin)  # what is wrong with them is said before uvicorn has the word
     settings = _in_processes(settings, reload=options.reload)
     from cutline.service.app import create_app
-    from cutline.service.metrics import FOLDER
-    from cutline.service.sharing import shared
-    from cutline.service.starting import ENVIRONMENT
-    from cutline.service.tables import prepare
+    from cutline.service.asgi import ENVIRONMENT
+    from cutline.service.queue.schema import prepare
+    from cutline.service.queue.store_lock import shared
+    from cutline.service.telemetry.metrics import FOLDER
 
     prepare(settings.store)  # once, and what is wrong with it is said before a model is loaded
     # For processes that are started anew; other users of the machine cannot read a process's environment.
@@ -165,11 +165,11 @@ def _check_port(host: str, port: int) -> None:
 
 def _run(uvicorn: Any, settings: Any, reloading: dict[str, Any] | None) -> None:
     """Serve until the end; with the options that were given, anew whenever something has changed."""
-    from cutline.service.logs import log_config
+    from cutline.service.telemetry.logs import log_config
 
     how: dict[str, Any] = {
         "factory": True,
-        "http": "cutline.service.connections:Connection",
+        "http": "cutline.service.http.connections:Connection",
         "access_log": False,
         "log_config": log_config(settings.log_level, settings.lease_seconds),
         "host": settings.host,
@@ -181,10 +181,10 @@ def _run(uvicorn: Any, settings: Any, reloading: dict[str, Any] | None) -> None:
     logging.config.dictConfig(how["log_config"])
     for name in settings.unread():
         logging.getLogger("cutline.service").warning("no such setting, it is not read variable=%s", name)
-    app = "cutline.service.starting:app"
+    app = "cutline.service.asgi:app"
     if reloading is None:
         uvicorn.run(app, workers=settings.workers, **how)
     else:
-        from cutline.service.reloading import Reload, watched
+        from cutline.service.lifecycle.reload import Reload, watched
 
         Reload(uvicorn.Config(app, **how), lambda: watched(reloading)).run()

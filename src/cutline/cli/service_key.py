@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from cutline.captioners.secrets import Secret, given_key
+from cutline.credentials import Secret, given_key
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

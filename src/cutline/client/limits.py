@@ -8,7 +8,7 @@ import math
 from collections.abc import Sequence
 from typing import Self
 
-from cutline.client.pictures import Sent
+from cutline.client.uploads import Sent
 from cutline.errors import ConfigError
 from cutline.records import JSON
 

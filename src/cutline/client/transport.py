@@ -12,8 +12,8 @@ import aiohttp
 import orjson
 
 from cutline.backoff import delay, retry_after
-from cutline.captioners.endpoint import proxy_for
-from cutline.captioners.secrets import Secret, without_credentials
+from cutline.captioners.hosted.endpoint import proxy_for
+from cutline.credentials import Secret, without_credentials
 from cutline.errors import ConfigError, EndpointUnusable, Rejected, Retryable
 from cutline.records import JSON
 

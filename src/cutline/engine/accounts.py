@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from cutline.engine.budget import Budget, RunLimits
+from cutline.engine.cancellation import Stop
 from cutline.engine.journal import Journal
-from cutline.engine.pricing import Spending
+from cutline.engine.prices import Spending
 from cutline.engine.progress import Counts, usages_of
-from cutline.engine.stopping import Stop
 from cutline.errors import ManyFailed
 from cutline.records import Caption, Failure, Outcome, Step, Usage
 

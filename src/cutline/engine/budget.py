@@ -6,7 +6,7 @@ import asyncio
 import dataclasses
 from collections.abc import Callable
 
-from cutline.engine.pricing import Prices, Spending
+from cutline.engine.prices import Prices, Spending
 from cutline.errors import BudgetSpent
 from cutline.records import Usage
 

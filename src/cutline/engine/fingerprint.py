@@ -9,7 +9,7 @@ from typing import Any, Self
 import orjson
 
 from cutline.captioners.parameters import together
-from cutline.captioners.secrets import without_credentials
+from cutline.credentials import without_credentials
 from cutline.encoders import DEFAULT_CLIP
 from cutline.job import CheckOptions, Job
 from cutline.records import JSON

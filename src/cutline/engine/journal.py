@@ -20,7 +20,7 @@ from typing import Any, Literal
 import orjson
 
 from cutline.engine.fingerprint import Fingerprint
-from cutline.engine.pricing import Spending
+from cutline.engine.prices import Spending
 from cutline.errors import JobChanged, SinkError, SourceError
 from cutline.job import OnChange
 from cutline.records import (

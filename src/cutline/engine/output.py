@@ -12,14 +12,14 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import IO
 
-from cutline.engine.causes import Causes
+from cutline.engine.failure_stats import Causes
 from cutline.engine.journal import Journal
 from cutline.engine.progress import Counts
 from cutline.engine.state import State
 from cutline.interfaces import Sink
 from cutline.records import JSON, Caption, Failure, Outcome, Sample, Skip
 from cutline.sinks.rows import failure_row
-from cutline.sinks.writing import writing
+from cutline.sinks.write_errors import writing
 
 Entry = tuple[Sample, Outcome, bytes | None]
 MARK = "mark.json"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 
-from cutline.engine.causes import Cause
+from cutline.engine.failure_stats import Cause
 from cutline.engine.progress import Counts
 from cutline.errors import CutlineError
 from cutline.records import JSON, Usage

@@ -17,7 +17,7 @@ from cutline.errors import OutputLocked, SinkError
 from cutline.files import write_atomically
 from cutline.records import JSON
 from cutline.sinks.targets import is_remote, local_path
-from cutline.sinks.writing import writing
+from cutline.sinks.write_errors import writing
 
 _FIRST_FILES = frozenset({"lock", "owner.json"})
 

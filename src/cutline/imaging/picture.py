@@ -55,9 +55,9 @@ class Picture:
         Raises:
             PictureError: as ``data``; ``unsupported``; ``too-large``; ``decode`` for a damaged header.
         """
-        from cutline.imaging import decoding
+        from cutline.imaging import decoder
 
-        return decoding.inspect(self.data, _printable(self.path))
+        return decoder.inspect(self.data, _printable(self.path))
 
     def image(self, *, max_side: int = 0) -> Image.Image:
         """The first frame as upright RGB, alpha over white, at most ``max_side`` pixels long.
@@ -68,9 +68,9 @@ class Picture:
         Raises:
             PictureError: as ``info``, and ``decode`` for damaged data.
         """
-        from cutline.imaging import decoding
+        from cutline.imaging import decoder
 
-        opened = decoding.decode(
+        opened = decoder.decode(
             self.data, _printable(self.path), max_pixels=self._max_pixels, max_side=max_side
         )
         return opened.image if opened.image.mode == "RGB" else opened.image.convert("RGB")
@@ -88,9 +88,9 @@ class Picture:
         untouched = self.fit_untouched(limits)
         if untouched is not None:
             return untouched
-        from cutline.imaging import encoding
+        from cutline.imaging import encoder
 
-        encoded = encoding.fit(self.data, _printable(self.path), limits, self._max_pixels)
+        encoded = encoder.fit(self.data, _printable(self.path), limits, self._max_pixels)
         return self._keep(limits, encoded)
 
     def fit_untouched(self, limits: Limits) -> Encoded | None:

@@ -10,8 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from cutline.errors import ConfigError, PictureError
 from cutline.imaging import Limits, Picture
+from cutline.prompts.files import load_schema
 from cutline.prompts.prompt import Example, Prompt, digest_of
-from cutline.prompts.reading import load_schema
 from cutline.records import JSON
 
 EXAMPLE_LIMITS = Limits(max_side=1024)

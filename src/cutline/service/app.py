@@ -17,23 +17,24 @@ from starlette.responses import Response
 
 import cutline
 from cutline.errors import ConfigError, RunStopped
-from cutline.service import captions, completions, events, health, pages, tasks
-from cutline.service.bodies import Lobby
-from cutline.service.described import describe
-from cutline.service.desk import Desk
-from cutline.service.faults import told, without_options
-from cutline.service.guard import Guard
-from cutline.service.metrics import Metered, Meters
-from cutline.service.noting import Notes
+from cutline.service.captioning_service import Desk
+from cutline.service.errors import model_unusable, written
+from cutline.service.http import pages
+from cutline.service.http.bodies import Lobby
+from cutline.service.http.guard import Guard
+from cutline.service.http.openapi import describe
+from cutline.service.lifecycle.shutdown import told_to_stop
+from cutline.service.lifecycle.startup import PlainStart
 from cutline.service.pictures import Pictures
-from cutline.service.plain_start import PlainStart
-from cutline.service.queue import Queue
+from cutline.service.queue.queue import Queue
+from cutline.service.queue.schema import cause_of
+from cutline.service.request_errors import told, without_options
+from cutline.service.routes import captions, completions, events, health, tasks
 from cutline.service.settings import Settings
-from cutline.service.stopping import told_to_stop
-from cutline.service.tables import cause_of
-from cutline.service.telemetry import tracing_of
-from cutline.service.tracing import TracedRequests
-from cutline.service.wording import model_unusable, written
+from cutline.service.telemetry.metrics import Metered, Meters
+from cutline.service.telemetry.opentelemetry import tracing_of
+from cutline.service.telemetry.outcome_log import Notes
+from cutline.service.telemetry.tracing import TracedRequests
 
 _log = logging.getLogger("cutline.service")
 

@@ -7,15 +7,15 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
-from cutline.captioners.secrets import Secret
 from cutline.captioners.servers.settings import ServerOptions
 from cutline.chain import Chain
+from cutline.credentials import Secret
 from cutline.engine import assembly
-from cutline.engine.chaining import build_chain
+from cutline.engine.chain_builder import build_chain
 from cutline.errors import ConfigError
 from cutline.interfaces import Captioner
 from cutline.job import Job, LocalOptions, ModelOptions
-from cutline.places import Places, and_preparing
+from cutline.slots import Places, and_preparing
 
 _VARIABLES: Final = ("key", "path", "file_name", "stem", "folder")
 

@@ -11,10 +11,10 @@ from typing import Final
 from fastapi import HTTPException
 
 from cutline.errors import PictureError
+from cutline.locations.http import Fetcher, FetchLimits
+from cutline.locations.stored import RemoteFile
 from cutline.records import Sample
-from cutline.service.bodies import Lobby
-from cutline.sources.fetch import Fetcher, FetchLimits
-from cutline.sources.locations import RemoteFile
+from cutline.service.http.bodies import Lobby
 
 _AT_ONCE: Final = 64
 _MOST_BYTES: Final = 32_000_000

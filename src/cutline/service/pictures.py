@@ -9,9 +9,9 @@ from pathlib import Path
 import pybase64
 from fastapi import HTTPException
 
+from cutline.locations.roots import ImageRoot
+from cutline.locations.stored import InlineBytes, LocalFile, RemoteFile
 from cutline.records import Problem, Sample
-from cutline.sources.locations import InlineBytes, LocalFile, RemoteFile
-from cutline.sources.roots import ImageRoot
 
 MAX_NAME = 1_000
 MAX_PATH = 4_096

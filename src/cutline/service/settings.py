@@ -12,11 +12,11 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, DotEnvSettingsSource, NoDecode, SettingsConfigDict
 
-from cutline.captioners.secrets import Secret, given_key
+from cutline.credentials import Secret, given_key
 from cutline.errors import ConfigError
-from cutline.service.faults import words
-from cutline.service.naming import PREFIX, unread
-from cutline.service.signing import key_of
+from cutline.service.environment import PREFIX, unread
+from cutline.service.request_errors import words
+from cutline.service.signatures import key_of
 
 LogLevel = Literal["debug", "info", "warning", "error", "critical"]
 

@@ -13,7 +13,7 @@ from typing import Any, BinaryIO
 import orjson
 
 from cutline.records import JSON, Caption, Outcome, Sample
-from cutline.sinks.merging import Before, MergedStore, json_object
+from cutline.sinks.merge import Before, MergedStore, json_object
 from cutline.sinks.options import SinkOptions
 from cutline.sinks.rows import encode, text
 

@@ -11,9 +11,9 @@ from typing import Any
 import orjson
 
 from cutline.errors import ConfigError, OutputGone
-from cutline.sinks.appending import changed
+from cutline.sinks.append_file import changed
 from cutline.sinks.targets import is_remote, local_path, open_storage, target, try_writing
-from cutline.sinks.writing import storing, writing
+from cutline.sinks.write_errors import storing, writing
 
 _NAME = re.compile(r"\d{5,}\.tar")
 

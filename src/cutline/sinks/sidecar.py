@@ -13,13 +13,13 @@ from pathlib import Path
 from cutline.errors import ConfigError
 from cutline.files import name_to_text, text_to_name
 from cutline.records import JSON, Caption, Outcome, Sample
-from cutline.sinks.claims import exists
 from cutline.sinks.options import SinkOptions
+from cutline.sinks.ownership import exists
 from cutline.sinks.rows import text
 from cutline.sinks.sidecar_names import candidates, relative_place
 from cutline.sinks.sidecar_notes import Note, Notes, Owner, digest
 from cutline.sinks.targets import is_remote, local_path
-from cutline.sinks.writing import sync_folder, writing
+from cutline.sinks.write_errors import sync_folder, writing
 
 
 class SidecarSink:

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Protocol
 
 from cutline.records import JSON
-from cutline.sinks.appending import AppendedFile, changed
-from cutline.sinks.claims import Claim, exists
+from cutline.sinks.append_file import AppendedFile, changed
 from cutline.sinks.options import SinkOptions
+from cutline.sinks.ownership import Claim, exists
 from cutline.sinks.targets import LocalTarget, target, try_writing
-from cutline.sinks.writing import writing
+from cutline.sinks.write_errors import writing
 
 
 class Store(Protocol):

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from cutline.errors import ConfigError, MissingExtra
 from cutline.records import JSON
-from cutline.sinks.writing import storing, sync_folder, writing
+from cutline.sinks.write_errors import storing, sync_folder, writing
 
 
 class Target(Protocol):

@@ -9,9 +9,9 @@ import orjson
 
 from cutline.errors import OutputGone
 from cutline.records import JSON, Caption, Outcome, Sample
-from cutline.sinks.appending import AppendedFile, changed
-from cutline.sinks.claims import exists
+from cutline.sinks.append_file import AppendedFile, changed
 from cutline.sinks.options import SinkOptions
+from cutline.sinks.ownership import exists
 from cutline.sinks.rows import encode, row, text
 from cutline.sinks.shards import ShardFolder, shard_name
 from cutline.sinks.tar_names import member_kinds, member_stem, picture_kind

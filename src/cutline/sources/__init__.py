@@ -10,13 +10,9 @@ from typing import TYPE_CHECKING, Any
 from cutline import registry
 from cutline.errors import ConfigError
 from cutline.imaging import EXTENSIONS
-from cutline.sources.names import (
-    TABLE_EXTENSIONS,
-    extension,
-    is_remote,
-    is_tar,
-)
+from cutline.sources.names import TABLE_EXTENSIONS, extension, is_tar
 from cutline.sources.options import SourceOptions
+from cutline.storage import is_remote
 
 if TYPE_CHECKING:
     from cutline.interfaces import Source

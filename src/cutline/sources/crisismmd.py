@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from cutline.errors import ConfigError
 from cutline.files import name_to_text
+from cutline.locations.roots import ImageRoot
 from cutline.records import Problem, Sample
 from cutline.sources.cells import metadata
 from cutline.sources.crisismmd_files import Annotated, Dataset, read_rows
 from cutline.sources.names import UniqueKeys
 from cutline.sources.options import SourceOptions
-from cutline.sources.roots import ImageRoot
 from cutline.sources.rows import BadRow
 
 if TYPE_CHECKING:

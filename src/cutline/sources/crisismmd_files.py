@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cutline.errors import ConfigError, SourceError
-from cutline.sources.names import is_remote
-from cutline.sources.opening import one_line, open_binary
+from cutline.sources.input_files import one_line, open_binary
 from cutline.sources.rows import MAX_LINE_BYTES, BadRow
+from cutline.storage import is_remote
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -8,7 +8,7 @@ import itertools
 from collections.abc import Iterator
 
 from cutline.errors import ConfigError, SourceError
-from cutline.sources.opening import one_line, open_binary
+from cutline.sources.input_files import one_line, open_binary
 from cutline.sources.rows import BadRow, Row, Table, counter
 
 

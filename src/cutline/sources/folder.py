@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 from cutline.errors import ConfigError, PictureError
 from cutline.files import name_to_text
 from cutline.imaging import EXTENSIONS
+from cutline.locations.stored import LocalFile, read_regular
 from cutline.records import Problem, Sample
-from cutline.sources.locations import LocalFile, read_regular
-from cutline.sources.names import MAX_TEXT_BYTES, decode_text, extension, is_remote, no_pictures
+from cutline.sources.names import MAX_TEXT_BYTES, decode_text, extension, no_pictures
+from cutline.storage import is_remote
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,7 +9,7 @@ from typing import BinaryIO
 import orjson
 
 from cutline.errors import ConfigError, SourceError
-from cutline.sources.opening import one_line, open_binary
+from cutline.sources.input_files import one_line, open_binary
 from cutline.sources.rows import MAX_LINE_BYTES, BadRow, Row, Table, counter
 
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from cutline.errors import ConfigError
 from cutline.files import name_to_text
+from cutline.locations.stored import InlineBytes, LocalFile, RemoteFile
 from cutline.records import Location, Sample
-from cutline.sources.locations import InlineBytes, LocalFile, RemoteFile
 from cutline.sources.names import UniqueKeys
 
 if TYPE_CHECKING:

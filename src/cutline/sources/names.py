@@ -28,11 +28,6 @@ def no_pictures(path: str) -> str:
     return f"{path} holds no pictures; files ending in {wanted} are looked for, in any letter case"
 
 
-def is_remote(path: str) -> bool:
-    """Whether fsspec has to open it, as ``s3://…``."""
-    return "://" in path
-
-
 def decode_text(data: bytes) -> str:
     """A caption file's text, whatever wrote it: UTF-8 or UTF-16 by its mark, else UTF-8, else Latin-1."""
     for mark, encoding in _MARKS:

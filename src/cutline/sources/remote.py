@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 from cutline.errors import ConfigError, SourceError
 from cutline.imaging import EXTENSIONS
+from cutline.locations.stored import RemoteObject
 from cutline.records import Sample
-from cutline.sources.locations import RemoteObject
+from cutline.sources.input_files import filesystem, on_storage, one_line
 from cutline.sources.names import MAX_TEXT_BYTES, decode_text, extension, no_pictures
-from cutline.sources.opening import filesystem, on_storage, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Callable, Iterator
 from typing import Any, Literal, TypeAlias
 
-from cutline.sources.names import is_remote
+from cutline.storage import is_remote
 
 MAX_LINE_BYTES = 64 * 1024 * 1024
 

@@ -14,12 +14,13 @@ import orjson
 
 from cutline.errors import ConfigError
 from cutline.files import name_to_text
+from cutline.locations.roots import ImageRoot
 from cutline.records import Location, Problem, Sample
 from cutline.sources.cells import first_text, metadata
-from cutline.sources.names import UniqueKeys, is_remote
-from cutline.sources.opening import one_line, open_binary
+from cutline.sources.input_files import one_line, open_binary
+from cutline.sources.names import UniqueKeys
 from cutline.sources.options import SourceOptions
-from cutline.sources.roots import ImageRoot
+from cutline.storage import is_remote
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

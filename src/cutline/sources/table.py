@@ -11,17 +11,18 @@ from typing import TYPE_CHECKING, Any
 
 from cutline.errors import ConfigError
 from cutline.files import name_to_text
+from cutline.locations.roots import ImageRoot
+from cutline.locations.stored import InlineBytes, RemoteFile
 from cutline.records import Location, Problem, Sample
 from cutline.sources.cells import first_text, metadata
 from cutline.sources.columns import find_columns
-from cutline.sources.locations import InlineBytes, RemoteFile
-from cutline.sources.names import UniqueKeys, is_remote
-from cutline.sources.opening import expand
+from cutline.sources.input_files import expand
+from cutline.sources.names import UniqueKeys
 from cutline.sources.options import SourceOptions
-from cutline.sources.roots import ImageRoot
 from cutline.sources.rows import BadRow
 from cutline.sources.table_files import open_table
 from cutline.sources.urls import not_a_url
+from cutline.storage import is_remote
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

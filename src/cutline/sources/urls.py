@@ -8,15 +8,16 @@ import urllib.parse
 from typing import TYPE_CHECKING, Any
 
 from cutline.errors import ConfigError, SourceError
+from cutline.locations.stored import RemoteFile
 from cutline.records import Problem, Sample
 from cutline.sources.cells import first_text, metadata
 from cutline.sources.columns import find_columns
-from cutline.sources.locations import RemoteFile
-from cutline.sources.names import TABLE_EXTENSIONS, UniqueKeys, decode_text, extension, is_remote
-from cutline.sources.opening import one_line, open_binary
+from cutline.sources.input_files import one_line, open_binary
+from cutline.sources.names import TABLE_EXTENSIONS, UniqueKeys, decode_text, extension
 from cutline.sources.options import SourceOptions
 from cutline.sources.rows import BadRow, Table
 from cutline.sources.table_files import open_table
+from cutline.storage import is_remote
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -13,12 +13,13 @@ import orjson
 from cutline.errors import ConfigError, PictureError
 from cutline.files import name_to_text
 from cutline.imaging import EXTENSIONS
+from cutline.locations.stored import MAX_FILE_BYTES, InlineBytes, TarMember
 from cutline.records import Location, Problem, Sample
 from cutline.sources.cells import first_text
-from cutline.sources.locations import MAX_FILE_BYTES, InlineBytes, TarMember
-from cutline.sources.names import MAX_TEXT_BYTES, TAR_ENDINGS, UniqueKeys, decode_text, is_remote
-from cutline.sources.opening import expand, open_binary
+from cutline.sources.input_files import expand, open_binary
+from cutline.sources.names import MAX_TEXT_BYTES, TAR_ENDINGS, UniqueKeys, decode_text
 from cutline.sources.tars import Member, TarDamaged, TarReader
+from cutline.storage import is_remote
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final, get_args
 
-from cutline.batching import Batching, in_background
+from cutline.batcher import Batching, in_background
 from cutline.captioners.interrogator.labels import read_labels
 from cutline.captioners.interrogator.modes import Mode, Modes
 from cutline.encoders import DEFAULT_CLIP

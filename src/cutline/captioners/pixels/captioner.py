@@ -10,8 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 from cutline.captioners.pixels import ocr as reading
-from cutline.captioners.pixels.asked import answer, honours
-from cutline.captioners.pixels.measure import measure
+from cutline.captioners.pixels.measurements import measure
+from cutline.captioners.pixels.request import answer, honours
 from cutline.errors import ConfigError
 from cutline.imaging import Picture
 from cutline.prompts import Prompt

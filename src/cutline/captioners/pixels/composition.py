@@ -10,8 +10,8 @@ import numpy as np
 
 from cutline.captioners.pixels.colours import name_of
 from cutline.captioners.pixels.grammar import Chooser, with_article
-from cutline.captioners.pixels.judgement import Judgement
-from cutline.captioners.pixels.measure import Measurements
+from cutline.captioners.pixels.measurements import Measurements
+from cutline.captioners.pixels.thresholds import Judgement
 
 # By tag: clauses that say the same.
 _CLAUSES: Final[dict[str, tuple[str, ...]]] = {

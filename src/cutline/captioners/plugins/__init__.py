@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from cutline.captioners.plugins.files import load_plugins
-from cutline.captioners.plugins.registering import register_model
+from cutline.captioners.plugins.registration import register_model
 
 __all__ = ["load_plugins", "register_model"]

@@ -66,11 +66,11 @@ class OwnModel:
         label = f"{self.name}:{argument}" if argument else self.name
         start = self._starter(argument, options)
         if self._has("caption"):
-            from cutline.captioners.plugins.waiting import WaitingModel
+            from cutline.captioners.plugins.async_model import WaitingModel
 
             slots = self._at_once(concurrency)
             return WaitingModel(start, name=label, file=self._file, slots=slots, timeout=timeout)
-        from cutline.captioners.plugins.threads import ThreadedModel
+        from cutline.captioners.plugins.sync_model import ThreadedModel
 
         batch = self._has("infer_batch")
         return ThreadedModel(

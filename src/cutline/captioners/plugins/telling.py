@@ -5,7 +5,7 @@ from __future__ import annotations
 import traceback
 from pathlib import Path
 
-from cutline.captioners.secrets import without_keys
+from cutline.credentials import without_keys
 from cutline.errors import ConfigError
 
 

@@ -7,7 +7,7 @@ import os
 import re
 from pathlib import Path
 
-from cutline.captioners.secrets import Secret
+from cutline.credentials import Secret
 from cutline.files import printable
 
 _READ = 64_000  # bytes from the end

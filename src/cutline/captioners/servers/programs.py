@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from importlib.util import find_spec
 from pathlib import Path
 
-from cutline.captioners.presets import PRESETS
+from cutline.captioners.hosted.presets import PRESETS
 from cutline.errors import ConfigError
 
 HOST = "127.0.0.1"

@@ -18,11 +18,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO, TypeAlias
 
-from cutline.captioners.endpoint import Endpoint
-from cutline.captioners.secrets import Secret
+from cutline.captioners.hosted.endpoint import Endpoint
 from cutline.captioners.servers import supervisor
 from cutline.captioners.servers.logs import last_words, newest_line
 from cutline.captioners.servers.programs import HOST, Program
+from cutline.credentials import Secret
 from cutline.errors import ConfigError, EndpointUnusable, Retryable, RunStopped
 
 Say: TypeAlias = Callable[[str], None]

@@ -11,16 +11,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from cutline.batching import Batching, in_background
-from cutline.captioners.transformers import loading
-from cutline.captioners.transformers.asking import Question, refusal
+from cutline.batcher import Batching, in_background
+from cutline.captioners.transformers import model_loader
 from cutline.captioners.transformers.family import Family
-from cutline.captioners.transformers.generating import Answer
-from cutline.captioners.transformers.processes import Spread
-from cutline.captioners.transformers.running import runner
+from cutline.captioners.transformers.generation import Answer
+from cutline.captioners.transformers.inputs import Question, refusal
+from cutline.captioners.transformers.replica import runner
 from cutline.captioners.transformers.settings import Generation, Placing
-from cutline.captioners.transformers.splitting import check_divisible
-from cutline.captioners.transformers.spreading import SpreadModel, places_for
+from cutline.captioners.transformers.tensor_parallel.model import SpreadModel, places_for
+from cutline.captioners.transformers.tensor_parallel.processes import Spread
+from cutline.captioners.transformers.tensor_parallel.shard import check_divisible
 from cutline.errors import ConfigError, ReplyError, RunStopped
 from cutline.imaging import Picture
 from cutline.prompts import Prompt
@@ -71,7 +71,7 @@ class TransformersCaptioner:
         max_side: int,
         timeout: float,
     ) -> None:
-        loading.check_installed()
+        model_loader.check_installed()
         self.name = label
         self._repository = repository
         self._generation = generation
@@ -79,7 +79,7 @@ class TransformersCaptioner:
         self._max_side = max_side
         self._timeout = timeout
         folder = local_folder(repository)
-        self._family = family.of(loading.read_config(folder), folder) if folder is not None else family
+        self._family = family.of(model_loader.read_config(folder), folder) if folder is not None else family
         if placing.batch_size != "auto" and placing.batch_size < 1:
             raise ConfigError(f"--batch-size must be auto or greater than 0, not {placing.batch_size}")
         self._hardware = choose_hardware(placing.device, placing.dtype)
@@ -185,7 +185,7 @@ class TransformersCaptioner:
 
     def _load(self, say: Say) -> Batching[Question, Answer]:
         folder = find_weights(self._repository, say)
-        self._family = self._family.of(loading.read_config(folder), folder)
+        self._family = self._family.of(model_loader.read_config(folder), folder)
         runs = [self._replica(folder, devices, say) for devices in self._places]
         size = self._placing.batch_size
         first = FIRST_ON_CPU if self._most == MOST_ON_CPU else 1
@@ -199,9 +199,9 @@ class TransformersCaptioner:
         hardware, placing = self._hardware, self._placing
         say(f"loading {self.name} on {' + '.join(devices)} ({hardware.dtype})")
         if len(devices) == 1:
-            loaded = loading.load(folder, hardware, devices[0], quantize=placing.quantize)
+            loaded = model_loader.load(folder, hardware, devices[0], quantize=placing.quantize)
             if placing.quantize is None:
-                from cutline.captioners.transformers.accelerating import accelerate
+                from cutline.captioners.transformers.acceleration import accelerate
 
                 accelerate(loaded, self.name, say)
             return runner(loaded, self._family, self._generation)

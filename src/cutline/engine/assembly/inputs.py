@@ -6,7 +6,7 @@ import dataclasses
 import itertools
 from collections.abc import Callable, Iterator
 
-from cutline.engine.captioning import Fetching
+from cutline.engine.sample_pipeline import Fetching
 from cutline.interfaces import Source
 from cutline.job import Job
 from cutline.records import Sample
@@ -41,7 +41,7 @@ def fetcher_opener(job: Job) -> Callable[[], Fetching]:
     """Opens what downloads remote pictures, when the first one comes."""
 
     def open_fetcher() -> Fetching:
-        from cutline.sources.fetch import Fetcher
+        from cutline.locations.http import Fetcher
 
         return Fetcher(allow_private=job.input.allow_private_urls)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from cutline.captioners.building import (
+from cutline.captioners.factory import (
     LOCAL_OPTIONS,
     MODEL_OPTIONS,
     PICTURE_OPTIONS,
@@ -14,12 +14,12 @@ from cutline.captioners.building import (
     check_prompt,
 )
 from cutline.captioners.plugins import load_plugins
-from cutline.captioners.secrets import Secret
 from cutline.chain import Chain, ChainStep
+from cutline.credentials import Secret
 from cutline.encoders import DEFAULT_CLIP
-from cutline.engine.chaining import build_chain, described, is_chain
+from cutline.engine.chain_builder import build_chain, described, is_chain
 from cutline.engine.fingerprint import Fingerprint
-from cutline.engine.pricing import Prices, Spending
+from cutline.engine.prices import Prices, Spending
 from cutline.errors import ConfigError
 from cutline.interfaces import Captioner, Check
 from cutline.job import Job

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from cutline.engine.budget import RunLimits
-from cutline.engine.captioning import Rules
 from cutline.engine.journal import Journal
-from cutline.engine.pricing import Prices
+from cutline.engine.prices import Prices
+from cutline.engine.sample_pipeline import Rules
 from cutline.interfaces import Sink
 from cutline.job import Job
 from cutline.prompts import Policy, finish_caption

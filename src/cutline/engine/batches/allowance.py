@@ -5,16 +5,16 @@ from __future__ import annotations
 import dataclasses
 import math
 
-from cutline.captioners.secrets import Secret
 from cutline.chain import Chain
+from cutline.credentials import Secret
 from cutline.engine import assembly
+from cutline.engine.batch_manifest import Ledger
+from cutline.engine.cancellation import Stop
 from cutline.engine.journal import Journal
-from cutline.engine.ledger import Ledger
-from cutline.engine.pricing import BATCH, price_of
+from cutline.engine.prices import BATCH, price_of
 from cutline.engine.progress import ProgressHook
-from cutline.engine.running import run_job
+from cutline.engine.run import run_job
 from cutline.engine.state import State, state_folder
-from cutline.engine.stopping import Stop
 from cutline.errors import BudgetSpent, ConfigError
 from cutline.interfaces import Source
 from cutline.job import Job

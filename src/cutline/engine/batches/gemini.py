@@ -14,7 +14,7 @@ from typing import IO
 import aiohttp
 import orjson
 
-from cutline.engine.batches.service import LARGEST, BatchService
+from cutline.engine.batches.client import LARGEST, BatchService
 from cutline.errors import Retryable
 from cutline.records import JSON
 

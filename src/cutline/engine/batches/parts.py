@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from cutline.captioners.building import build_bare_endpoint
-from cutline.captioners.openai import OpenAIChat
+from cutline.captioners.factory import build_bare_endpoint
+from cutline.captioners.hosted.openai import OpenAIChat
 from cutline.captioners.plugins import load_plugins
-from cutline.captioners.secrets import Secret
+from cutline.credentials import Secret
 from cutline.engine import assembly
+from cutline.engine.batches.client import BatchService
 from cutline.engine.batches.gemini import OPENAI_FACE, GeminiService
-from cutline.engine.batches.service import BatchService
-from cutline.engine.chaining import is_chain
+from cutline.engine.chain_builder import is_chain
 from cutline.engine.progress import Progress, ProgressHook
 from cutline.errors import ConfigError
 from cutline.job import Job, RunOptions

@@ -7,14 +7,14 @@ import os
 from collections.abc import Sequence
 from typing import IO, Any, Protocol
 
-from cutline.engine.captioning import Captioning
-from cutline.engine.ledger import Batch, Ledger
+from cutline.engine.batch_manifest import Batch, Ledger
+from cutline.engine.sample_pipeline import Captioning
 from cutline.errors import ConfigError, PictureError, SampleError
 from cutline.imaging import Picture
 from cutline.prompts import Prompt
 from cutline.records import Location, Reply, Sample
 from cutline.sinks.rows import encode
-from cutline.sinks.writing import sync_folder, writing
+from cutline.sinks.write_errors import sync_folder, writing
 
 MOST_REQUESTS = 50_000
 MOST_BYTES = 200_000_000

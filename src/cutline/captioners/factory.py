@@ -1,0 +1,223 @@
+"""From ``provider:name`` to a captioner that is ready to be asked."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from cutline import registry
+from cutline.captioners import parameters
+from cutline.captioners.concurrency import Concurrency, Limited
+from cutline.captioners.endpoint_factory import (
+    build_endpoint,
+    find_key,
+    options_of_service,
+    parameters_of_service,
+)
+from cutline.captioners.parameters import Parameter
+from cutline.captioners.retry import Retrying
+from cutline.captioners.spec import (
+    LOCAL_OPTIONS,
+    MODEL_OPTIONS,
+    PICTURE_OPTIONS,
+    SERVER_OPTIONS,
+    Asking,
+    Spec,
+    refuse_unknown,
+)
+from cutline.captioners.transformers.settings import GENERATION
+from cutline.errors import ConfigError
+from cutline.interfaces import Captioner, Slotted
+from cutline.prompts import Prompt
+
+if TYPE_CHECKING:
+    from cutline.captioners.hosted.nvidia import NvidiaHosted
+    from cutline.captioners.hosted.openai import OpenAIChat
+
+__all__ = [
+    "LOCAL_OPTIONS",
+    "MODEL_OPTIONS",
+    "PICTURE_OPTIONS",
+    "SERVER_OPTIONS",
+    "Asking",
+    "Spec",
+    "build_bare_endpoint",
+    "build_captioner",
+    "build_endpoint",
+    "check_prompt",
+    "find_key",
+    "options_of",
+]
+
+DEFAULT_CEILING = 512
+_USUAL = (
+    Parameter(name="max_tokens", kind=int, least=1),
+    Parameter(name="temperature", least=0),
+    parameters.TOP_P,
+    parameters.SEED,
+)
+
+
+def build_captioner(text: str, asking: Asking) -> Captioner:
+    """The captioner of that name, with retries, slots and a time limit around it.
+
+    Raises:
+        ConfigError: unknown name, missing key or missing model name, or an option that this
+            captioner cannot honour; names the cure.
+        MissingExtra: it needs an extra.
+    """
+    spec = Spec.parse(text, endpoint=asking.endpoint)
+    asking = _with_parameters(spec, asking)
+    if spec.preset is None:
+        captioner = _build_registered(spec, asking)
+        slots = captioner.slots if isinstance(captioner, Slotted) else 1
+        concurrency = Concurrency(ceiling=min(asking.concurrency or slots, slots), adaptive=False)
+    else:
+        from cutline.captioners.managed_server import build_served
+
+        captioner = build_served(spec, spec.preset, asking)
+        fixed = asking.concurrency is not None
+        ceiling = asking.concurrency or DEFAULT_CEILING
+        concurrency = Concurrency(ceiling=ceiling, adaptive=not fixed, timeout=asking.timeout)
+    # A model in this process counts its own time: a call may wait long for its batch.
+    limited = Limited(captioner, concurrency, timeout=None if _keeps_time(captioner) else asking.timeout)
+    return Retrying(
+        limited,
+        retries=asking.retries,
+        delay=asking.retry_delay,
+        patience=asking.patience,
+        start=_what_starts(spec, asking),
+    )
+
+
+def _what_starts(spec: Spec, asking: Asking) -> str:
+    """What starts a server on this machine that nobody answers at; empty where that is not known."""
+    if (
+        spec.preset is None
+        or not spec.preset.start
+        or asking.endpoint is not None
+        or "start" in asking.options
+    ):
+        return ""
+    return f"Start it with `{spec.preset.start}`, or for the time of a run with --start"
+
+
+def build_bare_endpoint(text: str, asking: Asking) -> OpenAIChat | NvidiaHosted | None:
+    """The service of that name with nothing around it; None where the name is that of no service.
+
+    Raises:
+        ConfigError: as ``build_captioner``.
+    """
+    spec = Spec.parse(text, endpoint=asking.endpoint)
+    if spec.preset is None:
+        return None
+    return build_endpoint(spec, spec.preset, _with_parameters(spec, asking))
+
+
+def options_of(text: str, *, endpoint: str | None) -> frozenset[str]:
+    """Those of MODEL_OPTIONS and PICTURE_OPTIONS that the captioner of that name has a use for.
+
+    Raises:
+        ConfigError: as ``Spec.parse``.
+        MissingExtra: it needs an extra.
+    """
+    spec = Spec.parse(text, endpoint=endpoint)
+    if spec.preset is not None:
+        return options_of_service(spec, spec.preset)
+    known = _keywords(registry.load("captioners", spec.provider))
+    if "build" in known:
+        return frozenset((*MODEL_OPTIONS, *PICTURE_OPTIONS, *LOCAL_OPTIONS, *SERVER_OPTIONS))
+    return known | {"parameters"} if known & set(parameters.USUAL) else known
+
+
+def _with_parameters(spec: Spec, asking: Asking) -> Asking:
+    """With what ``parameters`` says put where its own options are, after it was found to be right.
+
+    Raises:
+        ConfigError: it cannot be read, says something twice, or names what the captioner does not take.
+    """
+    text = asking.options.get("parameters")
+    if text is None or not text.strip():
+        options = {name: value for name, value in asking.options.items() if name != "parameters"}
+        return dataclasses.replace(asking, options=options)
+    if spec.preset is not None:
+        who, allowed = spec.provider, parameters_of_service(spec, spec.preset)
+        who = f"{spec.provider}:{spec.name}" if spec.name else who
+    else:
+        known = _keywords(registry.load("captioners", spec.provider))
+        if "build" in known:  # it asks another captioner, which itself says what it takes
+            return asking
+        more = GENERATION if "device" in known else ()
+        who = spec.provider
+        allowed = (*(parameter for parameter in _USUAL if parameter.name in known), *more)
+    options = {name: value for name, value in asking.options.items() if name != "parameters"}
+    found = parameters.together(text, options)
+    parameters.check(who, found, allowed)
+    extra = {name: value for name, value in found.items() if name not in parameters.USUAL}
+    options |= {name: value for name, value in found.items() if name in parameters.USUAL}
+    if extra:
+        options["extra"] = {**(options.get("extra") or {}), **extra}
+    return dataclasses.replace(asking, options=options)
+
+
+def _build_registered(spec: Spec, asking: Asking) -> Captioner:
+    """A captioner of the registry; its keyword parameters say which options it honours."""
+    made = registry.load("captioners", spec.provider)
+    if asking.key is not None:
+        raise ConfigError(f"{spec.provider} needs no key: leave --api-key out")
+    known = _keywords(made)
+    given: dict[str, Any] = {name: value for name, value in asking.options.items() if name in known}
+    builder = _Builder(asking)
+    if "build" in known:  # it asks another captioner, which itself says what it has a use for
+        given["build"] = builder
+    else:
+        refuse_unknown(spec.provider, asking.options, known)
+    if "timeout" in known:
+        given["timeout"] = asking.timeout
+    if "concurrency" in known:
+        given["concurrency"] = asking.concurrency
+    captioner = made(*([spec.name] if spec.name else []), **given)
+    if not isinstance(captioner, Captioner):
+        raise ConfigError(f"{spec.provider} is no captioner: it needs name, caption() and aclose()")
+    if not builder.used:
+        refuse_unknown(captioner.name, asking.options, known)
+    return captioner
+
+
+class _Builder:
+    """Builds a captioner for another one; what fails for a passing reason is repeated as a whole."""
+
+    def __init__(self, asking: Asking) -> None:
+        self._asking = dataclasses.replace(asking, retries=0)
+        self.used = False
+
+    def __call__(self, text: str) -> Captioner:
+        self.used = True
+        return build_captioner(text, self._asking)
+
+
+def _keywords(made: Callable[..., object]) -> frozenset[str]:
+    """The options that a captioner's class or function takes by keyword; ``**options`` takes all."""
+    taken = inspect.signature(made).parameters.values()
+    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in taken):
+        return frozenset((*MODEL_OPTIONS, *PICTURE_OPTIONS))
+    return frozenset(parameter.name for parameter in taken if parameter.kind is parameter.KEYWORD_ONLY)
+
+
+def check_prompt(captioner: Captioner, prompt: Prompt, *, language: str | None) -> None:
+    """Refuse what a captioner that follows no instructions would take for words of the caption.
+
+    Raises:
+        ConfigError: names what it can be asked instead.
+    """
+    if language and not getattr(captioner, "instructable", True):
+        raise ConfigError(f"{captioner.name} follows no instructions: --language needs a model that does")
+    check = getattr(captioner, "check_prompt", None)
+    if check is not None:
+        check(prompt)
+
+
+def _keeps_time(captioner: Captioner) -> bool:
+    return bool(getattr(captioner, "keeps_time", False))

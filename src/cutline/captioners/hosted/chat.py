@@ -1,0 +1,176 @@
+"""The words of OpenAI's chat completions: requests out, replies in.
+
+API: https://platform.openai.com/docs/api-reference/chat/create
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import orjson
+import pybase64
+
+from cutline.captioners.hosted.presets import Parameters, Preset
+from cutline.errors import ReplyError, Retryable
+from cutline.prompts import Prompt
+from cutline.records import JSON, Reply, Usage
+
+
+class Template:
+    """The request for one prompt, encoded but for the picture: putting that in copies bytes only once.
+
+    ``make`` gives the request with a mark where the picture's URL goes.
+    """
+
+    def __init__(self, prompt: Prompt, make: Callable[[Prompt, str], JSON]) -> None:
+        self.prompt = prompt
+        mark = secrets.token_hex(16)  # stands for the picture; no metadata can guess it
+        self._head, self._tail = orjson.dumps(make(prompt, mark)).split(mark.encode())
+
+    def with_picture(self, mime: str, encoded: bytes) -> bytes:
+        """The request as it is sent; ``encoded`` is the picture in base64."""
+        return b"".join((self._head, f"data:{mime};base64,".encode(), encoded, self._tail))
+
+    def with_url(self, url: bytes) -> bytes:
+        """The request with an address, or anything that needs no escaping in JSON, for the picture."""
+        return b"".join((self._head, url, self._tail))
+
+
+class Templates:
+    """The templates of the prompts that were asked last."""
+
+    def __init__(self, make: Callable[[Prompt, str], JSON]) -> None:
+        self._make = make
+        self._known: dict[int, Template] = {}
+
+    def of(self, prompt: Prompt) -> Template:
+        known = self._known.get(id(prompt))
+        if known is not None and known.prompt is prompt:
+            return known
+        template = Template(prompt, self._make)
+        if len(self._known) >= 64:  # prompts with variables are all different; keep few
+            self._known.clear()
+        self._known[id(prompt)] = template
+        return template
+
+
+def request_body(prompt: Prompt, preset: Preset, model: str, parameters: Parameters, mark: str) -> JSON:
+    """The chat completion request for ``prompt``, with ``mark`` where the picture's data URL goes."""
+    content: list[JSON] = []
+    for part in prompt.parts():
+        if part.kind == "text":
+            content.append({"type": "text", "text": part.text})
+        elif part.kind == "example" and part.example is not None:
+            url = f"data:{part.example.mime};base64,{pybase64.b64encode(part.example.image).decode()}"
+            content.append({"type": "image_url", "image_url": {"url": url}})
+        else:
+            content.append({"type": "image_url", "image_url": {"url": mark}})
+    messages: list[JSON] = [{"role": "user", "content": content}]
+    system = prompt.system
+    if prompt.schema is not None and not (preset.enforces_schema and preset.schema != "none"):
+        system = f"{system}\n\n{prompt.schema_instruction()}".strip()
+    if system:
+        messages.insert(0, {"role": "system", "content": system})
+    body: JSON = {"model": model, "messages": messages}
+    body |= sampling(parameters, tokens=preset.tokens)
+    if prompt.schema is not None:
+        body |= _schema_setting(preset.schema, prompt.schema)
+    return body | dict(parameters.extra)
+
+
+def sampling(parameters: Parameters, *, tokens: str) -> JSON:
+    """Those of the usual parameters that are set; ``tokens`` is the name of the most tokens of a reply."""
+    values = {
+        tokens: parameters.max_tokens,
+        "temperature": parameters.temperature,
+        "top_p": parameters.top_p,
+        "seed": parameters.seed,
+    }
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _schema_setting(dialect: str, schema: JSON) -> JSON:
+    """One setting of ours in each server's words."""
+    settings: dict[str, JSON] = {
+        "response_format": {
+            "response_format": {"type": "json_schema", "json_schema": {"name": "caption", "schema": schema}}
+        },
+        "guided_json": {"guided_json": schema},
+        "structured_outputs": {"structured_outputs": {"json": schema}},
+        "none": {},
+    }
+    return settings[dialect]
+
+
+def read_reply(payload: JSON, *, model: str, seconds: float) -> Reply:
+    """The reply within a chat completion.
+
+    Raises:
+        ReplyError: there is an answer, but no caption in it (``refused``, ``truncated``, …).
+        Retryable: the body is not a chat completion.
+    """
+    try:
+        choice = payload["choices"][0]
+        message = choice["message"]
+        content = message.get("content")
+        usage = _usage(payload.get("usage") or {})
+        said = choice.get("finish_reason")
+        finish = said if isinstance(said, str) else None
+    except (KeyError, IndexError, TypeError, AttributeError, ValueError, OverflowError):
+        raise Retryable("malformed", "the endpoint's answer is not a chat completion") from None
+    if isinstance(choice.get("error"), dict):  # OpenRouter: its provider broke down half way
+        raise Retryable(
+            "endpoint", f"the model's provider failed: {str(choice['error'].get('message'))[:200]}"
+        )
+    if isinstance(content, list):
+        content = "".join(str(part.get("text", "")) for part in content if isinstance(part, dict))
+    text = content if isinstance(content, str) else ""
+    reply = Reply(
+        text=text,
+        model=str(payload.get("model") or model),
+        usage=usage,
+        finish_reason=finish,
+        seconds=seconds,
+        raw=payload,
+    )
+    problem = _reply_problem(message, text, finish)
+    if problem is not None:
+        problem.reply = reply
+        raise problem
+    return reply
+
+
+def _reply_problem(message: JSON, text: str, finish: str | None) -> ReplyError | None:
+    """Why the answer is no caption, if it is none."""
+    if message.get("refusal"):
+        return ReplyError("refused", f"the model refused: {str(message['refusal'])[:200]}")
+    stopped = {
+        "content_filter": ReplyError("refused", "the endpoint's content filter stopped the answer"),
+        "length": ReplyError("truncated", "the answer was cut at the token limit; raise --max-tokens"),
+    }
+    if finish in stopped:
+        return stopped[finish]
+    return None if text.strip() else _no_text(message)
+
+
+def _no_text(message: JSON) -> ReplyError:
+    if message.get("tool_calls"):
+        return ReplyError("tool-call", "the model answered with a tool call instead of text")
+    if message.get("reasoning_content") or message.get("reasoning"):
+        return ReplyError("empty", "the model only reasoned and gave no answer; raise --max-tokens")
+    return ReplyError("empty", "the model's answer is empty")
+
+
+def _usage(data: Mapping[str, Any]) -> Usage:
+    return Usage(
+        prompt_tokens=_count(data.get("prompt_tokens")),
+        completion_tokens=_count(data.get("completion_tokens")),
+    )
+
+
+def _count(value: Any) -> int:
+    """So many tokens; what no request can use is as if nothing had been said."""
+    count = int(value or 0)
+    return count if 0 <= count < 2**53 else 0

@@ -1,0 +1,241 @@
+"""NVIDIA's hosted models with a dialect of their own: Kosmos-2, VILA, Llama 3.2 Vision and others.
+
+A request holds one text with an ``<img>`` tag in it, where OpenAI's has parts. Pictures in it are
+bounded; larger ones are made smaller, or uploaded. An answer may come later, to be asked for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import dataclasses
+import re
+import time
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+from urllib.parse import quote
+
+import orjson
+import pybase64
+
+from cutline.captioners.hosted import chat
+from cutline.captioners.hosted.endpoint import Answer, Endpoint
+from cutline.captioners.hosted.image_fit import Fitting
+from cutline.captioners.hosted.nvidia_assets import Assets
+from cutline.captioners.hosted.nvidia_models import HostedModel
+from cutline.captioners.hosted.presets import Parameters, Preset
+from cutline.captioners.hosted.refusals import Asked, refusal
+from cutline.captioners.parameters import check
+from cutline.credentials import Secret
+from cutline.errors import ConfigError, RequestError, Retryable
+from cutline.imaging import Encoded, Limits, Picture
+from cutline.prompts import Prompt
+from cutline.records import JSON, Reply
+
+MODELS_URL = "https://ai.api.nvidia.com/v1"
+FUNCTIONS_URL = "https://api.nvcf.nvidia.com"
+MOST_CHARACTERS = 179_999  # of a picture in base64 within a request
+MOST_BYTES = MOST_CHARACTERS // 4 * 3
+FORMATS = frozenset({"JPEG", "PNG"})
+_LINE_BREAK = "<0x0A>"  # as DePlot's tokens spell it, between the rows of a table
+_EXAMPLE_BYTES = MOST_BYTES // 2
+_GONE = frozenset({404, 410})
+_MARKUP = re.compile(r"<(?=\s*(?:img|video)\b)", re.IGNORECASE)  # what the service would take for a picture
+
+
+class NvidiaHosted:
+    """Asks ``POST {endpoint}/vlm/{model}`` and the like.
+
+    ``endpoint`` None asks NVIDIA; else it stands for all of its hosts. ``upload``: pictures above the
+    limit are uploaded for as long as they are asked about, instead of being made smaller.
+    ``timeout`` in seconds bounds a request, the waiting for a later answer included.
+    """
+
+    def __init__(
+        self,
+        *,
+        preset: Preset,
+        model: HostedModel,
+        endpoint: str | None,
+        key: Secret | None,
+        parameters: Parameters,
+        limits: Limits,
+        upload: bool = False,
+        timeout: float = 300.0,
+    ) -> None:
+        self.name = f"{preset.name}:{model.name}"
+        self._preset = preset
+        self._model = model
+        self._parameters = parameters
+        self._timeout = timeout
+        base = (endpoint or MODELS_URL).rstrip("/")
+        self._endpoint = Endpoint(base, key=key, timeout=timeout)
+        self._functions = Endpoint(
+            base.removesuffix("/v1") if endpoint else FUNCTIONS_URL, key=key, timeout=timeout
+        )
+        self.url = self._endpoint.url + model.place
+        self._upload = upload
+        within = min(limits.max_bytes or MOST_BYTES, MOST_BYTES)
+        self._fitting = Fitting(
+            dataclasses.replace(limits, formats=FORMATS, max_bytes=limits.max_bytes if upload else within)
+        )
+        self._assets = Assets(self._functions, lambda answer: self._refused(answer, self._functions))
+        self._templates = chat.Templates(self._body)
+
+    def adjusted(self, parameters: Mapping[str, Any]) -> NvidiaHosted:
+        """The same model over the same connections, asked with other parameters.
+
+        Raises:
+            ConfigError: one of them is out of the model's range.
+        """
+        check(self.name, parameters, self._model.parameters, option="")
+        other = copy.copy(self)
+        other._parameters = dataclasses.replace(self._parameters, **parameters)  # noqa: SLF001 - one of our own
+        other._templates = chat.Templates(other._body)  # noqa: SLF001 - one of our own
+        return other
+
+    def check_prompt(self, prompt: Prompt) -> None:
+        """Refuse a worked example that a request has no room for.
+
+        Raises:
+            ConfigError: the model takes one picture only, or the example's is too large.
+        """
+        if prompt.example is None:
+            return
+        if self._model.pictures < 2:
+            raise ConfigError(
+                f"{self.name} takes one picture in a request: a worked example needs another model"
+            )
+        if len(prompt.example.image) > _EXAMPLE_BYTES:
+            raise ConfigError(
+                f"the worked example's picture has {len(prompt.example.image):,} bytes, and a request to "
+                f"{self.name} has room for {_EXAMPLE_BYTES:,}: make it smaller"
+            )
+
+    async def prepare(self, picture: Picture) -> None:
+        """Read and encode the picture."""
+        await self._fitting.prepare(picture)
+
+    async def caption(self, picture: Picture, prompt: Prompt) -> Reply:
+        room = _room(prompt)
+        encoded = self._fitting.fit(picture)
+        if len(encoded.data) > room and not self._upload:
+            limits = dataclasses.replace(self._fitting.limits, max_bytes=room)
+            encoded = await asyncio.get_running_loop().run_in_executor(None, picture.fit, limits)
+        start = time.perf_counter()
+        template = self._templates.of(prompt)
+        if len(encoded.data) > room:
+            payload = await self._ask_about_asset(encoded, template)
+        else:
+            body = template.with_picture(encoded.mime, pybase64.b64encode(encoded.data))
+            payload = await self._post(body, {})
+        reply = chat.read_reply(payload, model=self._model.name, seconds=time.perf_counter() - start)
+        return dataclasses.replace(reply, text=reply.text.replace(_LINE_BREAK, "\n"))
+
+    async def aclose(self) -> None:
+        await self._assets.aclose()
+        await self._endpoint.aclose()
+        await self._functions.aclose()
+
+    def body(self, prompt: Prompt, image_url: str) -> JSON:
+        """The request for one picture, as the service will parse it."""
+        data: JSON = orjson.loads(self._templates.of(prompt).with_url(image_url.encode()))
+        return data
+
+    def _body(self, prompt: Prompt, mark: str) -> JSON:
+        body: JSON = {"messages": [{"role": "user", "content": _content(prompt, mark)}]}
+        if self._model.names_model:
+            body["model"] = self._model.name
+        return body | chat.sampling(self._parameters, tokens="max_tokens") | dict(self._parameters.extra)
+
+    async def _ask_about_asset(self, encoded: Encoded, template: chat.Template) -> JSON:
+        try:
+            return await self._ask_about_upload(encoded, template)
+        except RequestError as error:
+            if error.status not in _GONE:
+                raise
+        return await self._ask_about_upload(encoded, template)  # it had ended before it was looked at
+
+    async def _ask_about_upload(self, encoded: Encoded, template: chat.Template) -> JSON:
+        async with self._assets.holding(encoded) as asset:
+            headers = {"NVCF-INPUT-ASSET-REFERENCES": asset, "NVCF-FUNCTION-ASSET-IDS": asset}
+            return await self._post(
+                template.with_url(f"data:{encoded.mime};asset_id,{asset}".encode()), headers
+            )
+
+    async def _post(self, body: bytes, headers: Mapping[str, str]) -> JSON:
+        end = time.monotonic() + self._timeout
+        answer = await self._endpoint.send("POST", self.url, body, headers=headers)
+        if answer.status == 202:
+            answer = await self._later(answer, end)
+        if answer.status != 200:
+            raise self._refused(answer, self._endpoint)
+        data = self._endpoint.parsed(answer)
+        if not isinstance(data, dict):
+            raise Retryable(
+                "malformed", f"{self._endpoint.shown} answered {type(data).__name__}, not an object"
+            )
+        return data
+
+    async def _later(self, answer: Answer, end: float) -> Answer:
+        """The answer to a request that was only accepted: asked for until it is there."""
+        request = answer.headers.get("NVCF-REQID", "")
+        if not request:
+            raise Retryable("malformed", f"{self._endpoint.shown} answered 202 and no NVCF-REQID to ask for")
+        url = f"{self._functions.url}/v2/nvcf/pexec/status/{quote(request, safe='')}"
+        async for _ in _pauses(end):
+            later = await self._asked_after(url)
+            if later is not None:
+                return later
+        raise Retryable(
+            "timeout", f"{self._functions.shown} still worked on the request after {self._timeout:g} s"
+        )
+
+    async def _asked_after(self, url: str) -> Answer | None:
+        """The answer, or None while there is none."""
+        try:
+            answer = await self._functions.send("GET", url)
+        except Retryable:  # the work goes on: not being able to ask after it loses nothing
+            return None
+        if answer.status in _GONE:
+            raise Retryable("endpoint", f"{self._functions.shown} knows nothing of the request any more")
+        return None if answer.status in {202, 429} or answer.status >= 500 else answer
+
+    def _refused(self, answer: Answer, endpoint: Endpoint) -> Exception:
+        asked = Asked(preset=self._preset, model=self._model.name, shown=endpoint.shown, key=endpoint.key)
+        return refusal(answer, asked)
+
+
+def _room(prompt: Prompt) -> int:
+    """The bytes that a picture can have beside the prompt's worked example."""
+    if prompt.example is None:
+        return MOST_BYTES
+    return (MOST_CHARACTERS - 4 * -(-len(prompt.example.image) // 3)) // 4 * 3
+
+
+async def _pauses(end: float) -> AsyncIterator[None]:
+    """Longer and longer waits, until ``end``; the service itself may hold a question for a while too."""
+    seconds = 0.2
+    while (left := end - time.monotonic()) > 0:
+        await asyncio.sleep(min(seconds, left))
+        yield
+        seconds = min(seconds * 1.5, 5.0)
+
+
+def _content(prompt: Prompt, mark: str) -> str:
+    """The message as one text: words first and the picture last, as the service's own examples have it."""
+    words = [_MARKUP.sub("&lt;", text) for text in (prompt.system, prompt.schema_instruction())]
+    pictures = []
+    for part in prompt.parts():
+        if part.kind == "text":
+            words.append(_MARKUP.sub("&lt;", part.text))
+        elif part.kind == "example" and part.example is not None:
+            encoded = pybase64.b64encode(part.example.image).decode()
+            words.append(_tag(f"data:{part.example.mime};base64,{encoded}"))
+        else:
+            pictures.append(_tag(mark))
+    return "\n".join(word for word in (*words, *pictures) if word)
+
+
+def _tag(url: str) -> str:
+    return f'<img src="{url}" />'

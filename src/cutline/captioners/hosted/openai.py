@@ -1,0 +1,120 @@
+"""Any endpoint that speaks OpenAI's chat completions.
+
+API: https://platform.openai.com/docs/api-reference/chat/create
+"""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+import pybase64
+
+from cutline.captioners.hosted import chat
+from cutline.captioners.hosted.endpoint import Answer, Endpoint
+from cutline.captioners.hosted.image_fit import Fitting
+from cutline.captioners.hosted.presets import Parameters, Preset
+from cutline.captioners.hosted.refusals import Asked, error_within, refusal
+from cutline.credentials import Secret
+from cutline.errors import Retryable
+from cutline.imaging import Limits, Picture
+from cutline.prompts import Prompt
+from cutline.records import JSON, Reply
+
+
+class OpenAIChat:
+    """Asks ``POST {endpoint}/chat/completions``, the picture as a data URL.
+
+    ``timeout`` is in seconds, for one request. ``url`` is the address that is asked, over ``endpoint``;
+    ``asked`` is what messages tell of it.
+    """
+
+    def __init__(
+        self,
+        *,
+        preset: Preset,
+        model: str,
+        endpoint: str,
+        key: Secret | None,
+        parameters: Parameters,
+        limits: Limits,
+        timeout: float = 300.0,
+    ) -> None:
+        self.name = f"{preset.name}:{model}"
+        self._preset = preset
+        self._model = model
+        self._parameters = parameters
+        base = endpoint.rstrip("/").removesuffix("/chat/completions")
+        self.endpoint = Endpoint(base, key=key, timeout=timeout)
+        self.url = self.endpoint.url + "/chat/completions"
+        self.asked = Asked(preset=preset, model=model, shown=self.endpoint.shown, key=key)
+        self._fitting = Fitting(limits)
+        self._templates = chat.Templates(self._body)
+
+    def adjusted(self, parameters: Mapping[str, Any]) -> OpenAIChat:
+        """The same endpoint over the same connections, asked with other parameters."""
+        other = copy.copy(self)
+        other._parameters = dataclasses.replace(self._parameters, **parameters)  # noqa: SLF001 - one of our own
+        other._templates = chat.Templates(other._body)  # noqa: SLF001 - one of our own
+        return other
+
+    async def prepare(self, picture: Picture) -> None:
+        """Read and encode the picture."""
+        await self._fitting.prepare(picture)
+
+    async def caption(self, picture: Picture, prompt: Prompt) -> Reply:
+        body = self.request_of(picture, prompt)
+        start = time.perf_counter()
+        answer = await self.endpoint.send("POST", self.url, body)
+        return self.reply_in(answer, seconds=time.perf_counter() - start)
+
+    def request_of(self, picture: Picture, prompt: Prompt) -> bytes:
+        """The body of the request for one picture; raises PictureError where it cannot be prepared."""
+        encoded = self._fitting.fit(picture)
+        return self._templates.of(prompt).with_picture(encoded.mime, pybase64.b64encode(encoded.data))
+
+    def reply_in(self, answer: Answer, *, seconds: float = 0.0) -> Reply:
+        """The reply within an answer, however that came; raises as ``caption``."""
+        data = self.endpoint.parsed(self._accepted(answer))
+        if not isinstance(data, dict):
+            shown = self.endpoint.shown
+            raise Retryable("malformed", f"{shown} answered {type(data).__name__}, not an object")
+        refused = error_within(answer, data)
+        if refused is not None:
+            raise refusal(refused, self.asked)
+        return chat.read_reply(data, model=self._model, seconds=seconds)
+
+    async def models(self) -> list[str]:
+        """The names that ``GET {endpoint}/models`` lists; empty where it lists none."""
+        answer = await self.endpoint.send("GET", self.endpoint.url + "/models")
+        data = self.endpoint.parsed(self._accepted(answer))
+        rows = data.get("data") if isinstance(data, dict) else None
+        return [str(row["id"]) for row in rows or [] if isinstance(row, dict) and "id" in row]
+
+    async def answers_words(self) -> bool:
+        """Whether the model answers a question without a picture: then it was the picture that it refused."""
+        body = self._body(Prompt(prefix="Say yes."), "")
+        question = body["messages"][-1]
+        question["content"] = [part for part in question["content"] if part["type"] == "text"]
+        answer = await self.endpoint.send("POST", self.url, orjson.dumps(body))
+        return answer.status == 200 and error_within(answer, self.endpoint.parsed(answer)) is None
+
+    async def aclose(self) -> None:
+        await self.endpoint.aclose()
+
+    def body(self, prompt: Prompt, image_url: str) -> JSON:
+        """The request for one picture, as the endpoint will parse it."""
+        data: JSON = orjson.loads(self._templates.of(prompt).with_url(image_url.encode()))
+        return data
+
+    def _body(self, prompt: Prompt, mark: str) -> JSON:
+        return chat.request_body(prompt, self._preset, self._model, self._parameters, mark)
+
+    def _accepted(self, answer: Answer) -> Answer:
+        if answer.status != 200:
+            raise refusal(answer, self.asked)
+        return answer

@@ -1,0 +1,152 @@
+"""What an endpoint means by refusing: whether to ask again, and what the user can do about it."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import orjson
+
+from cutline.captioners.hosted.endpoint import Answer
+from cutline.captioners.hosted.presets import Preset
+from cutline.captioners.hosted.rate_limits import asked_wait, span
+from cutline.credentials import Secret
+from cutline.errors import EndpointUnusable, Rejected, Retryable
+
+_RETRIED = frozenset({408, 409, 425, 429})
+_NO_CREDIT = frozenset({"insufficient_quota", "payment_required", "billing_hard_limit_reached"})
+# Some services answer 400 to everything; the code within tells what they mean.
+_VAGUE = frozenset({400, 403, 404, 422})
+_MEANT = {
+    "API_KEY_INVALID": 401,  # Gemini
+    "model_not_found": 404,  # OpenAI, Hugging Face
+    "model_not_supported": 404,  # Hugging Face: no provider that is switched on has it
+    "model_not_available": 404,  # Together
+}
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """Who was asked for what, as messages may name it."""
+
+    preset: Preset
+    model: str
+    shown: str
+    key: Secret | None
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class _Said:
+    """What stands in the body of a refusal: codes for programs, words for people, seconds to wait."""
+
+    codes: frozenset[str]
+    words: str
+    wait: float | None = None
+
+
+def refusal(answer: Answer, asked: Asked) -> Exception:
+    """The error for an answer with another status than 200, or with an error in its body."""
+    said = _read(answer.content, asked.key)
+    meant = next((_MEANT[code] for code in sorted(said.codes) if code in _MEANT), answer.status)
+    status = meant if answer.status in _VAGUE else answer.status
+    text = f"{asked.shown} answered {answer.status}{': ' + said.words if said.words else ''}"
+    if status == 402 or said.codes & _NO_CREDIT:
+        return EndpointUnusable(
+            f"{text}: the account has no credit left; add credit, then run the same command"
+        )
+    if status in _RETRIED or status >= 500:
+        kind = "rate-limit" if status == 429 else "endpoint"
+        wait = asked_wait(answer.headers, limited=status == 429)
+        return Retryable(kind, text, status=status, retry_after=wait if wait is not None else said.wait)
+    if status == 403 and asked.preset.forbids_all:
+        return EndpointUnusable(
+            f"{text}: the key's credit is spent, it has ended, or it is not for this model; "
+            f"look at {asked.preset.account}, or set another {asked.preset.key_env[0]}"
+        )
+    return Rejected("rejected", text + _cure(status, asked), status=status)
+
+
+def error_within(answer: Answer, payload: Any) -> Answer | None:
+    """The refusal that came as status 200 with an error in its body, as OpenRouter sends it; else None."""
+    if not isinstance(payload, dict) or not isinstance(payload.get("error"), dict) or payload.get("choices"):
+        return None
+    code = payload["error"].get("code")
+    status = code if isinstance(code, int) and 400 <= code < 600 else 502
+    return Answer(status, answer.headers, answer.content)
+
+
+def _cure(status: int, asked: Asked) -> str:
+    return {
+        401: "; " + _key_cure(asked),
+        403: "; the key may not use this model, or its credit is spent",
+        404: f"; {_model_cure(asked)}",
+        410: f"; the service has {asked.model!r} no longer: choose another model",
+        413: "; lower --max-side or set --max-bytes",
+    }.get(status, "")
+
+
+def _model_cure(asked: Asked) -> str:
+    cure = f"is the model's name {asked.model!r} right, and the URL (most end in /v1)?"
+    return f"{cure} {asked.preset.without_model.format(model=asked.model)}".rstrip()
+
+
+def _key_cure(asked: Asked) -> str:
+    names = " or ".join(asked.preset.key_env) or "an API key"
+    state = "the key is not accepted" if asked.key else "no key was sent"
+    made = f" (keys: {asked.preset.account})" if asked.preset.account else ""
+    return f"{state}: set {names}, or pass --api-key{made}"
+
+
+def _read(content: bytes, key: Secret | None) -> _Said:
+    """The codes and the first line of an error body, with the key taken out should it be echoed."""
+    text = content.decode("utf-8", "replace")
+    if text.lstrip()[:1] == "<":  # a page for browsers, of a proxy or of what is no such service
+        text = "a web page"
+    codes: set[str] = set()
+    wait = None
+    with contextlib.suppress(orjson.JSONDecodeError):
+        data = orjson.loads(content)
+        if isinstance(data, list) and data:  # Gemini
+            data = data[0]
+        error = data.get("error", data) if isinstance(data, dict) else data
+        if isinstance(error, dict):
+            text = _words(error) or text
+            codes = {str(error[name]) for name in ("code", "type", "status") if error.get(name)}
+            for detail in _objects(error.get("details")):
+                codes.add(str(detail.get("reason", "")))
+                wait = wait or span(str(detail.get("retryDelay", "")))
+            headers = (
+                (error.get("metadata") or {}).get("headers")
+                if isinstance(error.get("metadata"), dict)
+                else None
+            )
+            if isinstance(headers, dict):  # OpenRouter
+                wait = wait or asked_wait({str(k): str(v) for k, v in headers.items()}, limited=True)
+        elif isinstance(error, str):
+            text = error
+    if key is not None:
+        text = key.redact(text)
+    return _Said(codes=frozenset(codes), words=" ".join(text.split())[:300].rstrip("."), wait=wait)
+
+
+def _words(error: Mapping[str, Any]) -> str:
+    for name in ("message", "detail", "title"):
+        said = error.get(name)
+        if isinstance(said, str) and said:
+            return said
+        if faults := [fault for fault in map(_fault, _objects(said)) if fault]:
+            return "; ".join(faults)
+    return ""
+
+
+def _fault(detail: Mapping[str, Any]) -> str:
+    """One entry of a list of faults in the request, as servers built with FastAPI send it."""
+    loc, message = detail.get("loc"), str(detail.get("msg") or "")
+    place = ".".join(str(part) for part in loc if part != "body") if isinstance(loc, list) else ""
+    return f"{place}: {message}" if place and message else message
+
+
+def _objects(value: Any) -> Iterable[Mapping[str, Any]]:
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []

@@ -1,0 +1,177 @@
+"""An endpoint whose server is started, or told to fetch its model, before the first picture."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from cutline.captioners.endpoint_factory import build_endpoint, find_key, options_of_service
+from cutline.captioners.hosted.presets import Preset
+from cutline.captioners.servers.ollama_pull import pull
+from cutline.captioners.servers.programs import PROGRAMS
+from cutline.captioners.servers.server import Server, server_for
+from cutline.captioners.servers.settings import ServerOptions, words
+from cutline.captioners.spec import SERVER_OPTIONS, Asking, Spec, refuse_unknown
+from cutline.errors import ConfigError, Retryable, RunStopped
+from cutline.imaging import Picture
+from cutline.prompts import Prompt
+from cutline.records import Reply
+
+if TYPE_CHECKING:
+    from cutline.captioners.hosted.nvidia import NvidiaHosted
+    from cutline.captioners.hosted.openai import OpenAIChat
+
+_HERE = ("localhost", "127.0.0.1")
+
+
+def build_served(spec: Spec, preset: Preset, asking: Asking) -> OpenAIChat | NvidiaHosted | Served:
+    """The endpoint, with its server around it where that is to be started or to fetch the model.
+
+    Raises:
+        ConfigError: as ``build_endpoint``; or the server cannot be started here.
+    """
+    options = asking.options
+    if not any(name in options for name in SERVER_OPTIONS):
+        return build_endpoint(spec, preset, asking)
+    refuse_unknown(spec.provider, options, options_of_service(spec, preset))
+    if options.get("port") is not None:
+        if asking.endpoint is not None:
+            raise ConfigError("--endpoint names its port: leave --port out")
+        asking = dataclasses.replace(asking, endpoint=_at_port(preset.endpoint, options["port"]))
+    server = _server(spec, preset, asking) if options.get("start") else None
+    if server is not None:
+        asking = dataclasses.replace(asking, endpoint=server.url)
+    inner = build_endpoint(spec, preset, asking)
+    if server is None and not options.get("pull"):
+        return inner
+    from cutline.captioners.hosted.openai import OpenAIChat
+
+    assert isinstance(inner, OpenAIChat)  # nobody else has a server of its own
+    return Served(inner, server, pulled=(spec.name or preset.default_model) if options.get("pull") else None)
+
+
+def _server(spec: Spec, preset: Preset, asking: Asking) -> Server:
+    program = PROGRAMS[preset.name]
+    model = spec.name or preset.default_model
+    if not model:
+        raise ConfigError(f"{spec.provider} needs a model name: --model {spec.provider}:NAME")
+    key = asking.key or find_key(preset)
+    if asking.key is not None and not program.key_env:
+        raise ConfigError(
+            f"{program.name} takes no key but as an argument, which others can see: leave --api-key out "
+            "with --start"
+        )
+    return server_for(
+        program,
+        model,
+        words(asking.options.get("server_args")),
+        port=_port(asking.endpoint, program.shared, preset),
+        key=key if program.key_env else None,
+        timeout=asking.options.get("start_timeout", ServerOptions().start_timeout),
+    )
+
+
+def _port(endpoint: str | None, shared: bool, preset: Preset) -> int | None:
+    """The port to start at; None for any that is free."""
+    if endpoint is None:
+        return urlsplit(preset.endpoint).port if shared else None
+    try:
+        parts = urlsplit(endpoint)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        host = port = None
+    if host not in _HERE or not port:
+        raise ConfigError(
+            f"--start starts a server on this machine, and {endpoint} is none with a port here: leave "
+            "--endpoint or --start out"
+        )
+    return port
+
+
+def _at_port(endpoint: str, port: int) -> str:
+    parts = urlsplit(endpoint)
+    return parts._replace(netloc=f"{parts.hostname}:{port}").geturl()
+
+
+@dataclasses.dataclass(slots=True)
+class _Use:
+    """What a captioner and those adjusted from it have in common.
+
+    ``joined``: the server counts us among its users. ``opened``: all that was to be done is done.
+    """
+
+    server: Server | None
+    joined: bool = False
+    opened: bool = False
+    opening: asyncio.Lock = dataclasses.field(default_factory=asyncio.Lock)
+
+
+class Served:
+    """Asks an endpoint on this machine after its server was started, or its model pulled.
+
+    A server that ends while it is asked stops the run. ``pulled``: the model that Ollama is to have.
+    """
+
+    def __init__(self, inner: OpenAIChat, server: Server | None, *, pulled: str | None) -> None:
+        self.name = inner.name
+        self._inner = inner
+        self._use = _Use(server)
+        self._pulled = pulled
+
+    async def open(self, say: Callable[[str], None] = lambda _: None) -> None:
+        """Start the server and pull the model, unless that was done; start a server that has ended again.
+
+        Raises:
+            ConfigError: it cannot be done; tells why.
+        """
+        use = self._use
+        async with use.opening:
+            if use.opened and not (use.server is not None and use.server.has_ended):
+                return
+            if use.server is not None:
+                await use.server.open(say, again=use.joined)
+                use.joined = True
+            if self._pulled is not None:
+                await pull(self._inner.endpoint.url, self._inner.endpoint.key, self._pulled, say)
+            use.opened = True
+
+    def adjusted(self, parameters: Mapping[str, Any]) -> Served:
+        """The same server, asked with other parameters."""
+        other = copy.copy(self)
+        other._inner = self._inner.adjusted(parameters)  # noqa: SLF001 - one of our own
+        return other
+
+    async def prepare(self, picture: Picture) -> None:
+        """As the endpoint's."""
+        await self._inner.prepare(picture)
+
+    async def caption(self, picture: Picture, prompt: Prompt) -> Reply:
+        """Ask the server about one picture.
+
+        Raises:
+            RunStopped: the server has ended.
+        """
+        if not self._use.opened:
+            try:
+                await self.open()
+            except ConfigError as error:
+                raise RunStopped(str(error)) from None
+        try:
+            return await self._inner.caption(picture, prompt)
+        except Retryable as error:
+            if error.status is None and self._use.server is not None:
+                await self._use.server.check()
+            raise
+
+    async def aclose(self) -> None:
+        """Close the connections, and end the server."""
+        await self._inner.aclose()
+        use = self._use
+        use.opened = False
+        if use.joined and use.server is not None:
+            use.joined = False
+            await use.server.leave()

@@ -1,0 +1,141 @@
+"""Whom to ask and how, as the user said it: a captioner's full name, and the options for it."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from cutline import registry
+from cutline.captioners.hosted.nvidia_models import HOSTED
+from cutline.captioners.hosted.presets import PRESETS, Preset
+from cutline.captioners.transformers.family import Family
+from cutline.credentials import Secret
+from cutline.errors import ConfigError
+
+MODEL_OPTIONS = (
+    "max_tokens",
+    "temperature",
+    "top_p",
+    "seed",
+    "extra",
+    "parameters",
+    "schema_dialect",
+    "large_images",
+)
+PICTURE_OPTIONS = ("max_side", "max_bytes", "jpeg_quality")
+LOCAL_OPTIONS = ("device", "dtype", "batch_size", "quantize", "tensor_parallel", "parallel_engine")
+
+_HOSTED_SHORT = {name.rpartition("/")[2]: name for name in HOSTED}
+"""The models of NVIDIA's own dialects by the last part of their names, as people say them."""
+
+SERVER_OPTIONS = ("start", "port", "server_args", "start_timeout", "pull")
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Asking:
+    """How to ask; shared by every captioner of a job.
+
+    ``options`` are those of MODEL_OPTIONS, PICTURE_OPTIONS, LOCAL_OPTIONS and SERVER_OPTIONS that the
+    user gave: what a captioner cannot honour is refused, so that nothing is accepted and ignored.
+    Seconds for ``timeout``, ``retry_delay`` and ``patience``, which ends the waiting when an
+    endpoint keeps saying that it is busy.
+    """
+
+    key: Secret | None = None
+    endpoint: str | None = None
+    options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    timeout: float = 300.0
+    retries: int = 6
+    retry_delay: float = 1.0
+    patience: float = 900.0
+    concurrency: int | None = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Spec:
+    """A captioner's full name, taken apart."""
+
+    provider: str
+    name: str
+
+    @classmethod
+    def parse(cls, text: str, *, endpoint: str | None) -> Spec:
+        """``provider:name``; a name alone goes to ``--endpoint`` when that is given.
+
+        Raises:
+            ConfigError: the provider is unknown; the message says what it may be.
+        """
+        provider, colon, name = text.partition(":")
+        known = providers()
+        # Servers call the models that they serve by the names that ours have here.
+        served = endpoint is not None and isinstance(_registered(provider), Family)
+        if provider == "nvidia" and endpoint is None and name in _HOSTED_SHORT:
+            raise ConfigError(
+                f"NVIDIA's models are named OWNER/NAME, did you mean --model nvidia:{_HOSTED_SHORT[name]}?"
+            )
+        if provider in known and not served:
+            if endpoint is not None and provider not in PRESETS:
+                raise ConfigError(
+                    f"{provider} asks no endpoint: where the server at --endpoint calls its model so, write "
+                    f"--model endpoint:{text}"
+                )
+            return cls(provider=provider, name=name)
+        if endpoint is not None:
+            return cls(provider="endpoint", name=name if provider == "endpoint" and colon else text)
+        what = f"{provider!r} is not a provider" if colon else f"{text!r} names no provider"
+        if text and (Path(text) / "config.json").is_file():
+            raise ConfigError(f"{text} is a folder: for the model in it, write --model hf:{text}")
+        if text in (models := _models()):
+            raise ConfigError(f"{text!r} names no provider, did you mean --model {models[text]}?")
+        own = "or for a model of your own install its package or pass --plugin FILE"
+        raise ConfigError(f"{what}{_instead(text, known)}, pass --endpoint URL, {own}")
+
+    @property
+    def preset(self) -> Preset | None:
+        return PRESETS.get(self.provider)
+
+
+def providers() -> list[str]:
+    """Everything that can stand before the colon of a model's name."""
+    return [*registry.names("captioners"), *(preset for preset in PRESETS if preset != "endpoint")]
+
+
+def meant(word: str, known: Iterable[str]) -> str:
+    """What a misspelt word may have been meant to be, as the middle of a message."""
+    close = difflib.get_close_matches(word.lower(), known, n=3, cutoff=0.65)
+    return f", did you mean {' or '.join(close)}?" if close else ""
+
+
+def _instead(text: str, known: list[str]) -> str:
+    """What to write where ``text`` means nothing, after what is said of it; models from outside are named."""
+    provider, colon, _ = text.partition(":")
+    if close := meant(provider, known):
+        return f"{close}; use PROVIDER:NAME (`cutline models` lists them)"
+    here = [name for name in known if name not in PRESETS and name not in registry.BUILT_IN["captioners"]]
+    such = f"openai:gpt-4o-mini, ollama:llava:7b{', ' if here else ' or '}blip"
+    if not colon and text.count("/") == 1 and text[:1].isalnum():  # as the hub names its models
+        such = f"hf:{text} to run it here, huggingface:{text} or vllm:{text}"
+    return f"; use PROVIDER:NAME, such as {' or '.join((such, *here))} (`cutline models` lists all)"
+
+
+def _models() -> dict[str, str]:
+    """Models that are known by their bare name, with the provider that has them."""
+    defaults = {preset.default_model: preset.name for preset in reversed(PRESETS.values())}
+    known = {**defaults, **dict.fromkeys(HOSTED, "nvidia")}
+    short = {name: f"nvidia:{full}" for name, full in _HOSTED_SHORT.items()}
+    return short | {name: f"{provider}:{name}" for name, provider in known.items() if name}
+
+
+def refuse_unknown(provider: str, options: Mapping[str, Any], known: frozenset[str]) -> None:
+    """Raises ConfigError for options that ``provider`` has no use for."""
+    unknown = [f"--{name.replace('_', '-')}" for name in options if name not in known]
+    if unknown:
+        what = "it" if len(unknown) == 1 else "them"
+        raise ConfigError(f"{provider} has no use for {' and '.join(unknown)}: leave {what} out")
+
+
+def _registered(provider: str) -> object:
+    return registry.load("captioners", provider) if provider in registry.BUILT_IN["captioners"] else None

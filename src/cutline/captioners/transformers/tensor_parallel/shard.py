@@ -1,0 +1,136 @@
+"""One process's part of a model that is spread over several."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+import importlib.util
+import os
+from pathlib import Path
+from typing import Any, Final
+
+from cutline.captioners.transformers import model_loader
+from cutline.captioners.transformers.settings import ParallelEngine
+from cutline.errors import ConfigError, MissingExtra
+from cutline.weights import Hardware
+
+# Reading a large model takes some processes much longer than others.
+_PATIENCE: Final = dt.timedelta(hours=2)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """One of ``count`` parts of a model; ``store`` is the file by which the processes find each other."""
+
+    folder: Path
+    device: str
+    dtype: str
+    rank: int
+    count: int
+    engine: ParallelEngine
+    store: str
+
+
+def load_part(part: Part) -> model_loader.Loaded:
+    """Read this process's part of the weights; all processes must do so at the same time.
+
+    Raises:
+        ConfigError, MissingExtra: as ``loading.load``.
+    """
+    _meet(part)
+    hardware = Hardware(devices=(part.device,), dtype=part.dtype)
+    if part.engine == "deepspeed":
+        return _by_deepspeed(part, hardware)
+    return model_loader.load(part.folder, hardware, part.device, spread=_plan(part))
+
+
+def check_divisible(folder: Path, count: int, engine: ParallelEngine) -> None:
+    """Refuse what can be seen to fail before any process is started.
+
+    Raises:
+        ConfigError: there is no plan for such a model, or its heads cannot be divided by ``count``.
+    """
+    from transformers import AutoConfig
+
+    if engine == "deepspeed" and importlib.util.find_spec("deepspeed") is None:
+        raise MissingExtra("--parallel-engine deepspeed", "deepspeed")
+    model_loader.quiet_libraries()
+    try:
+        config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return  # loading says what is wrong with it
+    text = config.get_text_config()
+    if engine == "transformers" and not getattr(text, "base_model_tp_plan", None):
+        raise ConfigError(
+            f"transformers has no plan for spreading {config.model_type} over several devices: leave "
+            "--tensor-parallel out, or try --parallel-engine deepspeed"
+        )
+    for name in ("num_attention_heads", "num_key_value_heads"):
+        heads = getattr(text, name, None)
+        if isinstance(heads, int) and heads % count:
+            what = "heads" if name == "num_attention_heads" else "key-value heads"
+            raise ConfigError(
+                f"the {heads} {what} of {folder.name} cannot be divided by --tensor-parallel {count}"
+            )
+
+
+def _meet(part: Part) -> None:
+    """Join the other processes; through a file, so that no port is opened for it."""
+    import torch
+    from torch import distributed
+
+    if part.device != "cpu":
+        torch.cuda.set_device(part.device)
+    distributed.init_process_group(
+        "gloo" if part.device == "cpu" else "nccl",
+        init_method=Path(part.store).as_uri(),
+        rank=part.rank,
+        world_size=part.count,
+        timeout=_PATIENCE,
+        device_id=None if part.device == "cpu" else torch.device(part.device),
+    )
+
+
+def _plan(part: Part) -> Any:
+    """How transformers divides the model: as the model's own config says."""
+    from transformers.distributed.configuration_utils import DistributedConfig
+
+    if "tp_size" not in {field.name for field in dataclasses.fields(DistributedConfig)}:
+        raise ConfigError("--tensor-parallel needs a later transformers: pip install --upgrade transformers")
+    return DistributedConfig(tp_size=part.count, tp_plan="auto")
+
+
+def _by_deepspeed(part: Part, hardware: Hardware) -> model_loader.Loaded:
+    """Source: DeepSpeed, "Automatic Tensor Parallelism for Hugging Face Models".
+
+    It divides the language model only: it takes the layers of vision towers apart wrongly (those of
+    Qwen2-VL, for one, which keep query, key and value in one matrix).
+    """
+    os.environ["DS_ACCELERATOR"] = "cpu" if part.device == "cpu" else "cuda"
+    import deepspeed
+
+    if part.device == "cpu":
+        # It would compile a kernel of its own for sums between processes, for minutes; gloo has one.
+        getattr(deepspeed.ops, "__compatible_ops__", {})["deepspeed_shm_comm"] = False
+    loaded = model_loader.load(part.folder, hardware, "cpu")
+    owner, name = _language_model(loaded.model)
+    engine = deepspeed.init_inference(
+        getattr(owner, name),
+        tensor_parallel={"tp_size": part.count},
+        dtype=hardware.torch_dtype,
+        replace_with_kernel_inject=False,
+    )
+    setattr(owner, name, engine.module)
+    loaded.model.to(part.device)
+    return dataclasses.replace(loaded, device=part.device)
+
+
+def _language_model(model: Any) -> tuple[Any, str]:
+    """The module that holds the language model, and under which name."""
+    inner = getattr(model, "model", model)
+    for name in ("language_model", "text_model"):
+        if hasattr(inner, name):
+            return inner, name
+    raise ConfigError(
+        f"DeepSpeed finds no language model in {type(model).__name__}: leave --tensor-parallel out"
+    )

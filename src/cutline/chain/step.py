@@ -1,0 +1,144 @@
+"""One step asked, and what its failure means."""
+
+from __future__ import annotations
+
+import dataclasses
+import traceback
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from cutline.credentials import without_keys
+from cutline.errors import CutlineError, PictureError, RequestError, SampleError
+from cutline.imaging import Picture
+from cutline.interfaces import Captioner
+from cutline.prompts import Prompt, check_caption
+from cutline.records import JSON, Reply, Step, Usage
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class ChainStep:
+    """A question to one captioner; its answer is kept under ``name``.
+
+    When an ``optional`` step fails, the picture still gets its caption. ``recipe`` is what decides
+    the words besides the prompt: a captioner's name, parameters and the like, as text.
+    """
+
+    name: str
+    captioner: Captioner
+    prompt: Prompt
+    optional: bool = False
+    recipe: str = ""
+
+
+class StepFailed(CutlineError):
+    """A step gave no text; ``steps`` are those that did, ``useless`` what answers of no use cost."""
+
+    def __init__(
+        self,
+        kind: str,
+        message: str,
+        *,
+        attempts: int = 1,
+        steps: tuple[Step, ...] = (),
+        reply: Reply | None = None,
+        useless: Mapping[str, Usage] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.kind = kind
+        self.attempts = attempts
+        self.steps = steps
+        self.reply = reply
+        self.useless = useless or {}
+
+
+class InputMissing(CutlineError):
+    """A step could not be asked because ``cause``, a step that it takes from, has no text."""
+
+    def __init__(self, cause: str) -> None:
+        super().__init__(f"step {cause} has no text")
+        self.cause = cause
+
+
+Result: TypeAlias = Step | Exception
+
+
+async def ask_only(step: ChainStep, picture: Picture, variables: Mapping[str, Any]) -> Result:
+    try:
+        prompt = step.prompt.render(variables)
+    except SampleError as error:
+        return error
+    return await ask(step, picture, prompt)
+
+
+async def ask(step: ChainStep, picture: Picture, prompt: Prompt) -> Result:
+    """The step's answer, or why there is none."""
+    try:
+        reply: object = await step.captioner.caption(picture, prompt)
+        # Plug-ins may break their promise; that must cost one picture, not the run.
+        if not isinstance(reply, Reply):
+            return SampleError(
+                "captioner", f"{step.captioner.name} gave a {type(reply).__name__}, not a Reply"
+            )
+        if not _is_sound(reply):
+            return SampleError("captioner", f"{reply.model} gave a reply with values of wrong types")
+        try:
+            text, fields = _extracted(reply, prompt)
+        except SampleError as error:
+            error.reply = reply
+            return error
+        return Step(name=step.name, prompt_id=prompt.id, text=text, reply=reply, fields=fields)
+    except Exception as error:  # noqa: BLE001 - whatever a captioner raises is this picture's failure
+        return error
+
+
+def _extracted(reply: Reply, prompt: Prompt) -> tuple[str, JSON | None]:
+    """The caption in a reply, and its fields; raises ReplyError where there is none."""
+    if reply.extracted and prompt.schema is None:
+        return check_caption(reply.text), None
+    return prompt.extract(reply.text)
+
+
+def _is_sound(reply: Reply) -> bool:
+    """Whether the parts of a plug-in's reply that are reckoned with are what they should be."""
+    numbers = getattr(reply.usage, "prompt_tokens", None), getattr(reply.usage, "completion_tokens", None)
+    return all(isinstance(number, int) for number in numbers) and isinstance(reply.seconds, int | float)
+
+
+def cause_of(name: str, errors: Mapping[str, Exception]) -> str:
+    """The step whose failure is the reason that ``name`` has no text."""
+    error = errors[name]
+    return cause_of(error.cause, errors) if isinstance(error, InputMissing) else name
+
+
+def kind_of(error: Exception) -> str:
+    if isinstance(error, SampleError | RequestError):
+        return error.kind
+    kind = "captioner"
+    if isinstance(error, MemoryError):
+        kind = "out-of-memory"
+    return kind
+
+
+def _told(error: Exception) -> str:
+    """An error that nobody foresaw, with where it came up, for whoever has to mend that."""
+    words = without_keys(" ".join(str(error).split()))[:300]
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else ""
+    return f"{type(error).__name__}: {words}".rstrip(": ") + place
+
+
+def failed(place: str, error: Exception, steps: tuple[Step, ...], useless: Mapping[str, Usage]) -> StepFailed:
+    """A step's failure; ``place`` begins the message, unless it is the picture that is no good."""
+    message = _told(error)
+    if isinstance(error, SampleError | RequestError):
+        message = str(error)
+    attempts = error.attempts if isinstance(error, RequestError) else int(not isinstance(error, PictureError))
+    return StepFailed(
+        kind_of(error),
+        message if isinstance(error, PictureError) else place + message,
+        attempts=attempts,
+        steps=steps,
+        reply=error.reply if isinstance(error, SampleError) else None,
+        useless=useless,
+    )

@@ -1,0 +1,173 @@
+"""What a person is told about batches."""
+
+from __future__ import annotations
+
+import shlex
+import time
+from collections import Counter
+from collections.abc import Iterator
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from cutline.cli.summary import dropped, summary
+from cutline.display import duration
+from cutline.engine.batch_manifest import OVER, Batch
+from cutline.engine.batches.collect import IN_NO_BATCH, UNDER_WAY, UNDONE, Collection
+from cutline.engine.batches.status import Sent
+from cutline.engine.batches.submit import Submitted
+from cutline.engine.batches.upload import Tally
+from cutline.engine.report import EXIT_FAILURES, EXIT_OK, EXIT_STOPPED, Interrupted, Report
+from cutline.job import Job
+
+
+def submitted(job: Job, result: Submitted, *, quiet: bool) -> int:
+    """What was sent, and what to do next."""
+    tally, stopped = result.tally, result.stopped
+    console = _console(quiet=quiet)
+    if tally.batches:
+        files = f"{_count(tally.batches, 'batch', 'batches')} of {_count(tally.requests, 'request')}"
+        console.print(Text(f"{_count(tally.pictures, 'picture')} sent in {files}", style="bold"))
+    elif stopped is None:
+        console.print(Text("nothing was sent", style="bold"))
+    for line in _others(tally):
+        console.print(line, markup=False)
+    if tally.batches or tally.waiting > 0:
+        console.print(f"how far it is: {_command('status', result.output, job)}", markup=False)
+        collecting = _command("collect", result.output, job)
+        console.print(f"the answers, within a day: {collecting} --wait", markup=False)
+    if stopped is not None:
+        why = "interrupted" if isinstance(stopped, Interrupted) else f"stopped: {stopped}"
+        Console(stderr=True, highlight=False, soft_wrap=True).print(
+            Text(f"{why} · what was sent is noted; the same command goes on", style="bold")
+        )
+        return 128 + stopped.signal if isinstance(stopped, Interrupted) else EXIT_STOPPED
+    return EXIT_FAILURES if tally.unprepared.failures > job.run.allow_failures else EXIT_OK
+
+
+def _others(tally: Tally) -> list[str]:
+    counts = tally.unprepared
+    lines = []
+    if tally.waiting > 0:
+        lines.append(f"{_count(tally.waiting, 'picture')} were sent before, and are under way")
+    if tally.known:
+        lines.append(f"{_count(tally.known, 'picture')} had an outcome from before")
+    if counts.captions:
+        lines.append(f"{_count(counts.captions, 'picture')} had all their answers from before")
+    if counts.failures:
+        lines.append(f"{_count(counts.failures, 'picture')} cannot be sent: {_kinds(counts.kinds)}")
+    if counts.skips:
+        lines.append(f"{_count(counts.skips, 'picture')} skipped: {_kinds(counts.reasons)}")
+    return lines
+
+
+def status(sent: Sent, *, quiet: bool) -> int:
+    """A table of the batches on the output stream."""
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    for title in ("batch", "status"):
+        table.add_column(title, overflow="fold")
+    for title in ("pictures", "answered", "failed"):
+        table.add_column(title, justify="right")
+    table.add_column("", overflow="fold")
+    for batch in sent.batches:
+        figures = (f"{number:,}" for number in (batch.pictures, batch.done, batch.failed))
+        table.add_row(Text(batch.id or batch.name), Text(_stage(batch)), *figures, Text(_note(batch)))
+    out = Console(highlight=False, soft_wrap=True)
+    out.print(table)
+    for batch in sent.batches:
+        if batch.problem:
+            out.print(f"{batch.id or batch.name} {batch.status}: {batch.problem}", markup=False)
+    console = _console(quiet=quiet)
+    if any(not batch.is_sent for batch in sent.batches):
+        console.print("not all is sent: `cutline batch submit` with the same arguments goes on")
+    if any(batch.is_open and batch.status in OVER for batch in sent.batches):
+        console.print(f"to be collected: {_command('collect', sent.output, sent.job)}", markup=False)
+    return EXIT_OK
+
+
+def collected(result: Collection, *, quiet: bool) -> int:
+    """How the run that took the answers in went, and what is still to come."""
+    report, sent = result.report, result.sent
+    console = _console(quiet=quiet)
+    if report is None:
+        if sent.open_batches:
+            console.print("nothing is sent yet: `cutline batch submit` with the same arguments goes on")
+            return EXIT_STOPPED
+        console.print("nothing is left to collect: every batch was")
+        return EXIT_OK
+    if not quiet:
+        summary(sent.job, report, list(_hints(sent, report)))
+    elif report.stopped is not None:
+        Console(stderr=True, highlight=False).print(f"cutline: stopped: {report.stopped}", markup=False)
+    if report.exit_code in {EXIT_OK, EXIT_FAILURES} and sent.under_way:
+        return EXIT_STOPPED
+    return report.exit_code
+
+
+def cancelled(sent: Sent, *, forgotten: bool, quiet: bool) -> int:
+    """What became of the batches, and how to get what they have."""
+    console = _console(quiet=quiet)
+    running = sum(batch.under_way for batch in sent.batches)
+    if running:
+        console.print(f"{_count(running, 'batch is', 'batches are')} being ended by the service")
+    else:
+        console.print("no batch is under way any more")
+    if sent.open_batches:
+        collecting = _command("collect", sent.output, sent.job)
+        console.print(f"what was answered: {collecting} --wait", markup=False)
+    elif forgotten:
+        console.print("their answers are given up: the pictures can be asked about anew")
+    return EXIT_OK
+
+
+def _hints(sent: Sent, report: Report) -> Iterator[str]:
+    """What a person may want to do next."""
+    counts = report.counts
+    if sent.job.checks.min_similarity is not None:
+        yield dropped(counts.dropped, counts.shortened)
+    for batch in sent.batches:
+        if batch.problem:
+            yield f"{batch.id or batch.name} {batch.status}: {batch.problem}"
+    if under_way := counts.reasons.get(UNDER_WAY, 0):
+        yield f"{_count(under_way, 'picture is', 'pictures are')} under way: collect later, or with --wait"
+    undone = Counter({kind: count for kind, count in counts.kinds.items() if kind in UNDONE})
+    left = undone.total() + counts.reasons.get(IN_NO_BATCH, 0)
+    if left and not sent.under_way:
+        yield (
+            f"{_count(left, 'picture was', 'pictures were')} not asked: `cutline caption` with the arguments "
+            "of the batch asks at once, `cutline batch submit` by another batch"
+        )
+    if counts.failures > undone.total():
+        yield "`cutline caption` and `cutline batch submit` ask about the failed ones with --retry-failed"
+
+
+def _command(name: str, output: str, job: Job) -> str:
+    """A command about an output's batches as it can be typed."""
+    state = ("--state", job.run.state) if job.run.state is not None else ()
+    return shlex.join(("cutline", "batch", name, output, *state))
+
+
+def _stage(batch: Batch) -> str:
+    if batch.stage == "collected":
+        return f"{batch.status}, collected"
+    return batch.status or "not sent"
+
+
+def _note(batch: Batch) -> str:
+    if batch.under_way and batch.ends is not None:
+        left = batch.ends - time.time()
+        return f"{duration(left)} left" if left > 0 else "its time is over"
+    return ""
+
+
+def _count(number: int, one: str, many: str = "") -> str:
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def _kinds(counter: Counter[str]) -> str:
+    return ", ".join(f"{count:,} {name}" for name, count in counter.most_common(5))
+
+
+def _console(*, quiet: bool) -> Console:
+    return Console(stderr=True, highlight=False, soft_wrap=True, quiet=quiet)

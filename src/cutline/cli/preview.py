@@ -1,0 +1,92 @@
+"""``--preview`` and ``--estimate``: what a run would give and cost, before it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from cutline.credentials import Secret
+from cutline.display import duration, money, short_number
+from cutline.engine.preview import estimate as estimate_run
+from cutline.engine.preview import preview as preview_run
+from cutline.files import printable
+from cutline.job import Job
+from cutline.records import Caption, Skip
+
+_SHORTEST = 0.1  # seconds that an estimate can tell
+
+
+def _say(line: str) -> None:
+    """On the error stream, so that the output stream has the results alone."""
+    Console(stderr=True, highlight=False, soft_wrap=True).print(line, markup=False)
+
+
+def preview(job: Job, key: Secret | None, count: int) -> int:
+    """Show the first captions as a table; 1 when one of them failed."""
+    results = asyncio.run(preview_run(job, count, key=key, say=_say))
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 1, 0))
+    table.add_column("picture", overflow="fold", max_width=32)
+    table.add_column("caption", overflow="fold")
+    failed = False
+    for sample, outcome in results:
+        if isinstance(outcome, Caption):
+            table.add_row(Text(printable(sample.key)), Text("\n".join(_texts(outcome))))
+        elif isinstance(outcome, Skip):
+            table.add_row(Text(printable(sample.key)), Text(f"skipped: {outcome.reason}", style="dim"))
+        else:
+            failed = True
+            table.add_row(
+                Text(printable(sample.key)), Text(f"{outcome.kind}: {outcome.message}", style="red")
+            )
+    Console(highlight=False).print(table)
+    return 1 if failed else 0
+
+
+def _texts(caption: Caption) -> Iterator[str]:
+    """The caption, and the other steps' texts under their names."""
+    yield caption.text
+    for step in caption.steps:
+        if step is not caption.source:
+            yield f"{step.name}: {step.text}"
+    for name, kind in caption.missing_steps.items():
+        yield f"{name}: missing ({kind}), which the chain allows"
+
+
+def _about(seconds: float) -> str:
+    return f"about {duration(seconds)}" if seconds >= _SHORTEST else f"less than {_SHORTEST} s"
+
+
+def estimate(job: Job, key: Secret | None, *, in_batches: bool = False) -> int:
+    """Tell time, tokens and money of the whole run, and what it costs as ``cutline batch`` does it.
+
+    ``in_batches``: that is how it will be done, so budgets are held against that cost.
+    """
+    result = asyncio.run(estimate_run(job, key=key, say=_say))
+    console = Console(highlight=False, soft_wrap=True)
+    what = (
+        f"{result.total:,} pictures"
+        if result.total is not None
+        else "1,000 pictures (how many there are is unknown)"
+    )
+    cost = "price unknown (--prices FILE)" if result.cost is None else money(result.cost)
+    sent, received = result.usage.prompt_tokens, result.usage.completion_tokens
+    tokens = f"{short_number(sent)} tokens in, {short_number(received)} out"
+    console.print(f"{what}: {_about(result.seconds)} · {tokens} · {cost}")
+    failed = f", {result.failed} of them failed" if result.failed else ""
+    if in_batches and result.batch_cost is None:
+        console.print(
+            "batch price unknown: add its share, such as batch = 0.5, to the model in --prices FILE"
+        )
+    if result.batch_cost is not None:
+        console.print(f"by `cutline batch submit`, within a day: {money(result.batch_cost)}")
+    console.print(f"measured on {result.probes} pictures{failed}, {result.concurrency} requests at once")
+    if job.run.budget_tokens and result.usage.total > job.run.budget_tokens:
+        console.print(f"--budget-tokens {job.run.budget_tokens:,} would stop the run early")
+    cost_of_run = result.batch_cost if in_batches and result.batch_cost is not None else result.cost
+    if job.run.max_cost and cost_of_run and cost_of_run > job.run.max_cost:
+        console.print(f"--max-cost {job.run.max_cost} would stop the run early")
+    return 0

@@ -1,0 +1,97 @@
+"""The client as plain calls: a thread of its own runs the asynchronous one."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, Self, TypeVar, Unpack
+
+from cutline.client.async_client import AsyncClient
+from cutline.client.records import Described, Image, TaskProgress, Wishes
+from cutline.errors import ConfigError
+
+_T = TypeVar("_T")
+
+
+class Client:
+    """As ``AsyncClient``, for code that waits, in notebooks too. Use it as a context, or call ``close``.
+
+    Its methods and their errors are those of ``AsyncClient``. One client can be used by several threads.
+    """
+
+    def __init__(
+        self,
+        url: str = "http://127.0.0.1:8000",
+        *,
+        api_key: str | None = None,
+        timeout: float = 600.0,
+        retries: int = 4,
+    ) -> None:
+        self._inner = AsyncClient(url, api_key=api_key, timeout=timeout, retries=retries)
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="cutline-client", daemon=True)
+        self._thread.start()
+
+    def __repr__(self) -> str:
+        return repr(self._inner).replace("Async", "", 1)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections; nothing can be asked any more."""
+        if self._loop.is_closed():
+            return
+        self._wait(self._inner.aclose())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    def ready(self) -> bool:
+        return self._wait(self._inner.ready())
+
+    def caption(self, image: Image, **wishes: Unpack[Wishes]) -> Described:
+        return self._wait(self._inner.caption(image, **wishes))
+
+    def batch(self, images: Sequence[Image], **wishes: Unpack[Wishes]) -> list[Described]:
+        return self._wait(self._inner.batch(images, **wishes))
+
+    def submit(
+        self,
+        images: Sequence[Image],
+        *,
+        webhook_url: str | None = None,
+        idempotency_key: str | None = None,
+        **wishes: Unpack[Wishes],
+    ) -> str:
+        work = self._inner.submit(images, webhook_url=webhook_url, idempotency_key=idempotency_key, **wishes)
+        return self._wait(work)
+
+    def status(self, task_id: str) -> TaskProgress:
+        return self._wait(self._inner.status(task_id))
+
+    def results(self, task_id: str) -> list[Described]:
+        return self._wait(self._inner.results(task_id))
+
+    def cancel(self, task_id: str) -> TaskProgress:
+        return self._wait(self._inner.cancel(task_id))
+
+    def wait(self, task_id: str, on_progress: Callable[[TaskProgress], object] | None = None) -> TaskProgress:
+        """As ``AsyncClient.wait``; ``on_progress`` is called in the client's own thread."""
+        return self._wait(self._inner.wait(task_id, on_progress))
+
+    def _wait(self, work: Coroutine[Any, Any, _T]) -> _T:
+        """What the work brings; it ends with whoever waits for it, as by Ctrl-C."""
+        if self._loop.is_closed():
+            work.close()
+            raise ConfigError("the client is closed: make a new one")
+        future = asyncio.run_coroutine_threadsafe(work, self._loop)
+        try:
+            return future.result()
+        except BaseException:
+            future.cancel()
+            raise

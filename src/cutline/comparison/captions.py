@@ -1,0 +1,193 @@
+"""What a contestant said about each picture, read from the output of its run."""
+
+from __future__ import annotations
+
+import collections
+import csv
+import dataclasses
+from collections.abc import Collection, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from cutline.engine.state import failures_file, state_folder
+from cutline.errors import ConfigError
+from cutline.files import text_to_name
+from cutline.locations.stored import LocalFile, RemoteFile
+from cutline.records import JSON, Sample, Usage
+from cutline.sinks.reader import read_rows
+from cutline.sinks.rows import NESTED
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class AnswerStep:
+    """One step of a chain, or one of several prompts."""
+
+    name: str
+    model: str
+    text: str
+    usage: Usage
+    seconds: float
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """One contestant's words about one picture, or the ``problem`` that it has none."""
+
+    text: str = ""
+    problem: str = ""
+    model: str = ""
+    prompt: str = ""
+    usage: Usage = dataclasses.field(default_factory=Usage)
+    seconds: float = 0.0
+    steps: tuple[AnswerStep, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Answers:
+    """A contestant's answers by the picture's key, with the commonest model and prompt among them."""
+
+    by_key: Mapping[str, Answer]
+    model: str
+    prompt: str
+
+
+def read_answers(path: str, keys: Collection[str]) -> Answers:
+    """The answers in an output and its failures file, for those of ``keys`` that have one.
+
+    Raises:
+        ConfigError: there is no such file, or it holds no captions of cutline.
+    """
+    wanted = frozenset(keys)
+    found = {row["key"]: Answer(problem=f"{row['kind']}: {row['message']}") for row in _failures(path)}
+    found = {key: answer for key, answer in found.items() if key in wanted}
+    for row in _rows(path):
+        if row["image_id"] in wanted:
+            found[row["image_id"]] = _answer(row)
+    said = [answer for answer in found.values() if not answer.problem]
+    models = collections.Counter(answer.model for answer in said if answer.model)
+    prompts = collections.Counter(answer.prompt for answer in said if answer.prompt)
+    return Answers(by_key=found, model=_commonest(models), prompt=_commonest(prompts))
+
+
+def samples_in(path: str, limit: int | None) -> list[Sample]:
+    """The pictures that an output tells of, where they were then; the failed ones last.
+
+    Raises:
+        ConfigError: as ``read_answers``.
+    """
+    samples: dict[str, Sample] = {}
+    failures = ({**row, "image_id": row["key"]} for row in _failures(path))
+    for rows in (_rows(path), failures):
+        for row in rows:
+            if limit is not None and len(samples) >= limit:
+                return list(samples.values())
+            place = str(row.get("image_path") or row["image_id"])
+            remote = place.startswith(("http://", "https://"))
+            location = RemoteFile(place) if remote else LocalFile(text_to_name(place))
+            samples.setdefault(row["image_id"], Sample(key=row["image_id"], location=location))
+    return list(samples.values())
+
+
+def cost_of_run(path: str) -> float | None:
+    """US dollars for a picture, from the report that a run left beside its output; None without one."""
+    try:
+        report = orjson.loads((state_folder(path, None) / "report.json").read_bytes())
+        return float(report["cost_usd"]) / int(report["captions"] + report["failures"])
+    except (OSError, ValueError, KeyError, TypeError, ZeroDivisionError):
+        return None  # no report, or no price in it
+
+
+def _rows(path: str) -> Iterator[JSON]:
+    """The rows of an output of cutline, every one looked at."""
+    if not Path(path).is_file():
+        raise ConfigError(f"there is no output {path} to compare")
+    import pyarrow as pa
+
+    number = 0
+    try:
+        for number, row in enumerate(read_rows(path, None), 1):
+            if not isinstance(row, dict):
+                raise ConfigError(f"{path} holds no captions of cutline: row {number} is no object")
+            if not (isinstance(row.get("image_id"), str) and isinstance(row.get("caption"), str)):
+                raise ConfigError(
+                    f"{path} holds no captions of cutline: row {number} lacks image_id or caption"
+                )
+            yield row
+    except (ValueError, csv.Error, pa.ArrowException) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise ConfigError(f"{path} cannot be read after row {number}: {reason}") from None
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read: {error.strerror or error}") from None
+
+
+def _failures(path: str) -> Iterator[JSON]:
+    """The rows of the failures file beside an output; none where there is no such file."""
+    file = failures_file(path, state_folder(path, None))
+    try:
+        with file.open("rb") as lines:
+            for line in lines:
+                row = orjson.loads(line)
+                if not isinstance(row, dict) or not {"key", "kind", "message"} <= row.keys():
+                    raise ConfigError(f"{file} is no list of failures: take it away to compare without it")
+                yield row
+    except FileNotFoundError:
+        return
+    except (OSError, orjson.JSONDecodeError) as error:
+        raise ConfigError(f"{file} cannot be read: {error}") from None
+
+
+def _answer(row: JSON) -> Answer:
+    row = {name: _decoded(name, value) for name, value in row.items()}
+    steps = row.get("steps")
+    return Answer(
+        text=row["caption"],
+        model=str(row.get("model") or ""),
+        prompt=str(row.get("prompt_id") or ""),
+        usage=_usage(row),
+        seconds=_number(row.get("seconds")),
+        steps=tuple(_step(step) for step in steps if isinstance(step, dict))
+        if isinstance(steps, list)
+        else (),
+    )
+
+
+def _step(step: JSON) -> AnswerStep:
+    return AnswerStep(
+        name=str(step.get("name") or ""),
+        model=str(step.get("model") or ""),
+        text=str(step.get("text") or ""),
+        usage=_usage(step),
+        seconds=_number(step.get("seconds")),
+    )
+
+
+def _usage(row: JSON) -> Usage:
+    return Usage(
+        prompt_tokens=int(_number(row.get("prompt_tokens"))),
+        completion_tokens=int(_number(row.get("completion_tokens"))),
+    )
+
+
+def _number(value: Any) -> float:
+    """A number as a table holds it: CSV has text, and nothing at all where there was none."""
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        return 0.0
+    return number if 0 <= number < float("inf") else 0.0
+
+
+def _decoded(name: str, value: Any) -> Any:
+    """CSV and Parquet hold nested columns as JSON text."""
+    if name in NESTED and isinstance(value, str) and value:
+        return orjson.loads(value)
+    return value
+
+
+def _commonest(counted: collections.Counter[str]) -> str:
+    if not counted:
+        return ""
+    more = f" + {len(counted) - 1} more" if len(counted) > 1 else ""
+    return counted.most_common(1)[0][0] + more

@@ -1,0 +1,109 @@
+"""Each picture looked at once more: for its thumbnail, and for what is measured on it."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import os
+from collections.abc import Callable, Mapping, Sequence
+
+from cutline.comparison.captions import Answers
+from cutline.comparison.results import Shown
+from cutline.comparison.similarity import NAME, CaptionSimilarity
+from cutline.engine.sample_pipeline import Fetching
+from cutline.errors import PictureError
+from cutline.imaging import Picture
+from cutline.imaging.thumbnails import thumbnail
+from cutline.records import Sample
+from cutline.sinks.rows import text
+
+_AT_ONCE = 16
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """A picture, and each contestant's metrics on it."""
+
+    shown: Shown
+    scores: Sequence[Mapping[str, float]]
+
+
+class Seeing:
+    """Opens pictures a few at a time; ``side`` is that of the thumbnails."""
+
+    def __init__(
+        self,
+        *,
+        side: int,
+        max_pixels: int,
+        open_fetcher: Callable[[], Fetching],
+        similarity: CaptionSimilarity | None,
+    ) -> None:
+        self._side = side
+        self._max_pixels = max_pixels
+        self._open_fetcher = open_fetcher
+        self._fetcher: Fetching | None = None
+        self._similarity = similarity
+
+    async def all(
+        self, samples: Sequence[Sample], answers: Sequence[Answers], *, stopped: Callable[[], bool]
+    ) -> list[Seen]:
+        """Every sample, with what the contestants' answers to it score; fewer once ``stopped`` says so."""
+        found: dict[int, Seen] = {}
+        waiting = iter(enumerate(samples))
+
+        async def work() -> None:
+            for place, sample in waiting:
+                if stopped():
+                    return
+                found[place] = await self._one(sample, answers)
+
+        workers = [asyncio.create_task(work()) for _ in range(min(_AT_ONCE, (os.cpu_count() or 1) + 1))]
+        try:
+            await asyncio.gather(*workers)
+        finally:
+            for worker in workers:
+                worker.cancel()
+        return [found[place] for place in sorted(found)]
+
+    async def _one(self, sample: Sample, answers: Sequence[Answers]) -> Seen:
+        key = text(sample.key)
+        nothing: list[Mapping[str, float]] = [{} for _ in answers]
+        try:
+            picture = await self._load(sample)
+            small = await asyncio.to_thread(thumbnail, picture, self._side)
+            scores = await self._scores(picture, key, answers)
+        except PictureError as error:
+            return Seen(shown=Shown(key=key, problem=str(error)), scores=nothing)
+        return Seen(shown=Shown(key=key, thumbnail=small), scores=scores)
+
+    async def _load(self, sample: Sample) -> Picture:
+        location = sample.location
+        if location is None:
+            problem = sample.problem
+            raise PictureError("missing", problem.message if problem else "there is no picture")
+        url = getattr(location, "url", None)
+        if url is not None:
+            self._fetcher = self._fetcher or self._open_fetcher()
+            location = await self._fetcher.fetch(url)
+        return Picture(location, max_pixels=self._max_pixels)
+
+    async def _scores(
+        self, picture: Picture, key: str, answers: Sequence[Answers]
+    ) -> list[Mapping[str, float]]:
+        if self._similarity is None:
+            return [{} for _ in answers]
+        given = [one.by_key.get(key) for one in answers]
+        texts = [answer.text for answer in given if answer is not None and not answer.problem]
+        scores = iter(await self._similarity.score(picture, texts))
+        found: list[Mapping[str, float]] = []
+        for answer in given:
+            score = None if answer is None or answer.problem else next(scores)
+            found.append({} if score is None else {NAME: score})
+        return found
+
+    async def aclose(self) -> None:
+        if self._fetcher is not None:
+            await self._fetcher.aclose()
+        if self._similarity is not None:
+            await self._similarity.aclose()

@@ -1,0 +1,83 @@
+"""A contestant in numbers, over the pictures that are compared."""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+from collections.abc import Iterable, Mapping
+
+from cutline.comparison.captions import Answer
+from cutline.records import JSON, Usage
+from cutline.text.differences import words
+
+OPENER = 3
+"""Words that make an opener, as in "A picture of"."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Figures:
+    """``words`` are a caption's on average; ``vocabulary`` counts the different ones in all captions.
+
+    ``opening`` is the share of captions whose first three words begin another one too, ``opener`` the
+    commonest such words. ``cost`` is of one picture in US dollars, with all that was paid in vain, None
+    where no price is known; ``seconds`` are those of the requests for one picture, ``pace`` the
+    pictures a second of the whole run; 0 where nobody measured. ``scores`` are the means of the
+    metrics that were asked for.
+    """
+
+    captions: int
+    failures: int
+    words: float
+    vocabulary: int
+    opening: float
+    opener: str
+    usage: Usage
+    cost: float | None
+    seconds: float
+    pace: float
+    scores: Mapping[str, float]
+
+    def to_json(self) -> JSON:
+        return {
+            "captions": self.captions,
+            "failures": self.failures,
+            "words_per_caption": round(self.words, 2),
+            "vocabulary": self.vocabulary,
+            "repeated_openers": round(self.opening, 4),
+            "commonest_opener": self.opener or None,
+            "prompt_tokens": self.usage.prompt_tokens,
+            "completion_tokens": self.usage.completion_tokens,
+            "cost_usd_per_picture": self.cost,
+            "seconds_per_picture": round(self.seconds, 4) or None,
+            "pictures_per_second": round(self.pace, 4) or None,
+            **{name: round(value, 4) for name, value in self.scores.items()},
+        }
+
+
+def figures_of(
+    answers: Iterable[Answer], *, cost: float | None, pace: float, scores: Mapping[str, float]
+) -> Figures:
+    """The figures of one contestant's answers, the failed ones among them."""
+    everything = list(answers)
+    said = [answer for answer in everything if not answer.problem]
+    texts = [words(answer.text) for answer in said]
+    openers = collections.Counter(" ".join(text[:OPENER]) for text in texts if len(text) >= OPENER)
+    repeated = {opener: count for opener, count in openers.items() if count > 1}
+    usage = sum((answer.usage for answer in said), Usage())
+    return Figures(
+        captions=len(said),
+        failures=len(everything) - len(said),
+        words=mean([len(text) for text in texts]),
+        vocabulary=len({word for text in texts for word in text}),
+        opening=sum(repeated.values()) / len(said) if said else 0.0,
+        opener=max(repeated, key=lambda opener: repeated[opener], default=""),
+        usage=usage,
+        cost=cost,
+        seconds=mean([answer.seconds for answer in said]),
+        pace=pace,
+        scores=scores,
+    )
+
+
+def mean(values: list[int] | list[float]) -> float:
+    return sum(values) / len(values) if values else 0.0

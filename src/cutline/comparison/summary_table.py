@@ -1,0 +1,200 @@
+"""The table at the head of the page: a line of figures for each contestant."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from cutline.comparison.markup import Markup, join, tag
+from cutline.comparison.results import Comparison, Entrant
+from cutline.display import money, short_number
+
+_NOTHING: Final = "\N{EN DASH}"
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class _Column:
+    """``value`` gives a number, None where there is none; a column of nothing is left out.
+
+    ``cell`` words it; ``bar`` draws it against the largest of the column.
+    """
+
+    title: str
+    meaning: str
+    value: Callable[[Entrant], float | None]
+    cell: Callable[[Entrant], str]
+    bar: bool = False
+    always: bool = False
+
+
+def _opening(entrant: Entrant) -> Markup:
+    figures = entrant.figures
+    quoted = tag("small", "“", figures.opener, " …”") if figures.opener else None
+    return join(f"{figures.opening:.0%}", quoted)
+
+
+def _tokens(entrant: Entrant) -> Markup:
+    usage = entrant.figures.usage
+    sent, received = short_number(usage.prompt_tokens), short_number(usage.completion_tokens)
+    return join(short_number(usage.total), tag("small", f"{sent} in, {received} out"))
+
+
+def _failed(entrant: Entrant) -> Markup | str:
+    failures = entrant.figures.failures
+    return tag("span", f"{failures:,}", class_="bad") if failures else "0"
+
+
+_COLUMNS: Final = (
+    _Column(
+        title="Captions",
+        meaning="Pictures that got one.",
+        value=lambda e: e.figures.captions,
+        cell=lambda e: f"{e.figures.captions:,}",
+        always=True,
+    ),
+    _Column(
+        title="Failed",
+        meaning="Pictures that got none; each says why below.",
+        value=lambda e: e.figures.failures,
+        cell=_failed,
+        always=True,
+    ),
+    _Column(
+        title="Words",
+        meaning="In a caption, on average.",
+        value=lambda e: e.figures.words,
+        cell=lambda e: f"{e.figures.words:.1f}",
+        bar=True,
+    ),
+    _Column(
+        title="Vocabulary",
+        meaning="Different words in all captions together: many for few captions mean variety.",
+        value=lambda e: e.figures.vocabulary,
+        cell=lambda e: f"{e.figures.vocabulary:,}",
+        bar=True,
+    ),
+    _Column(
+        title="Same opening",
+        meaning="Captions that begin with the same three words as another one, and the commonest of them.",
+        value=lambda e: e.figures.opening if e.figures.captions else None,
+        cell=_opening,
+    ),
+    _Column(
+        title="Tokens",
+        meaning="Of the captions here, as the endpoint counted them: sent and received.",
+        value=lambda e: e.figures.usage.total or None,
+        cell=_tokens,
+        bar=True,
+    ),
+    _Column(
+        title="$ per 1,000",
+        meaning="Dollars for a thousand pictures, failures and repetitions included, where prices are known.",
+        value=lambda e: e.figures.cost,
+        cell=lambda e: _NOTHING if e.figures.cost is None else money(1000 * e.figures.cost),
+        bar=True,
+    ),
+    _Column(
+        title="Seconds",
+        meaning="Of the requests for one picture, on average, without waiting.",
+        value=lambda e: e.figures.seconds or None,
+        cell=lambda e: _decimal(e.figures.seconds),
+        bar=True,
+    ),
+    _Column(
+        title="Pictures/s",
+        meaning="Of the whole run, start and waiting included, as many at once as it asked.",
+        value=lambda e: e.figures.pace or None,
+        cell=lambda e: _decimal(e.figures.pace),
+        bar=True,
+    ),
+)
+
+
+_METRICS: Final = {
+    "similarity": "Cosine of a caption's sentences with the picture, by the model of --similarity-model.",
+}
+
+
+def standings(comparison: Comparison, *, labels: Sequence[str] | None) -> Markup:
+    """The table and what its columns mean; ``labels`` stand before the names in a blind comparison."""
+    entrants = comparison.entrants
+    columns = [column for column in (*_COLUMNS, *_metrics(entrants)) if _worth_showing(column, entrants)]
+    # What the names say already needs no column.
+    models = any(entrant.model not in entrant.name for entrant in entrants)
+    prompts = any(entrant.prompt.partition("@")[0] not in entrant.name for entrant in entrants)
+    head = tag(
+        "tr",
+        tag("th", "Captioner", scope="col", class_="text"),
+        *(tag("th", column.title, scope="col") for column in columns),
+        tag("th", "Model", scope="col", class_="text") if models else None,
+        tag("th", "Prompt", scope="col", class_="text") if prompts else None,
+    )
+    rows = (
+        tag(
+            "tr",
+            tag("th", _name(entrant, place, labels), scope="row", class_="text"),
+            *(_cell(column, entrant, entrants) for column in columns),
+            tag("td", tag("bdi", entrant.model or _NOTHING), class_="text") if models else None,
+            tag("td", _prompt(entrant), class_="text") if prompts else None,
+        )
+        for place, entrant in enumerate(entrants)
+    )
+    table = tag("table", tag("caption", "Figures"), tag("thead", head), tag("tbody", *rows))
+    meanings = (join(tag("dt", column.title), tag("dd", column.meaning)) for column in columns)
+    return tag(
+        "section",
+        # A wide table scrolls within its frame, with the keyboard too.
+        tag("div", table, class_="scroll", tabindex=0, role="region", aria_label="Figures"),
+        tag("details", tag("summary", "What the figures mean"), tag("dl", *meanings), class_="meaning"),
+    )
+
+
+def _name(entrant: Entrant, place: int, labels: Sequence[str] | None) -> Markup:
+    name = tag("bdi", entrant.name)
+    shown = join(f"{labels[place]}: ", name) if labels else name
+    stopped = tag("small", f"stopped: {entrant.stopped}", class_="bad") if entrant.stopped else None
+    return join(tag("span", shown, class_=f"name k{place % 8}"), stopped)
+
+
+def _prompt(entrant: Entrant) -> Markup | str:
+    name, _, digest = entrant.prompt.partition("@")
+    return join(name, tag("small", digest) if digest else None) if name else _NOTHING
+
+
+def _cell(column: _Column, entrant: Entrant, entrants: Sequence[Entrant]) -> Markup:
+    value = column.value(entrant)
+    if value is None and not column.always:
+        return tag("td", _NOTHING)
+    most = max((column.value(other) or 0 for other in entrants), default=0)
+    if not (column.bar and most and value):
+        return tag("td", column.cell(entrant))
+    width = f"width:{100 * value / most:.0f}%"
+    bar = tag("span", tag("i", style=width), class_="bar", aria_hidden="true")
+    return tag("td", column.cell(entrant), bar)
+
+
+def _worth_showing(column: _Column, entrants: Sequence[Entrant]) -> bool:
+    return column.always or any(column.value(entrant) for entrant in entrants)
+
+
+def _metrics(entrants: Sequence[Entrant]) -> list[_Column]:
+    """A column for each metric that was measured."""
+    names = sorted({name for entrant in entrants for name in entrant.figures.scores})
+    return [
+        _Column(
+            title=name.capitalize(),
+            meaning=_METRICS.get(name, "Mean over the captions here."),
+            value=lambda e, name=name: e.figures.scores.get(name),  # type: ignore[misc]
+            cell=lambda e, name=name: f"{e.figures.scores[name]:.3f}",  # type: ignore[misc]
+            bar=True,
+        )
+        for name in names
+    ]
+
+
+def _decimal(value: float) -> str:
+    """With as many digits as say something."""
+    if value >= 100:
+        return f"{value:,.0f}"
+    return f"{value:.1f}" if value >= 10 else f"{value:.2f}" if value >= 0.1 else f"{value:.3f}"

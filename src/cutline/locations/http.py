@@ -1,0 +1,266 @@
+"""Downloads pictures: many at once, politely, and never more or longer than was allowed."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+import socket
+import time
+import zlib
+from typing import TYPE_CHECKING
+
+import aiohttp
+import yarl
+
+from cutline import backoff
+from cutline.backoff import retry_after
+from cutline.errors import PictureError, Retryable
+from cutline.locations.addresses import PublicResolver, checked_url, shown
+from cutline.locations.stored import InlineBytes
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_TRANSIENT = frozenset({408, 425, 429})
+_WEB_PAGE = (b"<!doctype html", b"<html", b"<head", b"<body", b"<script", b"<title")
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class FetchLimits:
+    """What one download may cost, and how many run at once.
+
+    ``max_bytes`` counts what was received, and what it decompresses to. ``seconds`` covers all attempts
+    at one URL, without the waiting between them. A body slower than ``min_speed`` bytes a second, on
+    average after ``patience`` seconds, is given up. ``max_wait`` bounds a Retry-After, in seconds.
+    """
+
+    max_bytes: int = 64 * 1024 * 1024
+    seconds: float = 60.0
+    connect_seconds: float = 10.0
+    idle_seconds: float = 20.0
+    min_speed: int = 1024
+    patience: float = 5.0
+    redirects: int = 5
+    retries: int = 2
+    backoff: float = 0.5
+    max_wait: float = 30.0
+    per_host: int = 16
+    total: int = 64
+
+
+class Fetcher:
+    """Gets the pictures behind URLs. One for a run: it keeps connections open between pictures."""
+
+    def __init__(self, *, allow_private: bool = False, limits: FetchLimits | None = None) -> None:
+        self._allow_private = allow_private
+        self._limits = limits or FetchLimits()
+        self._session: aiohttp.ClientSession | None = None
+        self._total = asyncio.Semaphore(self._limits.total)
+        self._hosts: dict[str, _Host] = {}
+
+    async def fetch(self, url: str) -> InlineBytes:
+        """Download one picture.
+
+        Raises:
+            PictureError: ``blocked-address``, ``too-large``, or ``fetch`` for everything else. The message
+                never holds the URL's password or query.
+        """
+        left = self._limits.seconds
+        for attempt in range(self._limits.retries + 1):
+            started = time.monotonic()
+            try:
+                return InlineBytes(await self._attempt(url, left), shown(url))
+            except Retryable as error:
+                left -= time.monotonic() - started
+                if attempt == self._limits.retries or left <= 0:
+                    tried = f" ({attempt + 1} attempts)" if attempt else ""
+                    raise PictureError("fetch", f"{shown(url)}: {error}{tried}") from error
+                await asyncio.sleep(self._pause(attempt, error.retry_after))
+        raise AssertionError("the last attempt returns or raises")
+
+    async def aclose(self) -> None:
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    def _pause(self, attempt: int, asked: float | None) -> float:
+        pause = backoff.delay(attempt + 1, first=self._limits.backoff)
+        return float(min(max(asked or 0.0, pause), self._limits.max_wait))
+
+    async def _attempt(self, text: str, seconds: float) -> bytes:
+        """One attempt with its redirects; each hop waits for its host's turn before the clock starts."""
+        deadline = _Deadline(seconds)
+        for _ in range(self._limits.redirects + 1):
+            url = checked_url(text, allow_private=self._allow_private)
+            async with self._turn(url.raw_host or ""):
+                answer = await self._ask(url, deadline)
+            if isinstance(answer, bytes):
+                return answer
+            text = answer
+        raise PictureError("fetch", f"{shown(text)}: more than {self._limits.redirects} redirects")
+
+    async def _ask(self, url: yarl.URL, deadline: _Deadline) -> bytes | str:
+        """The body, or the URL that the answer redirects to."""
+        started = time.monotonic()
+        try:
+            async with (
+                asyncio.timeout(deadline.left),
+                self._open().get(url, allow_redirects=False) as response,
+            ):
+                if response.status in _REDIRECTS and "Location" in response.headers:
+                    return _target(url, response.headers["Location"])
+                self._check_status(url, response)
+                body = await self._body(url, response)
+        except TimeoutError as error:
+            raise Retryable("timeout", "timed out") from error
+        except (aiohttp.ClientError, OSError) as error:
+            if _is_final(error):
+                raise PictureError("fetch", f"{shown(str(url))}: {_cause(error)}") from error
+            raise Retryable("connection", _cause(error)) from error
+        finally:
+            deadline.left -= time.monotonic() - started
+        return _picture(url, body)
+
+    def _check_status(self, url: yarl.URL, response: aiohttp.ClientResponse) -> None:
+        status = response.status
+        if status in _TRANSIENT or status >= 500:
+            wait = retry_after(response.headers.get("Retry-After"))
+            raise Retryable("status", f"the server answered {status}", status=status, retry_after=wait)
+        if status != 200:
+            raise PictureError("fetch", f"{shown(str(url))}: the server answered {status}")
+        if (response.content_length or 0) > self._limits.max_bytes:
+            raise self._too_large(url)
+
+    async def _body(self, url: yarl.URL, response: aiohttp.ClientResponse) -> bytes:
+        limits = self._limits
+        coding = response.headers.get("Content-Encoding", "").strip().lower()
+        chunks: list[bytes] = []
+        size, started = 0, time.monotonic()
+        async for chunk in response.content.iter_any():
+            chunks.append(chunk)
+            size += len(chunk)
+            if size > limits.max_bytes:
+                raise self._too_large(url)
+            elapsed = time.monotonic() - started
+            if elapsed > limits.patience and size < elapsed * limits.min_speed:
+                raise PictureError(
+                    "fetch", f"{shown(str(url))}: slower than {limits.min_speed:,} bytes a second"
+                )
+        data = chunks[0] if len(chunks) == 1 else b"".join(chunks)
+        if coding in {"", "identity"}:
+            return data
+        return self._decompressed(url, coding, data)
+
+    def _decompressed(self, url: yarl.URL, coding: str, data: bytes) -> bytes:
+        if coding not in {"gzip", "x-gzip", "deflate"}:
+            raise PictureError(
+                "fetch", f"{shown(str(url))}: packed as {coding[:20]!r}, which was not asked for"
+            )
+        unpack = zlib.decompressobj(wbits=47)  # gzip or zlib, whichever the header says
+        try:
+            result = unpack.decompress(data, self._limits.max_bytes + 1)
+        except zlib.error as error:
+            raise PictureError("fetch", f"{shown(str(url))}: its packing is damaged") from error
+        if len(result) > self._limits.max_bytes:
+            raise self._too_large(url)
+        if not unpack.eof:
+            raise Retryable("cut", "the body was cut")
+        return result
+
+    def _too_large(self, url: yarl.URL) -> PictureError:
+        limit = self._limits.max_bytes
+        return PictureError("too-large", f"{shown(str(url))}: more than {limit:,} bytes")
+
+    @contextlib.asynccontextmanager
+    async def _turn(self, name: str) -> AsyncIterator[None]:
+        """Waits until this host, and the whole, has a free connection."""
+        host = self._hosts.get(name)
+        if host is None:
+            host = self._hosts[name] = _Host(asyncio.Semaphore(self._limits.per_host))
+        host.users += 1
+        try:
+            async with host.turn, self._total:
+                yield
+        finally:
+            host.users -= 1
+            if not host.users:
+                del self._hosts[name]
+
+    def _open(self) -> aiohttp.ClientSession:
+        """The session belongs to the event loop, so it is made by the first download."""
+        if self._session is None:
+            limits = self._limits
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(
+                    limit=0, resolver=PublicResolver(allow_private=self._allow_private), ttl_dns_cache=60
+                ),
+                timeout=aiohttp.ClientTimeout(
+                    total=None, sock_connect=limits.connect_seconds, sock_read=limits.idle_seconds
+                ),
+                auto_decompress=False,
+                trust_env=False,  # a proxy would connect on our behalf, to addresses nobody checked
+                cookie_jar=aiohttp.DummyCookieJar(),
+                headers={
+                    "Accept": "image/*,*/*;q=0.5",
+                    "Accept-Encoding": "identity",
+                    "User-Agent": "cutline",
+                },
+            )
+        return self._session
+
+
+@dataclasses.dataclass(slots=True)
+class _Host:
+    turn: asyncio.Semaphore
+    users: int = 0
+
+
+@dataclasses.dataclass(slots=True)
+class _Deadline:
+    left: float
+
+
+def _target(url: yarl.URL, location: str) -> str:
+    """Where a redirect leads; the next hop is checked like the first URL."""
+    try:
+        return str(url.join(yarl.URL(location, encoded=location.isascii())))
+    except ValueError as error:
+        raise PictureError("fetch", f"{shown(str(url))}: redirects to what is no URL") from error
+
+
+def _picture(url: yarl.URL, body: bytes) -> bytes:
+    if not body:
+        raise PictureError("fetch", f"{shown(str(url))}: the answer is empty")
+    start = body[:1024].removeprefix(b"\xef\xbb\xbf").lstrip().lower()
+    if start.startswith(_WEB_PAGE):
+        raise PictureError("fetch", f"{shown(str(url))}: the answer is a web page, not a picture")
+    return body
+
+
+def _is_final(error: Exception) -> bool:
+    """Whether asking again cannot help: the name does not exist, the certificate is wrong, no URL."""
+    if isinstance(error, aiohttp.ClientConnectorDNSError):
+        return error.os_error.errno != socket.EAI_AGAIN
+    return isinstance(error, aiohttp.InvalidURL | aiohttp.ClientConnectorCertificateError)
+
+
+def _cause(error: Exception) -> str:
+    """What went wrong, in words that hold nothing of the URL."""
+    for kind, words in _CAUSES:
+        if isinstance(error, kind):
+            return words
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return f"cannot connect ({error.os_error.strerror or 'no reason given'})"
+    reason = error.strerror if isinstance(error, OSError) else None
+    return reason or type(error).__name__
+
+
+_CAUSES: tuple[tuple[type[Exception], str], ...] = (
+    (aiohttp.ClientConnectorDNSError, "the host's name cannot be resolved"),
+    (aiohttp.ClientConnectorCertificateError, "the server's certificate is not valid"),
+    (aiohttp.ClientPayloadError, "the body was cut"),
+    (aiohttp.ServerDisconnectedError, "the server closed the connection"),
+    (aiohttp.ClientResponseError, "the answer is no valid HTTP"),
+)

@@ -1,0 +1,212 @@
+"""The places a picture's bytes can be: a file, memory, a member of a tar, remote storage, a URL."""
+
+# Paths stay strings: file names need not be Unicode, and they come by the million.
+# ruff: noqa: PTH116
+
+from __future__ import annotations
+
+import dataclasses
+import errno
+import os
+import stat
+
+from cutline.errors import PictureError
+from cutline.files import name_to_text
+
+MAX_FILE_BYTES = 256 * 1024 * 1024
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class LocalFile:
+    """A file on this machine. ``file`` is the name the system knows, which need not be valid Unicode."""
+
+    file: str
+    max_bytes: int = MAX_FILE_BYTES
+
+    @property
+    def path(self) -> str:
+        return name_to_text(self.file)
+
+    def stamp(self) -> str:
+        """Its size: a copy keeps that, which it does not the time, and asking again costs money."""
+        try:
+            return str(os.stat(self.file).st_size)
+        except OSError:
+            return ""
+
+    def version(self) -> str:
+        return _version(self.file)
+
+    def read(self) -> bytes:
+        """Read the whole file; never waits on a pipe and never reads a device.
+
+        Raises:
+            PictureError: ``missing``, ``too-large``, or ``fetch`` for what is no readable regular file.
+        """
+        return read_regular(self.file, self.max_bytes)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class InlineBytes:
+    """Bytes that are already here, with the name of the place they came from."""
+
+    data: bytes = dataclasses.field(repr=False)
+    path: str
+
+    def read(self) -> bytes:
+        return self.data
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class TarMember:
+    """The bytes of one member of an uncompressed tar on this machine."""
+
+    tar: str
+    member: str
+    offset: int
+    size: int
+    max_bytes: int = MAX_FILE_BYTES
+
+    @property
+    def path(self) -> str:
+        return f"{name_to_text(self.tar)}/{self.member}"
+
+    def version(self) -> str:
+        return _version(self.tar)
+
+    def read(self) -> bytes:
+        """Read the member's bytes without reading the headers again.
+
+        Raises:
+            PictureError: ``missing`` (the tar is gone), ``too-large``, or ``fetch`` (it was cut meanwhile).
+        """
+        if self.size > self.max_bytes:
+            raise _too_large(self.path, self.size, self.max_bytes)
+        descriptor, _ = _open_regular(self.tar)
+        with os.fdopen(descriptor, "rb", buffering=0) as file:
+            file.seek(self.offset)
+            data = _read_up_to(file.fileno(), self.size)
+        if len(data) < self.size:
+            raise PictureError("fetch", f"{self.path}: the tar ends before this member does")
+        return data
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class RemoteObject:
+    """A file on storage that fsspec reaches, such as ``s3://bucket/photo.jpg``."""
+
+    path: str
+    max_bytes: int = MAX_FILE_BYTES
+
+    def read(self) -> bytes:
+        """Fetch the whole object.
+
+        Raises:
+            PictureError: ``missing``, ``too-large`` or ``fetch``.
+        """
+        import fsspec
+
+        try:
+            with fsspec.open(self.path, "rb") as file:
+                data: bytes = file.read(self.max_bytes + 1)
+        except FileNotFoundError as error:
+            raise PictureError("missing", f"{self.path}: there is no such object") from error
+        except Exception as error:  # the drivers' errors have no common root
+            raise PictureError("fetch", f"{self.path}: {_one_line(error)}") from error
+        if len(data) > self.max_bytes:
+            raise _too_large(self.path, None, self.max_bytes)
+        return data
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class RemoteFile:
+    """A picture behind an http(s) URL; ``cutline.locations.http.Fetcher`` gets it without blocking."""
+
+    url: str
+
+    @property
+    def path(self) -> str:
+        return self.url
+
+    def read(self) -> bytes:
+        """Refuses: the download has limits and checks that only the fetcher knows.
+
+        Raises:
+            PictureError: ``fetch``, always.
+        """
+        raise PictureError("fetch", "a URL is downloaded by the fetcher, it cannot be read like a file")
+
+
+def _version(file: str) -> str:
+    """Size, time and file of what lies there now; empty when nothing does."""
+    try:
+        status = os.stat(file)
+    except OSError:
+        return ""
+    return f"{status.st_size} {status.st_mtime_ns} {status.st_ino}"
+
+
+def read_regular(file: str, max_bytes: int) -> bytes:
+    """The whole content of a regular file of at most ``max_bytes``.
+
+    Raises:
+        PictureError: ``missing``, ``too-large``, or ``fetch`` for what is no readable regular file.
+    """
+    descriptor, size = _open_regular(file)
+    try:
+        if size > max_bytes:
+            raise _too_large(name_to_text(file), size, max_bytes)
+        # One byte more than the size that was told shows whether the file is still growing.
+        data = _read_up_to(descriptor, size + 1)
+        while len(data) > size and size < max_bytes:
+            size = max_bytes
+            data += _read_up_to(descriptor, max_bytes + 1 - len(data))
+        if len(data) > max_bytes:
+            raise _too_large(name_to_text(file), None, max_bytes)
+    except OSError as error:
+        raise _unreadable(file, error) from error
+    finally:
+        os.close(descriptor)
+    return data
+
+
+def _open_regular(file: str) -> tuple[int, int]:
+    """Descriptor and size. The name is looked at before it is opened: opening a device can act on it."""
+    try:
+        if not stat.S_ISREG(os.stat(file).st_mode):
+            raise PictureError("fetch", f"{name_to_text(file)}: not a regular file")
+        flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+        descriptor = os.open(file, flags | getattr(os, "O_CLOEXEC", 0))
+    except (OSError, ValueError) as error:
+        raise _unreadable(file, error) from error
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode):
+        os.close(descriptor)
+        raise PictureError("fetch", f"{name_to_text(file)}: not a regular file")
+    return descriptor, status.st_size
+
+
+def _read_up_to(descriptor: int, size: int) -> bytes:
+    first = os.read(descriptor, size)
+    if len(first) == size or not first:
+        return first
+    chunks, missing = [first], size - len(first)
+    while missing and (chunk := os.read(descriptor, missing)):
+        chunks.append(chunk)
+        missing -= len(chunk)
+    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+
+def _unreadable(file: str, error: OSError | ValueError) -> PictureError:
+    gone = isinstance(error, OSError) and error.errno in {errno.ENOENT, errno.ENOTDIR}
+    reason = (error.strerror if isinstance(error, OSError) else None) or _one_line(error)
+    return PictureError("missing" if gone else "fetch", f"{name_to_text(file)}: {reason}")
+
+
+def _too_large(path: str, size: int | None, limit: int) -> PictureError:
+    said = f"{size:,} bytes" if size is not None else f"more than {limit:,} bytes"
+    return PictureError("too-large", f"{path}: {said}; at most {limit:,} are read")
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split())[:300] or type(error).__name__

@@ -1,0 +1,99 @@
+"""From what a user writes to a prompt: a text, a name from the library, or a file."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from cutline.errors import ConfigError
+from cutline.prompts.files import TEXT, read_object, read_text
+from cutline.prompts.library import library_entry, library_names
+from cutline.prompts.prompt import Prompt
+from cutline.records import JSON
+
+_NAMED = re.compile(r"(?P<name>[A-Za-z][\w-]{0,39})=(?P<spec>.*)", re.DOTALL)
+_FILE = re.compile(r"[^\n]+\.(?:json|toml|txt|ya?ml)", re.IGNORECASE)
+
+
+def load_prompt(spec: str, *, name: str | None = None) -> Prompt:
+    """The prompt that ``spec`` means.
+
+    In this order: ``text:…`` is the text behind it (nothing behind it asks nothing, as some local
+    models want); a name in the library is that prompt; one line ending in ``.json``, ``.toml`` or
+    ``.txt`` is a file; anything else is the text itself. ``name`` replaces the prompt's own, which
+    is that in the library, the file's stem, or ``default``.
+
+    Raises:
+        ConfigError: the file or its example picture is missing or wrong, ``spec`` is empty, or it
+            is one word that nearly is a name in the library.
+    """
+    if spec.startswith(TEXT):
+        return Prompt(name=name or "default", prefix=spec.removeprefix(TEXT).strip())
+    text = spec.strip()
+    if not text:
+        raise ConfigError(f"the prompt is empty: write {TEXT!r} to ask nothing on purpose")
+    if text in library_names():
+        return _from_data(library_entry(text), name=name or text, folder=Path(), origin=f"prompt {text}")
+    if _FILE.fullmatch(text):
+        return _from_file(Path(text).expanduser(), name)
+    _refuse_misspelt(text)
+    return Prompt(name=name or "default", prefix=text)
+
+
+def load_prompts(values: Sequence[str]) -> tuple[Prompt, ...]:
+    """The prompts of several options, each ``spec`` or ``name=spec``, under names that differ.
+
+    Raises:
+        ConfigError: as ``load_prompt``, or two prompts share a name.
+    """
+    prompts: dict[str, Prompt] = {}
+    for value in values:
+        name, spec = parse_prompt_option(value)
+        prompt = load_prompt(spec, name=name)
+        if prompt.name in prompts:
+            raise ConfigError(f"two prompts are named {prompt.name!r}: write name=… before each")
+        prompts[prompt.name] = prompt
+    return tuple(prompts.values())
+
+
+def parse_prompt_option(value: str) -> tuple[str | None, str]:
+    """``short=Describe briefly`` as ``("short", "Describe briefly")``; no name for anything else.
+
+    A name is a letter and up to 39 letters, digits, ``_`` or ``-``, with ``=`` right behind it. A text
+    that starts like that is written ``text:…``, a file's path ``./…``.
+    """
+    match = _NAMED.fullmatch(value)
+    return (match["name"], match["spec"]) if match else (None, value)
+
+
+def _refuse_misspelt(text: str) -> None:
+    if not re.fullmatch(r"[a-z]+(?:-[a-z]+)*", text):
+        return
+    near = difflib.get_close_matches(text, library_names(), n=1, cutoff=0.75)
+    if near:
+        raise ConfigError(
+            f"there is no prompt {text!r} in the library: did you mean {near[0]!r}?"
+            f" For the word itself write {TEXT}{text}"
+        )
+
+
+def _from_file(path: Path, name: str | None) -> Prompt:
+    name = name or path.stem
+    if path.suffix.lower() in {".yaml", ".yml"}:
+        raise ConfigError(f"{path}: prompt files are JSON, TOML or plain text (.json, .toml, .txt)")
+    if path.suffix.lower() == ".txt":
+        return Prompt(name=name, prefix=read_text(path, "prompt").strip())
+    return _from_data(read_object(path, "prompt"), name=name, folder=path.parent, origin=str(path))
+
+
+def _from_data(data: JSON, *, name: str, folder: Path, origin: str) -> Prompt:
+    from cutline.prompts.template import read_template
+
+    try:
+        prompt = read_template(data, folder)
+        return dataclasses.replace(prompt, name=name, id="")
+    except ConfigError as error:
+        raise ConfigError(f"{origin}: {error}") from error

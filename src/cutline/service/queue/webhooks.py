@@ -1,0 +1,123 @@
+"""Tells clients that asked for it that their job has ended: signed, and again until it is taken."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import time
+from typing import Any, Final
+
+import aiohttp
+import orjson
+import sqlalchemy as sa
+from sqlalchemy.exc import SQLAlchemyError
+
+from cutline.errors import ConfigError, PictureError
+from cutline.locations.addresses import PublicResolver, checked_url
+from cutline.service.queue.schema import Database, cause_of, jobs
+from cutline.service.signatures import key_of, signature
+
+_log = logging.getLogger("cutline.service.queue.webhooks")
+
+LOOK_SECONDS: Final = 1.0
+SEND_SECONDS: Final = 10.0
+MAX_ATTEMPTS: Final = 9  # over a few hours
+_FIRST, _GROWTH, _LONGEST = 2.0, 3.0, 3600.0
+_AT_ONCE: Final = 16
+
+
+def check_address(url: str, *, allow_private: bool) -> None:
+    """Raises ConfigError for what is no address of the public internet."""
+    try:
+        checked_url(url, allow_private=allow_private)
+    except PictureError:
+        raise ConfigError(
+            "webhook_url must be an http or https address that is open to this service"
+        ) from None
+
+
+class Webhooks:
+    """Sends what is due, of this process's jobs and of those whose process died."""
+
+    def __init__(self, database: Database, secret: str, *, allow_private: bool) -> None:
+        self._database, self._key, self._allow_private = database, key_of(secret), allow_private
+
+    async def run(self) -> None:
+        """Until it is cancelled."""
+        async with self._session() as session:
+            while True:
+                try:
+                    due = await self._due()
+                    await asyncio.gather(*(self._send(session, row) for row in due))
+                except SQLAlchemyError as error:
+                    _log.error("store unusable cause=%s", cause_of(error))
+                    due = []
+                except Exception:  # noqa: BLE001 - a bug of ours must not end the telling of all the others
+                    _log.exception("unexpected")
+                    due = []
+                if len(due) < _AT_ONCE:
+                    await asyncio.sleep(LOOK_SECONDS)
+
+    def _session(self) -> aiohttp.ClientSession:
+        return aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(
+                resolver=PublicResolver(allow_private=self._allow_private), force_close=True
+            ),
+            timeout=aiohttp.ClientTimeout(total=SEND_SECONDS),
+            trust_env=False,  # a proxy would connect to addresses that nobody checked
+            cookie_jar=aiohttp.DummyCookieJar(),
+        )
+
+    async def _due(self) -> list[Any]:
+        """Jobs to tell of now. While we try, nobody else does; if we die, others do after a while."""
+        due = sa.select(jobs).where(jobs.c.webhook_due <= self._database.now).limit(_AT_ONCE)
+        if not await self._database.read(lambda some: some.execute(due.limit(1)).first()):
+            return []
+
+        def taking(connection: sa.Connection) -> list[Any]:
+            rows = list(connection.execute(due.with_for_update(skip_locked=True)))
+            taken = jobs.c.id.in_([row.id for row in rows])
+            until = self._database.now + 3 * SEND_SECONDS
+            values = {"webhook_due": until, "webhook_attempts": jobs.c.webhook_attempts + 1}
+            connection.execute(jobs.update().where(taken).values(**values))
+            return rows
+
+        return await self._database.write(taking)
+
+    async def _send(self, session: aiohttp.ClientSession, row: Any) -> None:
+        attempt = row.webhook_attempts + 1
+        cause = await self._post(session, row)
+        again = None
+        if cause is not None and attempt < MAX_ATTEMPTS:
+            longest = min(_LONGEST, _FIRST * _GROWTH ** (attempt - 1))
+            again = random.uniform(longest / 2, longest)  # noqa: S311 - spreads load, no secret
+        if cause is not None:
+            _log.warning("webhook failed job=%s attempt=%d cause=%s again=%s", row.id, attempt, cause, again)
+        due = None if again is None else self._database.now + again
+        await self._database.write(
+            lambda some: some.execute(jobs.update().where(jobs.c.id == row.id).values(webhook_due=due))
+        )
+
+    async def _post(self, session: aiohttp.ClientSession, row: Any) -> str | None:
+        """Why it was not taken; None when it was."""
+        timestamp = int(time.time())
+        names = ("status", "total", "captioned", "failed")
+        data = {"task_id": row.id, **{name: getattr(row, name) for name in names}}
+        data["cancelled"] = row.total - row.captioned - row.failed
+        body = orjson.dumps({"type": "task.ended", "timestamp": timestamp, "data": data})
+        headers = {
+            "Content-Type": "application/json",
+            "User-Agent": "cutline",
+            "webhook-id": row.id,
+            "webhook-timestamp": str(timestamp),
+            "webhook-signature": signature(self._key, row.id, timestamp, body),
+        }
+        try:
+            url = checked_url(row.webhook, allow_private=self._allow_private)
+            async with session.post(url, data=body, headers=headers, allow_redirects=False) as answer:
+                return None if 200 <= answer.status < 300 else f"status {answer.status}"
+        except PictureError as error:
+            return error.kind
+        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            return type(error).__name__

@@ -1,0 +1,161 @@
+"""Opens inputs: files here, or anything fsspec reaches; patterns become the files they stand for."""
+
+from __future__ import annotations
+
+import glob
+import io
+import itertools
+import os
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
+
+from cutline.errors import ConfigError, MissingExtra
+from cutline.storage import is_remote
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_BRACES = re.compile(r"\{([^{}]+)\}")
+_NUMBERS = re.compile(r"(\d+)\.\.(\d+)")
+MAX_FILES = 1_000_000
+
+
+def open_binary(path: str) -> BinaryIO:
+    """The file, for reading; seekable unless the storage cannot.
+
+    Raises:
+        ConfigError: there is none, or it cannot be opened.
+    """
+    if is_remote(path):
+        return _open_remote(path)
+    try:
+        if Path(path).exists() and not Path(path).is_file():
+            raise ConfigError(f"{path} is not a regular file")
+        return Path(path).open("rb")
+    except FileNotFoundError as error:
+        raise ConfigError(f"{path} does not exist") from error
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{path} cannot be opened: {one_line(error)}") from error
+
+
+def _open_remote(path: str) -> BinaryIO:
+    import fsspec
+
+    try:
+        # fsspec's own files lack what Python's have, such as a limit for readline.
+        return cast("BinaryIO", io.BufferedReader(fsspec.open(path, "rb").open(), 1024 * 1024))
+    except FileNotFoundError as error:
+        raise ConfigError(f"{path} does not exist") from error
+    except ImportError as error:
+        raise missing_driver(path, error) from error
+    except Exception as error:  # the drivers' errors, such as missing credentials, have no common root
+        raise ConfigError(f"{path} cannot be opened: {one_line(error)}") from error
+
+
+def missing_driver(path: str, error: ImportError) -> ConfigError:
+    scheme = path.partition("://")[0]
+    extra = {"s3": "s3", "s3a": "s3", "gs": "gcs", "gcs": "gcs"}.get(scheme)
+    return MissingExtra(f"{scheme}:// paths", extra) if extra else ConfigError(f"{path}: {one_line(error)}")
+
+
+def one_line(error: BaseException) -> str:
+    """What the error says, fit for a line of a report."""
+    reason = error.strerror if isinstance(error, OSError) else None
+    return " ".join((reason or str(error)).split())[:300] or type(error).__name__
+
+
+def expand(path: str, endings: tuple[str, ...], *, recursive: bool = True) -> tuple[str, list[str]]:
+    """The files that a path stands for, and the folder that their names are told from.
+
+    ``path`` is a file, a folder (its files with one of the endings, sorted), a glob pattern, or a list in
+    braces (``{00000..00012}``, ``{a,b}``). The folder is empty for a single file.
+
+    Raises:
+        ConfigError: nothing is there.
+    """
+    if _BRACES.search(path):
+        files = [file for name in _braces(path) for file in (_glob(name) if _is_glob(name) else [name])]
+    elif _is_glob(path) and not (not is_remote(path) and Path(path).exists()):
+        files = _glob(path)
+    elif path.lower().endswith(endings) if is_remote(path) else Path(path).is_file():
+        return "", [path]
+    else:
+        files = _listing(path, endings, recursive=recursive)
+    if not files:
+        raise ConfigError(f"{path}: no file ending in {' '.join(endings)} is there")
+    return _common_folder(files), files
+
+
+def _is_glob(path: str) -> bool:
+    return any(sign in path for sign in "*?[")
+
+
+def _glob(pattern: str) -> list[str]:
+    if is_remote(pattern):
+        system, _ = filesystem(pattern)
+        names = on_storage(pattern, lambda: system.glob(pattern))
+        return sorted(system.unstrip_protocol(name) for name in names)
+    return sorted(glob.glob(pattern, recursive=True))  # noqa: PTH207  the pattern may be absolute
+
+
+def _listing(path: str, endings: tuple[str, ...], *, recursive: bool) -> list[str]:
+    if is_remote(path):
+        system, root = filesystem(path)
+        names = on_storage(path, lambda: system.find(root, maxdepth=None if recursive else 1))
+        return sorted(system.unstrip_protocol(name) for name in names if name.lower().endswith(endings))
+    if not Path(path).exists():
+        raise ConfigError(f"{path} does not exist")
+    found = []
+    for folder, folders, names in os.walk(path):
+        folders[:] = [name for name in folders if recursive and not name.startswith(".")]
+        wanted = [name for name in names if name.lower().endswith(endings) and not name.startswith(".")]
+        found += [str(Path(folder, name)) for name in wanted]
+    return sorted(found)
+
+
+def filesystem(path: str) -> tuple[Any, str]:
+    """The fsspec file system of a remote path, and the path within it."""
+    import fsspec
+
+    try:
+        system, root = fsspec.core.url_to_fs(path)
+    except ImportError as error:
+        raise missing_driver(path, error) from error
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{path}: {one_line(error)}") from error
+    return system, root
+
+
+def on_storage(path: str, call: Callable[[], Any]) -> Any:
+    """The call's result; whatever a driver raises becomes a ConfigError that names the path."""
+    try:
+        return call()
+    except Exception as error:  # the drivers' errors have no common root
+        raise ConfigError(f"{path} cannot be listed: {one_line(error)}") from error
+
+
+def _braces(path: str) -> list[str]:
+    parts = _BRACES.split(path)
+    choices = [[part] if index % 2 == 0 else _choices(part) for index, part in enumerate(parts)]
+    names = ["".join(chosen) for chosen in itertools.islice(itertools.product(*choices), MAX_FILES + 1)]
+    if len(names) > MAX_FILES:
+        raise ConfigError(f"{path} stands for more than {MAX_FILES:,} files")
+    return names
+
+
+def _choices(inside: str) -> list[str]:
+    numbers = _NUMBERS.fullmatch(inside)
+    if not numbers:
+        return inside.split(",")
+    first, last = numbers.groups()
+    if int(last) - int(first) > MAX_FILES:
+        raise ConfigError(f"{{{inside}}} stands for more than {MAX_FILES:,} files")
+    return [str(number).zfill(len(first)) for number in range(int(first), int(last) + 1)]
+
+
+def _common_folder(files: list[str]) -> str:
+    """The folder above all of them, by whole names, with a final slash."""
+    parts = [file.replace(os.sep, "/").split("/")[:-1] for file in files]
+    shared = list(itertools.takewhile(lambda names: len(set(names)) == 1, zip(*parts, strict=False)))
+    return "".join(f"{names[0]}/" for names in shared)
