@@ -77,7 +77,10 @@ API: dict[str, tuple[str, list[str]]] = {
     "Client": (
         "Asks a running `cutline serve`; [The service](service.md#from-python) shows the use.",
         ["cutline.AsyncClient", "cutline.Client"]
-        + [f"cutline.client.{name}" for name in ("Described", "TaskProgress", "Wishes", "ServerPath")],
+        + [
+            f"cutline.client.{name}"
+            for name in ("CaptionResult", "TaskProgress", "CaptionOptions", "ServerPath")
+        ],
     ),
     "Records": (
         "Frozen values without I/O; all can be pickled.",

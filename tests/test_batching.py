@@ -10,15 +10,15 @@ import time
 
 import pytest
 
-from cutline.batcher import Batching, OutOfMemory, in_background
+from cutline.batcher import Batcher, OutOfMemory, in_background
 from cutline.errors import SampleError
 
 
-async def results(batching: Batching[int, int], items: list[int]) -> list[int | BaseException]:
+async def results(batching: Batcher[int, int], items: list[int]) -> list[int | BaseException]:
     return list(await asyncio.gather(*map(batching.submit, items), return_exceptions=True))
 
 
-def closing(batching: Batching[int, int], items: list[int]) -> list[int | BaseException]:
+def closing(batching: Batcher[int, int], items: list[int]) -> list[int | BaseException]:
     try:
         return asyncio.run(results(batching, items))
     finally:
@@ -33,7 +33,7 @@ def test_every_call_gets_its_own_result() -> None:
         time.sleep(0.002)
         return [item * 2 for item in items]
 
-    assert closing(Batching([run], size=8), list(range(200))) == [item * 2 for item in range(200)]
+    assert closing(Batcher([run], size=8), list(range(200))) == [item * 2 for item in range(200)]
     assert max(sizes) == 8
     assert len(sizes) < 60, "calls that wait are gathered"
 
@@ -44,7 +44,7 @@ def test_a_batch_that_fails_costs_only_the_one_to_blame() -> None:
             raise ValueError("thirteen")
         return items
 
-    outcomes = closing(Batching([run], size=16), list(range(40)))
+    outcomes = closing(Batcher([run], size=16), list(range(40)))
     assert isinstance(outcomes.pop(13), ValueError)
     assert outcomes == [item for item in range(40) if item != 13]
 
@@ -58,7 +58,7 @@ def test_memory_that_is_used_up_makes_batches_smaller_and_loses_none() -> None:
             raise OutOfMemory
         return items
 
-    assert closing(Batching([run], size=16), list(range(64))) == list(range(64))
+    assert closing(Batcher([run], size=16), list(range(64))) == list(range(64))
     assert sizes.count(16) == 1, "what did not fit once is not tried again"
     assert max(sizes[-5:]) <= 3
 
@@ -69,7 +69,7 @@ def test_an_item_that_never_fits() -> None:
             raise OutOfMemory
         return items
 
-    outcomes = closing(Batching([run], size=4), list(range(12)))
+    outcomes = closing(Batcher([run], size=4), list(range(12)))
     failed = outcomes.pop(5)
     assert isinstance(failed, SampleError)
     assert failed.kind == "out-of-memory"
@@ -81,7 +81,7 @@ def test_batches_grow_while_that_is_faster() -> None:
         time.sleep(0.01 + 0.001 * max(0, len(items) - 16))  # up to sixteen cost as much as one
         return items
 
-    batching = Batching([run], most=64)
+    batching = Batcher([run], most=64)
     assert closing(batching, list(range(600))) == list(range(600))
     assert batching.sizes[0] >= 16
 
@@ -95,7 +95,7 @@ def test_a_batch_that_something_else_held_up_does_not_end_the_growing() -> None:
         seen.add(len(items))
         return items
 
-    batching = Batching([run], most=16)
+    batching = Batcher([run], most=16)
     assert closing(batching, list(range(400))) == list(range(400))
     assert batching.sizes == [16]
 
@@ -109,7 +109,7 @@ def test_a_batch_is_waited_for_where_calls_come_one_by_one() -> None:
         return items
 
     async def trickle() -> None:
-        batching = Batching([run], size=8)
+        batching = Batcher([run], size=8)
         calls = [asyncio.create_task(batching.submit(0))]
         await calls[0]
         for number in range(8):
@@ -127,7 +127,7 @@ def test_batches_stay_small_where_size_does_not_help() -> None:
         time.sleep(0.005 * len(items))
         return items
 
-    batching = Batching([run], most=64)
+    batching = Batcher([run], most=64)
     assert closing(batching, list(range(100))) == list(range(100))
     assert batching.sizes[0] <= 4
 
@@ -140,7 +140,7 @@ def test_several_replicas_share_the_calls() -> None:
         time.sleep(0.005)
         return items
 
-    assert closing(Batching([run, run, run], size=2), list(range(60))) == list(range(60))
+    assert closing(Batcher([run, run, run], size=2), list(range(60))) == list(range(60))
     assert len(who) == 3
 
 
@@ -152,7 +152,7 @@ def test_a_run_that_hangs_is_given_up() -> None:
         return items
 
     async def ask() -> float:
-        batching: Batching[int, int] = Batching([run], size=2)
+        batching: Batcher[int, int] = Batcher([run], size=2)
         start = time.monotonic()
         with pytest.raises(TimeoutError):
             await batching.submit(1, seconds=0.2)
@@ -169,7 +169,7 @@ def test_waiting_for_others_counts_as_no_time() -> None:
         return items
 
     async def ask() -> list[int]:
-        batching: Batching[int, int] = Batching([run], size=1)
+        batching: Batcher[int, int] = Batcher([run], size=1)
         try:
             return await asyncio.gather(*(batching.submit(item, seconds=0.6) for item in range(15)))
         finally:
@@ -187,7 +187,7 @@ def test_closing_ends_who_waits() -> None:
         return items
 
     async def ask() -> list[int | BaseException]:
-        batching: Batching[int, int] = Batching([run], size=1)
+        batching: Batcher[int, int] = Batcher([run], size=1)
         calls = asyncio.gather(*map(batching.submit, range(5)), return_exceptions=True)
         await asyncio.to_thread(started.wait)
         batching.close()

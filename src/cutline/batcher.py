@@ -74,7 +74,7 @@ class _Call(Generic[Item, Result]):
             self._loop.call_soon_threadsafe(self.done.cancel)
 
 
-class Batching(Generic[Item, Result]):
+class Batcher(Generic[Item, Result]):
     """Runs items in batches on one thread for each of ``runs``, the replicas of a model.
 
     ``run`` gets a list and gives a list as long; it raises OutOfMemory when the list is too long

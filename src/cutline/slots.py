@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Callable
 from cutline.errors import RunStopped
 
 
-class Places:
+class Slots:
     """Lets ``most`` in at once, the others in the order in which they came.
 
     ``most`` may answer differently each time; call ``wake`` when it has become more.

@@ -5,7 +5,7 @@ import pickle
 
 import pytest
 
-from cutline.captioners.factory import Asking, Spec, build_captioner, build_endpoint
+from cutline.captioners.factory import CaptionerOptions, Spec, build_captioner, build_endpoint
 from cutline.captioners.hosted.presets import PRESETS
 from cutline.credentials import Secret
 from cutline.errors import ConfigError
@@ -64,7 +64,7 @@ def test_models_of_nvidia_without_their_owner(text: str, meant: str) -> None:
 )
 def test_endpoint_as_people_write_it(given: str, asked: str) -> None:
     spec = Spec.parse("m", endpoint=given)
-    assert build_endpoint(spec, PRESETS["endpoint"], Asking(endpoint=given)).url == asked
+    assert build_endpoint(spec, PRESETS["endpoint"], CaptionerOptions(endpoint=given)).url == asked
 
 
 @pytest.mark.parametrize(
@@ -73,20 +73,20 @@ def test_endpoint_as_people_write_it(given: str, asked: str) -> None:
 )
 def test_what_is_no_url(url: str) -> None:
     with pytest.raises(ConfigError, match="--endpoint http://host:port/v1"):
-        build_captioner("m", Asking(endpoint=url))
+        build_captioner("m", CaptionerOptions(endpoint=url))
 
 
 @pytest.mark.parametrize(
     ("text", "asking", "slots"),
     [
-        ("fake", Asking(), 64),
-        ("fake:slots=5", Asking(), 5),
-        ("fake", Asking(concurrency=3), 3),
-        ("nim", Asking(concurrency=3), 3),
-        ("nim", Asking(concurrency=700), 700),
+        ("fake", CaptionerOptions(), 64),
+        ("fake:slots=5", CaptionerOptions(), 5),
+        ("fake", CaptionerOptions(concurrency=3), 3),
+        ("nim", CaptionerOptions(concurrency=3), 3),
+        ("nim", CaptionerOptions(concurrency=700), 700),
     ],
 )
-def test_how_many_are_asked_at_once(text: str, asking: Asking, slots: int) -> None:
+def test_how_many_are_asked_at_once(text: str, asking: CaptionerOptions, slots: int) -> None:
     captioner = build_captioner(text, asking)
     assert isinstance(captioner, Captioner)
     assert isinstance(captioner, Slotted)
@@ -97,12 +97,12 @@ def test_how_many_are_asked_at_once(text: str, asking: Asking, slots: int) -> No
 @pytest.mark.parametrize("settings", ["speed=1", "latency=fast", "latency", "error=2", "error=-1", "slots=0"])
 def test_settings_of_the_fake(settings: str) -> None:
     with pytest.raises(ConfigError, match=settings.partition("=")[0]):
-        build_captioner(f"fake:{settings}", Asking())
+        build_captioner(f"fake:{settings}", CaptionerOptions())
 
 
 def test_a_key_is_not_shown() -> None:
     key = Secret("sk-123")
-    asking = Asking(key=key)
+    asking = CaptionerOptions(key=key)
     for text in (repr(key), str(key), f"{key}", f"{key!r}", repr(asking), f"{[key]}", "%s" % key):  # noqa: UP031
         assert "sk-123" not in text
     with pytest.raises(TypeError):

@@ -11,7 +11,7 @@ torch = pytest.importorskip("torch", reason="needs the extra local")
 pytest.importorskip("transformers", reason="needs the extra local")
 
 import cutline  # noqa: E402
-from cutline.captioners.factory import Asking, build_captioner  # noqa: E402
+from cutline.captioners.factory import CaptionerOptions, build_captioner  # noqa: E402
 from cutline.captioners.interrogator.captioner import Settings  # noqa: E402
 from cutline.cli import main  # noqa: E402
 from cutline.errors import ConfigError  # noqa: E402
@@ -146,7 +146,7 @@ def test_options_reach_the_other_captioner(photos, clip, labels, tmp_path):
 )
 def test_what_it_cannot_do_is_refused(labels, settings, options, message):
     with pytest.raises(ConfigError) as caught:
-        build_captioner(f"interrogator:labels={labels},{settings}", Asking(options=options))
+        build_captioner(f"interrogator:labels={labels},{settings}", CaptionerOptions(options=options))
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
 

@@ -16,7 +16,7 @@ pytest.importorskip("transformers", reason="the extra local is not installed")
 from local_pictures import folder_of
 from tiny_families import FAMILIES
 
-from cutline.batcher import Batching
+from cutline.batcher import Batcher
 from processes import end_started, start_cutline, wait_until
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
@@ -28,7 +28,7 @@ def test_a_closed_model_is_let_go_of_at_once() -> None:
             return items
 
     async def asked() -> None:
-        batching: Batching[int, int] = Batching([Model(), Model()])
+        batching: Batcher[int, int] = Batcher([Model(), Model()])
         await asyncio.gather(*(batching.submit(number) for number in range(5)))
         batching.close()
 

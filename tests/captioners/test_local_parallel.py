@@ -21,7 +21,7 @@ from local_pictures import encoded, folder_of, picture
 from tiny_families import FAMILIES
 
 from cutline import registry
-from cutline.batcher import Batching
+from cutline.batcher import Batcher
 from cutline.captioners.transformers import generation
 from cutline.captioners.transformers.captioner import TransformersCaptioner
 from cutline.captioners.transformers.inputs import Question
@@ -176,7 +176,7 @@ def test_memory_that_one_process_lacks(folder: Callable[[str], Path]) -> None:
     model = SpreadModel(spread, program=(sys.executable, str(HERE / "worker_short_of_memory.py")))
 
     async def asked() -> tuple[list[str], list[int]]:
-        batching = Batching([model.run], size=4)
+        batching = Batcher([model.run], size=4)
         questions = [Question(image=picture(number), prompt=Prompt()) for number in range(6)]
         said = await asyncio.gather(*map(batching.submit, questions))
         batching.close()

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from cutline.captioners.factory import Asking, build_captioner
+from cutline.captioners.factory import CaptionerOptions, build_captioner
 from cutline.credentials import Secret
 from cutline.errors import ConfigError, EndpointUnusable, Rejected, RequestError, Retryable
 from cutline.imaging import Picture
@@ -55,7 +55,7 @@ async def ask(
     timeout: float = 20.0,
     **options: object,
 ) -> Reply:
-    asking = Asking(
+    asking = CaptionerOptions(
         key=Secret(key) if key else None,
         endpoint=server.url,
         options=options,
@@ -100,7 +100,7 @@ async def test_the_users_parameters_take_the_place_of_the_defaults(nvidia: Serve
 
 
 async def test_other_parameters_over_the_same_connections(nvidia: Server) -> None:
-    captioner = build_captioner(KOSMOS, Asking(key=Secret(KEY), endpoint=nvidia.url))
+    captioner = build_captioner(KOSMOS, CaptionerOptions(key=Secret(KEY), endpoint=nvidia.url))
     try:
         cooler = captioner.adjusted({"temperature": 0.0})
         await cooler.caption(Picture(InlineBytes(SMALL, "x")), Prompt())
@@ -128,7 +128,7 @@ async def test_a_worked_example_where_there_is_room(nvidia: Server) -> None:
     await ask(nvidia, VILA, encoded((32, 32)), Prompt(example=example, suffix="Q:"))
     assert nvidia.get("/state")["sizes"] == [[64, 48], [32, 32]], "the example first, the target last"
     for model, picture, words in ((KOSMOS, SMALL, "takes one picture"), (VILA, LARGE, "has room for")):
-        captioner = build_captioner(model, Asking(key=Secret(KEY)))
+        captioner = build_captioner(model, CaptionerOptions(key=Secret(KEY)))
         with pytest.raises(ConfigError, match=words):
             captioner.check_prompt(Prompt(example=Example(image=picture, mime="image/jpeg", explanation="A")))
         await captioner.aclose()
@@ -184,7 +184,7 @@ async def test_an_upload_is_deleted_after_a_failure_too(nvidia: Server, faults: 
 async def test_an_upload_is_deleted_when_nobody_waits_any_more(nvidia: Server) -> None:
     nvidia.post("/configure", {"latency": 60})
     captioner = build_captioner(
-        KOSMOS, Asking(key=Secret(KEY), endpoint=nvidia.url, options={"large_images": "asset"})
+        KOSMOS, CaptionerOptions(key=Secret(KEY), endpoint=nvidia.url, options={"large_images": "asset"})
     )
     call = asyncio.create_task(captioner.caption(Picture(InlineBytes(LARGE, "x")), Prompt()))
     while not nvidia.get("/state")["requests"]:
@@ -264,7 +264,7 @@ async def test_being_told_to_slow_down(nvidia: Server) -> None:
 
 
 async def test_spent_credit_stops_the_run_in_its_middle(nvidia: Server) -> None:
-    captioner = build_captioner(KOSMOS, Asking(key=Secret(KEY), endpoint=nvidia.url))
+    captioner = build_captioner(KOSMOS, CaptionerOptions(key=Secret(KEY), endpoint=nvidia.url))
     try:
         await captioner.caption(Picture(InlineBytes(SMALL, "1")), Prompt())
         nvidia.post("/configure", {"credit": False, "spent_status": 403})
@@ -276,7 +276,7 @@ async def test_spent_credit_stops_the_run_in_its_middle(nvidia: Server) -> None:
 
 async def test_a_model_that_has_ended_stops_the_run(nvidia: Server) -> None:
     nvidia.post("/configure", {"faults": [410] * 3})
-    captioner = build_captioner(VILA, Asking(key=Secret(KEY), endpoint=nvidia.url))
+    captioner = build_captioner(VILA, CaptionerOptions(key=Secret(KEY), endpoint=nvidia.url))
     try:
         for _ in range(2):
             with pytest.raises(Rejected, match="no longer: choose another model"):
@@ -302,14 +302,14 @@ async def test_what_the_model_does_not_take_is_named(nvidia: Server) -> None:
 )
 def test_options_that_mean_nothing_here(options: dict, words: str) -> None:
     with pytest.raises(ConfigError, match=words):
-        build_captioner(KOSMOS, Asking(key=Secret(KEY), options=options))
+        build_captioner(KOSMOS, CaptionerOptions(key=Secret(KEY), options=options))
 
 
 def test_other_models_of_nvidia_are_asked_as_before() -> None:
     with pytest.raises(ConfigError, match="no use for --large-images"):
         build_captioner(
             "nvidia:nvidia/llama-3.1-nemotron-nano-vl-8b-v1",
-            Asking(key=Secret(KEY), options={"large_images": "asset"}),
+            CaptionerOptions(key=Secret(KEY), options={"large_images": "asset"}),
         )
 
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import cutline
-from cutline.captioners.factory import Asking, build_captioner
+from cutline.captioners.factory import CaptionerOptions, build_captioner
 from cutline.captioners.parameters import parse
 from cutline.credentials import Secret
 from cutline.engine.fingerprint import Fingerprint
@@ -98,7 +98,7 @@ def test_refusals_name_what_is_allowed(name: str) -> None:
     model, text, words = REFUSED[name]
     key = None if model in {"pixels", "blip"} else Secret("k")
     with pytest.raises(ConfigError) as raised:
-        build_captioner(model, Asking(key=key, options={"parameters": text}))
+        build_captioner(model, CaptionerOptions(key=key, options={"parameters": text}))
     for word in words:
         assert word in str(raised.value)
     assert "\n" not in str(raised.value)
@@ -175,5 +175,7 @@ def test_every_way_of_saying_it(scripted: Server, photo: Path, way: str) -> None
 
 def test_a_local_model_takes_them() -> None:
     """As its options: what cannot be sampled is refused by the model's own rules."""
-    captioner = build_captioner("blip", Asking(options={"parameters": "max_tokens=20, num_beams=3"}))
+    captioner = build_captioner(
+        "blip", CaptionerOptions(options={"parameters": "max_tokens=20, num_beams=3"})
+    )
     asyncio.run(captioner.aclose())

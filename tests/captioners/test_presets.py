@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from cutline.captioners.factory import Asking, Spec, build_endpoint, find_key
+from cutline.captioners.factory import CaptionerOptions, Spec, build_endpoint, find_key
 from cutline.captioners.hosted.presets import PRESETS
 from cutline.credentials import Secret
 from cutline.errors import ConfigError
@@ -57,7 +57,7 @@ def test_url_model_and_parameters(name: str, monkeypatch: pytest.MonkeyPatch) ->
     for key in service.keys:
         monkeypatch.setenv(key, "k")
     spec = Spec.parse(f"{name}:org/some-vlm:7b", endpoint=None)
-    chat = build_endpoint(spec, PRESETS[name], Asking(options={"max_tokens": 9}))
+    chat = build_endpoint(spec, PRESETS[name], CaptionerOptions(options={"max_tokens": 9}))
     assert chat.name == f"{name}:org/some-vlm:7b"
     assert chat.url == f"{service.url}/chat/completions"
     body = chat.body(Prompt(), "data:image/png;base64,AA==")
@@ -70,10 +70,10 @@ def test_url_model_and_parameters(name: str, monkeypatch: pytest.MonkeyPatch) ->
 def test_keys(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     service, spec = SERVICES[name], Spec.parse(f"{name}:m", endpoint=None)
     with pytest.raises(ConfigError) as raised:
-        build_endpoint(spec, PRESETS[name], Asking())
+        build_endpoint(spec, PRESETS[name], CaptionerOptions())
     for variable in service.keys:
         assert variable in str(raised.value)
-    build_endpoint(spec, PRESETS[name], Asking(key=Secret("k")))
+    build_endpoint(spec, PRESETS[name], CaptionerOptions(key=Secret("k")))
     for variable in reversed(service.keys):
         monkeypatch.setenv(variable, f" {variable} ")
         key = find_key(PRESETS[name])
@@ -84,7 +84,7 @@ def test_keys(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("name", SERVICES)
 def test_the_model_of_choice(name: str) -> None:
     spec = Spec.parse(name, endpoint=None)
-    asking = Asking(key=Secret("k"))
+    asking = CaptionerOptions(key=Secret("k"))
     if SERVICES[name].needs_name:
         with pytest.raises(ConfigError, match=f"--model {name}:NAME"):
             build_endpoint(spec, PRESETS[name], asking)

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import pytest
 from PIL import Image
 
-from cutline.captioners.factory import Asking, build_bare_endpoint, build_captioner
+from cutline.captioners.factory import CaptionerOptions, build_bare_endpoint, build_captioner
 from cutline.captioners.hosted.presets import PRESETS
 from cutline.cli.model_check import check_model
 from cutline.credentials import Secret
@@ -40,10 +40,10 @@ def url_of(server: Server, service: str) -> str:
     return f"{server.root}/{service}{urlsplit(PRESETS[service].endpoint).path}"
 
 
-def asking(server: Server, service: str, *, key: str = KEY, **more: Any) -> Asking:
+def asking(server: Server, service: str, *, key: str = KEY, **more: Any) -> CaptionerOptions:
     options = {"retries": 0, "retry_delay": 0.01, "patience": 5.0, "timeout": 20.0, **more}
     sent = Secret(key) if key and service in KEYED else None
-    return Asking(key=sent, endpoint=url_of(server, service), **options)
+    return CaptionerOptions(key=sent, endpoint=url_of(server, service), **options)
 
 
 def picture() -> Picture:
@@ -153,7 +153,7 @@ def test_the_check_of_a_server_that_does_not_run(monkeypatch: pytest.MonkeyPatch
         nobody.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{nobody.getsockname()[1]}/v1"
         monkeypatch.setitem(PRESETS, "ollama", dataclasses.replace(PRESETS["ollama"], endpoint=url))
-        checked = check_model("ollama", Asking(retries=0))
+        checked = check_model("ollama", CaptionerOptions(retries=0))
     assert (checked.works, checked.unreachable) == (False, True)
     assert checked.line.endswith(
         "is the server running? Start it with `ollama serve`, or for the time of a run with --start"

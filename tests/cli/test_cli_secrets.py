@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 from program import Run
 
-from cutline.captioners.factory import Asking, build_captioner
+from cutline.captioners.factory import CaptionerOptions, build_captioner
 from cutline.credentials import Secret
 from cutline.errors import ConfigError, EndpointUnusable
 from cutline.imaging import Picture
@@ -91,13 +91,15 @@ def test_key_of_nvidia_with_uploads_and_later_answers(cutline: Run, tmp_path: Pa
 async def test_a_key_is_in_no_traceback(endpoint: Server, pictures: Path) -> None:
     """Nor in the errors behind an error, which a program that uses cutline may log."""
     endpoint.post("/configure", {"key": "another"})
-    captioner = build_captioner("openai:m", Asking(key=Secret(KEY), endpoint=endpoint.url, retries=0))
+    captioner = build_captioner(
+        "openai:m", CaptionerOptions(key=Secret(KEY), endpoint=endpoint.url, retries=0)
+    )
     picture = Picture(InlineBytes((pictures / "gold.jpg").read_bytes(), "gold"))
     with pytest.raises(EndpointUnusable) as refused:
         await captioner.caption(picture, Prompt())
     await captioner.aclose()
     with pytest.raises(ConfigError) as unsendable:
-        build_captioner("openai:m", Asking(key=Secret(f"{KEY}\nX-Other: 1"), endpoint=endpoint.url))
+        build_captioner("openai:m", CaptionerOptions(key=Secret(f"{KEY}\nX-Other: 1"), endpoint=endpoint.url))
     for error in (refused.value, unsendable.value):
         assert KEY not in "".join(traceback.format_exception(error))
 

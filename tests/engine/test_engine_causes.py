@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import json
 
-from cutline.engine.failure_stats import Causes
+from cutline.engine.failure_stats import FailureStats
 from cutline.locations.stored import LocalFile
 from cutline.records import Failure, Sample
 
 
-def _add(causes: Causes, message: str, *, key: str = "a.jpg", path: str = "photos/a.jpg") -> None:
+def _add(causes: FailureStats, message: str, *, key: str = "a.jpg", path: str = "photos/a.jpg") -> None:
     sample = Sample(key=key, location=LocalFile(path))
     causes.add(sample, Failure(key=key, kind="fetch", message=message))
 
 
 def test_the_commonest_cause_is_found_among_any_number_of_others() -> None:
-    causes = Causes()
+    causes = FailureStats()
     for number in range(5_000):
         _add(causes, f"trace {number} ended: " + "x" * 10_000)
         if number % 4 == 0:
@@ -28,9 +28,9 @@ def test_the_commonest_cause_is_found_among_any_number_of_others() -> None:
 
 
 def test_causes_go_on_where_an_earlier_run_left_them() -> None:
-    causes = Causes()
+    causes = FailureStats()
     _add(causes, "photos/a.jpg: damaged JPEG")
-    causes = Causes.from_json(json.loads(json.dumps(causes.to_json())))
+    causes = FailureStats.from_json(json.loads(json.dumps(causes.to_json())))
     _add(causes, "photos/b.jpg: damaged JPEG", key="b.jpg", path="photos/b.jpg")
     [cause] = causes.by_kind()["fetch"]
     assert (cause.message, cause.count, cause.key, cause.exact) == ("damaged JPEG", 2, "a.jpg", True)
@@ -46,6 +46,6 @@ def test_a_message_without_the_name_of_its_picture() -> None:
         "a.jpg: ": "a.jpg:",
     }
     for message, shown in told.items():
-        causes = Causes()
+        causes = FailureStats()
         _add(causes, message)
         assert causes.by_kind()["fetch"][0].message == shown

@@ -22,7 +22,7 @@ from cutline.imaging import Picture
 from cutline.interfaces import Adjustable, Captioner, Halting, Opening, Preparing
 from cutline.prompts import Prompt
 from cutline.records import Reply
-from cutline.slots import Places
+from cutline.slots import Slots
 
 _log = logging.getLogger(__name__)
 MAX_PAUSE = 900.0  # seconds; an endpoint that asks for more is asked again all the same
@@ -38,7 +38,7 @@ class Concurrency:
         self.ceiling = max(1, ceiling)
         self._limit = float(min(start, self.ceiling) if adaptive else self.ceiling)
         self._tuner = Tuner(self.limit, self.ceiling, longest=timeout / 2) if adaptive else None
-        self._places = Places(lambda: self.limit)
+        self._places = Slots(lambda: self.limit)
         self._paused_until = 0.0
         self._lowered_at = 0.0
         self._latency = 0.0

@@ -13,7 +13,7 @@ from cutline.captioners.hosted.nvidia_models import HOSTED, HostedModel
 from cutline.captioners.hosted.presets import Parameters, Preset
 from cutline.captioners.parameters import Parameter
 from cutline.captioners.servers.programs import PROGRAMS
-from cutline.captioners.spec import PICTURE_OPTIONS, Asking, Spec, refuse_unknown
+from cutline.captioners.spec import PICTURE_OPTIONS, CaptionerOptions, Spec, refuse_unknown
 from cutline.credentials import Secret
 from cutline.errors import ConfigError
 from cutline.imaging import Limits
@@ -60,7 +60,7 @@ def parameters_of_service(spec: Spec, preset: Preset) -> tuple[Parameter, ...]:
     return model.parameters if model else preset.parameters
 
 
-def build_endpoint(spec: Spec, preset: Preset, asking: Asking) -> OpenAIChat | NvidiaHosted:
+def build_endpoint(spec: Spec, preset: Preset, asking: CaptionerOptions) -> OpenAIChat | NvidiaHosted:
     """The endpoint itself, with nothing around it.
 
     Raises:
@@ -99,7 +99,7 @@ def build_endpoint(spec: Spec, preset: Preset, asking: Asking) -> OpenAIChat | N
 
 
 def _nvidia(
-    preset: Preset, model: HostedModel, asking: Asking, key: Secret | None, limits: Limits
+    preset: Preset, model: HostedModel, asking: CaptionerOptions, key: Secret | None, limits: Limits
 ) -> NvidiaHosted:
     from cutline.captioners.hosted.nvidia import NvidiaHosted
 
@@ -123,7 +123,7 @@ def _hosted(spec: Spec, preset: Preset) -> HostedModel | None:
     return HOSTED.get(spec.name) if preset.name == "nvidia" else None
 
 
-def _key(spec: Spec, preset: Preset, asking: Asking) -> Secret | None:
+def _key(spec: Spec, preset: Preset, asking: CaptionerOptions) -> Secret | None:
     key = asking.key or find_key(preset)
     if key is None and preset.key_needed and asking.endpoint is None:
         raise ConfigError(

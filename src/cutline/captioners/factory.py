@@ -17,13 +17,13 @@ from cutline.captioners.endpoint_factory import (
     parameters_of_service,
 )
 from cutline.captioners.parameters import Parameter
-from cutline.captioners.retry import Retrying
+from cutline.captioners.retry import Retry
 from cutline.captioners.spec import (
     LOCAL_OPTIONS,
     MODEL_OPTIONS,
     PICTURE_OPTIONS,
     SERVER_OPTIONS,
-    Asking,
+    CaptionerOptions,
     Spec,
     refuse_unknown,
 )
@@ -41,7 +41,7 @@ __all__ = [
     "MODEL_OPTIONS",
     "PICTURE_OPTIONS",
     "SERVER_OPTIONS",
-    "Asking",
+    "CaptionerOptions",
     "Spec",
     "build_bare_endpoint",
     "build_captioner",
@@ -60,7 +60,7 @@ _USUAL = (
 )
 
 
-def build_captioner(text: str, asking: Asking) -> Captioner:
+def build_captioner(text: str, asking: CaptionerOptions) -> Captioner:
     """The captioner of that name, with retries, slots and a time limit around it.
 
     Raises:
@@ -83,7 +83,7 @@ def build_captioner(text: str, asking: Asking) -> Captioner:
         concurrency = Concurrency(ceiling=ceiling, adaptive=not fixed, timeout=asking.timeout)
     # A model in this process counts its own time: a call may wait long for its batch.
     limited = Limited(captioner, concurrency, timeout=None if _keeps_time(captioner) else asking.timeout)
-    return Retrying(
+    return Retry(
         limited,
         retries=asking.retries,
         delay=asking.retry_delay,
@@ -92,7 +92,7 @@ def build_captioner(text: str, asking: Asking) -> Captioner:
     )
 
 
-def _what_starts(spec: Spec, asking: Asking) -> str:
+def _what_starts(spec: Spec, asking: CaptionerOptions) -> str:
     """What starts a server on this machine that nobody answers at; empty where that is not known."""
     if (
         spec.preset is None
@@ -104,7 +104,7 @@ def _what_starts(spec: Spec, asking: Asking) -> str:
     return f"Start it with `{spec.preset.start}`, or for the time of a run with --start"
 
 
-def build_bare_endpoint(text: str, asking: Asking) -> OpenAIChat | NvidiaHosted | None:
+def build_bare_endpoint(text: str, asking: CaptionerOptions) -> OpenAIChat | NvidiaHosted | None:
     """The service of that name with nothing around it; None where the name is that of no service.
 
     Raises:
@@ -132,7 +132,7 @@ def options_of(text: str, *, endpoint: str | None) -> frozenset[str]:
     return known | {"parameters"} if known & set(parameters.USUAL) else known
 
 
-def _with_parameters(spec: Spec, asking: Asking) -> Asking:
+def _with_parameters(spec: Spec, asking: CaptionerOptions) -> CaptionerOptions:
     """With what ``parameters`` says put where its own options are, after it was found to be right.
 
     Raises:
@@ -162,7 +162,7 @@ def _with_parameters(spec: Spec, asking: Asking) -> Asking:
     return dataclasses.replace(asking, options=options)
 
 
-def _build_registered(spec: Spec, asking: Asking) -> Captioner:
+def _build_registered(spec: Spec, asking: CaptionerOptions) -> Captioner:
     """A captioner of the registry; its keyword parameters say which options it honours."""
     made = registry.load("captioners", spec.provider)
     if asking.key is not None:
@@ -189,7 +189,7 @@ def _build_registered(spec: Spec, asking: Asking) -> Captioner:
 class _Builder:
     """Builds a captioner for another one; what fails for a passing reason is repeated as a whole."""
 
-    def __init__(self, asking: Asking) -> None:
+    def __init__(self, asking: CaptionerOptions) -> None:
         self._asking = dataclasses.replace(asking, retries=0)
         self.used = False
 

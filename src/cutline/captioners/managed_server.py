@@ -15,7 +15,7 @@ from cutline.captioners.servers.ollama_pull import pull
 from cutline.captioners.servers.programs import PROGRAMS
 from cutline.captioners.servers.server import Server, server_for
 from cutline.captioners.servers.settings import ServerOptions, words
-from cutline.captioners.spec import SERVER_OPTIONS, Asking, Spec, refuse_unknown
+from cutline.captioners.spec import SERVER_OPTIONS, CaptionerOptions, Spec, refuse_unknown
 from cutline.errors import ConfigError, Retryable, RunStopped
 from cutline.imaging import Picture
 from cutline.prompts import Prompt
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _HERE = ("localhost", "127.0.0.1")
 
 
-def build_served(spec: Spec, preset: Preset, asking: Asking) -> OpenAIChat | NvidiaHosted | Served:
+def build_served(spec: Spec, preset: Preset, asking: CaptionerOptions) -> OpenAIChat | NvidiaHosted | Served:
     """The endpoint, with its server around it where that is to be started or to fetch the model.
 
     Raises:
@@ -54,7 +54,7 @@ def build_served(spec: Spec, preset: Preset, asking: Asking) -> OpenAIChat | Nvi
     return Served(inner, server, pulled=(spec.name or preset.default_model) if options.get("pull") else None)
 
 
-def _server(spec: Spec, preset: Preset, asking: Asking) -> Server:
+def _server(spec: Spec, preset: Preset, asking: CaptionerOptions) -> Server:
     program = PROGRAMS[preset.name]
     model = spec.name or preset.default_model
     if not model:

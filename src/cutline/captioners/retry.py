@@ -37,7 +37,7 @@ def _is_it_running(message: str) -> str:
     return ": is this machine online, and the address right?"
 
 
-class Retrying:
+class Retry:
     """A captioner that repeats what may succeed the next time, with exponential, jittered delays.
 
     Being told to slow down (429, or 503 with Retry-After) is no failure of the picture: such
@@ -90,9 +90,9 @@ class Retrying:
         """Requests that wait for an answer now."""
         return int(getattr(self._inner, "in_flight", 0))
 
-    def adjusted(self, parameters: Mapping[str, Any]) -> Retrying:
+    def adjusted(self, parameters: Mapping[str, Any]) -> Retry:
         """With the same patience."""
-        return Retrying(
+        return Retry(
             adjust(self._inner, parameters),
             retries=self._retries,
             delay=self._delay,

@@ -35,7 +35,7 @@ SERVER_OPTIONS = ("start", "port", "server_args", "start_timeout", "pull")
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Asking:
+class CaptionerOptions:
     """How to ask; shared by every captioner of a job.
 
     ``options`` are those of MODEL_OPTIONS, PICTURE_OPTIONS, LOCAL_OPTIONS and SERVER_OPTIONS that the

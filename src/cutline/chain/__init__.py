@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from cutline.chain.chain import Chain, Followed
+from cutline.chain.chain import Chain, ChainResult
 from cutline.chain.execution import NoteStep
 from cutline.chain.step import ChainStep, StepFailed
 
-__all__ = ["Chain", "ChainStep", "Followed", "NoteStep", "StepFailed"]
+__all__ = ["Chain", "ChainResult", "ChainStep", "NoteStep", "StepFailed"]

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from cutline.chain.dependencies import inputs_of, links
-from cutline.chain.execution import Course, NoteStep
+from cutline.chain.execution import ChainExecution, NoteStep
 from cutline.chain.step import ChainStep, Result, ask_only, cause_of, failed, kind_of
 from cutline.errors import ConfigError, RunStopped, SampleError
 from cutline.imaging import Picture
@@ -16,7 +16,7 @@ from cutline.records import Step, Usage
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Followed:
+class ChainResult:
     """What a chain brought: ``caption`` is among ``steps``, which lack the ``missing`` optional ones."""
 
     steps: tuple[Step, ...]
@@ -109,7 +109,7 @@ class Chain:
         *,
         known: Iterable[Step] = (),
         note: NoteStep | None = None,
-    ) -> Followed:
+    ) -> ChainResult:
         """Ask every step about the picture, each as soon as it has what it takes from others.
 
         ``known`` steps of an earlier time are not asked where the question is still the same.
@@ -124,7 +124,7 @@ class Chain:
             await self._prepare(self.steps[0].captioner, picture)
             results = {self.steps[0].name: await ask_only(self.steps[0], picture, variables)}
         else:
-            course = Course(
+            course = ChainExecution(
                 picture, variables, taken=self.taken, prepare=self._prepare, known=known, note=note
             )
             results = await course.run(self.steps)
@@ -133,11 +133,11 @@ class Chain:
                 raise result
         return self._ended(results)
 
-    def _ended(self, results: Mapping[str, Result]) -> Followed:
+    def _ended(self, results: Mapping[str, Result]) -> ChainResult:
         done = {name: result for name, result in results.items() if isinstance(result, Step)}
         errors = {name: result for name, result in results.items() if not isinstance(result, Step)}
         if len(done) == len(self.steps):
-            return Followed(steps=tuple(done.values()), caption=done[self.caption], missing={}, useless={})
+            return ChainResult(steps=tuple(done.values()), caption=done[self.caption], missing={}, useless={})
         useless = {
             name: error.reply.usage
             for name, error in errors.items()
@@ -150,7 +150,7 @@ class Chain:
             message = "" if len(self.steps) == 1 else f"step {first}: "
             raise failed(message, errors[first], tuple(done.values()), useless)
         missing = {name: kind_of(errors[cause_of(name, errors)]) for name in errors}
-        return Followed(steps=tuple(done.values()), caption=caption, missing=missing, useless=useless)
+        return ChainResult(steps=tuple(done.values()), caption=caption, missing=missing, useless=useless)
 
     def _newest(self, done: Mapping[str, Step]) -> Step | None:
         """The caption's step; else the newest of those it takes from, else of all before it."""

@@ -20,7 +20,7 @@ Taken: TypeAlias = Mapping[str, Mapping[str, str]]
 """For each step the variables that take from other steps, each with the step it takes from."""
 
 
-class Course:
+class ChainExecution:
     """One picture's way through several steps."""
 
     def __init__(

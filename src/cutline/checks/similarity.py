@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cutline.batcher import Batching, in_background
+from cutline.batcher import Batcher, in_background
 from cutline.encoders import DEFAULT_CLIP
 from cutline.encoders.clip import Clip
 from cutline.imaging import Picture
@@ -37,7 +37,7 @@ class Similarity:
     def __init__(self, *, least: float, model: str = DEFAULT_CLIP, device: str = "auto") -> None:
         self._least = least
         self._clip = Clip(model, device=device)
-        self._batching = Batching([self._score], size=_BATCH)
+        self._batching = Batcher([self._score], size=_BATCH)
 
     async def open(self, say: Say) -> None:
         """Load the model; ``say`` is told of a download."""

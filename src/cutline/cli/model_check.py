@@ -12,7 +12,7 @@ import time
 
 from rich.console import Console
 
-from cutline.captioners.factory import Asking, Spec, build_bare_endpoint, build_captioner
+from cutline.captioners.factory import CaptionerOptions, Spec, build_bare_endpoint, build_captioner
 from cutline.captioners.hosted.nvidia_models import HOSTED
 from cutline.captioners.hosted.openai import OpenAIChat
 from cutline.errors import CutlineError, EndpointUnusable, RequestError
@@ -38,7 +38,7 @@ class Checked:
     unreachable: bool = False
 
 
-def check_model(text: str, asking: Asking) -> Checked:
+def check_model(text: str, asking: CaptionerOptions) -> Checked:
     """Ask the model of that name.
 
     Raises:
@@ -76,7 +76,7 @@ async def _ask(captioner: Captioner) -> Reply:
         await captioner.aclose()
 
 
-async def _advice(error: CutlineError, text: str, asking: Asking) -> str:
+async def _advice(error: CutlineError, text: str, asking: CaptionerOptions) -> str:
     """What may help, in a sentence or more, where the message alone does not tell."""
     if isinstance(error, RequestError) and error.kind == "timeout":
         return "--timeout waits longer"

@@ -9,7 +9,7 @@ import cyclopts
 from rich.console import Console
 from rich.text import Text
 
-from cutline.captioners.factory import Asking, Spec, find_key
+from cutline.captioners.factory import CaptionerOptions, Spec, find_key
 from cutline.captioners.hosted.presets import PRESETS, Preset
 from cutline.captioners.plugins import load_plugins
 from cutline.cli.model_check import check_model
@@ -44,7 +44,7 @@ def check(
     if timeout <= 0:
         raise ConfigError(f"--timeout must be greater than 0, not {timeout:g}")
     key = service.key
-    asking = Asking(key=key, endpoint=endpoint, timeout=timeout, retries=0, patience=timeout)
+    asking = CaptionerOptions(key=key, endpoint=endpoint, timeout=timeout, retries=0, patience=timeout)
     if not specs:
         return _check_all(asking)
     # Names that mean nothing are told before anybody is asked.
@@ -57,7 +57,7 @@ def check(
     return 0 if all(one.works for one in checked) else 1
 
 
-def _check_all(asking: Asking) -> int:
+def _check_all(asking: CaptionerOptions) -> int:
     """Check whatever needs no more than is here; what is not set up, or not running, is no failure."""
     if asking.key is not None or asking.endpoint is not None:
         raise ConfigError("--api-key and --endpoint are for one model: name it")

@@ -9,7 +9,14 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Final, Self, Unpack
 
 from cutline.client.limits import Limits
-from cutline.client.records import Described, Image, TaskProgress, Wishes, described_from, progress_from
+from cutline.client.records import (
+    CaptionOptions,
+    CaptionResult,
+    Image,
+    TaskProgress,
+    caption_result_from,
+    progress_from,
+)
 from cutline.client.transport import Transport
 from cutline.client.uploads import Sent, form_of, groups, listed, sent, with_wishes
 from cutline.credentials import Secret, without_credentials
@@ -65,7 +72,7 @@ class AsyncClient:
             return False
         return True
 
-    async def caption(self, image: Image, **wishes: Unpack[Wishes]) -> Described:
+    async def caption(self, image: Image, **wishes: Unpack[CaptionOptions]) -> CaptionResult:
         """The caption of one picture.
 
         Raises:
@@ -83,13 +90,13 @@ class AsyncClient:
             name = without_credentials(picture.name) if picture.kind == "url" else picture.name
             raise Rejected(error.kind, f"{name}: {error}", status=error.status) from None
 
-    async def batch(self, images: Sequence[Image], **wishes: Unpack[Wishes]) -> list[Described]:
+    async def batch(self, images: Sequence[Image], **wishes: Unpack[CaptionOptions]) -> list[CaptionResult]:
         """The captions of several pictures in their order; each fails by itself, with ``error`` and ``kind``.
 
         Raises:
             Rejected, Retryable, EndpointUnusable: as ``caption``, where it concerns them all.
         """
-        found: dict[int, Described] = {}
+        found: dict[int, CaptionResult] = {}
         waiting = groups(listed(images))
         await _in_parallel(waiting, lambda group: self._group(group, wishes, found))
         return [found[place] for place in sorted(found)]
@@ -100,7 +107,7 @@ class AsyncClient:
         *,
         webhook_url: str | None = None,
         idempotency_key: str | None = None,
-        **wishes: Unpack[Wishes],
+        **wishes: Unpack[CaptionOptions],
     ) -> str:
         """Queue pictures and return the id of their job, which outlives the service's process.
 
@@ -150,10 +157,10 @@ class AsyncClient:
         """
         return progress_from(await self._transport.ask("GET", f"/task-status/{task_id}"))
 
-    async def results(self, task_id: str) -> list[Described]:
+    async def results(self, task_id: str) -> list[CaptionResult]:
         """The pictures of the job that are done, in the order in which they were sent; as ``status``."""
         answer = await self._transport.ask("GET", f"/task-status/{task_id}")
-        return [described_from(one) for one in answer["results"]]
+        return [caption_result_from(one) for one in answer["results"]]
 
     async def cancel(self, task_id: str) -> TaskProgress:
         """End the job; the results that are there stay.
@@ -186,7 +193,7 @@ class AsyncClient:
             except Retryable:
                 await asyncio.sleep(1.0)
 
-    async def _one(self, picture: Sent, wishes: Wishes) -> Described:
+    async def _one(self, picture: Sent, wishes: CaptionOptions) -> CaptionResult:
         if picture.kind == "upload":
             files = [(picture.name, await picture.read())]
             answer = await self._transport.ask(
@@ -196,9 +203,11 @@ class AsyncClient:
             field = "image_url" if picture.kind == "url" else "image_path"
             body = with_wishes({field: picture.name}, wishes)
             answer = await self._transport.ask("POST", "/caption", data=body)
-        return described_from(answer, picture.name, picture.place)
+        return caption_result_from(answer, picture.name, picture.place)
 
-    async def _group(self, group: list[Sent], wishes: Wishes, found: dict[int, Described]) -> None:
+    async def _group(
+        self, group: list[Sent], wishes: CaptionOptions, found: dict[int, CaptionResult]
+    ) -> None:
         """Put what becomes of each picture in ``found``."""
         if group[0].kind == "url":
             found[group[0].place] = await self._linked(group[0], wishes)
@@ -221,17 +230,17 @@ class AsyncClient:
                 "POST", "/batch-caption", form=lambda: form_of("images", files, wishes)
             )
         for picture, answer in zip(there, answers, strict=True):
-            found[picture.place] = described_from(answer, picture.name, picture.place)
+            found[picture.place] = caption_result_from(answer, picture.name, picture.place)
 
-    async def _linked(self, picture: Sent, wishes: Wishes) -> Described:
+    async def _linked(self, picture: Sent, wishes: CaptionOptions) -> CaptionResult:
         try:
             return await self._one(picture, wishes)
         except Rejected as error:
             return _failed(picture, error)
 
 
-def _failed(picture: Sent, error: PictureError | Rejected) -> Described:
-    return Described(image=picture.name, index=picture.place, error=str(error), kind=error.kind)
+def _failed(picture: Sent, error: PictureError | Rejected) -> CaptionResult:
+    return CaptionResult(image=picture.name, index=picture.place, error=str(error), kind=error.kind)
 
 
 async def _in_parallel(waiting: Iterator[list[Sent]], work: Callable[[list[Sent]], Awaitable[None]]) -> None:

@@ -20,7 +20,7 @@ Image: TypeAlias = str | Path | bytes
 """A file here, an http(s) URL that the server fetches, encoded bytes, or a ``ServerPath``."""
 
 
-class Wishes(TypedDict, total=False):
+class CaptionOptions(TypedDict, total=False):
     """How pictures are to be described; what is left out is as the service was started."""
 
     prompt: str
@@ -35,7 +35,7 @@ class Wishes(TypedDict, total=False):
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Described:
+class CaptionResult:
     """What became of one picture: ``caption``, or ``error`` with its ``kind`` as in docs/failures.md.
 
     ``image`` is what the picture was called when it was sent, and ``index`` its place among those that were
@@ -77,16 +77,16 @@ class TaskProgress:
         return self.status not in {"queued", "in_progress"}
 
 
-_DESCRIBED = frozenset(field.name for field in dataclasses.fields(Described)) - {"image"}
+_DESCRIBED = frozenset(field.name for field in dataclasses.fields(CaptionResult)) - {"image"}
 _PROGRESS = frozenset(field.name for field in dataclasses.fields(TaskProgress))
 
 
-def described_from(data: JSON, image: str | None = None, index: int | None = None) -> Described:
+def caption_result_from(data: JSON, image: str | None = None, index: int | None = None) -> CaptionResult:
     """A picture's part of an answer; what a newer service says besides is left out."""
     known = {name: value for name, value in data.items() if name in _DESCRIBED}
     if index is not None:
         known["index"] = index
-    return Described(image=str(data["image_path"]) if image is None else image, **known)
+    return CaptionResult(image=str(data["image_path"]) if image is None else image, **known)
 
 
 def progress_from(data: JSON) -> TaskProgress:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Self, TypeVar, Unpack
 
 from cutline.client.async_client import AsyncClient
-from cutline.client.records import Described, Image, TaskProgress, Wishes
+from cutline.client.records import CaptionOptions, CaptionResult, Image, TaskProgress
 from cutline.errors import ConfigError
 
 _T = TypeVar("_T")
@@ -54,10 +54,10 @@ class Client:
     def ready(self) -> bool:
         return self._wait(self._inner.ready())
 
-    def caption(self, image: Image, **wishes: Unpack[Wishes]) -> Described:
+    def caption(self, image: Image, **wishes: Unpack[CaptionOptions]) -> CaptionResult:
         return self._wait(self._inner.caption(image, **wishes))
 
-    def batch(self, images: Sequence[Image], **wishes: Unpack[Wishes]) -> list[Described]:
+    def batch(self, images: Sequence[Image], **wishes: Unpack[CaptionOptions]) -> list[CaptionResult]:
         return self._wait(self._inner.batch(images, **wishes))
 
     def submit(
@@ -66,7 +66,7 @@ class Client:
         *,
         webhook_url: str | None = None,
         idempotency_key: str | None = None,
-        **wishes: Unpack[Wishes],
+        **wishes: Unpack[CaptionOptions],
     ) -> str:
         work = self._inner.submit(images, webhook_url=webhook_url, idempotency_key=idempotency_key, **wishes)
         return self._wait(work)
@@ -74,7 +74,7 @@ class Client:
     def status(self, task_id: str) -> TaskProgress:
         return self._wait(self._inner.status(task_id))
 
-    def results(self, task_id: str) -> list[Described]:
+    def results(self, task_id: str) -> list[CaptionResult]:
         return self._wait(self._inner.results(task_id))
 
     def cancel(self, task_id: str) -> TaskProgress:

@@ -12,7 +12,7 @@ from typing import Any, Final, Literal
 import aiohttp
 import orjson
 
-from cutline.client.records import Image, ServerPath, Wishes
+from cutline.client.records import CaptionOptions, Image, ServerPath
 from cutline.errors import ConfigError, PictureError
 from cutline.records import JSON
 
@@ -123,5 +123,5 @@ def listed(images: Sequence[Image]) -> list[Sent]:
     return [sent(image, place) for place, image in enumerate(images)]
 
 
-def with_wishes(body: JSON, wishes: Wishes) -> JSON:
+def with_wishes(body: JSON, wishes: CaptionOptions) -> JSON:
     return {**body, "wish": dict(wishes)} if wishes else body

@@ -24,7 +24,7 @@ OUTPUTS = (".jsonl", ".ndjson", ".json", ".csv", ".parquet")
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Contestant:
+class Candidate:
     """Somebody who captions, or the ``output`` of somebody who did: then there is no job."""
 
     name: str
@@ -58,7 +58,7 @@ class _Word:
 
 def contestants_of(
     words: Sequence[str], job: Job, key: Secret | None = None, *, used: frozenset[str] = frozenset()
-) -> tuple[Contestant, ...]:
+) -> tuple[Candidate, ...]:
     """The contestants that ``words`` name, asked as ``job`` says: every model with every prompt.
 
     A word is a model, a chain file or an output, ``name=…`` before it names it. ``job`` has no model and
@@ -73,19 +73,19 @@ def contestants_of(
     for word in found:
         _check(word, job)
     _check_options([word for word in found if not word.is_output], job, key, used)
-    contestants: list[Contestant] = []
+    contestants: list[Candidate] = []
     for word in found:
         if word.is_output:
-            contestants.append(Contestant(name=word.name, output=word.what))
+            contestants.append(Candidate(name=word.name, output=word.what))
         elif word.is_chain:
-            contestants.append(Contestant(name=word.name, job=_for_chain(word, job), key=key))
+            contestants.append(Candidate(name=word.name, job=_for_chain(word, job), key=key))
         else:
             contestants.extend(_asked(word, job, key))
     _check_names(contestants)
     return tuple(contestants)
 
 
-def _asked(word: _Word, job: Job, key: Secret | None) -> Iterable[Contestant]:
+def _asked(word: _Word, job: Job, key: Secret | None) -> Iterable[Candidate]:
     """A model with each of the prompts."""
     own = _for_model(word, job)
     mine = key if job.model.endpoint is None or not word.provider else None
@@ -93,11 +93,11 @@ def _asked(word: _Word, job: Job, key: Secret | None) -> Iterable[Contestant]:
         mine = None
     prompts = job.prompts.prompt
     if len(prompts) < 2:
-        yield Contestant(name=word.name, job=own, key=mine)
+        yield Candidate(name=word.name, job=own, key=mine)
         return
     for value, prompt in zip(prompts, load_prompts(prompts), strict=True):
         one = dataclasses.replace(own, prompts=dataclasses.replace(own.prompts, prompt=(value,)))
-        yield Contestant(name=f"{word.name} · {prompt.name}", job=one, key=mine)
+        yield Candidate(name=f"{word.name} · {prompt.name}", job=one, key=mine)
 
 
 def _for_chain(word: _Word, job: Job) -> Job:
@@ -191,7 +191,7 @@ def _refuse(names: AbstractSet[str]) -> None:
         raise ConfigError(f"nobody here has a use for {options}: leave {what} out")
 
 
-def _check_names(contestants: Sequence[Contestant]) -> None:
+def _check_names(contestants: Sequence[Candidate]) -> None:
     if len(contestants) < 2:
         only = f"only {contestants[0].name} is there: " if contestants else ""
         raise ConfigError(

@@ -9,7 +9,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from cutline.comparison.candidates import Contestant, contestants_of
+from cutline.comparison.candidates import Candidate, contestants_of
 from cutline.comparison.captions import Answers, cost_of_run, read_answers, samples_in
 from cutline.comparison.exports import as_csv, as_json
 from cutline.comparison.page import as_html, blinded
@@ -236,7 +236,7 @@ def _answers(asked: Sequence[Asked], earlier: Mapping[str, Answers], keys: Seque
 
 
 def _entrant(
-    contestant: Contestant, one: Asked, answers: Answers, scores: Mapping[str, Mapping[str, float]]
+    contestant: Candidate, one: Asked, answers: Answers, scores: Mapping[str, Mapping[str, float]]
 ) -> Entrant:
     """A contestant with everything that is known of it."""
     cost = one.cost if contestant.job is not None else cost_of_run(one.output)

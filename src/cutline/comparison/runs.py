@@ -11,7 +11,7 @@ from pathlib import Path
 
 import orjson
 
-from cutline.comparison.candidates import Contestant
+from cutline.comparison.candidates import Candidate
 from cutline.display import by_kind, duration, money, short_number
 from cutline.engine import assembly
 from cutline.engine.cancellation import Stop
@@ -74,7 +74,7 @@ class Asked:
     exit_code: int = EXIT_OK
 
 
-async def check(contestants: Sequence[Contestant]) -> None:
+async def check(contestants: Sequence[Candidate]) -> None:
     """Find out what keeps any of them from being asked, before the first one is.
 
     Raises:
@@ -97,7 +97,7 @@ async def check(contestants: Sequence[Contestant]) -> None:
 
 
 async def ask(
-    contestants: Sequence[Contestant],
+    contestants: Sequence[Candidate],
     folder: Path,
     *,
     source: Source | None = None,
@@ -146,10 +146,10 @@ class _Asking:
         self._halt = halt
         self._tokens, self._dollars = 0, 0.0
 
-    def output_of(self, contestant: Contestant) -> str:
+    def output_of(self, contestant: Candidate) -> str:
         return str(self._folder / _folder_name(contestant.name) / "captions.jsonl")
 
-    async def ask(self, contestant: Contestant, job: Job) -> Asked:
+    async def ask(self, contestant: Candidate, job: Job) -> Asked:
         """Run the contestant's job; raises as ``run_job``."""
         output = self.output_of(contestant)
         run = _within(job.run, self._tokens, self._dollars)

@@ -71,7 +71,7 @@ class Batch:
         return dataclasses.replace(self, **values)
 
 
-class Ledger:
+class BatchManifest:
     """The batches of one output, in its state folder; ``write`` replaces the file after every change.
 
     ``job`` is what was sent, as it was then, from the working folder ``origin``.
@@ -226,7 +226,7 @@ def refuse_open(state: State) -> None:
     Raises:
         ConfigError: names the commands that end that.
     """
-    ledger = Ledger.of(state)
+    ledger = BatchManifest.of(state)
     ledger.drop_unasked()
     if batches := ledger.open_batches:
         pictures = sum(batch.pictures for batch in batches)

@@ -21,7 +21,7 @@ class Verdict:
     notes: JSON | None = None
 
 
-class Checking:
+class CheckRunner:
     """Several checks as one, each on what the one before it left."""
 
     def __init__(self, checks: Sequence[Check] = ()) -> None:

@@ -26,7 +26,7 @@ class Cause:
     exact: bool = True
 
 
-class Causes:
+class FailureStats:
     """Counts messages by the kind of failure; of each the commonest are known (Metwally's Space-Saving)."""
 
     def __init__(self) -> None:
@@ -54,7 +54,7 @@ class Causes:
         }
 
     @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Causes:
+    def from_json(cls, data: Mapping[str, Any]) -> FailureStats:
         causes = cls()
         for kind, kept in data.items():
             causes._kinds[kind] = {

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import IO
 
-from cutline.engine.failure_stats import Causes
+from cutline.engine.failure_stats import FailureStats
 from cutline.engine.journal import Journal
 from cutline.engine.progress import Counts
 from cutline.engine.state import State
@@ -73,7 +73,7 @@ class OrderedOutput:
         self._dirty = False
         self._marks: JSON = {}
         self.counts = Counts()
-        self.causes = Causes()
+        self.causes = FailureStats()
         self.first: list[tuple[str, str]] = []
         self.failed: list[JSON] = []
         self._told_kinds: set[str] = set()
@@ -86,7 +86,7 @@ class OrderedOutput:
         if mark is None or any(mark.get(name) != value for name, value in self._made_by.items()):
             return None
         self.counts = Counts.from_json(mark["counts"])
-        self.causes = Causes.from_json(mark.get("causes", {}))
+        self.causes = FailureStats.from_json(mark.get("causes", {}))
         return mark
 
     def open(self, mark: JSON | None, keys: KeyChain | None) -> None:
@@ -94,7 +94,7 @@ class OrderedOutput:
         if mark is not None and keys is not None:
             self._keys = keys
         else:
-            self.counts, self.causes = Counts(), Causes()
+            self.counts, self.causes = Counts(), FailureStats()
             self._state.remove(MARK)  # its place in the output is about to go
         self.sink.open(mark["sink"] if mark else None)
         self._failures.open(mark["failures"] if mark else None)
@@ -162,7 +162,7 @@ class Reorder:
     ) -> None:
         self.next = first
         self.counts = copy.deepcopy(after.counts) if after else Counts()
-        self.causes = copy.deepcopy(after.causes) if after else Causes()
+        self.causes = copy.deepcopy(after.causes) if after else FailureStats()
         self._folder = folder
         self._max_entries = max_entries
         self._max_bytes = max_bytes

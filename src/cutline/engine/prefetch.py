@@ -21,7 +21,7 @@ class Listed:
     version: str
 
 
-class Feed:
+class Prefetch:
     """Numbered samples for many workers; holds at most two batches."""
 
     def __init__(self, samples: Iterator[Sample], *, batch: int, first: int = 0) -> None:

@@ -13,7 +13,7 @@ from cutline.chain import Chain
 from cutline.credentials import Secret
 from cutline.engine import assembly
 from cutline.engine.chain_builder import is_chain
-from cutline.engine.check_runner import Checking
+from cutline.engine.check_runner import CheckRunner
 from cutline.engine.prices import Prices, Spending
 from cutline.engine.progress import Counts, usages_of
 from cutline.engine.sample_pipeline import Captioning
@@ -131,7 +131,7 @@ async def _ask(
 ) -> tuple[Chain, list[Outcome], Prices]:
     chain = assembly.chain_of(job, key)
     rules = assembly.rules_of(job, None, None, keep_raw=False)
-    checking = Checking(assembly.checks_of(job))
+    checking = CheckRunner(assembly.checks_of(job))
     captioning = Captioning(chain, rules, assembly.fetcher_opener(job), checking)
     try:
         await chain.open(say)

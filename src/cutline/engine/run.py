@@ -16,12 +16,12 @@ from cutline.credentials import Secret
 from cutline.engine import assembly
 from cutline.engine.batch_manifest import refuse_open
 from cutline.engine.cancellation import Stop
-from cutline.engine.check_runner import Checking
+from cutline.engine.check_runner import CheckRunner
 from cutline.engine.fingerprint import Fingerprint, mended_by
 from cutline.engine.journal import Journal
 from cutline.engine.model_open import open_or_stop
 from cutline.engine.output import OrderedOutput, Reorder
-from cutline.engine.prefetch import Feed
+from cutline.engine.prefetch import Prefetch
 from cutline.engine.progress import Counts, ProgressHook
 from cutline.engine.report import Interrupted, Report
 from cutline.engine.resume import count_of, left_of, peeked
@@ -57,7 +57,7 @@ class Answers(Protocol):
         """What decides the output besides the job."""
 
     def captioning(
-        self, rules: Rules, open_fetcher: Callable[[], Fetching], checking: Checking
+        self, rules: Rules, open_fetcher: Callable[[], Fetching], checking: CheckRunner
     ) -> Captioning: ...
 
     async def done(self, report: Report) -> None:
@@ -91,7 +91,7 @@ async def run_job(
     )
     progress, stop = progress or (lambda _: None), stop or Stop()
     chain = answers.chain if answers else assembly.chain_of(job, key)
-    checking = Checking(assembly.checks_of(job))
+    checking = CheckRunner(assembly.checks_of(job))
     try:
         run = _Run(job, chain, checking, progress, stop, answers, failures)
         return await run.run(source or assembly.source_of(job))
@@ -105,7 +105,7 @@ class _Run:
         self,
         job: Job,
         chain: Chain,
-        checking: Checking,
+        checking: CheckRunner,
         progress: ProgressHook,
         stop: Stop,
         answers: Answers | None,
@@ -204,7 +204,7 @@ class _Run:
             await asyncio.to_thread(output.open, None, None)
         state.remove(REPORT)
         self._reorder = reorder = Reorder(state.folder, first=keys.count if keys else 0, after=output)
-        feed = Feed(samples, batch=job.input.reader_batch_size, first=reorder.next)
+        feed = Prefetch(samples, batch=job.input.reader_batch_size, first=reorder.next)
         keep_raw = assembly.keeps_raw(job, self._output)
         rules = assembly.rules_of(job, output.sink, journal, keep_raw=keep_raw)
         opener = assembly.fetcher_opener(job)

@@ -8,8 +8,8 @@ import logging
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from cutline.chain import Chain, Followed, NoteStep, StepFailed
-from cutline.engine.check_runner import Checking, Verdict
+from cutline.chain import Chain, ChainResult, NoteStep, StepFailed
+from cutline.engine.check_runner import CheckRunner, Verdict
 from cutline.errors import PictureError, SampleError
 from cutline.files import printable
 from cutline.imaging import Picture
@@ -63,10 +63,10 @@ class Captioning:
         chain: Chain,
         rules: Rules,
         open_fetcher: Callable[[], Fetching],
-        checking: Checking | None = None,
+        checking: CheckRunner | None = None,
     ) -> None:
         self.chain = chain
-        self._checking = checking or Checking()
+        self._checking = checking or CheckRunner()
         self._rules = rules
         self._open_fetcher = open_fetcher
         self._fetcher: Fetching | None = None
@@ -131,7 +131,7 @@ class Captioning:
 
     async def _follow(
         self, picture: Picture, variables: dict[str, Any], known: tuple[Step, ...], note: NoteStep | None
-    ) -> Followed:
+    ) -> ChainResult:
         """What the chain brought; what a captioner must not do becomes this picture's failure."""
         try:
             return await self.chain.follow(picture, variables, known=known, note=note)
@@ -141,7 +141,7 @@ class Captioning:
                 raise
             raise StepFailed("captioner", "a captioner cancelled itself") from None
 
-    async def _checked(self, picture: Picture, followed: Followed) -> Verdict:
+    async def _checked(self, picture: Picture, followed: ChainResult) -> Verdict:
         """What the checks leave of the caption; where they fail, the answers are kept."""
         try:
             return await self._checking.apply(picture, followed.caption.text, followed.caption.fields)

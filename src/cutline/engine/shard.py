@@ -14,7 +14,7 @@ from cutline.engine.budget import RunLimits
 from cutline.engine.cancellation import Stop
 from cutline.engine.journal import Journal
 from cutline.engine.output import OrderedOutput, Reorder
-from cutline.engine.prefetch import Feed, Listed
+from cutline.engine.prefetch import Listed, Prefetch
 from cutline.engine.prices import Spending
 from cutline.engine.progress import Counts, Progress, ProgressHook, Rate
 from cutline.engine.sample_pipeline import Captioning, log_outcome
@@ -39,7 +39,7 @@ class Loop:
     def __init__(
         self,
         *,
-        feed: Feed,
+        feed: Prefetch,
         captioning: Captioning,
         journal: Journal,
         output: OrderedOutput,

@@ -17,7 +17,7 @@ from starlette.responses import Response
 
 import cutline
 from cutline.errors import ConfigError, RunStopped
-from cutline.service.captioning_service import Desk
+from cutline.service.captioning_service import CaptioningService
 from cutline.service.errors import model_unusable, written
 from cutline.service.http import pages
 from cutline.service.http.bodies import Lobby
@@ -49,7 +49,7 @@ def create_app(settings: Settings) -> FastAPI:
     meters = Meters()
     lobby = Lobby(max_waiting=settings.max_waiting, max_bytes=settings.max_held)
     tracing = tracing_of(os.environ)
-    desk = Desk(settings, lobby, Notes(meters).note, tracing)
+    desk = CaptioningService(settings, lobby, Notes(meters).note, tracing)
     meters.watch("waiting_requests", "Requests that wait for their answer.", lambda: lobby.waiting)
     meters.watch("held_bytes", "Bytes of pictures that requests sent or linked to.", lambda: lobby.held)
     meters.watch("slots_in_use", "Pictures that are before the model.", lambda: desk.asked)

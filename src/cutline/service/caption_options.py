@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 MOST_SCHEMA = 50_000
 
 
-class Wish(BaseModel):
+class CaptionOptions(BaseModel):
     """How a picture is to be described; what is left out is as the service was started.
 
     ``prompt``: a text or the name of a library prompt; ``text:…`` is a text in any case. ``schema``: a

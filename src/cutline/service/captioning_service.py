@@ -25,14 +25,14 @@ from cutline.interfaces import Captioner, Opening
 from cutline.job import Job, LocalOptions, ModelOptions, PictureOptions
 from cutline.prompts import library_prompts
 from cutline.records import Failure, Outcome, Sample
-from cutline.service.caption_options import Wish
+from cutline.service.caption_options import CaptionOptions
 from cutline.service.chains import Chains, check_variables
 from cutline.service.downloads import Downloads
 from cutline.service.http.bodies import Lobby
-from cutline.service.recovery import Reviving
+from cutline.service.recovery import Recovery
 from cutline.service.settings import Settings
 from cutline.service.telemetry.tracing import Tracing
-from cutline.slots import Places, and_preparing
+from cutline.slots import Slots, and_preparing
 from cutline.weights import Say
 
 KEPT_WAYS = 64
@@ -47,7 +47,7 @@ class Note(Protocol):
 _log = logging.getLogger("cutline.service")
 
 
-class Desk:
+class CaptioningService:
     """Captions pictures for requests; what comes from many clients is batched by the captioner."""
 
     def __init__(self, settings: Settings, lobby: Lobby, note: Note, tracing: Tracing) -> None:
@@ -64,8 +64,8 @@ class Desk:
         )
         self.chains = Chains(settings.chain, self._job, self._captioner_of)
         self._ways: collections.OrderedDict[bytes, Captioning] = collections.OrderedDict()
-        self._places = Places(lambda: and_preparing(self.slots))
-        self._reviving = Reviving(self._open_again)
+        self._places = Slots(lambda: and_preparing(self.slots))
+        self._reviving = Recovery(self._open_again)
         self.ready = False
 
     @property
@@ -86,7 +86,7 @@ class Desk:
 
     def _takes(self, prompt: str) -> bool:
         try:
-            self._new_way(Wish(prompt=prompt))
+            self._new_way(CaptionOptions(prompt=prompt))
         except ConfigError:
             return False
         return True
@@ -125,7 +125,7 @@ class Desk:
 
         await self.open(say)
 
-    async def caption(self, sample: Sample, wish: Wish) -> Outcome:
+    async def caption(self, sample: Sample, wish: CaptionOptions) -> Outcome:
         """The sample's outcome, after ``request_seconds`` at the latest.
 
         Raises:
@@ -144,7 +144,7 @@ class Desk:
                 span.fail(outcome.kind)
         return outcome
 
-    async def _outcome(self, sample: Sample, way: Captioning, places: Places) -> Outcome:
+    async def _outcome(self, sample: Sample, way: Captioning, places: Slots) -> Outcome:
         try:
             async with (
                 asyncio.timeout(self._settings.request_seconds),
@@ -158,18 +158,18 @@ class Desk:
         except TimeoutError:
             return Failure(key=sample.key, kind="timeout", message="the model had no time for it")
 
-    def check(self, wish: Wish) -> None:
+    def check(self, wish: CaptionOptions) -> None:
         """Raises ConfigError for a wish that cannot be fulfilled, before anything is queued."""
         self._way(wish)
 
-    def ignores(self, wish: Wish) -> bool:
+    def ignores(self, wish: CaptionOptions) -> bool:
         """Whether the model would answer as if there were no prompt."""
         ignoring = getattr(self.captioner, "ignores", None)
         if ignoring is None or wish.prompt is None:
             return False
         return any(map(ignoring, assembly.prompts_of(_wished(self._job, wish, most=sys.maxsize), None)))
 
-    def _way(self, wish: Wish) -> Captioning:
+    def _way(self, wish: CaptionOptions) -> Captioning:
         """How that wish is asked; the last ones are kept, as most clients wish for the same."""
         way = self._ways.get(wish.key)
         if way is None:
@@ -189,7 +189,7 @@ class Desk:
             self._captioners[same] = self.tracing.around(assembly.captioner_of(job, key))
         return self._captioners[same]
 
-    def _new_way(self, wish: Wish) -> Captioning:
+    def _new_way(self, wish: CaptionOptions) -> Captioning:
         if wish.chain is not None:
             return self._through_chain(wish.chain, wish)
         job = _wished(self._job, wish, most=self._settings.max_tokens)
@@ -211,7 +211,7 @@ class Desk:
         rules = assembly.rules_of(job, None, None, keep_raw=False)
         return Captioning(chain, rules, assembly.fetcher_opener(job))
 
-    def _through_chain(self, name: str, wish: Wish) -> Captioning:
+    def _through_chain(self, name: str, wish: CaptionOptions) -> Captioning:
         others = sorted(wish.model_dump(exclude_none=True, exclude={"chain"}, by_alias=True))
         if others:
             it = "it" if len(others) == 1 else "them"
@@ -245,7 +245,7 @@ def job_of(settings: Settings) -> Job:
     return job
 
 
-def _wished(job: Job, wish: Wish, *, most: int) -> Job:
+def _wished(job: Job, wish: CaptionOptions, *, most: int) -> Job:
     if wish.max_tokens is not None and wish.max_tokens > most:
         raise ConfigError(f"max_tokens can be at most {most} here")
     words: dict[str, Any] = {

@@ -15,7 +15,7 @@ from cutline.engine.chain_builder import build_chain
 from cutline.errors import ConfigError
 from cutline.interfaces import Captioner
 from cutline.job import Job, LocalOptions, ModelOptions
-from cutline.slots import Places, and_preparing
+from cutline.slots import Slots, and_preparing
 
 _VARIABLES: Final = ("key", "path", "file_name", "stem", "folder")
 
@@ -25,7 +25,7 @@ class Offered:
     """A chain and the line of those who wait for it."""
 
     chain: Chain
-    places: Places
+    places: Slots
 
 
 class Chains:
@@ -98,5 +98,5 @@ def _files(paths: Sequence[Path]) -> list[Path]:
     return found
 
 
-def _places(chain: Chain) -> Places:
-    return Places(lambda: and_preparing(chain.slots))
+def _places(chain: Chain) -> Slots:
+    return Slots(lambda: and_preparing(chain.slots))

@@ -13,7 +13,7 @@ from cutline.errors import ConfigError
 _log = logging.getLogger("cutline.service")
 
 
-class Reviving:
+class Recovery:
     """Opens again in the background, until that succeeds; those that need no opening are open at once."""
 
     def __init__(self, open_again: Callable[[], Awaitable[None]]) -> None:

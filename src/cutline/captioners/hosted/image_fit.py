@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from cutline.imaging import Encoded, Limits, Picture
 
 
-class Fitting:
+class ImageFit:
     """Reads and encodes pictures for receivers with ``limits``.
 
     Handing a picture to a thread costs more than reading one that the system has in memory. After a

@@ -20,7 +20,7 @@ import pybase64
 
 from cutline.captioners.hosted import chat
 from cutline.captioners.hosted.endpoint import Answer, Endpoint
-from cutline.captioners.hosted.image_fit import Fitting
+from cutline.captioners.hosted.image_fit import ImageFit
 from cutline.captioners.hosted.nvidia_assets import Assets
 from cutline.captioners.hosted.nvidia_models import HostedModel
 from cutline.captioners.hosted.presets import Parameters, Preset
@@ -76,7 +76,7 @@ class NvidiaHosted:
         self.url = self._endpoint.url + model.place
         self._upload = upload
         within = min(limits.max_bytes or MOST_BYTES, MOST_BYTES)
-        self._fitting = Fitting(
+        self._fitting = ImageFit(
             dataclasses.replace(limits, formats=FORMATS, max_bytes=limits.max_bytes if upload else within)
         )
         self._assets = Assets(self._functions, lambda answer: self._refused(answer, self._functions))

@@ -16,7 +16,7 @@ import pybase64
 
 from cutline.captioners.hosted import chat
 from cutline.captioners.hosted.endpoint import Answer, Endpoint
-from cutline.captioners.hosted.image_fit import Fitting
+from cutline.captioners.hosted.image_fit import ImageFit
 from cutline.captioners.hosted.presets import Parameters, Preset
 from cutline.captioners.hosted.refusals import Asked, error_within, refusal
 from cutline.credentials import Secret
@@ -52,7 +52,7 @@ class OpenAIChat:
         self.endpoint = Endpoint(base, key=key, timeout=timeout)
         self.url = self.endpoint.url + "/chat/completions"
         self.asked = Asked(preset=preset, model=model, shown=self.endpoint.shown, key=key)
-        self._fitting = Fitting(limits)
+        self._fitting = ImageFit(limits)
         self._templates = chat.Templates(self._body)
 
     def adjusted(self, parameters: Mapping[str, Any]) -> OpenAIChat:

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final, get_args
 
-from cutline.batcher import Batching, in_background
+from cutline.batcher import Batcher, in_background
 from cutline.captioners.interrogator.labels import read_labels
 from cutline.captioners.interrogator.modes import Mode, Modes
 from cutline.encoders import DEFAULT_CLIP
@@ -91,7 +91,7 @@ class Interrogator:
         self.instructable = asks and bool(getattr(self._inner, "instructable", True))
         self._modes: Modes | None = None
         self._opening = asyncio.Lock()
-        self._encoding = Batching([self._encode], size=_AT_ONCE)
+        self._encoding = Batcher([self._encode], size=_AT_ONCE)
 
     @property
     def slots(self) -> int:

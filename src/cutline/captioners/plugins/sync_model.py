@@ -10,14 +10,14 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from cutline.batcher import Batching, OutOfMemory
+from cutline.batcher import Batcher, OutOfMemory
 from cutline.captioners.plugins.isolation import Calls, attempt, harmless
 from cutline.captioners.plugins.results import reply_of
 from cutline.errors import ConfigError, SampleError
 from cutline.imaging import Picture
 from cutline.prompts import Prompt
 from cutline.records import Reply
-from cutline.slots import Places, and_preparing
+from cutline.slots import Slots, and_preparing
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -76,8 +76,8 @@ class ThreadedModel:
         self._calls = Calls(name, file=file, timeout=timeout)
         self._model: Any = None
         self._opening = asyncio.Lock()
-        self._turns = Places(lambda: threads)
-        self._batching: Batching[_Question, _Ended] | None = None
+        self._turns = Slots(lambda: threads)
+        self._batching: Batcher[_Question, _Ended] | None = None
         self._alone = asyncio.Lock()
         if isinstance(batch_size, int) and batch_size < 1:
             raise ConfigError(f"--batch-size must be auto or greater than 0, not {batch_size}")
@@ -164,15 +164,15 @@ class ThreadedModel:
                 if batching is self._batching or task is None or task.cancelling():
                     raise  # else it only waited behind the batch that does not come back
 
-    def _leave(self, batching: Batching[_Question, _Ended]) -> None:
+    def _leave(self, batching: Batcher[_Question, _Ended]) -> None:
         """Have later pictures go into batches of another thread."""
         if batching is self._batching:
             self._batching = None
             threading.Thread(target=batching.close, name="cutline-background", daemon=True).start()
 
-    def _new_batching(self) -> Batching[_Question, _Ended]:
+    def _new_batching(self) -> Batcher[_Question, _Ended]:
         size = self._batch_size
-        return Batching([self._run], size=size if isinstance(size, int) else 0, most=MOST_AT_ONCE)
+        return Batcher([self._run], size=size if isinstance(size, int) else 0, most=MOST_AT_ONCE)
 
     def _run(self, questions: list[_Question]) -> list[_Ended]:
         """A batch's results. What fails as a batch is raised, so that its halves are tried."""

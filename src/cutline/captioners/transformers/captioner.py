@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from cutline.batcher import Batching, in_background
+from cutline.batcher import Batcher, in_background
 from cutline.captioners.transformers import model_loader
 from cutline.captioners.transformers.family import Family
 from cutline.captioners.transformers.generation import Answer
@@ -36,7 +36,7 @@ MOST_ON_GPU: Final = 64
 class _Shared:
     """What a captioner and those adjusted from it have in common: the model, once it is loaded."""
 
-    batching: Batching[Question, Answer] | None = None
+    batching: Batcher[Question, Answer] | None = None
     spread: list[SpreadModel] = dataclasses.field(default_factory=list)
     ended: bool = False
 
@@ -183,13 +183,13 @@ class TransformersCaptioner:
         image = picture.image(max_side=self._max_side)
         return Question(image=image, prompt=prompt, seed=seed, generation=self._generation)
 
-    def _load(self, say: Say) -> Batching[Question, Answer]:
+    def _load(self, say: Say) -> Batcher[Question, Answer]:
         folder = find_weights(self._repository, say)
         self._family = self._family.of(model_loader.read_config(folder), folder)
         runs = [self._replica(folder, devices, say) for devices in self._places]
         size = self._placing.batch_size
         first = FIRST_ON_CPU if self._most == MOST_ON_CPU else 1
-        batching = Batching(runs, size=0 if size == "auto" else size, most=self._most, first=first)
+        batching = Batcher(runs, size=0 if size == "auto" else size, most=self._most, first=first)
         if self._loaded.ended:  # while it was loading: nobody will take it
             batching.close()
         return batching

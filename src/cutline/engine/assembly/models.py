@@ -9,7 +9,7 @@ from cutline.captioners.factory import (
     MODEL_OPTIONS,
     PICTURE_OPTIONS,
     SERVER_OPTIONS,
-    Asking,
+    CaptionerOptions,
     build_captioner,
     check_prompt,
 )
@@ -50,10 +50,10 @@ def captioner_of(job: Job, key: Secret | None) -> Captioner:
     return build_captioner(job.model.model, asking_of(job, key))
 
 
-def asking_of(job: Job, key: Secret | None) -> Asking:
+def asking_of(job: Job, key: Secret | None) -> CaptionerOptions:
     """How the job's captioner is asked."""
     run = job.run
-    return Asking(
+    return CaptionerOptions(
         key=key,
         endpoint=job.model.endpoint,
         options=given_options(job),

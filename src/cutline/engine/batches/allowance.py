@@ -8,7 +8,7 @@ import math
 from cutline.chain import Chain
 from cutline.credentials import Secret
 from cutline.engine import assembly
-from cutline.engine.batch_manifest import Ledger
+from cutline.engine.batch_manifest import BatchManifest
 from cutline.engine.cancellation import Stop
 from cutline.engine.journal import Journal
 from cutline.engine.prices import BATCH, price_of
@@ -46,7 +46,7 @@ async def probed(
         )
 
 
-def allowance(job: Job, chain: Chain, journal: Journal, ledger: Ledger) -> int | None:
+def allowance(job: Job, chain: Chain, journal: Journal, ledger: BatchManifest) -> int | None:
     """The most pictures that may be sent now; None where there is no budget.
 
     Raises:

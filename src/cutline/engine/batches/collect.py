@@ -11,14 +11,14 @@ from cutline.captioners.hosted.openai import OpenAIChat
 from cutline.chain import Chain
 from cutline.credentials import Secret
 from cutline.engine import assembly
-from cutline.engine.batch_manifest import Batch, Ledger
+from cutline.engine.batch_manifest import Batch, BatchManifest
 from cutline.engine.batches.client import BatchService
 from cutline.engine.batches.parts import endpoint_of, service_of
 from cutline.engine.batches.requests import Keyed
 from cutline.engine.batches.results import NOT_SENT, TO_COME, Answers, Collected
 from cutline.engine.batches.status import Sent, refreshed, sent_for, unless_stopped, wait
 from cutline.engine.cancellation import Stop
-from cutline.engine.check_runner import Checking
+from cutline.engine.check_runner import CheckRunner
 from cutline.engine.output import without_form
 from cutline.engine.progress import ProgressHook
 from cutline.engine.report import Report
@@ -105,7 +105,7 @@ class Collecting:
         self._keep_files = keep_files
         self._answers = Answers()
         self._state: State | None = None
-        self._ledger: Ledger | None = None
+        self._ledger: BatchManifest | None = None
         self.chain = assembly.chain_of(job, None, Collected(endpoint, self._answers))
         self.fingerprint = assembly.fingerprint_of(job, assembly.chain_of(job, None, endpoint))
 
@@ -118,12 +118,12 @@ class Collecting:
             Interrupted: the run was stopped meanwhile.
         """
         self._state = state
-        self._ledger = ledger = Ledger.of(state)
+        self._ledger = ledger = BatchManifest.of(state)
         ledger.check(self.fingerprint)
         await unless_stopped(self._fetch(ledger), self._stop)
         await asyncio.to_thread(self._answers.load, ledger)
 
-    async def _fetch(self, ledger: Ledger) -> None:
+    async def _fetch(self, ledger: BatchManifest) -> None:
         await refreshed(ledger, self._service)
         for batch in ledger.open_batches:
             if batch.stage == "sent" and not batch.under_way:
@@ -138,7 +138,7 @@ class Collecting:
         return {_FORM: [[batch.number, batch.status] for batch in self._ledger.open_batches]}
 
     def captioning(
-        self, rules: Rules, open_fetcher: Callable[[], Fetching], checking: Checking | None
+        self, rules: Rules, open_fetcher: Callable[[], Fetching], checking: CheckRunner | None
     ) -> Captioning:
         return TakingIn(self.chain, rules, open_fetcher, checking, answers=self._answers)
 
@@ -153,7 +153,7 @@ class Collecting:
             without_form(self._state, _FORM)  # an ordinary run would have written the same
         await unless_stopped(self._close(self._ledger), self._stop)
 
-    async def _close(self, ledger: Ledger) -> None:
+    async def _close(self, ledger: BatchManifest) -> None:
         for batch in ledger.open_batches:
             if batch.stage == "fetched":
                 if not self._keep_files:
@@ -177,7 +177,7 @@ class TakingIn(Keyed):
         chain: Chain,
         rules: Rules,
         open_fetcher: Callable[[], Fetching],
-        checking: Checking | None,
+        checking: CheckRunner | None,
         *,
         answers: Answers,
     ) -> None:

@@ -7,7 +7,7 @@ import os
 from collections.abc import Sequence
 from typing import IO, Any, Protocol
 
-from cutline.engine.batch_manifest import Batch, Ledger
+from cutline.engine.batch_manifest import Batch, BatchManifest
 from cutline.engine.sample_pipeline import Captioning
 from cutline.errors import ConfigError, PictureError, SampleError
 from cutline.imaging import Picture
@@ -109,7 +109,7 @@ class RequestFile:
     Nothing is known of it before ``seal``: what a death leaves of it is written over.
     """
 
-    def __init__(self, ledger: Ledger, limits: FileLimits) -> None:
+    def __init__(self, ledger: BatchManifest, limits: FileLimits) -> None:
         self._ledger = ledger
         self._limits = limits
         self._number = ledger.next_number

@@ -13,7 +13,7 @@ import orjson
 
 from cutline.captioners.hosted.endpoint import Answer
 from cutline.captioners.hosted.openai import OpenAIChat
-from cutline.engine.batch_manifest import OVER, Batch, Ledger
+from cutline.engine.batch_manifest import OVER, Batch, BatchManifest
 from cutline.engine.batches.requests import KeyedPicture, line_of
 from cutline.engine.prices import BATCH
 from cutline.errors import EndpointUnusable, Rejected, Retryable, SampleError
@@ -40,7 +40,7 @@ class Found:
 class Shelf:
     """The requests of one batch in the order of their lines, and where the answers to them lie."""
 
-    def __init__(self, ledger: Ledger, batch: Batch) -> None:
+    def __init__(self, ledger: BatchManifest, batch: Batch) -> None:
         self.batch = batch
         self._ledger = ledger
         self._keys = ledger.keys_file(batch.number)
@@ -93,7 +93,7 @@ class Answers:
         self._shelves: dict[int, Shelf] = {}
         self._places: dict[int, tuple[int, int]] = {}
 
-    def load(self, ledger: Ledger) -> None:
+    def load(self, ledger: BatchManifest) -> None:
         """Read all of it; of a picture that was sent twice, as it had changed, the later one counts."""
         self._shelves = {batch.number: Shelf(ledger, batch) for batch in ledger.open_batches}
         for number, shelf in self._shelves.items():

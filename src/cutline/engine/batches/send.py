@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from cutline.engine.batch_manifest import Batch, Ledger
+from cutline.engine.batch_manifest import Batch, BatchManifest
 from cutline.engine.batches.client import BatchService
 from cutline.errors import ConfigError
 from cutline.records import JSON
@@ -13,7 +13,7 @@ from cutline.records import JSON
 class Sender:
     """``say`` takes lines about what is under way."""
 
-    def __init__(self, ledger: Ledger, service: BatchService, say: Callable[[str], None]) -> None:
+    def __init__(self, ledger: BatchManifest, service: BatchService, say: Callable[[str], None]) -> None:
         self._ledger = ledger
         self._service = service
         self._say = say

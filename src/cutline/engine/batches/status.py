@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from cutline.credentials import Secret
-from cutline.engine.batch_manifest import OVER, Batch, Ledger
+from cutline.engine.batch_manifest import OVER, Batch, BatchManifest
 from cutline.engine.batches.client import BatchService
 from cutline.engine.batches.parts import endpoint_of, service_of
 from cutline.engine.batches.paths import anchored
@@ -56,7 +56,7 @@ def sent_for(output: str, state: str | None = None) -> Sent:
         ConfigError: there are none.
     """
     folder = state_folder(output, state)
-    ledger = Ledger.of(State(folder, output))
+    ledger = BatchManifest.of(State(folder, output))
     if not ledger:
         raise ConfigError(
             f"no batch was sent for {output} (none is noted in {folder}): "
@@ -149,7 +149,7 @@ async def cancel(
     service = service_of(endpoint, sent.job, progress)
     try:
         with State(sent.state, output) as folder:
-            ledger = Ledger.of(folder)
+            ledger = BatchManifest.of(folder)
             ledger.drop_unasked()
             await unless_stopped(_end_all(ledger, service), stop or Stop())
             for batch in ledger.open_batches if forget else ():
@@ -159,12 +159,12 @@ async def cancel(
         await endpoint.aclose()
 
 
-async def _end_all(ledger: Ledger, service: BatchService) -> None:
+async def _end_all(ledger: BatchManifest, service: BatchService) -> None:
     for batch in ledger.open_batches:
         await _end(batch, ledger, service)
 
 
-async def _end(batch: Batch, ledger: Ledger, service: BatchService) -> None:
+async def _end(batch: Batch, ledger: BatchManifest, service: BatchService) -> None:
     if batch.stage == "creating":
         found = None
         with contextlib.suppress(Rejected):  # where batches are not listed, nobody can tell
@@ -189,12 +189,12 @@ async def _end(batch: Batch, ledger: Ledger, service: BatchService) -> None:
     ledger.put(seen(batch, said))
 
 
-def _give_up(batch: Batch, ledger: Ledger, status: str) -> None:
+def _give_up(batch: Batch, ledger: BatchManifest, status: str) -> None:
     ledger.put(batch.changed(stage="collected", status=status))
     ledger.forget_files(batch)
 
 
-async def refreshed(ledger: Ledger, service: BatchService) -> None:
+async def refreshed(ledger: BatchManifest, service: BatchService) -> None:
     """Note what the service says of every batch that it had not ended."""
     async for batch in _changes(ledger.open_batches, service):
         ledger.put(batch)

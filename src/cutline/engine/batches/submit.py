@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from cutline.chain import Chain
 from cutline.credentials import Secret
 from cutline.engine import assembly
-from cutline.engine.batch_manifest import Ledger
+from cutline.engine.batch_manifest import BatchManifest
 from cutline.engine.batches.allowance import allowance, probed
 from cutline.engine.batches.parts import check_job, endpoint_of, service_of
 from cutline.engine.batches.requests import FileLimits, Keyed, Writer
@@ -94,14 +94,14 @@ async def submit_job(
 
 
 @contextlib.contextmanager
-def _begun(job: Job, output: str, chain: Chain) -> Iterator[tuple[Journal, Ledger, Sink]]:
+def _begun(job: Job, output: str, chain: Chain) -> Iterator[tuple[Journal, BatchManifest, Sink]]:
     """The output's state folder, held by us, with everything in it that says what is still to be asked."""
     folder = state_folder(output, job.run.state)
     with State(folder, output) as state, contextlib.ExitStack() as closing:
         journal = Journal(folder / "journal.jsonl")
         closing.callback(journal.close)
         journal.load()
-        ledger = Ledger.of(state)
+        ledger = BatchManifest.of(state)
         fingerprint = assembly.fingerprint_of(job, chain)
         ledger.check(fingerprint)
         sink = assembly.sink_of(job, output, folder)

@@ -8,7 +8,7 @@ import os
 import time
 
 from cutline.engine import assembly
-from cutline.engine.batch_manifest import Batch, Ledger
+from cutline.engine.batch_manifest import Batch, BatchManifest
 from cutline.engine.batches.requests import (
     WRITTEN,
     FileLimits,
@@ -20,7 +20,7 @@ from cutline.engine.batches.requests import (
 from cutline.engine.batches.send import Sender
 from cutline.engine.cancellation import Stop
 from cutline.engine.journal import Journal
-from cutline.engine.prefetch import Feed
+from cutline.engine.prefetch import Prefetch
 from cutline.engine.progress import Counts, Progress, ProgressHook
 from cutline.engine.resume import count_of
 from cutline.engine.sample_pipeline import log_outcome
@@ -57,7 +57,7 @@ class Filling:
         captioning: Keyed,
         writer: Writer,
         journal: Journal,
-        ledger: Ledger,
+        ledger: BatchManifest,
         limits: FileLimits,
         sender: Sender,
         most: int | None,
@@ -112,7 +112,7 @@ class Filling:
         limit = assembly.limit_of(job)
         samples = await asyncio.to_thread(assembly.samples_of, source, limit)
         self._total = await asyncio.to_thread(count_of, source, limit)
-        feed = Feed(samples, batch=job.input.reader_batch_size)
+        feed = Prefetch(samples, batch=job.input.reader_batch_size)
         try:
             async with asyncio.TaskGroup() as group:
                 for _ in range((os.cpu_count() or 2) + 2):
@@ -124,7 +124,7 @@ class Filling:
         if self._file is not None and self._file.pictures and not self._stop.requested:
             await self._send()
 
-    async def _work(self, feed: Feed) -> None:
+    async def _work(self, feed: Prefetch) -> None:
         while not self._stop.requested and self.ended is None:
             item = await feed.next()
             if item is None:
@@ -192,7 +192,7 @@ class Filling:
         self._progress(Progress(waiting_for=line, done=seen, total=self._total))
 
 
-def _pictures_in(ledger: Ledger) -> set[int]:
+def _pictures_in(ledger: BatchManifest) -> set[int]:
     """Key and stamp of every picture in a batch that is not collected yet."""
     rows = (row for batch in ledger.open_batches for _, row in ledger.keys(batch))
     return {hash((row["key"], row["stamp"])) for row in rows}

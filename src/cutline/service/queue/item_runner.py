@@ -9,8 +9,8 @@ from fastapi import HTTPException
 
 from cutline.errors import ConfigError
 from cutline.records import Failure, Outcome, Sample
-from cutline.service.caption_options import Wish
-from cutline.service.captioning_service import Desk
+from cutline.service.caption_options import CaptionOptions
+from cutline.service.captioning_service import CaptioningService
 from cutline.service.pictures import Pictures
 from cutline.service.queue.leases import Item, Leases
 from cutline.service.queue.store import Store
@@ -19,10 +19,10 @@ from cutline.service.request_errors import without_options
 MAX_DEATHS: Final = 20  # of workers that held a picture; most will not have died of it
 
 
-class Fulfilling:
+class ItemRunner:
     """Fetches a picture from where its job said it is, and asks the desk about it."""
 
-    def __init__(self, store: Store, leases: Leases, desk: Desk, pictures: Pictures) -> None:
+    def __init__(self, store: Store, leases: Leases, desk: CaptioningService, pictures: Pictures) -> None:
         self._store, self._leases, self._desk, self._pictures = store, leases, desk, pictures
 
     async def outcome(self, item: Item) -> Outcome:
@@ -38,7 +38,7 @@ class Fulfilling:
             message = f"{item.attempts - 1} workers died while they had it"
             return Failure(key=item.name, kind="captioner", message=message)
         try:
-            wish = Wish.model_validate_json(item.wish)
+            wish = CaptionOptions.model_validate_json(item.wish)
             return await self._desk.caption(await self._sample(item), wish)
         except HTTPException as error:  # a folder that was open when the job came is so no more
             return Failure(key=item.name, kind="blocked-path", message=str(error.detail))

@@ -9,7 +9,7 @@ import math
 from sqlalchemy.exc import SQLAlchemyError
 
 from cutline.errors import ConfigError
-from cutline.service.captioning_service import Desk
+from cutline.service.captioning_service import CaptioningService
 from cutline.service.pictures import Pictures
 from cutline.service.queue.leases import Leases
 from cutline.service.queue.schema import Database
@@ -26,7 +26,7 @@ _LOOK_SECONDS = 2.0
 class Queue:
     """Everything that requests and the application want of the queue."""
 
-    def __init__(self, settings: Settings, desk: Desk, pictures: Pictures) -> None:
+    def __init__(self, settings: Settings, desk: CaptioningService, pictures: Pictures) -> None:
         """Raises ConfigError for a store or a secret that cannot be used."""
         self._settings = settings
         self._database = Database(settings.store)

@@ -16,15 +16,15 @@ from sqlalchemy.exc import SQLAlchemyError
 from cutline import backoff
 from cutline.errors import RunStopped
 from cutline.records import Caption, Failure, Outcome
-from cutline.service.captioning_service import Desk
+from cutline.service.captioning_service import CaptioningService
 from cutline.service.http.responses import body_of
 from cutline.service.pictures import Pictures
-from cutline.service.queue.item_runner import Fulfilling
+from cutline.service.queue.item_runner import ItemRunner
 from cutline.service.queue.leases import Finished, Item, Leases, Place
 from cutline.service.queue.schema import cause_of
 from cutline.service.queue.store import Store
 from cutline.service.telemetry.outcome_log import note_ends
-from cutline.slots import Places, and_preparing
+from cutline.slots import Slots, and_preparing
 
 _log = logging.getLogger("cutline.service.queue.queue")
 
@@ -45,12 +45,18 @@ class Worker:
     """Holds a few more pictures than the model has slots, so that no slot waits for the store."""
 
     def __init__(
-        self, store: Store, leases: Leases, desk: Desk, pictures: Pictures, *, keep_seconds: float
+        self,
+        store: Store,
+        leases: Leases,
+        desk: CaptioningService,
+        pictures: Pictures,
+        *,
+        keep_seconds: float,
     ) -> None:
         self._store, self._leases, self._desk = store, leases, desk
-        self._fulfilling = Fulfilling(store, leases, desk, pictures)
+        self._fulfilling = ItemRunner(store, leases, desk, pictures)
         self._keep_seconds = keep_seconds
-        self._places = Places(lambda: and_preparing(self._slots))
+        self._places = Slots(lambda: and_preparing(self._slots))
         self._held: dict[Place, _Held] = {}
         self._begun: set[str] = set()
         self._finished: list[Finished] = []

@@ -12,8 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.datastructures import FormData
 
 from cutline.records import JSON, Caption, Outcome, Problem, Sample
-from cutline.service.caption_options import Wish
-from cutline.service.captioning_service import Desk
+from cutline.service.caption_options import CaptionOptions
+from cutline.service.captioning_service import CaptioningService
 from cutline.service.http import openapi
 from cutline.service.http.bodies import check_values
 from cutline.service.http.disconnect import while_connected
@@ -41,7 +41,7 @@ class OnePicture(BaseModel):
     image_path: PathText | None = Field(None, examples=["sunset.jpg"])
     image_url: UrlText | None = Field(None, examples=["https://example.org/sunset.jpg"])
     image_base64: str | None = Field(None, min_length=1)
-    wish: Wish = Wish()
+    wish: CaptionOptions = CaptionOptions()
 
 
 class ManyPictures(BaseModel):
@@ -55,7 +55,7 @@ class ManyPictures(BaseModel):
     image_paths: list[PathText] | None = Field(None, min_length=1, examples=[["sunset.jpg", "a/harbour.jpg"]])
     image_urls: list[UrlText] | None = Field(None, min_length=1)
     images_base64: list[Annotated[str, Field(min_length=1)]] | None = Field(None, min_length=1)
-    wish: Wish = Wish()
+    wish: CaptionOptions = CaptionOptions()
 
 
 Many = TypeVar("Many", bound=ManyPictures)
@@ -131,7 +131,7 @@ MANY_BODY: Final = openapi.body(ManyPictures, MANY_AS_FORM)
 async def caption(request: Request) -> Response:
     """One picture, as JSON or as the multipart field ``image``."""
     sample, wish = await _one(request)
-    desk: Desk = request.app.state.desk
+    desk: CaptioningService = request.app.state.desk
     outcome = await while_connected(request, desk.caption(sample, wish))
     desk.note(outcome)
     if not isinstance(outcome, Caption):
@@ -147,7 +147,7 @@ async def batch_caption(request: Request) -> Response:
     return _json([body_of(sample.key, outcome) for sample, outcome in zip(samples, outcomes, strict=True)])
 
 
-async def _each(desk: Desk, samples: Sequence[Sample], wish: Wish) -> list[Outcome]:
+async def _each(desk: CaptioningService, samples: Sequence[Sample], wish: CaptionOptions) -> list[Outcome]:
     """The outcomes in the order of the samples; as many at once as the model takes."""
     left = iter(enumerate(samples))
     outcomes: dict[int, Outcome] = {}
@@ -170,7 +170,7 @@ def _json(content: object) -> Response:
     return Response(orjson.dumps(content), media_type="application/json")
 
 
-async def _one(request: Request) -> tuple[Sample, Wish]:
+async def _one(request: Request) -> tuple[Sample, CaptionOptions]:
     pictures: Pictures = request.app.state.pictures
     if is_form(request):
         async with opened_form(request, 1) as form:
@@ -191,7 +191,7 @@ async def _one(request: Request) -> tuple[Sample, Wish]:
     return pictures.by_base64(given[0]), asked.wish
 
 
-async def many(request: Request) -> tuple[list[Sample], Wish]:
+async def many(request: Request) -> tuple[list[Sample], CaptionOptions]:
     """The pictures of a batch and what is wished for them; raises as ``batch_of``."""
     samples, asked = await batch_of(request, ManyPictures)
     return samples, asked.wish
@@ -244,7 +244,7 @@ def _asked_of(form: FormData, kind: type[Many]) -> Many:
     return _checked(kind, own).model_copy(update={"wish": _wish_of(form, own.keys())})
 
 
-def _wish_of(form: FormData, others: Collection[str] = ()) -> Wish:
+def _wish_of(form: FormData, others: Collection[str] = ()) -> CaptionOptions:
     """The wish in a form's other fields: texts, with numbers and the schema as JSON."""
     values: dict[str, Any] = {}
     for name, value in form.multi_items():
@@ -253,7 +253,7 @@ def _wish_of(form: FormData, others: Collection[str] = ()) -> Wish:
                 values[name] = orjson.loads(value) if name == "schema" else value
             except orjson.JSONDecodeError:
                 raise HTTPException(422, "schema: this is no JSON") from None
-    return _checked(Wish, values)
+    return _checked(CaptionOptions, values)
 
 
 async def read(kind: type[Body], request: Request) -> Body:

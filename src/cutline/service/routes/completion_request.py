@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from cutline.prompts import Prompt
 from cutline.prompts.variables import escape
 from cutline.records import JSON, Sample
-from cutline.service.caption_options import Wish
+from cutline.service.caption_options import CaptionOptions
 from cutline.service.errors import Refusal
 from cutline.service.pictures import Pictures
 from cutline.service.request_errors import told
@@ -76,7 +76,7 @@ class Asked:
     """A request that can be answered: whose picture, how, and in which form."""
 
     sample: Sample
-    wish: Wish
+    wish: CaptionOptions
     model: str
     stream: bool
     include_usage: bool
@@ -164,11 +164,11 @@ def _system(messages: list[Message]) -> str | None:
     return "\n\n".join(filter(None, texts)) or None
 
 
-def _wish(request: ChatRequest, text: str) -> Wish:
+def _wish(request: ChatRequest, text: str) -> CaptionOptions:
     system = _system(request.messages)
     tokens = request.max_completion_tokens
     try:
-        return Wish(
+        return CaptionOptions(
             # Braces of clients are text, not variables, and no word of theirs is a name in our library.
             prompt=f"text:{escape(text)}" if text and text != USUAL else None,
             system_prompt=escape(system) if system else None,

@@ -21,8 +21,8 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from cutline.captioners.concurrency import adjust
 from cutline.errors import ConfigError, RunStopped
 from cutline.records import JSON, Caption, Failure, Outcome, Reply, Usage
-from cutline.service.caption_options import Wish
-from cutline.service.captioning_service import Desk
+from cutline.service.caption_options import CaptionOptions
+from cutline.service.captioning_service import CaptioningService
 from cutline.service.errors import Refusal, in_openais_words, model_unusable, shown_model
 from cutline.service.http.bodies import check_values
 from cutline.service.http.disconnect import while_connected
@@ -98,7 +98,7 @@ async def chat_completions(request: Request) -> Response:
     pieces, once it is known; until then comments show that it is worked on, and what fails after the first
     of them is an event with ``error``.
     """
-    desk: Desk = request.app.state.desk
+    desk: CaptioningService = request.app.state.desk
     asked = await _read(request)
     if asked.model not in _names_of(desk):
         raise _no_model(asked.model, desk)
@@ -126,7 +126,7 @@ async def models(request: Request) -> JSON:
 @router.get("/models/{model:path}", responses={404: _FAILED[404]})
 async def model_of_that_name(request: Request, model: str) -> JSON:
     """The model, if it is the one that answers here."""
-    desk: Desk = request.app.state.desk
+    desk: CaptioningService = request.app.state.desk
     if model not in _names_of(desk):
         raise _no_model(model, desk)
     return _described(desk)
@@ -140,7 +140,7 @@ async def _read(request: Request) -> Asked:
     return await asyncio.to_thread(read_request, body, state.pictures)
 
 
-async def _completed(asked: Asked, desk: Desk) -> Completion:
+async def _completed(asked: Asked, desk: CaptioningService) -> Completion:
     """What the model says; raises HTTPException for what it cannot, and RunStopped."""
     try:
         outcome = await _outcome(asked, desk)
@@ -149,7 +149,7 @@ async def _completed(asked: Asked, desk: Desk) -> Completion:
     return _completion(outcome, desk, asked)
 
 
-async def _outcome(asked: Asked, desk: Desk) -> Outcome:
+async def _outcome(asked: Asked, desk: CaptioningService) -> Outcome:
     wish = _honoured(asked.wish, desk)
     outcome = await desk.caption(asked.sample, wish)
     if isinstance(outcome, Failure) and outcome.kind == "prompt-too-long" and wish.max_tokens is not None:
@@ -159,16 +159,16 @@ async def _outcome(asked: Asked, desk: Desk) -> Outcome:
     return outcome
 
 
-def name_of(desk: Desk) -> str:
+def name_of(desk: CaptioningService) -> str:
     return shown_model(desk.model)
 
 
-def _names_of(desk: Desk) -> frozenset[str]:
+def _names_of(desk: CaptioningService) -> frozenset[str]:
     """Whatever clients may call the model; the name without its provider too."""
     return frozenset((name_of(desk), desk.model, desk.model.partition(":")[2] or desk.model))
 
 
-def _honoured(wish: Wish, desk: Desk) -> Wish:
+def _honoured(wish: CaptionOptions, desk: CaptioningService) -> CaptionOptions:
     """Without what OpenAI's clients always send, where the model has no use for it."""
     if desk.ignores(wish):
         wish = wish.model_copy(update={"prompt": None})
@@ -179,11 +179,11 @@ def _honoured(wish: Wish, desk: Desk) -> Wish:
     return wish
 
 
-def _described(desk: Desk) -> JSON:
+def _described(desk: CaptioningService) -> JSON:
     return {"id": name_of(desk), "object": "model", "created": _SINCE, "owned_by": "cutline"}
 
 
-def _no_model(name: str, desk: Desk) -> Refusal:
+def _no_model(name: str, desk: CaptioningService) -> Refusal:
     return Refusal(
         404,
         f"the model {name[:200]!r} does not exist here: ask for {name_of(desk)!r}",
@@ -192,7 +192,7 @@ def _no_model(name: str, desk: Desk) -> Refusal:
     )
 
 
-def _completion(outcome: Outcome, desk: Desk, asked: Asked) -> Completion:
+def _completion(outcome: Outcome, desk: CaptioningService, asked: Asked) -> Completion:
     """The model's words as they are, so that its client can judge them; but JSON that was asked for is valid.
 
     Raises:
