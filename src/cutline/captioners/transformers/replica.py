@@ -6,8 +6,9 @@ import gc
 from typing import Any, Final
 
 from cutline.batcher import OutOfMemory
+from cutline.captioners.transformers import generation as text_generation
 from cutline.captioners.transformers.family import Family
-from cutline.captioners.transformers.generation import Answer, answer, generation_config
+from cutline.captioners.transformers.generation import Answer
 from cutline.captioners.transformers.inputs import Question, check_prompt
 from cutline.captioners.transformers.model_loader import Loaded
 from cutline.captioners.transformers.settings import Generation
@@ -23,19 +24,19 @@ def runner(loaded: Loaded, family: Family, generation: Generation) -> Any:
     """
     import torch
 
-    configs = [(generation, generation_config(loaded, generation))]
+    configs = [(generation, text_generation.generation_config(loaded, generation))]
 
     def config_of(wanted: Generation) -> Any:
         known = next((config for one, config in configs if one == wanted), None)
         if known is None:
-            known = generation_config(loaded, wanted)
+            known = text_generation.generation_config(loaded, wanted)
             configs.append((wanted, known))
             del configs[1:-KEPT_CONFIGS]
         return known
 
     def ask(group: list[Question]) -> list[Answer]:
         how = group[0].generation
-        return answer(loaded, family, group, how, config_of(how))
+        return text_generation.answer(loaded, family, group, how, config_of(how))
 
     def run(questions: list[Question]) -> list[Answer]:
         for question in questions:
