@@ -10,12 +10,16 @@ import ast
 import difflib
 import importlib
 import inspect
+import itertools
 import re
 import sys
 import textwrap
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
+
+import cutline
+from cutline import errors
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 NOTE = "<!-- Written by scripts/reference.py; change the program's texts instead. -->\n"
@@ -30,79 +34,49 @@ EXIT_CODES = {
     141: "Whoever read the output, such as `head`, went away.",
 }
 
-RECORDS = ("Sample", "Location", "Problem", "Caption", "Skip", "Failure", "Step", "Reply", "Usage")
-INTERFACES = ("Captioner", "Preparing", "Slotted", "Source", "Sink")
-API: dict[str, tuple[str, list[str]]] = {
+API: dict[str, tuple[str, str]] = {
     "Functions": (
         "`**options` are the fields of the option groups under [Jobs](#jobs), by name.",
-        ["cutline.caption", "cutline.acaption", "cutline.compare"],
+        "caption acaption compare CallOptions",
     ),
-    "Results": (
-        "",
-        [
-            *("cutline.Captions", "cutline.engine.report.Report"),
-            *("cutline.engine.progress.Counts", "cutline.engine.failure_stats.Cause"),
-        ],
-    ),
+    "Results": ("", "Captions CaptionResult Report Counts Cause Interrupted"),
+    "Progress": ("A function given as `progress=` is called with these.", "Progress ProgressHook"),
     "Batches": (
         "[Batches](batch.md) shows the use.",
-        [f"cutline.batch_{name}" for name in ("submit", "status", "collect", "cancel")]
-        + [f"cutline.engine.batches.{name}" for name in ("submit.Submitted", "upload.Tally")]
-        + ["cutline.engine.batches.status.Sent", "cutline.engine.batch_manifest.Batch"]
-        + ["cutline.engine.batches.collect.Collection"],
+        "batch_submit batch_status batch_collect batch_cancel Submitted Tally Sent Batch Collection",
     ),
     "Comparisons": (
         "What `compare` returns; [Comparing](comparing.md) shows the use.",
-        [f"cutline.comparison.{name}" for name in ("results.Comparison", "results.Entrant")]
-        + [f"cutline.comparison.{name}" for name in ("captions.Answer", "statistics.Figures")],
-    ),
-    "Progress": (
-        "What a function given as `progress=` is called with.",
-        ["cutline.engine.progress.Progress"],
+        "Comparison Entrant Answer Figures Shown Thumbnail",
     ),
     "Jobs": (
         "A job is what the command line's options come to, and what a job file holds.",
-        [
-            "cutline.Job",
-            "cutline.job.InputOptions",
-            "cutline.job.ModelOptions",
-            "cutline.captioners.servers.settings.ServerOptions",
-            "cutline.job.PromptOptions",
-            "cutline.job.PictureOptions",
-            "cutline.job.OutputOptions",
-            "cutline.job.RunOptions",
-            "cutline.engine.run.run_job",
-        ],
+        (
+            "Job InputOptions ModelOptions LocalOptions ServerOptions PromptOptions CheckOptions "
+            "PictureOptions OutputOptions RunOptions run_job"
+        ),
     ),
     "Client": (
-        "Asks a running `cutline serve`; [The service](service.md#from-python) shows the use.",
-        ["cutline.AsyncClient", "cutline.Client"]
-        + [
-            f"cutline.client.{name}"
-            for name in ("CaptionResult", "TaskProgress", "CaptionOptions", "ServerPath")
-        ],
+        "For a running `cutline serve`; [The service](service.md#from-python) shows the use.",
+        "AsyncClient Client CaptionOptions TaskProgress Image ServerPath",
     ),
     "Records": (
         "Frozen values without I/O; all can be pickled.",
-        [f"cutline.records.{name}" for name in RECORDS],
+        (
+            "Sample Location LocalFile RemoteFile InlineBytes Problem "
+            "Caption Skip Failure Outcome Step Reply Usage JSON"
+        ),
     ),
     "Interfaces": (
-        "What a captioner, a source or a sink of your own has to be; [Extending](extending.md) shows how.",
-        ["cutline.register_model"]
-        + [f"cutline.interfaces.{name}" for name in ("Captioner", "Preparing", "Slotted", "Source", "Sink")]
-        + ["cutline.sources.SourceOptions", "cutline.sinks.SinkOptions"],
+        "What a captioner, source, sink or check of your own has to be; [Extending](extending.md) shows how.",
+        "register_model Captioner Preparing Slotted Source Sink Check Checked SourceOptions SinkOptions",
     ),
-    "Pictures and prompts": (
-        "What a captioner is given.",
-        [
-            "cutline.imaging.Picture",
-            "cutline.imaging.Limits",
-            "cutline.prompts.Prompt",
-            "cutline.prompts.load_prompt",
-        ],
-    ),
-    "Errors": ("", ["cutline.errors"]),
+    "Pictures and prompts": ("What a captioner is given.", "Picture Limits Prompt load_prompt"),
 }
+"""Sections of the Python reference: an introduction, and names that can be imported from `cutline`.
+
+The errors follow by themselves. A test compares all of them with `cutline.__all__`.
+"""
 
 
 def main(arguments: list[str]) -> int:
@@ -221,21 +195,22 @@ def api_page() -> str:
         NOTE,
         "# Python reference\n",
         "Made from the docstrings; [From Python](python.md) shows the use. Everything is typed.\n",
+        "These are all the public names; what is not here may change with any release.\n",
     ]
     for section, (about, names) in API.items():
         parts.append(f"## {section}\n")
         if about:
             parts.append(about + "\n")
-        for name in names:
-            parts.extend(_errors(name) if name == "cutline.errors" else [_name(name)])
-    return "\n".join(parts)
+        parts.extend(_name(name) for name in names.split())
+    return "\n".join([*parts, *_errors()])
 
 
-def _name(dotted: str) -> str:
-    module, _, name = dotted.rpartition(".")
-    thing = getattr(importlib.import_module(module), name)
+def _name(name: str) -> str:
+    thing = getattr(cutline, name)
+    lines = [f"### `cutline.{name}`\n"]
+    if not inspect.isclass(thing) and not inspect.isfunction(thing):
+        return "\n".join([*lines, _alias(name)])
     node = _node(thing)
-    lines = [f"### `{dotted}`\n"]
     if isinstance(node, ast.ClassDef):
         lines += [_docstring(inspect.getdoc(thing) if thing.__doc__ else ""), ""]
         fields = _fields(node)
@@ -251,13 +226,27 @@ def _name(dotted: str) -> str:
     return "\n".join(lines)
 
 
-def _errors(module: str) -> list[str]:
-    errors = importlib.import_module(module)
+def _alias(name: str) -> str:
+    """An assignment of the module that defines a type, with the string that follows it."""
+    module = importlib.import_module(cutline._MODULES[name])  # noqa: SLF001 - of this package
+    body = ast.parse(inspect.getsource(module)).body
+    for item, after in itertools.pairwise([*body, ast.Pass()]):
+        if isinstance(item, ast.AnnAssign) and _unparse(item.target) == name and item.value is not None:
+            text = _docstring(str(after.value.value)) if _is_text(after) else ""
+            return f"```python\n{name} = {_unparse(item.value)}\n```\n\n{text}\n"
+    raise LookupError(f"{module.__name__} does not define {name}")
+
+
+def _is_text(node: ast.stmt) -> TypeGuard[ast.Expr]:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+
+
+def _errors() -> list[str]:
     tree = ast.parse(inspect.getsource(errors))
     head = textwrap.dedent((errors.__doc__ or "").partition("::")[2]).strip("\n")
     classes = [node for node in tree.body if isinstance(node, ast.ClassDef) and ast.get_docstring(node)]
     described = [f"**`{node.name}`**: {_docstring(ast.get_docstring(node) or '')}\n" for node in classes]
-    return [f"All are in `cutline.errors`:\n\n```text\n{head}\n```\n", *described]
+    return [f"## Errors\n\nAll can be imported from `cutline`:\n\n```text\n{head}\n```\n", *described]
 
 
 def _node(thing: Any) -> ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef:

@@ -17,7 +17,7 @@ import pytest
 from PIL import Image
 
 import cutline
-from cutline.api import Options
+from cutline.api import CallOptions
 from cutline.call_options import GROUPS
 from cutline.engine.progress import Progress
 from cutline.errors import ConfigError, SinkError
@@ -187,7 +187,7 @@ def test_an_output_that_cannot_be_written(photos: Path, tmp_path: Path) -> None:
 
 
 def test_every_option_has_its_type() -> None:
-    """``Options`` repeats the fields of the option groups, so that editors know them."""
+    """``CallOptions`` repeats the fields of the option groups, so that editors know them."""
     fields = {
         field.name: get_type_hints(group)[field.name]
         for group in GROUPS.values()
@@ -198,7 +198,7 @@ def test_every_option_has_its_type() -> None:
     fields |= {"steps": Mapping[str, str], "event": Sequence[str]}  # easier to write in Python
     fields["plugin"] = str | Path | Sequence[str | Path]
     fields["schema"] = str | Mapping[str, Any] | None
-    options = get_type_hints(Options)
+    options = get_type_hints(CallOptions)
     assert list(options) == list(fields), "in the same order"
     for name, hint in fields.items():
         assert set(get_args(options[name])) == set(get_args(hint)), name

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import graphlib
+import importlib
+import inspect
 import json
 import subprocess
 import sys
@@ -13,8 +15,12 @@ import grimp
 import pytest
 
 import cutline
+from cutline import errors
 
 SOURCE = Path(cutline.__file__).parent
+sys.path.append(str(SOURCE.parents[1] / "scripts"))
+import reference  # noqa: E402
+
 HEAVY = {
     "pyarrow",
     "aiohttp",
@@ -40,6 +46,33 @@ def imported(code: str) -> set[str]:
 def test_the_package_alone_imports_the_standard_library_only() -> None:
     nothing = imported("pass")
     assert imported("import cutline") - nothing - set(sys.stdlib_module_names) == {"cutline"}
+
+
+def test_public_names_are_the_same_for_interpreter_and_type_checkers() -> None:
+    block = next(
+        node for node in ast.parse((SOURCE / "__init__.py").read_text()).body if isinstance(node, ast.If)
+    )
+    typed = {
+        alias.asname: node.module for node in block.body for alias in node.names if alias.asname == alias.name
+    }
+    assert typed == cutline._MODULES
+    for name, module in typed.items():
+        assert getattr(cutline, name) is getattr(importlib.import_module(module), name)
+
+
+def test_the_reference_lists_exactly_the_public_names() -> None:
+    listed = [name for _, names in reference.API.values() for name in names.split()]
+    listed += [
+        name
+        for name in dir(errors)
+        if inspect.isclass(thing := getattr(errors, name)) and issubclass(thing, Exception)
+    ]
+    assert sorted(listed) == sorted(cutline.__all__)
+    page = (reference.DOCS / "python-api.md").read_text("utf-8")
+    assert [name for name in listed if f"cutline.{name}`" not in page and f"─ {name} " not in page] == [
+        "CutlineError"
+    ]
+    assert dir(cutline) == sorted(cutline.__all__)
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["caption", "--help"]])

@@ -11,7 +11,7 @@ from cutline import register_model
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from cutline.prompts import Prompt
+    from cutline import Prompt
 
 WORDS = ("black", "dark", "dim", "bright", "white")
 

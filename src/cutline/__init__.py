@@ -4,54 +4,168 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    from cutline.api import Captions, acaption, caption
-    from cutline.batches import batch_cancel, batch_collect, batch_status, batch_submit
-    from cutline.captioners.plugins import register_model
-    from cutline.client import AsyncClient, Client, ServerPath
-    from cutline.comparison.call import compare
-    from cutline.job import Job
+if TYPE_CHECKING:  # what type checkers and editors read; `_NAMES` has the same for the interpreter
+    # isort: off
+    from cutline.api import Captions as Captions, acaption as acaption, caption as caption
+    from cutline.batches import (
+        batch_cancel as batch_cancel,
+        batch_collect as batch_collect,
+        batch_status as batch_status,
+        batch_submit as batch_submit,
+    )
+    from cutline.call_options import CallOptions as CallOptions
+    from cutline.captioners.plugins import register_model as register_model
+    from cutline.captioners.servers.settings import ServerOptions as ServerOptions
+    from cutline.client import (
+        AsyncClient as AsyncClient,
+        Client as Client,
+    )
+    from cutline.client.records import (
+        Image as Image,
+        ServerPath as ServerPath,
+        TaskProgress as TaskProgress,
+    )
+    from cutline.comparison.call import compare as compare
+    from cutline.comparison.captions import Answer as Answer
+    from cutline.comparison.results import Comparison as Comparison, Entrant as Entrant, Shown as Shown
+    from cutline.comparison.statistics import Figures as Figures
+    from cutline.engine.batch_manifest import Batch as Batch
+    from cutline.engine.batches.collect import Collection as Collection
+    from cutline.engine.batches.status import Sent as Sent
+    from cutline.engine.batches.submit import Submitted as Submitted
+    from cutline.engine.batches.upload import Tally as Tally
+    from cutline.engine.failure_stats import Cause as Cause
+    from cutline.engine.progress import Counts as Counts, Progress as Progress, ProgressHook as ProgressHook
+    from cutline.engine.report import Interrupted as Interrupted, Report as Report
+    from cutline.engine.run import run_job as run_job
+    from cutline.errors import (
+        BudgetSpent as BudgetSpent,
+        ConfigError as ConfigError,
+        CutlineError as CutlineError,
+        EndpointUnusable as EndpointUnusable,
+        JobChanged as JobChanged,
+        ManyFailed as ManyFailed,
+        MissingExtra as MissingExtra,
+        OutputExists as OutputExists,
+        OutputGone as OutputGone,
+        OutputLocked as OutputLocked,
+        PictureError as PictureError,
+        Rejected as Rejected,
+        ReplyError as ReplyError,
+        RequestError as RequestError,
+        Retryable as Retryable,
+        RunStopped as RunStopped,
+        SampleError as SampleError,
+        SinkError as SinkError,
+        SourceError as SourceError,
+    )
+    from cutline.imaging import Limits as Limits, Picture as Picture
+    from cutline.imaging.thumbnails import Thumbnail as Thumbnail
+    from cutline.interfaces import (
+        Captioner as Captioner,
+        Check as Check,
+        Checked as Checked,
+        Preparing as Preparing,
+        Sink as Sink,
+        Slotted as Slotted,
+        Source as Source,
+    )
+    from cutline.job import Job as Job
+    from cutline.locations.stored import (
+        InlineBytes as InlineBytes,
+        LocalFile as LocalFile,
+        RemoteFile as RemoteFile,
+    )
+    from cutline.options import (
+        CheckOptions as CheckOptions,
+        InputOptions as InputOptions,
+        LocalOptions as LocalOptions,
+        ModelOptions as ModelOptions,
+        OutputOptions as OutputOptions,
+        PictureOptions as PictureOptions,
+        PromptOptions as PromptOptions,
+        RunOptions as RunOptions,
+    )
+    from cutline.prompts import Prompt as Prompt, load_prompt as load_prompt
+    from cutline.records import (
+        JSON as JSON,
+        Caption as Caption,
+        CaptionOptions as CaptionOptions,
+        CaptionResult as CaptionResult,
+        Failure as Failure,
+        Location as Location,
+        Outcome as Outcome,
+        Problem as Problem,
+        Reply as Reply,
+        Sample as Sample,
+        Skip as Skip,
+        Step as Step,
+        Usage as Usage,
+    )
+    from cutline.sinks import SinkOptions as SinkOptions
+    from cutline.sources import SourceOptions as SourceOptions
+    # isort: on
 
 __version__ = "0.1.0"
-__all__ = [
-    "AsyncClient",
-    "Captions",
-    "Client",
-    "Job",
-    "ServerPath",
-    "__version__",
-    "acaption",
-    "batch_cancel",
-    "batch_collect",
-    "batch_status",
-    "batch_submit",
-    "caption",
-    "compare",
-    "register_model",
-]
 
-_HOMES = {
-    "AsyncClient": "cutline.client",
-    "Client": "cutline.client",
-    "ServerPath": "cutline.client",
-    "Captions": "cutline.api",
-    "acaption": "cutline.api",
-    "batch_cancel": "cutline.batches",
-    "batch_collect": "cutline.batches",
-    "batch_status": "cutline.batches",
-    "batch_submit": "cutline.batches",
-    "caption": "cutline.api",
-    "compare": "cutline.comparison.call",
-    "Job": "cutline.job",
-    "register_model": "cutline.captioners.plugins",
+_NAMES = {
+    "cutline.api": "Captions acaption caption",
+    "cutline.batches": "batch_cancel batch_collect batch_status batch_submit",
+    "cutline.call_options": "CallOptions",
+    "cutline.captioners.plugins": "register_model",
+    "cutline.captioners.servers.settings": "ServerOptions",
+    "cutline.client": "AsyncClient Client",
+    "cutline.client.records": "Image ServerPath TaskProgress",
+    "cutline.comparison.call": "compare",
+    "cutline.comparison.captions": "Answer",
+    "cutline.comparison.results": "Comparison Entrant Shown",
+    "cutline.comparison.statistics": "Figures",
+    "cutline.engine.batch_manifest": "Batch",
+    "cutline.engine.batches.collect": "Collection",
+    "cutline.engine.batches.status": "Sent",
+    "cutline.engine.batches.submit": "Submitted",
+    "cutline.engine.batches.upload": "Tally",
+    "cutline.engine.failure_stats": "Cause",
+    "cutline.engine.progress": "Counts Progress ProgressHook",
+    "cutline.engine.report": "Interrupted Report",
+    "cutline.engine.run": "run_job",
+    "cutline.errors": (
+        "BudgetSpent ConfigError CutlineError EndpointUnusable JobChanged ManyFailed MissingExtra "
+        "OutputExists OutputGone OutputLocked PictureError Rejected ReplyError RequestError Retryable "
+        "RunStopped SampleError SinkError SourceError"
+    ),
+    "cutline.imaging": "Limits Picture",
+    "cutline.imaging.thumbnails": "Thumbnail",
+    "cutline.interfaces": "Captioner Check Checked Preparing Sink Slotted Source",
+    "cutline.job": "Job",
+    "cutline.locations.stored": "InlineBytes LocalFile RemoteFile",
+    "cutline.options": (
+        "CheckOptions InputOptions LocalOptions ModelOptions OutputOptions PictureOptions "
+        "PromptOptions RunOptions"
+    ),
+    "cutline.prompts": "Prompt load_prompt",
+    "cutline.records": (
+        "JSON Caption CaptionOptions CaptionResult Failure Location Outcome Problem Reply Sample Skip "
+        "Step Usage"
+    ),
+    "cutline.sinks": "SinkOptions",
+    "cutline.sources": "SourceOptions",
 }
+"""The public names by the module that defines them."""
+
+_MODULES = {name: module for module, names in _NAMES.items() for name in names.split()}
+__all__ = list(_MODULES)
 
 
 def __getattr__(name: str) -> Any:
-    """Import the public names when they are first used, so that ``import cutline`` costs nothing."""
-    home = _HOMES.get(name)
-    if home is None:
+    """Import a public name when it is first used, so that ``import cutline`` costs nothing."""
+    if name not in _MODULES:
         raise AttributeError(f"module 'cutline' has no attribute {name!r}")
     import importlib
 
-    return getattr(importlib.import_module(home), name)
+    value = globals()[name] = getattr(importlib.import_module(_MODULES[name]), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

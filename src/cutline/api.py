@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any, Unpack, overload
 
 from cutline.call_options import (
+    CallOptions,
     Input,
-    Options,
     grouped,
     listed_source,
     prompt_options,
@@ -105,7 +105,7 @@ def caption(
     prompt: str | Sequence[str] | Mapping[str, str] = (),
     api_key: str | None = None,
     progress: bool | ProgressHook = False,
-    **options: Unpack[Options],
+    **options: Unpack[CallOptions],
 ) -> Captions:
     """Caption pictures and wait for the result; works in notebooks too.
 
@@ -117,7 +117,7 @@ def caption(
         prompt: a text, a library prompt's name or a template file; several as a mapping by name.
         api_key: the service's key, where its environment variable is not set.
         progress: True draws progress on the error stream; a function gets each ``Progress``.
-        **options: see ``Options``.
+        **options: see ``CallOptions``.
 
     Raises:
         ConfigError: something about the call is wrong; the message names the cure.
@@ -135,7 +135,7 @@ async def acaption(
     prompt: str | Sequence[str] | Mapping[str, str] = (),
     api_key: str | None = None,
     progress: bool | ProgressHook = False,
-    **options: Unpack[Options],
+    **options: Unpack[CallOptions],
 ) -> Captions:
     """As ``caption``, for use within an event loop."""
     return await _Call(source, output, model, prompt, api_key, progress, options)()
@@ -175,7 +175,7 @@ class _Call:
             return Captions(report=report, rows=rows)
 
     def _job(self, output: str) -> Job:
-        data = grouped(self._options, call="caption()", known=Options.__annotations__)
+        data = grouped(self._options, call="caption()")
         if self._source is not None:
             refuse_parts(data)
         data["model"]["model"] = self._model

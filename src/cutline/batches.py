@@ -6,7 +6,7 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar, Unpack
 
-from cutline.call_options import Options, grouped, prompt_options, waited_for
+from cutline.call_options import CallOptions, grouped, prompt_options, waited_for
 from cutline.credentials import Secret
 from cutline.display import Display
 from cutline.engine.batches.collect import Collection, collect_job
@@ -30,7 +30,7 @@ def batch_submit(
     progress: bool | ProgressHook = False,
     max_file_requests: int = MOST_REQUESTS,
     max_file_bytes: int = MOST_BYTES,
-    **options: Unpack[Options],
+    **options: Unpack[CallOptions],
 ) -> Submitted:
     """Send pictures to the service's batch API: answers within a day, at half the price.
 
@@ -45,7 +45,7 @@ def batch_submit(
         progress: as for ``caption``.
         max_file_requests: most requests in one file.
         max_file_bytes: most bytes of one file.
-        **options: see ``Options``.
+        **options: see ``CallOptions``.
 
     Raises:
         ConfigError: this cannot be a batch; the message names the cure.
@@ -53,7 +53,7 @@ def batch_submit(
     """
     if not isinstance(source, str | Path):
         raise ConfigError("a batch needs an input that can be read again later: give a path, not pictures")
-    data = grouped(options, call="batch_submit()", known=Options.__annotations__)
+    data = grouped(options, call="batch_submit()")
     data["model"]["model"] = model
     data["prompts"]["prompt"] = prompt_options(prompt)
     job = Job.from_dict(

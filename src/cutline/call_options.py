@@ -33,10 +33,11 @@ Input: TypeAlias = "str | Path | bytes | Iterable[Any]"
 _T = TypeVar("_T")
 
 
-class Options(TypedDict, total=False):
-    """What ``caption`` takes besides source, output, model and prompt; as on the command line.
+class CallOptions(TypedDict, total=False):
+    """The options of ``caption`` besides source, output, model and prompt; as on the command line.
 
-    ``steps`` are those of ``--step``, a model for each name.
+    ``steps`` are those of ``--step``, a model for each name. Type checkers need the fields written out;
+    a test compares them with those of the option groups.
     """
 
     source_type: str | None
@@ -119,8 +120,8 @@ GROUPS = {
 """The groups of a job by their names in it."""
 
 
-def grouped(options: Mapping[str, Any], *, call: str, known: Iterable[str]) -> JSON:
-    """The options by the groups of a job; ``known`` are those that the message about another one lists.
+def grouped(options: Mapping[str, Any], *, call: str) -> JSON:
+    """The options by the groups of a job; ``call`` is named in the error message.
 
     Raises:
         ConfigError: there is no such option.
@@ -129,7 +130,9 @@ def grouped(options: Mapping[str, Any], *, call: str, known: Iterable[str]) -> J
     for name, value in _as_in_a_job(options).items():
         group = next((group for group, cls in GROUPS.items() if name in _fields(cls)), None)
         if group is None:
-            raise ConfigError(f"{call} has no option {name!r}; it has {', '.join(known)}")
+            raise ConfigError(
+                f"{call} has no option {name!r}; it has {', '.join(CallOptions.__annotations__)}"
+            )
         data[group][name] = value
     return data
 

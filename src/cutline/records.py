@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias, TypedDict
 
 JSON: TypeAlias = dict[str, Any]
 
@@ -192,6 +192,47 @@ class Failure:
 
 
 Outcome: TypeAlias = Caption | Skip | Failure
+
+
+class CaptionOptions(TypedDict, total=False):
+    """Options of one picture's caption; those left out are as the model was loaded or the service started.
+
+    ``chain`` names a chain of the service.
+    """
+
+    prompt: str
+    system_prompt: str
+    language: str
+    schema: Mapping[str, Any]
+    max_tokens: int
+    temperature: float
+    top_p: float
+    seed: int
+    chain: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class CaptionResult:
+    """The result of captioning one picture: ``caption``, or ``error`` with its ``kind`` (docs/failures.md).
+
+    ``image`` is the picture's name as it was given, and ``index`` its position, from 0, among those given
+    together; ``fields`` are those of a structured caption. With a chain of several steps ``steps`` has each
+    step's name, text and model.
+    """
+
+    image: str
+    index: int = 0
+    caption: str | None = None
+    fields: JSON | None = None
+    steps: list[JSON] | None = None
+    model: str | None = None
+    prompt_id: str | None = None
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    seconds: float = 0.0
+    error: str | None = None
+    kind: str | None = None
+
 
 _TYPES = {"caption": Caption, "skip": Skip, "failure": Failure}
 _NAMES = {cls: name for name, cls in _TYPES.items()}

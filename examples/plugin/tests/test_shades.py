@@ -9,7 +9,7 @@ from cutline_shades import Shades
 from PIL import Image
 
 import cutline
-from cutline.prompts import Prompt
+from cutline import Prompt
 
 
 @pytest.mark.parametrize(("grey", "word"), [(0, "black"), (128, "dim"), (255, "white")])

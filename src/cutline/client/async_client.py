@@ -10,8 +10,6 @@ from typing import Final, Self, Unpack
 
 from cutline.client.limits import Limits
 from cutline.client.records import (
-    CaptionOptions,
-    CaptionResult,
     Image,
     TaskProgress,
     caption_result_from,
@@ -21,6 +19,7 @@ from cutline.client.transport import Transport
 from cutline.client.uploads import Sent, form_of, groups, listed, sent, with_wishes
 from cutline.credentials import Secret, without_credentials
 from cutline.errors import ConfigError, PictureError, Rejected, Retryable
+from cutline.records import CaptionOptions, CaptionResult
 
 AT_ONCE: Final = 4  # requests of one batch that are under way together
 

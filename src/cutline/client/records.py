@@ -1,60 +1,22 @@
-"""What goes to the service and what comes back, as values."""
+"""What is sent to the service and what it returns, as values."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeAlias, TypedDict
+from typing import TypeAlias
 
-from cutline.records import JSON
+from cutline.records import JSON, CaptionResult
 
 
 class ServerPath(str):
-    """A path on the server's side, below one of its image roots: nothing is read here."""
+    """A path on the server, below one of its image roots; the client does not read it."""
 
     __slots__ = ()
 
 
 Image: TypeAlias = str | Path | bytes
-"""A file here, an http(s) URL that the server fetches, encoded bytes, or a ``ServerPath``."""
-
-
-class CaptionOptions(TypedDict, total=False):
-    """How pictures are to be described; what is left out is as the service was started."""
-
-    prompt: str
-    system_prompt: str
-    language: str
-    schema: Mapping[str, Any]
-    max_tokens: int
-    temperature: float
-    top_p: float
-    seed: int
-    chain: str
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class CaptionResult:
-    """What became of one picture: ``caption``, or ``error`` with its ``kind`` as in docs/failures.md.
-
-    ``image`` is what the picture was called when it was sent, and ``index`` its place among those that were
-    sent together, from 0; ``fields`` are those of a structured caption. Of a chain with several steps
-    ``steps`` has each one's name, text and model.
-    """
-
-    image: str
-    index: int = 0
-    caption: str | None = None
-    fields: JSON | None = None
-    steps: list[JSON] | None = None
-    model: str | None = None
-    prompt_id: str | None = None
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-    seconds: float = 0.0
-    error: str | None = None
-    kind: str | None = None
+"""A local file, an http(s) URL that the server fetches, encoded bytes, or a ``ServerPath``."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,8 +8,9 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Self, TypeVar, Unpack
 
 from cutline.client.async_client import AsyncClient
-from cutline.client.records import CaptionOptions, CaptionResult, Image, TaskProgress
+from cutline.client.records import Image, TaskProgress
 from cutline.errors import ConfigError
+from cutline.records import CaptionOptions, CaptionResult
 
 _T = TypeVar("_T")
 

@@ -12,9 +12,9 @@ from typing import Any, Final, Literal
 import aiohttp
 import orjson
 
-from cutline.client.records import CaptionOptions, Image, ServerPath
+from cutline.client.records import Image, ServerPath
 from cutline.errors import ConfigError, PictureError
-from cutline.records import JSON
+from cutline.records import JSON, CaptionOptions
 
 Kind = Literal["path", "url", "upload"]
 _MOST: Final = 32  # pictures in one request of a batch

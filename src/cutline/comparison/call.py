@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any, Unpack
 
 from cutline.call_options import (
+    CallOptions,
     Input,
-    Options,
     grouped,
     listed_source,
     prompt_options,
@@ -36,7 +36,7 @@ def compare(
     blind: bool = False,
     api_key: str | None = None,
     progress: bool | ProgressHook = False,
-    **options: Unpack[Options],
+    **options: Unpack[CallOptions],
 ) -> Comparison:
     """Ask several models, or with several prompts, about the same pictures, and write the report.
 
@@ -51,7 +51,7 @@ def compare(
         blind: call the captioners A, B … in the page, and show who is who at a click.
         api_key: the key of the one service that is asked, where its environment variable is not set.
         progress: as for ``caption``.
-        **options: see ``Options``; a budget is that of all together.
+        **options: see ``CallOptions``; a budget is that of all together.
 
     Returns:
         The pictures, and each contestant (``entrants``) with its answers, figures, and why it was stopped.
@@ -85,7 +85,7 @@ def _options(options: Mapping[str, Any], listed: ListedSource | None) -> JSON:
     Raises:
         ConfigError: there is no such option, or it means nothing here.
     """
-    data = grouped({"image_limit": IMAGE_LIMIT, **options}, call="compare()", known=Options.__annotations__)
+    data = grouped({"image_limit": IMAGE_LIMIT, **options}, call="compare()")
     for name in ("step", "chain"):
         if data["model"].get(name):
             raise ConfigError(f"compare() has no option {name!r}: name the chain's file as a contestant")
