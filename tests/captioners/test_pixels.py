@@ -21,7 +21,7 @@ from cutline.captioners.pixels import Pixels
 from cutline.errors import ConfigError, MissingExtra, PictureError
 from cutline.imaging import Picture
 from cutline.interfaces import Captioner, Slotted
-from cutline.prompts import Prompt
+from cutline.prompts import Prompt, load_prompt
 from peak_memory import importable
 from processes import cutline, environment
 
@@ -43,7 +43,7 @@ def encoded(image: Image.Image, kind: str = "PNG", **options: object) -> Picture
     return Picture(Bytes(buffer.getvalue()))
 
 
-def reply_to(picture: Picture, prompt: Prompt | None = None, *, ocr: bool | str | None = False):
+def reply_to(picture: Picture, prompt: Prompt | None = None, *, ocr: bool | str = False):
     async def ask():
         captioner = Pixels(ocr=ocr)
         try:
@@ -218,7 +218,7 @@ def test_calls_a_page_a_page() -> None:
 def test_quotes_the_text_it_reads() -> None:
     image = Image.new("RGB", (640, 200), "white")
     ImageDraw.Draw(image).text((40, 60), "HARBOUR CAFE", "black", font=ImageFont.load_default(64))
-    reply = reply_to(encoded(image), ocr=None)
+    reply = reply_to(encoded(image), ocr="ocr")
     assert re.search(r'The text reads "HARBOUR ?CAFE"\.$', reply.text), reply.text
     assert reply.raw["text"].replace(" ", "") == "HARBOURCAFE"
 
@@ -226,14 +226,25 @@ def test_quotes_the_text_it_reads() -> None:
 @pytest.mark.skipif(not HAS_OCR, reason="the extra ocr is not installed")
 def test_reads_no_text_where_there_is_none() -> None:
     assert "text reads" not in caption_of(noise(8), ocr=True)
+    assert caption_of(noise(8), ocr=True, prompt=load_prompt("ocr")) == "[no text]"
+
+
+@pytest.mark.skipif(not HAS_OCR, reason="the extra ocr is not installed")
+def test_the_prompt_ocr_gets_the_text_and_nothing_else() -> None:
+    image = Image.new("RGB", (640, 320), "white")
+    for line, top in (("HARBOUR", 40), ("CAFE", 180)):
+        ImageDraw.Draw(image).text((40, top), line, "black", font=ImageFont.load_default(64))
+    assert caption_of(image, ocr=True, prompt=load_prompt("ocr")) == "HARBOUR\nCAFE"
+    schema = {"type": "object", "properties": {"text": {"type": "string"}}}
+    assert json.loads(caption_of(image, ocr=True, prompt=Prompt(schema=schema)))["text"] == "HARBOUR CAFE"
 
 
 @pytest.mark.skipif(not HAS_OCR, reason="the extra ocr is not installed")
 @pytest.mark.parametrize("size", [(940, 2), (2, 940)])
 def test_reading_a_strip_takes_no_more_memory_than_a_picture(size) -> None:
     code = (
-        "from PIL import Image; from peak_memory import peak_mb; from cutline.captioners.pixels.ocr import Reader;"
-        f"Reader().read(Image.new('RGB', {size}, 'white')); print(peak_mb())"
+        "from PIL import Image; from peak_memory import peak_mb; from cutline.captioners.pixels.ocr import TextReader;"
+        f"TextReader().read(Image.new('RGB', {size}, 'white')); print(peak_mb())"
     )
     ran = subprocess.run([sys.executable, "-c", code], env=importable(), capture_output=True, check=True)
     assert float(ran.stdout) < 1000
@@ -434,8 +445,23 @@ def test_closing_frees_the_threads() -> None:
         time.sleep(0.01)
 
 
-def test_reading_is_chosen_by_name() -> None:
-    picture = encoded(Image.new("RGB", (60, 40), "white"))
-    assert reply_to(picture, ocr="no-ocr").raw["text"] == ""
+@pytest.mark.parametrize("name", ["pixels", "pixels:no-ocr"])
+def test_text_is_read_only_on_request(name: str) -> None:
+    made = Image.new("RGB", (640, 200), "white")
+    ImageDraw.Draw(made).text((40, 60), "HARBOUR CAFE", "black", font=ImageFont.load_default(64))
+    schema = {"type": "object", "properties": {"text": {"type": "string"}, "short": {"type": "string"}}}
+    setting = [part for part in name.split(":")[1:] if part]
+    captioner = Pixels(*setting)
+    asyncio.run(captioner.open(print))
+    reply = asyncio.run(captioner.caption(encoded(made), Prompt(schema=schema)))
+    assert json.loads(reply.text).keys() == {"short"}
+    assert (reply.model, reply.raw["text"]) == (name, "")
+    assert captioner.ignores(load_prompt("ocr"))
+    with pytest.raises(ConfigError, match="does not read text; for the prompt ocr use the model pixels:ocr"):
+        captioner.check_prompt(load_prompt("ocr"))
+    asyncio.run(captioner.aclose())
+
+
+def test_an_unknown_setting_is_refused() -> None:
     with pytest.raises(ConfigError, match="ocr and no-ocr"):
         Pixels("quick")

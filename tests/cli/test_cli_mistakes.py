@@ -65,6 +65,7 @@ MISTAKES = {
     "a parameter of our own for pixels": ("caption photos out.jsonl --extra.min_p 0.1", "--extra"),
     "a key for pixels": ("caption photos out.jsonl --api-key k", "--api-key"),
     "instructions for pixels": ("caption photos out.jsonl --system-prompt Rhyme.", "--system-prompt"),
+    "text from pixels": ("caption photos out.jsonl --prompt ocr", "use the model pixels:ocr"),
     # prompt
     "empty prompt": ("caption photos out.jsonl --prompt ''", "prompt"),
     "misspelt prompt": ("caption photos out.jsonl --prompt detaled", "detailed"),

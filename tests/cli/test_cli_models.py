@@ -157,7 +157,7 @@ CARDS = {
         "temperature: a number from 0 to 2",
     ),
     "ollama": ("ollama serve", "free", "llava:7b (default)"),
-    "pixels": ("measures light",),
+    "pixels": ("measures light", "pixels:ocr also reads the text"),
 }
 
 

@@ -77,18 +77,19 @@ def test_models_tells_whether_prompts_mean_anything(service):
 
 @pytest.mark.skipif(importlib.util.find_spec("rapidocr") is None, reason="needs the extra ocr")
 def test_what_reads_text_is_loaded_before_it_is_ready(tmp_path):
-    with Service("--model", "pixels", cwd=tmp_path) as service:
+    with Service("--model", "pixels:ocr", cwd=tmp_path) as service:
         assert service.client.get("/ready").status_code == 200
         maps = Path(f"/proc/{service.process.pid}/maps")
         if not maps.exists():
             pytest.skip("needs /proc")
         assert "onnxruntime" in maps.read_text()
         hint, ready = (
-            service.log.index("pixels:no-ocr leaves it out"),
-            service.log.index("ready model=pixels"),
+            service.log.index("pixels:ocr reads the text"),
+            service.log.index("ready model=pixels:ocr"),
         )
         assert hint < ready
+        assert "ocr" in service.client.get("/models").json()["models"][0]["prompts"]
 
 
 def test_nothing_is_said_of_text_that_is_not_read(service):
-    assert "leaves it out" not in service.log
+    assert "reads the text" not in service.log

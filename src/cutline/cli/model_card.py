@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.resources
 import tomllib
 from collections.abc import Iterable
+from importlib.util import find_spec
 
 from rich.console import Console
 from rich.table import Table
@@ -134,6 +135,9 @@ def _download(weights: Weights) -> tuple[str, ...]:
 
 def _own(name: str) -> list[tuple[str, str]]:
     rows = [("options", _options(name) or "none")]
+    if name == "pixels":
+        extra = "" if find_spec("rapidocr") else ", after pip install 'cutline[ocr]'"
+        return [("settings", f"pixels:ocr also reads the text in pictures{extra}"), *rows]
     if name != "interrogator":
         return rows
     settings = "fast (default), classic, best or negative; clip=…, labels=FOLDER, caption=MODEL, with commas"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import textwrap
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from importlib.util import find_spec
 from pathlib import Path
 
 from rich.console import Console
@@ -191,5 +190,5 @@ def _hints(job: Job, report: Report) -> Iterator[str]:
             f"and knows no objects{asked}; for a model that does: --model ollama:llava:7b, "
             "or see `cutline models`"
         )
-        if report.seconds > SLOW and report.model != "pixels:no-ocr" and find_spec("rapidocr"):
-            yield "reading text in the pictures took most of that; --model pixels:no-ocr leaves it out"
+        if report.seconds > SLOW and report.model == "pixels:ocr":
+            yield "reading the text in the pictures took most of the time; --model pixels skips it"

@@ -14,7 +14,6 @@ import orjson
 
 from cutline.captioners.concurrency import adjust
 from cutline.captioners.factory import check_prompt
-from cutline.captioners.pixels.ocr import installed
 from cutline.captioners.servers.settings import ServerOptions
 from cutline.chain import Chain, ChainStep
 from cutline.credentials import Secret
@@ -110,10 +109,8 @@ class CaptioningService:
         for captioner in self._captioners.values():
             if isinstance(captioner, Opening):
                 await captioner.open(say)
-        if installed() and any(captioner.name == "pixels" for captioner in self._captioners.values()):
-            say(
-                "pixels reads the text in pictures, which takes most of its time: pixels:no-ocr leaves it out"
-            )
+        if any(captioner.name == "pixels:ocr" for captioner in self._captioners.values()):
+            say("pixels:ocr reads the text in pictures, which takes most of its time; pixels does not")
         self.ready = True
 
     async def _open_again(self) -> None:

@@ -1,4 +1,4 @@
-"""The captioner that needs nothing: it says what can be measured in the pixels."""
+"""The embedded captioner: describes what can be measured in the pixels, without a model."""
 
 from __future__ import annotations
 
@@ -9,61 +9,67 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
-from cutline.captioners.pixels import ocr as reading
+from cutline.captioners.pixels import request
 from cutline.captioners.pixels.measurements import measure
-from cutline.captioners.pixels.request import answer, honours
+from cutline.captioners.pixels.ocr import TextReader, one_line
 from cutline.errors import ConfigError
 from cutline.imaging import Picture
 from cutline.prompts import Prompt
 from cutline.records import Reply
 
-_MEASURED_SIDE: Final = 384
-_READ_SIDE: Final = 1280
+_MEASURE_SIDE: Final = 384
+_OCR_SIDE: Final = 1280
 _SETTINGS: Final = {"ocr": True, "no-ocr": False}
 
 
 class Pixels:
-    """Describes light, colours, focus and composition; it recognises no things and knows no names.
+    """Describes light, colours, focus and composition; does not recognise objects.
 
-    ``ocr`` adds the text it reads in the picture: None reads when the extra ``ocr`` is installed. By name
-    that is ``pixels``, ``pixels:ocr`` and ``pixels:no-ocr``.
+    With ``ocr``, by name ``pixels:ocr``, it also reads text in the picture, which takes thirty times as long
+    as everything else. ``pixels:no-ocr`` is the same as ``pixels``.
 
     Raises:
-        MissingExtra: reading is asked for and the extra is not installed.
-        ConfigError: another setting is given by name.
+        MissingExtra: ``ocr`` is set and the extra is not installed.
+        ConfigError: the name has an unknown setting after the colon.
     """
 
     name = "pixels"
     instructable = False
 
-    def __init__(self, ocr: bool | str | None = None) -> None:
+    def __init__(self, ocr: bool | str = False) -> None:
         if isinstance(ocr, str):
             if ocr not in _SETTINGS:
                 raise ConfigError(f"pixels has no setting {ocr!r}; it has {' and '.join(_SETTINGS)}")
             self.name = f"pixels:{ocr}"
             ocr = _SETTINGS[ocr]
-        wanted = reading.installed() if ocr is None else ocr
-        self._reader = reading.Reader() if wanted else None
+        self._reader = TextReader() if ocr else None
         self._threads = ThreadPoolExecutor(max_workers=self.slots, thread_name_prefix="pixels")
 
     @property
     def slots(self) -> int:
         return os.cpu_count() or 1
 
-    async def open(self, say: Callable[[str], None]) -> None:  # noqa: ARG002 - it takes no time worth a line
-        """Load what reads the text."""
+    async def open(self, say: Callable[[str], None]) -> None:  # noqa: ARG002 - too quick to report
+        """Load the text recognition models, if any."""
         if self._reader is not None:
             await asyncio.get_running_loop().run_in_executor(self._threads, self._reader.load)
 
+    def check_prompt(self, prompt: Prompt) -> None:
+        """Raises ConfigError for the library's prompt ``ocr`` where no text is read."""
+        if self._reader is None and request.is_transcription(prompt):
+            raise ConfigError(f"{self.name} does not read text; for the prompt ocr use the model pixels:ocr")
+
     def ignores(self, prompt: Prompt) -> bool:
-        """Whether nothing of what it asks for can be given: no form, no field, no wrapper."""
-        return not honours(prompt)
+        """Whether ``prompt`` changes nothing: it names no form, schema or wrapper that is supported."""
+        if request.is_transcription(prompt):
+            return self._reader is None
+        return not request.is_supported(prompt)
 
     async def caption(self, picture: Picture, prompt: Prompt) -> Reply:
-        """Measure and describe; the same picture always gets the same words.
+        """Measure and describe the picture. Deterministic.
 
         Raises:
-            PictureError: the picture cannot be read or opened.
+            PictureError: the picture cannot be read or decoded.
         """
         return await asyncio.get_running_loop().run_in_executor(self._threads, self._caption, picture, prompt)
 
@@ -73,12 +79,12 @@ class Pixels:
     def _caption(self, picture: Picture, prompt: Prompt) -> Reply:
         start = time.perf_counter()
         info = picture.info()
-        found = measure(picture.image(max_side=_MEASURED_SIDE), width=info.width, height=info.height)
-        text = self._reader.read(picture.image(max_side=_READ_SIDE)) if self._reader else ""
+        measured = measure(picture.image(max_side=_MEASURE_SIDE), width=info.width, height=info.height)
+        lines = None if self._reader is None else self._reader.read(picture.image(max_side=_OCR_SIDE))
         return Reply(
-            text=answer(prompt, found, text),
+            text=request.reply_text(prompt, measured, lines),
             model=self.name,
             finish_reason="stop",
             seconds=time.perf_counter() - start,
-            raw={**found.to_json(), "text": text},
+            raw={**measured.to_json(), "text": one_line(lines or [])},
         )

@@ -1,4 +1,4 @@
-"""The text in a picture, read by RapidOCR, whose models come inside its package."""
+"""Text recognition by RapidOCR, whose models are part of its package."""
 
 from __future__ import annotations
 
@@ -13,16 +13,12 @@ from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from cutline.errors import MissingExtra
 
-_SURE: Final = 0.85
-_LONGEST: Final = 240
-_WIDEST: Final = 4  # times as long as high, or as high as long
+_MIN_CONFIDENCE: Final = 0.85
+_MAX_QUOTED: Final = 240  # characters
+_MAX_ASPECT: Final = 4
 
 
-def installed() -> bool:
-    return all(importlib.util.find_spec(name) for name in ("rapidocr", "onnxruntime"))
-
-
-class Reader:
+class TextReader:
     """Reads text, one picture at a time: the engine keeps state between its stages.
 
     Raises:
@@ -30,60 +26,57 @@ class Reader:
     """
 
     def __init__(self) -> None:
-        if not installed():
+        if not all(importlib.util.find_spec(name) for name in ("rapidocr", "onnxruntime")):
             raise MissingExtra("reading text in pictures", "ocr")
         self._lock = threading.Lock()
         self._engine: Any = None
 
     def load(self) -> None:
-        """Load the models, which the first picture would wait for.
-
-        The engine loads each when it first has work for it: so it is given a word to read.
-        """
+        """Load the models. The engine loads each on first use, so this reads a picture of one word."""
         if self._engine is None:
             page = Image.new("RGB", (320, 96), "white")
             ImageDraw.Draw(page).text((24, 16), "Words", "black", ImageFont.load_default(size=56))
             self.read(page)
 
-    def read(self, image: Image.Image) -> str:
-        """The lines it is sure of, from top to bottom, as one line; empty without any."""
+    def read(self, image: Image.Image) -> list[str]:
+        """The lines recognised with confidence, from top to bottom."""
         with self._lock:
             if self._engine is None:
-                self._engine = _engine()
-            found = self._engine(np.asarray(_without_extremes(image))[..., ::-1].copy())
+                self._engine = _create_engine()
+            found = self._engine(np.asarray(_limit_aspect(image))[..., ::-1].copy())
         if found.txts is None:
-            return ""
-        lines = [text for text, score in zip(found.txts, found.scores, strict=True) if score >= _SURE]
-        return _tidy(lines)
+            return []
+        scored = zip(found.txts, found.scores, strict=True)
+        lines = [re.sub(r"\s+", " ", text).strip() for text, score in scored if score >= _MIN_CONFIDENCE]
+        return [line for line in lines if sum(char.isalnum() for char in line) >= 2]  # the rest is specks
 
 
-def _engine() -> Any:
-    # Else onnxruntime reports to its makers, and keeps a number for this machine in the home folder.
+def one_line(lines: list[str]) -> str:
+    """The lines joined for a quotation: without double quotation marks, and cut at 240 characters."""
+    text = " ".join(lines).replace('"', "'")
+    if len(text) > _MAX_QUOTED:
+        text = text[:_MAX_QUOTED].rsplit(" ", 1)[0] + " …"
+    return text
+
+
+def _create_engine() -> Any:
+    # Otherwise onnxruntime reports usage to its makers, and keeps a machine id in the home folder.
     os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     from rapidocr import RapidOCR
 
     return RapidOCR(params={"Global.log_level": "error", "Global.use_cls": False})
 
 
-def _without_extremes(image: Image.Image) -> Image.Image:
-    """A strip, with a border that makes it less of one.
+def _limit_aspect(image: Image.Image) -> Image.Image:
+    """Pad a strip with a border.
 
-    The engine enlarges the shorter side to what it can read: 940 x 2 pixels would become fifty megapixels,
-    and take it a minute and seven gigabytes.
+    The engine enlarges the shorter side to what it can read: 940 x 2 pixels would become fifty megapixels
+    and take a minute and seven gigabytes.
     """
     width, height = image.size
-    across, down = max(0, -(-height // _WIDEST) - width), max(0, -(-width // _WIDEST) - height)
+    across, down = max(0, -(-height // _MAX_ASPECT) - width), max(0, -(-width // _MAX_ASPECT) - height)
     if not (across or down):
         return image
     border = (across // 2, down // 2, -(-across // 2), -(-down // 2))
     corner: Any = image.getpixel((0, 0))
     return ImageOps.expand(image, border, fill=corner)
-
-
-def _tidy(lines: list[str]) -> str:
-    """One line without quotation marks of its own; specks that hold no word are left out."""
-    kept = [re.sub(r"\s+", " ", line).strip().replace('"', "'") for line in lines]
-    text = " ".join(line for line in kept if sum(char.isalnum() for char in line) >= 2)
-    if len(text) > _LONGEST:
-        text = text[:_LONGEST].rsplit(" ", 1)[0] + " …"
-    return text

@@ -1,4 +1,4 @@
-"""What of a prompt can be honoured without understanding it: tags, a short text, fields, a wrapper."""
+"""The part of a prompt that needs no understanding: its form (tags, short), schema fields, a wrapper."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any, Final
 import orjson
 
 from cutline.captioners.pixels.measurements import Measurements
+from cutline.captioners.pixels.ocr import one_line
 from cutline.captioners.pixels.sentences import long_caption, short_caption, tags
 from cutline.prompts import Prompt
 
@@ -20,53 +21,62 @@ _TAGS: Final = re.compile(r"\b(tags|keywords)\b", re.IGNORECASE)
 _SHORT: Final = re.compile(
     r"\b(short|brief|briefly|one[- ]sentence|one sentence|alt[- ]?text)\b", re.IGNORECASE
 )
-_PLAIN: Final = frozenset({"describe", "detailed"})  # prompts for what is said anyway
-_WRAPPED: Final = re.compile(r"<(\w+)>.*</\1>", re.DOTALL)
+_DEFAULT_PROMPTS: Final = frozenset({"describe", "detailed"})  # library prompts for the usual caption
+_WRAPPER: Final = re.compile(r"<(\w+)>.*</\1>", re.DOTALL)
+_NO_TEXT: Final = "[no text]"  # as the library's prompt ocr requests it
 
 
-def answer(prompt: Prompt, found: Measurements, text: str) -> str:
-    """The reply to ``prompt``; ``text`` is what was read in the picture, or empty."""
+def reply_text(prompt: Prompt, measured: Measurements, lines: list[str] | None) -> str:
+    """The reply to ``prompt``; ``lines`` is the text in the picture, None where text is not read."""
     if prompt.schema:
-        values = _values(prompt.schema, found, text)
-        if values:
-            return orjson.dumps(values).decode()
+        fields = _fields(prompt.schema, measured, lines)
+        if fields:
+            return orjson.dumps(fields).decode()
     form = _form(prompt)
-    reply = ", ".join(tags(found)) if form == "tags" else _prose(form, found, text)
-    # A regex such as <caption>(.*)</caption> says how the answer is to be wrapped.
-    wrapper = _WRAPPED.search(prompt.regex) if prompt.regex else None
+    if is_transcription(prompt) and lines is not None:
+        reply = "\n".join(lines) or _NO_TEXT
+    else:
+        reply = ", ".join(tags(measured)) if form == "tags" else _prose(form, measured, lines)
+    # A regex such as <caption>(.*)</caption> tells how to wrap the reply.
+    wrapper = _WRAPPER.search(prompt.regex) if prompt.regex else None
     return f"<{wrapper[1]}>{reply}</{wrapper[1]}>" if wrapper else reply
 
 
-def honours(prompt: Prompt) -> bool:
-    """Whether the answer is what the prompt asks for, as far as that is a form."""
-    return bool(prompt.schema or prompt.regex) or prompt.name in _PLAIN or _form(prompt) != "long"
+def is_transcription(prompt: Prompt) -> bool:
+    """Whether it is the library's prompt ``ocr``, which requests the text in the picture and nothing else."""
+    return prompt.name == "ocr"
+
+
+def is_supported(prompt: Prompt) -> bool:
+    """Whether the reply has the form that ``prompt`` requests."""
+    return bool(prompt.schema or prompt.regex) or prompt.name in _DEFAULT_PROMPTS or _form(prompt) != "long"
 
 
 def _form(prompt: Prompt) -> str:
-    for words in (prompt.name, f"{prompt.prefix} {prompt.suffix}"):
-        if _TAGS.search(words.replace("_", "-")):
+    for text in (prompt.name, f"{prompt.prefix} {prompt.suffix}"):
+        if _TAGS.search(text.replace("_", "-")):
             return "tags"
-        if _SHORT.search(words.replace("_", "-")):
+        if _SHORT.search(text.replace("_", "-")):
             return "short"
     return "long"
 
 
-def _prose(form: str, found: Measurements, text: str) -> str:
-    words = short_caption(found) if form == "short" else long_caption(found)
-    return f'{words} The text reads "{text}".' if text else words
+def _prose(form: str, measured: Measurements, lines: list[str] | None) -> str:
+    caption = short_caption(measured) if form == "short" else long_caption(measured)
+    return f'{caption} The text reads "{one_line(lines)}".' if lines else caption
 
 
-def _values(schema: dict[str, Any], found: Measurements, text: str) -> dict[str, Any]:
-    """The properties of ``schema`` that can be filled, in its order; others are left out."""
-    values: dict[str, Any] = {}
+def _fields(schema: dict[str, Any], measured: Measurements, lines: list[str] | None) -> dict[str, Any]:
+    """The properties of ``schema`` that can be filled, in its order."""
+    fields: dict[str, Any] = {}
     for name, described in schema.get("properties", {}).items():
-        meaning = _FIELDS.get(name.lower())
-        if meaning is None:
-            continue
-        listed = described.get("type") == "array"
-        if meaning in {"tags", "colours"}:
-            words = tags(found) if meaning == "tags" else [swatch.name for swatch in found.palette]
-            values[name] = words if listed else ", ".join(words)
-        elif not listed:
-            values[name] = text if meaning == "text" else _prose(meaning, found, text)
-    return values
+        content = _FIELDS.get(name.lower())
+        is_list = described.get("type") == "array"
+        if content in {"tags", "colours"}:
+            found = tags(measured) if content == "tags" else [swatch.name for swatch in measured.palette]
+            fields[name] = found if is_list else ", ".join(found)
+        elif content == "text" and lines is not None and not is_list:
+            fields[name] = one_line(lines)
+        elif content in {"long", "short"} and not is_list:
+            fields[name] = _prose(content, measured, lines)
+    return fields
