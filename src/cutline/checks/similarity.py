@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -17,6 +16,7 @@ from cutline.interfaces import Checked
 from cutline.records import JSON
 from cutline.text.sentences import Piece, joined, pieces_of
 from cutline.weights import Say
+from cutline.worker_threads import in_thread
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -50,7 +50,7 @@ class Similarity:
             PictureError: the picture cannot be opened.
             MemoryError: the model has too little memory for it.
         """
-        image = await asyncio.to_thread(self._clip.look, picture)
+        image = await in_thread(self._clip.look, picture)
         scored = await self._batching.submit((image, list(texts)))
         return [
             self._checked(text, pieces, scores) for text, (pieces, scores) in zip(texts, scored, strict=True)

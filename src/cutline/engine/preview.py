@@ -20,6 +20,7 @@ from cutline.engine.sample_pipeline import Captioning
 from cutline.errors import ConfigError
 from cutline.job import Job
 from cutline.records import Caption, Outcome, Sample, Usage
+from cutline.worker_threads import in_thread, worker_threads
 
 Say: TypeAlias = Callable[[str], None]
 
@@ -65,8 +66,9 @@ async def preview(
     job.check()
     if count < 1:
         raise ConfigError(f"--preview must be greater than 0, not {count}")
-    samples = await asyncio.to_thread(_first, job, count)
-    _, outcomes, _ = await _ask(job, samples, key, say)
+    with worker_threads():
+        samples = await in_thread(_first, job, count)
+        _, outcomes, _ = await _ask(job, samples, key, say)
     return list(zip(samples, outcomes, strict=True))
 
 
@@ -80,11 +82,13 @@ async def estimate(job: Job, *, key: Secret | None = None, say: Say = _silent) -
     job.check()
     source = assembly.source_of(job)
     limit = assembly.limit_of(job)
-    listed = await asyncio.to_thread(_first, job, _SPREAD_OVER)
-    samples = listed[:: max(1, len(listed) // PROBES)][:PROBES]
-    start = time.perf_counter()
-    chain, outcomes, prices = await _ask(job, samples, key, say)
-    wall = time.perf_counter() - start
+    with worker_threads():
+        listed = await in_thread(_first, job, _SPREAD_OVER)
+        samples = listed[:: max(1, len(listed) // PROBES)][:PROBES]
+        start = time.perf_counter()
+        chain, outcomes, prices = await _ask(job, samples, key, say)
+        wall = time.perf_counter() - start
+        total = await in_thread(source.count)
     captions = [outcome for outcome in outcomes if isinstance(outcome, Caption)]
     if not captions:
         causes = "; ".join(sorted({getattr(outcome, "message", "skipped") for outcome in outcomes}))
@@ -92,7 +96,6 @@ async def estimate(job: Job, *, key: Secret | None = None, say: Say = _silent) -
     counts = Counts()
     for outcome in outcomes:
         counts.add(outcome)
-    total = await asyncio.to_thread(source.count)
     if total is not None and limit is not None:
         total = min(total, limit)
     scale = (total if total is not None else 1000) / len(samples)

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
-import os
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Protocol
 
@@ -34,6 +31,7 @@ from cutline.job import Job
 from cutline.records import JSON
 from cutline.sinks.failures import FailuresSink
 from cutline.sinks.options import SinkOptions
+from cutline.worker_threads import in_thread, worker_threads
 
 REPORT = "report.json"
 
@@ -86,18 +84,16 @@ async def run_job(
         SinkError: the output cannot be written; what was paid for is in the journal.
     """
     job.check()
-    asyncio.get_running_loop().set_default_executor(
-        ThreadPoolExecutor((os.cpu_count() or 2) + 2, thread_name_prefix="cutline")
-    )
     progress, stop = progress or (lambda _: None), stop or Stop()
     chain = answers.chain if answers else assembly.chain_of(job, key)
     checking = CheckRunner(assembly.checks_of(job))
-    try:
-        run = _Run(job, chain, checking, progress, stop, answers, failures)
-        return await run.run(source or assembly.source_of(job))
-    finally:
-        await chain.aclose()
-        await checking.aclose()
+    with worker_threads():
+        try:
+            run = _Run(job, chain, checking, progress, stop, answers, failures)
+            return await run.run(source or assembly.source_of(job))
+        finally:
+            await chain.aclose()
+            await checking.aclose()
 
 
 class _Run:
@@ -133,7 +129,7 @@ class _Run:
                 await self._answers.open(state)
             journal = Journal(folder / "journal.jsonl")
             try:
-                await asyncio.to_thread(journal.load)
+                await in_thread(journal.load)
                 if journal.damaged_lines:
                     log.warning(
                         "journal lines=%d damaged: their pictures are asked again", journal.damaged_lines
@@ -165,9 +161,9 @@ class _Run:
             if loop is not None and loop.complete and isinstance(stopped, Interrupted):
                 stopped = None  # nothing was left to stop
             if loop is None or (isinstance(stopped, Interrupted) and output.counts.captions > _QUICKLY_SHOWN):
-                await asyncio.to_thread(output.close)
+                await in_thread(output.close)
             else:
-                await asyncio.to_thread(output.publish, finished=stopped is None)
+                await in_thread(output.publish, finished=stopped is None)
         except BaseException:
             output.close()
             raise
@@ -186,22 +182,22 @@ class _Run:
         """
         job, mark = self._job, output.mark()
         limit = assembly.limit_of(job)
-        samples, keys = await asyncio.to_thread(left_of, source, limit, mark, self._stop)
+        samples, keys = await in_thread(left_of, source, limit, mark, self._stop)
         # A source that cannot even begin is found out before the output is touched.
-        some_left, samples = await asyncio.to_thread(peeked, samples)
+        some_left, samples = await in_thread(peeked, samples)
         if some_left:
             await self._open_models()
         if self._stop.requested:
             return None
         try:
-            await asyncio.to_thread(output.open, mark if keys else None, keys)
+            await in_thread(output.open, mark if keys else None, keys)
         except (OutputGone, OutputExists) as error:
             if keys is None or (isinstance(error, OutputExists) and job.output.existing != "overwrite"):
                 raise
             log.warning("output is written anew from the journal: %s", error)
-            await asyncio.to_thread(output.close)
-            samples, keys = await asyncio.to_thread(left_of, source, limit, None, self._stop)
-            await asyncio.to_thread(output.open, None, None)
+            await in_thread(output.close)
+            samples, keys = await in_thread(left_of, source, limit, None, self._stop)
+            await in_thread(output.open, None, None)
         state.remove(REPORT)
         self._reorder = reorder = Reorder(state.folder, first=keys.count if keys else 0, after=output)
         feed = Prefetch(samples, batch=job.input.reader_batch_size, first=reorder.next)
@@ -221,10 +217,11 @@ class _Run:
             limits=assembly.limits_of_run(job, self._prices),
             stop=self._stop,
         )
-        counting = asyncio.get_running_loop().run_in_executor(None, count_of, source, limit)
+        counting = in_thread(count_of, source, limit)
         try:
             await loop.run(self._progress, lambda: counting.result() if counting.done() else None)
         finally:
+            counting.cancel()
             feed.close()
             reorder.close()
             await captioning.aclose()

@@ -23,6 +23,7 @@ from cutline.files import printable
 from cutline.imaging import Picture
 from cutline.records import Caption, Failure, Outcome, Sample, Step
 from cutline.slots import and_preparing
+from cutline.worker_threads import in_thread
 
 GRACE = 8.0  # seconds that requests under way get to end when the run is stopped
 COMMIT_EVERY = 1.0
@@ -190,7 +191,7 @@ class Loop:
         if needs_picture and isinstance(outcome, Caption):
             try:
                 picture = picture or await self._captioning.load(sample)
-                data = await asyncio.get_running_loop().run_in_executor(None, lambda: picture.data)
+                data = await in_thread(lambda: picture.data)
             except PictureError as error:  # captioned earlier, gone since
                 outcome = Failure(key=sample.key, kind=error.kind, message=str(error), steps=outcome.steps)
         return sample, outcome, data

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import time
 from collections.abc import Iterator
 
 from cutline.imaging import Encoded, Limits, Picture
+from cutline.worker_threads import in_thread
 
 
 class ImageFit:
@@ -30,7 +30,7 @@ class ImageFit:
             with self._timed():
                 if picture.fit_untouched(self.limits) is not None:
                     return
-        await asyncio.get_running_loop().run_in_executor(None, picture.fit, self.limits)
+        await in_thread(picture.fit, self.limits)
 
     def fit(self, picture: Picture) -> Encoded:
         return picture.fit(self.limits)

@@ -31,6 +31,7 @@ from cutline.errors import ConfigError, RequestError, Retryable
 from cutline.imaging import Encoded, Limits, Picture
 from cutline.prompts import Prompt
 from cutline.records import JSON, Reply
+from cutline.worker_threads import in_thread
 
 MODELS_URL = "https://ai.api.nvidia.com/v1"
 FUNCTIONS_URL = "https://api.nvcf.nvidia.com"
@@ -121,7 +122,7 @@ class NvidiaHosted:
         encoded = self._fitting.fit(picture)
         if len(encoded.data) > room and not self._upload:
             limits = dataclasses.replace(self._fitting.limits, max_bytes=room)
-            encoded = await asyncio.get_running_loop().run_in_executor(None, picture.fit, limits)
+            encoded = await in_thread(picture.fit, limits)
         start = time.perf_counter()
         template = self._templates.of(prompt)
         if len(encoded.data) > room:

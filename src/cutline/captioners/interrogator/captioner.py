@@ -19,6 +19,7 @@ from cutline.interfaces import Captioner, Halting, Opening, Slotted
 from cutline.prompts import Prompt, clean_reply
 from cutline.records import Reply, Usage
 from cutline.weights import Say
+from cutline.worker_threads import in_thread
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -139,7 +140,7 @@ class Interrogator:
         if self._inner is not None:
             reply = await self._inner.caption(picture, prompt)
             said = " ".join(clean_reply(reply.text).split()).rstrip(".")
-        image = await asyncio.to_thread(self._clip.look, picture)
+        image = await in_thread(self._clip.look, picture)
         text = await self._encoding.submit((image, said))
         return Reply(
             text=text,

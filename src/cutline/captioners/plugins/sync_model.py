@@ -18,6 +18,7 @@ from cutline.imaging import Picture
 from cutline.prompts import Prompt
 from cutline.records import Reply
 from cutline.slots import Slots, and_preparing
+from cutline.worker_threads import in_thread
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -118,7 +119,7 @@ class ThreadedModel:
         """
         if self._model is None:
             await self.open()
-        image = await asyncio.to_thread(picture.image, max_side=self._max_side)
+        image = await in_thread(picture.image, max_side=self._max_side)
         question = _Question(prompt, image, picture.path)
         if self._batch_size is not None:
             ended = await self._in_a_batch(question)
@@ -137,7 +138,7 @@ class ThreadedModel:
         """End the batches, and let the model close what it holds, if it has ``close()``."""
         batching, self._batching = self._batching, None
         if batching is not None:
-            await asyncio.to_thread(batching.close)
+            await in_thread(batching.close)
         model, self._model = self._model, None
         close = getattr(model, "close", None)
         if callable(close):

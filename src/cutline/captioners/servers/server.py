@@ -24,6 +24,7 @@ from cutline.captioners.servers.logs import last_words, newest_line
 from cutline.captioners.servers.programs import HOST, Program
 from cutline.credentials import Secret
 from cutline.errors import ConfigError, EndpointUnusable, Retryable, RunStopped
+from cutline.worker_threads import in_thread
 
 Say: TypeAlias = Callable[[str], None]
 
@@ -83,7 +84,7 @@ class Server:
             self._users += not again
         try:
             if self._ending is not None:  # it has the port until it is gone
-                await asyncio.to_thread(self._ending.wait)
+                await in_thread(self._ending.wait)
             if self._program.shared and self._process is None and await self._answers(endpoint):
                 say(f"{self.name} runs already at {self.root}: it is asked, and left running")
                 return
@@ -107,7 +108,7 @@ class Server:
             if self._users or process is None:
                 return
             self._ending, self._process, self._log = process, None, None
-        await asyncio.to_thread(_end, process, log)
+        await in_thread(_end, process, log)
 
     async def check(self) -> None:
         """Find out whether it has ended, as a broken connection may mean.

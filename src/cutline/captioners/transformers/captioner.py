@@ -26,6 +26,7 @@ from cutline.imaging import Picture
 from cutline.prompts import Prompt
 from cutline.records import Reply, Usage
 from cutline.weights import Say, choose_hardware, find_weights, local_folder
+from cutline.worker_threads import in_thread
 
 FIRST_ON_CPU: Final = 4  # pictures in the first batch: each word costs a pass through all weights
 MOST_ON_CPU: Final = 16
@@ -141,7 +142,7 @@ class TransformersCaptioner:
             await self.open()
             batching = self._loaded.batching
         assert batching is not None
-        question = await asyncio.to_thread(self._question, picture, prompt)
+        question = await in_thread(self._question, picture, prompt)
         try:
             answer = await batching.submit(question, seconds=self._timeout)
         except TimeoutError:
@@ -172,9 +173,9 @@ class TransformersCaptioner:
     async def aclose(self) -> None:
         if self._loaded.batching is not None:
             batching, self._loaded.batching = self._loaded.batching, None
-            await asyncio.to_thread(batching.close)
+            await in_thread(batching.close)
             gc.collect()
-        await asyncio.to_thread(self._loaded.end_spread)
+        await in_thread(self._loaded.end_spread)
 
     def _question(self, picture: Picture, prompt: Prompt) -> Question:
         seed = 0

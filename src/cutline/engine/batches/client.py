@@ -25,6 +25,7 @@ from cutline.engine.batches.requests import PATH
 from cutline.errors import EndpointUnusable, Rejected, Retryable
 from cutline.records import JSON
 from cutline.sinks.write_errors import writing
+from cutline.worker_threads import in_thread
 
 _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
@@ -59,7 +60,7 @@ class BatchService:
 
     async def upload(self, path: Path, name: str) -> str:
         """Send a file of requests; returns its id. It may have come although this failed."""
-        size = await asyncio.to_thread(lambda: path.stat().st_size)
+        size = await in_thread(lambda: path.stat().st_size)
 
         async def send() -> JSON:
             with path.open("rb") as file:

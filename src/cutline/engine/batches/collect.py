@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import dataclasses
 import logging
 from collections.abc import Callable
@@ -29,6 +28,7 @@ from cutline.errors import RequestError, RunStopped
 from cutline.imaging import Picture
 from cutline.job import Job
 from cutline.records import JSON, Failure, Outcome, Sample, Skip, Step
+from cutline.worker_threads import in_thread
 
 _log = logging.getLogger(__name__)
 UNDER_WAY = "under way in a batch"
@@ -121,7 +121,7 @@ class Collecting:
         self._ledger = ledger = BatchManifest.of(state)
         ledger.check(self.fingerprint)
         await unless_stopped(self._fetch(ledger), self._stop)
-        await asyncio.to_thread(self._answers.load, ledger)
+        await in_thread(self._answers.load, ledger)
 
     async def _fetch(self, ledger: BatchManifest) -> None:
         await refreshed(ledger, self._service)

@@ -24,6 +24,7 @@ from cutline.engine.state import State, state_folder
 from cutline.errors import CutlineError, OutputGone
 from cutline.interfaces import Checkable, Sink, Source
 from cutline.job import Job
+from cutline.worker_threads import worker_threads
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +69,7 @@ async def submit_job(
     chain = assembly.chain_of(job, key, writer)
     output = assembly.output_of(job)
     try:
-        with _begun(job, output, chain) as (journal, ledger, sink):
+        with worker_threads(), _begun(job, output, chain) as (journal, ledger, sink):
             rules = assembly.rules_of(job, sink, journal, keep_raw=False)
             filling = Filling(
                 captioning=Keyed(chain, rules, assembly.fetcher_opener(job)),

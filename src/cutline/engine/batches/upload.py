@@ -29,6 +29,7 @@ from cutline.errors import BudgetSpent, CutlineError, PictureError
 from cutline.interfaces import Source
 from cutline.job import Job
 from cutline.records import Failure, Outcome, Sample, Skip
+from cutline.worker_threads import in_thread
 
 
 @dataclasses.dataclass(slots=True, kw_only=True)
@@ -108,10 +109,10 @@ class Filling:
             if not batch.is_sent:
                 self._sent(await self._sender.send(batch))
                 self.tally.waiting -= batch.pictures  # which the source will name again
-        self._in_batches = await asyncio.to_thread(_pictures_in, self._ledger)
+        self._in_batches = await in_thread(_pictures_in, self._ledger)
         limit = assembly.limit_of(job)
-        samples = await asyncio.to_thread(assembly.samples_of, source, limit)
-        self._total = await asyncio.to_thread(count_of, source, limit)
+        samples = await in_thread(assembly.samples_of, source, limit)
+        self._total = await in_thread(count_of, source, limit)
         feed = Prefetch(samples, batch=job.input.reader_batch_size)
         try:
             async with asyncio.TaskGroup() as group:
@@ -174,7 +175,7 @@ class Filling:
         """Close the file and begin its batch; nobody adds meanwhile."""
         assert self._file is not None
         file, self._file = self._file, None
-        batch = await asyncio.to_thread(file.seal)
+        batch = await in_thread(file.seal)
         self._sent(await self._sender.send(batch))
 
     def _sent(self, batch: Batch) -> None:
