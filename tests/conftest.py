@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from processes import end_started
 from server_process import Server
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
@@ -19,6 +20,13 @@ def shared_data() -> Path:
     if not SHARED_DATA.is_dir():
         pytest.skip(f"needs the test data folder {SHARED_DATA}")
     return SHARED_DATA
+
+
+@pytest.fixture(autouse=True)
+def processes_end() -> Iterator[None]:
+    """What a test started by ``start_cutline`` and left running ends with the test."""
+    yield
+    end_started()
 
 
 @pytest.fixture(scope="session")

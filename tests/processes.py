@@ -9,6 +9,9 @@ import subprocess
 import sys
 import time
 
+import psutil
+import pytest
+
 from server_process import Server
 
 COUNTED = ("requests", "pictures", "answered", "twice", "early")
@@ -60,7 +63,7 @@ def cutline_here(*arguments):
 
 
 def start_cutline(*arguments, cwd=None, env=None):
-    """The command line as a running process; its two streams are pipes. See ``end_started``."""
+    """The command line as a running process; its two streams are pipes. It ends with the test."""
     process = subprocess.Popen(
         command(*arguments),
         cwd=cwd,
@@ -74,10 +77,37 @@ def start_cutline(*arguments, cwd=None, env=None):
 
 
 def end_started():
-    """Kill what ``start_cutline`` started and a failed test left running."""
+    """Kill what ``start_cutline`` started and a test left running, and the processes below it."""
     while _started:
         with _started.pop() as process:
+            if process.poll() is None:
+                one = psutil.Process(process.pid)
+                kill([one, *one.children(recursive=True)])
+
+
+def kill(processes):
+    """Kill psutil's processes, and wait until they are gone."""
+    for process in processes:
+        with contextlib.suppress(psutil.NoSuchProcess):
             process.kill()
+    psutil.wait_procs(processes, timeout=60)
+
+
+@contextlib.contextmanager
+def nothing_left(find, seconds=60.0):
+    """Fail a test that leaves processes of those that ``find`` returns.
+
+    They are killed then, and those that were there before it do not count: no other test fails for them.
+    """
+    before = set(find())
+    yield
+    end_started()
+    end = time.monotonic() + seconds
+    while left := [process for process in find() if process not in before]:
+        if time.monotonic() > end:
+            kill(left)
+            pytest.fail(f"left running: {', '.join(map(str, left))}")
+        time.sleep(0.05)
 
 
 def wait_until(condition, seconds=60.0, every=0.01):

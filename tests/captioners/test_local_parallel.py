@@ -7,7 +7,7 @@ import json
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +33,7 @@ from cutline.imaging import Picture
 from cutline.locations.stored import InlineBytes
 from cutline.prompts import Prompt
 from cutline.prompts.prompt import Example
-from processes import cutline, cutline_here, end_started, start_cutline, wait_until
+from processes import cutline, cutline_here, nothing_left, start_cutline, wait_until
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
 
@@ -61,11 +61,9 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(autouse=True)
-def nothing_left() -> Any:
-    yield
-    end_started()
-    left = wait_until(lambda: not workers_of(psutil.Process()), seconds=10)
-    assert left
+def no_worker_left() -> Iterator[None]:
+    with nothing_left(lambda: workers_of(psutil.Process())):
+        yield
 
 
 def workers_of(parent: psutil.Process) -> list[psutil.Process]:
@@ -73,7 +71,7 @@ def workers_of(parent: psutil.Process) -> list[psutil.Process]:
     found = []
     for child in parent.children(recursive=True):
         try:
-            if "transformers.worker" in " ".join(child.cmdline()):
+            if "tensor_parallel.worker" in " ".join(child.cmdline()):
                 found.append(child)
         except psutil.NoSuchProcess:
             pass
@@ -174,6 +172,7 @@ def test_memory_that_one_process_lacks(folder: Callable[[str], Path]) -> None:
         generation=Generation(),
     )
     model = SpreadModel(spread, program=(sys.executable, str(HERE / "worker_short_of_memory.py")))
+    model.start()
 
     async def asked() -> tuple[list[str], list[int]]:
         batching = Batcher([model.run], size=4)
@@ -248,7 +247,7 @@ def test_damaged_weights_and_a_program_that_dies(folder: Callable[[str], Path], 
     with pytest.raises(
         ConfigError, match=r"tiny cannot be spread over 2 processes: .*libwords.so.5"
     ) as caught:
-        SpreadModel(spread, program=program)
+        SpreadModel(spread, program=program).start()
     assert "\n" not in str(caught.value)
 
 

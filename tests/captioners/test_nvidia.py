@@ -18,7 +18,7 @@ from cutline.imaging import Picture
 from cutline.locations.stored import InlineBytes
 from cutline.prompts import Example, Prompt
 from cutline.records import Reply, Usage
-from processes import end_started, start_cutline, wait_until
+from processes import start_cutline, wait_until
 from server_process import Server
 
 KEY = "nvapi-test"
@@ -329,12 +329,9 @@ def test_ctrl_c_leaves_no_upload_behind(nvidia: Server, tmp_path: Path) -> None:
         *("--large-images", "asset"),
         env={"NVIDIA_API_KEY": KEY},
     )
-    try:
-        wait_until(lambda: nvidia.get("/state")["requests"])
-        process.send_signal(signal.SIGINT)
-        _, errors = process.communicate(timeout=40)
-    finally:
-        end_started()
+    wait_until(lambda: nvidia.get("/state")["requests"])
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=40)
     assert process.returncode == 130, errors
     assert "Traceback" not in errors
     state = nvidia.get("/state")

@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from processes import cutline, end_started, environment, start_cutline, wait_until
+from processes import cutline, environment, start_cutline, wait_until
 from server_programs import Programs, is_alive, make_pictures
 
 COUNT = 60
@@ -23,7 +23,6 @@ COUNT = 60
 def programs(tmp_path: Path) -> Iterator[Programs]:
     made = Programs(tmp_path / "programs")
     yield made
-    end_started()
     for pid in made.alive:  # those of a test that failed
         os.kill(pid, signal.SIGKILL)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from processes import cutline, end_started, start_cutline, wait_until
+from processes import cutline, start_cutline, wait_until
 from server_programs import is_alive
 
 MAKER = Path(__file__).resolve().parents[1] / "servers" / "tiny_model.py"
@@ -34,15 +34,12 @@ def test_real_photos_and_kill_9(model: Path, shared_data: Path, tmp_path: Path) 
     command += ["--image-limit", COUNT, "--no-enable-async"]
     journal = tmp_path / "out.jsonl.cutline" / "journal.jsonl"
     running = start_cutline(*command, cwd=tmp_path, env={"TMPDIR": str(tmp_path)})
-    try:
-        wait_until(lambda: journal.exists() and '"type":"caption"' in journal.read_text(), 100)
-        begun = [process.pid for process in psutil.Process(running.pid).children(recursive=True)]
-        assert len(begun) >= 2
-        running.kill()
-        running.wait()
-        wait_until(lambda: not any(is_alive(pid) for pid in begun), 20)
-    finally:
-        end_started()
+    wait_until(lambda: journal.exists() and '"type":"caption"' in journal.read_text(), 100)
+    begun = [process.pid for process in psutil.Process(running.pid).children(recursive=True)]
+    assert len(begun) >= 2
+    running.kill()
+    running.wait()
+    wait_until(lambda: not any(is_alive(pid) for pid in begun), 20)
     ran = cutline(*command, cwd=tmp_path, env={"TMPDIR": str(tmp_path)}, timeout=120)
     assert ran.returncode == 0, ran.stderr
     rows = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]

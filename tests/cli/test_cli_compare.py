@@ -34,7 +34,6 @@ def captions(path: Path, name: str) -> dict[str, str]:
 def busy() -> Iterator[processes.Endpoint]:
     with processes.Endpoint(latency=0.15, slots=4) as endpoint:
         yield endpoint
-    processes.end_started()
 
 
 def test_every_model_answers_every_prompt(cutline: Run, pictures: Path, tmp_path: Path) -> None:

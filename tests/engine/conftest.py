@@ -4,14 +4,12 @@ import pytest
 from batching import BatchService
 from engine_pictures import begin, fill
 
-from processes import Endpoint, end_started
+from processes import Endpoint
 
 
 @pytest.fixture(autouse=True)
-def _own_pictures_and_no_process_left(request):
+def _own_pictures(request):
     begin(request.node.nodeid)
-    yield
-    end_started()
 
 
 @pytest.fixture

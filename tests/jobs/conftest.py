@@ -12,16 +12,10 @@ from typing import Any
 import pytest
 from job_surroundings import environment_of, fill
 
-from processes import cutline, cutline_here, end_started
+from processes import cutline, cutline_here
 from server_process import Server
 
 KEYS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": "us-east-1"}
-
-
-@pytest.fixture(autouse=True)
-def _nothing_runs_on() -> Iterator[None]:
-    yield
-    end_started()
 
 
 @pytest.fixture

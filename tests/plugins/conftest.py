@@ -8,15 +8,12 @@ import pytest
 from PIL import Image
 
 from cutline import registry
-from processes import end_started
 
 
 @pytest.fixture(autouse=True)
-def _nothing_left_behind(monkeypatch: pytest.MonkeyPatch):
-    """Names that a test registers are its own; no program that it started outlives it."""
+def _own_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Names that a test registers are its own."""
     monkeypatch.setattr(registry, "_registered", {room: {} for room in registry.BUILT_IN})
-    yield
-    end_started()
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import httpx
 import pytest
 from serving import free_port
 
-from processes import cutline, end_started, start_cutline
+from processes import cutline, start_cutline
 
 
 @pytest.mark.parametrize("more", [(), ("--workers", "2"), ("--reload",)])
@@ -27,13 +27,10 @@ def test_port_0_is_a_free_one(tmp_path):
         with contextlib.suppress(OSError):  # whoever has it: it is not to be had
             usual.bind(("127.0.0.1", 8000))
         running = start_cutline("serve", "--model", "fake", "--port", 0, cwd=tmp_path)
-        try:
-            line = next(line for line in running.stderr if "running on" in line)
-            port = int(re.search(r"http://127\.0\.0\.1:(\d+)", line)[1])
-            assert port not in {0, 8000}
-            assert httpx.get(f"http://127.0.0.1:{port}/health", trust_env=False).status_code == 200
-        finally:
-            end_started()
+        line = next(line for line in running.stderr if "running on" in line)
+        port = int(re.search(r"http://127\.0\.0\.1:(\d+)", line)[1])
+        assert port not in {0, 8000}
+        assert httpx.get(f"http://127.0.0.1:{port}/health", trust_env=False).status_code == 200
 
 
 def test_no_workers_at_all_are_refused(tmp_path):

@@ -216,7 +216,9 @@ class TransformersCaptioner:
             generation=self._generation,
             engine=placing.parallel_engine,
         )
-        self._loaded.spread.append(model := SpreadModel(spread))
-        if self._loaded.ended:  # while it was loading
-            self._loaded.end_spread()
+        model = SpreadModel(spread)
+        self._loaded.spread.append(model)  # first, so that `aclose` ends what is still loading
+        if self._loaded.ended:
+            model.close()
+        model.start()
         return model.run

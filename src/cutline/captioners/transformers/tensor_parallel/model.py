@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -53,17 +54,41 @@ class SpreadModel:
     When memory is used up the processes are started anew: one of them may have got further than
     the others, and they could not be brought together again.
 
-    Raises:
-        ConfigError, MissingExtra: it cannot be loaded so.
+    ``start`` loads the model and blocks meanwhile; ``close`` from another thread ends that too.
     """
 
     def __init__(self, spread: Spread, *, program: Sequence[str] = PROGRAM) -> None:
         self._spread = spread
         self._program = program
         self._problem = ""
-        self._closed = False
+        self._closed = threading.Event()
         self._processes: Processes | None = None
-        self._start()
+
+    def start(self) -> Processes:
+        """Start the processes and wait until each has loaded its part.
+
+        Raises:
+            ConfigError, MissingExtra: the model cannot be loaded so.
+            RunStopped: it was closed.
+        """
+        if self._closed.is_set():
+            raise RunStopped(f"{self._spread.label} was closed")
+        processes = self._processes = Processes(self._spread, self._program)
+        if self._closed.is_set():  # meanwhile
+            processes.end()
+        problem = next((reply for reply in processes.collect() if reply.header["status"] != "ready"), None)
+        if problem is None:
+            return processes
+        self._processes = None
+        processes.end()
+        if self._closed.is_set():
+            raise RunStopped(f"{self._spread.label} was closed")
+        if problem.header["status"] == "config":
+            raise ConfigError(problem.header["text"])
+        raise ConfigError(
+            f"{self._spread.label} cannot be spread over {len(self._spread.devices)} processes: "
+            f"{problem.header['text']}"
+        )
 
     def run(self, questions: list[Question]) -> list[Answer]:
         """As the run of a Batching.
@@ -75,7 +100,7 @@ class SpreadModel:
         """
         from cutline.captioners.transformers.tensor_parallel import protocol
 
-        if self._problem or self._closed:
+        if self._problem or self._closed.is_set():
             raise RunStopped(self._problem or f"{self._spread.label} was closed")
         processes = self._processes or self._start_again()
         replies = processes.ask(protocol.from_questions(questions))
@@ -98,29 +123,13 @@ class SpreadModel:
 
     def close(self) -> None:
         """End the processes, whatever they are doing."""
-        self._closed = True
+        self._closed.set()
         if self._processes is not None:
             self._processes.end()
 
-    def _start(self) -> Processes:
-        processes = self._processes = Processes(self._spread, self._program)
-        if self._closed:  # meanwhile
-            processes.end()
-        problem = next((reply for reply in processes.collect() if reply.header["status"] != "ready"), None)
-        if problem is None:
-            return processes
-        self._processes = None
-        processes.end()
-        if problem.header["status"] == "config":
-            raise ConfigError(problem.header["text"])
-        raise ConfigError(
-            f"{self._spread.label} cannot be spread over {len(self._spread.devices)} processes: "
-            f"{problem.header['text']}"
-        )
-
     def _start_again(self) -> Processes:
         try:
-            return self._start()
+            return self.start()
         except ConfigError as error:
             self._problem = f"{self._spread.label} cannot be loaded anew: {error}"
             raise RunStopped(self._problem) from None

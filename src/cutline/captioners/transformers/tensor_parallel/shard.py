@@ -60,7 +60,9 @@ def check_divisible(folder: Path, count: int, engine: ParallelEngine) -> None:
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return  # loading says what is wrong with it
     text = config.get_text_config()
-    if engine == "transformers" and not getattr(text, "base_model_tp_plan", None):
+    plan = getattr(text, "base_model_tp_plan", None) or {}
+    # transformers 5.24 has plans for Qwen3-VL and others that divide the table of embeddings alone.
+    if engine == "transformers" and not any(name.startswith("layers.") for name in plan):
         raise ConfigError(
             f"transformers has no plan for spreading {config.model_type} over several devices: leave "
             "--tensor-parallel out, or try --parallel-engine deepspeed"
