@@ -13,7 +13,7 @@ EXTRAS := heic ocr s3 local quantize openvino serve postgres otel test docs benc
 help:
 	@echo "make demo   caption the sample pictures with the embedded captioner"
 	@echo "make test   run the tests"
-	@echo "make check  lint, types, import order"
+	@echo "make check  lint, language, types, import order"
 	@echo "make bench  measure against other ways of doing it (minutes)"
 	@echo "make bench-service  measure the service"
 	@echo "make bench-local  measure local models against transformers' own pipeline (PHOTOS=folder for real ones)"
@@ -62,6 +62,7 @@ lint: $(VENV)/installed-for-tests
 
 check: lint
 	$(BIN)/python scripts/check_environment.py
+	$(BIN)/python scripts/check_language.py
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python scripts/reference.py --check

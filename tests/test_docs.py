@@ -177,7 +177,7 @@ def kinds():
                 name = getattr(node.func, "id", getattr(node.func, "attr", ""))
                 given = {keyword.arg: keyword.value for keyword in node.keywords}
                 # The downloader's own retries end as "fetch".
-                if name in RAISED and node.args and (name, path.name) != ("Retryable", "fetch.py"):
+                if name in RAISED and node.args and (name, path.name) != ("Retryable", "http.py"):
                     failures |= constants(node.args[0])
                 elif name in {"Problem", "Failure"} and "kind" in given:
                     (skips if "skip" in given else failures).update(constants(given["kind"]))
