@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
 from typing import Self
 
 from rich.console import Console
@@ -13,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cutline.engine.progress import Progress
+from cutline.formatting import duration, money, short_number
 
 _SHORTEST_BAR, _LONGEST_BAR = 8, 32
 PLAIN_EVERY = 10.0  # seconds between lines when the error stream is no terminal
@@ -99,35 +99,3 @@ def _parts(progress: Progress) -> list[str]:
         parts.append(f"{progress.loading} downloading")
     parts.append(f"{progress.in_flight} in flight")
     return parts
-
-
-def by_kind(counter: Counter[str]) -> str:
-    """How many of each of the commonest kinds: ``3 fetch, 1 decode``."""
-    return ", ".join(f"{count:,} {name}" for name, count in counter.most_common(5))
-
-
-def duration(seconds: float) -> str:
-    """Seconds as a person would say them."""
-    if seconds < 10:
-        return f"{seconds:.1f} s"
-    if seconds < 100:
-        return f"{seconds:.0f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes < 60:
-        return f"{minutes} min {rest:02d} s"
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes:02d} min" if hours < 48 else f"{hours // 24} d {hours % 24} h"
-
-
-def money(dollars: float) -> str:
-    """US dollars, with cents, or with more digits where cents would say nothing."""
-    return f"${dollars:,.2f}" if dollars >= 1 or not dollars else f"${dollars:.4f}"
-
-
-def short_number(number: int) -> str:
-    """A count with at most four digits: 9,999, 12.3k, 4.56M."""
-    if number < 10_000:
-        return f"{number:,}"
-    if number < 1_000_000:
-        return f"{number / 1000:.1f}k"
-    return f"{number / 1e6:.2f}M"

@@ -45,8 +45,3 @@ def text_to_name(text: str) -> str:
     if text.isascii():
         return text
     return _ESCAPED.sub(lambda match: chr(0xDC00 + int(match[1], 16)), text)
-
-
-def printable(text: str) -> str:
-    """A name that cannot move the cursor or change colours, whoever chose it."""
-    return text if text.isprintable() else "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)

@@ -12,6 +12,7 @@ import importlib.metadata
 from typing import Any
 
 from cutline.errors import ConfigError
+from cutline.formatting import one_line
 
 BUILT_IN: dict[str, dict[str, str]] = {
     "captioners": {
@@ -100,7 +101,7 @@ def load(room: str, name: str) -> Any:
         try:
             made = point.load()
         except Exception as error:  # whatever an outsider's module does when it is imported
-            reason = " ".join(f"{type(error).__name__}: {error}".split())
+            reason = one_line(f"{type(error).__name__}: {error}")
             raise ConfigError(f"the plug-in {name!r} ({point.value}) cannot be used: {reason}") from error
         registered = (one for one in _registered[room].values() if getattr(one, "made", None) is made)
         return next(registered, made)  # what it registered itself as, when it was imported

@@ -12,13 +12,13 @@ from rich.table import Table
 from rich.text import Text
 
 from cutline.cli.summary import dropped, summary
-from cutline.display import duration
 from cutline.engine.batch_manifest import OVER, Batch
 from cutline.engine.batches.collect import IN_NO_BATCH, UNDER_WAY, UNDONE, Collection
 from cutline.engine.batches.status import Sent
 from cutline.engine.batches.submit import Submitted
 from cutline.engine.batches.upload import Tally
 from cutline.engine.report import EXIT_FAILURES, EXIT_OK, EXIT_STOPPED, Interrupted, Report
+from cutline.formatting import duration, plural
 from cutline.job import Job
 
 
@@ -27,8 +27,8 @@ def submitted(job: Job, result: Submitted, *, quiet: bool) -> int:
     tally, stopped = result.tally, result.stopped
     console = _console(quiet=quiet)
     if tally.batches:
-        files = f"{_count(tally.batches, 'batch', 'batches')} of {_count(tally.requests, 'request')}"
-        console.print(Text(f"{_count(tally.pictures, 'picture')} sent in {files}", style="bold"))
+        files = f"{plural(tally.batches, 'batch', 'batches')} of {plural(tally.requests, 'request')}"
+        console.print(Text(f"{plural(tally.pictures, 'picture')} sent in {files}", style="bold"))
     elif stopped is None:
         console.print(Text("nothing was sent", style="bold"))
     for line in _others(tally):
@@ -50,15 +50,15 @@ def _others(tally: Tally) -> list[str]:
     counts = tally.unprepared
     lines = []
     if tally.waiting > 0:
-        lines.append(f"{_count(tally.waiting, 'picture')} were sent before, and are under way")
+        lines.append(f"{plural(tally.waiting, 'picture')} were sent before, and are under way")
     if tally.known:
-        lines.append(f"{_count(tally.known, 'picture')} had an outcome from before")
+        lines.append(f"{plural(tally.known, 'picture')} had an outcome from before")
     if counts.captions:
-        lines.append(f"{_count(counts.captions, 'picture')} had all their answers from before")
+        lines.append(f"{plural(counts.captions, 'picture')} had all their answers from before")
     if counts.failures:
-        lines.append(f"{_count(counts.failures, 'picture')} cannot be sent: {_kinds(counts.kinds)}")
+        lines.append(f"{plural(counts.failures, 'picture')} cannot be sent: {_kinds(counts.kinds)}")
     if counts.skips:
-        lines.append(f"{_count(counts.skips, 'picture')} skipped: {_kinds(counts.reasons)}")
+        lines.append(f"{plural(counts.skips, 'picture')} skipped: {_kinds(counts.reasons)}")
     return lines
 
 
@@ -110,7 +110,7 @@ def cancelled(sent: Sent, *, forgotten: bool, quiet: bool) -> int:
     console = _console(quiet=quiet)
     running = sum(batch.under_way for batch in sent.batches)
     if running:
-        console.print(f"{_count(running, 'batch is', 'batches are')} being ended by the service")
+        console.print(f"{plural(running, 'batch is', 'batches are')} being ended by the service")
     else:
         console.print("no batch is under way any more")
     if sent.open_batches:
@@ -130,12 +130,12 @@ def _hints(sent: Sent, report: Report) -> Iterator[str]:
         if batch.problem:
             yield f"{batch.id or batch.name} {batch.status}: {batch.problem}"
     if under_way := counts.reasons.get(UNDER_WAY, 0):
-        yield f"{_count(under_way, 'picture is', 'pictures are')} under way: collect later, or with --wait"
+        yield f"{plural(under_way, 'picture is', 'pictures are')} under way: collect later, or with --wait"
     undone = Counter({kind: count for kind, count in counts.kinds.items() if kind in UNDONE})
     left = undone.total() + counts.reasons.get(IN_NO_BATCH, 0)
     if left and not sent.under_way:
         yield (
-            f"{_count(left, 'picture was', 'pictures were')} not asked: `cutline caption` with the arguments "
+            f"{plural(left, 'picture was', 'pictures were')} not asked: `cutline caption` with the arguments "
             "of the batch asks at once, `cutline batch submit` by another batch"
         )
     if counts.failures > undone.total():
@@ -159,10 +159,6 @@ def _note(batch: Batch) -> str:
         left = batch.ends - time.time()
         return f"{duration(left)} left" if left > 0 else "its time is over"
     return ""
-
-
-def _count(number: int, one: str, many: str = "") -> str:
-    return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
 def _kinds(counter: Counter[str]) -> str:

@@ -15,7 +15,7 @@ from cutline.captioners.servers.settings import ServerOptions
 from cutline.cli.caption_actions import Before, carry_out
 from cutline.cli.service_key import ServiceKey
 from cutline.errors import ConfigError
-from cutline.files import printable
+from cutline.formatting import printable
 from cutline.job import (
     CheckOptions,
     InputOptions,

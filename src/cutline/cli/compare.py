@@ -20,9 +20,9 @@ from cutline.cli.service_key import ServiceKey
 from cutline.comparison.results import Comparison
 from cutline.comparison.runner import DEFAULT_OUTPUT, IMAGE_LIMIT, Ended, Plan, run_comparison
 from cutline.comparison.runs import Halt, Watching
-from cutline.display import Display, money
+from cutline.display import Display
 from cutline.errors import SinkError
-from cutline.files import printable
+from cutline.formatting import money, printable
 from cutline.job import (
     CheckOptions,
     InputOptions,

@@ -23,11 +23,10 @@ from cutline.cli.job_state import CarriedState, beside_captions, place_of
 from cutline.cli.service_key import ServiceKey
 from cutline.cli.summary import examples
 from cutline.credentials import without_credentials
-from cutline.display import by_kind
 from cutline.engine import assembly
 from cutline.engine.report import Interrupted, Report
 from cutline.errors import ConfigError, CutlineError
-from cutline.files import printable
+from cutline.formatting import most_common, printable
 from cutline.interfaces import Source
 from cutline.job import (
     CheckOptions,
@@ -238,6 +237,6 @@ def _tell(container: Container, how: Report | CutlineError) -> None:
         why = "interrupted" if isinstance(how.stopped, Interrupted) else str(how.stopped)
         words = f"{why}; {words} so far; the same job goes on"
     elif counts.kinds:
-        words += f" ({by_kind(counts.kinds)})"
+        words += f" ({most_common(counts.kinds)})"
         words += "".join(f"; {example}" for example in itertools.islice(examples(how), 1))
     container.tell(f"{words}: {how.output}", failed=bool(how.exit_code))

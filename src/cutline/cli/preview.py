@@ -10,10 +10,9 @@ from rich.table import Table
 from rich.text import Text
 
 from cutline.credentials import Secret
-from cutline.display import duration, money, short_number
 from cutline.engine.preview import estimate as estimate_run
 from cutline.engine.preview import preview as preview_run
-from cutline.files import printable
+from cutline.formatting import duration, money, printable, short_number
 from cutline.job import Job
 from cutline.records import Caption, Skip
 

@@ -11,10 +11,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from cutline.display import by_kind, duration, money, short_number
 from cutline.engine.report import Interrupted, Report
 from cutline.errors import BudgetSpent, EndpointUnusable, ManyFailed
-from cutline.files import printable
+from cutline.formatting import duration, money, most_common, plural, printable, short_number
 from cutline.job import Job
 
 _FINAL = frozenset(
@@ -92,7 +91,7 @@ def failed_in_a_line(report: Report) -> str:
     file = next((path for path in report.outputs if path.endswith(".failures.jsonl")), "")
     where = f"; all are told in {_from_here(file)}" if file else ""
     example = next(examples(report), "")
-    return f"{counts.failures:,} failed ({by_kind(counts.kinds)}){example and '; ' + example}{where}"
+    return f"{counts.failures:,} failed ({most_common(counts.kinds)}){example and '; ' + example}{where}"
 
 
 def _from_here(path: str) -> str:
@@ -104,11 +103,11 @@ def _from_here(path: str) -> str:
 
 def _result(report: Report) -> str:
     counts = report.known
-    words = [f"{counts.captions:,} caption{'' if counts.captions == 1 else 's'}"]
+    words = [plural(counts.captions, "caption")]
     if counts.skips:
-        words.append(f"{counts.skips:,} skipped ({by_kind(counts.reasons)})")
+        words.append(f"{counts.skips:,} skipped ({most_common(counts.reasons)})")
     if counts.failures:
-        words.append(f"{counts.failures:,} failed ({by_kind(counts.kinds)})")
+        words.append(f"{counts.failures:,} failed ({most_common(counts.kinds)})")
     earlier = counts.total - report.fresh.total
     if earlier > 0 and (report.fresh.total or report.stopped is not None):
         words.append(f"{earlier:,} of these from earlier runs")
@@ -124,15 +123,15 @@ def _result(report: Report) -> str:
 
 def dropped(sentences: int, captions: int) -> str:
     """What the checks took away."""
-    some = f"{sentences:,} sentence{'' if sentences == 1 else 's'}"
-    return f"{some} of {captions:,} caption{'' if captions == 1 else 's'} dropped as unlike the picture"
+    some, all_ = plural(sentences, "sentence"), plural(captions, "caption")
+    return f"{some} of {all_} dropped as unlike the picture"
 
 
 def _missing(steps: Mapping[str, Mapping[str, int]], *, retried: bool) -> Iterator[str]:
     for name, kinds in steps.items():
         count = sum(kinds.values())
         captions = "1 caption is" if count == 1 else f"{count:,} captions are"
-        why = by_kind(Counter(kinds))
+        why = most_common(Counter(kinds))
         again = "" if retried else "; --retry-failed asks for it again"
         yield f"{captions} without the optional step {name} ({why}){again}"
 

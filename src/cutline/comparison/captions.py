@@ -14,6 +14,7 @@ import orjson
 from cutline.engine.state import failures_file, state_folder
 from cutline.errors import ConfigError
 from cutline.files import text_to_name
+from cutline.formatting import one_line
 from cutline.locations.stored import LocalFile, RemoteFile
 from cutline.records import JSON, Sample, Usage
 from cutline.sinks.reader import read_rows
@@ -116,7 +117,7 @@ def _rows(path: str) -> Iterator[JSON]:
                 )
             yield row
     except (ValueError, csv.Error, pa.ArrowException) as error:
-        reason = " ".join(str(error).split())[:200]
+        reason = one_line(error, 200)
         raise ConfigError(f"{path} cannot be read after row {number}: {reason}") from None
     except OSError as error:
         raise ConfigError(f"{path} cannot be read: {error.strerror or error}") from None

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from cutline.comparison.captions import Answer, AnswerStep
 from cutline.comparison.markup import Markup, join, tag
 from cutline.comparison.results import MISSING, Entrant, Shown
-from cutline.display import short_number
+from cutline.formatting import plural, short_number
 from cutline.text.differences import differing, words
 
 
@@ -76,7 +76,7 @@ def _figures(entrant: Entrant, key: str, answer: Answer, *, blind: bool) -> Mark
     if answer.problem:
         return None
     count = len(words(answer.text))
-    parts = [f"{count:,} word{'' if count == 1 else 's'}"]
+    parts = [plural(count, "word")]
     if not blind:
         parts += _spent(answer)
         parts += [f"{name} {value:.3f}" for name, value in sorted(entrant.scores.get(key, {}).items())]

@@ -7,14 +7,14 @@ import io
 
 from cutline.comparison.results import Comparison, Entrant
 from cutline.records import JSON
-from cutline.sinks.rows import encode, text
+from cutline.serialization import encode_json, valid_unicode
 
 COLUMNS = ("image_id", "contestant", "caption", "problem", "prompt_tokens", "completion_tokens", "seconds")
 
 
 def as_json(comparison: Comparison) -> bytes:
     data = {
-        "input": text(comparison.input),
+        "input": valid_unicode(comparison.input),
         "pictures_in_input": comparison.total,
         "contestants": [contestant_json(entrant) for entrant in comparison.entrants],
         "pictures": [
@@ -25,7 +25,7 @@ def as_json(comparison: Comparison) -> bytes:
             for shown in comparison.pictures
         ],
     }
-    return encode(data, indent=True) + b"\n"
+    return encode_json(data, indent=True) + b"\n"
 
 
 def as_csv(comparison: Comparison) -> bytes:

@@ -6,7 +6,7 @@ import html
 import re
 from typing import Final
 
-from cutline.sinks.rows import text as valid_unicode
+from cutline.serialization import valid_unicode
 
 _VOID: Final = frozenset({"br", "img", "input", "meta"})
 _CONTROL: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffe\uffff]")

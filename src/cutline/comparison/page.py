@@ -15,6 +15,7 @@ from cutline.comparison.cards import picture_card
 from cutline.comparison.markup import Markup, escape, join, tag
 from cutline.comparison.results import Comparison, Entrant
 from cutline.comparison.summary_table import standings
+from cutline.formatting import plural
 
 POLICY: Final = (
     "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
@@ -26,7 +27,7 @@ def as_html(comparison: Comparison, *, blind: bool, made: dt.datetime) -> str:
     """The whole page. ``blind`` calls the contestants A, B … and keeps names and figures behind a click."""
     names = [entrant.name for entrant in comparison.entrants]
     labels = [_letter(place) for place in range(len(names))] if blind else names
-    title = f"{len(names)} captioners, {_counted(len(comparison.pictures), 'picture')}"
+    title = f"{len(names)} captioners, {plural(len(comparison.pictures), 'picture')}"
     table = standings(comparison, labels=labels if blind else None)
     cards = (
         picture_card(shown, comparison.entrants, labels, number=number, blind=blind)
@@ -90,10 +91,6 @@ def _choice(name: str, label: str, *, checked: bool = False) -> Markup:
 
 def _letter(place: int) -> str:
     return _LETTERS[place] if place < len(_LETTERS) else f"{_LETTERS[place % 26]}{place // 26}"
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def blinded(comparison: Comparison) -> Comparison:

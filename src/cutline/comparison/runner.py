@@ -28,7 +28,7 @@ from cutline.imaging.thumbnails import side_for
 from cutline.interfaces import Source
 from cutline.job import CheckOptions, Job
 from cutline.records import Sample
-from cutline.sinks.rows import text
+from cutline.serialization import valid_unicode
 from cutline.sinks.targets import is_remote
 from cutline.sinks.write_errors import writing
 
@@ -117,7 +117,7 @@ class _Run:
         if self._similarity is not None:
             await self._similarity.open(self._watching.say)
         samples = await asyncio.to_thread(self._samples)
-        keys = [text(sample.key) for sample in samples]
+        keys = [valid_unicode(sample.key) for sample in samples]
         earlier = await asyncio.to_thread(self._earlier, keys)
         with State(self._folder, self._output) as state:
             ownership = _Ownership(state, Path(self._output))

@@ -12,14 +12,14 @@ from pathlib import Path
 import orjson
 
 from cutline.comparison.candidates import Candidate
-from cutline.display import by_kind, duration, money, short_number
 from cutline.engine import assembly
 from cutline.engine.cancellation import Stop
 from cutline.engine.progress import ProgressHook
 from cutline.engine.report import EXIT_OK, EXIT_STOPPED, Report
 from cutline.engine.run import run_job
 from cutline.errors import ConfigError, CutlineError, JobChanged, OutputExists, OutputGone, OutputLocked
-from cutline.files import printable, write_atomically
+from cutline.files import write_atomically
+from cutline.formatting import duration, money, most_common, plural, printable, short_number
 from cutline.interfaces import Source
 from cutline.job import Job, RunOptions
 from cutline.sinks.write_errors import writing
@@ -210,10 +210,10 @@ def _pace(path: Path, report: Report) -> float:
 
 def _told(report: Report) -> str:
     counts = report.counts
-    words = [f"{counts.captions:,} caption{'' if counts.captions == 1 else 's'}"]
+    words = [plural(counts.captions, "caption")]
     if counts.failures:
         first = f", such as {printable(report.failed[0]['message'])[:CAUSE]}" if report.failed else ""
-        words.append(f"{counts.failures:,} failed ({by_kind(counts.kinds)}{first})")
+        words.append(f"{counts.failures:,} failed ({most_common(counts.kinds)}{first})")
     if counts.skips:
         words.append(f"{counts.skips:,} skipped")
     words.append(duration(report.seconds) if report.fresh.total else "all from an earlier run")

@@ -15,7 +15,7 @@ from cutline.errors import PictureError
 from cutline.imaging import Picture
 from cutline.imaging.thumbnails import thumbnail
 from cutline.records import Sample
-from cutline.sinks.rows import text
+from cutline.serialization import valid_unicode
 
 _AT_ONCE = 16
 
@@ -67,7 +67,7 @@ class Seeing:
         return [found[place] for place in sorted(found)]
 
     async def _one(self, sample: Sample, answers: Sequence[Answers]) -> Seen:
-        key = text(sample.key)
+        key = valid_unicode(sample.key)
         nothing: list[Mapping[str, float]] = [{} for _ in answers]
         try:
             picture = await self._load(sample)

@@ -8,7 +8,7 @@ from typing import Final
 
 from cutline.comparison.markup import Markup, join, tag
 from cutline.comparison.results import Comparison, Entrant
-from cutline.display import money, short_number
+from cutline.formatting import money, short_number
 
 _NOTHING: Final = "\N{EN DASH}"
 

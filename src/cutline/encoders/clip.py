@@ -12,6 +12,7 @@ import numpy as np
 
 from cutline.encoders import DEFAULT_CLIP
 from cutline.errors import ConfigError, MissingExtra
+from cutline.formatting import one_line
 from cutline.imaging import Picture
 from cutline.weights import Say, choose_hardware, find_weights
 
@@ -179,7 +180,7 @@ class _Loaded:
             raise
         except Exception as error:
             # Missing and damaged files, of a dozen types: the libraries' own errors have no common root.
-            raise ConfigError(f"{name} cannot be loaded: {_one_line(error)}") from error
+            raise ConfigError(f"{name} cannot be loaded: {one_line(error)}") from error
         absent = sorted({*found["missing_keys"], *(str(key) for key in found["mismatched_keys"])})
         if absent:  # the library would go on with random numbers
             raise ConfigError(f"the weights of {name} do not fit its config.json: {absent[0]} is not there")
@@ -199,10 +200,6 @@ def _check_type(name: str, kind: str) -> None:
         raise ConfigError(
             f"{name} is a model of type {kind}, not a CLIP or SigLIP: name one, such as {DEFAULT_CLIP}"
         )
-
-
-def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split())[:300] or type(error).__name__
 
 
 def _cropped(image: Image.Image) -> Image.Image:

@@ -33,7 +33,7 @@ from cutline.records import (
     outcome_to_json,
     step_from_json,
 )
-from cutline.sinks.rows import encode
+from cutline.serialization import encode_json
 
 Drop = Literal["none", "failed", "all"]
 
@@ -203,11 +203,11 @@ class Journal:
         Raises:
             SinkError: the disk is full or gone.
         """
-        return self._write(encode(outcome_to_json(outcome)))
+        return self._write(encode_json(outcome_to_json(outcome)))
 
     def append_step(self, key: str, stamp: str, step: Step) -> None:
         """Write one answer of a picture that needs more; raises as ``append``."""
-        self._write(encode({"key": key, "stamp": stamp, "step": step}))
+        self._write(encode_json({"key": key, "stamp": stamp, "step": step}))
 
     def _write(self, line: bytes) -> int:
         data, offset = line + b"\n", self._size

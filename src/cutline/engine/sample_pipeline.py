@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from cutline.chain import Chain, ChainResult, NoteStep, StepFailed
 from cutline.engine.check_runner import CheckRunner, Verdict
 from cutline.errors import PictureError, SampleError
-from cutline.files import printable
+from cutline.formatting import printable
 from cutline.imaging import Picture
 from cutline.prompts import sample_variables
 from cutline.records import (

@@ -19,7 +19,7 @@ from cutline.engine.prices import Spending
 from cutline.engine.progress import Counts, Progress, ProgressHook, Rate
 from cutline.engine.sample_pipeline import Captioning, log_outcome
 from cutline.errors import BudgetSpent, CutlineError, PictureError, RunStopped, SinkError
-from cutline.files import printable
+from cutline.formatting import printable
 from cutline.imaging import Picture
 from cutline.records import Caption, Failure, Outcome, Sample, Step
 from cutline.slots import and_preparing

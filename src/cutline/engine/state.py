@@ -16,6 +16,7 @@ import orjson
 from cutline.errors import OutputLocked, SinkError
 from cutline.files import write_atomically
 from cutline.records import JSON
+from cutline.serialization import decode_object
 from cutline.sinks.targets import is_remote, local_path
 from cutline.sinks.write_errors import writing
 
@@ -127,7 +128,6 @@ class State:
 
 def _read(path: Path) -> JSON | None:
     try:
-        data = orjson.loads(path.read_bytes())
-    except (OSError, orjson.JSONDecodeError):
+        return decode_object(path.read_bytes())
+    except OSError:
         return None
-    return data if isinstance(data, dict) else None

@@ -24,6 +24,7 @@ import PIL
 from PIL import Image, ImageFile
 
 from cutline.errors import PictureError
+from cutline.formatting import one_line
 from cutline.imaging import jpeg
 from cutline.imaging.formats import MIMES, can_open_heic, sniff_format
 from cutline.imaging.orientation import exif_orientation, xmp_orientation
@@ -182,7 +183,7 @@ def reading(path: str, name: str, data: bytes) -> Iterator[None]:
     except MemoryError as error:
         raise PictureError("too-large", f"{path}: more memory needed than there is") from error
     except _DAMAGE as error:
-        raise PictureError("decode", f"{path}: damaged {name}: {_one_line(error)}") from error
+        raise PictureError("decode", f"{path}: damaged {name}: {_reason(error)}") from error
 
 
 @contextlib.contextmanager
@@ -193,8 +194,8 @@ def _without_warnings() -> Iterator[None]:
         yield
 
 
-def _one_line(error: BaseException) -> str:
+def _reason(error: BaseException) -> str:
     """The reader's own words, but for the commonest, which Pillow says in many and odd ways."""
     if "truncated" in str(error).lower():
         return "the file ends too early"
-    return " ".join(str(error).split())[:200] or type(error).__name__
+    return one_line(error, 200)

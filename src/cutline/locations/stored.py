@@ -12,6 +12,7 @@ import stat
 
 from cutline.errors import PictureError
 from cutline.files import name_to_text
+from cutline.formatting import one_line
 
 MAX_FILE_BYTES = 256 * 1024 * 1024
 
@@ -112,7 +113,7 @@ class RemoteObject:
         except FileNotFoundError as error:
             raise PictureError("missing", f"{self.path}: there is no such object") from error
         except Exception as error:  # the drivers' errors have no common root
-            raise PictureError("fetch", f"{self.path}: {_one_line(error)}") from error
+            raise PictureError("fetch", f"{self.path}: {one_line(error)}") from error
         if len(data) > self.max_bytes:
             raise _too_large(self.path, None, self.max_bytes)
         return data
@@ -199,14 +200,9 @@ def _read_up_to(descriptor: int, size: int) -> bytes:
 
 def _unreadable(file: str, error: OSError | ValueError) -> PictureError:
     gone = isinstance(error, OSError) and error.errno in {errno.ENOENT, errno.ENOTDIR}
-    reason = (error.strerror if isinstance(error, OSError) else None) or _one_line(error)
-    return PictureError("missing" if gone else "fetch", f"{name_to_text(file)}: {reason}")
+    return PictureError("missing" if gone else "fetch", f"{name_to_text(file)}: {one_line(error)}")
 
 
 def _too_large(path: str, size: int | None, limit: int) -> PictureError:
     said = f"{size:,} bytes" if size is not None else f"more than {limit:,} bytes"
     return PictureError("too-large", f"{path}: {said}; at most {limit:,} are read")
-
-
-def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split())[:300] or type(error).__name__

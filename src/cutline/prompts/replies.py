@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 
 from cutline.errors import ReplyError
+from cutline.formatting import one_line
 
 _REASONING = re.compile(
     r"\s*(?:<(?P<tag>think|thinking|reasoning)>.*?</(?P=tag)>|◁think▷.*?◁/think▷)", re.DOTALL | re.IGNORECASE
@@ -92,7 +93,7 @@ def clean_reply(text: str, *, verbatim: bool = False) -> str:
         return check_caption(caption)
     caption = _without_openers(caption)
     if len(caption) <= _REFUSAL_LENGTH and _REFUSAL.match(caption) and "however" not in caption.lower():
-        raise ReplyError("refused", f"the model declined: {_one_line(caption)}")
+        raise ReplyError("refused", f"the model declined: {_excerpt(caption)}")
     if marker := _MARKER.search(caption):
         shown = marker[0].strip()
         raise ReplyError(
@@ -114,7 +115,7 @@ def check_caption(text: str) -> str:
         caption = caption.encode(errors="replace").decode()  # lone surrogates could not be written
     unit = _loop(caption)
     if unit:
-        raise ReplyError("loop", f"the reply ends repeating itself: {_one_line(unit)}")
+        raise ReplyError("loop", f"the reply ends repeating itself: {_excerpt(unit)}")
     return caption
 
 
@@ -191,6 +192,6 @@ def _loop(text: str) -> str:
     return ""
 
 
-def _one_line(text: str) -> str:
-    line = " ".join(text.split())
+def _excerpt(text: str) -> str:
+    line = one_line(text, 121)
     return line if len(line) <= 120 else line[:119] + "…"

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from cutline.records import JSON
+from cutline.serialization import encode_json, valid_unicode
 from cutline.sinks.options import SinkOptions
-from cutline.sinks.rows import NESTED, columns, encode, text
+from cutline.sinks.rows import NESTED, columns
 from cutline.sinks.stores import GatheredStore, copy
 from cutline.sinks.tables import RowSink
 
@@ -48,5 +49,5 @@ def _field(name: str, value: Any) -> Any:
     if value is None:
         return ""
     if name in NESTED:
-        return encode(value).decode()
-    return text(value) if isinstance(value, str) else value
+        return encode_json(value).decode()
+    return valid_unicode(value) if isinstance(value, str) else value

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from cutline.records import JSON, Failure, Outcome, Sample
+from cutline.serialization import encode_json
 from cutline.sinks.options import SinkOptions
-from cutline.sinks.rows import encode, failure_row
+from cutline.sinks.rows import failure_row
 from cutline.sinks.stores import GrowingStore
 
 
@@ -26,7 +27,7 @@ class FailuresSink:
 
     def write(self, sample: Sample, outcome: Outcome, picture: bytes | None = None) -> None:  # noqa: ARG002
         if isinstance(outcome, Failure):
-            self._store.append(encode(failure_row(sample, outcome)) + b"\n")
+            self._store.append(encode_json(failure_row(sample, outcome)) + b"\n")
 
     def commit(self) -> JSON:
         return self._store.commit()

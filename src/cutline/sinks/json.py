@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from cutline.records import JSON
+from cutline.serialization import encode_json
 from cutline.sinks.options import SinkOptions
-from cutline.sinks.rows import encode
 from cutline.sinks.stores import GatheredStore, copy
 from cutline.sinks.tables import RowSink
 
@@ -23,7 +23,7 @@ class JsonSink(RowSink):
     def record(self, values: JSON) -> bytes:
         values["metadata"] = {**values["metadata"], "caption": values["caption"]}
         # Line breaks within strings are escaped, so these are the ones between values.
-        text = b"  " + encode(values, indent=True).replace(b"\n", b"\n  ")
+        text = b"  " + encode_json(values, indent=True).replace(b"\n", b"\n  ")
         return b",\n" + text if self._gathered.records else text
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from cutline.records import JSON
+from cutline.serialization import encode_json
 from cutline.sinks.options import SinkOptions
-from cutline.sinks.rows import encode
 from cutline.sinks.stores import GatheredStore, GrowingStore, Store, copy
 from cutline.sinks.tables import RowSink
 from cutline.sinks.targets import is_remote, local_path
@@ -24,4 +24,4 @@ class JsonlSink(RowSink):
         super().__init__(store, include_raw=options.include_raw, include_checks=options.include_checks)
 
     def record(self, values: JSON) -> bytes:
-        return encode(values) + b"\n"
+        return encode_json(values) + b"\n"

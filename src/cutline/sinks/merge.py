@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-import orjson
-
 from cutline.errors import OutputExists
 from cutline.files import write_atomically
 from cutline.records import JSON
@@ -112,12 +110,3 @@ class MergedStore:
     @property
     def outputs(self) -> list[Path | str]:
         return [self._target.location]
-
-
-def json_object(content: bytes) -> JSON | None:
-    """The JSON object that a file holds, or None."""
-    try:
-        value = orjson.loads(content.removeprefix(b"\xef\xbb\xbf"))
-    except orjson.JSONDecodeError:
-        return None
-    return value if isinstance(value, dict) else None

@@ -9,8 +9,9 @@ from typing import Any
 import orjson
 
 from cutline.records import JSON
+from cutline.serialization import encode_json
 from cutline.sinks.options import SinkOptions
-from cutline.sinks.rows import NESTED, columns, encode
+from cutline.sinks.rows import NESTED, columns
 from cutline.sinks.stores import GatheredStore
 from cutline.sinks.tables import RowSink
 
@@ -37,10 +38,10 @@ class ParquetSink(RowSink):
 
     def record(self, values: JSON) -> bytes:
         flat = {
-            name: encode(value).decode() if name in NESTED and value is not None else value
+            name: encode_json(value).decode() if name in NESTED and value is not None else value
             for name, value in values.items()
         }
-        return encode(flat) + b"\n"
+        return encode_json(flat) + b"\n"
 
 
 def _write(rows: Path, part: Path, names: tuple[str, ...], compression: str) -> None:

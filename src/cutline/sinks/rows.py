@@ -2,17 +2,8 @@
 
 from __future__ import annotations
 
-import base64
-import json
-import math
-import re
-from collections.abc import Mapping
-from typing import Any
-
-import orjson
-
-from cutline.files import name_to_text
 from cutline.records import JSON, Caption, Failure, Sample, Step
+from cutline.serialization import valid_unicode
 
 COLUMNS = (
     "image_id",
@@ -53,8 +44,8 @@ def row(sample: Sample, outcome: Caption, *, include_checks: bool = False, inclu
     usage = outcome.usage
     several = len(steps) + len(outcome.missing_steps) > 1
     values: JSON = {
-        "image_id": text(sample.key),
-        "image_path": text(sample.path),
+        "image_id": valid_unicode(sample.key),
+        "image_path": valid_unicode(sample.path),
         "caption": outcome.text,
         "metadata": dict(sample.metadata),
         "model": source.reply.model if source else None,
@@ -78,12 +69,12 @@ def row(sample: Sample, outcome: Caption, *, include_checks: bool = False, inclu
 def failure_row(sample: Sample, outcome: Failure) -> JSON:
     """One failure as a row of the failures file: ``reply`` was no use, ``steps`` were."""
     return {
-        "key": text(sample.key),
-        "image_path": text(sample.path),
+        "key": valid_unicode(sample.key),
+        "image_path": valid_unicode(sample.path),
         "kind": outcome.kind,
         "message": outcome.message,
         "attempts": outcome.attempts,
-        "reply": text(outcome.reply.text) if outcome.reply else None,
+        "reply": valid_unicode(outcome.reply.text) if outcome.reply else None,
         "steps": [_step(step) for step in outcome.steps],
     }
 
@@ -101,64 +92,3 @@ def _step(step: Step) -> JSON:
         "seconds": reply.seconds,
         "attempts": reply.attempts,
     }
-
-
-def encode(value: Any, *, indent: bool = False) -> bytes:
-    """``value`` as JSON in UTF-8, without a line break at the end.
-
-    Integers of any size stay integers; NaN and infinities become null; dates become ISO 8601;
-    bytes become base64; bytes of file names that are not UTF-8 become text by ``name_to_text``;
-    whatever else JSON does not know becomes its ``str``.
-    """
-    try:
-        return orjson.dumps(value, option=_INDENTED if indent else _PLAIN)
-    except TypeError:
-        text = json.dumps(
-            _plain(value),
-            ensure_ascii=False,
-            allow_nan=False,
-            indent=2 if indent else None,
-            separators=(",", ": " if indent else ":"),
-        )
-        return text.encode()
-
-
-_PLAIN = orjson.OPT_NON_STR_KEYS | orjson.OPT_SERIALIZE_NUMPY
-_INDENTED = _PLAIN | orjson.OPT_INDENT_2
-
-
-def _plain(value: Any) -> Any:
-    """The slow way, for values that orjson refuses."""
-    if isinstance(value, Mapping):
-        return {_key(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple | set | frozenset):
-        return [_plain(item) for item in value]
-    return value if value is None or isinstance(value, bool | int) else _scalar(value)
-
-
-def _scalar(value: Any) -> Any:
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, str):
-        return text(value)
-    if isinstance(value, bytes | bytearray | memoryview):
-        return base64.b64encode(value).decode()
-    try:
-        return orjson.loads(orjson.dumps(value, option=_PLAIN))
-    except TypeError:
-        return text(str(value))
-
-
-def _key(key: Any) -> str:
-    plain = _plain(key)
-    return plain if isinstance(plain, str) else json.dumps(plain)
-
-
-_SURROGATES = re.compile("[\ud800-\udfff]")
-
-
-def text(value: str) -> str:
-    """``value`` as valid Unicode: escaped bytes by ``name_to_text``, other surrogates as U+FFFD."""
-    if value.isascii():
-        return value
-    return _SURROGATES.sub("\N{REPLACEMENT CHARACTER}", name_to_text(value))

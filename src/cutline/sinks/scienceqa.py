@@ -13,9 +13,9 @@ from typing import Any, BinaryIO
 import orjson
 
 from cutline.records import JSON, Caption, Outcome, Sample
-from cutline.sinks.merge import Before, MergedStore, json_object
+from cutline.serialization import decode_object, encode_json, valid_unicode
+from cutline.sinks.merge import Before, MergedStore
 from cutline.sinks.options import SinkOptions
-from cutline.sinks.rows import encode, text
 
 
 class ScienceQaSink:
@@ -36,7 +36,7 @@ class ScienceQaSink:
 
     def existing_text(self, sample: Sample) -> str | None:
         """The caption that was in the file before us; else, where the user has a wish, the sample's own."""
-        there = _captions(self._store.before).get(text(sample.key))
+        there = _captions(self._store.before).get(valid_unicode(sample.key))
         if isinstance(there, str) and there.strip():
             return there.strip()
         return sample.text if self._existing is not None else None
@@ -44,9 +44,9 @@ class ScienceQaSink:
     def write(self, sample: Sample, outcome: Outcome, picture: bytes | None) -> None:  # noqa: ARG002
         if isinstance(outcome, Caption):
             step = outcome.source
-            row = {"key": text(sample.key), "caption": outcome.text}
+            row = {"key": valid_unicode(sample.key), "caption": outcome.text}
             made_by = {"model": step.reply.model, "prompt": step.prompt_id} if step else {}
-            self._store.append(encode({**row, **made_by}) + b"\n")
+            self._store.append(encode_json({**row, **made_by}) + b"\n")
 
     def commit(self) -> JSON:
         return self._store.commit()
@@ -90,16 +90,16 @@ def _write_head(file: BinaryIO, before: Before, rows: Path, *, remains: bool) ->
         names = dict.fromkeys([*old, *(row[name] for row in _rows(rows) if row.get(name))])
         if names:
             head[name] = ", ".join(names)
-    lines = [b"  " + encode(name) + b": " + _indented(value) for name, value in head.items()]
+    lines = [b"  " + encode_json(name) + b": " + _indented(value) for name, value in head.items()]
     file.write(b"{\n" + b"".join(line + b",\n" for line in lines) + b'  "captions": {')
 
 
 def _entry(key: str, words: Any) -> bytes:
-    return b"    " + encode(key) + b": " + encode(words)
+    return b"    " + encode_json(key) + b": " + encode_json(words)
 
 
 def _indented(value: Any) -> bytes:
-    return encode(value, indent=True).replace(b"\n", b"\n  ")
+    return encode_json(value, indent=True).replace(b"\n", b"\n  ")
 
 
 def _rows(rows: Path) -> Iterator[JSON]:
@@ -115,5 +115,5 @@ def _captions(before: Before) -> dict[str, Any]:
 
 def _captions_file(content: bytes) -> Before | None:
     """The file's content, where it has captions by key."""
-    data = json_object(content)
+    data = decode_object(content)
     return data if data is not None and (not data or isinstance(data.get("captions"), dict)) else None

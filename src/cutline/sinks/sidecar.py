@@ -13,9 +13,9 @@ from pathlib import Path
 from cutline.errors import ConfigError
 from cutline.files import name_to_text, text_to_name
 from cutline.records import JSON, Caption, Outcome, Sample
+from cutline.serialization import valid_unicode
 from cutline.sinks.options import SinkOptions
 from cutline.sinks.ownership import exists
-from cutline.sinks.rows import text
 from cutline.sinks.sidecar_names import candidates, relative_place
 from cutline.sinks.sidecar_notes import Note, Notes, Owner, digest
 from cutline.sinks.targets import is_remote, local_path
@@ -86,12 +86,12 @@ class SidecarSink:
         place = self._place(sample)
         if place is not None:
             # Every other sample takes its name, so that names do not depend on which samples fail.
-            file = self._name(*place, text(sample.key))
+            file = self._name(*place, valid_unicode(sample.key))
             if isinstance(outcome, Caption):
-                self._put_ours(file, text(outcome.text).encode())
+                self._put_ours(file, valid_unicode(outcome.text).encode())
         elif isinstance(outcome, Caption):
             raise ConfigError(
-                f"{text(sample.path)} has no folder for a sidecar beside it: name an output folder"
+                f"{valid_unicode(sample.path)} has no folder for a sidecar beside it: name an output folder"
             )
 
     def commit(self) -> JSON:

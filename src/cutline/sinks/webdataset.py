@@ -5,14 +5,13 @@ from __future__ import annotations
 import tarfile
 from pathlib import Path
 
-import orjson
-
 from cutline.errors import OutputGone
 from cutline.records import JSON, Caption, Outcome, Sample
+from cutline.serialization import decode_object, encode_json, valid_unicode
 from cutline.sinks.append_file import AppendedFile, changed
 from cutline.sinks.options import SinkOptions
 from cutline.sinks.ownership import exists
-from cutline.sinks.rows import encode, row, text
+from cutline.sinks.rows import row
 from cutline.sinks.shards import ShardFolder, shard_name
 from cutline.sinks.tar_names import member_kinds, member_stem, picture_kind
 
@@ -129,13 +128,13 @@ class WebdatasetSink:
         values = row(sample, outcome, include_checks=options.include_checks, include_raw=options.include_raw)
         members = dict(sample.members)
         described = members.get("json")
-        if described is not None and (metadata := _object(described)) is not None:
+        if described is not None and (metadata := decode_object(described)) is not None:
             values["metadata"] = {**metadata, **values["metadata"]}
             del members["json"]
         own = {
             picture_kind(picture, sample.key): picture,
-            "txt": text(outcome.text).encode(),
-            "json": encode(values),
+            "txt": valid_unicode(outcome.text).encode(),
+            "json": encode_json(values),
         }
         if sample.text is not None and members.get("txt", b"").strip() == sample.text.strip().encode():
             members.pop("txt", None)  # it is the row's column "text"
@@ -151,15 +150,6 @@ class WebdatasetSink:
         for part in self._state.glob("*.tar.part"):
             if part != self._part(except_number):
                 part.unlink()
-
-
-def _object(data: bytes) -> JSON | None:
-    """A JSON object, or None for anything else; such a member is then carried as it is."""
-    try:
-        value = orjson.loads(data)
-    except orjson.JSONDecodeError:
-        return None
-    return value if isinstance(value, dict) else None
 
 
 def _member(name: str, data: bytes) -> bytes:

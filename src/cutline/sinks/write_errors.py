@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from cutline.errors import CutlineError, SinkError
+from cutline.formatting import one_line
 
 _CURES = {
     errno.ENOSPC: "free some space",
@@ -32,7 +33,7 @@ def writing(place: Path | str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        reason = " ".join((error.strerror or str(error) or type(error).__name__).split())
+        reason = one_line(error)
         cure = _CURES.get(error.errno or 0, "mend that")
         raise SinkError(
             f"cannot write {place}: {reason}; {cure}, then run the same command again: nothing is lost"
@@ -51,7 +52,7 @@ def storing(place: str) -> Iterator[None]:
     except CutlineError:
         raise
     except Exception as error:
-        reason = " ".join(f"{type(error).__name__}: {error}".split())[:500]
+        reason = one_line(f"{type(error).__name__}: {error}", 500)
         raise SinkError(
             f"cannot use {place}: {reason}; mend that, then run the same command again: nothing is lost"
         ) from error

@@ -9,7 +9,8 @@ import pyarrow.ipc
 import pyarrow.parquet
 
 from cutline.errors import ConfigError, SourceError
-from cutline.sources.input_files import one_line, open_binary
+from cutline.formatting import one_line
+from cutline.sources.input_files import open_binary
 from cutline.sources.names import decode_text
 from cutline.sources.rows import Row, Table
 

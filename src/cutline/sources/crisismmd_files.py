@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cutline.errors import ConfigError, SourceError
-from cutline.sources.input_files import one_line, open_binary
+from cutline.formatting import one_line
+from cutline.sources.input_files import open_binary
 from cutline.sources.rows import MAX_LINE_BYTES, BadRow
 from cutline.storage import is_remote
 

@@ -8,7 +8,8 @@ import itertools
 from collections.abc import Iterator
 
 from cutline.errors import ConfigError, SourceError
-from cutline.sources.input_files import one_line, open_binary
+from cutline.formatting import one_line
+from cutline.sources.input_files import open_binary
 from cutline.sources.rows import BadRow, Row, Table, counter
 
 

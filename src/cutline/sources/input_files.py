@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from cutline.errors import ConfigError, MissingExtra
+from cutline.formatting import one_line
 from cutline.storage import is_remote
 
 if TYPE_CHECKING:
@@ -57,12 +58,6 @@ def missing_driver(path: str, error: ImportError) -> ConfigError:
     scheme = path.partition("://")[0]
     extra = {"s3": "s3", "s3a": "s3", "gs": "gcs", "gcs": "gcs"}.get(scheme)
     return MissingExtra(f"{scheme}:// paths", extra) if extra else ConfigError(f"{path}: {one_line(error)}")
-
-
-def one_line(error: BaseException) -> str:
-    """What the error says, fit for a line of a report."""
-    reason = error.strerror if isinstance(error, OSError) else None
-    return " ".join((reason or str(error)).split())[:300] or type(error).__name__
 
 
 def expand(path: str, endings: tuple[str, ...], *, recursive: bool = True) -> tuple[str, list[str]]:

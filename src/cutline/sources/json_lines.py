@@ -9,7 +9,8 @@ from typing import BinaryIO
 import orjson
 
 from cutline.errors import ConfigError, SourceError
-from cutline.sources.input_files import one_line, open_binary
+from cutline.formatting import one_line
+from cutline.sources.input_files import open_binary
 from cutline.sources.rows import MAX_LINE_BYTES, BadRow, Row, Table, counter
 
 

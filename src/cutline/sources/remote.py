@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cutline.errors import ConfigError, SourceError
+from cutline.formatting import one_line
 from cutline.imaging import EXTENSIONS
 from cutline.locations.stored import RemoteObject
 from cutline.records import Sample
-from cutline.sources.input_files import filesystem, on_storage, one_line
+from cutline.sources.input_files import filesystem, on_storage
 from cutline.sources.names import MAX_TEXT_BYTES, decode_text, extension, no_pictures
 
 if TYPE_CHECKING:

@@ -14,10 +14,12 @@ import orjson
 
 from cutline.errors import ConfigError
 from cutline.files import name_to_text
+from cutline.formatting import one_line
 from cutline.locations.roots import ImageRoot
 from cutline.records import Location, Problem, Sample
+from cutline.serialization import decode_json
 from cutline.sources.cells import first_text, metadata
-from cutline.sources.input_files import one_line, open_binary
+from cutline.sources.input_files import open_binary
 from cutline.sources.names import UniqueKeys
 from cutline.sources.options import SourceOptions
 from cutline.storage import is_remote
@@ -144,7 +146,7 @@ def _object(file: Path) -> dict[str, Any]:
 def _loaded(file: Path) -> Any:
     try:
         with open_binary(str(file)) as stream:
-            return orjson.loads(stream.read().removeprefix(b"\xef\xbb\xbf"))
+            return decode_json(stream.read())
     except (orjson.JSONDecodeError, OSError) as error:
         raise ConfigError(f"{file} is no valid JSON: {one_line(error)}") from error
 

@@ -14,6 +14,7 @@ import zlib
 from typing import TYPE_CHECKING, BinaryIO, cast
 
 from cutline.files import name_to_text
+from cutline.formatting import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -151,7 +152,7 @@ class TarReader:
         try:
             data = self._file.read(size)
         except (EOFError, zlib.error, OSError) as error:
-            raise TarDamaged(self._position, " ".join(str(error).split()) or type(error).__name__) from error
+            raise TarDamaged(self._position, one_line(error)) from error
         self._position += len(data)
         return data
 

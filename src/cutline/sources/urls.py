@@ -8,11 +8,12 @@ import urllib.parse
 from typing import TYPE_CHECKING, Any
 
 from cutline.errors import ConfigError, SourceError
+from cutline.formatting import one_line
 from cutline.locations.stored import RemoteFile
 from cutline.records import Problem, Sample
 from cutline.sources.cells import first_text, metadata
 from cutline.sources.columns import find_columns
-from cutline.sources.input_files import one_line, open_binary
+from cutline.sources.input_files import open_binary
 from cutline.sources.names import TABLE_EXTENSIONS, UniqueKeys, decode_text, extension
 from cutline.sources.options import SourceOptions
 from cutline.sources.rows import BadRow, Table

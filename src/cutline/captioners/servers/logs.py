@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 
 from cutline.credentials import Secret
-from cutline.files import printable
+from cutline.formatting import printable
 
 _READ = 64_000  # bytes from the end
 _LINES = 6

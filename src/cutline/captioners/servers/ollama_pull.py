@@ -13,7 +13,7 @@ import orjson
 from cutline.captioners.hosted.endpoint import Endpoint
 from cutline.credentials import Secret
 from cutline.errors import ConfigError, EndpointUnusable, Retryable
-from cutline.files import printable
+from cutline.formatting import printable
 from cutline.weights.hub import human_bytes
 
 _DAY = 86_400.0

@@ -14,6 +14,7 @@ import orjson
 
 from cutline.captioners.transformers import quantization
 from cutline.errors import ConfigError, MissingExtra
+from cutline.formatting import one_line
 from cutline.weights import Hardware
 
 _EXTRA_OF: Final = {
@@ -124,7 +125,7 @@ def _load_processor(folder: Path) -> Any:
     except ImportError as error:
         raise _missing_library(folder, error) from None
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ConfigError(f"the processor in {folder} cannot be loaded: {_one_line(error)}") from None
+        raise ConfigError(f"the processor in {folder} cannot be loaded: {one_line(error)}") from None
     if not hasattr(processor, "tokenizer") or not hasattr(processor, "image_processor"):
         raise ConfigError(f"{folder} has no processor for pictures: it is no image-text-to-text model")
     return processor
@@ -169,13 +170,11 @@ def _load_model(
         # torch has no type of its own for main memory that is used up, only this text.
         if "allocate" in str(error):
             raise ConfigError(_no_memory(folder, device)) from None
-        raise ConfigError(f"the weights in {folder} do not fit the model: {_one_line(error)}") from None
+        raise ConfigError(f"the weights in {folder} do not fit the model: {one_line(error)}") from None
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ConfigError(_unloadable(folder, error)) from None
     except Exception as error:  # noqa: BLE001 - safetensors' errors have a root of their own
-        raise ConfigError(
-            f"the weights in {folder} are damaged: {_one_line(error)}; copy them anew"
-        ) from None
+        raise ConfigError(f"the weights in {folder} are damaged: {one_line(error)}; copy them anew") from None
 
 
 def _check_whole(folder: Path, model: Any, missing: Iterable[str]) -> None:
@@ -197,11 +196,11 @@ def _unloadable(folder: Path, error: Exception) -> str:
     if not any(folder.glob("*.safetensors")):
         return f"{folder} holds no weights as *.safetensors, and no other kind is opened"
     if isinstance(error, OSError) and not isinstance(error, FileNotFoundError) and error.errno is None:
-        return f"files of the model in {folder} are missing or damaged: {_one_line(error)}"
+        return f"files of the model in {folder} are missing or damaged: {one_line(error)}"
     kind = read_config(folder).get("model_type", "unknown")
     if "Unrecognized configuration class" in str(error):  # behind which it lists all that there are
         return f"{folder} is a model of type {kind}, which writes nothing about pictures: name another model"
-    return f"{folder} cannot be loaded as a model that captions (its type is {kind}): {_one_line(error)}"
+    return f"{folder} cannot be loaded as a model that captions (its type is {kind}): {one_line(error)}"
 
 
 def _no_memory(folder: Path, device: str) -> str:
@@ -213,12 +212,8 @@ def _no_memory(folder: Path, device: str) -> str:
 
 
 def _missing_library(folder: Path, error: ImportError) -> ConfigError:
-    text = _one_line(error)
+    text = one_line(error)
     for name, extra in _EXTRA_OF.items():
         if name in text.lower():
             return MissingExtra(f"{folder.name} needs {name}, which", extra)
     return ConfigError(f"{folder.name} needs a library that is not installed: {text}")
-
-
-def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split())[:300] or type(error).__name__

@@ -13,7 +13,7 @@ from cutline.errors import ConfigError, PictureError, SampleError
 from cutline.imaging import Picture
 from cutline.prompts import Prompt
 from cutline.records import Location, Reply, Sample
-from cutline.sinks.rows import encode
+from cutline.serialization import encode_json
 from cutline.sinks.write_errors import sync_folder, writing
 
 MOST_REQUESTS = 50_000
@@ -138,7 +138,7 @@ class RequestFile:
             file, keys = self._files = self._files or self._open()
             for (step, _), line in zip(requests, lines, strict=True):
                 file.write(line)
-                keys.write(encode({"key": key, "stamp": stamp, "step": step}) + b"\n")
+                keys.write(encode_json({"key": key, "stamp": stamp, "step": step}) + b"\n")
         self.pictures += 1
         self.requests += len(lines)
         self.size += size

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from cutline.engine.batch_manifest import Batch, BatchManifest
 from cutline.engine.batches.client import BatchService
 from cutline.errors import ConfigError
+from cutline.formatting import plural
 from cutline.records import JSON
 
 
@@ -37,7 +38,7 @@ class Sender:
 
     async def _uploaded(self, batch: Batch) -> Batch:
         size = f"{batch.size / 1e6:,.1f} MB" if batch.size >= 1e5 else f"{batch.size / 1e3:,.1f} kB"
-        pictures = f"{batch.pictures:,} picture{'' if batch.pictures == 1 else 's'}"
+        pictures = plural(batch.pictures, "picture")
         self._say(f"sending file {batch.number}: {size}, {pictures}")
         file = None
         if batch.stage == "uploading":

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from cutline.credentials import without_credentials
-from cutline.files import printable
+from cutline.formatting import printable
 from cutline.records import Failure, Outcome
 from cutline.service.http.responses import error_of
 from cutline.service.job_status import Task

@@ -1,0 +1,54 @@
+"""Numbers, durations, money and foreign text as a person reads them in a terminal or a message."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+
+def plural(count: int, noun: str, several: str = "") -> str:
+    """``1 caption``, ``2,000 captions``; ``several`` for an irregular plural."""
+    return f"{count:,} {noun if count == 1 else several or noun + 's'}"
+
+
+def duration(seconds: float) -> str:
+    """``9.1 s``, ``85 s``, ``2 min 05 s``, ``3 h 07 min``, ``2 d 4 h``."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02d} s"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02d} min" if hours < 48 else f"{hours // 24} d {hours % 24} h"
+
+
+def money(dollars: float) -> str:
+    """US dollars with cents, or with four decimals below one dollar."""
+    return f"${dollars:,.2f}" if dollars >= 1 or not dollars else f"${dollars:.4f}"
+
+
+def short_number(number: int) -> str:
+    """A count with at most four digits: 9,999, 12.3k, 4.56M."""
+    if number < 10_000:
+        return f"{number:,}"
+    if number < 1_000_000:
+        return f"{number / 1000:.1f}k"
+    return f"{number / 1e6:.2f}M"
+
+
+def most_common(counter: Counter[str]) -> str:
+    """The five largest counts: ``3 fetch, 1 decode``."""
+    return ", ".join(f"{count:,} {name}" for name, count in counter.most_common(5))
+
+
+def one_line(message: BaseException | str, limit: int = 300) -> str:
+    """An error or a text without line breaks; of an OSError its reason, of an empty error its type."""
+    reason = message.strerror if isinstance(message, OSError) else None
+    text = " ".join((reason or str(message)).split())[:limit]
+    return text or (type(message).__name__ if isinstance(message, BaseException) else "")
+
+
+def printable(text: str) -> str:
+    """Foreign text that cannot move the cursor or change colours: control characters are escaped."""
+    return text if text.isprintable() else "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)

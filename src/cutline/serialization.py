@@ -1,0 +1,91 @@
+"""JSON encoding of arbitrary values, and decoding of JSON objects that others wrote."""
+
+from __future__ import annotations
+
+import base64
+import json
+import math
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+
+from cutline.files import name_to_text
+from cutline.records import JSON
+
+_BOM = b"\xef\xbb\xbf"
+_SURROGATES = re.compile("[\ud800-\udfff]")
+_COMPACT = orjson.OPT_NON_STR_KEYS | orjson.OPT_SERIALIZE_NUMPY
+_INDENTED = _COMPACT | orjson.OPT_INDENT_2
+
+
+def encode_json(value: Any, *, indent: bool = False) -> bytes:
+    """``value`` as UTF-8 JSON without a trailing newline.
+
+    Integers of any size are kept; NaN and infinities become null, dates ISO 8601, bytes base64, undecodable
+    bytes of file names text by ``name_to_text``, and values of any other type their ``str``.
+    """
+    try:
+        return orjson.dumps(value, option=_INDENTED if indent else _COMPACT)
+    except TypeError:
+        encoded = json.dumps(
+            _plain(value),
+            ensure_ascii=False,
+            allow_nan=False,
+            indent=2 if indent else None,
+            separators=(",", ": " if indent else ":"),
+        )
+        return encoded.encode()
+
+
+def decode_json(data: bytes) -> Any:
+    """The value in ``data``, with or without a byte-order mark.
+
+    Raises:
+        orjson.JSONDecodeError: invalid JSON; a ValueError.
+    """
+    return orjson.loads(data.removeprefix(_BOM))
+
+
+def decode_object(data: bytes) -> JSON | None:
+    """As ``decode_json``; None for invalid JSON and for anything but an object."""
+    try:
+        value = decode_json(data)
+    except orjson.JSONDecodeError:
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def valid_unicode(text: str) -> str:
+    """``text`` without surrogates: undecodable bytes by ``name_to_text``, other surrogates as U+FFFD."""
+    if text.isascii():
+        return text
+    return _SURROGATES.sub("\N{REPLACEMENT CHARACTER}", name_to_text(text))
+
+
+def _plain(value: Any) -> Any:
+    """The slow path, for values that orjson rejects."""
+    if isinstance(value, Mapping):
+        return {_key(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_plain(item) for item in value]
+    return value if value is None or isinstance(value, bool | int) else _scalar(value)
+
+
+def _scalar(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, str):
+        return valid_unicode(value)
+    if isinstance(value, bytes | bytearray | memoryview):
+        return base64.b64encode(value).decode()
+    try:
+        return orjson.loads(orjson.dumps(value, option=_COMPACT))
+    except TypeError:
+        return valid_unicode(str(value))
+
+
+def _key(key: Any) -> str:
+    plain = _plain(key)
+    return plain if isinstance(plain, str) else json.dumps(plain)
