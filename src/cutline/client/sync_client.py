@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
-import threading
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Self, TypeVar, Unpack
 
+from cutline.background_loop import BackgroundLoop
 from cutline.client.async_client import AsyncClient
 from cutline.client.records import Image, TaskProgress
 from cutline.errors import ConfigError
@@ -30,9 +29,7 @@ class Client:
         retries: int = 4,
     ) -> None:
         self._inner = AsyncClient(url, api_key=api_key, timeout=timeout, retries=retries)
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="cutline-client", daemon=True)
-        self._thread.start()
+        self._loop = BackgroundLoop("cutline-client")
 
     def __repr__(self) -> str:
         return repr(self._inner).replace("Async", "", 1)
@@ -44,13 +41,10 @@ class Client:
         self.close()
 
     def close(self) -> None:
-        """Close the connections; nothing can be asked any more."""
-        if self._loop.is_closed():
-            return
-        self._wait(self._inner.aclose())
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
+        """Close the connections; a closed client takes no more calls."""
+        if self._loop.is_alive:
+            self._loop.run(self._inner.aclose())
+            self._loop.close()
 
     def ready(self) -> bool:
         return self._wait(self._inner.ready())
@@ -86,13 +80,7 @@ class Client:
         return self._wait(self._inner.wait(task_id, on_progress))
 
     def _wait(self, work: Coroutine[Any, Any, _T]) -> _T:
-        """What the work brings; it ends with whoever waits for it, as by Ctrl-C."""
-        if self._loop.is_closed():
+        if not self._loop.is_alive:
             work.close()
             raise ConfigError("the client is closed: make a new one")
-        future = asyncio.run_coroutine_threadsafe(work, self._loop)
-        try:
-            return future.result()
-        except BaseException:
-            future.cancel()
-            raise
+        return self._loop.run(work)
