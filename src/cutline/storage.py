@@ -1,8 +1,102 @@
-"""What lies on storage that fsspec reaches, such as ``s3://bucket/photos``."""
+"""Remote storage through fsspec, such as ``s3://bucket/photos``: paths, drivers, errors and trial writes."""
 
 from __future__ import annotations
 
+import contextlib
+import io
+from collections.abc import Iterator
+from typing import Any, BinaryIO, cast
+
+from cutline.errors import ConfigError, CutlineError, MissingExtra, SinkError
+from cutline.formatting import one_line
+
+_LOCAL_SCHEMES = ("file://", "local://")
+_EXTRAS = {"s3": "s3", "s3a": "s3", "gs": "gcs", "gcs": "gcs"}
+_READ_AHEAD = 1024 * 1024
+
+
+def is_url(path: str) -> bool:
+    """Whether a path begins with a scheme, local ones included."""
+    return "://" in path
+
 
 def is_remote(path: str) -> bool:
-    """Whether fsspec has to open it, as ``s3://…``."""
-    return "://" in path
+    """Whether fsspec has to open a path: one with a scheme other than ``file`` and ``local``."""
+    return is_url(path) and not path.startswith(_LOCAL_SCHEMES)
+
+
+def local_path(path: str) -> str:
+    """A path on this machine without its scheme; remote paths stay as they are."""
+    for scheme in _LOCAL_SCHEMES:
+        path = path.removeprefix(scheme)
+    return path
+
+
+def open_storage(url: str) -> tuple[Any, str]:
+    """The fsspec file system of a remote path, and the path within it.
+
+    Raises:
+        MissingExtra: the driver of its protocol is not installed.
+        ConfigError: the protocol is unknown, or its settings are invalid.
+    """
+    import fsspec
+
+    protocol = url.partition("://")[0]
+    try:
+        files, path = fsspec.core.url_to_fs(url)
+    except ImportError as error:
+        if protocol in _EXTRAS:
+            raise MissingExtra(f"access to {protocol}://", _EXTRAS[protocol]) from error
+        raise ConfigError(f"cannot open {url}: {one_line(error)}") from error
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"cannot open {url}: {one_line(error)}") from error
+    return files, path
+
+
+def open_object(url: str) -> BinaryIO:
+    """A remote file for reading, buffered.
+
+    Raises:
+        FileNotFoundError: there is no such object.
+        ConfigError: as ``open_storage``.
+        Exception: whatever the driver raises; drivers share no base class.
+    """
+    files, path = open_storage(url)
+    # fsspec's own files lack features of Python's, such as a limit for readline.
+    return cast("BinaryIO", io.BufferedReader(files.open(path, "rb"), _READ_AHEAD))
+
+
+@contextlib.contextmanager
+def storage_errors(place: str) -> Iterator[None]:
+    """Turn a driver's errors into one line; drivers share no base class.
+
+    Raises:
+        SinkError: instead of any exception that is not cutline's.
+    """
+    try:
+        yield
+    except CutlineError:
+        raise
+    except Exception as error:
+        reason = one_line(f"{type(error).__name__}: {error}", 500)
+        raise SinkError(
+            f"cannot use {place}: {reason}; fix this and run the same command again: nothing is lost"
+        ) from error
+
+
+def try_writing(output: str) -> None:
+    """Write an empty object beside a remote output and remove it; does nothing for a local one.
+
+    Finds a wrong name or a missing permission before anything is paid for.
+
+    Raises:
+        SinkError: the storage refuses.
+    """
+    if not is_remote(output):
+        return
+    files, path = open_storage(output)
+    trial = f"{path}.cutline-try"
+    with storage_errors(output):
+        files.pipe_file(trial, b"")
+    with contextlib.suppress(Exception):  # permission to write need not include removing: it is empty
+        files.rm_file(trial)

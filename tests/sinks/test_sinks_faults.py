@@ -107,7 +107,7 @@ def test_a_full_disk_is_a_clear_error_and_going_on_completes(form, tiny_disk, tm
     code, said = run(tiny_disk, form, 18, times=900, note=note)
     assert code == 3
     assert said.startswith("SinkError: cannot ")
-    assert "full" in said or "free some space, then run the same command again" in said
+    assert "full" in said or "free some space and run the same command again" in said
     filler.unlink()
     subprocess.run(["mount", "-o", "remount,size=1m", str(tiny_disk)], check=True)
     assert run(tiny_disk, form, 18, times=900, note=note) == (0, "finished")

@@ -7,6 +7,7 @@ import dataclasses
 import itertools
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Annotated, Any, Literal  # noqa: F401 - types of inherited fields are looked up here
 
 from cyclopts import Parameter
@@ -41,9 +42,9 @@ from cutline.job import (
     PromptOptions,
     RunOptions,
 )
-from cutline.sinks.targets import is_remote, local_path
 from cutline.sources.share import SharedSource
 from cutline.sources.unique import UniqueUrls
+from cutline.storage import is_remote, local_path
 
 _Said = Parameter(parse=False)
 """Said by one of the job's own settings."""
@@ -182,7 +183,7 @@ def _prepare(asked: Job, settings: JobSettings, container: Container) -> tuple[J
 def _folder_made(whole: Job) -> Iterator[None]:
     """Have the output's folder; one that was made is taken away again where the job is refused."""
     output = assembly.output_of(whole)
-    folder = None if is_remote(output) else local_path(output).parent
+    folder = None if is_remote(output) else Path(local_path(output)).parent
     if folder is None or folder.is_dir():
         yield
         return

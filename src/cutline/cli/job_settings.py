@@ -12,11 +12,11 @@ from cutline.cli.job_container import Container, Hosts
 from cutline.errors import ConfigError
 from cutline.imaging import EXTENSIONS
 from cutline.job import Job
-from cutline.sinks.targets import is_remote
 from cutline.sources import SourceOptions, detect
-from cutline.sources.input_files import expand, filesystem, on_storage
+from cutline.sources.input_files import expand, on_storage
 from cutline.sources.names import TABLE_EXTENSIONS, extension, is_tar
 from cutline.sources.table_files import open_table
+from cutline.storage import is_remote, open_storage
 
 OUTPUT_NAME = "captions.parquet"
 _PARTS = frozenset({"parquet", "arrow"})
@@ -138,7 +138,7 @@ def _data(path: str) -> str:
 def _remote_data(path: str) -> str:
     """The input; of a folder with the name of a table, as programs write large ones, the tables in it."""
     if extension(path) in TABLE_EXTENSIONS and not _PATTERN.search(path):
-        system, root = filesystem(path)
+        system, root = open_storage(path)
         if on_storage(path, lambda: system.isdir(root)):
             return f"{path}/*.{extension(path)}"
     return path

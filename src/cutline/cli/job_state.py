@@ -16,8 +16,7 @@ from cutline.engine.run import REPORT
 from cutline.engine.state import failures_file, passed_over, state_folder
 from cutline.errors import CutlineError
 from cutline.job import Job
-from cutline.sinks.targets import is_remote, open_storage, try_writing
-from cutline.sinks.write_errors import storing
+from cutline.storage import is_remote, open_storage, storage_errors, try_writing
 
 EVERY: Final = 60.0  # seconds, and at least
 RARELY: Final = 20  # times as long as the last copy took
@@ -85,7 +84,7 @@ class CarriedState:
             SinkError: the storage cannot be read, or will not take what there is to keep.
         """
         try_writing(self._place)
-        with storing(self._place):
+        with storage_errors(self._place):
             self._storage.invalidate_cache()
             for file in self._files[:-1]:
                 if self._size(file.there):
@@ -127,14 +126,14 @@ class CarriedState:
                 continue
             mark = (status.st_size, status.st_mtime_ns)
             if self._copied.get(file.there) != mark:
-                with storing(self._place):
+                with storage_errors(self._place):
                     self._storage.put_file(str(file.here), file.there)
                 self._copied[file.there] = mark
 
     def _remove(self, file: _File) -> None:
         """Take away what was copied of a file that is there no more, such as failures."""
         if self._copied.pop(file.there, None) is not None:
-            with storing(self._place):
+            with storage_errors(self._place):
                 self._storage.rm_file(file.there)
 
     def _keep_copying(self) -> None:

@@ -15,6 +15,7 @@ from cutline.engine.report import Interrupted, Report
 from cutline.errors import BudgetSpent, EndpointUnusable, ManyFailed
 from cutline.formatting import duration, money, most_common, plural, printable, short_number
 from cutline.job import Job
+from cutline.storage import is_url
 
 _FINAL = frozenset(
     {"bad-row", "blocked-path", "damaged-shard", "decode", "prompt-variable", "too-large", "unsupported"}
@@ -96,7 +97,7 @@ def failed_in_a_line(report: Report) -> str:
 
 def _from_here(path: str) -> str:
     """A path within the working folder as the user would type it."""
-    if "://" in path or not Path(path).is_relative_to(Path.cwd()):
+    if is_url(path) or not Path(path).is_relative_to(Path.cwd()):
         return path
     return str(Path(path).relative_to(Path.cwd()))
 

@@ -23,14 +23,13 @@ from cutline.engine import assembly
 from cutline.engine.report import EXIT_INTERRUPTED, EXIT_OK, Interrupted
 from cutline.engine.state import State, state_folder
 from cutline.errors import ConfigError, OutputExists
-from cutline.files import write_atomically
+from cutline.files import write_atomically, write_errors
 from cutline.imaging.thumbnails import side_for
 from cutline.interfaces import Source
 from cutline.job import CheckOptions, Job
 from cutline.records import Sample
 from cutline.serialization import valid_unicode
-from cutline.sinks.targets import is_remote
-from cutline.sinks.write_errors import writing
+from cutline.storage import is_remote
 
 IMAGE_LIMIT = 50
 """Pictures that are compared when nobody says how many: as many as a person looks at."""
@@ -274,7 +273,7 @@ class _Ownership:
     def write(self, data: bytes) -> None:
         # Both are ours, whichever is there if this is the last thing that happens.
         self._state.write(_MARK, {"digests": [self._found, _digest(data)]})
-        with writing(self._path):
+        with write_errors(self._path):
             write_atomically(self._path, data)
 
 

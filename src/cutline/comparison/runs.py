@@ -18,11 +18,10 @@ from cutline.engine.progress import ProgressHook
 from cutline.engine.report import EXIT_OK, EXIT_STOPPED, Report
 from cutline.engine.run import run_job
 from cutline.errors import ConfigError, CutlineError, JobChanged, OutputExists, OutputGone, OutputLocked
-from cutline.files import write_atomically
+from cutline.files import write_atomically, write_errors
 from cutline.formatting import duration, money, most_common, plural, printable, short_number
 from cutline.interfaces import Source
 from cutline.job import Job, RunOptions
-from cutline.sinks.write_errors import writing
 
 _TO_DECIDE = (JobChanged, OutputExists, OutputGone, OutputLocked)  # by the user, before anybody goes on
 
@@ -203,7 +202,7 @@ def _pace(path: Path, report: Report) -> float:
         pass  # nothing was measured yet, or nothing that can be used
     if report.fresh.total:
         pictures, seconds = pictures + report.fresh.total, seconds + report.seconds
-        with writing(path):
+        with write_errors(path):
             write_atomically(path, orjson.dumps({"pictures": pictures, "seconds": seconds}))
     return pictures / seconds if seconds > 0 else 0.0
 

@@ -13,6 +13,7 @@ from cutline.credentials import without_credentials
 from cutline.encoders import DEFAULT_CLIP
 from cutline.job import CheckOptions, Job
 from cutline.records import JSON
+from cutline.storage import is_url
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +100,7 @@ def _checks(options: CheckOptions) -> str:
 
 def _place(path: str) -> str:
     """The input as an address that means the same from everywhere."""
-    return without_credentials(path) if not path or "://" in path else str(Path(path).resolve())
+    return without_credentials(path) if not path or is_url(path) else str(Path(path).resolve())
 
 
 def _shown(value: Any, other: Any) -> str:

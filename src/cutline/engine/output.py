@@ -16,10 +16,10 @@ from cutline.engine.failure_stats import FailureStats
 from cutline.engine.journal import Journal
 from cutline.engine.progress import Counts
 from cutline.engine.state import State
+from cutline.files import write_errors
 from cutline.interfaces import Sink
 from cutline.records import JSON, Caption, Failure, Outcome, Sample, Skip
 from cutline.sinks.rows import failure_row
-from cutline.sinks.write_errors import writing
 
 Entry = tuple[Sample, Outcome, bytes | None]
 MARK = "mark.json"
@@ -221,7 +221,7 @@ class Reorder:
 
     def _spill(self, index: int, entry: Entry) -> None:
         data = pickle.dumps(entry)
-        with writing(self._folder):
+        with write_errors(self._folder):
             if self._file is None:
                 self._file = tempfile.TemporaryFile(dir=self._folder, buffering=0)  # noqa: SIM115 - see close
             offset = self._file.seek(0, 2)
@@ -233,7 +233,7 @@ class Reorder:
     def _fetch(self, index: int) -> Entry:
         offset, size = self._spilled.pop(index)
         assert self._file is not None
-        with writing(self._folder):
+        with write_errors(self._folder):
             self._file.seek(offset)
             # Safe: this process wrote it, to a file without a name that nobody else can open.
             entry: Entry = pickle.loads(self._file.read(size))  # noqa: S301

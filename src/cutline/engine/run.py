@@ -31,6 +31,7 @@ from cutline.job import Job
 from cutline.records import JSON
 from cutline.sinks.failures import FailuresSink
 from cutline.sinks.options import SinkOptions
+from cutline.storage import is_url
 from cutline.worker_threads import in_thread, worker_threads
 
 REPORT = "report.json"
@@ -274,11 +275,11 @@ class _Run:
 
 def _whole(path: Path | str) -> str:
     """The path from the root on, whatever the folder that one is in; of storage as it is."""
-    return str(path) if "://" in str(path) else str(Path(path).absolute())
+    return str(path) if is_url(str(path)) else str(Path(path).absolute())
 
 
 def _is_there(path: Path | str) -> bool:
-    return "://" in str(path) or Path(path).exists()
+    return is_url(str(path)) or Path(path).exists()
 
 
 def _checked(reason: CutlineError | None) -> CutlineError | None:

@@ -14,11 +14,10 @@ import filelock
 import orjson
 
 from cutline.errors import OutputLocked, SinkError
-from cutline.files import write_atomically
+from cutline.files import write_atomically, write_errors
 from cutline.records import JSON
 from cutline.serialization import decode_object
-from cutline.sinks.targets import is_remote, local_path
-from cutline.sinks.write_errors import writing
+from cutline.storage import is_remote, local_path
 
 _FIRST_FILES = frozenset({"lock", "owner.json"})
 
@@ -31,7 +30,7 @@ def state_folder(output: str, chosen: str | None) -> Path:
     if chosen is not None:
         return Path(chosen)
     if not is_remote(output):
-        path = local_path(output).resolve()  # "." has no name of its own; a link is what it leads to
+        path = Path(local_path(output)).resolve()  # "." has no name of its own; a link is what it leads to
         usual = path.with_name(path.name + ".cutline")
         other = passed_over(usual)  # or the usual one of an output with such a name
         return other if not usual.exists() and _output_of(other) == path.name else usual
@@ -78,7 +77,7 @@ class State:
         since = time.strftime("%Y-%m-%d %H:%M:%S")
         owner = {"process": os.getpid(), "host": socket.gethostname(), "since": since}
         if not is_remote(self._output):
-            owner["output"] = local_path(self._output).resolve().name
+            owner["output"] = Path(local_path(self._output)).resolve().name
         try:
             self.write("owner.json", owner)
         except SinkError:
@@ -113,7 +112,7 @@ class State:
         Raises:
             SinkError: the disk is read-only.
         """
-        with writing(self.folder / name):
+        with write_errors(self.folder / name):
             (self.folder / name).unlink(missing_ok=True)
 
     def write(self, name: str, data: JSON) -> None:
@@ -122,7 +121,7 @@ class State:
         Raises:
             SinkError: the disk is full or read-only.
         """
-        with writing(self.folder / name):
+        with write_errors(self.folder / name):
             write_atomically(self.folder / name, orjson.dumps(data, option=orjson.OPT_INDENT_2))
 
 

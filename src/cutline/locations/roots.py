@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from cutline.files import name_to_text
 from cutline.locations.stored import LocalFile, RemoteObject
 from cutline.records import Problem
-from cutline.storage import is_remote
+from cutline.storage import is_remote, is_url, local_path
 
 if TYPE_CHECKING:
     from cutline.records import Location
@@ -22,7 +22,7 @@ class ImageRoot:
     """Opens nothing outside ``folder``, also after links were followed."""
 
     def __init__(self, folder: str) -> None:
-        self._folder = folder
+        self._folder = folder = local_path(folder)
         self._remote = is_remote(folder)
         self._real = folder.rstrip("/") if self._remote else os.path.realpath(folder)
 
@@ -37,7 +37,7 @@ class ImageRoot:
 
     def _local(self, name: str) -> tuple[str, LocalFile] | None:
         """Key and file; None when the file, after all links were followed, is not below the root."""
-        if "\0" in name or is_remote(name):
+        if "\0" in name or is_url(name):
             return None
         path = os.path.join(self._folder, name)
         try:
@@ -53,7 +53,7 @@ class ImageRoot:
 
     def _on_storage(self, name: str) -> tuple[str, RemoteObject] | None:
         inside = name.removeprefix(f"{self._real}/")
-        if "\0" in inside or is_remote(inside) or inside.startswith("/") or ".." in inside.split("/"):
+        if "\0" in inside or is_url(inside) or inside.startswith("/") or ".." in inside.split("/"):
             return None
         key = posixpath.normpath(inside)
         return key, RemoteObject(f"{self._real}/{key}")

@@ -13,6 +13,7 @@ import stat
 from cutline.errors import PictureError
 from cutline.files import name_to_text
 from cutline.formatting import one_line
+from cutline.storage import open_object
 
 MAX_FILE_BYTES = 256 * 1024 * 1024
 
@@ -105,10 +106,8 @@ class RemoteObject:
         Raises:
             PictureError: ``missing``, ``too-large`` or ``fetch``.
         """
-        import fsspec
-
         try:
-            with fsspec.open(self.path, "rb") as file:
+            with open_object(self.path) as file:
                 data: bytes = file.read(self.max_bytes + 1)
         except FileNotFoundError as error:
             raise PictureError("missing", f"{self.path}: there is no such object") from error

@@ -11,6 +11,7 @@ from typing import Any
 
 from cutline.errors import SampleError
 from cutline.records import Sample
+from cutline.storage import is_url
 
 NAMED = 12  # variables that an error lists
 _NAME = r"[^\W\d][\w-]*(?:\.[^\W\d][\w-]*)*"
@@ -58,7 +59,7 @@ def sample_variables(sample: Sample) -> dict[str, Any]:
     A metadata column wins over a built-in of the same name. ``folder`` is the name of the folder
     the picture lies in, without its parents.
     """
-    path = PurePath(sample.path.partition("?")[0] if "://" in sample.path else sample.path)
+    path = PurePath(sample.path.partition("?")[0] if is_url(sample.path) else sample.path)
     known = {
         "key": sample.key,
         "path": sample.path,

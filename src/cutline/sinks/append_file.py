@@ -7,8 +7,8 @@ import zlib
 from pathlib import Path
 
 from cutline.errors import ConfigError, OutputExists, OutputGone
+from cutline.files import write_errors
 from cutline.records import JSON
-from cutline.sinks.write_errors import writing
 
 _BUFFER = 1 << 18
 _TAIL = 1 << 16
@@ -35,7 +35,7 @@ class AppendedFile:
             SinkError: it cannot be created.
         """
         self.close()
-        with writing(self.path):
+        with write_errors(self.path):
             self._descriptor = os.open(self.path, _FLAGS | os.O_CREAT | os.O_TRUNC, 0o666)
         self._size = self.records = 0
 
@@ -52,7 +52,7 @@ class AppendedFile:
             self.start()
             return
         self.verify(mark)
-        with writing(self.path):
+        with write_errors(self.path):
             self._descriptor = os.open(self.path, _FLAGS)
             if os.fstat(self._descriptor).st_size > mark["size"]:
                 os.ftruncate(self._descriptor, mark["size"])  # only then: it would renew the file's time
@@ -103,7 +103,7 @@ class AppendedFile:
         """
         if not self._buffer:
             return
-        with writing(self.path):
+        with write_errors(self.path):
             try:
                 view = memoryview(self._buffer)
                 while view:
@@ -125,7 +125,7 @@ class AppendedFile:
             SinkError: the disk is full, and the like; or another program replaced the file.
         """
         self.flush()
-        with writing(self.path):
+        with write_errors(self.path):
             os.fsync(self._descriptor)
             ours = os.fstat(self._descriptor)
             there = self.path.stat()

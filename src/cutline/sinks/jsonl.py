@@ -9,7 +9,7 @@ from cutline.serialization import encode_json
 from cutline.sinks.options import SinkOptions
 from cutline.sinks.stores import GatheredStore, GrowingStore, Store, copy
 from cutline.sinks.tables import RowSink
-from cutline.sinks.targets import is_remote, local_path
+from cutline.storage import is_remote, local_path
 
 
 class JsonlSink(RowSink):
@@ -20,7 +20,7 @@ class JsonlSink(RowSink):
         if is_remote(output):
             store = GatheredStore(output, state, options, copy)
         else:
-            store = GrowingStore(local_path(output), state / "output.json", options)
+            store = GrowingStore(Path(local_path(output)), state / "output.json", options)
         super().__init__(store, include_raw=options.include_raw, include_checks=options.include_checks)
 
     def record(self, values: JSON) -> bytes:

@@ -6,14 +6,13 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from cutline.errors import OutputExists
-from cutline.files import write_atomically
+from cutline.files import write_atomically, write_errors
 from cutline.records import JSON
 from cutline.sinks.append_file import changed
 from cutline.sinks.options import SinkOptions
 from cutline.sinks.ownership import Claim
 from cutline.sinks.stores import GatheredStore
 from cutline.sinks.targets import target
-from cutline.sinks.write_errors import writing
 
 Before = Mapping[str, object]
 
@@ -81,7 +80,7 @@ class MergedStore:
                 )
             if existing != "skip" and ("made_of" in claim.data or len(claim.stamps) > 1):
                 raise changed(name)  # its captions are partly ours: joining would join with ourselves
-        with writing(self._base):
+        with write_errors(self._base):
             write_atomically(self._base, content if usable else b"{}")
         claim.save(stamps=[self._target.stamp()])
 

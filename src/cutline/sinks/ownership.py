@@ -7,10 +7,9 @@ from pathlib import Path
 import orjson
 
 from cutline.errors import OutputExists
-from cutline.files import write_atomically
+from cutline.files import write_atomically, write_errors
 from cutline.records import JSON
 from cutline.sinks.targets import Target
-from cutline.sinks.write_errors import writing
 
 
 class Claim:
@@ -30,7 +29,7 @@ class Claim:
         Raises:
             SinkError: the state folder cannot be written.
         """
-        with writing(self._note):
+        with write_errors(self._note):
             write_atomically(self._note, orjson.dumps(data))
         self.data = data
 

@@ -11,9 +11,10 @@ from typing import Any
 import orjson
 
 from cutline.errors import ConfigError, OutputGone
+from cutline.files import write_errors
 from cutline.sinks.append_file import changed
-from cutline.sinks.targets import is_remote, local_path, open_storage, target, try_writing
-from cutline.sinks.write_errors import storing, writing
+from cutline.sinks.targets import target
+from cutline.storage import is_remote, local_path, open_storage, storage_errors, try_writing
 
 _NAME = re.compile(r"\d{5,}\.tar")
 
@@ -31,7 +32,7 @@ class ShardFolder:
 
     def __init__(self, output: str, ledger: Path) -> None:
         self.remote = is_remote(output)
-        self.name = output.rstrip("/") if self.remote else str(local_path(output))
+        self.name = output.rstrip("/") if self.remote else str(Path(local_path(output)))
         self._files, self._path = open_storage(self.name) if self.remote else _local_storage(self.name)
         self._ledger = ledger
         self._earlier: dict[str, list[Stamp]] = {}
@@ -50,7 +51,7 @@ class ShardFolder:
             return
         if Path(self.name).exists() and not Path(self.name).is_dir():
             raise ConfigError(f"{self.name} is a file: a webdataset is a folder of shards, give another name")
-        with writing(self.name):
+        with write_errors(self.name):
             Path(self.name).mkdir(parents=True, exist_ok=True)
 
     def foreign(self) -> str | None:
@@ -64,7 +65,7 @@ class ShardFolder:
         """Begin a new series; the shards that are there count as an earlier run's."""
         stamps = {n: [_stamp(info)] for n, info in self._listing().items() if _NAME.fullmatch(n)}
         self._earlier, self._now = stamps, {}
-        with writing(self._ledger):
+        with write_errors(self._ledger):
             lines = [{"name": name, "stamp": stamp, "earlier": True} for name, [stamp] in stamps.items()]
             self._ledger.write_bytes(b"".join(orjson.dumps(line) + b"\n" for line in lines))
 
@@ -78,7 +79,7 @@ class ShardFolder:
         stamp = _stamp({"size": part.stat().st_size, "mtime": part.stat().st_mtime})
         if self.remote:
             stamp["mtime"] = None
-        with writing(self._ledger), self._ledger.open("ab") as ledger:
+        with write_errors(self._ledger), self._ledger.open("ab") as ledger:
             ledger.write(orjson.dumps({"name": name, "stamp": stamp}) + b"\n")
             ledger.flush()
             os.fsync(ledger.fileno())
@@ -102,10 +103,10 @@ class ShardFolder:
         """
         path = f"{self._path}/{shard_name(number)}"
         if self.remote:
-            with storing(self.name):
+            with storage_errors(self.name):
                 self._files.get(path, str(part))
         else:
-            with writing(path):
+            with write_errors(path):
                 shutil.move(path, part)
 
     def check_whole(self, number: int) -> None:
@@ -136,14 +137,14 @@ class ShardFolder:
                 continue
             stamps = self._all(name) if earlier else self._now.get(name, [])
             if _is_ours(info, stamps):
-                with storing(f"{self.name}/{name}"):
+                with storage_errors(f"{self.name}/{name}"):
                     self._files.rm(f"{self._path}/{name}")
 
     def _all(self, name: str) -> list[Stamp]:
         return self._earlier.get(name, []) + self._now.get(name, [])
 
     def _listing(self, name: str = "") -> dict[str, dict[str, Any]]:
-        with storing(self.name):
+        with storage_errors(self.name):
             self._files.invalidate_cache()
             try:
                 infos = self._files.ls(f"{self._path}/{name}" if name else self._path, detail=True)

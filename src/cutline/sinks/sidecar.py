@@ -11,15 +11,14 @@ import unicodedata
 from pathlib import Path
 
 from cutline.errors import ConfigError
-from cutline.files import name_to_text, text_to_name
+from cutline.files import name_to_text, sync_folder, text_to_name, write_errors
 from cutline.records import JSON, Caption, Outcome, Sample
 from cutline.serialization import valid_unicode
 from cutline.sinks.options import SinkOptions
 from cutline.sinks.ownership import exists
 from cutline.sinks.sidecar_names import candidates, relative_place
 from cutline.sinks.sidecar_notes import Note, Notes, Owner, digest
-from cutline.sinks.targets import is_remote, local_path
-from cutline.sinks.write_errors import sync_folder, writing
+from cutline.storage import is_remote, local_path
 
 
 class SidecarSink:
@@ -54,7 +53,7 @@ class SidecarSink:
         if self._root:
             if self._root.exists() and not self._root.is_dir():
                 raise ConfigError(f"{self._root} is a file: sidecars need the name of a folder")
-            with writing(self._root):
+            with write_errors(self._root):
                 self._root.mkdir(parents=True, exist_ok=True)
         self._notes = Notes(self._state / "sidecars.sqlite")
         self._written = mark["written"] if mark else 0
@@ -96,7 +95,7 @@ class SidecarSink:
 
     def commit(self) -> JSON:
         files, self._unsynced = self._unsynced, set()
-        with writing(self._root or "the sidecars"):
+        with write_errors(self._root or "the sidecars"):
             sync_files(files)
         return {"written": self._written}
 
@@ -171,7 +170,7 @@ class SidecarSink:
         note, content = self._known.note(number), read(file)
         if note and content is not None and content != note.before and note.covers(content):
             self._put_ours(new, content)
-            with writing(file):
+            with write_errors(file):
                 if note.before is None:
                     file.unlink()
                 else:
@@ -204,7 +203,7 @@ class SidecarSink:
         # First the note: what a killed run leaves must be known as ours.
         self._known.remember(self._id(file), note)
         if content != data:
-            with writing(file):
+            with write_errors(file):
                 self._put(file, data)
         self._written += 1
 
@@ -233,7 +232,7 @@ def read(file: Path) -> bytes | None:
     Raises:
         SinkError: something else has its name, or it cannot be read.
     """
-    with writing(file):
+    with write_errors(file):
         try:
             if not stat.S_ISREG(file.stat().st_mode):
                 raise OSError(errno.EEXIST, "something that is no file has this name")

@@ -7,12 +7,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
+from cutline.files import write_errors
 from cutline.records import JSON
 from cutline.sinks.append_file import AppendedFile, changed
 from cutline.sinks.options import SinkOptions
 from cutline.sinks.ownership import Claim, exists
-from cutline.sinks.targets import LocalTarget, target, try_writing
-from cutline.sinks.write_errors import writing
+from cutline.sinks.targets import LocalTarget, target
+from cutline.storage import try_writing
 
 
 class Store(Protocol):
@@ -143,7 +144,7 @@ class GatheredStore:
             and self._claim.covers(self._target)
         ):
             return
-        with writing(self._part):
+        with write_errors(self._part):
             self._convert(self._rows.path, self._part)
             stamps = [*self._claim.stamps, self._target.stamp(self._part)]
         # Both stamps hold until the rename is known to have happened: a kill may come on either side.

@@ -9,11 +9,12 @@ import os
 import shutil
 import stat
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
-from cutline.errors import ConfigError, MissingExtra
+from cutline.errors import ConfigError
+from cutline.files import sync_file, sync_folder, write_errors
 from cutline.records import JSON
-from cutline.sinks.write_errors import storing, sync_folder, writing
+from cutline.storage import is_remote, local_path, open_storage, storage_errors
 
 
 class Target(Protocol):
@@ -60,17 +61,7 @@ def target(output: str) -> Target:
         MissingExtra: its protocol needs a package that is not installed.
         ConfigError: nobody knows its protocol.
     """
-    return RemoteTarget(output) if is_remote(output) else LocalTarget(local_path(output))
-
-
-def is_remote(output: str) -> bool:
-    """Whether fsspec has to write it, as ``s3://…``."""
-    return "://" in output and not output.startswith(("file://", "local://"))
-
-
-def local_path(output: str) -> Path:
-    """The path behind an output name that is not remote."""
-    return Path(output.removeprefix("file://").removeprefix("local://"))
+    return RemoteTarget(output) if is_remote(output) else LocalTarget(Path(local_path(output)))
 
 
 class LocalTarget:
@@ -114,8 +105,8 @@ class LocalTarget:
             raise ConfigError(f"cannot read {self.name}: {error.strerror}") from error
 
     def publish(self, part: Path) -> None:
-        with writing(self.name):
-            _sync(part)
+        with write_errors(self.name):
+            sync_file(part)
             try:
                 part.replace(self._path)
             except OSError as error:
@@ -147,17 +138,21 @@ class RemoteTarget:
         return bool(now["size"] == stamp["size"] and stamp.get("tag") in {None, now["tag"]})
 
     def read(self) -> bytes:
-        with storing(self.name):
+        with storage_errors(self.name):
             content: bytes = self._files.cat_file(self._path)
         return content
 
     def publish(self, part: Path) -> None:
-        with storing(self.name), part.open("rb") as content, self._files.open(self._path, "wb") as file:
+        with (
+            storage_errors(self.name),
+            part.open("rb") as content,
+            self._files.open(self._path, "wb") as file,
+        ):
             shutil.copyfileobj(content, file, 1 << 20)
         part.unlink()
 
     def _info(self) -> JSON | None:
-        with storing(self.name):
+        with storage_errors(self.name):
             self._files.invalidate_cache()
             try:
                 return dict(self._files.info(self._path))
@@ -165,62 +160,12 @@ class RemoteTarget:
                 return None
 
 
-def try_writing(output: str) -> None:
-    """Write an empty object beside a remote output and take it away again; nothing for one on this machine.
-
-    A name or a right that is missing is found out before anything is paid for.
-
-    Raises:
-        SinkError: the storage refuses.
-    """
-    if not is_remote(output):
-        return
-    files, path = open_storage(output)
-    tried = f"{path}.cutline-try"
-    with storing(output):
-        files.pipe_file(tried, b"")
-    with contextlib.suppress(Exception):  # who may write may not be allowed to remove: it is empty
-        files.rm_file(tried)
-
-
-_EXTRAS = {"s3": "s3", "s3a": "s3", "gs": "gcs", "gcs": "gcs"}
-
-
-def open_storage(url: str) -> tuple[Any, str]:
-    """The storage's file system for ``url``, and the path within it.
-
-    Raises:
-        MissingExtra: its package is not installed.
-        ConfigError: nobody knows its protocol.
-    """
-    import fsspec
-
-    protocol = url.partition("://")[0]
-    try:
-        files, path = fsspec.core.url_to_fs(url)
-    except ImportError as error:
-        if protocol in _EXTRAS:
-            raise MissingExtra(f"writing to {protocol}://", _EXTRAS[protocol]) from error
-        raise ConfigError(f"cannot write to {url}: {error}") from error
-    except ValueError as error:
-        raise ConfigError(f"cannot write to {url}: {error}") from error
-    return files, path
-
-
-def _sync(file: Path) -> None:
-    descriptor = os.open(file, os.O_RDWR)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
 def _replace_across(part: Path, path: Path) -> None:
     """The state folder is on another file system: copy beside the target, then rename."""
     beside = path.with_name(f".cutline-{os.getpid()}.part")
     try:
         shutil.copy2(part, beside)  # with its time, which is part of what we know it by
-        _sync(beside)
+        sync_file(beside)
         beside.replace(path)
     except BaseException:
         with contextlib.suppress(FileNotFoundError):

@@ -12,7 +12,7 @@ from cutline.errors import ConfigError
 from cutline.imaging import EXTENSIONS
 from cutline.sources.names import TABLE_EXTENSIONS, extension, is_tar
 from cutline.sources.options import SourceOptions
-from cutline.storage import is_remote
+from cutline.storage import is_remote, local_path
 
 if TYPE_CHECKING:
     from cutline.interfaces import Source
@@ -30,7 +30,7 @@ def open_source(path: str | os.PathLike[str], options: SourceOptions | None = No
         ConfigError: the input does not exist, or nothing tells what it is.
     """
     options = options or SourceOptions()
-    path = os.fspath(path)
+    path = local_path(os.fspath(path))
     source_type = options.source_type or detect(path, options)
     kind = registry.load("sources", source_type)
     _check_parts(source_type, kind, options)

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import glob
-import io
 import itertools
 import os
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, cast
+from typing import TYPE_CHECKING, Any, BinaryIO
 
-from cutline.errors import ConfigError, MissingExtra
+from cutline.errors import ConfigError
 from cutline.formatting import one_line
-from cutline.storage import is_remote
+from cutline.storage import is_remote, open_object, open_storage
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,23 +40,14 @@ def open_binary(path: str) -> BinaryIO:
 
 
 def _open_remote(path: str) -> BinaryIO:
-    import fsspec
-
     try:
-        # fsspec's own files lack what Python's have, such as a limit for readline.
-        return cast("BinaryIO", io.BufferedReader(fsspec.open(path, "rb").open(), 1024 * 1024))
+        return open_object(path)
+    except ConfigError:
+        raise
     except FileNotFoundError as error:
         raise ConfigError(f"{path} does not exist") from error
-    except ImportError as error:
-        raise missing_driver(path, error) from error
-    except Exception as error:  # the drivers' errors, such as missing credentials, have no common root
+    except Exception as error:  # such as missing credentials; drivers share no base class
         raise ConfigError(f"{path} cannot be opened: {one_line(error)}") from error
-
-
-def missing_driver(path: str, error: ImportError) -> ConfigError:
-    scheme = path.partition("://")[0]
-    extra = {"s3": "s3", "s3a": "s3", "gs": "gcs", "gcs": "gcs"}.get(scheme)
-    return MissingExtra(f"{scheme}:// paths", extra) if extra else ConfigError(f"{path}: {one_line(error)}")
 
 
 def expand(path: str, endings: tuple[str, ...], *, recursive: bool = True) -> tuple[str, list[str]]:
@@ -88,7 +78,7 @@ def _is_glob(path: str) -> bool:
 
 def _glob(pattern: str) -> list[str]:
     if is_remote(pattern):
-        system, _ = filesystem(pattern)
+        system, _ = open_storage(pattern)
         names = on_storage(pattern, lambda: system.glob(pattern))
         return sorted(system.unstrip_protocol(name) for name in names)
     return sorted(glob.glob(pattern, recursive=True))  # noqa: PTH207  the pattern may be absolute
@@ -96,7 +86,7 @@ def _glob(pattern: str) -> list[str]:
 
 def _listing(path: str, endings: tuple[str, ...], *, recursive: bool) -> list[str]:
     if is_remote(path):
-        system, root = filesystem(path)
+        system, root = open_storage(path)
         names = on_storage(path, lambda: system.find(root, maxdepth=None if recursive else 1))
         return sorted(system.unstrip_protocol(name) for name in names if name.lower().endswith(endings))
     if not Path(path).exists():
@@ -107,19 +97,6 @@ def _listing(path: str, endings: tuple[str, ...], *, recursive: bool) -> list[st
         wanted = [name for name in names if name.lower().endswith(endings) and not name.startswith(".")]
         found += [str(Path(folder, name)) for name in wanted]
     return sorted(found)
-
-
-def filesystem(path: str) -> tuple[Any, str]:
-    """The fsspec file system of a remote path, and the path within it."""
-    import fsspec
-
-    try:
-        system, root = fsspec.core.url_to_fs(path)
-    except ImportError as error:
-        raise missing_driver(path, error) from error
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"{path}: {one_line(error)}") from error
-    return system, root
 
 
 def on_storage(path: str, call: Callable[[], Any]) -> Any:

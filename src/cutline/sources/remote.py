@@ -9,8 +9,9 @@ from cutline.formatting import one_line
 from cutline.imaging import EXTENSIONS
 from cutline.locations.stored import RemoteObject
 from cutline.records import Sample
-from cutline.sources.input_files import filesystem, on_storage
+from cutline.sources.input_files import on_storage
 from cutline.sources.names import MAX_TEXT_BYTES, decode_text, extension, no_pictures
+from cutline.storage import open_storage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,11 +24,11 @@ class RemoteFolderSource:
         """Raises ConfigError when nothing can open such a path."""
         self._path = path
         self._recursive = recursive
-        filesystem(path)
+        open_storage(path)
 
     def samples(self) -> Iterator[Sample]:
         """Raises ConfigError when the folder cannot be listed or holds no picture."""
-        system, _ = filesystem(self._path)
+        system, _ = open_storage(self._path)
         root, names = self._names()
         listed = set(names)
         top = root.rstrip("/").rpartition("/")[2]
@@ -54,7 +55,7 @@ class RemoteFolderSource:
 
     def _names(self) -> tuple[str, list[str]]:
         """The folder, with a final slash, and every file in it, sorted."""
-        system, root = filesystem(self._path)
+        system, root = open_storage(self._path)
         root = root.rstrip("/")
         if on_storage(self._path, lambda: system.isfile(root)):
             return root.rpartition("/")[0] + "/", [root]

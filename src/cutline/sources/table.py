@@ -22,7 +22,7 @@ from cutline.sources.options import SourceOptions
 from cutline.sources.rows import BadRow
 from cutline.sources.table_files import open_table
 from cutline.sources.urls import not_a_url
-from cutline.storage import is_remote
+from cutline.storage import is_remote, is_url
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -116,11 +116,11 @@ class TableSource:
 
 def _safe_key(name: str) -> str | None:
     """A name that came with bytes, as a relative path; only its last part when it leads elsewhere."""
-    text = urllib.parse.unquote(name) if is_remote(name) else name
+    text = urllib.parse.unquote(name) if is_url(name) else name
     parts = [part for part in text.replace("\\", "/").split("/") if part not in {"", "."}]
     if not parts or "\0" in text or parts[-1] == "..":
         return None
-    elsewhere = ".." in parts or is_remote(name) or text.startswith(("/", "\\")) or ":" in parts[0][:2]
+    elsewhere = ".." in parts or is_url(name) or text.startswith(("/", "\\")) or ":" in parts[0][:2]
     return name_to_text(parts[-1] if elsewhere else "/".join(parts))
 
 

@@ -23,8 +23,8 @@ from cutline.captioners.hosted.openai import OpenAIChat
 from cutline.captioners.hosted.refusals import refusal
 from cutline.engine.batches.requests import PATH
 from cutline.errors import EndpointUnusable, Rejected, Retryable
+from cutline.files import write_errors
 from cutline.records import JSON
-from cutline.sinks.write_errors import writing
 from cutline.worker_threads import in_thread
 
 _log = logging.getLogger(__name__)
@@ -114,10 +114,10 @@ class BatchService:
             async with self._content(file) as response:
                 with part.open("wb") as out:
                     async for chunk in response.content.iter_chunked(1 << 18):
-                        with writing(part):
+                        with write_errors(part):
                             out.write(chunk)
                         self._say(f"fetching answers: {out.tell() / 1e6:,.2f} MB")
-            with writing(path):
+            with write_errors(path):
                 part.replace(path)
 
         await self._patiently(fetch)

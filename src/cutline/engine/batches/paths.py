@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from cutline.job import Job
+from cutline.storage import is_url
 
 _PATHS = {
     "model": ("plugin",),
@@ -21,10 +22,10 @@ def anchored(job: Job, origin: Path) -> Job:
     if origin == Path.cwd():
         return job
     changes: dict[str, Any] = {}
-    if "://" not in job.input_path:
+    if not is_url(job.input_path):
         changes["input_path"] = str(origin / job.input_path)
     root = job.input.image_root
-    if root is not None and "://" not in root:
+    if root is not None and not is_url(root):
         changes["input"] = dataclasses.replace(job.input, image_root=str(origin / root))
     for group, names in _PATHS.items():
         values = getattr(job, group)

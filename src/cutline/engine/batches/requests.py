@@ -10,11 +10,11 @@ from typing import IO, Any, Protocol
 from cutline.engine.batch_manifest import Batch, BatchManifest
 from cutline.engine.sample_pipeline import Captioning
 from cutline.errors import ConfigError, PictureError, SampleError
+from cutline.files import sync_folder, write_errors
 from cutline.imaging import Picture
 from cutline.prompts import Prompt
 from cutline.records import Location, Reply, Sample
 from cutline.serialization import encode_json
-from cutline.sinks.write_errors import sync_folder, writing
 
 MOST_REQUESTS = 50_000
 MOST_BYTES = 200_000_000
@@ -134,7 +134,7 @@ class RequestFile:
                 f"its {len(lines)} requests of {size:,} bytes are more than one file may hold: "
                 "lower --max-side or set --max-bytes",
             )
-        with writing(self._ledger.folder):
+        with write_errors(self._ledger.folder):
             file, keys = self._files = self._files or self._open()
             for (step, _), line in zip(requests, lines, strict=True):
                 file.write(line)
@@ -146,7 +146,7 @@ class RequestFile:
 
     def seal(self) -> Batch:
         """Make the file durable and known; raises as ``add``."""
-        with writing(self._ledger.folder):
+        with write_errors(self._ledger.folder):
             for file in self._files or ():
                 file.flush()
                 os.fsync(file.fileno())

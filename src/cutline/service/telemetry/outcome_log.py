@@ -13,6 +13,7 @@ from cutline.records import Failure, Outcome
 from cutline.service.http.responses import error_of
 from cutline.service.job_status import Task
 from cutline.service.telemetry.metrics import Meters
+from cutline.storage import is_url
 
 _log = logging.getLogger("cutline.service")
 _queue_log = logging.getLogger("cutline.service.queue.queue")
@@ -83,4 +84,4 @@ def _of_a_download(failure: Failure) -> str:
 
 
 def _shown(key: str) -> str:
-    return printable(without_credentials(key).partition("?")[0] if "://" in key else key)
+    return printable(without_credentials(key).partition("?")[0] if is_url(key) else key)

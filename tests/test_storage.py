@@ -1,0 +1,79 @@
+"""What is remote and which driver is missing: one answer for inputs, outputs and state."""
+
+from __future__ import annotations
+
+import builtins
+
+import pytest
+
+from cutline import sinks
+from cutline.engine.state import state_folder
+from cutline.errors import MissingExtra
+from cutline.sources import SourceOptions, open_source
+from cutline.storage import is_remote, is_url, local_path, open_storage, try_writing
+
+
+@pytest.mark.parametrize(
+    ("path", "url", "remote"),
+    [
+        ("photos/a:b.jpg", False, False),
+        ("file:///photos", True, False),
+        ("local://photos", True, False),
+        ("s3://bucket/a", True, True),
+        ("https://example.com/a.parquet", True, True),
+        ("zip://a::file:///b.zip", True, True),
+    ],
+)
+def test_one_meaning_of_remote(path, url, remote):
+    assert (is_url(path), is_remote(path)) == (url, remote)
+    assert local_path(path) == (path if remote or not url else path.partition("://")[2])
+
+
+def test_a_local_url_is_read_and_written_as_its_path(tmp_path):
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "a.jpg").write_bytes(b"picture")
+    (tmp_path / "photos" / "a.txt").write_text("text")
+    [plain] = open_source(tmp_path / "photos").samples()
+    [by_url] = open_source(f"file://{tmp_path}/photos").samples()
+    assert by_url == plain
+    assert state_folder(f"file://{tmp_path}/out.jsonl", None) == tmp_path / "out.jsonl.cutline"
+    try_writing(f"file://{tmp_path}/out.jsonl")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["photos"]
+
+
+def test_a_table_of_a_local_url_reads_only_its_own_folder(tmp_path):
+    (tmp_path / "set").mkdir()
+    (tmp_path / "outside.jpg").write_bytes(b"picture")
+    (tmp_path / "set" / "a.jpg").write_bytes(b"picture")
+    (tmp_path / "set" / "t.csv").write_text(f"image\na.jpg\n../outside.jpg\nfile://{tmp_path}/outside.jpg\n")
+    inside, *others = open_source(f"file://{tmp_path}/set/t.csv").samples()
+    assert inside.location.read() == b"picture"
+    assert {sample.problem.kind for sample in others} == {"blocked-path"}
+    rooted = SourceOptions(image_root=f"file://{tmp_path}")
+    assert [sample.problem for sample in open_source(tmp_path / "set" / "t.csv", rooted).samples()][
+        1
+    ] is not None
+
+
+@pytest.mark.parametrize(("url", "extra"), [("s3://bucket/a", "s3"), ("gs://bucket/a", "gcs")])
+def test_a_missing_driver_is_named_the_same_everywhere(url, extra, tmp_path, monkeypatch):
+    usual = builtins.__import__
+
+    def without_drivers(name, *rest, **named):
+        if name.partition(".")[0] in {"s3fs", "gcsfs"}:
+            raise ImportError(name)
+        return usual(name, *rest, **named)
+
+    monkeypatch.setattr(builtins, "__import__", without_drivers)
+    message = (
+        rf"access to {extra[:2].replace('gc', 'gs')}:// needs an extra: pip install 'cutline\[{extra}\]'"
+    )
+    calls = [
+        lambda: open_storage(url),
+        lambda: list(open_source(f"{url}.tar").samples()),
+        lambda: list(open_source(url).samples()),
+        lambda: sinks.open_sink(f"{url}.json", None, tmp_path, sinks.SinkOptions()),
+    ]
+    for call in calls:
+        with pytest.raises(MissingExtra, match=message):
+            call()
