@@ -103,6 +103,6 @@ def load(room: str, name: str) -> Any:
         except Exception as error:  # whatever an outsider's module does when it is imported
             reason = one_line(f"{type(error).__name__}: {error}")
             raise ConfigError(f"the plug-in {name!r} ({point.value}) cannot be used: {reason}") from error
-        registered = (one for one in _registered[room].values() if getattr(one, "made", None) is made)
+        registered = (one for one in _registered[room].values() if getattr(one, "__wrapped__", None) is made)
         return next(registered, made)  # what it registered itself as, when it was imported
     raise ConfigError(f"there is no {name!r} among the {room}; known are {', '.join(names(room))}")

@@ -1,8 +1,8 @@
-"""Models of the user's own: how they are named, found, asked, and kept from doing harm."""
+"""Models from plug-ins: registration, loading from files, and isolation of their failures."""
 
 from __future__ import annotations
 
 from cutline.captioners.plugins.files import load_plugins
-from cutline.captioners.plugins.registration import register_model
+from cutline.captioners.plugins.models import register_model
 
 __all__ = ["load_plugins", "register_model"]

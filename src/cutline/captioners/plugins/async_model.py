@@ -1,4 +1,4 @@
-"""A model of the user's own whose calls wait: a class with an asynchronous ``caption``."""
+"""A plug-in's model with an asynchronous ``caption``."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
-from cutline.captioners.plugins.event_loop import Host
-from cutline.captioners.plugins.isolation import MOST_LOST, harmless, lost, unloadable
+from cutline.captioners.plugins.event_loop import BackgroundLoop
+from cutline.captioners.plugins.isolation import MAX_LOST_CALLS, load_error, lost_calls_error, sample_error
 from cutline.captioners.plugins.results import reply_of
 from cutline.errors import Rejected, Retryable
 from cutline.imaging import Picture
@@ -19,19 +19,19 @@ from cutline.records import Reply
 
 _log = logging.getLogger(__name__)
 
-AGAIN: Final = 3
-"""How often a picture is asked about anew because others blocked the loop."""
-CLOSING: Final = 5.0  # seconds
+MAX_ATTEMPTS: Final = 3
+"""Attempts for a picture whose loop other calls block."""
+CLOSE_TIMEOUT: Final = 5.0  # seconds
 
 
-class WaitingModel:
-    """Asks the object that ``start`` makes, through ``caption``; ``slots`` calls at once.
+class AsyncModel:
+    """Calls ``caption`` of the object that ``start`` creates; ``slots`` calls at once.
 
-    It lives on an event loop of its own. Where a call blocks that, the loop is left behind with it, and
-    the other calls are made anew on another loop, to another object.
+    The object lives on an event loop of its own. When a call blocks that, the loop is abandoned, and the
+    other calls are repeated on a new loop with a new object.
     """
 
-    keeps_time = True  # who blocks its loop, others cannot be blamed for
+    keeps_time = True  # a call that blocks the loop must not be blamed on others
 
     def __init__(
         self, start: Callable[[], object], *, name: str, file: str | None, slots: int, timeout: float
@@ -41,99 +41,100 @@ class WaitingModel:
         self._start = start
         self._file = file
         self._timeout = timeout
-        self._living: tuple[Host, Any] | None = None
+        self._current: tuple[BackgroundLoop, Any] | None = None
         self._lost = 0
         self._opening = asyncio.Lock()
 
     async def open(self, say: Callable[[str], None] = lambda _: None) -> None:
-        """Make the model, unless that was done; raises ConfigError when it cannot be made."""
+        """Create the model once; raises ConfigError when it cannot be created."""
         async with self._opening:
-            if self._living is None:
+            if self._current is None:
                 say(f"loading {self.name}")
-                await self._settle()
+                await self._create()
 
     async def caption(self, picture: Picture, prompt: Prompt) -> Reply:
-        """Ask about one picture.
+        """Caption one picture.
 
         Raises:
-            SampleError: ``captioner``, when the model gives nonsense.
+            SampleError: ``captioner``, when the model returns something else than a caption.
             Retryable, Rejected: ``timeout``; the latter where the model blocks.
             RunStopped: it blocks too often.
             Exception: what the model raises.
         """
-        for _ in range(AGAIN):
-            if self._living is None:
+        for _ in range(MAX_ATTEMPTS):
+            if self._current is None:
                 await self.open()
-            living = self._living
-            assert living is not None
-            host, model = living
+            current = self._current
+            assert current is not None
+            loop, model = current
             call = object()
             start = time.perf_counter()
             try:
-                result = await self._within(host, call, functools.partial(model.caption, picture, prompt))
+                result = await self._run(loop, call, functools.partial(model.caption, picture, prompt))
             except TimeoutError:
-                if not await host.is_blocked():
-                    raise Retryable("timeout", self._late()) from None
-                guilty = host.running is call
-                self._leave(living)
-                if guilty:
+                if not await loop.is_blocked():
+                    raise Retryable("timeout", self._timeout_message()) from None
+                blocking = loop.running is call
+                self._abandon(current)
+                if blocking:
                     raise Rejected(
-                        "timeout", f"{self._late()}, and blocked its event loop: await, or write infer()"
+                        "timeout",
+                        f"{self._timeout_message()}, and blocked its event loop: await, or write infer()",
                     ) from None
             else:
                 return reply_of(result, model=self.name, seconds=time.perf_counter() - start)
-        raise Rejected("timeout", f"{self._late()}: other calls block its event loop")
+        raise Rejected("timeout", f"{self._timeout_message()}: other calls block its event loop")
 
     async def aclose(self) -> None:
-        """Let the model close what it holds, if it has ``aclose()``."""
-        living, self._living = self._living, None
-        if living is None:
+        """Await the model's own ``aclose()``, if it has one."""
+        current, self._current = self._current, None
+        if current is None:
             return
-        host, model = living
+        loop, model = current
         try:
             if callable(getattr(model, "aclose", None)):
-                await self._within(host, None, model.aclose, seconds=CLOSING)
+                await self._run(loop, None, model.aclose, seconds=CLOSE_TIMEOUT)
         except Exception as error:  # noqa: BLE001 - all captions are there; what it holds ends with the program
             _log.warning("aclose model=%s failed: %s", self.name, error or "it takes too long")
         finally:
-            host.end()
+            loop.stop()
 
-    async def _settle(self) -> None:
-        """Make the model where it will live, however long that takes."""
-        host = Host()
+    async def _create(self) -> None:
+        """Create the model on its loop, without a time limit."""
+        loop = BackgroundLoop()
 
-        async def make() -> object:
+        async def create() -> object:
             return self._start()
 
-        made, error = await asyncio.wrap_future(host.submit(None, make))
+        model, error = await asyncio.wrap_future(loop.submit(None, create))
         if error is not None:
-            host.end()
-            raise unloadable(self.name, error, self._file)
-        self._living = host, made
+            loop.stop()
+            raise load_error(self.name, error, self._file)
+        self._current = loop, model
 
-    async def _within(
+    async def _run(
         self,
-        host: Host,
+        loop: BackgroundLoop,
         call: object,
         work: Callable[[], Awaitable[object]],
         *,
         seconds: float | None = None,
     ) -> object:
-        """What ``work`` gives or raises; raises TimeoutError when that takes too long."""
+        """The result of ``work``; raises TimeoutError, or what ``work`` raises."""
         async with asyncio.timeout(seconds or self._timeout):
-            result, error = await asyncio.wrap_future(host.submit(call, work))
+            result, error = await asyncio.wrap_future(loop.submit(call, work))
         if error is not None:
-            raise harmless(error, self._file)
+            raise sample_error(error, self._file)
         return result
 
-    def _leave(self, living: tuple[Host, Any]) -> None:
-        """Have later pictures go elsewhere."""
-        if living is not self._living:
+    def _abandon(self, blocked: tuple[BackgroundLoop, Any]) -> None:
+        """Use a new loop for later pictures."""
+        if blocked is not self._current:
             return
-        self._living = None
+        self._current = None
         self._lost += 1
-        if self._lost >= MOST_LOST:
-            raise lost(self.name, self._timeout)
+        if self._lost >= MAX_LOST_CALLS:
+            raise lost_calls_error(self.name, self._timeout)
 
-    def _late(self) -> str:
+    def _timeout_message(self) -> str:
         return f"{self.name} did not answer within {self._timeout:g} s"

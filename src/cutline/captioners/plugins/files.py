@@ -1,4 +1,4 @@
-"""Python files whose models the user wants to use."""
+"""Loading of plug-ins from Python files."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from cutline.captioners.plugins.telling import told
+from cutline.captioners.plugins.isolation import describe_error
 from cutline.errors import ConfigError
 
 
 def load_plugins(files: Iterable[str]) -> None:
-    """Run each file, once in this process, so that the models in it have their names.
+    """Import each file, once in this process, which registers the models in it.
 
     Modules beside a file can be imported by it, where no installed one has their name.
 
     Raises:
-        ConfigError: a file is not there, is no Python, or fails; names the file and the line.
+        ConfigError: a file does not exist, is not Python, or fails; names the file and the line.
     """
     for file in files:
         _load(file)
@@ -31,8 +31,8 @@ def _load(file: str) -> None:
     if not path.is_file():
         raise ConfigError(f"the plug-in {file} does not exist")
     path = path.resolve()
-    mark = hashlib.blake2b(str(path).encode(errors="surrogateescape"), digest_size=6).hexdigest()
-    name = f"cutline_plugin_{mark}_{path.stem}"
+    digest = hashlib.blake2b(str(path).encode(errors="surrogateescape"), digest_size=6).hexdigest()
+    name = f"cutline_plugin_{digest}_{path.stem}"
     if name in sys.modules:
         return
     if str(path.parent) not in sys.path:
@@ -48,4 +48,4 @@ def _load(file: str) -> None:
         del sys.modules[name]
         if isinstance(error, KeyboardInterrupt):
             raise
-        raise ConfigError(f"the plug-in {file} cannot be used: {told(error, str(path))}") from error
+        raise ConfigError(f"the plug-in {file} cannot be used: {describe_error(error, str(path))}") from error

@@ -1,114 +1,129 @@
-"""Calls that block, of code that is not ours: in threads that nobody has to wait for."""
+"""Calls of third-party code that blocks: each runs in a daemon thread and can be abandoned."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import threading
+import traceback
 from collections.abc import Callable
-from typing import Final
+from pathlib import Path
+from typing import Final, TypeAlias
 
 from cutline.batcher import in_background
-from cutline.captioners.plugins.telling import told
+from cutline.credentials import without_keys
 from cutline.errors import ConfigError, CutlineError, Rejected, RunStopped, SampleError
 
 _log = logging.getLogger(__name__)
 
-MOST_LOST: Final = 16
-"""So many calls that never came back end the run: each still holds its thread, and perhaps the model."""
+MAX_LOST_CALLS: Final = 16
+"""Abandoned calls that end the run: each still holds its thread, and perhaps the model."""
+
+Outcome: TypeAlias = tuple[object, BaseException | None]
+"""The result of a call and the error that it raised."""
 
 
-class Calls:
-    """Calls one model's code; ``name`` is the model's, ``file`` where its class is written.
+class IsolatedCalls:
+    """Calls one model's code; ``name`` is the model's, ``file`` where its class is defined.
 
-    A call that takes longer than ``timeout`` seconds is left behind in its thread, which keeps nobody
-    from going on, and does not keep the program from ending.
+    A call that takes longer than ``timeout`` seconds is abandoned in its daemon thread.
     """
 
     def __init__(self, name: str, *, file: str | None, timeout: float) -> None:
         self._name = name
         self._file = file
         self._timeout = timeout
-        self._changing = threading.Lock()
+        self._lock = threading.Lock()
         self._lost = 0
 
     async def start(self, work: Callable[[], object]) -> object:
-        """What ``work`` makes, however long it takes.
+        """The model that ``work`` creates, without a time limit.
 
         Raises:
-            ConfigError: it cannot.
+            ConfigError: it cannot be created.
         """
-        made, error = await in_background(lambda: attempt(work))
+        model, error = await in_background(lambda: capture(work))
         if error is not None:
-            raise unloadable(self._name, error, self._file)
-        return made
+            raise load_error(self._name, error, self._file)
+        return model
 
     async def call(self, work: Callable[[], object]) -> object:
-        """What ``work`` gives.
+        """The result of ``work``.
 
         Raises:
             Rejected: ``timeout``; the same call would block again.
-            RunStopped: too many calls did not come back.
+            RunStopped: too many calls are abandoned.
             Exception: what it raised.
         """
-        if self._lost >= MOST_LOST:
-            raise lost(self._name, self._timeout)
-        flight = _Flight()
+        if self._lost >= MAX_LOST_CALLS:
+            raise lost_calls_error(self._name, self._timeout)
+        call = _Call()
         try:
             async with asyncio.timeout(self._timeout):
-                result, error = await in_background(lambda: self._fly(flight, work))
+                result, error = await in_background(lambda: self._run(call, work))
         except TimeoutError:
-            self._note_lost(flight)
+            with self._lock:
+                call.lost = not call.ended
+                self._lost += call.lost
             raise Rejected("timeout", f"{self._name} did not answer within {self._timeout:g} s") from None
         if error is not None:
-            raise harmless(error, self._file)
+            raise sample_error(error, self._file)
         return result
 
-    def _note_lost(self, flight: _Flight) -> None:
-        with self._changing:
-            flight.lost = not flight.ended
-            self._lost += flight.lost
-
-    def _fly(self, flight: _Flight, work: Callable[[], object]) -> tuple[object, BaseException | None]:
+    def _run(self, call: _Call, work: Callable[[], object]) -> Outcome:
         try:
-            return attempt(work)
+            return capture(work)
         finally:
-            with self._changing:
-                flight.ended = True
-                self._lost -= flight.lost
+            with self._lock:
+                call.ended = True
+                self._lost -= call.lost
 
 
-class _Flight:
-    """Where a call is: it may come back after it was given up."""
+class _Call:
+    """State of a call; it may return after it was abandoned."""
 
     def __init__(self) -> None:
         self.ended = self.lost = False
 
 
-def attempt(work: Callable[[], object]) -> tuple[object, BaseException | None]:
-    """What ``work`` gives or raises, as values: an exit or a cancellation must not travel as itself."""
+def capture(work: Callable[[], object]) -> Outcome:
+    """Result or error as values: SystemExit and CancelledError must not propagate as themselves."""
     try:
         return work(), None
     except BaseException as error:  # noqa: BLE001 - it belongs to one picture
         return None, error
 
 
-def harmless(error: BaseException, file: str | None) -> Exception:
-    """The error as one that ends nothing but the picture's own way."""
+def sample_error(error: BaseException, file: str | None) -> Exception:
+    """The error as one that fails a single picture."""
     if isinstance(error, CutlineError | MemoryError):
         return error
     _log.debug("captioner raised", exc_info=error)
-    return SampleError("captioner", told(error, file))
+    return SampleError("captioner", describe_error(error, file))
 
 
-def unloadable(name: str, error: BaseException, file: str | None) -> ConfigError:
+def load_error(name: str, error: BaseException, file: str | None) -> ConfigError:
     if isinstance(error, ConfigError):
         return error
-    return ConfigError(f"{name} cannot be loaded: {told(error, file)}")
+    return ConfigError(f"{name} cannot be loaded: {describe_error(error, file)}")
 
 
-def lost(name: str, timeout: float) -> RunStopped:
+def lost_calls_error(name: str, timeout: float) -> RunStopped:
     return RunStopped(
-        f"{MOST_LOST} calls of {name} did not come back within {timeout:g} s (--timeout), and still run: "
-        "mend the model, then the same command goes on"
+        f"{MAX_LOST_CALLS} calls of {name} did not return within {timeout:g} s (--timeout) and are still "
+        "running: fix the model and run the same command again"
     )
+
+
+def describe_error(error: BaseException, file: str | None) -> str:
+    """Type and message of the error on one line, and the line in ``file`` that raised it."""
+    if isinstance(error, SyntaxError) and error.filename == file:
+        message, line = f"{type(error).__name__}: {error.msg}", error.lineno
+    else:
+        message = without_keys(" ".join(str(error).split()))[:300]
+        if not isinstance(error, ConfigError):
+            message = f"{type(error).__name__}: {message}".rstrip(": ")
+        frames = traceback.extract_tb(error.__traceback__)
+        lines = [frame.lineno for frame in frames if frame.filename == file]
+        line = lines[-1] if lines else None
+    return f"{message} ({Path(file).name}, line {line})" if file and line else message

@@ -1,49 +1,80 @@
-"""What a class of the user's own has to be, and how it is put to work."""
+"""``@register_model``, and the captioner made of a class that it registers."""
 
 from __future__ import annotations
 
 import inspect
-from typing import TYPE_CHECKING, Any
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from cutline import registry
+from cutline.captioners.hosted.presets import PRESETS
 from cutline.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from cutline.interfaces import Captioner
+
+Model = TypeVar("Model", bound=type)
 
 OPTIONS = (
     *("max_tokens", "temperature", "top_p", "seed", "extra", "schema_dialect"),
     *("max_side", "max_bytes", "jpeg_quality", "device", "dtype", "batch_size", "quantize"),
 )
-"""What a class can take as arguments of its own, by these names."""
+"""Names of the options that a class can take as arguments."""
 
-_ASKED = {
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_PARAMETERS = {
     "infer": ("prompt", "image", "image_name"),
     "infer_batch": ("prompts", "images", "image_names"),
     "caption": ("picture", "prompt"),
 }
 
 
-class OwnModel:
-    """Makes the captioner that asks a class through its ``infer``, ``infer_batch`` or ``caption``.
+def register_model(name: str) -> Callable[[Model], Model]:
+    """Register a class under a name for ``--model`` and ``model=``. The class itself is returned unchanged.
+
+    It has an ordinary method ``infer(prompt, image, image_name)``, or an asynchronous
+    ``caption(picture, prompt)``. See docs/extending.md.
 
     Raises:
-        ConfigError: the class could not be asked.
+        ConfigError: the name is invalid or taken, or the class has no such method.
+    """
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        raise ConfigError(
+            f"{name!r} cannot be a model's name: use letters, digits, '.', '_' and '-', "
+            'as in @register_model("my_model")'
+        )
+    if name in PRESETS:
+        raise ConfigError(f"{name!r} is the name of a service: choose another for your model")
+
+    def decorate(model: Model) -> Model:
+        if not inspect.isclass(model):
+            raise ConfigError(f"@register_model({name!r}) must decorate a class")
+        registry.register("captioners", name, PluginModel(model, name))
+        return model
+
+    return decorate
+
+
+class PluginModel:
+    """Builds captioners that call a class's ``infer``, ``infer_batch`` or ``caption``.
+
+    Raises:
+        ConfigError: the class does not have the methods.
     """
 
-    def __init__(self, made: type, name: str) -> None:
-        _check_shape(made, name)
-        self.made = made
-        self.name = name
-        self.__module__, self.__qualname__ = made.__module__, made.__qualname__
-        self._own = inspect.signature(made).parameters
-        self._file = _file_of(made)
+    def __init__(self, cls: type, name: str) -> None:
+        _check_methods(cls, name)
+        self._cls = self.__wrapped__ = cls  # for registry.load
+        self._name = name
+        self.__module__, self.__qualname__ = cls.__module__, cls.__qualname__
+        self._parameters = inspect.signature(cls).parameters
+        self._file = _source_file(cls)
 
     @property
     def __signature__(self) -> inspect.Signature:
-        """With the options that it has a use for: the class's own, and what is done for it."""
-        names = {"timeout", "concurrency", *self._of_the_class()}
+        """The supported options: the class's own, and those that are applied for it."""
+        names = {"timeout", "concurrency", *self._own_options()}
         if not self._has("caption"):
             names.add("max_side")
         if self._has("infer_batch"):
@@ -55,25 +86,25 @@ class OwnModel:
     def __call__(
         self, argument: str = "", *, timeout: float, concurrency: int | None = None, **options: Any
     ) -> Captioner:
-        """What asks the class; it is made itself when the first picture is about to come.
+        """The captioner; the class is instantiated by its ``open``, or by the first call.
 
-        ``argument`` is what stands behind the colon of its name. ``concurrency`` is how many calls the
-        user wants at once; a class says by ``threads`` how many it can bear.
+        ``argument`` is what follows the colon of the model's name. ``concurrency`` is the number of
+        simultaneous calls that the user requests; the class limits it by ``threads`` or ``slots``.
 
         Raises:
-            ConfigError: the class cannot be used like this.
+            ConfigError: the class cannot be instantiated with these.
         """
-        label = f"{self.name}:{argument}" if argument else self.name
-        start = self._starter(argument, options)
+        label = f"{self._name}:{argument}" if argument else self._name
+        start = self._factory(argument, options)
         if self._has("caption"):
-            from cutline.captioners.plugins.async_model import WaitingModel
+            from cutline.captioners.plugins.async_model import AsyncModel
 
             slots = self._at_once(concurrency)
-            return WaitingModel(start, name=label, file=self._file, slots=slots, timeout=timeout)
-        from cutline.captioners.plugins.sync_model import ThreadedModel
+            return AsyncModel(start, name=label, file=self._file, slots=slots, timeout=timeout)
+        from cutline.captioners.plugins.sync_model import SyncModel
 
         batch = self._has("infer_batch")
-        return ThreadedModel(
+        return SyncModel(
             start,
             name=label,
             file=self._file,
@@ -83,57 +114,54 @@ class OwnModel:
             timeout=timeout,
         )
 
-    def _at_once(self, wanted: int | None) -> int:
-        borne = self._number("threads", "slots")
-        return min(wanted or borne, borne) if borne is not None else wanted or 1
+    def _at_once(self, requested: int | None) -> int:
+        limit = self._number("threads", "slots")
+        return min(requested or limit, limit) if limit is not None else requested or 1
 
     def _has(self, method: str) -> bool:
-        return callable(getattr(self.made, method, None))
+        return callable(getattr(self._cls, method, None))
 
     def _number(self, *names: str) -> int | None:
-        """The attribute of the class with one of these names."""
+        """The class attribute with one of these names."""
         for name in names:
-            value = getattr(self.made, name, None)
+            value = getattr(self._cls, name, None)
             if value is None:
                 continue
             if type(value) is not int or value < 1:
-                raise ConfigError(f"{self.name}: {name} must be a number from 1 up, written in the class")
+                raise ConfigError(f"{self._name}: {name} must be a number from 1 up, written in the class")
             return value
         return None
 
-    def _of_the_class(self) -> set[str]:
-        """The options that the class takes itself."""
-        if any(parameter.kind is parameter.VAR_KEYWORD for parameter in self._own.values()):
+    def _own_options(self) -> set[str]:
+        if any(parameter.kind is parameter.VAR_KEYWORD for parameter in self._parameters.values()):
             return set(OPTIONS)
-        return set(OPTIONS) & set(self._own)
+        return set(OPTIONS) & set(self._parameters)
 
-    def _starter(self, argument: str, options: dict[str, Any]) -> Callable[[], object]:
-        """Calls the class with what it takes, once that is known to be possible."""
-        taken = self._of_the_class()
-        given = {name: value for name, value in options.items() if name in taken}
+    def _factory(self, argument: str, options: dict[str, Any]) -> Callable[[], object]:
+        """Instantiates the class with the options that it takes; raises ConfigError if it cannot work."""
+        cls, name, own = self._cls, self._name, self._own_options()
+        given = {option: value for option, value in options.items() if option in own}
         arguments = [argument] if argument else []
-        if argument and next(iter(self._own), "") in OPTIONS:  # which has an option of its own
-            raise ConfigError(f"{self.name} takes nothing behind a colon: leave ':{argument}' out")
+        no_argument = f"{name} takes no argument after a colon: remove ':{argument}'"
+        if argument and next(iter(self._parameters), "") in OPTIONS:  # its first parameter is an option
+            raise ConfigError(no_argument)
         try:
-            inspect.signature(self.made).bind(*arguments, **given)
+            inspect.signature(cls).bind(*arguments, **given)
         except TypeError as error:
             if argument:
-                raise ConfigError(
-                    f"{self.name} takes nothing behind a colon: leave ':{argument}' out"
-                ) from None
-            raise ConfigError(f"{self.name} cannot be made without arguments: {error}") from None
-        made, name = self.made, self.name
+                raise ConfigError(no_argument) from None
+            raise ConfigError(f"{name} cannot be made without arguments: {error}") from None
 
         def start() -> object:
-            model = made(*arguments, **given)
-            _refuse_late(model, name)
+            model = cls(*arguments, **given)
+            _refuse_instance_attributes(model, name)
             return model
 
         return start
 
 
-def _refuse_late(model: object, name: str) -> None:
-    """Raises ConfigError for numbers that were wanted before there was an object."""
+def _refuse_instance_attributes(model: object, name: str) -> None:
+    """Raises ConfigError for numbers set in ``__init__`` that were read from the class before."""
     for attribute in ("threads", "slots", "batch_size"):
         value = getattr(model, "__dict__", {}).get(attribute)
         if type(value) is int and value != getattr(type(model), attribute, None):
@@ -143,45 +171,41 @@ def _refuse_late(model: object, name: str) -> None:
             )
 
 
-def _file_of(made: type) -> str | None:
+def _source_file(cls: type) -> str | None:
     try:
-        return inspect.getsourcefile(made)
-    except (TypeError, OSError):  # typed in
+        return inspect.getsourcefile(cls)
+    except (TypeError, OSError):  # defined interactively
         return None
 
 
-def _check_shape(made: type, name: str) -> None:
-    """Refuse a class that could not be asked.
-
-    Raises:
-        ConfigError: names what it needs.
-    """
-    found = [method for method in _ASKED if callable(getattr(made, method, None))]
+def _check_methods(cls: type, name: str) -> None:
+    """Raises ConfigError for a class without the methods; names what it needs."""
+    found = [method for method in _PARAMETERS if callable(getattr(cls, method, None))]
     if not found:
         raise ConfigError(
-            f"{name} ({made.__qualname__}) needs a method infer(self, prompt, image, image_name), "
+            f"{name} ({cls.__qualname__}) needs a method infer(self, prompt, image, image_name), "
             "or async caption(self, picture, prompt)"
         )
     if "caption" in found and len(found) > 1:
-        raise ConfigError(f"{name} ({made.__qualname__}) has caption and {found[0]}: keep one of them")
+        raise ConfigError(f"{name} ({cls.__qualname__}) has caption and {found[0]}: keep one of them")
     for method in found:
-        _check_method(made, name, method)
+        _check_method(cls, name, method)
 
 
-def _check_method(made: type, name: str, method: str) -> None:
-    function, wanted = getattr(made, method), _ASKED[method]
+def _check_method(cls: type, name: str, method: str) -> None:
+    function, parameters = getattr(cls, method), _PARAMETERS[method]
     if inspect.iscoroutinefunction(function) != (method == "caption"):
         kind = "be asynchronous (async def)" if method == "caption" else "not be asynchronous"
-        raise ConfigError(f"{name}: {method} of {made.__qualname__} must {kind}")
-    own = inspect.signature(function)
-    bound_already = not inspect.isfunction(inspect.getattr_static(made, method))
-    itself = () if bound_already else (None,)
+        raise ConfigError(f"{name}: {method} of {cls.__qualname__} must {kind}")
+    signature = inspect.signature(function)
+    is_bound = not inspect.isfunction(inspect.getattr_static(cls, method))
+    itself = () if is_bound else (None,)
     try:
         if method == "caption":
-            own.bind(*itself, *wanted)
+            signature.bind(*itself, *parameters)
         else:
-            own.bind(*itself, **dict.fromkeys(wanted))
+            signature.bind(*itself, **dict.fromkeys(parameters))
     except TypeError:
         raise ConfigError(
-            f"{name}: {method} of {made.__qualname__} must take ({', '.join(('self', *wanted))})"
+            f"{name}: {method} of {cls.__qualname__} must take ({', '.join(('self', *parameters))})"
         ) from None

@@ -1,4 +1,4 @@
-"""What a model of the user's own gave back, made into a reply or refused."""
+"""Conversion of a plug-in's result to a Reply."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from cutline.errors import SampleError
 from cutline.records import JSON, Reply
 
 RESPONSES = ("llm", "llm_response", "full_response", "response", "raw")
-"""Where the whole response may be in a result that has a ``caption`` of its own."""
+"""Names of the full response in a result that has a ``caption``."""
 
 
 def reply_of(result: object, *, model: str, seconds: float) -> Reply:
-    """The reply that ``result`` stands for: a text, a Reply, or something with a ``caption``.
+    """Convert a text, a Reply, or an object with a ``caption``.
 
-    A text, and a Reply's, is the whole answer, in which the prompt's regex or schema is looked for. A
-    result with a ``caption``, as attribute or key, has found it already; its whole response is the
-    first of RESPONSES that it has.
+    A text, or a Reply's text, is the full response, to which the prompt's regex or schema is applied. A
+    ``caption``, as attribute or key, is already extracted; the full response is then the first of RESPONSES
+    that the result has.
 
     Raises:
         SampleError: ``captioner``, when it is none of these.
@@ -36,9 +36,9 @@ def reply_of(result: object, *, model: str, seconds: float) -> Reply:
         raw = _plain(response) if response is not None else {"text": caption}
         return Reply(text=caption, model=model, seconds=seconds, raw=raw, extracted=True)
     if "caption" in values:
-        raise SampleError("captioner", f"{model} gave a caption that is {_kind(caption)}, not a text")
+        raise SampleError("captioner", f"{model} returned a caption that is {_kind(caption)}, not a text")
     hint = ": is a `return` missing?" if result is None else ""
-    raise SampleError("captioner", f"{model} gave {_kind(result)}, not a text or a Reply{hint}")
+    raise SampleError("captioner", f"{model} returned {_kind(result)}, not a text or a Reply{hint}")
 
 
 def _kind(value: object) -> str:
@@ -46,23 +46,23 @@ def _kind(value: object) -> str:
 
 
 def _values(result: object) -> Mapping[str, Any]:
-    """The caption and the response in a result, which may be a mapping or have attributes."""
+    """The caption and the responses in a mapping or an object."""
     if isinstance(result, Mapping):
         return result
     return {name: getattr(result, name) for name in ("caption", *RESPONSES) if hasattr(result, name)}
 
 
 def _plain(value: object) -> JSON | None:
-    """A response as a JSON object, whatever it is: what JSON does not know becomes its ``str``."""
+    """A response as a JSON object; values that JSON does not support become their ``str``."""
     if value is None:
         return None
     if isinstance(value, str):
         return {"text": value}
-    dump = getattr(value, "model_dump", None)  # pydantic's, as clients of services use it
+    dump = getattr(value, "model_dump", None)  # pydantic's, common in clients of services
     try:
         plain = dump(mode="json") if callable(dump) else value
         found = orjson.loads(orjson.dumps(plain, default=_as_json, option=orjson.OPT_NON_STR_KEYS))
-    except Exception:  # noqa: BLE001 - a response that cannot be shown is no reason to lose the caption
+    except Exception:  # noqa: BLE001 - a response that cannot be serialized must not lose the caption
         return {"text": repr(value)[:10_000]}
     return found if isinstance(found, dict) else {"response": found}
 

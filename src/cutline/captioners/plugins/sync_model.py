@@ -1,4 +1,4 @@
-"""A model of the user's own whose calls block: asked in threads, one picture or a batch at a time."""
+"""A plug-in's model with blocking calls: ``infer`` in threads, or ``infer_batch``."""
 
 from __future__ import annotations
 
@@ -11,50 +11,47 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from cutline.batcher import Batcher, OutOfMemory
-from cutline.captioners.plugins.isolation import Calls, attempt, harmless
+from cutline.captioners.plugins.isolation import IsolatedCalls, capture, sample_error
 from cutline.captioners.plugins.results import reply_of
 from cutline.errors import ConfigError, SampleError
 from cutline.imaging import Picture
 from cutline.prompts import Prompt
 from cutline.records import Reply
 from cutline.slots import Slots, and_preparing
-from cutline.worker_threads import in_thread
 
 if TYPE_CHECKING:
     from PIL import Image
 
 _log = logging.getLogger(__name__)
 
-MOST_AT_ONCE: Final = 16
-"""Pictures of a batch, where neither the class nor the user says more."""
-CLOSING: Final = 5.0  # seconds
+MAX_BATCH_SIZE: Final = 16
+"""Pictures of a batch, where neither the class nor the user sets more."""
+CLOSE_TIMEOUT: Final = 5.0  # seconds
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class _Question:
+class _Request:
     prompt: Prompt
     image: Image.Image
     name: str
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class _Ended:
-    """What came of a question within a batch of ``size``."""
-
-    result: object
+class _Result:
+    value: object
     error: BaseException | None
     seconds: float
 
 
-class ThreadedModel:
-    """Asks the object that ``start`` makes, through ``infer`` or ``infer_batch``.
+class SyncModel:
+    """Calls ``infer`` or ``infer_batch`` of the object that ``start`` creates.
 
-    ``threads`` calls of ``infer`` run at once. With a ``batch_size``, which may be ``auto``, calls that wait
-    are gathered for ``infer_batch`` instead. Pictures are opened for it, upright and in RGB, at most
+    ``threads`` calls of ``infer`` run at once. With a ``batch_size``, which may be ``auto``, waiting calls
+    are gathered for ``infer_batch`` instead. Pictures are decoded for it, upright and in RGB, at most
     ``max_side`` pixels long. ``timeout`` in seconds for each picture.
     """
 
-    keeps_time = True  # a call may wait long for its turn, for which nobody is to blame
+    keeps_time = True  # a call may wait long for its turn, which is not the model's fault
 
     def __init__(
         self,
@@ -74,30 +71,28 @@ class ThreadedModel:
         self._max_side = max_side
         self._batch_size = batch_size
         self._file = file
-        self._calls = Calls(name, file=file, timeout=timeout)
+        self._calls = IsolatedCalls(name, file=file, timeout=timeout)
         self._model: Any = None
         self._opening = asyncio.Lock()
         self._turns = Slots(lambda: threads)
-        self._batching: Batcher[_Question, _Ended] | None = None
-        self._alone = asyncio.Lock()
+        self._batcher: Batcher[_Request, _Result] | None = None
+        self._retrying = asyncio.Lock()
         if isinstance(batch_size, int) and batch_size < 1:
             raise ConfigError(f"--batch-size must be auto or greater than 0, not {batch_size}")
 
     @property
     def slots(self) -> int:
-        if self._batch_size is None:
-            return and_preparing(self._threads)
-        return 2 * (self._batch_size if isinstance(self._batch_size, int) else MOST_AT_ONCE)
+        return and_preparing(self._threads) if self._batch_size is None else 2 * self.at_once
 
     @property
     def at_once(self) -> int:
         """Calls, or pictures of a batch, without those that are prepared meanwhile."""
         if self._batch_size is None:
             return self._threads
-        return self._batch_size if isinstance(self._batch_size, int) else MOST_AT_ONCE
+        return self._batch_size if isinstance(self._batch_size, int) else MAX_BATCH_SIZE
 
     async def open(self, say: Callable[[str], None] = lambda _: None) -> None:
-        """Make the model, unless that was done; raises ConfigError when it cannot be made."""
+        """Create the model once; raises ConfigError when it cannot be created."""
         async with self._opening:
             if self._model is None:
                 say(f"loading {self.name}")
@@ -105,102 +100,102 @@ class ThreadedModel:
 
     def halt(self) -> None:
         self._turns.halt()
-        if self._batching is not None:
-            self._batching.halt()
+        if self._batcher is not None:
+            self._batcher.halt()
 
     async def caption(self, picture: Picture, prompt: Prompt) -> Reply:
-        """Ask about one picture.
+        """Caption one picture.
 
         Raises:
-            PictureError: it cannot be opened.
-            SampleError: ``captioner``, when the model gives nonsense.
+            PictureError: it cannot be decoded.
+            SampleError: ``captioner``, when the model returns something else than a caption.
             Rejected: ``timeout``.
             Exception: what the model raises.
         """
         if self._model is None:
             await self.open()
-        image = await in_thread(picture.image, max_side=self._max_side)
-        question = _Question(prompt, image, picture.path)
+        image = await asyncio.to_thread(picture.image, max_side=self._max_side)
+        request = _Request(prompt, image, picture.path)
         if self._batch_size is not None:
-            ended = await self._in_a_batch(question)
-            if ended.error is not None:
-                raise harmless(ended.error, self._file)
-            return reply_of(ended.result, model=self.name, seconds=ended.seconds)
+            result = await self._infer_in_batch(request)
+            if result.error is not None:
+                raise sample_error(result.error, self._file)
+            return reply_of(result.value, model=self.name, seconds=result.seconds)
         model = self._model
         async with self._turns.one():
             start = time.perf_counter()
-            result = await self._calls.call(
-                lambda: model.infer(prompt=prompt, image=image, image_name=question.name)
+            value = await self._calls.call(
+                lambda: model.infer(prompt=prompt, image=image, image_name=request.name)
             )
-        return reply_of(result, model=self.name, seconds=time.perf_counter() - start)
+        return reply_of(value, model=self.name, seconds=time.perf_counter() - start)
 
     async def aclose(self) -> None:
-        """End the batches, and let the model close what it holds, if it has ``close()``."""
-        batching, self._batching = self._batching, None
-        if batching is not None:
-            await in_thread(batching.close)
+        """End the batches, and call the model's own ``close()``, if it has one."""
+        batcher, self._batcher = self._batcher, None
+        if batcher is not None:
+            await asyncio.to_thread(batcher.close)
         model, self._model = self._model, None
         close = getattr(model, "close", None)
         if callable(close):
-            limit = min(CLOSING, self._timeout)
+            timeout = min(CLOSE_TIMEOUT, self._timeout)
             try:
-                await Calls(self.name, file=self._file, timeout=limit).call(close)
+                await IsolatedCalls(self.name, file=self._file, timeout=timeout).call(close)
             except Exception as error:  # noqa: BLE001 - all captions are there; what it holds ends with the program
                 _log.warning("close model=%s failed: %s", self.name, error)
 
-    async def _in_a_batch(self, question: _Question) -> _Ended:
-        """The question's answer; where its batch does not come back, asked again, alone."""
+    async def _infer_in_batch(self, request: _Request) -> _Result:
+        """The result of one picture; when its batch times out, it is repeated alone."""
         while True:
-            batching = self._batching = self._batching or self._new_batching()
+            batcher = self._batcher = self._batcher or self._new_batcher()
             try:
-                return await batching.submit(question, seconds=self._timeout)
+                return await batcher.submit(request, seconds=self._timeout)
             except TimeoutError:
-                self._leave(batching)
-                async with self._alone:  # one picture of the batch is to blame: the others will do
-                    result = await self._calls.call(lambda: self._run([question])[0])
-                assert isinstance(result, _Ended)
+                self._abandon(batcher)
+                async with self._retrying:  # one picture of the batch is the cause: the others will succeed
+                    result = await self._calls.call(lambda: self._run([request])[0])
+                assert isinstance(result, _Result)
                 return result
             except asyncio.CancelledError:
                 task = asyncio.current_task()
-                if batching is self._batching or task is None or task.cancelling():
-                    raise  # else it only waited behind the batch that does not come back
+                if batcher is self._batcher or task is None or task.cancelling():
+                    raise  # else it only waited behind the batch that timed out
 
-    def _leave(self, batching: Batcher[_Question, _Ended]) -> None:
-        """Have later pictures go into batches of another thread."""
-        if batching is self._batching:
-            self._batching = None
-            threading.Thread(target=batching.close, name="cutline-background", daemon=True).start()
+    def _abandon(self, batcher: Batcher[_Request, _Result]) -> None:
+        """Use a new batcher, with another thread, for later pictures."""
+        if batcher is self._batcher:
+            self._batcher = None
+            threading.Thread(target=batcher.close, name="cutline-background", daemon=True).start()
 
-    def _new_batching(self) -> Batcher[_Question, _Ended]:
+    def _new_batcher(self) -> Batcher[_Request, _Result]:
         size = self._batch_size
-        return Batcher([self._run], size=size if isinstance(size, int) else 0, most=MOST_AT_ONCE)
+        return Batcher([self._run], size=size if isinstance(size, int) else 0, most=MAX_BATCH_SIZE)
 
-    def _run(self, questions: list[_Question]) -> list[_Ended]:
+    def _run(self, requests: list[_Request]) -> list[_Result]:
         """A batch's results. What fails as a batch is raised, so that its halves are tried."""
         start = time.perf_counter()
-        results, error = attempt(
+        results, error = capture(
             lambda: self._model.infer_batch(
-                prompts=[question.prompt for question in questions],
-                images=[question.image for question in questions],
-                image_names=[question.name for question in questions],
+                prompts=[request.prompt for request in requests],
+                images=[request.image for request in requests],
+                image_names=[request.name for request in requests],
             )
         )
         if error is None:
-            error = _not_as_many(results, len(questions), self.name)
-        seconds = (time.perf_counter() - start) / len(questions)
+            error = _check_results(results, len(requests), self.name)
+        seconds = (time.perf_counter() - start) / len(requests)
         if error is None:
             assert isinstance(results, Sequence)
-            return [_Ended(result, None, seconds) for result in results]
-        if len(questions) == 1:
-            return [_Ended(None, error, seconds)]
+            return [_Result(result, None, seconds) for result in results]
+        if len(requests) == 1:
+            return [_Result(None, error, seconds)]
         raise OutOfMemory if isinstance(error, MemoryError) else RuntimeError(type(error).__name__)
 
 
-def _not_as_many(results: object, wanted: int, name: str) -> SampleError | None:
+def _check_results(results: object, count: int, name: str) -> SampleError | None:
     if not isinstance(results, Sequence) or isinstance(results, str | bytes):
-        return SampleError("captioner", f"{name}: infer_batch gave no list, but a {type(results).__name__}")
-    if len(results) != wanted:
-        return SampleError(
-            "captioner", f"{name}: infer_batch gave {len(results)} results for {wanted} pictures"
-        )
-    return None
+        message = f"{name}: infer_batch returned a {type(results).__name__}, not a list"
+    elif len(results) != count:
+        message = f"{name}: infer_batch returned {len(results)} results for {count} pictures"
+    else:
+        return None
+    return SampleError("captioner", message)

@@ -86,12 +86,12 @@ def test_tokens_of_a_reply_are_counted(photos):
 @pytest.mark.parametrize(
     ("result", "kind", "words"),
     [
-        (None, "captioner", "gave None, not a text or a Reply: is a `return` missing?"),
-        (b"A dog.", "captioner", "gave a value of type bytes"),
-        (3, "captioner", "gave a value of type int"),
-        (["A dog."], "captioner", "gave a value of type list"),
-        ({"text": "A dog."}, "captioner", "gave a value of type dict"),
-        (Result(None, "Full."), "captioner", "gave a caption that is None"),
+        (None, "captioner", "returned None, not a text or a Reply: is a `return` missing?"),
+        (b"A dog.", "captioner", "returned a value of type bytes"),
+        (3, "captioner", "returned a value of type int"),
+        (["A dog."], "captioner", "returned a value of type list"),
+        ({"text": "A dog."}, "captioner", "returned a value of type dict"),
+        (Result(None, "Full."), "captioner", "returned a caption that is None"),
         (Reply(text=None, model="m"), "captioner", ""),
         (Reply(text="A dog.", model="m", usage=None), "captioner", "values of wrong types"),
         ("", "empty", "no text"),

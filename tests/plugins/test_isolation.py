@@ -67,7 +67,7 @@ def test_whatever_is_raised_fails_that_picture_alone(form, photos):
     messages = {failure["key"]: failure["message"] for failure in result.failures}
     assert {failure["kind"] for failure in result.failures} == {"captioner"}
     assert len(messages) == len(ERRORS)
-    assert messages["00.png"].startswith("ValueError: no words (test_containing.py, line ")
+    assert messages["00.png"].startswith("ValueError: no words (test_isolation.py, line ")
     assert messages["01.png"].startswith("SystemExit: 3")
 
 
@@ -247,7 +247,7 @@ def test_a_call_that_never_comes_back_fails_alone_and_the_program_ends(model, pl
 
 
 def test_too_many_calls_that_do_not_come_back_end_the_run(photos, monkeypatch):
-    monkeypatch.setattr(isolation, "MOST_LOST", 3)
+    monkeypatch.setattr(isolation, "MAX_LOST_CALLS", 3)
     freed = threading.Event()
 
     class Stuck:
@@ -256,13 +256,13 @@ def test_too_many_calls_that_do_not_come_back_end_the_run(photos, monkeypatch):
 
     cutline.register_model("stuck")(Stuck)
     result = cutline.caption(photos(9), model="stuck", timeout=0.05)
-    assert "calls of stuck did not come back within 0.05 s" in str(result.report.stopped)
+    assert "calls of stuck did not return within 0.05 s" in str(result.report.stopped)
     assert result.report.counts.failures == 3
     freed.set()
 
 
 def test_calls_that_come_back_late_are_not_held_against_it(photos, monkeypatch):
-    monkeypatch.setattr(isolation, "MOST_LOST", 2)
+    monkeypatch.setattr(isolation, "MAX_LOST_CALLS", 2)
 
     class Late:
         def infer(self, prompt, image, image_name):

@@ -80,7 +80,7 @@ class BatchOfOne:
         (OtherArguments, r"must take \(self, prompt, image, image_name\)"),
         (TwoWays, "has caption and infer: keep one"),
         (BatchOfOne, r"must take \(self, prompts, images, image_names\)"),
-        (lambda: None, "above a class"),
+        (lambda: None, "must decorate a class"),
     ],
 )
 def test_a_class_that_could_not_be_asked_is_refused_at_once(made, words):
@@ -161,7 +161,7 @@ class OnlyOptions(Asked):
 @pytest.mark.parametrize("made", [Asked, OnlyOptions])
 def test_a_class_without_arguments_has_nothing_behind_its_colon(made, photos):
     cutline.register_model("asked")(made)
-    with pytest.raises(ConfigError, match="takes nothing behind a colon: leave ':x' out"):
+    with pytest.raises(ConfigError, match="takes no argument after a colon: remove ':x'"):
         cutline.caption(photos(1), model="asked:x")
 
 
