@@ -68,8 +68,12 @@ API: dict[str, tuple[str, str]] = {
         ),
     ),
     "Interfaces": (
-        "What a captioner, source, sink or check of your own has to be; [Extending](extending.md) shows how.",
-        "register_model Captioner Preparing Slotted Source Sink Check Checked SourceOptions SinkOptions",
+        "What a captioner, source or sink of your own has to be; [Extending](extending.md) shows how.",
+        "register_model Captioner Preparing Slotted Source Sink SourceOptions SinkOptions",
+    ),
+    "Filters and checks": (
+        "What stages of your own have to be; [Extending](extending.md#filters-and-checks) shows how.",
+        "register_stage Stage Filter Check Draft CheckResult Rejection",
     ),
     "Pictures and prompts": ("What a captioner is given.", "Picture Limits Prompt load_prompt"),
 }

@@ -64,11 +64,15 @@ if TYPE_CHECKING:  # what type checkers and editors read; `_NAMES` has the same 
     from cutline.interfaces import (
         Captioner as Captioner,
         Check as Check,
-        Checked as Checked,
+        CheckResult as CheckResult,
+        Draft as Draft,
+        Filter as Filter,
         Preparing as Preparing,
+        Rejection as Rejection,
         Sink as Sink,
         Slotted as Slotted,
         Source as Source,
+        Stage as Stage,
     )
     from cutline.job import Job as Job
     from cutline.locations.stored import (
@@ -104,6 +108,7 @@ if TYPE_CHECKING:  # what type checkers and editors read; `_NAMES` has the same 
     )
     from cutline.sinks import SinkOptions as SinkOptions
     from cutline.sources import SourceOptions as SourceOptions
+    from cutline.stages import register_stage as register_stage
     # isort: on
 
 __version__ = "0.1.0"
@@ -136,7 +141,9 @@ _NAMES = {
     ),
     "cutline.imaging": "Limits Picture",
     "cutline.imaging.thumbnails": "Thumbnail",
-    "cutline.interfaces": "Captioner Check Checked Preparing Sink Slotted Source",
+    "cutline.interfaces": (
+        "Captioner Check CheckResult Draft Filter Preparing Rejection Sink Slotted Source Stage"
+    ),
     "cutline.job": "Job",
     "cutline.locations.stored": "InlineBytes LocalFile RemoteFile",
     "cutline.options": (
@@ -150,6 +157,7 @@ _NAMES = {
     ),
     "cutline.sinks": "SinkOptions",
     "cutline.sources": "SourceOptions",
+    "cutline.stages": "register_stage",
 }
 """The public names by the module that defines them."""
 

@@ -82,6 +82,8 @@ class CallOptions(TypedDict, total=False):
     caption_suffix: str | None
     min_similarity: float | None
     similarity_model: str | None
+    check: str | Sequence[str]
+    filter: str | Sequence[str]
     max_side: int
     max_bytes: int
     jpeg_quality: int
@@ -152,8 +154,9 @@ def _as_in_a_job(options: Mapping[str, Any]) -> JSON:
     if "plugin" in named:
         files = named["plugin"]
         named["plugin"] = tuple(map(str, [files] if isinstance(files, str | Path) else files))
-    if isinstance(named.get("event"), str):
-        named["event"] = (named["event"],)
+    for name in ("event", "check", "filter"):
+        if isinstance(named.get(name), str):
+            named[name] = (named[name],)
     if isinstance(named.get("schema"), Mapping):
         named["schema"] = orjson.dumps(named["schema"]).decode()
     return named

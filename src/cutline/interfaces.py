@@ -5,11 +5,11 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from cutline.imaging import Picture
 from cutline.prompts import Prompt
-from cutline.records import JSON, Outcome, Reply, Sample
+from cutline.records import JSON, Outcome, Reply, Sample, Step
 
 
 @runtime_checkable
@@ -84,33 +84,128 @@ class Halting(Protocol):
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Checked:
-    """What a check left of a text. ``note`` is plain JSON; what was taken away is listed as ``dropped``."""
+class Rejection:
+    """A stage's decision that a sample gets no caption: it becomes a Skip.
+
+    ``reason`` is the rule, in the same words for every sample, as skips are counted by it; ``value`` is
+    what was measured on this one, as plain JSON.
+    """
+
+    reason: str
+    value: JSON | None = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """A caption between the chain and the output: without trigger word, prefix and suffix."""
+
+    sample: Sample
+    picture: Picture
+    text: str
+    fields: JSON | None = None
+    steps: tuple[Step, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class CheckResult:
+    """The caption after a check. ``note`` is plain JSON for the column ``checks``; its lists are counted."""
 
     text: str
-    note: Mapping[str, Any]
+    fields: JSON | None = None
+    note: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
 
-class Check(Protocol):
-    """Looks at a caption beside its picture, and may take away from it; ``name`` is its note's."""
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class NoOptions:
+    """The options of a stage that has none."""
+
+
+class Stage(Protocol):
+    """What is done to every sample before or after the chain; subclass ``Filter`` or ``Check``.
+
+    ``name`` is what the registry knows it by. ``Options`` is a frozen dataclass whose fields all have
+    defaults: the first one takes the value of ``--check name=value``, a field named ``device`` is --device
+    unless the user gives another.
+    """
 
     name: str
+    options: Any
+    Options: ClassVar[type[Any]] = NoOptions
+
+    def __init__(self, options: Any) -> None:
+        """Keep the options; raises ConfigError for those that cannot be used."""
+        self.options = options
+
+    @property
+    def fingerprint(self) -> str:
+        """Whatever decides the results, as text; when it changes, what the stage skipped is decided again."""
+        fields = dataclasses.fields(self.options)
+        given = ((field.name, getattr(self.options, field.name)) for field in fields)
+        return ", ".join(f"{name}={value}" for name, value in given if value is not None and name != "device")
 
     async def open(self, say: Callable[[str], None]) -> None:
-        """Get ready, before anything is paid for; ``say`` as for a captioner's.
+        """Load what it needs, before anything is paid for; ``say`` takes lines about what is waited for.
 
         Raises:
-            ConfigError: the check cannot be done here; the message names the cure.
+            ConfigError: the stage cannot run here; the message names the cure.
         """
 
-    async def check(self, picture: Picture, texts: Sequence[str]) -> Sequence[Checked]:
-        """What is left of each text: the caption, then other texts of the same reply.
+    def summary(self, counts: Mapping[str, int]) -> str:
+        """What it did in a run, for the summary; empty for nothing worth a line.
 
-        Whatever it raises is the picture's failure; RunStopped ends the run.
+        ``counts`` has ``skipped``, ``failed`` (failures with the stage's name as kind), and for each list in
+        its notes, such as ``dropped``, the number of items and, as ``dropped captions``, captions with any.
         """
+        return ", ".join(f"{counts.get(name, 0):,} {name}" for name in ("skipped", "failed"))
 
     async def aclose(self) -> None:
-        """Free what the check holds; called once."""
+        """Free what the stage holds; called once."""
+
+
+class Filter(Stage, Protocol):
+    """Decides before the chain, and before anything is paid, which samples get a caption."""
+
+    async def filter(self, sample: Sample, picture: Picture) -> Rejection | None:
+        """Why the sample gets no caption; None where it does.
+
+        Whatever it raises is the sample's failure; RunStopped ends the run.
+        """
+        ...
+
+
+class Check(Stage, Protocol):
+    """Looks at a caption beside its picture after the chain."""
+
+    async def check(self, draft: Draft) -> CheckResult | Rejection:
+        """The caption, perhaps with other text, and a note; or why the sample gets none.
+
+        A SampleError is the sample's failure with that kind; anything else it raises is one of kind
+        ``check``. The steps that were paid for are kept. RunStopped ends the run.
+        """
+        ...
+
+
+class Metric(Protocol):
+    """Scores captions beside their picture, for comparisons; made as ``metric(model, device=…)``."""
+
+    name: str
+    meaning: str
+    """What the number says, in a sentence."""
+
+    async def open(self, say: Callable[[str], None]) -> None:
+        """As for a stage."""
+
+    async def score(self, picture: Picture, texts: Sequence[str]) -> Sequence[float | None]:
+        """A score for each text; None for one that has none.
+
+        Raises:
+            PictureError: the picture cannot be opened.
+            ConfigError: the metric cannot be computed here, as for too little memory.
+        """
+        ...
+
+    async def aclose(self) -> None:
+        """Free what the metric holds; called once."""
 
 
 class Source(Protocol):

@@ -185,7 +185,7 @@ class Job:
             raise ConfigError(f"--jpeg-quality must be between 1 and 100, not {self.pictures.jpeg_quality}")
         if self.input.image_limit < -1 or self.input.image_limit == 0:
             raise ConfigError(f"--image-limit must be -1 or greater than 0, not {self.input.image_limit}")
-        self.checks.check()
+        self.checks.validate()
         self.model.check()
         self.server.check()
         if self.model.top_p is not None and not 0 < self.model.top_p <= 1:

@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Literal
 
 from cutline.captioners.parameters import USUAL, together
 from cutline.errors import ConfigError
+from cutline.stages import Room, StageSpec
 
 Existing = Literal["skip", "overwrite", "append", "prepend"]
 OnChange = Literal["refuse", "redo-failed", "redo-all", "keep"]
@@ -128,22 +129,52 @@ class PromptOptions:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class CheckOptions:
-    """What captions are held against before they are kept."""
+    """Which pictures get a caption, and which captions are kept."""
 
     __pydantic_config__: ClassVar[Any] = STRICT
 
     min_similarity: float | None = None
     """Drop sentences whose similarity with the picture, by CLIP, is below this, such as 0.20."""
     similarity_model: str | None = None
-    """CLIP or SigLIP that --min-similarity asks: name or folder. [default: openai/clip-vit-large-patch14]"""
+    """CLIP or SigLIP for --min-similarity: name or folder. [default: openai/clip-vit-large-patch14]"""
+    check: tuple[str, ...] = ()
+    """Check of captions, such as `words=5..120`: words, similarity or a plug-in's. Several by repetition."""
+    filter: tuple[str, ...] = ()
+    """Filter of pictures, such as `size=256`: size or a plug-in's; several by repetition."""
 
-    def check(self) -> None:
-        """Raises ConfigError for a threshold that is no cosine, or a model that would not be asked."""
-        least = self.min_similarity
-        if least is not None and not -1 <= least <= 1:  # so that nan is refused too
-            raise ConfigError(f"--min-similarity must be between -1 and 1, not {least}")
-        if least is None and self.similarity_model is not None:
+    @property
+    def has_checks(self) -> bool:
+        return bool(self.check) or self.min_similarity is not None
+
+    def specs(self) -> dict[Room, list[StageSpec]]:
+        """The filters and checks, each in the order in which they run.
+
+        Raises:
+            ConfigError: one is not written as it must be, or is there twice.
+        """
+        checks = []
+        if self.min_similarity is not None:
+            options = {"minimum": self.min_similarity}
+            model = {"model": self.similarity_model} if self.similarity_model is not None else {}
+            checks.append(StageSpec(room="checks", name="similarity", options={**options, **model}))
+        elif self.similarity_model is not None:
             raise ConfigError("--similarity-model does nothing alone: add --min-similarity, such as 0.20")
+        specs: dict[Room, list[StageSpec]] = {
+            "filters": [StageSpec.parse("filters", text) for text in self.filter],
+            "checks": [*checks, *(StageSpec.parse("checks", text) for text in self.check)],
+        }
+        for room, found in specs.items():
+            names = [spec.name for spec in found]
+            if twice := next((name for name in names if names.count(name) > 1), None):
+                raise ConfigError(f"--{room[:-1]} {twice} is given twice: give all its options at once")
+        return specs
+
+    def validate(self) -> None:
+        """Raises ConfigError for what cannot be a filter or check, so far as can be told without plug-ins."""
+        minimum = self.min_similarity
+        if minimum is not None and not -1 <= minimum <= 1:  # so that nan is refused too
+            raise ConfigError(f"--min-similarity must be between -1 and 1, not {minimum}")
+        self.specs()
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

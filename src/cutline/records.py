@@ -167,10 +167,20 @@ class Caption:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Skip:
-    """A sample that was left alone on purpose, and why."""
+    """A sample that was left alone on purpose; ``reason`` is the rule, ``value`` what was measured.
+
+    ``stage`` is the filter or check that decided so, its name followed by its fingerprint, and empty
+    where none did: only decisions of stages are kept in the journal, until the fingerprint changes.
+    ``steps`` and ``useless`` are as in ``Failure``, and ``stamp`` is the sample's.
+    """
 
     key: str
     reason: str
+    value: JSON | None = None
+    stage: str = ""
+    steps: tuple[Step, ...] = ()
+    useless: Mapping[str, Usage] = dataclasses.field(default_factory=dict)
+    stamp: str = ""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

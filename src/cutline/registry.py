@@ -1,8 +1,7 @@
-"""Names to classes, imported only when asked for; built-ins and plug-ins alike.
+"""Names to classes, imported only when needed; built-ins and plug-ins alike.
 
-A plug-in package declares an entry point in the group ``cutline.captioners``, ``cutline.sources``
-or ``cutline.sinks``; its name can then be used wherever a built-in's can. ``register`` does the same
-for this process alone.
+A plug-in package declares an entry point in a group such as ``cutline.captioners`` or ``cutline.checks``;
+its name can then be used wherever a built-in's can. ``register`` does the same for this process alone.
 """
 
 from __future__ import annotations
@@ -53,6 +52,19 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "sidecar": "cutline.sinks.sidecar:SidecarSink",
         "scienceqa": "cutline.sinks.scienceqa:ScienceQaSink",
     },
+    "filters": {
+        "size": "cutline.filters.size:Size",
+    },
+    "checks": {
+        "similarity": "cutline.checks.similarity:Similarity",
+        "words": "cutline.checks.words:Words",
+    },
+    "metrics": {
+        "similarity": "cutline.metrics.similarity:CaptionSimilarity",
+    },
+    "encoders": {
+        "clip": "cutline.encoders.clip:Clip",
+    },
 }
 
 
@@ -60,10 +72,10 @@ _registered: dict[str, dict[str, Any]] = {room: {} for room in BUILT_IN}
 
 
 def register(room: str, name: str, made: Any) -> None:
-    """Have ``load`` give ``made`` for a name, until the process ends. What is defined anew replaces itself.
+    """Make ``load`` return ``made`` for a name in this process; defining the same thing again replaces it.
 
     Raises:
-        ConfigError: the name means something else already.
+        ConfigError: the name is taken by something else.
     """
     if name in BUILT_IN[room]:
         raise ConfigError(f"{name!r} is the name of one of cutline's own {room}: choose another")
@@ -74,7 +86,7 @@ def register(room: str, name: str, made: Any) -> None:
 
 
 def _home(made: Any) -> str:
-    """Where it was defined, as a person can find it."""
+    """Module and qualified name of a definition."""
     return f"{getattr(made, '__module__', '?')}.{getattr(made, '__qualname__', '?')}"
 
 
@@ -86,10 +98,10 @@ def names(room: str) -> list[str]:
 
 
 def load(room: str, name: str) -> Any:
-    """The class of that name.
+    """The class or factory of that name.
 
     Raises:
-        ConfigError: there is none, the message lists what there is; or a plug-in cannot be imported.
+        ConfigError: the name is unknown (the message lists the known ones), or a plug-in cannot be imported.
     """
     target = BUILT_IN[room].get(name)
     if target is not None:

@@ -16,9 +16,12 @@ pytest.importorskip("transformers", reason="needs the extra local")
 
 from transformers import AutoModel, AutoProcessor  # noqa: E402
 
-from cutline.checks.similarity import Similarity  # noqa: E402
+from cutline.checks.similarity import Similarity, SimilarityOptions  # noqa: E402
+from cutline.checks.texts import CheckedText  # noqa: E402
 from cutline.imaging import Picture  # noqa: E402
+from cutline.interfaces import Draft  # noqa: E402
 from cutline.locations.stored import InlineBytes  # noqa: E402
+from cutline.records import Sample  # noqa: E402
 from tiny_clip import save_clip  # noqa: E402
 
 CAPTION = "A red dog runs. The sky is grey!\n\nTwo people read in the grass. Nobody sings. It is cold."
@@ -60,16 +63,35 @@ def scores(folder, number, sentences):
     return [float(torch.nn.functional.cosine_similarity(seen, one)[0]) for one in read]
 
 
+def similar(folder, minimum=0.0):
+    return Similarity(SimilarityOptions(minimum=minimum, model=str(folder), device="cpu"))
+
+
+def draft(number, *texts):
+    """The first text as the caption, the others as its fields."""
+    seen = picture(number)
+    sample = Sample(key=f"{number}.png", location=None)
+    return Draft(sample=sample, picture=seen, text=texts[0], fields={"other": list(texts[1:])})
+
+
 def check(folder, least, *texts, number=0):
+    """What is left of each text, with its note; fields that lost nothing have none."""
+
     async def checked():
-        similarity = Similarity(least=least, model=str(folder), device="cpu")
+        similarity = similar(folder, least)
         await similarity.open(lambda line: None)
         try:
-            return await similarity.check(picture(number), texts)
+            return await similarity.check(draft(number, *texts))
         finally:
             await similarity.aclose()
 
-    return asyncio.run(checked())
+    result = asyncio.run(checked())
+    notes = result.note.get("fields", {})
+    others = [
+        CheckedText(text=text, note=notes.get(f"other.{place}", {"dropped": []}))
+        for place, text in enumerate(result.fields["other"])
+    ]
+    return [CheckedText(text=result.text, note=result.note), *others]
 
 
 @pytest.mark.parametrize("number", [0, 1, 2])
@@ -126,22 +148,22 @@ def test_a_sentence_longer_than_the_model_reads_is_judged_in_parts(folder):
 
 
 def open_check(folder, least=0.0):
-    similarity = Similarity(least=least, model=str(folder), device="cpu")
-    similarity._clip.load()
+    similarity = similar(folder, least)
+    similarity._scorer._clip.load()
     return similarity
 
 
 async def test_pictures_that_wait_are_encoded_together(folder, monkeypatch):
     similarity = open_check(folder)
     batches = []
-    encode = similarity._clip.pictures
+    encode = similarity._scorer._clip.pictures
     monkeypatch.setattr(
-        similarity._clip, "pictures", lambda images: batches.append(len(images)) or encode(images)
+        similarity._scorer._clip, "pictures", lambda images: batches.append(len(images)) or encode(images)
     )
-    results = await asyncio.gather(*(similarity.check(picture(number), [CAPTION]) for number in range(12)))
+    results = await asyncio.gather(*(similarity.check(draft(number, CAPTION)) for number in range(12)))
     alone = open_check(folder)
-    for number, (result,) in enumerate(results):
-        (expected,) = await alone.check(picture(number), [CAPTION])
+    for number, result in enumerate(results):
+        expected = await alone.check(draft(number, CAPTION))
         assert result.text == expected.text
         assert result.note["kept"] == pytest.approx(expected.note["kept"], abs=2e-4)
     assert sum(batches) == 12
@@ -150,10 +172,12 @@ async def test_pictures_that_wait_are_encoded_together(folder, monkeypatch):
 
 async def test_the_event_loop_goes_on_while_the_model_works(folder, monkeypatch):
     similarity = open_check(folder)
-    encode = similarity._clip.pictures
-    monkeypatch.setattr(similarity._clip, "pictures", lambda images: time.sleep(0.5) or encode(images))
+    encode = similarity._scorer._clip.pictures
+    monkeypatch.setattr(
+        similarity._scorer._clip, "pictures", lambda images: time.sleep(0.5) or encode(images)
+    )
     ticks = 0
-    task = asyncio.create_task(similarity.check(picture(), [CAPTION]))
+    task = asyncio.create_task(similarity.check(draft(0, CAPTION)))
     while not task.done():
         await asyncio.sleep(0.01)
         ticks += 1
@@ -162,24 +186,24 @@ async def test_the_event_loop_goes_on_while_the_model_works(folder, monkeypatch)
 
 async def test_only_the_picture_that_breaks_the_model_fails(folder, monkeypatch):
     similarity = open_check(folder)
-    encode = similarity._clip.pictures
+    encode = similarity._scorer._clip.pictures
 
     def fussy(images):
         if any(one.size == image(2).size for one in images):
             raise MemoryError
         return encode(images)
 
-    monkeypatch.setattr(similarity._clip, "pictures", fussy)
+    monkeypatch.setattr(similarity._scorer._clip, "pictures", fussy)
     results = await asyncio.gather(
-        *(similarity.check(picture(number), [CAPTION]) for number in range(5)), return_exceptions=True
+        *(similarity.check(draft(number, CAPTION)) for number in range(5)), return_exceptions=True
     )
     assert [isinstance(result, MemoryError) for result in results] == [False, False, True, False, False]
 
 
 async def test_a_call_that_was_given_up_does_not_hold_up_the_others(folder):
     similarity = open_check(folder)
-    given_up = asyncio.create_task(similarity.check(picture(1), [CAPTION]))
-    others = [asyncio.create_task(similarity.check(picture(number), [CAPTION])) for number in range(4)]
+    given_up = asyncio.create_task(similarity.check(draft(1, CAPTION)))
+    others = [asyncio.create_task(similarity.check(draft(number, CAPTION))) for number in range(4)]
     await asyncio.sleep(0)
     given_up.cancel()
     assert len(await asyncio.gather(*others)) == 4

@@ -86,7 +86,7 @@ def test_sentences_unlike_the_picture_are_dropped_and_noted(
     total = sum(len(row["checks"]["similarity"]["dropped"]) for row in found.values())
     captions = sum(bool(row["checks"]["similarity"]["dropped"]) for row in found.values())
     assert captions > 1
-    assert f"{total} sentences of {captions} captions dropped as unlike the picture" in done.err
+    assert f"similarity: dropped {total} sentences of {captions} captions" in done.err
     report = json.loads((tmp_path / "out.jsonl.cutline/report.json").read_text())
     assert (report["sentences_dropped"], report["captions_shortened"]) == (total, captions)
 
@@ -98,8 +98,8 @@ def test_going_on_is_free_and_another_threshold_is_noticed(
     check = ["--similarity-model", str(clip), "--min-similarity"]
     first = here(*command, *check, "0.3")
     assert first.code == 0, first.err
-    dropped = next(line for line in first.err.splitlines() if "dropped as unlike the picture" in line)
-    assert not dropped.startswith("0 ")
+    dropped = next(line for line in first.err.splitlines() if line.startswith("similarity: "))
+    assert not dropped.startswith("similarity: dropped 0 ")
     again = here(*command, *check, "0.3")
     assert "nothing was asked" in again.err
     assert dropped in again.err

@@ -1,1 +1,1 @@
-"""What is done with a caption between the model and the output, with the picture beside it."""
+"""Checks: what is done with a caption between the chain and the output, with the picture beside it."""

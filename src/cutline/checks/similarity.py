@@ -2,78 +2,74 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
 
-import numpy as np
-
-from cutline.batcher import Batcher, in_background
+from cutline.checks.texts import CheckedText, check_texts
 from cutline.encoders import DEFAULT_CLIP
-from cutline.encoders.clip import Clip
-from cutline.imaging import Picture
-from cutline.interfaces import Checked
+from cutline.encoders.sentences import SentenceScorer
+from cutline.errors import ConfigError
+from cutline.interfaces import Check, CheckResult, Draft
 from cutline.records import JSON
-from cutline.text.sentences import Piece, joined, pieces_of
+from cutline.text.sentences import Piece, joined
 from cutline.weights import Say
-from cutline.worker_threads import in_thread
-
-if TYPE_CHECKING:
-    from PIL import Image
-
-_BATCH = 16  # pictures that are encoded at once
-_Scored = list[tuple[list[Piece], list[float]]]
 
 
-class Similarity:
-    """Keeps the sentences whose cosine with the picture is ``least`` or more, by a CLIP.
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class SimilarityOptions:
+    """What --min-similarity and --similarity-model stand for."""
 
-    A sentence longer than the model reads (77 tokens) is judged in parts. The best sentence is always
-    kept, so that no text becomes empty. ``model`` and ``device`` as for ``Clip``; raises as that does.
+    minimum: float = 0.2
+    """The smallest cosine with the picture that a sentence is kept with, from -1 to 1."""
+    model: str = DEFAULT_CLIP
+    """CLIP or SigLIP: name or folder."""
+    device: str = "auto"
+    """Where it computes."""
+
+
+class Similarity(Check):
+    """Keeps the sentences whose cosine with the picture, by a CLIP, is ``minimum`` or more.
+
+    The best sentence is always kept, so that no text becomes empty.
     """
 
     name = "similarity"
+    Options = SimilarityOptions
 
-    def __init__(self, *, least: float, model: str = DEFAULT_CLIP, device: str = "auto") -> None:
-        self._least = least
-        self._clip = Clip(model, device=device)
-        self._batching = Batcher([self._score], size=_BATCH)
+    def __init__(self, options: SimilarityOptions) -> None:
+        super().__init__(options)
+        if not -1 <= options.minimum <= 1:  # so that nan is refused too
+            raise ConfigError(f"--min-similarity must be between -1 and 1, not {options.minimum}")
+        self._scorer = SentenceScorer(options.model, device=options.device)
+
+    @property
+    def fingerprint(self) -> str:
+        return f"{self.options.minimum} by {self.options.model}"
 
     async def open(self, say: Say) -> None:
-        """Load the model; ``say`` is told of a download."""
-        await in_background(lambda: self._clip.load(say))
+        await self._scorer.open(say)
 
-    async def check(self, picture: Picture, texts: Sequence[str]) -> list[Checked]:
-        """What is left of each text; the note has ``kept``, scores, and ``dropped``, sentences with theirs.
+    async def check(self, draft: Draft) -> CheckResult:
+        """The note has ``kept``, scores, and ``dropped``, sentences with theirs.
 
         Raises:
             PictureError: the picture cannot be opened.
             MemoryError: the model has too little memory for it.
         """
-        image = await in_thread(self._clip.look, picture)
-        scored = await self._batching.submit((image, list(texts)))
-        return [
-            self._checked(text, pieces, scores) for text, (pieces, scores) in zip(texts, scored, strict=True)
-        ]
 
-    def _score(self, batch: Sequence[tuple[Image.Image, list[str]]]) -> list[_Scored]:
-        """Every text's pieces and their scores, for each of several pictures."""
-        pieces = [[pieces_of(text, self._fits) for text in texts] for _, texts in batch]
-        pictures = self._clip.pictures([image for image, _ in batch])
-        owners = [at for at, parted in enumerate(pieces) for part in parted for _ in part]
-        vectors = self._clip.texts([piece.text for parted in pieces for part in parted for piece in part])
-        scores = iter(np.einsum("nd,nd->n", vectors, pictures[owners]).tolist())
-        return [[(part, [next(scores) for _ in part]) for part in parted] for parted in pieces]
+        async def check_all(texts: Sequence[str]) -> list[CheckedText]:
+            scored = await self._scorer.score(draft.picture, texts)
+            return [self._checked(text, *one) for text, one in zip(texts, scored, strict=True)]
 
-    def _fits(self, text: str) -> bool:
-        return self._clip.count_tokens(text) <= self._clip.most_tokens
+        return await check_texts(draft, check_all)
 
-    def _checked(self, text: str, pieces: list[Piece], scores: list[float]) -> Checked:
+    def _checked(self, text: str, pieces: list[Piece], scores: list[float]) -> CheckedText:
         if not pieces:
-            return Checked(text=text, note={"kept": [], "dropped": []})
-        best = max(scores)
-        # A score that is no number says nothing against its sentence.
-        kept = [math.isnan(score) or score >= self._least or score == best for score in scores]
+            return CheckedText(text=text, note={"kept": [], "dropped": []})
+        best, minimum = max(scores), self.options.minimum
+        # A score that is not a number is no evidence against its sentence.
+        kept = [math.isnan(score) or score >= minimum or score == best for score in scores]
         note: JSON = {
             "kept": [round(score, 4) for score, keep in zip(scores, kept, strict=True) if keep],
             "dropped": [
@@ -82,7 +78,14 @@ class Similarity:
                 if not keep
             ],
         }
-        return Checked(text=text if all(kept) else joined(pieces, kept), note=note)
+        return CheckedText(text=text if all(kept) else joined(pieces, kept), note=note)
+
+    def summary(self, counts: Mapping[str, int]) -> str:
+        sentences, captions = counts.get("dropped", 0), counts.get("dropped captions", 0)
+        return (
+            f"dropped {sentences:,} sentence{'' if sentences == 1 else 's'} "
+            f"of {captions:,} caption{'' if captions == 1 else 's'}"
+        )
 
     async def aclose(self) -> None:
-        self._batching.close()
+        await self._scorer.aclose()

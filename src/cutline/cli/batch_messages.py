@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from cutline.cli.summary import dropped, summary
+from cutline.cli.summary import stage_lines, summary
 from cutline.engine.batch_manifest import OVER, Batch
 from cutline.engine.batches.collect import IN_NO_BATCH, UNDER_WAY, UNDONE, Collection
 from cutline.engine.batches.status import Sent
@@ -124,8 +124,7 @@ def cancelled(sent: Sent, *, forgotten: bool, quiet: bool) -> int:
 def _hints(sent: Sent, report: Report) -> Iterator[str]:
     """What a person may want to do next."""
     counts = report.counts
-    if sent.job.checks.min_similarity is not None:
-        yield dropped(counts.dropped, counts.shortened)
+    yield from stage_lines(report)
     for batch in sent.batches:
         if batch.problem:
             yield f"{batch.id or batch.name} {batch.status}: {batch.problem}"

@@ -122,10 +122,10 @@ def _result(report: Report) -> str:
     return " · ".join(words)
 
 
-def dropped(sentences: int, captions: int) -> str:
-    """What the checks took away."""
-    some, all_ = plural(sentences, "sentence"), plural(captions, "caption")
-    return f"{some} of {all_} dropped as unlike the picture"
+def stage_lines(report: Report) -> Iterator[str]:
+    """What each filter and check did."""
+    for name, line in report.stages.items():
+        yield printable(f"{name}: {line}")
 
 
 def _missing(steps: Mapping[str, Mapping[str, int]], *, retried: bool) -> Iterator[str]:
@@ -162,8 +162,7 @@ def _hints(job: Job, report: Report) -> Iterator[str]:
     counts = report.counts
     if counts.total and not report.fresh.total and report.stopped is None:
         yield "nothing was asked: every picture had its outcome from an earlier run"
-    if job.checks.min_similarity is not None:
-        yield dropped(counts.dropped, counts.shortened)
+    yield from stage_lines(report)
     if report.changed:
         yield f"{report.changed:,} pictures had changed since they were captioned, and were asked about again"
     if report.replaced:

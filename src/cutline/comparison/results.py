@@ -43,9 +43,13 @@ class Shown:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
-    """``pictures`` in the order of the input, of which there are ``total``, None where nobody counted."""
+    """``pictures`` in the order of the input, of which there are ``total``, None where nobody counted.
+
+    ``metrics`` says what each metric among the scores means.
+    """
 
     input: str
     total: int | None
     entrants: Sequence[Entrant]
     pictures: Sequence[Shown]
+    metrics: Mapping[str, str] = dataclasses.field(default_factory=dict)

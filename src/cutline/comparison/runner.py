@@ -9,6 +9,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from cutline import registry
 from cutline.comparison.candidates import Candidate, contestants_of
 from cutline.comparison.captions import Answers, cost_of_run, read_answers, samples_in
 from cutline.comparison.exports import as_csv, as_json
@@ -16,7 +17,6 @@ from cutline.comparison.page import as_html, blinded
 from cutline.comparison.results import Comparison, Entrant
 from cutline.comparison.runs import Asked, Halt, Watching, ask, check
 from cutline.comparison.scores import Seeing, Seen
-from cutline.comparison.similarity import CaptionSimilarity
 from cutline.comparison.statistics import figures_of, mean
 from cutline.credentials import Secret
 from cutline.engine import assembly
@@ -25,8 +25,8 @@ from cutline.engine.state import State, state_folder
 from cutline.errors import ConfigError, OutputExists
 from cutline.files import write_atomically, write_errors
 from cutline.imaging.thumbnails import side_for
-from cutline.interfaces import Source
-from cutline.job import CheckOptions, Job
+from cutline.interfaces import Metric, Source
+from cutline.job import Job
 from cutline.records import Sample
 from cutline.serialization import valid_unicode
 from cutline.storage import is_remote
@@ -93,7 +93,9 @@ class _Run:
         self._output = plan.job.output_path or DEFAULT_OUTPUT
         _check_output(self._output)
         # What is asked goes to journals of its own; the report's options are none of theirs.
-        checks = plan.job.checks if plan.job.checks.min_similarity is not None else CheckOptions()
+        checks = plan.job.checks
+        if checks.min_similarity is None:
+            checks = dataclasses.replace(checks, similarity_model=None)
         run = dataclasses.replace(plan.job.run, state=None)
         bare = dataclasses.replace(plan.job, output_path=None, checks=checks, run=run)
         measuring = plan.job.checks.similarity_model is not None
@@ -104,17 +106,16 @@ class _Run:
         if asked and source is None and not plan.job.input_path:
             raise ConfigError("there are no pictures to ask about: give --input-path")
         checks = plan.job.checks
-        self._similarity = (
-            CaptionSimilarity(checks.similarity_model, device=plan.job.local.device)
-            if checks.similarity_model is not None
-            else None
-        )
+        self._metrics: list[Metric] = []
+        if checks.similarity_model is not None:
+            metric = registry.load("metrics", "similarity")
+            self._metrics.append(metric(checks.similarity_model, device=plan.job.local.device))
         self._folder = state_folder(self._output, plan.job.run.state)
 
     async def run(self) -> Ended:
         await check(self._contestants)
-        if self._similarity is not None:
-            await self._similarity.open(self._watching.say)
+        for metric in self._metrics:
+            await metric.open(self._watching.say)
         samples = await asyncio.to_thread(self._samples)
         keys = [valid_unicode(sample.key) for sample in samples]
         earlier = await asyncio.to_thread(self._earlier, keys)
@@ -130,8 +131,8 @@ class _Run:
             if self._is_halted():
                 return self._interrupted()
             answers = await asyncio.to_thread(_answers, asked, earlier, keys)
-            if self._similarity is not None:
-                self._watching.say(f"measuring the similarity of {len(samples):,} pictures")
+            for metric in self._metrics:
+                self._watching.say(f"measuring the {metric.name} of {len(samples):,} pictures")
             seen = await self._see(samples, answers)
             if self._is_halted():
                 return self._interrupted()
@@ -142,6 +143,7 @@ class _Run:
                 total=await asyncio.to_thread(self._count, len(samples)),
                 entrants=tuple(entrants),
                 pictures=tuple(one.shown for one in seen),
+                metrics={metric.name: metric.meaning for metric in self._metrics},
             )
             ownership.write(await asyncio.to_thread(self._rendered, comparison))
         return self._ended(comparison, max((one.exit_code for one in asked), default=EXIT_OK))
@@ -198,7 +200,7 @@ class _Run:
             side=side_for(len(samples)),
             max_pixels=job.pictures.max_pixels,
             open_fetcher=assembly.fetcher_opener(job),
-            similarity=self._similarity,
+            metrics=self._metrics,
         )
         try:
             return await seeing.all(samples, answers, stopped=self._is_halted)

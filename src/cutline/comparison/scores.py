@@ -9,11 +9,11 @@ from collections.abc import Callable, Mapping, Sequence
 
 from cutline.comparison.captions import Answers
 from cutline.comparison.results import Shown
-from cutline.comparison.similarity import NAME, CaptionSimilarity
 from cutline.engine.sample_pipeline import Fetching
 from cutline.errors import PictureError
 from cutline.imaging import Picture
 from cutline.imaging.thumbnails import thumbnail
+from cutline.interfaces import Metric
 from cutline.records import Sample
 from cutline.serialization import valid_unicode
 
@@ -37,13 +37,13 @@ class Seeing:
         side: int,
         max_pixels: int,
         open_fetcher: Callable[[], Fetching],
-        similarity: CaptionSimilarity | None,
+        metrics: Sequence[Metric],
     ) -> None:
         self._side = side
         self._max_pixels = max_pixels
         self._open_fetcher = open_fetcher
         self._fetcher: Fetching | None = None
-        self._similarity = similarity
+        self._metrics = metrics
 
     async def all(
         self, samples: Sequence[Sample], answers: Sequence[Answers], *, stopped: Callable[[], bool]
@@ -90,20 +90,19 @@ class Seeing:
 
     async def _scores(
         self, picture: Picture, key: str, answers: Sequence[Answers]
-    ) -> list[Mapping[str, float]]:
-        if self._similarity is None:
-            return [{} for _ in answers]
+    ) -> Sequence[Mapping[str, float]]:
         given = [one.by_key.get(key) for one in answers]
+        captioned = [place for place, one in enumerate(given) if one is not None and not one.problem]
         texts = [answer.text for answer in given if answer is not None and not answer.problem]
-        scores = iter(await self._similarity.score(picture, texts))
-        found: list[Mapping[str, float]] = []
-        for answer in given:
-            score = None if answer is None or answer.problem else next(scores)
-            found.append({} if score is None else {NAME: score})
+        found: list[dict[str, float]] = [{} for _ in answers]
+        for metric in self._metrics:
+            for place, score in zip(captioned, await metric.score(picture, texts), strict=True):
+                if score is not None:
+                    found[place][metric.name] = score
         return found
 
     async def aclose(self) -> None:
         if self._fetcher is not None:
             await self._fetcher.aclose()
-        if self._similarity is not None:
-            await self._similarity.aclose()
+        for metric in self._metrics:
+            await metric.aclose()

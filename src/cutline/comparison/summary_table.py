@@ -111,15 +111,10 @@ _COLUMNS: Final = (
 )
 
 
-_METRICS: Final = {
-    "similarity": "Cosine of a caption's sentences with the picture, by the model of --similarity-model.",
-}
-
-
 def standings(comparison: Comparison, *, labels: Sequence[str] | None) -> Markup:
     """The table and what its columns mean; ``labels`` stand before the names in a blind comparison."""
     entrants = comparison.entrants
-    columns = [column for column in (*_COLUMNS, *_metrics(entrants)) if _worth_showing(column, entrants)]
+    columns = [column for column in (*_COLUMNS, *_metrics(comparison)) if _worth_showing(column, entrants)]
     # What the names say already needs no column.
     models = any(entrant.model not in entrant.name for entrant in entrants)
     prompts = any(entrant.prompt.partition("@")[0] not in entrant.name for entrant in entrants)
@@ -178,13 +173,13 @@ def _worth_showing(column: _Column, entrants: Sequence[Entrant]) -> bool:
     return column.always or any(column.value(entrant) for entrant in entrants)
 
 
-def _metrics(entrants: Sequence[Entrant]) -> list[_Column]:
+def _metrics(comparison: Comparison) -> list[_Column]:
     """A column for each metric that was measured."""
-    names = sorted({name for entrant in entrants for name in entrant.figures.scores})
+    names = sorted({name for entrant in comparison.entrants for name in entrant.figures.scores})
     return [
         _Column(
             title=name.capitalize(),
-            meaning=_METRICS.get(name, "Mean over the captions here."),
+            meaning=comparison.metrics.get(name, "Mean over the captions here."),
             value=lambda e, name=name: e.figures.scores.get(name),  # type: ignore[misc]
             cell=lambda e, name=name: f"{e.figures.scores[name]:.3f}",  # type: ignore[misc]
             bar=True,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Self
 
@@ -10,8 +11,7 @@ import orjson
 
 from cutline.captioners.parameters import together
 from cutline.credentials import without_credentials
-from cutline.encoders import DEFAULT_CLIP
-from cutline.job import CheckOptions, Job
+from cutline.job import Job
 from cutline.records import JSON
 from cutline.storage import is_url
 
@@ -30,15 +30,26 @@ class Fingerprint:
     trigger: str
     caption_prefix: str
     caption_suffix: str
+    filters: str
+    """What decides which samples get a caption: names and fingerprints; empty where nothing does."""
     checks: str
-    """What may take words away from captions; empty where nothing does."""
+    """What may change captions or refuse them."""
     steps: tuple[str, ...]
     """The steps of a chain, each with its model and parameters; empty where there is none."""
     joining: str
     """How captions are joined with texts that were there before; empty where those are left alone."""
 
     @classmethod
-    def of(cls, job: Job, *, model: str, prompt_ids: tuple[str, ...], steps: tuple[str, ...] = ()) -> Self:
+    def of(
+        cls,
+        job: Job,
+        *,
+        model: str,
+        prompt_ids: tuple[str, ...],
+        steps: tuple[str, ...] = (),
+        filters: Iterable[str] = (),
+        checks: Iterable[str] = (),
+    ) -> Self:
         options = job.model
         parameters = {
             "max_tokens": options.max_tokens,
@@ -63,7 +74,8 @@ class Fingerprint:
             trigger=job.prompts.trigger or "",
             caption_prefix=job.prompts.caption_prefix or "",
             caption_suffix=job.prompts.caption_suffix or "",
-            checks=_checks(job.checks),
+            filters="; ".join(filters),
+            checks="; ".join(checks),
             steps=steps,
             joining="" if job.output.existing in {None, "skip"} else str(job.output.existing),
         )
@@ -90,12 +102,6 @@ def mended_by(job: Job) -> frozenset[str]:
     When options begin to do that, pictures that failed so are asked about again.
     """
     return frozenset({"blocked-address"} if job.input.allow_private_urls else ())
-
-
-def _checks(options: CheckOptions) -> str:
-    if options.min_similarity is None:
-        return ""
-    return f"similarity {options.min_similarity} by {options.similarity_model or DEFAULT_CLIP}"
 
 
 def _place(path: str) -> str:

@@ -13,7 +13,7 @@ import contextlib
 import errno
 import os
 import sys
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -50,7 +50,7 @@ class Journal:
         self._path = path
         self._places: dict[int, int] = {}  # hash of the key -> offset of its line
         self._failed: dict[int, str] = {}  # hash of the key -> kind of its failure
-        self._skipped: set[int] = set()
+        self._skipped: dict[int, str] = {}  # hash of the key -> stage that skipped it
         self._dropped: dict[int, int] = {}
         self._incomplete: set[int] = set()  # captions that lack an optional step
         self._asked_again: set[int] = set()
@@ -58,6 +58,7 @@ class Journal:
         self._last_run: JSON | None = None
         self._models: JSON = {}  # of the last run's steps
         self._mended: set[str] = set()  # by the last run's options
+        self._stages: tuple[str, ...] = ()  # of the last run
         self._file = -1
         self._size = 0
         self.damaged_lines = self.drops = self.paid = 0
@@ -96,6 +97,8 @@ class Journal:
                 self._models = dict(data.get("models", {}))
                 self._mended = set(data.get("mended", ()))
                 self._drop(data.get("drop", "none"), data.get("kinds"))
+                self._stages = tuple(data.get("stages", ()))
+                self._drop_skips()
                 return
             place = hash(data["key"])
             kind = data["type"] if "type" in data or "step" not in data else ""
@@ -116,15 +119,13 @@ class Journal:
     def _note_outcome(self, place: int, offset: int, data: JSON) -> None:
         self._places[place] = offset
         self._steps.pop(place, None)
-        groups = (
-            (self._skipped, data["type"] == "skip"),
-            (self._incomplete, bool(data.get("missing_steps"))),
-        )
-        for places, member in groups:
-            (places.add if member else places.discard)(place)
+        (self._incomplete.add if data.get("missing_steps") else self._incomplete.discard)(place)
         self._failed.pop(place, None)
+        self._skipped.pop(place, None)
         if data["type"] == "failure":
             self._failed[place] = sys.intern(str(data.get("kind", "")))
+        elif data["type"] == "skip":
+            self._skipped[place] = sys.intern(str(data.get("stage", "")))
 
     def _drop(self, drop: Drop, kinds: Collection[str] | None = None) -> None:
         """Give up earlier outcomes; of failures those of ``kinds`` alone, where they are named."""
@@ -132,7 +133,7 @@ class Journal:
             return
         self.drops += 1
         if drop == "all":
-            without = self._failed.keys() | self._skipped
+            without = self._failed.keys() | self._skipped.keys()
             self._dropped |= {place: at for place, at in self._places.items() if place not in without}
             self._places.clear()
             self._skipped.clear()
@@ -144,6 +145,14 @@ class Journal:
                 self._steps[place] = [self._places.pop(place)]
                 del self._failed[place]
 
+    def _drop_skips(self) -> None:
+        """Give up what was decided by stages that are not, or not in the same way, among the run's."""
+        stale = [place for place, stage in self._skipped.items() if stage and stage not in self._stages]
+        for place in stale:
+            del self._skipped[place]
+            self._steps[place] = [self._places.pop(place)]
+        self.drops += bool(stale)
+
     def begin(
         self,
         fingerprint: Fingerprint,
@@ -152,10 +161,12 @@ class Journal:
         retry_failed: bool,
         models: Mapping[str, str] | None = None,
         mended: frozenset[str] = frozenset(),
+        stages: Sequence[str] = (),
     ) -> None:
         """Start a run, which may give up earlier outcomes; ``models`` are the captioners of a chain's steps.
 
-        Failures of the kinds that are ``mended`` now, and were not in the run before, are given up anyway.
+        Failures of the kinds that are ``mended`` now, and were not in the run before, are given up anyway;
+        so are skips by stages other than ``stages``, the names and fingerprints of this run's.
 
         Raises:
             JobChanged: the earlier run asked something else and ``on_change`` is ``refuse``.
@@ -179,6 +190,9 @@ class Journal:
         if kinds:
             drop = "failed"
         self._drop(drop, kinds or None)
+        others = tuple(stages) != self._stages
+        self._stages = tuple(stages)
+        self._drop_skips()
         if drop == "failed" and not kinds:
             # Kept until the new outcome is there: what they lack was optional.
             self._asked_again = set(self._incomplete)
@@ -190,11 +204,12 @@ class Journal:
         except OSError as error:
             raise SinkError(f"cannot write the journal {self._path}: {error.strerror}") from None
         asked = dict(models or {})
-        others = changes or asked != self._models or mended != self._mended
+        others = others or bool(changes) or asked != self._models or mended != self._mended
         if others or drop != "none" or self._last_run is None:
             run: JSON = {"run": fingerprint.to_json(), "drop": drop, "models": asked}
             run |= {"kinds": kinds} if kinds else {}
             run |= {"mended": sorted(mended)} if mended else {}
+            run |= {"stages": list(stages)} if stages else {}
             self._write(orjson.dumps(run))
 
     def append(self, outcome: Outcome) -> int:

@@ -6,11 +6,11 @@ import asyncio
 
 from cutline.chain import Chain
 from cutline.engine.cancellation import Stop
-from cutline.engine.check_runner import CheckRunner
 from cutline.engine.progress import Progress, ProgressHook
+from cutline.engine.stage_runner import StageRunner
 
 
-async def open_or_stop(part: Chain | CheckRunner, progress: ProgressHook, stop: Stop) -> None:
+async def open_or_stop(part: Chain | StageRunner, progress: ProgressHook, stop: Stop) -> None:
     """Load the models, telling ``progress`` what is waited for, until that is done or the run is stopped."""
     loop = asyncio.get_running_loop()
 

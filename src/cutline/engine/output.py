@@ -103,7 +103,8 @@ class OrderedOutput:
         for sample, outcome, picture in entries:
             self.sink.write(sample, outcome, picture)
             self._failures.write(sample, outcome, None)
-            self._keys.add(sample, None if isinstance(outcome, Skip) else outcome.stamp)
+            by_policy = isinstance(outcome, Skip) and not outcome.stage
+            self._keys.add(sample, None if by_policy else outcome.stamp)
             self.counts.add(outcome)
             if isinstance(outcome, Caption) and len(self.first) < FIRST:
                 self.first.append((sample.key, outcome.text))

@@ -13,7 +13,6 @@ from cutline.chain import Chain
 from cutline.credentials import Secret
 from cutline.engine import assembly
 from cutline.engine.chain_builder import is_chain
-from cutline.engine.check_runner import CheckRunner
 from cutline.engine.prices import Prices, Spending
 from cutline.engine.progress import Counts, usages_of
 from cutline.engine.sample_pipeline import Captioning
@@ -134,16 +133,16 @@ async def _ask(
 ) -> tuple[Chain, list[Outcome], Prices]:
     chain = assembly.chain_of(job, key)
     rules = assembly.rules_of(job, None, None, keep_raw=False)
-    checking = CheckRunner(assembly.checks_of(job))
-    captioning = Captioning(chain, rules, assembly.fetcher_opener(job), checking)
+    stages = assembly.stages_of(job)
+    captioning = Captioning(chain, rules, assembly.fetcher_opener(job), stages)
     try:
         await chain.open(say)
-        await checking.open(say)
+        await stages.open(say)
         prices = assembly.prices_for(job, chain)
         results = await asyncio.gather(*(captioning.caption(sample) for sample in samples))
     finally:
         await captioning.aclose()
-        await checking.aclose()
+        await stages.aclose()
         await chain.aclose()
     return chain, [outcome for outcome, _ in results], prices
 

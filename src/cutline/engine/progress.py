@@ -44,6 +44,7 @@ ProgressHook: TypeAlias = Callable[[Progress], None]
 class Counts:
     """Outcomes by kind, and what they cost; ``missing``: captions without an optional step, by its
     name and the kind of its failure. Checks took ``dropped`` sentences away from ``shortened`` captions.
+    ``stages`` counts by stage what its skips and notes say; see ``Stage.summary``.
     """
 
     captions: int = 0
@@ -55,10 +56,17 @@ class Counts:
     usage: Usage = dataclasses.field(default_factory=Usage)
     dropped: int = 0
     shortened: int = 0
+    stages: dict[str, collections.Counter[str]] = dataclasses.field(default_factory=dict)
 
     @property
     def total(self) -> int:
         return self.captions + self.skips + self.failures
+
+    @property
+    def journalled(self) -> int:
+        """Outcomes that the journal has: all but skips by policy."""
+        skips = sum(counts["skipped"] for counts in self.stages.values())
+        return self.captions + self.failures + skips
 
     def add(self, outcome: Outcome) -> None:
         self.usage += usage_of(outcome)
@@ -68,12 +76,26 @@ class Counts:
             self.dropped += dropped
             self.shortened += bool(dropped)
             self.missing.update(outcome.missing_steps.items())
+            for name, note in (outcome.checks or {}).items():
+                self._add_note(name, note)
         elif isinstance(outcome, Skip):
             self.skips += 1
             self.reasons[outcome.reason] += 1
+            if outcome.stage:
+                self._of_stage(outcome.stage.partition(" ")[0])["skipped"] += 1
         else:
             self.failures += 1
             self.kinds[outcome.kind] += 1
+
+    def _add_note(self, name: str, note: Mapping[str, Any]) -> None:
+        counts = self._of_stage(name)
+        for key, value in note.items():
+            if isinstance(value, list) and value:
+                counts[key] += len(value)
+                counts[f"{key} captions"] += 1
+
+    def _of_stage(self, name: str) -> collections.Counter[str]:
+        return self.stages.setdefault(name, collections.Counter())
 
     @property
     def missing_steps(self) -> dict[str, dict[str, int]]:
@@ -84,7 +106,8 @@ class Counts:
         return table
 
     def to_json(self) -> JSON:
-        counters = {name: dict(getattr(self, name)) for name in _COUNTERS}
+        counters: JSON = {name: dict(getattr(self, name)) for name in _COUNTERS}
+        counters["stages"] = {name: dict(counts) for name, counts in self.stages.items()}
         return {**dataclasses.asdict(self), **counters, "missing": self.missing_steps}
 
     @classmethod
@@ -93,6 +116,8 @@ class Counts:
         table = data.get("missing", {})
         missing = {(name, kind): count for name, kinds in table.items() for kind, count in kinds.items()}
         counters["missing"] = collections.Counter(missing)
+        stages = data.get("stages", {})
+        counters["stages"] = {name: collections.Counter(counts) for name, counts in stages.items()}
         return cls(**{**data, **counters, "usage": Usage(**data["usage"])})
 
 
@@ -101,7 +126,7 @@ _COUNTERS = ("kinds", "reasons")
 
 def usages_of(outcome: Outcome) -> Iterator[tuple[str, Usage]]:
     """The tokens an outcome cost, by step, but for the steps that were counted before."""
-    if isinstance(outcome, Caption | Failure):
+    if isinstance(outcome, Caption | Failure | Skip):
         for step in outcome.steps:
             if not step.counted:
                 yield step.name, step.reply.usage

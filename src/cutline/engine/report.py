@@ -29,15 +29,15 @@ class Interrupted(CutlineError):
 class Report:
     """The result of a run.
 
-    ``counts`` cover everything in the output, ``known`` what waits in the journal too, ``fresh`` only what
-    this run asked. ``causes`` are those of the known failures by kind, the commonest first. ``first``
-    has the first keys and captions that this run wrote, ``failed`` the first hundred failures it met, and
-    the first of every kind.
-    ``changed`` pictures had changed since an earlier run; ``replaced`` ones, of which a few are named,
-    were changed or deleted between being listed and being captioned. ``left_out`` earlier outcomes are of
-    samples that the source has no more, ``waiting`` outcomes are in the journal behind one that is
-    missing. ``seconds`` is this run's time from when the models were loaded, which took
-    ``loading_seconds``; ``cost`` in US dollars is of all runs, None when no price is known.
+    ``counts`` cover everything in the output, ``known`` also what waits in the journal, ``fresh`` only
+    this run's outcomes. ``causes`` are those of the known failures by kind, the commonest first;
+    ``stages`` says in a line what each filter and check did. ``first`` has the first keys and captions
+    that this run wrote, ``failed`` the first hundred failures, and the first of every kind. ``changed``
+    pictures had changed since an earlier run; ``replaced`` ones, of which a few are named, were changed
+    or deleted between being listed and being captioned. ``left_out`` earlier outcomes are of samples that
+    the source no longer has, ``waiting`` outcomes are in the journal behind one that is missing.
+    ``seconds`` is this run's time after loading the models, which took ``loading_seconds``; ``cost`` in
+    US dollars is of all runs, None when no price is known.
     """
 
     output: str
@@ -58,6 +58,7 @@ class Report:
     first: tuple[tuple[str, str], ...] = ()
     failed: tuple[JSON, ...] = ()
     causes: Mapping[str, tuple[Cause, ...]] = dataclasses.field(default_factory=dict)
+    stages: Mapping[str, str] = dataclasses.field(default_factory=dict)
     changed: int = 0
     replaced: int = 0
     first_replaced: tuple[str, ...] = ()
@@ -89,6 +90,7 @@ class Report:
             "sentences_dropped": self.counts.dropped,
             "failure_kinds": dict(self.counts.kinds),
             "skip_reasons": dict(self.counts.reasons),
+            "stages": {name: dict(counts) for name, counts in self.counts.stages.items()},
             "missing_steps": self.counts.missing_steps,
             "changed_since_earlier": self.changed,
             "changed_meanwhile": self.replaced,

@@ -13,7 +13,6 @@ from cutline.credentials import Secret
 from cutline.engine import assembly
 from cutline.engine.batch_manifest import refuse_open
 from cutline.engine.cancellation import Stop
-from cutline.engine.check_runner import CheckRunner
 from cutline.engine.fingerprint import Fingerprint, mended_by
 from cutline.engine.journal import Journal
 from cutline.engine.model_open import open_or_stop
@@ -24,6 +23,7 @@ from cutline.engine.report import Interrupted, Report
 from cutline.engine.resume import count_of, left_of, peeked
 from cutline.engine.sample_pipeline import Captioning, Fetching, Rules
 from cutline.engine.shard import Loop
+from cutline.engine.stage_runner import StageRunner
 from cutline.engine.state import State, failures_file, state_folder
 from cutline.errors import ConfigError, CutlineError, OutputExists, OutputGone, SinkError
 from cutline.interfaces import Source
@@ -56,7 +56,7 @@ class Answers(Protocol):
         """What decides the output besides the job."""
 
     def captioning(
-        self, rules: Rules, open_fetcher: Callable[[], Fetching], checking: CheckRunner
+        self, rules: Rules, open_fetcher: Callable[[], Fetching], stages: StageRunner
     ) -> Captioning: ...
 
     async def done(self, report: Report) -> None:
@@ -87,14 +87,14 @@ async def run_job(
     job.check()
     progress, stop = progress or (lambda _: None), stop or Stop()
     chain = answers.chain if answers else assembly.chain_of(job, key)
-    checking = CheckRunner(assembly.checks_of(job))
+    stages = assembly.stages_of(job)
     with worker_threads():
         try:
-            run = _Run(job, chain, checking, progress, stop, answers, failures)
+            run = _Run(job, chain, stages, progress, stop, answers, failures)
             return await run.run(source or assembly.source_of(job))
         finally:
             await chain.aclose()
-            await checking.aclose()
+            await stages.aclose()
 
 
 class _Run:
@@ -102,7 +102,7 @@ class _Run:
         self,
         job: Job,
         chain: Chain,
-        checking: CheckRunner,
+        stages: StageRunner,
         progress: ProgressHook,
         stop: Stop,
         answers: Answers | None,
@@ -110,7 +110,7 @@ class _Run:
     ) -> None:
         self._job = job
         self._chain = chain
-        self._checking = checking
+        self._stages = stages
         self._progress = progress
         self._stop = stop
         self._answers = answers
@@ -140,9 +140,9 @@ class _Run:
                 journal.close()
 
     async def _with_state(self, source: Source, state: State, journal: Journal) -> Report:
-        job, answers = self._job, self._answers
+        job, answers, stages = self._job, self._answers, self._stages
         sink = assembly.sink_of(job, self._output, state.folder)
-        fingerprint = answers.fingerprint if answers else assembly.fingerprint_of(job, self._chain)
+        fingerprint = answers.fingerprint if answers else assembly.fingerprint_of(job, self._chain, stages)
         if job.run.max_cost is not None:
             assembly.check_prices(self._prices, journal.spent)
         journal.begin(
@@ -151,6 +151,7 @@ class _Run:
             retry_failed=job.run.retry_failed,
             models=self._chain.models,
             mended=mended_by(job),
+            stages=stages.ids,
         )
         failed = self._failures or failures_file(self._output, state.folder)
         failures = FailuresSink(failed, state.folder, SinkOptions(overwrite=True))
@@ -206,9 +207,9 @@ class _Run:
         rules = assembly.rules_of(job, output.sink, journal, keep_raw=keep_raw)
         opener = assembly.fetcher_opener(job)
         if self._answers is None:
-            captioning = Captioning(self._chain, rules, opener, self._checking)
+            captioning = Captioning(self._chain, rules, opener, self._stages)
         else:
-            captioning = self._answers.captioning(rules, opener, self._checking)
+            captioning = self._answers.captioning(rules, opener, self._stages)
         loop = Loop(
             feed=feed,
             captioning=captioning,
@@ -231,7 +232,7 @@ class _Run:
     async def _open_models(self) -> None:
         """What takes minutes, after all that may be refused, and only where something is left to ask."""
         begun = time.monotonic()
-        for part in (self._chain, self._checking):
+        for part in (self._chain, self._stages):
             await open_or_stop(part, self._progress, self._stop)
         self._loading = time.monotonic() - begun
 
@@ -255,6 +256,7 @@ class _Run:
             counts=output.counts,
             known=known.counts,
             causes=known.causes.by_kind(),
+            stages=self._stages.summaries(known.counts),
             first=tuple(output.first),
             failed=tuple(output.failed),
             fresh=fresh,

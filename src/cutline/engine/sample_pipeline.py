@@ -9,10 +9,11 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from cutline.chain import Chain, ChainResult, NoteStep, StepFailed
-from cutline.engine.check_runner import CheckRunner, Verdict
+from cutline.engine.stage_runner import Checked, StageRunner
 from cutline.errors import PictureError, SampleError
 from cutline.formatting import printable
 from cutline.imaging import Picture
+from cutline.interfaces import Draft
 from cutline.prompts import sample_variables
 from cutline.records import (
     Caption,
@@ -63,10 +64,10 @@ class Captioning:
         chain: Chain,
         rules: Rules,
         open_fetcher: Callable[[], Fetching],
-        checking: CheckRunner | None = None,
+        stages: StageRunner | None = None,
     ) -> None:
         self.chain = chain
-        self._checking = checking or CheckRunner()
+        self._stages = stages or StageRunner()
         self._rules = rules
         self._open_fetcher = open_fetcher
         self._fetcher: Fetching | None = None
@@ -101,27 +102,32 @@ class Captioning:
         stamp = sample.stamp  # of what is about to be read: what comes later is another picture
         try:
             picture = await self.load(sample)
+            skip = await self._stages.filter(sample, picture, stamp)
+            if skip is not None:
+                return skip, picture
             variables = sample_variables(sample) if self.chain.uses_variables else {}
             if existing is not None:
                 variables["text"] = existing
             followed = await self._follow(picture, variables, known, self._noting(sample.key, stamp))
-            left = await self._checked(picture, followed)
-        except PictureError as error:
-            failed = StepFailed(error.kind, str(error), attempts=0)
-            return self._failure(sample.key, stamp, failed, known), picture
+            checked = await self._checked(sample, picture, followed, stamp)
         except MemoryError:
             failed = StepFailed("out-of-memory", "the picture needs more memory than there is", attempts=0)
             return self._failure(sample.key, stamp, failed, known), None
-        except StepFailed as error:
+        except (StepFailed, SampleError) as error:
+            if isinstance(error, SampleError):
+                error = StepFailed(error.kind, str(error), attempts=0)
             return self._failure(sample.key, stamp, error, known), picture
         finally:
             self.under_way -= 1
+        steps = followed.steps if self._rules.keep_raw else _without_raw(followed.steps)
+        if isinstance(checked, Skip):
+            return dataclasses.replace(checked, steps=steps, useless=followed.useless), picture
         return Caption(
             key=sample.key,
-            text=self._rules.finish_text(left.text, existing),
-            steps=followed.steps if self._rules.keep_raw else _without_raw(followed.steps),
-            fields=left.fields,
-            checks=left.notes,
+            text=self._rules.finish_text(checked.text, existing),
+            steps=steps,
+            fields=checked.fields,
+            checks=checked.notes,
             existing=existing or None,
             stamp=stamp,
             step=followed.caption.name if len(self.chain.steps) > 1 else "",
@@ -141,10 +147,19 @@ class Captioning:
                 raise
             raise StepFailed("captioner", "a captioner cancelled itself") from None
 
-    async def _checked(self, picture: Picture, followed: ChainResult) -> Verdict:
-        """What the checks leave of the caption; where they fail, the answers are kept."""
+    async def _checked(
+        self, sample: Sample, picture: Picture, followed: ChainResult, stamp: str
+    ) -> Checked | Skip:
+        """What the checks leave of the caption; where they fail, the steps are kept."""
+        draft = Draft(
+            sample=sample,
+            picture=picture,
+            text=followed.caption.text,
+            fields=followed.caption.fields,
+            steps=followed.steps,
+        )
         try:
-            return await self._checking.apply(picture, followed.caption.text, followed.caption.fields)
+            return await self._stages.check(draft, stamp)
         except SampleError as error:
             raise StepFailed(
                 error.kind, str(error), steps=followed.steps, useless=followed.useless
@@ -203,8 +218,8 @@ class Captioning:
         return Picture(location, max_pixels=self._rules.max_pixels, keep_data=self._rules.keep_data)
 
     def is_final(self, outcome: Outcome) -> bool:
-        """Whether it is kept; a skip costs nothing, and the next run may decide otherwise."""
-        return not isinstance(outcome, Skip)
+        """Whether the journal keeps it; a skip by policy costs nothing, and is decided again each time."""
+        return not isinstance(outcome, Skip) or bool(outcome.stage)
 
     async def aclose(self) -> None:
         if self._fetcher is not None:

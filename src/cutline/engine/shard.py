@@ -62,7 +62,7 @@ class Loop:
         self._stop = stop
         self._workers: set[asyncio.Task[None]] = set()
         self._all = copy.deepcopy(output.counts)
-        self._known_before = output.counts.captions + output.counts.failures
+        self._known_before = output.counts.journalled
         self._taken = self._seen = 0
         self.resumed = self.changed = self.replaced = 0
         self.first_replaced: list[str] = []
@@ -171,7 +171,7 @@ class Loop:
         sample = item.sample
         needs_picture = self._output.sink.needs_picture
         outcome = self._journal.get(sample.key)
-        if isinstance(outcome, Caption | Failure) and outcome.stamp != sample.stamp:
+        if outcome is not None and outcome.stamp != sample.stamp:
             self.changed += 1  # another picture lies there now
             outcome = None
         picture = None

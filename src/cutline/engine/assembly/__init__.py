@@ -14,11 +14,11 @@ from cutline.engine.assembly.models import (
     chain_of,
     check_prices,
     check_words,
-    checks_of,
     fingerprint_of,
     given_options,
     prices_for,
     prompts_of,
+    stages_of,
 )
 from cutline.engine.assembly.outputs import (
     form_of,
@@ -39,7 +39,6 @@ __all__ = [
     "chain_of",
     "check_prices",
     "check_words",
-    "checks_of",
     "fetcher_opener",
     "fingerprint_of",
     "finisher_of",
@@ -56,4 +55,5 @@ __all__ = [
     "samples_of",
     "sink_of",
     "source_of",
+    "stages_of",
 ]

@@ -16,12 +16,12 @@ from cutline.captioners.factory import (
 from cutline.captioners.plugins import load_plugins
 from cutline.chain import Chain, ChainStep
 from cutline.credentials import Secret
-from cutline.encoders import DEFAULT_CLIP
 from cutline.engine.chain_builder import build_chain, described, is_chain
 from cutline.engine.fingerprint import Fingerprint
 from cutline.engine.prices import Prices, Spending
+from cutline.engine.stage_runner import StageRunner
 from cutline.errors import ConfigError
-from cutline.interfaces import Captioner, Check
+from cutline.interfaces import Captioner
 from cutline.job import Job
 from cutline.prompts import Prompt, load_prompts, load_schema
 from cutline.records import JSON
@@ -116,20 +116,17 @@ def check_words(job: Job) -> None:
         raise ConfigError("pixels follows no instructions: --system-prompt needs a model that does")
 
 
-def checks_of(job: Job) -> list[Check]:
-    """What the job's captions are held against.
+def stages_of(job: Job) -> StageRunner:
+    """The job's filters and checks.
 
     Raises:
-        MissingExtra: a check needs one.
-        ConfigError: it cannot be done as asked.
+        MissingExtra: a stage needs an extra that is not installed.
+        ConfigError: there is no such stage, or its options cannot be used.
     """
-    options = job.checks
-    if options.min_similarity is None:
-        return []
-    from cutline.checks.similarity import Similarity
-
-    model = options.similarity_model or DEFAULT_CLIP
-    return [Similarity(least=options.min_similarity, model=model, device=job.local.device)]
+    load_plugins(job.model.plugin)
+    specs, device = job.checks.specs(), job.local.device
+    filters, checks = ([spec.build(device=device) for spec in specs[room]] for room in ("filters", "checks"))
+    return StageRunner(filters, checks)
 
 
 def prices_for(job: Job, chain: Chain) -> Prices:
@@ -154,7 +151,8 @@ def check_prices(prices: Prices, spent: Spending | None = None) -> None:
         raise ConfigError(f"--max-cost needs a price for {' and '.join(missing)}: give it with --prices FILE")
 
 
-def fingerprint_of(job: Job, chain: Chain) -> Fingerprint:
+def fingerprint_of(job: Job, chain: Chain, stages: StageRunner) -> Fingerprint:
+    """What decides the outcomes of the job."""
     prompts = tuple(step.prompt.id for step in chain.steps)
     steps = described(chain) if is_chain(job) else ()
-    return Fingerprint.of(job, model=chain.name, prompt_ids=prompts, steps=steps)
+    return Fingerprint.of(job, model=chain.name, prompt_ids=prompts, steps=steps, **stages.fingerprints)

@@ -46,7 +46,7 @@ def sink_of(job: Job, output: str, state: Path) -> Sink:
         existing=job.output.existing,
         samples_per_shard=job.output.samples_per_shard,
         include_raw=job.output.include_raw,
-        include_checks=job.checks.min_similarity is not None,
+        include_checks=job.checks.has_checks,
     )
     return open_sink(output, job.output.output_format, state, options)
 
@@ -60,7 +60,7 @@ def form_of(job: Job, output: str) -> JSON:
     options = job.output
     form: JSON = {"format": format_of(output, options.output_format), "raw": options.include_raw}
     form["existing"] = options.existing  # what was skipped under one policy is looked at anew under another
-    if job.checks.min_similarity is not None:
+    if job.checks.has_checks:
         form["checks"] = True
     if form["format"] == "webdataset":
         form["samples_per_shard"] = options.samples_per_shard

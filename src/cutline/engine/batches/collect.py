@@ -17,12 +17,12 @@ from cutline.engine.batches.requests import Keyed
 from cutline.engine.batches.results import NOT_SENT, TO_COME, Answers, Collected
 from cutline.engine.batches.status import Sent, refreshed, sent_for, unless_stopped, wait
 from cutline.engine.cancellation import Stop
-from cutline.engine.check_runner import CheckRunner
 from cutline.engine.output import without_form
 from cutline.engine.progress import ProgressHook
 from cutline.engine.report import Report
 from cutline.engine.run import run_job
 from cutline.engine.sample_pipeline import Captioning, Fetching, Rules
+from cutline.engine.stage_runner import StageRunner
 from cutline.engine.state import State
 from cutline.errors import RequestError, RunStopped
 from cutline.imaging import Picture
@@ -107,7 +107,9 @@ class Collecting:
         self._state: State | None = None
         self._ledger: BatchManifest | None = None
         self.chain = assembly.chain_of(job, None, Collected(endpoint, self._answers))
-        self.fingerprint = assembly.fingerprint_of(job, assembly.chain_of(job, None, endpoint))
+        stages = assembly.stages_of(job)  # only for what decides their results
+        chain = assembly.chain_of(job, None, endpoint)
+        self.fingerprint = assembly.fingerprint_of(job, chain, stages)
 
     async def open(self, state: State) -> None:
         """Fetch what has been answered, now that the output is ours.
@@ -138,9 +140,9 @@ class Collecting:
         return {_FORM: [[batch.number, batch.status] for batch in self._ledger.open_batches]}
 
     def captioning(
-        self, rules: Rules, open_fetcher: Callable[[], Fetching], checking: CheckRunner | None
+        self, rules: Rules, open_fetcher: Callable[[], Fetching], stages: StageRunner
     ) -> Captioning:
-        return TakingIn(self.chain, rules, open_fetcher, checking, answers=self._answers)
+        return TakingIn(self.chain, rules, open_fetcher, stages, answers=self._answers)
 
     async def done(self, report: Report) -> None:
         """All answers are in the journal: close the books of the batches that have ended."""
@@ -177,14 +179,14 @@ class TakingIn(Keyed):
         chain: Chain,
         rules: Rules,
         open_fetcher: Callable[[], Fetching],
-        checking: CheckRunner | None,
+        stages: StageRunner,
         *,
         answers: Answers,
     ) -> None:
-        super().__init__(chain, rules, open_fetcher, checking)
+        super().__init__(chain, rules, open_fetcher, StageRunner(checks=stages.checks))
         self._answers = answers
-        # Answers need no picture; checks and some outputs do.
-        self._opens_pictures = rules.keep_data or (checking is not None and bool(checking))
+        # Answers need no picture; checks and some outputs do. Filters saw it before it was sent.
+        self._opens_pictures = rules.keep_data or bool(stages.checks)
 
     async def load(self, sample: Sample) -> Picture:
         location = sample.location

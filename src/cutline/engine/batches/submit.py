@@ -20,6 +20,7 @@ from cutline.engine.fingerprint import mended_by
 from cutline.engine.journal import Journal
 from cutline.engine.output import MARK
 from cutline.engine.progress import Progress, ProgressHook
+from cutline.engine.stage_runner import StageRunner
 from cutline.engine.state import State, state_folder
 from cutline.errors import CutlineError, OutputGone
 from cutline.interfaces import Checkable, Sink, Source
@@ -67,12 +68,15 @@ async def submit_job(
     service = service_of(endpoint, job, progress)
     writer = Writer(endpoint)
     chain = assembly.chain_of(job, key, writer)
+    stages = assembly.stages_of(job)
+    filters = StageRunner(stages.filters)  # checks come when the captions are collected
     output = assembly.output_of(job)
     try:
-        with worker_threads(), _begun(job, output, chain) as (journal, ledger, sink):
+        await filters.open(lambda line: progress(Progress(waiting_for=line)))
+        with worker_threads(), _begun(job, output, chain, stages) as (journal, ledger, sink):
             rules = assembly.rules_of(job, sink, journal, keep_raw=False)
             filling = Filling(
-                captioning=Keyed(chain, rules, assembly.fetcher_opener(job)),
+                captioning=Keyed(chain, rules, assembly.fetcher_opener(job), filters),
                 writer=writer,
                 journal=journal,
                 ledger=ledger,
@@ -92,10 +96,13 @@ async def submit_job(
             )
     finally:
         await chain.aclose()
+        await stages.aclose()
 
 
 @contextlib.contextmanager
-def _begun(job: Job, output: str, chain: Chain) -> Iterator[tuple[Journal, BatchManifest, Sink]]:
+def _begun(
+    job: Job, output: str, chain: Chain, stages: StageRunner
+) -> Iterator[tuple[Journal, BatchManifest, Sink]]:
     """The output's state folder, held by us, with everything in it that says what is still to be asked."""
     folder = state_folder(output, job.run.state)
     with State(folder, output) as state, contextlib.ExitStack() as closing:
@@ -103,7 +110,7 @@ def _begun(job: Job, output: str, chain: Chain) -> Iterator[tuple[Journal, Batch
         closing.callback(journal.close)
         journal.load()
         ledger = BatchManifest.of(state)
-        fingerprint = assembly.fingerprint_of(job, chain)
+        fingerprint = assembly.fingerprint_of(job, chain, stages)
         ledger.check(fingerprint)
         sink = assembly.sink_of(job, output, folder)
         journal.begin(
@@ -112,6 +119,7 @@ def _begun(job: Job, output: str, chain: Chain) -> Iterator[tuple[Journal, Batch
             retry_failed=job.run.retry_failed,
             models=chain.models,
             mended=mended_by(job),
+            stages=stages.ids,
         )
         closing.callback(sink.close)
         _open(sink, state)

@@ -28,7 +28,7 @@ from cutline.engine.shard import GRACE, PROGRESS_EVERY
 from cutline.errors import BudgetSpent, CutlineError, PictureError
 from cutline.interfaces import Source
 from cutline.job import Job
-from cutline.records import Failure, Outcome, Sample, Skip
+from cutline.records import Failure, Outcome, Sample
 from cutline.worker_threads import in_thread
 
 
@@ -137,7 +137,7 @@ class Filling:
     async def _one(self, sample: Sample) -> None:
         stamp = sample.stamp
         outcome: Outcome | None = self._journal.get(sample.key)
-        if outcome is not None and (isinstance(outcome, Skip) or outcome.stamp == stamp):
+        if outcome is not None and outcome.stamp == stamp:
             self.tally.known += 1
             return
         if hash((sample.key, stamp)) in self._in_batches:

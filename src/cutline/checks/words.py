@@ -1,0 +1,60 @@
+"""Refuses captions that are too short or too long."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Mapping
+from typing import Literal
+
+from cutline.errors import ConfigError, SampleError
+from cutline.interfaces import Check, CheckResult, Draft, Rejection
+from cutline.text.differences import words
+
+_RANGE = re.compile(r"(\d*)\.\.(\d*)")
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class WordsOptions:
+    """How many words a caption may have, and what becomes of a sample whose caption has others."""
+
+    range: str = ".."
+    """``5..120``, ``5..`` or ``..120``, both ends included."""
+    action: Literal["fail", "skip", "note"] = "fail"
+    """``fail`` makes it a failure of kind ``words``, ``skip`` a skip, ``note`` only notes the number."""
+
+
+class Words(Check):
+    """Counts the caption's words; in scripts without spaces every character is one."""
+
+    name = "words"
+    Options = WordsOptions
+
+    def __init__(self, options: WordsOptions) -> None:
+        super().__init__(options)
+        found = _RANGE.fullmatch(options.range.replace(" ", ""))
+        if found is None or not any(found.groups()):
+            raise ConfigError(f"--check words takes a range such as words=5..120, not {options.range!r}")
+        self._minimum = int(found[1] or 0)
+        self._maximum = int(found[2]) if found[2] else None
+        if self._maximum is not None and self._minimum > self._maximum:
+            raise ConfigError(f"--check words={options.range}: no number of words is in this range")
+
+    async def check(self, draft: Draft) -> CheckResult | Rejection:
+        """Raises SampleError of kind ``words`` where the action is to fail."""
+        count, action = len(words(draft.text)), self.options.action
+        reason = ""
+        if count < self._minimum:
+            reason = f"fewer than {self._minimum} words"
+        elif self._maximum is not None and count > self._maximum:
+            reason = f"more than {self._maximum} words"
+        if reason and action == "fail":
+            raise SampleError(self.name, f"the caption has {reason}: {count}")
+        if reason and action == "skip":
+            return Rejection(reason=reason, value={"words": count})
+        note = {"words": count, **({"outside": [reason]} if reason else {})}
+        return CheckResult(text=draft.text, fields=draft.fields, note=note)
+
+    def summary(self, counts: Mapping[str, int]) -> str:
+        outside = sum(counts.get(name, 0) for name in ("skipped", "failed", "outside"))
+        return f"{outside:,} caption{'' if outside == 1 else 's'} outside {self.options.range}"

@@ -1,0 +1,1 @@
+"""Filters: which pictures get a caption, decided before anything is paid."""

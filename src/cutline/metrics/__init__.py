@@ -1,0 +1,1 @@
+"""Metrics: scores of captions, for comparisons."""
