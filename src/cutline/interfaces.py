@@ -224,6 +224,15 @@ class Source(Protocol):
     def count(self) -> int | None:
         """How many samples there are, or None when only reading everything would tell."""
 
+    def shards(self, count: int) -> Sequence[Source]:
+        """Split into at most ``count`` sources that pickle; one after the other they give the same samples.
+
+        None of them is empty, unless there is nothing at all. Blocks. A source that cannot be split
+        inherits this.
+        """
+        del count
+        return [self]
+
 
 class Sink(Protocol):
     """Keeps outcomes in source order. All methods block and run in one thread.

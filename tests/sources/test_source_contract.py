@@ -6,10 +6,16 @@ import csv
 import gzip
 import io
 import json
+import os
 import pickle
+import subprocess
+import sys
 import tarfile
+from pathlib import Path
 
+import fsspec
 import pyarrow as pa
+import pyarrow.feather
 import pyarrow.parquet
 import pytest
 
@@ -18,6 +24,10 @@ from cutline import registry
 from cutline.errors import ConfigError
 from cutline.records import Sample
 from cutline.sources import SourceOptions, open_source
+from cutline.sources.folder import FolderSource
+from cutline.sources.listed import ListedSource
+from cutline.sources.selection import HostShare, UniqueUrls
+from cutline.sources.table import TableSource
 
 
 def folder(root, jpeg):
@@ -97,6 +107,41 @@ def path_table(root, jpeg):
     return root / "t.jsonl"
 
 
+def folder_tables(root, jpeg):
+    """Parquet and the stream form of Arrow in one folder, whose keys repeat over files and row groups."""
+    for number in range(3):
+        images = [{"bytes": jpeg(), "path": f"{place % 7}.jpg"} for place in range(10 + number)]
+        pa.parquet.write_table(pa.table({"image": images}), root / f"{number}.parquet", row_group_size=4)
+    with pa.ipc.new_stream(root / "4.arrow", (table := pa.table({"image": images})).schema) as stream:
+        for batch in table.to_batches(max_chunksize=5):
+            stream.write_batch(batch)
+    return root
+
+
+def unnamed_table(root, jpeg):
+    pa.feather.write_feather(pa.table({"image": [jpeg(), None, b""] * 20}), root / "t.feather", chunksize=7)
+    return root / "t.feather"
+
+
+def linked_folder(root, jpeg):
+    """Links to the same folder, to a parent, and folders whose names sort around a file's."""
+    for name in ("a/1.jpg", "a.jpg", "a-b/1.jpg", "b/c/d/1.jpg", "b/c/2.jpg", "z/1.jpg"):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_bytes(jpeg())
+    outside = root.parent / "outside"
+    (outside / "deep").mkdir(parents=True)
+    for name in ("1.jpg", "deep/2.jpg", "deep/3.jpg"):
+        (outside / name).write_bytes(jpeg())
+    for link, target in (
+        ("b/up", ".."),
+        ("c", "../outside"),
+        ("y", "../outside"),
+        ("b/c/o", "../../../outside"),
+    ):
+        (root / link).symlink_to(target)
+    return root
+
+
 def crisismmd(root, jpeg):
     return make_crisismmd(root / "CrisisMMD_v2.0")
 
@@ -108,6 +153,7 @@ def scienceqa(root, jpeg):
 MAKERS = {
     folder: ("local", 5), single: ("local", 1), url_list: ("urls", 5), url_table: ("urls", 4), one_shard: ("webdataset", 7),
     packed_shard: ("webdataset", 7), shards: ("webdataset", None), bytes_table: ("table", 120), path_table: ("table", 7),
+    folder_tables: ("table", 45), unnamed_table: ("table", 60), linked_folder: ("local", 9),
     crisismmd: ("crisismmd", 7), scienceqa: ("scienceqa", 7),
 }  # fmt: skip
 NAMED = {"crisismmd", "scienceqa"}  # a folder is one of pictures until the user says more
@@ -165,6 +211,111 @@ def test_samples_cross_processes_and_hold_a_place_or_a_problem(made):
         assert pickle.loads(pickle.dumps(sample)) == sample
         assert (sample.location is None) == (sample.problem is not None)
         json.dumps(dict(sample.metadata), allow_nan=False)
+
+
+def assert_shards_are_the_whole(source):
+    whole = list(source.samples())
+    for count in (1, 2, 3, 5, len(whole), 1000):
+        shards = source.shards(count)
+        assert 1 <= len(shards) <= count
+        parts = [list(pickle.loads(pickle.dumps(shard)).samples()) for shard in shards]
+        assert all(parts)
+        assert [sample for part in parts for sample in part] == whole
+        for shard, part in zip(shards, parts, strict=True):
+            assert shard.count() in {len(part), None}
+    for shard in source.shards(2):
+        inner = [sample for one in shard.shards(3) for sample in one.samples()]
+        assert inner == list(shard.samples())
+
+
+def test_shards_are_the_whole_one_after_the_other(made):
+    source = opened(made)
+    assert_shards_are_the_whole(source)
+    assert_shards_are_the_whole(UniqueUrls(source))
+    share = HostShare(source, number=0, count=2)
+    assert [sample for one in share.shards(3) for sample in one.samples()] == list(share.samples())
+
+
+def test_shards_of_a_list(jpeg, tmp_path):
+    (tmp_path / "a.jpg").write_bytes(jpeg())
+    same = tmp_path / "a.jpg"
+    items = [
+        jpeg(),
+        same,
+        "http://h/1.jpg",
+        str(same),
+        "http://h/1.jpg",
+        f"{same.as_posix()}#2",
+        same,
+        jpeg(),
+    ]
+    assert_shards_are_the_whole(ListedSource(items))
+
+
+def test_shards_of_a_remote_folder(jpeg):
+    storage = fsspec.filesystem("memory")
+    for name in ("a/1.jpg", "a/1.txt", "b.jpg", "c/d/2.png"):
+        storage.pipe_file(f"/sharded/{name}", jpeg() if not name.endswith("txt") else b"a text")
+    assert_shards_are_the_whole(open_source("memory://sharded"))
+
+
+def test_shards_mean_the_same_in_another_process(tmp_path, jpeg):
+    """Where the hash of each string is another."""
+    source = opened((folder_tables(tmp_path, jpeg), "table", 45))
+    code = (
+        "import pickle, sys; shard = pickle.load(sys.stdin.buffer); "
+        "pickle.dump([sample.key for sample in shard.samples()], sys.stdout.buffer)"
+    )
+    keys = []
+    for shard in source.shards(3):
+        done = subprocess.run(
+            [sys.executable, "-c", code], input=pickle.dumps(shard), capture_output=True, check=True
+        )
+        keys += pickle.loads(done.stdout)
+    assert keys == [sample.key for sample in source.samples()]
+
+
+def test_a_shard_of_a_folder_lists_only_its_own_folders(tmp_path, jpeg, monkeypatch):
+    for number in range(8):
+        (tmp_path / str(number)).mkdir()
+        for name in ("a.jpg", "b.jpg"):
+            (tmp_path / str(number) / name).write_bytes(jpeg())
+    listed = []
+    scandir = os.scandir
+
+    def counted(path):
+        listed.append(Path(path).name)
+        return scandir(path)
+
+    monkeypatch.setattr("cutline.sources.folder.os.scandir", counted)
+    shards = FolderSource(tmp_path).shards(4)
+    assert len(listed) == 9
+    listed.clear()
+    assert [sample.key for sample in shards[1].samples()] == ["2/a.jpg", "2/b.jpg", "3/a.jpg", "3/b.jpg"]
+    assert set(listed[1:]) <= {"2", "3", "4"}  # the last one is where the next shard begins
+
+
+def test_many_pictures_are_split_evenly(tmp_path):
+    for number in range(2000):
+        (tmp_path / f"{number:04}.jpg").touch()
+    sizes = [shard.count() for shard in FolderSource(tmp_path).shards(3)]
+    assert sum(sizes) == 2000
+    assert max(sizes) - min(sizes) <= 2000 // 3 // 16
+
+
+def test_row_groups_before_a_shard_are_not_read(tmp_path, jpeg):
+    pa.parquet.write_table(pa.table({"image": [jpeg()] * 40}), tmp_path / "t.parquet", row_group_size=10)
+    shard = TableSource(str(tmp_path / "t.parquet")).shards(4)[3]
+    data = bytearray((tmp_path / "t.parquet").read_bytes())
+    data[4:400] = bytes(396)  # of the first row group
+    (tmp_path / "t.parquet").write_bytes(data)
+    assert [sample.key for sample in shard.samples()] == [f"row-{number:08}" for number in range(30, 40)]
+
+
+def test_nothing_has_one_shard_that_says_so(tmp_path):
+    [shard] = FolderSource(tmp_path).shards(3)
+    with pytest.raises(ConfigError, match="holds no pictures"):
+        list(shard.samples())
 
 
 def test_a_source_can_be_left_half_way(made):

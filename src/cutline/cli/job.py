@@ -42,8 +42,7 @@ from cutline.job import (
     PromptOptions,
     RunOptions,
 )
-from cutline.sources.share import SharedSource
-from cutline.sources.unique import UniqueUrls
+from cutline.sources.selection import HostShare, UniqueUrls
 from cutline.storage import is_remote, local_path
 
 _Said = Parameter(parse=False)
@@ -175,7 +174,7 @@ def _prepare(asked: Job, settings: JobSettings, container: Container) -> tuple[J
         source = UniqueUrls(source)
     hosts = container.hosts()
     if hosts.count > 1 and not container.is_divided(whole.input_path):
-        source = SharedSource(source, number=hosts.number, count=hosts.count)
+        source = HostShare(source, number=hosts.number, count=hosts.count)
     return whole, source
 
 

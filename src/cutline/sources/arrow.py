@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, BinaryIO
+import dataclasses
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
 import pyarrow as pa
 import pyarrow.ipc
@@ -12,16 +13,17 @@ from cutline.errors import ConfigError, SourceError
 from cutline.formatting import one_line
 from cutline.sources.input_files import open_binary
 from cutline.sources.names import decode_text
-from cutline.sources.rows import Row, Table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from cutline.sources.rows import Row
 
 # What pyarrow raises for damaged, encrypted and foreign files; ArrowInvalid is a ValueError.
 _ERRORS = (pa.ArrowException, OSError, ValueError, OverflowError, MemoryError)
 
 
-def arrow_table(path: str, ending: str, batch_size: int) -> Table:
+def arrow_table(path: str, ending: str, batch_size: int) -> ArrowTable:
     """Look at a file's schema.
 
     Raises:
@@ -33,21 +35,43 @@ def arrow_table(path: str, ending: str, batch_size: int) -> Table:
     except _ERRORS as error:
         raise ConfigError(f"{path} is no {ending} file that can be read: {one_line(error)}") from error
 
-    def rows() -> Iterator[tuple[int, Row]]:
-        done = 0
-        with open_binary(path) as file:
+    columns = {field.name: _kind(field.type) for field in schema}
+    return ArrowTable(path=path, ending=ending, batch_size=batch_size, columns=columns, number=count)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class ArrowTable:
+    """A Parquet, Feather or Arrow file; ``number`` of rows, None where its header does not tell."""
+
+    path: str
+    ending: str
+    batch_size: int
+    columns: Mapping[str, str]
+    number: int | None
+    counted: Literal["row"] = "row"
+
+    def rows(self, first: int = 0, *, only: str | None = None) -> Iterator[tuple[int, Row]]:
+        done = first
+        with open_binary(self.path) as file:
             try:
-                batches = _parquet(file, batch_size) if ending == "parquet" else _ipc(file)
+                batches = (
+                    _parquet(file, self.batch_size, first, only)
+                    if self.ending == "parquet"
+                    else _ipc(file, first)
+                )
                 for batch in batches:
                     columns = [_values(column) for column in batch.columns]
                     for number, values in enumerate(zip(*columns, strict=True), done):
                         yield number, dict(zip(batch.schema.names, values, strict=True))
                     done += batch.num_rows
             except _ERRORS as error:
-                raise SourceError(f"{path} is damaged after row {done:,}: {one_line(error)}") from error
+                raise SourceError(f"{self.path} is damaged after row {done:,}: {one_line(error)}") from error
 
-    columns = {field.name: _kind(field.type) for field in schema}
-    return Table(path=path, columns=columns, rows=rows, count=lambda: count, counted="row")
+    def _batches(self, file: BinaryIO, first: int, only: str | None) -> Iterator[pa.RecordBatch]:
+        return _parquet(file, self.batch_size, first, only) if self.ending == "parquet" else _ipc(file, first)
+
+    def count(self) -> int | None:
+        return self.number
 
 
 def _parquet_header(file: BinaryIO) -> tuple[pa.Schema, int | None]:
@@ -69,17 +93,34 @@ def _ipc_reader(file: BinaryIO) -> Any:
     return pa.ipc.open_file(file) if magic == b"ARROW1" else pa.ipc.open_stream(file)
 
 
-def _parquet(file: BinaryIO, batch_size: int) -> Iterator[pa.RecordBatch]:
+def _parquet(file: BinaryIO, batch_size: int, first: int, only: str | None) -> Iterator[pa.RecordBatch]:
+    """Batches from the row ``first`` on; row groups before it are not read."""
     parquet = pyarrow.parquet.ParquetFile(file, pre_buffer=False, buffer_size=1024 * 1024)
-    yield from parquet.iter_batches(batch_size=batch_size, use_threads=False)
+    group, total = 0, parquet.num_row_groups
+    while group < total and first >= (size := parquet.metadata.row_group(group).num_rows):
+        first -= size
+        group += 1
+    columns = [only] if only is not None else None
+    batches = parquet.iter_batches(
+        batch_size=batch_size, row_groups=range(group, total), columns=columns, use_threads=False
+    )
+    yield from _without(batches, first)
 
 
-def _ipc(file: BinaryIO) -> Iterator[pa.RecordBatch]:
+def _ipc(file: BinaryIO, first: int) -> Iterator[pa.RecordBatch]:
     reader = _ipc_reader(file)
     if isinstance(reader, pa.ipc.RecordBatchFileReader):
-        yield from (reader.get_batch(index) for index in range(reader.num_record_batches))
+        yield from _without((reader.get_batch(at) for at in range(reader.num_record_batches)), first)
     else:
-        yield from reader
+        yield from _without(reader, first)
+
+
+def _without(batches: Iterable[pa.RecordBatch], first: int) -> Iterator[pa.RecordBatch]:
+    """The batches without their first rows."""
+    for batch in batches:
+        if first < batch.num_rows:
+            yield batch.slice(first)
+        first = max(0, first - batch.num_rows)
 
 
 def _values(column: pa.Array) -> list[Any]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from cutline.errors import ConfigError
 from cutline.files import name_to_text
@@ -17,6 +17,7 @@ from cutline.sources.cells import metadata
 from cutline.sources.crisismmd_files import Annotated, Dataset, read_rows
 from cutline.sources.names import UniqueKeys
 from cutline.sources.options import SourceOptions
+from cutline.sources.parts import Part, changed
 from cutline.sources.rows import BadRow
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ class CrisisMmdSource:
         if not self._files:
             raise ConfigError(f"there are no annotations of {', '.join(self._events)}; --split reads others")
         self._columns = {file.path: _image_column(file) for file in self._files}
+        self._part = Part()
 
     @classmethod
     def from_options(cls, path: str, options: SourceOptions) -> CrisisMmdSource:
@@ -58,19 +60,26 @@ class CrisisMmdSource:
 
     def samples(self) -> Iterator[Sample]:
         """Raises SourceError when a file breaks off, ConfigError when no row is left."""
-        keys = UniqueKeys()
+        keys = UniqueKeys(self._part.taken)
         empty = True
         for place, row, file in self._rows():
             empty = False
             yield self._sample(place, row, file, keys)
-        if empty:
+        if empty and not self._part.start:
             events = f" of {', '.join(self._events)}" if self._events else ""
             raise ConfigError(f"{self._files[0].path} and the files like it hold no row{events}")
 
     def count(self) -> int:
         return sum(1 for _ in self._rows())
 
+    def shards(self, count: int) -> list[Self]:
+        keys = (self._key(*row) for row in self._rows())
+        return [changed(self, _part=part) for part in self._part.split(self.count(), count, keys)]
+
     def _rows(self) -> Iterator[tuple[str, dict[str, Any] | BadRow, Annotated]]:
+        return itertools.islice(self._all_rows(), self._part.start, self._part.stop)
+
+    def _all_rows(self) -> Iterator[tuple[str, dict[str, Any] | BadRow, Annotated]]:
         """Rows of the wanted events, each with the place that names it where nothing else does."""
         for file in self._files:
             for number, row in enumerate(read_rows(file), 2):
@@ -88,7 +97,7 @@ class CrisisMmdSource:
             bad = Problem(kind="bad-row", message=message)
             return Sample(key=keys.unique(place), location=None, problem=bad)
         data = _labelled(metadata(row))
-        name = row.get(self._columns[file.path]) or ""
+        name = self._name(row, file)
         if not name:
             nothing = Problem(kind="no-image", message="the row holds no picture", skip=True)
             return Sample(key=keys.unique(place), location=None, metadata=data, problem=nothing)
@@ -100,6 +109,14 @@ class CrisisMmdSource:
             again = Problem(kind="duplicate", message="the same picture came before", skip=True)
             return Sample(key=unique, location=None, metadata=data, problem=again)
         return Sample(key=key, location=found, metadata=data)
+
+    def _key(self, place: str, row: dict[str, Any] | BadRow, file: Annotated) -> str:
+        """The row's key, unless an earlier one has it."""
+        name = "" if isinstance(row, BadRow) else self._name(row, file)
+        return self._images.find(self._within(name), place)[0] if name else place
+
+    def _name(self, row: dict[str, Any], file: Annotated) -> str:
+        return row.get(self._columns[file.path]) or ""
 
     def _within(self, name: str) -> str:
         """The path from the dataset's root, for copies that tell it from ``data_image`` on."""

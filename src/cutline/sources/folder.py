@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from cutline.errors import ConfigError, PictureError
 from cutline.files import name_to_text
@@ -16,6 +16,7 @@ from cutline.imaging import EXTENSIONS
 from cutline.locations.stored import LocalFile, read_regular
 from cutline.records import Problem, Sample
 from cutline.sources.names import MAX_TEXT_BYTES, decode_text, extension, no_pictures
+from cutline.sources.parts import changed, ranges
 from cutline.storage import is_remote
 
 if TYPE_CHECKING:
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
 
     from cutline.sources.options import SourceOptions
     from cutline.sources.remote import RemoteFolderSource
+
+
+_PRECISION = 64
+"""Places where a shard may begin, for each shard."""
 
 
 class FolderSource:
@@ -36,6 +41,7 @@ class FolderSource:
         """Raises ConfigError when there is no such file or folder."""
         self._path = os.fspath(path)
         self._recursive = recursive
+        self._range = _Range()
         if not os.path.exists(self._path):
             raise ConfigError(f"{name_to_text(self._path)} does not exist")
         self._single = not os.path.isdir(self._path)
@@ -55,16 +61,37 @@ class FolderSource:
             yield _sample(folder, "", _Found(name, _sidecar(_text_files(folder), name)), self._top)
             return
         found = False
-        for folder, prefix, entry in _walk(self._path, recursive=self._recursive):
+        top = self._top
+        for folder, prefix, entry in self._walk().pictures():
             found = True
-            yield _sample(folder, prefix, entry, self._top)
-        if not found:
+            yield _sample(folder, prefix, entry, top)
+        if not found and not self._range.start:
             raise ConfigError(no_pictures(name_to_text(self._path)))
 
-    def count(self) -> int:
+    def shards(self, count: int) -> list[Self]:
+        """By ranges of paths; each lists only the folders that its range goes through."""
         if self._single:
-            return 1
-        return sum(1 for _ in _walk(self._path, recursive=self._recursive))
+            return [self]
+        walk = self._walk()
+        firsts: list[str] = []
+        every = 1
+        for number, (_, prefix, entry) in enumerate(walk.pictures()):
+            if number % every == 0:
+                firsts.append(prefix + entry.name)
+            if len(firsts) >= _PRECISION * count:  # keep the memory small: each second one will do
+                firsts, every = firsts[::2], 2 * every
+        starts = [firsts[first] for first, _ in ranges(len(firsts), count)] if firsts else [""]
+        loops = frozenset(walk.loops)
+        return [
+            changed(self, _range=_Range(start=start, stop=stop, loops=loops))
+            for start, stop in zip(starts, [*starts[1:], self._range.stop], strict=True)
+        ]
+
+    def count(self) -> int:
+        return 1 if self._single else sum(1 for _ in self._walk().pictures())
+
+    def _walk(self) -> _Walk:
+        return _Walk(self._path, self._range, recursive=self._recursive)
 
     @property
     def _top(self) -> str:
@@ -99,40 +126,69 @@ def _sample(folder: str, prefix: str, found: _Found, top: str) -> Sample:
     )
 
 
-def _walk(root: str, *, recursive: bool) -> Iterator[tuple[str, str, _Found]]:
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class _Range:
+    """Relative paths from ``start`` up to ``stop``; ``loops`` are the links that a whole walk leaves out."""
+
+    start: str = ""
+    stop: str | None = None
+    loops: frozenset[str] | None = None
+
+    def has(self, path: str) -> bool:
+        return path >= self.start and (self.stop is None or path < self.stop)
+
+    def meets(self, prefix: str) -> bool:
+        """Whether any path with that prefix may be in the range."""
+        before = prefix < self.start and not self.start.startswith(prefix)
+        return not before and (self.stop is None or prefix < self.stop)
+
+
+class _Walk:
     """Depth first, in the order of the whole relative path; only the open folders are in memory.
 
-    Yields the folder, its path relative to the root with a final ``/``, and what was found in it.
+    ``loops``: linked folders that were not followed.
     """
-    followed: set[tuple[int, int]] = set()
-    pictures = EXTENSIONS
-    stack = [_Folder(root, "", ())]
-    while stack:
-        top = stack[-1]
-        for name, entry in top.listing(pictures):
-            if isinstance(entry, _Found):
-                yield top.path, top.prefix, entry
-            elif recursive and not _closes_loop(entry, top.parents, followed):
-                stack.append(_Folder(entry.path, f"{top.prefix}{name}", top.parents))
-                break
-        else:
-            stack.pop()
 
+    def __init__(self, root: str, part: _Range, *, recursive: bool) -> None:
+        self._root = root
+        self._part = part
+        self._recursive = recursive
+        self._followed: set[tuple[int, int]] = set()
+        self.loops: set[str] = set()
 
-def _closes_loop(
-    entry: os.DirEntry[str], parents: tuple[tuple[int, int], ...], followed: set[tuple[int, int]]
-) -> bool:
-    if not entry.is_symlink():
+    def pictures(self) -> Iterator[tuple[str, str, _Found]]:
+        """The folder, its path relative to the root with a final ``/``, and what was found in it."""
+        pictures = EXTENSIONS
+        part = self._part
+        stack = [_Folder(self._root, "", ())]
+        while stack:
+            top = stack[-1]
+            for name, entry in top.listing(pictures):
+                path = top.prefix + name
+                if isinstance(entry, _Found):
+                    if part.has(path):
+                        yield top.path, top.prefix, entry
+                elif self._recursive and part.meets(path):
+                    if entry.is_symlink() and self._closes_loop(entry, path, top.parents):
+                        self.loops.add(path)
+                        continue
+                    stack.append(_Folder(entry.path, path, top.parents))
+                    break
+            else:
+                stack.pop()
+
+    def _closes_loop(self, entry: os.DirEntry[str], path: str, parents: tuple[tuple[int, int], ...]) -> bool:
+        """Whether a linked folder is one of its own parents, or was followed before."""
+        try:
+            status = os.stat(entry.path)
+        except OSError:
+            return False  # the listing of the folder will say what is wrong with it
+        identity = (status.st_dev, status.st_ino)
+        known = self._part.loops
+        if identity in parents or (identity in self._followed if known is None else path in known):
+            return True
+        self._followed.add(identity)
         return False
-    try:
-        status = os.stat(entry.path)
-    except OSError:
-        return False  # the listing of the folder will say what is wrong with it
-    identity = (status.st_dev, status.st_ino)
-    if identity in parents or identity in followed:
-        return True
-    followed.add(identity)
-    return False
 
 
 class _Folder:

@@ -2,36 +2,27 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
-from collections.abc import Iterator
-from typing import BinaryIO
+from collections.abc import Iterator, Mapping
+from typing import BinaryIO, Literal
 
 import orjson
 
 from cutline.errors import ConfigError, SourceError
 from cutline.formatting import one_line
 from cutline.sources.input_files import open_binary
-from cutline.sources.rows import MAX_LINE_BYTES, BadRow, Row, Table, counter
+from cutline.sources.rows import MAX_LINE_BYTES, BadRow, Row, count_rows
 
 
-def json_lines_table(path: str) -> Table:
+def json_lines_table(path: str) -> JsonLinesTable:
     """Look at a file's first rows.
 
     Raises:
         ConfigError: it does not exist, or there is no object in its first rows.
     """
-
-    def rows() -> Iterator[tuple[int, Row]]:
-        with open_binary(path) as file:
-            try:
-                for number, line in enumerate(_lines(file), 1):
-                    if (row := _json_row(line)) is not None:
-                        yield number, row
-            except OSError as error:
-                raise SourceError(f"{path}: {one_line(error)}") from error
-
     columns: dict[str, str] = {}
-    first = [row for _, row in itertools.islice(rows(), 100)]
+    first = [row for _, row in itertools.islice(_rows(path), 100)]
     for row in first:
         for name, value in row.items() if isinstance(row, dict) else ():
             if columns.get(name, "other") == "other":
@@ -41,7 +32,32 @@ def json_lines_table(path: str) -> Table:
     if not columns:
         said = first[0].message if first and isinstance(first[0], BadRow) else "there are no rows"
         raise ConfigError(f"{path}: one JSON object a line is needed; {said}")
-    return Table(path=path, columns=columns, rows=rows, count=counter(path, rows), counted="line")
+    return JsonLinesTable(path=path, columns=columns)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class JsonLinesTable:
+    """A JSON Lines file; ``columns`` are those of its first rows."""
+
+    path: str
+    columns: Mapping[str, str]
+    counted: Literal["line"] = "line"
+
+    def rows(self, first: int = 0, *, only: str | None = None) -> Iterator[tuple[int, Row]]:  # noqa: ARG002
+        return itertools.islice(_rows(self.path), first, None)
+
+    def count(self) -> int | None:
+        return count_rows(self)
+
+
+def _rows(path: str) -> Iterator[tuple[int, Row]]:
+    with open_binary(path) as file:
+        try:
+            for number, line in enumerate(_lines(file), 1):
+                if (row := _json_row(line)) is not None:
+                    yield number, row
+        except OSError as error:
+            raise SourceError(f"{path}: {one_line(error)}") from error
 
 
 def _json_row(line: bytes) -> Row | None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import io
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 from cutline.errors import ConfigError
 from cutline.files import name_to_text
 from cutline.locations.stored import InlineBytes, LocalFile, RemoteFile
 from cutline.records import Location, Sample
 from cutline.sources.names import UniqueKeys
+from cutline.sources.parts import Part
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -23,19 +24,26 @@ _PNG_MODES = frozenset({"1", "L", "LA", "P", "RGB", "RGBA", "I;16", "HSV"})
 class ListedSource:
     """Keys are the paths and URLs as given, and ``picture-1``, ``picture-2`` … for the rest."""
 
-    def __init__(self, items: Sequence[Any]) -> None:
+    def __init__(self, items: Sequence[Any], part: Part = Part()) -> None:  # noqa: B008 - frozen
+        """``items`` are those of ``part`` alone."""
         self._items = items
+        self._part = part
         for item in items:
             if not isinstance(item, str | os.PathLike | bytes | bytearray) and not hasattr(item, "save"):
                 kind = type(item).__name__
                 raise ConfigError(f"cannot caption a {kind}: give paths, URLs, bytes or Pillow images")
 
     def samples(self) -> Iterator[Sample]:
-        keys = UniqueKeys()
-        for number, item in enumerate(self._items, 1):
-            name, location = _locate(item, f"picture-{number}")
-            key = keys.unique(name)
-            yield Sample(key=key, location=location)
+        keys = UniqueKeys(self._part.taken)
+        for number, item in enumerate(self._items, self._part.start + 1):
+            name = _name(item, number)
+            yield Sample(key=keys.unique(name), location=_locate(item, name))
+
+    def shards(self, count: int) -> list[ListedSource]:
+        first = self._part.start
+        names = (_name(item, number) for number, item in enumerate(self._items, first + 1))
+        parts = self._part.split(len(self._items), count, names)
+        return [ListedSource(self._items[part.start - first : part.stop - first], part) for part in parts]
 
     @property
     def has_stable_names(self) -> bool:
@@ -46,16 +54,24 @@ class ListedSource:
         return len(self._items)
 
 
-def _locate(item: Any, name: str) -> tuple[str, Location]:
+def _name(item: Any, number: int) -> str:
+    if not isinstance(item, str | os.PathLike):
+        return f"picture-{number}"
+    path = os.fspath(item)
+    return path if _is_url(path) else name_to_text(Path(os.fsdecode(path)).as_posix())
+
+
+def _locate(item: Any, name: str) -> Location:
     if isinstance(item, bytes | bytearray):
-        return name, InlineBytes(bytes(item), name)
+        return InlineBytes(bytes(item), name)
     if isinstance(item, str | os.PathLike):
         path = os.fspath(item)
-        if isinstance(path, str) and path.startswith(("http://", "https://")):
-            return path, RemoteFile(path)
-        text = os.fsdecode(path)
-        return name_to_text(Path(text).as_posix()), LocalFile(text)
-    return name, InlineBytes(_encoded(item), name)
+        return RemoteFile(path) if _is_url(path) else LocalFile(os.fsdecode(path))
+    return InlineBytes(_encoded(item), name)
+
+
+def _is_url(path: str | bytes) -> TypeGuard[str]:
+    return isinstance(path, str) and path.startswith(("http://", "https://"))
 
 
 def _encoded(image: Any) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+from collections.abc import Mapping
 
 from cutline.imaging import EXTENSIONS
 
@@ -52,9 +53,10 @@ class UniqueKeys:
     Two different keys share a hash once in 10¹⁹ pairs; one of them would then be numbered, not lost.
     """
 
-    def __init__(self) -> None:
-        self._seen: set[int] = set()
-        self._repeats: dict[int, int] = {}
+    def __init__(self, taken: Mapping[str, int] | None = None) -> None:
+        """``taken``: keys that were given before, each with the number of its last repeat or 1."""
+        self._seen = {hash(key) for key in taken or ()}
+        self._repeats = {hash(key): number for key, number in (taken or {}).items()}
 
     def is_new(self, key: str) -> bool:
         """Whether the key was not given before; it is taken from now on."""

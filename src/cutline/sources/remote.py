@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from cutline.errors import ConfigError, SourceError
@@ -11,56 +13,81 @@ from cutline.locations.stored import RemoteObject
 from cutline.records import Sample
 from cutline.sources.input_files import on_storage
 from cutline.sources.names import MAX_TEXT_BYTES, decode_text, extension, no_pictures
+from cutline.sources.parts import ranges
 from cutline.storage import open_storage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class _Listing:
+    """The names of pictures and texts below ``root``, which ends with a slash."""
+
+    root: str
+    pictures: Sequence[str]
+    texts: frozenset[str]
+
+    def sidecars(self, picture: str) -> list[str]:
+        names = (f"{picture}.txt", f"{picture.rpartition('.')[0]}.txt")
+        return [name for name in names if name in self.texts]
+
+    def part(self, start: int, stop: int) -> _Listing:
+        pictures = self.pictures[start:stop]
+        texts = frozenset(text for name in pictures for text in self.sidecars(name))
+        return _Listing(root=self.root, pictures=pictures, texts=texts)
+
+
 class RemoteFolderSource:
     """Every picture below a folder that fsspec reaches, or one object; keys as FolderSource makes them."""
 
-    def __init__(self, path: str, *, recursive: bool = True) -> None:
-        """Raises ConfigError when nothing can open such a path."""
+    def __init__(self, path: str, *, recursive: bool = True, listing: _Listing | None = None) -> None:
+        """``listing`` is the part that is read. Raises ConfigError when nothing can open such a path."""
         self._path = path
         self._recursive = recursive
+        self._listing = listing
         open_storage(path)
 
     def samples(self) -> Iterator[Sample]:
         """Raises ConfigError when the folder cannot be listed or holds no picture."""
         system, _ = open_storage(self._path)
-        root, names = self._names()
-        listed = set(names)
-        top = root.rstrip("/").rpartition("/")[2]
-        pictures = [name for name in names if _wanted(name[len(root) :])]
-        if not pictures:
+        listing = self._listed()
+        top = listing.root.rstrip("/").rpartition("/")[2]
+        if not listing.pictures:
             raise ConfigError(no_pictures(self._path))
-        for name in pictures:
-            key = name[len(root) :]
+        for name in listing.pictures:
+            key = name[len(listing.root) :]
             folder, _, file_name = key.rpartition("/")
-            text = None
-            for sidecar in (f"{name}.txt", f"{name.rpartition('.')[0]}.txt"):
-                if text is None and sidecar in listed:
-                    text = self._text(system, sidecar)
+            texts = (self._text(system, sidecar) for sidecar in listing.sidecars(name))
             yield Sample(
                 key=key,
                 location=RemoteObject(system.unstrip_protocol(name)),
-                text=text,
+                text=next(filter(None, texts), None),
                 metadata={"folder": folder or top, "file_name": file_name},
             )
 
-    def count(self) -> int:
-        root, names = self._names()
-        return sum(1 for name in names if _wanted(name[len(root) :]))
+    def shards(self, count: int) -> list[RemoteFolderSource]:
+        """Each knows the names of its own pictures, as storage lists a folder only whole."""
+        listing = self._listed()
+        parts = (listing.part(*place) for place in ranges(len(listing.pictures), count))
+        return [RemoteFolderSource(self._path, recursive=self._recursive, listing=part) for part in parts]
 
-    def _names(self) -> tuple[str, list[str]]:
-        """The folder, with a final slash, and every file in it, sorted."""
+    def count(self) -> int:
+        return len(self._listed().pictures)
+
+    def _listed(self) -> _Listing:
+        if self._listing is not None:
+            return self._listing
         system, root = open_storage(self._path)
         root = root.rstrip("/")
         if on_storage(self._path, lambda: system.isfile(root)):
-            return root.rpartition("/")[0] + "/", [root]
-        depth = None if self._recursive else 1
-        return f"{root}/", sorted(on_storage(self._path, lambda: system.find(root, maxdepth=depth)))
+            root, names = root.rpartition("/")[0], [root]
+        else:
+            depth = None if self._recursive else 1
+            names = sorted(on_storage(self._path, lambda: system.find(root, maxdepth=depth)))
+        pictures = [name for name in names if _wanted(name[len(root) + 1 :])]
+        texts = frozenset(name for name in names if name.endswith(".txt"))
+        return _Listing(root=f"{root}/", pictures=pictures, texts=texts)
 
     def _text(self, system: object, name: str) -> str | None:
         try:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator
-from typing import Any, Literal, TypeAlias
+from collections.abc import Iterator, Mapping
+from typing import Any, Literal, Protocol, TypeAlias
 
 from cutline.storage import is_remote
 
@@ -21,23 +21,40 @@ class BadRow:
 Row: TypeAlias = dict[str, Any] | BadRow
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Table:
+class Table(Protocol):
     """A table that was opened far enough to know its columns.
 
     ``columns``: name to kind: ``text``, ``bytes``, ``picture`` (bytes and path together), ``list`` or
-    ``other``. ``rows``: opens the file anew; with each row comes the number of its line in a file of text,
-    from 1, else its own, from 0, as ``counted`` says. ``count``: None when only reading everything would
-    tell.
+    ``other``.
     """
 
-    path: str
-    columns: dict[str, str]
-    rows: Callable[[], Iterator[tuple[int, Row]]]
-    count: Callable[[], int | None]
-    counted: Literal["line", "row"]
+    @property
+    def path(self) -> str: ...
+
+    @property
+    def columns(self) -> Mapping[str, str]: ...
+
+    @property
+    def counted(self) -> Literal["line", "row"]: ...
+
+    def rows(self, first: int = 0, *, only: str | None = None) -> Iterator[tuple[int, Row]]:
+        """Open the file again and read from the row ``first``; of the columns at least ``only``.
+
+        With each row comes its number: that of its line in a text file, from 1, else its own, from 0,
+        as ``counted`` says.
+
+        Raises:
+            SourceError: the file cannot be read to its end.
+        """
+
+    def count(self) -> int | None:
+        """How many rows there are; None when only reading a remote file would tell."""
 
 
-def counter(path: str, rows: Callable[[], Iterator[tuple[int, Row]]]) -> Callable[[], int | None]:
-    """Counts the rows by reading them all; None for remote tables, which are not read for that."""
-    return lambda: None if is_remote(path) else sum(1 for _ in rows())
+def count_rows(table: Table) -> int | None:
+    """Count by reading everything; remote tables are not read for that."""
+    return None if is_remote(table.path) else rows_in(table)
+
+
+def rows_in(table: Table) -> int:
+    return sum(1 for _ in table.rows())

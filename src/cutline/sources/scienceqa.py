@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import orjson
 
@@ -22,6 +22,7 @@ from cutline.sources.cells import first_text, metadata
 from cutline.sources.input_files import open_binary
 from cutline.sources.names import UniqueKeys
 from cutline.sources.options import SourceOptions
+from cutline.sources.parts import Part, changed
 from cutline.storage import is_remote
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ class ScienceQaSource:
         if not self._pids:
             raise ConfigError(f"{self._root / 'problems.json'} holds no problems to read")
         self._captions = self._captions_there()
+        self._part = Part()
         images = self._root / "images"
         self._images = ImageRoot(options.image_root or str(images if images.is_dir() else self._root))
 
@@ -61,9 +63,21 @@ class ScienceQaSource:
         return cls(path, options)
 
     def samples(self) -> Iterator[Sample]:
-        keys = UniqueKeys()
+        keys = UniqueKeys(self._part.taken)
         for pid in self._pids:
             yield self._sample(name_to_text(pid), keys)
+
+    def shards(self, count: int) -> list[Self]:
+        first = self._part.start
+        parts = self._part.split(len(self._pids), count, map(name_to_text, self._pids))
+        return [self._shard(part, self._pids[part.start - first : part.stop - first]) for part in parts]
+
+    def _shard(self, part: Part, pids: list[str]) -> Self:
+        """With its own problems and captions alone."""
+        names = {*map(name_to_text, pids)}
+        problems = {pid: self._problems[pid] for pid in names if pid in self._problems}
+        captions = {pid: self._captions[pid] for pid in names if pid in self._captions}
+        return changed(self, _part=part, _pids=pids, _problems=problems, _captions=captions)
 
     def count(self) -> int:
         return len(self._pids)

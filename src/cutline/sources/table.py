@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import urllib.parse
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from cutline.errors import ConfigError
 from cutline.files import name_to_text
@@ -19,13 +19,14 @@ from cutline.sources.columns import find_columns
 from cutline.sources.input_files import expand
 from cutline.sources.names import UniqueKeys
 from cutline.sources.options import SourceOptions
-from cutline.sources.rows import BadRow
+from cutline.sources.parts import Part, changed
+from cutline.sources.rows import BadRow, Row, Table, rows_in
 from cutline.sources.table_files import open_table
 from cutline.sources.urls import not_a_url
 from cutline.storage import is_remote, is_url
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
 _ENDINGS = (".parquet", ".arrow", ".feather", ".csv", ".tsv", ".jsonl", ".ndjson")
 _FOLDER_ENDINGS = (".parquet", ".arrow")
@@ -51,6 +52,8 @@ class TableSource:
         self._column = named or columns.image or columns.url or ""
         self._text_column = columns.text
         self._root = ImageRoot(self._options.image_root or folder or _parent(path))
+        self._part = Part()
+        self._sizes: Sequence[int] = ()
 
     @classmethod
     def from_options(cls, path: str, options: SourceOptions) -> TableSource:
@@ -58,18 +61,23 @@ class TableSource:
 
     def samples(self) -> Iterator[Sample]:
         """Raises SourceError when a table breaks off, ConfigError when a later one has other columns."""
-        keys = UniqueKeys()
-        number = 0
-        for file in self._files:
-            table = open_table(file, self._options.reader_batch_size)
-            if self._column not in table.columns:
-                raise ConfigError(f"{file} has no column {self._column!r}, which {self._files[0]} has")
-            for counted, row in table.rows():
-                where = f"{table.counted} {counted}"
-                yield self._sample(row, f"row-{number:08}", where, file, keys)
-                number += 1
-        if not number:
+        keys = UniqueKeys(self._part.taken)
+        empty = True
+        for row in self._rows():
+            empty = False
+            yield self._sample(keys, *row)
+        if empty and not self._part.start:
             raise ConfigError(f"{self._files[0]} holds no rows")
+
+    def shards(self, count: int) -> list[Self]:
+        """By rows; the column of the pictures is read through once, where keys may come again."""
+        tables = [self._open(file) for file in self._files]
+        sizes = [size if (size := table.count()) is not None else rows_in(table) for table in tables]
+        keys: Iterable[str] = ()
+        if any(table.columns[self._column] != "bytes" for table in tables):
+            keys = (self._key(*row) for row in self._rows(only=self._column))
+        parts = self._part.split(self._part.length(sum(sizes)), count, keys)
+        return [changed(self, _part=part, _sizes=sizes) for part in parts]
 
     def count(self) -> int | None:
         total = 0
@@ -78,11 +86,35 @@ class TableSource:
             if rows is None:
                 return None
             total += rows
-        return total
+        return self._part.length(total)
 
-    def _sample(
-        self, row: dict[str, Any] | BadRow, place: str, where: str, file: str, keys: UniqueKeys
-    ) -> Sample:
+    def _rows(self, only: str | None = None) -> Iterator[tuple[Row, str, str, str]]:
+        """The part's rows, each with a key by its number, its place in its file, and that file."""
+        number = 0
+        for index, file in enumerate(self._files):
+            first = max(0, self._part.start - number)
+            if self._sizes and first >= self._sizes[index]:
+                number += self._sizes[index]
+                continue
+            number += first
+            table = self._open(file)
+            for counted, row in table.rows(first, only=only):
+                if number >= self._part.stop:
+                    return
+                yield row, f"row-{number:08}", f"{table.counted} {counted}", file
+                number += 1
+
+    def _open(self, file: str) -> Table:
+        table = open_table(file, self._options.reader_batch_size)
+        if self._column not in table.columns:
+            raise ConfigError(f"{file} has no column {self._column!r}, which {self._files[0]} has")
+        return table
+
+    def _key(self, row: Row, place: str, where: str, file: str) -> str:
+        """The row's key, unless an earlier one has it."""
+        return place if isinstance(row, BadRow) else self._find(row.get(self._column), place, where, file)[0]
+
+    def _sample(self, keys: UniqueKeys, row: Row, place: str, where: str, file: str) -> Sample:
         if isinstance(row, BadRow):
             problem = Problem(kind="bad-row", message=f"{file}: {where}: {row.message}")
             return Sample(key=keys.unique(place), location=None, problem=problem)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import codecs
+import itertools
 import math
+import sys
 import urllib.parse
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 from cutline.errors import ConfigError, SourceError
 from cutline.formatting import one_line
@@ -16,6 +18,7 @@ from cutline.sources.columns import find_columns
 from cutline.sources.input_files import open_binary
 from cutline.sources.names import TABLE_EXTENSIONS, UniqueKeys, decode_text, extension
 from cutline.sources.options import SourceOptions
+from cutline.sources.parts import Part, changed
 from cutline.sources.rows import BadRow, Table
 from cutline.sources.table_files import open_table
 from cutline.storage import is_remote
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 MAX_URL_BYTES = 64 * 1024
+_Line: TypeAlias = tuple[str, str, str | BadRow, str | None, dict[str, Any]]
 
 
 class UrlSource:
@@ -36,6 +40,7 @@ class UrlSource:
     def __init__(self, path: str, options: SourceOptions | None = None) -> None:
         """Raises ConfigError when there is no such file, or no column of URLs in it."""
         self._path = path
+        self._part = Part()
         self._table: Table | None = None
         if extension(path) in TABLE_EXTENSIONS:
             options = options or SourceOptions()
@@ -56,26 +61,40 @@ class UrlSource:
 
     def samples(self) -> Iterator[Sample]:
         """Raises SourceError when the list breaks off, ConfigError when it holds nothing."""
-        keys = UniqueKeys()
+        keys = UniqueKeys(self._part.taken)
         empty = True
-        for place, where, url, text, data in self._rows():
+        for row in self._rows():
             empty = False
-            yield _sample(keys, place, where, url, text, data)
-        if empty:
+            yield _sample(keys, *row)
+        if empty and not self._part.start:
             raise ConfigError(f"{self._path} holds no URL; write one a line")
+
+    def shards(self, count: int) -> list[Self]:
+        """By lines or rows; the URLs are read through once."""
+        total = self.count()
+        if total is None:
+            total = sum(1 for _ in self._rows(only_urls=True))
+        keys = (_url(cell) for _, _, cell, *_ in self._rows(only_urls=True))
+        return [changed(self, _part=part) for part in self._part.split(total, count, keys)]
 
     def count(self) -> int | None:
         if self._table is not None:
-            return self._table.count()
-        return None if is_remote(self._path) else sum(1 for _ in _lines(self._path))
+            total = self._table.count()
+        else:
+            total = None if is_remote(self._path) else sum(1 for _ in _lines(self._path))
+        return None if total is None else self._part.length(total)
 
-    def _rows(self) -> Iterator[tuple[str, str, str | BadRow, str | None, dict[str, Any]]]:
+    def _rows(self, *, only_urls: bool = False) -> Iterator[_Line]:
+        return itertools.islice(self._rows_from(self._part.start, only_urls), self._part.length(sys.maxsize))
+
+    def _rows_from(self, first: int, only_urls: bool) -> Iterator[_Line]:
         """For each row its key where it has no URL, its place in the file, its URL, text and metadata."""
         if self._table is None:
-            for number, line in _lines(self._path):
+            for number, line in itertools.islice(_lines(self._path), first, None):
                 yield f"line-{number:08}", f"line {number}", line, None, {}
             return
-        for number, (counted, row) in enumerate(self._table.rows()):
+        rows = self._table.rows(first, only=self._url_column if only_urls else None)
+        for number, (counted, row) in enumerate(rows, first):
             place, where = f"row-{number:08}", f"{self._table.counted} {counted}"
             if isinstance(row, BadRow):
                 yield place, where, row, None, {}
@@ -89,6 +108,11 @@ def _cell(value: Any) -> str | BadRow:
     if value is None or (isinstance(value, float) and math.isnan(value)):  # as pandas writes what is missing
         return ""
     return value.strip() if isinstance(value, str) else BadRow("no URL in this row")
+
+
+def _url(cell: str | BadRow) -> str | None:
+    """The URL that can be downloaded; None where there is none."""
+    return cell if isinstance(cell, str) and cell and not not_a_url(cell) else None
 
 
 def _sample(

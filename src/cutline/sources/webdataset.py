@@ -6,7 +6,7 @@ import json
 import zlib
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import orjson
 
@@ -18,6 +18,7 @@ from cutline.records import Location, Problem, Sample
 from cutline.sources.cells import first_text
 from cutline.sources.input_files import expand, open_binary
 from cutline.sources.names import MAX_TEXT_BYTES, TAR_ENDINGS, UniqueKeys, decode_text
+from cutline.sources.parts import changed, ranges
 from cutline.sources.tars import Member, TarDamaged, TarReader
 from cutline.storage import is_remote
 
@@ -73,6 +74,10 @@ class WebdatasetSource:
                 continue
             with file:
                 yield from self._shard(shard, name, TarReader(file))
+
+    def shards(self, count: int) -> list[Self]:
+        """By files, never within one."""
+        return [changed(self, _shards=self._shards[a:b]) for a, b in ranges(len(self._shards), count)]
 
     def count(self) -> int | None:
         """Reads the headers of small inputs; None where that would take long."""

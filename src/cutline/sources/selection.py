@@ -1,0 +1,74 @@
+"""Sources that leave some samples of another one out."""
+
+from __future__ import annotations
+
+import dataclasses
+import zlib
+from collections.abc import Iterator, Mapping
+
+from cutline.interfaces import Source
+from cutline.locations.stored import RemoteFile
+from cutline.records import Problem, Sample
+from cutline.sources.names import UniqueKeys
+from cutline.sources.parts import RecordedKeys
+
+
+class UniqueUrls:
+    """As ``source``, but a URL that came before is a skip."""
+
+    def __init__(self, source: Source, taken: Mapping[str, int] | None = None) -> None:
+        self._source = source
+        self._taken = taken or {}
+
+    def samples(self) -> Iterator[Sample]:
+        seen = UniqueKeys(self._taken)
+        for sample in self._source.samples():
+            url = _url_of(sample)
+            if url is None or seen.is_new(url):
+                yield sample
+            else:
+                repeat = Problem(kind="duplicate", message="the same URL came before", skip=True)
+                yield dataclasses.replace(sample, location=None, problem=repeat)
+
+    def shards(self, count: int) -> list[UniqueUrls]:
+        """Reads all samples once, for the URLs that come again in another shard."""
+        seen = RecordedKeys(self._taken)
+        found = []
+        for shard in self._source.shards(count):
+            seen.begin_part()
+            for sample in shard.samples():
+                if (url := _url_of(sample)) is not None:
+                    seen.is_new(url)
+            found.append(UniqueUrls(shard, seen.taken))
+        return found
+
+    def count(self) -> int | None:
+        return self._source.count()
+
+
+def _url_of(sample: Sample) -> str | None:
+    return sample.location.url if isinstance(sample.location, RemoteFile) else None
+
+
+class HostShare:
+    """Every sample of ``source`` is in the share of exactly one ``number`` below ``count``.
+
+    Who has it is decided by its key, so that it does not change when others come or go.
+    """
+
+    def __init__(self, source: Source, *, number: int, count: int) -> None:
+        self._source = source
+        self._number = number
+        self._count = count
+
+    def samples(self) -> Iterator[Sample]:
+        for sample in self._source.samples():
+            if zlib.crc32(sample.key.encode(errors="surrogateescape")) % self._count == self._number:
+                yield sample
+
+    def shards(self, count: int) -> list[HostShare]:
+        shards = self._source.shards(count)
+        return [HostShare(shard, number=self._number, count=self._count) for shard in shards]
+
+    def count(self) -> int | None:
+        return None  # only reading everything would tell
