@@ -14,11 +14,16 @@ JSON: TypeAlias = dict[str, Any]
 
 
 class Location(Protocol):
-    """Where the encoded bytes of one picture are."""
+    """Where the encoded bytes of one picture are.
+
+    Subclass it: all members but ``path`` and ``read`` have defaults.
+    """
+
+    __slots__ = ()
 
     @property
     def path(self) -> str:
-        """What a person would call the place: a file path, a URL, ``shard.tar/member``."""
+        """The place for people: a file path, a URL, ``shard.tar/member``."""
 
     def read(self) -> bytes:
         """Read the encoded bytes; blocks.
@@ -26,6 +31,22 @@ class Location(Protocol):
         Raises:
             PictureError: ``missing`` or ``fetch``, when they cannot be had.
         """
+
+    def url(self) -> str | None:
+        """The http(s) URL that has to be downloaded first, if there is one; ``read`` then refuses."""
+        return None
+
+    def file(self) -> str | None:
+        """The picture's own file on this machine, if it is one; need not be valid Unicode."""
+        return None
+
+    def content_id(self) -> str:
+        """Differs when another picture took this one's key between runs; empty if unknown."""
+        return ""
+
+    def etag(self) -> str:
+        """Differs when the picture was changed or deleted during a run; empty if unknown."""
+        return ""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,16 +73,14 @@ class Sample:
         return self.location.path if self.location else self.key
 
     @property
-    def stamp(self) -> str:
-        """What tells that another picture has come under the same key; empty where nothing cheap does."""
-        stamp = getattr(self.location, "stamp", None)
-        return stamp() if stamp is not None else ""
+    def content_id(self) -> str:
+        """As of the location; empty without one."""
+        return self.location.content_id() if self.location else ""
 
     @property
-    def version(self) -> str:
-        """What tells, within one run, that the picture was changed or deleted; empty where nothing does."""
-        version = getattr(self.location, "version", None)
-        return version() if version is not None else ""
+    def etag(self) -> str:
+        """As of the location; empty without one."""
+        return self.location.etag() if self.location else ""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,7 +154,7 @@ class Caption:
     ``text`` is final: extracted, with trigger word, prefix and suffix, joined with the
     text the sample had when the policy asks for that. ``fields`` are the values of a
     structured caption. ``existing`` is the text the sample had before, so that it can be
-    joined again when the picture is captioned anew. ``stamp`` is the sample's, see there.
+    joined again when the picture is captioned again. ``content_id`` is the sample's at that time.
     ``checks`` holds what checks noted, by their names; None where none were asked for.
     ``step`` names the step whose text became the caption; empty for the first. ``missing_steps`` are
     the optional steps that failed, each with the kind of its failure; ``useless`` is what answers
@@ -147,7 +166,7 @@ class Caption:
     steps: tuple[Step, ...] = ()
     fields: JSON | None = None
     existing: str | None = None
-    stamp: str = ""
+    content_id: str = ""
     checks: JSON | None = None
     step: str = ""
     missing_steps: Mapping[str, str] = dataclasses.field(default_factory=dict)
@@ -171,7 +190,7 @@ class Skip:
 
     ``stage`` is the filter or check that decided so, its name followed by its fingerprint, and empty
     where none did: only decisions of stages are kept in the journal, until the fingerprint changes.
-    ``steps`` and ``useless`` are as in ``Failure``, and ``stamp`` is the sample's.
+    ``steps`` and ``useless`` are as in ``Failure``, and ``content_id`` is the sample's.
     """
 
     key: str
@@ -180,7 +199,7 @@ class Skip:
     stage: str = ""
     steps: tuple[Step, ...] = ()
     useless: Mapping[str, Usage] = dataclasses.field(default_factory=dict)
-    stamp: str = ""
+    content_id: str = ""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -198,7 +217,7 @@ class Failure:
     steps: tuple[Step, ...] = ()
     useless: Mapping[str, Usage] = dataclasses.field(default_factory=dict)
     reply: Reply | None = None
-    stamp: str = ""
+    content_id: str = ""
 
 
 Outcome: TypeAlias = Caption | Skip | Failure
@@ -246,7 +265,11 @@ class CaptionResult:
 
 _TYPES = {"caption": Caption, "skip": Skip, "failure": Failure}
 _NAMES = {cls: name for name, cls in _TYPES.items()}
-_FIELDS = {cls: tuple(field.name for field in dataclasses.fields(cls)) for cls in _TYPES.values()}
+_KEYS = {
+    cls: tuple((field.name, field.name.replace("content_id", "stamp")) for field in dataclasses.fields(cls))
+    for cls in _TYPES.values()
+}
+"""Fields and their keys in journals."""
 
 
 def outcome_to_json(outcome: Outcome) -> JSON:
@@ -256,8 +279,8 @@ def outcome_to_json(outcome: Outcome) -> JSON:
     ``dataclasses.asdict`` copies them.
     """
     data: JSON = {"type": _NAMES[type(outcome)]}
-    for name in _FIELDS[type(outcome)]:
-        data[name] = getattr(outcome, name)
+    for name, key in _KEYS[type(outcome)]:
+        data[key] = getattr(outcome, name)
     return data
 
 
@@ -269,6 +292,8 @@ def outcome_from_json(data: Mapping[str, Any]) -> Outcome:
     """
     values = dict(data)
     kind = _TYPES[values.pop("type")]
+    if "stamp" in values:
+        values["content_id"] = values.pop("stamp")
     if "steps" in values:
         values["steps"] = tuple(step_from_json(step) for step in values["steps"])
     if "useless" in values:

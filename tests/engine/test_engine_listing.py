@@ -15,15 +15,19 @@ from cutline.engine.report import Interrupted
 from cutline.engine.run import run_job
 from cutline.errors import ConfigError, PictureError, RunStopped, SourceError
 from cutline.job import InputOptions, Job, ModelOptions
-from cutline.records import Sample
+from cutline.records import Location, Sample
 
 
-class Bytes:
+class Bytes(Location):
     """A picture in memory."""
 
     def __init__(self, name):
-        self.path = name
+        self._name = name
         self._data = png()
+
+    @property
+    def path(self):
+        return self._name
 
     def read(self):
         if self.path.endswith("gone.png"):

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from cutline.errors import SampleError
 from cutline.prompts import Prompt, sample_variables
 from cutline.prompts.variables import escape
-from cutline.records import Sample
+from cutline.records import Location, Sample
 
 BRACED = st.text(st.sampled_from('{}ab_.: "1-é中\n')) | st.text()
 
@@ -128,8 +128,12 @@ def test_columns_with_blanks_have_a_name_without():
 
 
 @dataclasses.dataclass(frozen=True)
-class At:
-    path: str
+class At(Location):
+    name: str
+
+    @property
+    def path(self):
+        return self.name
 
     def read(self):
         return b""

@@ -11,7 +11,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from cutline import sinks
-from cutline.records import Caption, Reply, Sample, Step, Usage
+from cutline.records import Caption, Location, Reply, Sample, Step, Usage
 from cutline.sinks.failures import FailuresSink
 
 FORMATS = ["json", "jsonl", "csv", "tsv", "parquet", "webdataset", "sidecar", "scienceqa"]
@@ -21,8 +21,12 @@ csv.field_size_limit(sys.maxsize)
 
 
 @dataclasses.dataclass(frozen=True)
-class Place:
-    path: str
+class Place(Location):
+    name: str
+
+    @property
+    def path(self) -> str:
+        return self.name
 
     def read(self) -> bytes:
         return JPEG

@@ -30,19 +30,22 @@ from sink_strategies import names
 from cutline import sinks
 from cutline.errors import ConfigError, OutputExists, SinkError
 from cutline.files import name_to_text
-from cutline.records import Caption, Failure, Sample, Skip
+from cutline.records import Caption, Failure, Location, Sample, Skip
 from cutline.sinks.tar_names import member_stem
 
 
 @dataclasses.dataclass(frozen=True)
-class File:
+class File(Location):
     """A picture that lies on this machine."""
 
-    file: str
+    name: str
 
     @property
     def path(self) -> str:
-        return name_to_text(self.file)
+        return name_to_text(self.name)
+
+    def file(self) -> str:
+        return self.name
 
     def read(self) -> bytes:
         return JPEG

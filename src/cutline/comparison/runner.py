@@ -199,7 +199,7 @@ class _Run:
         seeing = Seeing(
             side=side_for(len(samples)),
             max_pixels=job.pictures.max_pixels,
-            open_fetcher=assembly.fetcher_opener(job),
+            loader=assembly.loader_of(job),
             metrics=self._metrics,
         )
         try:

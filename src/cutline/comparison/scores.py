@@ -9,11 +9,11 @@ from collections.abc import Callable, Mapping, Sequence
 
 from cutline.comparison.captions import Answers
 from cutline.comparison.results import Shown
-from cutline.engine.sample_pipeline import Fetching
 from cutline.errors import PictureError
 from cutline.imaging import Picture
 from cutline.imaging.thumbnails import thumbnail
 from cutline.interfaces import Metric
+from cutline.locations.loader import PictureLoader
 from cutline.records import Sample
 from cutline.serialization import valid_unicode
 
@@ -36,13 +36,12 @@ class Seeing:
         *,
         side: int,
         max_pixels: int,
-        open_fetcher: Callable[[], Fetching],
+        loader: PictureLoader,
         metrics: Sequence[Metric],
     ) -> None:
         self._side = side
         self._max_pixels = max_pixels
-        self._open_fetcher = open_fetcher
-        self._fetcher: Fetching | None = None
+        self._loader = loader
         self._metrics = metrics
 
     async def all(
@@ -70,23 +69,12 @@ class Seeing:
         key = valid_unicode(sample.key)
         nothing: list[Mapping[str, float]] = [{} for _ in answers]
         try:
-            picture = await self._load(sample)
+            picture = Picture(await self._loader.locate(sample), max_pixels=self._max_pixels)
             small = await asyncio.to_thread(thumbnail, picture, self._side)
             scores = await self._scores(picture, key, answers)
         except PictureError as error:
             return Seen(shown=Shown(key=key, problem=str(error)), scores=nothing)
         return Seen(shown=Shown(key=key, thumbnail=small), scores=scores)
-
-    async def _load(self, sample: Sample) -> Picture:
-        location = sample.location
-        if location is None:
-            problem = sample.problem
-            raise PictureError("missing", problem.message if problem else "there is no picture")
-        url = getattr(location, "url", None)
-        if url is not None:
-            self._fetcher = self._fetcher or self._open_fetcher()
-            location = await self._fetcher.fetch(url)
-        return Picture(location, max_pixels=self._max_pixels)
 
     async def _scores(
         self, picture: Picture, key: str, answers: Sequence[Answers]
@@ -102,7 +90,6 @@ class Seeing:
         return found
 
     async def aclose(self) -> None:
-        if self._fetcher is not None:
-            await self._fetcher.aclose()
+        await self._loader.aclose()
         for metric in self._metrics:
             await metric.aclose()

@@ -220,9 +220,9 @@ class Journal:
         """
         return self._write(encode_json(outcome_to_json(outcome)))
 
-    def append_step(self, key: str, stamp: str, step: Step) -> None:
+    def append_step(self, key: str, content_id: str, step: Step) -> None:
         """Write one answer of a picture that needs more; raises as ``append``."""
-        self._write(encode_json({"key": key, "stamp": stamp, "step": step}))
+        self._write(encode_json({"key": key, "stamp": content_id, "step": step}))
 
     def _write(self, line: bytes) -> int:
         data, offset = line + b"\n", self._size
@@ -256,10 +256,10 @@ class Journal:
         if not places:
             return ()
         found: dict[str, Step] = {}
-        stamp = sample.stamp
+        content_id = sample.content_id
         for offset in places:
             data = self._line(offset)
-            if data["key"] == key and data.get("stamp", "") == stamp:
+            if data["key"] == key and data.get("stamp", "") == content_id:
                 with contextlib.suppress(KeyError, TypeError, ValueError):
                     steps = map(step_from_json, data.get("steps") or [data["step"]])
                     found |= {step.name: step for step in steps}

@@ -44,10 +44,10 @@ class KeyChain:
         self._hash = hashlib.blake2b(digest_size=16)
         self.count = 0
 
-    def add(self, sample: Sample, stamp: str | None = None) -> None:
-        """``stamp`` is what the outcome was made of, where that is known: the picture may change later."""
-        stamp = sample.stamp if stamp is None else stamp
-        self._hash.update(f"{sample.key}\0{stamp}\0".encode("utf-8", "surrogatepass"))
+    def add(self, sample: Sample, content_id: str | None = None) -> None:
+        """``content_id``: of the picture that the outcome was made of, where known; it may change later."""
+        content_id = sample.content_id if content_id is None else content_id
+        self._hash.update(f"{sample.key}\0{content_id}\0".encode("utf-8", "surrogatepass"))
         self.count += 1
 
     @property
@@ -104,7 +104,7 @@ class OrderedOutput:
             self.sink.write(sample, outcome, picture)
             self._failures.write(sample, outcome, None)
             by_policy = isinstance(outcome, Skip) and not outcome.stage
-            self._keys.add(sample, None if by_policy else outcome.stamp)
+            self._keys.add(sample, None if by_policy else outcome.content_id)
             self.counts.add(outcome)
             if isinstance(outcome, Caption) and len(self.first) < FIRST:
                 self.first.append((sample.key, outcome.text))

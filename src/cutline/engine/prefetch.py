@@ -14,11 +14,11 @@ from cutline.records import Sample
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Listed:
-    """A sample, its place in the source, and the version its picture had when it was listed."""
+    """A sample, its place in the source, and its etag when it was listed."""
 
     index: int
     sample: Sample
-    version: str
+    etag: str
 
 
 class Prefetch:
@@ -65,7 +65,7 @@ class Prefetch:
         batch: list[Listed] = []
         try:
             batch.extend(
-                Listed(index=next(self._index), sample=sample, version=sample.version)
+                Listed(index=next(self._index), sample=sample, etag=sample.etag)
                 for sample in itertools.islice(self._samples, self._batch)
             )
         except Exception as error:  # noqa: BLE001 - raised by ``next`` once the batch is used up

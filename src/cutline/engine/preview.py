@@ -134,7 +134,7 @@ async def _ask(
     chain = assembly.chain_of(job, key)
     rules = assembly.rules_of(job, None, None, keep_raw=False)
     stages = assembly.stages_of(job)
-    captioning = Captioning(chain, rules, assembly.fetcher_opener(job), stages)
+    captioning = Captioning(chain, rules, assembly.loader_of(job), stages)
     try:
         await chain.open(say)
         await stages.open(say)

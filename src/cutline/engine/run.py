@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
@@ -21,13 +20,14 @@ from cutline.engine.prefetch import Prefetch
 from cutline.engine.progress import Counts, ProgressHook
 from cutline.engine.report import Interrupted, Report
 from cutline.engine.resume import count_of, left_of, peeked
-from cutline.engine.sample_pipeline import Captioning, Fetching, Rules
+from cutline.engine.sample_pipeline import Captioning, Rules
 from cutline.engine.shard import Loop
 from cutline.engine.stage_runner import StageRunner
 from cutline.engine.state import State, failures_file, state_folder
 from cutline.errors import ConfigError, CutlineError, OutputExists, OutputGone, SinkError
 from cutline.interfaces import Source
 from cutline.job import Job
+from cutline.locations.loader import PictureLoader
 from cutline.records import JSON
 from cutline.sinks.failures import FailuresSink
 from cutline.sinks.options import SinkOptions
@@ -55,9 +55,7 @@ class Answers(Protocol):
     def form(self) -> JSON:
         """What decides the output besides the job."""
 
-    def captioning(
-        self, rules: Rules, open_fetcher: Callable[[], Fetching], stages: StageRunner
-    ) -> Captioning: ...
+    def captioning(self, rules: Rules, loader: PictureLoader, stages: StageRunner) -> Captioning: ...
 
     async def done(self, report: Report) -> None:
         """Called when all of them are in the journal, and the output is written."""
@@ -205,7 +203,7 @@ class _Run:
         feed = Prefetch(samples, batch=job.input.reader_batch_size, first=reorder.next)
         keep_raw = assembly.keeps_raw(job, self._output)
         rules = assembly.rules_of(job, output.sink, journal, keep_raw=keep_raw)
-        opener = assembly.fetcher_opener(job)
+        opener = assembly.loader_of(job)
         if self._answers is None:
             captioning = Captioning(self._chain, rules, opener, self._stages)
         else:

@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import logging
-from collections.abc import Callable
-from typing import Any, Protocol
+from collections.abc import Callable, Iterator
+from typing import Any
 
 from cutline.chain import Chain, ChainResult, NoteStep, StepFailed
 from cutline.engine.stage_runner import Checked, StageRunner
-from cutline.errors import PictureError, SampleError
+from cutline.errors import SampleError
 from cutline.formatting import printable
 from cutline.imaging import Picture
 from cutline.interfaces import Draft
+from cutline.locations.loader import PictureLoader
 from cutline.prompts import sample_variables
 from cutline.records import (
     Caption,
     Failure,
     Location,
     Outcome,
-    Problem,
     Reply,
     Sample,
     Skip,
@@ -28,14 +29,6 @@ from cutline.records import (
 )
 
 _log = logging.getLogger(__name__)
-
-
-class Fetching(Protocol):
-    """Brings a remote picture here."""
-
-    async def fetch(self, url: str) -> Location: ...
-
-    async def aclose(self) -> None: ...
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,22 +48,21 @@ class Captioning:
     """Turns samples into outcomes; never raises for what is wrong with one picture.
 
     ``under_way`` samples are being worked on, ``loading`` of them wait for a download, each in a task
-    of its own; ``on_loading`` is called when one begins to. ``on_step`` is told a sample's key, its stamp and
-    a step that is answered while others of the chain are not.
+    of its own; ``on_loading`` is called when one begins to. ``on_step`` is called with a sample's key, its
+    content_id and a step that is answered while others of the chain are not.
     """
 
     def __init__(
         self,
         chain: Chain,
         rules: Rules,
-        open_fetcher: Callable[[], Fetching],
+        loader: PictureLoader,
         stages: StageRunner | None = None,
     ) -> None:
         self.chain = chain
         self._stages = stages or StageRunner()
         self._rules = rules
-        self._open_fetcher = open_fetcher
-        self._fetcher: Fetching | None = None
+        self._loader = loader
         self._loading: set[asyncio.Task[object]] = set()
         self.under_way = 0
         self.on_loading: Callable[[], None] = lambda: None
@@ -99,24 +91,24 @@ class Captioning:
             return existing, None
         self.under_way += 1
         picture = None
-        stamp = sample.stamp  # of what is about to be read: what comes later is another picture
+        content_id = sample.content_id  # of what is about to be read: what comes later is another picture
         try:
             picture = await self.load(sample)
-            skip = await self._stages.filter(sample, picture, stamp)
+            skip = await self._stages.filter(sample, picture, content_id)
             if skip is not None:
                 return skip, picture
             variables = sample_variables(sample) if self.chain.uses_variables else {}
             if existing is not None:
                 variables["text"] = existing
-            followed = await self._follow(picture, variables, known, self._noting(sample.key, stamp))
-            checked = await self._checked(sample, picture, followed, stamp)
+            followed = await self._follow(picture, variables, known, self._noting(sample.key, content_id))
+            checked = await self._checked(sample, picture, followed, content_id)
         except MemoryError:
             failed = StepFailed("out-of-memory", "the picture needs more memory than there is", attempts=0)
-            return self._failure(sample.key, stamp, failed, known), None
+            return self._failure(sample.key, content_id, failed, known), None
         except (StepFailed, SampleError) as error:
             if isinstance(error, SampleError):
                 error = StepFailed(error.kind, str(error), attempts=0)
-            return self._failure(sample.key, stamp, error, known), picture
+            return self._failure(sample.key, content_id, error, known), picture
         finally:
             self.under_way -= 1
         steps = followed.steps if self._rules.keep_raw else _without_raw(followed.steps)
@@ -129,7 +121,7 @@ class Captioning:
             fields=checked.fields,
             checks=checked.notes,
             existing=existing or None,
-            stamp=stamp,
+            content_id=content_id,
             step=followed.caption.name if len(self.chain.steps) > 1 else "",
             missing_steps=followed.missing,
             useless=followed.useless,
@@ -148,7 +140,7 @@ class Captioning:
             raise StepFailed("captioner", "a captioner cancelled itself") from None
 
     async def _checked(
-        self, sample: Sample, picture: Picture, followed: ChainResult, stamp: str
+        self, sample: Sample, picture: Picture, followed: ChainResult, content_id: str
     ) -> Checked | Skip:
         """What the checks leave of the caption; where they fail, the steps are kept."""
         draft = Draft(
@@ -159,20 +151,22 @@ class Captioning:
             steps=followed.steps,
         )
         try:
-            return await self._stages.check(draft, stamp)
+            return await self._stages.check(draft, content_id)
         except SampleError as error:
             raise StepFailed(
                 error.kind, str(error), steps=followed.steps, useless=followed.useless
             ) from error
 
-    def _noting(self, key: str, stamp: str) -> NoteStep | None:
+    def _noting(self, key: str, content_id: str) -> NoteStep | None:
         """Hands on each step that is answered before the whole chain is; None where nobody keeps them."""
         on_step = self.on_step
         if on_step is None:
             return None
-        return lambda step: on_step(key, stamp, step if self._rules.keep_raw else _without_raw((step,))[0])
+        return lambda step: on_step(
+            key, content_id, step if self._rules.keep_raw else _without_raw((step,))[0]
+        )
 
-    def _failure(self, key: str, stamp: str, error: StepFailed, known: tuple[Step, ...]) -> Failure:
+    def _failure(self, key: str, content_id: str, error: StepFailed, known: tuple[Step, ...]) -> Failure:
         """The picture's failure; earlier answers that were not come to stay known."""
         wanted = {step.name for step in self.chain.steps} - {step.name for step in error.steps}
         earlier = (dataclasses.replace(step, counted=True) for step in known if step.name in wanted)
@@ -181,7 +175,7 @@ class Captioning:
             steps, reply = _without_raw(steps), reply and _text_only(reply)
         return Failure(
             key=key,
-            stamp=stamp,
+            content_id=content_id,
             kind=error.kind,
             message=str(error),
             attempts=error.attempts,
@@ -196,22 +190,23 @@ class Captioning:
         Raises:
             PictureError: it cannot be had.
         """
-        location = sample.location
-        if location is None:
-            problem = sample.problem or Problem(kind="missing", message="there is no picture")
-            raise PictureError(problem.kind, problem.message)
-        url = getattr(location, "url", None)
-        if url is not None:
-            task = asyncio.current_task()
-            assert task is not None
-            self._loading.add(task)
-            self.on_loading()
-            try:
-                self._fetcher = self._fetcher or self._open_fetcher()
-                location = await self._fetcher.fetch(url)
-            finally:
-                self._loading.discard(task)
+        with self._tracked(sample):
+            location = await self._loader.locate(sample)
         return self.picture_at(location, sample)
+
+    @contextlib.contextmanager
+    def _tracked(self, sample: Sample) -> Iterator[None]:
+        """Count the current task among ``loading`` while it downloads."""
+        task = asyncio.current_task()
+        if sample.location is None or sample.location.url() is None or task is None:
+            yield
+            return
+        self._loading.add(task)
+        self.on_loading()
+        try:
+            yield
+        finally:
+            self._loading.discard(task)
 
     def picture_at(self, location: Location, sample: Sample) -> Picture:  # noqa: ARG002 - for who makes others
         """The picture that captioners are given."""
@@ -222,8 +217,7 @@ class Captioning:
         return not isinstance(outcome, Skip) or bool(outcome.stage)
 
     async def aclose(self) -> None:
-        if self._fetcher is not None:
-            await self._fetcher.aclose()
+        await self._loader.aclose()
 
 
 def log_outcome(outcome: Outcome) -> None:

@@ -171,7 +171,7 @@ class Loop:
         sample = item.sample
         needs_picture = self._output.sink.needs_picture
         outcome = self._journal.get(sample.key)
-        if outcome is not None and outcome.stamp != sample.stamp:
+        if outcome is not None and outcome.content_id != sample.content_id:
             self.changed += 1  # another picture lies there now
             outcome = None
         picture = None
@@ -183,7 +183,7 @@ class Loop:
                 outcome, picture = await self._asked(sample)
             finally:
                 self._accounts.wake()
-            if isinstance(outcome, Caption) and sample.version != item.version:
+            if isinstance(outcome, Caption) and sample.etag != item.etag:
                 self._note_replaced(sample)
         else:
             self.resumed += 1
@@ -212,9 +212,9 @@ class Loop:
             self.first_replaced.append(sample.key)
         _log.info("replaced key=%s while the run was under way", printable(sample.key))
 
-    def _note_step(self, key: str, stamp: str, step: Step) -> None:
+    def _note_step(self, key: str, content_id: str, step: Step) -> None:
         """Keep an answer that was paid for while the picture's other steps are not answered yet."""
-        self._journal.append_step(key, stamp, step)
+        self._journal.append_step(key, content_id, step)
         self._accounts.add_step(step)
 
     async def _commit(self) -> None:

@@ -45,7 +45,7 @@ class StageRunner:
         for stage in self._stages:
             await stage.open(say)
 
-    async def filter(self, sample: Sample, picture: Picture, stamp: str) -> Skip | None:
+    async def filter(self, sample: Sample, picture: Picture, content_id: str) -> Skip | None:
         """The first filter's decision against the sample, if any.
 
         Raises:
@@ -56,17 +56,19 @@ class StageRunner:
             with _failures_of(stage, "filter"):
                 rejection = await stage.filter(sample, picture)
             if rejection is not None:
-                return _skip(stage, rejection, sample.key, stamp)
+                return _skip(stage, rejection, sample.key, content_id)
         return None
 
-    async def check(self, draft: Draft, stamp: str) -> Checked | Skip:
+    async def check(self, draft: Draft, content_id: str) -> Checked | Skip:
         """What the checks leave of a caption, or the first decision against it; raises as ``filter``."""
         notes: JSON = {}
         for stage in self.checks:
             with _failures_of(stage, "check"):
                 result = await stage.check(draft)
             if isinstance(result, Rejection):
-                return dataclasses.replace(_skip(stage, result, draft.sample.key, stamp), steps=draft.steps)
+                return dataclasses.replace(
+                    _skip(stage, result, draft.sample.key, content_id), steps=draft.steps
+                )
             assert isinstance(result, CheckResult)
             draft = dataclasses.replace(draft, text=result.text, fields=result.fields)
             notes[stage.name] = dict(result.note)
@@ -90,8 +92,10 @@ def stage_id(stage: Stage) -> str:
     return f"{stage.name} {stage.fingerprint}".rstrip()
 
 
-def _skip(stage: Stage, rejection: Rejection, key: str, stamp: str) -> Skip:
-    return Skip(key=key, reason=rejection.reason, value=rejection.value, stage=stage_id(stage), stamp=stamp)
+def _skip(stage: Stage, rejection: Rejection, key: str, content_id: str) -> Skip:
+    return Skip(
+        key=key, reason=rejection.reason, value=rejection.value, stage=stage_id(stage), content_id=content_id
+    )
 
 
 @contextlib.contextmanager

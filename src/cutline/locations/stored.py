@@ -13,31 +13,35 @@ import stat
 from cutline.errors import PictureError
 from cutline.files import name_to_text
 from cutline.formatting import one_line
+from cutline.records import Location
 from cutline.storage import open_object
 
 MAX_FILE_BYTES = 256 * 1024 * 1024
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class LocalFile:
-    """A file on this machine. ``file`` is the name the system knows, which need not be valid Unicode."""
+class LocalFile(Location):
+    """A file on this machine, by its real name."""
 
-    file: str
+    name: str
     max_bytes: int = MAX_FILE_BYTES
 
     @property
     def path(self) -> str:
-        return name_to_text(self.file)
+        return name_to_text(self.name)
 
-    def stamp(self) -> str:
-        """Its size: a copy keeps that, which it does not the time, and asking again costs money."""
+    def file(self) -> str:
+        return self.name
+
+    def content_id(self) -> str:
+        """Its size, which a copy keeps, unlike the time: captioning again costs money."""
         try:
-            return str(os.stat(self.file).st_size)
+            return str(os.stat(self.name).st_size)
         except OSError:
             return ""
 
-    def version(self) -> str:
-        return _version(self.file)
+    def etag(self) -> str:
+        return _etag(self.name)
 
     def read(self) -> bytes:
         """Read the whole file; never waits on a pipe and never reads a device.
@@ -45,22 +49,26 @@ class LocalFile:
         Raises:
             PictureError: ``missing``, ``too-large``, or ``fetch`` for what is no readable regular file.
         """
-        return read_regular(self.file, self.max_bytes)
+        return read_regular(self.name, self.max_bytes)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class InlineBytes:
+class InlineBytes(Location):
     """Bytes that are already here, with the name of the place they came from."""
 
     data: bytes = dataclasses.field(repr=False)
-    path: str
+    name: str
+
+    @property
+    def path(self) -> str:
+        return self.name
 
     def read(self) -> bytes:
         return self.data
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class TarMember:
+class TarMember(Location):
     """The bytes of one member of an uncompressed tar on this machine."""
 
     tar: str
@@ -73,8 +81,8 @@ class TarMember:
     def path(self) -> str:
         return f"{name_to_text(self.tar)}/{self.member}"
 
-    def version(self) -> str:
-        return _version(self.tar)
+    def etag(self) -> str:
+        return _etag(self.tar)
 
     def read(self) -> bytes:
         """Read the member's bytes without reading the headers again.
@@ -94,11 +102,15 @@ class TarMember:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class RemoteObject:
+class RemoteObject(Location):
     """A file on storage that fsspec reaches, such as ``s3://bucket/photo.jpg``."""
 
-    path: str
+    name: str
     max_bytes: int = MAX_FILE_BYTES
+
+    @property
+    def path(self) -> str:
+        return self.name
 
     def read(self) -> bytes:
         """Fetch the whole object.
@@ -119,14 +131,17 @@ class RemoteObject:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class RemoteFile:
+class RemoteFile(Location):
     """A picture behind an http(s) URL; ``cutline.locations.http.Fetcher`` gets it without blocking."""
 
-    url: str
+    name: str
 
     @property
     def path(self) -> str:
-        return self.url
+        return self.name
+
+    def url(self) -> str:
+        return self.name
 
     def read(self) -> bytes:
         """Refuses: the download has limits and checks that only the fetcher knows.
@@ -137,7 +152,7 @@ class RemoteFile:
         raise PictureError("fetch", "a URL is downloaded by the fetcher, it cannot be read like a file")
 
 
-def _version(file: str) -> str:
+def _etag(file: str) -> str:
     """Size, time and file of what lies there now; empty when nothing does."""
     try:
         status = os.stat(file)

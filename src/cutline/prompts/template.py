@@ -12,7 +12,7 @@ from cutline.errors import ConfigError, PictureError
 from cutline.imaging import Limits, Picture
 from cutline.prompts.files import load_schema
 from cutline.prompts.prompt import Example, Prompt, digest_of
-from cutline.records import JSON
+from cutline.records import JSON, Location
 
 EXAMPLE_LIMITS = Limits(max_side=1024)
 """An example goes along with every request: it is fitted once, to what every endpoint takes."""
@@ -79,12 +79,16 @@ def _schema(value: JSON | str | None, folder: Path) -> JSON | None:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class _File:
-    path: str
+class _File(Location):
+    name: str
+
+    @property
+    def path(self) -> str:
+        return self.name
 
     def read(self) -> bytes:
         try:
-            return Path(self.path).read_bytes()
+            return Path(self.name).read_bytes()
         except OSError as error:
             raise PictureError("missing", f"{self.path}: {error.strerror}") from error
 

@@ -206,7 +206,7 @@ class CaptioningService:
         chain = Chain(steps)
         check_variables(chain)
         rules = assembly.rules_of(job, None, None, keep_raw=False)
-        return Captioning(chain, rules, assembly.fetcher_opener(job))
+        return Captioning(chain, rules, assembly.loader_of(job))
 
     def _through_chain(self, name: str, wish: CaptionOptions) -> Captioning:
         others = sorted(wish.model_dump(exclude_none=True, exclude={"chain"}, by_alias=True))
@@ -217,7 +217,7 @@ class CaptioningService:
                 f"beside it: leave {it} out"
             )
         rules = assembly.rules_of(self._job, None, None, keep_raw=False)
-        return Captioning(self.chains[name].chain, rules, assembly.fetcher_opener(self._job))
+        return Captioning(self.chains[name].chain, rules, assembly.loader_of(self._job))
 
     async def aclose(self) -> None:
         await self._reviving.aclose()

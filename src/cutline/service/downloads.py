@@ -43,7 +43,7 @@ class Downloads:
             return
         self._fetcher = self._fetcher or Fetcher(allow_private=self._allow_private, limits=_LIMITS)
         async with self._gate:
-            found = await self._fetcher.fetch(sample.location.url)
+            found = await self._fetcher.fetch(sample.location.url())
         try:
             self._lobby.take(len(found.data))
         except HTTPException:

@@ -35,9 +35,9 @@ class Pictures:
         for root in self._roots:
             _, found = root.find(path, path)
             if isinstance(found, LocalFile):
-                if os.path.isfile(found.file):  # noqa: PTH113 - a name that is too long is just not there
+                if os.path.isfile(found.name):  # noqa: PTH113 - a name that is too long is just not there
                     return Sample(key=path, location=found)
-                if os.path.exists(found.file):  # noqa: PTH110
+                if os.path.exists(found.name):  # noqa: PTH110
                     return _without(path, "unsupported", "this is no picture")
                 inside = found
         if inside is None:

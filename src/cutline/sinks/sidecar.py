@@ -119,7 +119,7 @@ class SidecarSink:
 
     def _place(self, sample: Sample) -> tuple[Path, str] | None:
         """The folder of the sidecar and the picture's name in it; None: nothing lies anywhere."""
-        file = getattr(sample.location, "file", None)  # a local file's real name, where it has one
+        file = sample.location.file() if sample.location else None
         if file is None and sample.location and Path(text_to_name(sample.path)).is_file():
             file = text_to_name(sample.path)
         if isinstance(file, str):

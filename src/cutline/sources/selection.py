@@ -7,7 +7,6 @@ import zlib
 from collections.abc import Iterator, Mapping
 
 from cutline.interfaces import Source
-from cutline.locations.stored import RemoteFile
 from cutline.records import Problem, Sample
 from cutline.sources.names import UniqueKeys
 from cutline.sources.parts import RecordedKeys
@@ -47,7 +46,7 @@ class UniqueUrls:
 
 
 def _url_of(sample: Sample) -> str | None:
-    return sample.location.url if isinstance(sample.location, RemoteFile) else None
+    return sample.location.url() if sample.location else None
 
 
 class HostShare:

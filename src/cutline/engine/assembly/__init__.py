@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from cutline.engine.assembly.inputs import (
-    fetcher_opener,
     limit_of,
+    loader_of,
     samples_of,
     source_of,
 )
@@ -39,7 +39,6 @@ __all__ = [
     "chain_of",
     "check_prices",
     "check_words",
-    "fetcher_opener",
     "fingerprint_of",
     "finisher_of",
     "form_of",
@@ -47,6 +46,7 @@ __all__ = [
     "keeps_raw",
     "limit_of",
     "limits_of_run",
+    "loader_of",
     "output_of",
     "policy_of",
     "prices_for",

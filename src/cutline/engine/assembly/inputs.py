@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
-from cutline.engine.sample_pipeline import Fetching
 from cutline.interfaces import Source
 from cutline.job import Job
+from cutline.locations.loader import PictureLoader
 from cutline.records import Sample
 from cutline.sources import SourceOptions, open_source
 
@@ -37,12 +37,6 @@ def samples_of(source: Source, limit: int | None) -> Iterator[Sample]:
     return itertools.islice(samples, limit) if limit is not None else samples
 
 
-def fetcher_opener(job: Job) -> Callable[[], Fetching]:
-    """Opens what downloads remote pictures, when the first one comes."""
-
-    def open_fetcher() -> Fetching:
-        from cutline.locations.http import Fetcher
-
-        return Fetcher(allow_private=job.input.allow_private_urls)
-
-    return open_fetcher
+def loader_of(job: Job) -> PictureLoader:
+    """What downloads the job's remote pictures."""
+    return PictureLoader(allow_private=job.input.allow_private_urls)

@@ -66,7 +66,9 @@ def policy_of(
             problem = sample.problem
             if problem.skip:
                 return Skip(key=sample.key, reason=problem.kind)
-            return Failure(key=sample.key, kind=problem.kind, message=problem.message, stamp=sample.stamp)
+            return Failure(
+                key=sample.key, kind=problem.kind, message=problem.message, content_id=sample.content_id
+            )
         ours = journal.earlier(sample.key) if journal is not None else None
         if isinstance(ours, Caption):  # what is there now is our own earlier caption
             return ours.existing or ""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-from collections.abc import Callable
 
 from cutline.captioners.hosted.openai import OpenAIChat
 from cutline.chain import Chain
@@ -21,12 +20,13 @@ from cutline.engine.output import without_form
 from cutline.engine.progress import ProgressHook
 from cutline.engine.report import Report
 from cutline.engine.run import run_job
-from cutline.engine.sample_pipeline import Captioning, Fetching, Rules
+from cutline.engine.sample_pipeline import Captioning, Rules
 from cutline.engine.stage_runner import StageRunner
 from cutline.engine.state import State
 from cutline.errors import RequestError, RunStopped
 from cutline.imaging import Picture
 from cutline.job import Job
+from cutline.locations.loader import PictureLoader
 from cutline.records import JSON, Failure, Outcome, Sample, Skip, Step
 from cutline.worker_threads import in_thread
 
@@ -139,10 +139,8 @@ class Collecting:
         assert self._ledger is not None
         return {_FORM: [[batch.number, batch.status] for batch in self._ledger.open_batches]}
 
-    def captioning(
-        self, rules: Rules, open_fetcher: Callable[[], Fetching], stages: StageRunner
-    ) -> Captioning:
-        return TakingIn(self.chain, rules, open_fetcher, stages, answers=self._answers)
+    def captioning(self, rules: Rules, loader: PictureLoader, stages: StageRunner) -> Captioning:
+        return TakingIn(self.chain, rules, loader, stages, answers=self._answers)
 
     async def done(self, report: Report) -> None:
         """All answers are in the journal: close the books of the batches that have ended."""
@@ -178,12 +176,12 @@ class TakingIn(Keyed):
         self,
         chain: Chain,
         rules: Rules,
-        open_fetcher: Callable[[], Fetching],
+        loader: PictureLoader,
         stages: StageRunner,
         *,
         answers: Answers,
     ) -> None:
-        super().__init__(chain, rules, open_fetcher, StageRunner(checks=stages.checks))
+        super().__init__(chain, rules, loader, StageRunner(checks=stages.checks))
         self._answers = answers
         # Answers need no picture; checks and some outputs do. Filters saw it before it was sent.
         self._opens_pictures = rules.keep_data or bool(stages.checks)
@@ -201,14 +199,14 @@ class TakingIn(Keyed):
         if outcome.kind in _KEPT_STEPS and self.on_step is not None:
             for step in outcome.steps:  # paid for, and of use when the others are asked
                 if not step.counted:
-                    self.on_step(sample.key, outcome.stamp, step)
+                    self.on_step(sample.key, outcome.content_id, step)
         if outcome.kind == TO_COME:
             return Skip(key=sample.key, reason="under way in a batch"), None
         if outcome.kind == NOT_SENT:
             return Skip(key=sample.key, reason="in no batch"), None
         if outcome.kind == "changed":  # of the picture that was sent: as it is now, it is still to be asked
             sent = next(iter(self._answers.of(sample.key).values()))
-            return dataclasses.replace(outcome, stamp=sent.stamp), None
+            return dataclasses.replace(outcome, content_id=sent.content_id), None
         if outcome.kind in UNDONE:
             outcome = dataclasses.replace(outcome, attempts=0)
         return outcome, picture

@@ -59,14 +59,14 @@ class Asks(Protocol):
 
 
 class KeyedPicture(Picture):
-    """A picture that knows the key of its sample, and its stamp."""
+    """A picture that knows the key of its sample, and its content_id."""
 
-    __slots__ = ("key", "stamp")
+    __slots__ = ("content_id", "key")
 
     def __init__(self, sample: Sample, location: Location, **options: Any) -> None:
         super().__init__(location, **options)
         self.key = sample.key
-        self.stamp = sample.stamp
+        self.content_id = sample.content_id
 
 
 class Keyed(Captioning):
@@ -116,7 +116,7 @@ class RequestFile:
         self._files: tuple[IO[bytes], IO[bytes]] | None = None
         self.pictures = self.requests = self.size = 0
 
-    def add(self, key: str, stamp: str, requests: Sequence[Request]) -> bool:
+    def add(self, key: str, content_id: str, requests: Sequence[Request]) -> bool:
         """Add what is asked about one picture; False, and nothing done, where there is no room left.
 
         Raises:
@@ -138,7 +138,7 @@ class RequestFile:
             file, keys = self._files = self._files or self._open()
             for (step, _), line in zip(requests, lines, strict=True):
                 file.write(line)
-                keys.write(encode_json({"key": key, "stamp": stamp, "step": step}) + b"\n")
+                keys.write(encode_json({"key": key, "stamp": content_id, "step": step}) + b"\n")
         self.pictures += 1
         self.requests += len(lines)
         self.size += size

@@ -33,7 +33,7 @@ class Found:
     """A request in a batch; ``row`` is its line in the service's files, None where there is none."""
 
     batch: Batch
-    stamp: str
+    content_id: str
     row: JSON | None
 
 
@@ -82,7 +82,7 @@ class Shelf:
             if at != _NOWHERE:
                 offset, which = divmod(at, len(self._files))
                 answer = _row(self._files[which], offset)
-            found[row["step"]] = Found(batch=self.batch, stamp=row["stamp"], row=answer)
+            found[row["step"]] = Found(batch=self.batch, content_id=row["stamp"], row=answer)
         return found
 
 
@@ -129,7 +129,7 @@ class Collected:
         if found.row is None:
             raise _unanswered(found.batch)
         reply = self._reply(found.row)
-        if found.stamp != picture.stamp:
+        if found.content_id != picture.content_id:
             error = SampleError(
                 "changed", "it was changed after it was sent, and the answer is about what it was"
             )

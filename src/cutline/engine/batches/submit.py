@@ -76,7 +76,7 @@ async def submit_job(
         with worker_threads(), _begun(job, output, chain, stages) as (journal, ledger, sink):
             rules = assembly.rules_of(job, sink, journal, keep_raw=False)
             filling = Filling(
-                captioning=Keyed(chain, rules, assembly.fetcher_opener(job), filters),
+                captioning=Keyed(chain, rules, assembly.loader_of(job), filters),
                 writer=writer,
                 journal=journal,
                 ledger=ledger,

@@ -135,19 +135,19 @@ class Filling:
             self._tell()
 
     async def _one(self, sample: Sample) -> None:
-        stamp = sample.stamp
+        content_id = sample.content_id
         outcome: Outcome | None = self._journal.get(sample.key)
-        if outcome is not None and outcome.stamp == stamp:
+        if outcome is not None and outcome.content_id == content_id:
             self.tally.known += 1
             return
-        if hash((sample.key, stamp)) in self._in_batches:
+        if hash((sample.key, content_id)) in self._in_batches:
             self.tally.waiting += 1
             return
         outcome, _ = await self._captioning.caption(sample, self._journal.steps(sample))
         requests = self._writer.take(sample.key)
         if isinstance(outcome, Failure) and outcome.kind == WRITTEN:
             async with self._turn:
-                outcome = await self._add(sample.key, stamp, requests)
+                outcome = await self._add(sample.key, content_id, requests)
         if outcome is None:
             return
         self.tally.unprepared.add(outcome)
@@ -155,7 +155,7 @@ class Filling:
             self._journal.append(outcome)
             log_outcome(outcome)
 
-    async def _add(self, key: str, stamp: str, requests: list[Request]) -> Failure | None:
+    async def _add(self, key: str, content_id: str, requests: list[Request]) -> Failure | None:
         """Put the requests into the file, and send that first where it is full."""
         in_file = self._file.pictures if self._file else 0
         if self._most is not None and self.tally.pictures + in_file >= self._most:
@@ -165,11 +165,11 @@ class Filling:
         try:
             while True:
                 self._file = self._file or RequestFile(self._ledger, self._limits)
-                if self._file.add(key, stamp, requests):
+                if self._file.add(key, content_id, requests):
                     return None
                 await self._send()
         except PictureError as error:
-            return Failure(key=key, stamp=stamp, kind=error.kind, message=str(error))
+            return Failure(key=key, content_id=content_id, kind=error.kind, message=str(error))
 
     async def _send(self) -> None:
         """Close the file and begin its batch; nobody adds meanwhile."""
@@ -194,6 +194,6 @@ class Filling:
 
 
 def _pictures_in(ledger: BatchManifest) -> set[int]:
-    """Key and stamp of every picture in a batch that is not collected yet."""
+    """Key and content_id of every picture in a batch that is not collected yet."""
     rows = (row for batch in ledger.open_batches for _, row in ledger.keys(batch))
     return {hash((row["key"], row["stamp"])) for row in rows}

@@ -1,0 +1,44 @@
+"""From a sample to the place its picture can be read from, downloaded where that is a URL."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cutline.errors import PictureError
+from cutline.records import Location, Sample
+
+if TYPE_CHECKING:
+    from cutline.locations.http import Fetcher, FetchLimits
+
+
+class PictureLoader:
+    """Locates pictures for one run; its HTTP client opens with the first download, in that event loop."""
+
+    def __init__(self, *, allow_private: bool = False, limits: FetchLimits | None = None) -> None:
+        self._allow_private = allow_private
+        self._limits = limits
+        self._fetcher: Fetcher | None = None
+
+    async def locate(self, sample: Sample) -> Location:
+        """A location whose ``read`` gives the bytes; local ones are read when first needed.
+
+        Raises:
+            PictureError: the sample's own problem, or that of the download.
+        """
+        location = sample.location
+        if location is None:
+            problem = sample.problem
+            kind, message = (problem.kind, problem.message) if problem else ("missing", "there is no picture")
+            raise PictureError(kind, message)
+        url = location.url()
+        if url is None:
+            return location
+        if self._fetcher is None:
+            from cutline.locations.http import Fetcher
+
+            self._fetcher = Fetcher(allow_private=self._allow_private, limits=self._limits)
+        return await self._fetcher.fetch(url)
+
+    async def aclose(self) -> None:
+        if self._fetcher is not None:
+            await self._fetcher.aclose()
