@@ -69,7 +69,7 @@ API: dict[str, tuple[str, str]] = {
     ),
     "Interfaces": (
         "What a captioner, source or sink of your own has to be; [Extending](extending.md) shows how.",
-        "register_model Captioner Preparing Slotted Source Sink SourceOptions SinkOptions",
+        "register_model Captioner Profile Parameter Source Sink SourceOptions SinkOptions",
     ),
     "Filters and checks": (
         "What stages of your own have to be; [Extending](extending.md#filters-and-checks) shows how.",

@@ -67,10 +67,9 @@ if TYPE_CHECKING:  # what type checkers and editors read; `_NAMES` has the same 
         CheckResult as CheckResult,
         Draft as Draft,
         Filter as Filter,
-        Preparing as Preparing,
+        Profile as Profile,
         Rejection as Rejection,
         Sink as Sink,
-        Slotted as Slotted,
         Source as Source,
         Stage as Stage,
     )
@@ -90,6 +89,7 @@ if TYPE_CHECKING:  # what type checkers and editors read; `_NAMES` has the same 
         PromptOptions as PromptOptions,
         RunOptions as RunOptions,
     )
+    from cutline.parameters import Parameter as Parameter
     from cutline.prompts import Prompt as Prompt, load_prompt as load_prompt
     from cutline.records import (
         JSON as JSON,
@@ -141,15 +141,14 @@ _NAMES = {
     ),
     "cutline.imaging": "Limits Picture",
     "cutline.imaging.thumbnails": "Thumbnail",
-    "cutline.interfaces": (
-        "Captioner Check CheckResult Draft Filter Preparing Rejection Sink Slotted Source Stage"
-    ),
+    "cutline.interfaces": ("Captioner Check CheckResult Draft Filter Profile Rejection Sink Source Stage"),
     "cutline.job": "Job",
     "cutline.locations.stored": "InlineBytes LocalFile RemoteFile",
     "cutline.options": (
         "CheckOptions InputOptions LocalOptions ModelOptions OutputOptions PictureOptions "
         "PromptOptions RunOptions"
     ),
+    "cutline.parameters": "Parameter",
     "cutline.prompts": "Prompt load_prompt",
     "cutline.records": (
         "JSON Caption CaptionOptions CaptionResult Failure Location Outcome Problem Reply Sample Skip "

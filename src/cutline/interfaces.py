@@ -3,84 +3,118 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, runtime_checkable
+from typing import Any, ClassVar, Protocol, TypeAlias, runtime_checkable
 
+from cutline.errors import ConfigError
 from cutline.imaging import Picture
+from cutline.parameters import Parameter
 from cutline.prompts import Prompt
 from cutline.records import JSON, Outcome, Reply, Sample, Step
+
+Say: TypeAlias = Callable[[str], None]
+"""Takes lines about what is waited for, from any thread."""
+
+
+def silent(_: str) -> None:
+    """Discard a line."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Profile:
+    """What a captioner is and what it supports.
+
+    ``default_prompt`` is used where no prompt is given. ``instructable``: it follows instructions.
+    ``ignores`` returns whether a prompt has no effect on its captions; None where every prompt has one.
+    ``own_timeout``: it limits the time of its calls itself, since they wait for a batch or a thread.
+    ``parameters`` are those that ``adjusted`` accepts, with their ranges.
+    """
+
+    default_prompt: Prompt | None = None
+    instructable: bool = True
+    ignores: Callable[[Prompt], bool] | None = None
+    own_timeout: bool = False
+    parameters: tuple[Parameter, ...] = ()
 
 
 @runtime_checkable
 class Captioner(Protocol):
     """Turns one picture and one prompt into one reply.
 
-    Batching is a captioner's private matter: gather the calls that are waiting.
+    Subclasses provide ``name``, ``caption`` and ``aclose``; the rest has defaults. Batching is a
+    captioner's private matter: gather the calls that are waiting.
     """
 
     name: str
+    profile: Profile = Profile()
 
     async def caption(self, picture: Picture, prompt: Prompt) -> Reply:
-        """Ask about one picture.
+        """Caption one picture.
 
         Raises:
             PictureError, ReplyError: this picture cannot be captioned.
-            RequestError: the request failed; ``Retryable`` says that asking again may help.
+            RequestError: the request failed; ``Retryable`` means that a retry may succeed.
             RunStopped: no picture can be captioned until the user changes something.
         """
 
     async def aclose(self) -> None:
         """Free what the captioner holds; called once."""
 
-
-@runtime_checkable
-class Preparing(Protocol):
-    """A captioner with work to do before it takes a slot of the endpoint, such as encoding."""
-
-    async def prepare(self, picture: Picture) -> None: ...
-
-
-@runtime_checkable
-class Opening(Protocol):
-    """A captioner with something to load before the first picture; a call does it too, but silently."""
-
-    async def open(self, say: Callable[[str], None]) -> None:
-        """Load it, unless that was done; ``say`` takes lines about what is waited for, from any thread.
+    async def open(self, say: Say = silent) -> None:
+        """Load what is needed before the first picture, unless that was done; ``caption`` does it too.
 
         Raises:
             ConfigError: it cannot be loaded.
         """
+        return
 
+    async def prepare(self, picture: Picture) -> None:
+        """Do the work that needs no slot, such as encoding, before ``caption`` takes one."""
+        return
 
-@runtime_checkable
-class Adjustable(Protocol):
-    """A captioner that can be asked with other parameters at the same cost: same model, same connections."""
-
-    def adjusted(self, parameters: Mapping[str, Any]) -> Captioner:
-        """The same model with ``parameters`` (max_tokens, temperature, top_p, seed) in place of its own.
-
-        What it returns is not closed: it holds nothing of its own.
+    def check_prompt(self, prompt: Prompt) -> None:
+        """Refuse a prompt that the captioner cannot use.
 
         Raises:
-            ConfigError: one of them means nothing to this model.
+            ConfigError: the message says what it can use instead.
         """
+        return
 
+    def adjusted(self, parameters: Mapping[str, Any]) -> Captioner:
+        """The same model and connections with other ``parameters``, of those in ``profile.parameters``.
 
-@runtime_checkable
-class Slotted(Protocol):
-    """A captioner that knows how many calls it can use at once; the engine's window follows it."""
+        The result holds nothing of its own and is not closed.
 
-    @property
-    def slots(self) -> int: ...
-
-
-@runtime_checkable
-class Halting(Protocol):
-    """A captioner with calls that wait for their turn, which a stopped run does not begin any more."""
+        Raises:
+            ConfigError: one of them is not supported.
+        """
+        it = "it" if len(parameters) == 1 else "them"
+        raise ConfigError(f"{self.name} does not support {' and '.join(parameters)}; remove {it}")
 
     def halt(self) -> None:
-        """Begin no call from now on: those that wait raise RunStopped, those under way end as they would."""
+        """Start no more calls: those that wait raise RunStopped, those under way finish."""
+        return
+
+    @property
+    def slots(self) -> int:
+        """How many calls it can use at once now; the engine's window follows it."""
+        return 1
+
+    @property
+    def at_once(self) -> int:
+        """Pictures that are captioned at once; ``slots`` can be more, which are prepared meanwhile."""
+        return self.slots
+
+    @property
+    def in_flight(self) -> int:
+        """Calls that hold a slot now."""
+        return 0
+
+    @property
+    def limit_key(self) -> Hashable:
+        """What its concurrency limit belongs to: captioners with equal keys share one."""
+        return id(self)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import dataclasses
 from typing import Any, ClassVar, Literal
 
-from cutline.captioners.parameters import USUAL, together
 from cutline.errors import ConfigError
+from cutline.parameters import USUAL, together
 from cutline.stages import Room, StageSpec
 
 Existing = Literal["skip", "overwrite", "append", "prepend"]

@@ -9,7 +9,7 @@ from cutline.captioners.factory import CaptionerOptions, Spec, build_captioner, 
 from cutline.captioners.hosted.presets import PRESETS
 from cutline.credentials import Secret
 from cutline.errors import ConfigError
-from cutline.interfaces import Captioner, Slotted
+from cutline.interfaces import Captioner
 
 URL = "http://127.0.0.1:9/v1"
 
@@ -89,7 +89,6 @@ def test_what_is_no_url(url: str) -> None:
 def test_how_many_are_asked_at_once(text: str, asking: CaptionerOptions, slots: int) -> None:
     captioner = build_captioner(text, asking)
     assert isinstance(captioner, Captioner)
-    assert isinstance(captioner, Slotted)
     assert captioner.slots == slots
     asyncio.run(captioner.aclose())
 

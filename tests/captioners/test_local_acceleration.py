@@ -58,7 +58,9 @@ def captions(name: str, folder: Path, said: list[str] | None = None, **options: 
         try:
             await captioner.open(said.append if said is not None else lambda _: None)
             calls = [
-                captioner.caption(Picture(InlineBytes(encoded(number), "p")), captioner.default_prompt)
+                captioner.caption(
+                    Picture(InlineBytes(encoded(number), "p")), captioner.profile.default_prompt
+                )
                 for number in range(COUNT)
             ]
             return [reply.text for reply in await asyncio.gather(*calls)]

@@ -32,7 +32,7 @@ def asked_directly(model: str, folder: Path, prompt: Prompt | None, picture: byt
         captioner = registry.load("captioners", model)(str(folder), dtype="float32")
         try:
             place = Picture(InlineBytes(picture, "p"))
-            return (await captioner.caption(place, prompt or captioner.default_prompt)).text
+            return (await captioner.caption(place, prompt or captioner.profile.default_prompt)).text
         finally:
             await captioner.aclose()
 

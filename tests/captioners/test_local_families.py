@@ -59,7 +59,7 @@ def ask(
             numbers = pictures if pictures is not None else list(range(len(prompts)))
             calls = [
                 captioner.caption(
-                    Picture(InlineBytes(encoded(number), "p")), prompt or captioner.default_prompt
+                    Picture(InlineBytes(encoded(number), "p")), prompt or captioner.profile.default_prompt
                 )
                 for number, prompt in zip(numbers, prompts, strict=True)
             ]

@@ -327,7 +327,7 @@ def test_places(devices: str, options: dict[str, Any], places: list[str] | str) 
 @pytest.mark.parametrize("name", ["qwen2-vl", "qwen3-vl", "florence-2"])
 def test_deepspeed_says_the_same(folder: Callable[[str], Path], name: str) -> None:
     pytest.importorskip("deepspeed", reason="the extra deepspeed is not installed")
-    prompts = [made(folder(name), device="cpu").default_prompt] * 3
+    prompts = [made(folder(name), device="cpu").profile.default_prompt] * 3
     one = answers(made(folder(name), device="cpu", dtype="float32"), prompts)
     two = answers(made(folder(name), **SPREAD, parallel_engine="deepspeed"), prompts)
     assert [reply.text for reply in two] == [reply.text for reply in one]

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 
 import cutline
 from cutline.captioners.factory import CaptionerOptions, build_captioner
-from cutline.captioners.parameters import parse
 from cutline.credentials import Secret
 from cutline.engine.fingerprint import Fingerprint
 from cutline.errors import ConfigError
 from cutline.job import Job, ModelOptions
+from cutline.parameters import parse
 from processes import cutline_here
 from server_process import Server
 

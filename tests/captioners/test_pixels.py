@@ -20,7 +20,7 @@ from PIL import Image, ImageDraw, ImageFilter, ImageFont, ImageOps
 from cutline.captioners.pixels import Pixels
 from cutline.errors import ConfigError, MissingExtra, PictureError
 from cutline.imaging import Picture
-from cutline.interfaces import Captioner, Slotted
+from cutline.interfaces import Captioner
 from cutline.prompts import Prompt, load_prompt
 from peak_memory import importable
 from processes import cutline, environment
@@ -272,7 +272,6 @@ def test_names_the_missing_extra() -> None:
 def test_fits_the_shape_of_a_captioner() -> None:
     captioner = Pixels(ocr=False)
     assert isinstance(captioner, Captioner)
-    assert isinstance(captioner, Slotted)
     assert captioner.slots >= 1
     asyncio.run(captioner.aclose())
 

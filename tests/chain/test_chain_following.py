@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from cutline.chain import Chain, ChainStep, StepFailed
 from cutline.errors import ConfigError, EndpointUnusable, Rejected, ReplyError, SinkError
 from cutline.imaging import Picture
+from cutline.interfaces import Captioner
 from cutline.prompts import Prompt
 from cutline.records import Reply, Usage
 
@@ -26,7 +27,7 @@ class Here:
         return b""
 
 
-class Expert:
+class Expert(Captioner):
     """Answers with its question, fails when told so, and notes what it was asked while what was under way."""
 
     def __init__(self, failing=(), seed=0):

@@ -13,13 +13,13 @@ import contextlib
 import logging
 import math
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
-from typing import Any
+from collections.abc import AsyncIterator, Hashable
 
 from cutline.captioners.adaptive_limit import Tuner
-from cutline.errors import ConfigError, Retryable
+from cutline.captioners.wrapper import Wrapper
+from cutline.errors import Retryable
 from cutline.imaging import Picture
-from cutline.interfaces import Adjustable, Captioner, Halting, Opening, Preparing
+from cutline.interfaces import Captioner
 from cutline.prompts import Prompt
 from cutline.records import Reply
 from cutline.slots import Slots
@@ -97,35 +97,15 @@ class Concurrency:
                 self._tuner.lowered_to(self.limit, now)
 
 
-def adjust(captioner: Captioner, parameters: Mapping[str, Any]) -> Captioner:
-    """The captioner with other parameters.
-
-    Raises:
-        ConfigError: it takes none.
-    """
-    if not isinstance(captioner, Adjustable):
-        names = " and ".join(parameters)
-        raise ConfigError(
-            f"{captioner.name} has no use for {names}: leave {'it' if len(parameters) == 1 else 'them'} out"
-        )
-    return captioner.adjusted(parameters)
-
-
-class Limited:
-    """A captioner that takes a slot for each call and gives up a call that hangs.
+class Limited(Wrapper):
+    """Takes a slot for each call and gives up a call that hangs.
 
     ``timeout`` in seconds bounds a call as a whole, whatever the captioner within does; None leaves it
     to the captioner.
     """
 
     def __init__(self, inner: Captioner, concurrency: Concurrency, *, timeout: float | None) -> None:
-        self.name = inner.name
-        self.default_prompt = getattr(inner, "default_prompt", None)
-        self.check_prompt = getattr(inner, "check_prompt", None)
-        self.instructable = getattr(inner, "instructable", True)
-        self.ignores = getattr(inner, "ignores", None)
-        self._inner = inner
-        self._preparing = inner if isinstance(inner, Preparing) else None
+        super().__init__(inner)
         self._concurrency = concurrency
         self._timeout = timeout
 
@@ -135,36 +115,26 @@ class Limited:
 
     @property
     def at_once(self) -> int:
-        """Pictures that are asked about at once; ``slots`` can have more, which are prepared meanwhile."""
-        return min(self.slots, int(getattr(self._inner, "at_once", self.slots)))
+        return min(self.slots, self.inner.at_once)
 
     @property
     def in_flight(self) -> int:
         return self._concurrency.in_flight
 
-    def adjusted(self, parameters: Mapping[str, Any]) -> Limited:
-        """With the same slots."""
-        return Limited(adjust(self._inner, parameters), self._concurrency, timeout=self._timeout)
-
-    async def open(self, say: Callable[[str], None]) -> None:
-        if isinstance(self._inner, Opening):
-            await self._inner.open(say)
+    @property
+    def limit_key(self) -> Hashable:
+        return self._concurrency
 
     def halt(self) -> None:
         self._concurrency.halt()
-        if isinstance(self._inner, Halting):
-            self._inner.halt()
-
-    async def prepare(self, picture: Picture) -> None:
-        if self._preparing is not None:
-            await self._preparing.prepare(picture)
+        self.inner.halt()
 
     async def caption(self, picture: Picture, prompt: Prompt) -> Reply:
         async with self._concurrency.slot():
             start = time.perf_counter()
             try:
                 async with asyncio.timeout(self._timeout):
-                    reply = await self._inner.caption(picture, prompt)
+                    reply = await self.inner.caption(picture, prompt)
             except TimeoutError:
                 self._concurrency.overloaded(None)
                 message = f"{self.name} did not answer within {self._timeout:g} s"
@@ -175,6 +145,3 @@ class Limited:
                 raise
             self._concurrency.answered(time.perf_counter() - start)
             return reply
-
-    async def aclose(self) -> None:
-        await self._inner.aclose()

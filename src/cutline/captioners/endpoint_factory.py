@@ -8,15 +8,15 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from cutline.captioners import parameters
+from cutline import parameters
 from cutline.captioners.hosted.nvidia_models import HOSTED, HostedModel
 from cutline.captioners.hosted.presets import Parameters, Preset
-from cutline.captioners.parameters import Parameter
 from cutline.captioners.servers.programs import PROGRAMS
 from cutline.captioners.spec import PICTURE_OPTIONS, CaptionerOptions, Spec, refuse_unknown
 from cutline.credentials import Secret
 from cutline.errors import ConfigError
 from cutline.imaging import Limits
+from cutline.parameters import Parameter
 
 if TYPE_CHECKING:
     from cutline.captioners.hosted.nvidia import NvidiaHosted

@@ -7,8 +7,7 @@ import inspect
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from cutline import registry
-from cutline.captioners import parameters
+from cutline import parameters, registry
 from cutline.captioners.concurrency import Concurrency, Limited
 from cutline.captioners.endpoint_factory import (
     build_endpoint,
@@ -16,7 +15,7 @@ from cutline.captioners.endpoint_factory import (
     options_of_service,
     parameters_of_service,
 )
-from cutline.captioners.parameters import Parameter
+from cutline.captioners.foreign import adapt
 from cutline.captioners.retry import Retry
 from cutline.captioners.spec import (
     LOCAL_OPTIONS,
@@ -29,7 +28,8 @@ from cutline.captioners.spec import (
 )
 from cutline.captioners.transformers.settings import GENERATION
 from cutline.errors import ConfigError
-from cutline.interfaces import Captioner, Slotted
+from cutline.interfaces import Captioner
+from cutline.parameters import Parameter
 from cutline.prompts import Prompt
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def build_captioner(text: str, asking: CaptionerOptions) -> Captioner:
     asking = _with_parameters(spec, asking)
     if spec.preset is None:
         captioner = _build_registered(spec, asking)
-        slots = captioner.slots if isinstance(captioner, Slotted) else 1
+        slots = captioner.slots
         concurrency = Concurrency(ceiling=min(asking.concurrency or slots, slots), adaptive=False)
     else:
         from cutline.captioners.managed_server import build_served
@@ -82,7 +82,9 @@ def build_captioner(text: str, asking: CaptionerOptions) -> Captioner:
         ceiling = asking.concurrency or DEFAULT_CEILING
         concurrency = Concurrency(ceiling=ceiling, adaptive=not fixed, timeout=asking.timeout)
     # A model in this process counts its own time: a call may wait long for its batch.
-    limited = Limited(captioner, concurrency, timeout=None if _keeps_time(captioner) else asking.timeout)
+    limited = Limited(
+        captioner, concurrency, timeout=None if captioner.profile.own_timeout else asking.timeout
+    )
     return Retry(
         limited,
         retries=asking.retries,
@@ -178,9 +180,7 @@ def _build_registered(spec: Spec, asking: CaptionerOptions) -> Captioner:
         given["timeout"] = asking.timeout
     if "concurrency" in known:
         given["concurrency"] = asking.concurrency
-    captioner = made(*([spec.name] if spec.name else []), **given)
-    if not isinstance(captioner, Captioner):
-        raise ConfigError(f"{spec.provider} is no captioner: it needs name, caption() and aclose()")
+    captioner = adapt(made(*([spec.name] if spec.name else []), **given), spec.provider)
     if not builder.used:
         refuse_unknown(captioner.name, asking.options, known)
     return captioner
@@ -212,12 +212,6 @@ def check_prompt(captioner: Captioner, prompt: Prompt, *, language: str | None) 
     Raises:
         ConfigError: names what it can be asked instead.
     """
-    if language and not getattr(captioner, "instructable", True):
+    if language and not captioner.profile.instructable:
         raise ConfigError(f"{captioner.name} follows no instructions: --language needs a model that does")
-    check = getattr(captioner, "check_prompt", None)
-    if check is not None:
-        check(prompt)
-
-
-def _keeps_time(captioner: Captioner) -> bool:
-    return bool(getattr(captioner, "keeps_time", False))
+    captioner.check_prompt(prompt)

@@ -12,13 +12,15 @@ from typing import Any
 
 from cutline.errors import ConfigError, Rejected, Retryable
 from cutline.imaging import Picture
+from cutline.interfaces import Captioner, Profile
+from cutline.parameters import COMMON
 from cutline.prompts import Prompt
 from cutline.records import Reply, Usage
 
 _TAG = re.compile(r"<([A-Za-z][\w-]*)>.*</\1>")
 
 
-class Fake:
+class Fake(Captioner):
     """Captions by the checksum of the picture's bytes: the same bytes always get the same words.
 
     Settings, given as ``fake:latency=0.2,error=0.1``: ``latency`` seconds a call; shares between 0
@@ -29,8 +31,10 @@ class Fake:
     Options for models are shown in the raw reply, so that a job can be tried before a model is paid.
     """
 
+    name = "fake"
+    profile = Profile(parameters=COMMON)
+
     def __init__(self, settings: str = "", **options: Any) -> None:
-        self.name = "fake"
         self._options = options
         self._settings = {"latency": 0.0, "slots": 64.0}
         self._shares = dict.fromkeys(("error", "rejected", "hang", "empty", "nonsense", "flaky"), 0.0)

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import copy
 import dataclasses
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from cutline.captioners.endpoint_factory import build_endpoint, find_key, options_of_service
@@ -16,8 +14,10 @@ from cutline.captioners.servers.programs import PROGRAMS
 from cutline.captioners.servers.server import Server, server_for
 from cutline.captioners.servers.settings import ServerOptions, words
 from cutline.captioners.spec import SERVER_OPTIONS, CaptionerOptions, Spec, refuse_unknown
+from cutline.captioners.wrapper import Wrapper
 from cutline.errors import ConfigError, Retryable, RunStopped
 from cutline.imaging import Picture
+from cutline.interfaces import Say, silent
 from cutline.prompts import Prompt
 from cutline.records import Reply
 
@@ -110,19 +110,19 @@ class _Use:
     opening: asyncio.Lock = dataclasses.field(default_factory=asyncio.Lock)
 
 
-class Served:
+class Served(Wrapper):
     """Asks an endpoint on this machine after its server was started, or its model pulled.
 
     A server that ends while it is asked stops the run. ``pulled``: the model that Ollama is to have.
     """
 
     def __init__(self, inner: OpenAIChat, server: Server | None, *, pulled: str | None) -> None:
-        self.name = inner.name
-        self._inner = inner
+        super().__init__(inner)
+        self._endpoint = inner.endpoint
         self._use = _Use(server)
         self._pulled = pulled
 
-    async def open(self, say: Callable[[str], None] = lambda _: None) -> None:
+    async def open(self, say: Say = silent) -> None:
         """Start the server and pull the model, unless that was done; start a server that has ended again.
 
         Raises:
@@ -136,18 +136,8 @@ class Served:
                 await use.server.open(say, again=use.joined)
                 use.joined = True
             if self._pulled is not None:
-                await pull(self._inner.endpoint.url, self._inner.endpoint.key, self._pulled, say)
+                await pull(self._endpoint.url, self._endpoint.key, self._pulled, say)
             use.opened = True
-
-    def adjusted(self, parameters: Mapping[str, Any]) -> Served:
-        """The same server, asked with other parameters."""
-        other = copy.copy(self)
-        other._inner = self._inner.adjusted(parameters)  # noqa: SLF001 - one of our own
-        return other
-
-    async def prepare(self, picture: Picture) -> None:
-        """As the endpoint's."""
-        await self._inner.prepare(picture)
 
     async def caption(self, picture: Picture, prompt: Prompt) -> Reply:
         """Ask the server about one picture.
@@ -161,7 +151,7 @@ class Served:
             except ConfigError as error:
                 raise RunStopped(str(error)) from None
         try:
-            return await self._inner.caption(picture, prompt)
+            return await self.inner.caption(picture, prompt)
         except Retryable as error:
             if error.status is None and self._use.server is not None:
                 await self._use.server.check()
@@ -169,7 +159,7 @@ class Served:
 
     async def aclose(self) -> None:
         """Close the connections, and end the server."""
-        await self._inner.aclose()
+        await self.inner.aclose()
         use = self._use
         use.opened = False
         if use.joined and use.server is not None:

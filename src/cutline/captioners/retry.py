@@ -9,14 +9,12 @@ import logging
 import random
 import re
 import time
-from collections.abc import Callable, Mapping
-from typing import Any
 
 from cutline import backoff
-from cutline.captioners.concurrency import adjust
+from cutline.captioners.wrapper import Wrapper
 from cutline.errors import EndpointUnusable, Rejected, RequestError, Retryable, RunStopped
 from cutline.imaging import Picture
-from cutline.interfaces import Captioner, Halting, Opening, Preparing, Slotted
+from cutline.interfaces import Captioner
 from cutline.prompts import Prompt
 from cutline.records import Reply
 
@@ -37,8 +35,8 @@ def _is_it_running(message: str) -> str:
     return ": is this machine online, and the address right?"
 
 
-class Retry:
-    """A captioner that repeats what may succeed the next time, with exponential, jittered delays.
+class Retry(Wrapper):
+    """Repeats what may succeed the next time, with exponential, jittered delays.
 
     Being told to slow down (429, or 503 with Retry-After) is no failure of the picture: such
     answers do not use up ``retries``, but end after ``patience`` seconds. A refused key stops the run
@@ -57,14 +55,7 @@ class Retry:
         patience: float = 900.0,
         start: str = "",
     ) -> None:
-        self.name = inner.name
-        self.default_prompt = getattr(inner, "default_prompt", None)
-        self.check_prompt = getattr(inner, "check_prompt", None)
-        self.instructable = getattr(inner, "instructable", True)
-        self.ignores = getattr(inner, "ignores", None)
-        self._inner = inner
-        self._preparing = inner if isinstance(inner, Preparing) else None
-        self._slotted = inner if isinstance(inner, Slotted) else None
+        super().__init__(inner)
         self._retries = retries
         self._delay = delay
         self._patience = patience
@@ -77,41 +68,11 @@ class Retry:
     @property
     def slots(self) -> int:
         # Calls that wait for their next attempt hold no slot, so others may take their place.
-        inner = self._slotted.slots if self._slotted is not None else 1
-        return inner + min(self.waiting, 4 * inner)
-
-    @property
-    def at_once(self) -> int:
-        """As the captioner within."""
-        return int(getattr(self._inner, "at_once", self.slots))
-
-    @property
-    def in_flight(self) -> int:
-        """Requests that wait for an answer now."""
-        return int(getattr(self._inner, "in_flight", 0))
-
-    def adjusted(self, parameters: Mapping[str, Any]) -> Retry:
-        """With the same patience."""
-        return Retry(
-            adjust(self._inner, parameters),
-            retries=self._retries,
-            delay=self._delay,
-            patience=self._patience,
-            start=self._start,
-        )
-
-    async def open(self, say: Callable[[str], None]) -> None:
-        if isinstance(self._inner, Opening):
-            await self._inner.open(say)
+        return self.inner.slots + min(self.waiting, 4 * self.inner.slots)
 
     def halt(self) -> None:
         self._halted.set()
-        if isinstance(self._inner, Halting):
-            self._inner.halt()
-
-    async def prepare(self, picture: Picture) -> None:
-        if self._preparing is not None:
-            await self._preparing.prepare(picture)
+        self.inner.halt()
 
     async def caption(self, picture: Picture, prompt: Prompt) -> Reply:
         failures = attempts = 0
@@ -119,7 +80,7 @@ class Retry:
         while True:
             attempts += 1
             try:
-                reply = await self._inner.caption(picture, prompt)
+                reply = await self.inner.caption(picture, prompt)
             except Retryable as error:
                 asked_to_wait = error.status == 429 or (error.status == 503 and error.retry_after is not None)
                 failures += not asked_to_wait
@@ -188,6 +149,3 @@ class Retry:
             if self._unusable_in_a_row >= enough:
                 return EndpointUnusable(str(error), kind=error.kind, status=error.status)
         return error
-
-    async def aclose(self) -> None:
-        await self._inner.aclose()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from typing import Any
 
 from cutline.chain.dependencies import inputs_of, links
@@ -11,7 +11,7 @@ from cutline.chain.execution import ChainExecution, NoteStep
 from cutline.chain.step import ChainStep, Result, ask_only, cause_of, failed, kind_of
 from cutline.errors import ConfigError, RunStopped, SampleError
 from cutline.imaging import Picture
-from cutline.interfaces import Captioner, Halting, Opening, Preparing, Slotted
+from cutline.interfaces import Captioner
 from cutline.records import Step, Usage
 
 
@@ -50,10 +50,7 @@ class Chain:
         unlinked: dict[str, dict[str, str]] = {name: {} for name in names}
         self.taken = links({step.name: step.prompt.variables for step in steps}) if linked else unlinked
         self._captioners = list({id(step.captioner): step.captioner for step in steps}.values())
-        # Asked once: isinstance() of a protocol looks up every member anew, for every picture.
-        self._preparing = {id(one): one for one in self._captioners if isinstance(one, Preparing)}
         self._halted = False
-        self._slotted = [captioner for captioner in self._captioners if isinstance(captioner, Slotted)]
 
     @property
     def uses_variables(self) -> bool:
@@ -72,18 +69,23 @@ class Chain:
     async def open(self, say: Callable[[str], None]) -> None:
         """Load what the captioners have to load, one after the other; raises ConfigError as they do."""
         for captioner in self._captioners:
-            if isinstance(captioner, Opening):
-                await captioner.open(say)
+            await captioner.open(say)
 
     @property
     def slots(self) -> int:
-        """How many pictures can be under way at once now, each captioner having others before it."""
-        return sum(one.slots for one in self._slotted) + len(self._captioners) - len(self._slotted)
+        """How many pictures can be under way at once now, each captioner having others before it.
+
+        A limit that several captioners share counts once.
+        """
+        limits: dict[Hashable, int] = {}
+        for captioner in self._captioners:
+            limits[captioner.limit_key] = max(limits.get(captioner.limit_key, 0), captioner.slots)
+        return sum(limits.values())
 
     @property
     def in_flight(self) -> int:
-        """Requests under way, as far as the captioners tell."""
-        return sum(int(getattr(captioner, "in_flight", 0)) for captioner in self._captioners)
+        """Requests under way."""
+        return sum({captioner.limit_key: captioner.in_flight for captioner in self._captioners}.values())
 
     def seconds(self, steps: Iterable[Step]) -> float:
         """How long the requests of one picture took from the first to the last, without waiting."""
@@ -99,8 +101,7 @@ class Chain:
         """Begin no question from now on; what is under way is answered."""
         self._halted = True
         for captioner in self._captioners:
-            if isinstance(captioner, Halting):
-                captioner.halt()
+            captioner.halt()
 
     async def follow(
         self,
@@ -166,8 +167,7 @@ class Chain:
     async def _prepare(self, captioner: Captioner, picture: Picture) -> None:
         if self._halted:
             raise RunStopped("stopped")
-        if id(captioner) in self._preparing:
-            await self._preparing[id(captioner)].prepare(picture)
+        await captioner.prepare(picture)
 
     async def aclose(self) -> None:
         for captioner in self._captioners:

@@ -16,7 +16,6 @@ from cutline.captioners.factory import find_key, options_of
 from cutline.captioners.hosted.nvidia import MODELS_URL
 from cutline.captioners.hosted.nvidia_models import HOSTED, HostedModel
 from cutline.captioners.hosted.presets import PRESETS, Preset
-from cutline.captioners.parameters import Parameter
 from cutline.captioners.transformers.family import Family, Weights
 from cutline.cli.model_facts import (
     OF_INTERROGATOR,
@@ -26,6 +25,7 @@ from cutline.cli.model_facts import (
     readiness,
     ready_interrogator,
 )
+from cutline.parameters import Parameter
 from cutline.weights import is_here
 
 _OPTIONS = {"concurrency": "max_concurrent_requests"}

@@ -17,7 +17,7 @@ from cutline.captioners.hosted.nvidia_models import HOSTED
 from cutline.captioners.hosted.openai import OpenAIChat
 from cutline.errors import CutlineError, EndpointUnusable, RequestError
 from cutline.imaging import Picture
-from cutline.interfaces import Captioner, Opening
+from cutline.interfaces import Captioner
 from cutline.locations.stored import InlineBytes
 from cutline.prompts import Prompt
 from cutline.records import Reply
@@ -68,9 +68,8 @@ def check_model(text: str, asking: CaptionerOptions) -> Checked:
 async def _ask(captioner: Captioner) -> Reply:
     try:
         prompt = Prompt(prefix=_QUESTION)
-        if isinstance(captioner, Opening):
-            await captioner.open(lambda line: Console(stderr=True, highlight=False).print(line, markup=False))
-        prompt = getattr(captioner, "default_prompt", None) or prompt
+        await captioner.open(lambda line: Console(stderr=True, highlight=False).print(line, markup=False))
+        prompt = captioner.profile.default_prompt or prompt
         return await captioner.caption(Picture(InlineBytes(_disc(), "a red disc")), prompt)
     finally:
         await captioner.aclose()

@@ -113,8 +113,8 @@ def _default_prompt(job: Job, captioner: Captioner, *, first: bool) -> Prompt:
     Raises:
         ConfigError: a later step's model could not understand what it is asked.
     """
-    usual: Prompt | None = getattr(captioner, "default_prompt", None)
-    if usual is None and not first and not getattr(captioner, "instructable", True):
+    usual = captioner.profile.default_prompt
+    if usual is None and not first and not captioner.profile.instructable:
         raise ConfigError(f"{captioner.name} follows no instructions, so {_CANNOT_ADD}")
     if usual is None or usual.prefix == Prompt().prefix or job.prompts.prompt:
         return load_prompt(FIRST_PROMPT if first else LATER_PROMPT)

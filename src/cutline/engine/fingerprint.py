@@ -9,9 +9,9 @@ from typing import Any, Self
 
 import orjson
 
-from cutline.captioners.parameters import together
 from cutline.credentials import without_credentials
 from cutline.job import Job
+from cutline.parameters import together
 from cutline.records import JSON
 from cutline.storage import is_url
 

@@ -12,7 +12,6 @@ from typing import Any, Protocol
 
 import orjson
 
-from cutline.captioners.concurrency import adjust
 from cutline.captioners.factory import check_prompt
 from cutline.captioners.servers.settings import ServerOptions
 from cutline.chain import Chain, ChainStep
@@ -20,7 +19,7 @@ from cutline.credentials import Secret
 from cutline.engine import assembly
 from cutline.engine.sample_pipeline import Captioning
 from cutline.errors import ConfigError, PictureError, RunStopped
-from cutline.interfaces import Captioner, Opening
+from cutline.interfaces import Captioner
 from cutline.job import Job, LocalOptions, ModelOptions, PictureOptions
 from cutline.prompts import library_prompts
 from cutline.records import Failure, Outcome, Sample
@@ -74,12 +73,12 @@ class CaptioningService:
     @property
     def instructable(self) -> bool:
         """Whether the model does what a prompt says, more than to take its form."""
-        return bool(getattr(self.captioner, "instructable", True))
+        return self.captioner.profile.instructable
 
     @functools.cached_property
     def prompts(self) -> list[str]:
         """Those of the library that it can be asked with; none where it would not heed a single one."""
-        if not self.instructable and getattr(self.captioner, "ignores", None) is None:
+        if not self.instructable and self.captioner.profile.ignores is None:
             return []
         return [name for name in sorted(library_prompts()) if self._takes(name)]
 
@@ -92,12 +91,12 @@ class CaptioningService:
 
     @property
     def slots(self) -> int:
-        return int(getattr(self.captioner, "slots", 1))
+        return self.captioner.slots
 
     @property
     def at_once(self) -> int:
         """Pictures that the model takes at once; it may have slots for more, which are prepared meanwhile."""
-        return int(getattr(self.captioner, "at_once", self.slots))
+        return self.captioner.at_once
 
     @property
     def asked(self) -> int:
@@ -107,8 +106,7 @@ class CaptioningService:
     async def open(self, say: Say) -> None:
         """Load the models; raises ConfigError as they do."""
         for captioner in self._captioners.values():
-            if isinstance(captioner, Opening):
-                await captioner.open(say)
+            await captioner.open(say)
         if any(captioner.name == "pixels:ocr" for captioner in self._captioners.values()):
             say("pixels:ocr reads the text in pictures, which takes most of its time; pixels does not")
         self.ready = True
@@ -161,7 +159,7 @@ class CaptioningService:
 
     def ignores(self, wish: CaptionOptions) -> bool:
         """Whether the model would answer as if there were no prompt."""
-        ignoring = getattr(self.captioner, "ignores", None)
+        ignoring = self.captioner.profile.ignores
         if ignoring is None or wish.prompt is None:
             return False
         return any(map(ignoring, assembly.prompts_of(_wished(self._job, wish, most=sys.maxsize), None)))
@@ -193,13 +191,13 @@ class CaptioningService:
         assembly.check_words(job)
         captioner = self.captioner
         if wish.parameters:
-            captioner = adjust(captioner, wish.parameters)
+            captioner = captioner.adjusted(wish.parameters)
         if self.ignores(wish):
             raise ConfigError(
                 f"{captioner.name} follows no instructions, and takes from a prompt only its form: wish for "
                 "short, alt-text or tags, or for a schema, or leave prompt out"
             )
-        prompts = assembly.prompts_of(job, getattr(captioner, "default_prompt", None))
+        prompts = assembly.prompts_of(job, captioner.profile.default_prompt)
         for prompt in prompts:
             check_prompt(captioner, prompt, language=job.prompts.language)
         steps = [ChainStep(name=prompt.name, captioner=captioner, prompt=prompt) for prompt in prompts]

@@ -25,10 +25,11 @@ from cutline.captioners.hosted.nvidia_assets import Assets
 from cutline.captioners.hosted.nvidia_models import HostedModel
 from cutline.captioners.hosted.presets import Parameters, Preset
 from cutline.captioners.hosted.refusals import Asked, refusal
-from cutline.captioners.parameters import check
 from cutline.credentials import Secret
 from cutline.errors import ConfigError, RequestError, Retryable
 from cutline.imaging import Encoded, Limits, Picture
+from cutline.interfaces import Captioner, Profile
+from cutline.parameters import check
 from cutline.prompts import Prompt
 from cutline.records import JSON, Reply
 from cutline.worker_threads import in_thread
@@ -44,7 +45,7 @@ _GONE = frozenset({404, 410})
 _MARKUP = re.compile(r"<(?=\s*(?:img|video)\b)", re.IGNORECASE)  # what the service would take for a picture
 
 
-class NvidiaHosted:
+class NvidiaHosted(Captioner):
     """Asks ``POST {endpoint}/vlm/{model}`` and the like.
 
     ``endpoint`` None asks NVIDIA; else it stands for all of its hosts. ``upload``: pictures above the
@@ -65,6 +66,7 @@ class NvidiaHosted:
         timeout: float = 300.0,
     ) -> None:
         self.name = f"{preset.name}:{model.name}"
+        self.profile = Profile(parameters=model.parameters)
         self._preset = preset
         self._model = model
         self._parameters = parameters

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from cutline.captioners.parameters import PENALTIES, SEED, STOP, Parameter
+from cutline.parameters import PENALTIES, SEED, STOP, Parameter
 
 VLM = "/vlm/{name}"
 CHAT = "/gr/{name}/chat/completions"

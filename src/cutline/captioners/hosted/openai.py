@@ -22,11 +22,12 @@ from cutline.captioners.hosted.refusals import Asked, error_within, refusal
 from cutline.credentials import Secret
 from cutline.errors import Retryable
 from cutline.imaging import Limits, Picture
+from cutline.interfaces import Captioner, Profile
 from cutline.prompts import Prompt
 from cutline.records import JSON, Reply
 
 
-class OpenAIChat:
+class OpenAIChat(Captioner):
     """Asks ``POST {endpoint}/chat/completions``, the picture as a data URL.
 
     ``timeout`` is in seconds, for one request. ``url`` is the address that is asked, over ``endpoint``;
@@ -45,6 +46,7 @@ class OpenAIChat:
         timeout: float = 300.0,
     ) -> None:
         self.name = f"{preset.name}:{model}"
+        self.profile = Profile(parameters=preset.parameters)
         self._preset = preset
         self._model = model
         self._parameters = parameters

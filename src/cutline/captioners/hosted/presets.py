@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any, Literal, TypeAlias
 from urllib.parse import urlsplit
 
-from cutline.captioners.parameters import PENALTIES, SEED, STOP, TEMPERATURE, TOP_P, Parameter
+from cutline.parameters import PENALTIES, SEED, STOP, TEMPERATURE, TOP_P, Parameter
 
 SchemaDialect: TypeAlias = Literal["response_format", "guided_json", "structured_outputs", "none"]
 

@@ -15,10 +15,9 @@ from cutline.encoders import DEFAULT_CLIP
 from cutline.encoders.clip import Clip
 from cutline.errors import ConfigError, RunStopped
 from cutline.imaging import Picture
-from cutline.interfaces import Captioner, Halting, Opening, Slotted
+from cutline.interfaces import Captioner, Profile, Say, silent
 from cutline.prompts import Prompt, clean_reply
 from cutline.records import Reply, Usage
-from cutline.weights import Say
 from cutline.worker_threads import in_thread
 
 if TYPE_CHECKING:
@@ -67,7 +66,7 @@ class Settings:
         return cls(**values)  # type: ignore[arg-type]  # the mode was looked up
 
 
-class Interrogator:
+class Interrogator(Captioner):
     """Asks the captioner that ``build`` makes, and puts the labels behind its words; see ``modes``.
 
     ``device`` as for --device; one GPU is used.
@@ -76,8 +75,6 @@ class Interrogator:
         ConfigError: a setting is wrong, or the labels cannot be read.
         MissingExtra: the extra ``local`` is not installed.
     """
-
-    keeps_time = True  # the time for `best` depends on the hardware more than on any fault
 
     def __init__(
         self, settings: str = "", *, build: Callable[[str], Captioner], device: str = "auto"
@@ -88,8 +85,11 @@ class Interrogator:
         asks = self._settings.mode != "negative"
         self._inner: Captioner | None = build(self._settings.caption) if asks else None
         self.name = _name(self._settings, self._inner)
-        self.default_prompt = getattr(self._inner, "default_prompt", Prompt(prefix=""))
-        self.instructable = asks and bool(getattr(self._inner, "instructable", True))
+        own = Profile(default_prompt=Prompt(prefix=""), instructable=False)
+        if self._inner is not None:
+            own = dataclasses.replace(self._inner.profile, ignores=None, parameters=())
+        # The time for `best` depends on the hardware more than on any fault.
+        self.profile = dataclasses.replace(own, own_timeout=True)
         self._modes: Modes | None = None
         self._opening = asyncio.Lock()
         self._encoding = Batcher([self._encode], size=_AT_ONCE)
@@ -100,7 +100,7 @@ class Interrogator:
         inner = self._inner
         if inner is None:
             return _AT_ONCE
-        return min(inner.slots, 2 * _AT_ONCE) if isinstance(inner, Slotted) else 1
+        return min(inner.slots, 2 * _AT_ONCE)
 
     def check_prompt(self, prompt: Prompt) -> None:
         """Raises ConfigError for a prompt that the other captioner would not understand."""
@@ -108,16 +108,14 @@ class Interrogator:
             raise ConfigError(_NO_FORM)
         if self._inner is None and (prompt.system or any(part.text for part in prompt.parts())):
             raise ConfigError("interrogator:negative asks no model for words: leave the prompt out")
-        check = getattr(self._inner, "check_prompt", None)
-        if check is not None:
-            check(prompt)
+        if self._inner is not None:
+            self._inner.check_prompt(prompt)
 
-    async def open(self, say: Say = lambda _: None) -> None:
+    async def open(self, say: Say = silent) -> None:
         """Load both models and the labels' vectors, unless that was done; raises as the class says."""
         async with self._opening:
-            inner = self._inner
-            if inner is not None and isinstance(inner, Opening):
-                await inner.open(say)
+            if self._inner is not None:
+                await self._inner.open(say)
             if self._modes is None:
                 self._modes = await in_background(lambda: self._load(say))
 
@@ -162,9 +160,8 @@ class Interrogator:
         return [self._modes.run(mode, vector, said) for vector, (_, said) in zip(vectors, batch, strict=True)]
 
     def halt(self) -> None:
-        inner = self._inner
-        if inner is not None and isinstance(inner, Halting):
-            inner.halt()
+        if self._inner is not None:
+            self._inner.halt()
 
     async def aclose(self) -> None:
         self._encoding.close()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
@@ -14,6 +13,7 @@ from cutline.captioners.pixels.measurements import measure
 from cutline.captioners.pixels.ocr import TextReader, one_line
 from cutline.errors import ConfigError
 from cutline.imaging import Picture
+from cutline.interfaces import Captioner, Profile, Say, silent
 from cutline.prompts import Prompt
 from cutline.records import Reply
 
@@ -22,7 +22,7 @@ _OCR_SIDE: Final = 1280
 _SETTINGS: Final = {"ocr": True, "no-ocr": False}
 
 
-class Pixels:
+class Pixels(Captioner):
     """Describes light, colours, focus and composition; does not recognise objects.
 
     With ``ocr``, by name ``pixels:ocr``, it also reads text in the picture, which takes thirty times as long
@@ -34,7 +34,6 @@ class Pixels:
     """
 
     name = "pixels"
-    instructable = False
 
     def __init__(self, ocr: bool | str = False) -> None:
         if isinstance(ocr, str):
@@ -42,6 +41,7 @@ class Pixels:
                 raise ConfigError(f"pixels has no setting {ocr!r}; it has {' and '.join(_SETTINGS)}")
             self.name = f"pixels:{ocr}"
             ocr = _SETTINGS[ocr]
+        self.profile = Profile(instructable=False, ignores=self._ignores)
         self._reader = TextReader() if ocr else None
         self._threads = ThreadPoolExecutor(max_workers=self.slots, thread_name_prefix="pixels")
 
@@ -49,7 +49,7 @@ class Pixels:
     def slots(self) -> int:
         return os.cpu_count() or 1
 
-    async def open(self, say: Callable[[str], None]) -> None:  # noqa: ARG002 - too quick to report
+    async def open(self, say: Say = silent) -> None:  # noqa: ARG002 - too quick to report
         """Load the text recognition models, if any."""
         if self._reader is not None:
             await asyncio.get_running_loop().run_in_executor(self._threads, self._reader.load)
@@ -59,7 +59,7 @@ class Pixels:
         if self._reader is None and request.is_transcription(prompt):
             raise ConfigError(f"{self.name} does not read text; for the prompt ocr use the model pixels:ocr")
 
-    def ignores(self, prompt: Prompt) -> bool:
+    def _ignores(self, prompt: Prompt) -> bool:
         """Whether ``prompt`` changes nothing: it names no form, schema or wrapper that is supported."""
         if request.is_transcription(prompt):
             return self._reader is None

@@ -14,6 +14,7 @@ from cutline.captioners.plugins.isolation import MAX_LOST_CALLS, load_error, los
 from cutline.captioners.plugins.results import reply_of
 from cutline.errors import Rejected, Retryable
 from cutline.imaging import Picture
+from cutline.interfaces import Captioner, Profile, Say, silent
 from cutline.prompts import Prompt
 from cutline.records import Reply
 
@@ -24,20 +25,20 @@ MAX_ATTEMPTS: Final = 3
 CLOSE_TIMEOUT: Final = 5.0  # seconds
 
 
-class AsyncModel:
+class AsyncModel(Captioner):
     """Calls ``caption`` of the object that ``start`` creates; ``slots`` calls at once.
 
     The object lives on an event loop of its own. When a call blocks that, the loop is abandoned, and the
     other calls are repeated on a new loop with a new object.
     """
 
-    keeps_time = True  # a call that blocks the loop must not be blamed on others
+    profile = Profile(own_timeout=True)  # a call that blocks the loop must not be blamed on others
 
     def __init__(
         self, start: Callable[[], object], *, name: str, file: str | None, slots: int, timeout: float
     ) -> None:
         self.name = name
-        self.slots = slots
+        self._slots = slots
         self._start = start
         self._file = file
         self._timeout = timeout
@@ -45,7 +46,11 @@ class AsyncModel:
         self._lost = 0
         self._opening = asyncio.Lock()
 
-    async def open(self, say: Callable[[str], None] = lambda _: None) -> None:
+    @property
+    def slots(self) -> int:
+        return self._slots
+
+    async def open(self, say: Say = silent) -> None:
         """Create the model once; raises ConfigError when it cannot be created."""
         async with self._opening:
             if self._current is None:

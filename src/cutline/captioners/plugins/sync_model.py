@@ -15,6 +15,7 @@ from cutline.captioners.plugins.isolation import IsolatedCalls, capture, sample_
 from cutline.captioners.plugins.results import reply_of
 from cutline.errors import ConfigError, SampleError
 from cutline.imaging import Picture
+from cutline.interfaces import Captioner, Profile, Say, silent
 from cutline.prompts import Prompt
 from cutline.records import Reply
 from cutline.slots import Slots, and_preparing
@@ -43,7 +44,7 @@ class _Result:
     seconds: float
 
 
-class SyncModel:
+class SyncModel(Captioner):
     """Calls ``infer`` or ``infer_batch`` of the object that ``start`` creates.
 
     ``threads`` calls of ``infer`` run at once. With a ``batch_size``, which may be ``auto``, waiting calls
@@ -51,7 +52,7 @@ class SyncModel:
     ``max_side`` pixels long. ``timeout`` in seconds for each picture.
     """
 
-    keeps_time = True  # a call may wait long for its turn, which is not the model's fault
+    profile = Profile(own_timeout=True)  # a call may wait long for its turn, which is not the model's fault
 
     def __init__(
         self,
@@ -91,7 +92,7 @@ class SyncModel:
             return self._threads
         return self._batch_size if isinstance(self._batch_size, int) else MAX_BATCH_SIZE
 
-    async def open(self, say: Callable[[str], None] = lambda _: None) -> None:
+    async def open(self, say: Say = silent) -> None:
         """Create the model once; raises ConfigError when it cannot be created."""
         async with self._opening:
             if self._model is None:

@@ -23,9 +23,11 @@ from cutline.captioners.transformers.tensor_parallel.processes import Spread
 from cutline.captioners.transformers.tensor_parallel.shard import check_divisible
 from cutline.errors import ConfigError, ReplyError, RunStopped
 from cutline.imaging import Picture
+from cutline.interfaces import Captioner, Profile, Say, silent
+from cutline.parameters import COMMON
 from cutline.prompts import Prompt
 from cutline.records import Reply, Usage
-from cutline.weights import Say, choose_hardware, find_weights, local_folder
+from cutline.weights import choose_hardware, find_weights, local_folder
 from cutline.worker_threads import in_thread
 
 FIRST_ON_CPU: Final = 4  # pictures in the first batch: each word costs a pass through all weights
@@ -47,7 +49,7 @@ class _Shared:
             self.spread.pop().close()
 
 
-class TransformersCaptioner:
+class TransformersCaptioner(Captioner):
     """Asks one local model; calls that wait are run as one batch, on every device that is used.
 
     ``repository``: a folder or a name on the hub. ``label``: what the user called the model. ``timeout``
@@ -58,8 +60,6 @@ class TransformersCaptioner:
         ConfigError: the folder or an option cannot be used.
         MissingExtra: the extra ``local`` is not installed.
     """
-
-    keeps_time = True  # a call waits for its batch, for which nobody is to blame
 
     def __init__(
         self,
@@ -81,20 +81,18 @@ class TransformersCaptioner:
         self._timeout = timeout
         folder = local_folder(repository)
         self._family = family.of(model_loader.read_config(folder), folder) if folder is not None else family
+        self.profile = Profile(
+            default_prompt=self._family.default_prompt,
+            instructable=self._family.instructable,
+            own_timeout=True,  # a call waits for its batch
+            parameters=COMMON,
+        )
         if placing.batch_size != "auto" and placing.batch_size < 1:
             raise ConfigError(f"--batch-size must be auto or greater than 0, not {placing.batch_size}")
         self._hardware = choose_hardware(placing.device, placing.dtype)
         self._places = places_for(self._hardware.devices, placing)
         self._loaded = _Shared()
         self._opening = asyncio.Lock()
-
-    @property
-    def default_prompt(self) -> Prompt:
-        return self._family.default_prompt
-
-    @property
-    def instructable(self) -> bool:
-        return self._family.instructable
 
     def check_prompt(self, prompt: Prompt) -> None:
         """Raises ConfigError for a prompt that this family would not understand."""
@@ -111,7 +109,7 @@ class TransformersCaptioner:
     def _most(self) -> int:
         return MOST_ON_CPU if set(self._hardware.devices) == {"cpu"} else MOST_ON_GPU
 
-    async def open(self, say: Say = lambda _: None) -> None:
+    async def open(self, say: Say = silent) -> None:
         """Find, download and load the weights, unless that was done.
 
         Raises:
@@ -123,7 +121,7 @@ class TransformersCaptioner:
                 self._loaded.batching = await in_background(lambda: self._load(say))
 
     def adjusted(self, parameters: Mapping[str, Any]) -> TransformersCaptioner:
-        """The same loaded model, asked with other parameters; see ``interfaces.Adjustable``."""
+        """The same loaded model, asked with other parameters."""
         other = copy.copy(self)
         other._generation = dataclasses.replace(self._generation, **parameters)  # noqa: SLF001 - one of our own
         return other

@@ -5,10 +5,10 @@ from __future__ import annotations
 import dataclasses
 from typing import Any, Final, Literal
 
-from cutline.captioners import parameters
-from cutline.captioners.parameters import Parameter
+from cutline import parameters
 from cutline.errors import ConfigError
 from cutline.imaging import Limits
+from cutline.parameters import Parameter
 
 DEFAULT_MAX_SIDE: Final = Limits().max_side
 DEFAULT_TIMEOUT: Final = 300.0  # seconds

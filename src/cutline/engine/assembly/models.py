@@ -37,7 +37,7 @@ def chain_of(job: Job, key: Secret | None, captioner: Captioner | None = None) -
     if is_chain(job):
         return build_chain(job, key, captioner_of, lambda own, default: prompts_of(own, default)[0])
     captioner = captioner or captioner_of(job, key)
-    prompts = prompts_of(job, getattr(captioner, "default_prompt", None))
+    prompts = prompts_of(job, captioner.profile.default_prompt)
     for prompt in prompts:
         check_prompt(captioner, prompt, language=job.prompts.language)
     return Chain([ChainStep(name=prompt.name, captioner=captioner, prompt=prompt) for prompt in prompts])

@@ -12,6 +12,7 @@ from cutline.engine.sample_pipeline import Captioning
 from cutline.errors import ConfigError, PictureError, SampleError
 from cutline.files import sync_folder, write_errors
 from cutline.imaging import Picture
+from cutline.interfaces import Captioner
 from cutline.prompts import Prompt
 from cutline.records import Location, Reply, Sample
 from cutline.serialization import encode_json
@@ -78,7 +79,7 @@ class Keyed(Captioning):
         )
 
 
-class Writer:
+class Writer(Captioner):
     """A captioner that writes requests down by the picture's key, and answers none of them."""
 
     def __init__(self, endpoint: Asks) -> None:

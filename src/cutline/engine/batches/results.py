@@ -18,6 +18,7 @@ from cutline.engine.batches.requests import KeyedPicture, line_of
 from cutline.engine.prices import BATCH
 from cutline.errors import EndpointUnusable, Rejected, Retryable, SampleError
 from cutline.imaging import Picture
+from cutline.interfaces import Captioner
 from cutline.prompts import Prompt
 from cutline.records import JSON, Reply
 
@@ -113,7 +114,7 @@ class Answers:
         return self._shelves[place[0]].found(place[1], key) if place else {}
 
 
-class Collected:
+class Collected(Captioner):
     """A captioner that gives the answers that came, as if they came now."""
 
     def __init__(self, endpoint: OpenAIChat, answers: Answers) -> None:

@@ -18,7 +18,6 @@ import orjson
 from fastapi import APIRouter, HTTPException, Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
-from cutline.captioners.concurrency import adjust
 from cutline.errors import ConfigError, RunStopped
 from cutline.records import JSON, Caption, Failure, Outcome, Reply, Usage
 from cutline.service.caption_options import CaptionOptions
@@ -172,9 +171,7 @@ def _honoured(wish: CaptionOptions, desk: CaptioningService) -> CaptionOptions:
     """Without what OpenAI's clients always send, where the model has no use for it."""
     if desk.ignores(wish):
         wish = wish.model_copy(update={"prompt": None})
-    try:
-        adjust(desk.captioner, {})
-    except ConfigError:
+    if not desk.captioner.profile.parameters:
         return wish.model_copy(update=dict.fromkeys(wish.parameters))
     return wish
 

@@ -12,11 +12,11 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import PurePath
 from typing import Any, Final
 
-from cutline.captioners.concurrency import adjust
 from cutline.captioners.hosted.endpoint import carried
+from cutline.captioners.wrapper import Wrapper
 from cutline.errors import ConfigError, MissingExtra, RequestError, SampleError
 from cutline.imaging import Picture
-from cutline.interfaces import Captioner, Opening, Preparing, Slotted
+from cutline.interfaces import Captioner
 from cutline.prompts import Prompt
 from cutline.records import Reply
 from cutline.service.telemetry.tracing import Attributes, Kind, Span, Tracing
@@ -142,43 +142,14 @@ class _Told(Span):
         self._span.update_name(name)
 
 
-class Traced:
-    """A captioner each question to which is a span, whose trace an endpoint that is asked is told of."""
+class Traced(Wrapper):
+    """A captioner whose calls are spans; endpoints receive their trace headers."""
 
     def __init__(self, inner: Captioner, tracing: Tracing) -> None:
-        self.name = inner.name
-        self.default_prompt = getattr(inner, "default_prompt", None)
-        self.check_prompt = getattr(inner, "check_prompt", None)
-        self.instructable = getattr(inner, "instructable", True)
-        self.ignores = getattr(inner, "ignores", None)
-        self._inner, self._tracing = inner, tracing
-        self._preparing = inner if isinstance(inner, Preparing) else None
-        self._slotted = inner if isinstance(inner, Slotted) else None
+        super().__init__(inner)
+        self._tracing = tracing
         provider, _, model = inner.name.partition(":")
         self._provider, self._model = provider, PurePath(model).name or provider
-
-    @property
-    def slots(self) -> int:
-        return self._slotted.slots if self._slotted is not None else 1
-
-    @property
-    def at_once(self) -> int:
-        return int(getattr(self._inner, "at_once", self.slots))
-
-    @property
-    def in_flight(self) -> int:
-        return int(getattr(self._inner, "in_flight", 0))
-
-    def adjusted(self, parameters: Mapping[str, Any]) -> Traced:
-        return Traced(adjust(self._inner, parameters), self._tracing)
-
-    async def open(self, say: Callable[[str], None]) -> None:
-        if isinstance(self._inner, Opening):
-            await self._inner.open(say)
-
-    async def prepare(self, picture: Picture) -> None:
-        if self._preparing is not None:
-            await self._preparing.prepare(picture)
 
     async def caption(self, picture: Picture, prompt: Prompt) -> Reply:
         with self._tracing.span(f"chat {self._model}", "client") as span:
@@ -186,15 +157,12 @@ class Traced:
             span.note({"gen_ai.request.model": self._model})
             before = carried.set(self._tracing.headers())
             try:
-                reply = await self._inner.caption(picture, prompt)
+                reply = await self.inner.caption(picture, prompt)
             finally:
                 carried.reset(before)
             if isinstance(reply, Reply):
                 span.note(_told_of(reply))
             return reply
-
-    async def aclose(self) -> None:
-        await self._inner.aclose()
 
 
 def _told_of(reply: Reply) -> Attributes:

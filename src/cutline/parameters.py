@@ -73,6 +73,8 @@ MAX_TOKENS = Parameter(name="max_tokens", kind=int, least=0)
 TEMPERATURE = Parameter(name="temperature", least=0, most=2)
 TOP_P = Parameter(name="top_p", above=0, most=1)
 SEED = Parameter(name="seed", kind=int)
+COMMON = (Parameter(name="max_tokens", kind=int, least=1), TEMPERATURE, TOP_P, SEED)
+"""Those that every model is given by the same names; each has an option of its own."""
 PENALTIES = tuple(Parameter(name=f"{what}_penalty", least=-2, most=2) for what in ("frequency", "presence"))
 STOP = Parameter(name="stop", kind=list)
 
