@@ -169,7 +169,7 @@ class SyncModel(Captioner):
 
     def _new_batcher(self) -> Batcher[_Request, _Result]:
         size = self._batch_size
-        return Batcher([self._run], size=size if isinstance(size, int) else 0, most=MAX_BATCH_SIZE)
+        return Batcher([self._run], size=size if isinstance(size, int) else 0, max_size=MAX_BATCH_SIZE)
 
     def _run(self, requests: list[_Request]) -> list[_Result]:
         """A batch's results. What fails as a batch is raised, so that its halves are tried."""

@@ -188,7 +188,7 @@ class TransformersCaptioner(Captioner):
         runs = [self._replica(folder, devices, say) for devices in self._places]
         size = self._placing.batch_size
         first = FIRST_ON_CPU if self._most == MOST_ON_CPU else 1
-        batching = Batcher(runs, size=0 if size == "auto" else size, most=self._most, first=first)
+        batching = Batcher(runs, size=0 if size == "auto" else size, max_size=self._most, first_size=first)
         if self._loaded.ended:  # while it was loading: nobody will take it
             batching.close()
         return batching

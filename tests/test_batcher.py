@@ -81,7 +81,7 @@ def test_batches_grow_while_that_is_faster() -> None:
         time.sleep(0.01 + 0.001 * max(0, len(items) - 16))  # up to sixteen cost as much as one
         return items
 
-    batching = Batcher([run], most=64)
+    batching = Batcher([run], max_size=64)
     assert closing(batching, list(range(600))) == list(range(600))
     assert batching.sizes[0] >= 16
 
@@ -95,7 +95,7 @@ def test_a_batch_that_something_else_held_up_does_not_end_the_growing() -> None:
         seen.add(len(items))
         return items
 
-    batching = Batcher([run], most=16)
+    batching = Batcher([run], max_size=16)
     assert closing(batching, list(range(400))) == list(range(400))
     assert batching.sizes == [16]
 
@@ -127,7 +127,7 @@ def test_batches_stay_small_where_size_does_not_help() -> None:
         time.sleep(0.005 * len(items))
         return items
 
-    batching = Batcher([run], most=64)
+    batching = Batcher([run], max_size=64)
     assert closing(batching, list(range(100))) == list(range(100))
     assert batching.sizes[0] <= 4
 
@@ -206,9 +206,9 @@ async def test_what_the_background_raises_is_raised_here() -> None:
 def test_a_program_ends_though_a_batch_goes_on() -> None:
     code = (
         "import asyncio, time\n"
-        "from cutline.batcher import Batching\n"
+        "from cutline.batcher import Batcher\n"
         "async def main():\n"
-        "    batching = Batching([lambda items: time.sleep(60) or items], size=1)\n"
+        "    batching = Batcher([lambda items: time.sleep(60) or items], size=1)\n"
         "    try:\n"
         "        await asyncio.wait_for(batching.submit(1), 0.2)\n"
         "    except TimeoutError:\n"
