@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw
 torch = pytest.importorskip("torch", reason="needs the extra local")
 pytest.importorskip("transformers", reason="needs the extra local")
 
-from cutline.captioners.interrogator import modes, vectors  # noqa: E402
+from cutline.captioners.interrogator import modes  # noqa: E402
 from cutline.captioners.interrogator.labels import read_labels  # noqa: E402
 from cutline.captioners.interrogator.modes import Modes, Table  # noqa: E402
 from cutline.encoders.clip import Clip  # noqa: E402
@@ -48,8 +48,7 @@ def labels(tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def _own_cache(tmp_path_factory, monkeypatch):
-    folder = tmp_path_factory.getbasetemp() / "label-vectors"
-    monkeypatch.setattr(vectors, "cache_folder", lambda: folder)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.getbasetemp() / "label-vectors"))
 
 
 def pictures():

@@ -138,7 +138,7 @@ def test_a_model_that_cannot_be_loaded(
         ("hf", "./nothing", {}, "does not exist"),
         ("blip", "huge", {}, "blip:base, blip:large"),
         ("qwen2-vl", "8b", {}, "qwen2-vl:72b"),
-        ("blip", "", {"device": "cuda:7"}, "there is no device 'cuda:7' here"),
+        ("blip", "", {"device": "cuda:7"}, "the device 'cuda:7' is not available"),
         ("blip", "", {"dtype": "float8"}, "--dtype"),
         ("blip", "", {"batch_size": 0}, "--batch-size"),
     ],
@@ -257,7 +257,7 @@ def test_a_download_says_its_size_and_happens_once(
         (404, "RepoNotFound", "", "there is no model some/model on the hub"),
         (403, "GatedRepo", "", "accept its licence"),
         (401, "", "Invalid credentials in Authorization header", "set HF_TOKEN to one that is valid"),
-        (500, "", "", "cannot be reached (it answers 500): try again later"),
+        (500, "", "", "cannot be reached (status 500): try again later"),
     ],
 )
 def test_what_a_hub_refuses(
@@ -282,7 +282,7 @@ def test_what_a_hub_refuses(
 @pytest.mark.parametrize(
     ("fault", "words"),
     [
-        ({"cut": True}, "broke off the download: the same command asks for the files that are missing"),
+        ({"cut": True}, "interrupted the download: run the same command again for the missing files"),
         ({"weights": 10**18}, "HF_HOME to a folder on another disk"),
     ],
 )

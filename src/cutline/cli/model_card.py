@@ -26,7 +26,7 @@ from cutline.cli.model_facts import (
     ready_interrogator,
 )
 from cutline.parameters import Parameter
-from cutline.weights import is_here
+from cutline.weights import is_downloaded
 
 _OPTIONS = {"concurrency": "max_concurrent_requests"}
 """Options whose name on the command line is not the captioner's own for it."""
@@ -112,7 +112,7 @@ def _hosted(model: HostedModel) -> tuple[str, ...]:
 
 
 def _family(family: Family) -> list[tuple[str, str]]:
-    here = any(is_here(weights.repo) for weights in family.sizes.values())
+    here = any(is_downloaded(weights.repo) for weights in family.sizes.values())
     ready = "yes" if here or not family.sizes else "after a download"
     rows = [("ready", ready if has_local() else "no: pip install 'cutline[local]'")]
     if family.prompt is not None:
@@ -129,7 +129,7 @@ def _family_models(family: Family) -> list[tuple[str, ...]]:
 
 
 def _download(weights: Weights) -> tuple[str, ...]:
-    where = "is here" if is_here(weights.repo) else f"{weights.gigabytes:g} GB"
+    where = "is here" if is_downloaded(weights.repo) else f"{weights.gigabytes:g} GB"
     return weights.licence, where, "download"
 
 

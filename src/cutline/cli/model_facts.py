@@ -11,7 +11,7 @@ from cutline.captioners.transformers.families import BLIP
 from cutline.captioners.transformers.family import Weights
 from cutline.encoders import DEFAULT_CLIP
 from cutline.engine.prices import price_of
-from cutline.weights import is_here
+from cutline.weights import is_downloaded
 
 OF_INTERROGATOR = (Weights(repo=DEFAULT_CLIP, gigabytes=1.71, licence="MIT"), BLIP.sizes["base"])
 """What it asks when it is told nothing else."""
@@ -39,7 +39,7 @@ def ready_interrogator() -> tuple[str, str]:
         return "✗", "no: pip install 'cutline[local]'"
     if find_spec(PACKAGE) is None:
         return "✗", "no: pip install --no-deps clip-interrogator, or name label files of your own"
-    if all(is_here(weights.repo) for weights in OF_INTERROGATOR):
+    if all(is_downloaded(weights.repo) for weights in OF_INTERROGATOR):
         return "✓", "yes"
     return "↓", "after a download"
 

@@ -17,7 +17,7 @@ from cutline.captioners.transformers.family import Family
 from cutline.cli.model_card import show_card
 from cutline.cli.model_facts import embedded_about, has_local, price, readiness, ready_interrogator
 from cutline.errors import ConfigError
-from cutline.weights import is_here
+from cutline.weights import is_downloaded
 
 _STYLES = {"✓": "green", "✗": "red", "?": "yellow", "↓": "cyan"}
 _NAME_ONE = "(name one)"
@@ -121,7 +121,7 @@ def _embedded(name: str) -> tuple[str, ...]:
 
 def _local(family: Family) -> tuple[str, ...]:
     """The family's row; a model that is here needs no download, so its size is not told."""
-    here = {size for size, weights in family.sizes.items() if is_here(weights.repo)}
+    here = {size for size, weights in family.sizes.items() if is_downloaded(weights.repo)}
     models = [
         f"{size or family.name} {'(here)' if size in here else f'{weights.gigabytes:g}'}"
         for size, weights in family.sizes.items()

@@ -1,4 +1,4 @@
-"""Pictures and texts as vectors of one space, by a CLIP or SigLIP of transformers."""
+"""Embeddings of pictures and texts by a CLIP or SigLIP model of transformers."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ if TYPE_CHECKING:
     from PIL import Image
 
 _TYPES: Final = ("clip", "siglip")
-_WIDEST: Final = 4  # times as long as wide: what lies beyond, the model's square crop drops anyway
+_MAX_ASPECT: Final = 4  # the model's square crop drops the rest anyway
 
 _T = TypeVar("_T")
 
 
 class Clip:
-    """Encodes by the model of that hub name or folder; the first use loads it, which blocks for seconds.
+    """Encodes with the model of a hub name or folder; the first use loads it, which blocks for seconds.
 
-    Both methods give float32 of shape ``(n, dimensions)``, each row of length 1, so that products are
-    cosines. Any thread may call them; one computes at a time. ``device`` as for --device, the first of
-    several is used. Numbers are float16 on a GPU and float32 elsewhere, as scores are compared with
-    thresholds. An out-of-memory batch is split; what does not fit alone raises MemoryError.
+    Both methods return float32 of shape ``(n, dimensions)`` in unit vectors, so that products are cosines.
+    Thread-safe; one thread computes at a time. ``device`` as for --device, the first of several is used.
+    Computes in float16 on a GPU and float32 elsewhere, as scores are compared with thresholds. A batch
+    that does not fit in memory is split; an item that does not fit alone raises MemoryError.
 
     Source: Radford et al., "Learning Transferable Visual Models From Natural Language Supervision", 2021.
 
@@ -49,7 +49,7 @@ class Clip:
     ) -> None:
         try:
             import torch
-            import transformers  # noqa: F401 - only whether it is there
+            import transformers  # noqa: F401 - only whether it is installed
         except ImportError:
             raise MissingExtra(f"the encoder {model}", "local") from None
         self.name = model
@@ -60,13 +60,13 @@ class Clip:
         self._loaded: _Loaded | None = None
 
     @property
-    def most_tokens(self) -> int:
-        """The longest text that is seen whole, with the marks at its two ends: 77 for every CLIP."""
-        return self._model().most_tokens
+    def max_tokens(self) -> int:
+        """Tokens of the longest text that is not truncated, with start and end tokens: 77 for every CLIP."""
+        return self._model().max_tokens
 
     @property
     def side(self) -> int:
-        """Pixels of the square that a picture is brought to."""
+        """Pixels on a side of the model's square input."""
         return self._model().side
 
     @property
@@ -74,25 +74,25 @@ class Clip:
         return self._model().dimensions
 
     def load(self, say: Say = lambda _: None) -> None:
-        """Load the model now, rather than at the first use; ``say`` is told what is waited for."""
+        """Load the model now, rather than at the first use; ``say`` receives progress lines."""
         self._model(say)
 
-    def look(self, picture: Picture) -> Image.Image:
-        """The picture as ``pictures`` takes it, no larger than that needs.
+    def decode(self, picture: Picture) -> Image.Image:
+        """Decode a picture for ``pictures``, no larger than needed.
 
         Raises:
-            PictureError: it cannot be opened.
+            PictureError: it cannot be decoded.
         """
         size, side = picture.info(), 2 * self.side
         short, long = sorted((size.width, size.height))
         return picture.image(max_side=math.ceil(side * long / max(1, short)) if short > side else 0)
 
     def pictures(self, images: Sequence[Image.Image]) -> np.ndarray:
-        """The vectors of RGB pictures of any size."""
+        """Embed RGB pictures of any size."""
         model = self._model()
 
         def encode(batch: Sequence[Image.Image]) -> Any:
-            cropped = [_cropped(image) if model.crops else image for image in batch]
+            cropped = [_crop_to_aspect(image) if model.crops else image for image in batch]
             inputs = model.processor(images=cropped, return_tensors="pt")
             pixels = inputs["pixel_values"].to(self._device, model.dtype)
             return model.network.get_image_features(pixel_values=pixels).pooler_output
@@ -100,9 +100,9 @@ class Clip:
         return self._in_batches(images, encode)
 
     def texts(self, texts: Sequence[str]) -> np.ndarray:
-        """The vectors of texts; of one longer than ``most_tokens`` its beginning counts."""
+        """Embed texts; those longer than ``max_tokens`` are truncated."""
         model = self._model()
-        # Texts of one length side by side: a batch costs as much as its longest one.
+        # Sorted by length: a batch costs as much as its longest text.
         order = sorted(range(len(texts)), key=lambda at: len(texts[at]))
 
         def encode(batch: Sequence[int]) -> Any:
@@ -110,18 +110,18 @@ class Clip:
                 [texts[at] for at in batch],
                 padding=model.padding,
                 truncation=True,
-                max_length=model.most_tokens,
+                max_length=model.max_tokens,
                 return_tensors="pt",
             )
             return model.network.get_text_features(**inputs.to(self._device)).pooler_output
 
         vectors = self._in_batches(order, encode)
-        placed = np.empty_like(vectors)
-        placed[order] = vectors
-        return placed
+        restored = np.empty_like(vectors)
+        restored[order] = vectors
+        return restored
 
     def count_tokens(self, text: str) -> int:
-        """How many tokens ``text`` has, with the marks at its two ends, however long it is."""
+        """The number of tokens of ``text``, untruncated, with start and end tokens."""
         model = self._model()
         with self._lock:
             return len(model.tokenizer(text, truncation=False, verbose=False)["input_ids"])
@@ -139,10 +139,10 @@ class Clip:
                 unit = features / features.norm(dim=-1, keepdim=True).clamp(min=1e-12)
                 return [unit.cpu().numpy()]
         except (MemoryError, RuntimeError) as error:
-            if not _is_memory(error):
+            if not _is_out_of_memory(error):
                 raise
             if len(batch) == 1:
-                raise MemoryError(f"{self.name} needs more memory than there is") from None
+                raise MemoryError(f"{self.name} needs more memory than is available") from None
         middle = len(batch) // 2
         return [*self._split_to_fit(batch[:middle], encode), *self._split_to_fit(batch[middle:], encode)]
 
@@ -154,14 +154,14 @@ class Clip:
 
 
 class _Loaded:
-    """The network with what prepares its inputs; raises as ``Clip``."""
+    """Network and processor; raises as ``Clip``."""
 
     def __init__(self, name: str, folder: Path, device: str) -> None:
         import torch
         import transformers
 
         library: Any = transformers  # not all of it has types
-        library.logging.set_verbosity_error()  # it would write into cutline's own lines
+        library.logging.set_verbosity_error()  # it would write between cutline's own lines
         library.logging.disable_progress_bar()
         self.dtype = torch.float16 if device.startswith("cuda") else torch.float32
         try:
@@ -179,14 +179,14 @@ class _Loaded:
         except (ConfigError, MissingExtra):
             raise
         except Exception as error:
-            # Missing and damaged files, of a dozen types: the libraries' own errors have no common root.
+            # Missing and damaged files raise a dozen types without a common base.
             raise ConfigError(f"{name} cannot be loaded: {one_line(error)}") from error
-        absent = sorted({*found["missing_keys"], *(str(key) for key in found["mismatched_keys"])})
-        if absent:  # the library would go on with random numbers
-            raise ConfigError(f"the weights of {name} do not fit its config.json: {absent[0]} is not there")
+        missing = sorted({*found["missing_keys"], *(str(key) for key in found["mismatched_keys"])})
+        if missing:  # the library would use random numbers
+            raise ConfigError(f"the weights of {name} do not match its config.json: {missing[0]} is missing")
         self.tokenizer: Any = self.processor.tokenizer
-        self.most_tokens = int(config.text_config.max_position_embeddings)
-        # SigLIP was trained on texts that are all filled up to one length.
+        self.max_tokens = int(config.text_config.max_position_embeddings)
+        # SigLIP was trained on texts padded to one length.
         self.padding: Any = "max_length" if config.model_type == "siglip" else True
         self.side = int(config.vision_config.image_size)
         self.crops = bool(getattr(self.processor.image_processor, "do_center_crop", False))
@@ -198,17 +198,17 @@ class _Loaded:
 def _check_type(name: str, kind: str) -> None:
     if kind not in _TYPES:
         raise ConfigError(
-            f"{name} is a model of type {kind}, not a CLIP or SigLIP: name one, such as {DEFAULT_CLIP}"
+            f"{name} is a model of type {kind}, not a CLIP or SigLIP: choose one, such as {DEFAULT_CLIP}"
         )
 
 
-def _cropped(image: Image.Image) -> Image.Image:
-    """The middle of a very long picture: made whole to the model's height, it would fill the memory."""
+def _crop_to_aspect(image: Image.Image) -> Image.Image:
+    """The middle of a very long picture: scaled to the model's height, all of it would fill the memory."""
     width, height = image.size
     short = min(width, height)
-    if max(width, height) <= _WIDEST * short:
+    if max(width, height) <= _MAX_ASPECT * short:
         return image
-    long = _WIDEST * short
+    long = _MAX_ASPECT * short
     if width > height:
         left = (width - long) // 2
         return image.crop((left, 0, left + long, height))
@@ -216,8 +216,8 @@ def _cropped(image: Image.Image) -> Image.Image:
     return image.crop((0, top, width, top + long))
 
 
-def _is_memory(error: BaseException) -> bool:
-    """Whether memory ran out; on a CPU torch says so with a bare RuntimeError that names its allocator."""
+def _is_out_of_memory(error: BaseException) -> bool:
+    """Whether memory ran out; on a CPU torch raises a bare RuntimeError that names its allocator."""
     return (
         isinstance(error, MemoryError)
         or type(error).__name__ == "OutOfMemoryError"

@@ -45,7 +45,7 @@ class SentenceScorer:
             PictureError: the picture cannot be opened.
             MemoryError: the model has too little memory for it.
         """
-        image = await in_thread(self._clip.look, picture)
+        image = await in_thread(self._clip.decode, picture)
         return await self._batcher.submit((image, list(texts)))
 
     def _score(self, batch: Sequence[tuple[Image.Image, list[str]]]) -> list[list[Scored]]:
@@ -58,7 +58,7 @@ class SentenceScorer:
         return [[(part, [next(scores) for _ in part]) for part in parted] for parted in pieces]
 
     def _fits(self, text: str) -> bool:
-        return self._clip.count_tokens(text) <= self._clip.most_tokens
+        return self._clip.count_tokens(text) <= self._clip.max_tokens
 
     async def aclose(self) -> None:
         self._batcher.close()

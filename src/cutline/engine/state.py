@@ -13,6 +13,7 @@ from typing import Self
 import filelock
 import orjson
 
+from cutline.app_dirs import state_dir
 from cutline.errors import OutputLocked, SinkError
 from cutline.files import write_atomically, write_errors
 from cutline.records import JSON
@@ -34,9 +35,8 @@ def state_folder(output: str, chosen: str | None) -> Path:
         usual = path.with_name(path.name + ".cutline")
         other = passed_over(usual)  # or the usual one of an output with such a name
         return other if not usual.exists() and _output_of(other) == path.name else usual
-    root = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
     name = output.rstrip("/").rsplit("/", 1)[-1]
-    return root / "cutline" / f"{name}-{hashlib.blake2b(output.encode(), digest_size=6).hexdigest()}"
+    return state_dir() / f"{name}-{hashlib.blake2b(output.encode(), digest_size=6).hexdigest()}"
 
 
 def failures_file(output: str, state: Path) -> Path:

@@ -1,4 +1,4 @@
-"""Which devices a model runs on, and in which numbers."""
+"""Choice of devices and dtype for a model."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _SHORT: Final = {"fp32": "float32", "bf16": "bfloat16", "fp16": "float16"}
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Hardware:
-    """``devices`` as torch names them, one replica of the model on each; ``dtype`` is a name of DTYPES."""
+    """``devices`` by torch's names, one replica of the model on each; ``dtype`` is one of DTYPES."""
 
     devices: tuple[str, ...]
     dtype: str
@@ -26,33 +26,33 @@ class Hardware:
 
 
 def choose_hardware(device: str = "auto", dtype: str = "auto") -> Hardware:
-    """The hardware asked for; ``auto`` takes every GPU there is, and bfloat16 where it is computed fast.
+    """Resolve ``auto``: all GPUs, and bfloat16 where the hardware supports it.
 
-    ``device``: auto, cpu, cuda (all of them), cuda:N, mps, or several with commas; the CPU can be named
-    more than once.
+    ``device``: auto, cpu, cuda (all of them), cuda:N, mps, or several with commas; the CPU may occur more
+    than once.
 
     Raises:
-        ConfigError: there is no such device here, or no such dtype; lists what there is.
+        ConfigError: unknown device or dtype; lists those available.
     """
     import torch
 
-    there = [f"cuda:{n}" for n in range(torch.cuda.device_count())] if torch.cuda.is_available() else []
+    available = [f"cuda:{n}" for n in range(torch.cuda.device_count())] if torch.cuda.is_available() else []
     if torch.backends.mps.is_available():
-        there.append("mps")
+        available.append("mps")
     if device == "auto":
-        devices = tuple(there) or ("cpu",)
-    elif device == "cuda" and any(name.startswith("cuda") for name in there):
-        devices = tuple(name for name in there if name.startswith("cuda"))
+        devices = tuple(available) or ("cpu",)
+    elif device == "cuda" and any(name.startswith("cuda") for name in available):
+        devices = tuple(name for name in available if name.startswith("cuda"))
     else:
         devices = tuple(part.strip() for part in device.split(","))
-        unknown = [name for name in devices if name not in (*there, "cpu")]
+        unknown = [name for name in devices if name not in (*available, "cpu")]
         if unknown:
             raise ConfigError(
-                f"there is no device {unknown[0]!r} here: "
-                f"--device can be {', '.join(('auto', 'cpu', *there))}"
+                f"the device {unknown[0]!r} is not available: "
+                f"--device can be {', '.join(('auto', 'cpu', *available))}"
             )
-        once = [name for name in devices if name != "cpu"]  # which holds several replicas, if asked to
-        if len(set(once)) < len(once):
+        gpus = [name for name in devices if name != "cpu"]
+        if len(set(gpus)) < len(gpus):
             raise ConfigError(f"--device {device} names one twice")
     return Hardware(devices=devices, dtype=_dtype_for(devices, _SHORT.get(dtype, dtype)))
 
@@ -66,7 +66,7 @@ def _dtype_for(devices: tuple[str, ...], dtype: str) -> str:
 
 
 def _has_bfloat16(device: str) -> bool:
-    """Whether the device multiplies bfloat16 in hardware; elsewhere it is slower than float32."""
+    """Whether the hardware multiplies bfloat16; otherwise it is slower than float32."""
     import torch
 
     if device.startswith("cuda"):

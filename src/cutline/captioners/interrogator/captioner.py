@@ -138,7 +138,7 @@ class Interrogator(Captioner):
         if self._inner is not None:
             reply = await self._inner.caption(picture, prompt)
             said = " ".join(clean_reply(reply.text).split()).rstrip(".")
-        image = await in_thread(self._clip.look, picture)
+        image = await in_thread(self._clip.decode, picture)
         text = await self._encoding.submit((image, said))
         return Reply(
             text=text,

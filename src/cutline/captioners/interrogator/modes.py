@@ -129,7 +129,7 @@ class Modes:
         return scores
 
     def _is_full(self, text: str) -> bool:
-        return self._clip.count_tokens(text) >= self._clip.most_tokens
+        return self._clip.count_tokens(text) >= self._clip.max_tokens
 
     def _shortened(self, text: str) -> str:
         """As many of the parts between commas as CLIP reads."""

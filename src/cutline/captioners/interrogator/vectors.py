@@ -5,8 +5,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import logging
-import os
-import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,6 +12,7 @@ from typing import Final
 
 import numpy as np
 
+from cutline.app_dirs import cache_dir
 from cutline.encoders.clip import Clip
 from cutline.weights import Say
 
@@ -24,17 +23,6 @@ _TOLERANCE: Final = 0.01  # float16 has three digits
 _log = logging.getLogger(__name__)
 
 
-def cache_folder() -> Path:
-    """Where this user's programs keep what they can make again, and cutline within it."""
-    if sys.platform == "win32":
-        base = os.environ.get("LOCALAPPDATA") or "~/AppData/Local"
-    elif sys.platform == "darwin":
-        base = "~/Library/Caches"
-    else:
-        base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(base).expanduser() / "cutline" / "labels"
-
-
 def label_vectors(clip: Clip, labels: Sequence[str], say: Say, *, folder: Path | None = None) -> np.ndarray:
     """The labels' unit vectors, rounded to float16 and given as float32 of shape ``(n, dimensions)``.
 
@@ -42,7 +30,7 @@ def label_vectors(clip: Clip, labels: Sequence[str], say: Say, *, folder: Path |
     was done is kept. A file that is damaged, or is
     of other weights under the same name, is made again; one that cannot be written is done without.
     """
-    path = (folder or cache_folder()) / f"{_key(clip, labels)}.npy"
+    path = (folder or cache_dir() / "labels") / f"{_key(clip, labels)}.npy"
     kept = _read(path, clip, labels)
     if kept is None:
         begun = path.with_suffix(".begun.npy")
