@@ -8,6 +8,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +89,18 @@ def made(folder: Path, **options: Any) -> TransformersCaptioner:
     return captioner
 
 
+def spread_of(folder: Path) -> Spread:
+    """The model of ``folder``, divided over two processes."""
+    return Spread(
+        folder=folder,
+        family="llava",
+        label="tiny",
+        devices=("cpu", "cpu"),
+        dtype="float32",
+        generation=Generation(),
+    )
+
+
 async def say(captioner: TransformersCaptioner, prompts: list[Prompt]) -> list[Any]:
     """What the model says about picture 0, 1 …, asked each prompt."""
     calls = [
@@ -163,15 +176,9 @@ def test_replicas_share_the_work(folder: Callable[[str], Path], monkeypatch: pyt
 
 def test_memory_that_one_process_lacks(folder: Callable[[str], Path]) -> None:
     """The processes are started anew, the batch is split, and no picture is lost."""
-    spread = Spread(
-        folder=folder("llava"),
-        family="llava",
-        label="tiny",
-        devices=("cpu", "cpu"),
-        dtype="float32",
-        generation=Generation(),
+    model = SpreadModel(
+        spread_of(folder("llava")), program=(sys.executable, str(HERE / "worker_short_of_memory.py"))
     )
-    model = SpreadModel(spread, program=(sys.executable, str(HERE / "worker_short_of_memory.py")))
     model.start()
 
     async def asked() -> tuple[list[str], list[int]]:
@@ -235,19 +242,11 @@ def test_damaged_weights_and_a_program_that_dies(folder: Callable[[str], Path], 
     (damaged / "model.safetensors").write_bytes(b"no weights")
     with pytest.raises(ConfigError, match=r"the weights in .*llava are damaged"):
         asyncio.run(made(damaged, **SPREAD).open())
-    spread = Spread(
-        folder=folder("llava"),
-        family="llava",
-        label="tiny",
-        devices=("cpu", "cpu"),
-        dtype="float32",
-        generation=Generation(),
-    )
     program = (sys.executable, "-c", "raise SystemExit('libwords.so.5: cannot open shared object file')")
     with pytest.raises(
         ConfigError, match=r"tiny cannot be spread over 2 processes: .*libwords.so.5"
     ) as caught:
-        SpreadModel(spread, program=program).start()
+        SpreadModel(spread_of(folder("llava")), program=program).start()
     assert "\n" not in str(caught.value)
 
 
@@ -286,6 +285,18 @@ def test_closing_while_the_model_is_loading(folder: Callable[[str], Path]) -> No
     before = threading.active_count()
     asyncio.run(asked())
     wait_until(lambda: not workers_of(psutil.Process()) and threading.active_count() <= before, seconds=60)
+
+
+def test_closing_ends_processes_that_never_finish_loading(folder: Callable[[str], Path]) -> None:
+    sleeper = (sys.executable, "-c", "import time; time.sleep(600)", "tensor_parallel.worker")
+    model = SpreadModel(spread_of(folder("llava")), program=sleeper)
+    with ThreadPoolExecutor() as threads:
+        loading = threads.submit(model.start)
+        wait_until(lambda: len(workers_of(psutil.Process())) == 2)
+        model.close()
+        with pytest.raises(RunStopped, match="tiny was closed"):
+            loading.result(60)
+    assert not workers_of(psutil.Process())
 
 
 # Which devices
