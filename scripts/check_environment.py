@@ -20,9 +20,13 @@ def canonical(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-def pinned() -> dict[str, str]:
-    """Versions by package name, as locked."""
-    text = "".join((CI / name).read_text() for name in ("requirements.txt", "torch.txt"))
+def lock() -> str:
+    """The text of the files that pin every package."""
+    return "".join((CI / name).read_text() for name in ("requirements.txt", "torch.txt"))
+
+
+def pinned(text: str) -> dict[str, str]:
+    """Versions by package name, as ``text`` locks them."""
     return {canonical(name): version for name, version in PINNED.findall(text)}
 
 
@@ -34,9 +38,8 @@ def installed() -> dict[str, str]:
     }
 
 
-def differences() -> list[str]:
-    """One line for each package that is not as locked."""
-    want, have = pinned(), installed()
+def differences(want: dict[str, str], have: dict[str, str]) -> list[str]:
+    """One line for each package that ``have`` does not have as ``want`` locks it."""
     lines = []
     for name in sorted((want.keys() | have.keys()) - OUTSIDE):
         if name not in want and not GPU_BUILD.match(name):
@@ -50,13 +53,14 @@ def differences() -> list[str]:
 
 def main() -> int:
     """Print the differences and the cure."""
-    lines = differences()
+    want = pinned(lock())
+    lines = differences(want, installed())
     for line in lines:
         print(line)
     if lines:
         print("Remove .venv and run make again; after a change of pyproject.toml run make lock first.")
         return 1
-    print(f"{len(pinned())} packages as locked")
+    print(f"{len(want)} packages as locked")
     return 0
 
 
