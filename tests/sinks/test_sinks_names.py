@@ -252,6 +252,16 @@ def test_names_do_not_depend_on_which_samples_fail(tmp_path):
         assert sidecars(tmp_path / str(number), items) == {"same.png.txt": "png"}
 
 
+def test_who_makes_way_may_lie_in_a_folder_of_another_case(tmp_path):
+    """Some systems take ``A/`` and ``a/`` for one folder; the file that makes way is looked for in its own."""
+    items = [one("A/same.jpg", "first"), one("a/same.png", "second"), one("A/same.gif", "third")]
+    assert written(tmp_path, "sidecar", items) == {
+        "texts/A/same.jpg.txt": b"first",
+        "texts/a/same.png.txt": b"second",
+        "texts/A/same.gif.txt": b"third",
+    }
+
+
 def test_names_do_not_depend_on_where_a_run_was_interrupted(tmp_path):
     keys = ["same.jpg.png", "same.jpg", "same.png", "x.jpg", "X.png", "same.jpg.webp", "y.jpg", "y.gif"]
     items = [one(key, f"text of {key}") for key in keys]

@@ -151,21 +151,22 @@ class SidecarSink:
                 continue
             owner = self._known.owner(number)
             if owner is None:
-                self._known.give(number, Owner(key=key, picture=name_to_text(picture), common=common))
+                self._known.give(number, Owner(key=key, picture=self._short(folder / picture), common=common))
                 return file
             if owner.key == key:
                 return file
             if owner.key is not None and owner.common:
-                self._make_way(folder, number, owner.key, text_to_name(owner.picture))
+                self._make_way(number, owner.key, Path(self._prefix + text_to_name(owner.picture)))
         raise AssertionError(f"{picture}: its last name is its own")
 
-    def _make_way(self, folder: Path, number: str, key: str, picture: str) -> None:
+    def _make_way(self, number: str, key: str, picture: Path) -> None:
         """Move the sidecar of the first that had a common name to its full name.
 
+        ``picture`` may lie in another folder than the one for whom it makes way: ``A/`` and ``a/``.
         The order of the steps lets a run that was killed between them do them again.
         """
-        new = self._name(folder, picture, key, after=number)
-        names = (folder / name for name, _ in candidates(picture, key))
+        new = self._name(picture.parent, picture.name, key, after=number)
+        names = (picture.with_name(name) for name, _ in candidates(picture.name, key))
         file = next(name for name in names if self._id(name) == number)  # may differ in case
         note, content = self._known.note(number), read(file)
         if note and content is not None and content != note.before and note.covers(content):
@@ -218,9 +219,13 @@ class SidecarSink:
             raise
         self._unsynced.add(file)
 
+    def _short(self, file: Path) -> str:
+        """Its path below the output folder, as text."""
+        return name_to_text(os.fspath(file).removeprefix(self._prefix))
+
     def _id(self, file: Path) -> str:
         """The same for two names that some file system takes for one."""
-        name = name_to_text(os.fspath(file).removeprefix(self._prefix))
+        name = self._short(file)
         if name.isascii():
             return name.lower()
         return unicodedata.normalize("NFC", name).casefold()

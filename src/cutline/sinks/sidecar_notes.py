@@ -18,7 +18,8 @@ from cutline.errors import SinkError
 class Owner:
     """Who has a name: ``key`` of a sample, or None once several wanted it.
 
-    ``picture`` is the name of the sample's file. ``common``: others may want the name as much.
+    ``picture`` is the path of the sample's file, from the output folder if it lies in it. ``common``: others
+    may want the name as much.
     """
 
     key: str | None
