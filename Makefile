@@ -7,12 +7,19 @@ PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 LOCK := ci/requirements.txt
 EXTRAS := heic ocr s3 local quantize openvino serve postgres otel test docs bench
 
-.PHONY: demo test check lint lock bench bench-service bench-local soak docs clean help
+# What `make test-newest` and `make test-lowest` run, and with what.
+AT_BOTH_ENDS := $(wildcard tests/captioners/test_local_[!p]*.py) tests/captioners/test_local_parallel.py \
+  tests/encoders tests/service/test_openai_face.py tests/service/test_client.py tests/service/test_queue.py
+TOOLS := httpx hypothesis psutil pytest pytest-asyncio pytest-timeout pytest-xdist
+
+.PHONY: demo test test-newest test-lowest check lint lock bench bench-service bench-local soak docs clean help
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo   caption the sample pictures with the embedded captioner"
 	@echo "make test   run the tests"
+	@echo "make test-newest  local models, service and openai's client on the newest releases of what they need"
+	@echo "make test-lowest  the same on the oldest releases that pyproject.toml allows (torch as a GPU build, 5 GB)"
 	@echo "make check  lint, language, types, import order"
 	@echo "make bench  measure against other ways of doing it (minutes)"
 	@echo "make bench-service  measure the service"
@@ -56,6 +63,25 @@ test: $(VENV)/installed-for-tests
 	@scripts/system_packages.sh
 	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
+# What a plain pip install brings today.
+test-newest:
+	@test -d .venv-newest || $(PYTHON) -m venv .venv-newest
+	@.venv-newest/bin/python -m pip install --quiet --disable-pip-version-check --upgrade \
+	  --upgrade-strategy eager --editable '.[local,serve]' openai $(TOOLS)
+	.venv-newest/bin/python -m pytest --numprocesses auto --dist loadfile $(AT_BOTH_ENDS)
+
+# The lower bounds of pyproject.toml; what those need in turn, and the tools, are the newest that fit.
+test-lowest: .venv-lowest/installed
+	.venv-lowest/bin/python -m pytest --numprocesses auto --dist loadfile $(AT_BOTH_ENDS)
+
+.venv-lowest/installed: pyproject.toml
+	@$(PYTHON) -m venv --clear .venv-lowest
+	@.venv-lowest/bin/python -m pip install --quiet --disable-pip-version-check uv
+	@.venv-lowest/bin/uv pip install --quiet --python .venv-lowest --resolution lowest-direct \
+	  --editable '.[local,serve]' 'openai>=1.50'
+	@.venv-lowest/bin/uv pip install --quiet --python .venv-lowest $(TOOLS)
+	@touch $@
+
 lint: $(VENV)/installed-for-tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -84,4 +110,4 @@ docs: $(VENV)/installed-for-tests
 	$(BIN)/mkdocs build --strict
 
 clean:
-	rm -rf $(VENV) build dist site demo .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) .venv-newest .venv-lowest build dist site demo .pytest_cache .mypy_cache .ruff_cache

@@ -92,7 +92,7 @@ class Page:
         if self._session:
             message["sessionId"] = self._session
         await self._socket.send_json(message)
-        return await asyncio.wait_for(self._replies[number], 30)
+        return await asyncio.wait_for(self._replies[number], 240)
 
     async def listen(self) -> None:
         async for message in self._socket:
@@ -167,7 +167,7 @@ async def _load(page: Page, address: Path | str, width: int, height: int, *, dar
     await page.send("Emulation.setEmulatedMedia", features=[scheme])
     url = address if isinstance(address, str) else address.resolve().as_uri()
     await page.send("Page.navigate", url=url)
-    await asyncio.wait_for(page._loaded.wait(), 30)
+    await asyncio.wait_for(page._loaded.wait(), 240)
     await asyncio.sleep(0.3)  # what a page might do a little later
 
 

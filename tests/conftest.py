@@ -6,10 +6,17 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from processes import end_started
 from server_process import Server
+
+# No deadline: an example takes longer where other programs run. In CI the same examples each time; elsewhere new ones,
+# which is how a fault that nobody thought of is found.
+hypothesis.settings.register_profile("anywhere", deadline=None)
+hypothesis.settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
+hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "anywhere")
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 

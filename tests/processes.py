@@ -14,6 +14,7 @@ import pytest
 
 from server_process import Server
 
+PATIENCE = 240.0  # seconds until a test gives up; far more than it needs on a machine ten times as busy
 COUNTED = ("requests", "pictures", "answered", "twice", "early")
 _started = []
 DEFAULTS = {
@@ -38,7 +39,7 @@ def command(*arguments):
     return [sys.executable, "-m", "cutline", *map(str, arguments)]
 
 
-def cutline(*arguments, cwd=None, env=None, timeout=60, **options):
+def cutline(*arguments, cwd=None, env=None, timeout=PATIENCE, **options):
     """Run the command line to its end; output and errors are text."""
     return subprocess.run(
         command(*arguments),
@@ -76,6 +77,19 @@ def start_cutline(*arguments, cwd=None, env=None):
     return process
 
 
+def stop(process, number):
+    """Send a run a signal, and wait until it has taken notice of it; see ``rest_of``."""
+    process.send_signal(number)
+    assert any("stopping; " in line for line in process.stderr), "it ended without a word"
+
+
+def rest_of(process):
+    """What a process still writes to its error stream until it ends; ``communicate`` may miss some."""
+    rest = process.stderr.read()
+    process.wait(PATIENCE)
+    return rest
+
+
 def end_started():
     """Kill what ``start_cutline`` started and a test left running, and the processes below it."""
     while _started:
@@ -90,7 +104,7 @@ def kill(processes):
     for process in processes:
         with contextlib.suppress(psutil.NoSuchProcess):
             process.kill()
-    psutil.wait_procs(processes, timeout=60)
+    psutil.wait_procs(processes, timeout=PATIENCE)
 
 
 @contextlib.contextmanager
@@ -110,7 +124,7 @@ def nothing_left(find, seconds=60.0):
         time.sleep(0.05)
 
 
-def wait_until(condition, seconds=60.0, every=0.01):
+def wait_until(condition, seconds=PATIENCE, every=0.01):
     """Wait for something to become true; fails the test when it does not in time."""
     end = time.monotonic() + seconds
     while not (value := condition()):

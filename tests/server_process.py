@@ -35,12 +35,12 @@ class Server:
         self._process.communicate()
 
     def get(self, path: str) -> Any:
-        with urllib.request.urlopen(self.root + path, timeout=30) as response:
+        with urllib.request.urlopen(self.root + path, timeout=240) as response:
             return json.load(response)
 
     def post(self, path: str, data: object) -> None:
         body = json.dumps(data).encode()
-        with urllib.request.urlopen(self.root + path, body, timeout=30) as response:
+        with urllib.request.urlopen(self.root + path, body, timeout=240) as response:
             response.read()
 
     @property

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 import yaml
 
-from processes import environment, wait_until
+from processes import PATIENCE, environment, wait_until
 
 ROOT = Path(__file__).resolve().parents[1]
 FILES = ("Dockerfile.cpu", "Dockerfile.gpu")
@@ -106,7 +106,7 @@ def test_the_image_of_a_job(tmp_path: Path) -> None:
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=PATIENCE,
     )
     assert done.returncode == 2
     assert "MODEL_NAME, DATA_PATH and OUTPUT_PATH are missing" in done.stderr
@@ -124,7 +124,7 @@ def test_its_command_needs_a_key_and_its_health_check_tells(tmp_path: Path) -> N
     words = json.loads(of(name, "CMD")[0])
     command = [sys.executable, "-m", *words]
     refused = subprocess.run(
-        command, cwd=tmp_path, env=kept, capture_output=True, text=True, check=False, timeout=60
+        command, cwd=tmp_path, env=kept, capture_output=True, text=True, check=False, timeout=PATIENCE
     )
     assert refused.returncode != 0
     assert "--api-key" in refused.stderr
@@ -135,7 +135,7 @@ def test_its_command_needs_a_key_and_its_health_check_tells(tmp_path: Path) -> N
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=PATIENCE,
     )
     assert "--api-key" in empty.stderr, "a variable that is set to nothing is no key"
     check = [*health_command(name)]
@@ -255,7 +255,7 @@ def test_run_py_is_the_command() -> None:
     def ran(*arguments: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, ROOT / "run.py", *arguments]
         return subprocess.run(
-            command, env=environment(), capture_output=True, text=True, check=False, timeout=60
+            command, env=environment(), capture_output=True, text=True, check=False, timeout=PATIENCE
         )
 
     shown = ran("--help").stdout
@@ -294,7 +294,7 @@ def test_run_py_serves(arguments: list[str], tmp_path: Path) -> None:
             return False
 
     try:
-        wait_until(healthy, 60, 0.1)
+        wait_until(healthy, every=0.1)
     finally:
         process.terminate()
-        process.communicate(timeout=30)
+        process.communicate(timeout=PATIENCE)

@@ -17,7 +17,7 @@ from local_pictures import folder_of
 from tiny_families import FAMILIES
 
 from cutline.batcher import Batcher
-from processes import start_cutline, wait_until
+from processes import PATIENCE, start_cutline, wait_until
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
 
@@ -52,10 +52,10 @@ def test_ctrl_c_in_the_middle_of_an_answer(tmp_path: Path) -> None:
     )
     arguments += ("--batch-size", "8", "--extra.min_new_tokens", "1500", "--max-tokens", "1600")
     process = start_cutline(*arguments)
-    wait_until(lambda: list(tmp_path.glob("*.cutline/*")), seconds=60)
+    wait_until(lambda: list(tmp_path.glob("*.cutline/*")))
     with pytest.raises(subprocess.TimeoutExpired):  # it is at work for long
         process.communicate(timeout=12)
     process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=60)
+    _, err = process.communicate(timeout=PATIENCE)
     assert process.returncode == 130, err
     assert "terminate called" not in err

@@ -24,7 +24,7 @@ from tiny_families import FAMILIES
 
 from cutline import registry
 from cutline.errors import ConfigError
-from processes import cutline, start_cutline, wait_until
+from processes import PATIENCE, cutline, start_cutline, wait_until
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
 ALONE = {"OMP_NUM_THREADS": "1"}
@@ -359,7 +359,7 @@ def test_ctrl_c_while_a_model_is_loaded(
 
     def slow(self: _Hub) -> None:
         asked.set()
-        going_on.wait(30)
+        going_on.wait(500)
         self.send_error(500)
 
     monkeypatch.setattr(handler, "do_GET", slow)
@@ -368,7 +368,7 @@ def test_ctrl_c_while_a_model_is_loaded(
     process = start_cutline("caption", photos, tmp_path / "out.jsonl", "--model", "llava:some/model", env=env)
     wait_until(asked.is_set)
     os.kill(process.pid, signal.SIGINT)
-    _, errors = process.communicate(timeout=15)
+    _, errors = process.communicate(timeout=PATIENCE)
     going_on.set()
     assert process.returncode == 130, errors
     assert "the same command goes on" in errors

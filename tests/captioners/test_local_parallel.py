@@ -34,7 +34,7 @@ from cutline.imaging import Picture
 from cutline.locations.stored import InlineBytes
 from cutline.prompts import Prompt
 from cutline.prompts.prompt import Example
-from processes import cutline, cutline_here, nothing_left, start_cutline, wait_until
+from processes import PATIENCE, cutline, cutline_here, nothing_left, start_cutline, wait_until
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
 
@@ -263,13 +263,13 @@ def test_no_process_outlives_the_program(
     arguments += ("--tensor-parallel", "2", "--batch-size", "1", "--extra.min_new_tokens", "40")
     process = start_cutline(*arguments, "--extra.suppress_tokens", "[2]", "--max-tokens", "200")
     parent = psutil.Process(process.pid)
-    wait_until(lambda: len(workers_of(parent)) == 2, seconds=60)
+    wait_until(lambda: len(workers_of(parent)) == 2)
     workers = workers_of(parent)
-    wait_until(lambda: any(path.stat().st_size > 2000 for path in tmp_path.glob("*.cutline/*")), seconds=90)
+    wait_until(lambda: any(path.stat().st_size > 2000 for path in tmp_path.glob("*.cutline/*")))
     process.send_signal(how)
-    _, err = process.communicate(timeout=60)
+    _, err = process.communicate(timeout=PATIENCE)
     assert process.returncode == (-9 if how == signal.SIGKILL else 130), err
-    wait_until(lambda: not any(worker.is_running() for worker in workers), seconds=10)
+    wait_until(lambda: not any(worker.is_running() for worker in workers))
     assert "Traceback" not in err
 
 
@@ -284,7 +284,7 @@ def test_closing_while_the_model_is_loading(folder: Callable[[str], Path]) -> No
 
     before = threading.active_count()
     asyncio.run(asked())
-    wait_until(lambda: not workers_of(psutil.Process()) and threading.active_count() <= before, seconds=60)
+    wait_until(lambda: not workers_of(psutil.Process()) and threading.active_count() <= before)
 
 
 def test_closing_ends_processes_that_never_finish_loading(folder: Callable[[str], Path]) -> None:

@@ -68,7 +68,7 @@ def captions(pictures, out, model, *options, dtype="float32", run=cutline_here) 
 
 
 def in_a_process(*words):
-    return cutline(*words, env={"OMP_NUM_THREADS": "1"}, timeout=150)
+    return cutline(*words, env={"OMP_NUM_THREADS": "1"}, timeout=500)
 
 
 def share_right(said: dict[str, str], wanted: dict[str, str]) -> float:

@@ -18,7 +18,7 @@ from cutline.imaging import Picture
 from cutline.locations.stored import InlineBytes
 from cutline.prompts import Example, Prompt
 from cutline.records import Reply, Usage
-from processes import start_cutline, wait_until
+from processes import PATIENCE, start_cutline, wait_until
 from server_process import Server
 
 KEY = "nvapi-test"
@@ -182,7 +182,7 @@ async def test_an_upload_is_deleted_after_a_failure_too(nvidia: Server, faults: 
 
 
 async def test_an_upload_is_deleted_when_nobody_waits_any_more(nvidia: Server) -> None:
-    nvidia.post("/configure", {"latency": 60})
+    nvidia.post("/configure", {"latency": 600})
     captioner = build_captioner(
         KOSMOS, CaptionerOptions(key=Secret(KEY), endpoint=nvidia.url, options={"large_images": "asset"})
     )
@@ -315,7 +315,7 @@ def test_other_models_of_nvidia_are_asked_as_before() -> None:
 
 def test_ctrl_c_leaves_no_upload_behind(nvidia: Server, tmp_path: Path) -> None:
     (tmp_path / "noise.jpg").write_bytes(LARGE)
-    nvidia.post("/configure", {"latency": 60})
+    nvidia.post("/configure", {"latency": 600})
     process = start_cutline(
         *(
             "caption",
@@ -331,7 +331,7 @@ def test_ctrl_c_leaves_no_upload_behind(nvidia: Server, tmp_path: Path) -> None:
     )
     wait_until(lambda: nvidia.get("/state")["requests"])
     process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=40)
+    _, errors = process.communicate(timeout=PATIENCE)
     assert process.returncode == 130, errors
     assert "Traceback" not in errors
     state = nvidia.get("/state")

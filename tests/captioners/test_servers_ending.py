@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from processes import cutline, environment, start_cutline, wait_until
+from processes import PATIENCE, cutline, environment, start_cutline, wait_until
 from server_programs import Programs, is_alive, make_pictures
 
 COUNT = 60
@@ -62,7 +62,7 @@ def test_after_kill_9(programs: Programs, pictures: Path, tmp_path: Path, delay:
         wait_until(lambda: answers(tmp_path))
     running.kill()
     running.wait()
-    wait_until(lambda: programs.alive == [], 20)
+    wait_until(lambda: programs.alive == [])
     again = cutline(
         "caption",
         pictures,
@@ -84,7 +84,7 @@ def test_after_a_signal(programs: Programs, pictures: Path, tmp_path: Path, numb
     if not delay:
         wait_until(lambda: answers(tmp_path))
     running.send_signal(number)
-    _, said = running.communicate(timeout=30)
+    _, said = running.communicate(timeout=PATIENCE)
     assert running.returncode == 128 + number
     assert programs.alive == [], "gone when the command returns"
     assert "Traceback" not in said
@@ -98,8 +98,8 @@ def test_a_second_ctrl_c_waits_for_nobody(programs: Programs, pictures: Path, tm
         if "stopping" in line:
             break
     running.send_signal(signal.SIGINT)
-    assert running.wait(3) == 130
-    wait_until(lambda: programs.alive == [], 20)
+    assert running.wait(PATIENCE) == 130
+    wait_until(lambda: programs.alive == [])
 
 
 def test_a_python_program_that_is_ended(programs: Programs, pictures: Path) -> None:
@@ -114,7 +114,7 @@ def test_a_python_program_that_is_ended(programs: Programs, pictures: Path) -> N
         with subprocess.Popen([sys.executable, "-c", code], env=env, stderr=subprocess.DEVNULL) as running:
             wait_until(lambda: len(programs.started) > before)  # noqa: B023 - used at once
             running.send_signal(number)
-        wait_until(lambda: programs.alive == [], 20)
+        wait_until(lambda: programs.alive == [])
 
 
 def test_a_server_that_dies_in_the_middle_stops_the_run_which_goes_on(
@@ -140,7 +140,7 @@ def test_a_server_that_is_killed(programs: Programs, pictures: Path, tmp_path: P
     running = begin(programs, tmp_path, slow=0.2)
     wait_until(lambda: answers(tmp_path))
     os.kill(programs.started[0]["pids"][0], signal.SIGKILL)
-    _, said = running.communicate(timeout=30)
+    _, said = running.communicate(timeout=PATIENCE)
     assert running.returncode == 3
     assert "vllm was ended by SIGKILL, as systems do when memory is used up, while it was asked" in said
     assert programs.alive == []
@@ -154,7 +154,7 @@ def test_the_process_between_is_killed(programs: Programs, pictures: Path, tmp_p
     assert between.ppid() == running.pid
     between.kill()
     wait_until(lambda: not is_alive(server))
-    _, said = running.communicate(timeout=30)
+    _, said = running.communicate(timeout=PATIENCE)
     assert running.returncode == 2
     assert "vllm was ended by SIGKILL" in said
 
@@ -182,7 +182,7 @@ time.sleep(600)
         copy = int(running.stdout.readline())
         running.kill()
         try:
-            wait_until(lambda: programs.alive == [], 20)
+            wait_until(lambda: programs.alive == [])
             assert is_alive(copy)
         finally:
             os.kill(copy, signal.SIGKILL)

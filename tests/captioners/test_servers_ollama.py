@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from processes import cutline, cutline_here, start_cutline, wait_until
+from processes import PATIENCE, cutline, cutline_here, start_cutline, wait_until
 from server_process import Server
 from server_programs import Programs, make_pictures
 
@@ -167,6 +167,6 @@ def test_ctrl_c_during_a_download(ollama: Server, port: str, pictures: Path, tmp
     running = start_cutline("caption", pictures, "out.jsonl", *ask, cwd=tmp_path)
     wait_until(lambda: ollama.get("/last")["pulls"] == 1)
     running.terminate()
-    _, said = running.communicate(timeout=60)
+    _, said = running.communicate(timeout=PATIENCE)
     assert running.returncode == 143
     assert "Traceback" not in said

@@ -34,12 +34,12 @@ def test_real_photos_and_kill_9(model: Path, shared_data: Path, tmp_path: Path) 
     command += ["--image-limit", COUNT, "--no-enable-async"]
     journal = tmp_path / "out.jsonl.cutline" / "journal.jsonl"
     running = start_cutline(*command, cwd=tmp_path, env={"TMPDIR": str(tmp_path)})
-    wait_until(lambda: journal.exists() and '"type":"caption"' in journal.read_text(), 100)
+    wait_until(lambda: journal.exists() and '"type":"caption"' in journal.read_text())
     begun = [process.pid for process in psutil.Process(running.pid).children(recursive=True)]
     assert len(begun) >= 2
     running.kill()
     running.wait()
-    wait_until(lambda: not any(is_alive(pid) for pid in begun), 20)
+    wait_until(lambda: not any(is_alive(pid) for pid in begun))
     ran = cutline(*command, cwd=tmp_path, env={"TMPDIR": str(tmp_path)}, timeout=120)
     assert ran.returncode == 0, ran.stderr
     rows = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]

@@ -37,7 +37,7 @@ def run(*arguments: str, cwd: Path, **environment: str) -> Ran:
         text=True,
         cwd=cwd,
         env=clean_environment(**environment),
-        timeout=60,
+        timeout=240,
         check=False,
     )
     return Ran(done.returncode, done.stdout, done.stderr)

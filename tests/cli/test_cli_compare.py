@@ -214,7 +214,7 @@ def test_a_comparison_that_ended_early_goes_on(
     process = processes.start_cutline(*command)
     processes.wait_until(lambda: busy.stats()["answered"] >= 7)  # five of the first, two of the second
     process.send_signal(kind)
-    _, said = process.communicate(timeout=30)
+    _, said = process.communicate(timeout=processes.PATIENCE)
     assert not (tmp_path / "out.json").exists()
     if kind == signal.SIGINT:
         assert process.returncode == 130

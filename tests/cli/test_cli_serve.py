@@ -18,6 +18,8 @@ from pathlib import Path
 import pytest
 from program import Run, rows
 
+from processes import PATIENCE
+
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAMS = Path(sys.executable).parent
 MAKER = ROOT / "tests" / "servers" / "tiny_model.py"
@@ -47,7 +49,7 @@ def url(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield f"http://127.0.0.1:{port}/v1"
     finally:
         server.terminate()
-        server.wait(20)
+        server.wait(PATIENCE)
 
 
 def wait_for(url: str, server: subprocess.Popen[bytes], log: Path) -> None:

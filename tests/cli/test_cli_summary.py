@@ -9,7 +9,7 @@ from pathlib import Path
 
 from program import COLOURS, Run, rows, run
 
-from processes import start_cutline, wait_until
+from processes import PATIENCE, start_cutline, wait_until
 
 BROKEN = "fake:error=0.5,empty=0.5"
 
@@ -83,7 +83,7 @@ def test_a_run_that_was_stopped_tells_what_it_knows_and_what_is_written(tmp_path
         journal = tmp_path / "c.jsonl.cutline" / "journal.jsonl"
         wait_until(lambda: journal.exists() and journal.read_bytes().count(b'"failure"') == 3)
         process.send_signal(signal.SIGTERM)
-        _, errors = process.communicate(timeout=20)
+        _, errors = process.communicate(timeout=PATIENCE)
     assert "0 captions · 3 failed (3 fetch) · " in errors
     assert "\n  fetch: 3 x " in errors
     assert "0 of these are written, 3 wait in it for one before them)" in errors.splitlines()[-1]

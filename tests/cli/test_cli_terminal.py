@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from program import Run, clean_environment
 
+from processes import PATIENCE
 from server_process import Server
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="needs a pseudo-terminal")
@@ -42,7 +43,7 @@ def at_terminal(*arguments: str, cwd: Path, columns: int) -> tuple[int, str]:
             break
         sent += data
     os.close(ours)
-    return process.wait(30), sent.decode()
+    return process.wait(PATIENCE), sent.decode()
 
 
 @pytest.mark.parametrize("columns", [50, 80])
@@ -119,5 +120,5 @@ def test_a_reader_that_goes_away(pictures: Path, tmp_path: Path) -> None:
     assert process.stderr is not None
     said = process.stderr.read()
     process.stderr.close()
-    assert process.wait(30) in {1, 141}
+    assert process.wait(PATIENCE) in {1, 141}
     assert b"Traceback" not in said

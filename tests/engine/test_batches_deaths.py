@@ -10,7 +10,7 @@ from batching import BatchService, collect, keys, outcomes, state_of
 from engine_outputs import captions, failures
 from engine_pictures import png
 
-from processes import cutline, cutline_here, start_cutline, wait_until
+from processes import PATIENCE, cutline, cutline_here, start_cutline, wait_until
 
 
 def started(service, folder, output, *more):
@@ -78,7 +78,7 @@ def test_what_is_waited_for_is_told_and_can_be_left(command, service, pictures, 
         told = process.stderr.readline()
     assert "429" in told
     process.send_signal(2)
-    _, err = process.communicate(timeout=30)
+    _, err = process.communicate(timeout=PATIENCE)
     assert process.returncode == 130
     assert "the same command goes on" in err
     service.configure(refuse=0)
@@ -156,7 +156,7 @@ def test_a_service_that_is_away_for_a_while_is_waited_for(pictures, tmp_path):
         told = process.stderr.readline()
     assert told, "it waits no more"
     process.send_signal(2)
-    process.communicate(timeout=20)
+    process.communicate(timeout=PATIENCE)
     assert process.returncode == 130
     assert collect(output).returncode == 3, "who is not there from the beginning is not waited for"
 
@@ -167,7 +167,7 @@ def test_ctrl_c_while_waiting_loses_nothing(service, pictures, tmp_path):
     process = start_cutline("batch", "collect", output, "--wait")
     wait_until(lambda: service.stats["looks"])
     process.send_signal(2)
-    _, err = process.communicate(timeout=20)
+    _, err = process.communicate(timeout=PATIENCE)
     assert process.returncode == 130
     assert "the same command goes on" in err
     service.configure(auto=True)

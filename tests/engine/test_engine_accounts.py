@@ -10,7 +10,7 @@ import pytest
 from engine_outputs import captions, failures, lines, report
 
 import cutline as package
-from processes import cutline, cutline_here, start_cutline, wait_until
+from processes import PATIENCE, cutline, cutline_here, start_cutline, wait_until
 from server_process import Server
 
 
@@ -92,7 +92,7 @@ def test_only_what_a_broken_captioner_breaks_on_fails(pictures, tmp_path):
         *("caption", folder, output, "--model", model, "--timeout", 1, "--max-retries", 1),
         *("--retry-delay", 0.05),
     )
-    assert time.monotonic() - start < 15
+    assert time.monotonic() - start < 150
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
     summed = check_sums(output, 100)
@@ -190,7 +190,7 @@ def test_pictures_that_go_or_change_during_the_run(pictures, tmp_path):
     (folder / "00058.png").write_bytes((folder / "00000.png").read_bytes())
     (folder / "00059.png").unlink()
     (folder / "00059.png").mkdir()
-    _, errors = process.communicate(timeout=30)
+    _, errors = process.communicate(timeout=PATIENCE)
     assert process.returncode == 1, errors
     check_sums(output, 60)
     assert {row["key"]: row["kind"] for row in failures(output)} == {
@@ -212,7 +212,7 @@ def test_a_picture_replaced_after_it_was_read_is_asked_again(pictures, tmp_path)
     wait_until(lambda: journal.exists() and journal.read_bytes().count(b"\n") > 1)
     time.sleep(0.5)
     (folder / "00001.png").write_bytes((folder / "00000.png").read_bytes() + b"more")
-    _, errors = process.communicate(timeout=30)
+    _, errors = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0, errors
     assert report(output)["changed_meanwhile"] == 1
     package.caption(folder, output, model="fake:latency=0")

@@ -6,7 +6,7 @@ import time
 
 from engine_outputs import captions, report
 
-from processes import cutline, start_cutline, wait_until
+from processes import PATIENCE, cutline, start_cutline, wait_until
 
 
 def test_an_endpoint_of_64_slots_is_filled_within_seconds(new_endpoint, pictures, tmp_path):
@@ -46,10 +46,10 @@ def test_an_endpoint_that_refuses_more_than_eight_is_not_pressed(new_endpoint, p
         rate, start, seen = (count - seen) / (now - start), now, count
         return rate > 2.5 * 8 / 0.05 or process.poll() is not None
 
-    wait_until(quick, 30)
+    wait_until(quick)
     print(f"recovered after {time.monotonic() - raised:.1f} s, with {seen} of 2500 done")
     assert process.poll() is None, "it ended before it had found the new ceiling"
-    _, errors = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0, errors
     assert len(captions("jsonl", output)) == 2500
     assert report(output)["failures"] == 0

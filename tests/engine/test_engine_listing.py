@@ -113,10 +113,8 @@ async def test_an_empty_source_gives_an_empty_output(tmp_path):
 async def test_stopping_does_not_wait_for_a_listing_that_hangs(tmp_path):
     release, stop = threading.Event(), Stop()
     asyncio.get_running_loop().call_later(0.5, stop.request, Interrupted(2))
-    start = time.monotonic()
     result = await run_job(job(tmp_path / "c.jsonl"), source=Listed(40, release.wait), stop=stop)
     release.set()
-    assert time.monotonic() - start < 3
     assert result.exit_code == 130
     # 32 were handed over as a batch; the rest is in the batch that hangs.
     assert len(captions("jsonl", tmp_path / "c.jsonl")) == 32
@@ -125,18 +123,18 @@ async def test_stopping_does_not_wait_for_a_listing_that_hangs(tmp_path):
 async def test_stopping_while_a_long_listing_is_gone_through_again(tmp_path):
     output = tmp_path / "captions.jsonl"
     await run_job(job(output), source=Listed(200))
-    stop = Stop()
+    stop, seen = Stop(), []
 
     class Slow(Listed):
         def samples(self):
             for sample in super().samples():
                 time.sleep(0.02)
+                seen.append(sample)
                 yield sample
 
     asyncio.get_running_loop().call_later(0.2, stop.request, Interrupted(2))
-    start = time.monotonic()
     result = await run_job(job(output), source=Slow(200), stop=stop)
-    assert time.monotonic() - start < 1.5
+    assert len(seen) < 200
     assert result.exit_code == 130
     assert result.counts.captions == 200
     assert len(captions("jsonl", output)) == 200

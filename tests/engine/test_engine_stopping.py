@@ -9,7 +9,7 @@ import time
 import pytest
 from engine_outputs import captions, journal, lines, report
 
-from processes import cutline, start_cutline, wait_until
+from processes import PATIENCE, cutline, rest_of, start_cutline, stop, wait_until
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
@@ -19,10 +19,8 @@ def test_a_signal_ends_the_run_cleanly(number, code, endpoint, pictures, tmp_pat
     arguments = ("caption", folder, output, *endpoint.arguments(max_concurrent_requests=16))
     process = start_cutline(*arguments)
     wait_until(lambda: endpoint.stats()["pictures"] > 30)
-    start = time.monotonic()
-    process.send_signal(number)
-    _, errors = process.communicate(timeout=10)
-    assert time.monotonic() - start < 3, "what is under way ends within its 0.2 s"
+    stop(process, number)
+    errors = rest_of(process)
     assert process.returncode == code
     assert "the same command goes on" in errors.splitlines()[-1]
     assert report(output)["complete"] is False
@@ -43,12 +41,11 @@ def test_no_request_is_begun_after_the_signal(endpoint, pictures, tmp_path):
     options = {"max_concurrent_requests": 3, "retry_delay": 0.5, "stop_after_failures": 0}
     process = start_cutline("caption", folder, output, *endpoint.arguments(**options))
     wait_until(lambda: endpoint.stats()["requests"] > 4)
-    process.send_signal(signal.SIGTERM)
-    time.sleep(0.3)  # the signal's way
-    begun, start = endpoint.stats()["requests"], time.monotonic()
-    _, errors = process.communicate(timeout=20)
-    assert time.monotonic() - start < 4, errors
-    assert endpoint.stats()["requests"] == begun
+    stop(process, signal.SIGTERM)
+    time.sleep(0.1)  # those that were sent before, to the endpoint
+    begun = endpoint.stats()["requests"]
+    errors = rest_of(process)
+    assert endpoint.stats()["requests"] == begun, errors
     assert endpoint.stats()["answered"] == len(journal(f"{output}.cutline"))
     assert process.returncode == 143
 
@@ -61,7 +58,7 @@ def test_later_steps_of_a_chain_are_not_begun_after_the_signal(endpoint, picture
     process = start_cutline("caption", pictures(40), tmp_path / "c.jsonl", *steps, *arguments)
     wait_until(lambda: endpoint.stats()["requests"] >= 4)
     process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=20)
+    _, errors = process.communicate(timeout=PATIENCE)
     assert process.returncode == 130, errors
     assert endpoint.stats()["requests"] == 4
 
@@ -72,7 +69,7 @@ def test_a_signal_that_comes_when_all_is_under_way_interrupts_nothing(endpoint, 
     process = start_cutline("caption", pictures(3), output, *endpoint.arguments())
     wait_until(lambda: endpoint.stats()["requests"] == 3)
     process.send_signal(signal.SIGTERM)
-    _, errors = process.communicate(timeout=20)
+    _, errors = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0, errors
     assert "interrupted" not in errors
     assert report(output)["complete"] is True
@@ -80,13 +77,12 @@ def test_a_signal_that_comes_when_all_is_under_way_interrupts_nothing(endpoint, 
 
 
 def test_requests_that_hang_are_dropped_in_time(endpoint, pictures, tmp_path):
-    endpoint.configure(latency=60)
-    process = start_cutline("caption", pictures(20), tmp_path / "c.jsonl", *endpoint.arguments())
+    endpoint.configure(latency=3600)
+    arguments = endpoint.arguments(timeout=3600)
+    process = start_cutline("caption", pictures(20), tmp_path / "c.jsonl", *arguments)
     wait_until(lambda: endpoint.stats()["requests"] > 5)
-    start = time.monotonic()
     process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=20)
-    assert time.monotonic() - start < 10
+    _, errors = process.communicate(timeout=PATIENCE)
     assert process.returncode == 130
     assert "Traceback" not in errors
 
@@ -99,23 +95,20 @@ def test_downloads_that_hang_keep_nobody_waiting(tmp_path):
         arguments = ("urls.txt", "c.jsonl", "--model", "fake", "--allow-private-urls")
         process = start_cutline("caption", *arguments, cwd=tmp_path)
         assert "0/2 done · 2 downloading" in process.stderr.readline()
-        start = time.monotonic()
         process.send_signal(signal.SIGTERM)
-        _, errors = process.communicate(timeout=20)
+        _, errors = process.communicate(timeout=PATIENCE)
     assert process.returncode == 143
-    assert time.monotonic() - start < 7, errors
+    assert report(tmp_path / "c.jsonl")["failures"] == 0, errors  # one that was waited for would be one
 
 
 def test_a_second_signal_ends_at_once(endpoint, pictures, tmp_path):
-    endpoint.configure(latency=60)
-    process = start_cutline("caption", pictures(20), tmp_path / "c.jsonl", *endpoint.arguments())
+    endpoint.configure(latency=3600)
+    output = tmp_path / "c.jsonl"
+    process = start_cutline("caption", pictures(20), output, *endpoint.arguments(timeout=3600))
     wait_until(lambda: endpoint.stats()["requests"] > 5)
+    stop(process, signal.SIGINT)
     process.send_signal(signal.SIGINT)
-    time.sleep(0.3)
-    start = time.monotonic()
-    process.send_signal(signal.SIGINT)
-    process.communicate(timeout=20)
-    assert time.monotonic() - start < 1
+    assert rest_of(process) == "", "one that ends in good order sums up"
     assert process.returncode == 130
 
 
@@ -132,7 +125,7 @@ def test_a_second_run_on_the_same_output_is_refused(endpoint, pictures, tmp_path
         assert f"process {process.pid} " in second.stderr
         assert len(second.stderr.splitlines()) == 1
     endpoint.configure(latency=0)
-    _, errors = process.communicate(timeout=30)
+    _, errors = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0, errors
     assert len(captions("jsonl", output)) == 60
 

@@ -9,7 +9,7 @@ import pyarrow.parquet
 import pytest
 from job_surroundings import environment_of, fill
 
-from processes import start_cutline, wait_until
+from processes import PATIENCE, start_cutline, wait_until
 
 
 def rows(path):
@@ -108,7 +108,7 @@ def test_sigterm_half_way_leaves_local_captions_and_the_same_job_goes_on(job, ml
     journal = ml / "processing/output/_captions.parquet.cutline/journal.jsonl"
     wait_until(lambda: journal.exists() and journal.read_bytes().count(b"\n") > 3)
     process.send_signal(signal.SIGTERM)
-    process.communicate(timeout=30)
+    process.communicate(timeout=PATIENCE)
     assert process.returncode == 143
     done = len(rows(ml / "processing/output/captions.parquet"))
     assert 0 < done < 40

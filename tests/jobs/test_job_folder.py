@@ -11,7 +11,7 @@ import pyarrow.dataset
 import pytest
 from job_surroundings import environment_of
 
-from processes import cutline, start_cutline, wait_until
+from processes import PATIENCE, cutline, start_cutline, wait_until
 
 STATE, FAILURES = "_captions.parquet.cutline", "_captions.parquet.failures.jsonl"
 
@@ -49,7 +49,7 @@ def test_the_folder_can_be_read_after_sigterm(job, photos, tmp_path):
     journal = tmp_path / "out" / STATE / "journal.jsonl"
     wait_until(lambda: journal.exists() and journal.read_bytes().count(b"\n") > 3)
     process.send_signal(signal.SIGTERM)
-    process.communicate(timeout=30)
+    process.communicate(timeout=PATIENCE)
     assert process.returncode == 128 + signal.SIGTERM
     assert 0 < len(keys(tmp_path / "out")) < 30
 

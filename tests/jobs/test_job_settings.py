@@ -97,7 +97,7 @@ def test_an_endpoint_is_asked_with_the_template_and_its_whole_response_is_kept(
 
 def ask(url, data=None):
     body = None if data is None else json.dumps(data).encode()
-    with urllib.request.urlopen(url, body, timeout=30) as answer:
+    with urllib.request.urlopen(url, body, timeout=240) as answer:
         return json.loads(answer.read() or b"null") if data is None else None
 
 
@@ -117,7 +117,7 @@ def test_what_is_told_reaches_the_run(job, photos, tmp_path):
         "@register_model('mine')\nclass Mine:\n"
         "    gate = threading.Barrier(3)\n"
         "    def infer(self, prompt, image, image_name):\n"
-        "        self.gate.wait(20)\n"  # breaks when fewer than three come at once
+        "        self.gate.wait(240)\n"  # breaks when fewer than three come at once
         "        return f'{image.size} {prompt.prefix}'\n"
     )
     (tmp_path / "p.txt").write_text("What is it?")

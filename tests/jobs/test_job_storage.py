@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from job_surroundings import environment_of
 
-from processes import cutline, start_cutline, wait_until
+from processes import PATIENCE, cutline, start_cutline, wait_until
 
 COLUMNS = {
     "image_id": "VARCHAR",
@@ -113,7 +113,7 @@ def test_sigterm_half_way_and_the_same_job_goes_on_also_elsewhere(home, job, pho
     process = start_cutline("job", cwd=tmp_path, env=environment_of(tmp_path / "home", told))
     wait_until(lambda: (tmp_path / "asked.txt").exists() and len(asked(tmp_path)) > 5)
     process.send_signal(signal.SIGTERM)
-    _, errors = process.communicate(timeout=30)
+    _, errors = process.communicate(timeout=PATIENCE)
     assert process.returncode == 128 + signal.SIGTERM, errors
     assert "nothing is lost" in errors
     message = (tmp_path / "ml" / "output" / "failure").read_text()

@@ -12,8 +12,8 @@ import pytest
 import cutline
 from cutline.captioners.plugins import isolation
 from cutline.errors import EndpointUnusable, ReplyError, Retryable
+from processes import PATIENCE, start_cutline, wait_until
 from processes import cutline as program
-from processes import start_cutline, wait_until
 
 
 def number_of(image_name):
@@ -163,7 +163,7 @@ def test_no_call_is_begun_after_the_signal(form, plugin, photos, tmp_path):
     process = start_cutline("caption", photos(30), output, "--model", "slow", "--plugin", path)
     wait_until(lambda: calls.exists() and calls.stat().st_size >= 3)
     process.send_signal(signal.SIGTERM)
-    _, errors = process.communicate(timeout=20)
+    _, errors = process.communicate(timeout=PATIENCE)
     assert process.returncode == 143, errors
     assert calls.stat().st_size <= 6, "those under way, and no others"
     assert len(output.read_text().splitlines()) == calls.stat().st_size
@@ -230,9 +230,9 @@ def test_a_call_that_never_comes_back_fails_alone_and_the_program_ends(model, pl
     start = time.monotonic()
     done = program(
         *("caption", photos(8), output, "--model", model, "--plugin", plugin(BLOCKING)),
-        *("--timeout", 0.5, "--max-retries", 0),
+        *("--timeout", 2, "--max-retries", 0),
     )
-    assert time.monotonic() - start < 25
+    assert time.monotonic() - start < 200
     assert done.returncode == 1, done.stderr
     assert "Traceback" not in done.stderr
     rows = [json.loads(line) for line in output.read_text().splitlines()]
@@ -252,7 +252,7 @@ def test_too_many_calls_that_do_not_come_back_end_the_run(photos, monkeypatch):
 
     class Stuck:
         def infer(self, prompt, image, image_name):
-            freed.wait(30)
+            freed.wait(500)
 
     cutline.register_model("stuck")(Stuck)
     result = cutline.caption(photos(9), model="stuck", timeout=0.05)
@@ -266,11 +266,11 @@ def test_calls_that_come_back_late_are_not_held_against_it(photos, monkeypatch):
 
     class Late:
         def infer(self, prompt, image, image_name):
-            time.sleep(0.15 if number_of(image_name) % 2 else 0)
+            time.sleep(0.75 if number_of(image_name) % 2 else 0)
             return "A caption."
 
     cutline.register_model("late")(Late)
-    result = cutline.caption(photos(12), model="late:", timeout=0.1)
+    result = cutline.caption(photos(12), model="late:", timeout=0.5)
     assert result.report.stopped is None
     assert result.report.counts.failures == 6
 
@@ -283,7 +283,7 @@ def test_ctrl_c_ends_it_while_it_blocks_and_the_same_command_goes_on(model, plug
     process = start_cutline(*arguments)
     wait_until((folder / "02.png.blocked").exists)
     process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=30)
+    _, errors = process.communicate(timeout=PATIENCE)
     assert process.returncode == 130
     assert "Traceback" not in errors
     plugin(BLOCKING.replace("time.sleep(600)", "pass"))
@@ -310,7 +310,7 @@ def test_so_many_calls_run_at_once(attribute, wanted, most, photos):
 
         def infer(self, prompt, image, image_name):
             seen.append(+1)
-            together.wait(20)  # breaks, and fails the test, when fewer come
+            together.wait(240)  # breaks, and fails the test, when fewer come
             now = sum(seen)
             seen.append(-1)
             return str(now)

@@ -14,6 +14,8 @@ from pathlib import Path
 import pytest
 from serving import free_port
 
+from processes import PATIENCE
+
 USERS = ("postgres", "nobody")  # the server refuses to run as root
 
 
@@ -72,7 +74,7 @@ def running() -> Iterator[str]:
             yield f"postgresql://cutline@127.0.0.1:{port}"
         finally:
             server.terminate()
-            server.wait(20)
+            server.wait(PATIENCE)
     finally:
         shutil.rmtree(home, ignore_errors=True)
 

@@ -13,9 +13,7 @@ from typing import Any, Self
 import httpx
 from PIL import Image
 
-from processes import command, environment
-
-STARTUP = 60.0  # seconds; the test machine may be busy
+from processes import PATIENCE, command, environment
 
 
 def free_port() -> int:
@@ -44,7 +42,7 @@ class Service:
         self._command = command("serve", "--port", self.port, *arguments)
         self._cwd, self._env = cwd, environment(**(env or {}))
         self._log = cwd / f"serve-{self.port}.log"
-        self.client = httpx.Client(base_url=self.url, timeout=60, trust_env=False)
+        self.client = httpx.Client(base_url=self.url, timeout=PATIENCE, trust_env=False)
         self.start()
 
     def __enter__(self) -> Self:
@@ -60,7 +58,7 @@ class Service:
             self.process = subprocess.Popen(
                 self._command, cwd=self._cwd, env=self._env, stdout=log, stderr=log
             )
-        end = time.monotonic() + STARTUP
+        end = time.monotonic() + PATIENCE
         while not self._is_ready():
             assert self.process.poll() is None, self.log
             assert time.monotonic() < end, self.log
@@ -80,9 +78,9 @@ class Service:
     def kill(self) -> None:
         """As the power goes: nothing can be tidied up."""
         self.process.kill()
-        self.process.wait(20)
+        self.process.wait(PATIENCE)
 
-    def stop(self, seconds: float = 30) -> int:
+    def stop(self, seconds: float = PATIENCE) -> int:
         """As an operator stops it; the exit code."""
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(seconds)
@@ -93,7 +91,7 @@ class Service:
         body: dict[str, Any] = answer.json()
         return body
 
-    def ended(self, task_id: str, seconds: float = 60) -> dict[str, Any]:
+    def ended(self, task_id: str, seconds: float = PATIENCE) -> dict[str, Any]:
         """The task when it has ended."""
         end = time.monotonic() + seconds
         while (task := self.task(task_id))["status"] in {"queued", "in_progress"}:

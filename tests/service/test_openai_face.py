@@ -165,7 +165,8 @@ def test_streams_that_take_long_show_that_they_live(slow):
             lines = answer.iter_lines()
             first = next(lines)
             before = slots_in_use(slow)
-        wait_until(lambda: slots_in_use(slow) < before, 3)
+        wait_until(lambda: slots_in_use(slow) < before)
+        assert not running[0].done(), "before the model has ended"
         return first
 
     with ThreadPoolExecutor(3) as threads:

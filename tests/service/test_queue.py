@@ -15,7 +15,7 @@ from serving import Service, free_port, png
 
 from processes import Endpoint, cutline, wait_until
 
-SLOW = "fake:latency=30,slots=2"
+SLOW = "fake:latency=600,slots=2"
 
 
 def uploads(numbers):
@@ -45,7 +45,7 @@ def service(folder, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def slow(tmp_path_factory):
-    """A model that takes half a minute over each picture, and two at a time."""
+    """A model that takes ten minutes over each picture, and two at a time."""
     with Service(
         "--model", SLOW, cwd=tmp_path_factory.mktemp("slow"), env={"CUTLINE_MAX_QUEUED": "40"}
     ) as running:
@@ -199,7 +199,7 @@ def test_cancelling_frees_the_models_places(slow):
     wait_until(lambda: slow.task(task)["status"] == "in_progress")
     answer = slow.client.delete(f"/task/{task}")
     assert (answer.status_code, answer.json()["status"], answer.json()["remaining"]) == (200, "cancelled", 0)
-    wait_until(lambda: slots_in_use(slow) == 0, 5)
+    wait_until(lambda: slots_in_use(slow) == 0)
     assert slow.client.delete(f"/task/{task}").status_code == 200
     assert slow.task(task)["results"] == []
 
@@ -229,7 +229,7 @@ def test_a_client_that_goes_away_frees_its_place(slow):
     wait_until(lambda: slots_in_use(slow) == 2)
     for one in asking:
         one.join()
-    wait_until(lambda: slots_in_use(slow) == 0, 5)
+    wait_until(lambda: slots_in_use(slow) == 0)
 
 
 def events_of(response):

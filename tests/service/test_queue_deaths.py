@@ -18,7 +18,7 @@ from cutline.service.app import create_app
 from cutline.service.queue.leases import Leases
 from cutline.service.queue.store import Order, Ordered
 from cutline.service.settings import Settings
-from processes import Endpoint, wait_until
+from processes import PATIENCE, Endpoint, wait_until
 
 FAST_LEASES = {"CUTLINE_LEASE_SECONDS": "1.5"}
 
@@ -68,7 +68,7 @@ def kill_and_check(store_url, folder, *, jobs, pictures, kills):
             numbers = [number]
             number += 1
             tasks[submit(service, numbers)] = numbers  # also what comes in between
-        all_done(service, tasks, 120 + jobs)
+        all_done(service, tasks, PATIENCE + jobs)
         captions = {}
         for task, numbers in tasks.items():
             check_whole(service.task(task), numbers, captions)
@@ -109,7 +109,7 @@ def test_a_job_that_was_not_answered_is_whole_or_not_there(tmp_path):
             task["task_id"] for task in service.client.get("/tasks", params={"limit": 1000}).json()["tasks"]
         ]
         assert set(answered) <= set(listed)
-        all_done(service, listed, 60)
+        all_done(service, listed, PATIENCE)
         assert {task["total"] for task in map(service.task, listed)} == {20}
 
 
@@ -157,12 +157,12 @@ def test_one_of_two_dies_and_the_other_goes_on(store_url, tmp_path):
 
 
 def test_a_job_is_cancelled_through_another_service(store_url, tmp_path):
-    arguments = ("--model", "fake:latency=60,slots=4", "--store", store_url)
+    arguments = ("--model", "fake:latency=600,slots=4", "--store", store_url)
     with Service(*arguments, cwd=tmp_path) as working, Service(*arguments, cwd=tmp_path) as other:
         task = submit(working, range(40))
         wait_until(lambda: in_use(working) + in_use(other) >= 8)
         assert other.client.delete(f"/task/{task}").status_code == 200
-        wait_until(lambda: in_use(working) + in_use(other) == 0, 5)
+        wait_until(lambda: in_use(working) + in_use(other) == 0)
 
 
 def in_use(service):
@@ -177,22 +177,19 @@ def test_stopping_gives_back_what_is_under_way(tmp_path):
     with Service(*arguments, cwd=tmp_path, env=leases) as service:
         task = submit(service, range(30))
         wait_until(lambda: service.task(task)["captioned"] > 4)
-        began = time.monotonic()
         service.stop()
-        assert time.monotonic() - began < 10
         service.start()
-        check_whole(service.ended(task, 30), range(30))
+        check_whole(service.ended(task), range(30))
 
 
 def test_a_stopped_service_does_not_wait_for_a_slow_model(tmp_path):
-    with Service("--model", "fake:latency=600,slots=4", cwd=tmp_path) as service:
+    leases = {"CUTLINE_LEASE_SECONDS": "600"}
+    with Service("--model", "fake:latency=600,slots=4", cwd=tmp_path, env=leases) as service:
         task = submit(service, range(10))
         wait_until(lambda: in_use(service) >= 4)
-        began = time.monotonic()
         service.stop()
-        assert time.monotonic() - began < 10
         service.start()
-        wait_until(lambda: in_use(service) >= 4, 10)
+        wait_until(lambda: in_use(service) >= 4)
         assert service.task(task)["remaining"] == 10
 
 
@@ -202,9 +199,8 @@ def test_who_watches_a_job_does_not_delay_the_end(tmp_path):
         with service.client.stream("GET", f"/task/{task}/events") as answer:
             lines = answer.iter_lines()
             assert next(lines).startswith("event:")
-            began = time.monotonic()
             service.stop()
-            assert time.monotonic() - began < 9, "the server waits ten seconds for open answers"
+            assert "graceful shutdown exceeded" not in service.log, "the server waits for open answers"
             assert "event: end" not in list(lines)
 
 
@@ -228,7 +224,7 @@ def test_connections_that_break_lose_nothing(postgres_server, tmp_path):
 
 
 def test_a_picture_that_workers_die_of_is_given_up(tmp_path):
-    with Service("--model", "fake:latency=60", cwd=tmp_path, env=FAST_LEASES) as service:
+    with Service("--model", "fake:latency=600", cwd=tmp_path, env=FAST_LEASES) as service:
         task = submit(service, range(2))
         wait_until(lambda: in_use(service) == 2)
         service.kill()
@@ -245,7 +241,7 @@ def test_a_picture_that_workers_die_of_is_given_up(tmp_path):
 
 
 def test_a_wish_that_the_next_service_cannot_fulfil_fails_with_its_reason(tmp_path):
-    with Service("--model", "fake:latency=60", cwd=tmp_path) as service:
+    with Service("--model", "fake:latency=600", cwd=tmp_path) as service:
         files = [("images", ("0.png", png(0)))]
         answer = service.client.post("/async-batch-caption", files=files, data={"max_tokens": "500"})
         wait_until(lambda: in_use(service) == 1)
@@ -277,7 +273,7 @@ async def test_pictures_whose_claim_was_not_heard_of_are_given_back(store_url, t
     try:
         pictures = tuple(Ordered(name=f"{one}", kind="upload", data=png(one)) for one in range(3))
         task = await queue.submit(Order(pictures=pictures, wish=b"{}"))
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE):
             while (now := await queue.store.task(task)).status != "completed":
                 await asyncio.sleep(0.1)
         assert lost

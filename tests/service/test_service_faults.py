@@ -12,7 +12,7 @@ from serving import Service, png
 
 from cutline.service.app import create_app
 from cutline.service.settings import Settings
-from processes import wait_until
+from processes import PATIENCE, wait_until
 
 
 @pytest.mark.parametrize("path", ["/caption", "/batch-caption"])
@@ -41,14 +41,14 @@ async def test_an_unexpected_exception(path, caplog, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("path", ["/caption", "/v1/chat/completions"])
 def test_whoever_waits_when_it_stops_is_told_to_come_again(tmp_path, path):
-    with Service("--model", "fake:latency=60", cwd=tmp_path) as service:
+    with Service("--model", "fake:latency=600", cwd=tmp_path) as service:
         answers = []
         waiting = threading.Thread(target=lambda: answers.append(ask(service, path)))
         waiting.start()
         wait_until(lambda: "cutline_slots_in_use 1.0" in service.client.get("/metrics").text)
         service.client.close()
         service.stop()
-        waiting.join(20)
+        waiting.join(PATIENCE)
         (answer,) = answers
         assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
         assert "the service stops: come again" in answer.text
@@ -61,4 +61,4 @@ def ask(service, path):
     body = {"/caption": {"image_base64": text}}.get(
         path, {"model": "fake", "messages": [{"role": "user", "content": [part]}]}
     )
-    return httpx.post(service.url + path, json=body, timeout=60, trust_env=False)
+    return httpx.post(service.url + path, json=body, timeout=PATIENCE, trust_env=False)

@@ -10,7 +10,7 @@ import pytest
 from serving import Service, png
 from test_service_metrics import counted
 
-from processes import wait_until
+from processes import PATIENCE, wait_until
 
 KEY = "sesame-4711-open"
 QUERY = "signature=4711-query"
@@ -157,7 +157,7 @@ def test_no_process_outlives_the_one_that_watches_over_it(tmp_path, options):
         processes = psutil.Process(service.process.pid).children(recursive=True)
         assert processes
         service.kill()
-        _, alive = psutil.wait_procs(processes, timeout=20)
+        _, alive = psutil.wait_procs(processes, timeout=PATIENCE)
         assert not alive
         service.start()
         assert service.client.get("/ready").status_code == 200

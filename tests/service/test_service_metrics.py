@@ -55,7 +55,7 @@ def test_workers_count_together(tmp_path, workers):
             service.client = type(service.client)(base_url=service.url, trust_env=False)
         for _ in range(5):
             assert counted(service)["cutline_pictures_total", "captioned"] == 20
-        wait_until(lambda: counted(service)["cutline_slots",] == 64 * workers, seconds=20, every=0.5)
+        wait_until(lambda: counted(service)["cutline_slots",] == 64 * workers, every=0.5)
 
 
 def test_a_worker_that_was_killed_has_nothing_under_way(tmp_path):

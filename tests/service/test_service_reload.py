@@ -69,7 +69,7 @@ def test_all_that_it_is_made_of_is_watched(service, tmp_path):
 
     # A mistake is one line, and mending it is enough.
     (tmp_path / ".env").write_text("CUTLINE_MAX_BODY=many\n")
-    wait_until(lambda: "cannot start cause=CUTLINE_MAX_BODY: must be a whole number" in service.log, 30)
+    wait_until(lambda: "cannot start cause=CUTLINE_MAX_BODY: must be a whole number" in service.log)
     (tmp_path / ".env").write_text("CUTLINE_SERVICE_KEY=sesame\n")
     becomes(service, lambda answer: answer.status_code == 401, path="/models")
     assert asked(service, "GET", "/models", headers={"X-API-Key": "sesame"}).status_code == 200

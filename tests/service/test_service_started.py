@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from serving import Service, png
 
-from processes import cutline, start_cutline, wait_until
+from processes import PATIENCE, cutline, start_cutline, wait_until
 from server_programs import Programs
 
 ASK = ("--model", "vllm:sees", "--start")
@@ -30,7 +30,7 @@ def test_the_server_is_started_again_when_it_ends_and_is_gone_afterwards(tmp_pat
         assert asked() == 200
         assert "was ended by SIGKILL" in service.log
         service.process.terminate()
-        service.process.wait(20)
+        service.process.wait(PATIENCE)
     assert programs.alive == []
     assert programs.logs == []
 
@@ -54,7 +54,7 @@ def test_ctrl_c_while_the_server_loads(tmp_path: Path, number: int) -> None:
     running = start_cutline("serve", "--port", "0", *ASK, cwd=tmp_path, env=programs.environment(delay=600))
     wait_until(lambda: programs.started)
     running.send_signal(number)
-    _, said = running.communicate(timeout=60)
+    _, said = running.communicate(timeout=PATIENCE)
     assert running.returncode != 0
     assert "stopped before the model was ready" in said
     assert "Traceback" not in said

@@ -71,10 +71,10 @@ async def test_results_come_in_order_whenever_they_were_written(store_url):
 async def test_a_dead_workers_pictures_go_to_another_and_count_once(store_url):
     with opened(store_url) as (database, store):
         job = await store.submit(order(4))
-        dead, other = Leases(database, seconds=0.2), Leases(database, seconds=60)
+        dead, other = Leases(database, seconds=1.5), Leases(database, seconds=60)
         lost = await dead.claim(4)
         assert await other.claim(4) == []
-        await asyncio.sleep(0.3)
+        await asyncio.sleep(1.7)
         taken = await other.claim(4)
         assert [item.id for item in taken] == [item.id for item in lost]
         assert {item.attempts for item in taken} == {2}
@@ -90,9 +90,9 @@ async def test_a_dead_workers_pictures_go_to_another_and_count_once(store_url):
 async def test_what_is_put_back_in_good_order_is_not_told_as_a_death(store_url, caplog):
     with opened(store_url) as (database, store):
         await store.submit(order(2))
-        dead, other = Leases(database, seconds=0.2), Leases(database, seconds=60)
+        dead, other = Leases(database, seconds=1.5), Leases(database, seconds=60)
         await dead.claim(2)
-        await asyncio.sleep(0.3)
+        await asyncio.sleep(1.7)
         await other.claim(2)
         await other.give_back()  # as a service that is asked to stop
         assert len(await Leases(database, seconds=60).claim(2)) == 2
@@ -104,10 +104,10 @@ async def test_what_is_put_back_in_good_order_is_not_told_as_a_death(store_url, 
 async def test_renewed_leases_last_and_returned_ones_are_free(store_url):
     with opened(store_url) as (database, store):
         await store.submit(order(4))
-        alive, other = Leases(database, seconds=0.6), Leases(database, seconds=60)
+        alive, other = Leases(database, seconds=2), Leases(database, seconds=60)
         held = await alive.claim(4)
         for _ in range(5):
-            await asyncio.sleep(0.2)
+            await asyncio.sleep(0.5)
             assert len(await alive.renew()) == 4
         assert await other.claim(4) == []
         await alive.give_back([held[0].id])

@@ -15,6 +15,7 @@ from sink_cases import FORMATS, fill, make, output_of, pairs, published, read_ro
 
 from cutline.errors import ConfigError, OutputExists, SinkError
 from cutline.records import Failure
+from processes import PATIENCE
 
 ALL = [*FORMATS, "failures"]
 WRITER = Path(__file__).with_name("writer.py")
@@ -33,7 +34,7 @@ def start(folder: Path, form: str, count: int, **options: object) -> subprocess.
 
 def run(folder: Path, form: str, count: int, **options: object) -> tuple[int, str]:
     with start(folder, form, count, **options) as process:
-        said = process.communicate(timeout=60)[0]
+        said = process.communicate(timeout=PATIENCE)[0]
         return process.returncode, said.strip().rpartition("\n")[2]
 
 

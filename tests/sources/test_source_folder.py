@@ -3,7 +3,6 @@ from __future__ import annotations
 import os
 import socket
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -13,6 +12,7 @@ from cutline.files import text_to_name
 from cutline.locations.stored import LocalFile
 from cutline.sources import SourceOptions, open_source
 from cutline.sources.folder import FolderSource
+from peak_memory import forget_peak, peak_mb
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="needs file names and nodes of Linux")
 
@@ -123,11 +123,12 @@ def test_a_file_above_the_limit_is_refused_before_it_is_read(tmp_path):
     path = tmp_path / "big.jpg"
     with path.open("wb") as file:
         file.truncate(10 * 1024**3)
-    started = time.monotonic()
+    forget_peak()
+    before = peak_mb()
     with pytest.raises(PictureError, match="10,737,418,240 bytes") as caught:
         LocalFile(str(path)).read()
     assert caught.value.kind == "too-large"
-    assert time.monotonic() - started < 1
+    assert peak_mb() - before < 100
 
 
 def test_a_file_in_proc_that_tells_no_size_is_read_whole():
@@ -150,9 +151,7 @@ def test_link_loops_end_and_linked_folders_are_followed(tmp_path, jpeg):
         for other in range(12):
             (folder / f"to{other}").symlink_to(f"../d{other}")
     (root / "link").symlink_to(outside)
-    started = time.monotonic()
     found = keys(FolderSource(root))
-    assert time.monotonic() - started < 5
     assert len(found) == len(set(found)) < 1000
     assert "link/far.jpg" in found
     assert {f"d{number}/p.jpg" for number in range(12)} < set(found)

@@ -12,6 +12,7 @@ import psutil
 import pytest
 
 from peak_memory import importable
+from processes import PATIENCE
 
 SCRIPT = """
 import sys, time
@@ -84,7 +85,7 @@ def test_the_first_caption_of_a_million_comes_within_ten_seconds(tmp_path):
         time.sleep(15)  # while it captions, the files are counted too
         memory = psutil.Process(process.pid).memory_info().rss
         process.send_signal(signal.SIGINT)
-        process.wait(20)
+        process.wait(PATIENCE)
     print(f"first caption after {first:.1f} s, {memory / 1e6:.0f} MB")
     assert first <= 10
     assert memory < 1e9

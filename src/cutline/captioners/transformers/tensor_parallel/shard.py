@@ -97,8 +97,6 @@ def _plan(part: Part) -> Any:
     """How transformers divides the model: as the model's own config says."""
     from transformers.distributed.configuration_utils import DistributedConfig
 
-    if "tp_size" not in {field.name for field in dataclasses.fields(DistributedConfig)}:
-        raise ConfigError("--tensor-parallel needs a later transformers: pip install --upgrade transformers")
     return DistributedConfig(tp_size=part.count, tp_plan="auto")
 
 
