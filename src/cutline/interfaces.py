@@ -243,7 +243,10 @@ class Metric(Protocol):
 
 
 class Source(Protocol):
-    """Where samples come from, always in the same order."""
+    """Where samples come from, always in the same order. Subclass it for the defaults."""
+
+    takes: ClassVar[frozenset[str]] = frozenset()
+    """Which of the options ``split`` and ``event`` it supports; the others are refused."""
 
     def samples(self) -> Iterator[Sample]:
         """List the samples. Blocks; the engine runs it in a thread.
@@ -251,8 +254,8 @@ class Source(Protocol):
         A row that cannot be a sample becomes one with a ``problem``: nothing is dropped.
 
         Raises:
-            ConfigError: the input does not exist or is not what it was said to be.
-            SourceError: the listing broke half way.
+            ConfigError: the input does not exist or is of another kind.
+            SourceError: reading broke off.
         """
 
     def count(self) -> int | None:
@@ -267,31 +270,51 @@ class Source(Protocol):
         del count
         return [self]
 
+    @property
+    def warnings(self) -> Sequence[str]:
+        """Lines for the summary about what was read, such as texts in an unknown encoding."""
+        return ()
+
 
 class Sink(Protocol):
-    """Keeps outcomes in source order. All methods block and run in one thread.
+    """Keeps outcomes in source order. All methods block and run in one thread. Subclass it for the defaults.
 
-    The life of a sink: ``open`` once, ``write`` and ``commit`` many times, then
-    ``finish`` (everything is written) or ``close`` (the run stopped early).
+    Life cycle: ``open`` once, ``write`` and ``commit`` many times, then ``finish`` (everything is written)
+    or ``close`` (the run stopped early).
     """
 
-    needs_picture: bool
+    needs_picture: bool = False
     """Whether ``write`` is given the picture's encoded bytes."""
+    resumable: bool = True
+    """Whether ``open`` can go on after a mark; if not, every outcome is written again."""
+    keeps_captions: bool = False
+    """Whether captions that are in the output already stay there unless ``--existing`` says otherwise."""
+
+    def check_open(self, mark: JSON | None) -> None:
+        """Raise what ``open`` would raise; override it where that needs no change to the output."""
+        self.open(mark)
 
     def open(self, mark: JSON | None) -> None:
         """Go on after ``mark``, the value of the last ``commit``; what was written later is undone.
 
-        ``None`` starts anew. Raises ConfigError when the output is not as the mark says.
+        ``None`` starts over.
+
+        Raises:
+            ConfigError: the output is not as the mark says.
         """
 
+    def existing_text(self, sample: Sample) -> str | None:
+        """The caption that was there before this job, in the output or with the sample."""
+        return sample.text
+
     def write(self, sample: Sample, outcome: Outcome, picture: bytes | None) -> None:
-        """Take one outcome. Captions become rows; others need nothing but may be noted."""
+        """Take one outcome. Captions become rows; skips and failures may be ignored."""
 
     def commit(self) -> JSON:
         """Make all that was written survive the death of the process; returns the mark."""
 
     def finish(self) -> None:
-        """Publish the whole output atomically. The state folder may keep the working parts."""
+        """Publish the whole output atomically. The state folder may keep working parts."""
 
     def close(self) -> None:
         """Release files without publishing."""
@@ -300,10 +323,7 @@ class Sink(Protocol):
     def outputs(self) -> list[Path | str]:
         """What the user should look at: files, folders or remote paths."""
 
-
-@runtime_checkable
-class Checkable(Protocol):
-    """A sink that can tell whether it may be opened without touching what is there."""
-
-    def check_open(self, mark: JSON | None) -> None:
-        """Raise what ``open`` would raise of the output that is there."""
+    @property
+    def warnings(self) -> Sequence[str]:
+        """Lines for the summary about what was written, such as files whose encoding changed."""
+        return ()

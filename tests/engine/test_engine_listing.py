@@ -14,6 +14,7 @@ from cutline.engine.cancellation import Stop
 from cutline.engine.report import Interrupted
 from cutline.engine.run import run_job
 from cutline.errors import ConfigError, PictureError, RunStopped, SourceError
+from cutline.interfaces import Source
 from cutline.job import InputOptions, Job, ModelOptions
 from cutline.records import Location, Sample
 
@@ -35,7 +36,7 @@ class Bytes(Location):
         return self._data
 
 
-class Listed:
+class Listed(Source):
     """A source that gives ``count`` samples and then does what it is told."""
 
     def __init__(self, count, then=None):

@@ -342,13 +342,24 @@ def test_a_plug_in_says_which_parts_it_takes(monkeypatch, tmp_path):
     class Album:
         takes = frozenset({"split"})
 
+        def __init__(self, path, split):
+            self._key = f"{path} {split}"
+
         @classmethod
         def from_options(cls, path, options):
-            return path, options.split
+            return cls(path, options.split)
+
+        def samples(self):
+            yield Sample(key=self._key, location=None)
+
+        def count(self):
+            return 1
 
     monkeypatch.setitem(registry.BUILT_IN["sources"], "album", "somewhere:Album")
     monkeypatch.setattr("cutline.sources.registry.load", lambda room, name: Album)
-    assert open_source("x", SourceOptions(source_type="album", split="summer")) == ("x", "summer")
+    source = open_source("x", SourceOptions(source_type="album", split="summer"))
+    assert [sample.key for sample in source.samples()] == ["x summer"]
+    assert (source.count(), source.shards(3), list(source.warnings)) == (1, [source], [])
     with pytest.raises(ConfigError, match="--event means nothing"):
         open_source("x", SourceOptions(source_type="album", event=("birthday",)))
 

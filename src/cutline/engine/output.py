@@ -80,7 +80,7 @@ class OrderedOutput:
 
     def mark(self) -> JSON | None:
         """Where an earlier run left the output; None when there is none that this one could go on from."""
-        if getattr(self.sink, "goes_through_all", False):
+        if not self.sink.resumable:
             return None
         mark = self._state.read(MARK)
         if mark is None or any(mark.get(name) != value for name, value in self._made_by.items()):

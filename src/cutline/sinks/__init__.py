@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
 
 from cutline import registry
 from cutline.errors import ConfigError
+from cutline.interfaces import Sink
+from cutline.sinks.foreign import ForeignSink
 from cutline.sinks.options import SinkOptions
-
-if TYPE_CHECKING:
-    from cutline.interfaces import Sink
 
 __all__ = ["SinkOptions", "format_of", "open_sink"]
 
@@ -52,5 +50,6 @@ def open_sink(output: str, output_format: str | None, state: Path, options: Sink
     Raises:
         ConfigError: the format is unknown or its package is missing.
     """
-    sink = registry.load("sinks", format_of(output, output_format))
-    return cast("Sink", sink(output, state, options))
+    kind = registry.load("sinks", format_of(output, output_format))
+    sink = kind(output, state, options)
+    return sink if Sink in type(sink).__mro__ else ForeignSink(sink)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from cutline.interfaces import Sink
 from cutline.records import JSON, Failure, Outcome, Sample
 from cutline.serialization import encode_json
 from cutline.sinks.options import SinkOptions
@@ -11,10 +12,8 @@ from cutline.sinks.rows import failure_row
 from cutline.sinks.stores import GrowingStore
 
 
-class FailuresSink:
+class FailuresSink(Sink):
     """One JSON line for each failure; the file is there only while there are any."""
-
-    needs_picture = False
 
     def __init__(self, path: Path, state: Path, options: SinkOptions) -> None:
         self._path = path

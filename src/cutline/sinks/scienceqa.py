@@ -12,20 +12,21 @@ from typing import Any, BinaryIO
 
 import orjson
 
+from cutline.interfaces import Sink
 from cutline.records import JSON, Caption, Outcome, Sample
 from cutline.serialization import decode_object, encode_json, valid_unicode
 from cutline.sinks.merge import Before, MergedStore
 from cutline.sinks.options import SinkOptions
 
 
-class ScienceQaSink:
+class ScienceQaSink(Sink):
     """``{"model": …, "prompt": …, "captions": {key: caption}}``, of any source.
 
     Captions of other pictures that are in the file stay there, as do its other values. With
     ``existing="skip"`` a caption that is there always stays.
     """
 
-    needs_picture = False
+    keeps_captions = True
 
     def __init__(self, output: str, state: Path, options: SinkOptions) -> None:
         self._existing = options.existing

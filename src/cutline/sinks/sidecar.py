@@ -12,6 +12,7 @@ from pathlib import Path
 
 from cutline.errors import ConfigError
 from cutline.files import name_to_text, sync_folder, text_to_name, write_errors
+from cutline.interfaces import Sink
 from cutline.records import JSON, Caption, Outcome, Sample
 from cutline.serialization import valid_unicode
 from cutline.sinks.options import SinkOptions
@@ -21,14 +22,15 @@ from cutline.sinks.sidecar_notes import Note, Notes, Owner, digest
 from cutline.storage import is_remote, local_path
 
 
-class SidecarSink:
+class SidecarSink(Sink):
     """``photo.txt`` for ``photo.jpg``; where pictures share a stem, ``photo.jpg.txt`` for each.
 
     ``output`` is the folder under which the keys' folders are mirrored; a picture that lies in it
     gets its sidecar beside it, and with an empty ``output`` every picture does.
     """
 
-    needs_picture = False
+    resumable = False  # files are written, and may be deleted, one by one
+    keeps_captions = True
 
     def __init__(self, output: str, state: Path, options: SinkOptions) -> None:
         if is_remote(output):
@@ -42,8 +44,6 @@ class SidecarSink:
         self._notes: Notes | None = None
         self._may_replace = options.overwrite or options.existing not in {None, "skip"}
         self._part = f".cutline-{hashlib.blake2b(os.fsencode(state), digest_size=4).hexdigest()}.part"
-        self.goes_through_all = True
-        """Files are written one by one and may be taken away one by one: a mark says nothing of them."""
         self._unsynced: set[Path] = set()
         self._written = 0
         self._safe_folder: Path | None = None

@@ -5,15 +5,14 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from pathlib import Path
 
+from cutline.interfaces import Sink
 from cutline.records import JSON, Caption, Outcome, Sample
 from cutline.sinks.rows import row
 from cutline.sinks.stores import Store
 
 
-class RowSink(ABC):
+class RowSink(Sink, ABC):
     """A sink with one record for each caption; ``record`` is what the formats differ in."""
-
-    needs_picture = False
 
     def __init__(self, store: Store, *, include_raw: bool, include_checks: bool = False) -> None:
         self._store = store

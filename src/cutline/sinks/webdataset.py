@@ -6,6 +6,7 @@ import tarfile
 from pathlib import Path
 
 from cutline.errors import OutputGone
+from cutline.interfaces import Sink
 from cutline.records import JSON, Caption, Outcome, Sample
 from cutline.serialization import decode_object, encode_json, valid_unicode
 from cutline.sinks.append_file import AppendedFile, changed
@@ -19,7 +20,7 @@ _END = bytes(1024)
 _NOTHING: JSON = {"size": 0, "records": 0, "tail": 0}
 
 
-class WebdatasetSink:
+class WebdatasetSink(Sink):
     """Untouched picture bytes, ``.txt`` and ``.json`` for each caption, in shards that are never half.
 
     The shard in progress grows in the state folder; finished, it is moved into the output folder.

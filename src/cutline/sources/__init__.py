@@ -5,17 +5,16 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from cutline import registry
 from cutline.errors import ConfigError
 from cutline.imaging import EXTENSIONS
+from cutline.interfaces import Source
+from cutline.sources.foreign import ForeignSource
 from cutline.sources.names import TABLE_EXTENSIONS, extension, is_tar
 from cutline.sources.options import SourceOptions
 from cutline.storage import is_remote, local_path
-
-if TYPE_CHECKING:
-    from cutline.interfaces import Source
 
 __all__ = ["SourceOptions", "detect", "open_source"]
 
@@ -34,16 +33,20 @@ def open_source(path: str | os.PathLike[str], options: SourceOptions | None = No
     source_type = options.source_type or detect(path, options)
     kind = registry.load("sources", source_type)
     _check_parts(source_type, kind, options)
-    source: Source = kind.from_options(path, options)
-    return source
+    source = kind.from_options(path, options)
+    return source if Source in type(source).__mro__ else ForeignSource(source)
+
+
+def _takes(kind: Any) -> frozenset[str]:
+    return getattr(kind, "takes", frozenset())  # a plug-in's class need not subclass Source
 
 
 def _check_parts(source_type: str, kind: Any, options: SourceOptions) -> None:
     """Refuse to read everything where the user asked for a part."""
     for name in _PARTS:
-        if getattr(options, name) and name not in getattr(kind, "takes", ()):
+        if getattr(options, name) and name not in _takes(kind):
             known = {each: registry.load("sources", each) for each in registry.BUILT_IN["sources"]}
-            able = [each for each, source in known.items() if name in getattr(source, "takes", ())]
+            able = [each for each, source in known.items() if name in source.takes]
             raise ConfigError(
                 f"--{name} means nothing to an input of the type {source_type}; "
                 f"it needs --source-type {' or '.join(able)}"

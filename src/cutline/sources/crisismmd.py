@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from cutline.errors import ConfigError
 from cutline.files import name_to_text
+from cutline.interfaces import Source
 from cutline.locations.roots import ImageRoot
 from cutline.records import Problem, Sample
 from cutline.sources.cells import metadata
@@ -28,7 +29,7 @@ IMAGE_COLUMNS = ("image", "image_path")
 LABEL_COLUMNS = ("label_image", "label", "image_human", "image_info", "image_damage")
 
 
-class CrisisMmdSource:
+class CrisisMmdSource(Source):
     """One sample a picture that the annotations name; the tweet and all labels are its metadata.
 
     The key is the picture's path relative to the dataset. A picture that comes again, in another row or

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Self
 from cutline.errors import ConfigError, PictureError
 from cutline.files import name_to_text
 from cutline.imaging import EXTENSIONS
+from cutline.interfaces import Source
 from cutline.locations.stored import LocalFile, read_regular
 from cutline.records import Problem, Sample
 from cutline.sources.names import MAX_TEXT_BYTES, decode_text, extension, no_pictures
@@ -30,7 +31,7 @@ _PRECISION = 64
 """Places where a shard may begin, for each shard."""
 
 
-class FolderSource:
+class FolderSource(Source):
     """One picture file, or every picture below a folder, by path.
 
     Keys are paths relative to the folder, with ``/``; the key of a single file is its name. Hidden files

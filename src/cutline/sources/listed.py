@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 
 from cutline.errors import ConfigError
 from cutline.files import name_to_text
+from cutline.interfaces import Source
 from cutline.locations.stored import InlineBytes, LocalFile, RemoteFile
 from cutline.records import Location, Sample
 from cutline.sources.names import UniqueKeys
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 _PNG_MODES = frozenset({"1", "L", "LA", "P", "RGB", "RGBA", "I;16", "HSV"})
 
 
-class ListedSource:
+class ListedSource(Source):
     """Keys are the paths and URLs as given, and ``picture-1``, ``picture-2`` … for the rest."""
 
     def __init__(self, items: Sequence[Any], part: Part = Part()) -> None:  # noqa: B008 - frozen

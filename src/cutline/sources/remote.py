@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from cutline.errors import ConfigError, SourceError
 from cutline.formatting import one_line
 from cutline.imaging import EXTENSIONS
+from cutline.interfaces import Source
 from cutline.locations.stored import RemoteObject
 from cutline.records import Sample
 from cutline.sources.input_files import on_storage
@@ -38,7 +39,7 @@ class _Listing:
         return _Listing(root=self.root, pictures=pictures, texts=texts)
 
 
-class RemoteFolderSource:
+class RemoteFolderSource(Source):
     """Every picture below a folder that fsspec reaches, or one object; keys as FolderSource makes them."""
 
     def __init__(self, path: str, *, recursive: bool = True, listing: _Listing | None = None) -> None:

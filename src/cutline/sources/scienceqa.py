@@ -15,6 +15,7 @@ import orjson
 from cutline.errors import ConfigError
 from cutline.files import name_to_text
 from cutline.formatting import one_line
+from cutline.interfaces import Source
 from cutline.locations.roots import ImageRoot
 from cutline.records import Location, Problem, Sample
 from cutline.serialization import decode_json
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 _PLACES = ("", "scienceqa", "data/scienceqa", "data")
 
 
-class ScienceQaSource:
+class ScienceQaSource(Source):
     """One sample a problem; its key is the problem's id, its question and the rest are the metadata.
 
     Problems without a picture are skips. ``text`` is what ``captions.json`` says of the problem, where

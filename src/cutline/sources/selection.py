@@ -12,7 +12,7 @@ from cutline.sources.names import UniqueKeys
 from cutline.sources.parts import RecordedKeys
 
 
-class UniqueUrls:
+class UniqueUrls(Source):
     """As ``source``, but a URL that came before is a skip."""
 
     def __init__(self, source: Source, taken: Mapping[str, int] | None = None) -> None:
@@ -49,7 +49,7 @@ def _url_of(sample: Sample) -> str | None:
     return sample.location.url() if sample.location else None
 
 
-class HostShare:
+class HostShare(Source):
     """Every sample of ``source`` is in the share of exactly one ``number`` below ``count``.
 
     Who has it is decided by its key, so that it does not change when others come or go.

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from cutline.errors import ConfigError
 from cutline.files import name_to_text
+from cutline.interfaces import Source
 from cutline.locations.roots import ImageRoot
 from cutline.locations.stored import InlineBytes, RemoteFile
 from cutline.records import Location, Problem, Sample
@@ -32,7 +33,7 @@ _ENDINGS = (".parquet", ".arrow", ".feather", ".csv", ".tsv", ".jsonl", ".ndjson
 _FOLDER_ENDINGS = (".parquet", ".arrow")
 
 
-class TableSource:
+class TableSource(Source):
     """One sample a row, of one table or of a folder, pattern or brace list of tables alike.
 
     The key is the picture's path relative to the root, its URL, or ``row-00000012`` (counted from 0 over all

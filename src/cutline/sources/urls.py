@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 from cutline.errors import ConfigError, SourceError
 from cutline.formatting import one_line
+from cutline.interfaces import Source
 from cutline.locations.stored import RemoteFile
 from cutline.records import Problem, Sample
 from cutline.sources.cells import first_text, metadata
@@ -30,7 +31,7 @@ MAX_URL_BYTES = 64 * 1024
 _Line: TypeAlias = tuple[str, str, str | BadRow, str | None, dict[str, Any]]
 
 
-class UrlSource:
+class UrlSource(Source):
     """One sample a URL; the key is the URL.
 
     A URL that came before becomes a skip (``URL#2``), so each is asked about once, and so does a row

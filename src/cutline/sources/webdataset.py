@@ -13,6 +13,7 @@ import orjson
 from cutline.errors import ConfigError, PictureError
 from cutline.files import name_to_text
 from cutline.imaging import EXTENSIONS
+from cutline.interfaces import Source
 from cutline.locations.stored import MAX_FILE_BYTES, InlineBytes, TarMember
 from cutline.records import Location, Problem, Sample
 from cutline.sources.cells import first_text
@@ -37,7 +38,7 @@ def _without_ending(name: str) -> str:
     return name[: len(name) - len(ending)]
 
 
-class WebdatasetSource:
+class WebdatasetSource(Source):
     """Samples of one tar, or of the tars of a folder, a glob pattern or a list in braces.
 
     A member's path up to the first dot of its name is the sample, the rest says which file of it. The key

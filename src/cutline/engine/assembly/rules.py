@@ -59,7 +59,6 @@ def policy_of(
 ) -> Callable[[Sample], Outcome | str | None]:
     """What is known of a sample before it is asked: an outcome, or the text it already has."""
     policy = job.output.existing
-    beside = getattr(sink, "existing_text", None)
 
     def decide(sample: Sample) -> Outcome | str | None:
         if sample.problem is not None:
@@ -72,8 +71,8 @@ def policy_of(
         ours = journal.earlier(sample.key) if journal is not None else None
         if isinstance(ours, Caption):  # what is there now is our own earlier caption
             return ours.existing or ""
-        text = beside(sample) if beside is not None else sample.text
-        if text and (policy == "skip" or (policy is None and beside is not None)):
+        text = sink.existing_text(sample) if sink is not None else sample.text
+        if text and (policy == "skip" or (policy is None and sink is not None and sink.keeps_captions)):
             return Skip(key=sample.key, reason="captioned already")
         return text or None
 

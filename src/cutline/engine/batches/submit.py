@@ -23,7 +23,7 @@ from cutline.engine.progress import Progress, ProgressHook
 from cutline.engine.stage_runner import StageRunner
 from cutline.engine.state import State, state_folder
 from cutline.errors import CutlineError, OutputGone
-from cutline.interfaces import Checkable, Sink, Source
+from cutline.interfaces import Sink, Source
 from cutline.job import Job
 from cutline.worker_threads import worker_threads
 
@@ -134,11 +134,8 @@ def _open(sink: Sink, state: State) -> None:
         OutputExists: what lies there is not ours.
     """
     mark = state.read(MARK)
-    if isinstance(sink, Checkable):
-        sink.check_open(mark["sink"] if mark else None)
-        return
     try:
-        sink.open(mark["sink"] if mark else None)
-    except OutputGone:  # whoever collects writes it anew
+        sink.check_open(mark["sink"] if mark else None)
+    except OutputGone:  # collecting writes it again
         sink.close()
-        sink.open(None)
+        sink.check_open(None)
