@@ -190,8 +190,8 @@ def test_a_server_that_dies_before_it_can_be_asked(
     (log,) = here.logs
     assert ran.returncode == 2
     last = ran.stderr.splitlines()[-1]
-    assert last.startswith("cutline: sglang ended with code 1 before it could be asked; ")
-    assert last.endswith(f"its log {log} tells: torch.OutOfMemoryError: CUDA out of memory")
+    assert last.startswith("cutline: sglang ended with code 1 before it was ready; ")
+    assert last.endswith(f"its log {log} has: torch.OutOfMemoryError: CUDA out of memory")
     assert not (tmp_path / "out.jsonl").exists()
     assert here.alive == []
     monkeypatch.delenv("LIKE_DIES")
@@ -226,7 +226,7 @@ def test_a_server_that_takes_too_long(
     ask = ["--model", "llamacpp:org/m", "--start", "--start-timeout", "0.5"]
     ran = cutline_here("caption", pictures, tmp_path / "out.jsonl", *ask)
     assert ran.returncode == 2
-    assert "llamacpp does not answer after 0.5 s: --start-timeout waits longer" in ran.stderr
+    assert "llamacpp is not ready after 0.5 s: increase --start-timeout" in ran.stderr
     assert here.alive == []
 
 
@@ -353,9 +353,12 @@ MISTAKES = [
     (["--model", "vllm:m", "--pull"], "vllm has no use for --pull: leave it out"),
     (["--model", "m", "--endpoint", "http://localhost:1/v1", "--start"], "endpoint has no use for --start"),
     (["--model", "vllm", "--start"], "vllm needs a model name: --model vllm:NAME"),
-    (["--model", "vllm:--trust-remote-code", "--start"], "a model's name cannot begin with -"),
-    (["--model", "vllm:a\0b", "--start"], "or hold a null character"),
-    (["--model", "vllm:m", "--start", "--server-args", "\0"], "--server-args cannot hold a null character"),
+    (["--model", "vllm:--trust-remote-code", "--start"], "a model's name cannot start with -"),
+    (["--model", "vllm:a\0b", "--start"], "or contain a null character"),
+    (
+        ["--model", "vllm:m", "--start", "--server-args", "\0"],
+        "--server-args cannot contain a null character",
+    ),
     (["--model", "vllm:m", "--server-args", "--x"], "--server-args does nothing alone: add --start"),
     (["--model", "vllm:m", "--start-timeout", "5"], "--start-timeout does nothing alone: add --start"),
     (["--model", "vllm:m", "--start", "--start-timeout", "0"], "--start-timeout must be greater than 0"),
@@ -363,15 +366,18 @@ MISTAKES = [
     (["--model", "vllm:m", "--port", "8", "--endpoint", "http://localhost:8/v1"], "leave --port out"),
     (["--model", "vllm:m", "--start", "--endpoint", "http://gpu:8000/v1"], "leave --endpoint or --start out"),
     (["--model", "vllm:m", "--start", "--endpoint", "http://localhost/v1"], "none with a port here"),
-    (["--model", "vllm:m", "--start", "--server-args", "--port 9"], "the port is given to --port of cutline"),
-    (["--model", "vllm:m", "--start", "--server-args", "--api-key=x"], "others on the machine can see it"),
+    (["--model", "vllm:m", "--start", "--server-args", "--port 9"], "use --port of cutline"),
+    (
+        ["--model", "vllm:m", "--start", "--server-args", "--api-key=x"],
+        "other users of the machine could see it",
+    ),
     (
         ["--model", "vllm:m", "--start", "--server-args", "'"],
-        "--server-args cannot be read: no closing quotation",
+        "--server-args is invalid: no closing quotation",
     ),
     (["--model", "ollama:m", "--start", "--server-args", "--x"], "ollama has no use for --server-args"),
     (["--model", "sglang:m", "--start", "--api-key", "k"], "takes no key but as an argument"),
-    (["--model", "llamacpp:./absent.gguf", "--start"], "there is no such file; name a .gguf file"),
+    (["--model", "llamacpp:./absent.gguf", "--start"], "no such file; name a .gguf file"),
 ]
 
 

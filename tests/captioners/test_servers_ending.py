@@ -126,7 +126,7 @@ def test_a_server_that_dies_in_the_middle_stops_the_run_which_goes_on(
     assert ran.returncode == 3
     stopped = [line for line in ran.stderr.splitlines() if line.startswith("stopped: ")]
     assert len(stopped) == 1
-    assert f"vllm ended with code 1 while it was asked; its log {log} tells: " in stopped[0]
+    assert f"vllm ended with code 1 while in use; its log {log} has: " in stopped[0]
     assert "RuntimeError: the engine is gone: CUDA error" in stopped[0]
     assert programs.alive == []
     again = cutline(*ask, cwd=tmp_path, env=programs.environment())
@@ -142,7 +142,7 @@ def test_a_server_that_is_killed(programs: Programs, pictures: Path, tmp_path: P
     os.kill(programs.started[0]["pids"][0], signal.SIGKILL)
     _, said = running.communicate(timeout=PATIENCE)
     assert running.returncode == 3
-    assert "vllm was ended by SIGKILL, as systems do when memory is used up, while it was asked" in said
+    assert "vllm was ended by SIGKILL, as systems do when memory is used up, while in use" in said
     assert programs.alive == []
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from cutline.captioners.servers.logs import last_words, newest_line
+from cutline.captioners.servers.logs import exit_reason, newest_line
 from cutline.credentials import Secret
 
 VLLM = """\
@@ -23,8 +23,8 @@ RuntimeError: Engine core initialization failed. See root cause above.
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        (VLLM, "tells: ValueError: There is no module named 'tower' … RuntimeError: Engine core initialization failed. See root cause above."),
-        ("Traceback\n  File\n    ^^^^\ntorch.OutOfMemoryError: CUDA out of memory\n", "tells: torch.OutOfMemoryError: CUDA out of memory"),
+        (VLLM, "has: ValueError: There is no module named 'tower' … RuntimeError: Engine core initialization failed. See root cause above."),
+        ("Traceback\n  File\n    ^^^^\ntorch.OutOfMemoryError: CUDA out of memory\n", "has: torch.OutOfMemoryError: CUDA out of memory"),
         ("usage: vllm [-h]\nvllm: error: unrecognized arguments: --x\n", "ends: usage: vllm [-h] | vllm: error: unrecognized arguments: --x"),
         ("loading\r 50 %\r\n\x1b[31mgone\x1b[0m", r"ends: loading | 50 % | \x1b[31mgone\x1b[0m"),
         ("a" * 9000, f"ends: {'a' * 500}"),
@@ -34,14 +34,14 @@ RuntimeError: Engine core initialization failed. See root cause above.
 def test_the_cause_is_told(tmp_path: Path, text: str, said: str) -> None:
     log = tmp_path / "log"
     log.write_text(text)
-    assert last_words(log, None) == f"its log {log} {said}"
+    assert exit_reason(log, None) == f"its log {log} {said}"
 
 
 def test_a_key_in_a_log_is_not_shown(tmp_path: Path) -> None:
     log = tmp_path / "log"
     log.write_text("starting with api_key=secret-of-vllm")
     key = Secret("secret-of-vllm")
-    assert "secret-of-vllm" not in last_words(log, key) + newest_line(log, key)
+    assert "secret-of-vllm" not in exit_reason(log, key) + newest_line(log, key)
     assert newest_line(log, key).startswith("starting with api_key=")
 
 
@@ -49,4 +49,4 @@ def test_of_a_large_log_only_the_end_is_read(tmp_path: Path) -> None:
     log = tmp_path / "log"
     log.write_text("ValueError: long ago\n" + "INFO: fine\n" * 20_000 + "the end\n")
     assert newest_line(log, None) == "the end"
-    assert last_words(log, None).endswith("INFO: fine | the end")
+    assert exit_reason(log, None).endswith("INFO: fine | the end")

@@ -12,7 +12,7 @@ from cutline.captioners.hosted.presets import Preset
 from cutline.captioners.servers.ollama_pull import pull
 from cutline.captioners.servers.programs import PROGRAMS
 from cutline.captioners.servers.server import Server, server_for
-from cutline.captioners.servers.settings import ServerOptions, words
+from cutline.captioners.servers.settings import ServerOptions, split_arguments
 from cutline.captioners.spec import SERVER_OPTIONS, CaptionerOptions, Spec, refuse_unknown
 from cutline.captioners.wrapper import Wrapper
 from cutline.errors import ConfigError, Retryable, RunStopped
@@ -68,7 +68,7 @@ def _server(spec: Spec, preset: Preset, asking: CaptionerOptions) -> Server:
     return server_for(
         program,
         model,
-        words(asking.options.get("server_args")),
+        split_arguments(asking.options.get("server_args")),
         port=_port(asking.endpoint, program.shared, preset),
         key=key if program.key_env else None,
         timeout=asking.options.get("start_timeout", ServerOptions().start_timeout),

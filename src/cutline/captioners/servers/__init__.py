@@ -1,1 +1,1 @@
-"""Servers on this machine: started for the time of a run, and models that they are told to fetch."""
+"""Model servers on this machine, started for the duration of a run, and model downloads by Ollama."""

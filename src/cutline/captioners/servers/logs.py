@@ -1,4 +1,4 @@
-"""What the log of a server tells: how far it is, and why it ended."""
+"""Progress and the cause of an exit, from the log of a server."""
 
 from __future__ import annotations
 
@@ -10,38 +10,42 @@ from pathlib import Path
 from cutline.credentials import Secret
 from cutline.formatting import printable
 
-_READ = 64_000  # bytes from the end
-_LINES = 6
-_MOST = 500  # characters of a message
+_TAIL = 64_000  # bytes from the end
+_MAX_LINES = 6
+_MAX_LENGTH = 500  # characters
 _ERROR = re.compile(r"(?:^|[])]\s+)([A-Za-z_][\w.]*(?:Error|Exception): \S.*)")
-"""An exception that begins its line, or what follows the head that a log puts before it."""
+"""An exception at the start of a line, or after the log's prefix."""
 
 
 def newest_line(log: Path, key: Secret | None) -> str:
-    """The last line, cut to what has room beside a progress bar."""
+    """The last line, cut to fit beside a progress bar."""
     return next(iter(_lines(log, key)[-1:]), "")[-100:]
 
 
-def last_words(log: Path, key: Secret | None) -> str:
-    """Why a server ended, as one line: the errors in its log, else its last lines.
+def exit_reason(log: Path, key: Secret | None) -> str:
+    """Why a server ended, on one line: the errors in its log, otherwise its last lines.
 
-    Of many errors the first one is the cause, and the last one says what came of it.
+    Of many errors the first is the cause, and the last is its consequence.
     """
     lines = _lines(log, key)
     errors = [match[1] for line in lines if (match := _ERROR.search(line))]
     if errors:
         first, last = errors[0], errors[-1]
-        told = first[:_MOST] if first == last else f"{first[: _MOST // 2]} … {last[: _MOST // 2]}"
-        return f"its log {log} tells: {told}"
-    end = " | ".join(lines[-_LINES:])[-_MOST:]
+        message = (
+            first[:_MAX_LENGTH]
+            if first == last
+            else f"{first[: _MAX_LENGTH // 2]} … {last[: _MAX_LENGTH // 2]}"
+        )
+        return f"its log {log} has: {message}"
+    end = " | ".join(lines[-_MAX_LINES:])[-_MAX_LENGTH:]
     return f"its log {log} ends: {end}" if end else f"its log {log} is empty"
 
 
 def _lines(log: Path, key: Secret | None) -> list[str]:
-    """The last lines with something to read, without the key should it stand there."""
+    """The last non-empty lines, with the key redacted."""
     text = ""
     with contextlib.suppress(OSError), log.open("rb") as file:
-        file.seek(max(0, file.seek(0, os.SEEK_END) - _READ))
+        file.seek(max(0, file.seek(0, os.SEEK_END) - _TAIL))
         text = file.read().decode(errors="replace").replace("\r", "\n")
     if key is not None:
         text = key.redact(text)

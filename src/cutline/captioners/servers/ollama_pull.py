@@ -1,4 +1,4 @@
-"""Having Ollama download a model. API: https://github.com/ollama/ollama/blob/main/docs/api.md"""
+"""Download models with Ollama. API: https://github.com/ollama/ollama/blob/main/docs/api.md"""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from cutline.formatting import printable
 from cutline.weights.hub import human_bytes
 
 _DAY = 86_400.0
-_SILENCE = 300.0  # seconds without a word that end a download
-_LONGEST = 1_000_000  # bytes of a line
+_IDLE_TIMEOUT = 300.0  # seconds without data
+_MAX_LINE = 1_000_000  # bytes
 _CURE = "is Ollama running? `ollama serve` starts it, and so does --start"
 
 
 async def pull(url: str, key: Secret | None, model: str, say: Callable[[str], None]) -> None:
-    """Have the Ollama whose OpenAI-compatible side is at ``url`` download a model, unless it has it.
+    """Download a model with the Ollama whose OpenAI-compatible API is at ``url``, unless it has it.
 
     Raises:
-        ConfigError: Ollama cannot be reached, or the model cannot be had.
+        ConfigError: Ollama cannot be reached, or the model cannot be downloaded.
     """
     endpoint = Endpoint(url.removesuffix("/").removesuffix("/v1"), key=key, timeout=30.0)
     try:
@@ -39,12 +39,12 @@ async def pull(url: str, key: Secret | None, model: str, say: Callable[[str], No
 
 
 async def _has(endpoint: Endpoint, model: str) -> bool:
-    answer = await endpoint.send("GET", endpoint.url + "/api/tags")
-    if answer.status != 200:
+    response = await endpoint.send("GET", endpoint.url + "/api/tags")
+    if response.status != 200:
         raise ConfigError(
-            f"{endpoint.shown} answered {answer.status} to /api/tags: --pull needs an Ollama there"
+            f"{endpoint.shown} returned {response.status} for /api/tags: --pull needs an Ollama there"
         )
-    data = endpoint.parsed(answer)
+    data = endpoint.parsed(response)
     models = data.get("models") if isinstance(data, dict) else None
     rows = models if isinstance(models, list) else []
     names = {str(row.get("name")) for row in rows if isinstance(row, dict)}
@@ -54,32 +54,36 @@ async def _has(endpoint: Endpoint, model: str) -> bool:
 async def _download(endpoint: Endpoint, model: str, say: Callable[[str], None]) -> None:
     body = orjson.dumps({"model": model, "stream": True})
     sizes: dict[str, tuple[int, int]] = {}
-    status = told = ""
+    status = reported = ""
     address = endpoint.url + "/api/pull"
     try:
         async with endpoint.exchange("POST", address, body, longer=_DAY) as response:
             async for event in _events(response):
                 if event.get("error"):
-                    raise ConfigError(_refused(model, str(event["error"])))
+                    raise ConfigError(_pull_error(model, str(event["error"])))
                 status = str(event.get("status", ""))
                 if total := _bytes(event.get("total")):
                     sizes[str(event.get("digest"))] = (_bytes(event.get("completed")), total)
-                line = _line(model, status, sizes)
-                if line != told:
-                    told = line
+                line = _progress(model, status, sizes)
+                if line != reported:
+                    reported = line
                     say(printable(line))
     except Retryable as error:
         if not status:
             raise
-        raise ConfigError(f"pulling {model} broke off: {error}; the same command goes on with it") from None
+        raise ConfigError(
+            f"pulling {model} was interrupted: {error}; run the same command again to continue"
+        ) from None
     if status != "success":
-        raise ConfigError(f"pulling {model} broke off after {status!r}; the same command goes on with it")
+        raise ConfigError(
+            f"pulling {model} was interrupted after {status!r}; run the same command again to continue"
+        )
 
 
-def _refused(model: str, said: str) -> str:
+def _pull_error(model: str, error: str) -> str:
     return (
-        f"Ollama cannot pull {model}: {printable(' '.join(said.split())[:300])}; is the name right? "
-        "https://ollama.com/library has them"
+        f"Ollama cannot pull {model}: {printable(' '.join(error.split())[:300])}; is the name right? "
+        "https://ollama.com/library lists the models"
     )
 
 
@@ -87,8 +91,8 @@ def _bytes(value: object) -> int:
     return value if isinstance(value, int) and value > 0 else 0
 
 
-def _line(model: str, status: str, sizes: dict[str, tuple[int, int]]) -> str:
-    """How far it is; Ollama tells it for each layer by itself."""
+def _progress(model: str, status: str, sizes: dict[str, tuple[int, int]]) -> str:
+    """The sum over layers, which Ollama reports separately."""
     if not status.startswith("pulling ") or not sizes:
         return f"pulling {model}: {status}"
     done, total = (sum(part) for part in zip(*sizes.values(), strict=True))
@@ -98,18 +102,18 @@ def _line(model: str, status: str, sizes: dict[str, tuple[int, int]]) -> str:
 
 
 async def _events(response: aiohttp.ClientResponse) -> AsyncIterator[dict[str, Any]]:
-    """The lines of a stream, each an object; what is none is left out.
+    """The lines of a stream that are JSON objects.
 
     Raises:
-        Retryable: nothing came for minutes, or a line has no end.
+        Retryable: no data for minutes, or a line is too long.
     """
     rest = b""
     while True:
         try:
-            async with asyncio.timeout(_SILENCE):
+            async with asyncio.timeout(_IDLE_TIMEOUT):
                 chunk = await response.content.readany()
         except TimeoutError:
-            raise Retryable("timeout", f"Ollama said nothing for {_SILENCE:g} s") from None
+            raise Retryable("timeout", f"Ollama sent no data for {_IDLE_TIMEOUT:g} s") from None
         *lines, rest = (rest + chunk).split(b"\n")
         for line in lines if chunk else [rest]:
             with contextlib.suppress(orjson.JSONDecodeError):
@@ -118,5 +122,5 @@ async def _events(response: aiohttp.ClientResponse) -> AsyncIterator[dict[str, A
                     yield event
         if not chunk:
             return
-        if len(rest) > _LONGEST:
-            raise Retryable("malformed", "Ollama sent a line without end")
+        if len(rest) > _MAX_LINE:
+            raise Retryable("malformed", "Ollama sent a line of more than a megabyte")

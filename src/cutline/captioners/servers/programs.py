@@ -1,4 +1,4 @@
-"""The programs that serve models on this machine, and how each is called."""
+"""The programs that serve models on this machine, and their command lines."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ HOST = "127.0.0.1"
 class Program:
     """One server.
 
-    ``arguments``: those for a model and a port. ``health``: the path that answers 200 once it can be asked.
-    ``install``: what brings it to this machine. ``key_env``: the variable by which it is told the key that
-    it is to ask for. ``module``: how Python runs it where it has no program of its own. ``shared``: it has
-    many models and one usual port, so one that runs there already is as good.
+    ``arguments``: for a model and a port. ``health``: the path that returns 200 once it is ready.
+    ``install``: the command that installs it. ``key_env``: the variable with the key that it requires of
+    clients. ``module``: the Python module to run where the program is not installed. ``shared``: it serves
+    many models at one usual port, so a running one is used.
     """
 
     name: str
@@ -37,30 +37,30 @@ class Program:
     takes_options: bool = True
     shared: bool = False
 
-    def words(self, model: str, port: int) -> tuple[str, ...]:
-        """The whole command.
+    def command_line(self, model: str, port: int) -> tuple[str, ...]:
+        """The full command.
 
         Raises:
-            ConfigError: the program is not on this machine; names the line that installs it.
+            ConfigError: the program is not installed; names the command that installs it.
         """
         if model.startswith("-") or "\0" in model:
             raise ConfigError(
-                f"{self.name}:{model!r}: a model's name cannot begin with -, or hold a null character"
+                f"{self.name}:{model!r}: a model's name cannot start with - or contain a null character"
             )
         arguments = self.arguments(model, port)
-        beside = str(Path(sys.executable).parent)  # where pip puts it when cutline's own is not on PATH
+        beside = str(Path(sys.executable).parent)  # where pip installs it, which may not be on PATH
         found = shutil.which(self.command) or shutil.which(self.command, path=beside)
         if found is not None:
             return (found, *arguments)
         if self.module and find_spec(self.module.partition(".")[0]) is not None:
             return (sys.executable, "-m", self.module, *arguments[1:])
         raise ConfigError(
-            f"--start needs the program {self.command}, which is not here: {self.install} "
-            f"(or start the server yourself, anywhere, and name it with --endpoint)"
+            f"--start needs the program {self.command}, which is not installed: {self.install} "
+            f"(or start the server yourself, anywhere, and pass its --endpoint)"
         )
 
     def variables(self, model: str, port: int) -> dict[str, str]:
-        """The environment of the server: ours, without the keys of services that it has no use for."""
+        """The environment of the server: ours, without the keys of services."""
         foreign = {name for preset in PRESETS.values() for name in preset.key_env} - {
             self.key_env,
             "HF_TOKEN",
@@ -82,17 +82,20 @@ def _sglang(model: str, port: int) -> tuple[str, ...]:
 
 
 def _llamacpp(model: str, port: int) -> tuple[str, ...]:
-    """A file is served with the one that makes it see, if that lies beside it; else one of the hub."""
+    """A file is served with the vision projector beside it, if any; otherwise a model of the hub."""
     at = ("--host", HOST, "--port", str(port))
     path = Path(model)
     if path.suffix != ".gguf" and not path.exists():
         return ("-hf", model, *at)
     if not path.is_file():
-        raise ConfigError(
-            f"llamacpp:{model}: there is no such file; name a .gguf file, or OWNER/NAME on the hub"
-        )
-    eyes = sorted(path.parent.glob("*mmproj*.gguf"))
-    return ("-m", model, *(("--mmproj", str(eyes[0])) if len(eyes) == 1 and eyes[0] != path else ()), *at)
+        raise ConfigError(f"llamacpp:{model}: no such file; name a .gguf file, or OWNER/NAME on the hub")
+    projectors = sorted(path.parent.glob("*mmproj*.gguf"))
+    return (
+        "-m",
+        model,
+        *(("--mmproj", str(projectors[0])) if len(projectors) == 1 and projectors[0] != path else ()),
+        *at,
+    )
 
 
 def _transformers(model: str, port: int) -> tuple[str, ...]:
@@ -100,7 +103,7 @@ def _transformers(model: str, port: int) -> tuple[str, ...]:
 
 
 def _offline_for_folders(model: str, _: int) -> dict[str, str]:
-    """A model in a folder needs nothing from the hub, which may be out of reach."""
+    """A model in a folder needs nothing from the hub, which may be unreachable."""
     return {"HF_HUB_OFFLINE": "1"} if Path(model).is_dir() and "HF_HUB_OFFLINE" not in os.environ else {}
 
 

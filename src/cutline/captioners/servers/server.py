@@ -1,4 +1,4 @@
-"""One server in a process of its own: started, waited for, watched and ended."""
+"""A model server in a process of its own."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from typing import IO, TypeAlias
 
 from cutline.captioners.hosted.endpoint import Endpoint
 from cutline.captioners.servers import supervisor
-from cutline.captioners.servers.logs import last_words, newest_line
+from cutline.captioners.servers.logs import exit_reason, newest_line
 from cutline.captioners.servers.programs import HOST, Program
 from cutline.credentials import Secret
 from cutline.errors import ConfigError, EndpointUnusable, Retryable, RunStopped
@@ -28,16 +28,16 @@ from cutline.worker_threads import in_thread
 
 Say: TypeAlias = Callable[[str], None]
 
-_LOOK_EVERY = 0.25
-_TELL_EVERY = 2.0
-_ENDED = 1.0  # seconds until a server that broke a connection may be known to have ended
+_POLL_INTERVAL = 0.25
+_REPORT_INTERVAL = 2.0
+_EXIT_TIMEOUT = 1.0  # seconds between a broken connection and the exit of its server
 _log = logging.getLogger(__name__)
 
 
 class Server:
-    """A server that runs while anybody uses it; what ``open`` began, ``leave`` ends.
+    """A reference-counted server: ``open`` starts it, the last ``leave`` ends it.
 
-    ``timeout``: seconds until it has to answer. It ends when this program does, however that ends.
+    ``timeout``: seconds until it must be ready. It ends with this program, however that ends.
     """
 
     def __init__(
@@ -59,34 +59,34 @@ class Server:
         self._port = port
         self._key = key
         self._timeout = timeout
-        self._lock = threading.Lock()  # users may be in different threads, each with a loop of its own
+        self._lock = threading.Lock()  # users may be on event loops of different threads
         self._users = 0
         self._process: subprocess.Popen[bytes] | None = None
         self._ending: subprocess.Popen[bytes] | None = None
         self._log: Path | None = None
-        program.words(model, port)  # what is missing is told before anything begins
+        program.command_line(model, port)  # fails early if the program is missing
 
     @property
     def has_ended(self) -> bool:
-        """Whether it was started, and has ended by itself."""
+        """Whether it was started and has exited by itself."""
         return self._process is not None and self._process.poll() is not None
 
     async def open(self, say: Say, *, again: bool = False) -> None:
-        """Start it, unless that was done, and wait until it can be asked.
+        """Start it, unless it is running, and wait until it is ready.
 
-        ``again``: by one who opened it before, and has not left.
+        ``again``: by a user that has opened it before and has not left.
 
         Raises:
-            ConfigError: it cannot be started, has ended, or does not answer in time; tells its log's end.
+            ConfigError: it cannot be started, exits, or is not ready in time; quotes its log.
         """
         endpoint = Endpoint(self.root, key=None, timeout=5.0)
         with self._lock:
             self._users += not again
         try:
-            if self._ending is not None:  # it has the port until it is gone
+            if self._ending is not None:  # it holds the port until it exits
                 await in_thread(self._ending.wait)
-            if self._program.shared and self._process is None and await self._answers(endpoint):
-                say(f"{self.name} runs already at {self.root}: it is asked, and left running")
+            if self._program.shared and self._process is None and await self._is_healthy(endpoint):
+                say(f"{self.name} is already running at {self.root}: it is used, and left running")
                 return
             with self._lock:
                 if self._process is None or self.has_ended:
@@ -101,7 +101,7 @@ class Server:
             await endpoint.aclose()
 
     async def leave(self) -> None:
-        """End it, if nobody else uses it."""
+        """End it, unless others use it."""
         with self._lock:
             self._users -= 1
             process, log = self._process, self._log
@@ -111,7 +111,7 @@ class Server:
         await in_thread(_end, process, log)
 
     async def check(self) -> None:
-        """Find out whether it has ended, as a broken connection may mean.
+        """Check after a broken connection whether it has exited.
 
         Raises:
             RunStopped: it has.
@@ -119,15 +119,17 @@ class Server:
         process = self._process
         if process is None:
             return
-        end = time.monotonic() + _ENDED
+        end = time.monotonic() + _EXIT_TIMEOUT
         while process.poll() is None:
             if time.monotonic() > end:
                 return
             await asyncio.sleep(0.05)
-        raise RunStopped(f"{self.name} {_how(process.returncode)} while it was asked; {self._last_words()}")
+        raise RunStopped(
+            f"{self.name} {_describe_exit(process.returncode)} while in use; {self._exit_reason()}"
+        )
 
     def _start(self) -> None:
-        command = self._program.words(self._model, self._port)
+        command = self._program.command_line(self._model, self._port)
         self._check_port()
         environment = self._program.variables(self._model, self._port)
         if self._key is not None and self._program.key_env:
@@ -152,45 +154,46 @@ class Server:
                 probe.bind((HOST, self._port))
             except OSError as error:
                 raise ConfigError(
-                    f"{self.name} cannot be started at port {self._port} ({error.strerror}): leave --start "
-                    "out to ask what runs there, or choose another --port"
+                    f"{self.name} cannot be started at port {self._port} ({error.strerror}): remove --start "
+                    "to use what is running there, or choose another --port"
                 ) from None
 
     async def _wait(self, endpoint: Endpoint, say: Say) -> None:
-        process, told = self._process, self._newest_line()
+        process, reported = self._process, self._newest_line()
         assert process is not None
-        silent_until = 0.0
+        next_report = 0.0
         end = time.monotonic() + self._timeout
         while True:
-            healthy = await self._answers(endpoint)
+            healthy = await self._is_healthy(endpoint)
             if process.poll() is not None:
                 raise ConfigError(
-                    f"{self.name} {_how(process.returncode)} before it could be asked; {self._last_words()}"
+                    f"{self.name} {_describe_exit(process.returncode)} before it was ready; "
+                    f"{self._exit_reason()}"
                 )
             if healthy:
                 return
             if time.monotonic() > end:
                 raise ConfigError(
-                    f"{self.name} does not answer after {self._timeout:g} s: --start-timeout waits longer; "
-                    f"{self._last_words()}"
+                    f"{self.name} is not ready after {self._timeout:g} s: increase --start-timeout; "
+                    f"{self._exit_reason()}"
                 )
             last, now = self._newest_line(), time.monotonic()
-            if last != told and now > silent_until:
-                told, silent_until = last, now + _TELL_EVERY
+            if last != reported and now > next_report:
+                reported, next_report = last, now + _REPORT_INTERVAL
                 say(f"starting {self.name}: {last}")
-            await asyncio.sleep(_LOOK_EVERY)
+            await asyncio.sleep(_POLL_INTERVAL)
 
-    async def _answers(self, endpoint: Endpoint) -> bool:
+    async def _is_healthy(self, endpoint: Endpoint) -> bool:
         with contextlib.suppress(Retryable, EndpointUnusable):
-            answer = await endpoint.send("GET", self.root + self._program.health, with_key=False)
-            return answer.status == 200
+            response = await endpoint.send("GET", self.root + self._program.health, with_key=False)
+            return response.status == 200
         return False
 
     def _newest_line(self) -> str:
         return newest_line(self._log or Path(), self._key)
 
-    def _last_words(self) -> str:
-        return last_words(self._log or Path(), self._key)
+    def _exit_reason(self) -> str:
+        return exit_reason(self._log or Path(), self._key)
 
 
 _servers: weakref.WeakValueDictionary[tuple[object, ...], Server] = weakref.WeakValueDictionary()
@@ -205,20 +208,26 @@ def server_for(
     key: Secret | None,
     timeout: float,
 ) -> Server:
-    """The server of that command, the same one for all who want it; at a free port where none is given.
+    """The server for a command, shared by all its users; at a free port if ``port`` is None.
 
     Raises:
-        ConfigError: it cannot run here.
+        ConfigError: it cannot run on this system.
     """
     if sys.platform == "win32":
         raise ConfigError(
-            "--start needs Linux or macOS: start the server yourself, and name it with --endpoint or --port"
+            "--start needs Linux or macOS: start the server yourself, and pass its --endpoint or --port"
         )
-    wanted = (program.name, "" if program.shared else model, options, port, key.reveal() if key else "")
-    server = _servers.get(wanted)
+    key_of_server = (
+        program.name,
+        "" if program.shared else model,
+        options,
+        port,
+        key.reveal() if key else "",
+    )
+    server = _servers.get(key_of_server)
     if server is None:
         server = Server(program, model, options, port=port or _free_port(), key=key, timeout=timeout)
-        _servers[wanted] = server
+        _servers[key_of_server] = server
     return server
 
 
@@ -229,9 +238,9 @@ def _free_port() -> int:
 
 
 def _supervised(command: list[str], environment: dict[str, str], log: IO[bytes]) -> subprocess.Popen[bytes]:
-    """The server below a supervisor, which ends it once the pipe to us breaks.
+    """Start the server below a supervisor, which ends it when the pipe to this process breaks.
 
-    In a session of its own, or Ctrl-C would reach it before this program has decided what that means.
+    In a session of its own, so that Ctrl-C does not reach it.
     """
     return subprocess.Popen(  # noqa: S603 - without a shell
         [sys.executable, "-I", supervisor.__file__, *command],
@@ -244,8 +253,8 @@ def _supervised(command: list[str], environment: dict[str, str], log: IO[bytes])
 
 
 def _end(process: subprocess.Popen[bytes], log: Path | None) -> None:
-    """End a server that may have ended; only then its log tells anything that is still wanted."""
-    ended_itself = process.poll() is not None
+    """End a server; its log is kept if it had exited by itself."""
+    exited = process.poll() is not None
     if process.stdin is not None:
         with contextlib.suppress(OSError):
             process.stdin.close()
@@ -254,12 +263,12 @@ def _end(process: subprocess.Popen[bytes], log: Path | None) -> None:
     except subprocess.TimeoutExpired:
         process.kill()  # the kernel ends the server with it
         process.wait()
-    if log is not None and not ended_itself:
+    if log is not None and not exited:
         log.unlink(missing_ok=True)
 
 
-def _how(code: int) -> str:
-    """How a process ended, by its exit code or that of its supervisor for a signal."""
+def _describe_exit(code: int) -> str:
+    """Description of an exit code, or of the supervisor's code for a signal."""
     number = code - 128 if code > 128 else -code
     with contextlib.suppress(ValueError):
         if code > 128 or code < 0:

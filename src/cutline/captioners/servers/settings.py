@@ -1,4 +1,4 @@
-"""What the user says of a model's server on this machine."""
+"""Options of a model's server on this machine."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import Any, ClassVar
 from cutline.errors import ConfigError
 
 _OURS = {
-    "--port": "the port is given to --port of cutline",
-    "--host": "a server that is started listens on this machine alone",
-    "--api-key": "others on the machine can see it there; set the variable of the key, see `cutline models`",
+    "--port": "use --port of cutline",
+    "--host": "the server listens on this machine only",
+    "--api-key": "other users of the machine could see it; set the variable of the key, see `cutline models`",
 }
 
 
@@ -34,7 +34,7 @@ class ServerOptions:
     """Have Ollama download the model, if it is not there."""
 
     def check(self) -> None:
-        """Raises ConfigError for values that cannot be, or that would do nothing."""
+        """Raises ConfigError for invalid values, or options without effect."""
         if self.port is not None and not 0 < self.port < 65536:
             raise ConfigError(f"--port must be between 1 and 65535, not {self.port}")
         if not 0 < self.start_timeout < math.inf:
@@ -43,23 +43,23 @@ class ServerOptions:
             for name in ("server_args", "start_timeout"):
                 if getattr(self, name) != getattr(ServerOptions(), name):
                     raise ConfigError(f"--{name.replace('_', '-')} does nothing alone: add --start")
-        words(self.server_args)
+        split_arguments(self.server_args)
 
 
-def words(server_args: str | None) -> tuple[str, ...]:
-    """The single options in the text of --server-args; quotes keep words together as in a shell.
+def split_arguments(server_args: str | None) -> tuple[str, ...]:
+    """Split --server-args as a shell does.
 
     Raises:
-        ConfigError: a quote has no end, or an option is one that has to be given otherwise.
+        ConfigError: a quote is not closed, or an option must be set in another way.
     """
     if "\0" in (server_args or ""):
-        raise ConfigError("--server-args cannot hold a null character")
+        raise ConfigError("--server-args cannot contain a null character")
     try:
         found = tuple(shlex.split(server_args or ""))
     except ValueError as error:
-        raise ConfigError(f"--server-args cannot be read: {str(error).lower()}") from None
-    for word in found:
-        name = word.partition("=")[0]
+        raise ConfigError(f"--server-args is invalid: {str(error).lower()}") from None
+    for argument in found:
+        name = argument.partition("=")[0]
         if name in _OURS:
-            raise ConfigError(f"--server-args cannot hold {name}: {_OURS[name]}")
+            raise ConfigError(f"--server-args cannot contain {name}: {_OURS[name]}")
     return found

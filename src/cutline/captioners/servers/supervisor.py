@@ -1,8 +1,8 @@
-"""Starts one server and ends it, with all that it started, when our program is gone, however it went.
+"""Run one server, and end it with all its processes when our program is gone, however it ended.
 
-Run as a program of its own, ``python -I supervisor.py COMMAND …``, with standard input as the sign of life:
-its end means that nobody needs the server any more. It ends with the server's exit code. One thread and the
-standard library alone, so that it can fork without harm and is there at once.
+Run as a program of its own, ``python -I supervisor.py COMMAND …``, whose standard input is a pipe to our
+program: its end means that the server is no longer needed. Exits with the server's exit code. One thread and
+the standard library only, so that it can fork safely and starts fast.
 """
 
 from __future__ import annotations
@@ -19,22 +19,22 @@ from types import FrameType
 from typing import Any
 
 GRACE = 5.0
-"""Seconds that a server has to end by itself."""
+"""Seconds for a server to end after SIGTERM."""
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
-_LOOK_EVERY = 1.0  # seconds; an end of ours that the pipe did not tell, as a fork of ours holds it open
+_POLL_INTERVAL = 1.0  # seconds; for an exit of our program that the pipe hides, as a fork holds it open
 
 
 def main(command: list[str]) -> int:
     watch = _Watch()
     libc = ctypes.CDLL(None) if sys.platform == "linux" else None
-    if libc is not None:  # what the server's own processes leave behind becomes ours to end
+    if libc is not None:  # orphans of the server become our children
         libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     us = os.getpid()
     server = os.fork()
     if server == 0:
         _become(command, libc, us)
-    with contextlib.suppress(OSError):  # the child does it too: whoever comes first
+    with contextlib.suppress(OSError):  # the child does it too: a race
         os.setpgid(server, server)
     code = watch.until_ended(server)
     if code is None:
@@ -48,11 +48,11 @@ def main(command: list[str]) -> int:
 
 
 class _Watch:
-    """Wakes up when a child ends, when our program is gone, or when we are told to end."""
+    """Wakes up when a child exits, when our program is gone, or on SIGTERM."""
 
     def __init__(self) -> None:
         self._parent = os.getppid()
-        self._told = False
+        self._terminated = False
         self._awake, wake = os.pipe()
         os.set_blocking(self._awake, False)
         os.set_blocking(wake, False)
@@ -62,12 +62,12 @@ class _Watch:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
 
     def _end(self, _number: int, _frame: FrameType | None) -> None:
-        self._told = True
+        self._terminated = True
 
     def until_ended(self, server: int, *, seconds: float | None = None) -> int | None:
-        """The server's exit code; None if our program is gone, or when ``seconds`` are over.
+        """The server's exit code; None if our program is gone, or after ``seconds``.
 
-        With ``seconds`` it is known that our program is gone.
+        With ``seconds``, our program is known to be gone.
         """
         end = None if seconds is None else time.monotonic() + seconds
         watched = [self._awake] if end is not None else [self._awake, 0]
@@ -75,12 +75,12 @@ class _Watch:
             code = _ended(server)
             if code is not None:
                 return code
-            if end is None and (self._told or os.getppid() != self._parent):
+            if end is None and (self._terminated or os.getppid() != self._parent):
                 return None
-            left = _LOOK_EVERY if end is None else end - time.monotonic()
+            left = _POLL_INTERVAL if end is None else end - time.monotonic()
             if left <= 0:
                 return None
-            ready, _, _ = select.select(watched, [], [], min(left, _LOOK_EVERY))
+            ready, _, _ = select.select(watched, [], [], min(left, _POLL_INTERVAL))
             if self._awake in ready:
                 with contextlib.suppress(BlockingIOError):
                     os.read(self._awake, 4096)
@@ -89,7 +89,7 @@ class _Watch:
 
 
 def _ended(server: int) -> int | None:
-    """The server's exit code, if it has ended; others that became ours are laid to rest on the way."""
+    """The server's exit code, if it has exited. Reaps other children too."""
     while True:
         pid, status = os.waitpid(-1, os.WNOHANG)
         if pid == server:
@@ -100,7 +100,7 @@ def _ended(server: int) -> int | None:
 
 
 def _become(command: list[str], libc: Any, parent: int) -> None:
-    """Turn this fork into the server; never returns."""
+    """Replace this fork by the server; never returns."""
     try:
         os.setpgid(0, 0)
         if libc is not None:  # should the supervisor itself be killed
@@ -118,12 +118,12 @@ def _become(command: list[str], libc: Any, parent: int) -> None:
 
 
 def _signal_group(leader: int, number: int) -> None:
-    with contextlib.suppress(OSError):  # nobody is left in it
+    with contextlib.suppress(OSError):  # the group is empty
         os.killpg(leader, number)
 
 
 def _end_orphans(us: int) -> None:
-    """Kill what has left the server's group, as far as the system tells us of it."""
+    """Kill children that have left the server's group."""
     end = time.monotonic() + GRACE
     while (left := _children(us)) and time.monotonic() < end:
         for pid in left:
