@@ -14,6 +14,16 @@ from cutline.batcher import Batcher, OutOfMemory, in_background
 from cutline.errors import SampleError
 
 
+class Clock:
+    """Shows the time that the batches are said to take, whatever else the machine does."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
 async def results(batching: Batcher[int, int], items: list[int]) -> list[int | BaseException]:
     return list(await asyncio.gather(*map(batching.submit, items), return_exceptions=True))
 
@@ -78,10 +88,11 @@ def test_an_item_that_never_fits() -> None:
 
 def test_batches_grow_while_that_is_faster() -> None:
     def run(items: list[int]) -> list[int]:
-        time.sleep(0.01 + 0.001 * max(0, len(items) - 16))  # up to sixteen cost as much as one
+        clock.now += 0.01 + 0.001 * max(0, len(items) - 16)  # up to sixteen cost as much as one
         return items
 
-    batching = Batcher([run], max_size=64)
+    clock = Clock()
+    batching = Batcher([run], max_size=64, clock=clock)
     assert closing(batching, list(range(600))) == list(range(600))
     assert batching.sizes[0] >= 16
 
@@ -91,11 +102,12 @@ def test_a_batch_that_something_else_held_up_does_not_end_the_growing() -> None:
 
     def run(items: list[int]) -> list[int]:
         # The first batch of each size above one takes five times as long as the others.
-        time.sleep(0.02 if len(items) in seen or len(items) == 1 else 0.1)
+        clock.now += 0.02 if len(items) in seen or len(items) == 1 else 0.1
         seen.add(len(items))
         return items
 
-    batching = Batcher([run], max_size=16)
+    clock = Clock()
+    batching = Batcher([run], max_size=16, clock=clock)
     assert closing(batching, list(range(400))) == list(range(400))
     assert batching.sizes == [16]
 
@@ -105,11 +117,13 @@ def test_a_batch_is_waited_for_where_calls_come_one_by_one() -> None:
 
     def run(items: list[int]) -> list[int]:
         sizes.append(len(items))
-        time.sleep(0.4)
+        clock.now += 10.0  # a call may wait half a second for others then
         return items
 
+    clock = Clock()
+
     async def trickle() -> None:
-        batching = Batcher([run], size=8)
+        batching = Batcher([run], size=8, clock=clock)
         calls = [asyncio.create_task(batching.submit(0))]
         await calls[0]
         for number in range(8):
@@ -124,10 +138,11 @@ def test_a_batch_is_waited_for_where_calls_come_one_by_one() -> None:
 
 def test_batches_stay_small_where_size_does_not_help() -> None:
     def run(items: list[int]) -> list[int]:
-        time.sleep(0.005 * len(items))
+        clock.now += 0.005 * len(items)
         return items
 
-    batching = Batcher([run], max_size=64)
+    clock = Clock()
+    batching = Batcher([run], max_size=64, clock=clock)
     assert closing(batching, list(range(100))) == list(range(100))
     assert batching.sizes[0] <= 4
 
@@ -165,17 +180,17 @@ def test_a_run_that_hangs_is_given_up() -> None:
 
 def test_waiting_for_others_counts_as_no_time() -> None:
     def run(items: list[int]) -> list[int]:
-        time.sleep(0.1)
+        time.sleep(0.02)
         return items
 
     async def ask() -> list[int]:
         batching: Batcher[int, int] = Batcher([run], size=1)
         try:
-            return await asyncio.gather(*(batching.submit(item, seconds=0.6) for item in range(15)))
+            return await asyncio.gather(*(batching.submit(item, seconds=1) for item in range(100)))
         finally:
             batching.close()
 
-    assert asyncio.run(ask()) == list(range(15))
+    assert asyncio.run(ask()) == list(range(100))
 
 
 def test_closing_ends_who_waits() -> None:

@@ -79,13 +79,20 @@ class Batcher(Generic[Item, Result]):
 
     ``run`` maps a list to a list of the same length; it raises OutOfMemory when the list is too long for
     the device. ``size`` is the maximum of a batch; with 0, batches grow from ``first_size`` while that
-    makes them faster, up to ``max_size``, and shrink when memory runs out. A failed batch is repeated in
-    halves, so that only the item at fault fails.
+    makes them faster by ``clock`` (in seconds), up to ``max_size``, and shrink when memory runs out. A failed
+    batch is repeated in halves, so that only the item at fault fails.
     """
 
     def __init__(
-        self, runs: Sequence[Run[Item, Result]], *, size: int = 0, max_size: int = 64, first_size: int = 1
+        self,
+        runs: Sequence[Run[Item, Result]],
+        *,
+        size: int = 0,
+        max_size: int = 64,
+        first_size: int = 1,
+        clock: Callable[[], float] = time.perf_counter,
     ) -> None:
+        self._clock = clock
         self._calls: collections.deque[_Call[Item, Result]] = collections.deque()
         self._changed = threading.Condition()
         self._closed = self._halted = False
@@ -156,10 +163,10 @@ class Batcher(Generic[Item, Result]):
 
     def _work(self, run: Run[Item, Result], size: _BatchSize) -> None:
         while (batch := self._take(size)) is not None:
-            start = time.perf_counter()
+            start = self._clock()
             try:
                 if self._run(run, batch, size):
-                    size.record(len(batch), time.perf_counter() - start)
+                    size.record(len(batch), self._clock() - start)
             except BaseException as error:  # noqa: BLE001 - a bug here must not block callers for ever
                 for call in batch:
                     call.finish(error=error)
