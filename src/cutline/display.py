@@ -1,4 +1,4 @@
-"""A run in progress, drawn for a person: a live line at a terminal, plain lines elsewhere."""
+"""Progress of a run: a live line at a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from rich.text import Text
 from cutline.engine.progress import Progress
 from cutline.formatting import duration, money, short_number
 
-_SHORTEST_BAR, _LONGEST_BAR = 8, 32
-PLAIN_EVERY = 10.0  # seconds between lines when the error stream is no terminal
+_MIN_BAR, _MAX_BAR = 8, 32
+PLAIN_INTERVAL = 10.0  # seconds between lines when the error stream is not a terminal
 
 
 class Display:
-    """Draws progress on the error stream, so that the output stream stays free for results."""
+    """Draws progress on the error stream; the output stream is for results."""
 
     def __init__(self, *, quiet: bool = False) -> None:
         self._console = Console(stderr=True, highlight=False)
         self._quiet = quiet
         self._live: Live | None = None
-        self._last_plain = time.monotonic() - PLAIN_EVERY + 2  # the first line soon
+        self._last_plain = time.monotonic() - PLAIN_INTERVAL + 2  # the first line soon
         self._start = time.monotonic()
-        self._waited_for = ""
+        self._subject = ""
 
     def __enter__(self) -> Self:
         if self._console.is_terminal and not self._quiet:
@@ -41,7 +41,7 @@ class Display:
 
     def say(self, text: str) -> None:
         if not self._quiet:
-            # A line is a line for whatever reads it; a terminal is folded between words.
+            # Wrapped between words on a terminal only: programs expect whole lines.
             self._console.print(text, markup=False, soft_wrap=not self._console.is_terminal)
 
     def show(self, progress: Progress) -> None:
@@ -49,25 +49,25 @@ class Display:
             return
         if self._live is not None:
             self._live.update(_bar(progress, self._console.width))
-        elif self._is_new(progress.waiting_for) or time.monotonic() - self._last_plain >= PLAIN_EVERY:
+        elif self._is_new(progress.waiting_for) or time.monotonic() - self._last_plain >= PLAIN_INTERVAL:
             self._last_plain = time.monotonic()
             self._console.print(" · ".join(_parts(progress)), soft_wrap=True, markup=False)
 
     def _is_new(self, waiting_for: str) -> bool:
-        """Whether something else is waited for than before; figures after a colon do not count."""
+        """Whether the subject of ``waiting_for`` has changed; figures after a colon do not count."""
         subject = waiting_for.partition(":")[0]
-        new = bool(subject) and subject != self._waited_for
-        self._waited_for = subject or self._waited_for
+        new = bool(subject) and subject != self._subject
+        self._subject = subject or self._subject
         return new
 
 
 def _bar(progress: Progress, width: int) -> Table:
-    """A bar and the figures; what has no room is left out from the end."""
+    """A bar and the figures; those that do not fit are left out, the last first."""
     parts = _parts(progress)
-    while len(parts) > 1 and len(" · ".join(parts)) > width - _SHORTEST_BAR - 2:
+    while len(parts) > 1 and len(" · ".join(parts)) > width - _MIN_BAR - 2:
         parts.pop()
     text = " · ".join(parts)
-    bar_width = max(1, min(_LONGEST_BAR, width - len(text) - 2))
+    bar_width = max(1, min(_MAX_BAR, width - len(text) - 2))
     grid = Table.grid(padding=(0, 1))
     grid.add_column(width=bar_width)
     grid.add_column(no_wrap=True, overflow="ellipsis")
@@ -78,7 +78,7 @@ def _bar(progress: Progress, width: int) -> Table:
 
 
 def _parts(progress: Progress) -> list[str]:
-    """The figures, the most wanted first."""
+    """The figures, most important first."""
     if progress.waiting_for:
         return [progress.waiting_for]
     total = f"/{progress.total:,}" if progress.total is not None else ""

@@ -337,7 +337,7 @@ def test_the_whole_command_line(llava: Path, photos: Path, tmp_path: Path) -> No
     rows = [json.loads(line) for line in output.read_text().splitlines()]
     assert len({row["caption"] for row in rows}) == 5
     assert all(row["model"] == f"llava:{llava}" for row in rows)
-    assert "nothing was asked" in cutline(*arguments, env=ALONE).stderr
+    assert "nothing to do" in cutline(*arguments, env=ALONE).stderr
     changed = cutline(*arguments, "--quantize", "8bit", env=ALONE)
     assert changed.returncode == 2
     other = tmp_path / "other.jsonl"
@@ -371,7 +371,7 @@ def test_ctrl_c_while_a_model_is_loaded(
     _, errors = process.communicate(timeout=PATIENCE)
     going_on.set()
     assert process.returncode == 130, errors
-    assert "the same command goes on" in errors
+    assert "run the same command again to continue" in errors
 
 
 def test_one_bad_picture_among_good_ones(llava: Path, photos: Path, tmp_path: Path) -> None:

@@ -137,15 +137,15 @@ def test_the_check_of_an_unknown_model_names_the_one_that_was_meant(services: Se
 def test_the_check_of_a_model_that_takes_no_pictures(services: Server, service: str) -> None:
     checked = check_model(f"{service}:blind", asking(services, service))
     assert not checked.works
-    assert "choose a model that takes pictures" in checked.line
+    assert "choose a model that does" in checked.line
 
 
 def test_the_check_of_a_model_that_overlooks_the_picture(services: Server) -> None:
     guessed = check_model("ollama:guesses", asking(services, "ollama"))
     seen = check_model("ollama:sees", asking(services, "ollama"))
     assert guessed.works
-    assert "does it take pictures?" in guessed.line
-    assert "does it take pictures?" not in seen.line
+    assert "does this model take pictures?" in guessed.line
+    assert "does this model take pictures?" not in seen.line
 
 
 def test_the_check_of_a_server_that_does_not_run(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -101,7 +101,7 @@ def test_going_on_is_free_and_another_threshold_is_noticed(
     dropped = next(line for line in first.err.splitlines() if line.startswith("similarity: "))
     assert not dropped.startswith("similarity: dropped 0 ")
     again = here(*command, *check, "0.3")
-    assert "nothing was asked" in again.err
+    assert "nothing to do" in again.err
     assert dropped in again.err
     other = here(*command, *check, "0.4")
     assert other.code == 2

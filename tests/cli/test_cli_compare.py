@@ -67,7 +67,7 @@ def test_the_first_pictures_are_compared_and_more_later(cutline: Run, pictures: 
     command = ("compare", "fake", "pixels:no-ocr", "--input-path", str(pictures), "--output-path", "out.csv")
     few = cutline(*command, "--image-limit", "2")
     assert few.code == 0, few.err
-    assert "the first 2 of 5 pictures; --image-limit takes another number" in few.err
+    assert "the first 2 of 5 pictures; change this with --image-limit" in few.err
     with (tmp_path / "out.csv").open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     assert [(row["image_id"], row["contestant"]) for row in rows] == [
@@ -164,7 +164,7 @@ def test_one_that_cannot_go_on_does_not_stop_the_others(
     figures = contestants(tmp_path / "out.json")
     assert "401" in figures["m"]["stopped"]
     assert (figures["m"]["captions"], figures["fake"]["captions"]) == (0, 5)
-    assert "the same command goes on" in ran.err
+    assert "run the same command again to continue" in ran.err
     assert "wrong-key-1" not in (tmp_path / "out.json").read_text() + ran.err
     mended = cutline(*command, "--output-path", "out.json", "--api-key", "another")
     assert mended.code == 0, mended.err
@@ -218,7 +218,7 @@ def test_a_comparison_that_ended_early_goes_on(
     assert not (tmp_path / "out.json").exists()
     if kind == signal.SIGINT:
         assert process.returncode == 130
-        assert "the same command goes on" in said
+        assert "run the same command again to continue" in said
     ran = processes.cutline(*command)
     assert ran.returncode == 0, ran.stderr
     assert "one: 5 captions · all from an earlier run" in ran.stderr

@@ -32,7 +32,7 @@ def test_saved_options_run_the_same(cutline: Run, pictures: Path, endpoint: Serv
     assert (saved.code, saved.out) == (0, "")
     assert (
         saved.err
-        == "→ job.toml: run it with `cutline run job.toml`; the key is not kept in it, so give that again\n"
+        == "→ job.toml: run it with `cutline run job.toml`; the key is not stored in it, so pass it again\n"
     )
     job = tomllib.loads((tmp_path / "job.toml").read_text())
     assert job["model"]["model"] == "nim:org/m"
@@ -66,9 +66,9 @@ def test_saving_a_job_says_how_it_is_run(cutline: Run, pictures: Path, tmp_path:
 def test_a_job_s_other_options_are_in_its_file(cutline: Run, tmp_path: Path) -> None:
     known = cutline("run", "job.toml", "--max-cost", "1")
     assert known.code == 2
-    assert "--max-cost; the job file holds the other options: `max_cost = …` under [run]" in known.err
+    assert "--max-cost; other options belong in the job file: `max_cost = …` under [run]" in known.err
     for unknown in ("--max-cots", "-z"):
-        assert f"{unknown}; the job file holds the other options" in cutline("run", "job.toml", unknown).err
+        assert f"{unknown}; other options belong in the job file" in cutline("run", "job.toml", unknown).err
     assert "job file" not in cutline("caption", "photos", "--max-cots", "1").err
 
 

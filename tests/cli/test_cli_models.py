@@ -29,7 +29,7 @@ class Case:
 
 
 CASES = {
-    "fine": Case({}, ("✓ openai:gpt-4o-mini answered in", "A test caption"), code=0),
+    "fine": Case({}, ("✓ openai:gpt-4o-mini replied in", "A test caption"), code=0),
     "wrong key": Case({"key": "another"}, ("✗ openai", "401", "OPENAI_API_KEY")),
     "no credit": Case({"fault": {"quota": 1}}, ("no credit left",)),
     "unknown model": Case({"fault": {"404": 1}}, ("'gpt-4o-mini'", "/v1", "lists test-model")),
@@ -96,7 +96,7 @@ def test_check_of_what_is_not_there(cutline: Run) -> None:
 def test_check_of_the_embedded_captioner(cutline: Run) -> None:
     ran = cutline("models", "check", "pixels")
     assert ran.code == 0
-    assert "✓ pixels answered" in ran.out
+    assert "✓ pixels replied" in ran.out
     assert "red" in ran.out
 
 
@@ -113,8 +113,10 @@ def test_list_fits_the_terminal(cutline: Run, columns: int) -> None:
     assert (marks["pixels"], marks["nim"], marks["openai"], marks["together"]) == ("✓", "?", "✗", "✓")
     assert KEY not in ran.out
     assert ("OpenRouter" in ran.out) == (columns == 120), "what each is, where there is room"
-    tables = lines[: lines.index("$ in/out: US dollars a million tokens of question and answer, where known")]
-    heads = ("in this program", "on this machine", "at a service", "asked there", "   name ")
+    tables = lines[
+        : lines.index("$ in/out: US dollars per million tokens of prompt and completion, where known")
+    ]
+    heads = ("built in", "on this machine", "at a service", "default models", "   name ")
     broken = [line for line in tables if line and not line.startswith((*heads, *"✓✗?↓"))]
     assert not broken or columns > 80, "a row is a line"
     for model in ("gpt-4o-mini", "nvidia/llama-3.1-nemotron-nano-vl-8b-v1"):
@@ -134,7 +136,7 @@ def test_local_models_and_what_they_need(cutline: Run, tmp_path: Path) -> None:
     snapshot.mkdir(parents=True)
     (snapshot.parents[1] / "refs").mkdir()
     (snapshot.parents[1] / "refs" / "main").write_text("a" * 40)
-    for file, words in (("config.json", "base 0.99"), ("model.safetensors", "base (here)")):
+    for file, words in (("config.json", "base 0.99"), ("model.safetensors", "base (downloaded)")):
         (snapshot / file).write_text("{}")  # a download that broke off has no weights
         here = cutline("models", COLUMNS="160", HF_HOME=str(tmp_path))
         (line,) = [line for line in here.out.splitlines() if line[3:].startswith("blip ")]

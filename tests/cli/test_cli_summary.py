@@ -45,7 +45,7 @@ def test_the_cause_of_most_failures_is_told_first(pictures: Path, tmp_path: Path
     assert told[0] == "decode: 3 x the file is empty, such as b.jpg"
     assert told[1].startswith("decode: a.jpg: damaged JPEG")
     assert len(told) == 2
-    assert "once that is mended, the same command with --retry-failed asks about the failed ones" in ran.err
+    assert "once the cause is fixed, run again with --retry-failed to retry the failed ones" in ran.err
 
     (folder / "e.jpg").write_bytes(whole)
     more = run(*command, cwd=work)
@@ -53,8 +53,8 @@ def test_the_cause_of_most_failures_is_told_first(pictures: Path, tmp_path: Path
     assert [line.strip() for line in more.err.splitlines() if line.startswith("  ")] == told
     again = run(*command, cwd=work)
     assert "from earlier runs" not in again.err.splitlines()[0], "which the line below says of all"
-    assert "nothing was asked: every picture had its outcome from an earlier run" in again.err
-    assert "with --retry-failed asks about the failed ones" in again.err
+    assert "nothing to do: every picture had its outcome from an earlier run" in again.err
+    assert "run again with --retry-failed to retry the failed ones" in again.err
     retried = run(*command, "--retry-failed", cwd=work)
     assert "with --retry-failed" not in retried.err
     advice = ("embedded captioner" in ran.err for ran in (more, again, retried))
@@ -64,12 +64,12 @@ def test_the_cause_of_most_failures_is_told_first(pictures: Path, tmp_path: Path
 def test_each_kind_of_failure_has_one_way_on(cutline: Run, pictures: Path, tmp_path: Path) -> None:
     (tmp_path / "urls.txt").write_text("http://127.0.0.1:9/a.jpg\nhttp://127.0.0.1:9/b.jpg\n")
     blocked = cutline("caption", "urls.txt", "blocked.jsonl", "--model", "fake").err
-    assert blocked.count("the same command with --allow-private-urls") == 1
+    assert blocked.count("run again with --allow-private-urls") == 1
     assert "--retry-failed" not in blocked
     command = ("caption", str(pictures), "asked.jsonl", "--model", "fake", "--prompt", "Is this {artist}?")
     unknown = cutline(*command).err
     assert unknown.count("{artist} is unknown to this sample") == 1
-    assert "another --prompt with --on-change redo-failed" in unknown
+    assert "another --prompt and --on-change redo-failed" in unknown
 
 
 def test_a_run_that_was_stopped_tells_what_it_knows_and_what_is_written(tmp_path: Path) -> None:
@@ -86,7 +86,7 @@ def test_a_run_that_was_stopped_tells_what_it_knows_and_what_is_written(tmp_path
         _, errors = process.communicate(timeout=PATIENCE)
     assert "0 captions · 3 failed (3 fetch) · " in errors
     assert "\n  fetch: 3 x " in errors
-    assert "0 of these are written, 3 wait in it for one before them)" in errors.splitlines()[-1]
+    assert "0 captions are written, 3 wait in it for an earlier picture)" in errors.splitlines()[-1]
 
 
 def test_a_quiet_run_that_failed_says_so_in_a_line(cutline: Run, pictures: Path) -> None:
@@ -96,7 +96,7 @@ def test_a_quiet_run_that_failed_says_so_in_a_line(cutline: Run, pictures: Path)
     assert line.startswith(
         "cutline: 5 failed (5 captioner); captioner: 5 x RuntimeError: the fake captioner broke"
     )
-    assert ", such as crimson.jpg; all are told in out.jsonl.failures.jsonl" in line
+    assert ", such as crimson.jpg; all are listed in out.jsonl.failures.jsonl" in line
     allowed = cutline(
         "caption", str(pictures), "out.jsonl", "--model", "fake:error=1", "-q", "--allow-failures", "5"
     )

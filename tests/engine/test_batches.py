@@ -45,7 +45,7 @@ def test_what_expired_is_asked_by_an_ordinary_run_and_nothing_else(service, pict
     (folder / "00007.png").write_bytes(b"no picture")
     done = service.submit(folder, output, "--max-file-requests", 25)
     assert done.returncode == 1
-    assert "1 picture cannot be sent: 1 unsupported" in done.stderr
+    assert "1 picture could not be sent: 1 unsupported" in done.stderr
     refused = service.caption(folder, output)
     assert refused.returncode == 2
     assert "59 pictures of this output are in batches" in refused.stderr
@@ -90,7 +90,7 @@ def test_a_whole_output_is_not_written_again(service, pictures, tmp_path):
     before = output.stat().st_mtime_ns
     done = service.caption(folder, output)
     assert done.returncode == 0
-    assert "nothing was asked: every picture had its outcome from an earlier run" in done.stderr
+    assert "nothing to do: every picture had its outcome from an earlier run" in done.stderr
     assert output.stat().st_mtime_ns == before
 
 

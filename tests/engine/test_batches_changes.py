@@ -159,13 +159,13 @@ def test_pictures_that_came_are_sent_in_a_batch_of_their_own(service, pictures, 
     fill(folder, 3, start=5)
     done = service.submit(folder, output)
     assert "3 pictures sent in 1 batch" in done.stderr
-    assert "5 pictures were sent before, and are under way" in done.stderr
+    assert "5 pictures were sent before and are in progress" in done.stderr
     first = service.stats["batches"][0]["id"]
     service.advance("in_progress")
     service.advance("completed", batches=[first])
     done = collect(output)
     assert done.returncode == 3, done.stderr
-    assert "3 pictures are under way: collect later, or with --wait" in done.stderr
+    assert "3 pictures are in progress: collect later, or with --wait" in done.stderr
     assert len(keys(output)) == 5
     service.answer_all()
     assert collect(output).returncode == 0
@@ -204,7 +204,7 @@ def test_cancelling_keeps_what_was_answered(service, pictures, tmp_path):
     service.advance("in_progress")
     done = cutline_here("batch", "cancel", output)
     assert done.returncode == 0
-    assert "2 batches are being ended by the service" in done.stderr
+    assert "2 batches are being cancelled by the service" in done.stderr
     assert {batch["status"] for batch in service.stats["batches"]} == {"cancelling"}
     service.advance("cancelled", share=0.5)
     done = collect(output)
@@ -239,7 +239,7 @@ def test_what_nobody_wants_any_more_is_given_up(service, pictures, tmp_path):
     assert collect(output).returncode == 2
     done = cutline_here("batch", "cancel", output)
     assert done.returncode == 0, done.stderr
-    assert "no batch is under way any more" in done.stderr
+    assert "no batch is in progress any more" in done.stderr
     assert "cutline batch collect" in done.stderr
     refused = service.submit(folder, output)
     assert refused.returncode == 2

@@ -80,7 +80,7 @@ def test_what_is_waited_for_is_told_and_can_be_left(command, service, pictures, 
     process.send_signal(2)
     _, err = process.communicate(timeout=PATIENCE)
     assert process.returncode == 130
-    assert "the same command goes on" in err
+    assert "run the same command again to continue" in err
     service.configure(refuse=0)
     assert cutline_here("batch", command, *of).returncode == (3 if command == "collect" else 0)
 
@@ -169,7 +169,7 @@ def test_ctrl_c_while_waiting_loses_nothing(service, pictures, tmp_path):
     process.send_signal(2)
     _, err = process.communicate(timeout=PATIENCE)
     assert process.returncode == 130
-    assert "the same command goes on" in err
+    assert "run the same command again to continue" in err
     service.configure(auto=True)
     done = cutline("batch", "collect", output, "--wait")
     assert done.returncode == 0, done.stderr

@@ -151,7 +151,7 @@ def test_a_picture_that_no_file_has_room_for(service, pictures, tmp_path):
     folder, output = pictures(3), tmp_path / "captions.jsonl"
     done = service.submit(folder, output, "--max-file-bytes", 300)
     assert done.returncode == 1
-    assert "3 pictures cannot be sent: 3 too-large" in done.stderr
+    assert "3 pictures could not be sent: 3 too-large" in done.stderr
 
 
 # Secrets
@@ -190,4 +190,4 @@ def test_the_key_is_needed_and_stays_secret(service, pictures, tmp_path):
 def test_a_mistake_leads_to_the_page_of_its_command(words, page):
     done = cutline_here("batch", *words)
     assert done.returncode == 2
-    assert done.stderr.endswith(f"; `{page} --help` shows how it is used\n")
+    assert done.stderr.endswith(f"; see `{page} --help`\n")

@@ -199,7 +199,7 @@ def test_pictures_that_go_or_change_during_the_run(pictures, tmp_path):
     }
     found = dict(captions("jsonl", output))
     assert found["00058.png"] == found["00000.png"]
-    assert "1 changed while the run was under way (00058.png)" in errors
+    assert "1 picture changed during the run (00058.png)" in errors
     assert report(output)["changed_meanwhile"] == 1
 
 
@@ -257,13 +257,13 @@ def test_refused_addresses_are_asked_for_once_they_are_allowed(pictures, tmp_pat
         arguments = ("caption", listing, output, "--model", "fake")
         refused = cutline_here(*arguments)
         assert refused.returncode == 1
-        assert "the same command with --allow-private-urls" in refused.stderr
+        assert "run again with --allow-private-urls" in refused.stderr
         assert {row["kind"] for row in failures(output)} == {"blocked-address"}
         cutline_here(*arguments, "--allow-private-urls")
     assert len(captions("jsonl", output)) == 3
     assert [row["kind"] for row in failures(output)] == ["blocked-address", "fetch"]
     again = cutline_here(*arguments, "--allow-private-urls")
-    assert "nothing was asked" in again.stderr
+    assert "nothing to do" in again.stderr
     assert [row["kind"] for row in failures(output)] == ["blocked-address", "fetch"]
 
 

@@ -92,7 +92,7 @@ def test_a_preview_shows_every_step(experts, pictures, tmp_path, chain):
     said = " ".join(done.stdout.split())
     assert "00000.png a sees picture" in said
     assert "tags: t sees picture" in said
-    assert "refine: missing (empty), which the chain allows" in said
+    assert "refine: missing (empty); the step is optional" in said
 
 
 # What counts as another chain

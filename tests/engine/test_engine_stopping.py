@@ -22,7 +22,7 @@ def test_a_signal_ends_the_run_cleanly(number, code, endpoint, pictures, tmp_pat
     stop(process, number)
     errors = rest_of(process)
     assert process.returncode == code
-    assert "the same command goes on" in errors.splitlines()[-1]
+    assert "run the same command again to continue" in errors.splitlines()[-1]
     assert report(output)["complete"] is False
     assert report(output)["exit_code"] == code
     answered = endpoint.stats()["pictures"]

@@ -45,7 +45,7 @@ def test_a_folder_that_sagemaker_has_not_made_is_named(job_here, ml):
     done = job_here(MODEL_NAME="fake", CUTLINE_ML_ROOT=ml)
     assert done.returncode == 2
     assert "OUTPUT_PATH is missing: set it in the environment, or pass --output-path" in done.stderr
-    assert f"without it {ml / 'processing/output'} would be used" in done.stderr
+    assert f"the default {ml / 'processing/output'} does not exist" in done.stderr
     assert words(ml, "failure") in done.stderr
     without = job_here(CUTLINE_ML_ROOT=ml, MODEL_NAME="")
     assert "processing/input" not in without.stderr
@@ -64,7 +64,7 @@ def test_a_table_alone_in_the_input_is_the_input(job, ml, served):
     [
         ((), {}, 2, "MODEL_NAME is missing"),
         (("--model-nam", "x"), {"MODEL_NAME": "fake"}, 2, "nknown option"),
-        (("--num-of-threads", "x"), {"MODEL_NAME": "fake"}, 2, "it must be a whole number"),
+        (("--num-of-threads", "x"), {"MODEL_NAME": "fake"}, 2, "must be a whole number"),
         ((), {"MODEL_NAME": "nobody"}, 2, "MODEL_NAME: 'nobody' names no provider"),
         ((), {"MODEL_NAME": "fake:error=1"}, 1, "0 captions, 3 failed (3 captioner)"),
         (("--stop-after-failures", "2"), {"MODEL_NAME": "fake:error=1"}, 3, "2 pictures in a row failed"),

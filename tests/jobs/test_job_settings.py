@@ -60,9 +60,11 @@ def test_the_environment_alone_arguments_alone_and_both_give_the_same(job, photo
     assert one == two == three
     assert len(one) == 4
     assert {row["prompt_id"].partition("@")[0] for row in one} == {"prompt"}
-    assert "is used" not in by_environment.stderr + by_arguments.stderr
-    assert both.stderr.count("is used") == 1
-    assert "cutline: --model-name fake is used, not MODEL_NAME=nobody of the environment" in both.stderr
+    assert "takes precedence" not in by_environment.stderr + by_arguments.stderr
+    assert both.stderr.count("takes precedence") == 1
+    assert (
+        "cutline: --model-name fake takes precedence over MODEL_NAME=nobody in the environment" in both.stderr
+    )
 
 
 def test_an_endpoint_is_asked_with_the_template_and_its_whole_response_is_kept(
@@ -149,17 +151,17 @@ def test_what_is_told_reaches_the_run(job, photos, tmp_path):
         ({"CUTLINE_JOB_MODEL": "fake"}, "no option --model; it is MODEL_NAME"),
         ({"CUTLINE_JOB_PLUGN": "mine.py"}, "no option --plugn; did you mean CUTLINE_JOB_PLUGIN?"),
         ({"CUTLINE_JOB_NUM_THREADS": "2"}, "did you mean NUM_OF_THREADS?"),
-        ({"PROMT_PATH": "tpl.json"}, "PROMT_PATH is no setting of `cutline job`: did you mean PROMPT_PATH?"),
+        ({"PROMT_PATH": "tpl.json"}, "PROMT_PATH is not a setting of `cutline job`: did you mean PROMPT_PATH?"),
         ({"IMAGE_TARGETSIZE": "512"}, "did you mean IMAGE_TARGET_SIZE?"),
         ({"NUM_THREADS": "2"}, "did you mean NUM_OF_THREADS?"),
         ({"URL_COLUM": "link"}, "did you mean URL_COLUMN?"),
         ({"prompt_path": "tpl.json"}, "did you mean PROMPT_PATH?"),
         ({"CULTINE_JOB_PLUGIN": "mine.py"}, "did you mean CUTLINE_JOB_PLUGIN?"),
-        ({"CUTLINE_JOB_RETRY_FAILED": "maybe"}, 'it must be true or false, not "maybe"'),
+        ({"CUTLINE_JOB_RETRY_FAILED": "maybe"}, 'must be true or false, not "maybe"'),
         ({"DATA_PATH": "nowhere"}, "DATA_PATH: nowhere does not exist"),
         ({"DATA_PATH": "empty"}, "DATA_PATH: empty holds neither pictures nor a table"),
         ({"DATA_PATH": "tables"}, "DATA_PATH: tables holds 2 tables (a.csv, b.csv): name one of them"),
-        ({"NUM_OF_THREADS": "many"}, 'NUM_OF_THREADS from environment: it must be a whole number, not "many"'),
+        ({"NUM_OF_THREADS": "many"}, 'NUM_OF_THREADS from environment: must be a whole number, not "many"'),
         ({"NUM_OF_THREADS": "0"}, "NUM_OF_THREADS must be greater than 0, not 0"),
         ({"IMAGE_TARGET_SIZE": "-3"}, "IMAGE_TARGET_SIZE must be greater than 0, not -3: it is the longest side"),
         ({"IMAGE_TARGET_SIZE": "512x512"}, "IMAGE_TARGET_SIZE from environment"),
@@ -167,10 +169,10 @@ def test_what_is_told_reaches_the_run(job, photos, tmp_path):
         ({"PROMPT_PATH": "s3://b/p.json"}, "PROMPT_PATH must be a file on this machine, not s3://b/p.json"),
         ({"PROMPT_PATH": "tables/a.csv"}, "PROMPT_PATH must be a .json file, not tables/a.csv"),
         ({"OUTPUT_PATH": "o/x.csv"}, "OUTPUT_PATH must be a folder or end in .parquet, not in .csv"),
-        ({"URL_COLUMN": "link"}, "URL_COLUMN is for a table, and DATA_PATH photos is none"),
+        ({"URL_COLUMN": "link"}, "URL_COLUMN is for a table, and DATA_PATH photos is not one"),
         ({"URL_COLUMN": "no", "DATA_PATH": "tables/a.csv"}, "'no'"),
-        ({"CUTLINE_JOB_MAX_COSTS": "3"}, "CUTLINE_JOB_MAX_COSTS is no setting: `cutline job` has no option"),
-        ({"CUTLINE_JOB_MODEL": "fake"}, "CUTLINE_JOB_MODEL is no setting"),
+        ({"CUTLINE_JOB_MAX_COSTS": "3"}, "CUTLINE_JOB_MAX_COSTS is not a setting: `cutline job` has no option"),
+        ({"CUTLINE_JOB_MODEL": "fake"}, "CUTLINE_JOB_MODEL is not a setting"),
         ({"SM_HOSTS": "algo-1"}, 'SM_HOSTS must be a JSON list, such as ["algo-1","algo-2"], not'),
         ({"SM_HOSTS": '["a","b"]', "SM_CURRENT_HOST": "c"}, "SM_CURRENT_HOST is 'c', which is not among"),
     ],

@@ -118,13 +118,13 @@ def test_sigterm_half_way_and_the_same_job_goes_on_also_elsewhere(home, job, pho
     assert "nothing is lost" in errors
     message = (tmp_path / "ml" / "output" / "failure").read_text()
     assert message.startswith("interrupted; ")
-    assert "the same job goes on" in message
+    assert "run the same job again to continue" in message
     before = len(asked(tmp_path))
     assert before < 30
     mine()
     done = job(home=home, **told)
     assert done.returncode == 0, done.stderr
-    assert ("going on from" in done.stderr) == (home != "home")
+    assert ("continuing from" in done.stderr) == (home != "home")
     assert asked(tmp_path) == [f"{number:02}.png" for number in range(30)], "each was asked exactly once"
     local = tmp_path / "read.parquet"
     local.write_bytes(bucket.read("out/captions.parquet"))

@@ -44,6 +44,6 @@ def test_other_names_are_left_alone_and_those_that_nothing_reads_are_told_once(t
     env = {**OTHERS, "CUTLINE_COLOUR": "s3cret-blue"}
     with Service("--model", "fake", cwd=tmp_path, env=env) as service:
         told = [line.partition("WARNING ")[2] for line in service.log.splitlines() if "WARNING" in line]
-    said = "cutline.service no such setting, it is not read variable="
+    said = "cutline.service unknown setting ignored variable="
     assert told == [f"{said}CUTLINE_COLOUR", f"{said}CUTLINE_ELSEWHERE in .env"]
     assert "s3cret-blue" not in service.log

@@ -81,5 +81,5 @@ def test_all_that_it_is_made_of_is_watched(service, tmp_path):
 def test_reload_runs_one_process_and_says_so(tmp_path):
     with Service("--model", "fake", "--reload", "--workers", 2, cwd=tmp_path) as service:
         assert service.client.get("/ready").status_code == 200
-        assert service.log.startswith("cutline: --reload runs one process, whatever --workers says\n")
+        assert service.log.startswith("cutline: --reload runs one process and ignores --workers\n")
         assert service.log.count("startup complete") == 1

@@ -64,4 +64,4 @@ def test_ctrl_c_while_the_server_loads(tmp_path: Path, number: int) -> None:
 def test_one_process_starts_one_server(tmp_path: Path) -> None:
     ran = cutline("serve", *ASK, "--workers", "2", cwd=tmp_path, env=Programs(tmp_path / "p").environment())
     assert ran.returncode == 2
-    assert "--start starts a server for one process: leave --workers out" in ran.stderr
+    assert "--start starts a server for one process: remove --workers" in ran.stderr

@@ -14,7 +14,7 @@ __all__ = ["main"]
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code (see docs/cli.md).
 
-    Without ``arguments`` it is the program itself, which may have to end at once.
+    Without ``arguments`` this is the program itself, which may have to exit at once.
     """
     from cutline.cli.app import run
     from cutline.garbage_collection import collect_rarely
@@ -25,7 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if arguments is None and any(
         thread.name.startswith(("batch-", "cutline-background")) for thread in threading.enumerate()
     ):
-        # A model in the middle of an answer: torch aborts a program that ends in the usual way now.
+        # A model is generating: torch aborts a program that ends in the usual way now.
         for stream in (sys.stdout, sys.stderr):
             with contextlib.suppress(OSError, ValueError):
                 stream.flush()

@@ -19,15 +19,15 @@ cutline caption photos/ captions.jsonl --model openai:gpt-4o-mini
 """
 CAPTION_HELP = """Caption a folder of pictures, a list of URLs, webdataset tars or a table.
 
-The same command again goes on where the last one ended, however it ended.
+Run the same command again to continue, however the last run ended.
 """
 COMPARE_HELP = "Compare models, prompts or earlier outputs side by side, in one HTML file."
-SERVE_HELP = "Answer requests for captions over HTTP, until it is stopped."
+SERVE_HELP = "Serve captions over HTTP until stopped."
 JOB_HELP = """Caption a folder or a table of URLs into Parquet, set up by environment variables or arguments.
 
 MODEL_NAME=blip DATA_PATH=photos/ OUTPUT_PATH=s3://bucket/captions cutline job
 """
-BATCH_HELP = "Have pictures captioned by a service's batch API: within a day, at half the price."
+BATCH_HELP = "Caption pictures through a service's batch API: within a day, at half the price."
 RUN_HELP = "Run a job file, as `cutline caption --save-job` writes it."
 
 
@@ -39,7 +39,7 @@ def build() -> cyclopts.App:
         version=cutline.__version__,
         help_format="plaintext",
         default_parameter=cyclopts.Parameter(
-            negative_iterable=(), negative_none=(), negative_bool=(), show_default=_worth_showing
+            negative_iterable=(), negative_none=(), negative_bool=(), show_default=_shown_default
         ),
         exit_on_error=False,
         print_error=False,
@@ -66,15 +66,15 @@ def _job_environment(*arguments: Any) -> None:
 def run(arguments: list[str]) -> int:
     """Run one command line; returns the exit code."""
     if arguments and arguments[0].startswith("--") and arguments[0] not in {"--help", "--version"}:
-        arguments = ["caption", *arguments]  # the options alone mean the main job
+        arguments = ["caption", *arguments]  # options alone mean `caption`
     if not arguments:
         arguments = ["--help"]
     fail = _fail_job if arguments[0] == "job" else _fail
     try:
-        # Left to themselves, the commands' apps keep the first console they make, with its width.
+        # Otherwise the commands' apps keep the first console they make, with its width.
         result = build()(arguments, console=Console())
     except cyclopts.CycloptsError as error:
-        return fail(_explained(error), hint=_in_file(error, arguments) + _help_of(error, arguments))
+        return fail(_usage_message(error), hint=_in_file(error, arguments) + _help_of(error, arguments))
     except ConfigError as error:
         return fail(str(error))
     except CutlineError as error:
@@ -82,60 +82,60 @@ def run(arguments: list[str]) -> int:
     except KeyboardInterrupt:
         return fail("interrupted", code=130)
     except BrokenPipeError:
-        sys.stderr.close()  # the reader of our output has gone; nothing more can be said
+        sys.stderr.close()  # nothing reads our output any more
         return 141
     return result if isinstance(result, int) else 0
 
 
-def _worth_showing(default: Any) -> str | None:
-    """A default as the help shows it: not for switches that are off, nor for what is empty."""
+def _shown_default(default: Any) -> str | None:
+    """A default as the help shows it; none for switches that are off and for empty values."""
     return None if default is None or default is False or default in ((), {}) else str(default)
 
 
 _KINDS = {"int": "a whole number", "float": "a number", "bool": "true or false"}
 
 
-def _explained(error: cyclopts.CycloptsError) -> str:
+def _usage_message(error: cyclopts.CycloptsError) -> str:
     if isinstance(error, cyclopts.MissingArgumentError) and "--input-path" in str(error):
         return "cutline caption needs an input: a folder, a picture, a list of URLs, a table or tars"
     if isinstance(error, cyclopts.UnusedCliTokensError):
-        return f"nothing is known to do with {' '.join(map(repr, error.unused_tokens or []))}"
-    words = " ".join(str(error).split()).removesuffix(".")
+        return f"unexpected arguments: {' '.join(map(repr, error.unused_tokens or []))}"
+    message = " ".join(str(error).split()).removesuffix(".")
     if isinstance(error, cyclopts.CoercionError):
-        for kind, meant in _KINDS.items():
-            words = re.sub(
-                rf'unable to convert ("[^"]*") into {kind}$', rf"it must be {meant}, not \1", words
+        for kind, expected in _KINDS.items():
+            message = re.sub(
+                rf'unable to convert ("[^"]*") into {kind}$', rf"must be {expected}, not \1", message
             )
-    return words
+    return message
 
 
 def _in_file(error: cyclopts.CycloptsError, arguments: list[str]) -> str:
-    """Where an option of the job belongs that was given beside its file."""
+    """A hint for an option of the job that was given beside the job file."""
     if arguments[0] != "run" or not isinstance(error, cyclopts.UnknownOptionError):
         return ""
     from cutline.cli.run import place_of
 
     place = place_of(error.token.keyword or error.token.value)
-    return f"; the job file holds the other options{place and ': ' + place}"
+    return f"; other options belong in the job file{place and ': ' + place}"
 
 
 def _help_of(error: cyclopts.CycloptsError, arguments: list[str]) -> str:
-    """Where the usage of the command stands that was meant."""
+    """A hint at the help of the command that was called."""
     words = list(itertools.takewhile(lambda word: not word.startswith("-"), arguments))
     words = words[: 2 if words[:1] == ["batch"] else 1]
     if isinstance(error, cyclopts.UnknownCommandError):
         words = words[:-1]
-    return f"; `{' '.join(('cutline', *words, '--help'))}` shows how it is used"
+    return f"; see `{' '.join(('cutline', *words, '--help'))}`"
 
 
 def _fail(message: str, *, code: int = 2, hint: str = "") -> int:
-    print(f"cutline: {message}{hint}", file=sys.stderr)  # noqa: T201 - the command line speaks
+    print(f"cutline: {message}{hint}", file=sys.stderr)  # noqa: T201 - the program's output
     return code
 
 
 def _fail_job(message: str, *, code: int = 2, hint: str = "") -> int:
-    """As ``_fail``, told to whoever runs the container too."""
+    """As ``_fail``; also leaves the message where the container's host looks for it."""
     from cutline.cli.job_container import Container
 
-    Container.here().tell(message, failed=True)
+    Container.here().report(message, failed=True)
     return _fail(message, code=code, hint=hint)

@@ -1,4 +1,4 @@
-"""``cutline batch``: pictures to a service's batch API, and its answers into the output."""
+"""``cutline batch``: send pictures to a service's batch API and collect its responses."""
 
 from __future__ import annotations
 
@@ -11,11 +11,10 @@ from typing import Annotated, Any, TypeVar
 import cyclopts
 from cyclopts import Parameter
 
-from cutline.cli import batch_messages as words
+from cutline.cli import batch_messages as messages
 from cutline.cli.caption import Service, option_group, typed, with_service
-from cutline.cli.common_options import Saying
+from cutline.cli.common_options import ServiceKey, Verbosity
 from cutline.cli.execute import log, signals
-from cutline.cli.service_key import ServiceKey
 from cutline.display import Display
 from cutline.engine.batches.requests import FileLimits
 from cutline.engine.cancellation import Stop
@@ -36,23 +35,21 @@ from cutline.job import (
 
 _T = TypeVar("_T")
 
-app = cyclopts.App(
-    name="batch", help="Have pictures captioned within a day, at half the price.", version_flags=()
-)
+app = cyclopts.App(name="batch", help="Caption pictures within a day, at half the price.", version_flags=())
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Estimating(Saying):
+class SubmitOptions(Verbosity):
     estimate: bool = False
-    """Ask about a few pictures, tell tokens and money of the whole, and stop; sends no batch."""
+    """Caption a few pictures, print tokens and money of the whole, and stop; sends no batch."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Noted(ServiceKey):
-    """Where the batches are noted, and with which key the service is asked."""
+class BatchState(ServiceKey):
+    """Where the batches are recorded, and the service's key."""
 
     state: str | None = None
-    """Folder for the journal, if another was named when the batches were sent."""
+    """Folder of the journal, if one was given when the batches were sent."""
 
 
 @app.command
@@ -60,7 +57,7 @@ def submit(
     input_path: str,
     output_path: str | None = None,
     *,
-    before: Annotated[Estimating, option_group("Before and during")] = Estimating(),
+    options: Annotated[SubmitOptions, option_group("Before and during")] = SubmitOptions(),
     model: Annotated[ModelOptions, option_group("Model")] = ModelOptions(),  # noqa: B008 - frozen
     service: Annotated[Service, option_group("Model")] = Service(),  # noqa: B008 - frozen
     local: Annotated[LocalOptions, option_group("Local models")] = LocalOptions(),  # noqa: B008 - frozen
@@ -72,9 +69,9 @@ def submit(
     run: Annotated[RunOptions, option_group("Run", negative="no-")] = RunOptions(),  # noqa: B008 - frozen
     files: Annotated[FileLimits, option_group("Run")] = FileLimits(),  # noqa: B008 - frozen
 ) -> int:
-    """Send pictures to the service's batch API: answers within a day, at half the price.
+    """Send pictures to the service's batch API: captions within a day, at half the price.
 
-    The same command again, however the last one ended, sends what is missing and nothing twice.
+    Run the same command again after an interruption: it sends what is missing and nothing twice.
 
     Parameters
     ----------
@@ -83,7 +80,7 @@ def submit(
     output_path
         As for `cutline caption`; nothing is written there before `cutline batch collect`.
     """
-    before.check()
+    options.check()
     job = Job(
         input_path=input_path,
         output_path=output_path,
@@ -97,7 +94,7 @@ def submit(
         run=run,
     )
     key = service.key
-    if before.estimate:
+    if options.estimate:
         from cutline.cli.preview import estimate
         from cutline.engine.batches.parts import check_job
 
@@ -105,10 +102,10 @@ def submit(
         return estimate(job, key, in_batches=True)
     from cutline.engine.batches.submit import submit_job
 
-    return _carried_out(
+    return _execute(
         lambda progress, stop: submit_job(job, limits=files, key=key, progress=progress, stop=stop),
-        lambda result: words.submitted(job, result, quiet=before.quiet),
-        before,
+        lambda result: messages.submitted(job, result, quiet=options.quiet),
+        options,
     )
 
 
@@ -116,23 +113,23 @@ def submit(
 def status(
     output_path: str,
     *,
-    noted: Annotated[Noted, Parameter(name="*")] = Noted(),
-    saying: Annotated[Saying, Parameter(name="*")] = Saying(),  # noqa: B008 - frozen
+    recorded: Annotated[BatchState, Parameter(name="*")] = BatchState(),
+    verbosity: Annotated[Verbosity, Parameter(name="*")] = Verbosity(),  # noqa: B008 - frozen
 ) -> int:
-    """Tell how far the service is with the batches of an output.
+    """Show how far the service is with the batches of an output.
 
     Parameters
     ----------
     output_path
-        The output that was named when the batches were sent.
+        The output given when the batches were sent.
     """
     from cutline.engine.batches.status import look, sent_for
 
-    sent = sent_for(output_path, noted.state)
-    return _carried_out(
-        lambda progress, stop: look(sent, key=noted.key, progress=progress, stop=stop),
-        lambda now: words.status(now, quiet=saying.quiet),
-        saying,
+    sent = sent_for(output_path, recorded.state)
+    return _execute(
+        lambda progress, stop: look(sent, key=recorded.key, progress=progress, stop=stop),
+        lambda now: messages.status(now, quiet=verbosity.quiet),
+        verbosity,
     )
 
 
@@ -142,34 +139,34 @@ def collect(
     *,
     wait: bool = False,
     keep_files: bool = False,
-    noted: Annotated[Noted, Parameter(name="*")] = Noted(),
-    saying: Annotated[Saying, Parameter(name="*")] = Saying(),  # noqa: B008 - frozen
+    recorded: Annotated[BatchState, Parameter(name="*")] = BatchState(),
+    verbosity: Annotated[Verbosity, Parameter(name="*")] = Verbosity(),  # noqa: B008 - frozen
 ) -> int:
-    """Put the answers that have come into the output, and into the same journal as an ordinary run's.
+    """Write the responses that have arrived to the output, through the same journal as an ordinary run.
 
     Parameters
     ----------
     output_path
-        The output that was named when the batches were sent.
+        The output given when the batches were sent.
     wait
         Wait until every batch has ended.
     keep_files
-        Leave the files of collected batches at the service.
+        Keep the files of collected batches at the service.
     """
     from cutline.engine.batches.collect import collect_job
 
-    return _carried_out(
+    return _execute(
         lambda progress, stop: collect_job(
             output_path,
-            state=noted.state,
-            key=noted.key,
+            state=recorded.state,
+            key=recorded.key,
             until_all=wait,
             keep_files=keep_files,
             progress=progress,
             stop=stop,
         ),
-        lambda result: words.collected(result, quiet=saying.quiet),
-        saying,
+        lambda result: messages.collected(result, quiet=verbosity.quiet),
+        verbosity,
     )
 
 
@@ -178,35 +175,37 @@ def cancel(
     output_path: str,
     *,
     forget: bool = False,
-    noted: Annotated[Noted, Parameter(name="*")] = Noted(),
-    saying: Annotated[Saying, Parameter(name="*")] = Saying(),  # noqa: B008 - frozen
+    recorded: Annotated[BatchState, Parameter(name="*")] = BatchState(),
+    verbosity: Annotated[Verbosity, Parameter(name="*")] = Verbosity(),  # noqa: B008 - frozen
 ) -> int:
-    """End the batches of an output; what was answered until then can still be collected.
+    """Cancel the batches of an output; captions made until then can still be collected.
 
     Parameters
     ----------
     output_path
-        The output that was named when the batches were sent.
+        The output given when the batches were sent.
     forget
-        Give up what was answered too, so that all their pictures can be asked about anew.
+        Discard those captions too, so that all the pictures can be captioned again.
     """
     from cutline.engine.batches.status import cancel as end
 
-    return _carried_out(
+    return _execute(
         lambda progress, stop: end(
-            output_path, state=noted.state, key=noted.key, forget=forget, progress=progress, stop=stop
+            output_path, state=recorded.state, key=recorded.key, forget=forget, progress=progress, stop=stop
         ),
-        lambda sent: words.cancelled(sent, forgotten=forget, quiet=saying.quiet),
-        saying,
+        lambda sent: messages.cancelled(sent, forgotten=forget, quiet=verbosity.quiet),
+        verbosity,
     )
 
 
-def _carried_out(
-    work: Callable[[ProgressHook, Stop], Coroutine[Any, Any, _T]], tell: Callable[[_T], int], saying: Saying
+def _execute(
+    work: Callable[[ProgressHook, Stop], Coroutine[Any, Any, _T]],
+    report: Callable[[_T], int],
+    verbosity: Verbosity,
 ) -> int:
-    """Do it with progress and signals, and tell the result; returns the exit code."""
-    saying.check()
-    display = Display(quiet=saying.quiet)
+    """Run ``work`` with progress and signal handling, and report its result; returns the exit code."""
+    verbosity.check()
+    display = Display(quiet=verbosity.quiet)
 
     async def run() -> _T:
         stop = Stop()
@@ -215,15 +214,17 @@ def _carried_out(
 
     try:
         with display:
-            log(verbose=saying.verbose)
+            log(verbose=verbosity.verbose)
             result = asyncio.run(run())
     except Interrupted as stopped:
-        return _fail("interrupted; nothing is lost: the same command goes on", 128 + stopped.signal)
+        return _fail(
+            "interrupted; nothing is lost: run the same command again to continue", 128 + stopped.signal
+        )
     except SinkError as error:
         return _fail(str(error), 4)
-    return tell(result)
+    return report(result)
 
 
 def _fail(message: str, code: int) -> int:
-    print(f"cutline: {message}", file=sys.stderr)  # noqa: T201 - the command line speaks
+    print(f"cutline: {message}", file=sys.stderr)  # noqa: T201 - the program's output
     return code

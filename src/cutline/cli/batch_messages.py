@@ -1,4 +1,4 @@
-"""What a person is told about batches."""
+"""Messages of ``cutline batch``."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from cutline.job import Job
 
 
 def submitted(job: Job, result: Submitted, *, quiet: bool) -> int:
-    """What was sent, and what to do next."""
+    """Print what was sent and the next commands; returns the exit code."""
     tally, stopped = result.tally, result.stopped
     console = _console(quiet=quiet)
     if tally.batches:
@@ -34,13 +34,13 @@ def submitted(job: Job, result: Submitted, *, quiet: bool) -> int:
     for line in _others(tally):
         console.print(line, markup=False)
     if tally.batches or tally.waiting > 0:
-        console.print(f"how far it is: {_command('status', result.output, job)}", markup=False)
+        console.print(f"status: {_command('status', result.output, job)}", markup=False)
         collecting = _command("collect", result.output, job)
-        console.print(f"the answers, within a day: {collecting} --wait", markup=False)
+        console.print(f"captions, within a day: {collecting} --wait", markup=False)
     if stopped is not None:
         why = "interrupted" if isinstance(stopped, Interrupted) else f"stopped: {stopped}"
         Console(stderr=True, highlight=False, soft_wrap=True).print(
-            Text(f"{why} · what was sent is noted; the same command goes on", style="bold")
+            Text(f"{why} · what was sent is recorded; run the same command again to continue", style="bold")
         )
         return 128 + stopped.signal if isinstance(stopped, Interrupted) else EXIT_STOPPED
     return EXIT_FAILURES if tally.unprepared.failures > job.run.allow_failures else EXIT_OK
@@ -50,24 +50,24 @@ def _others(tally: Tally) -> list[str]:
     counts = tally.unprepared
     lines = []
     if tally.waiting > 0:
-        lines.append(f"{plural(tally.waiting, 'picture')} were sent before, and are under way")
+        lines.append(f"{plural(tally.waiting, 'picture')} were sent before and are in progress")
     if tally.known:
-        lines.append(f"{plural(tally.known, 'picture')} had an outcome from before")
+        lines.append(f"{plural(tally.known, 'picture')} were done before")
     if counts.captions:
-        lines.append(f"{plural(counts.captions, 'picture')} had all their answers from before")
+        lines.append(f"{plural(counts.captions, 'picture')} had all their responses from before")
     if counts.failures:
-        lines.append(f"{plural(counts.failures, 'picture')} cannot be sent: {_kinds(counts.kinds)}")
+        lines.append(f"{plural(counts.failures, 'picture')} could not be sent: {_kinds(counts.kinds)}")
     if counts.skips:
         lines.append(f"{plural(counts.skips, 'picture')} skipped: {_kinds(counts.reasons)}")
     return lines
 
 
 def status(sent: Sent, *, quiet: bool) -> int:
-    """A table of the batches on the output stream."""
+    """Print a table of the batches on the output stream."""
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     for title in ("batch", "status"):
         table.add_column(title, overflow="fold")
-    for title in ("pictures", "answered", "failed"):
+    for title in ("pictures", "done", "failed"):
         table.add_column(title, justify="right")
     table.add_column("", overflow="fold")
     for batch in sent.batches:
@@ -80,21 +80,21 @@ def status(sent: Sent, *, quiet: bool) -> int:
             out.print(f"{batch.id or batch.name} {batch.status}: {batch.problem}", markup=False)
     console = _console(quiet=quiet)
     if any(not batch.is_sent for batch in sent.batches):
-        console.print("not all is sent: `cutline batch submit` with the same arguments goes on")
+        console.print("not everything is sent: run `cutline batch submit` with the same arguments again")
     if any(batch.is_open and batch.status in OVER for batch in sent.batches):
-        console.print(f"to be collected: {_command('collect', sent.output, sent.job)}", markup=False)
+        console.print(f"ready to collect: {_command('collect', sent.output, sent.job)}", markup=False)
     return EXIT_OK
 
 
 def collected(result: Collection, *, quiet: bool) -> int:
-    """How the run that took the answers in went, and what is still to come."""
+    """Print the result of the run that collected, and what is still in progress; returns the exit code."""
     report, sent = result.report, result.sent
     console = _console(quiet=quiet)
     if report is None:
         if sent.open_batches:
-            console.print("nothing is sent yet: `cutline batch submit` with the same arguments goes on")
+            console.print("nothing is sent yet: run `cutline batch submit` with the same arguments again")
             return EXIT_STOPPED
-        console.print("nothing is left to collect: every batch was")
+        console.print("nothing is left to collect: every batch is collected")
         return EXIT_OK
     if not quiet:
         summary(sent.job, report, list(_hints(sent, report)))
@@ -106,43 +106,43 @@ def collected(result: Collection, *, quiet: bool) -> int:
 
 
 def cancelled(sent: Sent, *, forgotten: bool, quiet: bool) -> int:
-    """What became of the batches, and how to get what they have."""
+    """Print the state of the cancelled batches and how to collect what they have; returns the exit code."""
     console = _console(quiet=quiet)
     running = sum(batch.under_way for batch in sent.batches)
     if running:
-        console.print(f"{plural(running, 'batch is', 'batches are')} being ended by the service")
+        console.print(f"{plural(running, 'batch is', 'batches are')} being cancelled by the service")
     else:
-        console.print("no batch is under way any more")
+        console.print("no batch is in progress any more")
     if sent.open_batches:
         collecting = _command("collect", sent.output, sent.job)
-        console.print(f"what was answered: {collecting} --wait", markup=False)
+        console.print(f"captions made so far: {collecting} --wait", markup=False)
     elif forgotten:
-        console.print("their answers are given up: the pictures can be asked about anew")
+        console.print("their captions are discarded: the pictures can be captioned again")
     return EXIT_OK
 
 
 def _hints(sent: Sent, report: Report) -> Iterator[str]:
-    """What a person may want to do next."""
+    """Suggested next steps."""
     counts = report.counts
     yield from stage_lines(report)
     for batch in sent.batches:
         if batch.problem:
             yield f"{batch.id or batch.name} {batch.status}: {batch.problem}"
     if under_way := counts.reasons.get(UNDER_WAY, 0):
-        yield f"{plural(under_way, 'picture is', 'pictures are')} under way: collect later, or with --wait"
+        yield f"{plural(under_way, 'picture is', 'pictures are')} in progress: collect later, or with --wait"
     undone = Counter({kind: count for kind, count in counts.kinds.items() if kind in UNDONE})
     left = undone.total() + counts.reasons.get(IN_NO_BATCH, 0)
     if left and not sent.under_way:
         yield (
-            f"{plural(left, 'picture was', 'pictures were')} not asked: `cutline caption` with the arguments "
-            "of the batch asks at once, `cutline batch submit` by another batch"
+            f"{plural(left, 'picture was', 'pictures were')} not captioned: run `cutline caption` with the "
+            "arguments of the batch, or `cutline batch submit` to send another"
         )
     if counts.failures > undone.total():
-        yield "`cutline caption` and `cutline batch submit` ask about the failed ones with --retry-failed"
+        yield "retry the failed ones with `cutline caption` or `cutline batch submit`, and --retry-failed"
 
 
 def _command(name: str, output: str, job: Job) -> str:
-    """A command about an output's batches as it can be typed."""
+    """A command for the output's batches, ready to paste."""
     state = ("--state", job.run.state) if job.run.state is not None else ()
     return shlex.join(("cutline", "batch", name, output, *state))
 
@@ -156,7 +156,7 @@ def _stage(batch: Batch) -> str:
 def _note(batch: Batch) -> str:
     if batch.under_way and batch.ends is not None:
         left = batch.ends - time.time()
-        return f"{duration(left)} left" if left > 0 else "its time is over"
+        return f"{duration(left)} left" if left > 0 else "expired"
     return ""
 
 

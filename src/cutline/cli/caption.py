@@ -1,4 +1,4 @@
-"""``cutline caption``: options to a job, and the job to its end."""
+"""``cutline caption``: build a job from options and run it."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from typing import Annotated, Any
 from cyclopts import Group, Parameter
 
 from cutline.captioners.servers.settings import ServerOptions
-from cutline.cli.caption_actions import Before, carry_out
-from cutline.cli.service_key import ServiceKey
+from cutline.cli.caption_actions import ActionOptions, run_action
+from cutline.cli.common_options import ServiceKey
 from cutline.errors import ConfigError
 from cutline.formatting import printable
 from cutline.job import (
@@ -33,25 +33,25 @@ NGC_MODEL = "nvidia/llama-3.1-nemotron-nano-vl-8b-v1"
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Service(ServiceKey):
-    """Other ways to say which service is asked."""
+    """The key, and older names of the options for a service."""
 
     model_name: str | None = None
     """Name of the model at a NIM endpoint, or NVIDIA's with --use-ngc."""
     use_ngc: bool = False
-    """Ask NVIDIA's hosted models (NVIDIA_API_KEY)."""
+    """Use NVIDIA's hosted models (NVIDIA_API_KEY)."""
     nim_endpoint: str | None = None
     """URL of a NIM endpoint; not used with --use-ngc."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class BeforeCaption(Before):
+class CaptionActions(ActionOptions):
     save_job: str | None = None
     """Write these options to a job file for `cutline run`, and stop."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class StartedServer(ServerOptions):
-    """As in a job; what is for the server may begin with a hyphen."""
+    """As in a job; the server's own options may begin with a hyphen."""
 
     server_args: Annotated[str | None, Parameter(allow_leading_hyphen=True)] = None
     """Further options for the server that is started, in one text: "--max-model-len 4096"."""
@@ -72,7 +72,7 @@ def caption(
     input_path: str,
     output_path: str | None = None,
     *,
-    before: Annotated[BeforeCaption, option_group("Before and during")] = BeforeCaption(),
+    actions: Annotated[CaptionActions, option_group("Before and during")] = CaptionActions(),
     model: Annotated[ModelOptions, option_group("Model")] = ModelOptions(),  # noqa: B008 - frozen
     service: Annotated[Service, option_group("Model")] = Service(),
     local: Annotated[LocalOptions, option_group("Local models")] = LocalOptions(),  # noqa: B008 - frozen
@@ -86,7 +86,7 @@ def caption(
 ) -> int:
     """Caption a folder of pictures, a list of URLs, webdataset tars or a table.
 
-    The same command again goes on where the last one ended, however it ended.
+    Run the same command again to continue, however the last run ended.
 
     Parameters
     ----------
@@ -108,50 +108,52 @@ def caption(
         output=output,
         run=run,
     )
-    before.check(save_job=before.save_job)
-    if before.save_job is not None:
-        _save(job, Path(before.save_job))
-        if not before.quiet:
-            _tell_saved(before.save_job, with_key=service.key is not None)
+    actions.check(save_job=actions.save_job)
+    if actions.save_job is not None:
+        _save(job, Path(actions.save_job))
+        if not actions.quiet:
+            _print_saved(actions.save_job, with_key=service.key is not None)
         return 0
-    return carry_out(job, service.key, before)
+    return run_action(job, service.key, actions)
 
 
 def _save(job: Job, path: Path) -> None:
     from cutline.engine import assembly
 
     job.check()
-    assembly.source_of(job)  # refuses an input that is not there
+    assembly.source_of(job)  # refuses a missing input
     if "@" in (job.model.endpoint or ""):
-        raise ConfigError("a job file holds no secrets: give the password in --endpoint as --api-key instead")
+        raise ConfigError("a job file holds no secrets: pass the password of --endpoint as --api-key instead")
     try:
         with path.open("x", encoding="utf-8") as file:
             file.write(job.to_toml())
     except FileExistsError:
-        raise ConfigError(f"{path} is there already; choose another name for --save-job") from None
+        raise ConfigError(f"{path} exists already; choose another name for --save-job") from None
     except OSError as error:
         raise ConfigError(f"cannot write the job file {path}: {error.strerror}") from None
 
 
-def _tell_saved(path: str, *, with_key: bool) -> None:
-    """What to do with the job file, on the error stream."""
-    key = "; the key is not kept in it, so give that again" if with_key else ""
-    # A name that begins with a hyphen is no option.
-    typed = shlex.quote(path if not path.startswith("-") else f"./{path}")
-    print(f"→ {printable(path)}: run it with `cutline run {typed}`{key}", file=sys.stderr)  # noqa: T201 - the command line speaks
+def _print_saved(path: str, *, with_key: bool) -> None:
+    """Print how to run the job file, on the error stream."""
+    key = "; the key is not stored in it, so pass it again" if with_key else ""
+    # A name that begins with a hyphen would be read as an option.
+    quoted = shlex.quote(path if not path.startswith("-") else f"./{path}")
+    print(f"→ {printable(path)}: run it with `cutline run {quoted}`{key}", file=sys.stderr)  # noqa: T201 - the program's output
 
 
 def with_service(model: ModelOptions, service: Service) -> ModelOptions:
-    """The model options with the older names of the same things put in.
+    """Apply the older options for naming a model.
 
     Raises:
-        ConfigError: both ways of naming a model were used, and they differ.
+        ConfigError: a model is named in both ways.
     """
     named = service.use_ngc or service.nim_endpoint is not None or service.model_name is not None
     if not named:
         return model
     if model.model != ModelOptions().model:
-        raise ConfigError("--model says all: leave out --model-name, --use-ngc and --nim-endpoint")
+        raise ConfigError(
+            "--model cannot be combined with --model-name, --use-ngc and --nim-endpoint: remove them"
+        )
     if service.use_ngc:
         return dataclasses.replace(model, model=f"nvidia:{service.model_name or NGC_MODEL}")
     endpoint = service.nim_endpoint or model.endpoint
@@ -162,7 +164,7 @@ def with_service(model: ModelOptions, service: Service) -> ModelOptions:
 
 
 def typed(model: ModelOptions) -> ModelOptions:
-    """Values of --extra as JSON where they are JSON, else as text."""
+    """Parse values of --extra that are JSON; others stay text."""
 
     def value(text: Any) -> Any:
         try:

@@ -1,4 +1,4 @@
-"""How much a command says while it works."""
+"""Options that several commands share: how much is printed, and the service's key."""
 
 from __future__ import annotations
 
@@ -7,19 +7,34 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from cutline.credentials import Secret, given_key
 from cutline.errors import ConfigError
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Saying:
-    """How much is said."""
+class Verbosity:
+    """How much is printed while a command runs."""
 
     verbose: Annotated[bool, Parameter(alias="-v")] = False
-    """Say what happens to every picture and request."""
+    """Log every picture and request."""
     quiet: Annotated[bool, Parameter(alias="-q")] = False
     """No progress and no summary; errors only."""
 
     def check(self) -> None:
-        """Raises ConfigError for wishes that exclude each other."""
+        """Raise ConfigError for options that exclude each other."""
         if self.verbose and self.quiet:
             raise ConfigError("--verbose and --quiet exclude each other: give one of them")
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceKey:
+    """The key of the model's service, where it does not come from the environment."""
+
+    api_key: str | None = None
+    """Key of the service; better set in its environment variable."""
+    api_key_file: str | None = None
+    """File that holds the key of the service, and nothing else."""
+
+    @property
+    def key(self) -> Secret | None:
+        return given_key(self.api_key, self.api_key_file)

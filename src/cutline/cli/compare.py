@@ -1,4 +1,4 @@
-"""``cutline compare``: contestants and options to a plan, and the plan to its end."""
+"""``cutline compare``: build a plan from candidates and options, and run it."""
 
 from __future__ import annotations
 
@@ -14,9 +14,8 @@ from rich.table import Table
 from rich.text import Text
 
 from cutline.cli.caption import StartedServer, option_group, typed
-from cutline.cli.common_options import Saying
+from cutline.cli.common_options import ServiceKey, Verbosity
 from cutline.cli.execute import log, signals
-from cutline.cli.service_key import ServiceKey
 from cutline.comparison.results import Comparison
 from cutline.comparison.runner import DEFAULT_OUTPUT, IMAGE_LIMIT, Ended, Plan, run_comparison
 from cutline.comparison.runs import Halt, Watching
@@ -35,7 +34,7 @@ from cutline.job import (
     RunOptions,
 )
 
-PIPED = 250  # columns of the table where no terminal has fewer: long names stay in one line
+PIPED_WIDTH = 250  # columns of the table when the output is no terminal: long names stay on one line
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,13 +47,13 @@ class ComparedInput(InputOptions):
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class ComparedModel(ModelOptions):
-    """As for a run, but the contestants are the models."""
+    """As for a run, but the candidates are the models."""
 
     model: Annotated[str, Parameter(parse=False)] = ModelOptions().model
     step: Annotated[tuple[str, ...], Parameter(parse=False)] = ()
     chain: Annotated[str | None, Parameter(parse=False)] = None
     endpoint: str | None = None
-    """URL of an OpenAI-compatible server, for the models that name no provider."""
+    """URL of an OpenAI-compatible server, for the models without a provider."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,9 +61,9 @@ class ComparedRun(RunOptions):
     """As for a run; budgets are those of the whole comparison."""
 
     budget_tokens: int | None = None
-    """Stop cleanly when all together used this many tokens."""
+    """Stop cleanly when all candidates together have used this many tokens."""
     max_cost: float | None = None
-    """Stop cleanly when all together cost this much money (US dollars)."""
+    """Stop cleanly when all candidates together have cost this much (US dollars)."""
     state: str | None = None
     """Folder for the journals. [default: beside the report]"""
 
@@ -74,22 +73,22 @@ class ComparedChecks(CheckOptions):
     """As for a run, but similarity can be measured without dropping anything."""
 
     similarity_model: str | None = None
-    """CLIP or SigLIP, name or folder: measures how like their pictures the captions are."""
+    """CLIP or SigLIP, name or folder: measures the similarity of captions and pictures."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Showing(Saying):
-    """What is shown, and how much is said."""
+class ReportOptions(Verbosity):
+    """What the report shows, and how much is printed."""
 
     blind: bool = False
-    """Call the captioners A, B … in the report, and show who is who at a click."""
+    """Call the models A, B … in the report, and show their names at a click."""
 
 
 def compare(
     *contestants: str,
     input_path: str | None = None,
     output_path: str = DEFAULT_OUTPUT,
-    showing: Annotated[Showing, option_group("Before and during")] = Showing(),
+    report: Annotated[ReportOptions, option_group("Before and during")] = ReportOptions(),
     model: Annotated[ComparedModel, option_group("Model")] = ComparedModel(),
     service: Annotated[ServiceKey, option_group("Model")] = ServiceKey(),  # noqa: B008 - frozen
     local: Annotated[LocalOptions, option_group("Local models")] = LocalOptions(),  # noqa: B008 - frozen
@@ -100,20 +99,20 @@ def compare(
     pictures: Annotated[PictureOptions, option_group("Pictures")] = PictureOptions(),  # noqa: B008 - frozen
     run: Annotated[ComparedRun, option_group("Run", negative="no-")] = ComparedRun(),
 ) -> int:
-    """Ask several models, or with several prompts, about the same pictures; show the captions side by side.
+    """Caption the same pictures with several models or prompts and show the captions side by side.
 
-    The same command again goes on where the last one ended, and asks nobody twice.
+    Run the same command again to continue; nothing is captioned twice.
 
     Parameters
     ----------
     contestants
         Models, chain files (`.toml`), outputs of earlier runs; `name=…` before one names it.
     input_path
-        The pictures, as for `cutline caption`. Not needed where every contestant is an output.
+        The pictures, as for `cutline caption`. Not needed if every candidate is an output.
     output_path
         Report: `.html` to look at, `.json` or `.csv` for programs.
     """
-    showing.check()
+    report.check()
     job = Job(
         input_path=input_path or "",
         output_path=output_path,
@@ -126,26 +125,26 @@ def compare(
         pictures=pictures,
         run=_as(RunOptions, run),
     )
-    return _execute(Plan(words=contestants, job=job, key=service.key, blind=showing.blind), showing)
+    return _execute(Plan(words=contestants, job=job, key=service.key, blind=report.blind), report)
 
 
 def _as(cls: type[Any], options: Any) -> Any:
-    """The options of a comparison as those of a run."""
+    """Convert options of a comparison to those of a run."""
     return cls(**{field.name: getattr(options, field.name) for field in dataclasses.fields(cls)})
 
 
-def _execute(plan: Plan, showing: Showing) -> int:
-    """Make the comparison and say how it went; returns the exit code."""
-    display = Display(quiet=showing.quiet)
+def _execute(plan: Plan, report: ReportOptions) -> int:
+    """Run the comparison and print its result; returns the exit code."""
+    display = Display(quiet=report.quiet)
     try:
         with display:
-            log(verbose=showing.verbose)
+            log(verbose=report.verbose)
             ended = asyncio.run(_run(plan, display))
     except SinkError as error:
-        print(f"cutline: {error}", file=sys.stderr)  # noqa: T201 - the command line speaks
+        print(f"cutline: {error}", file=sys.stderr)  # noqa: T201 - the program's output
         return 4
-    if not showing.quiet:
-        _tell(ended)
+    if not report.quiet:
+        _print_result(ended)
     return ended.exit_code
 
 
@@ -157,28 +156,33 @@ async def _run(plan: Plan, display: Display) -> Ended:
         )
 
 
-def _tell(ended: Ended) -> None:
+def _print_result(ended: Ended) -> None:
     console = Console(stderr=True, highlight=False)
     console.soft_wrap = not console.is_terminal
     if ended.comparison is None:
         journals = f"(journals in {ended.state})"
         console.print(
-            Text(f"interrupted · nothing is lost: the same command goes on {journals}", style="bold")
+            Text(
+                f"interrupted · nothing is lost: run the same command again to continue {journals}",
+                style="bold",
+            )
         )
         return
     comparison = ended.comparison
     out = Console(highlight=False)
     if not out.is_terminal:
-        out.width = max(out.width, PIPED)
+        out.width = max(out.width, PIPED_WIDTH)
     out.print(_table(comparison))
     shown, total = len(comparison.pictures), comparison.total
     if total is not None and total > shown:
-        console.print(f"the first {shown:,} of {total:,} pictures; --image-limit takes another number")
+        console.print(f"the first {shown:,} of {total:,} pictures; change this with --image-limit")
     lost = sum(picture.thumbnail is None for picture in comparison.pictures)
     if lost and not comparison.input:
-        console.print(f"{lost:,} pictures are not where they were: --input-path tells where they are now")
+        console.print(f"{lost:,} pictures have moved: give their place with --input-path")
     if any(entrant.stopped for entrant in comparison.entrants):
-        console.print(Text("not everything was asked; the same command goes on", style="bold"))
+        console.print(
+            Text("not everything is captioned; run the same command again to continue", style="bold")
+        )
     console.print(f"→ {Path(ended.output)}", markup=False)
 
 

@@ -1,4 +1,4 @@
-"""A job run for a person at a terminal: signals, progress, summary, exit code."""
+"""Run a job at a terminal: signals, progress, summary, exit code."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Protocol
 
-from cutline.cli.common_options import Saying
+from cutline.cli.common_options import Verbosity
 from cutline.cli.summary import failed_in_a_line, first_rows, summary
 from cutline.credentials import Secret
 from cutline.display import Display
@@ -30,36 +30,36 @@ def execute(
     job: Job,
     *,
     key: Secret | None,
-    saying: Saying,
+    verbosity: Verbosity,
     source: Source | None = None,
     failures: Path | None = None,
-    opening: str = "",
+    headline: str = "",
     ended: Callable[[Report | SinkError], None] = lambda _: None,
 ) -> int:
-    """Run the job and say how it went; returns the exit code.
+    """Run the job and print its result; returns the exit code.
 
-    ``source`` and ``failures`` as for ``run_job``; ``opening`` is said first, and ``ended`` is told
-    how it went, too.
+    ``source`` and ``failures`` as for ``run_job``; ``headline`` is printed before the first progress, and
+    ``ended`` is called with the result.
     """
-    display = Display(quiet=saying.quiet)
+    display = Display(quiet=verbosity.quiet)
     try:
         with display:
-            log(verbose=saying.verbose)  # now, so that its lines go around the live one
-            show = _opened(opening, display.show)
+            log(verbose=verbosity.verbose)  # now, so that its lines go around the live one
+            show = _after_headline(headline, display.show)
             report = asyncio.run(_run(job, key, display, show, source, failures))
     except SinkError as error:
         ended(error)
-        print(f"cutline: {error}", file=sys.stderr)  # noqa: T201 - the command line speaks
+        print(f"cutline: {error}", file=sys.stderr)  # noqa: T201 - the program's output
         return 4
     ended(report)
-    if not saying.quiet:
+    if not verbosity.quiet:
         if job.output_path is None and report.stopped is None:
             first_rows(report)
         summary(job, report)
     elif report.stopped is not None:
-        print(f"cutline: stopped: {report.stopped}", file=sys.stderr)  # noqa: T201 - the command line speaks
+        print(f"cutline: stopped: {report.stopped}", file=sys.stderr)  # noqa: T201 - the program's output
     elif report.exit_code:
-        print(f"cutline: {failed_in_a_line(report)}", file=sys.stderr)  # noqa: T201 - the command line speaks
+        print(f"cutline: {failed_in_a_line(report)}", file=sys.stderr)  # noqa: T201 - the program's output
     return report.exit_code
 
 
@@ -76,39 +76,39 @@ async def _run(
         return await run_job(job, source=source, key=key, progress=show, stop=stop, failures=failures)
 
 
-def _opened(opening: str, show: ProgressHook) -> ProgressHook:
-    """``show``, and before the first progress the opening line: a job that is refused says only why."""
-    unsaid = [opening] if opening else []
+def _after_headline(headline: str, show: ProgressHook) -> ProgressHook:
+    """Print the headline before the first progress, so that a refused job prints only its error."""
+    pending = [headline] if headline else []
 
     def hook(progress: Progress) -> None:
-        if unsaid:
-            print(f"cutline: {unsaid.pop()}", file=sys.stderr)  # noqa: T201 - the command line speaks
+        if pending:
+            print(f"cutline: {pending.pop()}", file=sys.stderr)  # noqa: T201 - the program's output
         show(progress)
 
     return hook
 
 
-class Stopping(Protocol):
-    """What can be asked to end."""
+class Stoppable(Protocol):
+    """A run that can be stopped early."""
 
     def request(self, reason: CutlineError) -> None: ...
 
 
 @contextlib.contextmanager
-def signals(stop: Stopping, display: Display) -> Iterator[None]:
+def signals(stop: Stoppable, display: Display) -> Iterator[None]:
     """The first Ctrl-C or SIGTERM stops the run cleanly, the second at once."""
     loop = asyncio.get_running_loop()
-    asked = threading.Event()
+    interrupted = threading.Event()
 
     def stop_soon(number: int) -> None:
-        display.say("stopping; requests under way get a few seconds (again: stop at once)")
+        display.say("stopping; running requests get a few seconds (interrupt again to stop at once)")
         stop.request(Interrupted(number))
 
     def handle(number: int, _: object) -> None:
-        # Not through the loop: a captioner that blocks it must not keep the second Ctrl-C from working.
-        if asked.is_set():
+        # Not through the loop: the second Ctrl-C must work even if a captioner blocks it.
+        if interrupted.is_set():
             os._exit(128 + number)
-        asked.set()
+        interrupted.set()
         loop.call_soon_threadsafe(stop_soon, number)
 
     before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
@@ -120,7 +120,7 @@ def signals(stop: Stopping, display: Display) -> Iterator[None]:
 
 
 def log(*, verbose: bool) -> None:
-    """Send cutline's log to the error stream: everything, or only what needs attention."""
+    """Send cutline's log to the error stream: everything, or warnings only."""
     handler = logging.StreamHandler()
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s", "%H:%M:%S"))
     logger = logging.getLogger("cutline")

@@ -1,4 +1,4 @@
-"""``cutline job``: an enrichment job as a container runs it."""
+"""``cutline job``: an enrichment job in a container."""
 
 from __future__ import annotations
 
@@ -15,13 +15,12 @@ from cyclopts import Parameter
 from cutline.captioners.factory import Spec
 from cutline.captioners.plugins import load_plugins
 from cutline.cli.caption import StartedServer, option_group, typed
-from cutline.cli.common_options import Saying
+from cutline.cli.common_options import ServiceKey, Verbosity
 from cutline.cli.execute import execute
 from cutline.cli.job_container import Container
 from cutline.cli.job_environment import with_variables
 from cutline.cli.job_settings import JobSettings, fill_in, gives_folder
 from cutline.cli.job_state import CarriedState, beside_captions, place_of
-from cutline.cli.service_key import ServiceKey
 from cutline.cli.summary import examples
 from cutline.credentials import without_credentials
 from cutline.engine import assembly
@@ -45,52 +44,52 @@ from cutline.job import (
 from cutline.sources.selection import HostShare, UniqueUrls
 from cutline.storage import is_remote, local_path
 
-_Said = Parameter(parse=False)
-"""Said by one of the job's own settings."""
+_Hidden = Parameter(parse=False)
+"""Set by one of the job's own settings."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class JobModel(ModelOptions):
-    """As for a run, but named by MODEL_NAME."""
+    """As for a run, but the model is MODEL_NAME."""
 
-    model: Annotated[str, _Said] = ModelOptions().model
+    model: Annotated[str, _Hidden] = ModelOptions().model
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class JobPrompts(PromptOptions):
     """As for a run, but from a file."""
 
-    prompt: Annotated[tuple[str, ...], _Said] = ()
+    prompt: Annotated[tuple[str, ...], _Hidden] = ()
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class JobPictures(PictureOptions):
     """As for a run, but sized by IMAGE_TARGET_SIZE."""
 
-    max_side: Annotated[int, _Said] = PictureOptions().max_side
+    max_side: Annotated[int, _Hidden] = PictureOptions().max_side
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class JobOutput(OutputOptions):
     """As for a run, but always Parquet."""
 
-    output_format: Annotated[str | None, _Said] = None
-    samples_per_shard: Annotated[int, _Said] = OutputOptions().samples_per_shard
-    max_shards: Annotated[int | None, _Said] = None
-    include_raw: Annotated[bool, _Said] = False
+    output_format: Annotated[str | None, _Hidden] = None
+    samples_per_shard: Annotated[int, _Hidden] = OutputOptions().samples_per_shard
+    max_shards: Annotated[int | None, _Hidden] = None
+    include_raw: Annotated[bool, _Hidden] = False
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class JobRun(RunOptions):
     """As for a run, but with NUM_OF_THREADS requests at once."""
 
-    max_concurrent_requests: Annotated[int | None, _Said] = None
+    max_concurrent_requests: Annotated[int | None, _Hidden] = None
 
 
 def job(
     *,
     settings: Annotated[JobSettings, Parameter(name="*")] = JobSettings(),  # noqa: B008 - frozen
-    saying: Annotated[Saying, Parameter(name="*")] = Saying(),  # noqa: B008 - frozen
+    verbosity: Annotated[Verbosity, Parameter(name="*")] = Verbosity(),  # noqa: B008 - frozen
     model: Annotated[JobModel, option_group("Model")] = JobModel(),
     service: Annotated[ServiceKey, option_group("Model")] = ServiceKey(),  # noqa: B008 - frozen
     local: Annotated[LocalOptions, option_group("Local models")] = LocalOptions(),  # noqa: B008 - frozen
@@ -104,12 +103,12 @@ def job(
 ) -> int:
     """Caption a folder or a table of URLs into a Parquet file, set up by environment variables or arguments.
 
-    Made for containers. The same job again goes on where the last one ended, however it ended.
+    Made for containers. Run the same job again to continue, however the last run ended.
     """
     container = Container.here()
     container.begin()
-    saying.check()
-    asked = Job(
+    verbosity.check()
+    given = Job(
         input_path="",
         input=input,
         model=typed(_as(ModelOptions, model)),
@@ -122,30 +121,30 @@ def job(
         run=_as(RunOptions, run),
     )
     try:
-        whole, source = _prepare(asked, settings, container)
+        whole, source = _prepare(given, settings, container)
         failures = None
         if gives_folder(settings):
             whole, failures = beside_captions(whole, assembly.output_of(whole))
-        with _folder_made(whole), _carried(whole, quiet=saying.quiet):
+        with _folder_made(whole), _carried(whole, quiet=verbosity.quiet):
             return execute(
                 whole,
                 key=service.key,
-                saying=saying,
+                verbosity=verbosity,
                 source=source,
                 failures=failures,
-                opening="" if saying.quiet else _opening(whole),
-                ended=lambda how: _tell(container, how),
+                headline="" if verbosity.quiet else _headline(whole),
+                ended=lambda result: _report(container, result),
             )
-    except CutlineError as error:  # told by whoever turns it into the exit code
+    except CutlineError as error:  # reported where it becomes the exit code
         error.args = (with_variables(str(error), _options()),)
         raise
     except Exception as error:
-        container.tell(f"{type(error).__name__}: {error}", failed=True)
+        container.report(f"{type(error).__name__}: {error}", failed=True)
         raise
 
 
 def _options() -> set[str]:
-    """The options that a job shares with a run: each is a variable too."""
+    """The options that a job shares with a run; each is also an environment variable."""
     own: tuple[type[Any], ...] = (JobModel, JobPrompts, JobPictures, JobOutput, JobRun)
     others: tuple[type[Any], ...] = (LocalOptions, StartedServer, CheckOptions, InputOptions)
     return {
@@ -157,13 +156,13 @@ def _options() -> set[str]:
 
 
 def _as(cls: type[Any], options: Any) -> Any:
-    """The options of a job as those of a run."""
+    """Convert options of a job to those of a run."""
     return cls(**{field.name: getattr(options, field.name) for field in dataclasses.fields(cls)})
 
 
-def _prepare(asked: Job, settings: JobSettings, container: Container) -> tuple[Job, Source]:
-    """The job as it will run, and what it reads."""
-    whole = fill_in(asked, settings, container)
+def _prepare(given: Job, settings: JobSettings, container: Container) -> tuple[Job, Source]:
+    """The complete job and its source."""
+    whole = fill_in(given, settings, container)
     load_plugins(whole.model.plugin)
     try:
         Spec.parse(whole.model.model, endpoint=whole.model.endpoint)
@@ -180,7 +179,7 @@ def _prepare(asked: Job, settings: JobSettings, container: Container) -> tuple[J
 
 @contextlib.contextmanager
 def _folder_made(whole: Job) -> Iterator[None]:
-    """Have the output's folder; one that was made is taken away again where the job is refused."""
+    """Create the output's folder; remove it again if the job is refused."""
     output = assembly.output_of(whole)
     folder = None if is_remote(output) else Path(local_path(output)).parent
     if folder is None or folder.is_dir():
@@ -193,50 +192,49 @@ def _folder_made(whole: Job) -> Iterator[None]:
     try:
         yield
     except ConfigError:
-        with contextlib.suppress(OSError):  # something is in it
+        with contextlib.suppress(OSError):  # not empty
             folder.rmdir()
         raise
 
 
 @contextlib.contextmanager
 def _carried(whole: Job, *, quiet: bool) -> Iterator[None]:
-    """Keep the state of a remote output beside it, unless it is told where to be."""
+    """Keep the state of a remote output beside it, unless --state names another folder."""
     output = assembly.output_of(whole)
     if not is_remote(output) or whole.run.state is not None:
         yield
         return
     state = CarriedState(output)
     if state.bring() and not quiet:
-        said = f"going on from {place_of(output)}"
-        print(f"cutline: {said}", file=sys.stderr)  # noqa: T201 - the command line speaks
+        print(f"cutline: continuing from {place_of(output)}", file=sys.stderr)  # noqa: T201 - the program's output
     with state.kept():
         yield
 
 
-def _opening(whole: Job) -> str:
-    """What the job does, so that a setting that is not what was meant is seen at once."""
+def _headline(whole: Job) -> str:
+    """The job in one line, so that a wrong setting is noticed at once."""
     model, prompts = whole.model, whole.prompts.prompt
     chained = model.chain or " | ".join(model.step)
-    asked = f" and the prompt of {prompts[0]}" if prompts else "" if chained else " and the default prompt"
+    prompt = f" and the prompt of {prompts[0]}" if prompts else "" if chained else " and the default prompt"
     data, output = (
         without_credentials(place) if is_remote(place) else place
         for place in (whole.input_path, assembly.output_of(whole))
     )
-    who = f"the chain {chained}" if chained else model.model
-    return printable(f"captioning {data} with {who}{asked}, into {output}")
+    captioner = f"the chain {chained}" if chained else model.model
+    return printable(f"captioning {data} with {captioner}{prompt}, into {output}")
 
 
-def _tell(container: Container, how: Report | CutlineError) -> None:
-    """Leave a line about the end of the job."""
-    if isinstance(how, CutlineError):
-        container.tell(str(how), failed=True)
+def _report(container: Container, result: Report | CutlineError) -> None:
+    """Leave a line about the job's result."""
+    if isinstance(result, CutlineError):
+        container.report(str(result), failed=True)
         return
-    counts = how.counts
-    words = f"{counts.captions:,} captions, {counts.failures:,} failed"
-    if how.stopped is not None:
-        why = "interrupted" if isinstance(how.stopped, Interrupted) else str(how.stopped)
-        words = f"{why}; {words} so far; the same job goes on"
+    counts = result.counts
+    message = f"{counts.captions:,} captions, {counts.failures:,} failed"
+    if result.stopped is not None:
+        why = "interrupted" if isinstance(result.stopped, Interrupted) else str(result.stopped)
+        message = f"{why}; {message} so far; run the same job again to continue"
     elif counts.kinds:
-        words += f" ({most_common(counts.kinds)})"
-        words += "".join(f"; {example}" for example in itertools.islice(examples(how), 1))
-    container.tell(f"{words}: {how.output}", failed=bool(how.exit_code))
+        message += f" ({most_common(counts.kinds)})"
+        message += "".join(f"; {example}" for example in itertools.islice(examples(result), 1))
+    container.report(f"{message}: {result.output}", failed=bool(result.exit_code))

@@ -1,4 +1,4 @@
-"""Where a job runs: the folders that SageMaker gives a container, its hosts, and what it wants to be told."""
+"""SageMaker's contract with a container: its folders, hosts and result files."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ import orjson
 from cutline.errors import ConfigError
 
 ROOT = "CUTLINE_ML_ROOT"
-"""The environment variable that names another folder than /opt/ml."""
-_LONGEST = 1024  # bytes, of which SageMaker shows no more
+"""Environment variable for another folder than /opt/ml."""
+_MAX_MESSAGE = 1024  # bytes; SageMaker shows no more
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Hosts:
-    """Who shares the work: ``number`` counts from 0 in the order of the hosts' names."""
+    """The hosts that share the work; ``number`` is this host's, from 0, in the order of their names."""
 
     number: int = 0
     count: int = 1
@@ -28,7 +28,7 @@ class Hosts:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Container:
-    """The folder /opt/ml, which outside of SageMaker is not there."""
+    """The folder /opt/ml, which exists only within SageMaker."""
 
     root: Path
     environment: Mapping[str, str]
@@ -39,34 +39,34 @@ class Container:
 
     @property
     def folders(self) -> Mapping[str, Path]:
-        """What takes the place of a variable that is not set."""
+        """Defaults for variables that are not set."""
         processing = self.root / "processing"
         return {"DATA_PATH": processing / "input", "OUTPUT_PATH": processing / "output"}
 
     @property
     def input(self) -> str | None:
-        """Where SageMaker puts a processing job's input; None where there is no such folder."""
+        """Where SageMaker puts a processing job's input; None without such a folder."""
         return _folder(self.folders["DATA_PATH"])
 
     @property
     def output(self) -> str | None:
-        """What SageMaker uploads when a processing job has ended."""
+        """The folder that SageMaker uploads when a processing job has ended."""
         return _folder(self.folders["OUTPUT_PATH"])
 
     def hosts(self) -> Hosts:
-        """Which of how many hosts this is.
+        """This host's number and how many there are.
 
         Raises:
-            ConfigError: what is said of the hosts makes no sense.
+            ConfigError: the description of the hosts is invalid.
         """
-        names, own = self._hosts_told()
+        names, own = self._named_hosts()
         if not names:
             return Hosts()
         if own not in names:
             raise ConfigError(f"SM_CURRENT_HOST is {own!r}, which is not among the hosts {', '.join(names)}")
         return Hosts(number=sorted(names).index(own), count=len(names))
 
-    def _hosts_told(self) -> tuple[list[str], str]:
+    def _named_hosts(self) -> tuple[list[str], str]:
         listed = self.environment.get("SM_HOSTS", "")
         if listed:
             try:
@@ -82,11 +82,13 @@ class Container:
         return list(config.get("hosts", ())), str(config.get("current_host", ""))
 
     def is_divided(self, path: str) -> bool:
-        """Whether SageMaker gave each host another part of the input that lies at ``path``."""
-        for one in self._config("processingjobconfig.json").get("ProcessingInputs", ()):
-            told = one.get("S3Input") or {}
-            place = Path(told.get("LocalPath") or "/nowhere")
-            if told.get("S3DataDistributionType") == "ShardedByS3Key" and Path(path).is_relative_to(place):
+        """Whether SageMaker gave each host its own part of the input at ``path``."""
+        for entry in self._config("processingjobconfig.json").get("ProcessingInputs", ()):
+            s3_input = entry.get("S3Input") or {}
+            folder = Path(s3_input.get("LocalPath") or "/nowhere")
+            if s3_input.get("S3DataDistributionType") == "ShardedByS3Key" and Path(path).is_relative_to(
+                folder
+            ):
                 return True
         return False
 
@@ -101,17 +103,17 @@ class Container:
         return config if isinstance(config, dict) else {}
 
     def begin(self) -> None:
-        """Take away what an earlier run said of its end."""
+        """Remove the result files of an earlier run."""
         for name in ("failure", "message"):
             with contextlib.suppress(OSError):
                 (self.root / "output" / name).unlink(missing_ok=True)
 
-    def tell(self, message: str, *, failed: bool) -> None:
-        """Leave the last word where SageMaker looks for it; nothing happens where nobody does."""
+    def report(self, message: str, *, failed: bool) -> None:
+        """Write the final message where SageMaker reads it; does nothing elsewhere."""
         if not self.root.is_dir():
             return
-        data = message.encode(errors="replace")[:_LONGEST].decode(errors="ignore").encode()
-        with contextlib.suppress(OSError):  # the same words are in the log
+        data = message.encode(errors="replace")[:_MAX_MESSAGE].decode(errors="ignore").encode()
+        with contextlib.suppress(OSError):  # the log has the message too
             (self.root / "output").mkdir(exist_ok=True)
             for name in ("failure", "message") if failed else ("message",):
                 (self.root / "output" / name).write_bytes(data)

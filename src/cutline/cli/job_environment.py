@@ -1,4 +1,4 @@
-"""A job's options from the environment, where the arguments do not say them."""
+"""A job's options from environment variables."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ NAMED = {
     "IMAGE_TARGET_SIZE": "--image-target-size",
     "URL_COLUMN": "--url-column",
 }
-"""The variables with a name of their own; any other option's begins with PREFIX."""
+"""Variables with a name of their own; those of other options begin with PREFIX."""
 _OTHERWISE = {
     "--model": "MODEL_NAME",
     "--input-path": "DATA_PATH",
@@ -37,18 +37,18 @@ _OTHERWISE = {
     "--max-concurrent-requests": "NUM_OF_THREADS",
     "--max-side": "IMAGE_TARGET_SIZE",
 }
-"""What those who know `cutline caption` may look for, and the variable that it is here."""
-_ALIKE: Final = 0.87
-"""How much a variable must be like one of a job's to be a slip: below lie MODULE_NAME and NODE_NAME."""
+"""Options of `cutline caption` and the variable for them here."""
+_MIN_SIMILARITY: Final = 0.87
+"""Names at least this similar are taken for misspelt ones; MODULE_NAME and NODE_NAME are below."""
 _SECRET = frozenset({"--api-key"})
 _OPTION = re.compile(r"(?<![\w-])--[a-z-]*[a-z](?!\.?\w)")
 
 
 def from_environment(_: App, __: tuple[str, ...], arguments: ArgumentCollection) -> None:
-    """Add what variables say to the arguments, which win. A variable that is set to nothing is not set.
+    """Add the values of variables to the arguments, which take precedence. Empty variables are ignored.
 
     Raises:
-        ConfigError: a variable begins as a job's do, and there is no such option; or it nearly is one.
+        ConfigError: a variable with a job's prefix names no option, or is a misspelt name.
     """
     by_name = {name: argument for argument in arguments for name in argument.names if argument.parse}
     for variable, text in sorted(os.environ.items()):
@@ -60,10 +60,11 @@ def from_environment(_: App, __: tuple[str, ...], arguments: ArgumentCollection)
         argument = by_name.get(option)
         if argument is None:
             raise ConfigError(
-                f"{variable} is no setting: `cutline job` has no option {option}{_meant(option, by_name)}"
+                f"{variable} is not a setting: `cutline job` has no option {option}"
+                f"{_suggestion(option, by_name)}"
             )
         _add(argument, option, variable, text.strip())
-    _refuse_slips(by_name)
+    _refuse_misspelt(by_name)
 
 
 def _variable(option: str) -> str:
@@ -71,33 +72,33 @@ def _variable(option: str) -> str:
     return named.get(option) or PREFIX + option.removeprefix("--").replace("-", "_").upper()
 
 
-def _meant(option: str, options: Collection[str]) -> str:
+def _suggestion(option: str, options: Collection[str]) -> str:
     if option in _OTHERWISE:
         return f"; it is {_OTHERWISE[option]}"
     alike = difflib.get_close_matches(option, options, n=1, cutoff=0.7)
     return f"; did you mean {_variable(alike[0])}?" if alike else ""
 
 
-def _refuse_slips(options: Mapping[str, Argument]) -> None:
-    """Raises ConfigError for a variable that nearly is one of a job's, which nothing says otherwise.
+def _refuse_misspelt(options: Mapping[str, Argument]) -> None:
+    """Raise ConfigError for a variable that resembles one of a job's that is not set.
 
-    A name with a word more, such as HF_MODEL_NAME, is somebody else's; so are the service's settings.
+    A name with one more word, such as HF_MODEL_NAME, is another program's; so are the service's settings.
     """
     variables = {_variable(option): argument for option, argument in options.items()}
     for name, text in sorted(os.environ.items()):
         foreign = name.startswith("CUTLINE_") and not name.startswith("CUTLINE_J")
         if foreign or name in variables or name.startswith(PREFIX) or not text.strip():
             continue
-        for meant in difflib.get_close_matches(name.upper(), variables, n=1, cutoff=_ALIKE):
-            if f"_{meant}_" not in f"_{name}_" and not variables[meant].tokens:
+        for known in difflib.get_close_matches(name.upper(), variables, n=1, cutoff=_MIN_SIMILARITY):
+            if f"_{known}_" not in f"_{name}_" and not variables[known].tokens:
                 raise ConfigError(
-                    f"{name} is no setting of `cutline job`: did you mean {meant}? "
-                    "Rename it, or take it out of the environment"
+                    f"{name} is not a setting of `cutline job`: did you mean {known}? "
+                    "Rename it, or remove it from the environment"
                 )
 
 
 def with_variables(text: str, options: Collection[str]) -> str:
-    """A message, with the variables that say the same as the options it names; ``options`` are a job's."""
+    """Add the variables of the options named in a message; ``options`` are a job's."""
     names = {option: variable for variable, option in NAMED.items()} | _OTHERWISE
     named = []
     for option in dict.fromkeys(_OPTION.findall(text)):
@@ -115,8 +116,8 @@ def _add(argument: Argument, option: str, variable: str, text: str) -> None:
         for index, value in enumerate(values):
             argument.append(Token(keyword=variable, value=value, source="environment", index=index))
     elif given != values and option not in _SECRET:
-        note = f"{option} {' '.join(given)} is used, not {variable}={text} of the environment"
-        print(f"cutline: {note}", file=sys.stderr)  # noqa: T201 - the command line speaks
+        note = f"{option} {' '.join(given)} takes precedence over {variable}={text} in the environment"
+        print(f"cutline: {note}", file=sys.stderr)  # noqa: T201 - the program's output
 
 
 def _is_list(argument: Argument) -> bool:

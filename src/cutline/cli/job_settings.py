@@ -1,4 +1,4 @@
-"""What a job is told, by arguments or by its environment, and the Job that this comes to."""
+"""The settings of an enrichment job, and the Job made from them."""
 
 from __future__ import annotations
 
@@ -28,24 +28,24 @@ _OTHER_FORMATS = (".json", ".jsonl", ".ndjson", ".csv", ".tsv", ".tar")
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class JobSettings:
-    """What the six variables of an enrichment job say."""
+    """The six settings of an enrichment job."""
 
     model_name: str | None = None
-    """Who captions: a model of your own, or any other. Environment: MODEL_NAME"""
+    """The model: one of your own, or any other. Environment: MODEL_NAME"""
     data_path: str | None = None
-    """Folder of pictures or table of URLs, here or on `s3://…`. Environment: DATA_PATH"""
+    """Folder of pictures or table of URLs, local or on `s3://…`. Environment: DATA_PATH"""
     prompt_path: str | None = None
     """JSON file with the prompt. Environment: PROMPT_PATH"""
     output_path: str | None = None
-    """Folder or `.parquet` file, here or on `s3://…`. Environment: OUTPUT_PATH"""
+    """Folder or `.parquet` file, local or on `s3://…`. Environment: OUTPUT_PATH"""
     num_of_threads: int | None = None
-    """Requests at once. Environment: NUM_OF_THREADS [default: found out]"""
+    """Requests at once. Environment: NUM_OF_THREADS [default: measured]"""
     image_target_size: int | None = None
     """Longest side of the pictures in pixels. Environment: IMAGE_TARGET_SIZE [default: 1024]"""
 
 
 def _check_numbers(settings: JobSettings) -> None:
-    """Raises ConfigError, with the variable's name, for numbers that cannot be meant."""
+    """Raise ConfigError, with the variable's name, for numbers out of range."""
     threads, size = settings.num_of_threads, settings.image_target_size
     if threads is not None and threads < 1:
         raise ConfigError(f"NUM_OF_THREADS must be greater than 0, not {threads}")
@@ -54,10 +54,10 @@ def _check_numbers(settings: JobSettings) -> None:
 
 
 def fill_in(job: Job, settings: JobSettings, container: Container) -> Job:
-    """The job with the settings put in, and what SageMaker says where they say nothing.
+    """Apply the settings to the job, with SageMaker's folders as defaults.
 
     Raises:
-        ConfigError: something is missing, or means nothing together with the rest; names the variable.
+        ConfigError: a setting is missing or invalid; names the variable.
     """
     _check_numbers(settings)
     data = settings.data_path or container.input
@@ -98,27 +98,27 @@ def fill_in(job: Job, settings: JobSettings, container: Container) -> Job:
 
 
 def _missing(names: Sequence[str], container: Container) -> str:
-    """What has to be set; in SageMaker's containers with the folders that would do instead."""
+    """The error for missing settings; names SageMaker's folders within its containers."""
     options = ", ".join("--" + name.lower().replace("_", "-") for name in names)
-    told = " and ".join(filter(None, (", ".join(names[:-1]), *names[-1:])))
+    listed = " and ".join(filter(None, (", ".join(names[:-1]), *names[-1:])))
     verb, them = ("is", "it") if len(names) == 1 else ("are", "them")
-    said = f"{told} {verb} missing: set {them} in the environment, or pass {options}"
+    message = f"{listed} {verb} missing: set {them} in the environment, or pass {options}"
     folders = " and ".join(str(container.folders[name]) for name in names if name in container.folders)
     if folders and container.root.is_dir():
-        said += f"; without {them} {folders} would be used, which SageMaker has not made"
-    return said
+        message += f"; the default {folders} does not exist"
+    return message
 
 
 def gives_folder(settings: JobSettings) -> bool:
-    """Whether the captions go into a folder, rather than to a file with a name of its own."""
+    """Whether the output is a folder, not a file."""
     return not (settings.output_path or "").lower().endswith(".parquet")
 
 
 def _data(path: str) -> str:
-    """The input; of a folder with one table and no picture, as containers are given one, the table.
+    """The input; for a folder with one table and no picture, that table.
 
     Raises:
-        ConfigError: it is not there, or holds nothing that could be captioned.
+        ConfigError: it does not exist, or holds nothing that can be captioned.
     """
     if is_remote(path):
         return _remote_data(path.rstrip("/"))
@@ -136,7 +136,7 @@ def _data(path: str) -> str:
 
 
 def _remote_data(path: str) -> str:
-    """The input; of a folder with the name of a table, as programs write large ones, the tables in it."""
+    """The input; for a folder named like a table, as programs write large ones, the tables in it."""
     if extension(path) in TABLE_EXTENSIONS and not _PATTERN.search(path):
         system, root = open_storage(path)
         if on_storage(path, lambda: system.isdir(root)):
@@ -145,7 +145,7 @@ def _remote_data(path: str) -> str:
 
 
 def _tables(folder: str) -> list[str] | None:
-    """The tables in a folder and below; None where pictures or tars are."""
+    """The tables in a folder and below; None if it has pictures or tars."""
     tables = []
     for place, folders, names in os.walk(folder):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
@@ -158,10 +158,10 @@ def _tables(folder: str) -> list[str] | None:
 
 
 def _url_column(job: Job, data: str) -> str | None:
-    """The column of URLs: the one that is named, or ``url`` where a table has it.
+    """The column of URLs: the one given, or ``url`` if a table has it.
 
     Raises:
-        ConfigError: a column is named, and the data are no table.
+        ConfigError: a column is given, and the data is not a table.
     """
     named = job.input.url_column
     names = [field.name for field in dataclasses.fields(SourceOptions)]
@@ -170,7 +170,7 @@ def _url_column(job: Job, data: str) -> str | None:
     if kind != "table" and (kind != "urls" or extension(data) not in TABLE_EXTENSIONS):
         if named is not None:
             raise ConfigError(
-                f"URL_COLUMN is for a table, and DATA_PATH {data} is none: leave one of them out"
+                f"URL_COLUMN is for a table, and DATA_PATH {data} is not one: remove one of them"
             )
         return None
     if named is not None or job.input.image_column is not None:
@@ -180,7 +180,7 @@ def _url_column(job: Job, data: str) -> str | None:
 
 
 def _prompt(path: str) -> str:
-    """The prompt file, so that a slip in its name is not taken for the question itself."""
+    """The prompt file; a misspelt name is refused, not used as the prompt's text."""
     if is_remote(path):
         raise ConfigError(f"PROMPT_PATH must be a file on this machine, not {path}")
     if not Path(path).is_file():
@@ -191,7 +191,7 @@ def _prompt(path: str) -> str:
 
 
 def _output(path: str, hosts: Hosts) -> str:
-    """The Parquet file; each of several hosts has one of its own."""
+    """The Parquet file; one for each host."""
     ending = next((ending for ending in _OTHER_FORMATS if path.lower().endswith(ending)), None)
     if ending is not None:
         raise ConfigError(f"OUTPUT_PATH must be a folder or end in .parquet, not in {ending}")

@@ -1,4 +1,4 @@
-"""A job's state beside its output, so that the same job, or another container, can go on."""
+"""A job's state beside its remote output, so that another container can continue."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ from cutline.errors import CutlineError
 from cutline.job import Job
 from cutline.storage import is_remote, open_storage, storage_errors, try_writing
 
-EVERY: Final = 60.0  # seconds, and at least
-RARELY: Final = 20  # times as long as the last copy took
+MIN_INTERVAL: Final = 60.0  # seconds between copies
+INTERVAL_PER_COPY: Final = 20  # times as long as the last copy took
 
 _log = logging.getLogger(__name__)
 
 
 def place_of(output: str) -> str:
-    """The remote folder of an output's state; readers of datasets pass over names that begin so."""
+    """The remote folder of an output's state; dataset readers skip names with a leading underscore."""
     folder, _, name = output.rpartition("/")
     return f"{folder}/_{name}.cutline"
 
 
 def beside_captions(job: Job, output: str) -> tuple[Job, Path | None]:
-    """The job with its state, and its list of failures, so named that the folder is read as one table.
+    """Name the job's state and list of failures so that its output folder still reads as one table.
 
-    Nothing changes for remote outputs, and where a job was begun under the usual names.
+    Remote outputs, and jobs begun under the usual names, stay as they are.
     """
     if is_remote(output):
         return job, None
@@ -48,14 +48,14 @@ def beside_captions(job: Job, output: str) -> tuple[Job, Path | None]:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class _File:
-    """One file, here and there."""
+    """A local file and its remote copy."""
 
-    here: Path
-    there: str
+    local: Path
+    remote: str
 
 
 class CarriedState:
-    """Copies what is needed to go on: the journal, and how the output was left; the report and failures too.
+    """Copies the files needed to continue: the journal and the output's state; also the report and failures.
 
     Raises:
         ConfigError: the storage cannot be reached.
@@ -67,7 +67,7 @@ class CarriedState:
         self._folder = folder
         self._storage, root = open_storage(self._place)
         self._journal = _File(folder / "journal.jsonl", f"{root}/journal.jsonl")
-        # The journal last: with it the rest is as old or older, never newer.
+        # The journal last, so that it is never older than the rest.
         self._files = [
             _File(folder / "output.json", f"{root}/output.json"),
             _File(folder / REPORT, f"{root}/{REPORT}"),
@@ -78,34 +78,34 @@ class CarriedState:
         self._ended = threading.Event()
 
     def bring(self) -> bool:
-        """Take over what another container left, where that is more than what is here.
+        """Download the state that another container left, if it is further than the local one.
 
         Raises:
-            SinkError: the storage cannot be read, or will not take what there is to keep.
+            SinkError: the storage cannot be read or written.
         """
         try_writing(self._place)
         with storage_errors(self._place):
             self._storage.invalidate_cache()
             for file in self._files[:-1]:
-                if self._size(file.there):
-                    self._copied[file.there] = (0, 0)  # by an earlier run, so it may be replaced or removed
-            left = self._size(self._journal.there)
-            here = self._journal.here.stat().st_size if self._journal.here.exists() else 0
+                if self._size(file.remote):
+                    self._copied[file.remote] = (0, 0)  # an earlier run's, so it may be replaced or removed
+            left = self._size(self._journal.remote)
+            here = self._journal.local.stat().st_size if self._journal.local.exists() else 0
             if left <= here:
                 return False
             shutil.rmtree(self._folder, ignore_errors=True)
             self._folder.mkdir(parents=True)
             for file in (self._files[0], self._journal):
-                if self._size(file.there):
-                    self._storage.get_file(file.there, str(file.here))
+                if self._size(file.remote):
+                    self._storage.get_file(file.remote, str(file.local))
         return True
 
     @contextlib.contextmanager
     def kept(self) -> Iterator[None]:
-        """Copy the state every now and then, and when it is over.
+        """Copy the state periodically, and at the end.
 
         Raises:
-            SinkError: the last copy could not be made.
+            SinkError: the last copy failed.
         """
         copier = threading.Thread(target=self._keep_copying, name="cutline-state", daemon=True)
         copier.start()
@@ -117,34 +117,34 @@ class CarriedState:
             self.copy()
 
     def copy(self) -> None:
-        """Copy what has changed; raises SinkError when the storage refuses."""
+        """Copy what has changed; raises SinkError."""
         for file in self._files:
             try:
-                status = file.here.stat()
+                status = file.local.stat()
             except FileNotFoundError:
                 self._remove(file)
                 continue
             mark = (status.st_size, status.st_mtime_ns)
-            if self._copied.get(file.there) != mark:
+            if self._copied.get(file.remote) != mark:
                 with storage_errors(self._place):
-                    self._storage.put_file(str(file.here), file.there)
-                self._copied[file.there] = mark
+                    self._storage.put_file(str(file.local), file.remote)
+                self._copied[file.remote] = mark
 
     def _remove(self, file: _File) -> None:
-        """Take away what was copied of a file that is there no more, such as failures."""
-        if self._copied.pop(file.there, None) is not None:
+        """Remove the copy of a file that no longer exists, such as the failures."""
+        if self._copied.pop(file.remote, None) is not None:
             with storage_errors(self._place):
-                self._storage.rm_file(file.there)
+                self._storage.rm_file(file.remote)
 
     def _keep_copying(self) -> None:
-        pause = EVERY
+        pause = MIN_INTERVAL
         while not self._ended.wait(pause):
             begun = time.monotonic()
             try:
                 self.copy()
             except CutlineError as error:
                 _log.warning("state not copied: %s", error)
-            pause = max(EVERY, RARELY * (time.monotonic() - begun))
+            pause = max(MIN_INTERVAL, INTERVAL_PER_COPY * (time.monotonic() - begun))
 
     def _size(self, path: str) -> int:
         try:

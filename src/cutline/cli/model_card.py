@@ -1,4 +1,4 @@
-"""All that is known of one provider: ``cutline models NAME``."""
+"""Everything about one provider: ``cutline models NAME``."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ from cutline.parameters import Parameter
 from cutline.weights import is_downloaded
 
 _OPTIONS = {"concurrency": "max_concurrent_requests"}
-"""Options whose name on the command line is not the captioner's own for it."""
+"""Captioners' names of options that differ from the command line's."""
 
 
 def show_card(console: Console, name: str) -> None:
-    """Tell what a provider is, needs, has and takes."""
+    """Print what a provider is, what it needs, its models and its parameters."""
     preset = PRESETS.get(name)
-    made = None if preset else registry.load("captioners", name)
+    loaded = None if preset else registry.load("captioners", name)
     if preset is not None:
         about, rows, models = preset.about, _service(preset), _service_models(preset)
-    elif isinstance(made, Family):
-        about, rows, models = made.about, _family(made), _family_models(made)
+    elif isinstance(loaded, Family):
+        about, rows, models = loaded.about, _family(loaded), _family_models(loaded)
     else:
         about, rows, models = embedded_about(name), _own(name), _own_models(name)
     console.print(Text.assemble((name, "bold"), f" · {about}" if about else ""))
@@ -67,28 +67,28 @@ def _show_models(console: Console, models: list[tuple[str, ...]]) -> None:
 def _service(preset: Preset) -> list[tuple[str, str]]:
     key = " or ".join(preset.key_env) or "none"
     state = "" if not preset.key_env else " (set)" if find_key(preset) else " (not set)"
-    needed = "" if preset.key_needed or not preset.key_env else ", if the server wants one"
-    rows = [("asked at", preset.endpoint), ("key", f"{key}{state}{needed}"), ("ready", _ready(preset))]
+    needed = "" if preset.key_needed or not preset.key_env else ", if the server requires one"
+    rows = [("endpoint", preset.endpoint), ("key", f"{key}{state}{needed}"), ("ready", _ready(preset))]
     if preset.name == "nvidia":
-        rows[0] = ("asked at", f"{preset.endpoint}; the models listed below at {MODELS_URL}")
+        rows[0] = ("endpoint", f"{preset.endpoint}; the models listed below at {MODELS_URL}")
     if preset.account:
         rows.append(("account", preset.account))
     if preset.start:
-        rows.append(("start it", f"{preset.start}, or --start for the time of a run"))
-    rows.append(("parameters", _taken(preset.parameters)))
+        rows.append(("start it", f"{preset.start}, or --start for the duration of a run"))
+    rows.append(("parameters", _accepted(preset.parameters)))
     return rows
 
 
 def _ready(preset: Preset) -> str:
-    return {"✓": "yes", "✗": "no: the key is missing", "?": "if the server runs"}[readiness(preset)]
+    return {"✓": "yes", "✗": "no: the key is missing", "?": "if the server is running"}[readiness(preset)]
 
 
-def _taken(parameters: Iterable[Parameter]) -> str:
+def _accepted(parameters: Iterable[Parameter]) -> str:
     return "\n".join(f"{parameter.name}: {parameter.allowed}" for parameter in parameters)
 
 
 def _service_models(preset: Preset) -> list[tuple[str, ...]]:
-    """The models that something is known of, the default first; the last field heads the third column."""
+    """The known models, the default first; the last field is the third column's title."""
     if preset.name == "nvidia":
         return [
             (f"{preset.default_model} (default)", preset.licence, "", "limits"),
@@ -116,7 +116,7 @@ def _family(family: Family) -> list[tuple[str, str]]:
     ready = "yes" if here or not family.sizes else "after a download"
     rows = [("ready", ready if has_local() else "no: pip install 'cutline[local]'")]
     if family.prompt is not None:
-        rows.append(("prompt", family.prompt or "none: it describes without being asked"))
+        rows.append(("prompt", family.prompt or "none: it describes without a prompt"))
     return [*rows, ("options", _options(family.name))]
 
 
@@ -129,7 +129,7 @@ def _family_models(family: Family) -> list[tuple[str, ...]]:
 
 
 def _download(weights: Weights) -> tuple[str, ...]:
-    where = "is here" if is_downloaded(weights.repo) else f"{weights.gigabytes:g} GB"
+    where = "downloaded" if is_downloaded(weights.repo) else f"{weights.gigabytes:g} GB"
     return weights.licence, where, "download"
 
 
@@ -145,7 +145,7 @@ def _own(name: str) -> list[tuple[str, str]]:
 
 
 def _own_models(name: str) -> list[tuple[str, ...]]:
-    """What the interrogator asks unless it is told otherwise."""
+    """The interrogator's default models."""
     if name != "interrogator":
         return []
     return [(weights.repo, *_download(weights)) for weights in OF_INTERROGATOR]

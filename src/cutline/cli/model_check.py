@@ -1,4 +1,4 @@
-"""Asking a model about one small picture, and saying what to do where that fails."""
+"""Try a model on one small picture, and suggest a cure if that fails."""
 
 from __future__ import annotations
 
@@ -23,45 +23,45 @@ from cutline.prompts import Prompt
 from cutline.records import Reply
 
 _QUESTION = "Which colour is the large shape in this picture? Answer in one short sentence."
-_ANSWER_TOKENS = 300
-_SHOWN = 8
+_MAX_TOKENS = 300
+_MAX_LISTED = 8
 _RED = re.compile(r"\b(?:red|reddish|crimson|scarlet|ruby|maroon)", re.IGNORECASE)
 _ABOUT_THE_MODEL = frozenset({400, 404, 415, 422, 500})
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Checked:
-    """How it went; ``line`` tells it. ``unreachable``: nobody is there."""
+class ModelCheck:
+    """The result, and a line about it. ``unreachable``: no server answers there."""
 
     line: str
     works: bool
     unreachable: bool = False
 
 
-def check_model(text: str, asking: CaptionerOptions) -> Checked:
-    """Ask the model of that name.
+def check_model(text: str, options: CaptionerOptions) -> ModelCheck:
+    """Try the model of that name.
 
     Raises:
-        ConfigError: it is no name.
+        ConfigError: the name is invalid.
     """
-    spec = Spec.parse(text, endpoint=asking.endpoint)
+    spec = Spec.parse(text, endpoint=options.endpoint)
     if spec.preset is not None:
-        asking = dataclasses.replace(asking, options={"max_tokens": _ANSWER_TOKENS})
+        options = dataclasses.replace(options, options={"max_tokens": _MAX_TOKENS})
     start = time.perf_counter()
     try:
-        captioner = build_captioner(text, asking)
+        captioner = build_captioner(text, options)
         reply = asyncio.run(_ask(captioner))
     except CutlineError as error:
         unreachable = isinstance(error, EndpointUnusable) and error.kind == "unreachable"
-        told, advice = str(error), asyncio.run(_advice(error, text, asking))
+        message, advice = str(error), asyncio.run(_advice(error, text, options))
         if advice:
-            told = f"{told}{'' if told.endswith(('?', '.')) else '.'} {advice}"
-        return Checked(line=f"✗ {spec.provider}: {told}", works=False, unreachable=unreachable)
-    said = " ".join(reply.text.split())
-    if spec.preset is not None and not _RED.search(said):
-        said += " · It was asked for the colour of a red disc: does it take pictures?"
-    return Checked(
-        line=f"✓ {captioner.name} answered in {time.perf_counter() - start:.1f} s: {said}", works=True
+            message = f"{message}{'' if message.endswith(('?', '.')) else '.'} {advice}"
+        return ModelCheck(line=f"✗ {spec.provider}: {message}", works=False, unreachable=unreachable)
+    text = " ".join(reply.text.split())
+    if spec.preset is not None and not _RED.search(text):
+        text += " · The picture shows a red disc: does this model take pictures?"
+    return ModelCheck(
+        line=f"✓ {captioner.name} replied in {time.perf_counter() - start:.1f} s: {text}", works=True
     )
 
 
@@ -75,37 +75,37 @@ async def _ask(captioner: Captioner) -> Reply:
         await captioner.aclose()
 
 
-async def _advice(error: CutlineError, text: str, asking: CaptionerOptions) -> str:
-    """What may help, in a sentence or more, where the message alone does not tell."""
+async def _advice(error: CutlineError, text: str, options: CaptionerOptions) -> str:
+    """What may help, in addition to the error message; may be empty."""
     if isinstance(error, RequestError) and error.kind == "timeout":
-        return "--timeout waits longer"
+        return "Wait longer with --timeout"
     if not isinstance(error, RequestError | EndpointUnusable):
         return ""
-    endpoint = build_bare_endpoint(text, asking) if error.status in _ABOUT_THE_MODEL else None
+    endpoint = build_bare_endpoint(text, options) if error.status in _ABOUT_THE_MODEL else None
     if endpoint is None:
         return ""
     try:
         return await _advice_of(endpoint, error.status) if isinstance(endpoint, OpenAIChat) else ""
-    except CutlineError:  # then there is no more to say than what went wrong before
+    except CutlineError:  # the first error is all there is
         return ""
     finally:
         await endpoint.aclose()
 
 
 async def _advice_of(endpoint: OpenAIChat, status: int | None) -> str:
-    """What the service itself says of a model that it did not answer by."""
+    """Compare the model's name with those the service lists, and try it without a picture."""
     if await endpoint.answers_words():
-        return "It answers without a picture, so it takes none: choose a model that takes pictures"
+        return "It replies without a picture, so it does not take pictures: choose a model that does"
     model, preset = endpoint.asked.model, endpoint.asked.preset
     offered = await _offered(endpoint)
     own = sorted(HOSTED) if preset.name == "nvidia" else []
     if model in offered or not (offered or own):
         return "" if status == 404 else "Does this model take pictures?"
     close = difflib.get_close_matches(model, [*own, *offered], n=3)
-    meant = f"Did you mean {' or '.join(close)}?" if close else ""
-    more = ", …" if len(offered) > _SHOWN else ""
-    listed = f"The endpoint lists {', '.join(offered[:_SHOWN])}{more}" if offered else ""
-    return f"{meant} {listed}".strip()
+    suggestion = f"Did you mean {' or '.join(close)}?" if close else ""
+    more = ", …" if len(offered) > _MAX_LISTED else ""
+    listed = f"The endpoint lists {', '.join(offered[:_MAX_LISTED])}{more}" if offered else ""
+    return f"{suggestion} {listed}".strip()
 
 
 async def _offered(endpoint: OpenAIChat) -> list[str]:

@@ -1,4 +1,4 @@
-"""What the list of captioners and the card of one both tell."""
+"""Facts that the list of models and the card of one share."""
 
 from __future__ import annotations
 
@@ -14,38 +14,38 @@ from cutline.engine.prices import price_of
 from cutline.weights import is_downloaded
 
 OF_INTERROGATOR = (Weights(repo=DEFAULT_CLIP, gigabytes=1.71, licence="MIT"), BLIP.sizes["base"])
-"""What it asks when it is told nothing else."""
+"""Its default models."""
 
 _EMBEDDED = {
     "pixels": "measures light, colour and layout; always ready",
-    "fake": "repeatable made-up answers, for trying things out",
+    "fake": "repeatable made-up captions, for trying things out",
     "interrogator": "phrases for image generators, by CLIP and a caption model",
 }
 
 
 def has_local() -> bool:
-    """Whether models can run in this process."""
+    """Whether local models can run in this environment."""
     return all(find_spec(name) is not None for name in ("torch", "transformers"))
 
 
 def readiness(preset: Preset) -> str:
-    """The mark of a service."""
+    """A service's mark in the list."""
     return "?" if not preset.key_needed else "✓" if find_key(preset) else "✗"
 
 
 def ready_interrogator() -> tuple[str, str]:
-    """The mark of the interrogator, and why."""
+    """The interrogator's mark in the list, and the reason."""
     if not has_local():
         return "✗", "no: pip install 'cutline[local]'"
     if find_spec(PACKAGE) is None:
-        return "✗", "no: pip install --no-deps clip-interrogator, or name label files of your own"
+        return "✗", "no: pip install --no-deps clip-interrogator, or use label files of your own"
     if all(is_downloaded(weights.repo) for weights in OF_INTERROGATOR):
         return "✓", "yes"
     return "↓", "after a download"
 
 
 def price(captioner: str) -> str:
-    """Dollars for a million tokens of question and of answer; empty where that is not known."""
+    """US dollars for a million tokens of prompt and of completion; empty if unknown."""
     known = price_of(captioner)
     if known is None:
         return ""
@@ -53,5 +53,5 @@ def price(captioner: str) -> str:
 
 
 def embedded_about(name: str) -> str:
-    """What one of our own captioners is, or that it is a plug-in's."""
+    """What a built-in captioner is, or that it is a plug-in."""
     return _EMBEDDED.get(name, "plug-in")

@@ -1,4 +1,4 @@
-"""``cutline models``: every captioner, what it needs, and whether that is here."""
+"""``cutline models``: every captioner, what it needs, and whether that is available."""
 
 from __future__ import annotations
 
@@ -23,26 +23,26 @@ _STYLES = {"✓": "green", "✗": "red", "?": "yellow", "↓": "cyan"}
 _NAME_ONE = "(name one)"
 _OWN = ("", "name", "what it is")
 _LOCAL = ("", "name", "models, GB to download", "licence", "what it writes")
-_SERVICES = ("", "name", "model when none is named", "needs", "licence", "$ in/out", "what it is")
-_PROSE = 26  # columns that a few words want
-_LEGEND = """$ in/out: US dollars a million tokens of question and answer, where known
+_SERVICES = ("", "name", "default model", "needs", "licence", "$ in/out", "what it is")
+_MIN_PROSE = 26  # columns for the last column's text
+_LEGEND = """$ in/out: US dollars per million tokens of prompt and completion, where known
 
 ✓ ready   ↓ after a download   ? if its server runs   ✗ extra or key missing
 
---model NAME asks it for captions, --model NAME:MODEL another of its models.
+--model NAME uses its default model, --model NAME:MODEL another one.
 Any other compatible server: --model MODEL --endpoint URL
 Any other local model: --model hf:OWNER/NAME or hf:FOLDER
-More of one: cutline models NAME
-Try one on a small picture, to be told what is wrong: cutline models check NAME"""
+Details of one: cutline models NAME
+Try one on a small picture: cutline models check NAME"""
 
 
 def list_models(*names: str, plugin: tuple[str, ...] = ()) -> int:
-    """List who can be asked: what each needs, its licence and price, and whether it is ready here.
+    """List the models: what each needs, its licence and price, and whether it is ready.
 
     Parameters
     ----------
     names
-        Tell all of these providers alone.
+        Show the details of these providers.
     plugin
         Python file with models of your own, which is run.
     """
@@ -53,8 +53,8 @@ def list_models(*names: str, plugin: tuple[str, ...] = ()) -> int:
             show_card(console, name)
         return 0
     loaded = {name: registry.load("captioners", name) for name in registry.BUILT_IN["captioners"]}
-    _show(console, "in this program", _OWN, [_embedded(name) for name in _outside(loaded)])
-    families = [made for made in loaded.values() if isinstance(made, Family)]
+    _show(console, "built in", _OWN, [_embedded(name) for name in _outside(loaded)])
+    families = [each for each in loaded.values() if isinstance(each, Family)]
     missing = "" if has_local() else "   (pip install 'cutline[local]')"
     _show(console, f"on this machine{missing}", _LOCAL, [_local(family) for family in families])
     _show_services(console, [preset for preset in PRESETS.values() if preset.name != "endpoint"])
@@ -63,10 +63,10 @@ def list_models(*names: str, plugin: tuple[str, ...] = ()) -> int:
 
 
 def _provider(text: str) -> str:
-    """The provider of a name, which may name a model too.
+    """The provider in a name, which may include a model.
 
     Raises:
-        ConfigError: there is none; names those that it may have been meant to be.
+        ConfigError: it does not exist; suggests similar names.
     """
     name = text.partition(":")[0]
     if name not in providers():
@@ -78,25 +78,25 @@ def _provider(text: str) -> str:
 
 
 def _outside(loaded: dict[str, object]) -> list[str]:
-    """What is neither a local model nor a service: our own captioners, and plug-ins."""
-    families = {name for name, made in loaded.items() if isinstance(made, Family)}
+    """Captioners that are neither a local model nor a service: built-in ones and plug-ins."""
+    families = {name for name, each in loaded.items() if isinstance(each, Family)}
     return [name for name in registry.names("captioners") if name not in families]
 
 
 def _show_services(console: Console, presets: list[Preset]) -> None:
-    """The table of services; their usual models stand below it where they have no room beside the rest."""
+    """Print the table of services; on narrow terminals their default models follow in another table."""
     rows = [_service(preset) for preset in presets]
-    if console.measure(_table(_SERVICES[:-1], rows)).maximum + _PROSE <= console.width:
+    if console.measure(_table(_SERVICES[:-1], rows)).maximum + _MIN_PROSE <= console.width:
         _show(console, "at a service", _SERVICES, rows)
         return
     _show(console, "at a service", (*_SERVICES[:2], *_SERVICES[3:]), [(*row[:2], *row[3:]) for row in rows])
     named = [(row[0], row[1], row[2]) for row in rows if row[2] != _NAME_ONE]
-    _show(console, "asked there when no model is named", ("", "name", "model"), named)
+    _show(console, "default models of services", ("", "name", "model"), named)
 
 
 def _show(console: Console, title: str, heads: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
-    """A table, without what its last column tells in words where these have no room."""
-    if len(heads) > 3 and console.measure(_table(heads[:-1], rows)).maximum + _PROSE > console.width:
+    """Print a table, without its last column if the terminal is too narrow for it."""
+    if len(heads) > 3 and console.measure(_table(heads[:-1], rows)).maximum + _MIN_PROSE > console.width:
         heads = heads[:-1]
     console.print(Text(title, style="bold underline"))
     console.print(_table(heads, rows))
@@ -104,7 +104,7 @@ def _show(console: Console, title: str, heads: tuple[str, ...], rows: Sequence[t
 
 
 def _table(heads: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> Table:
-    """The first columns of the rows, as many as there are heads."""
+    """A table of the first ``len(heads)`` columns of the rows."""
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     for head in heads:
         table.add_column(head, overflow="fold", no_wrap=head in {"", "name", "needs", "$ in/out"})
@@ -120,10 +120,10 @@ def _embedded(name: str) -> tuple[str, ...]:
 
 
 def _local(family: Family) -> tuple[str, ...]:
-    """The family's row; a model that is here needs no download, so its size is not told."""
+    """The family's row, with the sizes of models that are not downloaded yet."""
     here = {size for size, weights in family.sizes.items() if is_downloaded(weights.repo)}
     models = [
-        f"{size or family.name} {'(here)' if size in here else f'{weights.gigabytes:g}'}"
+        f"{size or family.name} {'(downloaded)' if size in here else f'{weights.gigabytes:g}'}"
         for size, weights in family.sizes.items()
     ]
     ready = "✗" if not has_local() else "✓" if here or not family.sizes else "↓"
@@ -133,6 +133,6 @@ def _local(family: Family) -> tuple[str, ...]:
 
 def _service(preset: Preset) -> tuple[str, ...]:
     needs = preset.key_env[0] if preset.key_needed else urlsplit(preset.endpoint).netloc
-    asked = preset.default_model
-    cost = price(f"{preset.name}:{asked}") if asked else ""
-    return readiness(preset), preset.name, asked or _NAME_ONE, needs, preset.licence, cost, preset.about
+    model = preset.default_model
+    cost = price(f"{preset.name}:{model}") if model else ""
+    return readiness(preset), preset.name, model or _NAME_ONE, needs, preset.licence, cost, preset.about

@@ -1,4 +1,4 @@
-"""``cutline models``: who can be asked, and whether that works from here."""
+"""``cutline models``: list the models, or check some."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from rich.text import Text
 from cutline.captioners.factory import CaptionerOptions, Spec, find_key
 from cutline.captioners.hosted.presets import PRESETS, Preset
 from cutline.captioners.plugins import load_plugins
+from cutline.cli.common_options import ServiceKey
 from cutline.cli.model_check import check_model
 from cutline.cli.model_list import list_models
-from cutline.cli.service_key import ServiceKey
 from cutline.errors import ConfigError
 
 app = cyclopts.App(name="models", help="List the models' providers, or check one.", version_flags=())
@@ -27,14 +27,14 @@ def check(
     endpoint: str | None = None,
     service: Annotated[ServiceKey, cyclopts.Parameter(name="*")] = ServiceKey(),  # noqa: B008 - frozen
     plugin: tuple[str, ...] = (),
-    timeout: Annotated[float, cyclopts.Parameter(help="Seconds to wait for an answer.")] = 60.0,
+    timeout: Annotated[float, cyclopts.Parameter(help="Seconds to wait for a reply.")] = 60.0,
 ) -> int:
-    """Ask models about one small picture, and say what to do where that fails.
+    """Try models on one small picture, and suggest a cure for those that fail.
 
     Parameters
     ----------
     specs
-        The models, as given to --model. Without any, one of every provider that is set up here.
+        Models, as for --model. Without any, the default model of every provider that is set up.
     endpoint
         URL of an OpenAI-compatible server.
     plugin
@@ -44,39 +44,39 @@ def check(
     if timeout <= 0:
         raise ConfigError(f"--timeout must be greater than 0, not {timeout:g}")
     key = service.key
-    asking = CaptionerOptions(key=key, endpoint=endpoint, timeout=timeout, retries=0, patience=timeout)
+    options = CaptionerOptions(key=key, endpoint=endpoint, timeout=timeout, retries=0, patience=timeout)
     if not specs:
-        return _check_all(asking)
-    # Names that mean nothing are told before anybody is asked.
+        return _check_all(options)
+    # Wrong names are reported before any model is called.
     if len({Spec.parse(spec, endpoint=endpoint).provider for spec in specs}) > 1 and key is not None:
-        raise ConfigError("--api-key goes to one service, and here are several: check them one by one")
+        raise ConfigError("--api-key is for one service, and these are several: check them one by one")
     checked = []
     for spec in specs:
-        checked.append(check_model(spec, asking))
-        _say(checked[-1].line)
+        checked.append(check_model(spec, options))
+        _print(checked[-1].line)
     return 0 if all(one.works for one in checked) else 1
 
 
-def _check_all(asking: CaptionerOptions) -> int:
-    """Check whatever needs no more than is here; what is not set up, or not running, is no failure."""
-    if asking.key is not None or asking.endpoint is not None:
-        raise ConfigError("--api-key and --endpoint are for one model: name it")
+def _check_all(options: CaptionerOptions) -> int:
+    """Check every provider that is set up; those that are not set up or not running are no failure."""
+    if options.key is not None or options.endpoint is not None:
+        raise ConfigError("--api-key and --endpoint are for one model: give its name")
     failed = 0
     for name in ("pixels", *(preset.name for preset in PRESETS.values() if preset.name != "endpoint")):
         missing = _missing(PRESETS.get(name))
-        checked = None if missing else check_model(name, asking)
+        checked = None if missing else check_model(name, options)
         if checked is None:
-            _say(f"- {name}: {missing}")
+            _print(f"- {name}: {missing}")
         elif checked.unreachable and not PRESETS[name].key_needed:
-            _say(f"- {name}: no server at {PRESETS[name].endpoint}")
+            _print(f"- {name}: no server at {PRESETS[name].endpoint}")
         else:
             failed += not checked.works
-            _say(checked.line)
+            _print(checked.line)
     return 1 if failed else 0
 
 
 def _missing(preset: Preset | None) -> str:
-    """What must be there before a provider can be asked; empty where nothing is missing."""
+    """What a provider still needs; empty if nothing."""
     if preset is None:
         return ""
     if preset.key_needed and find_key(preset) is None:
@@ -86,5 +86,5 @@ def _missing(preset: Preset | None) -> str:
     return ""
 
 
-def _say(line: str) -> None:
+def _print(line: str) -> None:
     Console(highlight=False, soft_wrap=True, file=sys.stdout).print(Text(line))

@@ -1,4 +1,4 @@
-"""``--preview`` and ``--estimate``: what a run would give and cost, before it."""
+"""``--preview`` and ``--estimate``: captions and cost of a run in advance."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from cutline.formatting import duration, money, printable, short_number
 from cutline.job import Job
 from cutline.records import Caption, Skip
 
-_SHORTEST = 0.1  # seconds that an estimate can tell
+_MIN_SECONDS = 0.1  # shorter estimates are not exact
 
 
 def _say(line: str) -> None:
-    """On the error stream, so that the output stream has the results alone."""
+    """Print on the error stream; the output stream is for results."""
     Console(stderr=True, highlight=False, soft_wrap=True).print(line, markup=False)
 
 
@@ -52,24 +52,22 @@ def _texts(caption: Caption) -> Iterator[str]:
         if step is not caption.source:
             yield f"{step.name}: {step.text}"
     for name, kind in caption.missing_steps.items():
-        yield f"{name}: missing ({kind}), which the chain allows"
+        yield f"{name}: missing ({kind}); the step is optional"
 
 
 def _about(seconds: float) -> str:
-    return f"about {duration(seconds)}" if seconds >= _SHORTEST else f"less than {_SHORTEST} s"
+    return f"about {duration(seconds)}" if seconds >= _MIN_SECONDS else f"less than {_MIN_SECONDS} s"
 
 
 def estimate(job: Job, key: Secret | None, *, in_batches: bool = False) -> int:
-    """Tell time, tokens and money of the whole run, and what it costs as ``cutline batch`` does it.
+    """Print time, tokens and cost of the whole run, and its cost through ``cutline batch``.
 
-    ``in_batches``: that is how it will be done, so budgets are held against that cost.
+    ``in_batches``: budgets are compared with the cost of batches.
     """
     result = asyncio.run(estimate_run(job, key=key, say=_say))
     console = Console(highlight=False, soft_wrap=True)
     what = (
-        f"{result.total:,} pictures"
-        if result.total is not None
-        else "1,000 pictures (how many there are is unknown)"
+        f"{result.total:,} pictures" if result.total is not None else "1,000 pictures (the total is unknown)"
     )
     cost = "price unknown (--prices FILE)" if result.cost is None else money(result.cost)
     sent, received = result.usage.prompt_tokens, result.usage.completion_tokens
@@ -78,7 +76,7 @@ def estimate(job: Job, key: Secret | None, *, in_batches: bool = False) -> int:
     failed = f", {result.failed} of them failed" if result.failed else ""
     if in_batches and result.batch_cost is None:
         console.print(
-            "batch price unknown: add its share, such as batch = 0.5, to the model in --prices FILE"
+            "batch price unknown: add its factor, such as batch = 0.5, to the model in --prices FILE"
         )
     if result.batch_cost is not None:
         console.print(f"by `cutline batch submit`, within a day: {money(result.batch_cost)}")

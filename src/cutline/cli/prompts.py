@@ -1,4 +1,4 @@
-"""``cutline prompts``: what the prompt library holds."""
+"""``cutline prompts``: the prompt library."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def list_prompts() -> int:
     """List the prompts of the library."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("prompt", no_wrap=True)
-    table.add_column("what it asks for")
+    table.add_column("what it requests")
     for name, about in library_prompts().items():
         table.add_row(Text(name), Text(about))
     Console(highlight=False).print(table)
@@ -29,7 +29,7 @@ def list_prompts() -> int:
 
 @app.command
 def show(prompt: str, /) -> int:
-    """Show a prompt as it would be sent.
+    """Show a prompt as it is sent.
 
     Parameters
     ----------
@@ -38,7 +38,7 @@ def show(prompt: str, /) -> int:
     """
     loaded = load_prompt(prompt)
     if prompt.isidentifier() and prompt not in library_prompts() and not Path(prompt).is_file():
-        raise ConfigError(f"there is no prompt {prompt!r} in the library, and no file of that name")
+        raise ConfigError(f"no prompt or file is named {prompt!r}; `cutline prompts` lists the library")
     console = Console(highlight=False, soft_wrap=True)
     console.print(Text(loaded.id, style="bold"))
     if loaded.system:

@@ -1,4 +1,4 @@
-"""``cutline run``: a job from its file."""
+"""``cutline run``: run a job file."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from cutline.cli.caption_actions import Before, carry_out
-from cutline.cli.service_key import ServiceKey
+from cutline.cli.caption_actions import ActionOptions, run_action
+from cutline.cli.common_options import ServiceKey
 from cutline.job import Job, OnChange
 
 
@@ -21,7 +21,7 @@ def run(
     on_change: OnChange | None = None,
     retry_failed: bool = False,
     plugin: tuple[str, ...] = (),
-    before: Annotated[Before, Parameter(name="*")] = Before(),  # noqa: B008 - frozen
+    actions: Annotated[ActionOptions, Parameter(name="*")] = ActionOptions(),  # noqa: B008 - frozen
 ) -> int:
     """Run a job file, as `cutline caption --save-job` writes it.
 
@@ -32,11 +32,11 @@ def run(
     on_change
         What happens to earlier captions when model, prompt or parameters have changed.
     retry_failed
-        Ask again about the pictures that failed before.
+        Caption the pictures again that failed before.
     plugin
-        Python file with models of your own, besides those that the job file names.
+        Python file with models of your own, in addition to those in the job file.
     """
-    before.check()
+    actions.check()
     job = Job.from_toml(job_file)
     options = job.run
     if on_change is not None:
@@ -44,11 +44,11 @@ def run(
     if retry_failed:
         options = dataclasses.replace(options, retry_failed=True)
     model = dataclasses.replace(job.model, plugin=(*job.model.plugin, *plugin))
-    return carry_out(dataclasses.replace(job, model=model, run=options), service.key, before)
+    return run_action(dataclasses.replace(job, model=model, run=options), service.key, actions)
 
 
 def place_of(option: str) -> str:
-    """How a job file says what ``--option`` would; empty where it cannot."""
+    """Where ``--option`` belongs in a job file; empty if nowhere."""
     name = option.partition("=")[0].lstrip("-").replace("-", "_")
     for field in dataclasses.fields(Job):
         if field.name == name:

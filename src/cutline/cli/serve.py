@@ -22,12 +22,12 @@ from cutline.errors import ConfigError, MissingExtra
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class ServeOptions:
-    """What is not given comes from the environment (`CUTLINE_PORT` …), then from `.env`."""
+    """Options that are not given come from the environment (`CUTLINE_PORT` …), then from `.env`."""
 
     model: str | None = None
-    """Who captions, as for `cutline caption`. [default: pixels]"""
+    """The model, as for `cutline caption`. [default: pixels]"""
     endpoint: str | None = None
-    """URL of an OpenAI-compatible server that is asked."""
+    """URL of an OpenAI-compatible server."""
     model_key: str | None = None
     """Key of that service; better set in its environment variable."""
     model_key_file: str | None = None
@@ -39,29 +39,29 @@ class ServeOptions:
     dtype: str | None = None
     """Numbers a local model computes in. [default: auto]"""
     start: bool = False
-    """Start the model's own server (vllm, sglang, llamacpp, transformers-serve, ollama) for as long."""
+    """Start the model's own server (vllm, sglang, llamacpp, transformers-serve, ollama) with the service."""
     server_args: Annotated[str | None, Parameter(allow_leading_hyphen=True)] = None
     """Further options for the server that is started, in one text."""
     start_timeout: float | None = None
-    """Seconds until the server that is started has to answer. [default: 1800]"""
+    """Seconds that the started server may take to respond. [default: 1800]"""
     pull: bool = False
-    """Have Ollama download the model, if it is not there."""
+    """Have Ollama download the model, if it is missing."""
     host: str | None = None
-    """Address to listen on; others than this machine's own need --api-key. [default: 127.0.0.1]"""
+    """Address to listen on; any but this machine's own needs --api-key. [default: 127.0.0.1]"""
     port: int | None = None
     """Port to listen on. [default: 8000]"""
     workers: int | None = None
-    """Processes that answer; each loads the model. [default: 1]"""
+    """Worker processes; each loads the model. [default: 1]"""
     log_level: Literal["debug", "info", "warning", "error", "critical"] | None = None
-    """How much is logged. [default: info]"""
+    """Level of the log. [default: info]"""
     reload: bool = False
-    """Start anew when .env, a chain file, a plug-in or the source changes."""
+    """Restart when .env, a chain file, a plug-in or the source changes."""
     image_root: tuple[str, ...] = ()
-    """Folder whose pictures requests may name by their path; several by repetition."""
+    """Folder whose pictures requests may give by path; several by repetition."""
     chain: tuple[str, ...] = ()
-    """Chain file that requests may choose by its name, or a folder of them; several by repetition."""
+    """Chain file that requests may select by name, or a folder of them; several by repetition."""
     allowed_host: tuple[str, ...] = ()
-    """Name that requests may use for this server, besides its address."""
+    """Host name that requests may use for this server, besides its address."""
     api_key: str | None = None
     """Key that clients must send; better set in CUTLINE_SERVICE_KEY."""
     api_key_file: str | None = None
@@ -71,17 +71,17 @@ class ServeOptions:
     store: str | None = None
     """Database of the queue: `sqlite:///FILE` or `postgresql://…`. [default: sqlite:///cutline-jobs.db]"""
     webhook_secret: str | None = None
-    """Lets jobs have a `webhook_url`, and signs what is sent there; better set in CUTLINE_WEBHOOK_SECRET."""
+    """Enables `webhook_url` of jobs and signs its requests; better set in CUTLINE_WEBHOOK_SECRET."""
     webhook_secret_file: str | None = None
     """File that holds the webhooks' secret, and nothing else."""
     allow_private_webhooks: bool = False
-    """Let webhooks go to private addresses, such as those of your own network."""
+    """Allow webhooks to private addresses, such as those of your own network."""
     allow_private_urls: bool = False
-    """Fetch URLs of requests from loopback and private addresses too; whoever may ask can reach them then."""
+    """Fetch URLs of requests from loopback and private addresses too; every client can reach them then."""
 
 
 def serve(*, options: Annotated[ServeOptions, Parameter(name="*")] = ServeOptions()) -> int:
-    """Answer requests for captions over HTTP, until it is stopped.
+    """Serve captions over HTTP until stopped.
 
     The API is described at /docs of the running service.
     """
@@ -100,7 +100,7 @@ def serve(*, options: Annotated[ServeOptions, Parameter(name="*")] = ServeOption
     settings.check()
     if settings.plugin and not options.plugin and not os.environ.get("CUTLINE_PLUGIN"):
         raise ConfigError("a .env file cannot name code to run: set CUTLINE_PLUGIN, or pass --plugin")
-    load_plugins(settings.plugin)  # what is wrong with them is said before uvicorn has the word
+    load_plugins(settings.plugin)  # before uvicorn starts, so that errors are reported once
     settings = _in_processes(settings, reload=options.reload)
     from cutline.service.app import create_app
     from cutline.service.asgi import ENVIRONMENT
@@ -108,12 +108,12 @@ def serve(*, options: Annotated[ServeOptions, Parameter(name="*")] = ServeOption
     from cutline.service.queue.store_lock import shared
     from cutline.service.telemetry.metrics import FOLDER
 
-    prepare(settings.store)  # once, and what is wrong with it is said before a model is loaded
-    # For processes that are started anew; other users of the machine cannot read a process's environment.
-    # With --reload only what was given here, as the rest may have changed.
+    prepare(settings.store)  # once, before a model is loaded
+    # For worker processes; other users of the machine cannot read a process's environment.
+    # With --reload only the options given here, as the rest may change.
     os.environ[ENVIRONMENT] = json.dumps(given) if options.reload else settings.to_json()
     if settings.workers > 1 or options.reload:
-        create_app(settings)  # what cannot be asked is told here, once, and not by every worker for ever
+        create_app(settings)  # errors are reported here, once, and not by every worker
     _check_port(settings.host, settings.port)
     with contextlib.ExitStack() as stack:
         stack.enter_context(shared(settings.store, _shown_model(settings)))
@@ -125,16 +125,16 @@ def serve(*, options: Annotated[ServeOptions, Parameter(name="*")] = ServeOption
 
 
 def _in_processes(settings: Any, *, reload: bool) -> Any:
-    """The settings with as many workers as there can be; raises ConfigError where more are a mistake."""
+    """The settings with as many workers as are possible; raises ConfigError if several are a mistake."""
     if settings.workers == 1:
         return settings
     if reload:
-        print("cutline: --reload runs one process, whatever --workers says", file=sys.stderr)  # noqa: T201 - the command line speaks
+        print("cutline: --reload runs one process and ignores --workers", file=sys.stderr)  # noqa: T201 - the program's output
         return settings.model_copy(update={"workers": 1})
     if settings.start:
         raise ConfigError(
-            "--start starts a server for one process: leave --workers out, or start it yourself and name it "
-            "with --endpoint"
+            "--start starts a server for one process: remove --workers, or start the server yourself and "
+            "pass --endpoint"
         )
     return settings
 
@@ -145,18 +145,18 @@ def _shown_model(settings: Any) -> str:
 
 
 def _is_given(value: Any) -> bool:
-    """Whether an option was named; 0 is a value, such as the port that is any free one."""
+    """Whether an option was given; 0 is a value, such as port 0 for any free one."""
     return value is not None and value is not False and value != ()
 
 
 def _check_port(host: str, port: int) -> None:
-    """Raises ConfigError where nobody can listen there, before a model is loaded in vain."""
+    """Raise ConfigError if the port cannot be bound, before a model is loaded."""
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
         family, _, _, _, address = found[0]
-        with socket.socket(family) as tried:
-            tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the server does
-            tried.bind(address)
+        with socket.socket(family) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the server does
+            probe.bind(address)
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             raise ConfigError(f"port {port} is in use: choose another with --port") from None
@@ -164,10 +164,10 @@ def _check_port(host: str, port: int) -> None:
 
 
 def _run(uvicorn: Any, settings: Any, reloading: dict[str, Any] | None) -> None:
-    """Serve until the end; with the options that were given, anew whenever something has changed."""
+    """Serve until stopped; with ``reloading`` options, restart on every change."""
     from cutline.service.telemetry.logs import log_config
 
-    how: dict[str, Any] = {
+    config: dict[str, Any] = {
         "factory": True,
         "http": "cutline.service.http.connections:Connection",
         "access_log": False,
@@ -178,13 +178,13 @@ def _run(uvicorn: Any, settings: Any, reloading: dict[str, Any] | None) -> None:
         "server_header": False,
         "timeout_graceful_shutdown": 10,
     }
-    logging.config.dictConfig(how["log_config"])
+    logging.config.dictConfig(config["log_config"])
     for name in settings.unread():
-        logging.getLogger("cutline.service").warning("no such setting, it is not read variable=%s", name)
+        logging.getLogger("cutline.service").warning("unknown setting ignored variable=%s", name)
     app = "cutline.service.asgi:app"
     if reloading is None:
-        uvicorn.run(app, workers=settings.workers, **how)
+        uvicorn.run(app, workers=settings.workers, **config)
     else:
         from cutline.service.lifecycle.reload import Reload, watched
 
-        Reload(uvicorn.Config(app, **how), lambda: watched(reloading)).run()
+        Reload(uvicorn.Config(app, **config), lambda: watched(reloading)).run()
