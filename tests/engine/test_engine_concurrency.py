@@ -4,23 +4,47 @@ from __future__ import annotations
 
 import time
 
+import pytest
 from engine_outputs import captions, report
 
 from processes import PATIENCE, cutline, start_cutline, wait_until
 
 
 def test_an_endpoint_of_64_slots_is_filled_within_seconds(new_endpoint, pictures, tmp_path):
-    endpoint = new_endpoint(slots=64, latency=0.1, fast=True)
-    output = tmp_path / "captions.jsonl"
-    done = cutline("caption", pictures(3000), output, *endpoint.arguments())
-    assert done.returncode == 0, done.stderr
-    stats = endpoint.stats()
-    print(f"share {stats['share']:.3f}, most in flight {stats['most_in_flight']}")
-    assert stats["share"] >= 0.85
+    """Nearly as well as by who knows the number; on a machine with other work neither fills it."""
+    folder = pictures(3000)
+
+    def share(**options):
+        endpoint = new_endpoint(slots=64, latency=0.1, fast=True)
+        output = tmp_path / f"{endpoint.root[-5:]}.jsonl"
+        done = cutline("caption", folder, output, *endpoint.arguments(**options))
+        assert done.returncode == 0, done.stderr
+        return endpoint.stats()["share"]
+
+    for _ in range(3):  # what else the machine does may come in one of the two runs only
+        found = share()
+        if found >= 0.85:
+            return
+        known = share(max_concurrent_requests=64)
+        print(f"share {found:.3f}, {known:.3f} with the number given")
+        if found >= 0.9 * known:
+            return
+    pytest.fail(f"share {found:.3f}, {known:.3f} with the number given")
 
 
 def test_an_endpoint_that_refuses_more_than_eight_is_not_pressed(new_endpoint, pictures, tmp_path):
-    """After that, when it allows 64, they are found too."""
+    """After that, when it allows 64, they are found too; as fast as where the number is given, at this time."""
+    part = pictures(400, "part")
+
+    def known(number):
+        """Pictures a second with so many requests at once."""
+        beside = new_endpoint(slots=64, latency=0.05)
+        output = tmp_path / f"{number}.jsonl"
+        done = cutline("caption", part, output, *beside.arguments(max_concurrent_requests=number))
+        assert done.returncode == 0, done.stderr
+        return 400 / beside.stats()["seconds"]
+
+    eight, many = known(8), known(64)
     endpoint = new_endpoint(slots=64, latency=0.05, max_in_flight=8)
     folder, output = pictures(2500), tmp_path / "captions.jsonl"
     process = start_cutline("caption", folder, output, *endpoint.arguments())
@@ -30,10 +54,12 @@ def test_an_endpoint_that_refuses_more_than_eight_is_not_pressed(new_endpoint, p
     after = endpoint.stats()
     refused = after["injected"]["overload"] - before["injected"]["overload"]
     answered = after["pictures"] - before["pictures"]
-    kept = answered / (after["seconds"] - before["seconds"]) / (8 / 0.05)
-    print(f"refused {refused} of {answered + refused}, {kept:.2f} of what eight slots give")
+    rate = answered / (after["seconds"] - before["seconds"])
+    print(
+        f"refused {refused} of {answered + refused}; {rate:.0f} a second, {eight:.0f} with 8, {many:.0f} with 64"
+    )
     assert refused <= 0.3 * answered
-    assert kept >= 0.6
+    assert rate >= 0.6 * min(8 / 0.05, eight)
     endpoint.configure(max_in_flight=0)
     raised = start = time.monotonic()
     seen = endpoint.stats()["pictures"]
@@ -44,7 +70,7 @@ def test_an_endpoint_that_refuses_more_than_eight_is_not_pressed(new_endpoint, p
         if now - start < 0.4:
             return False
         rate, start, seen = (count - seen) / (now - start), now, count
-        return rate > 2.5 * 8 / 0.05 or process.poll() is not None
+        return rate > min(2.5 * 8 / 0.05, 0.7 * many) or process.poll() is not None
 
     wait_until(quick)
     print(f"recovered after {time.monotonic() - raised:.1f} s, with {seen} of 2500 done")
