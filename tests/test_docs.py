@@ -179,6 +179,8 @@ def kinds():
                 # The downloader's own retries end as "fetch".
                 if name in RAISED and node.args and (name, path.name) != ("Retryable", "http.py"):
                     failures |= constants(node.args[0])
+                elif name == "_failures_of":  # of a filter or check
+                    failures |= constants(node.args[1])
                 elif name in {"Problem", "Failure"} and "kind" in given:
                     (skips if "skip" in given else failures).update(constants(given["kind"]))
                 elif name == "Skip":

@@ -190,7 +190,7 @@ class Stage(Protocol):
         ``counts`` has ``skipped``, ``failed`` (failures with the stage's name as kind), and for each list in
         its notes, such as ``dropped``, the number of items and, as ``dropped captions``, captions with any.
         """
-        return ", ".join(f"{counts.get(name, 0):,} {name}" for name in ("skipped", "failed"))
+        return f"skipped {counts.get('skipped', 0):,}"
 
     async def aclose(self) -> None:
         """Free what the stage holds; called once."""

@@ -10,6 +10,7 @@ from cutline.checks.texts import CheckedText, check_texts
 from cutline.encoders import DEFAULT_CLIP
 from cutline.encoders.sentences import SentenceScorer
 from cutline.errors import ConfigError
+from cutline.formatting import plural
 from cutline.interfaces import Check, CheckResult, Draft
 from cutline.records import JSON
 from cutline.text.sentences import Piece, joined
@@ -82,10 +83,7 @@ class Similarity(Check):
 
     def summary(self, counts: Mapping[str, int]) -> str:
         sentences, captions = counts.get("dropped", 0), counts.get("dropped captions", 0)
-        return (
-            f"dropped {sentences:,} sentence{'' if sentences == 1 else 's'} "
-            f"of {captions:,} caption{'' if captions == 1 else 's'}"
-        )
+        return f"dropped {plural(sentences, 'sentence')} of {plural(captions, 'caption')}"
 
     async def aclose(self) -> None:
         await self._scorer.aclose()

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Literal
 
 from cutline.errors import ConfigError, SampleError
+from cutline.formatting import plural
 from cutline.interfaces import Check, CheckResult, Draft, Rejection
 from cutline.text.differences import words
 
@@ -49,7 +50,7 @@ class Words(Check):
         elif self._maximum is not None and count > self._maximum:
             reason = f"more than {self._maximum} words"
         if reason and action == "fail":
-            raise SampleError(self.name, f"the caption has {reason}: {count}")
+            raise SampleError("words", f"the caption has {reason}: {count}")
         if reason and action == "skip":
             return Rejection(reason=reason, value={"words": count})
         note = {"words": count, **({"outside": [reason]} if reason else {})}
@@ -57,4 +58,4 @@ class Words(Check):
 
     def summary(self, counts: Mapping[str, int]) -> str:
         outside = sum(counts.get(name, 0) for name in ("skipped", "failed", "outside"))
-        return f"{outside:,} caption{'' if outside == 1 else 's'} outside {self.options.range}"
+        return f"{plural(outside, 'caption')} outside {self.options.range}"

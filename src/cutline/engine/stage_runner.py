@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from cutline.engine.progress import Counts
 from cutline.errors import RunStopped, SampleError
+from cutline.formatting import one_line
 from cutline.imaging import Picture
 from cutline.interfaces import Check, CheckResult, Draft, Filter, Rejection, Stage
 from cutline.records import JSON, Sample, Skip
@@ -109,5 +110,5 @@ def _failures_of(stage: Stage, kind: str) -> Iterator[None]:
         message = f"{stage.name} needs more memory than there is for this picture"
         raise SampleError("out-of-memory", message) from None
     except Exception as error:
-        cause = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
-        raise SampleError(kind, f"{stage.name}: {cause}") from error
+        message = f"{stage.name}: {type(error).__name__}: {one_line(error)}"
+        raise SampleError(kind, message) from error
