@@ -18,7 +18,7 @@ class Slots:
 
     def __init__(self, most: Callable[[], int]) -> None:
         self._most = most
-        self._waiting: collections.deque[asyncio.Future[None]] = collections.deque()
+        self._waiting: collections.deque[tuple[asyncio.Future[None], asyncio.Event]] = collections.deque()
         self.taken = 0
         self.halted = asyncio.Event()
 
@@ -31,19 +31,22 @@ class Slots:
         finally:
             self.leave()
 
-    async def take(self) -> None:
+    async def take(self, halted: asyncio.Event | None = None) -> None:
         """Wait for a place; ``wake`` counts it before it is handed over.
 
+        ``halted`` is set by ``halt`` for the calls that share it; without it, for all that pass none.
+
         Raises:
-            RunStopped: nobody is let in any more.
+            RunStopped: it is set.
         """
-        if self.halted.is_set():
+        halted = halted or self.halted
+        if halted.is_set():
             raise RunStopped("stopped")
         if self.taken < self._most() and not self._waiting:
             self.taken += 1
             return
         future = asyncio.get_running_loop().create_future()
-        self._waiting.append(future)
+        self._waiting.append((future, halted))
         try:
             await future
         except asyncio.CancelledError:
@@ -57,29 +60,35 @@ class Slots:
         self.taken -= 1
         self.wake()
 
-    def halt(self) -> None:
-        """Let nobody in from now on."""
-        self.halted.set()
-        for future in self._waiting:
-            if not future.done():
+    def halt(self, halted: asyncio.Event | None = None) -> None:
+        """Let in none of the calls that pass this event to ``take``, from now on."""
+        halted = halted or self.halted
+        halted.set()
+        for future, event in self._waiting:
+            if event is halted and not future.done():
                 future.set_exception(RunStopped("stopped"))
-        self._waiting.clear()
+        self._waiting = collections.deque(one for one in self._waiting if one[1] is not halted)
 
-    async def pause(self, seconds: float) -> None:
-        """Wait so long; raises RunStopped as soon as nobody is let in any more."""
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await self.halted.wait()
-        if self.halted.is_set():
-            raise RunStopped("stopped")
+    async def pause(self, seconds: float, halted: asyncio.Event | None = None) -> None:
+        """Wait so long; raises RunStopped as soon as the event is set."""
+        await pause(seconds, halted or self.halted)
 
     def wake(self) -> None:
         """Let in as many as there is room for."""
         while self._waiting and self.taken < self._most():
-            future = self._waiting.popleft()
+            future, _ = self._waiting.popleft()
             if not future.done():
                 self.taken += 1
                 future.set_result(None)
+
+
+async def pause(seconds: float, halted: asyncio.Event) -> None:
+    """Wait so long; raises RunStopped as soon as ``halted`` is set."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await halted.wait()
+    if halted.is_set():
+        raise RunStopped("stopped")
 
 
 def and_preparing(slots: int) -> int:

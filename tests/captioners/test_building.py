@@ -5,8 +5,9 @@ import pickle
 
 import pytest
 
-from cutline.captioners.factory import CaptionerOptions, Spec, build_captioner, build_endpoint
+from cutline.captioners.factory import CaptionerOptions, Spec, build_endpoint
 from cutline.captioners.hosted.presets import PRESETS
+from cutline.captioners.pool import build_captioner
 from cutline.credentials import Secret
 from cutline.errors import ConfigError
 from cutline.interfaces import Captioner

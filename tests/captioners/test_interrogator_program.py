@@ -11,8 +11,9 @@ torch = pytest.importorskip("torch", reason="needs the extra local")
 pytest.importorskip("transformers", reason="needs the extra local")
 
 import cutline  # noqa: E402
-from cutline.captioners.factory import CaptionerOptions, build_captioner  # noqa: E402
+from cutline.captioners.factory import CaptionerOptions  # noqa: E402
 from cutline.captioners.interrogator.captioner import Settings  # noqa: E402
+from cutline.captioners.pool import build_captioner  # noqa: E402
 from cutline.cli import main  # noqa: E402
 from cutline.errors import ConfigError  # noqa: E402
 from tiny_clip import save_clip  # noqa: E402

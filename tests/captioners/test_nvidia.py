@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from cutline.captioners.factory import CaptionerOptions, build_captioner
+from cutline.captioners.factory import CaptionerOptions
+from cutline.captioners.pool import build_captioner
 from cutline.credentials import Secret
 from cutline.errors import ConfigError, EndpointUnusable, Rejected, RequestError, Retryable
 from cutline.imaging import Picture

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import cutline
-from cutline.captioners.factory import CaptionerOptions, build_captioner
+from cutline.captioners.factory import CaptionerOptions
+from cutline.captioners.pool import build_captioner
 from cutline.credentials import Secret
 from cutline.engine.fingerprint import Fingerprint
 from cutline.errors import ConfigError

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import logging
 import math
 import time
@@ -29,19 +30,56 @@ MAX_PAUSE = 900.0  # seconds; an endpoint that asks for more is asked again all 
 _OVERLOADED = frozenset({429, 503})
 
 
-class Concurrency:
-    """The number of requests allowed at once: fixed at ``ceiling``, or found from ``start`` up to it."""
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Demand:
+    """What one captioner allows: ``ceiling`` requests, or as many as are found to be best up to it.
 
-    def __init__(
-        self, *, ceiling: int, start: int = 16, adaptive: bool = True, timeout: float = math.inf
-    ) -> None:
-        self.ceiling = max(1, ceiling)
-        self._limit = float(min(start, self.ceiling) if adaptive else self.ceiling)
-        self._tuner = Tuner(self.limit, self.ceiling, longest=timeout / 2) if adaptive else None
+    ``timeout`` in seconds for one request.
+    """
+
+    ceiling: int
+    adaptive: bool = True
+    timeout: float = math.inf
+
+
+class Concurrency:
+    """The number of requests allowed at once to one endpoint; found from ``start`` on unless it is fixed.
+
+    Captioners that share it keep the smallest ceiling among their demands.
+    """
+
+    def __init__(self, demand: Demand, *, start: int = 16) -> None:
+        self._demands = [demand]
         self._places = Slots(lambda: self.limit)
         self._paused_until = 0.0
         self._lowered_at = 0.0
         self._latency = 0.0
+        self._limit = float(start)
+        self._tuner: Tuner | None = None
+        self._shape: tuple[int, bool, float] | None = None
+        self._follow_demands()
+
+    def join(self, demand: Demand) -> None:
+        """Keep to the demand of one more captioner."""
+        self._demands.append(demand)
+        self._follow_demands()
+
+    def leave(self, demand: Demand) -> None:
+        """Drop the demand of a captioner that is closed."""
+        self._demands.remove(demand)
+        if self._demands:
+            self._follow_demands()
+
+    def _follow_demands(self) -> None:
+        ceiling = max(1, min(demand.ceiling for demand in self._demands))
+        adaptive = all(demand.adaptive for demand in self._demands)
+        longest = min(demand.timeout for demand in self._demands) / 2
+        shape = (ceiling, adaptive, longest)
+        if shape != self._shape:
+            self.ceiling, self._shape = ceiling, shape
+            self._limit = float(min(self.limit, ceiling) if adaptive else ceiling)
+            self._tuner = Tuner(self.limit, ceiling, longest=longest) if adaptive else None
+            self._places.wake()
 
     @property
     def limit(self) -> int:
@@ -52,22 +90,23 @@ class Concurrency:
         return self._places.taken
 
     @contextlib.asynccontextmanager
-    async def slot(self) -> AsyncIterator[None]:
-        """Hold one place among the requests; waits for it, and while the endpoint asks for a pause."""
-        await self._places.take()
+    async def slot(self, halted: asyncio.Event | None = None) -> AsyncIterator[None]:
+        """Hold one place among the requests; waits for it, and while the endpoint demands a pause.
+
+        Raises:
+            RunStopped: ``halted`` was passed to ``halt``.
+        """
+        await self._places.take(halted)
         try:
-            await self._sit_out_pause()
+            while (pause := self._paused_until - time.monotonic()) > 0:
+                await self._places.pause(pause, halted)
             yield
         finally:
             self._places.leave()
 
-    async def _sit_out_pause(self) -> None:
-        while (pause := self._paused_until - time.monotonic()) > 0:
-            await self._places.pause(pause)
-
-    def halt(self) -> None:
-        """Give no slot any more."""
-        self._places.halt()
+    def halt(self, halted: asyncio.Event | None = None) -> None:
+        """Give no more slots to those that wait with ``halted``."""
+        self._places.halt(halted)
 
     def answered(self, seconds: float) -> None:
         """Note a reply that took ``seconds``; may change the limit."""
@@ -108,6 +147,7 @@ class Limited(Wrapper):
         super().__init__(inner)
         self._concurrency = concurrency
         self._timeout = timeout
+        self._halted = asyncio.Event()
 
     @property
     def slots(self) -> int:
@@ -126,11 +166,11 @@ class Limited(Wrapper):
         return self._concurrency
 
     def halt(self) -> None:
-        self._concurrency.halt()
+        self._concurrency.halt(self._halted)
         self.inner.halt()
 
     async def caption(self, picture: Picture, prompt: Prompt) -> Reply:
-        async with self._concurrency.slot():
+        async with self._concurrency.slot(self._halted):
             start = time.perf_counter()
             try:
                 async with asyncio.timeout(self._timeout):

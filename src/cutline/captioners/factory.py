@@ -5,10 +5,9 @@ from __future__ import annotations
 import dataclasses
 import inspect
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from cutline import parameters, registry
-from cutline.captioners.concurrency import Concurrency, Limited
 from cutline.captioners.endpoint_factory import (
     build_endpoint,
     find_key,
@@ -16,7 +15,6 @@ from cutline.captioners.endpoint_factory import (
     parameters_of_service,
 )
 from cutline.captioners.foreign import adapt
-from cutline.captioners.retry import Retry
 from cutline.captioners.spec import (
     LOCAL_OPTIONS,
     MODEL_OPTIONS,
@@ -44,14 +42,16 @@ __all__ = [
     "CaptionerOptions",
     "Spec",
     "build_bare_endpoint",
-    "build_captioner",
     "build_endpoint",
+    "build_inner",
     "check_prompt",
     "find_key",
     "options_of",
+    "start_command",
 ]
 
-DEFAULT_CEILING = 512
+BuildCaptioner: TypeAlias = Callable[[str, CaptionerOptions], Captioner]
+
 _USUAL = (
     Parameter(name="max_tokens", kind=int, least=1),
     Parameter(name="temperature", least=0),
@@ -60,47 +60,28 @@ _USUAL = (
 )
 
 
-def build_captioner(text: str, asking: CaptionerOptions) -> Captioner:
-    """The captioner of that name, with retries, slots and a time limit around it.
+def build_inner(spec: Spec, options: CaptionerOptions, build: BuildCaptioner) -> Captioner:
+    """The captioner itself, without retries, slots and a time limit; ``build`` makes those that it wraps.
 
     Raises:
-        ConfigError: unknown name, missing key or missing model name, or an option that this
-            captioner cannot honour; names the cure.
+        ConfigError: missing key or model name, or an option that it does not support; names the cure.
         MissingExtra: it needs an extra.
     """
-    spec = Spec.parse(text, endpoint=asking.endpoint)
-    asking = _with_parameters(spec, asking)
+    options = _with_parameters(spec, options)
     if spec.preset is None:
-        captioner = _build_registered(spec, asking)
-        slots = captioner.slots
-        concurrency = Concurrency(ceiling=min(asking.concurrency or slots, slots), adaptive=False)
-    else:
-        from cutline.captioners.managed_server import build_served
+        return _build_registered(spec, options, build)
+    from cutline.captioners.managed_server import build_served
 
-        captioner = build_served(spec, spec.preset, asking)
-        fixed = asking.concurrency is not None
-        ceiling = asking.concurrency or DEFAULT_CEILING
-        concurrency = Concurrency(ceiling=ceiling, adaptive=not fixed, timeout=asking.timeout)
-    # A model in this process counts its own time: a call may wait long for its batch.
-    limited = Limited(
-        captioner, concurrency, timeout=None if captioner.profile.own_timeout else asking.timeout
-    )
-    return Retry(
-        limited,
-        retries=asking.retries,
-        delay=asking.retry_delay,
-        patience=asking.patience,
-        start=_what_starts(spec, asking),
-    )
+    return build_served(spec, spec.preset, options)
 
 
-def _what_starts(spec: Spec, asking: CaptionerOptions) -> str:
-    """What starts a server on this machine that nobody answers at; empty where that is not known."""
+def start_command(spec: Spec, options: CaptionerOptions) -> str:
+    """How to start the server on this machine, as a sentence; empty where that is not known."""
     if (
         spec.preset is None
         or not spec.preset.start
-        or asking.endpoint is not None
-        or "start" in asking.options
+        or options.endpoint is not None
+        or "start" in options.options
     ):
         return ""
     return f"Start it with `{spec.preset.start}`, or for the time of a run with --start"
@@ -110,7 +91,7 @@ def build_bare_endpoint(text: str, asking: CaptionerOptions) -> OpenAIChat | Nvi
     """The service of that name with nothing around it; None where the name is that of no service.
 
     Raises:
-        ConfigError: as ``build_captioner``.
+        ConfigError: as ``build_inner``.
     """
     spec = Spec.parse(text, endpoint=asking.endpoint)
     if spec.preset is None:
@@ -164,14 +145,14 @@ def _with_parameters(spec: Spec, asking: CaptionerOptions) -> CaptionerOptions:
     return dataclasses.replace(asking, options=options)
 
 
-def _build_registered(spec: Spec, asking: CaptionerOptions) -> Captioner:
+def _build_registered(spec: Spec, asking: CaptionerOptions, build: BuildCaptioner) -> Captioner:
     """A captioner of the registry; its keyword parameters say which options it honours."""
     made = registry.load("captioners", spec.provider)
     if asking.key is not None:
         raise ConfigError(f"{spec.provider} needs no key: leave --api-key out")
     known = _keywords(made)
     given: dict[str, Any] = {name: value for name, value in asking.options.items() if name in known}
-    builder = _Builder(asking)
+    builder = _Builder(build, asking)
     if "build" in known:  # it asks another captioner, which itself says what it has a use for
         given["build"] = builder
     else:
@@ -187,15 +168,16 @@ def _build_registered(spec: Spec, asking: CaptionerOptions) -> Captioner:
 
 
 class _Builder:
-    """Builds a captioner for another one; what fails for a passing reason is repeated as a whole."""
+    """Builds a captioner for another one, without retries: what fails is repeated as a whole."""
 
-    def __init__(self, asking: CaptionerOptions) -> None:
-        self._asking = dataclasses.replace(asking, retries=0)
+    def __init__(self, build: BuildCaptioner, options: CaptionerOptions) -> None:
+        self._build = build
+        self._options = dataclasses.replace(options, retries=0)
         self.used = False
 
     def __call__(self, text: str) -> Captioner:
         self.used = True
-        return build_captioner(text, self._asking)
+        return self._build(text, self._options)
 
 
 def _keywords(made: Callable[..., object]) -> frozenset[str]:

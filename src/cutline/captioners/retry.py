@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import dataclasses
 import logging
 import random
@@ -17,6 +16,7 @@ from cutline.imaging import Picture
 from cutline.interfaces import Captioner
 from cutline.prompts import Prompt
 from cutline.records import Reply
+from cutline.slots import pause
 
 _log = logging.getLogger(__name__)
 _UNUSABLE = frozenset({401, 403, 404, 410})
@@ -33,6 +33,18 @@ def _is_it_running(message: str) -> str:
     if _HERE.search(message):
         return ": is the server running?"
     return ": is this machine online, and the address right?"
+
+
+@dataclasses.dataclass(slots=True, eq=False)
+class RetryState:
+    """What is known of an endpoint; shared by those who call it alike.
+
+    ``proven`` is set by the first success. ``waiting`` calls wait for their next attempt.
+    """
+
+    proven: asyncio.Event = dataclasses.field(default_factory=asyncio.Event)
+    unusable_in_a_row: int = 0
+    waiting: int = 0
 
 
 class Retry(Wrapper):
@@ -54,21 +66,20 @@ class Retry(Wrapper):
         delay: float = 1.0,
         patience: float = 900.0,
         start: str = "",
+        state: RetryState | None = None,
     ) -> None:
         super().__init__(inner)
         self._retries = retries
         self._delay = delay
         self._patience = patience
         self._start = start
-        self._proven = asyncio.Event()  # by a first success
-        self._unusable_in_a_row = 0
-        self.waiting = 0
+        self._state = state or RetryState()
         self._halted = asyncio.Event()
 
     @property
     def slots(self) -> int:
         # Calls that wait for their next attempt hold no slot, so others may take their place.
-        return self.inner.slots + min(self.waiting, 4 * self.inner.slots)
+        return self.inner.slots + min(self._state.waiting, 4 * self.inner.slots)
 
     def halt(self) -> None:
         self._halted.set()
@@ -84,7 +95,7 @@ class Retry(Wrapper):
             except Retryable as error:
                 asked_to_wait = error.status == 429 or (error.status == 503 and error.retry_after is not None)
                 failures += not asked_to_wait
-                nobody_there = error.kind == "unreachable" and not self._proven.is_set()
+                nobody_there = error.kind == "unreachable" and not self._state.proven.is_set()
                 retries = min(self._retries, _UNREACHABLE_ATTEMPTS - 1) if nobody_there else self._retries
                 if failures > retries or time.monotonic() - start > self._patience:
                     raise self._final(error, attempts) from None
@@ -95,8 +106,8 @@ class Retry(Wrapper):
                     await self._verdict()
                 raise final from None
             else:
-                self._proven.set()
-                self._unusable_in_a_row = 0
+                self._state.proven.set()
+                self._state.unusable_in_a_row = 0
                 return dataclasses.replace(reply, attempts=attempts) if attempts > 1 else reply
 
     async def _wait(self, error: Retryable, attempts: int) -> None:
@@ -106,15 +117,11 @@ class Retry(Wrapper):
         else:
             seconds = backoff.delay(attempts, first=self._delay)
         _log.info("retry model=%s attempt=%d wait=%.1fs cause=%s", self.name, attempts, seconds, error)
-        self.waiting += 1
+        self._state.waiting += 1
         try:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(seconds):
-                    await self._halted.wait()
+            await pause(seconds, self._halted)
         finally:
-            self.waiting -= 1
-        if self._halted.is_set():
-            raise RunStopped("stopped")
+            self._state.waiting -= 1
 
     async def _verdict(self) -> None:
         """Wait until it is clear whether the picture is refused, or every one.
@@ -122,14 +129,14 @@ class Retry(Wrapper):
         Raises:
             RunStopped: every one is.
         """
-        if self._proven.is_set() or not self._retries:
+        if self._state.proven.is_set() or not self._retries:
             return
-        ends = [asyncio.create_task(event.wait()) for event in (self._proven, self._halted)]
-        self.waiting += 1
+        ends = [asyncio.create_task(event.wait()) for event in (self._state.proven, self._halted)]
+        self._state.waiting += 1
         try:
             await asyncio.wait(ends, timeout=_VERDICT, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            self.waiting -= 1
+            self._state.waiting -= 1
             for end in ends:
                 end.cancel()
         if self._halted.is_set():
@@ -138,14 +145,14 @@ class Retry(Wrapper):
     def _final(self, error: RequestError, attempts: int) -> Exception:
         error.attempts = attempts
         _log.info("gave-up model=%s attempts=%d cause=%s", self.name, attempts, error)
-        if error.kind == "unreachable" and not self._proven.is_set():
+        if error.kind == "unreachable" and not self._state.proven.is_set():
             return EndpointUnusable(
                 f"{error}{_is_it_running(str(error))} {self._start}".rstrip(), kind=error.kind
             )
         if error.status in _UNUSABLE:
-            self._unusable_in_a_row += 1
+            self._state.unusable_in_a_row += 1
             # A wrong key concerns every picture; a 403 or 404 may concern one, until it comes again.
-            enough = 1 if error.status == 401 else 10 if self._proven.is_set() else 3
-            if self._unusable_in_a_row >= enough:
+            enough = 1 if error.status == 401 else 10 if self._state.proven.is_set() else 3
+            if self._state.unusable_in_a_row >= enough:
                 return EndpointUnusable(str(error), kind=error.kind, status=error.status)
         return error

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import hashlib
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from cutline.chain.step import ChainStep, InputMissing, Result, ask, failed
@@ -41,7 +41,7 @@ class ChainExecution:
         self._note = note
         self._left = 0
         self._tasks: dict[str, asyncio.Task[Result]] = {}
-        self._preparing: dict[int, asyncio.Lock] = {}
+        self._preparing: dict[Hashable, asyncio.Lock] = {}
 
     async def run(self, steps: Sequence[ChainStep]) -> dict[str, Result]:
         """What came of each step, by name, in the order of ``steps``."""
@@ -92,7 +92,7 @@ class ChainExecution:
             if known is not None and known.asked == asked:
                 return dataclasses.replace(known, counted=True)
             # Once for all steps of a captioner: the others find the picture prepared.
-            async with self._preparing.setdefault(id(step.captioner), asyncio.Lock()):
+            async with self._preparing.setdefault(step.captioner.limit_key, asyncio.Lock()):
                 await self._prepare(step.captioner, self._picture)
         except Exception as error:  # noqa: BLE001 - as in ask
             return error

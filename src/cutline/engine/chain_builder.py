@@ -63,21 +63,17 @@ def plan_of(job: Job) -> Plan:
 
 
 def build_chain(job: Job, key: Secret | None, captioner_of: BuildCaptioner, prompt_of: ChoosePrompt) -> Chain:
-    """The job's chain; equal captioners are built once.
+    """The job's chain.
 
     Raises:
         ConfigError: a step's model, prompt or options cannot be used, or the steps make no chain.
     """
     plan = plan_of(job)
     jobs = [_job_of(job, plan, step) for step in plan.steps]
-    captioners: dict[bytes, Captioner] = {}
     steps: list[ChainStep] = []
     for planned, own, its_key in zip(plan.steps, jobs, _keys(jobs, key), strict=True):
         try:
-            whole = own.to_dict()
-            same = orjson.dumps([whole.get(group) for group in ("model", "local", "server", "pictures")])
-            captioner = captioners.get(same) or captioner_of(own, its_key)
-            captioners[same] = captioner
+            captioner = captioner_of(own, its_key)
             prompt = prompt_of(own, _default_prompt(own, captioner, first=not steps))
             check_prompt(captioner, prompt, language=own.prompts.language)
         except ConfigError as error:

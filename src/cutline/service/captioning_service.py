@@ -13,6 +13,7 @@ from typing import Any, Protocol
 import orjson
 
 from cutline.captioners.factory import check_prompt
+from cutline.captioners.pool import CaptionerPool
 from cutline.captioners.servers.settings import ServerOptions
 from cutline.chain import Chain, ChainStep
 from cutline.credentials import Secret
@@ -55,7 +56,8 @@ class CaptioningService:
         self.tracing = tracing
         self._downloads = Downloads(lobby, allow_private=settings.allow_private_urls)
         self._job = job_of(settings)
-        self._captioners: dict[bytes, Captioner] = {}
+        self._pool = CaptionerPool()
+        self._captioners: list[Captioner] = []
         key = settings.model_key
         self.captioner: Captioner = self._captioner_of(
             self._job, Secret(key.get_secret_value()) if key else None
@@ -105,9 +107,9 @@ class CaptioningService:
 
     async def open(self, say: Say) -> None:
         """Load the models; raises ConfigError as they do."""
-        for captioner in self._captioners.values():
+        for captioner in self._captioners:
             await captioner.open(say)
-        if any(captioner.name == "pixels:ocr" for captioner in self._captioners.values()):
+        if any(captioner.name == "pixels:ocr" for captioner in self._captioners):
             say("pixels:ocr reads the text in pictures, which takes most of its time; pixels does not")
         self.ready = True
 
@@ -175,14 +177,9 @@ class CaptioningService:
         return way
 
     def _captioner_of(self, job: Job, key: Secret | None) -> Captioner:
-        """Equal ones are built once, whether the service or a chain asks them."""
-        whole = job.to_dict()
-        same = orjson.dumps(
-            [key is None, *(whole.get(group) for group in ("model", "local", "server", "pictures"))]
-        )
-        if same not in self._captioners:
-            self._captioners[same] = self.tracing.around(assembly.captioner_of(job, key))
-        return self._captioners[same]
+        captioner = self.tracing.around(assembly.captioner_of(job, key, pool=self._pool))
+        self._captioners.append(captioner)
+        return captioner
 
     def _new_way(self, wish: CaptionOptions) -> Captioning:
         if wish.chain is not None:
@@ -222,7 +219,7 @@ class CaptioningService:
         for way in self._ways.values():
             await way.aclose()
         await self._downloads.aclose()
-        for captioner in self._captioners.values():
+        for captioner in self._captioners:
             await captioner.aclose()
 
 

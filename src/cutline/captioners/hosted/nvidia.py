@@ -11,7 +11,7 @@ import copy
 import dataclasses
 import re
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Hashable, Mapping
 from typing import Any
 from urllib.parse import quote
 
@@ -84,6 +84,10 @@ class NvidiaHosted(Captioner):
         )
         self._assets = Assets(self._functions, lambda answer: self._refused(answer, self._functions))
         self._templates = chat.Templates(self._body)
+
+    @property
+    def limit_key(self) -> Hashable:
+        return self._endpoint.limit_key
 
     def adjusted(self, parameters: Mapping[str, Any]) -> NvidiaHosted:
         """The same model over the same connections, asked with other parameters.

@@ -8,7 +8,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import time
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from typing import Any
 
 import orjson
@@ -56,6 +56,10 @@ class OpenAIChat(Captioner):
         self.asked = Asked(preset=preset, model=model, shown=self.endpoint.shown, key=key)
         self._fitting = ImageFit(limits)
         self._templates = chat.Templates(self._body)
+
+    @property
+    def limit_key(self) -> Hashable:
+        return self.endpoint.limit_key
 
     def adjusted(self, parameters: Mapping[str, Any]) -> OpenAIChat:
         """The same endpoint over the same connections, asked with other parameters."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 
 from cutline.captioners.factory import (
     LOCAL_OPTIONS,
@@ -10,10 +11,10 @@ from cutline.captioners.factory import (
     PICTURE_OPTIONS,
     SERVER_OPTIONS,
     CaptionerOptions,
-    build_captioner,
     check_prompt,
 )
 from cutline.captioners.plugins import load_plugins
+from cutline.captioners.pool import CaptionerPool
 from cutline.chain import Chain, ChainStep
 from cutline.credentials import Secret
 from cutline.engine.chain_builder import build_chain, described, is_chain
@@ -27,7 +28,9 @@ from cutline.prompts import Prompt, load_prompts, load_schema
 from cutline.records import JSON
 
 
-def chain_of(job: Job, key: Secret | None, captioner: Captioner | None = None) -> Chain:
+def chain_of(
+    job: Job, key: Secret | None, captioner: Captioner | None = None, *, pool: CaptionerPool | None = None
+) -> Chain:
     """The job's captioner, or ``captioner``, asked each prompt; or its chain, whose steps have their own.
 
     Raises:
@@ -35,19 +38,24 @@ def chain_of(job: Job, key: Secret | None, captioner: Captioner | None = None) -
     """
     load_plugins(job.model.plugin)
     if is_chain(job):
-        return build_chain(job, key, captioner_of, lambda own, default: prompts_of(own, default)[0])
-    captioner = captioner or captioner_of(job, key)
+        return build_chain(
+            job,
+            key,
+            functools.partial(captioner_of, pool=pool or CaptionerPool()),
+            lambda own, default: prompts_of(own, default)[0],
+        )
+    captioner = captioner or captioner_of(job, key, pool=pool)
     prompts = prompts_of(job, captioner.profile.default_prompt)
     for prompt in prompts:
         check_prompt(captioner, prompt, language=job.prompts.language)
     return Chain([ChainStep(name=prompt.name, captioner=captioner, prompt=prompt) for prompt in prompts])
 
 
-def captioner_of(job: Job, key: Secret | None) -> Captioner:
+def captioner_of(job: Job, key: Secret | None, *, pool: CaptionerPool | None = None) -> Captioner:
     """Who the job asks; raises as ``chain_of``."""
     load_plugins(job.model.plugin)
     check_words(job)
-    return build_captioner(job.model.model, asking_of(job, key))
+    return (pool or CaptionerPool()).get(job.model.model, asking_of(job, key))
 
 
 def asking_of(job: Job, key: Secret | None) -> CaptionerOptions:

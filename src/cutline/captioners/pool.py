@@ -1,0 +1,134 @@
+"""Captioners that are built and opened once for all who use them, and the limits that they share."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections.abc import Hashable
+
+import orjson
+
+from cutline import registry
+from cutline.captioners.concurrency import Concurrency, Demand, Limited
+from cutline.captioners.factory import build_inner, find_key, start_command
+from cutline.captioners.retry import Retry, RetryState
+from cutline.captioners.spec import CaptionerOptions, Spec
+from cutline.captioners.wrapper import Wrapper
+from cutline.interfaces import Captioner
+
+DEFAULT_CEILING = 512
+
+
+@dataclasses.dataclass(slots=True, eq=False)
+class _Entry:
+    """One captioner of the pool, with what its users share."""
+
+    inner: Captioner
+    concurrency: Concurrency
+    demand: Demand
+    retry_state: RetryState = dataclasses.field(default_factory=RetryState)
+    users: int = 0
+
+
+class CaptionerPool:
+    """Hands out captioners; equal ones share their model, connections and slots.
+
+    Captioners are equal when they are made with the same model, options, endpoint and key. Those that call
+    the same endpoint with the same key share one concurrency limit, whatever their model. ``aclose`` of
+    a captioner gives it back; after the last user it is closed. For one event loop.
+    """
+
+    def __init__(self) -> None:
+        self._entries: dict[Hashable, _Entry] = {}
+
+    def get(self, text: str, options: CaptionerOptions) -> Captioner:
+        """The captioner of that name, with retries, slots and a time limit around it.
+
+        Raises:
+            ConfigError: unknown name, missing key or missing model name, or an option that this
+                captioner does not support; the message names the cure.
+            MissingExtra: it needs an extra.
+        """
+        spec = Spec.parse(text, endpoint=options.endpoint)
+        key = _key(spec, options)
+        entry = self._entries.get(key)
+        if entry is None:
+            entry = self._entries[key] = self._build(spec, options)
+        entry.users += 1
+        # A local model limits the time of its calls itself: they may wait long for a batch.
+        timeout = None if entry.inner.profile.own_timeout else options.timeout
+        return Retry(
+            Limited(_Lease(self, key, entry), entry.concurrency, timeout=timeout),
+            retries=options.retries,
+            delay=options.retry_delay,
+            patience=options.patience,
+            start=start_command(spec, options),
+            state=entry.retry_state,
+        )
+
+    def _build(self, spec: Spec, options: CaptionerOptions) -> _Entry:
+        inner = build_inner(spec, options, self.get)
+        if spec.preset is None:
+            demand = Demand(ceiling=min(options.concurrency or inner.slots, inner.slots), adaptive=False)
+        else:
+            ceiling = options.concurrency or DEFAULT_CEILING
+            demand = Demand(ceiling=ceiling, adaptive=options.concurrency is None, timeout=options.timeout)
+        known = (one for one in self._entries.values() if one.inner.limit_key == inner.limit_key)
+        sharing = next(known, None)
+        concurrency = Concurrency(demand) if sharing is None else sharing.concurrency
+        if sharing is not None:
+            concurrency.join(demand)
+        return _Entry(inner=inner, concurrency=concurrency, demand=demand)
+
+    def discard(self, key: Hashable, entry: _Entry) -> None:
+        """Have ``get`` build the captioner again the next time."""
+        if self._entries.get(key) is entry:
+            del self._entries[key]
+
+
+class _Lease(Wrapper):
+    """One user's hold on a captioner of the pool."""
+
+    def __init__(self, pool: CaptionerPool, key: Hashable, entry: _Entry) -> None:
+        super().__init__(entry.inner)
+        self._pool = pool
+        self._key = key
+        self._entry = entry
+        self._is_closed = False
+
+    def halt(self) -> None:
+        """Halt the captioner, which cannot be undone, where nobody else uses it."""
+        if self._entry.users == 1:
+            self._pool.discard(self._key, self._entry)
+            self.inner.halt()
+
+    async def aclose(self) -> None:
+        if self._is_closed:
+            return
+        self._is_closed = True
+        self._entry.users -= 1
+        if not self._entry.users:
+            self._pool.discard(self._key, self._entry)
+            self._entry.concurrency.leave(self._entry.demand)
+            await self._entry.inner.aclose()
+
+
+def build_captioner(text: str, options: CaptionerOptions) -> Captioner:
+    """A captioner that shares nothing with others; raises as ``CaptionerPool.get``."""
+    return CaptionerPool().get(text, options)
+
+
+def _key(spec: Spec, options: CaptionerOptions) -> Hashable:
+    """Equal for captioners that are the same; holds no key in the clear."""
+    secret = options.key
+    if spec.preset is not None:
+        made = None
+        secret = secret or find_key(spec.preset)
+    else:
+        made = registry.load("captioners", spec.provider)  # a class that is defined anew is another one
+    return (
+        (spec.provider, spec.name, made, options.endpoint),
+        secret and hashlib.blake2b(secret.reveal().encode()).digest(),
+        orjson.dumps(dict(options.options), default=repr, option=orjson.OPT_SORT_KEYS),
+        (options.timeout, options.concurrency),
+    )
