@@ -78,7 +78,7 @@ test-lowest: .venv-lowest/installed
 	@$(PYTHON) -m venv --clear .venv-lowest
 	@.venv-lowest/bin/python -m pip install --quiet --disable-pip-version-check uv
 	@.venv-lowest/bin/uv pip install --quiet --python .venv-lowest --resolution lowest-direct \
-	  --editable '.[local,serve]' 'openai>=1.50'
+	  --editable '.[local,serve]' 'openai>=1.56'
 	@.venv-lowest/bin/uv pip install --quiet --python .venv-lowest $(TOOLS)
 	@touch $@
 
