@@ -54,7 +54,7 @@ def test_a_picture_is_captioned_wherever_it_is(client, service):
     assert described.error is None
 
 
-def test_wishes_are_fulfilled(client):
+def test_options_are_sent(client):
     schema = {"type": "object", "properties": {"caption": {"type": "string"}}, "required": ["caption"]}
     described = client.caption(png(3), schema=schema)
     assert set(described.fields) == {"caption"}

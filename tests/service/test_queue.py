@@ -117,7 +117,7 @@ def test_what_cannot_be_queued_is_refused_at_once(service):
         post("/async-batch-caption", json={"image_paths": ["0.png"], "image_urls": ["https://example.org/"]}),
         post("/async-batch-caption", json={"images_base64": ["AAAA", "no base64!"]}),
         post("/async-batch-caption", json={"image_paths": ["0.png"], "more": 1}),
-        post("/async-batch-caption", json={"image_paths": ["0.png"], "wish": {"max_tokens": 10**6}}),
+        post("/async-batch-caption", json={"image_paths": ["0.png"], "max_tokens": 10**6}),
         post("/async-batch-caption", json={"image_paths": ["0.png"], "webhook_url": "https://example.org/"}),
         post("/async-batch-caption", files=uploads([1]), data={"webhook_url": "https://example.org/"}),
         post("/async-batch-caption", files=uploads([1]), data={"temperature": "warm"}),
@@ -128,7 +128,7 @@ def test_what_cannot_be_queued_is_refused_at_once(service):
     assert service.client.get("/tasks").json() == before
 
 
-def test_a_wish_holds_for_all_pictures_of_the_job(service):
+def test_options_hold_for_all_pictures_of_the_job(service):
     task = service.ended(submit(service, [1, 2], data={"prompt": "Name the colour.", "max_tokens": "20"}))
     asked = {result["prompt_id"] for result in task["results"]}
     plain = service.ended(submit(service, [1]))["results"][0]["prompt_id"]

@@ -16,7 +16,7 @@ from sqlalchemy.exc import OperationalError
 
 from cutline.service.app import create_app
 from cutline.service.queue.leases import Leases
-from cutline.service.queue.store import Order, Ordered
+from cutline.service.queue.store import NewItem, NewJob
 from cutline.service.settings import Settings
 from processes import PATIENCE, Endpoint, wait_until
 
@@ -240,7 +240,7 @@ def test_a_picture_that_workers_die_of_is_given_up(tmp_path):
         )
 
 
-def test_a_wish_that_the_next_service_cannot_fulfil_fails_with_its_reason(tmp_path):
+def test_options_that_the_next_service_does_not_support_fail_with_their_reason(tmp_path):
     with Service("--model", "fake:latency=600", cwd=tmp_path) as service:
         files = [("images", ("0.png", png(0)))]
         answer = service.client.post("/async-batch-caption", files=files, data={"max_tokens": "500"})
@@ -261,8 +261,8 @@ async def test_pictures_whose_claim_was_not_heard_of_are_given_back(store_url, t
     queue = app.state.queue
     claim, lost = Leases.claim, []
 
-    async def unheard(leases, most):
-        claimed = await claim(leases, most)
+    async def unheard(leases, limit):
+        claimed = await claim(leases, limit)
         if claimed and not lost:
             lost.extend(claimed)
             raise OperationalError("claim", {}, Exception("the connection broke"))
@@ -271,10 +271,10 @@ async def test_pictures_whose_claim_was_not_heard_of_are_given_back(store_url, t
     monkeypatch.setattr(Leases, "claim", unheard)
     await queue.open()
     try:
-        pictures = tuple(Ordered(name=f"{one}", kind="upload", data=png(one)) for one in range(3))
-        task = await queue.submit(Order(pictures=pictures, wish=b"{}"))
+        pictures = tuple(NewItem(name=f"{one}", kind="upload", data=png(one)) for one in range(3))
+        task = await queue.submit(NewJob(pictures=pictures, options=b"{}"))
         async with asyncio.timeout(PATIENCE):
-            while (now := await queue.store.task(task)).status != "completed":
+            while (now := await queue.store.job(task)).status != "completed":
                 await asyncio.sleep(0.1)
         assert lost
         assert now.captioned == 3

@@ -157,9 +157,9 @@ def test_heads_of_parts_without_end(service):
 
 
 def test_depth_and_width_bombs(service):
-    deep = b'{"wish":{"schema":' + b'{"a":' * 100_000 + b"1" + b"}" * 100_000 + b"}}"
-    wide = json.dumps({"wish": {f"a{number}": 1 for number in range(300_000)}}).encode()
-    digits = b'{"wish":{"seed":' + b"9" * 5_000_000 + b"}}"
+    deep = b'{"schema":' + b'{"a":' * 100_000 + b"1" + b"}" * 100_000 + b"}"
+    wide = json.dumps({f"a{number}": 1 for number in range(300_000)}).encode()
+    digits = b'{"seed":' + b"9" * 5_000_000 + b"}"
     with Watch(service) as watch:
         for content in (deep, wide, digits, b"[" * 5_000_000, b'{"a":' * 1_000_000):
             assert service.client.post("/caption", content=content).status_code in {400, 413, 422}
@@ -173,7 +173,7 @@ def test_depth_and_width_bombs(service):
 
 def test_patterns_are_not_run_for_clients(service):
     evil = {"type": "object", "properties": {"a": {"type": "string", "pattern": "(a+)+$"}}}
-    body = {"image_base64": base64.b64encode(png(1)).decode(), "wish": {"schema": evil}}
+    body = {"image_base64": base64.b64encode(png(1)).decode(), "schema": evil}
     answer = service.client.post("/caption", json=body)
     assert answer.status_code == 422
     assert "pattern" in answer.json()["detail"]
@@ -183,7 +183,7 @@ def test_schemas_with_numbers_beyond_all_bounds(service):
     picture = {"image_base64": base64.b64encode(png(1)).decode()}
     for number in (2**64, -(2**70), 10**400):
         schema = {"type": "object", "properties": {"a": {"type": "integer", "maximum": number}}}
-        answer = service.client.post("/caption", json={**picture, "wish": {"schema": schema}})
+        answer = service.client.post("/caption", json={**picture, "schema": schema})
         assert answer.status_code == 422, answer.text
         assert "64 bits" in answer.json()["detail"] or number == 10**400
 

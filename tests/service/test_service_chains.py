@@ -56,14 +56,14 @@ def service(experts, tmp_path_factory):
         yield running
 
 
-def wished(chain, number=1, **others):
+def body_of(chain, number=1, **others):
     encoded = base64.b64encode(png(number)).decode()
-    return {"image_base64": encoded, "wish": {"chain": chain, **others}}
+    return {"image_base64": encoded, "chain": chain, **others}
 
 
 def test_a_request_goes_through_the_chain_that_it_names(service, experts):
     experts.post("/forget", {})
-    answer = service.client.post("/caption", json=wished("pair"))
+    answer = service.client.post("/caption", json=body_of("pair"))
     assert answer.status_code == 200, answer.text
     body = answer.json()
     first, second = experts.get("/asked")
@@ -78,14 +78,14 @@ def test_a_request_goes_through_the_chain_that_it_names(service, experts):
     assert "missing_steps" not in body
 
 
-def test_without_a_wish_the_model_alone_answers(service):
-    body = service.client.post("/caption", json={"image_base64": wished("x")["image_base64"]}).json()
+def test_without_options_the_model_alone_answers(service):
+    body = service.client.post("/caption", json={"image_base64": body_of("x")["image_base64"]}).json()
     assert body["model"] == "fake"
     assert "steps" not in body
 
 
 def test_an_optional_step_that_failed_is_named(service):
-    body = service.client.post("/caption", json=wished("maybe")).json()
+    body = service.client.post("/caption", json=body_of("maybe")).json()
     assert body["missing_steps"] == {"maybe": "rejected"}
     assert [step["name"] for step in body["steps"]] == ["sure"]
 
@@ -93,7 +93,7 @@ def test_an_optional_step_that_failed_is_named(service):
 def test_forms_batches_and_jobs_take_chains_too(service):
     form = service.client.post("/caption", files={"image": ("a.png", png(2))}, data={"chain": "pair"})
     assert len(form.json()["steps"]) == 2
-    batch = service.client.post("/batch-caption", json={"image_paths": ["a.png"], "wish": {"chain": "pair"}})
+    batch = service.client.post("/batch-caption", json={"image_paths": ["a.png"], "chain": "pair"})
     assert len(batch.json()[0]["steps"]) == 2
     files = [("images", (f"{number}.png", png(number))) for number in range(3)]
     job = service.client.post("/async-batch-caption", files=files, data={"chain": "pair"})
@@ -118,18 +118,18 @@ def test_models_lists_what_can_be_chosen(service):
 
 @pytest.mark.parametrize("path", ["/caption", "/batch-caption", "/async-batch-caption"])
 @pytest.mark.parametrize(
-    ("wish", "said"),
+    ("options", "message"),
     [
-        ({"chain": "../pair"}, "there is no chain '../pair' here: choose pair or maybe"),
-        ({"chain": "pair", "prompt": "x", "max_tokens": 5}, "max_tokens and prompt cannot be wished for"),
-        ({"chain": ""}, "wish.chain"),
+        ({"chain": "../pair"}, "there is no chain '../pair': choose pair or maybe"),
+        ({"chain": "pair", "prompt": "x", "max_tokens": 5}, "max_tokens and prompt cannot be set beside it"),
+        ({"chain": ""}, "chain: must have 1 or more characters"),
     ],
 )
-def test_what_cannot_be_chosen_is_refused_at_once(service, path, wish, said):
+def test_what_cannot_be_chosen_is_refused_at_once(service, path, options, message):
     body = {"image_path": "a.png"} if path == "/caption" else {"image_paths": ["a.png"]}
-    answer = service.client.post(path, json={**body, "wish": wish})
+    answer = service.client.post(path, json={**body, **options})
     assert answer.status_code == 422
-    assert said in answer.json()["detail"]
+    assert message in answer.json()["detail"]
     assert "toml" not in answer.text
 
 
@@ -147,9 +147,9 @@ def test_a_quick_chain_does_not_wait_for_the_places_of_a_slow_model(tmp_path):
 
 def test_a_service_without_chains_says_so(tmp_path):
     with Service("--model", "fake", cwd=tmp_path) as service:
-        answer = service.client.post("/caption", json=wished("pair"))
+        answer = service.client.post("/caption", json=body_of("pair"))
         assert (answer.status_code, answer.json()) == (
-            422, {"detail": "there are no chains here: leave chain out"},
+            422, {"detail": "this service has no chains: leave chain out"},
         )  # fmt: skip
         assert service.client.get("/models").json()["chains"] == []
 
@@ -186,12 +186,12 @@ def test_a_variable_that_no_request_has_is_told_at_the_start(tmp_path):
     ran = run("serve", "--model", "fake", "--chain", "pair.toml", "--port", "0", cwd=tmp_path)
     assert ran.returncode == 2
     assert ran.stderr == (
-        "cutline: --chain pair.toml: step maybe: the prompt's variable {author} is unknown to requests: they have "
-        "key, path, file_name, stem, folder (braces that are meant as text are doubled: {{author}})\n"
+        "cutline: --chain pair.toml: step maybe: the prompt's variable {author} is not available to requests: they have "
+        "key, path, file_name, stem, folder (double braces that are meant as text: {{author}})\n"
     )
 
 
-def test_a_variable_in_a_wish_that_no_request_has(service):
+def test_a_variable_of_a_prompt_that_no_request_has(service):
     def asked(prompt):
         return service.client.post("/caption", files={"image": ("a.png", png(1))}, data={"prompt": prompt})
 
@@ -199,6 +199,7 @@ def test_a_variable_in_a_wish_that_no_request_has(service):
         answer = asked(f"A caption for {{{name}}}")
         assert answer.status_code == 422
         assert (
-            f"{{{name}}} is unknown to requests: they have key, path, file_name, stem, folder" in answer.text
+            f"{{{name}}} is not available to requests: they have key, path, file_name, stem, folder"
+            in answer.text
         )
     assert asked("A caption for {stem}, which is no {{author}}").status_code == 200

@@ -23,7 +23,7 @@ async def test_an_unexpected_exception(path, caplog, tmp_path, monkeypatch):
     async def broken(*_):
         raise RuntimeError("the password of the database is rosebud")
 
-    app.state.desk.caption = broken
+    app.state.service.caption = broken
     transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
         with caplog.at_level(logging.ERROR, "cutline.service"):
@@ -51,7 +51,7 @@ def test_whoever_waits_when_it_stops_is_told_to_come_again(tmp_path, path):
         waiting.join(PATIENCE)
         (answer,) = answers
         assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
-        assert "the service stops: come again" in answer.text
+        assert "the service is stopping: try again later" in answer.text
         assert "Traceback" not in service.log
 
 

@@ -157,8 +157,8 @@ def test_errors_hold_no_path_and_no_stack(plain):
         plain.client.post("/caption", files={"image": ("a.png", broken)}),
         plain.client.post("/caption", files={"image": ("../../etc/passwd", png(1)[:60])}),
         plain.client.post("/caption", content=b"\xff\xfe{", headers={"Content-Type": "application/json"}),
-        plain.client.post("/caption", json={"image_base64": "AAAA", "wish": {"schema": {"type": 5}}}),
-        plain.client.post("/caption", json={"image_base64": "AAAA", "wish": {"prompt": "/etc/passwd"}}),
+        plain.client.post("/caption", json={"image_base64": "AAAA", "schema": {"type": 5}}),
+        plain.client.post("/caption", json={"image_base64": "AAAA", "prompt": "/etc/passwd"}),
         plain.client.get("/task-status/../../etc/passwd"),
         plain.client.post("/caption", content=b"x", headers={"Content-Type": "multipart/form-data"}),
     ]
@@ -203,7 +203,7 @@ def test_keys_of_others_are_not_the_services(tmp_path, name):
 
 
 @pytest.mark.parametrize("option", ["--api-key", "--model-key", "--webhook-secret"])
-def test_an_empty_key_is_no_wish_for_none(tmp_path, option):
+def test_an_empty_key_does_not_mean_none(tmp_path, option):
     """``--api-key "$KEY"`` where the variable is not set."""
     ran = cutline("serve", "--port", free_port(), option, "", cwd=tmp_path, env={"CUTLINE_SERVICE_KEY": KEY})
     assert ran.returncode == 2

@@ -40,11 +40,11 @@ def test_a_job_and_its_failures_are_told(folder):
         assert 0 < ended["failed"] < 12
         lines = [line for line in service.log.splitlines() if "job ended" in line]
         assert len(lines) == 1
-        assert f"INFO cutline.service.queue.queue job ended job={task} status=completed" in lines[0]
+        assert f"INFO cutline.service.queue job ended job={task} status=completed" in lines[0]
         assert f"captioned={ended['captioned']} failed={ended['failed']} cancelled=0 seconds=" in lines[0]
         places = [one["index"] for one in ended["results"] if one["caption"] is None]
         assert sorted(failed(service)) == sorted(
-            f"kind=rejected job={task} place={place}" for place in places
+            f"kind=rejected job={task} index={place}" for place in places
         )
         for word in ("private", PROMPT):
             assert word not in service.log
@@ -120,13 +120,13 @@ def test_refusals_are_told_at_debug_and_hold_nothing_secret(folder):
             "/caption", json={"image_url": f"http://u:{KEY}@127.0.0.1/a.png?{QUERY}"}, headers=keyed
         )
         picture = base64.b64encode(png(1)).decode()
-        body = {"image_base64": picture, "wish": {"prompt": PROMPT, "chain": PROMPT}}
+        body = {"image_base64": picture, "prompt": PROMPT, "chain": PROMPT}
         assert service.client.post("/caption", json=body, headers=keyed).status_code == 422
         assert service.client.get("/tasks").status_code == 401
-        assert "refused method=GET route=/task-status/{task_id} status=404" in service.log
-        assert "refused method=POST route=/caption status=422" in service.log
+        assert "request refused method=GET route=/task-status/{task_id} status=404" in service.log
+        assert "request refused method=POST route=/caption status=422" in service.log
         # Written when the answer is out.
-        wait_until(lambda: "refused method=GET route=none status=401" in service.log)
+        wait_until(lambda: "request refused method=GET route=none status=401" in service.log)
         assert re.search(
             r"picture failed kind=\S+ picture=http\S*127.0.0.1/a.png host=127.0.0.1 cause=.*password in it\n",
             service.log,
@@ -145,7 +145,7 @@ def test_a_process_that_died_is_told(tmp_path):
             if "spawn_main" in " ".join(child.cmdline())
         )
         worker.kill()
-        said = f"Child process [{worker.pid}] died; its pictures of jobs are taken up after 7.5 s\n"
+        said = f"Child process [{worker.pid}] died; other workers take over its pictures after 7.5 s\n"
         wait_until(lambda: f"WARNING uvicorn.error {said}" in service.log)
         wait_until(lambda: service.log.count("startup complete") == 3)
 
@@ -172,7 +172,7 @@ def test_pictures_of_a_service_that_died_are_told_to_be_taken_up(tmp_path):
         service.start()
         wait_until(
             lambda: (
-                "WARNING cutline.service.queue.queue worker died, its pictures are taken up pictures=1 seconds=1\n"
+                "WARNING cutline.service.queue worker died, pictures taken over pictures=1 lease_seconds=1\n"
                 in service.log
             )
         )

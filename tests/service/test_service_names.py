@@ -36,7 +36,7 @@ def test_a_setting_that_is_misspelt_is_refused(tmp_path, name, place):
     env = {} if place else {name: "abcd1234"}
     ran = cutline("serve", "--port", free_port(), cwd=tmp_path, env=env)
     assert ran.returncode == 2
-    assert ran.stderr == f"cutline: {name.upper()}{place} is no setting: did you mean {MEANT[name]}?\n"
+    assert ran.stderr == f"cutline: {name.upper()}{place} is not a setting: did you mean {MEANT[name]}?\n"
 
 
 def test_other_names_are_left_alone_and_those_that_nothing_reads_are_told_once(tmp_path):

@@ -29,8 +29,8 @@ def photo():
     return out.getvalue()
 
 
-def asked(service, **wish):
-    body = {"image_base64": base64.b64encode(photo()).decode(), "wish": wish}
+def asked(service, **options):
+    body = {"image_base64": base64.b64encode(photo()).decode(), **options}
     return service.client.post("/caption", json=body)
 
 
@@ -42,7 +42,7 @@ def test_a_prompt_that_it_can_only_ignore_is_refused(service):
             service.client.post("/async-batch-caption", files={"images": png(5)}, data={"prompt": prompt}),
         ):
             assert answer.status_code == 422, answer.text
-            assert "takes from a prompt only its form: wish for short, alt-text or tags" in answer.text
+            assert "takes from a prompt only its form: use short, alt-text or tags" in answer.text
             assert "--" not in answer.text
 
 

@@ -63,7 +63,7 @@ def test_all_that_it_is_made_of_is_watched(service, tmp_path):
     (tmp_path / "chains" / "two.toml").write_text(CHAIN)
     becomes(service, lambda answer: len(answer.json().get("chains", [])) == 2, path="/models")
 
-    health = tmp_path / "source" / "cutline" / "service" / "health.py"
+    health = tmp_path / "source" / "cutline" / "service" / "routes" / "health.py"
     health.write_text(health.read_text().replace('"healthy"', '"splendid"'))
     becomes(service, lambda answer: answer.json() == {"status": "splendid"})
 

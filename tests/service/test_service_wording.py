@@ -9,13 +9,13 @@ import pytest
 from serving import Service, png
 
 from cutline.records import Failure
-from cutline.service.http.responses import said_of
+from cutline.service.results import failure_message
 from processes import cutline
 
 KEY = "sesame"
 NONE = (
-    "there is no field zzz; there are image_path, image_url, image_base64, wish.prompt, wish.system_prompt, "
-    "wish.language, wish.schema, wish.max_tokens, wish.temperature, wish.top_p, wish.seed, wish.chain"
+    "there is no field zzz; there are image_path, image_url, image_base64, prompt, system_prompt, language, "
+    "schema, max_tokens, temperature, top_p, seed, chain"
 )
 PICTURE = {"image_base64": base64.b64encode(png(1)).decode()}
 
@@ -30,7 +30,7 @@ def service(tmp_path_factory):
     ("body", "detail"),
     [
         ({**PICTURE, "wish": {"promt": "short"}}, "there is no field wish.promt; did you mean wish.prompt?"),
-        ({**PICTURE, "prompt": "short"}, "there is no field prompt; did you mean wish.prompt?"),
+        ({**PICTURE, "promt": "short"}, "there is no field promt; did you mean prompt?"),
         ({"image_file": "a.png"}, "there is no field image_file; did you mean image_url?"),
         (
             {"zzz": 1},
@@ -40,6 +40,7 @@ def service(tmp_path_factory):
             {**PICTURE, "wish": {"max_tokens": 0}},
             "wish.max_tokens: must be 1 or more",
         ),
+        ({**PICTURE, "max_tokens": 0}, "max_tokens: must be 1 or more"),
     ],
 )
 def test_a_wrong_field_is_named_with_what_may_have_been_meant(service, body, detail):
@@ -71,7 +72,7 @@ def test_a_body_that_is_no_json_is_a_bad_request(service, path):
 
 
 @pytest.mark.parametrize(
-    "wish",
+    "options",
     [
         {"language": "French"},
         {"system_prompt": "Be brief."},
@@ -84,8 +85,8 @@ def test_a_body_that_is_no_json_is_a_bad_request(service, path):
         {"prompt": "text:"},
     ],
 )
-def test_no_option_of_the_command_line_is_told(service, wish):
-    answer = service.client.post("/caption", json={**PICTURE, "wish": wish})
+def test_no_option_of_the_command_line_is_told(service, options):
+    answer = service.client.post("/caption", json={**PICTURE, **options})
     assert answer.status_code == 422, answer.text
     for words in ("--", "Value error"):
         assert words not in answer.text
@@ -98,7 +99,7 @@ def test_a_picture_that_fails_alone_has_its_kind_too(service):
         return service.client.post("/caption", **sent).json()
 
     assert told(files={"image": b"no picture"}) == {
-        "detail": "this is no picture of a known format", "kind": "unsupported"
+        "detail": "not a picture of a known format", "kind": "unsupported"
     }  # fmt: skip
     assert told(files={"image": ("a.png", b"")}) == {"detail": "the file is empty", "kind": "decode"}
     assert told(json={"image_url": "http://127.0.0.1/a.png"})["kind"] == "fetch"
@@ -109,11 +110,11 @@ def test_a_picture_that_fails_alone_has_its_kind_too(service):
 def test_another_method_or_path(service):
     answer = service.client.get("/caption")
     assert (answer.status_code, answer.headers["allow"]) == (405, "POST")
-    assert answer.json() == {"detail": "this path takes POST only"}
+    assert answer.json() == {"detail": "this path accepts POST only"}
     gone = service.client.get("/captions")
     assert (gone.status_code, gone.json()["detail"]) == (
         404,
-        "there is no such path: /docs lists those that there are",
+        "there is no such path: /docs lists them",
     )
 
 
@@ -131,7 +132,7 @@ def test_a_wrong_key_is_not_called_a_missing_one(tmp_path):
 
 def test_what_is_wrong_with_one_picture_names_fields_too():
     message = "900 tokens of prompt are more than fit: shorten the prompt, or lower --max-tokens"
-    said = said_of(Failure(key="a.png", kind="prompt-too-long", message=message))
+    said = failure_message(Failure(key="a.png", kind="prompt-too-long", message=message))
     assert said == "900 tokens of prompt are more than fit: shorten the prompt, or lower max_tokens"
 
 
@@ -141,21 +142,21 @@ PYDANTIC = ("Input", "should", "Field", "valid integer", "validation", "unable",
 @pytest.mark.parametrize(
     ("path", "body", "said"),
     [
-        ("/batch-caption", {"image_paths": []}, "image_paths: must hold 1 or more"),
+        ("/batch-caption", {"image_paths": []}, "image_paths: must have 1 or more items"),
         ("/batch-caption", {"image_paths": "a.png"}, "image_paths: must be a list"),
-        ("/batch-caption", {"image_paths": [7]}, "image_paths.0: must be a text"),
+        ("/batch-caption", {"image_paths": [7]}, "image_paths.0: must be a string"),
         ("/batch-caption", [], "the body must be an object with fields"),
-        ("/caption", {"image_path": ""}, "image_path: must have 1 or more letters"),
-        ("/caption", {"image_path": "a" * 5000}, "image_path: can have 4096 letters at most"),
+        ("/caption", {"image_path": ""}, "image_path: must have 1 or more characters"),
+        ("/caption", {"image_path": "a" * 5000}, "image_path: can have at most 4096 characters"),
         ("/caption", {**PICTURE, "wish": 3}, "wish: must be an object with fields"),
         ("/caption", {**PICTURE, "wish": {"max_tokens": "many"}}, "wish.max_tokens: must be a whole number"),
-        ("/caption", {**PICTURE, "wish": {"max_tokens": 1.5}}, "wish.max_tokens: must be a whole number"),
-        ("/caption", {**PICTURE, "wish": {"temperature": "hot"}}, "wish.temperature: must be a number"),
-        ("/caption", {**PICTURE, "wish": {"temperature": 11}}, "wish.temperature: can be 10.0 at most"),
-        ("/caption", {**PICTURE, "wish": {"top_p": 0}}, "wish.top_p: must be more than 0.0"),
-        ("/async-batch-caption", {"webhook_url": ""}, "webhook_url: must have 1 or more letters"),
+        ("/caption", {**PICTURE, "max_tokens": 1.5}, "max_tokens: must be a whole number"),
+        ("/caption", {**PICTURE, "temperature": "hot"}, "temperature: must be a number"),
+        ("/caption", {**PICTURE, "temperature": 11}, "temperature: can be at most 2.0"),
+        ("/caption", {**PICTURE, "top_p": 0}, "top_p: must be more than 0.0"),
+        ("/async-batch-caption", {"webhook_url": ""}, "webhook_url: must have 1 or more characters"),
         ("/v1/chat/completions", {"messages": []}, "model: is missing"),
-        ("/v1/chat/completions", {"model": "m", "messages": []}, "messages: must hold 1 or more"),
+        ("/v1/chat/completions", {"model": "m", "messages": []}, "messages: must have 1 or more items"),
         ("/v1/chat/completions", {"model": "m", "messages": [{"role": "boss"}]}, "messages.0.role: must be 'system'"),
         ("/v1/chat/completions", {"model": "m", "messages": [{"role": "user"}], "stream": "x"}, "stream: must be true or false"),
     ],
@@ -174,7 +175,7 @@ def test_a_wrong_value_is_told_in_our_own_words(service, path, body, said):
     [
         ("limit=0", "limit: must be 1 or more"),
         ("limit=x", "limit: must be a whole number"),
-        ("before=x", "before: is not written as it must be"),
+        ("before=x", "before: has the wrong format"),
     ],
 )
 def test_a_wrong_query_is_told_in_our_own_words(service, query, said):

@@ -9,9 +9,9 @@ import sqlite3
 import pytest
 
 from cutline.errors import ConfigError, MissingExtra
-from cutline.service.queue.leases import Finished, Leases
+from cutline.service.queue.leases import Leases, Result
 from cutline.service.queue.schema import Database
-from cutline.service.queue.store import KeyReused, Order, Ordered, QueueFull, Store
+from cutline.service.queue.store import KeyReused, NewItem, NewJob, QueueFull, Store
 
 
 @contextlib.contextmanager
@@ -19,20 +19,20 @@ def opened(url, **limits):
     database = Database(url)
     database.prepare()
     try:
-        yield database, Store(database, **{"most_waiting": 1_000, **limits})
+        yield database, Store(database, **{"max_waiting": 1_000, **limits})
     finally:
         database.close()
 
 
-def order(count=3, key=None, name="p", wish=b"{}"):
+def order(count=3, key=None, name="p", options=b"{}"):
     pictures = (
-        Ordered(name=f"{name}{one}", kind="upload", data=f"{name}{one}".encode()) for one in range(count)
+        NewItem(name=f"{name}{one}", kind="upload", data=f"{name}{one}".encode()) for one in range(count)
     )
-    return Order(pictures=tuple(pictures), wish=wish, key=key)
+    return NewJob(pictures=tuple(pictures), options=options, key=key)
 
 
 def done(item, *, captioned=True):
-    return Finished(item=item, result={"image_path": item.name, "caption": item.name}, captioned=captioned)
+    return Result(item=item, data={"image_path": item.name, "caption": item.name}, captioned=captioned)
 
 
 async def test_workers_never_share_a_picture(store_url):
@@ -50,7 +50,7 @@ async def test_workers_never_share_a_picture(store_url):
 
         taken = [one for mine in await asyncio.gather(*map(work, workers)) for one in mine]
         assert len(taken) == len(set(taken)) == 200
-        assert {task.status for task in await store.tasks(limit=20)} == {"completed"}
+        assert {task.status for task in await store.jobs(limit=20)} == {"completed"}
         assert await store.waiting() == 0
 
 
@@ -62,9 +62,9 @@ async def test_results_come_in_order_whenever_they_were_written(store_url):
         for item in (claimed[3], claimed[0], claimed[4]):
             await leases.complete([done(item)])
         assert [result["index"] for result in await store.results(job)] == [0, 3, 4]
-        assert (await store.task(job)).status == "in_progress"
+        assert (await store.job(job)).status == "in_progress"
         await leases.complete([done(item, captioned=False) for item in (claimed[1], claimed[2])])
-        task = await store.task(job)
+        task = await store.job(job)
         assert (task.status, task.captioned, task.failed) == ("completed", 3, 2)
 
 
@@ -83,7 +83,7 @@ async def test_a_dead_workers_pictures_go_to_another_and_count_once(store_url):
         assert await store.results(job) == []
         await other.complete([done(item) for item in taken])
         await other.complete([done(item) for item in taken])
-        task = await store.task(job)
+        task = await store.job(job)
         assert (task.status, task.captioned, task.failed) == ("completed", 4, 0)
 
 
@@ -94,10 +94,10 @@ async def test_what_is_put_back_in_good_order_is_not_told_as_a_death(store_url, 
         await dead.claim(2)
         await asyncio.sleep(1.7)
         await other.claim(2)
-        await other.give_back()  # as a service that is asked to stop
+        await other.release()  # as a service that is asked to stop
         assert len(await Leases(database, seconds=60).claim(2)) == 2
         assert [record.getMessage() for record in caplog.records if record.levelname == "WARNING"] == [
-            "worker died, its pictures are taken up pictures=2 seconds=60"
+            "worker died, pictures taken over pictures=2 lease_seconds=60"
         ]
 
 
@@ -110,9 +110,9 @@ async def test_renewed_leases_last_and_returned_ones_are_free(store_url):
             await asyncio.sleep(0.5)
             assert len(await alive.renew()) == 4
         assert await other.claim(4) == []
-        await alive.give_back([held[0].id])
+        await alive.release([held[0].id])
         assert [item.attempts for item in await other.claim(4)] == [1], "nobody died over it"
-        await alive.give_back()
+        await alive.release()
         assert len(await other.claim(4)) == 3
 
 
@@ -136,7 +136,7 @@ async def test_a_cancelled_job_is_nobodys_any_more(store_url):
         assert not await store.cancel(job)
         assert await leases.renew() == set()
         await leases.complete([done(item) for item in claimed])
-        task = await store.task(job)
+        task = await store.job(job)
         assert (task.status, task.captioned, len(await store.results(job))) == ("cancelled", 1, 1)
         assert await leases.upload(claimed[1]) is None
         assert await leases.claim(5) == []
@@ -147,8 +147,8 @@ async def test_one_key_is_one_job_however_many_send_it_at_once(store_url):
     with opened(store_url) as (first, store), opened(store_url) as (_, other):
         jobs = await asyncio.gather(*((store, other)[one % 2].submit(order(key="k")) for one in range(50)))
         assert len(set(jobs)) == 1
-        assert len(await store.tasks(limit=10)) == 1
-        for different in (order(key="k", name="q"), order(2, key="k"), order(key="k", wish=b'{"seed":1}')):
+        assert len(await store.jobs(limit=10)) == 1
+        for different in (order(key="k", name="q"), order(2, key="k"), order(key="k", options=b'{"seed":1}')):
             with pytest.raises(KeyReused):
                 await store.submit(different)
         leases = Leases(first, seconds=60)
@@ -157,7 +157,7 @@ async def test_one_key_is_one_job_however_many_send_it_at_once(store_url):
 
 
 async def test_the_queue_has_an_end(store_url):
-    with opened(store_url, most_waiting=10) as (database, store):
+    with opened(store_url, max_waiting=10) as (database, store):
         await store.submit(order(6, key="k"))
         with pytest.raises(QueueFull) as full:
             await store.submit(order(5))
@@ -177,16 +177,16 @@ async def test_old_results_are_forgotten_with_all_that_belongs_to_them(store_url
         assert await store.expire(60) == 0
         await asyncio.sleep(0.02)
         assert await store.expire(0.001) == 1
-        assert await store.task(ended) is None
+        assert await store.job(ended) is None
         assert await store.results(ended) == []
-        assert (await store.task(running)).total == 2
+        assert (await store.job(running)).total == 2
 
 
 async def test_names_that_no_database_likes(store_url):
     with opened(store_url) as (database, store):
         names = ["a\0b.png", "'); DROP TABLE cutline_jobs; --", "Möwe 🐦.png", "x" * 1_000]
-        pictures = tuple(Ordered(name=name, kind="path") for name in names)
-        await store.submit(Order(pictures=pictures, wish=b"{}"))
+        pictures = tuple(NewItem(name=name, kind="path") for name in names)
+        await store.submit(NewJob(pictures=pictures, options=b"{}"))
         found = [item.name for item in await Leases(database, seconds=60).claim(9)]
         assert found == ["a\\0b.png", *names[1:]]
 

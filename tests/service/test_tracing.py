@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 
@@ -61,7 +62,7 @@ def last_trace(endpoint):
 
 
 def test_a_request_is_traced_from_the_client_to_the_endpoint(service, collector, endpoint):
-    body = {"image_path": "hidden-name.png", "wish": {"prompt": f"text:{PROMPT}"}}
+    body = {"image_path": "hidden-name.png", "prompt": f"text:{PROMPT}"}
     answer = service.client.post("/caption?token=hidden", json=body, headers=PARENT)
     assert answer.status_code == 200, answer.text
     spans = {span["name"]: span for span in spans_of(collector, TRACE, 3)}
@@ -204,11 +205,11 @@ def test_nothing_is_imported_unless_it_is_configured(given, tmp_path):
     [
         (
             {"OTEL_TRACES_EXPORTER": "zipkin"},
-            "OTEL_TRACES_EXPORTER=zipkin is not known here: set it to otlp or none",
+            "OTEL_TRACES_EXPORTER=zipkin is not supported: set it to otlp or none",
         ),
         (
             {"OTEL_TRACES_EXPORTER": "otlp", "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"},
-            "OTEL_EXPORTER_OTLP_PROTOCOL=grpc is not spoken here: set it to http/protobuf",
+            "OTEL_EXPORTER_OTLP_PROTOCOL=grpc is not supported: set it to http/protobuf",
         ),
     ],
 )
@@ -226,9 +227,10 @@ def test_without_the_extra_it_is_named(tmp_path):
             if package == "opentelemetry"
             else "raise ImportError('not installed')\n"
         )
-    env = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1", "PYTHONPATH": str(tmp_path)}
+    path = os.pathsep.join(filter(None, (str(tmp_path), os.environ.get("PYTHONPATH"))))
+    env = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1", "PYTHONPATH": path}
     ran = run("serve", "--model", "fake", "--port", 1, cwd=tmp_path, env=env)
     assert ran.returncode == 2
     assert ran.stderr == (
-        "cutline: OTEL_EXPORTER_OTLP_ENDPOINT asks for tracing, which needs an extra: pip install 'cutline[otel]'\n"
+        "cutline: OTEL_EXPORTER_OTLP_ENDPOINT turns on tracing, which needs an extra: pip install 'cutline[otel]'\n"
     )

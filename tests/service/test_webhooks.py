@@ -14,8 +14,8 @@ from listening import Listening
 from serving import Service, free_port, png
 
 from cutline.errors import ConfigError
-from cutline.service.queue.webhooks import check_address
-from cutline.service.signatures import key_of, signature
+from cutline.service.queue.webhooks import check_address, signature
+from cutline.service.settings import Settings
 from processes import cutline, wait_until
 
 SECRET = "a secret of the operator"
@@ -165,7 +165,7 @@ def test_addresses_that_are_never_told(url):
 
 def test_secrets_of_the_standard():
     """The example of the standard's own specification."""
-    key = key_of("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
+    key = Settings(webhook_secret="whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").webhook_key
     body = b'{"test": 2432232314}'
     signed = signature(key, "msg_p5jXN8AQM9LWM0D4loKWxJek", 1614265330, body)
     assert signed == "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="

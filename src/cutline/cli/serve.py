@@ -179,12 +179,12 @@ def _run(uvicorn: Any, settings: Any, reloading: dict[str, Any] | None) -> None:
         "timeout_graceful_shutdown": 10,
     }
     logging.config.dictConfig(config["log_config"])
-    for name in settings.unread():
+    for name in settings.unknown_variables():
         logging.getLogger("cutline.service").warning("unknown setting ignored variable=%s", name)
     app = "cutline.service.asgi:app"
     if reloading is None:
         uvicorn.run(app, workers=settings.workers, **config)
     else:
-        from cutline.service.lifecycle.reload import Reload, watched
+        from cutline.service.lifecycle.reload import Reload, watched_files
 
-        Reload(uvicorn.Config(app, **config), lambda: watched(reloading)).run()
+        Reload(uvicorn.Config(app, **config), lambda: watched_files(reloading)).run()

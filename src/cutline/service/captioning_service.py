@@ -1,4 +1,4 @@
-"""One model for all requests: the same captioner, asked in the ways that requests wish for."""
+"""Captions for all requests of the process: one set of captioners, a pipeline for each set of options."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import dataclasses
 import functools
 import logging
 import sys
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import orjson
 
@@ -20,52 +20,47 @@ from cutline.credentials import Secret
 from cutline.engine import assembly
 from cutline.engine.sample_pipeline import Captioning
 from cutline.errors import ConfigError, PictureError, RunStopped
-from cutline.interfaces import Captioner
+from cutline.interfaces import Captioner, Say
 from cutline.job import Job, LocalOptions, ModelOptions, PictureOptions
 from cutline.prompts import library_prompts
 from cutline.records import Failure, Outcome, Sample
+from cutline.service.admission import Admission
 from cutline.service.caption_options import CaptionOptions
 from cutline.service.chains import Chains, check_variables
-from cutline.service.downloads import Downloads
-from cutline.service.http.bodies import Lobby
-from cutline.service.recovery import Recovery
+from cutline.service.lifecycle.recovery import Recovery
+from cutline.service.pictures import Downloads
 from cutline.service.settings import Settings
-from cutline.service.telemetry.tracing import Tracing
+from cutline.service.telemetry.tracing import Tracing, set_error
 from cutline.slots import Slots, and_preparing
-from cutline.weights import Say
 
-KEPT_WAYS = 64
+_log = logging.getLogger("cutline.service")
+MAX_PIPELINES: Final = 64  # that are kept: most clients send the same options
 
 
-class Note(Protocol):
-    """Takes an outcome, and the job and number of its picture where it is of a job."""
+class Record(Protocol):
+    """Takes an outcome, and the job and index of its picture if it is of a job."""
 
     def __call__(self, outcome: Outcome, place: tuple[str, int] | None = None) -> None: ...
 
 
-_log = logging.getLogger("cutline.service")
-
-
 class CaptioningService:
-    """Captions pictures for requests; what comes from many clients is batched by the captioner."""
+    """Captions pictures for requests; captioners batch what comes from many clients."""
 
-    def __init__(self, settings: Settings, lobby: Lobby, note: Note, tracing: Tracing) -> None:
-        """``note`` is to be told by each route what has become of a picture in the end."""
+    def __init__(self, settings: Settings, admission: Admission, record: Record, tracing: Tracing) -> None:
+        """Each route calls ``record`` with a picture's final outcome."""
         self._settings = settings
-        self.note = note
+        self.record = record
         self.tracing = tracing
-        self._downloads = Downloads(lobby, allow_private=settings.allow_private_urls)
-        self._job = job_of(settings)
+        self._downloads = Downloads(admission, allow_private=settings.allow_private_urls)
+        self._job = job_from(settings)
         self._pool = CaptionerPool()
         self._captioners: list[Captioner] = []
         key = settings.model_key
-        self.captioner: Captioner = self._captioner_of(
-            self._job, Secret(key.get_secret_value()) if key else None
-        )
-        self.chains = Chains(settings.chain, self._job, self._captioner_of)
-        self._ways: collections.OrderedDict[bytes, Captioning] = collections.OrderedDict()
-        self._places = Slots(lambda: and_preparing(self.slots))
-        self._reviving = Recovery(self._open_again)
+        self.captioner = self._captioner_for(self._job, Secret(key.get_secret_value()) if key else None)
+        self.chains = Chains(settings.chain, self._job, self._captioner_for)
+        self._pipelines: collections.OrderedDict[bytes, Captioning] = collections.OrderedDict()
+        self._slots = Slots(lambda: and_preparing(self.slots))
+        self._recovery = Recovery(self._reopen)
         self.ready = False
 
     @property
@@ -74,19 +69,19 @@ class CaptioningService:
 
     @property
     def instructable(self) -> bool:
-        """Whether the model does what a prompt says, more than to take its form."""
+        """Whether the model follows instructions in a prompt, more than to take its form."""
         return self.captioner.profile.instructable
 
     @functools.cached_property
     def prompts(self) -> list[str]:
-        """Those of the library that it can be asked with; none where it would not heed a single one."""
+        """The library's prompts that the model supports; none if it ignores all prompts."""
         if not self.instructable and self.captioner.profile.ignores is None:
             return []
-        return [name for name in sorted(library_prompts()) if self._takes(name)]
+        return [name for name in sorted(library_prompts()) if self._supports(name)]
 
-    def _takes(self, prompt: str) -> bool:
+    def _supports(self, prompt: str) -> bool:
         try:
-            self._new_way(CaptionOptions(prompt=prompt))
+            self._new_pipeline(CaptionOptions(prompt=prompt))
         except ConfigError:
             return False
         return True
@@ -97,13 +92,13 @@ class CaptioningService:
 
     @property
     def at_once(self) -> int:
-        """Pictures that the model takes at once; it may have slots for more, which are prepared meanwhile."""
+        """Pictures that the model captions at once; it may have more slots, for pictures to be prepared."""
         return self.captioner.at_once
 
     @property
-    def asked(self) -> int:
-        """Pictures that are before the model, or on their way through a chain."""
-        return self._places.taken + self.chains.asked
+    def slots_in_use(self) -> int:
+        """Pictures that are before the model or in a chain."""
+        return self._slots.taken + self.chains.slots_in_use
 
     async def open(self, say: Say) -> None:
         """Load the models; raises ConfigError as they do."""
@@ -113,8 +108,8 @@ class CaptioningService:
             say("pixels:ocr reads the text in pictures, which takes most of its time; pixels does not")
         self.ready = True
 
-    async def _open_again(self) -> None:
-        """As ``open``, after the model was lost; whoever asks whether we are ready is told."""
+    async def _reopen(self) -> None:
+        """Load a model that was lost; ``ready`` is False while it takes time."""
 
         def say(line: str) -> None:
             self.ready = False
@@ -122,77 +117,77 @@ class CaptioningService:
 
         await self.open(say)
 
-    async def caption(self, sample: Sample, wish: CaptionOptions) -> Outcome:
+    async def caption(self, sample: Sample, options: CaptionOptions) -> Outcome:
         """The sample's outcome, after ``request_seconds`` at the latest.
 
         Raises:
-            ConfigError: the wish cannot be fulfilled by this model.
-            RunStopped: the model cannot be asked at all now.
+            ConfigError: the model does not support the options.
+            RunStopped: the model is not available now.
         """
-        way = self._way(wish)
-        places = self._places if wish.chain is None else self.chains[wish.chain].places
+        pipeline = self._pipeline(options)
+        slots = self._slots if options.chain is None else self.chains[options.chain].slots
         with self.tracing.span("caption") as span:
             try:
-                outcome = await self._outcome(sample, way, places)
+                outcome = await self._outcome(sample, pipeline, slots)
             except RunStopped:
-                self._reviving.begin()
+                self._recovery.begin()
                 raise
             if isinstance(outcome, Failure):
-                span.fail(outcome.kind)
+                set_error(span, outcome.kind)
         return outcome
 
-    async def _outcome(self, sample: Sample, way: Captioning, places: Slots) -> Outcome:
+    async def _outcome(self, sample: Sample, pipeline: Captioning, slots: Slots) -> Outcome:
         try:
             async with (
                 asyncio.timeout(self._settings.request_seconds),
-                self._downloads.brought(sample) as here,
-                places.one(),
+                self._downloads.local(sample) as local,
+                slots.one(),
             ):
-                outcome, _ = await way.caption(here)
+                outcome, _ = await pipeline.caption(local)
                 return outcome
         except PictureError as error:
             return Failure(key=sample.key, kind=error.kind, message=str(error))
         except TimeoutError:
             return Failure(key=sample.key, kind="timeout", message="the model had no time for it")
 
-    def check(self, wish: CaptionOptions) -> None:
-        """Raises ConfigError for a wish that cannot be fulfilled, before anything is queued."""
-        self._way(wish)
+    def check(self, options: CaptionOptions) -> None:
+        """Raises ConfigError for options that are not supported, before anything is queued."""
+        self._pipeline(options)
 
-    def ignores(self, wish: CaptionOptions) -> bool:
-        """Whether the model would answer as if there were no prompt."""
-        ignoring = self.captioner.profile.ignores
-        if ignoring is None or wish.prompt is None:
+    def ignores(self, options: CaptionOptions) -> bool:
+        """Whether the model would return the same without the prompt."""
+        ignores = self.captioner.profile.ignores
+        if ignores is None or options.prompt is None:
             return False
-        return any(map(ignoring, assembly.prompts_of(_wished(self._job, wish, most=sys.maxsize), None)))
+        return any(map(ignores, assembly.prompts_of(_job_with(self._job, options, sys.maxsize), None)))
 
-    def _way(self, wish: CaptionOptions) -> Captioning:
-        """How that wish is asked; the last ones are kept, as most clients wish for the same."""
-        way = self._ways.get(wish.key)
-        if way is None:
-            way = self._ways[wish.key] = self._new_way(wish)
-            if len(self._ways) > KEPT_WAYS:
-                self._ways.popitem(last=False)
-        self._ways.move_to_end(wish.key)
-        return way
+    def _pipeline(self, options: CaptionOptions) -> Captioning:
+        key = options.to_json()
+        pipeline = self._pipelines.get(key)
+        if pipeline is None:
+            pipeline = self._pipelines[key] = self._new_pipeline(options)
+            if len(self._pipelines) > MAX_PIPELINES:
+                self._pipelines.popitem(last=False)
+        self._pipelines.move_to_end(key)
+        return pipeline
 
-    def _captioner_of(self, job: Job, key: Secret | None) -> Captioner:
-        captioner = self.tracing.around(assembly.captioner_of(job, key, pool=self._pool))
+    def _captioner_for(self, job: Job, key: Secret | None) -> Captioner:
+        captioner = self.tracing.traced(assembly.captioner_of(job, key, pool=self._pool))
         self._captioners.append(captioner)
         return captioner
 
-    def _new_way(self, wish: CaptionOptions) -> Captioning:
-        if wish.chain is not None:
-            return self._through_chain(wish.chain, wish)
-        job = _wished(self._job, wish, most=self._settings.max_tokens)
+    def _new_pipeline(self, options: CaptionOptions) -> Captioning:
+        if options.chain is not None:
+            return self._chain_pipeline(options.chain, options)
+        job = _job_with(self._job, options, self._settings.max_tokens)
         assembly.check_words(job)
         captioner = self.captioner
-        if wish.parameters:
-            captioner = captioner.adjusted(wish.parameters)
-        if self.ignores(wish):
+        if options.parameters:
+            captioner = captioner.adjusted(options.parameters)
+        if self.ignores(options):
             raise ConfigError(
-                f"{captioner.name} follows no instructions, and takes from a prompt only its form: wish for "
-                "short, alt-text or tags, or for a schema, or leave prompt out"
+                f"{captioner.name} follows no instructions, and takes from a prompt only its form: use "
+                "short, alt-text or tags, or a schema, or leave prompt out"
             )
         prompts = assembly.prompts_of(job, captioner.profile.default_prompt)
         for prompt in prompts:
@@ -203,53 +198,53 @@ class CaptioningService:
         rules = assembly.rules_of(job, None, None, keep_raw=False)
         return Captioning(chain, rules, assembly.loader_of(job))
 
-    def _through_chain(self, name: str, wish: CaptionOptions) -> Captioning:
-        others = sorted(wish.model_dump(exclude_none=True, exclude={"chain"}, by_alias=True))
+    def _chain_pipeline(self, name: str, options: CaptionOptions) -> Captioning:
+        others = sorted(options.model_dump(exclude_none=True, exclude={"chain"}, by_alias=True))
         if others:
             it = "it" if len(others) == 1 else "them"
             raise ConfigError(
-                f"a chain has its own prompts and parameters, so {' and '.join(others)} cannot be wished for "
+                f"a chain has its own prompts and parameters, so {' and '.join(others)} cannot be set "
                 f"beside it: leave {it} out"
             )
         rules = assembly.rules_of(self._job, None, None, keep_raw=False)
         return Captioning(self.chains[name].chain, rules, assembly.loader_of(self._job))
 
     async def aclose(self) -> None:
-        await self._reviving.aclose()
-        for way in self._ways.values():
-            await way.aclose()
+        await self._recovery.aclose()
+        for pipeline in self._pipelines.values():
+            await pipeline.aclose()
         await self._downloads.aclose()
         for captioner in self._captioners:
             await captioner.aclose()
 
 
-def job_of(settings: Settings) -> Job:
-    """What the service does to every picture, as the job that a command line would run."""
+def job_from(settings: Settings) -> Job:
+    """The settings that concern captions, as the job that a command line would run."""
     local: dict[str, Any] = {"device": settings.device, "dtype": settings.dtype}
     job = Job(
         input_path="",
         model=ModelOptions(model=settings.model, endpoint=settings.endpoint, plugin=settings.plugin),
         local=LocalOptions(**local),
-        server=ServerOptions(**settings.of_the_server()),
+        server=ServerOptions(**settings.server_options()),
         pictures=PictureOptions(max_pixels=settings.max_pixels),
     )
     job.check()
     return job
 
 
-def _wished(job: Job, wish: CaptionOptions, *, most: int) -> Job:
-    if wish.max_tokens is not None and wish.max_tokens > most:
-        raise ConfigError(f"max_tokens can be at most {most} here")
-    words: dict[str, Any] = {
-        "system_prompt": wish.system_prompt,
-        "language": wish.language,
-        "schema": orjson.dumps(wish.json_schema).decode() if wish.json_schema is not None else None,
+def _job_with(job: Job, options: CaptionOptions, max_tokens: int) -> Job:
+    """The job with a request's options; raises ConfigError for those that cannot be combined."""
+    if options.max_tokens is not None and options.max_tokens > max_tokens:
+        raise ConfigError(f"max_tokens can be at most {max_tokens}")
+    changes: dict[str, Any] = {
+        "system_prompt": options.system_prompt,
+        "language": options.language,
+        "schema": orjson.dumps(options.json_schema).decode() if options.json_schema is not None else None,
     }
-    if wish.prompt is not None:
+    if options.prompt is not None:
         # Never a file's name: a client must not have our files read.
-        named = wish.prompt in library_prompts() or wish.prompt.startswith("text:")
-        words["prompt"] = (wish.prompt if named else f"text:{wish.prompt}",)
-    prompts = dataclasses.replace(job.prompts, **words)
-    wished = dataclasses.replace(job, prompts=prompts)
-    wished.check()
-    return wished
+        is_safe = options.prompt in library_prompts() or options.prompt.startswith("text:")
+        changes["prompt"] = (options.prompt if is_safe else f"text:{options.prompt}",)
+    changed = dataclasses.replace(job, prompts=dataclasses.replace(job.prompts, **changes))
+    changed.check()
+    return changed

@@ -1,4 +1,4 @@
-"""The chains that requests may choose by name: those of the files that the operator named."""
+"""The chains that requests may choose by name: the operator's chain files."""
 
 from __future__ import annotations
 
@@ -21,70 +21,70 @@ _VARIABLES: Final = ("key", "path", "file_name", "stem", "folder")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Offered:
-    """A chain and the line of those who wait for it."""
+class ServedChain:
+    """A chain with slots of its own: a slow one does not hold up the others."""
 
     chain: Chain
-    places: Slots
+    slots: Slots
 
 
 class Chains:
-    """Built when the service starts, so that what is wrong with a file is said then, and to its operator."""
+    """Built when the service starts, so that its operator gets the errors in their files."""
 
     def __init__(
-        self, paths: Sequence[Path], job: Job, captioner_of: Callable[[Job, Secret | None], Captioner]
+        self, paths: Sequence[Path], job: Job, captioner_for: Callable[[Job, Secret | None], Captioner]
     ) -> None:
-        """``job`` gives the limits on pictures; what models are asked is the files' matter alone.
+        """``job`` gives the limits on pictures; models and prompts come from the files alone.
 
         Raises:
-            ConfigError: a file holds no chain that can be asked, or two have the same name.
+            ConfigError: a file is not a usable chain, or two have the same name.
         """
-        self._offered: dict[str, Offered] = {}
+        self._chains: dict[str, ServedChain] = {}
         for path in _files(paths):
-            if path.stem in self._offered:
+            if path.stem in self._chains:
                 raise ConfigError(f"--chain: two files are named {path.stem}: rename one of them")
             model = ModelOptions(chain=str(path), plugin=job.model.plugin)
             own = dataclasses.replace(job, model=model, local=LocalOptions(), server=ServerOptions())
-            chain = build_chain(own, None, captioner_of, lambda of, usual: assembly.prompts_of(of, usual)[0])
+            chain = build_chain(own, None, captioner_for, lambda of, usual: assembly.prompts_of(of, usual)[0])
             try:
                 check_variables(chain)
             except ConfigError as error:
                 raise ConfigError(f"--chain {path}: {error}") from None
-            self._offered[path.stem] = Offered(chain, _places(chain))
+            self._chains[path.stem] = ServedChain(chain, _slots(chain))
 
-    def __getitem__(self, name: str) -> Offered:
-        """Raises ConfigError, with the names that there are."""
-        if name in self._offered:
-            return self._offered[name]
-        if not self._offered:
-            raise ConfigError("there are no chains here: leave chain out")
-        raise ConfigError(f"there is no chain {name!r} here: choose {' or '.join(self._offered)}")
+    def __getitem__(self, name: str) -> ServedChain:
+        """Raises ConfigError, which lists the names."""
+        if name in self._chains:
+            return self._chains[name]
+        if not self._chains:
+            raise ConfigError("this service has no chains: leave chain out")
+        raise ConfigError(f"there is no chain {name!r}: choose {' or '.join(self._chains)}")
 
     @property
     def steps(self) -> dict[str, dict[str, str]]:
-        """For each chain the name of its steps' captioners."""
-        return {name: one.chain.models for name, one in self._offered.items()}
+        """The names of each chain's steps, with their captioners' names."""
+        return {name: one.chain.models for name, one in self._chains.items()}
 
     @property
     def slots(self) -> list[int]:
-        """How many pictures each takes at once."""
-        return [one.chain.slots for one in self._offered.values()]
+        """How many pictures each captions at once."""
+        return [one.chain.slots for one in self._chains.values()]
 
     @property
-    def asked(self) -> int:
-        """Pictures that are on their way through one."""
-        return sum(one.places.taken for one in self._offered.values())
+    def slots_in_use(self) -> int:
+        """Pictures that are in a chain."""
+        return sum(one.slots.taken for one in self._chains.values())
 
 
 def check_variables(chain: Chain) -> None:
-    """Raises ConfigError for a prompt's variable that no request has: pictures come without metadata."""
+    """Raises ConfigError for prompt variables that requests do not have: pictures come without metadata."""
     for step in chain.steps:
         for name in step.prompt.variables:
             if name not in _VARIABLES and name not in chain.taken[step.name]:
                 where = f"step {step.name}: " if len(chain.steps) > 1 else ""
                 raise ConfigError(
-                    f"{where}the prompt's variable {{{name}}} is unknown to requests: they have "
-                    f"{', '.join(_VARIABLES)} (braces that are meant as text are doubled: {{{{{name}}}}})"
+                    f"{where}the prompt's variable {{{name}}} is not available to requests: they have "
+                    f"{', '.join(_VARIABLES)} (double braces that are meant as text: {{{{{name}}}}})"
                 )
 
 
@@ -98,5 +98,5 @@ def _files(paths: Sequence[Path]) -> list[Path]:
     return found
 
 
-def _places(chain: Chain) -> Slots:
+def _slots(chain: Chain) -> Slots:
     return Slots(lambda: and_preparing(chain.slots))

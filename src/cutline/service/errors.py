@@ -1,81 +1,127 @@
-"""How a refusal is written: ``{"detail": …}``, or below ``/v1`` as clients of OpenAI's API read it."""
+"""What is wrong with a request: one exception, and pydantic's errors in plain words.
+
+``ServiceError`` may be raised in every room; only ``http.responses`` makes an HTTP response of it.
+"""
 
 from __future__ import annotations
 
+import difflib
 import re
-from pathlib import PurePath
-from typing import Final
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any, Final
 
-from fastapi import HTTPException
-from starlette.exceptions import HTTPException as AnyHTTPException
-from starlette.responses import JSONResponse
+from pydantic import BaseModel, ValidationError
 
-from cutline.records import JSON
+from cutline.errors import CutlineError
 
-OPENAI: Final = "/v1/"
-_PLACE: Final = re.compile(r"\b([\w.-]+:)(?!//)(?:\.{1,2}|~)?/\S*/")
-_TYPES: Final = {
-    401: "authentication_error",
-    403: "permission_error",
-    429: "rate_limit_error",
+_OPTION: Final = re.compile(r"(?<![\w-])--([a-z]+(?:-[a-z]+)*)")
+_MAX_NAME: Final = 200
+DEPRECATED: Final = "wish"
+"""The JSON field that held the options before they stood beside the picture."""
+_MESSAGES: Final[Mapping[str, str]] = {
+    "missing": "is missing",
+    "json_invalid": "is not valid JSON: {error}",
+    "too_short": "must have {min_length} or more items",
+    "too_long": "can have at most {max_length} items",
+    "string_too_short": "must have {min_length} or more characters",
+    "string_too_long": "can have at most {max_length} characters",
+    "string_pattern_mismatch": "has the wrong format",
+    "greater_than_equal": "must be {ge} or more",
+    "greater_than": "must be more than {gt}",
+    "less_than_equal": "can be at most {le}",
+    "less_than": "must be less than {lt}",
+    "literal_error": "must be {expected}",
+    "list_type": "must be a list",
 }
+"""Messages by pydantic's types of errors: its own name its classes."""
+_MESSAGES_BY_PREFIX: Final = (
+    (("int_",), "must be a whole number"),
+    (("float_", "finite_", "decimal_"), "must be a number"),
+    (("bool_",), "must be true or false"),
+    (("string_", "bytes_"), "must be a string"),
+    (("path_",), "must be a path"),
+    (("dict_", "model_", "mapping_"), "must be an object with fields"),
+)
 
 
-class Refusal(HTTPException):
-    """A refusal that names the field at fault and has a stable word for its reason.
+class ServiceError(CutlineError):
+    """A request that cannot be answered, and why.
 
-    ``param`` is told below ``/v1`` only, ``code`` elsewhere as the ``kind``.
+    ``status`` is an HTTP status, ``kind`` a short stable word for the reason, and ``param`` the field at
+    fault, which only responses below ``/v1`` have.
     """
 
     def __init__(
         self,
-        status_code: int,
-        detail: str,
+        status: int,
+        message: str,
         *,
-        code: str | None = None,
+        kind: str | None = None,
         param: str | None = None,
-        headers: dict[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> None:
-        super().__init__(status_code, detail, headers=headers)
-        self.code, self.param = code, param
+        super().__init__(message)
+        self.status, self.message, self.kind, self.param = status, message, kind, param
+        self.headers = dict(headers or {})
 
 
-def shown_model(name: str) -> str:
-    """A model's name for clients: of a folder only its own name, as where it lies is not theirs to know."""
-    provider, colon, rest = name.partition(":")
-    if not colon:
-        provider, rest = "", name
-    return f"{provider}{colon}{PurePath(rest).name}" if rest.startswith((".", "/", "~")) else name
+class Overloaded(ServiceError):
+    """No more can be held; nothing was done, so the request can be sent again."""
+
+    def __init__(self) -> None:
+        message = "too many requests are waiting: try again later"
+        super().__init__(503, message, kind="overloaded", headers={"Retry-After": "2"})
 
 
-def without_places(message: str) -> str:
-    """A message without the folders of the models that it names."""
-    return _PLACE.sub(r"\1", message)
+def invalid_body(error: ValidationError, kind: type[BaseModel]) -> ServiceError:
+    """The error for a body that is not a ``kind``; names the first thing that is wrong."""
+    first = error.errors(include_url=False, include_input=False)[0]
+    if first["type"] == "json_invalid":
+        return ServiceError(400, f"the body is not valid JSON: {first['ctx']['error']}")
+    name = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "extra_forbidden":
+        return unknown_field(name, list(_field_names(kind)))
+    return ServiceError(422, field_message(name[:_MAX_NAME], first))
 
 
-def written(path: str, error: AnyHTTPException) -> JSONResponse:
-    """The answer that says ``error`` to a client of ``path``."""
-    content = in_openais_words(error) if path.startswith(OPENAI) else _in_own_words(error)
-    return JSONResponse(content, error.status_code, headers=dict(error.headers or {}))
+def unknown_field(name: str, known: Collection[str]) -> ServiceError:
+    """The error for a field that does not exist, with what may have been meant."""
+    name = name[:_MAX_NAME]
+    last = name.rpartition(".")[2]
+    elsewhere = [field for field in known if field.rpartition(".")[2] == last]
+    if near := elsewhere or difflib.get_close_matches(name, known, n=1):
+        return ServiceError(422, f"there is no field {name}; did you mean {near[0]}?")
+    listed = [field for field in known if field.partition(".")[0] != DEPRECATED]
+    return ServiceError(422, f"there is no field {name}; there are {', '.join(listed)}")
 
 
-def _in_own_words(error: AnyHTTPException) -> JSON:
-    code = getattr(error, "code", None)
-    return {"detail": error.detail} | ({"kind": code} if code is not None else {})
+def field_message(name: str, error: Mapping[str, Any]) -> str:
+    """One of pydantic's errors about that field, or about the whole body where it has no name."""
+    if error["type"] == "value_error" and not name:
+        return value_message(error)
+    return f"{name}: {value_message(error)}" if name else f"the body {value_message(error)}"
 
 
-def in_openais_words(error: AnyHTTPException) -> JSON:
-    status = error.status_code
-    return {
-        "error": {
-            "message": error.detail,
-            "type": _TYPES.get(status, "server_error" if status >= 500 else "invalid_request_error"),
-            "param": getattr(error, "param", None),
-            "code": getattr(error, "code", None) or ("invalid_api_key" if status == 401 else None),
-        }
-    }
+def value_message(error: Mapping[str, Any]) -> str:
+    """The same without the field's name."""
+    kind, context = str(error["type"]), error.get("ctx", {})
+    if kind == "value_error":  # raised by a validator of ours
+        return str(error["msg"]).removeprefix("Value error, ")
+    if kind in _MESSAGES:
+        return _MESSAGES[kind].format_map(context)
+    return next(
+        (message for prefix, message in _MESSAGES_BY_PREFIX if kind.startswith(prefix)), "cannot be used"
+    )
 
 
-def model_unusable() -> HTTPException:
-    """The model cannot be asked at all now; why is the operator's matter."""
-    return HTTPException(503, "the model cannot be asked now", headers={"Retry-After": "30"})
+def with_field_names(message: str) -> str:
+    """``message`` with ``--max-tokens`` as the field ``max_tokens``."""
+    return _OPTION.sub(lambda found: found[1].replace("-", "_"), message)
+
+
+def _field_names(kind: type[BaseModel]) -> Iterator[str]:
+    for name, field in kind.model_fields.items():
+        yield (alias := field.alias or name)
+        inner: Any = field.annotation
+        if isinstance(inner, type) and issubclass(inner, BaseModel):
+            yield from (f"{alias}.{one}" for one in _field_names(inner))

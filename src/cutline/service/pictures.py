@@ -2,19 +2,36 @@
 
 from __future__ import annotations
 
+import asyncio
 import binascii
+import contextlib
+import dataclasses
 import os.path
+from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Final
 
 import pybase64
-from fastapi import HTTPException
 
+from cutline.errors import PictureError
+from cutline.locations.http import Fetcher, FetchLimits
 from cutline.locations.roots import ImageRoot
 from cutline.locations.stored import InlineBytes, LocalFile, RemoteFile
 from cutline.records import Problem, Sample
+from cutline.service.admission import Admission
+from cutline.service.errors import Overloaded, ServiceError
 
-MAX_NAME = 1_000
-MAX_PATH = 4_096
+MAX_NAME: Final = 1_000
+MAX_PATH: Final = 4_096
+_MAX_DOWNLOADS: Final = 64
+_LIMITS: Final = FetchLimits(
+    max_bytes=32_000_000,
+    seconds=30.0,
+    connect_seconds=5.0,
+    idle_seconds=10.0,
+    retries=1,
+    total=_MAX_DOWNLOADS,
+)
 
 
 class Pictures:
@@ -26,11 +43,10 @@ class Pictures:
     def by_path(self, path: str) -> Sample:
         """The picture at a path, absolute or relative to one of the folders.
 
-        Raises:
-            HTTPException: 403, the same whether anything is there, for a path that leads out of them.
+        A path out of them is a ``blocked-path``, whether anything is there or not.
         """
         if not self._roots:
-            raise HTTPException(403, "paths are not taken here: send the picture itself")
+            return _failed(path, "blocked-path", "paths are not accepted: send the picture itself")
         inside = None
         for root in self._roots:
             _, found = root.find(path, path)
@@ -38,32 +54,70 @@ class Pictures:
                 if os.path.isfile(found.name):  # noqa: PTH113 - a name that is too long is just not there
                     return Sample(key=path, location=found)
                 if os.path.exists(found.name):  # noqa: PTH110
-                    return _without(path, "unsupported", "this is no picture")
+                    return _failed(path, "unsupported", "not a picture")
                 inside = found
         if inside is None:
-            raise HTTPException(403, "the path is not below a folder that is open to requests")
-        return _without(path, "missing", "there is no such picture")
+            return _failed(path, "blocked-path", "the path is not below a folder that is open to requests")
+        return _failed(path, "missing", "there is no such picture")
 
     def by_url(self, url: str) -> Sample:
         return Sample(key=url, location=RemoteFile(url))
 
     def by_base64(self, text: str, name: str = "image") -> Sample:
-        """A picture written as base64, with or without a ``data:`` URL around it.
+        """A picture as base64, with or without a ``data:`` URL around it.
 
         Raises:
-            HTTPException: 422, for what is no base64.
+            ServiceError: 422, it is not base64.
         """
         encoded = text.partition(",")[2] if text.startswith("data:") else text
         try:
             # Programs write it in lines, each of which ends like this.
             data = pybase64.b64decode(encoded.replace("\r", "").replace("\n", ""), validate=True)
         except (binascii.Error, ValueError):
-            raise HTTPException(422, f"{name} is no base64") from None
+            raise ServiceError(422, f"{name} is not valid base64") from None
         return self.by_bytes(data, name)
 
     def by_bytes(self, data: bytes, name: str) -> Sample:
         return Sample(key=name[:MAX_NAME], location=InlineBytes(data, name[:MAX_NAME]))
 
 
-def _without(path: str, kind: str, message: str) -> Sample:
+class Downloads:
+    """Fetches pictures that clients link to; their bytes count as those that requests sent."""
+
+    def __init__(self, admission: Admission, *, allow_private: bool) -> None:
+        self._admission, self._allow_private = admission, allow_private
+        self._fetcher: Fetcher | None = None
+        self._slots = asyncio.Semaphore(_MAX_DOWNLOADS)
+
+    @contextlib.asynccontextmanager
+    async def local(self, sample: Sample) -> AsyncIterator[Sample]:
+        """The sample with its picture's bytes, for as long as they are needed.
+
+        Raises:
+            PictureError: the picture cannot be fetched; ``overloaded`` when too much is held already.
+        """
+        if not isinstance(sample.location, RemoteFile):
+            yield sample
+            return
+        self._fetcher = self._fetcher or Fetcher(allow_private=self._allow_private, limits=_LIMITS)
+        async with self._slots:
+            found = await self._fetcher.fetch(sample.location.url())
+        size = len(found.data)
+        try:
+            self._admission.hold(size)
+        except Overloaded as error:
+            if not self._admission.can_ever_hold(size):
+                raise PictureError("too-large", "the picture is too large") from None
+            raise PictureError("overloaded", error.message) from None
+        try:
+            yield dataclasses.replace(sample, location=found)
+        finally:
+            self._admission.release(size)
+
+    async def aclose(self) -> None:
+        if self._fetcher is not None:
+            await self._fetcher.aclose()
+
+
+def _failed(path: str, kind: str, message: str) -> Sample:
     return Sample(key=path, location=None, problem=Problem(kind=kind, message=message))

@@ -1,43 +1,59 @@
-"""What a service is told when it starts: by options, by the environment, or by a ``.env`` file."""
+"""The service's settings: from options, the environment, or a ``.env`` file."""
 
 from __future__ import annotations
 
+import base64
+import difflib
 import ipaddress
 import json
 import os
 import re
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, DotEnvSettingsSource, NoDecode, SettingsConfigDict
 
 from cutline.credentials import Secret, given_key
 from cutline.errors import ConfigError
-from cutline.service.environment import PREFIX, unread
-from cutline.service.request_errors import words
-from cutline.service.signatures import key_of
+from cutline.service.errors import value_message
 
 LogLevel = Literal["debug", "info", "warning", "error", "critical"]
 
-
-SECRETS = ("service_key", "model_key", "webhook_secret")
-"""Settings that may be in a file too, which ``…_file`` names."""
-_OPTIONS = {"service_key": "api_key", "service_key_file": "api_key_file"}
+PREFIX: Final = "CUTLINE_"
+SECRETS: Final = ("service_key", "model_key", "webhook_secret")
+"""Settings that may also be in a file, which ``…_file`` names."""
+_OPTIONS: Final = {"service_key": "api_key", "service_key_file": "api_key_file"}
 """Options whose setting has another name: as a variable, CUTLINE_API_KEY is the key of an endpoint."""
-_SETTINGS = {option: name for name, option in _OPTIONS.items()}
-_WITHOUT_OPTION = ("max_", "keep_", "lease_", "request_")
+_SETTINGS: Final = {option: name for name, option in _OPTIONS.items()}
+_WITHOUT_OPTION: Final = ("max_", "keep_", "lease_", "request_")
+_MIN_SIMILARITY: Final = 0.8  # difflib's ratio: one letter of four differs
+_OPTION_NAMES: Final = {"API_KEY_FILE": "SERVICE_KEY_FILE"}  # an option's name, which no variable has
+_JOB_PREFIX: Final = "CUTLINE_JOB_"
+_OTHER_VARIABLES: Final = frozenset(
+    {
+        "CUTLINE_API_KEY",  # of an endpoint
+        "CUTLINE_ML_ROOT",  # of the enrichment job
+        "CUTLINE_PUBLISHED_PORT",  # of the compose files
+        "CUTLINE_VARIANT",
+        "CUTLINE_SERVICE_SETTINGS",  # what one process of the service leaves for another
+        "CUTLINE_BROWSER",  # of the tests
+        "CUTLINE_SNAPSHOTS",
+        "CUTLINE_SOAK",
+        "CUTLINE_SOAK_SECONDS",
+    }
+)
 
 
 class Settings(BaseSettings):
-    """Every field is an environment variable too: ``CUTLINE_PORT``, ``CUTLINE_MODEL`` and so on.
+    """Every field is also an environment variable: ``CUTLINE_PORT``, ``CUTLINE_MODEL`` and so on.
 
-    ``image_root``: folders below which the paths of requests may lie; none means that paths are refused.
+    ``image_root``: folders below which the paths of requests must lie; without one, paths are refused.
     ``chain``: chain files, or folders of them, that requests may choose by the files' names.
-    ``max_*`` bound what one client may ask for: bytes of a request, pictures of a batch, pictures that
-    wait in the queue, tokens of an answer. ``max_waiting`` requests, which hold ``max_held`` bytes, are
-    worked on at one time, each for ``request_seconds`` at most. ``keep_days``: how long results are kept.
-    ``lease_seconds``: after which another takes up the pictures of a worker that gives no sign of life.
+    ``max_*`` bound what clients may send or request: bytes of a request, pictures of a batch, pictures in
+    the queue, tokens of an answer. At most ``max_waiting`` requests, which hold ``max_held`` bytes, are
+    worked on at a time, each for ``request_seconds`` at most. ``keep_days``: how long results are kept.
+    ``lease_seconds``: after which another worker takes over the pictures of one that gives no sign of life.
     """
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, env_file=".env", extra="ignore", frozen=True)
@@ -81,14 +97,14 @@ class Settings(BaseSettings):
 
     @field_validator("image_root", "chain", "plugin", "allowed_host", mode="before")
     @classmethod
-    def _listed(cls, value: Any) -> Any:
-        """Several in one variable are parted by colons and commas."""
+    def _split(cls, value: Any) -> Any:
+        """Several in one variable are separated by colons or commas."""
         return tuple(part for part in re.split(r"[,:]", value) if part) if isinstance(value, str) else value
 
     @field_validator(*SECRETS, *(f"{name}_file" for name in SECRETS), mode="before")
     @classmethod
-    def _no_empty_key(cls, value: Any) -> Any:
-        """A variable that is set to nothing, as in a compose file, is none: everybody would know that key."""
+    def _without_empty_key(cls, value: Any) -> Any:
+        """An empty variable, as in a compose file, is none: everybody would know that key."""
         return value.strip() or None if isinstance(value, str) else value
 
     @classmethod
@@ -98,10 +114,10 @@ class Settings(BaseSettings):
         Raises:
             ConfigError: one of them cannot be used, or read, or is nearly the name of a setting; names it.
         """
-        cls.unread()
+        cls.unknown_variables()
         given = {_SETTINGS.get(name, name): value for name, value in given.items()}
         for name in SECRETS:
-            if given.get(name) == "":  # a variable of the shell that is not set, and no wish to have none
+            if given.get(name) == "":  # an unset variable of the shell, not a request to have no key
                 raise ConfigError(f"{_option(name)} is empty: give a key, or leave it out")
         try:
             settings = cls(**given)
@@ -109,30 +125,46 @@ class Settings(BaseSettings):
             first = error.errors(include_url=False, include_input=False)[0]
             name = str(first["loc"][0])
             option = "" if name.startswith(_WITHOUT_OPTION) else f"{_option(name)} or "
-            raise ConfigError(f"{option}CUTLINE_{name.upper()}: {words(first)}") from None
+            raise ConfigError(f"{option}CUTLINE_{name.upper()}: {value_message(first)}") from None
         return settings.model_copy(update={name: settings._secret(name, given) for name in SECRETS})
 
     @classmethod
-    def unread(cls) -> list[str]:
-        """Variables of the environment and of ``.env`` that are no setting; raises as ``read``."""
-        places = {"": os.environ, "in .env": DotEnvSettingsSource(cls).env_vars}
-        return unread(cls.model_fields, places)
+    def unknown_variables(cls) -> list[str]:
+        """Variables with our prefix, set here or in ``.env``, that nothing reads.
+
+        Raises:
+            ConfigError: one of them is nearly a setting's name; a misspelt key must not leave a service open.
+        """
+        known = {name.upper() for name in cls.model_fields}
+        found = []
+        for origin, names in (("", os.environ), (" in .env", DotEnvSettingsSource(cls).env_vars)):
+            for variable in sorted(map(str.upper, names)):
+                name = variable.removeprefix(PREFIX)
+                if name == variable or name in known or variable in _OTHER_VARIABLES:
+                    continue
+                if variable.startswith(_JOB_PREFIX):
+                    continue
+                similar = difflib.get_close_matches(name, sorted(known), n=1, cutoff=_MIN_SIMILARITY)
+                if near := [_OPTION_NAMES[name]] if name in _OPTION_NAMES else similar:
+                    raise ConfigError(f"{variable}{origin} is not a setting: did you mean {PREFIX}{near[0]}?")
+                found.append(variable + origin)
+        return found
 
     def _secret(self, name: str, given: dict[str, Any]) -> SecretStr | None:
-        """The secret itself or what its file holds; options go before the environment."""
-        said: SecretStr | None = getattr(self, name)
+        """The secret itself or what its file holds; options take precedence over the environment."""
+        value: SecretStr | None = getattr(self, name)
         file: Path | None = getattr(self, f"{name}_file")
         if name in given and f"{name}_file" not in given:
             file = None
         if f"{name}_file" in given and name not in given:
-            said = None
+            value = None
         if file is None:
-            return said
-        key = given_key(said.get_secret_value() if said else None, file, option=_option(name))
+            return value
+        key = given_key(value.get_secret_value() if value else None, file, option=_option(name))
         return SecretStr(key.reveal()) if key else None
 
     def to_json(self) -> str:
-        """Everything, secrets too, for a process that this one starts."""
+        """All settings with their secrets, for a process that this one starts."""
         values = self.model_dump(mode="json")
         for name in SECRETS:
             secret = getattr(self, name)
@@ -140,30 +172,44 @@ class Settings(BaseSettings):
             values[f"{name}_file"] = None
         return json.dumps(values)
 
-    def of_the_server(self) -> dict[str, Any]:
-        """What is said of the model's own server, by the names of a job's options."""
+    def server_options(self) -> dict[str, Any]:
+        """The options of the model's own server, by the names of a job's options."""
         names = ("start", "server_args", "start_timeout", "pull")
         return {name: value for name in names if (value := getattr(self, name)) is not None}
 
     def check(self) -> None:
-        """Find what must not be before a socket is opened.
+        """Find mistakes before a socket is opened.
 
         Raises:
             ConfigError: the service would be open to others without a key, or no client could send it; a
-                root is no folder, or the webhooks' secret cannot be read.
+                root is not a folder, or the webhooks' secret cannot be decoded.
         """
         if not self.is_loopback and self.service_key is None and not self.insecure:
             raise ConfigError(
                 f"--host {self.host} can be reached by others: set --api-key, "
-                "or say --insecure if that is meant"
+                "or pass --insecure if that is meant"
             )
         if self.service_key is not None:
             Secret(self.service_key.get_secret_value()).check()
         for root in self.image_root:
             if not root.is_dir():
-                raise ConfigError(f"--image-root {root} is no folder")
-        if self.webhook_secret is not None:
-            key_of(self.webhook_secret.get_secret_value())
+                raise ConfigError(f"--image-root {root} is not a folder")
+        _ = self.webhook_key
+
+    @property
+    def webhook_key(self) -> bytes | None:
+        """The key that signs webhooks: the secret itself, or the base64 after ``whsec_``.
+
+        Raises:
+            ConfigError: that is not base64.
+        """
+        secret = self.webhook_secret.get_secret_value() if self.webhook_secret is not None else None
+        if secret is None or not secret.startswith("whsec_"):
+            return secret.encode() if secret is not None else None
+        try:
+            return base64.b64decode(secret.removeprefix("whsec_"), validate=True)
+        except ValueError:
+            raise ConfigError("--webhook-secret begins with whsec_ but is not base64 after it") from None
 
     @property
     def is_loopback(self) -> bool:

@@ -1,7 +1,4 @@
-"""Connections whose requests begin in reasonable time and with heads of reasonable size.
-
-The server beneath waits for the end of a head for ever, and keeps it however long it gets.
-"""
+"""Connections with a limit on the time and size of request heads, which uvicorn does not have."""
 
 from __future__ import annotations
 
@@ -11,51 +8,51 @@ from typing import Any, Final
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 HEAD_SECONDS: Final = 10.0
-MOST_HEAD: Final = 65_536  # bytes
+MAX_HEAD: Final = 65_536  # bytes
 
 
 class Connection(HttpToolsProtocol):
-    """Closes itself when a request's head is late or too long."""
+    """Closes when a request's head is late or too long."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._late: asyncio.TimerHandle | None = None
-        self._head = 0
+        self._timeout: asyncio.TimerHandle | None = None
+        self._head_size = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self._expect()
+        self._start_timeout()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._came()
+        self._stop_timeout()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
-        if self._late is not None:
-            self._head += len(data)
-            if self._head > MOST_HEAD:
-                self._end()
+        if self._timeout is not None:
+            self._head_size += len(data)
+            if self._head_size > MAX_HEAD:
+                self._abort()
 
     def on_message_begin(self) -> None:
-        """Called at a request's first byte."""
+        """A request's first byte."""
         super().on_message_begin()
-        self._expect()
+        self._start_timeout()
 
     def on_headers_complete(self) -> None:
-        self._came()
+        self._stop_timeout()
         super().on_headers_complete()
 
-    def _expect(self) -> None:
-        if self._late is None:
-            self._late = self.loop.call_later(HEAD_SECONDS, self._end)
-            self._head = 0
+    def _start_timeout(self) -> None:
+        if self._timeout is None:
+            self._timeout = self.loop.call_later(HEAD_SECONDS, self._abort)
+            self._head_size = 0
 
-    def _came(self) -> None:
-        if self._late is not None:
-            self._late.cancel()
-            self._late = None
+    def _stop_timeout(self) -> None:
+        if self._timeout is not None:
+            self._timeout.cancel()
+            self._timeout = None
 
-    def _end(self) -> None:
+    def _abort(self) -> None:
         if not self.transport.is_closing():
             self.transport.abort()

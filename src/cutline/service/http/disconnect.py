@@ -1,4 +1,4 @@
-"""Work for clients that are still there."""
+"""Cancellation of work whose client has disconnected."""
 
 from __future__ import annotations
 
@@ -6,34 +6,33 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
-from fastapi import Request
-from starlette.requests import ClientDisconnect
+from starlette.requests import ClientDisconnect, Request
 
 Result = TypeVar("Result")
 
 
 async def while_connected(request: Request, work: Coroutine[Any, Any, Result]) -> Result:
-    """The work's result; it is cancelled, and its slot free, as soon as the client goes away.
+    """The result of ``work``, which is cancelled when the client disconnects.
 
     The request's body must have been read.
 
     Raises:
-        ClientDisconnect: nobody waits for it any more.
+        ClientDisconnect: nobody waits for the result.
     """
-    working = asyncio.create_task(work)
-    leaving = asyncio.create_task(_left(request))
+    task = asyncio.create_task(work)
+    disconnected = asyncio.create_task(_disconnect(request))
     try:
-        await asyncio.wait({working, leaving}, return_when=asyncio.FIRST_COMPLETED)
-        if not working.done():
+        await asyncio.wait({task, disconnected}, return_when=asyncio.FIRST_COMPLETED)
+        if not task.done():
             raise ClientDisconnect
-        return working.result()
+        return task.result()
     finally:
-        leaving.cancel()
-        working.cancel()
-        # The slot is to be free before anything else is done.
-        await asyncio.gather(working, leaving, return_exceptions=True)
+        disconnected.cancel()
+        task.cancel()
+        # The slot must be free before anything else is done.
+        await asyncio.gather(task, disconnected, return_exceptions=True)
 
 
-async def _left(request: Request) -> None:
+async def _disconnect(request: Request) -> None:
     while (await request.receive())["type"] != "http.disconnect":
         pass

@@ -1,4 +1,4 @@
-"""The OpenAPI document: what FastAPI cannot see of bodies, of refusals and of the key."""
+"""The OpenAPI document: bodies, errors and the key, which FastAPI cannot see."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from fastapi import FastAPI
 from pydantic import BaseModel
 
 from cutline.records import JSON
-from cutline.service.errors import OPENAI
+from cutline.service.http.responses import OPENAI_PREFIX
 
 _WITHOUT_KEY: Final = frozenset({"/health"})
-_ALWAYS: Final = {
+_ERRORS: Final = {
     "400": "the request is malformed",
-    "403": "another site, or a name that is not served here",
-    "500": "a fault of the service, or of its model",
+    "403": "another site, or a host name that is not served here",
+    "500": "an error of the service, or of its model",
 }
-_WITH_BODY: Final = {
+_BODY_ERRORS: Final = {
     "408": "the body came too slowly",
-    "413": "more was sent than is taken",
-    "415": "neither JSON nor a form, or no picture",
+    "413": "more was sent than is accepted",
+    "415": "neither JSON nor a form, or not a picture",
     "422": "the request, or its picture, cannot be used",
-    "503": "too much waits, or the model cannot be asked; come again after Retry-After",
+    "503": "too many requests are waiting, or the model is not available; try again after Retry-After",
 }
-_NO_KEY: Final = {"401": "no key was sent, or a wrong one"}
-_REFUSED: Final = {
+_KEY_ERRORS: Final = {"401": "no key was sent, or a wrong one"}
+_ERROR: Final = {
     "type": "object",
     "properties": {
         "detail": {"type": "string"},
@@ -33,7 +33,7 @@ _REFUSED: Final = {
     },
     "required": ["detail"],
 }
-_REFUSED_BELOW_V1: Final = {
+_OPENAI_ERROR: Final = {
     "type": "object",
     "properties": {
         "error": {
@@ -52,7 +52,7 @@ _REFUSED_BELOW_V1: Final = {
 
 
 def body(json: type[BaseModel], form: JSON) -> JSON:
-    """A body that is a JSON object or a form: for the ``openapi_extra`` of a route that reads both."""
+    """A body that is a JSON object or a form, for a route's ``openapi_extra``."""
     content = {
         "application/json": {"schema": inlined(json)},
         "multipart/form-data": {"schema": {"type": "object", **form}},
@@ -61,7 +61,7 @@ def body(json: type[BaseModel], form: JSON) -> JSON:
 
 
 def inlined(kind: type[BaseModel]) -> JSON:
-    """The model's schema without references, which would lead nowhere in the document."""
+    """The model's schema without references, which would not resolve in the document."""
     schema = kind.model_json_schema()
     known = schema.pop("$defs", {})
 
@@ -70,39 +70,38 @@ def inlined(kind: type[BaseModel]) -> JSON:
             return [resolve(one) for one in part]
         if not isinstance(part, dict):
             return part
-        if "$ref" in part:
-            return resolve(known[part["$ref"].rpartition("/")[2]])
-        return {name: resolve(value) for name, value in part.items()}
+        own = {name: resolve(value) for name, value in part.items() if name != "$ref"}
+        return {**resolve(known[part["$ref"].rpartition("/")[2]]), **own} if "$ref" in part else own
 
-    found: JSON = resolve(schema)
-    return found
+    resolved: JSON = resolve(schema)
+    return resolved
 
 
-def describe(app: FastAPI, *, keyed: bool) -> None:
-    """Add to the application's document what the guard, and not a route, answers."""
-    plain: Callable[[], dict[str, Any]] = app.openapi
+def complete_document(app: FastAPI, *, keyed: bool) -> None:
+    """Add the errors to the application's document that the guard, and not a route, returns."""
+    default: Callable[[], dict[str, Any]] = app.openapi
 
     def document() -> dict[str, Any]:
         if app.openapi_schema is None:
-            made = plain()
-            for path, operations in made["paths"].items():
+            generated = default()
+            for path, operations in generated["paths"].items():
                 for operation in operations.values():
-                    _add_refusals(path, operation, keyed=keyed and path not in _WITHOUT_KEY)
+                    _add_errors(path, operation, keyed=keyed and path not in _WITHOUT_KEY)
             if keyed:
-                schemes = made.setdefault("components", {}).setdefault("securitySchemes", {})
+                schemes = generated.setdefault("components", {}).setdefault("securitySchemes", {})
                 schemes["key"] = {"type": "http", "scheme": "bearer", "description": "or as X-API-Key"}
-            app.openapi_schema = made
+            app.openapi_schema = generated
         return app.openapi_schema
 
     app.openapi = document  # type: ignore[method-assign]
 
 
-def _add_refusals(path: str, operation: dict[str, Any], *, keyed: bool) -> None:
-    known = _ALWAYS | (_WITH_BODY if "requestBody" in operation else {}) | (_NO_KEY if keyed else {})
-    schema = _REFUSED_BELOW_V1 if path.startswith(OPENAI) else _REFUSED
-    answers = operation["responses"]
-    for status in {*known, *(status for status in answers if status >= "400")}:
-        text = known.get(status) or answers[status].get("description", "")
-        answers[status] = {"description": text, "content": {"application/json": {"schema": schema}}}
+def _add_errors(path: str, operation: dict[str, Any], *, keyed: bool) -> None:
+    known = _ERRORS | (_BODY_ERRORS if "requestBody" in operation else {}) | (_KEY_ERRORS if keyed else {})
+    schema = _OPENAI_ERROR if path.startswith(OPENAI_PREFIX) else _ERROR
+    responses = operation["responses"]
+    for status in {*known, *(status for status in responses if status >= "400")}:
+        text = known.get(status) or responses[status].get("description", "")
+        responses[status] = {"description": text, "content": {"application/json": {"schema": schema}}}
     if keyed:
         operation["security"] = [{"key": []}]

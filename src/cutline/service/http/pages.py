@@ -1,12 +1,14 @@
-"""What people look at: the page at ``/``, the description of the API at ``/docs``, and their few files."""
+"""The page at ``/``, the API's documentation at ``/docs``, and their files."""
 
 from __future__ import annotations
 
 from importlib import resources
 from typing import Final
 
-from fastapi import APIRouter, HTTPException
+from fastapi import APIRouter
 from starlette.responses import Response
+
+from cutline.service.errors import ServiceError
 
 router = APIRouter(include_in_schema=False)
 
@@ -17,7 +19,7 @@ _TYPES: Final = {
     ".svg": "image/svg+xml",
 }
 _HEADERS: Final = {
-    # Nothing from elsewhere, and no text is ever taken for markup: names and captions come from strangers.
+    # Nothing from elsewhere, and no text becomes markup: names and captions come from strangers.
     "Content-Security-Policy": (
         "default-src 'self'; img-src 'self' blob: data:; object-src 'none'; base-uri 'none'; "
         "form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'"
@@ -27,36 +29,36 @@ _HEADERS: Final = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cache-Control": "no-cache",
 }
-# All of them are in memory: what a request names is looked up, never opened.
+# All in memory: a name from a request is looked up, never opened.
 _FILES: Final = {
     file.name: file.read_bytes()
     for file in resources.files("cutline.service").joinpath("page").iterdir()
     if file.name.endswith(tuple(_TYPES))
 }
 PATHS: Final = frozenset({"/", "/docs", *(f"/page/{name}" for name in _FILES)})
-"""All that is served here. Nothing of it is secret, and a browser has to have it to ask for the key."""
+"""All paths served here. Nothing of it is secret, and a browser needs it to prompt for the key."""
 
 
 @router.head("/")
 @router.get("/")
 async def index() -> Response:
-    return _answer("index.html")
+    return _response("index.html")
 
 
 @router.head("/docs")
 @router.get("/docs")
 async def docs() -> Response:
-    return _answer("docs.html")
+    return _response("docs.html")
 
 
 @router.head("/page/{name}")
 @router.get("/page/{name}")
 async def file(name: str) -> Response:
     if name not in _FILES:
-        raise HTTPException(404, "there is no such file")
-    return _answer(name)
+        raise ServiceError(404, "there is no such file")
+    return _response(name)
 
 
-def _answer(name: str) -> Response:
+def _response(name: str) -> Response:
     kind = _TYPES[name[name.rindex(".") :]]
     return Response(_FILES[name], headers=_HEADERS, media_type=kind)

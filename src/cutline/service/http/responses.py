@@ -1,108 +1,103 @@
-"""From outcomes to what clients are told: bodies, and the status that fits."""
+"""Responses: JSON, and every exception as the error that clients get."""
 
 from __future__ import annotations
 
+import logging
+from http import HTTPStatus
 from typing import Final
 
-from fastapi import HTTPException
+import orjson
+from fastapi.exceptions import RequestValidationError
+from sqlalchemy.exc import SQLAlchemyError
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
 
-from cutline.records import JSON, Caption, Failure, Outcome, Skip, Step
-from cutline.service.errors import Refusal, shown_model, without_places
-from cutline.service.request_errors import without_options
+from cutline.errors import ConfigError, RunStopped
+from cutline.records import JSON
+from cutline.service.errors import ServiceError, field_message, with_field_names
+from cutline.service.queue.schema import describe_error
 
-_STATUS: Final = {
-    "missing": 404,
-    "too-large": 413,
-    "unsupported": 415,
-    "decode": 415,
-    "not-a-file": 415,
-    "blocked-path": 403,
-    "rate-limit": 503,
-    "connection": 503,
-    "endpoint": 503,
-    "unreachable": 503,
-    "timeout": 503,
-    "overloaded": 503,
-    "malformed": 503,
-    "captioner": 500,
-    "out-of-memory": 503,
+_log = logging.getLogger("cutline.service")
+
+OPENAI_PREFIX: Final = "/v1/"
+_OPENAI_TYPES: Final = {
+    401: "authentication_error",
+    403: "permission_error",
+    429: "rate_limit_error",
 }
-"""HTTP status by kind of failure; what is not named is the picture's or the prompt's fault: 422."""
-
-_NOT_FETCHED: Final = (
-    "no picture could be had: a URL must be an http or https address, which is open to this service (the "
-    "public internet, unless its operator allows more) and answers with one, soon and without a password"
+HANDLED: Final = (
+    ServiceError,
+    HTTPException,
+    RequestValidationError,
+    ConfigError,
+    RunStopped,
+    SQLAlchemyError,
 )
-_EMPTY: Final = "the file is empty"
-_PLAIN: Final = {
-    "missing": "there is no such picture",
-    "too-large": "the picture is too large",
-    "unsupported": "this is no picture of a known format",
-    "decode": "the picture is damaged",
-    "captioner": "the model failed on this picture",
-    "check": "a check of the caption failed",
-    "rejected": "the model's server refused this request",
-    "rate-limit": "the model's server takes no more requests now",
-    "connection": "the model cannot be asked now",
-    "endpoint": "the model cannot be asked now",
-    "unreachable": "the model cannot be asked now",
-    "malformed": "the model gave no valid answer",
-    "timeout": "the model had no time for this picture",
-    "fetch": _NOT_FETCHED,
-    "blocked-address": _NOT_FETCHED,
-}
-"""What is said instead of a message that could hold a path or an address, or tell what there is behind us."""
+"""Exceptions for which the application has a handler: ``error_response``."""
 
 
-def body_of(name: str, outcome: Outcome) -> JSON:
-    """One picture's part of an answer: its caption, or ``error`` with the kind of failure."""
-    if isinstance(outcome, Caption):
-        step = outcome.source
-        body: JSON = {"image_path": name, "caption": outcome.text}
-        if outcome.fields is not None:
-            body["fields"] = outcome.fields
-        if step is not None:
-            usage = outcome.usage
-            body |= {
-                "model": shown_model(step.reply.model),
-                "prompt_id": step.prompt_id,
-                "prompt_tokens": usage.prompt_tokens,
-                "completion_tokens": usage.completion_tokens,
-                "seconds": round(sum(one.reply.seconds for one in outcome.steps), 4),
-            }
-        if outcome.step:  # it came through a chain
-            body["steps"] = [_step_of(one) for one in outcome.steps]
-            if outcome.missing_steps:
-                body["missing_steps"] = dict(outcome.missing_steps)
-        return body
-    return {"image_path": name, "caption": None, "error": said_of(outcome), "kind": kind_of(outcome)}
+def json_response(content: object, status: int = 200) -> Response:
+    return Response(orjson.dumps(content), status, media_type="application/json")
 
 
-def kind_of(outcome: Skip | Failure) -> str:
-    """The kind of failure that clients are told."""
-    kind = outcome.kind if isinstance(outcome, Failure) else "skipped"
-    # As for a host that is not there: who asks cannot map our network.
-    return "fetch" if kind == "blocked-address" else kind
+async def handle_error(request: Request, error: Exception) -> Response:
+    return error_response(request.url.path, error)
 
 
-def _step_of(step: Step) -> JSON:
-    """What one step of a chain said."""
-    told: JSON = {"name": step.name, "text": step.text, "model": shown_model(step.reply.model)}
-    return told | {"fields": step.fields} if step.fields is not None else told
+def error_response(path: str, error: Exception) -> Response:
+    """``{"detail": …}``, or below ``/v1`` the shape that clients of OpenAI's API read."""
+    found = service_error(error)
+    content = openai_error(found) if path.startswith(OPENAI_PREFIX) else _error(found)
+    response = json_response(content, found.status)
+    response.headers.update(found.headers)
+    return response
 
 
-def said_of(outcome: Skip | Failure) -> str:
-    """What a client may know of a failure: no path, no trace."""
-    if isinstance(outcome, Skip):
-        return outcome.reason
-    if outcome.kind == "decode" and outcome.message.endswith(_EMPTY):
-        return _EMPTY
-    return _PLAIN.get(outcome.kind) or without_options(without_places(outcome.message))
+def service_error(error: Exception) -> ServiceError:
+    """The one place where exceptions become errors for clients; logs those that are the operator's matter."""
+    found = ServiceError(500, "internal error")
+    match error:
+        case ServiceError():
+            found = error
+        case HTTPException():
+            found = _framework_error(error)
+        case RequestValidationError():
+            first = error.errors()[0]
+            name = ".".join(str(part) for part in first["loc"][1:])
+            found = ServiceError(422, field_message(name, first))
+        case ConfigError():
+            found = ServiceError(422, with_field_names(str(error)))
+        case RunStopped():
+            _log.error("model unavailable cause=%s", error)
+            found = ServiceError(503, "the model is not available now", headers={"Retry-After": "30"})
+        case SQLAlchemyError():
+            _log.error("store unavailable cause=%s", describe_error(error))
+            found = ServiceError(503, "the queue is not available now", headers={"Retry-After": "10"})
+    return found
 
 
-def error_of(outcome: Skip | Failure) -> HTTPException:
-    """The failure of the only picture of a request."""
-    kind = outcome.kind if isinstance(outcome, Failure) else ""
-    status = _STATUS.get(kind, 422)
-    headers = {"Retry-After": "5"} if status == 503 else None
-    return Refusal(status, said_of(outcome), code=kind_of(outcome), headers=headers)
+def openai_error(error: ServiceError) -> JSON:
+    default = "server_error" if error.status >= 500 else "invalid_request_error"
+    return {
+        "error": {
+            "message": error.message,
+            "type": _OPENAI_TYPES.get(error.status, default),
+            "param": error.param,
+            "code": error.kind or ("invalid_api_key" if error.status == 401 else None),
+        }
+    }
+
+
+def _error(error: ServiceError) -> JSON:
+    return {"detail": error.message} | ({"kind": error.kind} if error.kind is not None else {})
+
+
+def _framework_error(error: HTTPException) -> ServiceError:
+    """Starlette's own errors: an unknown path, a wrong method, a damaged form."""
+    message = error.detail
+    if error.status_code == 405:
+        message = f"this path accepts {(error.headers or {}).get('Allow', '')} only"
+    elif error.status_code == 404 and message == HTTPStatus.NOT_FOUND.phrase:
+        message = "there is no such path: /docs lists them"
+    return ServiceError(error.status_code, message, headers=error.headers)

@@ -1,4 +1,4 @@
-"""Starting the service anew whenever one of the files that it is made of has changed."""
+"""Restart the service when one of the files that it is made of changes."""
 
 from __future__ import annotations
 
@@ -20,53 +20,53 @@ _INSTALLED: Final = tuple(
     Path(folder).resolve()
     for folder in {sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")}
 )
-_OF_A_CHAIN: Final = frozenset({".toml", ".json", ".txt"})
+_CHAIN_SUFFIXES: Final = frozenset({".toml", ".json", ".txt"})
 
 
 class Reload(BaseReload):
-    """Looks at few files only, as there may be a hundred thousand pictures in the current folder."""
+    """Watches few files, as there may be a hundred thousand pictures in the current folder."""
 
     def __init__(self, config: uvicorn.Config, files: Callable[[], Iterable[Path]]) -> None:
         super().__init__(config, uvicorn.Server(config).run, [config.bind_socket()])
         self.reloader_name = "cutline"
         self._files = files
-        self._before = self._stamps()
+        self._stamps = self._current_stamps()
 
     def should_restart(self) -> list[Path] | None:
         self.pause()
-        before, self._before = self._before, self._stamps()
-        changed = before.items() ^ self._before.items()  # what came or went too
+        before, self._stamps = self._stamps, self._current_stamps()
+        changed = before.items() ^ self._stamps.items()  # new and removed files too
         return sorted({path for path, _ in changed}) or None
 
-    def _stamps(self) -> Stamps:
+    def _current_stamps(self) -> Stamps:
         found: Stamps = {}
         for path in self._files():
             try:
-                about = path.stat()
+                stat = path.stat()
             except OSError:
                 continue
-            found[path] = (about.st_mtime_ns, about.st_size)
+            found[path] = (stat.st_mtime_ns, stat.st_size)
         return found
 
 
-def watched(given: dict[str, Any]) -> Iterator[Path]:
-    """What a service with these options is made of: settings, chains, plug-ins, code not installed."""
+def watched_files(given: dict[str, Any]) -> Iterator[Path]:
+    """The files of a service with these options: settings, chains, plug-ins, code that is not installed."""
     yield Path(".env").absolute()
     try:
         settings = Settings.read(given)
-    except ConfigError:  # as .env is now; the service says so itself
+    except ConfigError:  # a mistake in .env, which the service itself reports
         settings = None
     for path in settings.chain if settings else ():
         folder = path if path.is_dir() else path.parent
-        yield from (file for file in folder.glob("*") if file.suffix in _OF_A_CHAIN)
+        yield from (file for file in folder.glob("*") if file.suffix in _CHAIN_SUFFIXES)
     for file in settings.plugin if settings else ():
         yield from Path(file).expanduser().parent.glob("*.py")
-    for folder in _sources():
+    for folder in _source_folders():
         yield from folder.rglob("*.py")
 
 
-def _sources() -> set[Path]:
-    """The packages of cutline and of its plug-ins, where they lie in somebody's working folder."""
+def _source_folders() -> set[Path]:
+    """The packages of cutline and of its plug-ins that lie in somebody's working folder."""
     folders = {Path(cutline.__file__).resolve().parent}
     for module in list(sys.modules.values()):
         file = getattr(module, "__file__", None)
@@ -77,4 +77,4 @@ def _sources() -> set[Path]:
             and hasattr(module, "__path__")
         ):
             folders.add(Path(file).resolve().parent)
-    return {folder for folder in folders if not any(folder.is_relative_to(place) for place in _INSTALLED)}
+    return {folder for folder in folders if not any(folder.is_relative_to(root) for root in _INSTALLED)}

@@ -1,4 +1,4 @@
-"""Being told at once that the service is to stop: the server waits for open answers before it says so."""
+"""Shutdown signals as soon as they come: the server waits for open responses before its lifespan ends."""
 
 from __future__ import annotations
 
@@ -14,40 +14,39 @@ from typing import Any
 
 
 @contextlib.contextmanager
-def told_to_stop(tell: Callable[[], None]) -> Iterator[None]:
-    """``tell`` is called in the running event loop when a signal asks the process to end.
+def on_shutdown_signal(callback: Callable[[], None]) -> Iterator[None]:
+    """Call ``callback`` in the running event loop on SIGINT and SIGTERM, and then the server's own handlers.
 
-    The server's own handlers are called as before. Does nothing outside the main thread, where signals
-    are nobody's.
+    Does nothing outside the main thread, which alone can handle signals.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
     loop = asyncio.get_running_loop()
-    before: dict[int, Any] = {}
+    previous: dict[int, Any] = {}
 
     def handle(number: int, frame: FrameType | None) -> None:
-        loop.call_soon_threadsafe(tell)
-        before[number](number, frame)
+        loop.call_soon_threadsafe(callback)
+        previous[number](number, frame)
 
     for number in (signal.SIGINT, signal.SIGTERM):
         handler = signal.getsignal(number)
         if callable(handler):
-            before[number] = handler
+            previous[number] = handler
             signal.signal(number, handle)
     try:
         yield
     finally:
-        for changed, handler in before.items():
-            if signal.getsignal(changed) is handle:
-                signal.signal(changed, handler)
+        for replaced, handler in previous.items():
+            if signal.getsignal(replaced) is handle:
+                signal.signal(replaced, handler)
 
 
 def end_with_parent() -> None:
-    """Have this worker end as on SIGTERM once the process that watches over it is gone, however it went.
+    """Have this worker end as on SIGTERM once its supervisor is gone, however that ended.
 
-    Else it would hold the port, and go on with jobs that nobody can stop. Does nothing in a process that
-    no other one started.
+    Otherwise it would hold the port and go on with jobs that nobody can stop. Does nothing in a process
+    without a parent of ours.
     """
     parent = multiprocessing.parent_process()
     if parent is None:

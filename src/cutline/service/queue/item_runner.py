@@ -1,49 +1,47 @@
-"""One picture of the queue to its outcome, as its job wished."""
+"""From a queued picture to its outcome."""
 
 from __future__ import annotations
 
 import asyncio
 from typing import Final
 
-from fastapi import HTTPException
-
 from cutline.errors import ConfigError
 from cutline.records import Failure, Outcome, Sample
 from cutline.service.caption_options import CaptionOptions
 from cutline.service.captioning_service import CaptioningService
+from cutline.service.errors import with_field_names
 from cutline.service.pictures import Pictures
 from cutline.service.queue.leases import Item, Leases
 from cutline.service.queue.store import Store
-from cutline.service.request_errors import without_options
+from cutline.service.telemetry.tracing import Attributes, SpanKind
 
-MAX_DEATHS: Final = 20  # of workers that held a picture; most will not have died of it
+MAX_DEATHS: Final = 20  # of workers that held a picture; most did not die of it
 
 
 class ItemRunner:
-    """Fetches a picture from where its job said it is, and asks the desk about it."""
+    """Loads a picture from where its job found it, and has it captioned."""
 
-    def __init__(self, store: Store, leases: Leases, desk: CaptioningService, pictures: Pictures) -> None:
-        self._store, self._leases, self._desk, self._pictures = store, leases, desk, pictures
+    def __init__(self, store: Store, leases: Leases, service: CaptioningService, pictures: Pictures) -> None:
+        self._store, self._leases, self._service, self._pictures = store, leases, service, pictures
 
     async def outcome(self, item: Item) -> Outcome:
-        """Its outcome, as a part of the trace that its job came with."""
-        tracing = self._desk.tracing
+        """The picture's outcome, traced as part of the request that submitted its job."""
+        tracing = self._service.tracing
         parent = await self._store.trace(item.job) if tracing.is_on else {}
-        with tracing.span("job", "consumer", parent=parent) as span:
-            span.note({"cutline.job": item.job, "cutline.attempts": item.attempts})
-            return await self._asked(item)
+        attributes: Attributes = {"cutline.job": item.job, "cutline.attempts": item.attempts}
+        with tracing.span("job", SpanKind.CONSUMER, attributes, parent=parent):
+            return await self._run(item)
 
-    async def _asked(self, item: Item) -> Outcome:
+    async def _run(self, item: Item) -> Outcome:
         if item.attempts > MAX_DEATHS:
-            message = f"{item.attempts - 1} workers died while they had it"
+            message = f"{item.attempts - 1} workers died while they held it"
             return Failure(key=item.name, kind="captioner", message=message)
         try:
-            wish = CaptionOptions.model_validate_json(item.wish)
-            return await self._desk.caption(await self._sample(item), wish)
-        except HTTPException as error:  # a folder that was open when the job came is so no more
-            return Failure(key=item.name, kind="blocked-path", message=str(error.detail))
-        except (ConfigError, ValueError) as error:  # the service was started anew with another model
-            message = f"the wish cannot be fulfilled any more: {without_options(str(error))}"
+            # Stored as JSON in all versions: what an older service queued runs here too.
+            options = CaptionOptions.model_validate_json(item.options)
+            return await self._service.caption(await self._sample(item), options)
+        except (ConfigError, ValueError) as error:  # the service was restarted with another model
+            message = f"the options are not supported any more: {with_field_names(str(error))}"
             return Failure(key=item.name, kind="wish", message=message)
 
     async def _sample(self, item: Item) -> Sample:
@@ -52,6 +50,6 @@ class ItemRunner:
         if item.kind == "url":
             return self._pictures.by_url(item.name)
         data = await self._leases.upload(item)
-        if data is None:  # cancelled, or another has finished it: what is written here counts for nothing
+        if data is None:  # cancelled, or finished by another worker: this outcome is not written
             return Sample(key=item.name, location=None)
         return self._pictures.by_bytes(data, item.name)

@@ -1,4 +1,4 @@
-"""The queue as workers use it: pictures are leased, and belong to others when the lease has run out."""
+"""The queue as workers use it: pictures are leased, and free for others once a lease has expired."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import orjson
 import sqlalchemy as sa
 
 from cutline.records import JSON
-from cutline.service.job_status import Task
+from cutline.service.queue.job import JobState
 from cutline.service.queue.schema import Database, items, jobs, uploads
 from cutline.service.queue.store import (
     CANCELLED,
@@ -20,26 +20,26 @@ from cutline.service.queue.store import (
     DONE,
     FAILED,
     IN_PROGRESS,
+    JOBS,
     QUEUED,
     RUNNING,
-    TASKS,
 )
 
-_log = logging.getLogger("cutline.service.queue.queue")
+_log = logging.getLogger("cutline.service.queue")
 
 Place = tuple[str, int]
-"""A job's id and the picture's number in it."""
+"""A job's id and the picture's index in it."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Item:
-    """A picture of a job, leased to us. ``attempts`` counts this one, and those whose workers died."""
+    """A leased picture of a job. ``attempts`` counts this lease, and those whose workers died."""
 
     job: str
     place: int
     name: str
     kind: str
-    wish: bytes
+    options: bytes
     attempts: int
 
     @property
@@ -48,48 +48,50 @@ class Item:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Finished:
+class Result:
+    """The public JSON of a picture's outcome, ready to be stored."""
+
     item: Item
-    result: JSON
+    data: JSON
     captioned: bool
 
 
 class Leases:
-    """What one worker holds. All of it is written only as long as the lease is the worker's own."""
+    """The pictures of one worker. It writes their results only while it holds their leases."""
 
     def __init__(self, database: Database, *, seconds: float) -> None:
         self.owner = secrets.token_hex(16)
         self.seconds = seconds
         self._database = database
 
-    async def claim(self, most: int) -> list[Item]:
-        """Up to so many pictures whose turn it is; of others too, whose worker has died."""
-        if not await self._is_any():
+    async def claim(self, limit: int) -> list[Item]:
+        """Lease the next pictures, those of dead workers first."""
+        if not await self._has_free():
             return []
-        claimed, lost = await self._database.write(lambda some: self._claim(some, most))
+        claimed, lost = await self._database.write(lambda some: self._claim(some, limit))
         if lost:
-            _log.warning("worker died, its pictures are taken up pictures=%d seconds=%g", lost, self.seconds)
+            _log.warning("worker died, pictures taken over pictures=%d lease_seconds=%g", lost, self.seconds)
         return claimed
 
-    async def _is_any(self) -> bool:
-        """Asked first, as it does not need the lock that writing does."""
+    async def _has_free(self) -> bool:
+        """Whether there is anything to claim; reading needs no lock."""
         return await self._database.read(
-            lambda some: any(some.execute(wanted.limit(1)).first() for wanted in self._free())
+            lambda some: any(some.execute(free.limit(1)).first() for free in self._free())
         )
 
     def _free(self) -> tuple[sa.Select[tuple[str, int]], sa.Select[tuple[str, int]]]:
-        """Pictures whose worker died, and those that wait; two questions, as each has its index."""
+        """Pictures whose worker died, and those that wait; two queries, as each has its index."""
         places = sa.select(items.c.job, items.c.place).order_by(items.c.turn)
         lost = (items.c.status == RUNNING) & (items.c.lease < self._database.now)
-        lost &= items.c.owner != self.owner  # ours are renewed, however late
+        lost &= items.c.owner != self.owner  # our own are renewed, however late
         return places.where(lost), places.where(items.c.status == QUEUED)
 
-    def _claim(self, connection: sa.Connection, most: int) -> tuple[list[Item], int]:
-        """The pictures, and how many of them were a dead worker's."""
+    def _claim(self, connection: sa.Connection, limit: int) -> tuple[list[Item], int]:
+        """The pictures, and how many of them a dead worker had."""
         places: list[Place] = []
         counts = []
-        for wanted in self._free():
-            chosen = wanted.limit(most - len(places)).with_for_update(skip_locked=True)
+        for free in self._free():
+            chosen = free.limit(limit - len(places)).with_for_update(skip_locked=True)
             places += [(row.job, row.place) for row in connection.execute(chosen)]
             counts.append(len(places))
         if not places:
@@ -101,15 +103,15 @@ class Leases:
             .where(ours)
             .values(status=RUNNING, owner=self.owner, lease=lease, attempts=items.c.attempts + 1)
         )
-        columns = (items.c.job, items.c.place, items.c.name, items.c.kind, jobs.c.wish, items.c.attempts)
+        options = jobs.c.options.label("options")
+        columns = (items.c.job, items.c.place, items.c.name, items.c.kind, options, items.c.attempts)
         claimed = sa.select(*columns).join(jobs, jobs.c.id == items.c.job).where(ours).order_by(items.c.turn)
         return [Item(**row._asdict()) for row in connection.execute(claimed)], counts[0]
 
     async def begin(self, started: Iterable[str]) -> None:
-        """Note that these jobs are not merely queued any more.
+        """Mark these jobs as in progress.
 
-        Apart from ``claim``: who holds both jobs and items has locked the jobs first, else two could wait
-        for each other.
+        Not in ``claim``: whoever locks both jobs and items locks the jobs first, to avoid deadlocks.
         """
         ids = sorted(set(started))
         await self._database.write(
@@ -119,36 +121,36 @@ class Leases:
         )
 
     async def renew(self) -> set[Place]:
-        """Prolong all; returns what still is ours, which cancelled pictures are not."""
+        """Extend all leases; returns the pictures that are still ours, which cancelled ones are not."""
         mine = (items.c.owner == self.owner) & (items.c.status == RUNNING)
 
-        def renewing(connection: sa.Connection) -> set[Place]:
+        def extend(connection: sa.Connection) -> set[Place]:
             connection.execute(items.update().where(mine).values(lease=self._database.now + self.seconds))
-            wanted = sa.select(items.c.job, items.c.place).where(mine)
-            return {(row.job, row.place) for row in connection.execute(wanted)}
+            held = sa.select(items.c.job, items.c.place).where(mine)
+            return {(row.job, row.place) for row in connection.execute(held)}
 
-        return await self._database.write(renewing)
+        return await self._database.write(extend)
 
     async def upload(self, item: Item) -> bytes | None:
-        """The bytes that were sent; None when the job was cancelled meanwhile."""
-        wanted = sa.select(uploads.c.data).where(uploads.c.job == item.job, uploads.c.place == item.place)
-        return await self._database.read(lambda connection: connection.scalar(wanted))
+        """The uploaded bytes; None if the job was cancelled in the meantime."""
+        data = sa.select(uploads.c.data).where(uploads.c.job == item.job, uploads.c.place == item.place)
+        return await self._database.read(lambda connection: connection.scalar(data))
 
-    async def complete(self, finished: list[Finished]) -> list[Task]:
-        """Write results, and end the jobs that have all of theirs; returns those."""
-        return await self._database.write(lambda connection: self._complete(connection, finished))
+    async def complete(self, results: list[Result]) -> list[JobState]:
+        """Write results, and end the jobs that are complete; returns those."""
+        return await self._database.write(lambda connection: self._complete(connection, results))
 
-    def _complete(self, connection: sa.Connection, finished: list[Finished]) -> list[Task]:
-        ids = sorted({one.item.job for one in finished})
+    def _complete(self, connection: sa.Connection, results: list[Result]) -> list[JobState]:
+        ids = sorted({one.item.job for one in results})
         connection.execute(
             sa.select(jobs.c.id).where(jobs.c.id.in_(ids)).order_by(jobs.c.id).with_for_update()
         )
         captioned: Counter[str] = Counter()
         failed: Counter[str] = Counter()
-        for one in finished:
+        for one in results:
             mine = (items.c.job == one.item.job) & (items.c.place == one.item.place)
             mine &= (items.c.owner == self.owner) & (items.c.status == RUNNING)
-            values = {"status": DONE, "owner": None, "lease": None, "result": orjson.dumps(one.result)}
+            values = {"status": DONE, "owner": None, "lease": None, "result": orjson.dumps(one.data)}
             if connection.execute(items.update().where(mine).values(**values)).rowcount:
                 (captioned if one.captioned else failed)[one.item.job] += 1
                 if one.item.kind == "upload":
@@ -157,8 +159,8 @@ class Leases:
         changed = [job for job in ids if captioned[job] or failed[job]]
         for job in changed:
             self._count(connection, job, captioned[job], failed[job])
-        ended = TASKS.where(jobs.c.id.in_(changed), jobs.c.status.in_((COMPLETED, FAILED)))
-        return [Task(**row._asdict()) for row in connection.execute(ended)] if changed else []
+        ended = JOBS.where(jobs.c.id.in_(changed), jobs.c.status.in_((COMPLETED, FAILED)))
+        return [JobState(**row._asdict()) for row in connection.execute(ended)] if changed else []
 
     def _count(self, connection: sa.Connection, job: str, captioned: int, failed: int) -> None:
         after = jobs.c.captioned + captioned, jobs.c.failed + failed
@@ -177,11 +179,11 @@ class Leases:
             )
         )
 
-    async def give_back(self, given: Iterable[Place] | None = None) -> None:
-        """Put these pictures, or all of ours, back into the queue, as if nobody had taken them."""
+    async def release(self, places: Iterable[Place] | None = None) -> None:
+        """Put these pictures, or all of ours, back into the queue, as if nobody had claimed them."""
         mine = (items.c.owner == self.owner) & (items.c.status == RUNNING)
-        if given is not None:
-            mine &= sa.tuple_(items.c.job, items.c.place).in_(list(given))
+        if places is not None:
+            mine &= sa.tuple_(items.c.job, items.c.place).in_(list(places))
         values = {"status": QUEUED, "owner": None, "lease": None, "attempts": items.c.attempts - 1}
         await self._database.write(
             lambda connection: connection.execute(items.update().where(mine).values(**values))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import math
+from typing import Final
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -13,40 +14,37 @@ from cutline.service.captioning_service import CaptioningService
 from cutline.service.pictures import Pictures
 from cutline.service.queue.leases import Leases
 from cutline.service.queue.schema import Database
-from cutline.service.queue.store import Order, Store
+from cutline.service.queue.store import NewJob, Store
 from cutline.service.queue.webhooks import Webhooks, check_address
 from cutline.service.queue.worker import Worker
 from cutline.service.settings import Settings
-from cutline.service.telemetry.outcome_log import note_ends
 
-_DAY = 86_400
-_LOOK_SECONDS = 2.0
+_DAY: Final = 86_400
+_STATUS_SECONDS: Final = 2.0
 
 
 class Queue:
-    """Everything that requests and the application want of the queue."""
+    """The queue's interface for routes and the application."""
 
-    def __init__(self, settings: Settings, desk: CaptioningService, pictures: Pictures) -> None:
+    def __init__(self, settings: Settings, service: CaptioningService, pictures: Pictures) -> None:
         """Raises ConfigError for a store or a secret that cannot be used."""
         self._settings = settings
         self._database = Database(settings.store)
-        self.store = Store(self._database, most_waiting=settings.max_queued)
+        self.store = Store(self._database, max_waiting=settings.max_queued)
         leases = Leases(self._database, seconds=settings.lease_seconds)
-        self._worker = Worker(self.store, leases, desk, pictures, keep_seconds=settings.keep_days * _DAY)
-        secret = settings.webhook_secret
+        self._worker = Worker(self.store, leases, service, pictures, keep_seconds=settings.keep_days * _DAY)
         self._webhooks: Webhooks | None = None
-        if secret is not None:
-            private = settings.allow_private_webhooks
-            self._webhooks = Webhooks(self._database, secret.get_secret_value(), allow_private=private)
+        if (key := settings.webhook_key) is not None:
+            self._webhooks = Webhooks(self._database, key, allow_private=settings.allow_private_webhooks)
         self._sending: asyncio.Task[None] | None = None
         self.stopping = asyncio.Event()
         self.is_up = False
         self.waiting = math.nan
 
-    async def look(self) -> None:
-        """Find out how many pictures wait, and whether the database answers at all."""
+    async def update_status(self) -> None:
+        """Set ``waiting`` to the pictures in the queue, and ``is_up`` to whether the database responds."""
         try:
-            async with asyncio.timeout(_LOOK_SECONDS):
+            async with asyncio.timeout(_STATUS_SECONDS):
                 self.waiting = await self.store.waiting()
         except (SQLAlchemyError, TimeoutError):
             self.is_up, self.waiting = False, math.nan
@@ -54,7 +52,7 @@ class Queue:
             self.is_up = True
 
     async def open(self) -> None:
-        """Begin to work; what an earlier process left is taken up.
+        """Start to work, first on what an earlier process left.
 
         Raises:
             ConfigError: the store cannot be opened.
@@ -64,33 +62,33 @@ class Queue:
         if self._webhooks is not None:
             self._sending = asyncio.create_task(self._webhooks.run())
 
-    async def submit(self, order: Order) -> str:
-        """As the store does it."""
-        task = await self.store.submit(order)
+    async def submit(self, new: NewJob) -> str:
+        """As ``Store.submit``, and wake the worker."""
+        job = await self.store.submit(new)
         self._worker.wake()
-        return task
+        return job
 
-    async def cancel(self, task: str) -> bool:
-        """As the store does it; what this process has under way stops at once."""
-        is_new = await self.store.cancel(task)
-        self._worker.drop(task)
-        if is_new and (ended := await self.store.task(task)) is not None:
-            note_ends([ended])
-        return is_new
+    async def cancel(self, job: str) -> bool:
+        """As ``Store.cancel``; what this process works on stops at once."""
+        was_cancelled = await self.store.cancel(job)
+        self._worker.drop(job)
+        if was_cancelled and (ended := await self.store.job(job)) is not None:
+            ended.log_end()
+        return was_cancelled
 
     def check_webhook(self, url: str) -> None:
-        """Raises ConfigError for an address that must not be told, or when nobody is."""
+        """Raises ConfigError if nothing may be sent to the address, or the service has no webhooks."""
         if self._webhooks is None:
-            raise ConfigError("webhook_url is not taken here: the service has no secret for webhooks")
+            raise ConfigError("webhook_url is not available: the service has no secret for webhooks")
         check_address(url, allow_private=self._settings.allow_private_webhooks)
 
     def stop(self) -> None:
-        """Take no more from the queue, and let nobody wait for what comes of it."""
+        """Claim no more, and end the streams that wait for results."""
         self.stopping.set()
         self._worker.stop()
 
     async def aclose(self) -> None:
-        """Finish or give back what is under way."""
+        """Finish or release what is being worked on."""
         self.stop()
         if self._sending is not None:
             self._sending.cancel()

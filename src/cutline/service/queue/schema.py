@@ -1,4 +1,4 @@
-"""The queue's tables, and the databases they can lie in."""
+"""The queue's tables, and the databases that can hold them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any, Final, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError, SQLAlchemyError
-from sqlalchemy.exc import TimeoutError as NoAnswer
+from sqlalchemy.exc import TimeoutError as NoResponse
 
 from cutline.errors import ConfigError, MissingExtra
 
@@ -20,9 +20,9 @@ Result = TypeVar("Result")
 
 VERSION: Final = 1
 BUSY_SECONDS: Final = 30.0
-ANSWER_SECONDS: Final = 30.0  # that a PostgreSQL may take for one short transaction
+TRANSACTION_SECONDS: Final = 30.0  # PostgreSQL's longest, for one short transaction
 _ATTEMPTS: Final = 5
-_SETTING_UP: Final = 7_203_414  # any number, the same in all processes
+_SETUP_LOCK: Final = 7_203_414  # any number, the same in all processes
 
 tables = sa.MetaData()
 stores = sa.Table("cutline_store", tables, sa.Column("version", sa.Integer, primary_key=True))
@@ -36,7 +36,7 @@ jobs = sa.Table(
     sa.Column("total", sa.Integer, nullable=False),
     sa.Column("captioned", sa.Integer, nullable=False, default=0),
     sa.Column("failed", sa.Integer, nullable=False, default=0),
-    sa.Column("wish", sa.LargeBinary, nullable=False),
+    sa.Column("wish", sa.LargeBinary, key="options", nullable=False),  # its name since the first version
     sa.Column("idempotency_key", sa.String(255), unique=True),
     sa.Column("digest", sa.String(64), nullable=False),
     sa.Column("webhook", sa.Text),
@@ -58,7 +58,7 @@ items = sa.Table(
     sa.Column("result", sa.LargeBinary),
     sa.Index("cutline_items_to_do", "status", "turn"),
 )
-# Apart from the items: a change of an item's status would write its picture anew.
+# Not in the items: a change of an item's status would rewrite its picture.
 uploads = sa.Table(
     "cutline_uploads",
     tables,
@@ -66,7 +66,7 @@ uploads = sa.Table(
     sa.Column("place", sa.Integer, primary_key=True),
     sa.Column("data", sa.LargeBinary, nullable=False),
 )
-# Apart from the jobs, as few have one, and older stores get it by being opened.
+# Not in the jobs: few have one, and older stores get this table when they are opened.
 traces = sa.Table(
     "cutline_traces",
     tables,
@@ -76,10 +76,10 @@ traces = sa.Table(
 
 
 def store_url(text: str) -> sa.URL:
-    """The database behind ``--store``, with the driver that is used for it.
+    """The database of ``--store``, with its driver.
 
     Raises:
-        ConfigError: it is of another kind, or in memory, where nothing would outlive the process.
+        ConfigError: it is another kind, or in memory, where nothing would outlive the process.
     """
     try:
         url = sa.make_url(text)
@@ -98,9 +98,9 @@ def store_url(text: str) -> sa.URL:
 
 
 class Database:
-    """Short transactions in threads of their own, so that the event loop never waits for a disk.
+    """Short transactions in threads, so that the event loop never waits for a disk.
 
-    SQLite has one writer at a time: a single thread writes, and nobody has to poll for the lock.
+    SQLite has one writer at a time: a single thread writes, so nothing polls for the lock.
     """
 
     def __init__(self, url: str) -> None:
@@ -117,57 +117,57 @@ class Database:
         self._readers = ThreadPoolExecutor(4, "store-reader")
 
     def prepare(self) -> None:
-        """Make the tables where there are none; blocks.
+        """Create missing tables; blocks.
 
         Raises:
             ConfigError: the database cannot be opened, or its tables are of another version.
         """
         if self.is_sqlite:
-            with contextlib.suppress(OSError):  # opening it says more
-                Path(self._file).touch(mode=0o600)  # what clients sent is nobody else's
+            with contextlib.suppress(OSError):  # opening it reports more
+                Path(self._file).touch(mode=0o600)  # uploads are private
         try:
             with self._engine.begin() as connection:
                 if not self.is_sqlite:
-                    connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_SETTING_UP)))
+                    connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_SETUP_LOCK)))
                 tables.create_all(connection)
                 version = connection.scalar(sa.select(sa.func.max(stores.c.version)))
                 if version is None:
                     connection.execute(stores.insert().values(version=VERSION))
         except DBAPIError as error:
-            raise ConfigError(f"--store {self._shown} cannot be opened: {cause_of(error)}") from None
+            raise ConfigError(f"--store {self._shown} cannot be opened: {describe_error(error)}") from None
         if version not in {None, VERSION}:
-            raise ConfigError(f"--store {self._shown} is of another version of cutline: name another one")
+            raise ConfigError(f"--store {self._shown} is of another version of cutline: use another one")
 
     @property
     def now(self) -> sa.ColumnElement[float]:
-        """The time by the clock that all who share the store have: for leases."""
+        """The time by the clock that all users of the store share: for leases."""
         if self.is_sqlite:
             return sa.literal(time.time())
         return sa.cast(sa.extract("epoch", sa.func.clock_timestamp()), sa.Float)
 
     async def read(self, work: Callable[[sa.Connection], Result]) -> Result:
-        def reading() -> Result:
+        def read_once() -> Result:
             with self._reading.begin() as connection:
                 return work(connection)
 
-        return await self._run(self._readers, reading)
+        return await self._run(self._readers, read_once)
 
     async def write(self, work: Callable[[sa.Connection], Result]) -> Result:
-        """``work`` may be called again where the database took its transaction back."""
+        """``work`` is called again if the database rolled back its transaction."""
 
-        def writing() -> Result:
+        def write_once() -> Result:
             with self._engine.begin() as connection:
                 return work(connection)
 
-        return await self._run(self._writers, writing)
+        return await self._run(self._writers, write_once)
 
     async def _run(self, threads: ThreadPoolExecutor, work: Callable[[], Result]) -> Result:
-        """Raises SQLAlchemyError too when no answer comes; whether ``work`` was done is not known then."""
+        """Raises SQLAlchemyError also for a timeout; whether ``work`` was done is unknown then."""
         try:
-            async with asyncio.timeout(None if self.is_sqlite else ANSWER_SECONDS):
-                return await asyncio.get_running_loop().run_in_executor(threads, _again, work)
+            async with asyncio.timeout(None if self.is_sqlite else TRANSACTION_SECONDS):
+                return await asyncio.get_running_loop().run_in_executor(threads, _retrying, work)
         except TimeoutError:
-            raise NoAnswer("the database does not answer") from None
+            raise NoResponse("the database does not respond") from None
 
     def close(self) -> None:
         self._writers.shutdown()
@@ -176,7 +176,7 @@ class Database:
 
 
 def prepare(url: str) -> None:
-    """Make the tables of the database where there are none; raises as ``Database.prepare``."""
+    """Create the database's missing tables; raises as ``Database.prepare``."""
     database = Database(url)
     try:
         database.prepare()
@@ -184,8 +184,8 @@ def prepare(url: str) -> None:
         database.close()
 
 
-def _again(work: Callable[[], Result]) -> Result:
-    """Do it; once more where others' transactions were in the way (deadlock, lock not had in time)."""
+def _retrying(work: Callable[[], Result]) -> Result:
+    """Call ``work``; again after a conflict with other transactions (deadlock, lock timeout)."""
     for attempt in range(_ATTEMPTS):
         try:
             return work()
@@ -198,7 +198,7 @@ def _again(work: Callable[[], Result]) -> Result:
 
 
 def _sqlite(url: sa.URL) -> sa.Engine:
-    # pool_size: four readers, the writer and who prepares.
+    # pool_size: four readers, the writer, and prepare().
     engine = sa.create_engine(url, pool_size=6, connect_args={"timeout": BUSY_SECONDS})
 
     @sa.event.listens_for(engine, "connect")
@@ -206,27 +206,27 @@ def _sqlite(url: sa.URL) -> sa.Engine:
         connection.isolation_level = None  # transactions are begun below, not by the driver
         with contextlib.closing(connection.cursor()) as cursor:
             cursor.execute("PRAGMA journal_mode=WAL")
-            cursor.execute("PRAGMA synchronous=FULL")  # what was answered 202 outlives a power cut
+            cursor.execute("PRAGMA synchronous=FULL")  # a job that got its 202 survives a power cut
             cursor.execute("PRAGMA foreign_keys=ON")
 
     @sa.event.listens_for(engine, "begin")
     def _(connection: sa.Connection) -> None:
         reading = connection.get_execution_options().get("reading", False)
-        # A transaction that begins by reading and then writes would fail when another wrote meanwhile.
+        # A transaction that reads first and then writes would fail when another wrote in between.
         connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
 
     return engine
 
 
 def _postgresql(url: sa.URL) -> sa.Engine:
-    # Whatever the network does, an answer or an error comes in a while.
-    patience = {"connect_timeout": 10, "keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3}
-    patience |= {"tcp_user_timeout": 20_000}
-    return sa.create_engine(url, pool_size=9, pool_pre_ping=True, connect_args=patience)
+    # Whatever the network does, a response or an error comes in bounded time.
+    timeouts = {"connect_timeout": 10, "keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3}
+    timeouts |= {"tcp_user_timeout": 20_000}
+    return sa.create_engine(url, pool_size=9, pool_pre_ping=True, connect_args=timeouts)
 
 
-def cause_of(error: SQLAlchemyError) -> str:
-    """What the database said, in a line, without the statement and what was to be written."""
-    said = error.orig if isinstance(error, DBAPIError) else error
-    lines = str(said).strip().splitlines()
-    return lines[0] if lines else type(said).__name__
+def describe_error(error: SQLAlchemyError) -> str:
+    """The database's message in one line, without the statement and its values."""
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    lines = str(cause).strip().splitlines()
+    return lines[0] if lines else type(cause).__name__

@@ -1,4 +1,4 @@
-"""Services that share a queue in a file: whoever is free captions a picture, so all must have one model."""
+"""A lock beside a queue's file: any service may caption any picture, so all that share it need one model."""
 
 from __future__ import annotations
 
@@ -13,32 +13,32 @@ import filelock
 from cutline.errors import ConfigError
 from cutline.service.queue.schema import store_url
 
-_PATIENCE: Final = 2.0  # seconds in which another, that began in the same moment, says what it has
+_TIMEOUT: Final = 2.0  # seconds for another service, started in the same moment, to write its model
 
 
 @contextlib.contextmanager
 def shared(store: str, model: str) -> Iterator[None]:
-    """Have the queue in that file for this model, as long as the service runs.
+    """Reserve the queue in that file for this model, as long as the service runs.
 
-    A PostgreSQL is named on purpose, and may have two for the time of a change: it is not looked at.
+    A PostgreSQL is named on purpose, and may have two models during a change: it is not checked.
 
     Raises:
-        ConfigError: a service with another model works on it; or nothing can be written beside it.
+        ConfigError: a service with another model uses it; or nothing can be written beside it.
     """
     url = store_url(store)
     if url.get_backend_name() != "sqlite":
         yield
         return
-    lock, said = filelock.FileLock(f"{url.database}.lock"), Path(f"{url.database}.model")
+    lock, model_file = filelock.FileLock(f"{url.database}.lock"), Path(f"{url.database}.model")
     try:
         lock.acquire(timeout=0)
-        said.write_text(model, "utf-8")
+        model_file.write_text(model, "utf-8")
     except filelock.Timeout:
-        theirs = _read(said)
-        if theirs not in {model, ""}:
+        other = _read(model_file)
+        if other not in {model, ""}:
             raise ConfigError(
-                f"--store {store} is the queue of a service with the model {theirs}, which runs: "
-                f"give this one its own, such as --store sqlite:///other-jobs.db"
+                f"--store {store} is in use by a service with the model {other}: "
+                "give this one its own, such as --store sqlite:///other-jobs.db"
             ) from None
         yield
         return
@@ -47,15 +47,15 @@ def shared(store: str, model: str) -> Iterator[None]:
     try:
         yield
     finally:
-        said.unlink(missing_ok=True)
+        model_file.unlink(missing_ok=True)
         lock.release()
 
 
-def _read(said: Path) -> str:
-    end = time.monotonic() + _PATIENCE
+def _read(file: Path) -> str:
+    end = time.monotonic() + _TIMEOUT
     while time.monotonic() < end:
         with contextlib.suppress(OSError):
-            if text := said.read_text("utf-8"):
+            if text := file.read_text("utf-8"):
                 return text
         time.sleep(0.05)
     return ""

@@ -1,8 +1,11 @@
-"""Tells clients that asked for it that their job has ended: signed, and again until it is taken."""
+"""Webhooks for jobs that have ended: signed by https://www.standardwebhooks.com, and sent until accepted."""
 
 from __future__ import annotations
 
 import asyncio
+import base64
+import hashlib
+import hmac
 import logging
 import random
 import time
@@ -15,49 +18,54 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from cutline.errors import ConfigError, PictureError
 from cutline.locations.addresses import PublicResolver, checked_url
-from cutline.service.queue.schema import Database, cause_of, jobs
-from cutline.service.signatures import key_of, signature
+from cutline.service.queue.schema import Database, describe_error, jobs
 
-_log = logging.getLogger("cutline.service.queue.webhooks")
+_log = logging.getLogger("cutline.service.queue")
 
-LOOK_SECONDS: Final = 1.0
+POLL_SECONDS: Final = 1.0
 SEND_SECONDS: Final = 10.0
 MAX_ATTEMPTS: Final = 9  # over a few hours
-_FIRST, _GROWTH, _LONGEST = 2.0, 3.0, 3600.0
-_AT_ONCE: Final = 16
+_FIRST_DELAY, _DELAY_GROWTH, _MAX_DELAY = 2.0, 3.0, 3600.0
+_BATCH: Final = 16
 
 
 def check_address(url: str, *, allow_private: bool) -> None:
-    """Raises ConfigError for what is no address of the public internet."""
+    """Raises ConfigError for what is not an address of the public internet."""
     try:
         checked_url(url, allow_private=allow_private)
     except PictureError:
         raise ConfigError(
-            "webhook_url must be an http or https address that is open to this service"
+            "webhook_url must be an http or https address that this service may reach"
         ) from None
 
 
-class Webhooks:
-    """Sends what is due, of this process's jobs and of those whose process died."""
+def signature(key: bytes, message: str, timestamp: int, body: bytes) -> str:
+    """HMAC-SHA256 over the message's id, its time and its body."""
+    signed = f"{message}.{timestamp}.".encode() + body
+    return "v1," + base64.b64encode(hmac.digest(key, signed, hashlib.sha256)).decode()
 
-    def __init__(self, database: Database, secret: str, *, allow_private: bool) -> None:
-        self._database, self._key, self._allow_private = database, key_of(secret), allow_private
+
+class Webhooks:
+    """Sends what is due, also for jobs whose process died."""
+
+    def __init__(self, database: Database, key: bytes, *, allow_private: bool) -> None:
+        self._database, self._key, self._allow_private = database, key, allow_private
 
     async def run(self) -> None:
-        """Until it is cancelled."""
+        """Send until cancelled."""
         async with self._session() as session:
             while True:
                 try:
                     due = await self._due()
                     await asyncio.gather(*(self._send(session, row) for row in due))
                 except SQLAlchemyError as error:
-                    _log.error("store unusable cause=%s", cause_of(error))
+                    _log.error("store unavailable cause=%s", describe_error(error))
                     due = []
-                except Exception:  # noqa: BLE001 - a bug of ours must not end the telling of all the others
-                    _log.exception("unexpected")
+                except Exception:  # noqa: BLE001 - a bug of ours must not end the other webhooks
+                    _log.exception("unexpected error")
                     due = []
-                if len(due) < _AT_ONCE:
-                    await asyncio.sleep(LOOK_SECONDS)
+                if len(due) < _BATCH:
+                    await asyncio.sleep(POLL_SECONDS)
 
     def _session(self) -> aiohttp.ClientSession:
         return aiohttp.ClientSession(
@@ -65,42 +73,44 @@ class Webhooks:
                 resolver=PublicResolver(allow_private=self._allow_private), force_close=True
             ),
             timeout=aiohttp.ClientTimeout(total=SEND_SECONDS),
-            trust_env=False,  # a proxy would connect to addresses that nobody checked
+            trust_env=False,  # a proxy would connect to unchecked addresses
             cookie_jar=aiohttp.DummyCookieJar(),
         )
 
     async def _due(self) -> list[Any]:
-        """Jobs to tell of now. While we try, nobody else does; if we die, others do after a while."""
-        due = sa.select(jobs).where(jobs.c.webhook_due <= self._database.now).limit(_AT_ONCE)
+        """Rows of jobs to report now. While we try, nobody else does; if we die, others do after a while."""
+        due = sa.select(jobs).where(jobs.c.webhook_due <= self._database.now).limit(_BATCH)
         if not await self._database.read(lambda some: some.execute(due.limit(1)).first()):
             return []
 
-        def taking(connection: sa.Connection) -> list[Any]:
+        def claim(connection: sa.Connection) -> list[Any]:
             rows = list(connection.execute(due.with_for_update(skip_locked=True)))
-            taken = jobs.c.id.in_([row.id for row in rows])
+            claimed = jobs.c.id.in_([row.id for row in rows])
             until = self._database.now + 3 * SEND_SECONDS
             values = {"webhook_due": until, "webhook_attempts": jobs.c.webhook_attempts + 1}
-            connection.execute(jobs.update().where(taken).values(**values))
+            connection.execute(jobs.update().where(claimed).values(**values))
             return rows
 
-        return await self._database.write(taking)
+        return await self._database.write(claim)
 
     async def _send(self, session: aiohttp.ClientSession, row: Any) -> None:
         attempt = row.webhook_attempts + 1
         cause = await self._post(session, row)
-        again = None
+        delay = None
         if cause is not None and attempt < MAX_ATTEMPTS:
-            longest = min(_LONGEST, _FIRST * _GROWTH ** (attempt - 1))
-            again = random.uniform(longest / 2, longest)  # noqa: S311 - spreads load, no secret
+            longest = min(_MAX_DELAY, _FIRST_DELAY * _DELAY_GROWTH ** (attempt - 1))
+            delay = random.uniform(longest / 2, longest)  # noqa: S311 - spreads load, no secret
         if cause is not None:
-            _log.warning("webhook failed job=%s attempt=%d cause=%s again=%s", row.id, attempt, cause, again)
-        due = None if again is None else self._database.now + again
+            _log.warning(
+                "webhook failed job=%s attempt=%d cause=%s retry_seconds=%s", row.id, attempt, cause, delay
+            )
+        due = None if delay is None else self._database.now + delay
         await self._database.write(
             lambda some: some.execute(jobs.update().where(jobs.c.id == row.id).values(webhook_due=due))
         )
 
     async def _post(self, session: aiohttp.ClientSession, row: Any) -> str | None:
-        """Why it was not taken; None when it was."""
+        """Why it was not accepted; None when it was."""
         timestamp = int(time.time())
         names = ("status", "total", "captioned", "failed")
         data = {"task_id": row.id, **{name: getattr(row, name) for name in names}}
@@ -115,8 +125,8 @@ class Webhooks:
         }
         try:
             url = checked_url(row.webhook, allow_private=self._allow_private)
-            async with session.post(url, data=body, headers=headers, allow_redirects=False) as answer:
-                return None if 200 <= answer.status < 300 else f"status {answer.status}"
+            async with session.post(url, data=body, headers=headers, allow_redirects=False) as response:
+                return None if 200 <= response.status < 300 else f"status {response.status}"
         except PictureError as error:
             return error.kind
         except (aiohttp.ClientError, OSError, TimeoutError) as error:

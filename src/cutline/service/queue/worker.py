@@ -1,4 +1,4 @@
-"""The worker of a service's process: takes pictures from the queue, has them captioned, writes what came."""
+"""The worker of a service's process: claims queued pictures, captions them, writes the results."""
 
 from __future__ import annotations
 
@@ -17,22 +17,21 @@ from cutline import backoff
 from cutline.errors import RunStopped
 from cutline.records import Caption, Failure, Outcome
 from cutline.service.captioning_service import CaptioningService
-from cutline.service.http.responses import body_of
 from cutline.service.pictures import Pictures
 from cutline.service.queue.item_runner import ItemRunner
-from cutline.service.queue.leases import Finished, Item, Leases, Place
-from cutline.service.queue.schema import cause_of
+from cutline.service.queue.leases import Item, Leases, Place, Result
+from cutline.service.queue.schema import describe_error
 from cutline.service.queue.store import Store
-from cutline.service.telemetry.outcome_log import note_ends
+from cutline.service.results import result_json
 from cutline.slots import Slots, and_preparing
 
-_log = logging.getLogger("cutline.service.queue.queue")
+_log = logging.getLogger("cutline.service.queue")
 
-IDLE_SECONDS: Final = 0.5  # between looks at an empty queue, which other processes fill too
-BEAT_SECONDS: Final = 1.0  # between looks at what was cancelled
-GRACE_SECONDS: Final = 5.0  # for what is under way when the service stops
-EXPIRY_SECONDS: Final = 60.0
-_AT_ONCE: Final = 256
+POLL_SECONDS: Final = 0.5  # between looks at an empty queue, which other processes fill too
+RENEW_SECONDS: Final = 1.0  # between renewals, which also show what was cancelled
+GRACE_SECONDS: Final = 5.0  # for pictures before the model when the service stops
+EXPIRE_SECONDS: Final = 60.0
+_BATCH: Final = 256
 
 
 @dataclasses.dataclass(slots=True)
@@ -48,116 +47,112 @@ class Worker:
         self,
         store: Store,
         leases: Leases,
-        desk: CaptioningService,
+        service: CaptioningService,
         pictures: Pictures,
         *,
         keep_seconds: float,
     ) -> None:
-        self._store, self._leases, self._desk = store, leases, desk
-        self._fulfilling = ItemRunner(store, leases, desk, pictures)
+        self._store, self._leases, self._service = store, leases, service
+        self._runner = ItemRunner(store, leases, service, pictures)
         self._keep_seconds = keep_seconds
-        self._places = Slots(lambda: and_preparing(self._slots))
+        self._slots = Slots(lambda: and_preparing(self._capacity))
         self._held: dict[Place, _Held] = {}
         self._begun: set[str] = set()
-        self._finished: list[Finished] = []
-        self._news = asyncio.Event()  # a job came, a slot is free, or it is over
-        self._results = asyncio.Event()
-        self._is_unsure = False  # whether pictures may be ours that we do not hold
-        self._forgotten: set[Place] = set()
+        self._results: list[Result] = []
+        self._wakeup = asyncio.Event()  # a job came, a slot is free, or the service stops
+        self._has_results = asyncio.Event()
+        self._may_own_more = False  # whether we may have leases of pictures that we do not hold
+        self._orphans: set[Place] = set()
         self._paused_until = 0.0
-        self._stops = 0  # of the model, one after the other
+        self._pauses = 0  # in a row
         self._closing = False
         self._loops: list[asyncio.Task[None]] = []
 
     @property
-    def _slots(self) -> int:
-        """How many pictures can be asked about at once, as far as is known by now."""
-        return max(1, self._desk.slots, *self._desk.chains.slots)
+    def _capacity(self) -> int:
+        """How many pictures the models take at once, as far as is known by now."""
+        return max(1, self._service.slots, *self._service.chains.slots)
 
     @property
-    def _most(self) -> int:
-        """How many are held."""
-        return min(_AT_ONCE, self._slots + max(1, self._slots // 2))
+    def _max_held(self) -> int:
+        return min(_BATCH, self._capacity + max(1, self._capacity // 2))
 
     def start(self) -> None:
-        for loop in (self._claiming, self._writing, self._beating, self._expiring):
-            self._loops.append(asyncio.create_task(self._for_ever(loop), name=loop.__name__))
+        for loop in (self._claim_loop, self._write_loop, self._renew_loop, self._expire_loop):
+            self._loops.append(asyncio.create_task(self._restarting(loop), name=loop.__name__))
 
     def wake(self) -> None:
         """There is a new job in the store."""
-        self._news.set()
+        self._wakeup.set()
 
     def drop(self, job: str) -> None:
-        """Stop what is under way for a job that was cancelled."""
+        """Stop the pictures of a job that was cancelled."""
         for held in [held for held in self._held.values() if held.item.job == job]:
             held.task.cancel()
 
     def stop(self) -> None:
-        """Take no more; what is held goes on until ``aclose``."""
+        """Claim no more; what is held goes on until ``aclose``."""
         self._closing = True
         self.wake()
 
     async def aclose(self) -> None:
-        """Finish what takes a few seconds, and give the rest back to the queue."""
+        """Finish what takes a few seconds, and release the rest."""
         self.stop()
         if not self._loops:
             return
-        claiming, writing, *_ = self._loops
-        await asyncio.wait([claiming], timeout=GRACE_SECONDS)
+        claim_loop, write_loop, *_ = self._loops
+        await asyncio.wait([claim_loop], timeout=GRACE_SECONDS)
         tasks = [held.task for held in self._held.values()]
         if tasks:
             _, late = await asyncio.wait(tasks, timeout=GRACE_SECONDS)
             for task in late:
                 task.cancel()
             await asyncio.wait(tasks)
-        self._results.set()
-        await asyncio.wait([writing], timeout=GRACE_SECONDS)
+        self._has_results.set()
+        await asyncio.wait([write_loop], timeout=GRACE_SECONDS)
         for task in self._loops:
             task.cancel()
         await asyncio.gather(*self._loops, return_exceptions=True)
-        with contextlib.suppress(SQLAlchemyError):  # else the leases run out by themselves
-            await self._leases.give_back()
+        with contextlib.suppress(SQLAlchemyError):  # the leases expire by themselves
+            await self._leases.release()
 
-    async def _for_ever(self, loop: Callable[[], Awaitable[None]]) -> None:
-        """Go on when the database comes back; a bug of ours is told, but must not end the queue either."""
+    async def _restarting(self, loop: Callable[[], Awaitable[None]]) -> None:
+        """Run a loop again when the database is back; a bug of ours is logged, and ends the queue neither."""
         failures = 0
         while True:
-            began = time.monotonic()
+            started = time.monotonic()
             try:
                 await loop()
             except Exception as error:  # noqa: BLE001 - see above
-                failures = 1 if time.monotonic() - began > backoff.MAX_DELAY else failures + 1
+                failures = 1 if time.monotonic() - started > backoff.MAX_DELAY else failures + 1
                 if isinstance(error, SQLAlchemyError):
-                    _log.error("queue interrupted cause=%s", cause_of(error))
+                    _log.error("queue interrupted cause=%s", describe_error(error))
                 else:
                     _log.exception("queue interrupted cause=%s", type(error).__name__)
                 await asyncio.sleep(backoff.delay(failures, first=1.0))
             else:
                 return
 
-    async def _claiming(self) -> None:
+    async def _claim_loop(self) -> None:
         while not self._closing:
-            self._news.clear()
+            self._wakeup.clear()
             pause = self._paused_until - time.monotonic()
-            room = self._most - len(self._held)
+            room = self._max_held - len(self._held)
+            is_worth_it = room * 3 >= self._max_held  # a transaction for a few would cost too much
             if pause > 0:
                 await self._wait(pause)
-            elif not self._is_room(room) or not await self._claim(room):
-                await self._wait(IDLE_SECONDS)
-
-    def _is_room(self, room: int) -> bool:
-        """Whether taking more is worth a transaction."""
-        return room * 3 >= self._most
+            elif not is_worth_it or not await self._claim(room):
+                await self._wait(POLL_SECONDS)
 
     async def _wait(self, seconds: float) -> None:
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._news.wait(), seconds)
+            await asyncio.wait_for(self._wakeup.wait(), seconds)
 
     async def _claim(self, room: int) -> bool:
         try:
             claimed = await self._leases.claim(room)
         except SQLAlchemyError:
-            self._is_unsure = True  # it may have been done, and only the answer was lost
+            self._may_own_more = True  # it may have been done, and only the response lost
             raise
         for item in claimed:
             task = asyncio.create_task(self._work(item))
@@ -170,106 +165,108 @@ class Worker:
         return bool(claimed)
 
     async def _work(self, item: Item) -> None:
-        """One picture to its result, or back into the queue."""
+        """Caption one picture, or put it back into the queue."""
         try:
-            async with self._places.one():
-                outcome = await self._fulfilling.outcome(item)
+            async with self._slots.one():
+                outcome = await self._runner.outcome(item)
         except RunStopped as error:
             self._pause(error)
-            await self._return(item)
-        except SQLAlchemyError as error:  # its bytes could not be had now
-            _log.error("store unusable cause=%s", cause_of(error))
-            await self._put_off(item)
+            await self._release(item)
+        except SQLAlchemyError as error:  # its bytes cannot be read now
+            _log.error("store unavailable cause=%s", describe_error(error))
+            await self._postpone(item)
         except Exception:  # noqa: BLE001 - a bug of ours must not end the queue
-            _log.exception("broke job=%s place=%d", item.job, item.place)
-            self._finish(item, Failure(key=item.name, kind="captioner", message="the service broke on it"))
+            _log.exception("unexpected error job=%s index=%d", item.job, item.place)
+            message = "the service failed on this picture"
+            self._finish(item, Failure(key=item.name, kind="captioner", message=message))
         else:
-            self._stops = 0
+            self._pauses = 0
             if isinstance(outcome, Failure) and outcome.kind == "overloaded":
-                await self._put_off(item)  # too much is held to bring its picture here now
+                await self._postpone(item)  # too much is held to download its picture now
             else:
                 self._finish(item, outcome)
 
-    async def _put_off(self, item: Item) -> None:
-        """It is another's turn, or its own a little later."""
-        self._paused_until = max(self._paused_until, time.monotonic() + IDLE_SECONDS)
-        await self._return(item)
+    async def _postpone(self, item: Item) -> None:
+        """Leave it to another worker, or to ourselves a little later."""
+        self._paused_until = max(self._paused_until, time.monotonic() + POLL_SECONDS)
+        await self._release(item)
 
     def _finish(self, item: Item, outcome: Outcome) -> None:
-        self._desk.note(outcome, item.id)
-        result = body_of(item.name, outcome)
-        self._finished.append(Finished(item=item, result=result, captioned=isinstance(outcome, Caption)))
-        self._results.set()
+        self._service.record(outcome, item.id)
+        data = result_json(item.name, outcome)
+        self._results.append(Result(item=item, data=data, captioned=isinstance(outcome, Caption)))
+        self._has_results.set()
 
     def _ended(self, item: Item, task: asyncio.Task[None]) -> None:
-        """A task that was cancelled, maybe before it began, leaves no result that takes it off the list."""
+        """A cancelled task, which may not even have begun, leaves no result that would drop its item."""
         if task.cancelled():
-            self._leave(item)
+            self._drop_item(item)
 
-    def _leave(self, item: Item) -> None:
+    def _drop_item(self, item: Item) -> None:
         self._held.pop(item.id, None)
-        self._news.set()
+        self._wakeup.set()
 
     def _pause(self, error: RunStopped) -> None:
-        """No more from the queue until the model may be usable again: none of it is to fail for that."""
+        """Claim nothing until the model may be available again: no picture is to fail for that."""
         now = time.monotonic()
         if now >= self._paused_until:
-            self._stops += 1
-            pause = max(1.0, min(60.0, 2.0 ** (self._stops - 1)))
+            self._pauses += 1
+            pause = max(1.0, min(60.0, 2.0 ** (self._pauses - 1)))
             self._paused_until = now + pause
-            _log.error("model unusable, queue paused seconds=%.0f cause=%s", pause, error)
+            _log.error("queue paused, model unavailable seconds=%.0f cause=%s", pause, error)
 
-    async def _return(self, item: Item) -> None:
+    async def _release(self, item: Item) -> None:
         try:
-            await self._leases.give_back([item.id])
+            await self._leases.release([item.id])
         except SQLAlchemyError:
-            self._is_unsure = True
-            _log.warning("not given back yet job=%s place=%d", item.job, item.place)
-        self._leave(item)
+            self._may_own_more = True
+            _log.warning("release delayed job=%s index=%d", item.job, item.place)
+        self._drop_item(item)
 
-    async def _writing(self) -> None:
+    async def _write_loop(self) -> None:
         """All results that came while the last ones were written go into one transaction."""
         while True:
-            await self._results.wait()
-            self._results.clear()
-            while self._finished:
-                batch = self._finished[:_AT_ONCE]
+            await self._has_results.wait()
+            self._has_results.clear()
+            while self._results:
+                batch = self._results[:_BATCH]
                 try:
                     ended = await self._leases.complete(batch)
                 except BaseException:
-                    self._results.set()
+                    self._has_results.set()
                     raise
-                del self._finished[: len(batch)]
-                note_ends(ended)
-                for one in batch:
-                    self._leave(one.item)
+                del self._results[: len(batch)]
+                for job in ended:
+                    job.log_end()
+                for result in batch:
+                    self._drop_item(result.item)
             if self._closing and not self._held:
                 return
 
-    async def _beating(self) -> None:
-        """Keep what is held, and stop what was cancelled elsewhere or taken by others."""
+    async def _renew_loop(self) -> None:
+        """Keep the leases of what is held, and stop what was cancelled or taken over by others."""
         while True:
-            await asyncio.sleep(min(BEAT_SECONDS, self._leases.seconds / 4))
+            await asyncio.sleep(min(RENEW_SECONDS, self._leases.seconds / 4))
             held = list(self._held.values())
-            if held or self._is_unsure:
+            if held or self._may_own_more:
                 ours = await self._leases.renew()
                 for lost in [one for one in held if one.item.id not in ours]:
                     lost.task.cancel()
-                if self._is_unsure:
-                    await self._give_back_forgotten(ours - self._held.keys())
+                if self._may_own_more:
+                    await self._release_orphans(ours - self._held.keys())
 
-    async def _give_back_forgotten(self, forgotten: set[Place]) -> None:
-        """Else they would be renewed for ever: they are ours, and nobody works on them.
+    async def _release_orphans(self, orphans: set[Place]) -> None:
+        """Release leases that nobody works on: they would be renewed for ever.
 
-        Only those that were so a beat ago: the others may just have been claimed.
+        Only those that were there at the last renewal: the others may just have been claimed.
         """
-        if still := forgotten & self._forgotten:
-            await self._leases.give_back(still)
-        self._forgotten = forgotten - still
-        self._is_unsure = bool(forgotten)
+        if still := orphans & self._orphans:
+            await self._leases.release(still)
+        self._orphans = orphans - still
+        self._may_own_more = bool(orphans)
 
-    async def _expiring(self) -> None:
+    async def _expire_loop(self) -> None:
         while True:
             while await self._store.expire(self._keep_seconds):
                 pass
-            await asyncio.sleep(EXPIRY_SECONDS)
+            await asyncio.sleep(EXPIRE_SECONDS)

@@ -1,4 +1,4 @@
-"""What a chat completion asks for, and the refusal of what no captioner here can do.
+"""Chat completion requests, and the refusal of what no captioner supports.
 
 API: https://platform.openai.com/docs/api-reference/chat/create
 """
@@ -13,13 +13,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from cutline.prompts import Prompt
 from cutline.prompts.variables import escape
 from cutline.records import JSON, Sample
-from cutline.service.caption_options import CaptionOptions
-from cutline.service.errors import Refusal
+from cutline.service.caption_options import CaptionOptions, parameter_field
+from cutline.service.errors import ServiceError, field_message
 from cutline.service.pictures import Pictures
-from cutline.service.request_errors import told
 
-USUAL: Final = Prompt().prefix
-"""The question of those who leave it to us: a model with a way of its own is asked in that way."""
+DEFAULT_PROMPT: Final = Prompt().prefix
+"""The prompt of clients that have none: a model with a default prompt of its own uses that."""
 
 _UNSUPPORTED: Final[dict[str, tuple[Any, ...]]] = {
     "n": (1,),
@@ -38,86 +37,88 @@ _UNSUPPORTED: Final[dict[str, tuple[Any, ...]]] = {
     "web_search_options": (),
     "prediction": (),
 }
-"""Fields that would change the answer and cannot be honoured, with the values that change nothing."""
+"""Fields that would change the response and are not supported, with the values that change nothing."""
 
 
-class _Open(BaseModel):
+class _Lenient(BaseModel):
     model_config = ConfigDict(extra="allow", frozen=True)
 
 
-class Message(_Open):
+class Message(_Lenient):
     """``content`` is a text, or a list of parts of type ``text`` and ``image_url``."""
 
     role: Literal["system", "developer", "user", "assistant", "tool", "function"]
     content: str | list[dict[str, Any]] | None = None
 
 
-class StreamOptions(_Open):
+class StreamOptions(_Lenient):
     include_usage: bool = False
 
 
-class ChatRequest(_Open):
-    """A chat completion with a picture; fields that are not named here are tolerated."""
+class ChatBody(_Lenient):
+    """A chat completion with a picture; unknown fields are ignored."""
 
     model: str = Field(max_length=1_000)
     messages: list[Message] = Field(min_length=1, max_length=1_000)
-    max_tokens: int | None = Field(None, ge=1)
-    max_completion_tokens: int | None = Field(None, ge=1)
-    temperature: float | None = Field(None, ge=0, le=2)
-    top_p: float | None = Field(None, gt=0, le=1)
-    seed: int | None = Field(None, ge=0, lt=2**63)
+    max_tokens: int | None = parameter_field("max_tokens")
+    max_completion_tokens: int | None = parameter_field("max_tokens")
+    temperature: float | None = parameter_field("temperature")
+    top_p: float | None = parameter_field("top_p")
+    seed: int | None = parameter_field("seed")
     response_format: dict[str, Any] | None = None
     stream: bool | None = None
     stream_options: StreamOptions | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
-    """A request that can be answered: whose picture, how, and in which form."""
+class CompletionRequest:
+    """A valid request: the picture, its options, and the form of the response."""
 
     sample: Sample
-    wish: CaptionOptions
+    options: CaptionOptions
     model: str
     stream: bool
     include_usage: bool
 
 
-def read_request(body: bytes, pictures: Pictures) -> Asked:
-    """The request in a body.
+def parse_request(body: bytes, pictures: Pictures) -> CompletionRequest:
+    """Parse a body.
 
     Raises:
-        Refusal: 400, naming the field, for what is no request or cannot be honoured.
+        ServiceError: 400, naming the field, for what is invalid or not supported.
     """
     try:
-        request = ChatRequest.model_validate_json(body)
+        request = ChatBody.model_validate_json(body)
     except ValidationError as error:
-        raise _invalid(error) from None
+        raise _invalid_body(error) from None
     _refuse_unsupported(request.model_extra or {})
-    streamed = bool(request.stream)
-    if request.stream_options is not None and not streamed:
-        raise _refused("stream_options goes with stream: true only", "stream_options")
-    sample, text = _question(request.messages, pictures)
-    return Asked(
+    stream = bool(request.stream)
+    if request.stream_options is not None and not stream:
+        raise _invalid_value("stream_options needs stream: true", "stream_options")
+    sample, text = _last_user_message(request.messages, pictures)
+    return CompletionRequest(
         sample=sample,
-        wish=_wish(request, text),
+        options=_options(request, text),
         model=request.model,
-        stream=streamed,
+        stream=stream,
         include_usage=request.stream_options is not None and request.stream_options.include_usage,
     )
 
 
-def _question(messages: list[Message], pictures: Pictures) -> tuple[Sample, str]:
-    """The picture and the words of the last user message."""
-    at = next((at for at in reversed(range(len(messages))) if messages[at].role == "user"), None)
-    if at is None:
-        raise _refused("there is no message of the user", "messages")
-    where = f"messages[{at}].content"
-    content = messages[at].content
+def _last_user_message(messages: list[Message], pictures: Pictures) -> tuple[Sample, str]:
+    """The picture and the text of the last user message."""
+    index = next((index for index in reversed(range(len(messages))) if messages[index].role == "user"), None)
+    if index is None:
+        raise _invalid_value("there is no user message", "messages")
+    where = f"messages[{index}].content"
+    content = messages[index].content
     parts = content if isinstance(content, list) else [{"type": "text", "text": content or ""}]
     links = [_link(part, where) for part in parts if part.get("type") == "image_url"]
     if len(links) != 1:
-        said = "no picture" if not links else f"{len(links)} pictures"
-        raise _refused(f"the last user message has {said}: send one, as a part of type image_url", where)
+        count = "no picture" if not links else f"{len(links)} pictures"
+        raise _invalid_value(
+            f"the last user message has {count}: send one, as a part of type image_url", where
+        )
     return _sample(links[0], pictures, where), _text(parts, where)
 
 
@@ -128,7 +129,7 @@ def _text(parts: list[dict[str, Any]], where: str) -> str:
         if kind == "text" and isinstance(part.get("text"), str):
             texts.append(part["text"])
         elif kind != "image_url":
-            raise _refused(f"parts of type {kind!r} are not taken: only text and image_url", where)
+            raise _invalid_value(f"parts of type {kind!r} are not supported: use text and image_url", where)
     return "\n".join(texts).strip()
 
 
@@ -136,7 +137,7 @@ def _link(part: dict[str, Any], where: str) -> str:
     image = part.get("image_url")
     url = image.get("url") if isinstance(image, dict) else image
     if not isinstance(url, str) or not url:
-        raise _refused("image_url needs a url", where)
+        raise _invalid_value("image_url needs a url", where)
     return url
 
 
@@ -144,33 +145,33 @@ def _sample(url: str, pictures: Pictures, where: str) -> Sample:
     if url.startswith("data:"):
         head, comma, encoded = url.partition(",")
         if not comma or not head.endswith(";base64"):
-            raise _refused("the data URL must be data:image/…;base64,…", where)
+            raise _invalid_value("the data URL must be data:image/…;base64,…", where)
         return pictures.by_base64(encoded)
     if url.startswith(("http://", "https://")):
         return pictures.by_url(url)
-    raise _refused("the url must begin with data:, http:// or https://", where)
+    raise _invalid_value("the url must begin with data:, http:// or https://", where)
 
 
 def _system(messages: list[Message]) -> str | None:
     texts = []
-    for at, message in enumerate(messages):
+    for index, message in enumerate(messages):
         if message.role not in {"system", "developer"}:
             continue
         content = message.content or ""
         parts = content if isinstance(content, list) else [{"type": "text", "text": content}]
         if any(part.get("type") == "image_url" for part in parts):
-            raise _refused("a system message holds text only", f"messages[{at}].content")
-        texts.append(_text(parts, f"messages[{at}].content"))
+            raise _invalid_value("a system message can hold text only", f"messages[{index}].content")
+        texts.append(_text(parts, f"messages[{index}].content"))
     return "\n\n".join(filter(None, texts)) or None
 
 
-def _wish(request: ChatRequest, text: str) -> CaptionOptions:
+def _options(request: ChatBody, text: str) -> CaptionOptions:
     system = _system(request.messages)
     tokens = request.max_completion_tokens
     try:
         return CaptionOptions(
-            # Braces of clients are text, not variables, and no word of theirs is a name in our library.
-            prompt=f"text:{escape(text)}" if text and text != USUAL else None,
+            # Braces of clients are text, not variables, and their texts are no names in our library.
+            prompt=f"text:{escape(text)}" if text and text != DEFAULT_PROMPT else None,
             system_prompt=escape(system) if system else None,
             json_schema=_schema(request.response_format),
             max_tokens=tokens if tokens is not None else request.max_tokens,
@@ -179,21 +180,21 @@ def _wish(request: ChatRequest, text: str) -> CaptionOptions:
             seed=request.seed,
         )
     except ValidationError as error:
-        raise _invalid(error) from None
+        raise _invalid_body(error) from None
 
 
-def _schema(form: JSON | None) -> JSON | None:
-    kind = form.get("type") if form is not None else "text"
-    if form is None or kind == "text":
+def _schema(format_: JSON | None) -> JSON | None:
+    kind = format_.get("type") if format_ is not None else "text"
+    if format_ is None or kind == "text":
         return None
     if kind != "json_schema":
-        raise _refused(
+        raise _invalid_value(
             f"response_format of type {kind!r} is not supported: use json_schema", "response_format"
         )
-    described = form.get("json_schema")
-    schema = described.get("schema") if isinstance(described, dict) else None
+    json_schema = format_.get("json_schema")
+    schema = json_schema.get("schema") if isinstance(json_schema, dict) else None
     if not isinstance(schema, dict):
-        raise _refused("response_format.json_schema needs a schema", "response_format")
+        raise _invalid_value("response_format.json_schema needs a schema", "response_format")
     return schema
 
 
@@ -202,14 +203,14 @@ def _refuse_unsupported(given: JSON) -> None:
         value = given.get(name)
         if value is not None and value not in harmless:
             what = "n must be 1" if name == "n" else f"{name} is not supported"
-            raise Refusal(400, what, code="unsupported_parameter", param=name)
+            raise ServiceError(400, what, kind="unsupported_parameter", param=name)
 
 
-def _refused(message: str, param: str) -> Refusal:
-    return Refusal(400, message, code="invalid_value", param=param)
+def _invalid_value(message: str, param: str) -> ServiceError:
+    return ServiceError(400, message, kind="invalid_value", param=param)
 
 
-def _invalid(error: ValidationError) -> Refusal:
+def _invalid_body(error: ValidationError) -> ServiceError:
     first = error.errors(include_url=False, include_input=False)[0]
     where = ".".join(str(part) for part in first["loc"])
-    return Refusal(400, told(where, first), code="invalid_value", param=where or None)
+    return ServiceError(400, field_message(where, first), kind="invalid_value", param=where or None)

@@ -1,4 +1,4 @@
-"""The same model for clients of OpenAI's API: chat completions about one picture, and the list of models.
+"""OpenAI's API: chat completions about one picture, and the list of models.
 
 API: https://platform.openai.com/docs/api-reference/chat
 """
@@ -15,67 +15,67 @@ from collections.abc import AsyncIterator
 from typing import Any, Final
 
 import orjson
-from fastapi import APIRouter, HTTPException, Request
-from starlette.responses import JSONResponse, Response, StreamingResponse
+from fastapi import APIRouter, Request
+from starlette.responses import Response, StreamingResponse
 
-from cutline.errors import ConfigError, RunStopped
+from cutline.errors import ConfigError
 from cutline.records import JSON, Caption, Failure, Outcome, Reply, Usage
 from cutline.service.caption_options import CaptionOptions
 from cutline.service.captioning_service import CaptioningService
-from cutline.service.errors import Refusal, in_openais_words, model_unusable, shown_model
+from cutline.service.errors import ServiceError, with_field_names
 from cutline.service.http.bodies import check_values
 from cutline.service.http.disconnect import while_connected
 from cutline.service.http.openapi import inlined
-from cutline.service.http.responses import error_of, kind_of
-from cutline.service.request_errors import without_options
-from cutline.service.routes.completion_request import Asked, ChatRequest, read_request
+from cutline.service.http.responses import json_response, openai_error, service_error
+from cutline.service.results import failure_error, failure_kind, public_model_name
+from cutline.service.routes.captions import LARGE
+from cutline.service.routes.completion_request import ChatBody, CompletionRequest, parse_request
 
 router = APIRouter(prefix="/v1", tags=["openai"])
 
 _log = logging.getLogger("cutline.service")
 
-_QUIET_SECONDS: Final = 10.0  # after which a stream begins, or gives a sign of life
-_BIG: Final = 200_000  # bytes; reading more is left to a thread
-_SINCE: Final = int(time.time())
+_KEEPALIVE_SECONDS: Final = 10.0  # after which a stream begins, and between its comments
+_CREATED: Final = int(time.time())
 _WORDS: Final = re.compile(r"\s*\S+\s*")
-_BAD_REQUEST: Final = {
+_BAD_REQUEST_CODES: Final = {
     "missing": "missing",
     "fetch": "fetch",
     "unsupported": "unsupported",
     "decode": "decode",
     "prompt-too-long": "context_length_exceeded",
 }
-"""Kinds of failure for which these clients expect status 400, and the code that they know."""
+"""Kinds of failure for which these clients expect status 400, with the code that they know."""
 _BODY: JSON = {
     "requestBody": {
         "required": True,
-        "content": {"application/json": {"schema": inlined(ChatRequest)}},
+        "content": {"application/json": {"schema": inlined(ChatBody)}},
     }
 }
-_FAILED: dict[int | str, dict[str, Any]] = {
-    400: {"description": "What is asked for cannot be done, or the picture cannot be used"},
-    404: {"description": "There is no such model here"},
+_ERRORS: dict[int | str, dict[str, Any]] = {
+    400: {"description": "The request is not supported, or the picture cannot be used"},
+    404: {"description": "There is no such model"},
     413: {"description": "The picture is too large"},
-    422: {"description": "The model gave no answer that can be used"},
-    503: {"description": "The model cannot be asked now"},
+    422: {"description": "The model returned no usable response"},
+    503: {"description": "The model is not available now"},
 }
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Completion:
-    """What the model said, in the terms of a chat completion."""
+    """The model's reply as a chat completion."""
 
     id: str
     created: int
     model: str
     text: str
-    finish: str
+    finish_reason: str
     usage: Usage
 
     def head(self, kind: str) -> JSON:
         return {"id": self.id, "object": kind, "created": self.created, "model": self.model}
 
-    def counted(self) -> JSON:
+    def usage_json(self) -> JSON:
         prompt, completion = self.usage.prompt_tokens, self.usage.completion_tokens
         return {
             "prompt_tokens": prompt,
@@ -83,128 +83,124 @@ class Completion:
             "total_tokens": prompt + completion,
         }
 
-    def whole(self) -> JSON:
+    def to_json(self) -> JSON:
         message = {"role": "assistant", "content": self.text, "refusal": None}
-        choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": self.finish}
-        return {**self.head("chat.completion"), "choices": [choice], "usage": self.counted()}
+        choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": self.finish_reason}
+        return {**self.head("chat.completion"), "choices": [choice], "usage": self.usage_json()}
 
 
-@router.post("/chat/completions", openapi_extra=_BODY, responses=_FAILED)
+@router.post("/chat/completions", openapi_extra=_BODY, responses=_ERRORS)
 async def chat_completions(request: Request) -> Response:
-    """What the model says about the picture of the last user message.
+    """The model's reply to the last user message and its picture.
 
-    Earlier turns are not read: each request stands for itself. With ``stream`` the answer comes in
-    pieces, once it is known; until then comments show that it is worked on, and what fails after the first
-    of them is an event with ``error``.
+    Earlier messages are not used: each request stands for itself. With ``stream`` the reply comes in
+    pieces once it is complete; until then there are comments, and an error after the first of them is an
+    event with ``error``.
     """
-    desk: CaptioningService = request.app.state.desk
-    asked = await _read(request)
-    if asked.model not in _names_of(desk):
-        raise _no_model(asked.model, desk)
-    answering = _completed(asked, desk)
-    if not asked.stream:
-        return JSONResponse((await while_connected(request, answering)).whole())
-    working = asyncio.create_task(answering)
+    service: CaptioningService = request.app.state.service
+    parsed = await _parse(request)
+    if parsed.model not in _model_names(service):
+        raise _unknown_model(parsed.model, service)
+    work = _complete(parsed, service)
+    if not parsed.stream:
+        return json_response((await while_connected(request, work)).to_json())
+    task = asyncio.create_task(work)
     try:
-        await while_connected(request, _a_while(working))
+        await while_connected(request, _wait(task))
     except BaseException:
-        working.cancel()
+        task.cancel()
         raise
-    # What has failed by now is told by its status.
-    chunks = _awaited(working, asked) if not working.done() else _chunks(working.result(), asked)
+    # What has failed by now gets its status.
+    chunks = _chunks(task.result(), parsed) if task.done() else _delayed_chunks(task, parsed)
     headers = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
     return StreamingResponse(chunks, media_type="text/event-stream", headers=headers)
 
 
 @router.get("/models")
 async def models(request: Request) -> JSON:
-    """The model that answers here."""
-    return {"object": "list", "data": [_described(request.app.state.desk)]}
+    """The model of this service, as a list."""
+    return {"object": "list", "data": [_model_json(request.app.state.service)]}
 
 
-@router.get("/models/{model:path}", responses={404: _FAILED[404]})
+@router.get("/models/{model:path}", responses={404: _ERRORS[404]})
 async def model_of_that_name(request: Request, model: str) -> JSON:
-    """The model, if it is the one that answers here."""
-    desk: CaptioningService = request.app.state.desk
-    if model not in _names_of(desk):
-        raise _no_model(model, desk)
-    return _described(desk)
+    """The model of this service, if it has that name."""
+    service: CaptioningService = request.app.state.service
+    if model not in _model_names(service):
+        raise _unknown_model(model, service)
+    return _model_json(service)
 
 
-async def _read(request: Request) -> Asked:
+async def _parse(request: Request) -> CompletionRequest:
     body, state = await request.body(), request.app.state
     check_values(body, state.settings.max_pictures)
-    if len(body) < _BIG:
-        return read_request(body, state.pictures)
-    return await asyncio.to_thread(read_request, body, state.pictures)
+    if len(body) < LARGE:
+        return parse_request(body, state.pictures)
+    return await asyncio.to_thread(parse_request, body, state.pictures)
 
 
-async def _completed(asked: Asked, desk: CaptioningService) -> Completion:
-    """What the model says; raises HTTPException for what it cannot, and RunStopped."""
+async def _complete(request: CompletionRequest, service: CaptioningService) -> Completion:
+    """The model's reply; raises ServiceError if there is none, and RunStopped."""
     try:
-        outcome = await _outcome(asked, desk)
+        outcome = await _outcome(request, service)
     except ConfigError as error:
-        raise Refusal(400, without_options(str(error)), code="invalid_value") from None
-    return _completion(outcome, desk, asked)
+        raise ServiceError(400, with_field_names(str(error)), kind="invalid_value") from None
+    return _completion(outcome, service, request)
 
 
-async def _outcome(asked: Asked, desk: CaptioningService) -> Outcome:
-    wish = _honoured(asked.wish, desk)
-    outcome = await desk.caption(asked.sample, wish)
-    if isinstance(outcome, Failure) and outcome.kind == "prompt-too-long" and wish.max_tokens is not None:
-        # A limit is no demand: a model without room for so many is left to say what it can.
-        outcome = await desk.caption(asked.sample, wish.model_copy(update={"max_tokens": None}))
-    desk.note(outcome)
+async def _outcome(request: CompletionRequest, service: CaptioningService) -> Outcome:
+    options = _supported(request.options, service)
+    outcome = await service.caption(request.sample, options)
+    if isinstance(outcome, Failure) and outcome.kind == "prompt-too-long" and options.max_tokens is not None:
+        # A limit is no demand: a model without room for so many tokens replies with what it has room for.
+        outcome = await service.caption(request.sample, options.model_copy(update={"max_tokens": None}))
+    service.record(outcome)
     return outcome
 
 
-def name_of(desk: CaptioningService) -> str:
-    return shown_model(desk.model)
+def _model_name(service: CaptioningService) -> str:
+    return public_model_name(service.model)
 
 
-def _names_of(desk: CaptioningService) -> frozenset[str]:
-    """Whatever clients may call the model; the name without its provider too."""
-    return frozenset((name_of(desk), desk.model, desk.model.partition(":")[2] or desk.model))
+def _model_names(service: CaptioningService) -> frozenset[str]:
+    """All names by which clients may call the model; also without its provider."""
+    return frozenset((_model_name(service), service.model, service.model.partition(":")[2] or service.model))
 
 
-def _honoured(wish: CaptionOptions, desk: CaptioningService) -> CaptionOptions:
-    """Without what OpenAI's clients always send, where the model has no use for it."""
-    if desk.ignores(wish):
-        wish = wish.model_copy(update={"prompt": None})
-    if not desk.captioner.profile.parameters:
-        return wish.model_copy(update=dict.fromkeys(wish.parameters))
-    return wish
+def _supported(options: CaptionOptions, service: CaptioningService) -> CaptionOptions:
+    """The options without those that OpenAI's clients always send and the model does not support."""
+    if service.ignores(options):
+        options = options.model_copy(update={"prompt": None})
+    if not service.captioner.profile.parameters:
+        return options.model_copy(update=dict.fromkeys(options.parameters))
+    return options
 
 
-def _described(desk: CaptioningService) -> JSON:
-    return {"id": name_of(desk), "object": "model", "created": _SINCE, "owned_by": "cutline"}
+def _model_json(service: CaptioningService) -> JSON:
+    return {"id": _model_name(service), "object": "model", "created": _CREATED, "owned_by": "cutline"}
 
 
-def _no_model(name: str, desk: CaptioningService) -> Refusal:
-    return Refusal(
-        404,
-        f"the model {name[:200]!r} does not exist here: ask for {name_of(desk)!r}",
-        code="model_not_found",
-        param="model",
-    )
+def _unknown_model(name: str, service: CaptioningService) -> ServiceError:
+    message = f"the model {name[:200]!r} does not exist: use {_model_name(service)!r}"
+    return ServiceError(404, message, kind="model_not_found", param="model")
 
 
-def _completion(outcome: Outcome, desk: CaptioningService, asked: Asked) -> Completion:
-    """The model's words as they are, so that its client can judge them; but JSON that was asked for is valid.
+def _completion(outcome: Outcome, service: CaptioningService, request: CompletionRequest) -> Completion:
+    """The model's reply as it is, for its client to judge; but JSON that was requested is valid.
 
     Raises:
-        HTTPException: there is no answer, or it is not the JSON that it had to be.
+        ServiceError: there is no reply, or it is not the JSON that was requested.
     """
     reply = _reply_of(outcome)
-    if reply is None or (asked.wish.json_schema is not None and _is_wrong(outcome)):
-        raise _failed(outcome)
+    if reply is None or (request.options.json_schema is not None and _is_wrong(outcome)):
+        raise _failure_error(outcome)
     fields = outcome.fields if isinstance(outcome, Caption) else None
     return Completion(
         id=f"chatcmpl-{secrets.token_hex(12)}",
         created=int(time.time()),
-        model=name_of(desk),
+        model=_model_name(service),
         text=reply.text if fields is None else orjson.dumps(fields).decode(),
-        finish=reply.finish_reason or "stop",
+        finish_reason=reply.finish_reason or "stop",
         usage=reply.usage,
     )
 
@@ -216,64 +212,56 @@ def _reply_of(outcome: Outcome) -> Reply | None:
 
 
 def _is_wrong(outcome: Outcome) -> bool:
-    """Whether an answer that had to be JSON is none; one that was cut says so by its finish_reason."""
+    """Whether a reply is not the requested JSON; one that was cut has a finish_reason for it."""
     return isinstance(outcome, Failure) and outcome.kind not in {"truncated", "refused"}
 
 
-def _failed(outcome: Outcome) -> HTTPException:
-    """The failure as OpenAI's clients read it: pictures that cannot be used are bad requests."""
+def _failure_error(outcome: Outcome) -> ServiceError:
+    """The failure as OpenAI's clients expect it: a picture that cannot be used is a bad request."""
     assert not isinstance(outcome, Caption)
-    error = error_of(outcome)
-    kind = kind_of(outcome)
-    return Refusal(
-        400 if kind in _BAD_REQUEST else error.status_code,
-        error.detail,
-        code=_BAD_REQUEST.get(kind, kind),
-        headers=dict(error.headers) if error.headers else None,
-    )
+    error, kind = failure_error(outcome), failure_kind(outcome)
+    status = 400 if kind in _BAD_REQUEST_CODES else error.status
+    return ServiceError(status, error.message, kind=_BAD_REQUEST_CODES.get(kind, kind), headers=error.headers)
 
 
-async def _a_while(working: asyncio.Task[Completion]) -> None:
-    await asyncio.wait([working], timeout=_QUIET_SECONDS)
+async def _wait(task: asyncio.Task[Completion]) -> None:
+    await asyncio.wait([task], timeout=_KEEPALIVE_SECONDS)
 
 
-async def _awaited(working: asyncio.Task[Completion], asked: Asked) -> AsyncIterator[bytes]:
-    """The answer when it is known; until then signs of life, that nobody on the way cuts the connection."""
+async def _delayed_chunks(task: asyncio.Task[Completion], request: CompletionRequest) -> AsyncIterator[bytes]:
+    """The reply when it is complete; until then comments, so that no proxy cuts a silent connection."""
     try:
-        while not working.done():
+        while not task.done():
             yield b": still at work\n\n"
-            await _a_while(working)
+            await _wait(task)
         try:
-            said = working.result()
-        except HTTPException as error:
-            yield _event(in_openais_words(error))
-        except RunStopped as error:
-            _log.error("model unusable cause=%s", error)
-            yield _event(in_openais_words(model_unusable()))
-        except Exception:  # noqa: BLE001 - the last place that can say so in our own words
-            _log.exception("unexpected while streaming")
-            yield _event(in_openais_words(HTTPException(500, "internal error")))
+            completion = task.result()
+        except Exception as error:  # noqa: BLE001 - too late for a status
+            found = service_error(error)
+            if found.status == 500:
+                _log.exception("unexpected error while streaming")
+            yield _event(openai_error(found))
         else:
-            async for chunk in _chunks(said, asked):
+            async for chunk in _chunks(completion, request):
                 yield chunk
     finally:
-        working.cancel()  # whoever asked has gone
+        task.cancel()  # the client has disconnected
 
 
-async def _chunks(said: Completion, asked: Asked) -> AsyncIterator[bytes]:
-    """The answer as server-sent events, a few words each."""
-    head = said.head("chat.completion.chunk") | ({"usage": None} if asked.include_usage else {})
+async def _chunks(completion: Completion, request: CompletionRequest) -> AsyncIterator[bytes]:
+    """The reply as server-sent events, a few words each."""
+    head = completion.head("chat.completion.chunk") | ({"usage": None} if request.include_usage else {})
 
-    def event(delta: JSON, finish: str | None = None) -> bytes:
-        choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish}
+    def event(delta: JSON, finish_reason: str | None = None) -> bytes:
+        choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish_reason}
         return _event({**head, "choices": [choice]})
 
     yield event({"role": "assistant", "content": ""})
-    for piece in _WORDS.findall(said.text):
+    for piece in _WORDS.findall(completion.text):
         yield event({"content": piece})
-    yield event({}, said.finish)
-    if asked.include_usage:
-        yield _event({**head, "choices": [], "usage": said.counted()})
+    yield event({}, completion.finish_reason)
+    if request.include_usage:
+        yield _event({**head, "choices": [], "usage": completion.usage_json()})
     yield b"data: [DONE]\n\n"
 
 

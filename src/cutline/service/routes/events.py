@@ -13,14 +13,14 @@ from fastapi import APIRouter, Request
 from fastapi.responses import StreamingResponse
 from sqlalchemy.exc import SQLAlchemyError
 
-from cutline.service.job_status import Task
+from cutline.service.queue.job import JobState
 from cutline.service.queue.queue import Queue
-from cutline.service.routes.tasks import found, summary
+from cutline.service.routes.tasks import find_job, summary
 
 router = APIRouter(tags=["jobs"])
 
-_LOOK_SECONDS: Final = 0.5
-_QUIET_SECONDS: Final = 15.0  # after which something is sent, so that nobody on the way cuts the connection
+_POLL_SECONDS: Final = 0.5
+_KEEPALIVE_SECONDS: Final = 15.0  # so that no proxy cuts a silent connection
 
 
 @router.get(
@@ -29,37 +29,37 @@ _QUIET_SECONDS: Final = 15.0  # after which something is sent, so that nobody on
     responses={200: {"content": {"text/event-stream": {}}}, 404: {}},
 )
 async def events(task_id: str, request: Request) -> StreamingResponse:
-    """The job's progress, from where it is now until its end.
+    """The job's progress, from now until its end.
 
     An event ``progress`` comes with every change, and ``end`` when the job has ended; the data is the job's
-    summary. Whoever was cut off asks again.
+    summary. A client that was cut off can connect again.
     """
     queue: Queue = request.app.state.queue
-    task = await found(queue, task_id)
-    headers = {"X-Accel-Buffering": "no"}  # else a proxy may keep them until it has a few kilobytes
-    return StreamingResponse(_stream(queue, task), media_type="text/event-stream", headers=headers)
+    job = await find_job(queue, task_id)
+    headers = {"X-Accel-Buffering": "no"}  # otherwise a proxy may buffer some kilobytes of them
+    return StreamingResponse(_stream(queue, job), media_type="text/event-stream", headers=headers)
 
 
-async def _stream(queue: Queue, task: Task) -> AsyncIterator[bytes]:
+async def _stream(queue: Queue, job: JobState) -> AsyncIterator[bytes]:
     sent, sent_at = None, time.monotonic()
-    now: Task | None = task
+    now: JobState | None = job
     while now is not None:
         if now != sent:
             yield _event(now)
             sent, sent_at = now, time.monotonic()
-        elif time.monotonic() - sent_at > _QUIET_SECONDS:
-            yield b": still there\n\n"
+        elif time.monotonic() - sent_at > _KEEPALIVE_SECONDS:
+            yield b": keep-alive\n\n"
             sent_at = time.monotonic()
         if now.has_ended:
             return
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(queue.stopping.wait(), _LOOK_SECONDS)
-            return  # the service stops; whoever wants to know the rest asks again
-        with contextlib.suppress(SQLAlchemyError):  # it is looked at again; others tell the log
-            now = await queue.store.task(task.id)
+            await asyncio.wait_for(queue.stopping.wait(), _POLL_SECONDS)
+            return  # the service stops; clients connect again
+        with contextlib.suppress(SQLAlchemyError):  # tried again; the queue logs it
+            now = await queue.store.job(job.id)
 
 
-def _event(task: Task) -> bytes:
-    name = "end" if task.has_ended else "progress"
-    identity = task.captioned + task.failed
-    return b"event: %b\nid: %d\ndata: %b\n\n" % (name.encode(), identity, orjson.dumps(summary(task)))
+def _event(job: JobState) -> bytes:
+    name = b"end" if job.has_ended else b"progress"
+    number = job.captioned + job.failed
+    return b"event: %b\nid: %d\ndata: %b\n\n" % (name, number, orjson.dumps(summary(job)))

@@ -1,12 +1,13 @@
-"""Whether the service lives, whether it can answer, and what it has counted."""
+"""Health, readiness, models and metrics."""
 
 from __future__ import annotations
 
-from fastapi import APIRouter, HTTPException, Request, Response
+from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel
 
-from cutline.service.errors import shown_model
-from cutline.service.telemetry.metrics import TEXT
+from cutline.service.errors import ServiceError
+from cutline.service.results import public_model_name
+from cutline.service.telemetry.metrics import CONTENT_TYPE
 
 router = APIRouter(tags=["health"])
 
@@ -21,9 +22,9 @@ class Ready(BaseModel):
 
 
 class Model(BaseModel):
-    """``slots``: pictures that it takes at once. ``instructable``: whether it does what a prompt says.
+    """``slots``: pictures that it captions at once. ``instructable``: whether it follows a prompt.
 
-    ``prompts``: those of the library that it can be asked with; another model knows some of them as forms.
+    ``prompts``: those of the library that it supports; a model that is not instructable knows some as forms.
     """
 
     name: str
@@ -41,7 +42,7 @@ class OfferedChain(BaseModel):
 
 
 class Limits(BaseModel):
-    """The most that is taken: bytes of a request, and pictures of a batch or a job."""
+    """Limits: bytes of a request, and pictures of a batch or a job."""
 
     max_body: int
     max_pictures: int
@@ -53,42 +54,40 @@ class Models(BaseModel):
     limits: Limits
 
 
-@router.head("/health", include_in_schema=False)  # as many probes ask
+@router.head("/health", include_in_schema=False)  # used by many probes
 @router.get("/health")
 async def health() -> Health:
-    """The process lives. Needs no key."""
+    """The process is alive. Needs no key."""
     return Health()
 
 
 @router.head("/ready", include_in_schema=False)
-@router.get(
-    "/ready", responses={503: {"description": "the model is being loaded, or the queue cannot be reached"}}
-)
+@router.get("/ready", responses={503: {"description": "the model is loading, or the queue is not available"}})
 async def ready(request: Request) -> Ready:
-    """The model is loaded, the queue's database answers, and so do we."""
-    desk, queue = request.app.state.desk, request.app.state.queue
-    if not desk.ready:
-        raise HTTPException(503, "the model is being loaded", headers={"Retry-After": "5"})
-    await queue.look()
+    """The model is loaded, and the queue's database responds."""
+    service, queue = request.app.state.service, request.app.state.queue
+    if not service.ready:
+        raise ServiceError(503, "the model is loading", headers={"Retry-After": "5"})
+    await queue.update_status()
     if not queue.is_up:
-        raise HTTPException(503, "the queue cannot be reached now", headers={"Retry-After": "10"})
-    return Ready(model=shown_model(desk.model))
+        raise ServiceError(503, "the queue is not available now", headers={"Retry-After": "10"})
+    return Ready(model=public_model_name(service.model))
 
 
 @router.get("/models")
 async def models(request: Request) -> Models:
-    """The model that answers here, the chains that can be wished for, and how much a request can hold."""
-    desk, settings = request.app.state.desk, request.app.state.settings
+    """The model of this service, the chains that requests can choose, and the limits of a request."""
+    service, settings = request.app.state.service, request.app.state.settings
     chains = [
-        OfferedChain(name=name, steps={step: shown_model(model) for step, model in steps.items()})
-        for name, steps in desk.chains.steps.items()
+        OfferedChain(name=name, steps={step: public_model_name(model) for step, model in steps.items()})
+        for name, steps in service.chains.steps.items()
     ]
     model = Model(
-        name=shown_model(desk.model),
-        ready=desk.ready,
-        slots=desk.at_once,
-        instructable=desk.instructable,
-        prompts=desk.prompts,
+        name=public_model_name(service.model),
+        ready=service.ready,
+        slots=service.at_once,
+        instructable=service.instructable,
+        prompts=service.prompts,
     )
     limits = Limits(max_body=settings.max_body, max_pictures=settings.max_pictures)
     return Models(models=[model], chains=chains, limits=limits)
@@ -96,6 +95,6 @@ async def models(request: Request) -> Models:
 
 @router.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
 async def metrics(request: Request) -> Response:
-    """What was counted, for Prometheus."""
-    await request.app.state.queue.look()
-    return Response(request.app.state.meters.text(), media_type=TEXT)
+    """Metrics for Prometheus."""
+    await request.app.state.queue.update_status()
+    return Response(request.app.state.metrics.text(), media_type=CONTENT_TYPE)

@@ -1,4 +1,4 @@
-"""Where the service's log goes: to the standard error, one line an event."""
+"""The service's log: to the standard error, one line per event."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import Any, Final
 _FORMAT: Final = "%(asctime)s %(levelname)s %(name)s %(message)s"
 
 
-class Deaths(logging.Filter):
-    """Makes a warning of what the server beneath says of a process that died, and tells what follows.
+class WorkerDeaths(logging.Filter):
+    """Makes a warning of uvicorn's line about a process that died, and adds what follows.
 
-    ``lease_seconds``: how long what it held stays its own, so that a job may seem to stand still.
+    ``lease_seconds``: how long its pictures stay leased; jobs may seem to stand still until then.
     """
 
     def __init__(self, lease_seconds: float) -> None:
@@ -21,24 +21,22 @@ class Deaths(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         if record.getMessage().startswith("Child process ") and record.levelno == logging.INFO:
             record.levelno, record.levelname = logging.WARNING, "WARNING"
-            told = f"{record.getMessage()}; its pictures of jobs are taken up after {self._lease_seconds:g} s"
-            record.msg, record.args = told, ()
+            after = f"other workers take over its pictures after {self._lease_seconds:g} s"
+            record.msg, record.args = f"{record.getMessage()}; {after}", ()
         return True
 
 
 def log_config(level: str, lease_seconds: float) -> dict[str, Any]:
-    """How uvicorn and the package log, in this process and in those that it starts.
+    """The logging configuration of uvicorn and the package, in this process and its workers.
 
-    A line for each job that ends and each picture that fails, and at ``debug`` for each request that is
-    refused, by its route. There is none for the other requests: the metrics count them, and an address
-    with its query could hold what must not be written down.
+    There is no access log: the metrics count requests, and a URL with its query could hold secrets.
     """
     loggers = {name: {"level": level.upper()} for name in ("cutline", "uvicorn", "uvicorn.error")}
     return {
         "version": 1,
         "disable_existing_loggers": False,
         "formatters": {"plain": {"format": _FORMAT}},
-        "filters": {"deaths": {"()": Deaths, "lease_seconds": lease_seconds}},
+        "filters": {"deaths": {"()": WorkerDeaths, "lease_seconds": lease_seconds}},
         "handlers": {
             "stderr": {"class": "logging.StreamHandler", "formatter": "plain", "filters": ["deaths"]}
         },

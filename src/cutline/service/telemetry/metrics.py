@@ -1,60 +1,60 @@
-"""What the service counts, for Prometheus."""
+"""The service's metrics, for Prometheus."""
 
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final, Literal
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from cutline.records import Caption, Failure, Outcome
 
 FOLDER: Final = "PROMETHEUS_MULTIPROC_DIR"
-"""Environment variable of the folder in which several workers count together."""
-_log = logging.getLogger("cutline.service")
-_REFUSED: Final = 400
-TEXT: Final = "text/plain; version=0.0.4; charset=utf-8"
-METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
-"""Those that are named; clients can write anything there."""
-_SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
+"""Environment variable of the folder in which several workers share their counts."""
+CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
+_BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
 
 
-class Meters:
-    """Counts of one process, or of all workers when they share a folder."""
+class Metrics:
+    """Metrics of one process, or of all workers if they share a folder."""
 
     def __init__(self) -> None:
         self._registry = own = CollectorRegistry()
         self.requests = Counter(
-            "cutline_requests", "Requests answered.", ("method", "route", "status"), registry=own
+            "cutline_requests",
+            "Requests by method, route and status.",
+            ("method", "route", "status"),
+            registry=own,
         )
         self.seconds = Histogram(
-            "cutline_request_seconds", "Time to the whole answer.", ("route",), registry=own, buckets=_SECONDS
+            "cutline_request_seconds",
+            "Time to the whole response.",
+            ("route",),
+            registry=own,
+            buckets=_BUCKETS,
         )
         self.pictures = Counter(
-            "cutline_pictures", "Pictures by what became of them: captioned, or the kind of failure.",
+            "cutline_pictures", "Pictures by outcome: captioned, or the kind of failure.",
             ("outcome",), registry=own,
         )  # fmt: skip
-        self.tokens = Counter("cutline_tokens", "Tokens as models counted them.", ("kind",), registry=own)
-        self._own: list[tuple[Gauge, Callable[[], float]]] = []
+        self.tokens = Counter("cutline_tokens", "Tokens as counted by models.", ("kind",), registry=own)
+        self._summed: list[tuple[Gauge, Callable[[], float]]] = []
         self._shared: list[tuple[Gauge, Callable[[], float]]] = []
 
     def watch(self, name: str, text: str, value: Callable[[], float], *, shared: bool = False) -> None:
-        """Show a number that is looked up when somebody asks.
+        """Export a value that is read for each scrape.
 
-        Of several workers it is their sum; or, where it is ``shared``, what the one who was asked found.
+        Of several workers it is their sum, or, if it is ``shared``, the value of the one that is scraped.
         """
         mode: Literal["mostrecent", "livesum"] = "mostrecent" if shared else "livesum"
         gauge = Gauge(f"cutline_{name}", text, registry=self._registry, multiprocess_mode=mode)
-        (self._shared if shared else self._own).append((gauge, value))
+        (self._shared if shared else self._summed).append((gauge, value))
 
-    def note(self, outcome: Outcome) -> None:
+    def record(self, outcome: Outcome) -> None:
         """Count a picture."""
         if isinstance(outcome, Caption):
             self.pictures.labels("captioned").inc()
@@ -64,37 +64,37 @@ class Meters:
         else:
             self.pictures.labels(outcome.kind if isinstance(outcome, Failure) else "skipped").inc()
 
-    async def keep_counting(self) -> None:
-        """Leave the looked-up numbers where other workers find them, for ever."""
+    async def publish(self) -> None:
+        """Write the values where other workers find them, until cancelled."""
         while FOLDER in os.environ:
-            _look_up(self._own)
+            _update(self._summed)
             await asyncio.sleep(2)
 
     def text(self) -> bytes:
-        """All of it, as Prometheus reads it."""
-        _look_up(self._own + self._shared)
+        """All metrics in Prometheus' text format."""
+        _update(self._summed + self._shared)
         if FOLDER not in os.environ:
             return generate_latest(self._registry)
-        _forget_the_dead(Path(os.environ[FOLDER]))
-        together = CollectorRegistry()
-        MultiProcessCollector(together)  # type: ignore[no-untyped-call]
-        return generate_latest(together)
+        _remove_dead(Path(os.environ[FOLDER]))
+        combined = CollectorRegistry()
+        MultiProcessCollector(combined)  # type: ignore[no-untyped-call]
+        return generate_latest(combined)
 
 
-def _look_up(gauges: list[tuple[Gauge, Callable[[], float]]]) -> None:
+def _update(gauges: list[tuple[Gauge, Callable[[], float]]]) -> None:
     for gauge, value in gauges:
         gauge.set(value())
 
 
-def _forget_the_dead(folder: Path) -> None:
-    """What a worker that was killed had under way is so no more, and it has no slots."""
+def _remove_dead(folder: Path) -> None:
+    """Remove the gauges of killed workers: they have no slots and work on nothing."""
     for file in folder.glob("gauge_live*_*.db"):
-        if not _lives(int(file.stem.rpartition("_")[2])):
+        if not _is_alive(int(file.stem.rpartition("_")[2])):
             file.unlink(missing_ok=True)
 
 
-def _lives(process: int) -> bool:
-    if os.name == "nt":  # where signal 0 would end it
+def _is_alive(process: int) -> bool:
+    if os.name == "nt":  # signal 0 would end it there
         return True
     try:
         os.kill(process, 0)
@@ -103,33 +103,3 @@ def _lives(process: int) -> bool:
     except PermissionError:
         pass
     return True
-
-
-class Metered:
-    """Counts every request, refused ones too, by the route's pattern: paths hold names."""
-
-    def __init__(self, app: ASGIApp, *, meters: Meters) -> None:
-        self._app, self._meters = app, meters
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        began = time.perf_counter()
-        status = 0
-
-        async def watched(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-            await send(message)
-
-        try:
-            await self._app(scope, receive, watched)
-        finally:
-            route = getattr(scope.get("route"), "path", "none")
-            method = scope["method"] if scope["method"] in METHODS else "other"
-            self._meters.requests.labels(method, route, status or "gone").inc()
-            self._meters.seconds.labels(route).observe(time.perf_counter() - began)
-            if status >= _REFUSED:
-                _log.debug("refused method=%s route=%s status=%d", method, route, status)

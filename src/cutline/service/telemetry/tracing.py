@@ -1,96 +1,180 @@
-"""What requests, captions and questions to models tell those who trace: nothing, unless configured."""
+"""Spans by OpenTelemetry's API, exported only where its SDK and its own variables are set.
+
+Variables: https://opentelemetry.io/docs/specs/otel/configuration. Attributes have the names of its semantic
+conventions, and hold no address, path, prompt, caption or key.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import os
+import threading
 from collections.abc import Iterator, Mapping
-from typing import Final, Literal, TypeAlias
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Final, TypeAlias
 
-from starlette.datastructures import Headers
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from opentelemetry.trace import NoOpTracer, Span, SpanKind, StatusCode, Tracer
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
+from cutline.captioners.hosted.endpoint import carried
+from cutline.captioners.wrapper import Wrapper
+from cutline.errors import ConfigError, MissingExtra, RequestError, SampleError
+from cutline.imaging import Picture
 from cutline.interfaces import Captioner
-from cutline.service.telemetry.metrics import METHODS
+from cutline.prompts import Prompt
+from cutline.records import Reply
 
-Kind: TypeAlias = Literal["server", "internal", "client", "consumer"]
+if TYPE_CHECKING:
+    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.sdk.trace.export import SpanExporter
+
+__all__ = ["Attributes", "SpanKind", "Tracing", "set_error"]
+
 Attributes: TypeAlias = Mapping[str, str | int | list[str]]
-
-
-_QUIET: Final = frozenset({"/health", "/ready", "/metrics"})
-_OF_A_TRACE: Final = ("traceparent", "tracestate")
-
-
-class Span:
-    """A piece of work that is under way; this one is not told to anybody."""
-
-    def note(self, attributes: Attributes) -> None:
-        """Add what was found out."""
-
-    def rename(self, name: str) -> None:
-        """Call it by a better name."""
-
-    def fail(self, kind: str) -> None:
-        """It went wrong; ``kind`` is a short, stable word."""
-
-
-_UNTOLD: Final = Span()
+_ENDPOINTS: Final = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
+_PROTOCOLS: Final = ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL")
+_PROTOCOL: Final = "http/protobuf"
+_FLUSH_SECONDS: Final = 3.0  # at the end
+_PROPAGATOR: Final = TraceContextTextMapPropagator()
 
 
 class Tracing:
-    """Tells nobody of anything."""
+    """The service's spans. Without an exporter the tracer is the API's own no-op.
 
-    is_on = False
+    The provider is private: what else in this process uses OpenTelemetry neither sees nor exports its spans.
+    """
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        """Raises ConfigError for variables that are not supported, MissingExtra without ``otel``."""
+        given = {name: value.strip() for name, value in environment.items() if value.strip()}
+        self._is_named = "service.name=" in given.get("OTEL_RESOURCE_ATTRIBUTES", "")
+        self._exporter = _exporter(given)
+        self._provider: TracerProvider | None = None
+        self._tracer: Tracer = NoOpTracer()
+
+    @property
+    def is_on(self) -> bool:
+        return self._exporter is not None
 
     def open(self) -> None:
-        """Begin to tell."""
+        """Start the thread that exports spans."""
+        if self._exporter is None:
+            return
+        from opentelemetry.sdk.resources import Resource
+        from opentelemetry.sdk.trace import TracerProvider
+        from opentelemetry.sdk.trace.export import BatchSpanProcessor
+
+        own = {} if self._is_named or "OTEL_SERVICE_NAME" in os.environ else {"service.name": "cutline"}
+        self._provider = TracerProvider(resource=Resource.create(own), shutdown_on_exit=False)
+        self._provider.add_span_processor(BatchSpanProcessor(self._exporter))
+        self._tracer = self._provider.get_tracer("cutline")
 
     @contextlib.contextmanager
     def span(
-        self, name: str, kind: Kind = "internal", *, parent: Mapping[str, str] | None = None
+        self,
+        name: str,
+        kind: SpanKind = SpanKind.INTERNAL,
+        attributes: Attributes | None = None,
+        *,
+        parent: Mapping[str, str] | None = None,
     ) -> Iterator[Span]:
-        """A piece of work within the one that is under way here, or in ``parent``: its trace's headers."""
-        del name, kind, parent
-        yield _UNTOLD
+        """A span within the current one, or within ``parent``: the headers of a trace."""
+        context = None if parent is None else _PROPAGATOR.extract(parent)
+        with self._tracer.start_as_current_span(
+            name,
+            context,
+            kind,
+            attributes,
+            record_exception=False,  # messages hold paths and addresses
+            set_status_on_exception=False,
+        ) as span:
+            try:
+                yield span
+            except Exception as error:
+                if isinstance(error, SampleError | RequestError):
+                    set_error(span, error.kind)
+                else:
+                    set_error(span, type(error).__name__)
+                raise
 
     def headers(self) -> dict[str, str]:
-        """What makes others' work part of what is under way here: W3C's traceparent."""
-        return {}
+        """W3C's ``traceparent`` and ``tracestate`` of the current span."""
+        headers: dict[str, str] = {}
+        _PROPAGATOR.inject(headers)
+        return headers
 
-    def around(self, captioner: Captioner) -> Captioner:
-        """The captioner, each question to which is told."""
-        return captioner
+    def traced(self, captioner: Captioner) -> Captioner:
+        """The captioner with a span for each call, if spans are exported."""
+        return TracedCaptioner(captioner, self) if self.is_on else captioner
 
     def close(self) -> None:
-        """Tell what is left; may take a few seconds."""
-
-
-class TracedRequests:
-    """Tells of requests by their route, as paths hold names; not of those that ask whether all is well."""
-
-    def __init__(self, app: ASGIApp, *, tracing: Tracing) -> None:
-        self._app, self._tracing = app, tracing
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["path"] in _QUIET:
-            await self._app(scope, receive, send)
+        """Export what is left; may take a few seconds."""
+        if self._provider is None or self._exporter is None:
             return
-        headers = Headers(scope=scope)
-        parent = {name: headers[name] for name in _OF_A_TRACE if name in headers}
-        method = scope["method"] if scope["method"] in METHODS else "_OTHER"
-        with self._tracing.span(method, "server", parent=parent) as span:
+        # Flushing takes as long as the collector likes, and one that is away must not hold up the end.
+        ending = threading.Thread(target=self._provider.shutdown, daemon=True)
+        ending.start()
+        ending.join(_FLUSH_SECONDS)
+        if ending.is_alive():
+            self._exporter.shutdown()
+            ending.join(1.0)
 
-            async def watched(message: Message) -> None:
-                if message["type"] == "http.response.start":
-                    span.note({"http.response.status_code": message["status"]})
-                    if message["status"] >= 500:
-                        span.fail(str(message["status"]))
-                await send(message)
 
-            span.note({"http.request.method": method, "url.scheme": scope["scheme"]})
+def set_error(span: Span, kind: str) -> None:
+    """Mark the span as failed; ``kind`` is a short stable word."""
+    span.set_attribute("error.type", kind)
+    span.set_status(StatusCode.ERROR)
+
+
+class TracedCaptioner(Wrapper):
+    """A captioner with a span for each call, whose trace the called endpoint gets in its headers."""
+
+    def __init__(self, inner: Captioner, tracing: Tracing) -> None:
+        super().__init__(inner)
+        self._tracing = tracing
+        provider, _, model = inner.name.partition(":")
+        self._provider, self._model = provider, PurePath(model).name or provider
+
+    async def caption(self, picture: Picture, prompt: Prompt) -> Reply:
+        attributes = {
+            "gen_ai.operation.name": "chat",
+            "gen_ai.provider.name": self._provider,
+            "gen_ai.request.model": self._model,
+        }
+        with self._tracing.span(f"chat {self._model}", SpanKind.CLIENT, attributes) as span:
+            token = carried.set(self._tracing.headers())
             try:
-                await self._app(scope, receive, watched)
+                reply = await self.inner.caption(picture, prompt)
             finally:
-                route = getattr(scope.get("route"), "path", None)
-                if route is not None:
-                    span.note({"http.route": route})
-                    span.rename(f"{method} {route}")
+                carried.reset(token)
+            if isinstance(reply, Reply):
+                span.set_attributes(_reply_attributes(reply))
+            return reply
+
+
+def _reply_attributes(reply: Reply) -> Attributes:
+    finish = {"gen_ai.response.finish_reasons": [reply.finish_reason]} if reply.finish_reason else {}
+    return {
+        "gen_ai.usage.input_tokens": reply.usage.prompt_tokens,
+        "gen_ai.usage.output_tokens": reply.usage.completion_tokens,
+        "cutline.attempts": reply.attempts,
+        **finish,
+    }
+
+
+def _exporter(given: Mapping[str, str]) -> SpanExporter | None:
+    """The exporter that the variables ask for; without them nothing of the SDK is imported."""
+    name = given.get("OTEL_TRACES_EXPORTER", "otlp" if any(one in given for one in _ENDPOINTS) else "none")
+    if given.get("OTEL_SDK_DISABLED", "").lower() == "true" or name == "none":
+        return None
+    if name != "otlp":
+        raise ConfigError(f"OTEL_TRACES_EXPORTER={name} is not supported: set it to otlp or none")
+    protocol = next((one for one in _PROTOCOLS if one in given), _PROTOCOLS[1])
+    if given.get(protocol, _PROTOCOL) != _PROTOCOL:
+        raise ConfigError(f"{protocol}={given[protocol]} is not supported: set it to {_PROTOCOL}")
+    try:
+        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+    except ImportError:
+        cause = next(one for one in ("OTEL_TRACES_EXPORTER", *_ENDPOINTS) if one in given)
+        raise MissingExtra(f"{cause} turns on tracing, which", "otel") from None
+    return OTLPSpanExporter()

@@ -1,4 +1,4 @@
-"""A model that was lost while the service runs, such as a server of ours that ended, is opened again."""
+"""Reopening a model that was lost while the service runs, such as a server of ours that ended."""
 
 from __future__ import annotations
 
@@ -14,31 +14,30 @@ _log = logging.getLogger("cutline.service")
 
 
 class Recovery:
-    """Opens again in the background, until that succeeds; those that need no opening are open at once."""
+    """Calls ``reopen`` in the background until it succeeds; a model that needs no opening is open at once."""
 
-    def __init__(self, open_again: Callable[[], Awaitable[None]]) -> None:
-        self._open_again = open_again
+    def __init__(self, reopen: Callable[[], Awaitable[None]]) -> None:
+        self._reopen = reopen
         self._task: asyncio.Task[None] | None = None
 
     def begin(self) -> None:
-        """The model could not be asked; does nothing where that is being seen to already."""
+        """Start, unless it is running already."""
         if self._task is None or self._task.done():
-            self._task = asyncio.create_task(self._run(), name="reviving")
+            self._task = asyncio.create_task(self._run(), name="recovery")
 
     async def _run(self) -> None:
         failures = 0
         while True:
             try:
-                await self._open_again()
+                await self._reopen()
             except ConfigError as error:
                 failures += 1
-                _log.error("model still unusable attempts=%d cause=%s", failures, error)
+                _log.error("model still unavailable attempts=%d cause=%s", failures, error)
                 await asyncio.sleep(1.0 + backoff.delay(failures, first=2.0))
             else:
                 return
 
     async def aclose(self) -> None:
-        """Give up."""
         if self._task is not None:
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):

@@ -1,0 +1,86 @@
+"""ASGI middleware that counts and traces every request by its route: paths hold names."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import Final
+
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from cutline.service.telemetry.metrics import Metrics
+from cutline.service.telemetry.tracing import SpanKind, Tracing, set_error
+
+_log = logging.getLogger("cutline.service")
+_METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+"""Those that get a label of their own: clients can write anything there."""
+_UNTRACED: Final = frozenset({"/health", "/ready", "/metrics"})  # probes
+_TRACE_HEADERS: Final = ("traceparent", "tracestate")
+
+
+class RequestMetrics:
+    """Counts every request, refused ones too, and logs these at ``debug``."""
+
+    def __init__(self, app: ASGIApp, *, metrics: Metrics) -> None:
+        self._app, self._metrics = app, metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = time.perf_counter()
+        status = 0
+
+        async def send_counted(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_counted)
+        finally:
+            route = _route(scope) or "none"
+            method = scope["method"] if scope["method"] in _METHODS else "other"
+            self._metrics.requests.labels(method, route, status or "gone").inc()
+            self._metrics.seconds.labels(route).observe(time.perf_counter() - started)
+            if status >= 400:
+                _log.debug("request refused method=%s route=%s status=%d", method, route, status)
+
+
+class RequestSpans:
+    """A span for each request but those of probes, within the client's trace if it sends one."""
+
+    def __init__(self, app: ASGIApp, *, tracing: Tracing) -> None:
+        self._app, self._tracing = app, tracing
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["path"] in _UNTRACED:
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        parent = {name: headers[name] for name in _TRACE_HEADERS if name in headers}
+        method = scope["method"] if scope["method"] in _METHODS else "_OTHER"
+        attributes = {"http.request.method": method, "url.scheme": scope["scheme"]}
+        with self._tracing.span(method, SpanKind.SERVER, attributes, parent=parent) as span:
+
+            async def send_traced(message: Message) -> None:
+                if message["type"] == "http.response.start":
+                    span.set_attribute("http.response.status_code", message["status"])
+                    if message["status"] >= 500:
+                        set_error(span, str(message["status"]))
+                await send(message)
+
+            try:
+                await self._app(scope, receive, send_traced)
+            finally:
+                if route := _route(scope):
+                    span.set_attribute("http.route", route)
+                    span.update_name(f"{method} {route}")
+
+
+def _route(scope: Scope) -> str | None:
+    """The pattern of the route that matched; the router leaves it in the scope."""
+    route = scope.get("route")
+    return str(route.path) if route is not None else None

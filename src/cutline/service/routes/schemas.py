@@ -1,0 +1,155 @@
+"""Bodies of requests and responses about captions."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Final, TypeVar
+
+from pydantic import BaseModel, Field, ValidationError, model_validator
+from starlette.datastructures import FormData
+
+from cutline.records import JSON
+from cutline.service.caption_options import CaptionOptions
+from cutline.service.errors import invalid_body, unknown_field
+from cutline.service.http import openapi
+from cutline.service.http.forms import text_fields
+from cutline.service.pictures import MAX_PATH
+
+Body = TypeVar("Body", bound=BaseModel)
+PathText = Annotated[str, Field(min_length=1, max_length=MAX_PATH)]
+UrlText = Annotated[str, Field(min_length=1, max_length=8192)]
+
+_DEFAULT: Final = CaptionOptions()
+_NAMES: Final = tuple(CaptionOptions.model_fields)
+
+
+class RequestOptions(CaptionOptions):
+    """The options beside the picture, and the object that held them before."""
+
+    wish: CaptionOptions = Field(
+        _DEFAULT,
+        description="Deprecated: set these options beside the picture instead.",
+        json_schema_extra={"deprecated": True},
+    )
+
+    @model_validator(mode="after")
+    def _unambiguous(self) -> RequestOptions:
+        if self.wish is _DEFAULT:
+            return self
+        for name in _NAMES:
+            value, old = getattr(self, name), getattr(self.wish, name)
+            if value is not None and old is not None and value != old:
+                alias = CaptionOptions.model_fields[name].alias or name
+                raise ValueError(f"{alias} and wish.{alias} differ: leave wish out, which is deprecated")
+        return self
+
+    @property
+    def options(self) -> CaptionOptions:
+        given = {name: value for name in _NAMES if (value := getattr(self, name)) is not None}
+        return self.wish.model_copy(update=given) if given else self.wish
+
+
+class _OneSource(BaseModel):
+    image_path: PathText | None = Field(None, examples=["sunset.jpg"])
+    image_url: UrlText | None = Field(None, examples=["https://example.org/sunset.jpg"])
+    image_base64: str | None = Field(None, min_length=1)
+
+
+class OnePicture(RequestOptions, _OneSource):
+    """A picture by its path, its URL or its bytes as base64: exactly one of them; and options.
+
+    A path is relative to an image root of the service.
+    """
+
+
+class _ManySources(BaseModel):
+    image_paths: list[PathText] | None = Field(None, min_length=1, examples=[["sunset.jpg", "a/harbour.jpg"]])
+    image_urls: list[UrlText] | None = Field(None, min_length=1)
+    images_base64: list[Annotated[str, Field(min_length=1)]] | None = Field(None, min_length=1)
+
+
+class ManyPictures(RequestOptions, _ManySources):
+    """Pictures by their paths, URLs or bytes as base64, in the order of the response; and options.
+
+    One of the three lists is given. Paths are relative to an image root of the service.
+    """
+
+
+class QueuedPictures(ManyPictures):
+    """Pictures by their paths, URLs or bytes as base64; ``webhook_url`` is called when the job has ended."""
+
+    webhook_url: str | None = Field(None, min_length=1, max_length=2048)
+
+
+class StepText(BaseModel):
+    """The text of one step of a chain."""
+
+    name: str
+    text: str
+    model: str
+    fields: dict[str, Any] | None = None
+
+
+class Captioned(BaseModel):
+    """A caption and how it was made. ``fields`` are those of a structured caption.
+
+    Of a chain with several steps ``steps`` has the texts of all, and ``missing_steps`` the optional ones
+    that failed, each with the kind of its failure; tokens and seconds are those of all steps.
+    """
+
+    image_path: str
+    caption: str
+    fields: dict[str, Any] | None = None
+    steps: list[StepText] | None = None
+    missing_steps: dict[str, str] | None = None
+    model: str | None = None
+    prompt_id: str | None = None
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    seconds: float = 0.0
+
+
+class NotCaptioned(BaseModel):
+    """Why a picture has no caption: a message, and the kind of failure."""
+
+    image_path: str
+    caption: None
+    error: str
+    kind: str
+
+
+_FILE: Final[JSON] = {"type": "string", "format": "binary"}
+_TEXTS: Final[JSON] = {
+    field.alias or name: {"type": "string"} for name, field in CaptionOptions.model_fields.items()
+}
+_JSON_ONLY: Final = {*OnePicture.model_fields, *ManyPictures.model_fields} - {*_NAMES}
+"""Fields that a form does not have: its pictures are files, and its options were always flat."""
+
+
+def one_picture_body() -> JSON:
+    """The body of ``/caption``, for ``openapi_extra``."""
+    return openapi.body(OnePicture, {"properties": {"image": _FILE, **_TEXTS}, "required": ["image"]})
+
+
+def many_pictures_body(kind: type[ManyPictures]) -> JSON:
+    """The body of a batch, for ``openapi_extra``."""
+    files = {"type": "array", "items": _FILE, "minItems": 1}
+    own = {name: {"type": "string"} for name in kind.model_fields.keys() - ManyPictures.model_fields.keys()}
+    return openapi.body(kind, {"properties": {"images": files, **_TEXTS, **own}, "required": ["images"]})
+
+
+def parse(kind: type[Body], data: bytes | dict[str, Any]) -> Body:
+    """JSON or its values as a ``kind``; raises ServiceError: 400 for invalid JSON, 422 for wrong fields."""
+    try:
+        return kind.model_validate_json(data) if isinstance(data, bytes) else kind.model_validate(data)
+    except ValidationError as error:
+        raise invalid_body(error, kind) from None
+
+
+def parse_form(kind: type[Body], form: FormData) -> Body:
+    """The fields of a form beside its files; raises ServiceError 422."""
+    values = text_fields(form)
+    known = [field.alias or name for name, field in kind.model_fields.items() if name not in _JSON_ONLY]
+    for name in values:
+        if name not in known:
+            raise unknown_field(name, known)
+    return parse(kind, values)
