@@ -185,7 +185,7 @@ def kinds():
                     (skips if "skip" in given else failures).update(constants(given["kind"]))
                 elif name == "Skip":
                     skips |= constants(given["reason"])
-            elif isinstance(node, ast.Assign) and {"captioners", "chain"} & set(path.parts):
+            elif isinstance(node, ast.Assign) and path.parent.name in {"hosted", "captioners", "chain"}:
                 failures |= constants(node.value) if getattr(node.targets[0], "id", "") == "kind" else set()
     return failures, skips
 

@@ -1,6 +1,6 @@
 """A comparison as one HTML file: no script, nothing loaded, readable anywhere.
 
-Every text goes through ``markup.tag``, which escapes it; the policy in the head forbids the rest.
+The template escapes every text; the policy in the head forbids the rest.
 """
 
 from __future__ import annotations
@@ -8,14 +8,15 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import hashlib
-import importlib.resources
-from typing import Final
+from collections.abc import Sequence
+from typing import Any, Final
 
-from cutline.comparison.cards import picture_card
-from cutline.comparison.markup import Markup, escape, join, tag
-from cutline.comparison.results import Comparison, Entrant
-from cutline.comparison.summary_table import standings
-from cutline.formatting import plural
+from cutline.comparison.captions import Answer, AnswerStep
+from cutline.comparison.results import MISSING, Comparison, Entrant, Shown
+from cutline.comparison.summary_table import figures_table
+from cutline.formatting import plural, short_number
+from cutline.text.differences import differing, words
+from cutline.web.html import render, style
 
 POLICY: Final = (
     "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
@@ -24,69 +25,66 @@ _LETTERS: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
 def as_html(comparison: Comparison, *, blind: bool, made: dt.datetime) -> str:
-    """The whole page. ``blind`` calls the contestants A, B … and keeps names and figures behind a click."""
+    """The whole page. ``blind`` calls the candidates A, B … and keeps names and figures behind a click."""
     names = [entrant.name for entrant in comparison.entrants]
-    labels = [_letter(place) for place in range(len(names))] if blind else names
-    title = f"{len(names)} captioners, {plural(len(comparison.pictures), 'picture')}"
-    table = standings(comparison, labels=labels if blind else None)
-    cards = (
-        picture_card(shown, comparison.entrants, labels, number=number, blind=blind)
-        for number, shown in enumerate(comparison.pictures, 1)
-    )
-    body = tag(
-        "body",
-        tag("header", tag("h1", title), tag("p", _about(comparison, made), class_="about")),
-        tag(
-            "main",
-            tag("details", tag("summary", "Who is who, and the figures"), table) if blind else table,
-            _choices(comparison, labels[0]),
-            *cards,
-        ),
-        tag("footer", "Made by cutline compare. Everything is in this file; it loads nothing."),
-    )
-    return f'<!DOCTYPE html>\n<html lang="en">{_head(title)}{body}</html>\n'
-
-
-def _head(title: str) -> Markup:
-    style = importlib.resources.files("cutline.comparison").joinpath("page.css").read_text("utf-8")
-    return tag(
-        "head",
-        tag("meta", charset="utf-8"),
-        Markup(f'<meta http-equiv="Content-Security-Policy" content="{escape(POLICY)}">'),
-        tag("meta", name_="viewport", content="width=device-width, initial-scale=1"),
-        tag("meta", name_="referrer", content="no-referrer"),
-        tag("title", title),
-        tag("style", Markup(style)),
+    pictures = [_picture(shown, comparison.entrants, blind=blind) for shown in comparison.pictures]
+    return render(
+        "comparison.html",
+        title=f"{len(names)} captioners, {plural(len(pictures), 'picture')}",
+        policy=POLICY,
+        style=style("comparison.css"),
+        input=comparison.input,
+        total=comparison.total,
+        made=made,
+        blind=blind,
+        labels=[_letter(place) for place in range(len(names))] if blind else names,
+        table=figures_table(comparison),
+        pictures=pictures,
+        gaps=sum(picture["gap"] for picture in pictures),
     )
 
 
-def _about(comparison: Comparison, made: dt.datetime) -> Markup:
-    shown, total = len(comparison.pictures), comparison.total
-    parts: list[str] = []
-    if comparison.input:
-        where = tag("bdi", comparison.input)
-        first = f"the first {shown:,} of {total:,} in " if total is not None and total > shown else "all of "
-        parts.append(join(first, where))
-    date = tag("time", f"{made:%d %B %Y, %H:%M}".lstrip("0"), datetime=made.isoformat(timespec="seconds"))
-    parts.append(date)
-    return join(*(join(part, " · " if place < len(parts) - 1 else None) for place, part in enumerate(parts)))
+def _picture(shown: Shown, entrants: Sequence[Entrant], *, blind: bool) -> dict[str, Any]:
+    """One picture with its captions; words are marked against the first candidate's."""
+    answers = [entrant.answer(shown.key) for entrant in entrants]
+    first = "" if answers[0].problem else answers[0].text
+    captions = []
+    for place, (entrant, answer) in enumerate(zip(entrants, answers, strict=True)):
+        compared = bool(place and first)
+        same = compared and answer.text == first
+        spent = [] if blind else _spent(answer)
+        scores = {} if blind else entrant.scores.get(shown.key, {})
+        captions.append(
+            {
+                "missing": answer is MISSING,
+                "problem": answer.problem,
+                "pieces": differing(answer.text, first) if compared and not same else [(answer.text, False)],
+                "same": same,
+                "figures": [
+                    plural(len(words(answer.text)), "word"),
+                    *spent,
+                    *(f"{name} {value:.3f}" for name, value in sorted(scores.items())),
+                ],
+                # The steps' models could betray a blind candidate.
+                "steps": _steps(answer) if len(answer.steps) > 1 and not blind else [],
+            }
+        )
+    gap = any(answer.problem for answer in answers)
+    own = {"key": shown.key, "thumbnail": shown.thumbnail, "problem": shown.problem}
+    return {**own, "gap": gap, "captions": captions}
 
 
-def _choices(comparison: Comparison, first: str) -> Markup:
-    """What can be switched on this page, without a script."""
-    gaps = sum(
-        any(entrant.answer(shown.key).problem for entrant in comparison.entrants)
-        for shown in comparison.pictures
-    )
-    highlight = _choice(
-        "plain", join("Mark words that ", tag("bdi", first), " does not have there"), checked=True
-    )
-    only = _choice("gaps", f"Only pictures without some caption ({gaps:,})") if gaps else None
-    return tag("div", highlight, only, class_="bar-of-choices")
+def _steps(answer: Answer) -> list[tuple[AnswerStep, list[str]]]:
+    return [(step, [*filter(None, [step.model]), *_spent(step)]) for step in answer.steps]
 
 
-def _choice(name: str, label: str, *, checked: bool = False) -> Markup:
-    return tag("label", tag("input", type="checkbox", id=name, checked=checked), tag("span", label))
+def _spent(answer: Answer | AnswerStep) -> list[str]:
+    parts = []
+    if answer.usage.total:
+        parts.append(f"{short_number(answer.usage.total)} tokens")
+    if answer.seconds >= 0.01:
+        parts.append(f"{answer.seconds:.1f} s" if answer.seconds >= 1 else f"{answer.seconds:.2f} s")
+    return parts
 
 
 def _letter(place: int) -> str:

@@ -6,11 +6,20 @@ import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from cutline.comparison.markup import Markup, join, tag
 from cutline.comparison.results import Comparison, Entrant
 from cutline.formatting import money, short_number
 
 _NOTHING: Final = "\N{EN DASH}"
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Cell:
+    """``percent`` is the length of the bar below the text; None for none."""
+
+    text: str
+    small: str = ""
+    bad: bool = False
+    percent: int | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,26 +32,25 @@ class _Column:
     title: str
     meaning: str
     value: Callable[[Entrant], float | None]
-    cell: Callable[[Entrant], str]
+    cell: Callable[[Entrant], Cell | str]
     bar: bool = False
     always: bool = False
 
 
-def _opening(entrant: Entrant) -> Markup:
+def _opening(entrant: Entrant) -> Cell:
     figures = entrant.figures
-    quoted = tag("small", "“", figures.opener, " …”") if figures.opener else None
-    return join(f"{figures.opening:.0%}", quoted)
+    return Cell(text=f"{figures.opening:.0%}", small=f"“{figures.opener} …”" if figures.opener else "")
 
 
-def _tokens(entrant: Entrant) -> Markup:
+def _tokens(entrant: Entrant) -> Cell:
     usage = entrant.figures.usage
     sent, received = short_number(usage.prompt_tokens), short_number(usage.completion_tokens)
-    return join(short_number(usage.total), tag("small", f"{sent} in, {received} out"))
+    return Cell(text=short_number(usage.total), small=f"{sent} in, {received} out")
 
 
-def _failed(entrant: Entrant) -> Markup | str:
+def _failed(entrant: Entrant) -> Cell:
     failures = entrant.figures.failures
-    return tag("span", f"{failures:,}", class_="bad") if failures else "0"
+    return Cell(text=f"{failures:,}", bad=failures > 0)
 
 
 _COLUMNS: Final = (
@@ -111,62 +119,48 @@ _COLUMNS: Final = (
 )
 
 
-def standings(comparison: Comparison, *, labels: Sequence[str] | None) -> Markup:
-    """The table and what its columns mean; ``labels`` stand before the names in a blind comparison."""
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """A candidate's line of cells."""
+
+    entrant: Entrant
+    cells: Sequence[Cell]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class FiguresTable:
+    """The table, with what its columns mean; models and prompts only where the names do not say them."""
+
+    columns: Sequence[_Column]
+    rows: Sequence[Row]
+    models: bool
+    prompts: bool
+
+
+def figures_table(comparison: Comparison) -> FiguresTable:
+    """A line of figures for each candidate."""
     entrants = comparison.entrants
     columns = [column for column in (*_COLUMNS, *_metrics(comparison)) if _worth_showing(column, entrants)]
-    # What the names say already needs no column.
-    models = any(entrant.model not in entrant.name for entrant in entrants)
-    prompts = any(entrant.prompt.partition("@")[0] not in entrant.name for entrant in entrants)
-    head = tag(
-        "tr",
-        tag("th", "Captioner", scope="col", class_="text"),
-        *(tag("th", column.title, scope="col") for column in columns),
-        tag("th", "Model", scope="col", class_="text") if models else None,
-        tag("th", "Prompt", scope="col", class_="text") if prompts else None,
-    )
-    rows = (
-        tag(
-            "tr",
-            tag("th", _name(entrant, place, labels), scope="row", class_="text"),
-            *(_cell(column, entrant, entrants) for column in columns),
-            tag("td", tag("bdi", entrant.model or _NOTHING), class_="text") if models else None,
-            tag("td", _prompt(entrant), class_="text") if prompts else None,
-        )
-        for place, entrant in enumerate(entrants)
-    )
-    table = tag("table", tag("caption", "Figures"), tag("thead", head), tag("tbody", *rows))
-    meanings = (join(tag("dt", column.title), tag("dd", column.meaning)) for column in columns)
-    return tag(
-        "section",
-        # A wide table scrolls within its frame, with the keyboard too.
-        tag("div", table, class_="scroll", tabindex=0, role="region", aria_label="Figures"),
-        tag("details", tag("summary", "What the figures mean"), tag("dl", *meanings), class_="meaning"),
+    return FiguresTable(
+        columns=columns,
+        rows=[
+            Row(entrant=one, cells=[_cell(column, one, entrants) for column in columns]) for one in entrants
+        ],
+        models=any(entrant.model not in entrant.name for entrant in entrants),
+        prompts=any(entrant.prompt.partition("@")[0] not in entrant.name for entrant in entrants),
     )
 
 
-def _name(entrant: Entrant, place: int, labels: Sequence[str] | None) -> Markup:
-    name = tag("bdi", entrant.name)
-    shown = join(f"{labels[place]}: ", name) if labels else name
-    stopped = tag("small", f"stopped: {entrant.stopped}", class_="bad") if entrant.stopped else None
-    return join(tag("span", shown, class_=f"name k{place % 8}"), stopped)
-
-
-def _prompt(entrant: Entrant) -> Markup | str:
-    name, _, digest = entrant.prompt.partition("@")
-    return join(name, tag("small", digest) if digest else None) if name else _NOTHING
-
-
-def _cell(column: _Column, entrant: Entrant, entrants: Sequence[Entrant]) -> Markup:
+def _cell(column: _Column, entrant: Entrant, entrants: Sequence[Entrant]) -> Cell:
     value = column.value(entrant)
     if value is None and not column.always:
-        return tag("td", _NOTHING)
+        return Cell(text=_NOTHING)
+    cell = column.cell(entrant)
+    cell = cell if isinstance(cell, Cell) else Cell(text=cell)
     most = max((column.value(other) or 0 for other in entrants), default=0)
     if not (column.bar and most and value):
-        return tag("td", column.cell(entrant))
-    width = f"width:{100 * value / most:.0f}%"
-    bar = tag("span", tag("i", style=width), class_="bar", aria_hidden="true")
-    return tag("td", column.cell(entrant), bar)
+        return cell
+    return dataclasses.replace(cell, percent=round(100 * value / most))
 
 
 def _worth_showing(column: _Column, entrants: Sequence[Entrant]) -> bool:

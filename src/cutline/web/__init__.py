@@ -1,0 +1,1 @@
+"""HTML pages: templates, style sheets, and the one place that renders them."""

@@ -1,0 +1,47 @@
+"""Renders the templates of this package: everything is escaped, and a name that is missing is an error."""
+
+from __future__ import annotations
+
+import functools
+import importlib.resources
+import re
+from typing import Any, Final
+
+import jinja2
+from markupsafe import Markup
+
+from cutline.formatting import plural
+from cutline.serialization import valid_unicode
+
+_CONTROL: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffe\uffff]")
+
+
+def render(template: str, **values: Any) -> str:
+    """The template of that name; characters that HTML cannot hold become U+FFFD."""
+    return _environment().get_template(template).render(values)
+
+
+def style(name: str) -> Markup:
+    """A style sheet of this package, to be written into a page."""
+    return Markup(importlib.resources.files("cutline.web").joinpath(name).read_text("utf-8"))  # noqa: S704 - ours
+
+
+@functools.cache
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("cutline.web"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        finalize=_valid,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.globals["plural"] = plural
+    return environment
+
+
+def _valid(value: Any) -> Any:
+    if isinstance(value, str) and not isinstance(value, Markup):
+        return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", valid_unicode(value))
+    return value
