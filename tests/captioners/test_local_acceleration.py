@@ -23,8 +23,8 @@ from tiny_families import FAMILIES
 from cutline import registry
 from cutline.captioners.transformers import model_loader, onednn, vision_openvino
 from cutline.captioners.transformers.acceleration import accelerate
-from cutline.captioners.transformers.generation import answer, generation_config
-from cutline.captioners.transformers.inputs import Question
+from cutline.captioners.transformers.generation import generate, generation_config
+from cutline.captioners.transformers.inputs import GenerationRequest
 from cutline.captioners.transformers.settings import Generation
 from cutline.imaging import Picture
 from cutline.locations.stored import InlineBytes
@@ -70,17 +70,13 @@ def captions(name: str, folder: Path, said: list[str] | None = None, **options: 
     return asyncio.run(all_of_them())
 
 
-def answers(loaded: model_loader.Loaded, name: str) -> list[str]:
+def answers(loaded: model_loader.LoadedModel, name: str) -> list[str]:
     """Of the same pictures, one at a time, from a model that is held directly."""
     family = registry.load("captioners", name)
     config = generation_config(loaded, Generation())
     return [
-        answer(
-            loaded,
-            family,
-            [Question(image=picture(number), prompt=family.default_prompt)],
-            Generation(),
-            config,
+        generate(
+            loaded, family, [GenerationRequest(image=picture(number), prompt=family.default_prompt)], config
         )[0].text
         for number in range(COUNT)
     ]
@@ -98,9 +94,9 @@ def _one_thread() -> Iterator[None]:
 @pytest.fixture
 def onednn_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     """As on a processor where it is twice as fast, whatever this one is and does."""
-    if not onednn.gain(torch.float32):
+    if not onednn.speedup(torch.float32):
         pytest.skip("this torch has no oneDNN")
-    monkeypatch.setattr(onednn, "gain", lambda dtype: 2.0 if dtype == torch.float32 else 0.0)
+    monkeypatch.setattr(onednn, "speedup", lambda dtype: 2.0 if dtype == torch.float32 else 0.0)
 
 
 @pytest.mark.usefixtures("onednn_taken")

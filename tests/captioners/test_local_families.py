@@ -307,9 +307,9 @@ def test_settings_of_generation(zoo: Zoo) -> None:
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"extra": {"max_new_tokens": 9}}, "say --max-tokens"),
-        ({"extra": {"max_length": 9}}, "say --max-tokens"),
-        ({"extra": {"do_sample": True}}, "say --temperature"),
+        ({"extra": {"max_new_tokens": 9}}, "use --max-tokens"),
+        ({"extra": {"max_length": 9}}, "use --max-tokens"),
+        ({"extra": {"do_sample": True}}, "use --temperature"),
         ({"extra": {"num_beams": 2, "num_return_sequences": 2}}, "num_return_sequences"),
         ({"extra": {"return_dict_in_generate": True}}, "return_dict_in_generate"),
         ({"extra": {"stop_strings": "dog"}}, "stop_strings"),
@@ -317,7 +317,7 @@ def test_settings_of_generation(zoo: Zoo) -> None:
         ({"extra": {"num_beams": 0}}, "--extra.num_beams must be a whole number from 1 up"),
         ({"extra": {"repetition_penalty": "abc"}}, "--extra.repetition_penalty must be a number"),
         ({"extra": {"top_k": 5}}, "add --temperature"),
-        ({"top_p": 0.5}, "--top-p does nothing"),
+        ({"top_p": 0.5}, "--top-p has no effect"),
     ],
 )
 def test_settings_that_would_be_ignored_or_fail_at_every_picture(
@@ -338,7 +338,7 @@ def test_words_are_drawn_among_the_likeliest_alone(zoo: Zoo) -> None:
 
 
 def test_another_family_s_folder(zoo: Zoo) -> None:
-    with pytest.raises(ConfigError, match="is no blip but llava: use --model hf:"):
+    with pytest.raises(ConfigError, match=r"is not a blip model \(type llava\): use --model hf:"):
         ask("blip", zoo("llava"), [None])
 
 

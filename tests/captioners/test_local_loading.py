@@ -106,7 +106,7 @@ def _without_tokenizer(folder: Path) -> None:
     [
         (_cut, "damaged"),
         (_pickled, "safetensors"),
-        (_of_another_kind, "a model of type bert, which writes nothing about pictures"),
+        (_of_another_kind, "a model of type bert, which does not caption pictures"),
         (_of_the_future, "llava9"),
         (_smaller, "fit"),
         (_lacking, "lack 1 of"),

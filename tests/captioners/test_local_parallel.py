@@ -25,10 +25,10 @@ from cutline import registry
 from cutline.batcher import Batcher
 from cutline.captioners.transformers import generation
 from cutline.captioners.transformers.captioner import TransformersCaptioner
-from cutline.captioners.transformers.inputs import Question
-from cutline.captioners.transformers.settings import Generation, Placing
-from cutline.captioners.transformers.tensor_parallel.model import SpreadModel, places_for
-from cutline.captioners.transformers.tensor_parallel.processes import Spread
+from cutline.captioners.transformers.inputs import GenerationRequest
+from cutline.captioners.transformers.settings import Generation, Placement
+from cutline.captioners.transformers.tensor_parallel.model import TensorParallelModel, device_groups
+from cutline.captioners.transformers.tensor_parallel.processes import ParallelSpec
 from cutline.errors import ConfigError, RunStopped
 from cutline.imaging import Picture
 from cutline.locations.stored import InlineBytes
@@ -89,9 +89,9 @@ def made(folder: Path, **options: Any) -> TransformersCaptioner:
     return captioner
 
 
-def spread_of(folder: Path) -> Spread:
+def spread_of(folder: Path) -> ParallelSpec:
     """The model of ``folder``, divided over two processes."""
-    return Spread(
+    return ParallelSpec(
         folder=folder,
         family="llava",
         label="tiny",
@@ -176,14 +176,14 @@ def test_replicas_share_the_work(folder: Callable[[str], Path], monkeypatch: pyt
 
 def test_memory_that_one_process_lacks(folder: Callable[[str], Path]) -> None:
     """The processes are started anew, the batch is split, and no picture is lost."""
-    model = SpreadModel(
+    model = TensorParallelModel(
         spread_of(folder("llava")), program=(sys.executable, str(HERE / "worker_short_of_memory.py"))
     )
     model.start()
 
     async def asked() -> tuple[list[str], list[int]]:
         batching = Batcher([model.run], size=4)
-        questions = [Question(image=picture(number), prompt=Prompt()) for number in range(6)]
+        questions = [GenerationRequest(image=picture(number), prompt=Prompt()) for number in range(6)]
         said = await asyncio.gather(*map(batching.submit, questions))
         batching.close()
         return [answer.text for answer in said], batching.sizes
@@ -216,7 +216,7 @@ def test_a_process_that_is_killed(folder: Callable[[str], Path]) -> None:
     replies, later, workers = asyncio.run(asked())
     for reply in (*replies, *later):
         assert isinstance(reply, RunStopped)
-        assert "cannot go on: process 2 of 2 was ended by SIGKILL" in str(reply)
+        assert "cannot continue: process 2 of 2 was killed by SIGKILL" in str(reply)
         assert "\n" not in str(reply)
     assert not any(process.is_running() for process in workers)
 
@@ -224,7 +224,7 @@ def test_a_process_that_is_killed(folder: Callable[[str], Path]) -> None:
 @pytest.mark.parametrize(
     ("name", "options", "words"),
     [
-        ("blip", {}, "transformers has no plan for spreading blip over several devices"),
+        ("blip", {}, "transformers has no plan for dividing blip over several devices"),
         ("qwen3-vl", {}, "try --parallel-engine deepspeed"),
         ("llava", {"tensor_parallel": 3}, "the 2 heads of llava cannot be divided by --tensor-parallel 3"),
     ],
@@ -244,9 +244,9 @@ def test_damaged_weights_and_a_program_that_dies(folder: Callable[[str], Path], 
         asyncio.run(made(damaged, **SPREAD).open())
     program = (sys.executable, "-c", "raise SystemExit('libwords.so.5: cannot open shared object file')")
     with pytest.raises(
-        ConfigError, match=r"tiny cannot be spread over 2 processes: .*libwords.so.5"
+        ConfigError, match=r"tiny cannot be divided over 2 processes: .*libwords.so.5"
     ) as caught:
-        SpreadModel(spread_of(folder("llava")), program=program).start()
+        TensorParallelModel(spread_of(folder("llava")), program=program).start()
     assert "\n" not in str(caught.value)
 
 
@@ -289,7 +289,7 @@ def test_closing_while_the_model_is_loading(folder: Callable[[str], Path]) -> No
 
 def test_closing_ends_processes_that_never_finish_loading(folder: Callable[[str], Path]) -> None:
     sleeper = (sys.executable, "-c", "import time; time.sleep(600)", "tensor_parallel.worker")
-    model = SpreadModel(spread_of(folder("llava")), program=sleeper)
+    model = TensorParallelModel(spread_of(folder("llava")), program=sleeper)
     with ThreadPoolExecutor() as threads:
         loading = threads.submit(model.start)
         wait_until(lambda: len(workers_of(psutil.Process())) == 2)
@@ -324,12 +324,12 @@ def test_closing_ends_processes_that_never_finish_loading(folder: Callable[[str]
     ],
 )
 def test_places(devices: str, options: dict[str, Any], places: list[str] | str) -> None:
-    placing = Placing(**{"tensor_parallel": 2, **options})
+    placing = Placement(**{"tensor_parallel": 2, **options})
     if isinstance(places, str):
         with pytest.raises(ConfigError, match=places):
-            places_for(tuple(devices.split()), placing)
+            device_groups(tuple(devices.split()), placing)
     else:
-        assert [" ".join(group) for group in places_for(tuple(devices.split()), placing)] == places
+        assert [" ".join(group) for group in device_groups(tuple(devices.split()), placing)] == places
 
 
 # DeepSpeed

@@ -288,7 +288,7 @@ def llava(folder: Path) -> Path:
 def llava_onevision(folder: Path) -> Path:
     from cutline.captioners.transformers import video_shim
 
-    video_shim.make_it_work()
+    video_shim.skip_video_processors()
     words = tokenizer("<image>", "<video>")
     config = hf.LlavaOnevisionConfig(
         vision_config=hf.SiglipVisionConfig(**_VISION),
@@ -318,7 +318,7 @@ _QWEN_MARKS = ("<|vision_start|>", "<|vision_end|>", "<|image_pad|>", "<|video_p
 def _qwen(folder: Path, name: str, vision: dict[str, Any], patch: int = 8) -> Path:
     from cutline.captioners.transformers import video_shim
 
-    video_shim.make_it_work()
+    video_shim.skip_video_processors()
     words = tokenizer(*_QWEN_MARKS)
     ids = {mark: words.convert_tokens_to_ids(mark) for mark in _QWEN_MARKS}
     config = getattr(hf, f"{name}Config")(
@@ -424,7 +424,7 @@ def gemma3(folder: Path) -> Path:
 def smolvlm(folder: Path) -> Path:
     from cutline.captioners.transformers import video_shim
 
-    video_shim.make_it_work()
+    video_shim.skip_video_processors()
     rows = [f"<row_{row}_col_{column}>" for row in range(1, 5) for column in range(1, 5)]
     marks = ["<fake_token_around_image>", "<image>", "<end_of_utterance>", "<global-img>", *rows]
     words = tokenizer(*marks)

@@ -9,14 +9,14 @@ import torch
 from cutline.captioners.transformers import generation
 from cutline.captioners.transformers.tensor_parallel import worker
 
-answer = generation.answer
+generate = generation.generate
 
 
-def answer_or_fail(loaded, family, questions, generation, config):
-    if len(questions) > 2 and os.environ["RANK"] == "1":
+def generate_or_fail(loaded, family, requests, config):
+    if len(requests) > 2 and os.environ["RANK"] == "1":
         raise torch.OutOfMemoryError
-    return answer(loaded, family, questions, generation, config)
+    return generate(loaded, family, requests, config)
 
 
-generation.answer = answer_or_fail
+generation.generate = generate_or_fail
 worker.main()

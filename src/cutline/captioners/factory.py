@@ -24,7 +24,7 @@ from cutline.captioners.spec import (
     Spec,
     refuse_unknown,
 )
-from cutline.captioners.transformers.settings import GENERATION
+from cutline.captioners.transformers.settings import GENERATION_PARAMETERS
 from cutline.errors import ConfigError
 from cutline.interfaces import Captioner
 from cutline.parameters import Parameter
@@ -132,7 +132,7 @@ def _with_parameters(spec: Spec, asking: CaptionerOptions) -> CaptionerOptions:
         known = _keywords(registry.load("captioners", spec.provider))
         if "build" in known:  # it asks another captioner, which itself says what it takes
             return asking
-        more = GENERATION if "device" in known else ()
+        more = GENERATION_PARAMETERS if "device" in known else ()
         who = spec.provider
         allowed = (*(parameter for parameter in _USUAL if parameter.name in known), *more)
     options = {name: value for name, value in asking.options.items() if name != "parameters"}

@@ -1,4 +1,4 @@
-"""The captioner that runs a model of transformers in this process."""
+"""Captioner for models of transformers in this process."""
 
 from __future__ import annotations
 
@@ -14,12 +14,11 @@ from typing import Any, Final
 from cutline.batcher import Batcher, in_background
 from cutline.captioners.transformers import model_loader
 from cutline.captioners.transformers.family import Family
-from cutline.captioners.transformers.generation import Answer
-from cutline.captioners.transformers.inputs import Question, refusal
-from cutline.captioners.transformers.replica import runner
-from cutline.captioners.transformers.settings import Generation, Placing
-from cutline.captioners.transformers.tensor_parallel.model import SpreadModel, places_for
-from cutline.captioners.transformers.tensor_parallel.processes import Spread
+from cutline.captioners.transformers.generation import GeneratedText, RunBatch, batch_runner
+from cutline.captioners.transformers.inputs import GenerationRequest, unsupported_reason
+from cutline.captioners.transformers.settings import Generation, Placement
+from cutline.captioners.transformers.tensor_parallel.model import TensorParallelModel, device_groups
+from cutline.captioners.transformers.tensor_parallel.processes import ParallelSpec
 from cutline.captioners.transformers.tensor_parallel.shard import check_divisible
 from cutline.errors import ConfigError, ReplyError, RunStopped
 from cutline.imaging import Picture
@@ -30,31 +29,30 @@ from cutline.records import Reply, Usage
 from cutline.weights import choose_hardware, find_weights, local_folder
 from cutline.worker_threads import in_thread
 
-FIRST_ON_CPU: Final = 4  # pictures in the first batch: each word costs a pass through all weights
-MOST_ON_CPU: Final = 16
-MOST_ON_GPU: Final = 64
+CPU_FIRST_BATCH: Final = 4  # pictures of the first batch: each token costs a pass through all weights
+CPU_MAX_BATCH: Final = 16
+GPU_MAX_BATCH: Final = 64
 
 
 @dataclasses.dataclass(slots=True)
-class _Shared:
-    """What a captioner and those adjusted from it have in common: the model, once it is loaded."""
+class _LoadedState:
+    """The loaded model, shared by a captioner and those adjusted from it."""
 
-    batching: Batcher[Question, Answer] | None = None
-    spread: list[SpreadModel] = dataclasses.field(default_factory=list)
+    batcher: Batcher[GenerationRequest, GeneratedText] | None = None
+    parallel: list[TensorParallelModel] = dataclasses.field(default_factory=list)
     ended: bool = False
 
-    def end_spread(self) -> None:
+    def end_parallel(self) -> None:
         self.ended = True
-        while self.spread:
-            self.spread.pop().close()
+        while self.parallel:
+            self.parallel.pop().close()
 
 
 class TransformersCaptioner(Captioner):
-    """Asks one local model; calls that wait are run as one batch, on every device that is used.
+    """Runs one local model in batches, with a replica on each device.
 
-    ``repository``: a folder or a name on the hub. ``label``: what the user called the model. ``timeout``
-    in seconds for each picture of a batch; a model that takes longer is taken to hang.
-    The model is loaded by ``open``, or by the first call.
+    ``repository``: a folder or a name on the hub. ``label``: the name that the user gave. ``timeout`` in
+    seconds for each picture of a batch. The model is loaded by ``open``, or by the first call.
 
     Raises:
         ConfigError: the folder or an option cannot be used.
@@ -68,7 +66,7 @@ class TransformersCaptioner(Captioner):
         *,
         label: str,
         generation: Generation,
-        placing: Placing,
+        placement: Placement,
         max_side: int,
         timeout: float,
     ) -> None:
@@ -76,7 +74,7 @@ class TransformersCaptioner(Captioner):
         self.name = label
         self._repository = repository
         self._generation = generation
-        self._placing = placing
+        self._placement = placement
         self._max_side = max_side
         self._timeout = timeout
         folder = local_folder(repository)
@@ -87,135 +85,137 @@ class TransformersCaptioner(Captioner):
             own_timeout=True,  # a call waits for its batch
             parameters=COMMON,
         )
-        if placing.batch_size != "auto" and placing.batch_size < 1:
-            raise ConfigError(f"--batch-size must be auto or greater than 0, not {placing.batch_size}")
-        self._hardware = choose_hardware(placing.device, placing.dtype)
-        self._places = places_for(self._hardware.devices, placing)
-        self._loaded = _Shared()
+        if placement.batch_size != "auto" and placement.batch_size < 1:
+            raise ConfigError(f"--batch-size must be auto or greater than 0, not {placement.batch_size}")
+        self._hardware = choose_hardware(placement.device, placement.dtype)
+        self._groups = device_groups(self._hardware.devices, placement)
+        self._loaded = _LoadedState()
         self._opening = asyncio.Lock()
 
     def check_prompt(self, prompt: Prompt) -> None:
-        """Raises ConfigError for a prompt that this family would not understand."""
-        words = refusal(self._family, prompt)
-        if words:
-            raise ConfigError(f"{self.name} {words}")
+        """Raises ConfigError for a prompt that this family does not support."""
+        reason = unsupported_reason(self._family, prompt)
+        if reason:
+            raise ConfigError(f"{self.name} {reason}")
 
     @property
     def slots(self) -> int:
-        most = self._most if self._placing.batch_size == "auto" else self._placing.batch_size
-        return 2 * most * len(self._places)
+        size = self._max_batch if self._placement.batch_size == "auto" else self._placement.batch_size
+        return 2 * size * len(self._groups)
 
     @property
-    def _most(self) -> int:
-        return MOST_ON_CPU if set(self._hardware.devices) == {"cpu"} else MOST_ON_GPU
+    def _max_batch(self) -> int:
+        return CPU_MAX_BATCH if set(self._hardware.devices) == {"cpu"} else GPU_MAX_BATCH
 
     async def open(self, say: Say = silent) -> None:
         """Find, download and load the weights, unless that was done.
 
         Raises:
-            ConfigError, MissingExtra: the model cannot be had or loaded.
+            ConfigError, MissingExtra: the model cannot be found or loaded.
         """
         async with self._opening:
-            if self._loaded.batching is None:
+            if self._loaded.batcher is None:
                 self._loaded.ended = False
-                self._loaded.batching = await in_background(lambda: self._load(say))
+                self._loaded.batcher = await in_background(lambda: self._load(say))
 
     def adjusted(self, parameters: Mapping[str, Any]) -> TransformersCaptioner:
-        """The same loaded model, asked with other parameters."""
+        """The same loaded model with other parameters."""
         other = copy.copy(self)
         other._generation = dataclasses.replace(self._generation, **parameters)  # noqa: SLF001 - one of our own
         return other
 
     async def caption(self, picture: Picture, prompt: Prompt) -> Reply:
-        """Ask about one picture, in a batch with others.
+        """Caption one picture, in a batch with others.
 
         Raises:
-            PictureError: the picture cannot be opened.
+            PictureError: the picture cannot be decoded.
             ReplyError: ``truncated``.
             SampleError: ``prompt-too-long``, ``out-of-memory``.
-            RunStopped: the model cannot follow this prompt.
+            RunStopped: the model does not support this prompt, or hangs.
         """
-        batching = self._loaded.batching
-        if batching is None:
+        batcher = self._loaded.batcher
+        if batcher is None:
             await self.open()
-            batching = self._loaded.batching
-        assert batching is not None
-        question = await in_thread(self._question, picture, prompt)
+            batcher = self._loaded.batcher
+        assert batcher is not None
+        request = await in_thread(self._request, picture, prompt)
         try:
-            answer = await batching.submit(question, seconds=self._timeout)
+            result = await batcher.submit(request, seconds=self._timeout)
         except TimeoutError:
             raise RunStopped(
-                f"{self.name} does not come back from a batch (--timeout {self._timeout:g} a picture): "
-                "start again with a smaller --batch-size, or a larger --timeout"
+                f"{self.name} does not finish a batch (--timeout {self._timeout:g} a picture): "
+                "run again with a smaller --batch-size, or a larger --timeout"
             ) from None
         reply = Reply(
-            text=answer.text,
+            text=result.text,
             model=self.name,
-            usage=Usage(prompt_tokens=answer.prompt_tokens, completion_tokens=answer.tokens),
-            finish_reason="stop" if answer.ended else "length",
-            seconds=answer.seconds,
-            raw={"text": answer.raw, "model": self._repository},
+            usage=Usage(prompt_tokens=result.prompt_tokens, completion_tokens=result.tokens),
+            finish_reason="stop" if result.ended else "length",
+            seconds=result.seconds,
+            raw={"text": result.raw, "model": self._repository},
         )
-        if not answer.ended:
+        if not result.ended:
             error = ReplyError(
-                "truncated", f"{self.name} was not done after {answer.tokens} tokens: raise --max-tokens"
+                "truncated", f"{self.name} was not done after {result.tokens} tokens: increase --max-tokens"
             )
             error.reply = reply
             raise error
         return reply
 
     def halt(self) -> None:
-        if self._loaded.batching is not None:
-            self._loaded.batching.halt()
+        if self._loaded.batcher is not None:
+            self._loaded.batcher.halt()
 
     async def aclose(self) -> None:
-        if self._loaded.batching is not None:
-            batching, self._loaded.batching = self._loaded.batching, None
-            await in_thread(batching.close)
+        if self._loaded.batcher is not None:
+            batcher, self._loaded.batcher = self._loaded.batcher, None
+            await in_thread(batcher.close)
             gc.collect()
-        await in_thread(self._loaded.end_spread)
+        await in_thread(self._loaded.end_parallel)
 
-    def _question(self, picture: Picture, prompt: Prompt) -> Question:
+    def _request(self, picture: Picture, prompt: Prompt) -> GenerationRequest:
         seed = 0
         if self._generation.temperature:
             seed = int.from_bytes(hashlib.blake2b(picture.data, digest_size=7).digest(), "big")
         image = picture.image(max_side=self._max_side)
-        return Question(image=image, prompt=prompt, seed=seed, generation=self._generation)
+        return GenerationRequest(image=image, prompt=prompt, seed=seed, generation=self._generation)
 
-    def _load(self, say: Say) -> Batcher[Question, Answer]:
+    def _load(self, say: Say) -> Batcher[GenerationRequest, GeneratedText]:
         folder = find_weights(self._repository, say)
         self._family = self._family.of(model_loader.read_config(folder), folder)
-        runs = [self._replica(folder, devices, say) for devices in self._places]
-        size = self._placing.batch_size
-        first = FIRST_ON_CPU if self._most == MOST_ON_CPU else 1
-        batching = Batcher(runs, size=0 if size == "auto" else size, max_size=self._most, first_size=first)
-        if self._loaded.ended:  # while it was loading: nobody will take it
-            batching.close()
-        return batching
+        runs = [self._replica(folder, devices, say) for devices in self._groups]
+        size = self._placement.batch_size
+        first = CPU_FIRST_BATCH if self._max_batch == CPU_MAX_BATCH else 1
+        batcher = Batcher(
+            runs, size=0 if size == "auto" else size, max_size=self._max_batch, first_size=first
+        )
+        if self._loaded.ended:  # closed while it was loading
+            batcher.close()
+        return batcher
 
-    def _replica(self, folder: Path, devices: tuple[str, ...], say: Say) -> Any:
-        """What runs a batch on the model, loaded onto one device or spread over several."""
-        hardware, placing = self._hardware, self._placing
+    def _replica(self, folder: Path, devices: tuple[str, ...], say: Say) -> RunBatch:
+        """Load the model onto one device, or divided over several."""
+        hardware, placement = self._hardware, self._placement
         say(f"loading {self.name} on {' + '.join(devices)} ({hardware.dtype})")
         if len(devices) == 1:
-            loaded = model_loader.load(folder, hardware, devices[0], quantize=placing.quantize)
-            if placing.quantize is None:
+            loaded = model_loader.load(folder, hardware, devices[0], quantize=placement.quantize)
+            if placement.quantize is None:
                 from cutline.captioners.transformers.acceleration import accelerate
 
                 accelerate(loaded, self.name, say)
-            return runner(loaded, self._family, self._generation)
-        check_divisible(folder, len(devices), placing.parallel_engine)
-        spread = Spread(
+            return batch_runner(loaded, self._family, self._generation)
+        check_divisible(folder, len(devices), placement.parallel_engine)
+        spec = ParallelSpec(
             folder=folder,
             family=self._family.name,
             label=self.name,
             devices=devices,
             dtype=hardware.dtype,
             generation=self._generation,
-            engine=placing.parallel_engine,
+            engine=placement.parallel_engine,
         )
-        model = SpreadModel(spread)
-        self._loaded.spread.append(model)  # first, so that `aclose` ends what is still loading
+        model = TensorParallelModel(spec)
+        self._loaded.parallel.append(model)  # first, so that `aclose` ends what is still loading
         if self._loaded.ended:
             model.close()
         model.start()

@@ -1,14 +1,10 @@
-"""The families of local models by short name: which weights, which first words, how they differ.
-
-Sizes are about those of the weights; a download tells the exact one first.
-"""
+"""The families of local models by short name. Sizes are approximate; a download reports the exact one."""
 
 from __future__ import annotations
 
 from typing import Final
 
-from cutline.captioners.transformers.family import Weights
-from cutline.captioners.transformers.local_model import LocalModel
+from cutline.captioners.transformers.family import Family, Weights
 
 
 def _w(repo: str, gigabytes: float, licence: str) -> Weights:
@@ -16,7 +12,7 @@ def _w(repo: str, gigabytes: float, licence: str) -> Weights:
 
 
 _QWEN_LICENCE: Final = "Qwen"
-BLIP: Final = LocalModel(
+BLIP: Final = Family(
     name="blip",
     sizes={
         "base": _w("Salesforce/blip-image-captioning-base", 0.99, "BSD-3-Clause"),
@@ -30,7 +26,7 @@ BLIP: Final = LocalModel(
     returns_texts=True,
     about="one short sentence, fast; runs well without a GPU",
 )
-BLIP2_OPT: Final = LocalModel(
+BLIP2_OPT: Final = Family(
     name="blip2-opt",
     sizes={
         "2.7b": _w("Salesforce/blip2-opt-2.7b", 15.0, "MIT"),
@@ -42,7 +38,7 @@ BLIP2_OPT: Final = LocalModel(
     instructable=False,
     about="one sentence",
 )
-BLIP2_T5: Final = LocalModel(
+BLIP2_T5: Final = Family(
     name="blip2-flan-t5",
     sizes={
         "xl": _w("Salesforce/blip2-flan-t5-xl", 15.8, "MIT"),
@@ -51,9 +47,9 @@ BLIP2_T5: Final = LocalModel(
     types=("blip-2 t5",),
     prompt="",
     max_tokens=128,
-    about="one sentence; answers short questions",
+    about="one sentence; results short requests",
 )
-LLAVA: Final = LocalModel(
+LLAVA: Final = Family(
     name="llava",
     sizes={
         "7b": _w("llava-hf/llava-1.5-7b-hf", 14.1, "Llama 2"),
@@ -62,7 +58,7 @@ LLAVA: Final = LocalModel(
     types=("llava",),
     about="paragraphs; follows instructions",
 )
-LLAVA_ONEVISION: Final = LocalModel(
+LLAVA_ONEVISION: Final = Family(
     name="llava-onevision",
     sizes={
         "7b": _w("llava-hf/llava-onevision-qwen2-7b-ov-hf", 16.1, "Apache-2.0"),
@@ -72,7 +68,7 @@ LLAVA_ONEVISION: Final = LocalModel(
     types=("llava_onevision",),
     about="paragraphs; follows instructions",
 )
-QWEN2_VL: Final = LocalModel(
+QWEN2_VL: Final = Family(
     name="qwen2-vl",
     sizes={
         "7b": _w("Qwen/Qwen2-VL-7B-Instruct", 16.6, "Apache-2.0"),
@@ -82,7 +78,7 @@ QWEN2_VL: Final = LocalModel(
     types=("qwen2_vl",),
     about="long, exact descriptions in many languages",
 )
-QWEN25_VL: Final = LocalModel(
+QWEN25_VL: Final = Family(
     name="qwen2.5-vl",
     sizes={
         "7b": _w("Qwen/Qwen2.5-VL-7B-Instruct", 16.6, "Apache-2.0"),
@@ -92,7 +88,7 @@ QWEN25_VL: Final = LocalModel(
     types=("qwen2_5_vl",),
     about="long, exact descriptions in many languages",
 )
-QWEN3_VL: Final = LocalModel(
+QWEN3_VL: Final = Family(
     name="qwen3-vl",
     sizes={
         "8b": _w("Qwen/Qwen3-VL-8B-Instruct", 17.5, "Apache-2.0"),
@@ -102,7 +98,7 @@ QWEN3_VL: Final = LocalModel(
     types=("qwen3_vl", "qwen3_vl_moe"),
     about="long, exact descriptions in many languages",
 )
-KOSMOS2: Final = LocalModel(
+KOSMOS2: Final = Family(
     name="kosmos-2",
     sizes={"": _w("microsoft/kosmos-2-patch14-224", 6.7, "MIT")},
     types=("kosmos-2",),
@@ -113,7 +109,7 @@ KOSMOS2: Final = LocalModel(
     marks=True,
     about="a sentence, with where its things are (in the raw reply)",
 )
-GEMMA3: Final = LocalModel(
+GEMMA3: Final = Family(
     name="gemma-3",
     sizes={
         "4b": _w("google/gemma-3-4b-it", 8.6, "Gemma, to be accepted"),
@@ -123,7 +119,7 @@ GEMMA3: Final = LocalModel(
     types=("gemma3",),
     about="paragraphs; follows instructions in many languages",
 )
-FLORENCE2: Final = LocalModel(
+FLORENCE2: Final = Family(
     name="florence-2",
     sizes={
         "base": _w("florence-community/Florence-2-base", 0.46, "MIT"),
@@ -137,7 +133,7 @@ FLORENCE2: Final = LocalModel(
     marks=True,
     about="a sentence to a paragraph by the task, fast",
 )
-SMOLVLM: Final = LocalModel(
+SMOLVLM: Final = Family(
     name="smolvlm",
     sizes={
         "2.2b": _w("HuggingFaceTB/SmolVLM-Instruct", 4.5, "Apache-2.0"),
@@ -147,7 +143,7 @@ SMOLVLM: Final = LocalModel(
     types=("smolvlm", "idefics3"),
     about="paragraphs; small",
 )
-PALIGEMMA: Final = LocalModel(
+PALIGEMMA: Final = Family(
     name="paligemma",
     sizes={
         "3b": _w("google/paligemma-3b-mix-224", 11.7, "Gemma, to be accepted"),
@@ -160,7 +156,7 @@ PALIGEMMA: Final = LocalModel(
     image_token=True,
     about="one sentence in the language of its prompt, such as `caption de`",
 )
-GIT: Final = LocalModel(
+GIT: Final = Family(
     name="git",
     sizes={
         "base": _w("microsoft/git-base-coco", 0.71, "MIT"),
@@ -179,7 +175,7 @@ FAMILIES: Final = (
     *(BLIP, BLIP2_OPT, BLIP2_T5, LLAVA, LLAVA_ONEVISION, QWEN2_VL, QWEN25_VL, QWEN3_VL),
     *(KOSMOS2, GEMMA3, FLORENCE2, SMOLVLM, PALIGEMMA, GIT),
 )
-ANY: Final = LocalModel(
+ANY: Final = Family(
     name="hf",
     sizes={},
     types=(),

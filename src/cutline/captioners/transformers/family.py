@@ -1,14 +1,25 @@
-"""What the captioner of local models needs to know of a family, and which of them a model belongs to."""
+"""Families of local models: their weights, their prompts and how their outputs are cleaned."""
 
 from __future__ import annotations
 
 import dataclasses
 import re
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
+from cutline.captioners.transformers.settings import (
+    DEFAULT_MAX_SIDE,
+    DEFAULT_TIMEOUT,
+    Generation,
+    ParallelEngine,
+    Placement,
+)
 from cutline.errors import ConfigError
 from cutline.prompts import Prompt
+
+if TYPE_CHECKING:
+    from cutline.captioners.transformers.captioner import TransformersCaptioner
 
 _TAGS: Final = re.compile(
     r"</?(?:grounding|image|phrase|object|delimiter_of_multi_objects|patch_index_\d+|loc_?\d+|s|p)>"
@@ -18,7 +29,7 @@ _PATCHES: Final = re.compile(r"<object>.*?</object>", re.DOTALL)
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Weights:
-    """One published model: where it is, its size in gigabytes (10⁹ bytes), its licence."""
+    """One published model: repository, size in gigabytes (10⁹ bytes), licence."""
 
     repo: str
     gigabytes: float
@@ -27,15 +38,14 @@ class Weights:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Family:
-    """Models that are asked in the same way.
+    """Models with the same prompts and outputs; called with a model's name, it is a captioner.
 
-    ``sizes``: the published models by what stands after the colon, the default first. ``types``: the
-    ``model_type`` of their config, see ``kind_of``. ``among``: the families whose models can be asked
-    by this name too. ``prompt``: what is asked when the user asks nothing, None for "Describe this
-    image in detail." ``tasks``: the only prompts it was trained on, if it was not on any text.
-    ``completes``: a prompt is the beginning of the caption and stays in it. ``instructable``: it does as
-    it is told, instead of taking that for words of the caption. ``max_tokens``: of an answer, unless
-    the user says.
+    ``sizes``: the published models by the name after the colon, the default first. ``types``: the
+    ``model_type`` of their config, see ``model_kind``. ``among``: other families whose models this name
+    accepts. ``prompt``: the default, None for "Describe this image in detail." ``tasks``: the only
+    supported prompts, if any text is not. ``completes``: a prompt is the beginning of the caption and is
+    kept in it. ``instructable``: it follows instructions, rather than continuing their text.
+    ``max_tokens``: the default maximum of an output.
     """
 
     name: str
@@ -49,19 +59,73 @@ class Family:
     max_tokens: int = 512
     about: str = ""
     image_token: bool = False
-    """A text says where the picture is, by the processor's token for it."""
+    """The text needs the processor's image token."""
     ends_texts: bool = False
-    """The tokenizer puts a mark of the end behind a text, which would end the caption there."""
+    """The tokenizer appends an end token to a text, which would end the caption there."""
     returns_texts: bool = False
-    """What ``generate`` gives back begins with the prompt, and is taken whole."""
+    """The output of ``generate`` starts with the prompt, which is kept."""
     marks: bool = False
-    """Special tokens say something, such as where things are; they stay in the raw reply."""
+    """Special tokens carry information, such as positions; they are kept in the raw reply."""
 
-    def repository(self, name: str) -> str:
-        """Where the weights are: a repository's name or a folder.
+    def __call__(
+        self,
+        name: str = "",
+        /,
+        *,
+        max_tokens: int | None = None,
+        temperature: float | None = None,
+        top_p: float | None = None,
+        seed: int | None = None,
+        extra: Mapping[str, Any] | None = None,
+        max_side: int = DEFAULT_MAX_SIDE,
+        device: str = "auto",
+        dtype: str = "auto",
+        batch_size: int | Literal["auto"] = "auto",
+        quantize: Literal["4bit", "8bit"] | None = None,
+        tensor_parallel: int = 1,
+        parallel_engine: ParallelEngine = "transformers",
+        timeout: float = DEFAULT_TIMEOUT,
+    ) -> TransformersCaptioner:
+        """The captioner for one of ``sizes``, a folder, or a repository of this family.
 
         Raises:
-            ConfigError: ``name`` is no size of this family, no folder and no repository.
+            ConfigError: the name is none of these, or an option is invalid.
+            MissingExtra: the extra ``local`` is not installed.
+        """
+        from cutline.captioners.transformers.captioner import TransformersCaptioner
+
+        generation = Generation(
+            max_tokens=max_tokens or 0,
+            temperature=temperature or 0.0,
+            top_p=1.0 if top_p is None else top_p,
+            seed=seed or 0,
+            extra=dict(extra or {}),
+        )
+        generation.check()
+        placement = Placement(
+            device=device,
+            dtype=dtype,
+            batch_size=batch_size,
+            quantize=quantize,
+            tensor_parallel=tensor_parallel,
+            parallel_engine=parallel_engine,
+        )
+        label = f"{self.name}:{name}" if name else self.name
+        return TransformersCaptioner(
+            self,
+            self.repository(name),
+            label=label,
+            generation=generation,
+            placement=placement,
+            max_side=max_side,
+            timeout=timeout,
+        )
+
+    def repository(self, name: str) -> str:
+        """The repository or folder of the weights.
+
+        Raises:
+            ConfigError: ``name`` is not a size of this family, a folder or a repository.
         """
         if not name:
             if not self.sizes:
@@ -83,12 +147,12 @@ class Family:
         """The family of the model in ``folder`` by its config: this one, or one of ``among``.
 
         Raises:
-            ConfigError: it is a model of another family.
+            ConfigError: it is of another family.
         """
-        kind = kind_of(config)
+        kind = model_kind(config)
         if self.types and kind not in self.types:
-            said = config.get("model_type", "nothing that says so")
-            raise ConfigError(f"{folder} is no {self.name} but {said}: use --model hf:{folder}")
+            found = config.get("model_type", "unknown")
+            raise ConfigError(f"{folder} is not a {self.name} model (type {found}): use --model hf:{folder}")
         return next((family for family in self.among if kind in family.types), self)
 
     @property
@@ -96,12 +160,12 @@ class Family:
         return Prompt() if self.prompt is None else Prompt(prefix=self.prompt)
 
     def clean(self, text: str) -> str:
-        """The model's words without the marks that only machines read."""
+        """The text without markup."""
         return _TAGS.sub("", _PATCHES.sub("", text)).strip() if "<" in text else text.strip()
 
 
-def kind_of(config: dict[str, Any]) -> str:
-    """The ``model_type`` that a model's config names; ``blip-2 t5`` for BLIP-2 that speaks by a T5."""
+def model_kind(config: dict[str, Any]) -> str:
+    """The ``model_type`` of a model's config; ``blip-2 t5`` for BLIP-2 with a T5."""
     kind = config.get("model_type")
     text = config.get("text_config") or {}
     return "blip-2 t5" if kind == "blip-2" and text.get("model_type") == "t5" else str(kind)

@@ -1,24 +1,29 @@
-"""One batch through a model: tensors in, words out."""
+"""Text generation for one batch: sampling, and decoding of tokens."""
 
 from __future__ import annotations
 
 import copy
 import dataclasses
+import gc
 import time
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Final, TypeAlias
 
+from cutline.batcher import OutOfMemory
 from cutline.captioners.transformers.family import Family
-from cutline.captioners.transformers.inputs import Question, inputs_for
-from cutline.captioners.transformers.model_loader import Loaded
-from cutline.captioners.transformers.settings import DRAWING, Generation
+from cutline.captioners.transformers.inputs import GenerationRequest, check_prompt, prepare_inputs
+from cutline.captioners.transformers.model_loader import LoadedModel
+from cutline.captioners.transformers.settings import SAMPLING_EXTRAS, Generation
 from cutline.errors import ConfigError
+
+MAX_CONFIGS: Final = 32
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
-    """What the model said about one picture; ``raw`` with the marks that ``text`` is freed of.
+class GeneratedText:
+    """The text for one picture; ``raw`` includes the special tokens that ``text`` is stripped of.
 
-    ``seconds``: how long its batch took.
+    ``seconds``: the duration of its batch.
     """
 
     text: str
@@ -26,77 +31,138 @@ class Answer:
     prompt_tokens: int
     tokens: int
     ended: bool
-    """False when the answer was cut off at the most tokens."""
+    """False when the text was truncated at the maximum of tokens."""
     seconds: float = 0.0
 
 
-def generation_config(loaded: Loaded, generation: Generation) -> Any:
-    """The model's own settings with the user's; words are chosen greedily, or by ``Sampling``.
+RunBatch: TypeAlias = Callable[[list[GenerationRequest]], list[GeneratedText]]
+
+
+def batch_runner(loaded: LoadedModel, family: Family, generation: Generation) -> RunBatch:
+    """Runs batches on one replica, in this process or in a worker.
 
     Raises:
-        ConfigError: transformers knows no such setting, or two of them contradict each other.
+        ConfigError: ``generation``, which most requests have, is invalid.
+    """
+    import torch
+
+    configs = [(generation, generation_config(loaded, generation))]
+
+    def config_of(requested: Generation) -> Any:
+        known = next((config for one, config in configs if one == requested), None)
+        if known is None:
+            known = generation_config(loaded, requested)
+            configs.append((requested, known))
+            del configs[1:-MAX_CONFIGS]
+        return known
+
+    def run_group(group: list[GenerationRequest]) -> list[GeneratedText]:
+        return generate(loaded, family, group, config_of(group[0].generation))
+
+    def run(requests: list[GenerationRequest]) -> list[GeneratedText]:
+        for request in requests:
+            check_prompt(family, request.prompt, chat=loaded.chat)
+        try:
+            return _run_grouped(requests, chat=loaded.chat, run=run_group)
+        except (torch.OutOfMemoryError, MemoryError):
+            pass
+        except RuntimeError as error:
+            # torch has no exception type for exhausted main memory, only this message.
+            if "allocate memory" not in str(error):
+                raise
+        # Outside the handlers, whose traceback holds the tensors.
+        gc.collect()
+        if loaded.device.startswith("cuda"):
+            torch.cuda.empty_cache()
+        raise OutOfMemory
+
+    return run
+
+
+def _run_grouped(requests: list[GenerationRequest], *, chat: bool, run: RunBatch) -> list[GeneratedText]:
+    """Run requests of equal parameters together; without a chat template, of equal text too."""
+    groups: list[tuple[Any, list[int]]] = []
+    for index, request in enumerate(requests):
+        key = (request.generation, None if chat else request.text)
+        indices = next((indices for known, indices in groups if known == key), None)
+        if indices is None:
+            groups.append((key, [index]))
+        else:
+            indices.append(index)
+    results: dict[int, GeneratedText] = {}
+    for _, indices in groups:
+        results.update(zip(indices, run([requests[index] for index in indices]), strict=True))
+    return [results[index] for index in range(len(requests))]
+
+
+def generation_config(loaded: LoadedModel, generation: Generation) -> Any:
+    """The model's own settings with the user's; greedy, as ``sampling_processors`` does the sampling.
+
+    Raises:
+        ConfigError: transformers has no such setting, or two of them contradict each other.
     """
     config = copy.deepcopy(loaded.model.generation_config)
     config.do_sample, config.temperature, config.top_p, config.top_k = False, None, None, None
     config.max_length = config.max_new_tokens = None  # given with each batch
     for name, value in generation.extra.items():
         if name.startswith("_") or callable(getattr(config, name, max)):
-            raise ConfigError(f"--extra.{name} is no setting of transformers' GenerationConfig")
-        if name not in DRAWING:
+            raise ConfigError(f"--extra.{name} is not a setting of transformers' GenerationConfig")
+        if name not in SAMPLING_EXTRAS:
             setattr(config, name, value)
     if loaded.model.config.model_type == "blip":
-        # What its own ``generate`` ends at, whatever its generation config says (the published ones differ).
+        # Where its own ``generate`` ends, whatever its generation config has (the published ones differ).
         config.eos_token_id = loaded.model.config.text_config.sep_token_id
     if generation.temperature and (config.num_beams or 1) > 1:
-        raise ConfigError("--temperature chooses words by itself: leave out --extra.num_beams")
+        raise ConfigError("--temperature and --extra.num_beams exclude each other: remove one of them")
     if config.pad_token_id is None:
         config.pad_token_id = loaded.tokenizer.pad_token_id
     try:
         config.validate(strict=True)
     except ValueError as error:
-        raise ConfigError(f"--extra cannot be used: {' '.join(str(error).split())[:300]}") from None
+        raise ConfigError(f"--extra is invalid: {' '.join(str(error).split())[:300]}") from None
     return config
 
 
-def answer(
-    loaded: Loaded, family: Family, questions: list[Question], generation: Generation, config: Any
-) -> list[Answer]:
-    """The model's answers, one for each question, in their order. Blocks.
+def generate(
+    loaded: LoadedModel, family: Family, requests: list[GenerationRequest], config: Any
+) -> list[GeneratedText]:
+    """One text for each request, in their order; all requests have equal parameters. Blocks.
 
     Raises:
         SampleError: the prompt is too long.
-        Exception: whatever torch raises, such as its errors for memory that is used up.
+        Exception: whatever torch raises, such as its out-of-memory errors.
     """
     import torch
 
-    from cutline.captioners.transformers.sampler import sampling_for
-
+    generation = requests[0].generation
     start = time.perf_counter()
-    inputs = inputs_for(loaded, family, questions, generation.max_tokens)
-    processors = sampling_for(generation, [question.seed for question in questions], loaded.device)
-    begun = _Begun()
+    inputs = prepare_inputs(loaded, family, requests, generation.max_tokens)
+    processors = sampling_processors(generation, [request.seed for request in requests], loaded.device)
+    initial = _InitialLength()
     with torch.inference_mode():
         output = loaded.model.generate(
             **inputs.tensors,
             generation_config=config,
-            max_new_tokens=inputs.room,
-            min_new_tokens=min(config.min_new_tokens or 0, inputs.room),
+            max_new_tokens=inputs.max_new_tokens,
+            min_new_tokens=min(config.min_new_tokens or 0, inputs.max_new_tokens),
             logits_processor=processors,
-            stopping_criteria=[begun],
+            stopping_criteria=[initial],
         )
-    given = max(0, begun.length - inputs.skip)
-    rows = output[:, inputs.skip :].tolist()
+    given = max(0, initial.length - inputs.prompt_length)
+    rows = output[:, inputs.prompt_length :].tolist()
     seconds = time.perf_counter() - start
     return [
-        dataclasses.replace(_answer(loaded, family, question, row, tokens, given, config), seconds=seconds)
-        for question, row, tokens in zip(questions, rows, inputs.tokens, strict=True)
+        dataclasses.replace(
+            _decode(loaded, family, request, row, given, config), prompt_tokens=tokens, seconds=seconds
+        )
+        for request, row, tokens in zip(requests, rows, inputs.tokens, strict=True)
     ]
 
 
-class _Begun:
-    """Notes how many tokens stood there when a model began: its start token, and the prompt for some.
+class _InitialLength:
+    """Records the number of tokens before generation: the start token, and the prompt for some models.
 
-    transformers calls it as a stopping criterion after each token; it never stops anything.
+    transformers calls it as a stopping criterion after each token; it never stops generation.
     """
 
     def __init__(self) -> None:
@@ -107,43 +173,79 @@ class _Begun:
         return input_ids.new_zeros(input_ids.shape[0], dtype=bool)
 
 
-def _answer(
-    loaded: Loaded,
-    family: Family,
-    question: Question,
-    row: list[int],
-    prompt_tokens: int,
-    given: int,
-    config: Any,
-) -> Answer:
-    """Back from tokens to words: without what stands after the end, the prompt's echo and the marks.
+def _decode(
+    loaded: LoadedModel, family: Family, request: GenerationRequest, row: list[int], given: int, config: Any
+) -> GeneratedText:
+    """Tokens to text, without what follows the end token, the echo of the prompt and special tokens.
 
-    The first ``given`` tokens of ``row`` are not the model's.
+    The first ``given`` tokens of ``row`` were not generated.
     """
     ends = config.eos_token_id
     ends = set(ends if isinstance(ends, list) else [ends])
-    # The first token of a decoder may be its end token too (BART begins with it).
-    said = [number for number, token in enumerate(row) if token not in ends and token != config.pad_token_id]
-    last = said[-1] + 1 if said else 0
-    ended = last < len(row)
+    # The first token of a decoder may be its end token too (BART starts with it).
+    kept = [index for index, token in enumerate(row) if token not in ends and token != config.pad_token_id]
+    last = kept[-1] + 1 if kept else 0
     raw = loaded.tokenizer.decode(row[:last], skip_special_tokens=not family.marks).strip()
     if family.marks:
-        raw = _without_frame(loaded, raw)
-    asked = question.text
+        raw = _strip_control_tokens(loaded, raw)
+    prompt = request.text
     text = family.clean(raw)
     if family.completes:
-        beginning = family.clean(asked)
+        beginning = family.clean(prompt)
         if beginning and not text.lower().startswith(beginning.lower()):
             text = f"{beginning} {text}"
-    elif asked and text.startswith(asked):
-        text = text[len(asked) :].strip()
-    return Answer(text=text, raw=raw, prompt_tokens=prompt_tokens, tokens=max(0, last - given), ended=ended)
+    elif prompt and text.startswith(prompt):
+        text = text[len(prompt) :].strip()
+    return GeneratedText(
+        text=text, raw=raw, prompt_tokens=0, tokens=max(0, last - given), ended=last < len(row)
+    )
 
 
-def _without_frame(loaded: Loaded, text: str) -> str:
-    """Without the tokens of beginning, end and padding; other special ones are wanted."""
+def _strip_control_tokens(loaded: LoadedModel, text: str) -> str:
+    """Remove start, end and padding tokens; other special ones are kept."""
     tokenizer = loaded.tokenizer
     for token in (tokenizer.bos_token, tokenizer.eos_token, tokenizer.pad_token, tokenizer.unk_token):
         if token:
             text = text.replace(token, "")
     return text.strip()
+
+
+def sampling_processors(generation: Generation, seeds: list[int], device: str) -> Any:
+    """Logits processors that sample, depending on the seed and the picture alone; None for greedy decoding.
+
+    Gumbel noise is added to the scores, after which the highest one is an exact sample (Gumbel 1954;
+    Maddison et al. 2014, "A* Sampling"). Each row has its own generator, so that the other pictures of
+    the batch have no influence.
+    """
+    if not generation.temperature:
+        return None
+    import torch
+    from transformers import (
+        LogitsProcessor,
+        LogitsProcessorList,
+        MinPLogitsWarper,
+        TemperatureLogitsWarper,
+        TopKLogitsWarper,
+        TopPLogitsWarper,
+    )
+
+    rows = [
+        torch.Generator().manual_seed((generation.seed * 0x9E3779B97F4A7C15 + seed) % 2**63) for seed in seeds
+    ]
+
+    class GumbelNoise(LogitsProcessor):
+        def __call__(self, input_ids: Any, scores: Any) -> Any:  # noqa: ARG002 - called by transformers
+            noise = torch.stack([torch.rand(scores.shape[-1], generator=row) for row in rows])
+            gumbel = -torch.log(-torch.log(noise.clamp(1e-20, 1 - 1e-7)))
+            return scores.float() + gumbel.to(device)
+
+    processors = LogitsProcessorList([TemperatureLogitsWarper(generation.temperature)])
+    # In the order of ``generate``.
+    if "top_k" in generation.extra:
+        processors.append(TopKLogitsWarper(generation.extra["top_k"]))
+    if generation.top_p < 1:
+        processors.append(TopPLogitsWarper(generation.top_p))
+    if "min_p" in generation.extra:
+        processors.append(MinPLogitsWarper(generation.extra["min_p"]))
+    processors.append(GumbelNoise())
+    return processors

@@ -1,4 +1,4 @@
-"""Prompts and pictures to the tensors a model takes."""
+"""Prompts and pictures to model inputs."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import io
 from typing import TYPE_CHECKING, Any, Final
 
 from cutline.captioners.transformers.family import Family
-from cutline.captioners.transformers.model_loader import Loaded
+from cutline.captioners.transformers.model_loader import LoadedModel
 from cutline.captioners.transformers.settings import Generation
 from cutline.captioners.transformers.video_shim import chat_template
 from cutline.errors import RunStopped, SampleError
@@ -17,12 +17,12 @@ from cutline.prompts import Prompt, library_prompts, load_prompt
 if TYPE_CHECKING:
     from PIL import Image
 
-LEAST_ROOM: Final = 32  # tokens of an answer
+MIN_ANSWER_TOKENS: Final = 32  # tokens of an answer
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
-    """An upright RGB picture, what is asked about it and how, and a number that is the picture's own."""
+class GenerationRequest:
+    """An upright RGB picture with its prompt, parameters, and a seed derived from the picture."""
 
     image: Image.Image
     prompt: Prompt
@@ -31,106 +31,106 @@ class Question:
 
     @property
     def text(self) -> str:
-        """The prompt as one string, for models without a chat."""
-        wish = self.prompt.schema_instruction()
-        parts = (self.prompt.system, *(part.text for part in self.prompt.parts()), wish)
+        """The prompt as one string, for models without a chat template."""
+        instruction = self.prompt.schema_instruction()
+        parts = (self.prompt.system, *(part.text for part in self.prompt.parts()), instruction)
         return "\n".join(part for part in parts if part)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Inputs:
-    """What ``generate`` takes. ``skip``: how many tokens of its output are the prompt again.
-
-    ``room``: the most tokens of an answer.
-    """
+    """Arguments of ``generate``. ``prompt_length``: the tokens of its output that repeat the prompt."""
 
     tensors: Any
-    skip: int
-    room: int
+    prompt_length: int
+    max_new_tokens: int
     tokens: list[int]
-    """Of each prompt, without padding; those of the picture are among them where the model counts them."""
+    """Tokens of each prompt without padding; includes those of the picture where the model counts them."""
 
 
 def check_prompt(family: Family, prompt: Prompt, *, chat: bool) -> None:
-    """Refuse a prompt that the model cannot follow.
-
-    Raises:
-        RunStopped: it asks for what no picture of this model can give.
-    """
+    """Raises RunStopped for a prompt that the model does not support."""
     if prompt.example is not None and not chat:
         raise RunStopped(
             f"{family.name} takes one picture: a prompt with a worked example needs a chat model"
         )
-    words = refusal(family, prompt)
-    if words:
-        raise RunStopped(f"{family.name} {words}")
+    reason = unsupported_reason(family, prompt)
+    if reason:
+        raise RunStopped(f"{family.name} {reason}")
 
 
-def refusal(family: Family, prompt: Prompt) -> str:
-    """Why a prompt means nothing to a family, and what does; empty where it can be asked."""
-    asked = " ".join(part.text for part in prompt.parts()).strip()
-    if family.tasks and asked not in family.tasks:
-        return f"knows tasks, not questions: --prompt can be {', '.join(map(repr, family.tasks))}"
+def unsupported_reason(family: Family, prompt: Prompt) -> str:
+    """Why a family does not support a prompt, with the cure; empty if it does."""
+    text = " ".join(part.text for part in prompt.parts()).strip()
+    if family.tasks and text not in family.tasks:
+        return f"supports tasks, not questions: --prompt can be {', '.join(map(repr, family.tasks))}"
     if family.instructable:
         return ""
     if prompt.system or prompt.schema is not None:
-        return "follows no instructions: leave the system prompt and the schema out, or ask a chat model"
-    known = _library_texts().get(prompt.prefix)
-    if known is not None:
-        begin = " or give the beginning of a caption, such as 'a photo of'" if family.completes else ""
-        return f"follows no instructions such as the prompt {known}: leave --prompt out{begin}"
+        return "follows no instructions: remove the system prompt and the schema, or use a chat model"
+    name = _library_texts().get(prompt.prefix)
+    if name is not None:
+        beginning = " or give the beginning of a caption, such as 'a photo of'" if family.completes else ""
+        return f"follows no instructions such as the prompt {name}: remove --prompt{beginning}"
     return ""
 
 
 @functools.cache
 def _library_texts() -> dict[str, str]:
-    """The library's prompts by their words: a name may be given to any prompt, or to a step."""
+    """Names of the library's prompts by their text: any prompt or step may have such a name."""
     return {load_prompt(name).prefix: name for name in library_prompts()}
 
 
-def inputs_for(loaded: Loaded, family: Family, questions: list[Question], max_tokens: int) -> Inputs:
-    """Tokens and pixels of a batch, on the model's device and in its numbers.
+def prepare_inputs(
+    loaded: LoadedModel, family: Family, requests: list[GenerationRequest], max_tokens: int
+) -> Inputs:
+    """Tensors of a batch, on the model's device and in its dtype.
 
-    ``max_tokens`` of an answer that the user asked for; 0 gives the family's own, or what room there is.
+    ``max_tokens`` of an output; 0 for the family's default, or less if the context is short.
 
     Raises:
         SampleError: ``prompt-too-long``, with the figures.
     """
-    tensors = _chat(loaded, questions) if loaded.chat else _plain(loaded, family, questions)
+    tensors = _chat_inputs(loaded, requests) if loaded.chat else _text_inputs(loaded, family, requests)
     ids = tensors.get("input_ids")
     mask = tensors.get("attention_mask")
-    tokens = [0] * len(questions) if ids is None else [ids.shape[1]] * len(questions)
+    tokens = [0] * len(requests) if ids is None else [ids.shape[1]] * len(requests)
     if ids is not None and mask is not None and mask.shape == ids.shape:
         tokens = mask.sum(dim=1).tolist()
-    room = _room(loaded, family, max(tokens, default=0), max_tokens)
+    max_new_tokens = _max_new_tokens(loaded, family, max(tokens, default=0), max_tokens)
     whole = loaded.model.config.is_encoder_decoder or family.returns_texts or ids is None
     dtype = loaded.model.dtype
     tensors = tensors.to(loaded.device)
     for name, value in tensors.items():
         if value.is_floating_point():
             tensors[name] = value.to(dtype)
-    return Inputs(tensors=tensors, skip=0 if whole else ids.shape[1], room=room, tokens=tokens)
+    return Inputs(
+        tensors=tensors,
+        prompt_length=0 if whole else ids.shape[1],
+        max_new_tokens=max_new_tokens,
+        tokens=tokens,
+    )
 
 
-def _room(loaded: Loaded, family: Family, tokens: int, wanted: int) -> int:
-    """The most tokens of an answer, after a prompt of so many."""
+def _max_new_tokens(loaded: LoadedModel, family: Family, tokens: int, requested: int) -> int:
+    """The maximum of output tokens after a prompt of so many."""
     if loaded.limit is None or loaded.model.config.is_encoder_decoder:
-        return wanted or family.max_tokens
+        return requested or family.max_tokens
     left = loaded.limit - tokens
-    if left >= (wanted or min(family.max_tokens, LEAST_ROOM)):
-        return wanted or min(family.max_tokens, left)
-    answer = f" and {wanted:,} of answer" if wanted else ""
-    lower = ", or lower --max-tokens" if wanted else ""
+    if left >= (requested or min(family.max_tokens, MIN_ANSWER_TOKENS)):
+        return requested or min(family.max_tokens, left)
+    output = f" and {requested:,} of output" if requested else ""
+    lower = ", or lower --max-tokens" if requested else ""
     raise SampleError(
         "prompt-too-long",
-        f"{tokens:,} tokens of prompt{answer} are more than fit the {loaded.limit:,} of {family.name}: "
+        f"{tokens:,} tokens of prompt{output} do not fit in the {loaded.limit:,} of {family.name}: "
         f"shorten the prompt{lower}",
     )
 
 
-def _chat(loaded: Loaded, questions: list[Question]) -> Any:
+def _chat_inputs(loaded: LoadedModel, requests: list[GenerationRequest]) -> Any:
     return chat_template(loaded.processor)(
-        [_messages(question, _picture_marks(loaded.processor)) for question in questions],
+        [_messages(request, _image_marks(loaded.processor)) for request in requests],
         tokenize=True,
         return_dict=True,
         add_generation_prompt=True,
@@ -138,70 +138,70 @@ def _chat(loaded: Loaded, questions: list[Question]) -> Any:
     )
 
 
-def _picture_marks(processor: Any) -> tuple[str, ...]:
-    """What stands for a picture in the model's own texts; prompts copied from its page have it too."""
+def _image_marks(processor: Any) -> tuple[str, ...]:
+    """Image placeholders of the model, which prompts copied from its page may contain."""
     found = (getattr(processor, name, None) for name in ("image_token", "boi_token"))
     return tuple(str(mark) for mark in found if mark)
 
 
-def _without(marks: tuple[str, ...], text: str) -> str:
-    """A text that stands for no picture: the one that is asked about has its place without it."""
+def _strip_marks(marks: tuple[str, ...], text: str) -> str:
+    """Remove image placeholders: the picture is inserted without them."""
     for mark in marks:
         if mark in text:
             text = text.replace(mark, "").strip()
     return text
 
 
-def _messages(question: Question, marks: tuple[str, ...]) -> list[dict[str, Any]]:
-    prompt = question.prompt
+def _messages(request: GenerationRequest, marks: tuple[str, ...]) -> list[dict[str, Any]]:
+    prompt = request.prompt
     content: list[dict[str, Any]] = []
     for part in prompt.parts():
         if part.kind == "target":
-            content.append({"type": "image", "image": question.image})
+            content.append({"type": "image", "image": request.image})
         elif part.example is not None:
-            content.append({"type": "image", "image": _opened(part.example.image)})
+            content.append({"type": "image", "image": _decode(part.example.image)})
         else:
-            content.append({"type": "text", "text": _without(marks, part.text)})
-    if wish := prompt.schema_instruction():
-        content.append({"type": "text", "text": wish})
+            content.append({"type": "text", "text": _strip_marks(marks, part.text)})
+    if instruction := prompt.schema_instruction():
+        content.append({"type": "text", "text": instruction})
     messages: list[dict[str, Any]] = [{"role": "user", "content": content}]
     if prompt.system:
-        system = {"type": "text", "text": _without(marks, prompt.system)}
+        system = {"type": "text", "text": _strip_marks(marks, prompt.system)}
         messages.insert(0, {"role": "system", "content": [system]})
     return messages
 
 
-def _opened(data: bytes) -> Image.Image:
+def _decode(data: bytes) -> Image.Image:
     from PIL import Image
 
     return Image.open(io.BytesIO(data)).convert("RGB")
 
 
-def _plain(loaded: Loaded, family: Family, questions: list[Question]) -> Any:
-    """For models that take a text beside the picture, or none at all."""
-    images = [question.image for question in questions]
-    marks = _picture_marks(loaded.processor)
-    texts = [_without(marks, question.text) for question in questions]
+def _text_inputs(loaded: LoadedModel, family: Family, requests: list[GenerationRequest]) -> Any:
+    """For models without a chat template: a text beside the picture, or none."""
+    images = [request.image for request in requests]
+    marks = _image_marks(loaded.processor)
+    texts = [_strip_marks(marks, request.text) for request in requests]
     if not any(texts):
-        made = loaded.processor(images=images, return_tensors="pt")
-        made.pop("input_ids", None)  # of an empty text: the model begins by itself
-        made.pop("attention_mask", None)
-        return made
+        inputs = loaded.processor(images=images, return_tensors="pt")
+        inputs.pop("input_ids", None)  # of an empty text
+        inputs.pop("attention_mask", None)
+        return inputs
     if family.image_token:
         token = getattr(loaded.processor, "image_token", "<image>")
         texts = [f"{token}{text}" for text in texts]
     if family.ends_texts:
-        return _unended(loaded, images, texts)
+        return _open_ended_inputs(loaded, images, texts)
     return loaded.processor(images=images, text=texts, padding=True, return_tensors="pt")
 
 
-def _unended(loaded: Loaded, images: list[Image.Image], texts: list[str]) -> Any:
-    """The caption goes on where the prompt ends, so the separator that the tokenizer adds is left out."""
+def _open_ended_inputs(loaded: LoadedModel, images: list[Image.Image], texts: list[str]) -> Any:
+    """The caption continues the prompt, so the tokenizer's separator is omitted."""
     import torch
 
-    made = loaded.processor(images=images, return_tensors="pt")
+    inputs = loaded.processor(images=images, return_tensors="pt")
     tokenizer = loaded.tokenizer
     rows = [[tokenizer.cls_token_id, *tokenizer(text, add_special_tokens=False).input_ids] for text in texts]
-    made["input_ids"] = torch.tensor(rows)  # of one length: texts of a batch are equal
-    made["attention_mask"] = torch.ones_like(made["input_ids"])
-    return made
+    inputs["input_ids"] = torch.tensor(rows)  # texts of a batch are equal
+    inputs["attention_mask"] = torch.ones_like(inputs["input_ids"])
+    return inputs

@@ -1,9 +1,9 @@
-"""Linear layers by oneDNN, where torch's own choice for float32 is a slower library.
+"""Linear layers by oneDNN, where it is faster than torch's default for float32.
 
 For float32, torch multiplies with MKL, which runs at half speed on processors that are not Intel's;
-oneDNN, which torch carries too, does not. Source: torch's ``mkldnn::_linear_pointwise`` and
-``_reorder_linear_weight``, which its own compiler uses. They are no public interface: where a version
-of torch lacks them, or gives another result, layers stay as they are.
+oneDNN, which is part of torch too, does not. Source: torch's ``mkldnn::_linear_pointwise`` and
+``_reorder_linear_weight``, which its own compiler uses. They are private interfaces: where a version
+of torch lacks them, or computes another result, layers are not replaced.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from typing import Any, Final
 
 import torch
 
-WORTH_IT: Final = 1.2
-_ROWS, _SIDE = 577, 768  # of the trial: a picture's patches, and the width of a small model
-_TRIES: Final = 5
+MIN_SPEEDUP: Final = 1.2
+_TRIAL_ROWS, _TRIAL_WIDTH = 577, 768  # patches of a picture, and the width of a small model
+_TRIALS: Final = 5
 
 
 class OneDnnLinear(torch.nn.Module):
-    """Stands for a ``Linear``; ``weight`` is in oneDNN's own order and can only be multiplied with."""
+    """Replaces a ``Linear``; ``weight`` is in oneDNN's layout and can only be multiplied with."""
 
     def __init__(self, linear: torch.nn.Linear) -> None:
         super().__init__()
@@ -35,7 +35,7 @@ class OneDnnLinear(torch.nn.Module):
 
 
 def replace_linears(model: torch.nn.Module) -> None:
-    """Every layer that is a ``Linear`` and nothing more; one at a time, as each needs its memory twice."""
+    """Replace every plain ``Linear``, one at a time, as each needs its memory twice."""
     done: dict[int, OneDnnLinear] = {}  # a layer may have several names
     for parent in list(model.modules()):
         for name, child in list(parent.named_children()):
@@ -46,26 +46,26 @@ def replace_linears(model: torch.nn.Module) -> None:
 
 
 @functools.cache
-def gain(dtype: torch.dtype) -> float:
-    """How many times as fast it is here, tried on one layer; 0 where it cannot be had.
+def speedup(dtype: torch.dtype) -> float:
+    """Measured speedup of one layer on this machine; 0 where it is unavailable.
 
-    For bfloat16 torch takes oneDNN by itself: 0.
+    0 for bfloat16, for which torch uses oneDNN by itself.
     """
     if dtype != torch.float32 or not torch.backends.mkldnn.is_available():
         return 0
     if not hasattr(torch.ops.mkldnn, "_linear_pointwise"):
         return 0
     with torch.inference_mode():
-        layer = torch.nn.Linear(_SIDE, 4 * _SIDE)
-        values = torch.randn(_ROWS, _SIDE)
+        layer = torch.nn.Linear(_TRIAL_WIDTH, 4 * _TRIAL_WIDTH)
+        values = torch.randn(_TRIAL_ROWS, _TRIAL_WIDTH)
         try:
             other = OneDnnLinear(layer)
             if not torch.allclose(layer(values), other(values), rtol=1e-4, atol=1e-4):
                 return 0
-        except (RuntimeError, TypeError):  # built without it, or called otherwise in this version
+        except (RuntimeError, TypeError):  # built without it, or with another signature
             return 0
-        # In turns and the best of each, as other programs may be running.
-        times = [(_seconds(lambda: layer(values)), _seconds(lambda: other(values))) for _ in range(_TRIES)]
+        # Alternating, and the best of each, as other programs may be running.
+        times = [(_seconds(lambda: layer(values)), _seconds(lambda: other(values))) for _ in range(_TRIALS)]
     return min(usual for usual, _ in times) / min(ours for _, ours in times)
 
 
@@ -76,12 +76,12 @@ def _seconds(work: Callable[[], Any]) -> float:
 
 
 def _packed(weight: torch.Tensor) -> torch.Tensor:
-    packed: torch.Tensor = torch.ops.mkldnn._reorder_linear_weight(weight)  # noqa: SLF001 - no public one
+    packed: torch.Tensor = torch.ops.mkldnn._reorder_linear_weight(weight)  # noqa: SLF001 - no public interface
     return packed
 
 
 def _multiply(values: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
-    made: torch.Tensor = torch.ops.mkldnn._linear_pointwise(  # noqa: SLF001 - no public one
+    made: torch.Tensor = torch.ops.mkldnn._linear_pointwise(  # noqa: SLF001 - no public interface
         values, weight, bias, "none", [], ""
     )
     return made

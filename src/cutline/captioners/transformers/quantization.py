@@ -1,4 +1,4 @@
-"""Smaller weights, by bitsandbytes."""
+"""Quantized weights by bitsandbytes."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from typing import Any, Final
 from cutline.errors import ConfigError, MissingExtra
 from cutline.weights import Hardware
 
-_BLOCK: Final = 64  # numbers that share a scale
+_BLOCK: Final = 64  # weights that share a scale
 
 
-def config_for(quantize: str, hardware: Hardware) -> Any:
-    """What transformers is told about ``4bit`` or ``8bit`` weights.
+def quantization_config(quantize: str, hardware: Hardware) -> Any:
+    """Transformers' configuration for ``4bit`` (NF4) or ``8bit`` weights.
 
-    4-bit numbers are NF4. Source: Dettmers et al. 2023, "QLoRA", section 3.
+    Source: Dettmers et al. 2023, "QLoRA", section 3.
 
     Raises:
         MissingExtra: the extra ``quantize`` is not installed.
     """
     if importlib.util.find_spec("bitsandbytes") is None:
         raise MissingExtra(f"--quantize {quantize}", "quantize")
-    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # it says the same for every layer
+    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # it repeats a warning for every layer
     from transformers import BitsAndBytesConfig
 
     if quantize == "8bit":
@@ -33,12 +33,8 @@ def config_for(quantize: str, hardware: Hardware) -> Any:
     )
 
 
-def check_layers(model: Any, folder: Path, device: str) -> None:
-    """Refuse what would fail at the first picture: on a CPU, 4-bit layers are computed in whole blocks.
-
-    Raises:
-        ConfigError: layers have another size.
-    """
+def check_layer_sizes(model: Any, folder: Path, device: str) -> None:
+    """Raises ConfigError for layers that a CPU cannot compute in 4 bits: it needs whole blocks."""
     if device != "cpu":
         return
     layers = [module for module in model.modules() if type(module).__name__ == "Linear4bit"]

@@ -1,4 +1,4 @@
-"""What can be chosen about a local model."""
+"""Options of local models."""
 
 from __future__ import annotations
 
@@ -13,30 +13,29 @@ from cutline.parameters import Parameter
 DEFAULT_MAX_SIDE: Final = Limits().max_side
 DEFAULT_TIMEOUT: Final = 300.0  # seconds
 ParallelEngine = Literal["transformers", "deepspeed"]
-DRAWING: Final = ("top_k", "min_p")
-"""What limits the words that are drawn, besides ``top_p``."""
-GENERATION: Final = (
+SAMPLING_EXTRAS: Final = ("top_k", "min_p")
+"""Sampling parameters in ``extra``, besides ``top_p``."""
+GENERATION_PARAMETERS: Final = (
     Parameter(name="top_k", kind=int, least=1),
     Parameter(name="min_p", least=0, most=1),
     Parameter(name="num_beams", kind=int, least=1),
     Parameter(name="repetition_penalty", above=0),
     Parameter(name="no_repeat_ngram_size", kind=int, least=0),
 )
-"""What a model in this process takes, besides what all models do."""
-_OPTIONS: Final = {
+"""Parameters of local models, besides those of all models."""
+_OWN_OPTIONS: Final = {
     "max_length": "--max-tokens",
     "max_new_tokens": "--max-tokens",
     "temperature": "--temperature",
     "top_p": "--top-p",
-    "do_sample": "--temperature, which draws so that a seed gives the same words again",
+    "do_sample": "--temperature, which samples reproducibly with --seed",
 }
-_OTHER_ANSWERS: Final = ("num_return_sequences", "return_dict_in_generate", "stop_strings")
+_UNSUPPORTED: Final = ("num_return_sequences", "return_dict_in_generate", "stop_strings")
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Generation:
-    """How words are chosen. ``max_tokens`` 0 leaves it to the family; ``temperature`` 0 takes the
-    likeliest word each time.
+    """Generation parameters. ``max_tokens`` 0 is the family's default; ``temperature`` 0 is greedy decoding.
 
     ``extra`` are further values of transformers' GenerationConfig, such as ``num_beams``.
     """
@@ -48,29 +47,24 @@ class Generation:
     extra: dict[str, Any] = dataclasses.field(default_factory=dict)
 
     def check(self) -> None:
-        """Raises ConfigError for what would be ignored, or would fail at every picture."""
+        """Raises ConfigError for what would be ignored, or would fail for every picture."""
         for name in self.extra:
-            if name in _OPTIONS:
-                raise ConfigError(f"--extra.{name}: say {_OPTIONS[name]}")
-            if name in _OTHER_ANSWERS:
-                raise ConfigError(f"--extra.{name} would change the form of the answers: leave it out")
-        known = {one.name: self.extra[one.name] for one in GENERATION if one.name in self.extra}
-        parameters.check("a local model", known, GENERATION, option="--extra.")
-        limits = [f"--extra.{name}" for name in DRAWING if name in self.extra]
+            if name in _OWN_OPTIONS:
+                raise ConfigError(f"--extra.{name}: use {_OWN_OPTIONS[name]}")
+            if name in _UNSUPPORTED:
+                raise ConfigError(f"--extra.{name} is not supported; remove it")
+        known = {one.name: self.extra[one.name] for one in GENERATION_PARAMETERS if one.name in self.extra}
+        parameters.check("a local model", known, GENERATION_PARAMETERS, option="--extra.")
+        limits = [f"--extra.{name}" for name in SAMPLING_EXTRAS if name in self.extra]
         if self.top_p < 1:
             limits.append("--top-p")
         if limits and not self.temperature:
-            raise ConfigError(
-                f"{limits[0]} does nothing where the likeliest word is taken: add --temperature, such as 0.7"
-            )
+            raise ConfigError(f"{limits[0]} has no effect without sampling: add --temperature, such as 0.7")
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Placing:
-    """Where the model is, in which numbers, and how many pictures it is given at once.
-
-    ``tensor_parallel``: how many devices share one model, which ``parallel_engine`` divides.
-    """
+class Placement:
+    """Devices, dtype and batch size. ``tensor_parallel`` devices share one model."""
 
     device: str = "auto"
     dtype: str = "auto"

@@ -1,10 +1,9 @@
-"""Lets processors that know videos load without what only videos need.
+"""Load processors with video support without their video part.
 
-Their class asks for a video processor, which needs torchvision and files that a folder of pictures'
-weights may lack. It is left out, so that a model loads and answers in the same way with torchvision
-and without. Source: transformers, ``ProcessorMixin.get_attributes`` and
+That needs torchvision and files that a folder of weights may lack. It is skipped, so that a model behaves
+equally with torchvision and without. Source: transformers, ``ProcessorMixin.get_attributes`` and
 ``_get_arguments_from_pretrained``, private interfaces: where a later version has others, nothing is
-changed, and such a model says what it misses.
+changed, and loading such a model reports what is missing.
 """
 
 from __future__ import annotations
@@ -14,25 +13,25 @@ import inspect
 from typing import Any
 
 
-def make_it_work() -> None:
-    """Changes transformers, once."""
+def skip_video_processors() -> None:
+    """Patch transformers, once."""
     from transformers.processing_utils import ProcessorMixin
 
-    asked: Any = getattr(ProcessorMixin, "get_attributes", None)
+    original: Any = getattr(ProcessorMixin, "get_attributes", None)
     if (
-        asked is None
+        original is None
         or not hasattr(ProcessorMixin, "_get_arguments_from_pretrained")
-        or getattr(asked, "leaves_out_videos", False)
+        or getattr(original, "leaves_out_videos", False)
     ):
         return
 
     loaded: Any = ProcessorMixin._get_arguments_from_pretrained  # noqa: SLF001
 
     def get_attributes(cls: Any) -> list[str]:
-        return [name for name in asked.__func__(cls) if name != "video_processor"]
+        return [name for name in original.__func__(cls) if name != "video_processor"]
 
     def arguments(cls: Any, *args: Any, **kwargs: Any) -> list[Any]:
-        """With None where a class insists on the argument."""
+        """Pass None where a class requires the argument."""
         made: list[Any] = loaded.__func__(cls, *args, **kwargs)
         wanted = list(inspect.signature(cls.__init__).parameters)[1:]
         if "video_processor" in wanted:
@@ -46,7 +45,7 @@ def make_it_work() -> None:
 
 
 def chat_template(processor: Any) -> Any:
-    """The processor's ``apply_chat_template``; some of those that know videos insist on asking for one."""
+    """The processor's ``apply_chat_template``; some with video support require the video processor."""
     if hasattr(processor, "video_processor"):
         return processor.apply_chat_template
     from transformers.processing_utils import ProcessorMixin

@@ -1,4 +1,4 @@
-"""A model's vision tower, computed by OpenVINO where the extra ``openvino`` is installed."""
+"""Vision towers computed by OpenVINO, where the extra ``openvino`` is installed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, Final, cast
 
 import torch
 
-# By the type of a model: where its tower is. Each of them asks it for the last hidden state only.
+# Paths of towers by model type. Each of these models uses the last hidden state only.
 TOWERS: Final = {
     "blip": "vision_model",
     "blip-2": "vision_model",
@@ -18,21 +18,21 @@ TOWERS: Final = {
     "gemma3": "model.vision_tower",
     "paligemma": "model.vision_tower",
 }
-_PRECISION: Final = {torch.float32: "f32", torch.bfloat16: "bf16"}
-_NO_MATTER: Final = frozenset({"return_dict", "use_cache"})  # of what a tower may be called with
+_PRECISIONS: Final = {torch.float32: "f32", torch.bfloat16: "bf16"}
+_IGNORED_ARGUMENTS: Final = frozenset({"return_dict", "use_cache"})
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
-    """``reason``: why the tower stays as it is, None when OpenVINO has it. ``wanted``: it could have."""
+class Replacement:
+    """``reason``: why the tower was not replaced, None if it was. ``supported``: the model type is."""
 
     version: str = ""
     reason: str | None = None
-    wanted: bool = False
+    supported: bool = False
 
 
 class OpenVinoTower(torch.nn.Module):
-    """Stands for a vision tower that takes pixels and gives its last hidden state."""
+    """Replaces a vision tower; maps pixels to the last hidden state."""
 
     def __init__(self, compiled: Any, config: Any, dtype: torch.dtype) -> None:
         super().__init__()
@@ -43,10 +43,11 @@ class OpenVinoTower(torch.nn.Module):
     def forward(self, pixel_values: torch.Tensor, **more: Any) -> Any:
         from transformers.modeling_outputs import BaseModelOutputWithPooling
 
-        wishes = sorted(name for name, value in more.items() if value and name not in _NO_MATTER)
-        if wishes:
+        unsupported = sorted(name for name, value in more.items() if value and name not in _IGNORED_ARGUMENTS)
+        if unsupported:
             raise RuntimeError(
-                f"OpenVINO's vision tower cannot give {', '.join(wishes)}: uninstall openvino for this model"
+                f"OpenVINO's vision tower does not support {', '.join(unsupported)}: "
+                "uninstall openvino for this model"
             )
         result = self._compiled(pixel_values.float().numpy(), share_inputs=True)
         state = torch.from_numpy(result[0]).to(self.dtype)
@@ -54,7 +55,7 @@ class OpenVinoTower(torch.nn.Module):
 
 
 class _LastState(torch.nn.Module):
-    """What is translated: a tower from pixels to its last hidden state, as plain tensors."""
+    """The module to convert: maps pixels to the last hidden state, as plain tensors."""
 
     def __init__(self, tower: torch.nn.Module) -> None:
         super().__init__()
@@ -65,35 +66,35 @@ class _LastState(torch.nn.Module):
         return state
 
 
-def replace_tower(model: Any) -> Outcome:
-    """Translate and compile the model's vision tower, and put that in its place. Blocks for seconds."""
+def replace_tower(model: Any) -> Replacement:
+    """Convert and compile the model's vision tower, and replace it. Blocks for seconds."""
     path = TOWERS.get(model.config.model_type)
     if importlib.util.find_spec("openvino") is None:
-        return Outcome(reason="openvino is not installed")
+        return Replacement(reason="openvino is not installed")
     if path is None:
-        return Outcome(
-            reason=f"a tower of {model.config.model_type} is called in ways OpenVINO's is not made for"
-        )
+        return Replacement(reason=f"towers of {model.config.model_type} are not supported")
     dtype = model.dtype
-    if dtype not in _PRECISION:
-        return Outcome(
-            reason=f"OpenVINO computes no {str(dtype).removeprefix('torch.')} on a CPU", wanted=True
+    if dtype not in _PRECISIONS:
+        return Replacement(
+            reason=f"OpenVINO does not compute {str(dtype).removeprefix('torch.')} on a CPU", supported=True
         )
     tower = model.get_submodule(path)
     try:
         compiled = _compile(tower, dtype)
-    except Exception as error:  # noqa: BLE001 - whatever OpenVINO or the tracer has against it
+    except Exception as error:  # noqa: BLE001 - OpenVINO and the tracer raise various types
         tower.to(dtype)
-        return Outcome(reason=f"OpenVINO cannot take it: {' '.join(str(error).split())[:200]}", wanted=True)
+        return Replacement(
+            reason=f"OpenVINO cannot convert it: {' '.join(str(error).split())[:200]}", supported=True
+        )
     parent, _, name = path.rpartition(".")
     setattr(model.get_submodule(parent), name, OpenVinoTower(compiled, tower.config, dtype))
-    return Outcome(version=_openvino().get_version().split("-")[0])
+    return Replacement(version=_openvino().get_version().split("-")[0])
 
 
 def _openvino() -> Any:
-    """The library, without the part that reports each import to its makers.
+    """The library, without telemetry, which reports each import to its makers.
 
-    It goes without that part where it is not installed; see openvino/tools/ovc/telemetry_utils.py.
+    It does without that module where it is not installed; see openvino/tools/ovc/telemetry_utils.py.
     """
     sys.modules.setdefault("openvino_telemetry", cast("Any", None))  # its import now fails
     import openvino
@@ -102,19 +103,19 @@ def _openvino() -> Any:
 
 
 def _compile(tower: Any, dtype: torch.dtype) -> Any:
-    """For batches of any length. The tower is left in float32: OpenVINO rounds it to ``dtype`` itself."""
+    """Compile for batches of any size. The tower stays in float32: OpenVINO rounds it to ``dtype`` itself."""
     openvino = _openvino()
     side = tower.config.image_size
     height, width = (side, side) if isinstance(side, int) else side
     pixels = torch.zeros(1, 3, height, width)
     with torch.inference_mode(), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # a tower's checks of its input are left out, as there is one size
+        warnings.simplefilter("ignore")  # the tower's checks of its input size are not traced
         traced = torch.jit.trace(_LastState(tower.float()), (pixels,), check_trace=False, strict=False)
         model = openvino.convert_model(
             traced, example_input=(pixels,), input=[openvino.PartialShape([-1, 3, height, width])]
         )
     options = {
-        "INFERENCE_PRECISION_HINT": _PRECISION[dtype],
+        "INFERENCE_PRECISION_HINT": _PRECISIONS[dtype],
         "INFERENCE_NUM_THREADS": torch.get_num_threads(),
         "PERFORMANCE_HINT": "LATENCY",  # one batch at a time, on all threads
     }

@@ -1,8 +1,7 @@
-"""The processes that share one model: started, asked, watched and ended.
+"""The worker processes that share one model.
 
-Each is started with the variables that torchrun gives (RANK, WORLD_SIZE …) and gets every batch by a
-pipe of its own, instead of one getting it and passing it on: nobody waits in a collective operation while
-there is nothing to do, where it would keep a GPU busy and run into a time limit.
+Each has the environment of torchrun (RANK, WORLD_SIZE …) and receives every batch by its own pipe, rather
+than by a broadcast: waiting in a collective operation would keep a GPU busy and run into a timeout.
 """
 
 from __future__ import annotations
@@ -26,14 +25,14 @@ from cutline.captioners.transformers.settings import Generation, ParallelEngine
 from cutline.captioners.transformers.tensor_parallel.protocol import Message
 
 PROGRAM: Final = (sys.executable, "-P", "-m", "cutline.captioners.transformers.tensor_parallel.worker")
-_SETTLE: Final = 2.0  # seconds until it is known which process died first
-_ANSWERS: Final = {"done", "sample", "stopped", "config"}  # of all processes, which can go on after it
+_EXIT_WAIT: Final = 2.0  # seconds to find out which process exited first
+_BATCH_STATUSES: Final = {"done", "sample", "stopped", "config"}  # of all processes, which can continue
 Devices: TypeAlias = tuple[str, ...]
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Spread:
-    """Which model is divided over which ``devices``, and how; ``family`` and ``label`` are names."""
+class ParallelSpec:
+    """A model to divide over ``devices``; ``family`` and ``label`` are names."""
 
     folder: Path
     family: str
@@ -48,29 +47,29 @@ class Spread:
         return self.devices[0] == "cpu"
 
 
-class Processes:
-    """One process for each device of a Spread. They end when this program does, however it ends."""
+class WorkerProcesses:
+    """One process for each device of a ParallelSpec. They end with this program, however it ends."""
 
-    def __init__(self, spread: Spread, program: Sequence[str]) -> None:
+    def __init__(self, spec: ParallelSpec, program: Sequence[str]) -> None:
         self._replies: queue.SimpleQueue[tuple[int, Message]] = queue.SimpleQueue()
         self._folder = tempfile.mkdtemp(prefix="cutline-")
         self._logs: list[IO[bytes]] = []
         self._running: list[subprocess.Popen[bytes]] = []
-        for rank in range(len(spread.devices)):
+        for rank in range(len(spec.devices)):
             self._logs.append(tempfile.TemporaryFile())  # noqa: SIM115 - until `end`
-            self._running.append(self._open(spread, program, rank))
+            self._running.append(self._open(spec, program, rank))
         for rank in range(len(self._running)):
             threading.Thread(target=self._listen, args=(rank,), name=f"part-{rank}", daemon=True).start()
-            self._send(rank, self._description(spread, rank))
+            self._send(rank, self._description(spec, rank))
 
-    def ask(self, batch: Message) -> list[Message]:
-        """What came of a batch, as ``collect``."""
+    def run(self, batch: Message) -> list[Message]:
+        """Run a batch; returns as ``collect``."""
         for rank in range(len(self._running)):
             self._send(rank, batch)
-        return self.collect(fine=_ANSWERS)
+        return self.collect(fine=_BATCH_STATUSES)
 
     def collect(self, *, fine: Collection[str] = ("ready",)) -> list[Message]:
-        """One reply of each process, by rank; or the one that says why there will not be others."""
+        """One reply of each process, by rank; or a single one with the error."""
         replies: dict[int, Message] = {}
         while len(replies) < len(self._running):
             rank, reply = self._replies.get()
@@ -82,7 +81,7 @@ class Processes:
         return [replies[rank] for rank in sorted(replies)]
 
     def end(self) -> None:
-        """Kill them: they have nothing to put away."""
+        """Kill the processes; they have no state to save."""
         for process in self._running:
             process.kill()
         for process in self._running:
@@ -93,34 +92,33 @@ class Processes:
             log.close()
         shutil.rmtree(self._folder, ignore_errors=True)
 
-    def _open(self, spread: Spread, program: Sequence[str], rank: int) -> subprocess.Popen[bytes]:
-        # In a session of their own, or Ctrl-C would reach them before this program has decided what it
-        # means. Not bound to the death of their parent by the kernel: that would be the thread that
-        # starts them, which ends as soon as the model is loaded.
+    def _open(self, spec: ParallelSpec, program: Sequence[str], rank: int) -> subprocess.Popen[bytes]:
+        # In a session of their own, so that Ctrl-C does not reach them. PR_SET_PDEATHSIG is not used: the
+        # parent would be the thread that starts them, which ends once the model is loaded.
         return subprocess.Popen(  # noqa: S603 - our own program
             list(program),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._logs[rank],
-            env={**os.environ, **_variables(spread, rank)},
+            env={**os.environ, **_variables(spec, rank)},
             start_new_session=True,
         )
 
-    def _description(self, spread: Spread, rank: int) -> Message:
+    def _description(self, spec: ParallelSpec, rank: int) -> Message:
         part = {
-            "folder": str(spread.folder.absolute()),
-            "device": "cpu" if spread.on_cpu else f"cuda:{rank}",
-            "dtype": spread.dtype,
+            "folder": str(spec.folder.absolute()),
+            "device": "cpu" if spec.on_cpu else f"cuda:{rank}",
+            "dtype": spec.dtype,
             "rank": rank,
-            "count": len(spread.devices),
-            "engine": spread.engine,
+            "count": len(spec.devices),
+            "engine": spec.engine,
             "store": str(Path(self._folder).absolute() / "store"),
         }
-        generation = dataclasses.asdict(spread.generation)
-        return Message(header={"part": part, "family": spread.family, "generation": generation})
+        generation = dataclasses.asdict(spec.generation)
+        return Message(header={"part": part, "family": spec.family, "generation": generation})
 
     def _send(self, rank: int, message: Message) -> None:
-        with contextlib.suppress(OSError, ValueError):  # who listens to it hears that it is gone
+        with contextlib.suppress(OSError, ValueError):  # the listener notices that it is gone
             message.write(cast("BinaryIO", self._running[rank].stdin))
 
     def _listen(self, rank: int) -> None:
@@ -130,17 +128,16 @@ class Processes:
         self._replies.put((rank, Message(header={"status": "dead"})))
 
     def _cause(self, rank: int, reply: Message) -> Message:
-        """Why they cannot go on: where one died the others fail too, and may say so earlier."""
-        end = time.monotonic() + _SETTLE
+        """The root cause of an error: when one process dies, the others fail too, perhaps earlier."""
+        end = time.monotonic() + _EXIT_WAIT
         while time.monotonic() < end:
             codes = [process.poll() for process in self._running]
             killed = next(
                 (number for number, code in enumerate(codes) if code is not None and code < 0), None
             )
             if killed is not None:
-                text = (
-                    f"process {killed + 1} of {len(codes)} was ended by {_signal_name(-(codes[killed] or 0))}"
-                )
+                name = _signal_name(-(codes[killed] or 0))
+                text = f"process {killed + 1} of {len(codes)} was killed by {name}"
                 if codes[killed] == -signal.SIGKILL:
                     text += ", as systems do when memory is used up"
                 return Message(header={"status": "dead", "text": text})
@@ -149,40 +146,38 @@ class Processes:
             time.sleep(0.05)
         if "text" in reply.header:
             return reply
-        text = f"process {rank + 1} of {len(self._running)} ended: {self._last_words(rank)}"
+        text = f"process {rank + 1} of {len(self._running)} ended: {self._log_tail(rank)}"
         return Message(header={"status": "dead", "text": text})
 
-    def _last_words(self, rank: int) -> str:
+    def _log_tail(self, rank: int) -> str:
         log = self._logs[rank]
         if log.closed:
             return "it was closed"
         log.seek(max(0, log.seek(0, os.SEEK_END) - 4000))
         lines = [line.strip() for line in log.read().decode(errors="replace").splitlines() if line.strip()]
-        return " | ".join(lines[-2:])[:400] or "it left no word why"
+        return " | ".join(lines[-2:])[:400] or "its log is empty"
 
 
-def _variables(spread: Spread, rank: int) -> dict[str, str]:
-    """The environment of one process: torchrun's variables, its devices, and its share of the cores."""
-    count = len(spread.devices)
+def _variables(spec: ParallelSpec, rank: int) -> dict[str, str]:
+    """The environment of one process: torchrun's variables, devices, and its share of the cores."""
+    count = len(spec.devices)
     variables = {
         "RANK": str(rank),
         "LOCAL_RANK": str(rank),
         "WORLD_SIZE": str(count),
         "LOCAL_WORLD_SIZE": str(count),
         "LOCAL_SIZE": str(count),  # as DeepSpeed calls it
-        "CUDA_VISIBLE_DEVICES": "" if spread.on_cpu else ",".join(map(_physical, spread.devices)),
+        "CUDA_VISIBLE_DEVICES": "" if spec.on_cpu else ",".join(map(_physical, spec.devices)),
     }
     if "OMP_NUM_THREADS" not in os.environ:
         variables["OMP_NUM_THREADS"] = str(max(1, (os.cpu_count() or 1) // count))
-    if spread.on_cpu and "GLOO_SOCKET_IFNAME" not in os.environ and sys.platform != "win32":
-        variables["GLOO_SOCKET_IFNAME"] = (
-            "lo0" if sys.platform == "darwin" else "lo"
-        )  # nobody else hears them
+    if spec.on_cpu and "GLOO_SOCKET_IFNAME" not in os.environ and sys.platform != "win32":
+        variables["GLOO_SOCKET_IFNAME"] = "lo0" if sys.platform == "darwin" else "lo"  # loopback only
     return variables
 
 
 def _physical(device: str) -> str:
-    """The GPU that this process calls ``device``, as the system calls it."""
+    """The system's index of the GPU that is ``device`` in this process."""
     number = int(device.partition(":")[2] or 0)
     visible = [name for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name]
     return visible[number] if number < len(visible) else str(number)

@@ -1,7 +1,7 @@
-"""Batches between this program and the processes that share a model, as JSON and raw pixels over pipes.
+"""Messages between this program and its tensor-parallel workers: JSON and raw pixels over pipes.
 
 A message is the lengths of its two parts, then the parts: JSON, and bytes that the JSON describes.
-Nothing that is read can run code.
+Decoding cannot run code.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from typing import Any, BinaryIO, Final
 import orjson
 from PIL import Image
 
-from cutline.captioners.transformers.generation import Answer
-from cutline.captioners.transformers.inputs import Question
+from cutline.captioners.transformers.generation import GeneratedText
+from cutline.captioners.transformers.inputs import GenerationRequest
 from cutline.captioners.transformers.settings import Generation
 from cutline.prompts import Prompt
 from cutline.prompts.prompt import Example
@@ -30,7 +30,7 @@ class Message:
     body: Sequence[bytes] = ()
 
     def write(self, stream: BinaryIO) -> None:
-        """Raises OSError when nobody reads."""
+        """Raises OSError when the pipe is closed."""
         text = orjson.dumps(self.header)
         stream.write(_LENGTHS.pack(len(text), sum(map(len, self.body))))
         stream.write(text)
@@ -39,7 +39,7 @@ class Message:
 
     @classmethod
     def read(cls, stream: BinaryIO) -> Message | None:
-        """The next message; None when the other side has gone."""
+        """The next message; None at the end of the stream."""
         lengths = stream.read(_LENGTHS.size)
         if len(lengths) < _LENGTHS.size:
             return None
@@ -48,31 +48,31 @@ class Message:
         return cls(header=orjson.loads(text), body=(body,)) if len(body) == rest else None
 
 
-def from_questions(questions: Sequence[Question]) -> Message:
-    """A batch; a prompt that several pictures share is sent once."""
-    prompts: dict[int, Prompt] = {id(question.prompt): question.prompt for question in questions}
+def encode_requests(requests: Sequence[GenerationRequest]) -> Message:
+    """A batch; a prompt shared by several pictures is sent once."""
+    prompts: dict[int, Prompt] = {id(request.prompt): request.prompt for request in requests}
     numbers = {key: number for number, key in enumerate(prompts)}
     examples = [prompt.example.image for prompt in prompts.values() if prompt.example is not None]
-    generations = {id(question.generation): question.generation for question in questions}
-    ways = {key: number for number, key in enumerate(generations)}
-    asked = [
+    generations = {id(request.generation): request.generation for request in requests}
+    generation_numbers = {key: number for number, key in enumerate(generations)}
+    items = [
         {
-            "prompt": numbers[id(question.prompt)],
-            "generation": ways[id(question.generation)],
-            "size": question.image.size,
-            "seed": question.seed,
+            "prompt": numbers[id(request.prompt)],
+            "generation": generation_numbers[id(request.generation)],
+            "size": request.image.size,
+            "seed": request.seed,
         }
-        for question in questions
+        for request in requests
     ]
     header = {
         "prompts": [_prompt_to_json(prompt) for prompt in prompts.values()],
         "generations": [dataclasses.asdict(generation) for generation in generations.values()],
-        "questions": asked,
+        "requests": items,
     }
-    return Message(header=header, body=(*examples, *(question.image.tobytes() for question in questions)))
+    return Message(header=header, body=(*examples, *(request.image.tobytes() for request in requests)))
 
 
-def to_questions(message: Message) -> list[Question]:
+def decode_requests(message: Message) -> list[GenerationRequest]:
     data = memoryview(b"".join(message.body))
     start = 0
 
@@ -83,31 +83,31 @@ def to_questions(message: Message) -> list[Question]:
 
     prompts = [_prompt_from_json(values, take) for values in message.header["prompts"]]
     generations = [Generation(**values) for values in message.header["generations"]]
-    questions = []
-    for values in message.header["questions"]:
+    requests = []
+    for values in message.header["requests"]:
         width, height = values["size"]
         image = Image.frombytes("RGB", (width, height), take(3 * width * height))
-        questions.append(
-            Question(
+        requests.append(
+            GenerationRequest(
                 image=image,
                 prompt=prompts[values["prompt"]],
                 seed=values["seed"],
                 generation=generations[values["generation"]],
             )
         )
-    return questions
+    return requests
 
 
-def from_answers(answers: Sequence[Answer]) -> Message:
-    return Message(header={"status": "done", "answers": [dataclasses.asdict(answer) for answer in answers]})
+def encode_results(results: Sequence[GeneratedText]) -> Message:
+    return Message(header={"status": "done", "results": [dataclasses.asdict(answer) for answer in results]})
 
 
-def to_answers(message: Message) -> list[Answer]:
-    return [Answer(**values) for values in message.header["answers"]]
+def decode_results(message: Message) -> list[GeneratedText]:
+    return [GeneratedText(**values) for values in message.header["results"]]
 
 
 def _prompt_to_json(prompt: Prompt) -> JSON:
-    """What is asked; how the answer becomes a caption stays where it was sent from."""
+    """The parts of a prompt that the model needs."""
     values: JSON = {
         name: getattr(prompt, name) for name in ("name", "system", "prefix", "suffix", "schema", "id")
     }

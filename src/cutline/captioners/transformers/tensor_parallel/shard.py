@@ -1,4 +1,4 @@
-"""One process's part of a model that is spread over several."""
+"""Load one shard of a model in a worker process."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from cutline.captioners.transformers.settings import ParallelEngine
 from cutline.errors import ConfigError, MissingExtra
 from cutline.weights import Hardware
 
-# Reading a large model takes some processes much longer than others.
-_PATIENCE: Final = dt.timedelta(hours=2)
+# Loading a large model takes some processes much longer than others.
+_JOIN_TIMEOUT: Final = dt.timedelta(hours=2)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Part:
-    """One of ``count`` parts of a model; ``store`` is the file by which the processes find each other."""
+class ShardSpec:
+    """One of ``count`` shards of a model; ``store`` is the rendezvous file of the processes."""
 
     folder: Path
     device: str
@@ -31,21 +31,21 @@ class Part:
     store: str
 
 
-def load_part(part: Part) -> model_loader.Loaded:
-    """Read this process's part of the weights; all processes must do so at the same time.
+def load_shard(part: ShardSpec) -> model_loader.LoadedModel:
+    """Load this process's shard of the weights; all processes must do so at the same time.
 
     Raises:
-        ConfigError, MissingExtra: as ``loading.load``.
+        ConfigError, MissingExtra: as ``model_loader.load``.
     """
-    _meet(part)
+    _join_group(part)
     hardware = Hardware(devices=(part.device,), dtype=part.dtype)
     if part.engine == "deepspeed":
         return _by_deepspeed(part, hardware)
-    return model_loader.load(part.folder, hardware, part.device, spread=_plan(part))
+    return model_loader.load(part.folder, hardware, part.device, distributed=_plan(part))
 
 
 def check_divisible(folder: Path, count: int, engine: ParallelEngine) -> None:
-    """Refuse what can be seen to fail before any process is started.
+    """Check before any process is started that a model can be divided.
 
     Raises:
         ConfigError: there is no plan for such a model, or its heads cannot be divided by ``count``.
@@ -58,14 +58,14 @@ def check_divisible(folder: Path, count: int, engine: ParallelEngine) -> None:
     try:
         config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return  # loading says what is wrong with it
+        return  # loading reports the error
     text = config.get_text_config()
     plan = getattr(text, "base_model_tp_plan", None) or {}
     # transformers 5.24 has plans for Qwen3-VL and others that divide the table of embeddings alone.
     if engine == "transformers" and not any(name.startswith("layers.") for name in plan):
         raise ConfigError(
-            f"transformers has no plan for spreading {config.model_type} over several devices: leave "
-            "--tensor-parallel out, or try --parallel-engine deepspeed"
+            f"transformers has no plan for dividing {config.model_type} over several devices: remove "
+            "--tensor-parallel, or try --parallel-engine deepspeed"
         )
     for name in ("num_attention_heads", "num_key_value_heads"):
         heads = getattr(text, name, None)
@@ -76,8 +76,8 @@ def check_divisible(folder: Path, count: int, engine: ParallelEngine) -> None:
             )
 
 
-def _meet(part: Part) -> None:
-    """Join the other processes; through a file, so that no port is opened for it."""
+def _join_group(part: ShardSpec) -> None:
+    """Join the other processes through a file, so that no port is opened."""
     import torch
     from torch import distributed
 
@@ -88,29 +88,29 @@ def _meet(part: Part) -> None:
         init_method=Path(part.store).as_uri(),
         rank=part.rank,
         world_size=part.count,
-        timeout=_PATIENCE,
+        timeout=_JOIN_TIMEOUT,
         device_id=None if part.device == "cpu" else torch.device(part.device),
     )
 
 
-def _plan(part: Part) -> Any:
-    """How transformers divides the model: as the model's own config says."""
+def _plan(part: ShardSpec) -> Any:
+    """Transformers' configuration to divide the model by its own plan."""
     from transformers.distributed.configuration_utils import DistributedConfig
 
     return DistributedConfig(tp_size=part.count, tp_plan="auto")
 
 
-def _by_deepspeed(part: Part, hardware: Hardware) -> model_loader.Loaded:
+def _by_deepspeed(part: ShardSpec, hardware: Hardware) -> model_loader.LoadedModel:
     """Source: DeepSpeed, "Automatic Tensor Parallelism for Hugging Face Models".
 
-    It divides the language model only: it takes the layers of vision towers apart wrongly (those of
+    Only the language model is divided: it divides the layers of vision towers wrongly (those of
     Qwen2-VL, for one, which keep query, key and value in one matrix).
     """
     os.environ["DS_ACCELERATOR"] = "cpu" if part.device == "cpu" else "cuda"
     import deepspeed
 
     if part.device == "cpu":
-        # It would compile a kernel of its own for sums between processes, for minutes; gloo has one.
+        # It would compile its own all-reduce kernel, for minutes; gloo has one.
         getattr(deepspeed.ops, "__compatible_ops__", {})["deepspeed_shm_comm"] = False
     loaded = model_loader.load(part.folder, hardware, "cpu")
     owner, name = _language_model(loaded.model)
@@ -126,11 +126,11 @@ def _by_deepspeed(part: Part, hardware: Hardware) -> model_loader.Loaded:
 
 
 def _language_model(model: Any) -> tuple[Any, str]:
-    """The module that holds the language model, and under which name."""
+    """The parent module and the attribute name of the language model."""
     inner = getattr(model, "model", model)
     for name in ("language_model", "text_model"):
         if hasattr(inner, name):
             return inner, name
     raise ConfigError(
-        f"DeepSpeed finds no language model in {type(model).__name__}: leave --tensor-parallel out"
+        f"DeepSpeed finds no language model in {type(model).__name__}: remove --tensor-parallel"
     )

@@ -1,7 +1,7 @@
-"""The program of one process among several that share a model; started by ``spreading``, not by people.
+"""The program of a worker process that holds one shard of a model.
 
-Reads its part's description and then batches from standard input, and writes what came of each to standard
-output. It ends when its input does, so that it never outlives the program that started it.
+Reads the specification of its shard and then batches from standard input, and writes results to standard
+output. It ends with its input, so that it never outlives its parent.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from typing import Any, BinaryIO
 
 from cutline import registry
 from cutline.batcher import OutOfMemory
-from cutline.captioners.transformers.replica import runner
+from cutline.captioners.transformers.generation import batch_runner
 from cutline.captioners.transformers.settings import Generation
 from cutline.captioners.transformers.tensor_parallel import protocol
 from cutline.captioners.transformers.tensor_parallel.protocol import Message
-from cutline.captioners.transformers.tensor_parallel.shard import Part, load_part
+from cutline.captioners.transformers.tensor_parallel.shard import ShardSpec, load_shard
 from cutline.errors import ConfigError, CutlineError, SampleError
 
 
 def main() -> None:
     out = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # what libraries print belongs to the log
+    os.dup2(2, 1)  # output of libraries goes to the log
     messages: queue.SimpleQueue[Message] = queue.SimpleQueue()
     threading.Thread(target=_listen, args=(sys.stdin.buffer, messages), daemon=True).start()
     run = _prepare(messages.get().header, out)
@@ -35,11 +35,11 @@ def main() -> None:
         _answer(run, messages.get(), out)
     out.close()
     sys.stderr.flush()
-    os._exit(1)  # at once: some libraries wait for other processes when they are put away
+    os._exit(1)  # immediately: some libraries wait for other processes at exit
 
 
 def _listen(source: BinaryIO, messages: queue.SimpleQueue[Message]) -> None:
-    """Take messages in while the model is busy, so that the end of them is noticed at any time."""
+    """Read messages while the model is busy, so that the end of the input is noticed at any time."""
     store = ""
     while (message := Message.read(source)) is not None:
         store = message.header.get("part", {}).get("store", store)
@@ -50,14 +50,14 @@ def _listen(source: BinaryIO, messages: queue.SimpleQueue[Message]) -> None:
 
 
 def _prepare(header: dict[str, Any], out: BinaryIO) -> Any:
-    """What runs a batch; None when the model cannot be loaded, which is said."""
+    """Load the shard; returns None after reporting an error."""
     try:
-        part = Part(**{**header["part"], "folder": Path(header["part"]["folder"])})
-        loaded = load_part(part)
+        part = ShardSpec(**{**header["part"], "folder": Path(header["part"]["folder"])})
+        loaded = load_shard(part)
         family = registry.load("captioners", header["family"])
-        run = runner(loaded, family, Generation(**header["generation"]))
-    except Exception as error:  # noqa: BLE001 - the program that started this one tells the user
-        _tell(error, out)
+        run = batch_runner(loaded, family, Generation(**header["generation"]))
+    except Exception as error:  # noqa: BLE001 - reported by the parent
+        _send_error(error, out)
         return None
     Message(header={"status": "ready"}).write(out)
     return run
@@ -65,15 +65,15 @@ def _prepare(header: dict[str, Any], out: BinaryIO) -> Any:
 
 def _answer(run: Any, message: Message, out: BinaryIO) -> None:
     try:
-        protocol.from_answers(run(protocol.to_questions(message))).write(out)
+        protocol.encode_results(run(protocol.decode_requests(message))).write(out)
     except OutOfMemory:
         Message(header={"status": "memory"}).write(out)
     except Exception as error:  # noqa: BLE001 - as above
-        _tell(error, out)
+        _send_error(error, out)
 
 
-def _tell(error: Exception, out: BinaryIO) -> None:
-    """Errors that are meant for the user by their type, others as what they are: a fault."""
+def _send_error(error: Exception, out: BinaryIO) -> None:
+    """Report an error; others than ours are bugs, with a traceback in the log."""
     header = {"status": "broken", "text": f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"}
     if isinstance(error, CutlineError):
         kind = "config" if isinstance(error, ConfigError) else "stopped"
