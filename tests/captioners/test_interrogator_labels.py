@@ -1,4 +1,4 @@
-"""The labels and their vectors: where they come from, and when they are made again."""
+"""The labels and their vectors: where they come from, and when they are rebuilt."""
 
 from __future__ import annotations
 
@@ -160,7 +160,7 @@ def test_a_place_that_cannot_be_written_is_done_without(clip_folder, tmp_path, c
     (tmp_path / "file").write_text("")
     with caplog.at_level(logging.WARNING):
         assert get(encoder(clip_folder), tmp_path / "file").shape == (40, 24)
-    assert "cannot be kept" in caplog.text
+    assert "cannot be cached" in caplog.text
 
 
 def test_what_takes_long_says_how_far_it_is(clip_folder, tmp_path):

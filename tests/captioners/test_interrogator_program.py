@@ -137,8 +137,8 @@ def test_options_reach_the_other_captioner(photos, clip, labels, tmp_path):
 @pytest.mark.parametrize(
     ("settings", "options", "message"),
     [
-        ("slow", {}, "interrogator has no use for 'slow'; it takes best, fast, classic, negative, clip=…"),
-        ("fast,best", {}, "interrogator has no use for 'best'"),
+        ("slow", {}, "interrogator has no setting 'slow'; it has best, fast, classic, negative, clip=…"),
+        ("fast,best", {}, "interrogator has no setting 'best'"),
         ("clip=", {}, "interrogator's clip is empty"),
         ("caption=nobody", {}, "'nobody' names no provider"),
         ("caption=pixels", {"temperature": 0.5}, "pixels has no use for --temperature"),
@@ -156,7 +156,7 @@ def test_a_prompt_with_a_form_is_refused(photos, clip, labels, capsys, tmp_path)
     (tmp_path / "schema.json").write_text('{"type": "object"}')
     model = f"interrogator:fast,clip={clip},labels={labels},caption=fake"
     assert main(["caption", "photos", "out.jsonl", "--model", model, "--schema", "schema.json"]) == 2
-    assert "it takes no prompt with a regex or schema" in capsys.readouterr().err
+    assert "it does not support a regex or schema" in capsys.readouterr().err
 
 
 def test_settings_of_the_other_captioner_may_hold_commas():

@@ -1,4 +1,4 @@
-"""Captions with the words of artists, styles and media that a CLIP finds like the picture.
+"""Captions with the names of artists, styles and media that CLIP finds similar to the picture.
 
 After pharmapsychotic's CLIP Interrogator, https://github.com/pharmapsychotic/clip-interrogator (MIT).
 """

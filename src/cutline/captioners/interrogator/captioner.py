@@ -1,4 +1,4 @@
-"""A captioner that adds to another one's caption what a CLIP finds in the picture."""
+"""A captioner that appends labels, ranked by CLIP, to the caption of another captioner."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ if TYPE_CHECKING:
     from PIL import Image
 
 _MODES: Final = get_args(Mode)
-_AT_ONCE: Final = 16  # pictures
+_BATCH_SIZE: Final = 16
 _SETTINGS: Final = ("clip", "labels", "caption")
-_NO_FORM: Final = "interrogator adds words to a caption: it takes no prompt with a regex or schema"
+_NO_FORMAT: Final = "interrogator adds words to a caption: it does not support a regex or schema"
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """What stands behind ``interrogator:``, such as ``best,labels=words,caption=blip:large``."""
+    """What follows ``interrogator:``, such as ``best,labels=words,caption=blip:large``."""
 
     mode: Mode = "fast"
     clip: str = DEFAULT_CLIP
@@ -40,10 +40,10 @@ class Settings:
 
     @classmethod
     def parse(cls, text: str) -> Settings:
-        """``caption`` stands last, as its own settings may hold commas.
+        """Parse the settings; ``caption`` is the last, as it may contain commas.
 
         Raises:
-            ConfigError: a mode or setting is unknown or empty; names those that there are.
+            ConfigError: a mode or setting is unknown or empty; lists the known ones.
         """
         values: dict[str, str] = {}
         head, given, values["caption"] = text.partition("caption=")
@@ -58,21 +58,21 @@ class Settings:
             else:
                 known = ", ".join((*_MODES, *(f"{name}=…" for name in _SETTINGS)))
                 raise ConfigError(
-                    f"interrogator has no use for {part!r}; it takes {known}, with commas between"
+                    f"interrogator has no setting {part!r}; it has {known}, separated by commas"
                 )
         for name, value in values.items():
             if not value:
-                raise ConfigError(f"interrogator's {name} is empty: leave it out, or name one")
-        return cls(**values)  # type: ignore[arg-type]  # the mode was looked up
+                raise ConfigError(f"interrogator's {name} is empty: remove it, or give a value")
+        return cls(**values)  # type: ignore[arg-type]  # the mode was checked
 
 
 class Interrogator(Captioner):
-    """Asks the captioner that ``build`` makes, and puts the labels behind its words; see ``modes``.
+    """Appends labels to the captions of the captioner that ``build`` creates; see ``modes``.
 
     ``device`` as for --device; one GPU is used.
 
     Raises:
-        ConfigError: a setting is wrong, or the labels cannot be read.
+        ConfigError: a setting is invalid, or the labels cannot be read.
         MissingExtra: the extra ``local`` is not installed.
     """
 
@@ -82,8 +82,8 @@ class Interrogator(Captioner):
         self._settings = Settings.parse(settings)
         self._labels = read_labels(self._settings.labels)
         self._clip = Clip(self._settings.clip, device=device, batch_size=256)
-        asks = self._settings.mode != "negative"
-        self._inner: Captioner | None = build(self._settings.caption) if asks else None
+        has_inner = self._settings.mode != "negative"
+        self._inner: Captioner | None = build(self._settings.caption) if has_inner else None
         self.name = _name(self._settings, self._inner)
         own = Profile(default_prompt=Prompt(prefix=""), instructable=False)
         if self._inner is not None:
@@ -92,22 +92,22 @@ class Interrogator(Captioner):
         self.profile = dataclasses.replace(own, own_timeout=True)
         self._modes: Modes | None = None
         self._opening = asyncio.Lock()
-        self._encoding = Batcher([self._encode], size=_AT_ONCE)
+        self._encoding = Batcher([self._encode], size=_BATCH_SIZE)
 
     @property
     def slots(self) -> int:
-        """As many as the other captioner has, up to two batches for the CLIP."""
+        """As many as the inner captioner has, up to two batches for CLIP."""
         inner = self._inner
         if inner is None:
-            return _AT_ONCE
-        return min(inner.slots, 2 * _AT_ONCE)
+            return _BATCH_SIZE
+        return min(inner.slots, 2 * _BATCH_SIZE)
 
     def check_prompt(self, prompt: Prompt) -> None:
-        """Raises ConfigError for a prompt that the other captioner would not understand."""
+        """Raises ConfigError for a prompt that the inner captioner does not support."""
         if prompt.regex is not None or prompt.schema is not None:
-            raise ConfigError(_NO_FORM)
+            raise ConfigError(_NO_FORMAT)
         if self._inner is None and (prompt.system or any(part.text for part in prompt.parts())):
-            raise ConfigError("interrogator:negative asks no model for words: leave the prompt out")
+            raise ConfigError("interrogator:negative takes no prompt: remove it")
         if self._inner is not None:
             self._inner.check_prompt(prompt)
 
@@ -124,22 +124,22 @@ class Interrogator(Captioner):
         return Modes(self._clip, self._labels, say)
 
     async def caption(self, picture: Picture, prompt: Prompt) -> Reply:
-        """The other captioner's words about the picture, with labels behind them.
+        """The inner captioner's caption of the picture, followed by labels.
 
         Raises:
-            RunStopped: the prompt asks for an answer of a form, which this has not.
-            PictureError, MemoryError: as the parts do; whatever the other captioner raises.
+            RunStopped: the prompt has a regex or schema.
+            PictureError, MemoryError: from CLIP; and what the inner captioner raises.
         """
         if prompt.regex is not None or prompt.schema is not None:
-            raise RunStopped(_NO_FORM)
+            raise RunStopped(_NO_FORMAT)
         await self.open()
         start = time.perf_counter()
-        said, reply = "", None
+        caption, reply = "", None
         if self._inner is not None:
             reply = await self._inner.caption(picture, prompt)
-            said = " ".join(clean_reply(reply.text).split()).rstrip(".")
+            caption = " ".join(clean_reply(reply.text).split()).rstrip(".")
         image = await in_thread(self._clip.decode, picture)
-        text = await self._encoding.submit((image, said))
+        text = await self._encoding.submit((image, caption))
         return Reply(
             text=text,
             model=self.name,
@@ -157,7 +157,10 @@ class Interrogator(Captioner):
         assert self._modes is not None
         vectors = self._clip.pictures([image for image, _ in batch])
         mode = self._settings.mode
-        return [self._modes.run(mode, vector, said) for vector, (_, said) in zip(vectors, batch, strict=True)]
+        return [
+            self._modes.run(mode, vector, caption)
+            for vector, (_, caption) in zip(vectors, batch, strict=True)
+        ]
 
     def halt(self) -> None:
         if self._inner is not None:
@@ -170,7 +173,7 @@ class Interrogator(Captioner):
 
 
 def _name(settings: Settings, inner: Captioner | None) -> str:
-    """The full name: it stands for everything that decides the words."""
+    """The full name, with all that determines the captions."""
     parts: list[str] = [settings.mode]
     if settings.clip != DEFAULT_CLIP:
         parts.append(f"clip={settings.clip}")

@@ -1,4 +1,4 @@
-"""The words that pictures are held against: from the package clip-interrogator, or the user's own files."""
+"""The labels to rank: from the package clip-interrogator, or from the user's files."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from cutline.errors import ConfigError
 PACKAGE: Final = "clip_interrogator"
 _FILES: Final = ("artists", "flavors", "mediums", "movements", "negative")
 
-# The places that the original has in its code and not in its files.
+# The original has these sites in its code, not in its files.
 _SITES: Final = (
     *("Artstation", "behance", "cg society", "cgsociety", "deviantart", "dribble", "flickr", "instagram"),
     *("pexels", "pinterest", "pixabay", "pixiv", "polycount", "reddit", "shutterstock", "tumblr"),
@@ -22,7 +22,7 @@ _SITES: Final = (
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Labels:
-    """Words and phrases of six kinds, as they stand in a caption; ``negative`` for what a picture is not."""
+    """Phrases of six kinds, as used in a caption; ``negative`` for the negative mode."""
 
     artists: tuple[str, ...]
     flavors: tuple[str, ...]
@@ -33,18 +33,18 @@ class Labels:
 
 
 def read_labels(folder: str | None) -> Labels:
-    """The labels in ``folder``, or of the installed package, which is not imported for that.
+    """Read the labels in ``folder``, or of the installed package, without importing it.
 
-    A folder holds ``artists.txt``, ``flavors.txt``, ``mediums.txt``, ``movements.txt`` and
-    ``negative.txt``, one label a line; ``trendings.txt`` takes the place of the art sites known here.
+    A folder contains ``artists.txt``, ``flavors.txt``, ``mediums.txt``, ``movements.txt`` and
+    ``negative.txt``, one label a line; ``trendings.txt`` replaces the built-in art sites.
 
     Raises:
-        ConfigError: the folder or a file in it cannot be read, or there is no package to take them from.
+        ConfigError: the folder or a file in it cannot be read, or the package is not installed.
     """
     path = _package_data() if folder is None else Path(folder).expanduser()
     if not path.is_dir():
         raise ConfigError(
-            f"there is no folder of labels {path}: give one with {', '.join(_FILES)} as .txt files"
+            f"the folder of labels {path} does not exist: it needs {', '.join(_FILES)} as .txt files"
         )
     lists = {name: _lines(path / f"{name}.txt") for name in _FILES}
     artists = lists.pop("artists")
@@ -61,13 +61,13 @@ def _package_data() -> Path:
         found = importlib.util.find_spec(PACKAGE)
     except ValueError:  # a module of that name without a spec
         found = None
-    places = list(found.submodule_search_locations or ()) if found is not None else []
-    if not places:
+    folders = list(found.submodule_search_locations or ()) if found is not None else []
+    if not folders:
         raise ConfigError(
             "interrogator needs label files: pip install --no-deps clip-interrogator, "
-            "or name your own with --model interrogator:labels=FOLDER"
+            "or use your own with --model interrogator:labels=FOLDER"
         )
-    return Path(places[0]) / "data"
+    return Path(folders[0]) / "data"
 
 
 def _lines(path: Path) -> tuple[str, ...]:

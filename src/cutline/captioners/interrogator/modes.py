@@ -1,7 +1,7 @@
-"""How words are chosen for a picture: the four modes of the CLIP Interrogator.
+"""The four modes of the CLIP Interrogator.
 
-Follows version 0.6 of the package, so that its users find the same words again, with one difference:
-where it ranks a long list in chunks, and may lose some of the best, the whole list is ranked here.
+Reproduces the captions of version 0.6 of the package, with one difference: it ranks long lists in chunks,
+which may lose some of the best; here the whole list is ranked.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from cutline.weights import Say
 
 Mode: TypeAlias = Literal["best", "fast", "classic", "negative"]
 
-CANDIDATES: Final = 2048  # labels that a chain is made of
-_LONGEST: Final = 32  # labels in a chain, and those that fast adds
-_SHORTEST: Final = 8  # labels that a chain goes on to add even where none of them helps
+CANDIDATES: Final = 2048  # labels to build a chain of
+_MAX_LABELS: Final = 32  # of a chain, and of fast
+_MIN_LABELS: Final = 8  # of a chain, even if none improves the score
 _CLASSIC: Final = 3  # flavors
 
 
@@ -32,19 +32,19 @@ class Table:
         self._vectors = vectors
 
     def rank(self, picture: np.ndarray, count: int, *, reverse: bool = False) -> list[str]:
-        """The labels most like the picture (or, in ``reverse``, least), the first of equals first."""
+        """The most similar labels (in ``reverse``, the least similar), stable for equal scores."""
         scores = self._vectors @ picture
         order = np.argsort(scores if reverse else -scores, kind="stable")
         return [self.labels[at] for at in order[:count]]
 
 
 class Modes:
-    """The modes, for one CLIP and one set of labels. Blocks while it encodes the labels."""
+    """The modes for one CLIP and one set of labels. The constructor blocks while it encodes them."""
 
     def __init__(self, clip: Clip, labels: Labels, say: Say) -> None:
         self._clip = clip
         self._negative = labels.negative
-        # In this order: it decides between equals.
+        # The order decides between equal scores.
         kinds = ("artists", "flavors", "mediums", "movements", "trendings")
         every = [label for kind in kinds for label in getattr(labels, kind)]
         vectors = label_vectors(clip, every, say)
@@ -57,7 +57,7 @@ class Modes:
             start += len(own)
 
     def run(self, mode: Mode, picture: np.ndarray, caption: str) -> str:
-        """The words for a picture's vector, beginning with ``caption`` in all modes but ``negative``."""
+        """The text for a picture's vector, which starts with ``caption`` except in ``negative``."""
         if mode == "negative":
             return self.negative(picture)
         return {"best": self.best, "fast": self.fast, "classic": self.classic}[mode](picture, caption)
@@ -70,22 +70,22 @@ class Modes:
         )
         flavors = ", ".join(self._tables["flavors"].rank(picture, _CLASSIC))
         what = caption if caption.startswith(medium) else f"{caption}, {medium}"
-        return self._shortened(f"{what} {artist}, {trending}, {movement}, {flavors}")
+        return self._truncated(f"{what} {artist}, {trending}, {movement}, {flavors}")
 
     def fast(self, picture: np.ndarray, caption: str) -> str:
-        """The caption with the labels that are most like the picture."""
-        return self._shortened(", ".join([caption, *self._merged.rank(picture, _LONGEST)]))
+        """The caption with the most similar labels."""
+        return self._truncated(", ".join([caption, *self._merged.rank(picture, _MAX_LABELS)]))
 
     def best(self, picture: np.ndarray, caption: str) -> str:
-        """The most similar of: the caption, what ``classic`` and ``fast`` give, and a chain of labels."""
+        """The most similar of: the caption, ``classic``, ``fast``, and a chain of labels."""
         labels = self._merged.rank(picture, CANDIDATES)
         score = float(self._scores(picture, [caption])[0])
-        chained = self._chain(picture, labels, begun=caption, score=score)
+        chained = self._chain(picture, labels, initial=caption, score=score)
         texts = [caption, self.classic(picture, caption), self.fast(picture, caption), chained]
         return texts[int(np.argmax(self._scores(picture, texts)))]
 
     def negative(self, picture: np.ndarray) -> str:
-        """A chain of the words that are least like the picture."""
+        """A chain of the least similar labels."""
         flavors = self._tables["flavors"].rank(picture, CANDIDATES, reverse=True)
         return self._chain(picture, [*flavors, *self._negative], reverse=True)
 
@@ -94,21 +94,20 @@ class Modes:
         picture: np.ndarray,
         labels: Iterable[str],
         *,
-        begun: str = "",
+        initial: str = "",
         score: float = 0.0,
         reverse: bool = False,
     ) -> str:
-        """The best text on the way of adding label after label, each time the one that helps most."""
+        """Add greedily the label that improves the score most; returns the best text so far."""
         left = list(dict.fromkeys(labels))
         sign = -1 if reverse else 1
-        if not begun:
+        if not initial:
             scores = self._scores(picture, left)
             at = int(np.argmax(sign * scores))
-            # Its sign is left as it is, as in the original: a chain in reverse must become less
-            # similar than the first word is similar.
-            begun, score = left.pop(at), float(scores[at])
-        best, best_score = current, current_score = begun, score
-        for count in range(_LONGEST):
+            # The sign of its score is kept, as in the original.
+            initial, score = left.pop(at), float(scores[at])
+        best, best_score = current, current_score = initial, score
+        for count in range(_MAX_LABELS):
             if not left:
                 break
             texts = [f"{current}, {label}" for label in left]
@@ -116,7 +115,7 @@ class Modes:
             at = int(np.argmax(scores))
             if scores[at] > best_score:
                 best, best_score = texts[at], float(scores[at])
-            if scores[at] <= current_score and count >= _SHORTEST:
+            if scores[at] <= current_score and count >= _MIN_LABELS:
                 break
             current, current_score = texts[at], float(scores[at])
             if self._is_full(current):
@@ -131,8 +130,8 @@ class Modes:
     def _is_full(self, text: str) -> bool:
         return self._clip.count_tokens(text) >= self._clip.max_tokens
 
-    def _shortened(self, text: str) -> str:
-        """As many of the parts between commas as CLIP reads."""
+    def _truncated(self, text: str) -> str:
+        """As many of the comma-separated parts as CLIP encodes."""
         first, *parts = text.split(", ")
         for part in parts:
             if self._is_full(first + part):  # without the comma, as in the original
