@@ -167,7 +167,7 @@ def test_it_is_said_what_computes_the_vision_tower(zoo: Zoo, monkeypatch: pytest
     monkeypatch.setattr(vision_openvino, "_compile", cannot)
     said.clear()
     captions("blip", zoo("blip"), said, dtype="float32")
-    assert any("stays with torch: OpenVINO cannot take it: no such operation" in line for line in said)
+    assert any("stays with torch: OpenVINO cannot convert it: no such operation" in line for line in said)
 
 
 def test_a_tower_that_is_asked_for_more_says_so(zoo: Zoo) -> None:
