@@ -71,8 +71,8 @@ def test_the_words_stand_behind_the_other_captioners(photos, clip, labels, tmp_p
 @pytest.mark.parametrize(
     ("settings", "options", "words"),
     [
-        ("negative", ["--prompt", "What is it?"], "leave the prompt out"),
-        ("negative", ["--system-prompt", "Be brief."], "leave the prompt out"),
+        ("negative", ["--prompt", "What is it?"], "takes no prompt: remove it"),
+        ("negative", ["--system-prompt", "Be brief."], "takes no prompt: remove it"),
         ("negative", ["--language", "German"], "follows no instructions"),
         ("fast,caption=pixels", ["--language", "German"], "follows no instructions"),
         ("fast,caption=blip", ["--language", "German"], "follows no instructions"),

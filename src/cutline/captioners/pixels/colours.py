@@ -1,4 +1,4 @@
-"""Names for colours, by distance in OKLab (Björn Ottosson, "A perceptual color space", 2020)."""
+"""Colour names, by distance in OKLab (Björn Ottosson, "A perceptual color space", 2020)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _TO_LAB: Final = np.array(
      [0.0259040371, 0.7827717662, -0.8086757660]], dtype=np.float32,
 )  # fmt: skip
 
-# Several points may carry one name: people's colour words cover regions, not spots.
+# Several points may have one name, as colour words cover regions.
 _NAMED: Final[dict[str, dict[str, str]]] = {
     "red": {
         "red": "ff0000 e0211b d62828 c81d25", "crimson": "b3122f 9e1030", "dark red": "8b0000 7a1515",
@@ -149,7 +149,7 @@ def name_of(lab: Floats) -> tuple[str, str]:
 
 
 def _grey_limit(lightness: float) -> float:
-    # Near black and near white the eye hardly sees a tint; in between it sees a faint one.
+    # Tints are hardly visible near black and white.
     return 0.017 + 0.045 * max(0.0, 0.36 - lightness) / 0.36 + 0.004 * max(0.0, lightness - 0.9) / 0.1
 
 

@@ -1,4 +1,4 @@
-"""How a picture is built, as clauses with the strength of what was measured behind each."""
+"""Composition: facts ranked by the strength of their measurements, as clauses."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from cutline.captioners.pixels.grammar import Chooser, with_article
 from cutline.captioners.pixels.measurements import Measurements
 from cutline.captioners.pixels.thresholds import Judgement
 
-# By tag: clauses that say the same.
+# Equivalent clauses by tag.
 _CLAUSES: Final[dict[str, tuple[str, ...]]] = {
     "backlit": ("dark shapes stand against a bright background", "the light comes from behind darker shapes"),
     "points of light": (
@@ -100,22 +100,22 @@ _BREADTHS: Final = {
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Fact:
-    """``strength``, 0 to about 1, ranks facts; ``about`` fills the blanks of the clauses of ``kind``."""
+    """``strength``, 0 to about 1, ranks facts; ``values`` fill the placeholders of ``kind``."""
 
     strength: float
     kind: str
-    about: tuple[str, ...] = ()
+    values: tuple[str, ...] = ()
 
     @property
     def tag(self) -> str:
-        return self.kind.format(*self.about)
+        return self.kind.format(*self.values)
 
     def clause(self, chooser: Chooser) -> str:
-        return chooser.pick(*_CLAUSES[self.kind]).format(*self.about)
+        return chooser.pick(*_CLAUSES[self.kind]).format(*self.values)
 
 
 def facts(found: Measurements, judged: Judgement) -> list[Fact]:
-    """What stands out, the strongest first; at least one."""
+    """Facts by decreasing strength; at least one."""
     gathered = [
         *_light(found, judged),
         *_divisions(found),
@@ -123,7 +123,7 @@ def facts(found: Measurements, judged: Judgement) -> list[Fact]:
         *_lines(found),
         *_texture(found, judged),
     ]
-    return sorted(gathered or [_plainest(found)], key=lambda fact: -fact.strength)
+    return sorted(gathered or [_default_fact(found)], key=lambda fact: -fact.strength)
 
 
 def _light(found: Measurements, judged: Judgement) -> Iterator[Fact]:
@@ -200,8 +200,8 @@ def _texture(found: Measurements, judged: Judgement) -> Iterator[Fact]:
         yield Fact(0.3 + 2 * off, "weight {0}", (where,))
 
 
-def _plainest(found: Measurements) -> Fact:
-    """What can be said of any picture, for one about which nothing else can."""
+def _default_fact(found: Measurements) -> Fact:
+    """A fact that holds for any picture, if there is no other."""
     darkest = name_of(np.array([found.light.dark, 0, 0], dtype=np.float32))[0]
     lightest = name_of(np.array([found.light.bright, 0, 0], dtype=np.float32))[0]
     if darkest == lightest:
@@ -210,7 +210,7 @@ def _plainest(found: Measurements) -> Fact:
 
 
 def _step(position: float, steps: dict[float, str], beyond: str) -> str:
-    return next((words for limit, words in steps.items() if position < limit), beyond)
+    return next((phrase for limit, phrase in steps.items() if position < limit), beyond)
 
 
 def _corner(x: float, y: float) -> str:

@@ -1,4 +1,4 @@
-"""All that is measured of one picture, before any of it is put into words."""
+"""Measurements of one picture."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Colour:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Measurements:
-    """``width`` and ``height``: upright, in pixels. ``flavour``: a number made of the pixels, for choosing
+    """``width`` and ``height``: upright, in pixels. ``flavour``: a hash of the pixels, to choose
     among wordings. ``plain_rim``: how even the colour along the border is, 0..1; ``subject`` how far
     the centre's colour is from it; ``rim_name`` names that border colour.
     """

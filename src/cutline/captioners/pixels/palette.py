@@ -1,4 +1,4 @@
-"""The few colours that make up a picture, how much there is of each, and where."""
+"""The palette of a picture: its main colours, their shares and places."""
 
 from __future__ import annotations
 
@@ -20,8 +20,7 @@ _SAME: Final = 0.045  # OKLab distance below which two clusters are one colour t
 class Swatch:
     """One colour of the palette. ``share`` of the picture's area; ``place`` is one of PLACES.
 
-    ``patch``: it keeps together in one spot. ``weight``: its share, more for vivid colours, as people
-    name those first.
+    ``patch``: it is compact. ``weight``: its share, increased for vivid colours.
     """
 
     name: str
@@ -110,7 +109,7 @@ def _cluster(rgb: NDArray[np.uint8]) -> tuple[NDArray[np.int64], Floats]:
 
 
 def _seeds(points: Floats, weights: Floats) -> Floats:
-    """Start at the commonest colour, then always where most pixels are worst served."""
+    """Start at the most frequent colour, then add the colour with the largest weighted distance."""
     chosen = [int(weights.argmax())]
     distance = ((points - points[chosen[0]]) ** 2).sum(axis=1)
     for _ in range(_CLUSTERS - 1):
@@ -142,7 +141,7 @@ def _merge(nearest: NDArray[np.int64], centres: Floats, weights: Floats) -> tupl
 
 
 def _place(mask: NDArray[np.bool_]) -> str:
-    """Where a colour lies, as one of PLACES; bands need to cover most of their stretch."""
+    """The place of a colour, one of PLACES; bands must cover most of their area."""
     height, width = mask.shape
     total = int(mask.sum())
     if total > 0.75 * mask.size:
@@ -201,7 +200,7 @@ def _compact(mask: NDArray[np.bool_]) -> bool:
 
 
 def _cell(mask: NDArray[np.bool_]) -> str:
-    """The ninth of the picture that a patch is in."""
+    """The ninth of the picture with the centre of a patch."""
     y, x = (float(np.median(where)) / side for where, side in zip(np.nonzero(mask), mask.shape, strict=True))
     vertical = "upper" if y < 0.36 else "lower" if y > 0.64 else "middle"
     horizontal = "left" if x < 0.36 else "right" if x > 0.64 else "middle"

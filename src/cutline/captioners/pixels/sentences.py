@@ -1,4 +1,4 @@
-"""Turns measurements into English, and only into what the measurements carry."""
+"""Measurements to English sentences."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _MOODS: Final = {
     "one hue": ("single-hued", "near-monochrome"),
     "muted": ("muted", "subdued"), "vivid": ("vivid", "richly coloured", "saturated"),
 }  # fmt: skip
-# Verb for one thing, verb for several, and the rest of the clause; then the place alone.
+# "singular verb|plural verb|rest of the clause"; then the place alone.
 _PLACES: Final[dict[str, tuple[tuple[str, ...], tuple[str, ...]]]] = {
     "everywhere": (("covers|cover|most of the frame", "fills|fill|most of it"), ("nearly everywhere",)),
     "top": (("runs|run|across the top", "fills|fill|the upper part"), ("across the top", "above")),
@@ -65,7 +65,7 @@ _PLACES: Final[dict[str, tuple[tuple[str, ...], tuple[str, ...]]]] = {
 
 
 def long_caption(found: Measurements) -> str:
-    """Two or three sentences: what kind of picture, its colours and where they are, how it is built."""
+    """Two or three sentences: kind of picture, colours and their places, composition."""
     judged = judge(found)
     chooser = Chooser(found.flavour)
     parts = [_opening(found, judged, chooser)]
@@ -76,13 +76,13 @@ def long_caption(found: Measurements) -> str:
 
 
 def short_caption(found: Measurements) -> str:
-    """One sentence, as for an alternative text."""
+    """One sentence, for an alternative text."""
     judged = judge(found)
     return sentence(_opening(found, judged, Chooser(found.flavour)))
 
 
 def tags(found: Measurements) -> list[str]:
-    """Lower-case words, the most telling first, none twice."""
+    """Unique lower-case tags by decreasing relevance."""
     judged = judge(found)
     strongest = [fact.tag for fact in facts(found, judged)[:3]]
     focus = {"soft": "soft focus", "shallow": "shallow focus", "crisp": "sharp"}.get(judged.focus, "")
@@ -110,8 +110,8 @@ def _opening(found: Measurements, judged: Judgement, chooser: Chooser) -> str:
     else:
         noun, tail = chooser.pick("photograph", "photo"), _manner(found, judged, chooser)
     before = ", ".join([*adjectives[:2], shape] if "," in shape else adjectives[:2])
-    words = before if "," in shape else f"{before} {shape}".strip()
-    return f"{with_article(f'{words} {noun}')}{tail}"
+    attributes = before if "," in shape else f"{before} {shape}".strip()
+    return f"{with_article(f'{attributes} {noun}')}{tail}"
 
 
 def _adjectives(judged: Judgement, chooser: Chooser) -> Iterator[str]:
@@ -147,18 +147,18 @@ def _families(found: Measurements) -> str:
     for swatch in found.palette:
         weights[swatch.family] = weights.get(swatch.family, 0.0) + swatch.weight
     leading = sorted(weights, key=lambda family: -weights[family])
-    most = weights[leading[0]]
-    return join([_PLURALS[family] for family in leading[:3] if weights[family] > 0.35 * most])
+    maximum = weights[leading[0]]
+    return join([_PLURALS[family] for family in leading[:3] if weights[family] > 0.35 * maximum])
 
 
 def _colours(found: Measurements, chooser: Chooser) -> str:
     """The largest colour with its place as a clause, then the others with theirs."""
     ranked = sorted(found.palette, key=lambda swatch: -swatch.weight)
-    told = [swatch for swatch in ranked if swatch.share >= 0.03 or swatch.chroma > 0.1][:5] or list(
+    named = [swatch for swatch in ranked if swatch.share >= 0.03 or swatch.chroma > 0.1][:5] or list(
         found.palette[:1]
     )
     groups: dict[str, list[Swatch]] = {}
-    for swatch in sorted(told, key=lambda swatch: -swatch.share):
+    for swatch in sorted(named, key=lambda swatch: -swatch.share):
         groups.setdefault(swatch.place, []).append(swatch)
     first, *others = groups.items()
     clause = _main_clause(*first, chooser)
@@ -173,7 +173,7 @@ def _colours(found: Measurements, chooser: Chooser) -> str:
 
 
 def _names(swatches: list[Swatch]) -> str:
-    """Their names, or the span from the darkest to the lightest where three or more are of one family."""
+    """Their names, or the range from darkest to lightest for three or more of one family."""
     families = {swatch.family for swatch in swatches}
     if len(swatches) >= 3 and len(families) == 1:
         ordered = sorted(swatches, key=lambda swatch: swatch.lab[0])

@@ -1,4 +1,4 @@
-"""What the lightness of a picture tells: focus, texture, lines, bands, symmetry, repetition, weight."""
+"""Structure from lightness: focus, texture, lines, bands, symmetry, repetition, weight."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from cutline.captioners.pixels.colours import Floats
 
 _CELLS: Final = 12
-_EDGE: Final = 0.05  # lightness step, 0..1, between neighbouring pixels that the eye takes for an edge
+_EDGE: Final = 0.05  # minimum lightness step, 0..1, between neighbouring pixels of an edge
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,7 +118,7 @@ def _starts(length: int, side: int) -> NDArray[np.int64]:
 
 
 def _focus(luma: Floats) -> tuple[float, float, float]:
-    """How abruptly lightness turns within the cells of the picture that have some contrast.
+    """Laplacian against contrast, in the cells of the picture that have some contrast.
 
     Returns the median of turn over spread, the 90 % quantile of the strongest turn over the whole
     range, and the share of cells where both are low: ramps, neither edges nor grain.
@@ -144,7 +144,7 @@ def _focus(luma: Floats) -> tuple[float, float, float]:
 
 def _directions(dx: Floats, dy: Floats) -> tuple[float, float, float]:
     """Shares of edge strength along verticals, horizontals and diagonals."""
-    # A quarter of the pixels tells the same.
+    # A quarter of the pixels suffices.
     dx, dy = dx[::2, ::2], dy[::2, ::2]
     across, along = np.abs(dx), np.abs(dy)
     strength = across + along
@@ -162,7 +162,7 @@ def _directions(dx: Floats, dy: Floats) -> tuple[float, float, float]:
 
 
 def _split(small: Floats) -> float | None:
-    """Where one edge runs across nearly all columns at the same height, 0..1; None without."""
+    """The position, 0..1, of an edge across nearly all columns; None without."""
     rows = int(small.shape[0])
     if rows < 12:
         return None
@@ -186,7 +186,7 @@ def _split(small: Floats) -> float | None:
 def _likeness(differences: Floats, *, axis: int) -> float:
     """Correlation with the mirror image along ``axis``, -1..1; 0 where nothing differs.
 
-    The values must already be free of what any even gradient would contribute.
+    The contribution of a gradient must be subtracted before.
     """
     if float(differences.std()) < 0.03:
         return 0.0
@@ -199,7 +199,7 @@ def _repetition(luma: Floats) -> float:
     grid = _shrink(luma, 96)
     if min(grid.shape) < 48 or float(grid.std()) < 0.03:
         return 0.0
-    # Twice the size, so that the picture is not compared with its own other end.
+    # Padded to twice the size, so that opposite ends are not correlated.
     shape = (2 * grid.shape[0], 2 * grid.shape[1])
     field = np.fft.irfft2(np.abs(np.fft.rfft2(grid - grid.mean(), s=shape)) ** 2, s=shape)
     field /= field[0, 0] or 1.0

@@ -1,4 +1,4 @@
-"""Draws the line between "dark" and "not dark": every threshold that decides on a word is here."""
+"""The thresholds from measurements to words."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from cutline.captioners.pixels.measurements import Measurements
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Judgement:
-    """Words for a picture as a whole; an empty string where nothing stands out.
+    """Words for a picture as a whole; an empty string where none applies.
 
     ``shape``: landscape, portrait, square, panorama, tall. ``kind``: photograph, graphic,
     line drawing, page, plain. ``tone``: dark, dim, bright, pale, "". ``mood``: black-and-white,
