@@ -2,9 +2,80 @@
 
 from __future__ import annotations
 
-from typing import Final
+import dataclasses
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from cutline.captioners.transformers.family import Family, Weights
+from cutline.captioners.transformers.settings import (
+    DEFAULT_MAX_SIDE,
+    DEFAULT_TIMEOUT,
+    Generation,
+    ParallelEngine,
+    Placement,
+)
+
+if TYPE_CHECKING:
+    from cutline.captioners.transformers.captioner import TransformersCaptioner
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class LocalModel(Family):
+    """A family in the registry: called with the name of a model, it builds its captioner."""
+
+    def __call__(
+        self,
+        name: str = "",
+        /,
+        *,
+        max_tokens: int | None = None,
+        temperature: float | None = None,
+        top_p: float | None = None,
+        seed: int | None = None,
+        extra: Mapping[str, Any] | None = None,
+        max_side: int = DEFAULT_MAX_SIDE,
+        device: str = "auto",
+        dtype: str = "auto",
+        batch_size: int | Literal["auto"] = "auto",
+        quantize: Literal["4bit", "8bit"] | None = None,
+        tensor_parallel: int = 1,
+        parallel_engine: ParallelEngine = "transformers",
+        timeout: float = DEFAULT_TIMEOUT,
+    ) -> TransformersCaptioner:
+        """The captioner for one of ``sizes``, a folder, or a repository of this family.
+
+        Raises:
+            ConfigError: the name is none of these, or an option is invalid.
+            MissingExtra: the extra ``local`` is not installed.
+        """
+        from cutline.captioners.transformers.captioner import TransformersCaptioner
+
+        generation = Generation(
+            max_tokens=max_tokens or 0,
+            temperature=temperature or 0.0,
+            top_p=1.0 if top_p is None else top_p,
+            seed=seed or 0,
+            extra=dict(extra or {}),
+        )
+        generation.check()
+        placement = Placement(
+            device=device,
+            dtype=dtype,
+            batch_size=batch_size,
+            quantize=quantize,
+            tensor_parallel=tensor_parallel,
+            parallel_engine=parallel_engine,
+        )
+        label = f"{self.name}:{name}" if name else self.name
+        return TransformersCaptioner(
+            self,
+            self.repository(name),
+            label=label,
+            generation=generation,
+            placement=placement,
+            max_side=max_side,
+            timeout=timeout,
+        )
 
 
 def _w(repo: str, gigabytes: float, licence: str) -> Weights:
@@ -12,7 +83,7 @@ def _w(repo: str, gigabytes: float, licence: str) -> Weights:
 
 
 _QWEN_LICENCE: Final = "Qwen"
-BLIP: Final = Family(
+BLIP: Final = LocalModel(
     name="blip",
     sizes={
         "base": _w("Salesforce/blip-image-captioning-base", 0.99, "BSD-3-Clause"),
@@ -26,7 +97,7 @@ BLIP: Final = Family(
     returns_texts=True,
     about="one short sentence, fast; runs well without a GPU",
 )
-BLIP2_OPT: Final = Family(
+BLIP2_OPT: Final = LocalModel(
     name="blip2-opt",
     sizes={
         "2.7b": _w("Salesforce/blip2-opt-2.7b", 15.0, "MIT"),
@@ -38,7 +109,7 @@ BLIP2_OPT: Final = Family(
     instructable=False,
     about="one sentence",
 )
-BLIP2_T5: Final = Family(
+BLIP2_T5: Final = LocalModel(
     name="blip2-flan-t5",
     sizes={
         "xl": _w("Salesforce/blip2-flan-t5-xl", 15.8, "MIT"),
@@ -49,7 +120,7 @@ BLIP2_T5: Final = Family(
     max_tokens=128,
     about="one sentence; results short requests",
 )
-LLAVA: Final = Family(
+LLAVA: Final = LocalModel(
     name="llava",
     sizes={
         "7b": _w("llava-hf/llava-1.5-7b-hf", 14.1, "Llama 2"),
@@ -58,7 +129,7 @@ LLAVA: Final = Family(
     types=("llava",),
     about="paragraphs; follows instructions",
 )
-LLAVA_ONEVISION: Final = Family(
+LLAVA_ONEVISION: Final = LocalModel(
     name="llava-onevision",
     sizes={
         "7b": _w("llava-hf/llava-onevision-qwen2-7b-ov-hf", 16.1, "Apache-2.0"),
@@ -68,7 +139,7 @@ LLAVA_ONEVISION: Final = Family(
     types=("llava_onevision",),
     about="paragraphs; follows instructions",
 )
-QWEN2_VL: Final = Family(
+QWEN2_VL: Final = LocalModel(
     name="qwen2-vl",
     sizes={
         "7b": _w("Qwen/Qwen2-VL-7B-Instruct", 16.6, "Apache-2.0"),
@@ -78,7 +149,7 @@ QWEN2_VL: Final = Family(
     types=("qwen2_vl",),
     about="long, exact descriptions in many languages",
 )
-QWEN25_VL: Final = Family(
+QWEN25_VL: Final = LocalModel(
     name="qwen2.5-vl",
     sizes={
         "7b": _w("Qwen/Qwen2.5-VL-7B-Instruct", 16.6, "Apache-2.0"),
@@ -88,7 +159,7 @@ QWEN25_VL: Final = Family(
     types=("qwen2_5_vl",),
     about="long, exact descriptions in many languages",
 )
-QWEN3_VL: Final = Family(
+QWEN3_VL: Final = LocalModel(
     name="qwen3-vl",
     sizes={
         "8b": _w("Qwen/Qwen3-VL-8B-Instruct", 17.5, "Apache-2.0"),
@@ -98,7 +169,7 @@ QWEN3_VL: Final = Family(
     types=("qwen3_vl", "qwen3_vl_moe"),
     about="long, exact descriptions in many languages",
 )
-KOSMOS2: Final = Family(
+KOSMOS2: Final = LocalModel(
     name="kosmos-2",
     sizes={"": _w("microsoft/kosmos-2-patch14-224", 6.7, "MIT")},
     types=("kosmos-2",),
@@ -109,7 +180,7 @@ KOSMOS2: Final = Family(
     marks=True,
     about="a sentence, with where its things are (in the raw reply)",
 )
-GEMMA3: Final = Family(
+GEMMA3: Final = LocalModel(
     name="gemma-3",
     sizes={
         "4b": _w("google/gemma-3-4b-it", 8.6, "Gemma, to be accepted"),
@@ -119,7 +190,7 @@ GEMMA3: Final = Family(
     types=("gemma3",),
     about="paragraphs; follows instructions in many languages",
 )
-FLORENCE2: Final = Family(
+FLORENCE2: Final = LocalModel(
     name="florence-2",
     sizes={
         "base": _w("florence-community/Florence-2-base", 0.46, "MIT"),
@@ -133,7 +204,7 @@ FLORENCE2: Final = Family(
     marks=True,
     about="a sentence to a paragraph by the task, fast",
 )
-SMOLVLM: Final = Family(
+SMOLVLM: Final = LocalModel(
     name="smolvlm",
     sizes={
         "2.2b": _w("HuggingFaceTB/SmolVLM-Instruct", 4.5, "Apache-2.0"),
@@ -143,7 +214,7 @@ SMOLVLM: Final = Family(
     types=("smolvlm", "idefics3"),
     about="paragraphs; small",
 )
-PALIGEMMA: Final = Family(
+PALIGEMMA: Final = LocalModel(
     name="paligemma",
     sizes={
         "3b": _w("google/paligemma-3b-mix-224", 11.7, "Gemma, to be accepted"),
@@ -156,7 +227,7 @@ PALIGEMMA: Final = Family(
     image_token=True,
     about="one sentence in the language of its prompt, such as `caption de`",
 )
-GIT: Final = Family(
+GIT: Final = LocalModel(
     name="git",
     sizes={
         "base": _w("microsoft/git-base-coco", 0.71, "MIT"),
@@ -175,7 +246,7 @@ FAMILIES: Final = (
     *(BLIP, BLIP2_OPT, BLIP2_T5, LLAVA, LLAVA_ONEVISION, QWEN2_VL, QWEN25_VL, QWEN3_VL),
     *(KOSMOS2, GEMMA3, FLORENCE2, SMOLVLM, PALIGEMMA, GIT),
 )
-ANY: Final = Family(
+ANY: Final = LocalModel(
     name="hf",
     sizes={},
     types=(),

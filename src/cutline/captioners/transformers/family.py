@@ -4,22 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import Any, Final
 
-from cutline.captioners.transformers.settings import (
-    DEFAULT_MAX_SIDE,
-    DEFAULT_TIMEOUT,
-    Generation,
-    ParallelEngine,
-    Placement,
-)
 from cutline.errors import ConfigError
 from cutline.prompts import Prompt
-
-if TYPE_CHECKING:
-    from cutline.captioners.transformers.captioner import TransformersCaptioner
 
 _TAGS: Final = re.compile(
     r"</?(?:grounding|image|phrase|object|delimiter_of_multi_objects|patch_index_\d+|loc_?\d+|s|p)>"
@@ -38,7 +27,7 @@ class Weights:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Family:
-    """Models with the same prompts and outputs; called with a model's name, it is a captioner.
+    """Models with the same prompts and outputs.
 
     ``sizes``: the published models by the name after the colon, the default first. ``types``: the
     ``model_type`` of their config, see ``model_kind``. ``among``: other families whose models this name
@@ -66,60 +55,6 @@ class Family:
     """The output of ``generate`` starts with the prompt, which is kept."""
     marks: bool = False
     """Special tokens carry information, such as positions; they are kept in the raw reply."""
-
-    def __call__(
-        self,
-        name: str = "",
-        /,
-        *,
-        max_tokens: int | None = None,
-        temperature: float | None = None,
-        top_p: float | None = None,
-        seed: int | None = None,
-        extra: Mapping[str, Any] | None = None,
-        max_side: int = DEFAULT_MAX_SIDE,
-        device: str = "auto",
-        dtype: str = "auto",
-        batch_size: int | Literal["auto"] = "auto",
-        quantize: Literal["4bit", "8bit"] | None = None,
-        tensor_parallel: int = 1,
-        parallel_engine: ParallelEngine = "transformers",
-        timeout: float = DEFAULT_TIMEOUT,
-    ) -> TransformersCaptioner:
-        """The captioner for one of ``sizes``, a folder, or a repository of this family.
-
-        Raises:
-            ConfigError: the name is none of these, or an option is invalid.
-            MissingExtra: the extra ``local`` is not installed.
-        """
-        from cutline.captioners.transformers.captioner import TransformersCaptioner
-
-        generation = Generation(
-            max_tokens=max_tokens or 0,
-            temperature=temperature or 0.0,
-            top_p=1.0 if top_p is None else top_p,
-            seed=seed or 0,
-            extra=dict(extra or {}),
-        )
-        generation.check()
-        placement = Placement(
-            device=device,
-            dtype=dtype,
-            batch_size=batch_size,
-            quantize=quantize,
-            tensor_parallel=tensor_parallel,
-            parallel_engine=parallel_engine,
-        )
-        label = f"{self.name}:{name}" if name else self.name
-        return TransformersCaptioner(
-            self,
-            self.repository(name),
-            label=label,
-            generation=generation,
-            placement=placement,
-            max_side=max_side,
-            timeout=timeout,
-        )
 
     def repository(self, name: str) -> str:
         """The repository or folder of the weights.
