@@ -167,10 +167,8 @@ class Job:
         not_negative = {
             "--max-side": self.pictures.max_side,
             "--max-bytes": self.pictures.max_bytes,
-            "--max-tokens": self.model.max_tokens,
             "--max-retries": self.run.max_retries,
             "--retry-delay": self.run.retry_delay,
-            "--temperature": self.model.temperature,
             "--allow-failures": self.run.allow_failures,
             "--stop-after-failures": self.run.stop_after_failures,
         }
@@ -188,8 +186,6 @@ class Job:
         self.checks.validate()
         self.model.check()
         self.server.check()
-        if self.model.top_p is not None and not 0 < self.model.top_p <= 1:
-            raise ConfigError(f"--top-p must be above 0 and at most 1, not {self.model.top_p}")
         try:
             orjson.dumps(self.to_dict())
         except TypeError as error:

@@ -6,7 +6,7 @@ import dataclasses
 from typing import Any, ClassVar, Literal
 
 from cutline.errors import ConfigError
-from cutline.parameters import USUAL, together
+from cutline.parameters import USUAL, check_common, together
 from cutline.stages import Room, StageSpec
 
 Existing = Literal["skip", "overwrite", "append", "prepend"]
@@ -80,9 +80,10 @@ class ModelOptions:
     """Pictures too large for NVIDIA's own models: made smaller (default), or uploaded for the request."""
 
     def check(self) -> None:
-        """Raises ConfigError for parameters that cannot be read, or that an option says too."""
+        """Raises ConfigError for parameters that cannot be read, are out of range, or are set twice."""
         given = {name: value for name in USUAL if (value := getattr(self, name)) is not None}
         together(self.parameters, {**given, "extra": self.extra})
+        check_common(given)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

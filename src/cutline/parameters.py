@@ -52,6 +52,15 @@ class Parameter:
             return f"{what} from {low} to {self.most:g}"
         return f"{what} from {low} up" if low else what
 
+    @property
+    def constraints(self) -> dict[str, Any]:
+        """The range as pydantic's ``Field`` takes it; whole numbers have 64 bits."""
+        bounds = {"ge": self.least, "gt": self.above, "le": self.most}
+        found: dict[str, Any] = {name: bound for name, bound in bounds.items() if math.isfinite(bound)}
+        if self.kind is int and not found:
+            found = {"ge": -(2**63), "lt": 2**63}
+        return found
+
     def fits(self, value: object) -> bool:
         """Whether it may be that."""
         if self.kind is bool:
@@ -69,11 +78,11 @@ class Parameter:
         return self.least <= value <= self.most and value > self.above
 
 
-MAX_TOKENS = Parameter(name="max_tokens", kind=int, least=0)
+MAX_TOKENS = Parameter(name="max_tokens", kind=int, least=1)
 TEMPERATURE = Parameter(name="temperature", least=0, most=2)
 TOP_P = Parameter(name="top_p", above=0, most=1)
 SEED = Parameter(name="seed", kind=int)
-COMMON = (Parameter(name="max_tokens", kind=int, least=1), TEMPERATURE, TOP_P, SEED)
+COMMON = (MAX_TOKENS, TEMPERATURE, TOP_P, SEED)
 """Those that every model is given by the same names; each has an option of its own."""
 PENALTIES = tuple(Parameter(name=f"{what}_penalty", least=-2, most=2) for what in ("frequency", "presence"))
 STOP = Parameter(name="stop", kind=list)
@@ -153,6 +162,20 @@ def check(
         if not known[name].fits(value):
             shown = name.replace("_", "-") if option == "--" else name
             raise ConfigError(f"{option}{shown} must be {known[name].allowed} for {who}, not {_shown(value)}")
+
+
+def check_common(values: Mapping[str, Any]) -> None:
+    """Refuse options of COMMON that no model accepts; None stands for one that is not set.
+
+    Raises:
+        ConfigError: names the option and its range.
+    """
+    for parameter in COMMON:
+        value, option = values.get(parameter.name), f"--{parameter.name.replace('_', '-')}"
+        is_off = parameter is MAX_TOKENS and value == 0  # no limit but the endpoint's own
+        if value is not None and not is_off and not parameter.fits(value):
+            zero = ", or 0 for the endpoint's own limit" if parameter is MAX_TOKENS else ""
+            raise ConfigError(f"{option} must be {parameter.allowed}{zero}, not {value}")
 
 
 def _shown(value: object) -> str:

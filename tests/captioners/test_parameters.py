@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 import cutline
 from cutline.captioners.factory import CaptionerOptions
@@ -17,7 +18,9 @@ from cutline.credentials import Secret
 from cutline.engine.fingerprint import Fingerprint
 from cutline.errors import ConfigError
 from cutline.job import Job, ModelOptions
-from cutline.parameters import parse
+from cutline.parameters import COMMON, parse
+from cutline.service.caption_options import CaptionOptions
+from cutline.service.routes.completion_request import ChatRequest
 from processes import cutline_here
 from server_process import Server
 
@@ -180,3 +183,32 @@ def test_a_local_model_takes_them() -> None:
         "blip", CaptionerOptions(options={"parameters": "max_tokens=20, num_beams=3"})
     )
     asyncio.run(captioner.aclose())
+
+
+OUT_OF_RANGE = [
+    ("max_tokens", -1),
+    ("temperature", 2.5),
+    ("temperature", -0.1),
+    ("top_p", 0.0),
+    ("top_p", 1.5),
+    ("seed", 2**63),
+]
+
+
+@pytest.mark.parametrize(("name", "value"), OUT_OF_RANGE)
+def test_every_face_refuses_what_is_out_of_the_one_range(name, value):
+    """The job, and so the command line and job files; REST; OpenAI's face; and what a captioner declares."""
+    option = f"--{name.replace('_', '-')}"
+    with pytest.raises(ConfigError, match=f"^{option} must be "):
+        Job(input_path=".", model=ModelOptions(**{name: value})).check()
+    with pytest.raises(ValidationError, match=name):
+        CaptionOptions(**{name: value})
+    with pytest.raises(ValidationError, match=name):
+        ChatRequest(model="m", messages=[{"role": "user", "content": "a"}], **{name: value})
+    with pytest.raises(ConfigError, match=name):
+        build_captioner("fake", CaptionerOptions(options={"parameters": f"{name}={value}"}))
+    assert not next(one for one in COMMON if one.name == name).fits(value)
+
+
+def test_zero_max_tokens_leaves_the_limit_to_the_endpoint():
+    Job(input_path=".", model=ModelOptions(max_tokens=0)).check()

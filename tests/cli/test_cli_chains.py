@@ -55,7 +55,7 @@ MISTAKES = {
     "another setting": (f"{ONE}temprature = 1\n", "step one has no setting 'temprature'; known are name"),
     "not a step's": (f"{ONE}max_cost = 1\n", "step one has no setting 'max_cost'; known are name"),
     "a wrong type": (f"{ONE}max_tokens = 'many'\n", "step one: model.max_tokens: input should be"),
-    "out of range": (f"{ONE}temperature = -1.0\n", "step one: --temperature must be a number from 0 up"),
+    "out of range": (f"{ONE}temperature = -1.0\n", "step one: --temperature must be a number from 0 to 2"),
     "no such model": (ONE.replace("fake", "fkae"), "step one: 'fkae' names no provider, did you mean fake?"),
     "no key": (ONE.replace("fake", "openai"), "step one: openai needs a key: set OPENAI_API_KEY"),
     "an option it ignores": (

@@ -27,7 +27,6 @@ from cutline.captioners.spec import (
 from cutline.captioners.transformers.settings import GENERATION_PARAMETERS
 from cutline.errors import ConfigError
 from cutline.interfaces import Captioner
-from cutline.parameters import Parameter
 from cutline.prompts import Prompt
 
 if TYPE_CHECKING:
@@ -51,13 +50,6 @@ __all__ = [
 ]
 
 BuildCaptioner: TypeAlias = Callable[[str, CaptionerOptions], Captioner]
-
-_USUAL = (
-    Parameter(name="max_tokens", kind=int, least=1),
-    Parameter(name="temperature", least=0),
-    parameters.TOP_P,
-    parameters.SEED,
-)
 
 
 def build_inner(spec: Spec, options: CaptionerOptions, build: BuildCaptioner) -> Captioner:
@@ -134,7 +126,7 @@ def _with_parameters(spec: Spec, asking: CaptionerOptions) -> CaptionerOptions:
             return asking
         more = GENERATION_PARAMETERS if "device" in known else ()
         who = spec.provider
-        allowed = (*(parameter for parameter in _USUAL if parameter.name in known), *more)
+        allowed = (*(parameter for parameter in parameters.COMMON if parameter.name in known), *more)
     options = {name: value for name, value in asking.options.items() if name != "parameters"}
     found = parameters.together(text, options)
     parameters.check(who, found, allowed)

@@ -2,25 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from cutline.parameters import COMMON
+from cutline.parameters import MAX_TOKENS, SEED, TEMPERATURE, TOP_P
 
 MAX_SCHEMA = 50_000  # bytes
-_BY_NAME = {parameter.name: parameter for parameter in COMMON}
-
-
-def parameter_field(name: str) -> Any:
-    """The field of a sampling parameter, with the range that all of cutline has for it."""
-    parameter = _BY_NAME[name]
-    low, high = (-(2**63), 2**63 - 1) if parameter.kind is int else (-math.inf, math.inf)
-    bounds = max(parameter.least, low), parameter.above, min(parameter.most, high)
-    ge, gt, le = (bound if math.isfinite(bound) else None for bound in bounds)
-    return Field(None, ge=ge, gt=gt, le=le)
 
 
 class CaptionOptions(BaseModel):
@@ -37,10 +26,10 @@ class CaptionOptions(BaseModel):
     system_prompt: str | None = Field(None, max_length=20_000)
     language: str | None = Field(None, min_length=1, max_length=40)
     json_schema: dict[str, Any] | None = Field(None, alias="schema")
-    max_tokens: int | None = parameter_field("max_tokens")
-    temperature: float | None = parameter_field("temperature")
-    top_p: float | None = parameter_field("top_p")
-    seed: int | None = parameter_field("seed")
+    max_tokens: int | None = Field(None, **MAX_TOKENS.constraints)
+    temperature: float | None = Field(None, **TEMPERATURE.constraints)
+    top_p: float | None = Field(None, **TOP_P.constraints)
+    seed: int | None = Field(None, **SEED.constraints)
     chain: str | None = Field(None, min_length=1, max_length=200)
 
     @field_validator("json_schema")

@@ -7,18 +7,11 @@ from collections.abc import Mapping
 from typing import Any, Literal, TypeAlias
 from urllib.parse import urlsplit
 
-from cutline.parameters import PENALTIES, SEED, STOP, TEMPERATURE, TOP_P, Parameter
+from cutline.parameters import COMMON, PENALTIES, STOP, Parameter
 
 SchemaDialect: TypeAlias = Literal["response_format", "guided_json", "structured_outputs", "none"]
 
-_USUAL = (
-    Parameter(name="max_tokens", kind=int, least=1),
-    TEMPERATURE,
-    TOP_P,
-    SEED,
-    *PENALTIES,
-    STOP,
-)
+_USUAL = (*COMMON, *PENALTIES, STOP)
 _MIN_P = Parameter(name="min_p", least=0, most=1)
 _REPETITION = Parameter(name="repetition_penalty", above=0, most=2)
 
@@ -49,14 +42,7 @@ _LLAMACPP = (
     _MIN_P,
     Parameter(name="repeat_penalty", above=0),
 )
-_TRANSFORMERS = (
-    Parameter(name="max_tokens", kind=int, least=1),
-    TEMPERATURE,
-    TOP_P,
-    SEED,
-    PENALTIES[0],
-    STOP,
-)
+_TRANSFORMERS = (*COMMON, PENALTIES[0], STOP)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

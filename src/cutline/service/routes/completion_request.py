@@ -10,10 +10,11 @@ from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from cutline.parameters import MAX_TOKENS, SEED, TEMPERATURE, TOP_P
 from cutline.prompts import Prompt
 from cutline.prompts.variables import escape
 from cutline.records import JSON, Sample
-from cutline.service.caption_options import CaptionOptions, parameter_field
+from cutline.service.caption_options import CaptionOptions
 from cutline.service.errors import ServiceError, field_message
 from cutline.service.pictures import Pictures
 
@@ -60,11 +61,11 @@ class ChatBody(_Lenient):
 
     model: str = Field(max_length=1_000)
     messages: list[Message] = Field(min_length=1, max_length=1_000)
-    max_tokens: int | None = parameter_field("max_tokens")
-    max_completion_tokens: int | None = parameter_field("max_tokens")
-    temperature: float | None = parameter_field("temperature")
-    top_p: float | None = parameter_field("top_p")
-    seed: int | None = parameter_field("seed")
+    max_tokens: int | None = Field(None, **MAX_TOKENS.constraints)
+    max_completion_tokens: int | None = Field(None, **MAX_TOKENS.constraints)
+    temperature: float | None = Field(None, **TEMPERATURE.constraints)
+    top_p: float | None = Field(None, **TOP_P.constraints)
+    seed: int | None = Field(None, **SEED.constraints)
     response_format: dict[str, Any] | None = None
     stream: bool | None = None
     stream_options: StreamOptions | None = None
