@@ -10,8 +10,10 @@ import pytest
 from program import Run, rows
 
 import cutline as package
+from cutline.captioners.wrapper import Wrapper
 from cutline.engine.assembly import chain_of
 from cutline.errors import ConfigError
+from cutline.interfaces import Captioner
 from cutline.job import Job, ModelOptions
 from server_process import Server
 
@@ -217,9 +219,16 @@ def test_a_key_that_is_given_goes_to_the_only_service(
 def test_equal_captioners_are_built_once(tmp_path: Path) -> None:
     (tmp_path / "chain.toml").write_text(f"{ONE}{TWO}{TWO.replace('two', 'three')}seed = 1\n")
     job = Job(input_path="in", model=ModelOptions(chain=str(tmp_path / "chain.toml")))
-    one, two, three = (step.captioner for step in chain_of(job, None).steps)
+    one, two, three = (_innermost(step.captioner) for step in chain_of(job, None).steps)
     assert one is two
     assert two is not three
+
+
+def _innermost(captioner: Captioner) -> Captioner:
+    """The model that the pool shares, without what each of its users has for itself."""
+    while isinstance(captioner, Wrapper):
+        captioner = captioner.inner
+    return captioner
 
 
 def test_chains_from_python(pictures: Path, experts: Server) -> None:
