@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from cutline.parameters import MAX_TOKENS, SEED, TEMPERATURE, TOP_P
+from cutline.parameters import MAX_TOKENS, SEED, TEMPERATURE, TOP_P, USUAL
 
 MAX_SCHEMA = 50_000  # bytes
 
@@ -53,7 +53,7 @@ class CaptionOptions(BaseModel):
     @property
     def parameters(self) -> dict[str, Any]:
         """Sampling parameters of the model."""
-        return {name: value for name in _BY_NAME if (value := getattr(self, name)) is not None}
+        return {name: value for name in USUAL if (value := getattr(self, name)) is not None}
 
 
 def _has_pattern(part: Any) -> bool:
