@@ -67,15 +67,15 @@ def test_options_are_sent(client):
     ("picture", "error", "words"),
     [
         ("no/such.png", PictureError, "no/such.png: there is no such file"),
-        (__file__, Rejected, r"^\S+/test_client\.py: http://\S+ answered 415: this is no picture"),
-        (b"no picture", Rejected, "^http://.* 415: this is no picture of a known format"),
+        (__file__, Rejected, r"^\S+/test_client\.py: http://\S+ responded 415: not a picture"),
+        (b"no picture", Rejected, "^http://.* 415: not a picture of a known format"),
         (cutline.ServerPath("gone.png"), Rejected, "^gone.png: http.*no such picture"),
         (
             "http://127.0.0.1:9/a.png?s3cret",
             Rejected,
-            "^http://127.0.0.1:9/a.png: http.* 422: no picture could be had",
+            "^http://127.0.0.1:9/a.png: http.* 422: the picture could not be fetched",
         ),
-        (7, ConfigError, "a int is no picture"),
+        (7, ConfigError, "a int is not a picture"),
     ],
 )
 def test_a_picture_without_caption_is_an_error_that_says_why(client, picture, error, words):
@@ -146,7 +146,7 @@ def test_a_job_can_be_cancelled_once(slow):
         assert (ended.captioned + ended.failed + ended.cancelled, ended.remaining) == (200, 0)
         short = client.submit([png(1)])
         client.wait(short)
-        with pytest.raises(Rejected, match="ended already") as caught:
+        with pytest.raises(Rejected, match="already ended") as caught:
             client.cancel(short)
         assert caught.value.status == 409
         with pytest.raises(Rejected, match="no such task") as caught:
@@ -211,7 +211,7 @@ def test_results_of_a_job_that_is_cut_short_can_be_matched(tmp_path):
 
 def test_what_cannot_be_one_job_is_refused_here(client):
     for pictures in (["https://example.org/a.png", png(1)], [png(1), cutline.ServerPath("0.png")]):
-        with pytest.raises(ConfigError, match="submit them apart"):
+        with pytest.raises(ConfigError, match="submit them separately"):
             client.submit(pictures)
     with pytest.raises(ConfigError, match="no picture to submit"):
         client.submit([])
@@ -219,7 +219,7 @@ def test_what_cannot_be_one_job_is_refused_here(client):
         client.submit([png(1)] * 1_001)
     for single in ("photos/a.png", png(1), Path("a.png")):
         for ask in (client.submit, client.batch):
-            with pytest.raises(ConfigError, match="give a list of pictures"):
+            with pytest.raises(ConfigError, match="pass a list of pictures"):
                 ask(single)
 
 
@@ -286,7 +286,7 @@ def test_nobody_there_is_said_in_one_line():
     with cutline.Client(url, retries=0) as client, pytest.raises(Retryable) as caught:
         client.caption(png(1))
     assert str(caught.value) == f"cannot connect to {url}: is cutline serve running there?"
-    with pytest.raises(ConfigError, match="no address of a service"):
+    with pytest.raises(ConfigError, match="not the URL of a service"):
         cutline.AsyncClient("localhost:8000")
 
 

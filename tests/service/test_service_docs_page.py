@@ -12,7 +12,7 @@ from serving import Service, png
 
 from browser import opened
 
-CURL = "Object.fromEntries([...document.querySelectorAll('article[aria-label]')].map(one => [one.getAttribute('aria-label'), one.querySelector('.given code').textContent]))"
+CURL = "Object.fromEntries([...document.querySelectorAll('article[aria-label]')].map(one => [one.getAttribute('aria-label'), one.querySelector('.copyable code').textContent]))"
 
 
 @pytest.fixture(scope="module")

@@ -25,7 +25,7 @@ HOSTILE = (
 )
 DONE = "document.querySelectorAll('.card.is-done').length"
 ALL_DONE = (
-    "document.querySelectorAll('.card').length > 0 && !document.querySelector('.is-waiting, .is-asked')"
+    "document.querySelectorAll('.card').length > 0 && !document.querySelector('.is-waiting, .is-running')"
 )
 FOCUSED = "document.activeElement.id || document.activeElement.className || document.activeElement.tagName"
 
@@ -105,7 +105,7 @@ async def test_dropped_folders_are_walked_and_other_files_left_out(
         await page.drop(tmp_path / "photos", single)
         await page.until(f"{DONE} === {len(photos) + 2}")
         assert set(await captions(page)) == {*(photo.name for photo in photos), "deep.png", "single.png"}
-        assert await notice(page) == "notes.txt is no picture and was left out."
+        assert await notice(page) == "notes.txt is not a picture and was left out."
     assert page.complaints == []
 
 
@@ -115,9 +115,9 @@ async def test_files_that_are_no_pictures_are_named(service: Service, tmp_path: 
         file.write_text("no picture")
     async with opened(service.url) as page:
         for count, told in (
-            (1, "a.txt is no picture and was left out."),
-            (2, "a.txt and <b>.txt are no pictures and were left out."),
-            (5, "a.txt, <b>.txt and 3 more are no pictures and were left out."),
+            (1, "a.txt is not a picture and was left out."),
+            (2, "a.txt and <b>.txt are not pictures and were left out."),
+            (5, "a.txt, <b>.txt and 3 more are not pictures and were left out."),
         ):
             await page.choose("#files", *files[:count])
             await page.until("!document.querySelector('#notice').hidden")
@@ -401,7 +401,7 @@ async def test_what_can_never_work_is_not_offered_again(tmp_path: Path, photos: 
             assert await page.evaluate("document.querySelector('.is-failed .again').hidden")
             assert await page.evaluate("document.querySelector('#retry-failed').hidden")
             await page.until("document.querySelector('#model').textContent.includes('pixels')")
-            assert await page.evaluate("document.querySelector('#wish').hidden"), "it follows no prompt"
+            assert await page.evaluate("document.querySelector('#prompt-panel').hidden"), "it follows no prompt"
             assert await page.evaluate("document.querySelector('#through').hidden"), "there are no chains"
 
 
@@ -441,12 +441,12 @@ async def test_the_forms_of_a_model_without_instructions_can_be_chosen(
     service: Service, tmp_path: Path, photos: list[Path]
 ) -> None:
     async with opened(service.url) as page:
-        await page.until("!document.querySelector('#wish').hidden")
+        await page.until("!document.querySelector('#prompt-panel').hidden")
         assert await page.evaluate("document.querySelector('#forms').hidden"), "it takes any words"
     with Service("--model", "pixels:no-ocr", cwd=tmp_path) as embedded:
         async with opened(embedded.url) as page:
             await page.until("!document.querySelector('#forms').hidden")
-            assert await page.evaluate("document.querySelector('#wish').hidden")
+            assert await page.evaluate("document.querySelector('#prompt-panel').hidden")
             offered = await page.evaluate(
                 "[...document.querySelector('#form').options].map(one => one.value)"
             )
@@ -469,7 +469,7 @@ async def test_a_chain_can_be_chosen(tmp_path: Path, photos: list[Path]) -> None
             await page.until("!document.querySelector('#through').hidden")
             choose = "(one => {one.value = 'twice'; one.dispatchEvent(new Event('change'))})"
             await page.evaluate(f"{choose}(document.querySelector('#chain'))")
-            assert await page.evaluate("document.querySelector('#wish').hidden")
+            assert await page.evaluate("document.querySelector('#prompt-panel').hidden")
             await page.choose("#files", photos[0])
             await page.until(f"{DONE} === 1")
             (shown,) = (await captions(page)).values()
@@ -549,7 +549,7 @@ async def test_it_keeps_still_for_those_who_ask_for_it(tmp_path: Path, photos: l
     with Service("--model", "fake:latency=30", cwd=tmp_path) as service:
         async with opened(service.url) as page:
             await page.choose("#files", photos[0])
-            await page.until("!!document.querySelector('.is-asked')")
+            await page.until("!!document.querySelector('.is-running')")
             moving = "document.getAnimations().length"
             assert await page.evaluate(moving) > 0
             still = {"name": "prefers-reduced-motion", "value": "reduce"}

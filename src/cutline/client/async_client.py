@@ -1,4 +1,4 @@
-"""The client for asynchronous code; the plain one asks it."""
+"""The asynchronous client, which the synchronous one runs in a thread."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from cutline.client.records import (
     progress_from,
 )
 from cutline.client.transport import Transport
-from cutline.client.uploads import Sent, form_of, groups, listed, sent, with_wishes
+from cutline.client.uploads import ImageInput, image_input, image_inputs, multipart_form, request_groups
 from cutline.credentials import Secret, without_credentials
 from cutline.errors import ConfigError, PictureError, Rejected, Retryable
 from cutline.records import CaptionOptions, CaptionResult
 
-AT_ONCE: Final = 4  # requests of one batch that are under way together
+MAX_REQUESTS: Final = 4  # of one batch at a time
 
 
 class AsyncClient:
-    """A client of ``cutline serve``; use it as an asynchronous context, or call ``aclose``.
+    """A client of ``cutline serve``; use it as an asynchronous context manager, or call ``aclose``.
 
     Args:
         url: where the service listens.
-        api_key: the service's key, where the environment variable CUTLINE_SERVICE_KEY is not set.
+        api_key: the service's key, if the environment variable CUTLINE_SERVICE_KEY is not set.
         timeout: seconds that one request may take.
-        retries: how often a request is repeated that failed for a passing reason.
+        retries: how often a request is retried that may succeed later.
     """
 
     def __init__(
@@ -56,49 +56,49 @@ class AsyncClient:
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Close the connections; nothing can be asked any more."""
+        """Close the connections; a closed client takes no more calls."""
         await self._transport.aclose()
 
     async def ready(self) -> bool:
-        """Whether the service is there with its model loaded; asks once, and does not wait.
+        """Whether the service is running with its model loaded; one request, without retries.
 
         Raises:
             EndpointUnusable: the key is not accepted.
         """
         try:
-            await self._transport.ask("GET", "/ready", retries=0)
+            await self._transport.request("GET", "/ready", retries=0)
         except (Retryable, Rejected):
             return False
         return True
 
-    async def caption(self, image: Image, **wishes: Unpack[CaptionOptions]) -> CaptionResult:
+    async def caption(self, image: Image, **options: Unpack[CaptionOptions]) -> CaptionResult:
         """The caption of one picture.
 
         Raises:
-            PictureError: the file cannot be read here.
+            PictureError: the local file cannot be read.
             Rejected: the service cannot caption it; with the reason.
-            Retryable: the service could not be asked, or had no time.
+            Retryable: the service was not available, or had no time.
             EndpointUnusable: the key is not accepted.
         """
-        picture = sent(image)
+        picture = image_input(image)
         try:
-            return await self._one(picture, wishes)
+            return await self._one(picture, options)
         except Rejected as error:
-            if picture.data is not None:  # it has no name
+            if picture.data is not None:  # bytes have no name
                 raise
             name = without_credentials(picture.name) if picture.kind == "url" else picture.name
             raise Rejected(error.kind, f"{name}: {error}", status=error.status) from None
 
-    async def batch(self, images: Sequence[Image], **wishes: Unpack[CaptionOptions]) -> list[CaptionResult]:
+    async def batch(self, images: Sequence[Image], **options: Unpack[CaptionOptions]) -> list[CaptionResult]:
         """The captions of several pictures in their order; each fails by itself, with ``error`` and ``kind``.
 
         Raises:
-            Rejected, Retryable, EndpointUnusable: as ``caption``, where it concerns them all.
+            Rejected, Retryable, EndpointUnusable: as ``caption``, if all pictures are affected.
         """
-        found: dict[int, CaptionResult] = {}
-        waiting = groups(listed(images))
-        await _in_parallel(waiting, lambda group: self._group(group, wishes, found))
-        return [found[place] for place in sorted(found)]
+        results: dict[int, CaptionResult] = {}
+        groups = request_groups(image_inputs(images))
+        await _in_parallel(groups, lambda group: self._group(group, options, results))
+        return [results[index] for index in sorted(results)]
 
     async def submit(
         self,
@@ -106,152 +106,152 @@ class AsyncClient:
         *,
         webhook_url: str | None = None,
         idempotency_key: str | None = None,
-        **wishes: Unpack[CaptionOptions],
+        **options: Unpack[CaptionOptions],
     ) -> str:
         """Queue pictures and return the id of their job, which outlives the service's process.
 
-        All of them go in one request: files and bytes, or URLs, or paths of the server. A service takes
-        1,000 pictures and 64 MB in it, unless its operator says otherwise; what is more is found before
-        anything is sent. ``webhook_url`` is told when the job has ended. The same ``idempotency_key``
-        brings the same job.
+        They are one request: files and bytes, or URLs, or paths of the server. By default a service accepts
+        1,000 pictures and 64 MB in one; more is refused before anything is sent. ``webhook_url`` is called
+        when the job has ended. The same ``idempotency_key`` returns the same job.
 
         Raises:
-            ConfigError: they are mixed, none, or more than the service takes at once.
+            ConfigError: they are mixed, none, or more than the service accepts.
             PictureError, Rejected, Retryable, EndpointUnusable: as ``caption``.
         """
-        pictures = listed(images)
+        pictures = image_inputs(images)
         kinds = {picture.kind for picture in pictures}
         if not pictures:
-            raise ConfigError("there is no picture to submit: give at least one")
+            raise ConfigError("there is no picture to submit: pass at least one")
         if len(kinds) > 1:
             raise ConfigError(
-                "a job takes files and bytes, or URLs, or paths of the server: submit them apart"
+                "a job has either files and bytes, or URLs, or paths of the server: submit them separately"
             )
         if self._limits is None:
-            self._limits = Limits.told(await self._transport.ask("GET", "/models"))
+            self._limits = Limits.from_models(await self._transport.request("GET", "/models"))
         await self._limits.check(pictures)
         headers = {"Idempotency-Key": idempotency_key or uuid.uuid4().hex}
-        more = {"webhook_url": webhook_url} if webhook_url is not None else {}
+        webhook = {"webhook_url": webhook_url} if webhook_url is not None else {}
         path = "/async-batch-caption"
         if kinds != {"upload"}:
             field = "image_urls" if kinds == {"url"} else "image_paths"
-            body = with_wishes({field: [picture.name for picture in pictures], **more}, wishes)
-            answer = await self._transport.ask("POST", path, data=body, headers=headers)
+            body = {field: [picture.name for picture in pictures], **webhook, **options}
+            response = await self._transport.request("POST", path, data=body, headers=headers)
         else:
             files = [(picture.name, await picture.read()) for picture in pictures]
-            fields = {**wishes, **more}
-            answer = await self._transport.ask(
+            fields = {**options, **webhook}
+            response = await self._transport.request(
                 "POST",
                 path,
-                form=lambda: form_of("images", files, fields),
+                form=lambda: multipart_form("images", files, fields),
                 headers=headers,
             )
-        return str(answer["task_id"])
+        return str(response["task_id"])
 
     async def status(self, task_id: str) -> TaskProgress:
-        """How far the job is.
+        """The job's progress.
 
         Raises:
             Rejected: there is no such job (status 404).
         """
-        return progress_from(await self._transport.ask("GET", f"/task-status/{task_id}"))
+        return progress_from(await self._transport.request("GET", f"/task-status/{task_id}"))
 
     async def results(self, task_id: str) -> list[CaptionResult]:
-        """The pictures of the job that are done, in the order in which they were sent; as ``status``."""
-        answer = await self._transport.ask("GET", f"/task-status/{task_id}")
-        return [caption_result_from(one) for one in answer["results"]]
+        """The results of the job so far, in the order of its pictures; raises as ``status``."""
+        response = await self._transport.request("GET", f"/task-status/{task_id}")
+        return [caption_result_from(one) for one in response["results"]]
 
     async def cancel(self, task_id: str) -> TaskProgress:
-        """End the job; the results that are there stay.
+        """Cancel the job; its results stay.
 
         Raises:
-            Rejected: there is no such job (404), or it had ended (409).
+            Rejected: there is no such job (404), or it has already ended (409).
         """
-        return progress_from(await self._transport.ask("DELETE", f"/task/{task_id}"))
+        return progress_from(await self._transport.request("DELETE", f"/task/{task_id}"))
 
     async def wait(
         self, task_id: str, on_progress: Callable[[TaskProgress], object] | None = None
     ) -> TaskProgress:
-        """How the job ended; ``on_progress`` hears of every step on the way.
+        """Wait until the job has ended; ``on_progress`` is called with every change.
 
-        A connection that breaks is made anew, so that a job outlives a restart of its service here too.
+        Reconnects when the connection breaks, so also over a restart of the service.
 
         Raises:
             Rejected: there is no such job.
-            Retryable: the service stays away.
+            Retryable: the service is not available for a long time.
         """
         while True:
-            now = await self.status(task_id)
-            if now.has_ended:
-                return now
+            progress = await self.status(task_id)
+            if progress.has_ended:
+                return progress
             try:
                 async for _, data in self._transport.events(f"/task/{task_id}/events"):
-                    now = progress_from(data)
                     if on_progress is not None:
-                        on_progress(now)
+                        on_progress(progress_from(data))
             except Retryable:
                 await asyncio.sleep(1.0)
 
-    async def _one(self, picture: Sent, wishes: CaptionOptions) -> CaptionResult:
+    async def _one(self, picture: ImageInput, options: CaptionOptions) -> CaptionResult:
         if picture.kind == "upload":
             files = [(picture.name, await picture.read())]
-            answer = await self._transport.ask(
-                "POST", "/caption", form=lambda: form_of("image", files, wishes)
+            response = await self._transport.request(
+                "POST", "/caption", form=lambda: multipart_form("image", files, options)
             )
         else:
             field = "image_url" if picture.kind == "url" else "image_path"
-            body = with_wishes({field: picture.name}, wishes)
-            answer = await self._transport.ask("POST", "/caption", data=body)
-        return caption_result_from(answer, picture.name, picture.place)
+            body = {field: picture.name, **options}
+            response = await self._transport.request("POST", "/caption", data=body)
+        return caption_result_from(response, picture.name, picture.index)
 
     async def _group(
-        self, group: list[Sent], wishes: CaptionOptions, found: dict[int, CaptionResult]
+        self, group: list[ImageInput], options: CaptionOptions, results: dict[int, CaptionResult]
     ) -> None:
-        """Put what becomes of each picture in ``found``."""
+        """Add the pictures' results to ``results``."""
         if group[0].kind == "url":
-            found[group[0].place] = await self._linked(group[0], wishes)
+            results[group[0].index] = await self._url(group[0], options)
             return
         if group[0].kind == "path":
-            there = group
-            body = with_wishes({"image_paths": [picture.name for picture in there]}, wishes)
-            answers = await self._transport.ask("POST", "/batch-caption", data=body)
+            sent = group
+            body = {"image_paths": [picture.name for picture in sent], **options}
+            responses = await self._transport.request("POST", "/batch-caption", data=body)
         else:
-            there, files = [], []
+            sent, files = [], []
             for picture in group:
                 try:
                     files.append((picture.name, await picture.read()))
-                    there.append(picture)
+                    sent.append(picture)
                 except PictureError as error:
-                    found[picture.place] = _failed(picture, error)
-            if not there:
+                    results[picture.index] = _failed(picture, error)
+            if not sent:
                 return
-            answers = await self._transport.ask(
-                "POST", "/batch-caption", form=lambda: form_of("images", files, wishes)
+            responses = await self._transport.request(
+                "POST", "/batch-caption", form=lambda: multipart_form("images", files, options)
             )
-        for picture, answer in zip(there, answers, strict=True):
-            found[picture.place] = caption_result_from(answer, picture.name, picture.place)
+        for picture, response in zip(sent, responses, strict=True):
+            results[picture.index] = caption_result_from(response, picture.name, picture.index)
 
-    async def _linked(self, picture: Sent, wishes: CaptionOptions) -> CaptionResult:
+    async def _url(self, picture: ImageInput, options: CaptionOptions) -> CaptionResult:
         try:
-            return await self._one(picture, wishes)
+            return await self._one(picture, options)
         except Rejected as error:
             return _failed(picture, error)
 
 
-def _failed(picture: Sent, error: PictureError | Rejected) -> CaptionResult:
-    return CaptionResult(image=picture.name, index=picture.place, error=str(error), kind=error.kind)
+def _failed(picture: ImageInput, error: PictureError | Rejected) -> CaptionResult:
+    return CaptionResult(image=picture.name, index=picture.index, error=str(error), kind=error.kind)
 
 
-async def _in_parallel(waiting: Iterator[list[Sent]], work: Callable[[list[Sent]], Awaitable[None]]) -> None:
-    """Do the work on all groups, few at a time; the first error ends it."""
+async def _in_parallel(
+    groups: Iterator[list[ImageInput]], work: Callable[[list[ImageInput]], Awaitable[None]]
+) -> None:
+    """Work on all groups, a few at a time; the first error ends it."""
 
     async def worker() -> None:
-        for group in waiting:  # one iterator for all workers: each group is taken once
+        for group in groups:  # one iterator for all workers
             await work(group)
 
     try:
-        async with asyncio.TaskGroup() as running:
-            for _ in range(AT_ONCE):
-                running.create_task(worker())
-    except BaseExceptionGroup as several:
-        raise several.exceptions[0] from None
+        async with asyncio.TaskGroup() as tasks:
+            for _ in range(MAX_REQUESTS):
+                tasks.create_task(worker())
+    except BaseExceptionGroup as errors:
+        raise errors.exceptions[0] from None

@@ -21,7 +21,7 @@ Image: TypeAlias = str | Path | bytes
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class TaskProgress:
-    """How far a job is. ``status``: queued, in_progress, completed, failed or cancelled.
+    """A job's progress. ``status``: queued, in_progress, completed, failed or cancelled.
 
     ``captioned``, ``failed``, ``remaining`` and, once a job is cancelled, ``cancelled`` make up ``total``.
     """
@@ -39,17 +39,17 @@ class TaskProgress:
         return self.status not in {"queued", "in_progress"}
 
 
-_DESCRIBED = frozenset(field.name for field in dataclasses.fields(CaptionResult)) - {"image"}
-_PROGRESS = frozenset(field.name for field in dataclasses.fields(TaskProgress))
+_RESULT_FIELDS = frozenset(field.name for field in dataclasses.fields(CaptionResult)) - {"image"}
+_PROGRESS_FIELDS = frozenset(field.name for field in dataclasses.fields(TaskProgress))
 
 
 def caption_result_from(data: JSON, image: str | None = None, index: int | None = None) -> CaptionResult:
-    """A picture's part of an answer; what a newer service says besides is left out."""
-    known = {name: value for name, value in data.items() if name in _DESCRIBED}
+    """A picture's part of a response; fields of a newer service are ignored."""
+    known = {name: value for name, value in data.items() if name in _RESULT_FIELDS}
     if index is not None:
         known["index"] = index
     return CaptionResult(image=str(data["image_path"]) if image is None else image, **known)
 
 
 def progress_from(data: JSON) -> TaskProgress:
-    return TaskProgress(**{name: value for name, value in data.items() if name in _PROGRESS})
+    return TaskProgress(**{name: value for name, value in data.items() if name in _PROGRESS_FIELDS})

@@ -1,4 +1,4 @@
-"""The client as plain calls: a thread of its own runs the asynchronous one."""
+"""The synchronous client: runs the asynchronous one in a thread of its own."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ _T = TypeVar("_T")
 
 
 class Client:
-    """As ``AsyncClient``, for code that waits, in notebooks too. Use it as a context, or call ``close``.
+    """``AsyncClient`` with plain calls, also for notebooks. Use it as a context manager, or call ``close``.
 
-    Its methods and their errors are those of ``AsyncClient``. One client can be used by several threads.
+    Its methods raise as those of ``AsyncClient``. Threads can share one client.
     """
 
     def __init__(
@@ -49,11 +49,11 @@ class Client:
     def ready(self) -> bool:
         return self._wait(self._inner.ready())
 
-    def caption(self, image: Image, **wishes: Unpack[CaptionOptions]) -> CaptionResult:
-        return self._wait(self._inner.caption(image, **wishes))
+    def caption(self, image: Image, **options: Unpack[CaptionOptions]) -> CaptionResult:
+        return self._wait(self._inner.caption(image, **options))
 
-    def batch(self, images: Sequence[Image], **wishes: Unpack[CaptionOptions]) -> list[CaptionResult]:
-        return self._wait(self._inner.batch(images, **wishes))
+    def batch(self, images: Sequence[Image], **options: Unpack[CaptionOptions]) -> list[CaptionResult]:
+        return self._wait(self._inner.batch(images, **options))
 
     def submit(
         self,
@@ -61,9 +61,9 @@ class Client:
         *,
         webhook_url: str | None = None,
         idempotency_key: str | None = None,
-        **wishes: Unpack[CaptionOptions],
+        **options: Unpack[CaptionOptions],
     ) -> str:
-        work = self._inner.submit(images, webhook_url=webhook_url, idempotency_key=idempotency_key, **wishes)
+        work = self._inner.submit(images, webhook_url=webhook_url, idempotency_key=idempotency_key, **options)
         return self._wait(work)
 
     def status(self, task_id: str) -> TaskProgress:
@@ -82,5 +82,5 @@ class Client:
     def _wait(self, work: Coroutine[Any, Any, _T]) -> _T:
         if not self._loop.is_alive:
             work.close()
-            raise ConfigError("the client is closed: make a new one")
+            raise ConfigError("the client is closed: create a new one")
         return self._loop.run(work)

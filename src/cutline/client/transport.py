@@ -1,4 +1,4 @@
-"""Requests to the service: the key, retries, and errors as those of the rest of the program."""
+"""HTTP requests to the service, with its key, retries and typed errors."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from cutline.credentials import Secret, without_credentials
 from cutline.errors import ConfigError, EndpointUnusable, Rejected, Retryable
 from cutline.records import JSON
 
-_LONGEST_WAIT: Final = 60.0  # seconds between two attempts, whatever the server wishes
-_AGAIN: Final = frozenset({408, 429, 500, 502, 503, 504})
-_QUIET: Final = 60.0  # seconds without a word after which a stream of events is taken to be cut
+_MAX_WAIT: Final = 60.0  # seconds between two attempts, whatever the server sends
+_RETRYABLE: Final = frozenset({408, 429, 500, 502, 503, 504})
+_STREAM_TIMEOUT: Final = 60.0  # seconds without data after which a stream of events counts as cut
 
 
 class Transport:
-    """Asks one service; what may succeed the next time is asked again, up to ``retries`` times."""
+    """Requests to one service; what may succeed later is retried up to ``retries`` times."""
 
     def __init__(self, url: str, key: Secret | None, *, timeout: float, retries: int) -> None:
         if not url.startswith(("http://", "https://")):
-            raise ConfigError(f"{url!r} is no address of a service: write http://host:port")
+            raise ConfigError(f"{url!r} is not the URL of a service: write http://host:port")
         self.url = url.rstrip("/")
         self.shown = without_credentials(self.url)
         self._key = key
@@ -37,7 +37,7 @@ class Transport:
         self._session: aiohttp.ClientSession | None = None
         self._closed = False
 
-    async def ask(
+    async def request(
         self,
         method: str,
         path: str,
@@ -47,30 +47,30 @@ class Transport:
         headers: Mapping[str, str] | None = None,
         retries: int | None = None,
     ) -> Any:
-        """The answer's JSON; ``form`` makes a form anew for each attempt.
+        """The response's JSON; ``form`` makes a new form for each attempt.
 
         Raises:
             Rejected: the request would fail again; with the server's reason and status.
-            Retryable: it failed too often for a passing reason.
+            Retryable: it failed after all retries.
             EndpointUnusable: the key is not accepted.
         """
-        most = self._retries if retries is None else retries
-        for attempt in range(1, most + 2):
+        limit = self._retries if retries is None else retries
+        for attempt in range(1, limit + 2):
             try:
                 return await self._once(method, path, data=data, form=form, headers=headers)
             except Retryable as error:
                 error.attempts = attempt
-                if attempt > most:
+                if attempt > limit:
                     raise
                 wait = error.retry_after
                 if wait is None:
                     wait = delay(attempt, first=1.0)
-                await asyncio.sleep(min(wait, _LONGEST_WAIT) * random.uniform(1.0, 1.1))  # noqa: S311
+                await asyncio.sleep(min(wait, _MAX_WAIT) * random.uniform(1.0, 1.1))  # noqa: S311
         raise AssertionError  # the loop returns or raises
 
     async def events(self, path: str) -> AsyncIterator[tuple[str, JSON]]:
-        """Server-sent events, as names and data, until the server ends them; raises as ``ask``."""
-        timeout = aiohttp.ClientTimeout(total=None, sock_read=_QUIET)
+        """Server-sent events, as names and data, until the server ends them; raises as ``request``."""
+        timeout = aiohttp.ClientTimeout(total=None, sock_read=_STREAM_TIMEOUT)
         name = ""
         with self._typed_errors():
             request = self._opened().get(
@@ -95,15 +95,15 @@ class Transport:
         form: Callable[[], aiohttp.FormData] | None,
         headers: Mapping[str, str] | None,
     ) -> Any:
-        more = dict(headers or {})
+        headers = dict(headers or {})
         body: Any = form() if form is not None else None
         if data is not None:
             body = orjson.dumps(data)
-            more["Content-Type"] = "application/json"
+            headers["Content-Type"] = "application/json"
         with self._typed_errors():
-            # No redirects: they could carry the key elsewhere.
+            # No redirects: they could leak the key.
             async with self._opened().request(
-                method, self.url + path, data=body, headers=more, allow_redirects=False, proxy=self._proxy
+                method, self.url + path, data=body, headers=headers, allow_redirects=False, proxy=self._proxy
             ) as response:
                 content = await response.read()
         if response.status >= 300:
@@ -118,13 +118,13 @@ class Transport:
         try:
             yield
         except TimeoutError:
-            message = f"{self.shown} did not answer within {self._timeout:g} s"
+            message = f"{self.shown} did not respond within {self._timeout:g} s"
             raise Retryable("timeout", message) from None
         except aiohttp.ClientConnectorError:
             message = f"cannot connect to {self.shown}: is cutline serve running there?"
             raise Retryable("unreachable", message) from None
         except (aiohttp.InvalidURL, ValueError):
-            raise ConfigError(f"{self.shown} is no address: write http://host:port") from None
+            raise ConfigError(f"{self.shown} is not a valid URL: write http://host:port") from None
         except (aiohttp.ClientError, ConnectionError) as error:
             message = f"{self.shown} broke the connection ({type(error).__name__})"
             raise Retryable("connection", message) from None
@@ -132,23 +132,23 @@ class Transport:
     def _error(self, status: int, headers: Mapping[str, str], content: bytes) -> Exception:
         text, kind = content.decode("utf-8", "replace"), "rejected"
         with contextlib.suppress(orjson.JSONDecodeError, KeyError, TypeError):
-            told = orjson.loads(content)
-            text, kind = str(told["detail"]), str(told.get("kind", kind))
+            error = orjson.loads(content)
+            text, kind = str(error["detail"]), str(error.get("kind", kind))
         if self._key is not None:
             text = self._key.redact(text)
-        message = f"{self.shown} answered {status}: {' '.join(text.split())[:300]}"
+        message = f"{self.shown} responded {status}: {' '.join(text.split())[:300]}"
         if status == 401:
             return EndpointUnusable(f"{message}; pass api_key, or set CUTLINE_SERVICE_KEY")
-        if status in _AGAIN:
-            passing = "rate-limit" if status == 429 else "endpoint"
+        if status in _RETRYABLE:
+            kind = "rate-limit" if status == 429 else "endpoint"
             return Retryable(
-                passing, message, status=status, retry_after=retry_after(headers.get("Retry-After"))
+                kind, message, status=status, retry_after=retry_after(headers.get("Retry-After"))
             )
         return Rejected(kind, message, status=status)
 
     def _opened(self) -> aiohttp.ClientSession:
         if self._closed:
-            raise ConfigError("the client is closed: make a new one")
+            raise ConfigError("the client is closed: create a new one")
         if self._session is None:
             headers = {"Authorization": f"Bearer {self._key.reveal()}"} if self._key is not None else {}
             self._session = aiohttp.ClientSession(

@@ -1,4 +1,4 @@
-"""Pictures on their way to the service: read here, and parted into requests of a reasonable size."""
+"""Pictures to send: what they are, and their split into requests of a reasonable size."""
 
 from __future__ import annotations
 
@@ -14,18 +14,17 @@ import orjson
 
 from cutline.client.records import Image, ServerPath
 from cutline.errors import ConfigError, PictureError
-from cutline.records import JSON, CaptionOptions
 
 Kind = Literal["path", "url", "upload"]
-_MOST: Final = 32  # pictures in one request of a batch
-_MOST_BYTES: Final = 16_000_000  # unless one picture alone has more
+_MAX_PICTURES: Final = 32  # in one request of a batch
+_MAX_BYTES: Final = 16_000_000  # unless one picture alone has more
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Sent:
-    """One picture as it is sent. ``data`` is what it holds, or ``file`` says where that lies."""
+class ImageInput:
+    """A picture to send. An upload has its bytes in ``data`` or in ``file``."""
 
-    place: int
+    index: int
     name: str
     kind: Kind
     data: bytes | None = dataclasses.field(default=None, repr=False)
@@ -33,7 +32,7 @@ class Sent:
 
     @property
     def size(self) -> int:
-        """Bytes that are to be uploaded; 0 for a file that is not there, which is told when it is read."""
+        """Bytes to upload; 0 for a missing file, which ``read`` reports."""
         if self.data is not None:
             return len(self.data)
         try:
@@ -58,30 +57,26 @@ class Sent:
             raise PictureError("fetch", f"{self.name}: {error.strerror}") from None
 
 
-def sent(image: Image, place: int = 0) -> Sent:
-    """How that picture is sent.
-
-    Raises:
-        ConfigError: it is none.
-    """
+def image_input(image: Image, index: int = 0) -> ImageInput:
+    """Classify a picture; raises ConfigError for what is not one."""
     if isinstance(image, bytes | bytearray):
-        return Sent(place=place, name=f"image-{place}", kind="upload", data=bytes(image))
+        return ImageInput(index=index, name=f"image-{index}", kind="upload", data=bytes(image))
     if isinstance(image, ServerPath):
-        return Sent(place=place, name=str(image), kind="path")
+        return ImageInput(index=index, name=str(image), kind="path")
     if isinstance(image, str) and image.startswith(("http://", "https://")):
-        return Sent(place=place, name=image, kind="url")
+        return ImageInput(index=index, name=image, kind="url")
     if isinstance(image, str | Path):
-        return Sent(place=place, name=str(image), kind="upload", file=Path(image))
-    raise ConfigError(f"a {type(image).__name__} is no picture: give a path, a URL or encoded bytes")
+        return ImageInput(index=index, name=str(image), kind="upload", file=Path(image))
+    raise ConfigError(f"a {type(image).__name__} is not a picture: pass a path, a URL or encoded bytes")
 
 
-def groups(pictures: Sequence[Sent]) -> Iterator[list[Sent]]:
-    """Pictures that fit one request: of one kind, in their order; a URL is always alone."""
-    group: list[Sent] = []
+def request_groups(pictures: Sequence[ImageInput]) -> Iterator[list[ImageInput]]:
+    """Split pictures into requests, each with pictures of one kind, in order; a URL is alone."""
+    group: list[ImageInput] = []
     held = 0
     for picture in pictures:
         size = picture.size
-        full = len(group) >= _MOST or held + size > _MOST_BYTES
+        full = len(group) >= _MAX_PICTURES or held + size > _MAX_BYTES
         if group and (full or picture.kind != group[0].kind or picture.kind == "url"):
             yield group
             group, held = [], 0
@@ -91,9 +86,11 @@ def groups(pictures: Sequence[Sent]) -> Iterator[list[Sent]]:
         yield group
 
 
-def form_of(field: str, files: Sequence[tuple[str, bytes]], fields: Mapping[str, Any]) -> aiohttp.FormData:
-    """Files as the fields of that name, and the other fields; the files' names keep their folders."""
-    form = aiohttp.FormData(quote_fields=False)  # else names come as %C3%A4
+def multipart_form(
+    field: str, files: Sequence[tuple[str, bytes]], fields: Mapping[str, Any]
+) -> aiohttp.FormData:
+    """A form with files as the fields of that name, and other fields; file names keep their folders."""
+    form = aiohttp.FormData(quote_fields=False)  # otherwise names are sent as %C3%A4
     for name, value in fields.items():
         form.add_field(name, orjson.dumps(value).decode() if name == "schema" else str(value))
     for name, data in files:
@@ -107,21 +104,13 @@ def form_of(field: str, files: Sequence[tuple[str, bytes]], fields: Mapping[str,
 
 
 def _sendable(name: str) -> str:
-    """A name as a header of a form can hold it."""
+    """A name that can stand in a form's header."""
     line = "".join(" " if ord(char) < 32 else char for char in name)
     return line.encode("utf-8", "replace").decode()
 
 
-def listed(images: Sequence[Image]) -> list[Sent]:
-    """How those pictures are sent, each with its place.
-
-    Raises:
-        ConfigError: one is none, or they are no list.
-    """
+def image_inputs(images: Sequence[Image]) -> list[ImageInput]:
+    """Classify pictures; raises ConfigError if one is not a picture, or they are not a list."""
     if isinstance(images, str | bytes | bytearray | Path):
-        raise ConfigError("give a list of pictures: [picture] for a single one")
-    return [sent(image, place) for place, image in enumerate(images)]
-
-
-def with_wishes(body: JSON, wishes: CaptionOptions) -> JSON:
-    return {**body, "wish": dict(wishes)} if wishes else body
+        raise ConfigError("pass a list of pictures: [picture] for a single one")
+    return [image_input(image, index) for index, image in enumerate(images)]

@@ -1,24 +1,24 @@
 // One picture on the page. What comes from files and models is only ever set as text.
 
 const blank = document.querySelector("#card");
-const FINAL = ["unsupported", "decode", "too-large", "not-a-file", "captioner"]; // asking again gives the same
-const WORDS = { waiting: "Waits for its turn", asked: "Is being described …" };
+const FINAL = ["unsupported", "decode", "too-large", "not-a-file", "captioner"]; // a retry fails too
+const MESSAGES = { waiting: "Waits for its turn", running: "Is being described …" };
 
 export class Card {
-  constructor(file, does) {
+  constructor(file, actions) {
     this.file = file;
     this.name = file.name || "pasted picture";
-    this.wish = {};
-    this.answer = null;
-    this.stop = null; // ends its request
+    this.options = {};
+    this.result = null;
+    this.controller = null; // aborts its request
     this.element = blank.content.firstElementChild.cloneNode(true);
     this.parts = {};
     for (const part of ["file", "words", "figures", "copy", "again", "remove", "none"])
       this.parts[part] = this.element.querySelector(`.${part}`);
     this.parts.file.textContent = this.name;
-    for (const act of ["copy", "again", "remove"]) this.parts[act].addEventListener("click", () => does[act](this));
+    for (const act of ["copy", "again", "remove"]) this.parts[act].addEventListener("click", () => actions[act](this));
     this.#show();
-    this.state("waiting");
+    this.setState("waiting");
   }
 
   #show() {
@@ -31,43 +31,43 @@ export class Card {
     image.src = this.address;
   }
 
-  get isWorthAsking() {
-    return this.now === "failed" && !FINAL.includes(this.kind);
+  get canRetry() {
+    return this.state === "failed" && !FINAL.includes(this.kind);
   }
 
-  // waiting, asked, done (with the answer) or failed (with the reason, and the kind of failure)
-  state(now, told = null, kind = "") {
-    this.now = now;
+  // waiting, running, done (with the result) or failed (with the reason, and the kind of failure)
+  setState(state, detail = null, kind = "") {
+    this.state = state;
     this.kind = kind;
-    this.answer = now === "done" ? told : null;
-    this.reason = now === "failed" ? told : null;
-    this.element.className = `card is-${now}`;
-    this.element.setAttribute("aria-busy", String(now === "asked"));
-    this.parts.words.textContent = WORDS[now] ?? this.answer?.caption ?? this.reason;
-    this.parts.figures.textContent = this.answer ? figures(this.answer) : "";
-    this.#offer("copy", now === "done", "Copy", "Copy: the caption of");
-    const again = now === "done" ? "Again" : "Retry";
-    this.#offer("again", now === "done" || this.isWorthAsking, again, `${again}: describe`);
-    this.#offer("remove", true, "Remove", "Remove");
+    this.result = state === "done" ? detail : null;
+    this.reason = state === "failed" ? detail : null;
+    this.element.className = `card is-${state}`;
+    this.element.setAttribute("aria-busy", String(state === "running"));
+    this.parts.words.textContent = MESSAGES[state] ?? this.result?.caption ?? this.reason;
+    this.parts.figures.textContent = this.result ? figures(this.result) : "";
+    this.#setButton("copy", state === "done", "Copy", "Copy: the caption of");
+    const again = state === "done" ? "Again" : "Retry";
+    this.#setButton("again", state === "done" || this.canRetry, again, `${again}: describe`);
+    this.#setButton("remove", true, "Remove", "Remove");
   }
 
-  #offer(act, shown, label, told) {
+  #setButton(act, shown, label, description) {
     const button = this.parts[act];
     button.hidden = !shown;
     button.textContent = label;
-    button.setAttribute("aria-label", `${told} ${this.name}`);
+    button.setAttribute("aria-label", `${description} ${this.name}`);
   }
 
   close() {
-    this.stop?.abort();
+    this.controller?.abort();
     URL.revokeObjectURL(this.address);
     this.element.remove();
   }
 }
 
-function figures(answer) {
-  const told = [];
-  if (answer.seconds >= 0.005) told.push(`${answer.seconds.toFixed(answer.seconds < 10 ? 2 : 0)} s`);
-  if (answer.completion_tokens) told.push(`${answer.completion_tokens} tokens`);
-  return told.join(" · ");
+function figures(result) {
+  const parts = [];
+  if (result.seconds >= 0.005) parts.push(`${result.seconds.toFixed(result.seconds < 10 ? 2 : 0)} s`);
+  if (result.completion_tokens) parts.push(`${result.completion_tokens} tokens`);
+  return parts.join(" · ");
 }

@@ -1,16 +1,16 @@
 // The API's description as a page, from openapi.json; everything in it is set as text.
 
-import { ask, hasKey, forget, keep } from "./asking.js";
-import { copy } from "./exporting.js";
+import { forget, hasKey, keep, request } from "./client.js";
+import { copy } from "./export.js";
 import { curlOf, exampleOf, linesOf, typeOf } from "./schemas.js";
 
 const $ = (id) => document.getElementById(id);
 const TITLES = { captions: "Captions", jobs: "Jobs", openai: "OpenAI-compatible", health: "Health", more: "More" }; // in this order
 const METHODS = ["get", "post", "put", "patch", "delete"];
 
-function make(tag, given = {}, ...inner) {
+function make(tag, attributes = {}, ...inner) {
   const element = document.createElement(tag);
-  for (const [name, value] of Object.entries(given)) element.setAttribute(name, value);
+  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
   element.append(...inner.filter((one) => one !== null && one !== undefined));
   return element;
 }
@@ -23,7 +23,7 @@ function prose(text) {
 const inline = (text) =>
   text.split(/(``[^`]+``|`[^`]+`)/).map((part) => (part.startsWith("`") ? make("code", {}, part.replaceAll("`", "")) : part));
 
-// The names of schemas in a type's words lead to them.
+// Names of schemas in a type are links to them.
 const linked = (type, api) =>
   type.split(/(\w+)/).map((word) => (api.components?.schemas?.[word]?.properties ? make("a", { href: `#schema-${word}` }, word) : word));
 
@@ -35,13 +35,13 @@ function table(heads, rows) {
   return make("div", { class: "scroll" }, make("table", {}, make("thead", {}, head), make("tbody", {}, ...body)));
 }
 
-function given(text, label) {
+function copyable(text, label) {
   const button = make("button", { type: "button", "aria-label": label }, "Copy");
   button.addEventListener("click", async () => {
     button.textContent = (await copy(text)) ? "Copied" : "Not allowed";
     setTimeout(() => (button.textContent = "Copy"), 1_500);
   });
-  return make("div", { class: "given" }, make("pre", { tabindex: "0" }, make("code", {}, text)), button);
+  return make("div", { class: "copyable" }, make("pre", { tabindex: "0" }, make("code", {}, text)), button);
 }
 
 const fieldTable = (schema, api) =>
@@ -80,10 +80,10 @@ function responses(operation, api) {
     const type = schema && Object.keys(schema).length ? typeOf(schema, api) : "";
     return [make("code", {}, status), inline(description ?? ""), linked(type, api)];
   });
-  const refused = rows.filter(([status]) => status.textContent >= "400");
+  const errors = rows.filter(([status]) => status.textContent >= "400");
   const heads = ["Status", "Meaning", "Body"];
-  const parts = [make("h4", {}, "Answers"), table(heads, rows.filter((row) => !refused.includes(row)))];
-  if (refused.length) parts.push(make("details", {}, make("summary", {}, "Refusals"), table(heads.slice(0, 2), refused.map((row) => row.slice(0, 2)))));
+  const parts = [make("h4", {}, "Responses"), table(heads, rows.filter((row) => !errors.includes(row)))];
+  if (errors.length) parts.push(make("details", {}, make("summary", {}, "Errors"), table(heads.slice(0, 2), errors.map((row) => row.slice(0, 2)))));
   return parts;
 }
 
@@ -99,7 +99,7 @@ function endpoint({ id, method, path, operation }, api) {
     ...bodies(operation, api),
     ...responses(operation, api),
     make("h4", {}, "From a terminal"),
-    given(curl, `Copy the curl line of ${method.toUpperCase()} ${path}`),
+    copyable(curl, `Copy the curl line of ${method.toUpperCase()} ${path}`),
   );
 }
 
@@ -125,7 +125,7 @@ function draw(api) {
   if (schemas.length) {
     const rows = schemas.map(([name]) => make("li", {}, make("a", { class: "plain", href: `#schema-${name}` }, name)));
     contents.push(make("h2", {}, "Schemas"), make("ul", { class: "schemas" }, ...rows));
-    main.push(make("h2", {}, "Schemas"), ...schemas.map(([name, schema]) => described(name, schema, api)));
+    main.push(make("h2", {}, "Schemas"), ...schemas.map(([name, schema]) => schemaArticle(name, schema, api)));
   }
   $("contents").replaceChildren(...contents);
   $("endpoints").replaceChildren(...main);
@@ -135,7 +135,7 @@ function draw(api) {
 const link = ({ id, method, path }) =>
   make("li", {}, make("a", { href: `#${id}` }, make("b", {}, method.toUpperCase()), make("code", {}, path)));
 
-const described = (name, schema, api) =>
+const schemaArticle = (name, schema, api) =>
   make("article", { id: `schema-${name}` }, make("h3", {}, make("code", {}, name)), ...prose(schema.description ?? ""), fieldTable(schema, api));
 
 $("key-form").addEventListener("submit", (event) => {
@@ -147,16 +147,16 @@ $("key-form").addEventListener("submit", (event) => {
 
 async function start() {
   try {
-    const api = await ask("openapi.json");
+    const api = await request("openapi.json");
     $("locked").hidden = $("notice").hidden = true;
     draw(api);
   } catch (error) {
-    const asked = error.status === 401;
-    $("locked").hidden = !asked;
-    if (asked) $("key").focus();
-    $("notice").textContent = asked ? "This key is not accepted." : error.message;
-    $("notice").hidden = asked && !hasKey();
-    if (asked) forget();
+    const locked = error.status === 401;
+    $("locked").hidden = !locked;
+    if (locked) $("key").focus();
+    $("notice").textContent = locked ? "This key is not accepted." : error.message;
+    $("notice").hidden = locked && !hasKey();
+    if (locked) forget();
   }
 }
 

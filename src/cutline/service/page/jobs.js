@@ -1,13 +1,13 @@
 // The list of jobs; the section is there only while there are any.
 
-import { ask } from "./asking.js";
-import { asJson, copy, save } from "./exporting.js";
+import { request } from "./client.js";
+import { asJson, copy, save } from "./export.js";
 
 const section = document.querySelector("#jobs");
 const rows = document.querySelector("#job-rows");
 const blank = document.querySelector("#job");
 const reasons = document.querySelector("#reasons");
-const MOST_REASONS = 100;
+const MAX_REASONS = 100;
 const STATES = { queued: "Queued", in_progress: "In progress", completed: "Completed", failed: "Failed", cancelled: "Cancelled" };
 const shown = new Map();
 let timer = 0;
@@ -17,11 +17,11 @@ export async function watch() {
   let active = false;
   if (!document.hidden) {
     try {
-      const { tasks } = await ask("tasks");
+      const { tasks } = await request("tasks");
       draw(tasks);
       active = tasks.some((task) => task.status === "queued" || task.status === "in_progress");
     } catch (error) {
-      if (error.status === 401) return; // begun again with a key
+      if (error.status === 401) return; // started again with a key
       section.hidden = true;
     }
   }
@@ -34,16 +34,16 @@ document.addEventListener("visibilitychange", () => {
 
 function draw(tasks) {
   section.hidden = tasks.length === 0;
-  const there = new Set(tasks.map((task) => task.task_id));
+  const current = new Set(tasks.map((task) => task.task_id));
   for (const [id, row] of shown)
-    if (!there.has(id)) {
+    if (!current.has(id)) {
       if (row.nextElementSibling?.classList.contains("reasons")) row.nextElementSibling.remove();
       row.remove();
       shown.delete(id);
     }
   let last = null;
   for (const task of tasks) {
-    const row = shown.get(task.task_id) ?? begin(task);
+    const row = shown.get(task.task_id) ?? addRow(task);
     fill(row, task);
     const below = row.nextElementSibling?.classList.contains("reasons") ? row.nextElementSibling : null;
     const before = last ? last.nextElementSibling : rows.firstElementChild;
@@ -53,22 +53,22 @@ function draw(tasks) {
   }
 }
 
-const tail = (id) => `…${id.slice(-8)}`; // the beginning is the time, which many have in common
+const shortId = (id) => `…${id.slice(-8)}`; // the beginning is the time, which many share
 
-function begin(task) {
+function addRow(task) {
   const row = blank.content.firstElementChild.cloneNode(true);
   const name = row.querySelector("code");
-  name.textContent = tail(task.task_id);
+  name.textContent = shortId(task.task_id);
   name.title = task.task_id;
-  const does = { "copy-id": copyId, results: saveResults, why: toggleReasons, cancel };
-  for (const [act, work] of Object.entries(does)) {
-    const button = row.querySelector(`.${act}`);
+  const actions = { "copy-id": copyId, results: saveResults, why: toggleReasons, cancel };
+  for (const [action, work] of Object.entries(actions)) {
+    const button = row.querySelector(`.${action}`);
     button.setAttribute("aria-label", `${button.textContent}: job ${name.textContent}`);
     let busy = false; // a button that is disabled would lose the focus
     button.addEventListener("click", async () => {
       if (busy) return;
       busy = true;
-      await work(task.task_id, button, row).catch((error) => say(button, error.message || "Did not work"));
+      await work(task.task_id, button, row).catch((error) => show(button, error.message || "Did not work"));
       busy = false;
     });
   }
@@ -76,16 +76,16 @@ function begin(task) {
   return row;
 }
 
-const state = (id) => ask(`task-status/${encodeURIComponent(id)}`);
+const state = (id) => request(`task-status/${encodeURIComponent(id)}`);
 
-function say(button, text) {
+function show(button, text) {
   const label = button.dataset.label ?? (button.dataset.label = button.textContent);
   button.textContent = text;
   setTimeout(() => (button.textContent = label), 1_500);
 }
 
 async function copyId(id, button) {
-  say(button, (await copy(id)) ? "Copied" : "Not allowed");
+  show(button, (await copy(id)) ? "Copied" : "Not allowed");
 }
 
 async function saveResults(id) {
@@ -93,30 +93,30 @@ async function saveResults(id) {
 }
 
 async function cancel(id) {
-  await ask(`task/${encodeURIComponent(id)}`, { method: "DELETE" });
+  await request(`task/${encodeURIComponent(id)}`, { method: "DELETE" });
   await watch();
 }
 
 // The pictures that failed, in a row of their own below the job's.
 async function toggleReasons(id, button, row) {
-  const there = row.nextElementSibling;
-  if (there?.classList.contains("reasons")) {
-    there.remove();
+  const open = row.nextElementSibling;
+  if (open?.classList.contains("reasons")) {
+    open.remove();
     button.setAttribute("aria-expanded", "false");
     return;
   }
   const failed = (await state(id)).results.filter((one) => one.caption === null);
   const below = reasons.content.firstElementChild.cloneNode(true);
-  const lines = failed.slice(0, MOST_REASONS).map(({ image_path: name, error }) => {
+  const lines = failed.slice(0, MAX_REASONS).map(({ image_path: name, error }) => {
     const line = document.createElement("li");
     const bold = document.createElement("b");
     bold.textContent = name;
     line.append(bold, `: ${error}`);
     return line;
   });
-  if (failed.length > MOST_REASONS) {
+  if (failed.length > MAX_REASONS) {
     const more = document.createElement("li");
-    more.textContent = `${failed.length - MOST_REASONS} more are in the results`;
+    more.textContent = `${failed.length - MAX_REASONS} more are in the results`;
     lines.push(more);
   }
   below.querySelector("ul").append(...lines);
@@ -131,7 +131,7 @@ function fill(row, task) {
   const bar = row.querySelector("progress");
   bar.max = task.total || 1;
   bar.value = ended;
-  bar.setAttribute("aria-label", `Pictures done of job ${tail(task.task_id)}`);
+  bar.setAttribute("aria-label", `Pictures done of job ${shortId(task.task_id)}`);
   row.querySelector(".done span").textContent = `${ended} of ${task.total}`;
   const failed = row.querySelector(".failed-count");
   failed.textContent = task.failed || "–";

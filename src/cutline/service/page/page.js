@@ -1,57 +1,57 @@
-// Pictures in, captions out: what happens on the page at /.
+// The page at /: pictures in, captions out.
 
-import { ask, forget, hasKey, keep } from "./asking.js";
+import { forget, hasKey, keep, request } from "./client.js";
 import { Card } from "./cards.js";
-import { asCsv, asJson, asText, copy, save } from "./exporting.js";
-import { dropped, isPicture } from "./gathering.js";
+import { asCsv, asJson, asText, copy, save } from "./export.js";
+import { dropped, isPicture } from "./files.js";
 import * as jobs from "./jobs.js";
 
 const $ = (id) => document.getElementById(id);
-const MOST_AT_ONCE = 5; // browsers open six connections; one is left for the list of jobs
-const TRIES = 6; // while the service or its model says that it is busy
-const BUSY = ["overloaded", "rate-limit"]; // kinds of failure that pass by themselves
+const MAX_REQUESTS = 5; // browsers open six connections; one is left for the list of jobs
+const ATTEMPTS = 6; // while the service or its model is busy
+const BUSY = ["overloaded", "rate-limit"]; // kinds of failure that may pass
 const cards = [];
 const waiting = [];
 let running = 0;
-let atOnce = 2;
+let maxRunning = 2;
 let locked = false;
 
 // Captioning
 
 function pump() {
-  while (!locked && running < atOnce && waiting.length) describe(waiting.shift());
-  tell();
+  while (!locked && running < maxRunning && waiting.length) caption(waiting.shift());
+  showProgress();
 }
 
-async function describe(card) {
+async function caption(card) {
   running += 1;
-  card.state("asked");
-  card.stop = new AbortController();
+  card.setState("running");
+  card.controller = new AbortController();
   try {
-    card.state("done", await answer(card));
+    card.setState("done", await result(card));
   } catch (error) {
     if (error.status === 401) {
-      card.state("waiting");
+      card.setState("waiting");
       waiting.unshift(card);
       lock();
-    } else if (error.name !== "AbortError") card.state("failed", reason(error, card), error.kind);
+    } else if (error.name !== "AbortError") card.setState("failed", reason(error, card), error.kind);
   } finally {
     running -= 1;
-    card.stop = null;
+    card.controller = null;
     pump();
   }
 }
 
-async function answer(card) {
+async function result(card) {
   const body = new FormData();
   body.append("image", card.file, card.name);
-  for (const [name, value] of Object.entries(card.wish)) if (value) body.append(name, value);
-  const { signal } = card.stop;
+  for (const [name, value] of Object.entries(card.options)) if (value) body.append(name, value);
+  const { signal } = card.controller;
   for (let attempt = 1; ; attempt += 1)
     try {
-      return await ask("caption", { method: "POST", body, signal });
+      return await request("caption", { method: "POST", body, signal });
     } catch (error) {
-      if (!BUSY.includes(error.kind) || attempt === TRIES) throw error;
+      if (!BUSY.includes(error.kind) || attempt === ATTEMPTS) throw error;
       const wait = Math.min(error.wait || 2, 30) * (1 + Math.random() / 2); // not all in the same moment
       await new Promise((done) => setTimeout(done, wait * 1_000));
       signal.throwIfAborted();
@@ -60,20 +60,20 @@ async function answer(card) {
 
 function reason(error, card) {
   const size = card.file.size / 1e6;
-  const large = error.status === 0 && size > 20 ? ` Or ${Math.round(size)} MB are more than it takes.` : "";
+  const large = error.status === 0 && size > 20 ? ` Or ${Math.round(size)} MB are more than it accepts.` : "";
   return (error.message || String(error)) + large;
 }
 
 function enqueue(card) {
   const chain = $("chain").value;
-  card.wish = chain ? { chain } : { prompt: (instructable ? $("prompt").value : $("form").value).trim() };
-  card.state("waiting");
+  card.options = chain ? { chain } : { prompt: (instructable ? $("prompt").value : $("form").value).trim() };
+  card.setState("waiting");
   waiting.push(card);
 }
 
 function add(files) {
   const pictures = files.filter(isPicture);
-  note(leftOut(files.filter((file) => !isPicture(file)).map(({ name }) => `\u2068${name}\u2069`))); // whichever way they are written
+  notify(leftOut(files.filter((file) => !isPicture(file)).map(({ name }) => `\u2068${name}\u2069`))); // isolated, as they may be right to left
   for (const file of pictures) {
     const card = new Card(file, { copy: copyOne, again: retry, remove });
     cards.push(card);
@@ -83,20 +83,20 @@ function add(files) {
   pump();
 }
 
-const NAMED = 2;
+const MAX_NAMES = 2;
 
 function leftOut(names) {
   if (!names.length) return "";
-  const more = names.length > NAMED ? ` and ${names.length - NAMED} more` : "";
-  const told = names.slice(0, NAMED).join(more ? ", " : " and ") + more;
-  return `${told} ${names.length === 1 ? "is no picture and was" : "are no pictures and were"} left out.`;
+  const more = names.length > MAX_NAMES ? ` and ${names.length - MAX_NAMES} more` : "";
+  const listed = names.slice(0, MAX_NAMES).join(more ? ", " : " and ") + more;
+  return `${listed} ${names.length === 1 ? "is not a picture and was" : "are not pictures and were"} left out.`;
 }
 
 function retry(card) {
   const focused = card.element.contains(document.activeElement);
   enqueue(card);
   pump();
-  if (focused) card.parts.remove.focus(); // its button is gone, the focus must not be
+  if (focused) card.parts.remove.focus(); // its button is hidden, the focus must stay
 }
 
 function remove(card) {
@@ -109,40 +109,40 @@ function remove(card) {
   pump();
 }
 
-// What is said
+// Progress and messages
 
-function tell() {
-  const done = cards.filter((card) => card.now === "done").length;
-  const failed = cards.filter((card) => card.now === "failed").length;
-  const told = `${done} of ${cards.length} captioned${failed ? `, ${failed} failed` : ""}`;
+function showProgress() {
+  const done = cards.filter((card) => card.state === "done").length;
+  const failed = cards.filter((card) => card.state === "failed").length;
+  const progress = `${done} of ${cards.length} captioned${failed ? `, ${failed} failed` : ""}`;
   $("results").hidden = cards.length === 0;
-  $("count").textContent = told;
+  $("count").textContent = progress;
   $("progress").max = cards.length || 1;
   $("progress").value = done + failed;
-  $("retry-failed").hidden = !cards.some((card) => card.isWorthAsking);
+  $("retry-failed").hidden = !cards.some((card) => card.canRetry);
   for (const id of ["copy-all", "save-text", "save-csv", "save-json"]) $(id).disabled = done === 0;
   const busy = done + failed < cards.length;
   document.title = busy ? `${done + failed}/${cards.length} · cutline` : "cutline";
-  if (cards.length) say(told, busy ? 2_000 : 300);
+  if (cards.length) announce(progress, busy ? 2_000 : 300);
 }
 
-let saying = 0;
-let toSay = "";
+let announcing = 0;
+let announcement = "";
 
-// To screen readers: the newest only, and not more often than can be listened to.
-function say(text, after = 0) {
-  toSay = text;
-  const speak = () => {
-    saying = 0;
-    if ($("said").textContent !== toSay) $("said").textContent = toSay;
+// To screen readers: the newest message only, and not more often than one can listen.
+function announce(text, after = 0) {
+  announcement = text;
+  const update = () => {
+    announcing = 0;
+    if ($("status").textContent !== announcement) $("status").textContent = announcement;
   };
   if (after < 1_000) {
-    clearTimeout(saying);
-    saying = setTimeout(speak, after);
-  } else saying ||= setTimeout(speak, after);
+    clearTimeout(announcing);
+    announcing = setTimeout(update, after);
+  } else announcing ||= setTimeout(update, after);
 }
 
-function note(text) {
+function notify(text) {
   $("notice").textContent = text;
   $("notice").hidden = !text;
 }
@@ -151,33 +151,33 @@ function note(text) {
 
 const rows = () =>
   cards
-    .filter((card) => card.now === "done")
-    .map(({ name, answer: { caption, fields, model } }) => ({ image: name, caption, fields, model }));
+    .filter((card) => card.state === "done")
+    .map(({ name, result: { caption, fields, model } }) => ({ image: name, caption, fields, model }));
 
 async function copied(text, button) {
   const worked = await copy(text);
   const label = button.textContent;
   button.textContent = worked ? "Copied" : "Not allowed";
-  say(worked ? "Copied" : "The browser does not allow copying");
+  announce(worked ? "Copied" : "The browser does not allow copying");
   setTimeout(() => (button.textContent = label), 1_500);
 }
 
-const copyOne = (card) => copied(card.answer.caption, card.parts.copy);
+const copyOne = (card) => copied(card.result.caption, card.parts.copy);
 $("copy-all").addEventListener("click", () => copied(asText(rows()), $("copy-all")));
 $("save-text").addEventListener("click", () => save("captions.txt", "text/plain", asText(rows())));
 $("save-csv").addEventListener("click", () => save("captions.csv", "text/csv", asCsv(rows())));
 $("save-json").addEventListener("click", () => save("captions.json", "application/json", asJson(rows())));
 $("retry-failed").addEventListener("click", () => {
-  for (const card of cards) if (card.isWorthAsking) enqueue(card);
+  for (const card of cards) if (card.canRetry) enqueue(card);
   pump();
-  $("clear").focus(); // of the buttons there it is never disabled
+  $("clear").focus(); // the only button there that is never disabled
 });
 $("clear").addEventListener("click", () => {
   for (const card of cards.splice(0)) card.close();
   waiting.length = 0;
   pump();
-  note("");
-  say("Cleared");
+  notify("");
+  announce("Cleared");
   $("files").focus();
 });
 
@@ -192,7 +192,7 @@ function lock() {
     $("key-note").className = wrong ? "notice" : "note";
     $("locked").hidden = false;
     $("key").focus();
-    say(wrong ? "This key is not accepted" : "This service asks for a key");
+    announce(wrong ? "This key is not accepted" : "This service asks for a key");
   }
 }
 
@@ -206,27 +206,27 @@ $("key-form").addEventListener("submit", (event) => {
 
 async function start() {
   try {
-    const { models, chains } = await ask("models");
-    if (!$("locked").hidden) say("The key is accepted");
+    const { models, chains } = await request("models");
+    if (!$("locked").hidden) announce("The key is accepted");
     const entered = !$("locked").hidden && ($("locked").contains(document.activeElement) || document.activeElement === document.body);
     $("locked").hidden = true;
     if (entered) $("files").focus();
-    offer(models[0], chains);
+    showOptions(models[0], chains);
     $("model").textContent = `cutline · ${models[0].name}`;
-    atOnce = Math.max(1, Math.min(models[0].slots, MOST_AT_ONCE));
+    maxRunning = Math.max(1, Math.min(models[0].slots, MAX_REQUESTS));
   } catch (error) {
     if (error.status === 401) return lock();
-    note(error.message);
+    notify(error.message);
   }
   jobs.watch();
   pump();
 }
 
-// What can be wished for
+// Options
 
 let instructable = false;
 
-function offer(model, chains) {
+function showOptions(model, chains) {
   const select = $("chain");
   const chosen = select.value;
   const options = [["", model.name], ...chains.map(({ name, steps }) => [name, `${name} (${Object.keys(steps).join(", ")})`])];
@@ -237,16 +237,16 @@ function offer(model, chains) {
   const form = $("form").value;
   $("form").replaceChildren(new Option("as usual", ""), ...model.prompts.map((name) => new Option(name, name)));
   $("form").value = model.prompts.includes(form) ? form : "";
-  offerPrompt();
+  showPrompt();
 }
 
-// A chain has its own prompts, and some models follow none, but know a few forms.
-function offerPrompt() {
-  $("wish").hidden = !instructable || $("chain").value !== "";
+// A chain has its own prompts; some models follow none, but know a few forms.
+function showPrompt() {
+  $("prompt-panel").hidden = !instructable || $("chain").value !== "";
   $("forms").hidden = instructable || $("form").length === 1 || $("chain").value !== "";
 }
 
-$("chain").addEventListener("change", offerPrompt);
+$("chain").addEventListener("change", showPrompt);
 
 // Chosen, dropped, pasted
 

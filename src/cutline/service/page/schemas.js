@@ -1,4 +1,4 @@
-// JSON Schema in words: types, fields, an example, and the curl line that sends it.
+// JSON Schema as text: types, fields, an example, and the curl command that sends it.
 
 export function resolved(schema, api) {
   if (!schema?.$ref) return schema ?? {};
@@ -25,7 +25,7 @@ export function typeOf(schema, api) {
   return { string: "text", integer: "whole number", number: "number", boolean: "true or false", object: "object" }[schema.type] ?? "anything";
 }
 
-// The fields of an object; of one that is a choice, those of every kind.
+// The fields of an object; of a choice, those of every kind.
 export function linesOf(schema, api) {
   const whole = resolved(schema, api);
   const kinds = whole.anyOf ?? whole.oneOf ?? whole.allOf;
@@ -33,7 +33,7 @@ export function linesOf(schema, api) {
   return Object.entries(whole.properties).flatMap(([name, field]) => {
     const required = whole.required?.includes(name) ?? false;
     const line = { name, type: typeOf(field, api), required, description: field.description ?? "", limits: limits(field) };
-    const inner = field.properties ? linesOf(field, api) : []; // of an object that has no name of its own
+    const inner = field.properties ? linesOf(field, api) : []; // of an object without a schema name
     return [line, ...inner.map((one) => ({ ...one, name: `${name}.${one.name}` }))];
   });
 }
@@ -42,15 +42,15 @@ const once = (lines) => [...new Map(lines.map((line) => [line.name, line])).valu
 
 function limits(field) {
   const one = (field.anyOf ?? []).find((kind) => kind.type !== "null") ?? field;
-  const told = [];
-  if (one.minimum !== undefined) told.push(`at least ${one.minimum}`);
-  if (one.exclusiveMinimum !== undefined) told.push(`more than ${one.exclusiveMinimum}`);
-  if (one.maximum !== undefined) told.push(`at most ${one.maximum}`);
-  if (one.exclusiveMaximum !== undefined) told.push(`less than ${one.exclusiveMaximum}`);
-  if (one.maxLength !== undefined) told.push(`at most ${one.maxLength} characters`);
-  if (one.maxItems !== undefined) told.push(`at most ${one.maxItems}`);
-  if (field.default !== undefined && field.default !== null) told.push(`default \`${JSON.stringify(field.default)}\``);
-  const text = told.join(", ");
+  const parts = [];
+  if (one.minimum !== undefined) parts.push(`at least ${one.minimum}`);
+  if (one.exclusiveMinimum !== undefined) parts.push(`more than ${one.exclusiveMinimum}`);
+  if (one.maximum !== undefined) parts.push(`at most ${one.maximum}`);
+  if (one.exclusiveMaximum !== undefined) parts.push(`less than ${one.exclusiveMaximum}`);
+  if (one.maxLength !== undefined) parts.push(`at most ${one.maxLength} characters`);
+  if (one.maxItems !== undefined) parts.push(`at most ${one.maxItems}`);
+  if (field.default !== undefined && field.default !== null) parts.push(`default \`${JSON.stringify(field.default)}\``);
+  const text = parts.join(", ");
   return text && `${text[0].toUpperCase()}${text.slice(1)}.`;
 }
 
@@ -70,7 +70,7 @@ export function exampleOf(schema, api, depth = 0) {
   return { string: "…", integer: whole.minimum ?? 1, number: whole.minimum ?? 0.5, boolean: true, object: {} }[whole.type] ?? null;
 }
 
-// What must be there; of an object without such fields, the first one.
+// The required fields; of an object without any, the first one.
 function ofObject(whole, api, depth) {
   const names = Object.keys(whole.properties);
   const chosen = names.filter((name) => whole.required?.includes(name));
@@ -81,23 +81,23 @@ function ofObject(whole, api, depth) {
 const quoted = (text) => `'${text.replaceAll("'", `'\\''`)}'`;
 
 export function curlOf(method, path, operation, api, origin, withKey) {
-  const asked = (operation.parameters ?? []).filter((one) => one.in === "query" && one.required);
-  const query = asked.map((one) => `${one.name}=${encodeURIComponent(exampleOf(one.schema, api))}`).join("&");
+  const required = (operation.parameters ?? []).filter((one) => one.in === "query" && one.required);
+  const query = required.map((one) => `${one.name}=${encodeURIComponent(exampleOf(one.schema, api))}`).join("&");
   const filled = path.replaceAll(/\{(\w+)\}/g, (_, name) => name.toUpperCase());
   const implied = method === "get" || (method === "post" && operation.requestBody);
   const verb = implied ? "" : `-X ${method.toUpperCase()} `;
-  const words = [`curl ${verb}${quoted(origin + filled + (query && `?${query}`))}`];
-  if (withKey) words.push('-H "Authorization: Bearer $KEY"');
+  const parts = [`curl ${verb}${quoted(origin + filled + (query && `?${query}`))}`];
+  if (withKey) parts.push('-H "Authorization: Bearer $KEY"');
   const content = operation.requestBody?.content ?? {};
   const [json] = Object.entries(content).filter(([kind]) => kind.includes("json"));
   const form = content["multipart/form-data"];
-  if (form && (!json || path === "/caption")) words.push(...fields(form.schema, api));
+  if (form && (!json || path === "/caption")) parts.push(...fields(form.schema, api));
   else if (json) {
     const [, { schema, example, examples }] = json;
     const shown = example ?? Object.values(examples ?? {})[0]?.value ?? exampleOf(schema, api);
-    words.push(`-H 'Content-Type: ${json[0]}'`, `-d ${quoted(JSON.stringify(shown))}`);
+    parts.push(`-H 'Content-Type: ${json[0]}'`, `-d ${quoted(JSON.stringify(shown))}`);
   }
-  return words.join(" \\\n  ");
+  return parts.join(" \\\n  ");
 }
 
 function fields(schema, api) {

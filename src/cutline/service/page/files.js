@@ -1,4 +1,4 @@
-// The picture files in what was chosen, dropped (folders are walked) or pasted.
+// Picture files from a drop, with the files in its folders.
 
 const KNOWN = /\.(jpe?g|png|webp|gif|bmp|tiff?|avif|hei[cf]|jxl|ico|ppm|pgm|pnm|tga|jp2)$/i;
 
