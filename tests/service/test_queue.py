@@ -182,7 +182,7 @@ def test_a_job_that_the_queue_never_has_room_for_is_too_large(slow):
     """Else its client would come again for ever."""
     answer = slow.client.post("/async-batch-caption", files=uploads(range(41)))
     assert answer.status_code == 413
-    assert answer.json()["detail"] == "at most 40 pictures are in the queue at one time: split the job"
+    assert answer.json()["detail"] == "at most 40 pictures can be in the queue: split the job"
 
 
 def test_a_full_queue_says_when_to_come_again(slow):
@@ -303,7 +303,7 @@ def test_services_of_two_models_do_not_share_a_file(tmp_path):
         done = cutline(*other, cwd=tmp_path)
         assert done.returncode == 2
         assert done.stderr.startswith(
-            "cutline: --store sqlite:///cutline-jobs.db is the queue of a service with the model fake:slots=2, "
+            "cutline: --store sqlite:///cutline-jobs.db is in use by a service with the model fake:slots=2: "
         )
         assert done.stderr.count("\n") == 1
         first.kill()

@@ -23,12 +23,12 @@ def files(field: str, count: int) -> list[tuple[str, tuple[str, bytes]]]:
 def test_more_than_are_taken(service: Service, path: str) -> None:
     assert service.client.post(path, files=files("images", 3)).status_code in {200, 202}
     answer = service.client.post(path, files=files("images", 4))
-    assert (answer.status_code, answer.json()) == (413, {"detail": "at most 3 pictures a request"})
+    assert (answer.status_code, answer.json()) == (413, {"detail": "at most 3 pictures per request"})
 
 
 def test_two_where_one_is_taken(service: Service) -> None:
     answer = service.client.post("/caption", files=files("image", 2))
-    assert (answer.status_code, answer.json()) == (413, {"detail": "at most 1 picture a request"})
+    assert (answer.status_code, answer.json()) == (413, {"detail": "at most 1 picture per request"})
 
 
 def test_files_of_another_name_are_not_left_out_in_silence(service: Service) -> None:

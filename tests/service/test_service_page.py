@@ -401,7 +401,9 @@ async def test_what_can_never_work_is_not_offered_again(tmp_path: Path, photos: 
             assert await page.evaluate("document.querySelector('.is-failed .again').hidden")
             assert await page.evaluate("document.querySelector('#retry-failed').hidden")
             await page.until("document.querySelector('#model').textContent.includes('pixels')")
-            assert await page.evaluate("document.querySelector('#prompt-panel').hidden"), "it follows no prompt"
+            assert await page.evaluate("document.querySelector('#prompt-panel').hidden"), (
+                "it follows no prompt"
+            )
             assert await page.evaluate("document.querySelector('#through').hidden"), "there are no chains"
 
 

@@ -68,7 +68,7 @@ def test_what_needs_no_queue_goes_on_and_the_rest_recovers(postgres_server, gate
             answer = service.client.request(method, path, files=files([1]) if method == "POST" else None)
             assert answer.status_code == 503, (path, answer.text)
             assert int(answer.headers["Retry-After"]) >= 1
-            assert answer.json() == {"detail": "the queue cannot be reached now"}
+            assert answer.json() == {"detail": "the queue is not available now"}
         assert service.client.get("/health").status_code == 200
         assert service.client.post("/caption", files={"image": ("a.png", png(1))}).status_code == 200
         assert counted(service) == {"cutline_queued_pictures": "NaN", "cutline_store_up": "0.0"}
