@@ -1,15 +1,19 @@
 """Atomic and durable writes, errors of writing in one line, and file names as valid Unicode."""
 
+# Paths of pictures stay strings: they need not be valid Unicode, and they come by the million.
+# ruff: noqa: PTH116
+
 from __future__ import annotations
 
 import contextlib
 import errno
 import os
 import re
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from cutline.errors import SinkError
+from cutline.errors import PictureError, SinkError
 from cutline.formatting import one_line
 
 _REMEDIES = {
@@ -61,23 +65,26 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def write_atomically(path: Path, data: bytes) -> None:
+def write_atomically(path: Path, data: bytes, *, part: str = "", sync: bool = True) -> None:
     """Replace ``path`` by ``data``; a reader, or a crash, finds the old or the new file whole.
+
+    ``part``: name of the temporary file beside it. ``sync``: flush to disk; else a power cut can undo it.
 
     Raises:
         OSError: the folder is read-only or the disk is full; the old file is untouched.
     """
     # Cut by bytes: with the affixes the name must stay within the file system's 255.
-    short = os.fsencode(path.name)[:200].decode("ascii", "replace").replace("�", "_")
-    part = path.with_name(f".{short}.{os.getpid()}.part")
+    short = os.fsencode(path.name)[:200].decode("ascii", "replace").replace("\N{REPLACEMENT CHARACTER}", "_")
+    temporary = path.with_name(part or f".{short}.{os.getpid()}.part")
     try:
-        with part.open("wb") as file:
+        with temporary.open("wb") as file:
             file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
+            if sync:
+                file.flush()
+                os.fsync(file.fileno())
+        temporary.replace(path)
     except BaseException:
-        part.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise
 
 
@@ -99,3 +106,65 @@ def text_to_name(text: str) -> str:
     if text.isascii():
         return text
     return _ESCAPED.sub(lambda match: chr(0xDC00 + int(match[1], 16)), text)
+
+
+def read_regular(file: str, max_bytes: int) -> bytes:
+    """The content of a regular file of at most ``max_bytes``; never waits on a pipe or reads a device.
+
+    Raises:
+        PictureError: ``missing``, ``too-large``, or ``fetch`` for what is no readable regular file.
+    """
+    descriptor, size = open_regular(file)
+    try:
+        if size > max_bytes:
+            raise too_large(name_to_text(file), size, max_bytes)
+        # One byte more than the reported size shows whether the file is still growing.
+        data = read_up_to(descriptor, size + 1)
+        while len(data) > size and size < max_bytes:
+            size = max_bytes
+            data += read_up_to(descriptor, max_bytes + 1 - len(data))
+        if len(data) > max_bytes:
+            raise too_large(name_to_text(file), None, max_bytes)
+    except OSError as error:
+        raise _unreadable(file, error) from error
+    finally:
+        os.close(descriptor)
+    return data
+
+
+def open_regular(file: str) -> tuple[int, int]:
+    """Descriptor and size. Checks the type before opening, as opening a device can have effects."""
+    try:
+        if not stat.S_ISREG(os.stat(file).st_mode):
+            raise PictureError("fetch", f"{name_to_text(file)}: not a regular file")
+        flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+        descriptor = os.open(file, flags | getattr(os, "O_CLOEXEC", 0))
+    except (OSError, ValueError) as error:
+        raise _unreadable(file, error) from error
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode):
+        os.close(descriptor)
+        raise PictureError("fetch", f"{name_to_text(file)}: not a regular file")
+    return descriptor, status.st_size
+
+
+def read_up_to(descriptor: int, size: int) -> bytes:
+    """``size`` bytes, or fewer at the end of the file."""
+    first = os.read(descriptor, size)
+    if len(first) == size or not first:
+        return first
+    chunks, missing = [first], size - len(first)
+    while missing and (chunk := os.read(descriptor, missing)):
+        chunks.append(chunk)
+        missing -= len(chunk)
+    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+
+def _unreadable(file: str, error: OSError | ValueError) -> PictureError:
+    gone = isinstance(error, OSError) and error.errno in {errno.ENOENT, errno.ENOTDIR}
+    return PictureError("missing" if gone else "fetch", f"{name_to_text(file)}: {one_line(error)}")
+
+
+def too_large(path: str, size: int | None, limit: int) -> PictureError:
+    found = f"{size:,} bytes" if size is not None else f"more than {limit:,} bytes"
+    return PictureError("too-large", f"{path}: {found}; at most {limit:,} are read")

@@ -409,13 +409,13 @@ def test_sidecars_of_others_are_known_and_kept_unless_told(policy, tmp_path):
         return
     fill(sink, [one("x.jpg", "theirs and ours")])
     sink.finish()
-    assert (folder / "x.txt").read_text() == "theirs and ours"
+    assert (folder / "x.txt").read_bytes() == b"\xef\xbb\xbftheirs and ours\n"
     sink = make(tmp_path, "sidecar", existing=policy)
     sink.open(None)
     # What stands there now is ours: captioning anew starts from what was theirs.
     assert sink.existing_text(one("x.jpg")[0]) == "their words"
     fill(sink, [one("x.jpg", "anew")])
-    assert (folder / "x.txt").read_text() == "anew"
+    assert (folder / "x.txt").read_bytes() == b"\xef\xbb\xbfanew\n"
     # Unless a person has changed it since.
     (folder / "x.txt").write_text("corrected by hand")
     assert sink.existing_text(one("x.jpg")[0]) == "corrected by hand"

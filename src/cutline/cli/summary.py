@@ -174,6 +174,7 @@ def _hints(job: Job, report: Report) -> Iterator[str]:
             f"{plural(report.left_out, 'earlier caption is', 'earlier captions are')} not in the output, as "
             "the pictures are no longer in the input; the journal keeps them"
         )
+    yield from map(printable, report.warnings)
     yield from _missing(counts.missing_steps, retried=job.run.retry_failed)
     if report.stopped is None:
         yield from _failed(counts.kinds, job)

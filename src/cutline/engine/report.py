@@ -37,7 +37,8 @@ class Report:
     or deleted between being listed and being captioned. ``left_out`` earlier outcomes are of samples that
     the source no longer has, ``waiting`` outcomes are in the journal behind one that is missing.
     ``seconds`` is this run's time after loading the models, which took ``loading_seconds``; ``cost`` in
-    US dollars is of all runs, None when no price is known.
+    US dollars is of all runs, None when no price is known. ``warnings`` are lines about the input and the
+    output, such as text files in another encoding.
     """
 
     output: str
@@ -64,6 +65,7 @@ class Report:
     first_replaced: tuple[str, ...] = ()
     left_out: int = 0
     waiting: int = 0
+    warnings: tuple[str, ...] = ()
 
     @property
     def exit_code(self) -> int:
@@ -94,6 +96,7 @@ class Report:
             "missing_steps": self.counts.missing_steps,
             "changed_since_earlier": self.changed,
             "changed_meanwhile": self.replaced,
+            "warnings": list(self.warnings),
             "prompt_tokens": self.spent.prompt_tokens,
             "completion_tokens": self.spent.completion_tokens,
             "cost_usd": self.cost,

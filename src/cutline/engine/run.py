@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import time
 from pathlib import Path
@@ -168,6 +169,7 @@ class _Run:
             output.close()
             raise
         report = self._report(loop, output, journal, state.folder, stopped)
+        report = dataclasses.replace(report, warnings=(*source.warnings, *sink.warnings))
         state.write(REPORT, report.to_json())
         if answers and stopped is None:
             await answers.done(report)

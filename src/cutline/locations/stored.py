@@ -6,12 +6,10 @@
 from __future__ import annotations
 
 import dataclasses
-import errno
 import os
-import stat
 
 from cutline.errors import PictureError
-from cutline.files import name_to_text
+from cutline.files import name_to_text, open_regular, read_regular, read_up_to, too_large
 from cutline.formatting import one_line
 from cutline.records import Location
 from cutline.storage import open_object
@@ -91,11 +89,11 @@ class TarMember(Location):
             PictureError: ``missing`` (the tar is gone), ``too-large``, or ``fetch`` (it was cut meanwhile).
         """
         if self.size > self.max_bytes:
-            raise _too_large(self.path, self.size, self.max_bytes)
-        descriptor, _ = _open_regular(self.tar)
+            raise too_large(self.path, self.size, self.max_bytes)
+        descriptor, _ = open_regular(self.tar)
         with os.fdopen(descriptor, "rb", buffering=0) as file:
             file.seek(self.offset)
-            data = _read_up_to(file.fileno(), self.size)
+            data = read_up_to(file.fileno(), self.size)
         if len(data) < self.size:
             raise PictureError("fetch", f"{self.path}: the tar ends before this member does")
         return data
@@ -126,7 +124,7 @@ class RemoteObject(Location):
         except Exception as error:  # the drivers' errors have no common root
             raise PictureError("fetch", f"{self.path}: {one_line(error)}") from error
         if len(data) > self.max_bytes:
-            raise _too_large(self.path, None, self.max_bytes)
+            raise too_large(self.path, None, self.max_bytes)
         return data
 
 
@@ -159,64 +157,3 @@ def _etag(file: str) -> str:
     except OSError:
         return ""
     return f"{status.st_size} {status.st_mtime_ns} {status.st_ino}"
-
-
-def read_regular(file: str, max_bytes: int) -> bytes:
-    """The whole content of a regular file of at most ``max_bytes``.
-
-    Raises:
-        PictureError: ``missing``, ``too-large``, or ``fetch`` for what is no readable regular file.
-    """
-    descriptor, size = _open_regular(file)
-    try:
-        if size > max_bytes:
-            raise _too_large(name_to_text(file), size, max_bytes)
-        # One byte more than the size that was told shows whether the file is still growing.
-        data = _read_up_to(descriptor, size + 1)
-        while len(data) > size and size < max_bytes:
-            size = max_bytes
-            data += _read_up_to(descriptor, max_bytes + 1 - len(data))
-        if len(data) > max_bytes:
-            raise _too_large(name_to_text(file), None, max_bytes)
-    except OSError as error:
-        raise _unreadable(file, error) from error
-    finally:
-        os.close(descriptor)
-    return data
-
-
-def _open_regular(file: str) -> tuple[int, int]:
-    """Descriptor and size. The name is looked at before it is opened: opening a device can act on it."""
-    try:
-        if not stat.S_ISREG(os.stat(file).st_mode):
-            raise PictureError("fetch", f"{name_to_text(file)}: not a regular file")
-        flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-        descriptor = os.open(file, flags | getattr(os, "O_CLOEXEC", 0))
-    except (OSError, ValueError) as error:
-        raise _unreadable(file, error) from error
-    status = os.fstat(descriptor)
-    if not stat.S_ISREG(status.st_mode):
-        os.close(descriptor)
-        raise PictureError("fetch", f"{name_to_text(file)}: not a regular file")
-    return descriptor, status.st_size
-
-
-def _read_up_to(descriptor: int, size: int) -> bytes:
-    first = os.read(descriptor, size)
-    if len(first) == size or not first:
-        return first
-    chunks, missing = [first], size - len(first)
-    while missing and (chunk := os.read(descriptor, missing)):
-        chunks.append(chunk)
-        missing -= len(chunk)
-    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
-
-
-def _unreadable(file: str, error: OSError | ValueError) -> PictureError:
-    gone = isinstance(error, OSError) and error.errno in {errno.ENOENT, errno.ENOTDIR}
-    return PictureError("missing" if gone else "fetch", f"{name_to_text(file)}: {one_line(error)}")
-
-
-def _too_large(path: str, size: int | None, limit: int) -> PictureError:
-    said = f"{size:,} bytes" if size is not None else f"more than {limit:,} bytes"
-    return PictureError("too-large", f"{path}: {said}; at most {limit:,} are read")

@@ -3,30 +3,35 @@
 from __future__ import annotations
 
 import concurrent.futures
-import errno
+import contextlib
 import hashlib
 import os
-import stat
 import unicodedata
+from collections import OrderedDict
+from collections.abc import Sequence
 from pathlib import Path
 
-from cutline.errors import ConfigError
-from cutline.files import name_to_text, sync_folder, text_to_name, write_errors
+from cutline.errors import ConfigError, SampleError, SinkError
+from cutline.files import name_to_text, sync_file, sync_folder, text_to_name, write_atomically, write_errors
 from cutline.interfaces import Sink
 from cutline.records import JSON, Caption, Outcome, Sample
 from cutline.serialization import valid_unicode
+from cutline.sidecars import EncodingReport, SidecarIndex, decode, read, rewrite
+from cutline.sidecars.names import candidates, relative_place
+from cutline.sidecars.ownership import Owner, SidecarOwnership, Written, digest
 from cutline.sinks.options import SinkOptions
 from cutline.sinks.ownership import exists
-from cutline.sinks.sidecar_names import candidates, relative_place
-from cutline.sinks.sidecar_notes import Note, Notes, Owner, digest
 from cutline.storage import is_remote, local_path
+
+_INDEXES = 16  # folders whose listing is remembered
 
 
 class SidecarSink(Sink):
     """``photo.txt`` for ``photo.jpg``; where pictures share a stem, ``photo.jpg.txt`` for each.
 
     ``output`` is the folder under which the keys' folders are mirrored; a picture that lies in it
-    gets its sidecar beside it, and with an empty ``output`` every picture does.
+    gets its sidecar beside it, and with an empty ``output`` every picture does. A file whose name
+    differs only in case is the sidecar; a rewritten file keeps its encoding, mark and line ends.
     """
 
     resumable = False  # files are written, and may be deleted, one by one
@@ -41,12 +46,15 @@ class SidecarSink(Sink):
         self._root = Path(os.path.abspath(local_path(output))) if output else None  # noqa: PTH100
         self._prefix = os.path.join(self._root, "") if self._root else ""  # noqa: PTH118 -- with a slash
         self._state = state
-        self._notes: Notes | None = None
+        self._ownership: SidecarOwnership | None = None
+        self._joins = options.existing in {"append", "prepend"}
         self._may_replace = options.overwrite or options.existing not in {None, "skip"}
         self._part = f".cutline-{hashlib.blake2b(os.fsencode(state), digest_size=4).hexdigest()}.part"
         self._unsynced: set[Path] = set()
         self._written = 0
         self._safe_folder: Path | None = None
+        self._indexes: OrderedDict[Path, SidecarIndex] = OrderedDict()
+        self._encodings = EncodingReport()
 
     def open(self, mark: JSON | None) -> None:
         self.close()
@@ -55,18 +63,18 @@ class SidecarSink(Sink):
                 raise ConfigError(f"{self._root} is a file: sidecars need the name of a folder")
             with write_errors(self._root):
                 self._root.mkdir(parents=True, exist_ok=True)
-        self._notes = Notes(self._state / "sidecars.sqlite")
+        self._ownership = SidecarOwnership(self._state / "sidecars.sqlite")
         self._written = mark["written"] if mark else 0
         if mark is None:
-            self._notes.forget_owners()
+            self._ownership.release_names()
 
     def existing_text(self, sample: Sample) -> str | None:
-        """The caption in a sidecar that is there and not from us; None where there is none.
+        """The caption in a sidecar that this job did not write; None where there is none.
 
-        Where we replaced or extended one, this is what it held before us.
+        Where this job replaced or extended one, what it held before.
 
         Raises:
-            SinkError: it cannot be read.
+            SampleError: ``sidecar``, when it cannot be read, or cannot be extended without a loss.
         """
         place = self._place(sample)
         if place is None:
@@ -74,9 +82,21 @@ class SidecarSink(Sink):
         folder, picture = place
         names = [name for name, _ in candidates(picture, sample.key)][:-1]
         for name in reversed(names):
-            content = self._foreign(folder / name)
-            if content is not None and (words := _decode(content).strip()):
-                return words
+            file = self._actual(folder / name)
+            content = read(os.fspath(file))
+            written = self._known.written(self._id(file)) if content is not None else None
+            if content is not None and written and written.covers(content):
+                content = written.before
+            text = decode(content or b"")
+            if not text.caption:
+                continue
+            if text.damaged and self._joins:
+                raise SampleError(
+                    "sidecar", f"{file} is not valid {text.encoding}, so it is not extended: save it as UTF-8"
+                )
+            if text.caption != sample.text:  # else the source has reported it
+                self._encodings.note_read(os.fspath(file), text)
+            return text.caption
         return None
 
     def write(self, sample: Sample, outcome: Outcome, picture: bytes | None) -> None:  # noqa: ARG002
@@ -87,7 +107,7 @@ class SidecarSink(Sink):
             # Every other sample takes its name, so that names do not depend on which samples fail.
             file = self._name(*place, valid_unicode(sample.key))
             if isinstance(outcome, Caption):
-                self._put_ours(file, valid_unicode(outcome.text).encode())
+                self._put_ours(file, valid_unicode(outcome.text))
         elif isinstance(outcome, Caption):
             raise ConfigError(
                 f"{valid_unicode(sample.path)} has no folder for a sidecar beside it: name an output folder"
@@ -96,7 +116,7 @@ class SidecarSink(Sink):
     def commit(self) -> JSON:
         files, self._unsynced = self._unsynced, set()
         with write_errors(self._root or "the sidecars"):
-            sync_files(files)
+            _sync_files(files)
         return {"written": self._written}
 
     def finish(self) -> None:
@@ -104,26 +124,30 @@ class SidecarSink(Sink):
         self.close()
 
     def close(self) -> None:
-        if self._notes:
-            self._notes.close()
-        self._notes = None
+        if self._ownership:
+            self._ownership.close()
+        self._ownership = None
 
     @property
     def outputs(self) -> list[Path | str]:
         return [self._root] if self._root else []
 
     @property
-    def _known(self) -> Notes:
-        assert self._notes, "open comes first"
-        return self._notes
+    def warnings(self) -> Sequence[str]:
+        return self._encodings.lines()
+
+    @property
+    def _known(self) -> SidecarOwnership:
+        assert self._ownership, "open comes first"
+        return self._ownership
 
     def _place(self, sample: Sample) -> tuple[Path, str] | None:
-        """The folder of the sidecar and the picture's name in it; None: nothing lies anywhere."""
+        """The folder of the sidecar and the picture's name in it; None where there is no folder."""
         file = sample.location.file() if sample.location else None
         if file is None and sample.location and Path(text_to_name(sample.path)).is_file():
             file = text_to_name(sample.path)
         if isinstance(file, str):
-            path = Path(os.path.abspath(file))  # noqa: PTH100 -- takes out "..", follows no link
+            path = Path(os.path.abspath(file))  # noqa: PTH100 -- removes "..", follows no link
             if self._root is None or path.is_relative_to(self._root):
                 return path.parent, path.name
         if self._root is None:
@@ -139,11 +163,14 @@ class SidecarSink(Sink):
         return folder, name
 
     def _name(self, folder: Path, picture: str, key: str, *, after: str = "") -> Path:
-        """The sidecar's file for a sample: the first name that is free or has been its own.
+        """The first sidecar name that is free or belongs to the sample.
 
         ``after``: only the names behind that id.
         """
-        for name, common in candidates(picture, key):
+        names = list(candidates(picture, key))
+        if not after and self._was_there(folder / names[-2][0]):
+            names = names[-2:]  # that of others is rewritten in place
+        for name, common in names:
             file = folder / name
             number = self._id(file)
             if after:
@@ -151,7 +178,9 @@ class SidecarSink(Sink):
                 continue
             owner = self._known.owner(number)
             if owner is None:
-                self._known.give(number, Owner(key=key, picture=self._short(folder / picture), common=common))
+                self._known.assign(
+                    number, Owner(key=key, picture=self._short(folder / picture), common=common)
+                )
                 return file
             if owner.key == key:
                 return file
@@ -159,95 +188,103 @@ class SidecarSink(Sink):
                 self._make_way(number, owner.key, Path(self._prefix + text_to_name(owner.picture)))
         raise AssertionError(f"{picture}: its last name is its own")
 
-    def _make_way(self, number: str, key: str, picture: Path) -> None:
-        """Move the sidecar of the first that had a common name to its full name.
+    def _was_there(self, file: Path) -> bool:
+        """Whether a file with this name is not only this job's."""
+        if not os.path.lexists(self._actual(file)):
+            return False
+        written = self._known.written(self._id(file))
+        return written is None or written.before is not None
 
-        ``picture`` may lie in another folder than the one for whom it makes way: ``A/`` and ``a/``.
-        The order of the steps lets a run that was killed between them do them again.
+    def _make_way(self, number: str, key: str, picture: Path) -> None:
+        """Move the sidecar of the first sample with a common name to its full name.
+
+        ``picture`` may lie in another folder than the sample that now needs the name: ``A/`` and ``a/``.
+        A run that was killed between the steps repeats them.
         """
         new = self._name(picture.parent, picture.name, key, after=number)
         names = (picture.with_name(name) for name, _ in candidates(picture.name, key))
-        file = next(name for name in names if self._id(name) == number)  # may differ in case
-        note, content = self._known.note(number), read(file)
-        if note and content is not None and content != note.before and note.covers(content):
-            self._put_ours(new, content)
+        file = self._actual(next(name for name in names if self._id(name) == number))
+        written, content = self._known.written(number), self._content(file)
+        if written and content is not None and content != written.before and written.covers(content):
+            self._put_ours(new, decode(content).caption)
             with write_errors(file):
-                if note.before is None:
+                if written.before is None:
                     file.unlink()
                 else:
-                    self._put(file, note.before)
+                    self._put(file, written.before)
             self._known.forget(number)
-        self._known.give(number, Owner(key=None, picture="", common=True))
+        self._known.assign(number, Owner(key=None, picture="", common=True))
 
-    def _foreign(self, file: Path) -> bytes | None:
-        content = read(file)
+    def _put_ours(self, file: Path, text: str) -> None:
+        file = self._actual(file)
+        content, written = self._content(file), self._known.written(self._id(file))
+        before = written.before if written else None
+        data = rewrite(before, text)
         if content is None:
-            return None
-        note = self._known.note(self._id(file))
-        return note.before if note and note.covers(content) else content
-
-    def _put_ours(self, file: Path, data: bytes) -> None:
-        content, note = read(file), self._known.note(self._id(file))
-        new = digest(data)
-        if content is None:
-            note = Note(last=new, previous=new, before=None)
-        elif note and note.covers(content):
-            note = Note(last=new, previous=digest(content), before=note.before)
-        elif content == data:
-            note = Note(last=new, previous=new, before=None)  # written when the power went
-        elif note and note.last == new:
-            return  # edited by hand since we wrote this: it is the user's now
-        elif self._may_replace:
-            note = Note(last=new, previous=new, before=content)
+            data, before, previous = text.encode(), None, None
+        elif written and written.covers(content):
+            previous = content
+        elif content == text.encode():  # written before a power cut that undid the record
+            data, before, previous = content, None, None
+        elif written and written.last == digest(data):
+            return  # edited by hand since then: it is the user's now
+        elif self._may_replace or not decode(content).caption:
+            data, before, previous = rewrite(content, text), content, None
         else:
             raise exists(str(file))
-        # First the note: what a killed run leaves must be known as ours.
-        self._known.remember(self._id(file), note)
+        # The record first: what a killed run leaves must be known as ours.
+        digests = digest(data), digest(data if previous is None else previous)
+        self._known.record(self._id(file), Written(last=digests[0], previous=digests[1], before=before))
         if content != data:
             with write_errors(file):
                 self._put(file, data)
+            if before is not None:
+                self._encodings.note_rewritten(os.fspath(file), before, data)
         self._written += 1
 
     def _put(self, file: Path, data: bytes) -> None:
         file.parent.mkdir(parents=True, exist_ok=True)
-        part = file.with_name(self._part)
-        try:
-            part.write_bytes(data)
-            part.replace(file)
-        except BaseException:
-            part.unlink(missing_ok=True)
-            raise
+        write_atomically(file, data, part=self._part, sync=False)
         self._unsynced.add(file)
+
+    def _actual(self, file: Path) -> Path:
+        """The existing file of this name in any letter case; ``file`` itself where there is none."""
+        if os.path.lexists(file):
+            return file
+        index = self._indexes.get(file.parent)
+        if index is None:
+            with contextlib.suppress(OSError), os.scandir(file.parent) as entries:
+                index = SidecarIndex(sorted(entry.name for entry in entries))
+            self._indexes[file.parent] = index = index or SidecarIndex(())
+            if len(self._indexes) > _INDEXES:
+                self._indexes.popitem(last=False)
+        found = index.find(file.name)
+        other = file.with_name(found) if found is not None else file
+        return other if os.path.lexists(other) else file
+
+    @staticmethod
+    def _content(file: Path) -> bytes | None:
+        try:
+            return read(os.fspath(file))
+        except SampleError as error:
+            raise SinkError(
+                f"cannot write {file}: {error}; fix this and run the same command again: nothing is lost"
+            ) from error
 
     def _short(self, file: Path) -> str:
         """Its path below the output folder, as text."""
         return name_to_text(os.fspath(file).removeprefix(self._prefix))
 
     def _id(self, file: Path) -> str:
-        """The same for two names that some file system takes for one."""
+        """The same for two names that a file system may treat as one."""
         name = self._short(file)
         if name.isascii():
             return name.lower()
         return unicodedata.normalize("NFC", name).casefold()
 
 
-def read(file: Path) -> bytes | None:
-    """The content of a sidecar, or None where there is none.
-
-    Raises:
-        SinkError: something else has its name, or it cannot be read.
-    """
-    with write_errors(file):
-        try:
-            if not stat.S_ISREG(file.stat().st_mode):
-                raise OSError(errno.EEXIST, "something that is no file has this name")
-            return file.read_bytes()
-        except FileNotFoundError:
-            return None
-
-
-def sync_files(files: set[Path]) -> None:
-    """Make files and their names survive a power cut; many at once, so that they share the cost."""
+def _sync_files(files: set[Path]) -> None:
+    """Flush files and their names to disk; many at once, which shares the cost."""
     if files:
         with concurrent.futures.ThreadPoolExecutor(8) as pool:
             list(pool.map(_sync, files))
@@ -256,19 +293,5 @@ def sync_files(files: set[Path]) -> None:
 
 
 def _sync(file: Path) -> None:
-    try:
-        descriptor = os.open(file, os.O_RDWR)
-    except FileNotFoundError:
-        return  # made way for another since
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _decode(content: bytes) -> str:
-    """UTF-8, with or without a mark; else Latin-1, in which every byte is a letter."""
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        return content.decode("latin-1")
+    with contextlib.suppress(FileNotFoundError):  # moved since
+        sync_file(file)

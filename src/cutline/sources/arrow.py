@@ -11,8 +11,8 @@ import pyarrow.parquet
 
 from cutline.errors import ConfigError, SourceError
 from cutline.formatting import one_line
+from cutline.sidecars.encoding import decode_text
 from cutline.sources.input_files import open_binary
-from cutline.sources.names import decode_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

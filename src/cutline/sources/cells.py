@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from cutline.sources.names import decode_text
+from cutline.sidecars.encoding import decode_text
 
 
 def plain(value: Any) -> Any:

@@ -10,18 +10,19 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from cutline.errors import ConfigError, PictureError
+from cutline.errors import ConfigError, SampleError
 from cutline.files import name_to_text
 from cutline.imaging import EXTENSIONS
 from cutline.interfaces import Source
-from cutline.locations.stored import LocalFile, read_regular
+from cutline.locations.stored import LocalFile
 from cutline.records import Problem, Sample
-from cutline.sources.names import MAX_TEXT_BYTES, decode_text, extension, no_pictures
+from cutline.sidecars import EncodingReport, SidecarIndex, decode, read
+from cutline.sources.names import extension, no_pictures
 from cutline.sources.parts import changed, ranges
 from cutline.storage import is_remote
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from cutline.sources.options import SourceOptions
     from cutline.sources.remote import RemoteFolderSource
@@ -43,6 +44,7 @@ class FolderSource(Source):
         self._path = os.fspath(path)
         self._recursive = recursive
         self._range = _Range()
+        self._encodings = EncodingReport()
         if not os.path.exists(self._path):
             raise ConfigError(f"{name_to_text(self._path)} does not exist")
         self._single = not os.path.isdir(self._path)
@@ -57,15 +59,16 @@ class FolderSource(Source):
 
     def samples(self) -> Iterator[Sample]:
         """Raises ConfigError when the folder cannot be read or holds no picture."""
+        self._encodings.clear()
         if self._single:
             folder, name = os.path.split(self._path)
-            yield _sample(folder, "", _Found(name, _sidecar(_text_files(folder), name)), self._top)
+            yield self._sample(folder, "", _Found(name, _text_files(folder).of(name)), self._top)
             return
         found = False
         top = self._top
         for folder, prefix, entry in self._walk().pictures():
             found = True
-            yield _sample(folder, prefix, entry, top)
+            yield self._sample(folder, prefix, entry, top)
         if not found and not self._range.start:
             raise ConfigError(no_pictures(name_to_text(self._path)))
 
@@ -91,6 +94,33 @@ class FolderSource(Source):
     def count(self) -> int:
         return 1 if self._single else sum(1 for _ in self._walk().pictures())
 
+    @property
+    def warnings(self) -> Sequence[str]:
+        return self._encodings.lines()
+
+    def _sample(self, folder: str, prefix: str, found: _Found, top: str) -> Sample:
+        text, problem = None, found.problem
+        try:
+            text = self._text(folder, found.sidecars)
+        except SampleError as error:
+            problem = Problem(kind=error.kind, message=str(error))
+        return Sample(
+            key=name_to_text(prefix + found.name),
+            location=None if problem else LocalFile(os.path.join(folder, found.name)),
+            text=text,
+            metadata={"folder": name_to_text(prefix[:-1]) or top, "file_name": name_to_text(found.name)},
+            problem=problem,
+        )
+
+    def _text(self, folder: str, sidecars: Sequence[str]) -> str | None:
+        for name in sidecars:
+            file = os.path.join(folder, name)
+            text = decode(read(file) or b"")
+            if text.caption:
+                self._encodings.note_read(file, text)
+                return text.caption
+        return None
+
     def _walk(self) -> _Walk:
         return _Walk(self._path, self._range, recursive=self._recursive)
 
@@ -103,28 +133,11 @@ class FolderSource(Source):
 
 @dataclasses.dataclass(slots=True)
 class _Found:
-    """A picture's name within its folder, the name of its caption file, or why it cannot be read."""
+    """A picture's name within its folder, the names of its sidecars, or why it cannot be read."""
 
     name: str
-    sidecar: str | None = None
+    sidecars: Sequence[str] = ()
     problem: Problem | None = None
-
-
-def _sample(folder: str, prefix: str, found: _Found, top: str) -> Sample:
-    text, problem = None, found.problem
-    if found.sidecar is not None and problem is None:
-        try:
-            data = read_regular(os.path.join(folder, found.sidecar), MAX_TEXT_BYTES)
-            text = decode_text(data).strip() or None
-        except PictureError as error:
-            problem = Problem(kind="sidecar", message=f"the caption beside the picture: {error}")
-    return Sample(
-        key=name_to_text(prefix + found.name),
-        location=None if problem else LocalFile(os.path.join(folder, found.name)),
-        text=text,
-        metadata={"folder": name_to_text(prefix[:-1]) or top, "file_name": name_to_text(found.name)},
-        problem=problem,
-    )
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -215,7 +228,7 @@ class _Folder:
     def _list(self, pictures: frozenset[str]) -> Iterator[tuple[str, _Found | os.DirEntry[str]]]:
         files: dict[str, Problem | None] = {}
         folders: dict[str, os.DirEntry[str]] = {}
-        texts: set[str] = set()
+        texts: list[str] = []
         try:
             with os.scandir(self.path) as entries:
                 for entry in entries:
@@ -225,12 +238,13 @@ class _Folder:
                 raise ConfigError(f"{name_to_text(self.path)} cannot be read: {error.strerror}") from error
             message = f"the folder cannot be read: {error.strerror}"
             yield "", _Found("", problem=Problem(kind="unreadable-folder", message=message))
+        index = SidecarIndex(sorted(texts))
         for name in sorted([*files, *folders]):
             if name in folders:
                 yield name, folders[name]
             else:
                 problem = files[name]
-                yield name, _Found(name, None if problem or not texts else _sidecar(texts, name), problem)
+                yield name, _Found(name, () if problem else index.of(name), problem)
 
 
 def _sort_entry(
@@ -238,7 +252,7 @@ def _sort_entry(
     pictures: frozenset[str],
     files: dict[str, Problem | None],
     folders: dict[str, os.DirEntry[str]],
-    texts: set[str],
+    texts: list[str],
 ) -> None:
     """Puts one entry where it belongs; the kind comes with the listing, without a look at the file."""
     name = entry.name
@@ -249,7 +263,7 @@ def _sort_entry(
         if entry.is_dir():
             folders[name + "/"] = entry
         elif ending == "txt":
-            texts.add(name)
+            texts.append(name)
         elif ending in pictures:
             files[name] = None if entry.is_file() else _no_file(entry)
     except OSError as error:
@@ -263,15 +277,6 @@ def _no_file(entry: os.DirEntry[str]) -> Problem:
     return Problem(kind="not-a-file", message="a pipe, socket or device, not a picture", skip=True)
 
 
-def _text_files(folder: str) -> set[str]:
+def _text_files(folder: str) -> SidecarIndex:
     with os.scandir(folder or ".") as entries:
-        return {entry.name for entry in entries if extension(entry.name) == "txt"}
-
-
-def _sidecar(texts: set[str], name: str) -> str | None:
-    """The caption file of a picture: ``photo.jpg.txt``, which can only mean it, before ``photo.txt``."""
-    for stem in (name, name.rpartition(".")[0]):
-        for candidate in (f"{stem}.txt", f"{stem}.TXT"):
-            if candidate in texts:
-                return candidate
-    return None
+        return SidecarIndex(sorted(entry.name for entry in entries))

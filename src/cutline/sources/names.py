@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import codecs
 from collections.abc import Mapping
 
 from cutline.imaging import EXTENSIONS
 
 TABLE_EXTENSIONS = frozenset({"csv", "tsv", "parquet", "jsonl", "ndjson", "feather", "arrow"})
 TAR_ENDINGS = (".tar", ".tgz", ".tar.gz")
-MAX_TEXT_BYTES = 1024 * 1024
-"""The most that is read of a caption file."""
 
 
 def extension(name: str) -> str:
@@ -27,24 +24,6 @@ def no_pictures(path: str) -> str:
     """What is said of a folder without one."""
     wanted = " ".join(f".{name}" for name in sorted(EXTENSIONS))
     return f"{path} holds no pictures; files ending in {wanted} are looked for, in any letter case"
-
-
-def decode_text(data: bytes) -> str:
-    """A caption file's text, whatever wrote it: UTF-8 or UTF-16 by its mark, else UTF-8, else Latin-1."""
-    for mark, encoding in _MARKS:
-        if data.startswith(mark):
-            return data[len(mark) :].decode(encoding, errors="replace")
-    try:
-        return data.decode()
-    except UnicodeDecodeError:
-        return data.decode("latin-1")
-
-
-_MARKS = (
-    (codecs.BOM_UTF8, "utf-8"),
-    (codecs.BOM_UTF16_LE, "utf-16-le"),
-    (codecs.BOM_UTF16_BE, "utf-16-be"),
-)
 
 
 class UniqueKeys:

@@ -12,8 +12,10 @@ from cutline.imaging import EXTENSIONS
 from cutline.interfaces import Source
 from cutline.locations.stored import RemoteObject
 from cutline.records import Sample
+from cutline.sidecars import EncodingReport, SidecarIndex, decode
+from cutline.sidecars.encoding import MAX_BYTES
 from cutline.sources.input_files import on_storage
-from cutline.sources.names import MAX_TEXT_BYTES, decode_text, extension, no_pictures
+from cutline.sources.names import extension, no_pictures
 from cutline.sources.parts import ranges
 from cutline.storage import open_storage
 
@@ -27,15 +29,11 @@ class _Listing:
 
     root: str
     pictures: Sequence[str]
-    texts: frozenset[str]
-
-    def sidecars(self, picture: str) -> list[str]:
-        names = (f"{picture}.txt", f"{picture.rpartition('.')[0]}.txt")
-        return [name for name in names if name in self.texts]
+    texts: SidecarIndex
 
     def part(self, start: int, stop: int) -> _Listing:
         pictures = self.pictures[start:stop]
-        texts = frozenset(text for name in pictures for text in self.sidecars(name))
+        texts = SidecarIndex(text for name in pictures for text in self.texts.of(name))
         return _Listing(root=self.root, pictures=pictures, texts=texts)
 
 
@@ -47,10 +45,12 @@ class RemoteFolderSource(Source):
         self._path = path
         self._recursive = recursive
         self._listing = listing
+        self._encodings = EncodingReport()
         open_storage(path)
 
     def samples(self) -> Iterator[Sample]:
         """Raises ConfigError when the folder cannot be listed or holds no picture."""
+        self._encodings.clear()
         system, _ = open_storage(self._path)
         listing = self._listed()
         top = listing.root.rstrip("/").rpartition("/")[2]
@@ -59,7 +59,7 @@ class RemoteFolderSource(Source):
         for name in listing.pictures:
             key = name[len(listing.root) :]
             folder, _, file_name = key.rpartition("/")
-            texts = (self._text(system, sidecar) for sidecar in listing.sidecars(name))
+            texts = (self._text(system, sidecar) for sidecar in listing.texts.of(name))
             yield Sample(
                 key=key,
                 location=RemoteObject(system.unstrip_protocol(name)),
@@ -76,6 +76,10 @@ class RemoteFolderSource(Source):
     def count(self) -> int:
         return len(self._listed().pictures)
 
+    @property
+    def warnings(self) -> Sequence[str]:
+        return self._encodings.lines()
+
     def _listed(self) -> _Listing:
         if self._listing is not None:
             return self._listing
@@ -87,16 +91,17 @@ class RemoteFolderSource(Source):
             depth = None if self._recursive else 1
             names = sorted(on_storage(self._path, lambda: system.find(root, maxdepth=depth)))
         pictures = [name for name in names if _wanted(name[len(root) + 1 :])]
-        texts = frozenset(name for name in names if name.endswith(".txt"))
-        return _Listing(root=f"{root}/", pictures=pictures, texts=texts)
+        return _Listing(root=f"{root}/", pictures=pictures, texts=SidecarIndex(names))
 
     def _text(self, system: object, name: str) -> str | None:
         try:
             with system.open(name, "rb") as file:  # type: ignore[attr-defined]
-                data: bytes = file.read(MAX_TEXT_BYTES)
-        except Exception as error:  # the drivers' errors have no common root
+                data: bytes = file.read(MAX_BYTES)
+        except Exception as error:  # drivers share no base class
             raise SourceError(f"{name}: {one_line(error)}") from error
-        return decode_text(data).strip() or None
+        text = decode(data)
+        self._encodings.note_read(name, text)
+        return text.caption or None
 
 
 def _wanted(key: str) -> bool:

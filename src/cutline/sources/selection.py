@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from cutline.interfaces import Source
 from cutline.records import Problem, Sample
@@ -44,6 +44,10 @@ class UniqueUrls(Source):
     def count(self) -> int | None:
         return self._source.count()
 
+    @property
+    def warnings(self) -> Sequence[str]:
+        return self._source.warnings
+
 
 def _url_of(sample: Sample) -> str | None:
     return sample.location.url() if sample.location else None
@@ -71,3 +75,7 @@ class HostShare(Source):
 
     def count(self) -> int | None:
         return None  # only reading everything would tell
+
+    @property
+    def warnings(self) -> Sequence[str]:
+        return self._source.warnings

@@ -14,10 +14,11 @@ from cutline.formatting import one_line
 from cutline.interfaces import Source
 from cutline.locations.stored import RemoteFile
 from cutline.records import Problem, Sample
+from cutline.sidecars.encoding import decode_text
 from cutline.sources.cells import first_text, metadata
 from cutline.sources.columns import find_columns
 from cutline.sources.input_files import open_binary
-from cutline.sources.names import TABLE_EXTENSIONS, UniqueKeys, decode_text, extension
+from cutline.sources.names import TABLE_EXTENSIONS, UniqueKeys, extension
 from cutline.sources.options import SourceOptions
 from cutline.sources.parts import Part, changed
 from cutline.sources.rows import BadRow, Table

@@ -16,15 +16,16 @@ from cutline.imaging import EXTENSIONS
 from cutline.interfaces import Source
 from cutline.locations.stored import MAX_FILE_BYTES, InlineBytes, TarMember
 from cutline.records import Location, Problem, Sample
+from cutline.sidecars.encoding import MAX_BYTES, EncodingReport, decode
 from cutline.sources.cells import first_text
 from cutline.sources.input_files import expand, open_binary
-from cutline.sources.names import MAX_TEXT_BYTES, TAR_ENDINGS, UniqueKeys, decode_text
+from cutline.sources.names import TAR_ENDINGS, UniqueKeys
 from cutline.sources.parts import changed, ranges
 from cutline.sources.tars import Member, TarDamaged, TarReader
 from cutline.storage import is_remote
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from cutline.sources.options import SourceOptions
 
@@ -54,6 +55,7 @@ class WebdatasetSource(Source):
         if path.startswith("pipe:"):
             raise ConfigError("'pipe:' inputs would run a command; give the path of the tar instead")
         self._root, self._shards = expand(path, TAR_ENDINGS, recursive=recursive)
+        self._encodings = EncodingReport()
         self._short_names = Counter(_without_ending(shard[len(self._root) :]) for shard in self._shards)
         if not self._root:
             open_binary(self._shards[0]).close()
@@ -64,6 +66,7 @@ class WebdatasetSource(Source):
 
     def samples(self) -> Iterator[Sample]:
         """Raises ConfigError when a single tar cannot be opened; of several, that is one failure."""
+        self._encodings.clear()
         for shard in self._shards:
             name = self._name(shard)
             try:
@@ -85,7 +88,12 @@ class WebdatasetSource(Source):
         if any(is_remote(shard) or not shard.lower().endswith(".tar") for shard in self._shards):
             return None
         sizes = (Path(shard).stat().st_size for shard in self._shards if Path(shard).is_file())
-        return sum(1 for _ in self.samples()) if sum(sizes) <= MAX_COUNTED_BYTES else None
+        counted = changed(self, _encodings=EncodingReport())
+        return sum(1 for _ in counted.samples()) if sum(sizes) <= MAX_COUNTED_BYTES else None
+
+    @property
+    def warnings(self) -> Sequence[str]:
+        return self._encodings.lines()
 
     def _name(self, shard: str) -> str:
         """What the shard is called in keys: its path without ``.tar``, unless another shard has that too."""
@@ -111,7 +119,7 @@ class WebdatasetSource(Source):
                 if group is not None and (group.stem != stem or ending in group.endings):
                     yield group.sample(prefix, keys)
                     group = None
-                group = group or _Group(stem, shard, reader)
+                group = group or _Group(stem, shard, reader, self._encodings)
                 group.add(ending, path, member)
         except TarDamaged as error:
             damage = error
@@ -126,10 +134,11 @@ class WebdatasetSource(Source):
 class _Group:
     """The members of one sample, as they come."""
 
-    def __init__(self, stem: str, shard: str, reader: TarReader) -> None:
+    def __init__(self, stem: str, shard: str, reader: TarReader, encodings: EncodingReport) -> None:
         self.stem = stem
         self._shard = shard
         self._reader = reader
+        self._encodings = encodings
         self._by_offset = not reader.packed and not is_remote(shard)
         self.endings: set[str] = set()
         self._pictures: dict[str, Location] = {}
@@ -173,11 +182,19 @@ class _Group:
         return Sample(
             key=keys.unique(prefix + self.stem),
             location=None if problem else picture,
-            text=_text(self._members, metadata),
+            text=self._text() or first_text(metadata.get("caption")) or first_text(metadata.get("text")),
             metadata=metadata,
             members=self._members,
             problem=problem,
         )
+
+    def _text(self) -> str | None:
+        for ending in _TEXT:
+            text = decode(_unpacked(ending, self._members.get(ending, b"")))
+            if text.caption:
+                self._encodings.note_read(f"{self._shard}/{self.stem}.{ending}", text)
+                return text.caption
+        return None
 
     def _no_picture(self, *, cut: bool) -> Problem:
         if cut:
@@ -243,17 +260,11 @@ def _metadata(data: bytes | None) -> dict[str, Any]:
     return value if isinstance(value, dict) else {"json": value}
 
 
-def _text(members: dict[str, bytes], metadata: dict[str, Any]) -> str | None:
-    for ending in _TEXT:
-        if ending in members and (text := _unpacked(ending, members[ending])):
-            return text
-    return first_text(metadata.get("caption")) or first_text(metadata.get("text"))
-
-
-def _unpacked(ending: str, data: bytes) -> str | None:
-    if ending.endswith(".gz"):
+def _unpacked(ending: str, data: bytes) -> bytes:
+    """A text member's bytes; empty for a damaged one, which is carried as it is."""
+    if ending.endswith(".gz") and data:
         try:
-            data = zlib.decompressobj(wbits=31).decompress(data, MAX_TEXT_BYTES)
+            data = zlib.decompressobj(wbits=31).decompress(data, MAX_BYTES)
         except zlib.error:
-            return None  # the member itself is carried as it is
-    return decode_text(data[:MAX_TEXT_BYTES]).strip() or None
+            return b""
+    return data[:MAX_BYTES]

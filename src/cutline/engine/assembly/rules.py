@@ -8,6 +8,7 @@ from cutline.engine.budget import RunLimits
 from cutline.engine.journal import Journal
 from cutline.engine.prices import Prices
 from cutline.engine.sample_pipeline import Rules
+from cutline.errors import SampleError
 from cutline.interfaces import Sink
 from cutline.job import Job
 from cutline.prompts import Policy, finish_caption
@@ -71,7 +72,10 @@ def policy_of(
         ours = journal.earlier(sample.key) if journal is not None else None
         if isinstance(ours, Caption):  # what is there now is our own earlier caption
             return ours.existing or ""
-        text = sink.existing_text(sample) if sink is not None else sample.text
+        try:
+            text = sink.existing_text(sample) if sink is not None else sample.text
+        except SampleError as error:
+            return Failure(key=sample.key, kind=error.kind, message=str(error), content_id=sample.content_id)
         if text and (policy == "skip" or (policy is None and sink is not None and sink.keeps_captions)):
             return Skip(key=sample.key, reason="captioned already")
         return text or None

@@ -1,4 +1,4 @@
-"""What we know of the sidecars we wrote: whose name is whose, what we wrote, what was there before."""
+"""Which sample owns which sidecar name, what was written there, and what was there before."""
 
 from __future__ import annotations
 
@@ -28,20 +28,20 @@ class Owner:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Note:
-    """Digests of what we wrote last and the time before, and the foreign content from before that."""
+class Written:
+    """Digests of what this job wrote last and the time before, and the foreign content before that."""
 
     last: bytes
     previous: bytes
     before: bytes | None
 
     def covers(self, content: bytes) -> bool:
-        """Whether we know this content; a kill may have left any of the three."""
+        """Whether the content is one of the three; a killed run may have left any of them."""
         return digest(content) in {self.last, self.previous} or content == self.before
 
 
-class Notes:
-    """A small database in the state folder. Every change is handed to the system at once.
+class SidecarOwnership:
+    """An SQLite file in the state folder. Every change is handed to the system at once.
 
     Raises:
         SinkError: from all methods, when it cannot be read or written.
@@ -50,55 +50,55 @@ class Notes:
     def __init__(self, file: Path) -> None:
         self._file = file
         self._lock = threading.Lock()
-        with self._working():
+        with self._errors():
             self._database = sqlite3.connect(file, isolation_level=None, check_same_thread=False)
-            # An exclusive lock needs no shared memory, which network file systems do not have.
+            # An exclusive lock works without shared memory, which network file systems lack.
             try:
                 self._database.executescript(_SCHEMA)
             except sqlite3.Error:
                 self._database.close()  # or its lock would outlive it
                 raise
 
-    def forget_owners(self) -> None:
-        """Let names be given anew; what we wrote stays known."""
+    def release_names(self) -> None:
+        """Forget the owners of names; what was written stays known."""
         self._run("DELETE FROM owners")
 
     def owner(self, name: str) -> Owner | None:
         found = self._run("SELECT key, picture, common FROM owners WHERE name = ?", name)
         return Owner(key=found[0], picture=found[1], common=bool(found[2])) if found else None
 
-    def give(self, name: str, owner: Owner) -> None:
+    def assign(self, name: str, owner: Owner) -> None:
         self._run(
             "INSERT OR REPLACE INTO owners VALUES (?, ?, ?, ?)", name, owner.key, owner.picture, owner.common
         )
 
-    def note(self, file: str) -> Note | None:
+    def written(self, file: str) -> Written | None:
         found = self._run("SELECT last, previous, before FROM files WHERE file = ?", file)
-        return Note(last=found[0], previous=found[1], before=found[2]) if found else None
+        return Written(last=found[0], previous=found[1], before=found[2]) if found else None
 
-    def remember(self, file: str, note: Note) -> None:
-        values = (note.last, note.previous, note.before)
+    def record(self, file: str, written: Written) -> None:
+        values = (written.last, written.previous, written.before)
         self._run("INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?)", file, *values)
 
     def forget(self, file: str) -> None:
         self._run("DELETE FROM files WHERE file = ?", file)
 
     def close(self) -> None:
-        with self._working():
+        with self._errors():
             self._database.close()
 
     def _run(self, statement: str, *values: str | bytes | int | None) -> Any:
-        with self._working():
+        with self._errors():
             return self._database.execute(statement, values).fetchone()
 
     @contextmanager
-    def _working(self) -> Iterator[None]:
+    def _errors(self) -> Iterator[None]:
         try:
             with self._lock:
                 yield
         except sqlite3.Error as error:
             raise SinkError(
-                f"cannot use {self._file}: {error}; mend that, then run the same command again"
+                f"cannot use {self._file}: {error}; fix this and run the same command again"
             ) from error
 
 

@@ -1,0 +1,119 @@
+"""Names of sidecars: which text belongs to a picture, and which names are safe to write."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator
+
+from cutline.files import text_to_name
+
+ENDING = ".txt"
+_MAX_BYTES = 255
+_MAX_PATH = 2000
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:/*")
+_NOWHERE = re.compile(r"[\\\0]")
+_UNPORTABLE = re.compile(r'[\\\0-\x1f<>:"|?*]')
+_DEVICE = re.compile(r"(?i)(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(\..*)?\s*")
+
+
+def fold(path: str) -> str:
+    """``path`` with its last name as a case-insensitive file system compares it (NTFS, APFS)."""
+    folder, slash, name = path.rpartition("/")
+    return f"{folder}{slash}{name.lower() if name.isascii() else unicodedata.normalize('NFC', name).lower()}"
+
+
+class SidecarIndex:
+    """The text files of a listing, found as on a case-insensitive file system; an exact name comes first."""
+
+    def __init__(self, names: Iterable[str]) -> None:
+        """``names`` are file names or paths; those that are no text files are ignored."""
+        self._names: dict[str, str] = {}
+        self._others: set[str] = set()
+        for name in names:
+            if name.lower().endswith(ENDING) and self._names.setdefault(fold(name), name) != name:
+                self._others.add(name)
+
+    def find(self, name: str) -> str | None:
+        """The file that has a name, whatever the case of its letters."""
+        found = self._names.get(fold(name))
+        return name if name in self._others else found
+
+    def of(self, picture: str) -> list[str]:
+        """The sidecars of a picture: ``photo.jpg.txt``, which can only mean it, before ``photo.txt``."""
+        if not self._names:
+            return []
+        stem = picture.rpartition(".")[0]
+        found = map(self.find, dict.fromkeys((picture + ENDING, (stem or picture) + ENDING)))
+        return [name for name in found if name is not None and name != picture]
+
+
+def relative_place(key: str) -> tuple[list[str], str]:
+    """The folders and the file name for ``key`` under an output root.
+
+    A relative path is kept. URLs lose their scheme. ``..``, backslashes, NUL and names of devices are
+    replaced by underscores; ``candidates`` separates keys that then have the same name.
+    """
+    scheme = _SCHEME.match(key) if "://" in key else None
+    portable = bool(scheme) or os.name == "nt"
+    parts = (key[scheme.end() :] if scheme else key).split("/")
+    names = [_name(part, portable=portable) for part in parts if part] or ["_"]
+    # A folder that ends like a sidecar could collide with one.
+    folders = [f"{name}_" if name.lower().endswith(ENDING) else name for name in names[:-1]]
+    if sum(len(os.fsencode(folder)) + 1 for folder in folders) > _MAX_PATH:
+        folders = [_digest("/".join(folders))]
+    return [_short(folder, "") for folder in folders], names[-1]
+
+
+def _name(part: str, *, portable: bool) -> str:
+    name = (_UNPORTABLE if portable else _NOWHERE).sub("_", part)
+    if name in {".", ".."}:
+        return "_" * len(name)
+    if portable and name[-1] in ". ":
+        name = name[:-1] + "_"
+    if _DEVICE.fullmatch(name):
+        name = f"_{name}"
+    return _file_name(name)
+
+
+def _file_name(text: str) -> str:
+    """The real name behind a text from ``name_to_text``."""
+    if os.name == "nt":
+        return text
+    name = text_to_name(text)
+    try:
+        os.fsencode(name)
+    except UnicodeEncodeError:
+        return text.encode(errors="replace").decode()
+    return name
+
+
+def candidates(picture: str, key: str) -> Iterator[tuple[str, bool]]:
+    """Names for the sidecar of a picture, to be tried in this order until one is free.
+
+    ``same.txt``, ``same.jpg.txt``, then one with a hash of the key, which is unique. The flag marks a
+    name that pictures with another extension may need as well.
+    """
+    stem, dot, _ = picture.rpartition(".")
+    stem = stem if dot and stem else picture
+    if fold(stem + ENDING) != fold(picture):  # a picture is never its own sidecar
+        yield _short(stem, ENDING), stem != picture
+    yield _short(picture, ENDING), False
+    yield _short(f"{picture}~{_digest(key)}", ENDING), False
+
+
+def _short(name: str, ending: str) -> str:
+    """``name`` plus ``ending``, shortened to 255 bytes by a hash of the whole."""
+    encoded = os.fsencode(name)
+    if len(encoded) + len(ending) <= _MAX_BYTES:
+        return name + ending
+    kept = encoded[: _MAX_BYTES - len(ending) - 9]
+    while kept[-1:] >= b"\x80" and encoded[len(kept)] & 0xC0 == 0x80:
+        kept = kept[:-1]  # not within a character
+    return f"{os.fsdecode(kept)}~{_digest(name)}{ending}"
+
+
+def _digest(text: str) -> str:
+    return hashlib.blake2b(text.encode(errors="surrogatepass"), digest_size=4).hexdigest()
