@@ -157,14 +157,14 @@ def test_prompts_of_every_form_reach_all_processes(folder: Callable[[str], Path]
 def test_replicas_share_the_work(folder: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch) -> None:
     """``--device cpu,cpu``: two copies of the model, each asked by a thread of its own."""
     asked: dict[str, set[int]] = {}
-    original = generation.answer
+    original = generation.generate
 
     def noted(loaded: Any, *rest: Any) -> Any:
         asked.setdefault(threading.current_thread().name, set()).add(id(loaded.model))
         return original(loaded, *rest)
 
     one = answers(made(folder("llava"), device="cpu", dtype="float32"), [Prompt()] * 12)
-    monkeypatch.setattr(generation, "answer", noted)
+    monkeypatch.setattr(generation, "generate", noted)
     two = answers(made(folder("llava"), device="cpu,cpu", dtype="float32", batch_size=1), [Prompt()] * 12)
     assert [reply.text for reply in two] == [reply.text for reply in one]
     assert len(asked) == 2

@@ -455,7 +455,7 @@ def test_text_is_read_only_on_request(name: str) -> None:
     reply = asyncio.run(captioner.caption(encoded(made), Prompt(schema=schema)))
     assert json.loads(reply.text).keys() == {"short"}
     assert (reply.model, reply.raw["text"]) == (name, "")
-    assert captioner.ignores(load_prompt("ocr"))
+    assert captioner.profile.ignores(load_prompt("ocr"))
     with pytest.raises(ConfigError, match="does not read text; for the prompt ocr use the model pixels:ocr"):
         captioner.check_prompt(load_prompt("ocr"))
     asyncio.run(captioner.aclose())
