@@ -8,7 +8,7 @@ import time
 import pytest
 from multidict import CIMultiDict
 
-from cutline.captioners.hosted.rate_limits import asked_wait, span
+from cutline.captioners.hosted.rate_limits import requested_wait, span
 
 NOW = 1_900_000_000.0
 
@@ -19,7 +19,7 @@ def _now(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def wait(headers: dict[str, str], *, limited: bool = True) -> float | None:
-    return asked_wait(CIMultiDict(headers), limited=limited)
+    return requested_wait(CIMultiDict(headers), limited=limited)
 
 
 @pytest.mark.parametrize(

@@ -97,7 +97,7 @@ async def _advice_of(endpoint: OpenAIChat, status: int | None) -> str:
     """Compare the model's name with those the service lists, and try it without a picture."""
     if await endpoint.answers_words():
         return "It replies without a picture, so it does not take pictures: choose a model that does"
-    model, preset = endpoint.asked.model, endpoint.asked.preset
+    model, preset = endpoint.request_info.model, endpoint.request_info.preset
     offered = await _offered(endpoint)
     own = sorted(HOSTED) if preset.name == "nvidia" else []
     if model in offered or not (offered or own):

@@ -39,7 +39,7 @@ class Template:
 
 
 class Templates:
-    """The templates of the prompts that were asked last."""
+    """The templates of the most recent prompts."""
 
     def __init__(self, make: Callable[[Prompt, str], JSON]) -> None:
         self._make = make
@@ -116,8 +116,8 @@ def read_reply(payload: JSON, *, model: str, seconds: float) -> Reply:
         message = choice["message"]
         content = message.get("content")
         usage = _usage(payload.get("usage") or {})
-        said = choice.get("finish_reason")
-        finish = said if isinstance(said, str) else None
+        reason = choice.get("finish_reason")
+        finish = reason if isinstance(reason, str) else None
     except (KeyError, IndexError, TypeError, AttributeError, ValueError, OverflowError):
         raise Retryable("malformed", "the endpoint's answer is not a chat completion") from None
     if isinstance(choice.get("error"), dict):  # OpenRouter: its provider broke down half way
@@ -171,6 +171,6 @@ def _usage(data: Mapping[str, Any]) -> Usage:
 
 
 def _count(value: Any) -> int:
-    """So many tokens; what no request can use is as if nothing had been said."""
+    """So many tokens; a count that no request can have is treated as missing."""
     count = int(value or 0)
     return count if 0 <= count < 2**53 else 0

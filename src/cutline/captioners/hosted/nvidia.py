@@ -1,7 +1,7 @@
 """NVIDIA's hosted models with a dialect of their own: Kosmos-2, VILA, Llama 3.2 Vision and others.
 
 A request holds one text with an ``<img>`` tag in it, where OpenAI's has parts. Pictures in it are
-bounded; larger ones are made smaller, or uploaded. An answer may come later, to be asked for.
+bounded; larger ones are made smaller, or uploaded. An answer may come later and is polled for.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from cutline.captioners.hosted.image_fit import ImageFit
 from cutline.captioners.hosted.nvidia_assets import Assets
 from cutline.captioners.hosted.nvidia_models import HostedModel
 from cutline.captioners.hosted.presets import Parameters, Preset
-from cutline.captioners.hosted.refusals import Asked, refusal
+from cutline.captioners.hosted.refusals import RequestInfo, refusal
 from cutline.credentials import Secret
 from cutline.errors import ConfigError, RequestError, Retryable
 from cutline.imaging import Encoded, Limits, Picture
@@ -49,7 +49,7 @@ class NvidiaHosted(Captioner):
     """Asks ``POST {endpoint}/vlm/{model}`` and the like.
 
     ``endpoint`` None asks NVIDIA; else it stands for all of its hosts. ``upload``: pictures above the
-    limit are uploaded for as long as they are asked about, instead of being made smaller.
+    limit are uploaded for the time of the request, instead of being made smaller.
     ``timeout`` in seconds bounds a request, the waiting for a later answer included.
     """
 
@@ -90,7 +90,7 @@ class NvidiaHosted(Captioner):
         return self._endpoint.limit_key
 
     def adjusted(self, parameters: Mapping[str, Any]) -> NvidiaHosted:
-        """The same model over the same connections, asked with other parameters.
+        """The same model over the same connections, with other parameters.
 
         Raises:
             ConfigError: one of them is out of the model's range.
@@ -185,32 +185,34 @@ class NvidiaHosted(Captioner):
         return data
 
     async def _later(self, answer: Answer, end: float) -> Answer:
-        """The answer to a request that was only accepted: asked for until it is there."""
+        """Poll for the answer to a request that was accepted with 202."""
         request = answer.headers.get("NVCF-REQID", "")
         if not request:
             raise Retryable("malformed", f"{self._endpoint.shown} answered 202 and no NVCF-REQID to ask for")
         url = f"{self._functions.url}/v2/nvcf/pexec/status/{quote(request, safe='')}"
         async for _ in _pauses(end):
-            later = await self._asked_after(url)
+            later = await self._poll(url)
             if later is not None:
                 return later
         raise Retryable(
             "timeout", f"{self._functions.shown} still worked on the request after {self._timeout:g} s"
         )
 
-    async def _asked_after(self, url: str) -> Answer | None:
+    async def _poll(self, url: str) -> Answer | None:
         """The answer, or None while there is none."""
         try:
             answer = await self._functions.send("GET", url)
-        except Retryable:  # the work goes on: not being able to ask after it loses nothing
+        except Retryable:  # the work goes on: a failed poll loses nothing
             return None
         if answer.status in _GONE:
             raise Retryable("endpoint", f"{self._functions.shown} knows nothing of the request any more")
         return None if answer.status in {202, 429} or answer.status >= 500 else answer
 
     def _refused(self, answer: Answer, endpoint: Endpoint) -> Exception:
-        asked = Asked(preset=self._preset, model=self._model.name, shown=endpoint.shown, key=endpoint.key)
-        return refusal(answer, asked)
+        request = RequestInfo(
+            preset=self._preset, model=self._model.name, shown=endpoint.shown, key=endpoint.key
+        )
+        return refusal(answer, request)
 
 
 def _room(prompt: Prompt) -> int:

@@ -1,4 +1,4 @@
-"""The models that NVIDIA hosts apart from the others, and how each is asked.
+"""The models that NVIDIA hosts with an API of their own, and the form of each one's requests.
 
 API: https://docs.api.nvidia.com/nim/reference/visual-models-apis
 """
@@ -17,8 +17,8 @@ CHAT = "/gr/{name}/chat/completions"
 class HostedModel:
     """One model at ai.api.nvidia.com.
 
-    ``path``: where it is asked. ``names_model``: the request holds its name too. ``pictures``: how many one
-    request can hold. ``max_tokens``, ``temperature`` and ``top_p`` are what it is asked with unless the user
+    ``path``: of its URL. ``names_model``: the request holds its name too. ``pictures``: how many one
+    request can hold. ``max_tokens``, ``temperature`` and ``top_p`` are its defaults unless the user
     says.
     """
 

@@ -18,7 +18,7 @@ from cutline.captioners.hosted import chat
 from cutline.captioners.hosted.endpoint import Answer, Endpoint
 from cutline.captioners.hosted.image_fit import ImageFit
 from cutline.captioners.hosted.presets import Parameters, Preset
-from cutline.captioners.hosted.refusals import Asked, error_within, refusal
+from cutline.captioners.hosted.refusals import RequestInfo, error_within, refusal
 from cutline.credentials import Secret
 from cutline.errors import Retryable
 from cutline.imaging import Limits, Picture
@@ -30,8 +30,8 @@ from cutline.records import JSON, Reply
 class OpenAIChat(Captioner):
     """Asks ``POST {endpoint}/chat/completions``, the picture as a data URL.
 
-    ``timeout`` is in seconds, for one request. ``url`` is the address that is asked, over ``endpoint``;
-    ``asked`` is what messages tell of it.
+    ``timeout`` is in seconds, for one request. ``url`` is the address of requests, over ``endpoint``;
+    ``request_info`` is what error messages name.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class OpenAIChat(Captioner):
         base = endpoint.rstrip("/").removesuffix("/chat/completions")
         self.endpoint = Endpoint(base, key=key, timeout=timeout)
         self.url = self.endpoint.url + "/chat/completions"
-        self.asked = Asked(preset=preset, model=model, shown=self.endpoint.shown, key=key)
+        self.request_info = RequestInfo(preset=preset, model=model, shown=self.endpoint.shown, key=key)
         self._fitting = ImageFit(limits)
         self._templates = chat.Templates(self._body)
 
@@ -62,7 +62,7 @@ class OpenAIChat(Captioner):
         return self.endpoint.limit_key
 
     def adjusted(self, parameters: Mapping[str, Any]) -> OpenAIChat:
-        """The same endpoint over the same connections, asked with other parameters."""
+        """The same endpoint over the same connections, with other parameters."""
         other = copy.copy(self)
         other._parameters = dataclasses.replace(self._parameters, **parameters)  # noqa: SLF001 - one of our own
         other._templates = chat.Templates(other._body)  # noqa: SLF001 - one of our own
@@ -91,7 +91,7 @@ class OpenAIChat(Captioner):
             raise Retryable("malformed", f"{shown} answered {type(data).__name__}, not an object")
         refused = error_within(answer, data)
         if refused is not None:
-            raise refusal(refused, self.asked)
+            raise refusal(refused, self.request_info)
         return chat.read_reply(data, model=self._model, seconds=seconds)
 
     async def models(self) -> list[str]:
@@ -122,5 +122,5 @@ class OpenAIChat(Captioner):
 
     def _accepted(self, answer: Answer) -> Answer:
         if answer.status != 200:
-            raise refusal(answer, self.asked)
+            raise refusal(answer, self.request_info)
         return answer

@@ -50,11 +50,11 @@ class Preset:
     """One service.
 
     ``key_env``: the environment variables that may hold its key, in order. ``schema``: how it is
-    asked for JSON of a given schema, and ``enforces_schema`` whether that is known to be obeyed;
+    requested to return JSON of a given schema, and ``enforces_schema`` whether that is known to be obeyed;
     elsewhere the prompt asks for it in words too. ``tokens``: its name for the most tokens of a reply.
     ``parameters``: those that its documentation names. ``forbids_all``: its 403 concerns the key and
     no single picture. ``account`` is where keys are made and paid for. ``without_model``: what helps where
-    it does not have the model that was asked for; ``start``: what starts the server. ``licence`` is that of
+    it does not have the requested model; ``start``: what starts the server. ``licence`` is that of
     the default model.
     """
 
@@ -76,7 +76,7 @@ class Preset:
 
     @property
     def is_here(self) -> bool:
-        """Whether it is asked on this machine, where nothing else is said."""
+        """Whether its default endpoint is on this machine."""
         return urlsplit(self.endpoint).hostname == "localhost"
 
 

@@ -23,16 +23,16 @@ _YEAR = 365 * 86400.0
 _DRAFT = re.compile(r"\bt=(\d+)")
 
 
-def asked_wait(headers: Mapping[str, str], *, limited: bool) -> float | None:
+def requested_wait(headers: Mapping[str, str], *, limited: bool) -> float | None:
     """Seconds to wait by an answer's headers; None where they do not say.
 
-    ``limited``: the answer says that too much was asked, so that limits which are used up count.
+    ``limited``: the response reports too many requests, so that exhausted limits count.
     """
     with contextlib.suppress(ValueError, KeyError):
         return max(0.0, float(headers["retry-after-ms"]) / 1000)
-    told = retry_after(headers.get("Retry-After"))
-    if told is not None or not limited:
-        return told
+    header = retry_after(headers.get("Retry-After"))
+    if header is not None or not limited:
+        return header
     used_up = _kinds(headers, only_used_up=True) or _kinds(headers, only_used_up=False)
     waits = [wait for name in used_up if (wait := span(headers[name])) is not None]
     if draft := _DRAFT.search(headers.get("RateLimit", "")):

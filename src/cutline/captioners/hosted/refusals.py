@@ -1,4 +1,7 @@
-"""What an endpoint means by refusing: whether to ask again, and what the user can do about it."""
+"""Classify error responses: whether a retry may help, and what the user can do.
+
+This is where an answer is checked for refusal; `rate_limits` parses how long to wait.
+"""
 
 from __future__ import annotations
 
@@ -11,13 +14,13 @@ import orjson
 
 from cutline.captioners.hosted.endpoint import Answer
 from cutline.captioners.hosted.presets import Preset
-from cutline.captioners.hosted.rate_limits import asked_wait, span
+from cutline.captioners.hosted.rate_limits import requested_wait, span
 from cutline.credentials import Secret
 from cutline.errors import EndpointUnusable, Rejected, Retryable
 
 _RETRIED = frozenset({408, 409, 425, 429})
 _NO_CREDIT = frozenset({"insufficient_quota", "payment_required", "billing_hard_limit_reached"})
-# Some services answer 400 to everything; the code within tells what they mean.
+# Some services send 400 for everything; the code in the body has the real meaning.
 _VAGUE = frozenset({400, 403, 404, 422})
 _MEANT = {
     "API_KEY_INVALID": 401,  # Gemini
@@ -28,8 +31,8 @@ _MEANT = {
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
-    """Who was asked for what, as messages may name it."""
+class RequestInfo:
+    """The request that an error response belongs to, as error messages name it."""
 
     preset: Preset
     model: str
@@ -38,38 +41,38 @@ class Asked:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class _Said:
-    """What stands in the body of a refusal: codes for programs, words for people, seconds to wait."""
+class _ErrorBody:
+    """A parsed error body: machine-readable codes, a message of one line, seconds to wait."""
 
     codes: frozenset[str]
-    words: str
+    message: str
     wait: float | None = None
 
 
-def refusal(answer: Answer, asked: Asked) -> Exception:
-    """The error for an answer with another status than 200, or with an error in its body."""
-    said = _read(answer.content, asked.key)
-    meant = next((_MEANT[code] for code in sorted(said.codes) if code in _MEANT), answer.status)
+def refusal(answer: Answer, request: RequestInfo) -> Exception:
+    """The exception for a response whose status is not 200, or whose body holds an error."""
+    body = _read(answer.content, request.key)
+    meant = next((_MEANT[code] for code in sorted(body.codes) if code in _MEANT), answer.status)
     status = meant if answer.status in _VAGUE else answer.status
-    text = f"{asked.shown} answered {answer.status}{': ' + said.words if said.words else ''}"
-    if status == 402 or said.codes & _NO_CREDIT:
+    text = f"{request.shown} answered {answer.status}{': ' + body.message if body.message else ''}"
+    if status == 402 or body.codes & _NO_CREDIT:
         return EndpointUnusable(
             f"{text}: the account has no credit left; add credit, then run the same command"
         )
     if status in _RETRIED or status >= 500:
         kind = "rate-limit" if status == 429 else "endpoint"
-        wait = asked_wait(answer.headers, limited=status == 429)
-        return Retryable(kind, text, status=status, retry_after=wait if wait is not None else said.wait)
-    if status == 403 and asked.preset.forbids_all:
+        wait = requested_wait(answer.headers, limited=status == 429)
+        return Retryable(kind, text, status=status, retry_after=wait if wait is not None else body.wait)
+    if status == 403 and request.preset.forbids_all:
         return EndpointUnusable(
             f"{text}: the key's credit is spent, it has ended, or it is not for this model; "
-            f"look at {asked.preset.account}, or set another {asked.preset.key_env[0]}"
+            f"look at {request.preset.account}, or set another {request.preset.key_env[0]}"
         )
-    return Rejected("rejected", text + _cure(status, asked), status=status)
+    return Rejected("rejected", text + _cure(status, request), status=status)
 
 
 def error_within(answer: Answer, payload: Any) -> Answer | None:
-    """The refusal that came as status 200 with an error in its body, as OpenRouter sends it; else None."""
+    """The error response inside a response of status 200, as OpenRouter sends it; else None."""
     if not isinstance(payload, dict) or not isinstance(payload.get("error"), dict) or payload.get("choices"):
         return None
     code = payload["error"].get("code")
@@ -77,32 +80,32 @@ def error_within(answer: Answer, payload: Any) -> Answer | None:
     return Answer(status, answer.headers, answer.content)
 
 
-def _cure(status: int, asked: Asked) -> str:
+def _cure(status: int, request: RequestInfo) -> str:
     return {
-        401: "; " + _key_cure(asked),
+        401: "; " + _key_cure(request),
         403: "; the key may not use this model, or its credit is spent",
-        404: f"; {_model_cure(asked)}",
-        410: f"; the service has {asked.model!r} no longer: choose another model",
+        404: f"; {_model_cure(request)}",
+        410: f"; the service has {request.model!r} no longer: choose another model",
         413: "; lower --max-side or set --max-bytes",
     }.get(status, "")
 
 
-def _model_cure(asked: Asked) -> str:
-    cure = f"is the model's name {asked.model!r} right, and the URL (most end in /v1)?"
-    return f"{cure} {asked.preset.without_model.format(model=asked.model)}".rstrip()
+def _model_cure(request: RequestInfo) -> str:
+    cure = f"is the model's name {request.model!r} right, and the URL (most end in /v1)?"
+    return f"{cure} {request.preset.without_model.format(model=request.model)}".rstrip()
 
 
-def _key_cure(asked: Asked) -> str:
-    names = " or ".join(asked.preset.key_env) or "an API key"
-    state = "the key is not accepted" if asked.key else "no key was sent"
-    made = f" (keys: {asked.preset.account})" if asked.preset.account else ""
+def _key_cure(request: RequestInfo) -> str:
+    names = " or ".join(request.preset.key_env) or "an API key"
+    state = "the key is not accepted" if request.key else "no key was sent"
+    made = f" (keys: {request.preset.account})" if request.preset.account else ""
     return f"{state}: set {names}, or pass --api-key{made}"
 
 
-def _read(content: bytes, key: Secret | None) -> _Said:
-    """The codes and the first line of an error body, with the key taken out should it be echoed."""
+def _read(content: bytes, key: Secret | None) -> _ErrorBody:
+    """Parse an error body; a key that it echoes is redacted."""
     text = content.decode("utf-8", "replace")
-    if text.lstrip()[:1] == "<":  # a page for browsers, of a proxy or of what is no such service
+    if text.lstrip()[:1] == "<":  # an HTML page, of a proxy or another kind of server
         text = "a web page"
     codes: set[str] = set()
     wait = None
@@ -112,7 +115,7 @@ def _read(content: bytes, key: Secret | None) -> _Said:
             data = data[0]
         error = data.get("error", data) if isinstance(data, dict) else data
         if isinstance(error, dict):
-            text = _words(error) or text
+            text = _message(error) or text
             codes = {str(error[name]) for name in ("code", "type", "status") if error.get(name)}
             for detail in _objects(error.get("details")):
                 codes.add(str(detail.get("reason", "")))
@@ -123,26 +126,26 @@ def _read(content: bytes, key: Secret | None) -> _Said:
                 else None
             )
             if isinstance(headers, dict):  # OpenRouter
-                wait = wait or asked_wait({str(k): str(v) for k, v in headers.items()}, limited=True)
+                wait = wait or requested_wait({str(k): str(v) for k, v in headers.items()}, limited=True)
         elif isinstance(error, str):
             text = error
     if key is not None:
         text = key.redact(text)
-    return _Said(codes=frozenset(codes), words=" ".join(text.split())[:300].rstrip("."), wait=wait)
+    return _ErrorBody(codes=frozenset(codes), message=" ".join(text.split())[:300].rstrip("."), wait=wait)
 
 
-def _words(error: Mapping[str, Any]) -> str:
+def _message(error: Mapping[str, Any]) -> str:
     for name in ("message", "detail", "title"):
-        said = error.get(name)
-        if isinstance(said, str) and said:
-            return said
-        if faults := [fault for fault in map(_fault, _objects(said)) if fault]:
+        value = error.get(name)
+        if isinstance(value, str) and value:
+            return value
+        if faults := [fault for fault in map(_fault, _objects(value)) if fault]:
             return "; ".join(faults)
     return ""
 
 
 def _fault(detail: Mapping[str, Any]) -> str:
-    """One entry of a list of faults in the request, as servers built with FastAPI send it."""
+    """One entry of a validation error, as FastAPI sends it."""
     loc, message = detail.get("loc"), str(detail.get("msg") or "")
     place = ".".join(str(part) for part in loc if part != "body") if isinstance(loc, list) else ""
     return f"{place}: {message}" if place and message else message

@@ -212,7 +212,7 @@ class BatchService:
             yield response
 
     def _refusal(self, method: str, path: str, answer: Answer) -> Exception:
-        error = refusal(answer, self._endpoint.asked)
+        error = refusal(answer, self._endpoint.request_info)
         if not isinstance(error, Rejected) or answer.status not in _NONE_HERE:
             return error
         place = path.partition("?")[0]
