@@ -128,4 +128,4 @@ def test_a_chain_file_cannot_bring_code_along(plugin, photos, tmp_path):
 def test_a_model_is_checked_with_its_file(plugin):
     done = program("models", "check", "counted", "--plugin", plugin(MODEL))
     assert done.returncode == 0, done.stderr
-    assert "counted answered" in done.stdout
+    assert "counted replied" in done.stdout
