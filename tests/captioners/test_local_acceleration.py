@@ -181,7 +181,7 @@ def test_a_tower_that_is_asked_for_more_says_so(zoo: Zoo) -> None:
 def test_openvino_is_imported_without_what_reports_to_its_makers(zoo: Zoo) -> None:
     pytest.importorskip("openvino", reason="the extra openvino is not installed")
     code = (
-        "import sys; from cutline.captioners.transformers import loading, vision_openvino;"
+        "import sys; from cutline.captioners.transformers import model_loader, vision_openvino;"
         "from cutline.weights import choose_hardware; from pathlib import Path;"
         "model = loading.load(Path(sys.argv[1]), choose_hardware('cpu', 'float32'), 'cpu').model;"
         "assert vision_openvino.replace_tower(model).reason is None;"

@@ -320,7 +320,7 @@ def test_closing_ends_processes_that_never_finish_loading(folder: Callable[[str]
         ("cuda:0 cpu", {}, "needs GPUs of one kind"),
         ("cpu", {"quantize": "4bit"}, "exclude each other"),
         ("cpu", {"tensor_parallel": 0}, "must be greater than 0"),
-        ("cpu", {"tensor_parallel": 1, "parallel_engine": "deepspeed"}, "does nothing alone"),
+        ("cpu", {"tensor_parallel": 1, "parallel_engine": "deepspeed"}, "has no effect alone"),
     ],
 )
 def test_places(devices: str, options: dict[str, Any], places: list[str] | str) -> None:

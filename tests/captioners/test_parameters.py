@@ -20,7 +20,7 @@ from cutline.errors import ConfigError
 from cutline.job import Job, ModelOptions
 from cutline.parameters import COMMON, parse
 from cutline.service.caption_options import CaptionOptions
-from cutline.service.routes.completion_request import ChatRequest
+from cutline.service.routes.completion_request import ChatBody
 from processes import cutline_here
 from server_process import Server
 
@@ -204,7 +204,7 @@ def test_every_face_refuses_what_is_out_of_the_one_range(name, value):
     with pytest.raises(ValidationError, match=name):
         CaptionOptions(**{name: value})
     with pytest.raises(ValidationError, match=name):
-        ChatRequest(model="m", messages=[{"role": "user", "content": "a"}], **{name: value})
+        ChatBody(model="m", messages=[{"role": "user", "content": "a"}], **{name: value})
     with pytest.raises(ConfigError, match=name):
         build_captioner("fake", CaptionerOptions(options={"parameters": f"{name}={value}"}))
     assert not next(one for one in COMMON if one.name == name).fits(value)

@@ -57,7 +57,7 @@ def test_what_failed_before_a_run_was_stopped_half_way_can_be_asked_again(endpoi
     endpoint.configure(fault={"403": 1.0}, latency=0.0)
     _, err = process.communicate(timeout=PATIENCE)
     assert process.returncode == 3, err
-    assert "the same command with --retry-failed goes on" in err
+    assert "run the same command again with --retry-failed to continue" in err
     endpoint.configure(fault={})
     assert cutline_here(*arguments, "--retry-failed").returncode == 0
 

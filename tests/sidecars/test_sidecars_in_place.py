@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import pytest
 
-from cutline import caption, register_model
+from cutline import caption, register_model, registry
 from cutline.sidecars import decode
 from cutline.sources import open_source
 
 
-@register_model("fixed_text")
 class FixedText:
     def __init__(self, text: str) -> None:
         self._text = text
 
     def infer(self, prompt, image, image_name):
         return self._text
+
+
+@pytest.fixture(autouse=True)
+def _fixed_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Names that a test registers are its own."""
+    monkeypatch.setattr(registry, "_registered", {room: {} for room in registry.BUILT_IN})
+    register_model("fixed_text")(FixedText)
 
 
 def photos(folder, sidecars: dict[str, bytes]) -> None:
