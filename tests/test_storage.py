@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import builtins
+import sys
 
 import pytest
+from fsspec.registry import _registry
 
 from cutline import sinks
 from cutline.engine.state import state_folder
@@ -57,14 +58,10 @@ def test_a_table_of_a_local_url_reads_only_its_own_folder(tmp_path):
 
 @pytest.mark.parametrize(("url", "extra"), [("s3://bucket/a", "s3"), ("gs://bucket/a", "gcs")])
 def test_a_missing_driver_is_named_the_same_everywhere(url, extra, tmp_path, monkeypatch):
-    usual = builtins.__import__
-
-    def without_drivers(name, *rest, **named):
-        if name.partition(".")[0] in {"s3fs", "gcsfs"}:
-            raise ImportError(name)
-        return usual(name, *rest, **named)
-
-    monkeypatch.setattr(builtins, "__import__", without_drivers)
+    for driver in ("s3fs", "gcsfs"):
+        monkeypatch.setitem(sys.modules, driver, None)  # as if it were not installed
+    for protocol in ("s3", "gs"):  # fsspec keeps classes that an earlier test used
+        monkeypatch.delitem(_registry, protocol, raising=False)
     message = (
         rf"access to {extra[:2].replace('gc', 'gs')}:// needs an extra: pip install 'cutline\[{extra}\]'"
     )

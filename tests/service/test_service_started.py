@@ -42,7 +42,7 @@ def test_a_server_that_cannot_be_started_is_told_in_one_line(tmp_path: Path) -> 
     )
     assert ran.returncode != 0
     (line,) = [line for line in ran.stderr.splitlines() if "cannot start" in line]
-    assert "vllm ended with code 1 before it could be asked" in line
+    assert "vllm ended with code 1 before it was ready" in line
     assert line.endswith("ValueError: no GPU")
     assert "Traceback" not in ran.stderr
     assert programs.alive == []
