@@ -183,7 +183,7 @@ def test_openvino_is_imported_without_what_reports_to_its_makers(zoo: Zoo) -> No
     code = (
         "import sys; from cutline.captioners.transformers import model_loader, vision_openvino;"
         "from cutline.weights import choose_hardware; from pathlib import Path;"
-        "model = loading.load(Path(sys.argv[1]), choose_hardware('cpu', 'float32'), 'cpu').model;"
+        "model = model_loader.load(Path(sys.argv[1]), choose_hardware('cpu', 'float32'), 'cpu').model;"
         "assert vision_openvino.replace_tower(model).reason is None;"
         "assert sys.modules['openvino_telemetry'] is None;"
         "assert not any(name.startswith('openvino_telemetry.') for name in sys.modules)"
