@@ -92,7 +92,7 @@ def test_the_model_and_the_chains_of_a_service_share_one_limit(tmp_path):
     settings = Settings(model="endpoint:a", endpoint=URL, chain=[tmp_path / "c.toml"])
 
     async def use():
-        service = CaptioningService(settings, None, print, Tracing())
+        service = CaptioningService(settings, None, print, Tracing({}))
         steps = service.chains["c"].chain.steps
         assert {step.captioner.limit_key for step in steps} == {service.captioner.limit_key}
         assert service.chains.slots == [service.slots] == [16]

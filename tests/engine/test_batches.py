@@ -59,7 +59,7 @@ def test_what_expired_is_asked_by_an_ordinary_run_and_nothing_else(service, pict
     assert set(kinds) == {"unsupported", "expired", "truncated", "refused", "empty", "rejected", "endpoint"}
     expired = kinds.count("expired")
     assert expired == 59 - (15 + 15 + 5)  # 0.6 of 25, 25 and 9
-    assert f"{expired} pictures were not asked" in done.stderr
+    assert f"{expired} pictures were not captioned" in done.stderr
     assert len(keys(output)) + len(kinds) == 60
     assert keys(output) == sorted(keys(output))
     assert len(outcomes(output)) == 60 - expired

@@ -146,7 +146,8 @@ class Endpoint:
         return web.Response(body=orjson.dumps(data), content_type="application/json")
 
     async def reconfigure(self, request: web.Request) -> web.Response:
-        """Change settings while running: latency, slots, faults, max_in_flight."""
+        """Change settings while running: latency, slots, faults, max_in_flight. Starts ``most_in_flight`` again."""
+        self.most_in_flight = self.in_flight
         data = await request.json()
         for name, value in data.items():
             if name == "slots":
