@@ -1,7 +1,9 @@
-"""Writes the reference pages from the program itself: ``docs/cli.md`` and ``docs/python-api.md``.
+"""Write ``docs/cli.md`` and ``docs/python-api.md``, and the tables of layers in ``docs/design``.
 
 python scripts/reference.py            write the pages
-python scripts/reference.py --check    compare them; exits 1 and shows what differs
+python scripts/reference.py --check    compare them; exit 1 and show what differs
+
+Both exit 1 where a page names a module or a file of the project that does not exist.
 """
 
 from __future__ import annotations
@@ -17,6 +19,8 @@ import textwrap
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, TypeGuard
+
+import layout
 
 import cutline
 from cutline import errors
@@ -84,26 +88,47 @@ The errors follow by themselves. A test compares all of them with `cutline.__all
 
 
 def main(arguments: list[str]) -> int:
+    """Write or compare the pages; 1 when one is stale or wrong."""
     pages = {"cli.md": cli_page(), "python-api.md": api_page()}
-    stale = False
-    for name, text in pages.items():
-        path = DOCS / name
-        old = path.read_text("utf-8") if path.exists() else ""
-        if text == old:
-            continue
-        stale = True
+    for path in sorted(DOCS.joinpath("design").glob("*.md")):
+        pages[f"design/{path.name}"] = layout.with_tables(path.read_text("utf-8"))
+    stale = [name for name, text in pages.items() if not _is_current(name, text)]
+    for name in stale:
         if "--check" in arguments:
-            changes = difflib.unified_diff(
-                old.splitlines(), text.splitlines(), name, "from the program", n=0, lineterm=""
-            )
-            print("\n".join(list(changes)[:20]))
+            print("\n".join(_changes(name, pages[name])))
         else:
-            path.write_text(text, "utf-8")
-            print(f"wrote {path.relative_to(DOCS.parent)}")
+            (DOCS / name).write_text(pages[name], "utf-8")
+            print(f"wrote docs/{name}")
     if stale and "--check" in arguments:
         print("the reference is out of date; run: python scripts/reference.py")
-        return 1
-    return 0
+    wrong = wrong_names()
+    for place, name in wrong:
+        print(f"{place}: `{name}` does not exist; give the page its new name")
+    return 1 if wrong or (stale and "--check" in arguments) else 0
+
+
+def _is_current(name: str, text: str) -> bool:
+    path = DOCS / name
+    return path.exists() and path.read_text("utf-8") == text
+
+
+def _changes(name: str, text: str) -> list[str]:
+    old = (DOCS / name).read_text("utf-8") if (DOCS / name).exists() else ""
+    lines = difflib.unified_diff(
+        old.splitlines(), text.splitlines(), name, "from the program", n=0, lineterm=""
+    )
+    return list(lines)[:20]
+
+
+def wrong_names() -> list[tuple[str, str]]:
+    """Each page, and a module or path in it that does not exist."""
+    root = DOCS.parent
+    pages = [*sorted(DOCS.rglob("*.md")), root / "README.md", root / "CONTRIBUTING.md"]
+    return [
+        (path.relative_to(root).as_posix(), name)
+        for path in pages
+        for name in layout.wrong_names(path.read_text("utf-8"), design=path.parent.name == "design")
+    ]
 
 
 # The command line

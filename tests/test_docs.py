@@ -35,6 +35,7 @@ WRITTEN = {"cli.md", "python-api.md"}  # by scripts/reference.py
 PAGES = sorted(path.relative_to(DOCS).as_posix() for path in DOCS.rglob("*.md"))
 
 sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "tests/service")]
+import layout  # noqa: E402
 import reference  # noqa: E402
 
 
@@ -474,6 +475,38 @@ def test_the_extensions_work(folder):
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("2 1\nphotos/sunset.jpg: ")
     assert "ASKED: DESCRIBE THIS IMAGE IN DETAIL." in done.stdout
+
+
+# What the pages say about the source tree
+
+
+def test_modules_and_files_that_pages_name_exist():
+    assert reference.wrong_names() == []
+
+
+@pytest.mark.parametrize(
+    "word", ["cutline.asking", "cutline.engine.run.nothing", "src/cutline/desk.py", "tests/no/"]
+)
+def test_a_name_that_does_not_exist_is_found(word):
+    assert layout.wrong_names(f"in `{word}`, not `cutline.api` or `cutline.Retryable`", design=False) == [
+        word
+    ]
+    assert layout.wrong_names("in `captioners/asking.py`", design=True) == ["captioners/asking.py"]
+
+
+def test_the_architecture_page_has_all_top_level_modules():
+    page = text_of("design/index.md")
+    modules = {
+        path.stem for path in SOURCE.iterdir() if path.suffix == ".py" or (path / "__init__.py").exists()
+    }
+    assert {name for name in modules - {"__init__", "__main__"} if f"| `{name}` |" not in page} == set()
+    assert "planned" not in page
+
+
+def test_a_stale_table_of_layers_is_written_anew():
+    page = text_of("design/index.md")
+    assert layout.with_tables(page) == page
+    assert layout.with_tables(page.replace("| `cli` |", "| `console` |")) == page
 
 
 # The pages hold together

@@ -1,0 +1,1 @@
+"""Runs of jobs: journal, ordered output, budgets, batches and the report."""

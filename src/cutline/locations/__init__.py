@@ -1,0 +1,1 @@
+"""Where a picture's bytes are: files, tars, remote storage, and downloads with checked addresses."""

@@ -1,0 +1,1 @@
+"""Captions as text: sentences, and differences in words."""

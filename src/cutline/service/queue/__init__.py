@@ -1,0 +1,1 @@
+"""Jobs in a database: store, leases, worker and webhooks."""
