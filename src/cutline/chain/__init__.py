@@ -1,4 +1,4 @@
-"""Chains: one picture through one or several named steps, some of which use what others said."""
+"""Chains: one picture through one or several named steps, some of which use the texts of others."""
 
 from __future__ import annotations
 

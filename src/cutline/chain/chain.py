@@ -1,4 +1,4 @@
-"""Steps, how they hang together, and what comes of a picture that went through them."""
+"""A chain of captioning steps, and its result for one picture."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import dataclasses
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from typing import Any
 
-from cutline.chain.dependencies import inputs_of, links
+from cutline.chain.dependencies import Dependencies, resolve_dependencies, transitive_inputs
 from cutline.chain.execution import ChainExecution, NoteStep
-from cutline.chain.step import ChainStep, Result, ask_only, cause_of, failed, kind_of
+from cutline.chain.step import ChainStep, Result, cause_of, kind_of, run_only_step, step_failure
 from cutline.errors import ConfigError, RunStopped, SampleError
 from cutline.imaging import Picture
 from cutline.interfaces import Captioner
@@ -17,7 +17,10 @@ from cutline.records import Step, Usage
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class ChainResult:
-    """What a chain brought: ``caption`` is among ``steps``, which lack the ``missing`` optional ones."""
+    """The ``steps`` that have a text, ``caption`` among them; ``missing`` optional ones by failure kind.
+
+    ``useless`` is the usage of unusable replies by step.
+    """
 
     steps: tuple[Step, ...]
     caption: Step
@@ -26,29 +29,30 @@ class ChainResult:
 
 
 class Chain:
-    """Named steps, asked side by side, or one after the other where they are linked.
+    """Named steps that run concurrently, or one after the other where they are linked.
 
     ``linked`` steps see each other's texts: ``{name}`` in a prompt is that step's text, before any
     metadata of the name, and ``{previous}`` that of the step before it in the list. Their caption is
     the last step's text, or that of the step named ``caption``; without links it is the first one's.
 
     Raises:
-        ConfigError: two steps share a name, there is no step ``caption``, or steps wait for each other.
+        ConfigError: two steps share a name, there is no step ``caption``, or steps depend on each other.
     """
 
     def __init__(self, steps: list[ChainStep], *, linked: bool = False, caption: str | None = None) -> None:
         self.steps = steps
         names = [step.name for step in steps]
-        twice = next((name for place, name in enumerate(names) if name in names[:place]), None)
-        if twice is not None:
-            raise ConfigError(f"two steps are named {twice!r}: give each a name of its own")
+        repeated = next((name for name in names if names.count(name) > 1), None)
+        if repeated is not None:
+            raise ConfigError(f"two steps are named {repeated!r}: give each a name of its own")
         if caption is not None and caption not in names:
             raise ConfigError(
                 f"there is no step {caption!r} for the caption: the steps are {', '.join(names)}"
             )
         self.caption = caption or names[-1 if linked else 0]
-        unlinked: dict[str, dict[str, str]] = {name: {} for name in names}
-        self.taken = links({step.name: step.prompt.variables for step in steps}) if linked else unlinked
+        self.dependencies: Dependencies = {name: {} for name in names}
+        if linked:
+            self.dependencies = resolve_dependencies({step.name: step.prompt.variables for step in steps})
         self._captioners = list({id(step.captioner): step.captioner for step in steps}.values())
         self._halted = False
 
@@ -67,16 +71,13 @@ class Chain:
         return {step.name: step.captioner.name for step in self.steps}
 
     async def open(self, say: Callable[[str], None]) -> None:
-        """Load what the captioners have to load, one after the other; raises ConfigError as they do."""
+        """Open the captioners one after the other; raises ConfigError as they do."""
         for captioner in self._captioners:
             await captioner.open(say)
 
     @property
     def slots(self) -> int:
-        """How many pictures can be under way at once now, each captioner having others before it.
-
-        A limit that several captioners share counts once.
-        """
+        """How many pictures can be in the chain at once; a limit shared by several captioners counts once."""
         limits: dict[Hashable, int] = {}
         for captioner in self._captioners:
             limits[captioner.limit_key] = max(limits.get(captioner.limit_key, 0), captioner.slots)
@@ -84,26 +85,26 @@ class Chain:
 
     @property
     def in_flight(self) -> int:
-        """Requests under way."""
+        """Requests in flight."""
         return sum({captioner.limit_key: captioner.in_flight for captioner in self._captioners}.values())
 
     def seconds(self, steps: Iterable[Step]) -> float:
-        """How long the requests of one picture took from the first to the last, without waiting."""
+        """Seconds of the longest path through one picture's steps, without waiting."""
         own = {step.name: step.reply.seconds for step in steps}
 
         def ended(name: str) -> float:
-            before = (ended(source) for source in self.taken[name].values())
+            before = (ended(source) for source in self.dependencies[name].values())
             return own.get(name, 0.0) + max(before, default=0.0)
 
         return max((ended(name) for name in own), default=0.0)
 
     def halt(self) -> None:
-        """Begin no question from now on; what is under way is answered."""
+        """Start no request from now on; those in flight finish."""
         self._halted = True
         for captioner in self._captioners:
             captioner.halt()
 
-    async def follow(
+    async def run(
         self,
         picture: Picture,
         variables: Mapping[str, Any],
@@ -111,30 +112,35 @@ class Chain:
         known: Iterable[Step] = (),
         note: NoteStep | None = None,
     ) -> ChainResult:
-        """Ask every step about the picture, each as soon as it has what it takes from others.
+        """Run every step for the picture, each as soon as its dependencies have their texts.
 
-        ``known`` steps of an earlier time are not asked where the question is still the same.
-        ``note`` is told of each step that has its text while others have not; what it raises is raised.
+        ``known`` steps of an earlier run are reused where the request is still the same. ``note`` is
+        called with each step that has its text while others have not; its errors are raised.
 
         Raises:
             PictureError: the only step's picture cannot be prepared.
-            StepFailed: a step that is not optional gave no text; the others were still asked.
-            RunStopped: the run cannot go on.
+            StepFailed: a step that is not optional has no text; the others have still run.
+            RunStopped: the run cannot continue.
         """
         if len(self.steps) == 1:
             await self._prepare(self.steps[0].captioner, picture)
-            results = {self.steps[0].name: await ask_only(self.steps[0], picture, variables)}
+            results = {self.steps[0].name: await run_only_step(self.steps[0], picture, variables)}
         else:
-            course = ChainExecution(
-                picture, variables, taken=self.taken, prepare=self._prepare, known=known, note=note
+            execution = ChainExecution(
+                picture,
+                variables,
+                dependencies=self.dependencies,
+                prepare=self._prepare,
+                known=known,
+                note=note,
             )
-            results = await course.run(self.steps)
+            results = await execution.run(self.steps)
         for result in results.values():
             if isinstance(result, RunStopped):
                 raise result
-        return self._ended(results)
+        return self._result(results)
 
-    def _ended(self, results: Mapping[str, Result]) -> ChainResult:
+    def _result(self, results: Mapping[str, Result]) -> ChainResult:
         done = {name: result for name, result in results.items() if isinstance(result, Step)}
         errors = {name: result for name, result in results.items() if not isinstance(result, Step)}
         if len(done) == len(self.steps):
@@ -145,24 +151,24 @@ class Chain:
             if isinstance(error, SampleError) and error.reply is not None
         }
         needed = [step.name for step in self.steps if step.name in errors and not step.optional]
-        caption = None if needed else self._newest(done)
+        caption = None if needed else self._caption_step(done)
         if caption is None:
             first = cause_of(needed[0] if needed else next(iter(errors)), errors)
             message = "" if len(self.steps) == 1 else f"step {first}: "
-            raise failed(message, errors[first], tuple(done.values()), useless)
+            raise step_failure(message, errors[first], tuple(done.values()), useless)
         missing = {name: kind_of(errors[cause_of(name, errors)]) for name in errors}
         return ChainResult(steps=tuple(done.values()), caption=caption, missing=missing, useless=useless)
 
-    def _newest(self, done: Mapping[str, Step]) -> Step | None:
-        """The caption's step; else the newest of those it takes from, else of all before it."""
+    def _caption_step(self, done: Mapping[str, Step]) -> Step | None:
+        """The caption's step; else the last of those it depends on, else of all before it."""
         if self.caption in done:
             return done[self.caption]
         names = [step.name for step in self.steps]
         before = names[: names.index(self.caption)]
-        inputs = inputs_of(self.caption, self.taken)
-        newest = [name for name in before if name in done]
-        newest.sort(key=lambda name: name in inputs)  # stable: within both kinds the order of the list stays
-        return done[newest[-1]] if newest else None
+        inputs = transitive_inputs(self.caption, self.dependencies)
+        captioned = [name for name in before if name in done]
+        captioned.sort(key=lambda name: name in inputs)  # stable: the order of the list stays otherwise
+        return done[captioned[-1]] if captioned else None
 
     async def _prepare(self, captioner: Captioner, picture: Picture) -> None:
         if self._halted:

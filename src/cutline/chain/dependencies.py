@@ -1,67 +1,70 @@
-"""Which step of a chain waits for which: told by the variables in their prompts."""
+"""Dependencies between the steps of a chain, read from the variables in their prompts."""
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
+from typing import TypeAlias
 
 from cutline.errors import ConfigError
 
 PREVIOUS = "previous"
-_OF_THE_SAMPLE = ("key", "path", "file_name", "stem", "folder", "text")
+Dependencies: TypeAlias = Mapping[str, Mapping[str, str]]
+"""For each step its prompt's variables that refer to other steps, with the step each refers to."""
+_SAMPLE_VARIABLES = ("key", "path", "file_name", "stem", "folder", "text")
 
 
-def links(variables: Mapping[str, Sequence[str]]) -> dict[str, dict[str, str]]:
-    """For each step the variables that take from other steps, each with the step it takes from.
+def resolve_dependencies(variables: Mapping[str, Sequence[str]]) -> Dependencies:
+    """Resolve the variables in each step's prompt to the steps that they refer to.
 
-    ``variables`` are those in each step's prompt. ``{name}`` and ``{name.field}`` take from the step of
-    that name, ``{previous}`` from the one before; any other is the sample's.
+    ``{name}`` and ``{name.field}`` refer to the step of that name, ``{previous}`` to the one before; any
+    other is the sample's.
 
     Raises:
-        ConfigError: steps wait for each other, the first one for a previous one, or a variable is
-            nearly the name of a step.
+        ConfigError: steps depend on each other in a circle, the first one on a previous one, or a
+            variable is nearly the name of a step.
     """
     names = list(variables)
-    found: dict[str, dict[str, str]] = {}
-    for place, (name, used) in enumerate(variables.items()):
-        found[name] = {}
+    dependencies: dict[str, dict[str, str]] = {}
+    for position, (name, used) in enumerate(variables.items()):
+        dependencies[name] = {}
         for variable in used:
             head = variable.partition(".")[0]
             if head in names:
-                found[name][variable] = head
+                dependencies[name][variable] = head
             elif head == PREVIOUS:
-                if not place:
+                if not position:
                     raise ConfigError(f"step {name}: it is the first, so there is no text for {{{PREVIOUS}}}")
-                found[name][variable] = names[place - 1]
+                dependencies[name][variable] = names[position - 1]
             else:
                 _refuse_misspelt(name, head, names)
     try:
-        TopologicalSorter({name: taken.values() for name, taken in found.items()}).prepare()
+        TopologicalSorter({name: inputs.values() for name, inputs in dependencies.items()}).prepare()
     except CycleError as error:
         circle = " → ".join(error.args[1])
         raise ConfigError(
             f"steps wait for each other ({circle}): let none use a text that comes of its own"
         ) from None
-    return found
+    return dependencies
 
 
-def inputs_of(name: str, linked: Mapping[str, Mapping[str, str]]) -> set[str]:
-    """Every step that ``name`` takes from, directly or through others."""
+def transitive_inputs(name: str, dependencies: Dependencies) -> set[str]:
+    """Every step that ``name`` depends on, directly or through others."""
     found: set[str] = set()
-    wanted = list(linked[name].values())
-    while wanted:
-        step = wanted.pop()
+    pending = list(dependencies[name].values())
+    while pending:
+        step = pending.pop()
         if step not in found:
             found.add(step)
-            wanted.extend(linked[step].values())
+            pending.extend(dependencies[step].values())
     return found
 
 
 def _refuse_misspelt(step: str, head: str, names: Sequence[str]) -> None:
-    """A slip would cost a whole run: every picture would fail at this step."""
+    """A typing error would cost a whole run: every picture would fail at this step."""
     near = difflib.get_close_matches(head, [*names, PREVIOUS], n=1, cutoff=0.8)
-    if near and head not in _OF_THE_SAMPLE:
+    if near and head not in _SAMPLE_VARIABLES:
         raise ConfigError(
             f"step {step}: there is no step for {{{head}}}; did you mean {{{near[0]}}}?"
             " If it is a column of yours, give the step a name that differs more"

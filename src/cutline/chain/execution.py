@@ -1,4 +1,4 @@
-"""One picture's way through several steps."""
+"""Execution of several steps for one picture."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ import hashlib
 from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
-from cutline.chain.step import ChainStep, InputMissing, Result, ask, failed
+from cutline.chain.dependencies import Dependencies
+from cutline.chain.step import ChainStep, InputMissing, Result, run_step, step_failure
 from cutline.errors import SampleError
 from cutline.imaging import Picture
 from cutline.interfaces import Captioner
@@ -16,92 +17,90 @@ from cutline.records import Step
 
 NoteStep: TypeAlias = Callable[[Step], None]
 Prepare: TypeAlias = Callable[[Captioner, Picture], Awaitable[None]]
-Taken: TypeAlias = Mapping[str, Mapping[str, str]]
-"""For each step the variables that take from other steps, each with the step it takes from."""
 
 
 class ChainExecution:
-    """One picture's way through several steps."""
+    """Runs the steps of a chain for one picture, each as soon as its inputs are there."""
 
     def __init__(
         self,
         picture: Picture,
         variables: Mapping[str, Any],
         *,
-        taken: Taken,
+        dependencies: Dependencies,
         prepare: Prepare,
         known: Iterable[Step],
         note: NoteStep | None,
     ) -> None:
         self._picture = picture
         self._variables = variables
-        self._taken = taken
+        self._dependencies = dependencies
         self._prepare = prepare
         self._known = {step.name: step for step in known}
         self._note = note
-        self._left = 0
+        self._pending = 0
         self._tasks: dict[str, asyncio.Task[Result]] = {}
         self._preparing: dict[Hashable, asyncio.Lock] = {}
 
     async def run(self, steps: Sequence[ChainStep]) -> dict[str, Result]:
-        """What came of each step, by name, in the order of ``steps``."""
-        self._left = len(steps)
-        if any(self._taken.values()):
+        """The result of each step by name, in the order of ``steps``."""
+        self._pending = len(steps)
+        if any(self._dependencies.values()):
             self._check_variables(steps)
         try:
             async with asyncio.TaskGroup() as group:
                 for step in steps:
-                    self._tasks[step.name] = group.create_task(self._go(step))
-        except ExceptionGroup as errors:  # what ``note`` raised, as itself
+                    self._tasks[step.name] = group.create_task(self._run_step(step))
+        except ExceptionGroup as errors:  # an error of ``note`` is raised as itself
             raise errors.exceptions[0] from None
         return {name: task.result() for name, task in self._tasks.items()}
 
     def _check_variables(self, steps: Sequence[ChainStep]) -> None:
-        """What the sample lacks is found before anything is paid, not when a later step wants it."""
+        """Find variables that the sample lacks before any request, not when a later step needs them."""
         for step in steps:
-            taken = self._taken[step.name]
-            if not step.optional and len(taken) < len(step.prompt.variables):
+            inputs = self._dependencies[step.name]
+            if not step.optional and len(inputs) < len(step.prompt.variables):
                 try:
-                    step.prompt.render({**self._variables, **dict.fromkeys(taken, "a text")})
+                    step.prompt.render({**self._variables, **dict.fromkeys(inputs, "a text")})
                 except SampleError as error:
-                    raise failed(f"step {step.name}: ", error, (), {}) from None
+                    raise step_failure(f"step {step.name}: ", error, (), {}) from None
 
-    async def _go(self, step: ChainStep) -> Result:
-        values, taken = self._variables, self._taken[step.name]
-        if taken:
+    async def _run_step(self, step: ChainStep) -> Result:
+        values, inputs = self._variables, self._dependencies[step.name]
+        if inputs:
             values = dict(values)
-            for variable, source in taken.items():
+            for variable, source in inputs.items():
                 result = await self._tasks[source]
                 if not isinstance(result, Step):
-                    self._left -= 1
+                    self._pending -= 1
                     return InputMissing(source)
                 values[variable] = _value(result, variable)
-        result = await self._text(step, values)
-        self._left -= 1
-        if isinstance(result, Step) and not result.counted and self._left and self._note is not None:
+        result = await self._request(step, values)
+        self._pending -= 1
+        if isinstance(result, Step) and not result.counted and self._pending and self._note is not None:
             self._note(result)
             result = dataclasses.replace(result, counted=True)
         return result
 
-    async def _text(self, step: ChainStep, values: Mapping[str, Any]) -> Result:
-        """The answer of an earlier time to the same question, or a new one."""
+    async def _request(self, step: ChainStep, values: Mapping[str, Any]) -> Result:
+        """The result of an earlier run for the same request, or a new one."""
         try:
             prompt = step.prompt.render(values)
-            asked = _digest(step.recipe, prompt.id, prompt.system, prompt.prefix, prompt.suffix)
+            digest = _digest(step.recipe, prompt.id, prompt.system, prompt.prefix, prompt.suffix)
             known = self._known.get(step.name)
-            if known is not None and known.asked == asked:
+            if known is not None and known.asked == digest:
                 return dataclasses.replace(known, counted=True)
             # Once for all steps of a captioner: the others find the picture prepared.
             async with self._preparing.setdefault(step.captioner.limit_key, asyncio.Lock()):
                 await self._prepare(step.captioner, self._picture)
-        except Exception as error:  # noqa: BLE001 - as in ask
+        except Exception as error:  # noqa: BLE001 - as in run_step
             return error
-        result = await ask(step, self._picture, prompt)
-        return dataclasses.replace(result, asked=asked) if isinstance(result, Step) else result
+        result = await run_step(step, self._picture, prompt)
+        return dataclasses.replace(result, asked=digest) if isinstance(result, Step) else result
 
 
 def _value(step: Step, variable: str) -> Any:
-    """What ``{step}`` or ``{step.field}`` stands for."""
+    """The value of ``{step}`` or ``{step.field}``."""
     _, *fields = variable.split(".")
     value: Any = step.fields if fields else step.text
     for field in fields:

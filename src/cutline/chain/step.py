@@ -1,4 +1,4 @@
-"""One step asked, and what its failure means."""
+"""One step of a chain: its request, and the failure that an error becomes."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from cutline.records import JSON, Reply, Step, Usage
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class ChainStep:
-    """A question to one captioner; its answer is kept under ``name``.
+    """A prompt for one captioner; its text is kept under ``name``.
 
-    When an ``optional`` step fails, the picture still gets its caption. ``recipe`` is what decides
-    the words besides the prompt: a captioner's name, parameters and the like, as text.
+    When an ``optional`` step fails, the picture still gets its caption. ``recipe`` is what determines
+    the text besides the prompt: a captioner's name, parameters and the like, as text.
     """
 
     name: str
@@ -32,7 +32,7 @@ class ChainStep:
 
 
 class StepFailed(CutlineError):
-    """A step gave no text; ``steps`` are those that did, ``useless`` what answers of no use cost."""
+    """A step has no text; ``steps`` are those that have one, ``useless`` the usage of unusable replies."""
 
     def __init__(
         self,
@@ -53,7 +53,7 @@ class StepFailed(CutlineError):
 
 
 class InputMissing(CutlineError):
-    """A step could not be asked because ``cause``, a step that it takes from, has no text."""
+    """A step could not run because ``cause``, a step that it depends on, has no text."""
 
     def __init__(self, cause: str) -> None:
         super().__init__(f"step {cause} has no text")
@@ -63,19 +63,20 @@ class InputMissing(CutlineError):
 Result: TypeAlias = Step | Exception
 
 
-async def ask_only(step: ChainStep, picture: Picture, variables: Mapping[str, Any]) -> Result:
+async def run_only_step(step: ChainStep, picture: Picture, variables: Mapping[str, Any]) -> Result:
+    """Run the step of a chain that has no other."""
     try:
         prompt = step.prompt.render(variables)
     except SampleError as error:
         return error
-    return await ask(step, picture, prompt)
+    return await run_step(step, picture, prompt)
 
 
-async def ask(step: ChainStep, picture: Picture, prompt: Prompt) -> Result:
-    """The step's answer, or why there is none."""
+async def run_step(step: ChainStep, picture: Picture, prompt: Prompt) -> Result:
+    """Request the step's caption; an error is returned, not raised."""
     try:
         reply: object = await step.captioner.caption(picture, prompt)
-        # Plug-ins may break their promise; that must cost one picture, not the run.
+        # A plug-in that breaks the protocol must cost one picture, not the run.
         if not isinstance(reply, Reply):
             return SampleError(
                 "captioner", f"{step.captioner.name} gave a {type(reply).__name__}, not a Reply"
@@ -100,7 +101,7 @@ def _extracted(reply: Reply, prompt: Prompt) -> tuple[str, JSON | None]:
 
 
 def _is_sound(reply: Reply) -> bool:
-    """Whether the parts of a plug-in's reply that are reckoned with are what they should be."""
+    """Whether the numbers in a plug-in's reply are numbers."""
     numbers = getattr(reply.usage, "prompt_tokens", None), getattr(reply.usage, "completion_tokens", None)
     return all(isinstance(number, int) for number in numbers) and isinstance(reply.seconds, int | float)
 
@@ -114,29 +115,27 @@ def cause_of(name: str, errors: Mapping[str, Exception]) -> str:
 def kind_of(error: Exception) -> str:
     if isinstance(error, SampleError | RequestError):
         return error.kind
-    kind = "captioner"
-    if isinstance(error, MemoryError):
-        kind = "out-of-memory"
-    return kind
+    return "out-of-memory" if isinstance(error, MemoryError) else "captioner"
 
 
-def _told(error: Exception) -> str:
-    """An error that nobody foresaw, with where it came up, for whoever has to mend that."""
-    words = without_keys(" ".join(str(error).split()))[:300]
+def _describe_unexpected(error: Exception) -> str:
+    """An unexpected error with the file and line that raised it."""
+    message = without_keys(" ".join(str(error).split()))[:300]
     frames = traceback.extract_tb(error.__traceback__)
-    place = f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else ""
-    return f"{type(error).__name__}: {words}".rstrip(": ") + place
+    location = f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else ""
+    return f"{type(error).__name__}: {message}".rstrip(": ") + location
 
 
-def failed(place: str, error: Exception, steps: tuple[Step, ...], useless: Mapping[str, Usage]) -> StepFailed:
-    """A step's failure; ``place`` begins the message, unless it is the picture that is no good."""
-    message = _told(error)
-    if isinstance(error, SampleError | RequestError):
-        message = str(error)
+def step_failure(
+    prefix: str, error: Exception, steps: tuple[Step, ...], useless: Mapping[str, Usage]
+) -> StepFailed:
+    """The failure of a step; ``prefix`` begins the message, unless the picture is at fault."""
+    expected = isinstance(error, SampleError | RequestError)
+    message = str(error) if expected else _describe_unexpected(error)
     attempts = error.attempts if isinstance(error, RequestError) else int(not isinstance(error, PictureError))
     return StepFailed(
         kind_of(error),
-        message if isinstance(error, PictureError) else place + message,
+        message if isinstance(error, PictureError) else prefix + message,
         attempts=attempts,
         steps=steps,
         reply=error.reply if isinstance(error, SampleError) else None,

@@ -132,7 +132,7 @@ class Captioning:
     ) -> ChainResult:
         """What the chain brought; what a captioner must not do becomes this picture's failure."""
         try:
-            return await self.chain.follow(picture, variables, known=known, note=note)
+            return await self.chain.run(picture, variables, known=known, note=note)
         except asyncio.CancelledError:
             task = asyncio.current_task()
             if task is None or task.cancelling():

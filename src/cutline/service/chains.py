@@ -80,7 +80,7 @@ def check_variables(chain: Chain) -> None:
     """Raises ConfigError for prompt variables that requests do not have: pictures come without metadata."""
     for step in chain.steps:
         for name in step.prompt.variables:
-            if name not in _VARIABLES and name not in chain.taken[step.name]:
+            if name not in _VARIABLES and name not in chain.dependencies[step.name]:
                 where = f"step {step.name}: " if len(chain.steps) > 1 else ""
                 raise ConfigError(
                     f"{where}the prompt's variable {{{name}}} is not available to requests: they have "

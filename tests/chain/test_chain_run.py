@@ -33,20 +33,20 @@ class Expert(Captioner):
     def __init__(self, failing=(), seed=0):
         self.name = "expert"
         self.failing = dict(failing)
-        self.asked = []
-        self.told = {}
+        self.requests = []
+        self.prompts = {}
         self.turn = random.Random(seed)
 
     async def caption(self, picture, prompt):
         name = prompt.id.partition("@")[0]
-        self.asked.append(name)
+        self.requests.append(name)
         for _ in range(self.turn.randrange(4)):
             await asyncio.sleep(0)
         error = self.failing.get(name)
         if error is not None:
             raise error
         usage = Usage(prompt_tokens=1, completion_tokens=1)
-        self.told[name] = prompt.prefix
+        self.prompts[name] = prompt.prefix
         return Reply(text=f"The words of {name}.", model="expert", usage=usage, seconds=1.0)
 
     async def aclose(self):
@@ -79,9 +79,9 @@ def chain_of(plan, expert, optional=frozenset(), caption=None):
     return Chain(steps, linked=True, caption=caption)
 
 
-def follow(chain, **options):
+def run(chain, **options):
     async def main():
-        return await chain.follow(Picture(Here()), {}, **options)
+        return await chain.run(Picture(Here()), {}, **options)
 
     return asyncio.run(main())
 
@@ -110,7 +110,7 @@ def test_every_step_is_asked_after_what_it_needs_and_fails_with_it(data, plan, s
     before = names[: names.index(captioned)]
     rescue = captioned in kept or any(name in kept for name in before)
     try:
-        result = follow(chain, note=noted.append)
+        result = run(chain, note=noted.append)
     except StepFailed as error:
         assert lost - optional or not rescue
         steps = error.steps
@@ -130,19 +130,19 @@ def test_every_step_is_asked_after_what_it_needs_and_fails_with_it(data, plan, s
     assert [step.name for step in steps] == [name for name in names if name in kept]
     # Each was asked once, after those it takes from, and of those that failed all that could be asked.
     askable = {name for name in names if not failing & ancestors(plan, name)}
-    assert sorted(expert.asked) == sorted(askable)
-    for name in expert.asked:
-        assert all(expert.asked.index(source) < expert.asked.index(name) for source in plan[name])
+    assert sorted(expert.requests) == sorted(askable)
+    for name in expert.requests:
+        assert all(expert.requests.index(source) < expert.requests.index(name) for source in plan[name])
     texts = {step.name: step.text for step in steps}
     for step in steps:
-        assert all(texts[source] in expert.told[step.name] for source in plan[step.name])
+        assert all(texts[source] in expert.prompts[step.name] for source in plan[step.name])
     assert {step.name for step in noted} <= kept
     assert {step.name for step in steps if step.counted} == {step.name for step in noted}
 
     # The second time only what failed is asked, whatever was noted in between.
     again = Expert()
-    repeated = follow(chain_of(plan, again, optional, caption), known=steps)
-    assert sorted(again.asked) == (sorted(lost) if len(names) > 1 else names)
+    repeated = run(chain_of(plan, again, optional, caption), known=steps)
+    assert sorted(again.requests) == (sorted(lost) if len(names) > 1 else names)
     assert [step.name for step in repeated.steps] == names
     assert {step.name for step in repeated.steps if step.counted} >= kept - (
         kept if len(names) == 1 else set()
@@ -152,10 +152,10 @@ def test_every_step_is_asked_after_what_it_needs_and_fails_with_it(data, plan, s
 def test_a_step_that_is_noted_too_late_is_not_noted():
     """The last answer goes into the outcome itself: the journal is spared a line."""
     noted = []
-    follow(chain_of({"a": [], "b": ["a"], "c": ["b"]}, Expert()), note=noted.append)
+    run(chain_of({"a": [], "b": ["a"], "c": ["b"]}, Expert()), note=noted.append)
     assert [step.name for step in noted] == ["a", "b"]
     noted = []
-    follow(chain_of({"a": []}, Expert()), note=noted.append)
+    run(chain_of({"a": []}, Expert()), note=noted.append)
     assert noted == []
 
 
@@ -164,39 +164,39 @@ def test_what_noting_raises_ends_the_run_not_the_picture():
         raise SinkError("the disk is full")
 
     with pytest.raises(SinkError, match="full"):
-        follow(chain_of({"a": [], "b": ["a"], "c": []}, Expert()), note=full)
+        run(chain_of({"a": [], "b": ["a"], "c": []}, Expert()), note=full)
 
 
 def test_what_stops_the_run_is_raised_even_from_an_optional_step():
     expert = Expert({"b": EndpointUnusable("no credit")})
     with pytest.raises(EndpointUnusable):
-        follow(chain_of({"a": [], "b": ["a"], "c": []}, expert, optional={"b"}))
+        run(chain_of({"a": [], "b": ["a"], "c": []}, expert, optional={"b"}))
 
 
 def test_an_answer_of_no_use_is_counted_for_its_step():
     error = ReplyError("empty", "nothing")
     error.reply = Reply(text="", model="m", usage=Usage(prompt_tokens=5))
     with pytest.raises(StepFailed) as raised:
-        follow(chain_of({"a": [], "b": ["a"]}, Expert({"b": error})))
+        run(chain_of({"a": [], "b": ["a"]}, Expert({"b": error})))
     assert raised.value.useless == {"b": Usage(prompt_tokens=5)}
-    result = follow(chain_of({"a": [], "b": ["a"]}, Expert({"b": error}), optional={"b"}))
+    result = run(chain_of({"a": [], "b": ["a"]}, Expert({"b": error}), optional={"b"}))
     assert result.useless == {"b": Usage(prompt_tokens=5)}
     assert result.missing == {"b": "empty"}
 
 
 def test_another_recipe_is_another_question():
     chain = chain_of({"a": [], "b": ["a"]}, Expert())
-    known = follow(chain).steps
+    known = run(chain).steps
     expert = Expert()
     changed = chain_of({"a": [], "b": ["a"]}, expert)
     changed.steps[1] = dataclasses.replace(changed.steps[1], recipe="warmer")
-    follow(changed, known=known)
-    assert expert.asked == ["b"]
+    run(changed, known=known)
+    assert expert.requests == ["b"]
 
 
 def test_time_is_that_of_the_longest_way():
     chain = chain_of({"a": [], "b": ["a"], "c": [], "d": ["b", "c"]}, Expert())
-    assert chain.seconds(follow(chain).steps) == 3.0
+    assert chain.seconds(run(chain).steps) == 3.0
 
 
 @pytest.mark.parametrize(
@@ -220,6 +220,6 @@ def test_without_links_names_are_the_samples_own():
         ChainStep(name=name, captioner=expert, prompt=Prompt(name=name, prefix=f"{name} {{previous}} {{a}}"))
         for name in ("a", "b")
     ]
-    result = asyncio.run(Chain(steps).follow(Picture(Here()), {"previous": "one", "a": "two"}))
-    assert expert.told == {"a": "a one two", "b": "b one two"}
+    result = asyncio.run(Chain(steps).run(Picture(Here()), {"previous": "one", "a": "two"}))
+    assert expert.prompts == {"a": "a one two", "b": "b one two"}
     assert result.caption.name == "a"
