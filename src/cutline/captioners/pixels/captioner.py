@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import os
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -86,5 +87,5 @@ class Pixels(Captioner):
             model=self.name,
             finish_reason="stop",
             seconds=time.perf_counter() - start,
-            raw={**measured.to_json(), "text": one_line(lines or [])},
+            raw={**dataclasses.asdict(measured), "text": one_line(lines or [])},
         )

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import math
+import re
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
+
+from cutline.captioners.pixels.grammar import word_below
 
 Floats = NDArray[np.float32]
 
@@ -20,98 +24,66 @@ _TO_LAB: Final = np.array(
      [0.0259040371, 0.7827717662, -0.8086757660]], dtype=np.float32,
 )  # fmt: skip
 
-# Several points may have one name, as colour words cover regions.
-_NAMED: Final[dict[str, dict[str, str]]] = {
-    "red": {
-        "red": "ff0000 e0211b d62828 c81d25", "crimson": "b3122f 9e1030", "dark red": "8b0000 7a1515",
-        "maroon": "5c0f1a 45101c 800000", "brick red": "a0412d 96392f 8d3a33", "oxblood": "3c1212 2e1014",
-    },
-    "orange": {
-        "orange": "ff7f00 ffa500 f5871f ff8c1a", "burnt orange": "cc5500 d2601a", "rust": "b04a1e 9a4520",
-        "amber": "e8a020 d98e16", "apricot": "fbb27a f7b98b", "terracotta": "c8705a c4684a b86a50",
-        "copper": "b0713e a9683f",
-    },
-    "pink": {
-        "pink": "ff9ec4 f48fb1 ffc0cb f08cae", "pale pink": "f8d5da f3cfd0 f5dbe2",
-        "hot pink": "ff3d9a ff69b4 e8338b",
-        "rose": "d75b7a c9506d e0708c", "dusty pink": "c9979b c08a90 d0a4a6",
-        "coral": "ff6f59 ff7f50 f2745f",
-        "salmon": "f09a80 fa8072 e79585", "peach": "ffcba4 fad0b5 f8d8c0",
-        "magenta": "ff00ff d81fa8 e022c8",
-        "raspberry": "b01e5e a51c52",
-    },
-    "brown": {
-        "brown": "8b5a2b 7b4a28 855032 964b00", "dark brown": "4a2f1c 3f2818 543622",
-        "deep brown": "2c1c12 241812 34221a",
-        "reddish brown": "6e3426 7d4030 5b2c20", "golden brown": "b07d3a a8762f b98845",
-        "tan": "d2b48c c8a67a cda882",
-        "beige": "e3d5b8 d9c7a8 e5d6c0", "sand": "dcc08a d4b886 e0c898", "taupe": "8a7866 7c6b5c 988674",
-        "olive brown": "5c4a20 6b5a2c 4a3d1c", "ochre": "cc8f2a c28a30",
-        "khaki": "b3a06c a8976a beac7c",
-    },
-    "yellow": {
-        "yellow": "ffff00 ffe11a f8d820 fff04a", "golden yellow": "ffc61a f4c430 f7b500 ffd700",
-        "gold": "d4af37 c9a227",
-        "pale yellow": "fff3b0 f8eeb2 fbf3c4", "mustard": "c9a020 b8962a c2a23a",
-        "cream": "fff3d6 f8ecd0 fbf0dc",
-        "straw": "e4d284 dccb7a", "chartreuse": "c8e020 b8d42a",
-    },
-    "green": {
-        "green": "00a000 228b22 2e9a3a 3aa53a", "bright green": "00ff00 3ae03a 45d24a",
-        "dark green": "0f4d1a 14532d 1d4a22 006400",
-        "deep green": "0c2e14 122a16 17301a", "lime green": "84d420 9be02a 7fe01f",
-        "leaf green": "5fa03a 6a9a34 55903a",
-        "pale green": "c4e6b8 b6dcae d2ecc8", "mint": "a6e8c8 98e0c0 b4ecd4",
-        "olive green": "6f7a2c 5f6a28 7c8438 8a8f45",
-        "olive": "808000 757020 6b6818", "dark olive": "3a3d18 2f3214 434522",
-        "sage": "9aa886 8c9c7a a6b294",
-        "moss green": "6a7a42 5c6c3a", "sea green": "2e8b57 389a6a", "emerald": "10a060 0a9058",
-        "grey-green": "74806a 66725e 5a6656", "dark grey-green": "3c4638 333c30 2a3228",
-        "yellow-green": "a8c03a b4c85a 9cb43c",
-    },
-    "teal": {
-        "teal": "008080 0f7a78 1a8a86", "dark teal": "0c4a4c 104044 14363a",
-        "turquoise": "30d0c4 40e0d0 22c2b8",
-        "cyan": "00ffff 10e4ee 30e8f0", "aqua": "74dcdc 82e4e0 68d0d2", "pale aqua": "c4ecec b8e4e4 d2f0ee",
-        "grey-teal": "6a8a8a 5c7c7e 7c9a9a", "deep teal": "0a2e32 0e282c",
-    },
-    "blue": {
-        "blue": "0000ff 1f4fd8 2454c8 2a5cb8", "bright blue": "1e7bff 1a8cff 2a90f0",
-        "light blue": "7fc0f0 8cc8f2 74b4e8",
-        "pale blue": "bcdcf2 c8e2f4 b4d4ec d4e6f4", "sky blue": "56b0e8 4aa4e0 60b8ea",
-        "deep blue": "10308a 14347c 0f2f70",
-        "navy": "0c1a4a 10204a 000080 0a1638", "midnight blue": "0a1028 0d1530 101c3a",
-        "steel blue": "4a7aa4 4682b4 54809e",
-        "slate blue": "5a6c8c 64789a 506488", "dark slate blue": "2c3a54 26344a 344462",
-        "grey-blue": "8098b0 8ca2b8 7890a8",
-        "pale grey-blue": "b8c8d8 c2d0de aebfd0", "denim blue": "3a5a8c 34548a",
-        "periwinkle": "8c9cf0 98a6ec",
-        "dark blue": "14284c 1a3258 1c2f60",
-    },
-    "purple": {
-        "purple": "800080 7b2fa0 8a35b0 6f2a94", "deep purple": "3c1a5b 34164e 2c1444",
-        "violet": "8a4bff 7a40e0 9a5af0",
-        "lavender": "b9a7e0 c2b0e6 ac9cd6", "pale lavender": "dcd5ee d6cfea e4def2",
-        "lilac": "d0a8dc c89ed4",
-        "plum": "6b2a5b 5e2450 7a3068", "mauve": "a783a5 9a7898 b08cac", "indigo": "36308a 302a78 3f2a90",
-        "dusky purple": "5a4a6c 665578 4e4060", "dark plum": "331a30 2a1628 3a2034",
-    },
-}  # fmt: skip
+# By family: each name with several points, as colour words cover regions.
+_NAMED: Final = {
+    "red": """
+        red ff0000 e0211b d62828 c81d25, crimson b3122f 9e1030, dark red 8b0000 7a1515, maroon 5c0f1a
+        45101c 800000, brick red a0412d 96392f 8d3a33, oxblood 3c1212 2e1014""",
+    "orange": """
+        orange ff7f00 ffa500 f5871f ff8c1a, burnt orange cc5500 d2601a, rust b04a1e 9a4520, amber e8a020
+        d98e16, apricot fbb27a f7b98b, terracotta c8705a c4684a b86a50, copper b0713e a9683f""",
+    "pink": """
+        pink ff9ec4 f48fb1 ffc0cb f08cae, pale pink f8d5da f3cfd0 f5dbe2, hot pink ff3d9a ff69b4 e8338b,
+        rose d75b7a c9506d e0708c, dusty pink c9979b c08a90 d0a4a6, coral ff6f59 ff7f50 f2745f, salmon
+        f09a80 fa8072 e79585, peach ffcba4 fad0b5 f8d8c0, magenta ff00ff d81fa8 e022c8, raspberry b01e5e
+        a51c52""",
+    "brown": """
+        brown 8b5a2b 7b4a28 855032 964b00, dark brown 4a2f1c 3f2818 543622, deep brown 2c1c12 241812
+        34221a, reddish brown 6e3426 7d4030 5b2c20, golden brown b07d3a a8762f b98845, tan d2b48c c8a67a
+        cda882, beige e3d5b8 d9c7a8 e5d6c0, sand dcc08a d4b886 e0c898, taupe 8a7866 7c6b5c 988674, olive
+        brown 5c4a20 6b5a2c 4a3d1c, ochre cc8f2a c28a30, khaki b3a06c a8976a beac7c""",
+    "yellow": """
+        yellow ffff00 ffe11a f8d820 fff04a, golden yellow ffc61a f4c430 f7b500 ffd700, gold d4af37
+        c9a227, pale yellow fff3b0 f8eeb2 fbf3c4, mustard c9a020 b8962a c2a23a, cream fff3d6 f8ecd0
+        fbf0dc, straw e4d284 dccb7a, chartreuse c8e020 b8d42a""",
+    "green": """
+        green 00a000 228b22 2e9a3a 3aa53a, bright green 00ff00 3ae03a 45d24a, dark green 0f4d1a 14532d
+        1d4a22 006400, deep green 0c2e14 122a16 17301a, lime green 84d420 9be02a 7fe01f, leaf green
+        5fa03a 6a9a34 55903a, pale green c4e6b8 b6dcae d2ecc8, mint a6e8c8 98e0c0 b4ecd4, olive green
+        6f7a2c 5f6a28 7c8438 8a8f45, olive 808000 757020 6b6818, dark olive 3a3d18 2f3214 434522, sage
+        9aa886 8c9c7a a6b294, moss green 6a7a42 5c6c3a, sea green 2e8b57 389a6a, emerald 10a060 0a9058,
+        grey-green 74806a 66725e 5a6656, dark grey-green 3c4638 333c30 2a3228, yellow-green a8c03a
+        b4c85a 9cb43c""",
+    "teal": """
+        teal 008080 0f7a78 1a8a86, dark teal 0c4a4c 104044 14363a, turquoise 30d0c4 40e0d0 22c2b8, cyan
+        00ffff 10e4ee 30e8f0, aqua 74dcdc 82e4e0 68d0d2, pale aqua c4ecec b8e4e4 d2f0ee, grey-teal
+        6a8a8a 5c7c7e 7c9a9a, deep teal 0a2e32 0e282c""",
+    "blue": """
+        blue 0000ff 1f4fd8 2454c8 2a5cb8, bright blue 1e7bff 1a8cff 2a90f0, light blue 7fc0f0 8cc8f2
+        74b4e8, pale blue bcdcf2 c8e2f4 b4d4ec d4e6f4, sky blue 56b0e8 4aa4e0 60b8ea, deep blue 10308a
+        14347c 0f2f70, navy 0c1a4a 10204a 000080 0a1638, midnight blue 0a1028 0d1530 101c3a, steel blue
+        4a7aa4 4682b4 54809e, slate blue 5a6c8c 64789a 506488, dark slate blue 2c3a54 26344a 344462,
+        grey-blue 8098b0 8ca2b8 7890a8, pale grey-blue b8c8d8 c2d0de aebfd0, denim blue 3a5a8c 34548a,
+        periwinkle 8c9cf0 98a6ec, dark blue 14284c 1a3258 1c2f60""",
+    "purple": """
+        purple 800080 7b2fa0 8a35b0 6f2a94, deep purple 3c1a5b 34164e 2c1444, violet 8a4bff 7a40e0
+        9a5af0, lavender b9a7e0 c2b0e6 ac9cd6, pale lavender dcd5ee d6cfea e4def2, lilac d0a8dc c89ed4,
+        plum 6b2a5b 5e2450 7a3068, mauve a783a5 9a7898 b08cac, indigo 36308a 302a78 3f2a90, dusky purple
+        5a4a6c 665578 4e4060, dark plum 331a30 2a1628 3a2034""",
+}
 
-_WARM_GREYS: Final = {
-    0.30: "warm black", 0.45: "warm charcoal", 0.72: "warm grey", 0.88: "pale warm grey", 2.0: "ivory",
-}  # fmt: skip
-_COOL_GREYS: Final = {
-    0.30: "blue-black", 0.45: "slate", 0.72: "cool grey", 0.88: "pale cool grey", 2.0: "cool white",
-}  # fmt: skip
 _GREYS: Final = {
     0.21: "black", 0.30: "near-black", 0.42: "charcoal", 0.55: "dark grey", 0.72: "grey",
-    0.84: "light grey", 0.93: "pale grey", 0.975: "off-white", 2.0: "white",
+    0.84: "light grey", 0.93: "pale grey", 0.975: "off-white", math.inf: "white",
 }  # fmt: skip
-_FAMILY_OF_GREY: Final = {
-    "black": "black", "near-black": "black", "warm black": "black", "blue-black": "black", "charcoal": "grey",
-    "white": "white", "off-white": "white", "ivory": "white", "cool white": "white",
+_WARM_GREYS: Final = {
+    0.30: "warm black", 0.45: "warm charcoal", 0.72: "warm grey", 0.88: "pale warm grey", math.inf: "ivory",
 }  # fmt: skip
+_COOL_GREYS: Final = {
+    0.30: "blue-black", 0.45: "slate", 0.72: "cool grey", 0.88: "pale cool grey", math.inf: "cool white",
+}  # fmt: skip
+_BLACKS: Final = {"black", "near-black", "warm black", "blue-black"}
+_WHITES: Final = {"white", "off-white", "ivory", "cool white"}
 
 
 def to_oklab(rgb: NDArray[np.uint8] | Floats) -> Floats:
@@ -122,18 +94,13 @@ def to_oklab(rgb: NDArray[np.uint8] | Floats) -> Floats:
     return lab
 
 
-def _anchors() -> tuple[list[tuple[str, str]], Floats]:
-    names = [
-        (name, family)
-        for family, group in _NAMED.items()
-        for name, codes in group.items()
-        for _ in codes.split()
-    ]
-    codes = [code for group in _NAMED.values() for line in group.values() for code in line.split()]
-    return names, to_oklab(np.array([list(bytes.fromhex(code)) for code in codes], dtype=np.uint8))
-
-
-_NAMES, _ANCHORS = _anchors()
+_POINTS: Final = [
+    (name.strip(), family, list(bytes.fromhex(code)))
+    for family, line in _NAMED.items()
+    for name, codes in re.findall(r"([a-z -]+?)((?: [0-9a-f]{6})+)", " ".join(line.split()))
+    for code in codes.split()
+]
+_ANCHORS: Final = to_oklab(np.array([rgb for _, _, rgb in _POINTS], dtype=np.uint8))
 # Hue decides a colour's name more than lightness does.
 _WEIGHTS: Final = np.array([0.75, 1.5, 1.5], dtype=np.float32)
 
@@ -141,21 +108,14 @@ _WEIGHTS: Final = np.array([0.75, 1.5, 1.5], dtype=np.float32)
 def name_of(lab: Floats) -> tuple[str, str]:
     """The colour's name and its family (red, orange, ... or black, grey, white), of one OKLab value."""
     lightness, a, b = (float(value) for value in lab)
-    chroma = float(np.hypot(a, b))
-    if lightness < 0.17 or chroma < _grey_limit(lightness):
-        return _grey(lightness, a, b, chroma)
-    distance = (((_ANCHORS - lab) * _WEIGHTS) ** 2).sum(axis=1)
-    return _NAMES[int(distance.argmin())]
-
-
-def _grey_limit(lightness: float) -> float:
+    chroma = math.hypot(a, b)
     # Tints are hardly visible near black and white.
-    return 0.017 + 0.045 * max(0.0, 0.36 - lightness) / 0.36 + 0.004 * max(0.0, lightness - 0.9) / 0.1
-
-
-def _grey(lightness: float, a: float, b: float, chroma: float) -> tuple[str, str]:
-    table = _GREYS
+    visible = 0.017 + 0.045 * max(0.0, 0.36 - lightness) / 0.36 + 0.004 * max(0.0, lightness - 0.9) / 0.1
+    if lightness >= 0.17 and chroma >= visible:
+        name, family, _ = _POINTS[int((((_ANCHORS - lab) * _WEIGHTS) ** 2).sum(axis=1).argmin())]
+        return name, family
+    greys = _GREYS
     if chroma > 0.010 and 0.17 < lightness < 0.975:
-        table = _WARM_GREYS if b > abs(a) * 0.5 else _COOL_GREYS if b < 0 else _GREYS
-    name = next(name for limit, name in table.items() if lightness < limit)
-    return name, _FAMILY_OF_GREY.get(name, "grey")
+        greys = _WARM_GREYS if b > abs(a) * 0.5 else _COOL_GREYS if b < 0 else _GREYS
+    name = word_below(lightness, greys)
+    return name, "black" if name in _BLACKS else "white" if name in _WHITES else "grey"

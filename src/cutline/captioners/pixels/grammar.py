@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 
 class Chooser:
@@ -11,12 +11,19 @@ class Chooser:
     def __init__(self, flavour: int) -> None:
         self._left = flavour
 
-    def pick(self, *wordings: str) -> str:
-        self._left, index = divmod(self._left, len(wordings))
+    def pick(self, wordings: str) -> str:
+        """One of the wordings between vertical bars."""
+        choices = wordings.split("|")
+        self._left, index = divmod(self._left, len(choices))
         if self._left < 1_000:
             # Mix again, so that the number is never exhausted.
             self._left = (self._left + index + 1) * 2_654_435_761 % (1 << 48)
-        return wordings[index]
+        return choices[index]
+
+
+def word_below(value: float, words: Mapping[float, str]) -> str:
+    """The word of the first limit above ``value``."""
+    return next(word for limit, word in words.items() if value < limit)
 
 
 def with_article(phrase: str) -> str:

@@ -7,20 +7,18 @@ import hashlib
 import math
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
 from cutline.captioners.pixels.colours import Floats, to_oklab
-from cutline.captioners.pixels.palette import Swatch, palette_of
+from cutline.captioners.pixels.palette import Swatch, core, palette_of
 from cutline.captioners.pixels.structure import Structure, bright_points, structure_of
-from cutline.records import JSON
 
 _PALETTE_SIDE = 80
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Light:
-    """Lightness 0..1 by OKLab: dark end (5 %), median, bright end (95 %), and their spread.
+    """OKLab lightness, 0..1: dark end (5 %), median, bright end (95 %), and spread.
 
     ``backlit``: dark shapes in the middle or below, before a bright rest. ``points``: small lights
     in the dark. ``vignette``: lightness of the centre minus that of the rim.
@@ -37,8 +35,8 @@ class Light:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Colour:
-    """``chroma``: mean OKLab chroma. ``tinted``: share of pixels with a visible hue. ``warmth``: -1 (all of
-    these cool) to 1 (all warm). ``hue``: mean hue in degrees; ``one_hue`` how alike hues are, 0..1.
+    """``chroma``: the OKLab mean. ``tinted``: share of pixels with a visible hue. ``warmth``: -1 (all of
+    these cool) to 1 (all warm). ``hue``: mean in degrees; ``one_hue``: how alike hues are, 0..1.
     """
 
     chroma: float
@@ -50,9 +48,9 @@ class Colour:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Measurements:
-    """``width`` and ``height``: upright, in pixels. ``flavour``: a hash of the pixels, to choose
-    among wordings. ``plain_rim``: how even the colour along the border is, 0..1; ``subject`` how far
-    the centre's colour is from it; ``rim_name`` names that border colour.
+    """``width``, ``height``: upright, in pixels. ``flavour``: a hash of the pixels, to choose wordings.
+    ``plain_rim``: how even the border's colour, called ``rim_name``, is, 0..1; ``subject``: how far the
+    centre's colour is from it.
     """
 
     width: int
@@ -66,13 +64,12 @@ class Measurements:
     subject: float
     rim_name: str
 
-    def to_json(self) -> JSON:
-        return dataclasses.asdict(self)
-
 
 def measure(image: Image.Image, *, width: int, height: int) -> Measurements:
     """Measure an upright RGB image of about 384 pixels that shows a picture of ``width`` by ``height``."""
-    small = _small(image)
+    scale = max(1.0, max(image.size) / _PALETTE_SIDE)
+    size = (max(1, round(image.width / scale)), max(1, round(image.height / scale)))
+    small = np.asarray(image.resize(size, Image.Resampling.BOX), dtype=np.uint8)
     lab = to_oklab(small)
     luma = np.asarray(image.convert("L"), dtype=np.float32) / np.float32(255)
     palette = palette_of(small)
@@ -91,19 +88,9 @@ def measure(image: Image.Image, *, width: int, height: int) -> Measurements:
     )
 
 
-def _small(image: Image.Image) -> NDArray[np.uint8]:
-    scale = max(image.width, image.height) / _PALETTE_SIDE
-    size = (
-        (max(1, round(image.width / scale)), max(1, round(image.height / scale))) if scale > 1 else image.size
-    )
-    return np.asarray(image.resize(size, Image.Resampling.BOX), dtype=np.uint8)
-
-
 def _light(lightness: Floats, luma: Floats) -> Light:
-    dark, median, bright = (float(value) for value in np.quantile(lightness, (0.05, 0.5, 0.95)))
-    height, width = lightness.shape
-    core = lightness[height // 4 : height - height // 4, width // 4 : width - width // 4]
-    rim = _rim(lightness)
+    dark, median, bright = np.quantile(lightness, (0.05, 0.5, 0.95)).tolist()
+    height, inner = len(lightness), core(lightness)
     dim, brilliant = lightness < 0.38, lightness > 0.86
     backlit = bool(
         dim.mean() > 0.15
@@ -119,27 +106,25 @@ def _light(lightness: Floats, luma: Floats) -> Light:
         spread=float(lightness.std()),
         backlit=backlit,
         points=bright_points(luma) if median < 0.45 else 0,
-        vignette=float(core.mean() - rim.mean()) if core.size else 0.0,
+        vignette=float(inner.mean() - _rim(lightness).mean()) if inner.size else 0.0,
     )
 
 
 def _colour(lab: Floats) -> Colour:
-    a, b = lab[..., 1].ravel(), lab[..., 2].ravel()
-    chroma = np.hypot(a, b)
-    tinted = chroma > 0.025
+    chroma = np.hypot(lab[..., 1], lab[..., 2])
+    mean, tinted = float(chroma.mean()), chroma > 0.025
     if not tinted.any():
-        return Colour(chroma=float(chroma.mean()), tinted=0.0, warmth=0.0, hue=0.0, one_hue=0.0)
-    weight = float(chroma[tinted].sum())
-    hue = np.degrees(np.arctan2(b[tinted], a[tinted])) % 360
-    warm = float(chroma[tinted][(hue < 112) | (hue > 345)].sum())
-    cool = float(chroma[tinted][(hue > 160) & (hue < 310)].sum())
-    mean_a, mean_b = float(a[tinted].sum()), float(b[tinted].sum())
+        return Colour(chroma=mean, tinted=0.0, warmth=0.0, hue=0.0, one_hue=0.0)
+    chroma, (_, a, b) = chroma[tinted], lab[tinted].T
+    hue, weight = np.degrees(np.arctan2(b, a)) % 360, float(chroma.sum())
+    warm = float(chroma[(hue < 112) | (hue > 345)].sum())
+    cool = float(chroma[(hue > 160) & (hue < 310)].sum())
     return Colour(
-        chroma=float(chroma.mean()),
+        chroma=mean,
         tinted=float(tinted.mean()),
         warmth=(warm - cool) / weight,
-        hue=float(np.degrees(np.arctan2(mean_b, mean_a)) % 360),
-        one_hue=float(np.hypot(mean_a, mean_b)) / weight,
+        hue=math.degrees(math.atan2(b.sum(), a.sum())) % 360,
+        one_hue=math.hypot(a.sum(), b.sum()) / weight,
     )
 
 
@@ -152,10 +137,9 @@ def _rim(values: Floats) -> Floats:
 
 
 def _subject(lab: Floats) -> tuple[float, float, list[float]]:
-    rim = _rim(lab)
+    rim, (height, width) = _rim(lab), lab.shape[:2]
     median = np.median(rim, axis=0).astype(np.float32)
     away = np.sqrt(((rim - median) ** 2 * (1, 4, 4)).sum(axis=1))
-    height, width = lab.shape[:2]
-    core = lab[height * 3 // 10 : height * 7 // 10 + 1, width * 3 // 10 : width * 7 // 10 + 1]
-    far = np.sqrt(((core - median) ** 2).sum(axis=2))
-    return float((away < 0.1).mean()), float((far > 0.15).mean()), [float(value) for value in median]
+    middle = lab[height * 3 // 10 : height * 7 // 10 + 1, width * 3 // 10 : width * 7 // 10 + 1]
+    far = np.sqrt(((middle - median) ** 2).sum(axis=2))
+    return float((away < 0.1).mean()), float((far > 0.15).mean()), median.tolist()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,14 +13,15 @@ from cutline.captioners.pixels.colours import Floats, name_of, to_oklab
 
 _CLUSTERS: Final = 8
 _ROUNDS: Final = 6
-_SAME: Final = 0.045  # OKLab distance below which two clusters are one colour to the eye
+_SAME: Final = 0.045**2  # squared OKLab distance below which two clusters are one colour to the eye
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Swatch:
-    """One colour of the palette. ``share`` of the picture's area; ``place`` is one of PLACES.
+    """One colour of the palette.
 
-    ``patch``: it is compact. ``weight``: its share, increased for vivid colours.
+    ``share`` of the picture's area; ``place`` is a side, corner, part or band, "centre", "edges",
+    "everywhere" or "scattered"; a ``patch`` is compact; ``weight`` is the share, increased for vivid colours.
     """
 
     name: str
@@ -39,13 +40,6 @@ class Swatch:
         return self.share * (0.5 + 6 * self.chroma)
 
 
-PLACES: Final = (
-    "everywhere", "top", "bottom", "middle band", "left", "right", "centre", "edges",
-    "upper left", "upper right", "lower left", "lower right", "upper part", "lower part",
-    "left part", "right part", "scattered", "upper middle", "lower middle", "middle left", "middle right",
-)  # fmt: skip
-
-
 def palette_of(rgb: NDArray[np.uint8]) -> tuple[Swatch, ...]:
     """The palette of a small picture, shape (height, width, 3), largest share first.
 
@@ -53,155 +47,121 @@ def palette_of(rgb: NDArray[np.uint8]) -> tuple[Swatch, ...]:
     than the rest.
     """
     labels, centres = _cluster(rgb)
-    groups: dict[str, list[int]] = {}
-    for index, centre in enumerate(centres):
-        groups.setdefault(name_of(centre)[0], []).append(index)
-    swatches = []
     counts = np.bincount(labels.ravel(), minlength=len(centres))
-    for name, members in groups.items():
+    named = [name_of(centre) for centre in centres]
+    swatches = []
+    for name, family in dict.fromkeys(named):
+        members = [index for index, other in enumerate(named) if other == (name, family)]
         share = float(counts[members].sum()) / labels.size
-        centre = np.average(centres[members], axis=0, weights=counts[members]).astype(np.float32)
-        chroma = float(np.hypot(centre[1], centre[2]))
-        if share < 0.02 and not (share > 0.004 and chroma > 0.11):
+        lightness, a, b = np.average(centres[members], axis=0, weights=counts[members]).tolist()
+        if share < 0.02 and not (share > 0.004 and math.hypot(a, b) > 0.11):
             continue
         mask = np.isin(labels, members)
         patch = share < 0.25 and _compact(mask)
-        swatches.append(
-            Swatch(
-                name=name,
-                family=name_of(centre)[1] if len(members) == 1 else name_of(centres[members[0]])[1],
-                lab=(float(centre[0]), float(centre[1]), float(centre[2])),
-                share=share,
-                place=_cell(mask) if patch else _place(mask),
-                patch=patch,
-            )
-        )
+        place = _cell(mask) if patch else _place(mask)
+        lab = (lightness, a, b)
+        swatches.append(Swatch(name=name, family=family, lab=lab, share=share, place=place, patch=patch))
     return tuple(sorted(swatches, key=lambda swatch: (-swatch.share, swatch.name)))
 
 
 def _cluster(rgb: NDArray[np.uint8]) -> tuple[NDArray[np.int64], Floats]:
     """K-means in OKLab over the distinct colours (5 bits a channel), weighted by their counts."""
-    wide = rgb.astype(np.int64) >> 3
-    keys = (wide[..., 0] << 10) | (wide[..., 1] << 5) | wide[..., 2]
-    counts = np.bincount(keys.ravel(), minlength=1 << 15)
-    used = np.flatnonzero(counts)
-    weights = counts[used].astype(np.float32)
-    flat = rgb.reshape(-1, 3)
-    sums = [
-        np.bincount(keys.ravel(), weights=flat[:, channel], minlength=1 << 15)[used] for channel in range(3)
-    ]
-    points = to_oklab((np.stack(sums, axis=1) / weights[:, None]).astype(np.float32))
+    keys = (rgb.astype(np.int64) >> 3) @ np.array((1 << 10, 1 << 5, 1))
+    _, bins, counts = np.unique(keys.ravel(), return_inverse=True, return_counts=True)
+    weights = counts.astype(np.float32)
+    points = to_oklab(_means(rgb.reshape(-1, 3), bins, 1, counts))
     centres = _seeds(points, weights)
-    nearest = np.zeros(len(points), dtype=np.int64)
     for _ in range(_ROUNDS):
-        nearest = ((points[:, None, :] - centres[None]) ** 2).sum(axis=2).argmin(axis=1)
+        nearest = ((points[:, None] - centres) ** 2).sum(axis=2).argmin(axis=1)
         total = np.bincount(nearest, weights=weights, minlength=len(centres))
-        kept = total > 0
-        moved = [
-            np.bincount(nearest, weights=weights * points[:, k], minlength=len(centres)) for k in range(3)
-        ]
-        centres = centres.copy()
-        centres[kept] = (np.stack(moved, axis=1)[kept] / total[kept, None]).astype(np.float32)
-    nearest, centres = _merge(nearest, centres, weights)
-    table = np.zeros(1 << 15, dtype=np.int64)
-    table[used] = nearest
-    return table[keys], centres
+        centres = np.where(total[:, None] > 0, _means(points, nearest, weights, total), centres)
+    lookup, centres = _merge(centres, total)
+    return lookup[nearest][bins].reshape(keys.shape), centres
+
+
+def _means(values: NDArray[Any], labels: NDArray[np.int64], weights: Any, total: NDArray[Any]) -> Floats:
+    """The mean of the rows of ``values`` with each label; ``total`` is the sum of weights by label."""
+    sums = [np.bincount(labels, row, len(total)) for row in values.T * weights]
+    means: Floats = (np.stack(sums, axis=1) / np.maximum(total, 1)[:, None]).astype(np.float32)
+    return means
 
 
 def _seeds(points: Floats, weights: Floats) -> Floats:
     """Start at the most frequent colour, then add the colour with the largest weighted distance."""
     chosen = [int(weights.argmax())]
     distance = ((points - points[chosen[0]]) ** 2).sum(axis=1)
-    for _ in range(_CLUSTERS - 1):
-        worst = distance * np.sqrt(weights)
-        index = int(worst.argmax())
-        if distance[index] < _SAME**2:
+    while len(chosen) < _CLUSTERS:
+        index = int((distance * np.sqrt(weights)).argmax())
+        if distance[index] < _SAME:
             break
         chosen.append(index)
         distance = np.minimum(distance, ((points - points[index]) ** 2).sum(axis=1))
-    return points[chosen].copy()
+    return points[chosen]
 
 
-def _merge(nearest: NDArray[np.int64], centres: Floats, weights: Floats) -> tuple[NDArray[np.int64], Floats]:
-    total = np.bincount(nearest, weights=weights, minlength=len(centres))
-    order = [int(index) for index in np.argsort(-total, kind="stable") if total[index] > 0]
-    target: dict[int, int] = {}
-    heads: list[int] = []
-    for index in order:
-        near = [head for head in heads if float(((centres[head] - centres[index]) ** 2).sum()) < _SAME**2]
-        if near:
-            target[index] = target[near[0]]
-        else:
-            target[index] = len(heads)
-            heads.append(index)
+def _merge(centres: Floats, total: NDArray[Any]) -> tuple[NDArray[np.int64], Floats]:
+    """Join each cluster to a larger one of the same colour. Returns new labels and centres."""
     lookup = np.zeros(len(centres), dtype=np.int64)
-    for index, head in target.items():
-        lookup[index] = head
-    return lookup[nearest], centres[heads]
+    heads: list[int] = []
+    for index in np.argsort(-total, kind="stable")[: np.count_nonzero(total)].tolist():
+        near = np.flatnonzero(((centres[heads] - centres[index]) ** 2).sum(axis=1) < _SAME)
+        lookup[index] = near[0] if near.size else len(heads)
+        if not near.size:
+            heads.append(index)
+    return lookup, centres[heads]
 
 
 def _place(mask: NDArray[np.bool_]) -> str:
-    """The place of a colour, one of PLACES; bands must cover most of their area."""
-    height, width = mask.shape
-    total = int(mask.sum())
+    """The place of a colour; bands must cover most of their area."""
+    total, (height, width) = int(mask.sum()), mask.shape
     if total > 0.75 * mask.size:
         return "everywhere"
-    rows, columns = mask.mean(axis=1), mask.mean(axis=0)
-    for profile, first, last in ((rows, "top", "bottom"), (columns, "left", "right")):
-        side = _band(profile, first, last)
-        if side:
-            return side
-    if _middle_band(rows):
-        return "middle band"
-    return _spot(mask, total, height, width)
-
-
-def _band(profile: NDArray[np.float64], first: str, last: str) -> str:
-    third = max(1, round(len(profile) * 0.34))
-    half = max(1, len(profile) // 2)
-    for name, ordered in ((first, profile), (last, profile[::-1])):
-        total = float(ordered.sum())
-        if float(ordered[:third].mean()) > 0.5 and float(ordered[:half].sum()) > 0.72 * total:
-            return name
-    return ""
-
-
-def _middle_band(rows: NDArray[np.float64]) -> bool:
-    quarter = max(1, len(rows) // 4)
-    inner = rows[quarter:-quarter]
-    return bool(len(inner) and inner.sum() > 0.85 * rows.sum() and np.sort(inner)[-quarter:].mean() > 0.6)
-
-
-def _spot(mask: NDArray[np.bool_], total: int, height: int, width: int) -> str:
-    inner = mask[height // 4 : height - height // 4, width // 4 : width - width // 4]
-    if inner.sum() > 0.58 * total:
+    if band := _band(mask.mean(axis=1), mask.mean(axis=0)):
+        return band
+    if core(mask).sum() > 0.58 * total:
         return "centre"
-    rim_y, rim_x = max(1, height // 7), max(1, width // 7)
-    if mask[rim_y:-rim_y, rim_x:-rim_x].sum() < 0.25 * total:
-        sides = (mask[:rim_y], mask[-rim_y:], mask[:, :rim_x], mask[:, -rim_x:])
-        if all(float(side.sum()) > 0.12 * total for side in sides):
-            return "edges"
-    half_y, half_x = height // 2, width // 2
-    upper = float(mask[:half_y].sum()) / total
-    left = float(mask[:, :half_x].sum()) / total
-    vertical = "upper" if upper > 0.7 else "lower" if upper < 0.3 else ""
-    horizontal = "left" if left > 0.7 else "right" if left < 0.3 else ""
+    y, x = max(1, height // 7), max(1, width // 7)
+    rims = (mask[:y], mask[-y:], mask[:, :x], mask[:, -x:])
+    if mask[y:-y, x:-x].sum() < 0.25 * total and all(rim.sum() > 0.12 * total for rim in rims):
+        return "edges"
+    vertical = side(1 - float(mask[: height // 2].sum()) / total, 0.3, "upper|lower")
+    horizontal = side(1 - float(mask[:, : width // 2].sum()) / total, 0.3, "left|right")
     if vertical and horizontal:
         return f"{vertical} {horizontal}"
-    if vertical or horizontal:
-        return f"{vertical or horizontal} part"
-    return "scattered"
+    return f"{vertical or horizontal} part" if vertical or horizontal else "scattered"
+
+
+def _band(rows: Floats, columns: Floats) -> str:
+    """The side, or the band across the middle, with nearly all of a colour, by its share of each line."""
+    sides = {"top": rows, "bottom": rows[::-1], "left": columns, "right": columns[::-1]}
+    for name, lines in sides.items():
+        third, half = lines[: max(1, round(len(lines) * 0.34))], lines[: max(1, len(lines) // 2)]
+        if third.mean() > 0.5 and half.sum() > 0.72 * lines.sum():
+            return name
+    quarter = max(1, len(rows) // 4)
+    inner = rows[quarter:-quarter]
+    across = len(inner) and inner.sum() > 0.85 * rows.sum() and np.sort(inner)[-quarter:].mean() > 0.6
+    return "middle band" if across else ""
+
+
+def core(values: NDArray[Any]) -> NDArray[Any]:
+    """The middle half of both sides."""
+    y, x = values.shape[0] // 4, values.shape[1] // 4
+    return values[y : len(values) - y, x : values.shape[1] - x]
+
+
+def side(position: float, limit: float, names: str) -> str:
+    """The first of two names for a position under ``limit``, the second as far from 1, "" between."""
+    first, _, second = names.partition("|")
+    return first if position < limit else second if position > 1 - limit else ""
 
 
 def _compact(mask: NDArray[np.bool_]) -> bool:
-    return all(
-        float(np.std(where)) < 0.16 * side for where, side in zip(np.nonzero(mask), mask.shape, strict=True)
-    )
+    return all(bool(where.std() < 0.16 * n) for where, n in zip(mask.nonzero(), mask.shape, strict=True))
 
 
 def _cell(mask: NDArray[np.bool_]) -> str:
     """The ninth of the picture with the centre of a patch."""
-    y, x = (float(np.median(where)) / side for where, side in zip(np.nonzero(mask), mask.shape, strict=True))
-    vertical = "upper" if y < 0.36 else "lower" if y > 0.64 else "middle"
-    horizontal = "left" if x < 0.36 else "right" if x > 0.64 else "middle"
-    return "centre" if vertical == horizontal else f"{vertical} {horizontal}"
+    y, x = (float(np.median(where)) / n for where, n in zip(mask.nonzero(), mask.shape, strict=True))
+    vertical, horizontal = side(y, 0.36, "upper|lower"), side(x, 0.36, "left|right")
+    return f"{vertical or 'middle'} {horizontal or 'middle'}" if vertical or horizontal else "centre"
