@@ -16,8 +16,10 @@ from cutline.captioners.spec import CaptionerOptions
 from cutline.chain import Chain, ChainStep
 from cutline.credentials import Secret
 from cutline.engine.assembly import chain_of
-from cutline.errors import RunStopped
+from cutline.errors import ConfigError, RunStopped
+from cutline.imaging import Picture
 from cutline.job import Job
+from cutline.locations.stored import LocalFile
 from cutline.options import ModelOptions, RunOptions
 from cutline.prompts import Prompt
 from cutline.service.captioning_service import CaptioningService
@@ -199,3 +201,49 @@ def test_a_halted_captioner_is_not_handed_out_again():
     pool = CaptionerPool()
     pool.get("fake", CaptionerOptions()).halt()
     assert not pool._entries
+
+
+def test_parameters_of_pictures_share_what_is_loaded(photos, endpoint):
+    async def use():
+        pool = CaptionerPool()
+        options = CaptionerOptions(endpoint=endpoint.url, options={"max_side": 64})
+        given = {"max_tokens": 7, "temperature": 0.5, "seed": 3, "top_p": 0.5}
+        plain = pool.get("endpoint:a", options)
+        own = pool.get("endpoint:a", dataclasses.replace(options, options={**options.options, **given}))
+        text = "max_tokens=9"
+        written = pool.get(
+            "endpoint:a", dataclasses.replace(options, options={**options.options, "parameters": text})
+        )
+        (entry,) = pool._entries.values()
+        assert entry.users == 3
+        picture = Picture(LocalFile(str(photos / "0.png")))
+        for captioner, sent in ((own, given), (plain, {"max_tokens": 512}), (written, {"max_tokens": 9})):
+            await captioner.caption(picture, Prompt())
+            assert {name: endpoint.last[name] for name in given if name in endpoint.last} == sent
+            await captioner.aclose()
+        assert not pool._entries
+
+    asyncio.run(use())
+
+
+@pytest.mark.parametrize(
+    ("model", "option", "message"),
+    [
+        ("pixels", {"max_tokens": 7}, "pixels .*--max-tokens"),
+        ("nvidia:microsoft/kosmos-2", {"temperature": 5.0}, "--temperature must be"),
+        ("fake", {"device": "cpu", "seed": 1}, "fake .*--device"),
+    ],
+)
+def test_parameters_that_a_model_lacks_are_refused_as_options(model, option, message):
+    pool = CaptionerPool()
+    with pytest.raises(ConfigError, match=message):
+        pool.get(model, CaptionerOptions(key=Secret("k") if "/" in model else None, options=option))
+    assert not pool._entries
+
+
+def test_no_limit_of_tokens_is_kept_apart():
+    pool = CaptionerPool()
+    options = CaptionerOptions(endpoint=URL)
+    pool.get("endpoint:a", options)
+    pool.get("endpoint:a", dataclasses.replace(options, options={"max_tokens": 0}))
+    assert len(pool._entries) == 2

@@ -24,6 +24,7 @@ from cutline.captioners.spec import (
     Spec,
     refuse_unknown,
 )
+from cutline.captioners.transformers.family import Family
 from cutline.captioners.transformers.settings import GENERATION_PARAMETERS
 from cutline.errors import ConfigError
 from cutline.interfaces import Captioner
@@ -40,6 +41,7 @@ __all__ = [
     "SERVER_OPTIONS",
     "CaptionerOptions",
     "Spec",
+    "adjustable",
     "build_bare_endpoint",
     "build_endpoint",
     "build_inner",
@@ -47,6 +49,7 @@ __all__ = [
     "find_key",
     "options_of",
     "start_command",
+    "with_parameters",
 ]
 
 BuildCaptioner: TypeAlias = Callable[[str, CaptionerOptions], Captioner]
@@ -59,12 +62,24 @@ def build_inner(spec: Spec, options: CaptionerOptions, build: BuildCaptioner) ->
         ConfigError: missing key or model name, or an option that it does not support; names the cure.
         MissingExtra: it needs an extra.
     """
-    options = _with_parameters(spec, options)
     if spec.preset is None:
         return _build_registered(spec, options, build)
     from cutline.captioners.managed_server import build_served
 
     return build_served(spec, spec.preset, options)
+
+
+def adjustable(spec: Spec, options: CaptionerOptions) -> dict[str, Any]:
+    """The options that ``adjusted`` can set on a captioner which was built without them."""
+    known = frozenset(parameters.USUAL)
+    if spec.preset is None:
+        made = registry.load("captioners", spec.provider)
+        is_own = isinstance(made, type) and Captioner in made.__mro__ and "adjusted" in vars(made)
+        known = known & _keywords(made) if is_own or isinstance(made, Family) else frozenset()
+    given = {name: value for name, value in options.options.items() if name in known}
+    if given.get("max_tokens") == 0:  # the endpoint's own limit, which is not a value of the parameter
+        del given["max_tokens"]
+    return given
 
 
 def start_command(spec: Spec, options: CaptionerOptions) -> str:
@@ -88,7 +103,7 @@ def build_bare_endpoint(text: str, asking: CaptionerOptions) -> OpenAIChat | Nvi
     spec = Spec.parse(text, endpoint=asking.endpoint)
     if spec.preset is None:
         return None
-    return build_endpoint(spec, spec.preset, _with_parameters(spec, asking))
+    return build_endpoint(spec, spec.preset, with_parameters(spec, asking))
 
 
 def options_of(text: str, *, endpoint: str | None) -> frozenset[str]:
@@ -107,7 +122,7 @@ def options_of(text: str, *, endpoint: str | None) -> frozenset[str]:
     return known | {"parameters"} if known & set(parameters.USUAL) else known
 
 
-def _with_parameters(spec: Spec, asking: CaptionerOptions) -> CaptionerOptions:
+def with_parameters(spec: Spec, asking: CaptionerOptions) -> CaptionerOptions:
     """With what ``parameters`` says put where its own options are, after it was found to be right.
 
     Raises:

@@ -10,11 +10,13 @@ import orjson
 
 from cutline import registry
 from cutline.captioners.concurrency import Concurrency, Demand, Limited
-from cutline.captioners.factory import build_inner, find_key, start_command
+from cutline.captioners.factory import adjustable, build_inner, find_key, start_command, with_parameters
 from cutline.captioners.retry import Retry, RetryState
 from cutline.captioners.spec import CaptionerOptions, Spec
 from cutline.captioners.wrapper import Wrapper
+from cutline.errors import ConfigError
 from cutline.interfaces import Captioner
+from cutline.records import JSON
 
 DEFAULT_CEILING = 512
 
@@ -33,9 +35,10 @@ class _Entry:
 class CaptionerPool:
     """Hands out captioners; equal ones share their model, connections and slots.
 
-    Captioners are equal when they are made with the same model, options, endpoint and key. Those that call
-    the same endpoint with the same key share one concurrency limit, whatever their model. ``aclose`` of
-    a captioner gives it back; after the last user it is closed. For one event loop.
+    Captioners are equal when they are made with the same model, options, endpoint and key; parameters that
+    ``adjusted`` can set may differ. Those that call the same endpoint with the same key share one
+    concurrency limit, whatever their model. ``aclose`` of a captioner gives it back; after the last user it
+    is closed. For one event loop.
     """
 
     def __init__(self) -> None:
@@ -50,15 +53,19 @@ class CaptionerPool:
             MissingExtra: it needs an extra.
         """
         spec = Spec.parse(text, endpoint=options.endpoint)
-        key = _key(spec, options)
-        entry = self._entries.get(key)
-        if entry is None:
-            entry = self._entries[key] = self._build(spec, options)
-        entry.users += 1
+        options = with_parameters(spec, options)
+        parameters = adjustable(spec, options)
+        try:
+            lease = self._lease(spec, options, parameters)
+        except ConfigError:
+            if not parameters:
+                raise
+            lease = self._lease(spec, options, {})  # the captioner itself may say more
+        entry = lease.entry
         # A local model limits the time of its calls itself: they may wait long for a batch.
         timeout = None if entry.inner.profile.own_timeout else options.timeout
         return Retry(
-            Limited(_Lease(self, key, entry), entry.concurrency, timeout=timeout),
+            Limited(lease, entry.concurrency, timeout=timeout),
             retries=options.retries,
             delay=options.retry_delay,
             patience=options.patience,
@@ -66,8 +73,20 @@ class CaptionerPool:
             state=entry.retry_state,
         )
 
-    def _build(self, spec: Spec, options: CaptionerOptions) -> _Entry:
-        inner = build_inner(spec, options, self.get)
+    def _lease(self, spec: Spec, options: CaptionerOptions, parameters: JSON) -> _Lease:
+        """A hold on the captioner of these options, adjusted by those of them that are ``parameters``."""
+        others = {name: value for name, value in options.options.items() if name not in parameters}
+        options = dataclasses.replace(options, options=others)
+        key = _key(spec, options)
+        entry = self._entries.get(key)
+        inner = build_inner(spec, options, self.get) if entry is None else entry.inner
+        adjusted = inner.adjusted(parameters) if parameters else inner
+        if entry is None:
+            entry = self._entries[key] = self._entry(spec, options, inner)
+        entry.users += 1
+        return _Lease(self, key, entry, adjusted)
+
+    def _entry(self, spec: Spec, options: CaptionerOptions, inner: Captioner) -> _Entry:
         if spec.preset is None:
             demand = Demand(ceiling=min(options.concurrency or inner.slots, inner.slots), adaptive=False)
         else:
@@ -89,28 +108,28 @@ class CaptionerPool:
 class _Lease(Wrapper):
     """One user's hold on a captioner of the pool."""
 
-    def __init__(self, pool: CaptionerPool, key: Hashable, entry: _Entry) -> None:
-        super().__init__(entry.inner)
+    def __init__(self, pool: CaptionerPool, key: Hashable, entry: _Entry, inner: Captioner) -> None:
+        super().__init__(inner)
+        self.entry = entry
         self._pool = pool
         self._key = key
-        self._entry = entry
         self._is_closed = False
 
     def halt(self) -> None:
         """Halt the captioner, which cannot be undone, where nobody else uses it."""
-        if self._entry.users == 1:
-            self._pool.discard(self._key, self._entry)
+        if self.entry.users == 1:
+            self._pool.discard(self._key, self.entry)
             self.inner.halt()
 
     async def aclose(self) -> None:
         if self._is_closed:
             return
         self._is_closed = True
-        self._entry.users -= 1
-        if not self._entry.users:
-            self._pool.discard(self._key, self._entry)
-            self._entry.concurrency.leave(self._entry.demand)
-            await self._entry.inner.aclose()
+        self.entry.users -= 1
+        if not self.entry.users:
+            self._pool.discard(self._key, self.entry)
+            self.entry.concurrency.leave(self.entry.demand)
+            await self.entry.inner.aclose()
 
 
 def build_captioner(text: str, options: CaptionerOptions) -> Captioner:
