@@ -32,6 +32,7 @@ HEAVY = {
     "fsspec",
     "regex",
     "jsonschema",
+    "stamina",
 }
 REPORT = "import sys, json; print(json.dumps(sorted({name.partition('.')[0] for name in sys.modules})))"
 

@@ -18,11 +18,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cutline.backoff import retry_after
 from cutline.errors import PictureError
 from cutline.locations.addresses import checked_url, is_public, shown
 from cutline.locations.http import Fetcher, FetchLimits
 from cutline.locations.stored import RemoteFile
+from cutline.retry_policy import retry_after
 from peak_memory import forget_peak, peak_mb
 
 FAST = FetchLimits(backoff=0.01, patience=3, connect_seconds=20, idle_seconds=5, seconds=30)

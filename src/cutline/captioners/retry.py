@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import logging
-import random
 import re
 import time
 
-from cutline import backoff
+from cutline import retry_policy
 from cutline.captioners.wrapper import Wrapper
 from cutline.errors import EndpointUnusable, Rejected, RequestError, Retryable, RunStopped
 from cutline.imaging import Picture
@@ -112,10 +111,9 @@ class Retry(Wrapper):
 
     async def _wait(self, error: Retryable, attempts: int) -> None:
         if error.retry_after is not None:
-            # A little spread, or all that were told the same time come back at the same moment.
-            seconds = min(error.retry_after, self._patience) * random.uniform(1.0, 1.1)  # noqa: S311
+            seconds = retry_policy.spread(min(error.retry_after, self._patience))
         else:
-            seconds = backoff.delay(attempts, first=self._delay)
+            seconds = retry_policy.delay(attempts, first=self._delay)
         _log.info("retry model=%s attempt=%d wait=%.1fs cause=%s", self.name, attempts, seconds, error)
         self._state.waiting += 1
         try:

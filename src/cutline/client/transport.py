@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-import random
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from typing import Any, Final
 
 import aiohttp
 import orjson
 
-from cutline.backoff import delay, retry_after
 from cutline.captioners.hosted.endpoint import proxy_for
 from cutline.credentials import Secret, without_credentials
 from cutline.errors import ConfigError, EndpointUnusable, Rejected, Retryable
 from cutline.records import JSON
+from cutline.retry_policy import MAX_DELAY, attempts, delay, retry_after, spread
 
-_MAX_WAIT: Final = 60.0  # seconds between two attempts, whatever the server sends
 _RETRYABLE: Final = frozenset({408, 429, 500, 502, 503, 504})
 _STREAM_TIMEOUT: Final = 60.0  # seconds without data after which a stream of events counts as cut
 
@@ -54,18 +51,9 @@ class Transport:
             Retryable: it failed after all retries.
             EndpointUnusable: the key is not accepted.
         """
-        limit = self._retries if retries is None else retries
-        for attempt in range(1, limit + 2):
-            try:
+        async for attempt in attempts(1 + (self._retries if retries is None else retries), _wait):
+            with attempt:
                 return await self._once(method, path, data=data, form=form, headers=headers)
-            except Retryable as error:
-                error.attempts = attempt
-                if attempt > limit:
-                    raise
-                wait = error.retry_after
-                if wait is None:
-                    wait = delay(attempt, first=1.0)
-                await asyncio.sleep(min(wait, _MAX_WAIT) * random.uniform(1.0, 1.1))  # noqa: S311
         raise AssertionError  # the loop returns or raises
 
     async def events(self, path: str) -> AsyncIterator[tuple[str, JSON]]:
@@ -163,3 +151,9 @@ class Transport:
         if self._session is not None:
             await self._session.close()
             self._session = None
+
+
+def _wait(error: Retryable) -> float:
+    """Seconds before the next attempt, bounded whatever the server sends."""
+    wait = error.retry_after
+    return spread(min(delay(error.attempts, first=1.0) if wait is None else wait, MAX_DELAY))

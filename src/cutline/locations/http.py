@@ -13,11 +13,10 @@ from typing import TYPE_CHECKING
 import aiohttp
 import yarl
 
-from cutline import backoff
-from cutline.backoff import retry_after
 from cutline.errors import PictureError, Retryable
 from cutline.locations.addresses import PublicResolver, checked_url, shown
 from cutline.locations.stored import InlineBytes
+from cutline.retry_policy import attempts, delay, retry_after
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -67,27 +66,30 @@ class Fetcher:
             PictureError: ``blocked-address``, ``too-large``, or ``fetch`` for everything else. The message
                 never holds the URL's password or query.
         """
-        left = self._limits.seconds
-        for attempt in range(self._limits.retries + 1):
-            started = time.monotonic()
-            try:
-                return InlineBytes(await self._attempt(url, left), shown(url))
-            except Retryable as error:
-                left -= time.monotonic() - started
-                if attempt == self._limits.retries or left <= 0:
-                    tried = f" ({attempt + 1} attempts)" if attempt else ""
-                    raise PictureError("fetch", f"{shown(url)}: {error}{tried}") from error
-                await asyncio.sleep(self._pause(attempt, error.retry_after))
+        limits = self._limits
+        left = limits.seconds
+
+        def wait(error: Retryable) -> float | None:
+            pause = max(error.retry_after or 0.0, delay(error.attempts, first=limits.backoff))
+            return min(pause, limits.max_wait) if left > 0 else None
+
+        try:
+            async for attempt in attempts(limits.retries + 1, wait):
+                with attempt:
+                    started = time.monotonic()
+                    try:
+                        return InlineBytes(await self._attempt(url, left), shown(url))
+                    finally:
+                        left -= time.monotonic() - started
+        except Retryable as error:
+            tried = f" ({error.attempts} attempts)" if error.attempts > 1 else ""
+            raise PictureError("fetch", f"{shown(url)}: {error}{tried}") from error
         raise AssertionError("the last attempt returns or raises")
 
     async def aclose(self) -> None:
         if self._session is not None:
             await self._session.close()
             self._session = None
-
-    def _pause(self, attempt: int, asked: float | None) -> float:
-        pause = backoff.delay(attempt + 1, first=self._limits.backoff)
-        return float(min(max(asked or 0.0, pause), self._limits.max_wait))
 
     async def _attempt(self, text: str, seconds: float) -> bytes:
         """One attempt with its redirects; each hop waits for its host's turn before the clock starts."""

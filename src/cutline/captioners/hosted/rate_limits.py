@@ -14,7 +14,7 @@ import re
 import time
 from collections.abc import Mapping
 
-from cutline.backoff import retry_after
+from cutline.retry_policy import retry_after
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _SPAN = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|s|m|h|d))+")

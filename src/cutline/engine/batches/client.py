@@ -17,7 +17,6 @@ from typing import IO, Any, TypeVar
 import aiohttp
 import orjson
 
-from cutline import backoff
 from cutline.captioners.hosted.endpoint import Answer
 from cutline.captioners.hosted.openai import OpenAIChat
 from cutline.captioners.hosted.refusals import refusal
@@ -25,6 +24,7 @@ from cutline.engine.batches.requests import PATH
 from cutline.errors import EndpointUnusable, Rejected, Retryable
 from cutline.files import write_errors
 from cutline.records import JSON
+from cutline.retry_policy import delay
 from cutline.worker_threads import in_thread
 
 _log = logging.getLogger(__name__)
@@ -169,9 +169,7 @@ class BatchService:
                         else error
                     ) from None
                 wait = error.retry_after
-                seconds = (
-                    backoff.delay(failures, first=self._delay) if wait is None else min(wait, _LONGEST_WAIT)
-                )
+                seconds = delay(failures, first=self._delay) if wait is None else min(wait, _LONGEST_WAIT)
                 _log.info("retry batch-api attempt=%d wait=%.1fs cause=%s", failures, seconds, error)
                 if seconds >= _NOTICED:
                     self._say(f"asking again in {seconds:,.0f} s: {error}")

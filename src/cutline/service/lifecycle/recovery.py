@@ -7,7 +7,7 @@ import contextlib
 import logging
 from collections.abc import Awaitable, Callable
 
-from cutline import backoff
+from cutline import retry_policy
 from cutline.errors import ConfigError
 
 _log = logging.getLogger("cutline.service")
@@ -33,7 +33,7 @@ class Recovery:
             except ConfigError as error:
                 failures += 1
                 _log.error("model still unavailable attempts=%d cause=%s", failures, error)
-                await asyncio.sleep(1.0 + backoff.delay(failures, first=2.0))
+                await asyncio.sleep(1.0 + retry_policy.delay(failures, first=2.0))
             else:
                 return
 

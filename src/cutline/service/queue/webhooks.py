@@ -7,7 +7,6 @@ import base64
 import hashlib
 import hmac
 import logging
-import random
 import time
 from typing import Any, Final
 
@@ -16,6 +15,7 @@ import orjson
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
+from cutline import retry_policy
 from cutline.errors import ConfigError, PictureError
 from cutline.locations.addresses import PublicResolver, checked_url
 from cutline.service.queue.schema import Database, describe_error, jobs
@@ -25,7 +25,6 @@ _log = logging.getLogger("cutline.service.queue")
 POLL_SECONDS: Final = 1.0
 SEND_SECONDS: Final = 10.0
 MAX_ATTEMPTS: Final = 9  # over a few hours
-_FIRST_DELAY, _DELAY_GROWTH, _MAX_DELAY = 2.0, 3.0, 3600.0
 _BATCH: Final = 16
 
 
@@ -98,8 +97,7 @@ class Webhooks:
         cause = await self._post(session, row)
         delay = None
         if cause is not None and attempt < MAX_ATTEMPTS:
-            longest = min(_MAX_DELAY, _FIRST_DELAY * _DELAY_GROWTH ** (attempt - 1))
-            delay = random.uniform(longest / 2, longest)  # noqa: S311 - spreads load, no secret
+            delay = retry_policy.delay(attempt, first=2.0, growth=3.0, longest=3600.0, least=0.5)
         if cause is not None:
             _log.warning(
                 "webhook failed job=%s attempt=%d cause=%s retry_seconds=%s", row.id, attempt, cause, delay

@@ -13,7 +13,7 @@ from typing import Final
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from cutline import backoff
+from cutline import retry_policy
 from cutline.errors import RunStopped
 from cutline.records import Caption, Failure, Outcome
 from cutline.service.captioning_service import CaptioningService
@@ -124,12 +124,12 @@ class Worker:
             try:
                 await loop()
             except Exception as error:  # noqa: BLE001 - see above
-                failures = 1 if time.monotonic() - started > backoff.MAX_DELAY else failures + 1
+                failures = 1 if time.monotonic() - started > retry_policy.MAX_DELAY else failures + 1
                 if isinstance(error, SQLAlchemyError):
                     _log.error("queue interrupted cause=%s", describe_error(error))
                 else:
                     _log.exception("queue interrupted cause=%s", type(error).__name__)
-                await asyncio.sleep(backoff.delay(failures, first=1.0))
+                await asyncio.sleep(retry_policy.delay(failures, first=1.0))
             else:
                 return
 

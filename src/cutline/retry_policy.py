@@ -1,0 +1,74 @@
+"""When a request is sent again: Retry-After, jittered delays, and a bounded number of attempts.
+
+See docs/design/errors.md for which loops use ``attempts`` and which only the delays.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import email.utils
+import itertools
+import random
+import sys
+import time
+from collections.abc import AsyncIterator, Callable
+from typing import TYPE_CHECKING
+
+from cutline.errors import Retryable
+
+if TYPE_CHECKING:
+    import stamina
+
+MAX_DELAY = 60.0
+
+
+def retry_after(value: str | None) -> float | None:
+    """Seconds to wait by a Retry-After header, given in seconds or as a date (RFC 9110, 10.2.3)."""
+    if not value:
+        return None
+    with contextlib.suppress(ValueError):
+        return max(0.0, float(value))
+    with contextlib.suppress(ValueError, TypeError):
+        return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - time.time())
+    return None
+
+
+def delay(
+    failures: int, *, first: float, growth: float = 2.0, longest: float = MAX_DELAY, least: float = 0.0
+) -> float:
+    """Seconds before the next attempt: random, from ``least`` of an exponential bound up to the bound.
+
+    ``first`` is the bound after one failure. Full jitter by default:
+    https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
+    """
+    bound = min(longest, first * growth ** (failures - 1))
+    return random.uniform(least * bound, bound)  # noqa: S311 - spreads load, no secret
+
+
+def spread(seconds: float) -> float:
+    """Up to a tenth more, so that clients which got the same Retry-After do not return together."""
+    return seconds * random.uniform(1.0, 1.1)  # noqa: S311 - spreads load, no secret
+
+
+def attempts(most: int, wait: Callable[[Retryable], float | None]) -> AsyncIterator[stamina.Attempt]:
+    """Up to ``most`` attempts at a request, for ``async for`` and ``with``; Retryable errors are retried.
+
+    ``wait`` returns the seconds before the next attempt after an error, whose ``attempts`` is set by then,
+    or None to raise it.
+    """
+    # Its default hooks log every retry and import prometheus_client; a host that uses stamina keeps its own.
+    has_own_hooks = "stamina" in sys.modules
+    import stamina
+
+    if not has_own_hooks:
+        stamina.instrumentation.set_on_retry_hooks(())
+    numbers = itertools.count(1)
+
+    def hook(error: Exception) -> float | bool:
+        if not isinstance(error, Retryable):
+            return False
+        error.attempts = next(numbers)
+        seconds = wait(error)
+        return False if seconds is None else seconds
+
+    return aiter(stamina.retry_context(on=hook, attempts=most, timeout=None))
