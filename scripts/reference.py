@@ -47,7 +47,10 @@ API: dict[str, tuple[str, str]] = {
     "Progress": ("A function given as `progress=` is called with these.", "Progress ProgressHook"),
     "Batches": (
         "[Batches](batch.md) shows the use.",
-        "batch_submit batch_status batch_collect batch_cancel Submitted Tally Sent Batch Collection",
+        (
+            "batch_submit batch_status batch_collect batch_cancel "
+            "Submission UploadStats BatchStatus Batch Collection"
+        ),
     ),
     "Comparisons": (
         "What `compare` returns; [Comparing](comparing.md) shows the use.",

@@ -31,13 +31,14 @@ if TYPE_CHECKING:  # what type checkers and editors read; `_NAMES` has the same 
     from cutline.comparison.statistics import Figures as Figures
     from cutline.engine.batch_manifest import Batch as Batch
     from cutline.engine.batches.collect import Collection as Collection
-    from cutline.engine.batches.status import Sent as Sent
-    from cutline.engine.batches.submit import Submitted as Submitted
-    from cutline.engine.batches.upload import Tally as Tally
+    from cutline.engine.batches.status import BatchStatus as BatchStatus
+    from cutline.engine.batches.submit import Submission as Submission
+    from cutline.engine.batches.upload import UploadStats as UploadStats
     from cutline.engine.failure_stats import Cause as Cause
-    from cutline.engine.progress import Counts as Counts, Progress as Progress, ProgressHook as ProgressHook
+    from cutline.engine.progress import Progress as Progress, ProgressHook as ProgressHook
     from cutline.engine.report import Interrupted as Interrupted, Report as Report
     from cutline.engine.run import run_job as run_job
+    from cutline.engine.stats import Counts as Counts
     from cutline.errors import (
         BudgetSpent as BudgetSpent,
         ConfigError as ConfigError,
@@ -127,13 +128,14 @@ _NAMES = {
     "cutline.comparison.statistics": "Figures",
     "cutline.engine.batch_manifest": "Batch",
     "cutline.engine.batches.collect": "Collection",
-    "cutline.engine.batches.status": "Sent",
-    "cutline.engine.batches.submit": "Submitted",
-    "cutline.engine.batches.upload": "Tally",
+    "cutline.engine.batches.status": "BatchStatus",
+    "cutline.engine.batches.submit": "Submission",
+    "cutline.engine.batches.upload": "UploadStats",
     "cutline.engine.failure_stats": "Cause",
-    "cutline.engine.progress": "Counts Progress ProgressHook",
+    "cutline.engine.progress": "Progress ProgressHook",
     "cutline.engine.report": "Interrupted Report",
     "cutline.engine.run": "run_job",
+    "cutline.engine.stats": "Counts",
     "cutline.errors": (
         "BudgetSpent ConfigError CutlineError EndpointUnusable JobChanged ManyFailed MissingExtra "
         "OutputExists OutputGone OutputLocked PictureError Rejected ReplyError RequestError Retryable "

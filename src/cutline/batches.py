@@ -10,9 +10,9 @@ from cutline.call_options import CallOptions, grouped, prompt_options, waited_fo
 from cutline.credentials import Secret
 from cutline.display import Display
 from cutline.engine.batches.collect import Collection, collect_job
-from cutline.engine.batches.requests import MOST_BYTES, MOST_REQUESTS, FileLimits
-from cutline.engine.batches.status import Sent, cancel, look, sent_for
-from cutline.engine.batches.submit import Submitted, submit_job
+from cutline.engine.batches.requests import MAX_FILE_BYTES, MAX_FILE_REQUESTS, FileLimits
+from cutline.engine.batches.status import BatchStatus, cancel, current_status, saved_status
+from cutline.engine.batches.submit import Submission, submit_job
 from cutline.engine.progress import ProgressHook
 from cutline.errors import ConfigError
 from cutline.job import Job
@@ -28,10 +28,10 @@ def batch_submit(
     prompt: str | Sequence[str] | Mapping[str, str] = (),
     api_key: str | None = None,
     progress: bool | ProgressHook = False,
-    max_file_requests: int = MOST_REQUESTS,
-    max_file_bytes: int = MOST_BYTES,
+    max_file_requests: int = MAX_FILE_REQUESTS,
+    max_file_bytes: int = MAX_FILE_BYTES,
     **options: Unpack[CallOptions],
-) -> Submitted:
+) -> Submission:
     """Send pictures to the service's batch API: answers within a day, at half the price.
 
     Called again, after any death, it sends what is missing and nothing twice.
@@ -43,8 +43,8 @@ def batch_submit(
         prompt: as for ``caption``.
         api_key: as for ``caption``.
         progress: as for ``caption``.
-        max_file_requests: most requests in one file.
-        max_file_bytes: most bytes of one file.
+        max_file_requests: maximum number of requests in one file.
+        max_file_bytes: maximum size of one file.
         **options: see ``CallOptions``.
 
     Raises:
@@ -63,15 +63,15 @@ def batch_submit(
     return _shown(progress, lambda show: submit_job(job, limits=limits, key=_key(api_key), progress=show))
 
 
-def batch_status(output: str | Path, *, state: str | None = None, api_key: str | None = None) -> Sent:
+def batch_status(output: str | Path, *, state: str | None = None, api_key: str | None = None) -> BatchStatus:
     """How far the service is with the batches of an output.
 
     Raises:
         ConfigError: none were sent for it.
         EndpointUnusable, RequestError: the service cannot be asked.
     """
-    sent = sent_for(str(output), state)
-    return waited_for(lambda: look(sent, key=_key(api_key)))
+    status = saved_status(str(output), state)
+    return waited_for(lambda: current_status(status, key=_key(api_key)))
 
 
 def batch_collect(
@@ -107,7 +107,7 @@ def batch_collect(
 
 def batch_cancel(
     output: str | Path, *, forget: bool = False, state: str | None = None, api_key: str | None = None
-) -> Sent:
+) -> BatchStatus:
     """End the batches of an output; what was answered until then can be collected, unless ``forget``.
 
     Raises:

@@ -1,4 +1,4 @@
-"""A bounded number of places, and the line of those who wait for one."""
+"""A bounded number of pictures or requests under way at once."""
 
 from __future__ import annotations
 
@@ -6,12 +6,30 @@ import asyncio
 import collections
 import contextlib
 from collections.abc import AsyncIterator, Callable
+from typing import Protocol
 
 from cutline.errors import RunStopped
 
 
-class Slots:
-    """Lets ``most`` in at once, the others in the order in which they came.
+class Slots(Protocol):
+    """Slots of which there is a bounded number; whoever waits for one gets it in turn."""
+
+    async def take(self) -> None:
+        """Wait for a slot.
+
+        Raises:
+            RunStopped: none is given any more.
+        """
+
+    def leave(self) -> None:
+        """Give a slot back."""
+
+    def halt(self) -> None:
+        """Give no slot any more."""
+
+
+class LocalSlots:
+    """Slots of this process: ``most`` at once, in the order in which they were asked for.
 
     ``most`` may answer differently each time; call ``wake`` when it has become more.
     """

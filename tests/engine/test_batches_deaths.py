@@ -74,7 +74,7 @@ def test_what_is_waited_for_is_told_and_can_be_left(command, service, pictures, 
     of = (folder, output, *service.arguments()) if command == "submit" else (output,)
     process = start_cutline("batch", command, *of)
     told = process.stderr.readline()
-    while told and "asking again in 60 s" not in told:
+    while told and "retrying in 60 s" not in told:
         told = process.stderr.readline()
     assert "429" in told
     process.send_signal(2)

@@ -21,16 +21,16 @@ def test_a_batch_from_its_first_call_to_its_last(service, pictures, tmp_path):
         max_file_requests=10,
         progress=lambda progress: lines.append(progress.waiting_for),
     )
-    assert (sent.tally.pictures, sent.tally.requests, sent.tally.batches) == (12, 24, 3)
+    assert (sent.stats.pictures, sent.stats.requests, sent.stats.batches) == (12, 24, 3)
     assert any(line.startswith("sending file 1") for line in lines)
     assert {batch.status for batch in cutline.batch_status(output).batches} == {"validating"}
     early = cutline.batch_collect(output)
     assert early.report.counts.reasons == {"under way in a batch": 12}
-    assert len(early.sent.under_way) == 3
+    assert len(early.status.under_way) == 3
     service.configure(auto=True)
     result = cutline.batch_collect(output, wait=True)
     assert result.report.counts.captions == 12
-    assert result.sent.open_batches == []
+    assert result.status.open_batches == []
     assert keys(output) == sorted(outcomes(output))
     assert cutline.batch_collect(output).report is None
     again = cutline.caption(

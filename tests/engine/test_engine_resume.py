@@ -195,7 +195,7 @@ def test_a_token_budget_stops_the_run_and_a_larger_one_goes_on(run, endpoint, pi
     used = summed["prompt_tokens"] + summed["completion_tokens"]
     assert used == 6000, "120 tokens a request, 8 at once"
     assert summed["complete"] is False
-    assert summed["stopped"].startswith("the budget of 6,000 tokens is used up; the same")
+    assert summed["stopped"].startswith("the budget of 6,000 tokens is used up; raise it")
     assert run(output, budget_tokens=6000, expect=STOPPED) == 0, "a spent budget still pays"
     assert run(output, budget_tokens=100_000) == 100 - used // 120
     assert len(captions("jsonl", output)) == 100

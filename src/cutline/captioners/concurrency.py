@@ -23,7 +23,7 @@ from cutline.imaging import Picture
 from cutline.interfaces import Captioner
 from cutline.prompts import Prompt
 from cutline.records import Reply
-from cutline.slots import Slots
+from cutline.slots import LocalSlots
 
 _log = logging.getLogger(__name__)
 MAX_PAUSE = 900.0  # seconds; an endpoint that asks for more is asked again all the same
@@ -50,7 +50,7 @@ class Concurrency:
 
     def __init__(self, demand: Demand, *, start: int = 16) -> None:
         self._demands = [demand]
-        self._places = Slots(lambda: self.limit)
+        self._places = LocalSlots(lambda: self.limit)
         self._paused_until = 0.0
         self._lowered_at = 0.0
         self._latency = 0.0

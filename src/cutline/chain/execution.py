@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-import hashlib
 from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
@@ -85,8 +84,7 @@ class ChainExecution:
     async def _request(self, step: ChainStep, values: Mapping[str, Any]) -> Result:
         """The result of an earlier run for the same request, or a new one."""
         try:
-            prompt = step.prompt.render(values)
-            digest = _digest(step.recipe, prompt.id, prompt.system, prompt.prefix, prompt.suffix)
+            prompt, digest = step.request(values)
             known = self._known.get(step.name)
             if known is not None and known.asked == digest:
                 return dataclasses.replace(known, counted=True)
@@ -106,7 +104,3 @@ def _value(step: Step, variable: str) -> Any:
     for field in fields:
         value = value.get(field) if isinstance(value, Mapping) else None
     return value
-
-
-def _digest(*parts: str) -> str:
-    return hashlib.blake2b("\0".join(parts).encode(errors="surrogatepass"), digest_size=8).hexdigest()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import traceback
 from collections.abc import Mapping
 from pathlib import Path
@@ -29,6 +30,17 @@ class ChainStep:
     prompt: Prompt
     optional: bool = False
     recipe: str = ""
+
+    def request(self, values: Mapping[str, Any]) -> tuple[Prompt, str]:
+        """The prompt with the values filled in, and a digest of all that decides the reply but the picture.
+
+        Raises:
+            SampleError: a value is missing.
+        """
+        prompt = self.prompt.render(values)
+        parts = (self.recipe, prompt.id, prompt.system, prompt.prefix, prompt.suffix)
+        text = "\0".join(parts).encode(errors="surrogatepass")
+        return prompt, hashlib.blake2b(text, digest_size=8).hexdigest()
 
 
 class StepFailed(CutlineError):

@@ -123,11 +123,11 @@ def status(
     output_path
         The output given when the batches were sent.
     """
-    from cutline.engine.batches.status import look, sent_for
+    from cutline.engine.batches.status import current_status, saved_status
 
-    sent = sent_for(output_path, recorded.state)
+    saved = saved_status(output_path, recorded.state)
     return _execute(
-        lambda progress, stop: look(sent, key=recorded.key, progress=progress, stop=stop),
+        lambda progress, stop: current_status(saved, key=recorded.key, progress=progress, stop=stop),
         lambda now: messages.status(now, quiet=verbosity.quiet),
         verbosity,
     )
@@ -193,7 +193,7 @@ def cancel(
         lambda progress, stop: end(
             output_path, state=recorded.state, key=recorded.key, forget=forget, progress=progress, stop=stop
         ),
-        lambda sent: messages.cancelled(sent, forgotten=forget, quiet=verbosity.quiet),
+        lambda status: messages.cancelled(status, forgotten=forget, quiet=verbosity.quiet),
         verbosity,
     )
 

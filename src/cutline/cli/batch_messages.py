@@ -14,26 +14,26 @@ from rich.text import Text
 from cutline.cli.summary import stage_lines, summary
 from cutline.engine.batch_manifest import OVER, Batch
 from cutline.engine.batches.collect import IN_NO_BATCH, UNDER_WAY, UNDONE, Collection
-from cutline.engine.batches.status import Sent
-from cutline.engine.batches.submit import Submitted
-from cutline.engine.batches.upload import Tally
+from cutline.engine.batches.status import BatchStatus
+from cutline.engine.batches.submit import Submission
+from cutline.engine.batches.upload import UploadStats
 from cutline.engine.report import EXIT_FAILURES, EXIT_OK, EXIT_STOPPED, Interrupted, Report
 from cutline.formatting import duration, plural
 from cutline.job import Job
 
 
-def submitted(job: Job, result: Submitted, *, quiet: bool) -> int:
+def submitted(job: Job, result: Submission, *, quiet: bool) -> int:
     """Print what was sent and the next commands; returns the exit code."""
-    tally, stopped = result.tally, result.stopped
+    stats, stopped = result.stats, result.stopped
     console = _console(quiet=quiet)
-    if tally.batches:
-        files = f"{plural(tally.batches, 'batch', 'batches')} of {plural(tally.requests, 'request')}"
-        console.print(Text(f"{plural(tally.pictures, 'picture')} sent in {files}", style="bold"))
+    if stats.batches:
+        files = f"{plural(stats.batches, 'batch', 'batches')} of {plural(stats.requests, 'request')}"
+        console.print(Text(f"{plural(stats.pictures, 'picture')} sent in {files}", style="bold"))
     elif stopped is None:
         console.print(Text("nothing was sent", style="bold"))
-    for line in _others(tally):
+    for line in _others(stats):
         console.print(line, markup=False)
-    if tally.batches or tally.waiting > 0:
+    if stats.batches or stats.waiting > 0:
         console.print(f"status: {_command('status', result.output, job)}", markup=False)
         collecting = _command("collect", result.output, job)
         console.print(f"captions, within a day: {collecting} --wait", markup=False)
@@ -43,16 +43,16 @@ def submitted(job: Job, result: Submitted, *, quiet: bool) -> int:
             Text(f"{why} · what was sent is recorded; run the same command again to continue", style="bold")
         )
         return 128 + stopped.signal if isinstance(stopped, Interrupted) else EXIT_STOPPED
-    return EXIT_FAILURES if tally.unprepared.failures > job.run.allow_failures else EXIT_OK
+    return EXIT_FAILURES if stats.unprepared.failures > job.run.allow_failures else EXIT_OK
 
 
-def _others(tally: Tally) -> list[str]:
-    counts = tally.unprepared
+def _others(stats: UploadStats) -> list[str]:
+    counts = stats.unprepared
     lines = []
-    if tally.waiting > 0:
-        lines.append(f"{plural(tally.waiting, 'picture')} were sent before and are in progress")
-    if tally.known:
-        lines.append(f"{plural(tally.known, 'picture')} were done before")
+    if stats.waiting > 0:
+        lines.append(f"{plural(stats.waiting, 'picture')} were sent before and are in progress")
+    if stats.known:
+        lines.append(f"{plural(stats.known, 'picture')} were done before")
     if counts.captions:
         lines.append(f"{plural(counts.captions, 'picture')} had all their responses from before")
     if counts.failures:
@@ -62,7 +62,7 @@ def _others(tally: Tally) -> list[str]:
     return lines
 
 
-def status(sent: Sent, *, quiet: bool) -> int:
+def status(status: BatchStatus, *, quiet: bool) -> int:
     """Print a table of the batches on the output stream."""
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     for title in ("batch", "status"):
@@ -70,69 +70,69 @@ def status(sent: Sent, *, quiet: bool) -> int:
     for title in ("pictures", "done", "failed"):
         table.add_column(title, justify="right")
     table.add_column("", overflow="fold")
-    for batch in sent.batches:
+    for batch in status.batches:
         figures = (f"{number:,}" for number in (batch.pictures, batch.done, batch.failed))
         table.add_row(Text(batch.id or batch.name), Text(_stage(batch)), *figures, Text(_note(batch)))
     out = Console(highlight=False, soft_wrap=True)
     out.print(table)
-    for batch in sent.batches:
+    for batch in status.batches:
         if batch.problem:
             out.print(f"{batch.id or batch.name} {batch.status}: {batch.problem}", markup=False)
     console = _console(quiet=quiet)
-    if any(not batch.is_sent for batch in sent.batches):
+    if any(not batch.is_sent for batch in status.batches):
         console.print("not everything is sent: run `cutline batch submit` with the same arguments again")
-    if any(batch.is_open and batch.status in OVER for batch in sent.batches):
-        console.print(f"ready to collect: {_command('collect', sent.output, sent.job)}", markup=False)
+    if any(batch.is_open and batch.status in OVER for batch in status.batches):
+        console.print(f"ready to collect: {_command('collect', status.output, status.job)}", markup=False)
     return EXIT_OK
 
 
 def collected(result: Collection, *, quiet: bool) -> int:
     """Print the result of the run that collected, and what is still in progress; returns the exit code."""
-    report, sent = result.report, result.sent
+    report, status = result.report, result.status
     console = _console(quiet=quiet)
     if report is None:
-        if sent.open_batches:
+        if status.open_batches:
             console.print("nothing is sent yet: run `cutline batch submit` with the same arguments again")
             return EXIT_STOPPED
         console.print("nothing is left to collect: every batch is collected")
         return EXIT_OK
     if not quiet:
-        summary(sent.job, report, list(_hints(sent, report)))
+        summary(status.job, report, list(_hints(status, report)))
     elif report.stopped is not None:
         Console(stderr=True, highlight=False).print(f"cutline: stopped: {report.stopped}", markup=False)
-    if report.exit_code in {EXIT_OK, EXIT_FAILURES} and sent.under_way:
+    if report.exit_code in {EXIT_OK, EXIT_FAILURES} and status.under_way:
         return EXIT_STOPPED
     return report.exit_code
 
 
-def cancelled(sent: Sent, *, forgotten: bool, quiet: bool) -> int:
+def cancelled(status: BatchStatus, *, forgotten: bool, quiet: bool) -> int:
     """Print the state of the cancelled batches and how to collect what they have; returns the exit code."""
     console = _console(quiet=quiet)
-    running = sum(batch.under_way for batch in sent.batches)
+    running = sum(batch.under_way for batch in status.batches)
     if running:
         console.print(f"{plural(running, 'batch is', 'batches are')} being cancelled by the service")
     else:
         console.print("no batch is in progress any more")
-    if sent.open_batches:
-        collecting = _command("collect", sent.output, sent.job)
+    if status.open_batches:
+        collecting = _command("collect", status.output, status.job)
         console.print(f"captions made so far: {collecting} --wait", markup=False)
     elif forgotten:
         console.print("their captions are discarded: the pictures can be captioned again")
     return EXIT_OK
 
 
-def _hints(sent: Sent, report: Report) -> Iterator[str]:
+def _hints(status: BatchStatus, report: Report) -> Iterator[str]:
     """Suggested next steps."""
     counts = report.counts
     yield from stage_lines(report)
-    for batch in sent.batches:
+    for batch in status.batches:
         if batch.problem:
             yield f"{batch.id or batch.name} {batch.status}: {batch.problem}"
     if under_way := counts.reasons.get(UNDER_WAY, 0):
         yield f"{plural(under_way, 'picture is', 'pictures are')} in progress: collect later, or with --wait"
     undone = Counter({kind: count for kind, count in counts.kinds.items() if kind in UNDONE})
     left = undone.total() + counts.reasons.get(IN_NO_BATCH, 0)
-    if left and not sent.under_way:
+    if left and not status.under_way:
         yield (
             f"{plural(left, 'picture was', 'pictures were')} not captioned: run `cutline caption` with the "
             "arguments of the batch, or `cutline batch submit` to send another"

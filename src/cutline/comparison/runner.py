@@ -27,6 +27,7 @@ from cutline.files import write_atomically, write_errors
 from cutline.imaging.thumbnails import side_for
 from cutline.interfaces import Metric, Source
 from cutline.job import Job
+from cutline.locations.loader import PictureLoader
 from cutline.records import Sample
 from cutline.serialization import valid_unicode
 from cutline.storage import is_remote
@@ -199,7 +200,7 @@ class _Run:
         seeing = Seeing(
             side=side_for(len(samples)),
             max_pixels=job.pictures.max_pixels,
-            loader=assembly.loader_of(job),
+            loader=PictureLoader(allow_private=job.input.allow_private_urls),
             metrics=self._metrics,
         )
         try:

@@ -1,4 +1,4 @@
-"""What was sent to a batch API, noted before each step and after it: no death sends a picture twice."""
+"""What was sent to a batch API, recorded before and after each step, so that nothing is sent twice."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from cutline.errors import ConfigError, JobChanged, SourceError
 from cutline.job import Job
 from cutline.records import JSON
 
-LEDGER = "batches.json"
+MANIFEST = "batches.json"
 FOLDER = "batches"
 OVER = frozenset({"completed", "expired", "cancelled", "failed"})
-"""The statuses after which a service does no more."""
+"""The statuses of batches that have ended."""
 
 Stage = Literal["written", "uploading", "uploaded", "creating", "sent", "fetched", "collected"]
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
-    """One file of requests. ``name`` is the file's at the service, where it can be found by it again.
+    """One file of requests. ``name`` is the file's at the service, by which it can be found there.
 
-    ``stage`` is how far we are with it: ``uploading`` and ``creating`` are noted before the request that
-    may or may not have come through when we die. ``status`` is what the service said last, ``problem``
-    why it failed. ``size`` in bytes.
+    ``stage`` is the last step that was recorded: ``uploading`` and ``creating`` before the request that may
+    or may not have arrived when this process dies. ``status`` is the one that the service reported last,
+    ``problem`` why the batch failed. ``size`` in bytes.
     """
 
     number: int
@@ -55,12 +55,12 @@ class Batch:
 
     @property
     def is_open(self) -> bool:
-        """Whether its pictures are not to be asked again: what came of them is not in the journal yet."""
+        """Whether its pictures must not be sent again: their outcomes are not in the journal yet."""
         return self.stage != "collected"
 
     @property
-    def may_be_asked(self) -> bool:
-        """Whether the service may have begun with it; before that it is but a file."""
+    def may_have_started(self) -> bool:
+        """Whether the service may have created it; before that it is only a file."""
         return self.stage not in {"written", "uploading", "uploaded"}
 
     @property
@@ -74,7 +74,7 @@ class Batch:
 class BatchManifest:
     """The batches of one output, in its state folder; ``write`` replaces the file after every change.
 
-    ``job`` is what was sent, as it was then, from the working folder ``origin``.
+    ``job`` is the one that was sent, from the working folder ``origin``.
     """
 
     def __init__(self, state: State, data: JSON) -> None:
@@ -90,9 +90,11 @@ class BatchManifest:
         Raises:
             ConfigError: it cannot be read.
         """
-        data = state.read(LEDGER)
-        if data is None and (state.folder / LEDGER).exists():
-            raise ConfigError(f"{state.folder / LEDGER} is damaged: what was sent is not known any more")
+        data = state.read(MANIFEST)
+        if data is None and (state.folder / MANIFEST).exists():
+            raise ConfigError(
+                f"{state.folder / MANIFEST} is damaged; restore it, or give up its batches by deleting it"
+            )
         return cls(state, data or {"token": secrets.token_hex(8)})
 
     def __bool__(self) -> bool:
@@ -100,7 +102,7 @@ class BatchManifest:
 
     @property
     def job(self) -> Job:
-        return Job.from_dict(self._data["job"], origin=LEDGER)
+        return Job.from_dict(self._data["job"], origin=MANIFEST)
 
     @property
     def origin(self) -> Path:
@@ -115,7 +117,7 @@ class BatchManifest:
         return [batch for batch in self.batches.values() if batch.is_open]
 
     def begin(self, job: Job, fingerprint: Fingerprint) -> None:
-        """Note what is about to be sent.
+        """Record what is about to be sent.
 
         Raises:
             JobChanged: batches of other settings are not collected yet.
@@ -126,30 +128,30 @@ class BatchManifest:
         self.write()
 
     def check(self, fingerprint: Fingerprint) -> None:
-        """Refuse other settings while answers to the old ones are still to come.
+        """Refuse other settings while replies to the old ones are still to come.
 
         Raises:
             JobChanged: names what differs.
         """
         changes = fingerprint.differences(self._data["fingerprint"]) if self else []
         if changes:
-            self.drop_unasked()
+            self.drop_unsent()
         if changes and self.open_batches:
             raise JobChanged(
                 f"batches of this output were sent with other settings ({'; '.join(changes)}): "
-                "go back to those and collect them, or give them up with `cutline batch cancel --forget`"
+                "use those and collect the batches, or give them up with `cutline batch cancel --forget`"
             )
 
-    def drop_unasked(self) -> None:
-        """Forget the files that the service has not begun with: their pictures are in no batch any more."""
+    def drop_unsent(self) -> None:
+        """Forget the files without a batch at the service: their pictures can be sent again."""
         for batch in self.open_batches:
-            if not batch.may_be_asked:
+            if not batch.may_have_started:
                 self.put(batch.changed(stage="collected", status="given up"))
                 self.forget_files(batch)
         self._sweep()
 
     def _sweep(self) -> None:
-        """Take away what was being written when an earlier run died: it was never sent."""
+        """Delete files that an earlier run was writing when it died: they were never sent."""
         known = {f"{batch.number:05}" for batch in self.open_batches}
         for path in self.folder.glob("*.jsonl") if self.folder.is_dir() else ():
             if path.name.partition(".")[0] not in known:
@@ -166,7 +168,7 @@ class BatchManifest:
         return max(self.batches, default=0) + 1
 
     def put(self, batch: Batch) -> Batch:
-        """Keep a batch as it is now; it survives the death of the process.
+        """Record a batch; it survives the death of the process.
 
         Raises:
             SinkError: the state folder cannot be written.
@@ -177,20 +179,20 @@ class BatchManifest:
 
     def write(self) -> None:
         rows = [dataclasses.asdict(batch) for batch in self.batches.values()]
-        self._state.write(LEDGER, {**self._data, "batches": rows})
+        self._state.write(MANIFEST, {**self._data, "batches": rows})
 
     # The files of a batch
 
     def requests_file(self, number: int) -> Path:
-        """What is sent."""
+        """The requests."""
         return self.folder / f"{number:05}.requests.jsonl"
 
     def keys_file(self, number: int) -> Path:
-        """Whose request each line of the requests is."""
+        """The picture and step of each line of the requests."""
         return self.folder / f"{number:05}.keys.jsonl"
 
     def keys(self, batch: Batch) -> Iterator[tuple[int, JSON]]:
-        """Whose request each line of the batch is (``key``, ``stamp``, ``step``), and where that is noted.
+        """``key``, ``stamp`` and ``step`` of each request of the batch, and the offset of that line.
 
         Raises:
             SourceError: the file cannot be read.
@@ -204,31 +206,31 @@ class BatchManifest:
         except (OSError, orjson.JSONDecodeError) as error:
             reason = getattr(error, "strerror", None) or "it is damaged"
             raise SourceError(
-                f"cannot read {path}: {reason}; without it nobody knows whose the answers of a batch are"
+                f"cannot read {path}: {reason}; without it the replies of a batch cannot be assigned"
             ) from None
 
     def answer_files(self, batch: Batch) -> Iterator[tuple[str, Path]]:
-        """The ids of the files that the service wrote, and where they lie here."""
+        """The ids of the service's files of replies, and their paths here."""
         for kind, file in (("output", batch.output_file), ("errors", batch.error_file)):
             if file:
                 yield file, self.folder / f"{batch.number:05}.{kind}.jsonl"
 
     def forget_files(self, batch: Batch) -> None:
-        """Take away what is needed no more when the answers are in the journal."""
+        """Delete what is not needed once the replies are in the journal."""
         paths = (path for _, path in self.answer_files(batch))
         for path in (self.requests_file(batch.number), self.keys_file(batch.number), *paths):
             path.unlink(missing_ok=True)
 
 
 def refuse_open(state: State) -> None:
-    """Refuse to ask about an output's pictures while batches with them are out.
+    """Refuse to caption an output's pictures while they are in batches.
 
     Raises:
-        ConfigError: names the commands that end that.
+        ConfigError: with the commands that end that.
     """
-    ledger = BatchManifest.of(state)
-    ledger.drop_unasked()
-    if batches := ledger.open_batches:
+    manifest = BatchManifest.of(state)
+    manifest.drop_unsent()
+    if batches := manifest.open_batches:
         pictures = sum(batch.pictures for batch in batches)
         raise ConfigError(
             f"{pictures:,} pictures of this output are in batches, and would be paid twice: "

@@ -212,19 +212,19 @@ class Journal:
             run |= {"stages": list(stages)} if stages else {}
             self._write(orjson.dumps(run))
 
-    def append(self, outcome: Outcome) -> int:
+    def append(self, outcome: Outcome) -> None:
         """Write one outcome; it survives the death of the process from now on.
 
         Raises:
             SinkError: the disk is full or gone.
         """
-        return self._write(encode_json(outcome_to_json(outcome)))
+        self._write(encode_json(outcome_to_json(outcome)))
 
     def append_step(self, key: str, content_id: str, step: Step) -> None:
         """Write one answer of a picture that needs more; raises as ``append``."""
         self._write(encode_json({"key": key, "stamp": content_id, "step": step}))
 
-    def _write(self, line: bytes) -> int:
+    def _write(self, line: bytes) -> None:
         data, offset = line + b"\n", self._size
         try:
             written = os.write(self._file, data)
@@ -235,7 +235,7 @@ class Journal:
         else:
             if written == len(data):
                 self._size += written
-                return offset
+                return
             reason = os.strerror(errno.ENOSPC)
         raise SinkError(
             f"cannot write the journal {self._path}: {reason}; free the disk, then run the same command"

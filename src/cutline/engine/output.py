@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import errno
 import hashlib
 import os
@@ -14,8 +13,8 @@ from typing import IO
 
 from cutline.engine.failure_stats import FailureStats
 from cutline.engine.journal import Journal
-from cutline.engine.progress import Counts
 from cutline.engine.state import State
+from cutline.engine.stats import Counts
 from cutline.files import write_errors
 from cutline.interfaces import Sink
 from cutline.records import JSON, Caption, Failure, Outcome, Sample, Skip
@@ -137,6 +136,14 @@ class OrderedOutput:
         self._state.write(MARK, {**self._made_by, **mark, **sums, **self._marks})
 
     @property
+    def folder(self) -> Path:
+        return self._state.folder
+
+    @property
+    def needs_picture(self) -> bool:
+        return self.sink.needs_picture
+
+    @property
     def outputs(self) -> list[Path | str]:
         return [*self.sink.outputs, *self._failures.outputs]
 
@@ -148,8 +155,7 @@ class OrderedOutput:
 class Reorder:
     """Holds what came early. Beyond a few thousand entries, or 64 MB of pictures, it uses an unnamed file.
 
-    One slow picture must not stop the others, nor fill the memory with them. ``counts`` and ``causes``
-    are of all outcomes that were put in, and of those before them that are written in ``after``.
+    One slow picture must not stop the others, nor fill the memory with them.
     """
 
     def __init__(
@@ -157,13 +163,10 @@ class Reorder:
         folder: Path,
         *,
         first: int = 0,
-        after: OrderedOutput | None = None,
         max_entries: int = 2048,
         max_bytes: int = 64_000_000,
     ) -> None:
         self.next = first
-        self.counts = copy.deepcopy(after.counts) if after else Counts()
-        self.causes = copy.deepcopy(after.causes) if after else FailureStats()
         self._folder = folder
         self._max_entries = max_entries
         self._max_bytes = max_bytes
@@ -194,10 +197,6 @@ class Reorder:
         else:
             self._held[index] = entry
             self._bytes += size
-        sample, outcome, _ = entry
-        self.counts.add(outcome)
-        if isinstance(outcome, Failure):
-            self.causes.add(sample, outcome)
 
     def take(self, most: int = 256) -> list[Entry]:
         """The entries that are next in order, at most ``most`` and about 32 MB.

@@ -14,8 +14,8 @@ from cutline.credentials import Secret
 from cutline.engine import assembly
 from cutline.engine.chain_builder import is_chain
 from cutline.engine.prices import Prices, Spending
-from cutline.engine.progress import Counts, usages_of
-from cutline.engine.sample_pipeline import Captioning
+from cutline.engine.sample_pipeline import SamplePipeline
+from cutline.engine.stats import Counts, usages_of
 from cutline.errors import ConfigError
 from cutline.job import Job
 from cutline.records import Caption, Outcome, Sample, Usage
@@ -132,16 +132,15 @@ async def _ask(
     job: Job, samples: Sequence[Sample], key: Secret | None, say: Say
 ) -> tuple[Chain, list[Outcome], Prices]:
     chain = assembly.chain_of(job, key)
-    rules = assembly.rules_of(job, None, None, keep_raw=False)
     stages = assembly.stages_of(job)
-    captioning = Captioning(chain, rules, assembly.loader_of(job), stages)
+    pipeline = SamplePipeline(chain, assembly.rules_of(job), stages)
     try:
         await chain.open(say)
         await stages.open(say)
         prices = assembly.prices_for(job, chain)
-        results = await asyncio.gather(*(captioning.caption(sample) for sample in samples))
+        results = await asyncio.gather(*(pipeline.caption(sample) for sample in samples))
     finally:
-        await captioning.aclose()
+        await pipeline.aclose()
         await stages.aclose()
         await chain.aclose()
     return chain, [outcome for outcome, _ in results], prices

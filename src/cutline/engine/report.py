@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Mapping
 
 from cutline.engine.failure_stats import Cause
-from cutline.engine.progress import Counts
+from cutline.engine.stats import Counts
 from cutline.errors import CutlineError
 from cutline.records import JSON, Usage
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+import copy
 import dataclasses
 import logging
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
 
@@ -12,24 +15,24 @@ from cutline.chain import Chain
 from cutline.credentials import Secret
 from cutline.engine import assembly
 from cutline.engine.batch_manifest import refuse_open
+from cutline.engine.budget import Budget
 from cutline.engine.cancellation import Stop
 from cutline.engine.fingerprint import Fingerprint, mended_by
 from cutline.engine.journal import Journal
-from cutline.engine.model_open import open_or_stop
-from cutline.engine.output import OrderedOutput, Reorder
-from cutline.engine.prefetch import Prefetch
-from cutline.engine.progress import Counts, ProgressHook
+from cutline.engine.journal_store import JournalStore
+from cutline.engine.output import OrderedOutput
+from cutline.engine.progress import Progress, ProgressHook, ProgressReporter
 from cutline.engine.report import Interrupted, Report
 from cutline.engine.resume import count_of, left_of, peeked
-from cutline.engine.sample_pipeline import Captioning, Rules
-from cutline.engine.shard import Loop
+from cutline.engine.sample_pipeline import SamplePipeline, SampleRules
+from cutline.engine.shard import ShardHost, ShardResult, ShardTask, run_shard
 from cutline.engine.stage_runner import StageRunner
 from cutline.engine.state import State, failures_file, state_folder
+from cutline.engine.stats import RunStats
 from cutline.errors import ConfigError, CutlineError, OutputExists, OutputGone, SinkError
-from cutline.interfaces import Source
+from cutline.interfaces import Sink, Source
 from cutline.job import Job
-from cutline.locations.loader import PictureLoader
-from cutline.records import JSON
+from cutline.records import JSON, Sample
 from cutline.sinks.failures import FailuresSink
 from cutline.sinks.options import SinkOptions
 from cutline.storage import is_url
@@ -43,23 +46,25 @@ log = logging.getLogger("cutline.engine")
 _QUICKLY_SHOWN = 100_000
 
 
-class Answers(Protocol):
-    """Answers that were asked for earlier, which a run takes in instead of asking."""
+class ReplySource(Protocol):
+    """Replies that were requested earlier, which a run takes instead of calling the model."""
 
     chain: Chain
     fingerprint: Fingerprint
 
     async def open(self, state: State) -> None:
-        """Get them, now that the output's folder is ours; ``form`` is known from then on."""
+        """Fetch them; the output's folder is locked. ``form`` is known from then on."""
 
     @property
     def form(self) -> JSON:
         """What decides the output besides the job."""
 
-    def captioning(self, rules: Rules, loader: PictureLoader, stages: StageRunner) -> Captioning: ...
+    def pipeline(
+        self, rules: SampleRules, stages: StageRunner, journal: JournalStore, sink: Sink
+    ) -> SamplePipeline: ...
 
     async def done(self, report: Report) -> None:
-        """Called when all of them are in the journal, and the output is written."""
+        """All of them are in the journal, and the output is written."""
 
 
 async def run_job(
@@ -69,34 +74,45 @@ async def run_job(
     key: Secret | None = None,
     progress: ProgressHook | None = None,
     stop: Stop | None = None,
-    answers: Answers | None = None,
+    replies: ReplySource | None = None,
     failures: Path | None = None,
 ) -> Report:
     """Caption everything the job's output does not have yet.
 
-    ``source`` takes the place of the one the job's input names, ``answers`` that of asking,
-    ``failures`` that of the file beside the output that lists what failed.
+    ``source`` replaces the one that the job's input names, ``replies`` the calls of the model,
+    ``failures`` the file beside the output that lists what failed.
     ``stop`` ends the run early and cleanly; the same call later goes on. ``progress`` is called
     about ten times a second from the event loop and must not block.
 
     Raises:
-        ConfigError: the job cannot be run; nothing was asked and no output was touched.
+        ConfigError: the job cannot be run; the model was not called, and the output not touched.
         SinkError: the output cannot be written; what was paid for is in the journal.
     """
     job.check()
     progress, stop = progress or (lambda _: None), stop or Stop()
-    chain = answers.chain if answers else assembly.chain_of(job, key)
+    chain = replies.chain if replies else assembly.chain_of(job, key)
     stages = assembly.stages_of(job)
     with worker_threads():
         try:
-            run = _Run(job, chain, stages, progress, stop, answers, failures)
+            run = _Run(job, chain, stages, progress, stop, replies, failures)
             return await run.run(source or assembly.source_of(job))
         finally:
             await chain.aclose()
             await stages.aclose()
 
 
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class _Plan:
+    """What is left to do: ``samples`` are the task's, of which the listing has begun."""
+
+    task: ShardTask
+    samples: Iterator[Sample]
+    stats: RunStats
+
+
 class _Run:
+    """One run in three parts: plan what is left, work through it as a shard, publish the output."""
+
     def __init__(
         self,
         job: Job,
@@ -104,7 +120,7 @@ class _Run:
         stages: StageRunner,
         progress: ProgressHook,
         stop: Stop,
-        answers: Answers | None,
+        replies: ReplySource | None,
         failures: Path | None,
     ) -> None:
         self._job = job
@@ -112,21 +128,20 @@ class _Run:
         self._stages = stages
         self._progress = progress
         self._stop = stop
-        self._answers = answers
+        self._replies = replies
         self._failures = failures
         self._prices = assembly.prices_for(job, chain)
         self._output = assembly.output_of(job)
         self._start = time.monotonic()
         self._loading = 0.0
-        self._reorder: Reorder | None = None
 
     async def run(self, source: Source) -> Report:
         folder = state_folder(self._output, self._job.run.state)
         with State(folder, self._output) as state:
-            if self._answers is None:
+            if self._replies is None:
                 refuse_open(state)
             else:
-                await self._answers.open(state)
+                await self._replies.open(state)
             journal = Journal(folder / "journal.jsonl")
             try:
                 await in_thread(journal.load)
@@ -134,14 +149,37 @@ class _Run:
                     log.warning(
                         "journal lines=%d damaged: their pictures are asked again", journal.damaged_lines
                     )
-                return await self._with_state(source, state, journal)
+                return await self._with_journal(source, state, journal)
             finally:
                 journal.close()
 
-    async def _with_state(self, source: Source, state: State, journal: Journal) -> Report:
-        job, answers, stages = self._job, self._answers, self._stages
+    async def _with_journal(self, source: Source, state: State, journal: Journal) -> Report:
+        output = self._begin(state, journal)
+        result, stats = None, RunStats(spent=journal.spent)
+        try:
+            plan = await self._plan(source, state, journal, output)
+            if plan is not None:
+                stats = plan.stats
+                result = await self._shard(plan, journal, output)
+            stopped = _checked(self._stop.reason)
+            if result is not None and result.complete and isinstance(stopped, Interrupted):
+                stopped = None  # nothing was left to stop
+            await self._publish(output, stopped, begun=result is not None)
+        except BaseException:
+            output.close()
+            raise
+        report = self._report(result, stats, output, journal, state.folder, stopped)
+        report = dataclasses.replace(report, warnings=(*source.warnings, *output.sink.warnings))
+        state.write(REPORT, report.to_json())
+        if self._replies and stopped is None:
+            await self._replies.done(report)
+        return report
+
+    def _begin(self, state: State, journal: Journal) -> OrderedOutput:
+        """Begin a run in the journal, unless its settings are refused; the output is not opened."""
+        job, replies, stages = self._job, self._replies, self._stages
         sink = assembly.sink_of(job, self._output, state.folder)
-        fingerprint = answers.fingerprint if answers else assembly.fingerprint_of(job, self._chain, stages)
+        fingerprint = replies.fingerprint if replies else assembly.fingerprint_of(job, self._chain, stages)
         if job.run.max_cost is not None:
             assembly.check_prices(self._prices, journal.spent)
         journal.begin(
@@ -154,33 +192,15 @@ class _Run:
         )
         failed = self._failures or failures_file(self._output, state.folder)
         failures = FailuresSink(failed, state.folder, SinkOptions(overwrite=True))
-        form = assembly.form_of(job, self._output) | (answers.form if answers else {})
-        output = OrderedOutput(sink, failures, state, journal, form=form)
-        try:
-            loop = await self._work(source, state, journal, output)
-            stopped = _checked(self._stop.reason)
-            if loop is not None and loop.complete and isinstance(stopped, Interrupted):
-                stopped = None  # nothing was left to stop
-            if loop is None or (isinstance(stopped, Interrupted) and output.counts.captions > _QUICKLY_SHOWN):
-                await in_thread(output.close)
-            else:
-                await in_thread(output.publish, finished=stopped is None)
-        except BaseException:
-            output.close()
-            raise
-        report = self._report(loop, output, journal, state.folder, stopped)
-        report = dataclasses.replace(report, warnings=(*source.warnings, *sink.warnings))
-        state.write(REPORT, report.to_json())
-        if answers and stopped is None:
-            await answers.done(report)
-        return report
+        form = assembly.form_of(job, self._output) | (replies.form if replies else {})
+        return OrderedOutput(sink, failures, state, journal, form=form)
 
-    async def _work(
+    async def _plan(
         self, source: Source, state: State, journal: Journal, output: OrderedOutput
-    ) -> Loop | None:
-        """Caption what the output does not have, until nothing is left or the run is stopped.
+    ) -> _Plan | None:
+        """Decide what is left to do, load the models for it, and open the output.
 
-        None when it was stopped before the output was opened.
+        None when the run was stopped before the output was opened.
         """
         job, mark = self._job, output.mark()
         limit = assembly.limit_of(job)
@@ -201,52 +221,92 @@ class _Run:
             samples, keys = await in_thread(left_of, source, limit, None, self._stop)
             await in_thread(output.open, None, None)
         state.remove(REPORT)
-        self._reorder = reorder = Reorder(state.folder, first=keys.count if keys else 0, after=output)
-        feed = Prefetch(samples, batch=job.input.reader_batch_size, first=reorder.next)
         keep_raw = assembly.keeps_raw(job, self._output)
-        rules = assembly.rules_of(job, output.sink, journal, keep_raw=keep_raw)
-        opener = assembly.loader_of(job)
-        if self._answers is None:
-            captioning = Captioning(self._chain, rules, opener, self._stages)
-        else:
-            captioning = self._answers.captioning(rules, opener, self._stages)
-        loop = Loop(
-            feed=feed,
-            captioning=captioning,
-            journal=journal,
-            output=output,
-            reorder=reorder,
-            limits=assembly.limits_of_run(job, self._prices),
-            stop=self._stop,
+        task = ShardTask(
+            job=job,
+            source=source,
+            rules=assembly.rules_of(job, keep_data=output.needs_picture, keep_raw=keep_raw),
+            start=keys.count if keys else 0,
+            stop=limit,
         )
-        counting = in_thread(count_of, source, limit)
-        try:
-            await loop.run(self._progress, lambda: counting.result() if counting.done() else None)
-        finally:
-            counting.cancel()
-            feed.close()
-            reorder.close()
-            await captioning.aclose()
-        return loop
+        stats = RunStats(
+            before=copy.deepcopy(output.counts),
+            causes=copy.deepcopy(output.causes),
+            spent=journal.spent,
+            paid=journal.paid,
+            models=self._chain.models,
+        )
+        return _Plan(task=task, samples=samples, stats=stats)
 
     async def _open_models(self) -> None:
-        """What takes minutes, after all that may be refused, and only where something is left to ask."""
+        """Load what takes minutes, after all that may be refused, unless the run is stopped meanwhile."""
         begun = time.monotonic()
+        loop = asyncio.get_running_loop()
+
+        def say(line: str) -> None:
+            loop.call_soon_threadsafe(self._progress, Progress(waiting_for=line))
+
         for part in (self._chain, self._stages):
-            await open_or_stop(part, self._progress, self._stop)
+            opening, stopping = asyncio.create_task(part.open(say)), asyncio.create_task(self._stop.wait())
+            try:
+                await asyncio.wait({opening, stopping}, return_when=asyncio.FIRST_COMPLETED)
+                if opening.done():
+                    opening.result()
+            finally:
+                for task in (opening, stopping):
+                    task.cancel()
+                await asyncio.gather(opening, stopping, return_exceptions=True)
         self._loading = time.monotonic() - begun
+
+    async def _shard(self, plan: _Plan, journal: Journal, output: OrderedOutput) -> ShardResult:
+        """Work through what is left, and report progress meanwhile."""
+        task, stats = plan.task, plan.stats
+        if self._replies is not None:
+            pipeline = self._replies.pipeline(task.rules, self._stages, journal, output.sink)
+        else:
+            pipeline = SamplePipeline(
+                self._chain, task.rules, self._stages, journal=journal, sink=output.sink
+            )
+        budget = Budget(assembly.limits_of_run(self._job, self._prices), stats)
+        host = ShardHost(journal=journal, slots=budget, stats=stats, stop=self._stop)
+        counting = in_thread(count_of, task.source, task.stop)
+        reporter = ProgressReporter(
+            self._progress,
+            stats,
+            pipeline,
+            prices=self._prices,
+            first=task.start,
+            total=lambda: counting.result() if counting.done() else None,
+        )
+        reporting = asyncio.create_task(reporter.run())
+        try:
+            return await run_shard(task, pipeline, output, host, plan.samples)
+        finally:
+            reporting.cancel()
+            await asyncio.gather(reporting, return_exceptions=True)
+            reporter.report()
+            counting.cancel()
+            await pipeline.aclose()
+
+    async def _publish(self, output: OrderedOutput, stopped: CutlineError | None, *, begun: bool) -> None:
+        leaving = isinstance(stopped, Interrupted) and output.counts.captions > _QUICKLY_SHOWN
+        if leaving or not begun:
+            await in_thread(output.close)
+        else:
+            await in_thread(output.publish, finished=stopped is None)
 
     def _report(
         self,
-        loop: Loop | None,
+        result: ShardResult | None,
+        stats: RunStats,
         output: OrderedOutput,
         journal: Journal,
         folder: Path,
         stopped: CutlineError | None,
     ) -> Report:
-        fresh = loop.fresh if loop else Counts()
-        spent = loop.spent if loop else journal.spent
-        known = self._reorder or output
+        known = stats.known if result else output.counts
+        causes = stats.causes if result else output.causes
+        left_out = len(journal) - stats.before.journalled - stats.resumed.total - stats.changed
         return Report(
             output=_whole(self._output),
             outputs=tuple(_whole(path) for path in output.outputs if _is_there(path)),
@@ -254,22 +314,22 @@ class _Run:
             model=self._chain.name,
             prompts=tuple(step.prompt.id for step in self._chain.steps),
             counts=output.counts,
-            known=known.counts,
-            causes=known.causes.by_kind(),
-            stages=self._stages.summaries(known.counts),
+            known=known,
+            causes=causes.by_kind(),
+            stages=self._stages.summaries(known),
             first=tuple(output.first),
             failed=tuple(output.failed),
-            fresh=fresh,
-            spent=spent.usage,
-            cost=self._prices.of(spent),
+            fresh=stats.fresh,
+            spent=stats.spent.usage,
+            cost=self._prices.of(stats.spent),
             seconds=time.monotonic() - self._start - self._loading,
             loading_seconds=self._loading,
-            requests_resumed=loop.resumed if loop else 0,
-            changed=loop.changed if loop else 0,
-            replaced=loop.replaced if loop else 0,
-            first_replaced=tuple(loop.first_replaced) if loop else (),
-            left_out=loop.left_out if loop and not stopped else 0,
-            waiting=loop.waiting if loop and stopped else 0,
+            requests_resumed=stats.resumed.total,
+            changed=stats.changed,
+            replaced=stats.replaced,
+            first_replaced=tuple(stats.first_replaced),
+            left_out=max(0, left_out) if result and not stopped else 0,
+            waiting=result.waiting if result and stopped else 0,
             stopped=stopped,
             allow_failures=self._job.run.allow_failures,
         )

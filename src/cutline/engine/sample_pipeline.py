@@ -1,216 +1,290 @@
-"""One sample to its outcome: load, ask, finish."""
+"""One sample to its outcome: load the picture, filter, caption, check."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import dataclasses
 import logging
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Protocol
 
 from cutline.chain import Chain, ChainResult, NoteStep, StepFailed
+from cutline.engine.journal_store import JournalStore
 from cutline.engine.stage_runner import Checked, StageRunner
 from cutline.errors import SampleError
 from cutline.formatting import printable
 from cutline.imaging import Picture
-from cutline.interfaces import Draft
+from cutline.interfaces import Draft, Sink
 from cutline.locations.loader import PictureLoader
-from cutline.prompts import sample_variables
-from cutline.records import (
-    Caption,
-    Failure,
-    Location,
-    Outcome,
-    Reply,
-    Sample,
-    Skip,
-    Step,
-)
+from cutline.options import Existing
+from cutline.prompts import Policy, finish_caption, sample_variables
+from cutline.records import Caption, Failure, Location, Outcome, Reply, Sample, Skip, Step
 
 _log = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Rules:
-    """What is done to each sample before and after it is asked."""
+class SampleRules:
+    """What a job does to every sample before and after it is captioned.
 
-    policy: Callable[[Sample], Outcome | str | None]
-    """Skip, failure, or the existing text a caption is to be joined with."""
-    finish_text: Callable[[str, str | None], str]
+    ``existing``: the policy for samples that have a text. ``keep_data``: whether the picture's own bytes
+    are needed once it is encoded for the model; ``keep_raw``: whether whole responses are kept.
+    """
+
+    existing: Existing | None = None
+    trigger: str = ""
+    prefix: str = ""
+    suffix: str = ""
     max_pixels: int
+    allow_private_urls: bool = False
     keep_data: bool = True
-    """Whether the picture's own bytes are still wanted when it has been encoded for the model."""
     keep_raw: bool = False
 
+    def finish(self, text: str, existing: str | None) -> str:
+        """The text that is kept: with trigger word, prefix and suffix, joined with the existing text."""
+        policy: Policy = "overwrite" if self.existing is None or self.existing == "skip" else self.existing
+        return finish_caption(
+            text,
+            trigger=self.trigger,
+            prefix=self.prefix,
+            suffix=self.suffix,
+            existing=existing,
+            policy=policy,
+        )
 
-class Captioning:
-    """Turns samples into outcomes; never raises for what is wrong with one picture.
 
-    ``under_way`` samples are being worked on, ``loading`` of them wait for a download, each in a task
-    of its own; ``on_loading`` is called when one begins to. ``on_step`` is called with a sample's key, its
-    content_id and a step that is answered while others of the chain are not.
+class PipelineObserver(Protocol):
+    """Receives what happens to a sample before it has its outcome."""
+
+    def download_started(self) -> None: ...
+
+    def step_finished(self, key: str, content_id: str, step: Step) -> None:
+        """A step has its reply while others of the sample's chain do not."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """A sample that is ready for the chain. ``existing`` is the text to join the caption with.
+
+    ``content_id`` is of the picture that is read: what comes later under its name is another one. ``known``
+    steps are an earlier run's replies about the same picture.
+    """
+
+    sample: Sample
+    content_id: str
+    picture: Picture
+    existing: str | None
+    variables: Mapping[str, Any]
+    known: tuple[Step, ...] = ()
+
+
+class SamplePipeline:
+    """Turns samples into outcomes; never raises for what is wrong with one sample.
+
+    ``sink`` is the output, which may have captions from before; ``journal`` has what earlier runs left.
     """
 
     def __init__(
         self,
         chain: Chain,
-        rules: Rules,
-        loader: PictureLoader,
+        rules: SampleRules,
         stages: StageRunner | None = None,
+        *,
+        journal: JournalStore | None = None,
+        sink: Sink | None = None,
     ) -> None:
         self.chain = chain
-        self._stages = stages or StageRunner()
-        self._rules = rules
-        self._loader = loader
-        self._loading: set[asyncio.Task[object]] = set()
-        self.under_way = 0
-        self.on_loading: Callable[[], None] = lambda: None
-        self.on_step: Callable[[str, str, Step], None] | None = None
+        self.stages = stages or StageRunner()
+        self.rules = rules
+        self._loader = PictureLoader(allow_private=rules.allow_private_urls)
+        self._downloads: set[asyncio.Task[object]] = set()
+        self._journal = journal
+        self._sink = sink
 
-    @property
-    def loading(self) -> int:
-        """How many pictures wait for a download."""
-        return len(self._loading)
-
-    def drop_loading(self) -> None:
-        """End the tasks that wait for a download: nothing is paid for them yet."""
-        for task in self._loading:
-            task.cancel()
-
-    async def caption(self, sample: Sample, known: tuple[Step, ...] = ()) -> tuple[Outcome, Picture | None]:
+    async def caption(
+        self, sample: Sample, known: tuple[Step, ...] = (), observer: PipelineObserver | None = None
+    ) -> tuple[Outcome, Picture | None]:
         """The sample's outcome, and its picture where one was loaded.
 
-        ``known`` steps are an earlier run's answers about the same picture.
+        ``known`` steps are an earlier run's replies about the same picture.
 
         Raises:
             RunStopped: no picture can be captioned until the user changes something.
         """
-        existing = self._rules.policy(sample)
-        if isinstance(existing, Skip | Failure | Caption):
-            return existing, None
-        self.under_way += 1
-        picture = None
-        content_id = sample.content_id  # of what is about to be read: what comes later is another picture
+        prepared = await self.prepare(sample, known, observer)
+        if not isinstance(prepared, Prepared):
+            return prepared, None
         try:
-            picture = await self.load(sample)
-            skip = await self._stages.filter(sample, picture, content_id)
-            if skip is not None:
-                return skip, picture
-            variables = sample_variables(sample) if self.chain.uses_variables else {}
-            if existing is not None:
-                variables["text"] = existing
-            followed = await self._follow(picture, variables, known, self._noting(sample.key, content_id))
-            checked = await self._checked(sample, picture, followed, content_id)
-        except MemoryError:
-            failed = StepFailed("out-of-memory", "the picture needs more memory than there is", attempts=0)
-            return self._failure(sample.key, content_id, failed, known), None
-        except (StepFailed, SampleError) as error:
-            if isinstance(error, SampleError):
-                error = StepFailed(error.kind, str(error), attempts=0)
-            return self._failure(sample.key, content_id, error, known), picture
-        finally:
-            self.under_way -= 1
-        steps = followed.steps if self._rules.keep_raw else _without_raw(followed.steps)
+            result = await self.run_chain(prepared, observer)
+            if isinstance(result, Skip):
+                return result, None
+            checked = await self._check(prepared, result)
+        except (MemoryError, StepFailed, SampleError) as error:
+            return self._failure(sample, prepared.content_id, error, known), None
+        steps = self._kept(result.steps)
         if isinstance(checked, Skip):
-            return dataclasses.replace(checked, steps=steps, useless=followed.useless), picture
-        return Caption(
+            return dataclasses.replace(checked, steps=steps, useless=result.useless), None
+        caption = Caption(
             key=sample.key,
-            text=self._rules.finish_text(checked.text, existing),
+            text=self.rules.finish(checked.text, prepared.existing),
             steps=steps,
             fields=checked.fields,
             checks=checked.notes,
-            existing=existing or None,
-            content_id=content_id,
-            step=followed.caption.name if len(self.chain.steps) > 1 else "",
-            missing_steps=followed.missing,
-            useless=followed.useless,
-        ), picture
+            existing=prepared.existing or None,
+            content_id=prepared.content_id,
+            step=result.caption.name if len(self.chain.steps) > 1 else "",
+            missing_steps=result.missing,
+            useless=result.useless,
+        )
+        return caption, prepared.picture
 
-    async def _follow(
-        self, picture: Picture, variables: dict[str, Any], known: tuple[Step, ...], note: NoteStep | None
-    ) -> ChainResult:
-        """What the chain brought; what a captioner must not do becomes this picture's failure."""
+    async def prepare(
+        self, sample: Sample, known: tuple[Step, ...] = (), observer: PipelineObserver | None = None
+    ) -> Prepared | Outcome:
+        """Everything before the chain; the outcome where that decides it. Raises as ``caption``."""
+        existing = self._by_policy(sample)
+        if isinstance(existing, Skip | Failure):
+            return existing
+        content_id = sample.content_id
         try:
-            return await self.chain.run(picture, variables, known=known, note=note)
+            picture = await self.load(sample, observer)
+            skip = await self.stages.filter(sample, picture, content_id)
+            if skip is not None:
+                return skip
+            variables = sample_variables(sample) if self.chain.uses_variables else {}
+        except (MemoryError, SampleError) as error:
+            return self._failure(sample, content_id, error, known)
+        if existing is not None:
+            variables["text"] = existing
+        return Prepared(
+            sample=sample,
+            content_id=content_id,
+            picture=picture,
+            existing=existing,
+            variables=variables,
+            known=known,
+        )
+
+    def _by_policy(self, sample: Sample) -> Skip | Failure | str | None:
+        """What the source or the job's policy decides, else the text that the sample has already."""
+        problem = sample.problem
+        if problem is not None:
+            if problem.skip:
+                return Skip(key=sample.key, reason=problem.kind)
+            return Failure(
+                key=sample.key, kind=problem.kind, message=problem.message, content_id=sample.content_id
+            )
+        earlier = self._journal.earlier(sample.key) if self._journal is not None else None
+        if isinstance(earlier, Caption):  # what is there now is our own caption
+            return earlier.existing or ""
+        sink, policy = self._sink, self.rules.existing
+        try:
+            text = sink.existing_text(sample) if sink is not None else sample.text
+        except SampleError as error:
+            return self._failure(sample, sample.content_id, error, ())
+        if text and (policy == "skip" or (policy is None and sink is not None and sink.keeps_captions)):
+            return Skip(key=sample.key, reason="captioned already")
+        return text or None
+
+    @property
+    def downloads(self) -> int:
+        """How many samples wait for the download of their picture."""
+        return len(self._downloads)
+
+    def cancel_downloads(self) -> None:
+        """Cancel the tasks that wait for a download: nothing is paid for them yet."""
+        for task in self._downloads:
+            task.cancel()
+
+    async def load(self, sample: Sample, observer: PipelineObserver | None) -> Picture:
+        """The sample's picture; local ones are read when first needed. Raises PictureError."""
+        if sample.location is None or sample.location.url() is None:
+            return self._picture(await self._loader.locate(sample))
+        task = asyncio.current_task()
+        assert task is not None
+        self._downloads.add(task)
+        try:
+            if observer is not None:
+                observer.download_started()
+            return self._picture(await self._loader.locate(sample))
+        finally:
+            self._downloads.discard(task)
+
+    def _picture(self, location: Location) -> Picture:
+        return Picture(location, max_pixels=self.rules.max_pixels, keep_data=self.rules.keep_data)
+
+    async def run_chain(self, prepared: Prepared, observer: PipelineObserver | None) -> ChainResult | Skip:
+        """The steps' replies and the caption among them; raises StepFailed where there is none."""
+        return await self.follow(self.chain, prepared, observer)
+
+    async def follow(
+        self, chain: Chain, prepared: Prepared, observer: PipelineObserver | None
+    ) -> ChainResult:
+        """Run ``chain``; a captioner that cancels itself fails the sample, not the run."""
+        try:
+            return await chain.run(
+                prepared.picture,
+                prepared.variables,
+                known=prepared.known,
+                note=self._note(prepared, observer),
+            )
         except asyncio.CancelledError:
             task = asyncio.current_task()
             if task is None or task.cancelling():
                 raise
             raise StepFailed("captioner", "a captioner cancelled itself") from None
 
-    async def _checked(
-        self, sample: Sample, picture: Picture, followed: ChainResult, content_id: str
-    ) -> Checked | Skip:
+    def _note(self, prepared: Prepared, observer: PipelineObserver | None) -> NoteStep | None:
+        if observer is None or len(self.chain.steps) == 1:
+            return None
+        key, content_id = prepared.sample.key, prepared.content_id
+        return lambda step: observer.step_finished(key, content_id, *self._kept((step,)))
+
+    async def _check(self, prepared: Prepared, result: ChainResult) -> Checked | Skip:
         """What the checks leave of the caption; where they fail, the steps are kept."""
         draft = Draft(
-            sample=sample,
-            picture=picture,
-            text=followed.caption.text,
-            fields=followed.caption.fields,
-            steps=followed.steps,
+            sample=prepared.sample,
+            picture=prepared.picture,
+            text=result.caption.text,
+            fields=result.caption.fields,
+            steps=result.steps,
         )
         try:
-            return await self._stages.check(draft, content_id)
+            return await self.stages.check(draft, prepared.content_id)
         except SampleError as error:
-            raise StepFailed(
-                error.kind, str(error), steps=followed.steps, useless=followed.useless
-            ) from error
+            raise StepFailed(error.kind, str(error), steps=result.steps, useless=result.useless) from error
 
-    def _noting(self, key: str, content_id: str) -> NoteStep | None:
-        """Hands on each step that is answered before the whole chain is; None where nobody keeps them."""
-        on_step = self.on_step
-        if on_step is None:
-            return None
-        return lambda step: on_step(
-            key, content_id, step if self._rules.keep_raw else _without_raw((step,))[0]
-        )
-
-    def _failure(self, key: str, content_id: str, error: StepFailed, known: tuple[Step, ...]) -> Failure:
-        """The picture's failure; earlier answers that were not come to stay known."""
+    def _failure(
+        self,
+        sample: Sample,
+        content_id: str,
+        error: MemoryError | SampleError | StepFailed,
+        known: tuple[Step, ...],
+    ) -> Failure:
+        """The sample's failure; of the ``known`` steps those that did not finish again stay known."""
+        if isinstance(error, MemoryError):
+            error = SampleError("out-of-memory", "the picture needs more memory than there is")
+        if isinstance(error, SampleError):
+            error = StepFailed(error.kind, str(error), attempts=0)
         wanted = {step.name for step in self.chain.steps} - {step.name for step in error.steps}
         earlier = (dataclasses.replace(step, counted=True) for step in known if step.name in wanted)
-        steps, reply = (*error.steps, *earlier), error.reply
-        if not self._rules.keep_raw:
-            steps, reply = _without_raw(steps), reply and _text_only(reply)
+        reply = error.reply
         return Failure(
-            key=key,
+            key=sample.key,
             content_id=content_id,
             kind=error.kind,
             message=str(error),
             attempts=error.attempts,
-            steps=steps,
+            steps=self._kept((*error.steps, *earlier)),
             useless=error.useless,
-            reply=reply,
+            reply=reply if reply is None or self.rules.keep_raw else _text_only(reply),
         )
 
-    async def load(self, sample: Sample) -> Picture:
-        """The sample's picture, downloaded if it is remote; local ones are read when first needed.
-
-        Raises:
-            PictureError: it cannot be had.
-        """
-        with self._tracked(sample):
-            location = await self._loader.locate(sample)
-        return self.picture_at(location, sample)
-
-    @contextlib.contextmanager
-    def _tracked(self, sample: Sample) -> Iterator[None]:
-        """Count the current task among ``loading`` while it downloads."""
-        task = asyncio.current_task()
-        if sample.location is None or sample.location.url() is None or task is None:
-            yield
-            return
-        self._loading.add(task)
-        self.on_loading()
-        try:
-            yield
-        finally:
-            self._loading.discard(task)
-
-    def picture_at(self, location: Location, sample: Sample) -> Picture:  # noqa: ARG002 - for who makes others
-        """The picture that captioners are given."""
-        return Picture(location, max_pixels=self._rules.max_pixels, keep_data=self._rules.keep_data)
+    def _kept(self, steps: tuple[Step, ...]) -> tuple[Step, ...]:
+        """The steps as they are kept: without the whole responses, unless the rules say so."""
+        if self.rules.keep_raw:
+            return steps
+        return tuple(dataclasses.replace(step, reply=_text_only(step.reply)) for step in steps)
 
     def is_final(self, outcome: Outcome) -> bool:
         """Whether the journal keeps it; a skip by policy costs nothing, and is decided again each time."""
@@ -235,10 +309,6 @@ def log_outcome(outcome: Outcome) -> None:
     else:
         message = "failed key=%s kind=%s attempts=%d cause=%s"
         _log.info(message, key, outcome.kind, outcome.attempts, outcome.message)
-
-
-def _without_raw(steps: tuple[Step, ...]) -> tuple[Step, ...]:
-    return tuple(dataclasses.replace(step, reply=_text_only(step.reply)) for step in steps)
 
 
 def _text_only(reply: Reply) -> Reply:

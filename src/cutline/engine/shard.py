@@ -1,132 +1,178 @@
-"""The loop that runs a job in this process: workers on one feed, outcomes to journal and output."""
+"""The work of one shard: workers on one feed, outcomes to journal and output.
+
+It needs neither a terminal nor a lock file, so that a process on another machine can do it too.
+"""
 
 from __future__ import annotations
 
 import asyncio
-import copy
+import dataclasses
+import itertools
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Protocol
 
-from cutline.engine.accounts import Accounts
-from cutline.engine.budget import RunLimits
 from cutline.engine.cancellation import Stop
-from cutline.engine.journal import Journal
-from cutline.engine.output import OrderedOutput, Reorder
+from cutline.engine.journal_store import JournalStore
+from cutline.engine.output import Entry, Reorder
 from cutline.engine.prefetch import Listed, Prefetch
-from cutline.engine.prices import Spending
-from cutline.engine.progress import Counts, Progress, ProgressHook, Rate
-from cutline.engine.sample_pipeline import Captioning, log_outcome
-from cutline.errors import BudgetSpent, CutlineError, PictureError, RunStopped, SinkError
+from cutline.engine.sample_pipeline import SamplePipeline, SampleRules, log_outcome
+from cutline.engine.stats import RunStats
+from cutline.errors import BudgetSpent, CutlineError, ManyFailed, PictureError, RunStopped, SinkError
 from cutline.formatting import printable
 from cutline.imaging import Picture
+from cutline.interfaces import Source
+from cutline.job import Job
 from cutline.records import Caption, Failure, Outcome, Sample, Step
-from cutline.slots import and_preparing
+from cutline.slots import Slots, and_preparing
 from cutline.worker_threads import in_thread
 
 GRACE = 8.0  # seconds that requests under way get to end when the run is stopped
 COMMIT_EVERY = 1.0
 GATHER = 0.05
-PROGRESS_EVERY = 0.1
-NAMED = 3  # replaced pictures that the summary names
 
 _log = logging.getLogger(__name__)
 
 
-class Loop:
-    """One run of one job over what the journal and the output do not have yet."""
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class ShardTask:
+    """What a shard has to do: the samples of ``source`` from ``start`` up to ``stop``. It pickles.
+
+    API keys are no part of it.
+    """
+
+    job: Job
+    source: Source
+    rules: SampleRules
+    start: int = 0
+    stop: int | None = None
+
+    def samples(self) -> Iterator[Sample]:
+        return itertools.islice(self.source.samples(), self.start, self.stop)
+
+
+class ShardOutput(Protocol):
+    """Takes the outcomes in the order of the samples. All methods block; one thread calls them."""
+
+    @property
+    def folder(self) -> Path:
+        """A folder on this machine for what does not fit into memory."""
+
+    @property
+    def needs_picture(self) -> bool:
+        """Whether ``write`` needs the encoded bytes of a picture that has a caption."""
+
+    def write(self, entries: Iterable[Entry]) -> None: ...
+
+    def commit(self) -> None:
+        """Make everything written so far durable."""
+
+
+@dataclasses.dataclass(slots=True, kw_only=True)
+class ShardHost:
+    """What a shard uses where it runs: ``slots`` bound the pictures under way, ``stop`` ends it early."""
+
+    journal: JournalStore
+    slots: Slots
+    stats: RunStats
+    stop: Stop
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class ShardResult:
+    """``complete``: every sample has its outcome; ``waiting`` outcomes are not in the output yet."""
+
+    stats: RunStats
+    complete: bool
+    waiting: int
+
+
+async def run_shard(
+    task: ShardTask,
+    pipeline: SamplePipeline,
+    output: ShardOutput,
+    host: ShardHost,
+    samples: Iterator[Sample] | None = None,
+) -> ShardResult:
+    """Work until all samples have their outcome, or the run is stopped.
+
+    ``samples`` are the task's, where listing them has begun already.
+
+    Raises:
+        SinkError: the output cannot be written any more; what was paid for is in the journal.
+    """
+    feed = Prefetch(samples or task.samples(), batch=task.job.input.reader_batch_size, first=task.start)
+    reorder = Reorder(output.folder, first=task.start)
+    try:
+        return await _Shard(task, pipeline, output, host, feed, reorder).run()
+    finally:
+        feed.close()
+        reorder.close()
+
+
+class _Shard:
+    """One shard under way; it observes its pipeline."""
 
     def __init__(
         self,
-        *,
+        task: ShardTask,
+        pipeline: SamplePipeline,
+        output: ShardOutput,
+        host: ShardHost,
         feed: Prefetch,
-        captioning: Captioning,
-        journal: Journal,
-        output: OrderedOutput,
         reorder: Reorder,
-        limits: RunLimits,
-        stop: Stop,
     ) -> None:
-        self._feed = feed
-        self._captioning = captioning
-        self._chain = captioning.chain
-        captioning.on_loading = self._scale
-        captioning.on_step = self._note_step
-        self._journal = journal
+        self._max_failures = task.job.run.stop_after_failures
+        self._pipeline = pipeline
         self._output = output
+        self._host = host
+        self._stop = host.stop
+        self._stats = host.stats
+        self._feed = feed
         self._reorder = reorder
-        self._before = reorder.next
-        self._limits = limits
-        self._accounts = Accounts(journal=journal, models=self._chain.models, limits=limits, stop=stop)
-        self._stop = stop
+        self._first = reorder.next
         self._workers: set[asyncio.Task[None]] = set()
-        self._all = copy.deepcopy(output.counts)
-        self._known_before = output.counts.journalled
-        self._taken = self._seen = 0
-        self.resumed = self.changed = self.replaced = 0
-        self.first_replaced: list[str] = []
-        self._rate = Rate()
+        self._taken = self._done = 0
         self._sink_thread = ThreadPoolExecutor(1, thread_name_prefix="cutline-sink")
         self._ready = asyncio.Event()
         self._room = asyncio.Event()
         self._room.set()
         self._read_all = False
 
-    async def run(self, progress: ProgressHook, count: Callable[[], int | None]) -> None:
-        """Work until the feed is empty or the run is stopped; ``count`` tells how many samples there are.
-
-        Raises:
-            SinkError: the output cannot be written any more; what was paid for is in the journal.
-        """
-        self._start = time.monotonic()
-        ticker = asyncio.create_task(self._tick(progress, count))
+    async def run(self) -> ShardResult:
+        watcher = asyncio.create_task(self._watch())
         try:
             async with asyncio.TaskGroup() as group:
                 self._group = group
                 self._scale()
                 committer = group.create_task(self._commit())
-                watcher = asyncio.create_task(self._watch())
                 committer.add_done_callback(lambda _: watcher.cancel())
         except ExceptionGroup as errors:  # one cause, raised as itself
             raise errors.exceptions[0] from None
         finally:
-            ticker.cancel()
-            await asyncio.gather(ticker, watcher, return_exceptions=True)
+            watcher.cancel()
+            await asyncio.gather(watcher, return_exceptions=True)
             self._sink_thread.shutdown()
-            progress(self._progress(count()))
+        complete = self._read_all and not self._feed.cut_short and self._done == self._taken
+        return ShardResult(stats=self._stats, complete=complete, waiting=len(self._reorder))
 
-    @property
-    def fresh(self) -> Counts:
-        """What this run made, without what earlier ones did."""
-        return self._accounts.fresh
+    def download_started(self) -> None:
+        self._scale()
 
-    @property
-    def spent(self) -> Spending:
-        """What all runs for this output cost together."""
-        return self._accounts.spent
-
-    @property
-    def left_out(self) -> int:
-        """Earlier outcomes whose samples the source has no more; right once all of it was read."""
-        return max(0, len(self._journal) - self._known_before - self.resumed - self.changed)
-
-    @property
-    def complete(self) -> bool:
-        """Whether every sample has its outcome."""
-        return self._read_all and not self._feed.cut_short and self._seen == self._taken
-
-    @property
-    def waiting(self) -> int:
-        """Outcomes that the output does not have yet, because one before them is missing."""
-        return len(self._reorder)
+    def step_finished(self, key: str, content_id: str, step: Step) -> None:
+        """Keep a reply that was paid for while the picture's other steps have none yet."""
+        self._host.journal.append_step(key, content_id, step)
+        self._stats.add_step(step)
 
     def _scale(self) -> None:
         """Have as many workers as the captioner can use, and a few that prepare the next pictures."""
         if self._stop.requested:
             return
-        slots = self._chain.slots
-        wanted = and_preparing(slots) + min(self._captioning.loading, 2 * slots + 32)
+        slots = self._pipeline.chain.slots
+        wanted = and_preparing(slots) + min(self._pipeline.downloads, 2 * slots + 32)
         while len(self._workers) < wanted and not self._read_all:
             task = self._group.create_task(self._work())
             self._workers.add(task)
@@ -150,80 +196,76 @@ class Loop:
                 return
             if self._stop.requested:
                 return
-            index = item.index
             self._taken += 1
             try:
-                entry = await self._entry(item)
-                self._reorder.put(index, entry)
+                await self._process(item)
             except (RunStopped, SinkError) as error:
                 self._stop.request(error)
                 return
-            self._seen += 1
-            self._all.add(entry[1])
-            if index == self._reorder.next:
+            self._done += 1
+            if item.index == self._reorder.next:
                 self._ready.set()
-            if self._reorder.full and index != self._reorder.next:
+            if self._reorder.full and item.index != self._reorder.next:
                 self._room.clear()
             self._scale()
 
-    async def _entry(self, item: Listed) -> tuple[Sample, Outcome, bytes | None]:
-        """The sample's outcome: an earlier run's, or a new one, which is journalled at once."""
-        sample = item.sample
-        needs_picture = self._output.sink.needs_picture
-        outcome = self._journal.get(sample.key)
+    async def _process(self, item: Listed) -> None:
+        """Bring a sample's outcome, an earlier run's or a new one, on its way to the output."""
+        sample, picture = item.sample, None
+        outcome = self._host.journal.get(sample.key)
         if outcome is not None and outcome.content_id != sample.content_id:
-            self.changed += 1  # another picture lies there now
+            self._stats.changed += 1  # another picture lies there now
             outcome = None
-        picture = None
+        fresh = outcome is None
         if outcome is None:
-            await self._accounts.permit(lambda: self._captioning.under_way)
-            if self._stop.requested:
-                raise RunStopped("stopped")
-            try:
-                outcome, picture = await self._asked(sample)
-            finally:
-                self._accounts.wake()
+            outcome, picture = await self._caption(sample)
             if isinstance(outcome, Caption) and sample.etag != item.etag:
-                self._note_replaced(sample)
-        else:
-            self.resumed += 1
+                self._stats.add_replaced(sample.key)
+                _log.info("replaced key=%s while the run was under way", printable(sample.key))
         data = None
-        if needs_picture and isinstance(outcome, Caption):
+        if isinstance(outcome, Caption) and self._output.needs_picture:
             try:
-                picture = picture or await self._captioning.load(sample)
-                data = await in_thread(lambda: picture.data)
+                data = await self._read(sample, picture)
             except PictureError as error:  # captioned earlier, gone since
                 outcome = Failure(key=sample.key, kind=error.kind, message=str(error), steps=outcome.steps)
-        return sample, outcome, data
+        self._reorder.put(item.index, (sample, outcome, data))
+        self._stats.add(sample, outcome, fresh=fresh)
+        if fresh and 0 < self._max_failures <= self._stats.failed_in_a_row and isinstance(outcome, Failure):
+            self._stop.request(
+                ManyFailed(
+                    f"{self._stats.failed_in_a_row} pictures in a row failed at the model, the last with: "
+                    f"{outcome.message}; mend that, then run the same command with --retry-failed"
+                )
+            )
 
-    async def _asked(self, sample: Sample) -> tuple[Outcome, Picture | None]:
-        """A new outcome, which is kept and counted."""
-        known = self._journal.steps(sample)
-        outcome, picture = await self._captioning.caption(sample, known)
-        if self._captioning.is_final(outcome):
-            self._journal.append(outcome)
-        log_outcome(outcome)
-        self._accounts.add(outcome)
-        return outcome, picture
+    async def _caption(self, sample: Sample) -> tuple[Outcome, Picture | None]:
+        """A new outcome, which is journalled at once."""
+        host = self._host
+        await host.slots.take()
+        try:
+            if self._stop.requested:
+                raise RunStopped("stopped")
+            outcome, picture = await self._pipeline.caption(sample, host.journal.steps(sample), self)
+            if self._pipeline.is_final(outcome):
+                host.journal.append(outcome)
+            log_outcome(outcome)
+            self._stats.add_usage(outcome)
+            return outcome, picture
+        finally:
+            host.slots.leave()
 
-    def _note_replaced(self, sample: Sample) -> None:
-        self.replaced += 1
-        if len(self.first_replaced) < NAMED:
-            self.first_replaced.append(sample.key)
-        _log.info("replaced key=%s while the run was under way", printable(sample.key))
-
-    def _note_step(self, key: str, content_id: str, step: Step) -> None:
-        """Keep an answer that was paid for while the picture's other steps are not answered yet."""
-        self._journal.append_step(key, content_id, step)
-        self._accounts.add_step(step)
+    async def _read(self, sample: Sample, picture: Picture | None) -> bytes:
+        """The bytes for the output."""
+        found = picture or await self._pipeline.load(sample, self)
+        return await in_thread(lambda: found.data)
 
     async def _commit(self) -> None:
-        """Hand outcomes to the sink in order, and make it durable about once a second."""
+        """Hand outcomes to the output in order, and make it durable about once a second."""
         loop = asyncio.get_running_loop()
         last = time.monotonic()
         try:
             while True:
-                # Asked before taking: a worker may put its last outcome and end while we write.
+                # Read before taking: a worker may put its last outcome and end while we write.
                 ended = not self._workers
                 entries = self._reorder.take()
                 if entries:
@@ -239,7 +281,7 @@ class Loop:
                     await self._wait_ready(COMMIT_EVERY)
                     await asyncio.sleep(GATHER)  # one wake-up of the sink's thread for several outcomes
             await loop.run_in_executor(self._sink_thread, self._output.commit)
-            if not self._stop.requested and self._reorder.next != self._before + self._taken:
+            if not self._stop.requested and self._reorder.next != self._first + self._taken:
                 raise AssertionError("a sample was read from the source and has no outcome")
         except SinkError as error:
             self._stop.request(error)
@@ -254,41 +296,14 @@ class Loop:
         self._ready.clear()
 
     async def _watch(self) -> None:
-        """Once the run is stopped, give requests under way a little time, then drop them."""
+        """Once the run is stopped, give requests under way a little time, then cancel them."""
         await self._stop.wait()
         self._feed.stop()
         if not isinstance(self._stop.reason, BudgetSpent):  # which has reckoned with all that were begun
-            self._chain.halt()
-            self._captioning.drop_loading()
-        self._accounts.wake()
+            self._pipeline.chain.halt()
+            self._pipeline.cancel_downloads()
+        self._host.slots.halt()
         self._room.set()
         await asyncio.sleep(GRACE)
         for task in self._workers:
             task.cancel()
-
-    async def _tick(self, progress: Callable[[Progress], None], total: Callable[[], int | None]) -> None:
-        while True:
-            progress(self._progress(total()))
-            await asyncio.sleep(PROGRESS_EVERY)
-
-    def _progress(self, total: int | None) -> Progress:
-        fresh, spent, prices = self.fresh, self._accounts.spent, self._limits.prices
-        done = self._before + self._seen
-        rate = self._rate.update(fresh.total)
-        left = total - done if total is not None else None
-        return Progress(
-            total=total,
-            done=done,
-            captions=self._all.captions,
-            skips=self._all.skips,
-            failures=self._all.failures,
-            resumed=self._before + self.resumed,
-            in_flight=self._chain.in_flight,
-            loading=self._captioning.loading,
-            slots=self._chain.slots,
-            rate=rate,
-            eta=left / rate if left is not None and rate > 0 else None,
-            tokens=spent.usage.total,
-            cost=prices.of(spent) if prices else None,
-            seconds=time.monotonic() - self._start,
-        )

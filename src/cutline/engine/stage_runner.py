@@ -6,7 +6,7 @@ import contextlib
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from cutline.engine.progress import Counts
+from cutline.engine.stats import Counts
 from cutline.errors import RunStopped, SampleError
 from cutline.formatting import one_line
 from cutline.imaging import Picture

@@ -18,7 +18,7 @@ from cutline.captioners.servers.settings import ServerOptions
 from cutline.chain import Chain, ChainStep
 from cutline.credentials import Secret
 from cutline.engine import assembly
-from cutline.engine.sample_pipeline import Captioning
+from cutline.engine.sample_pipeline import SamplePipeline
 from cutline.errors import ConfigError, PictureError, RunStopped
 from cutline.interfaces import Captioner, Say
 from cutline.job import Job, LocalOptions, ModelOptions, PictureOptions
@@ -31,7 +31,7 @@ from cutline.service.lifecycle.recovery import Recovery
 from cutline.service.pictures import Downloads
 from cutline.service.settings import Settings
 from cutline.service.telemetry.tracing import Tracing, set_error
-from cutline.slots import Slots, and_preparing
+from cutline.slots import LocalSlots, and_preparing
 
 _log = logging.getLogger("cutline.service")
 MAX_PIPELINES: Final = 64  # that are kept: most clients send the same options
@@ -58,8 +58,8 @@ class CaptioningService:
         key = settings.model_key
         self.captioner = self._captioner_for(self._job, Secret(key.get_secret_value()) if key else None)
         self.chains = Chains(settings.chain, self._job, self._captioner_for)
-        self._pipelines: collections.OrderedDict[bytes, Captioning] = collections.OrderedDict()
-        self._slots = Slots(lambda: and_preparing(self.slots))
+        self._pipelines: collections.OrderedDict[bytes, SamplePipeline] = collections.OrderedDict()
+        self._slots = LocalSlots(lambda: and_preparing(self.slots))
         self._recovery = Recovery(self._reopen)
         self.ready = False
 
@@ -136,7 +136,7 @@ class CaptioningService:
                 set_error(span, outcome.kind)
         return outcome
 
-    async def _outcome(self, sample: Sample, pipeline: Captioning, slots: Slots) -> Outcome:
+    async def _outcome(self, sample: Sample, pipeline: SamplePipeline, slots: LocalSlots) -> Outcome:
         try:
             async with (
                 asyncio.timeout(self._settings.request_seconds),
@@ -161,7 +161,7 @@ class CaptioningService:
             return False
         return any(map(ignores, assembly.prompts_of(_job_with(self._job, options, sys.maxsize), None)))
 
-    def _pipeline(self, options: CaptionOptions) -> Captioning:
+    def _pipeline(self, options: CaptionOptions) -> SamplePipeline:
         key = options.to_json()
         pipeline = self._pipelines.get(key)
         if pipeline is None:
@@ -176,7 +176,7 @@ class CaptioningService:
         self._captioners.append(captioner)
         return captioner
 
-    def _new_pipeline(self, options: CaptionOptions) -> Captioning:
+    def _new_pipeline(self, options: CaptionOptions) -> SamplePipeline:
         if options.chain is not None:
             return self._chain_pipeline(options.chain, options)
         job = _job_with(self._job, options, self._settings.max_tokens)
@@ -195,10 +195,9 @@ class CaptioningService:
         steps = [ChainStep(name=prompt.name, captioner=captioner, prompt=prompt) for prompt in prompts]
         chain = Chain(steps)
         check_variables(chain)
-        rules = assembly.rules_of(job, None, None, keep_raw=False)
-        return Captioning(chain, rules, assembly.loader_of(job))
+        return SamplePipeline(chain, assembly.rules_of(job))
 
-    def _chain_pipeline(self, name: str, options: CaptionOptions) -> Captioning:
+    def _chain_pipeline(self, name: str, options: CaptionOptions) -> SamplePipeline:
         others = sorted(options.model_dump(exclude_none=True, exclude={"chain"}, by_alias=True))
         if others:
             it = "it" if len(others) == 1 else "them"
@@ -206,8 +205,7 @@ class CaptioningService:
                 f"a chain has its own prompts and parameters, so {' and '.join(others)} cannot be set "
                 f"beside it: leave {it} out"
             )
-        rules = assembly.rules_of(self._job, None, None, keep_raw=False)
-        return Captioning(self.chains[name].chain, rules, assembly.loader_of(self._job))
+        return SamplePipeline(self.chains[name].chain, assembly.rules_of(self._job))
 
     async def aclose(self) -> None:
         await self._recovery.aclose()

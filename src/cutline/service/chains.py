@@ -15,7 +15,7 @@ from cutline.engine.chain_builder import build_chain
 from cutline.errors import ConfigError
 from cutline.interfaces import Captioner
 from cutline.job import Job, LocalOptions, ModelOptions
-from cutline.slots import Slots, and_preparing
+from cutline.slots import LocalSlots, and_preparing
 
 _VARIABLES: Final = ("key", "path", "file_name", "stem", "folder")
 
@@ -25,7 +25,7 @@ class ServedChain:
     """A chain with slots of its own: a slow one does not hold up the others."""
 
     chain: Chain
-    slots: Slots
+    slots: LocalSlots
 
 
 class Chains:
@@ -98,5 +98,5 @@ def _files(paths: Sequence[Path]) -> list[Path]:
     return found
 
 
-def _slots(chain: Chain) -> Slots:
-    return Slots(lambda: and_preparing(chain.slots))
+def _slots(chain: Chain) -> LocalSlots:
+    return LocalSlots(lambda: and_preparing(chain.slots))

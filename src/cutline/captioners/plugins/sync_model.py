@@ -18,7 +18,7 @@ from cutline.imaging import Picture
 from cutline.interfaces import Captioner, Profile, Say, silent
 from cutline.prompts import Prompt
 from cutline.records import Reply
-from cutline.slots import Slots, and_preparing
+from cutline.slots import LocalSlots, and_preparing
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -75,7 +75,7 @@ class SyncModel(Captioner):
         self._calls = IsolatedCalls(name, file=file, timeout=timeout)
         self._model: Any = None
         self._opening = asyncio.Lock()
-        self._turns = Slots(lambda: threads)
+        self._turns = LocalSlots(lambda: threads)
         self._batcher: Batcher[_Request, _Result] | None = None
         self._retrying = asyncio.Lock()
         if isinstance(batch_size, int) and batch_size < 1:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from cutline.engine.assembly.inputs import (
     limit_of,
-    loader_of,
     samples_of,
     source_of,
 )
@@ -27,9 +26,7 @@ from cutline.engine.assembly.outputs import (
     sink_of,
 )
 from cutline.engine.assembly.rules import (
-    finisher_of,
     limits_of_run,
-    policy_of,
     rules_of,
 )
 
@@ -40,15 +37,12 @@ __all__ = [
     "check_prices",
     "check_words",
     "fingerprint_of",
-    "finisher_of",
     "form_of",
     "given_options",
     "keeps_raw",
     "limit_of",
     "limits_of_run",
-    "loader_of",
     "output_of",
-    "policy_of",
     "prices_for",
     "prompts_of",
     "rules_of",

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 
 from cutline.interfaces import Source
 from cutline.job import Job
-from cutline.locations.loader import PictureLoader
 from cutline.records import Sample
 from cutline.sources import SourceOptions, open_source
 
@@ -35,8 +34,3 @@ def limit_of(job: Job) -> int | None:
 def samples_of(source: Source, limit: int | None) -> Iterator[Sample]:
     samples = source.samples()
     return itertools.islice(samples, limit) if limit is not None else samples
-
-
-def loader_of(job: Job) -> PictureLoader:
-    """What downloads the job's remote pictures."""
-    return PictureLoader(allow_private=job.input.allow_private_urls)

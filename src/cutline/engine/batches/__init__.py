@@ -1,5 +1,5 @@
-"""Jobs through a service's batch API: sent as files, answered within a day, at half the price.
+"""Jobs through a service's batch API: sent as files, processed within a day, at half the price.
 
-``submitting`` prepares pictures as for ordinary requests and sends them in files, ``watching`` tells how far
-the service is, ``collecting`` takes the answers through an ordinary run into the same journal and output.
+``submit`` prepares pictures as for ordinary requests and uploads them in files, ``status`` shows the state of
+the batches, ``collect`` takes the replies through an ordinary run into the same journal and output.
 """

@@ -1,4 +1,4 @@
-"""The batch API of a service: files up, batches begun, looked at and ended, answers down.
+"""A client for the batch API of OpenAI and of services that copy it.
 
 API: https://platform.openai.com/docs/api-reference/batch and https://platform.openai.com/docs/api-reference/files
 """
@@ -20,6 +20,7 @@ import orjson
 from cutline.captioners.hosted.endpoint import Answer
 from cutline.captioners.hosted.openai import OpenAIChat
 from cutline.captioners.hosted.refusals import refusal
+from cutline.engine.batch_manifest import Batch
 from cutline.engine.batches.requests import PATH
 from cutline.errors import EndpointUnusable, Rejected, Retryable
 from cutline.files import write_errors
@@ -29,21 +30,21 @@ from cutline.worker_threads import in_thread
 
 _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
-_NONE_HERE = frozenset({404, 405, 501})
+_NOT_FOUND = frozenset({404, 405, 501})
 _PAGE = 100
-_SLOWEST = 50_000  # bytes a second that a line must bring for a file to be sent or fetched in time
-_LONGEST_WAIT = 300.0
-_NOTICED = 1.0  # seconds after which a person wants to know what is waited for
+_MIN_BYTES_PER_SECOND = 50_000  # of a connection, for the timeouts of files
+_MAX_WAIT = 300.0
+_REPORTED_WAIT = 1.0  # seconds; shorter waits are not reported
 _UNREACHABLE_RETRIES = 2
-LARGEST = 1_000_000_000  # bytes of answers
+MAX_FILE_BYTES = 1_000_000_000  # of replies
 
 
 class BatchService:
-    """Asks the service that ``endpoint`` asks; what fails for a passing reason is repeated.
+    """Calls the service behind ``endpoint``, and retries what fails for a passing reason.
 
-    ``retries`` and ``delay`` as for ordinary requests, ``say`` takes lines about what keeps it long. All
-    methods raise EndpointUnusable where there is no batch API or the key is refused, Rejected for what is
-    refused for good, Retryable after the last retry.
+    ``retries`` and ``delay`` as for ordinary requests; ``say`` receives lines about long waits. All methods
+    raise EndpointUnusable without a batch API or an accepted key, Rejected for what is refused for good,
+    Retryable after the last retry.
     """
 
     def __init__(
@@ -59,55 +60,55 @@ class BatchService:
         return self._endpoint.endpoint.shown
 
     async def upload(self, path: Path, name: str) -> str:
-        """Send a file of requests; returns its id. It may have come although this failed."""
+        """Upload a file of requests; returns its id. It may have arrived even if this fails."""
         size = await in_thread(lambda: path.stat().st_size)
 
         async def send() -> JSON:
             with path.open("rb") as file:
-                return await self._sent(file, name, size)
+                return await self._upload(file, name, size)
 
-        found = await self._patiently(send, unless=lambda: self.find_file(name))
+        found = await self._with_retries(send, unless=lambda: self.find_file(name))
         return str(found["id"])
 
-    async def _sent(self, file: IO[bytes], name: str, size: int) -> JSON:
+    async def _upload(self, file: IO[bytes], name: str, size: int) -> JSON:
         form = aiohttp.FormData()
         form.add_field("purpose", "batch")
         form.add_field("file", file, filename=name, content_type="application/jsonl")
         body = form()
-        return self._named(
+        return self._with_id(
             await self._json("POST", "/files", body, headers={"Content-Type": body.content_type}, size=size)
         )
 
     async def find_file(self, name: str) -> JSON | None:
-        """The file of that name, if it has come to the service."""
+        """The file of that name, if it arrived at the service."""
         return await self._find("/files", {"purpose": "batch"}, lambda row: row.get("filename") == name)
 
     async def create(self, input_file: str, name: str) -> JSON:
-        """Begin a batch of a file that was sent."""
-        wish = {
+        """Create a batch of an uploaded file."""
+        request = {
             "input_file_id": input_file,
             "endpoint": PATH,
             "completion_window": "24h",
             "metadata": {"cutline": name},
         }
 
-        async def begin() -> JSON:
-            return self._named(await self._json("POST", "/batches", orjson.dumps(wish)))
+        async def create() -> JSON:
+            return self._with_id(await self._json("POST", "/batches", orjson.dumps(request)))
 
-        return await self._patiently(begin, unless=lambda: self.find_batch(input_file))
+        return await self._with_retries(create, unless=lambda: self.find_batch(input_file))
 
     async def find_batch(self, input_file: str) -> JSON | None:
-        """The batch of that file, if it was begun."""
+        """The batch of that file, if it was created."""
         return await self._find("/batches", {}, lambda row: row.get("input_file_id") == input_file)
 
     async def batch(self, number: str) -> JSON:
-        return await self._patiently(lambda: self._json("GET", f"/batches/{number}"))
+        return await self._with_retries(lambda: self._json("GET", f"/batches/{number}"))
 
     async def cancel(self, number: str) -> JSON:
-        return await self._patiently(lambda: self._json("POST", f"/batches/{number}/cancel", b"{}"))
+        return await self._with_retries(lambda: self._json("POST", f"/batches/{number}/cancel", b"{}"))
 
     async def download(self, file: str, path: Path) -> None:
-        """Fetch a file of answers; what lies at ``path`` is whole."""
+        """Download a file of replies; ``path`` is replaced once it is complete."""
 
         async def fetch() -> None:
             part = path.with_name(path.name + ".part")
@@ -116,19 +117,19 @@ class BatchService:
                     async for chunk in response.content.iter_chunked(1 << 18):
                         with write_errors(part):
                             out.write(chunk)
-                        self._say(f"fetching answers: {out.tell() / 1e6:,.2f} MB")
+                        self._say(f"downloading replies: {out.tell() / 1e6:,.2f} MB")
             with write_errors(path):
                 part.replace(path)
 
-        await self._patiently(fetch)
+        await self._with_retries(fetch)
 
     def _content(self, file: str) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
-        return self._exchange("GET", f"/files/{file}/content", size=LARGEST)
+        return self._exchange("GET", f"/files/{file}/content", size=MAX_FILE_BYTES)
 
     async def delete(self, file: str) -> None:
-        """Take a file away at the service; one that is gone already is no error."""
+        """Delete a file at the service; one that is gone already is no error."""
         try:
-            await self._patiently(lambda: self._deleted(file))
+            await self._with_retries(lambda: self._deleted(file))
         except Rejected as error:
             if error.status != 404:
                 raise
@@ -140,47 +141,47 @@ class BatchService:
         await self._endpoint.aclose()
 
     async def _find(self, path: str, query: JSON, wanted: Callable[[JSON], bool]) -> JSON | None:
-        """The first of a list, read page by page, that is wanted."""
+        """The first wanted row of a list, read page by page."""
         after = ""
         while True:
-            asked = "&".join(f"{k}={v}" for k, v in {**query, "limit": _PAGE, "after": after}.items() if v)
-            page = await self._patiently(functools.partial(self._json, "GET", f"{path}?{asked}"))
+            params = "&".join(f"{k}={v}" for k, v in {**query, "limit": _PAGE, "after": after}.items() if v)
+            page = await self._with_retries(functools.partial(self._json, "GET", f"{path}?{params}"))
             rows = [row for row in page.get("data") or () if isinstance(row, dict)]
             found = next((row for row in rows if wanted(row)), None)
             if found is not None or not rows or not page.get("has_more"):
                 return found
             after = str(rows[-1].get("id", ""))
 
-    async def _patiently(
-        self, ask: Callable[[], Awaitable[_T]], *, unless: Callable[[], Awaitable[_T | None]] | None = None
+    async def _with_retries(
+        self, call: Callable[[], Awaitable[_T]], *, unless: Callable[[], Awaitable[_T | None]] | None = None
     ) -> _T:
-        """What ``ask`` brings, asked again for passing reasons; ``unless`` finds what came all the same."""
+        """The result of ``call``, retried for passing reasons; ``unless`` finds what arrived all the same."""
         failures = 0
         while True:
             try:
-                return await ask()
+                return await call()
             except Retryable as error:
                 failures += 1
-                nobody = error.kind == "unreachable"
-                if failures > min(self._retries, _UNREACHABLE_RETRIES if nobody else self._retries):
+                unreachable = error.kind == "unreachable"
+                if failures > min(self._retries, _UNREACHABLE_RETRIES if unreachable else self._retries):
                     raise (
                         EndpointUnusable(f"{error}: is it running, and this machine online?", kind=error.kind)
-                        if nobody
+                        if unreachable
                         else error
                     ) from None
                 wait = error.retry_after
-                seconds = delay(failures, first=self._delay) if wait is None else min(wait, _LONGEST_WAIT)
+                seconds = delay(failures, first=self._delay) if wait is None else min(wait, _MAX_WAIT)
                 _log.info("retry batch-api attempt=%d wait=%.1fs cause=%s", failures, seconds, error)
-                if seconds >= _NOTICED:
-                    self._say(f"asking again in {seconds:,.0f} s: {error}")
+                if seconds >= _REPORTED_WAIT:
+                    self._say(f"retrying in {seconds:,.0f} s: {error}")
                 await asyncio.sleep(seconds)
             if unless is not None and (found := await unless()) is not None:
                 return found
 
-    def _named(self, said: JSON) -> JSON:
-        if not isinstance(said.get("id"), str):
-            raise Retryable("malformed", f"{self.shown} did not name what it got")
-        return said
+    def _with_id(self, response: JSON) -> JSON:
+        if not isinstance(response.get("id"), str):
+            raise Retryable("malformed", f"{self.shown} answered without an id")
+        return response
 
     async def _json(self, method: str, path: str, body: Any = None, **options: Any) -> JSON:
         async with self._exchange(method, path, body, **options) as response:
@@ -191,7 +192,7 @@ class BatchService:
             data = None
         if not isinstance(data, dict):
             raise Retryable(
-                "malformed", f"{self.shown} answered {method} {path.partition('?')[0]} with no object"
+                "malformed", f"{self.shown} answered {method} {path.partition('?')[0]} without a JSON object"
             )
         return data
 
@@ -199,10 +200,12 @@ class BatchService:
     async def _exchange(
         self, method: str, path: str, body: Any = None, *, size: int = 0, **options: Any
     ) -> AsyncIterator[aiohttp.ClientResponse]:
-        """One request and its answer, still to be read; ``size`` bytes get the time they may take."""
+        """One request and its response, still to be read; its timeout allows for ``size`` bytes."""
         endpoint = self._endpoint.endpoint
         url = path if "://" in path else endpoint.url + path
-        async with endpoint.exchange(method, url, body, longer=size / _SLOWEST, **options) as response:
+        async with endpoint.exchange(
+            method, url, body, longer=size / _MIN_BYTES_PER_SECOND, **options
+        ) as response:
             if response.status != 200:
                 raise self._refusal(
                     method, path, Answer(response.status, response.headers, await response.read())
@@ -211,24 +214,48 @@ class BatchService:
 
     def _refusal(self, method: str, path: str, answer: Answer) -> Exception:
         error = refusal(answer, self._endpoint.request_info)
-        if not isinstance(error, Rejected) or answer.status not in _NONE_HERE:
+        if not isinstance(error, Rejected) or answer.status not in _NOT_FOUND:
             return error
         place = path.partition("?")[0]
         if method == "GET" and place == "/batches":
             return Rejected(
                 "rejected",
-                f"{self.shown} lists no batches, so nobody knows whether one was begun when the line broke: "
-                "look for it there, then `cutline batch cancel` forgets it here",
+                f"{self.shown} lists no batches, so it is unknown whether one was created when the "
+                "connection broke: look for it there, then forget it here with `cutline batch cancel`",
                 status=answer.status,
             )
         if place.count("/") == 1 or place.endswith("/upload/v1beta/files"):
             return EndpointUnusable(
                 f"{self.shown} has no batch API (it answered {answer.status} to {method} {place}): "
-                "`cutline caption` asks it at once, at the usual price"
+                "use `cutline caption` instead, at the usual price"
             )
         return Rejected(
             "rejected",
-            f"{self.shown} does not know {place.rpartition('/')[2]} (any more): was it sent with another "
-            "key? `cutline batch cancel` gives it up",
+            f"{self.shown} does not know {place.rpartition('/')[2]} any more, or only with another key; "
+            "`cutline batch cancel` gives it up",
             status=answer.status,
         )
+
+
+def with_response(batch: Batch, response: JSON) -> Batch:
+    """The batch in the state that the service reports."""
+    counts, errors = response.get("request_counts"), response.get("errors")
+    counts = counts if isinstance(counts, dict) else {}
+    errors = errors.get("data") if isinstance(errors, dict) else None
+    errors = errors if isinstance(errors, list) else []
+    found = (str(error.get("message") or error.get("code")) for error in errors if isinstance(error, dict))
+    messages = list(dict.fromkeys(found))
+    return batch.changed(
+        status=str(response.get("status") or ""),
+        problem=" ".join("; ".join(messages[:3]).split())[:300].rstrip("."),
+        output_file=str(response.get("output_file_id") or ""),
+        error_file=str(response.get("error_file_id") or ""),
+        done=_number(counts.get("completed")) or 0,
+        failed=_number(counts.get("failed")) or 0,
+        ends=_number(response.get("expires_at")),
+    )
+
+
+def _number(value: object) -> int | None:
+    """A count in a response; None for anything else."""
+    return int(value) if isinstance(value, int | float) and 0 <= value < 1e12 else None

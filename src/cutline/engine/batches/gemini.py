@@ -1,4 +1,4 @@
-"""Gemini's batches: begun and looked at as OpenAI's are, with files that go by Google's own API.
+"""Gemini's batches: the API of OpenAI, but for files, which go through Google's own.
 
 API: https://ai.google.dev/gemini-api/docs/openai#batch and https://ai.google.dev/api/files
 """
@@ -14,12 +14,12 @@ from typing import IO
 import aiohttp
 import orjson
 
-from cutline.engine.batches.client import LARGEST, BatchService
+from cutline.engine.batches.client import MAX_FILE_BYTES, BatchService
 from cutline.errors import Retryable
 from cutline.records import JSON
 
 OPENAI_FACE = "/v1beta/openai"
-"""How the address ends at which Gemini speaks as OpenAI does."""
+"""How the URL of Gemini's OpenAI-compatible API ends."""
 _TYPE = "application/jsonl"
 
 
@@ -31,7 +31,7 @@ class GeminiService(BatchService):
         while True:
             query = urllib.parse.urlencode({"pageSize": 100, **({"pageToken": page} if page else {})})
             path = f"/v1beta/files?{query}"
-            listed = await self._patiently(functools.partial(self._native, "GET", path))
+            listed = await self._with_retries(functools.partial(self._native, "GET", path))
             for file in listed.get("files") or ():
                 if file.get("displayName") == name:
                     return {"id": file["name"], "bytes": int(file.get("sizeBytes") or 0)}
@@ -39,8 +39,8 @@ class GeminiService(BatchService):
             if not page:
                 return None
 
-    async def _sent(self, file: IO[bytes], name: str, size: int) -> JSON:
-        """A resumable upload in one piece: first the wish, then the bytes to the address that is named."""
+    async def _upload(self, file: IO[bytes], name: str, size: int) -> JSON:
+        """A resumable upload in one piece: first the request, then the bytes to the URL in its response."""
         headers = {
             **self._key(),
             "X-Goog-Upload-Protocol": "resumable",
@@ -48,38 +48,38 @@ class GeminiService(BatchService):
             "X-Goog-Upload-Header-Content-Length": str(size),
             "X-Goog-Upload-Header-Content-Type": _TYPE,
         }
-        wish = orjson.dumps({"file": {"display_name": name}})
+        request = orjson.dumps({"file": {"display_name": name}})
         url = f"{self._base}/upload/v1beta/files"
-        async with self._exchange("POST", url, wish, headers=headers, with_key=False) as response:
-            place = response.headers.get("X-Goog-Upload-URL", "")
-        if urllib.parse.urlsplit(place).netloc != urllib.parse.urlsplit(self._base).netloc:
-            raise Retryable("malformed", f"{self.shown} names no address of its own for a file")
-        sent = await self._json(
+        async with self._exchange("POST", url, request, headers=headers, with_key=False) as response:
+            target = response.headers.get("X-Goog-Upload-URL", "")
+        if urllib.parse.urlsplit(target).netloc != urllib.parse.urlsplit(self._base).netloc:
+            raise Retryable("malformed", f"{self.shown} gave an upload URL on another host")
+        uploaded = await self._json(
             "POST",
-            place,
+            target,
             file,
             headers={
                 "Content-Type": _TYPE,
                 "X-Goog-Upload-Offset": "0",
                 "X-Goog-Upload-Command": "upload, finalize",
             },
-            with_key=False,  # the address is secret enough
+            with_key=False,  # the URL itself is secret
             size=size,
         )
         try:
-            return {"id": sent["file"]["name"]}
+            return {"id": uploaded["file"]["name"]}
         except (KeyError, TypeError):
-            raise Retryable("malformed", f"{self.shown} did not name the file that it got") from None
+            raise Retryable("malformed", f"{self.shown} answered an upload without the file's name") from None
 
     def _content(self, file: str) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
         url = f"{self._base}/download/v1beta/{_named(file)}:download?alt=media"
-        return self._exchange("GET", url, headers=self._key(), with_key=False, size=LARGEST)
+        return self._exchange("GET", url, headers=self._key(), with_key=False, size=MAX_FILE_BYTES)
 
     async def _deleted(self, file: str) -> JSON:
         return await self._native("DELETE", f"/v1beta/{_named(file)}")
 
     async def _native(self, method: str, path: str) -> JSON:
-        """What Google's own API answers."""
+        """A call of Google's own API."""
         return await self._json(method, self._base + path, headers=self._key(), with_key=False)
 
     def _key(self) -> Mapping[str, str]:

@@ -1,4 +1,4 @@
-"""What batches are made of, and what they cannot be made of."""
+"""Endpoint and client for the batches of a job, and the checks whether it can be sent."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from cutline.job import Job, RunOptions
 
 
 def endpoint_of(job: Job, key: Secret | None) -> OpenAIChat:
-    """Who is asked by batches.
+    """The endpoint that processes the job's batches.
 
     Raises:
-        ConfigError: the job is nothing for a batch, or the key is missing; names what is.
+        ConfigError: the job cannot be a batch, or the key is missing.
     """
     if is_chain(job):
         raise ConfigError(
-            "a batch answers each question on its own, so a chain cannot be one: "
-            "ask several with --prompt NAME=TEXT, or run the chain with `cutline caption`"
+            "a batch processes each request on its own, so a chain cannot be one: "
+            "give several prompts with --prompt NAME=TEXT, or run the chain with `cutline caption`"
         )
     if "@" in (job.model.endpoint or ""):
         raise ConfigError(
-            "what a batch needs later is kept in a file, which holds no secrets: "
+            "batches are recorded in a file, which must hold no secrets: "
             "give the password in --endpoint as --api-key instead"
         )
     load_plugins(job.model.plugin)
@@ -36,14 +36,14 @@ def endpoint_of(job: Job, key: Secret | None) -> OpenAIChat:
     if not isinstance(endpoint, OpenAIChat):
         name = endpoint.name if endpoint is not None else job.model.model
         raise ConfigError(
-            f"{name} has no batch API: name a model of a service that has one, "
+            f"{name} has no batch API; choose a model of a service that has one, "
             "such as --model openai:gpt-4o-mini"
         )
     return endpoint
 
 
 def service_of(endpoint: OpenAIChat, job: Job, progress: ProgressHook) -> BatchService:
-    """The batch API behind an endpoint; ``progress`` is told what it waits for."""
+    """The client for the batch API behind an endpoint; ``progress`` receives what it waits for."""
     service = GeminiService if endpoint.endpoint.url.endswith(OPENAI_FACE) else BatchService
     return service(
         endpoint,
@@ -54,10 +54,10 @@ def service_of(endpoint: OpenAIChat, job: Job, progress: ProgressHook) -> BatchS
 
 
 def check_job(job: Job, key: Secret | None) -> None:
-    """Find out whether the job can be sent, before anything is paid for.
+    """Check that the job can be sent, before anything is paid for.
 
     Raises:
-        ConfigError: as ``endpoint_of``; or an option would be accepted and have no effect.
+        ConfigError: as ``endpoint_of``; or an option would have no effect.
     """
     job.check()
     endpoint_of(job, key)
@@ -67,6 +67,8 @@ def check_job(job: Job, key: Secret | None) -> None:
         "--no-enable-async": not job.run.enable_async,
         "--stop-after-failures": job.run.stop_after_failures != usual.stop_after_failures,
     }
-    said = [name for name, given in idle.items() if given]
-    if said:
-        raise ConfigError(f"the service decides when it asks about a batch: leave {' and '.join(said)} out")
+    names = [name for name, given in idle.items() if given]
+    if names:
+        raise ConfigError(
+            f"{' and '.join(names)} have no effect on a batch, whose pace the service sets; remove them"
+        )

@@ -1,40 +1,36 @@
-"""Pictures to lines of batch files: what an ordinary run would ask, written down instead."""
+"""Files of requests: what an ordinary run would send, written as lines."""
 
 from __future__ import annotations
 
 import dataclasses
 import os
 from collections.abc import Sequence
-from typing import IO, Any, Protocol
+from typing import IO, Any
 
+from cutline.captioners.hosted.openai import OpenAIChat
+from cutline.chain import Chain
+from cutline.chain.step import failed
 from cutline.engine.batch_manifest import Batch, BatchManifest
-from cutline.engine.sample_pipeline import Captioning
-from cutline.errors import ConfigError, PictureError, SampleError
+from cutline.engine.sample_pipeline import Prepared, SamplePipeline, SampleRules
+from cutline.engine.stage_runner import StageRunner
+from cutline.errors import ConfigError, PictureError, RunStopped
 from cutline.files import sync_folder, write_errors
-from cutline.imaging import Picture
-from cutline.interfaces import Captioner
-from cutline.prompts import Prompt
-from cutline.records import Location, Reply, Sample
+from cutline.records import Outcome, Sample, Step
 from cutline.serialization import encode_json
 
-MOST_REQUESTS = 50_000
-MOST_BYTES = 200_000_000
+MAX_FILE_REQUESTS = 50_000
+MAX_FILE_BYTES = 200_000_000
 PATH = "/v1/chat/completions"
-WRITTEN = "written-down"
-"""The kind of what comes of a picture whose requests were written down: it is no failure."""
-
-Request = tuple[str, bytes]
-"""A prompt's name, and the body that asks it."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class FileLimits:
     """How large one file of requests may be."""
 
-    max_file_requests: int = MOST_REQUESTS
-    """Most requests in one file of a batch."""
-    max_file_bytes: int = MOST_BYTES
-    """Most bytes of one file of a batch."""
+    max_file_requests: int = MAX_FILE_REQUESTS
+    """Maximum number of requests in one file of a batch."""
+    max_file_bytes: int = MAX_FILE_BYTES
+    """Maximum size of one file of a batch, in bytes."""
 
     def check(self) -> None:
         """Refuse limits that no file could keep.
@@ -47,61 +43,51 @@ class FileLimits:
                 raise ConfigError(f"--{name.replace('_', '-')} must be greater than 0, not {value}")
 
 
-class Asks(Protocol):
-    """What is known of an endpoint's requests."""
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """A picture whose requests are ready for a file: the step's name and the body of each."""
 
-    name: str
-
-    async def prepare(self, picture: Picture) -> None: ...
-
-    def request_of(self, picture: Picture, prompt: Prompt) -> bytes: ...
-
-    async def aclose(self) -> None: ...
+    key: str
+    content_id: str
+    requests: Sequence[tuple[str, bytes]]
 
 
-class KeyedPicture(Picture):
-    """A picture that knows the key of its sample, and its content_id."""
+class RequestPipeline(SamplePipeline):
+    """Prepares samples as an ordinary run does, and writes their requests instead of sending them."""
 
-    __slots__ = ("content_id", "key")
-
-    def __init__(self, sample: Sample, location: Location, **options: Any) -> None:
-        super().__init__(location, **options)
-        self.key = sample.key
-        self.content_id = sample.content_id
-
-
-class Keyed(Captioning):
-    """Captioning whose captioners are told whose picture they are asked about."""
-
-    def picture_at(self, location: Location, sample: Sample) -> Picture:
-        return KeyedPicture(
-            sample, location, max_pixels=self._rules.max_pixels, keep_data=self._rules.keep_data
-        )
-
-
-class Writer(Captioner):
-    """A captioner that writes requests down by the picture's key, and answers none of them."""
-
-    def __init__(self, endpoint: Asks) -> None:
-        self.name = endpoint.name
+    def __init__(
+        self, endpoint: OpenAIChat, chain: Chain, rules: SampleRules, stages: StageRunner, **stores: Any
+    ) -> None:
+        super().__init__(chain, rules, stages, **stores)
         self._endpoint = endpoint
-        self._requests: dict[str, list[Request]] = {}
 
-    async def prepare(self, picture: Picture) -> None:
-        await self._endpoint.prepare(picture)
+    async def write(self, sample: Sample, known: tuple[Step, ...]) -> Written | Outcome:
+        """The requests of all steps but the ``known`` ones; an outcome where none are needed.
 
-    async def caption(self, picture: Picture, prompt: Prompt) -> Reply:
-        assert isinstance(picture, KeyedPicture)
-        request = self._endpoint.request_of(picture, prompt)
-        self._requests.setdefault(picture.key, []).append((prompt.name, request))
-        raise SampleError(WRITTEN, "the request is written down")
-
-    def take(self, key: str) -> list[Request]:
-        """The requests about a picture; they are forgotten here."""
-        return self._requests.pop(key, [])
-
-    async def aclose(self) -> None:
-        await self._endpoint.aclose()
+        Raises:
+            RunStopped: no picture can be captioned until the user changes something.
+        """
+        prepared = await self.prepare(sample, known)
+        if not isinstance(prepared, Prepared):
+            return prepared
+        digests = {step.name: step.asked for step in known}
+        requests = []
+        for step in self.chain.steps:
+            try:
+                prompt, digest = step.request(prepared.variables)
+                if digests.get(step.name) != digest:
+                    await self._endpoint.prepare(prepared.picture)
+                    requests.append((step.name, self._endpoint.request_of(prepared.picture, prompt)))
+            except RunStopped:
+                raise
+            except MemoryError as error:
+                return self._failure(sample, prepared.content_id, error, known)
+            except Exception as error:  # noqa: BLE001 - as in a chain, it is this picture's failure
+                place = f"step {step.name}: " if len(self.chain.steps) > 1 else ""
+                return self._failure(sample, prepared.content_id, failed(place, error, (), {}), known)
+        if not requests:
+            return (await self.caption(sample, known))[0]
+        return Written(key=sample.key, content_id=prepared.content_id, requests=requests)
 
 
 class RequestFile:
@@ -110,21 +96,21 @@ class RequestFile:
     Nothing is known of it before ``seal``: what a death leaves of it is written over.
     """
 
-    def __init__(self, ledger: BatchManifest, limits: FileLimits) -> None:
-        self._ledger = ledger
+    def __init__(self, manifest: BatchManifest, limits: FileLimits) -> None:
+        self._manifest = manifest
         self._limits = limits
-        self._number = ledger.next_number
+        self._number = manifest.next_number
         self._files: tuple[IO[bytes], IO[bytes]] | None = None
         self.pictures = self.requests = self.size = 0
 
-    def add(self, key: str, content_id: str, requests: Sequence[Request]) -> bool:
-        """Add what is asked about one picture; False, and nothing done, where there is no room left.
+    def add(self, written: Written) -> bool:
+        """Add the requests of one picture; False, and nothing done, where there is no room left.
 
         Raises:
             PictureError: no file has room for it.
             SinkError: the disk is full, and the like.
         """
-        lines = [self._line(place, body) for place, (_, body) in enumerate(requests)]
+        lines = [self._line(place, body) for place, (_, body) in enumerate(written.requests)]
         size = sum(map(len, lines))
         limits = self._limits
         if self.requests + len(lines) > limits.max_file_requests or self.size + size > limits.max_file_bytes:
@@ -135,11 +121,13 @@ class RequestFile:
                 f"its {len(lines)} requests of {size:,} bytes are more than one file may hold: "
                 "lower --max-side or set --max-bytes",
             )
-        with write_errors(self._ledger.folder):
+        with write_errors(self._manifest.folder):
             file, keys = self._files = self._files or self._open()
-            for (step, _), line in zip(requests, lines, strict=True):
+            for (step, _), line in zip(written.requests, lines, strict=True):
                 file.write(line)
-                keys.write(encode_json({"key": key, "stamp": content_id, "step": step}) + b"\n")
+                keys.write(
+                    encode_json({"key": written.key, "stamp": written.content_id, "step": step}) + b"\n"
+                )
         self.pictures += 1
         self.requests += len(lines)
         self.size += size
@@ -147,13 +135,13 @@ class RequestFile:
 
     def seal(self) -> Batch:
         """Make the file durable and known; raises as ``add``."""
-        with write_errors(self._ledger.folder):
+        with write_errors(self._manifest.folder):
             for file in self._files or ():
                 file.flush()
                 os.fsync(file.fileno())
             self.close()
-            sync_folder(self._ledger.folder)
-        return self._ledger.add(
+            sync_folder(self._manifest.folder)
+        return self._manifest.add(
             number=self._number, pictures=self.pictures, requests=self.requests, size=self.size
         )
 
@@ -162,8 +150,8 @@ class RequestFile:
             file.close()
 
     def _open(self) -> tuple[IO[bytes], IO[bytes]]:
-        ledger, number = self._ledger, self._number
-        return ledger.requests_file(number).open("wb"), ledger.keys_file(number).open("wb")
+        manifest, number = self._manifest, self._number
+        return manifest.requests_file(number).open("wb"), manifest.keys_file(number).open("wb")
 
     def _line(self, place: int, body: bytes) -> bytes:
         name = custom_id(self._number, self.requests + place)

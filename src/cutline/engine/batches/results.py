@@ -1,11 +1,11 @@
-"""The answers of batches that have ended, found by the picture and the prompt they are for."""
+"""The replies in batches that have ended, by the picture and the step they are for."""
 
 from __future__ import annotations
 
 import array
 import dataclasses
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ import orjson
 from cutline.captioners.hosted.endpoint import Answer
 from cutline.captioners.hosted.openai import OpenAIChat
 from cutline.engine.batch_manifest import OVER, Batch, BatchManifest
-from cutline.engine.batches.requests import KeyedPicture, line_of
+from cutline.engine.batches.requests import line_of
 from cutline.engine.prices import BATCH
 from cutline.errors import EndpointUnusable, Rejected, Retryable, SampleError
 from cutline.imaging import Picture
@@ -23,14 +23,17 @@ from cutline.prompts import Prompt
 from cutline.records import JSON, Reply
 
 _log = logging.getLogger(__name__)
-_UNDONE = {"batch_expired": "expired", "batch_cancelled": "cancelled", "batch_canceled": "cancelled"}
+_CODES = {"batch_expired": "expired", "batch_cancelled": "cancelled", "batch_canceled": "cancelled"}
+_MESSAGES = {
+    "expired": "the batch expired before this request was processed",
+    "cancelled": "the batch was cancelled before this request was processed",
+    "unanswered": "the batch ended without a reply to this request",
+}
 _NOWHERE = -1
-NOT_SENT, TO_COME = "not-sent", "to-come"
-"""The kinds of what has no answer yet: such a picture has not failed."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
+class BatchRequest:
     """A request in a batch; ``row`` is its line in the service's files, None where there is none."""
 
     batch: Batch
@@ -38,148 +41,133 @@ class Found:
     row: JSON | None
 
 
-class Shelf:
-    """The requests of one batch in the order of their lines, and where the answers to them lie."""
+class ReplyFiles:
+    """The requests of one batch in the order of their lines, and where the replies to them are."""
 
-    def __init__(self, ledger: BatchManifest, batch: Batch) -> None:
+    def __init__(self, manifest: BatchManifest, batch: Batch) -> None:
         self.batch = batch
-        self._ledger = ledger
-        self._keys = ledger.keys_file(batch.number)
-        self._files = [path for _, path in ledger.answer_files(batch)]
+        self._manifest = manifest
+        self._keys = manifest.keys_file(batch.number)
+        self._files = [path for _, path in manifest.answer_files(batch)]
         self._requests = array.array("q")
-        self._answers = array.array("q")
+        self._replies = array.array("q")
         self.unknown = 0
 
     def load(self) -> Iterator[tuple[str, int]]:
         """Read the files; yields each request's key and line."""
-        for offset, row in self._ledger.keys(self.batch):
+        for offset, row in self._manifest.keys(self.batch):
             self._requests.append(offset)
             yield row["key"], len(self._requests) - 1
-        self._answers = array.array("q", [_NOWHERE]) * len(self._requests)
-        for which, path in enumerate(self._files):
+        self._replies = array.array("q", [_NOWHERE]) * len(self._requests)
+        for number, path in enumerate(self._files):
             for offset, line in _lines(path) if path.exists() else ():
                 place = self._place(line)
                 if place is None:
                     self.unknown += 1
                 else:
-                    self._answers[place] = offset * len(self._files) + which
+                    self._replies[place] = offset * len(self._files) + number
 
     def _place(self, line: bytes) -> int | None:
         try:
             place = line_of(self.batch.number, orjson.loads(line)["custom_id"])
         except (orjson.JSONDecodeError, KeyError, TypeError):
             return None
-        return place if place is not None and place < len(self._answers) else None
+        return place if place is not None and place < len(self._replies) else None
 
-    def found(self, line: int, key: str) -> dict[str, Found]:
-        """The requests about a picture, the first of which is at ``line``, by their prompts."""
-        found: dict[str, Found] = {}
+    def requests(self, line: int, key: str) -> dict[str, BatchRequest]:
+        """The requests of a picture, the first of which is at ``line``, by step."""
+        found: dict[str, BatchRequest] = {}
         for place in range(line, len(self._requests)):
             row = _row(self._keys, self._requests[place])
             if row["key"] != key:
                 break
-            at = self._answers[place]
-            answer = None
+            reply, at = None, self._replies[place]
             if at != _NOWHERE:
-                offset, which = divmod(at, len(self._files))
-                answer = _row(self._files[which], offset)
-            found[row["step"]] = Found(batch=self.batch, content_id=row["stamp"], row=answer)
+                offset, number = divmod(at, len(self._files))
+                reply = _row(self._files[number], offset)
+            found[row["step"]] = BatchRequest(batch=self.batch, content_id=row["stamp"], row=reply)
         return found
 
 
-class Answers:
-    """Everything in batches that are not collected; only places are kept in memory."""
+class BatchReplies:
+    """All requests in batches that are not collected; only their places are in memory."""
 
     def __init__(self) -> None:
-        self._shelves: dict[int, Shelf] = {}
+        self._files: dict[int, ReplyFiles] = {}
         self._places: dict[int, tuple[int, int]] = {}
 
-    def load(self, ledger: BatchManifest) -> None:
-        """Read all of it; of a picture that was sent twice, as it had changed, the later one counts."""
-        self._shelves = {batch.number: Shelf(ledger, batch) for batch in ledger.open_batches}
-        for number, shelf in self._shelves.items():
+    def load(self, manifest: BatchManifest) -> None:
+        """Read them; of a picture that was sent twice, because it had changed, the later request counts."""
+        self._files = {batch.number: ReplyFiles(manifest, batch) for batch in manifest.open_batches}
+        for number, files in self._files.items():
             before = None
-            for key, line in shelf.load():
+            for key, line in files.load():
                 if key != before:
                     self._places[hash(key)] = (number, line)
                 before = key
-            if shelf.unknown:
-                _log.warning(
-                    "batch=%d lines=%d of the answers are for nothing that was sent", number, shelf.unknown
-                )
+            if files.unknown:
+                _log.warning("batch=%d lines=%d are replies to unknown requests", number, files.unknown)
 
-    def of(self, key: str) -> dict[str, Found]:
-        """What was asked about a picture, by prompt; empty where nothing was."""
+    def requests(self, key: str) -> Mapping[str, BatchRequest]:
+        """A picture's requests by step; empty where none were sent."""
         place = self._places.get(hash(key))
-        return self._shelves[place[0]].found(place[1], key) if place else {}
+        return self._files[place[0]].requests(place[1], key) if place else {}
 
 
-class Collected(Captioner):
-    """A captioner that gives the answers that came, as if they came now."""
+class RecordedCaptioner(Captioner):
+    """A captioner of one picture, whose replies are in batches."""
 
-    def __init__(self, endpoint: OpenAIChat, answers: Answers) -> None:
+    def __init__(self, endpoint: OpenAIChat, requests: Mapping[str, BatchRequest], content_id: str) -> None:
         self.name = endpoint.name + BATCH
         self._endpoint = endpoint
-        self._answers = answers
+        self._requests = requests
+        self._content_id = content_id
 
-    async def caption(self, picture: Picture, prompt: Prompt) -> Reply:
-        assert isinstance(picture, KeyedPicture)
-        found = self._answers.of(picture.key).get(prompt.name)
-        if found is None:
-            raise SampleError(NOT_SENT, "it is in no batch")
-        if found.row is None:
-            raise _unanswered(found.batch)
-        reply = self._reply(found.row)
-        if found.content_id != picture.content_id:
-            error = SampleError(
-                "changed", "it was changed after it was sent, and the answer is about what it was"
-            )
+    async def caption(self, picture: Picture, prompt: Prompt) -> Reply:  # noqa: ARG002
+        """The reply; raises what an ordinary request would, and SampleError where there is none."""
+        request = self._requests.get(prompt.name)
+        if request is None or request.row is None:
+            raise _missing(request.batch if request else None)
+        reply = self._reply(request.row)
+        if request.content_id != self._content_id:
+            message = "it was changed after it was sent, and the reply is about what it was"
+            error = SampleError("changed", message)
             error.reply = reply
             raise error
         return reply
 
     def _reply(self, row: JSON) -> Reply:
-        """The reply in one line of a service's file; raises what an ordinary request would."""
         response, error = row.get("response"), row.get("error")
         if isinstance(response, dict) and isinstance(response.get("status_code"), int):
             answer = Answer(response["status_code"], {}, orjson.dumps(response.get("body")))
             try:
                 return self._endpoint.reply_in(answer)
-            except EndpointUnusable as refused:  # the others have their answers all the same
+            except EndpointUnusable as refused:  # other pictures have their replies all the same
                 raise Rejected("rejected", str(refused)) from None
         code = str(error.get("code") or "") if isinstance(error, dict) else ""
-        if _UNDONE.get(code) == "expired":
-            raise _expired()
-        if _UNDONE.get(code) == "cancelled":
-            raise _cancelled()
-        words = str(error.get("message") or code) if isinstance(error, dict) else "nothing"
+        if code in _CODES:
+            kind = _CODES[code]
+            raise SampleError(kind, _MESSAGES[kind])
+        message = str(error.get("message") or code) if isinstance(error, dict) else "nothing"
         shown = self._endpoint.endpoint.shown
-        raise Retryable("endpoint", f"{shown} answered in a batch: {' '.join(words.split())[:300]}")
+        raise Retryable("endpoint", f"{shown} answered in a batch: {' '.join(message.split())[:300]}")
 
     async def aclose(self) -> None:
         await self._endpoint.aclose()
 
 
-def _unanswered(batch: Batch) -> SampleError:
-    if batch.status == "expired":
-        return _expired()
-    if batch.status == "cancelled":
-        return _cancelled()
-    if batch.status == "failed":
-        return SampleError(
-            "batch-failed", f"the service took none of the batch: {batch.problem or 'it does not say why'}"
-        )
-    if batch.status in OVER:
-        return SampleError("unanswered", "the batch has ended without an answer to this")
-    return SampleError(TO_COME, "its batch is under way")
+def _missing(batch: Batch | None) -> SampleError:
+    """Why there is no reply to a request of a batch that has ended."""
+    if batch is not None and batch.status == "failed":
+        reason = batch.problem or "no reason given"
+        return SampleError("batch-failed", f"the service rejected the whole batch: {reason}")
+    kind = batch.status if batch is not None and batch.status in _MESSAGES else "unanswered"
+    return SampleError(kind, _MESSAGES[kind])
 
 
-def _expired() -> SampleError:
-    return SampleError("expired", "the batch's time was over before it was asked")
-
-
-def _cancelled() -> SampleError:
-    return SampleError("cancelled", "the batch was cancelled before it was asked")
+def is_pending(request: BatchRequest) -> bool:
+    """Whether its batch is still under way."""
+    return request.row is None and request.batch.status not in OVER
 
 
 def _lines(path: Path) -> Iterator[tuple[int, bytes]]:

@@ -1,4 +1,4 @@
-"""How far a service is with the batches of an output; waiting for them, and giving them up."""
+"""The state of an output's batches at the service; waiting for them, and cancelling them."""
 
 from __future__ import annotations
 
@@ -11,27 +11,32 @@ from typing import Any, TypeVar
 
 from cutline.credentials import Secret
 from cutline.engine.batch_manifest import OVER, Batch, BatchManifest
-from cutline.engine.batches.client import BatchService
+from cutline.engine.batches.client import BatchService, with_response
 from cutline.engine.batches.parts import endpoint_of, service_of
-from cutline.engine.batches.paths import anchored
-from cutline.engine.batches.send import seen
 from cutline.engine.cancellation import Stop
 from cutline.engine.progress import Progress, ProgressHook
 from cutline.engine.state import State, state_folder
 from cutline.errors import ConfigError, EndpointUnusable, Rejected, RequestError, Retryable
 from cutline.job import Job
+from cutline.storage import is_url
 
 _T = TypeVar("_T")
-_FIRST_WAIT, _LONGEST_WAIT = 0.5, 60.0  # seconds between looks
-_AT_ONCE = 8
+_PATHS = {
+    "model": ("plugin",),
+    "prompts": ("prompt", "schema"),
+    "run": ("prices",),
+}
+"""The options that may name a file, by their group."""
+_FIRST_WAIT, _MAX_WAIT = 0.5, 60.0  # seconds between polls
+_MAX_REQUESTS = 8
 
 
-def _silently(_: Progress) -> None:
-    """Progress that nobody looks at."""
+def _no_progress(_: Progress) -> None:
+    """A hook that does nothing."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Sent:
+class BatchStatus:
     """The batches of one output, and the job that they are of."""
 
     output: str
@@ -45,30 +50,30 @@ class Sent:
 
     @property
     def under_way(self) -> list[Batch]:
-        """Those that the service still works on, or that are still to be sent."""
+        """Those that the service works on, or that are still to be status."""
         return [batch for batch in self.open_batches if batch.under_way or not batch.is_sent]
 
 
-def sent_for(output: str, state: str | None = None) -> Sent:
-    """What is known here of an output's batches, without asking the service.
+def saved_status(output: str, state: str | None = None) -> BatchStatus:
+    """An output's batches as recorded here, without a request to the service.
 
     Raises:
         ConfigError: there are none.
     """
     folder = state_folder(output, state)
-    ledger = BatchManifest.of(State(folder, output))
-    if not ledger:
+    manifest = BatchManifest.of(State(folder, output))
+    if not manifest:
         raise ConfigError(
-            f"no batch was sent for {output} (none is noted in {folder}): "
-            "is it the output that `cutline batch submit` named? --state says where else the notes are"
+            f"no batch was sent for {output} (none is recorded in {folder}): "
+            "give the output that `cutline batch submit` got, and its --state if it had one"
         )
-    job = dataclasses.replace(anchored(ledger.job, ledger.origin), output_path=output)
+    job = dataclasses.replace(anchored(manifest.job, manifest.origin), output_path=output)
     job = dataclasses.replace(job, run=dataclasses.replace(job.run, state=state))
-    return Sent(output=output, state=folder, job=job, batches=tuple(ledger.batches.values()))
+    return BatchStatus(output=output, state=folder, job=job, batches=tuple(manifest.batches.values()))
 
 
 async def unless_stopped(work: Coroutine[Any, Any, _T], stop: Stop) -> _T:
-    """What ``work`` brings; once the run is stopped it is dropped where it is, and the reason raised."""
+    """The result of ``work``; once the run is stopped it is cancelled, and the reason raised."""
     working, stopping = asyncio.create_task(work), asyncio.create_task(stop.wait())
     try:
         await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
@@ -82,48 +87,54 @@ async def unless_stopped(work: Coroutine[Any, Any, _T], stop: Stop) -> _T:
         await asyncio.gather(working, stopping, return_exceptions=True)
 
 
-async def look(
-    sent: Sent, *, key: Secret | None = None, progress: ProgressHook = _silently, stop: Stop | None = None
-) -> Sent:
-    """The same batches as the service sees them now; nothing is noted here.
+async def current_status(
+    status: BatchStatus,
+    *,
+    key: Secret | None = None,
+    progress: ProgressHook = _no_progress,
+    stop: Stop | None = None,
+) -> BatchStatus:
+    """The same batches in the state that the service reports now; nothing is recorded here.
 
     Raises:
         ConfigError: the key is missing.
-        EndpointUnusable, RequestError: the service cannot be asked.
+        EndpointUnusable, RequestError: the service cannot be reached.
     """
-    if not any(batch.under_way for batch in sent.batches):
-        return sent
-    endpoint = endpoint_of(sent.job, key)
+    if not any(batch.under_way for batch in status.batches):
+        return status
+    endpoint = endpoint_of(status.job, key)
     try:
-        return await unless_stopped(_looked(sent, service_of(endpoint, sent.job, progress)), stop or Stop())
+        return await unless_stopped(
+            _polled(status, service_of(endpoint, status.job, progress)), stop or Stop()
+        )
     finally:
         await endpoint.aclose()
 
 
-async def wait(sent: Sent, *, key: Secret | None, progress: ProgressHook) -> Sent:
-    """Look again and again until every batch has ended; once it has been there, the service may be away.
+async def wait(status: BatchStatus, *, key: Secret | None, progress: ProgressHook) -> BatchStatus:
+    """Poll until every batch has ended; once it was reached, the service may be unreachable for a while.
 
     Raises:
-        ConfigError, EndpointUnusable, Rejected: as ``look``.
+        ConfigError, EndpointUnusable, Rejected: as ``current_status``.
     """
-    endpoint = endpoint_of(sent.job, key)
-    service = service_of(endpoint, sent.job, progress)
+    endpoint = endpoint_of(status.job, key)
+    service = service_of(endpoint, status.job, progress)
     pause = _FIRST_WAIT
-    was_there = False
+    reached = False
     try:
         while True:
             try:
-                sent = await _looked(sent, service)
-                was_there = True
-                progress(Progress(waiting_for=_line(sent)))
+                status = await _polled(status, service)
+                reached = True
+                progress(Progress(waiting_for=_line(status)))
             except (Retryable, EndpointUnusable) as error:
-                if isinstance(error, EndpointUnusable) and not (was_there and error.kind == "unreachable"):
+                if isinstance(error, EndpointUnusable) and not (reached and error.kind == "unreachable"):
                     raise
                 progress(Progress(waiting_for=f"waiting for batches: {error}"))
-            if not any(batch.under_way for batch in sent.batches):
-                return sent
+            if not any(batch.under_way for batch in status.batches):
+                return status
             await asyncio.sleep(pause)
-            pause = min(2 * pause, _LONGEST_WAIT)
+            pause = min(2 * pause, _MAX_WAIT)
     finally:
         await endpoint.aclose()
 
@@ -134,90 +145,125 @@ async def cancel(
     state: str | None = None,
     key: Secret | None = None,
     forget: bool = False,
-    progress: ProgressHook = _silently,
+    progress: ProgressHook = _no_progress,
     stop: Stop | None = None,
-) -> Sent:
-    """End the batches of an output; what was answered until then can be collected, unless ``forget``.
+) -> BatchStatus:
+    """Cancel the batches of an output; replies until then can be collected, unless ``forget``.
 
     What was not sent yet is forgotten, and so are batches that the service does not know any more.
 
     Raises:
-        ConfigError, EndpointUnusable, RequestError: as ``look``.
+        ConfigError, EndpointUnusable, RequestError: as ``current_status``.
     """
-    sent = sent_for(output, state)
-    endpoint = endpoint_of(sent.job, key)
-    service = service_of(endpoint, sent.job, progress)
+    status = saved_status(output, state)
+    endpoint = endpoint_of(status.job, key)
+    service = service_of(endpoint, status.job, progress)
     try:
-        with State(sent.state, output) as folder:
-            ledger = BatchManifest.of(folder)
-            ledger.drop_unasked()
-            await unless_stopped(_end_all(ledger, service), stop or Stop())
-            for batch in ledger.open_batches if forget else ():
-                _give_up(batch, ledger, "forgotten")
-        return sent_for(output, state)
+        with State(status.state, output) as folder:
+            manifest = BatchManifest.of(folder)
+            manifest.drop_unsent()
+            await unless_stopped(_cancel_all(manifest, service), stop or Stop())
+            for batch in manifest.open_batches if forget else ():
+                _forget(batch, manifest, "forgotten")
+        return saved_status(output, state)
     finally:
         await endpoint.aclose()
 
 
-async def _end_all(ledger: BatchManifest, service: BatchService) -> None:
-    for batch in ledger.open_batches:
-        await _end(batch, ledger, service)
+async def _cancel_all(manifest: BatchManifest, service: BatchService) -> None:
+    for batch in manifest.open_batches:
+        await _cancel(batch, manifest, service)
 
 
-async def _end(batch: Batch, ledger: BatchManifest, service: BatchService) -> None:
+async def _cancel(batch: Batch, manifest: BatchManifest, service: BatchService) -> None:
     if batch.stage == "creating":
         found = None
-        with contextlib.suppress(Rejected):  # where batches are not listed, nobody can tell
+        with contextlib.suppress(Rejected):  # the service does not list batches
             found = await service.find_batch(batch.input_file)
         if found is None:
-            _give_up(batch, ledger, "given up")
+            _forget(batch, manifest, "given up")
             return
-        batch = ledger.put(seen(batch.changed(stage="sent", id=str(found["id"])), found))
+        batch = manifest.put(with_response(batch.changed(stage="sent", id=str(found["id"])), found))
     if not batch.under_way:
         return
     try:
-        said = await service.batch(batch.id)
-        if said.get("status") not in OVER:
-            said = await service.cancel(batch.id)
+        response = await service.batch(batch.id)
+        if response.get("status") not in OVER:
+            response = await service.cancel(batch.id)
     except RequestError as error:
         if error.status == 404:
-            _give_up(batch, ledger, "gone")
+            _forget(batch, manifest, "gone")
             return
         if not isinstance(error, Rejected) and error.status != 409:
             raise
-        said = await service.batch(batch.id)  # it has ended meanwhile
-    ledger.put(seen(batch, said))
+        response = await service.batch(batch.id)  # it has ended meanwhile
+    manifest.put(with_response(batch, response))
 
 
-def _give_up(batch: Batch, ledger: BatchManifest, status: str) -> None:
-    ledger.put(batch.changed(stage="collected", status=status))
-    ledger.forget_files(batch)
+def _forget(batch: Batch, manifest: BatchManifest, status: str) -> None:
+    manifest.put(batch.changed(stage="collected", status=status))
+    manifest.forget_files(batch)
 
 
-async def refreshed(ledger: BatchManifest, service: BatchService) -> None:
-    """Note what the service says of every batch that it had not ended."""
-    async for batch in _changes(ledger.open_batches, service):
-        ledger.put(batch)
+async def refresh(manifest: BatchManifest, service: BatchService) -> None:
+    """Record the state of every batch that the service had not ended."""
+    async for batch in _changes(manifest.open_batches, service):
+        manifest.put(batch)
 
 
-async def _looked(sent: Sent, service: BatchService) -> Sent:
-    now = {batch.number: batch async for batch in _changes(sent.batches, service)}
-    return dataclasses.replace(sent, batches=[now.get(batch.number, batch) for batch in sent.batches])
+async def _polled(status: BatchStatus, service: BatchService) -> BatchStatus:
+    now = {batch.number: batch async for batch in _changes(status.batches, service)}
+    return dataclasses.replace(status, batches=[now.get(batch.number, batch) for batch in status.batches])
 
 
 async def _changes(batches: Iterable[Batch], service: BatchService) -> AsyncIterator[Batch]:
-    """Those under way, as the service sees them now; it is asked about a few at once."""
+    """Those under way, in the state that the service reports now; a few requests at once."""
     left = [batch for batch in batches if batch.under_way]
-    for start in range(0, len(left), _AT_ONCE):
-        few = left[start : start + _AT_ONCE]
-        said = await asyncio.gather(*(service.batch(batch.id) for batch in few))
-        for batch, answer in zip(few, said, strict=True):
-            yield seen(batch, answer)
+    for start in range(0, len(left), _MAX_REQUESTS):
+        few = left[start : start + _MAX_REQUESTS]
+        responses = await asyncio.gather(*(service.batch(batch.id) for batch in few))
+        for batch, response in zip(few, responses, strict=True):
+            yield with_response(batch, response)
 
 
-def _line(sent: Sent) -> str:
-    batches = sent.open_batches
+def _line(status: BatchStatus) -> str:
+    batches = status.open_batches
     ended = sum(batch.status in OVER for batch in batches)
     done = sum(batch.done + batch.failed for batch in batches)
     requests = sum(batch.requests for batch in batches)
     return f"waiting for batches: {ended} of {len(batches)} ended, {done:,} of {requests:,} requests answered"
+
+
+def anchored(job: Job, origin: Path) -> Job:
+    """The job with its relative paths resolved from ``origin``, but for its output."""
+    if origin == Path.cwd():
+        return job
+    changes: dict[str, Any] = {}
+    if not is_url(job.input_path):
+        changes["input_path"] = str(origin / job.input_path)
+    root = job.input.image_root
+    if root is not None and not is_url(root):
+        changes["input"] = dataclasses.replace(job.input, image_root=str(origin / root))
+    for group, names in _PATHS.items():
+        values = getattr(job, group)
+        found = {name: _resolved(getattr(values, name), origin) for name in names}
+        changes[group] = dataclasses.replace(values, **found)
+    return dataclasses.replace(job, **changes)
+
+
+def _resolved(value: Any, origin: Path) -> Any:
+    if isinstance(value, tuple):
+        return tuple(_resolved(item, origin) for item in value)
+    if not isinstance(value, str):
+        return value
+    if _is_file(origin / value):
+        return str(origin / value)
+    name, mark, rest = value.partition("=")  # a named prompt
+    return f"{name}={origin / rest}" if mark and _is_file(origin / rest) else value
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # not a path
+        return False

@@ -1,41 +1,44 @@
-"""From a job to batches at a service: every picture that has no outcome and is in no batch yet, once."""
+"""From a job to batches: every picture that has no outcome and is in no batch yet is sent once."""
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
+import math
 from collections.abc import Iterator
 
 from cutline.chain import Chain
 from cutline.credentials import Secret
 from cutline.engine import assembly
 from cutline.engine.batch_manifest import BatchManifest
-from cutline.engine.batches.allowance import allowance, probed
 from cutline.engine.batches.parts import check_job, endpoint_of, service_of
-from cutline.engine.batches.requests import FileLimits, Keyed, Writer
-from cutline.engine.batches.send import Sender
-from cutline.engine.batches.upload import Filling, Tally
+from cutline.engine.batches.requests import FileLimits, RequestPipeline
+from cutline.engine.batches.upload import Sender, Uploader, UploadStats
 from cutline.engine.cancellation import Stop
 from cutline.engine.fingerprint import mended_by
 from cutline.engine.journal import Journal
 from cutline.engine.output import MARK
+from cutline.engine.prices import BATCH, price_of
 from cutline.engine.progress import Progress, ProgressHook
+from cutline.engine.run import run_job
 from cutline.engine.stage_runner import StageRunner
 from cutline.engine.state import State, state_folder
-from cutline.errors import CutlineError, OutputGone
+from cutline.errors import BudgetSpent, ConfigError, CutlineError, OutputGone
 from cutline.interfaces import Sink, Source
 from cutline.job import Job
 from cutline.worker_threads import worker_threads
 
+PROBES = 8
+
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Submitted:
+class Submission:
     """What a call of ``submit_job`` did, and why it ended early, if it did."""
 
     output: str
     state: str
     model: str
-    tally: Tally
+    stats: UploadStats
     stopped: CutlineError | None = None
 
 
@@ -47,52 +50,55 @@ async def submit_job(
     key: Secret | None = None,
     progress: ProgressHook | None = None,
     stop: Stop | None = None,
-) -> Submitted:
+) -> Submission:
     """Send what the job's output does not have yet to the service's batch API.
 
     The same call again, after any death, sends what is missing, and nothing twice. With a budget of
-    tokens or money a few pictures are asked in the ordinary way first, where it is not known from earlier
-    ones what a picture takes. ``progress`` and ``stop`` as for ``run_job``.
+    tokens or money a few pictures are captioned in the ordinary way first, unless earlier ones have shown
+    what a picture takes. ``progress`` and ``stop`` as for ``run_job``.
 
     Raises:
         ConfigError: the job cannot be sent; nothing was.
-        EndpointUnusable, RequestError: the service does not take it, or no more of it.
+        EndpointUnusable, RequestError: the service rejects it, or the rest of it.
         SinkError: the state folder cannot be written.
     """
     check_job(job, key)
     limits = limits or FileLimits()
     limits.check()
     progress, stop = progress or (lambda _: None), stop or Stop()
-    await probed(job, key=key, source=source, progress=progress, stop=stop)
+    await probe(job, key=key, source=source, progress=progress, stop=stop)
     endpoint = endpoint_of(job, key)
     service = service_of(endpoint, job, progress)
-    writer = Writer(endpoint)
-    chain = assembly.chain_of(job, key, writer)
+    chain = assembly.chain_of(job, key, endpoint)
     stages = assembly.stages_of(job)
     filters = StageRunner(stages.filters)  # checks come when the captions are collected
     output = assembly.output_of(job)
     try:
         await filters.open(lambda line: progress(Progress(waiting_for=line)))
-        with worker_threads(), _begun(job, output, chain, stages) as (journal, ledger, sink):
-            rules = assembly.rules_of(job, sink, journal, keep_raw=False)
-            filling = Filling(
-                captioning=Keyed(chain, rules, assembly.loader_of(job), filters),
-                writer=writer,
+        with worker_threads(), _locked(job, output, chain, stages) as (journal, manifest, sink):
+            uploader = Uploader(
+                pipeline=RequestPipeline(
+                    endpoint,
+                    chain,
+                    assembly.rules_of(job, keep_data=sink.needs_picture),
+                    filters,
+                    journal=journal,
+                    sink=sink,
+                ),
                 journal=journal,
-                ledger=ledger,
+                manifest=manifest,
                 limits=limits,
-                sender=Sender(ledger, service, lambda line: progress(Progress(waiting_for=line))),
-                most=allowance(job, chain, journal, ledger),
+                sender=Sender(manifest, service, lambda line: progress(Progress(waiting_for=line))),
+                max_pictures=allowance(job, chain, journal, manifest),
                 progress=progress,
-                stop=stop,
             )
-            await filling.run(source or assembly.source_of(job), job)
-            return Submitted(
+            await uploader.run(source or assembly.source_of(job), job, stop)
+            return Submission(
                 output=output,
                 state=str(state_folder(output, job.run.state)),
                 model=chain.name,
-                tally=filling.tally,
-                stopped=stop.reason or filling.ended,
+                stats=uploader.stats,
+                stopped=stop.reason or uploader.ended,
             )
     finally:
         await chain.aclose()
@@ -100,18 +106,18 @@ async def submit_job(
 
 
 @contextlib.contextmanager
-def _begun(
+def _locked(
     job: Job, output: str, chain: Chain, stages: StageRunner
 ) -> Iterator[tuple[Journal, BatchManifest, Sink]]:
-    """The output's state folder, held by us, with everything in it that says what is still to be asked."""
+    """The output's state folder, locked, with everything in it that decides what is still to be sent."""
     folder = state_folder(output, job.run.state)
     with State(folder, output) as state, contextlib.ExitStack() as closing:
         journal = Journal(folder / "journal.jsonl")
         closing.callback(journal.close)
         journal.load()
-        ledger = BatchManifest.of(state)
+        manifest = BatchManifest.of(state)
         fingerprint = assembly.fingerprint_of(job, chain, stages)
-        ledger.check(fingerprint)
+        manifest.check(fingerprint)
         sink = assembly.sink_of(job, output, folder)
         journal.begin(
             fingerprint,
@@ -123,15 +129,15 @@ def _begun(
         )
         closing.callback(sink.close)
         _open(sink, state)
-        ledger.begin(job, fingerprint)
-        yield journal, ledger, sink
+        manifest.begin(job, fingerprint)
+        yield journal, manifest, sink
 
 
 def _open(sink: Sink, state: State) -> None:
-    """Find out what lies at the output, and that it may be written; nothing is.
+    """Check that the output may be written; nothing is.
 
     Raises:
-        OutputExists: what lies there is not ours.
+        OutputExists: what is there is not from this job.
     """
     mark = state.read(MARK)
     try:
@@ -139,3 +145,71 @@ def _open(sink: Sink, state: State) -> None:
     except OutputGone:  # collecting writes it again
         sink.close()
         sink.check_open(None)
+
+
+async def probe(
+    job: Job, *, key: Secret | None, source: Source | None, progress: ProgressHook, stop: Stop
+) -> None:
+    """Caption a few pictures in the ordinary way where a budget is set and nothing was paid for yet.
+
+    Raises:
+        ConfigError, RunStopped: as ``run_job``; or the replies do not count tokens.
+    """
+    if not _has_budget(job) or _is_known(job):
+        return
+    limit = assembly.limit_of(job)
+    few = dataclasses.replace(job.input, image_limit=min(PROBES, limit or PROBES))
+    report = await run_job(
+        dataclasses.replace(job, input=few), source=source, key=key, progress=progress, stop=stop
+    )
+    if report.stopped is not None:
+        raise report.stopped
+    if not report.spent.total:
+        raise ConfigError(
+            "none of the first pictures got a reply with token counts, so a batch cannot keep a budget; "
+            "remove --budget-tokens and --max-cost"
+        )
+
+
+def allowance(job: Job, chain: Chain, journal: Journal, manifest: BatchManifest) -> int | None:
+    """How many pictures may be sent now; None without a budget.
+
+    Raises:
+        ConfigError: there is a money budget but no price.
+        BudgetSpent: none.
+    """
+    prices = assembly.prices_for(job, chain)
+    if not _has_budget(job):
+        return None
+    run, spent = job.run, journal.spent
+    out = sum(batch.pictures for batch in manifest.open_batches)
+    shares: list[tuple[float, float, float]] = []
+    if run.budget_tokens is not None:
+        shares.append((run.budget_tokens, spent.usage.total, spent.usage.total))
+    if run.max_cost is not None:
+        assembly.check_prices(prices, spent)
+        price = price_of(chain.name + BATCH, run.prices)
+        assert price is not None
+        shares.append((run.max_cost, prices.of(spent) or 0.0, price.of(spent.usage)))
+    allowed = [(limit - used) / (total / journal.paid) - out for limit, used, total in shares if total]
+    if not allowed:
+        return None
+    left = math.floor(min(allowed))
+    if left < 1:
+        raise BudgetSpent("the budget allows no more pictures in batches; raise it to go on")
+    return left
+
+
+def _has_budget(job: Job) -> bool:
+    return job.run.max_cost is not None or job.run.budget_tokens is not None
+
+
+def _is_known(job: Job) -> bool:
+    output = assembly.output_of(job)
+    folder = state_folder(output, job.run.state)
+    if not (folder / "journal.jsonl").exists():
+        return False
+    with State(folder, output):
+        journal = Journal(folder / "journal.jsonl")
+        journal.load()
+        return bool(journal.paid)

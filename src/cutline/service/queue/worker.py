@@ -23,7 +23,7 @@ from cutline.service.queue.leases import Item, Leases, Place, Result
 from cutline.service.queue.schema import describe_error
 from cutline.service.queue.store import Store
 from cutline.service.results import result_json
-from cutline.slots import Slots, and_preparing
+from cutline.slots import LocalSlots, and_preparing
 
 _log = logging.getLogger("cutline.service.queue")
 
@@ -55,7 +55,7 @@ class Worker:
         self._store, self._leases, self._service = store, leases, service
         self._runner = ItemRunner(store, leases, service, pictures)
         self._keep_seconds = keep_seconds
-        self._slots = Slots(lambda: and_preparing(self._capacity))
+        self._slots = LocalSlots(lambda: and_preparing(self._capacity))
         self._held: dict[Place, _Held] = {}
         self._begun: set[str] = set()
         self._results: list[Result] = []

@@ -1,0 +1,188 @@
+"""What became of a run's samples, counted once; progress, budget and report read it here."""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from cutline.engine.failure_stats import FailureStats
+from cutline.engine.prices import Spending
+from cutline.records import JSON, Caption, Failure, Outcome, Sample, Skip, Step, Usage
+
+MAX_REPLACED = 3  # replaced pictures that are named
+
+
+@dataclasses.dataclass(slots=True, kw_only=True)
+class Counts:
+    """Outcomes by kind, and what they cost; ``missing``: captions without an optional step, by its
+    name and the kind of its failure. Checks took ``dropped`` sentences away from ``shortened`` captions.
+    ``stages`` counts by stage what its skips and notes say; see ``Stage.summary``.
+    """
+
+    captions: int = 0
+    skips: int = 0
+    failures: int = 0
+    kinds: collections.Counter[str] = dataclasses.field(default_factory=collections.Counter)
+    reasons: collections.Counter[str] = dataclasses.field(default_factory=collections.Counter)
+    missing: collections.Counter[tuple[str, str]] = dataclasses.field(default_factory=collections.Counter)
+    usage: Usage = dataclasses.field(default_factory=Usage)
+    dropped: int = 0
+    shortened: int = 0
+    stages: dict[str, collections.Counter[str]] = dataclasses.field(default_factory=dict)
+
+    @property
+    def total(self) -> int:
+        return self.captions + self.skips + self.failures
+
+    @property
+    def journalled(self) -> int:
+        """Outcomes that the journal has: all but skips by policy."""
+        skips = sum(counts["skipped"] for counts in self.stages.values())
+        return self.captions + self.failures + skips
+
+    def add(self, outcome: Outcome) -> None:
+        self.usage += usage_of(outcome)
+        if isinstance(outcome, Caption):
+            self.captions += 1
+            dropped = _dropped(outcome)
+            self.dropped += dropped
+            self.shortened += bool(dropped)
+            self.missing.update(outcome.missing_steps.items())
+            for name, note in (outcome.checks or {}).items():
+                self._add_note(name, note)
+        elif isinstance(outcome, Skip):
+            self.skips += 1
+            self.reasons[outcome.reason] += 1
+            if outcome.stage:
+                self._of_stage(outcome.stage.partition(" ")[0])["skipped"] += 1
+        else:
+            self.failures += 1
+            self.kinds[outcome.kind] += 1
+
+    def _add_note(self, name: str, note: Mapping[str, Any]) -> None:
+        counts = self._of_stage(name)
+        for key, value in note.items():
+            if isinstance(value, list) and value:
+                counts[key] += len(value)
+                counts[f"{key} captions"] += 1
+
+    def _of_stage(self, name: str) -> collections.Counter[str]:
+        return self.stages.setdefault(name, collections.Counter())
+
+    def __add__(self, other: Counts) -> Counts:
+        names = {*self.stages, *other.stages}
+        stages = {name: self.stages.get(name, _NONE) + other.stages.get(name, _NONE) for name in names}
+        sums = {name: getattr(self, name) + getattr(other, name) for name in _SUMMED}
+        return Counts(**sums, stages=stages)
+
+    @property
+    def missing_steps(self) -> dict[str, dict[str, int]]:
+        """``missing`` as a table: how often each optional step failed in which way."""
+        table: dict[str, dict[str, int]] = {}
+        for (name, kind), count in self.missing.items():
+            table.setdefault(name, {})[kind] = count
+        return table
+
+    def to_json(self) -> JSON:
+        counters: JSON = {name: dict(getattr(self, name)) for name in _COUNTERS}
+        counters["stages"] = {name: dict(counts) for name, counts in self.stages.items()}
+        return {**dataclasses.asdict(self), **counters, "missing": self.missing_steps}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Counts:
+        counters: dict[str, Any] = {name: collections.Counter(data.get(name, {})) for name in _COUNTERS}
+        table = data.get("missing", {})
+        missing = {(name, kind): count for name, kinds in table.items() for kind, count in kinds.items()}
+        counters["missing"] = collections.Counter(missing)
+        stages = data.get("stages", {})
+        counters["stages"] = {name: collections.Counter(counts) for name, counts in stages.items()}
+        return cls(**{**data, **counters, "usage": Usage(**data["usage"])})
+
+
+_COUNTERS = ("kinds", "reasons")
+_SUMMED = tuple(field.name for field in dataclasses.fields(Counts) if field.name != "stages")
+_NONE: collections.Counter[str] = collections.Counter()
+
+
+def usages_of(outcome: Outcome) -> Iterator[tuple[str, Usage]]:
+    """The tokens of an outcome by step, without the steps that were counted before."""
+    if isinstance(outcome, Caption | Failure | Skip):
+        for step in outcome.steps:
+            if not step.counted:
+                yield step.name, step.reply.usage
+        yield from outcome.useless.items()
+
+
+def _dropped(outcome: Caption) -> int:
+    """How many sentences checks took from the caption."""
+    return sum(len(note.get("dropped", ())) for note in (outcome.checks or {}).values())
+
+
+def usage_of(outcome: Outcome) -> Usage:
+    """The tokens of all its steps."""
+    return sum((usage for _, usage in usages_of(outcome)), Usage())
+
+
+@dataclasses.dataclass(slots=True, kw_only=True)
+class RunStats:
+    """The sums of one run.
+
+    ``before`` are outcomes that the output had when the run began, ``resumed`` those that the journal had,
+    ``fresh`` those of this run; ``causes`` are of all of them. ``spent`` and ``paid``, the outcomes that
+    cost something, include earlier runs. ``models`` are the captioners' names by step. ``changed``
+    pictures had changed since an earlier run; ``replaced`` ones were changed or deleted during this one.
+    """
+
+    before: Counts = dataclasses.field(default_factory=Counts)
+    resumed: Counts = dataclasses.field(default_factory=Counts)
+    fresh: Counts = dataclasses.field(default_factory=Counts)
+    causes: FailureStats = dataclasses.field(default_factory=FailureStats)
+    spent: Spending = dataclasses.field(default_factory=Spending)
+    paid: int = 0
+    models: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    changed: int = 0
+    replaced: int = 0
+    first_replaced: list[str] = dataclasses.field(default_factory=list)
+    failed_in_a_row: int = 0
+    captions_without_usage: int = 0
+
+    @property
+    def known(self) -> Counts:
+        """Everything that the output has or will have, in whatever order it came."""
+        return self.before + self.resumed + self.fresh
+
+    @property
+    def seen(self) -> int:
+        """Samples of this run that have their outcome."""
+        return self.resumed.total + self.fresh.total
+
+    def add_step(self, step: Step) -> None:
+        """Count the tokens of a step that finished before its sample did."""
+        self.fresh.usage += step.reply.usage
+        self.spent.add(self.models[step.name], step.reply.usage)
+
+    def add_usage(self, outcome: Outcome) -> None:
+        """Count what a new outcome cost, as soon as that is known."""
+        paid = False
+        for name, usage in usages_of(outcome):
+            self.spent.add(self.models[name], usage)
+            paid = paid or bool(usage.total)
+        self.paid += paid
+        self.captions_without_usage += not paid and isinstance(outcome, Caption)
+
+    def add(self, sample: Sample, outcome: Outcome, *, fresh: bool) -> None:
+        """Count an outcome of this run, or one that an earlier run left."""
+        (self.fresh if fresh else self.resumed).add(outcome)
+        if isinstance(outcome, Failure):
+            self.causes.add(sample, outcome)
+        if fresh and isinstance(outcome, Caption):
+            self.failed_in_a_row = 0
+        elif fresh and isinstance(outcome, Failure) and outcome.attempts:
+            self.failed_in_a_row += 1
+
+    def add_replaced(self, key: str) -> None:
+        self.replaced += 1
+        if len(self.first_replaced) < MAX_REPLACED:
+            self.first_replaced.append(key)
