@@ -173,7 +173,10 @@ def kinds():
     """Every kind of failure, and every reason to skip, that stands in the source."""
     failures, skips = set(), set()
     for path in SOURCE.rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text())):
+        tree = ast.parse(path.read_text())
+        assigned = [node for node in tree.body if isinstance(node, ast.Assign)]
+        named = {getattr(node.targets[0], "id", ""): node.value for node in assigned}
+        for node in ast.walk(tree):
             if isinstance(node, ast.Call):
                 name = getattr(node.func, "id", getattr(node.func, "attr", ""))
                 given = {keyword.arg: keyword.value for keyword in node.keywords}
@@ -185,7 +188,8 @@ def kinds():
                 elif name in {"Problem", "Failure"} and "kind" in given:
                     (skips if "skip" in given else failures).update(constants(given["kind"]))
                 elif name == "Skip":
-                    skips |= constants(given["reason"])
+                    reason = given["reason"]
+                    skips |= constants(named.get(getattr(reason, "id", ""), reason))
             elif isinstance(node, ast.Assign) and path.parent.name in {"hosted", "captioners", "chain"}:
                 failures |= constants(node.value) if getattr(node.targets[0], "id", "") == "kind" else set()
     return failures, skips

@@ -23,12 +23,6 @@ from cutline.prompts import Prompt
 from cutline.records import JSON, Reply
 
 _log = logging.getLogger(__name__)
-_CODES = {"batch_expired": "expired", "batch_cancelled": "cancelled", "batch_canceled": "cancelled"}
-_MESSAGES = {
-    "expired": "the batch expired before this request was processed",
-    "cancelled": "the batch was cancelled before this request was processed",
-    "unanswered": "the batch ended without a reply to this request",
-}
 _NOWHERE = -1
 
 
@@ -145,9 +139,10 @@ class RecordedCaptioner(Captioner):
             except EndpointUnusable as refused:  # other pictures have their replies all the same
                 raise Rejected("rejected", str(refused)) from None
         code = str(error.get("code") or "") if isinstance(error, dict) else ""
-        if code in _CODES:
-            kind = _CODES[code]
-            raise SampleError(kind, _MESSAGES[kind])
+        if code == "batch_expired":
+            raise _expired()
+        if code in {"batch_cancelled", "batch_canceled"}:
+            raise _cancelled()
         message = str(error.get("message") or code) if isinstance(error, dict) else "nothing"
         shown = self._endpoint.endpoint.shown
         raise Retryable("endpoint", f"{shown} answered in a batch: {' '.join(message.split())[:300]}")
@@ -161,8 +156,19 @@ def _missing(batch: Batch | None) -> SampleError:
     if batch is not None and batch.status == "failed":
         reason = batch.problem or "no reason given"
         return SampleError("batch-failed", f"the service rejected the whole batch: {reason}")
-    kind = batch.status if batch is not None and batch.status in _MESSAGES else "unanswered"
-    return SampleError(kind, _MESSAGES[kind])
+    if batch is not None and batch.status == "expired":
+        return _expired()
+    if batch is not None and batch.status == "cancelled":
+        return _cancelled()
+    return SampleError("unanswered", "the batch ended without a reply to this request")
+
+
+def _expired() -> SampleError:
+    return SampleError("expired", "the batch expired before this request was processed")
+
+
+def _cancelled() -> SampleError:
+    return SampleError("cancelled", "the batch was cancelled before this request was processed")
 
 
 def is_pending(request: BatchRequest) -> bool:
