@@ -9,7 +9,7 @@ from typing import IO, Any
 
 from cutline.captioners.hosted.openai import OpenAIChat
 from cutline.chain import Chain
-from cutline.chain.step import failed
+from cutline.chain.step import step_failure
 from cutline.engine.batch_manifest import Batch, BatchManifest
 from cutline.engine.sample_pipeline import Prepared, SamplePipeline, SampleRules
 from cutline.engine.stage_runner import StageRunner
@@ -84,7 +84,7 @@ class RequestPipeline(SamplePipeline):
                 return self._failure(sample, prepared.content_id, error, known)
             except Exception as error:  # noqa: BLE001 - as in a chain, it is this picture's failure
                 place = f"step {step.name}: " if len(self.chain.steps) > 1 else ""
-                return self._failure(sample, prepared.content_id, failed(place, error, (), {}), known)
+                return self._failure(sample, prepared.content_id, step_failure(place, error, (), {}), known)
         if not requests:
             return (await self.caption(sample, known))[0]
         return Written(key=sample.key, content_id=prepared.content_id, requests=requests)
