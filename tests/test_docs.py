@@ -478,7 +478,27 @@ def test_the_extensions_work(folder):
     done = run(folder, code=[start, trial])
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("2 1\nphotos/sunset.jpg: ")
-    assert "ASKED: DESCRIBE THIS IMAGE IN DETAIL." in done.stdout
+    assert "PROMPT: DESCRIBE THIS IMAGE IN DETAIL." in done.stdout
+
+
+def messages():
+    """The texts of the program, in which values are ``…``."""
+    for path in SOURCE.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.JoinedStr):
+                parts = (part.value if isinstance(part, ast.Constant) else "…" for part in node.values)
+                yield "".join(parts)
+            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                yield node.value
+
+
+def test_the_messages_that_the_pages_explain_are_those_of_the_program():
+    known = "\n".join(messages())
+    rows = table("failures.md", "What stops a run")
+    quoted = [text for row in rows for text in ticked(row[0])]
+    assert len(quoted) > 8
+    parts = [part.strip() for text in quoted for part in re.split(r"…|\d+", text)]
+    assert [part for part in parts if len(part) > 3 and part not in known] == []
 
 
 # What the pages say about the source tree

@@ -6,8 +6,10 @@ its name can then be used wherever a built-in's can. ``register`` does the same 
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import importlib.metadata
+from collections.abc import Iterator
 from typing import Any
 
 from cutline.errors import ConfigError
@@ -83,6 +85,16 @@ def register(room: str, name: str, made: Any) -> None:
     if earlier is not None and _home(earlier) != _home(made):
         raise ConfigError(f"{name!r} is registered twice, by {_home(earlier)} and by {_home(made)}")
     _registered[room][name] = made
+
+
+@contextlib.contextmanager
+def scope() -> Iterator[None]:
+    """Forget, at the end, the names that are registered within."""
+    before = {room: dict(names) for room, names in _registered.items()}
+    try:
+        yield
+    finally:
+        _registered.update(before)
 
 
 def _home(made: Any) -> str:

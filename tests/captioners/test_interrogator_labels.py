@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import pickle
 import shutil
+import sys
 
 import numpy as np
 import pytest
@@ -12,7 +13,6 @@ import pytest
 torch = pytest.importorskip("torch", reason="needs the extra local")
 pytest.importorskip("transformers", reason="needs the extra local")
 
-from cutline.captioners.interrogator import labels as labels_module  # noqa: E402
 from cutline.captioners.interrogator.labels import read_labels  # noqa: E402
 from cutline.captioners.interrogator.vectors import label_vectors  # noqa: E402
 from cutline.encoders.clip import Clip  # noqa: E402
@@ -210,7 +210,7 @@ def test_labels_that_cannot_be_read_are_said_in_a_line(tmp_path, fault):
 
 
 def test_without_the_package_both_cures_are_named(monkeypatch):
-    monkeypatch.setattr(labels_module, "PACKAGE", "no_such_package")
+    monkeypatch.setitem(sys.modules, "clip_interrogator", None)  # as if it were not installed
     with pytest.raises(
         ConfigError, match=r"pip install --no-deps clip-interrogator.*interrogator:labels=FOLDER"
     ):

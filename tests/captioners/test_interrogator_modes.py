@@ -11,7 +11,6 @@ from PIL import Image, ImageDraw
 torch = pytest.importorskip("torch", reason="needs the extra local")
 pytest.importorskip("transformers", reason="needs the extra local")
 
-from cutline.captioners.interrogator import modes  # noqa: E402
 from cutline.captioners.interrogator.labels import read_labels  # noqa: E402
 from cutline.captioners.interrogator.modes import Modes, Table  # noqa: E402
 from cutline.encoders.clip import Clip  # noqa: E402
@@ -60,9 +59,9 @@ def pictures():
     return images
 
 
-def ours(folder, labels):
+def ours(folder, labels, **options):
     clip = Clip(str(folder), device="cpu")
-    made = Modes(clip, read_labels(str(labels)), lambda line: None)
+    made = Modes(clip, read_labels(str(labels)), lambda line: None, **options)
     return clip, lambda mode, image, caption: made.run(mode, clip.pictures([image])[0], caption)
 
 
@@ -89,13 +88,12 @@ def test_the_words_are_those_of_the_original(clips, labels, mode):
 
 @needs_original
 @pytest.mark.parametrize("mode", ["best", "negative"])
-def test_the_candidates_of_a_long_list_are_those_of_the_original(clips, labels, mode, monkeypatch):
+def test_the_candidates_of_a_long_list_are_those_of_the_original(clips, labels, mode):
     from original_interrogator import original
 
     theirs = original(clips[0], labels)
     theirs._made.config.flavor_intermediate_count = 12
-    monkeypatch.setattr(modes, "CANDIDATES", 12)
-    _, run = ours(clips[0], labels)
+    _, run = ours(clips[0], labels, candidates=12)
     for image in pictures():
         assert run(mode, image, CAPTION) == theirs(mode, image, CAPTION)
 

@@ -50,7 +50,6 @@ def photos(tmp_path):
 def _here(tmp_path, tmp_path_factory, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.getbasetemp() / "cache"))
-    monkeypatch.setattr("sys.platform", "linux")
 
 
 @pytest.mark.parametrize("mode", ["fast", "classic", "best"])

@@ -18,12 +18,13 @@ pytest.importorskip("torch", reason="the extra local is not installed")
 pytest.importorskip("transformers", reason="the extra local is not installed")
 
 import psutil
+import torch
+import transformers
 from local_pictures import encoded, folder_of, picture
 from tiny_families import FAMILIES
 
 from cutline import registry
 from cutline.batcher import Batcher
-from cutline.captioners.transformers import generation
 from cutline.captioners.transformers.captioner import TransformersCaptioner
 from cutline.captioners.transformers.inputs import GenerationRequest
 from cutline.captioners.transformers.settings import Generation, Placement
@@ -154,18 +155,18 @@ def test_prompts_of_every_form_reach_all_processes(folder: Callable[[str], Path]
     assert (two[5].kind, str(two[5])) == ("prompt-too-long", str(one[5]))
 
 
-def test_replicas_share_the_work(folder: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_replicas_share_the_work(folder: Callable[[str], Path]) -> None:
     """``--device cpu,cpu``: two copies of the model, each asked by a thread of its own."""
     asked: dict[str, set[int]] = {}
-    original = generation.generate
 
-    def noted(loaded: Any, *rest: Any) -> Any:
-        asked.setdefault(threading.current_thread().name, set()).add(id(loaded.model))
-        return original(loaded, *rest)
+    def note(module: Any, _: Any) -> None:
+        if isinstance(module, transformers.LlavaForConditionalGeneration):
+            asked.setdefault(threading.current_thread().name, set()).add(id(module))
 
     one = answers(made(folder("llava"), device="cpu", dtype="float32"), [Prompt()] * 12)
-    monkeypatch.setattr(generation, "generate", noted)
+    hook = torch.nn.modules.module.register_module_forward_pre_hook(note)
     two = answers(made(folder("llava"), device="cpu,cpu", dtype="float32", batch_size=1), [Prompt()] * 12)
+    hook.remove()
     assert [reply.text for reply in two] == [reply.text for reply in one]
     assert len(asked) == 2
     assert len(set.union(*asked.values())) == 2

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import concurrent.futures
 import functools
+import os
 import shutil
+import subprocess
 import sys
 
 import numpy as np
@@ -123,19 +125,17 @@ def test_a_very_long_picture_takes_no_more_memory_than_its_middle(clip_folder):
     np.testing.assert_allclose(*(encoder.pictures([one])[0] for one in (image, middle)), atol=1e-6)
 
 
-def test_a_batch_that_does_not_fit_is_split(clip_folder, monkeypatch):
+def test_a_batch_that_does_not_fit_is_split(clip_folder):
     encoder = Clip(str(clip_folder), device="cpu")
     expected = encoder.texts(TEXTS)
-    network, sizes = encoder._model().network, []
-    encode = network.get_text_features
+    sizes = []
 
-    def little_memory(**inputs):
+    def little_memory(module, args, inputs):
         sizes.append(len(inputs["input_ids"]))
         if sizes[-1] > room:
             raise RuntimeError("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory")
-        return encode(**inputs)
 
-    monkeypatch.setattr(network, "get_text_features", little_memory)
+    encoder._model().network.text_model.register_forward_pre_hook(little_memory, with_kwargs=True)
     room = 2
     np.testing.assert_allclose(encoder.texts(TEXTS), expected, atol=2e-6)
     assert max(sizes) == 5
@@ -144,12 +144,13 @@ def test_a_batch_that_does_not_fit_is_split(clip_folder, monkeypatch):
         encoder.texts(TEXTS)
 
 
-def test_other_faults_are_not_taken_for_a_lack_of_memory(clip_folder, monkeypatch):
+def test_other_faults_are_not_taken_for_a_lack_of_memory(clip_folder):
     encoder = Clip(str(clip_folder), device="cpu")
-    fault = RuntimeError("something else")
-    monkeypatch.setattr(
-        encoder._model().network, "get_text_features", lambda **_: (_ for _ in ()).throw(fault)
-    )
+
+    def fail(*_):
+        raise RuntimeError("something else")
+
+    encoder._model().network.text_model.register_forward_pre_hook(fail)
     with pytest.raises(RuntimeError, match="something else"):
         encoder.texts(["a"])
 
@@ -185,10 +186,21 @@ def test_weights_that_lack_a_part_are_not_filled_with_random_numbers(tmp_path, c
     assert "text_projection.weight is missing" in cannot_be_loaded(tmp_path)
 
 
-def test_a_hub_that_cannot_be_reached_is_said_in_a_line(tmp_path, monkeypatch):
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-    message = cannot_be_loaded("nobody/no-such-clip")
-    assert message.startswith("nobody/no-such-clip is not on this machine")
+def test_a_hub_that_cannot_be_reached_is_said_in_a_line():
+    code = """
+from cutline.encoders.clip import Clip
+from cutline.errors import ConfigError
+try:
+    Clip("nobody/no-such-clip", device="cpu").load()
+except ConfigError as error:
+    print(error)
+"""
+    offline = {**os.environ, "HF_HUB_OFFLINE": "1"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=offline, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.startswith("nobody/no-such-clip is not on this machine")
+    assert done.stdout.count("\n") == 1
 
 
 def test_without_the_extra_its_name_is_told(monkeypatch):

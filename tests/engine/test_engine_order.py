@@ -11,7 +11,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cutline.engine import output as ordering
 from cutline.engine.fingerprint import Fingerprint
 from cutline.engine.journal import Journal
 from cutline.engine.output import KeyChain, Reorder
@@ -71,9 +70,8 @@ def test_what_waits_for_one_slow_picture_is_not_in_memory(tmp_path):
     reorder.close()
 
 
-def test_it_is_full_before_the_disk_is(tmp_path, monkeypatch):
-    monkeypatch.setattr(ordering, "MAX_SPILLED", 10_000_000)
-    reorder = Reorder(tmp_path, max_bytes=1000)
+def test_it_is_full_before_the_disk_is(tmp_path):
+    reorder = Reorder(tmp_path, max_bytes=1000, max_spilled=10_000_000)
     for number in range(1, 10):
         assert not reorder.full
         reorder.put(number, entry(number, 1_200_000))

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -11,9 +11,10 @@ from cutline import registry
 
 
 @pytest.fixture(autouse=True)
-def _own_names(monkeypatch: pytest.MonkeyPatch) -> None:
+def _own_names() -> Iterator[None]:
     """Names that a test registers are its own."""
-    monkeypatch.setattr(registry, "_registered", {room: {} for room in registry.BUILT_IN})
+    with registry.scope():
+        yield
 
 
 @pytest.fixture

@@ -16,7 +16,9 @@ from sqlalchemy.exc import OperationalError
 
 from cutline.service.app import create_app
 from cutline.service.queue.leases import Leases
-from cutline.service.queue.store import NewItem, NewJob
+from cutline.service.queue.schema import Database
+from cutline.service.queue.store import NewItem, NewJob, Store
+from cutline.service.queue.worker import Worker
 from cutline.service.settings import Settings
 from processes import PATIENCE, Endpoint, wait_until
 
@@ -257,26 +259,32 @@ async def test_pictures_whose_claim_was_not_heard_of_are_given_back(store_url, t
     """The database did it, and the connection broke before it could say so."""
     monkeypatch.chdir(tmp_path)
     settings = Settings(model="fake", store=store_url, lease_seconds=4)
+    lost = []
+
+    class Unheard(Leases):
+        async def claim(self, limit):
+            claimed = await super().claim(limit)
+            if claimed and not lost:
+                lost.extend(claimed)
+                raise OperationalError("claim", {}, Exception("the connection broke"))
+            return claimed
+
     app = create_app(settings)
-    queue = app.state.queue
-    claim, lost = Leases.claim, []
-
-    async def unheard(leases, limit):
-        claimed = await claim(leases, limit)
-        if claimed and not lost:
-            lost.extend(claimed)
-            raise OperationalError("claim", {}, Exception("the connection broke"))
-        return claimed
-
-    monkeypatch.setattr(Leases, "claim", unheard)
-    await queue.open()
+    database = Database(settings.store)
+    store = Store(database, max_waiting=settings.max_queued)
+    leases = Unheard(database, seconds=settings.lease_seconds)
+    worker = Worker(store, leases, app.state.service, app.state.pictures, keep_seconds=60)
+    await asyncio.to_thread(database.prepare)
+    worker.start()
     try:
         pictures = tuple(NewItem(name=f"{one}", kind="upload", data=png(one)) for one in range(3))
-        task = await queue.submit(NewJob(pictures=pictures, options=b"{}"))
+        task = await store.submit(NewJob(pictures=pictures, options=b"{}"))
+        worker.wake()
         async with asyncio.timeout(PATIENCE):
-            while (now := await queue.store.job(task)).status != "completed":
+            while (now := await store.job(task)).status != "completed":
                 await asyncio.sleep(0.1)
         assert lost
         assert now.captioned == 3
     finally:
-        await queue.aclose()
+        await worker.aclose()
+        await asyncio.to_thread(database.close)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sqlite3
+import sys
 
 import pytest
 
@@ -204,7 +205,7 @@ def test_stores_that_cannot_be_used_say_so_in_one_line(tmp_path, monkeypatch):
             pass
         assert "\n" not in str(error.value)
         assert "s3cret" not in str(error.value)
-    monkeypatch.setitem(__import__("sys").modules, "psycopg", None)
+    monkeypatch.setitem(sys.modules, "psycopg", None)
     with pytest.raises(MissingExtra, match="postgres"):
         Database("postgresql://localhost/x")
 

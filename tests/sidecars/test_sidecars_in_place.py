@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
 from cutline import caption, register_model, registry
@@ -18,10 +20,11 @@ class FixedText:
 
 
 @pytest.fixture(autouse=True)
-def _fixed_text(monkeypatch: pytest.MonkeyPatch) -> None:
+def _fixed_text() -> Iterator[None]:
     """Names that a test registers are its own."""
-    monkeypatch.setattr(registry, "_registered", {room: {} for room in registry.BUILT_IN})
-    register_model("fixed_text")(FixedText)
+    with registry.scope():
+        register_model("fixed_text")(FixedText)
+        yield
 
 
 def photos(folder, sidecars: dict[str, bytes]) -> None:

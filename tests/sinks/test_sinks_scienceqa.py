@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from sink_cases import fill, make, output_of, pairs, state_of
 
 from cutline.errors import OutputExists
-from cutline.sinks.targets import LocalTarget
 
 THEIRS = {
     "model": "an-older-model",
@@ -103,24 +105,42 @@ def test_a_later_run_and_a_run_after_a_death_keep_them_too(there, tmp_path):
     assert read(there)["captions"] == wanted
 
 
+DYING = """
+import json, os, sys
+from pathlib import Path
+from sink_cases import fill, make, pairs
+
+folder, when = Path(sys.argv[1]), sys.argv[2]
+sink = make(folder, "scienceqa", existing="skip")
+sink.open(None)
+fill(sink, pairs(3))
+print(json.dumps(sink.commit()), flush=True)
+renaming = False
+
+def die(event, arguments):
+    global renaming
+    if renaming or (when.startswith("before") and is_last(event, arguments)):
+        os._exit(9)
+    renaming = is_last(event, arguments)
+
+def is_last(event, arguments):
+    return event == "os.rename" and Path(arguments[1]).name == "captions.json"
+
+sys.addaudithook(die)
+sink.finish()
+"""
+"""A program that dies when it replaces the file, or at its next step after that."""
+
+
 @pytest.mark.parametrize("when", ["before the file is replaced", "after the file was replaced"])
 @pytest.mark.parametrize("anew", [False, True])
-def test_a_death_while_it_is_published_loses_nothing(when, anew, there, tmp_path, monkeypatch):
-    sink = make(tmp_path, "scienceqa", existing="skip")
-    sink.open(None)
-    fill(sink, pairs(3))
-    mark = sink.commit()
-    publish = LocalTarget.publish
-
-    def die(target, part):
-        if when.startswith("after"):
-            publish(target, part)
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(LocalTarget, "publish", die)
-    with pytest.raises(KeyboardInterrupt):
-        sink.finish()
-    monkeypatch.undo()
+def test_a_death_while_it_is_published_loses_nothing(when, anew, there, tmp_path):
+    command = [sys.executable, "-c", DYING, tmp_path, when]
+    done = subprocess.run(command, cwd=Path(__file__).parent, stdout=subprocess.PIPE, check=False)
+    assert done.returncode == 9
+    assert ("captions" in read(there)) is True
+    assert ("d/000.jpg" in read(there)["captions"]) == when.startswith("after")
+    mark = json.loads(done.stdout)
     assert set(THEIRS["captions"]) <= set(read(there)["captions"])
     sink = make(tmp_path, "scienceqa", existing="skip")
     sink.open(None if anew else mark)

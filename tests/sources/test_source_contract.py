@@ -6,12 +6,10 @@ import csv
 import gzip
 import io
 import json
-import os
 import pickle
 import subprocess
 import sys
 import tarfile
-from pathlib import Path
 
 import fsspec
 import pyarrow as pa
@@ -275,23 +273,26 @@ def test_shards_mean_the_same_in_another_process(tmp_path, jpeg):
     assert keys == [sample.key for sample in source.samples()]
 
 
-def test_a_shard_of_a_folder_lists_only_its_own_folders(tmp_path, jpeg, monkeypatch):
+def test_a_shard_of_a_folder_lists_only_its_own_folders(tmp_path, jpeg):
     for number in range(8):
         (tmp_path / str(number)).mkdir()
         for name in ("a.jpg", "b.jpg"):
             (tmp_path / str(number) / name).write_bytes(jpeg())
-    listed = []
-    scandir = os.scandir
+    code = """
+import json, os, sys
+from cutline.sources.folder import FolderSource
 
-    def counted(path):
-        listed.append(Path(path).name)
-        return scandir(path)
-
-    monkeypatch.setattr("cutline.sources.folder.os.scandir", counted)
-    shards = FolderSource(tmp_path).shards(4)
-    assert len(listed) == 9
-    listed.clear()
-    assert [sample.key for sample in shards[1].samples()] == ["2/a.jpg", "2/b.jpg", "3/a.jpg", "3/b.jpg"]
+listed = []
+sys.addaudithook(lambda event, args: event == "os.scandir" and listed.append(os.path.basename(args[0])))
+shards = FolderSource(sys.argv[1]).shards(4)
+count = len(listed)
+listed.clear()
+print(json.dumps([count, [sample.key for sample in shards[1].samples()], listed]))
+"""
+    done = subprocess.run([sys.executable, "-c", code, tmp_path], capture_output=True, check=True)
+    count, keys, listed = json.loads(done.stdout)
+    assert count == 9
+    assert keys == ["2/a.jpg", "2/b.jpg", "3/a.jpg", "3/b.jpg"]
     assert set(listed[1:]) <= {"2", "3", "4"}  # the last one is where the next shard begins
 
 
@@ -338,7 +339,7 @@ def test_a_part_of_a_dataset_is_read_or_refused(made):
             opened(made, event=("hurricane_harvey",))
 
 
-def test_a_plug_in_says_which_parts_it_takes(monkeypatch, tmp_path):
+def test_a_plug_in_says_which_parts_it_takes():
     class Album:
         takes = frozenset({"split"})
 
@@ -355,13 +356,13 @@ def test_a_plug_in_says_which_parts_it_takes(monkeypatch, tmp_path):
         def count(self):
             return 1
 
-    monkeypatch.setitem(registry.BUILT_IN["sources"], "album", "somewhere:Album")
-    monkeypatch.setattr("cutline.sources.registry.load", lambda room, name: Album)
-    source = open_source("x", SourceOptions(source_type="album", split="summer"))
-    assert [sample.key for sample in source.samples()] == ["x summer"]
-    assert (source.count(), source.shards(3), list(source.warnings)) == (1, [source], [])
-    with pytest.raises(ConfigError, match="--event means nothing"):
-        open_source("x", SourceOptions(source_type="album", event=("birthday",)))
+    with registry.scope():
+        registry.register("sources", "album", Album)
+        source = open_source("x", SourceOptions(source_type="album", split="summer"))
+        assert [sample.key for sample in source.samples()] == ["x summer"]
+        assert (source.count(), source.shards(3), list(source.warnings)) == (1, [source], [])
+        with pytest.raises(ConfigError, match="--event means nothing"):
+            open_source("x", SourceOptions(source_type="album", event=("birthday",)))
 
 
 def test_unknown_types_and_inputs_are_told(tmp_path):

@@ -25,7 +25,6 @@ MARK = "mark.json"
 FIRST = 8  # captions that are kept to be shown
 MOST_FAILED = 100  # failures that are kept for the caller; the file has all
 MAX_SPREAD = 200_000  # how far the fastest picture may run ahead of the slowest
-MAX_SPILLED = 1_000_000_000  # bytes
 TAKEN_BYTES = 32_000_000
 
 
@@ -165,11 +164,13 @@ class Reorder:
         first: int = 0,
         max_entries: int = 2048,
         max_bytes: int = 64_000_000,
+        max_spilled: int = 1_000_000_000,
     ) -> None:
         self.next = first
         self._folder = folder
         self._max_entries = max_entries
         self._max_bytes = max_bytes
+        self._max_spilled = max_spilled
         self._bytes = 0
         self._held: dict[int, Entry] = {}
         self._spilled: dict[int, tuple[int, int]] = {}
@@ -182,7 +183,7 @@ class Reorder:
     @property
     def full(self) -> bool:
         """Whether so much waits for the next in order that nothing more should be begun."""
-        return len(self) > MAX_SPREAD or self._spilled_bytes > MAX_SPILLED
+        return len(self) > MAX_SPREAD or self._spilled_bytes > self._max_spilled
 
     def put(self, index: int, entry: Entry) -> None:
         """Hold an entry until its turn.

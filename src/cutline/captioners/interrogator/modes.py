@@ -18,7 +18,6 @@ from cutline.weights import Say
 
 Mode: TypeAlias = Literal["best", "fast", "classic", "negative"]
 
-CANDIDATES: Final = 2048  # labels to build a chain of
 _MAX_LABELS: Final = 32  # of a chain, and of fast
 _MIN_LABELS: Final = 8  # of a chain, even if none improves the score
 _CLASSIC: Final = 3  # flavors
@@ -39,10 +38,14 @@ class Table:
 
 
 class Modes:
-    """The modes for one CLIP and one set of labels. The constructor blocks while it encodes them."""
+    """The modes for one CLIP and one set of labels. The constructor blocks while it encodes them.
 
-    def __init__(self, clip: Clip, labels: Labels, say: Say) -> None:
+    ``best`` and ``negative`` build their chains of ``candidates`` labels.
+    """
+
+    def __init__(self, clip: Clip, labels: Labels, say: Say, *, candidates: int = 2048) -> None:
         self._clip = clip
+        self._candidates = candidates
         self._negative = labels.negative
         # The order decides between equal scores.
         kinds = ("artists", "flavors", "mediums", "movements", "trendings")
@@ -78,7 +81,7 @@ class Modes:
 
     def best(self, picture: np.ndarray, caption: str) -> str:
         """The most similar of: the caption, ``classic``, ``fast``, and a chain of labels."""
-        labels = self._merged.rank(picture, CANDIDATES)
+        labels = self._merged.rank(picture, self._candidates)
         score = float(self._scores(picture, [caption])[0])
         chained = self._chain(picture, labels, initial=caption, score=score)
         texts = [caption, self.classic(picture, caption), self.fast(picture, caption), chained]
@@ -86,7 +89,7 @@ class Modes:
 
     def negative(self, picture: np.ndarray) -> str:
         """A chain of the least similar labels."""
-        flavors = self._tables["flavors"].rank(picture, CANDIDATES, reverse=True)
+        flavors = self._tables["flavors"].rank(picture, self._candidates, reverse=True)
         return self._chain(picture, [*flavors, *self._negative], reverse=True)
 
     def _chain(

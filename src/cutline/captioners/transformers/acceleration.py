@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
+
+import torch
 
 from cutline.captioners.transformers import onednn, vision_openvino
 from cutline.captioners.transformers.model_loader import LoadedModel
@@ -11,7 +14,13 @@ from cutline.weights import Say
 _log = logging.getLogger(__name__)
 
 
-def accelerate(loaded: LoadedModel, name: str, say: Say) -> None:
+def accelerate(
+    loaded: LoadedModel,
+    name: str,
+    say: Say,
+    *,
+    onednn_speedup: Callable[[torch.dtype], float] = onednn.speedup,
+) -> None:
     """Replace parts of a model, and report which, or why not. Blocks for seconds.
 
     The model's dtype is kept: for float32 both compute in float32. Models on other devices than the CPU
@@ -25,7 +34,7 @@ def accelerate(loaded: LoadedModel, name: str, say: Say) -> None:
         done.append(f"the vision tower by OpenVINO {tower.version}")
     elif tower.supported:
         say(f"{name}: the vision tower stays with torch: {tower.reason}")
-    speedup = onednn.speedup(loaded.model.dtype)
+    speedup = onednn_speedup(loaded.model.dtype)
     if speedup >= onednn.MIN_SPEEDUP:
         onednn.replace_linears(loaded.model)
         done.append(f"linear layers by oneDNN, {speedup:.1f} times as fast here")
