@@ -14,7 +14,7 @@ from rich.table import Table
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Figure:
-    """One measured value. ``most`` or ``least`` is its target; with neither it is only told."""
+    """One measured value. ``most`` or ``least`` is its target; with neither it is only shown."""
 
     case: str
     name: str

@@ -2,7 +2,7 @@
 
     python bench/local.py [--photos FOLDER] [--pictures 64] [--rounds 3] [--threads 2] [--only NAME …]
 
-Every run is a process of its own; contenders take turns, and medians are told. The same words are asked
+Every run is a process of its own; contenders take turns, and medians are shown. The same tokens are requested
 for: 20 tokens a picture. See docs/design/local-speed.md.
 """
 
@@ -105,10 +105,10 @@ def compare(folder: Path, photos: Path, options: argparse.Namespace) -> list[Fig
         for name in options.only:
             runs[name].append(run(name, f"round {number + 1}"))
     print(f"{len(set(expected))} of {len(expected)} captions are different from each other")
-    return [figure for name in options.only for figure in told(name, runs, expected)]
+    return [figure for name in options.only for figure in figures_of(name, runs, expected)]
 
 
-def told(name: str, runs: dict[str, list[dict]], expected: list[str]) -> list[Figure]:
+def figures_of(name: str, runs: dict[str, list[dict]], expected: list[str]) -> list[Figure]:
     count = len(expected)
     rates = [count / run["wall"] for run in runs[name]]
     same = min(sum(a == b for a, b in zip(run["captions"], expected, strict=True)) for run in runs[name])
@@ -143,10 +143,10 @@ def told(name: str, runs: dict[str, list[dict]], expected: list[str]) -> list[Fi
 
 
 def fast_bfloat16() -> bool:
-    """Whether ``--dtype auto`` means bfloat16 here, asked in a process of its own."""
+    """Whether ``--dtype auto`` means bfloat16 here, determined in a process of its own."""
     code = "from cutline.weights import choose_hardware; print(choose_hardware().dtype)"
-    asked = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
-    return asked.stdout.strip() == "bfloat16"
+    probe = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    return probe.stdout.strip() == "bfloat16"
 
 
 if __name__ == "__main__":

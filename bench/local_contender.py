@@ -2,7 +2,7 @@
 
 python bench/local_contender.py NAME MODEL PHOTOS RESULT.json
 
-Loading is told apart. The others have captioned a first picture before the clock starts; cutline has not.
+Loading is measured apart. The others have captioned a first picture before the clock starts; cutline has not.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ def pipeline(model: str, photos: list[Path], clock: Clock) -> list[str]:
     import transformers as hf
 
     made = hf.pipeline("image-text-to-text", model=model)
-    wishes = {"max_new_tokens": TOKENS, "forced_eos_token_id": END}
+    settings = {"max_new_tokens": TOKENS, "forced_eos_token_id": END}
 
     def ask(file: Path) -> str:
-        row = made(str(file), text="", generate_kwargs=wishes)[0]
+        row = made(str(file), text="", generate_kwargs=settings)[0]
         return (row[0] if isinstance(row, list) else row)["generated_text"]
 
     ask(photos[0])
@@ -74,13 +74,13 @@ def cutline(model: str, photos: list[Path], clock: Clock, dtype: str, *, batch: 
     import cutline as library
 
     loading = False
-    said: list[str] = []
+    lines: list[str] = []
 
     def progress(now: library.Progress) -> None:
         nonlocal loading
         if now.waiting_for:
             loading = True
-            said.append(now.waiting_for)
+            lines.append(now.waiting_for)
         elif loading:
             loading = False
             clock.start()
@@ -96,10 +96,10 @@ def cutline(model: str, photos: list[Path], clock: Clock, dtype: str, *, batch: 
     )
     if made.failures:
         raise SystemExit(f"{len(made.failures)} failures, the first: {made.failures[0]}")
-    for line in dict.fromkeys(said):
+    for line in dict.fromkeys(lines):
         print(line, file=sys.stderr)
     rows = made.to_dict()
-    clock.told = made.report.seconds
+    clock.reported = made.report.seconds
     return [rows[photo.name] if photo.name in rows else rows[photo.stem] for photo in photos]
 
 
@@ -125,7 +125,7 @@ def main() -> None:
     begun = time.perf_counter()
     captions = CONTENDERS[name](model, photos, clock)
     times = clock.read()
-    times["wall"] = getattr(clock, "told", times["wall"])
+    times["wall"] = getattr(clock, "reported", times["wall"])
     times["loading"] = time.perf_counter() - begun - times["wall"]
     Path(result).write_text(json.dumps({**times, "captions": captions}))
 

@@ -32,7 +32,7 @@ QUICK = Scale(rounds=1, distinct=12, untouched=1500, mix=100, large=16, urls=400
 
 
 class Material:
-    """Makes pictures in ``folder`` when they are first asked for."""
+    """Makes pictures in ``folder`` when they are first needed."""
 
     def __init__(self, folder: Path, scale: Scale) -> None:
         self._folder = folder

@@ -2,7 +2,7 @@
 
     python bench/run.py [--quick] [--only untouched mix …] [--json FILE] [--check]
 
-Every run is a process of its own, the endpoint another; contenders take turns, and medians are told.
+Every run is a process of its own, the endpoint another; contenders take turns, and medians are shown.
 Start-up is what the same command costs on one picture, and is taken off. See docs/design/speed.md.
 """
 
@@ -44,7 +44,7 @@ def main() -> int:
                 figures.extend(CASES[name](material))
             except RunFailedError as error:
                 failed.append(name)
-                print(f"{name} cannot be told: {error}", file=sys.stderr)
+                print(f"{name} cannot be measured: {error}", file=sys.stderr)
             print(f"{name}: {time.perf_counter() - start:.0f} s", file=sys.stderr, flush=True)
     show(figures)
     if options.json:

@@ -100,21 +100,21 @@ def endpoint(folder: Path, *, quick: bool) -> None:
         with Service(*options, cwd=folder, env={"NO_PROXY": "*"}) as service:
             process = psutil.Process(service.process.pid)
             apart(service.url, "service", CLIENTS, 8)  # finds out how many requests the endpoint takes
-            told: dict[str, list[float]] = {"direct": [], "service": []}
+            measured: dict[str, list[float]] = {"direct": [], "service": []}
             costs = []
             for _ in range(rounds):
-                told["direct"].append(apart(server.root, "direct", CLIENTS, seconds)[0])
+                measured["direct"].append(apart(server.root, "direct", CLIENTS, seconds)[0])
                 before = sum(process.cpu_times()[:2])
-                told["service"].append(apart(service.url, "service", CLIENTS, seconds)[0])
-                costs.append((sum(process.cpu_times()[:2]) - before) / (told["service"][-1] * seconds))
+                measured["service"].append(apart(service.url, "service", CLIENTS, seconds)[0])
+                costs.append((sum(process.cpu_times()[:2]) - before) / (measured["service"][-1] * seconds))
             alone: dict[str, list[float]] = {"direct": [], "service": []}
             server.configure(latency=0.02)
             for _ in range(rounds):
                 alone["direct"].append(apart(server.root, "direct", 1, seconds / 3)[1])
                 alone["service"].append(apart(service.url, "service", 1, seconds / 3)[1])
-    middle = {name: statistics.median(rates) for name, rates in told.items()}
+    middle = {name: statistics.median(rates) for name, rates in measured.items()}
     print(f"endpoint: {CLIENTS} clients, {SLOTS} slots x {LATENCY} s = {ideal:.0f} answers/s at most")
-    print(f"  asked directly     {middle['direct']:7.1f} answers/s  {middle['direct'] / ideal:6.1%}")
+    print(f"  called directly    {middle['direct']:7.1f} answers/s  {middle['direct'] / ideal:6.1%}")
     share = middle["service"] / ideal
     print(f"  through the service{middle['service']:7.1f} answers/s  {share:6.1%} (target 95 %)")
     print(f"  of what is reached directly: {middle['service'] / middle['direct']:.1%}")
@@ -138,13 +138,13 @@ def local(folder: Path, *, quick: bool) -> None:
             (place / f"{number}.png").write_bytes(png(number, (256, 192)))
     with Service("--model", name, "--log-level", "warning", cwd=folder) as service:
         apart(service.url, "service", CLIENTS, 5)
-        told: dict[str, list[float]] = {"pipeline": [], "service": [], "one by one": []}
+        measured: dict[str, list[float]] = {"pipeline": [], "service": [], "one by one": []}
         for number in range(1 if quick else 3):
             taken = [_pipeline(pictures / str(count), folder, name, number) for count in (few, many)]
-            told["pipeline"].append((many - few) / (taken[1] - taken[0]))
-            told["service"].append(apart(service.url, "service", CLIENTS, 10)[0])
-            told["one by one"].append(apart(service.url, "service", 1, 10)[0])
-    middle = {name: statistics.median(rates) for name, rates in told.items()}
+            measured["pipeline"].append((many - few) / (taken[1] - taken[0]))
+            measured["service"].append(apart(service.url, "service", CLIENTS, 10)[0])
+            measured["one by one"].append(apart(service.url, "service", 1, 10)[0])
+    middle = {name: statistics.median(rates) for name, rates in measured.items()}
     print("local model: a tiny LLaVA with random weights, batched")
     for who, rate in middle.items():
         print(f"  {who:12}{rate:7.1f} pictures/s")

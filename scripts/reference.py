@@ -29,13 +29,13 @@ DOCS = Path(__file__).resolve().parents[1] / "docs"
 NOTE = "<!-- Written by scripts/reference.py; change the program's texts instead. -->\n"
 
 EXIT_CODES = {
-    0: "Everything has a caption or was skipped on purpose, or no more failed than `--allow-failures` says.",
+    0: "Everything has a caption or was skipped on purpose, or at most `--allow-failures` failed.",
     1: "The run is complete, and pictures failed; `models check` and `--preview`: an answer was no caption.",
-    2: "The command cannot be run as it is; nothing was asked. The message names the cure.",
-    3: "The run stopped early: budget, unusable endpoint, broken input. The same command goes on.",
-    4: "The output or the state folder cannot be written. The same command goes on once it can.",
-    130: "Ctrl-C (128 + 2); SIGTERM gives 143 (128 + 15). The same command goes on.",
-    141: "Whoever read the output, such as `head`, went away.",
+    2: "The command cannot be run as it is; no request was sent. The message names the cure.",
+    3: "The run stopped early: budget, unusable endpoint, broken input. The same command continues.",
+    4: "The output or the state folder cannot be written. The same command continues once it can.",
+    130: "Ctrl-C (128 + 2); SIGTERM gives 143 (128 + 15). The same command continues.",
+    141: "The reader of the output, such as `head`, has exited.",
 }
 
 API: dict[str, tuple[str, str]] = {

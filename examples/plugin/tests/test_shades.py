@@ -1,4 +1,4 @@
-"""The model alone, and asked by cutline as it will be."""
+"""The model alone, and as cutline calls it."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from cutline import Prompt
 @pytest.mark.parametrize(("grey", "word"), [(0, "black"), (128, "dim"), (255, "white")])
 def test_it_tells_how_light_a_picture_is(grey: int, word: str) -> None:
     image = Image.new("RGB", (30, 20), (grey, grey, grey))
-    said = Shades().infer(Prompt(), image, "grey.png")
-    assert said == f"A {word} picture of 30 by 20 pixels, evenly lit."
+    text = Shades().infer(Prompt(), image, "grey.png")
+    assert text == f"A {word} picture of 30 by 20 pixels, evenly lit."
 
 
 def test_it_tells_where_the_light_is() -> None:
