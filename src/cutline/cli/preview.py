@@ -78,7 +78,7 @@ def estimate(job: Job, key: Secret | None, *, in_batches: bool = False) -> int:
         console.print(
             "batch price unknown: add its factor, such as batch = 0.5, to the model in --prices FILE"
         )
-    if result.batch_cost is not None:
+    if result.batch_cost:
         console.print(f"by `cutline batch submit`, within a day: {money(result.batch_cost)}")
     console.print(f"measured on {result.probes} pictures{failed}, {result.concurrency} requests at once")
     if job.run.budget_tokens and result.usage.total > job.run.budget_tokens:
