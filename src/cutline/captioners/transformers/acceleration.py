@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-
-import torch
+from typing import TYPE_CHECKING
 
 from cutline.captioners.transformers import onednn, vision_openvino
 from cutline.captioners.transformers.model_loader import LoadedModel
 from cutline.weights import Say
+
+if TYPE_CHECKING:
+    import torch
 
 _log = logging.getLogger(__name__)
 
