@@ -223,7 +223,12 @@ def job_from(settings: Settings) -> Job:
         input_path="",
         model=ModelOptions(model=settings.model, endpoint=settings.endpoint, plugin=settings.plugin),
         local=LocalOptions(**local),
-        server=ServerOptions(**settings.server_options()),
+        server=ServerOptions(
+            start=settings.start,
+            server_args=settings.server_args,
+            start_timeout=settings.start_timeout,
+            pull=settings.pull,
+        ),
         pictures=PictureOptions(max_pixels=settings.max_pixels),
     )
     job.check()

@@ -23,10 +23,9 @@ LogLevel = Literal["debug", "info", "warning", "error", "critical"]
 PREFIX: Final = "CUTLINE_"
 SECRETS: Final = ("service_key", "model_key", "webhook_secret")
 """Settings that may also be in a file, which ``…_file`` names."""
-_OPTIONS: Final = {"service_key": "api_key", "service_key_file": "api_key_file"}
+OPTIONS: Final = {"service_key": "api_key", "service_key_file": "api_key_file"}
 """Options whose setting has another name: as a variable, CUTLINE_API_KEY is the key of an endpoint."""
-_SETTINGS: Final = {option: name for name, option in _OPTIONS.items()}
-_WITHOUT_OPTION: Final = ("max_", "keep_", "lease_", "request_")
+_SETTINGS: Final = {option: name for name, option in OPTIONS.items()}
 _MIN_SIMILARITY: Final = 0.8  # difflib's ratio: one letter of four differs
 _OPTION_NAMES: Final = {"API_KEY_FILE": "SERVICE_KEY_FILE"}  # an option's name, which no variable has
 _JOB_PREFIX: Final = "CUTLINE_JOB_"
@@ -46,54 +45,78 @@ _OTHER_VARIABLES: Final = frozenset(
 
 
 class Settings(BaseSettings):
-    """Every field is also an environment variable: ``CUTLINE_PORT``, ``CUTLINE_MODEL`` and so on.
+    """Every field is an environment variable (``CUTLINE_PORT``) and an option of ``cutline serve`` (``--port``).
 
-    ``image_root``: folders below which the paths of requests must lie; without one, paths are refused.
-    ``chain``: chain files, or folders of them, that requests may choose by the files' names.
-    ``max_*`` bound what clients may send or request: bytes of a request, pictures of a batch, pictures in
-    the queue, tokens of an answer. At most ``max_waiting`` requests, which hold ``max_held`` bytes, are
-    worked on at a time, each for ``request_seconds`` at most. ``keep_days``: how long results are kept.
-    ``lease_seconds``: after which another worker takes over the pictures of one that gives no sign of life.
+    Its docstring is the option's help. The last fields, which bound what clients may send and for how long
+    it is kept, are variables only.
     """
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, env_file=".env", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_file=".env", extra="ignore", frozen=True, use_attribute_docstrings=True
+    )
 
-    host: str = "127.0.0.1"
-    port: int = Field(8000, ge=0, le=65535)
-    workers: int = Field(1, ge=1, le=64)
-    log_level: LogLevel = "info"
     model: str = "pixels"
+    """The model, as for `cutline caption`."""
     endpoint: str | None = None
+    """URL of an OpenAI-compatible server."""
     model_key: SecretStr | None = None
+    """Key of that service; better set in its environment variable."""
     model_key_file: Path | None = None
+    """File that holds the key of that service, and nothing else."""
     plugin: Annotated[tuple[str, ...], NoDecode] = ()
+    """Python file with models of your own, which is run; several by repetition."""
     device: str = "auto"
+    """Where a local model runs."""
     dtype: str = "auto"
+    """Numbers a local model computes in."""
     start: bool = False
+    """Start the model's own server (vllm, sglang, llamacpp, transformers-serve, ollama) with the service."""
     server_args: str | None = None
-    start_timeout: float | None = None
+    """Further options for the server that is started, in one text."""
+    start_timeout: float = 1800.0
+    """Seconds that the started server may take to respond."""
     pull: bool = False
-    service_key: SecretStr | None = None
-    service_key_file: Path | None = None
-    insecure: bool = False
+    """Have Ollama download the model, if it is missing."""
+    host: str = "127.0.0.1"
+    """Address to listen on; any but this machine's own needs --api-key."""
+    port: int = Field(8000, ge=0, le=65535)
+    """Port to listen on."""
+    workers: int = Field(1, ge=1, le=64)
+    """Worker processes; each loads the model."""
+    log_level: LogLevel = "info"
+    """Level of the log."""
     image_root: Annotated[tuple[Path, ...], NoDecode] = ()
+    """Folder whose pictures requests may give by path; several by repetition."""
     chain: Annotated[tuple[Path, ...], NoDecode] = ()
+    """Chain file that requests may select by name, or a folder of them; several by repetition."""
     allowed_host: Annotated[tuple[str, ...], NoDecode] = ()
+    """Host name that requests may use for this server, besides its address."""
+    service_key: SecretStr | None = None
+    """Key that clients must send; better set in CUTLINE_SERVICE_KEY."""
+    service_key_file: Path | None = None
+    """File that holds the key that clients must send, and nothing else."""
+    insecure: bool = False
+    """Listen on other addresses without a key."""
     store: str = "sqlite:///cutline-jobs.db"
-    max_body: int = Field(64_000_000, ge=1_000)
-    max_pictures: int = Field(1_000, ge=1)
-    max_queued: int = Field(100_000, ge=1)
-    max_tokens: int = Field(1_024, ge=1)
-    max_pixels: int = Field(64_000_000, ge=1)
-    max_waiting: int = Field(1_000, ge=1)
-    max_held: int = Field(512_000_000, ge=1_000)
-    keep_days: float = Field(7.0, gt=0)
-    lease_seconds: float = Field(20.0, ge=1)
+    """Database of the queue: `sqlite:///FILE` or `postgresql://…`."""
     webhook_secret: SecretStr | None = None
+    """Enables `webhook_url` of jobs and signs its requests; better set in CUTLINE_WEBHOOK_SECRET."""
     webhook_secret_file: Path | None = None
+    """File that holds the webhooks' secret, and nothing else."""
     allow_private_webhooks: bool = False
+    """Allow webhooks to private addresses, such as those of your own network."""
     allow_private_urls: bool = False
-    request_seconds: float = Field(300.0, gt=0)
+    """Fetch URLs of requests from loopback and private addresses too; every client can reach them then."""
+    max_body: int = Field(64_000_000, ge=1_000)  # bytes of a request
+    max_pictures: int = Field(1_000, ge=1)  # of a batch or a job
+    max_queued: int = Field(100_000, ge=1)  # pictures in the queue
+    max_tokens: int = Field(1_024, ge=1)  # of a caption
+    max_pixels: int = Field(64_000_000, ge=1)
+    max_waiting: int = Field(1_000, ge=1)  # requests that are handled at a time
+    max_held: int = Field(512_000_000, ge=1_000)  # bytes that those requests hold
+    keep_days: float = Field(7.0, gt=0)  # of a job's results
+    lease_seconds: float = Field(20.0, ge=1)  # without a sign of life from a worker, until others take over
+    request_seconds: float = Field(300.0, gt=0)  # for a picture
 
     @field_validator("image_root", "chain", "plugin", "allowed_host", mode="before")
     @classmethod
@@ -124,7 +147,7 @@ class Settings(BaseSettings):
         except ValidationError as error:
             first = error.errors(include_url=False, include_input=False)[0]
             name = str(first["loc"][0])
-            option = "" if name.startswith(_WITHOUT_OPTION) else f"{_option(name)} or "
+            option = f"{_option(name)} or " if cls.model_fields[name].description else ""
             raise ConfigError(f"{option}CUTLINE_{name.upper()}: {value_message(first)}") from None
         return settings.model_copy(update={name: settings._secret(name, given) for name in SECRETS})
 
@@ -172,11 +195,6 @@ class Settings(BaseSettings):
             values[f"{name}_file"] = None
         return json.dumps(values)
 
-    def server_options(self) -> dict[str, Any]:
-        """The options of the model's own server, by the names of a job's options."""
-        names = ("start", "server_args", "start_timeout", "pull")
-        return {name: value for name in names if (value := getattr(self, name)) is not None}
-
     def check(self) -> None:
         """Find mistakes before a socket is opened.
 
@@ -222,4 +240,4 @@ class Settings(BaseSettings):
 
 
 def _option(name: str) -> str:
-    return f"--{_OPTIONS.get(name, name).replace('_', '-')}"
+    return f"--{OPTIONS.get(name, name).replace('_', '-')}"
