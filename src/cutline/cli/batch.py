@@ -12,7 +12,7 @@ import cyclopts
 from cyclopts import Parameter
 
 from cutline.cli import batch_messages as messages
-from cutline.cli.caption import Service, option_group, typed, with_service
+from cutline.cli.caption import JobGroups, Service, StartedServer, option_group, with_service
 from cutline.cli.common_options import ServiceKey, Verbosity
 from cutline.cli.execute import log, signals
 from cutline.display import Display
@@ -21,17 +21,6 @@ from cutline.engine.cancellation import Stop
 from cutline.engine.progress import ProgressHook
 from cutline.engine.report import Interrupted
 from cutline.errors import SinkError
-from cutline.job import (
-    CheckOptions,
-    InputOptions,
-    Job,
-    LocalOptions,
-    ModelOptions,
-    OutputOptions,
-    PictureOptions,
-    PromptOptions,
-    RunOptions,
-)
 
 _T = TypeVar("_T")
 
@@ -42,6 +31,15 @@ app = cyclopts.App(name="batch", help="Caption pictures within a day, at half th
 class SubmitOptions(Verbosity):
     estimate: bool = False
     """Caption a few pictures, print tokens and money of the whole, and stop; sends no batch."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class BatchGroups(JobGroups):
+    """As for a run, but a batch is for services only."""
+
+    server: Annotated[StartedServer, Parameter(parse=False)] = dataclasses.field(
+        default_factory=StartedServer
+    )
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,15 +56,8 @@ def submit(
     output_path: str | None = None,
     *,
     options: Annotated[SubmitOptions, option_group("Before and during")] = SubmitOptions(),
-    model: Annotated[ModelOptions, option_group("Model")] = ModelOptions(),  # noqa: B008 - frozen
+    groups: Annotated[BatchGroups, Parameter(name="*")] = BatchGroups(),
     service: Annotated[Service, option_group("Model")] = Service(),  # noqa: B008 - frozen
-    local: Annotated[LocalOptions, option_group("Local models")] = LocalOptions(),  # noqa: B008 - frozen
-    prompts: Annotated[PromptOptions, option_group("Prompt")] = PromptOptions(),  # noqa: B008 - frozen
-    checks: Annotated[CheckOptions, option_group("Checks")] = CheckOptions(),  # noqa: B008 - frozen
-    input: Annotated[InputOptions, option_group("Input", negative="no-")] = InputOptions(),  # noqa: A002, B008 - frozen
-    pictures: Annotated[PictureOptions, option_group("Pictures")] = PictureOptions(),  # noqa: B008 - frozen
-    output: Annotated[OutputOptions, option_group("Output")] = OutputOptions(),  # noqa: B008 - frozen
-    run: Annotated[RunOptions, option_group("Run", negative="no-")] = RunOptions(),  # noqa: B008 - frozen
     files: Annotated[FileLimits, option_group("Run")] = FileLimits(),  # noqa: B008 - frozen
 ) -> int:
     """Send pictures to the service's batch API: captions within a day, at half the price.
@@ -81,18 +72,7 @@ def submit(
         As for `cutline caption`; nothing is written there before `cutline batch collect`.
     """
     options.check()
-    job = Job(
-        input_path=input_path,
-        output_path=output_path,
-        input=input,
-        model=with_service(typed(model), service),
-        local=local,
-        prompts=prompts,
-        checks=checks,
-        pictures=pictures,
-        output=output,
-        run=run,
-    )
+    job = with_service(groups.job(input_path, output_path), service)
     key = service.key
     if options.estimate:
         from cutline.cli.preview import estimate

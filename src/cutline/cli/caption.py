@@ -6,6 +6,7 @@ import dataclasses
 import json
 import shlex
 import sys
+from dataclasses import field
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -68,21 +69,35 @@ def option_group(name: str, *, negative: str | tuple[()] = ()) -> Parameter:
     return Parameter(name="*", group=group, negative_bool=negative)
 
 
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class JobGroups:
+    """All options of a job, each group under its heading in the help."""
+
+    model: Annotated[ModelOptions, option_group("Model")] = field(default_factory=ModelOptions)
+    local: Annotated[LocalOptions, option_group("Local models")] = field(default_factory=LocalOptions)
+    server: Annotated[StartedServer, option_group("Local servers")] = field(default_factory=StartedServer)
+    prompts: Annotated[PromptOptions, option_group("Prompt")] = field(default_factory=PromptOptions)
+    checks: Annotated[CheckOptions, option_group("Checks")] = field(default_factory=CheckOptions)
+    input: Annotated[InputOptions, option_group("Input", negative="no-")] = field(
+        default_factory=InputOptions
+    )
+    pictures: Annotated[PictureOptions, option_group("Pictures")] = field(default_factory=PictureOptions)
+    output: Annotated[OutputOptions, option_group("Output")] = field(default_factory=OutputOptions)
+    run: Annotated[RunOptions, option_group("Run", negative="no-")] = field(default_factory=RunOptions)
+
+    def job(self, input_path: str, output_path: str | None = None) -> Job:
+        groups = {group.name: getattr(self, group.name) for group in dataclasses.fields(self)}
+        groups["model"] = typed(self.model)
+        return Job(input_path=input_path, output_path=output_path, **groups)
+
+
 def caption(
     input_path: str,
     output_path: str | None = None,
     *,
     actions: Annotated[CaptionActions, option_group("Before and during")] = CaptionActions(),
-    model: Annotated[ModelOptions, option_group("Model")] = ModelOptions(),  # noqa: B008 - frozen
+    groups: Annotated[JobGroups, Parameter(name="*")] = JobGroups(),
     service: Annotated[Service, option_group("Model")] = Service(),
-    local: Annotated[LocalOptions, option_group("Local models")] = LocalOptions(),  # noqa: B008 - frozen
-    server: Annotated[StartedServer, option_group("Local servers")] = StartedServer(),
-    prompts: Annotated[PromptOptions, option_group("Prompt")] = PromptOptions(),  # noqa: B008 - frozen
-    checks: Annotated[CheckOptions, option_group("Checks")] = CheckOptions(),  # noqa: B008 - frozen
-    input: Annotated[InputOptions, option_group("Input", negative="no-")] = InputOptions(),  # noqa: A002, B008 - frozen
-    pictures: Annotated[PictureOptions, option_group("Pictures")] = PictureOptions(),  # noqa: B008 - frozen
-    output: Annotated[OutputOptions, option_group("Output")] = OutputOptions(),  # noqa: B008 - frozen
-    run: Annotated[RunOptions, option_group("Run", negative="no-")] = RunOptions(),  # noqa: B008 - frozen
 ) -> int:
     """Caption a folder of pictures, a list of URLs, webdataset tars or a table.
 
@@ -95,19 +110,7 @@ def caption(
     output_path
         `.jsonl`, `.json`, `.csv`, `.tsv` or `.parquet` file, or a folder. Default: `captions.jsonl`.
     """
-    job = Job(
-        input_path=input_path,
-        output_path=output_path,
-        input=input,
-        model=with_service(typed(model), service),
-        local=local,
-        server=server,
-        prompts=prompts,
-        checks=checks,
-        pictures=pictures,
-        output=output,
-        run=run,
-    )
+    job = with_service(groups.job(input_path, output_path), service)
     actions.check(save_job=actions.save_job)
     if actions.save_job is not None:
         _save(job, Path(actions.save_job))
@@ -141,26 +144,24 @@ def _print_saved(path: str, *, with_key: bool) -> None:
     print(f"→ {printable(path)}: run it with `cutline run {quoted}`{key}", file=sys.stderr)  # noqa: T201 - the program's output
 
 
-def with_service(model: ModelOptions, service: Service) -> ModelOptions:
+def with_service(job: Job, service: Service) -> Job:
     """Apply the older options for naming a model.
 
     Raises:
         ConfigError: a model is named in both ways.
     """
-    named = service.use_ngc or service.nim_endpoint is not None or service.model_name is not None
-    if not named:
-        return model
-    if model.model != ModelOptions().model:
+    if not (service.use_ngc or service.nim_endpoint is not None or service.model_name is not None):
+        return job
+    if job.model.model != ModelOptions().model:
         raise ConfigError(
             "--model cannot be combined with --model-name, --use-ngc and --nim-endpoint: remove them"
         )
-    if service.use_ngc:
-        return dataclasses.replace(model, model=f"nvidia:{service.model_name or NGC_MODEL}")
-    endpoint = service.nim_endpoint or model.endpoint
-    provider = "nim" if model.endpoint is None or service.nim_endpoint else "endpoint"
-    return dataclasses.replace(
-        model, model=f"{provider}:{service.model_name or NGC_MODEL}", endpoint=endpoint
-    )
+    provider, endpoint = "nvidia", job.model.endpoint
+    if not service.use_ngc:
+        provider = "nim" if endpoint is None or service.nim_endpoint else "endpoint"
+        endpoint = service.nim_endpoint or endpoint
+    name = f"{provider}:{service.model_name or NGC_MODEL}"
+    return dataclasses.replace(job, model=dataclasses.replace(job.model, model=name, endpoint=endpoint))
 
 
 def typed(model: ModelOptions) -> ModelOptions:

@@ -7,6 +7,7 @@ import dataclasses
 import itertools
 import sys
 from collections.abc import Iterator
+from dataclasses import field
 from pathlib import Path
 from typing import Annotated, Any, Literal  # noqa: F401 - types of inherited fields are looked up here
 
@@ -14,7 +15,7 @@ from cyclopts import Parameter
 
 from cutline.captioners.factory import Spec
 from cutline.captioners.plugins import load_plugins
-from cutline.cli.caption import StartedServer, option_group, typed
+from cutline.cli.caption import JobGroups, option_group
 from cutline.cli.common_options import ServiceKey, Verbosity
 from cutline.cli.execute import execute
 from cutline.cli.job_container import Container
@@ -29,11 +30,8 @@ from cutline.errors import ConfigError, CutlineError
 from cutline.formatting import most_common, printable
 from cutline.interfaces import Source
 from cutline.job import (
-    CheckOptions,
     Existing,  # noqa: F401 - the type of an inherited field
-    InputOptions,
     Job,
-    LocalOptions,
     ModelOptions,
     OnChange,  # noqa: F401 - the type of an inherited field
     OutputOptions,
@@ -86,20 +84,23 @@ class JobRun(RunOptions):
     max_concurrent_requests: Annotated[int | None, _Hidden] = None
 
 
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class EnrichmentGroups(JobGroups):
+    """Those of a run, without the options that the job's own settings set."""
+
+    model: Annotated[JobModel, option_group("Model")] = field(default_factory=JobModel)
+    prompts: Annotated[JobPrompts, option_group("Prompt")] = field(default_factory=JobPrompts)
+    pictures: Annotated[JobPictures, option_group("Pictures")] = field(default_factory=JobPictures)
+    output: Annotated[JobOutput, option_group("Output")] = field(default_factory=JobOutput)
+    run: Annotated[JobRun, option_group("Run", negative="no-")] = field(default_factory=JobRun)
+
+
 def job(
     *,
     settings: Annotated[JobSettings, Parameter(name="*")] = JobSettings(),  # noqa: B008 - frozen
     verbosity: Annotated[Verbosity, Parameter(name="*")] = Verbosity(),  # noqa: B008 - frozen
-    model: Annotated[JobModel, option_group("Model")] = JobModel(),
+    groups: Annotated[EnrichmentGroups, Parameter(name="*")] = EnrichmentGroups(),
     service: Annotated[ServiceKey, option_group("Model")] = ServiceKey(),  # noqa: B008 - frozen
-    local: Annotated[LocalOptions, option_group("Local models")] = LocalOptions(),  # noqa: B008 - frozen
-    server: Annotated[StartedServer, option_group("Local servers")] = StartedServer(),  # noqa: B008 - frozen
-    prompts: Annotated[JobPrompts, option_group("Prompt")] = JobPrompts(),
-    checks: Annotated[CheckOptions, option_group("Checks")] = CheckOptions(),  # noqa: B008 - frozen
-    input: Annotated[InputOptions, option_group("Input", negative="no-")] = InputOptions(),  # noqa: A002, B008 - frozen
-    pictures: Annotated[JobPictures, option_group("Pictures")] = JobPictures(),
-    output: Annotated[JobOutput, option_group("Output")] = JobOutput(),
-    run: Annotated[JobRun, option_group("Run", negative="no-")] = JobRun(),
 ) -> int:
     """Caption a folder or a table of URLs into a Parquet file, set up by environment variables or arguments.
 
@@ -108,20 +109,8 @@ def job(
     container = Container.here()
     container.begin()
     verbosity.check()
-    given = Job(
-        input_path="",
-        input=input,
-        model=typed(_as(ModelOptions, model)),
-        local=local,
-        server=server,
-        prompts=_as(PromptOptions, prompts),
-        checks=checks,
-        pictures=_as(PictureOptions, pictures),
-        output=_as(OutputOptions, output),
-        run=_as(RunOptions, run),
-    )
     try:
-        whole, source = _prepare(given, settings, container)
+        whole, source = _prepare(groups.job(""), settings, container)
         failures = None
         if gives_folder(settings):
             whole, failures = beside_captions(whole, assembly.output_of(whole))
@@ -145,19 +134,10 @@ def job(
 
 def _options() -> set[str]:
     """The options that a job shares with a run; each is also an environment variable."""
-    own: tuple[type[Any], ...] = (JobModel, JobPrompts, JobPictures, JobOutput, JobRun)
-    others: tuple[type[Any], ...] = (LocalOptions, StartedServer, CheckOptions, InputOptions)
-    return {
-        f"--{field.name.replace('_', '-')}"
-        for cls in (*own, *others)
-        for field in dataclasses.fields(cls)
-        if cls in others or field.name not in cls.__annotations__
-    }
-
-
-def _as(cls: type[Any], options: Any) -> Any:
-    """Convert options of a job to those of a run."""
-    return cls(**{field.name: getattr(options, field.name) for field in dataclasses.fields(cls)})
+    groups = EnrichmentGroups()
+    own = [getattr(groups, group.name) for group in dataclasses.fields(groups)]
+    fields = (field for options in own for field in dataclasses.fields(options))
+    return {f"--{field.name.replace('_', '-')}" for field in fields if "_Hidden" not in str(field.type)}
 
 
 def _prepare(given: Job, settings: JobSettings, container: Container) -> tuple[Job, Source]:

@@ -45,7 +45,7 @@ _OTHER_VARIABLES: Final = frozenset(
 
 
 class Settings(BaseSettings):
-    """Every field is an environment variable (``CUTLINE_PORT``) and an option of ``cutline serve`` (``--port``).
+    """Every field is a variable, such as ``CUTLINE_PORT``, and an option of the command, ``--port``.
 
     Its docstring is the option's help. The last fields, which bound what clients may send and for how long
     it is kept, are variables only.
