@@ -202,6 +202,8 @@ def _option(argument: Any) -> tuple[str, str, str]:
             *(n for n in names if n.startswith("--")),
         ]
     default = argument.field_info.default
+    if default is inspect.Parameter.empty and argument.hint is bool:
+        default = False
     if argument.required:
         shown = "needed"
     elif stated:
