@@ -13,8 +13,7 @@ from typing import Annotated, Any
 from cyclopts import Group, Parameter
 
 from cutline.captioners.servers.settings import ServerOptions
-from cutline.cli.caption_actions import ActionOptions, run_action
-from cutline.cli.common_options import ServiceKey
+from cutline.cli.common_options import ActionOptions, ServiceKey
 from cutline.errors import ConfigError
 from cutline.formatting import printable
 from cutline.job import (
@@ -117,6 +116,8 @@ def caption(
         if not actions.quiet:
             _print_saved(actions.save_job, with_key=service.key is not None)
         return 0
+    from cutline.cli.execute import run_action
+
     return run_action(job, service.key, actions)
 
 

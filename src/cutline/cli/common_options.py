@@ -1,4 +1,4 @@
-"""Options that several commands share: how much is printed, and the service's key."""
+"""Options that several commands share."""
 
 from __future__ import annotations
 
@@ -38,3 +38,29 @@ class ServiceKey:
     @property
     def key(self) -> Secret | None:
         return given_key(self.api_key, self.api_key_file)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class ActionOptions(Verbosity):
+    """Actions instead of running the job."""
+
+    preview: int | None = None
+    """Show the captions of the first N pictures and stop; writes nothing."""
+    estimate: bool = False
+    """Caption a few pictures, print time, tokens and money of the whole run, and stop."""
+
+    def check(self, *, save_job: str | None = None) -> None:
+        """Refuse actions that exclude each other.
+
+        Raises:
+            ConfigError: names them.
+        """
+        Verbosity.check(self)
+        actions = {
+            "--preview": self.preview is not None,
+            "--estimate": self.estimate,
+            "--save-job": save_job is not None,
+        }
+        given = [name for name, is_given in actions.items() if is_given]
+        if len(given) > 1:
+            raise ConfigError(f"{' and '.join(given)} exclude each other: give one of them")

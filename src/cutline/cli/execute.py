@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Protocol
 
-from cutline.cli.common_options import Verbosity
+from cutline.cli.common_options import ActionOptions, Verbosity
 from cutline.cli.summary import failed_in_a_line, first_rows, summary
 from cutline.credentials import Secret
 from cutline.display import Display
@@ -24,6 +24,15 @@ from cutline.engine.run import run_job
 from cutline.errors import CutlineError, SinkError
 from cutline.interfaces import Source
 from cutline.job import Job
+
+
+def run_action(job: Job, key: Secret | None, options: ActionOptions) -> int:
+    """Preview, estimate or run the job; returns the exit code."""
+    if options.preview is not None or options.estimate:
+        from cutline.cli.preview import estimate, preview
+
+        return estimate(job, key) if options.preview is None else preview(job, key, options.preview)
+    return execute(job, key=key, verbosity=options)
 
 
 def execute(

@@ -8,8 +8,7 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from cutline.cli.caption_actions import ActionOptions, run_action
-from cutline.cli.common_options import ServiceKey
+from cutline.cli.common_options import ActionOptions, ServiceKey
 from cutline.job import Job, OnChange
 
 
@@ -44,6 +43,8 @@ def run(
     if retry_failed:
         options = dataclasses.replace(options, retry_failed=True)
     model = dataclasses.replace(job.model, plugin=(*job.model.plugin, *plugin))
+    from cutline.cli.execute import run_action
+
     return run_action(dataclasses.replace(job, model=model, run=options), service.key, actions)
 
 

@@ -64,8 +64,7 @@ def serve(*, options: Annotated[ServeOptions, Parameter(name="*")] | None = None
     settings = _in_processes(settings, reload=reload)
     from cutline.service.app import create_app
     from cutline.service.asgi import ENVIRONMENT
-    from cutline.service.queue.schema import prepare
-    from cutline.service.queue.store_lock import shared
+    from cutline.service.queue.schema import prepare, reserved
     from cutline.service.telemetry.metrics import FOLDER
 
     prepare(settings.store)  # once, before a model is loaded
@@ -78,7 +77,7 @@ def serve(*, options: Annotated[ServeOptions, Parameter(name="*")] | None = None
     model, endpoint = settings.model, settings.endpoint
     with contextlib.ExitStack() as stack:
         model = f"{model} at {without_credentials(endpoint)}" if endpoint else model
-        stack.enter_context(shared(settings.store, model))
+        stack.enter_context(reserved(settings.store, model))
         if settings.workers > 1:
             counted = stack.enter_context(tempfile.TemporaryDirectory(prefix="cutline-metrics-"))
             os.environ.setdefault(FOLDER, counted)

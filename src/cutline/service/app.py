@@ -21,7 +21,7 @@ from cutline.service.http.responses import HANDLED, handle_error
 from cutline.service.lifecycle.shutdown import on_shutdown_signal
 from cutline.service.pictures import Pictures
 from cutline.service.queue.queue import Queue
-from cutline.service.routes import captions, completions, events, health, tasks
+from cutline.service.routes import captions, completions, health, tasks
 from cutline.service.settings import Settings
 from cutline.service.telemetry.metrics import Metrics
 from cutline.service.telemetry.outcome_log import OutcomeLog
@@ -75,7 +75,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_middleware(RequestMetrics, metrics=metrics)
     if tracing.is_on:
         app.add_middleware(RequestSpans, tracing=tracing)
-    for router in (health, captions, tasks, events, completions, pages):
+    for router in (health, captions, tasks, completions, pages):
         app.include_router(router.router)
     complete_document(app, keyed=settings.service_key is not None)
     for error in HANDLED:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import collections
+import contextlib
 import dataclasses
 import functools
 import logging
 import sys
+from collections.abc import Awaitable, Callable
 from typing import Any, Final, Protocol
 
 import orjson
 
+from cutline import retry_policy
 from cutline.captioners.factory import check_prompt
 from cutline.captioners.pool import CaptionerPool
 from cutline.captioners.servers.settings import ServerOptions
@@ -27,7 +30,6 @@ from cutline.records import Failure, Outcome, Sample
 from cutline.service.admission import Admission
 from cutline.service.caption_options import CaptionOptions
 from cutline.service.chains import Chains, check_variables
-from cutline.service.lifecycle.recovery import Recovery
 from cutline.service.pictures import Downloads
 from cutline.service.settings import Settings
 from cutline.service.telemetry.tracing import Tracing, set_error
@@ -41,6 +43,37 @@ class Record(Protocol):
     """Takes an outcome, and the job and index of its picture if it is of a job."""
 
     def __call__(self, outcome: Outcome, place: tuple[str, int] | None = None) -> None: ...
+
+
+class Recovery:
+    """Calls ``reopen`` in the background until it succeeds; a model that needs no opening is open at once."""
+
+    def __init__(self, reopen: Callable[[], Awaitable[None]]) -> None:
+        self._reopen = reopen
+        self._task: asyncio.Task[None] | None = None
+
+    def begin(self) -> None:
+        """Start, unless it is running already."""
+        if self._task is None or self._task.done():
+            self._task = asyncio.create_task(self._run(), name="recovery")
+
+    async def _run(self) -> None:
+        failures = 0
+        while True:
+            try:
+                await self._reopen()
+            except ConfigError as error:
+                failures += 1
+                _log.error("model still unavailable attempts=%d cause=%s", failures, error)
+                await asyncio.sleep(1.0 + retry_policy.delay(failures, first=2.0))
+            else:
+                return
+
+    async def aclose(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
 
 
 class CaptioningService:

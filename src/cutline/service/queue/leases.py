@@ -12,7 +12,6 @@ import orjson
 import sqlalchemy as sa
 
 from cutline.records import JSON
-from cutline.service.queue.job import JobState
 from cutline.service.queue.schema import Database, items, jobs, uploads
 from cutline.service.queue.store import (
     CANCELLED,
@@ -23,6 +22,7 @@ from cutline.service.queue.store import (
     JOBS,
     QUEUED,
     RUNNING,
+    JobState,
 )
 
 _log = logging.getLogger("cutline.service.queue")

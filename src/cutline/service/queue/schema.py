@@ -1,15 +1,16 @@
-"""The queue's tables, and the databases that can hold them."""
+"""The queue's tables, the databases that can hold them, and a lock beside a queue's file."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
+import filelock
 import sqlalchemy as sa
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as NoResponse
@@ -22,6 +23,7 @@ VERSION: Final = 1
 BUSY_SECONDS: Final = 30.0
 TRANSACTION_SECONDS: Final = 30.0  # PostgreSQL's longest, for one short transaction
 _ATTEMPTS: Final = 5
+_MODEL_SECONDS: Final = 2.0  # for another service, started in the same moment, to write its model
 _SETUP_LOCK: Final = 7_203_414  # any number, the same in all processes
 
 tables = sa.MetaData()
@@ -230,3 +232,49 @@ def describe_error(error: SQLAlchemyError) -> str:
     cause = error.orig if isinstance(error, DBAPIError) else error
     lines = str(cause).strip().splitlines()
     return lines[0] if lines else type(cause).__name__
+
+
+@contextlib.contextmanager
+def reserved(store: str, model: str) -> Iterator[None]:
+    """Reserve the queue in that file for this model, as long as the service runs.
+
+    Any service may caption any picture of a queue, so all that share it need one model.
+    A PostgreSQL is named on purpose, and may have two models during a change: it is not checked.
+
+    Raises:
+        ConfigError: a service with another model uses it; or nothing can be written beside it.
+    """
+    url = store_url(store)
+    if url.get_backend_name() != "sqlite":
+        yield
+        return
+    lock, model_file = filelock.FileLock(f"{url.database}.lock"), Path(f"{url.database}.model")
+    try:
+        lock.acquire(timeout=0)
+        model_file.write_text(model, "utf-8")
+    except filelock.Timeout:
+        other = _read(model_file)
+        if other not in {model, ""}:
+            raise ConfigError(
+                f"--store {store} is in use by a service with the model {other}: "
+                "give this one its own, such as --store sqlite:///other-jobs.db"
+            ) from None
+        yield
+        return
+    except OSError as error:
+        raise ConfigError(f"--store {store}: cannot write beside it: {error.strerror}") from None
+    try:
+        yield
+    finally:
+        model_file.unlink(missing_ok=True)
+        lock.release()
+
+
+def _read(file: Path) -> str:
+    end = time.monotonic() + _MODEL_SECONDS
+    while time.monotonic() < end:
+        with contextlib.suppress(OSError):
+            if text := file.read_text("utf-8"):
+                return text
+        time.sleep(0.05)
+    return ""

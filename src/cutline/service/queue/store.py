@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import hashlib
+import logging
 import secrets
 import time
 from collections.abc import Mapping
@@ -19,7 +20,6 @@ import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
 from cutline.records import JSON
-from cutline.service.queue.job import JobState
 from cutline.service.queue.schema import Database, items, jobs, traces, uploads
 
 QUEUED, RUNNING, DONE, CANCELLED = "queued", "running", "done", "cancelled"
@@ -28,6 +28,8 @@ PACE: Final = 0.1
 """Seconds by which each picture of a job queues behind the one before: a large job does not hold up a small
 one that comes later, and none starves."""
 _MAX_EXPIRED: Final = 20  # jobs that one transaction deletes
+
+_log = logging.getLogger("cutline.service.queue")
 
 Kind: TypeAlias = Literal["path", "upload", "url"]
 
@@ -59,6 +61,39 @@ class NewJob:
         for one in self.pictures:
             total.update(hashlib.sha256(one.data or b"").digest())
         return total.hexdigest()
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class JobState:
+    """A job as clients see it. ``status``: queued, in_progress, completed, failed or cancelled."""
+
+    id: str
+    status: str
+    created: float
+    ended: float | None
+    total: int
+    captioned: int
+    failed: int
+
+    @property
+    def has_ended(self) -> bool:
+        return self.ended is not None
+
+    @property
+    def remaining(self) -> int:
+        """Pictures without an outcome; once the job has ended they are the cancelled ones."""
+        return self.total - self.captioned - self.failed
+
+    def log_end(self) -> None:
+        _log.info(
+            "job ended job=%s status=%s captioned=%d failed=%d cancelled=%d seconds=%.1f",
+            self.id,
+            self.status,
+            self.captioned,
+            self.failed,
+            self.remaining,
+            (self.ended or self.created) - self.created,
+        )
 
 
 class QueueFull(Exception):

@@ -7,18 +7,18 @@ picture, waits for a slot, and runs the prompts' chain of captioners.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from typing import Final, TypeVar
+from collections.abc import Coroutine, Sequence
+from typing import Any, Final, TypeVar
 
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel
+from starlette.requests import ClientDisconnect
 
 from cutline.records import Caption, Outcome, Sample
 from cutline.service.caption_options import CaptionOptions
 from cutline.service.captioning_service import CaptioningService
 from cutline.service.errors import ServiceError
 from cutline.service.http.bodies import check_values
-from cutline.service.http.disconnect import while_connected
 from cutline.service.http.forms import is_form, opened_form, uploads
 from cutline.service.http.responses import json_response
 from cutline.service.pictures import Pictures
@@ -36,6 +36,7 @@ from cutline.service.routes.schemas import (
 
 Body = TypeVar("Body", bound=BaseModel)
 Many = TypeVar("Many", bound=ManyPictures)
+Result = TypeVar("Result")
 
 router = APIRouter(tags=["captions"])
 LARGE: Final = 200_000  # bytes; larger bodies are parsed in a thread
@@ -147,3 +148,30 @@ async def read_json(kind: type[Body], request: Request) -> Body:
     data = await request.body()
     check_values(data, request.app.state.settings.max_pictures)
     return await asyncio.to_thread(parse, kind, data) if len(data) > LARGE else parse(kind, data)
+
+
+async def while_connected(request: Request, work: Coroutine[Any, Any, Result]) -> Result:
+    """The result of ``work``, which is cancelled when the client disconnects.
+
+    The request's body must have been read.
+
+    Raises:
+        ClientDisconnect: nobody waits for the result.
+    """
+    task = asyncio.create_task(work)
+    disconnected = asyncio.create_task(_disconnect(request))
+    try:
+        await asyncio.wait({task, disconnected}, return_when=asyncio.FIRST_COMPLETED)
+        if not task.done():
+            raise ClientDisconnect
+        return task.result()
+    finally:
+        disconnected.cancel()
+        task.cancel()
+        # The slot must be free before anything else is done.
+        await asyncio.gather(task, disconnected, return_exceptions=True)
+
+
+async def _disconnect(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass

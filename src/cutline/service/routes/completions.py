@@ -24,11 +24,10 @@ from cutline.service.caption_options import CaptionOptions
 from cutline.service.captioning_service import CaptioningService
 from cutline.service.errors import ServiceError, with_field_names
 from cutline.service.http.bodies import check_values
-from cutline.service.http.disconnect import while_connected
 from cutline.service.http.openapi import inlined
 from cutline.service.http.responses import json_response, openai_error, service_error
 from cutline.service.results import failure_error, failure_kind, public_model_name
-from cutline.service.routes.captions import LARGE
+from cutline.service.routes.captions import LARGE, while_connected
 from cutline.service.routes.completion_request import ChatBody, CompletionRequest, parse_request
 
 router = APIRouter(prefix="/v1", tags=["openai"])

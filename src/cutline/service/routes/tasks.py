@@ -1,22 +1,31 @@
-"""Jobs: batches that are accepted at once and captioned later, also after a restart."""
+"""Jobs: batches that are accepted at once and captioned later, also after a restart; and their events.
+
+Server-Sent Events: https://html.spec.whatwg.org/multipage/server-sent-events.html
+"""
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import re
+import time
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Annotated, Final, Literal
 
+import orjson
 from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import StreamingResponse
 from pydantic import BaseModel
+from sqlalchemy.exc import SQLAlchemyError
 
 from cutline.locations.stored import InlineBytes, RemoteFile
 from cutline.records import JSON, Sample
 from cutline.service.captioning_service import CaptioningService
 from cutline.service.errors import ServiceError
 from cutline.service.http.responses import json_response
-from cutline.service.queue.job import JobState
 from cutline.service.queue.queue import Queue
-from cutline.service.queue.store import CANCELLED, KeyReused, NewItem, NewJob, QueueFull
+from cutline.service.queue.store import CANCELLED, JobState, KeyReused, NewItem, NewJob, QueueFull
 from cutline.service.routes.captions import read_batch
 from cutline.service.routes.schemas import Captioned, NotCaptioned, QueuedPictures, many_pictures_body
 
@@ -24,6 +33,8 @@ router = APIRouter(tags=["jobs"])
 
 _ID: Final = re.compile(r"[0-9a-f]{32}")
 _KEY: Final = re.compile(r"[\x21-\x7e]{1,255}")
+_POLL_SECONDS: Final = 0.5
+_KEEPALIVE_SECONDS: Final = 15.0  # so that no proxy cuts a silent connection
 _RETRY_AFTER: Final = "10"  # seconds, when the queue is full
 
 
@@ -190,3 +201,45 @@ def _idempotency_key(request: Request) -> str | None:
     if key is not None and not _KEY.fullmatch(key):
         raise ServiceError(422, "Idempotency-Key must be 1 to 255 visible ASCII characters")
     return key
+
+
+@router.get(
+    "/task/{task_id}/events",
+    response_class=StreamingResponse,
+    responses={200: {"content": {"text/event-stream": {}}}, 404: {}},
+)
+async def events(task_id: str, request: Request) -> StreamingResponse:
+    """The job's progress, from now until its end.
+
+    An event ``progress`` comes with every change, and ``end`` when the job has ended; the data is the job's
+    summary. A client that was cut off can connect again.
+    """
+    queue: Queue = request.app.state.queue
+    job = await find_job(queue, task_id)
+    headers = {"X-Accel-Buffering": "no"}  # otherwise a proxy may buffer some kilobytes of them
+    return StreamingResponse(_stream(queue, job), media_type="text/event-stream", headers=headers)
+
+
+async def _stream(queue: Queue, job: JobState) -> AsyncIterator[bytes]:
+    sent, sent_at = None, time.monotonic()
+    now: JobState | None = job
+    while now is not None:
+        if now != sent:
+            yield _event(now)
+            sent, sent_at = now, time.monotonic()
+        elif time.monotonic() - sent_at > _KEEPALIVE_SECONDS:
+            yield b": keep-alive\n\n"
+            sent_at = time.monotonic()
+        if now.has_ended:
+            return
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(queue.stopping.wait(), _POLL_SECONDS)
+            return  # the service stops; clients connect again
+        with contextlib.suppress(SQLAlchemyError):  # tried again; the queue logs it
+            now = await queue.store.job(job.id)
+
+
+def _event(job: JobState) -> bytes:
+    name = b"end" if job.has_ended else b"progress"
+    number = job.captioned + job.failed
+    return b"event: %b\nid: %d\ndata: %b\n\n" % (name, number, orjson.dumps(summary(job)))
