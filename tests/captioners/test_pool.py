@@ -97,7 +97,7 @@ def test_the_model_and_the_chains_of_a_service_share_one_limit(tmp_path):
         service = CaptioningService(settings, None, print, Tracing({}))
         steps = service.chains["c"].chain.steps
         assert {step.captioner.limit_key for step in steps} == {service.captioner.limit_key}
-        assert service.chains.slots == [service.slots] == [16]
+        assert service.chains.slots == [service.captioner.slots] == [16]
         await service.aclose()
 
     asyncio.run(use())

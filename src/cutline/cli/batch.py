@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import dataclasses
 import sys
 from collections.abc import Callable, Coroutine
@@ -14,8 +13,7 @@ from cyclopts import Parameter
 from cutline.cli import batch_messages as messages
 from cutline.cli.caption import JobGroups, Service, StartedServer, option_group, with_service
 from cutline.cli.common_options import ServiceKey, Verbosity
-from cutline.cli.execute import log, signals
-from cutline.display import Display
+from cutline.cli.execute import run_displayed
 from cutline.engine.batches.requests import FileLimits
 from cutline.engine.cancellation import Stop
 from cutline.engine.progress import ProgressHook
@@ -89,20 +87,17 @@ def submit(
     )
 
 
+OutputPath = Annotated[str, Parameter(help="The output given when the batches were sent.")]
+
+
 @app.command
 def status(
-    output_path: str,
+    output_path: OutputPath,
     *,
     recorded: Annotated[BatchState, Parameter(name="*")] = BatchState(),
     verbosity: Annotated[Verbosity, Parameter(name="*")] = Verbosity(),  # noqa: B008 - frozen
 ) -> int:
-    """Show how far the service is with the batches of an output.
-
-    Parameters
-    ----------
-    output_path
-        The output given when the batches were sent.
-    """
+    """Show how far the service is with the batches of an output."""
     from cutline.engine.batches.status import current_status, saved_status
 
     saved = saved_status(output_path, recorded.state)
@@ -115,7 +110,7 @@ def status(
 
 @app.command
 def collect(
-    output_path: str,
+    output_path: OutputPath,
     *,
     wait: bool = False,
     keep_files: bool = False,
@@ -126,8 +121,6 @@ def collect(
 
     Parameters
     ----------
-    output_path
-        The output given when the batches were sent.
     wait
         Wait until every batch has ended.
     keep_files
@@ -152,7 +145,7 @@ def collect(
 
 @app.command
 def cancel(
-    output_path: str,
+    output_path: OutputPath,
     *,
     forget: bool = False,
     recorded: Annotated[BatchState, Parameter(name="*")] = BatchState(),
@@ -162,8 +155,6 @@ def cancel(
 
     Parameters
     ----------
-    output_path
-        The output given when the batches were sent.
     forget
         Discard those captions too, so that all the pictures can be captioned again.
     """
@@ -185,17 +176,8 @@ def _execute(
 ) -> int:
     """Run ``work`` with progress and signal handling, and report its result; returns the exit code."""
     verbosity.check()
-    display = Display(quiet=verbosity.quiet)
-
-    async def run() -> _T:
-        stop = Stop()
-        with signals(stop, display):
-            return await work(display.show, stop)
-
     try:
-        with display:
-            log(verbose=verbosity.verbose)
-            result = asyncio.run(run())
+        result = run_displayed(work, verbosity)
     except Interrupted as stopped:
         return _fail(
             "interrupted; nothing is lost: run the same command again to continue", 128 + stopped.signal

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cutline.cli.summary import stage_lines, summary
-from cutline.engine.batch_manifest import OVER, Batch
+from cutline.engine.batch_manifest import OVER
 from cutline.engine.batches.collect import IN_NO_BATCH, UNDER_WAY, UNDONE, Collection
 from cutline.engine.batches.status import BatchStatus
 from cutline.engine.batches.submit import Submission
@@ -72,7 +72,11 @@ def status(status: BatchStatus, *, quiet: bool) -> int:
     table.add_column("", overflow="fold")
     for batch in status.batches:
         figures = (f"{number:,}" for number in (batch.pictures, batch.done, batch.failed))
-        table.add_row(Text(batch.id or batch.name), Text(_stage(batch)), *figures, Text(_note(batch)))
+        collected = batch.stage == "collected"
+        stage = f"{batch.status}, collected" if collected else batch.status or "not sent"
+        left = batch.ends - time.time() if batch.under_way and batch.ends is not None else None
+        note = "" if left is None else f"{duration(left)} left" if left > 0 else "expired"
+        table.add_row(Text(batch.id or batch.name), Text(stage), *figures, Text(note))
     out = Console(highlight=False, soft_wrap=True)
     out.print(table)
     for batch in status.batches:
@@ -145,19 +149,6 @@ def _command(name: str, output: str, job: Job) -> str:
     """A command for the output's batches, ready to paste."""
     state = ("--state", job.run.state) if job.run.state is not None else ()
     return shlex.join(("cutline", "batch", name, output, *state))
-
-
-def _stage(batch: Batch) -> str:
-    if batch.stage == "collected":
-        return f"{batch.status}, collected"
-    return batch.status or "not sent"
-
-
-def _note(batch: Batch) -> str:
-    if batch.under_way and batch.ends is not None:
-        left = batch.ends - time.time()
-        return f"{duration(left)} left" if left > 0 else "expired"
-    return ""
 
 
 def _kinds(counter: Counter[str]) -> str:

@@ -114,7 +114,11 @@ def caption(
     if actions.save_job is not None:
         _save(job, Path(actions.save_job))
         if not actions.quiet:
-            _print_saved(actions.save_job, with_key=service.key is not None)
+            path, key = actions.save_job, service.key
+            hint = "" if key is None else "; the key is not stored in it, so pass it again"
+            # A name that begins with a hyphen would be read as an option.
+            quoted = shlex.quote(path if not path.startswith("-") else f"./{path}")
+            print(f"→ {printable(path)}: run it with `cutline run {quoted}`{hint}", file=sys.stderr)  # noqa: T201 - the program's output
         return 0
     from cutline.cli.execute import run_action
 
@@ -137,20 +141,8 @@ def _save(job: Job, path: Path) -> None:
         raise ConfigError(f"cannot write the job file {path}: {error.strerror}") from None
 
 
-def _print_saved(path: str, *, with_key: bool) -> None:
-    """Print how to run the job file, on the error stream."""
-    key = "; the key is not stored in it, so pass it again" if with_key else ""
-    # A name that begins with a hyphen would be read as an option.
-    quoted = shlex.quote(path if not path.startswith("-") else f"./{path}")
-    print(f"→ {printable(path)}: run it with `cutline run {quoted}`{key}", file=sys.stderr)  # noqa: T201 - the program's output
-
-
 def with_service(job: Job, service: Service) -> Job:
-    """Apply the older options for naming a model.
-
-    Raises:
-        ConfigError: a model is named in both ways.
-    """
+    """Apply the older options for naming a model; raises ConfigError if it is named in both ways."""
     if not (service.use_ngc or service.nim_endpoint is not None or service.model_name is not None):
         return job
     if job.model.model != ModelOptions().model:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from typing import Annotated
 
 from cyclopts import Parameter
@@ -50,17 +51,9 @@ class ActionOptions(Verbosity):
     """Caption a few pictures, print time, tokens and money of the whole run, and stop."""
 
     def check(self, *, save_job: str | None = None) -> None:
-        """Refuse actions that exclude each other.
-
-        Raises:
-            ConfigError: names them.
-        """
+        """Raise ConfigError for actions that exclude each other."""
         Verbosity.check(self)
-        actions = {
-            "--preview": self.preview is not None,
-            "--estimate": self.estimate,
-            "--save-job": save_job is not None,
-        }
-        given = [name for name, is_given in actions.items() if is_given]
+        actions = (self.preview is not None, self.estimate, save_job is not None)
+        given = list(itertools.compress(("--preview", "--estimate", "--save-job"), actions))
         if len(given) > 1:
             raise ConfigError(f"{' and '.join(given)} exclude each other: give one of them")

@@ -9,9 +9,9 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol, TypeVar
 
 from cutline.cli.common_options import ActionOptions, Verbosity
 from cutline.cli.summary import failed_in_a_line, first_rows, summary
@@ -24,6 +24,8 @@ from cutline.engine.run import run_job
 from cutline.errors import CutlineError, SinkError
 from cutline.interfaces import Source
 from cutline.job import Job
+
+_T = TypeVar("_T")
 
 
 def run_action(job: Job, key: Secret | None, options: ActionOptions) -> int:
@@ -50,12 +52,14 @@ def execute(
     ``source`` and ``failures`` as for ``run_job``; ``headline`` is printed before the first progress, and
     ``ended`` is called with the result.
     """
-    display = Display(quiet=verbosity.quiet)
     try:
-        with display:
-            log(verbose=verbosity.verbose)  # now, so that its lines go around the live one
-            show = _after_headline(headline, display.show)
-            report = asyncio.run(_run(job, key, display, show, source, failures))
+        report = run_displayed(
+            lambda progress, stop: run_job(
+                job, source=source, key=key, progress=progress, stop=stop, failures=failures
+            ),
+            verbosity,
+            headline,
+        )
     except SinkError as error:
         ended(error)
         print(f"cutline: {error}", file=sys.stderr)  # noqa: T201 - the program's output
@@ -72,29 +76,26 @@ def execute(
     return report.exit_code
 
 
-async def _run(
-    job: Job,
-    key: Secret | None,
-    display: Display,
-    show: ProgressHook,
-    source: Source | None,
-    failures: Path | None,
-) -> Report:
-    stop = Stop()
-    with signals(stop, display):
-        return await run_job(job, source=source, key=key, progress=show, stop=stop, failures=failures)
-
-
-def _after_headline(headline: str, show: ProgressHook) -> ProgressHook:
-    """Print the headline before the first progress, so that a refused job prints only its error."""
+def run_displayed(
+    work: Callable[[ProgressHook, Stop], Coroutine[Any, Any, _T]], verbosity: Verbosity, headline: str = ""
+) -> _T:
+    """Run ``work`` with progress, log and signal handling."""
+    display = Display(quiet=verbosity.quiet)
     pending = [headline] if headline else []
 
-    def hook(progress: Progress) -> None:
-        if pending:
+    def show(progress: Progress) -> None:
+        if pending:  # before the first progress, so that a refused job prints only its error
             print(f"cutline: {pending.pop()}", file=sys.stderr)  # noqa: T201 - the program's output
-        show(progress)
+        display.show(progress)
 
-    return hook
+    async def run() -> _T:
+        stop = Stop()
+        with signals(stop, display):
+            return await work(show, stop)
+
+    with display:
+        log(verbose=verbosity.verbose)  # now, so that its lines go around the live one
+        return asyncio.run(run())
 
 
 class Stoppable(Protocol):

@@ -43,22 +43,13 @@ class Container:
         processing = self.root / "processing"
         return {"DATA_PATH": processing / "input", "OUTPUT_PATH": processing / "output"}
 
-    @property
-    def input(self) -> str | None:
-        """Where SageMaker puts a processing job's input; None without such a folder."""
-        return _folder(self.folders["DATA_PATH"])
-
-    @property
-    def output(self) -> str | None:
-        """The folder that SageMaker uploads when a processing job has ended."""
-        return _folder(self.folders["OUTPUT_PATH"])
+    def folder(self, variable: str) -> str | None:
+        """The default for a variable, SageMaker's folder for input or output; None without that folder."""
+        folder = self.folders[variable]
+        return str(folder) if folder.is_dir() else None
 
     def hosts(self) -> Hosts:
-        """This host's number and how many there are.
-
-        Raises:
-            ConfigError: the description of the hosts is invalid.
-        """
+        """This host's number and how many there are; raises ConfigError for an invalid description."""
         names, own = self._named_hosts()
         if not names:
             return Hosts()
@@ -85,10 +76,8 @@ class Container:
         """Whether SageMaker gave each host its own part of the input at ``path``."""
         for entry in self._config("processingjobconfig.json").get("ProcessingInputs", ()):
             s3_input = entry.get("S3Input") or {}
-            folder = Path(s3_input.get("LocalPath") or "/nowhere")
-            if s3_input.get("S3DataDistributionType") == "ShardedByS3Key" and Path(path).is_relative_to(
-                folder
-            ):
+            is_sharded = s3_input.get("S3DataDistributionType") == "ShardedByS3Key"
+            if is_sharded and Path(path).is_relative_to(s3_input.get("LocalPath") or "/nowhere"):
                 return True
         return False
 
@@ -117,7 +106,3 @@ class Container:
             (self.root / "output").mkdir(exist_ok=True)
             for name in ("failure", "message") if failed else ("message",):
                 (self.root / "output" / name).write_bytes(data)
-
-
-def _folder(path: Path) -> str | None:
-    return str(path) if path.is_dir() else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import json
 import os
@@ -47,8 +48,7 @@ _OPTION = re.compile(r"(?<![\w-])--[a-z-]*[a-z](?!\.?\w)")
 def from_environment(_: App, __: tuple[str, ...], arguments: ArgumentCollection) -> None:
     """Add the values of variables to the arguments, which take precedence. Empty variables are ignored.
 
-    Raises:
-        ConfigError: a variable with a job's prefix names no option, or is a misspelt name.
+    Raises ConfigError for a variable with a job's prefix that names no option, and for a misspelt name.
     """
     by_name = {name: argument for argument in arguments for name in argument.names if argument.parse}
     for variable, text in sorted(os.environ.items()):
@@ -59,10 +59,10 @@ def from_environment(_: App, __: tuple[str, ...], arguments: ArgumentCollection)
             continue
         argument = by_name.get(option)
         if argument is None:
-            raise ConfigError(
-                f"{variable} is not a setting: `cutline job` has no option {option}"
-                f"{_suggestion(option, by_name)}"
-            )
+            alike = difflib.get_close_matches(option, by_name, n=1, cutoff=0.7)
+            hint = f"; did you mean {_variable(alike[0])}?" if alike else ""
+            hint = f"; it is {_OTHERWISE[option]}" if option in _OTHERWISE else hint
+            raise ConfigError(f"{variable} is not a setting: `cutline job` has no option {option}{hint}")
         _add(argument, option, variable, text.strip())
     _refuse_misspelt(by_name)
 
@@ -70,13 +70,6 @@ def from_environment(_: App, __: tuple[str, ...], arguments: ArgumentCollection)
 def _variable(option: str) -> str:
     named = {option: variable for variable, option in NAMED.items()}
     return named.get(option) or PREFIX + option.removeprefix("--").replace("-", "_").upper()
-
-
-def _suggestion(option: str, options: Collection[str]) -> str:
-    if option in _OTHERWISE:
-        return f"; it is {_OTHERWISE[option]}"
-    alike = difflib.get_close_matches(option, options, n=1, cutoff=0.7)
-    return f"; did you mean {_variable(alike[0])}?" if alike else ""
 
 
 def _refuse_misspelt(options: Mapping[str, Argument]) -> None:
@@ -110,7 +103,10 @@ def with_variables(text: str, options: Collection[str]) -> str:
 
 
 def _add(argument: Argument, option: str, variable: str, text: str) -> None:
-    values = _values(text) if _is_list(argument) else [text]
+    values = [text]
+    if str(argument.hint).startswith("tuple") and text.startswith("["):  # several, as a JSON list
+        with contextlib.suppress(ValueError):
+            values = [str(value) for value in json.loads(text)]
     given = [token.value for token in argument.tokens]
     if not given:
         for index, value in enumerate(values):
@@ -118,18 +114,3 @@ def _add(argument: Argument, option: str, variable: str, text: str) -> None:
     elif given != values and option not in _SECRET:
         note = f"{option} {' '.join(given)} takes precedence over {variable}={text} in the environment"
         print(f"cutline: {note}", file=sys.stderr)  # noqa: T201 - the program's output
-
-
-def _is_list(argument: Argument) -> bool:
-    return str(argument.hint).startswith("tuple")
-
-
-def _values(text: str) -> list[str]:
-    """Several values as a JSON list, one as it is."""
-    if text.startswith("["):
-        try:
-            found = json.loads(text)
-        except ValueError:
-            return [text]
-        return [str(value) for value in found]
-    return [text]

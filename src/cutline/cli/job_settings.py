@@ -44,34 +44,18 @@ class JobSettings:
     """Longest side of the pictures in pixels. Environment: IMAGE_TARGET_SIZE [default: 1024]"""
 
 
-def _check_numbers(settings: JobSettings) -> None:
-    """Raise ConfigError, with the variable's name, for numbers out of range."""
+def fill_in(job: Job, settings: JobSettings, container: Container) -> Job:
+    """Apply the settings to the job, with SageMaker's folders as defaults; raises ConfigError."""
     threads, size = settings.num_of_threads, settings.image_target_size
     if threads is not None and threads < 1:
         raise ConfigError(f"NUM_OF_THREADS must be greater than 0, not {threads}")
     if size is not None and size < 1:
         raise ConfigError(f"IMAGE_TARGET_SIZE must be greater than 0, not {size}: it is the longest side")
-
-
-def fill_in(job: Job, settings: JobSettings, container: Container) -> Job:
-    """Apply the settings to the job, with SageMaker's folders as defaults.
-
-    Raises:
-        ConfigError: a setting is missing or invalid; names the variable.
-    """
-    _check_numbers(settings)
-    data = settings.data_path or container.input
-    output = settings.output_path or container.output
+    data = settings.data_path or container.folder("DATA_PATH")
+    output = settings.output_path or container.folder("OUTPUT_PATH")
     chained = job.model.chain is not None or job.model.step
-    missing = [
-        variable
-        for variable, value in {
-            "MODEL_NAME": settings.model_name or chained,
-            "DATA_PATH": data,
-            "OUTPUT_PATH": output,
-        }.items()
-        if not value
-    ]
+    needed = {"MODEL_NAME": settings.model_name or chained, "DATA_PATH": data, "OUTPUT_PATH": output}
+    missing = [variable for variable, value in needed.items() if not value]
     if missing or data is None or output is None:
         raise ConfigError(_missing(missing, container))
     data = _data(data)
@@ -80,10 +64,10 @@ def fill_in(job: Job, settings: JobSettings, container: Container) -> Job:
         model = dataclasses.replace(model, model=settings.model_name)
     if settings.prompt_path is not None:
         prompts = dataclasses.replace(prompts, prompt=(_prompt(settings.prompt_path),))
-    if settings.image_target_size is not None:
-        pictures = dataclasses.replace(pictures, max_side=settings.image_target_size)
-    if settings.num_of_threads is not None:
-        run = dataclasses.replace(run, max_concurrent_requests=settings.num_of_threads)
+    if size is not None:
+        pictures = dataclasses.replace(pictures, max_side=size)
+    if threads is not None:
+        run = dataclasses.replace(run, max_concurrent_requests=threads)
     return dataclasses.replace(
         job,
         input_path=data,
@@ -115,13 +99,15 @@ def gives_folder(settings: JobSettings) -> bool:
 
 
 def _data(path: str) -> str:
-    """The input; for a folder with one table and no picture, that table.
-
-    Raises:
-        ConfigError: it does not exist, or holds nothing that can be captioned.
-    """
+    """The input; for a folder with one table and no picture, that table. Raises ConfigError."""
     if is_remote(path):
-        return _remote_data(path.rstrip("/"))
+        path = path.rstrip("/")
+        # Programs write large tables as a folder that is named like one.
+        if extension(path) in TABLE_EXTENSIONS and not _PATTERN.search(path):
+            system, root = open_storage(path)
+            if on_storage(path, lambda: system.isdir(root)):
+                return f"{path}/*.{extension(path)}"
+        return path
     if not os.path.exists(path):  # noqa: PTH110 - a name may be too long for pathlib
         raise ConfigError(f"DATA_PATH: {path} does not exist")
     tables = _tables(path) if Path(path).is_dir() else None
@@ -133,15 +119,6 @@ def _data(path: str) -> str:
         names = ", ".join(Path(name).name for name in tables[:5])
         raise ConfigError(f"DATA_PATH: {path} holds {len(tables)} tables ({names}): name one of them")
     return tables[0]
-
-
-def _remote_data(path: str) -> str:
-    """The input; for a folder named like a table, as programs write large ones, the tables in it."""
-    if extension(path) in TABLE_EXTENSIONS and not _PATTERN.search(path):
-        system, root = open_storage(path)
-        if on_storage(path, lambda: system.isdir(root)):
-            return f"{path}/*.{extension(path)}"
-    return path
 
 
 def _tables(folder: str) -> list[str] | None:
@@ -158,11 +135,7 @@ def _tables(folder: str) -> list[str] | None:
 
 
 def _url_column(job: Job, data: str) -> str | None:
-    """The column of URLs: the one given, or ``url`` if a table has it.
-
-    Raises:
-        ConfigError: a column is given, and the data is not a table.
-    """
+    """The column of URLs: the one given, or ``url`` if a table has it; ConfigError for other data."""
     named = job.input.url_column
     names = [field.name for field in dataclasses.fields(SourceOptions)]
     options = SourceOptions(**{name: getattr(job.input, name) for name in names})

@@ -55,11 +55,7 @@ class _File:
 
 
 class CarriedState:
-    """Copies the files needed to continue: the journal and the output's state; also the report and failures.
-
-    Raises:
-        ConfigError: the storage cannot be reached.
-    """
+    """Copies the journal and the output's state, which are needed to continue, the report and failures."""
 
     def __init__(self, output: str) -> None:
         self._place = place_of(output)
@@ -78,11 +74,7 @@ class CarriedState:
         self._ended = threading.Event()
 
     def bring(self) -> bool:
-        """Download the state that another container left, if it is further than the local one.
-
-        Raises:
-            SinkError: the storage cannot be read or written.
-        """
+        """Download the state that another container left, if it is further than ours; raises SinkError."""
         try_writing(self._place)
         with storage_errors(self._place):
             self._storage.invalidate_cache()
@@ -102,11 +94,7 @@ class CarriedState:
 
     @contextlib.contextmanager
     def kept(self) -> Iterator[None]:
-        """Copy the state periodically, and at the end.
-
-        Raises:
-            SinkError: the last copy failed.
-        """
+        """Copy the state periodically, and at the end; raises SinkError if the last copy fails."""
         copier = threading.Thread(target=self._keep_copying, name="cutline-state", daemon=True)
         copier.start()
         try:
@@ -121,20 +109,16 @@ class CarriedState:
         for file in self._files:
             try:
                 status = file.local.stat()
-            except FileNotFoundError:
-                self._remove(file)
+            except FileNotFoundError:  # such as the failures
+                if self._copied.pop(file.remote, None) is not None:
+                    with storage_errors(self._place):
+                        self._storage.rm_file(file.remote)
                 continue
             mark = (status.st_size, status.st_mtime_ns)
             if self._copied.get(file.remote) != mark:
                 with storage_errors(self._place):
                     self._storage.put_file(str(file.local), file.remote)
                 self._copied[file.remote] = mark
-
-    def _remove(self, file: _File) -> None:
-        """Remove the copy of a file that no longer exists, such as the failures."""
-        if self._copied.pop(file.remote, None) is not None:
-            with storage_errors(self._place):
-                self._storage.rm_file(file.remote)
 
     def _keep_copying(self) -> None:
         pause = MIN_INTERVAL

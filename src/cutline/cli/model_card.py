@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.resources
 import tomllib
-from collections.abc import Iterable
 from importlib.util import find_spec
 
 from rich.console import Console
@@ -14,16 +13,16 @@ from rich.text import Text
 from cutline import registry
 from cutline.captioners.factory import find_key, options_of
 from cutline.captioners.hosted.nvidia import MODELS_URL
-from cutline.captioners.hosted.nvidia_models import HOSTED, HostedModel
+from cutline.captioners.hosted.nvidia_models import HOSTED
 from cutline.captioners.hosted.presets import PRESETS, Preset
 from cutline.captioners.interrogator.labels import PACKAGE
 from cutline.captioners.transformers.families import BLIP
 from cutline.captioners.transformers.family import Family, Weights
 from cutline.encoders import DEFAULT_CLIP
 from cutline.engine.prices import price_of
-from cutline.parameters import Parameter
 from cutline.weights import is_downloaded
 
+_READY = {"✓": "yes", "✗": "no: the key is missing", "?": "if the server is running"}
 _OPTIONS = {"concurrency": "max_concurrent_requests"}
 """Captioners' names of options that differ from the command line's."""
 
@@ -35,9 +34,14 @@ def show_card(console: Console, name: str) -> None:
     if preset is not None:
         about, rows, models = preset.about, _service(preset), _service_models(preset)
     elif isinstance(loaded, Family):
-        about, rows, models = loaded.about, _family(loaded), _family_models(loaded)
+        about, rows = loaded.about, _family(loaded)
+        models = [
+            (f"{f'{name}:{size}' if size else name} = {weights.repo}", *_download(weights))
+            for size, weights in loaded.sizes.items()
+        ]
     else:
-        about, rows, models = embedded_about(name), _own(name), _own_models(name)
+        about, rows = embedded_about(name), _own(name)
+        models = [(one.repo, *_download(one)) for one in OF_INTERROGATOR if name == "interrogator"]
     console.print(Text.assemble((name, "bold"), f" · {about}" if about else ""))
     table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 2))
     table.add_column(style="dim", no_wrap=True)
@@ -64,47 +68,39 @@ def _service(preset: Preset) -> list[tuple[str, str]]:
     key = " or ".join(preset.key_env) or "none"
     state = "" if not preset.key_env else " (set)" if find_key(preset) else " (not set)"
     needed = "" if preset.key_needed or not preset.key_env else ", if the server requires one"
-    rows = [("endpoint", preset.endpoint), ("key", f"{key}{state}{needed}"), ("ready", _ready(preset))]
+    rows = [
+        ("endpoint", preset.endpoint),
+        ("key", f"{key}{state}{needed}"),
+        ("ready", _READY[readiness(preset)]),
+    ]
     if preset.name == "nvidia":
         rows[0] = ("endpoint", f"{preset.endpoint}; the models listed below at {MODELS_URL}")
     if preset.account:
         rows.append(("account", preset.account))
     if preset.start:
         rows.append(("start it", f"{preset.start}, or --start for the duration of a run"))
-    rows.append(("parameters", _accepted(preset.parameters)))
+    rows.append(("parameters", "\n".join(f"{one.name}: {one.allowed}" for one in preset.parameters)))
     return rows
-
-
-def _ready(preset: Preset) -> str:
-    return {"✓": "yes", "✗": "no: the key is missing", "?": "if the server is running"}[readiness(preset)]
-
-
-def _accepted(parameters: Iterable[Parameter]) -> str:
-    return "\n".join(f"{parameter.name}: {parameter.allowed}" for parameter in parameters)
 
 
 def _service_models(preset: Preset) -> list[tuple[str, ...]]:
     """The known models, the default first; the last field is the third column's title."""
+    rows: list[tuple[str, ...]] = []
     if preset.name == "nvidia":
-        return [
-            (f"{preset.default_model} (default)", preset.licence, "", "limits"),
-            *map(_hosted, HOSTED.values()),
-        ]
+        rows.append((f"{preset.default_model} (default)", preset.licence, "", "limits"))
+        for model in HOSTED.values():
+            most = {parameter.name: parameter.most for parameter in model.parameters}
+            limits = f"max_tokens to {most['max_tokens']:g}, temperature to {most['temperature']:g}"
+            rows.append((model.name, model.licence, limits, "limits"))
+        return rows
     head = "$ per million tokens, in/out"
     text = importlib.resources.files("cutline.engine").joinpath("prices.toml").read_text("utf-8")
     names = [preset.default_model, *tomllib.loads(text).get(preset.name, {})]
-    rows: list[tuple[str, ...]] = []
     for name in dict.fromkeys(filter(None, names)):
         default = name == preset.default_model
         licence = preset.licence if default or preset.licence == "hosted only" else ""
         rows.append((f"{name} (default)" if default else name, licence, price(f"{preset.name}:{name}"), head))
     return rows
-
-
-def _hosted(model: HostedModel) -> tuple[str, ...]:
-    most = {parameter.name: parameter.most for parameter in model.parameters}
-    limits = f"max_tokens to {most['max_tokens']:g}, temperature to {most['temperature']:g}"
-    return model.name, model.licence, limits, "limits"
 
 
 def _family(family: Family) -> list[tuple[str, str]]:
@@ -114,14 +110,6 @@ def _family(family: Family) -> list[tuple[str, str]]:
     if family.prompt is not None:
         rows.append(("prompt", family.prompt or "none: it describes without a prompt"))
     return [*rows, ("options", _options(family.name))]
-
-
-def _family_models(family: Family) -> list[tuple[str, ...]]:
-    rows: list[tuple[str, ...]] = []
-    for size, weights in family.sizes.items():
-        name = f"{family.name}:{size}" if size else family.name
-        rows.append((f"{name} = {weights.repo}", *_download(weights)))
-    return rows
 
 
 def _download(weights: Weights) -> tuple[str, ...]:
@@ -138,13 +126,6 @@ def _own(name: str) -> list[tuple[str, str]]:
         return rows
     settings = "fast (default), classic, best or negative; clip=…, labels=FOLDER, caption=MODEL, with commas"
     return [("ready", ready_interrogator()[1]), ("settings", settings), *rows]
-
-
-def _own_models(name: str) -> list[tuple[str, ...]]:
-    """The interrogator's default models."""
-    if name != "interrogator":
-        return []
-    return [(weights.repo, *_download(weights)) for weights in OF_INTERROGATOR]
 
 
 def _options(name: str) -> str:

@@ -40,11 +40,7 @@ class ModelCheck:
 
 
 def check_model(text: str, options: CaptionerOptions) -> ModelCheck:
-    """Try the model of that name.
-
-    Raises:
-        ConfigError: the name is invalid.
-    """
+    """Try the model of that name; raises ConfigError for an invalid one."""
     spec = Spec.parse(text, endpoint=options.endpoint)
     if spec.preset is not None:
         options = dataclasses.replace(options, options={"max_tokens": _MAX_TOKENS})
@@ -98,7 +94,9 @@ async def _advice_of(endpoint: OpenAIChat, status: int | None) -> str:
     if await endpoint.answers_words():
         return "It replies without a picture, so it does not take pictures: choose a model that does"
     model, preset = endpoint.request_info.model, endpoint.request_info.preset
-    offered = await _offered(endpoint)
+    offered: list[str] = []
+    with contextlib.suppress(CutlineError):
+        offered = await endpoint.models()
     own = sorted(HOSTED) if preset.name == "nvidia" else []
     if model in offered or not (offered or own):
         return "" if status == 404 else "Does this model take pictures?"
@@ -107,12 +105,6 @@ async def _advice_of(endpoint: OpenAIChat, status: int | None) -> str:
     more = ", …" if len(offered) > _MAX_LISTED else ""
     listed = f"The endpoint lists {', '.join(offered[:_MAX_LISTED])}{more}" if offered else ""
     return f"{suggestion} {listed}".strip()
-
-
-async def _offered(endpoint: OpenAIChat) -> list[str]:
-    with contextlib.suppress(CutlineError):
-        return await endpoint.models()
-    return []
 
 
 def _disc() -> bytes:

@@ -127,38 +127,24 @@ def list_models(*names: str, plugin: tuple[str, ...] = ()) -> int:
     load_plugins(plugin)
     console = Console(highlight=False)
     if names:
-        for name in map(_provider, names):
+        for name in (name.partition(":")[0] for name in names):
+            if name not in providers():
+                raise ConfigError(
+                    f"there is no provider {name!r}{meant(name, [*providers(), 'check'])}; "
+                    "`cutline models` lists them, `cutline models check NAME` tries one"
+                )
             show_card(console, name)
         return 0
     loaded = {name: registry.load("captioners", name) for name in registry.BUILT_IN["captioners"]}
-    _show(console, "built in", _OWN, [_embedded(name) for name in _outside(loaded)])
+    own = [name for name in registry.names("captioners") if not isinstance(loaded.get(name), Family)]
+    marks = {"interrogator": ready_interrogator()[0]}
+    _show(console, "built in", _OWN, [(marks.get(name, "✓"), name, embedded_about(name)) for name in own])
     families = [each for each in loaded.values() if isinstance(each, Family)]
     missing = "" if has_local() else "   (pip install 'cutline[local]')"
     _show(console, f"on this machine{missing}", _LOCAL, [_local(family) for family in families])
     _show_services(console, [preset for preset in PRESETS.values() if preset.name != "endpoint"])
     console.print(_LEGEND, markup=False, soft_wrap=True)
     return 0
-
-
-def _provider(text: str) -> str:
-    """The provider in a name, which may include a model.
-
-    Raises:
-        ConfigError: it does not exist; suggests similar names.
-    """
-    name = text.partition(":")[0]
-    if name not in providers():
-        raise ConfigError(
-            f"there is no provider {name!r}{meant(name, [*providers(), 'check'])}; "
-            "`cutline models` lists them, `cutline models check NAME` tries one"
-        )
-    return name
-
-
-def _outside(loaded: dict[str, object]) -> list[str]:
-    """Captioners that are neither a local model nor a service: built-in ones and plug-ins."""
-    families = {name for name, each in loaded.items() if isinstance(each, Family)}
-    return [name for name in registry.names("captioners") if name not in families]
 
 
 def _show_services(console: Console, presets: list[Preset]) -> None:
@@ -190,11 +176,6 @@ def _table(heads: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> Table:
         mark, name, *others = row[: len(heads)]
         table.add_row(Text(mark, style=_STYLES[mark]), Text(name, style="bold"), *map(Text, others))
     return table
-
-
-def _embedded(name: str) -> tuple[str, ...]:
-    ready = ready_interrogator()[0] if name == "interrogator" else "✓"
-    return ready, name, embedded_about(name)
 
 
 def _local(family: Family) -> tuple[str, ...]:

@@ -33,14 +33,12 @@ def preview(job: Job, key: Secret | None, count: int) -> int:
     failed = False
     for sample, outcome in results:
         if isinstance(outcome, Caption):
-            table.add_row(Text(printable(sample.key)), Text("\n".join(_texts(outcome))))
+            text = Text("\n".join(_texts(outcome)))
         elif isinstance(outcome, Skip):
-            table.add_row(Text(printable(sample.key)), Text(f"skipped: {outcome.reason}", style="dim"))
+            text = Text(f"skipped: {outcome.reason}", style="dim")
         else:
-            failed = True
-            table.add_row(
-                Text(printable(sample.key)), Text(f"{outcome.kind}: {outcome.message}", style="red")
-            )
+            failed, text = True, Text(f"{outcome.kind}: {outcome.message}", style="red")
+        table.add_row(Text(printable(sample.key)), text)
     Console(highlight=False).print(table)
     return 1 if failed else 0
 
@@ -55,10 +53,6 @@ def _texts(caption: Caption) -> Iterator[str]:
         yield f"{name}: missing ({kind}); the step is optional"
 
 
-def _about(seconds: float) -> str:
-    return f"about {duration(seconds)}" if seconds >= _MIN_SECONDS else f"less than {_MIN_SECONDS} s"
-
-
 def estimate(job: Job, key: Secret | None, *, in_batches: bool = False) -> int:
     """Print time, tokens and cost of the whole run, and its cost through ``cutline batch``.
 
@@ -66,13 +60,14 @@ def estimate(job: Job, key: Secret | None, *, in_batches: bool = False) -> int:
     """
     result = asyncio.run(estimate_run(job, key=key, say=_say))
     console = Console(highlight=False, soft_wrap=True)
-    what = (
-        f"{result.total:,} pictures" if result.total is not None else "1,000 pictures (the total is unknown)"
-    )
+    unknown = "1,000 pictures (the total is unknown)"
+    what = f"{result.total:,} pictures" if result.total is not None else unknown
     cost = "price unknown (--prices FILE)" if result.cost is None else money(result.cost)
     sent, received = result.usage.prompt_tokens, result.usage.completion_tokens
     tokens = f"{short_number(sent)} tokens in, {short_number(received)} out"
-    console.print(f"{what}: {_about(result.seconds)} · {tokens} · {cost}")
+    is_exact = result.seconds >= _MIN_SECONDS
+    seconds = f"about {duration(result.seconds)}" if is_exact else f"less than {_MIN_SECONDS} s"
+    console.print(f"{what}: {seconds} · {tokens} · {cost}")
     failed = f", {result.failed} of them failed" if result.failed else ""
     if in_batches and result.batch_cost is None:
         console.print(

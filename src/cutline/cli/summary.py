@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
 from rich.console import Console
@@ -51,7 +51,11 @@ def summary(job: Job, report: Report, hints: Iterable[str] | None = None) -> Non
         console.print(hint, markup=False)
     if report.stopped is not None:
         why = "interrupted" if isinstance(report.stopped, Interrupted) else f"stopped: {report.stopped}"
-        journal = f"(journal in {_relative(report.state)}{_waiting(report)})"
+        waiting = ""
+        if report.waiting:
+            written = f"{report.counts.total:,} captions are written"
+            waiting = f"; {written}, {report.waiting:,} wait in it for an earlier picture"
+        journal = f"(journal in {_relative(report.state)}{waiting})"
         console.print(Text(f"{why} · nothing is lost{_continuation(report)} {journal}", style="bold"))
 
 
@@ -62,13 +66,6 @@ def _continuation(report: Report) -> str:
     fix = "fix this and " if unusable else ""
     retry = " with --retry-failed" if unusable and set(report.fresh.kinds) - _FINAL else ""
     return f": {fix}run the same command again{retry} to continue"
-
-
-def _waiting(report: Report) -> str:
-    if not report.waiting:
-        return ""
-    written, waiting = report.counts.total, report.waiting
-    return f"; {written:,} captions are written, {waiting:,} wait in it for an earlier picture"
 
 
 def examples(report: Report) -> Iterator[str]:
@@ -128,15 +125,6 @@ def stage_lines(report: Report) -> Iterator[str]:
         yield printable(f"{name}: {line}")
 
 
-def _missing(steps: Mapping[str, Mapping[str, int]], *, retried: bool) -> Iterator[str]:
-    for name, kinds in steps.items():
-        count = sum(kinds.values())
-        captions = "1 caption is" if count == 1 else f"{count:,} captions are"
-        causes = most_common(Counter(kinds))
-        retry = "" if retried else "; run again with --retry-failed to add it"
-        yield f"{captions} without the optional step {name} ({causes}){retry}"
-
-
 def _failed(kinds: Collection[str], job: Job) -> Iterator[str]:
     """How to get the missing captions."""
     if "prompt-variable" in kinds:
@@ -175,7 +163,10 @@ def _hints(job: Job, report: Report) -> Iterator[str]:
             "the pictures are no longer in the input; the journal keeps them"
         )
     yield from map(printable, report.warnings)
-    yield from _missing(counts.missing_steps, retried=job.run.retry_failed)
+    for name, kinds in counts.missing_steps.items():
+        missing = plural(sum(kinds.values()), "caption is", "captions are")
+        retry = "" if job.run.retry_failed else "; run again with --retry-failed to add it"
+        yield f"{missing} without the optional step {name} ({most_common(Counter(kinds))}){retry}"
     if report.stopped is None:
         yield from _failed(counts.kinds, job)
     if counts.reasons.get("captioned already") and job.output.existing is None:

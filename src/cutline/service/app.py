@@ -31,11 +31,7 @@ _log = logging.getLogger("cutline.service")
 
 
 def create_app(settings: Settings) -> FastAPI:
-    """The application for these settings; its model is loaded when it starts.
-
-    Raises:
-        ConfigError: the settings cannot be combined, or the model cannot be used.
-    """
+    """The application for these settings, whose model is loaded when it starts; raises ConfigError."""
     settings.check()
     metrics = Metrics()
     admission = Admission(max_waiting=settings.max_waiting, max_bytes=settings.max_held)
@@ -49,7 +45,7 @@ def create_app(settings: Settings) -> FastAPI:
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         tracing.open()
         await service.open(lambda line: _log.info("%s", line))
-        _log.info("ready model=%s", service.model)
+        _log.info("ready model=%s", service.captioner.name)
         await queue.open()
         publishing = asyncio.create_task(metrics.publish())
         try:
@@ -87,6 +83,6 @@ def _watch(metrics: Metrics, admission: Admission, service: CaptioningService, q
     metrics.watch("waiting_requests", "Requests that wait for their response.", lambda: admission.waiting)
     metrics.watch("held_bytes", "Bytes of pictures that requests sent or linked to.", lambda: admission.held)
     metrics.watch("slots_in_use", "Pictures that are before the model.", lambda: service.slots_in_use)
-    metrics.watch("slots", "Pictures that the model captions at once.", lambda: service.at_once)
+    metrics.watch("slots", "Pictures that the model captions at once.", lambda: service.captioner.at_once)
     metrics.watch("queued_pictures", "Pictures of jobs that wait.", lambda: queue.waiting, shared=True)
     metrics.watch("store_up", "Whether the queue's database responds.", lambda: queue.is_up, shared=True)

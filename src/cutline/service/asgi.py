@@ -23,11 +23,7 @@ ENVIRONMENT = "CUTLINE_SERVICE_SETTINGS"
 
 
 def app() -> ASGIApp:
-    """The application of this process.
-
-    Raises:
-        ConfigError: its settings cannot be used. A worker process logs that itself, and exits.
-    """
+    """The application of this process; raises ConfigError, which a worker process logs before it exits."""
     end_with_parent()
     try:
         created = create_app(Settings.read(json.loads(os.environ.get(ENVIRONMENT, "{}"))))

@@ -61,13 +61,11 @@ class Recovery:
         failures = 0
         while True:
             try:
-                await self._reopen()
+                return await self._reopen()
             except ConfigError as error:
                 failures += 1
                 _log.error("model still unavailable attempts=%d cause=%s", failures, error)
                 await asyncio.sleep(1.0 + retry_policy.delay(failures, first=2.0))
-            else:
-                return
 
     async def aclose(self) -> None:
         if self._task is not None:
@@ -92,41 +90,19 @@ class CaptioningService:
         self.captioner = self._captioner_for(self._job, Secret(key.get_secret_value()) if key else None)
         self.chains = Chains(settings.chain, self._job, self._captioner_for)
         self._pipelines: collections.OrderedDict[bytes, SamplePipeline] = collections.OrderedDict()
-        self._slots = LocalSlots(lambda: and_preparing(self.slots))
+        self._slots = LocalSlots(lambda: and_preparing(self.captioner.slots))
         self._recovery = Recovery(self._reopen)
         self.ready = False
-
-    @property
-    def model(self) -> str:
-        return self.captioner.name
-
-    @property
-    def instructable(self) -> bool:
-        """Whether the model follows instructions in a prompt, more than to take its form."""
-        return self.captioner.profile.instructable
 
     @functools.cached_property
     def prompts(self) -> list[str]:
         """The library's prompts that the model supports; none if it ignores all prompts."""
-        if not self.instructable and self.captioner.profile.ignores is None:
-            return []
-        return [name for name in sorted(library_prompts()) if self._supports(name)]
-
-    def _supports(self, prompt: str) -> bool:
-        try:
-            self._new_pipeline(CaptionOptions(prompt=prompt))
-        except ConfigError:
-            return False
-        return True
-
-    @property
-    def slots(self) -> int:
-        return self.captioner.slots
-
-    @property
-    def at_once(self) -> int:
-        """Pictures that the model captions at once; it may have more slots, for pictures to be prepared."""
-        return self.captioner.at_once
+        profile, supported = self.captioner.profile, []
+        for name in sorted(library_prompts()) if profile.instructable or profile.ignores else ():
+            with contextlib.suppress(ConfigError):
+                self._new_pipeline(CaptionOptions(prompt=name))
+                supported.append(name)
+        return supported
 
     @property
     def slots_in_use(self) -> int:
@@ -151,13 +127,8 @@ class CaptioningService:
         await self.open(say)
 
     async def caption(self, sample: Sample, options: CaptionOptions) -> Outcome:
-        """The sample's outcome, after ``request_seconds`` at the latest.
-
-        Raises:
-            ConfigError: the model does not support the options.
-            RunStopped: the model is not available now.
-        """
-        pipeline = self._pipeline(options)
+        """The sample's outcome; raises ConfigError for unsupported options, RunStopped without a model."""
+        pipeline = self.pipeline(options)
         slots = self._slots if options.chain is None else self.chains[options.chain].slots
         with self.tracing.span("caption") as span:
             try:
@@ -183,10 +154,6 @@ class CaptioningService:
         except TimeoutError:
             return Failure(key=sample.key, kind="timeout", message="the model had no time for it")
 
-    def check(self, options: CaptionOptions) -> None:
-        """Raises ConfigError for options that are not supported, before anything is queued."""
-        self._pipeline(options)
-
     def ignores(self, options: CaptionOptions) -> bool:
         """Whether the model would return the same without the prompt."""
         ignores = self.captioner.profile.ignores
@@ -194,7 +161,8 @@ class CaptioningService:
             return False
         return any(map(ignores, assembly.prompts_of(_job_with(self._job, options, sys.maxsize), None)))
 
-    def _pipeline(self, options: CaptionOptions) -> SamplePipeline:
+    def pipeline(self, options: CaptionOptions) -> SamplePipeline:
+        """The pipeline for these options, new or kept; raises ConfigError for unsupported options."""
         key = options.to_json()
         pipeline = self._pipelines.get(key)
         if pipeline is None:

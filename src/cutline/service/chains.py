@@ -34,11 +34,7 @@ class Chains:
     def __init__(
         self, paths: Sequence[Path], job: Job, captioner_for: Callable[[Job, Secret | None], Captioner]
     ) -> None:
-        """``job`` gives the limits on pictures; models and prompts come from the files alone.
-
-        Raises:
-            ConfigError: a file is not a usable chain, or two have the same name.
-        """
+        """``job`` gives the limits on pictures; raises ConfigError for a file that is not a usable chain."""
         self._chains: dict[str, ServedChain] = {}
         for path in _files(paths):
             if path.stem in self._chains:

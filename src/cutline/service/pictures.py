@@ -41,10 +41,7 @@ class Pictures:
         self._roots = [ImageRoot(str(root)) for root in roots]
 
     def by_path(self, path: str) -> Sample:
-        """The picture at a path, absolute or relative to one of the folders.
-
-        A path out of them is a ``blocked-path``, whether anything is there or not.
-        """
+        """The picture at a path; one outside the folders is a ``blocked-path``, whether it exists or not."""
         if not self._roots:
             return _failed(path, "blocked-path", "paths are not accepted: send the picture itself")
         inside = None
@@ -64,11 +61,7 @@ class Pictures:
         return Sample(key=url, location=RemoteFile(url))
 
     def by_base64(self, text: str, name: str = "image") -> Sample:
-        """A picture as base64, with or without a ``data:`` URL around it.
-
-        Raises:
-            ServiceError: 422, it is not base64.
-        """
+        """A picture as base64, with or without a ``data:`` URL around it; raises ServiceError 422."""
         encoded = text.partition(",")[2] if text.startswith("data:") else text
         try:
             # Programs write it in lines, each of which ends like this.
@@ -91,11 +84,7 @@ class Downloads:
 
     @contextlib.asynccontextmanager
     async def local(self, sample: Sample) -> AsyncIterator[Sample]:
-        """The sample with its picture's bytes, for as long as they are needed.
-
-        Raises:
-            PictureError: the picture cannot be fetched; ``overloaded`` when too much is held already.
-        """
+        """The sample with its picture's bytes, while they are needed; raises PictureError."""
         if not isinstance(sample.location, RemoteFile):
             yield sample
             return

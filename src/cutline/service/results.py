@@ -6,7 +6,7 @@ import re
 from pathlib import PurePath
 from typing import Final
 
-from cutline.records import JSON, Caption, Failure, Outcome, Skip, Step
+from cutline.records import JSON, Caption, Failure, Outcome, Skip
 from cutline.service.errors import ServiceError, with_field_names
 
 _FOLDER: Final = re.compile(r"\b([\w.-]+:)(?!//)(?:\.{1,2}|~)?/\S*/")
@@ -72,15 +72,14 @@ def result_json(name: str, outcome: Outcome) -> JSON:
             "seconds": round(sum(step.reply.seconds for step in outcome.steps), 4),
         }
     if outcome.step:  # of a chain
-        result["steps"] = [_step_json(step) for step in outcome.steps]
+        result["steps"] = [
+            {"name": step.name, "text": step.text, "model": public_model_name(step.reply.model)}
+            | ({"fields": step.fields} if step.fields is not None else {})
+            for step in outcome.steps
+        ]
         if outcome.missing_steps:
             result["missing_steps"] = dict(outcome.missing_steps)
     return result
-
-
-def _step_json(step: Step) -> JSON:
-    result: JSON = {"name": step.name, "text": step.text, "model": public_model_name(step.reply.model)}
-    return result | {"fields": step.fields} if step.fields is not None else result
 
 
 def failure_kind(outcome: Skip | Failure) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import difflib
 import ipaddress
 import json
@@ -28,7 +29,6 @@ OPTIONS: Final = {"service_key": "api_key", "service_key_file": "api_key_file"}
 _SETTINGS: Final = {option: name for name, option in OPTIONS.items()}
 _MIN_SIMILARITY: Final = 0.8  # difflib's ratio: one letter of four differs
 _OPTION_NAMES: Final = {"API_KEY_FILE": "SERVICE_KEY_FILE"}  # an option's name, which no variable has
-_JOB_PREFIX: Final = "CUTLINE_JOB_"
 _OTHER_VARIABLES: Final = frozenset(
     {
         "CUTLINE_API_KEY",  # of an endpoint
@@ -132,11 +132,7 @@ class Settings(BaseSettings):
 
     @classmethod
     def read(cls, given: dict[str, Any]) -> Self:
-        """The settings from options, environment and ``.env``, with the secrets that are in files.
-
-        Raises:
-            ConfigError: one of them cannot be used, or read, or is nearly the name of a setting; names it.
-        """
+        """From options, environment, ``.env`` and files of secrets; raises ConfigError for a wrong one."""
         cls.unknown_variables()
         given = {_SETTINGS.get(name, name): value for name, value in given.items()}
         for name in SECRETS:
@@ -153,19 +149,21 @@ class Settings(BaseSettings):
 
     @classmethod
     def unknown_variables(cls) -> list[str]:
-        """Variables with our prefix, set here or in ``.env``, that nothing reads.
+        """Variables with our prefix that nothing reads; raises ConfigError for a misspelt setting.
 
-        Raises:
-            ConfigError: one of them is nearly a setting's name; a misspelt key must not leave a service open.
+        A misspelt key must not leave a service open.
         """
         known = {name.upper() for name in cls.model_fields}
         found = []
         for origin, names in (("", os.environ), (" in .env", DotEnvSettingsSource(cls).env_vars)):
             for variable in sorted(map(str.upper, names)):
                 name = variable.removeprefix(PREFIX)
-                if name == variable or name in known or variable in _OTHER_VARIABLES:
-                    continue
-                if variable.startswith(_JOB_PREFIX):
+                if (
+                    name == variable
+                    or name in known
+                    or variable in _OTHER_VARIABLES
+                    or name.startswith("JOB_")
+                ):
                     continue
                 similar = difflib.get_close_matches(name, sorted(known), n=1, cutoff=_MIN_SIMILARITY)
                 if near := [_OPTION_NAMES[name]] if name in _OPTION_NAMES else similar:
@@ -177,10 +175,8 @@ class Settings(BaseSettings):
         """The secret itself or what its file holds; options take precedence over the environment."""
         value: SecretStr | None = getattr(self, name)
         file: Path | None = getattr(self, f"{name}_file")
-        if name in given and f"{name}_file" not in given:
-            file = None
-        if f"{name}_file" in given and name not in given:
-            value = None
+        if (name in given) != (f"{name}_file" in given):
+            value, file = (value, None) if name in given else (None, file)
         if file is None:
             return value
         key = given_key(value.get_secret_value() if value else None, file, option=_option(name))
@@ -196,12 +192,7 @@ class Settings(BaseSettings):
         return json.dumps(values)
 
     def check(self) -> None:
-        """Find mistakes before a socket is opened.
-
-        Raises:
-            ConfigError: the service would be open to others without a key, or no client could send it; a
-                root is not a folder, or the webhooks' secret cannot be decoded.
-        """
+        """Raise ConfigError for settings that cannot work, or open the service to others without a key."""
         if not self.is_loopback and self.service_key is None and not self.insecure:
             raise ConfigError(
                 f"--host {self.host} can be reached by others: set --api-key, "
@@ -216,11 +207,7 @@ class Settings(BaseSettings):
 
     @property
     def webhook_key(self) -> bytes | None:
-        """The key that signs webhooks: the secret itself, or the base64 after ``whsec_``.
-
-        Raises:
-            ConfigError: that is not base64.
-        """
+        """Signs webhooks: the secret itself, or the base64 after ``whsec_``; raises ConfigError."""
         secret = self.webhook_secret.get_secret_value() if self.webhook_secret is not None else None
         if secret is None or not secret.startswith("whsec_"):
             return secret.encode() if secret is not None else None
@@ -231,12 +218,9 @@ class Settings(BaseSettings):
 
     @property
     def is_loopback(self) -> bool:
-        if self.host == "localhost":
-            return True
-        try:
+        with contextlib.suppress(ValueError):
             return ipaddress.ip_address(self.host).is_loopback
-        except ValueError:
-            return False
+        return self.host == "localhost"
 
 
 def _option(name: str) -> str:

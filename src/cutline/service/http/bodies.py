@@ -42,12 +42,7 @@ class Body:
         self.is_complete = empty
 
     async def receive(self) -> Message:
-        """The next message, in place of the server's own ``receive``.
-
-        Raises:
-            ServiceError: 408 for a body that comes too slowly, 413 for one that is too long, 503 when too
-                many requests are waiting.
-        """
+        """The next message; raises ServiceError 408 (too slow), 413 (too long) or 503 (too many waiting)."""
         if self.is_complete:
             return await self._receive()
         left = self._started + BODY_SECONDS + self._size / MIN_SPEED - time.monotonic()

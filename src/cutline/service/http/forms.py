@@ -34,11 +34,10 @@ async def opened_form(request: Request, max_files: int) -> AsyncIterator[FormDat
     try:
         form = await request.form(max_files=max_files, max_fields=_MAX_FIELDS)
     except HTTPException as error:
-        if error.detail.startswith(_TOO_MANY):
-            raise ServiceError(
-                413, f"at most {max_files} picture{'s' * (max_files > 1)} per request"
-            ) from None
-        raise ServiceError(error.status_code, error.detail) from None
+        status, message = error.status_code, error.detail
+        if message.startswith(_TOO_MANY):
+            status, message = 413, f"at most {max_files} picture{'s' * (max_files > 1)} per request"
+        raise ServiceError(status, message) from None
     try:
         yield form
     finally:

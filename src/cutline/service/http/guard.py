@@ -63,7 +63,8 @@ class Guard:
             await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        body = Body(receive, self._admission, limit=self._max_body, empty=not _has_body(headers))
+        has_body = headers.get("content-length", "0") != "0" or "transfer-encoding" in headers
+        body = Body(receive, self._admission, limit=self._max_body, empty=not has_body)
         response = _Response(send, body)
         try:
             self._check(scope, headers, body)
@@ -86,7 +87,9 @@ class Guard:
     def _check(self, scope: Scope, headers: Headers, body: Body) -> None:
         """Raises ServiceError 400, 401, 403, 413 or 503."""
         host = headers.get("host", "")
-        if self._hosts is not None and _host_name(host) not in self._hosts:
+        name, colon, port = host.rpartition(":")
+        name = name if colon and port.isdigit() else host
+        if self._hosts is not None and name.lower() not in self._hosts:
             raise ServiceError(403, "this host name is not served here")
         origin = headers.get("origin")
         if origin is not None and not _is_own_origin(origin, host, self._allowed):
@@ -94,7 +97,7 @@ class Guard:
         path = scope["path"]
         is_open = path in _OPEN or (path in self._pages and scope["method"] in {"GET", "HEAD"})
         if self._key is not None and not is_open:
-            self._check_key(headers, self._key)
+            _check_key(headers, self._key)
         length = headers.get("content-length")
         if length is not None and not (length.isascii() and length.isdigit()):
             raise ServiceError(400, "Content-Length is not a number")
@@ -102,15 +105,6 @@ class Guard:
             raise too_large(self._max_body)
         if not body.is_complete and self._admission.is_full:
             raise Overloaded
-
-    def _check_key(self, headers: Headers, key: bytes) -> None:
-        """Compare, in constant time, with the bearer token or X-API-Key; raises ServiceError 401."""
-        scheme, _, token = headers.get("authorization", "").partition(" ")
-        given = (token if scheme.lower() == "bearer" else headers.get("x-api-key", "")).strip()
-        if not hmac.compare_digest(given.encode(), key):
-            missing = "a key is needed, as Authorization: Bearer KEY or as X-API-Key"
-            message = "the key is not accepted" if given else missing
-            raise ServiceError(401, message, headers={"WWW-Authenticate": "Bearer"})
 
 
 class _Response:
@@ -140,16 +134,6 @@ class _Response:
             await error_response(scope["path"], error)(scope, receive, self.send)
 
 
-def _has_body(headers: Headers) -> bool:
-    return headers.get("content-length", "0") != "0" or "transfer-encoding" in headers
-
-
-def _host_name(host: str) -> str:
-    """The name in a Host header, without its port."""
-    name, colon, port = host.rpartition(":")
-    return (name if colon and port.isdigit() else host).lower()
-
-
 def _is_own_origin(origin: str, host: str, allowed: Collection[str]) -> bool:
     """Whether the origin is the requested host or, behind a proxy, one of the allowed names."""
     try:
@@ -157,3 +141,13 @@ def _is_own_origin(origin: str, host: str, allowed: Collection[str]) -> bool:
         return parts.netloc.lower() == host.lower() or parts.hostname in allowed
     except ValueError:
         return False
+
+
+def _check_key(headers: Headers, key: bytes) -> None:
+    """Compare, in constant time, with the bearer token or X-API-Key; raises ServiceError 401."""
+    scheme, _, token = headers.get("authorization", "").partition(" ")
+    given = (token if scheme.lower() == "bearer" else headers.get("x-api-key", "")).strip()
+    if not hmac.compare_digest(given.encode(), key):
+        missing = "a key is needed, as Authorization: Bearer KEY or as X-API-Key"
+        message = "the key is not accepted" if given else missing
+        raise ServiceError(401, message, headers={"WWW-Authenticate": "Bearer"})

@@ -25,30 +25,21 @@ _BODY_ERRORS: Final = {
     "503": "too many requests are waiting, or the model is not available; try again after Retry-After",
 }
 _KEY_ERRORS: Final = {"401": "no key was sent, or a wrong one"}
-_ERROR: Final = {
-    "type": "object",
-    "properties": {
-        "detail": {"type": "string"},
-        "kind": {"type": "string", "description": "why a picture has no caption"},
-    },
-    "required": ["detail"],
-}
-_OPENAI_ERROR: Final = {
-    "type": "object",
-    "properties": {
-        "error": {
-            "type": "object",
-            "properties": {
-                "message": {"type": "string"},
-                "type": {"type": "string"},
-                "param": {"type": ["string", "null"]},
-                "code": {"type": ["string", "null"]},
-            },
-            "required": ["message", "type"],
-        }
-    },
-    "required": ["error"],
-}
+_TEXT: Final = {"type": "string"}
+_OPTIONAL_TEXT: Final = {"type": ["string", "null"]}
+
+
+def _object(required: list[str], **properties: JSON) -> JSON:
+    return {"type": "object", "properties": properties, "required": required}
+
+
+_ERROR: Final = _object(
+    ["detail"], detail=_TEXT, kind={**_TEXT, "description": "why a picture has no caption"}
+)
+_OPENAI_ERROR: Final = _object(
+    ["error"],
+    error=_object(["message", "type"], message=_TEXT, type=_TEXT, param=_OPTIONAL_TEXT, code=_OPTIONAL_TEXT),
+)
 
 
 def body(json: type[BaseModel], form: JSON) -> JSON:
@@ -73,8 +64,7 @@ def inlined(kind: type[BaseModel]) -> JSON:
         own = {name: resolve(value) for name, value in part.items() if name != "$ref"}
         return {**resolve(known[part["$ref"].rpartition("/")[2]]), **own} if "$ref" in part else own
 
-    resolved: JSON = resolve(schema)
-    return resolved
+    return {**resolve(schema)}
 
 
 def complete_document(app: FastAPI, *, keyed: bool) -> None:

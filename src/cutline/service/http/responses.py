@@ -21,11 +21,7 @@ from cutline.service.queue.schema import describe_error
 _log = logging.getLogger("cutline.service")
 
 OPENAI_PREFIX: Final = "/v1/"
-_OPENAI_TYPES: Final = {
-    401: "authentication_error",
-    403: "permission_error",
-    429: "rate_limit_error",
-}
+_OPENAI_TYPES: Final = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
 HANDLED: Final = (
     ServiceError,
     HTTPException,
@@ -48,7 +44,9 @@ async def handle_error(request: Request, error: Exception) -> Response:
 def error_response(path: str, error: Exception) -> Response:
     """``{"detail": …}``, or below ``/v1`` the shape that clients of OpenAI's API read."""
     found = service_error(error)
-    content = openai_error(found) if path.startswith(OPENAI_PREFIX) else _error(found)
+    content = openai_error(found) if path.startswith(OPENAI_PREFIX) else {"detail": found.message}
+    if "detail" in content and found.kind is not None:
+        content["kind"] = found.kind
     response = json_response(content, found.status)
     response.headers.update(found.headers)
     return response
@@ -64,7 +62,7 @@ def service_error(error: Exception) -> ServiceError:
             found = _framework_error(error)
         case RequestValidationError():
             first = error.errors()[0]
-            name = ".".join(str(part) for part in first["loc"][1:])
+            name = ".".join(map(str, first["loc"][1:]))
             found = ServiceError(422, field_message(name, first))
         case ConfigError():
             found = ServiceError(422, with_field_names(str(error)))
@@ -87,10 +85,6 @@ def openai_error(error: ServiceError) -> JSON:
             "code": error.kind or ("invalid_api_key" if error.status == 401 else None),
         }
     }
-
-
-def _error(error: ServiceError) -> JSON:
-    return {"detail": error.message} | ({"kind": error.kind} if error.kind is not None else {})
 
 
 def _framework_error(error: HTTPException) -> ServiceError:

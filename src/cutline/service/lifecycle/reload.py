@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import sysconfig
 from collections.abc import Callable, Iterable, Iterator
@@ -52,29 +53,18 @@ class Reload(BaseReload):
 def watched_files(given: dict[str, Any]) -> Iterator[Path]:
     """The files of a service with these options: settings, chains, plug-ins, code that is not installed."""
     yield Path(".env").absolute()
-    try:
+    with contextlib.suppress(ConfigError):  # a mistake in .env, which the service itself reports
         settings = Settings.read(given)
-    except ConfigError:  # a mistake in .env, which the service itself reports
-        settings = None
-    for path in settings.chain if settings else ():
-        folder = path if path.is_dir() else path.parent
-        yield from (file for file in folder.glob("*") if file.suffix in _CHAIN_SUFFIXES)
-    for file in settings.plugin if settings else ():
-        yield from Path(file).expanduser().parent.glob("*.py")
-    for folder in _source_folders():
-        yield from folder.rglob("*.py")
-
-
-def _source_folders() -> set[Path]:
-    """The packages of cutline and of its plug-ins that lie in somebody's working folder."""
-    folders = {Path(cutline.__file__).resolve().parent}
-    for module in list(sys.modules.values()):
-        file = getattr(module, "__file__", None)
-        if (
-            file
-            and "." not in module.__name__
-            and module.__name__ != "__main__"
-            and hasattr(module, "__path__")
-        ):
-            folders.add(Path(file).resolve().parent)
-    return {folder for folder in folders if not any(folder.is_relative_to(root) for root in _INSTALLED)}
+        for path in settings.chain:
+            folder = path if path.is_dir() else path.parent
+            yield from (file for file in folder.glob("*") if file.suffix in _CHAIN_SUFFIXES)
+        for file in settings.plugin:
+            yield from Path(file).expanduser().parent.glob("*.py")
+    # The packages of cutline and of its plug-ins that lie in somebody's working folder.
+    packages = [
+        one for name, one in list(sys.modules.items()) if "." not in name and hasattr(one, "__path__")
+    ]
+    files = [cutline.__file__, *filter(None, (getattr(one, "__file__", None) for one in packages))]
+    for folder in {Path(file).resolve().parent for file in files}:
+        if not any(folder.is_relative_to(root) for root in _INSTALLED):
+            yield from folder.rglob("*.py")

@@ -66,18 +66,15 @@ class Leases:
 
     async def claim(self, limit: int) -> list[Item]:
         """Lease the next pictures, those of dead workers first."""
-        if not await self._has_free():
+        is_any_free = await self._database.read(  # reading needs no lock
+            lambda some: any(some.execute(free.limit(1)).first() for free in self._free())
+        )
+        if not is_any_free:
             return []
         claimed, lost = await self._database.write(lambda some: self._claim(some, limit))
         if lost:
             _log.warning("worker died, pictures taken over pictures=%d lease_seconds=%g", lost, self.seconds)
         return claimed
-
-    async def _has_free(self) -> bool:
-        """Whether there is anything to claim; reading needs no lock."""
-        return await self._database.read(
-            lambda some: any(some.execute(free.limit(1)).first() for free in self._free())
-        )
 
     def _free(self) -> tuple[sa.Select[tuple[str, int]], sa.Select[tuple[str, int]]]:
         """Pictures whose worker died, and those that wait; two queries, as each has its index."""

@@ -52,11 +52,7 @@ class Queue:
             self.is_up = True
 
     async def open(self) -> None:
-        """Start to work, first on what an earlier process left.
-
-        Raises:
-            ConfigError: the store cannot be opened.
-        """
+        """Start to work, first on what an earlier process left; raises ConfigError for the store."""
         await asyncio.to_thread(self._database.prepare)
         self._worker.start()
         if self._webhooks is not None:

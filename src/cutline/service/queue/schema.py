@@ -78,11 +78,7 @@ traces = sa.Table(
 
 
 def store_url(text: str) -> sa.URL:
-    """The database of ``--store``, with its driver.
-
-    Raises:
-        ConfigError: it is another kind, or in memory, where nothing would outlive the process.
-    """
+    """The database of ``--store`` with its driver; raises ConfigError for another kind, or one in memory."""
     try:
         url = sa.make_url(text)
     except (ArgumentError, ValueError):
@@ -119,11 +115,7 @@ class Database:
         self._readers = ThreadPoolExecutor(4, "store-reader")
 
     def prepare(self) -> None:
-        """Create missing tables; blocks.
-
-        Raises:
-            ConfigError: the database cannot be opened, or its tables are of another version.
-        """
+        """Create missing tables; blocks, and raises ConfigError for what cannot be opened or is not ours."""
         if self.is_sqlite:
             with contextlib.suppress(OSError):  # opening it reports more
                 Path(self._file).touch(mode=0o600)  # uploads are private
@@ -239,10 +231,8 @@ def reserved(store: str, model: str) -> Iterator[None]:
     """Reserve the queue in that file for this model, as long as the service runs.
 
     Any service may caption any picture of a queue, so all that share it need one model.
-    A PostgreSQL is named on purpose, and may have two models during a change: it is not checked.
-
-    Raises:
-        ConfigError: a service with another model uses it; or nothing can be written beside it.
+    A PostgreSQL is named on purpose, and may have two models during a change: it is not checked. Raises
+    ConfigError when a service with another model uses the file, or nothing can be written beside it.
     """
     url = store_url(store)
     if url.get_backend_name() != "sqlite":

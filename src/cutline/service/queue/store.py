@@ -97,11 +97,7 @@ class JobState:
 
 
 class QueueFull(Exception):
-    """More pictures than are allowed: ``waiting`` are in the queue already."""
-
-    def __init__(self, waiting: int) -> None:
-        super().__init__(f"{waiting} pictures are waiting")
-        self.waiting = waiting
+    """More pictures than are allowed."""
 
 
 class KeyReused(Exception):
@@ -116,12 +112,7 @@ class Store:
         self._max_waiting = max_waiting
 
     async def submit(self, new: NewJob) -> str:
-        """The job's id, once it is on disk; the earlier job's for a key that was used before.
-
-        Raises:
-            QueueFull: too many pictures are waiting.
-            KeyReused: the key was used for another job.
-        """
+        """The job's id, once it is on disk, or the earlier job's for its key; raises QueueFull, KeyReused."""
         digest = await asyncio.to_thread(new.digest)
 
         def insert(connection: sa.Connection) -> str:
@@ -130,8 +121,9 @@ class Store:
                 return known
             waiting = connection.scalar(_WAITING) or 0
             if waiting + len(new.pictures) > self._max_waiting:
-                raise QueueFull(waiting)
-            job, created = _new_id(), time.time()
+                raise QueueFull(f"{waiting} pictures are waiting")
+            # An id that cannot be guessed, and sorts by its time.
+            job, created = f"{time.time_ns() // 1_000_000:012x}{secrets.token_hex(10)}", time.time()
             values = {"id": job, "created": created, "status": QUEUED, "total": len(new.pictures)}
             values |= {"options": new.options, "idempotency_key": new.key, "digest": digest}
             connection.execute(jobs.insert().values(**values, webhook=new.webhook))
@@ -268,8 +260,3 @@ def _known(connection: sa.Connection, key: str | None, digest: str) -> str | Non
     if row.digest != digest:
         raise KeyReused
     return str(row.id)
-
-
-def _new_id() -> str:
-    """An id that cannot be guessed, and sorts by its time."""
-    return f"{time.time_ns() // 1_000_000:012x}{secrets.token_hex(10)}"

@@ -71,7 +71,7 @@ class Worker:
     @property
     def _capacity(self) -> int:
         """How many pictures the models take at once, as far as is known by now."""
-        return max(1, self._service.slots, *self._service.chains.slots)
+        return max(1, self._service.captioner.slots, *self._service.chains.slots)
 
     @property
     def _max_held(self) -> int:

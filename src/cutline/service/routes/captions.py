@@ -82,7 +82,7 @@ async def _caption_all(
 
     try:
         async with asyncio.TaskGroup() as group:
-            for _ in range(min(len(samples), 2 * service.slots + 16)):
+            for _ in range(min(len(samples), 2 * service.captioner.slots + 16)):
                 group.create_task(work())
     except* Exception as errors:  # noqa: BLE001 - all workers have the same one: the model or its options
         raise errors.exceptions[0] from None
@@ -111,11 +111,7 @@ async def _read_picture(request: Request) -> tuple[Sample, CaptionOptions]:
 
 
 async def read_batch(request: Request, kind: type[Many]) -> tuple[list[Sample], Many]:
-    """The pictures of a batch, and its other fields.
-
-    Raises:
-        ServiceError: 413 for too many pictures, 422 for none or for wrong fields.
-    """
+    """The pictures of a batch, and its other fields; raises ServiceError 413 or 422."""
     pictures: Pictures = request.app.state.pictures
     limit: int = request.app.state.settings.max_pictures
     if is_form(request):
@@ -151,15 +147,16 @@ async def read_json(kind: type[Body], request: Request) -> Body:
 
 
 async def while_connected(request: Request, work: Coroutine[Any, Any, Result]) -> Result:
-    """The result of ``work``, which is cancelled when the client disconnects.
+    """The result of ``work``; cancels it and raises ClientDisconnect when the client disconnects.
 
     The request's body must have been read.
-
-    Raises:
-        ClientDisconnect: nobody waits for the result.
     """
-    task = asyncio.create_task(work)
-    disconnected = asyncio.create_task(_disconnect(request))
+
+    async def disconnect() -> None:
+        while (await request.receive())["type"] != "http.disconnect":
+            pass
+
+    task, disconnected = asyncio.create_task(work), asyncio.create_task(disconnect())
     try:
         await asyncio.wait({task, disconnected}, return_when=asyncio.FIRST_COMPLETED)
         if not task.done():
@@ -170,8 +167,3 @@ async def while_connected(request: Request, work: Coroutine[Any, Any, Result]) -
         task.cancel()
         # The slot must be free before anything else is done.
         await asyncio.gather(task, disconnected, return_exceptions=True)
-
-
-async def _disconnect(request: Request) -> None:
-    while (await request.receive())["type"] != "http.disconnect":
-        pass

@@ -83,16 +83,16 @@ class CompletionRequest:
 
 
 def parse_request(body: bytes, pictures: Pictures) -> CompletionRequest:
-    """Parse a body.
-
-    Raises:
-        ServiceError: 400, naming the field, for what is invalid or not supported.
-    """
+    """Parse a body; raises ServiceError 400, naming the field, for what is invalid or not supported."""
     try:
         request = ChatBody.model_validate_json(body)
     except ValidationError as error:
         raise _invalid_body(error) from None
-    _refuse_unsupported(request.model_extra or {})
+    for name, harmless in _UNSUPPORTED.items():
+        value = (request.model_extra or {}).get(name)
+        if value is not None and value not in harmless:
+            message = "n must be 1" if name == "n" else f"{name} is not supported"
+            raise ServiceError(400, message, kind="unsupported_parameter", param=name)
     stream = bool(request.stream)
     if request.stream_options is not None and not stream:
         raise _invalid_value("stream_options needs stream: true", "stream_options")
@@ -199,19 +199,11 @@ def _schema(format_: JSON | None) -> JSON | None:
     return schema
 
 
-def _refuse_unsupported(given: JSON) -> None:
-    for name, harmless in _UNSUPPORTED.items():
-        value = given.get(name)
-        if value is not None and value not in harmless:
-            what = "n must be 1" if name == "n" else f"{name} is not supported"
-            raise ServiceError(400, what, kind="unsupported_parameter", param=name)
-
-
 def _invalid_value(message: str, param: str) -> ServiceError:
     return ServiceError(400, message, kind="invalid_value", param=param)
 
 
 def _invalid_body(error: ValidationError) -> ServiceError:
     first = error.errors(include_url=False, include_input=False)[0]
-    where = ".".join(str(part) for part in first["loc"])
+    where = ".".join(map(str, first["loc"]))
     return ServiceError(400, field_message(where, first), kind="invalid_value", param=where or None)

@@ -19,7 +19,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response, StreamingResponse
 
 from cutline.errors import ConfigError
-from cutline.records import JSON, Caption, Failure, Outcome, Reply, Usage
+from cutline.records import JSON, Caption, Failure, Outcome, Usage
 from cutline.service.caption_options import CaptionOptions
 from cutline.service.captioning_service import CaptioningService
 from cutline.service.errors import ServiceError, with_field_names
@@ -45,12 +45,7 @@ _BAD_REQUEST_CODES: Final = {
     "prompt-too-long": "context_length_exceeded",
 }
 """Kinds of failure for which these clients expect status 400, with the code that they know."""
-_BODY: JSON = {
-    "requestBody": {
-        "required": True,
-        "content": {"application/json": {"schema": inlined(ChatBody)}},
-    }
-}
+_BODY: Final = {"required": True, "content": {"application/json": {"schema": inlined(ChatBody)}}}
 _ERRORS: dict[int | str, dict[str, Any]] = {
     400: {"description": "The request is not supported, or the picture cannot be used"},
     404: {"description": "There is no such model"},
@@ -76,11 +71,8 @@ class Completion:
 
     def usage_json(self) -> JSON:
         prompt, completion = self.usage.prompt_tokens, self.usage.completion_tokens
-        return {
-            "prompt_tokens": prompt,
-            "completion_tokens": completion,
-            "total_tokens": prompt + completion,
-        }
+        total = prompt + completion
+        return {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": total}
 
     def to_json(self) -> JSON:
         message = {"role": "assistant", "content": self.text, "refusal": None}
@@ -88,7 +80,11 @@ class Completion:
         return {**self.head("chat.completion"), "choices": [choice], "usage": self.usage_json()}
 
 
-@router.post("/chat/completions", openapi_extra=_BODY, responses=_ERRORS)
+@router.post(
+    "/chat/completions",
+    openapi_extra={"requestBody": _BODY},
+    responses=_ERRORS,
+)
 async def chat_completions(request: Request) -> Response:
     """The model's reply to the last user message and its picture.
 
@@ -105,7 +101,7 @@ async def chat_completions(request: Request) -> Response:
         return json_response((await while_connected(request, work)).to_json())
     task = asyncio.create_task(work)
     try:
-        await while_connected(request, _wait(task))
+        await while_connected(request, asyncio.wait([task], timeout=_KEEPALIVE_SECONDS))
     except BaseException:
         task.cancel()
         raise
@@ -141,29 +137,25 @@ async def _parse(request: Request) -> CompletionRequest:
 async def _complete(request: CompletionRequest, service: CaptioningService) -> Completion:
     """The model's reply; raises ServiceError if there is none, and RunStopped."""
     try:
-        outcome = await _outcome(request, service)
+        options = _supported(request.options, service)
+        outcome = await service.caption(request.sample, options)
+        if isinstance(outcome, Failure) and outcome.kind == "prompt-too-long" and options.max_tokens:
+            # A limit is no demand: a model without room for so many tokens replies with what it has room for.
+            outcome = await service.caption(request.sample, options.model_copy(update={"max_tokens": None}))
     except ConfigError as error:
         raise ServiceError(400, with_field_names(str(error)), kind="invalid_value") from None
+    service.record(outcome)
     return _completion(outcome, service, request)
 
 
-async def _outcome(request: CompletionRequest, service: CaptioningService) -> Outcome:
-    options = _supported(request.options, service)
-    outcome = await service.caption(request.sample, options)
-    if isinstance(outcome, Failure) and outcome.kind == "prompt-too-long" and options.max_tokens is not None:
-        # A limit is no demand: a model without room for so many tokens replies with what it has room for.
-        outcome = await service.caption(request.sample, options.model_copy(update={"max_tokens": None}))
-    service.record(outcome)
-    return outcome
-
-
 def _model_name(service: CaptioningService) -> str:
-    return public_model_name(service.model)
+    return public_model_name(service.captioner.name)
 
 
 def _model_names(service: CaptioningService) -> frozenset[str]:
     """All names by which clients may call the model; also without its provider."""
-    return frozenset((_model_name(service), service.model, service.model.partition(":")[2] or service.model))
+    name = service.captioner.name
+    return frozenset((_model_name(service), name, name.partition(":")[2] or name))
 
 
 def _supported(options: CaptionOptions, service: CaptioningService) -> CaptionOptions:
@@ -185,13 +177,14 @@ def _unknown_model(name: str, service: CaptioningService) -> ServiceError:
 
 
 def _completion(outcome: Outcome, service: CaptioningService, request: CompletionRequest) -> Completion:
-    """The model's reply as it is, for its client to judge; but JSON that was requested is valid.
-
-    Raises:
-        ServiceError: there is no reply, or it is not the JSON that was requested.
-    """
-    reply = _reply_of(outcome)
-    if reply is None or (request.options.json_schema is not None and _is_wrong(outcome)):
+    """The model's reply; raises ServiceError if there is none, or it is not the JSON that was requested."""
+    if isinstance(outcome, Caption):
+        reply, is_wrong = outcome.steps[-1].reply if outcome.steps else None, False
+    else:
+        reply = outcome.reply if isinstance(outcome, Failure) else None
+        # A reply that was cut has a finish_reason for it.
+        is_wrong = isinstance(outcome, Failure) and outcome.kind not in {"truncated", "refused"}
+    if reply is None or (request.options.json_schema is not None and is_wrong):
         raise _failure_error(outcome)
     fields = outcome.fields if isinstance(outcome, Caption) else None
     return Completion(
@@ -204,17 +197,6 @@ def _completion(outcome: Outcome, service: CaptioningService, request: Completio
     )
 
 
-def _reply_of(outcome: Outcome) -> Reply | None:
-    if isinstance(outcome, Caption):
-        return outcome.steps[-1].reply if outcome.steps else None
-    return outcome.reply if isinstance(outcome, Failure) else None
-
-
-def _is_wrong(outcome: Outcome) -> bool:
-    """Whether a reply is not the requested JSON; one that was cut has a finish_reason for it."""
-    return isinstance(outcome, Failure) and outcome.kind not in {"truncated", "refused"}
-
-
 def _failure_error(outcome: Outcome) -> ServiceError:
     """The failure as OpenAI's clients expect it: a picture that cannot be used is a bad request."""
     assert not isinstance(outcome, Caption)
@@ -223,16 +205,12 @@ def _failure_error(outcome: Outcome) -> ServiceError:
     return ServiceError(status, error.message, kind=_BAD_REQUEST_CODES.get(kind, kind), headers=error.headers)
 
 
-async def _wait(task: asyncio.Task[Completion]) -> None:
-    await asyncio.wait([task], timeout=_KEEPALIVE_SECONDS)
-
-
 async def _delayed_chunks(task: asyncio.Task[Completion], request: CompletionRequest) -> AsyncIterator[bytes]:
     """The reply when it is complete; until then comments, so that no proxy cuts a silent connection."""
     try:
         while not task.done():
             yield b": still at work\n\n"
-            await _wait(task)
+            await asyncio.wait([task], timeout=_KEEPALIVE_SECONDS)
         try:
             completion = task.result()
         except Exception as error:  # noqa: BLE001 - too late for a status

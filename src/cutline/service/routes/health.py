@@ -71,7 +71,7 @@ async def ready(request: Request) -> Ready:
     await queue.update_status()
     if not queue.is_up:
         raise ServiceError(503, "the queue is not available now", headers={"Retry-After": "10"})
-    return Ready(model=public_model_name(service.model))
+    return Ready(model=public_model_name(service.captioner.name))
 
 
 @router.get("/models")
@@ -83,10 +83,10 @@ async def models(request: Request) -> Models:
         for name, steps in service.chains.steps.items()
     ]
     model = Model(
-        name=public_model_name(service.model),
+        name=public_model_name(service.captioner.name),
         ready=service.ready,
-        slots=service.at_once,
-        instructable=service.instructable,
+        slots=service.captioner.at_once,
+        instructable=service.captioner.profile.instructable,
         prompts=service.prompts,
     )
     limits = Limits(max_body=settings.max_body, max_pictures=settings.max_pictures)

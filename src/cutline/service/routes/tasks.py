@@ -35,7 +35,6 @@ _ID: Final = re.compile(r"[0-9a-f]{32}")
 _KEY: Final = re.compile(r"[\x21-\x7e]{1,255}")
 _POLL_SECONDS: Final = 0.5
 _KEEPALIVE_SECONDS: Final = 15.0  # so that no proxy cuts a silent connection
-_RETRY_AFTER: Final = "10"  # seconds, when the queue is full
 
 
 class Accepted(BaseModel):
@@ -81,10 +80,12 @@ class TaskList(BaseModel):
     next: str | None
 
 
-def _body() -> JSON:
-    key = {"name": "Idempotency-Key", "in": "header", "schema": {"type": "string", "maxLength": 255}}
-    description = "The same key and request return the same job."
-    return {**many_pictures_body(QueuedPictures), "parameters": [{**key, "description": description}]}
+_KEY_HEADER: Final[JSON] = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "schema": {"type": "string", "maxLength": 255},
+    "description": "The same key and request return the same job.",
+}
 
 
 @router.post(
@@ -92,7 +93,7 @@ def _body() -> JSON:
     status_code=202,
     response_model=Accepted,
     responses={429: {"description": "the queue is full; try again after Retry-After"}},
-    openapi_extra=_body(),
+    openapi_extra={**many_pictures_body(QueuedPictures), "parameters": [_KEY_HEADER]},
 )
 async def async_batch_caption(request: Request) -> Response:
     """Queue several pictures, as JSON or as repeated multipart fields ``images``.
@@ -102,13 +103,15 @@ async def async_batch_caption(request: Request) -> Response:
     """
     queue: Queue = request.app.state.queue
     service: CaptioningService = request.app.state.service
-    key = _idempotency_key(request)
+    key = request.headers.get("idempotency-key")
+    if key is not None and not _KEY.fullmatch(key):
+        raise ServiceError(422, "Idempotency-Key must be 1 to 255 visible ASCII characters")
     samples, body = await read_batch(request, QueuedPictures)
     if len(samples) > (limit := request.app.state.settings.max_queued):  # there will never be room for it
         raise ServiceError(413, f"at most {limit} pictures can be in the queue: split the job")
     if body.webhook_url is not None:
         queue.check_webhook(body.webhook_url)
-    service.check(body.options)
+    service.pipeline(body.options)  # refuses what is not supported
     new = NewJob(
         pictures=tuple(_new_item(sample) for sample in samples),
         options=body.options.to_json(),
@@ -119,8 +122,7 @@ async def async_batch_caption(request: Request) -> Response:
     try:
         job = await queue.submit(new)
     except QueueFull as full:
-        message = f"the queue is full: {full}"
-        raise ServiceError(429, message, headers={"Retry-After": _RETRY_AFTER}) from None
+        raise ServiceError(429, f"the queue is full: {full}", headers={"Retry-After": "10"}) from None
     except KeyReused:
         raise ServiceError(422, "this Idempotency-Key was used for another request before") from None
     count = f"{len(samples)} pictures are" if len(samples) > 1 else "1 picture is"
@@ -133,8 +135,7 @@ async def task_status(task_id: str, request: Request) -> Response:
     """A job's progress, and its results so far."""
     queue: Queue = request.app.state.queue
     job = await find_job(queue, task_id)
-    results = await queue.store.results(task_id)
-    return json_response(summary(job) | {"results": results})
+    return json_response(summary(job) | {"results": await queue.store.results(task_id)})
 
 
 @router.get("/tasks", response_model=TaskList)
@@ -194,13 +195,6 @@ def _new_item(sample: Sample) -> NewItem:
     if isinstance(sample.location, InlineBytes):
         return NewItem(name=sample.key, kind="upload", data=sample.location.data)
     return NewItem(name=sample.key, kind="url" if isinstance(sample.location, RemoteFile) else "path")
-
-
-def _idempotency_key(request: Request) -> str | None:
-    key = request.headers.get("idempotency-key")
-    if key is not None and not _KEY.fullmatch(key):
-        raise ServiceError(422, "Idempotency-Key must be 1 to 255 visible ASCII characters")
-    return key
 
 
 @router.get(

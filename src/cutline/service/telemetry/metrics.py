@@ -24,23 +24,12 @@ class Metrics:
 
     def __init__(self) -> None:
         self._registry = own = CollectorRegistry()
-        self.requests = Counter(
-            "cutline_requests",
-            "Requests by method, route and status.",
-            ("method", "route", "status"),
-            registry=own,
-        )
-        self.seconds = Histogram(
-            "cutline_request_seconds",
-            "Time to the whole response.",
-            ("route",),
-            registry=own,
-            buckets=_BUCKETS,
-        )
-        self.pictures = Counter(
-            "cutline_pictures", "Pictures by outcome: captioned, or the kind of failure.",
-            ("outcome",), registry=own,
-        )  # fmt: skip
+        text, labels = "Requests by method, route and status.", ("method", "route", "status")
+        self.requests = Counter("cutline_requests", text, labels, registry=own)
+        text = "Time to the whole response."
+        self.seconds = Histogram("cutline_request_seconds", text, ("route",), registry=own, buckets=_BUCKETS)
+        text = "Pictures by outcome: captioned, or the kind of failure."
+        self.pictures = Counter("cutline_pictures", text, ("outcome",), registry=own)
         self.tokens = Counter("cutline_tokens", "Tokens as counted by models.", ("kind",), registry=own)
         self._summed: list[tuple[Gauge, Callable[[], float]]] = []
         self._shared: list[tuple[Gauge, Callable[[], float]]] = []
@@ -88,18 +77,10 @@ def _update(gauges: list[tuple[Gauge, Callable[[], float]]]) -> None:
 
 def _remove_dead(folder: Path) -> None:
     """Remove the gauges of killed workers: they have no slots and work on nothing."""
-    for file in folder.glob("gauge_live*_*.db"):
-        if not _is_alive(int(file.stem.rpartition("_")[2])):
+    for file in folder.glob("gauge_live*_*.db") if os.name != "nt" else ():  # signal 0 would end them there
+        try:
+            os.kill(int(file.stem.rpartition("_")[2]), 0)
+        except ProcessLookupError:
             file.unlink(missing_ok=True)
-
-
-def _is_alive(process: int) -> bool:
-    if os.name == "nt":  # signal 0 would end it there
-        return True
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        pass
-    return True
+        except PermissionError:  # it lives
+            pass

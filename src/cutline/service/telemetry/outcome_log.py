@@ -41,7 +41,9 @@ class OutcomeLog:
         if place is not None:
             fields.append(f"job={place[0]} index={place[1]}")
         if _log.isEnabledFor(logging.DEBUG):
-            fields.append(f"picture={_public_name(outcome.key)}")
+            key = outcome.key
+            name = without_credentials(key).partition("?")[0] if is_url(key) else key
+            fields.append(f"picture={printable(name)}")
         if outcome.kind == "captioner":
             fields.append(f"cause={_captioner_cause(outcome)}")
         elif outcome.kind in _DOWNLOADS:
@@ -67,7 +69,3 @@ def _download_cause(failure: Failure) -> str:
     found = _HOST.match(failure.message) or _HOST.match(failure.key)
     host = f"host={printable(found[1])} " if found else ""
     return f"{host}cause={printable(failure.message.rpartition(': ')[2])}"
-
-
-def _public_name(key: str) -> str:
-    return printable(without_credentials(key).partition("?")[0] if is_url(key) else key)

@@ -91,10 +91,8 @@ class Tracing:
             try:
                 yield span
             except Exception as error:
-                if isinstance(error, SampleError | RequestError):
-                    set_error(span, error.kind)
-                else:
-                    set_error(span, type(error).__name__)
+                known = error if isinstance(error, SampleError | RequestError) else None
+                set_error(span, known.kind if known is not None else type(error).__name__)
                 raise
 
     def headers(self) -> dict[str, str]:
@@ -148,18 +146,16 @@ class TracedCaptioner(Wrapper):
             finally:
                 carried.reset(token)
             if isinstance(reply, Reply):
-                span.set_attributes(_reply_attributes(reply))
+                span.set_attributes(
+                    {
+                        "gen_ai.usage.input_tokens": reply.usage.prompt_tokens,
+                        "gen_ai.usage.output_tokens": reply.usage.completion_tokens,
+                        "cutline.attempts": reply.attempts,
+                    }
+                )
+                if reply.finish_reason:
+                    span.set_attribute("gen_ai.response.finish_reasons", [reply.finish_reason])
             return reply
-
-
-def _reply_attributes(reply: Reply) -> Attributes:
-    finish = {"gen_ai.response.finish_reasons": [reply.finish_reason]} if reply.finish_reason else {}
-    return {
-        "gen_ai.usage.input_tokens": reply.usage.prompt_tokens,
-        "gen_ai.usage.output_tokens": reply.usage.completion_tokens,
-        "cutline.attempts": reply.attempts,
-        **finish,
-    }
 
 
 def _exporter(given: Mapping[str, str]) -> SpanExporter | None:
