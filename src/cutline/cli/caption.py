@@ -1,6 +1,7 @@
-"""``cutline caption``: build a job from options and run it."""
+"""``cutline caption``: build a job from options and run it.
 
-from __future__ import annotations
+Annotations are no strings here: those of `JobGroups` are looked up in the modules of its subclasses.
+"""
 
 import dataclasses
 import json

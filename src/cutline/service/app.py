@@ -23,8 +23,8 @@ from cutline.service.pictures import Pictures
 from cutline.service.queue.queue import Queue
 from cutline.service.routes import captions, completions, health, tasks
 from cutline.service.settings import Settings
+from cutline.service.telemetry.logs import OutcomeLog
 from cutline.service.telemetry.metrics import Metrics
-from cutline.service.telemetry.outcome_log import OutcomeLog
 from cutline.service.telemetry.tracing import Tracing
 
 _log = logging.getLogger("cutline.service")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import dataclasses
 import functools
 import logging
 import time
@@ -14,15 +13,17 @@ from typing import Final
 from sqlalchemy.exc import SQLAlchemyError
 
 from cutline import retry_policy
-from cutline.errors import RunStopped
-from cutline.records import Caption, Failure, Outcome
+from cutline.errors import ConfigError, RunStopped
+from cutline.records import Caption, Failure, Outcome, Sample
+from cutline.service.caption_options import CaptionOptions
 from cutline.service.captioning_service import CaptioningService
+from cutline.service.errors import with_field_names
 from cutline.service.pictures import Pictures
-from cutline.service.queue.item_runner import ItemRunner
 from cutline.service.queue.leases import Item, Leases, Place, Result
 from cutline.service.queue.schema import describe_error
 from cutline.service.queue.store import Store
 from cutline.service.results import result_json
+from cutline.service.telemetry.tracing import Attributes, SpanKind
 from cutline.slots import LocalSlots, and_preparing
 
 _log = logging.getLogger("cutline.service.queue")
@@ -31,13 +32,8 @@ POLL_SECONDS: Final = 0.5  # between looks at an empty queue, which other proces
 RENEW_SECONDS: Final = 1.0  # between renewals, which also show what was cancelled
 GRACE_SECONDS: Final = 5.0  # for pictures before the model when the service stops
 EXPIRE_SECONDS: Final = 60.0
+MAX_DEATHS: Final = 20  # of workers that held a picture; most did not die of it
 _BATCH: Final = 256
-
-
-@dataclasses.dataclass(slots=True)
-class _Held:
-    item: Item
-    task: asyncio.Task[None]
 
 
 class Worker:
@@ -53,10 +49,10 @@ class Worker:
         keep_seconds: float,
     ) -> None:
         self._store, self._leases, self._service = store, leases, service
-        self._runner = ItemRunner(store, leases, service, pictures)
+        self._pictures = pictures
         self._keep_seconds = keep_seconds
         self._slots = LocalSlots(lambda: and_preparing(self._capacity))
-        self._held: dict[Place, _Held] = {}
+        self._held: dict[Place, asyncio.Task[None]] = {}
         self._begun: set[str] = set()
         self._results: list[Result] = []
         self._wakeup = asyncio.Event()  # a job came, a slot is free, or the service stops
@@ -73,10 +69,6 @@ class Worker:
         """How many pictures the models take at once, as far as is known by now."""
         return max(1, self._service.captioner.slots, *self._service.chains.slots)
 
-    @property
-    def _max_held(self) -> int:
-        return min(_BATCH, self._capacity + max(1, self._capacity // 2))
-
     def start(self) -> None:
         for loop in (self._claim_loop, self._write_loop, self._renew_loop, self._expire_loop):
             self._loops.append(asyncio.create_task(self._restarting(loop), name=loop.__name__))
@@ -87,8 +79,8 @@ class Worker:
 
     def drop(self, job: str) -> None:
         """Stop the pictures of a job that was cancelled."""
-        for held in [held for held in self._held.values() if held.item.job == job]:
-            held.task.cancel()
+        for task in [task for place, task in self._held.items() if place[0] == job]:
+            task.cancel()
 
     def stop(self) -> None:
         """Claim no more; what is held goes on until ``aclose``."""
@@ -102,8 +94,7 @@ class Worker:
             return
         claim_loop, write_loop, *_ = self._loops
         await asyncio.wait([claim_loop], timeout=GRACE_SECONDS)
-        tasks = [held.task for held in self._held.values()]
-        if tasks:
+        if tasks := list(self._held.values()):
             _, late = await asyncio.wait(tasks, timeout=GRACE_SECONDS)
             for task in late:
                 task.cancel()
@@ -137,8 +128,9 @@ class Worker:
         while not self._closing:
             self._wakeup.clear()
             pause = self._paused_until - time.monotonic()
-            room = self._max_held - len(self._held)
-            is_worth_it = room * 3 >= self._max_held  # a transaction for a few would cost too much
+            max_held = min(_BATCH, self._capacity + max(1, self._capacity // 2))
+            room = max_held - len(self._held)
+            is_worth_it = room * 3 >= max_held  # a transaction for a few would cost too much
             if pause > 0:
                 await self._wait(pause)
             elif not is_worth_it or not await self._claim(room):
@@ -157,18 +149,17 @@ class Worker:
         for item in claimed:
             task = asyncio.create_task(self._work(item))
             task.add_done_callback(functools.partial(self._ended, item))
-            self._held[item.id] = _Held(item, task)
-        new = {item.job for item in claimed} - self._begun
-        if new:
+            self._held[item.id] = task
+        if new := {item.job for item in claimed} - self._begun:
             await self._leases.begin(new)
-            self._begun = {held.item.job for held in self._held.values()} | new
+            self._begun = {job for job, _ in self._held} | new
         return bool(claimed)
 
     async def _work(self, item: Item) -> None:
         """Caption one picture, or put it back into the queue."""
         try:
             async with self._slots.one():
-                outcome = await self._runner.outcome(item)
+                outcome = await self._outcome(item)
         except RunStopped as error:
             self._pause(error)
             await self._release(item)
@@ -185,6 +176,33 @@ class Worker:
                 await self._postpone(item)  # too much is held to download its picture now
             else:
                 self._finish(item, outcome)
+
+    async def _outcome(self, item: Item) -> Outcome:
+        """The picture's outcome, traced as part of the request that submitted its job."""
+        tracing = self._service.tracing
+        parent = await self._store.trace(item.job) if tracing.is_on else {}
+        attributes: Attributes = {"cutline.job": item.job, "cutline.attempts": item.attempts}
+        with tracing.span("job", SpanKind.CONSUMER, attributes, parent=parent):
+            if item.attempts > MAX_DEATHS:
+                message = f"{item.attempts - 1} workers died while they held it"
+                return Failure(key=item.name, kind="captioner", message=message)
+            try:
+                # Stored as JSON in all versions: what an older service queued runs here too.
+                options = CaptionOptions.model_validate_json(item.options)
+                return await self._service.caption(await self._sample(item), options)
+            except (ConfigError, ValueError) as error:  # the service was restarted with another model
+                message = f"the options are not supported any more: {with_field_names(str(error))}"
+                return Failure(key=item.name, kind="wish", message=message)
+
+    async def _sample(self, item: Item) -> Sample:
+        if item.kind == "path":
+            return await asyncio.to_thread(self._pictures.by_path, item.name)
+        if item.kind == "url":
+            return self._pictures.by_url(item.name)
+        data = await self._leases.upload(item)
+        if data is None:  # cancelled, or finished by another worker: this outcome is not written
+            return Sample(key=item.name, location=None)
+        return self._pictures.by_bytes(data, item.name)
 
     async def _postpone(self, item: Item) -> None:
         """Leave it to another worker, or to ourselves a little later."""
@@ -247,11 +265,11 @@ class Worker:
         """Keep the leases of what is held, and stop what was cancelled or taken over by others."""
         while True:
             await asyncio.sleep(min(RENEW_SECONDS, self._leases.seconds / 4))
-            held = list(self._held.values())
+            held = list(self._held.items())
             if held or self._may_own_more:
                 ours = await self._leases.renew()
-                for lost in [one for one in held if one.item.id not in ours]:
-                    lost.task.cancel()
+                for task in [task for place, task in held if place not in ours]:
+                    task.cancel()
                 if self._may_own_more:
                     await self._release_orphans(ours - self._held.keys())
 

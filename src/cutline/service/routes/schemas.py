@@ -9,7 +9,7 @@ from starlette.datastructures import FormData
 
 from cutline.records import JSON
 from cutline.service.caption_options import CaptionOptions
-from cutline.service.errors import invalid_body, unknown_field
+from cutline.service.errors import DEPRECATED, invalid_body, unknown_field
 from cutline.service.http import openapi
 from cutline.service.http.forms import text_fields
 from cutline.service.pictures import MAX_PATH
@@ -18,7 +18,6 @@ Body = TypeVar("Body", bound=BaseModel)
 PathText = Annotated[str, Field(min_length=1, max_length=MAX_PATH)]
 UrlText = Annotated[str, Field(min_length=1, max_length=8192)]
 
-_DEFAULT: Final = CaptionOptions()
 _NAMES: Final = tuple(CaptionOptions.model_fields)
 
 
@@ -26,26 +25,24 @@ class RequestOptions(CaptionOptions):
     """The options beside the picture, and the object that held them before."""
 
     wish: CaptionOptions = Field(
-        _DEFAULT,
+        CaptionOptions(),
         description="Deprecated: set these options beside the picture instead.",
         json_schema_extra={"deprecated": True},
     )
 
     @model_validator(mode="after")
     def _unambiguous(self) -> RequestOptions:
-        if self.wish is _DEFAULT:
-            return self
         for name in _NAMES:
             value, old = getattr(self, name), getattr(self.wish, name)
             if value is not None and old is not None and value != old:
                 alias = CaptionOptions.model_fields[name].alias or name
-                raise ValueError(f"{alias} and wish.{alias} differ: leave wish out, which is deprecated")
+                cure = f"leave {DEPRECATED} out, which is deprecated"
+                raise ValueError(f"{alias} and {DEPRECATED}.{alias} differ: {cure}")
         return self
 
     @property
     def options(self) -> CaptionOptions:
-        given = {name: value for name in _NAMES if (value := getattr(self, name)) is not None}
-        return self.wish.model_copy(update=given) if given else self.wish
+        return self.wish.model_copy(update=self.model_dump(include={*_NAMES}, exclude_none=True))
 
 
 class _OneSource(BaseModel):

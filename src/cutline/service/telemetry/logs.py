@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 import logging
+import re
 from typing import Any, Final
+
+from cutline.credentials import without_credentials
+from cutline.formatting import printable
+from cutline.records import Failure, Outcome
+from cutline.service.results import failure_error
+from cutline.service.telemetry.metrics import Metrics
+from cutline.storage import is_url
 
 _FORMAT: Final = "%(asctime)s %(levelname)s %(name)s %(message)s"
 
@@ -43,3 +51,61 @@ def log_config(level: str, lease_seconds: float) -> dict[str, Any]:
         "root": {"level": "WARNING", "handlers": ["stderr"]},
         "loggers": loggers,
     }
+
+
+_log = logging.getLogger("cutline.service")
+_MIN_NAME: Final = 3  # characters that a message does not contain by chance
+_SOURCE_LINE: Final = re.compile(r" \([^()]*, line \d+\)$")
+_ADDRESS: Final = re.compile(r"\w+://\S+")
+_DOWNLOADS: Final = frozenset({"fetch", "blocked-address"})
+_HOST: Final = re.compile(r"\w+://([\w.-]+(?::\d+)?|\[[\w.:%]+\](?::\d+)?)(?=[/?#:]|$)")
+_BYTES: Final = re.compile(r"""\bb'[^']*'?|\bb"[^"]*"?|[\w+/=-]{80,}""")
+
+
+class OutcomeLog:
+    """Records every picture once, whichever route it came by."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+
+    def record(self, outcome: Outcome, place: tuple[str, int] | None = None) -> None:
+        """Count it, and log a failure; ``place`` is the picture's job and its index there.
+
+        Names of pictures are logged at ``debug`` only, queries of URLs never. The cause is logged where
+        clients get a general message: for a captioner that broke, and for a download.
+        """
+        self._metrics.record(outcome)
+        if not isinstance(outcome, Failure):
+            return
+        fields = [f"kind={outcome.kind}"]
+        if place is not None:
+            fields.append(f"job={place[0]} index={place[1]}")
+        if _log.isEnabledFor(logging.DEBUG):
+            key = outcome.key
+            name = without_credentials(key).partition("?")[0] if is_url(key) else key
+            fields.append(f"picture={printable(name)}")
+        if outcome.kind == "captioner":
+            fields.append(f"cause={_captioner_cause(outcome)}")
+        elif outcome.kind in _DOWNLOADS:
+            fields.append(_download_cause(outcome))
+        level = logging.WARNING if failure_error(outcome).status >= 500 else logging.INFO
+        _log.log(level, "picture failed %s", " ".join(fields))
+
+
+def _captioner_cause(failure: Failure) -> str:
+    """The captioner's exception, without the picture's name and without what may be its bytes."""
+    found = _SOURCE_LINE.search(failure.message)
+    source_line = found[0] if found is not None else ""
+    message = failure.message.removesuffix(source_line)
+    for name in (failure.key, failure.key.rpartition("/")[2]):
+        if len(name) >= _MIN_NAME:
+            message = message.replace(name, "…")
+    message = _BYTES.sub("…", _ADDRESS.sub(lambda found: without_credentials(found[0]), message))
+    return printable(message + source_line)
+
+
+def _download_cause(failure: Failure) -> str:
+    """The host, a redirect's if that failed, and the cause; nothing else of the URL."""
+    found = _HOST.match(failure.message) or _HOST.match(failure.key)
+    host = f"host={printable(found[1])} " if found else ""
+    return f"{host}cause={printable(failure.message.rpartition(': ')[2])}"
