@@ -13,7 +13,7 @@ import logging
 import secrets
 import time
 from collections.abc import Mapping
-from typing import Any, Final, Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 import orjson
 import sqlalchemy as sa
@@ -127,12 +127,15 @@ class Store:
             values = {"id": job, "created": created, "status": QUEUED, "total": len(new.pictures)}
             values |= {"options": new.options, "idempotency_key": new.key, "digest": digest}
             connection.execute(jobs.insert().values(**values, webhook=new.webhook))
-            connection.execute(items.insert(), _rows(job, created, new))
-            sent = [
-                {"job": job, "place": place, "data": one.data}
-                for place, one in enumerate(new.pictures)
-                if one.data is not None
-            ]
+            rows, sent = [], []
+            for place, one in enumerate(new.pictures):
+                key = {"job": job, "place": place}
+                name = one.name.replace("\0", "\\0")  # PostgreSQL accepts no NUL
+                turn = created + place * PACE
+                rows.append({**key, "turn": turn, "name": name, "kind": one.kind, "status": QUEUED})
+                if one.data is not None:
+                    sent.append({**key, "data": one.data})
+            connection.execute(items.insert(), rows)
             if sent:
                 connection.execute(uploads.insert(), sent)
             if new.trace:
@@ -234,20 +237,6 @@ JOBS: Final = sa.select(
 _WAITING: Final = sa.select(
     sa.func.sum(jobs.c.total - jobs.c.captioned - jobs.c.failed).cast(sa.Integer)
 ).where(jobs.c.ended.is_(None))
-
-
-def _rows(job: str, created: float, new: NewJob) -> list[dict[str, Any]]:
-    return [
-        {
-            "job": job,
-            "place": place,
-            "turn": created + place * PACE,
-            "name": one.name.replace("\0", "\\0"),  # PostgreSQL accepts no NUL
-            "kind": one.kind,
-            "status": QUEUED,
-        }
-        for place, one in enumerate(new.pictures)
-    ]
 
 
 def _known(connection: sa.Connection, key: str | None, digest: str) -> str | None:

@@ -52,7 +52,13 @@ class Webhooks:
 
     async def run(self) -> None:
         """Send until cancelled."""
-        async with self._session() as session:
+        resolver = PublicResolver(allow_private=self._allow_private)
+        async with aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(resolver=resolver, force_close=True),
+            timeout=aiohttp.ClientTimeout(total=SEND_SECONDS),
+            trust_env=False,  # a proxy would connect to unchecked addresses
+            cookie_jar=aiohttp.DummyCookieJar(),
+        ) as session:
             while True:
                 try:
                     due = await self._due()
@@ -65,16 +71,6 @@ class Webhooks:
                     due = []
                 if len(due) < _BATCH:
                     await asyncio.sleep(POLL_SECONDS)
-
-    def _session(self) -> aiohttp.ClientSession:
-        return aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(
-                resolver=PublicResolver(allow_private=self._allow_private), force_close=True
-            ),
-            timeout=aiohttp.ClientTimeout(total=SEND_SECONDS),
-            trust_env=False,  # a proxy would connect to unchecked addresses
-            cookie_jar=aiohttp.DummyCookieJar(),
-        )
 
     async def _due(self) -> list[Any]:
         """Rows of jobs to report now. While we try, nobody else does; if we die, others do after a while."""

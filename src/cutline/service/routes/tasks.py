@@ -113,7 +113,7 @@ async def async_batch_caption(request: Request) -> Response:
         queue.check_webhook(body.webhook_url)
     service.pipeline(body.options)  # refuses what is not supported
     new = NewJob(
-        pictures=tuple(_new_item(sample) for sample in samples),
+        pictures=tuple(map(_new_item, samples)),
         options=body.options.to_json(),
         webhook=body.webhook_url,
         key=key,

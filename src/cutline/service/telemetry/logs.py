@@ -1,4 +1,4 @@
-"""The service's log: to the standard error, one line per event."""
+"""The service's log: one line per event on the standard error, and outcomes of pictures, also counted."""
 
 from __future__ import annotations
 
@@ -13,6 +13,13 @@ from cutline.service.results import failure_error
 from cutline.service.telemetry.metrics import Metrics
 from cutline.storage import is_url
 
+_log = logging.getLogger("cutline.service")
+_MIN_NAME: Final = 3  # characters that a message does not contain by chance
+_SOURCE_LINE: Final = re.compile(r" \([^()]*, line \d+\)$")
+_ADDRESS: Final = re.compile(r"\w+://\S+")
+_DOWNLOADS: Final = frozenset({"fetch", "blocked-address"})
+_HOST: Final = re.compile(r"\w+://([\w.-]+(?::\d+)?|\[[\w.:%]+\](?::\d+)?)(?=[/?#:]|$)")
+_BYTES: Final = re.compile(r"""\bb'[^']*'?|\bb"[^"]*"?|[\w+/=-]{80,}""")
 _FORMAT: Final = "%(asctime)s %(levelname)s %(name)s %(message)s"
 
 
@@ -51,15 +58,6 @@ def log_config(level: str, lease_seconds: float) -> dict[str, Any]:
         "root": {"level": "WARNING", "handlers": ["stderr"]},
         "loggers": loggers,
     }
-
-
-_log = logging.getLogger("cutline.service")
-_MIN_NAME: Final = 3  # characters that a message does not contain by chance
-_SOURCE_LINE: Final = re.compile(r" \([^()]*, line \d+\)$")
-_ADDRESS: Final = re.compile(r"\w+://\S+")
-_DOWNLOADS: Final = frozenset({"fetch", "blocked-address"})
-_HOST: Final = re.compile(r"\w+://([\w.-]+(?::\d+)?|\[[\w.:%]+\](?::\d+)?)(?=[/?#:]|$)")
-_BYTES: Final = re.compile(r"""\bb'[^']*'?|\bb"[^"]*"?|[\w+/=-]{80,}""")
 
 
 class OutcomeLog:
