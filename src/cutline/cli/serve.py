@@ -37,7 +37,7 @@ def _options() -> dict[str, Any]:
             kind = tuple[str, ...]
         shown = f"{field.default:g}" if isinstance(field.default, float) else field.default
         text = f"{field.description} [default: {shown}]" if shown else field.description
-        hyphens = name == "server_args"  # whose value is another program's options
+        hyphens = name == "server_args"  # its value is options of another program
         options[OPTIONS.get(name, name)] = Annotated[kind, Parameter(help=text, allow_leading_hyphen=hyphens)]
         if name == "log_level":
             text = "Restart when .env, a chain file, a plug-in or the source changes."

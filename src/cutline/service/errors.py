@@ -105,7 +105,7 @@ def field_message(name: str, error: Mapping[str, Any]) -> str:
 def value_message(error: Mapping[str, Any]) -> str:
     """The same without the field's name."""
     kind, context = str(error["type"]), error.get("ctx", {})
-    if kind == "value_error":  # raised by a validator of ours
+    if kind == "value_error":  # raised by our validators
         return str(error["msg"]).removeprefix("Value error, ")
     if kind in _MESSAGES:
         return _MESSAGES[kind].format_map(context)

@@ -35,7 +35,7 @@ _LIMITS: Final = FetchLimits(
 
 
 class Pictures:
-    """Opens paths below the given folders only; what lies elsewhere is never looked at."""
+    """Opens paths below the given folders only, and accesses no other."""
 
     def __init__(self, roots: tuple[Path, ...]) -> None:
         self._roots = [ImageRoot(str(root)) for root in roots]

@@ -25,7 +25,7 @@ PREFIX: Final = "CUTLINE_"
 SECRETS: Final = ("service_key", "model_key", "webhook_secret")
 """Settings that may also be in a file, which ``…_file`` names."""
 OPTIONS: Final = {"service_key": "api_key", "service_key_file": "api_key_file"}
-"""Options whose setting has another name: as a variable, CUTLINE_API_KEY is the key of an endpoint."""
+"""Options with another name than their setting: the variable CUTLINE_API_KEY is the key of an endpoint."""
 _SETTINGS: Final = {option: name for name, option in OPTIONS.items()}
 _MIN_SIMILARITY: Final = 0.8  # difflib's ratio: one letter of four differs
 _OPTION_NAMES: Final = {"API_KEY_FILE": "SERVICE_KEY_FILE"}  # an option's name, which no variable has
@@ -127,7 +127,7 @@ class Settings(BaseSettings):
     @field_validator(*SECRETS, *(f"{name}_file" for name in SECRETS), mode="before")
     @classmethod
     def _without_empty_key(cls, value: Any) -> Any:
-        """An empty variable, as in a compose file, is none: everybody would know that key."""
+        """An empty variable, as in a compose file, counts as not set."""
         return value.strip() or None if isinstance(value, str) else value
 
     @classmethod

@@ -23,7 +23,7 @@ def too_large(limit: int) -> ServiceError:
 
 
 def check_values(data: bytes, pictures: int) -> None:
-    """Refuse JSON of so many small values that parsing it would block everybody.
+    """Refuse JSON of so many small values that parsing it would block all clients.
 
     ``pictures`` are allowed besides, and what is in them does not count. Raises ServiceError 413.
     """
@@ -66,7 +66,7 @@ class Body:
         self._held += size
 
     async def drain(self) -> None:
-        """Read what nobody needs, for a moment: closing at once would lose the response on its way."""
+        """Read and discard the rest for a moment: closing at once would lose the response."""
         end = time.monotonic() + _DRAIN_SECONDS
         size = 0
         while not self.is_complete and size <= self._limit and (left := end - time.monotonic()) > 0:

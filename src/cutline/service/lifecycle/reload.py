@@ -60,7 +60,7 @@ def watched_files(given: dict[str, Any]) -> Iterator[Path]:
             yield from (file for file in folder.glob("*") if file.suffix in _CHAIN_SUFFIXES)
         for file in settings.plugin:
             yield from Path(file).expanduser().parent.glob("*.py")
-    # The packages of cutline and of its plug-ins that lie in somebody's working folder.
+    # Packages of cutline and its plug-ins that are not installed but in a working folder.
     packages = [
         one for name, one in list(sys.modules.items()) if "." not in name and hasattr(one, "__path__")
     ]

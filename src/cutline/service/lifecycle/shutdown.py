@@ -45,8 +45,7 @@ def on_shutdown_signal(callback: Callable[[], None]) -> Iterator[None]:
 def end_with_parent() -> None:
     """Have this worker end as on SIGTERM once its supervisor is gone, however that ended.
 
-    Otherwise it would hold the port and go on with jobs that nobody can stop. Does nothing in a process
-    without a parent of ours.
+    Otherwise it would hold the port and continue its jobs. Does nothing in a process without a supervisor.
     """
     parent = multiprocessing.parent_process()
     if parent is None:

@@ -33,7 +33,7 @@ Place = tuple[str, int]
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Item:
-    """A leased picture of a job. ``attempts`` counts this lease, and those whose workers died."""
+    """A leased picture of a job. ``attempts`` counts this lease and those lost with their workers."""
 
     job: str
     place: int
@@ -77,7 +77,7 @@ class Leases:
         return claimed
 
     def _free(self) -> tuple[sa.Select[tuple[str, int]], sa.Select[tuple[str, int]]]:
-        """Pictures whose worker died, and those that wait; two queries, as each has its index."""
+        """Pictures of dead workers, and those that wait; two queries, as each has its index."""
         places = sa.select(items.c.job, items.c.place).order_by(items.c.turn)
         lost = (items.c.status == RUNNING) & (items.c.lease < self._database.now)
         lost &= items.c.owner != self.owner  # our own are renewed, however late
@@ -177,7 +177,7 @@ class Leases:
         )
 
     async def release(self, places: Iterable[Place] | None = None) -> None:
-        """Put these pictures, or all of ours, back into the queue, as if nobody had claimed them."""
+        """Return these pictures, or all of this worker, to the queue without counting the attempt."""
         mine = (items.c.owner == self.owner) & (items.c.status == RUNNING)
         if places is not None:
             mine &= sa.tuple_(items.c.job, items.c.place).in_(list(places))

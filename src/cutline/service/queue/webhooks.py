@@ -45,7 +45,7 @@ def signature(key: bytes, message: str, timestamp: int, body: bytes) -> str:
 
 
 class Webhooks:
-    """Sends what is due, also for jobs whose process died."""
+    """Sends what is due, also for jobs of processes that died."""
 
     def __init__(self, database: Database, key: bytes, *, allow_private: bool) -> None:
         self._database, self._key, self._allow_private = database, key, allow_private
@@ -66,14 +66,14 @@ class Webhooks:
                 except SQLAlchemyError as error:
                     _log.error("store unavailable cause=%s", describe_error(error))
                     due = []
-                except Exception:  # noqa: BLE001 - a bug of ours must not end the other webhooks
+                except Exception:  # noqa: BLE001 - a bug must not end the other webhooks
                     _log.exception("unexpected error")
                     due = []
                 if len(due) < _BATCH:
                     await asyncio.sleep(POLL_SECONDS)
 
     async def _due(self) -> list[Any]:
-        """Rows of jobs to report now. While we try, nobody else does; if we die, others do after a while."""
+        """Rows of jobs to report now, reserved for this process; others take them over if it dies."""
         due = sa.select(jobs).where(jobs.c.webhook_due <= self._database.now).limit(_BATCH)
         if not await self._database.read(lambda some: some.execute(due.limit(1)).first()):
             return []

@@ -108,7 +108,7 @@ class Worker:
             await self._leases.release()
 
     async def _restarting(self, loop: Callable[[], Awaitable[None]]) -> None:
-        """Run a loop again when the database is back; a bug of ours is logged, and ends the queue neither."""
+        """Run a loop again when the database is back, and after an unexpected error, which is logged."""
         failures = 0
         while True:
             started = time.monotonic()
@@ -166,7 +166,7 @@ class Worker:
         except SQLAlchemyError as error:  # its bytes cannot be read now
             _log.error("store unavailable cause=%s", describe_error(error))
             await self._postpone(item)
-        except Exception:  # noqa: BLE001 - a bug of ours must not end the queue
+        except Exception:  # noqa: BLE001 - a bug must not end the queue
             _log.exception("unexpected error job=%s index=%d", item.job, item.place)
             message = "the service failed on this picture"
             self._finish(item, Failure(key=item.name, kind="captioner", message=message))
@@ -274,7 +274,7 @@ class Worker:
                     await self._release_orphans(ours - self._held.keys())
 
     async def _release_orphans(self, orphans: set[Place]) -> None:
-        """Release leases that nobody works on: they would be renewed for ever.
+        """Release leases of pictures that are not held: they would be renewed forever.
 
         Only those that were there at the last renewal: the others may just have been claimed.
         """

@@ -140,7 +140,7 @@ async def _complete(request: CompletionRequest, service: CaptioningService) -> C
         options = _supported(request.options, service)
         outcome = await service.caption(request.sample, options)
         if isinstance(outcome, Failure) and outcome.kind == "prompt-too-long" and options.max_tokens:
-            # A limit is no demand: a model without room for so many tokens replies with what it has room for.
+            # max_tokens is a limit: a model with less room replies with what it has room for.
             outcome = await service.caption(request.sample, options.model_copy(update={"max_tokens": None}))
     except ConfigError as error:
         raise ServiceError(400, with_field_names(str(error)), kind="invalid_value") from None

@@ -125,7 +125,7 @@ def set_error(span: Span, kind: str) -> None:
 
 
 class TracedCaptioner(Wrapper):
-    """A captioner with a span for each call, whose trace the called endpoint gets in its headers."""
+    """A captioner with a span for each call; the trace is passed on in the request's headers."""
 
     def __init__(self, inner: Captioner, tracing: Tracing) -> None:
         super().__init__(inner)
