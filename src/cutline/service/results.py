@@ -83,7 +83,7 @@ def result_json(name: str, outcome: Outcome) -> JSON:
 
 
 def failure_kind(outcome: Skip | Failure) -> str:
-    """The public kind: a blocked address looks like an unknown host, so that clients cannot map the network."""
+    """The public kind: a blocked address looks like an unknown host, to hide the network."""
     kind = outcome.kind if isinstance(outcome, Failure) else "skipped"
     return "fetch" if kind == "blocked-address" else kind
 
