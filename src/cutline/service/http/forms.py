@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncIterator
-from typing import Any, Final
+from typing import Final
 
-import orjson
 from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -55,14 +54,3 @@ async def uploads(form: FormData, field: str, pictures: Pictures) -> list[Sample
             raise ServiceError(422, f"the field {field} must be a file")
         samples.append(pictures.by_bytes(await value.read(), value.filename or field))
     return samples
-
-
-def text_fields(form: FormData) -> dict[str, Any]:
-    """The fields that are no files, as texts; ``schema`` is parsed as JSON (ServiceError 422)."""
-    values: dict[str, Any] = {name: value for name, value in form.multi_items() if isinstance(value, str)}
-    if "schema" in values:
-        try:
-            values["schema"] = orjson.loads(values["schema"])
-        except orjson.JSONDecodeError:
-            raise ServiceError(422, "schema: is not valid JSON") from None
-    return values

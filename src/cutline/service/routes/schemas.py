@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Final, TypeVar
 
+import orjson
 from pydantic import BaseModel, Field, ValidationError, model_validator
 from starlette.datastructures import FormData
 
 from cutline.records import JSON
 from cutline.service.caption_options import CaptionOptions
-from cutline.service.errors import DEPRECATED, invalid_body, unknown_field
+from cutline.service.errors import DEPRECATED, ServiceError, invalid_body, unknown_field
 from cutline.service.http import openapi
-from cutline.service.http.forms import text_fields
 from cutline.service.pictures import MAX_PATH
 
 Body = TypeVar("Body", bound=BaseModel)
@@ -143,8 +143,13 @@ def parse(kind: type[Body], data: bytes | dict[str, Any]) -> Body:
 
 
 def parse_form(kind: type[Body], form: FormData) -> Body:
-    """The fields of a form beside its files; raises ServiceError 422."""
-    values = text_fields(form)
+    """The fields of a form beside its files, of which ``schema`` is JSON; raises ServiceError 422."""
+    values: dict[str, Any] = {name: value for name, value in form.multi_items() if isinstance(value, str)}
+    if "schema" in values:
+        try:
+            values["schema"] = orjson.loads(values["schema"])
+        except orjson.JSONDecodeError:
+            raise ServiceError(422, "schema: is not valid JSON") from None
     known = [field.alias or name for name, field in kind.model_fields.items() if name not in _JSON_ONLY]
     for name in values:
         if name not in known:
