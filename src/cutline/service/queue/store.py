@@ -97,7 +97,11 @@ class JobState:
 
 
 class QueueFull(Exception):
-    """More pictures than are allowed."""
+    """More pictures than are allowed: ``waiting`` are in the queue already."""
+
+    def __init__(self, waiting: int) -> None:
+        super().__init__(f"{waiting} pictures are waiting")
+        self.waiting = waiting
 
 
 class KeyReused(Exception):
@@ -121,7 +125,7 @@ class Store:
                 return known
             waiting = connection.scalar(_WAITING) or 0
             if waiting + len(new.pictures) > self._max_waiting:
-                raise QueueFull(f"{waiting} pictures are waiting")
+                raise QueueFull(waiting)
             # An id that cannot be guessed, and sorts by its time.
             job, created = f"{time.time_ns() // 1_000_000:012x}{secrets.token_hex(10)}", time.time()
             values = {"id": job, "created": created, "status": QUEUED, "total": len(new.pictures)}
