@@ -95,7 +95,7 @@ def compare(
     server: Annotated[StartedServer, option_group("Local servers")] = StartedServer(),  # noqa: B008 - frozen
     prompts: Annotated[PromptOptions, option_group("Prompt")] = PromptOptions(),  # noqa: B008 - frozen
     checks: Annotated[ComparedChecks, option_group("Checks")] = ComparedChecks(),
-    input: Annotated[ComparedInput, option_group("Input", negative="no-")] = ComparedInput(),  # noqa: A002
+    input: Annotated[ComparedInput, option_group("Input", negative="no-")] = ComparedInput(),  # noqa: A002 - the name of the table in a job file
     pictures: Annotated[PictureOptions, option_group("Pictures")] = PictureOptions(),  # noqa: B008 - frozen
     run: Annotated[ComparedRun, option_group("Run", negative="no-")] = ComparedRun(),
 ) -> int:

@@ -237,7 +237,7 @@ class Reorder:
         with write_errors(self._folder):
             self._file.seek(offset)
             # Safe: this process wrote it, to a file without a name that nobody else can open.
-            entry: Entry = pickle.loads(self._file.read(size))  # noqa: S301
+            entry: Entry = pickle.loads(self._file.read(size))  # noqa: S301 - written by this process
             if not self._spilled:
                 self._file.truncate(0)
                 self._spilled_bytes = 0

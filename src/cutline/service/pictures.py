@@ -50,7 +50,7 @@ class Pictures:
             if isinstance(found, LocalFile):
                 if os.path.isfile(found.name):  # noqa: PTH113 - a name that is too long is just not there
                     return Sample(key=path, location=found)
-                if os.path.exists(found.name):  # noqa: PTH110
+                if os.path.exists(found.name):  # noqa: PTH110 - the same
                     return _failed(path, "unsupported", "not a picture")
                 inside = found
         if inside is None:

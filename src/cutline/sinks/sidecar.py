@@ -43,8 +43,8 @@ class SidecarSink(Sink):
                 f"sidecars cannot be written to {output}: choose a folder on this machine, "
                 "or another format for remote storage"
             )
-        self._root = Path(os.path.abspath(local_path(output))) if output else None  # noqa: PTH100
-        self._prefix = os.path.join(self._root, "") if self._root else ""  # noqa: PTH118 -- with a slash
+        self._root = Path(os.path.abspath(local_path(output))) if output else None  # noqa: PTH100 - resolve() would follow links
+        self._prefix = os.path.join(self._root, "") if self._root else ""  # noqa: PTH118 - with a slash
         self._state = state
         self._ownership: SidecarOwnership | None = None
         self._joins = options.existing in {"append", "prepend"}
@@ -147,7 +147,7 @@ class SidecarSink(Sink):
         if file is None and sample.location and Path(text_to_name(sample.path)).is_file():
             file = text_to_name(sample.path)
         if isinstance(file, str):
-            path = Path(os.path.abspath(file))  # noqa: PTH100 -- removes "..", follows no link
+            path = Path(os.path.abspath(file))  # noqa: PTH100 - removes "..", follows no link
             if self._root is None or path.is_relative_to(self._root):
                 return path.parent, path.name
         if self._root is None:

@@ -81,7 +81,7 @@ def _glob(pattern: str) -> list[str]:
         system, _ = open_storage(pattern)
         names = on_storage(pattern, lambda: system.glob(pattern))
         return sorted(system.unstrip_protocol(name) for name in names)
-    return sorted(glob.glob(pattern, recursive=True))  # noqa: PTH207  the pattern may be absolute
+    return sorted(glob.glob(pattern, recursive=True))  # noqa: PTH207 - the pattern may be absolute
 
 
 def _listing(path: str, endings: tuple[str, ...], *, recursive: bool) -> list[str]:

@@ -122,7 +122,7 @@ class TransformersCaptioner(Captioner):
         """The same loaded model with other parameters."""
         other = copy.copy(self)
         other._generation = dataclasses.replace(self._generation, **parameters)  # noqa: SLF001 - one of our own
-        other._generation.check()  # noqa: SLF001
+        other._generation.check()  # noqa: SLF001 - another object of this class
         return other
 
     async def caption(self, picture: Picture, prompt: Prompt) -> Reply:

@@ -25,7 +25,7 @@ def skip_video_processors() -> None:
     ):
         return
 
-    loaded: Any = ProcessorMixin._get_arguments_from_pretrained  # noqa: SLF001
+    loaded: Any = ProcessorMixin._get_arguments_from_pretrained  # noqa: SLF001 - transformers has no public name for it
 
     def get_attributes(cls: Any) -> list[str]:
         return [name for name in original.__func__(cls) if name != "video_processor"]
@@ -41,7 +41,7 @@ def skip_video_processors() -> None:
     get_attributes.leaves_out_videos = True  # type: ignore[attr-defined]  # so that it is done once
     mixin: Any = ProcessorMixin
     mixin.get_attributes = classmethod(get_attributes)
-    mixin._get_arguments_from_pretrained = classmethod(arguments)  # noqa: SLF001
+    mixin._get_arguments_from_pretrained = classmethod(arguments)  # noqa: SLF001 - transformers has no public name for it
 
 
 def chat_template(processor: Any) -> Any:

@@ -104,7 +104,7 @@ def prompts_of(job: Job, default: Prompt | None = None) -> tuple[Prompt, ...]:
         if schema is not None:
             changes["schema"] = schema
         if changes:
-            prompt = dataclasses.replace(prompt, **changes, id="")  # type: ignore[arg-type]  # noqa: PLW2901
+            prompt = dataclasses.replace(prompt, **changes, id="")  # type: ignore[arg-type]  # noqa: PLW2901 - the prompt of the loop is replaced
         prompts.append(prompt.with_language(options.language) if options.language else prompt)
     return tuple(prompts)
 
