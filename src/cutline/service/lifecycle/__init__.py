@@ -1,1 +1,1 @@
-"""Recovery of lost models, reload and shutdown."""
+"""Reload and shutdown."""
