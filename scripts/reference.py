@@ -54,7 +54,7 @@ API: dict[str, tuple[str, str]] = {
     ),
     "Comparisons": (
         "What `compare` returns; [Comparing](comparing.md) shows the use.",
-        "Comparison Entrant Answer Figures Shown Thumbnail",
+        "Comparison CandidateResult Answer Figures ComparedPicture Thumbnail",
     ),
     "Jobs": (
         "A job is what the command line's options come to, and what a job file holds.",

@@ -27,7 +27,11 @@ if TYPE_CHECKING:  # what type checkers and editors read; `_NAMES` has the same 
     )
     from cutline.comparison.call import compare as compare
     from cutline.comparison.captions import Answer as Answer
-    from cutline.comparison.results import Comparison as Comparison, Entrant as Entrant, Shown as Shown
+    from cutline.comparison.results import (
+        Comparison as Comparison,
+        CandidateResult as CandidateResult,
+        ComparedPicture as ComparedPicture,
+    )
     from cutline.comparison.statistics import Figures as Figures
     from cutline.engine.batch_manifest import Batch as Batch
     from cutline.engine.batches.collect import Collection as Collection
@@ -124,7 +128,7 @@ _NAMES = {
     "cutline.client.records": "Image ServerPath TaskProgress",
     "cutline.comparison.call": "compare",
     "cutline.comparison.captions": "Answer",
-    "cutline.comparison.results": "Comparison Entrant Shown",
+    "cutline.comparison.results": "Comparison CandidateResult ComparedPicture",
     "cutline.comparison.statistics": "Figures",
     "cutline.engine.batch_manifest": "Batch",
     "cutline.engine.batches.collect": "Collection",

@@ -93,7 +93,7 @@ def test_options_reach_those_who_have_a_use_for_them(
     assert "k" not in [*captions(tmp_path / "out.json", "org/m")], "no key in the report"
     refused = cutline("compare", "pixels", "pixels:no-ocr", "--input-path", str(pictures), "--seed", "1")
     assert refused.code == 2
-    assert "nobody here has a use for --seed: leave it out" in refused.err
+    assert "no candidate supports --seed: remove it" in refused.err
 
 
 def test_outputs_are_compared_without_asking(
@@ -234,8 +234,8 @@ MISTAKES = [
     ([], "nothing to compare: name at least two models or outputs"),
     (["fake"], "nothing to compare: only fake is there"),
     (["fake", "opneai:gpt"], "'opneai:gpt' is neither a model nor a file to compare, did you mean openai?"),
-    (["fake", "fake"], "two contestants are named 'fake': name one of them, as other=fake"),
-    (["a=fake", "a=pixels"], "two contestants are named 'a': name one of them, as other=pixels"),
+    (["fake", "fake"], "two candidates are named 'fake': name one of them, as other=fake"),
+    (["a=fake", "a=pixels"], "two candidates are named 'a': name one of them, as other=pixels"),
     (["fake", "pixels", "PICTURES"], "is a folder: give the pictures as --input-path "),
     (["fake", "gone.jsonl"], "there is no output gone.jsonl to compare"),
     (["fake", "gone.toml"], "there is no chain file gone.toml"),
@@ -246,18 +246,21 @@ MISTAKES = [
         ["fake", "pixels", "--endpoint", "http://localhost:1/v1"],
         "--endpoint is for models without a provider",
     ),
-    (["fake", "pixels", "--api-key", "k"], "--api-key goes to one service, and here are 0: leave it out"),
+    (["fake", "pixels", "--api-key", "k"], "--api-key goes to one service, and here are 0: remove it"),
     (["openai:a", "gemini:b", "--api-key", "k"], "here are 2: set GEMINI_API_KEY and OPENAI_API_KEY instead"),
-    (["fake", "pixels", "--output-path", "out.pdf"], "end the name out.pdf in one of them"),
+    (["fake", "pixels", "--output-path", "out.pdf"], "change the suffix of out.pdf"),
     (["fake", "pixels", "--output-path", "s3://b/out.html"], "a comparison is written on this machine"),
-    (["fake", "pixels", "--output-path", "mine.html"], "mine.html is there already, and not as a comparison"),
+    (
+        ["fake", "pixels", "--output-path", "mine.html"],
+        "mine.html exists and is not as a comparison wrote it",
+    ),
     (
         ["ours.jsonl", "other.jsonl", "--prompt", "short"],
-        "nobody here has a use for --prompt: leave it out",
+        "no candidate supports --prompt: remove it",
     ),
     (
         ["ours.jsonl", "other.jsonl", "--timeout", "3", "--language", "German"],
-        "--language and --timeout: leave them",
+        "--language and --timeout: remove them",
     ),
     (["fake", "pixels", "--prompt", "short", "--prompt", "short"], "two prompts are named 'short'"),
     (["fake", "pixels", "--image-limit", "0"], "--image-limit must be -1 or greater than 0"),
@@ -324,4 +327,4 @@ def test_a_chain_is_a_contestant(cutline: Run, pictures: Path, tmp_path: Path) -
     assert (tmp_path / "comparison.html").read_text("utf-8").count("<summary>2 steps</summary>") == 5
     nobody = cutline("compare", "a=experts.toml", "b=experts.toml", *command[3:])
     assert nobody.code == 2
-    assert "nobody here has a use for --prompt" in nobody.err
+    assert "no candidate supports --prompt" in nobody.err

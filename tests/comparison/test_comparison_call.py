@@ -31,10 +31,13 @@ def test_a_folder_is_compared(photos: Path, tmp_path: Path) -> None:
         image_limit=2,
         progress=lambda now: seen.append(now.done),
     )
-    assert [(one.name, one.figures.captions) for one in found.entrants] == [("fake", 2), ("pixels:no-ocr", 2)]
+    assert [(one.name, one.figures.captions) for one in found.candidates] == [
+        ("fake", 2),
+        ("pixels:no-ocr", 2),
+    ]
     assert [shown.key for shown in found.pictures] == ["crimson.png", "gold.png"]
     assert found.total == 3
-    assert found.entrants[0].answer("gold.png").text.endswith("asked by a.")
+    assert found.candidates[0].answer("gold.png").text.endswith("asked by a.")
     assert out.read_text("utf-8").startswith("<!DOCTYPE html>")
     assert seen
 
@@ -45,16 +48,16 @@ def test_a_list_and_outputs_are_compared(photos: Path, tmp_path: Path) -> None:
     cutline.caption(paths, tmp_path / "two.parquet", model="fake", prompt="detailed")
     outputs = [f"one={tmp_path / 'one.jsonl'}", f"two={tmp_path / 'two.parquet'}"]
     found = cutline.compare(None, outputs, output=tmp_path / "a.json")
-    assert [one.figures.captions for one in found.entrants] == [3, 3]
+    assert [one.figures.captions for one in found.candidates] == [3, 3]
     asked = cutline.compare(paths, [*outputs, "fake"], output=tmp_path / "b.json")
-    assert [one.figures.captions for one in asked.entrants] == [3, 3, 3]
+    assert [one.figures.captions for one in asked.candidates] == [3, 3, 3]
 
 
 def test_what_means_nothing_here_is_refused(photos: Path, tmp_path: Path) -> None:
     two = ["fake", "pixels"]
     for wrong, said in [
-        ({"samples_per_shard": 3}, "a comparison has no use for samples_per_shard"),
-        ({"steps": {"a": "fake"}}, "name the chain's file as a contestant"),
+        ({"samples_per_shard": 3}, "compare() does not support samples_per_shard"),
+        ({"steps": {"a": "fake"}}, "give the chain file as a candidate"),
         ({"colour": "red"}, "compare() has no option 'colour'"),
     ]:
         with pytest.raises(ConfigError, match=said.replace("(", r"\(").replace(")", r"\)")):

@@ -16,9 +16,9 @@ from rich.text import Text
 from cutline.cli.caption import StartedServer, option_group, typed
 from cutline.cli.common_options import ServiceKey, Verbosity
 from cutline.cli.execute import log, signals
+from cutline.comparison.candidate_runs import Cancellation, Hooks
 from cutline.comparison.results import Comparison
-from cutline.comparison.runner import DEFAULT_OUTPUT, IMAGE_LIMIT, Ended, Plan, run_comparison
-from cutline.comparison.runs import Halt, Watching
+from cutline.comparison.runner import DEFAULT_OUTPUT, IMAGE_LIMIT, ComparisonRun, Plan, run_comparison
 from cutline.display import Display
 from cutline.errors import SinkError
 from cutline.formatting import money, printable
@@ -85,7 +85,7 @@ class ReportOptions(Verbosity):
 
 
 def compare(
-    *contestants: str,
+    *candidates: str,
     input_path: str | None = None,
     output_path: str = DEFAULT_OUTPUT,
     report: Annotated[ReportOptions, option_group("Before and during")] = ReportOptions(),
@@ -105,7 +105,7 @@ def compare(
 
     Parameters
     ----------
-    contestants
+    candidates
         Models, chain files (`.toml`), outputs of earlier runs; `name=…` before one names it.
     input_path
         The pictures, as for `cutline caption`. Not needed if every candidate is an output.
@@ -125,7 +125,7 @@ def compare(
         pictures=pictures,
         run=_as(RunOptions, run),
     )
-    return _execute(Plan(words=contestants, job=job, key=service.key, blind=report.blind), report)
+    return _execute(Plan(candidates=candidates, job=job, key=service.key, blind=report.blind), report)
 
 
 def _as(cls: type[Any], options: Any) -> Any:
@@ -148,15 +148,14 @@ def _execute(plan: Plan, report: ReportOptions) -> int:
     return ended.exit_code
 
 
-async def _run(plan: Plan, display: Display) -> Ended:
-    halt = Halt()
-    with signals(halt, display):
-        return await run_comparison(
-            plan, watching=Watching(say=display.say, progress=display.show), halt=halt
-        )
+async def _run(plan: Plan, display: Display) -> ComparisonRun:
+    cancellation = Cancellation()
+    hooks = Hooks(message=display.say, progress=display.show)
+    with signals(cancellation, display):
+        return await run_comparison(plan, hooks=hooks, cancellation=cancellation)
 
 
-def _print_result(ended: Ended) -> None:
+def _print_result(ended: ComparisonRun) -> None:
     console = Console(stderr=True, highlight=False)
     console.soft_wrap = not console.is_terminal
     if ended.comparison is None:
@@ -179,7 +178,7 @@ def _print_result(ended: Ended) -> None:
     lost = sum(picture.thumbnail is None for picture in comparison.pictures)
     if lost and not comparison.input:
         console.print(f"{lost:,} pictures have moved: give their place with --input-path")
-    if any(entrant.stopped for entrant in comparison.entrants):
+    if any(candidate.stopped for candidate in comparison.candidates):
         console.print(
             Text("not everything is captioned; run the same command again to continue", style="bold")
         )
@@ -189,13 +188,13 @@ def _print_result(ended: Ended) -> None:
 def _table(comparison: Comparison) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     table.add_column("captioner", overflow="fold")
-    priced = any(entrant.figures.cost for entrant in comparison.entrants)
+    priced = any(candidate.figures.cost for candidate in comparison.candidates)
     for title in ("captions", "failed", "words", "pictures/s", *(["$ per 1,000"] if priced else [])):
         table.add_column(title, justify="right")
-    for entrant in comparison.entrants:
-        figures = entrant.figures
+    for candidate in comparison.candidates:
+        figures = candidate.figures
         table.add_row(
-            Text(printable(entrant.name)),
+            Text(printable(candidate.name)),
             f"{figures.captions:,}",
             Text(f"{figures.failures:,}", style="red" if figures.failures else ""),
             f"{figures.words:.1f}",

@@ -1,5 +1,5 @@
-"""Models, prompts, chains and earlier outputs side by side: asked as ordinary jobs, shown as one page.
+"""Comparisons: the same pictures captioned by several models, prompts, chains and earlier outputs.
 
-``contestants`` says who takes part, ``running`` asks them, ``answers`` reads what they said, ``figures``
-and ``differences`` weigh it, ``page`` and ``tables`` write it down.
+``candidates`` parses what is compared, ``candidate_runs`` captions with each, ``captions`` reads what they
+wrote, ``statistics`` and ``scoring`` measure it, ``page`` and ``exports`` write it down.
 """

@@ -1,4 +1,4 @@
-"""Who is compared: from the words of a command to jobs and outputs, each under a name of its own."""
+"""Parse the candidates of a comparison: from command-line arguments to named jobs and outputs."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from cutline.job import Job
 from cutline.prompts import load_prompts, parse_prompt_option
 
 OUTPUTS = (".jsonl", ".ndjson", ".json", ".csv", ".parquet")
-"""What ends in one of these is the output of an earlier run."""
+"""A candidate with one of these suffixes is the output of an earlier run."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
-    """Somebody who captions, or the ``output`` of somebody who did: then there is no job."""
+    """A job that captions, or the ``output`` of an earlier run, which has no job."""
 
     name: str
     job: Job | None = None
@@ -34,149 +34,143 @@ class Candidate:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class _Word:
-    """One word of the command, taken apart."""
+class _Spec:
+    """One command-line argument: ``value`` is a model, a chain file or an output."""
 
     name: str
-    what: str
+    value: str
 
     @property
     def is_output(self) -> bool:
-        return Path(self.what).suffix.lower() in OUTPUTS
+        return Path(self.value).suffix.lower() in OUTPUTS
 
     @property
     def is_chain(self) -> bool:
-        return Path(self.what).suffix.lower() == ".toml"
+        return Path(self.value).suffix.lower() == ".toml"
 
     @property
     def provider(self) -> str:
-        """The provider that the model names itself; empty where it needs --endpoint."""
-        provider = self.what.partition(":")[0]
-        named = provider in registry.names("captioners") or provider in PRESETS
-        return provider if named and provider != "endpoint" else ""
+        """The provider in the model's name; empty where it needs --endpoint."""
+        provider = self.value.partition(":")[0]
+        known = provider in registry.names("captioners") or provider in PRESETS
+        return provider if known and provider != "endpoint" else ""
+
+    def supported_options(self, job: Job) -> frozenset[str]:
+        return options_of(self.value, endpoint=None if self.provider else job.model.endpoint)
 
 
-def contestants_of(
-    words: Sequence[str], job: Job, key: Secret | None = None, *, used: frozenset[str] = frozenset()
+def parse_candidates(
+    values: Sequence[str], job: Job, key: Secret | None = None, *, used: frozenset[str] = frozenset()
 ) -> tuple[Candidate, ...]:
-    """The contestants that ``words`` name, asked as ``job`` says: every model with every prompt.
+    """The candidates that ``values`` name, with the options of ``job``: every model with every prompt.
 
-    A word is a model, a chain file or an output, ``name=…`` before it names it. ``job`` has no model and
-    no output of its own. An option goes to every model that has a use for it; the endpoint, and the key
-    with it, to the models that name no provider. ``used`` options have a use elsewhere too.
+    A value is a model, a chain file or an output; ``name=…`` before it names it. ``job`` has no model and
+    no output of its own. An option applies to every model that supports it; the endpoint, and the key
+    with it, to the models without a provider. ``used`` options are used elsewhere too.
 
     Raises:
-        ConfigError: fewer than two, an unknown one, two of one name, or an option that nobody has a use for.
+        ConfigError: fewer than two, an unknown one, two of one name, or an option that none supports.
     """
     load_plugins(job.model.plugin)
-    found = [_Word(name or what, what) for name, what in map(parse_prompt_option, words)]
-    for word in found:
-        _check(word, job)
-    _check_options([word for word in found if not word.is_output], job, key, used)
-    contestants: list[Candidate] = []
-    for word in found:
-        if word.is_output:
-            contestants.append(Candidate(name=word.name, output=word.what))
-        elif word.is_chain:
-            contestants.append(Candidate(name=word.name, job=_for_chain(word, job), key=key))
+    specs = [_Spec(name or value, value) for name, value in map(parse_prompt_option, values)]
+    for spec in specs:
+        _check(spec, job)
+    _check_options([spec for spec in specs if not spec.is_output], job, key, used)
+    candidates: list[Candidate] = []
+    for spec in specs:
+        if spec.is_output:
+            candidates.append(Candidate(name=spec.name, output=spec.value))
+        elif spec.is_chain:
+            candidates.append(Candidate(name=spec.name, job=_chain_job(spec, job), key=key))
         else:
-            contestants.extend(_asked(word, job, key))
-    _check_names(contestants)
-    return tuple(contestants)
+            candidates.extend(_model_candidates(spec, job, key))
+    _check_names(candidates)
+    return tuple(candidates)
 
 
-def _asked(word: _Word, job: Job, key: Secret | None) -> Iterable[Candidate]:
+def _model_candidates(spec: _Spec, job: Job, key: Secret | None) -> Iterable[Candidate]:
     """A model with each of the prompts."""
-    own = _for_model(word, job)
-    mine = key if job.model.endpoint is None or not word.provider else None
-    if word.provider and word.provider not in PRESETS:
-        mine = None
+    own = _model_job(spec, job)
+    if spec.provider and (job.model.endpoint is not None or spec.provider not in PRESETS):
+        key = None
     prompts = job.prompts.prompt
     if len(prompts) < 2:
-        yield Candidate(name=word.name, job=own, key=mine)
+        yield Candidate(name=spec.name, job=own, key=key)
         return
     for value, prompt in zip(prompts, load_prompts(prompts), strict=True):
         one = dataclasses.replace(own, prompts=dataclasses.replace(own.prompts, prompt=(value,)))
-        yield Candidate(name=f"{word.name} · {prompt.name}", job=one, key=mine)
+        yield Candidate(name=f"{spec.name} · {prompt.name}", job=one, key=key)
 
 
-def _for_chain(word: _Word, job: Job) -> Job:
+def _chain_job(spec: _Spec, job: Job) -> Job:
     """The job with the chain, whose steps have prompts of their own."""
-    model = dataclasses.replace(job.model, chain=word.what)
+    model = dataclasses.replace(job.model, chain=spec.value)
     return dataclasses.replace(job, model=model, prompts=dataclasses.replace(job.prompts, prompt=()))
 
 
-def _for_model(word: _Word, job: Job) -> Job:
-    """The job with the model, and without the options that others have a use for and it has not."""
-    endpoint = None if word.provider else job.model.endpoint
-    useless = assembly.given_options(job).keys() - _honoured(word, job)
+def _model_job(spec: _Spec, job: Job) -> Job:
+    """The job with the model, and without the options that only other models support."""
+    endpoint = None if spec.provider else job.model.endpoint
+    unsupported = assembly.given_options(job).keys() - spec.supported_options(job)
     changes: dict[str, Any] = {}
     for group in ("model", "local", "server", "pictures"):
         options = getattr(job, group)
         default = type(options)()
-        named = {field.name for field in dataclasses.fields(options)} & useless
-        changes[group] = dataclasses.replace(options, **{name: getattr(default, name) for name in named})
-    changes["model"] = dataclasses.replace(changes["model"], model=word.what, endpoint=endpoint)
+        reset = {field.name for field in dataclasses.fields(options)} & unsupported
+        changes[group] = dataclasses.replace(options, **{name: getattr(default, name) for name in reset})
+    changes["model"] = dataclasses.replace(changes["model"], model=spec.value, endpoint=endpoint)
     return dataclasses.replace(job, **changes)
 
 
-def _check(word: _Word, job: Job) -> None:
-    """Refuse what cannot be a contestant, with what was probably meant."""
-    if word.is_output:
-        if not Path(word.what).is_file():
-            raise ConfigError(f"there is no output {word.what} to compare")
+def _check(spec: _Spec, job: Job) -> None:
+    """Refuse what cannot be a candidate, with what was probably meant."""
+    if spec.is_output or spec.is_chain:
+        if not Path(spec.value).is_file():
+            kind = "output {} to compare" if spec.is_output else "chain file {}"
+            raise ConfigError(f"there is no {kind.format(spec.value)}")
         return
-    if word.is_chain:
-        if not Path(word.what).is_file():
-            raise ConfigError(f"there is no chain file {word.what}")
-        return
-    if Path(word.what).is_dir():
-        raise ConfigError(f"{word.what} is a folder: give the pictures as --input-path {word.what}")
-    if word.provider or job.model.endpoint is not None:
+    if Path(spec.value).is_dir():
+        raise ConfigError(f"{spec.value} is a folder: give the pictures as --input-path {spec.value}")
+    if spec.provider or job.model.endpoint is not None:
         return
     known = [*registry.names("captioners"), *(name for name in PRESETS if name != "endpoint")]
-    close = difflib.get_close_matches(word.what.partition(":")[0], known, n=1)
-    meant = f", did you mean {close[0]}?" if close else ""
+    close = difflib.get_close_matches(spec.value.partition(":")[0], known, n=1)
+    suggestion = f", did you mean {close[0]}?" if close else ""
     raise ConfigError(
-        f"{word.what!r} is neither a model nor a file to compare{meant}; a model is PROVIDER:NAME with one "
-        f"of {', '.join(known)}, or any name with --endpoint URL; an output of an earlier run ends in "
+        f"{spec.value!r} is neither a model nor a file to compare{suggestion}; a model is PROVIDER:NAME with "
+        f"one of {', '.join(known)}, or any name with --endpoint URL; an output of an earlier run ends in "
         f"{', '.join(OUTPUTS)}, a chain file in .toml"
     )
 
 
-def _check_options(asked: Sequence[_Word], job: Job, key: Secret | None, used: frozenset[str]) -> None:
-    """Refuse options that no contestant has a use for, and a key that could go to the wrong service."""
-    models = [word for word in asked if not word.is_chain]
-    if not asked:
-        _refuse(_given(job, key) - used)
+def _check_options(captioning: Sequence[_Spec], job: Job, key: Secret | None, used: frozenset[str]) -> None:
+    """Refuse options that no candidate supports, and a key that could go to the wrong service."""
+    models = [spec for spec in captioning if not spec.is_chain]
+    if not captioning:
+        _refuse(_captioning_options(job, key) - used)
     elif not models and job.prompts.prompt:
         _refuse({"prompt"})
-    if len(models) < len(asked) or not asked:
-        return  # what a chain's steps have a use for is theirs to say
+    if len(models) < len(captioning) or not captioning:
+        return  # the steps of a chain check their own options
     endpoint = job.model.endpoint
-    if endpoint is not None and all(word.provider for word in models):
+    if endpoint is not None and all(spec.provider for spec in models):
         raise ConfigError(
-            "--endpoint is for models without a provider, and every one here names its own: leave it out, "
+            "--endpoint is for models without a provider, and every model here names one: remove it, "
             "or write the model as endpoint:NAME"
         )
-    honoured = frozenset[str]().union(*(_honoured(word, job) for word in models))
-    _refuse(assembly.given_options(job).keys() - honoured - used)
-    services = sorted({word.provider for word in models} & PRESETS.keys())
+    supported = frozenset[str]().union(*(spec.supported_options(job) for spec in models))
+    _refuse(assembly.given_options(job).keys() - supported - used)
+    services = sorted({spec.provider for spec in models} & PRESETS.keys())
     if key is not None and endpoint is None and len(services) != 1:
         variables = sorted({name for service in services for name in PRESETS[service].key_env[:1]})
-        cure = f"set {' and '.join(variables)} instead" if variables else "leave it out"
+        cure = f"set {' and '.join(variables)} instead" if variables else "remove it"
         raise ConfigError(f"--api-key goes to one service, and here are {len(services)}: {cure}")
 
 
-def _honoured(word: _Word, job: Job) -> frozenset[str]:
-    return options_of(word.what, endpoint=None if word.provider else job.model.endpoint)
-
-
-def _given(job: Job, key: Secret | None) -> set[str]:
-    """The options that mean nothing where nobody is asked."""
-    groups = (job.model, job.local, job.server, job.prompts, job.checks, job.run)
+def _captioning_options(job: Job, key: Secret | None) -> set[str]:
+    """The options that were given for captioning."""
     given = {"api_key"} if key is not None else set()
-    for group in groups:
+    for group in (job.model, job.local, job.server, job.prompts, job.checks, job.run):
         default = type(group)()
         names = (field.name for field in dataclasses.fields(group))
         given.update(name for name in names if getattr(group, name) != getattr(default, name))
@@ -184,25 +178,24 @@ def _given(job: Job, key: Secret | None) -> set[str]:
 
 
 def _refuse(names: AbstractSet[str]) -> None:
-    """Raises ConfigError for options that would do nothing, if there are any."""
+    """Raises ConfigError for options without effect, if there are any."""
     if names:
         options = " and ".join(f"--{name.replace('_', '-')}" for name in sorted(names))
-        what = "it" if len(names) == 1 else "them"
-        raise ConfigError(f"nobody here has a use for {options}: leave {what} out")
+        raise ConfigError(f"no candidate supports {options}: remove {'it' if len(names) == 1 else 'them'}")
 
 
-def _check_names(contestants: Sequence[Candidate]) -> None:
-    if len(contestants) < 2:
-        only = f"only {contestants[0].name} is there: " if contestants else ""
+def _check_names(candidates: Sequence[Candidate]) -> None:
+    if len(candidates) < 2:
+        only = f"only {candidates[0].name} is there: " if candidates else ""
         raise ConfigError(
             f"nothing to compare: {only}name at least two models or outputs, such as "
             "`cutline compare pixels ollama:llava:7b --input-path photos/`, or give several --prompt"
         )
-    seen: set[str] = set()
-    for contestant in contestants:
-        if contestant.name in seen:
-            again = contestant.output or (contestant.job.model.model if contestant.job else "")
+    names: set[str] = set()
+    for candidate in candidates:
+        if candidate.name in names:
+            value = candidate.output or (candidate.job.model.model if candidate.job else "")
             raise ConfigError(
-                f"two contestants are named {contestant.name!r}: name one of them, as other={again}"
+                f"two candidates are named {candidate.name!r}: name one of them, as other={value}"
             )
-        seen.add(contestant.name)
+        names.add(candidate.name)

@@ -1,4 +1,4 @@
-"""What a contestant said about each picture, read from the output of its run."""
+"""The captions of a candidate, read from the output of its run."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class AnswerStep:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """One contestant's words about one picture, or the ``problem`` that it has none."""
+    """One candidate's caption of one picture, or the ``problem`` why there is none."""
 
     text: str = ""
     problem: str = ""
@@ -47,7 +47,7 @@ class Answer:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Answers:
-    """A contestant's answers by the picture's key, with the commonest model and prompt among them."""
+    """A candidate's answers by the picture's key, with the commonest model and prompt among them."""
 
     by_key: Mapping[str, Answer]
     model: str
@@ -61,19 +61,21 @@ def read_answers(path: str, keys: Collection[str]) -> Answers:
         ConfigError: there is no such file, or it holds no captions of cutline.
     """
     wanted = frozenset(keys)
-    found = {row["key"]: Answer(problem=f"{row['kind']}: {row['message']}") for row in _failures(path)}
-    found = {key: answer for key, answer in found.items() if key in wanted}
+    found = {
+        row["key"]: Answer(problem=f"{row['kind']}: {row['message']}")
+        for row in _failures(path)
+        if row["key"] in wanted
+    }
     for row in _rows(path):
         if row["image_id"] in wanted:
             found[row["image_id"]] = _answer(row)
-    said = [answer for answer in found.values() if not answer.problem]
-    models = collections.Counter(answer.model for answer in said if answer.model)
-    prompts = collections.Counter(answer.prompt for answer in said if answer.prompt)
+    models = collections.Counter(answer.model for answer in found.values() if answer.model)
+    prompts = collections.Counter(answer.prompt for answer in found.values() if answer.prompt)
     return Answers(by_key=found, model=_commonest(models), prompt=_commonest(prompts))
 
 
 def samples_in(path: str, limit: int | None) -> list[Sample]:
-    """The pictures that an output tells of, where they were then; the failed ones last.
+    """The pictures in an output, at their locations of that run; the failed ones last.
 
     Raises:
         ConfigError: as ``read_answers``.
@@ -101,7 +103,7 @@ def cost_of_run(path: str) -> float | None:
 
 
 def _rows(path: str) -> Iterator[JSON]:
-    """The rows of an output of cutline, every one looked at."""
+    """The rows of an output of cutline, each validated."""
     if not Path(path).is_file():
         raise ConfigError(f"there is no output {path} to compare")
     import pyarrow as pa
@@ -110,7 +112,7 @@ def _rows(path: str) -> Iterator[JSON]:
     try:
         for number, row in enumerate(read_rows(path, None), 1):
             if not isinstance(row, dict):
-                raise ConfigError(f"{path} holds no captions of cutline: row {number} is no object")
+                raise ConfigError(f"{path} holds no captions of cutline: row {number} is not an object")
             if not (isinstance(row.get("image_id"), str) and isinstance(row.get("caption"), str)):
                 raise ConfigError(
                     f"{path} holds no captions of cutline: row {number} lacks image_id or caption"
@@ -131,7 +133,7 @@ def _failures(path: str) -> Iterator[JSON]:
             for line in lines:
                 row = orjson.loads(line)
                 if not isinstance(row, dict) or not {"key", "kind", "message"} <= row.keys():
-                    raise ConfigError(f"{file} is no list of failures: take it away to compare without it")
+                    raise ConfigError(f"{file} is not a list of failures: remove it to compare without it")
                 yield row
     except FileNotFoundError:
         return
@@ -148,19 +150,17 @@ def _answer(row: JSON) -> Answer:
         prompt=str(row.get("prompt_id") or ""),
         usage=_usage(row),
         seconds=_number(row.get("seconds")),
-        steps=tuple(_step(step) for step in steps if isinstance(step, dict))
-        if isinstance(steps, list)
-        else (),
-    )
-
-
-def _step(step: JSON) -> AnswerStep:
-    return AnswerStep(
-        name=str(step.get("name") or ""),
-        model=str(step.get("model") or ""),
-        text=str(step.get("text") or ""),
-        usage=_usage(step),
-        seconds=_number(step.get("seconds")),
+        steps=tuple(
+            AnswerStep(
+                name=str(step.get("name") or ""),
+                model=str(step.get("model") or ""),
+                text=str(step.get("text") or ""),
+                usage=_usage(step),
+                seconds=_number(step.get("seconds")),
+            )
+            for step in (steps if isinstance(steps, list) else ())
+            if isinstance(step, dict)
+        ),
     )
 
 
@@ -172,7 +172,7 @@ def _usage(row: JSON) -> Usage:
 
 
 def _number(value: Any) -> float:
-    """A number as a table holds it: CSV has text, and nothing at all where there was none."""
+    """A number from a table; 0 where it is missing or invalid. CSV holds it as text."""
     try:
         number = float(value)
     except (TypeError, ValueError):
@@ -181,7 +181,7 @@ def _number(value: Any) -> float:
 
 
 def _decoded(name: str, value: Any) -> Any:
-    """CSV and Parquet hold nested columns as JSON text."""
+    """Decode a nested column, which CSV and Parquet hold as JSON text."""
     if name in NESTED and isinstance(value, str) and value:
         return orjson.loads(value)
     return value

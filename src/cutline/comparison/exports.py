@@ -1,11 +1,11 @@
-"""A comparison for machines: JSON with everything, CSV with a line for each contestant and picture."""
+"""A comparison as JSON with everything, or as CSV with a row for each picture and candidate."""
 
 from __future__ import annotations
 
 import csv
 import io
 
-from cutline.comparison.results import Comparison, Entrant
+from cutline.comparison.results import CandidateResult, Comparison
 from cutline.records import JSON
 from cutline.serialization import encode_json, valid_unicode
 
@@ -16,44 +16,44 @@ def as_json(comparison: Comparison) -> bytes:
     data = {
         "input": valid_unicode(comparison.input),
         "pictures_in_input": comparison.total,
-        "contestants": [contestant_json(entrant) for entrant in comparison.entrants],
+        "contestants": [_candidate(candidate) for candidate in comparison.candidates],
         "pictures": [
             {
-                "image_id": shown.key,
-                "answers": {entrant.name: _answer(entrant, shown.key) for entrant in comparison.entrants},
+                "image_id": picture.key,
+                "answers": {
+                    candidate.name: _answer(candidate, picture.key) for candidate in comparison.candidates
+                },
             }
-            for shown in comparison.pictures
+            for picture in comparison.pictures
         ],
     }
     return encode_json(data, indent=True) + b"\n"
 
 
 def as_csv(comparison: Comparison) -> bytes:
-    metrics = sorted({name for entrant in comparison.entrants for name in entrant.figures.scores})
+    metrics = sorted({name for candidate in comparison.candidates for name in candidate.figures.scores})
     buffer = io.StringIO()
-    rows = csv.DictWriter(buffer, [*COLUMNS, *metrics])
+    rows = csv.DictWriter(buffer, [*COLUMNS, *metrics], extrasaction="ignore")
     rows.writeheader()
-    for shown in comparison.pictures:
-        for entrant in comparison.entrants:
-            said = _answer(entrant, shown.key)
-            said.pop("steps")
-            rows.writerow({"image_id": shown.key, "contestant": entrant.name, **said})
+    for picture in comparison.pictures:
+        for candidate in comparison.candidates:
+            answer = _answer(candidate, picture.key)
+            rows.writerow({"image_id": picture.key, "contestant": candidate.name, **answer})
     return buffer.getvalue().encode()
 
 
-def contestant_json(entrant: Entrant) -> JSON:
-    """A contestant and its figures."""
+def _candidate(candidate: CandidateResult) -> JSON:
     return {
-        "name": entrant.name,
-        "model": entrant.model,
-        "prompt": entrant.prompt or None,
-        **entrant.figures.to_json(),
-        "stopped": entrant.stopped or None,
+        "name": candidate.name,
+        "model": candidate.model,
+        "prompt": candidate.prompt or None,
+        **candidate.figures.to_json(),
+        "stopped": candidate.stopped or None,
     }
 
 
-def _answer(entrant: Entrant, key: str) -> JSON:
-    answer = entrant.answer(key)
+def _answer(candidate: CandidateResult, key: str) -> JSON:
+    answer = candidate.answer(key)
     return {
         "caption": None if answer.problem else answer.text,
         "problem": answer.problem or None,
@@ -61,5 +61,5 @@ def _answer(entrant: Entrant, key: str) -> JSON:
         "completion_tokens": answer.usage.completion_tokens,
         "seconds": answer.seconds,
         "steps": [{"name": step.name, "model": step.model, "text": step.text} for step in answer.steps],
-        **entrant.scores.get(key, {}),
+        **candidate.scores.get(key, {}),
     }

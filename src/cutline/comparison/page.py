@@ -1,6 +1,6 @@
-"""A comparison as one HTML file: no script, nothing loaded, readable anywhere.
+"""A comparison as one self-contained HTML file without scripts.
 
-The template escapes every text; the policy in the head forbids the rest.
+The template escapes every text; the content security policy in the head forbids everything else.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from cutline.comparison.captions import Answer, AnswerStep
-from cutline.comparison.results import MISSING, Comparison, Entrant, Shown
-from cutline.comparison.summary_table import figures_table
+from cutline.comparison.results import MISSING, CandidateResult, ComparedPicture, Comparison
+from cutline.comparison.summary_table import summary_table
 from cutline.formatting import plural, short_number
 from cutline.text.differences import differing, words
 from cutline.web.html import render, style
@@ -26,8 +26,8 @@ _LETTERS: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 def as_html(comparison: Comparison, *, blind: bool, made: dt.datetime) -> str:
     """The whole page. ``blind`` calls the candidates A, B … and keeps names and figures behind a click."""
-    names = [entrant.name for entrant in comparison.entrants]
-    pictures = [_picture(shown, comparison.entrants, blind=blind) for shown in comparison.pictures]
+    names = [candidate.name for candidate in comparison.candidates]
+    pictures = [_picture(picture, comparison.candidates, blind=blind) for picture in comparison.pictures]
     return render(
         "comparison.html",
         title=f"{len(names)} captioners, {plural(len(pictures), 'picture')}",
@@ -38,47 +38,45 @@ def as_html(comparison: Comparison, *, blind: bool, made: dt.datetime) -> str:
         made=made,
         blind=blind,
         labels=[_letter(place) for place in range(len(names))] if blind else names,
-        table=figures_table(comparison),
+        table=summary_table(comparison),
         pictures=pictures,
         gaps=sum(picture["gap"] for picture in pictures),
     )
 
 
-def _picture(shown: Shown, entrants: Sequence[Entrant], *, blind: bool) -> dict[str, Any]:
+def _picture(
+    picture: ComparedPicture, candidates: Sequence[CandidateResult], *, blind: bool
+) -> dict[str, Any]:
     """One picture with its captions; words are marked against the first candidate's."""
-    answers = [entrant.answer(shown.key) for entrant in entrants]
+    answers = [candidate.answer(picture.key) for candidate in candidates]
     first = "" if answers[0].problem else answers[0].text
     captions = []
-    for place, (entrant, answer) in enumerate(zip(entrants, answers, strict=True)):
+    for place, (candidate, answer) in enumerate(zip(candidates, answers, strict=True)):
         compared = bool(place and first)
         same = compared and answer.text == first
-        spent = [] if blind else _spent(answer)
-        scores = {} if blind else entrant.scores.get(shown.key, {})
+        scores = sorted(candidate.scores.get(picture.key, {}).items())
+        figures = [*_usage(answer), *(f"{name} {value:.3f}" for name, value in scores)]
         captions.append(
             {
                 "missing": answer is MISSING,
                 "problem": answer.problem,
                 "pieces": differing(answer.text, first) if compared and not same else [(answer.text, False)],
                 "same": same,
-                "figures": [
-                    plural(len(words(answer.text)), "word"),
-                    *spent,
-                    *(f"{name} {value:.3f}" for name, value in sorted(scores.items())),
-                ],
-                # The steps' models could betray a blind candidate.
+                "figures": [plural(len(words(answer.text)), "word"), *([] if blind else figures)],
+                # The steps' models could reveal a blind candidate.
                 "steps": _steps(answer) if len(answer.steps) > 1 and not blind else [],
             }
         )
     gap = any(answer.problem for answer in answers)
-    own = {"key": shown.key, "thumbnail": shown.thumbnail, "problem": shown.problem}
+    own = {"key": picture.key, "thumbnail": picture.thumbnail, "problem": picture.problem}
     return {**own, "gap": gap, "captions": captions}
 
 
 def _steps(answer: Answer) -> list[tuple[AnswerStep, list[str]]]:
-    return [(step, [*filter(None, [step.model]), *_spent(step)]) for step in answer.steps]
+    return [(step, [*filter(None, [step.model]), *_usage(step)]) for step in answer.steps]
 
 
-def _spent(answer: Answer | AnswerStep) -> list[str]:
+def _usage(answer: Answer | AnswerStep) -> list[str]:
     parts = []
     if answer.usage.total:
         parts.append(f"{short_number(answer.usage.total)} tokens")
@@ -92,10 +90,10 @@ def _letter(place: int) -> str:
 
 
 def blinded(comparison: Comparison) -> Comparison:
-    """The same with the contestants in an order that does not tell who they are, always the same one."""
-    together = "\n".join(entrant.name for entrant in comparison.entrants)
+    """The same with the candidates in an order that does not reveal them, the same in every run."""
+    together = "\n".join(candidate.name for candidate in comparison.candidates)
 
-    def place(entrant: Entrant) -> bytes:
-        return hashlib.blake2b(f"{entrant.name}\n{together}".encode()).digest()
+    def digest(candidate: CandidateResult) -> bytes:
+        return hashlib.blake2b(f"{candidate.name}\n{together}".encode()).digest()
 
-    return dataclasses.replace(comparison, entrants=tuple(sorted(comparison.entrants, key=place)))
+    return dataclasses.replace(comparison, candidates=tuple(sorted(comparison.candidates, key=digest)))

@@ -1,4 +1,4 @@
-"""What a comparison comes to: the pictures, and each contestant's answers and figures."""
+"""What a comparison comes to: the pictures, and each candidate's answers and figures."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from cutline.comparison.statistics import Figures
 from cutline.imaging.thumbnails import Thumbnail
 
 MISSING = Answer(problem="not captioned")
-"""Stands where a contestant has neither a caption nor a failure: it skipped the picture, or was stopped."""
+"""Stands where a candidate has neither a caption nor a failure: it skipped the picture, or was stopped."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Entrant:
-    """A contestant with its answers by picture; ``stopped`` says why some may be missing.
+class CandidateResult:
+    """A candidate with its answers by picture; ``stopped`` is the reason why some may be missing.
 
     ``scores`` are the metrics by picture, each as ``{metric: value}``.
     """
@@ -33,8 +33,8 @@ class Entrant:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Shown:
-    """One picture; ``problem`` says why there is no thumbnail."""
+class ComparedPicture:
+    """One picture; ``problem`` is the reason why there is no thumbnail."""
 
     key: str
     thumbnail: Thumbnail | None = None
@@ -43,13 +43,13 @@ class Shown:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
-    """``pictures`` in the order of the input, of which there are ``total``, None where nobody counted.
+    """``pictures`` in the order of the input, which has ``total`` of them, None if they were not counted.
 
-    ``metrics`` says what each metric among the scores means.
+    ``metrics`` describes each metric among the scores.
     """
 
     input: str
     total: int | None
-    entrants: Sequence[Entrant]
-    pictures: Sequence[Shown]
+    candidates: Sequence[CandidateResult]
+    pictures: Sequence[ComparedPicture]
     metrics: Mapping[str, str] = dataclasses.field(default_factory=dict)

@@ -1,28 +1,27 @@
-"""A contestant in numbers, over the pictures that are compared."""
+"""Figures of one candidate's answers, over the pictures that are compared."""
 
 from __future__ import annotations
 
 import collections
 import dataclasses
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 
 from cutline.comparison.captions import Answer
 from cutline.records import JSON, Usage
 from cutline.text.differences import words
 
 OPENER = 3
-"""Words that make an opener, as in "A picture of"."""
+"""Words of an opener, as in "A picture of"."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Figures:
-    """``words`` are a caption's on average; ``vocabulary`` counts the different ones in all captions.
+    """``words`` are the mean of a caption; ``vocabulary`` counts the different ones in all captions.
 
     ``opening`` is the share of captions whose first three words begin another one too, ``opener`` the
-    commonest such words. ``cost`` is of one picture in US dollars, with all that was paid in vain, None
-    where no price is known; ``seconds`` are those of the requests for one picture, ``pace`` the
-    pictures a second of the whole run; 0 where nobody measured. ``scores`` are the means of the
-    metrics that were asked for.
+    commonest such words. ``cost`` is that of one picture in US dollars, failed requests included, None
+    without a known price; ``seconds`` are those of the requests for one picture, ``pace`` the pictures
+    a second of the whole run; both 0 if not measured. ``scores`` are the means of the metrics.
     """
 
     captions: int
@@ -54,26 +53,24 @@ class Figures:
         }
 
 
-def figures_of(
-    answers: Iterable[Answer], *, cost: float | None, pace: float, scores: Mapping[str, float]
+def compute_figures(
+    answers: Collection[Answer], *, cost: float | None, pace: float, scores: Mapping[str, float]
 ) -> Figures:
-    """The figures of one contestant's answers, the failed ones among them."""
-    everything = list(answers)
-    said = [answer for answer in everything if not answer.problem]
-    texts = [words(answer.text) for answer in said]
+    """The figures of one candidate's answers, the failed ones among them."""
+    captions = [answer for answer in answers if not answer.problem]
+    texts = [words(answer.text) for answer in captions]
     openers = collections.Counter(" ".join(text[:OPENER]) for text in texts if len(text) >= OPENER)
     repeated = {opener: count for opener, count in openers.items() if count > 1}
-    usage = sum((answer.usage for answer in said), Usage())
     return Figures(
-        captions=len(said),
-        failures=len(everything) - len(said),
+        captions=len(captions),
+        failures=len(answers) - len(captions),
         words=mean([len(text) for text in texts]),
         vocabulary=len({word for text in texts for word in text}),
-        opening=sum(repeated.values()) / len(said) if said else 0.0,
+        opening=sum(repeated.values()) / len(captions) if captions else 0.0,
         opener=max(repeated, key=lambda opener: repeated[opener], default=""),
-        usage=usage,
+        usage=sum((answer.usage for answer in captions), Usage()),
         cost=cost,
-        seconds=mean([answer.seconds for answer in said]),
+        seconds=mean([answer.seconds for answer in captions]),
         pace=pace,
         scores=scores,
     )

@@ -1,4 +1,4 @@
-"""The table at the head of the page: a line of figures for each contestant."""
+"""The table at the head of the page: a row of figures for each candidate."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from cutline.comparison.results import Comparison, Entrant
+from cutline.comparison.results import CandidateResult, Comparison
+from cutline.comparison.statistics import Figures
 from cutline.formatting import money, short_number
 
 _NOTHING: Final = "\N{EN DASH}"
@@ -24,166 +25,156 @@ class Cell:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class _Column:
-    """``value`` gives a number, None where there is none; a column of nothing is left out.
+    """``value`` is None or 0 where there is none; a column without values is left out.
 
-    ``cell`` words it; ``bar`` draws it against the largest of the column.
+    ``text`` formats the value, ``small`` adds a line below it; ``bar`` draws it against the largest of
+    the column, ``bad`` marks every value but 0.
     """
 
     title: str
     meaning: str
-    value: Callable[[Entrant], float | None]
-    cell: Callable[[Entrant], Cell | str]
+    value: Callable[[Figures], float | None]
+    text: Callable[[float], str]
+    small: Callable[[Figures], str] = lambda _: ""
     bar: bool = False
+    bad: bool = False
     always: bool = False
 
-
-def _opening(entrant: Entrant) -> Cell:
-    figures = entrant.figures
-    return Cell(text=f"{figures.opening:.0%}", small=f"“{figures.opener} …”" if figures.opener else "")
-
-
-def _tokens(entrant: Entrant) -> Cell:
-    usage = entrant.figures.usage
-    sent, received = short_number(usage.prompt_tokens), short_number(usage.completion_tokens)
-    return Cell(text=short_number(usage.total), small=f"{sent} in, {received} out")
+    def cell(self, figures: Figures, most: float) -> Cell:
+        value = self.value(figures)
+        if value is None:
+            return Cell(text=_NOTHING)
+        percent = round(100 * value / most) if self.bar and most and value else None
+        return Cell(
+            text=self.text(value), small=self.small(figures), bad=self.bad and value > 0, percent=percent
+        )
 
 
-def _failed(entrant: Entrant) -> Cell:
-    failures = entrant.figures.failures
-    return Cell(text=f"{failures:,}", bad=failures > 0)
+def _opener(figures: Figures) -> str:
+    return f"“{figures.opener} …”" if figures.opener else ""
+
+
+def _sent_and_received(figures: Figures) -> str:
+    usage = figures.usage
+    return f"{short_number(usage.prompt_tokens)} in, {short_number(usage.completion_tokens)} out"
+
+
+def _decimal(value: float) -> str:
+    """With three significant digits or so."""
+    if value >= 100:
+        return f"{value:,.0f}"
+    return f"{value:.1f}" if value >= 10 else f"{value:.2f}" if value >= 0.1 else f"{value:.3f}"
 
 
 _COLUMNS: Final = (
     _Column(
         title="Captions",
         meaning="Pictures that got one.",
-        value=lambda e: e.figures.captions,
-        cell=lambda e: f"{e.figures.captions:,}",
+        value=lambda figures: figures.captions,
+        text="{:,}".format,
         always=True,
     ),
     _Column(
         title="Failed",
-        meaning="Pictures that got none; each says why below.",
-        value=lambda e: e.figures.failures,
-        cell=_failed,
+        meaning="Pictures that got none, with the reason below.",
+        value=lambda figures: figures.failures,
+        text="{:,}".format,
+        bad=True,
         always=True,
     ),
     _Column(
         title="Words",
         meaning="In a caption, on average.",
-        value=lambda e: e.figures.words,
-        cell=lambda e: f"{e.figures.words:.1f}",
+        value=lambda figures: figures.words,
+        text="{:.1f}".format,
         bar=True,
     ),
     _Column(
         title="Vocabulary",
         meaning="Different words in all captions together: many for few captions mean variety.",
-        value=lambda e: e.figures.vocabulary,
-        cell=lambda e: f"{e.figures.vocabulary:,}",
+        value=lambda figures: figures.vocabulary,
+        text="{:,}".format,
         bar=True,
     ),
     _Column(
         title="Same opening",
         meaning="Captions that begin with the same three words as another one, and the commonest of them.",
-        value=lambda e: e.figures.opening if e.figures.captions else None,
-        cell=_opening,
+        value=lambda figures: figures.opening if figures.captions else None,
+        text="{:.0%}".format,
+        small=_opener,
     ),
     _Column(
         title="Tokens",
         meaning="Of the captions here, as the endpoint counted them: sent and received.",
-        value=lambda e: e.figures.usage.total or None,
-        cell=_tokens,
+        value=lambda figures: figures.usage.total or None,
+        text=lambda total: short_number(int(total)),
+        small=_sent_and_received,
         bar=True,
     ),
     _Column(
         title="$ per 1,000",
         meaning="Dollars for a thousand pictures, failures and repetitions included, where prices are known.",
-        value=lambda e: e.figures.cost,
-        cell=lambda e: _NOTHING if e.figures.cost is None else money(1000 * e.figures.cost),
+        value=lambda figures: figures.cost,
+        text=lambda cost: money(1000 * cost),
         bar=True,
     ),
     _Column(
         title="Seconds",
         meaning="Of the requests for one picture, on average, without waiting.",
-        value=lambda e: e.figures.seconds or None,
-        cell=lambda e: _decimal(e.figures.seconds),
+        value=lambda figures: figures.seconds or None,
+        text=_decimal,
         bar=True,
     ),
     _Column(
         title="Pictures/s",
-        meaning="Of the whole run, start and waiting included, as many at once as it asked.",
-        value=lambda e: e.figures.pace or None,
-        cell=lambda e: _decimal(e.figures.pace),
+        meaning="Of the whole run, start and waiting included, with its concurrent requests.",
+        value=lambda figures: figures.pace or None,
+        text=_decimal,
         bar=True,
     ),
 )
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
-    """A candidate's line of cells."""
-
-    entrant: Entrant
-    cells: Sequence[Cell]
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class FiguresTable:
-    """The table, with what its columns mean; models and prompts only where the names do not say them."""
+class SummaryTable:
+    """The table with the meanings of its columns; models and prompts only if the names lack them."""
 
     columns: Sequence[_Column]
-    rows: Sequence[Row]
+    rows: Sequence[tuple[CandidateResult, Sequence[Cell]]]
     models: bool
     prompts: bool
 
 
-def figures_table(comparison: Comparison) -> FiguresTable:
-    """A line of figures for each candidate."""
-    entrants = comparison.entrants
-    columns = [column for column in (*_COLUMNS, *_metrics(comparison)) if _worth_showing(column, entrants)]
-    return FiguresTable(
+def summary_table(comparison: Comparison) -> SummaryTable:
+    """A row of figures for each candidate."""
+    candidates = comparison.candidates
+    columns: list[_Column] = []
+    rows: list[tuple[CandidateResult, list[Cell]]] = [(candidate, []) for candidate in candidates]
+    for column in (*_COLUMNS, *_metrics(comparison)):
+        values = [column.value(candidate.figures) for candidate in candidates]
+        if column.always or any(values):
+            columns.append(column)
+            most = max(value or 0 for value in values)
+            for candidate, cells in rows:
+                cells.append(column.cell(candidate.figures, most))
+    return SummaryTable(
         columns=columns,
-        rows=[
-            Row(entrant=one, cells=[_cell(column, one, entrants) for column in columns]) for one in entrants
-        ],
-        models=any(entrant.model not in entrant.name for entrant in entrants),
-        prompts=any(entrant.prompt.partition("@")[0] not in entrant.name for entrant in entrants),
+        rows=rows,
+        models=any(candidate.model not in candidate.name for candidate in candidates),
+        prompts=any(candidate.prompt.partition("@")[0] not in candidate.name for candidate in candidates),
     )
-
-
-def _cell(column: _Column, entrant: Entrant, entrants: Sequence[Entrant]) -> Cell:
-    value = column.value(entrant)
-    if value is None and not column.always:
-        return Cell(text=_NOTHING)
-    cell = column.cell(entrant)
-    cell = cell if isinstance(cell, Cell) else Cell(text=cell)
-    most = max((column.value(other) or 0 for other in entrants), default=0)
-    if not (column.bar and most and value):
-        return cell
-    return dataclasses.replace(cell, percent=round(100 * value / most))
-
-
-def _worth_showing(column: _Column, entrants: Sequence[Entrant]) -> bool:
-    return column.always or any(column.value(entrant) for entrant in entrants)
 
 
 def _metrics(comparison: Comparison) -> list[_Column]:
     """A column for each metric that was measured."""
-    names = sorted({name for entrant in comparison.entrants for name in entrant.figures.scores})
+    names = sorted({name for candidate in comparison.candidates for name in candidate.figures.scores})
     return [
         _Column(
             title=name.capitalize(),
             meaning=comparison.metrics.get(name, "Mean over the captions here."),
-            value=lambda e, name=name: e.figures.scores.get(name),  # type: ignore[misc]
-            cell=lambda e, name=name: f"{e.figures.scores[name]:.3f}",  # type: ignore[misc]
+            value=lambda figures, name=name: figures.scores.get(name),  # type: ignore[misc]
+            text="{:.3f}".format,
             bar=True,
         )
         for name in names
     ]
-
-
-def _decimal(value: float) -> str:
-    """With as many digits as say something."""
-    if value >= 100:
-        return f"{value:,.0f}"
-    return f"{value:.1f}" if value >= 10 else f"{value:.2f}" if value >= 0.1 else f"{value:.3f}"

@@ -1,0 +1,90 @@
+"""Thumbnails of the compared pictures, and the metrics of each candidate's captions."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import os
+from collections.abc import Callable, Mapping, Sequence
+
+from cutline.comparison.captions import Answers
+from cutline.comparison.results import ComparedPicture
+from cutline.errors import PictureError
+from cutline.imaging import Picture
+from cutline.imaging.thumbnails import thumbnail
+from cutline.interfaces import Metric
+from cutline.locations.loader import PictureLoader
+from cutline.records import Sample
+from cutline.serialization import valid_unicode
+
+_MAX_WORKERS = 16
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class ScoredPicture:
+    """A picture, and each candidate's metrics on it."""
+
+    picture: ComparedPicture
+    scores: Sequence[Mapping[str, float]]
+
+
+class PictureScorer:
+    """Opens a few pictures at a time; ``side`` is that of the thumbnails."""
+
+    def __init__(
+        self, *, side: int, max_pixels: int, loader: PictureLoader, metrics: Sequence[Metric]
+    ) -> None:
+        self._side = side
+        self._max_pixels = max_pixels
+        self._loader = loader
+        self._metrics = metrics
+
+    async def score(
+        self, samples: Sequence[Sample], answers: Sequence[Answers], *, stopped: Callable[[], bool]
+    ) -> list[ScoredPicture]:
+        """Every sample with the scores of the candidates' answers; fewer once ``stopped`` returns True."""
+        scored: dict[int, ScoredPicture] = {}
+        pending = iter(enumerate(samples))
+
+        async def work() -> None:
+            for position, sample in pending:
+                if stopped():
+                    return
+                scored[position] = await self._score_one(sample, answers)
+
+        workers = [asyncio.create_task(work()) for _ in range(min(_MAX_WORKERS, (os.cpu_count() or 1) + 1))]
+        try:
+            await asyncio.gather(*workers)
+        finally:
+            for worker in workers:
+                worker.cancel()
+        return [scored[position] for position in sorted(scored)]
+
+    async def _score_one(self, sample: Sample, answers: Sequence[Answers]) -> ScoredPicture:
+        key = valid_unicode(sample.key)
+        try:
+            picture = Picture(await self._loader.locate(sample), max_pixels=self._max_pixels)
+            small = await asyncio.to_thread(thumbnail, picture, self._side)
+            scores = await self._scores(picture, key, answers)
+        except PictureError as error:
+            failed = ComparedPicture(key=key, problem=str(error))
+            return ScoredPicture(picture=failed, scores=[{} for _ in answers])
+        return ScoredPicture(picture=ComparedPicture(key=key, thumbnail=small), scores=scores)
+
+    async def _scores(
+        self, picture: Picture, key: str, answers: Sequence[Answers]
+    ) -> Sequence[Mapping[str, float]]:
+        found = [one.by_key.get(key) for one in answers]
+        texts = {place: one.text for place, one in enumerate(found) if one is not None and not one.problem}
+        scores: list[dict[str, float]] = [{} for _ in answers]
+        for metric in self._metrics:
+            values = await metric.score(picture, list(texts.values()))
+            for place, value in zip(texts, values, strict=True):
+                if value is not None:
+                    scores[place][metric.name] = value
+        return scores
+
+    async def aclose(self) -> None:
+        await self._loader.aclose()
+        for metric in self._metrics:
+            await metric.aclose()
