@@ -480,7 +480,9 @@ async def test_a_chain_can_be_chosen(tmp_path: Path, photos: list[Path]) -> None
         assert "asked by more" in shown
 
 
-@pytest.mark.parametrize("path", ["/", "/docs", "/page/page.css", "/page/page.js", "/page/icon.svg"])
+@pytest.mark.parametrize(
+    "path", ["/", "/docs", "/page/base.css", "/page/page.css", "/page/page.js", "/page/icon.svg"]
+)
 def test_browsers_are_told_to_be_strict(service: Service, path: str) -> None:
     answer = service.client.get(path)
     policy = dict(part.strip().split(" ", 1) for part in answer.headers["Content-Security-Policy"].split(";"))

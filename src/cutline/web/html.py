@@ -1,4 +1,4 @@
-"""Renders the templates of this package: everything is escaped, and a name that is missing is an error."""
+"""Render this package's templates: values are escaped, and a missing one is an error."""
 
 from __future__ import annotations
 
@@ -17,13 +17,14 @@ _CONTROL: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffe\uffff]"
 
 
 def render(template: str, **values: Any) -> str:
-    """The template of that name; characters that HTML cannot hold become U+FFFD."""
+    """Render the template of that name; characters invalid in HTML become U+FFFD."""
     return _environment().get_template(template).render(values)
 
 
 def style(name: str) -> Markup:
-    """A style sheet of this package, to be written into a page."""
-    return Markup(importlib.resources.files("cutline.web").joinpath(name).read_text("utf-8"))  # noqa: S704 - ours
+    """``base.css`` and the style sheet of that name, for inclusion in a page."""
+    folder = importlib.resources.files("cutline.web")
+    return Markup("".join(folder.joinpath(sheet).read_text("utf-8") for sheet in ("base.css", name)))  # noqa: S704 - ours
 
 
 @functools.cache

@@ -32,7 +32,10 @@ _HEADERS: Final = {
 # All in memory: a name from a request is looked up, never opened.
 _FILES: Final = {
     file.name: file.read_bytes()
-    for file in resources.files("cutline.service").joinpath("page").iterdir()
+    for file in (
+        *resources.files("cutline.service").joinpath("page").iterdir(),
+        resources.files("cutline.web").joinpath("base.css"),
+    )
     if file.name.endswith(tuple(_TYPES))
 }
 PATHS: Final = frozenset({"/", "/docs", *(f"/page/{name}" for name in _FILES)})
