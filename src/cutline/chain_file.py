@@ -1,4 +1,4 @@
-"""What the user says of a chain: ``--step NAME=MODEL``, or the tables of a chain file."""
+"""Parse a chain from ``--step NAME=MODEL`` options, or from the tables of a chain file."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _FILES = (".json", ".toml", ".txt")
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedStep:
-    """One step as it was written; ``options`` are those of the job that it has for itself."""
+    """One step as written; ``options`` override those of the job."""
 
     name: str
     model: str
@@ -28,9 +28,9 @@ class PlannedStep:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """The steps in their order; ``caption`` names the one whose text is kept, None the last.
+    """The steps in order; ``caption`` names the one whose text is kept, None the last.
 
-    ``origin`` is what messages name; files that steps speak of are looked for in ``folder`` first.
+    ``origin`` is for messages; files that steps name are searched for in ``folder`` first.
     """
 
     steps: tuple[PlannedStep, ...]
@@ -39,11 +39,11 @@ class Plan:
     folder: Path | None = None
 
     def at(self, step: PlannedStep) -> str:
-        """How messages speak of a step."""
+        """The step's name in messages."""
         return f"--step {step.name}" if self.folder is None else f"{self.origin}: step {step.name}"
 
     def place(self, path: str) -> str:
-        """A file's path as the working folder knows it; any other text as it is."""
+        """A file's path relative to the working folder; any other text unchanged."""
         if self.folder is None or "\n" in path or not path.endswith(_FILES):
             return path
         beside = self.folder / path
@@ -61,7 +61,7 @@ def plan_of_options(values: Sequence[str]) -> Plan:
         name, equals, model = value.partition("=")
         if not equals or not model.strip():
             raise ConfigError(
-                f"--step {value!r} is no step: write NAME=MODEL, such as describe=blip2-flan-t5"
+                f"--step {value!r} is not a step: write NAME=MODEL, such as describe=blip2-flan-t5"
             )
         steps.append(PlannedStep(name=_checked(name, "--step"), model=model.strip()))
     return _without_doubles(Plan(steps=tuple(steps)))
@@ -71,12 +71,17 @@ def read_plan(path: str) -> Plan:
     """The plan in a chain file.
 
     Raises:
-        ConfigError: it cannot be read, or a line of it means nothing; names the step.
+        ConfigError: it cannot be read or is invalid; names the step.
     """
-    data = _parsed(path)
+    try:
+        data = tomllib.loads(Path(path).read_text("utf-8"))
+    except OSError as error:
+        raise ConfigError(f"cannot read the chain file {path}: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is not TOML: {error}") from None
     unknown = sorted(set(data) - {"step", "caption"})
     if unknown:
-        raise ConfigError(f"{path}: {unknown[0]!r} is no part of a chain: it has [[step]] tables and caption")
+        raise ConfigError(f"{path}: {unknown[0]!r} is not part of a chain: use [[step]] tables and caption")
     tables, caption = data.get("step", []), data.get("caption")
     if not isinstance(tables, list) or not tables or not all(isinstance(table, dict) for table in tables):
         raise ConfigError(f"{path} has no steps: write a [[step]] table with name and model for each")
@@ -84,15 +89,6 @@ def read_plan(path: str) -> Plan:
         raise ConfigError(f"{path}: caption must be the name of a step, not {caption!r}")
     steps = tuple(_step(table, f"{path}, step {number}") for number, table in enumerate(tables, 1))
     return _without_doubles(Plan(steps=steps, caption=caption, origin=path, folder=Path(path).parent))
-
-
-def _parsed(path: str) -> JSON:
-    try:
-        return tomllib.loads(Path(path).read_text("utf-8"))
-    except OSError as error:
-        raise ConfigError(f"cannot read the chain file {path}: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} is not TOML: {error}") from None
 
 
 def _step(table: JSON, place: str) -> PlannedStep:
@@ -112,7 +108,7 @@ def _step(table: JSON, place: str) -> PlannedStep:
 
 def _checked(name: str, place: str) -> str:
     if _NAME.fullmatch(name) is None:
-        raise ConfigError(f"{place}: {name!r} is no name: a letter, then up to 39 letters, digits, _ or -")
+        raise ConfigError(f"{place}: {name!r} is not a name: a letter, then up to 39 letters, digits, _ or -")
     if name == "previous":
         raise ConfigError(f"{place}: no step can be named previous, which means the one before")
     return name
@@ -120,7 +116,7 @@ def _checked(name: str, place: str) -> str:
 
 def _without_doubles(plan: Plan) -> Plan:
     names = [step.name for step in plan.steps]
-    for place, name in enumerate(names):
-        if name in names[:place]:
-            raise ConfigError(f"{plan.origin}: two steps are named {name!r}: give each a name of its own")
+    repeated = next((name for name in names if names.count(name) > 1), None)
+    if repeated is not None:
+        raise ConfigError(f"{plan.origin}: two steps are named {repeated!r}: give each a name of its own")
     return plan

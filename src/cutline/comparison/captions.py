@@ -5,7 +5,7 @@ from __future__ import annotations
 import collections
 import csv
 import dataclasses
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,6 @@ from cutline.formatting import one_line
 from cutline.locations.stored import LocalFile, RemoteFile
 from cutline.records import JSON, Sample, Usage
 from cutline.sinks.reader import read_rows
-from cutline.sinks.rows import NESTED
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,9 +68,11 @@ def read_answers(path: str, keys: Collection[str]) -> Answers:
     for row in _rows(path):
         if row["image_id"] in wanted:
             found[row["image_id"]] = _answer(row)
-    models = collections.Counter(answer.model for answer in found.values() if answer.model)
-    prompts = collections.Counter(answer.prompt for answer in found.values() if answer.prompt)
-    return Answers(by_key=found, model=_commonest(models), prompt=_commonest(prompts))
+    return Answers(
+        by_key=found,
+        model=_commonest(answer.model for answer in found.values()),
+        prompt=_commonest(answer.prompt for answer in found.values()),
+    )
 
 
 def samples_in(path: str, limit: int | None) -> list[Sample]:
@@ -142,8 +143,9 @@ def _failures(path: str) -> Iterator[JSON]:
 
 
 def _answer(row: JSON) -> Answer:
-    row = {name: _decoded(name, value) for name, value in row.items()}
     steps = row.get("steps")
+    if isinstance(steps, str) and steps:  # CSV and Parquet hold nested columns as JSON text
+        steps = orjson.loads(steps)
     return Answer(
         text=row["caption"],
         model=str(row.get("model") or ""),
@@ -180,15 +182,7 @@ def _number(value: Any) -> float:
     return number if 0 <= number < float("inf") else 0.0
 
 
-def _decoded(name: str, value: Any) -> Any:
-    """Decode a nested column, which CSV and Parquet hold as JSON text."""
-    if name in NESTED and isinstance(value, str) and value:
-        return orjson.loads(value)
-    return value
-
-
-def _commonest(counted: collections.Counter[str]) -> str:
-    if not counted:
-        return ""
-    more = f" + {len(counted) - 1} more" if len(counted) > 1 else ""
-    return counted.most_common(1)[0][0] + more
+def _commonest(values: Iterable[str]) -> str:
+    counts = collections.Counter(filter(None, values))
+    more = f" + {len(counts) - 1} more" if len(counts) > 1 else ""
+    return counts.most_common(1)[0][0] + more if counts else ""

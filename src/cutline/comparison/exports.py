@@ -16,7 +16,16 @@ def as_json(comparison: Comparison) -> bytes:
     data = {
         "input": valid_unicode(comparison.input),
         "pictures_in_input": comparison.total,
-        "contestants": [_candidate(candidate) for candidate in comparison.candidates],
+        "contestants": [
+            {
+                "name": candidate.name,
+                "model": candidate.model,
+                "prompt": candidate.prompt or None,
+                **candidate.figures.to_json(),
+                "stopped": candidate.stopped or None,
+            }
+            for candidate in comparison.candidates
+        ],
         "pictures": [
             {
                 "image_id": picture.key,
@@ -40,16 +49,6 @@ def as_csv(comparison: Comparison) -> bytes:
             answer = _answer(candidate, picture.key)
             rows.writerow({"image_id": picture.key, "contestant": candidate.name, **answer})
     return buffer.getvalue().encode()
-
-
-def _candidate(candidate: CandidateResult) -> JSON:
-    return {
-        "name": candidate.name,
-        "model": candidate.model,
-        "prompt": candidate.prompt or None,
-        **candidate.figures.to_json(),
-        "stopped": candidate.stopped or None,
-    }
 
 
 def _answer(candidate: CandidateResult, key: str) -> JSON:

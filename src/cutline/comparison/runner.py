@@ -98,7 +98,12 @@ class _Run:
         self._cancellation = cancellation
         self._source = source
         self._output = plan.job.output_path or DEFAULT_OUTPUT
-        _check_output(self._output)
+        if is_remote(self._output):
+            raise ConfigError(
+                "a comparison is written on this machine: give --output-path the path of a file"
+            )
+        if Path(self._output).suffix.lower() not in {".html", ".htm", ".json", ".csv"}:
+            raise ConfigError(f"a comparison is .html, .json or .csv: change the suffix of {self._output}")
         checks, measured_by = plan.job.checks, plan.job.checks.similarity_model
         # Candidates have journals of their own; the report's options do not apply to them.
         if checks.min_similarity is None:
@@ -280,10 +285,3 @@ class _Ownership:
 
 def _digest(data: bytes) -> str:
     return hashlib.blake2b(data, digest_size=16).hexdigest()
-
-
-def _check_output(output: str) -> None:
-    if is_remote(output):
-        raise ConfigError("a comparison is written on this machine: give --output-path the path of a file")
-    if Path(output).suffix.lower() not in {".html", ".htm", ".json", ".csv"}:
-        raise ConfigError(f"a comparison is .html, .json or .csv: change the suffix of {output}")
