@@ -127,11 +127,11 @@ class Chain:
             results = {self.steps[0].name: await run_only_step(self.steps[0], picture, variables)}
         else:
             execution = ChainExecution(
-                picture,
-                variables,
+                picture=picture,
+                variables=variables,
                 dependencies=self.dependencies,
                 prepare=self._prepare,
-                known=known,
+                known={step.name: step for step in known},
                 note=note,
             )
             results = await execution.run(self.steps)

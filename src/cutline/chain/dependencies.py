@@ -38,7 +38,13 @@ def resolve_dependencies(variables: Mapping[str, Sequence[str]]) -> Dependencies
                     raise ConfigError(f"step {name}: it is the first, so there is no text for {{{PREVIOUS}}}")
                 dependencies[name][variable] = names[position - 1]
             else:
-                _refuse_misspelt(name, head, names)
+                # A typing error would cost a whole run: every picture would fail at this step.
+                near = difflib.get_close_matches(head, [*names, PREVIOUS], n=1, cutoff=0.8)
+                if near and head not in _SAMPLE_VARIABLES:
+                    raise ConfigError(
+                        f"step {name}: there is no step for {{{head}}}; did you mean {{{near[0]}}}?"
+                        " If it is a column of yours, give the step a name that differs more"
+                    )
     try:
         TopologicalSorter({name: inputs.values() for name, inputs in dependencies.items()}).prepare()
     except CycleError as error:
@@ -59,13 +65,3 @@ def transitive_inputs(name: str, dependencies: Dependencies) -> set[str]:
             found.add(step)
             pending.extend(dependencies[step].values())
     return found
-
-
-def _refuse_misspelt(step: str, head: str, names: Sequence[str]) -> None:
-    """A typing error would cost a whole run: every picture would fail at this step."""
-    near = difflib.get_close_matches(head, [*names, PREVIOUS], n=1, cutoff=0.8)
-    if near and head not in _SAMPLE_VARIABLES:
-        raise ConfigError(
-            f"step {step}: there is no step for {{{head}}}; did you mean {{{near[0]}}}?"
-            " If it is a column of yours, give the step a name that differs more"
-        )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from cutline.chain.dependencies import Dependencies
@@ -18,33 +18,24 @@ NoteStep: TypeAlias = Callable[[Step], None]
 Prepare: TypeAlias = Callable[[Captioner, Picture], Awaitable[None]]
 
 
+@dataclasses.dataclass(slots=True, kw_only=True)
 class ChainExecution:
     """Runs the steps of a chain for one picture, each as soon as its inputs are there."""
 
-    def __init__(
-        self,
-        picture: Picture,
-        variables: Mapping[str, Any],
-        *,
-        dependencies: Dependencies,
-        prepare: Prepare,
-        known: Iterable[Step],
-        note: NoteStep | None,
-    ) -> None:
-        self._picture = picture
-        self._variables = variables
-        self._dependencies = dependencies
-        self._prepare = prepare
-        self._known = {step.name: step for step in known}
-        self._note = note
-        self._pending = 0
-        self._tasks: dict[str, asyncio.Task[Result]] = {}
-        self._preparing: dict[Hashable, asyncio.Lock] = {}
+    picture: Picture
+    variables: Mapping[str, Any]
+    dependencies: Dependencies
+    prepare: Prepare
+    known: Mapping[str, Step]
+    note: NoteStep | None
+    _pending: int = 0
+    _tasks: dict[str, asyncio.Task[Result]] = dataclasses.field(default_factory=dict)
+    _locks: dict[Hashable, asyncio.Lock] = dataclasses.field(default_factory=dict)
 
     async def run(self, steps: Sequence[ChainStep]) -> dict[str, Result]:
         """The result of each step by name, in the order of ``steps``."""
         self._pending = len(steps)
-        if any(self._dependencies.values()):
+        if any(self.dependencies.values()):
             self._check_variables(steps)
         try:
             async with asyncio.TaskGroup() as group:
@@ -57,15 +48,15 @@ class ChainExecution:
     def _check_variables(self, steps: Sequence[ChainStep]) -> None:
         """Find variables that the sample lacks before any request, not when a later step needs them."""
         for step in steps:
-            inputs = self._dependencies[step.name]
+            inputs = self.dependencies[step.name]
             if not step.optional and len(inputs) < len(step.prompt.variables):
                 try:
-                    step.prompt.render({**self._variables, **dict.fromkeys(inputs, "a text")})
+                    step.prompt.render({**self.variables, **dict.fromkeys(inputs, "a text")})
                 except SampleError as error:
                     raise step_failure(f"step {step.name}: ", error, (), {}) from None
 
     async def _run_step(self, step: ChainStep) -> Result:
-        values, inputs = self._variables, self._dependencies[step.name]
+        values, inputs = self.variables, self.dependencies[step.name]
         if inputs:
             values = dict(values)
             for variable, source in inputs.items():
@@ -76,8 +67,8 @@ class ChainExecution:
                 values[variable] = _value(result, variable)
         result = await self._request(step, values)
         self._pending -= 1
-        if isinstance(result, Step) and not result.counted and self._pending and self._note is not None:
-            self._note(result)
+        if isinstance(result, Step) and not result.counted and self._pending and self.note is not None:
+            self.note(result)
             result = dataclasses.replace(result, counted=True)
         return result
 
@@ -85,15 +76,15 @@ class ChainExecution:
         """The result of an earlier run for the same request, or a new one."""
         try:
             prompt, digest = step.request(values)
-            known = self._known.get(step.name)
+            known = self.known.get(step.name)
             if known is not None and known.asked == digest:
                 return dataclasses.replace(known, counted=True)
             # Once for all steps of a captioner: the others find the picture prepared.
-            async with self._preparing.setdefault(step.captioner.limit_key, asyncio.Lock()):
-                await self._prepare(step.captioner, self._picture)
+            async with self._locks.setdefault(step.captioner.limit_key, asyncio.Lock()):
+                await self.prepare(step.captioner, self.picture)
         except Exception as error:  # noqa: BLE001 - as in run_step
             return error
-        result = await run_step(step, self._picture, prompt)
+        result = await run_step(step, self.picture, prompt)
         return dataclasses.replace(result, asked=digest) if isinstance(result, Step) else result
 
 

@@ -93,15 +93,16 @@ async def check_candidates(candidates: Sequence[Candidate]) -> None:
             raise ConfigError(named) from None
 
 
+@dataclasses.dataclass(slots=True, kw_only=True)
 class CandidateRunner:
     """Runs the candidates' jobs; their budgets are shared. ``folder`` holds the journals."""
 
-    def __init__(self, folder: Path, source: Source | None, hooks: Hooks, cancellation: Cancellation) -> None:
-        self._folder = folder
-        self._source = source
-        self._hooks = hooks
-        self._cancellation = cancellation
-        self._tokens, self._dollars = 0, 0.0
+    folder: Path
+    source: Source | None
+    hooks: Hooks
+    cancellation: Cancellation
+    _tokens: int = 0
+    _dollars: float = 0.0
 
     async def run(self, candidates: Sequence[Candidate]) -> list[CandidateRun]:
         """Run the jobs one after the other, so that each is measured alone.
@@ -117,8 +118,8 @@ class CandidateRunner:
             if candidate.job is None:
                 runs.append(CandidateRun(output=candidate.output))
                 continue
-            self._hooks.message(f"{number}/{len(candidates)} {candidate.name}")
-            output = str(self._folder / _folder_name(candidate.name) / "captions.jsonl")
+            self.hooks.message(f"{number}/{len(candidates)} {candidate.name}")
+            output = str(self.folder / _folder_name(candidate.name) / "captions.jsonl")
             try:
                 runs.append(await self._run_one(candidate, candidate.job, output))
             except _NEEDS_DECISION:
@@ -126,9 +127,9 @@ class CandidateRunner:
             except ConfigError as error:  # such as weights that cannot be downloaded
                 errors.append(error)
                 runs.append(CandidateRun(output=output, stopped=str(error), exit_code=EXIT_STOPPED))
-            if self._cancellation.reason is not None:
+            if self.cancellation.reason is not None:
                 break
-            self._hooks.message(f"{candidate.name}: {runs[-1].summary or runs[-1].stopped}")
+            self.hooks.message(f"{candidate.name}: {runs[-1].summary or runs[-1].stopped}")
         if errors and len(errors) == len(candidates):
             raise errors[0]
         return runs
@@ -139,10 +140,10 @@ class CandidateRunner:
             return CandidateRun(output=output, stopped="the budget is used up", exit_code=EXIT_STOPPED)
         report = await run_job(
             dataclasses.replace(job, output_path=output, run=options),
-            source=self._source,
+            source=self.source,
             key=candidate.key,
-            progress=self._hooks.progress,
-            stop=self._cancellation.stop(),
+            progress=self.hooks.progress,
+            stop=self.cancellation.stop(),
         )
         self._tokens += report.spent.total
         self._dollars += report.cost or 0.0

@@ -9,6 +9,7 @@ import dataclasses
 import datetime as dt
 import hashlib
 from collections.abc import Sequence
+from string import ascii_uppercase
 from typing import Any, Final
 
 from cutline.comparison.captions import Answer, AnswerStep
@@ -21,7 +22,6 @@ from cutline.web.html import render, style
 POLICY: Final = (
     "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 )
-_LETTERS: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
 def as_html(comparison: Comparison, *, blind: bool, made: dt.datetime) -> str:
@@ -86,7 +86,7 @@ def _usage(answer: Answer | AnswerStep) -> list[str]:
 
 
 def _letter(place: int) -> str:
-    return _LETTERS[place] if place < len(_LETTERS) else f"{_LETTERS[place % 26]}{place // 26}"
+    return f"{ascii_uppercase[place % 26]}{place // 26 or ''}"
 
 
 def blinded(comparison: Comparison) -> Comparison:

@@ -130,8 +130,9 @@ class _Run:
         earlier = await asyncio.to_thread(self._earlier, keys)
         with State(self._folder, self._output) as state:
             ownership = _Ownership(state, Path(self._output))
-            runner = CandidateRunner(self._folder, self._source, self._hooks, self._cancellation)
-            runs = await runner.run(self._candidates)
+            runs = await CandidateRunner(
+                folder=self._folder, source=self._source, hooks=self._hooks, cancellation=self._cancellation
+            ).run(self._candidates)
             if self._is_cancelled():
                 return self._interrupted()
             answers = await asyncio.to_thread(_answers, runs, earlier, keys)

@@ -28,16 +28,14 @@ class ScoredPicture:
     scores: Sequence[Mapping[str, float]]
 
 
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class PictureScorer:
     """Opens a few pictures at a time; ``side`` is that of the thumbnails."""
 
-    def __init__(
-        self, *, side: int, max_pixels: int, loader: PictureLoader, metrics: Sequence[Metric]
-    ) -> None:
-        self._side = side
-        self._max_pixels = max_pixels
-        self._loader = loader
-        self._metrics = metrics
+    side: int
+    max_pixels: int
+    loader: PictureLoader
+    metrics: Sequence[Metric]
 
     async def score(
         self, samples: Sequence[Sample], answers: Sequence[Answers], *, stopped: Callable[[], bool]
@@ -63,8 +61,8 @@ class PictureScorer:
     async def _score_one(self, sample: Sample, answers: Sequence[Answers]) -> ScoredPicture:
         key = valid_unicode(sample.key)
         try:
-            picture = Picture(await self._loader.locate(sample), max_pixels=self._max_pixels)
-            small = await asyncio.to_thread(thumbnail, picture, self._side)
+            picture = Picture(await self.loader.locate(sample), max_pixels=self.max_pixels)
+            small = await asyncio.to_thread(thumbnail, picture, self.side)
             scores = await self._scores(picture, key, answers)
         except PictureError as error:
             failed = ComparedPicture(key=key, problem=str(error))
@@ -77,7 +75,7 @@ class PictureScorer:
         found = [one.by_key.get(key) for one in answers]
         texts = {place: one.text for place, one in enumerate(found) if one is not None and not one.problem}
         scores: list[dict[str, float]] = [{} for _ in answers]
-        for metric in self._metrics:
+        for metric in self.metrics:
             values = await metric.score(picture, list(texts.values()))
             for place, value in zip(texts, values, strict=True):
                 if value is not None:
@@ -85,6 +83,6 @@ class PictureScorer:
         return scores
 
     async def aclose(self) -> None:
-        await self._loader.aclose()
-        for metric in self._metrics:
+        await self.loader.aclose()
+        for metric in self.metrics:
             await metric.aclose()

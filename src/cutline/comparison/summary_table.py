@@ -23,7 +23,7 @@ class Cell:
     percent: int | None = None
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class _Column:
     """``value`` is None or 0 where there is none; a column without values is left out.
 
@@ -67,69 +67,57 @@ def _decimal(value: float) -> str:
 
 
 _COLUMNS: Final = (
+    _Column("Captions", "Pictures that got one.", lambda f: f.captions, "{:,}".format, always=True),
     _Column(
-        title="Captions",
-        meaning="Pictures that got one.",
-        value=lambda figures: figures.captions,
-        text="{:,}".format,
-        always=True,
-    ),
-    _Column(
-        title="Failed",
-        meaning="Pictures that got none, with the reason below.",
-        value=lambda figures: figures.failures,
-        text="{:,}".format,
+        "Failed",
+        "Pictures that got none, with the reason below.",
+        lambda f: f.failures,
+        "{:,}".format,
         bad=True,
         always=True,
     ),
+    _Column("Words", "In a caption, on average.", lambda f: f.words, "{:.1f}".format, bar=True),
     _Column(
-        title="Words",
-        meaning="In a caption, on average.",
-        value=lambda figures: figures.words,
-        text="{:.1f}".format,
+        "Vocabulary",
+        "Different words in all captions together: many for few captions mean variety.",
+        lambda f: f.vocabulary,
+        "{:,}".format,
         bar=True,
     ),
     _Column(
-        title="Vocabulary",
-        meaning="Different words in all captions together: many for few captions mean variety.",
-        value=lambda figures: figures.vocabulary,
-        text="{:,}".format,
-        bar=True,
-    ),
-    _Column(
-        title="Same opening",
-        meaning="Captions that begin with the same three words as another one, and the commonest of them.",
-        value=lambda figures: figures.opening if figures.captions else None,
-        text="{:.0%}".format,
+        "Same opening",
+        "Captions that begin with the same three words as another one, and the commonest of them.",
+        lambda f: f.opening if f.captions else None,
+        "{:.0%}".format,
         small=_opener,
     ),
     _Column(
-        title="Tokens",
-        meaning="Of the captions here, as the endpoint counted them: sent and received.",
-        value=lambda figures: figures.usage.total or None,
-        text=lambda total: short_number(int(total)),
+        "Tokens",
+        "Of the captions here, as the endpoint counted them: sent and received.",
+        lambda f: f.usage.total or None,
+        lambda total: short_number(int(total)),
         small=_sent_and_received,
         bar=True,
     ),
     _Column(
-        title="$ per 1,000",
-        meaning="Dollars for a thousand pictures, failures and repetitions included, where prices are known.",
-        value=lambda figures: figures.cost,
-        text=lambda cost: money(1000 * cost),
+        "$ per 1,000",
+        "Dollars for a thousand pictures, failures and repetitions included, where prices are known.",
+        lambda f: f.cost,
+        lambda cost: money(1000 * cost),
         bar=True,
     ),
     _Column(
-        title="Seconds",
-        meaning="Of the requests for one picture, on average, without waiting.",
-        value=lambda figures: figures.seconds or None,
-        text=_decimal,
+        "Seconds",
+        "Of the requests for one picture, on average, without waiting.",
+        lambda f: f.seconds or None,
+        _decimal,
         bar=True,
     ),
     _Column(
-        title="Pictures/s",
-        meaning="Of the whole run, start and waiting included, with its concurrent requests.",
-        value=lambda figures: figures.pace or None,
-        text=_decimal,
+        "Pictures/s",
+        "Of the whole run, start and waiting included, with its concurrent requests.",
+        lambda f: f.pace or None,
+        _decimal,
         bar=True,
     ),
 )
@@ -170,10 +158,10 @@ def _metrics(comparison: Comparison) -> list[_Column]:
     names = sorted({name for candidate in comparison.candidates for name in candidate.figures.scores})
     return [
         _Column(
-            title=name.capitalize(),
-            meaning=comparison.metrics.get(name, "Mean over the captions here."),
-            value=lambda figures, name=name: figures.scores.get(name),  # type: ignore[misc]
-            text="{:.3f}".format,
+            name.capitalize(),
+            comparison.metrics.get(name, "Mean over the captions here."),
+            lambda figures, name=name: figures.scores.get(name),  # type: ignore[misc]
+            "{:.3f}".format,
             bar=True,
         )
         for name in names
