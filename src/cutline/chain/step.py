@@ -14,7 +14,7 @@ from cutline.errors import CutlineError, PictureError, RequestError, SampleError
 from cutline.imaging import Picture
 from cutline.interfaces import Captioner
 from cutline.prompts import Prompt, check_caption
-from cutline.records import JSON, Reply, Step, Usage
+from cutline.records import Reply, Step, Usage
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,20 +96,14 @@ async def run_step(step: ChainStep, picture: Picture, prompt: Prompt) -> Result:
         if not _is_sound(reply):
             return SampleError("captioner", f"{reply.model} gave a reply with values of wrong types")
         try:
-            text, fields = _extracted(reply, prompt)
+            ready = reply.extracted and prompt.schema is None
+            text, fields = (check_caption(reply.text), None) if ready else prompt.extract(reply.text)
         except SampleError as error:
             error.reply = reply
             return error
         return Step(name=step.name, prompt_id=prompt.id, text=text, reply=reply, fields=fields)
     except Exception as error:  # noqa: BLE001 - whatever a captioner raises is this picture's failure
         return error
-
-
-def _extracted(reply: Reply, prompt: Prompt) -> tuple[str, JSON | None]:
-    """The caption in a reply, and its fields; raises ReplyError where there is none."""
-    if reply.extracted and prompt.schema is None:
-        return check_caption(reply.text), None
-    return prompt.extract(reply.text)
 
 
 def _is_sound(reply: Reply) -> bool:
@@ -130,20 +124,16 @@ def kind_of(error: Exception) -> str:
     return "out-of-memory" if isinstance(error, MemoryError) else "captioner"
 
 
-def _describe_unexpected(error: Exception) -> str:
-    """An unexpected error with the file and line that raised it."""
-    message = without_keys(" ".join(str(error).split()))[:300]
-    frames = traceback.extract_tb(error.__traceback__)
-    location = f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else ""
-    return f"{type(error).__name__}: {message}".rstrip(": ") + location
-
-
 def step_failure(
     prefix: str, error: Exception, steps: tuple[Step, ...], useless: Mapping[str, Usage]
 ) -> StepFailed:
     """The failure of a step; ``prefix`` begins the message, unless the picture is at fault."""
-    expected = isinstance(error, SampleError | RequestError)
-    message = str(error) if expected else _describe_unexpected(error)
+    message = str(error)
+    if not isinstance(error, SampleError | RequestError):  # unexpected: with the place that raised it
+        message = without_keys(" ".join(message.split()))[:300]
+        frames = traceback.extract_tb(error.__traceback__)
+        location = f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else ""
+        message = f"{type(error).__name__}: {message}".rstrip(": ") + location
     attempts = error.attempts if isinstance(error, RequestError) else int(not isinstance(error, PictureError))
     return StepFailed(
         kind_of(error),

@@ -191,11 +191,10 @@ def _check_names(candidates: Sequence[Candidate]) -> None:
             f"nothing to compare: {only}name at least two models or outputs, such as "
             "`cutline compare pixels ollama:llava:7b --input-path photos/`, or give several --prompt"
         )
-    names: set[str] = set()
-    for candidate in candidates:
-        if candidate.name in names:
+    names = [candidate.name for candidate in candidates]
+    for candidate in reversed(candidates):
+        if names.count(candidate.name) > 1:
             value = candidate.output or (candidate.job.model.model if candidate.job else "")
             raise ConfigError(
                 f"two candidates are named {candidate.name!r}: name one of them, as other={value}"
             )
-        names.add(candidate.name)

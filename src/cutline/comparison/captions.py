@@ -148,17 +148,13 @@ def _answer(row: JSON) -> Answer:
         steps = orjson.loads(steps)
     return Answer(
         text=row["caption"],
-        model=str(row.get("model") or ""),
         prompt=str(row.get("prompt_id") or ""),
-        usage=_usage(row),
-        seconds=_number(row.get("seconds")),
+        **_request(row),
         steps=tuple(
             AnswerStep(
                 name=str(step.get("name") or ""),
-                model=str(step.get("model") or ""),
                 text=str(step.get("text") or ""),
-                usage=_usage(step),
-                seconds=_number(step.get("seconds")),
+                **_request(step),
             )
             for step in (steps if isinstance(steps, list) else ())
             if isinstance(step, dict)
@@ -166,11 +162,11 @@ def _answer(row: JSON) -> Answer:
     )
 
 
-def _usage(row: JSON) -> Usage:
-    return Usage(
-        prompt_tokens=int(_number(row.get("prompt_tokens"))),
-        completion_tokens=int(_number(row.get("completion_tokens"))),
-    )
+def _request(row: JSON) -> JSON:
+    """What a row or a step records of its request."""
+    sent, received, seconds = map(_number, map(row.get, ("prompt_tokens", "completion_tokens", "seconds")))
+    usage = Usage(prompt_tokens=int(sent), completion_tokens=int(received))
+    return {"model": str(row.get("model") or ""), "usage": usage, "seconds": seconds}
 
 
 def _number(value: Any) -> float:

@@ -64,16 +64,14 @@ def _picture(
                 "same": same,
                 "figures": [plural(len(words(answer.text)), "word"), *([] if blind else figures)],
                 # The steps' models could reveal a blind candidate.
-                "steps": _steps(answer) if len(answer.steps) > 1 and not blind else [],
+                "steps": []
+                if blind or len(answer.steps) < 2
+                else [(step, [*filter(None, [step.model]), *_usage(step)]) for step in answer.steps],
             }
         )
     gap = any(answer.problem for answer in answers)
     own = {"key": picture.key, "thumbnail": picture.thumbnail, "problem": picture.problem}
     return {**own, "gap": gap, "captions": captions}
-
-
-def _steps(answer: Answer) -> list[tuple[AnswerStep, list[str]]]:
-    return [(step, [*filter(None, [step.model]), *_usage(step)]) for step in answer.steps]
 
 
 def _usage(answer: Answer | AnswerStep) -> list[str]:
