@@ -9,7 +9,7 @@ from pathlib import Path
 from cutline.errors import ConfigError
 
 _MOST_BYTES = 10_000
-_SHORTEST = 8  # letters of what can be told from a word
+_SHORTEST = 8  # letters from which a key cannot be mistaken for a word
 _SECRET_NAMES = ("KEY", "TOKEN", "SECRET", "PASSWORD")
 
 
@@ -21,7 +21,7 @@ def without_credentials(url: str) -> str:
 
 
 def without_keys(text: str) -> str:
-    """The text without the keys in this process's environment, which whoever wrote it may have repeated."""
+    """``text`` without the keys in this process's environment, which a foreign message may repeat."""
     for name, value in os.environ.items():
         if len(value) >= _SHORTEST and name.upper().endswith(_SECRET_NAMES):
             text = text.replace(value, "…")
@@ -29,9 +29,9 @@ def without_keys(text: str) -> str:
 
 
 def given_key(key: str | None, file: str | Path | None = None, *, option: str = "--api-key") -> Secret | None:
-    """The key that was given as it is, or in a file; None for neither, and for an empty one.
+    """The key from ``key`` or ``file``; None for neither, and for an empty one.
 
-    ``option`` is the name by which it was asked for.
+    ``option`` is the option's name in messages.
 
     Raises:
         ConfigError: both were given; or the file cannot be read, or holds no key.
@@ -64,14 +64,14 @@ class Secret:
         return self._value
 
     def check(self) -> None:
-        """Raises ConfigError for what cannot be a key: it could not be sent, and would break the request."""
+        """Raises ConfigError for a key that could not be sent and would break the request."""
         if not self._value.isascii() or not self._value.isprintable() or " " in self._value:
-            raise ConfigError("the key holds a blank, a line break or a letter that no key has: copy it anew")
+            raise ConfigError("the key holds a blank, a line break or an invalid letter: copy it again")
 
     def redact(self, text: str) -> str:
         """``text`` without the key, for messages that an endpoint wrote.
 
-        A short one is taken out as a word of its own only: elsewhere its letters are likely those of others.
+        A short key is removed only as a whole word.
         """
         if len(self._value) >= _SHORTEST:
             return text.replace(self._value, "…")

@@ -1,4 +1,4 @@
-"""Everything cutline raises on purpose, as one tree::
+"""The exceptions of cutline, as one tree::
 
 CutlineError
 ├── ConfigError            the user's mistake; the message names the cure
@@ -84,7 +84,7 @@ class ReplyError(SampleError):
 class RequestError(CutlineError):
     """``kind`` as in SampleError; ``status`` is the HTTP status, if one came.
 
-    ``attempts`` is set by whoever gives up asking.
+    ``attempts`` is set by the last retry.
     """
 
     def __init__(self, kind: str, message: str, *, status: int | None = None) -> None:
@@ -95,7 +95,7 @@ class RequestError(CutlineError):
 
 
 class Retryable(RequestError):
-    """``retry_after``: seconds the endpoint asked to wait, if it did."""
+    """``retry_after``: seconds to wait, from the response's Retry-After; None without one."""
 
     def __init__(
         self, kind: str, message: str, *, status: int | None = None, retry_after: float | None = None
@@ -130,7 +130,7 @@ class EndpointUnusable(RunStopped):
 
 
 class ManyFailed(RunStopped):
-    """The message says how to ask about them again."""
+    """The message names the option that retries them."""
 
 
 class BudgetSpent(RunStopped):

@@ -1,4 +1,4 @@
-"""A job: what to caption, how, and where the words go; the same from options, a file or Python."""
+"""A captioning job: input, options and output; the same from the command line, a file or Python."""
 
 from __future__ import annotations
 
@@ -126,7 +126,7 @@ class Job:
         return result
 
     def _check_chain(self) -> None:
-        """Refuse what cannot be said together with ``--chain`` or ``--step``."""
+        """Refuse options that conflict with ``--chain`` or ``--step``."""
         model, prompts = self.model, self.prompts.prompt
         if model.chain is None and not model.step:
             return
@@ -134,9 +134,9 @@ class Job:
             raise ConfigError("--chain and --step exclude each other: write the steps into the chain file")
         option = "--chain" if model.chain is not None else "--step"
         if model.model != ModelOptions().model:
-            raise ConfigError(f"{option} says who is asked: leave --model {model.model} out")
+            raise ConfigError(f"{option} names the models; remove --model {model.model}")
         if model.chain is not None and prompts:
-            raise ConfigError("--chain says what is asked: write `prompt` into its steps, not --prompt")
+            raise ConfigError("--chain has its own prompts: write `prompt` into its steps, not --prompt")
         if len(prompts) > 1:
             raise ConfigError(
                 "--step takes one --prompt, for the first step; a --chain file has one for each"

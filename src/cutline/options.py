@@ -1,4 +1,4 @@
-"""What can be said of a job: each field, with its text, is an option of the command line and the rest."""
+"""The options of a job: each field, with its text, is an option of the command line and the other faces."""
 
 from __future__ import annotations
 
@@ -48,14 +48,14 @@ class InputOptions:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class ModelOptions:
-    """Who is asked."""
+    """The models and their parameters."""
 
     __pydantic_config__: ClassVar[Any] = STRICT
 
     model: str = "pixels"
     """`provider:name`, such as `openai:gpt-4o-mini`; `cutline models` lists the providers."""
     step: tuple[str, ...] = ()
-    """`NAME=MODEL`, several times: each model is given the text of the one before and asked for more."""
+    """`NAME=MODEL`, several times: each model continues from the text of the one before."""
     chain: str | None = None
     """TOML file with the steps of a chain: models, prompts and options of each."""
     plugin: tuple[str, ...] = ()
@@ -71,7 +71,7 @@ class ModelOptions:
     seed: int | None = None
     """Seed for endpoints that take one."""
     schema_dialect: Literal["response_format", "guided_json", "structured_outputs", "none"] | None = None
-    """How the endpoint is asked for the JSON of --schema; by the provider when not given."""
+    """How --schema is sent to the endpoint; by the provider when not given."""
     extra: dict[str, Any] = dataclasses.field(default_factory=dict)
     """Further parameters of the request, such as --extra.min_p 0.1."""
     parameters: str | None = None
@@ -103,17 +103,17 @@ class LocalOptions:
     tensor_parallel: int = 1
     """Spread one model over so many devices, a process on each."""
     parallel_engine: Literal["transformers", "deepspeed"] = "transformers"
-    """Who divides the model for --tensor-parallel."""
+    """Library that divides the model for --tensor-parallel."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class PromptOptions:
-    """What is asked, and how the answer becomes the caption."""
+    """Prompts, and how a reply becomes the caption."""
 
     __pydantic_config__: ClassVar[Any] = STRICT
 
     prompt: tuple[str, ...] = ()
-    """A text, the name of a library prompt, or a JSON template; `name=…` several times asks each."""
+    """A text, the name of a library prompt, or a JSON template; `name=…` several times sends each."""
     system_prompt: str | None = None
     """System message; replaces the prompt's own."""
     language: str | None = None
@@ -171,7 +171,7 @@ class CheckOptions:
         return specs
 
     def validate(self) -> None:
-        """Raises ConfigError for what cannot be a filter or check, so far as can be told without plug-ins."""
+        """Raises ConfigError for an invalid filter or check, as far as is known without plug-ins."""
         minimum = self.min_similarity
         if minimum is not None and not -1 <= minimum <= 1:  # so that nan is refused too
             raise ConfigError(f"--min-similarity must be between -1 and 1, not {minimum}")
@@ -180,7 +180,7 @@ class CheckOptions:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class PictureOptions:
-    """What pictures are made to be before they are sent."""
+    """How pictures are resized and encoded before they are sent."""
 
     __pydantic_config__: ClassVar[Any] = STRICT
 
@@ -189,7 +189,7 @@ class PictureOptions:
     max_bytes: int = 0
     """Most bytes of an encoded picture; 0 for no limit."""
     jpeg_quality: int = 85
-    """Quality of pictures that must be encoded anew."""
+    """Quality of pictures that must be re-encoded."""
     max_pixels: int = 64_000_000
     """Pictures that need more pixels than this to decode are refused."""
 
@@ -207,21 +207,21 @@ class OutputOptions:
     samples_per_shard: int = 1000
     """Samples in one shard of a webdataset."""
     max_shards: int | None = None
-    """Most shards of a webdataset; pictures beyond them are not asked."""
+    """Most shards of a webdataset; pictures beyond them get no caption."""
     include_raw: bool = False
     """Keep the model's whole response (column `llm`; parquet always has it)."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class RunOptions:
-    """How hard to try, and when to stop."""
+    """Retries, limits and what ends a run."""
 
     __pydantic_config__: ClassVar[Any] = STRICT
 
     max_concurrent_requests: int | None = None
     """Requests at once; found out while running when not given."""
     enable_async: bool = True
-    """Ask for several pictures at once; without it one after the other."""
+    """Request several pictures at once; without it one after the other."""
     timeout: float = 300.0
     """Seconds for one request."""
     max_retries: int = 6
@@ -241,6 +241,6 @@ class RunOptions:
     on_change: OnChange = "refuse"
     """What happens to earlier captions when model, prompt or parameters have changed."""
     retry_failed: bool = False
-    """Ask again about the pictures that failed before."""
+    """Retry the pictures that failed before."""
     state: str | None = None
     """Folder for the journal. [default: beside the output]"""

@@ -13,7 +13,7 @@ from typing import Any
 from cutline.errors import ConfigError
 
 USUAL = ("max_tokens", "temperature", "top_p", "seed")
-"""Those that every model is asked by in the same words; each has an option of its own."""
+"""The names of ``COMMON``."""
 _NAME = re.compile(r"\s*([A-Za-z_][\w.-]*)\s*=\s*")
 _END = re.compile(r"\s*(?:,|\Z)")
 _DECODER = json.JSONDecoder()
@@ -21,9 +21,9 @@ _DECODER = json.JSONDecoder()
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Parameter:
-    """What one parameter may be: a whole number, a number, true or false, a word, or several words.
+    """One parameter's type and range.
 
-    ``least`` and ``most`` are allowed; ``above`` is not, but everything that is more.
+    ``least`` and ``most`` are inclusive, ``above`` is exclusive; ``words`` are the allowed texts.
     """
 
     name: str
@@ -35,7 +35,7 @@ class Parameter:
 
     @property
     def allowed(self) -> str:
-        """What it may be, in words."""
+        """The allowed values, for messages."""
         if self.words:
             return f"one of {', '.join(self.words)}"
         if self.kind in {bool, str, list}:
@@ -62,7 +62,7 @@ class Parameter:
         return found
 
     def fits(self, value: object) -> bool:
-        """Whether it may be that."""
+        """Whether the value is allowed."""
         if self.kind is bool:
             return isinstance(value, bool)
         if self.kind is str:
@@ -83,7 +83,7 @@ TEMPERATURE = Parameter(name="temperature", least=0, most=2)
 TOP_P = Parameter(name="top_p", above=0, most=1)
 SEED = Parameter(name="seed", kind=int)
 COMMON = (MAX_TOKENS, TEMPERATURE, TOP_P, SEED)
-"""Those that every model is given by the same names; each has an option of its own."""
+"""The parameters that have the same name for every model; each has an option of its own."""
 PENALTIES = tuple(Parameter(name=f"{what}_penalty", least=-2, most=2) for what in ("frequency", "presence"))
 STOP = Parameter(name="stop", kind=list)
 
@@ -124,16 +124,16 @@ def _value(text: str, place: int, end: int) -> tuple[Any, int]:
 
 def _unreadable(text: str, part: str) -> ConfigError:
     return ConfigError(
-        f"--parameters {_shown(text)}: {_shown(part.strip())} is no parameter: write them as "
+        f"--parameters {_shown(text)}: {_shown(part.strip())} is not a parameter: write them as "
         "max_tokens=512, temperature=0.30"
     )
 
 
 def together(text: str | None, options: Mapping[str, Any]) -> dict[str, Any]:
-    """The parsed parameters, none of which is among the ``options`` that were given besides.
+    """The parsed parameters, none of which is also among ``options``.
 
     Raises:
-        ConfigError: as ``parse``; or the same was said twice.
+        ConfigError: as ``parse``; or a parameter is set twice.
     """
     found = parse(text) if text is not None and text.strip() else {}
     extra = options.get("extra") or {}
@@ -147,7 +147,7 @@ def together(text: str | None, options: Mapping[str, Any]) -> dict[str, Any]:
 def check(
     who: str, found: Mapping[str, Any], allowed: Iterable[Parameter], *, option: str = "--parameters: "
 ) -> None:
-    """Hold parameters against those that a model takes; messages begin with the ``option`` they came by.
+    """Check parameters against those that a model takes; messages begin with ``option``.
 
     Raises:
         ConfigError: names what is allowed.

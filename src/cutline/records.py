@@ -1,8 +1,4 @@
-"""The values that travel through cutline: samples in, outcomes out.
-
-Everything here is frozen, picklable and free of I/O, so a record can cross a
-thread, a process or a cluster without changing its meaning.
-"""
+"""Records: samples in, outcomes out. All are frozen, picklable and free of I/O."""
 
 from __future__ import annotations
 
@@ -94,7 +90,7 @@ class Problem:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
-    """Tokens as the endpoint counted them; zero where it did not say."""
+    """Tokens as the endpoint counted them; zero where it did not report them."""
 
     prompt_tokens: int = 0
     completion_tokens: int = 0
@@ -112,7 +108,7 @@ class Usage:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
-    """What a captioner said about one picture.
+    """A captioner's response to one picture.
 
     ``raw`` is the whole response as JSON; ``seconds`` is the time of the request that
     succeeded, without waiting; ``attempts`` counts requests, the failed ones included.
@@ -133,9 +129,9 @@ class Reply:
 class Step:
     """One reply within a chain. ``text`` is what was extracted from ``reply.text``.
 
-    ``asked`` stands for the whole question, so that its answer can be used when the picture is asked
-    about again; empty where there are no other steps. ``counted``: the journal has the step's tokens
-    from an earlier line.
+    ``asked`` is a digest of the whole request, so that its reply can be used again when the picture is
+    retried; empty in a chain of one step. ``counted``: an earlier line of the journal
+    has the step's tokens.
     """
 
     name: str
@@ -155,7 +151,7 @@ class Caption:
     text the sample had when the policy asks for that. ``fields`` are the values of a
     structured caption. ``existing`` is the text the sample had before, so that it can be
     joined again when the picture is captioned again. ``content_id`` is the sample's at that time.
-    ``checks`` holds what checks noted, by their names; None where none were asked for.
+    ``checks`` holds the notes of checks, by their names; None without checks.
     ``step`` names the step whose text became the caption; empty for the first. ``missing_steps`` are
     the optional steps that failed, each with the kind of its failure; ``useless`` is what answers
     that could not be used cost, by step.
@@ -174,7 +170,7 @@ class Caption:
 
     @property
     def usage(self) -> Usage:
-        """What the steps used, whenever they were asked."""
+        """The sum over the steps, those from earlier runs included."""
         return sum((step.reply.usage for step in self.steps), Usage())
 
     @property

@@ -58,7 +58,7 @@ def test_reading(text: str, found: dict) -> None:
 )
 def test_what_is_no_parameter(text: str) -> None:
     with pytest.raises(
-        ConfigError, match=r"is no parameter: write them as max_tokens=512, temperature=0\.30"
+        ConfigError, match=r"is not a parameter: write them as max_tokens=512, temperature=0\.30"
     ):
         parse(text)
 

@@ -158,8 +158,8 @@ MISTAKES = {
     "no such split of problems": ((*SCIENCE, "--split", "dev"), "minival"),
     "an event of problems": ((*SCIENCE, "--event", HARVEY), "--source-type crisismmd"),
     "a part of a folder": (("caption", "CrisisMMD_v2.0", "--split", "damage"), "--source-type crisismmd or scienceqa"),
-    "the wrong dataset": (("caption", "ScienceQA", "--source-type", "crisismmd"), "ScienceQA is no CrisisMMD"),
-    "damaged problems": ((*SCIENCE, "--split", "val"), "problems.json is no valid JSON"),
+    "the wrong dataset": (("caption", "ScienceQA", "--source-type", "crisismmd"), "ScienceQA is not a CrisisMMD"),
+    "damaged problems": ((*SCIENCE, "--split", "val"), "problems.json is not valid JSON"),
     "a column too few": ((*CRISIS, "--split", "damage"), "no column 'image'"),
 }  # fmt: skip
 

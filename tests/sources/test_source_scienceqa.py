@@ -120,12 +120,12 @@ def test_an_array_named_captions_json_is_no_caption_file(dataset):
 @pytest.mark.parametrize(
     ("name", "content", "words"),
     [
-        ("problems.json", '{"1": {"question":', "no valid JSON"),
+        ("problems.json", '{"1": {"question":', "not valid JSON"),
         ("problems.json", "[]", "a JSON object is needed"),
         ("problems.json", "{}", "no problems"),
-        ("pid_splits.json", "{", "no valid JSON"),
+        ("pid_splits.json", "{", "not valid JSON"),
         ("pid_splits.json", '{"train": "1"}', "'train' is no list"),
-        ("captions.json", "", "no valid JSON"),
+        ("captions.json", "", "not valid JSON"),
     ],
 )
 def test_a_damaged_file_is_told_in_one_line(name, content, words, dataset):

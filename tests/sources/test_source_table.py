@@ -130,7 +130,7 @@ def test_rows_that_are_damaged_are_failures_and_the_rest_goes_on(tmp_path, jpeg)
     )
     samples = list(open_source(tmp_path / "t.jsonl").samples())
     assert kinds(samples) == [None, "bad-row", "bad-row", "no-image", "no-image", "blocked-path", None]
-    assert samples[1].problem.message.startswith(f"{tmp_path / 't.jsonl'}: line 3: no valid JSON")
+    assert samples[1].problem.message.startswith(f"{tmp_path / 't.jsonl'}: line 3: not valid JSON")
     (tmp_path / "t.csv").write_text(
         'image,caption\n1.jpg,"a, ""b""\nc"\n1.jpg,x,y,z\n\n1.jpg\nhttp://me:secret@h/1.jpg,\n'
     )

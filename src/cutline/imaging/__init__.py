@@ -1,8 +1,8 @@
 """Pictures: the only place that opens image bytes.
 
-``Picture`` is what the rest of cutline holds. Behind it: ``headers`` reads what can be told without
-decoding, ``decoding`` opens bytes safely, ``jpeg`` decodes large JPEGs at a fraction of their size,
-``pixels`` makes any mode upright RGB, ``encoding`` makes bytes that a receiver accepts.
+``Picture`` is the public class. Behind it: ``headers`` parses headers without decoding, ``opener`` and
+``decoder`` open and decode bytes safely, ``jpeg`` decodes large JPEGs at a fraction of their size,
+``pixels`` converts any mode to upright RGB, ``encoder`` encodes within a receiver's limits.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Which bytes are which format, told by their first bytes and never by the file's name."""
+"""Image formats, detected by the first bytes and never by the file's name."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def sniff_format(data: bytes) -> str | None:
 
 
 def _sniff_container(data: bytes) -> str:
-    """Tell the formats of the ISO media container apart by its brands, the major one first."""
+    """The format of an ISO media container by its brands, the major one first."""
     size = min(int.from_bytes(data[:4], "big"), 256)
     brands = [data[8:12], *(data[at : at + 4] for at in range(16, size, 4))]
     for brand in brands:

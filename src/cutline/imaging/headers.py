@@ -1,7 +1,7 @@
-"""What can be told about a picture by reading its structure, without decoding and without Pillow.
+"""Headers of JPEG, PNG and WebP, parsed without decoding and without Pillow.
 
-The readers are strict: at anything unusual they return None, and the picture goes through the
-decoder. So "fits as it is" is said only of files whose every part was understood.
+The parsers are strict: anything unusual gives None, and the picture goes through the decoder. Only a file
+that was understood whole is sent as it is.
 """
 
 from __future__ import annotations

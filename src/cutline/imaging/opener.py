@@ -1,8 +1,7 @@
-"""Bytes to an open picture of Pillow, with every way to fail turned into a PictureError.
+"""Opens bytes with Pillow; every failure becomes a PictureError.
 
-Formats are chosen by the first bytes and opened by the one class that reads them: nothing else of
-Pillow is tried, and no outside program runs. Sizes are checked before pixels are allocated, against
-our own limits and not Pillow's global one.
+The first bytes select the one Pillow class that reads the format; no other is tried, and no external
+program runs. Sizes are checked before pixels are allocated, against our limits, not Pillow's global one.
 """
 
 from __future__ import annotations
@@ -117,7 +116,7 @@ def hush_libtiff() -> None:
 
 
 def _open_icon(stream: io.BytesIO, data: bytes, path: str) -> Image.Image:
-    """The largest picture of an icon; Pillow would allocate it before its size can be asked."""
+    """The largest picture of an icon; its size is checked here, as Pillow allocates it first."""
     from PIL.IcoImagePlugin import IcoFile
 
     icon: IcoFile = IcoFile(stream)
@@ -162,7 +161,7 @@ def orientation_of(image: Image.Image) -> int:
 
 
 def frames_of(image: Image.Image) -> int:
-    """How many there are; 2 for "more than one" where those after the first are damaged."""
+    """The number of frames; 2 for "more than one" where those after the first are damaged."""
     try:
         return int(getattr(image, "n_frames", 1))
     except (*_DAMAGE, Image.DecompressionBombError):
@@ -171,7 +170,7 @@ def frames_of(image: Image.Image) -> int:
 
 @contextlib.contextmanager
 def reading(path: str, name: str, data: bytes) -> Iterator[None]:
-    """Turn what Pillow raises into a PictureError, and keep its warnings about metadata to ourselves."""
+    """Turn what Pillow raises into a PictureError, and drop its warnings about metadata."""
     noisy = name in {"GIF", "ICO", "TIFF"} or (name == "PNG" and b"acTL" in data)
     try:
         with _without_warnings() if noisy else contextlib.nullcontext():
@@ -195,7 +194,7 @@ def _without_warnings() -> Iterator[None]:
 
 
 def _reason(error: BaseException) -> str:
-    """The reader's own words, but for the commonest, which Pillow says in many and odd ways."""
+    """The reader's message; one text for truncated files, which Pillow words in many ways."""
     if "truncated" in str(error).lower():
         return "the file ends too early"
     return one_line(error, 200)

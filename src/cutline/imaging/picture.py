@@ -1,4 +1,4 @@
-"""The picture that travels through cutline: bytes that are read, opened and fitted only when asked."""
+"""A picture whose bytes are read, decoded and encoded on demand."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
 
 class Picture:
-    """Encoded image bytes plus where they came from; read and opened only when asked.
+    """Encoded image bytes and their location; read and decoded lazily.
 
     ``max_pixels`` are decoded at most; a JPEG with more is scaled down while it is decoded, any other
-    picture with more is refused. ``keep_data=False`` forgets the bytes that were read as soon as
-    ``fit`` has made others from them: for who asks for ``data`` no more, or can have it read again.
+    picture with more is refused. With ``keep_data=False`` the bytes are dropped once ``fit`` has a result;
+    ``data`` then reads them again.
 
     Not for concurrent use by several threads.
     """
@@ -62,8 +62,7 @@ class Picture:
     def image(self, *, max_side: int = 0) -> Image.Image:
         """The first frame as upright RGB, alpha over white, at most ``max_side`` pixels long.
 
-        ``max_side`` 0 gives every pixel, except of a JPEG above ``max_pixels``. The picture is
-        decoded anew at each call.
+        ``max_side`` 0 gives every pixel, except of a JPEG above ``max_pixels``. Every call decodes again.
 
         Raises:
             PictureError: as ``info``, and ``decode`` for damaged data.
@@ -79,8 +78,8 @@ class Picture:
         """The picture within ``limits``; the untouched bytes where they already are.
 
         Untouched means of an accepted format, within both sizes, upright, 8-bit RGB or grey without
-        alpha, not animated, and whole. Else the first frame is encoded anew, upright, as JPEG where
-        that is accepted. The last result is kept: a retry costs nothing.
+        alpha, not animated, and whole. Otherwise the first frame is re-encoded, upright, as JPEG where
+        that is accepted. The last result is cached for retries.
 
         Raises:
             PictureError: as ``image``; ``too-large`` also where no smaller size meets ``max_bytes``.
@@ -94,7 +93,7 @@ class Picture:
         return self._keep(limits, encoded)
 
     def fit_untouched(self, limits: Limits) -> Encoded | None:
-        """What ``fit`` gives where that needs no decoding, in microseconds; else None. Reads the bytes."""
+        """The result of ``fit`` where that needs no decoding (microseconds); else None. Reads the bytes."""
         if self._fitted is not None and self._fitted[0] == limits:
             return self._fitted[1]
         data = self.data
@@ -111,10 +110,7 @@ class Picture:
         return encoded
 
     def release(self) -> None:
-        """Forget the bytes that were read, from now on as with ``keep_data=False``.
-
-        The last result of ``fit`` stays; whatever else is asked reads the bytes again.
-        """
+        """Drop the bytes, and from now on behave as with ``keep_data=False``; ``fit``'s last result stays."""
         self._keep_data = False
         self._data = None
 

@@ -1,4 +1,4 @@
-"""Any of Pillow's modes to plain upright pixels, in 8 bits."""
+"""Conversion of any of Pillow's modes to upright 8-bit pixels, and resizing."""
 
 from __future__ import annotations
 
@@ -109,5 +109,5 @@ def _from_lab(image: Image.Image) -> Image.Image:
     converted = ImageCms.profileToProfile(
         image, ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB"), outputMode="RGB"
     )
-    assert converted is not None  # it is, unless asked to work in place
+    assert converted is not None  # it is None only for inPlace=True
     return converted

@@ -1,4 +1,4 @@
-"""The plain values of imaging."""
+"""Records and limits of imaging."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Limits:
 
     ``max_side``: longest side in pixels, 0 for no limit. ``max_bytes``: encoded size, 0 for no
     limit. ``formats``: Pillow's names of the formats it can read; JPEG, WEBP or PNG must be among
-    them, for pictures that have to be made anew. ``quality``: of the JPEG or WebP that is made then.
+    them, for re-encoded pictures. ``quality``: of a re-encoded JPEG or WebP.
     """
 
     max_side: int = 1024

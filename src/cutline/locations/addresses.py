@@ -1,4 +1,4 @@
-"""Which addresses a download may go to: the public internet, whatever the URL or DNS pretends."""
+"""Restricts downloads to addresses of the public internet, against forged URLs and DNS answers."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def checked_url(text: str, *, allow_private: bool) -> yarl.URL:
     """The URL, parsed once: what is checked here is what the connection uses.
 
     Raises:
-        PictureError: ``fetch`` for what is no URL, ``blocked-address`` for what must not be asked.
+        PictureError: ``fetch`` for an invalid URL, ``blocked-address`` for a forbidden one.
     """
     if _NEVER.search(text):
         raise _blocked(text, "a URL with a backslash, blank or control character in it")
@@ -55,7 +55,7 @@ def checked_url(text: str, *, allow_private: bool) -> yarl.URL:
         host, scheme = url.raw_host, url.scheme.lower()
         explicit = url.explicit_port
     except (ValueError, UnicodeError) as error:
-        raise PictureError("fetch", f"{shown(text)}: no valid URL") from error
+        raise PictureError("fetch", f"{shown(text)}: not a valid URL") from error
     if scheme not in {"http", "https"} or not host:
         raise _blocked(text, "only http and https are fetched")
     if "@" in url.raw_authority:
@@ -79,20 +79,17 @@ def _check_host(text: str, host: str, *, allow_private: bool) -> None:
 
 
 class PublicResolver(aiohttp.abc.AbstractResolver):
-    """Resolves names, and hands on only addresses that may be connected to.
-
-    The connector uses exactly these addresses, so a second answer of DNS cannot slip in.
-    """
+    """Resolves names to public addresses; the connector uses exactly these, without a second lookup."""
 
     def __init__(self, *, allow_private: bool, names: aiohttp.abc.AbstractResolver | None = None) -> None:
-        """``names``: who is asked; the operating system when None."""
+        """``names``: the resolver; the operating system's when None."""
         self._allow_private = allow_private
         self._resolver = names or aiohttp.ThreadedResolver()
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
     ) -> list[Any]:
-        """Raises PictureError ``blocked-address`` when no address is left, OSError for what is no name."""
+        """Raises PictureError ``blocked-address`` when no address is left, OSError for an invalid name."""
         try:
             found = await self._resolver.resolve(host, port, family)
         except UnicodeError:  # a part of it is empty, or longer than names may have

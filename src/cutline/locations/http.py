@@ -1,4 +1,4 @@
-"""Downloads pictures: many at once, politely, and never more or longer than was allowed."""
+"""Concurrent downloads of pictures, within limits on size, time and connections."""
 
 from __future__ import annotations
 
@@ -97,14 +97,14 @@ class Fetcher:
         for _ in range(self._limits.redirects + 1):
             url = checked_url(text, allow_private=self._allow_private)
             async with self._turn(url.raw_host or ""):
-                answer = await self._ask(url, deadline)
-            if isinstance(answer, bytes):
-                return answer
-            text = answer
+                result = await self._request(url, deadline)
+            if isinstance(result, bytes):
+                return result
+            text = result
         raise PictureError("fetch", f"{shown(text)}: more than {self._limits.redirects} redirects")
 
-    async def _ask(self, url: yarl.URL, deadline: _Deadline) -> bytes | str:
-        """The body, or the URL that the answer redirects to."""
+    async def _request(self, url: yarl.URL, deadline: _Deadline) -> bytes | str:
+        """The body, or the URL of a redirect."""
         started = time.monotonic()
         try:
             async with (
@@ -158,7 +158,7 @@ class Fetcher:
     def _decompressed(self, url: yarl.URL, coding: str, data: bytes) -> bytes:
         if coding not in {"gzip", "x-gzip", "deflate"}:
             raise PictureError(
-                "fetch", f"{shown(str(url))}: packed as {coding[:20]!r}, which was not asked for"
+                "fetch", f"{shown(str(url))}: Content-Encoding {coding[:20]!r} is not supported"
             )
         unpack = zlib.decompressobj(wbits=47)  # gzip or zlib, whichever the header says
         try:
@@ -229,30 +229,30 @@ def _target(url: yarl.URL, location: str) -> str:
     try:
         return str(url.join(yarl.URL(location, encoded=location.isascii())))
     except ValueError as error:
-        raise PictureError("fetch", f"{shown(str(url))}: redirects to what is no URL") from error
+        raise PictureError("fetch", f"{shown(str(url))}: redirects to an invalid URL") from error
 
 
 def _picture(url: yarl.URL, body: bytes) -> bytes:
     if not body:
-        raise PictureError("fetch", f"{shown(str(url))}: the answer is empty")
+        raise PictureError("fetch", f"{shown(str(url))}: the response is empty")
     start = body[:1024].removeprefix(b"\xef\xbb\xbf").lstrip().lower()
     if start.startswith(_WEB_PAGE):
-        raise PictureError("fetch", f"{shown(str(url))}: the answer is a web page, not a picture")
+        raise PictureError("fetch", f"{shown(str(url))}: the response is a web page, not a picture")
     return body
 
 
 def _is_final(error: Exception) -> bool:
-    """Whether asking again cannot help: the name does not exist, the certificate is wrong, no URL."""
+    """Whether a retry cannot help: the name does not exist, the certificate or the URL is invalid."""
     if isinstance(error, aiohttp.ClientConnectorDNSError):
         return error.os_error.errno != socket.EAI_AGAIN
     return isinstance(error, aiohttp.InvalidURL | aiohttp.ClientConnectorCertificateError)
 
 
 def _cause(error: Exception) -> str:
-    """What went wrong, in words that hold nothing of the URL."""
-    for kind, words in _CAUSES:
+    """The reason of a failed request, without the URL."""
+    for kind, cause in _CAUSES:
         if isinstance(error, kind):
-            return words
+            return cause
     if isinstance(error, aiohttp.ClientConnectorError):
         return f"cannot connect ({error.os_error.strerror or 'no reason given'})"
     reason = error.strerror if isinstance(error, OSError) else None
@@ -264,5 +264,5 @@ _CAUSES: tuple[tuple[type[Exception], str], ...] = (
     (aiohttp.ClientConnectorCertificateError, "the server's certificate is not valid"),
     (aiohttp.ClientPayloadError, "the body was cut"),
     (aiohttp.ServerDisconnectedError, "the server closed the connection"),
-    (aiohttp.ClientResponseError, "the answer is no valid HTTP"),
+    (aiohttp.ClientResponseError, "the response is not valid HTTP"),
 )

@@ -1,4 +1,4 @@
-"""Prompts: what a captioner is asked, and how its answer becomes a caption."""
+"""Prompts, and the way from a model's reply to a caption."""
 
 from __future__ import annotations
 

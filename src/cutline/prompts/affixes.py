@@ -1,4 +1,4 @@
-"""The last touches on a caption: trigger word, prefix, suffix, and the text that was there before."""
+"""Trigger word, prefix, suffix, and joining with the text that was there before."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def finish_caption(
     existing: str | None = None,
     policy: Policy = "overwrite",
 ) -> str:
-    """The text that is kept: ``trigger, existing prefix text suffix``, each where it was asked for.
+    """The final text: ``trigger, existing prefix text suffix``, each where it is set.
 
     A blank is put between prefix, text and suffix unless one is there or punctuation makes it wrong.
     ``append`` and ``prepend`` join with the existing text by a blank behind a sentence, by a comma

@@ -1,4 +1,4 @@
-"""Prompt files and schemas from disk, before anything is made of them."""
+"""Prompt files and schemas, parsed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from cutline.errors import ConfigError
 from cutline.records import JSON
 
 TEXT = "text:"
-"""What stands before a prompt that is to be taken as it is."""
+"""Prefix of a prompt that is taken literally."""
 
 
 def load_schema(spec: str | Path) -> JSON:

@@ -1,4 +1,4 @@
-"""From what a user writes to a prompt: a text, a name from the library, or a file."""
+"""Loads a prompt from a text, a name in the library, or a file."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ _FILE = re.compile(r"[^\n]+\.(?:json|toml|txt|ya?ml)", re.IGNORECASE)
 def load_prompt(spec: str, *, name: str | None = None) -> Prompt:
     """The prompt that ``spec`` means.
 
-    In this order: ``text:…`` is the text behind it (nothing behind it asks nothing, as some local
-    models want); a name in the library is that prompt; one line ending in ``.json``, ``.toml`` or
-    ``.txt`` is a file; anything else is the text itself. ``name`` replaces the prompt's own, which
-    is that in the library, the file's stem, or ``default``.
+    In this order: ``text:…`` is the text behind it (which may be empty, as some local models want); a
+    name in the library is that prompt; one line ending in ``.json``, ``.toml`` or ``.txt`` is a file;
+    anything else is the text itself. ``name`` replaces the prompt's own: its name in the library, the
+    file's stem, or ``default``.
 
     Raises:
         ConfigError: the file or its example picture is missing or wrong, ``spec`` is empty, or it
@@ -34,7 +34,7 @@ def load_prompt(spec: str, *, name: str | None = None) -> Prompt:
         return Prompt(name=name or "default", prefix=spec.removeprefix(TEXT).strip())
     text = spec.strip()
     if not text:
-        raise ConfigError(f"the prompt is empty: write {TEXT!r} to ask nothing on purpose")
+        raise ConfigError(f"the prompt is empty: write {TEXT!r} to send none on purpose")
     if text in library_names():
         return _from_data(library_entry(text), name=name or text, folder=Path(), origin=f"prompt {text}")
     if _FILE.fullmatch(text):

@@ -1,4 +1,4 @@
-"""The prompt itself: its parts in the order they are sent, and the way back from reply to caption."""
+"""A prompt: its parts in the order they are sent, and the caption from the reply."""
 
 from __future__ import annotations
 
@@ -44,11 +44,10 @@ TARGET = Part(kind="target")
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Prompt:
-    """What to ask, and how to find the caption in the answer.
+    """Text and example of a request, and how to find the caption in the reply.
 
-    ``regex`` or ``schema``, not both, say what the reply must hold; ``verbatim`` says that the reply
-    is a transcription, in which nothing may be taken for an assistant's small talk. ``id`` is
-    ``name@hash`` of the template; a rendered prompt keeps the id of its template.
+    ``regex`` or ``schema``, not both, select the caption; ``verbatim`` marks a transcription, from which no
+    openers are removed. ``id`` is ``name@hash`` of the template; a rendered prompt keeps its template's id.
 
     Raises:
         ConfigError: the regex or the schema is not valid, or both are given.
@@ -109,21 +108,23 @@ class Prompt:
         return rendered
 
     def with_language(self, language: str) -> Prompt:
-        """The same prompt asking for its answer in ``language`` ("German"), under a new id.
+        """The same prompt for a reply in ``language`` ("German"), under a new id.
 
         Raises:
             ConfigError: ``language`` is not the name of one.
         """
         language = language.strip()
         if not language or len(language) > 40 or not all(c.isalpha() or c in " -()'." for c in language):
-            raise ConfigError(f"{language[:60]!r} is no language: write its name, such as German")
-        wish = f"Write your answer in {language}."
+            raise ConfigError(f"{language[:60]!r} is not a language: write its name, such as German")
+        instruction = f"Write your answer in {language}."
         if self.schema is not None:
-            wish = f"Write every text value in {language}; keep the names of the JSON fields as they are."
-        return dataclasses.replace(self, prefix=f"{self.prefix}\n\n{wish}".lstrip(), id="")
+            instruction = (
+                f"Write every text value in {language}; keep the names of the JSON fields as they are."
+            )
+        return dataclasses.replace(self, prefix=f"{self.prefix}\n\n{instruction}".lstrip(), id="")
 
     def schema_instruction(self) -> str:
-        """Words that ask for JSON of the prompt's schema, for endpoints that cannot enforce it."""
+        """A request for JSON of the prompt's schema, for endpoints that cannot enforce it."""
         if self.schema is None:
             return ""
         shape = json.dumps(self.schema, ensure_ascii=False)

@@ -1,7 +1,7 @@
-"""What is taken off a reply, and what makes it a failure instead of a caption.
+"""Cleans a model's reply, and detects refusals, loops and empty replies.
 
-Everything here errs on the side of leaving a reply alone: a phrase is removed only where an
-assistant speaks of its own answer, and at the ends of the reply only.
+When in doubt a reply is left alone: a phrase is removed only where an assistant speaks of its own answer,
+and at the ends of the reply only.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The keys of a prompt file, and the prompt they make."""
+"""Prompt files: their keys, and the prompt they define."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def read_template(data: JSON, folder: Path) -> Prompt:
 
     Raises:
         ConfigError: a key is unknown, a value has the wrong type, the regex or schema is not valid,
-            nothing is asked, or the example's picture is missing or damaged.
+            there is no text, or the example's picture is missing or damaged.
     """
     try:
         template = PromptTemplate.model_validate(data)
@@ -57,7 +57,7 @@ def read_template(data: JSON, folder: Path) -> Prompt:
         text or "" for text in (template.system_prompt, template.prompt_prefix, template.prompt_suffix)
     )
     if not (system or prefix or suffix):
-        raise ConfigError("it asks nothing: give it a prompt_prefix")
+        raise ConfigError("it has no text: give it a prompt_prefix")
     example = None
     if template.cot_prompt is not None and template.cot_prompt.image_path:
         example = _example(template.cot_prompt.image_path, template.cot_prompt.explanation, folder)

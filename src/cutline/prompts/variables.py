@@ -54,7 +54,7 @@ def escape(text: str) -> str:
 
 
 def sample_variables(sample: Sample) -> dict[str, Any]:
-    """What a prompt may say about ``sample``: key, path, file_name, stem, folder, text, and its metadata.
+    """The variables of ``sample``: key, path, file_name, stem, folder, text, and its metadata.
 
     A metadata column wins over a built-in of the same name. ``folder`` is the name of the folder
     the picture lies in, without its parents.

@@ -23,10 +23,10 @@ _EXTENSIONS = {
 
 
 def format_of(output: str | None, output_format: str | None) -> str:
-    """The format of an output: the one that was asked for, else by the extension of its name.
+    """The format of an output: ``output_format``, or else by the extension of its name.
 
     Raises:
-        ConfigError: no such format, or the name does not tell.
+        ConfigError: the format is unknown, or the name has no known extension.
     """
     known = registry.names("sinks")
     if output_format:

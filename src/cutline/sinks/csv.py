@@ -10,8 +10,8 @@ from typing import Any, ClassVar
 from cutline.records import JSON
 from cutline.serialization import encode_json, valid_unicode
 from cutline.sinks.options import SinkOptions
+from cutline.sinks.row_stores import StagedStore, copy
 from cutline.sinks.rows import NESTED, columns
-from cutline.sinks.stores import GatheredStore, copy
 from cutline.sinks.tables import RowSink
 
 
@@ -27,7 +27,7 @@ class CsvSink(RowSink):
     def __init__(self, output: str, state: Path, options: SinkOptions) -> None:
         include = {"include_raw": options.include_raw, "include_checks": options.include_checks}
         header = self._line(list(columns(**include)))
-        store = GatheredStore(output, state, options, lambda rows, part: copy(rows, part, header))
+        store = StagedStore(output, state, options, lambda rows, part: copy(rows, part, header))
         super().__init__(store, **include)
 
     def record(self, values: JSON) -> bytes:

@@ -8,8 +8,8 @@ from cutline.interfaces import Sink
 from cutline.records import JSON, Failure, Outcome, Sample
 from cutline.serialization import encode_json
 from cutline.sinks.options import SinkOptions
+from cutline.sinks.row_stores import InPlaceStore
 from cutline.sinks.rows import failure_row
-from cutline.sinks.stores import GrowingStore
 
 
 class FailuresSink(Sink):
@@ -17,7 +17,7 @@ class FailuresSink(Sink):
 
     def __init__(self, path: Path, state: Path, options: SinkOptions) -> None:
         self._path = path
-        self._store = GrowingStore(path, state / "failures.json", options)
+        self._store = InPlaceStore(path, state / "failures.json", options)
 
     def open(self, mark: JSON | None) -> None:
         if mark is not None and not mark["records"] and not self._path.exists():

@@ -7,7 +7,7 @@ from pathlib import Path
 from cutline.records import JSON
 from cutline.serialization import encode_json
 from cutline.sinks.options import SinkOptions
-from cutline.sinks.stores import GatheredStore, copy
+from cutline.sinks.row_stores import StagedStore, copy
 from cutline.sinks.tables import RowSink
 
 
@@ -15,7 +15,7 @@ class JsonSink(RowSink):
     """An indented array; each row's metadata holds the caption too, as older tools expect it."""
 
     def __init__(self, output: str, state: Path, options: SinkOptions) -> None:
-        self._gathered = GatheredStore(output, state, options, _enclose)
+        self._gathered = StagedStore(output, state, options, _enclose)
         super().__init__(
             self._gathered, include_raw=options.include_raw, include_checks=options.include_checks
         )

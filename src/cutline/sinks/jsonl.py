@@ -7,7 +7,7 @@ from pathlib import Path
 from cutline.records import JSON
 from cutline.serialization import encode_json
 from cutline.sinks.options import SinkOptions
-from cutline.sinks.stores import GatheredStore, GrowingStore, Store, copy
+from cutline.sinks.row_stores import InPlaceStore, StagedStore, Store, copy
 from cutline.sinks.tables import RowSink
 from cutline.storage import is_remote, local_path
 
@@ -18,9 +18,9 @@ class JsonlSink(RowSink):
     def __init__(self, output: str, state: Path, options: SinkOptions) -> None:
         store: Store
         if is_remote(output):
-            store = GatheredStore(output, state, options, copy)
+            store = StagedStore(output, state, options, copy)
         else:
-            store = GrowingStore(Path(local_path(output)), state / "output.json", options)
+            store = InPlaceStore(Path(local_path(output)), state / "output.json", options)
         super().__init__(store, include_raw=options.include_raw, include_checks=options.include_checks)
 
     def record(self, values: JSON) -> bytes:

@@ -8,17 +8,17 @@ from pathlib import Path
 from cutline.errors import OutputExists
 from cutline.files import write_atomically, write_errors
 from cutline.records import JSON
-from cutline.sinks.append_file import changed
+from cutline.sinks.append_only_file import output_changed
 from cutline.sinks.options import SinkOptions
-from cutline.sinks.ownership import Claim
-from cutline.sinks.stores import GatheredStore
+from cutline.sinks.ownership import OwnershipRecord
+from cutline.sinks.row_stores import StagedStore
 from cutline.sinks.targets import target
 
 Before = Mapping[str, object]
 
 
 class MergedStore:
-    """Gathers rows as ``GatheredStore`` does, and publishes them together with what was there before.
+    """Gathers rows as ``StagedStore`` does, and publishes them together with what was there before.
 
     What was there is copied into the state folder before anything is asked, and the file is then known
     as ours to replace, as long as nobody changes it. ``read`` makes a mapping of a file's content, or None
@@ -40,7 +40,7 @@ class MergedStore:
         self._convert = convert
         self._target = target(output)
         self._base = state / "before.json"
-        self._inner: GatheredStore | None = None
+        self._inner: StagedStore | None = None
         self.before: Before = {}
 
     def open(self, mark: JSON | None) -> None:
@@ -50,14 +50,14 @@ class MergedStore:
             OutputExists: something is there that the options do not allow to be added to.
         """
         self.close()
-        claim = Claim(self._state / "output.json")
+        record = OwnershipRecord(self._state / "output.json")
         if not self._target.exists():
             self._base.unlink(missing_ok=True)
-        elif not claim.covers(self._target):
-            self._take_in(claim)
+        elif not record.covers(self._target):
+            self._take_in(record)
         self.before = (self._read(self._base.read_bytes()) if self._base.exists() else None) or {}
         # A copy of its own, because what it knows of the output may just have been written.
-        self._inner = GatheredStore(
+        self._inner = StagedStore(
             self._output,
             self._state,
             self._options,
@@ -65,7 +65,7 @@ class MergedStore:
         )
         self._inner.open(mark)
 
-    def _take_in(self, claim: Claim) -> None:
+    def _take_in(self, record: OwnershipRecord) -> None:
         """Keep what someone else wrote, and note that this is the file we will replace."""
         existing, name = self._options.existing, self._target.name
         content = self._target.read()
@@ -78,14 +78,14 @@ class MergedStore:
                 raise OutputExists(
                     f"{name} is there already {why}: {choices}, or replace them with --existing overwrite"
                 )
-            if existing != "skip" and ("made_of" in claim.data or len(claim.stamps) > 1):
-                raise changed(name)  # its captions are partly ours: joining would join with ourselves
+            if existing != "skip" and ("made_of" in record.data or len(record.stamps) > 1):
+                raise output_changed(name)  # its captions are partly ours: joining would join with ourselves
         with write_errors(self._base):
             write_atomically(self._base, content if usable else b"{}")
-        claim.save(stamps=[self._target.stamp()])
+        record.save(stamps=[self._target.stamp()])
 
     @property
-    def _store(self) -> GatheredStore:
+    def _store(self) -> StagedStore:
         assert self._inner, "open comes first"
         return self._inner
 

@@ -1,4 +1,4 @@
-"""What every sink is told, whatever its format."""
+"""Options of all sinks."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from cutline.records import JSON
 from cutline.sinks.targets import Target
 
 
-class Claim:
+class OwnershipRecord:
     """A note in the state folder of how we left an output.
 
     ``stamps``: what it may look like when finished; two while the second takes the place of the
@@ -42,7 +42,7 @@ class Claim:
         return any(target.matches(stamp) for stamp in self.stamps)
 
 
-def exists(name: str) -> OutputExists:
+def output_exists(name: str) -> OutputExists:
     """The refusal to replace an output that this job did not write."""
     return OutputExists(
         f"{name} is there already and not as this job left it: "

@@ -11,8 +11,8 @@ import orjson
 from cutline.records import JSON
 from cutline.serialization import encode_json
 from cutline.sinks.options import SinkOptions
+from cutline.sinks.row_stores import StagedStore
 from cutline.sinks.rows import NESTED, columns
-from cutline.sinks.stores import GatheredStore
 from cutline.sinks.tables import RowSink
 
 _BATCH_ROWS = 1000
@@ -34,7 +34,7 @@ class ParquetSink(RowSink):
         def convert(rows: Path, part: Path) -> None:
             _write(rows, part, columns(**include), compression)
 
-        super().__init__(GatheredStore(output, state, options, convert), **include)
+        super().__init__(StagedStore(output, state, options, convert), **include)
 
     def record(self, values: JSON) -> bytes:
         flat = {

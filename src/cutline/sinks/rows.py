@@ -1,4 +1,4 @@
-"""The columns: the one place that says what a caption looks like in a file."""
+"""The columns of every output format."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _MOST = 2**63 - 1  # what a column of 64 bits holds, whatever an endpoint claims
 
 
 def columns(*, include_checks: bool, include_raw: bool) -> tuple[str, ...]:
-    """``COLUMNS``, and those that are there only when they were asked for."""
+    """``COLUMNS``, and the optional ones."""
     return (*COLUMNS, *(["checks"] if include_checks else []), *(["llm"] if include_raw else []))
 
 
@@ -38,7 +38,7 @@ def row(sample: Sample, outcome: Caption, *, include_checks: bool = False, inclu
     """One caption as a row, its keys in the order of ``columns``.
 
     Tokens and seconds are sums over the steps; model, prompt and finish reason are those of the step
-    whose text the caption is. ``captions`` has each step's text by name where more than one was asked for.
+    whose text the caption is. ``captions`` has each step's text by name where there are several steps.
     """
     steps, source = outcome.steps, outcome.source
     usage = outcome.usage

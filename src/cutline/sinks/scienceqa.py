@@ -36,7 +36,7 @@ class ScienceQaSink(Sink):
         self._store.open(mark)
 
     def existing_text(self, sample: Sample) -> str | None:
-        """The caption that was in the file before us; else, where the user has a wish, the sample's own."""
+        """The caption that was in the file before this job; else, with ``existing``, the sample's own."""
         there = _captions(self._store.before).get(valid_unicode(sample.key))
         if isinstance(there, str) and there.strip():
             return there.strip()

@@ -12,7 +12,7 @@ import orjson
 
 from cutline.errors import ConfigError, OutputGone
 from cutline.files import write_errors
-from cutline.sinks.append_file import changed
+from cutline.sinks.append_only_file import output_changed
 from cutline.sinks.targets import target
 from cutline.storage import is_remote, local_path, open_storage, storage_errors, try_writing
 
@@ -124,7 +124,7 @@ class ShardFolder:
             if info is None:
                 raise OutputGone(f"{self.name}/{name} is gone")
             if info["size"] not in {stamp["size"] for stamp in self._now[name]}:
-                raise changed(f"{self.name}/{name}")
+                raise output_changed(f"{self.name}/{name}")
 
     def remove_from(self, number: int, *, earlier: bool) -> None:
         """Remove the series' shards from ``number`` on; with ``earlier``, those of earlier runs too.

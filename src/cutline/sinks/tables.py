@@ -7,8 +7,8 @@ from pathlib import Path
 
 from cutline.interfaces import Sink
 from cutline.records import JSON, Caption, Outcome, Sample
+from cutline.sinks.row_stores import Store
 from cutline.sinks.rows import row
-from cutline.sinks.stores import Store
 
 
 class RowSink(Sink, ABC):

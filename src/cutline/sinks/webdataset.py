@@ -9,9 +9,9 @@ from cutline.errors import OutputGone
 from cutline.interfaces import Sink
 from cutline.records import JSON, Caption, Outcome, Sample
 from cutline.serialization import decode_object, encode_json, valid_unicode
-from cutline.sinks.append_file import AppendedFile, changed
+from cutline.sinks.append_only_file import AppendOnlyFile, output_changed
 from cutline.sinks.options import SinkOptions
-from cutline.sinks.ownership import exists
+from cutline.sinks.ownership import output_exists
 from cutline.sinks.rows import row
 from cutline.sinks.shards import ShardFolder, shard_name
 from cutline.sinks.tar_names import member_kinds, member_stem, picture_kind
@@ -34,7 +34,7 @@ class WebdatasetSink(Sink):
         self._state = state
         self._options = options
         self._number = 0
-        self._file: AppendedFile | None = None
+        self._file: AppendOnlyFile | None = None
         self._resting: JSON | None = None
         """The mark within a shard that is in its place and may have to be taken back."""
 
@@ -44,7 +44,7 @@ class WebdatasetSink(Sink):
         if mark is None:
             foreign = self._folder.foreign()
             if foreign and not self._options.overwrite:
-                raise exists(f"{self._folder.name}/{foreign}")
+                raise output_exists(f"{self._folder.name}/{foreign}")
             self._folder.start()
             self._number = 0
             self._remove_parts(except_number=-1)
@@ -66,9 +66,9 @@ class WebdatasetSink(Sink):
             if there is None:
                 raise OutputGone(f"{self._folder.name}/{shard_name(number)} is gone")
             if there < mark["size"]:
-                raise changed(f"{self._folder.name}/{shard_name(number)}")
+                raise output_changed(f"{self._folder.name}/{shard_name(number)}")
             if place := self._folder.local(number):
-                AppendedFile(place).verify(mark)
+                AppendOnlyFile(place).verify(mark)
             if there == mark["size"] + len(_END):
                 self._resting = mark
                 return
@@ -76,7 +76,7 @@ class WebdatasetSink(Sink):
         self._reopen(mark)
 
     def _reopen(self, mark: JSON) -> None:
-        self._file = AppendedFile(self._part(self._number))
+        self._file = AppendOnlyFile(self._part(self._number))
         self._file.resume(mark)
 
     def write(self, sample: Sample, outcome: Outcome, picture: bytes | None) -> None:
@@ -92,7 +92,7 @@ class WebdatasetSink(Sink):
             else:
                 self._number += 1
         if self._file is None:
-            self._file = AppendedFile(self._part(self._number))
+            self._file = AppendOnlyFile(self._part(self._number))
             self._file.start()
         self._file.append(self._members(sample, outcome, picture))
         if self._file.records >= self._options.samples_per_shard:
@@ -116,7 +116,7 @@ class WebdatasetSink(Sink):
     def outputs(self) -> list[Path | str]:
         return [self._folder.name if self._folder.remote else Path(self._folder.name)]
 
-    def _publish(self, file: AppendedFile) -> None:
+    def _publish(self, file: AppendOnlyFile) -> None:
         file.append(_END)
         file.commit()
         file.close()

@@ -1,4 +1,4 @@
-"""Where samples come from. ``open_source`` tells the kind of input by looking at the path."""
+"""Sources of samples; ``open_source`` detects the type of an input."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ _PATTERN = re.compile(r"[*?\[]|\{[^{}]*(\.\.|,)[^{}]*\}")
 
 
 def open_source(path: str | os.PathLike[str], options: SourceOptions | None = None) -> Source:
-    """The source for an input path, of ``options.source_type`` or of the type its name and content tell.
+    """The source for an input path, of ``options.source_type`` or of the detected type.
 
     Raises:
-        ConfigError: the input does not exist, or nothing tells what it is.
+        ConfigError: the input does not exist, or its type is unknown.
     """
     options = options or SourceOptions()
     path = local_path(os.fspath(path))
@@ -42,13 +42,13 @@ def _takes(kind: Any) -> frozenset[str]:
 
 
 def _check_parts(source_type: str, kind: Any, options: SourceOptions) -> None:
-    """Refuse to read everything where the user asked for a part."""
+    """Refuse ``split`` and ``event`` for a source that would read everything."""
     for name in _PARTS:
         if getattr(options, name) and name not in _takes(kind):
             known = {each: registry.load("sources", each) for each in registry.BUILT_IN["sources"]}
             able = [each for each, source in known.items() if name in source.takes]
             raise ConfigError(
-                f"--{name} means nothing to an input of the type {source_type}; "
+                f"an input of the type {source_type} does not support --{name}; "
                 f"it needs --source-type {' or '.join(able)}"
             )
 
@@ -71,7 +71,7 @@ def detect(path: str, options: SourceOptions) -> str:
     if ending == "txt":
         return "urls"
     if path.startswith(("http://", "https://")):
-        raise ConfigError("one URL is no input; write URLs into a .txt file, one a line, and give that")
+        raise ConfigError("one URL is not an input; write URLs into a .txt file, one a line, and give that")
     if is_remote(path):
         return "local"
     if not Path(path).exists():

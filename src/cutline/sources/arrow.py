@@ -33,7 +33,7 @@ def arrow_table(path: str, ending: str, batch_size: int) -> ArrowTable:
         with open_binary(path) as file:
             schema, count = _parquet_header(file) if ending == "parquet" else _ipc_header(file)
     except _ERRORS as error:
-        raise ConfigError(f"{path} is no {ending} file that can be read: {one_line(error)}") from error
+        raise ConfigError(f"{path} is not a valid {ending} file: {one_line(error)}") from error
 
     columns = {field.name: _kind(field.type) for field in schema}
     return ArrowTable(path=path, ending=ending, batch_size=batch_size, columns=columns, number=count)

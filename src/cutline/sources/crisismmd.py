@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 IMAGE_COLUMNS = ("image", "image_path")
-# What is said of the picture itself comes before what is said of the tweet.
+# Labels of the picture come before those of the tweet.
 LABEL_COLUMNS = ("label_image", "label", "image_human", "image_info", "image_damage")
 
 

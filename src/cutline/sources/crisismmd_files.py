@@ -58,7 +58,7 @@ class Dataset:
         if _split_files(folder):
             return cls(root=folder)
         raise ConfigError(
-            f"{path} is no CrisisMMD: it has neither data_image nor annotations nor task_*_text_img_*.tsv"
+            f"{path} is not a CrisisMMD: it has neither data_image nor annotations nor task_*_text_img_*.tsv"
         )
 
     def files(self, split: str | None) -> list[Annotated]:
@@ -147,7 +147,7 @@ def read_header(path: Path) -> tuple[str, ...]:
         first = _decoded(file.readline(MAX_LINE_BYTES))
     columns = tuple(name.strip() for name in first.split("\t"))
     if len(columns) < 2:
-        raise ConfigError(f"{path} is no table: its first line has to name the columns, with tabs between")
+        raise ConfigError(f"{path} is not a table: its first line has to name the columns, with tabs between")
     return columns
 
 

@@ -27,7 +27,7 @@ def delimited_table(path: str, ending: str) -> DelimitedTable:
     try:
         header = next(csv.reader([first], delimiter=delimiter), [])
     except csv.Error as error:
-        raise ConfigError(f"{path}: the first line is no header: {error}") from error
+        raise ConfigError(f"{path}: the first line is not a header: {error}") from error
     if not header:
         raise ConfigError(f"{path} is empty; its first line has to name the columns")
 

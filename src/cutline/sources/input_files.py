@@ -51,7 +51,7 @@ def _open_remote(path: str) -> BinaryIO:
 
 
 def expand(path: str, endings: tuple[str, ...], *, recursive: bool = True) -> tuple[str, list[str]]:
-    """The files that a path stands for, and the folder that their names are told from.
+    """The files of a path, and the folder that their names are relative to.
 
     ``path`` is a file, a folder (its files with one of the endings, sorted), a glob pattern, or a list in
     braces (``{00000..00012}``, ``{a,b}``). The folder is empty for a single file.

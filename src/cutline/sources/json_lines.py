@@ -30,8 +30,8 @@ def json_lines_table(path: str) -> JsonLinesTable:
                     "text" if isinstance(value, str) else "list" if isinstance(value, list) else "other"
                 )
     if not columns:
-        said = first[0].message if first and isinstance(first[0], BadRow) else "there are no rows"
-        raise ConfigError(f"{path}: one JSON object a line is needed; {said}")
+        reason = first[0].message if first and isinstance(first[0], BadRow) else "there are no rows"
+        raise ConfigError(f"{path}: one JSON object a line is needed; {reason}")
     return JsonLinesTable(path=path, columns=columns)
 
 
@@ -69,12 +69,12 @@ def _json_row(line: bytes) -> Row | None:
     try:
         value = orjson.loads(text)
     except orjson.JSONDecodeError as error:
-        return BadRow(f"no valid JSON: {one_line(error)}")
-    return value if isinstance(value, dict) else BadRow("a JSON value that is no object")
+        return BadRow(f"not valid JSON: {one_line(error)}")
+    return value if isinstance(value, dict) else BadRow("a JSON value that is not an object")
 
 
 def _lines(file: BinaryIO) -> Iterator[bytes]:
-    """Lines; one that is too long is cut, so that it can be told and does not fill the memory."""
+    """Lines; one that is too long is cut, so that it does not fill the memory."""
     while line := file.readline(MAX_LINE_BYTES + 1):
         rest = line
         while len(rest) > MAX_LINE_BYTES and not rest.endswith(b"\n"):

@@ -1,4 +1,4 @@
-"""What a name tells: whether it is a picture, a table or remote, and whether a key is taken already."""
+"""Extensions of input files, and unique keys."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def is_tar(name: str) -> bool:
 
 
 def no_pictures(path: str) -> str:
-    """What is said of a folder without one."""
+    """The message for a folder without pictures."""
     wanted = " ".join(f".{name}" for name in sorted(EXTENSIONS))
     return f"{path} holds no pictures; files ending in {wanted} are looked for, in any letter case"
 

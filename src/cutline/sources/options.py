@@ -1,4 +1,4 @@
-"""What a user may say about an input beyond its path."""
+"""Options of all sources."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ class Part:
     def split(self, length: int, count: int, keys: Iterable[str | None]) -> Iterator[Part]:
         """At most ``count`` parts of the part's ``length`` rows.
 
-        ``keys``: what each row asks ``UniqueKeys`` for, None where it does not.
+        ``keys``: each row's key before ``UniqueKeys``; None for a row without one.
         """
         rows = iter(keys)
         recorded = RecordedKeys(self.taken)
@@ -42,7 +42,7 @@ class Part:
 
 
 class RecordedKeys(UniqueKeys):
-    """``taken``: what the current part asked for and a part before it had been given."""
+    """``taken``: keys of the current part that an earlier part has as well."""
 
     def __init__(self, taken: Mapping[str, int] | None = None) -> None:
         super().__init__(taken)

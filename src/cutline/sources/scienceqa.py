@@ -86,7 +86,7 @@ class ScienceQaSource(Source):
     def _sample(self, pid: str, keys: UniqueKeys) -> Sample:
         key, problem = keys.unique(pid), self._problems.get(pid)
         if not isinstance(problem, dict):
-            message = f"problem {pid} of the split is not in problems.json, or is no JSON object there"
+            message = f"problem {pid} of the split is not in problems.json, or is not a JSON object there"
             return Sample(key=key, location=None, problem=Problem(kind="bad-row", message=message))
         data = _with_answer(metadata(problem))
         if key != pid:
@@ -106,7 +106,7 @@ class ScienceQaSource(Source):
         if not image:
             return Problem(kind="no-image", message="the problem has no picture", skip=True)
         if not (isinstance(image, str) and isinstance(split, str)):
-            return Problem(kind="bad-row", message=f"problem {pid}: its image or split is no text")
+            return Problem(kind="bad-row", message=f"problem {pid}: its image or split is not a text")
         return self._images.find(f"{split}/{pid}/{image}", pid)[1]
 
     def _splits(self) -> dict[str, list[str]]:
@@ -116,7 +116,7 @@ class ScienceQaSource(Source):
             splits = _object(file)
             wrong = next((name for name, pids in splits.items() if not isinstance(pids, list)), None)
             if wrong is not None:
-                raise ConfigError(f"{file}: {wrong!r} is no list of problems")
+                raise ConfigError(f"{file}: {wrong!r} is not a list of problems")
             return {name: [str(pid) for pid in pids] for name, pids in splits.items()}
         splits = {}
         for pid, problem in self._problems.items():
@@ -148,7 +148,7 @@ def _root(path: str) -> Path:
     for place in _PLACES:
         if (folder / place / "problems.json").is_file():
             return folder / place
-    raise ConfigError(f"{path} is no ScienceQA: it holds no problems.json")
+    raise ConfigError(f"{path} is not a ScienceQA: it holds no problems.json")
 
 
 def _object(file: Path) -> dict[str, Any]:
@@ -163,7 +163,7 @@ def _loaded(file: Path) -> Any:
         with open_binary(str(file)) as stream:
             return decode_json(stream.read())
     except (orjson.JSONDecodeError, OSError) as error:
-        raise ConfigError(f"{file} is no valid JSON: {one_line(error)}") from error
+        raise ConfigError(f"{file} is not valid JSON: {one_line(error)}") from error
 
 
 def _with_answer(data: dict[str, Any]) -> dict[str, Any]:

@@ -1,7 +1,6 @@
-"""Reads tars without trust and without silence: what is damaged is told, with its place.
+"""A tar reader that reports damage with its offset.
 
-Python's own reader takes a damaged header for the end of the archive, so this one reads the blocks
-itself and leaves only the parsing of a header's fields to ``tarfile``.
+``tarfile`` takes a damaged header for the end of the archive; here it only parses a header's fields.
 """
 
 from __future__ import annotations
@@ -52,7 +51,7 @@ class Member:
 
 
 class TarReader:
-    """Members of a tar in their order; of a seekable, unpacked one, data is only read when asked for."""
+    """Members of a tar in their order; of a seekable, unpacked one, data is read only by ``data``."""
 
     def __init__(self, file: BinaryIO) -> None:
         start = file.read(2)

@@ -35,8 +35,8 @@ _Line: TypeAlias = tuple[str, str, str | BadRow, str | None, dict[str, Any]]
 class UrlSource(Source):
     """One sample a URL; the key is the URL.
 
-    A URL that came before becomes a skip (``URL#2``), so each is asked about once, and so does a row
-    with none. A line that is no http(s) URL becomes a failure named after its line or row.
+    A URL that came before becomes a skip (``URL#2``), and so does a row with none. A line that is not an
+    http(s) URL becomes a failure named after its line or row.
     """
 
     def __init__(self, path: str, options: SourceOptions | None = None) -> None:
@@ -139,11 +139,11 @@ def not_a_url(text: str) -> str | None:
     try:
         parts = urllib.parse.urlsplit(text)
         if parts.scheme.lower() not in {"http", "https"} or not parts.hostname:
-            return f"no http or https URL: {text.partition('@')[0][:100]!r}"
+            return f"not an http or https URL: {text.partition('@')[0][:100]!r}"
         if parts.username is not None or parts.password is not None:
             return "a URL with a user name or password in it is not used"
     except ValueError as error:
-        return f"no valid URL: {one_line(error)}"
+        return f"not a valid URL: {one_line(error)}"
     if len(text) > MAX_URL_BYTES:
         return f"longer than {MAX_URL_BYTES:,} bytes"
     return None
@@ -158,7 +158,7 @@ def _lines(path: str) -> Iterator[tuple[int, str]]:
             while line := file.readline(MAX_URL_BYTES + 2):
                 starts, whole = whole, line.endswith(b"\n")
                 if not starts:
-                    continue  # the rest of a line that is too long was told with its beginning
+                    continue  # the rest of a line that is too long
                 number += 1
                 if number == 1 and line.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
                     raise ConfigError(f"{path} is written in UTF-16; save it as UTF-8")

@@ -247,7 +247,7 @@ def _is_picture(ending: str) -> bool:
 
 
 def _metadata(data: bytes | None) -> dict[str, Any]:
-    """The JSON member's fields; one that cannot be read is carried as it is, and said so."""
+    """The JSON member's fields; ``json_error`` for one that cannot be read."""
     if data is None:
         return {}
     try:

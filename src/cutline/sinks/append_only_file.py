@@ -14,7 +14,7 @@ _BUFFER = 1 << 18
 _TAIL = 1 << 16
 
 
-class AppendedFile:
+class AppendOnlyFile:
     """Appends records; whole ones only, so that a reader never waits for half a line.
 
     A record that could not be written stays in memory and is tried again by the next call.
@@ -75,7 +75,7 @@ class AppendedFile:
         try:
             whole = os.fstat(descriptor).st_size >= mark["size"]
             if not whole or _checksum(descriptor, mark["size"]) != mark["tail"]:
-                raise changed(self.path)
+                raise output_changed(self.path)
         finally:
             os.close(descriptor)
 
@@ -131,7 +131,7 @@ class AppendedFile:
             there = self.path.stat()
             tail = _checksum(self._descriptor, self._size)
         if (there.st_ino, there.st_dev, there.st_size) != (ours.st_ino, ours.st_dev, self._size):
-            raise changed(self.path)
+            raise output_changed(self.path)
         return {"size": self._size, "records": self.records, "tail": tail}
 
     def close(self) -> None:
@@ -145,7 +145,7 @@ class AppendedFile:
 _FLAGS = os.O_RDWR | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
 
 
-def changed(path: Path | str) -> OutputExists:
+def output_changed(path: Path | str) -> OutputExists:
     """The refusal to touch an output that someone else has written to."""
     return OutputExists(
         f"{path} was changed by someone else, so it is left alone: "

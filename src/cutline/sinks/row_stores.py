@@ -9,9 +9,9 @@ from typing import Protocol
 
 from cutline.files import write_errors
 from cutline.records import JSON
-from cutline.sinks.append_file import AppendedFile, changed
+from cutline.sinks.append_only_file import AppendOnlyFile, output_changed
 from cutline.sinks.options import SinkOptions
-from cutline.sinks.ownership import Claim, exists
+from cutline.sinks.ownership import OwnershipRecord, output_exists
 from cutline.sinks.targets import LocalTarget, target
 from cutline.storage import try_writing
 
@@ -31,22 +31,22 @@ class Store(Protocol):
     def outputs(self) -> list[Path | str]: ...
 
 
-class GrowingStore:
+class InPlaceStore:
     """The output itself grows, so that people can follow it; cut back on ``open``."""
 
     def __init__(self, path: Path, note: Path, options: SinkOptions) -> None:
         self._target = LocalTarget(path)
-        self._file = AppendedFile(path)
-        self._claim = Claim(note)
+        self._file = AppendOnlyFile(path)
+        self._record = OwnershipRecord(note)
         self._overwrite = options.overwrite
 
     def check_open(self, mark: JSON | None) -> None:
         if not self._target.exists():
             return
         if mark is None and not self._overwrite and not self._is_ours():
-            raise exists(self._target.name)
-        if mark is not None and self._claim.stamps and not self._claim.covers(self._target):
-            raise changed(self._target.name)
+            raise output_exists(self._target.name)
+        if mark is not None and self._record.stamps and not self._record.covers(self._target):
+            raise output_changed(self._target.name)
 
     def open(self, mark: JSON | None) -> None:
         self.check_open(mark)
@@ -54,7 +54,7 @@ class GrowingStore:
             self._file.start()
         else:
             self._file.resume(mark)
-        self._claim.save(identity=_identity(self._file.path))
+        self._record.save(identity=_identity(self._file.path))
 
     def append(self, record: bytes) -> None:
         self._file.append(record)
@@ -69,13 +69,13 @@ class GrowingStore:
     def finish(self) -> None:
         self._file.commit()
         self._file.close()
-        self._claim.save(stamps=[self._target.stamp()])
+        self._record.save(stamps=[self._target.stamp()])
 
     def remove(self) -> None:
         """Take the output away again, where a file without rows would only be in the way."""
         self._file.close()
         self._file.path.unlink(missing_ok=True)
-        self._claim.save()
+        self._record.save()
 
     def close(self) -> None:
         self._file.close()
@@ -85,9 +85,9 @@ class GrowingStore:
         return [self._file.path]
 
     def _is_ours(self) -> bool:
-        if self._claim.stamps:
-            return self._claim.covers(self._target)
-        return bool(self._claim.data.get("identity") == _identity(self._file.path))
+        if self._record.stamps:
+            return self._record.covers(self._target)
+        return bool(self._record.data.get("identity") == _identity(self._file.path))
 
 
 def _identity(path: Path) -> JSON:
@@ -96,7 +96,7 @@ def _identity(path: Path) -> JSON:
     return {"inode": status.st_ino, "device": status.st_dev}
 
 
-class GatheredStore:
+class StagedStore:
     """Rows are gathered in the state folder; ``finish`` converts them and publishes the output.
 
     ``convert(rows, part)`` makes the output's content from the gathered rows. It runs only when
@@ -107,9 +107,9 @@ class GatheredStore:
         self, output: str, state: Path, options: SinkOptions, convert: Callable[[Path, Path], None]
     ) -> None:
         self._target = target(output)
-        self._rows = AppendedFile(state / "rows.part")
+        self._rows = AppendOnlyFile(state / "rows.part")
         self._part = state / "output.part"
-        self._claim = Claim(state / "output.json")
+        self._record = OwnershipRecord(state / "output.json")
         self._options = options
         self._convert = convert
 
@@ -139,18 +139,18 @@ class GatheredStore:
         self._rows.close()
         self._refuse_foreign()
         if (
-            self._claim.data.get("made_of") == made_of
+            self._record.data.get("made_of") == made_of
             and self._target.exists()
-            and self._claim.covers(self._target)
+            and self._record.covers(self._target)
         ):
             return
         with write_errors(self._part):
             self._convert(self._rows.path, self._part)
-            stamps = [*self._claim.stamps, self._target.stamp(self._part)]
+            stamps = [*self._record.stamps, self._target.stamp(self._part)]
         # Both stamps hold until the rename is known to have happened: a kill may come on either side.
-        self._claim.save(stamps=stamps)
+        self._record.save(stamps=stamps)
         self._target.publish(self._part)
-        self._claim.save(stamps=[self._target.stamp()], made_of=made_of)
+        self._record.save(stamps=[self._target.stamp()], made_of=made_of)
 
     def close(self) -> None:
         self._rows.close()
@@ -160,8 +160,8 @@ class GatheredStore:
         return [self._target.location]
 
     def _refuse_foreign(self) -> None:
-        if self._target.exists() and not self._options.overwrite and not self._claim.covers(self._target):
-            raise exists(self._target.name)
+        if self._target.exists() and not self._options.overwrite and not self._record.covers(self._target):
+            raise output_exists(self._target.name)
 
 
 def copy(rows: Path, part: Path, before: bytes = b"", after: bytes = b"") -> None:
