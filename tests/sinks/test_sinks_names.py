@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import os
 import random
+import sqlite3
 import tarfile
 from pathlib import Path
 from urllib.parse import unquote
@@ -260,6 +262,26 @@ def test_who_makes_way_may_lie_in_a_folder_of_another_case(tmp_path):
         "texts/a/same.png.txt": b"second",
         "texts/A/same.gif.txt": b"third",
     }
+
+
+@pytest.mark.parametrize("other", ["A/same.jpg", "same.jpg"])
+def test_a_state_folder_of_an_old_version_has_only_names_of_pictures(tmp_path, other):
+    """Its owners may lie in a folder whose name differs in case, and have to be found there."""
+    first, second = one(other, "first"), one(other.replace("A/", "a/").replace("jpg", "png"), "second")
+    state = tmp_path / "state"
+    state.mkdir()
+    sink = sinks.open_sink(str(tmp_path / "texts"), "sidecar", state, sinks.SinkOptions())
+    sink.open(None)
+    sink.write(*first, None)
+    mark = sink.commit()
+    sink.close()
+    with contextlib.closing(sqlite3.connect(state / "sidecars.sqlite", isolation_level=None)) as database:
+        database.execute("UPDATE owners SET picture = 'same.jpg'")
+    sink.open(mark)
+    sink.write(*second, None)
+    sink.finish()
+    texts = {file.name: file.read_text() for file in (tmp_path / "texts").rglob("*.txt")}
+    assert texts == {"same.jpg.txt": "first", "same.png.txt": "second"}
 
 
 def test_names_do_not_depend_on_where_a_run_was_interrupted(tmp_path):

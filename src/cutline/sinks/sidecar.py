@@ -20,7 +20,7 @@ from cutline.sidecars import EncodingReport, SidecarIndex, decode, read, rewrite
 from cutline.sidecars.names import candidates, relative_place
 from cutline.sidecars.ownership import Owner, SidecarOwnership, Written, digest
 from cutline.sinks.options import SinkOptions
-from cutline.sinks.ownership import exists
+from cutline.sinks.ownership import output_exists
 from cutline.storage import is_remote, local_path
 
 _INDEXES = 16  # folders whose listing is remembered
@@ -185,8 +185,20 @@ class SidecarSink(Sink):
             if owner.key == key:
                 return file
             if owner.key is not None and owner.common:
-                self._make_way(number, owner.key, Path(self._prefix + text_to_name(owner.picture)))
+                self._make_way(number, owner.key, self._picture(owner, owner.key, folder))
         raise AssertionError(f"{picture}: its last name is its own")
+
+    def _picture(self, owner: Owner, key: str, folder: Path) -> Path:
+        """The picture of the owner of a name in ``folder``; it may lie in ``A/`` where that is ``a/``.
+
+        State folders of old versions have only the picture's name: the folder is then that of the key.
+        """
+        picture = Path(self._prefix + text_to_name(owner.picture))
+        if self._id(picture.parent) == self._id(folder):
+            return picture
+        folders, _ = relative_place(key)
+        place = folder.parents[len(folders) - 1].joinpath(*folders) if folders else folder
+        return (place if self._id(place) == self._id(folder) else folder) / picture.name
 
     def _was_there(self, file: Path) -> bool:
         """Whether a file with this name is not only this job's."""
@@ -196,11 +208,7 @@ class SidecarSink(Sink):
         return written is None or written.before is not None
 
     def _make_way(self, number: str, key: str, picture: Path) -> None:
-        """Move the sidecar of the first sample with a common name to its full name.
-
-        ``picture`` may lie in another folder than the sample that now needs the name: ``A/`` and ``a/``.
-        A run that was killed between the steps repeats them.
-        """
+        """Move the sidecar of the first sample with a common name to its full name; can be repeated."""
         new = self._name(picture.parent, picture.name, key, after=number)
         names = (picture.with_name(name) for name, _ in candidates(picture.name, key))
         file = self._actual(next(name for name in names if self._id(name) == number))
@@ -231,7 +239,7 @@ class SidecarSink(Sink):
         elif self._may_replace or not decode(content).caption:
             data, before, previous = rewrite(content, text), content, None
         else:
-            raise exists(str(file))
+            raise output_exists(str(file))
         # The record first: what a killed run leaves must be known as ours.
         digests = digest(data), digest(data if previous is None else previous)
         self._known.record(self._id(file), Written(last=digests[0], previous=digests[1], before=before))
