@@ -28,6 +28,7 @@ from sink_strategies import datasets
 
 from cutline.interfaces import Sink
 from cutline.records import Caption, Failure, Sample, Skip
+from cutline.sinks import SinkOptions
 from cutline.sinks.rows import COLUMNS, row
 
 quick = settings(
@@ -45,7 +46,7 @@ def expected_rows(data, form: str) -> list[dict]:
     rows = []
     for sample, outcome in data:
         if isinstance(outcome, Caption):
-            values = row(sample, outcome, include_raw=form == "parquet")
+            values = row(sample, outcome, SinkOptions(include_raw=form == "parquet"))
             if form == "json":
                 values["metadata"]["caption"] = outcome.text
             rows.append(json.loads(json.dumps(values)))

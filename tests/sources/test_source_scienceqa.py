@@ -124,7 +124,7 @@ def test_an_array_named_captions_json_is_no_caption_file(dataset):
         ("problems.json", "[]", "a JSON object is needed"),
         ("problems.json", "{}", "no problems"),
         ("pid_splits.json", "{", "not valid JSON"),
-        ("pid_splits.json", '{"train": "1"}', "'train' is no list"),
+        ("pid_splits.json", '{"train": "1"}', "'train' is not a list"),
         ("captions.json", "", "not valid JSON"),
     ],
 )

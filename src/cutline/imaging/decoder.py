@@ -26,22 +26,13 @@ class Opened:
 
 
 def inspect(data: bytes, path: str) -> PictureInfo:
-    """What the header says, whatever the format.
-
-    Raises:
-        PictureError: ``unsupported``, ``too-large`` or ``decode``.
-    """
+    """What the header says; PictureError: ``unsupported``, ``too-large`` or ``decode``."""
     header = read_header(data)
     if header is not None:
         opener.check_size(path, header.width, header.height, HARD_MAX_PIXELS)
         width, height = header.upright
-        return PictureInfo(
-            format=header.format,
-            width=width,
-            height=height,
-            orientation=header.orientation,
-            frames=header.frames,
-        )
+        turn, frames = header.orientation, header.frames
+        return PictureInfo(format=header.format, width=width, height=height, orientation=turn, frames=frames)
     name = opener.format_of(data, path)
     with opener.reading(path, name, data):
         image = opener.open_image(data, name, path)
@@ -49,18 +40,15 @@ def inspect(data: bytes, path: str) -> PictureInfo:
         turn = opener.orientation_of(image)
         if turn > 4 and name != "TIFF":  # TIFF's reader has exchanged them already
             width, height = height, width
-        return PictureInfo(
-            format=name, width=width, height=height, orientation=turn, frames=opener.frames_of(image)
-        )
+        frames = opener.frames_of(image)
+        return PictureInfo(format=name, width=width, height=height, orientation=turn, frames=frames)
 
 
 def decode(data: bytes, path: str, *, max_pixels: int, max_side: int) -> Opened:
     """The first frame, upright, as RGB or L, within ``max_side`` pixels (0 for no limit).
 
     A JPEG of one scan may have more than ``max_pixels``: it is scaled down while it is decoded.
-
-    Raises:
-        PictureError: ``unsupported``, ``too-large`` or ``decode``.
+    PictureError: ``unsupported``, ``too-large`` or ``decode``.
     """
     max_pixels = min(max_pixels, HARD_MAX_PIXELS)
     header = read_header(data)
@@ -80,11 +68,7 @@ def decode(data: bytes, path: str, *, max_pixels: int, max_side: int) -> Opened:
 
 
 def decode_ycbcr(data: bytes, path: str, *, max_pixels: int, max_side: int) -> Planes | None:
-    """A colour JPEG as ``decode`` has it, in its own colours; None for all other pictures.
-
-    Raises:
-        PictureError: ``too-large`` or ``decode``.
-    """
+    """As ``decode``, a colour JPEG in its own colours; None for all other pictures."""
     header = read_header(data)
     if header is None or header.format != "JPEG" or header.grey:
         return None

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import math
 import sys
-from typing import Protocol
 
 from PIL import Image
 
@@ -22,34 +21,19 @@ _SMALLEST_SIDE = 32
 
 
 def fit(data: bytes, path: str, limits: Limits, max_pixels: int) -> Encoded:
-    """Decode, shrink and encode until the limits are met.
-
-    Raises:
-        PictureError: ``unsupported`` or ``decode``; ``too-large`` also where no size meets ``max_bytes``.
-    """
+    """Decode, shrink and encode; PictureError as ``decode``, ``too-large`` also if no size fits."""
     name = next(name for name in ("JPEG", "WEBP", "PNG") if name in limits.formats)
     side = min(limits.max_side or _LONGEST_SIDE[name], _LONGEST_SIDE[name])
     if name == "JPEG":
         planes = decoder.decode_ycbcr(data, path, max_pixels=max_pixels, max_side=side)
         if planes is not None:
-            return _encode_within(_YCbCr(planes), path, name, limits)
+            return _encode_within(_Raster(*planes), path, name, limits)
     opened = decoder.decode(data, path, max_pixels=max_pixels, max_side=side)
     small = not limits.max_bytes or len(data) <= limits.max_bytes
     if opened.untouchable and small and opened.format in limits.formats:
         width, height = opened.image.size
         return Encoded(data=data, mime=MIMES[opened.format], width=width, height=height)
-    return _encode_within(_Plain(opened.image), path, name, limits)
-
-
-class _Raster(Protocol):
-    """Pixels that can be made smaller and encoded, whatever their colours."""
-
-    @property
-    def size(self) -> tuple[int, int]: ...
-
-    def shrunk(self, side: int) -> _Raster: ...
-
-    def encoded(self, name: str, quality: int) -> bytes: ...
+    return _encode_within(_Raster(opened.image), path, name, limits)
 
 
 def _encode_within(raster: _Raster, path: str, name: str, limits: Limits) -> Encoded:
@@ -70,73 +54,50 @@ def _encode_within(raster: _Raster, path: str, name: str, limits: Limits) -> Enc
     return Encoded(data=data, mime=MIMES[name], width=width, height=height)
 
 
-class _Plain:
-    """One image, RGB or L."""
+class _Raster:
+    """One image, RGB or L, or the three planes of a JPEG.
 
-    def __init__(self, image: Image.Image) -> None:
-        self._image = image
+    Planes take a third of RGB's work, as chroma is halved and no colour converted.
+    """
 
-    @property
-    def size(self) -> tuple[int, int]:
-        return self._image.size
+    def __init__(self, *planes: Image.Image) -> None:
+        self._planes = planes
+        self.size = planes[0].size
 
-    def shrunk(self, side: int) -> _Plain:
-        size = self._image.size
-        return _Plain(pixels.shrink(self._image, *size, pixels.target_size(*size, side)))
+    def shrunk(self, side: int) -> _Raster:
+        size = pixels.target_size(*self.size, side)
+        half = ((size[0] + 1) // 2, (size[1] + 1) // 2)
+        luma, *chroma = self._planes
+        return _Raster(
+            pixels.shrink(luma, *luma.size, size),
+            *(pixels.shrink(plane, *plane.size, half) for plane in chroma),
+        )
 
     def encoded(self, name: str, quality: int) -> bytes:
         if name == "JPEG":
             return self._encoded_jpeg(quality)
         buffer = io.BytesIO()
-        self._image.save(buffer, name, quality=quality)  # PNG has no use for it
+        self._planes[0].save(buffer, name, quality=quality)  # PNG ignores it
         return buffer.getvalue()
 
     def _encoded_jpeg(self, quality: int) -> bytes:
         import numpy as np
         import simplejpeg
 
-        grey = self._image.mode == "L"
-        values = np.asarray(self._image)
-        data: bytes = simplejpeg.encode_jpeg(
-            values[:, :, None] if grey else values,
+        data: bytes
+        first, *chroma = (np.asarray(plane) for plane in self._planes)
+        if chroma:
+            height, width = first.shape
+            if height % 2 or width % 2:
+                # The encoder reads luma up to an even number of rows and columns, whatever lies there.
+                first = np.pad(first, ((0, height % 2), (0, width % 2)), mode="edge")[:height, :width]
+            data = simplejpeg.encode_jpeg_yuv_planes(first, *chroma, quality=quality)
+            return data
+        grey = first.ndim == 2
+        data = simplejpeg.encode_jpeg(
+            first[:, :, None] if grey else first,
             quality=quality,
             colorspace="GRAY" if grey else "RGB",
             colorsubsampling="Gray" if grey else "420",
         )
-        return data
-
-
-class _YCbCr:
-    """The planes of a JPEG: a third of RGB's work, as chroma is halved and no colour converted."""
-
-    def __init__(self, planes: decoder.Planes) -> None:
-        self._planes = planes
-
-    @property
-    def size(self) -> tuple[int, int]:
-        return self._planes[0].size
-
-    def shrunk(self, side: int) -> _YCbCr:
-        luma, blue, red = self._planes
-        size = pixels.target_size(*luma.size, side)
-        half = ((size[0] + 1) // 2, (size[1] + 1) // 2)
-        return _YCbCr(
-            (
-                pixels.shrink(luma, *luma.size, size),
-                pixels.shrink(blue, *blue.size, half),
-                pixels.shrink(red, *red.size, half),
-            )
-        )
-
-    def encoded(self, name: str, quality: int) -> bytes:
-        import numpy as np
-        import simplejpeg
-
-        assert name == "JPEG"
-        luma, blue, red = (np.asarray(plane) for plane in self._planes)
-        height, width = luma.shape
-        if height % 2 or width % 2:
-            # The encoder reads luma up to an even number of rows and columns, whatever lies there.
-            luma = np.pad(luma, ((0, height % 2), (0, width % 2)), mode="edge")[:height, :width]
-        data: bytes = simplejpeg.encode_jpeg_yuv_planes(luma, blue, red, quality=quality)
         return data

@@ -158,9 +158,9 @@ def _read_png(data: bytes) -> Header:
 
 
 def _chunks(data: bytes) -> dict[bytes, bytes]:
-    """The kinds of chunk that a whole PNG holds, with the content of the short ones that matter.
+    """The kinds of chunk in a whole PNG, with the content of eXIf and acTL.
 
-    All check sums are checked: that takes 0.15 ms a megabyte, and decoding 20.
+    All check sums are checked: 0.15 ms a megabyte, where decoding takes 20.
     """
     found: dict[bytes, bytes] = {}
     view = memoryview(data)

@@ -84,10 +84,7 @@ def scan_work(data: bytes, width: int, height: int, start: int) -> int:
 
 
 def decode_scaled(data: bytes, header: Header, scale: float) -> Decoded | None:
-    """The picture at ``scale``, not turned; None where libjpeg-turbo has any complaint.
-
-    Whether a complaint is fatal is for the tolerant decoder to say.
-    """
+    """The picture at ``scale``, not turned; None where libjpeg-turbo reports any damage."""
     import simplejpeg
 
     width, height = header.width * scale, header.height * scale
@@ -112,10 +109,7 @@ def open_jpeg(data: bytes) -> JpegFile:
 
 
 def draft(image: JpegFile, mode: str | None, max_side: int, max_pixels: int) -> tuple[float, float]:
-    """Let Pillow decode at 1/1, 1/2, 1/4 or 1/8; the fractional size that it will have.
-
-    ``mode`` is YCbCr for colours as they are stored, None for the usual ones.
-    """
+    """Let Pillow decode at 1/1, 1/2, 1/4 or 1/8, in ``mode`` (YCbCr, or None); the fractional size."""
     width, height = image.size
     scale = scale_for(width, height, target_size(width, height, max_side), max_pixels, _DRAFT_SCALES)
     drafted = image.draft(mode, (math.ceil(width * scale), math.ceil(height * scale)))

@@ -61,11 +61,7 @@ _filters = threading.Lock()
 
 
 def format_of(data: bytes, path: str) -> str:
-    """The name of a format that can be opened here.
-
-    Raises:
-        PictureError: ``unsupported``, or ``decode`` for an empty file.
-    """
+    """The name of a supported format; PictureError ``unsupported``, or ``decode`` for an empty file."""
     if not data:
         raise PictureError("decode", f"{path}: the file is empty")
     name = sniff_format(data)
@@ -100,10 +96,9 @@ def open_image(data: bytes, name: str, path: str) -> Image.Image:
 
 @functools.cache
 def hush_libtiff() -> None:
-    """Stop libtiff from writing about damaged files to the error stream, hundreds of lines for one file.
+    """Stop libtiff from writing about damaged files to stderr, beneath Python; exceptions come as well.
 
-    It does so in C, beneath Python; what matters comes as an exception too. Pillow's wheels carry the
-    library beside the package; where it is linked in otherwise, its lines stay.
+    Pillow's wheels carry the library beside the package; where it is linked otherwise, its lines stay.
     """
     package = Path(PIL.__file__).parent
     places = [*package.parent.glob("pillow.libs/libtiff*"), *package.glob(".dylibs/libtiff*")]

@@ -30,11 +30,7 @@ def side_for(count: int) -> int:
 
 
 def thumbnail(picture: Picture, side: int) -> Thumbnail:
-    """Decode and shrink; blocks.
-
-    Raises:
-        PictureError: the picture cannot be had or opened.
-    """
+    """Decode and shrink, blocking; PictureError: it cannot be read or opened."""
     image = picture.image(max_side=side)
     image.info.clear()  # a comment in it would be saved along
     buffer = io.BytesIO()

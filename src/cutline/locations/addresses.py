@@ -42,11 +42,7 @@ def is_public(address: str) -> bool:
 
 
 def checked_url(text: str, *, allow_private: bool) -> yarl.URL:
-    """The URL, parsed once: what is checked here is what the connection uses.
-
-    Raises:
-        PictureError: ``fetch`` for an invalid URL, ``blocked-address`` for a forbidden one.
-    """
+    """The URL that the connection uses; PictureError ``fetch`` (invalid) or ``blocked-address``."""
     if _NEVER.search(text):
         raise _blocked(text, "a URL with a backslash, blank or control character in it")
     try:

@@ -20,11 +20,7 @@ class PictureLoader:
         self._fetcher: Fetcher | None = None
 
     async def locate(self, sample: Sample) -> Location:
-        """A location whose ``read`` gives the bytes; local ones are read when first needed.
-
-        Raises:
-            PictureError: the sample's own problem, or that of the download.
-        """
+        """The location to read the bytes from; PictureError: the sample's problem, or the download's."""
         location = sample.location
         if location is None:
             problem = sample.problem

@@ -42,11 +42,7 @@ class LocalFile(Location):
         return _etag(self.name)
 
     def read(self) -> bytes:
-        """Read the whole file; never waits on a pipe and never reads a device.
-
-        Raises:
-            PictureError: ``missing``, ``too-large``, or ``fetch`` for what is no readable regular file.
-        """
+        """Read the whole file; PictureError as ``read_regular``."""
         return read_regular(self.name, self.max_bytes)
 
 
@@ -83,11 +79,7 @@ class TarMember(Location):
         return _etag(self.tar)
 
     def read(self) -> bytes:
-        """Read the member's bytes without reading the headers again.
-
-        Raises:
-            PictureError: ``missing`` (the tar is gone), ``too-large``, or ``fetch`` (it was cut meanwhile).
-        """
+        """Read the member's bytes; PictureError ``missing``, ``too-large``, or ``fetch`` for a cut tar."""
         if self.size > self.max_bytes:
             raise too_large(self.path, self.size, self.max_bytes)
         descriptor, _ = open_regular(self.tar)
@@ -111,11 +103,7 @@ class RemoteObject(Location):
         return self.name
 
     def read(self) -> bytes:
-        """Fetch the whole object.
-
-        Raises:
-            PictureError: ``missing``, ``too-large`` or ``fetch``.
-        """
+        """Fetch the whole object; PictureError ``missing``, ``too-large`` or ``fetch``."""
         try:
             with open_object(self.path) as file:
                 data: bytes = file.read(self.max_bytes + 1)
@@ -142,11 +130,7 @@ class RemoteFile(Location):
         return self.name
 
     def read(self) -> bytes:
-        """Refuses: the download has limits and checks that only the fetcher knows.
-
-        Raises:
-            PictureError: ``fetch``, always.
-        """
+        """Raises PictureError ``fetch``: only the fetcher knows the limits of a download."""
         raise PictureError("fetch", "a URL is downloaded by the fetcher, it cannot be read like a file")
 
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from cutline.prompts.affixes import Policy, finish_caption
-from cutline.prompts.files import load_schema
-from cutline.prompts.library import library_prompts
+from cutline.prompts.files import library_prompts, load_schema
 from cutline.prompts.loader import load_prompt, load_prompts, parse_prompt_option
 from cutline.prompts.prompt import Example, Part, Prompt
 from cutline.prompts.replies import check_caption, clean_reply

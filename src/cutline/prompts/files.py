@@ -1,25 +1,26 @@
-"""Prompt files and schemas, parsed."""
+"""Prompt files, schemas and the library of prompts (TOML files in ``prompt_library``), parsed."""
 
 from __future__ import annotations
 
+import functools
 import json
 import tomllib
+from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cutline.errors import ConfigError
 from cutline.records import JSON
+
+if TYPE_CHECKING:
+    from importlib.resources.abc import Traversable
 
 TEXT = "text:"
 """Prefix of a prompt that is taken literally."""
 
 
 def load_schema(spec: str | Path) -> JSON:
-    """The JSON Schema in a file, or in a text that begins with ``{``; made sure to describe an object.
-
-    Raises:
-        ConfigError: there is no such file, or it is no schema that a caption can be checked with.
-    """
+    """The JSON Schema of an object in a file, or in a text that begins with ``{``; ConfigError."""
     from cutline.prompts.structured import check_schema
 
     inline = isinstance(spec, str) and spec.lstrip().startswith("{")
@@ -32,11 +33,7 @@ def load_schema(spec: str | Path) -> JSON:
 
 
 def read_object(path: Path, what: str) -> JSON:
-    """What a JSON or TOML file holds; ``what`` it is to the user, such as a schema.
-
-    Raises:
-        ConfigError: it cannot be read, or holds no object.
-    """
+    """The content of a JSON or TOML file; ``what`` names it in the ConfigError."""
     text = read_text(path, what)
     try:
         data: Any = tomllib.loads(text) if path.suffix.lower() == ".toml" else json.loads(text)
@@ -64,3 +61,23 @@ def _inline(text: str) -> JSON:
     except (ValueError, RecursionError) as error:
         raise ConfigError(f"the schema is not valid JSON: {error}") from error
     return schema
+
+
+@functools.cache
+def library_prompts() -> dict[str, str]:
+    """What each prompt of the library is for, in one line, by name in alphabetical order."""
+    return {name: str(library_entry(name)["description"]) for name in library_names()}
+
+
+@functools.cache
+def library_names() -> tuple[str, ...]:
+    return tuple(sorted(file.name[:-5] for file in _folder().iterdir() if file.name.endswith(".toml")))
+
+
+def library_entry(name: str) -> dict[str, Any]:
+    """The file of one prompt, parsed; its keys are those of any prompt file."""
+    return tomllib.loads((_folder() / f"{name}.toml").read_text(encoding="utf-8"))
+
+
+def _folder() -> Traversable:
+    return resources.files("cutline") / "prompt_library"

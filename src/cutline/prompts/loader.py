@@ -9,8 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cutline.errors import ConfigError
-from cutline.prompts.files import TEXT, read_object, read_text
-from cutline.prompts.library import library_entry, library_names
+from cutline.prompts.files import TEXT, library_entry, library_names, read_object, read_text
 from cutline.prompts.prompt import Prompt
 from cutline.records import JSON
 

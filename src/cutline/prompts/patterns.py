@@ -24,11 +24,7 @@ _IN_SET = re.compile(r"(\\.)|\[", re.DOTALL)
 
 @functools.lru_cache(maxsize=256)
 def compiled(pattern: str) -> Any:
-    """``pattern`` for the regex package, which can stop a search that the standard library cannot.
-
-    Raises:
-        ConfigError: Python's ``re`` does not accept it.
-    """
+    """``pattern`` for the regex package, which has timeouts; ConfigError: ``re`` does not accept it."""
     import regex
 
     try:
@@ -41,11 +37,7 @@ def compiled(pattern: str) -> Any:
 
 
 def extract(text: str, pattern: str) -> str:
-    """What ``pattern`` finds: the group ``caption``, else the first group, else all without its outer tag.
-
-    Raises:
-        ReplyError: ``regex-miss`` or ``regex-timeout``.
-    """
+    """The group ``caption``, else the first group, else the match without its outer tag; ReplyError."""
     try:
         match = compiled(pattern).search(text, timeout=TIMEOUT)
     except TimeoutError as error:

@@ -103,11 +103,7 @@ def clean_reply(text: str, *, verbatim: bool = False) -> str:
 
 
 def check_caption(text: str) -> str:
-    """``text`` without outer blanks, once it is sure to say something and not to go round in circles.
-
-    Raises:
-        ReplyError: ``empty`` or ``loop``.
-    """
+    """``text`` without outer blanks; ReplyError ``empty`` or ``loop``."""
     caption = text.replace("\x00", "").strip()
     if not caption:
         raise ReplyError("empty", "the reply holds no text")
@@ -120,11 +116,7 @@ def check_caption(text: str) -> str:
 
 
 def without_reasoning(text: str) -> str:
-    """``text`` from behind the reasoning it starts with.
-
-    Raises:
-        ReplyError: ``empty``, when there is reasoning and nothing else.
-    """
+    """``text`` behind its leading reasoning; ReplyError ``empty`` when there is nothing else."""
     spoken = text.lower()
     if "think" not in spoken and "reasoning" not in spoken:
         return text
@@ -172,10 +164,9 @@ def _unquoted(text: str) -> str:
 
 
 def _loop(text: str) -> str:
-    """The unit that the end of ``text`` repeats: four times a phrase, or sixteen times anything shorter.
+    """The unit that ``text`` ends in: four times a phrase, or sixteen times anything shorter.
 
-    A tail that occurs again ``period`` characters before makes ``period`` worth a look, so that
-    an ordinary caption costs one search.
+    Only where the tail occurs again is a period checked: an ordinary caption costs one search.
     """
     tail = text[-24:]
     found = len(text) - len(tail)

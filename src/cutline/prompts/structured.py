@@ -18,11 +18,8 @@ _TRIES = 50  # places where an object may start; a reply full of braces is no JS
 
 
 def check_schema(schema: Any) -> None:
-    """Make sure that ``schema`` can judge a reply.
-
-    Raises:
-        ConfigError: it is no JSON Schema, not one of an object, refers to other documents, or has
-            ``patternProperties``, whose patterns cannot be kept from running on for ever.
+    """Raises ConfigError for an unusable schema: not of an object, with references to other documents,
+    or with ``patternProperties``, whose patterns cannot be stopped.
     """
     if not isinstance(schema, dict):
         raise ConfigError("the schema must be a JSON object")
@@ -34,11 +31,7 @@ def check_schema(schema: Any) -> None:
 
 
 def extract(text: str, schema: JSON) -> tuple[str, JSON]:
-    """The caption and all fields of the first object in ``text`` that is valid against ``schema``.
-
-    Raises:
-        ReplyError: ``schema-miss``, with the first thing that is wrong, or ``empty``.
-    """
+    """Caption and fields of the first valid object in ``text``; ReplyError ``schema-miss``, ``empty``."""
     validator = _validator(json.dumps(schema))
     wrong: list[str] = []
     broken: list[str] = []

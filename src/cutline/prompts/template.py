@@ -43,12 +43,7 @@ class PromptTemplate(BaseModel):
 
 
 def read_template(data: JSON, folder: Path) -> Prompt:
-    """The prompt in a parsed file that lies in ``folder``; the example's picture is read here, once.
-
-    Raises:
-        ConfigError: a key is unknown, a value has the wrong type, the regex or schema is not valid,
-            there is no text, or the example's picture is missing or damaged.
-    """
+    """The prompt in a parsed file that lies in ``folder``; reads the example's picture. ConfigError."""
     try:
         template = PromptTemplate.model_validate(data)
     except ValidationError as error:

@@ -31,11 +31,7 @@ def find(*texts: str) -> tuple[str, ...]:
 
 
 def substitute(template: str, values: Mapping[str, Any]) -> str:
-    """``template`` with each variable replaced once: braces within the values stay as they are.
-
-    Raises:
-        SampleError: ``prompt-variable``.
-    """
+    """``template`` with each variable replaced once; SampleError ``prompt-variable``."""
 
     def replaced(match: re.Match[str]) -> str:
         if match["literal"]:

@@ -54,11 +54,7 @@ class SidecarText:
         return self.text.strip()
 
     def encode(self) -> bytes:
-        """The file's bytes; those that were decoded, unless ``damaged``.
-
-        Raises:
-            UnicodeEncodeError: the encoding lacks a character.
-        """
+        """The file's bytes; those that were decoded, unless ``damaged``. UnicodeEncodeError."""
         text = _LINE_BREAK.sub(self.newline, self.text) if self.newline else self.text
         return self.mark + text.encode(self.encoding)
 
@@ -117,11 +113,7 @@ def rewrite(before: bytes | None, caption: str) -> bytes:
 
 
 def read(file: str) -> bytes | None:
-    """The bytes of a text file; None where there is none.
-
-    Raises:
-        SampleError: ``sidecar``, when it is too large or cannot be read.
-    """
+    """The bytes of a text file; None where there is none. SampleError ``sidecar``: it cannot be read."""
     try:
         return read_regular(file, MAX_BYTES)
     except PictureError as error:

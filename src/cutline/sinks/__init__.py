@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from cutline import registry
 from cutline.errors import ConfigError
 from cutline.interfaces import Sink
-from cutline.sinks.foreign import ForeignSink
+from cutline.records import JSON, Outcome, Sample
 from cutline.sinks.options import SinkOptions
 
 __all__ = ["SinkOptions", "format_of", "open_sink"]
@@ -23,11 +25,7 @@ _EXTENSIONS = {
 
 
 def format_of(output: str | None, output_format: str | None) -> str:
-    """The format of an output: ``output_format``, or else by the extension of its name.
-
-    Raises:
-        ConfigError: the format is unknown, or the name has no known extension.
-    """
+    """``output_format``, or else the format of the name's extension; ConfigError: it is unknown."""
     known = registry.names("sinks")
     if output_format:
         if output_format not in known:
@@ -43,13 +41,51 @@ def format_of(output: str | None, output_format: str | None) -> str:
 
 
 def open_sink(output: str, output_format: str | None, state: Path, options: SinkOptions) -> Sink:
-    """The sink for an output; nothing is touched before its ``open``.
+    """The sink for an output; its files are untouched before ``open``.
 
-    ``state`` is an existing folder for its working parts, kept between runs.
-
-    Raises:
-        ConfigError: the format is unknown or its package is missing.
+    ``state`` is an existing folder for working parts, kept between runs. ConfigError: the format is unknown.
     """
     kind = registry.load("sinks", format_of(output, output_format))
     sink = kind(output, state, options)
-    return sink if Sink in type(sink).__mro__ else ForeignSink(sink)
+    return sink if Sink in type(sink).__mro__ else PluginSink(sink)
+
+
+class PluginSink(Sink):
+    """A plug-in's sink that does not subclass ``Sink``, with defaults for members that it lacks."""
+
+    def __init__(self, sink: Any) -> None:
+        self._sink = sink
+        self.needs_picture = bool(getattr(sink, "needs_picture", False))
+        self.resumable = bool(getattr(sink, "resumable", True))
+        self.keeps_captions = bool(getattr(sink, "keeps_captions", False))
+
+    def check_open(self, mark: JSON | None) -> None:
+        getattr(self._sink, "check_open", self._sink.open)(mark)
+
+    def open(self, mark: JSON | None) -> None:
+        self._sink.open(mark)
+
+    def existing_text(self, sample: Sample) -> str | None:
+        own = getattr(self._sink, "existing_text", None)
+        return own(sample) if own is not None else sample.text
+
+    def write(self, sample: Sample, outcome: Outcome, picture: bytes | None) -> None:
+        self._sink.write(sample, outcome, picture)
+
+    def commit(self) -> JSON:
+        mark: JSON = self._sink.commit()
+        return mark
+
+    def finish(self) -> None:
+        self._sink.finish()
+
+    def close(self) -> None:
+        self._sink.close()
+
+    @property
+    def outputs(self) -> list[Path | str]:
+        return list(self._sink.outputs)
+
+    @property
+    def warnings(self) -> Sequence[str]:
+        return tuple(getattr(self._sink, "warnings", ()))

@@ -1,4 +1,4 @@
-"""A file that only grows, and can be cut back to any length that was committed."""
+"""An append-only file of records that can be cut back to a committed length."""
 
 from __future__ import annotations
 
@@ -15,10 +15,9 @@ _TAIL = 1 << 16
 
 
 class AppendOnlyFile:
-    """Appends records; whole ones only, so that a reader never waits for half a line.
+    """Writes whole records only; one that could not be written is retried by the next call.
 
-    A record that could not be written stays in memory and is tried again by the next call.
-    Not for concurrent use by several threads.
+    Not for concurrent use by several threads. A full disk and the like raise SinkError in all methods.
     """
 
     def __init__(self, path: Path) -> None:
@@ -29,24 +28,14 @@ class AppendOnlyFile:
         self._buffer = bytearray()
 
     def start(self) -> None:
-        """Begin with an empty file.
-
-        Raises:
-            SinkError: it cannot be created.
-        """
+        """Begin with an empty file."""
         self.close()
         with write_errors(self.path):
             self._descriptor = os.open(self.path, _FLAGS | os.O_CREAT | os.O_TRUNC, 0o666)
         self._size = self.records = 0
 
     def resume(self, mark: JSON) -> None:
-        """Go on after ``mark``; what follows it in the file is cut off.
-
-        Raises:
-            OutputExists: the file does not begin as it did at ``mark``.
-            OutputGone: it is gone.
-            SinkError: it cannot be written.
-        """
+        """Go on after ``mark``; what follows it in the file is cut off. Raises as ``verify``."""
         self.close()
         if mark["size"] == 0 and not self.path.exists():
             self.start()
@@ -60,12 +49,7 @@ class AppendOnlyFile:
         self._size, self.records = mark["size"], mark["records"]
 
     def verify(self, mark: JSON) -> None:
-        """Check that the file begins as it did at ``mark``: the length, and the last 64 KB before it.
-
-        Raises:
-            OutputExists: it does not.
-            OutputGone: it is gone.
-        """
+        """Check the length up to ``mark`` and the last 64 KB before it; OutputExists, OutputGone."""
         try:
             descriptor = os.open(self.path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
         except FileNotFoundError as error:
@@ -80,11 +64,7 @@ class AppendOnlyFile:
             os.close(descriptor)
 
     def append(self, record: bytes) -> None:
-        """Add one record; it reaches the file within 256 KB or by the next ``commit``.
-
-        Raises:
-            SinkError: the disk is full, and the like.
-        """
+        """Add one record; it reaches the file within 256 KB or by the next ``commit``."""
         self._buffer += record
         self.records += 1
         if len(self._buffer) >= _BUFFER:
@@ -96,11 +76,7 @@ class AppendOnlyFile:
         return self._size + len(self._buffer)
 
     def flush(self) -> None:
-        """Hand everything to the system, so that other programs see it.
-
-        Raises:
-            SinkError: the disk is full, and the like.
-        """
+        """Write the buffer to the file."""
         if not self._buffer:
             return
         with write_errors(self.path):
@@ -119,10 +95,9 @@ class AppendOnlyFile:
         self._buffer = bytearray()
 
     def commit(self) -> JSON:
-        """Make all records durable; returns the mark: ``size``, ``records`` and the ``tail``'s checksum.
+        """Make all records durable; returns ``size``, ``records`` and the ``tail``'s checksum.
 
-        Raises:
-            SinkError: the disk is full, and the like; or another program replaced the file.
+        OutputExists: another program replaced the file.
         """
         self.flush()
         with write_errors(self.path):
@@ -135,7 +110,7 @@ class AppendOnlyFile:
         return {"size": self._size, "records": self.records, "tail": tail}
 
     def close(self) -> None:
-        """Release the file; what was not committed need not be in it."""
+        """Release the file; what was not committed may be lost."""
         if self._descriptor >= 0:
             os.close(self._descriptor)
         self._descriptor = -1
@@ -146,7 +121,7 @@ _FLAGS = os.O_RDWR | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
 
 
 def output_changed(path: Path | str) -> OutputExists:
-    """The refusal to touch an output that someone else has written to."""
+    """The error for an output that someone else has written to."""
     return OutputExists(
         f"{path} was changed by someone else, so it is left alone: "
         "choose another output, or replace it with --existing overwrite"

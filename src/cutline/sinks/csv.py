@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -11,8 +12,7 @@ from cutline.records import JSON
 from cutline.serialization import encode_json, valid_unicode
 from cutline.sinks.options import SinkOptions
 from cutline.sinks.row_stores import StagedStore, copy
-from cutline.sinks.rows import NESTED, columns
-from cutline.sinks.tables import RowSink
+from cutline.sinks.rows import NESTED, RowSink, columns
 
 
 class CsvSink(RowSink):
@@ -25,15 +25,14 @@ class CsvSink(RowSink):
     delimiter: ClassVar[str] = ","
 
     def __init__(self, output: str, state: Path, options: SinkOptions) -> None:
-        include = {"include_raw": options.include_raw, "include_checks": options.include_checks}
-        header = self._line(list(columns(**include)))
+        header = self._line(columns(options))
         store = StagedStore(output, state, options, lambda rows, part: copy(rows, part, header))
-        super().__init__(store, **include)
+        super().__init__(store, options)
 
     def record(self, values: JSON) -> bytes:
         return self._line([_field(name, value) for name, value in values.items()])
 
-    def _line(self, fields: list[Any]) -> bytes:
+    def _line(self, fields: Iterable[Any]) -> bytes:
         buffer = io.StringIO()
         csv.writer(buffer, delimiter=self.delimiter).writerow(fields)
         return buffer.getvalue().encode()

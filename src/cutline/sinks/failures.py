@@ -1,35 +1,36 @@
-"""The failures file: what got no caption, and why."""
+"""The failures file: samples without a caption, and the reasons."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from cutline.interfaces import Sink
 from cutline.records import JSON, Failure, Outcome, Sample
 from cutline.serialization import encode_json
 from cutline.sinks.options import SinkOptions
 from cutline.sinks.row_stores import InPlaceStore
-from cutline.sinks.rows import failure_row
+from cutline.sinks.rows import RowSink, failure_row
 
 
-class FailuresSink(Sink):
-    """One JSON line for each failure; the file is there only while there are any."""
+class FailuresSink(RowSink):
+    """One JSON line for each failure; without failures there is no file."""
+
+    _store: InPlaceStore
 
     def __init__(self, path: Path, state: Path, options: SinkOptions) -> None:
+        super().__init__(InPlaceStore(path, state / "failures.json", options), options)
         self._path = path
-        self._store = InPlaceStore(path, state / "failures.json", options)
 
     def open(self, mark: JSON | None) -> None:
         if mark is not None and not mark["records"] and not self._path.exists():
-            mark = None  # an empty file was taken away
+            mark = None  # ``finish`` has removed an empty file
         self._store.open(mark)
+
+    def record(self, values: JSON) -> bytes:
+        return encode_json(values) + b"\n"
 
     def write(self, sample: Sample, outcome: Outcome, picture: bytes | None = None) -> None:  # noqa: ARG002
         if isinstance(outcome, Failure):
-            self._store.append(encode_json(failure_row(sample, outcome)) + b"\n")
-
-    def commit(self) -> JSON:
-        return self._store.commit()
+            self._store.append(self.record(failure_row(sample, outcome)))
 
     def finish(self) -> None:
         if self._store.records:

@@ -7,8 +7,8 @@ from pathlib import Path
 from cutline.records import JSON
 from cutline.serialization import encode_json
 from cutline.sinks.options import SinkOptions
-from cutline.sinks.row_stores import InPlaceStore, StagedStore, Store, copy
-from cutline.sinks.tables import RowSink
+from cutline.sinks.row_stores import InPlaceStore, StagedStore, copy
+from cutline.sinks.rows import RowSink
 from cutline.storage import is_remote, local_path
 
 
@@ -16,12 +16,12 @@ class JsonlSink(RowSink):
     """Grows in place on this machine; on remote storage it is uploaded at the end."""
 
     def __init__(self, output: str, state: Path, options: SinkOptions) -> None:
-        store: Store
-        if is_remote(output):
-            store = StagedStore(output, state, options, copy)
-        else:
-            store = InPlaceStore(Path(local_path(output)), state / "output.json", options)
-        super().__init__(store, include_raw=options.include_raw, include_checks=options.include_checks)
+        super().__init__(
+            StagedStore(output, state, options, copy)
+            if is_remote(output)
+            else InPlaceStore(Path(local_path(output)), state / "output.json", options),
+            options,
+        )
 
     def record(self, values: JSON) -> bytes:
         return encode_json(values) + b"\n"

@@ -12,16 +12,12 @@ COMPRESSIONS = ("zstd", "snappy", "gzip", "none")
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class SinkOptions:
-    """How outputs are written.
+    """How outputs are written; ConfigError: a value is out of range.
 
-    ``overwrite``: an output that is not ours may be replaced. ``existing``: what to do with a
-    sidecar that is already there; the engine applies it to the text, the sink only to the file.
-    ``samples_per_shard``: of a webdataset. ``include_raw``: the model's whole response as column
-    ``llm``; parquet always has it. ``include_checks``: what checks noted, as column ``checks``.
-    ``parquet_compression``: one of ``COMPRESSIONS``.
-
-    Raises:
-        ConfigError: a value is out of range.
+    ``overwrite``: a foreign output may be replaced. ``existing``: for a sidecar that is there; the
+    engine applies it to the text, the sink only to the file. ``samples_per_shard``: of a webdataset.
+    ``include_raw``: the response as column ``llm``; parquet always has it. ``include_checks``: the column
+    ``checks``. ``parquet_compression``: one of ``COMPRESSIONS``.
     """
 
     overwrite: bool = False

@@ -1,4 +1,4 @@
-"""Whose an output is: what the state folder knows of the files that we wrote."""
+"""Which outputs this job wrote: a record in the state folder, and the errors about those of others."""
 
 from __future__ import annotations
 
@@ -13,24 +13,20 @@ from cutline.sinks.targets import Target
 
 
 class OwnershipRecord:
-    """A note in the state folder of how we left an output.
+    """A file of the state folder that describes the output as this job left it.
 
-    ``stamps``: what it may look like when finished; two while the second takes the place of the
-    first. ``identity``: which file it is while it grows. ``made_of``: the rows it was made from.
+    ``stamps``: of the finished output; two while the second replaces the first. ``identity``: of the file
+    while it grows. ``made_of``: the rows it was made from.
     """
 
-    def __init__(self, note: Path) -> None:
-        self._note = note
-        self.data: JSON = orjson.loads(note.read_bytes()) if note.exists() else {}
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self.data: JSON = orjson.loads(file.read_bytes()) if file.exists() else {}
 
     def save(self, **data: object) -> None:
-        """Replace the note.
-
-        Raises:
-            SinkError: the state folder cannot be written.
-        """
-        with write_errors(self._note):
-            write_atomically(self._note, orjson.dumps(data))
+        """Replace the record."""
+        with write_errors(self._file):
+            write_atomically(self._file, orjson.dumps(data))
         self.data = data
 
     @property
@@ -43,7 +39,7 @@ class OwnershipRecord:
 
 
 def output_exists(name: str) -> OutputExists:
-    """The refusal to replace an output that this job did not write."""
+    """The error for an output that this job did not write."""
     return OutputExists(
         f"{name} is there already and not as this job left it: "
         "choose another output, replace it with --existing overwrite, or give the --state that it was "

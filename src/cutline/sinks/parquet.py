@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,7 @@ from cutline.records import JSON
 from cutline.serialization import encode_json
 from cutline.sinks.options import SinkOptions
 from cutline.sinks.row_stores import StagedStore
-from cutline.sinks.rows import NESTED, columns
-from cutline.sinks.tables import RowSink
+from cutline.sinks.rows import NESTED, RowSink, columns
 
 _BATCH_ROWS = 1000
 _BATCH_BYTES = 4 << 20
@@ -28,13 +28,12 @@ class ParquetSink(RowSink):
     """
 
     def __init__(self, output: str, state: Path, options: SinkOptions) -> None:
-        compression = options.parquet_compression
-        include = {"include_raw": True, "include_checks": options.include_checks}
+        options = dataclasses.replace(options, include_raw=True)
 
         def convert(rows: Path, part: Path) -> None:
-            _write(rows, part, columns(**include), compression)
+            _write(rows, part, columns(options), options.parquet_compression)
 
-        super().__init__(StagedStore(output, state, options, convert), **include)
+        super().__init__(StagedStore(output, state, options, convert), options)
 
     def record(self, values: JSON) -> bytes:
         flat = {

@@ -15,11 +15,7 @@ from cutline.sinks import format_of
 
 
 def read_rows(output: str, output_format: str | None) -> Iterator[JSON]:
-    """The rows of a finished output on this machine, one by one, as the format holds them.
-
-    Raises:
-        ConfigError: sidecars are no rows.
-    """
+    """The rows of a finished output on this machine; ConfigError for sidecars."""
     kind = format_of(output, output_format)
     if kind == "jsonl":
         with Path(output).open("rb") as lines:

@@ -1,9 +1,15 @@
-"""The columns of every output format."""
+"""The columns of every output format, and the sink that writes rows of them."""
 
 from __future__ import annotations
 
-from cutline.records import JSON, Caption, Failure, Sample, Step
+from abc import ABC, abstractmethod
+from pathlib import Path
+
+from cutline.interfaces import Sink
+from cutline.records import JSON, Caption, Failure, Outcome, Sample, Step
 from cutline.serialization import valid_unicode
+from cutline.sinks.options import SinkOptions
+from cutline.sinks.row_stores import RowStore
 
 COLUMNS = (
     "image_id",
@@ -26,22 +32,22 @@ COLUMNS = (
 NESTED = frozenset({"metadata", "captions", "fields", "steps", "checks", "llm"})
 """The columns whose values are not text or numbers; CSV and Parquet hold them as JSON text."""
 
-_MOST = 2**63 - 1  # what a column of 64 bits holds, whatever an endpoint claims to have counted
+_MAX_TOKENS = 2**63 - 1  # of a column of 64 bits, whatever an endpoint claims to have counted
 
 
-def columns(*, include_checks: bool, include_raw: bool) -> tuple[str, ...]:
+def columns(options: SinkOptions) -> tuple[str, ...]:
     """``COLUMNS``, and the optional ones."""
-    return (*COLUMNS, *(["checks"] if include_checks else []), *(["llm"] if include_raw else []))
+    checks = ("checks",) if options.include_checks else ()
+    return (*COLUMNS, *checks, *(("llm",) if options.include_raw else ()))
 
 
-def row(sample: Sample, outcome: Caption, *, include_checks: bool = False, include_raw: bool = False) -> JSON:
+def row(sample: Sample, outcome: Caption, options: SinkOptions) -> JSON:
     """One caption as a row, its keys in the order of ``columns``.
 
     Tokens and seconds are sums over the steps; model, prompt and finish reason are those of the step
     whose text the caption is. ``captions`` has each step's text by name where there are several steps.
     """
-    steps, source = outcome.steps, outcome.source
-    usage = outcome.usage
+    steps, source, usage = outcome.steps, outcome.source, outcome.usage
     several = len(steps) + len(outcome.missing_steps) > 1
     values: JSON = {
         "image_id": valid_unicode(sample.key),
@@ -50,8 +56,8 @@ def row(sample: Sample, outcome: Caption, *, include_checks: bool = False, inclu
         "metadata": dict(sample.metadata),
         "model": source.reply.model if source else None,
         "prompt_id": source.prompt_id if source else None,
-        "prompt_tokens": min(usage.prompt_tokens, _MOST),
-        "completion_tokens": min(usage.completion_tokens, _MOST),
+        "prompt_tokens": min(usage.prompt_tokens, _MAX_TOKENS),
+        "completion_tokens": min(usage.completion_tokens, _MAX_TOKENS),
         "finish_reason": source.reply.finish_reason if source else None,
         "seconds": sum((step.reply.seconds for step in steps), 0.0),
         "captions": {step.name: step.text for step in steps} if several else None,
@@ -59,15 +65,15 @@ def row(sample: Sample, outcome: Caption, *, include_checks: bool = False, inclu
         "text": sample.text if outcome.existing is None else outcome.existing,
         "steps": [_step(step) for step in steps],
     }
-    if include_checks:
+    if options.include_checks:
         values["checks"] = outcome.checks
-    if include_raw:
+    if options.include_raw:
         values["llm"] = source.reply.raw if source else None
     return values
 
 
 def failure_row(sample: Sample, outcome: Failure) -> JSON:
-    """One failure as a row of the failures file: ``reply`` was no use, ``steps`` were."""
+    """One failure as a row of the failures file: ``reply`` was unusable, ``steps`` succeeded."""
     return {
         "key": valid_unicode(sample.key),
         "image_path": valid_unicode(sample.path),
@@ -92,3 +98,38 @@ def _step(step: Step) -> JSON:
         "seconds": reply.seconds,
         "attempts": reply.attempts,
     }
+
+
+class RowSink(Sink, ABC):
+    """A sink with one record in a store for each caption; formats implement ``record``."""
+
+    def __init__(self, store: RowStore, options: SinkOptions) -> None:
+        self._store = store
+        self._options = options
+
+    @abstractmethod
+    def record(self, values: JSON) -> bytes:
+        """One row as the store keeps it."""
+
+    def check_open(self, mark: JSON | None) -> None:
+        self._store.check_open(mark)
+
+    def open(self, mark: JSON | None) -> None:
+        self._store.open(mark)
+
+    def write(self, sample: Sample, outcome: Outcome, picture: bytes | None) -> None:  # noqa: ARG002
+        if isinstance(outcome, Caption):
+            self._store.append(self.record(row(sample, outcome, self._options)))
+
+    def commit(self) -> JSON:
+        return self._store.commit()
+
+    def finish(self) -> None:
+        self._store.finish()
+
+    def close(self) -> None:
+        self._store.close()
+
+    @property
+    def outputs(self) -> list[Path | str]:
+        return self._store.outputs

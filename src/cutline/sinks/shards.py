@@ -1,4 +1,4 @@
-"""A folder of numbered shards, here or on remote storage, and the record of those that are ours."""
+"""A folder of numbered shards, local or remote, and the ledger of those that this job wrote."""
 
 from __future__ import annotations
 
@@ -26,8 +26,9 @@ def shard_name(number: int) -> str:
 class ShardFolder:
     """The output folder. Shards appear in it whole, under their final names.
 
-    ``ledger``: a file of the state folder with one line for each shard, written before the shard
-    appears. Only shards in it, of the size and time noted there, are ever removed or taken back.
+    ``ledger``: a file of the state folder with a line for each shard, written before the shard appears.
+    Only shards in it, with the same size and time, are ever removed or taken back. All methods raise
+    SinkError when the system or the storage refuses.
     """
 
     def __init__(self, output: str, ledger: Path) -> None:
@@ -40,12 +41,7 @@ class ShardFolder:
         self._load()
 
     def create(self) -> None:
-        """Make the folder where there is none.
-
-        Raises:
-            ConfigError: a file is in its place.
-            SinkError: the system refuses.
-        """
+        """Make the folder where there is none; raises ConfigError where a file is in its place."""
         if self.remote:
             try_writing(f"{self.name}/{shard_name(0)}")
             return
@@ -70,11 +66,7 @@ class ShardFolder:
             self._ledger.write_bytes(b"".join(orjson.dumps(line) + b"\n" for line in lines))
 
     def publish(self, part: Path, number: int) -> None:
-        """Move a finished shard to its place.
-
-        Raises:
-            SinkError: the system or the storage refuses.
-        """
+        """Move a finished shard to its place."""
         name = shard_name(number)
         stamp = _stamp({"size": part.stat().st_size, "mtime": part.stat().st_mtime})
         if self.remote:
@@ -96,11 +88,7 @@ class ShardFolder:
         return None if self.remote else Path(self.name) / shard_name(number)
 
     def take_back(self, number: int, part: Path) -> None:
-        """Make a shard a working part again.
-
-        Raises:
-            SinkError: the system or the storage refuses.
-        """
+        """Make a shard a working part again."""
         path = f"{self._path}/{shard_name(number)}"
         if self.remote:
             with storage_errors(self.name):
@@ -110,12 +98,7 @@ class ShardFolder:
                 shutil.move(path, part)
 
     def check_whole(self, number: int) -> None:
-        """Check that all shards of this series before ``number`` are there, in their sizes.
-
-        Raises:
-            OutputGone: one is gone.
-            OutputExists: one was changed.
-        """
+        """Check that all shards of this series before ``number`` are there; OutputGone, OutputExists."""
         listing = self._listing()
         for name in sorted(self._now):
             if int(name[:-4]) >= number:
@@ -127,11 +110,7 @@ class ShardFolder:
                 raise output_changed(f"{self.name}/{name}")
 
     def remove_from(self, number: int, *, earlier: bool) -> None:
-        """Remove the series' shards from ``number`` on; with ``earlier``, those of earlier runs too.
-
-        Raises:
-            SinkError: the system or the storage refuses.
-        """
+        """Remove the series' shards from ``number`` on; with ``earlier``, those of earlier runs too."""
         for name, info in self._listing().items():
             if not _NAME.fullmatch(name) or int(name[:-4]) < number:
                 continue

@@ -69,12 +69,9 @@ class SidecarSink(Sink):
             self._ownership.release_names()
 
     def existing_text(self, sample: Sample) -> str | None:
-        """The caption in a sidecar that this job did not write; None where there is none.
+        """The caption in a sidecar before this job; None where there is none.
 
-        Where this job replaced or extended one, what it held before.
-
-        Raises:
-            SampleError: ``sidecar``, when it cannot be read, or cannot be extended without a loss.
+        SampleError: ``sidecar``, when it cannot be read, or cannot be extended without a loss.
         """
         place = self._place(sample)
         if place is None:
@@ -163,10 +160,7 @@ class SidecarSink(Sink):
         return folder, name
 
     def _name(self, folder: Path, picture: str, key: str, *, after: str = "") -> Path:
-        """The first sidecar name that is free or belongs to the sample.
-
-        ``after``: only the names behind that id.
-        """
+        """The first sidecar name that is free or the sample's, among those behind the id ``after``."""
         names = list(candidates(picture, key))
         if not after and self._was_there(folder / names[-2][0]):
             names = names[-2:]  # that of others is rewritten in place

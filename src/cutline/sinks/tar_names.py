@@ -9,6 +9,8 @@ import re
 from collections.abc import Mapping
 from urllib.parse import quote
 
+from cutline.imaging import sniff_format
+
 _KEPT = " !#$&'()+,;=@[]{}^`~"  # beside letters, digits and "_-"; none is special to a file system
 _ESCAPED = re.compile(r"[^\w" + re.escape(_KEPT) + "-]+", re.ASCII)
 _HIDDEN = re.compile(r"__[^/]*__(/|$)")
@@ -38,8 +40,7 @@ def _escape(part: str) -> str:
 
 
 def _percent(characters: str) -> str:
-    # quote() leaves the dot as it is, everywhere.
-    return quote(characters, safe="").replace(".", "%2E")
+    return quote(characters, safe="").replace(".", "%2E")  # quote() keeps dots
 
 
 def member_kinds(taken: Mapping[str, bytes], members: Mapping[str, bytes]) -> dict[str, bytes]:
@@ -67,22 +68,12 @@ def _safe_kind(name: str) -> str:
     return re.sub(r"\.{2,}", ".", safe).strip("._")[:100] or "member"
 
 
-_MAGIC = (
-    (re.compile(rb"\xff\xd8\xff"), "jpg"),
-    (re.compile(rb"\x89PNG\r\n\x1a\n"), "png"),
-    (re.compile(rb"RIFF....WEBP", re.DOTALL), "webp"),
-    (re.compile(rb"GIF8[79]a"), "gif"),
-    (re.compile(rb"II\*\0|MM\0\*|II\+\0|MM\0\+"), "tif"),
-    (re.compile(rb"BM"), "bmp"),
-    (re.compile(rb"....ftypavi[fs]", re.DOTALL), "avif"),
-    (re.compile(rb"....ftyp(?:hei[cxms]|hev[cx]|mif1|msf1)", re.DOTALL), "heic"),
-)
+_PICTURE_KINDS = {"JPEG": "jpg", "TIFF": "tif", "HEIF": "heic"}
+_PICTURE_KINDS |= {name: name.lower() for name in ("PNG", "WEBP", "GIF", "BMP", "AVIF")}
 
 
 def picture_kind(data: bytes, key: str) -> str:
-    """The extension that the picture's first bytes call for; that of ``key`` where they say nothing."""
-    for magic, kind in _MAGIC:
-        if magic.match(data):
-            return kind
+    """The picture's extension by its first bytes; that of ``key`` where they are unknown."""
+    kind = _PICTURE_KINDS.get(sniff_format(data) or "")
     last = key.rpartition("/")[2]
-    return _safe_kind(last.rpartition(".")[2].lower()) if "." in last else "img"
+    return kind or (_safe_kind(last.rpartition(".")[2].lower()) if "." in last else "img")

@@ -1,4 +1,4 @@
-"""Where an output ends up: a file on this machine, or an object on storage that fsspec reaches."""
+"""The place of an output file: on this machine, or on storage that fsspec reaches."""
 
 from __future__ import annotations
 
@@ -18,49 +18,32 @@ from cutline.storage import is_remote, local_path, open_storage, storage_errors
 
 
 class Target(Protocol):
-    """One output file that is published whole."""
+    """One output file that is published whole. ConfigError or SinkError: it cannot be used."""
 
     name: str
 
     @property
     def location(self) -> Path | str:
-        """What the user should look at."""
+        """The place for the user."""
 
     def exists(self) -> bool:
-        """Whether something is there that could be lost.
-
-        Raises:
-            ConfigError: it is no file, or cannot be looked at.
-        """
+        """Whether there is content that could be lost."""
 
     def stamp(self, part: Path | None = None) -> JSON:
-        """What tells a finished output from any other; ``part``: before it takes its place."""
+        """Identifies the finished output, or its content in ``part`` before it is published."""
 
     def matches(self, stamp: JSON) -> bool:
-        """Whether what is there is what was stamped."""
+        """Whether the output is the one that was stamped."""
 
     def read(self) -> bytes:
-        """The whole content of what is there.
-
-        Raises:
-            ConfigError, SinkError: it cannot be read.
-        """
+        """The whole content."""
 
     def publish(self, part: Path) -> None:
-        """Put the content of ``part`` in its place.
-
-        Raises:
-            SinkError: the system or the storage refuses.
-        """
+        """Move the content of ``part`` to the output."""
 
 
 def target(output: str) -> Target:
-    """The place that an output name means.
-
-    Raises:
-        MissingExtra: its protocol needs a package that is not installed.
-        ConfigError: nobody knows its protocol.
-    """
+    """The place of an output; raises as ``open_storage``."""
     return RemoteTarget(output) if is_remote(output) else LocalTarget(Path(local_path(output)))
 
 
@@ -164,7 +147,7 @@ def _replace_across(part: Path, path: Path) -> None:
     """The state folder is on another file system: copy beside the target, then rename."""
     beside = path.with_name(f".cutline-{os.getpid()}.part")
     try:
-        shutil.copy2(part, beside)  # with its time, which is part of what we know it by
+        shutil.copy2(part, beside)  # with its time, which is in the stamp
         sync_file(beside)
         beside.replace(path)
     except BaseException:

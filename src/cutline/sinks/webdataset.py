@@ -125,8 +125,7 @@ class WebdatasetSink(Sink):
         self._number += 1
 
     def _members(self, sample: Sample, outcome: Caption, picture: bytes) -> bytes:
-        options = self._options
-        values = row(sample, outcome, include_checks=options.include_checks, include_raw=options.include_raw)
+        values = row(sample, outcome, self._options)
         members = dict(sample.members)
         described = members.get("json")
         if described is not None and (metadata := decode_object(described)) is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from cutline import registry
 from cutline.errors import ConfigError
 from cutline.imaging import EXTENSIONS
 from cutline.interfaces import Source
-from cutline.sources.foreign import ForeignSource
+from cutline.records import Sample
 from cutline.sources.names import TABLE_EXTENSIONS, extension, is_tar
 from cutline.sources.options import SourceOptions
 from cutline.storage import is_remote, local_path
@@ -23,18 +24,14 @@ _PATTERN = re.compile(r"[*?\[]|\{[^{}]*(\.\.|,)[^{}]*\}")
 
 
 def open_source(path: str | os.PathLike[str], options: SourceOptions | None = None) -> Source:
-    """The source for an input path, of ``options.source_type`` or of the detected type.
-
-    Raises:
-        ConfigError: the input does not exist, or its type is unknown.
-    """
+    """The source for an input path; ConfigError: it does not exist, or its type is unknown."""
     options = options or SourceOptions()
     path = local_path(os.fspath(path))
     source_type = options.source_type or detect(path, options)
     kind = registry.load("sources", source_type)
     _check_parts(source_type, kind, options)
     source = kind.from_options(path, options)
-    return source if Source in type(source).__mro__ else ForeignSource(source)
+    return source if Source in type(source).__mro__ else PluginSource(source)
 
 
 def _takes(kind: Any) -> frozenset[str]:
@@ -54,11 +51,7 @@ def _check_parts(source_type: str, kind: Any, options: SourceOptions) -> None:
 
 
 def detect(path: str, options: SourceOptions) -> str:
-    """The registered name of the source that reads ``path``.
-
-    Raises:
-        ConfigError: as ``open_source``.
-    """
+    """The registered name of the source that reads ``path``; raises as ``open_source``."""
     if path.startswith("pipe:"):
         raise ConfigError("'pipe:' inputs would run a command; give the path of the tar instead")
     if is_tar(path) or (is_tar(path.rstrip("*")) and _PATTERN.search(path)):
@@ -102,8 +95,7 @@ def _folder_type(path: str, *, recursive: bool) -> str:
 
 
 def _table_type(path: str, options: SourceOptions) -> str:
-    from cutline.sources.columns import find_columns
-    from cutline.sources.table_files import open_table
+    from cutline.sources.table_files import find_columns, open_table
 
     several = _PATTERN.search(path) and (is_remote(path) or not Path(path).exists())
     if options.image_column or several:
@@ -112,3 +104,27 @@ def _table_type(path: str, options: SourceOptions) -> str:
         return "urls"
     columns = find_columns(open_table(path, options.reader_batch_size), options)
     return "urls" if columns.image is None and columns.url is not None else "table"
+
+
+class PluginSource(Source):
+    """A plug-in's source that does not subclass ``Source``, with defaults for members that it lacks."""
+
+    def __init__(self, source: Any) -> None:
+        self._source = source
+
+    def samples(self) -> Iterator[Sample]:
+        samples: Iterator[Sample] = self._source.samples()
+        return samples
+
+    def count(self) -> int | None:
+        count: int | None = self._source.count()
+        return count
+
+    def shards(self, count: int) -> Sequence[Source]:
+        if not hasattr(self._source, "shards"):
+            return [self]
+        return [PluginSource(shard) for shard in self._source.shards(count)]
+
+    @property
+    def warnings(self) -> Sequence[str]:
+        return tuple(getattr(self._source, "warnings", ()))

@@ -24,11 +24,7 @@ _ERRORS = (pa.ArrowException, OSError, ValueError, OverflowError, MemoryError)
 
 
 def arrow_table(path: str, ending: str, batch_size: int) -> ArrowTable:
-    """Look at a file's schema.
-
-    Raises:
-        ConfigError: it does not exist, is damaged or encrypted, or is of another kind.
-    """
+    """Read the schema; raises ConfigError for a missing, damaged, encrypted or other file."""
     try:
         with open_binary(path) as file:
             schema, count = _parquet_header(file) if ending == "parquet" else _ipc_header(file)
@@ -66,9 +62,6 @@ class ArrowTable:
                     done += batch.num_rows
             except _ERRORS as error:
                 raise SourceError(f"{self.path} is damaged after row {done:,}: {one_line(error)}") from error
-
-    def _batches(self, file: BinaryIO, first: int, only: str | None) -> Iterator[pa.RecordBatch]:
-        return _parquet(file, self.batch_size, first, only) if self.ending == "parquet" else _ipc(file, first)
 
     def count(self) -> int | None:
         return self.number

@@ -11,14 +11,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from cutline.errors import ConfigError
 from cutline.files import name_to_text
-from cutline.interfaces import Source
 from cutline.locations.roots import ImageRoot
 from cutline.records import Problem, Sample
 from cutline.sources.cells import metadata
 from cutline.sources.crisismmd_files import Annotated, Dataset, read_rows
 from cutline.sources.names import UniqueKeys
 from cutline.sources.options import SourceOptions
-from cutline.sources.parts import Part, changed
+from cutline.sources.parts import RowSource, changed, sample_at
 from cutline.sources.rows import BadRow
 
 if TYPE_CHECKING:
@@ -29,19 +28,19 @@ IMAGE_COLUMNS = ("image", "image_path")
 LABEL_COLUMNS = ("label_image", "label", "image_human", "image_info", "image_damage")
 
 
-class CrisisMmdSource(Source):
-    """One sample a picture that the annotations name; the tweet and all labels are its metadata.
+class CrisisMmdSource(RowSource):
+    """A sample for each picture in the annotations; the tweet and all labels are its metadata.
 
-    The key is the picture's path relative to the dataset. A picture that comes again, in another row or
-    file, is a skip. ``label`` is the picture's own label where there is one; where the row has another
-    ``label``, that becomes ``row_label``.
+    The key is the path relative to the dataset; a picture that comes again is a skip. ``label`` is the
+    picture's own label where there is one; the row's other ``label`` is then ``row_label``.
     """
 
     takes: ClassVar[frozenset[str]] = frozenset({"split", "event"})
 
     def __init__(self, path: str, options: SourceOptions | None = None) -> None:
         """Raises ConfigError when there is no such dataset, split, event or column of pictures."""
-        options = options or SourceOptions()
+        super().__init__(path, options)
+        options = self._options
         dataset = Dataset.at(path)
         self._images = ImageRoot(options.image_root or str(dataset.root))
         self._has_folder = not options.image_root and (dataset.root / "data_image").is_dir()
@@ -53,22 +52,10 @@ class CrisisMmdSource(Source):
         if not self._files:
             raise ConfigError(f"there are no annotations of {', '.join(self._events)}; --split reads others")
         self._columns = {file.path: _image_column(file) for file in self._files}
-        self._part = Part()
 
-    @classmethod
-    def from_options(cls, path: str, options: SourceOptions) -> CrisisMmdSource:
-        return cls(path, options)
-
-    def samples(self) -> Iterator[Sample]:
-        """Raises SourceError when a file breaks off, ConfigError when no row is left."""
-        keys = UniqueKeys(self._part.taken)
-        empty = True
-        for place, row, file in self._rows():
-            empty = False
-            yield self._sample(place, row, file, keys)
-        if empty and not self._part.start:
-            events = f" of {', '.join(self._events)}" if self._events else ""
-            raise ConfigError(f"{self._files[0].path} and the files like it hold no row{events}")
+    def _no_rows(self) -> str:
+        events = f" of {', '.join(self._events)}" if self._events else ""
+        return f"{self._files[0].path} and the files like it hold no row{events}"
 
     def count(self) -> int:
         return sum(1 for _ in self._rows())
@@ -91,25 +78,22 @@ class CrisisMmdSource(Source):
     def _left_out(self, event: str) -> bool:
         return bool(self._events) and event not in self._events
 
-    def _sample(self, place: str, row: dict[str, Any] | BadRow, file: Annotated, keys: UniqueKeys) -> Sample:
+    def _sample(self, keys: UniqueKeys, *values: Any) -> Sample:
+        place, row, file = values
         if isinstance(row, BadRow):
             number = place.rpartition(":")[2]
             message = f"{name_to_text(str(file.path))}: row {number}: {row.message}"
-            bad = Problem(kind="bad-row", message=message)
-            return Sample(key=keys.unique(place), location=None, problem=bad)
+            return sample_at(keys.unique(place), Problem(kind="bad-row", message=message))
         data = _labelled(metadata(row))
         name = self._name(row, file)
         if not name:
             nothing = Problem(kind="no-image", message="the row holds no picture", skip=True)
-            return Sample(key=keys.unique(place), location=None, metadata=data, problem=nothing)
+            return sample_at(keys.unique(place), nothing, metadata=data)
         key, found = self._images.find(self._within(name), place)
         unique = keys.unique(key)
-        if isinstance(found, Problem):
-            return Sample(key=unique, location=None, metadata=data, problem=found)
-        if unique != key:
-            again = Problem(kind="duplicate", message="the same picture came before", skip=True)
-            return Sample(key=unique, location=None, metadata=data, problem=again)
-        return Sample(key=key, location=found, metadata=data)
+        if unique != key and not isinstance(found, Problem):
+            found = Problem(kind="duplicate", message="the same picture came before", skip=True)
+        return sample_at(unique, found, metadata=data)
 
     def _key(self, place: str, row: dict[str, Any] | BadRow, file: Annotated) -> str:
         """The row's key, unless an earlier one has it."""

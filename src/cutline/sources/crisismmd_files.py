@@ -39,11 +39,7 @@ class Dataset:
 
     @classmethod
     def at(cls, path: str) -> Dataset:
-        """The dataset in a folder, or just below it, as archives are unpacked.
-
-        Raises:
-            ConfigError: it is no such folder.
-        """
+        """The dataset in a folder or just below it, as archives are unpacked; ConfigError: there is none."""
         if is_remote(path):
             raise ConfigError(f"{path}: CrisisMMD is read from a folder on this machine")
         folder = Path(path)
@@ -62,21 +58,14 @@ class Dataset:
         )
 
     def files(self, split: str | None) -> list[Annotated]:
-        """The files that a split stands for; without one the annotations of all events.
+        """The files of a split (``task``, ``task/part`` or ``folder/task/part``), else of all events.
 
-        ``split``: ``task``, ``task/part`` or ``folder/task/part``.
-
-        Raises:
-            ConfigError: there is no such split, the message says what there is; or a file cannot be read.
+        ConfigError: there is no such split, the message lists those there are; or a file cannot be read.
         """
         return self._split(split) if split is not None else self._annotations()
 
     def checked_events(self, wanted: Iterable[str]) -> list[str]:
-        """The events that the user named, one by one or with commas.
-
-        Raises:
-            ConfigError: the dataset has no such event; the message lists those it has.
-        """
+        """The events in ``wanted``, also with commas; ConfigError for one that the dataset lacks."""
         events = [name.strip() for item in wanted for name in item.split(",") if name.strip()]
         known = {event for event, _ in self._by_event()}
         known |= {folder.name for folder in _folders(self.root / "data_image")}
@@ -138,11 +127,7 @@ class Dataset:
 
 
 def read_header(path: Path) -> tuple[str, ...]:
-    """The column names.
-
-    Raises:
-        ConfigError: the file cannot be read, or has no columns.
-    """
+    """The column names; ConfigError for a file without them."""
     with open_binary(str(path)) as file:
         first = _decoded(file.readline(MAX_LINE_BYTES))
     columns = tuple(name.strip() for name in first.split("\t"))
@@ -152,11 +137,7 @@ def read_header(path: Path) -> tuple[str, ...]:
 
 
 def read_rows(file: Annotated) -> Iterator[dict[str, Any] | BadRow]:
-    """Every line as a row; quotes mean nothing, and a tab within the tweet stays there.
-
-    Raises:
-        SourceError: the file cannot be read to its end.
-    """
+    """Every line as a row; quotes have no meaning. SourceError: it cannot be read to its end."""
     with open_binary(str(file.path)) as lines:
         try:
             lines.readline(MAX_LINE_BYTES)

@@ -35,8 +35,8 @@ _PRECISION = 64
 class FolderSource(Source):
     """One picture file, or every picture below a folder, by path.
 
-    Keys are paths relative to the folder, with ``/``; the key of a single file is its name. Hidden files
-    and folders are left out. A linked folder is followed once, and never into one of its own parents.
+    Keys are paths relative to the folder, with ``/``; hidden files and folders are left out. A linked folder
+    is followed once, and never into one of its own parents.
     """
 
     def __init__(self, path: str | os.PathLike[str], *, recursive: bool = True) -> None:
@@ -158,10 +158,7 @@ class _Range:
 
 
 class _Walk:
-    """Depth first, in the order of the whole relative path; only the open folders are in memory.
-
-    ``loops``: linked folders that were not followed.
-    """
+    """Depth first, in the order of relative paths; ``loops``: linked folders that were not followed."""
 
     def __init__(self, root: str, part: _Range, *, recursive: bool) -> None:
         self._root = root

@@ -22,11 +22,7 @@ MAX_FILES = 1_000_000
 
 
 def open_binary(path: str) -> BinaryIO:
-    """The file, for reading; seekable unless the storage cannot.
-
-    Raises:
-        ConfigError: there is none, or it cannot be opened.
-    """
+    """The file, for reading, seekable unless the storage cannot; ConfigError: it cannot be opened."""
     if is_remote(path):
         return _open_remote(path)
     try:
@@ -51,13 +47,10 @@ def _open_remote(path: str) -> BinaryIO:
 
 
 def expand(path: str, endings: tuple[str, ...], *, recursive: bool = True) -> tuple[str, list[str]]:
-    """The files of a path, and the folder that their names are relative to.
+    """The files of a path, and the folder that their names are relative to, empty for a single file.
 
     ``path`` is a file, a folder (its files with one of the endings, sorted), a glob pattern, or a list in
-    braces (``{00000..00012}``, ``{a,b}``). The folder is empty for a single file.
-
-    Raises:
-        ConfigError: nothing is there.
+    braces (``{00000..00012}``, ``{a,b}``). ConfigError: there are none.
     """
     if _BRACES.search(path):
         files = [file for name in _braces(path) for file in (_glob(name) if _is_glob(name) else [name])]

@@ -1,4 +1,4 @@
-"""Consecutive parts of a source, each with the keys that a part before it has given already."""
+"""Sources of rows, and their consecutive parts, each with the keys that an earlier part has given."""
 
 from __future__ import annotations
 
@@ -6,10 +6,15 @@ import copy
 import dataclasses
 import itertools
 import sys
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TypeVar
+from typing import Any, Self, TypeVar
 
+from cutline.errors import ConfigError
+from cutline.interfaces import Source
+from cutline.records import Location, Problem, Sample
 from cutline.sources.names import UniqueKeys
+from cutline.sources.options import SourceOptions
 
 _S = TypeVar("_S")
 
@@ -60,6 +65,47 @@ class RecordedKeys(UniqueKeys):
         if mark not in self._own:
             self.taken.setdefault(key, self._repeats.get(mark, 1))
         return False
+
+
+class RowSource(Source, ABC):
+    """A source with a sample for each row of its part."""
+
+    _part = Part()
+
+    def __init__(self, path: str, options: SourceOptions | None = None) -> None:
+        self._path = path
+        self._options = options or SourceOptions()
+
+    @classmethod
+    def from_options(cls, path: str, options: SourceOptions) -> Self:
+        return cls(path, options)
+
+    def samples(self) -> Iterator[Sample]:
+        """Raises SourceError when reading breaks off, ConfigError when there is no row."""
+        keys = UniqueKeys(self._part.taken)
+        empty = True
+        for row in self._rows():
+            empty = False
+            yield self._sample(keys, *row)
+        if empty and not self._part.start:
+            raise ConfigError(self._no_rows())
+
+    @abstractmethod
+    def _rows(self) -> Iterator[tuple[Any, ...]]:
+        """The part's rows, as arguments of ``_sample``."""
+
+    @abstractmethod
+    def _sample(self, keys: UniqueKeys, *row: Any) -> Sample: ...
+
+    def _no_rows(self) -> str:
+        return f"{self._path} holds no rows"
+
+
+def sample_at(key: str, found: Location | Problem, **values: Any) -> Sample:
+    """The sample of a picture, or of the reason why there is none."""
+    if isinstance(found, Problem):
+        return Sample(key=key, location=None, problem=found, **values)
+    return Sample(key=key, location=found, **values)
 
 
 def changed(source: _S, **values: object) -> _S:

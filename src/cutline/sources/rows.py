@@ -22,10 +22,9 @@ Row: TypeAlias = dict[str, Any] | BadRow
 
 
 class Table(Protocol):
-    """A table that was opened far enough to know its columns.
+    """A table whose header was read.
 
-    ``columns``: name to kind: ``text``, ``bytes``, ``picture`` (bytes and path together), ``list`` or
-    ``other``.
+    ``columns``: name to kind: ``text``, ``bytes``, ``picture`` (bytes and path), ``list`` or ``other``.
     """
 
     @property
@@ -38,13 +37,9 @@ class Table(Protocol):
     def counted(self) -> Literal["line", "row"]: ...
 
     def rows(self, first: int = 0, *, only: str | None = None) -> Iterator[tuple[int, Row]]:
-        """Open the file again and read from the row ``first``; of the columns at least ``only``.
+        """Read from the row ``first``, of the columns at least ``only``; SourceError: reading breaks off.
 
-        With each row comes its number: that of its line in a text file, from 1, else its own, from 0,
-        as ``counted`` says.
-
-        Raises:
-            SourceError: the file cannot be read to its end.
+        With each row comes its number: of its line, from 1, or of its row, from 0; see ``counted``.
         """
 
     def count(self) -> int | None:

@@ -1,8 +1,4 @@
-"""ScienceQA: questions with pictures, from ``problems.json`` and the folders of its splits.
-
-Lu and others: Learn to Explain: Multimodal Reasoning via Thought Chains for Science Question Answering,
-NeurIPS 2022.
-"""
+"""ScienceQA (Lu et al., NeurIPS 2022): questions with pictures, from ``problems.json`` and split folders."""
 
 from __future__ import annotations
 
@@ -15,7 +11,6 @@ import orjson
 from cutline.errors import ConfigError
 from cutline.files import name_to_text
 from cutline.formatting import one_line
-from cutline.interfaces import Source
 from cutline.locations.roots import ImageRoot
 from cutline.records import Location, Problem, Sample
 from cutline.serialization import decode_json
@@ -23,7 +18,7 @@ from cutline.sources.cells import first_text, metadata
 from cutline.sources.input_files import open_binary
 from cutline.sources.names import UniqueKeys
 from cutline.sources.options import SourceOptions
-from cutline.sources.parts import Part, changed
+from cutline.sources.parts import Part, RowSource, changed, sample_at
 from cutline.storage import is_remote
 
 if TYPE_CHECKING:
@@ -33,18 +28,19 @@ if TYPE_CHECKING:
 _PLACES = ("", "scienceqa", "data/scienceqa", "data")
 
 
-class ScienceQaSource(Source):
-    """One sample a problem; its key is the problem's id, its question and the rest are the metadata.
+class ScienceQaSource(RowSource):
+    """A sample for each problem; its key is the problem's id, its fields are the metadata.
 
-    Problems without a picture are skips. ``text`` is what ``captions.json`` says of the problem, where
-    there is one. ``answer_text`` is the choice that ``answer`` counts to.
+    Problems without a picture are skips. ``text`` comes from ``captions.json`` where there is one;
+    ``answer_text`` is the choice with the index ``answer``.
     """
 
     takes: ClassVar[frozenset[str]] = frozenset({"split"})
 
     def __init__(self, path: str, options: SourceOptions | None = None) -> None:
         """Raises ConfigError when there is no such dataset or split, or a file of it is damaged."""
-        options = options or SourceOptions()
+        super().__init__(path, options)
+        options = self._options
         self._root = _root(path)
         self._problems = _object(self._root / "problems.json")
         splits = self._splits()
@@ -55,18 +51,11 @@ class ScienceQaSource(Source):
         if not self._pids:
             raise ConfigError(f"{self._root / 'problems.json'} holds no problems to read")
         self._captions = self._captions_there()
-        self._part = Part()
         images = self._root / "images"
         self._images = ImageRoot(options.image_root or str(images if images.is_dir() else self._root))
 
-    @classmethod
-    def from_options(cls, path: str, options: SourceOptions) -> ScienceQaSource:
-        return cls(path, options)
-
-    def samples(self) -> Iterator[Sample]:
-        keys = UniqueKeys(self._part.taken)
-        for pid in self._pids:
-            yield self._sample(name_to_text(pid), keys)
+    def _rows(self) -> Iterator[tuple[str]]:
+        return zip(map(name_to_text, self._pids), strict=True)
 
     def shards(self, count: int) -> list[Self]:
         first = self._part.start
@@ -83,22 +72,18 @@ class ScienceQaSource(Source):
     def count(self) -> int:
         return len(self._pids)
 
-    def _sample(self, pid: str, keys: UniqueKeys) -> Sample:
+    def _sample(self, keys: UniqueKeys, *row: str) -> Sample:
+        (pid,) = row
         key, problem = keys.unique(pid), self._problems.get(pid)
         if not isinstance(problem, dict):
             message = f"problem {pid} of the split is not in problems.json, or is not a JSON object there"
-            return Sample(key=key, location=None, problem=Problem(kind="bad-row", message=message))
-        data = _with_answer(metadata(problem))
-        if key != pid:
-            found: Location | Problem = Problem(kind="duplicate", message="it came before", skip=True)
-        else:
-            found = self._find(pid, problem)
-        return Sample(
-            key=key,
-            location=None if isinstance(found, Problem) else found,
+            return sample_at(key, Problem(kind="bad-row", message=message))
+        repeat = Problem(kind="duplicate", message="it came before", skip=True)
+        return sample_at(
+            key,
+            self._find(pid, problem) if key == pid else repeat,
             text=first_text(self._captions.get(pid)),
-            metadata=data,
-            problem=found if isinstance(found, Problem) else None,
+            metadata=_with_answer(metadata(problem)),
         )
 
     def _find(self, pid: str, problem: dict[str, Any]) -> Location | Problem:

@@ -54,10 +54,7 @@ def _url_of(sample: Sample) -> str | None:
 
 
 class HostShare(Source):
-    """Every sample of ``source`` is in the share of exactly one ``number`` below ``count``.
-
-    Who has it is decided by its key, so that it does not change when others come or go.
-    """
+    """The samples of ``source`` of which the key's hash modulo ``count`` is ``number``."""
 
     def __init__(self, source: Source, *, number: int, count: int) -> None:
         self._source = source

@@ -11,18 +11,16 @@ from typing import TYPE_CHECKING, Any, Self
 
 from cutline.errors import ConfigError
 from cutline.files import name_to_text
-from cutline.interfaces import Source
 from cutline.locations.roots import ImageRoot
 from cutline.locations.stored import InlineBytes, RemoteFile
 from cutline.records import Location, Problem, Sample
 from cutline.sources.cells import first_text, metadata
-from cutline.sources.columns import find_columns
 from cutline.sources.input_files import expand
 from cutline.sources.names import UniqueKeys
 from cutline.sources.options import SourceOptions
-from cutline.sources.parts import Part, changed
+from cutline.sources.parts import RowSource, changed, sample_at
 from cutline.sources.rows import BadRow, Row, Table, rows_in
-from cutline.sources.table_files import open_table
+from cutline.sources.table_files import find_columns, open_table
 from cutline.sources.urls import not_a_url
 from cutline.storage import is_remote, is_url
 
@@ -33,18 +31,17 @@ _ENDINGS = (".parquet", ".arrow", ".feather", ".csv", ".tsv", ".jsonl", ".ndjson
 _FOLDER_ENDINGS = (".parquet", ".arrow")
 
 
-class TableSource(Source):
-    """One sample a row, of one table or of a folder, pattern or brace list of tables alike.
+class TableSource(RowSource):
+    """A sample for each row of a table, or of the tables of a folder, pattern or brace list.
 
-    The key is the picture's path relative to the root, its URL, or ``row-00000012`` (counted from 0 over all
-    files) when it has neither. Each row is a sample of its own: a key that comes again becomes ``key#2``,
-    because the rows' other columns may differ. Paths are only opened within ``image_root``, by default the
-    table's own folder, also after links are followed; what lies elsewhere is a ``blocked-path`` failure.
+    The key is the picture's path relative to the root, its URL, or ``row-00000012`` (from 0 over all files).
+    A key that comes again becomes ``key#2``, as the other columns may differ. Paths are only opened within
+    ``image_root``, by default the table's folder, also after links; others are ``blocked-path`` failures.
     """
 
     def __init__(self, path: str, options: SourceOptions | None = None) -> None:
         """Raises ConfigError when there is no such table, or no column of pictures in it."""
-        self._options = options or SourceOptions()
+        super().__init__(path, options)
         endings = _FOLDER_ENDINGS if not is_remote(path) and os.path.isdir(path) else _ENDINGS
         folder, self._files = expand(path, endings, recursive=self._options.recursive)
         table = open_table(self._files[0], self._options.reader_batch_size)
@@ -53,22 +50,10 @@ class TableSource(Source):
         self._column = named or columns.image or columns.url or ""
         self._text_column = columns.text
         self._root = ImageRoot(self._options.image_root or folder or _parent(path))
-        self._part = Part()
         self._sizes: Sequence[int] = ()
 
-    @classmethod
-    def from_options(cls, path: str, options: SourceOptions) -> TableSource:
-        return cls(path, options)
-
-    def samples(self) -> Iterator[Sample]:
-        """Raises SourceError when a table breaks off, ConfigError when a later one has other columns."""
-        keys = UniqueKeys(self._part.taken)
-        empty = True
-        for row in self._rows():
-            empty = False
-            yield self._sample(keys, *row)
-        if empty and not self._part.start:
-            raise ConfigError(f"{self._files[0]} holds no rows")
+    def _no_rows(self) -> str:
+        return f"{self._files[0]} holds no rows"
 
     def shards(self, count: int) -> list[Self]:
         """By rows; the column of the pictures is read through once, where keys may come again."""
@@ -115,19 +100,18 @@ class TableSource(Source):
         """The row's key, unless an earlier one has it."""
         return place if isinstance(row, BadRow) else self._find(row.get(self._column), place, where, file)[0]
 
-    def _sample(self, keys: UniqueKeys, row: Row, place: str, where: str, file: str) -> Sample:
+    def _sample(self, keys: UniqueKeys, *values: Any) -> Sample:
+        row, place, where, file = values
         if isinstance(row, BadRow):
             problem = Problem(kind="bad-row", message=f"{file}: {where}: {row.message}")
-            return Sample(key=keys.unique(place), location=None, problem=problem)
-        key, found = self._find(row.get(self._column), place, where, file)
+            return sample_at(keys.unique(place), problem)
         cell = row.get(self._column)
-        data = metadata(row, self._column if isinstance(cell, dict) else None)
-        return Sample(
-            key=keys.unique(key),
-            location=None if isinstance(found, Problem) else found,
+        key, found = self._find(cell, place, where, file)
+        return sample_at(
+            keys.unique(key),
+            found,
             text=first_text(row.get(self._text_column)) if self._text_column else None,
-            metadata=data,
-            problem=found if isinstance(found, Problem) else None,
+            metadata=metadata(row, self._column if isinstance(cell, dict) else None),
         )
 
     def _find(self, cell: Any, place: str, where: str, file: str) -> tuple[str, Location | Problem]:

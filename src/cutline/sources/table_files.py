@@ -1,20 +1,25 @@
-"""Opens a table of any of the formats that are read: CSV, TSV, JSON Lines, Parquet, Feather, Arrow."""
+"""Opens tables: CSV, TSV, JSON Lines, Parquet, Feather and Arrow; and finds their columns."""
 
 from __future__ import annotations
 
+import dataclasses
+
 from cutline.errors import ConfigError
-from cutline.sources.delimited import delimited_table
-from cutline.sources.json_lines import json_lines_table
 from cutline.sources.names import extension
+from cutline.sources.options import SourceOptions
 from cutline.sources.rows import Table
+from cutline.sources.text_tables import delimited_table, json_lines_table
+
+IMAGE_NAMES = (
+    "image", "img", "picture", "photo", "image_path", "img_path", "image_file",
+    "file_name", "filename", "filepath", "file_path", "path", "file",
+)  # fmt: skip
+URL_NAMES = ("url", "image_url", "img_url", "imageurl", "picture_url", "photo_url", "image_link", "uri")
+TEXT_NAMES = ("caption", "captions", "text", "alt_text", "description")
 
 
 def open_table(path: str, batch_size: int) -> Table:
-    """Look at a table's header.
-
-    Raises:
-        ConfigError: it does not exist or is no such table; one line, with the cause.
-    """
+    """Read a table's header; ConfigError: it does not exist or is not such a table."""
     ending = extension(path)
     if ending in {"csv", "tsv"}:
         return delimited_table(path, ending)
@@ -25,3 +30,52 @@ def open_table(path: str, batch_size: int) -> Table:
 
         return arrow_table(path, ending, max(1, batch_size))
     raise ConfigError(f"{path}: not a table; CSV, TSV, JSON Lines, Parquet, Feather and Arrow are read")
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Columns:
+    """Which columns hold what; None where there is no such column."""
+
+    image: str | None
+    url: str | None
+    text: str | None
+
+
+def find_columns(table: Table, options: SourceOptions) -> Columns:
+    """The columns in the options, else by name or type; ConfigError: there is none of pictures."""
+    for named in (options.image_column, options.url_column, options.text_column):
+        if named is not None and named not in table.columns:
+            raise ConfigError(f"{table.path} has no column {named!r}; it has {_listed(table)}")
+    image = options.image_column or _image_column(table)
+    url = options.url_column or _named(table, URL_NAMES, {"text"})
+    if image is None and url is None:
+        known = _named(table, (*IMAGE_NAMES, *URL_NAMES), {"text", "list", "other"})
+        if known is not None:
+            raise ConfigError(f"{table.path}: column {known!r} must hold one URL, path or picture a row")
+        raise ConfigError(
+            f"{table.path}: no column is known to hold pictures or URLs; name it with --image-column or "
+            f"--url-column. The columns are {_listed(table)}"
+        )
+    return Columns(
+        image=image, url=url, text=options.text_column or _named(table, TEXT_NAMES, {"text", "list"})
+    )
+
+
+def _image_column(table: Table) -> str | None:
+    binary = {name: kind for name, kind in table.columns.items() if kind in {"picture", "bytes"}}
+    named = _named(table, IMAGE_NAMES, {"picture", "bytes"})
+    only = next(iter(binary)) if len(binary) == 1 else None
+    return named or only or _named(table, IMAGE_NAMES, {"text"})
+
+
+def _named(table: Table, names: tuple[str, ...], kinds: set[str]) -> str | None:
+    lower: dict[str, str] = {}
+    for column, kind in table.columns.items():
+        if kind in kinds:
+            lower.setdefault(column.lower(), column)
+    return next((lower[name] for name in names if name in lower), None)
+
+
+def _listed(table: Table) -> str:
+    names = [repr(name) for name in table.columns]
+    return ", ".join(names[:40]) + (" …" if len(names) > 40 else "") or "none"

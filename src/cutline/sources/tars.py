@@ -87,11 +87,7 @@ class TarReader:
             self._go_to(self._end)
 
     def data(self, member: Member) -> bytes:
-        """The bytes of the member that came last.
-
-        Raises:
-            TarDamaged: they are not all there.
-        """
+        """The bytes of the member that came last; TarDamaged: they are not all there."""
         self._go_to(member.offset)
         data = self._read(member.size)
         if len(data) < member.size:

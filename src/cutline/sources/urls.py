@@ -11,18 +11,16 @@ from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 from cutline.errors import ConfigError, SourceError
 from cutline.formatting import one_line
-from cutline.interfaces import Source
 from cutline.locations.stored import RemoteFile
 from cutline.records import Problem, Sample
 from cutline.sidecars.encoding import decode_text
 from cutline.sources.cells import first_text, metadata
-from cutline.sources.columns import find_columns
 from cutline.sources.input_files import open_binary
 from cutline.sources.names import TABLE_EXTENSIONS, UniqueKeys, extension
 from cutline.sources.options import SourceOptions
-from cutline.sources.parts import Part, changed
+from cutline.sources.parts import RowSource, changed, sample_at
 from cutline.sources.rows import BadRow, Table
-from cutline.sources.table_files import open_table
+from cutline.sources.table_files import find_columns, open_table
 from cutline.storage import is_remote
 
 if TYPE_CHECKING:
@@ -32,7 +30,7 @@ MAX_URL_BYTES = 64 * 1024
 _Line: TypeAlias = tuple[str, str, str | BadRow, str | None, dict[str, Any]]
 
 
-class UrlSource(Source):
+class UrlSource(RowSource):
     """One sample a URL; the key is the URL.
 
     A URL that came before becomes a skip (``URL#2``), and so does a row with none. A line that is not an
@@ -41,13 +39,11 @@ class UrlSource(Source):
 
     def __init__(self, path: str, options: SourceOptions | None = None) -> None:
         """Raises ConfigError when there is no such file, or no column of URLs in it."""
-        self._path = path
-        self._part = Part()
+        super().__init__(path, options)
         self._table: Table | None = None
         if extension(path) in TABLE_EXTENSIONS:
-            options = options or SourceOptions()
-            self._table = open_table(path, options.reader_batch_size)
-            columns = find_columns(self._table, options)
+            self._table = open_table(path, self._options.reader_batch_size)
+            columns = find_columns(self._table, self._options)
             if columns.url is None:
                 raise ConfigError(
                     f"{path}: no column is known to hold URLs; name it with --url-column. "
@@ -57,19 +53,8 @@ class UrlSource(Source):
         else:
             open_binary(path).close()
 
-    @classmethod
-    def from_options(cls, path: str, options: SourceOptions) -> UrlSource:
-        return cls(path, options)
-
-    def samples(self) -> Iterator[Sample]:
-        """Raises SourceError when the list breaks off, ConfigError when it holds nothing."""
-        keys = UniqueKeys(self._part.taken)
-        empty = True
-        for row in self._rows():
-            empty = False
-            yield _sample(keys, *row)
-        if empty and not self._part.start:
-            raise ConfigError(f"{self._path} holds no URL; write one a line")
+    def _no_rows(self) -> str:
+        return f"{self._path} holds no URL; write one a line"
 
     def shards(self, count: int) -> list[Self]:
         """By lines or rows; the URLs are read through once."""
@@ -104,6 +89,18 @@ class UrlSource(Source):
                 text = first_text(row.get(self._text_column)) if self._text_column else None
                 yield place, where, _cell(row.get(self._url_column)), text, metadata(row)
 
+    def _sample(self, keys: UniqueKeys, *row: Any) -> Sample:
+        place, where, url, text, data = row
+        if url == "":
+            nothing = Problem(kind="no-image", message="the row holds no URL", skip=True)
+            return sample_at(place, nothing, text=text, metadata=data)
+        wrong = url.message if isinstance(url, BadRow) else not_a_url(url)
+        if wrong or isinstance(url, BadRow):
+            return sample_at(place, Problem(kind="fetch", message=f"{where}: {wrong}"))
+        key = keys.unique(url)
+        repeat = Problem(kind="duplicate", message="the same URL came before", skip=True)
+        return sample_at(key, RemoteFile(url) if key == url else repeat, text=text, metadata=data)
+
 
 def _cell(value: Any) -> str | BadRow:
     """The URL in a cell, empty where there is none."""
@@ -115,23 +112,6 @@ def _cell(value: Any) -> str | BadRow:
 def _url(cell: str | BadRow) -> str | None:
     """The URL that can be downloaded; None where there is none."""
     return cell if isinstance(cell, str) and cell and not not_a_url(cell) else None
-
-
-def _sample(
-    keys: UniqueKeys, place: str, where: str, url: str | BadRow, text: str | None, data: dict[str, Any]
-) -> Sample:
-    if url == "":
-        nothing = Problem(kind="no-image", message="the row holds no URL", skip=True)
-        return Sample(key=place, location=None, text=text, metadata=data, problem=nothing)
-    wrong = url.message if isinstance(url, BadRow) else not_a_url(url)
-    if wrong or isinstance(url, BadRow):
-        problem = Problem(kind="fetch", message=f"{where}: {wrong}")
-        return Sample(key=place, location=None, metadata=data, problem=problem)
-    key = keys.unique(url)
-    if key != url:
-        repeat = Problem(kind="duplicate", message="the same URL came before", skip=True)
-        return Sample(key=key, location=None, text=text, metadata=data, problem=repeat)
-    return Sample(key=url, location=RemoteFile(url), text=text, metadata=data)
 
 
 def not_a_url(text: str) -> str | None:

@@ -42,12 +42,9 @@ def _without_ending(name: str) -> str:
 class WebdatasetSource(Source):
     """Samples of one tar, or of the tars of a folder, a glob pattern or a list in braces.
 
-    A member's path up to the first dot of its name is the sample, the rest says which file of it. The key
-    is that path for a single tar; else the shard's name comes before it, ``00000/0001``, so that it is
-    unique and stays when shards are added. A key that comes again later becomes ``0001#2``.
-
-    Damage, in a header or by a cut, becomes a failure that names shard and byte. Links, devices and names
-    that lead elsewhere are never followed; members of any other kind are carried as bytes, never loaded.
+    The path up to the first dot of a member's name is the key; of several tars the shard's name comes before
+    it, ``00000/0001``. A key that comes again becomes ``0001#2``. Damage is a failure with shard and byte.
+    Links, devices and paths out of the folder are never followed; other members are carried as bytes.
     """
 
     def __init__(self, path: str, *, recursive: bool = True) -> None:
