@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+import cutline
 from cutline.engine.state import state_folder
 from cutline.sources import SourceOptions, open_source
-from cutline.storage import is_remote, is_url, local_path, try_writing
+from cutline.sources.listed import ListedSource
+from cutline.storage import is_http, is_remote, is_url, local_path, try_writing
 
 
 @pytest.mark.parametrize(
@@ -26,6 +30,22 @@ from cutline.storage import is_remote, is_url, local_path, try_writing
 def test_one_meaning_of_remote(path, url, remote):
     assert (is_url(path), is_remote(path)) == (url, remote)
     assert local_path(path) == (path if remote or not url else path.partition("://")[2])
+
+
+def test_only_one_module_knows_drivers():
+    """What is remote, over which driver, and what installs it is in ``storage``."""
+    folder = Path(cutline.__file__).parent
+    users = [
+        file for file in folder.rglob("*.py") if re.search(r"import fsspec|s3fs|gcsfs", file.read_text())
+    ]
+    assert users == [folder / "storage.py"]
+
+
+def test_an_http_url_is_one_in_any_case():
+    assert is_http("HTTPS://example.org/a.jpg")
+    assert not is_http("httpd/a.jpg")
+    [sample] = ListedSource(["HTTP://example.org/a.jpg"]).samples()
+    assert sample.location.url() == "HTTP://example.org/a.jpg"
 
 
 def test_a_local_url_is_read_and_written_as_its_path(tmp_path):

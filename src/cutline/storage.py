@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from cutline.errors import ConfigError, CutlineError, MissingExtra, SinkError
@@ -18,6 +19,11 @@ _READ_AHEAD = 1024 * 1024
 def is_url(path: str) -> bool:
     """Whether a path begins with a scheme, local ones included."""
     return "://" in path
+
+
+def is_http(path: str) -> bool:
+    """Whether a path is a URL to download from the web."""
+    return path[:8].lower().startswith(("http://", "https://"))
 
 
 def is_remote(path: str) -> bool:
@@ -51,6 +57,13 @@ def open_storage(url: str) -> tuple[Any, str]:
     except (OSError, ValueError) as error:
         raise ConfigError(f"cannot open {url}: {one_line(error)}") from error
     return files, path
+
+
+def open_local(folder: str) -> tuple[Any, str]:
+    """As ``open_storage`` for a folder on this machine, whose name may look like a URL."""
+    import fsspec
+
+    return fsspec.filesystem("file"), Path(folder).absolute().as_posix()
 
 
 def open_object(url: str) -> BinaryIO:

@@ -18,6 +18,7 @@ from cutline.formatting import one_line
 from cutline.locations.stored import LocalFile, RemoteFile
 from cutline.records import JSON, Sample, Usage
 from cutline.sinks.reader import read_rows
+from cutline.storage import is_http
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,8 +89,7 @@ def samples_in(path: str, limit: int | None) -> list[Sample]:
             if limit is not None and len(samples) >= limit:
                 return list(samples.values())
             place = str(row.get("image_path") or row["image_id"])
-            remote = place.startswith(("http://", "https://"))
-            location = RemoteFile(place) if remote else LocalFile(text_to_name(place))
+            location = RemoteFile(place) if is_http(place) else LocalFile(text_to_name(place))
             samples.setdefault(row["image_id"], Sample(key=row["image_id"], location=location))
     return list(samples.values())
 

@@ -14,7 +14,7 @@ from cutline.errors import ConfigError, OutputGone
 from cutline.files import write_errors
 from cutline.sinks.append_only_file import output_changed
 from cutline.sinks.targets import target
-from cutline.storage import is_remote, local_path, open_storage, storage_errors, try_writing
+from cutline.storage import is_remote, local_path, open_local, open_storage, storage_errors, try_writing
 
 _NAME = re.compile(r"\d{5,}\.tar")
 
@@ -34,7 +34,7 @@ class ShardFolder:
     def __init__(self, output: str, ledger: Path) -> None:
         self.remote = is_remote(output)
         self.name = output.rstrip("/") if self.remote else str(Path(local_path(output)))
-        self._files, self._path = open_storage(self.name) if self.remote else _local_storage(self.name)
+        self._files, self._path = open_storage(self.name) if self.remote else open_local(self.name)
         self._ledger = ledger
         self._earlier: dict[str, list[Stamp]] = {}
         self._now: dict[str, list[Stamp]] = {}
@@ -151,10 +151,3 @@ def _stamp(info: dict[str, Any]) -> Stamp:
 def _is_ours(info: dict[str, Any], stamps: list[Stamp]) -> bool:
     times = (None, info.get("mtime"))
     return any(stamp["size"] == info["size"] and stamp["mtime"] in times for stamp in stamps)
-
-
-def _local_storage(folder: str) -> tuple[Any, str]:
-    import fsspec
-
-    # Not by a URL: a folder's name may hold what means something else there.
-    return fsspec.filesystem("file"), Path(folder).absolute().as_posix()

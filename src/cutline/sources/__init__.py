@@ -15,7 +15,7 @@ from cutline.interfaces import Source
 from cutline.records import Sample
 from cutline.sources.names import TABLE_EXTENSIONS, extension, is_tar
 from cutline.sources.options import SourceOptions
-from cutline.storage import is_remote, local_path
+from cutline.storage import is_http, is_remote, local_path
 
 __all__ = ["SourceOptions", "detect", "open_source"]
 
@@ -63,7 +63,7 @@ def detect(path: str, options: SourceOptions) -> str:
         return _table_type(path, options)
     if ending == "txt":
         return "urls"
-    if path.startswith(("http://", "https://")):
+    if is_http(path):
         raise ConfigError("one URL is not an input; write URLs into a .txt file, one a line, and give that")
     if is_remote(path):
         return "local"

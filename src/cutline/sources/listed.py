@@ -14,6 +14,7 @@ from cutline.locations.stored import InlineBytes, LocalFile, RemoteFile
 from cutline.records import Location, Sample
 from cutline.sources.names import UniqueKeys
 from cutline.sources.parts import Part
+from cutline.storage import is_http
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -72,7 +73,7 @@ def _locate(item: Any, name: str) -> Location:
 
 
 def _is_url(path: str | bytes) -> TypeGuard[str]:
-    return isinstance(path, str) and path.startswith(("http://", "https://"))
+    return isinstance(path, str) and is_http(path)
 
 
 def _encoded(image: Any) -> bytes:

@@ -22,7 +22,7 @@ from cutline.sources.parts import RowSource, changed, sample_at
 from cutline.sources.rows import BadRow, Row, Table, rows_in
 from cutline.sources.table_files import find_columns, open_table
 from cutline.sources.urls import not_a_url
-from cutline.storage import is_remote, is_url
+from cutline.storage import is_http, is_remote, is_url
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -124,7 +124,7 @@ class TableSource(RowSource):
             return key or place, InlineBytes(data, f"{file}/{key or place}")
         if not isinstance(name, str) or not name.strip():
             return place, Problem(kind="no-image", message="the row holds no picture", skip=True)
-        if name.startswith(("http://", "https://")):
+        if is_http(name):
             if wrong := not_a_url(name):
                 return place, Problem(kind="fetch", message=f"{file}: {where}: {wrong}")
             return name, RemoteFile(name)
