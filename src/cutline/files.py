@@ -45,20 +45,15 @@ def write_errors(path: Path | str) -> Iterator[None]:
         ) from error
 
 
-def sync_file(file: Path) -> None:
-    """Flush a file's data to disk."""
-    descriptor = os.open(file, os.O_RDWR)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
 def sync_folder(folder: Path) -> None:
     """Flush renames within ``folder`` to disk, where the system can."""
-    if os.name != "posix":
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
+    if os.name == "posix":
+        sync_file(folder, os.O_RDONLY)
+
+
+def sync_file(file: Path, flags: int = os.O_RDWR) -> None:
+    """Flush a file's data to disk."""
+    descriptor = os.open(file, flags)
     try:
         os.fsync(descriptor)
     finally:

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from cutline.errors import ConfigError, SourceError
 from cutline.formatting import one_line
-from cutline.sources.input_files import open_binary
+from cutline.sources.input_files import dataset_folder, open_binary
 from cutline.sources.rows import MAX_LINE_BYTES, BadRow
-from cutline.storage import is_remote
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -40,11 +39,7 @@ class Dataset:
     @classmethod
     def at(cls, path: str) -> Dataset:
         """The dataset in a folder or just below it, as archives are unpacked; ConfigError: there is none."""
-        if is_remote(path):
-            raise ConfigError(f"{path}: CrisisMMD is read from a folder on this machine")
-        folder = Path(path)
-        if not folder.exists():
-            raise ConfigError(f"{path} does not exist")
+        folder = dataset_folder(path, "CrisisMMD")
         if not folder.is_dir():
             raise ConfigError(f"{path} is a file: give the folder of the dataset, CrisisMMD_v2.0")
         below = _folders(folder)

@@ -46,6 +46,15 @@ def _open_remote(path: str) -> BinaryIO:
         raise ConfigError(f"{path} cannot be opened: {one_line(error)}") from error
 
 
+def dataset_folder(path: str, dataset: str) -> Path:
+    """The existing local path of a dataset; raises ConfigError for any other."""
+    if is_remote(path):
+        raise ConfigError(f"{path}: {dataset} is read from a folder on this machine")
+    if not Path(path).exists():
+        raise ConfigError(f"{path} does not exist")
+    return Path(path)
+
+
 def expand(path: str, endings: tuple[str, ...], *, recursive: bool = True) -> tuple[str, list[str]]:
     """The files of a path, and the folder that their names are relative to, empty for a single file.
 

@@ -15,11 +15,10 @@ from cutline.locations.roots import ImageRoot
 from cutline.records import Location, Problem, Sample
 from cutline.serialization import decode_json
 from cutline.sources.cells import first_text, metadata
-from cutline.sources.input_files import open_binary
+from cutline.sources.input_files import dataset_folder, open_binary
 from cutline.sources.names import UniqueKeys
 from cutline.sources.options import SourceOptions
 from cutline.sources.parts import Part, RowSource, changed, sample_at
-from cutline.storage import is_remote
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -123,11 +122,7 @@ class ScienceQaSource(RowSource):
 
 
 def _root(path: str) -> Path:
-    if is_remote(path):
-        raise ConfigError(f"{path}: ScienceQA is read from a folder on this machine")
-    folder = Path(path)
-    if not folder.exists():
-        raise ConfigError(f"{path} does not exist")
+    folder = dataset_folder(path, "ScienceQA")
     if folder.name == "problems.json":
         return folder.parent
     for place in _PLACES:
