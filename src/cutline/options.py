@@ -6,7 +6,7 @@ import dataclasses
 from typing import Any, ClassVar, Literal
 
 from cutline.errors import ConfigError
-from cutline.parameters import USUAL, check_common, together
+from cutline.parameters import USUAL, check_common, parse_unique
 from cutline.stages import Room, StageSpec
 
 Existing = Literal["skip", "overwrite", "append", "prepend"]
@@ -82,7 +82,7 @@ class ModelOptions:
     def check(self) -> None:
         """Raises ConfigError for parameters that cannot be read, are out of range, or are set twice."""
         given = {name: value for name in USUAL if (value := getattr(self, name)) is not None}
-        together(self.parameters, {**given, "extra": self.extra})
+        parse_unique(self.parameters, {**given, "extra": self.extra})
         check_common(given)
 
 

@@ -38,19 +38,16 @@ class Parameter:
         """The allowed values, for messages."""
         if self.words:
             return f"one of {', '.join(self.words)}"
-        if self.kind in {bool, str, list}:
-            return {bool: "true or false", str: "a text", list: 'a text or a list such as ["a", "b"]'}[
-                self.kind
-            ]
+        texts = {bool: "true or false", str: "a text", list: 'a text or a list such as ["a", "b"]'}
+        if self.kind in texts:
+            return texts[self.kind]
         what = "a whole number" if self.kind is int else "a number"
-        low = f"{self.least:g}" if self.least > -math.inf else ""
+        most = f"{self.most:g}" if self.most < math.inf else ""
         if self.above > -math.inf:
-            return f"{what} above {self.above:g}" + (
-                f" and at most {self.most:g}" if self.most < math.inf else ""
-            )
-        if low and self.most < math.inf:
-            return f"{what} from {low} to {self.most:g}"
-        return f"{what} from {low} up" if low else what
+            return f"{what} above {self.above:g}{most and f' and at most {most}'}"
+        if self.least == -math.inf:
+            return what
+        return f"{what} from {self.least:g} to {most}" if most else f"{what} from {self.least:g} up"
 
     @property
     def constraints(self) -> dict[str, Any]:
@@ -129,7 +126,7 @@ def _unreadable(text: str, part: str) -> ConfigError:
     )
 
 
-def together(text: str | None, options: Mapping[str, Any]) -> dict[str, Any]:
+def parse_unique(text: str | None, options: Mapping[str, Any]) -> dict[str, Any]:
     """The parsed parameters, none of which is also among ``options``.
 
     Raises:

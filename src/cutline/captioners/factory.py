@@ -143,7 +143,7 @@ def with_parameters(spec: Spec, asking: CaptionerOptions) -> CaptionerOptions:
         who = spec.provider
         allowed = (*(parameter for parameter in parameters.COMMON if parameter.name in known), *more)
     options = {name: value for name, value in asking.options.items() if name != "parameters"}
-    found = parameters.together(text, options)
+    found = parameters.parse_unique(text, options)
     parameters.check(who, found, allowed)
     extra = {name: value for name, value in found.items() if name not in parameters.USUAL}
     options |= {name: value for name, value in found.items() if name in parameters.USUAL}

@@ -11,7 +11,7 @@ import orjson
 
 from cutline.credentials import without_credentials
 from cutline.job import Job
-from cutline.parameters import together
+from cutline.parameters import parse_unique
 from cutline.records import JSON
 from cutline.storage import is_url
 
@@ -62,7 +62,7 @@ class Fingerprint:
             "large_images": options.large_images if options.large_images == "asset" else None,
             "server_args": job.server.server_args,
             **options.extra,
-            **together(options.parameters, {}),
+            **parse_unique(options.parameters, {}),
         }
         return cls(
             input=_place(job.input_path),

@@ -84,7 +84,7 @@ def open_image(data: bytes, name: str, path: str) -> Image.Image:
         image = jpeg.open_jpeg(data)
     else:
         if name == "TIFF":
-            hush_libtiff()
+            silence_libtiff()
         module, cls = _OPENERS[name]
         opener: type[ImageFile.ImageFile] = getattr(importlib.import_module(module), cls)
         # AVIF's reader parses EXIF at once, which may warn; its decoding needs no lock.
@@ -95,7 +95,7 @@ def open_image(data: bytes, name: str, path: str) -> Image.Image:
 
 
 @functools.cache
-def hush_libtiff() -> None:
+def silence_libtiff() -> None:
     """Stop libtiff from writing about damaged files to stderr, beneath Python; exceptions come as well.
 
     Pillow's wheels carry the library beside the package; where it is linked otherwise, its lines stay.

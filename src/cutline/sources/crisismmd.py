@@ -17,7 +17,7 @@ from cutline.sources.cells import metadata
 from cutline.sources.crisismmd_files import Annotated, Dataset, read_rows
 from cutline.sources.names import UniqueKeys
 from cutline.sources.options import SourceOptions
-from cutline.sources.parts import RowSource, changed, sample_at
+from cutline.sources.parts import RowSource, copy_with, sample_at
 from cutline.sources.rows import BadRow
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ class CrisisMmdSource(RowSource):
 
     def shards(self, count: int) -> list[Self]:
         keys = (self._key(*row) for row in self._rows())
-        return [changed(self, _part=part) for part in self._part.split(self.count(), count, keys)]
+        return [copy_with(self, _part=part) for part in self._part.split(self.count(), count, keys)]
 
     def _rows(self) -> Iterator[tuple[str, dict[str, Any] | BadRow, Annotated]]:
         return itertools.islice(self._all_rows(), self._part.start, self._part.stop)

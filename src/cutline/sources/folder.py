@@ -18,7 +18,7 @@ from cutline.locations.stored import LocalFile
 from cutline.records import Problem, Sample
 from cutline.sidecars import EncodingReport, SidecarIndex, decode, read
 from cutline.sources.names import extension, no_pictures
-from cutline.sources.parts import changed, ranges
+from cutline.sources.parts import copy_with, ranges
 from cutline.storage import is_remote
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ class FolderSource(Source):
         starts = [firsts[first] for first, _ in ranges(len(firsts), count)] if firsts else [""]
         loops = frozenset(walk.loops)
         return [
-            changed(self, _range=_Range(start=start, stop=stop, loops=loops))
+            copy_with(self, _range=_Range(start=start, stop=stop, loops=loops))
             for start, stop in zip(starts, [*starts[1:], self._range.stop], strict=True)
         ]
 

@@ -108,7 +108,7 @@ def sample_at(key: str, found: Location | Problem, **values: Any) -> Sample:
     return Sample(key=key, location=found, **values)
 
 
-def changed(source: _S, **values: object) -> _S:
+def copy_with(source: _S, **values: object) -> _S:
     """The source with other values of its own attributes."""
     other = copy.copy(source)
     vars(other).update(values)

@@ -18,7 +18,7 @@ from cutline.sources.cells import first_text, metadata
 from cutline.sources.input_files import dataset_folder, open_binary
 from cutline.sources.names import UniqueKeys
 from cutline.sources.options import SourceOptions
-from cutline.sources.parts import Part, RowSource, changed, sample_at
+from cutline.sources.parts import Part, RowSource, copy_with, sample_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -66,7 +66,7 @@ class ScienceQaSource(RowSource):
         names = {*map(name_to_text, pids)}
         problems = {pid: self._problems[pid] for pid in names if pid in self._problems}
         captions = {pid: self._captions[pid] for pid in names if pid in self._captions}
-        return changed(self, _part=part, _pids=pids, _problems=problems, _captions=captions)
+        return copy_with(self, _part=part, _pids=pids, _problems=problems, _captions=captions)
 
     def count(self) -> int:
         return len(self._pids)

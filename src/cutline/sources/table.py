@@ -18,7 +18,7 @@ from cutline.sources.cells import first_text, metadata
 from cutline.sources.input_files import expand
 from cutline.sources.names import UniqueKeys
 from cutline.sources.options import SourceOptions
-from cutline.sources.parts import RowSource, changed, sample_at
+from cutline.sources.parts import RowSource, copy_with, sample_at
 from cutline.sources.rows import BadRow, Row, Table, rows_in
 from cutline.sources.table_files import find_columns, open_table
 from cutline.sources.urls import not_a_url
@@ -63,7 +63,7 @@ class TableSource(RowSource):
         if any(table.columns[self._column] != "bytes" for table in tables):
             keys = (self._key(*row) for row in self._rows(only=self._column))
         parts = self._part.split(self._part.length(sum(sizes)), count, keys)
-        return [changed(self, _part=part, _sizes=sizes) for part in parts]
+        return [copy_with(self, _part=part, _sizes=sizes) for part in parts]
 
     def count(self) -> int | None:
         total = 0

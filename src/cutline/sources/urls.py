@@ -18,7 +18,7 @@ from cutline.sources.cells import first_text, metadata
 from cutline.sources.input_files import open_binary
 from cutline.sources.names import TABLE_EXTENSIONS, UniqueKeys, extension
 from cutline.sources.options import SourceOptions
-from cutline.sources.parts import RowSource, changed, sample_at
+from cutline.sources.parts import RowSource, copy_with, sample_at
 from cutline.sources.rows import BadRow, Table
 from cutline.sources.table_files import find_columns, open_table
 from cutline.storage import is_remote
@@ -62,7 +62,7 @@ class UrlSource(RowSource):
         if total is None:
             total = sum(1 for _ in self._rows(only_urls=True))
         keys = (_url(cell) for _, _, cell, *_ in self._rows(only_urls=True))
-        return [changed(self, _part=part) for part in self._part.split(total, count, keys)]
+        return [copy_with(self, _part=part) for part in self._part.split(total, count, keys)]
 
     def count(self) -> int | None:
         if self._table is not None:

@@ -20,7 +20,7 @@ from cutline.sidecars.encoding import MAX_BYTES, EncodingReport, decode
 from cutline.sources.cells import first_text
 from cutline.sources.input_files import expand, open_binary
 from cutline.sources.names import TAR_ENDINGS, UniqueKeys
-from cutline.sources.parts import changed, ranges
+from cutline.sources.parts import copy_with, ranges
 from cutline.sources.tars import Member, TarDamaged, TarReader
 from cutline.storage import is_remote
 
@@ -78,14 +78,14 @@ class WebdatasetSource(Source):
 
     def shards(self, count: int) -> list[Self]:
         """By files, never within one."""
-        return [changed(self, _shards=self._shards[a:b]) for a, b in ranges(len(self._shards), count)]
+        return [copy_with(self, _shards=self._shards[a:b]) for a, b in ranges(len(self._shards), count)]
 
     def count(self) -> int | None:
         """Reads the headers of small inputs; None where that would take long."""
         if any(is_remote(shard) or not shard.lower().endswith(".tar") for shard in self._shards):
             return None
         sizes = (Path(shard).stat().st_size for shard in self._shards if Path(shard).is_file())
-        counted = changed(self, _encodings=EncodingReport())
+        counted = copy_with(self, _encodings=EncodingReport())
         return sum(1 for _ in counted.samples()) if sum(sizes) <= MAX_COUNTED_BYTES else None
 
     @property
@@ -108,7 +108,7 @@ class WebdatasetSource(Source):
         try:
             for member in reader.members():
                 path = _tidy(member.name)
-                elsewhere = leads_elsewhere(path)
+                elsewhere = leaves_folder(path)
                 stem, ending = (path, "") if elsewhere else _split(path)
                 hidden = path.rpartition("/")[2].startswith(".") and not elsewhere
                 if member.is_folder or hidden:
@@ -150,7 +150,7 @@ class _Group:
         self._bytes += 512
         if not member.is_file:
             self._refused.append(f"{path} is a link, a device or a sparse file")
-        elif leads_elsewhere(path):
+        elif leaves_folder(path):
             self._refused.append(f"{path} leads out of the folder")
         elif _is_picture(ending):
             if self._by_offset:
@@ -233,7 +233,7 @@ def _split(path: str) -> tuple[str, str]:
     return f"{folder}{slash}{stem}", ending.lower()
 
 
-def leads_elsewhere(path: str) -> bool:
+def leaves_folder(path: str) -> bool:
     """Whether a path, on any system, is absolute or climbs out of its folder."""
     parts = path.replace("\\", "/").split("/")
     return ".." in parts or not parts[0] or ":" in parts[0][:2] or "\0" in path
