@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import difflib
 from pathlib import Path
 
@@ -10,9 +9,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from cutline.errors import ConfigError, PictureError
 from cutline.imaging import Limits, Picture
+from cutline.locations.stored import LocalFile
 from cutline.prompts.files import load_schema
 from cutline.prompts.prompt import Example, Prompt, digest_of
-from cutline.records import JSON, Location
+from cutline.records import JSON
 
 EXAMPLE_LIMITS = Limits(max_side=1024)
 """An example goes along with every request: it is fitted once, to what every endpoint takes."""
@@ -73,28 +73,13 @@ def _schema(value: JSON | str | None, folder: Path) -> JSON | None:
     return load_schema(folder / value) if isinstance(value, str) else value
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class _File(Location):
-    name: str
-
-    @property
-    def path(self) -> str:
-        return self.name
-
-    def read(self) -> bytes:
-        try:
-            return Path(self.name).read_bytes()
-        except OSError as error:
-            raise PictureError("missing", f"{self.path}: {error.strerror}") from error
-
-
 def _example(path: str, explanation: str, folder: Path) -> Example:
     places = list(dict.fromkeys((folder / path, Path(path))))
     found = next((place for place in places if place.is_file()), None)
     if found is None:
         tried = " nor ".join(str(place) for place in places)
         raise ConfigError(f"cot_prompt.image_path: there is no picture {tried}")
-    picture = Picture(_File(str(found)))
+    picture = Picture(LocalFile(str(found)))
     try:
         encoded = picture.fit(EXAMPLE_LIMITS)
     except PictureError as error:
