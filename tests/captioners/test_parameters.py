@@ -114,7 +114,7 @@ def test_refusals_name_what_is_allowed(name: str) -> None:
         ({"parameters": "temperature=0.3", "temperature": 0.3}, "--temperature too: keep one"),
         ({"parameters": "max_tokens=5", "max_tokens": 0}, "--max-tokens too"),
         ({"parameters": "min_p=0.1", "extra": {"min_p": 0.1}}, "--extra.min_p too"),
-        ({"parameters": "rubbish"}, "no parameter"),
+        ({"parameters": "rubbish"}, "not a parameter"),
     ],
 )
 def test_nothing_is_said_twice(model: dict, words: str) -> None:

@@ -195,7 +195,7 @@ def test_bytes_that_are_not_utf_8_do_not_matter(dataset):
 MISTAKES = {
     "no folder": (lambda path: path / "nowhere", "does not exist"),
     "a file": (lambda path: path / "annotations" / f"{MEXICO}_final_data.tsv", "give the folder"),
-    "another folder": (lambda path: path / "json", "no CrisisMMD"),
+    "another folder": (lambda path: path / "json", "not a CrisisMMD"),
     "remote": (lambda path: "s3://bucket/CrisisMMD_v2.0", "folder on this machine"),
 }
 

@@ -139,7 +139,7 @@ def test_a_damaged_file_is_told_in_one_line(name, content, words, dataset):
 def test_what_is_no_dataset_is_told(dataset, tmp_path):
     for path, words in (
         (tmp_path / "no", "does not exist"),
-        (dataset / "images", "no ScienceQA"),
+        (dataset / "images", "not a ScienceQA"),
         ("s3://b/x", "machine"),
     ):
         with pytest.raises(ConfigError, match=words):
