@@ -24,7 +24,7 @@ from cutline.captioners.hosted.presets import PRESETS
 from cutline.chain_file import PlannedStep
 from cutline.cli.app import build
 from cutline.engine import report
-from cutline.engine.chain_builder import OF_A_STEP
+from cutline.engine.chain_builder import STEP_OPTIONS
 from cutline.prompts import library_prompts
 from server_process import Server
 
@@ -148,7 +148,7 @@ def test_the_chain_on_the_page_is_the_example():
 def test_every_setting_of_a_step_is_explained():
     told = {name for row in table("chains.md", "A chain file") for name in ticked(row[0])}
     own = {field.name for field in dataclasses.fields(PlannedStep)} - {"options"}
-    assert told >= own | {name for names in OF_A_STEP.values() for name in names}
+    assert told >= own | {name for names in STEP_OPTIONS.values() for name in names}
 
 
 def test_every_library_prompt_is_in_the_pages():

@@ -32,12 +32,12 @@ def batch_submit(
     max_file_bytes: int = MAX_FILE_BYTES,
     **options: Unpack[CallOptions],
 ) -> Submission:
-    """Send pictures to the service's batch API: answers within a day, at half the price.
+    """Send pictures to the service's batch API: replies within a day, at half the price.
 
-    Called again, after any death, it sends what is missing and nothing twice.
+    Call again, after any death, to send what is missing and nothing twice.
 
     Args:
-        source: a path as the command line takes it; it is read again when the answers are collected.
+        source: a path as the command line takes it; it is read again when the replies are collected.
         output: file or folder that ``batch_collect`` is to write.
         model: ``provider:name`` of a service that has a batch API.
         prompt: as for ``caption``.
@@ -49,26 +49,25 @@ def batch_submit(
 
     Raises:
         ConfigError: this cannot be a batch; the message names the cure.
-        EndpointUnusable, RequestError: the service does not take it.
+        EndpointUnusable, RequestError: the service rejects it.
     """
     if not isinstance(source, str | Path):
         raise ConfigError("a batch needs an input that can be read again later: give a path, not pictures")
     data = grouped(options, call="batch_submit()")
+    data |= {"input_path": str(source), "output_path": str(output)}
     data["model"]["model"] = model
     data["prompts"]["prompt"] = prompt_options(prompt)
-    job = Job.from_dict(
-        {**data, "input_path": str(source), "output_path": str(output)}, origin="batch_submit()"
-    )
+    job = Job.from_dict(data, origin="batch_submit()")
     limits = FileLimits(max_file_requests=max_file_requests, max_file_bytes=max_file_bytes)
     return _shown(progress, lambda show: submit_job(job, limits=limits, key=_key(api_key), progress=show))
 
 
 def batch_status(output: str | Path, *, state: str | None = None, api_key: str | None = None) -> BatchStatus:
-    """How far the service is with the batches of an output.
+    """The state of an output's batches at the service.
 
     Raises:
         ConfigError: none were sent for it.
-        EndpointUnusable, RequestError: the service cannot be asked.
+        EndpointUnusable, RequestError: the service cannot be reached.
     """
     status = saved_status(str(output), state)
     return waited_for(lambda: current_status(status, key=_key(api_key)))
@@ -83,14 +82,14 @@ def batch_collect(
     api_key: str | None = None,
     progress: bool | ProgressHook = False,
 ) -> Collection:
-    """Put the answers that have come into the output; ``wait`` until all of them have.
+    """Write the available replies to the output; with ``wait``, wait for all of them.
 
-    The files at the service are deleted when everything in them is kept here, unless ``keep_files``.
+    The files at the service are deleted once their content is kept here, unless ``keep_files``.
 
     Raises:
         ConfigError: none were sent for it, or its prompt has changed since.
-        EndpointUnusable, RequestError: the service cannot be asked.
-        SinkError: the output cannot be written; calling again later goes on.
+        EndpointUnusable, RequestError: the service cannot be reached.
+        SinkError: the output cannot be written; call again to continue.
     """
     return _shown(
         progress,
@@ -108,7 +107,7 @@ def batch_collect(
 def batch_cancel(
     output: str | Path, *, forget: bool = False, state: str | None = None, api_key: str | None = None
 ) -> BatchStatus:
-    """End the batches of an output; what was answered until then can be collected, unless ``forget``.
+    """Cancel the batches of an output; replies until then can be collected, unless ``forget``.
 
     Raises:
         ConfigError, EndpointUnusable, RequestError: as ``batch_status``.

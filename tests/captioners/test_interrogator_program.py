@@ -96,7 +96,7 @@ def test_the_negative_mode_in_a_chain(photos, clip, labels, tmp_path, capsys):
     assert main(["caption", "photos", "out.jsonl", *steps]) == 0
     later = ["--step", "yes=fake", "--step", f"no={negative}"]
     assert main(["caption", "photos", "later.jsonl", *later]) == 2
-    assert "put it first" in capsys.readouterr().err
+    assert "make it the first step" in capsys.readouterr().err
 
 
 def test_the_negative_mode_asks_no_other_model(photos, clip, labels):

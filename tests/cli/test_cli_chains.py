@@ -69,7 +69,10 @@ MISTAKES = {
         "step one: there is no prompt 'detialed' in the library",
     ),
     "no such file": (f"{ONE}prompt = 'ask.json'\n", "step one: there is no prompt file ask.json"),
-    "cannot be told": (ONE + TWO.replace("fake", "git"), "step two: git describes best without instructions"),
+    "cannot be instructed": (
+        ONE + TWO.replace("fake", "git"),
+        "step two: git works best without instructions",
+    ),
 }
 
 
@@ -101,7 +104,7 @@ def test_a_chain_that_makes_no_sense_is_refused_in_one_line(
         (["--step", "a"], "--step 'a' is not a step: write NAME=MODEL"),
         (["--step", "a="], "--step 'a=' is not a step: write NAME=MODEL"),
         (["--step", "=fake"], "--step: '' is not a name"),
-        (["--step", "a=fake", "--step", "b=pixels"], "pixels follows no instructions, so it cannot be asked"),
+        (["--step", "a=fake", "--step", "b=pixels"], "pixels does not follow instructions, so it cannot add"),
         (["--step", "a=fake", "--step", "a=pixels"], "two steps are named 'a'"),
         (["--step", "a=fake", "--step", "b=fkae"], "--step b: 'fkae' names no provider"),
         (["--chain", "c.toml"], "cannot read the chain file c.toml: No such file"),
@@ -195,7 +198,7 @@ def test_each_service_gets_its_own_key_and_no_other(cutline: Run, pictures: Path
     }
     refused = cutline(*words, "--api-key", "for-one")
     assert refused.code == 2
-    assert "--api-key is for one service, and this chain asks gemini at http://127" in refused.err
+    assert "--api-key is for one service, and this chain calls gemini at http://127" in refused.err
     assert "for-one" not in refused.err
 
 

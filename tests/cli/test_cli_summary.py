@@ -153,5 +153,6 @@ def test_a_run_that_failed_throughout_says_once_how_to_go_on(cutline: Run, pictu
     last = ran.err.splitlines()[-1]
     assert last.count("the same command") == 1
     assert (
-        "then run the same command with --retry-failed · nothing is lost (journal in out.jsonl.cutl" in last
+        "fix this and run the same command with --retry-failed · nothing is lost (journal in out.jsonl.cutl"
+        in last
     )

@@ -8,8 +8,9 @@ import pickle
 from pathlib import Path
 
 from cutline.engine import assembly
-from cutline.engine.budget import Budget, RunLimits
+from cutline.engine.budget import Budget
 from cutline.engine.cancellation import Stop
+from cutline.engine.prices import Prices
 from cutline.engine.sample_pipeline import SamplePipeline
 from cutline.engine.shard import ShardHost, run_shard
 from cutline.engine.stats import RunStats
@@ -71,7 +72,8 @@ async def _run(task, folder):
     chain, stages = assembly.chain_of(task.job, None), assembly.stages_of(task.job)
     stats, journal, output = RunStats(models=chain.models), MemoryJournal(), ListOutput(folder)
     pipeline = SamplePipeline(chain, task.rules, stages, journal=journal)
-    host = ShardHost(journal=journal, slots=Budget(RunLimits(), stats), stats=stats, stop=Stop())
+    slots = Budget(None, None, prices=Prices(()), stats=stats)
+    host = ShardHost(journal=journal, slots=slots, stats=stats, stop=Stop())
     with worker_threads():
         try:
             await chain.open(lambda line: None)

@@ -96,7 +96,7 @@ def test_an_endpoint_without_batches_is_told_in_one_line(service, pictures, tmp_
     done = service.submit(pictures(2), tmp_path / "captions.jsonl")
     assert done.returncode == 3
     assert len(done.stderr.strip().splitlines()[-1:]) == 1
-    assert "has no batch API (it answered 404 to POST /files)" in done.stderr
+    assert "has no batch API (POST /files returned 404)" in done.stderr
     assert "`cutline caption`" in done.stderr
     service.configure(batches=True)
     assert service.submit(tmp_path / "pictures", tmp_path / "captions.jsonl").returncode == 0

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from cutline.engine.fingerprint import Fingerprint
 from cutline.engine.journal import Journal
-from cutline.engine.output import KeyChain, Reorder
+from cutline.engine.output import Reorder, SourceDigest
 from cutline.errors import JobChanged
 from cutline.job import Job
 from cutline.records import Caption, Failure, Reply, Sample, Skip, Step, Usage
@@ -217,7 +217,7 @@ def test_another_job_is_refused_and_changes_nothing(tmp_path):
 
 @given(st.lists(texts), st.lists(texts))
 def test_a_chain_of_keys_tells_two_beginnings_apart(one, two):
-    chains = KeyChain(), KeyChain()
+    chains = SourceDigest(), SourceDigest()
     for chain, names in zip(chains, (one, two), strict=True):
         for name in names:
             chain.add(Sample(key=name.replace("\0", ""), location=None))

@@ -1,4 +1,4 @@
-"""What was sent to a batch API, recorded before and after each step, so that nothing is sent twice."""
+"""The record of what was sent to a batch API, written before and after each step."""
 
 from __future__ import annotations
 
@@ -26,11 +26,10 @@ Stage = Literal["written", "uploading", "uploaded", "creating", "sent", "fetched
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
-    """One file of requests. ``name`` is the file's at the service, by which it can be found there.
+    """One file of requests; ``name`` is its name at the service, ``size`` in bytes.
 
-    ``stage`` is the last step that was recorded: ``uploading`` and ``creating`` before the request that may
-    or may not have arrived when this process dies. ``status`` is the one that the service reported last,
-    ``problem`` why the batch failed. ``size`` in bytes.
+    ``stage`` is the last recorded step: ``uploading`` and ``creating`` precede a request that may or may not
+    have arrived if the process dies. ``status`` is the service's last, ``problem`` why the batch failed.
     """
 
     number: int
@@ -55,12 +54,12 @@ class Batch:
 
     @property
     def is_open(self) -> bool:
-        """Whether its pictures must not be sent again: their outcomes are not in the journal yet."""
+        """Whether its outcomes are not in the journal yet, so that its pictures must not be sent again."""
         return self.stage != "collected"
 
     @property
     def may_have_started(self) -> bool:
-        """Whether the service may have created it; before that it is only a file."""
+        """Whether the service may have created it."""
         return self.stage not in {"written", "uploading", "uploaded"}
 
     @property
@@ -85,15 +84,11 @@ class BatchManifest:
 
     @classmethod
     def of(cls, state: State) -> Self:
-        """What the folder holds; an empty one where nothing was sent.
-
-        Raises:
-            ConfigError: it cannot be read.
-        """
+        """The folder's manifest, empty where nothing was sent; raises ConfigError for a damaged one."""
         data = state.read(MANIFEST)
         if data is None and (state.folder / MANIFEST).exists():
             raise ConfigError(
-                f"{state.folder / MANIFEST} is damaged; restore it, or give up its batches by deleting it"
+                f"{state.folder / MANIFEST} is damaged; restore it, or delete it to give up its batches"
             )
         return cls(state, data or {"token": secrets.token_hex(8)})
 
@@ -117,22 +112,14 @@ class BatchManifest:
         return [batch for batch in self.batches.values() if batch.is_open]
 
     def begin(self, job: Job, fingerprint: Fingerprint) -> None:
-        """Record what is about to be sent.
-
-        Raises:
-            JobChanged: batches of other settings are not collected yet.
-        """
+        """Record what is about to be sent; raises as ``check``."""
         self.check(fingerprint)
         self._data |= {"job": job.to_dict(), "origin": str(Path.cwd()), "fingerprint": fingerprint.to_json()}
         self.folder.mkdir(exist_ok=True)
         self.write()
 
     def check(self, fingerprint: Fingerprint) -> None:
-        """Refuse other settings while replies to the old ones are still to come.
-
-        Raises:
-            JobChanged: names what differs.
-        """
+        """Raise JobChanged where batches with other settings are not collected yet."""
         changes = fingerprint.differences(self._data["fingerprint"]) if self else []
         if changes:
             self.drop_unsent()
@@ -143,7 +130,7 @@ class BatchManifest:
             )
 
     def drop_unsent(self) -> None:
-        """Forget the files without a batch at the service: their pictures can be sent again."""
+        """Forget the files without a batch at the service, so that their pictures can be sent again."""
         for batch in self.open_batches:
             if not batch.may_have_started:
                 self.put(batch.changed(stage="collected", status="given up"))
@@ -151,7 +138,7 @@ class BatchManifest:
         self._sweep()
 
     def _sweep(self) -> None:
-        """Delete files that an earlier run was writing when it died: they were never sent."""
+        """Delete files that an earlier run was writing when it died, which were never sent."""
         known = {f"{batch.number:05}" for batch in self.open_batches}
         for path in self.folder.glob("*.jsonl") if self.folder.is_dir() else ():
             if path.name.partition(".")[0] not in known:
@@ -168,11 +155,7 @@ class BatchManifest:
         return max(self.batches, default=0) + 1
 
     def put(self, batch: Batch) -> Batch:
-        """Record a batch; it survives the death of the process.
-
-        Raises:
-            SinkError: the state folder cannot be written.
-        """
+        """Record a batch durably; raises SinkError where the state folder cannot be written."""
         self.batches[batch.number] = batch
         self.write()
         return batch
@@ -181,10 +164,7 @@ class BatchManifest:
         rows = [dataclasses.asdict(batch) for batch in self.batches.values()]
         self._state.write(MANIFEST, {**self._data, "batches": rows})
 
-    # The files of a batch
-
     def requests_file(self, number: int) -> Path:
-        """The requests."""
         return self.folder / f"{number:05}.requests.jsonl"
 
     def keys_file(self, number: int) -> Path:
@@ -206,7 +186,7 @@ class BatchManifest:
         except (OSError, orjson.JSONDecodeError) as error:
             reason = getattr(error, "strerror", None) or "it is damaged"
             raise SourceError(
-                f"cannot read {path}: {reason}; without it the replies of a batch cannot be assigned"
+                f"cannot read {path}: {reason}; the replies of a batch cannot be assigned without it"
             ) from None
 
     def answer_files(self, batch: Batch) -> Iterator[tuple[str, Path]]:
@@ -216,18 +196,14 @@ class BatchManifest:
                 yield file, self.folder / f"{batch.number:05}.{kind}.jsonl"
 
     def forget_files(self, batch: Batch) -> None:
-        """Delete what is not needed once the replies are in the journal."""
+        """Delete the files of a batch whose replies are in the journal."""
         paths = (path for _, path in self.answer_files(batch))
         for path in (self.requests_file(batch.number), self.keys_file(batch.number), *paths):
             path.unlink(missing_ok=True)
 
 
 def refuse_open(state: State) -> None:
-    """Refuse to caption an output's pictures while they are in batches.
-
-    Raises:
-        ConfigError: with the commands that end that.
-    """
+    """Raise ConfigError while pictures of an output are in batches."""
     manifest = BatchManifest.of(state)
     manifest.drop_unsent()
     if batches := manifest.open_batches:

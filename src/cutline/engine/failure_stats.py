@@ -1,9 +1,9 @@
-"""Why pictures failed: the commonest messages of each kind, in bounded memory."""
+"""The most common failure messages of each kind, in bounded memory."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from cutline.records import JSON, Failure, Sample
@@ -14,10 +14,9 @@ LONGEST = 300  # characters of one
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Cause:
-    """A message that ``count`` failures of a kind have in common, the first of them ``key``'s.
+    """A message that ``count`` failures of a kind share, without the picture's name; ``key`` has the first.
 
-    It leaves out the picture's own name. Where more different messages came than are kept, ``exact`` is
-    False: there may be more such failures.
+    ``exact`` is False where more different messages occurred than are kept: the count may be too low.
     """
 
     message: str
@@ -27,7 +26,7 @@ class Cause:
 
 
 class FailureStats:
-    """Counts messages by the kind of failure; of each the commonest are known (Metwally's Space-Saving)."""
+    """Counts the most common messages of each kind of failure (Metwally's Space-Saving)."""
 
     def __init__(self) -> None:
         self._kinds: dict[str, dict[str, _Kept]] = {}
@@ -38,46 +37,41 @@ class FailureStats:
         if message in kept:
             kept[message].count += 1
             return
-        missed = 0
-        if len(kept) >= KEPT:
-            missed = kept.pop(min(kept, key=lambda one: kept[one].count)).count
-        kept[message] = _Kept(count=missed + 1, missed=missed, key=failure.key)
+        missed = kept.pop(min(kept, key=lambda one: kept[one].count)).count if len(kept) >= KEPT else 0
+        kept[message] = _Kept(message, missed + 1, missed, failure.key)
 
     def by_kind(self) -> dict[str, tuple[Cause, ...]]:
-        """For each kind its causes, the commonest first."""
-        return {kind: tuple(_sorted(kept.items())) for kind, kept in self._kinds.items()}
+        """The causes of each kind, the most common first."""
+        return {
+            kind: tuple(sorted((one.cause() for one in kept.values()), key=lambda cause: -cause.count))
+            for kind, kept in self._kinds.items()
+        }
 
     def to_json(self) -> JSON:
         return {
-            kind: [[message, one.count, one.missed, one.key] for message, one in kept.items()]
-            for kind, kept in self._kinds.items()
+            kind: [dataclasses.astuple(one) for one in kept.values()] for kind, kept in self._kinds.items()
         }
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> FailureStats:
         causes = cls()
-        for kind, kept in data.items():
-            causes._kinds[kind] = {
-                message: _Kept(count=count, missed=missed, key=key) for message, count, missed, key in kept
-            }
+        for kind, rows in data.items():
+            causes._kinds[kind] = {row[0]: _Kept(*row) for row in rows}
         return causes
 
 
-@dataclasses.dataclass(slots=True, kw_only=True)
+@dataclasses.dataclass(slots=True)
 class _Kept:
-    """``missed`` of the ``count`` may have been other messages, whose place this one took."""
+    """``missed`` of the ``count`` may belong to messages that this one replaced."""
 
+    message: str
     count: int
     missed: int
     key: str
 
-
-def _sorted(kept: Iterable[tuple[str, _Kept]]) -> Iterable[Cause]:
-    causes = (
-        Cause(message=message, count=one.count - one.missed, key=one.key, exact=not one.missed)
-        for message, one in kept
-    )
-    return sorted(causes, key=lambda cause: -cause.count)
+    def cause(self) -> Cause:
+        count = self.count - self.missed
+        return Cause(message=self.message, count=count, key=self.key, exact=not self.missed)
 
 
 def message_of(sample: Sample, failure: Failure) -> str:

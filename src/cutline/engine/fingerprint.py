@@ -1,4 +1,4 @@
-"""What decides the words of a job's captions, so that a change is noticed."""
+"""What decides the text of a job's captions, to detect changes between runs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from cutline.storage import is_url
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Fingerprint:
-    """What decides the words: a change in any of it makes old captions differ from new ones."""
+    """What decides captions: a change in any of it makes old ones differ from new ones."""
 
     input: str
     """Where the pictures are: equal keys of another place are other pictures."""
@@ -89,17 +89,17 @@ class Fingerprint:
         result = []
         for field in dataclasses.fields(self):
             new = _plain(getattr(self, field.name))
-            old = earlier.get(field.name, type(new)())  # a journal may be older than the field
+            old = earlier.get(field.name, type(new)())  # the journal may be older than the field
             # Where no text was touched before, no earlier caption depends on how they are joined.
             if new != old and not (field.name == "joining" and not old):
                 result.append(f"{field.name.replace('_', ' ')}: {_shown(old, new)} → {_shown(new, old)}")
         return result
 
 
-def mended_by(job: Job) -> frozenset[str]:
-    """The kinds of failure whose cause the job's options take away.
+def retried_kinds(job: Job) -> frozenset[str]:
+    """The kinds of failure that the job's options make obsolete.
 
-    When options begin to do that, pictures that failed so are asked about again.
+    When options begin to do so, pictures that failed in this way are captioned again.
     """
     return frozenset({"blocked-address"} if job.input.allow_private_urls else ())
 
@@ -110,7 +110,7 @@ def _place(path: str) -> str:
 
 
 def _shown(value: Any, other: Any) -> str:
-    """A value as a person reads it: of a list what the other lacks, or all where only the order differs."""
+    """A value for a message: of a list what the other lacks, or all where only the order differs."""
     if not isinstance(value, list):
         return str(value) or "none"
     own = [item for item in value if item not in other]

@@ -1,4 +1,4 @@
-"""Outcomes, put back in source order, on their way into the sink and the failures file."""
+"""Outcomes in source order: reordered, then written to the sink and the failures file."""
 
 from __future__ import annotations
 
@@ -22,28 +22,28 @@ from cutline.sinks.rows import failure_row
 
 Entry = tuple[Sample, Outcome, bytes | None]
 MARK = "mark.json"
-FIRST = 8  # captions that are kept to be shown
+FIRST = 8  # captions that the summary shows
 MOST_FAILED = 100  # failures that are kept for the caller; the file has all
 MAX_SPREAD = 200_000  # how far the fastest picture may run ahead of the slowest
 TAKEN_BYTES = 32_000_000
 
 
 def without_form(state: State, name: str) -> None:
-    """Let an output whose rows do not depend on ``name`` after all be gone on with where it is not given."""
+    """Drop ``name`` from the mark of an output whose rows do not depend on it, so that any run can resume."""
     mark = state.read(MARK)
     if mark is not None and mark["form"].pop(name, None) is not None:
         state.write(MARK, mark)
 
 
-class KeyChain:
-    """A digest over keys and stamps in order: tells whether a source still begins as it did."""
+class SourceDigest:
+    """A digest of keys and content in order: equal where a source still begins as it did."""
 
     def __init__(self) -> None:
         self._hash = hashlib.blake2b(digest_size=16)
         self.count = 0
 
     def add(self, sample: Sample, content_id: str | None = None) -> None:
-        """``content_id``: of the picture that the outcome was made of, where known; it may change later."""
+        """``content_id``: of the picture that was captioned, where known; the file may change later."""
         content_id = sample.content_id if content_id is None else content_id
         self._hash.update(f"{sample.key}\0{content_id}\0".encode("utf-8", "surrogatepass"))
         self.count += 1
@@ -54,7 +54,7 @@ class KeyChain:
 
 
 class OrderedOutput:
-    """The sink and the failures file as one, with marks that a later run goes on from.
+    """The sink and the failures file as one, with marks from which a later run resumes.
 
     All methods block; one thread calls them. ``form`` is what decides how outcomes are written.
     """
@@ -67,17 +67,17 @@ class OrderedOutput:
         self._failures = failures
         self._state = state
         self._journal = journal
-        self._keys = KeyChain()
+        self._keys = SourceDigest()
         self._dirty = False
         self._marks: JSON = {}
         self.counts = Counts()
         self.causes = FailureStats()
         self.first: list[tuple[str, str]] = []
         self.failed: list[JSON] = []
-        self._told_kinds: set[str] = set()
+        self._listed_kinds: set[str] = set()
 
     def mark(self) -> JSON | None:
-        """Where an earlier run left the output; None when there is none that this one could go on from."""
+        """Where an earlier run left the output; None when this one cannot resume it."""
         if not self.sink.resumable:
             return None
         mark = self._state.read(MARK)
@@ -87,13 +87,13 @@ class OrderedOutput:
         self.causes = FailureStats.from_json(mark.get("causes", {}))
         return mark
 
-    def open(self, mark: JSON | None, keys: KeyChain | None) -> None:
-        """Go on after ``mark``, whose samples' keys are ``keys``; None starts anew."""
+    def open(self, mark: JSON | None, keys: SourceDigest | None) -> None:
+        """Resume after ``mark``, whose samples' digest is ``keys``; None starts from nothing."""
         if mark is not None and keys is not None:
             self._keys = keys
         else:
             self.counts, self.causes = Counts(), FailureStats()
-            self._state.remove(MARK)  # its place in the output is about to go
+            self._state.remove(MARK)  # the output that it describes is about to be replaced
         self.sink.open(mark["sink"] if mark else None)
         self._failures.open(mark["failures"] if mark else None)
 
@@ -108,28 +108,28 @@ class OrderedOutput:
                 self.first.append((sample.key, outcome.text))
             elif isinstance(outcome, Failure):
                 self.causes.add(sample, outcome)
-                if len(self.failed) < MOST_FAILED or outcome.kind not in self._told_kinds:
+                if len(self.failed) < MOST_FAILED or outcome.kind not in self._listed_kinds:
                     self.failed.append(failure_row(sample, outcome))
-                self._told_kinds.add(outcome.kind)
+                self._listed_kinds.add(outcome.kind)
             self._dirty = True
 
     def commit(self) -> None:
-        """Make everything written so far survive, journal first."""
+        """Make everything written so far durable, journal first."""
         if self._dirty:
             self._journal.sync()
             self._marks = {"sink": self.sink.commit(), "failures": self._failures.commit()}
-            self._note(finished=False)
+            self._write_mark(finished=False)
             self._dirty = False
 
     def publish(self, *, finished: bool) -> None:
-        """Show the user what there is; ``finished`` when that is all of it."""
+        """Make the output visible to the user; ``finished`` when it is complete."""
         self._dirty = True
         self.commit()
         self.sink.finish()
         self._failures.finish()
-        self._note(finished=finished)
+        self._write_mark(finished=finished)
 
-    def _note(self, *, finished: bool) -> None:
+    def _write_mark(self, *, finished: bool) -> None:
         mark = {"outcomes": self._keys.count, "digest": self._keys.digest, "finished": finished}
         sums = {"counts": self.counts.to_json(), "causes": self.causes.to_json()}
         self._state.write(MARK, {**self._made_by, **mark, **sums, **self._marks})
@@ -152,9 +152,9 @@ class OrderedOutput:
 
 
 class Reorder:
-    """Holds what came early. Beyond a few thousand entries, or 64 MB of pictures, it uses an unnamed file.
+    """Holds outcomes until their turn, so that one slow picture neither stops the others nor fills memory.
 
-    One slow picture must not stop the others, nor fill the memory with them.
+    Beyond a few thousand entries, or 64 MB of pictures, it uses an unnamed file.
     """
 
     def __init__(
@@ -186,11 +186,7 @@ class Reorder:
         return len(self) > MAX_SPREAD or self._spilled_bytes > self._max_spilled
 
     def put(self, index: int, entry: Entry) -> None:
-        """Hold an entry until its turn.
-
-        Raises:
-            SinkError: the disk is full.
-        """
+        """Hold an entry until its turn; raises SinkError for a full disk."""
         size = len(entry[2] or b"")
         full = len(self._held) >= self._max_entries or self._bytes + size > self._max_bytes
         if full and index != self.next:
@@ -200,11 +196,7 @@ class Reorder:
             self._bytes += size
 
     def take(self, most: int = 256) -> list[Entry]:
-        """The entries that are next in order, at most ``most`` and about 32 MB.
-
-        Raises:
-            SinkError: the disk is full or gone.
-        """
+        """The entries that are next in order, at most ``most`` and about 32 MB; raises as ``put``."""
         taken: list[Entry] = []
         size = 0
         while len(taken) < most and size < TAKEN_BYTES:

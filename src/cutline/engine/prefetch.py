@@ -1,4 +1,4 @@
-"""Samples from a blocking source, a batch at a time, read ahead in a thread of its own."""
+"""Read samples ahead from a blocking source, in batches, in a thread."""
 
 from __future__ import annotations
 
@@ -37,11 +37,7 @@ class Prefetch:
         self.cut_short = False
 
     async def next(self) -> Listed | None:
-        """The next sample; None after the last.
-
-        Raises:
-            SourceError, ConfigError: from the source.
-        """
+        """The next sample, None after the last; raises as the source."""
         while not self._ready:
             async with self._lock:
                 if self._ready:
@@ -61,7 +57,7 @@ class Prefetch:
         return asyncio.get_running_loop().run_in_executor(self._thread, self._list)
 
     def _list(self) -> list[Listed]:
-        """One batch; shorter when the source ended or broke, and what came before a break still counts."""
+        """One batch, shorter at the end of the source or at an error, before which all samples count."""
         batch: list[Listed] = []
         try:
             batch.extend(
@@ -73,7 +69,7 @@ class Prefetch:
         return batch
 
     def stop(self) -> None:
-        """Wake whoever waits for the source; there are no more samples."""
+        """Yield no more samples, and wake all who wait for one."""
         self.cut_short = self.cut_short or not self._ended or bool(self._ready)
         self._ended = True
         if self._ahead is not None:

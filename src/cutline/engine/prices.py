@@ -15,11 +15,11 @@ from cutline.records import JSON, Usage
 from cutline.registry import BUILT_IN
 
 BATCH = " (batch)"
-"""Behind a captioner's name: answered through its batch API."""
+"""Suffix of a captioner's name: called through its batch API."""
 _FREE = frozenset({*BUILT_IN["captioners"], *(preset.name for preset in PRESETS.values() if preset.is_here)})
 """What runs on this machine."""
-_ASKED = "caption="
-"""In the name of an interrogator stands before the model that it asks, which is what costs."""
+_CAPTION_MODEL = "caption="
+"""Precedes, in the name of an interrogator, the model that it calls, which is what costs."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,18 +51,14 @@ class Spending:
 
 
 class Prices:
-    """What several captioners cost, by ``prices_file`` and the built-in table.
-
-    Raises:
-        ConfigError: as ``price_of``, for a captioner in ``needed``.
-    """
+    """The prices of several captioners; raises ConfigError as ``price_of`` for one in ``needed``."""
 
     def __init__(self, needed: Iterable[str], prices_file: str | None = None) -> None:
         self._file = prices_file
         self._known = {name: price_of(name, prices_file) for name in needed}
 
     def without(self, spending: Spending | None = None) -> list[str]:
-        """The captioners that have no price: of those asked, and of those that were paid before."""
+        """The captioners without a price, of this run and of earlier ones."""
         names = [*self._known, *(spending.by_captioner if spending else ())]
         return [name for name in dict.fromkeys(names) if self._price(name) is None]
 
@@ -74,7 +70,7 @@ class Prices:
         return sum(price.of(usage) for name, usage in items if (price := self._price(name)) is not None)
 
     def in_batches(self, spending: Spending) -> float | None:
-        """US dollars for the same through batch APIs; None when it is not known what these cost."""
+        """US dollars for the same through batch APIs; None when a price is not known."""
         total = 0.0
         for name, usage in spending.by_captioner.items():
             price = self._price(name)
@@ -84,7 +80,7 @@ class Prices:
         return total
 
     def _price(self, name: str) -> Price | None:
-        if name not in self._known:  # of an earlier run, whose model a new price file need not name
+        if name not in self._known:  # of an earlier run; a new price file need not have its model
             try:
                 self._known[name] = price_of(name, self._file)
             except ConfigError:
@@ -93,12 +89,12 @@ class Prices:
 
 
 def price_of(captioner: str, prices_file: str | None = None) -> Price | None:
-    """The price of ``provider:model``, behind which BATCH may stand; None when no table names it.
+    """The price of ``provider:model``, with or without the suffix BATCH; None when no table has it.
 
-    The user's file comes first. What it does not say of batches is as in the built-in table.
+    The user's file comes first; a batch share that it lacks is taken from the built-in table.
 
     Raises:
-        ConfigError: the file cannot be read, is not of the table's form, or does not name the model.
+        ConfigError: the file cannot be read, is malformed, or does not have the model.
     """
     price = _listed(captioner.removesuffix(BATCH), prices_file)
     if price is None or not captioner.endswith(BATCH):
@@ -109,8 +105,8 @@ def price_of(captioner: str, prices_file: str | None = None) -> Price | None:
 
 def _listed(captioner: str, prices_file: str | None) -> Price | None:
     provider, _, model = captioner.partition(":")
-    if provider == "interrogator" and _ASKED in model:
-        return _listed(model.partition(_ASKED)[2], prices_file)
+    if provider == "interrogator" and _CAPTION_MODEL in model:
+        return _listed(model.partition(_CAPTION_MODEL)[2], prices_file)
     text = importlib.resources.files("cutline.engine").joinpath("prices.toml").read_text("utf-8")
     tables = [tomllib.loads(text)] if prices_file is None else [_read(prices_file), tomllib.loads(text)]
     found = [price for table in tables if (price := _find(table, provider, model)) is not None]
@@ -121,7 +117,7 @@ def _listed(captioner: str, prices_file: str | None) -> Price | None:
         return Price(input=0.0, output=0.0)
     if prices_file is not None:
         wanted = f'[{provider}."{model}"] with input and output'
-        raise ConfigError(f"{prices_file} has no price for {captioner}: it needs {wanted}")
+        raise ConfigError(f"{prices_file} has no price for {captioner}; add {wanted}")
     return None
 
 

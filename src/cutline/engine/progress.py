@@ -1,4 +1,4 @@
-"""The state of a run as frozen records, and the hook that receives them."""
+"""The progress of a run, and the hook that receives it."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ class Progress:
     """A moment of a run. ``eta`` in seconds, ``rate`` in pictures a second, ``cost`` in US dollars.
 
     Counts, tokens and cost are those of all runs for this output together. ``in_flight`` pictures are
-    with the model, ``loading`` are being downloaded. ``waiting_for`` says what
-    must be there before the first picture can be asked about, such as a model that is being loaded.
+    with the model, ``loading`` are being downloaded. ``waiting_for`` names what the first picture waits
+    for, such as a model that is being loaded.
     """
 
     total: int | None = None
@@ -62,28 +62,21 @@ class Rate:
         return (count - first) / (now - start) if now > start else 0.0
 
 
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class ProgressReporter:
-    """Calls a hook with the state of a run, about ten times a second."""
+    """Calls a hook with the progress of a run, about ten times a second.
 
-    def __init__(
-        self,
-        hook: ProgressHook,
-        stats: RunStats,
-        pipeline: SamplePipeline,
-        *,
-        prices: Prices,
-        first: int,
-        total: Callable[[], int | None],
-    ) -> None:
-        """``first``: samples that the output had before; ``total`` returns None until it is known."""
-        self._hook = hook
-        self._stats = stats
-        self._pipeline = pipeline
-        self._prices = prices
-        self._first = first
-        self._total = total
-        self._rate = Rate()
-        self._start = time.monotonic()
+    ``first`` samples were in the output before; ``total`` returns None until it is known.
+    """
+
+    hook: ProgressHook
+    stats: RunStats
+    pipeline: SamplePipeline
+    prices: Prices
+    first: int
+    total: Callable[[], int | None]
+    rate: Rate = dataclasses.field(default_factory=Rate)
+    start: float = dataclasses.field(default_factory=time.monotonic)
 
     async def run(self) -> None:
         """Report until cancelled."""
@@ -92,25 +85,24 @@ class ProgressReporter:
             await asyncio.sleep(PROGRESS_EVERY)
 
     def report(self) -> None:
-        stats, pipeline, total = self._stats, self._pipeline, self._total()
-        done = self._first + stats.seen
-        known, rate = stats.known, self._rate.update(stats.fresh.total)
-        left = total - done if total is not None else None
-        self._hook(
+        stats, pipeline, total = self.stats, self.pipeline, self.total()
+        done = self.first + stats.resumed.total + stats.fresh.total
+        known, rate = stats.known, self.rate.update(stats.fresh.total)
+        self.hook(
             Progress(
                 total=total,
                 done=done,
                 captions=known.captions,
                 skips=known.skips,
                 failures=known.failures,
-                resumed=self._first + stats.resumed.total,
+                resumed=self.first + stats.resumed.total,
                 in_flight=pipeline.chain.in_flight,
                 loading=pipeline.downloads,
                 slots=pipeline.chain.slots,
                 rate=rate,
-                eta=left / rate if left is not None and rate > 0 else None,
+                eta=(total - done) / rate if total is not None and rate > 0 else None,
                 tokens=stats.spent.usage.total,
-                cost=self._prices.of(stats.spent),
-                seconds=time.monotonic() - self._start,
+                cost=self.prices.of(stats.spent),
+                seconds=time.monotonic() - self.start,
             )
         )

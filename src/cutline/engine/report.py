@@ -1,4 +1,4 @@
-"""What a run comes to: the summary, the exit code, and ``report.json``."""
+"""The result of a run: the summary, the exit code, and ``report.json``."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ EXIT_INTERRUPTED = 130
 
 
 class Interrupted(CutlineError):
-    """The user, or the system, asked the run to end; ``signal`` is its number."""
+    """A signal of the user or the system ended the run; ``signal`` is its number."""
 
     def __init__(self, signal: int) -> None:
         super().__init__("interrupted")
@@ -31,7 +31,7 @@ class Report:
 
     ``counts`` cover everything in the output, ``known`` also what waits in the journal, ``fresh`` only
     this run's outcomes. ``causes`` are those of the known failures by kind, the commonest first;
-    ``stages`` says in a line what each filter and check did. ``first`` has the first keys and captions
+    ``stages`` has a line about each filter and check. ``first`` has the first keys and captions
     that this run wrote, ``failed`` the first hundred failures, and the first of every kind. ``changed``
     pictures had changed since an earlier run; ``replaced`` ones, of which a few are named, were changed
     or deleted between being listed and being captioned. ``left_out`` earlier outcomes are of samples that

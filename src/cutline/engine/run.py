@@ -1,4 +1,4 @@
-"""One job from start to end: take the state folder, go on where the last run ended, report."""
+"""Run a job: lock its state folder, resume where the last run ended, report."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import copy
 import dataclasses
 import logging
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
 
@@ -16,23 +15,24 @@ from cutline.credentials import Secret
 from cutline.engine import assembly
 from cutline.engine.batch_manifest import refuse_open
 from cutline.engine.budget import Budget
-from cutline.engine.cancellation import Stop
-from cutline.engine.fingerprint import Fingerprint, mended_by
+from cutline.engine.cancellation import Stop, until_stopped
+from cutline.engine.fingerprint import Fingerprint, retried_kinds
 from cutline.engine.journal import Journal
 from cutline.engine.journal_store import JournalStore
 from cutline.engine.output import OrderedOutput
+from cutline.engine.plan import Plan, plan_run, sample_count
+from cutline.engine.prices import Prices
 from cutline.engine.progress import Progress, ProgressHook, ProgressReporter
 from cutline.engine.report import Interrupted, Report
-from cutline.engine.resume import count_of, left_of, peeked
 from cutline.engine.sample_pipeline import SamplePipeline, SampleRules
-from cutline.engine.shard import ShardHost, ShardResult, ShardTask, run_shard
+from cutline.engine.shard import ShardHost, ShardResult, run_shard
 from cutline.engine.stage_runner import StageRunner
 from cutline.engine.state import State, failures_file, state_folder
 from cutline.engine.stats import RunStats
-from cutline.errors import ConfigError, CutlineError, OutputExists, OutputGone, SinkError
+from cutline.errors import ConfigError, CutlineError, SinkError
 from cutline.interfaces import Sink, Source
 from cutline.job import Job
-from cutline.records import JSON, Sample
+from cutline.records import JSON
 from cutline.sinks.failures import FailuresSink
 from cutline.sinks.options import SinkOptions
 from cutline.storage import is_url
@@ -42,22 +42,22 @@ REPORT = "report.json"
 
 log = logging.getLogger("cutline.engine")
 
-# Captions that are made into any format in a second or two: more keep somebody waiting who wants to leave.
-_QUICKLY_SHOWN = 100_000
+# Captions that are published within a second or two; with more, an interrupted run does not publish.
+_QUICK_TO_PUBLISH = 100_000
 
 
 class ReplySource(Protocol):
-    """Replies that were requested earlier, which a run takes instead of calling the model."""
+    """Replies to earlier requests, which a run uses instead of calling the model."""
 
     chain: Chain
     fingerprint: Fingerprint
 
     async def open(self, state: State) -> None:
-        """Fetch them; the output's folder is locked. ``form`` is known from then on."""
+        """Fetch them while the output's folder is locked."""
 
     @property
     def form(self) -> JSON:
-        """What decides the output besides the job."""
+        """What decides the output besides the job; known once it is open."""
 
     def pipeline(
         self, rules: SampleRules, stages: StageRunner, journal: JournalStore, sink: Sink
@@ -79,10 +79,9 @@ async def run_job(
 ) -> Report:
     """Caption everything the job's output does not have yet.
 
-    ``source`` replaces the one that the job's input names, ``replies`` the calls of the model,
-    ``failures`` the file beside the output that lists what failed.
-    ``stop`` ends the run early and cleanly; the same call later goes on. ``progress`` is called
-    about ten times a second from the event loop and must not block.
+    ``source`` replaces the job's input, ``replies`` the calls of the model, ``failures`` the file beside the
+    output that lists what failed. ``stop`` ends the run early and cleanly; the same call later resumes it.
+    ``progress`` is called about ten times a second from the event loop and must not block.
 
     Raises:
         ConfigError: the job cannot be run; the model was not called, and the output not touched.
@@ -101,67 +100,59 @@ async def run_job(
             await stages.aclose()
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class _Plan:
-    """What is left to do: ``samples`` are the task's, of which the listing has begun."""
-
-    task: ShardTask
-    samples: Iterator[Sample]
-    stats: RunStats
-
-
+@dataclasses.dataclass(slots=True)
 class _Run:
     """One run in three parts: plan what is left, work through it as a shard, publish the output."""
 
-    def __init__(
-        self,
-        job: Job,
-        chain: Chain,
-        stages: StageRunner,
-        progress: ProgressHook,
-        stop: Stop,
-        replies: ReplySource | None,
-        failures: Path | None,
-    ) -> None:
-        self._job = job
-        self._chain = chain
-        self._stages = stages
-        self._progress = progress
-        self._stop = stop
-        self._replies = replies
-        self._failures = failures
-        self._prices = assembly.prices_for(job, chain)
-        self._output = assembly.output_of(job)
-        self._start = time.monotonic()
-        self._loading = 0.0
+    job: Job
+    chain: Chain
+    stages: StageRunner
+    progress: ProgressHook
+    stop: Stop
+    replies: ReplySource | None
+    failures: Path | None
+    prices: Prices = dataclasses.field(init=False)
+    output: str = dataclasses.field(init=False)
+    start: float = dataclasses.field(default_factory=time.monotonic)
+    loading: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.prices = assembly.prices_for(self.job, self.chain)
+        self.output = assembly.output_of(self.job)
 
     async def run(self, source: Source) -> Report:
-        folder = state_folder(self._output, self._job.run.state)
-        with State(folder, self._output) as state:
-            if self._replies is None:
+        folder = state_folder(self.output, self.job.run.state)
+        with State(folder, self.output) as state:
+            if self.replies is None:
                 refuse_open(state)
             else:
-                await self._replies.open(state)
+                await self.replies.open(state)
             journal = Journal(folder / "journal.jsonl")
             try:
                 await in_thread(journal.load)
                 if journal.damaged_lines:
-                    log.warning(
-                        "journal lines=%d damaged: their pictures are asked again", journal.damaged_lines
-                    )
+                    lines = journal.damaged_lines
+                    log.warning("journal damaged_lines=%d; their pictures are captioned again", lines)
                 return await self._with_journal(source, state, journal)
             finally:
                 journal.close()
 
     async def _with_journal(self, source: Source, state: State, journal: Journal) -> Report:
         output = self._begin(state, journal)
-        result, stats = None, RunStats(spent=journal.spent)
+        result = None
         try:
-            plan = await self._plan(source, state, journal, output)
+            plan = await plan_run(self.job, source, output, self.stop, self._open_models)
+            stats = RunStats(
+                before=copy.deepcopy(output.counts),
+                causes=copy.deepcopy(output.causes),
+                spent=journal.spent,
+                paid=journal.paid,
+                models=self.chain.models,
+            )
             if plan is not None:
-                stats = plan.stats
-                result = await self._shard(plan, journal, output)
-            stopped = _checked(self._stop.reason)
+                state.remove(REPORT)
+                result = await self._shard(plan, journal, output, stats)
+            stopped = _checked(self.stop.reason)
             if result is not None and result.complete and isinstance(stopped, Interrupted):
                 stopped = None  # nothing was left to stop
             await self._publish(output, stopped, begun=result is not None)
@@ -171,110 +162,62 @@ class _Run:
         report = self._report(result, stats, output, journal, state.folder, stopped)
         report = dataclasses.replace(report, warnings=(*source.warnings, *output.sink.warnings))
         state.write(REPORT, report.to_json())
-        if self._replies and stopped is None:
-            await self._replies.done(report)
+        if self.replies and stopped is None:
+            await self.replies.done(report)
         return report
 
     def _begin(self, state: State, journal: Journal) -> OrderedOutput:
-        """Begin a run in the journal, unless its settings are refused; the output is not opened."""
-        job, replies, stages = self._job, self._replies, self._stages
-        sink = assembly.sink_of(job, self._output, state.folder)
-        fingerprint = replies.fingerprint if replies else assembly.fingerprint_of(job, self._chain, stages)
+        """Begin a run in the journal, unless its settings are refused; the output stays closed."""
+        job, replies, stages = self.job, self.replies, self.stages
+        sink = assembly.sink_of(job, self.output, state.folder)
+        fingerprint = replies.fingerprint if replies else assembly.fingerprint_of(job, self.chain, stages)
         if job.run.max_cost is not None:
-            assembly.check_prices(self._prices, journal.spent)
+            assembly.check_prices(self.prices, journal.spent)
         journal.begin(
             fingerprint,
             on_change=job.run.on_change,
             retry_failed=job.run.retry_failed,
-            models=self._chain.models,
-            mended=mended_by(job),
+            models=self.chain.models,
+            retried=retried_kinds(job),
             stages=stages.ids,
         )
-        failed = self._failures or failures_file(self._output, state.folder)
+        failed = self.failures or failures_file(self.output, state.folder)
         failures = FailuresSink(failed, state.folder, SinkOptions(overwrite=True))
-        form = assembly.form_of(job, self._output) | (replies.form if replies else {})
+        form = assembly.form_of(job, self.output) | (replies.form if replies else {})
         return OrderedOutput(sink, failures, state, journal, form=form)
 
-    async def _plan(
-        self, source: Source, state: State, journal: Journal, output: OrderedOutput
-    ) -> _Plan | None:
-        """Decide what is left to do, load the models for it, and open the output.
-
-        None when the run was stopped before the output was opened.
-        """
-        job, mark = self._job, output.mark()
-        limit = assembly.limit_of(job)
-        samples, keys = await in_thread(left_of, source, limit, mark, self._stop)
-        # A source that cannot even begin is found out before the output is touched.
-        some_left, samples = await in_thread(peeked, samples)
-        if some_left:
-            await self._open_models()
-        if self._stop.requested:
-            return None
-        try:
-            await in_thread(output.open, mark if keys else None, keys)
-        except (OutputGone, OutputExists) as error:
-            if keys is None or (isinstance(error, OutputExists) and job.output.existing != "overwrite"):
-                raise
-            log.warning("output is written anew from the journal: %s", error)
-            await in_thread(output.close)
-            samples, keys = await in_thread(left_of, source, limit, None, self._stop)
-            await in_thread(output.open, None, None)
-        state.remove(REPORT)
-        keep_raw = assembly.keeps_raw(job, self._output)
-        task = ShardTask(
-            job=job,
-            source=source,
-            rules=assembly.rules_of(job, keep_data=output.needs_picture, keep_raw=keep_raw),
-            start=keys.count if keys else 0,
-            stop=limit,
-        )
-        stats = RunStats(
-            before=copy.deepcopy(output.counts),
-            causes=copy.deepcopy(output.causes),
-            spent=journal.spent,
-            paid=journal.paid,
-            models=self._chain.models,
-        )
-        return _Plan(task=task, samples=samples, stats=stats)
-
     async def _open_models(self) -> None:
-        """Load what takes minutes, after all that may be refused, unless the run is stopped meanwhile."""
+        """Load what takes minutes, after all other checks, unless the run is stopped meanwhile."""
         begun = time.monotonic()
         loop = asyncio.get_running_loop()
 
         def say(line: str) -> None:
-            loop.call_soon_threadsafe(self._progress, Progress(waiting_for=line))
+            loop.call_soon_threadsafe(self.progress, Progress(waiting_for=line))
 
-        for part in (self._chain, self._stages):
-            opening, stopping = asyncio.create_task(part.open(say)), asyncio.create_task(self._stop.wait())
-            try:
-                await asyncio.wait({opening, stopping}, return_when=asyncio.FIRST_COMPLETED)
-                if opening.done():
-                    opening.result()
-            finally:
-                for task in (opening, stopping):
-                    task.cancel()
-                await asyncio.gather(opening, stopping, return_exceptions=True)
-        self._loading = time.monotonic() - begun
+        for part in (self.chain, self.stages):
+            opened = await until_stopped(part.open(say), self.stop)
+            if opened is not None:
+                opened.result()
+        self.loading = time.monotonic() - begun
 
-    async def _shard(self, plan: _Plan, journal: Journal, output: OrderedOutput) -> ShardResult:
+    async def _shard(
+        self, plan: Plan, journal: Journal, output: OrderedOutput, stats: RunStats
+    ) -> ShardResult:
         """Work through what is left, and report progress meanwhile."""
-        task, stats = plan.task, plan.stats
-        if self._replies is not None:
-            pipeline = self._replies.pipeline(task.rules, self._stages, journal, output.sink)
+        task = plan.task
+        if self.replies is not None:
+            pipeline = self.replies.pipeline(task.rules, self.stages, journal, output.sink)
         else:
-            pipeline = SamplePipeline(
-                self._chain, task.rules, self._stages, journal=journal, sink=output.sink
-            )
-        budget = Budget(assembly.limits_of_run(self._job, self._prices), stats)
-        host = ShardHost(journal=journal, slots=budget, stats=stats, stop=self._stop)
-        counting = in_thread(count_of, task.source, task.stop)
+            pipeline = SamplePipeline(self.chain, task.rules, self.stages, journal=journal, sink=output.sink)
+        limits = self.job.run
+        budget = Budget(limits.budget_tokens, limits.max_cost, prices=self.prices, stats=stats)
+        host = ShardHost(journal=journal, slots=budget, stats=stats, stop=self.stop)
+        counting = in_thread(sample_count, task.source, task.stop)
         reporter = ProgressReporter(
-            self._progress,
-            stats,
-            pipeline,
-            prices=self._prices,
+            hook=self.progress,
+            stats=stats,
+            pipeline=pipeline,
+            prices=self.prices,
             first=task.start,
             total=lambda: counting.result() if counting.done() else None,
         )
@@ -289,7 +232,7 @@ class _Run:
             await pipeline.aclose()
 
     async def _publish(self, output: OrderedOutput, stopped: CutlineError | None, *, begun: bool) -> None:
-        leaving = isinstance(stopped, Interrupted) and output.counts.captions > _QUICKLY_SHOWN
+        leaving = isinstance(stopped, Interrupted) and output.counts.captions > _QUICK_TO_PUBLISH
         if leaving or not begun:
             await in_thread(output.close)
         else:
@@ -304,26 +247,27 @@ class _Run:
         folder: Path,
         stopped: CutlineError | None,
     ) -> Report:
-        known = stats.known if result else output.counts
-        causes = stats.causes if result else output.causes
+        known = stats.known
         left_out = len(journal) - stats.before.journalled - stats.resumed.total - stats.changed
         return Report(
-            output=_whole(self._output),
-            outputs=tuple(_whole(path) for path in output.outputs if _is_there(path)),
+            output=_absolute(self.output),
+            outputs=tuple(
+                path for path in map(_absolute, output.outputs) if is_url(path) or Path(path).exists()
+            ),
             state=str(folder),
-            model=self._chain.name,
-            prompts=tuple(step.prompt.id for step in self._chain.steps),
+            model=self.chain.name,
+            prompts=tuple(step.prompt.id for step in self.chain.steps),
             counts=output.counts,
             known=known,
-            causes=causes.by_kind(),
-            stages=self._stages.summaries(known),
+            causes=stats.causes.by_kind(),
+            stages=self.stages.summaries(known),
             first=tuple(output.first),
             failed=tuple(output.failed),
             fresh=stats.fresh,
             spent=stats.spent.usage,
-            cost=self._prices.of(stats.spent),
-            seconds=time.monotonic() - self._start - self._loading,
-            loading_seconds=self._loading,
+            cost=self.prices.of(stats.spent),
+            seconds=time.monotonic() - self.start - self.loading,
+            loading_seconds=self.loading,
             requests_resumed=stats.resumed.total,
             changed=stats.changed,
             replaced=stats.replaced,
@@ -331,17 +275,13 @@ class _Run:
             left_out=max(0, left_out) if result and not stopped else 0,
             waiting=result.waiting if result and stopped else 0,
             stopped=stopped,
-            allow_failures=self._job.run.allow_failures,
+            allow_failures=self.job.run.allow_failures,
         )
 
 
-def _whole(path: Path | str) -> str:
-    """The path from the root on, whatever the folder that one is in; of storage as it is."""
+def _absolute(path: Path | str) -> str:
+    """A local path as an absolute one; a URL as it is."""
     return str(path) if is_url(str(path)) else str(Path(path).absolute())
-
-
-def _is_there(path: Path | str) -> bool:
-    return is_url(str(path)) or Path(path).exists()
 
 
 def _checked(reason: CutlineError | None) -> CutlineError | None:

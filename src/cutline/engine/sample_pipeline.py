@@ -17,7 +17,7 @@ from cutline.imaging import Picture
 from cutline.interfaces import Draft, Sink
 from cutline.locations.loader import PictureLoader
 from cutline.options import Existing
-from cutline.prompts import Policy, finish_caption, sample_variables
+from cutline.prompts import finish_caption, sample_variables
 from cutline.records import Caption, Failure, Location, Outcome, Reply, Sample, Skip, Step
 
 _log = logging.getLogger(__name__)
@@ -27,8 +27,8 @@ _log = logging.getLogger(__name__)
 class SampleRules:
     """What a job does to every sample before and after it is captioned.
 
-    ``existing``: the policy for samples that have a text. ``keep_data``: whether the picture's own bytes
-    are needed once it is encoded for the model; ``keep_raw``: whether whole responses are kept.
+    ``existing``: the policy for samples that have a text. ``keep_data``: keep the picture's bytes after it
+    is encoded for the model. ``keep_raw``: keep whole responses.
     """
 
     existing: Existing | None = None
@@ -41,33 +41,31 @@ class SampleRules:
     keep_raw: bool = False
 
     def finish(self, text: str, existing: str | None) -> str:
-        """The text that is kept: with trigger word, prefix and suffix, joined with the existing text."""
-        policy: Policy = "overwrite" if self.existing is None or self.existing == "skip" else self.existing
+        """The text with trigger word, prefix and suffix, joined with the existing one."""
         return finish_caption(
             text,
             trigger=self.trigger,
             prefix=self.prefix,
             suffix=self.suffix,
             existing=existing,
-            policy=policy,
+            policy="overwrite" if self.existing is None or self.existing == "skip" else self.existing,
         )
 
 
 class PipelineObserver(Protocol):
-    """Receives what happens to a sample before it has its outcome."""
+    """Receives the events of a sample before its outcome."""
 
     def download_started(self) -> None: ...
 
     def step_finished(self, key: str, content_id: str, step: Step) -> None:
-        """A step has its reply while others of the sample's chain do not."""
+        """A step has its reply while other steps of the chain are pending."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Prepared:
     """A sample that is ready for the chain. ``existing`` is the text to join the caption with.
 
-    ``content_id`` is of the picture that is read: what comes later under its name is another one. ``known``
-    steps are an earlier run's replies about the same picture.
+    ``content_id`` is of the picture as it was when it was read; ``known`` steps are an earlier run's replies.
     """
 
     sample: Sample
@@ -79,9 +77,9 @@ class Prepared:
 
 
 class SamplePipeline:
-    """Turns samples into outcomes; never raises for what is wrong with one sample.
+    """Turns samples into outcomes; a faulty sample becomes a Failure and is not raised.
 
-    ``sink`` is the output, which may have captions from before; ``journal`` has what earlier runs left.
+    ``sink`` is the output, which may have captions already; ``journal`` has earlier runs' outcomes.
     """
 
     def __init__(
@@ -104,9 +102,7 @@ class SamplePipeline:
     async def caption(
         self, sample: Sample, known: tuple[Step, ...] = (), observer: PipelineObserver | None = None
     ) -> tuple[Outcome, Picture | None]:
-        """The sample's outcome, and its picture where one was loaded.
-
-        ``known`` steps are an earlier run's replies about the same picture.
+        """The sample's outcome, and its picture if it has a caption; ``known`` are earlier replies about it.
 
         Raises:
             RunStopped: no picture can be captioned until the user changes something.
@@ -115,9 +111,10 @@ class SamplePipeline:
         if not isinstance(prepared, Prepared):
             return prepared, None
         try:
-            result = await self.run_chain(prepared, observer)
-            if isinstance(result, Skip):
-                return result, None
+            chain = self.chain_for(prepared)
+            if isinstance(chain, Skip):
+                return chain, None
+            result = await self._run(chain, prepared, observer)
             checked = await self._check(prepared, result)
         except (MemoryError, StepFailed, SampleError) as error:
             return self._failure(sample, prepared.content_id, error, known), None
@@ -141,7 +138,7 @@ class SamplePipeline:
     async def prepare(
         self, sample: Sample, known: tuple[Step, ...] = (), observer: PipelineObserver | None = None
     ) -> Prepared | Outcome:
-        """Everything before the chain; the outcome where that decides it. Raises as ``caption``."""
+        """Policy, picture and filters; the outcome where these decide it. Raises as ``caption``."""
         existing = self._by_policy(sample)
         if isinstance(existing, Skip | Failure):
             return existing
@@ -166,7 +163,7 @@ class SamplePipeline:
         )
 
     def _by_policy(self, sample: Sample) -> Skip | Failure | str | None:
-        """What the source or the job's policy decides, else the text that the sample has already."""
+        """The outcome that the source or the job's policy decides, else the sample's existing text."""
         problem = sample.problem
         if problem is not None:
             if problem.skip:
@@ -175,7 +172,7 @@ class SamplePipeline:
                 key=sample.key, kind=problem.kind, message=problem.message, content_id=sample.content_id
             )
         earlier = self._journal.earlier(sample.key) if self._journal is not None else None
-        if isinstance(earlier, Caption):  # what is there now is our own caption
+        if isinstance(earlier, Caption):  # the existing text is the caption of an earlier run
             return earlier.existing or ""
         sink, policy = self._sink, self.rules.existing
         try:
@@ -188,24 +185,23 @@ class SamplePipeline:
 
     @property
     def downloads(self) -> int:
-        """How many samples wait for the download of their picture."""
+        """The number of samples whose picture is being downloaded."""
         return len(self._downloads)
 
     def cancel_downloads(self) -> None:
-        """Cancel the tasks that wait for a download: nothing is paid for them yet."""
+        """Cancel the samples that wait for a download, for which nothing is paid yet."""
         for task in self._downloads:
             task.cancel()
 
     async def load(self, sample: Sample, observer: PipelineObserver | None) -> Picture:
         """The sample's picture; local ones are read when first needed. Raises PictureError."""
-        if sample.location is None or sample.location.url() is None:
-            return self._picture(await self._loader.locate(sample))
         task = asyncio.current_task()
         assert task is not None
-        self._downloads.add(task)
         try:
-            if observer is not None:
-                observer.download_started()
+            if sample.location is not None and sample.location.url() is not None:
+                self._downloads.add(task)
+                if observer is not None:
+                    observer.download_started()
             return self._picture(await self._loader.locate(sample))
         finally:
             self._downloads.discard(task)
@@ -213,35 +209,29 @@ class SamplePipeline:
     def _picture(self, location: Location) -> Picture:
         return Picture(location, max_pixels=self.rules.max_pixels, keep_data=self.rules.keep_data)
 
-    async def run_chain(self, prepared: Prepared, observer: PipelineObserver | None) -> ChainResult | Skip:
-        """The steps' replies and the caption among them; raises StepFailed where there is none."""
-        return await self.follow(self.chain, prepared, observer)
+    def chain_for(self, prepared: Prepared) -> Chain | Skip:  # noqa: ARG002 - for subclasses
+        """The chain that captions a sample, or why none does."""
+        return self.chain
 
-    async def follow(
-        self, chain: Chain, prepared: Prepared, observer: PipelineObserver | None
-    ) -> ChainResult:
-        """Run ``chain``; a captioner that cancels itself fails the sample, not the run."""
+    async def _run(self, chain: Chain, prepared: Prepared, observer: PipelineObserver | None) -> ChainResult:
+        """The steps' replies and the caption among them; raises StepFailed where there is none."""
+        note: NoteStep | None = None
+        if observer is not None and len(self.chain.steps) > 1:
+
+            def note(step: Step) -> None:
+                (kept,) = self._kept((step,))
+                observer.step_finished(prepared.sample.key, prepared.content_id, kept)
+
         try:
-            return await chain.run(
-                prepared.picture,
-                prepared.variables,
-                known=prepared.known,
-                note=self._note(prepared, observer),
-            )
-        except asyncio.CancelledError:
+            return await chain.run(prepared.picture, prepared.variables, known=prepared.known, note=note)
+        except asyncio.CancelledError:  # a captioner that cancels itself fails the sample, not the run
             task = asyncio.current_task()
             if task is None or task.cancelling():
                 raise
             raise StepFailed("captioner", "a captioner cancelled itself") from None
 
-    def _note(self, prepared: Prepared, observer: PipelineObserver | None) -> NoteStep | None:
-        if observer is None or len(self.chain.steps) == 1:
-            return None
-        key, content_id = prepared.sample.key, prepared.content_id
-        return lambda step: observer.step_finished(key, content_id, *self._kept((step,)))
-
     async def _check(self, prepared: Prepared, result: ChainResult) -> Checked | Skip:
-        """What the checks leave of the caption; where they fail, the steps are kept."""
+        """The caption after the checks; where these fail, the steps are kept."""
         draft = Draft(
             sample=prepared.sample,
             picture=prepared.picture,
@@ -261,14 +251,13 @@ class SamplePipeline:
         error: MemoryError | SampleError | StepFailed,
         known: tuple[Step, ...],
     ) -> Failure:
-        """The sample's failure; of the ``known`` steps those that did not finish again stay known."""
+        """The sample's failure, with the ``known`` steps that did not finish again."""
         if isinstance(error, MemoryError):
             error = SampleError("out-of-memory", "the picture needs more memory than there is")
         if isinstance(error, SampleError):
             error = StepFailed(error.kind, str(error), attempts=0)
         wanted = {step.name for step in self.chain.steps} - {step.name for step in error.steps}
         earlier = (dataclasses.replace(step, counted=True) for step in known if step.name in wanted)
-        reply = error.reply
         return Failure(
             key=sample.key,
             content_id=content_id,
@@ -277,17 +266,18 @@ class SamplePipeline:
             attempts=error.attempts,
             steps=self._kept((*error.steps, *earlier)),
             useless=error.useless,
-            reply=reply if reply is None or self.rules.keep_raw else _text_only(reply),
+            reply=None if error.reply is None else self._kept_reply(error.reply),
         )
 
     def _kept(self, steps: tuple[Step, ...]) -> tuple[Step, ...]:
-        """The steps as they are kept: without the whole responses, unless the rules say so."""
-        if self.rules.keep_raw:
-            return steps
-        return tuple(dataclasses.replace(step, reply=_text_only(step.reply)) for step in steps)
+        return tuple(dataclasses.replace(step, reply=self._kept_reply(step.reply)) for step in steps)
+
+    def _kept_reply(self, reply: Reply) -> Reply:
+        """The reply without the whole response, unless the rules keep that."""
+        return reply if self.rules.keep_raw else dataclasses.replace(reply, raw=None)
 
     def is_final(self, outcome: Outcome) -> bool:
-        """Whether the journal keeps it; a skip by policy costs nothing, and is decided again each time."""
+        """Whether the journal keeps it; a skip by policy is decided again in each run."""
         return not isinstance(outcome, Skip) or bool(outcome.stage)
 
     async def aclose(self) -> None:
@@ -295,9 +285,7 @@ class SamplePipeline:
 
 
 def log_outcome(outcome: Outcome) -> None:
-    """One line of the log about what became of a sample."""
-    if not _log.isEnabledFor(logging.INFO):
-        return
+    """Log one line about a sample's outcome."""
     key = printable(outcome.key)
     if isinstance(outcome, Caption):
         tokens, seconds = outcome.usage.total, sum(step.reply.seconds for step in outcome.steps)
@@ -307,9 +295,5 @@ def log_outcome(outcome: Outcome) -> None:
     elif isinstance(outcome, Skip):
         _log.debug("skipped key=%s reason=%s", key, outcome.reason)
     else:
-        message = "failed key=%s kind=%s attempts=%d cause=%s"
-        _log.info(message, key, outcome.kind, outcome.attempts, outcome.message)
-
-
-def _text_only(reply: Reply) -> Reply:
-    return dataclasses.replace(reply, raw=None)
+        values = (key, outcome.kind, outcome.attempts, outcome.message)
+        _log.info("failed key=%s kind=%s attempts=%d cause=%s", *values)

@@ -1,6 +1,6 @@
 """The work of one shard: workers on one feed, outcomes to journal and output.
 
-It needs neither a terminal nor a lock file, so that a process on another machine can do it too.
+It uses neither a terminal nor a lock file, so that a process on another machine can do it too.
 """
 
 from __future__ import annotations
@@ -39,10 +39,7 @@ _log = logging.getLogger(__name__)
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class ShardTask:
-    """What a shard has to do: the samples of ``source`` from ``start`` up to ``stop``. It pickles.
-
-    API keys are no part of it.
-    """
+    """The samples of ``source`` from ``start`` up to ``stop``. It pickles, and holds no API keys."""
 
     job: Job
     source: Source
@@ -85,7 +82,6 @@ class ShardHost:
 class ShardResult:
     """``complete``: every sample has its outcome; ``waiting`` outcomes are not in the output yet."""
 
-    stats: RunStats
     complete: bool
     waiting: int
 
@@ -129,18 +125,16 @@ class _Shard:
         self._pipeline = pipeline
         self._output = output
         self._host = host
-        self._stop = host.stop
-        self._stats = host.stats
+        self._stop, self._stats = host.stop, host.stats
         self._feed = feed
         self._reorder = reorder
         self._first = reorder.next
         self._workers: set[asyncio.Task[None]] = set()
         self._taken = self._done = 0
-        self._sink_thread = ThreadPoolExecutor(1, thread_name_prefix="cutline-sink")
-        self._ready = asyncio.Event()
-        self._room = asyncio.Event()
-        self._room.set()
         self._read_all = False
+        self._sink_thread = ThreadPoolExecutor(1, thread_name_prefix="cutline-sink")
+        self._ready, self._room = asyncio.Event(), asyncio.Event()
+        self._room.set()
 
     async def run(self) -> ShardResult:
         watcher = asyncio.create_task(self._watch())
@@ -157,7 +151,7 @@ class _Shard:
             await asyncio.gather(watcher, return_exceptions=True)
             self._sink_thread.shutdown()
         complete = self._read_all and not self._feed.cut_short and self._done == self._taken
-        return ShardResult(stats=self._stats, complete=complete, waiting=len(self._reorder))
+        return ShardResult(complete=complete, waiting=len(self._reorder))
 
     def download_started(self) -> None:
         self._scale()
@@ -168,7 +162,7 @@ class _Shard:
         self._stats.add_step(step)
 
     def _scale(self) -> None:
-        """Have as many workers as the captioner can use, and a few that prepare the next pictures."""
+        """Start as many workers as the captioner has slots, and a few that prepare the next pictures."""
         if self._stop.requested:
             return
         slots = self._pipeline.chain.slots
@@ -176,15 +170,12 @@ class _Shard:
         while len(self._workers) < wanted and not self._read_all:
             task = self._group.create_task(self._work())
             self._workers.add(task)
-            task.add_done_callback(self._worker_ended)
-
-    def _worker_ended(self, task: asyncio.Task[None]) -> None:
-        self._workers.discard(task)
-        self._ready.set()
+            task.add_done_callback(self._workers.discard)
+            task.add_done_callback(lambda _: self._ready.set())
 
     async def _work(self) -> None:
         while True:
-            # Waited for before a sample is taken: whoever has one may be the one that the others wait for.
+            # Before a sample is taken: the worker that has one may be the one that the others wait for.
             await self._room.wait()
             try:
                 item = await self._feed.next()
@@ -210,11 +201,11 @@ class _Shard:
             self._scale()
 
     async def _process(self, item: Listed) -> None:
-        """Bring a sample's outcome, an earlier run's or a new one, on its way to the output."""
+        """Pass a sample's outcome, an earlier run's or a new one, to the output."""
         sample, picture = item.sample, None
         outcome = self._host.journal.get(sample.key)
         if outcome is not None and outcome.content_id != sample.content_id:
-            self._stats.changed += 1  # another picture lies there now
+            self._stats.changed += 1  # the file has changed
             outcome = None
         fresh = outcome is None
         if outcome is None:
@@ -225,7 +216,8 @@ class _Shard:
         data = None
         if isinstance(outcome, Caption) and self._output.needs_picture:
             try:
-                data = await self._read(sample, picture)
+                found = picture or await self._pipeline.load(sample, self)
+                data = await in_thread(lambda: found.data)
             except PictureError as error:  # captioned earlier, gone since
                 outcome = Failure(key=sample.key, kind=error.kind, message=str(error), steps=outcome.steps)
         self._reorder.put(item.index, (sample, outcome, data))
@@ -234,7 +226,7 @@ class _Shard:
             self._stop.request(
                 ManyFailed(
                     f"{self._stats.failed_in_a_row} pictures in a row failed at the model, the last with: "
-                    f"{outcome.message}; mend that, then run the same command with --retry-failed"
+                    f"{outcome.message}; fix this and run the same command with --retry-failed"
                 )
             )
 
@@ -254,18 +246,13 @@ class _Shard:
         finally:
             host.slots.leave()
 
-    async def _read(self, sample: Sample, picture: Picture | None) -> bytes:
-        """The bytes for the output."""
-        found = picture or await self._pipeline.load(sample, self)
-        return await in_thread(lambda: found.data)
-
     async def _commit(self) -> None:
-        """Hand outcomes to the output in order, and make it durable about once a second."""
+        """Write outcomes to the output in order, and make it durable about once a second."""
         loop = asyncio.get_running_loop()
         last = time.monotonic()
         try:
             while True:
-                # Read before taking: a worker may put its last outcome and end while we write.
+                # Read first: a worker may put its last outcome and end while others are written.
                 ended = not self._workers
                 entries = self._reorder.take()
                 if entries:
@@ -279,7 +266,7 @@ class _Shard:
                     if ended:
                         break
                     await self._wait_ready(COMMIT_EVERY)
-                    await asyncio.sleep(GATHER)  # one wake-up of the sink's thread for several outcomes
+                    await asyncio.sleep(GATHER)  # write several outcomes at once
             await loop.run_in_executor(self._sink_thread, self._output.commit)
             if not self._stop.requested and self._reorder.next != self._first + self._taken:
                 raise AssertionError("a sample was read from the source and has no outcome")
@@ -299,7 +286,7 @@ class _Shard:
         """Once the run is stopped, give requests under way a little time, then cancel them."""
         await self._stop.wait()
         self._feed.stop()
-        if not isinstance(self._stop.reason, BudgetSpent):  # which has reckoned with all that were begun
+        if not isinstance(self._stop.reason, BudgetSpent):  # which accounts for all that are under way
             self._pipeline.chain.halt()
             self._pipeline.cancel_downloads()
         self._host.slots.halt()

@@ -16,7 +16,7 @@ from cutline.records import JSON, Sample, Skip
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Checked:
-    """What the checks left of a caption; ``notes`` by the check's name, None when there are no checks."""
+    """A caption after the checks; ``notes`` by the check's name, None without checks."""
 
     text: str
     fields: JSON | None
@@ -24,7 +24,7 @@ class Checked:
 
 
 class StageRunner:
-    """All stages of a run as one; every check sees what the one before it left."""
+    """All stages of a run as one; each check receives the caption from the one before."""
 
     def __init__(self, filters: Sequence[Filter] = (), checks: Sequence[Check] = ()) -> None:
         self.filters = filters
@@ -47,7 +47,7 @@ class StageRunner:
             await stage.open(say)
 
     async def filter(self, sample: Sample, picture: Picture, content_id: str) -> Skip | None:
-        """The first filter's decision against the sample, if any.
+        """The rejection of the first filter that rejects the sample.
 
         Raises:
             SampleError: a filter failed, or ran out of memory, for this picture.
@@ -61,7 +61,7 @@ class StageRunner:
         return None
 
     async def check(self, draft: Draft, content_id: str) -> Checked | Skip:
-        """What the checks leave of a caption, or the first decision against it; raises as ``filter``."""
+        """The caption after the checks, or the first rejection; raises as ``filter``."""
         notes: JSON = {}
         for stage in self.checks:
             with _failures_of(stage, "check"):
@@ -89,7 +89,7 @@ class StageRunner:
 
 
 def stage_id(stage: Stage) -> str:
-    """The stage's name and fingerprint in one text."""
+    """The stage's name and fingerprint."""
     return f"{stage.name} {stage.fingerprint}".rstrip()
 
 
@@ -101,7 +101,7 @@ def _skip(stage: Stage, rejection: Rejection, key: str, content_id: str) -> Skip
 
 @contextlib.contextmanager
 def _failures_of(stage: Stage, kind: str) -> Iterator[None]:
-    """Turn whatever a stage raises into the failure of the picture that it is working on."""
+    """Turn an unexpected error of a stage into a failure of the picture."""
     try:
         yield
     except (RunStopped, SampleError):

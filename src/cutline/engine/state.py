@@ -1,4 +1,4 @@
-"""The folder beside an output that holds what is needed to go on: journal, marks, lock."""
+"""The state folder of an output: journal, marks, lock."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ _FIRST_FILES = frozenset({"lock", "owner.json"})
 
 
 def state_folder(output: str, chosen: str | None) -> Path:
-    """``<output>.cutline`` beside a local output; in the user's state folder for a remote one.
+    """``<output>.cutline`` beside a local output, or ``_<output>.cutline`` where only that exists.
 
-    Where only ``_<output>.cutline`` lies beside it, as a job leaves it, that one.
+    For a remote output it is in the user's state folder.
     """
     if chosen is not None:
         return Path(chosen)
     if not is_remote(output):
-        path = Path(local_path(output)).resolve()  # "." has no name of its own; a link is what it leads to
+        path = Path(local_path(output)).resolve()  # resolves "." and links
         usual = path.with_name(path.name + ".cutline")
-        other = passed_over(usual)  # or the usual one of an output with such a name
+        other = passed_over(usual)  # which may belong to an output with that name
         return other if not usual.exists() and _output_of(other) == path.name else usual
     name = output.rstrip("/").rsplit("/", 1)[-1]
     return state_dir() / f"{name}-{hashlib.blake2b(output.encode(), digest_size=6).hexdigest()}"
@@ -46,12 +46,12 @@ def failures_file(output: str, state: Path) -> Path:
 
 
 def passed_over(path: Path) -> Path:
-    """The name that readers of a whole folder as one table pass over: with ``_`` before it."""
+    """The name with ``_`` before it, which readers of a folder as one table ignore."""
     return path if path.name.startswith("_") else path.with_name(f"_{path.name}")
 
 
 def _output_of(folder: Path) -> str | None:
-    """The name of the output whose state lies in a folder, as far as is known."""
+    """The name of the output whose state is in a folder, if known."""
     owner = _read(folder / "owner.json")
     return owner.get("output") if owner else None
 
@@ -90,7 +90,7 @@ class State:
             return
         names = {entry.name for entry in self.folder.iterdir()}
         self._lock.release()
-        if names <= _FIRST_FILES:  # the run was refused before anything began: leave no trace
+        if names <= _FIRST_FILES:  # the run was refused before it began
             for name in names:
                 (self.folder / name).unlink(missing_ok=True)
             with contextlib.suppress(OSError):  # another run has just come
@@ -107,20 +107,12 @@ class State:
         return _read(self.folder / name)
 
     def remove(self, name: str) -> None:
-        """Take a file of the folder away, if it is there.
-
-        Raises:
-            SinkError: the disk is read-only.
-        """
+        """Delete a file of the folder, if it exists; raises SinkError on a read-only disk."""
         with write_errors(self.folder / name):
             (self.folder / name).unlink(missing_ok=True)
 
     def write(self, name: str, data: JSON) -> None:
-        """Replace a JSON file of the folder atomically.
-
-        Raises:
-            SinkError: the disk is full or read-only.
-        """
+        """Replace a JSON file of the folder atomically; raises SinkError on a full or read-only disk."""
         with write_errors(self.folder / name):
             write_atomically(self.folder / name, orjson.dumps(data, option=orjson.OPT_INDENT_2))
 

@@ -1,4 +1,4 @@
-"""What became of a run's samples, counted once; progress, budget and report read it here."""
+"""The counts of a run's outcomes; progress, budget and report read them."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ MAX_REPLACED = 3  # replaced pictures that are named
 
 @dataclasses.dataclass(slots=True, kw_only=True)
 class Counts:
-    """Outcomes by kind, and what they cost; ``missing``: captions without an optional step, by its
-    name and the kind of its failure. Checks took ``dropped`` sentences away from ``shortened`` captions.
-    ``stages`` counts by stage what its skips and notes say; see ``Stage.summary``.
+    """Outcomes by kind, and their usage. ``missing``: captions without an optional step, by its name and
+    the kind of its failure. Checks removed ``dropped`` sentences from ``shortened`` captions. ``stages``:
+    the skips and notes of each stage; see ``Stage.summary``.
     """
 
     captions: int = 0
@@ -46,7 +46,7 @@ class Counts:
         self.usage += usage_of(outcome)
         if isinstance(outcome, Caption):
             self.captions += 1
-            dropped = _dropped(outcome)
+            dropped = sum(len(note.get("dropped", ())) for note in (outcome.checks or {}).values())
             self.dropped += dropped
             self.shortened += bool(dropped)
             self.missing.update(outcome.missing_steps.items())
@@ -79,7 +79,7 @@ class Counts:
 
     @property
     def missing_steps(self) -> dict[str, dict[str, int]]:
-        """``missing`` as a table: how often each optional step failed in which way."""
+        """``missing`` as a table: the failures of each optional step by kind."""
         table: dict[str, dict[str, int]] = {}
         for (name, kind), count in self.missing.items():
             table.setdefault(name, {})[kind] = count
@@ -108,16 +108,8 @@ _NONE: collections.Counter[str] = collections.Counter()
 
 def usages_of(outcome: Outcome) -> Iterator[tuple[str, Usage]]:
     """The tokens of an outcome by step, without the steps that were counted before."""
-    if isinstance(outcome, Caption | Failure | Skip):
-        for step in outcome.steps:
-            if not step.counted:
-                yield step.name, step.reply.usage
-        yield from outcome.useless.items()
-
-
-def _dropped(outcome: Caption) -> int:
-    """How many sentences checks took from the caption."""
-    return sum(len(note.get("dropped", ())) for note in (outcome.checks or {}).values())
+    yield from ((step.name, step.reply.usage) for step in outcome.steps if not step.counted)
+    yield from outcome.useless.items()
 
 
 def usage_of(outcome: Outcome) -> Usage:
@@ -129,10 +121,10 @@ def usage_of(outcome: Outcome) -> Usage:
 class RunStats:
     """The sums of one run.
 
-    ``before`` are outcomes that the output had when the run began, ``resumed`` those that the journal had,
-    ``fresh`` those of this run; ``causes`` are of all of them. ``spent`` and ``paid``, the outcomes that
-    cost something, include earlier runs. ``models`` are the captioners' names by step. ``changed``
-    pictures had changed since an earlier run; ``replaced`` ones were changed or deleted during this one.
+    ``before``: outcomes in the output when the run began; ``resumed``: from the journal; ``fresh``: of this
+    run; ``causes``: of all of them. ``spent``, and ``paid`` outcomes, include earlier runs. ``models``: the
+    captioners' names by step. ``changed`` pictures differ from an earlier run's; ``replaced`` ones were
+    changed or deleted during this run.
     """
 
     before: Counts = dataclasses.field(default_factory=Counts)
@@ -150,13 +142,8 @@ class RunStats:
 
     @property
     def known(self) -> Counts:
-        """Everything that the output has or will have, in whatever order it came."""
+        """Everything that the output has or will have."""
         return self.before + self.resumed + self.fresh
-
-    @property
-    def seen(self) -> int:
-        """Samples of this run that have their outcome."""
-        return self.resumed.total + self.fresh.total
 
     def add_step(self, step: Step) -> None:
         """Count the tokens of a step that finished before its sample did."""
@@ -165,15 +152,15 @@ class RunStats:
 
     def add_usage(self, outcome: Outcome) -> None:
         """Count what a new outcome cost, as soon as that is known."""
-        paid = False
-        for name, usage in usages_of(outcome):
+        usages = list(usages_of(outcome))
+        for name, usage in usages:
             self.spent.add(self.models[name], usage)
-            paid = paid or bool(usage.total)
+        paid = any(usage.total for _, usage in usages)
         self.paid += paid
         self.captions_without_usage += not paid and isinstance(outcome, Caption)
 
     def add(self, sample: Sample, outcome: Outcome, *, fresh: bool) -> None:
-        """Count an outcome of this run, or one that an earlier run left."""
+        """Count an outcome of this run, or of an earlier one."""
         (self.fresh if fresh else self.resumed).add(outcome)
         if isinstance(outcome, Failure):
             self.causes.add(sample, outcome)

@@ -181,7 +181,7 @@ class CaptioningService:
         if options.chain is not None:
             return self._chain_pipeline(options.chain, options)
         job = _job_with(self._job, options, self._settings.max_tokens)
-        assembly.check_words(job)
+        assembly.check_pixels_prompts(job)
         captioner = self.captioner
         if options.parameters:
             captioner = captioner.adjusted(options.parameters)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import functools
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -39,28 +40,26 @@ _UNREACHABLE_RETRIES = 2
 MAX_FILE_BYTES = 1_000_000_000  # of replies
 
 
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class BatchService:
-    """Calls the service behind ``endpoint``, and retries what fails for a passing reason.
+    """Calls the service behind ``endpoint``, and retries transient failures.
 
     ``retries`` and ``delay`` as for ordinary requests; ``say`` receives lines about long waits. All methods
-    raise EndpointUnusable without a batch API or an accepted key, Rejected for what is refused for good,
+    raise EndpointUnusable without a batch API or an accepted key, Rejected for permanent failures,
     Retryable after the last retry.
     """
 
-    def __init__(
-        self, endpoint: OpenAIChat, *, retries: int, delay: float, say: Callable[[str], None]
-    ) -> None:
-        self._endpoint = endpoint
-        self._retries = retries
-        self._delay = delay
-        self._say = say
+    endpoint: OpenAIChat
+    retries: int
+    delay: float
+    say: Callable[[str], None]
 
     @property
     def shown(self) -> str:
-        return self._endpoint.endpoint.shown
+        return self.endpoint.endpoint.shown
 
     async def upload(self, path: Path, name: str) -> str:
-        """Upload a file of requests; returns its id. It may have arrived even if this fails."""
+        """Upload a file of requests; returns its id. After an error it may have arrived all the same."""
         size = await in_thread(lambda: path.stat().st_size)
 
         async def send() -> JSON:
@@ -80,7 +79,7 @@ class BatchService:
         )
 
     async def find_file(self, name: str) -> JSON | None:
-        """The file of that name, if it arrived at the service."""
+        """The file of that name, if the service has it."""
         return await self._find("/files", {"purpose": "batch"}, lambda row: row.get("filename") == name)
 
     async def create(self, input_file: str, name: str) -> JSON:
@@ -98,7 +97,7 @@ class BatchService:
         return await self._with_retries(create, unless=lambda: self.find_batch(input_file))
 
     async def find_batch(self, input_file: str) -> JSON | None:
-        """The batch of that file, if it was created."""
+        """The batch of that file, if it exists."""
         return await self._find("/batches", {}, lambda row: row.get("input_file_id") == input_file)
 
     async def batch(self, number: str) -> JSON:
@@ -117,7 +116,7 @@ class BatchService:
                     async for chunk in response.content.iter_chunked(1 << 18):
                         with write_errors(part):
                             out.write(chunk)
-                        self._say(f"downloading replies: {out.tell() / 1e6:,.2f} MB")
+                        self.say(f"downloading replies: {out.tell() / 1e6:,.2f} MB")
             with write_errors(path):
                 part.replace(path)
 
@@ -127,7 +126,7 @@ class BatchService:
         return self._exchange("GET", f"/files/{file}/content", size=MAX_FILE_BYTES)
 
     async def delete(self, file: str) -> None:
-        """Delete a file at the service; one that is gone already is no error."""
+        """Delete a file at the service, if it exists."""
         try:
             await self._with_retries(lambda: self._deleted(file))
         except Rejected as error:
@@ -138,7 +137,7 @@ class BatchService:
         return await self._json("DELETE", f"/files/{file}")
 
     async def aclose(self) -> None:
-        await self._endpoint.aclose()
+        await self.endpoint.aclose()
 
     async def _find(self, path: str, query: JSON, wanted: Callable[[JSON], bool]) -> JSON | None:
         """The first wanted row of a list, read page by page."""
@@ -155,7 +154,7 @@ class BatchService:
     async def _with_retries(
         self, call: Callable[[], Awaitable[_T]], *, unless: Callable[[], Awaitable[_T | None]] | None = None
     ) -> _T:
-        """The result of ``call``, retried for passing reasons; ``unless`` finds what arrived all the same."""
+        """The result of ``call``, with retries; ``unless`` finds what a failed call has done all the same."""
         failures = 0
         while True:
             try:
@@ -163,24 +162,24 @@ class BatchService:
             except Retryable as error:
                 failures += 1
                 unreachable = error.kind == "unreachable"
-                if failures > min(self._retries, _UNREACHABLE_RETRIES if unreachable else self._retries):
+                if failures > min(self.retries, _UNREACHABLE_RETRIES if unreachable else self.retries):
                     raise (
                         EndpointUnusable(f"{error}: is it running, and this machine online?", kind=error.kind)
                         if unreachable
                         else error
                     ) from None
                 wait = error.retry_after
-                seconds = delay(failures, first=self._delay) if wait is None else min(wait, _MAX_WAIT)
+                seconds = delay(failures, first=self.delay) if wait is None else min(wait, _MAX_WAIT)
                 _log.info("retry batch-api attempt=%d wait=%.1fs cause=%s", failures, seconds, error)
                 if seconds >= _REPORTED_WAIT:
-                    self._say(f"retrying in {seconds:,.0f} s: {error}")
+                    self.say(f"retrying in {seconds:,.0f} s: {error}")
                 await asyncio.sleep(seconds)
             if unless is not None and (found := await unless()) is not None:
                 return found
 
     def _with_id(self, response: JSON) -> JSON:
         if not isinstance(response.get("id"), str):
-            raise Retryable("malformed", f"{self.shown} answered without an id")
+            raise Retryable("malformed", f"{self.shown} returned no id")
         return response
 
     async def _json(self, method: str, path: str, body: Any = None, **options: Any) -> JSON:
@@ -192,7 +191,7 @@ class BatchService:
             data = None
         if not isinstance(data, dict):
             raise Retryable(
-                "malformed", f"{self.shown} answered {method} {path.partition('?')[0]} without a JSON object"
+                "malformed", f"{self.shown} returned no JSON object for {method} {path.partition('?')[0]}"
             )
         return data
 
@@ -200,8 +199,8 @@ class BatchService:
     async def _exchange(
         self, method: str, path: str, body: Any = None, *, size: int = 0, **options: Any
     ) -> AsyncIterator[aiohttp.ClientResponse]:
-        """One request and its response, still to be read; its timeout allows for ``size`` bytes."""
-        endpoint = self._endpoint.endpoint
+        """One request and its unread response; the timeout allows for ``size`` bytes."""
+        endpoint = self.endpoint.endpoint
         url = path if "://" in path else endpoint.url + path
         async with endpoint.exchange(
             method, url, body, longer=size / _MIN_BYTES_PER_SECOND, **options
@@ -213,25 +212,25 @@ class BatchService:
             yield response
 
     def _refusal(self, method: str, path: str, answer: Answer) -> Exception:
-        error = refusal(answer, self._endpoint.request_info)
+        error = refusal(answer, self.endpoint.request_info)
         if not isinstance(error, Rejected) or answer.status not in _NOT_FOUND:
             return error
         place = path.partition("?")[0]
         if method == "GET" and place == "/batches":
             return Rejected(
                 "rejected",
-                f"{self.shown} lists no batches, so it is unknown whether one was created when the "
+                f"{self.shown} does not list batches, so it is unknown whether one was created when the "
                 "connection broke: look for it there, then forget it here with `cutline batch cancel`",
                 status=answer.status,
             )
         if place.count("/") == 1 or place.endswith("/upload/v1beta/files"):
             return EndpointUnusable(
-                f"{self.shown} has no batch API (it answered {answer.status} to {method} {place}): "
+                f"{self.shown} has no batch API ({method} {place} returned {answer.status}): "
                 "use `cutline caption` instead, at the usual price"
             )
         return Rejected(
             "rejected",
-            f"{self.shown} does not know {place.rpartition('/')[2]} any more, or only with another key; "
+            f"{self.shown} does not have {place.rpartition('/')[2]}, or only for another key; "
             "`cutline batch cancel` gives it up",
             status=answer.status,
         )
@@ -257,5 +256,5 @@ def with_response(batch: Batch, response: JSON) -> Batch:
 
 
 def _number(value: object) -> int | None:
-    """A count in a response; None for anything else."""
+    """A count in a response, if it is one."""
     return int(value) if isinstance(value, int | float) and 0 <= value < 1e12 else None

@@ -1,4 +1,4 @@
-"""Replies of batches, taken through an ordinary run into journal and output."""
+"""Collect the replies of batches into journal and output, through an ordinary run."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ import logging
 from typing import Any
 
 from cutline.captioners.hosted.openai import OpenAIChat
-from cutline.chain import Chain, ChainResult
+from cutline.chain import Chain
 from cutline.credentials import Secret
 from cutline.engine import assembly
 from cutline.engine.batch_manifest import Batch, BatchManifest
 from cutline.engine.batches.client import BatchService
-from cutline.engine.batches.parts import endpoint_of, service_of
+from cutline.engine.batches.parts import service_of
 from cutline.engine.batches.results import BatchReplies, RecordedCaptioner, is_pending
-from cutline.engine.batches.status import BatchStatus, refresh, saved_status, unless_stopped, wait
-from cutline.engine.cancellation import Stop
+from cutline.engine.batches.status import BatchStatus, refresh, saved_status, wait
+from cutline.engine.cancellation import Stop, unless_stopped
 from cutline.engine.journal_store import JournalStore
 from cutline.engine.output import without_form
 from cutline.engine.progress import ProgressHook
@@ -34,15 +34,15 @@ from cutline.worker_threads import in_thread
 _log = logging.getLogger(__name__)
 UNDER_WAY = "under way in a batch"
 IN_NO_BATCH = "in no batch"
-"""Why a picture is not in the output until more is collected, or sent."""
+"""Reasons to skip a picture until more is collected, or submitted."""
 UNDONE = frozenset({"expired", "cancelled", "batch-failed", "unanswered"})
-"""Failures of pictures that the service did not process: the next run sends them again."""
+"""Kinds of failure of pictures that the service did not process; the next run sends them again."""
 _FORM = "batches"
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Collection:
-    """What ``collect_job`` did: ``report`` is that of the run, None when there was nothing to collect."""
+    """The result of ``collect_job``; ``report`` is None when there was nothing to collect."""
 
     status: BatchStatus
     report: Report | None
@@ -58,10 +58,10 @@ async def collect_job(
     progress: ProgressHook | None = None,
     stop: Stop | None = None,
 ) -> Collection:
-    """Put the replies that have come into the output; what is under way is left for later.
+    """Write the available replies to the output; batches that are under way are left for later.
 
-    ``until_all`` waits for all of them. The files at the service are deleted when everything in them is
-    in the journal, unless ``keep_files``. ``progress`` and ``stop`` as for ``run_job``.
+    ``until_all`` waits for all of them. The files at the service are deleted once their content is in the
+    journal, unless ``keep_files``. ``progress`` and ``stop`` as for ``run_job``.
 
     Raises:
         ConfigError: no batch was sent for this output, or the job's prompt or input changed since.
@@ -75,34 +75,22 @@ async def collect_job(
     if until_all:
         await unless_stopped(wait(status, key=key, progress=progress), stop)
     job = _without_limits(status.job)
-    endpoint = endpoint_of(job, key)
-    replies = BatchReplySource(
-        job, endpoint, service_of(endpoint, job, progress), stop, keep_files=keep_files
-    )
+    replies = BatchReplySource(job, service_of(job, key, progress), stop, keep_files=keep_files)
     report = await run_job(job, key=key, progress=progress, stop=stop, replies=replies)
     return Collection(status=saved_status(output, state), report=report)
 
 
 def _without_limits(job: Job) -> Job:
-    """The job without what would end it early: everything is paid for."""
-    run = dataclasses.replace(
-        job.run,
-        budget_tokens=None,
-        max_cost=None,
-        stop_after_failures=0,
-        on_change="refuse",
-        retry_failed=False,
-    )
-    return dataclasses.replace(job, run=run)
+    """The job without what would end it early, as everything is paid for."""
+    run = dataclasses.replace(job.run, budget_tokens=None, max_cost=None, stop_after_failures=0)
+    return dataclasses.replace(job, run=dataclasses.replace(run, on_change="refuse", retry_failed=False))
 
 
 class BatchReplySource:
     """The replies for one run; see ``run.ReplySource``."""
 
-    def __init__(
-        self, job: Job, endpoint: OpenAIChat, service: BatchService, stop: Stop, *, keep_files: bool
-    ) -> None:
-        self._endpoint = endpoint
+    def __init__(self, job: Job, service: BatchService, stop: Stop, *, keep_files: bool) -> None:
+        endpoint = self._endpoint = service.endpoint
         self._service = service
         self._stop = stop
         self._keep_files = keep_files
@@ -117,9 +105,9 @@ class BatchReplySource:
         """Fetch what the service has processed.
 
         Raises:
-            JobChanged: the requests were others than the job would send now.
+            JobChanged: the job would now send other requests.
             EndpointUnusable, RequestError: the service cannot be reached.
-            Interrupted: the run was stopped meanwhile.
+            Interrupted: the run was stopped.
         """
         self._state = state
         self._manifest = manifest = BatchManifest.of(state)
@@ -137,7 +125,7 @@ class BatchReplySource:
 
     @property
     def form(self) -> JSON:
-        """What decides the output besides the job: with more replies it is written again."""
+        """The batches that are collected: with others the output is rewritten."""
         assert self._manifest is not None
         return {_FORM: [[batch.number, batch.status] for batch in self._manifest.open_batches]}
 
@@ -149,13 +137,11 @@ class BatchReplySource:
         )
 
     async def done(self, report: Report) -> None:
-        """All replies are in the journal: mark the batches that have ended as collected."""
+        """Mark the batches whose replies are in the journal as collected."""
         assert self._manifest is not None
         assert self._state is not None
-        if not UNDONE & set(report.counts.kinds) and not report.counts.reasons.keys() & {
-            UNDER_WAY,
-            IN_NO_BATCH,
-        }:
+        counts, pending = report.counts, {UNDER_WAY, IN_NO_BATCH}
+        if not UNDONE & counts.kinds.keys() and not pending & counts.reasons.keys():
             without_form(self._state, _FORM)  # an ordinary run would have written the same
         await unless_stopped(self._close(self._manifest), self._stop)
 
@@ -176,7 +162,7 @@ class BatchReplySource:
 
 
 class CollectPipeline(SamplePipeline):
-    """Samples to outcomes with replies from batches; what is still pending gets no outcome that is kept."""
+    """A pipeline whose replies are from batches; pending samples get an outcome that is not kept."""
 
     def __init__(
         self,
@@ -187,7 +173,7 @@ class CollectPipeline(SamplePipeline):
         stages: StageRunner,
         **stores: Any,
     ) -> None:
-        # Filters were applied before the pictures were sent.
+        # Filters were applied before the upload.
         super().__init__(chain, rules, StageRunner(checks=stages.checks), **stores)
         self._endpoint = endpoint
         self._replies = replies
@@ -199,7 +185,7 @@ class CollectPipeline(SamplePipeline):
             return await super().load(sample, observer)
         return self._picture(sample.location)
 
-    async def run_chain(self, prepared: Prepared, observer: PipelineObserver | None) -> ChainResult | Skip:
+    def chain_for(self, prepared: Prepared) -> Chain | Skip:
         requests = self._replies.requests(prepared.sample.key)
         if all(request.row is None for request in requests.values()):
             needed = self._needed(prepared)
@@ -208,10 +194,10 @@ class CollectPipeline(SamplePipeline):
             if any(is_pending(requests[name]) for name in needed):
                 return Skip(key=prepared.sample.key, reason=UNDER_WAY)
         captioner = RecordedCaptioner(self._endpoint, requests, prepared.content_id)
-        return await self.follow(_with_captioner(self.chain, captioner), prepared, observer)
+        return _with_captioner(self.chain, captioner)
 
     def _needed(self, prepared: Prepared) -> list[str]:
-        """The steps whose replies an earlier run did not leave."""
+        """The steps without a reply from an earlier run."""
         digests = {step.name: step.asked for step in prepared.known}
         steps = ((step.name, step.request(prepared.variables)[1]) for step in self.chain.steps)
         return [name for name, digest in steps if digests.get(name) != digest]
@@ -223,11 +209,11 @@ class CollectPipeline(SamplePipeline):
         if not isinstance(outcome, Failure):
             return outcome, picture
         if outcome.kind in UNDONE:
-            for step in outcome.steps:  # paid for, and of use when the others are sent again
+            for step in outcome.steps:  # paid for, and used when the others are sent again
                 if observer is not None and not step.counted:
                     observer.step_finished(sample.key, outcome.content_id, step)
             outcome = dataclasses.replace(outcome, attempts=0)
-        if outcome.kind == "changed":  # of the picture that was sent: as it is now, it is still to be sent
+        if outcome.kind == "changed":  # about the picture that was sent
             request = next(iter(self._replies.requests(sample.key).values()))
             outcome = dataclasses.replace(outcome, content_id=request.content_id)
         return outcome, picture

@@ -1,4 +1,4 @@
-"""Gemini's batches: the API of OpenAI, but for files, which go through Google's own.
+"""Gemini's batches: OpenAI's API, except for files, for which there is Google's own.
 
 API: https://ai.google.dev/gemini-api/docs/openai#batch and https://ai.google.dev/api/files
 """
@@ -40,7 +40,7 @@ class GeminiService(BatchService):
                 return None
 
     async def _upload(self, file: IO[bytes], name: str, size: int) -> JSON:
-        """A resumable upload in one piece: first the request, then the bytes to the URL in its response."""
+        """A resumable upload in one piece, to the URL in the response to a first request."""
         headers = {
             **self._key(),
             "X-Goog-Upload-Protocol": "resumable",
@@ -53,7 +53,7 @@ class GeminiService(BatchService):
         async with self._exchange("POST", url, request, headers=headers, with_key=False) as response:
             target = response.headers.get("X-Goog-Upload-URL", "")
         if urllib.parse.urlsplit(target).netloc != urllib.parse.urlsplit(self._base).netloc:
-            raise Retryable("malformed", f"{self.shown} gave an upload URL on another host")
+            raise Retryable("malformed", f"{self.shown} returned an upload URL on another host")
         uploaded = await self._json(
             "POST",
             target,
@@ -69,7 +69,7 @@ class GeminiService(BatchService):
         try:
             return {"id": uploaded["file"]["name"]}
         except (KeyError, TypeError):
-            raise Retryable("malformed", f"{self.shown} answered an upload without the file's name") from None
+            raise Retryable("malformed", f"{self.shown} returned no file name for an upload") from None
 
     def _content(self, file: str) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
         url = f"{self._base}/download/v1beta/{_named(file)}:download?alt=media"
@@ -83,12 +83,12 @@ class GeminiService(BatchService):
         return await self._json(method, self._base + path, headers=self._key(), with_key=False)
 
     def _key(self) -> Mapping[str, str]:
-        key = self._endpoint.endpoint.key
+        key = self.endpoint.endpoint.key
         return {"x-goog-api-key": key.reveal()} if key is not None else {}
 
     @property
     def _base(self) -> str:
-        return self._endpoint.endpoint.url.removesuffix(OPENAI_FACE)
+        return self.endpoint.endpoint.url.removesuffix(OPENAI_FACE)
 
 
 def _named(file: str) -> str:

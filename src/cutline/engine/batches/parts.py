@@ -1,4 +1,4 @@
-"""Endpoint and client for the batches of a job, and the checks whether it can be sent."""
+"""The endpoint and the client for a job's batches; checks whether it can be a batch."""
 
 from __future__ import annotations
 
@@ -16,11 +16,7 @@ from cutline.job import Job, RunOptions
 
 
 def endpoint_of(job: Job, key: Secret | None) -> OpenAIChat:
-    """The endpoint that processes the job's batches.
-
-    Raises:
-        ConfigError: the job cannot be a batch, or the key is missing.
-    """
+    """The endpoint for the job's batches; raises ConfigError where the job cannot be a batch."""
     if is_chain(job):
         raise ConfigError(
             "a batch processes each request on its own, so a chain cannot be one: "
@@ -32,7 +28,7 @@ def endpoint_of(job: Job, key: Secret | None) -> OpenAIChat:
             "give the password in --endpoint as --api-key instead"
         )
     load_plugins(job.model.plugin)
-    endpoint = build_bare_endpoint(job.model.model, assembly.asking_of(job, key))
+    endpoint = build_bare_endpoint(job.model.model, assembly.captioner_options(job, key))
     if not isinstance(endpoint, OpenAIChat):
         name = endpoint.name if endpoint is not None else job.model.model
         raise ConfigError(
@@ -42,11 +38,12 @@ def endpoint_of(job: Job, key: Secret | None) -> OpenAIChat:
     return endpoint
 
 
-def service_of(endpoint: OpenAIChat, job: Job, progress: ProgressHook) -> BatchService:
-    """The client for the batch API behind an endpoint; ``progress`` receives what it waits for."""
+def service_of(job: Job, key: Secret | None, progress: ProgressHook) -> BatchService:
+    """The client for the batch API that processes the job; raises as ``endpoint_of``."""
+    endpoint = endpoint_of(job, key)
     service = GeminiService if endpoint.endpoint.url.endswith(OPENAI_FACE) else BatchService
     return service(
-        endpoint,
+        endpoint=endpoint,
         retries=job.run.max_retries,
         delay=job.run.retry_delay,
         say=lambda line: progress(Progress(waiting_for=line)),
@@ -54,11 +51,7 @@ def service_of(endpoint: OpenAIChat, job: Job, progress: ProgressHook) -> BatchS
 
 
 def check_job(job: Job, key: Secret | None) -> None:
-    """Check that the job can be sent, before anything is paid for.
-
-    Raises:
-        ConfigError: as ``endpoint_of``; or an option would have no effect.
-    """
+    """Raise ConfigError for a job that cannot be a batch, or an option without effect on one."""
     job.check()
     endpoint_of(job, key)
     usual = RunOptions()

@@ -1,4 +1,4 @@
-"""Files of requests: what an ordinary run would send, written as lines."""
+"""Files of requests: those of an ordinary run, one per line."""
 
 from __future__ import annotations
 
@@ -33,11 +33,7 @@ class FileLimits:
     """Maximum size of one file of a batch, in bytes."""
 
     def check(self) -> None:
-        """Refuse limits that no file could keep.
-
-        Raises:
-            ConfigError: names the option.
-        """
+        """Raise ConfigError for limits below 1."""
         for name, value in dataclasses.asdict(self).items():
             if value < 1:
                 raise ConfigError(f"--{name.replace('_', '-')} must be greater than 0, not {value}")
@@ -53,7 +49,7 @@ class Written:
 
 
 class RequestPipeline(SamplePipeline):
-    """Prepares samples as an ordinary run does, and writes their requests instead of sending them."""
+    """A pipeline that returns the requests for a sample instead of sending them."""
 
     def __init__(
         self, endpoint: OpenAIChat, chain: Chain, rules: SampleRules, stages: StageRunner, **stores: Any
@@ -62,7 +58,7 @@ class RequestPipeline(SamplePipeline):
         self._endpoint = endpoint
 
     async def write(self, sample: Sample, known: tuple[Step, ...]) -> Written | Outcome:
-        """The requests of all steps but the ``known`` ones; an outcome where none are needed.
+        """The requests of all steps but the ``known`` ones; an outcome where none is needed.
 
         Raises:
             RunStopped: no picture can be captioned until the user changes something.
@@ -91,9 +87,9 @@ class RequestPipeline(SamplePipeline):
 
 
 class RequestFile:
-    """The file of requests that is being written; all requests about a picture are in one file.
+    """A file of requests while it is written; all requests about a picture are in one file.
 
-    Nothing is known of it before ``seal``: what a death leaves of it is written over.
+    The manifest has it from ``seal`` on; what a death leaves before is overwritten.
     """
 
     def __init__(self, manifest: BatchManifest, limits: FileLimits) -> None:
@@ -104,11 +100,11 @@ class RequestFile:
         self.pictures = self.requests = self.size = 0
 
     def add(self, written: Written) -> bool:
-        """Add the requests of one picture; False, and nothing done, where there is no room left.
+        """Add the requests of one picture; returns False where they do not fit.
 
         Raises:
-            PictureError: no file has room for it.
-            SinkError: the disk is full, and the like.
+            PictureError: they do not fit into an empty file.
+            SinkError: the file cannot be written.
         """
         lines = [self._line(place, body) for place, (_, body) in enumerate(written.requests)]
         size = sum(map(len, lines))
@@ -134,7 +130,7 @@ class RequestFile:
         return True
 
     def seal(self) -> Batch:
-        """Make the file durable and known; raises as ``add``."""
+        """Make the file durable and record it; raises as ``add``."""
         with write_errors(self._manifest.folder):
             for file in self._files or ():
                 file.flush()
@@ -167,6 +163,6 @@ def custom_id(number: int, line: int) -> str:
 
 
 def line_of(number: int, name: object) -> int | None:
-    """The inverse of ``custom_id``; None for an id that is none of the batch ``number``."""
+    """The inverse of ``custom_id``; None for an id of another batch than ``number``."""
     head, _, line = str(name).rpartition("-")
     return int(line) if head == f"cutline-{number}" and line.isdecimal() else None

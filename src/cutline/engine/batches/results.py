@@ -1,4 +1,4 @@
-"""The replies in batches that have ended, by the picture and the step they are for."""
+"""The replies of ended batches, by picture and step."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _NOWHERE = -1
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class BatchRequest:
-    """A request in a batch; ``row`` is its line in the service's files, None where there is none."""
+    """A request in a batch; ``row`` is its line in the service's files, if there is one."""
 
     batch: Batch
     content_id: str
@@ -36,7 +36,7 @@ class BatchRequest:
 
 
 class ReplyFiles:
-    """The requests of one batch in the order of their lines, and where the replies to them are."""
+    """The requests of one batch in the order of their lines, and the offsets of their replies."""
 
     def __init__(self, manifest: BatchManifest, batch: Batch) -> None:
         self.batch = batch
@@ -84,14 +84,14 @@ class ReplyFiles:
 
 
 class BatchReplies:
-    """All requests in batches that are not collected; only their places are in memory."""
+    """All requests in batches that are not collected; only their offsets are in memory."""
 
     def __init__(self) -> None:
         self._files: dict[int, ReplyFiles] = {}
         self._places: dict[int, tuple[int, int]] = {}
 
     def load(self, manifest: BatchManifest) -> None:
-        """Read them; of a picture that was sent twice, because it had changed, the later request counts."""
+        """Read them; of a picture that changed and was sent twice, the later request counts."""
         self._files = {batch.number: ReplyFiles(manifest, batch) for batch in manifest.open_batches}
         for number, files in self._files.items():
             before = None
@@ -100,7 +100,7 @@ class BatchReplies:
                     self._places[hash(key)] = (number, line)
                 before = key
             if files.unknown:
-                _log.warning("batch=%d lines=%d are replies to unknown requests", number, files.unknown)
+                _log.warning("batch=%d unknown_replies=%d", number, files.unknown)
 
     def requests(self, key: str) -> Mapping[str, BatchRequest]:
         """A picture's requests by step; empty where none were sent."""
@@ -118,14 +118,13 @@ class RecordedCaptioner(Captioner):
         self._content_id = content_id
 
     async def caption(self, picture: Picture, prompt: Prompt) -> Reply:  # noqa: ARG002
-        """The reply; raises what an ordinary request would, and SampleError where there is none."""
+        """The reply; raises as an ordinary request, and SampleError where there is none."""
         request = self._requests.get(prompt.name)
         if request is None or request.row is None:
             raise _missing(request.batch if request else None)
         reply = self._reply(request.row)
         if request.content_id != self._content_id:
-            message = "it was changed after it was sent, and the reply is about what it was"
-            error = SampleError("changed", message)
+            error = SampleError("changed", "it was changed after it was sent, so the reply does not apply")
             error.reply = reply
             raise error
         return reply
@@ -136,16 +135,16 @@ class RecordedCaptioner(Captioner):
             answer = Answer(response["status_code"], {}, orjson.dumps(response.get("body")))
             try:
                 return self._endpoint.reply_in(answer)
-            except EndpointUnusable as refused:  # other pictures have their replies all the same
+            except EndpointUnusable as refused:  # other pictures may have a reply
                 raise Rejected("rejected", str(refused)) from None
         code = str(error.get("code") or "") if isinstance(error, dict) else ""
         if code == "batch_expired":
             raise _expired()
         if code in {"batch_cancelled", "batch_canceled"}:
             raise _cancelled()
-        message = str(error.get("message") or code) if isinstance(error, dict) else "nothing"
+        message = str(error.get("message") or code) if isinstance(error, dict) else "no response"
         shown = self._endpoint.endpoint.shown
-        raise Retryable("endpoint", f"{shown} answered in a batch: {' '.join(message.split())[:300]}")
+        raise Retryable("endpoint", f"{shown} failed in a batch: {' '.join(message.split())[:300]}")
 
     async def aclose(self) -> None:
         await self._endpoint.aclose()

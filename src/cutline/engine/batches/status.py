@@ -1,26 +1,25 @@
-"""The state of an output's batches at the service; waiting for them, and cancelling them."""
+"""Poll, await and cancel the batches of an output."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import dataclasses
-from collections.abc import AsyncIterator, Coroutine, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from cutline.credentials import Secret
 from cutline.engine.batch_manifest import OVER, Batch, BatchManifest
 from cutline.engine.batches.client import BatchService, with_response
-from cutline.engine.batches.parts import endpoint_of, service_of
-from cutline.engine.cancellation import Stop
+from cutline.engine.batches.parts import service_of
+from cutline.engine.cancellation import Stop, unless_stopped
 from cutline.engine.progress import Progress, ProgressHook
 from cutline.engine.state import State, state_folder
 from cutline.errors import ConfigError, EndpointUnusable, Rejected, RequestError, Retryable
 from cutline.job import Job
 from cutline.storage import is_url
 
-_T = TypeVar("_T")
 _PATHS = {
     "model": ("plugin",),
     "prompts": ("prompt", "schema"),
@@ -50,16 +49,12 @@ class BatchStatus:
 
     @property
     def under_way(self) -> list[Batch]:
-        """Those that the service works on, or that are still to be status."""
+        """Those that the service processes, or that are still to be sent."""
         return [batch for batch in self.open_batches if batch.under_way or not batch.is_sent]
 
 
 def saved_status(output: str, state: str | None = None) -> BatchStatus:
-    """An output's batches as recorded here, without a request to the service.
-
-    Raises:
-        ConfigError: there are none.
-    """
+    """An output's batches as recorded here; raises ConfigError where there are none."""
     folder = state_folder(output, state)
     manifest = BatchManifest.of(State(folder, output))
     if not manifest:
@@ -70,21 +65,6 @@ def saved_status(output: str, state: str | None = None) -> BatchStatus:
     job = dataclasses.replace(anchored(manifest.job, manifest.origin), output_path=output)
     job = dataclasses.replace(job, run=dataclasses.replace(job.run, state=state))
     return BatchStatus(output=output, state=folder, job=job, batches=tuple(manifest.batches.values()))
-
-
-async def unless_stopped(work: Coroutine[Any, Any, _T], stop: Stop) -> _T:
-    """The result of ``work``; once the run is stopped it is cancelled, and the reason raised."""
-    working, stopping = asyncio.create_task(work), asyncio.create_task(stop.wait())
-    try:
-        await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        if not working.done():
-            assert stop.reason is not None
-            raise stop.reason
-        return working.result()
-    finally:
-        for task in (working, stopping):
-            task.cancel()
-        await asyncio.gather(working, stopping, return_exceptions=True)
 
 
 async def current_status(
@@ -102,26 +82,17 @@ async def current_status(
     """
     if not any(batch.under_way for batch in status.batches):
         return status
-    endpoint = endpoint_of(status.job, key)
-    try:
-        return await unless_stopped(
-            _polled(status, service_of(endpoint, status.job, progress)), stop or Stop()
-        )
-    finally:
-        await endpoint.aclose()
+    async with contextlib.aclosing(service_of(status.job, key, progress)) as service:
+        return await unless_stopped(_polled(status, service), stop or Stop())
 
 
 async def wait(status: BatchStatus, *, key: Secret | None, progress: ProgressHook) -> BatchStatus:
     """Poll until every batch has ended; once it was reached, the service may be unreachable for a while.
 
-    Raises:
-        ConfigError, EndpointUnusable, Rejected: as ``current_status``.
+    Raises as ``current_status``.
     """
-    endpoint = endpoint_of(status.job, key)
-    service = service_of(endpoint, status.job, progress)
-    pause = _FIRST_WAIT
-    reached = False
-    try:
+    pause, reached = _FIRST_WAIT, False
+    async with contextlib.aclosing(service_of(status.job, key, progress)) as service:
         while True:
             try:
                 status = await _polled(status, service)
@@ -135,8 +106,6 @@ async def wait(status: BatchStatus, *, key: Secret | None, progress: ProgressHoo
                 return status
             await asyncio.sleep(pause)
             pause = min(2 * pause, _MAX_WAIT)
-    finally:
-        await endpoint.aclose()
 
 
 async def cancel(
@@ -156,18 +125,14 @@ async def cancel(
         ConfigError, EndpointUnusable, RequestError: as ``current_status``.
     """
     status = saved_status(output, state)
-    endpoint = endpoint_of(status.job, key)
-    service = service_of(endpoint, status.job, progress)
-    try:
+    async with contextlib.aclosing(service_of(status.job, key, progress)) as service:
         with State(status.state, output) as folder:
             manifest = BatchManifest.of(folder)
             manifest.drop_unsent()
             await unless_stopped(_cancel_all(manifest, service), stop or Stop())
             for batch in manifest.open_batches if forget else ():
                 _forget(batch, manifest, "forgotten")
-        return saved_status(output, state)
-    finally:
-        await endpoint.aclose()
+    return saved_status(output, state)
 
 
 async def _cancel_all(manifest: BatchManifest, service: BatchService) -> None:

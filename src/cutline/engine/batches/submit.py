@@ -1,4 +1,4 @@
-"""From a job to batches: every picture that has no outcome and is in no batch yet is sent once."""
+"""Submit a job as batches: every picture without an outcome or a batch is sent once."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from cutline.chain import Chain
 from cutline.credentials import Secret
 from cutline.engine import assembly
 from cutline.engine.batch_manifest import BatchManifest
-from cutline.engine.batches.parts import check_job, endpoint_of, service_of
+from cutline.engine.batches.parts import check_job, service_of
 from cutline.engine.batches.requests import FileLimits, RequestPipeline
-from cutline.engine.batches.upload import Sender, Uploader, UploadStats
+from cutline.engine.batches.upload import Uploader, UploadStats
 from cutline.engine.cancellation import Stop
-from cutline.engine.fingerprint import mended_by
+from cutline.engine.fingerprint import retried_kinds
 from cutline.engine.journal import Journal
 from cutline.engine.output import MARK
 from cutline.engine.prices import BATCH, price_of
-from cutline.engine.progress import Progress, ProgressHook
+from cutline.engine.progress import ProgressHook
 from cutline.engine.run import run_job
 from cutline.engine.stage_runner import StageRunner
 from cutline.engine.state import State, state_folder
@@ -33,7 +33,7 @@ PROBES = 8
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Submission:
-    """What a call of ``submit_job`` did, and why it ended early, if it did."""
+    """The result of ``submit_job``; ``stopped`` is the reason that it ended early."""
 
     output: str
     state: str
@@ -53,9 +53,9 @@ async def submit_job(
 ) -> Submission:
     """Send what the job's output does not have yet to the service's batch API.
 
-    The same call again, after any death, sends what is missing, and nothing twice. With a budget of
-    tokens or money a few pictures are captioned in the ordinary way first, unless earlier ones have shown
-    what a picture takes. ``progress`` and ``stop`` as for ``run_job``.
+    The same call again, after any death, sends what is missing, and nothing twice. With a budget a few
+    pictures are captioned in the ordinary way first, unless the usage of a picture is known from earlier
+    ones. ``progress`` and ``stop`` as for ``run_job``.
 
     Raises:
         ConfigError: the job cannot be sent; nothing was.
@@ -63,33 +63,26 @@ async def submit_job(
         SinkError: the state folder cannot be written.
     """
     check_job(job, key)
-    limits = limits or FileLimits()
+    limits, stop = limits or FileLimits(), stop or Stop()
     limits.check()
-    progress, stop = progress or (lambda _: None), stop or Stop()
-    await probe(job, key=key, source=source, progress=progress, stop=stop)
-    endpoint = endpoint_of(job, key)
-    service = service_of(endpoint, job, progress)
-    chain = assembly.chain_of(job, key, endpoint)
+    progress = progress or (lambda _: None)
+    await _probe(job, key=key, source=source, progress=progress, stop=stop)
+    service = service_of(job, key, progress)
+    chain = assembly.chain_of(job, key, service.endpoint)
     stages = assembly.stages_of(job)
     filters = StageRunner(stages.filters)  # checks come when the captions are collected
     output = assembly.output_of(job)
     try:
-        await filters.open(lambda line: progress(Progress(waiting_for=line)))
+        await filters.open(service.say)
         with worker_threads(), _locked(job, output, chain, stages) as (journal, manifest, sink):
+            rules = assembly.rules_of(job, keep_data=sink.needs_picture)
             uploader = Uploader(
-                pipeline=RequestPipeline(
-                    endpoint,
-                    chain,
-                    assembly.rules_of(job, keep_data=sink.needs_picture),
-                    filters,
-                    journal=journal,
-                    sink=sink,
-                ),
+                pipeline=RequestPipeline(service.endpoint, chain, rules, filters, journal=journal, sink=sink),
                 journal=journal,
                 manifest=manifest,
                 limits=limits,
-                sender=Sender(manifest, service, lambda line: progress(Progress(waiting_for=line))),
-                max_pictures=allowance(job, chain, journal, manifest),
+                service=service,
+                max_pictures=_max_pictures(job, chain, journal, manifest),
                 progress=progress,
             )
             await uploader.run(source or assembly.source_of(job), job, stop)
@@ -109,7 +102,7 @@ async def submit_job(
 def _locked(
     job: Job, output: str, chain: Chain, stages: StageRunner
 ) -> Iterator[tuple[Journal, BatchManifest, Sink]]:
-    """The output's state folder, locked, with everything in it that decides what is still to be sent."""
+    """Lock the output's state folder and open what decides which pictures are still to be sent."""
     folder = state_folder(output, job.run.state)
     with State(folder, output) as state, contextlib.ExitStack() as closing:
         journal = Journal(folder / "journal.jsonl")
@@ -124,7 +117,7 @@ def _locked(
             on_change=job.run.on_change,
             retry_failed=job.run.retry_failed,
             models=chain.models,
-            mended=mended_by(job),
+            retried=retried_kinds(job),
             stages=stages.ids,
         )
         closing.callback(sink.close)
@@ -134,20 +127,16 @@ def _locked(
 
 
 def _open(sink: Sink, state: State) -> None:
-    """Check that the output may be written; nothing is.
-
-    Raises:
-        OutputExists: what is there is not from this job.
-    """
+    """Check that the output may be written; raises OutputExists where it is not this job's."""
     mark = state.read(MARK)
     try:
         sink.check_open(mark["sink"] if mark else None)
-    except OutputGone:  # collecting writes it again
+    except OutputGone:  # it is rewritten when the replies are collected
         sink.close()
         sink.check_open(None)
 
 
-async def probe(
+async def _probe(
     job: Job, *, key: Secret | None, source: Source | None, progress: ProgressHook, stop: Stop
 ) -> None:
     """Caption a few pictures in the ordinary way where a budget is set and nothing was paid for yet.
@@ -155,7 +144,7 @@ async def probe(
     Raises:
         ConfigError, RunStopped: as ``run_job``; or the replies do not count tokens.
     """
-    if not _has_budget(job) or _is_known(job):
+    if not _has_budget(job) or _usage_is_known(job):
         return
     limit = assembly.limit_of(job)
     few = dataclasses.replace(job.input, image_limit=min(PROBES, limit or PROBES))
@@ -171,12 +160,12 @@ async def probe(
         )
 
 
-def allowance(job: Job, chain: Chain, journal: Journal, manifest: BatchManifest) -> int | None:
+def _max_pictures(job: Job, chain: Chain, journal: Journal, manifest: BatchManifest) -> int | None:
     """How many pictures may be sent now; None without a budget.
 
     Raises:
         ConfigError: there is a money budget but no price.
-        BudgetSpent: none.
+        BudgetSpent: no more may be sent.
     """
     prices = assembly.prices_for(job, chain)
     if not _has_budget(job):
@@ -204,7 +193,7 @@ def _has_budget(job: Job) -> bool:
     return job.run.max_cost is not None or job.run.budget_tokens is not None
 
 
-def _is_known(job: Job) -> bool:
+def _usage_is_known(job: Job) -> bool:
     output = assembly.output_of(job)
     folder = state_folder(output, job.run.state)
     if not (folder / "journal.jsonl").exists():

@@ -1,0 +1,240 @@
+"""From a job to the parts that run it."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+
+from cutline.captioners.factory import (
+    LOCAL_OPTIONS,
+    MODEL_OPTIONS,
+    PICTURE_OPTIONS,
+    SERVER_OPTIONS,
+    CaptionerOptions,
+    check_prompt,
+)
+from cutline.captioners.plugins import load_plugins
+from cutline.captioners.pool import CaptionerPool
+from cutline.chain import Chain, ChainStep
+from cutline.credentials import Secret
+from cutline.engine.chain_builder import build_chain, is_chain, step_recipes
+from cutline.engine.fingerprint import Fingerprint
+from cutline.engine.prices import Prices, Spending
+from cutline.engine.sample_pipeline import SampleRules
+from cutline.engine.stage_runner import StageRunner
+from cutline.errors import ConfigError
+from cutline.interfaces import Captioner, Sink, Source
+from cutline.job import Job
+from cutline.prompts import Prompt, load_prompts, load_schema
+from cutline.records import JSON, Sample
+from cutline.sinks import SinkOptions, format_of, open_sink
+from cutline.sources import SourceOptions, open_source
+
+DEFAULT_OUTPUTS = {
+    "webdataset": "shards",
+    "json": "captions.json",
+    "csv": "captions.csv",
+    "tsv": "captions.tsv",
+    "parquet": "captions.parquet",
+    "scienceqa": "captions.json",
+}
+_ONE_TEXT = {"sidecar", "scienceqa"}  # formats that hold one text only
+
+
+def source_of(job: Job) -> Source:
+    """The job's source; raises ConfigError for an input that does not exist or is of no known type."""
+    options = job.input
+    names = [field.name for field in dataclasses.fields(SourceOptions)]
+    return open_source(job.input_path, SourceOptions(**{name: getattr(options, name) for name in names}))
+
+
+def limit_of(job: Job) -> int | None:
+    """The maximum number of samples: the user's limit, or what the shards can hold."""
+    limits = [job.input.image_limit] if job.input.image_limit > 0 else []
+    if job.output.max_shards is not None:
+        limits.append(job.output.max_shards * job.output.samples_per_shard)
+    return min(limits, default=None)
+
+
+def samples_of(source: Source, limit: int | None) -> Iterator[Sample]:
+    samples = source.samples()
+    return itertools.islice(samples, limit) if limit is not None else samples
+
+
+def chain_of(
+    job: Job, key: Secret | None, captioner: Captioner | None = None, *, pool: CaptionerPool | None = None
+) -> Chain:
+    """The job's captioner, or ``captioner``, with a step for each prompt; or the job's own chain.
+
+    Raises:
+        ConfigError: the model's name or key is wrong or missing, or a prompt cannot be used.
+    """
+    load_plugins(job.model.plugin)
+    if is_chain(job):
+        return build_chain(
+            job,
+            key,
+            functools.partial(captioner_of, pool=pool or CaptionerPool()),
+            lambda own, default: prompts_of(own, default)[0],
+        )
+    captioner = captioner or captioner_of(job, key, pool=pool)
+    prompts = prompts_of(job, captioner.profile.default_prompt)
+    for prompt in prompts:
+        check_prompt(captioner, prompt, language=job.prompts.language)
+    return Chain([ChainStep(name=prompt.name, captioner=captioner, prompt=prompt) for prompt in prompts])
+
+
+def captioner_of(job: Job, key: Secret | None, *, pool: CaptionerPool | None = None) -> Captioner:
+    """The job's captioner; raises as ``chain_of``."""
+    load_plugins(job.model.plugin)
+    check_pixels_prompts(job)
+    return (pool or CaptionerPool()).get(job.model.model, captioner_options(job, key))
+
+
+def captioner_options(job: Job, key: Secret | None) -> CaptionerOptions:
+    """What the job's captioner is built with."""
+    run = job.run
+    return CaptionerOptions(
+        key=key,
+        endpoint=job.model.endpoint,
+        options=given_options(job),
+        timeout=run.timeout,
+        retries=run.max_retries,
+        retry_delay=run.retry_delay,
+        concurrency=run.max_concurrent_requests if run.enable_async else 1,
+    )
+
+
+def given_options(job: Job) -> JSON:
+    """The options that reach the captioner itself, by name, where they are not left at their default."""
+    groups = (
+        (job.model, MODEL_OPTIONS),
+        (job.pictures, PICTURE_OPTIONS),
+        (job.local, LOCAL_OPTIONS),
+        (job.server, SERVER_OPTIONS),
+    )
+    return {
+        field.name: getattr(group, field.name)
+        for group, names in groups
+        for field in dataclasses.fields(group)
+        if field.name in names and getattr(group, field.name) != getattr(type(group)(), field.name)
+    }
+
+
+def prompts_of(job: Job, default: Prompt | None = None) -> tuple[Prompt, ...]:
+    """The job's prompts, or ``default``, with its options; raises ConfigError for an unusable one."""
+    options = job.prompts
+    changes: JSON = {} if options.system_prompt is None else {"system": options.system_prompt}
+    if options.schema:
+        changes["schema"] = load_schema(options.schema)
+    prompts = load_prompts(options.prompt) or (default or Prompt(),)
+    if changes:
+        prompts = tuple(dataclasses.replace(prompt, **changes, id="") for prompt in prompts)
+    return (
+        tuple(prompt.with_language(options.language) for prompt in prompts) if options.language else prompts
+    )
+
+
+def check_pixels_prompts(job: Job) -> None:
+    """Raise ConfigError for prompt options that pixels would ignore."""
+    prompts = job.prompts
+    if job.model.model.partition(":")[0] != "pixels":
+        return
+    if prompts.language:
+        raise ConfigError("pixels writes English only; remove --language, or choose another --model")
+    if prompts.system_prompt:
+        raise ConfigError("pixels does not follow instructions; remove --system-prompt")
+
+
+def stages_of(job: Job) -> StageRunner:
+    """The job's filters and checks.
+
+    Raises:
+        MissingExtra: a stage needs an extra that is not installed.
+        ConfigError: there is no such stage, or its options cannot be used.
+    """
+    load_plugins(job.model.plugin)
+    specs, device = job.checks.specs(), job.local.device
+    filters, checks = ([spec.build(device=device) for spec in specs[room]] for room in ("filters", "checks"))
+    return StageRunner(filters, checks)
+
+
+def prices_for(job: Job, chain: Chain) -> Prices:
+    """The prices of the job's models; raises ConfigError where a money budget lacks one."""
+    prices = Prices(chain.models.values(), job.run.prices)
+    if job.run.max_cost is not None:
+        check_prices(prices)
+    return prices
+
+
+def check_prices(prices: Prices, spent: Spending | None = None) -> None:
+    """Raise ConfigError where a model, of this run or an earlier one, has no price."""
+    if missing := prices.without(spent):
+        raise ConfigError(f"--max-cost needs a price for {' and '.join(missing)}: give it with --prices FILE")
+
+
+def fingerprint_of(job: Job, chain: Chain, stages: StageRunner) -> Fingerprint:
+    """The fingerprint of all that decides the job's outcomes."""
+    prompts = tuple(step.prompt.id for step in chain.steps)
+    steps = step_recipes(chain) if is_chain(job) else ()
+    return Fingerprint.of(job, model=chain.name, prompt_ids=prompts, steps=steps, **stages.fingerprints)
+
+
+def output_of(job: Job) -> str:
+    """The job's output path, or a default in the working folder."""
+    if job.output_path is not None:
+        return job.output_path
+    if job.output.output_format == "sidecar":
+        return job.input_path
+    return DEFAULT_OUTPUTS.get(job.output.output_format or "", "captions.jsonl")
+
+
+def sink_of(job: Job, output: str, state: Path) -> Sink:
+    """The job's sink, not opened; raises ConfigError for a format that does not suit the job."""
+    form = format_of(output, job.output.output_format)
+    if len(job.prompts.prompt) > 1 and form in _ONE_TEXT:
+        raise ConfigError(
+            f"{form} holds one text a picture: give one --prompt, or write a table or shards instead"
+        )
+    options = SinkOptions(
+        overwrite=job.output.existing == "overwrite",
+        existing=job.output.existing,
+        samples_per_shard=job.output.samples_per_shard,
+        include_raw=job.output.include_raw,
+        include_checks=job.checks.has_checks,
+    )
+    return open_sink(output, job.output.output_format, state, options)
+
+
+def keeps_raw(job: Job, output: str) -> bool:
+    return job.output.include_raw or format_of(output, job.output.output_format) == "parquet"
+
+
+def form_of(job: Job, output: str) -> JSON:
+    """What decides how outcomes are written; an output in another form is rewritten."""
+    options = job.output
+    form: JSON = {"format": format_of(output, options.output_format), "raw": options.include_raw}
+    form["existing"] = options.existing  # a skip under one policy is none under another
+    if job.checks.has_checks:
+        form["checks"] = True
+    if form["format"] == "webdataset":
+        form["samples_per_shard"] = options.samples_per_shard
+    return form
+
+
+def rules_of(job: Job, *, keep_data: bool = False, keep_raw: bool = False) -> SampleRules:
+    """What the job does to every sample."""
+    prompts = job.prompts
+    return SampleRules(
+        existing=job.output.existing,
+        trigger=prompts.trigger or "",
+        prefix=prompts.caption_prefix or "",
+        suffix=prompts.caption_suffix or "",
+        max_pixels=job.pictures.max_pixels,
+        allow_private_urls=job.input.allow_private_urls,
+        keep_data=keep_data,
+        keep_raw=keep_raw,
+    )
