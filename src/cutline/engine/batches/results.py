@@ -117,7 +117,7 @@ class RecordedCaptioner(Captioner):
         self._requests = requests
         self._content_id = content_id
 
-    async def caption(self, picture: Picture, prompt: Prompt) -> Reply:  # noqa: ARG002
+    async def caption(self, picture: Picture, prompt: Prompt) -> Reply:  # noqa: ARG002 - the reply is recorded
         """The reply; raises as an ordinary request, and SampleError where there is none."""
         request = self._requests.get(prompt.name)
         if request is None or request.row is None:
