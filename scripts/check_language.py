@@ -1,4 +1,4 @@
-"""Count words and module names that the style of the project replaces; exit 1 when there are more than the limits.
+"""Count words and module names that plain English replaces; exit 1 when there are more than the limits.
 
 See "Language" in CONTRIBUTING.md. Lower a limit when the count has fallen; never raise one.
 """

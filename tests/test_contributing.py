@@ -87,3 +87,11 @@ def test_records_are_frozen_slotted_and_keyword_only():
         parameters = one.__dataclass_params__
         assert parameters.frozen, one
         assert "__slots__" in vars(one), one
+
+
+def test_the_words_are_those_that_are_counted():
+    script = (ROOT / "scripts/check_language.py").read_text()
+    words = re.search(r'WORDS = re.compile\("([a-z|]+)"', script)[1].split("|")
+    assert all(f"`{word}`" in TEXT for word in words)
+    assert "scripts/check_language.py" in (ROOT / "Makefile").read_text()
+    assert "\n## Language\n" in TEXT
