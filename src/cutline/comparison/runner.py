@@ -22,7 +22,7 @@ from cutline.comparison.captions import Answers, cost_of_run, read_answers, samp
 from cutline.comparison.exports import as_csv, as_json
 from cutline.comparison.page import as_html, blinded
 from cutline.comparison.results import CandidateResult, Comparison
-from cutline.comparison.scoring import PictureScorer, ScoredPicture
+from cutline.comparison.scores import PictureScorer, ScoredPicture
 from cutline.comparison.statistics import compute_figures, mean
 from cutline.credentials import Secret
 from cutline.engine import assembly
