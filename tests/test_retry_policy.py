@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import subprocess
 import sys
@@ -12,44 +11,67 @@ import time
 import pytest
 
 from cutline.errors import Rejected, Retryable
-from cutline.retry_policy import attempts, delay, spread
+from cutline.retry_policy import delay, spread, with_retries
 
 
-async def request(most: int, error: Exception, wait: float | None = 0.0) -> list[int]:
-    """Attempts at a request that fails each time."""
-    made = []
-    with contextlib.suppress(type(error)):
-        async for attempt in attempts(most, lambda _: wait):
-            with attempt:
-                made.append(attempt.num)
-                raise error
+async def calls(most: int, error: Exception, wait: float | None = 0.0) -> int:
+    """How often a request is made that fails each time."""
+    made = 0
+
+    async def request() -> None:
+        nonlocal made
+        made += 1
+        raise error
+
+    with pytest.raises(type(error)) as caught:
+        await with_retries(request, most, lambda _: wait)
+    assert caught.value is error
     return made
+
+
+async def test_the_result_is_that_of_the_first_attempt_that_succeeds() -> None:
+    errors = [Retryable("endpoint", "busy"), Retryable("endpoint", "busy")]
+
+    async def request() -> int:
+        if errors:
+            raise errors.pop()
+        return 5
+
+    assert await with_retries(request, 9, lambda error: 0.001 * error.attempts) == 5
+    assert not errors
+    assert await with_retries(request, 1, lambda _: None) == 5
 
 
 @pytest.mark.parametrize("most", [1, 3])
 async def test_a_retryable_error_is_retried_and_counted(most: int, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     error = Retryable("endpoint", "busy")
-    assert len(await request(most, error)) == most == error.attempts
+    assert await calls(most, error) == most == error.attempts
     assert caplog.records == []
 
 
 async def test_other_errors_and_those_without_a_wait_are_raised_at_once() -> None:
-    assert await request(3, Rejected("rejected", "no")) == [1]
-    assert await request(3, ValueError()) == [1]
-    assert await request(3, Retryable("endpoint", "busy"), None) == [1]
+    assert await calls(3, Rejected("rejected", "no")) == 1
+    assert await calls(3, ValueError()) == 1
+    assert await calls(3, Retryable("endpoint", "busy"), None) == 1
 
 
 async def test_cancellation_ends_a_wait_and_an_attempt_at_once() -> None:
     async def wait_long() -> None:
-        await request(3, Retryable("endpoint", "busy"), 600.0)
+        await calls(3, Retryable("endpoint", "busy"), 600.0)
 
-    async def hang() -> None:
-        async for attempt in attempts(3, lambda _: 0.0):
-            with attempt:
-                await asyncio.sleep(600)
+    async def hang_again() -> None:
+        async def request() -> None:
+            nonlocal tried
+            tried = not tried
+            if tried:
+                raise Retryable("endpoint", "busy")
+            await asyncio.sleep(600)
 
-    for work in (wait_long, hang):
+        tried = False
+        await with_retries(request, 3, lambda _: 0.0)
+
+    for work in (wait_long, hang_again):
         task = asyncio.create_task(work())
         await asyncio.sleep(0.05)
         started = time.monotonic()
@@ -74,8 +96,15 @@ def test_only_the_hooks_of_a_host_that_uses_stamina_are_kept(before: str, hooks:
     code = f"""
 import sys
 {before}
-from cutline.retry_policy import attempts
-attempts(1, lambda error: 0.0)
+import asyncio
+from cutline.errors import Retryable
+from cutline.retry_policy import with_retries
+assert ("stamina" in sys.modules) == {bool(hooks)}
+failures = [Retryable("endpoint", "busy")]
+async def request():
+    if failures:
+        raise failures.pop()
+asyncio.run(with_retries(request, 2, lambda error: 0.0))
 import stamina
 assert len(stamina.instrumentation.get_on_retry_hooks()) == {hooks}
 assert not {{"prometheus_client", "structlog"}} & set(sys.modules)

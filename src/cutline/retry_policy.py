@@ -1,6 +1,6 @@
 """When a request is sent again: Retry-After, jittered delays, and a bounded number of attempts.
 
-See docs/design/errors.md for which loops use ``attempts`` and which only the delays.
+See docs/design/errors.md for which loops use ``with_retries`` and which only the delays.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ import itertools
 import random
 import sys
 import time
-from collections.abc import AsyncIterator, Callable
-from typing import TYPE_CHECKING
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import TYPE_CHECKING, TypeVar
 
 from cutline.errors import Retryable
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import stamina
 
 MAX_DELAY = 60.0
+_T = TypeVar("_T")
 
 
 def retry_after(value: str | None) -> float | None:
@@ -50,12 +51,27 @@ def spread(seconds: float) -> float:
     return seconds * random.uniform(1.0, 1.1)  # noqa: S311 - spreads load, no secret
 
 
-def attempts(most: int, wait: Callable[[Retryable], float | None]) -> AsyncIterator[stamina.Attempt]:
-    """Up to ``most`` attempts at a request, for ``async for`` and ``with``; Retryable errors are retried.
+async def with_retries(
+    request: Callable[[], Awaitable[_T]], most: int, wait: Callable[[Retryable], float | None]
+) -> _T:
+    """The result of ``request``, which is called up to ``most`` times; Retryable errors are retried.
 
     ``wait`` returns the seconds before the next attempt after an error, whose ``attempts`` is set by then,
     or None to raise it.
     """
+    try:
+        return await request()
+    except Retryable as error:
+        first = error
+    async for attempt in _attempts(most, wait):
+        with attempt:
+            if attempt.num == 1:  # stamina takes 80 microseconds: only requests that fail go through it
+                raise first
+            return await request()
+    raise AssertionError  # the loop returns or raises
+
+
+def _attempts(most: int, wait: Callable[[Retryable], float | None]) -> AsyncIterator[stamina.Attempt]:
     # Its default hooks log every retry and import prometheus_client; a host that uses stamina keeps its own.
     has_own_hooks = "stamina" in sys.modules
     import stamina

@@ -5,9 +5,10 @@ import pickle
 
 import pytest
 
-from cutline.captioners.factory import CaptionerOptions, Spec, build_endpoint
+from cutline.captioners.endpoint_factory import build_endpoint
 from cutline.captioners.hosted.presets import PRESETS
 from cutline.captioners.pool import build_captioner
+from cutline.captioners.spec import CaptionerOptions, Spec
 from cutline.credentials import Secret
 from cutline.errors import ConfigError
 from cutline.interfaces import Captioner

@@ -11,9 +11,9 @@ torch = pytest.importorskip("torch", reason="needs the extra local")
 pytest.importorskip("transformers", reason="needs the extra local")
 
 import cutline  # noqa: E402
-from cutline.captioners.factory import CaptionerOptions  # noqa: E402
 from cutline.captioners.interrogator.captioner import Settings  # noqa: E402
 from cutline.captioners.pool import build_captioner  # noqa: E402
+from cutline.captioners.spec import CaptionerOptions  # noqa: E402
 from cutline.cli import main  # noqa: E402
 from cutline.errors import ConfigError  # noqa: E402
 from tiny_clip import save_clip  # noqa: E402
@@ -140,8 +140,8 @@ def test_options_reach_the_other_captioner(photos, clip, labels, tmp_path):
         ("fast,best", {}, "interrogator has no setting 'best'"),
         ("clip=", {}, "interrogator's clip is empty"),
         ("caption=nobody", {}, "'nobody' names no provider"),
-        ("caption=pixels", {"temperature": 0.5}, "pixels has no use for --temperature"),
-        ("negative", {"max_tokens": 5}, "has no use for --max-tokens"),
+        ("caption=pixels", {"temperature": 0.5}, "pixels does not support --temperature"),
+        ("negative", {"max_tokens": 5}, "does not support --max-tokens"),
     ],
 )
 def test_what_it_cannot_do_is_refused(labels, settings, options, message):

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from cutline.captioners.factory import CaptionerOptions
 from cutline.captioners.pool import build_captioner
+from cutline.captioners.spec import CaptionerOptions
 from cutline.credentials import Secret
 from cutline.errors import ConfigError, EndpointUnusable, Rejected, RequestError, Retryable
 from cutline.imaging import Picture
@@ -297,8 +297,8 @@ async def test_what_the_model_does_not_take_is_named(nvidia: Server) -> None:
     ("options", "words"),
     [
         ({"max_tokens": 4000}, "--max-tokens must be a whole number from 1 to 1024"),
-        ({"schema_dialect": "guided_json"}, "no use for --schema-dialect"),
-        ({"device": "cpu"}, "no use for --device"),
+        ({"schema_dialect": "guided_json"}, "does not support --schema-dialect"),
+        ({"device": "cpu"}, "does not support --device"),
     ],
 )
 def test_options_that_mean_nothing_here(options: dict, words: str) -> None:
@@ -307,7 +307,7 @@ def test_options_that_mean_nothing_here(options: dict, words: str) -> None:
 
 
 def test_other_models_of_nvidia_are_asked_as_before() -> None:
-    with pytest.raises(ConfigError, match="no use for --large-images"):
+    with pytest.raises(ConfigError, match="does not support --large-images"):
         build_captioner(
             "nvidia:nvidia/llama-3.1-nemotron-nano-vl-8b-v1",
             CaptionerOptions(key=Secret(KEY), options={"large_images": "asset"}),

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 import cutline
-from cutline.captioners.factory import CaptionerOptions
 from cutline.captioners.pool import build_captioner
+from cutline.captioners.spec import CaptionerOptions
 from cutline.credentials import Secret
 from cutline.engine.fingerprint import Fingerprint
 from cutline.errors import ConfigError

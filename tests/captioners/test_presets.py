@@ -5,8 +5,9 @@ import os
 
 import pytest
 
-from cutline.captioners.factory import CaptionerOptions, Spec, build_endpoint, find_key
+from cutline.captioners.endpoint_factory import build_endpoint, find_key
 from cutline.captioners.hosted.presets import PRESETS
+from cutline.captioners.spec import CaptionerOptions, Spec
 from cutline.credentials import Secret
 from cutline.errors import ConfigError
 from cutline.prompts import Prompt

@@ -346,12 +346,12 @@ def test_what_a_proxy_would_take_is_asked_here(
 
 
 MISTAKES = [
-    (["--model", "openai:m", "--start"], "openai has no use for --start: leave it out"),
-    (["--model", "pixels", "--start"], "pixels has no use for --start: leave it out"),
-    (["--model", "nim:m", "--start"], "nim has no use for --start: leave it out"),
-    (["--model", "gemini:m", "--port", "8000"], "gemini has no use for --port: leave it out"),
-    (["--model", "vllm:m", "--pull"], "vllm has no use for --pull: leave it out"),
-    (["--model", "m", "--endpoint", "http://localhost:1/v1", "--start"], "endpoint has no use for --start"),
+    (["--model", "openai:m", "--start"], "openai does not support --start; remove it"),
+    (["--model", "pixels", "--start"], "pixels does not support --start; remove it"),
+    (["--model", "nim:m", "--start"], "nim does not support --start; remove it"),
+    (["--model", "gemini:m", "--port", "8000"], "gemini does not support --port; remove it"),
+    (["--model", "vllm:m", "--pull"], "vllm does not support --pull; remove it"),
+    (["--model", "m", "--endpoint", "http://localhost:1/v1", "--start"], "endpoint does not support --start"),
     (["--model", "vllm", "--start"], "vllm needs a model name: --model vllm:NAME"),
     (["--model", "vllm:--trust-remote-code", "--start"], "a model's name cannot start with -"),
     (["--model", "vllm:a\0b", "--start"], "or contain a null character"),
@@ -363,7 +363,7 @@ MISTAKES = [
     (["--model", "vllm:m", "--start-timeout", "5"], "--start-timeout does nothing alone: add --start"),
     (["--model", "vllm:m", "--start", "--start-timeout", "0"], "--start-timeout must be greater than 0"),
     (["--model", "vllm:m", "--port", "70000"], "--port must be between 1 and 65535, not 70000"),
-    (["--model", "vllm:m", "--port", "8", "--endpoint", "http://localhost:8/v1"], "leave --port out"),
+    (["--model", "vllm:m", "--port", "8", "--endpoint", "http://localhost:8/v1"], "remove --port"),
     (["--model", "vllm:m", "--start", "--endpoint", "http://gpu:8000/v1"], "leave --endpoint or --start out"),
     (["--model", "vllm:m", "--start", "--endpoint", "http://localhost/v1"], "none with a port here"),
     (["--model", "vllm:m", "--start", "--server-args", "--port 9"], "use --port of cutline"),
@@ -375,7 +375,7 @@ MISTAKES = [
         ["--model", "vllm:m", "--start", "--server-args", "'"],
         "--server-args is invalid: no closing quotation",
     ),
-    (["--model", "ollama:m", "--start", "--server-args", "--x"], "ollama has no use for --server-args"),
+    (["--model", "ollama:m", "--start", "--server-args", "--x"], "ollama does not support --server-args"),
     (["--model", "sglang:m", "--start", "--api-key", "k"], "takes no key but as an argument"),
     (["--model", "llamacpp:./absent.gguf", "--start"], "no such file; name a .gguf file"),
 ]

@@ -11,9 +11,10 @@ from urllib.parse import urlsplit
 import pytest
 from PIL import Image
 
-from cutline.captioners.factory import CaptionerOptions, build_bare_endpoint
+from cutline.captioners.factory import build_bare_endpoint
 from cutline.captioners.hosted.presets import PRESETS
 from cutline.captioners.pool import build_captioner
+from cutline.captioners.spec import CaptionerOptions
 from cutline.cli.model_check import check_model
 from cutline.credentials import Secret
 from cutline.errors import EndpointUnusable, Rejected, RequestError, Retryable

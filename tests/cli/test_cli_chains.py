@@ -62,7 +62,7 @@ MISTAKES = {
     "no key": (ONE.replace("fake", "openai"), "step one: openai needs a key: set OPENAI_API_KEY"),
     "an option it ignores": (
         f"{ONE.replace('fake', 'pixels')}seed = 3\n",
-        "step one: pixels has no use for --seed",
+        "step one: pixels does not support --seed",
     ),
     "no such prompt": (
         f"{ONE}prompt = 'detialed'\n",
@@ -108,10 +108,13 @@ def test_a_chain_that_makes_no_sense_is_refused_in_one_line(
         (["--step", "a=fake", "--step", "a=pixels"], "two steps are named 'a'"),
         (["--step", "a=fake", "--step", "b=fkae"], "--step b: 'fkae' names no provider"),
         (["--chain", "c.toml"], "cannot read the chain file c.toml: No such file"),
-        (["--step", "a=fake", "--step", "b=pixels", "--temperature", "1"], "--step b: pixels has no use for"),
+        (
+            ["--step", "a=fake", "--step", "b=pixels", "--temperature", "1"],
+            "--step b: pixels does not support",
+        ),
         (
             ["--step", "a=m", "--step", "b=fake", "--endpoint", "http://localhost:1/v1"],
-            "--step b: fake asks no",
+            "--step b: fake has no endpoint",
         ),
     ],
 )

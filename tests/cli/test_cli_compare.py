@@ -47,8 +47,8 @@ def test_every_model_answers_every_prompt(cutline: Run, pictures: Path, tmp_path
     names = ["fake · short", "fake · long", "plain · short", "plain · long"]
     assert list(contestants(out)) == names
     assert list(captions(out, "fake · short")) == KEYS
-    assert all(text.endswith("asked by short.") for text in captions(out, "fake · short").values())
-    assert all(text.endswith("asked by long.") for text in captions(out, "fake · long").values())
+    assert all(text.endswith("prompted by short.") for text in captions(out, "fake · short").values())
+    assert all(text.endswith("prompted by long.") for text in captions(out, "fake · long").values())
     assert len(set(captions(out, "plain · short").values())) > 1
     figures = contestants(out)["fake · long"]
     assert (figures["model"], figures["captions"], figures["failures"]) == ("fake", 5, 0)
@@ -321,7 +321,7 @@ def test_a_chain_is_a_contestant(cutline: Run, pictures: Path, tmp_path: Path) -
     row = report(tmp_path / "out.json")["pictures"][0]["answers"]
     assert [step["name"] for step in row["experts.toml"]["steps"]] == ["see", "tell"]
     assert row["experts.toml"]["caption"] == row["experts.toml"]["steps"][1]["text"]
-    assert row["fake"]["caption"].endswith("asked by detailed.")
+    assert row["fake"]["caption"].endswith("prompted by detailed.")
     page = cutline(*command)
     assert page.code == 0, page.err
     assert (tmp_path / "comparison.html").read_text("utf-8").count("<summary>2 steps</summary>") == 5

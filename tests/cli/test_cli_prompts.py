@@ -86,7 +86,7 @@ def test_several_prompts_per_picture(cutline: Run, pictures: Path, tmp_path: Pat
         assert list(row["captions"]) == ["brief", "tags", "what"]
         assert row["caption"] == row["captions"]["brief"]
         for name, text in row["captions"].items():
-            assert text.endswith(f"asked by {name}.")
+            assert text.endswith(f"prompted by {name}.")
 
 
 def test_template_with_a_worked_example(

@@ -10,8 +10,8 @@ import pytest
 from PIL import Image
 from program import Run
 
-from cutline.captioners.factory import CaptionerOptions
 from cutline.captioners.pool import build_captioner
+from cutline.captioners.spec import CaptionerOptions
 from cutline.credentials import Secret
 from cutline.errors import ConfigError, EndpointUnusable
 from cutline.imaging import Picture

@@ -132,7 +132,7 @@ def test_a_comparison_tells_the_kinds(cutline: Run, pictures: Path) -> None:
     name = "long" * 9
     ran = cutline("compare", "fake", f"{name}=fake:error=1", "--input-path", str(pictures), COLUMNS="50")
     told = next(line for line in ran.err.splitlines() if line.startswith(f"{name}: "))
-    assert "5 failed (5 captioner, such as RuntimeError: the fake captioner broke, as it was told to" in told
+    assert "5 failed (5 captioner, such as RuntimeError: the fake captioner broke, as requested" in told
     assert any(line.startswith(f"{name}  ") for line in ran.out.splitlines()), "a line is a line, where piped"
 
 

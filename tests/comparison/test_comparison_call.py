@@ -37,7 +37,7 @@ def test_a_folder_is_compared(photos: Path, tmp_path: Path) -> None:
     ]
     assert [shown.key for shown in found.pictures] == ["crimson.png", "gold.png"]
     assert found.total == 3
-    assert found.candidates[0].answer("gold.png").text.endswith("asked by a.")
+    assert found.candidates[0].answer("gold.png").text.endswith("prompted by a.")
     assert out.read_text("utf-8").startswith("<!DOCTYPE html>")
     assert seen
 

@@ -146,7 +146,7 @@ def test_what_is_told_reaches_the_run(job, photos, tmp_path):
         ({"MODEL_NAME": "my_new_model"}, "MODEL_NAME: 'my_new_model' names no provider"),
         ({"MODEL_NAME": "my_new_model"}, "`cutline models` lists all"),
         ({"MODEL_NAME": "my_new_model"}, "(in the environment: CUTLINE_JOB_ENDPOINT, CUTLINE_JOB_PLUGIN)"),
-        ({"CUTLINE_JOB_DEVICE": "cpu"}, "no use for --device: leave it out (in the environment: CUTLINE_JOB_DEVICE)"),
+        ({"CUTLINE_JOB_DEVICE": "cpu"}, "does not support --device; remove it (in the environment: CUTLINE_JOB_DEVICE)"),
         ({"DATA_PATH": "links.csv"}, "(in the environment: CUTLINE_JOB_IMAGE_COLUMN, URL_COLUMN)"),
         ({"CUTLINE_JOB_MODEL": "fake"}, "no option --model; it is MODEL_NAME"),
         ({"CUTLINE_JOB_PLUGN": "mine.py"}, "no option --plugn; did you mean CUTLINE_JOB_PLUGIN?"),

@@ -142,10 +142,10 @@ def photos_in(row):
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"seed": 3}, "told has no use for --seed"),
-        ({"batch_size": 3}, "told has no use for --batch-size"),
+        ({"seed": 3}, "told does not support --seed"),
+        ({"batch_size": 3}, "told does not support --batch-size"),
         ({"api_key": "k"}, "told needs no key"),
-        ({"endpoint": "http://127.0.0.1:9/v1"}, "told asks no endpoint"),
+        ({"endpoint": "http://127.0.0.1:9/v1"}, "told has no endpoint"),
     ],
 )
 def test_what_the_class_does_not_take_is_refused(photos, options, words):

@@ -477,7 +477,7 @@ async def test_a_chain_can_be_chosen(tmp_path: Path, photos: list[Path]) -> None
             (shown,) = (await captions(page)).values()
         sent = {"files": {"image": photos[0].read_bytes()}, "data": {"chain": "twice"}}
         assert shown == service.client.post("/caption", **sent).json()["caption"]
-        assert "asked by more" in shown
+        assert "prompted by more" in shown
 
 
 @pytest.mark.parametrize(

@@ -189,7 +189,7 @@ def test_urls_of_ones_own_network_where_they_are_allowed(tmp_path, env):
         assert {answer.status_code for answer in asked} == {422}
         assert len({answer.text for answer in asked}) == 1
         for host, cause in (
-            (inside.host, "the server answered 404"),
+            (inside.host, "the server returned 404"),
             (inside.host, "the response is a web page, not a picture"),
             ("127.0.0.1:1", "cannot connect .*"),
         ):

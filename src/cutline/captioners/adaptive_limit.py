@@ -81,8 +81,8 @@ class Tuner:
             return self._limit  # the pictures, not the limit, held us back: nothing learnt
         rate = epoch.replies / max(now - epoch.start, 1e-6)
         latency = epoch.latency / epoch.replies
+        self._base_latency = min(self._base_latency or latency, latency)
         if not self._doubling:
-            self._base_latency = min(self._base_latency or latency, latency)
             if latency > _WAITING * self._base_latency:
                 return self._climb.step(self._limit, rate, latency, self._ceiling)
             # Nothing waits at the endpoint: it can take more. Near an earlier complaint, one by one.
@@ -91,7 +91,6 @@ class Tuner:
             self._limit = min(more, self._ceiling)
             self._climb = _Climb(self._limit)
             return self._limit
-        self._base_latency = min(self._base_latency or latency, latency)
         # Where replies take long already, twice the requests would run into the time limit.
         may_double = self._limit < self._ceiling and 2 * latency < self._longest
         if rate >= _GROWTH * self._last_rate and may_double:

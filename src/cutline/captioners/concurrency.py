@@ -1,9 +1,8 @@
-"""How many requests an endpoint can use at once, found while using it.
+"""The number of concurrent requests to an endpoint, fixed or tuned while it is used.
 
-The limit doubles each round trip until twice as many requests no longer bring clearly more replies
-per second. From then on it climbs: a step up is kept when the rate rises, a step down when it does
-not fall. An endpoint that complains (429, 503) or breaks down (latency doubles, the rate falls)
-lowers it at once. See docs/design/concurrency.md.
+The limit doubles each round trip while that brings clearly more replies per second, then climbs in
+steps. An overloaded endpoint (429, 503, or latency doubles while the rate falls) lowers it at once.
+See docs/design/concurrency.md.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ from cutline.records import Reply
 from cutline.slots import LocalSlots
 
 _log = logging.getLogger(__name__)
-MAX_PAUSE = 900.0  # seconds; an endpoint that asks for more is asked again all the same
+MAX_PAUSE = 900.0  # seconds; a longer Retry-After is cut to it
 _OVERLOADED = frozenset({429, 503})
 
 
@@ -122,11 +121,11 @@ class Concurrency:
         self._places.wake()
 
     def overloaded(self, retry_after: float | None) -> None:
-        """Note that the endpoint asked for less; ``retry_after`` in seconds stops all requests that long."""
+        """Lower the limit; ``retry_after`` in seconds pauses all requests that long."""
         now = time.monotonic()
         if retry_after:
             self._paused_until = max(self._paused_until, now + min(retry_after, MAX_PAUSE))
-            _log.info("paused wait=%.1fs cause=the endpoint asked for it", retry_after)
+            _log.info("paused wait=%.1fs cause=Retry-After", retry_after)
         # Requests that were under way together are one complaint, not many.
         if now - self._lowered_at > max(self._latency, 0.2):
             self._lowered_at = now
@@ -177,7 +176,7 @@ class Limited(Wrapper):
                     reply = await self.inner.caption(picture, prompt)
             except TimeoutError:
                 self._concurrency.overloaded(None)
-                message = f"{self.name} did not answer within {self._timeout:g} s"
+                message = f"{self.name} did not respond within {self._timeout:g} s"
                 raise Retryable("timeout", message) from None
             except Retryable as error:
                 if error.status in _OVERLOADED or error.kind == "timeout":

@@ -1,4 +1,4 @@
-"""From the name of a service and its model to who asks it, with nothing around."""
+"""Build the endpoint of a service and its model, without wrappers."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from cutline import parameters
 from cutline.captioners.hosted.nvidia_models import HOSTED, HostedModel
 from cutline.captioners.hosted.presets import Parameters, Preset
 from cutline.captioners.servers.programs import PROGRAMS
-from cutline.captioners.spec import PICTURE_OPTIONS, CaptionerOptions, Spec, refuse_unknown
+from cutline.captioners.spec import PICTURE_OPTIONS, SENT_OPTIONS, CaptionerOptions, Spec, refuse_unknown
 from cutline.credentials import Secret
 from cutline.errors import ConfigError
 from cutline.imaging import Limits
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from cutline.captioners.hosted.openai import OpenAIChat
 
 DEFAULT_MAX_TOKENS = 512
-_SENT = ("max_tokens", "temperature", "top_p", "seed", "extra")
 _LIMITS = {"max_side": "max_side", "max_bytes": "max_bytes", "jpeg_quality": "quality"}
 
 
@@ -36,86 +35,81 @@ def find_key(preset: Preset) -> Secret | None:
 
 
 def options_of_service(spec: Spec, preset: Preset) -> frozenset[str]:
-    """The options that this model of a service has a use for."""
+    """The options that this model of a service supports."""
     own = "large_images" if _hosted(spec, preset) else "schema_dialect"
-    return frozenset((*_SENT, "parameters", *PICTURE_OPTIONS, own, *_of_a_server(preset)))
-
-
-def _of_a_server(preset: Preset) -> tuple[str, ...]:
-    """The options that a service on this machine has a use for."""
     program = PROGRAMS.get(preset.name)
-    started = ("start", "start_timeout") if program else ()
-    options = ("server_args",) if program and program.takes_options else ()
-    return (
-        *started,
-        *options,
-        *(["port"] if preset.is_here else []),
-        *(["pull"] if preset.name == "ollama" else []),
-    )
+    of_server = {
+        "start": program is not None,
+        "start_timeout": program is not None,
+        "server_args": program is not None and program.takes_options,
+        "port": preset.is_here,
+        "pull": preset.name == "ollama",
+    }
+    supported = (name for name, is_supported in of_server.items() if is_supported)
+    return frozenset((*SENT_OPTIONS, "parameters", *PICTURE_OPTIONS, own, *supported))
 
 
 def parameters_of_service(spec: Spec, preset: Preset) -> tuple[Parameter, ...]:
-    """The parameters that this model of a service takes, by its documentation."""
+    """The parameters that this model of a service supports, by its documentation."""
     model = _hosted(spec, preset)
     return model.parameters if model else preset.parameters
 
 
-def build_endpoint(spec: Spec, preset: Preset, asking: CaptionerOptions) -> OpenAIChat | NvidiaHosted:
-    """The endpoint itself, with nothing around it.
+def build_endpoint(spec: Spec, preset: Preset, options: CaptionerOptions) -> OpenAIChat | NvidiaHosted:
+    """The endpoint without wrappers.
 
     Raises:
-        ConfigError: no URL, key or model's name where one is needed, or an option that means nothing here.
+        ConfigError: the URL, key or model's name is missing or invalid, or an option is not supported.
     """
-    endpoint = preset.endpoint if asking.endpoint is None else asking.endpoint
+    endpoint = preset.endpoint if options.endpoint is None else options.endpoint
     if not _is_url(endpoint):
         raise ConfigError(f"{endpoint!r} is not a URL; pass --endpoint http://host:port/v1")
     name = spec.name or preset.default_model
     if not name:
         raise ConfigError(f"{spec.provider} needs a model name: --model {spec.provider}:NAME")
-    key = _key(spec, preset, asking)
+    key = _key(spec, preset, options)
     if key is not None and "@" in urlsplit(endpoint).netloc:
         raise ConfigError("the endpoint's URL holds a password and there is a key too: only one can be sent")
     model = _hosted(spec, preset)
-    options = asking.options
-    refuse_unknown(
-        f"{spec.provider}:{name}" if model else spec.provider, options, options_of_service(spec, preset)
-    )
-    limits = Limits(**{_LIMITS[name]: options[name] for name in _LIMITS if name in options})
+    given = options.options
+    label = f"{spec.provider}:{name}" if model else spec.provider
+    refuse_unknown(label, given, options_of_service(spec, preset))
+    limits = Limits(**{_LIMITS[name]: given[name] for name in _LIMITS if name in given})
     if model is not None:
-        return _nvidia(preset, model, asking, key, limits)
+        return _nvidia(preset, model, options, key, limits)
     from cutline.captioners.hosted.openai import OpenAIChat
 
-    if "schema_dialect" in options:
-        preset = dataclasses.replace(preset, schema=options["schema_dialect"])
+    if "schema_dialect" in given:
+        preset = dataclasses.replace(preset, schema=given["schema_dialect"])
     return OpenAIChat(
         preset=preset,
         model=name,
         endpoint=endpoint,
         key=key,
-        parameters=_parameters(options, {"max_tokens": DEFAULT_MAX_TOKENS}),
+        parameters=_parameters(given, {"max_tokens": DEFAULT_MAX_TOKENS}),
         limits=limits,
-        timeout=asking.timeout,
+        timeout=options.timeout,
     )
 
 
 def _nvidia(
-    preset: Preset, model: HostedModel, asking: CaptionerOptions, key: Secret | None, limits: Limits
+    preset: Preset, model: HostedModel, options: CaptionerOptions, key: Secret | None, limits: Limits
 ) -> NvidiaHosted:
     from cutline.captioners.hosted.nvidia import NvidiaHosted
 
-    options = asking.options
-    given = {name: options[name] for name in parameters.USUAL if options.get(name) not in {None, 0}}
-    parameters.check(f"{preset.name}:{model.name}", given, model.parameters, option="--")
+    given = options.options
+    usual = {name: given[name] for name in parameters.USUAL if given.get(name) not in {None, 0}}
+    parameters.check(f"{preset.name}:{model.name}", usual, model.parameters, option="--")
     defaults = {"max_tokens": model.max_tokens, "temperature": model.temperature, "top_p": model.top_p}
     return NvidiaHosted(
         preset=preset,
         model=model,
-        endpoint=asking.endpoint,
+        endpoint=options.endpoint,
         key=key,
-        parameters=_parameters(options, defaults),
+        parameters=_parameters(given, defaults),
         limits=limits,
-        upload=options.get("large_images") == "asset",
-        timeout=asking.timeout,
+        upload=given.get("large_images") == "asset",
+        timeout=options.timeout,
     )
 
 
@@ -123,9 +117,9 @@ def _hosted(spec: Spec, preset: Preset) -> HostedModel | None:
     return HOSTED.get(spec.name) if preset.name == "nvidia" else None
 
 
-def _key(spec: Spec, preset: Preset, asking: CaptionerOptions) -> Secret | None:
-    key = asking.key or find_key(preset)
-    if key is None and preset.key_needed and asking.endpoint is None:
+def _key(spec: Spec, preset: Preset, options: CaptionerOptions) -> Secret | None:
+    key = options.key or find_key(preset)
+    if key is None and preset.key_needed and options.endpoint is None:
         raise ConfigError(
             f"{spec.provider} needs a key: set {' or '.join(preset.key_env)}, or pass --api-key"
         )
@@ -134,8 +128,8 @@ def _key(spec: Spec, preset: Preset, asking: CaptionerOptions) -> Secret | None:
     return key
 
 
-def _parameters(options: Mapping[str, Any], defaults: Mapping[str, Any]) -> Parameters:
-    values = {**defaults, **{name: options[name] for name in _SENT if name in options}}
+def _parameters(given: Mapping[str, Any], defaults: Mapping[str, Any]) -> Parameters:
+    values = {**defaults, **{name: given[name] for name in SENT_OPTIONS if name in given}}
     values["max_tokens"] = values["max_tokens"] or None
     return Parameters(**values)
 

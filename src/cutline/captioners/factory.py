@@ -1,4 +1,4 @@
-"""From ``provider:name`` to a captioner that is ready to be asked."""
+"""Build the captioner of a ``provider:name``."""
 
 from __future__ import annotations
 
@@ -8,12 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from cutline import parameters, registry
-from cutline.captioners.endpoint_factory import (
-    build_endpoint,
-    find_key,
-    options_of_service,
-    parameters_of_service,
-)
+from cutline.captioners.endpoint_factory import build_endpoint, options_of_service, parameters_of_service
 from cutline.captioners.foreign import adapt
 from cutline.captioners.spec import (
     LOCAL_OPTIONS,
@@ -33,24 +28,6 @@ from cutline.prompts import Prompt
 if TYPE_CHECKING:
     from cutline.captioners.hosted.nvidia import NvidiaHosted
     from cutline.captioners.hosted.openai import OpenAIChat
-
-__all__ = [
-    "LOCAL_OPTIONS",
-    "MODEL_OPTIONS",
-    "PICTURE_OPTIONS",
-    "SERVER_OPTIONS",
-    "CaptionerOptions",
-    "Spec",
-    "adjustable",
-    "build_bare_endpoint",
-    "build_endpoint",
-    "build_inner",
-    "check_prompt",
-    "find_key",
-    "options_of",
-    "start_command",
-    "with_parameters",
-]
 
 BuildCaptioner: TypeAlias = Callable[[str, CaptionerOptions], Captioner]
 
@@ -84,30 +61,26 @@ def adjustable(spec: Spec, options: CaptionerOptions) -> dict[str, Any]:
 
 def start_command(spec: Spec, options: CaptionerOptions) -> str:
     """How to start the server on this machine, as a sentence; empty where that is not known."""
-    if (
-        spec.preset is None
-        or not spec.preset.start
-        or options.endpoint is not None
-        or "start" in options.options
-    ):
+    command = spec.preset.start if spec.preset is not None else ""
+    if not command or options.endpoint is not None or "start" in options.options:
         return ""
-    return f"Start it with `{spec.preset.start}`, or for the time of a run with --start"
+    return f"Start it with `{command}`, or for the time of a run with --start"
 
 
-def build_bare_endpoint(text: str, asking: CaptionerOptions) -> OpenAIChat | NvidiaHosted | None:
-    """The service of that name with nothing around it; None where the name is that of no service.
+def build_bare_endpoint(text: str, options: CaptionerOptions) -> OpenAIChat | NvidiaHosted | None:
+    """The service of that name without wrappers; None for other captioners.
 
     Raises:
         ConfigError: as ``build_inner``.
     """
-    spec = Spec.parse(text, endpoint=asking.endpoint)
+    spec = Spec.parse(text, endpoint=options.endpoint)
     if spec.preset is None:
         return None
-    return build_endpoint(spec, spec.preset, with_parameters(spec, asking))
+    return build_endpoint(spec, spec.preset, with_parameters(spec, options))
 
 
 def options_of(text: str, *, endpoint: str | None) -> frozenset[str]:
-    """Those of MODEL_OPTIONS and PICTURE_OPTIONS that the captioner of that name has a use for.
+    """Those of MODEL_OPTIONS and PICTURE_OPTIONS that the captioner of that name supports.
 
     Raises:
         ConfigError: as ``Spec.parse``.
@@ -122,55 +95,50 @@ def options_of(text: str, *, endpoint: str | None) -> frozenset[str]:
     return known | {"parameters"} if known & set(parameters.USUAL) else known
 
 
-def with_parameters(spec: Spec, asking: CaptionerOptions) -> CaptionerOptions:
-    """With what ``parameters`` says put where its own options are, after it was found to be right.
+def with_parameters(spec: Spec, options: CaptionerOptions) -> CaptionerOptions:
+    """Check the text of ``parameters``, and put its values where those of the options of the same name are.
 
     Raises:
-        ConfigError: it cannot be read, says something twice, or names what the captioner does not take.
+        ConfigError: it cannot be parsed, repeats an option, or the captioner does not support one.
     """
-    text = asking.options.get("parameters")
-    if text is None or not text.strip():
-        options = {name: value for name, value in asking.options.items() if name != "parameters"}
-        return dataclasses.replace(asking, options=options)
-    if spec.preset is not None:
-        who, allowed = spec.provider, parameters_of_service(spec, spec.preset)
-        who = f"{spec.provider}:{spec.name}" if spec.name else who
-    else:
-        known = _keywords(registry.load("captioners", spec.provider))
-        if "build" in known:  # it asks another captioner, which itself says what it takes
-            return asking
-        more = GENERATION_PARAMETERS if "device" in known else ()
-        who = spec.provider
-        allowed = (*(parameter for parameter in parameters.COMMON if parameter.name in known), *more)
-    options = {name: value for name, value in asking.options.items() if name != "parameters"}
-    found = parameters.parse_unique(text, options)
-    parameters.check(who, found, allowed)
-    extra = {name: value for name, value in found.items() if name not in parameters.USUAL}
-    options |= {name: value for name, value in found.items() if name in parameters.USUAL}
-    if extra:
-        options["extra"] = {**(options.get("extra") or {}), **extra}
-    return dataclasses.replace(asking, options=options)
+    given = {name: value for name, value in options.options.items() if name != "parameters"}
+    text = options.options.get("parameters") or ""
+    if text.strip():
+        if spec.preset is not None:
+            label = f"{spec.provider}:{spec.name}" if spec.name else spec.provider
+            allowed = parameters_of_service(spec, spec.preset)
+        else:
+            known = _keywords(registry.load("captioners", spec.provider))
+            if "build" in known:  # the captioner within checks them
+                return options
+            label = spec.provider
+            more = GENERATION_PARAMETERS if "device" in known else ()
+            allowed = (*(parameter for parameter in parameters.COMMON if parameter.name in known), *more)
+        found = parameters.parse_unique(text, given)
+        parameters.check(label, found, allowed)
+        extra = {name: value for name, value in found.items() if name not in parameters.USUAL}
+        given |= {name: value for name, value in found.items() if name in parameters.USUAL}
+        if extra:
+            given["extra"] = {**(given.get("extra") or {}), **extra}
+    return dataclasses.replace(options, options=given)
 
 
-def _build_registered(spec: Spec, asking: CaptionerOptions, build: BuildCaptioner) -> Captioner:
-    """A captioner of the registry; its keyword parameters say which options it honours."""
+def _build_registered(spec: Spec, options: CaptionerOptions, build: BuildCaptioner) -> Captioner:
+    """A captioner of the registry, whose keyword parameters are the options that it supports."""
     made = registry.load("captioners", spec.provider)
-    if asking.key is not None:
+    if options.key is not None:
         raise ConfigError(f"{spec.provider} needs no key: leave --api-key out")
     known = _keywords(made)
-    given: dict[str, Any] = {name: value for name, value in asking.options.items() if name in known}
-    builder = _Builder(build, asking)
-    if "build" in known:  # it asks another captioner, which itself says what it has a use for
+    given: dict[str, Any] = {name: value for name, value in options.options.items() if name in known}
+    given |= {name: getattr(options, name) for name in ("timeout", "concurrency") if name in known}
+    builder = _Builder(build, options)
+    if "build" in known:  # the captioner within checks them
         given["build"] = builder
     else:
-        refuse_unknown(spec.provider, asking.options, known)
-    if "timeout" in known:
-        given["timeout"] = asking.timeout
-    if "concurrency" in known:
-        given["concurrency"] = asking.concurrency
+        refuse_unknown(spec.provider, options.options, known)
     captioner = adapt(made(*([spec.name] if spec.name else []), **given), spec.provider)
     if not builder.used:
-        refuse_unknown(captioner.name, asking.options, known)
+        refuse_unknown(captioner.name, options.options, known)
     return captioner
 
 
@@ -196,10 +164,10 @@ def _keywords(made: Callable[..., object]) -> frozenset[str]:
 
 
 def check_prompt(captioner: Captioner, prompt: Prompt, *, language: str | None) -> None:
-    """Refuse what a captioner that follows no instructions would take for words of the caption.
+    """Refuse instructions where the captioner follows none.
 
     Raises:
-        ConfigError: names what it can be asked instead.
+        ConfigError: names what it supports instead.
     """
     if language and not captioner.profile.instructable:
         raise ConfigError(f"{captioner.name} follows no instructions: --language needs a model that does")

@@ -1,4 +1,4 @@
-"""A captioner for trying things out: no model, exact and repeatable answers, faults on request."""
+"""A captioner for tests and trials: no model, repeatable replies, faults on request."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ _TAG = re.compile(r"<([A-Za-z][\w-]*)>.*</\1>")
 
 
 class Fake(Captioner):
-    """Captions by the checksum of the picture's bytes: the same bytes always get the same words.
+    """Captions by the checksum of the picture's bytes: the same bytes always get the same text.
 
     Settings, given as ``fake:latency=0.2,error=0.1``: ``latency`` seconds a call; shares between 0
     and 1 of pictures, chosen by their checksum, that get an ``error`` (a Python exception), are
-    ``rejected``, ``hang``, get an ``empty`` answer or ``nonsense`` (not a Reply at all); ``flaky``
-    pictures fail the first time they are asked about; ``slots`` is how many calls run at once.
-    Where the prompt's regex looks for a tag, such as ``<caption>.*?</caption>``, the words stand within it.
+    ``rejected``, ``hang``, get an ``empty`` reply or ``nonsense`` (not a Reply at all); ``flaky``
+    pictures fail at their first call; ``slots`` is how many calls run at once.
+    Where the prompt's regex looks for a tag, such as ``<caption>.*?</caption>``, the text stands within it.
     Options for models are shown in the raw reply, so that a job can be tried before a model is paid.
     """
 
@@ -49,7 +49,7 @@ class Fake(Captioner):
             except ValueError:
                 raise ConfigError(f"fake's {name} must be a number, not {value!r}") from None
         self._check()
-        self._asked: set[bytes] = set()
+        self._failed: set[bytes] = set()
 
     def _check(self) -> None:
         for name, share in self._shares.items():
@@ -74,19 +74,18 @@ class Fake(Captioner):
             await asyncio.sleep(self._settings["latency"])
         fault = self._fault(digest)
         if fault == "error":
-            raise RuntimeError("the fake captioner broke, as it was told to")
+            raise RuntimeError("the fake captioner broke, as requested")
         if fault == "rejected":
-            raise Rejected(
-                "rejected", "the fake captioner rejected the picture, as it was told to", status=400
-            )
+            raise Rejected("rejected", "the fake captioner rejected the picture, as requested", status=400)
         if fault == "hang":
             await asyncio.sleep(3600)
-        if fault == "flaky" and digest not in self._asked:
-            self._asked.add(digest)
-            raise Retryable("endpoint", "the fake captioner was busy, as it was told to", status=500)
+        if fault == "flaky" and digest not in self._failed:
+            self._failed.add(digest)
+            raise Retryable("endpoint", "the fake captioner was busy, as requested", status=500)
         if fault == "nonsense":
             return None  # type: ignore[return-value]  # the point of it
-        text = "" if fault == "empty" else f"A picture with checksum {digest.hex()}, asked by {prompt.name}."
+        text = f"A picture with checksum {digest.hex()}, prompted by {prompt.name}."
+        text = "" if fault == "empty" else text
         tag = _TAG.search(prompt.regex or "")
         if tag is not None and text:
             text = f"<{tag[1]}>{text}</{tag[1]}>"

@@ -1,4 +1,4 @@
-"""An endpoint whose server is started, or told to fetch its model, before the first picture."""
+"""An endpoint whose server is started, or its model pulled, before the first picture."""
 
 from __future__ import annotations
 
@@ -28,39 +28,39 @@ if TYPE_CHECKING:
 _HERE = ("localhost", "127.0.0.1")
 
 
-def build_served(spec: Spec, preset: Preset, asking: CaptionerOptions) -> OpenAIChat | NvidiaHosted | Served:
+def build_served(spec: Spec, preset: Preset, options: CaptionerOptions) -> OpenAIChat | NvidiaHosted | Served:
     """The endpoint, with its server around it where that is to be started or to fetch the model.
 
     Raises:
         ConfigError: as ``build_endpoint``; or the server cannot be started here.
     """
-    options = asking.options
-    if not any(name in options for name in SERVER_OPTIONS):
-        return build_endpoint(spec, preset, asking)
-    refuse_unknown(spec.provider, options, options_of_service(spec, preset))
-    if options.get("port") is not None:
-        if asking.endpoint is not None:
-            raise ConfigError("--endpoint names its port: leave --port out")
-        asking = dataclasses.replace(asking, endpoint=_at_port(preset.endpoint, options["port"]))
-    server = _server(spec, preset, asking) if options.get("start") else None
+    given = options.options
+    if not any(name in given for name in SERVER_OPTIONS):
+        return build_endpoint(spec, preset, options)
+    refuse_unknown(spec.provider, given, options_of_service(spec, preset))
+    if given.get("port") is not None:
+        if options.endpoint is not None:
+            raise ConfigError("--endpoint names its port: remove --port")
+        options = dataclasses.replace(options, endpoint=_at_port(preset.endpoint, given["port"]))
+    server = _server(spec, preset, options) if given.get("start") else None
     if server is not None:
-        asking = dataclasses.replace(asking, endpoint=server.url)
-    inner = build_endpoint(spec, preset, asking)
-    if server is None and not options.get("pull"):
+        options = dataclasses.replace(options, endpoint=server.url)
+    inner = build_endpoint(spec, preset, options)
+    if server is None and not given.get("pull"):
         return inner
     from cutline.captioners.hosted.openai import OpenAIChat
 
     assert isinstance(inner, OpenAIChat)  # nobody else has a server of its own
-    return Served(inner, server, pulled=(spec.name or preset.default_model) if options.get("pull") else None)
+    return Served(inner, server, pulled=(spec.name or preset.default_model) if given.get("pull") else None)
 
 
-def _server(spec: Spec, preset: Preset, asking: CaptionerOptions) -> Server:
+def _server(spec: Spec, preset: Preset, options: CaptionerOptions) -> Server:
     program = PROGRAMS[preset.name]
     model = spec.name or preset.default_model
     if not model:
         raise ConfigError(f"{spec.provider} needs a model name: --model {spec.provider}:NAME")
-    key = asking.key or find_key(preset)
-    if asking.key is not None and not program.key_env:
+    key = options.key or find_key(preset)
+    if options.key is not None and not program.key_env:
         raise ConfigError(
             f"{program.name} takes no key but as an argument, which others can see: leave --api-key out "
             "with --start"
@@ -68,10 +68,10 @@ def _server(spec: Spec, preset: Preset, asking: CaptionerOptions) -> Server:
     return server_for(
         program,
         model,
-        split_arguments(asking.options.get("server_args")),
-        port=_port(asking.endpoint, program.shared, preset),
+        split_arguments(options.options.get("server_args")),
+        port=_port(options.endpoint, program.shared, preset),
         key=key if program.key_env else None,
-        timeout=asking.options.get("start_timeout", ServerOptions().start_timeout),
+        timeout=options.options.get("start_timeout", ServerOptions().start_timeout),
     )
 
 
@@ -99,9 +99,9 @@ def _at_port(endpoint: str, port: int) -> str:
 
 @dataclasses.dataclass(slots=True)
 class _Use:
-    """What a captioner and those adjusted from it have in common.
+    """What a captioner and those adjusted from it share.
 
-    ``joined``: the server counts us among its users. ``opened``: all that was to be done is done.
+    ``joined``: the server counts us among its users. ``opened``: all is done.
     """
 
     server: Server | None
@@ -111,9 +111,9 @@ class _Use:
 
 
 class Served(Wrapper):
-    """Asks an endpoint on this machine after its server was started, or its model pulled.
+    """An endpoint on this machine that is called after its server was started, or its model pulled.
 
-    A server that ends while it is asked stops the run. ``pulled``: the model that Ollama is to have.
+    A server that ends while in use stops the run. ``pulled``: the model for Ollama to download.
     """
 
     def __init__(self, inner: OpenAIChat, server: Server | None, *, pulled: str | None) -> None:
@@ -126,7 +126,7 @@ class Served(Wrapper):
         """Start the server and pull the model, unless that was done; start a server that has ended again.
 
         Raises:
-            ConfigError: it cannot be done; tells why.
+            ConfigError: it cannot be done; with the reason.
         """
         use = self._use
         async with use.opening:
@@ -140,7 +140,7 @@ class Served(Wrapper):
             use.opened = True
 
     async def caption(self, picture: Picture, prompt: Prompt) -> Reply:
-        """Ask the server about one picture.
+        """Caption one picture.
 
         Raises:
             RunStopped: the server has ended.

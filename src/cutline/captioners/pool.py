@@ -10,7 +10,8 @@ import orjson
 
 from cutline import registry
 from cutline.captioners.concurrency import Concurrency, Demand, Limited
-from cutline.captioners.factory import adjustable, build_inner, find_key, start_command, with_parameters
+from cutline.captioners.endpoint_factory import find_key
+from cutline.captioners.factory import adjustable, build_inner, start_command, with_parameters
 from cutline.captioners.retry import Retry, RetryState
 from cutline.captioners.spec import CaptionerOptions, Spec
 from cutline.captioners.wrapper import Wrapper
@@ -66,9 +67,7 @@ class CaptionerPool:
         timeout = None if entry.inner.profile.own_timeout else options.timeout
         return Retry(
             Limited(lease, entry.concurrency, timeout=timeout),
-            retries=options.retries,
-            delay=options.retry_delay,
-            patience=options.patience,
+            options,
             start=start_command(spec, options),
             state=entry.retry_state,
         )

@@ -1,4 +1,4 @@
-"""Asking again, and knowing when not to."""
+"""Retries of a captioner's calls, and when a run has to stop instead."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import re
 import time
 
 from cutline import retry_policy
+from cutline.captioners.spec import CaptionerOptions
 from cutline.captioners.wrapper import Wrapper
 from cutline.errors import EndpointUnusable, Rejected, RequestError, Retryable, RunStopped
 from cutline.imaging import Picture
@@ -27,18 +28,11 @@ _HERE = re.compile(r"://(localhost|127\.|10\.|192\.168\.|\[::1\]|[\w-]+[:/])")
 """Hosts of this machine and its own network, whose servers the user may start."""
 
 
-def _is_it_running(message: str) -> str:
-    """What to look after where nobody answers."""
-    if _HERE.search(message):
-        return ": is the server running?"
-    return ": is this machine online, and the address right?"
-
-
 @dataclasses.dataclass(slots=True, eq=False)
 class RetryState:
-    """What is known of an endpoint; shared by those who call it alike.
+    """What is known of an endpoint, shared by its captioners.
 
-    ``proven`` is set by the first success. ``waiting`` calls wait for their next attempt.
+    ``proven`` is set by the first success. ``waiting``: calls that wait for their next attempt.
     """
 
     proven: asyncio.Event = dataclasses.field(default_factory=asyncio.Event)
@@ -47,30 +41,20 @@ class RetryState:
 
 
 class Retry(Wrapper):
-    """Repeats what may succeed the next time, with exponential, jittered delays.
+    """Retries calls that may succeed later, with exponential, jittered delays.
 
-    Being told to slow down (429, or 503 with Retry-After) is no failure of the picture: such
-    answers do not use up ``retries``, but end after ``patience`` seconds. A refused key stops the run
-    instead of failing every picture, and so do, while no request has ever succeeded, an unknown model
-    or an unreachable endpoint. Those that were refused before that was clear do not fail
-    either, so that the next run asks about them. ``delay`` is the first delay in seconds; delays double.
-    ``start`` says what starts the server that cannot be reached.
+    A request to slow down (429, or 503 with Retry-After) is no failure of the picture: it does not count
+    among the retries, but ends after ``options.patience``. A refused key stops the run instead of failing
+    every picture, and so do, while no request has ever succeeded, an unknown model or an unreachable
+    endpoint. Pictures that were refused before that was clear do not fail either, so that the next run
+    captions them. ``start``: how to start the server, for messages.
     """
 
     def __init__(
-        self,
-        inner: Captioner,
-        *,
-        retries: int = 6,
-        delay: float = 1.0,
-        patience: float = 900.0,
-        start: str = "",
-        state: RetryState | None = None,
+        self, inner: Captioner, options: CaptionerOptions, *, start: str = "", state: RetryState | None = None
     ) -> None:
         super().__init__(inner)
-        self._retries = retries
-        self._delay = delay
-        self._patience = patience
+        self._options = options
         self._start = start
         self._state = state or RetryState()
         self._halted = asyncio.Event()
@@ -85,18 +69,18 @@ class Retry(Wrapper):
         self.inner.halt()
 
     async def caption(self, picture: Picture, prompt: Prompt) -> Reply:
-        failures = attempts = 0
+        failures, attempts, retries = 0, 0, self._options.retries
         start = time.monotonic()
         while True:
             attempts += 1
             try:
                 reply = await self.inner.caption(picture, prompt)
             except Retryable as error:
-                asked_to_wait = error.status == 429 or (error.status == 503 and error.retry_after is not None)
-                failures += not asked_to_wait
-                nobody_there = error.kind == "unreachable" and not self._state.proven.is_set()
-                retries = min(self._retries, _UNREACHABLE_ATTEMPTS - 1) if nobody_there else self._retries
-                if failures > retries or time.monotonic() - start > self._patience:
+                throttled = error.status == 429 or (error.status == 503 and error.retry_after is not None)
+                failures += not throttled
+                unreachable = error.kind == "unreachable" and not self._state.proven.is_set()
+                most = min(retries, _UNREACHABLE_ATTEMPTS - 1) if unreachable else retries
+                if failures > most or time.monotonic() - start > self._options.patience:
                     raise self._final(error, attempts) from None
                 await self._wait(error, attempts)
             except Rejected as error:
@@ -111,9 +95,9 @@ class Retry(Wrapper):
 
     async def _wait(self, error: Retryable, attempts: int) -> None:
         if error.retry_after is not None:
-            seconds = retry_policy.spread(min(error.retry_after, self._patience))
+            seconds = retry_policy.spread(min(error.retry_after, self._options.patience))
         else:
-            seconds = retry_policy.delay(attempts, first=self._delay)
+            seconds = retry_policy.delay(attempts, first=self._options.retry_delay)
         _log.info("retry model=%s attempt=%d wait=%.1fs cause=%s", self.name, attempts, seconds, error)
         self._state.waiting += 1
         try:
@@ -127,7 +111,7 @@ class Retry(Wrapper):
         Raises:
             RunStopped: every one is.
         """
-        if self._state.proven.is_set() or not self._retries:
+        if self._state.proven.is_set() or not self._options.retries:
             return
         ends = [asyncio.create_task(event.wait()) for event in (self._state.proven, self._halted)]
         self._state.waiting += 1
@@ -144,9 +128,11 @@ class Retry(Wrapper):
         error.attempts = attempts
         _log.info("gave-up model=%s attempts=%d cause=%s", self.name, attempts, error)
         if error.kind == "unreachable" and not self._state.proven.is_set():
-            return EndpointUnusable(
-                f"{error}{_is_it_running(str(error))} {self._start}".rstrip(), kind=error.kind
+            is_here = _HERE.search(str(error))
+            cure = (
+                ": is the server running?" if is_here else ": is this machine online, and the address right?"
             )
+            return EndpointUnusable(f"{error}{cure} {self._start}".rstrip(), kind=error.kind)
         if error.status in _UNUSABLE:
             self._state.unusable_in_a_row += 1
             # A wrong key concerns every picture; a 403 or 404 may concern one, until it comes again.

@@ -1,4 +1,4 @@
-"""Whom to ask and how, as the user said it: a captioner's full name, and the options for it."""
+"""A captioner's full name and options, as the user gave them."""
 
 from __future__ import annotations
 
@@ -15,33 +15,24 @@ from cutline.captioners.transformers.family import Family
 from cutline.credentials import Secret
 from cutline.errors import ConfigError
 
-MODEL_OPTIONS = (
-    "max_tokens",
-    "temperature",
-    "top_p",
-    "seed",
-    "extra",
-    "parameters",
-    "schema_dialect",
-    "large_images",
-)
+SENT_OPTIONS = ("max_tokens", "temperature", "top_p", "seed", "extra")
+MODEL_OPTIONS = (*SENT_OPTIONS, "parameters", "schema_dialect", "large_images")
 PICTURE_OPTIONS = ("max_side", "max_bytes", "jpeg_quality")
 LOCAL_OPTIONS = ("device", "dtype", "batch_size", "quantize", "tensor_parallel", "parallel_engine")
 
 _HOSTED_SHORT = {name.rpartition("/")[2]: name for name in HOSTED}
-"""The models of NVIDIA's own dialects by the last part of their names, as people say them."""
+"""The models of NVIDIA's own dialects by the last part of their names."""
 
 SERVER_OPTIONS = ("start", "port", "server_args", "start_timeout", "pull")
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class CaptionerOptions:
-    """How to ask; shared by every captioner of a job.
+    """Options shared by every captioner of a job.
 
     ``options`` are those of MODEL_OPTIONS, PICTURE_OPTIONS, LOCAL_OPTIONS and SERVER_OPTIONS that the
-    user gave: what a captioner cannot honour is refused, so that nothing is accepted and ignored.
-    Seconds for ``timeout``, ``retry_delay`` and ``patience``, which ends the waiting when an
-    endpoint keeps saying that it is busy.
+    user gave; one that a captioner does not support is refused. Seconds for ``timeout``, ``retry_delay``
+    and ``patience``, which ends the waiting when an endpoint stays busy.
     """
 
     key: Secret | None = None
@@ -63,10 +54,10 @@ class Spec:
 
     @classmethod
     def parse(cls, text: str, *, endpoint: str | None) -> Spec:
-        """``provider:name``; a name alone goes to ``--endpoint`` when that is given.
+        """Parse ``provider:name``; a name alone belongs to ``--endpoint`` when that is given.
 
         Raises:
-            ConfigError: the provider is unknown; the message says what it may be.
+            ConfigError: the provider is unknown; the message suggests known ones.
         """
         provider, colon, name = text.partition(":")
         known = providers()
@@ -79,7 +70,7 @@ class Spec:
         if provider in known and not served:
             if endpoint is not None and provider not in PRESETS:
                 raise ConfigError(
-                    f"{provider} asks no endpoint: where the server at --endpoint calls its model so, write "
+                    f"{provider} has no endpoint: if the server at --endpoint calls its model so, write "
                     f"--model endpoint:{text}"
                 )
             return cls(provider=provider, name=name)
@@ -104,13 +95,13 @@ def providers() -> list[str]:
 
 
 def meant(word: str, known: Iterable[str]) -> str:
-    """What a misspelt word may have been meant to be, as the middle of a message."""
+    """The known words that a misspelt one is close to, as the middle of a message."""
     close = difflib.get_close_matches(word.lower(), known, n=3, cutoff=0.65)
     return f", did you mean {' or '.join(close)}?" if close else ""
 
 
 def _instead(text: str, known: list[str]) -> str:
-    """What to write where ``text`` means nothing, after what is said of it; models from outside are named."""
+    """What to write instead of ``text``; models of plugins are named."""
     provider, colon, _ = text.partition(":")
     if close := meant(provider, known):
         return f"{close}; use PROVIDER:NAME (`cutline models` lists them)"
@@ -130,11 +121,11 @@ def _models() -> dict[str, str]:
 
 
 def refuse_unknown(provider: str, options: Mapping[str, Any], known: frozenset[str]) -> None:
-    """Raises ConfigError for options that ``provider`` has no use for."""
+    """Raises ConfigError for options that ``provider`` does not support."""
     unknown = [f"--{name.replace('_', '-')}" for name in options if name not in known]
     if unknown:
         what = "it" if len(unknown) == 1 else "them"
-        raise ConfigError(f"{provider} has no use for {' and '.join(unknown)}: leave {what} out")
+        raise ConfigError(f"{provider} does not support {' and '.join(unknown)}; remove {what}")
 
 
 def _registered(provider: str) -> object:

@@ -13,8 +13,8 @@ from typing import Annotated, Any, Literal  # noqa: F401 - types of inherited fi
 
 from cyclopts import Parameter
 
-from cutline.captioners.factory import Spec
 from cutline.captioners.plugins import load_plugins
+from cutline.captioners.spec import Spec
 from cutline.cli.caption import JobGroups, option_group
 from cutline.cli.common_options import ServiceKey, Verbosity
 from cutline.cli.execute import execute

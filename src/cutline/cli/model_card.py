@@ -11,7 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 from cutline import registry
-from cutline.captioners.factory import find_key, options_of
+from cutline.captioners.endpoint_factory import find_key
+from cutline.captioners.factory import options_of
 from cutline.captioners.hosted.nvidia import MODELS_URL
 from cutline.captioners.hosted.nvidia_models import HOSTED
 from cutline.captioners.hosted.presets import PRESETS, Preset

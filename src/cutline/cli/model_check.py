@@ -12,10 +12,11 @@ import time
 
 from rich.console import Console
 
-from cutline.captioners.factory import CaptionerOptions, Spec, build_bare_endpoint
+from cutline.captioners.factory import build_bare_endpoint
 from cutline.captioners.hosted.nvidia_models import HOSTED
 from cutline.captioners.hosted.openai import OpenAIChat
 from cutline.captioners.pool import build_captioner
+from cutline.captioners.spec import CaptionerOptions, Spec
 from cutline.errors import CutlineError, EndpointUnusable, RequestError
 from cutline.imaging import Picture
 from cutline.interfaces import Captioner

@@ -13,10 +13,10 @@ from rich.table import Table
 from rich.text import Text
 
 from cutline import registry
-from cutline.captioners.factory import CaptionerOptions, Spec, find_key
+from cutline.captioners.endpoint_factory import find_key
 from cutline.captioners.hosted.presets import PRESETS, Preset
 from cutline.captioners.plugins import load_plugins
-from cutline.captioners.spec import meant, providers
+from cutline.captioners.spec import CaptionerOptions, Spec, meant, providers
 from cutline.captioners.transformers.family import Family
 from cutline.cli.common_options import ServiceKey
 from cutline.cli.model_card import embedded_about, has_local, price, readiness, ready_interrogator, show_card

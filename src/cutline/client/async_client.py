@@ -5,18 +5,19 @@ from __future__ import annotations
 import asyncio
 import os
 import uuid
-from collections.abc import Awaitable, Callable, Iterator, Sequence
-from typing import Final, Self, Unpack
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from typing import Any, Final, Self, Unpack
 
-from cutline.client.limits import Limits
-from cutline.client.records import (
-    Image,
-    TaskProgress,
-    caption_result_from,
-    progress_from,
-)
+from cutline.client.records import Image, TaskProgress, caption_result_from, progress_from
 from cutline.client.transport import Transport
-from cutline.client.uploads import ImageInput, image_input, image_inputs, multipart_form, request_groups
+from cutline.client.uploads import (
+    ImageInput,
+    Limits,
+    image_input,
+    image_inputs,
+    multipart_form,
+    request_groups,
+)
 from cutline.credentials import Secret, without_credentials
 from cutline.errors import ConfigError, PictureError, Rejected, Retryable
 from cutline.records import CaptionOptions, CaptionResult
@@ -129,22 +130,9 @@ class AsyncClient:
         if self._limits is None:
             self._limits = Limits.from_models(await self._transport.request("GET", "/models"))
         await self._limits.check(pictures)
+        fields = {**options, **({"webhook_url": webhook_url} if webhook_url is not None else {})}
         headers = {"Idempotency-Key": idempotency_key or uuid.uuid4().hex}
-        webhook = {"webhook_url": webhook_url} if webhook_url is not None else {}
-        path = "/async-batch-caption"
-        if kinds != {"upload"}:
-            field = "image_urls" if kinds == {"url"} else "image_paths"
-            body = {field: [picture.name for picture in pictures], **webhook, **options}
-            response = await self._transport.request("POST", path, data=body, headers=headers)
-        else:
-            files = [(picture.name, await picture.read()) for picture in pictures]
-            fields = {**options, **webhook}
-            response = await self._transport.request(
-                "POST",
-                path,
-                form=lambda: multipart_form("images", files, fields),
-                headers=headers,
-            )
+        response = await self._post("/async-batch-caption", pictures, fields, plural="s", headers=headers)
         return str(response["task_id"])
 
     async def status(self, task_id: str) -> TaskProgress:
@@ -190,16 +178,27 @@ class AsyncClient:
             except Retryable:
                 await asyncio.sleep(1.0)
 
-    async def _one(self, picture: ImageInput, options: CaptionOptions) -> CaptionResult:
-        if picture.kind == "upload":
-            files = [(picture.name, await picture.read())]
-            response = await self._transport.request(
-                "POST", "/caption", form=lambda: multipart_form("image", files, options)
+    async def _post(
+        self,
+        path: str,
+        pictures: Sequence[ImageInput],
+        fields: Mapping[str, Any],
+        *,
+        plural: str = "",
+        headers: Mapping[str, str] | None = None,
+    ) -> Any:
+        """The response to one request with pictures of one kind; ``plural`` "s" sends them as a list."""
+        if pictures[0].kind == "upload":
+            files = [(picture.name, await picture.read()) for picture in pictures]
+            return await self._transport.request(
+                "POST", path, form=lambda: multipart_form(f"image{plural}", files, fields), headers=headers
             )
-        else:
-            field = "image_url" if picture.kind == "url" else "image_path"
-            body = {field: picture.name, **options}
-            response = await self._transport.request("POST", "/caption", data=body)
+        names = [picture.name for picture in pictures]
+        body = {f"image_{pictures[0].kind}{plural}": names if plural else names[0], **fields}
+        return await self._transport.request("POST", path, data=body, headers=headers)
+
+    async def _one(self, picture: ImageInput, options: CaptionOptions) -> CaptionResult:
+        response = await self._post("/caption", [picture], options)
         return caption_result_from(response, picture.name, picture.index)
 
     async def _group(
@@ -207,33 +206,20 @@ class AsyncClient:
     ) -> None:
         """Add the pictures' results to ``results``."""
         if group[0].kind == "url":
-            results[group[0].index] = await self._url(group[0], options)
+            try:
+                results[group[0].index] = await self._one(group[0], options)
+            except Rejected as error:
+                results[group[0].index] = _failed(group[0], error)
             return
-        if group[0].kind == "path":
-            sent = group
-            body = {"image_paths": [picture.name for picture in sent], **options}
-            responses = await self._transport.request("POST", "/batch-caption", data=body)
-        else:
-            sent, files = [], []
-            for picture in group:
-                try:
-                    files.append((picture.name, await picture.read()))
-                    sent.append(picture)
-                except PictureError as error:
-                    results[picture.index] = _failed(picture, error)
-            if not sent:
-                return
-            responses = await self._transport.request(
-                "POST", "/batch-caption", form=lambda: multipart_form("images", files, options)
-            )
+        sent = []
+        for picture in group:
+            try:
+                sent.append(await picture.loaded())
+            except PictureError as error:
+                results[picture.index] = _failed(picture, error)
+        responses = await self._post("/batch-caption", sent, options, plural="s") if sent else []
         for picture, response in zip(sent, responses, strict=True):
             results[picture.index] = caption_result_from(response, picture.name, picture.index)
-
-    async def _url(self, picture: ImageInput, options: CaptionOptions) -> CaptionResult:
-        try:
-            return await self._one(picture, options)
-        except Rejected as error:
-            return _failed(picture, error)
 
 
 def _failed(picture: ImageInput, error: PictureError | Rejected) -> CaptionResult:

@@ -13,7 +13,7 @@ from cutline.captioners.hosted.endpoint import proxy_for
 from cutline.credentials import Secret, without_credentials
 from cutline.errors import ConfigError, EndpointUnusable, Rejected, Retryable
 from cutline.records import JSON
-from cutline.retry_policy import MAX_DELAY, attempts, delay, retry_after, spread
+from cutline.retry_policy import MAX_DELAY, delay, retry_after, spread, with_retries
 
 _RETRYABLE: Final = frozenset({408, 429, 500, 502, 503, 504})
 _STREAM_TIMEOUT: Final = 60.0  # seconds without data after which a stream of events counts as cut
@@ -51,10 +51,24 @@ class Transport:
             Retryable: it failed after all retries.
             EndpointUnusable: the key is not accepted.
         """
-        async for attempt in attempts(1 + (self._retries if retries is None else retries), _wait):
-            with attempt:
-                return await self._once(method, path, data=data, form=form, headers=headers)
-        raise AssertionError  # the loop returns or raises
+        sent = dict(headers or {})
+        if data is not None:
+            sent["Content-Type"] = "application/json"
+        encoded = orjson.dumps(data) if data is not None else None
+
+        async def once() -> Any:
+            body: Any = form() if form is not None else encoded
+            with self._typed_errors():
+                # No redirects: they could leak the key.
+                async with self._opened().request(
+                    method, self.url + path, data=body, headers=sent, allow_redirects=False, proxy=self._proxy
+                ) as response:
+                    content = await response.read()
+                if response.status >= 300:
+                    raise self._error(response.status, response.headers, content)
+                return orjson.loads(content)
+
+        return await with_retries(once, 1 + (self._retries if retries is None else retries), _wait)
 
     async def events(self, path: str) -> AsyncIterator[tuple[str, JSON]]:
         """Server-sent events, as names and data, until the server ends them; raises as ``request``."""
@@ -74,33 +88,6 @@ class Transport:
                     elif field == "data":
                         yield name, orjson.loads(value)
 
-    async def _once(
-        self,
-        method: str,
-        path: str,
-        *,
-        data: JSON | None,
-        form: Callable[[], aiohttp.FormData] | None,
-        headers: Mapping[str, str] | None,
-    ) -> Any:
-        headers = dict(headers or {})
-        body: Any = form() if form is not None else None
-        if data is not None:
-            body = orjson.dumps(data)
-            headers["Content-Type"] = "application/json"
-        with self._typed_errors():
-            # No redirects: they could leak the key.
-            async with self._opened().request(
-                method, self.url + path, data=body, headers=headers, allow_redirects=False, proxy=self._proxy
-            ) as response:
-                content = await response.read()
-        if response.status >= 300:
-            raise self._error(response.status, response.headers, content)
-        try:
-            return orjson.loads(content)
-        except orjson.JSONDecodeError:
-            raise Retryable("malformed", f"{self.shown} sent a body that is not JSON") from None
-
     @contextlib.contextmanager
     def _typed_errors(self) -> Iterator[None]:
         try:
@@ -111,6 +98,8 @@ class Transport:
         except aiohttp.ClientConnectorError:
             message = f"cannot connect to {self.shown}: is cutline serve running there?"
             raise Retryable("unreachable", message) from None
+        except orjson.JSONDecodeError:
+            raise Retryable("malformed", f"{self.shown} sent a body that is not JSON") from None
         except (aiohttp.InvalidURL, ValueError):
             raise ConfigError(f"{self.shown} is not a valid URL: write http://host:port") from None
         except (aiohttp.ClientError, ConnectionError) as error:

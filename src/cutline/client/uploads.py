@@ -1,19 +1,21 @@
-"""Pictures to send: what they are, and their split into requests of a reasonable size."""
+"""Pictures to send: their kinds, the limits of a service, and the split into requests."""
 
 from __future__ import annotations
 
 import asyncio
 import dataclasses
 import io
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, Self
 
 import aiohttp
 import orjson
 
 from cutline.client.records import Image, ServerPath
 from cutline.errors import ConfigError, PictureError
+from cutline.records import JSON
 
 Kind = Literal["path", "url", "upload"]
 _MAX_PICTURES: Final = 32  # in one request of a batch
@@ -55,6 +57,10 @@ class ImageInput:
             raise PictureError("missing", f"{self.name}: there is no such file") from None
         except OSError as error:
             raise PictureError("fetch", f"{self.name}: {error.strerror}") from None
+
+    async def loaded(self) -> ImageInput:
+        """With its bytes in ``data``, where it is an upload; raises as ``read``."""
+        return dataclasses.replace(self, data=await self.read()) if self.kind == "upload" else self
 
 
 def image_input(image: Image, index: int = 0) -> ImageInput:
@@ -114,3 +120,33 @@ def image_inputs(images: Sequence[Image]) -> list[ImageInput]:
     if isinstance(images, str | bytes | bytearray | Path):
         raise ConfigError("pass a list of pictures: [picture] for a single one")
     return [image_input(image, index) for index, image in enumerate(images)]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """The service's limits: bytes of a request and pictures of a job; infinite if it does not report them."""
+
+    max_body: float = math.inf
+    max_pictures: float = math.inf
+
+    @classmethod
+    def from_models(cls, models: JSON) -> Self:
+        """The limits in the response of `/models`."""
+        limits = models.get("limits", {})
+        names = [field.name for field in dataclasses.fields(cls)]
+        return cls(**{name: float(limits[name]) for name in names if name in limits})
+
+    async def check(self, pictures: Sequence[ImageInput]) -> None:
+        """Raises ConfigError if the pictures are too many or too large for one job."""
+        if len(pictures) > self.max_pictures:
+            raise ConfigError(
+                f"{len(pictures):,} pictures are too many for one job: the service accepts "
+                f"{self.max_pictures:,.0f}; split the job, or raise CUTLINE_MAX_PICTURES on the server"
+            )
+        size = await asyncio.to_thread(lambda: sum(picture.size for picture in pictures))
+        if size > self.max_body:
+            raise ConfigError(
+                f"{size / 1e6:,.0f} MB are too much for one job: the service accepts "
+                f"{self.max_body / 1e6:,.0f} MB in a request; split the job, use ServerPath, or raise "
+                "CUTLINE_MAX_BODY on the server"
+            )

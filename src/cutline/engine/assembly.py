@@ -8,16 +8,16 @@ import itertools
 from collections.abc import Iterator
 from pathlib import Path
 
-from cutline.captioners.factory import (
+from cutline.captioners.factory import check_prompt
+from cutline.captioners.plugins import load_plugins
+from cutline.captioners.pool import CaptionerPool
+from cutline.captioners.spec import (
     LOCAL_OPTIONS,
     MODEL_OPTIONS,
     PICTURE_OPTIONS,
     SERVER_OPTIONS,
     CaptionerOptions,
-    check_prompt,
 )
-from cutline.captioners.plugins import load_plugins
-from cutline.captioners.pool import CaptionerPool
 from cutline.chain import Chain, ChainStep
 from cutline.credentials import Secret
 from cutline.engine.chain_builder import build_chain, is_chain, step_recipes

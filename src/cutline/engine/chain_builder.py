@@ -8,13 +8,8 @@ from typing import TypeAlias
 
 import orjson
 
-from cutline.captioners.factory import (
-    LOCAL_OPTIONS,
-    PICTURE_OPTIONS,
-    SERVER_OPTIONS,
-    Spec,
-    check_prompt,
-)
+from cutline.captioners.factory import check_prompt
+from cutline.captioners.spec import LOCAL_OPTIONS, PICTURE_OPTIONS, SERVER_OPTIONS, Spec
 from cutline.chain import Chain, ChainStep
 from cutline.chain_file import Plan, PlannedStep, plan_of_options, read_plan
 from cutline.credentials import Secret, without_credentials

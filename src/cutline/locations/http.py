@@ -7,6 +7,7 @@ import contextlib
 import dataclasses
 import socket
 import time
+import weakref
 import zlib
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,7 @@ import yarl
 from cutline.errors import PictureError, Retryable
 from cutline.locations.addresses import PublicResolver, checked_url, shown
 from cutline.locations.stored import InlineBytes
-from cutline.retry_policy import attempts, delay, retry_after
+from cutline.retry_policy import delay, retry_after, with_retries
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -50,14 +51,14 @@ class FetchLimits:
 
 
 class Fetcher:
-    """Gets the pictures behind URLs. One for a run: it keeps connections open between pictures."""
+    """Downloads pictures. One for a run: it keeps connections open between pictures."""
 
     def __init__(self, *, allow_private: bool = False, limits: FetchLimits | None = None) -> None:
         self._allow_private = allow_private
         self._limits = limits or FetchLimits()
         self._session: aiohttp.ClientSession | None = None
         self._total = asyncio.Semaphore(self._limits.total)
-        self._hosts: dict[str, _Host] = {}
+        self._hosts: weakref.WeakValueDictionary[str, asyncio.Semaphore] = weakref.WeakValueDictionary()
 
     async def fetch(self, url: str) -> InlineBytes:
         """Download one picture.
@@ -73,18 +74,20 @@ class Fetcher:
             pause = max(error.retry_after or 0.0, delay(error.attempts, first=limits.backoff))
             return min(pause, limits.max_wait) if left > 0 else None
 
+        async def attempt() -> bytes:
+            nonlocal left
+            started = time.monotonic()
+            try:
+                return await self._attempt(url, left)
+            finally:
+                left -= time.monotonic() - started
+
         try:
-            async for attempt in attempts(limits.retries + 1, wait):
-                with attempt:
-                    started = time.monotonic()
-                    try:
-                        return InlineBytes(await self._attempt(url, left), shown(url))
-                    finally:
-                        left -= time.monotonic() - started
+            data = await with_retries(attempt, limits.retries + 1, wait)
         except Retryable as error:
             tried = f" ({error.attempts} attempts)" if error.attempts > 1 else ""
             raise PictureError("fetch", f"{shown(url)}: {error}{tried}") from error
-        raise AssertionError("the last attempt returns or raises")
+        return InlineBytes(data, shown(url))
 
     async def aclose(self) -> None:
         if self._session is not None:
@@ -92,7 +95,7 @@ class Fetcher:
             self._session = None
 
     async def _attempt(self, text: str, seconds: float) -> bytes:
-        """One attempt with its redirects; each hop waits for its host's turn before the clock starts."""
+        """One attempt with its redirects; waiting for a connection takes none of ``seconds``."""
         deadline = _Deadline(seconds)
         for _ in range(self._limits.redirects + 1):
             url = checked_url(text, allow_private=self._allow_private)
@@ -129,9 +132,9 @@ class Fetcher:
         status = response.status
         if status in _TRANSIENT or status >= 500:
             wait = retry_after(response.headers.get("Retry-After"))
-            raise Retryable("status", f"the server answered {status}", status=status, retry_after=wait)
+            raise Retryable("status", f"the server returned {status}", status=status, retry_after=wait)
         if status != 200:
-            raise PictureError("fetch", f"{shown(str(url))}: the server answered {status}")
+            raise PictureError("fetch", f"{shown(str(url))}: the server returned {status}")
         if (response.content_length or 0) > self._limits.max_bytes:
             raise self._too_large(url)
 
@@ -164,7 +167,7 @@ class Fetcher:
         try:
             result = unpack.decompress(data, self._limits.max_bytes + 1)
         except zlib.error as error:
-            raise PictureError("fetch", f"{shown(str(url))}: its packing is damaged") from error
+            raise PictureError("fetch", f"{shown(str(url))}: the compressed body is damaged") from error
         if len(result) > self._limits.max_bytes:
             raise self._too_large(url)
         if not unpack.eof:
@@ -180,15 +183,9 @@ class Fetcher:
         """Waits until this host, and the whole, has a free connection."""
         host = self._hosts.get(name)
         if host is None:
-            host = self._hosts[name] = _Host(asyncio.Semaphore(self._limits.per_host))
-        host.users += 1
-        try:
-            async with host.turn, self._total:
-                yield
-        finally:
-            host.users -= 1
-            if not host.users:
-                del self._hosts[name]
+            host = self._hosts[name] = asyncio.Semaphore(self._limits.per_host)
+        async with host, self._total:
+            yield
 
     def _open(self) -> aiohttp.ClientSession:
         """The session belongs to the event loop, so it is made by the first download."""
@@ -211,12 +208,6 @@ class Fetcher:
                 },
             )
         return self._session
-
-
-@dataclasses.dataclass(slots=True)
-class _Host:
-    turn: asyncio.Semaphore
-    users: int = 0
 
 
 @dataclasses.dataclass(slots=True)

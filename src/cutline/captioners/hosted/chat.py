@@ -1,19 +1,26 @@
-"""The words of OpenAI's chat completions: requests out, replies in.
+"""Requests and replies of OpenAI's chat completions.
 
 API: https://platform.openai.com/docs/api-reference/chat/create
 """
 
 from __future__ import annotations
 
+import copy
+import dataclasses
 import secrets
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Hashable, Mapping
+from typing import Any, Self
 
 import orjson
 import pybase64
 
+from cutline.captioners.hosted.endpoint import Endpoint
+from cutline.captioners.hosted.image_fit import ImageFit
 from cutline.captioners.hosted.presets import Parameters, Preset
 from cutline.errors import ReplyError, Retryable
+from cutline.imaging import Limits, Picture
+from cutline.interfaces import Captioner, Profile
+from cutline.parameters import Parameter
 from cutline.prompts import Prompt
 from cutline.records import JSON, Reply, Usage
 
@@ -54,6 +61,53 @@ class Templates:
             self._known.clear()
         self._known[id(prompt)] = template
         return template
+
+
+class ChatCaptioner(Captioner):
+    """What hosted captioners share; subclasses add ``_body`` and ``caption``."""
+
+    def __init__(
+        self,
+        name: str,
+        endpoint: Endpoint,
+        *,
+        supported: tuple[Parameter, ...],
+        parameters: Parameters,
+        limits: Limits,
+    ) -> None:
+        self.name = name
+        self.profile = Profile(parameters=supported)
+        self.endpoint = endpoint
+        self._parameters = parameters
+        self._fitting = ImageFit(limits)
+        self._templates = Templates(self._body)
+
+    @property
+    def limit_key(self) -> Hashable:
+        return self.endpoint.limit_key
+
+    def adjusted(self, parameters: Mapping[str, Any]) -> Self:
+        """The same model over the same connections, with other parameters."""
+        other = copy.copy(self)
+        other._parameters = dataclasses.replace(self._parameters, **parameters)  # noqa: SLF001 - a copy
+        other._templates = Templates(other._body)  # noqa: SLF001 - a copy
+        return other
+
+    async def prepare(self, picture: Picture) -> None:
+        """Read and encode the picture."""
+        await self._fitting.prepare(picture)
+
+    async def aclose(self) -> None:
+        await self.endpoint.aclose()
+
+    def body(self, prompt: Prompt, image_url: str) -> JSON:
+        """The request for one picture, as the endpoint will parse it."""
+        data: JSON = orjson.loads(self._templates.of(prompt).with_url(image_url.encode()))
+        return data
+
+    def _body(self, prompt: Prompt, mark: str) -> JSON:
+        """The request for ``prompt``, with ``mark`` where the picture's URL goes."""
+        raise NotImplementedError
 
 
 def request_body(prompt: Prompt, preset: Preset, model: str, parameters: Parameters, mark: str) -> JSON:

@@ -7,20 +7,17 @@ bounded; larger ones are made smaller, or uploaded. An answer may come later and
 from __future__ import annotations
 
 import asyncio
-import copy
 import dataclasses
 import re
 import time
-from collections.abc import AsyncIterator, Hashable, Mapping
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Self
 from urllib.parse import quote
 
-import orjson
 import pybase64
 
 from cutline.captioners.hosted import chat
 from cutline.captioners.hosted.endpoint import Answer, Endpoint
-from cutline.captioners.hosted.image_fit import ImageFit
 from cutline.captioners.hosted.nvidia_assets import Assets
 from cutline.captioners.hosted.nvidia_models import HostedModel
 from cutline.captioners.hosted.presets import Parameters, Preset
@@ -28,7 +25,6 @@ from cutline.captioners.hosted.refusals import RequestInfo, refusal
 from cutline.credentials import Secret
 from cutline.errors import ConfigError, RequestError, Retryable
 from cutline.imaging import Encoded, Limits, Picture
-from cutline.interfaces import Captioner, Profile
 from cutline.parameters import check
 from cutline.prompts import Prompt
 from cutline.records import JSON, Reply
@@ -45,10 +41,10 @@ _GONE = frozenset({404, 410})
 _MARKUP = re.compile(r"<(?=\s*(?:img|video)\b)", re.IGNORECASE)  # what the service would take for a picture
 
 
-class NvidiaHosted(Captioner):
-    """Asks ``POST {endpoint}/vlm/{model}`` and the like.
+class NvidiaHosted(chat.ChatCaptioner):
+    """Requests ``POST {endpoint}/vlm/{model}`` and the like.
 
-    ``endpoint`` None asks NVIDIA; else it stands for all of its hosts. ``upload``: pictures above the
+    ``endpoint`` stands for all of NVIDIA's hosts; None for their own. ``upload``: pictures above the
     limit are uploaded for the time of the request, instead of being made smaller.
     ``timeout`` in seconds bounds a request, the waiting for a later answer included.
     """
@@ -65,41 +61,35 @@ class NvidiaHosted(Captioner):
         upload: bool = False,
         timeout: float = 300.0,
     ) -> None:
-        self.name = f"{preset.name}:{model.name}"
-        self.profile = Profile(parameters=model.parameters)
+        base = (endpoint or MODELS_URL).rstrip("/")
+        within = min(limits.max_bytes or MOST_BYTES, MOST_BYTES)
+        super().__init__(
+            f"{preset.name}:{model.name}",
+            Endpoint(base, key=key, timeout=timeout),
+            supported=model.parameters,
+            parameters=parameters,
+            limits=dataclasses.replace(
+                limits, formats=FORMATS, max_bytes=limits.max_bytes if upload else within
+            ),
+        )
         self._preset = preset
         self._model = model
-        self._parameters = parameters
         self._timeout = timeout
-        base = (endpoint or MODELS_URL).rstrip("/")
-        self._endpoint = Endpoint(base, key=key, timeout=timeout)
         self._functions = Endpoint(
             base.removesuffix("/v1") if endpoint else FUNCTIONS_URL, key=key, timeout=timeout
         )
-        self.url = self._endpoint.url + model.place
+        self.url = self.endpoint.url + model.place
         self._upload = upload
-        within = min(limits.max_bytes or MOST_BYTES, MOST_BYTES)
-        self._fitting = ImageFit(
-            dataclasses.replace(limits, formats=FORMATS, max_bytes=limits.max_bytes if upload else within)
-        )
         self._assets = Assets(self._functions, lambda answer: self._refused(answer, self._functions))
-        self._templates = chat.Templates(self._body)
 
-    @property
-    def limit_key(self) -> Hashable:
-        return self._endpoint.limit_key
-
-    def adjusted(self, parameters: Mapping[str, Any]) -> NvidiaHosted:
+    def adjusted(self, parameters: Mapping[str, Any]) -> Self:
         """The same model over the same connections, with other parameters.
 
         Raises:
             ConfigError: one of them is out of the model's range.
         """
         check(self.name, parameters, self._model.parameters, option="")
-        other = copy.copy(self)
-        other._parameters = dataclasses.replace(self._parameters, **parameters)  # noqa: SLF001 - one of our own
-        other._templates = chat.Templates(other._body)  # noqa: SLF001 - one of our own
-        return other
+        return super().adjusted(parameters)
 
     def check_prompt(self, prompt: Prompt) -> None:
         """Refuse a worked example that a request has no room for.
@@ -119,10 +109,6 @@ class NvidiaHosted(Captioner):
                 f"{self.name} has room for {_EXAMPLE_BYTES:,}: make it smaller"
             )
 
-    async def prepare(self, picture: Picture) -> None:
-        """Read and encode the picture."""
-        await self._fitting.prepare(picture)
-
     async def caption(self, picture: Picture, prompt: Prompt) -> Reply:
         room = _room(prompt)
         encoded = self._fitting.fit(picture)
@@ -132,7 +118,7 @@ class NvidiaHosted(Captioner):
         start = time.perf_counter()
         template = self._templates.of(prompt)
         if len(encoded.data) > room:
-            payload = await self._ask_about_asset(encoded, template)
+            payload = await self._post_asset(encoded, template)
         else:
             body = template.with_picture(encoded.mime, pybase64.b64encode(encoded.data))
             payload = await self._post(body, {})
@@ -141,13 +127,8 @@ class NvidiaHosted(Captioner):
 
     async def aclose(self) -> None:
         await self._assets.aclose()
-        await self._endpoint.aclose()
+        await super().aclose()
         await self._functions.aclose()
-
-    def body(self, prompt: Prompt, image_url: str) -> JSON:
-        """The request for one picture, as the service will parse it."""
-        data: JSON = orjson.loads(self._templates.of(prompt).with_url(image_url.encode()))
-        return data
 
     def _body(self, prompt: Prompt, mark: str) -> JSON:
         body: JSON = {"messages": [{"role": "user", "content": _content(prompt, mark)}]}
@@ -155,32 +136,28 @@ class NvidiaHosted(Captioner):
             body["model"] = self._model.name
         return body | chat.sampling(self._parameters, tokens="max_tokens") | dict(self._parameters.extra)
 
-    async def _ask_about_asset(self, encoded: Encoded, template: chat.Template) -> JSON:
+    async def _post_asset(self, encoded: Encoded, template: chat.Template, *, again: bool = True) -> JSON:
         try:
-            return await self._ask_about_upload(encoded, template)
+            async with self._assets.holding(encoded) as asset:
+                headers = {"NVCF-INPUT-ASSET-REFERENCES": asset, "NVCF-FUNCTION-ASSET-IDS": asset}
+                body = template.with_url(f"data:{encoded.mime};asset_id,{asset}".encode())
+                return await self._post(body, headers)
         except RequestError as error:
-            if error.status not in _GONE:
+            if error.status not in _GONE or not again:
                 raise
-        return await self._ask_about_upload(encoded, template)  # it had ended before it was looked at
-
-    async def _ask_about_upload(self, encoded: Encoded, template: chat.Template) -> JSON:
-        async with self._assets.holding(encoded) as asset:
-            headers = {"NVCF-INPUT-ASSET-REFERENCES": asset, "NVCF-FUNCTION-ASSET-IDS": asset}
-            return await self._post(
-                template.with_url(f"data:{encoded.mime};asset_id,{asset}".encode()), headers
-            )
+        return await self._post_asset(encoded, template, again=False)  # it expired before it was used
 
     async def _post(self, body: bytes, headers: Mapping[str, str]) -> JSON:
         end = time.monotonic() + self._timeout
-        answer = await self._endpoint.send("POST", self.url, body, headers=headers)
+        answer = await self.endpoint.send("POST", self.url, body, headers=headers)
         if answer.status == 202:
             answer = await self._later(answer, end)
         if answer.status != 200:
-            raise self._refused(answer, self._endpoint)
-        data = self._endpoint.parsed(answer)
+            raise self._refused(answer, self.endpoint)
+        data = self.endpoint.parsed(answer)
         if not isinstance(data, dict):
             raise Retryable(
-                "malformed", f"{self._endpoint.shown} answered {type(data).__name__}, not an object"
+                "malformed", f"{self.endpoint.shown} answered {type(data).__name__}, not an object"
             )
         return data
 
@@ -188,31 +165,29 @@ class NvidiaHosted(Captioner):
         """Poll for the answer to a request that was accepted with 202."""
         request = answer.headers.get("NVCF-REQID", "")
         if not request:
-            raise Retryable("malformed", f"{self._endpoint.shown} answered 202 and no NVCF-REQID to ask for")
+            raise Retryable("malformed", f"{self.endpoint.shown} returned 202 without NVCF-REQID")
         url = f"{self._functions.url}/v2/nvcf/pexec/status/{quote(request, safe='')}"
-        async for _ in _pauses(end):
-            later = await self._poll(url)
-            if later is not None:
-                return later
+        pause = 0.2
+        while (left := end - time.monotonic()) > 0:
+            await asyncio.sleep(min(pause, left))
+            pause = min(pause * 1.5, 5.0)  # the service itself may hold a poll for a while too
+            try:
+                answer = await self._functions.send("GET", url)
+            except Retryable:  # the work goes on: a failed poll loses nothing
+                continue
+            if answer.status in _GONE:
+                raise Retryable("endpoint", f"{self._functions.shown} no longer knows the request")
+            if answer.status not in {202, 429} and answer.status < 500:
+                return answer
         raise Retryable(
             "timeout", f"{self._functions.shown} still worked on the request after {self._timeout:g} s"
         )
 
-    async def _poll(self, url: str) -> Answer | None:
-        """The answer, or None while there is none."""
-        try:
-            answer = await self._functions.send("GET", url)
-        except Retryable:  # the work goes on: a failed poll loses nothing
-            return None
-        if answer.status in _GONE:
-            raise Retryable("endpoint", f"{self._functions.shown} knows nothing of the request any more")
-        return None if answer.status in {202, 429} or answer.status >= 500 else answer
-
     def _refused(self, answer: Answer, endpoint: Endpoint) -> Exception:
-        request = RequestInfo(
+        info = RequestInfo(
             preset=self._preset, model=self._model.name, shown=endpoint.shown, key=endpoint.key
         )
-        return refusal(answer, request)
+        return refusal(answer, info)
 
 
 def _room(prompt: Prompt) -> int:
@@ -220,15 +195,6 @@ def _room(prompt: Prompt) -> int:
     if prompt.example is None:
         return MOST_BYTES
     return (MOST_CHARACTERS - 4 * -(-len(prompt.example.image) // 3)) // 4 * 3
-
-
-async def _pauses(end: float) -> AsyncIterator[None]:
-    """Longer and longer waits, until ``end``; the service itself may hold a question for a while too."""
-    seconds = 0.2
-    while (left := end - time.monotonic()) > 0:
-        await asyncio.sleep(min(seconds, left))
-        yield
-        seconds = min(seconds * 1.5, 5.0)
 
 
 def _content(prompt: Prompt, mark: str) -> str:

@@ -65,19 +65,15 @@ HOSTED = {
         HostedModel(name="adept/fuyu-8b", licence="CC BY-NC 4.0", parameters=_VLM),
         HostedModel(name="google/paligemma", licence="Gemma", parameters=_VLM),
         HostedModel(name="google/deplot", licence="Apache-2.0", parameters=_VLM),
-        HostedModel(
-            name="meta/llama-3.2-11b-vision-instruct",
-            licence="Llama 3.2 Community",
-            path=CHAT,
-            names_model=True,
-            parameters=_LLAMA,
-        ),
-        HostedModel(
-            name="meta/llama-3.2-90b-vision-instruct",
-            licence="Llama 3.2 Community",
-            path=CHAT,
-            names_model=True,
-            parameters=_LLAMA,
+        *(
+            HostedModel(
+                name=f"meta/llama-3.2-{size}-vision-instruct",
+                licence="Llama 3.2 Community",
+                path=CHAT,
+                names_model=True,
+                parameters=_LLAMA,
+            )
+            for size in ("11b", "90b")
         ),
     )
 }

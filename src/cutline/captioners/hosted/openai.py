@@ -5,30 +5,24 @@ API: https://platform.openai.com/docs/api-reference/chat/create
 
 from __future__ import annotations
 
-import copy
-import dataclasses
 import time
-from collections.abc import Hashable, Mapping
-from typing import Any
 
 import orjson
 import pybase64
 
 from cutline.captioners.hosted import chat
 from cutline.captioners.hosted.endpoint import Answer, Endpoint
-from cutline.captioners.hosted.image_fit import ImageFit
 from cutline.captioners.hosted.presets import Parameters, Preset
 from cutline.captioners.hosted.refusals import RequestInfo, error_within, refusal
 from cutline.credentials import Secret
 from cutline.errors import Retryable
 from cutline.imaging import Limits, Picture
-from cutline.interfaces import Captioner, Profile
 from cutline.prompts import Prompt
 from cutline.records import JSON, Reply
 
 
-class OpenAIChat(Captioner):
-    """Asks ``POST {endpoint}/chat/completions``, the picture as a data URL.
+class OpenAIChat(chat.ChatCaptioner):
+    """Requests ``POST {endpoint}/chat/completions``, with the picture as a data URL.
 
     ``timeout`` is in seconds, for one request. ``url`` is the address of requests, over ``endpoint``;
     ``request_info`` is what error messages name.
@@ -45,32 +39,17 @@ class OpenAIChat(Captioner):
         limits: Limits,
         timeout: float = 300.0,
     ) -> None:
-        self.name = f"{preset.name}:{model}"
-        self.profile = Profile(parameters=preset.parameters)
+        super().__init__(
+            f"{preset.name}:{model}",
+            Endpoint(endpoint.rstrip("/").removesuffix("/chat/completions"), key=key, timeout=timeout),
+            supported=preset.parameters,
+            parameters=parameters,
+            limits=limits,
+        )
         self._preset = preset
         self._model = model
-        self._parameters = parameters
-        base = endpoint.rstrip("/").removesuffix("/chat/completions")
-        self.endpoint = Endpoint(base, key=key, timeout=timeout)
         self.url = self.endpoint.url + "/chat/completions"
         self.request_info = RequestInfo(preset=preset, model=model, shown=self.endpoint.shown, key=key)
-        self._fitting = ImageFit(limits)
-        self._templates = chat.Templates(self._body)
-
-    @property
-    def limit_key(self) -> Hashable:
-        return self.endpoint.limit_key
-
-    def adjusted(self, parameters: Mapping[str, Any]) -> OpenAIChat:
-        """The same endpoint over the same connections, with other parameters."""
-        other = copy.copy(self)
-        other._parameters = dataclasses.replace(self._parameters, **parameters)  # noqa: SLF001 - one of our own
-        other._templates = chat.Templates(other._body)  # noqa: SLF001 - one of our own
-        return other
-
-    async def prepare(self, picture: Picture) -> None:
-        """Read and encode the picture."""
-        await self._fitting.prepare(picture)
 
     async def caption(self, picture: Picture, prompt: Prompt) -> Reply:
         body = self.request_of(picture, prompt)
@@ -108,14 +87,6 @@ class OpenAIChat(Captioner):
         question["content"] = [part for part in question["content"] if part["type"] == "text"]
         answer = await self.endpoint.send("POST", self.url, orjson.dumps(body))
         return answer.status == 200 and error_within(answer, self.endpoint.parsed(answer)) is None
-
-    async def aclose(self) -> None:
-        await self.endpoint.aclose()
-
-    def body(self, prompt: Prompt, image_url: str) -> JSON:
-        """The request for one picture, as the endpoint will parse it."""
-        data: JSON = orjson.loads(self._templates.of(prompt).with_url(image_url.encode()))
-        return data
 
     def _body(self, prompt: Prompt, mark: str) -> JSON:
         return chat.request_body(prompt, self._preset, self._model, self._parameters, mark)

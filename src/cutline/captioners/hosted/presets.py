@@ -20,29 +20,15 @@ def _effort(*words: str) -> Parameter:
     return Parameter(name="reasoning_effort", kind=str, words=words)
 
 
-_VLLM = (
-    *_USUAL,
-    Parameter(name="top_k", kind=int, least=-1),
-    _MIN_P,
-    Parameter(name="repetition_penalty", above=0),
+def _sampling(least_top_k: int, penalty: Parameter, *more: Parameter) -> tuple[Parameter, ...]:
+    return (*_USUAL, Parameter(name="top_k", kind=int, least=least_top_k), _MIN_P, penalty, *more)
+
+
+_LENGTH = (
     Parameter(name="min_tokens", kind=int, least=0),
     Parameter(name="skip_special_tokens", kind=bool),
 )
-_SGLANG = (
-    *_USUAL,
-    Parameter(name="top_k", kind=int, least=-1),
-    _MIN_P,
-    Parameter(name="repetition_penalty", above=0, most=2),
-    Parameter(name="min_tokens", kind=int, least=0),
-    Parameter(name="skip_special_tokens", kind=bool),
-)
-_LLAMACPP = (
-    *_USUAL,
-    Parameter(name="top_k", kind=int, least=0),
-    _MIN_P,
-    Parameter(name="repeat_penalty", above=0),
-)
-_TRANSFORMERS = (*COMMON, PENALTIES[0], STOP)
+_VLLM = _sampling(-1, Parameter(name="repetition_penalty", above=0), *_LENGTH)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +47,6 @@ class Preset:
     name: str
     endpoint: str
     key_env: tuple[str, ...] = ()
-    key_needed: bool = False
     default_model: str = ""
     schema: SchemaDialect = "response_format"
     enforces_schema: bool = False
@@ -73,6 +58,10 @@ class Preset:
     start: str = ""
     licence: str = ""
     about: str = ""
+
+    @property
+    def key_needed(self) -> bool:
+        return bool(self.account)
 
     @property
     def is_here(self) -> bool:
@@ -107,7 +96,6 @@ PRESETS = {
             name="nvidia",
             endpoint="https://integrate.api.nvidia.com/v1",
             key_env=("NVIDIA_API_KEY",),
-            key_needed=True,
             default_model="nvidia/llama-3.1-nemotron-nano-vl-8b-v1",
             schema="guided_json",
             enforces_schema=True,
@@ -121,7 +109,6 @@ PRESETS = {
             name="openai",
             endpoint="https://api.openai.com/v1",
             key_env=("OPENAI_API_KEY",),
-            key_needed=True,
             default_model="gpt-4o-mini",
             enforces_schema=True,
             tokens="max_completion_tokens",
@@ -139,7 +126,6 @@ PRESETS = {
             name="gemini",
             endpoint="https://generativelanguage.googleapis.com/v1beta/openai",
             key_env=("GEMINI_API_KEY", "GOOGLE_API_KEY"),
-            key_needed=True,
             default_model="gemini-2.5-flash",
             enforces_schema=True,
             parameters=(*_USUAL, _effort("none", "minimal", "low", "medium", "high")),
@@ -172,7 +158,7 @@ PRESETS = {
             endpoint="http://localhost:30000/v1",
             key_env=("SGLANG_API_KEY",),
             enforces_schema=True,
-            parameters=_SGLANG,
+            parameters=_sampling(-1, _REPETITION, *_LENGTH),
             start="sglang serve --model-path MODEL",
             about="an SGLang server",
         ),
@@ -181,7 +167,7 @@ PRESETS = {
             endpoint="http://localhost:8080/v1",
             key_env=("LLAMA_API_KEY",),
             enforces_schema=True,
-            parameters=_LLAMACPP,
+            parameters=_sampling(0, Parameter(name="repeat_penalty", above=0)),
             start="llama-server -hf MODEL",
             about="llama.cpp's llama-server",
         ),
@@ -189,7 +175,7 @@ PRESETS = {
             name="transformers-serve",
             endpoint="http://localhost:8000/v1",
             schema="none",
-            parameters=_TRANSFORMERS,
+            parameters=(*COMMON, PENALTIES[0], STOP),
             start="transformers serve MODEL",
             about="the server of transformers",
         ),
@@ -197,7 +183,6 @@ PRESETS = {
             name="huggingface",
             endpoint="https://router.huggingface.co/v1",
             key_env=("HF_TOKEN",),
-            key_needed=True,
             default_model="google/gemma-3-12b-it",
             account="https://huggingface.co/settings/tokens",
             licence="Gemma",
@@ -208,7 +193,6 @@ PRESETS = {
             name="openrouter",
             endpoint="https://openrouter.ai/api/v1",
             key_env=("OPENROUTER_API_KEY",),
-            key_needed=True,
             parameters=(
                 *_USUAL,
                 Parameter(name="top_k", kind=int, least=0),
@@ -224,8 +208,7 @@ PRESETS = {
             name="together",
             endpoint="https://api.together.xyz/v1",
             key_env=("TOGETHER_API_KEY",),
-            key_needed=True,
-            parameters=(*_USUAL, Parameter(name="top_k", kind=int, least=-1), _MIN_P, _REPETITION),
+            parameters=_sampling(-1, _REPETITION),
             account="https://api.together.ai",
             about="Together AI",
         ),

@@ -1,4 +1,4 @@
-"""How long an endpoint asks to wait, in each service's way of saying it.
+"""Parse Retry-After and rate-limit headers, in the form of each service.
 
 ``Retry-After`` is the standard's (RFC 9110, 10.2.3), ``retry-after-ms`` OpenAI's. Where there is neither,
 ``x-ratelimit-reset-*`` tells when a limit that is used up begins anew (OpenAI and many others),
@@ -33,25 +33,19 @@ def requested_wait(headers: Mapping[str, str], *, limited: bool) -> float | None
     header = retry_after(headers.get("Retry-After"))
     if header is not None or not limited:
         return header
-    used_up = _kinds(headers, only_used_up=True) or _kinds(headers, only_used_up=False)
-    waits = [wait for name in used_up if (wait := span(headers[name])) is not None]
+    resets = [name for name in headers if name.lower().startswith("x-ratelimit-reset")]
+    used_up = [name for name in resets if _is_zero(headers, name.lower().replace("reset", "remaining"))]
+    waits = [wait for name in used_up or resets if (wait := span(headers[name])) is not None]
     if draft := _DRAFT.search(headers.get("RateLimit", "")):
         waits.append(float(draft[1]))
     return max(waits, default=None)
 
 
-def _kinds(headers: Mapping[str, str], *, only_used_up: bool) -> list[str]:
-    """The names of the headers that tell when a limit begins anew."""
-    names = [name for name in headers if name.lower().startswith("x-ratelimit-reset")]
-    if not only_used_up:
-        return names
-    return [name for name in names if _number(headers, name.lower().replace("reset", "remaining")) == 0]
-
-
-def _number(headers: Mapping[str, str], name: str) -> float | None:
-    with contextlib.suppress(ValueError, KeyError):
-        return float(headers[name])
-    return None
+def _is_zero(headers: Mapping[str, str], name: str) -> bool:
+    try:
+        return float(headers[name]) == 0
+    except (ValueError, KeyError):
+        return False
 
 
 def span(text: str) -> float | None:

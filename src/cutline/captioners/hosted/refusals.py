@@ -81,25 +81,18 @@ def error_within(answer: Answer, payload: Any) -> Answer | None:
 
 
 def _cure(status: int, request: RequestInfo) -> str:
+    model, preset = request.model, request.preset
+    names = " or ".join(preset.key_env) or "an API key"
+    state = "the key is not accepted" if request.key else "no key was sent"
+    account = f" (keys: {preset.account})" if preset.account else ""
+    more = f" {preset.without_model.format(model=model)}".rstrip()
     return {
-        401: "; " + _key_cure(request),
+        401: f"; {state}: set {names}, or pass --api-key{account}",
         403: "; the key may not use this model, or its credit is spent",
-        404: f"; {_model_cure(request)}",
-        410: f"; the service has {request.model!r} no longer: choose another model",
+        404: f"; is the model's name {model!r} right, and the URL (most end in /v1)?{more}",
+        410: f"; the service has {model!r} no longer: choose another model",
         413: "; lower --max-side or set --max-bytes",
     }.get(status, "")
-
-
-def _model_cure(request: RequestInfo) -> str:
-    cure = f"is the model's name {request.model!r} right, and the URL (most end in /v1)?"
-    return f"{cure} {request.preset.without_model.format(model=request.model)}".rstrip()
-
-
-def _key_cure(request: RequestInfo) -> str:
-    names = " or ".join(request.preset.key_env) or "an API key"
-    state = "the key is not accepted" if request.key else "no key was sent"
-    made = f" (keys: {request.preset.account})" if request.preset.account else ""
-    return f"{state}: set {names}, or pass --api-key{made}"
 
 
 def _read(content: bytes, key: Secret | None) -> _ErrorBody:
@@ -120,13 +113,9 @@ def _read(content: bytes, key: Secret | None) -> _ErrorBody:
             for detail in _objects(error.get("details")):
                 codes.add(str(detail.get("reason", "")))
                 wait = wait or span(str(detail.get("retryDelay", "")))
-            headers = (
-                (error.get("metadata") or {}).get("headers")
-                if isinstance(error.get("metadata"), dict)
-                else None
-            )
-            if isinstance(headers, dict):  # OpenRouter
-                wait = wait or requested_wait({str(k): str(v) for k, v in headers.items()}, limited=True)
+            for metadata in _objects([error.get("metadata")]):  # OpenRouter
+                for headers in _objects([metadata.get("headers")]):
+                    wait = wait or requested_wait({str(k): str(v) for k, v in headers.items()}, limited=True)
         elif isinstance(error, str):
             text = error
     if key is not None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import io
 import logging
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -14,6 +14,7 @@ import numpy as np
 
 from cutline.app_dirs import cache_dir
 from cutline.encoders.clip import Clip
+from cutline.files import write_atomically
 from cutline.weights import Say
 
 _CHUNK: Final = 4096
@@ -70,43 +71,37 @@ def _read(path: Path, clip: Clip, labels: Sequence[str], *, whole: bool = True) 
     """The cached vectors, if they belong to these weights; unless ``whole``, some may be zero."""
     try:
         vectors: np.ndarray = np.load(path, allow_pickle=False)
+        _check(vectors, clip, labels, whole=whole)
     except FileNotFoundError:
         return None
     except (OSError, ValueError, EOFError) as error:
         _log.info("labels file=%s rebuilt: %s", path, error)
         return None
+    return vectors
+
+
+def _check(vectors: np.ndarray, clip: Clip, labels: Sequence[str], *, whole: bool) -> None:
+    """Raises ValueError for vectors that are not those of the labels."""
     if vectors.shape != (len(labels), clip.dimensions) or vectors.dtype != np.float16:
-        _log.info("labels file=%s rebuilt: of another shape", path)
-        return None
+        raise ValueError("of another shape")
     lengths = np.linalg.norm(vectors.astype(np.float32), axis=1)
     there = np.arange(len(labels)) if whole else np.flatnonzero(lengths)
     # NaN fails too.
     if not there.size or not np.all(np.abs(lengths[there] - 1) < _TOLERANCE):
-        _log.info("labels file=%s rebuilt: damaged", path)
-        return None
+        raise ValueError("damaged")
     # The folder may have other weights by now: compare a few labels.
     probes = there[np.unique(np.linspace(0, there.size - 1, _PROBES).astype(int))]
-    fresh = clip.texts([labels[at] for at in probes])
-    if np.abs(fresh - vectors[probes]).max() > _TOLERANCE:
-        _log.info("labels file=%s rebuilt: of other weights", path)
-        return None
-    return vectors
+    if np.abs(clip.texts([labels[at] for at in probes]) - vectors[probes]).max() > _TOLERANCE:
+        raise ValueError("of other weights")
 
 
 def _write(path: Path, vectors: np.ndarray) -> bool:
     """Write atomically; returns whether it succeeded."""
+    encoded = io.BytesIO()
+    np.save(encoded, vectors, allow_pickle=False)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".part", delete=False) as file:
-            part = Path(file.name)
-            try:
-                np.save(file, vectors, allow_pickle=False)
-                file.close()
-                part.replace(path)  # atomic: another run may be reading
-            except BaseException:
-                file.close()
-                part.unlink(missing_ok=True)
-                raise
+        write_atomically(path, encoded.getvalue(), sync=False)  # another run may be reading
     except OSError as error:
         _log.warning("labels' vectors cannot be cached in %s: %s", path.parent, error.strerror)
         return False

@@ -30,12 +30,8 @@ def exit_reason(log: Path, key: Secret | None) -> str:
     lines = _lines(log, key)
     errors = [match[1] for line in lines if (match := _ERROR.search(line))]
     if errors:
-        first, last = errors[0], errors[-1]
-        message = (
-            first[:_MAX_LENGTH]
-            if first == last
-            else f"{first[: _MAX_LENGTH // 2]} … {last[: _MAX_LENGTH // 2]}"
-        )
+        first, last, half = errors[0], errors[-1], _MAX_LENGTH // 2
+        message = first[:_MAX_LENGTH] if first == last else f"{first[:half]} … {last[:half]}"
         return f"its log {log} has: {message}"
     end = " | ".join(lines[-_MAX_LINES:])[-_MAX_LENGTH:]
     return f"its log {log} ends: {end}" if end else f"its log {log} is empty"

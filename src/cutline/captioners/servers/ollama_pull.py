@@ -60,7 +60,11 @@ async def _download(endpoint: Endpoint, model: str, say: Callable[[str], None]) 
         async with endpoint.exchange("POST", address, body, longer=_DAY) as response:
             async for event in _events(response):
                 if event.get("error"):
-                    raise ConfigError(_pull_error(model, str(event["error"])))
+                    reason = printable(" ".join(str(event["error"]).split())[:300])
+                    raise ConfigError(
+                        f"Ollama cannot pull {model}: {reason}; is the name right? "
+                        "https://ollama.com/library lists the models"
+                    )
                 status = str(event.get("status", ""))
                 if total := _bytes(event.get("total")):
                     sizes[str(event.get("digest"))] = (_bytes(event.get("completed")), total)
@@ -78,13 +82,6 @@ async def _download(endpoint: Endpoint, model: str, say: Callable[[str], None]) 
         raise ConfigError(
             f"pulling {model} was interrupted after {status!r}; run the same command again to continue"
         )
-
-
-def _pull_error(model: str, error: str) -> str:
-    return (
-        f"Ollama cannot pull {model}: {printable(' '.join(error.split())[:300])}; is the name right? "
-        "https://ollama.com/library lists the models"
-    )
 
 
 def _bytes(value: object) -> int:

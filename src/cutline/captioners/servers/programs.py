@@ -61,24 +61,13 @@ class Program:
 
     def variables(self, model: str, port: int) -> dict[str, str]:
         """The environment of the server: ours, without the keys of services."""
-        foreign = {name for preset in PRESETS.values() for name in preset.key_env} - {
-            self.key_env,
-            "HF_TOKEN",
-        }
-        kept = {
-            name: value
-            for name, value in os.environ.items()
-            if name not in foreign and not name.startswith("CUTLINE_")
-        }
-        return {**kept, **self.environment(model, port)}
+        keys = {name for preset in PRESETS.values() for name in preset.key_env} - {self.key_env, "HF_TOKEN"}
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("CUTLINE_")}
+        return {name: kept[name] for name in kept.keys() - keys} | dict(self.environment(model, port))
 
 
-def _vllm(model: str, port: int) -> tuple[str, ...]:
+def _serve(model: str, port: int) -> tuple[str, ...]:
     return ("serve", model, "--host", HOST, "--port", str(port))
-
-
-def _sglang(model: str, port: int) -> tuple[str, ...]:
-    return ("serve", "--model-path", model, "--host", HOST, "--port", str(port))
 
 
 def _llamacpp(model: str, port: int) -> tuple[str, ...]:
@@ -98,10 +87,6 @@ def _llamacpp(model: str, port: int) -> tuple[str, ...]:
     )
 
 
-def _transformers(model: str, port: int) -> tuple[str, ...]:
-    return ("serve", model, "--host", HOST, "--port", str(port))
-
-
 def _offline_for_folders(model: str, _: int) -> dict[str, str]:
     """A model in a folder needs nothing from the hub, which may be unreachable."""
     return {"HF_HUB_OFFLINE": "1"} if Path(model).is_dir() and "HF_HUB_OFFLINE" not in os.environ else {}
@@ -113,7 +98,7 @@ PROGRAMS = {
         Program(
             name="vllm",
             command="vllm",
-            arguments=_vllm,
+            arguments=_serve,
             install="pip install vllm",
             key_env="VLLM_API_KEY",
         ),
@@ -121,7 +106,7 @@ PROGRAMS = {
             name="sglang",
             command="sglang",
             module="sglang.launch_server",
-            arguments=_sglang,
+            arguments=lambda model, port: ("serve", "--model-path", *_serve(model, port)[1:]),
             install="pip install 'sglang[all]'",
         ),
         Program(
@@ -134,7 +119,7 @@ PROGRAMS = {
         Program(
             name="transformers-serve",
             command="transformers",
-            arguments=_transformers,
+            arguments=_serve,
             install="pip install 'transformers[serving]'",
             environment=_offline_for_folders,
         ),

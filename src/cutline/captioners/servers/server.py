@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import logging
 import os
 import signal
@@ -14,9 +15,8 @@ import tempfile
 import threading
 import time
 import weakref
-from collections.abc import Callable
 from pathlib import Path
-from typing import IO, TypeAlias
+from typing import IO
 
 from cutline.captioners.hosted.endpoint import Endpoint
 from cutline.captioners.servers import supervisor
@@ -24,9 +24,8 @@ from cutline.captioners.servers.logs import exit_reason, newest_line
 from cutline.captioners.servers.programs import HOST, Program
 from cutline.credentials import Secret
 from cutline.errors import ConfigError, EndpointUnusable, Retryable, RunStopped
+from cutline.interfaces import Say
 from cutline.worker_threads import in_thread
-
-Say: TypeAlias = Callable[[str], None]
 
 _POLL_INTERVAL = 0.25
 _REPORT_INTERVAL = 2.0
@@ -34,37 +33,30 @@ _EXIT_TIMEOUT = 1.0  # seconds between a broken connection and the exit of its s
 _log = logging.getLogger(__name__)
 
 
+@dataclasses.dataclass(eq=False, kw_only=True)
 class Server:
     """A reference-counted server: ``open`` starts it, the last ``leave`` ends it.
 
     ``timeout``: seconds until it must be ready. It ends with this program, however that ends.
     """
 
-    def __init__(
-        self,
-        program: Program,
-        model: str,
-        options: tuple[str, ...],
-        *,
-        port: int,
-        key: Secret | None,
-        timeout: float,
-    ) -> None:
-        self.name = program.name
-        self.root = f"http://{HOST}:{port}"
+    program: Program
+    model: str
+    options: tuple[str, ...]
+    port: int
+    key: Secret | None
+    timeout: float
+
+    def __post_init__(self) -> None:
+        self.name = self.program.name
+        self.root = f"http://{HOST}:{self.port}"
         self.url = f"{self.root}/v1"
-        self._program = program
-        self._model = model
-        self._options = options
-        self._port = port
-        self._key = key
-        self._timeout = timeout
         self._lock = threading.Lock()  # users may be on event loops of different threads
         self._users = 0
         self._process: subprocess.Popen[bytes] | None = None
         self._ending: subprocess.Popen[bytes] | None = None
         self._log: Path | None = None
-        program.command_line(model, port)  # fails early if the program is missing
+        self.program.command_line(self.model, self.port)  # fails early if the program is missing
 
     @property
     def has_ended(self) -> bool:
@@ -85,7 +77,7 @@ class Server:
         try:
             if self._ending is not None:  # it holds the port until it exits
                 await in_thread(self._ending.wait)
-            if self._program.shared and self._process is None and await self._is_healthy(endpoint):
+            if self.program.shared and self._process is None and await self._is_healthy(endpoint):
                 say(f"{self.name} is already running at {self.root}: it is used, and left running")
                 return
             with self._lock:
@@ -129,11 +121,11 @@ class Server:
         )
 
     def _start(self) -> None:
-        command = self._program.command_line(self._model, self._port)
+        command = self.program.command_line(self.model, self.port)
         self._check_port()
-        environment = self._program.variables(self._model, self._port)
-        if self._key is not None and self._program.key_env:
-            environment[self._program.key_env] = self._key.reveal()
+        environment = self.program.variables(self.model, self.port)
+        if self.key is not None and self.program.key_env:
+            environment[self.program.key_env] = self.key.reveal()
         if self._process is not None and self._process.stdin is not None:
             self._process.stdin.close()
         try:
@@ -142,7 +134,7 @@ class Server:
                 os.close(number)
                 self._log = Path(path)
             with self._log.open("ab") as log:
-                self._process = _supervised([*command, *self._options], environment, log)
+                self._process = _supervised([*command, *self.options], environment, log)
         except OSError as error:
             raise ConfigError(f"{self.name} cannot be started: {error}") from None
         _log.info("started server=%s process=%d log=%s", self.name, self._process.pid, self._log)
@@ -151,10 +143,10 @@ class Server:
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
-                probe.bind((HOST, self._port))
+                probe.bind((HOST, self.port))
             except OSError as error:
                 raise ConfigError(
-                    f"{self.name} cannot be started at port {self._port} ({error.strerror}): remove --start "
+                    f"{self.name} cannot be started at port {self.port} ({error.strerror}): remove --start "
                     "to use what is running there, or choose another --port"
                 ) from None
 
@@ -162,7 +154,7 @@ class Server:
         process, reported = self._process, self._newest_line()
         assert process is not None
         next_report = 0.0
-        end = time.monotonic() + self._timeout
+        end = time.monotonic() + self.timeout
         while True:
             healthy = await self._is_healthy(endpoint)
             if process.poll() is not None:
@@ -174,7 +166,7 @@ class Server:
                 return
             if time.monotonic() > end:
                 raise ConfigError(
-                    f"{self.name} is not ready after {self._timeout:g} s: increase --start-timeout; "
+                    f"{self.name} is not ready after {self.timeout:g} s: increase --start-timeout; "
                     f"{self._exit_reason()}"
                 )
             last, now = self._newest_line(), time.monotonic()
@@ -185,15 +177,15 @@ class Server:
 
     async def _is_healthy(self, endpoint: Endpoint) -> bool:
         with contextlib.suppress(Retryable, EndpointUnusable):
-            response = await endpoint.send("GET", self.root + self._program.health, with_key=False)
+            response = await endpoint.send("GET", self.root + self.program.health, with_key=False)
             return response.status == 200
         return False
 
     def _newest_line(self) -> str:
-        return newest_line(self._log or Path(), self._key)
+        return newest_line(self._log or Path(), self.key)
 
     def _exit_reason(self) -> str:
-        return exit_reason(self._log or Path(), self._key)
+        return exit_reason(self._log or Path(), self.key)
 
 
 _servers: weakref.WeakValueDictionary[tuple[object, ...], Server] = weakref.WeakValueDictionary()
@@ -217,17 +209,13 @@ def server_for(
         raise ConfigError(
             "--start needs Linux or macOS: start the server yourself, and pass its --endpoint or --port"
         )
-    key_of_server = (
-        program.name,
-        "" if program.shared else model,
-        options,
-        port,
-        key.reveal() if key else "",
-    )
-    server = _servers.get(key_of_server)
+    known = (program.name, "" if program.shared else model, options, port, key.reveal() if key else "")
+    server = _servers.get(known)
     if server is None:
-        server = Server(program, model, options, port=port or _free_port(), key=key, timeout=timeout)
-        _servers[key_of_server] = server
+        server = Server(
+            program=program, model=model, options=options, port=port or _free_port(), key=key, timeout=timeout
+        )
+        _servers[known] = server
     return server
 
 

@@ -110,7 +110,7 @@ def _become(command: list[str], libc: Any, parent: int) -> None:
         for number in (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT):
             signal.signal(number, signal.SIG_DFL)
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-        os.execv(command[0], command)  # noqa: S606 - the user asked for this server
+        os.execv(command[0], command)  # noqa: S606 - the user requested this server
     except OSError as error:
         os.write(2, f"{command[0]} cannot be run: {error.strerror}\n".encode())
     finally:
