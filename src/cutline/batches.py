@@ -34,7 +34,7 @@ def batch_submit(
 ) -> Submission:
     """Send pictures to the service's batch API: replies within a day, at half the price.
 
-    Call again, after any death, to send what is missing and nothing twice.
+    The same call, after any death, sends what is missing and nothing twice.
 
     Args:
         source: a path as the command line takes it; it is read again when the replies are collected.

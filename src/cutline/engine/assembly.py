@@ -21,7 +21,8 @@ from cutline.captioners.spec import (
 from cutline.chain import Chain, ChainStep
 from cutline.credentials import Secret
 from cutline.engine.chain_builder import build_chain, is_chain, step_recipes
-from cutline.engine.fingerprint import Fingerprint
+from cutline.engine.fingerprint import Fingerprint, retried_kinds
+from cutline.engine.journal import Journal
 from cutline.engine.prices import Prices, Spending
 from cutline.engine.sample_pipeline import SampleRules
 from cutline.engine.stage_runner import StageRunner
@@ -181,6 +182,20 @@ def fingerprint_of(job: Job, chain: Chain, stages: StageRunner) -> Fingerprint:
     prompts = tuple(step.prompt.id for step in chain.steps)
     steps = step_recipes(chain) if is_chain(job) else ()
     return Fingerprint.of(job, model=chain.name, prompt_ids=prompts, steps=steps, **stages.fingerprints)
+
+
+def begin_journal(
+    journal: Journal, job: Job, fingerprint: Fingerprint, chain: Chain, stages: StageRunner
+) -> None:
+    """Begin a run of the job in a journal; raises as ``Journal.begin``."""
+    journal.begin(
+        fingerprint,
+        on_change=job.run.on_change,
+        retry_failed=job.run.retry_failed,
+        models=chain.models,
+        retried=retried_kinds(job),
+        stages=stages.ids,
+    )
 
 
 def output_of(job: Job) -> str:

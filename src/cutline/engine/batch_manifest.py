@@ -174,8 +174,7 @@ class BatchManifest:
     def keys(self, batch: Batch) -> Iterator[tuple[int, JSON]]:
         """``key``, ``stamp`` and ``step`` of each request of the batch, and the offset of that line.
 
-        Raises:
-            SourceError: the file cannot be read.
+        Raises SourceError where the file cannot be read.
         """
         path, offset = self.keys_file(batch.number), 0
         try:

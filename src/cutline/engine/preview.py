@@ -13,6 +13,7 @@ from cutline.chain import Chain
 from cutline.credentials import Secret
 from cutline.engine import assembly
 from cutline.engine.chain_builder import is_chain
+from cutline.engine.plan import sample_count
 from cutline.engine.prices import Prices, Spending
 from cutline.engine.sample_pipeline import SamplePipeline
 from cutline.engine.stats import usages_of
@@ -74,20 +75,17 @@ async def estimate(job: Job, *, key: Secret | None = None, say: Say = lambda _: 
         RunStopped: the endpoint cannot be used.
     """
     job.check()
-    source, limit = assembly.source_of(job), assembly.limit_of(job)
     with worker_threads():
         listed = await in_thread(_first, job, _SPREAD_OVER)
         samples = listed[:: max(1, len(listed) // PROBES)][:PROBES]
         start = time.perf_counter()
         chain, outcomes, prices = await _caption(job, samples, key, say)
         wall = time.perf_counter() - start
-        total = await in_thread(source.count)
+        total = await in_thread(sample_count, assembly.source_of(job), assembly.limit_of(job))
     captions = [outcome for outcome in outcomes if isinstance(outcome, Caption)]
     if not captions:
         causes = sorted({getattr(outcome, "message", "skipped") for outcome in outcomes})
         raise ConfigError(f"no probe got a caption, so nothing can be estimated: {'; '.join(causes)}")
-    if total is not None and limit is not None:
-        total = min(total, limit)
     scale = (total if total is not None else 1000) / len(samples)
     spending = Spending()
     for name, used in itertools.chain.from_iterable(map(usages_of, outcomes)):

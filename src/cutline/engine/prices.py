@@ -92,9 +92,7 @@ def price_of(captioner: str, prices_file: str | None = None) -> Price | None:
     """The price of ``provider:model``, with or without the suffix BATCH; None when no table has it.
 
     The user's file comes first; a batch share that it lacks is taken from the built-in table.
-
-    Raises:
-        ConfigError: the file cannot be read, is malformed, or does not have the model.
+    Raises ConfigError for a file that cannot be read, is malformed or does not have the model.
     """
     price = _listed(captioner.removesuffix(BATCH), prices_file)
     if price is None or not captioner.endswith(BATCH):

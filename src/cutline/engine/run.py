@@ -16,7 +16,7 @@ from cutline.engine import assembly
 from cutline.engine.batch_manifest import refuse_open
 from cutline.engine.budget import Budget
 from cutline.engine.cancellation import Stop, until_stopped
-from cutline.engine.fingerprint import Fingerprint, retried_kinds
+from cutline.engine.fingerprint import Fingerprint
 from cutline.engine.journal import Journal
 from cutline.engine.journal_store import JournalStore
 from cutline.engine.output import OrderedOutput
@@ -173,14 +173,7 @@ class _Run:
         fingerprint = replies.fingerprint if replies else assembly.fingerprint_of(job, self.chain, stages)
         if job.run.max_cost is not None:
             assembly.check_prices(self.prices, journal.spent)
-        journal.begin(
-            fingerprint,
-            on_change=job.run.on_change,
-            retry_failed=job.run.retry_failed,
-            models=self.chain.models,
-            retried=retried_kinds(job),
-            stages=stages.ids,
-        )
+        assembly.begin_journal(journal, job, fingerprint, self.chain, stages)
         failed = self.failures or failures_file(self.output, state.folder)
         failures = FailuresSink(failed, state.folder, SinkOptions(overwrite=True))
         form = assembly.form_of(job, self.output) | (replies.form if replies else {})

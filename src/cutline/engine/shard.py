@@ -97,8 +97,7 @@ async def run_shard(
 
     ``samples`` are the task's, where listing them has begun already.
 
-    Raises:
-        SinkError: the output cannot be written any more; what was paid for is in the journal.
+    Raises SinkError where the output cannot be written; what was paid for is in the journal.
     """
     feed = Prefetch(samples or task.samples(), batch=task.job.input.reader_batch_size, first=task.start)
     reorder = Reorder(output.folder, first=task.start)

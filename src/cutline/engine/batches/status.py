@@ -120,9 +120,7 @@ async def cancel(
     """Cancel the batches of an output; replies until then can be collected, unless ``forget``.
 
     What was not sent yet is forgotten, and so are batches that the service does not know any more.
-
-    Raises:
-        ConfigError, EndpointUnusable, RequestError: as ``current_status``.
+    Raises as ``current_status``.
     """
     status = saved_status(output, state)
     async with contextlib.aclosing(service_of(status.job, key, progress)) as service:

@@ -5,17 +5,17 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import math
-from collections.abc import Iterator
+from collections.abc import AsyncIterator
 
 from cutline.chain import Chain
 from cutline.credentials import Secret
 from cutline.engine import assembly
 from cutline.engine.batch_manifest import BatchManifest
+from cutline.engine.batches.client import BatchService
 from cutline.engine.batches.parts import check_job, service_of
 from cutline.engine.batches.requests import FileLimits, RequestPipeline
 from cutline.engine.batches.upload import Uploader, UploadStats
 from cutline.engine.cancellation import Stop
-from cutline.engine.fingerprint import retried_kinds
 from cutline.engine.journal import Journal
 from cutline.engine.output import MARK
 from cutline.engine.prices import BATCH, price_of
@@ -63,48 +63,37 @@ async def submit_job(
         SinkError: the state folder cannot be written.
     """
     check_job(job, key)
-    limits, stop = limits or FileLimits(), stop or Stop()
+    limits, stop, progress = limits or FileLimits(), stop or Stop(), progress or (lambda _: None)
     limits.check()
-    progress = progress or (lambda _: None)
     await _probe(job, key=key, source=source, progress=progress, stop=stop)
     service = service_of(job, key, progress)
-    chain = assembly.chain_of(job, key, service.endpoint)
-    stages = assembly.stages_of(job)
-    filters = StageRunner(stages.filters)  # checks come when the captions are collected
-    output = assembly.output_of(job)
-    try:
-        await filters.open(service.say)
-        with worker_threads(), _locked(job, output, chain, stages) as (journal, manifest, sink):
-            rules = assembly.rules_of(job, keep_data=sink.needs_picture)
-            uploader = Uploader(
-                pipeline=RequestPipeline(service.endpoint, chain, rules, filters, journal=journal, sink=sink),
-                journal=journal,
-                manifest=manifest,
-                limits=limits,
-                service=service,
-                max_pictures=_max_pictures(job, chain, journal, manifest),
-                progress=progress,
-            )
+    with worker_threads():
+        async with _uploader(job, service, key, limits, progress) as uploader:
             await uploader.run(source or assembly.source_of(job), job, stop)
+            output = assembly.output_of(job)
             return Submission(
                 output=output,
                 state=str(state_folder(output, job.run.state)),
-                model=chain.name,
+                model=uploader.pipeline.chain.name,
                 stats=uploader.stats,
                 stopped=stop.reason or uploader.ended,
             )
-    finally:
-        await chain.aclose()
-        await stages.aclose()
 
 
-@contextlib.contextmanager
-def _locked(
-    job: Job, output: str, chain: Chain, stages: StageRunner
-) -> Iterator[tuple[Journal, BatchManifest, Sink]]:
-    """Lock the output's state folder and open what decides which pictures are still to be sent."""
+@contextlib.asynccontextmanager
+async def _uploader(
+    job: Job, service: BatchService, key: Secret | None, limits: FileLimits, progress: ProgressHook
+) -> AsyncIterator[Uploader]:
+    """An uploader of what is still to be sent, while the output's state folder is locked."""
+    chain, stages = assembly.chain_of(job, key, service.endpoint), assembly.stages_of(job)
+    filters = StageRunner(stages.filters)  # checks come when the captions are collected
+    output = assembly.output_of(job)
     folder = state_folder(output, job.run.state)
-    with State(folder, output) as state, contextlib.ExitStack() as closing:
+    async with contextlib.AsyncExitStack() as closing:
+        closing.push_async_callback(stages.aclose)
+        closing.push_async_callback(chain.aclose)
+        await filters.open(service.say)
+        state = closing.enter_context(State(folder, output))
         journal = Journal(folder / "journal.jsonl")
         closing.callback(journal.close)
         journal.load()
@@ -112,18 +101,20 @@ def _locked(
         fingerprint = assembly.fingerprint_of(job, chain, stages)
         manifest.check(fingerprint)
         sink = assembly.sink_of(job, output, folder)
-        journal.begin(
-            fingerprint,
-            on_change=job.run.on_change,
-            retry_failed=job.run.retry_failed,
-            models=chain.models,
-            retried=retried_kinds(job),
-            stages=stages.ids,
-        )
+        assembly.begin_journal(journal, job, fingerprint, chain, stages)
         closing.callback(sink.close)
         _open(sink, state)
         manifest.begin(job, fingerprint)
-        yield journal, manifest, sink
+        rules = assembly.rules_of(job, keep_data=sink.needs_picture)
+        yield Uploader(
+            pipeline=RequestPipeline(service.endpoint, chain, rules, filters, journal=journal, sink=sink),
+            journal=journal,
+            manifest=manifest,
+            limits=limits,
+            service=service,
+            max_pictures=_max_pictures(job, chain, journal, manifest),
+            progress=progress,
+        )
 
 
 def _open(sink: Sink, state: State) -> None:
