@@ -6,7 +6,7 @@ import dataclasses
 import math
 import tomllib
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 
 import orjson
 
@@ -15,7 +15,6 @@ from cutline.chain_file import plan_of_options
 from cutline.errors import ConfigError
 from cutline.imaging.values import HARD_MAX_PIXELS
 from cutline.options import (
-    STRICT,
     CheckOptions,
     Existing,
     InputOptions,
@@ -26,6 +25,7 @@ from cutline.options import (
     PictureOptions,
     PromptOptions,
     RunOptions,
+    StrictOptions,
 )
 from cutline.records import JSON
 
@@ -46,14 +46,12 @@ __all__ = [
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Job:
+class Job(StrictOptions):
     """Everything about one captioning run but its secrets.
 
     ``input_path``: file, folder, URL list, table or webdataset. ``output_path``: file or folder;
     None writes ``captions.jsonl`` in the working folder.
     """
-
-    __pydantic_config__: ClassVar[Any] = STRICT
 
     input_path: str
     output_path: str | None = None

@@ -12,15 +12,17 @@ from cutline.stages import Room, StageSpec
 Existing = Literal["skip", "overwrite", "append", "prepend"]
 OnChange = Literal["refuse", "redo-failed", "redo-all", "keep"]
 
-STRICT: Any = {"extra": "forbid"}
-"""For pydantic, which reads options from job files and requests: an unknown name is a mistake."""
+
+class StrictOptions:
+    """Base of dataclasses that pydantic reads from job files and requests: unknown names are errors."""
+
+    __slots__ = ()
+    __pydantic_config__: ClassVar[Any] = {"extra": "forbid"}
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class InputOptions:
+class InputOptions(StrictOptions):
     """What to read."""
-
-    __pydantic_config__: ClassVar[Any] = STRICT
 
     source_type: str | None = None
     """local, urls, webdataset, table, crisismmd, scienceqa or a plug-in's. [default: by what the input is]"""
@@ -47,10 +49,8 @@ class InputOptions:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class ModelOptions:
+class ModelOptions(StrictOptions):
     """The models and their parameters."""
-
-    __pydantic_config__: ClassVar[Any] = STRICT
 
     model: str = "pixels"
     """`provider:name`, such as `openai:gpt-4o-mini`; `cutline models` lists the providers."""
@@ -87,10 +87,8 @@ class ModelOptions:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class LocalOptions:
+class LocalOptions(StrictOptions):
     """Where and how a model in this process runs."""
-
-    __pydantic_config__: ClassVar[Any] = STRICT
 
     device: str = "auto"
     """auto (every GPU, else the CPU), cpu, cuda, cuda:N, mps, or several with commas."""
@@ -107,10 +105,8 @@ class LocalOptions:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class PromptOptions:
+class PromptOptions(StrictOptions):
     """Prompts, and how a reply becomes the caption."""
-
-    __pydantic_config__: ClassVar[Any] = STRICT
 
     prompt: tuple[str, ...] = ()
     """A text, the name of a library prompt, or a JSON template; `name=…` several times sends each."""
@@ -129,10 +125,8 @@ class PromptOptions:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class CheckOptions:
+class CheckOptions(StrictOptions):
     """Which pictures get a caption, and which captions are kept."""
-
-    __pydantic_config__: ClassVar[Any] = STRICT
 
     min_similarity: float | None = None
     """Drop sentences whose similarity with the picture, by CLIP, is below this, such as 0.20."""
@@ -179,10 +173,8 @@ class CheckOptions:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class PictureOptions:
+class PictureOptions(StrictOptions):
     """How pictures are resized and encoded before they are sent."""
-
-    __pydantic_config__: ClassVar[Any] = STRICT
 
     max_side: int = 1024
     """Longest side in pixels; larger pictures are scaled down; 0 sends any size."""
@@ -195,10 +187,8 @@ class PictureOptions:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class OutputOptions:
+class OutputOptions(StrictOptions):
     """Where the captions go."""
-
-    __pydantic_config__: ClassVar[Any] = STRICT
 
     output_format: str | None = None
     """json, jsonl, csv, tsv, parquet, webdataset, sidecar, scienceqa or a plug-in's. [default: by name]"""
@@ -213,10 +203,8 @@ class OutputOptions:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class RunOptions:
+class RunOptions(StrictOptions):
     """Retries, limits and what ends a run."""
-
-    __pydantic_config__: ClassVar[Any] = STRICT
 
     max_concurrent_requests: int | None = None
     """Requests at once; found out while running when not given."""
