@@ -49,12 +49,10 @@ class Location(Protocol):
 class Sample:
     """One row of a dataset, before it has a caption.
 
-    ``key`` is unique within the source and stable between runs. ``text`` is the
-    caption the sample already has, if any. ``image_id`` and ``metadata`` go to the
-    output as they are; metadata also fills the variables of a prompt. ``members``
-    are the other files of a webdataset sample, by extension, carried into shards.
-    ``problem`` is set instead of ``location`` when the source can already tell that
-    there is no picture to load: the engine turns it into that outcome.
+    ``key`` is unique within the source and stable between runs. ``text`` is the caption the sample has, if
+    any. ``metadata`` goes to the output and fills the variables of a prompt. ``members`` are the other files
+    of a webdataset sample, by extension, carried into shards. ``problem`` replaces ``location`` when there
+    is no picture to load: the engine turns it into that outcome.
     """
 
     key: str
@@ -110,9 +108,9 @@ class Usage:
 class Reply:
     """A captioner's response to one picture.
 
-    ``raw`` is the whole response as JSON; ``seconds`` is the time of the request that
-    succeeded, without waiting; ``attempts`` counts requests, the failed ones included.
-    ``extracted``: the text is the caption already, so a prompt's regex is not looked for in it.
+    ``raw`` is the whole response as JSON; ``seconds`` is the time of the request that succeeded, without
+    waiting; ``attempts`` counts all requests. ``extracted``: the text is the caption already, so a prompt's
+    regex is not applied to it.
     """
 
     text: str
@@ -129,9 +127,8 @@ class Reply:
 class Step:
     """One reply within a chain. ``text`` is what was extracted from ``reply.text``.
 
-    ``asked`` is a digest of the whole request, so that its reply can be used again when the picture is
-    retried; empty in a chain of one step. ``counted``: an earlier line of the journal
-    has the step's tokens.
+    ``asked`` is a digest of the whole request, by which a retry finds the reply; empty for one step.
+    ``counted``: an earlier line of the journal has the step's tokens.
     """
 
     name: str
@@ -147,14 +144,11 @@ class Step:
 class Caption:
     """A sample that got its caption.
 
-    ``text`` is final: extracted, with trigger word, prefix and suffix, joined with the
-    text the sample had when the policy asks for that. ``fields`` are the values of a
-    structured caption. ``existing`` is the text the sample had before, so that it can be
-    joined again when the picture is captioned again. ``content_id`` is the sample's at that time.
-    ``checks`` holds the notes of checks, by their names; None without checks.
-    ``step`` names the step whose text became the caption; empty for the first. ``missing_steps`` are
-    the optional steps that failed, each with the kind of its failure; ``useless`` is what answers
-    that could not be used cost, by step.
+    ``text`` is final: with trigger word, prefix and suffix, joined with the sample's text by the policy.
+    ``fields`` are those of a structured caption. ``existing`` is the text the sample had before, for joining
+    again; ``content_id`` is the sample's at that time. ``checks`` holds the notes of checks, by name.
+    ``step`` names the step whose text became the caption; empty for the first. ``missing_steps`` are the
+    optional steps that failed, with their kinds of failure; ``useless`` is what unusable replies cost.
     """
 
     key: str
@@ -184,9 +178,8 @@ class Caption:
 class Skip:
     """A sample that was left alone on purpose; ``reason`` is the rule, ``value`` what was measured.
 
-    ``stage`` is the filter or check that decided so, its name followed by its fingerprint, and empty
-    where none did: only decisions of stages are kept in the journal, until the fingerprint changes.
-    ``steps`` and ``useless`` are as in ``Failure``, and ``content_id`` is the sample's.
+    ``stage`` is the name and fingerprint of the filter or check that decided so, empty where none did: only
+    their decisions are journalled, until the fingerprint changes. The rest is as in ``Failure``.
     """
 
     key: str
@@ -202,8 +195,8 @@ class Skip:
 class Failure:
     """A sample that got no caption.
 
-    ``steps`` are those that did succeed; ``reply`` is the model's answer where it gave one that
-    could not be used; ``useless`` is what all answers that could not be used cost, by step.
+    ``steps`` succeeded; ``reply`` is the model's unusable reply, if any; ``useless`` is the cost of all
+    unusable replies, by step.
     """
 
     key: str
@@ -220,10 +213,7 @@ Outcome: TypeAlias = Caption | Skip | Failure
 
 
 class CaptionOptions(TypedDict, total=False):
-    """Options of one picture's caption; those left out are as the model was loaded or the service started.
-
-    ``chain`` names a chain of the service.
-    """
+    """Options of one caption, by default those of the model or service; ``chain`` is one of the service."""
 
     prompt: str
     system_prompt: str
@@ -271,8 +261,7 @@ _KEYS = {
 def outcome_to_json(outcome: Outcome) -> JSON:
     """The outcome as a mapping that ``orjson`` can write, with ``type`` naming its class.
 
-    Nested records stay records: orjson writes them as objects by itself, ten times faster than
-    ``dataclasses.asdict`` copies them.
+    Nested records stay records: orjson writes them ten times faster than ``dataclasses.asdict`` copies them.
     """
     data: JSON = {"type": _NAMES[type(outcome)]}
     for name, key in _KEYS[type(outcome)]:
