@@ -1,4 +1,4 @@
-"""The few shapes that parts of cutline, and plug-ins, have in common."""
+"""The protocols that parts of cutline, and plug-ins, implement."""
 
 from __future__ import annotations
 
@@ -42,8 +42,7 @@ class Profile:
 class Captioner(Protocol):
     """Turns one picture and one prompt into one reply.
 
-    Subclasses provide ``name``, ``caption`` and ``aclose``; the rest has defaults. Batching is a
-    captioner's private matter: gather the calls that are waiting.
+    Subclasses provide ``name``, ``caption`` and ``aclose``; to batch, they gather the waiting calls.
     """
 
     name: str
@@ -62,11 +61,7 @@ class Captioner(Protocol):
         """Free what the captioner holds; called once."""
 
     async def open(self, say: Say = silent) -> None:
-        """Load what is needed before the first picture, unless that was done; ``caption`` does it too.
-
-        Raises:
-            ConfigError: it cannot be loaded.
-        """
+        """Load what is needed, if not yet done, as ``caption`` does; raises ConfigError if it cannot."""
         return
 
     async def prepare(self, picture: Picture) -> None:
@@ -74,20 +69,13 @@ class Captioner(Protocol):
         return
 
     def check_prompt(self, prompt: Prompt) -> None:
-        """Refuse a prompt that the captioner cannot use.
-
-        Raises:
-            ConfigError: the message says what it can use instead.
-        """
+        """Raises ConfigError for a prompt that the captioner cannot use; it names what can be used."""
         return
 
     def adjusted(self, parameters: Mapping[str, Any]) -> Captioner:
         """The same model and connections with other ``parameters``, of those in ``profile.parameters``.
 
-        The result holds nothing of its own and is not closed.
-
-        Raises:
-            ConfigError: one of them is not supported.
+        The result owns nothing and is not closed. Raises ConfigError for an unsupported parameter.
         """
         it = "it" if len(parameters) == 1 else "them"
         raise ConfigError(f"{self.name} does not support {' and '.join(parameters)}; remove {it}")
@@ -121,8 +109,7 @@ class Captioner(Protocol):
 class Rejection:
     """A stage's decision that a sample gets no caption: it becomes a Skip.
 
-    ``reason`` is the rule, in the same words for every sample, as skips are counted by it; ``value`` is
-    what was measured on this one, as plain JSON.
+    ``reason`` is the same text for every sample, as skips are counted by it; ``value`` is plain JSON.
     """
 
     reason: str
@@ -157,9 +144,8 @@ class NoOptions:
 class Stage(Protocol):
     """What is done to every sample before or after the chain; subclass ``Filter`` or ``Check``.
 
-    ``name`` is what the registry knows it by. ``Options`` is a frozen dataclass whose fields all have
-    defaults: the first one takes the value of ``--check name=value``, a field named ``device`` is --device
-    unless the user gives another.
+    ``name`` is that in the registry. ``Options`` is a frozen dataclass whose fields have defaults: the first
+    takes the value of ``--check name=value``, a field named ``device`` is --device unless it is given.
     """
 
     name: str
@@ -178,11 +164,7 @@ class Stage(Protocol):
         return ", ".join(f"{name}={value}" for name, value in given if value is not None and name != "device")
 
     async def open(self, say: Callable[[str], None]) -> None:
-        """Load what it needs, before anything is paid for; ``say`` takes lines about what is waited for.
-
-        Raises:
-            ConfigError: the stage cannot run here; the message names the cure.
-        """
+        """Load what it needs, before anything is paid for; raises ConfigError if it cannot run here."""
 
     def summary(self, counts: Mapping[str, int]) -> str:
         """What it did in a run, for the summary; empty for nothing worth a line.
@@ -200,10 +182,7 @@ class Filter(Stage, Protocol):
     """Decides before the chain, and before anything is paid, which samples get a caption."""
 
     async def filter(self, sample: Sample, picture: Picture) -> Rejection | None:
-        """Why the sample gets no caption; None where it does.
-
-        Whatever it raises is the sample's failure; RunStopped ends the run.
-        """
+        """Why the sample gets no caption, or None; an error is its failure, RunStopped ends the run."""
         ...
 
 
@@ -213,8 +192,7 @@ class Check(Stage, Protocol):
     async def check(self, draft: Draft) -> CheckResult | Rejection:
         """The caption, perhaps with other text, and a note; or why the sample gets none.
 
-        A SampleError is the sample's failure with that kind; anything else it raises is one of kind
-        ``check``. The steps that were paid for are kept. RunStopped ends the run.
+        An error is the sample's failure: of a SampleError's kind, else ``check``; RunStopped ends the run.
         """
         ...
 
@@ -230,12 +208,7 @@ class Metric(Protocol):
         """As for a stage."""
 
     async def score(self, picture: Picture, texts: Sequence[str]) -> Sequence[float | None]:
-        """A score for each text; None for one that has none.
-
-        Raises:
-            PictureError: the picture cannot be opened.
-            ConfigError: the metric cannot be computed here, as for too little memory.
-        """
+        """A score or None for each text; PictureError, or ConfigError for too little memory."""
         ...
 
     async def aclose(self) -> None:
@@ -262,10 +235,9 @@ class Source(Protocol):
         """How many samples there are, or None when only reading everything would tell."""
 
     def shards(self, count: int) -> Sequence[Source]:
-        """Split into at most ``count`` sources that pickle; one after the other they give the same samples.
+        """At most ``count`` sources that pickle and together give the same samples in the same order.
 
-        None of them is empty, unless there is nothing at all. Blocks. A source that cannot be split
-        inherits this.
+        Only an empty source has an empty shard. Blocks. A source that cannot be split inherits this.
         """
         del count
         return [self]
@@ -295,12 +267,9 @@ class Sink(Protocol):
         self.open(mark)
 
     def open(self, mark: JSON | None) -> None:
-        """Go on after ``mark``, the value of the last ``commit``; what was written later is undone.
+        """Go on after ``mark``, the value of the last ``commit``, undoing later writes; None starts over.
 
-        ``None`` starts over.
-
-        Raises:
-            ConfigError: the output is not as the mark says.
+        Raises ConfigError where the output does not match the mark.
         """
 
     def existing_text(self, sample: Sample) -> str | None:
