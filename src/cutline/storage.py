@@ -23,7 +23,7 @@ def is_url(path: str) -> bool:
 
 def is_http(path: str) -> bool:
     """Whether a path is a URL to download from the web."""
-    return path[:8].lower().startswith(("http://", "https://"))
+    return path[:4].lower() == "http" and path[4:8].lower().startswith(("://", "s://"))
 
 
 def is_remote(path: str) -> bool:

@@ -12,7 +12,7 @@ from typing import Any, Self, TypeVar
 
 from cutline.errors import ConfigError
 from cutline.interfaces import Source
-from cutline.records import Location, Problem, Sample
+from cutline.records import JSON, Location, Problem, Sample
 from cutline.sources.names import UniqueKeys
 from cutline.sources.options import SourceOptions
 
@@ -101,11 +101,13 @@ class RowSource(Source, ABC):
         return f"{self._path} holds no rows"
 
 
-def sample_at(key: str, found: Location | Problem, **values: Any) -> Sample:
+def sample_at(
+    key: str, found: Location | Problem, text: str | None = None, metadata: JSON | None = None
+) -> Sample:
     """The sample of a picture, or of the reason why there is none."""
     if isinstance(found, Problem):
-        return Sample(key=key, location=None, problem=found, **values)
-    return Sample(key=key, location=found, **values)
+        return Sample(key=key, location=None, text=text, metadata=metadata or {}, problem=found)
+    return Sample(key=key, location=found, text=text, metadata=metadata or {})
 
 
 def copy_with(source: _S, **values: object) -> _S:

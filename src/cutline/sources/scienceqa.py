@@ -23,6 +23,7 @@ from cutline.sources.parts import Part, RowSource, copy_with, sample_at
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+_REPEAT = Problem(kind="duplicate", message="it came before", skip=True)
 # Where the text part lies below a copy of the project, or of its data folder.
 _PLACES = ("", "scienceqa", "data/scienceqa", "data")
 
@@ -77,10 +78,9 @@ class ScienceQaSource(RowSource):
         if not isinstance(problem, dict):
             message = f"problem {pid} of the split is not in problems.json, or is not a JSON object there"
             return sample_at(key, Problem(kind="bad-row", message=message))
-        repeat = Problem(kind="duplicate", message="it came before", skip=True)
         return sample_at(
             key,
-            self._find(pid, problem) if key == pid else repeat,
+            self._find(pid, problem) if key == pid else _REPEAT,
             text=first_text(self._captions.get(pid)),
             metadata=_with_answer(metadata(problem)),
         )

@@ -107,12 +107,9 @@ class TableSource(RowSource):
             return sample_at(keys.unique(place), problem)
         cell = row.get(self._column)
         key, found = self._find(cell, place, where, file)
-        return sample_at(
-            keys.unique(key),
-            found,
-            text=first_text(row.get(self._text_column)) if self._text_column else None,
-            metadata=metadata(row, self._column if isinstance(cell, dict) else None),
-        )
+        text = first_text(row.get(self._text_column)) if self._text_column else None
+        data = metadata(row, self._column if isinstance(cell, dict) else None)
+        return sample_at(keys.unique(key), found, text, data)
 
     def _find(self, cell: Any, place: str, where: str, file: str) -> tuple[str, Location | Problem]:
         """The key, and where the picture is or why it is nowhere."""

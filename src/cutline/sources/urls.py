@@ -98,8 +98,10 @@ class UrlSource(RowSource):
         if wrong or isinstance(url, BadRow):
             return sample_at(place, Problem(kind="fetch", message=f"{where}: {wrong}"))
         key = keys.unique(url)
+        if key == url:
+            return Sample(key=key, location=RemoteFile(url), text=text, metadata=data)
         repeat = Problem(kind="duplicate", message="the same URL came before", skip=True)
-        return sample_at(key, RemoteFile(url) if key == url else repeat, text=text, metadata=data)
+        return sample_at(key, repeat, text=text, metadata=data)
 
 
 def _cell(value: Any) -> str | BadRow:
