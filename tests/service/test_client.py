@@ -58,7 +58,7 @@ def test_options_are_sent(client):
     schema = {"type": "object", "properties": {"caption": {"type": "string"}}, "required": ["caption"]}
     described = client.caption(png(3), schema=schema)
     assert set(described.fields) == {"caption"}
-    with pytest.raises(Rejected, match="follows no instructions") as caught:
+    with pytest.raises(Rejected, match="does not follow instructions") as caught:
         client.caption(png(3), system_prompt="Be brief.")
     assert caught.value.status == 422
 
