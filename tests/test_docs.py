@@ -82,6 +82,7 @@ def test_every_option_is_explained_by_a_person_too():
         name
         for _, app in reference.commands(build())
         for argument in app.assemble_argument_collection()
+        if argument.parse
         for name in argument.names
         if name.startswith("--") and not name.startswith(("--no-", "--empty-"))
     }
