@@ -120,7 +120,7 @@ def test_outputs_are_compared_without_asking(
     assert html.returncode == 0, html.stderr
     page = (tmp_path / "comparison.html").read_text("utf-8")
     assert page.count("<img ") == 5
-    assert page.count('class="failed"') == rejected["failures"]
+    assert page.count('class="notice"') == rejected["failures"]
 
 
 def test_failures_are_in_the_report_and_in_the_exit_code(
