@@ -18,7 +18,6 @@ from cutline.engine.batches.requests import FileLimits
 from cutline.engine.cancellation import Stop
 from cutline.engine.progress import ProgressHook
 from cutline.engine.report import Interrupted
-from cutline.errors import SinkError
 
 _T = TypeVar("_T")
 
@@ -179,14 +178,7 @@ def _execute(
     try:
         result = run_displayed(work, verbosity)
     except Interrupted as stopped:
-        return _fail(
-            "interrupted; nothing is lost: run the same command again to continue", 128 + stopped.signal
-        )
-    except SinkError as error:
-        return _fail(str(error), 4)
+        message = "interrupted; nothing is lost: run the same command again to continue"
+        print(f"cutline: {message}", file=sys.stderr)  # noqa: T201 - the program's output
+        return 128 + stopped.signal
     return report(result)
-
-
-def _fail(message: str, code: int) -> int:
-    print(f"cutline: {message}", file=sys.stderr)  # noqa: T201 - the program's output
-    return code

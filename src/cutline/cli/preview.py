@@ -6,13 +6,13 @@ import asyncio
 from collections.abc import Iterator
 
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
+from cutline.cli.summary import print_captions
 from cutline.credentials import Secret
 from cutline.engine.preview import estimate as estimate_run
 from cutline.engine.preview import preview as preview_run
-from cutline.formatting import duration, money, printable, short_number
+from cutline.formatting import duration, money, short_number
 from cutline.job import Job
 from cutline.records import Caption, Skip
 
@@ -27,10 +27,7 @@ def _say(line: str) -> None:
 def preview(job: Job, key: Secret | None, count: int) -> int:
     """Show the first captions as a table; 1 when one of them failed."""
     results = asyncio.run(preview_run(job, count, key=key, say=_say))
-    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 1, 0))
-    table.add_column("picture", overflow="fold", max_width=32)
-    table.add_column("caption", overflow="fold")
-    failed = False
+    rows, failed = [], False
     for sample, outcome in results:
         if isinstance(outcome, Caption):
             text = Text("\n".join(_texts(outcome)))
@@ -38,8 +35,8 @@ def preview(job: Job, key: Secret | None, count: int) -> int:
             text = Text(f"skipped: {outcome.reason}", style="dim")
         else:
             failed, text = True, Text(f"{outcome.kind}: {outcome.message}", style="red")
-        table.add_row(Text(printable(sample.key)), text)
-    Console(highlight=False).print(table)
+        rows.append((sample.key, text))
+    print_captions(rows)
     return 1 if failed else 0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import textwrap
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
@@ -28,13 +29,18 @@ MAX_CAUSES = 3  # of each kind
 
 def first_rows(report: Report) -> None:
     """Print the first captions as a table on the output stream."""
-    if not report.first:
-        return
+    if report.first:
+        shorten = functools.partial(textwrap.shorten, width=MAX_CHARACTERS, placeholder=" …")
+        print_captions((key, Text(shorten(text))) for key, text in report.first)
+
+
+def print_captions(rows: Iterable[tuple[str, Text]]) -> None:
+    """Print pictures' keys and captions as a table on the output stream."""
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 1, 0))
     table.add_column("picture", overflow="fold", max_width=32)
     table.add_column("caption", overflow="fold")
-    for key, text in report.first:
-        table.add_row(Text(printable(key)), Text(textwrap.shorten(text, MAX_CHARACTERS, placeholder=" …")))
+    for key, text in rows:
+        table.add_row(Text(printable(key)), text)
     Console(highlight=False).print(table)
 
 
