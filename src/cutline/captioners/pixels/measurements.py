@@ -9,8 +9,7 @@ import math
 import numpy as np
 from PIL import Image
 
-from cutline.captioners.pixels.colours import Floats, to_oklab
-from cutline.captioners.pixels.palette import Swatch, core, palette_of
+from cutline.captioners.pixels.colours import Floats, Swatch, core, palette_of, to_oklab
 from cutline.captioners.pixels.structure import Structure, bright_points, structure_of
 
 _PALETTE_SIDE = 80

@@ -42,7 +42,11 @@ class TextReader:
         """The lines recognised with confidence, from top to bottom."""
         with self._lock:
             if self._engine is None:
-                self._engine = _create_engine()
+                # Otherwise onnxruntime reports usage to its makers, and keeps an id in the home folder.
+                os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+                from rapidocr import RapidOCR
+
+                self._engine = RapidOCR(params={"Global.log_level": "error", "Global.use_cls": False})
             found = self._engine(np.asarray(_limit_aspect(image))[..., ::-1].copy())
         if found.txts is None:
             return []
@@ -59,14 +63,6 @@ def one_line(lines: list[str]) -> str:
     return text
 
 
-def _create_engine() -> Any:
-    # Otherwise onnxruntime reports usage to its makers, and keeps a machine id in the home folder.
-    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
-    from rapidocr import RapidOCR
-
-    return RapidOCR(params={"Global.log_level": "error", "Global.use_cls": False})
-
-
 def _limit_aspect(image: Image.Image) -> Image.Image:
     """Pad a strip with a border.
 
@@ -74,9 +70,6 @@ def _limit_aspect(image: Image.Image) -> Image.Image:
     and take a minute and seven gigabytes.
     """
     width, height = image.size
-    across, down = max(0, -(-height // _MAX_ASPECT) - width), max(0, -(-width // _MAX_ASPECT) - height)
-    if not (across or down):
-        return image
-    border = (across // 2, down // 2, -(-across // 2), -(-down // 2))
+    size = (max(width, -(-height // _MAX_ASPECT)), max(height, -(-width // _MAX_ASPECT)))
     corner: Any = image.getpixel((0, 0))
-    return ImageOps.expand(image, border, fill=corner)
+    return image if size == image.size else ImageOps.pad(image, size, Image.Resampling.NEAREST, color=corner)

@@ -5,11 +5,10 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from cutline.captioners.pixels.composition import facts
+from cutline.captioners.pixels.colours import Swatch
+from cutline.captioners.pixels.composition import Judgement, facts, judge
 from cutline.captioners.pixels.grammar import Chooser, join, sentence, with_article
 from cutline.captioners.pixels.measurements import Measurements
-from cutline.captioners.pixels.palette import Swatch
-from cutline.captioners.pixels.thresholds import Judgement, judge
 
 _PLURALS: Final = {
     "red": "reds", "orange": "oranges", "pink": "pinks", "brown": "browns", "yellow": "yellows",
