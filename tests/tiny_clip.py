@@ -39,9 +39,8 @@ def _sizes() -> dict[str, int]:
     }
 
 
-def _shuffle(model: torch.nn.Module, seed: int) -> None:
+def _shuffle(model: torch.nn.Module) -> None:
     """As they come, random weights would ignore what they are given."""
-    torch.manual_seed(seed)
     with torch.no_grad():
         for weight in model.parameters():
             if weight.ndim > 1:
@@ -57,24 +56,26 @@ def _save(model: torch.nn.Module, processor: object, folder: Path) -> Path:
 
 def save_clip(folder: Path, *, seed: int = 0) -> Path:
     """A CLIP of 24 dimensions for pictures of 32 pixels; returns the folder."""
+    torch.manual_seed(seed)  # before the model is made: not every weight is set by `_shuffle`
     words = tokenizer()
     special = {"bos_token_id": words.bos_token_id, "eos_token_id": words.eos_token_id}
     text = {**_sizes(), "vocab_size": len(words), "pad_token_id": words.eos_token_id, **special}
     vision = {**_sizes(), "image_size": SIDE, "patch_size": 8}
     model = CLIPModel(CLIPConfig(text_config=text, vision_config=vision, projection_dim=24))
-    _shuffle(model, seed)
+    _shuffle(model)
     side = {"height": SIDE, "width": SIDE}
     images = CLIPImageProcessorPil(size={"shortest_edge": SIDE}, crop_size=side)
     return _save(model, CLIPProcessor(image_processor=images, tokenizer=words), folder)
 
 
 def save_siglip(folder: Path, *, seed: int = 0) -> Path:
+    torch.manual_seed(seed)  # before the model is made: not every weight is set by `_shuffle`
     words = tokenizer()
     special = {"bos_token_id": words.bos_token_id, "eos_token_id": words.eos_token_id}
     text = {**_sizes(), "vocab_size": len(words), "max_position_embeddings": 64, "projection_size": 32}
     text |= {"pad_token_id": words.eos_token_id, **special}
     vision = {**_sizes(), "image_size": SIDE, "patch_size": 8}
     model = SiglipModel(SiglipConfig(text_config=text, vision_config=vision))
-    _shuffle(model, seed)
+    _shuffle(model)
     images = SiglipImageProcessorPil(size={"height": SIDE, "width": SIDE})
     return _save(model, SiglipProcessor(image_processor=images, tokenizer=words), folder)

@@ -51,6 +51,8 @@ def original(folder, labels):
         stand_in = types.SimpleNamespace(get_tokenizer=lambda name: tokenize)
         patched.setitem(sys.modules, "open_clip", stand_in)
         package = importlib.import_module("clip_interrogator.clip_interrogator")
+        # The order of its set of phrases, which decides between equal scores, differs from run to run.
+        package.set = lambda phrases: list(dict.fromkeys(phrases))
         config = package.Config(
             caption_model_name=None,
             clip_model_name="tiny/tiny",

@@ -20,7 +20,7 @@ Mode: TypeAlias = Literal["best", "fast", "classic", "negative"]
 
 _MAX_LABELS: Final = 32  # of a chain, and of fast
 _MIN_LABELS: Final = 8  # of a chain, even if none improves the score
-_CLASSIC: Final = 3  # flavors
+_CLASSIC: Final = 3  # flavors of classic, alone
 
 
 class Table:
@@ -65,26 +65,27 @@ class Modes:
             return self.negative(picture)
         return {"best": self.best, "fast": self.fast, "classic": self.classic}[mode](picture, caption)
 
-    def classic(self, picture: np.ndarray, caption: str) -> str:
-        """The caption with a medium, an artist, a site, a movement and three flavors, in this order."""
+    def classic(self, picture: np.ndarray, caption: str, *, flavors: int = _CLASSIC) -> str:
+        """The caption with a medium, an artist, a site, a movement and ``flavors``, in this order."""
         medium, artist, trending, movement = (
             self._tables[kind].rank(picture, 1)[0]
             for kind in ("mediums", "artists", "trendings", "movements")
         )
-        flavors = ", ".join(self._tables["flavors"].rank(picture, _CLASSIC))
         what = caption if caption.startswith(medium) else f"{caption}, {medium}"
-        return self._truncated(f"{what} {artist}, {trending}, {movement}, {flavors}")
+        rest = ", ".join([trending, movement, *self._tables["flavors"].rank(picture, flavors)])
+        return self._truncated(f"{what} {artist}, {rest}")
 
     def fast(self, picture: np.ndarray, caption: str) -> str:
         """The caption with the most similar labels."""
         return self._truncated(", ".join([caption, *self._merged.rank(picture, _MAX_LABELS)]))
 
     def best(self, picture: np.ndarray, caption: str) -> str:
-        """The most similar of: the caption, ``classic``, ``fast``, and a chain of labels."""
+        """The most similar of: the caption, ``classic`` with more flavors, ``fast``, a chain of labels."""
         labels = self._merged.rank(picture, self._candidates)
         score = float(self._scores(picture, [caption])[0])
         chained = self._chain(picture, labels, initial=caption, score=score)
-        texts = [caption, self.classic(picture, caption), self.fast(picture, caption), chained]
+        classic = self.classic(picture, caption, flavors=_MAX_LABELS)
+        texts = [caption, classic, self.fast(picture, caption), chained]
         return texts[int(np.argmax(self._scores(picture, texts)))]
 
     def negative(self, picture: np.ndarray) -> str:
