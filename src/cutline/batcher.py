@@ -175,11 +175,11 @@ class Batcher(Generic[Item, Result]):
         """The next batch; None after ``close``."""
         with self._changed:
             while True:
-                while not self._calls and not self._closed:
-                    self._changed.wait()
+                self._changed.wait_for(lambda: self._calls or self._closed)
+                # Wait briefly for a full batch, as calls come in a burst when a batch has ended.
+                self._changed.wait_for(lambda: self._closed or len(self._calls) >= size.current, size.wait)
                 if self._closed:
                     return None
-                self._gather(size)
                 batch: list[_Call[Item, Result]] = []
                 while self._calls and len(batch) < size.current:
                     call = self._calls.popleft()
@@ -190,15 +190,6 @@ class Batcher(Generic[Item, Result]):
                 if batch:
                     return batch
 
-    def _gather(self, size: _BatchSize) -> None:
-        """Wait briefly for a full batch, as calls come in a burst when a batch has ended."""
-        until = time.monotonic() + size.wait
-        while len(self._calls) < size.current and not self._closed:
-            left = until - time.monotonic()
-            if left <= 0:
-                return
-            self._changed.wait(left)
-
     def _run(self, run: Run[Item, Result], batch: list[_Call[Item, Result]], size: _BatchSize) -> bool:
         """Run a batch, in halves if it fails. Whether it succeeded as a whole."""
         error = self._try(run, batch)
@@ -207,7 +198,9 @@ class Batcher(Generic[Item, Result]):
         if isinstance(error, OutOfMemory):
             size.shrink(len(batch))
         if len(batch) == 1:
-            batch[0].finish(error=_item_error(error))
+            if isinstance(error, OutOfMemory):
+                error = SampleError("out-of-memory", "the device has too little memory for this picture")
+            batch[0].finish(error=error)
             return False
         _log.info("batch of %d failed, repeated in halves: %s", len(batch), type(error).__name__)
         middle = len(batch) // 2
@@ -227,12 +220,6 @@ class Batcher(Generic[Item, Result]):
         for call, result in zip(batch, results, strict=True):
             call.finish(result=result)
         return None
-
-
-def _item_error(error: BaseException) -> BaseException:
-    if isinstance(error, OutOfMemory):
-        return SampleError("out-of-memory", "the device has too little memory for this picture")
-    return error
 
 
 class _BatchSize:

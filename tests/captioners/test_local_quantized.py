@@ -71,7 +71,5 @@ def test_captions_of_a_quantized_model(
 
 def test_a_cpu_cannot_compute_4_bit_layers_of_any_width(narrow: Path) -> None:
     captioner = registry.load("captioners", "hf")(str(narrow), device="cpu", quantize="4bit")
-    with pytest.raises(
-        ConfigError, match="28 of its 28 layers are no multiple of 64 wide; use --quantize 8bit"
-    ):
+    with pytest.raises(ConfigError, match="28 of its 28 layers is not a multiple of 64; use --quantize 8bit"):
         asyncio.run(captioner.open())

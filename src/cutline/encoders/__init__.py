@@ -1,4 +1,4 @@
-"""Pictures and texts as vectors, for whoever compares them."""
+"""Embeddings of pictures and texts."""
 
 from typing import Final
 

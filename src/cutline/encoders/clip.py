@@ -40,13 +40,7 @@ class Clip:
         ConfigError: from the first use: no such model, or not one that encodes pictures and texts.
     """
 
-    def __init__(
-        self,
-        model: str = DEFAULT_CLIP,
-        *,
-        device: str = "auto",
-        batch_size: int = 32,
-    ) -> None:
+    def __init__(self, model: str = DEFAULT_CLIP, *, device: str = "auto", batch_size: int = 32) -> None:
         try:
             import torch
             import transformers  # noqa: F401 - only whether it is installed
@@ -168,13 +162,8 @@ class _Loaded:
             config: Any = library.AutoConfig.from_pretrained(folder, local_files_only=True)
             _check_type(name, config.model_type)
             self.processor: Any = library.AutoProcessor.from_pretrained(folder, local_files_only=True)
-            network, found = library.AutoModel.from_pretrained(
-                folder,
-                local_files_only=True,
-                use_safetensors=True,
-                dtype=self.dtype,
-                output_loading_info=True,
-            )
+            options = {"local_files_only": True, "use_safetensors": True, "output_loading_info": True}
+            network, found = library.AutoModel.from_pretrained(folder, dtype=self.dtype, **options)
             self.network = network.eval().to(device)
         except (ConfigError, MissingExtra):
             raise
@@ -204,22 +193,14 @@ def _check_type(name: str, kind: str) -> None:
 
 def _crop_to_aspect(image: Image.Image) -> Image.Image:
     """The middle of a very long picture: scaled to the model's height, all of it would fill the memory."""
-    width, height = image.size
-    short = min(width, height)
-    if max(width, height) <= _MAX_ASPECT * short:
-        return image
-    long = _MAX_ASPECT * short
-    if width > height:
-        left = (width - long) // 2
-        return image.crop((left, 0, left + long, height))
-    top = (height - long) // 2
-    return image.crop((0, top, width, top + long))
+    longest = _MAX_ASPECT * min(image.size)
+    width, height = (min(length, longest) for length in image.size)
+    left, top = (image.width - width) // 2, (image.height - height) // 2
+    cropped = (width, height) != image.size
+    return image.crop((left, top, left + width, top + height)) if cropped else image
 
 
 def _is_out_of_memory(error: BaseException) -> bool:
     """Whether memory ran out; on a CPU torch raises a bare RuntimeError that names its allocator."""
-    return (
-        isinstance(error, MemoryError)
-        or type(error).__name__ == "OutOfMemoryError"
-        or ("DefaultCPUAllocator" in str(error))
-    )
+    by_type = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
+    return by_type or "DefaultCPUAllocator" in str(error)

@@ -1,4 +1,4 @@
-"""How like a picture each sentence of a text is."""
+"""Similarity of each sentence of a text to a picture."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ Say: TypeAlias = Callable[[str], None]
 """Receives progress lines; called from any thread."""
 
 # Never pickles: a weights file must not be able to run code.
-FILES: Final = ("*.safetensors", "*.json", "*.txt", "*.model", "*.jinja", "*.tiktoken")
+FILES: Final = ["*.safetensors", "*.json", "*.txt", "*.model", "*.jinja", "*.tiktoken"]
 _REPOSITORY: Final = re.compile(r"[\w.-]+/[\w.-]+")
 
 
@@ -69,11 +69,16 @@ def find_weights(name: str, say: Say = lambda _: None) -> Path:
     cached = _cached_snapshot(name)
     if cached is not None:
         return cached
+    from huggingface_hub.errors import HfHubHTTPError
+
+    # Besides, the hub's client raises the base error of its HTTP library, which varies.
+    roots = [kind for kind in HfHubHTTPError.__mro__ if kind.__name__ == "HTTPError"]
+    raised: tuple[type[BaseException], ...] = (OSError, ValueError, RuntimeError, *roots)
     started = False
     try:
         logging.getLogger("huggingface_hub").setLevel(logging.ERROR)  # it logs each attempt
         silent = _progress_class(name, 0, say)
-        plan: Any = snapshot_download(name, allow_patterns=list(FILES), dry_run=True, tqdm_class=silent)
+        plan: Any = snapshot_download(name, allow_patterns=FILES, dry_run=True, tqdm_class=silent)
         missing = sum(file.file_size for file in plan if file.will_download)
         if not any(file.filename.endswith(".safetensors") for file in plan):
             raise ConfigError(
@@ -83,21 +88,10 @@ def find_weights(name: str, say: Say = lambda _: None) -> Path:
             _check_disk_space(name, missing)
             say(f"downloading {name}: {human_bytes(missing)}")
         started = True
-        return Path(
-            snapshot_download(
-                name, allow_patterns=list(FILES), tqdm_class=_progress_class(name, missing, say)
-            )
-        )
-    except _hub_errors() as error:
+        progress = _progress_class(name, missing, say)
+        return Path(snapshot_download(name, allow_patterns=FILES, tqdm_class=progress))
+    except raised as error:
         raise _download_error(name, error, started=started) from None
-
-
-def _hub_errors() -> tuple[type[BaseException], ...]:
-    """What the hub's client raises, including the base error of its HTTP library, which varies."""
-    from huggingface_hub.errors import HfHubHTTPError
-
-    roots = [kind for kind in HfHubHTTPError.__mro__ if kind.__name__ == "HTTPError"]
-    return (OSError, ValueError, RuntimeError, *roots)
 
 
 def _check_disk_space(name: str, size: int) -> None:
@@ -119,7 +113,7 @@ def _cached_snapshot(name: str) -> Path | None:
     from huggingface_hub import snapshot_download
 
     try:
-        folder = Path(snapshot_download(name, allow_patterns=list(FILES), local_files_only=True))
+        folder = Path(snapshot_download(name, allow_patterns=FILES, local_files_only=True))
     except (OSError, ValueError):
         return None
     index = folder / "model.safetensors.index.json"

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import functools
 import logging
+import threading
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine, Generator
+from concurrent.futures import Future
 from typing import Any, Final
 
-from cutline.captioners.plugins.event_loop import BackgroundLoop
-from cutline.captioners.plugins.isolation import MAX_LOST_CALLS, load_error, lost_calls_error, sample_error
+from cutline.captioners.plugins.isolation import Outcome, PluginCode
 from cutline.captioners.plugins.results import reply_of
 from cutline.errors import Rejected, Retryable
 from cutline.imaging import Picture
@@ -23,6 +24,7 @@ _log = logging.getLogger(__name__)
 MAX_ATTEMPTS: Final = 3
 """Attempts for a picture whose loop other calls block."""
 CLOSE_TIMEOUT: Final = 5.0  # seconds
+PING_TIMEOUT: Final = 1.0
 
 
 class AsyncModel(Captioner):
@@ -34,15 +36,12 @@ class AsyncModel(Captioner):
 
     profile = Profile(own_timeout=True)  # a call that blocks the loop must not be blamed on others
 
-    def __init__(
-        self, start: Callable[[], object], *, name: str, file: str | None, slots: int, timeout: float
-    ) -> None:
-        self.name = name
+    def __init__(self, start: Callable[[], object], code: PluginCode, *, slots: int) -> None:
+        self.name = code.name
         self._slots = slots
         self._start = start
-        self._file = file
-        self._timeout = timeout
-        self._current: tuple[BackgroundLoop, Any] | None = None
+        self._code = code
+        self._current: tuple[TrackedLoop, Any] | None = None
         self._lost = 0
         self._opening = asyncio.Lock()
 
@@ -55,7 +54,16 @@ class AsyncModel(Captioner):
         async with self._opening:
             if self._current is None:
                 say(f"loading {self.name}")
-                await self._create()
+                loop = TrackedLoop()
+
+                async def create() -> object:
+                    return self._start()
+
+                model, error = await asyncio.wrap_future(loop.submit(None, create))  # without a time limit
+                if error is not None:
+                    loop.stop()
+                    raise self._code.load_error(error)
+                self._current = loop, model
 
     async def caption(self, picture: Picture, prompt: Prompt) -> Reply:
         """Caption one picture.
@@ -75,20 +83,19 @@ class AsyncModel(Captioner):
             call = object()
             start = time.perf_counter()
             try:
-                result = await self._run(loop, call, functools.partial(model.caption, picture, prompt))
+                work = functools.partial(model.caption, picture, prompt)
+                result = await self._run(loop, call, work, self._code.timeout)
             except TimeoutError:
                 if not await loop.is_blocked():
-                    raise Retryable("timeout", self._timeout_message()) from None
+                    raise Retryable("timeout", self._code.timeout_message) from None
                 blocking = loop.running is call
                 self._abandon(current)
                 if blocking:
-                    raise Rejected(
-                        "timeout",
-                        f"{self._timeout_message()}, and blocked its event loop: await, or write infer()",
-                    ) from None
+                    reason = "and blocked its event loop: await, or write infer()"
+                    raise Rejected("timeout", f"{self._code.timeout_message}, {reason}") from None
             else:
                 return reply_of(result, model=self.name, seconds=time.perf_counter() - start)
-        raise Rejected("timeout", f"{self._timeout_message()}: other calls block its event loop")
+        raise Rejected("timeout", f"{self._code.timeout_message}: other calls block its event loop")
 
     async def aclose(self) -> None:
         """Await the model's own ``aclose()``, if it has one."""
@@ -98,48 +105,99 @@ class AsyncModel(Captioner):
         loop, model = current
         try:
             if callable(getattr(model, "aclose", None)):
-                await self._run(loop, None, model.aclose, seconds=CLOSE_TIMEOUT)
+                await self._run(loop, None, model.aclose, CLOSE_TIMEOUT)
         except Exception as error:  # noqa: BLE001 - all captions are there; what it holds ends with the program
             _log.warning("aclose model=%s failed: %s", self.name, error or "it takes too long")
         finally:
             loop.stop()
 
-    async def _create(self) -> None:
-        """Create the model on its loop, without a time limit."""
-        loop = BackgroundLoop()
-
-        async def create() -> object:
-            return self._start()
-
-        model, error = await asyncio.wrap_future(loop.submit(None, create))
-        if error is not None:
-            loop.stop()
-            raise load_error(self.name, error, self._file)
-        self._current = loop, model
-
     async def _run(
-        self,
-        loop: BackgroundLoop,
-        call: object,
-        work: Callable[[], Awaitable[object]],
-        *,
-        seconds: float | None = None,
+        self, loop: TrackedLoop, call: object, work: Callable[[], Awaitable[object]], seconds: float
     ) -> object:
         """The result of ``work``; raises TimeoutError, or what ``work`` raises."""
-        async with asyncio.timeout(seconds or self._timeout):
+        async with asyncio.timeout(seconds):
             result, error = await asyncio.wrap_future(loop.submit(call, work))
         if error is not None:
-            raise sample_error(error, self._file)
+            raise self._code.sample_error(error)
         return result
 
-    def _abandon(self, blocked: tuple[BackgroundLoop, Any]) -> None:
+    def _abandon(self, blocked: tuple[TrackedLoop, Any]) -> None:
         """Use a new loop for later pictures."""
         if blocked is not self._current:
             return
         self._current = None
         self._lost += 1
-        if self._lost >= MAX_LOST_CALLS:
-            raise lost_calls_error(self.name, self._timeout)
+        self._code.check_lost(self._lost)
 
-    def _timeout_message(self) -> str:
-        return f"{self.name} did not answer within {self._timeout:g} s"
+
+class TrackedLoop:
+    """Runs coroutines in another thread; ``running`` is the call whose code the loop is executing now."""
+
+    def __init__(self) -> None:
+        self.running: object = None
+        self._loop = asyncio.new_event_loop()
+        # A daemon: code that never returns must not keep the program from ending.
+        threading.Thread(target=self._run_loop, name="cutline-background", daemon=True).start()
+
+    def submit(self, call: object, work: Callable[[], Awaitable[object]]) -> Future[Outcome]:
+        """Await ``work`` on the loop."""
+        return asyncio.run_coroutine_threadsafe(self._capture(call, work), self._loop)
+
+    async def is_blocked(self) -> bool:
+        """Whether the loop fails to respond to a ping."""
+        ping = asyncio.run_coroutine_threadsafe(asyncio.sleep(0), self._loop)
+        try:
+            async with asyncio.timeout(PING_TIMEOUT):
+                await asyncio.wrap_future(ping)
+        except TimeoutError:
+            return True
+        return False
+
+    def stop(self) -> None:
+        """End the thread, as soon as the code that it runs yields."""
+        self._loop.call_soon_threadsafe(self._loop.stop)
+
+    async def _capture(self, call: object, work: Callable[[], Awaitable[object]]) -> Outcome:
+        try:
+            return await _Tracked(_awaited(work), self, call), None
+        except BaseException as error:  # noqa: BLE001 - it belongs to one picture
+            return None, error
+
+    def _run_loop(self) -> None:
+        try:
+            self._loop.run_forever()
+            for task in asyncio.all_tasks(self._loop):
+                task.cancel()
+            self._loop.run_until_complete(asyncio.sleep(0))
+        finally:
+            self._loop.close()
+
+
+async def _awaited(work: Callable[[], Awaitable[object]]) -> object:
+    return await work()
+
+
+class _Tracked:
+    """Awaits a coroutine, and sets ``TrackedLoop.running`` while it executes."""
+
+    def __init__(self, work: Coroutine[Any, Any, object], loop: TrackedLoop, call: object) -> None:
+        self._work = work
+        self._loop = loop
+        self._call = call
+
+    def __await__(self) -> Generator[Any, Any, object]:
+        value: Any = None
+        raised: BaseException | None = None
+        while True:
+            self._loop.running = self._call
+            try:
+                yielded = self._work.throw(raised) if raised is not None else self._work.send(value)
+            except StopIteration as ended:
+                return ended.value
+            finally:
+                self._loop.running = None
+            value = raised = None
+            try:
+                value = yield yielded
+            except BaseException as error:  # noqa: BLE001 - forwarded to the coroutine
+                raised = error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import logging
 import threading
 import traceback
@@ -23,16 +24,44 @@ Outcome: TypeAlias = tuple[object, BaseException | None]
 """The result of a call and the error that it raised."""
 
 
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class PluginCode:
+    """A model's code: the model's name, the file of its class, and the time limit of a call in seconds."""
+
+    name: str
+    file: str | None
+    timeout: float
+
+    @property
+    def timeout_message(self) -> str:
+        return f"{self.name} did not answer within {self.timeout:g} s"
+
+    def sample_error(self, error: BaseException) -> Exception:
+        """The error as one that fails a single picture."""
+        if isinstance(error, CutlineError | MemoryError):
+            return error
+        _log.debug("captioner raised", exc_info=error)
+        return SampleError("captioner", describe_error(error, self.file))
+
+    def load_error(self, error: BaseException) -> ConfigError:
+        if isinstance(error, ConfigError):
+            return error
+        return ConfigError(f"{self.name} cannot be loaded: {describe_error(error, self.file)}")
+
+    def check_lost(self, calls: int) -> None:
+        """Raises RunStopped when too many calls are abandoned."""
+        if calls >= MAX_LOST_CALLS:
+            raise RunStopped(
+                f"{MAX_LOST_CALLS} calls of {self.name} did not return within {self.timeout:g} s (--timeout) "
+                "and are still running: fix the model and run the same command again"
+            )
+
+
 class IsolatedCalls:
-    """Calls one model's code; ``name`` is the model's, ``file`` where its class is defined.
+    """Calls one model's code. A call beyond its time limit is abandoned in its daemon thread."""
 
-    A call that takes longer than ``timeout`` seconds is abandoned in its daemon thread.
-    """
-
-    def __init__(self, name: str, *, file: str | None, timeout: float) -> None:
-        self._name = name
-        self._file = file
-        self._timeout = timeout
+    def __init__(self, code: PluginCode) -> None:
+        self._code = code
         self._lock = threading.Lock()
         self._lost = 0
 
@@ -44,7 +73,7 @@ class IsolatedCalls:
         """
         model, error = await in_background(lambda: capture(work))
         if error is not None:
-            raise load_error(self._name, error, self._file)
+            raise self._code.load_error(error)
         return model
 
     async def call(self, work: Callable[[], object]) -> object:
@@ -55,19 +84,18 @@ class IsolatedCalls:
             RunStopped: too many calls are abandoned.
             Exception: what it raised.
         """
-        if self._lost >= MAX_LOST_CALLS:
-            raise lost_calls_error(self._name, self._timeout)
+        self._code.check_lost(self._lost)
         call = _Call()
         try:
-            async with asyncio.timeout(self._timeout):
+            async with asyncio.timeout(self._code.timeout):
                 result, error = await in_background(lambda: self._run(call, work))
         except TimeoutError:
             with self._lock:
                 call.lost = not call.ended
                 self._lost += call.lost
-            raise Rejected("timeout", f"{self._name} did not answer within {self._timeout:g} s") from None
+            raise Rejected("timeout", self._code.timeout_message) from None
         if error is not None:
-            raise sample_error(error, self._file)
+            raise self._code.sample_error(error)
         return result
 
     def _run(self, call: _Call, work: Callable[[], object]) -> Outcome:
@@ -92,27 +120,6 @@ def capture(work: Callable[[], object]) -> Outcome:
         return work(), None
     except BaseException as error:  # noqa: BLE001 - it belongs to one picture
         return None, error
-
-
-def sample_error(error: BaseException, file: str | None) -> Exception:
-    """The error as one that fails a single picture."""
-    if isinstance(error, CutlineError | MemoryError):
-        return error
-    _log.debug("captioner raised", exc_info=error)
-    return SampleError("captioner", describe_error(error, file))
-
-
-def load_error(name: str, error: BaseException, file: str | None) -> ConfigError:
-    if isinstance(error, ConfigError):
-        return error
-    return ConfigError(f"{name} cannot be loaded: {describe_error(error, file)}")
-
-
-def lost_calls_error(name: str, timeout: float) -> RunStopped:
-    return RunStopped(
-        f"{MAX_LOST_CALLS} calls of {name} did not return within {timeout:g} s (--timeout) and are still "
-        "running: fix the model and run the same command again"
-    )
 
 
 def describe_error(error: BaseException, file: str | None) -> str:

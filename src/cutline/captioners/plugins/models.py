@@ -1,14 +1,19 @@
-"""``@register_model``, and the captioner made of a class that it registers."""
+"""Plug-ins from files, and captioners made of the classes that they register."""
 
 from __future__ import annotations
 
+import hashlib
+import importlib.util
 import inspect
 import re
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from cutline import registry
 from cutline.captioners.hosted.presets import PRESETS
+from cutline.captioners.plugins.isolation import PluginCode, describe_error
 from cutline.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -95,23 +100,21 @@ class PluginModel:
             ConfigError: the class cannot be instantiated with these.
         """
         label = f"{self._name}:{argument}" if argument else self._name
+        code = PluginCode(name=label, file=self._file, timeout=timeout)
         start = self._factory(argument, options)
         if self._has("caption"):
             from cutline.captioners.plugins.async_model import AsyncModel
 
-            slots = self._at_once(concurrency)
-            return AsyncModel(start, name=label, file=self._file, slots=slots, timeout=timeout)
+            return AsyncModel(start, code, slots=self._at_once(concurrency))
         from cutline.captioners.plugins.sync_model import SyncModel
 
         batch = self._has("infer_batch")
         return SyncModel(
             start,
-            name=label,
-            file=self._file,
+            code,
             threads=1 if batch else self._at_once(concurrency),
             batch_size=options.get("batch_size", self._number("batch_size") or "auto") if batch else None,
             max_side=options.get("max_side", 1024),
-            timeout=timeout,
         )
 
     def _at_once(self, requested: int | None) -> int:
@@ -209,3 +212,42 @@ def _check_method(cls: type, name: str, method: str) -> None:
         raise ConfigError(
             f"{name}: {method} of {cls.__qualname__} must take ({', '.join(('self', *parameters))})"
         ) from None
+
+
+def load_plugins(files: Iterable[str]) -> None:
+    """Import each file, once in this process, which registers the models in it.
+
+    Modules beside a file can be imported by it, where no installed one has their name.
+
+    Raises:
+        ConfigError: a file does not exist, is not Python, or fails; names the file and the line.
+    """
+    for file in files:
+        _load(file)
+
+
+def _load(file: str) -> None:
+    path = Path(file).expanduser()
+    if path.suffix != ".py":
+        raise ConfigError(f"--plugin takes a Python file (.py), not {file}")
+    if not path.is_file():
+        raise ConfigError(f"the plug-in {file} does not exist")
+    path = path.resolve()
+    digest = hashlib.blake2b(str(path).encode(errors="surrogateescape"), digest_size=6).hexdigest()
+    name = f"cutline_plugin_{digest}_{path.stem}"
+    if name in sys.modules:
+        return
+    if str(path.parent) not in sys.path:
+        sys.path.append(str(path.parent))
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except BaseException as error:
+        del sys.modules[name]
+        if isinstance(error, KeyboardInterrupt):
+            raise
+        raise ConfigError(f"the plug-in {file} cannot be used: {describe_error(error, str(path))}") from error

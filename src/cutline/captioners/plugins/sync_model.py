@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from cutline.batcher import Batcher, OutOfMemory
-from cutline.captioners.plugins.isolation import IsolatedCalls, capture, sample_error
+from cutline.captioners.plugins.isolation import IsolatedCalls, PluginCode, capture
 from cutline.captioners.plugins.results import reply_of
 from cutline.errors import ConfigError, SampleError
 from cutline.imaging import Picture
@@ -49,7 +49,7 @@ class SyncModel(Captioner):
 
     ``threads`` calls of ``infer`` run at once. With a ``batch_size``, which may be ``auto``, waiting calls
     are gathered for ``infer_batch`` instead. Pictures are decoded for it, upright and in RGB, at most
-    ``max_side`` pixels long. ``timeout`` in seconds for each picture.
+    ``max_side`` pixels long.
     """
 
     profile = Profile(own_timeout=True)  # a call may wait long for its turn, which is not the model's fault
@@ -57,22 +57,19 @@ class SyncModel(Captioner):
     def __init__(
         self,
         start: Callable[[], object],
+        code: PluginCode,
         *,
-        name: str,
-        file: str | None,
         threads: int,
         batch_size: int | str | None,
         max_side: int,
-        timeout: float,
     ) -> None:
-        self.name = name
+        self.name = code.name
         self._start = start
-        self._timeout = timeout
+        self._code = code
         self._threads = threads
         self._max_side = max_side
         self._batch_size = batch_size
-        self._file = file
-        self._calls = IsolatedCalls(name, file=file, timeout=timeout)
+        self._calls = IsolatedCalls(code)
         self._model: Any = None
         self._opening = asyncio.Lock()
         self._turns = LocalSlots(lambda: threads)
@@ -120,7 +117,7 @@ class SyncModel(Captioner):
         if self._batch_size is not None:
             result = await self._infer_in_batch(request)
             if result.error is not None:
-                raise sample_error(result.error, self._file)
+                raise self._code.sample_error(result.error)
             return reply_of(result.value, model=self.name, seconds=result.seconds)
         model = self._model
         async with self._turns.one():
@@ -138,9 +135,9 @@ class SyncModel(Captioner):
         model, self._model = self._model, None
         close = getattr(model, "close", None)
         if callable(close):
-            timeout = min(CLOSE_TIMEOUT, self._timeout)
+            code = dataclasses.replace(self._code, timeout=min(CLOSE_TIMEOUT, self._code.timeout))
             try:
-                await IsolatedCalls(self.name, file=self._file, timeout=timeout).call(close)
+                await IsolatedCalls(code).call(close)
             except Exception as error:  # noqa: BLE001 - all captions are there; what it holds ends with the program
                 _log.warning("close model=%s failed: %s", self.name, error)
 
@@ -149,7 +146,7 @@ class SyncModel(Captioner):
         while True:
             batcher = self._batcher = self._batcher or self._new_batcher()
             try:
-                return await batcher.submit(request, seconds=self._timeout)
+                return await batcher.submit(request, seconds=self._code.timeout)
             except TimeoutError:
                 self._abandon(batcher)
                 async with self._retrying:  # one picture of the batch is the cause: the others will succeed
@@ -181,22 +178,16 @@ class SyncModel(Captioner):
                 image_names=[request.name for request in requests],
             )
         )
-        if error is None:
-            error = _check_results(results, len(requests), self.name)
         seconds = (time.perf_counter() - start) / len(requests)
-        if error is None:
-            assert isinstance(results, Sequence)
+        problem = ""
+        if not isinstance(results, Sequence) or isinstance(results, str | bytes):
+            problem = f"a {type(results).__name__}, not a list"
+        elif len(results) != len(requests):
+            problem = f"{len(results)} results for {len(requests)} pictures"
+        elif error is None:
             return [_Result(result, None, seconds) for result in results]
+        if error is None:
+            error = SampleError("captioner", f"{self.name}: infer_batch returned {problem}")
         if len(requests) == 1:
             return [_Result(None, error, seconds)]
         raise OutOfMemory if isinstance(error, MemoryError) else RuntimeError(type(error).__name__)
-
-
-def _check_results(results: object, count: int, name: str) -> SampleError | None:
-    if not isinstance(results, Sequence) or isinstance(results, str | bytes):
-        message = f"{name}: infer_batch returned a {type(results).__name__}, not a list"
-    elif len(results) != count:
-        message = f"{name}: infer_batch returned {len(results)} results for {count} pictures"
-    else:
-        return None
-    return SampleError("captioner", message)

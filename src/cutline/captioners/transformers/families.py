@@ -78,170 +78,107 @@ class LocalModel(Family):
         )
 
 
-def _w(repo: str, gigabytes: float, licence: str) -> Weights:
-    return Weights(repo=repo, gigabytes=gigabytes, licence=licence)
+# Family, size, repository, gigabytes, licence; the default size of each family first.
+_PUBLISHED: Final = (
+    ("blip", "base", "Salesforce/blip-image-captioning-base", 0.99, "BSD-3-Clause"),
+    ("blip", "large", "Salesforce/blip-image-captioning-large", 1.88, "BSD-3-Clause"),
+    ("blip2-opt", "2.7b", "Salesforce/blip2-opt-2.7b", 15.0, "MIT"),
+    ("blip2-opt", "6.7b", "Salesforce/blip2-opt-6.7b", 31.0, "MIT"),
+    ("blip2-flan-t5", "xl", "Salesforce/blip2-flan-t5-xl", 15.8, "MIT"),
+    ("blip2-flan-t5", "xxl", "Salesforce/blip2-flan-t5-xxl", 49.4, "MIT"),
+    ("llava", "7b", "llava-hf/llava-1.5-7b-hf", 14.1, "Llama 2"),
+    ("llava", "13b", "llava-hf/llava-1.5-13b-hf", 26.7, "Llama 2"),
+    ("llava-onevision", "7b", "llava-hf/llava-onevision-qwen2-7b-ov-hf", 16.1, "Apache-2.0"),
+    ("llava-onevision", "0.5b", "llava-hf/llava-onevision-qwen2-0.5b-ov-hf", 1.8, "Apache-2.0"),
+    ("llava-onevision", "72b", "llava-hf/llava-onevision-qwen2-72b-ov-hf", 146.0, "Qwen"),
+    ("qwen2-vl", "7b", "Qwen/Qwen2-VL-7B-Instruct", 16.6, "Apache-2.0"),
+    ("qwen2-vl", "2b", "Qwen/Qwen2-VL-2B-Instruct", 4.4, "Apache-2.0"),
+    ("qwen2-vl", "72b", "Qwen/Qwen2-VL-72B-Instruct", 146.8, "Qwen"),
+    ("qwen2.5-vl", "7b", "Qwen/Qwen2.5-VL-7B-Instruct", 16.6, "Apache-2.0"),
+    ("qwen2.5-vl", "3b", "Qwen/Qwen2.5-VL-3B-Instruct", 7.5, "Qwen Research"),
+    ("qwen2.5-vl", "72b", "Qwen/Qwen2.5-VL-72B-Instruct", 146.8, "Qwen"),
+    ("qwen3-vl", "8b", "Qwen/Qwen3-VL-8B-Instruct", 17.5, "Apache-2.0"),
+    ("qwen3-vl", "2b", "Qwen/Qwen3-VL-2B-Instruct", 4.3, "Apache-2.0"),
+    ("qwen3-vl", "4b", "Qwen/Qwen3-VL-4B-Instruct", 8.9, "Apache-2.0"),
+    ("kosmos-2", "", "microsoft/kosmos-2-patch14-224", 6.7, "MIT"),
+    ("gemma-3", "4b", "google/gemma-3-4b-it", 8.6, "Gemma, to be accepted"),
+    ("gemma-3", "12b", "google/gemma-3-12b-it", 24.4, "Gemma, to be accepted"),
+    ("gemma-3", "27b", "google/gemma-3-27b-it", 54.9, "Gemma, to be accepted"),
+    ("florence-2", "base", "florence-community/Florence-2-base", 0.46, "MIT"),
+    ("florence-2", "large", "florence-community/Florence-2-large", 1.55, "MIT"),
+    ("smolvlm", "2.2b", "HuggingFaceTB/SmolVLM-Instruct", 4.5, "Apache-2.0"),
+    ("smolvlm", "500m", "HuggingFaceTB/SmolVLM-500M-Instruct", 1.0, "Apache-2.0"),
+    ("smolvlm", "256m", "HuggingFaceTB/SmolVLM-256M-Instruct", 0.5, "Apache-2.0"),
+    ("paligemma", "3b", "google/paligemma-3b-mix-224", 11.7, "Gemma, to be accepted"),
+    ("paligemma", "3b-448", "google/paligemma-3b-mix-448", 11.7, "Gemma, to be accepted"),
+    ("git", "base", "microsoft/git-base-coco", 0.71, "MIT"),
+    ("git", "large", "microsoft/git-large-coco", 1.58, "MIT"),
+)
+_SHORT: Final = {
+    "prompt": "",
+    "completes": True,
+    "max_tokens": 64,
+    "instructable": False,
+    "returns_texts": True,
+}
+_INSTRUCTED: Final = "paragraphs; follows instructions"
+_MULTILINGUAL: Final = "long, exact descriptions in many languages"
 
 
-_QWEN_LICENCE: Final = "Qwen"
-BLIP: Final = LocalModel(
-    name="blip",
-    sizes={
-        "base": _w("Salesforce/blip-image-captioning-base", 0.99, "BSD-3-Clause"),
-        "large": _w("Salesforce/blip-image-captioning-large", 1.88, "BSD-3-Clause"),
-    },
-    types=("blip",),
-    prompt="",
-    completes=True,
-    max_tokens=64,
-    instructable=False,
-    returns_texts=True,
-    about="one short sentence, fast; runs well without a GPU",
+def _family(name: str, about: str, *types: str, **settings: Any) -> LocalModel:
+    """A family with its published sizes; its model type is its name if none is given."""
+    sizes = {
+        size: Weights(repo=repo, gigabytes=gigabytes, licence=licence)
+        for family, size, repo, gigabytes, licence in _PUBLISHED
+        if family == name
+    }
+    types = types or (name.replace("-", "_").replace(".", "_"),)
+    return LocalModel(name=name, about=about, sizes=sizes, types=types, **settings)
+
+
+BLIP: Final = _family("blip", "one short sentence, fast; runs well without a GPU", **_SHORT)
+BLIP2_OPT: Final = _family(
+    "blip2-opt", "one sentence", "blip-2", prompt="", max_tokens=128, instructable=False
 )
-BLIP2_OPT: Final = LocalModel(
-    name="blip2-opt",
-    sizes={
-        "2.7b": _w("Salesforce/blip2-opt-2.7b", 15.0, "MIT"),
-        "6.7b": _w("Salesforce/blip2-opt-6.7b", 31.0, "MIT"),
-    },
-    types=("blip-2",),
-    prompt="",
-    max_tokens=128,
-    instructable=False,
-    about="one sentence",
+BLIP2_T5: Final = _family(
+    "blip2-flan-t5", "one sentence; follows short requests", "blip-2 t5", prompt="", max_tokens=128
 )
-BLIP2_T5: Final = LocalModel(
-    name="blip2-flan-t5",
-    sizes={
-        "xl": _w("Salesforce/blip2-flan-t5-xl", 15.8, "MIT"),
-        "xxl": _w("Salesforce/blip2-flan-t5-xxl", 49.4, "MIT"),
-    },
-    types=("blip-2 t5",),
-    prompt="",
-    max_tokens=128,
-    about="one sentence; results short requests",
-)
-LLAVA: Final = LocalModel(
-    name="llava",
-    sizes={
-        "7b": _w("llava-hf/llava-1.5-7b-hf", 14.1, "Llama 2"),
-        "13b": _w("llava-hf/llava-1.5-13b-hf", 26.7, "Llama 2"),
-    },
-    types=("llava",),
-    about="paragraphs; follows instructions",
-)
-LLAVA_ONEVISION: Final = LocalModel(
-    name="llava-onevision",
-    sizes={
-        "7b": _w("llava-hf/llava-onevision-qwen2-7b-ov-hf", 16.1, "Apache-2.0"),
-        "0.5b": _w("llava-hf/llava-onevision-qwen2-0.5b-ov-hf", 1.8, "Apache-2.0"),
-        "72b": _w("llava-hf/llava-onevision-qwen2-72b-ov-hf", 146.0, _QWEN_LICENCE),
-    },
-    types=("llava_onevision",),
-    about="paragraphs; follows instructions",
-)
-QWEN2_VL: Final = LocalModel(
-    name="qwen2-vl",
-    sizes={
-        "7b": _w("Qwen/Qwen2-VL-7B-Instruct", 16.6, "Apache-2.0"),
-        "2b": _w("Qwen/Qwen2-VL-2B-Instruct", 4.4, "Apache-2.0"),
-        "72b": _w("Qwen/Qwen2-VL-72B-Instruct", 146.8, _QWEN_LICENCE),
-    },
-    types=("qwen2_vl",),
-    about="long, exact descriptions in many languages",
-)
-QWEN25_VL: Final = LocalModel(
-    name="qwen2.5-vl",
-    sizes={
-        "7b": _w("Qwen/Qwen2.5-VL-7B-Instruct", 16.6, "Apache-2.0"),
-        "3b": _w("Qwen/Qwen2.5-VL-3B-Instruct", 7.5, "Qwen Research"),
-        "72b": _w("Qwen/Qwen2.5-VL-72B-Instruct", 146.8, _QWEN_LICENCE),
-    },
-    types=("qwen2_5_vl",),
-    about="long, exact descriptions in many languages",
-)
-QWEN3_VL: Final = LocalModel(
-    name="qwen3-vl",
-    sizes={
-        "8b": _w("Qwen/Qwen3-VL-8B-Instruct", 17.5, "Apache-2.0"),
-        "2b": _w("Qwen/Qwen3-VL-2B-Instruct", 4.3, "Apache-2.0"),
-        "4b": _w("Qwen/Qwen3-VL-4B-Instruct", 8.9, "Apache-2.0"),
-    },
-    types=("qwen3_vl", "qwen3_vl_moe"),
-    about="long, exact descriptions in many languages",
-)
-KOSMOS2: Final = LocalModel(
-    name="kosmos-2",
-    sizes={"": _w("microsoft/kosmos-2-patch14-224", 6.7, "MIT")},
-    types=("kosmos-2",),
+LLAVA: Final = _family("llava", _INSTRUCTED)
+LLAVA_ONEVISION: Final = _family("llava-onevision", _INSTRUCTED)
+QWEN2_VL: Final = _family("qwen2-vl", _MULTILINGUAL)
+QWEN25_VL: Final = _family("qwen2.5-vl", _MULTILINGUAL)
+QWEN3_VL: Final = _family("qwen3-vl", _MULTILINGUAL, "qwen3_vl", "qwen3_vl_moe")
+KOSMOS2: Final = _family(
+    "kosmos-2",
+    "a sentence, with where its things are (in the raw reply)",
+    "kosmos-2",
     prompt="<grounding>An image of",
     completes=True,
     max_tokens=128,
     instructable=False,
     marks=True,
-    about="a sentence, with where its things are (in the raw reply)",
 )
-GEMMA3: Final = LocalModel(
-    name="gemma-3",
-    sizes={
-        "4b": _w("google/gemma-3-4b-it", 8.6, "Gemma, to be accepted"),
-        "12b": _w("google/gemma-3-12b-it", 24.4, "Gemma, to be accepted"),
-        "27b": _w("google/gemma-3-27b-it", 54.9, "Gemma, to be accepted"),
-    },
-    types=("gemma3",),
-    about="paragraphs; follows instructions in many languages",
-)
-FLORENCE2: Final = LocalModel(
-    name="florence-2",
-    sizes={
-        "base": _w("florence-community/Florence-2-base", 0.46, "MIT"),
-        "large": _w("florence-community/Florence-2-large", 1.55, "MIT"),
-    },
-    types=("florence2",),
+GEMMA3: Final = _family("gemma-3", f"{_INSTRUCTED} in many languages", "gemma3")
+FLORENCE2: Final = _family(
+    "florence-2",
+    "a sentence to a paragraph by the task, fast",
+    "florence2",
     prompt="<DETAILED_CAPTION>",
     tasks=("<CAPTION>", "<DETAILED_CAPTION>", "<MORE_DETAILED_CAPTION>", "<OCR>"),
     max_tokens=256,
     instructable=False,
     marks=True,
-    about="a sentence to a paragraph by the task, fast",
 )
-SMOLVLM: Final = LocalModel(
-    name="smolvlm",
-    sizes={
-        "2.2b": _w("HuggingFaceTB/SmolVLM-Instruct", 4.5, "Apache-2.0"),
-        "500m": _w("HuggingFaceTB/SmolVLM-500M-Instruct", 1.0, "Apache-2.0"),
-        "256m": _w("HuggingFaceTB/SmolVLM-256M-Instruct", 0.5, "Apache-2.0"),
-    },
-    types=("smolvlm", "idefics3"),
-    about="paragraphs; small",
-)
-PALIGEMMA: Final = LocalModel(
-    name="paligemma",
-    sizes={
-        "3b": _w("google/paligemma-3b-mix-224", 11.7, "Gemma, to be accepted"),
-        "3b-448": _w("google/paligemma-3b-mix-448", 11.7, "Gemma, to be accepted"),
-    },
-    types=("paligemma",),
+SMOLVLM: Final = _family("smolvlm", "paragraphs; small", "smolvlm", "idefics3")
+PALIGEMMA: Final = _family(
+    "paligemma",
+    "one sentence in the language of its prompt, such as `caption de`",
     prompt="caption en",
     max_tokens=128,
     instructable=False,
     image_token=True,
-    about="one sentence in the language of its prompt, such as `caption de`",
 )
-GIT: Final = LocalModel(
-    name="git",
-    sizes={
-        "base": _w("microsoft/git-base-coco", 0.71, "MIT"),
-        "large": _w("microsoft/git-large-coco", 1.58, "MIT"),
-    },
-    types=("git",),
-    prompt="",
-    completes=True,
-    max_tokens=64,
-    instructable=False,
-    ends_texts=True,
-    returns_texts=True,
-    about="one short sentence",
-)
+GIT: Final = _family("git", "one short sentence", ends_texts=True, **_SHORT)
 FAMILIES: Final = (
     *(BLIP, BLIP2_OPT, BLIP2_T5, LLAVA, LLAVA_ONEVISION, QWEN2_VL, QWEN25_VL, QWEN3_VL),
     *(KOSMOS2, GEMMA3, FLORENCE2, SMOLVLM, PALIGEMMA, GIT),

@@ -187,7 +187,11 @@ def _decode(
     last = kept[-1] + 1 if kept else 0
     raw = loaded.tokenizer.decode(row[:last], skip_special_tokens=not family.marks).strip()
     if family.marks:
-        raw = _strip_control_tokens(loaded, raw)
+        # Start, end and padding tokens; other special ones are kept.
+        own = loaded.tokenizer
+        for mark in filter(None, (own.bos_token, own.eos_token, own.pad_token, own.unk_token)):
+            raw = raw.replace(mark, "")
+        raw = raw.strip()
     prompt = request.text
     text = family.clean(raw)
     if family.completes:
@@ -199,15 +203,6 @@ def _decode(
     return GeneratedText(
         text=text, raw=raw, prompt_tokens=0, tokens=max(0, last - given), ended=last < len(row)
     )
-
-
-def _strip_control_tokens(loaded: LoadedModel, text: str) -> str:
-    """Remove start, end and padding tokens; other special ones are kept."""
-    tokenizer = loaded.tokenizer
-    for token in (tokenizer.bos_token, tokenizer.eos_token, tokenizer.pad_token, tokenizer.unk_token):
-        if token:
-            text = text.replace(token, "")
-    return text.strip()
 
 
 def sampling_processors(generation: Generation, seeds: list[int], device: str) -> Any:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import dataclasses
 import functools
 import io
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
+
+from PIL import Image
 
 from cutline.captioners.transformers.family import Family
 from cutline.captioners.transformers.model_loader import LoadedModel
@@ -14,10 +16,7 @@ from cutline.captioners.transformers.video_shim import chat_template
 from cutline.errors import RunStopped, SampleError
 from cutline.prompts import Prompt, library_prompts, load_prompt
 
-if TYPE_CHECKING:
-    from PIL import Image
-
-MIN_ANSWER_TOKENS: Final = 32  # tokens of an answer
+MIN_OUTPUT_TOKENS: Final = 32
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,7 +116,7 @@ def _max_new_tokens(loaded: LoadedModel, family: Family, tokens: int, requested:
     if loaded.limit is None or loaded.model.config.is_encoder_decoder:
         return requested or family.max_tokens
     left = loaded.limit - tokens
-    if left >= (requested or min(family.max_tokens, MIN_ANSWER_TOKENS)):
+    if left >= (requested or min(family.max_tokens, MIN_OUTPUT_TOKENS)):
         return requested or min(family.max_tokens, left)
     output = f" and {requested:,} of output" if requested else ""
     lower = ", or lower --max-tokens" if requested else ""
@@ -159,7 +158,8 @@ def _messages(request: GenerationRequest, marks: tuple[str, ...]) -> list[dict[s
         if part.kind == "target":
             content.append({"type": "image", "image": request.image})
         elif part.example is not None:
-            content.append({"type": "image", "image": _decode(part.example.image)})
+            example = Image.open(io.BytesIO(part.example.image)).convert("RGB")
+            content.append({"type": "image", "image": example})
         else:
             content.append({"type": "text", "text": _strip_marks(marks, part.text)})
     if instruction := prompt.schema_instruction():
@@ -169,12 +169,6 @@ def _messages(request: GenerationRequest, marks: tuple[str, ...]) -> list[dict[s
         system = {"type": "text", "text": _strip_marks(marks, prompt.system)}
         messages.insert(0, {"role": "system", "content": [system]})
     return messages
-
-
-def _decode(data: bytes) -> Image.Image:
-    from PIL import Image
-
-    return Image.open(io.BytesIO(data)).convert("RGB")
 
 
 def _text_inputs(loaded: LoadedModel, family: Family, requests: list[GenerationRequest]) -> Any:

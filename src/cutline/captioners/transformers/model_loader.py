@@ -12,17 +12,12 @@ from typing import Any, Final
 
 import orjson
 
-from cutline.captioners.transformers import quantization
 from cutline.errors import ConfigError, MissingExtra
 from cutline.formatting import one_line
 from cutline.weights import Hardware
 
-_EXTRAS: Final = {
-    "num2words": "local",
-    "sentencepiece": "local",
-    "protobuf": "local",
-    "accelerate": "local",
-}
+_OF_LOCAL: Final = ("num2words", "sentencepiece", "protobuf", "accelerate")  # libraries of that extra
+_BLOCK: Final = 64  # quantized weights that share a scale
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,8 +79,8 @@ def load(
     processor = _load_processor(folder)
     model, absent = _load_model(folder, hardware, device, quantize, distributed)
     _check_complete(folder, model, absent)
-    if quantize is not None:
-        quantization.check_layer_sizes(model, folder, device)
+    if quantize == "4bit":
+        _check_layer_sizes(model, folder, device)
     tokenizer = processor.tokenizer
     tokenizer.padding_side = "left"  # generation continues at the right end
     if tokenizer.pad_token_id is None:
@@ -140,28 +135,20 @@ def _load_model(
 
     options: dict[str, Any] = {"dtype": hardware.torch_dtype}
     if quantize is not None:
-        options |= {
-            "quantization_config": quantization.quantization_config(quantize, hardware),
-            "device_map": {"": device},
-        }
-    elif distributed is not None:
+        options["quantization_config"] = _quantization_config(quantize, hardware)
+    if distributed is not None:
         options["distributed_config"] = distributed  # which determines the device too
-    elif device.startswith("cuda"):
+    elif quantize is not None or device.startswith("cuda"):
         options["device_map"] = {"": device}  # directly to the GPU, without a copy in main memory
+    placed = len(options) > 1
+    options |= {"local_files_only": True, "trust_remote_code": False, "use_safetensors": True}
+    automatic: Any = AutoModelForImageTextToText
     try:
-        loaded: Any = AutoModelForImageTextToText.from_pretrained(
-            folder,
-            local_files_only=True,
-            trust_remote_code=False,
-            use_safetensors=True,
-            output_loading_info=True,
-            **options,
-        )
-        model, found = loaded
+        model, found = automatic.from_pretrained(folder, output_loading_info=True, **options)
         # A truncated output must not look as if it had ended. What is None in the config given to
         # ``generate`` is taken from here, so it is removed here.
         model.generation_config.forced_eos_token_id = None
-        return model.eval() if len(options) > 1 else model.eval().to(device), found["missing_keys"]
+        return model.eval() if placed else model.eval().to(device), found["missing_keys"]
     except ImportError as error:
         raise _library_error(folder, error) from None
     except (MemoryError, torch.OutOfMemoryError):
@@ -177,6 +164,34 @@ def _load_model(
         raise ConfigError(
             f"the weights in {folder} are damaged: {one_line(error)}; copy them again"
         ) from None
+
+
+def _quantization_config(quantize: str, hardware: Hardware) -> Any:
+    """Configuration of bitsandbytes for ``4bit`` (NF4) or ``8bit`` weights.
+
+    Source: Dettmers et al. 2023, "QLoRA", section 3.
+    """
+    if importlib.util.find_spec("bitsandbytes") is None:
+        raise MissingExtra(f"--quantize {quantize}", "quantize")
+    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # it repeats a warning for every layer
+    from transformers import BitsAndBytesConfig
+
+    if quantize == "8bit":
+        return BitsAndBytesConfig(load_in_8bit=True)
+    return BitsAndBytesConfig(
+        load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=hardware.torch_dtype
+    )
+
+
+def _check_layer_sizes(model: Any, folder: Path, device: str) -> None:
+    """Raises ConfigError for layers that a CPU cannot compute in 4 bits: it needs whole blocks."""
+    layers = [module for module in model.modules() if type(module).__name__ == "Linear4bit"]
+    odd = [layer for layer in layers if layer.in_features % _BLOCK or layer.out_features % _BLOCK]
+    if odd and device == "cpu":
+        raise ConfigError(
+            f"a CPU cannot compute --quantize 4bit for {folder.name}: the width of {len(odd)} of its "
+            f"{len(layers)} layers is not a multiple of {_BLOCK}; use --quantize 8bit"
+        )
 
 
 def _check_complete(folder: Path, model: Any, missing: Iterable[str]) -> None:
@@ -211,7 +226,7 @@ def _memory_error(folder: Path, device: str) -> str:
 
 def _library_error(folder: Path, error: ImportError) -> ConfigError:
     text = one_line(error)
-    for name, extra in _EXTRAS.items():
+    for name in _OF_LOCAL:
         if name in text.lower():
-            return MissingExtra(f"{folder.name} needs {name}, which", extra)
+            return MissingExtra(f"{folder.name} needs {name}, which", "local")
     return ConfigError(f"{folder.name} needs a library that is not installed: {text}")

@@ -9,9 +9,8 @@ of torch lacks them, or computes another result, layers are not replaced.
 from __future__ import annotations
 
 import functools
-import time
-from collections.abc import Callable
-from typing import Any, Final
+import timeit
+from typing import Final
 
 import torch
 
@@ -65,14 +64,9 @@ def speedup(dtype: torch.dtype) -> float:
         except (RuntimeError, TypeError):  # built without it, or with another signature
             return 0
         # Alternating, and the best of each, as other programs may be running.
-        times = [(_seconds(lambda: layer(values)), _seconds(lambda: other(values))) for _ in range(_TRIALS)]
-    return min(usual for usual, _ in times) / min(ours for _, ours in times)
-
-
-def _seconds(work: Callable[[], Any]) -> float:
-    start = time.perf_counter()
-    work()
-    return time.perf_counter() - start
+        usual, ours = (timeit.Timer(functools.partial(each, values)) for each in (layer, other))
+        times = [(usual.timeit(1), ours.timeit(1)) for _ in range(_TRIALS)]
+    return min(before for before, _ in times) / min(after for _, after in times)
 
 
 def _packed(weight: torch.Tensor) -> torch.Tensor:

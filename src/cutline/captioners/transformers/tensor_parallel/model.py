@@ -106,7 +106,11 @@ class TensorParallelModel:
 
         if self._problem or self._closed.is_set():
             raise RunStopped(self._problem or f"{self._spec.label} was closed")
-        processes = self._processes or self._restart()
+        try:
+            processes = self._processes or self.start()
+        except ConfigError as error:
+            self._problem = f"{self._spec.label} cannot be loaded again: {error}"
+            raise RunStopped(self._problem) from None
         replies = processes.run(protocol.encode_requests(requests))
         first = next((reply for reply in replies if reply.header["status"] != "done"), None)
         if first is None:
@@ -130,10 +134,3 @@ class TensorParallelModel:
         self._closed.set()
         if self._processes is not None:
             self._processes.end()
-
-    def _restart(self) -> WorkerProcesses:
-        try:
-            return self.start()
-        except ConfigError as error:
-            self._problem = f"{self._spec.label} cannot be loaded again: {error}"
-            raise RunStopped(self._problem) from None

@@ -41,7 +41,10 @@ def load_shard(part: ShardSpec) -> model_loader.LoadedModel:
     hardware = Hardware(devices=(part.device,), dtype=part.dtype)
     if part.engine == "deepspeed":
         return _by_deepspeed(part, hardware)
-    return model_loader.load(part.folder, hardware, part.device, distributed=_plan(part))
+    from transformers.distributed.configuration_utils import DistributedConfig
+
+    plan = DistributedConfig(tp_size=part.count, tp_plan="auto")
+    return model_loader.load(part.folder, hardware, part.device, distributed=plan)
 
 
 def check_divisible(folder: Path, count: int, engine: ParallelEngine) -> None:
@@ -91,13 +94,6 @@ def _join_group(part: ShardSpec) -> None:
         timeout=_JOIN_TIMEOUT,
         device_id=None if part.device == "cpu" else torch.device(part.device),
     )
-
-
-def _plan(part: ShardSpec) -> Any:
-    """Transformers' configuration to divide the model by its own plan."""
-    from transformers.distributed.configuration_utils import DistributedConfig
-
-    return DistributedConfig(tp_size=part.count, tp_plan="auto")
 
 
 def _by_deepspeed(part: ShardSpec, hardware: Hardware) -> model_loader.LoadedModel:
