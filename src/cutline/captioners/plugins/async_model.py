@@ -89,7 +89,10 @@ class AsyncModel(Captioner):
                 if not await loop.is_blocked():
                     raise Retryable("timeout", self._code.timeout_message) from None
                 blocking = loop.running is call
-                self._abandon(current)
+                if current is self._current:  # a new loop for later pictures
+                    self._current = None
+                    self._lost += 1
+                    self._code.check_lost(self._lost)
                 if blocking:
                     reason = "and blocked its event loop: await, or write infer()"
                     raise Rejected("timeout", f"{self._code.timeout_message}, {reason}") from None
@@ -120,14 +123,6 @@ class AsyncModel(Captioner):
         if error is not None:
             raise self._code.sample_error(error)
         return result
-
-    def _abandon(self, blocked: tuple[TrackedLoop, Any]) -> None:
-        """Use a new loop for later pictures."""
-        if blocked is not self._current:
-            return
-        self._current = None
-        self._lost += 1
-        self._code.check_lost(self._lost)
 
 
 class TrackedLoop:

@@ -143,8 +143,11 @@ class SyncModel(Captioner):
 
     async def _infer_in_batch(self, request: _Request) -> _Result:
         """The result of one picture; when its batch times out, it is repeated alone."""
+        size = self._batch_size if isinstance(self._batch_size, int) else 0
         while True:
-            batcher = self._batcher = self._batcher or self._new_batcher()
+            if self._batcher is None:
+                self._batcher = Batcher([self._run], size=size, max_size=MAX_BATCH_SIZE)
+            batcher = self._batcher
             try:
                 return await batcher.submit(request, seconds=self._code.timeout)
             except TimeoutError:
@@ -163,10 +166,6 @@ class SyncModel(Captioner):
         if batcher is self._batcher:
             self._batcher = None
             threading.Thread(target=batcher.close, name="cutline-background", daemon=True).start()
-
-    def _new_batcher(self) -> Batcher[_Request, _Result]:
-        size = self._batch_size
-        return Batcher([self._run], size=size if isinstance(size, int) else 0, max_size=MAX_BATCH_SIZE)
 
     def _run(self, requests: list[_Request]) -> list[_Result]:
         """A batch's results. What fails as a batch is raised, so that its halves are tried."""

@@ -81,16 +81,11 @@ def batch_runner(loaded: LoadedModel, family: Family, generation: Generation) ->
 
 def _run_grouped(requests: list[GenerationRequest], *, chat: bool, run: RunBatch) -> list[GeneratedText]:
     """Run requests of equal parameters together; without a chat template, of equal text too."""
-    groups: list[tuple[Any, list[int]]] = []
+    groups: dict[str, list[int]] = {}
     for index, request in enumerate(requests):
-        key = (request.generation, None if chat else request.text)
-        indices = next((indices for known, indices in groups if known == key), None)
-        if indices is None:
-            groups.append((key, [index]))
-        else:
-            indices.append(index)
+        groups.setdefault(repr((request.generation, chat or request.text)), []).append(index)
     results: dict[int, GeneratedText] = {}
-    for _, indices in groups:
+    for indices in groups.values():
         results.update(zip(indices, run([requests[index] for index in indices]), strict=True))
     return [results[index] for index in range(len(requests))]
 
