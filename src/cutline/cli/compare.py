@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import sys
+from dataclasses import field
 from pathlib import Path
 from typing import Annotated, Any, Literal  # noqa: F401 - types of inherited fields are looked up here
 
@@ -13,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from cutline.cli.caption import StartedServer, option_group, typed
+from cutline.cli.caption import JobGroups, option_group
 from cutline.cli.common_options import ServiceKey, Verbosity
 from cutline.cli.execute import log, signals
 from cutline.comparison.candidate_runs import Cancellation, Hooks
@@ -26,14 +27,13 @@ from cutline.job import (
     CheckOptions,
     InputOptions,
     Job,
-    LocalOptions,
     ModelOptions,
     OnChange,  # noqa: F401 - the type of an inherited field
-    PictureOptions,
-    PromptOptions,
+    OutputOptions,
     RunOptions,
 )
 
+_PLAIN = {"model": ModelOptions, "checks": CheckOptions, "input": InputOptions, "run": RunOptions}
 PIPED_WIDTH = 250  # columns of the table when the output is no terminal: long names stay on one line
 
 
@@ -77,6 +77,26 @@ class ComparedChecks(CheckOptions):
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class ComparedGroups(JobGroups):
+    """As for a run, without an output."""
+
+    model: Annotated[ComparedModel, option_group("Model")] = ComparedModel()
+    checks: Annotated[ComparedChecks, option_group("Checks")] = ComparedChecks()
+    input: Annotated[ComparedInput, option_group("Input", negative="no-")] = ComparedInput()
+    output: Annotated[OutputOptions, Parameter(parse=False)] = field(default_factory=OutputOptions)
+    run: Annotated[ComparedRun, option_group("Run", negative="no-")] = ComparedRun()
+
+    def job(self, input_path: str, output_path: str | None = None) -> Job:
+        """The job, its options as those of a run."""
+        job = JobGroups.job(self, input_path, output_path)
+        plain: dict[str, Any] = {}
+        for name, cls in _PLAIN.items():
+            options = getattr(job, name)
+            plain[name] = cls(**{one.name: getattr(options, one.name) for one in dataclasses.fields(cls)})
+        return dataclasses.replace(job, **plain)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class ReportOptions(Verbosity):
     """What the report shows, and how much is printed."""
 
@@ -89,15 +109,8 @@ def compare(
     input_path: str | None = None,
     output_path: str = DEFAULT_OUTPUT,
     report: Annotated[ReportOptions, option_group("Before and during")] = ReportOptions(),
-    model: Annotated[ComparedModel, option_group("Model")] = ComparedModel(),
+    groups: Annotated[ComparedGroups, Parameter(name="*")] = ComparedGroups(),
     service: Annotated[ServiceKey, option_group("Model")] = ServiceKey(),  # noqa: B008 - frozen
-    local: Annotated[LocalOptions, option_group("Local models")] = LocalOptions(),  # noqa: B008 - frozen
-    server: Annotated[StartedServer, option_group("Local servers")] = StartedServer(),  # noqa: B008 - frozen
-    prompts: Annotated[PromptOptions, option_group("Prompt")] = PromptOptions(),  # noqa: B008 - frozen
-    checks: Annotated[ComparedChecks, option_group("Checks")] = ComparedChecks(),
-    input: Annotated[ComparedInput, option_group("Input", negative="no-")] = ComparedInput(),  # noqa: A002 - the name of the table in a job file
-    pictures: Annotated[PictureOptions, option_group("Pictures")] = PictureOptions(),  # noqa: B008 - frozen
-    run: Annotated[ComparedRun, option_group("Run", negative="no-")] = ComparedRun(),
 ) -> int:
     """Caption the same pictures with several models or prompts and show the captions side by side.
 
@@ -113,24 +126,8 @@ def compare(
         Report: `.html` to look at, `.json` or `.csv` for programs.
     """
     report.check()
-    job = Job(
-        input_path=input_path or "",
-        output_path=output_path,
-        input=_as(InputOptions, input),
-        model=typed(_as(ModelOptions, model)),
-        local=local,
-        server=server,
-        prompts=prompts,
-        checks=_as(CheckOptions, checks),
-        pictures=pictures,
-        run=_as(RunOptions, run),
-    )
+    job = groups.job(input_path or "", output_path)
     return _execute(Plan(candidates=candidates, job=job, key=service.key, blind=report.blind), report)
-
-
-def _as(cls: type[Any], options: Any) -> Any:
-    """Convert options of a comparison to those of a run."""
-    return cls(**{field.name: getattr(options, field.name) for field in dataclasses.fields(cls)})
 
 
 def _execute(plan: Plan, report: ReportOptions) -> int:
@@ -160,12 +157,8 @@ def _print_result(ended: ComparisonRun) -> None:
     console.soft_wrap = not console.is_terminal
     if ended.comparison is None:
         journals = f"(journals in {ended.state})"
-        console.print(
-            Text(
-                f"interrupted · nothing is lost: run the same command again to continue {journals}",
-                style="bold",
-            )
-        )
+        message = f"interrupted · nothing is lost: run the same command again to continue {journals}"
+        console.print(Text(message, style="bold"))
         return
     comparison = ended.comparison
     out = Console(highlight=False)
@@ -179,9 +172,8 @@ def _print_result(ended: ComparisonRun) -> None:
     if lost and not comparison.input:
         console.print(f"{lost:,} pictures have moved: give their place with --input-path")
     if any(candidate.stopped for candidate in comparison.candidates):
-        console.print(
-            Text("not everything is captioned; run the same command again to continue", style="bold")
-        )
+        message = "not everything is captioned; run the same command again to continue"
+        console.print(Text(message, style="bold"))
     console.print(f"→ {Path(ended.output)}", markup=False)
 
 
