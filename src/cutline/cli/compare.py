@@ -19,7 +19,7 @@ from cutline.cli.common_options import ServiceKey, Verbosity
 from cutline.cli.execute import log, signals
 from cutline.comparison.candidate_runs import Cancellation, Hooks
 from cutline.comparison.results import Comparison
-from cutline.comparison.runner import DEFAULT_OUTPUT, IMAGE_LIMIT, ComparisonRun, Plan, run_comparison
+from cutline.comparison.runner import DEFAULT_OUTPUT, IMAGE_LIMIT, ComparisonRun, ComparisonRunner, Plan
 from cutline.display import Display
 from cutline.errors import SinkError
 from cutline.formatting import money, printable
@@ -149,7 +149,7 @@ async def _run(plan: Plan, display: Display) -> ComparisonRun:
     cancellation = Cancellation()
     hooks = Hooks(message=display.say, progress=display.show)
     with signals(cancellation, display):
-        return await run_comparison(plan, hooks=hooks, cancellation=cancellation)
+        return await ComparisonRunner(plan=plan, hooks=hooks, cancellation=cancellation).run()
 
 
 def _print_result(ended: ComparisonRun) -> None:

@@ -17,7 +17,7 @@ from cutline.call_options import (
 )
 from cutline.comparison.candidate_runs import Hooks
 from cutline.comparison.results import Comparison
-from cutline.comparison.runner import DEFAULT_OUTPUT, IMAGE_LIMIT, ComparisonRun, Plan, run_comparison
+from cutline.comparison.runner import DEFAULT_OUTPUT, IMAGE_LIMIT, ComparisonRun, ComparisonRunner, Plan
 from cutline.credentials import Secret
 from cutline.display import Display
 from cutline.engine.progress import ProgressHook
@@ -69,10 +69,10 @@ def compare(
 
     async def run() -> ComparisonRun:
         if not isinstance(progress, bool):
-            return await run_comparison(plan, source=listed, hooks=Hooks(progress=progress))
+            return await ComparisonRunner(plan=plan, source=listed, hooks=Hooks(progress=progress)).run()
         with Display(quiet=not progress) as display:
             hooks = Hooks(message=display.say, progress=display.show)
-            return await run_comparison(plan, source=listed, hooks=hooks)
+            return await ComparisonRunner(plan=plan, source=listed, hooks=hooks).run()
 
     comparison = waited_for(run).comparison
     assert comparison is not None  # without a cancellation it is never interrupted

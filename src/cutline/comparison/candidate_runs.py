@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import hashlib
 import re
@@ -83,11 +84,8 @@ async def check_candidates(candidates: Sequence[Candidate]) -> None:
             continue
         try:
             candidate.job.check()
-            chain = assembly.chain_of(candidate.job, candidate.key)
-            try:
+            async with contextlib.aclosing(assembly.chain_of(candidate.job, candidate.key)) as chain:
                 assembly.prices_for(candidate.job, chain)
-            finally:
-                await chain.aclose()
         except ConfigError as error:
             named = str(error) if candidate.name in str(error) else f"{candidate.name}: {error}"
             raise ConfigError(named) from None

@@ -8,6 +8,7 @@ import datetime as dt
 import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from statistics import fmean
 
 from cutline import registry
 from cutline.comparison.candidate_runs import (
@@ -23,7 +24,7 @@ from cutline.comparison.exports import as_csv, as_json
 from cutline.comparison.page import as_html, blinded
 from cutline.comparison.results import CandidateResult, Comparison
 from cutline.comparison.scores import PictureScorer, ScoredPicture
-from cutline.comparison.statistics import compute_figures, mean
+from cutline.comparison.statistics import compute_figures
 from cutline.credentials import Secret
 from cutline.engine import assembly
 from cutline.engine.report import EXIT_INTERRUPTED, EXIT_OK, Interrupted
@@ -72,78 +73,72 @@ class ComparisonRun:
     exit_code: int
 
 
-async def run_comparison(
-    plan: Plan,
-    *,
-    source: Source | None = None,
-    hooks: Hooks | None = None,
-    cancellation: Cancellation | None = None,
-) -> ComparisonRun:
-    """Caption the same pictures with every candidate and write the report.
+@dataclasses.dataclass(kw_only=True)
+class ComparisonRunner:
+    """Captions the same pictures with every candidate and writes the report.
 
     The same call continues an earlier one: every candidate keeps a journal. ``source`` replaces the
     job's input.
 
     Raises:
         ConfigError: the comparison is not possible; nothing was requested.
-        CutlineError: as ``run_job``.
     """
-    return await _Run(plan, source, hooks or Hooks(), cancellation or Cancellation()).run()
 
+    plan: Plan
+    source: Source | None = None
+    hooks: Hooks = dataclasses.field(default_factory=Hooks)
+    cancellation: Cancellation = dataclasses.field(default_factory=Cancellation)
 
-class _Run:
-    def __init__(self, plan: Plan, source: Source | None, hooks: Hooks, cancellation: Cancellation) -> None:
-        self._plan = plan
-        self._hooks = hooks
-        self._cancellation = cancellation
-        self._source = source
-        self._output = plan.job.output_path or DEFAULT_OUTPUT
+    def __post_init__(self) -> None:
+        job = self.plan.job
+        self._output = job.output_path or DEFAULT_OUTPUT
         if is_remote(self._output):
             raise ConfigError(
                 "a comparison is written on this machine: give --output-path the path of a file"
             )
         if Path(self._output).suffix.lower() not in {".html", ".htm", ".json", ".csv"}:
             raise ConfigError(f"a comparison is .html, .json or .csv: change the suffix of {self._output}")
-        checks, measured_by = plan.job.checks, plan.job.checks.similarity_model
+        checks, measured_by = job.checks, job.checks.similarity_model
         # Candidates have journals of their own; the report's options do not apply to them.
         if checks.min_similarity is None:
             checks = dataclasses.replace(checks, similarity_model=None)
-        options = dataclasses.replace(plan.job.run, state=None)
-        bare = dataclasses.replace(plan.job, output_path=None, checks=checks, run=options)
+        options = dataclasses.replace(job.run, state=None)
+        bare = dataclasses.replace(job, output_path=None, checks=checks, run=options)
         used = frozenset({"device"} if measured_by is not None else ())
-        self._candidates = parse_candidates(plan.candidates, bare, plan.key, used=used)
+        self._candidates = parse_candidates(self.plan.candidates, bare, self.plan.key, used=used)
         captioning = any(candidate.job is not None for candidate in self._candidates)
-        if captioning and source is None and not plan.job.input_path:
+        if captioning and self.source is None and not job.input_path:
             raise ConfigError("there are no pictures to caption: give --input-path")
         self._metrics: list[Metric] = []
         if measured_by is not None:
             metric = registry.load("metrics", "similarity")
-            self._metrics.append(metric(measured_by, device=plan.job.local.device))
-        self._folder = state_folder(self._output, plan.job.run.state)
+            self._metrics.append(metric(measured_by, device=job.local.device))
+        self._folder = state_folder(self._output, job.run.state)
 
     async def run(self) -> ComparisonRun:
+        """Run the comparison; raises as ``run_job``."""
         await check_candidates(self._candidates)
         for metric in self._metrics:
-            await metric.open(self._hooks.message)
+            await metric.open(self.hooks.message)
         samples = await asyncio.to_thread(self._samples)
         keys = [valid_unicode(sample.key) for sample in samples]
         earlier = await asyncio.to_thread(self._earlier, keys)
         with State(self._folder, self._output) as state:
             ownership = _Ownership(state, Path(self._output))
             runs = await CandidateRunner(
-                folder=self._folder, source=self._source, hooks=self._hooks, cancellation=self._cancellation
+                folder=self._folder, source=self.source, hooks=self.hooks, cancellation=self.cancellation
             ).run(self._candidates)
             if self._is_cancelled():
-                return self._interrupted()
+                return self._ended(None)
             answers = await asyncio.to_thread(_answers, runs, earlier, keys)
             for metric in self._metrics:
-                self._hooks.message(f"measuring the {metric.name} of {len(samples):,} pictures")
+                self.hooks.message(f"measuring the {metric.name} of {len(samples):,} pictures")
             scored = await self._score(samples, answers)
             if self._is_cancelled():
-                return self._interrupted()
+                return self._ended(None)
             scores = [{one.picture.key: one.scores[place] for one in scored} for place in range(len(runs))]
             comparison = Comparison(
-                input=self._plan.job.input_path,
+                input=self.plan.job.input_path,
                 total=await asyncio.to_thread(self._count, len(samples)),
                 candidates=tuple(map(_result, self._candidates, runs, answers, scores)),
                 pictures=tuple(one.picture for one in scored),
@@ -153,13 +148,11 @@ class _Run:
         return self._ended(comparison, max((run.exit_code for run in runs), default=EXIT_OK))
 
     def _is_cancelled(self) -> bool:
-        return self._cancellation.reason is not None
+        return self.cancellation.reason is not None
 
-    def _interrupted(self) -> ComparisonRun:
-        reason = self._cancellation.reason
-        return self._ended(None, 128 + reason.signal if isinstance(reason, Interrupted) else EXIT_INTERRUPTED)
-
-    def _ended(self, comparison: Comparison | None, exit_code: int) -> ComparisonRun:
+    def _ended(self, comparison: Comparison | None, exit_code: int = EXIT_INTERRUPTED) -> ComparisonRun:
+        if comparison is None and isinstance(self.cancellation.reason, Interrupted):
+            exit_code = 128 + self.cancellation.reason.signal
         return ComparisonRun(
             output=self._output, state=str(self._folder), comparison=comparison, exit_code=exit_code
         )
@@ -170,9 +163,9 @@ class _Run:
         Raises:
             ConfigError, SourceError: there are none.
         """
-        job = self._plan.job
+        job = self.plan.job
         limit = assembly.limit_of(job)
-        if self._source is None and not job.input_path:
+        if self.source is None and not job.input_path:
             samples = samples_in(self._candidates[0].output, limit)
         else:
             samples = list(assembly.samples_of(self._opened(), limit))
@@ -181,7 +174,7 @@ class _Run:
         return samples
 
     def _opened(self) -> Source:
-        return self._source if self._source is not None else assembly.source_of(self._plan.job)
+        return self.source if self.source is not None else assembly.source_of(self.plan.job)
 
     def _earlier(self, keys: Sequence[str]) -> dict[str, Answers]:
         """The answers in the outputs among the candidates, read before any request.
@@ -200,20 +193,17 @@ class _Run:
         return found
 
     async def _score(self, samples: Sequence[Sample], answers: Sequence[Answers]) -> list[ScoredPicture]:
-        job = self._plan.job
+        job = self.plan.job
         scorer = PictureScorer(
             side=side_for(len(samples)),
             max_pixels=job.pictures.max_pixels,
             loader=PictureLoader(allow_private=job.input.allow_private_urls),
             metrics=self._metrics,
         )
-        try:
-            return await scorer.score(samples, answers, stopped=self._is_cancelled)
-        finally:
-            await scorer.aclose()
+        return await scorer.score(samples, answers, stopped=self._is_cancelled)
 
     def _count(self, compared: int) -> int | None:
-        if self._source is None and not self._plan.job.input_path:
+        if self.source is None and not self.plan.job.input_path:
             return None
         return max(compared, count) if (count := self._opened().count()) is not None else None
 
@@ -223,7 +213,7 @@ class _Run:
             return as_json(comparison)
         if suffix == ".csv":
             return as_csv(comparison)
-        blind = self._plan.blind
+        blind = self.plan.blind
         comparison = blinded(comparison) if blind else comparison
         return as_html(comparison, blind=blind, made=dt.datetime.now().astimezone()).encode()
 
@@ -246,7 +236,7 @@ def _result(
     candidate: Candidate, run: CandidateRun, answers: Answers, scores: Mapping[str, Mapping[str, float]]
 ) -> CandidateResult:
     names = sorted({name for scored in scores.values() for name in scored})
-    means = {name: mean([scored[name] for scored in scores.values() if name in scored]) for name in names}
+    means = {name: fmean(scored[name] for scored in scores.values() if name in scored) for name in names}
     cost = run.cost if candidate.job is not None else cost_of_run(run.output)
     return CandidateResult(
         name=candidate.name,

@@ -40,7 +40,10 @@ class PictureScorer:
     async def score(
         self, samples: Sequence[Sample], answers: Sequence[Answers], *, stopped: Callable[[], bool]
     ) -> list[ScoredPicture]:
-        """Every sample with the scores of the candidates' answers; fewer once ``stopped`` returns True."""
+        """Every sample with the scores of the candidates' answers; fewer once ``stopped`` returns True.
+
+        Closes the loader and the metrics.
+        """
         scored: dict[int, ScoredPicture] = {}
         pending = iter(enumerate(samples))
 
@@ -56,6 +59,9 @@ class PictureScorer:
         finally:
             for worker in workers:
                 worker.cancel()
+            await self.loader.aclose()
+            for metric in self.metrics:
+                await metric.aclose()
         return [scored[position] for position in sorted(scored)]
 
     async def _score_one(self, sample: Sample, answers: Sequence[Answers]) -> ScoredPicture:
@@ -81,8 +87,3 @@ class PictureScorer:
                 if value is not None:
                     scores[place][metric.name] = value
         return scores
-
-    async def aclose(self) -> None:
-        await self.loader.aclose()
-        for metric in self.metrics:
-            await metric.aclose()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections
 import dataclasses
 from collections.abc import Collection, Mapping
+from statistics import fmean
 
 from cutline.comparison.captions import Answer
 from cutline.records import JSON, Usage
@@ -64,17 +65,13 @@ def compute_figures(
     return Figures(
         captions=len(captions),
         failures=len(answers) - len(captions),
-        words=mean([len(text) for text in texts]),
+        words=fmean([len(text) for text in texts] or [0]),
         vocabulary=len({word for text in texts for word in text}),
         opening=sum(repeated.values()) / len(captions) if captions else 0.0,
         opener=max(repeated, key=lambda opener: repeated[opener], default=""),
         usage=sum((answer.usage for answer in captions), Usage()),
         cost=cost,
-        seconds=mean([answer.seconds for answer in captions]),
+        seconds=fmean([answer.seconds for answer in captions] or [0]),
         pace=pace,
         scores=scores,
     )
-
-
-def mean(values: list[int] | list[float]) -> float:
-    return sum(values) / len(values) if values else 0.0
