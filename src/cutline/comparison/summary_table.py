@@ -50,15 +50,6 @@ class _Column:
         )
 
 
-def _opener(figures: Figures) -> str:
-    return f"“{figures.opener} …”" if figures.opener else ""
-
-
-def _sent_and_received(figures: Figures) -> str:
-    usage = figures.usage
-    return f"{short_number(usage.prompt_tokens)} in, {short_number(usage.completion_tokens)} out"
-
-
 def _decimal(value: float) -> str:
     """With three significant digits or so."""
     if value >= 100:
@@ -89,14 +80,16 @@ _COLUMNS: Final = (
         "Captions that begin with the same three words as another one, and the commonest of them.",
         lambda f: f.opening if f.captions else None,
         "{:.0%}".format,
-        small=_opener,
+        small=lambda f: f"“{f.opener} …”" if f.opener else "",
     ),
     _Column(
         "Tokens",
         "Of the captions here, as the endpoint counted them: sent and received.",
         lambda f: f.usage.total or None,
         lambda total: short_number(int(total)),
-        small=_sent_and_received,
+        small=lambda f: "{} in, {} out".format(
+            *map(short_number, (f.usage.prompt_tokens, f.usage.completion_tokens))
+        ),
         bar=True,
     ),
     _Column(
