@@ -13,7 +13,7 @@ if TYPE_CHECKING:  # what type checkers and editors read; `_NAMES` has the same 
         batch_status as batch_status,
         batch_submit as batch_submit,
     )
-    from cutline.call_options import CallOptions as CallOptions
+    from cutline.call_options import CallOptions as CallOptions, LoadOptions as LoadOptions
     from cutline.captioners.plugins import register_model as register_model
     from cutline.captioners.servers.settings import ServerOptions as ServerOptions
     from cutline.client import (
@@ -79,6 +79,12 @@ if TYPE_CHECKING:  # what type checkers and editors read; `_NAMES` has the same 
         Stage as Stage,
     )
     from cutline.job import Job as Job
+    from cutline.loaded_model import (
+        LoadedModel as LoadedModel,
+        PictureInput as PictureInput,
+        aload as aload,
+        load as load,
+    )
     from cutline.locations.stored import (
         InlineBytes as InlineBytes,
         LocalFile as LocalFile,
@@ -121,7 +127,7 @@ __version__ = "0.1.0"
 _NAMES = {
     "cutline.api": "Captions acaption caption",
     "cutline.batches": "batch_cancel batch_collect batch_status batch_submit",
-    "cutline.call_options": "CallOptions",
+    "cutline.call_options": "CallOptions LoadOptions",
     "cutline.captioners.plugins": "register_model",
     "cutline.captioners.servers.settings": "ServerOptions",
     "cutline.client": "AsyncClient Client",
@@ -149,6 +155,7 @@ _NAMES = {
     "cutline.imaging.thumbnails": "Thumbnail",
     "cutline.interfaces": ("Captioner Check CheckResult Draft Filter Profile Rejection Sink Source Stage"),
     "cutline.job": "Job",
+    "cutline.loaded_model": "LoadedModel PictureInput aload load",
     "cutline.locations.stored": "InlineBytes LocalFile RemoteFile",
     "cutline.options": (
         "CheckOptions InputOptions LocalOptions ModelOptions OutputOptions PictureOptions "

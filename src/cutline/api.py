@@ -8,9 +8,10 @@ import itertools
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Unpack, overload
+from typing import TYPE_CHECKING, Any, Unpack, overload
 
 from cutline.call_options import (
+    FIXED_BY_LOAD,
     CallOptions,
     Input,
     grouped,
@@ -19,30 +20,40 @@ from cutline.call_options import (
     refuse_parts,
     waited_for,
 )
+from cutline.captioners.pool import CaptionerPool
 from cutline.credentials import Secret
-from cutline.display import Display
-from cutline.engine.progress import ProgressHook
+from cutline.display import progress_hook
+from cutline.engine.model_session import ModelSession, parameters_in
+from cutline.engine.progress import Progress, ProgressHook
 from cutline.engine.report import Report
 from cutline.engine.run import run_job
+from cutline.engine.state import failures_file
 from cutline.errors import ConfigError
-from cutline.job import (
-    Job,
-)
-from cutline.records import JSON
+from cutline.imaging import EXTENSIONS
+from cutline.job import Job
+from cutline.loaded_model import LoadedModel, Runtime, runtime_in_use
+from cutline.records import JSON, CaptionOptions, CaptionResult
 from cutline.sinks.reader import read_rows
+from cutline.sources.listed import sample_of
+from cutline.sources.names import TABLE_EXTENSIONS, extension, is_tar
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+    from PIL.Image import Image
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Captions:
-    """What ``caption`` returns: the report of the run, and the rows of its output.
+    """The result of ``caption``: the report of the run, and the rows of its output.
 
-    Iterating gives one mapping a caption, with the columns of docs/outputs.md; nothing is held
-    in memory when the run had an output file. ``captions[0]`` and ``captions[:3]`` read no further than
-    they have to; what counts from the end reads everything.
+    Iterating gives one mapping for each caption, with the columns of docs/outputs.md. ``rows`` and ``failed``
+    are None when the run had an output: then they are read from its files. ``captions[0]`` and
+    ``captions[:3]`` read no further than needed; negative indices read everything.
     """
 
     report: Report
     rows: Sequence[JSON] | None = None
+    failed: Sequence[JSON] | None = None
     output_format: str | None = None
 
     def __iter__(self) -> Iterator[JSON]:
@@ -82,8 +93,23 @@ class Captions:
 
     @property
     def failures(self) -> list[JSON]:
-        """The pictures without caption: ``key``, ``kind``, ``message`` …"""
-        return list(self.report.failed)
+        """The pictures without caption: ``key``, ``kind``, ``message`` … of each."""
+        if self.failed is not None:
+            return list(self.failed)
+        path = failures_file(self.report.output, Path(self.report.state))
+        return list(read_rows(str(path), "jsonl")) if path.exists() else []
+
+    def to_pandas(self) -> DataFrame:
+        """A pandas data frame with a row for each caption.
+
+        Raises:
+            ConfigError: pandas is not installed.
+        """
+        try:
+            import pandas as pd
+        except ImportError:
+            raise ConfigError("to_pandas() needs pandas: pip install pandas") from None
+        return pd.DataFrame(list(self))
 
     def _repr_html_(self) -> str:
         """The first rows, for notebooks."""
@@ -97,63 +123,106 @@ class Captions:
         return f"{head}<table><tr><th>picture</th><th>caption</th></tr>{rows}</table>"
 
 
+class CaptionArguments(CallOptions, total=False):
+    """All keyword arguments of ``caption``."""
+
+    model: str | LoadedModel
+    prompt: str | Sequence[str] | Mapping[str, str]
+    api_key: str | None
+    progress: bool | ProgressHook
+
+
+@overload
+def caption(  # type: ignore[overload-overlap]  # bytes are iterable too
+    source: bytes | bytearray | Image, output: None = None, **options: Unpack[CaptionArguments]
+) -> CaptionResult: ...
+@overload
+def caption(  # type: ignore[overload-overlap]  # a text is iterable too
+    source: str | Path, output: None = None, **options: Unpack[CaptionArguments]
+) -> Captions | CaptionResult: ...
+@overload
+def caption(
+    source: Input, output: str | Path | None = None, **options: Unpack[CaptionArguments]
+) -> Captions: ...
 def caption(
     source: Input,
     output: str | Path | None = None,
     *,
-    model: str = "pixels",
+    model: str | LoadedModel = "pixels",
     prompt: str | Sequence[str] | Mapping[str, str] = (),
     api_key: str | None = None,
     progress: bool | ProgressHook = False,
     **options: Unpack[CallOptions],
-) -> Captions:
+) -> Captions | CaptionResult:
     """Caption pictures and wait for the result; works in notebooks too.
 
     Args:
-        source: what the command line takes (folder, file, URL list, table, tars), or a list of
-            paths, URLs, encoded bytes or Pillow images.
+        source: what the command line takes (folder, file, URL list, table, tars), one picture (path,
+            URL, encoded bytes, Pillow image), or a list of pictures.
         output: file or folder, resumable as on the command line; None keeps the rows in memory.
-        model: ``provider:name``, as ``cutline models`` lists them.
+        model: ``provider:name``, as ``cutline models`` lists them, or a model from ``load``. A model that
+            is loaded already with the same options is used as it is.
         prompt: a text, a library prompt's name or a template file; several as a mapping by name.
         api_key: the service's key, where its environment variable is not set.
-        progress: True draws progress on the error stream; a function gets each ``Progress``.
+        progress: True draws progress on the error stream; a function gets each ``Progress``, in another
+            thread if a model is loaded.
         **options: see ``CallOptions``.
 
+    Returns:
+        ``CaptionResult`` for one picture without ``output``, whose failure is its ``error``; or ``Captions``.
+
     Raises:
-        ConfigError: something about the call is wrong; the message names the cure.
-        SinkError: the output cannot be written; calling again later goes on.
+        ConfigError: an argument is wrong; the message names the cure.
+        SinkError: the output cannot be written; run the same call again to continue.
+        RunStopped: one picture cannot be captioned, and no other one either.
     """
-    run = _Call(source, output, model, prompt, api_key, progress, options)
-    return waited_for(run)
+    call = _Call(source, output, model, prompt, api_key, progress, options)
+    runtime = _runtime(model)
+    return waited_for(call) if runtime is None else runtime.loop.run(call(runtime.pool))
 
 
+@overload
+async def acaption(  # type: ignore[overload-overlap]  # bytes are iterable too
+    source: bytes | bytearray | Image, output: None = None, **options: Unpack[CaptionArguments]
+) -> CaptionResult: ...
+@overload
+async def acaption(  # type: ignore[overload-overlap]  # a text is iterable too
+    source: str | Path, output: None = None, **options: Unpack[CaptionArguments]
+) -> Captions | CaptionResult: ...
+@overload
+async def acaption(
+    source: Input, output: str | Path | None = None, **options: Unpack[CaptionArguments]
+) -> Captions: ...
 async def acaption(
     source: Input,
     output: str | Path | None = None,
     *,
-    model: str = "pixels",
+    model: str | LoadedModel = "pixels",
     prompt: str | Sequence[str] | Mapping[str, str] = (),
     api_key: str | None = None,
     progress: bool | ProgressHook = False,
     **options: Unpack[CallOptions],
-) -> Captions:
+) -> Captions | CaptionResult:
     """As ``caption``, for use within an event loop."""
-    return await _Call(source, output, model, prompt, api_key, progress, options)()
+    call = _Call(source, output, model, prompt, api_key, progress, options)
+    runtime = _runtime(model)
+    return await (call() if runtime is None else runtime.loop.arun(call(runtime.pool)))
 
 
 class _Call:
-    """One call of ``caption``: arguments to a job, the job to its rows."""
+    """One call of ``caption``: from its arguments to a job, and from the job to the result."""
 
     def __init__(
         self,
         source: Input,
         output: str | Path | None,
-        model: str,
+        model: str | LoadedModel,
         prompt: str | Sequence[str] | Mapping[str, str],
         api_key: str | None,
         progress: bool | ProgressHook,
         options: Mapping[str, Any],
     ) -> None:
+        self._picture = source if output is None and _is_picture(source, options) else None
         self._source = listed_source(source)
         self._path = str(source) if isinstance(source, str | Path) else ""
         if self._source is not None and output is not None and not self._source.has_stable_names:
@@ -164,26 +233,78 @@ class _Call:
         self._options = options
         self._key = Secret(api_key) if api_key else None
         self._progress = progress
+        if isinstance(model, LoadedModel):
+            fixed = sorted(FIXED_BY_LOAD & options.keys())
+            if api_key or fixed:
+                name = "api_key" if api_key else fixed[0]
+                raise ConfigError(f"caption() with a loaded model has no option {name!r}; pass it to load()")
+            self._key = model.session.key
 
-    async def __call__(self) -> Captions:
+    async def __call__(self, pool: CaptionerPool | None = None) -> Captions | CaptionResult:
+        if self._picture is not None:
+            return await self._one(self._picture, pool or CaptionerPool())
         if self._output is not None:
             job = self._job(self._output)
-            return Captions(report=await self._run(job), output_format=job.output.output_format)
+            return Captions(report=await self._run(job, pool), output_format=job.output.output_format)
         with tempfile.TemporaryDirectory(prefix="cutline-") as folder:
-            report = await self._run(self._job(str(Path(folder) / "captions.jsonl")))
-            rows = list(read_rows(report.output, "jsonl")) if report.counts.captions else []
-            return Captions(report=report, rows=rows)
+            report = await self._run(self._job(str(Path(folder) / "captions.jsonl")), pool)
+            captions = Captions(report=report, output_format="jsonl")
+            rows = list(captions) if report.counts.captions else []
+            return Captions(report=report, rows=rows, failed=captions.failures)
 
-    def _job(self, output: str) -> Job:
+    async def _one(self, picture: Any, pool: CaptionerPool) -> CaptionResult:
+        """The result of one picture, without an output and its state."""
+        sample, job, options = sample_of(picture, 1), self._job(None), CaptionOptions()
+        if isinstance(self._model, LoadedModel):  # its parameters stay, so that it is not loaded again
+            job = dataclasses.replace(job, model=self._model.job.model)
+            options = CaptionOptions(**parameters_in(self._options))  # type: ignore[typeddict-item]
+        session = ModelSession(job, self._key, pool)
+        try:
+            with progress_hook(self._progress) as show:
+                await session.open(lambda line: show(Progress(waiting_for=line)))
+                result = CaptionResult.of(await session.caption(sample, options), image=sample.key)
+                failed = result.error is not None
+                show(Progress(total=1, done=1, captions=int(not failed), failures=int(failed)))
+                return result
+        finally:
+            await session.aclose()
+
+    def _job(self, output: str | None) -> Job:
         data = grouped(self._options, call="caption()")
         if self._source is not None:
             refuse_parts(data)
-        data["model"]["model"] = self._model
-        data["prompts"]["prompt"] = self._prompts
+        if isinstance(self._model, LoadedModel):
+            base = self._model.job.to_dict()
+            data = {group: {**base.get(group, {}), **values} for group, values in data.items()}
+        else:
+            data["model"]["model"] = self._model
+        if self._prompts:
+            data["prompts"]["prompt"] = self._prompts
         return Job.from_dict({**data, "input_path": self._path, "output_path": output}, origin="caption()")
 
-    async def _run(self, job: Job) -> Report:
-        if not isinstance(self._progress, bool):
-            return await run_job(job, source=self._source, key=self._key, progress=self._progress)
-        with Display(quiet=not self._progress) as display:
-            return await run_job(job, source=self._source, key=self._key, progress=display.show)
+    async def _run(self, job: Job, pool: CaptionerPool | None) -> Report:
+        chain = None
+        if isinstance(self._model, LoadedModel) and pool is not None:
+            chain = self._model.session.chain_for(job, parameters_in(self._options))
+        with progress_hook(self._progress) as show:
+            return await run_job(
+                job, source=self._source, key=self._key, progress=show, pool=pool, chain=chain
+            )
+
+
+def _runtime(model: str | LoadedModel) -> Runtime | None:
+    """Where the call runs: with the loaded models, if there are any that it may use."""
+    return model.runtime if isinstance(model, LoadedModel) else runtime_in_use()
+
+
+def _is_picture(source: Any, options: Mapping[str, Any]) -> bool:
+    """Whether the source is one picture, not a listing of several."""
+    if not isinstance(source, str | Path):
+        return isinstance(source, bytes | bytearray) or hasattr(source, "save")
+    path = str(source)
+    ending = extension(path)
+    if options.get("source_type") is not None:
+        return False
+    if path.startswith(("http://", "https://")):
+        return ending not in {*TABLE_EXTENSIONS, "txt"} and not is_tar(path)
+    return ending in EXTENSIONS and Path(path).is_file()

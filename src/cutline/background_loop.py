@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from concurrent.futures import CancelledError, Future, wait
 from typing import Any, TypeVar
 
@@ -26,12 +26,50 @@ class BackgroundLoop:
         """False once closed, and in a forked process, which inherits no threads."""
         return not self._loop.is_closed() and self._process == os.getpid()
 
+    @property
+    def is_current(self) -> bool:
+        """Whether the caller runs on this loop, which therefore cannot wait for it."""
+        return threading.current_thread() is self._thread
+
     def submit(self, work: Coroutine[Any, Any, _T]) -> Future[_T]:
         """Start ``work``; cancelling the future cancels it."""
         return asyncio.run_coroutine_threadsafe(work, self._loop)
 
     def run(self, work: Coroutine[Any, Any, _T]) -> _T:
         """Wait for the result; an interrupted wait (Ctrl-C) cancels ``work`` and waits until it has ended."""
+        future, start, stop = self._prepare(work)
+        try:
+            self._loop.call_soon_threadsafe(start)
+            return future.result()
+        except BaseException:
+            if not future.done():
+                self._loop.call_soon_threadsafe(stop)
+                wait([future])
+            raise
+
+    async def arun(self, work: Coroutine[Any, Any, _T]) -> _T:
+        """As ``run``, from another event loop; cancelled, it waits until ``work`` has ended."""
+        future, start, stop = self._prepare(work)
+        result = asyncio.wrap_future(future)
+        self._loop.call_soon_threadsafe(start)
+        try:
+            return await asyncio.shield(result)
+        except asyncio.CancelledError:
+            self._loop.call_soon_threadsafe(stop)
+            await asyncio.wait([result])
+            raise
+
+    def close(self) -> None:
+        """Stop the loop and its thread; the coroutines have to have ended."""
+        if self.is_alive:
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._thread.join()
+            self._loop.close()
+
+    def _prepare(
+        self, work: Coroutine[Any, Any, _T]
+    ) -> tuple[Future[_T], Callable[[], None], Callable[[], None]]:
+        """The result to wait for, and what starts and cancels ``work`` on the loop."""
         future: Future[_T] = Future()
         tasks: list[asyncio.Task[_T]] = []
 
@@ -44,27 +82,9 @@ class BackgroundLoop:
                 tasks[0].cancel()
             else:  # interrupted before it was started
                 work.close()
-                future.cancel()
+                future.set_exception(CancelledError())
 
-        try:
-            self._loop.call_soon_threadsafe(start)
-            return future.result()
-        except BaseException:
-            if not future.done():
-                self._loop.call_soon_threadsafe(stop)
-                wait([future])
-            raise
-
-    async def arun(self, work: Coroutine[Any, Any, _T]) -> _T:
-        """As ``run``, from another event loop."""
-        return await asyncio.wrap_future(self.submit(work))
-
-    def close(self) -> None:
-        """Stop the loop and its thread; the coroutines have to have ended."""
-        if self.is_alive:
-            self._loop.call_soon_threadsafe(self._loop.stop)
-            self._thread.join()
-            self._loop.close()
+        return future, start, stop
 
 
 def _settle(future: Future[_T], task: asyncio.Task[_T]) -> None:

@@ -1,13 +1,13 @@
-"""From the arguments of a Python call to what a job is made of."""
+"""Arguments of the Python functions, and the parts of a job made from them."""
 
 from __future__ import annotations
 
 import asyncio
 import dataclasses
 import threading
-from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, TypeAlias, TypedDict, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict, TypeVar
 
 import orjson
 
@@ -25,31 +25,24 @@ from cutline.job import (
     PromptOptions,
     RunOptions,
 )
+from cutline.parameters import COMMON
 from cutline.records import JSON
 from cutline.sources.listed import ListedSource
 
-Input: TypeAlias = "str | Path | bytes | Iterable[Any]"
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+Input: TypeAlias = "str | Path | bytes | bytearray | Image | Iterable[Any]"
 
 _T = TypeVar("_T")
 
 
-class CallOptions(TypedDict, total=False):
-    """The options of ``caption`` besides source, output, model and prompt; as on the command line.
+class LoadOptions(TypedDict, total=False):
+    """The options of ``load`` besides model and prompt; as on the command line.
 
-    ``steps`` are those of ``--step``, a model for each name. Type checkers need the fields written out;
-    a test compares them with those of the option groups.
+    ``steps`` are those of ``--step``, a model for each name.
     """
 
-    source_type: str | None
-    image_limit: int
-    reader_batch_size: int
-    recursive: bool
-    image_column: str | None
-    url_column: str | None
-    text_column: str | None
-    image_root: str | None
-    split: str | None
-    event: Sequence[str]
     allow_private_urls: bool
     steps: Mapping[str, str]
     chain: str | None
@@ -88,16 +81,34 @@ class CallOptions(TypedDict, total=False):
     max_bytes: int
     jpeg_quality: int
     max_pixels: int
-    output_format: str | None
-    existing: Existing | None
-    samples_per_shard: int
-    max_shards: int | None
-    include_raw: bool
     max_concurrent_requests: int | None
     enable_async: bool
     timeout: float
     max_retries: int
     retry_delay: float
+
+
+class CallOptions(LoadOptions, total=False):
+    """The options of ``caption`` besides source, output, model and prompt; as on the command line.
+
+    Type checkers need the fields written out; a test compares them with those of the option groups.
+    """
+
+    source_type: str | None
+    image_limit: int
+    reader_batch_size: int
+    recursive: bool
+    image_column: str | None
+    url_column: str | None
+    text_column: str | None
+    image_root: str | None
+    split: str | None
+    event: Sequence[str]
+    output_format: str | None
+    existing: Existing | None
+    samples_per_shard: int
+    max_shards: int | None
+    include_raw: bool
     budget_tokens: int | None
     max_cost: float | None
     prices: str | None
@@ -121,9 +132,18 @@ GROUPS = {
 }
 """The groups of a job by their names in it."""
 
+FIXED_BY_LOAD = LoadOptions.__annotations__.keys() - {
+    *(field.name for group in (PromptOptions, CheckOptions) for field in dataclasses.fields(group)),
+    *(parameter.name for parameter in COMMON),
+    *("allow_private_urls", "max_pixels"),
+}
+"""Options that a loaded model has from ``load`` and cannot be given again."""
 
-def grouped(options: Mapping[str, Any], *, call: str) -> JSON:
-    """The options by the groups of a job; ``call`` is named in the error message.
+
+def grouped(
+    options: Mapping[str, Any], *, call: str, known: Collection[str] = CallOptions.__annotations__
+) -> JSON:
+    """The options by the groups of a job; ``call`` takes those in ``known``.
 
     Raises:
         ConfigError: there is no such option.
@@ -131,23 +151,21 @@ def grouped(options: Mapping[str, Any], *, call: str) -> JSON:
     data: JSON = {name: {} for name in GROUPS}
     for name, value in _as_in_a_job(options).items():
         group = next((group for group, cls in GROUPS.items() if name in _fields(cls)), None)
-        if group is None:
-            raise ConfigError(
-                f"{call} has no option {name!r}; it has {', '.join(CallOptions.__annotations__)}"
-            )
+        if group is None or (name not in known and name != "step"):
+            raise ConfigError(f"{call} has no option {name!r}; it has {', '.join(known)}")
         data[group][name] = value
     return data
 
 
 def refuse_parts(data: JSON) -> None:
-    """Refuse the options for parts of a dataset where pictures are given as a list."""
+    """Refuse the options for parts of a dataset if pictures are given as a list."""
     for name in ("split", "event"):
         if data["input"].get(name):
-            raise ConfigError(f"a list of pictures has no parts: {name} needs the folder of a dataset")
+            raise ConfigError(f"{name} needs the folder of a dataset, not a list of pictures")
 
 
 def _as_in_a_job(options: Mapping[str, Any]) -> JSON:
-    """The options under their names in a job."""
+    """Rename and convert the options to those of a job."""
     named = dict(options)
     if "steps" in named:
         named["step"] = tuple(f"{name}={model}" for name, model in dict(named.pop("steps")).items())
@@ -163,7 +181,7 @@ def _as_in_a_job(options: Mapping[str, Any]) -> JSON:
 
 
 def prompt_options(prompt: str | Sequence[str] | Mapping[str, str]) -> tuple[str, ...]:
-    """The prompts as ``--prompt`` takes them."""
+    """The prompts in the form of ``--prompt``."""
     if isinstance(prompt, str):
         return (prompt,)
     if isinstance(prompt, Mapping):
@@ -172,7 +190,7 @@ def prompt_options(prompt: str | Sequence[str] | Mapping[str, str]) -> tuple[str
 
 
 def listed_source(source: Input) -> ListedSource | None:
-    """The pictures of a list, or None for a path; one picture alone is a list of it."""
+    """A source of the pictures in a list, or of the only one; None for a path."""
     if isinstance(source, str | Path):
         return None
     if isinstance(source, bytes | bytearray) or hasattr(source, "save"):
@@ -187,7 +205,7 @@ def _fields(cls: type[Any]) -> set[str]:
 
 
 def waited_for(work: Callable[[], Coroutine[Any, Any, _T]]) -> _T:
-    """The result of ``work``; in a thread of its own where a loop is running already, as in notebooks."""
+    """Run ``work`` and return its result; in another thread if a loop is running, as in notebooks."""
     try:
         asyncio.get_running_loop()
     except RuntimeError:

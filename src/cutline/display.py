@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
+from collections.abc import Iterator
 from typing import Self
 
 from rich.console import Console
@@ -11,7 +13,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from cutline.engine.progress import Progress
+from cutline.engine.progress import Progress, ProgressHook
 from cutline.formatting import duration, money, short_number
 
 _MIN_BAR, _MAX_BAR = 8, 32
@@ -59,6 +61,16 @@ class Display:
         new = bool(subject) and subject != self._subject
         self._subject = subject or self._subject
         return new
+
+
+@contextlib.contextmanager
+def progress_hook(progress: bool | ProgressHook) -> Iterator[ProgressHook]:
+    """The hook for a ``progress`` argument: the caller's function, or a display if it is True."""
+    if not isinstance(progress, bool):
+        yield progress
+        return
+    with Display(quiet=not progress) as display:
+        yield display.show
 
 
 def _bar(progress: Progress, width: int) -> Table:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any, Protocol, TypeAlias, TypedDict
+from typing import Any, Protocol, Self, TypeAlias, TypedDict
 
 JSON: TypeAlias = dict[str, Any]
 
@@ -247,6 +247,31 @@ class CaptionResult:
     seconds: float = 0.0
     error: str | None = None
     kind: str | None = None
+
+    @classmethod
+    def of(cls, outcome: Outcome, *, image: str, index: int = 0) -> Self:
+        """The result of one picture; a Skip becomes the error ``skipped``."""
+        if isinstance(outcome, Skip):
+            return cls(image=image, index=index, error=outcome.reason, kind="skipped")
+        if isinstance(outcome, Failure):
+            return cls(image=image, index=index, error=outcome.message, kind=outcome.kind)
+        source, usage = outcome.source, outcome.usage
+        return cls(
+            image=image,
+            index=index,
+            caption=outcome.text,
+            fields=outcome.fields,
+            steps=[
+                {"name": step.name, "text": step.text, "model": step.reply.model} for step in outcome.steps
+            ]
+            if outcome.step
+            else None,
+            model=source.reply.model if source else None,
+            prompt_id=source.prompt_id if source else None,
+            prompt_tokens=usage.prompt_tokens,
+            completion_tokens=usage.completion_tokens,
+            seconds=sum(step.reply.seconds for step in outcome.steps),
+        )
 
 
 _TYPES = {"caption": Caption, "skip": Skip, "failure": Failure}

@@ -31,9 +31,7 @@ class ListedSource(Source):
         self._items = items
         self._part = part
         for item in items:
-            if not isinstance(item, str | os.PathLike | bytes | bytearray) and not hasattr(item, "save"):
-                kind = type(item).__name__
-                raise ConfigError(f"cannot caption a {kind}: give paths, URLs, bytes or Pillow images")
+            _check(item)
 
     def samples(self) -> Iterator[Sample]:
         keys = UniqueKeys(self._part.taken)
@@ -54,6 +52,23 @@ class ListedSource(Source):
 
     def count(self) -> int:
         return len(self._items)
+
+
+def sample_of(item: Any, number: int) -> Sample:
+    """One picture by itself; Pillow images are encoded at once, as they may change later.
+
+    Raises:
+        ConfigError: it is not a picture.
+    """
+    _check(item)
+    name = _name(item, number)
+    return Sample(key=name, location=_locate(item, name))
+
+
+def _check(item: Any) -> None:
+    if not isinstance(item, str | os.PathLike | bytes | bytearray) and not hasattr(item, "save"):
+        kind = type(item).__name__
+        raise ConfigError(f"cannot caption a {kind}: give paths, URLs, bytes or Pillow images")
 
 
 def _name(item: Any, number: int) -> str:

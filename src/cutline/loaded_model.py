@@ -1,0 +1,299 @@
+"""Models that stay loaded between calls: ``load`` and ``aload``."""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import collections
+import contextlib
+import threading
+import weakref
+from collections.abc import AsyncIterable, AsyncIterator, Coroutine, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, Any, Self, TypeAlias, Unpack
+
+from cutline.background_loop import BackgroundLoop
+from cutline.call_options import LoadOptions, grouped, prompt_options
+from cutline.captioners.pool import CaptionerPool
+from cutline.credentials import Secret
+from cutline.display import progress_hook
+from cutline.engine.model_session import ModelSession
+from cutline.engine.progress import Progress, ProgressHook
+from cutline.errors import ConfigError
+from cutline.job import Job
+from cutline.records import CaptionOptions, CaptionResult
+from cutline.sources.listed import sample_of
+
+if TYPE_CHECKING:
+    import os
+
+    from PIL.Image import Image
+
+PictureInput: TypeAlias = "str | os.PathLike[str] | bytes | bytearray | Image"
+"""One picture: a path, an http(s) URL, encoded bytes or a Pillow image."""
+
+
+class Runtime:
+    """The background loop and the pool of captioners that all loaded models share."""
+
+    def __init__(self) -> None:
+        self.loop = BackgroundLoop("cutline-models")
+        self.pool = CaptionerPool()
+        self.sessions: set[ModelSession] = set()
+
+    async def open(self, job: Job, key: Secret | None, show: ProgressHook) -> ModelSession:
+        session = ModelSession(job, key, self.pool)
+        self.sessions.add(session)
+        try:
+            await session.open(lambda line: show(Progress(waiting_for=line)))
+        except BaseException:
+            await self.close(session)
+            raise
+        return session
+
+    async def close(self, session: ModelSession) -> None:
+        if session in self.sessions:
+            self.sessions.discard(session)
+            await session.aclose()
+
+
+_lock = threading.Lock()
+_runtime: Runtime | None = None
+
+
+def _started() -> Runtime:
+    """The runtime, started by the first call in this process."""
+    global _runtime  # noqa: PLW0603 - one for the process, so that equal models are shared
+    with _lock:
+        if _runtime is None or not _runtime.loop.is_alive:
+            _runtime = Runtime()
+        return _runtime
+
+
+def runtime_in_use() -> Runtime | None:
+    """The runtime if a model is loaded that a call from this thread can use."""
+    runtime = _runtime
+    usable = runtime is not None and runtime.loop.is_alive and not runtime.loop.is_current
+    return runtime if usable and runtime is not None and runtime.sessions else None
+
+
+@atexit.register
+def _close_all() -> None:
+    runtime = runtime_in_use()
+    if runtime is not None:
+        for session in list(runtime.sessions):
+            with contextlib.suppress(Exception):
+                runtime.loop.submit(runtime.close(session)).result(timeout=5)
+
+
+def load(
+    model: str = "pixels",
+    *,
+    prompt: str | Sequence[str] | Mapping[str, str] = (),
+    api_key: str | None = None,
+    progress: bool | ProgressHook = False,
+    **options: Unpack[LoadOptions],
+) -> LoadedModel:
+    """Load a model and keep it: for one picture after another, and for ``caption(model=…)``.
+
+    A model that is loaded already, with the same options, is shared. Works in notebooks and from
+    several threads.
+
+    Args:
+        model: ``provider:name``, as ``cutline models`` lists them; also for endpoints.
+        prompt: the default prompt of its pictures, as for ``caption``.
+        api_key: the service's key, where its environment variable is not set.
+        progress: True shows what is waited for while loading; a function gets each ``Progress``.
+        **options: see ``LoadOptions``.
+
+    Raises:
+        ConfigError: an option is wrong or the model cannot be loaded; the message names the cure.
+    """
+    runtime, job, key = _started(), _job(model, prompt, options), Secret(api_key) if api_key else None
+    with progress_hook(progress) as show:
+        return LoadedModel(runtime, runtime.loop.run(runtime.open(job, key, show)))
+
+
+async def aload(
+    model: str = "pixels",
+    *,
+    prompt: str | Sequence[str] | Mapping[str, str] = (),
+    api_key: str | None = None,
+    progress: bool | ProgressHook = False,
+    **options: Unpack[LoadOptions],
+) -> LoadedModel:
+    """As ``load``, for use within an event loop."""
+    runtime, job, key = _started(), _job(model, prompt, options), Secret(api_key) if api_key else None
+    with progress_hook(progress) as show:
+        return LoadedModel(runtime, await runtime.loop.arun(runtime.open(job, key, show)))
+
+
+class LoadedModel:
+    """A loaded model, or a chain of models. Use it as a context, or call ``close``.
+
+    Its methods can be called from several threads and event loops at the same time. What is wrong with one
+    picture is the result's ``error``; exceptions are for everything else.
+    """
+
+    def __init__(self, runtime: Runtime, session: ModelSession) -> None:
+        self._runtime = runtime
+        self.session = session
+        self._release = weakref.finalize(self, _abandon, runtime, session)
+        self._release.atexit = False  # see _close_all
+
+    @property
+    def name(self) -> str:
+        """The model's name; of a chain the names of its models."""
+        return self.session.name
+
+    @property
+    def job(self) -> Job:
+        """The options that it was loaded with."""
+        return self.session.job
+
+    @property
+    def runtime(self) -> Runtime:
+        """Where it runs.
+
+        Raises:
+            ConfigError: it is closed, or the caller runs there.
+        """
+        if not self._release.alive or not self._runtime.loop.is_alive:
+            raise ConfigError(f"the model {self.name} is closed; load it again")
+        if self._runtime.loop.is_current:
+            raise ConfigError("a progress function cannot wait for a picture")
+        return self._runtime
+
+    def caption(self, image: PictureInput, **options: Unpack[CaptionOptions]) -> CaptionResult:
+        """Caption one picture.
+
+        Raises:
+            ConfigError: the model does not support one of the options.
+            RunStopped: the model cannot be used any more; the message names the cure.
+        """
+        return self.runtime.loop.run(self._caption(image, 0, options))
+
+    async def acaption(self, image: PictureInput, **options: Unpack[CaptionOptions]) -> CaptionResult:
+        """As ``caption``, for use within an event loop."""
+        return await self.runtime.loop.arun(self._caption(image, 0, options))
+
+    def map(
+        self, images: Iterable[PictureInput], **options: Unpack[CaptionOptions]
+    ) -> Iterator[CaptionResult]:
+        """The results of many pictures in their order, each as soon as it and those before it are there.
+
+        ``images`` is read a few pictures ahead of the results; it may be endless. Closing the iterator
+        cancels what is in progress. Raises as ``caption``.
+        """
+        window = _Window(self, options)
+        with contextlib.closing(window):
+            for image in images:
+                window.add(image)
+                while window.has_next:
+                    yield window.pop().result()
+            while window:
+                yield window.pop().result()
+
+    async def amap(
+        self,
+        images: Iterable[PictureInput] | AsyncIterable[PictureInput],
+        **options: Unpack[CaptionOptions],
+    ) -> AsyncIterator[CaptionResult]:
+        """As ``map``, for use within an event loop; ``images`` may be asynchronous."""
+        window = _Window(self, options)
+        with contextlib.closing(window):
+            async for image in _iterated(images):
+                window.add(image)
+                while window.has_next:
+                    yield await asyncio.wrap_future(window.pop())
+            while window:
+                yield await asyncio.wrap_future(window.pop())
+
+    def close(self) -> None:
+        """Free the model, unless other handles share it; pictures in progress are cancelled."""
+        if self._release.detach() is not None and self._runtime.loop.is_alive:
+            self._runtime.loop.run(self._runtime.close(self.session))
+
+    async def aclose(self) -> None:
+        """As ``close``, for use within an event loop."""
+        if self._release.detach() is not None and self._runtime.loop.is_alive:
+            await self._runtime.loop.arun(self._runtime.close(self.session))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self.aclose()
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.name}{'' if self._release.alive else ', closed'}>"
+
+    def _submit(self, image: PictureInput, index: int, options: CaptionOptions) -> Future[CaptionResult]:
+        return self.runtime.loop.submit(self._caption(image, index, options))
+
+    def _caption(self, image: Any, index: int, options: CaptionOptions) -> Coroutine[Any, Any, CaptionResult]:
+        sample = sample_of(image, index + 1)  # now, as Pillow images may change later
+
+        async def caption() -> CaptionResult:
+            outcome = await self.session.caption(sample, options)
+            return CaptionResult.of(outcome, image=sample.key, index=index)
+
+        return caption()
+
+
+class _Window:
+    """The pictures of one ``map`` that are in progress, in order."""
+
+    def __init__(self, model: LoadedModel, options: CaptionOptions) -> None:
+        self._model = model
+        self._options = options
+        self._count = 0
+        self._futures: collections.deque[Future[CaptionResult]] = collections.deque()
+
+    def __bool__(self) -> bool:
+        return bool(self._futures)
+
+    def add(self, image: PictureInput) -> None:
+        self._futures.append(self._model._submit(image, self._count, self._options))  # noqa: SLF001
+        self._count += 1
+
+    @property
+    def has_next(self) -> bool:
+        """Whether the next result is there, or has to be waited for as the window is full."""
+        full = len(self._futures) >= self._model.session.window
+        return full or (bool(self._futures) and self._futures[0].done())
+
+    def pop(self) -> Future[CaptionResult]:
+        return self._futures.popleft()
+
+    def close(self) -> None:
+        for future in self._futures:
+            future.cancel()
+
+
+async def _iterated(images: Iterable[Any] | AsyncIterable[Any]) -> AsyncIterator[Any]:
+    if isinstance(images, AsyncIterable):
+        async for image in images:
+            yield image
+    else:
+        for image in images:
+            yield image
+
+
+def _abandon(runtime: Runtime, session: ModelSession) -> None:
+    """Close the session of a model that nobody holds any more, without waiting for it."""
+    if runtime.loop.is_alive:
+        runtime.loop.submit(runtime.close(session))
+
+
+def _job(model: str, prompt: str | Sequence[str] | Mapping[str, str], options: LoadOptions) -> Job:
+    data = grouped(options, call="load()", known=LoadOptions.__annotations__)
+    data["model"]["model"] = model
+    data["prompts"]["prompt"] = prompt_options(prompt)
+    return Job.from_dict({**data, "input_path": ""}, origin="load()")
