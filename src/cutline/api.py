@@ -23,7 +23,7 @@ from cutline.call_options import (
 from cutline.captioners.pool import CaptionerPool
 from cutline.credentials import Secret
 from cutline.display import progress_hook
-from cutline.engine.model_session import ModelSession, parameters_in
+from cutline.engine.model_session import ModelSession
 from cutline.engine.progress import Progress, ProgressHook
 from cutline.engine.report import Report
 from cutline.engine.run import run_job
@@ -36,6 +36,7 @@ from cutline.records import JSON, CaptionOptions, CaptionResult
 from cutline.sinks.reader import read_rows
 from cutline.sources.listed import sample_of
 from cutline.sources.names import TABLE_EXTENSIONS, extension, is_tar
+from cutline.worker_threads import worker_threads
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -97,7 +98,7 @@ class Captions:
         if self.failed is not None:
             return list(self.failed)
         path = failures_file(self.report.output, Path(self.report.state))
-        return list(read_rows(str(path), "jsonl")) if path.exists() else []
+        return list(read_rows(str(path), "jsonl") if path.exists() else self.report.failed)
 
     def to_pandas(self) -> DataFrame:
         """A pandas data frame with a row for each caption.
@@ -137,9 +138,9 @@ def caption(  # type: ignore[overload-overlap]  # bytes are iterable too
     source: bytes | bytearray | Image, output: None = None, **options: Unpack[CaptionArguments]
 ) -> CaptionResult: ...
 @overload
-def caption(  # type: ignore[overload-overlap]  # a text is iterable too
+def caption(
     source: str | Path, output: None = None, **options: Unpack[CaptionArguments]
-) -> Captions | CaptionResult: ...
+) -> Captions | Any: ...
 @overload
 def caption(
     source: Input, output: str | Path | None = None, **options: Unpack[CaptionArguments]
@@ -186,9 +187,9 @@ async def acaption(  # type: ignore[overload-overlap]  # bytes are iterable too
     source: bytes | bytearray | Image, output: None = None, **options: Unpack[CaptionArguments]
 ) -> CaptionResult: ...
 @overload
-async def acaption(  # type: ignore[overload-overlap]  # a text is iterable too
+async def acaption(
     source: str | Path, output: None = None, **options: Unpack[CaptionArguments]
-) -> Captions | CaptionResult: ...
+) -> Captions | Any: ...
 @overload
 async def acaption(
     source: Input, output: str | Path | None = None, **options: Unpack[CaptionArguments]
@@ -254,20 +255,18 @@ class _Call:
 
     async def _one(self, picture: Any, pool: CaptionerPool) -> CaptionResult:
         """The result of one picture, without an output and its state."""
-        sample, job, options = sample_of(picture, 1), self._job(None), CaptionOptions()
-        if isinstance(self._model, LoadedModel):  # its parameters stay, so that it is not loaded again
-            job = dataclasses.replace(job, model=self._model.job.model)
-            options = CaptionOptions(**parameters_in(self._options))  # type: ignore[typeddict-item]
-        session = ModelSession(job, self._key, pool)
-        try:
-            with progress_hook(self._progress) as show:
+        sample = sample_of(picture, 1)
+        session = ModelSession(self._job(None), self._key, pool)
+        with worker_threads(), progress_hook(self._progress) as show:
+            try:
                 await session.open(lambda line: show(Progress(waiting_for=line)))
-                result = CaptionResult.of(await session.caption(sample, options), image=sample.key)
-                failed = result.error is not None
-                show(Progress(total=1, done=1, captions=int(not failed), failures=int(failed)))
-                return result
-        finally:
-            await session.aclose()
+                outcome = await session.caption(sample, CaptionOptions())
+            finally:
+                await session.aclose()
+            result = CaptionResult.of(outcome, image=sample.key)
+            failed = result.error is not None
+            show(Progress(total=1, done=1, captions=int(not failed), failures=int(failed)))
+            return result
 
     def _job(self, output: str | None) -> Job:
         data = grouped(self._options, call="caption()")
@@ -283,13 +282,8 @@ class _Call:
         return Job.from_dict({**data, "input_path": self._path, "output_path": output}, origin="caption()")
 
     async def _run(self, job: Job, pool: CaptionerPool | None) -> Report:
-        chain = None
-        if isinstance(self._model, LoadedModel) and pool is not None:
-            chain = self._model.session.chain_for(job, parameters_in(self._options))
         with progress_hook(self._progress) as show:
-            return await run_job(
-                job, source=self._source, key=self._key, progress=show, pool=pool, chain=chain
-            )
+            return await run_job(job, source=self._source, key=self._key, progress=show, pool=pool)
 
 
 def _runtime(model: str | LoadedModel) -> Runtime | None:

@@ -57,6 +57,7 @@ class BackgroundLoop:
         except asyncio.CancelledError:
             self._loop.call_soon_threadsafe(stop)
             await asyncio.wait([result])
+            result.exception()  # seen, so that it is not logged
             raise
 
     def close(self) -> None:

@@ -8,7 +8,7 @@ import collections
 import contextlib
 import threading
 import weakref
-from collections.abc import AsyncIterable, AsyncIterator, Coroutine, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, Self, TypeAlias, Unpack
 
@@ -21,7 +21,7 @@ from cutline.engine.model_session import ModelSession
 from cutline.engine.progress import Progress, ProgressHook
 from cutline.errors import ConfigError
 from cutline.job import Job
-from cutline.records import CaptionOptions, CaptionResult
+from cutline.records import CaptionOptions, CaptionResult, Problem, Sample
 from cutline.sources.listed import sample_of
 
 if TYPE_CHECKING:
@@ -171,28 +171,28 @@ class LoadedModel:
             ConfigError: the model does not support one of the options.
             RunStopped: the model cannot be used any more; the message names the cure.
         """
-        return self.runtime.loop.run(self._caption(image, 0, options))
+        return self.runtime.loop.run(self._caption(sample_of(image, 1), 0, options))
 
     async def acaption(self, image: PictureInput, **options: Unpack[CaptionOptions]) -> CaptionResult:
         """As ``caption``, for use within an event loop."""
-        return await self.runtime.loop.arun(self._caption(image, 0, options))
+        return await self.runtime.loop.arun(self._caption(sample_of(image, 1), 0, options))
 
     def map(
         self, images: Iterable[PictureInput], **options: Unpack[CaptionOptions]
     ) -> Iterator[CaptionResult]:
         """The results of many pictures in their order, each as soon as it and those before it are there.
 
-        ``images`` is read a few pictures ahead of the results; it may be endless. Closing the iterator
+        As many pictures are in progress as the model has slots, and a few more are prepared; ``images`` is
+        read no further and may be endless. What is not a picture has an ``error`` too. Closing the iterator
         cancels what is in progress. Raises as ``caption``.
         """
-        window = _Window(self, options)
-        with contextlib.closing(window):
+        with contextlib.closing(_Window(self, options)) as window:
             for image in images:
                 window.add(image)
                 while window.has_next:
-                    yield window.pop().result()
+                    yield window.next()
             while window:
-                yield window.pop().result()
+                yield window.next()
 
     async def amap(
         self,
@@ -200,14 +200,13 @@ class LoadedModel:
         **options: Unpack[CaptionOptions],
     ) -> AsyncIterator[CaptionResult]:
         """As ``map``, for use within an event loop; ``images`` may be asynchronous."""
-        window = _Window(self, options)
-        with contextlib.closing(window):
+        with contextlib.closing(_Window(self, options)) as window:
             async for image in _iterated(images):
                 window.add(image)
                 while window.has_next:
-                    yield await asyncio.wrap_future(window.pop())
+                    yield await window.anext()
             while window:
-                yield await asyncio.wrap_future(window.pop())
+                yield await window.anext()
 
     def close(self) -> None:
         """Free the model, unless other handles share it; pictures in progress are cancelled."""
@@ -234,17 +233,13 @@ class LoadedModel:
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name}{'' if self._release.alive else ', closed'}>"
 
-    def _submit(self, image: PictureInput, index: int, options: CaptionOptions) -> Future[CaptionResult]:
-        return self.runtime.loop.submit(self._caption(image, index, options))
+    def submit(self, sample: Sample, index: int, options: CaptionOptions) -> Future[CaptionResult]:
+        """Start captioning a picture; raises ConfigError as ``runtime``."""
+        return self.runtime.loop.submit(self._caption(sample, index, options))
 
-    def _caption(self, image: Any, index: int, options: CaptionOptions) -> Coroutine[Any, Any, CaptionResult]:
-        sample = sample_of(image, index + 1)  # now, as Pillow images may change later
-
-        async def caption() -> CaptionResult:
-            outcome = await self.session.caption(sample, options)
-            return CaptionResult.of(outcome, image=sample.key, index=index)
-
-        return caption()
+    async def _caption(self, sample: Sample, index: int, options: CaptionOptions) -> CaptionResult:
+        outcome = await self.session.caption(sample, options)
+        return CaptionResult.of(outcome, image=sample.key, index=index)
 
 
 class _Window:
@@ -259,8 +254,14 @@ class _Window:
     def __bool__(self) -> bool:
         return bool(self._futures)
 
-    def add(self, image: PictureInput) -> None:
-        self._futures.append(self._model._submit(image, self._count, self._options))  # noqa: SLF001
+    def add(self, image: Any) -> None:
+        index = self._count
+        try:
+            sample = sample_of(image, index + 1)
+        except ConfigError as error:
+            problem = Problem(kind="unsupported", message=str(error))
+            sample = Sample(key=f"picture-{index + 1}", location=None, problem=problem)
+        self._futures.append(self._model.submit(sample, index, self._options))
         self._count += 1
 
     @property
@@ -269,8 +270,15 @@ class _Window:
         full = len(self._futures) >= self._model.session.window
         return full or (bool(self._futures) and self._futures[0].done())
 
-    def pop(self) -> Future[CaptionResult]:
-        return self._futures.popleft()
+    def next(self) -> CaptionResult:
+        result = self._futures[0].result()
+        self._futures.popleft()
+        return result
+
+    async def anext(self) -> CaptionResult:
+        result = await asyncio.wrap_future(self._futures[0])
+        self._futures.popleft()
+        return result
 
     def close(self) -> None:
         for future in self._futures:

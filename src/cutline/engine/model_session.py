@@ -5,22 +5,20 @@ from __future__ import annotations
 import asyncio
 import collections
 import dataclasses
-from collections.abc import Mapping
 from typing import Any
 
 import orjson
 
 from cutline.captioners.pool import CaptionerPool
-from cutline.chain import Chain
 from cutline.credentials import Secret
 from cutline.engine import assembly
 from cutline.engine.chain_builder import is_chain
-from cutline.engine.sample_pipeline import Captioning
+from cutline.engine.sample_pipeline import SamplePipeline
 from cutline.errors import ConfigError
 from cutline.interfaces import Captioner, Say, silent
 from cutline.job import Job
 from cutline.parameters import COMMON, check
-from cutline.records import CaptionOptions, Outcome, Sample
+from cutline.records import JSON, CaptionOptions, Outcome, Sample
 from cutline.slots import and_preparing
 
 MAX_PIPELINES = 64
@@ -39,12 +37,11 @@ class ModelSession:
         job.check()
         self.job = job
         self.key = key
-        self._pool = pool
         self._chain = assembly.chain_of(job, key, pool=pool)
         self._stages = assembly.stages_of(job)
-        self._loader = assembly.loader_of(job)
-        self._pipelines: collections.OrderedDict[bytes, Captioning] = collections.OrderedDict()
-        self._tasks: set[asyncio.Task[Any]] = set()
+        self._pipelines: collections.OrderedDict[bytes, SamplePipeline] = collections.OrderedDict()
+        self._tasks: dict[asyncio.Task[Any], SamplePipeline] = {}
+        self._is_closed = False
 
     @property
     def name(self) -> str:
@@ -65,19 +62,25 @@ class ModelSession:
         """The outcome of one picture.
 
         Raises:
-            ConfigError: the model does not support one of the options.
+            ConfigError: the model does not support one of the options, or the session is closed.
             RunStopped: no picture can be captioned until the user changes something.
         """
         task = asyncio.current_task()
-        assert task is not None
-        self._tasks.add(task)
+        if self._is_closed or task is None:
+            raise self._closed()
+        pipeline = self._tasks[task] = self._pipeline(options)
         try:
-            outcome, _ = await self.pipeline(options).caption(sample)
-            return outcome
+            outcome, _ = await pipeline.caption(sample)
+        except asyncio.CancelledError:
+            if self._is_closed:
+                raise self._closed() from None
+            raise
         finally:
-            self._tasks.discard(task)
+            del self._tasks[task]
+            await self._evict()
+        return outcome
 
-    def pipeline(self, options: CaptionOptions) -> Captioning:
+    def _pipeline(self, options: CaptionOptions) -> SamplePipeline:
         """The pipeline for these options; the last ones are kept. Raises ConfigError as ``caption``."""
         try:
             same = orjson.dumps(options, option=orjson.OPT_SORT_KEYS)
@@ -86,71 +89,73 @@ class ModelSession:
         pipeline = self._pipelines.get(same)
         if pipeline is None:
             pipeline = self._pipelines[same] = self._new_pipeline(options)
-            if len(self._pipelines) > MAX_PIPELINES:
-                self._pipelines.popitem(last=False)
         self._pipelines.move_to_end(same)
         return pipeline
 
-    def _new_pipeline(self, options: CaptionOptions) -> Captioning:
+    async def _evict(self) -> None:
+        """Close the pipelines that were not used for the longest time."""
+        while len(self._pipelines) > MAX_PIPELINES:
+            in_use = self._tasks.values()
+            idle = next((same for same, pipeline in self._pipelines.items() if pipeline not in in_use), None)
+            if idle is None:
+                return
+            await self._pipelines.pop(idle).aclose()
+
+    def _new_pipeline(self, options: CaptionOptions) -> SamplePipeline:
         chain, job = self._chain, self.job
         if options:
             job = self._with_prompt(options)
-            captioner = adjusted(chain.steps[0].captioner, options)
-            chain = assembly.chain_of(job, None, captioner)
-        rules = assembly.rules_of(job, None, None, keep_raw=False)
-        return Captioning(chain, rules, self._loader, self._stages)
+            chain = assembly.chain_of(job, None, _adjusted(chain.steps[0].captioner, options))
+        return SamplePipeline(chain, assembly.rules_of(job), self._stages)
 
     def _with_prompt(self, options: CaptionOptions) -> Job:
-        unknown = [name for name in options if name not in CaptionOptions.__annotations__]
-        if unknown:
-            known = ", ".join(CaptionOptions.__annotations__)
-            raise ConfigError(f"a picture has no option {unknown[0]!r}; it has {known}")
-        if "chain" in options:
-            raise ConfigError("chain names a chain of a service; pass chain=FILE to load() instead")
+        """The job with the texts of a picture's options."""
+        known = [name for name in CaptionOptions.__annotations__ if name != "chain"]
+        for name in options:
+            if name == "chain":
+                raise ConfigError("chain names a chain of a service; pass chain=FILE to load() instead")
+            if name not in known:
+                raise ConfigError(f"a picture has no option {name!r}; it has {', '.join(known)}")
         if is_chain(self.job):
             raise ConfigError(
                 f"a chain has its own prompts and parameters; remove {' and '.join(sorted(options))}"
             )
-        prompts: dict[str, Any] = {name: options.get(name) for name in ("system_prompt", "language")}
-        if "prompt" in options:
-            prompts["prompt"] = (options["prompt"],)
-        if "schema" in options:
-            prompts["schema"] = orjson.dumps(options["schema"]).decode()
-        given = {name: value for name, value in prompts.items() if value is not None}
-        job = dataclasses.replace(self.job, prompts=dataclasses.replace(self.job.prompts, **given))
+        changes: JSON = {"system_prompt": options.get("system_prompt"), "language": options.get("language")}
+        if options.get("prompt") is not None:
+            changes["prompt"] = (options["prompt"],)
+        if options.get("schema") is not None:
+            changes["schema"] = orjson.dumps(options["schema"]).decode()
+        changes = {name: value for name, value in changes.items() if value is not None}
+        job = dataclasses.replace(self.job, prompts=dataclasses.replace(self.job.prompts, **changes))
+        job.check()
         assembly.check_words(job)
         return job
 
-    def chain_for(self, job: Job, parameters: Mapping[str, Any]) -> Chain:
-        """A chain for a run of ``job`` with the session's captioners; the run closes it."""
-        if is_chain(job):
-            return assembly.chain_of(job, self.key, pool=self._pool)
-        captioner = assembly.captioner_of(self.job, self.key, pool=self._pool)
-        return assembly.chain_of(job, self.key, adjusted(captioner, parameters))
+    def _closed(self) -> ConfigError:
+        return ConfigError(f"the model {self.name} is closed; load it again")
 
     async def aclose(self) -> None:
-        for task in self._tasks:
+        self._is_closed = True
+        tasks = [task for task in self._tasks if task is not asyncio.current_task()]
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self._loader.aclose()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for pipeline in self._pipelines.values():
+            await pipeline.aclose()
         await self._stages.aclose()
         await self._chain.aclose()
 
 
-def parameters_in(options: Mapping[str, Any]) -> dict[str, Any]:
-    """The options that are parameters of ``Captioner.adjusted``."""
-    names = (parameter.name for parameter in COMMON)
-    return {name: options[name] for name in names if options.get(name) is not None}
-
-
-def adjusted(captioner: Captioner, options: Mapping[str, Any]) -> Captioner:
+def _adjusted(captioner: Captioner, options: CaptionOptions) -> Captioner:
     """The captioner with the parameters among the options.
 
     Raises:
         ConfigError: it does not support one of them, or its value.
     """
-    parameters = parameters_in(options)
-    if not parameters:
+    names = {parameter.name for parameter in COMMON}
+    given = {name: value for name, value in options.items() if name in names and value is not None}
+    if not given:
         return captioner
-    check(captioner.name, parameters, captioner.profile.parameters or COMMON, option="")
-    return captioner.adjusted(parameters)
+    if captioner.profile.parameters:
+        check(captioner.name, given, captioner.profile.parameters, option="")
+    return captioner.adjusted(given)

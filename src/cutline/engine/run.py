@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 from typing import Protocol
 
+from cutline.captioners.pool import CaptionerPool
 from cutline.chain import Chain
 from cutline.credentials import Secret
 from cutline.engine import assembly
@@ -76,12 +77,14 @@ async def run_job(
     stop: Stop | None = None,
     replies: ReplySource | None = None,
     failures: Path | None = None,
+    pool: CaptionerPool | None = None,
 ) -> Report:
     """Caption everything the job's output does not have yet.
 
     ``source`` replaces the job's input, ``replies`` the calls of the model, ``failures`` the file beside the
     output that lists what failed. ``stop`` ends the run early and cleanly; the same call later resumes it.
     ``progress`` is called about ten times a second from the event loop and must not block.
+    Captioners come from ``pool``, if it is given.
 
     Raises:
         ConfigError: the job cannot be run; the model was not called, and the output not touched.
@@ -89,7 +92,7 @@ async def run_job(
     """
     job.check()
     progress, stop = progress or (lambda _: None), stop or Stop()
-    chain = replies.chain if replies else assembly.chain_of(job, key)
+    chain = replies.chain if replies else assembly.chain_of(job, key, pool=pool)
     stages = assembly.stages_of(job)
     with worker_threads():
         try:

@@ -11,7 +11,7 @@ from cutline.errors import ConfigError
 from cutline.files import name_to_text
 from cutline.interfaces import Source
 from cutline.locations.stored import InlineBytes, LocalFile, RemoteFile
-from cutline.records import Location, Sample
+from cutline.records import Location, Problem, Sample
 from cutline.sources.names import UniqueKeys
 from cutline.sources.parts import Part
 from cutline.storage import is_http
@@ -62,7 +62,10 @@ def sample_of(item: Any, number: int) -> Sample:
     """
     _check(item)
     name = _name(item, number)
-    return Sample(key=name, location=_locate(item, name))
+    try:
+        return Sample(key=name, location=_locate(item, name))
+    except (OSError, ValueError, SyntaxError) as error:  # Pillow's, as it reads the file only now
+        return Sample(key=name, location=None, problem=Problem(kind="decode", message=f"{name}: {error}"))
 
 
 def _check(item: Any) -> None:
