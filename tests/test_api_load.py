@@ -113,7 +113,8 @@ def test_options_of_one_picture(photos: list[Path], endpoint: Server) -> None:
 
 
 def test_map_keeps_the_order_and_never_stops_at_a_bad_picture(photos: list[Path], tmp_path: Path) -> None:
-    (tmp_path / "broken.png").write_bytes(photos[0].read_bytes()[:40])
+    Image.effect_noise((64, 64), 99).save(tmp_path / "broken.png")
+    (tmp_path / "broken.png").write_bytes((tmp_path / "broken.png").read_bytes()[:900])
     with Image.open(tmp_path / "broken.png") as broken, cutline.load("pixels") as model:
         images = [photos[0], tmp_path / "no.png", b"no picture", broken, None, "http://127.0.0.1:9/a.png"]
         results = list(model.map([*images, photos[1]]))

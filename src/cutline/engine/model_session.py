@@ -128,7 +128,7 @@ class ModelSession:
         changes = {name: value for name, value in changes.items() if value is not None}
         job = dataclasses.replace(self.job, prompts=dataclasses.replace(self.job.prompts, **changes))
         job.check()
-        assembly.check_words(job)
+        assembly.check_pixels_prompts(job)
         return job
 
     def _closed(self) -> ConfigError:
