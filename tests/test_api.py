@@ -246,5 +246,6 @@ def test_types_that_users_rely_on(tmp_path: Path) -> None:
         check=False,
     )
     errors = [line for line in checked.stdout.splitlines() if ": error: " in line]
-    places = [line.split(":")[:2] for line in errors]
+    # mypy reports an unknown option of an overloaded function twice.
+    places = [list(place) for place in dict.fromkeys(tuple(line.split(":")[:2]) for line in errors)]
     assert places == [["misuse.py", str(number)] for number in (4, 5, 6, 7, 8)], checked.stdout
