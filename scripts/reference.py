@@ -41,7 +41,7 @@ EXIT_CODES = {
 API: dict[str, tuple[str, str]] = {
     "Functions": (
         "`**options` are the fields of the option groups under [Jobs](#jobs), by name.",
-        "caption acaption compare load aload LoadedModel CallOptions LoadOptions",
+        "caption acaption compare load aload LoadedModel PictureInput CallOptions LoadOptions",
     ),
     "Results": ("", "Captions CaptionResult Report Counts Cause Interrupted"),
     "Progress": ("A function given as `progress=` is called with these.", "Progress ProgressHook"),
