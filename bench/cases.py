@@ -14,6 +14,7 @@ from pathlib import Path
 from contenders import FLOOR, USUAL, Result, compare, cutline, script
 from figures import Figure
 from material import Material
+from throttled import throttled
 from weighing import BENCH, RunFailedError, endpoint, server, stats, weigh
 
 FIXED = (32, 64, 96, 128)
@@ -215,4 +216,5 @@ CASES = {
     "help": help_text,
     "ssim": similarity,
     "throughput": throughput,
+    "throttled": throttled,
 }

@@ -76,8 +76,8 @@ def server(*command: str) -> Iterator[str]:
         process.wait()
 
 
-def endpoint(*, slots: int = 64, latency: float = 0.2) -> contextlib.AbstractContextManager[str]:
-    return server(str(ENDPOINT), "--slots", str(slots), "--latency", str(latency), "--fast")
+def endpoint(*more: str, slots: int = 64, latency: float = 0.2) -> contextlib.AbstractContextManager[str]:
+    return server(str(ENDPOINT), "--slots", str(slots), "--latency", str(latency), "--fast", *more)
 
 
 def stats(address: str) -> dict[str, float]:

@@ -95,6 +95,8 @@ def _parts(progress: Progress) -> list[str]:
         return [progress.waiting_for]
     total = f"/{progress.total:,}" if progress.total is not None else ""
     parts = [f"{progress.done:,}{total} done"]
+    if progress.slowed:
+        parts.append(progress.slowed)
     if progress.failures:
         parts.append(f"{progress.failures:,} failed")
     if progress.skips:

@@ -84,7 +84,7 @@ class ReplyError(SampleError):
 class RequestError(CutlineError):
     """``kind`` as in SampleError; ``status`` is the HTTP status, if one came.
 
-    ``attempts`` is set by the last retry.
+    ``attempts`` is set by the last retry, ``is_outage`` where the endpoint answers nobody at the time.
     """
 
     def __init__(self, kind: str, message: str, *, status: int | None = None) -> None:
@@ -92,6 +92,12 @@ class RequestError(CutlineError):
         self.kind = kind
         self.status = status
         self.attempts = 1
+        self.is_outage = False
+
+    @property
+    def is_refusal(self) -> bool:
+        """Whether the endpoint takes no more requests at the time (429, 503)."""
+        return self.status in {429, 503}
 
 
 class Retryable(RequestError):

@@ -11,7 +11,7 @@ from cutline.errors import ConfigError
 from cutline.imaging import Picture
 from cutline.parameters import Parameter
 from cutline.prompts import Prompt
-from cutline.records import JSON, Outcome, Reply, Sample, Step
+from cutline.records import JSON, Outcome, Reply, Sample, Slowdown, Step
 
 Say: TypeAlias = Callable[[str], None]
 """Takes lines about what is waited for, from any thread."""
@@ -98,6 +98,11 @@ class Captioner(Protocol):
     def in_flight(self) -> int:
         """Calls that hold a slot now."""
         return 0
+
+    @property
+    def slowdown(self) -> Slowdown:
+        """What refusals of its endpoint cost so far."""
+        return Slowdown()
 
     @property
     def limit_key(self) -> Hashable:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 from collections.abc import Mapping
 from typing import Any, Protocol, Self, TypeAlias, TypedDict
@@ -321,3 +322,25 @@ def step_from_json(data: Mapping[str, Any]) -> Step:
 
 def _reply_from_json(data: Mapping[str, Any]) -> Reply:
     return Reply(**{**data, "usage": Usage(**data["usage"])})
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Slowdown:
+    """What refusals and outages of endpoints cost.
+
+    ``times`` counts them by cause (``429``, ``503``, ``unreachable`` …), ``seconds`` is how long requests
+    were held back, and ``now`` a few words on what holds them at the time, if anything does.
+    """
+
+    times: Mapping[str, int] = dataclasses.field(default_factory=dict)
+    seconds: float = 0.0
+    now: str = ""
+
+    def __add__(self, other: Slowdown) -> Slowdown:
+        times = dict(collections.Counter(self.times) + collections.Counter(other.times))
+        return Slowdown(times=times, seconds=self.seconds + other.seconds, now=self.now or other.now)
+
+    def since(self, before: Slowdown) -> Slowdown:
+        """What has come after ``before``."""
+        times = dict(collections.Counter(self.times) - collections.Counter(before.times))
+        return Slowdown(times=times, seconds=self.seconds - before.seconds, now=self.now)

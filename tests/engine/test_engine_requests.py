@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 
 import pytest
@@ -96,19 +97,69 @@ def test_what_never_passes_is_given_up_after_the_retries(endpoint, pictures, tmp
     assert [(row["kind"], row["attempts"]) for row in failures(output)] == [("endpoint", 3)] * 3
 
 
-@pytest.mark.parametrize(("fault", "wait"), [("429", 0.5), ("429-date", 0.0)])
-def test_a_pause_the_endpoint_asks_for_is_kept_by_all(fault, wait, endpoint, pictures, tmp_path):
-    """No request comes before the time; a date has whole seconds, so it is one or two."""
-    endpoint.configure(fault={fault: 0.08}, retry_after=wait, latency=0.01, slots=4)
+@pytest.mark.parametrize(("fault", "wait"), [("429", 2.0), ("429-date", 0.0), ("503-after", 2.0)])
+def test_a_retry_after_is_kept_by_the_request_that_met_it_and_holds_no_other(
+    fault, wait, endpoint, pictures, tmp_path
+):
+    """A date has whole seconds, so it is one or two."""
+    endpoint.configure(fault={fault: 0.1}, retry_after=wait, latency=0.01, slots=4)
     done = cutline_here(
-        "caption", pictures(50), tmp_path / "c.jsonl", *endpoint.arguments(max_concurrent_requests=4)
+        "caption", pictures(60), tmp_path / "c.jsonl", *endpoint.arguments(max_concurrent_requests=4)
     )
     assert done.returncode == 0, done.stderr
     stats = endpoint.stats()
-    assert stats["injected"][fault] >= 1
-    # Those that were under way when the answer came could not know of it.
-    assert stats["early"] <= 3 * stats["injected"][fault]
-    assert report(tmp_path / "c.jsonl")["this_run"]["seconds"] >= wait
+    refused = stats["injected"][fault]
+    assert refused >= 3
+    assert stats["early"] == 0
+    this_run = report(tmp_path / "c.jsonl")["this_run"]
+    assert max(wait, 1.0) <= this_run["seconds"]
+    assert this_run["refused"] == {fault[:3]: refused}
+    assert f"slowed by {fault[:3]}: {refused} times" in done.stderr
+
+
+def test_an_allowed_rate_is_found_and_the_summary_names_the_refusals(endpoint, pictures, tmp_path):
+    endpoint.configure(rate=50, burst=5, latency=0.05)
+    output = tmp_path / "c.jsonl"
+    done = cutline_here("caption", pictures(400), output, *endpoint.arguments())
+    assert done.returncode == 0, done.stderr
+    stats = endpoint.stats()
+    assert stats["early"] == 0
+    assert stats["requests"] <= 400 * 1.4, "most of it until the rate is known"
+    assert re.search(r"slowed by 429: \d+ times, [\d.]+ s", done.stderr), done.stderr
+    assert report(output)["this_run"]["held_back_seconds"] > 1
+
+
+def test_an_outage_is_one_wait_of_the_run(endpoint, pictures, tmp_path):
+    """More attempts than a picture has fail meanwhile, if each goes on by itself."""
+    folder, output = pictures(200), tmp_path / "c.jsonl"
+    endpoint.configure(latency=0.05)
+    process = start_cutline(
+        "caption", folder, output, *endpoint.arguments(max_concurrent_requests=8, max_retries=1)
+    )
+    wait_until(lambda: endpoint.stats()["pictures"] >= 20)
+    endpoint.configure(fault={"503": 1.0})
+    wait_until(lambda: endpoint.stats()["injected"].get("503", 0) >= 12)
+    asked = endpoint.stats()["requests"]
+    time.sleep(3)
+    assert endpoint.stats()["requests"] - asked <= 6, "one at a time finds out"
+    endpoint.configure(fault={})
+    _, err = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 0, err
+    assert len(captions("jsonl", output)) == 200
+    assert "waiting for the endpoint (503)" in err
+    assert "slowed by 503: " in err
+
+
+def test_a_daily_quota_ends_the_run_with_the_time_of_its_return(endpoint, pictures, tmp_path):
+    folder, output = pictures(60), tmp_path / "c.jsonl"
+    endpoint.configure(fault={"429": 0.2}, retry_after=7200)
+    done = cutline_here("caption", folder, output, *endpoint.arguments())
+    assert done.returncode == 3
+    assert re.search(r"it admits requests again at \d{4}-\d\d-\d\d \d\d:\d\d", done.stderr), done.stderr
+    endpoint.configure(fault={})
+    again = cutline_here("caption", folder, output, *endpoint.arguments())
+    assert again.returncode == 0, again.stderr
+    assert len(captions("jsonl", output)) == 60
 
 
 def test_six_kinds_of_faults_at_once_lose_nothing(endpoint, pictures, tmp_path):

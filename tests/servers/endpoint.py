@@ -34,8 +34,9 @@ class Endpoint:
         self.last = b"{}"
         self.last_headers: dict[str, str] = {}
         self.first_at = self.last_at = 0.0
-        self.early = 0  # requests that came before a Retry-After had passed
-        self.closed_until = 0.0
+        self.early = 0  # pictures that came again before their Retry-After had passed
+        self.not_before: dict[str, float] = {}
+        self.tokens, self.filled_at = 0.0, 0.0
 
     async def chat(self, request: web.Request) -> web.StreamResponse:
         body = await request.read()
@@ -44,9 +45,9 @@ class Endpoint:
         self.requests += 1
         self.last = body
         self.last_headers = {str(name): value for name, value in request.headers.items()}
-        if now < self.closed_until:
-            self.early += 1
         digest = self.picture(body)
+        if now < self.not_before.pop(digest, 0.0):
+            self.early += 1
         attempt = self.attempts[digest]
         self.attempts[digest] += 1
         if self.options.key and request.headers.get("Authorization") != f"Bearer {self.options.key}":
@@ -54,6 +55,8 @@ class Endpoint:
         if self.options.max_in_flight and self.in_flight >= self.options.max_in_flight:
             self.injected["overload"] += 1
             return error(429, "too many requests", {"Retry-After": "0"})
+        if self.options.rate and not self.take_token(now):
+            return self.slow_down("rate", digest)
         self.in_flight += 1
         self.most_in_flight = max(self.most_in_flight, self.in_flight)
         try:
@@ -62,6 +65,29 @@ class Endpoint:
             self.in_flight -= 1
             self.last_at = time.monotonic()
         return response
+
+    def take_token(self, now: float) -> bool:
+        """A token bucket: ``rate`` requests a second, and ``burst`` at once."""
+        rate, burst = self.options.rate, self.options.burst
+        self.tokens = min(burst, self.tokens + (now - self.filled_at) * rate)
+        self.filled_at = now
+        if self.tokens < 1:
+            return False
+        self.tokens -= 1
+        return True
+
+    def slow_down(self, kind: str, digest: str, status: int = 429) -> web.Response:
+        self.injected[kind] += kind == "rate"  # faults are counted where they are drawn
+        wait = self.options.retry_after
+        self.not_before[digest] = time.monotonic() + wait - 0.05
+        date = email.utils.formatdate(time.time() + wait + 1, usegmt=True)
+        headers = {"Retry-After": date if kind == "429-date" else str(wait)}
+        if self.options.openai_headers:
+            headers = {
+                "x-ratelimit-remaining-tokens": "0",
+                "x-ratelimit-reset-tokens": f"{wait * 1000:.0f}ms",
+            }
+        return error(status, "slow down", headers)
 
     def picture(self, body: bytes) -> str:
         """A digest of the picture: of the last data URL in the request."""
@@ -74,7 +100,7 @@ class Endpoint:
         fault = self.fault(digest, attempt)
         if fault:
             self.injected[fault] += 1
-            response = await self.break_down(request, fault)
+            response = await self.break_down(request, fault, digest)
             if response is not None:
                 return response
         async with self.slots:
@@ -93,12 +119,9 @@ class Endpoint:
             place -= share
         return ""
 
-    async def break_down(self, request: web.Request, fault: str) -> web.StreamResponse | None:
-        if fault in {"429", "429-date"}:
-            wait = self.options.retry_after
-            self.closed_until = time.monotonic() + wait - 0.05
-            date = email.utils.formatdate(time.time() + wait + 1, usegmt=True)
-            return error(429, "slow down", {"Retry-After": str(wait) if fault == "429" else date})
+    async def break_down(self, request: web.Request, fault: str, digest: str) -> web.StreamResponse | None:
+        if fault in {"429", "429-date", "503-after"}:
+            return self.slow_down(fault, digest, int(fault[:3]))
         if fault.isdigit():
             return error(int(fault), f"injected {fault}")
         if fault == "quota":
@@ -212,6 +235,9 @@ def main() -> None:
     parser.add_argument("--latency", type=float, default=0.0)
     parser.add_argument("--fault", action="append", default=[], metavar="KIND=SHARE")
     parser.add_argument("--retry-after", type=float, default=1)
+    parser.add_argument("--rate", type=float, default=0, help="requests a second; more get a 429")
+    parser.add_argument("--burst", type=float, default=10, help="requests at once, where there is a rate")
+    parser.add_argument("--openai-headers", action="store_true", help="x-ratelimit-* instead of Retry-After")
     parser.add_argument("--max-in-flight", type=int, default=0, help="more get a 429")
     parser.add_argument("--key", default="")
     parser.add_argument("--seed", type=int, default=0)

@@ -1,13 +1,14 @@
 """The number of concurrent requests to an endpoint, fixed or tuned while it is used.
 
 The limit doubles each round trip while that brings clearly more replies per second, then climbs in
-steps. An overloaded endpoint (429, 503, or latency doubles while the rate falls) lowers it at once.
-See docs/design/concurrency.md.
+steps. An endpoint that breaks down (latency doubles, the rate falls) or times out lowers it at once.
+Refusals (429, 503) are the matter of `throttle`. See docs/design/concurrency.md.
 """
 
 from __future__ import annotations
 
 import asyncio
+import collections
 import contextlib
 import dataclasses
 import logging
@@ -16,17 +17,19 @@ import time
 from collections.abc import AsyncIterator, Hashable
 
 from cutline.captioners.adaptive_limit import Tuner
+from cutline.captioners.throttle import Throttle, Window
 from cutline.captioners.wrapper import Wrapper
-from cutline.errors import Retryable
+from cutline.errors import RequestError, Retryable
 from cutline.imaging import Picture
 from cutline.interfaces import Captioner
 from cutline.prompts import Prompt
-from cutline.records import Reply
-from cutline.slots import LocalSlots
+from cutline.records import Reply, Slowdown
+from cutline.slots import LocalSlots, pause
 
 _log = logging.getLogger(__name__)
-MAX_PAUSE = 900.0  # seconds; a longer Retry-After is cut to it
-_OVERLOADED = frozenset({429, 503})
+_AWAY = frozenset({"unreachable", "connection"})
+_AWAY_STATUSES = frozenset({502, 504, 521, 522, 523, 524, 529})
+_DEFAULT_LATENCY = 0.1  # seconds, until a reply has come
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -50,9 +53,12 @@ class Concurrency:
     def __init__(self, demand: Demand, *, start: int = 16) -> None:
         self._demands = [demand]
         self._places = LocalSlots(lambda: self.limit)
-        self._paused_until = 0.0
+        self.throttle = Throttle()
+        self._causes: collections.Counter[str] = collections.Counter()
+        self._cause = ""
+        self._turn = asyncio.Lock()
+        self._waiting = 0
         self._lowered_at = 0.0
-        self._latency = 0.0
         self._limit = float(start)
         self._tuner: Tuner | None = None
         self._shape: tuple[int, bool, float] | None = None
@@ -86,53 +92,117 @@ class Concurrency:
 
     @property
     def in_flight(self) -> int:
-        return self._places.taken
+        return self._places.taken - self._waiting
 
     @contextlib.asynccontextmanager
-    async def slot(self, halted: asyncio.Event | None = None) -> AsyncIterator[None]:
-        """Hold one place among the requests; waits for it, and while the endpoint demands a pause.
+    async def slot(self, halted: asyncio.Event) -> AsyncIterator[_Request]:
+        """Hold one place among the requests; waits for it, and as long as the throttle holds requests back.
 
         Raises:
             RunStopped: ``halted`` was passed to ``halt``.
         """
         await self._places.take(halted)
         try:
-            while (pause := self._paused_until - time.monotonic()) > 0:
-                await self._places.pause(pause, halted)
-            yield
+            if self.throttle.is_holding:
+                await self._wait_for_turn(halted)
+            request = _Request(time.monotonic(), self.throttle.sent(time.monotonic()))
+            try:
+                yield request
+            finally:
+                if not request.is_answered:
+                    self.throttle.abandoned()
         finally:
             self._places.leave()
 
-    def halt(self, halted: asyncio.Event | None = None) -> None:
+    async def _wait_for_turn(self, halted: asyncio.Event) -> None:
+        self._waiting += 1
+        try:
+            async with self._turn:
+                while (seconds := self.throttle.wait(time.monotonic())) > 0:
+                    await pause(seconds, halted)
+        finally:
+            self._waiting -= 1
+
+    @property
+    def slowdown(self) -> Slowdown:
+        """What refusals cost so far."""
+        throttle, now = self.throttle, ""
+        if throttle.is_closed:
+            now = f"waiting for the endpoint ({self._cause})"
+        elif throttle.pace < math.inf:
+            now = f"slowed to {throttle.pace:,.3g}/s by {self._cause}"
+        return Slowdown(times=dict(self._causes), seconds=throttle.held(time.monotonic()), now=now)
+
+    def halt(self, halted: asyncio.Event) -> None:
         """Give no more slots to those that wait with ``halted``."""
         self._places.halt(halted)
 
-    def answered(self, seconds: float) -> None:
-        """Note a reply that took ``seconds``; may change the limit."""
-        self._latency = seconds if not self._latency else 0.9 * self._latency + 0.1 * seconds
+    def answered(self, request: _Request) -> None:
+        """Note a reply; may change the limit."""
+        now = time.monotonic()
+        seconds = now - request.start
+        request.is_answered = True
+        self.throttle.admitted(now, seconds)
         if self._tuner is None:
-            self._limit = min(self._limit + 1 / self.limit, float(self.ceiling))  # recover from a complaint
+            self._limit = min(self._limit + 1 / self.limit, float(self.ceiling))  # recover from time-outs
         else:
-            saturated = self._places.taken >= self.limit
+            saturated = self._places.taken >= self.limit and not self.throttle.is_holding
             before = self.limit
-            self._limit = float(self._tuner.note(time.monotonic(), seconds, saturated=saturated))
+            self._limit = float(self._tuner.note(now, seconds, saturated=saturated))
             if self.limit != before:
                 _log.debug("requests-at-once limit=%d before=%d", self.limit, before)
         self._places.wake()
 
-    def overloaded(self, retry_after: float | None) -> None:
-        """Lower the limit; ``retry_after`` in seconds pauses all requests that long."""
+    async def failed(self, request: _Request, error: RequestError, halted: asyncio.Event) -> None:
+        """Note an error response, or that none came.
+
+        A refused request keeps its slot for about as long as a reply takes: refusals are fast, and slots
+        that are free at once would turn them into a flood of requests.
+        """
         now = time.monotonic()
-        if retry_after:
-            self._paused_until = max(self._paused_until, now + min(retry_after, MAX_PAUSE))
-            _log.info("paused wait=%.1fs cause=Retry-After", retry_after)
+        request.is_answered = True
+        throttle, was_closed, pace = self.throttle, self.throttle.is_closed, self.throttle.pace
+        is_away = bool(throttle.latency) and (error.kind in _AWAY or error.status in _AWAY_STATUSES)
+        if error.is_refusal or is_away:
+            self._cause = str(error.status or error.kind)
+            self._causes[self._cause] += 1
+        if error.is_refusal:
+            retry_after = error.retry_after if isinstance(error, Retryable) else None
+            throttle.refused(
+                now, request.window, now - request.start, retry_after, limited=error.status == 429
+            )
+        elif is_away:
+            throttle.failed(now)
+        else:
+            throttle.admitted(now)
+        if error.kind == "timeout":
+            self._lower(now)
+        error.is_outage = throttle.is_closed
+        if throttle.is_closed and not was_closed:
+            _log.info("all requests wait cause=%s", error)
+        elif throttle.pace != pace:
+            _log.info("pace=%.1f/s before=%.1f/s cause=%s", throttle.pace, pace, error)
+        if error.is_refusal and not throttle.is_closed:
+            seconds = throttle.latency or _DEFAULT_LATENCY
+            await pause(seconds if retry_after is None else min(seconds, retry_after), halted)
+
+    def _lower(self, now: float) -> None:
         # Requests that were under way together are one complaint, not many.
-        if now - self._lowered_at > max(self._latency, 0.2):
+        if now - self._lowered_at > max(self.throttle.latency, 0.2):
             self._lowered_at = now
             before, self._limit = self.limit, max(1.0, self._limit * 0.7)
-            _log.info("overloaded limit=%d before=%d", self.limit, before)
+            _log.info("timed-out limit=%d before=%d", self.limit, before)
             if self._tuner is not None:
                 self._tuner.lowered_to(self.limit, now)
+
+
+@dataclasses.dataclass(slots=True, eq=False)
+class _Request:
+    """A request that holds a slot; ``start`` on the monotonic clock."""
+
+    start: float
+    window: Window | None
+    is_answered: bool = False
 
 
 class Limited(Wrapper):
@@ -161,6 +231,10 @@ class Limited(Wrapper):
         return self._concurrency.in_flight
 
     @property
+    def slowdown(self) -> Slowdown:
+        return self._concurrency.slowdown
+
+    @property
     def limit_key(self) -> Hashable:
         return self._concurrency
 
@@ -169,18 +243,17 @@ class Limited(Wrapper):
         self.inner.halt()
 
     async def caption(self, picture: Picture, prompt: Prompt) -> Reply:
-        async with self._concurrency.slot(self._halted):
-            start = time.perf_counter()
+        async with self._concurrency.slot(self._halted) as request:
             try:
                 async with asyncio.timeout(self._timeout):
                     reply = await self.inner.caption(picture, prompt)
             except TimeoutError:
-                self._concurrency.overloaded(None)
                 message = f"{self.name} did not respond within {self._timeout:g} s"
-                raise Retryable("timeout", message) from None
-            except Retryable as error:
-                if error.status in _OVERLOADED or error.kind == "timeout":
-                    self._concurrency.overloaded(error.retry_after)
-                raise
-            self._concurrency.answered(time.perf_counter() - start)
-            return reply
+                error: RequestError = Retryable("timeout", message)
+            except RequestError as caught:
+                error = caught
+            else:
+                self._concurrency.answered(request)
+                return reply
+            await self._concurrency.failed(request, error, self._halted)
+            raise error from None

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import datetime as dt
 import logging
 import re
 import time
+from typing import TypeGuard
 
 from cutline import retry_policy
 from cutline.captioners.spec import CaptionerOptions
@@ -76,11 +78,13 @@ class Retry(Wrapper):
             try:
                 reply = await self.inner.caption(picture, prompt)
             except Retryable as error:
+                proven = self._state.proven.is_set()
                 throttled = error.status == 429 or (error.status == 503 and error.retry_after is not None)
-                failures += not throttled
-                unreachable = error.kind == "unreachable" and not self._state.proven.is_set()
+                failures += not (throttled or (error.is_outage and proven))
+                unreachable = error.kind == "unreachable" and not proven
                 most = min(retries, _UNREACHABLE_ATTEMPTS - 1) if unreachable else retries
-                if failures > most or time.monotonic() - start > self._options.patience:
+                over = time.monotonic() - start > self._options.patience or self._is_too_long(error)
+                if failures > most or over:
                     raise self._final(error, attempts) from None
                 await self._wait(error, attempts)
             except Rejected as error:
@@ -124,6 +128,10 @@ class Retry(Wrapper):
         if self._halted.is_set():
             raise RunStopped("stopped")
 
+    def _is_too_long(self, error: RequestError) -> TypeGuard[Retryable]:
+        """Whether the endpoint requests a longer wait than a run should have, as after a daily quota."""
+        return isinstance(error, Retryable) and (error.retry_after or 0.0) > self._options.patience
+
     def _final(self, error: RequestError, attempts: int) -> Exception:
         error.attempts = attempts
         _log.info("gave-up model=%s attempts=%d cause=%s", self.name, attempts, error)
@@ -133,6 +141,13 @@ class Retry(Wrapper):
                 ": is the server running?" if is_here else ": is this machine online, and the address right?"
             )
             return EndpointUnusable(f"{error}{cure} {self._start}".rstrip(), kind=error.kind)
+        if self._is_too_long(error):
+            back = dt.datetime.now().astimezone() + dt.timedelta(seconds=error.retry_after or 0.0)
+            message = f"{error}; it admits requests again at {back:%Y-%m-%d %H:%M}"
+            return EndpointUnusable(message, kind=error.kind, status=error.status)
+        if error.is_outage and self._state.proven.is_set():
+            message = f"{error}; nothing was answered for {self._options.patience / 60:g} minutes"
+            return EndpointUnusable(message, kind=error.kind, status=error.status)
         if error.status in _UNUSABLE:
             self._state.unusable_in_a_row += 1
             # A wrong key concerns every picture; a 403 or 404 may concern one, until it comes again.

@@ -9,7 +9,7 @@ from typing import Any, Self
 from cutline.imaging import Picture
 from cutline.interfaces import Captioner, Say, silent
 from cutline.prompts import Prompt
-from cutline.records import Reply
+from cutline.records import Reply, Slowdown
 
 
 class Wrapper(Captioner):
@@ -58,6 +58,10 @@ class Wrapper(Captioner):
     @property
     def in_flight(self) -> int:
         return self.inner.in_flight
+
+    @property
+    def slowdown(self) -> Slowdown:
+        return self.inner.slowdown
 
     @property
     def limit_key(self) -> Hashable:

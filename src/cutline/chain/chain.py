@@ -12,7 +12,7 @@ from cutline.chain.step import ChainStep, Result, cause_of, kind_of, run_only_st
 from cutline.errors import ConfigError, RunStopped, SampleError
 from cutline.imaging import Picture
 from cutline.interfaces import Captioner
-from cutline.records import Step, Usage
+from cutline.records import Slowdown, Step, Usage
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +87,12 @@ class Chain:
     def in_flight(self) -> int:
         """Requests in flight."""
         return sum({captioner.limit_key: captioner.in_flight for captioner in self._captioners}.values())
+
+    @property
+    def slowdown(self) -> Slowdown:
+        """What refusals of the endpoints cost so far."""
+        each = {captioner.limit_key: captioner.slowdown for captioner in self._captioners}
+        return sum(each.values(), Slowdown())
 
     def seconds(self, steps: Iterable[Step]) -> float:
         """Seconds of the longest path through one picture's steps, without waiting."""

@@ -16,6 +16,7 @@ from cutline.engine.report import Interrupted, Report
 from cutline.errors import BudgetSpent, EndpointUnusable, ManyFailed
 from cutline.formatting import duration, money, most_common, plural, printable, short_number
 from cutline.job import Job
+from cutline.records import Slowdown
 from cutline.storage import is_url
 
 _FINAL = frozenset(
@@ -148,12 +149,20 @@ def _failed(kinds: Collection[str], job: Job) -> Iterator[str]:
         yield f"{fix}run again with --retry-failed to retry the failed ones"
 
 
+def _slowdown(slowdown: Slowdown) -> Iterator[str]:
+    if slowdown.times:
+        times = plural(sum(slowdown.times.values()), "time")
+        held = f", {duration(slowdown.seconds)}" if slowdown.seconds >= 1 else ""
+        yield f"slowed by {', '.join(slowdown.times)}: {times}{held}"
+
+
 def _hints(job: Job, report: Report) -> Iterator[str]:
     """Remarks and suggested next steps."""
     counts = report.counts
     if counts.total and not report.fresh.total and report.stopped is None:
         yield "nothing to do: every picture had its outcome from an earlier run"
     yield from stage_lines(report)
+    yield from _slowdown(report.slowdown)
     if report.changed:
         yield f"{plural(report.changed, 'picture')} had changed since an earlier run: captioned again"
     if report.replaced:

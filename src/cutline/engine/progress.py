@@ -23,7 +23,7 @@ class Progress:
 
     Counts, tokens and cost are those of all runs for this output together. ``in_flight`` pictures are
     with the model, ``loading`` are being downloaded. ``waiting_for`` names what the first picture waits
-    for, such as a model that is being loaded.
+    for, such as a model that is being loaded; ``slowed`` what holds requests back at the time.
     """
 
     total: int | None = None
@@ -41,6 +41,7 @@ class Progress:
     cost: float | None = None
     seconds: float = 0.0
     waiting_for: str = ""
+    slowed: str = ""
 
 
 ProgressHook: TypeAlias = Callable[[Progress], None]
@@ -104,5 +105,6 @@ class ProgressReporter:
                 tokens=stats.spent.usage.total,
                 cost=self.prices.of(stats.spent),
                 seconds=time.monotonic() - self.start,
+                slowed=pipeline.chain.slowdown.now,
             )
         )

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from cutline.engine.failure_stats import Cause
 from cutline.engine.stats import Counts
 from cutline.errors import CutlineError
-from cutline.records import JSON, Usage
+from cutline.records import JSON, Slowdown, Usage
 
 EXIT_OK = 0
 EXIT_FAILURES = 1
@@ -38,7 +38,7 @@ class Report:
     the source no longer has, ``waiting`` outcomes are in the journal behind one that is missing.
     ``seconds`` is this run's time after loading the models, which took ``loading_seconds``; ``cost`` in
     US dollars is of all runs, None when no price is known. ``warnings`` are lines about the input and the
-    output, such as text files in another encoding.
+    output, such as text files in another encoding. ``slowdown`` is what refusals of endpoints cost.
     """
 
     output: str
@@ -66,6 +66,7 @@ class Report:
     left_out: int = 0
     waiting: int = 0
     warnings: tuple[str, ...] = ()
+    slowdown: Slowdown = dataclasses.field(default_factory=Slowdown)
 
     @property
     def exit_code(self) -> int:
@@ -106,5 +107,7 @@ class Report:
                 "seconds": round(self.seconds, 3),
                 "loading_seconds": round(self.loading_seconds, 3),
                 "resumed": self.requests_resumed,
+                "refused": dict(self.slowdown.times),
+                "held_back_seconds": round(self.slowdown.seconds, 3),
             },
         }

@@ -33,7 +33,7 @@ from cutline.engine.stats import RunStats
 from cutline.errors import ConfigError, CutlineError, SinkError
 from cutline.interfaces import Sink, Source
 from cutline.job import Job
-from cutline.records import JSON
+from cutline.records import JSON, Slowdown
 from cutline.sinks.failures import FailuresSink
 from cutline.sinks.options import SinkOptions
 from cutline.storage import is_url
@@ -118,10 +118,12 @@ class _Run:
     output: str = dataclasses.field(init=False)
     start: float = dataclasses.field(default_factory=time.monotonic)
     loading: float = 0.0
+    slowdown_before: Slowdown = dataclasses.field(init=False)  # captioners may be shared with other runs
 
     def __post_init__(self) -> None:
         self.prices = assembly.prices_for(self.job, self.chain)
         self.output = assembly.output_of(self.job)
+        self.slowdown_before = self.chain.slowdown
 
     async def run(self, source: Source) -> Report:
         folder = state_folder(self.output, self.job.run.state)
@@ -272,6 +274,7 @@ class _Run:
             waiting=result.waiting if result and stopped else 0,
             stopped=stopped,
             allow_failures=self.job.run.allow_failures,
+            slowdown=self.chain.slowdown.since(self.slowdown_before),
         )
 
 
