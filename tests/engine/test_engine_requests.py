@@ -120,10 +120,11 @@ def test_a_retry_after_is_kept_by_the_request_that_met_it_and_holds_no_other(
 def test_an_allowed_rate_is_found_and_the_summary_names_the_refusals(endpoint, pictures, tmp_path):
     endpoint.configure(rate=50, burst=5, latency=0.05)
     output = tmp_path / "c.jsonl"
-    done = cutline_here("caption", pictures(400), output, *endpoint.arguments())
+    done = cutline_here("caption", pictures(400), output, "--verbose", *endpoint.arguments())
     assert done.returncode == 0, done.stderr
     stats = endpoint.stats()
     assert stats["early"] == 0
+    assert re.search(r"pace=[\d.]+/s before=inf/s", done.stderr), "a limit was seen"
     assert stats["requests"] <= 400 * 1.4, "most of it until the rate is known"
     assert re.search(r"slowed by 429: \d+ times, [\d.]+ s", done.stderr), done.stderr
     assert report(output)["this_run"]["held_back_seconds"] > 1
