@@ -28,7 +28,7 @@ from cutline import register_model
 
 opened = []
 
-@register_model("counted")
+@register_model("counting-opens")
 class Counted:
     def __init__(self, max_tokens: int = 5) -> None:
         opened.append(self)
@@ -234,19 +234,19 @@ async def test_a_cancelled_call_is_cancelled_in_the_background(photos: list[Path
 
 
 def test_a_model_is_loaded_once(photos: list[Path], tmp_path: Path) -> None:
-    plugin = tmp_path / "counted.py"
+    plugin = tmp_path / "counting_opens.py"
     plugin.write_text(PLUGIN)
-    with cutline.load("counted", plugin=plugin) as model:
-        with cutline.load("counted", plugin=plugin, prompt="short") as again:
+    with cutline.load("counting-opens", plugin=plugin) as model:
+        with cutline.load("counting-opens", plugin=plugin, prompt="short") as again:
             calls = [model.caption(photos[0]), again.caption(photos[1]), *again.map(photos)]
-        calls.append(cutline.caption(photos[0], model="counted", plugin=plugin))
+        calls.append(cutline.caption(photos[0], model="counting-opens", plugin=plugin))
         calls.append(cutline.caption(photos[0], model=model, prompt="Who?"))
         calls += [model.caption(photos[0], prompt="Who?")]
         assert {result.caption for result in calls} == {"1 opened"}
-        for given in ({"model": model}, {"model": "counted", "plugin": plugin}):
+        for given in ({"model": model}, {"model": "counting-opens", "plugin": plugin}):
             several = cutline.caption(photos, tmp_path / "out.jsonl", existing="overwrite", **given)
             assert set(several.to_dict().values()) == {"1 opened"}
-    assert cutline.caption(photos[0], model="counted", plugin=plugin).caption == "2 opened"
+    assert cutline.caption(photos[0], model="counting-opens", plugin=plugin).caption == "2 opened"
 
 
 def test_what_load_decides_cannot_be_given_again(photos: list[Path]) -> None:
@@ -310,12 +310,15 @@ def test_all_failures_are_there(tmp_path: Path) -> None:
         assert {failure["kind"] for failure in captions.failures} == {"missing"}
 
 
-def test_rows_as_a_data_frame(photos: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rows_as_a_data_frame(photos: list[Path]) -> None:
+    captions = cutline.caption(photos, model="fake")
+    frame = pytest.importorskip("pandas").DataFrame
+    assert isinstance(captions.to_pandas(), frame)
+    assert list(captions.to_pandas()["caption"]) == [row["caption"] for row in captions]
+
+
+def test_without_pandas_the_message_names_it(photos: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
     captions = cutline.caption(photos, model="fake")
     monkeypatch.setitem(sys.modules, "pandas", None)
     with pytest.raises(ConfigError, match="pip install pandas"):
         captions.to_pandas()
-    monkeypatch.undo()
-    frame = pytest.importorskip("pandas").DataFrame
-    assert isinstance(captions.to_pandas(), frame)
-    assert list(captions.to_pandas()["caption"]) == [row["caption"] for row in captions]

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import psutil
 import pytest
 
-from processes import nothing_left
+from processes import nothing_left, wait_until
 
 SLEEPER = [sys.executable, "-c", "import time; time.sleep(600)"]
 
@@ -32,6 +32,8 @@ def test_a_leak_is_reported_and_ended(earlier: subprocess.Popen[bytes]) -> None:
         nothing_left(sleepers, seconds=0.2),
     ):
         leaked = subprocess.Popen(SLEEPER)
+        # For a moment after it has started a process has no command line yet.
+        wait_until(lambda: leaked.pid in {process.pid for process in sleepers()})
     assert f"pid={leaked.pid}" in str(caught.value)
     assert f"pid={earlier.pid}" not in str(caught.value)
     assert not psutil.pid_exists(leaked.pid)

@@ -30,6 +30,8 @@ class Endpoint:
         self.answered: collections.Counter[str] = collections.Counter()
         self.injected: collections.Counter[str] = collections.Counter()
         self.in_flight = self.most_in_flight = self.requests = 0
+        self.epoch = 0
+        self.of_epoch: collections.Counter[int] = collections.Counter()
         self.busy = 0.0
         self.last = b"{}"
         self.last_headers: dict[str, str] = {}
@@ -58,11 +60,14 @@ class Endpoint:
         if self.options.rate and not self.take_token(now):
             return self.slow_down("rate", digest)
         self.in_flight += 1
-        self.most_in_flight = max(self.most_in_flight, self.in_flight)
+        epoch = self.epoch
+        self.of_epoch[epoch] += 1
+        self.most_in_flight = max(self.most_in_flight, self.of_epoch[epoch])
         try:
             response = await self.answer(request, digest, attempt)
         finally:
             self.in_flight -= 1
+            self.of_epoch[epoch] -= 1
             self.last_at = time.monotonic()
         return response
 
@@ -137,7 +142,9 @@ class Endpoint:
             request.transport.abort()
             return web.Response()
         if fault == "hang":
-            await asyncio.sleep(3600)
+            while request.transport is not None and not request.transport.is_closing():
+                await asyncio.sleep(0.05)
+            return web.Response()
         if fault == "malformed":
             return web.Response(text="<html>upstream said hello</html>", content_type="text/html")
         if fault == "no-choices":
@@ -169,8 +176,12 @@ class Endpoint:
         return web.Response(body=orjson.dumps(data), content_type="application/json")
 
     async def reconfigure(self, request: web.Request) -> web.Response:
-        """Change settings while running: latency, slots, faults, max_in_flight. Starts ``most_in_flight`` again."""
-        self.most_in_flight = self.in_flight
+        """Change settings while running: latency, slots, faults, max_in_flight.
+
+        ``most_in_flight`` starts again; requests of before do not count in it.
+        """
+        self.epoch += 1
+        self.most_in_flight = 0
         data = await request.json()
         for name, value in data.items():
             if name == "slots":

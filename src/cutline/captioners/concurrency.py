@@ -19,7 +19,7 @@ from collections.abc import AsyncIterator, Hashable
 from cutline.captioners.adaptive_limit import Tuner
 from cutline.captioners.throttle import Throttle, Window
 from cutline.captioners.wrapper import Wrapper
-from cutline.errors import RequestError, Retryable
+from cutline.errors import ReplyError, RequestError, Retryable
 from cutline.imaging import Picture
 from cutline.interfaces import Captioner
 from cutline.prompts import Prompt
@@ -252,6 +252,9 @@ class Limited(Wrapper):
                 error: RequestError = Retryable("timeout", message)
             except RequestError as caught:
                 error = caught
+            except ReplyError:  # a reply all the same
+                self._concurrency.answered(request)
+                raise
             else:
                 self._concurrency.answered(request)
                 return reply
