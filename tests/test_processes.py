@@ -18,10 +18,17 @@ def sleepers() -> list[psutil.Process]:
     return [child for child in psutil.Process().children() if child.cmdline()[1:] == SLEEPER[1:]]
 
 
+def start_sleeper() -> subprocess.Popen[bytes]:
+    """Start one and wait until it has its command line: for a moment it has none."""
+    started = subprocess.Popen(SLEEPER)
+    wait_until(lambda: started.pid in {process.pid for process in sleepers()})
+    return started
+
+
 @pytest.fixture
 def earlier() -> Iterator[subprocess.Popen[bytes]]:
     """A process that was there before."""
-    with subprocess.Popen(SLEEPER) as process:
+    with start_sleeper() as process:
         yield process
         process.kill()
 
@@ -31,9 +38,7 @@ def test_a_leak_is_reported_and_ended(earlier: subprocess.Popen[bytes]) -> None:
         pytest.raises(pytest.fail.Exception, match=r"left running: psutil\.Process") as caught,
         nothing_left(sleepers, seconds=0.2),
     ):
-        leaked = subprocess.Popen(SLEEPER)
-        # For a moment after it has started a process has no command line yet.
-        wait_until(lambda: leaked.pid in {process.pid for process in sleepers()})
+        leaked = start_sleeper()
     assert f"pid={leaked.pid}" in str(caught.value)
     assert f"pid={earlier.pid}" not in str(caught.value)
     assert not psutil.pid_exists(leaked.pid)
