@@ -48,6 +48,7 @@ def test_spans(text: str, seconds: float | None) -> None:
         str(int((NOW + 4000) * 1000)),
         time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(NOW + 4000)),
     ],
+    ids=("seconds", "milliseconds", "date"),  # the same in every process of the tests
 )
 def test_times(text: str) -> None:
     assert span(text) == since_start(4000)
