@@ -1,4 +1,4 @@
-"""Sinks: where outcomes go. A new format is one module here and one line in the registry."""
+"""Sinks: where outcomes go. A new format is one module here, one line in the registry, and its extension here."""
 
 from __future__ import annotations
 

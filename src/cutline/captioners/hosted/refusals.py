@@ -1,6 +1,7 @@
 """Classify error responses: whether a retry may help, and what the user can do.
 
-This is where an answer is checked for refusal; `rate_limits` parses how long to wait.
+`rate_limits` parses how long to wait; a model that refuses in its reply is a matter of `chat` and of
+`cutline.prompts.replies`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The outermost layer of every request: host, origin, key and size, and the last exception handler."""
+"""The first check of every request: host, origin, key and size, and the last exception handler."""
 
 from __future__ import annotations
 
