@@ -1,4 +1,4 @@
-"""Sinks: where outcomes go. A new format is one module here, one line in the registry, and its extension here."""
+"""Sinks: where outcomes go. A new format is a module, its extension here, and a line in the registry."""
 
 from __future__ import annotations
 
