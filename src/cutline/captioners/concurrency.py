@@ -177,7 +177,7 @@ class Concurrency:
             throttle.admitted(now)
         if error.kind == "timeout":
             self._lower(now)
-        error.is_outage = throttle.is_closed
+        error.is_outage = throttle.is_silent
         if throttle.is_closed and not was_closed:
             _log.info("all requests wait cause=%s", error)
         elif throttle.pace != pace:

@@ -27,6 +27,7 @@ _SHORT_WINDOW = 0.1  # seconds, where most requests are refused
 _FEWEST = 16  # requests that tell a share
 _LATE = 0.005  # seconds by which timers may be late
 _IN_A_ROW = 8  # refusals that show a limit, or close the gate
+_SILENT = 3  # failures in a row after which they do not count as a picture's
 _FIRST_CLOSED = 0.1  # seconds, doubled with each probe that is refused
 _LONGEST_CLOSED = 30.0
 _LONGEST_START = 4.0  # without a Retry-After
@@ -107,6 +108,11 @@ class Throttle:
     def is_closed(self) -> bool:
         """Whether all requests wait until one is admitted."""
         return self._closed_at > 0
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether nothing was answered lately: then a failure says nothing of its picture."""
+        return self.is_closed or self._in_a_row >= _SILENT
 
     @property
     def is_holding(self) -> bool:
