@@ -5,6 +5,7 @@ API: https://platform.openai.com/docs/api-reference/chat/create
 
 from __future__ import annotations
 
+import abc
 import copy
 import dataclasses
 import secrets
@@ -105,9 +106,9 @@ class ChatCaptioner(Captioner):
         data: JSON = orjson.loads(self._templates.of(prompt).with_url(image_url.encode()))
         return data
 
+    @abc.abstractmethod
     def _body(self, prompt: Prompt, mark: str) -> JSON:
         """The request for ``prompt``, with ``mark`` where the picture's URL goes."""
-        raise NotImplementedError
 
 
 def request_body(prompt: Prompt, preset: Preset, model: str, parameters: Parameters, mark: str) -> JSON:
