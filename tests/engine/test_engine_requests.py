@@ -157,6 +157,7 @@ def test_a_daily_quota_ends_the_run_with_the_time_of_its_return(endpoint, pictur
     done = cutline_here("caption", folder, output, *endpoint.arguments())
     assert done.returncode == 3
     assert re.search(r"it admits requests again at \d{4}-\d\d-\d\d \d\d:\d\d", done.stderr), done.stderr
+    assert "nothing is lost: run the same command again to continue" in done.stderr, "there is nothing to fix"
     endpoint.configure(fault={})
     again = cutline_here("caption", folder, output, *endpoint.arguments())
     assert again.returncode == 0, again.stderr

@@ -46,10 +46,13 @@ class Retry(Wrapper):
     """Retries calls that may succeed later, with exponential, jittered delays.
 
     A request to slow down (429, or 503 with Retry-After) is no failure of the picture: it does not count
-    among the retries, but ends after ``options.patience``. A refused key stops the run instead of failing
-    every picture, and so do, while no request has ever succeeded, an unknown model or an unreachable
-    endpoint. Pictures that were refused before that was clear do not fail either, so that the next run
-    captions them. ``start``: how to start the server, for messages.
+    among the retries, but ends after ``options.patience``. Nor does a failure while the endpoint answers
+    nobody: the run waits for it as long, and then stops. A wait that is longer stops it at once.
+
+    A refused key stops the run instead of failing every picture, and so do, while no request has ever
+    succeeded, an unknown model or an unreachable endpoint. Pictures that were refused before that was
+    clear do not fail either, so that the next run captions them. ``start``: how to start the server, for
+    messages.
     """
 
     def __init__(

@@ -60,8 +60,9 @@ def summary(job: Job, report: Report, hints: Iterable[str] | None = None) -> Non
         why = "interrupted" if isinstance(report.stopped, Interrupted) else f"stopped: {report.stopped}"
         waiting = ""
         if report.waiting:
-            written = f"{report.counts.total:,} captions are written"
-            waiting = f"; {written}, {report.waiting:,} wait in it for an earlier picture"
+            written = plural(report.counts.total, "caption is", "captions are")
+            waits = plural(report.waiting, "waits", "wait")
+            waiting = f"; {written} written, {waits} in it for an earlier picture"
         journal = f"(journal in {_relative(report.state)}{waiting})"
         console.print(Text(f"{why} · nothing is lost{_continuation(report)} {journal}", style="bold"))
 
@@ -69,7 +70,8 @@ def summary(job: Job, report: Report, hints: Iterable[str] | None = None) -> Non
 def _continuation(report: Report) -> str:
     if isinstance(report.stopped, ManyFailed | BudgetSpent):
         return ""  # their messages name the next step
-    unusable = isinstance(report.stopped, EndpointUnusable)
+    # A quota (429) needs no fix: its message has the time at which it ends.
+    unusable = isinstance(report.stopped, EndpointUnusable) and report.stopped.status != 429
     fix = "fix this and " if unusable else ""
     retry = " with --retry-failed" if unusable and set(report.fresh.kinds) - _FINAL else ""
     return f": {fix}run the same command again{retry} to continue"
