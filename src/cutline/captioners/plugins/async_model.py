@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import logging
 import threading
@@ -11,8 +12,9 @@ from collections.abc import Awaitable, Callable, Coroutine, Generator
 from concurrent.futures import Future
 from typing import Any, Final
 
-from cutline.captioners.plugins.isolation import Outcome, PluginCode
+from cutline.captioners.plugins.isolation import IsolatedCalls, Outcome, PluginCode
 from cutline.captioners.plugins.results import reply_of
+from cutline.captioners.plugins.turns import Turn, Turns, grace
 from cutline.errors import Rejected, Retryable
 from cutline.imaging import Picture
 from cutline.interfaces import Captioner, Profile, Say, silent
@@ -36,11 +38,12 @@ class AsyncModel(Captioner):
 
     profile = Profile(own_timeout=True)  # a call that blocks the loop must not be blamed on others
 
-    def __init__(self, start: Callable[[], object], code: PluginCode, *, slots: int) -> None:
+    def __init__(self, start: Callable[[], object], code: PluginCode, *, turns: Turns, slots: int) -> None:
         self.name = code.name
         self._slots = slots
         self._start = start
         self._code = code
+        self._calls = IsolatedCalls(code, turns, limit=slots, replace=self._abandon_loop)
         self._current: tuple[TrackedLoop, Any] | None = None
         self._lost = 0
         self._opening = asyncio.Lock()
@@ -75,30 +78,52 @@ class AsyncModel(Captioner):
             Exception: what the model raises.
         """
         for _ in range(MAX_ATTEMPTS):
-            if self._current is None:
-                await self.open()
-            current = self._current
-            assert current is not None
-            loop, model = current
-            call = object()
+            turn = await self._calls.turn()
+            loop, model = await self._current_for(turn)
             start = time.perf_counter()
             try:
                 work = functools.partial(model.caption, picture, prompt)
-                result = await self._run(loop, call, work, self._code.timeout)
+                result = await self._run(loop, turn, work, self._code.timeout)
             except TimeoutError:
-                if not await loop.is_blocked():
+                self._calls.watch(turn)
+                if not await loop.is_blocked(PING_TIMEOUT):
                     raise Retryable("timeout", self._code.timeout_message) from None
-                blocking = loop.running is call
-                if current is self._current:  # a new loop for later pictures
-                    self._current = None
-                    self._lost += 1
-                    self._code.check_lost(self._lost)
+                blocking = loop.running is turn
+                if await loop.is_blocked(grace(self._code.timeout)):
+                    self._replace(loop)
                 if blocking:
                     reason = "and blocked its event loop: await, or write infer()"
                     raise Rejected("timeout", f"{self._code.timeout_message}, {reason}") from None
             else:
                 return reply_of(result, model=self.name, seconds=time.perf_counter() - start)
         raise Rejected("timeout", f"{self._code.timeout_message}: other calls block its event loop")
+
+    async def _current_for(self, turn: Turn) -> tuple[TrackedLoop, Any]:
+        """The loop and the model for the call of this turn."""
+        if self._current is None:
+            try:
+                await self.open()
+            except BaseException:
+                turn.end()
+                raise
+        assert self._current is not None
+        return self._current
+
+    def _replace(self, loop: TrackedLoop) -> None:
+        """Use a new loop for later pictures; raises RunStopped when too many were lost."""
+        if self._current is not None and loop is self._current[0]:
+            self._current = None
+            self._lost += 1
+            self._code.check_lost(self._lost)
+        for turn in loop.turns:
+            turn.forgive()
+
+    def _abandon_loop(self) -> None:
+        """All turns are lost to calls that go on although they were cancelled."""
+        self._current = None
+
+    def halt(self) -> None:
+        self._calls.halt()
 
     async def aclose(self) -> None:
         """Await the model's own ``aclose()``, if it has one."""
@@ -108,18 +133,22 @@ class AsyncModel(Captioner):
         loop, model = current
         try:
             if callable(getattr(model, "aclose", None)):
-                await self._run(loop, None, model.aclose, CLOSE_TIMEOUT)
+                async with asyncio.timeout(CLOSE_TIMEOUT):
+                    await self._calls.wait_until_idle()
+                    turn = await self._calls.turn()
+                await self._run(loop, turn, model.aclose, CLOSE_TIMEOUT)
         except Exception as error:  # noqa: BLE001 - all captions are there; what it holds ends with the program
             _log.warning("aclose model=%s failed: %s", self.name, error or "it takes too long")
         finally:
             loop.stop()
+            self._calls.close()
 
     async def _run(
-        self, loop: TrackedLoop, call: object, work: Callable[[], Awaitable[object]], seconds: float
+        self, loop: TrackedLoop, turn: Turn, work: Callable[[], Awaitable[object]], seconds: float
     ) -> object:
         """The result of ``work``; raises TimeoutError, or what ``work`` raises."""
         async with asyncio.timeout(seconds):
-            result, error = await asyncio.wrap_future(loop.submit(call, work))
+            result, error = await asyncio.wrap_future(loop.submit(turn, work))
         if error is not None:
             raise self._code.sample_error(error)
         return result
@@ -130,19 +159,46 @@ class TrackedLoop:
 
     def __init__(self) -> None:
         self.running: object = None
+        self.turns: set[Turn] = set()
         self._loop = asyncio.new_event_loop()
         # A daemon: code that never returns must not keep the program from ending.
         threading.Thread(target=self._run_loop, name="cutline-background", daemon=True).start()
 
-    def submit(self, call: object, work: Callable[[], Awaitable[object]]) -> Future[Outcome]:
-        """Await ``work`` on the loop."""
-        return asyncio.run_coroutine_threadsafe(self._capture(call, work), self._loop)
+    def submit(self, turn: Turn | None, work: Callable[[], Awaitable[object]]) -> Future[Outcome]:
+        """Await ``work`` on the loop; the turn ends with it, also where the future is cancelled before."""
+        future: Future[Outcome] = Future()
 
-    async def is_blocked(self) -> bool:
-        """Whether the loop fails to respond to a ping."""
+        def start() -> None:
+            task = self._loop.create_task(self._capture(turn, work))
+            if turn is not None:
+                self.turns.add(turn)
+            task.add_done_callback(end)
+            future.add_done_callback(lambda done: self._cancel(task) if done.cancelled() else None)
+
+        def end(task: asyncio.Task[Outcome]) -> None:
+            if turn is not None:
+                self.turns.discard(turn)
+                turn.end()
+            if future.set_running_or_notify_cancel():
+                future.set_result((None, asyncio.CancelledError()) if task.cancelled() else task.result())
+
+        try:
+            self._loop.call_soon_threadsafe(start)
+        except RuntimeError:  # it is closed
+            if turn is not None:
+                turn.end()
+            raise
+        return future
+
+    def _cancel(self, task: asyncio.Task[Outcome]) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop is closed
+            self._loop.call_soon_threadsafe(task.cancel)
+
+    async def is_blocked(self, seconds: float) -> bool:
+        """Whether the loop fails to respond to a ping in that time."""
         ping = asyncio.run_coroutine_threadsafe(asyncio.sleep(0), self._loop)
         try:
-            async with asyncio.timeout(PING_TIMEOUT):
+            async with asyncio.timeout(seconds):
                 await asyncio.wrap_future(ping)
         except TimeoutError:
             return True

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final, TypeAlias
 
 from cutline.batcher import in_background
+from cutline.captioners.plugins.turns import Turn, Turns, grace, wait_for_end
 from cutline.credentials import without_keys
 from cutline.errors import ConfigError, CutlineError, Rejected, RunStopped, SampleError
 
@@ -58,12 +59,26 @@ class PluginCode:
 
 
 class IsolatedCalls:
-    """Calls one model's code. A call beyond its time limit is abandoned in its daemon thread."""
+    """Calls one model's code, at most ``limit`` at once over all captioners of its class.
 
-    def __init__(self, code: PluginCode) -> None:
-        self._code = code
-        self._lock = threading.Lock()
-        self._lost = 0
+    A call beyond its time limit fails its picture, and keeps its turn until it returns. Only when it does
+    not for a long time is it abandoned in its daemon thread: with all turns lost, ``replace`` is called, and
+    later calls get a new model.
+    """
+
+    def __init__(
+        self, code: PluginCode, turns: Turns, *, limit: int, replace: Callable[[], None] = lambda: None
+    ) -> None:
+        self._code, self._turns, self._limit, self._replace = code, turns, limit, replace
+        self._lost: list[Turn] = []
+        self._running: set[Turn] = set()
+        self._watches: set[asyncio.Task[None]] = set()
+        self._halted = threading.Event()
+
+    def halt(self) -> None:
+        """Start no more calls: those that wait raise RunStopped."""
+        self._halted.set()
+        self._turns.halt()
 
     async def start(self, work: Callable[[], object]) -> object:
         """The model that ``work`` creates, without a time limit.
@@ -76,42 +91,73 @@ class IsolatedCalls:
             raise self._code.load_error(error)
         return model
 
-    async def call(self, work: Callable[[], object]) -> object:
-        """The result of ``work``.
+    async def turn(self) -> Turn:
+        """Wait for a turn.
+
+        Raises:
+            RunStopped: too many calls are abandoned, or ``halt`` was called.
+        """
+        turn = await self._turns.take(self._limit, self._halted)
+        self._running = {one for one in self._running if not one.ended.is_set()} | {turn}
+        try:
+            self._code.check_lost(sum(not one.returned.is_set() for one in self._lost))
+        except RunStopped:
+            turn.end()
+            raise
+        return turn
+
+    async def call(self, turn: Turn, work: Callable[[], object]) -> object:
+        """The result of ``work``, which ends the turn when it returns, whether or not anyone waits for it.
 
         Raises:
             Rejected: ``timeout``; the same call would block again.
-            RunStopped: too many calls are abandoned.
             Exception: what it raised.
         """
-        self._code.check_lost(self._lost)
-        call = _Call()
+
+        def run() -> Outcome:
+            try:
+                return capture(work)
+            finally:
+                turn.end()
+
         try:
             async with asyncio.timeout(self._code.timeout):
-                result, error = await in_background(lambda: self._run(call, work))
+                result, error = await in_background(run)
         except TimeoutError:
-            with self._lock:
-                call.lost = not call.ended
-                self._lost += call.lost
+            self.watch(turn)
             raise Rejected("timeout", self._code.timeout_message) from None
+        except RuntimeError:  # no thread can be started
+            turn.end()
+            raise
         if error is not None:
             raise self._code.sample_error(error)
         return result
 
-    def _run(self, call: _Call, work: Callable[[], object]) -> Outcome:
-        try:
-            return capture(work)
-        finally:
-            with self._lock:
-                call.ended = True
-                self._lost -= call.lost
+    def watch(self, turn: Turn) -> None:
+        """Count the call of this turn as lost if it does not return for a long time."""
+        task = asyncio.create_task(self._watch(turn))
+        self._watches.add(task)
+        task.add_done_callback(self._watches.discard)
 
+    async def _watch(self, turn: Turn) -> None:
+        if await wait_for_end(turn, grace(self._code.timeout)):
+            return
+        self._lost = [one for one in self._lost if not one.returned.is_set()] + [turn]
+        hung = [one for one in self._lost if not one.ended.is_set()]
+        if len(hung) >= self._limit:
+            self._replace()
+            for one in hung:
+                one.forgive()
 
-class _Call:
-    """State of a call; it may return after it was abandoned."""
+    async def wait_until_idle(self) -> None:
+        """Wait until all calls have returned, or are abandoned."""
+        for turn in self._running:
+            await wait_for_end(turn)
 
-    def __init__(self) -> None:
-        self.ended = self.lost = False
+    def close(self) -> None:
+        """Watch no call any more."""
+        for task in self._watches:
+            task.cancel()
 
 
 def capture(work: Callable[[], object]) -> Outcome:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from cutline import registry
 from cutline.captioners.hosted.presets import PRESETS
 from cutline.captioners.plugins.isolation import PluginCode, describe_error
+from cutline.captioners.plugins.turns import Turns
 from cutline.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -75,6 +76,7 @@ class PluginModel:
         self.__module__, self.__qualname__ = cls.__module__, cls.__qualname__
         self._parameters = inspect.signature(cls).parameters
         self._file = _source_file(cls)
+        self._turns = Turns()
 
     @property
     def __signature__(self) -> inspect.Signature:
@@ -105,13 +107,14 @@ class PluginModel:
         if self._has("caption"):
             from cutline.captioners.plugins.async_model import AsyncModel
 
-            return AsyncModel(start, code, slots=self._at_once(concurrency))
+            return AsyncModel(start, code, turns=self._turns, slots=self._at_once(concurrency))
         from cutline.captioners.plugins.sync_model import SyncModel
 
         batch = self._has("infer_batch")
         return SyncModel(
             start,
             code,
+            turns=self._turns,
             threads=1 if batch else self._at_once(concurrency),
             batch_size=options.get("batch_size", self._number("batch_size") or "auto") if batch else None,
             max_side=options.get("max_side", 1024),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import functools
 import logging
 import threading
 import time
@@ -13,12 +14,13 @@ from typing import TYPE_CHECKING, Any, Final
 from cutline.batcher import Batcher, OutOfMemory
 from cutline.captioners.plugins.isolation import IsolatedCalls, PluginCode, capture
 from cutline.captioners.plugins.results import reply_of
+from cutline.captioners.plugins.turns import Turn, Turns
 from cutline.errors import ConfigError, SampleError
 from cutline.imaging import Picture
 from cutline.interfaces import Captioner, Profile, Say, silent
 from cutline.prompts import Prompt
 from cutline.records import Reply
-from cutline.slots import LocalSlots, and_preparing
+from cutline.slots import and_preparing
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -47,7 +49,8 @@ class _Result:
 class SyncModel(Captioner):
     """Calls ``infer`` or ``infer_batch`` of the object that ``start`` creates.
 
-    ``threads`` calls of ``infer`` run at once. With a ``batch_size``, which may be ``auto``, waiting calls
+    ``threads`` calls of ``infer`` run at once, whoever has given up on one: a call keeps its turn until it
+    returns. With a ``batch_size``, which may be ``auto``, waiting calls
     are gathered for ``infer_batch`` instead. Pictures are decoded for it, upright and in RGB, at most
     ``max_side`` pixels long.
     """
@@ -59,6 +62,7 @@ class SyncModel(Captioner):
         start: Callable[[], object],
         code: PluginCode,
         *,
+        turns: Turns,
         threads: int,
         batch_size: int | str | None,
         max_side: int,
@@ -69,12 +73,14 @@ class SyncModel(Captioner):
         self._threads = threads
         self._max_side = max_side
         self._batch_size = batch_size
-        self._calls = IsolatedCalls(code)
+        self._turns = turns
+        self._calls = IsolatedCalls(code, turns, limit=threads, replace=self._replace_model)
         self._model: Any = None
         self._opening = asyncio.Lock()
-        self._turns = LocalSlots(lambda: threads)
         self._batcher: Batcher[_Request, _Result] | None = None
-        self._retrying = asyncio.Lock()
+        self._batch_turn: Turn | None = None  # of the last batch
+        self._suspects = 0  # pictures of a batch that timed out, which are repeated one by one
+        self._has_suspects = asyncio.Condition()
         if isinstance(batch_size, int) and batch_size < 1:
             raise ConfigError(f"--batch-size must be auto or greater than 0, not {batch_size}")
 
@@ -97,7 +103,7 @@ class SyncModel(Captioner):
                 self._model = await self._calls.start(self._start)
 
     def halt(self) -> None:
-        self._turns.halt()
+        self._calls.halt()
         if self._batcher is not None:
             self._batcher.halt()
 
@@ -119,59 +125,110 @@ class SyncModel(Captioner):
             if result.error is not None:
                 raise self._code.sample_error(result.error)
             return reply_of(result.value, model=self.name, seconds=result.seconds)
-        model = self._model
-        async with self._turns.one():
-            start = time.perf_counter()
-            value = await self._calls.call(
-                lambda: model.infer(prompt=prompt, image=image, image_name=request.name)
-            )
+        turn = await self._calls.turn()
+        if self._model is None:  # it was replaced meanwhile
+            await self._open_for(turn)
+        model, start = self._model, time.perf_counter()
+        value = await self._calls.call(
+            turn, lambda: model.infer(prompt=prompt, image=image, image_name=request.name)
+        )
         return reply_of(value, model=self.name, seconds=time.perf_counter() - start)
 
+    async def _open_for(self, turn: Turn) -> None:
+        try:
+            await self.open()
+        except BaseException:
+            turn.end()
+            raise
+
+    def _replace_model(self) -> None:
+        """Have the next call create another model: all turns of this one are lost."""
+        _log.warning("%s does not return from %d calls; it is loaded again", self.name, self._threads)
+        self._model = None
+
     async def aclose(self) -> None:
-        """End the batches, and call the model's own ``close()``, if it has one."""
+        """End the batches, wait for calls, and call the model's own ``close()``, if it has one."""
         batcher, self._batcher = self._batcher, None
         if batcher is not None:
             await asyncio.to_thread(batcher.close)
         model, self._model = self._model, None
         close = getattr(model, "close", None)
         if callable(close):
-            code = dataclasses.replace(self._code, timeout=min(CLOSE_TIMEOUT, self._code.timeout))
-            try:
-                await IsolatedCalls(code).call(close)
-            except Exception as error:  # noqa: BLE001 - all captions are there; what it holds ends with the program
-                _log.warning("close model=%s failed: %s", self.name, error)
+            await self._close(close)
+        self._calls.close()
+
+    async def _close(self, close: Callable[[], object]) -> None:
+        """Call ``close`` of the model, unless a call of it does not return."""
+        code = dataclasses.replace(self._code, timeout=min(CLOSE_TIMEOUT, self._code.timeout))
+        calls = IsolatedCalls(code, self._turns, limit=self._threads)
+        try:
+            async with asyncio.timeout(CLOSE_TIMEOUT):
+                await self._calls.wait_until_idle()
+                turn = await calls.turn()
+            await calls.call(turn, close)
+        except TimeoutError:
+            _log.warning("close model=%s was not called: a call of it does not return", self.name)
+        except Exception as error:  # noqa: BLE001 - all captions are there; what it holds ends with the program
+            _log.warning("close model=%s failed: %s", self.name, error)
+        finally:
+            calls.close()
 
     async def _infer_in_batch(self, request: _Request) -> _Result:
         """The result of one picture; when its batch times out, it is repeated alone."""
         size = self._batch_size if isinstance(self._batch_size, int) else 0
         while True:
+            async with self._has_suspects:
+                await self._has_suspects.wait_for(lambda: not self._suspects)
+            if self._model is None:
+                await self.open()
             if self._batcher is None:
-                self._batcher = Batcher([self._run], size=size, max_size=MAX_BATCH_SIZE)
+                run = functools.partial(self._run, self._model)
+                self._batcher = Batcher([run], size=size, max_size=MAX_BATCH_SIZE)
             batcher = self._batcher
             try:
                 return await batcher.submit(request, seconds=self._code.timeout)
             except TimeoutError:
-                self._abandon(batcher)
-                async with self._retrying:  # one picture of the batch is the cause: the others will succeed
-                    result = await self._calls.call(lambda: self._run([request])[0])
-                assert isinstance(result, _Result)
-                return result
+                return await self._repeat_alone(request, batcher)
             except asyncio.CancelledError:
                 task = asyncio.current_task()
                 if batcher is self._batcher or task is None or task.cancelling():
                     raise  # else it only waited behind the batch that timed out
 
-    def _abandon(self, batcher: Batcher[_Request, _Result]) -> None:
-        """Use a new batcher, with another thread, for later pictures."""
-        if batcher is self._batcher:
-            self._batcher = None
-            threading.Thread(target=batcher.close, name="cutline-background", daemon=True).start()
+    async def _repeat_alone(self, request: _Request, batcher: Batcher[_Request, _Result]) -> _Result:
+        """One picture of the batch is the cause: the others will succeed. No batch is begun meanwhile."""
+        self._suspects += 1
+        try:
+            if batcher is self._batcher:
+                self._batcher = None
+                threading.Thread(target=batcher.close, name="cutline-background", daemon=True).start()
+                if self._batch_turn is not None:
+                    self._calls.watch(self._batch_turn)
+            turn = await self._calls.turn()  # which the batch has until it returns
+            if self._model is None:
+                await self._open_for(turn)
+            model = self._model
+            result = await self._calls.call(turn, lambda: self._infer(model, [request])[0])
+            assert isinstance(result, _Result)
+            return result
+        finally:
+            self._suspects -= 1
+            if not self._suspects:
+                async with self._has_suspects:
+                    self._has_suspects.notify_all()
 
-    def _run(self, requests: list[_Request]) -> list[_Result]:
+    def _run(self, model: Any, requests: list[_Request]) -> list[_Result]:
+        """As ``_infer``, when it is the batch's turn; in the batcher's thread."""
+        turn = self._batch_turn = self._turns.take_in_thread(self._threads)
+        try:
+            return self._infer(model, requests)
+        finally:
+            turn.end()
+
+    def _infer(self, model: Any, requests: list[_Request]) -> list[_Result]:
         """A batch's results. What fails as a batch is raised, so that its halves are tried."""
         start = time.perf_counter()
         results, error = capture(
-            lambda: self._model.infer_batch(
+            lambda: model.infer_batch(
                 prompts=[request.prompt for request in requests],
                 images=[request.image for request in requests],
                 image_names=[request.name for request in requests],
