@@ -119,6 +119,7 @@ def _run(settings: Settings, reloading: dict[str, Any] | None) -> None:
     config: dict[str, Any] = {
         "factory": True,
         "http": "cutline.service.http.connections:Connection",
+        "ws": "none",
         "access_log": False,
         "log_config": log_config(settings.log_level, settings.lease_seconds),
         "host": settings.host,

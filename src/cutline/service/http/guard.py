@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hmac
+import ipaddress
 import logging
 from collections.abc import Collection
 from typing import Final
@@ -22,6 +24,7 @@ from cutline.service.settings import Settings
 _log = logging.getLogger("cutline.service")
 
 _OPEN: Final = frozenset({"/health"})  # for probes, which have no key
+_PROBES: Final = frozenset({"/health", "/ready"})  # by a pod's address, or without a host (HTTP/1.0)
 _HEADERS: Final = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
@@ -89,12 +92,13 @@ class Guard:
         host = headers.get("host", "")
         name, colon, port = host.rpartition(":")
         name = name if colon and port.isdigit() else host
-        if self._hosts is not None and name.lower() not in self._hosts:
+        path = scope["path"]
+        is_probe = path in _PROBES and scope["method"] in {"GET", "HEAD"} and _is_address(name)
+        if self._hosts is not None and not is_probe and name.lower() not in self._hosts:
             raise ServiceError(403, "this host name is not served here")
         origin = headers.get("origin")
         if origin is not None and not _is_own_origin(origin, host, self._allowed):
             raise ServiceError(403, "requests from other sites are refused")
-        path = scope["path"]
         is_open = path in _OPEN or (path in self._pages and scope["method"] in {"GET", "HEAD"})
         if self._key is not None and not is_open:
             _check_key(headers, self._key)
@@ -132,6 +136,13 @@ class _Response:
         """Send the error, unless the response has started: that one is cut, which its reader can see."""
         if not self._started:
             await error_response(scope["path"], error)(scope, receive, self.send)
+
+
+def _is_address(name: str) -> bool:
+    """Whether a Host is an IP address or missing: no page of another site can have a browser send these."""
+    with contextlib.suppress(ValueError):
+        return not name or bool(ipaddress.ip_address(name.removeprefix("[").removesuffix("]")))
+    return False
 
 
 def _is_own_origin(origin: str, host: str, allowed: Collection[str]) -> bool:
