@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from cutline import registry
 from cutline.captioners.hosted.presets import PRESETS
+from cutline.captioners.plugins.enrichment import plugin_builtins
 from cutline.captioners.plugins.isolation import PluginCode, describe_error
 from cutline.captioners.plugins.turns import Turns
 from cutline.errors import ConfigError
@@ -246,6 +247,7 @@ def _load(file: str) -> None:
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
+    vars(module)["__builtins__"] = plugin_builtins(register_model)
     sys.modules[name] = module
     try:
         spec.loader.exec_module(module)
