@@ -59,7 +59,7 @@ class Concurrency:
         self._turn = asyncio.Lock()
         self._waiting = 0
         self._lowered_at = 0.0
-        self._limit = float(start)
+        self.limit, self._exact = start, float(start)
         self._tuner: Tuner | None = None
         self._shape: tuple[int, bool, float] | None = None
         self._follow_demands()
@@ -82,13 +82,12 @@ class Concurrency:
         shape = (ceiling, adaptive, longest)
         if shape != self._shape:
             self.ceiling, self._shape = ceiling, shape
-            self._limit = float(min(self.limit, ceiling) if adaptive else ceiling)
+            self._set_limit(min(self.limit, ceiling) if adaptive else ceiling)
             self._tuner = Tuner(self.limit, ceiling, longest=longest) if adaptive else None
             self._places.wake()
 
-    @property
-    def limit(self) -> int:
-        return max(1, int(self._limit))
+    def _set_limit(self, exact: float) -> None:
+        self._exact, self.limit = exact, max(1, int(exact))
 
     @property
     def in_flight(self) -> int:
@@ -144,13 +143,14 @@ class Concurrency:
         request.is_answered = True
         self.throttle.admitted(now, seconds)
         if self._tuner is None:
-            self._limit = min(self._limit + 1 / self.limit, float(self.ceiling))  # recover from time-outs
+            if self._exact < self.ceiling:  # recover from time-outs
+                self._set_limit(min(self._exact + 1 / self.limit, self.ceiling))
         else:
             saturated = self._places.taken >= self.limit and not self.throttle.is_holding
-            before = self.limit
-            self._limit = float(self._tuner.note(now, seconds, saturated=saturated))
-            if self.limit != before:
-                _log.debug("requests-at-once limit=%d before=%d", self.limit, before)
+            before, limit = self.limit, self._tuner.note(now, seconds, saturated=saturated)
+            if limit != before:
+                self._set_limit(limit)
+                _log.debug("requests-at-once limit=%d before=%d", limit, before)
         self._places.wake()
 
     async def failed(self, request: _Request, error: RequestError, halted: asyncio.Event) -> None:
@@ -190,7 +190,8 @@ class Concurrency:
         # Requests that were under way together are one complaint, not many.
         if now - self._lowered_at > max(self.throttle.latency, 0.2):
             self._lowered_at = now
-            before, self._limit = self.limit, max(1.0, self._limit * 0.7)
+            before = self.limit
+            self._set_limit(max(1.0, self._exact * 0.7))
             _log.info("timed-out limit=%d before=%d", self.limit, before)
             if self._tuner is not None:
                 self._tuner.lowered_to(self.limit, now)

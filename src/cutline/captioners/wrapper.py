@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Hashable, Mapping
+from collections.abc import Coroutine, Hashable, Mapping
 from typing import Any, Self
 
 from cutline.imaging import Picture
@@ -32,14 +32,15 @@ class Wrapper(Captioner):
     async def open(self, say: Say = silent) -> None:
         await self.inner.open(say)
 
-    async def prepare(self, picture: Picture) -> None:
-        await self.inner.prepare(picture)
+    # Not coroutines: each would be resumed with the innermost one, at every step of a request.
+    def prepare(self, picture: Picture) -> Coroutine[Any, Any, None]:
+        return self.inner.prepare(picture)
 
     def check_prompt(self, prompt: Prompt) -> None:
         self.inner.check_prompt(prompt)
 
-    async def caption(self, picture: Picture, prompt: Prompt) -> Reply:
-        return await self.inner.caption(picture, prompt)
+    def caption(self, picture: Picture, prompt: Prompt) -> Coroutine[Any, Any, Reply]:
+        return self.inner.caption(picture, prompt)
 
     def halt(self) -> None:
         self.inner.halt()

@@ -288,8 +288,9 @@ def log_outcome(outcome: Outcome) -> None:
     """Log one line about a sample's outcome."""
     key = printable(outcome.key)
     if isinstance(outcome, Caption):
-        tokens, seconds = outcome.usage.total, sum(step.reply.seconds for step in outcome.steps)
-        _log.debug("captioned key=%s tokens=%d seconds=%.2f", key, tokens, seconds)
+        if _log.isEnabledFor(logging.DEBUG):
+            tokens, seconds = outcome.usage.total, sum(step.reply.seconds for step in outcome.steps)
+            _log.debug("captioned key=%s tokens=%d seconds=%.2f", key, tokens, seconds)
         for name, kind in outcome.missing_steps.items():
             _log.info("incomplete key=%s step=%s kind=%s", key, name, kind)
     elif isinstance(outcome, Skip):

@@ -108,7 +108,9 @@ _NONE: collections.Counter[str] = collections.Counter()
 
 def usages_of(outcome: Outcome) -> Iterator[tuple[str, Usage]]:
     """The tokens of an outcome by step, without the steps that were counted before."""
-    yield from ((step.name, step.reply.usage) for step in outcome.steps if not step.counted)
+    for step in outcome.steps:
+        if not step.counted:
+            yield step.name, step.reply.usage
     yield from outcome.useless.items()
 
 
