@@ -9,12 +9,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cutline.cli.job_container import Container, Hosts
+from cutline.engine import assembly
 from cutline.errors import ConfigError
 from cutline.imaging import EXTENSIONS
 from cutline.job import Job
-from cutline.sources import SourceOptions, detect
+from cutline.sources import detect
 from cutline.sources.input_files import expand, on_storage
 from cutline.sources.names import TABLE_EXTENSIONS, extension, is_tar
+from cutline.sources.outputs import OutputFilter
 from cutline.sources.table_files import open_table
 from cutline.storage import is_remote, open_storage
 
@@ -131,15 +133,13 @@ def _tables(folder: str) -> list[str] | None:
                 return None
             if extension(name) in TABLE_EXTENSIONS:
                 tables.append(os.path.join(place, name))  # noqa: PTH118 - stays a string
-    return tables
+    return OutputFilter(folder, None).inputs(tables)
 
 
 def _url_column(job: Job, data: str) -> str | None:
     """The column of URLs: the one given, or ``url`` if a table has it; ConfigError for other data."""
     named = job.input.url_column
-    names = [field.name for field in dataclasses.fields(SourceOptions)]
-    options = SourceOptions(**{name: getattr(job.input, name) for name in names})
-    kind = job.input.source_type or detect(data, options)
+    kind = job.input.source_type or detect(data, assembly.source_options(job))
     if kind != "table" and (kind != "urls" or extension(data) not in TABLE_EXTENSIONS):
         if named is not None:
             raise ConfigError(

@@ -27,6 +27,7 @@ from cutline.comparison.scores import PictureScorer, ScoredPicture
 from cutline.comparison.statistics import compute_figures
 from cutline.credentials import Secret
 from cutline.engine import assembly
+from cutline.engine.overlap import output_paths, refuse_overlap
 from cutline.engine.report import EXIT_INTERRUPTED, EXIT_OK, Interrupted
 from cutline.engine.state import State, state_folder
 from cutline.errors import ConfigError, OutputExists
@@ -114,6 +115,8 @@ class ComparisonRunner:
             metric = registry.load("metrics", "similarity")
             self._metrics.append(metric(measured_by, device=job.local.device))
         self._folder = state_folder(self._output, job.run.state)
+        outputs = [candidate.output for candidate in self._candidates if candidate.output]
+        refuse_overlap(job.input_path, output_paths(self._output, job.run.state), "", outputs)
 
     async def run(self) -> ComparisonRun:
         """Run the comparison; raises as ``run_job``."""

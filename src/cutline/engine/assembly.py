@@ -23,6 +23,7 @@ from cutline.credentials import Secret
 from cutline.engine.chain_builder import build_chain, is_chain, step_recipes
 from cutline.engine.fingerprint import Fingerprint, retried_kinds
 from cutline.engine.journal import Journal
+from cutline.engine.overlap import files_read, output_paths, refuse_overlap
 from cutline.engine.prices import Prices, Spending
 from cutline.engine.sample_pipeline import SampleRules
 from cutline.engine.stage_runner import StageRunner
@@ -47,9 +48,21 @@ _ONE_TEXT = {"sidecar", "scienceqa"}  # formats that hold one text only
 
 def source_of(job: Job) -> Source:
     """The job's source; raises ConfigError for an input that does not exist or is of no known type."""
-    options = job.input
-    names = [field.name for field in dataclasses.fields(SourceOptions)]
-    return open_source(job.input_path, SourceOptions(**{name: getattr(options, name) for name in names}))
+    return open_source(job.input_path, source_options(job))
+
+
+def source_options(job: Job) -> SourceOptions:
+    """The job's options of its input; what it writes is left out of it."""
+    names = {field.name for field in dataclasses.fields(SourceOptions)} - {"outputs"}
+    given = {name: getattr(job.input, name) for name in names}
+    return SourceOptions(**given, outputs=output_paths(output_of(job), job.run.state))
+
+
+def check_overlap(job: Job, failures: Path | None = None) -> None:
+    """Raise ConfigError where the job would write over what it reads."""
+    output = output_of(job)
+    paths = output_paths(output, job.run.state, failures)
+    refuse_overlap(job.input_path, paths, format_of(output, job.output.output_format), files_read(job))
 
 
 def limit_of(job: Job) -> int | None:

@@ -91,6 +91,7 @@ async def run_job(
         SinkError: the output cannot be written; what was paid for is in the journal.
     """
     job.check()
+    assembly.check_overlap(job, failures)
     progress, stop = progress or (lambda _: None), stop or Stop()
     chain = replies.chain if replies else assembly.chain_of(job, key, pool=pool)
     stages = assembly.stages_of(job)

@@ -37,6 +37,18 @@ class OwnershipRecord:
         """Whether the finished output is there as we left it."""
         return any(target.matches(stamp) for stamp in self.stamps)
 
+    def describes(self, target: Target, path: Path) -> bool:
+        """Whether the output at ``path`` is as we left it, finished or while it grew."""
+        if self.stamps:
+            return target.exists() and self.covers(target)
+        return bool(self.data.get("identity") == file_identity(path))
+
+
+def file_identity(path: Path) -> JSON:
+    """What stays the same while a file grows."""
+    status = path.stat()
+    return {"inode": status.st_ino, "device": status.st_dev}
+
 
 def output_exists(name: str) -> OutputExists:
     """The error for an output that this job did not write."""

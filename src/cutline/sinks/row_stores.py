@@ -11,7 +11,7 @@ from cutline.files import write_errors
 from cutline.records import JSON
 from cutline.sinks.append_only_file import AppendOnlyFile, output_changed
 from cutline.sinks.options import SinkOptions
-from cutline.sinks.ownership import OwnershipRecord, output_exists
+from cutline.sinks.ownership import OwnershipRecord, file_identity, output_exists
 from cutline.sinks.targets import LocalTarget, Target, target
 from cutline.storage import try_writing
 
@@ -71,7 +71,7 @@ class InPlaceStore(RowStore):
 
     def open(self, mark: JSON | None) -> None:
         super().open(mark)
-        self._record.save(identity=_identity(self._file.path))
+        self._record.save(identity=file_identity(self._file.path))
 
     def finish(self) -> None:
         self._file.commit()
@@ -85,15 +85,7 @@ class InPlaceStore(RowStore):
         self._record.save()
 
     def _is_ours(self) -> bool:
-        if self._record.stamps:
-            return self._record.covers(self._target)
-        return bool(self._record.data.get("identity") == _identity(self._file.path))
-
-
-def _identity(path: Path) -> JSON:
-    """What stays the same while a file grows."""
-    status = path.stat()
-    return {"inode": status.st_ino, "device": status.st_dev}
+        return self._record.describes(self._target, self._file.path)
 
 
 class StagedStore(RowStore):

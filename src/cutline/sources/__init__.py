@@ -15,11 +15,13 @@ from cutline.interfaces import Source
 from cutline.records import Sample
 from cutline.sources.names import TABLE_EXTENSIONS, extension, is_tar
 from cutline.sources.options import SourceOptions
+from cutline.sources.outputs import OutputFilter
 from cutline.storage import is_http, is_remote, local_path
 
 __all__ = ["SourceOptions", "detect", "open_source"]
 
 _PARTS = ("split", "event")
+_PART_ENDINGS = ("parquet", "arrow")
 _PATTERN = re.compile(r"[*?\[]|\{[^{}]*(\.\.|,)[^{}]*\}")
 
 
@@ -57,7 +59,7 @@ def detect(path: str, options: SourceOptions) -> str:
     if is_tar(path) or (is_tar(path.rstrip("*")) and _PATTERN.search(path)):
         return "webdataset"
     if not is_remote(path) and Path(path).is_dir():
-        return _folder_type(path, recursive=options.recursive)
+        return _folder_type(path, options)
     ending = extension(path)
     if ending in TABLE_EXTENSIONS:
         return _table_type(path, options)
@@ -77,19 +79,22 @@ def detect(path: str, options: SourceOptions) -> str:
     )
 
 
-def _folder_type(path: str, *, recursive: bool) -> str:
+def _folder_type(path: str, options: SourceOptions) -> str:
     """A picture anywhere makes it a folder of pictures; else tars a webdataset; else tables a table."""
     pictures, seen = EXTENSIONS, ""
-    for _, folders, files in os.walk(path):
-        folders[:] = sorted(name for name in folders if recursive and not name.startswith("."))
+    outputs = OutputFilter(path, options.outputs)
+    for folder, folders, files in os.walk(path):
+        folders[:] = sorted(name for name in folders if options.recursive and not name.startswith("."))
         for name in files:
             if name.startswith("."):
                 continue
             if extension(name) in pictures:
                 return "local"
-            if is_tar(name):
+            if is_tar(name) and outputs.inputs([f"{folder}/{name}"]):
                 seen = "webdataset"
-            elif extension(name) in {"parquet", "arrow"} and not seen:
+            elif (
+                not seen and extension(name) in {"parquet", "arrow"} and outputs.inputs([f"{folder}/{name}"])
+            ):
                 seen = "table"
     return seen or "local"
 

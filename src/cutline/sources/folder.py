@@ -18,13 +18,15 @@ from cutline.locations.stored import LocalFile
 from cutline.records import Problem, Sample
 from cutline.sidecars import EncodingReport, SidecarIndex, decode, read
 from cutline.sources.names import extension, no_pictures
+from cutline.sources.outputs import OutputFilter
 from cutline.sources.parts import copy_with, ranges
 from cutline.storage import is_remote
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from cutline.sources.options import SourceOptions
+    from cutline.sources.outputs import OutputPaths
     from cutline.sources.remote import RemoteFolderSource
 
 
@@ -39,10 +41,13 @@ class FolderSource(Source):
     is followed once, and never into one of its own parents.
     """
 
-    def __init__(self, path: str | os.PathLike[str], *, recursive: bool = True) -> None:
-        """Raises ConfigError when there is no such file or folder."""
+    def __init__(
+        self, path: str | os.PathLike[str], *, recursive: bool = True, outputs: OutputPaths | None = None
+    ) -> None:
+        """Raises ConfigError when there is no such file or folder; ``outputs`` as in ``SourceOptions``."""
         self._path = os.fspath(path)
         self._recursive = recursive
+        self._outputs = outputs
         self._range = _Range()
         self._encodings = EncodingReport()
         if not os.path.exists(self._path):
@@ -55,7 +60,7 @@ class FolderSource(Source):
             from cutline.sources.remote import RemoteFolderSource
 
             return RemoteFolderSource(path, recursive=options.recursive)
-        return cls(path, recursive=options.recursive)
+        return cls(path, recursive=options.recursive, outputs=options.outputs)
 
     def samples(self) -> Iterator[Sample]:
         """Raises ConfigError when the folder cannot be read or holds no picture."""
@@ -122,7 +127,8 @@ class FolderSource(Source):
         return None
 
     def _walk(self) -> _Walk:
-        return _Walk(self._path, self._range, recursive=self._recursive)
+        is_state = OutputFilter(self._path, self._outputs).is_state
+        return _Walk(self._path, self._range, recursive=self._recursive, is_state=is_state)
 
     @property
     def _top(self) -> str:
@@ -160,7 +166,8 @@ class _Range:
 class _Walk:
     """Depth first, in the order of relative paths; ``loops``: linked folders that were not followed."""
 
-    def __init__(self, root: str, part: _Range, *, recursive: bool) -> None:
+    def __init__(self, root: str, part: _Range, *, recursive: bool, is_state: Callable[[str], bool]) -> None:
+        self._is_state = is_state
         self._root = root
         self._part = part
         self._recursive = recursive
@@ -179,7 +186,7 @@ class _Walk:
                 if isinstance(entry, _Found):
                     if part.has(path):
                         yield top.path, top.prefix, entry
-                elif self._recursive and part.meets(path):
+                elif self._recursive and part.meets(path) and not self._is_state(entry.path):
                     if entry.is_symlink() and self._closes_loop(entry, path, top.parents):
                         self.loops.add(path)
                         continue

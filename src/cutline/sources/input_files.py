@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from cutline.errors import ConfigError
 from cutline.formatting import one_line
+from cutline.sources.outputs import OutputFilter, OutputPaths
 from cutline.storage import is_remote, open_object, open_storage
 
 if TYPE_CHECKING:
@@ -55,20 +56,35 @@ def dataset_folder(path: str, dataset: str) -> Path:
     return Path(path)
 
 
-def expand(path: str, endings: tuple[str, ...], *, recursive: bool = True) -> tuple[str, list[str]]:
+def expand(
+    path: str, endings: tuple[str, ...], *, recursive: bool = True, outputs: OutputPaths | None = None
+) -> tuple[str, list[str]]:
     """The files of a path, and the folder that their names are relative to, empty for a single file.
 
     ``path`` is a file, a folder (its files with one of the endings, sorted), a glob pattern, or a list in
-    braces (``{00000..00012}``, ``{a,b}``). ConfigError: there are none.
+    braces (``{00000..00012}``, ``{a,b}``). Outputs among them are left out, those of the run (``outputs``)
+    and others. ConfigError: there are none.
     """
+    outputs_in = OutputFilter(_fixed_part(path), outputs)
     if _BRACES.search(path):
-        files = [file for name in _braces(path) for file in (_glob(name) if _is_glob(name) else [name])]
+        files = [
+            file
+            for name in _braces(path)
+            for file in (outputs_in.inputs(_glob(name)) if _is_glob(name) else [name])
+        ]
     elif _is_glob(path) and not (not is_remote(path) and Path(path).exists()):
-        files = _glob(path)
+        files = outputs_in.inputs(_glob(path))
     elif path.lower().endswith(endings) if is_remote(path) else Path(path).is_file():
         return "", [path]
     else:
-        files = _listing(path, endings, recursive=recursive)
+        there = _listing(path, endings, recursive=recursive)
+        files = [file for file in outputs_in.inputs(there) if file.lower().endswith(endings)]
+        left_out = next((file for file in there if file.lower().endswith(endings)), None)
+        if not files and left_out:
+            raise ConfigError(
+                f"{path} holds nothing but outputs of cutline, which are not read as a part of it; "
+                f"give one of them as the input: {left_out}"
+            )
     if not files:
         raise ConfigError(f"{path}: no file ending in {' '.join(endings)} is there")
     return _common_folder(files), files
@@ -76,6 +92,14 @@ def expand(path: str, endings: tuple[str, ...], *, recursive: bool = True) -> tu
 
 def _is_glob(path: str) -> bool:
     return any(sign in path for sign in "*?[")
+
+
+def _fixed_part(path: str) -> str:
+    """The folder that a path is or begins with, before any pattern."""
+    found = re.search(r"[*?\[{]", path)
+    if not found or (not is_remote(path) and Path(path).exists()):
+        return path
+    return path[: found.start()].rpartition("/")[0] or "."
 
 
 def _glob(pattern: str) -> list[str]:
@@ -90,7 +114,8 @@ def _listing(path: str, endings: tuple[str, ...], *, recursive: bool) -> list[st
     if is_remote(path):
         system, root = open_storage(path)
         names = on_storage(path, lambda: system.find(root, maxdepth=None if recursive else 1))
-        return sorted(system.unstrip_protocol(name) for name in names if name.lower().endswith(endings))
+        # All of them: the state beside an output shows what it is.
+        return sorted(system.unstrip_protocol(name) for name in names)
     if not Path(path).exists():
         raise ConfigError(f"{path} does not exist")
     found = []

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 
+from cutline.sources.outputs import OutputPaths
+
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class SourceOptions:
@@ -15,7 +17,7 @@ class SourceOptions:
     opened; its own when None. ``reader_batch_size``: rows of a table that are decoded at once.
     ``recursive``: whether the sub-folders of a folder are read too. ``split``, ``event``: the part of a
     dataset that is read. These two are refused for a source whose class does not name them in ``takes``,
-    a set of such names.
+    a set of such names. ``outputs``: where the run writes, which is not read.
     """
 
     source_type: str | None = None
@@ -27,3 +29,4 @@ class SourceOptions:
     recursive: bool = True
     split: str | None = None
     event: tuple[str, ...] = ()
+    outputs: OutputPaths | None = None

@@ -43,7 +43,9 @@ class TableSource(RowSource):
         """Raises ConfigError when there is no such table, or no column of pictures in it."""
         super().__init__(path, options)
         endings = _FOLDER_ENDINGS if not is_remote(path) and os.path.isdir(path) else _ENDINGS
-        folder, self._files = expand(path, endings, recursive=self._options.recursive)
+        folder, self._files = expand(
+            path, endings, recursive=self._options.recursive, outputs=self._options.outputs
+        )
         table = open_table(self._files[0], self._options.reader_batch_size)
         columns = find_columns(table, self._options)
         named = self._options.image_column or self._options.url_column

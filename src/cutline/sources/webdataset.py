@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from cutline.sources.options import SourceOptions
+    from cutline.sources.outputs import OutputPaths
 
 MAX_MEMBER_BYTES = 64 * 1024 * 1024
 MAX_COUNTED_BYTES = 2 * 1024**3
@@ -47,11 +48,11 @@ class WebdatasetSource(Source):
     Links, devices and paths out of the folder are never followed; other members are carried as bytes.
     """
 
-    def __init__(self, path: str, *, recursive: bool = True) -> None:
-        """Raises ConfigError when no tar is there."""
+    def __init__(self, path: str, *, recursive: bool = True, outputs: OutputPaths | None = None) -> None:
+        """Raises ConfigError when no tar is there; ``outputs`` as in ``SourceOptions``."""
         if path.startswith("pipe:"):
             raise ConfigError("'pipe:' inputs would run a command; give the path of the tar instead")
-        self._root, self._shards = expand(path, TAR_ENDINGS, recursive=recursive)
+        self._root, self._shards = expand(path, TAR_ENDINGS, recursive=recursive, outputs=outputs)
         self._encodings = EncodingReport()
         self._short_names = Counter(_without_ending(shard[len(self._root) :]) for shard in self._shards)
         if not self._root:
@@ -59,7 +60,7 @@ class WebdatasetSource(Source):
 
     @classmethod
     def from_options(cls, path: str, options: SourceOptions) -> WebdatasetSource:
-        return cls(path, recursive=options.recursive)
+        return cls(path, recursive=options.recursive, outputs=options.outputs)
 
     def samples(self) -> Iterator[Sample]:
         """Raises ConfigError when a single tar cannot be opened; of several, that is one failure."""

@@ -63,6 +63,7 @@ async def submit_job(
         SinkError: the state folder cannot be written.
     """
     check_job(job, key)
+    assembly.check_overlap(job)
     limits, stop, progress = limits or FileLimits(), stop or Stop(), progress or (lambda _: None)
     limits.check()
     await _probe(job, key=key, source=source, progress=progress, stop=stop)

@@ -1,0 +1,233 @@
+"""Refuses runs that would write over what they read: input, pictures, prompts and other files."""
+
+# Paths stay strings: file names need not be Unicode.
+# ruff: noqa: PTH110, PTH112, PTH113, PTH116, PTH208
+
+from __future__ import annotations
+
+import glob
+import os
+import re
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import NoReturn, TypeVar
+
+from cutline.engine.state import failures_file, state_folder
+from cutline.errors import ConfigError
+from cutline.files import name_to_text
+from cutline.imaging import EXTENSIONS
+from cutline.imaging.formats import MIMES, sniff_format
+from cutline.job import Job
+from cutline.sinks.ownership import OwnershipRecord
+from cutline.sinks.targets import target
+from cutline.sources.names import TAR_ENDINGS, extension, is_tar
+from cutline.sources.outputs import FILE_RECORD, SHARDS_RECORD, OutputPaths, absolute
+from cutline.storage import is_remote, local_path
+
+_T = TypeVar("_T")
+_FOLDERS = frozenset({"webdataset"})  # formats whose output is a folder of shards
+_TABLES = frozenset({"parquet", "arrow"})  # which are read where a folder is the input
+_SHARD = re.compile(r"\d{5,}\.tar")
+_PATTERN = re.compile(r"[*?\[{]")
+_STATE_FILES = frozenset(
+    {
+        *("journal.jsonl", "owner.json", "mark.json", "report.json", "failures.json", "batches.json", "lock"),
+        *("rows.part", "output.part", "before.json", FILE_RECORD, SHARDS_RECORD),
+    }
+)
+
+
+def output_paths(output: str, state: str | None, failures: Path | None = None) -> OutputPaths:
+    """Where a run writes; ``state`` and ``failures`` are the caller's choice of them, if any."""
+    folder = state_folder(output, state)
+    return OutputPaths(
+        output=output, state=str(folder), failures=str(failures or failures_file(output, folder))
+    )
+
+
+def files_read(job: Job) -> list[str]:
+    """The files beside its input that a job names: prompts, schema, prices, chain and plug-ins."""
+    prompts = [text for prompt in job.prompts.prompt for text in (prompt, prompt.partition("=")[2])]
+    named = (job.prompts.schema, job.run.prices, job.model.chain, *job.model.plugin, *prompts)
+    return [path for path in named if path and "\n" not in path and _is_file(path)]
+
+
+def refuse_overlap(input_path: str, paths: OutputPaths, form: str, also_read: Sequence[str] = ()) -> None:
+    """Check that nothing of what is read would be opened for writing.
+
+    ``form`` is the output's format, empty for one that is none. Cheap where no output is there yet.
+
+    Raises:
+        ConfigError: something would; names the cure.
+    """
+    if form == "sidecar":
+        _check_list_beside_texts(input_path, paths.output)
+    elif form in _FOLDERS:
+        _check_shards(input_path, paths)
+    else:
+        _check_file(paths.output, "the output", input_path, also_read, paths)
+    _check_file(paths.failures, "the list of failures", input_path, also_read, paths)
+    _check_state(input_path, paths, form)
+
+
+def _check_file(
+    written: str, what: str, input_path: str, also_read: Sequence[str], paths: OutputPaths
+) -> None:
+    if input_path and absolute(written) == absolute(input_path):
+        _refuse_input(written, what)
+    if is_remote(written):
+        return
+    if extension(written.rpartition("/")[2]) in EXTENSIONS or _is_picture(written):
+        raise ConfigError(f"{_shown(written)} is a picture and would be replaced by {what}: {_CURE}")
+    identity = _identity(written)
+    if identity is None:
+        return
+    for path in also_read:
+        if _identity(path) == identity:
+            raise ConfigError(f"{_shown(path)} is read by this run and would be replaced by {what}: {_CURE}")
+    if not input_path or is_remote(input_path):
+        return
+    if not _is_linked(written) and written == paths.output and _is_own(paths):
+        return
+    inside = _is_within(written, input_path) and _is_read(written)
+    if inside or any(found == identity for found in _inputs(input_path, several=_is_linked(written))):
+        _refuse_input(written, what)
+
+
+def _refuse_input(written: str, what: str) -> NoReturn:
+    stem, dot, ending = written.rpartition(".")
+    example = f", such as {_shown(stem)}-captions.{ending}" if dot and "/" not in ending else ""
+    raise ConfigError(
+        f"{_shown(written)} belongs to the input, which {what} would replace: "
+        f"write to another output{example}"
+    )
+
+
+def _check_shards(input_path: str, paths: OutputPaths) -> None:
+    """Refuse a folder of shards that is the input, or has shards that the input has too."""
+    output = absolute(paths.output)
+    if not input_path:
+        return
+    given = absolute(input_path)
+    fixed = absolute(_fixed(input_path))
+    over = given == output or (_PATTERN.search(input_path) is not None and fixed == output)
+    over |= is_tar(given) and given.rpartition("/")[0] == output and bool(_SHARD.fullmatch(_name(given)))
+    if not over and not is_remote(output) and not is_remote(input_path) and os.path.isdir(output):
+        there = {_identity(f"{output}/{name}") for name in os.listdir(output) if _SHARD.fullmatch(name)}
+        theirs = there and not os.path.exists(f"{paths.state}/{SHARDS_RECORD}")
+        over = bool(theirs) and any(found in there for found in _inputs(input_path, several=True))
+    if over:
+        raise ConfigError(
+            f"{_shown(paths.output)} holds shards of the input, which the output would replace: "
+            f"write to another folder, such as {_shown(paths.output.rstrip('/'))}-captions"
+        )
+
+
+def _check_list_beside_texts(input_path: str, output: str) -> None:
+    """Refuse to write sidecars into a folder where the list that is read has the name of one."""
+    if is_remote(input_path) or is_remote(output) or extension(_name(input_path)) != "txt":
+        return
+    if os.path.isdir(output) and _is_within(input_path, output):
+        raise ConfigError(
+            f"{_shown(input_path)} lies among the texts of the output, one of which could replace it: "
+            "write to a folder of its own"
+        )
+
+
+def _check_state(input_path: str, paths: OutputPaths, form: str) -> None:
+    state = absolute(paths.state)
+    if input_path:
+        given = absolute(_fixed(input_path))
+        if given == state or given.startswith(f"{state}/"):
+            raise ConfigError(
+                f"{_shown(input_path)} lies in the state folder {_shown(paths.state)}, where the run writes: "
+                "give another output, or another folder with --state"
+            )
+    folder, _, name = absolute(paths.output).rpartition("/")
+    if (folder == state and name in _STATE_FILES) or (absolute(paths.output) == state and form != "sidecar"):
+        raise ConfigError(
+            f"{_shown(paths.output)} is where the run's own state is kept: give another output, "
+            "or another folder with --state"
+        )
+
+
+_CURE = "write to another output"
+
+
+def _inputs(path: str, *, several: bool) -> Iterator[tuple[int, int]]:
+    """The identities of the files of an input on this machine; of a folder only if ``several``."""
+    if _PATTERN.search(path) and not os.path.exists(path):
+        pattern = re.sub(r"\{[^{}]*\}", "*", path)
+        for file in glob.iglob(pattern, recursive=True):  # noqa: PTH207 - the pattern may be absolute
+            yield from filter(None, [_identity(file)])
+    elif os.path.isdir(path) and several:
+        for folder, folders, names in os.walk(path):
+            folders[:] = [name for name in folders if not name.startswith(".")]
+            yield from filter(None, (_identity(f"{folder}/{name}") for name in names if _is_read(name)))
+    else:
+        yield from filter(None, [_identity(path)])
+
+
+def _is_read(name: str) -> bool:
+    ending = extension(_name(name))
+    return ending in EXTENSIONS or ending in _TABLES or _name(name).lower().endswith(TAR_ENDINGS)
+
+
+def _is_own(paths: OutputPaths) -> bool:
+    """Whether the file in the output's place is the one that an earlier run left there."""
+    record = Path(paths.state, FILE_RECORD)
+    if is_remote(paths.state) or not record.exists():
+        return False
+    return OwnershipRecord(record).describes(target(paths.output), Path(local_path(paths.output)))
+
+
+def _is_within(path: str, folder: str) -> bool:
+    return os.path.isdir(folder) and os.path.realpath(path).startswith(f"{os.path.realpath(folder)}/")
+
+
+def _is_linked(path: str) -> bool:
+    return _or_none(lambda: Path(path).is_symlink() or os.stat(path).st_nlink > 1) or False
+
+
+def _is_picture(path: str) -> bool:
+    """Whether a file that is there begins as a picture does."""
+    if not _is_file(path):
+        return False
+
+    def read() -> bytes:
+        with open(path, "rb") as file:  # noqa: PTH123 - a string, see above
+            return file.read(64)
+
+    return sniff_format(_or_none(read) or b"") in MIMES
+
+
+def _is_file(path: str) -> bool:
+    return _or_none(lambda: os.path.isfile(path)) or False
+
+
+def _identity(path: str) -> tuple[int, int] | None:
+    status = _or_none(lambda: os.stat(path))
+    return (status.st_dev, status.st_ino) if status else None
+
+
+def _or_none(call: Callable[[], _T]) -> _T | None:
+    try:
+        return call()
+    except (OSError, ValueError):  # not there, a name that is too long, or one with a null character
+        return None
+
+
+def _fixed(path: str) -> str:
+    """The path, or the folder before its pattern."""
+    found = _PATTERN.search(path)
+    if not found or (not is_remote(path) and os.path.exists(path)):
+        return path
+    return path[: found.start()].rpartition("/")[0] or "."
+
+
+def _name(path: str) -> str:
+    return path.rpartition("/")[2]
+
+
+def _shown(path: str) -> str:
+    return name_to_text(path)

@@ -1,0 +1,131 @@
+"""Outputs of cutline that lie inside an input: they and what belongs to them are not read as input."""
+
+# Paths stay strings: they come from listings.
+# ruff: noqa: PTH110, PTH118
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import os
+import re
+from collections.abc import Callable, Iterable, Sequence
+
+from cutline.storage import is_remote, local_path
+
+STATE_ENDING = ".cutline"
+FAILURES_ENDING = ".failures.jsonl"
+FILE_RECORD, SHARDS_RECORD = "output.json", "shards.jsonl"  # in a state folder, by what the output is
+_SHARD = re.compile(r"\d{5,}\.tar")
+_PIECE = re.compile(r"(.+)-\d{5,}(\.\w+)")
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class OutputPaths:
+    """Where a run writes: paths or URLs of its output, its state folder and its failures file."""
+
+    output: str
+    state: str
+    failures: str
+
+
+class OutputFilter:
+    """Finds the outputs among the files below an input: the run's own, and those with their state beside.
+
+    An output folder of shards is left out by its shards alone. ``root`` is the input's folder, which is read
+    even if it is itself an earlier run's output.
+    """
+
+    def __init__(self, root: str, own: OutputPaths | None) -> None:
+        self._root = absolute(root)
+        paths = (own.output, own.state, own.failures) if own else ()
+        self._own = frozenset(map(absolute, paths)) - {""}
+        self._own_output = absolute(own.output) if own else ""
+        self._place = functools.lru_cache(maxsize=10_000)(absolute)
+        self._known: Callable[[str], frozenset[str]] = functools.lru_cache(maxsize=10_000)(_local_outputs)
+
+    def is_state(self, folder: str) -> bool:
+        """Whether a folder below the input holds the state of a run."""
+        return folder.rstrip("/").endswith(STATE_ENDING) or bool(self._own and absolute(folder) in self._own)
+
+    def inputs(self, files: Iterable[str]) -> list[str]:
+        """The files that are no outputs, in their order."""
+        files = list(files)
+        if any(map(is_remote, files)):
+            self._known = _remote_outputs(files)
+        return [file for file in files if not self._is_output(file)]
+
+    def _is_output(self, file: str) -> bool:
+        folder, _, name = file.rpartition("/")
+        folder, top = self._place(folder or "."), self._root
+        place = f"{folder}/{name}"
+        if not {place, _whole(place)}.isdisjoint(self._own):
+            return True
+        if not {name, _whole(name)}.isdisjoint(self._known(folder)):
+            return True
+        if _SHARD.fullmatch(name) and (folder == self._own_output or self._is_known(folder)):
+            return True
+        while len(folder) > len(top):
+            if self.is_state(folder):
+                return True
+            folder = folder.rpartition("/")[0]
+        return False
+
+    def _is_known(self, folder: str) -> bool:
+        """Whether a folder below the root is an output itself."""
+        parent, _, name = folder.rpartition("/")
+        return len(folder) > len(self._root) and name in self._known(parent)
+
+
+def _local_outputs(folder: str) -> frozenset[str]:
+    """The names in a folder on this machine that belong to outputs, by the state beside them."""
+    try:
+        names = [entry.name for entry in os.scandir(folder) if entry.name.endswith(STATE_ENDING)]
+    except OSError:
+        return frozenset()
+    return _names_of(names, lambda name, record: os.path.exists(os.path.join(folder, name, record)))
+
+
+def _names_of(states: Iterable[str], has: Callable[[str, str], bool]) -> frozenset[str]:
+    """The outputs and failures files that some state folders belong to."""
+    found: set[str] = set()
+    for state in states:
+        base = state.removesuffix(STATE_ENDING)
+        # The folder `_X.cutline` may belong to `X`, see engine.state.
+        bases = {base, base.removeprefix("_")}
+        found |= {each + FAILURES_ENDING for each in bases}
+        if any(has(state, record) for record in (FILE_RECORD, SHARDS_RECORD)):
+            found |= bases
+    return frozenset(found - {""})
+
+
+def _remote_outputs(files: Sequence[str]) -> Callable[[str], frozenset[str]]:
+    """As ``_local_outputs`` for a whole listing of remote storage."""
+    states: dict[str, set[str]] = {}
+    there = set(map(absolute, files))
+    for file in there:
+        folder = file.rpartition("/")[0]
+        while "/" in folder.partition("://")[2]:
+            folder, _, name = folder.rpartition("/")
+            if name.endswith(STATE_ENDING):
+                states.setdefault(folder, set()).add(name)
+    known = {
+        folder: _names_of(names, lambda name, record, at=folder: f"{at}/{name}/{record}" in there)  # type: ignore[misc]
+        for folder, names in states.items()
+    }
+    return lambda folder: known.get(folder, frozenset())
+
+
+def _whole(path: str) -> str:
+    """The name of the output that a numbered file is a part of; empty for other names."""
+    found = _PIECE.fullmatch(path)
+    return f"{found[1]}{found[2]}" if found else ""
+
+
+def absolute(path: str) -> str:
+    """A path or URL in the one form in which two of the same place are equal."""
+    if not is_remote(path):
+        return os.path.realpath(local_path(path) or ".")
+    scheme, _, rest = path.partition("://")
+    scheme = {"s3a": "s3", "gcs": "gs"}.get(scheme.lower(), scheme.lower())
+    return f"{scheme}://{'/'.join(part for part in rest.split('/') if part)}"
