@@ -20,6 +20,7 @@ from cutline.job import (
     LocalOptions,
     ModelOptions,
     OnChange,
+    OnMissing,
     OutputOptions,
     PictureOptions,
     PromptOptions,
@@ -113,6 +114,7 @@ class CallOptions(LoadOptions, total=False):
     max_cost: float | None
     prices: str | None
     allow_failures: int
+    on_missing: OnMissing
     stop_after_failures: int
     on_change: OnChange
     retry_failed: bool

@@ -11,7 +11,7 @@ from cutline.errors import ConfigError
 from cutline.imaging import Picture
 from cutline.parameters import Parameter
 from cutline.prompts import Prompt
-from cutline.records import JSON, Outcome, Reply, Sample, Slowdown, Step
+from cutline.records import JSON, LeftOver, Outcome, Reply, Sample, Slowdown, Step
 
 Say: TypeAlias = Callable[[str], None]
 """Takes lines about what is waited for, from any thread."""
@@ -250,6 +250,11 @@ class Source(Protocol):
     @property
     def warnings(self) -> Sequence[str]:
         """Lines for the summary about what was read, such as texts in an unknown encoding."""
+        return ()
+
+    @property
+    def left_over(self) -> Sequence[LeftOver]:
+        """Pictures that are in the input and were not listed as samples; known once listing has ended."""
         return ()
 
 

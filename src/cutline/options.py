@@ -10,6 +10,7 @@ from cutline.parameters import USUAL, check_common, parse_unique
 from cutline.stages import Room, StageSpec
 
 Existing = Literal["skip", "overwrite", "append", "prepend"]
+OnMissing = Literal["warn", "fail", "ignore"]
 OnChange = Literal["refuse", "redo-failed", "redo-all", "keep"]
 
 
@@ -224,6 +225,8 @@ class RunOptions(StrictOptions):
     """TOML file of prices that replaces the built-in table's entries."""
     allow_failures: int = 0
     """So many failed pictures still count as success."""
+    on_missing: OnMissing = "warn"
+    """Rows without a picture and left-over pictures: warn, fail (exit 1) or ignore."""
     stop_after_failures: int = 200
     """Stop when this many pictures in a row failed at the model; 0 never stops."""
     on_change: OnChange = "refuse"

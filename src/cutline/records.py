@@ -88,6 +88,27 @@ class Problem:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class LeftOver:
+    """Pictures, or what may be some, that an input holds and its source did not deliver as samples.
+
+    ``examples`` are the first names; ``what`` is the plural that fits ``count``, ``cure`` what to do.
+    """
+
+    kind: str
+    count: int
+    what: str
+    cure: str
+    examples: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        more = ", …" if self.count > len(self.examples) else ""
+        return f"left out {self.count:,} {self.what} ({', '.join(self.examples)}{more}): {self.cure}"
+
+    def to_json(self) -> JSON:
+        return {"count": self.count, "what": self.what, "examples": list(self.examples), "cure": self.cure}
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
     """Tokens as the endpoint counted them; zero where it did not report them."""
 

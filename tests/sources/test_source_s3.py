@@ -10,6 +10,8 @@ import sys
 import tarfile
 import time
 
+import pyarrow as pa
+import pyarrow.parquet
 import pytest
 
 from cutline.errors import ConfigError, PictureError
@@ -68,10 +70,14 @@ def _fill(jpeg):
         info = tarfile.TarInfo("1.jpg")
         info.size = len(jpeg())
         archive.addfile(info, io.BytesIO(jpeg()))
+    table = io.BytesIO()
+    pa.parquet.write_table(pa.table({"image": [jpeg()]}), table)
     for name, data in {
         "photos/a/1.JPG": jpeg(), "photos/a/1.txt": b"text", "photos/2.png": jpeg(), "shards/0.tar": shard.getvalue(),
         "shards/1.tar": shard.getvalue(), "lists/u.txt": b"http://h/1.jpg\n", "t/t.csv": b"image\nx/1.jpg\n../photos/2.png\n",
-        "t/x/1.jpg": jpeg(),
+        "t/x/1.jpg": jpeg(), "tables/0.parquet": table.getvalue(), "tables/1.parquet": table.getvalue(),
+        "both/0.tar": shard.getvalue(), "both/a/t.png": jpeg(), "pets/a.jpg": jpeg(), "pets/sub/b.jpg": jpeg(),
+        "pets/metadata.csv": b"file_name\nsub/b.jpg\na.jpg\n",
     }.items():  # fmt: skip
         system.pipe_file(f"lot/{name}", data)
 
@@ -88,6 +94,17 @@ def test_every_kind_of_input_is_read_from_s3(bucket, jpeg):
     assert samples[1].problem.kind == "blocked-path"
     last = list(open_source(f"{bucket}/photos").samples())[1]
     assert (last.text, last.location.read()) == ("text", jpeg())
+
+
+def test_folders_on_s3_are_what_they_hold_as_on_a_disk(bucket):
+    def keys(path):
+        return [sample.key for sample in open_source(path).samples()]
+
+    assert keys(f"{bucket}/shards/") == keys(f"{bucket}/shards") == ["0/1", "1/1"]
+    assert keys(f"{bucket}/tables/") == ["row-00000000", "row-00000001"]
+    assert keys(f"{bucket}/pets/") == ["sub/b.jpg", "a.jpg"]
+    with pytest.raises(ConfigError, match="--source-type webdataset or --source-type local"):
+        open_source(f"{bucket}/both/")
 
 
 def test_an_object_that_is_gone_is_missing(bucket):

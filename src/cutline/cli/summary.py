@@ -151,6 +151,14 @@ def _failed(kinds: Collection[str], job: Job) -> Iterator[str]:
         yield f"{fix}run again with --retry-failed to retry the failed ones"
 
 
+def _missing(report: Report) -> Iterator[str]:
+    """What the input holds besides the samples with pictures."""
+    if report.on_missing != "ignore":
+        yield from (printable(str(left_over)) for left_over in report.left_over)
+    if report.missing_counts and report.on_missing == "warn":
+        yield "no picture was found in the input; --on-missing ignore lets such a run succeed"
+
+
 def _slowdown(slowdown: Slowdown) -> Iterator[str]:
     if slowdown.times:
         times = plural(sum(slowdown.times.values()), "time")
@@ -180,6 +188,7 @@ def _hints(job: Job, report: Report) -> Iterator[str]:
             "the pictures are no longer in the input; the journal keeps them"
         )
     yield from map(printable, report.warnings)
+    yield from _missing(report)
     for name, kinds in counts.missing_steps.items():
         missing = plural(sum(kinds.values()), "caption is", "captions are")
         retry = "" if job.run.retry_failed else "; run again with --retry-failed to add it"

@@ -8,13 +8,15 @@ from collections.abc import Mapping
 from cutline.engine.failure_stats import Cause
 from cutline.engine.stats import Counts
 from cutline.errors import CutlineError
-from cutline.records import JSON, Slowdown, Usage
+from cutline.options import OnMissing
+from cutline.records import JSON, LeftOver, Slowdown, Usage
 
 EXIT_OK = 0
 EXIT_FAILURES = 1
 EXIT_USAGE = 2
 EXIT_STOPPED = 3
 EXIT_INTERRUPTED = 130
+_MISSING = ("no-image", "not-a-file")  # reasons of skips
 
 
 class Interrupted(CutlineError):
@@ -38,7 +40,8 @@ class Report:
     the source no longer has, ``waiting`` outcomes are in the journal behind one that is missing.
     ``seconds`` is this run's time after loading the models, which took ``loading_seconds``; ``cost`` in
     US dollars is of all runs, None when no price is known. ``warnings`` are lines about the input and the
-    output, such as text files in another encoding. ``slowdown`` is what refusals of endpoints cost.
+    output, such as text files in another encoding; ``left_over`` is what the input holds besides its
+    samples, and ``on_missing`` whether that is an error. ``slowdown`` is what refusals of endpoints cost.
     """
 
     output: str
@@ -66,6 +69,8 @@ class Report:
     left_out: int = 0
     waiting: int = 0
     warnings: tuple[str, ...] = ()
+    left_over: tuple[LeftOver, ...] = ()
+    on_missing: OnMissing = "warn"
     slowdown: Slowdown = dataclasses.field(default_factory=Slowdown)
 
     @property
@@ -75,7 +80,20 @@ class Report:
             return 128 + self.stopped.signal
         if self.stopped is not None:
             return EXIT_STOPPED
-        return EXIT_FAILURES if self.counts.failures > self.allow_failures else EXIT_OK
+        failed = self.counts.failures > self.allow_failures
+        return EXIT_FAILURES if failed or self.missing_counts else EXIT_OK
+
+    @property
+    def missing(self) -> int:
+        """Rows and samples without a picture."""
+        return sum(self.counts.reasons[reason] for reason in _MISSING)
+
+    @property
+    def missing_counts(self) -> bool:
+        """Whether, by ``on_missing``, what has no picture or is left over makes the run fail."""
+        if self.on_missing == "fail":
+            return bool(self.missing or self.left_over)
+        return self.on_missing == "warn" and 0 < self.missing == self.counts.total
 
     def to_json(self) -> JSON:
         return {
@@ -98,6 +116,7 @@ class Report:
             "changed_since_earlier": self.changed,
             "changed_meanwhile": self.replaced,
             "warnings": list(self.warnings),
+            "left_over": {each.kind: each.to_json() for each in self.left_over},
             "prompt_tokens": self.spent.prompt_tokens,
             "completion_tokens": self.spent.completion_tokens,
             "cost_usd": self.cost,

@@ -167,6 +167,7 @@ class _Run:
             raise
         report = self._report(result, stats, output, journal, state.folder, stopped)
         report = dataclasses.replace(report, warnings=(*source.warnings, *output.sink.warnings))
+        report = dataclasses.replace(report, left_over=tuple(source.left_over))
         state.write(REPORT, report.to_json())
         if self.replies and stopped is None:
             await self.replies.done(report)
@@ -275,6 +276,7 @@ class _Run:
             waiting=result.waiting if result and stopped else 0,
             stopped=stopped,
             allow_failures=self.job.run.allow_failures,
+            on_missing=self.job.run.on_missing,
             slowdown=self.chain.slowdown.since(self.slowdown_before),
         )
 

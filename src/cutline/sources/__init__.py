@@ -12,10 +12,10 @@ from cutline import registry
 from cutline.errors import ConfigError
 from cutline.imaging import EXTENSIONS
 from cutline.interfaces import Source
-from cutline.records import Sample
+from cutline.records import LeftOver, Sample
+from cutline.sources.contents import folder_type
 from cutline.sources.names import TABLE_EXTENSIONS, extension, is_tar
 from cutline.sources.options import SourceOptions
-from cutline.sources.outputs import OutputFilter
 from cutline.storage import is_http, is_remote, local_path
 
 __all__ = ["SourceOptions", "detect", "open_source"]
@@ -59,7 +59,7 @@ def detect(path: str, options: SourceOptions) -> str:
     if is_tar(path) or (is_tar(path.rstrip("*")) and _PATTERN.search(path)):
         return "webdataset"
     if not is_remote(path) and Path(path).is_dir():
-        return _folder_type(path, options)
+        return folder_type(path, options)
     ending = extension(path)
     if ending in TABLE_EXTENSIONS:
         return _table_type(path, options)
@@ -68,7 +68,7 @@ def detect(path: str, options: SourceOptions) -> str:
     if is_http(path):
         raise ConfigError("one URL is not an input; write URLs into a .txt file, one a line, and give that")
     if is_remote(path):
-        return "local"
+        return "local" if ending in EXTENSIONS else folder_type(path, options)
     if not Path(path).exists():
         raise ConfigError(f"{path} does not exist")
     if ending in EXTENSIONS:
@@ -77,26 +77,6 @@ def detect(path: str, options: SourceOptions) -> str:
         f"{path}: neither a folder, a picture, a .txt list of URLs, a table "
         f"({', '.join(sorted(TABLE_EXTENSIONS))}) nor a tar; --source-type says how to read it"
     )
-
-
-def _folder_type(path: str, options: SourceOptions) -> str:
-    """A picture anywhere makes it a folder of pictures; else tars a webdataset; else tables a table."""
-    pictures, seen = EXTENSIONS, ""
-    outputs = OutputFilter(path, options.outputs)
-    for folder, folders, files in os.walk(path):
-        folders[:] = sorted(name for name in folders if options.recursive and not name.startswith("."))
-        for name in files:
-            if name.startswith("."):
-                continue
-            if extension(name) in pictures:
-                return "local"
-            if is_tar(name) and outputs.inputs([f"{folder}/{name}"]):
-                seen = "webdataset"
-            elif (
-                not seen and extension(name) in {"parquet", "arrow"} and outputs.inputs([f"{folder}/{name}"])
-            ):
-                seen = "table"
-    return seen or "local"
 
 
 def _table_type(path: str, options: SourceOptions) -> str:
@@ -133,3 +113,7 @@ class PluginSource(Source):
     @property
     def warnings(self) -> Sequence[str]:
         return tuple(getattr(self._source, "warnings", ()))
+
+    @property
+    def left_over(self) -> Sequence[LeftOver]:
+        return tuple(getattr(self._source, "left_over", ()))

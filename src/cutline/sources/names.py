@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from cutline.imaging import EXTENSIONS
 
 TABLE_EXTENSIONS = frozenset({"csv", "tsv", "parquet", "jsonl", "ndjson", "feather", "arrow"})
+METADATA_FILES = ("metadata.jsonl", "metadata.csv", "metadata.parquet")
 TAR_ENDINGS = (".tar", ".tgz", ".tar.gz")
 
 
@@ -18,6 +19,17 @@ def extension(name: str) -> str:
 
 def is_tar(name: str) -> bool:
     return name.lower().endswith(TAR_ENDINGS)
+
+
+def without_tar_ending(name: str) -> str:
+    """A tar's name without ``.tar`` or its like; any other name as it is."""
+    ending = next((ending for ending in TAR_ENDINGS if name.lower().endswith(ending)), "")
+    return name[: len(name) - len(ending)]
+
+
+def is_metadata_file(path: str) -> bool:
+    """Whether a table describes the pictures beside it, by the name that Hugging Face gives it."""
+    return path.rpartition("/")[2].lower() in METADATA_FILES
 
 
 def no_pictures(path: str) -> str:

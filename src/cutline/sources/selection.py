@@ -7,7 +7,7 @@ import zlib
 from collections.abc import Iterator, Mapping, Sequence
 
 from cutline.interfaces import Source
-from cutline.records import Problem, Sample
+from cutline.records import LeftOver, Problem, Sample
 from cutline.sources.names import UniqueKeys
 from cutline.sources.parts import RecordedKeys
 
@@ -48,6 +48,10 @@ class UniqueUrls(Source):
     def warnings(self) -> Sequence[str]:
         return self._source.warnings
 
+    @property
+    def left_over(self) -> Sequence[LeftOver]:
+        return self._source.left_over
+
 
 def _url_of(sample: Sample) -> str | None:
     return sample.location.url() if sample.location else None
@@ -76,3 +80,7 @@ class HostShare(Source):
     @property
     def warnings(self) -> Sequence[str]:
         return self._source.warnings
+
+    @property
+    def left_over(self) -> Sequence[LeftOver]:
+        return self._source.left_over

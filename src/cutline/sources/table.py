@@ -1,13 +1,13 @@
 """Tables whose rows hold a picture's bytes, its path, its URL, or bytes and path together."""
 
 # Paths stay strings: they come out of tables and need not be valid.
-# ruff: noqa: PTH112, PTH120
+# ruff: noqa: PTH120
 
 from __future__ import annotations
 
 import os
 import urllib.parse
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from cutline.errors import ConfigError
 from cutline.files import name_to_text
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
 _ENDINGS = (".parquet", ".arrow", ".feather", ".csv", ".tsv", ".jsonl", ".ndjson")
-_FOLDER_ENDINGS = (".parquet", ".arrow")
+_COLUMNAR_ENDINGS = (".parquet", ".arrow", ".feather")
 
 
 class TableSource(RowSource):
@@ -39,20 +39,28 @@ class TableSource(RowSource):
     ``image_root``, by default the table's folder, also after links; others are ``blocked-path`` failures.
     """
 
+    _default_column: ClassVar[str] = ""
+    """The column of pictures, where it is not found by name or type."""
+
     def __init__(self, path: str, options: SourceOptions | None = None) -> None:
         """Raises ConfigError when there is no such table, or no column of pictures in it."""
         super().__init__(path, options)
-        endings = _FOLDER_ENDINGS if not is_remote(path) and os.path.isdir(path) else _ENDINGS
-        folder, self._files = expand(
-            path, endings, recursive=self._options.recursive, outputs=self._options.outputs
-        )
+        self._folder, self._files = self._list_files(path)
         table = open_table(self._files[0], self._options.reader_batch_size)
         columns = find_columns(table, self._options)
-        named = self._options.image_column or self._options.url_column
+        named = self._options.image_column or self._options.url_column or self._default_column
         self._column = named or columns.image or columns.url or ""
         self._text_column = columns.text
-        self._root = ImageRoot(self._options.image_root or folder or _parent(path))
+        self._root = ImageRoot(self._options.image_root or self._folder or _parent(path))
         self._sizes: Sequence[int] = ()
+
+    def _list_files(self, path: str) -> tuple[str, list[str]]:
+        """As ``expand``; of a folder Parquet and Arrow files, where it holds any, else text tables."""
+        folder, files = expand(
+            path, _ENDINGS, recursive=self._options.recursive, outputs=self._options.outputs
+        )
+        columnar = [file for file in files if file.lower().endswith(_COLUMNAR_ENDINGS)]
+        return folder, columnar or files
 
     def _no_rows(self) -> str:
         return f"{self._files[0]} holds no rows"

@@ -19,7 +19,7 @@ from cutline.records import Location, Problem, Sample
 from cutline.sidecars.encoding import MAX_BYTES, EncodingReport, decode
 from cutline.sources.cells import first_text
 from cutline.sources.input_files import expand, open_binary
-from cutline.sources.names import TAR_ENDINGS, UniqueKeys
+from cutline.sources.names import TAR_ENDINGS, UniqueKeys, without_tar_ending
 from cutline.sources.parts import copy_with, ranges
 from cutline.sources.tars import Member, TarDamaged, TarReader
 from cutline.storage import is_remote
@@ -33,11 +33,6 @@ if TYPE_CHECKING:
 MAX_MEMBER_BYTES = 64 * 1024 * 1024
 MAX_COUNTED_BYTES = 2 * 1024**3
 _TEXT = ("txt", "caption", "text", "txt.gz", "caption.gz")
-
-
-def _without_ending(name: str) -> str:
-    ending = next((ending for ending in TAR_ENDINGS if name.lower().endswith(ending)), "")
-    return name[: len(name) - len(ending)]
 
 
 class WebdatasetSource(Source):
@@ -54,7 +49,7 @@ class WebdatasetSource(Source):
             raise ConfigError("'pipe:' inputs would run a command; give the path of the tar instead")
         self._root, self._shards = expand(path, TAR_ENDINGS, recursive=recursive, outputs=outputs)
         self._encodings = EncodingReport()
-        self._short_names = Counter(_without_ending(shard[len(self._root) :]) for shard in self._shards)
+        self._short_names = Counter(without_tar_ending(shard[len(self._root) :]) for shard in self._shards)
         if not self._root:
             open_binary(self._shards[0]).close()
 
@@ -98,7 +93,7 @@ class WebdatasetSource(Source):
         if not self._root:
             return name_to_text(Path(shard).name)
         name = shard[len(self._root) :]
-        short = _without_ending(name)
+        short = without_tar_ending(name)
         return name_to_text(short if self._short_names[short] == 1 else name)
 
     def _shard(self, shard: str, name: str, reader: TarReader) -> Iterator[Sample]:

@@ -1,0 +1,167 @@
+"""Finds what a folder holds, here or on remote storage: pictures, webdataset shards or tables."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
+
+from cutline.errors import ConfigError
+from cutline.files import name_to_text
+from cutline.formatting import plural
+from cutline.imaging import EXTENSIONS
+from cutline.sources.input_files import on_storage
+from cutline.sources.names import TABLE_EXTENSIONS, extension, is_metadata_file, is_tar, without_tar_ending
+from cutline.sources.outputs import OutputFilter
+from cutline.sources.table_files import find_columns, open_table
+from cutline.storage import is_remote, open_storage
+
+if TYPE_CHECKING:
+    from cutline.sources.options import SourceOptions
+
+COLUMNAR = frozenset({"parquet", "arrow", "feather"})
+
+
+@dataclasses.dataclass(slots=True)
+class _Files:
+    """Files of one kind: how many there are, and the first of them."""
+
+    count: int = 0
+    first: str = ""
+
+    def add(self, name: str) -> None:
+        self.first = self.first or name
+        self.count += 1
+
+
+@dataclasses.dataclass(slots=True)
+class Contents:
+    """The files of a folder by kind, as paths relative to it; ``metadata`` is that of an imagefolder."""
+
+    pictures: _Files = dataclasses.field(default_factory=_Files)
+    tars: list[str] = dataclasses.field(default_factory=list)
+    tables: list[str] = dataclasses.field(default_factory=list)
+    text_tables: list[str] = dataclasses.field(default_factory=list)
+    metadata: list[str] = dataclasses.field(default_factory=list)
+
+    def add(self, path: str) -> None:
+        ending = extension(path.rpartition("/")[2])
+        if ending in EXTENSIONS:
+            self.pictures.add(path)
+        elif is_tar(path):
+            self.tars.append(path)
+        elif ending in TABLE_EXTENSIONS:
+            if is_metadata_file(path):
+                self.metadata.append(path)
+            (self.tables if ending in COLUMNAR else self.text_tables).append(path)
+
+    def leave_out_outputs(self, root: str, outputs: OutputFilter) -> None:
+        for names in (self.tars, self.tables, self.text_tables, self.metadata):
+            paths = {_join(root, name): name for name in names}
+            names[:] = [paths[path] for path in outputs.inputs(paths)]
+
+
+def source_type_of_names(path: str, names: Iterable[str], options: SourceOptions) -> str:
+    """The registered name of the source for files with these names, relative to ``path``.
+
+    Raises ConfigError where they are of several kinds and it is open which to caption.
+    """
+    contents = Contents()
+    for name in names:
+        contents.add(name)
+    contents.leave_out_outputs(path, OutputFilter(path, options.outputs))
+    return _choose(path, contents, options)
+
+
+def folder_type(path: str, options: SourceOptions) -> str:
+    """As ``source_type_of_names``, for all files of a folder."""
+    remote = is_remote(path)
+    return source_type_of_names(path, _remote(path, options) if remote else _local(path, options), options)
+
+
+def _local(path: str, options: SourceOptions) -> Iterator[str]:
+    top = len(os.path.join(path, ""))  # noqa: PTH118 - names need not be Unicode
+    for folder, folders, files in os.walk(path):
+        folders[:] = sorted(name for name in folders if options.recursive and not name.startswith("."))
+        prefix = folder[top:].replace(os.sep, "/")
+        prefix += "/" if prefix else ""
+        for name in sorted(files) if len(files) < 10_000 else files:
+            if not name.startswith("."):
+                yield prefix + name
+
+
+def _remote(path: str, options: SourceOptions) -> Iterator[str]:
+    system, root = open_storage(path)
+    root = root.rstrip("/")
+    depth = None if options.recursive else 1
+    for name in sorted(on_storage(path, lambda: system.find(root, maxdepth=depth))):
+        key = name[len(root) + 1 :]
+        if key and not key.startswith(".") and "/." not in key:
+            yield key
+
+
+def _choose(path: str, contents: Contents, options: SourceOptions) -> str:
+    pictures, tars, tables = contents.pictures, contents.tars, contents.tables
+    if pictures.count and _named_by_metadata(path, contents, options):
+        tables = [name for name in tables if name not in contents.metadata]
+        if not (tars or _with_pictures(path, tables, options)):
+            return "imagefolder"
+    if pictures.count:
+        tables = _with_pictures(path, tables, options)
+    if tars and {_stem(name) for name in tables} <= {_stem(name) for name in tars}:
+        tables = []  # img2dataset's: what it downloaded into the tar of the same name
+    kinds = [
+        ("webdataset", plural(len(tars), "tar"), tars[:1]),
+        ("table", plural(len(tables), "table"), tables[:1]),
+        ("local", plural(pictures.count, "picture"), [pictures.first] if pictures.count else []),
+    ]
+    found = [(name, f"{count} (such as {name_to_text(first[0])})") for name, count, first in kinds if first]
+    if len(found) > 1:
+        types = " or ".join(f"--source-type {name}" for name, _ in found)
+        raise ConfigError(
+            f"{name_to_text(path)} holds {' and '.join(text for _, text in found)}: choose what to caption "
+            f"with {types}, or give the sub-folder or pattern of these files alone"
+        )
+    if found:
+        return found[0][0]
+    return "table" if contents.text_tables else "local"
+
+
+def _stem(name: str) -> str:
+    return without_tar_ending(name) if is_tar(name) else name.rpartition(".")[0]
+
+
+def _named_by_metadata(path: str, contents: Contents, options: SourceOptions) -> bool:
+    """Whether a ``metadata`` file names pictures, as in a Hugging Face ``imagefolder``."""
+    for name in contents.metadata:
+        try:
+            table = open_table(_join(path, name), options.reader_batch_size)
+        except ConfigError:
+            continue
+        if "file_name" in table.columns:
+            return True
+    return False
+
+
+def _with_pictures(path: str, names: list[str], options: SourceOptions) -> list[str]:
+    """The tables, if the first that can be opened has a column of pictures' bytes or of URLs.
+
+    A table of texts beside pictures, such as an earlier output, is none to be captioned.
+    """
+    for name in names:
+        try:
+            table = open_table(_join(path, name), options.reader_batch_size)
+        except ConfigError:
+            continue
+        try:
+            columns = find_columns(table, options)
+        except ConfigError:
+            return []
+        holds_bytes = columns.image is not None and table.columns[columns.image] != "text"
+        return names if holds_bytes or columns.url is not None else []
+    return names
+
+
+def _join(path: str, name: str) -> str:
+    return f"{path.rstrip('/')}/{name}"

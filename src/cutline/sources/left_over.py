@@ -1,0 +1,50 @@
+"""Counts what an input holds and a source does not deliver, and names the first of it."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from cutline.files import name_to_text
+from cutline.records import LeftOver
+
+_NAMED = 3
+_REMARKS = {
+    "not-in-metadata": (
+        "picture that no row of a metadata file names",
+        "pictures that no row of a metadata file names",
+        "--source-type local captions every picture of the folder",
+    ),
+}
+"""Each kind with its noun, the plural, and what to do about it."""
+
+
+class LeftOvers:
+    """The left-overs of one listing by kind; ``clear`` begins the next."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[str] = Counter()
+        self._names: dict[str, list[str]] = {}
+
+    def clear(self) -> None:
+        self._counts.clear()
+        self._names.clear()
+
+    def note(self, kind: str, name: str) -> None:
+        """Count one; ``kind`` is in the table of this module."""
+        self._counts[kind] += 1
+        names = self._names.setdefault(kind, [])
+        if len(names) < _NAMED:
+            names.append(name_to_text(name))
+
+    def records(self) -> tuple[LeftOver, ...]:
+        return tuple(self._record(kind, count) for kind, count in sorted(self._counts.items()))
+
+    def _record(self, kind: str, count: int) -> LeftOver:
+        one, several, cure = _REMARKS[kind]
+        return LeftOver(
+            kind=kind,
+            count=count,
+            examples=tuple(self._names[kind]),
+            what=one if count == 1 else several,
+            cure=cure,
+        )

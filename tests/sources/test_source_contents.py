@@ -1,0 +1,145 @@
+"""What a folder is read as, and what is left over in it."""
+
+from __future__ import annotations
+
+import io
+import json
+import subprocess
+import sys
+import tarfile
+
+import pyarrow as pa
+import pyarrow.parquet
+import pytest
+
+from cutline.errors import ConfigError
+from cutline.sources import SourceOptions, detect, open_source
+
+
+def put(root, name, data):
+    path = root / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data if isinstance(data, bytes) else data.encode())
+
+
+def put_tar(root, name, members):
+    path = root / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tarfile.open(path, "w") as archive:
+        for member, data in members.items():
+            info = tarfile.TarInfo(member)
+            info.size = len(data)
+            archive.addfile(info, io.BytesIO(data))
+
+
+def put_parquet(root, name, columns):
+    path = root / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pa.parquet.write_table(pa.table(columns), path)
+
+
+def captioned(*arguments):
+    command = [sys.executable, "-m", "cutline", "caption", *map(str, arguments), "--model", "fake"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
+    return done.returncode, done.stderr
+
+
+def rows(path):
+    return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+
+
+def test_tables_beside_a_stray_picture_are_refused_with_both_named_and_the_cure_works(tmp_path, jpeg):
+    data = tmp_path / "data"
+    put_parquet(
+        data, "data/train-0.parquet", {"image": [{"bytes": jpeg(), "path": f"{i}.jpg"} for i in (1, 2)]}
+    )
+    put(data, "assets/teaser.png", jpeg())
+    put(data, "README.md", "x")
+    code, said = captioned(data, tmp_path / "out.jsonl")
+    assert code == 2
+    assert "data/train-0.parquet" in said
+    assert "assets/teaser.png" in said
+    assert not (tmp_path / "out.jsonl").exists()
+    assert captioned(data, tmp_path / "t.jsonl", "--source-type", "table")[0] == 0
+    assert captioned(data, tmp_path / "p.jsonl", "--source-type", "local")[0] == 0
+    assert captioned(data / "data", tmp_path / "sub.jsonl")[0] == 0
+    assert [len(rows(tmp_path / name)) for name in ("t.jsonl", "p.jsonl", "sub.jsonl")] == [2, 1, 2]
+
+
+@pytest.mark.parametrize("names", [("0.tar", "teaser.png"), ("a/0.tar", "b/x/0.parquet"), ("x.tgz", "y.JPG")])
+def test_a_folder_of_two_kinds_is_refused(tmp_path, jpeg, names):
+    for name in names:
+        if name.endswith("parquet"):
+            put_parquet(tmp_path, name, {"image": [jpeg()]})
+        else:
+            put(tmp_path, name, jpeg())
+    with pytest.raises(ConfigError, match="choose what to caption with --source-type") as error:
+        open_source(tmp_path)
+    assert all(name in str(error.value) for name in names)
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (("0.tar", "0.parquet", "0_stats.json"), "webdataset"),  # as img2dataset writes
+        (("0.tar", "extra.csv", "README.md"), "webdataset"),
+        (("a.jpg", "list.csv", "notes.jsonl"), "local"),
+        (("a.jpg", "captions.parquet"), "local"),  # an earlier output
+        (("part-0.csv", "part-1.csv", "_SUCCESS"), "table"),
+        (("one.jsonl",), "table"),
+        (("a.jpg", ".cache/0.tar", ".x.parquet"), "local"),
+        (("metadata.csv", "a.jpg"), "imagefolder"),
+        (("train/metadata.jsonl", "train/a.jpg"), "imagefolder"),
+        ((), "local"),
+    ],
+)
+def test_the_type_of_a_folder(tmp_path, jpeg, names, expected):
+    for name in names:
+        if name.endswith("parquet"):
+            put_parquet(tmp_path, name, {"url": ["http://h/1"]} if "0." in name else {"caption": ["x"]})
+        elif "metadata" in name:
+            put(tmp_path, name, "file_name\na.jpg" if name.endswith("csv") else '{"file_name": "a.jpg"}')
+        else:
+            put(tmp_path, name, jpeg())
+    assert detect(str(tmp_path), SourceOptions()) == expected
+
+
+def test_metadata_beside_pictures_is_read_as_rows(tmp_path, jpeg):
+    folder = tmp_path / "pets"
+    put(folder, "metadata.csv", "file_name,text,animal\na.jpg,Tom,cat\nsub/b.jpg,,dog\ngone.jpg,,dodo\n")
+    put(folder, "more/metadata.jsonl", '{"file_name": "d.jpg", "animal": "cow"}\n')
+    for name in ("a.jpg", "sub/b.jpg", "c.jpg", "more/d.jpg"):
+        put(folder, name, jpeg())
+    out = tmp_path / "out.jsonl"
+    code, said = captioned(folder, out, "--prompt", "Describe this {animal}.")
+    assert code == 1
+    assert "left out 1 picture" in said
+    assert "c.jpg" in said
+    assert [(row["image_id"], row["text"], row["metadata"]["animal"]) for row in rows(out)] == [
+        ("a.jpg", "Tom", "cat"),
+        ("sub/b.jpg", None, "dog"),
+        ("more/d.jpg", None, "cow"),
+    ]
+    report = json.loads((tmp_path / "out.jsonl.cutline" / "report.json").read_text())
+    assert report["left_over"]["not-in-metadata"]["examples"] == ["c.jpg"]
+    assert report["failures"] == 1  # the row whose picture is gone
+
+
+def test_the_policy_for_what_is_left_over_decides_the_exit_code(tmp_path, jpeg):
+    folder = tmp_path / "pets"
+    put(folder, "metadata.csv", "file_name\na.jpg\n")
+    put(folder, "a.jpg", jpeg())
+    put(folder, "c.jpg", jpeg())
+    codes = [
+        captioned(folder, tmp_path / f"{policy}.jsonl", "--on-missing", policy)[0]
+        for policy in ("warn", "fail", "ignore")
+    ]
+    assert codes == [0, 1, 0]
+
+
+def test_a_run_of_nothing_but_rows_without_pictures_fails(tmp_path):
+    put(tmp_path, "t.csv", "image,x\n,1\n,2\n")
+    code, said = captioned(tmp_path / "t.csv", tmp_path / "out.jsonl")
+    assert code == 1
+    assert "no picture was found" in said
+    assert captioned(tmp_path / "t.csv", tmp_path / "two.jsonl", "--on-missing", "ignore")[0] == 0
