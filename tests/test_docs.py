@@ -188,8 +188,8 @@ def kinds():
                     failures |= constants(node.args[1])
                 elif name in {"Problem", "Failure"} and "kind" in given:
                     (skips if "skip" in given else failures).update(constants(given["kind"]))
-                elif name == "Skip":
-                    reason = given["reason"]
+                elif name in {"Skip", "OutputKept"}:
+                    reason = given["reason"] if name == "Skip" else node.args[0]
                     skips |= constants(named.get(getattr(reason, "id", ""), reason))
             elif isinstance(node, ast.Assign) and path.parent.name in {"hosted", "captioners", "chain"}:
                 failures |= constants(node.value) if getattr(node.targets[0], "id", "") == "kind" else set()

@@ -53,6 +53,7 @@ if TYPE_CHECKING:  # what type checkers and editors read; `_NAMES` has the same 
         MissingExtra as MissingExtra,
         OutputExists as OutputExists,
         OutputGone as OutputGone,
+        OutputKept as OutputKept,
         OutputLocked as OutputLocked,
         PictureError as PictureError,
         Rejected as Rejected,
@@ -148,8 +149,8 @@ _NAMES = {
     "cutline.engine.stats": "Counts",
     "cutline.errors": (
         "BudgetSpent ConfigError CutlineError EndpointUnusable JobChanged ManyFailed MissingExtra "
-        "OutputExists OutputGone OutputLocked PictureError Rejected ReplyError RequestError Retryable "
-        "RunStopped SampleError SinkError SourceError"
+        "OutputExists OutputGone OutputKept OutputLocked PictureError Rejected ReplyError RequestError "
+        "Retryable RunStopped SampleError SinkError SourceError"
     ),
     "cutline.imaging": "Limits Picture",
     "cutline.imaging.thumbnails": "Thumbnail",

@@ -8,6 +8,7 @@ CutlineError
 │   ├── OutputLocked       another run is writing there
 │   └── JobChanged         model, prompt or parameters differ from the earlier run's
 ├── SampleError            one picture cannot be captioned; becomes a Failure of its kind
+│   ├── OutputKept         the output keeps what is there; becomes a Skip with its kind as reason
 │   ├── PictureError       it cannot be fetched or opened
 │   └── ReplyError         the model's answer cannot be a caption
 ├── RequestError           one request to an endpoint failed
@@ -67,6 +68,10 @@ class SampleError(CutlineError):
         super().__init__(message)
         self.kind = kind
         self.reply: Reply | None = None
+
+
+class OutputKept(SampleError):
+    """Kind: ``edited by hand``."""
 
 
 class PictureError(SampleError):

@@ -5,15 +5,16 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import contextlib
 import errno
 import os
 import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
-from cutline.errors import PictureError, SinkError
+from cutline.errors import PictureError, SampleError, SinkError
 from cutline.formatting import one_line
 
 _REMEDIES = {
@@ -26,6 +27,7 @@ _REMEDIES = {
     errno.EIO: "check the disk",
     errno.EMFILE: "raise the limit on open files (ulimit -n)",
 }
+_OF_THE_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EMFILE, errno.ENFILE}
 
 
 @contextlib.contextmanager
@@ -43,6 +45,39 @@ def write_errors(path: Path | str) -> Iterator[None]:
             f"cannot write {path}: {one_line(error)}; {remedy} and run the same command again: "
             "nothing is lost"
         ) from error
+
+
+@contextlib.contextmanager
+def file_errors(path: Path | str) -> Iterator[None]:
+    """Turn an OSError about one text file within into its own failure, unless the disk is the cause.
+
+    Raises:
+        SampleError: ``sidecar``; only this file cannot be written.
+        SinkError: no file can be written, as on a full disk.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _OF_THE_DISK:
+            with write_errors(path):
+                raise
+        remedy = _REMEDIES.get(error.errno or 0, "fix this")
+        message = f"cannot write {path}: {one_line(error)}; {remedy} and run the same command again"
+        raise SampleError("sidecar", message) from error
+
+
+def sync_files(files: Collection[Path]) -> None:
+    """Flush files and their names to disk; many at once, which shares the cost."""
+    if files:
+        with concurrent.futures.ThreadPoolExecutor(8) as pool:
+            list(pool.map(_sync_if_there, files))
+        for folder in {file.parent for file in files}:
+            sync_folder(folder)
+
+
+def _sync_if_there(file: Path) -> None:
+    with contextlib.suppress(FileNotFoundError):  # moved since
+        sync_file(file)
 
 
 def sync_folder(folder: Path) -> None:

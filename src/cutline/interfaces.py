@@ -286,8 +286,15 @@ class Sink(Protocol):
         """The caption that was there before this job, in the output or with the sample."""
         return sample.text
 
+    def check_write(self, sample: Sample, text: str | None = None) -> None:
+        """Raise what ``write`` of a caption would raise, before it is paid for; ``text``: where known."""
+        return
+
     def write(self, sample: Sample, outcome: Outcome, picture: bytes | None) -> None:
-        """Take one outcome. Captions become rows; skips and failures may be ignored."""
+        """Take one outcome. Captions become rows; skips and failures may be ignored.
+
+        Raises SampleError where this caption cannot be written and others can; it stays in the journal.
+        """
 
     def commit(self) -> JSON:
         """Make all that was written survive the death of the process; returns the mark."""

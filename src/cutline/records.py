@@ -121,6 +121,12 @@ class Usage:
             completion_tokens=self.completion_tokens + other.completion_tokens,
         )
 
+    def __sub__(self, other: Usage) -> Usage:
+        return Usage(
+            prompt_tokens=self.prompt_tokens - other.prompt_tokens,
+            completion_tokens=self.completion_tokens - other.completion_tokens,
+        )
+
     @property
     def total(self) -> int:
         return self.prompt_tokens + self.completion_tokens
@@ -167,6 +173,7 @@ class Caption:
     """A sample that got its caption.
 
     ``text`` is final: with trigger word, prefix and suffix, joined with the sample's text by the policy.
+    ``draft`` is the text before that, as checks left it; without checks None: it is that of ``source``.
     ``fields`` are those of a structured caption. ``existing`` is the text the sample had before, for joining
     again; ``content_id`` is the sample's at that time. ``checks`` holds the notes of checks, by name.
     ``step`` names the step whose text became the caption; empty for the first. ``missing_steps`` are the
@@ -175,6 +182,7 @@ class Caption:
 
     key: str
     text: str
+    draft: str | None = None
     steps: tuple[Step, ...] = ()
     fields: JSON | None = None
     existing: str | None = None

@@ -55,6 +55,7 @@ class ListOutput:
 
     def write(self, entries):
         self.outcomes.extend(outcome for _, outcome, _ in entries)
+        return []
 
     def commit(self):
         pass

@@ -246,6 +246,9 @@ def form_of(job: Job, output: str) -> JSON:
     options = job.output
     form: JSON = {"format": format_of(output, options.output_format), "raw": options.include_raw}
     form["existing"] = options.existing  # a skip under one policy is none under another
+    affixes = [job.prompts.trigger, job.prompts.caption_prefix, job.prompts.caption_suffix]
+    if any(affixes):
+        form["affixes"] = affixes
     if job.checks.has_checks:
         form["checks"] = True
     if form["format"] == "webdataset":

@@ -18,7 +18,11 @@ from cutline.storage import is_url
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Fingerprint:
-    """What decides captions: a change in any of it makes old ones differ from new ones."""
+    """What decides captions: a change in any of it makes old ones differ from new ones.
+
+    Trigger word, prefix, suffix and what joins captions with existing texts are not in it: they are applied
+    to the replies in the journal whenever the output is written.
+    """
 
     input: str
     """Where the pictures are: equal keys of another place are other pictures."""
@@ -27,17 +31,12 @@ class Fingerprint:
     prompts: tuple[str, ...]
     parameters: str
     pictures: str
-    trigger: str
-    caption_prefix: str
-    caption_suffix: str
     filters: str
     """What decides which samples get a caption: names and fingerprints; empty where nothing does."""
     checks: str
     """What may change captions or refuse them."""
     steps: tuple[str, ...]
     """The steps of a chain, each with its model and parameters; empty where there is none."""
-    joining: str
-    """How captions are joined with texts that were there before; empty where those are left alone."""
 
     @classmethod
     def of(
@@ -71,13 +70,9 @@ class Fingerprint:
             prompts=prompt_ids,
             parameters=_canonical({k: v for k, v in parameters.items() if v is not None}),
             pictures=_canonical(dataclasses.asdict(job.pictures)),
-            trigger=job.prompts.trigger or "",
-            caption_prefix=job.prompts.caption_prefix or "",
-            caption_suffix=job.prompts.caption_suffix or "",
             filters="; ".join(filters),
             checks="; ".join(checks),
             steps=steps,
-            joining="" if job.output.existing in {None, "skip"} else str(job.output.existing),
         )
 
     def to_json(self) -> JSON:
@@ -90,8 +85,7 @@ class Fingerprint:
         for field in dataclasses.fields(self):
             new = _plain(getattr(self, field.name))
             old = earlier.get(field.name, type(new)())  # the journal may be older than the field
-            # Where no text was touched before, no earlier caption depends on how they are joined.
-            if new != old and not (field.name == "joining" and not old):
+            if new != old:
                 result.append(f"{field.name.replace('_', ' ')}: {_shown(old, new)} → {_shown(new, old)}")
         return result
 

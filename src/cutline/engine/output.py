@@ -13,14 +13,17 @@ from typing import IO
 
 from cutline.engine.failure_stats import FailureStats
 from cutline.engine.journal import Journal
+from cutline.engine.sample_outcomes import unwritten
 from cutline.engine.state import State
 from cutline.engine.stats import Counts
+from cutline.errors import SampleError
 from cutline.files import write_errors
 from cutline.interfaces import Sink
 from cutline.records import JSON, Caption, Failure, Outcome, Sample, Skip
 from cutline.sinks.rows import failure_row
 
 Entry = tuple[Sample, Outcome, bytes | None]
+Unwritten = tuple[Sample, Skip | Failure]
 MARK = "mark.json"
 FIRST = 8  # captions that the summary shows
 MOST_FAILED = 100  # failures that are kept for the caller; the file has all
@@ -97,9 +100,16 @@ class OrderedOutput:
         self.sink.open(mark["sink"] if mark else None)
         self._failures.open(mark["failures"] if mark else None)
 
-    def write(self, entries: Iterable[Entry]) -> None:
+    def write(self, entries: Iterable[Entry]) -> list[Unwritten]:
+        """Returns the captions that could not be written, each with the outcome that it became."""
+        lost: list[Unwritten] = []
         for sample, outcome, picture in entries:
-            self.sink.write(sample, outcome, picture)
+            try:
+                self.sink.write(sample, outcome, picture)
+            except SampleError as error:
+                assert isinstance(outcome, Caption), "only captions are written"
+                outcome = unwritten(sample, error, outcome)  # noqa: PLW2901 - what it has become
+                lost.append((sample, outcome))
             self._failures.write(sample, outcome, None)
             by_policy = isinstance(outcome, Skip) and not outcome.stage
             self._keys.add(sample, None if by_policy else outcome.content_id)
@@ -112,6 +122,7 @@ class OrderedOutput:
                     self.failed.append(failure_row(sample, outcome))
                 self._listed_kinds.add(outcome.kind)
             self._dirty = True
+        return lost
 
     def commit(self) -> None:
         """Make everything written so far durable, journal first."""

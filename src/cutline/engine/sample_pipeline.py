@@ -4,23 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-import logging
 from collections.abc import Mapping
 from typing import Any, Protocol
 
 from cutline.chain import Chain, ChainResult, NoteStep, StepFailed
 from cutline.engine.journal_store import JournalStore
+from cutline.engine.sample_outcomes import UNWRITABLE, of_problem, unwritten
 from cutline.engine.stage_runner import Checked, StageRunner
 from cutline.errors import SampleError
-from cutline.formatting import printable
 from cutline.imaging import Picture
 from cutline.interfaces import Draft, Sink
 from cutline.locations.loader import PictureLoader
 from cutline.options import Existing
 from cutline.prompts import finish_caption, sample_variables
 from cutline.records import Caption, Failure, Location, Outcome, Reply, Sample, Skip, Step
-
-_log = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,6 +121,7 @@ class SamplePipeline:
         caption = Caption(
             key=sample.key,
             text=self.rules.finish(checked.text, prepared.existing),
+            draft=checked.text if checked.notes else None,
             steps=steps,
             fields=checked.fields,
             checks=checked.notes,
@@ -164,13 +162,10 @@ class SamplePipeline:
 
     def _by_policy(self, sample: Sample) -> Skip | Failure | str | None:
         """The outcome that the source or the job's policy decides, else the sample's existing text."""
-        problem = sample.problem
-        if problem is not None:
-            if problem.skip:
-                return Skip(key=sample.key, reason=problem.kind)
-            return Failure(
-                key=sample.key, kind=problem.kind, message=problem.message, content_id=sample.content_id
-            )
+        if sample.problem is not None:
+            return of_problem(sample, sample.problem)
+        if (unwritable := self._unwritable(sample)) is not None:
+            return unwritable
         earlier = self._journal.earlier(sample.key) if self._journal is not None else None
         if isinstance(earlier, Caption):  # the existing text is the caption of an earlier run
             return earlier.existing or ""
@@ -182,6 +177,26 @@ class SamplePipeline:
         if text and (policy == "skip" or (policy is None and sink is not None and sink.keeps_captions)):
             return Skip(key=sample.key, reason="captioned already")
         return text or None
+
+    def _unwritable(self, sample: Sample, text: str | None = None) -> Skip | Failure | None:
+        """The outcome of a sample whose caption the output cannot hold; None where it can."""
+        if self._sink is not None:
+            try:
+                self._sink.check_write(sample, text)
+            except SampleError as error:
+                return unwritten(sample, error)
+        return None
+
+    def reuse(self, sample: Sample, earlier: Outcome) -> Outcome:
+        """An earlier run's outcome with the trigger word, prefix, suffix and policy of this one."""
+        if not isinstance(earlier, Caption):
+            return earlier
+        draft, source = earlier.draft, earlier.source
+        if draft is None and source is not None and not earlier.checks:
+            draft = source.text
+        if draft is not None and (text := self.rules.finish(draft, earlier.existing)) != earlier.text:
+            earlier = dataclasses.replace(earlier, text=text)
+        return self._unwritable(sample, earlier.text) or earlier
 
     @property
     def downloads(self) -> int:
@@ -277,24 +292,10 @@ class SamplePipeline:
         return reply if self.rules.keep_raw else dataclasses.replace(reply, raw=None)
 
     def is_final(self, outcome: Outcome) -> bool:
-        """Whether the journal keeps it; a skip by policy is decided again in each run."""
+        """Whether the journal keeps it; skips by policy and what a text file refuses are decided again."""
+        if isinstance(outcome, Failure):
+            return outcome.kind != UNWRITABLE or bool(outcome.steps or outcome.useless)
         return not isinstance(outcome, Skip) or bool(outcome.stage)
 
     async def aclose(self) -> None:
         await self._loader.aclose()
-
-
-def log_outcome(outcome: Outcome) -> None:
-    """Log one line about a sample's outcome."""
-    key = printable(outcome.key)
-    if isinstance(outcome, Caption):
-        if _log.isEnabledFor(logging.DEBUG):
-            tokens, seconds = outcome.usage.total, sum(step.reply.seconds for step in outcome.steps)
-            _log.debug("captioned key=%s tokens=%d seconds=%.2f", key, tokens, seconds)
-        for name, kind in outcome.missing_steps.items():
-            _log.info("incomplete key=%s step=%s kind=%s", key, name, kind)
-    elif isinstance(outcome, Skip):
-        _log.debug("skipped key=%s reason=%s", key, outcome.reason)
-    else:
-        values = (key, outcome.kind, outcome.attempts, outcome.message)
-        _log.info("failed key=%s kind=%s attempts=%d cause=%s", *values)

@@ -10,16 +10,17 @@ import dataclasses
 import itertools
 import logging
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Protocol
 
 from cutline.engine.cancellation import Stop
 from cutline.engine.journal_store import JournalStore
-from cutline.engine.output import Entry, Reorder
+from cutline.engine.output import Entry, Reorder, Unwritten
 from cutline.engine.prefetch import Listed, Prefetch
-from cutline.engine.sample_pipeline import SamplePipeline, SampleRules, log_outcome
+from cutline.engine.sample_outcomes import log_outcome
+from cutline.engine.sample_pipeline import SamplePipeline, SampleRules
 from cutline.engine.stats import RunStats
 from cutline.errors import BudgetSpent, CutlineError, ManyFailed, PictureError, RunStopped, SinkError
 from cutline.formatting import printable
@@ -62,7 +63,8 @@ class ShardOutput(Protocol):
     def needs_picture(self) -> bool:
         """Whether ``write`` needs the encoded bytes of a picture that has a caption."""
 
-    def write(self, entries: Iterable[Entry]) -> None: ...
+    def write(self, entries: Iterable[Entry]) -> Sequence[Unwritten]:
+        """Returns the captions that could not be written, each with the outcome that it became."""
 
     def commit(self) -> None:
         """Make everything written so far durable."""
@@ -207,7 +209,9 @@ class _Shard:
             self._stats.changed += 1  # the file has changed
             outcome = None
         fresh = outcome is None
-        if outcome is None:
+        if outcome is not None:
+            outcome = self._pipeline.reuse(sample, outcome)
+        else:
             outcome, picture = await self._caption(sample)
             if isinstance(outcome, Caption) and sample.etag != item.etag:
                 self._stats.add_replaced(sample.key)
@@ -255,7 +259,8 @@ class _Shard:
                 ended = not self._workers
                 entries = self._reorder.take()
                 if entries:
-                    await loop.run_in_executor(self._sink_thread, self._output.write, entries)
+                    lost = await loop.run_in_executor(self._sink_thread, self._output.write, entries)
+                    self._stats.add_unwritten(lost)
                 if not self._reorder.full:
                     self._room.set()
                 if time.monotonic() - last >= COMMIT_EVERY:

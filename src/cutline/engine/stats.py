@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import collections
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from cutline.engine.failure_stats import FailureStats
@@ -170,6 +170,16 @@ class RunStats:
             self.failed_in_a_row = 0
         elif fresh and isinstance(outcome, Failure) and outcome.attempts:
             self.failed_in_a_row += 1
+
+    def add_unwritten(self, lost: Iterable[tuple[Sample, Skip | Failure]]) -> None:
+        """Count outcomes in place of the captions that they were until these could not be written."""
+        for sample, outcome in lost:
+            counts = self.fresh if self.fresh.captions else self.resumed
+            counts.captions -= 1
+            counts.usage -= usage_of(outcome)
+            counts.add(outcome)
+            if isinstance(outcome, Failure):
+                self.causes.add(sample, outcome)
 
     def add_replaced(self, key: str) -> None:
         self.replaced += 1

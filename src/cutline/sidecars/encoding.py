@@ -26,6 +26,7 @@ _LINE_BREAK: Final = re.compile(r"\r\n|\r|\n")
 _END: Final = re.compile(r"[\r\n]*\Z")
 _NAMED: Final = 3
 _REMARKS: Final = {
+    "edited": "edited by hand left as they are (one that is deleted or emptied is captioned again)",
     "guessed": "not in UTF-8, read as Latin-1 (save as UTF-8 if accents are wrong)",
     "damaged": "damaged, read with U+FFFD for what cannot be decoded",
     "converted": "rewritten as UTF-8, as the new caption has characters that Latin-1 lacks",
@@ -145,6 +146,9 @@ class EncodingReport:
     def note_read(self, name: str, text: SidecarText) -> None:
         if text.guessed or text.damaged:
             self._note("guessed" if text.guessed else "damaged", name)
+
+    def note_edited(self, name: str) -> None:
+        self._note("edited", name)
 
     def note_rewritten(self, name: str, before: bytes, after: bytes) -> None:
         if not after.isascii() and decode(before).encoding != decode(after).encoding:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import re
 import unicodedata
+from collections import OrderedDict
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 from cutline.files import text_to_name
 
 ENDING = ".txt"
 _MAX_BYTES = 255
 _MAX_PATH = 2000
+_FOLDERS = 16  # whose listing is remembered
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:/*")
 _NOWHERE = re.compile(r"[\\\0]")
 _UNPORTABLE = re.compile(r'[\\\0-\x1f<>:"|?*]')
@@ -48,6 +52,28 @@ class SidecarIndex:
         stem = picture.rpartition(".")[0]
         found = map(self.find, dict.fromkeys((picture + ENDING, (stem or picture) + ENDING)))
         return [name for name in found if name is not None and name != picture]
+
+
+class ActualNames:
+    """Files as they are called on disk; remembers the listings of a few folders."""
+
+    def __init__(self) -> None:
+        self._indexes: OrderedDict[Path, SidecarIndex] = OrderedDict()
+
+    def of(self, file: Path) -> Path:
+        """The existing file of this name in any letter case; ``file`` itself where there is none."""
+        if os.path.lexists(file):
+            return file
+        index = self._indexes.get(file.parent)
+        if index is None:
+            with contextlib.suppress(OSError), os.scandir(file.parent) as entries:
+                index = SidecarIndex(sorted(entry.name for entry in entries))
+            self._indexes[file.parent] = index = index or SidecarIndex(())
+            if len(self._indexes) > _FOLDERS:
+                self._indexes.popitem(last=False)
+        found = index.find(file.name)
+        other = file.with_name(found) if found is not None else file
+        return other if os.path.lexists(other) else file
 
 
 def relative_place(key: str) -> tuple[list[str], str]:

@@ -69,6 +69,9 @@ class PluginSink(Sink):
         own = getattr(self._sink, "existing_text", None)
         return own(sample) if own is not None else sample.text
 
+    def check_write(self, sample: Sample, text: str | None = None) -> None:
+        getattr(self._sink, "check_write", super().check_write)(sample, text)
+
     def write(self, sample: Sample, outcome: Outcome, picture: bytes | None) -> None:
         self._sink.write(sample, outcome, picture)
 

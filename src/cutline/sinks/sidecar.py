@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-import concurrent.futures
-import contextlib
 import hashlib
 import os
 import unicodedata
-from collections import OrderedDict
 from collections.abc import Sequence
 from pathlib import Path
 
-from cutline.errors import ConfigError, SampleError, SinkError
-from cutline.files import name_to_text, sync_file, sync_folder, text_to_name, write_atomically, write_errors
+from cutline.errors import ConfigError, OutputKept, SampleError
+from cutline.files import file_errors, name_to_text, sync_files, text_to_name, write_atomically, write_errors
 from cutline.interfaces import Sink
-from cutline.records import JSON, Caption, Outcome, Sample
+from cutline.records import JSON, Caption, Outcome, Sample, Skip
 from cutline.serialization import valid_unicode
-from cutline.sidecars import EncodingReport, SidecarIndex, decode, read, rewrite
-from cutline.sidecars.names import candidates, relative_place
+from cutline.sidecars import EncodingReport, decode, read, rewrite
+from cutline.sidecars.names import ActualNames, candidates, relative_place
+from cutline.sidecars.obstacles import check_replaceable
 from cutline.sidecars.ownership import Owner, SidecarOwnership, Written, digest
 from cutline.sinks.options import SinkOptions
-from cutline.sinks.ownership import output_exists
 from cutline.storage import is_remote, local_path
 
-_INDEXES = 16  # folders whose listing is remembered
+EDITED = "edited by hand"  # why a picture is skipped
 
 
 class SidecarSink(Sink):
@@ -53,7 +50,7 @@ class SidecarSink(Sink):
         self._unsynced: set[Path] = set()
         self._written = 0
         self._safe_folder: Path | None = None
-        self._indexes: OrderedDict[Path, SidecarIndex] = OrderedDict()
+        self._actual = ActualNames().of
         self._encodings = EncodingReport()
 
     def open(self, mark: JSON | None) -> None:
@@ -96,24 +93,40 @@ class SidecarSink(Sink):
             return text.caption
         return None
 
+    def check_write(self, sample: Sample, text: str | None = None) -> None:
+        """SampleError ``sidecar``, or OutputKept for one that was edited by hand."""
+        place = self._place(sample)
+        if place is None:
+            raise _homeless(sample)
+        file = self._actual(self._expected_name(*place, valid_unicode(sample.key)))
+        check_replaceable(file)
+        content = read(os.fspath(file))
+        if content is not None:
+            self._check_content(file, content, text, self._known.written(self._id(file)))
+
     def write(self, sample: Sample, outcome: Outcome, picture: bytes | None) -> None:  # noqa: ARG002
         if sample.problem is not None and sample.problem.skip:
             return  # nothing that could be captioned, such as a picture that came before
-        place = self._place(sample)
+        try:
+            place = self._place(sample)
+        except SampleError:
+            if isinstance(outcome, Caption):
+                raise
+            return
         if place is not None:
             # Every other sample takes its name, so that names do not depend on which samples fail.
             file = self._name(*place, valid_unicode(sample.key))
             if isinstance(outcome, Caption):
                 self._put_ours(file, valid_unicode(outcome.text))
+            elif isinstance(outcome, Skip) and outcome.reason == EDITED:
+                self._encodings.note_edited(os.fspath(self._actual(file)))
         elif isinstance(outcome, Caption):
-            raise ConfigError(
-                f"{valid_unicode(sample.path)} has no folder for a sidecar beside it: name an output folder"
-            )
+            raise _homeless(sample)
 
     def commit(self) -> JSON:
         files, self._unsynced = self._unsynced, set()
         with write_errors(self._root or "the sidecars"):
-            _sync_files(files)
+            sync_files(files)
         return {"written": self._written}
 
     def finish(self) -> None:
@@ -153,11 +166,21 @@ class SidecarSink(Sink):
         folder = self._root.joinpath(*folders)
         if folder != self._safe_folder:
             if not folder.resolve().is_relative_to(self._root.resolve()):
-                raise ConfigError(
-                    f"{folder} leads out of the output folder by a link: remove it, or choose another output"
+                raise SampleError(
+                    "sidecar",
+                    f"{folder} leads out of the output folder by a link: remove it, or choose another output",
                 )
             self._safe_folder = folder
         return folder, name
+
+    def _expected_name(self, folder: Path, picture: str, key: str) -> Path:
+        """What ``_name`` will return, unless a picture that comes before takes it."""
+        names = list(candidates(picture, key))
+        if self._was_there(folder / names[-2][0]):
+            names = names[-2:]
+        owners = ((folder / name, self._known.owner(self._id(folder / name))) for name, _ in names)
+        free = (file for file, owner in owners if owner is None or owner.key == key)
+        return next(free, folder / names[-1][0])
 
     def _name(self, folder: Path, picture: str, key: str, *, after: str = "") -> Path:
         """The first sidecar name that is free or the sample's, among those behind the id ``after``."""
@@ -206,10 +229,10 @@ class SidecarSink(Sink):
         new = self._name(picture.parent, picture.name, key, after=number)
         names = (picture.with_name(name) for name, _ in candidates(picture.name, key))
         file = self._actual(next(name for name in names if self._id(name) == number))
-        written, content = self._known.written(number), self._content(file)
+        written, content = self._known.written(number), read(os.fspath(file))
         if written and content is not None and content != written.before and written.covers(content):
             self._put_ours(new, decode(content).caption)
-            with write_errors(file):
+            with file_errors(file):
                 if written.before is None:
                     file.unlink()
                 else:
@@ -217,28 +240,42 @@ class SidecarSink(Sink):
             self._known.forget(number)
         self._known.assign(number, Owner(key=None, picture="", common=True))
 
+    def _check_content(self, file: Path, content: bytes, text: str | None, written: Written | None) -> None:
+        """Raise where a file keeps its content, or cannot be joined with ``text``."""
+        if written and written.covers(content):
+            return
+        found = decode(content)
+        if not found.caption or found.caption == text:
+            return
+        if written:
+            raise OutputKept(EDITED, f"{file} was edited by hand; it is captioned again once it is deleted")
+        if self._joins and found.damaged:
+            raise SampleError(
+                "sidecar", f"{file} is not valid {found.encoding}, so it is not extended: save it as UTF-8"
+            )
+        if text is not None and not self._may_replace:
+            raise SampleError("sidecar", f"{file} holds a text that this job did not write, and keeps it")
+
     def _put_ours(self, file: Path, text: str) -> None:
         file = self._actual(file)
-        content, written = self._content(file), self._known.written(self._id(file))
-        before = written.before if written else None
-        data = rewrite(before, text)
+        check_replaceable(file)
+        content, written = read(os.fspath(file)), self._known.written(self._id(file))
+        before, previous = written.before if written else None, None
         if content is None:
-            data, before, previous = text.encode(), None, None
-        elif written and written.covers(content):
-            previous = content
-        elif content == text.encode():  # written before a power cut that undid the record
-            data, before, previous = content, None, None
-        elif written and written.last == digest(data):
-            return  # edited by hand since then: it is the user's now
-        elif self._may_replace or not decode(content).caption:
-            data, before, previous = rewrite(content, text), content, None
+            data, before = text.encode(), None
         else:
-            raise output_exists(str(file))
+            self._check_content(file, content, text, written)
+            if written and written.covers(content):
+                data, previous = rewrite(before, text), content
+            elif content == text.encode():  # written before a power cut that undid the record
+                data, before = content, None
+            else:
+                data, before = rewrite(content, text), content
         # The record first: what a killed run leaves must be known as ours.
         digests = digest(data), digest(data if previous is None else previous)
         self._known.record(self._id(file), Written(last=digests[0], previous=digests[1], before=before))
         if content != data:
-            with write_errors(file):
+            with file_errors(file):
                 self._put(file, data)
             if before is not None:
                 self._encodings.note_rewritten(os.fspath(file), before, data)
@@ -248,30 +285,6 @@ class SidecarSink(Sink):
         file.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(file, data, part=self._part, sync=False)
         self._unsynced.add(file)
-
-    def _actual(self, file: Path) -> Path:
-        """The existing file of this name in any letter case; ``file`` itself where there is none."""
-        if os.path.lexists(file):
-            return file
-        index = self._indexes.get(file.parent)
-        if index is None:
-            with contextlib.suppress(OSError), os.scandir(file.parent) as entries:
-                index = SidecarIndex(sorted(entry.name for entry in entries))
-            self._indexes[file.parent] = index = index or SidecarIndex(())
-            if len(self._indexes) > _INDEXES:
-                self._indexes.popitem(last=False)
-        found = index.find(file.name)
-        other = file.with_name(found) if found is not None else file
-        return other if os.path.lexists(other) else file
-
-    @staticmethod
-    def _content(file: Path) -> bytes | None:
-        try:
-            return read(os.fspath(file))
-        except SampleError as error:
-            raise SinkError(
-                f"cannot write {file}: {error}; fix this and run the same command again: nothing is lost"
-            ) from error
 
     def _short(self, file: Path) -> str:
         """Its path below the output folder, as text."""
@@ -285,15 +298,6 @@ class SidecarSink(Sink):
         return unicodedata.normalize("NFC", name).casefold()
 
 
-def _sync_files(files: set[Path]) -> None:
-    """Flush files and their names to disk; many at once, which shares the cost."""
-    if files:
-        with concurrent.futures.ThreadPoolExecutor(8) as pool:
-            list(pool.map(_sync, files))
-        for folder in {file.parent for file in files}:
-            sync_folder(folder)
-
-
-def _sync(file: Path) -> None:
-    with contextlib.suppress(FileNotFoundError):  # moved since
-        sync_file(file)
+def _homeless(sample: Sample) -> SampleError:
+    path = valid_unicode(sample.path)
+    return SampleError("sidecar", f"{path} has no folder for a sidecar beside it: name an output folder")

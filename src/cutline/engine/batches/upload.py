@@ -16,7 +16,7 @@ from cutline.engine.journal import Journal
 from cutline.engine.plan import sample_count
 from cutline.engine.prefetch import Prefetch
 from cutline.engine.progress import PROGRESS_EVERY, Progress, ProgressHook
-from cutline.engine.sample_pipeline import log_outcome
+from cutline.engine.sample_outcomes import log_outcome
 from cutline.engine.shard import GRACE
 from cutline.engine.stats import Counts
 from cutline.errors import BudgetSpent, ConfigError, CutlineError, PictureError
