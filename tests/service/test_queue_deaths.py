@@ -242,6 +242,46 @@ def test_a_picture_that_workers_die_of_is_given_up(tmp_path):
         )
 
 
+DEADLY = """
+import os, signal, time
+from cutline import register_model
+
+@register_model("deadly")
+class Deadly:
+    threads = 4
+
+    def infer(self, prompt, image, image_name):
+        if image.getpixel((0, 0))[0] in (2, 5):
+            time.sleep(0.1)  # until others are under way
+            os.kill(os.getpid(), signal.SIGKILL)
+        return f"Picture {image.getpixel((0, 0))[0]}."
+"""
+
+
+def test_pictures_that_kill_their_worker_take_no_other_with_them(store_url, tmp_path):
+    (tmp_path / "deadly.py").write_text(DEADLY)
+    arguments = ("--model", "deadly", "--plugin", tmp_path / "deadly.py", "--workers", 2)
+    with Service(*arguments, "--store", store_url, cwd=tmp_path, env=FAST_LEASES) as service:
+        task = submit(service, range(8))
+        task = again(service, task)
+        kinds = {result["image_path"]: result.get("kind") for result in task["results"]}
+        assert kinds == {f"{number}.png": "captioner" if number in (2, 5) else None for number in range(8)}
+        assert "deadly" not in task["results"][2]["error"]
+        assert "worker died, pictures taken over" in service.log
+
+
+def again(service, task):
+    """The task's end, while workers die under its client."""
+    end = time.monotonic() + PATIENCE
+    while time.monotonic() < end:
+        with contextlib.suppress(httpx.TransportError):
+            found = service.client.get(f"/task-status/{task}").json()
+            if found["status"] not in {"queued", "in_progress"}:
+                return found
+        time.sleep(0.2)
+    raise AssertionError(service.log)
+
+
 def test_options_that_the_next_service_does_not_support_fail_with_their_reason(tmp_path):
     with Service("--model", "fake:latency=600", cwd=tmp_path) as service:
         files = [("images", ("0.png", png(0)))]

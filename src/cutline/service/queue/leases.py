@@ -7,6 +7,7 @@ import logging
 import secrets
 from collections import Counter
 from collections.abc import Iterable
+from typing import Final
 
 import orjson
 import sqlalchemy as sa
@@ -27,6 +28,9 @@ from cutline.service.queue.store import (
 
 _log = logging.getLogger("cutline.service.queue")
 
+MAX_DEATHS: Final = 5  # of workers that held a picture, the last ones it alone
+_NOBODY: Final = ""
+
 Place = tuple[str, int]
 """A job's id and the picture's index in it."""
 
@@ -41,6 +45,11 @@ class Item:
     kind: str
     options: bytes
     attempts: int
+
+    @property
+    def is_suspect(self) -> bool:
+        """Whether a worker died that held it, and perhaps others with it."""
+        return self.attempts > 1
 
     @property
     def id(self) -> Place:
@@ -62,35 +71,48 @@ class Leases:
     def __init__(self, database: Database, *, seconds: float) -> None:
         self.owner = secrets.token_hex(16)
         self.seconds = seconds
+        self.max_suspects: int | None = None
         self._database = database
 
     async def claim(self, limit: int) -> list[Item]:
-        """Lease the next pictures, those of dead workers first."""
-        is_any_free = await self._database.read(  # reading needs no lock
-            lambda some: any(some.execute(free.limit(1)).first() for free in self._free())
+        """Lease the next pictures, those of dead workers first.
+
+        One of those may be what killed its worker. With ``max_suspects`` no more of them are leased at once,
+        and no others until there are none.
+        """
+        has_suspects, is_any_free = await self._database.read(  # reading needs no lock
+            lambda some: (bool(some.execute(self._suspects.limit(1)).first()), self._is_any_waiting(some))
         )
-        if not is_any_free:
+        if not has_suspects and not is_any_free:
             return []
         claimed, lost = await self._database.write(lambda some: self._claim(some, limit))
         if lost:
             _log.warning("worker died, pictures taken over pictures=%d lease_seconds=%g", lost, self.seconds)
         return claimed
 
-    def _free(self) -> tuple[sa.Select[tuple[str, int]], sa.Select[tuple[str, int]]]:
-        """Pictures of dead workers, and those that wait; two queries, as each has its index."""
-        places = sa.select(items.c.job, items.c.place).order_by(items.c.turn)
+    def _is_any_waiting(self, connection: sa.Connection) -> bool:
+        return bool(connection.execute(_WAITING.limit(1)).first())
+
+    @property
+    def _suspects(self) -> sa.Select[tuple[str, int, float]]:
+        """Pictures of dead workers; a query of its own, as each has its index."""
         lost = (items.c.status == RUNNING) & (items.c.lease < self._database.now)
         lost &= items.c.owner != self.owner  # our own are renewed, however late
-        return places.where(lost), places.where(items.c.status == QUEUED)
+        return sa.select(items.c.job, items.c.place, items.c.lease).where(lost).order_by(items.c.turn)
 
     def _claim(self, connection: sa.Connection, limit: int) -> tuple[list[Item], int]:
         """The pictures, and how many of them a dead worker had."""
-        places: list[Place] = []
-        counts = []
-        for free in self._free():
-            chosen = free.limit(limit - len(places)).with_for_update(skip_locked=True)
-            places += [(row.job, row.place) for row in connection.execute(chosen)]
-            counts.append(len(places))
+        suspects, at_once = self._suspects, limit if self.max_suspects is None else self.max_suspects
+        given_up = suspects.where(items.c.attempts >= MAX_DEATHS)
+        rows: list[sa.Row[tuple[str, int, float]]] = []
+        for query, most in ((given_up, limit), (suspects, at_once)):
+            if not rows:
+                rows = list(connection.execute(query.limit(most).with_for_update(skip_locked=True)))
+        lost = sum(row.lease > 0 for row in rows)
+        if self.max_suspects is None or not (rows or connection.execute(suspects.limit(1)).first()):
+            rest = _WAITING.limit(limit - len(rows))
+            rows += connection.execute(rest.with_for_update(skip_locked=True))
+        places: list[Place] = [(row.job, row.place) for row in rows]
         if not places:
             return [], 0
         ours = sa.tuple_(items.c.job, items.c.place).in_(places)
@@ -103,7 +125,7 @@ class Leases:
         options = jobs.c.options.label("options")
         columns = (items.c.job, items.c.place, items.c.name, items.c.kind, options, items.c.attempts)
         claimed = sa.select(*columns).join(jobs, jobs.c.id == items.c.job).where(ours).order_by(items.c.turn)
-        return [Item(**row._asdict()) for row in connection.execute(claimed)], counts[0]
+        return [Item(**row._asdict()) for row in connection.execute(claimed)], lost
 
     async def begin(self, started: Iterable[str]) -> None:
         """Mark these jobs as in progress.
@@ -181,7 +203,20 @@ class Leases:
         mine = (items.c.owner == self.owner) & (items.c.status == RUNNING)
         if places is not None:
             mine &= sa.tuple_(items.c.job, items.c.place).in_(list(places))
-        values = {"status": QUEUED, "owner": None, "lease": None, "attempts": items.c.attempts - 1}
+        is_new = items.c.attempts == 1
+        values = {
+            "status": sa.case((is_new, QUEUED), else_=RUNNING),
+            "owner": sa.case((is_new, sa.null()), else_=_NOBODY),  # a suspect stays one
+            "lease": sa.case((is_new, sa.null()), else_=0.0),
+            "attempts": items.c.attempts - 1,
+        }
         await self._database.write(
             lambda connection: connection.execute(items.update().where(mine).values(**values))
         )
+
+
+_WAITING: Final = (
+    sa.select(items.c.job, items.c.place, sa.literal(0.0).label("lease"))
+    .where(items.c.status == QUEUED)
+    .order_by(items.c.turn)
+)

@@ -19,7 +19,7 @@ from cutline.service.caption_options import CaptionOptions
 from cutline.service.captioning_service import CaptioningService
 from cutline.service.errors import with_field_names
 from cutline.service.pictures import Pictures
-from cutline.service.queue.leases import Item, Leases, Place, Result
+from cutline.service.queue.leases import MAX_DEATHS, Item, Leases, Place, Result
 from cutline.service.queue.schema import describe_error
 from cutline.service.queue.store import Store
 from cutline.service.results import result_json
@@ -32,7 +32,6 @@ POLL_SECONDS: Final = 0.5  # between looks at an empty queue, which other proces
 RENEW_SECONDS: Final = 1.0  # between renewals, which also show what was cancelled
 GRACE_SECONDS: Final = 5.0  # for pictures before the model when the service stops
 EXPIRE_SECONDS: Final = 60.0
-MAX_DEATHS: Final = 20  # of workers that held a picture; most did not die of it
 _BATCH: Final = 256
 
 
@@ -54,6 +53,7 @@ class Worker:
         self._slots = LocalSlots(lambda: and_preparing(self._capacity))
         self._held: dict[Place, asyncio.Task[None]] = {}
         self._begun: set[str] = set()
+        self._suspect: Place | None = None  # that is tried alone
         self._results: list[Result] = []
         self._wakeup = asyncio.Event()  # a job came, a slot is free, or the service stops
         self._has_results = asyncio.Event()
@@ -133,7 +133,7 @@ class Worker:
             is_worth_it = room * 3 >= max_held  # a transaction for a few would cost too much
             if pause > 0:
                 await self._wait(pause)
-            elif not is_worth_it or not await self._claim(room):
+            elif self._suspect in self._held or not is_worth_it or not await self._claim(room):
                 await self._wait(POLL_SECONDS)
 
     async def _wait(self, seconds: float) -> None:
@@ -141,6 +141,7 @@ class Worker:
             await asyncio.wait_for(self._wakeup.wait(), seconds)
 
     async def _claim(self, room: int) -> bool:
+        self._leases.max_suspects = 0 if self._held else 1  # which is tried alone
         try:
             claimed = await self._leases.claim(room)
         except SQLAlchemyError:
@@ -150,6 +151,8 @@ class Worker:
             task = asyncio.create_task(self._work(item))
             task.add_done_callback(functools.partial(self._ended, item))
             self._held[item.id] = task
+            if item.is_suspect:
+                self._suspect = item.id
         if new := {item.job for item in claimed} - self._begun:
             await self._leases.begin(new)
             self._begun = {job for job, _ in self._held} | new
