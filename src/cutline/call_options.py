@@ -102,6 +102,7 @@ class CallOptions(LoadOptions, total=False):
     image_column: str | None
     url_column: str | None
     text_column: str | None
+    key_column: str | None
     image_root: str | None
     split: str | None
     event: Sequence[str]

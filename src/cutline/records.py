@@ -38,7 +38,10 @@ class Location(Protocol):
         return None
 
     def content_id(self) -> str:
-        """Differs when another picture took this one's key between runs; empty if unknown."""
+        """Differs when another picture took this one's key between runs; empty if unknown.
+
+        It costs no reading. It may differ for the same bytes: then the digests of both are compared.
+        """
         return ""
 
     def etag(self) -> str:
@@ -53,7 +56,8 @@ class Sample:
     ``key`` is unique within the source and stable between runs. ``text`` is the caption the sample has, if
     any. ``metadata`` goes to the output and fills the variables of a prompt. ``members`` are the other files
     of a webdataset sample, by extension, carried into shards. ``problem`` replaces ``location`` when there
-    is no picture to load: the engine turns it into that outcome.
+    is no picture to load: the engine turns it into that outcome. ``origin`` is where the picture is, for keys
+    that do not name it.
     """
 
     key: str
@@ -62,6 +66,7 @@ class Sample:
     metadata: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     members: Mapping[str, bytes] = dataclasses.field(default_factory=dict)
     problem: Problem | None = None
+    origin: str = ""
 
     @property
     def path(self) -> str:
@@ -69,8 +74,9 @@ class Sample:
 
     @property
     def content_id(self) -> str:
-        """As of the location; empty without one."""
-        return self.location.content_id() if self.location else ""
+        """As of the location, and the ``origin``; empty without a location."""
+        content_id = self.location.content_id() if self.location else ""
+        return f"{content_id} of {self.origin}" if self.origin else content_id
 
     @property
     def etag(self) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
@@ -77,6 +77,22 @@ def open_object(url: str) -> BinaryIO:
     files, path = open_storage(url)
     # fsspec's own files lack features of Python's, such as a limit for readline.
     return cast("BinaryIO", io.BufferedReader(files.open(path, "rb"), _READ_AHEAD))
+
+
+_TAGS = ("ETag", "etag", "md5Hash", "content_md5", "checksum", "generation")
+_TIMES = ("LastModified", "last_modified", "updated", "mtime", "modified", "created")
+
+
+def object_version(info: Mapping[str, Any]) -> str:
+    """What a listing says of an object's content: its tag, or its size and time; empty without these.
+
+    Each driver has names of its own for them.
+    """
+    for names in (_TAGS, _TIMES):
+        found = next((info[name] for name in names if info.get(name)), None)
+        if found is not None:
+            return f"{info.get('size', '')} {found}"
+    return ""
 
 
 @contextlib.contextmanager

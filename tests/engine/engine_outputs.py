@@ -68,7 +68,7 @@ def _shard(path):
 
 def journal(state):
     """The outcomes of a journal by key, the last of each; every line must parse."""
-    rows = [row for row in lines(Path(state) / "journal.jsonl") if "run" not in row]
+    rows = [row for row in lines(Path(state) / "journal.jsonl") if "run" not in row and "content" not in row]
     return {row["key"]: row for row in rows}
 
 

@@ -22,13 +22,15 @@ from cutline.worker_threads import worker_threads
 class MemoryJournal:
     """What a shard appends, by key."""
 
+    trusted = False
+
     def __init__(self):
         self.outcomes = {}
 
     def get(self, key):
         return self.outcomes.get(key)
 
-    def steps(self, sample):
+    def steps(self, key):
         return ()
 
     def earlier(self, key):
@@ -36,6 +38,9 @@ class MemoryJournal:
 
     def append(self, outcome):
         self.outcomes[outcome.key] = outcome
+
+    def append_content(self, key, content_id):
+        pass
 
     def append_step(self, key, content_id, step):
         pass

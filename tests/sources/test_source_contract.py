@@ -305,12 +305,14 @@ def test_many_pictures_are_split_evenly(tmp_path):
 
 
 def test_row_groups_before_a_shard_are_not_read(tmp_path, jpeg):
-    pa.parquet.write_table(pa.table({"image": [jpeg()] * 40}), tmp_path / "t.parquet", row_group_size=10)
+    pa.parquet.write_table(
+        pa.table({"image": [jpeg()] * 40, "id": range(40)}), tmp_path / "t.parquet", row_group_size=10
+    )
     shard = TableSource(str(tmp_path / "t.parquet")).shards(4)[3]
     data = bytearray((tmp_path / "t.parquet").read_bytes())
     data[4:400] = bytes(396)  # of the first row group
     (tmp_path / "t.parquet").write_bytes(data)
-    assert [sample.key for sample in shard.samples()] == [f"row-{number:08}" for number in range(30, 40)]
+    assert [sample.key for sample in shard.samples()] == [str(number) for number in range(30, 40)]
 
 
 def test_nothing_has_one_shard_that_says_so(tmp_path):

@@ -19,6 +19,7 @@ from cutline.errors import ConfigError, SourceError
 from cutline.locations.stored import RemoteFile
 from cutline.sources import SourceOptions, open_source
 from cutline.sources.cells import plain
+from cutline.sources.row_keys import content_key
 from cutline.sources.table import TableSource
 from peak_memory import importable
 
@@ -55,7 +56,7 @@ def test_bytes_and_path_together_as_hugging_face_keeps_them(tmp_path, jpeg, endi
     (tmp_path / "data" / "here.jpg").write_bytes(jpeg())
     samples = list(open_source(path).samples())
     assert [sample.key for sample in samples] == [
-        "cats/1.jpg", "row-00000001", "here.jpg", "row-00000003", "row-00000004", "row-00000005", "row-00000006",
+        "cats/1.jpg", content_key(jpeg()), "here.jpg", "row-00000003", "row-00000004", "row-00000005", "row-00000006",
         "1.jpg", "cats/1.jpg#2",
     ]  # fmt: skip
     assert kinds(samples) == [
@@ -79,7 +80,7 @@ def test_bytes_and_path_together_as_hugging_face_keeps_them(tmp_path, jpeg, endi
 def test_a_column_of_bytes_needs_no_name(tmp_path, jpeg):
     path = parquet(tmp_path / "t.parquet", {"n": [1, 2], "scan": [jpeg(), None], "text": ["a", "b"]})
     samples = list(open_source(path).samples())
-    assert [sample.key for sample in samples] == ["row-00000000", "row-00000001"]
+    assert [sample.key for sample in samples] == [content_key(jpeg()), "row-00000001"]
     assert samples[0].location.read() == jpeg()
     assert samples[0].metadata == {"n": 1, "text": "a"}
     assert kinds(samples) == [None, "no-image"]
@@ -159,7 +160,8 @@ def test_several_tables_are_one(tmp_path, jpeg):
     for form in (tmp_path, f"{tmp_path}/data/*.parquet", f"{tmp_path}/data/train-{{0..2}}.parquet"):
         source = open_source(form)
         assert isinstance(source, TableSource)
-        assert [sample.key for sample in source.samples()] == [f"row-{n:08}" for n in range(6)]
+        key = content_key(jpeg())
+        assert [sample.key for sample in source.samples()] == [key, *(f"{key}#{n}" for n in range(2, 7))]
         assert source.count() == 6
 
 

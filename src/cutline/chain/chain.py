@@ -62,6 +62,16 @@ class Chain:
         return any(step.prompt.variables for step in self.steps)
 
     @property
+    def variables(self) -> frozenset[str]:
+        """The names of the sample's variables in its prompts."""
+        return frozenset(
+            variable
+            for step in self.steps
+            for variable in step.prompt.variables
+            if variable not in self.dependencies[step.name]
+        )
+
+    @property
     def name(self) -> str:
         return " + ".join(dict.fromkeys(captioner.name for captioner in self._captioners))
 

@@ -3,15 +3,15 @@
 The file is JSON lines. A line with ``run`` begins a run: it has the models of the lines after it, what the
 run drops of the lines before it, and the kinds of failure that its options retry (``mended``). A line with
 ``step`` is the reply of one step of a chain whose other steps were pending; every other line is an outcome,
-which replaces an earlier one of its key, and its steps. Only the offsets of an earlier run's lines are kept
+which replaces an earlier one of its key, and its steps. A line with ``content`` says that the outcome of its
+key is about that content too. Only the offsets of an earlier run's lines are kept
 in memory, by the hash of the key.
 """
 
 from __future__ import annotations
 
 import contextlib
-import errno
-import os
+import dataclasses
 import sys
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -20,13 +20,13 @@ from typing import Literal
 import orjson
 
 from cutline.engine.fingerprint import Fingerprint
+from cutline.engine.journal_file import JournalFile
 from cutline.engine.prices import Spending
-from cutline.errors import JobChanged, SinkError, SourceError
+from cutline.errors import JobChanged
 from cutline.job import OnChange
 from cutline.records import (
     JSON,
     Outcome,
-    Sample,
     Step,
     Usage,
     outcome_from_json,
@@ -34,6 +34,7 @@ from cutline.records import (
     step_from_json,
 )
 from cutline.serialization import encode_json
+from cutline.storage import is_http
 
 Drop = Literal["none", "failed", "all"]
 _DROPS: Mapping[str, Drop] = {"redo-failed": "failed", "redo-all": "all"}  # by ``on_change``
@@ -44,50 +45,36 @@ class Journal:
 
     ``spent`` is what all earlier runs cost together, for ``paid`` outcomes; ``damaged_lines`` could not be
     read. ``drops`` counts how often outcomes were dropped: an output from before the last time has some.
+    ``trusted``: captions of old versions, which did not record their content, count as those of their keys.
     """
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self._file = JournalFile(path)
         self._offsets: dict[int, int] = {}
         self._failed: dict[int, str] = {}  # the kinds of failures
         self._skipped: dict[int, str] = {}  # the stages of skips
         self._dropped: dict[int, int] = {}
         self._incomplete: set[int] = set()  # captions that lack an optional step
         self._repeated: set[int] = set()  # those of them that this run completes
+        self._renewed: dict[int, int] = {}  # lines with the content of outcomes, which was recorded later
+        self._unidentified: set[int] = set()  # captions of old versions
         self._steps: dict[int, list[int]] = {}  # lines with steps of what has no outcome
         self._last_run: JSON | None = None  # whose settings the following are
         self._models: JSON = {}
         self._retried: frozenset[str] = frozenset()
         self._stages: tuple[str, ...] = ()
-        self._file = -1
-        self._size = 0
         self.damaged_lines = self.drops = self.paid = 0
         self.spent = Spending()
+        self.trusted = False
 
     def __len__(self) -> int:
         """The number of outcomes of earlier runs that count."""
         return len(self._offsets) - len(self._repeated)
 
     def load(self) -> None:
-        """Read what earlier runs left; a half line at the end, after a death, is cut off.
-
-        Raises:
-            SourceError: the file cannot be read or is not a journal.
-        """
-        if not self._path.exists():
-            return
-        end = 0
-        try:
-            with self._path.open("rb") as file:
-                for line in file:
-                    if not line.endswith(b"\n"):
-                        break
-                    self._read_line(end, line)
-                    end += len(line)
-            if end < self._path.stat().st_size:
-                os.truncate(self._path, end)
-        except OSError as error:
-            raise SourceError(f"cannot read the journal {self._path}: {error.strerror}") from None
+        """Read what earlier runs left; raises SourceError where that is impossible."""
+        for offset, line in self._file.load():
+            self._read_line(offset, line)
 
     def _read_line(self, offset: int, line: bytes) -> None:
         try:
@@ -99,8 +86,12 @@ class Journal:
                 self._drop(data.get("drop", "none"), data.get("kinds"))
                 self._stages = tuple(data.get("stages", ()))
                 self._drop_skips()
+                self.trusted = self.trusted or data.get("trusted") is True
                 return
             key = hash(data["key"])
+            if "content" in data:
+                self._renewed[key] = offset
+                return
             kind = data["type"] if "type" in data or "step" not in data else ""
             usages = list(_usages(data))
             paid = any(usage.total for _, usage, _ in usages)
@@ -119,12 +110,15 @@ class Journal:
     def _read_outcome(self, key: int, offset: int, data: JSON) -> None:
         self._offsets[key] = offset
         (self._incomplete.add if data.get("missing_steps") else self._incomplete.discard)(key)
-        for earlier in (self._steps, self._failed, self._skipped):
+        for earlier in (self._steps, self._failed, self._skipped, self._renewed):
             earlier.pop(key, None)
+        self._unidentified.discard(key)
         if data["type"] == "failure":
             self._failed[key] = sys.intern(str(data.get("kind", "")))
         elif data["type"] == "skip":
             self._skipped[key] = sys.intern(str(data.get("stage", "")))
+        elif not data.get("stamp") and not is_http(data["key"]):
+            self._unidentified.add(key)
 
     def _drop(self, drop: Drop, kinds: Collection[str] | None = None) -> None:
         """Drop earlier outcomes; of failures only those of ``kinds``, where these are given."""
@@ -136,6 +130,7 @@ class Journal:
             self._dropped |= {key: offset for key, offset in self._offsets.items() if key not in without}
             for known in (self._offsets, self._skipped, self._incomplete, self._steps, self._failed):
                 known.clear()
+            self._unidentified.clear()
         else:
             self._keep_steps(self._failed, lambda kind: kinds is None or kind in kinds)
 
@@ -167,11 +162,18 @@ class Journal:
         stages other than ``stages``, the names and fingerprints of this run's.
 
         Raises:
-            JobChanged: the earlier run had other settings and ``on_change`` is ``refuse``.
+            JobChanged: the earlier run had other settings, or did not record what its captions were made
+                from, and ``on_change`` is ``refuse``.
             SinkError: the journal cannot be written.
         """
         changes = fingerprint.differences(self._last_run) if self._last_run is not None else []
+        unknown = bool(self._unidentified) and not self.trusted
+        if unknown and on_change == "refuse":
+            raise JobChanged(_unidentified(len(self._unidentified)))
         drop = self._choose_drop(changes, on_change, retry_failed=retry_failed)
+        if unknown:
+            drop = _DROPS.get(on_change, drop)
+            self.trusted = drop != "all"
         kinds = sorted((retried - self._retried) & set(self._failed.values())) if drop == "none" else []
         if kinds:
             drop = "failed"
@@ -183,12 +185,17 @@ class Journal:
             # Kept until the new outcome is there: what they lack was optional.
             self._repeated = set(self._incomplete)
             self._dropped |= {key: self._offsets[key] for key in self._incomplete}
-        self._open()
-        differs = bool(changes) or earlier != (own, retried, self._stages)
+        self._file.open()
+        differs = unknown or bool(changes) or earlier != (own, retried, self._stages)
         if differs or drop != "none" or self._last_run is None:
             run: JSON = {"run": fingerprint.to_json(), "drop": drop, "models": own}
-            optional = {"kinds": kinds, "mended": sorted(retried), "stages": list(stages)}
-            self._write(orjson.dumps(run | {name: value for name, value in optional.items() if value}))
+            optional = {
+                "kinds": kinds,
+                "mended": sorted(retried),
+                "stages": list(stages),
+                "trusted": self.trusted,
+            }
+            self._file.append(orjson.dumps(run | {name: value for name, value in optional.items() if value}))
 
     def _choose_drop(self, changes: Sequence[str], on_change: OnChange, *, retry_failed: bool) -> Drop:
         drop: Drop = "failed" if retry_failed else "none"
@@ -201,56 +208,38 @@ class Journal:
             drop = _DROPS.get(on_change, drop)
         return "none" if drop == "failed" and not (self._failed or self._incomplete) else drop
 
-    def _open(self) -> None:
-        flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0)
-        try:
-            self._file = os.open(self._path, flags, 0o644)
-            self._size = os.fstat(self._file).st_size
-        except OSError as error:
-            raise SinkError(f"cannot write the journal {self._path}: {error.strerror}") from None
-
     def append(self, outcome: Outcome) -> None:
-        self._write(encode_json(outcome_to_json(outcome)))
+        self._file.append(encode_json(outcome_to_json(outcome)))
+
+    def append_content(self, key: str, content_id: str) -> None:
+        self._file.append(encode_json({"key": key, "content": content_id}))
 
     def append_step(self, key: str, content_id: str, step: Step) -> None:
-        self._write(encode_json({"key": key, "stamp": content_id, "step": step}))
-
-    def _write(self, line: bytes) -> None:
-        data, offset = line + b"\n", self._size
-        try:
-            written = os.write(self._file, data)
-            if written < len(data):  # the disk is full: take the half line back
-                os.truncate(self._path, offset)
-        except OSError as error:
-            reason = error.strerror
-        else:
-            if written == len(data):
-                self._size += written
-                return
-            reason = os.strerror(errno.ENOSPC)
-        raise SinkError(
-            f"cannot write the journal {self._path}: {reason}; free the disk and run the same command again"
-        )
+        self._file.append(encode_json({"key": key, "stamp": content_id, "step": step}))
 
     def get(self, key: str) -> Outcome | None:
         if hash(key) in self._repeated:
             return None
-        return self._read(self._offsets.get(hash(key)), key)
+        outcome = self._read(self._offsets.get(hash(key)), key)
+        renewed = self._renewed.get(hash(key))
+        if outcome is None or renewed is None:
+            return outcome
+        line = self._file.line(renewed)
+        same = line["key"] == key and isinstance(line["content"], str)
+        return dataclasses.replace(outcome, content_id=line["content"]) if same else outcome
 
-    def steps(self, sample: Sample) -> tuple[Step, ...]:
-        key = sample.key
+    def steps(self, key: str) -> Sequence[tuple[str, tuple[Step, ...]]]:
         offsets = self._steps.get(hash(key), [])
         if hash(key) in self._repeated:
             offsets = [self._offsets[hash(key)], *offsets]
-        found: dict[str, Step] = {}
-        content_id = sample.content_id if offsets else ""
+        found = []
         for offset in offsets:
-            data = self._line(offset)
-            if data["key"] == key and data.get("stamp", "") == content_id:
+            data = self._file.line(offset)
+            if data["key"] == key:
                 with contextlib.suppress(KeyError, TypeError, ValueError):
-                    steps = map(step_from_json, data.get("steps") or [data["step"]])
-                    found |= {step.name: step for step in steps}
-        return tuple(found.values())
+                    steps = tuple(map(step_from_json, data.get("steps") or [data["step"]]))
+                    found.append((str(data.get("stamp", "")), steps))
+        return found
 
     def earlier(self, key: str) -> Outcome | None:
         return self._read(self._dropped.get(hash(key)), key)
@@ -258,26 +247,18 @@ class Journal:
     def _read(self, offset: int | None, key: str) -> Outcome | None:
         if offset is None:
             return None
-        data = self._line(offset)
+        data = self._file.line(offset)
         if data["key"] != key:  # two keys with one hash: do it again rather than mix them up
             return None
         with contextlib.suppress(KeyError, TypeError, ValueError):
             return outcome_from_json(data)
         return None
 
-    def _line(self, offset: int) -> JSON:
-        with self._path.open("rb") as file:
-            file.seek(offset)
-            data: JSON = orjson.loads(file.readline())
-        return data
-
     def sync(self) -> None:
-        os.fsync(self._file)
+        self._file.sync()
 
     def close(self) -> None:
-        if self._file >= 0:
-            os.close(self._file)
-            self._file = -1
+        self._file.close()
 
 
 def _usages(data: JSON) -> Iterator[tuple[str, Usage, bool]]:
@@ -287,3 +268,11 @@ def _usages(data: JSON) -> Iterator[tuple[str, Usage, bool]]:
         yield step["name"], Usage(**step["reply"]["usage"]), step.get("counted", False)
     for name, usage in data.get("useless", {}).items():
         yield name, Usage(**usage), False
+
+
+def _unidentified(count: int) -> str:
+    return (
+        f"{count:,} captions of this output were made by an older version, which did not record of which "
+        "pictures: if the input is unchanged since, go on with --on-change keep (rows without a name of "
+        "their own are captioned again); else --on-change redo-all, or another output"
+    )

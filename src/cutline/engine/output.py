@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import IO
 
+from cutline.engine.content import ContentId, ContentReader
 from cutline.engine.failure_stats import FailureStats
 from cutline.engine.journal import Journal
 from cutline.engine.sample_outcomes import unwritten
@@ -39,16 +40,15 @@ def without_form(state: State, name: str) -> None:
 
 
 class SourceDigest:
-    """A digest of keys and content in order: equal where a source still begins as it did."""
+    """A digest of keys and unread content in order: equal where a source still begins as it did."""
 
     def __init__(self) -> None:
         self._hash = hashlib.blake2b(digest_size=16)
         self.count = 0
 
-    def add(self, sample: Sample, content_id: str | None = None) -> None:
-        """``content_id``: of the picture that was captioned, where known; the file may change later."""
-        content_id = sample.content_id if content_id is None else content_id
-        self._hash.update(f"{sample.key}\0{content_id}\0".encode("utf-8", "surrogatepass"))
+    def add(self, key: str, unread: str) -> None:
+        """``unread``: see ``ContentId``; of the picture that was captioned, as it may change later."""
+        self._hash.update(f"{key}\0{unread}\0".encode("utf-8", "surrogatepass"))
         self.count += 1
 
     @property
@@ -63,10 +63,18 @@ class OrderedOutput:
     """
 
     def __init__(
-        self, sink: Sink, failures: Sink, state: State, journal: Journal, *, form: JSON | None = None
+        self,
+        sink: Sink,
+        failures: Sink,
+        state: State,
+        journal: Journal,
+        *,
+        contents: ContentReader | None = None,
+        form: JSON | None = None,
     ) -> None:
         self.sink = sink
         self._made_by = {"form": form or {}, "drops": journal.drops}
+        self.contents = contents or ContentReader()
         self._failures = failures
         self._state = state
         self._journal = journal
@@ -112,7 +120,8 @@ class OrderedOutput:
                 lost.append((sample, outcome))
             self._failures.write(sample, outcome, None)
             by_policy = isinstance(outcome, Skip) and not outcome.stage
-            self._keys.add(sample, None if by_policy else outcome.content_id)
+            content = self.contents.content(sample) if by_policy else ContentId.parse(outcome.content_id)
+            self._keys.add(sample.key, content.unread)
             self.counts.add(outcome)
             if isinstance(outcome, Caption) and len(self.first) < FIRST:
                 self.first.append((sample.key, outcome.text))

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Iterator
 
 from cutline.engine import assembly
 from cutline.engine.cancellation import Stop
+from cutline.engine.content import ContentReader
 from cutline.engine.output import OrderedOutput, SourceDigest
 from cutline.engine.shard import ShardTask
 from cutline.errors import CutlineError, OutputExists, OutputGone
@@ -40,7 +41,7 @@ async def plan_run(
     None when the run was stopped before the output was opened.
     """
     mark, limit = output.mark(), assembly.limit_of(job)
-    samples, keys = await in_thread(_remaining, source, limit, mark, stop)
+    samples, keys = await in_thread(_remaining, source, limit, mark, output.contents, stop)
     # A source that cannot be listed fails before the output is touched.
     first = await in_thread(lambda: list(itertools.islice(samples, 1)))
     if first:
@@ -55,7 +56,7 @@ async def plan_run(
             raise
         _log.warning("output is rewritten from the journal: %s", error)
         await in_thread(output.close)
-        samples, keys = await in_thread(_remaining, source, limit, None, stop)
+        samples, keys = await in_thread(_remaining, source, limit, None, output.contents, stop)
         await in_thread(output.open, None, None)
     rules = assembly.rules_of(
         job, keep_data=output.needs_picture, keep_raw=assembly.keeps_raw(job, assembly.output_of(job))
@@ -65,14 +66,14 @@ async def plan_run(
 
 
 def _remaining(
-    source: Source, limit: int | None, mark: JSON | None, stop: Stop
+    source: Source, limit: int | None, mark: JSON | None, contents: ContentReader, stop: Stop
 ) -> tuple[Iterator[Sample], SourceDigest | None]:
     """The samples after the mark's, if the source still begins as it did; else all of them."""
     samples = assembly.samples_of(source, limit)
     if mark is not None:
         keys = SourceDigest()
         for sample in itertools.islice(samples, mark["outcomes"]):
-            keys.add(sample)
+            keys.add(sample.key, contents.content(sample).unread)
             if stop.requested:
                 return iter(()), None
         if keys.count == mark["outcomes"] and keys.digest == mark["digest"]:

@@ -17,6 +17,7 @@ from cutline.engine import assembly
 from cutline.engine.batch_manifest import refuse_open
 from cutline.engine.budget import Budget
 from cutline.engine.cancellation import Stop, until_stopped
+from cutline.engine.content import reader_for
 from cutline.engine.fingerprint import Fingerprint
 from cutline.engine.journal import Journal
 from cutline.engine.journal_store import JournalStore
@@ -184,7 +185,8 @@ class _Run:
         failed = self.failures or failures_file(self.output, state.folder)
         failures = FailuresSink(failed, state.folder, SinkOptions(overwrite=True))
         form = assembly.form_of(job, self.output) | (replies.form if replies else {})
-        return OrderedOutput(sink, failures, state, journal, form=form)
+        contents = reader_for(self.chain, sink)
+        return OrderedOutput(sink, failures, state, journal, contents=contents, form=form)
 
     async def _open_models(self) -> None:
         """Load what takes minutes, after all other checks, unless the run is stopped meanwhile."""

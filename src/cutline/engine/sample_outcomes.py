@@ -14,11 +14,11 @@ UNWRITABLE = "sidecar"
 _log = logging.getLogger("cutline.engine.sample_pipeline")
 
 
-def of_problem(sample: Sample, problem: Problem) -> Skip | Failure:
+def of_problem(sample: Sample, problem: Problem, content_id: str) -> Skip | Failure:
     """The outcome of a sample for which the source has no picture."""
     if problem.skip:
         return Skip(key=sample.key, reason=problem.kind)
-    return Failure(key=sample.key, kind=problem.kind, message=problem.message, content_id=sample.content_id)
+    return Failure(key=sample.key, kind=problem.kind, message=problem.message, content_id=content_id)
 
 
 def unwritten(sample: Sample, error: SampleError, caption: Caption | None = None) -> Skip | Failure:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from cutline.chain import Chain, ChainResult, NoteStep, StepFailed
+from cutline.engine.content import SampleContent, reader_for
 from cutline.engine.journal_store import JournalStore
 from cutline.engine.sample_outcomes import UNWRITABLE, of_problem, unwritten
 from cutline.engine.stage_runner import Checked, StageRunner
@@ -62,11 +63,11 @@ class PipelineObserver(Protocol):
 class Prepared:
     """A sample that is ready for the chain. ``existing`` is the text to join the caption with.
 
-    ``content_id`` is of the picture as it was when it was read; ``known`` steps are an earlier run's replies.
+    ``content`` is as it was just before it was read; ``known`` steps are an earlier run's replies.
     """
 
     sample: Sample
-    content_id: str
+    content: SampleContent
     picture: Picture
     existing: str | None
     variables: Mapping[str, Any]
@@ -95,6 +96,7 @@ class SamplePipeline:
         self._downloads: set[asyncio.Task[object]] = set()
         self._journal = journal
         self._sink = sink
+        self.contents = reader_for(chain, sink)
 
     async def caption(
         self, sample: Sample, known: tuple[Step, ...] = (), observer: PipelineObserver | None = None
@@ -114,7 +116,7 @@ class SamplePipeline:
             result = await self._run(chain, prepared, observer)
             checked = await self._check(prepared, result)
         except (MemoryError, StepFailed, SampleError) as error:
-            return self._failure(sample, prepared.content_id, error, known), None
+            return self._failure(sample, self.content_id(prepared), error, known), None
         steps = self._kept(result.steps)
         if isinstance(checked, Skip):
             return dataclasses.replace(checked, steps=steps, useless=result.useless), None
@@ -126,7 +128,7 @@ class SamplePipeline:
             fields=checked.fields,
             checks=checked.notes,
             existing=prepared.existing or None,
-            content_id=prepared.content_id,
+            content_id=self.content_id(prepared),
             step=result.caption.name if len(self.chain.steps) > 1 else "",
             missing_steps=result.missing,
             useless=result.useless,
@@ -137,33 +139,39 @@ class SamplePipeline:
         self, sample: Sample, known: tuple[Step, ...] = (), observer: PipelineObserver | None = None
     ) -> Prepared | Outcome:
         """Policy, picture and filters; the outcome where these decide it. Raises as ``caption``."""
-        existing = self._by_policy(sample)
+        content = self.contents.content(sample)
+        existing = self._by_policy(sample, content)
         if isinstance(existing, Skip | Failure):
             return existing
-        content_id = sample.content_id
+        digest = ""
         try:
             picture = await self.load(sample, observer)
-            skip = await self.stages.filter(sample, picture, content_id)
+            skip = await self.stages.filter(sample, picture, content.id())
+            digest = picture.digest
             if skip is not None:
-                return skip
+                return dataclasses.replace(skip, content_id=content.id(digest))
             variables = sample_variables(sample) if self.chain.uses_variables else {}
         except (MemoryError, SampleError) as error:
-            return self._failure(sample, content_id, error, known)
+            return self._failure(sample, content.id(digest), error, known)
         if existing is not None:
             variables["text"] = existing
         return Prepared(
             sample=sample,
-            content_id=content_id,
+            content=content,
             picture=picture,
             existing=existing,
             variables=variables,
             known=known,
         )
 
-    def _by_policy(self, sample: Sample) -> Skip | Failure | str | None:
+    def content_id(self, prepared: Prepared) -> str:
+        """The id of the picture and values that the sample's request is made from."""
+        return prepared.content.id(prepared.picture.digest)
+
+    def _by_policy(self, sample: Sample, content: SampleContent) -> Skip | Failure | str | None:
         """The outcome that the source or the job's policy decides, else the sample's existing text."""
         if sample.problem is not None:
-            return of_problem(sample, sample.problem)
+            return of_problem(sample, sample.problem, content.id())
         if (unwritable := self._unwritable(sample)) is not None:
             return unwritable
         earlier = self._journal.earlier(sample.key) if self._journal is not None else None
@@ -173,7 +181,7 @@ class SamplePipeline:
         try:
             text = sink.existing_text(sample) if sink is not None else sample.text
         except SampleError as error:
-            return self._failure(sample, sample.content_id, error, ())
+            return self._failure(sample, content.id(), error, ())
         if text and (policy == "skip" or (policy is None and sink is not None and sink.keeps_captions)):
             return Skip(key=sample.key, reason="captioned already")
         return text or None
@@ -235,7 +243,7 @@ class SamplePipeline:
 
             def note(step: Step) -> None:
                 (kept,) = self._kept((step,))
-                observer.step_finished(prepared.sample.key, prepared.content_id, kept)
+                observer.step_finished(prepared.sample.key, self.content_id(prepared), kept)
 
         try:
             return await chain.run(prepared.picture, prepared.variables, known=prepared.known, note=note)
@@ -255,7 +263,7 @@ class SamplePipeline:
             steps=result.steps,
         )
         try:
-            return await self.stages.check(draft, prepared.content_id)
+            return await self.stages.check(draft, self.content_id(prepared))
         except SampleError as error:
             raise StepFailed(error.kind, str(error), steps=result.steps, useless=result.useless) from error
 

@@ -19,17 +19,17 @@ from cutline.engine.cancellation import Stop
 from cutline.engine.journal_store import JournalStore
 from cutline.engine.output import Entry, Reorder, Unwritten
 from cutline.engine.prefetch import Listed, Prefetch
+from cutline.engine.resume import earlier_outcome, replaced, with_data
 from cutline.engine.sample_outcomes import log_outcome
 from cutline.engine.sample_pipeline import SamplePipeline, SampleRules
 from cutline.engine.stats import RunStats
-from cutline.errors import BudgetSpent, CutlineError, ManyFailed, PictureError, RunStopped, SinkError
+from cutline.errors import BudgetSpent, CutlineError, ManyFailed, RunStopped, SinkError
 from cutline.formatting import printable
 from cutline.imaging import Picture
 from cutline.interfaces import Source
 from cutline.job import Job
 from cutline.records import Caption, Failure, Outcome, Sample, Step
 from cutline.slots import Slots, and_preparing
-from cutline.worker_threads import in_thread
 
 GRACE = 8.0  # seconds that requests under way get to end when the run is stopped
 COMMIT_EVERY = 1.0
@@ -203,26 +203,23 @@ class _Shard:
 
     async def _process(self, item: Listed) -> None:
         """Pass a sample's outcome, an earlier run's or a new one, to the output."""
-        sample, picture = item.sample, None
-        outcome = self._host.journal.get(sample.key)
-        if outcome is not None and outcome.content_id != sample.content_id:
-            self._stats.changed += 1  # the file has changed
-            outcome = None
+        sample, data = item.sample, None
+        outcome, changed = await earlier_outcome(sample, self._host.journal, self._pipeline.contents)
+        self._stats.changed += changed
+        if isinstance(outcome, Caption) and self._output.needs_picture:
+            outcome, data = await self._with_data(outcome, sample, None)
+            self._stats.changed += outcome is None
         fresh = outcome is None
         if outcome is not None:
             outcome = self._pipeline.reuse(sample, outcome)
         else:
             outcome, picture = await self._caption(sample)
-            if isinstance(outcome, Caption) and sample.etag != item.etag:
+            if isinstance(made := outcome, Caption) and sample.etag != item.etag:
                 self._stats.add_replaced(sample.key)
                 _log.info("replaced key=%s while the run was under way", printable(sample.key))
-        data = None
-        if isinstance(outcome, Caption) and self._output.needs_picture:
-            try:
-                found = picture or await self._pipeline.load(sample, self)
-                data = await in_thread(lambda: found.data)
-            except PictureError as error:  # captioned earlier, gone since
-                outcome = Failure(key=sample.key, kind=error.kind, message=str(error), steps=outcome.steps)
+            if isinstance(made, Caption) and self._output.needs_picture:
+                outcome, data = await self._with_data(made, sample, picture)
+                outcome = outcome or replaced(made)
         self._reorder.put(item.index, (sample, outcome, data))
         self._stats.add(sample, outcome, fresh=fresh)
         if fresh and 0 < self._max_failures <= self._stats.failed_in_a_row and isinstance(outcome, Failure):
@@ -233,6 +230,11 @@ class _Shard:
                 )
             )
 
+    async def _with_data(
+        self, outcome: Caption, sample: Sample, picture: Picture | None
+    ) -> tuple[Outcome | None, bytes | None]:
+        return await with_data(outcome, picture or (lambda: self._pipeline.load(sample, self)))
+
     async def _caption(self, sample: Sample) -> tuple[Outcome, Picture | None]:
         """A new outcome, which is journalled at once."""
         host = self._host
@@ -240,7 +242,9 @@ class _Shard:
         try:
             if self._stop.requested:
                 raise RunStopped("stopped")
-            outcome, picture = await self._pipeline.caption(sample, host.journal.steps(sample), self)
+            outcome, picture = await self._pipeline.caption(
+                sample, await self._pipeline.known_steps(sample), self
+            )
             if self._pipeline.is_final(outcome):
                 host.journal.append(outcome)
             log_outcome(outcome)

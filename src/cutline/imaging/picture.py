@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from cutline.errors import PictureError
+from cutline.files import content_digest
 from cutline.imaging.formats import MIMES
 from cutline.imaging.headers import Header, read_header
 from cutline.imaging.values import DEFAULT_MAX_PIXELS, Encoded, Limits, PictureInfo
@@ -18,12 +20,12 @@ class Picture:
 
     ``max_pixels`` are decoded at most; a JPEG with more is scaled down while it is decoded, any other
     picture with more is refused. With ``keep_data=False`` the bytes are dropped once ``fit`` has a result;
-    ``data`` then reads them again.
+    ``data`` then reads them again. ``digest`` is that of the bytes as they were read; empty before.
 
     Not for concurrent use by several threads.
     """
 
-    __slots__ = ("_data", "_fitted", "_keep_data", "_location", "_max_pixels")
+    __slots__ = ("_data", "_fitted", "_keep_data", "_location", "_max_pixels", "digest")
 
     def __init__(
         self, location: Location, *, max_pixels: int = DEFAULT_MAX_PIXELS, keep_data: bool = True
@@ -33,6 +35,7 @@ class Picture:
         self._keep_data = keep_data
         self._data: bytes | None = None
         self._fitted: tuple[Limits, Encoded] | None = None
+        self.digest = ""
 
     @property
     def path(self) -> str:
@@ -43,10 +46,15 @@ class Picture:
         """The encoded bytes as they came; reads them the first time (blocks).
 
         Raises:
-            PictureError: ``missing``, ``fetch`` or ``blocked-address``, from the location.
+            PictureError: ``missing``, ``fetch`` or ``blocked-address``, from the location; ``changed``, when
+                they are read again and are others.
         """
         if self._data is None:
-            self._data = self._location.read()
+            data = self._location.read()
+            digest = content_digest(data)
+            if self.digest not in {"", digest}:
+                raise PictureError("changed", f"{self.path} was replaced while it was captioned")
+            self._data, self.digest = data, digest
         return self._data
 
     def info(self) -> PictureInfo:

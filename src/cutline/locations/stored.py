@@ -9,7 +9,7 @@ import dataclasses
 import os
 
 from cutline.errors import PictureError
-from cutline.files import name_to_text, open_regular, read_regular, read_up_to, too_large
+from cutline.files import content_digest, name_to_text, open_regular, read_regular, read_up_to, too_large
 from cutline.formatting import one_line
 from cutline.records import Location
 from cutline.storage import open_object
@@ -32,9 +32,9 @@ class LocalFile(Location):
         return self.name
 
     def content_id(self) -> str:
-        """Its size, which a copy keeps, unlike the time: captioning again costs money."""
+        """Size and times: where these differ, as after a copy, the bytes decide."""
         try:
-            return str(os.stat(self.name).st_size)
+            return file_version(os.stat(self.name))
         except OSError:
             return ""
 
@@ -57,33 +57,53 @@ class InlineBytes(Location):
     def path(self) -> str:
         return self.name
 
+    def content_id(self) -> str:
+        return content_digest(self.data)
+
     def read(self) -> bytes:
         return self.data
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class TarMember(Location):
-    """The bytes of one member of an uncompressed tar on this machine."""
+    """The bytes of one member of an uncompressed tar on this machine.
+
+    ``version`` and ``tar_etag`` are those of the tar when it was listed; empty where they are unknown.
+    """
 
     tar: str
     member: str
     offset: int
     size: int
+    version: str = ""
+    tar_etag: str = ""
     max_bytes: int = MAX_FILE_BYTES
 
     @property
     def path(self) -> str:
         return f"{name_to_text(self.tar)}/{self.member}"
 
+    def content_id(self) -> str:
+        """The member's size and the tar's version: where these differ, the bytes decide."""
+        return f"{self.size} in {self.version}" if self.version else ""
+
     def etag(self) -> str:
         return _etag(self.tar)
 
     def read(self) -> bytes:
-        """Read the member's bytes; PictureError ``missing``, ``too-large``, or ``fetch`` for a cut tar."""
+        """Read the member's bytes.
+
+        Raises:
+            PictureError: ``missing``; ``too-large``; ``fetch`` for a cut tar; ``changed`` for one that was
+                replaced since it was listed, as another member may lie there now.
+        """
         if self.size > self.max_bytes:
             raise too_large(self.path, self.size, self.max_bytes)
         descriptor, _ = open_regular(self.tar)
         with os.fdopen(descriptor, "rb", buffering=0) as file:
+            if self.tar_etag and file_etag(os.fstat(descriptor)) != self.tar_etag:
+                message = f"{self.path}: the tar was replaced after it was listed; run the same command again"
+                raise PictureError("changed", message)
             file.seek(self.offset)
             data = read_up_to(file.fileno(), self.size)
         if len(data) < self.size:
@@ -93,14 +113,21 @@ class TarMember(Location):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class RemoteObject(Location):
-    """A file on storage that fsspec reaches, such as ``s3://bucket/photo.jpg``."""
+    """A file on storage that fsspec reaches, such as ``s3://bucket/photo.jpg``.
+
+    ``version`` is what its listing says of its content: an ETag, or size and time; empty if not listed.
+    """
 
     name: str
+    version: str = ""
     max_bytes: int = MAX_FILE_BYTES
 
     @property
     def path(self) -> str:
         return self.name
+
+    def content_id(self) -> str:
+        return self.version
 
     def read(self) -> bytes:
         """Fetch the whole object; PictureError ``missing``, ``too-large`` or ``fetch``."""
@@ -137,7 +164,16 @@ class RemoteFile(Location):
 def _etag(file: str) -> str:
     """Size, time and file of what lies there now; empty when nothing does."""
     try:
-        status = os.stat(file)
+        return file_etag(os.stat(file))
     except OSError:
         return ""
+
+
+def file_etag(status: os.stat_result) -> str:
+    """Differs when another file is there, or its content was written to."""
     return f"{status.st_size} {status.st_mtime_ns} {status.st_ino}"
+
+
+def file_version(status: os.stat_result) -> str:
+    """Size and times; no write keeps all three, not even one that sets the old time again."""
+    return f"{status.st_size} {status.st_mtime_ns:x} {status.st_ctime_ns:x}"

@@ -7,7 +7,7 @@ from cutline.prompts.files import library_prompts, load_schema
 from cutline.prompts.loader import load_prompt, load_prompts, parse_prompt_option
 from cutline.prompts.prompt import Example, Part, Prompt
 from cutline.prompts.replies import check_caption, clean_reply
-from cutline.prompts.variables import sample_variables
+from cutline.prompts.variables import look_up, sample_variables
 
 __all__ = [
     "Example",
@@ -21,6 +21,7 @@ __all__ = [
     "load_prompt",
     "load_prompts",
     "load_schema",
+    "look_up",
     "parse_prompt_option",
     "sample_variables",
 ]

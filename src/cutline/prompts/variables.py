@@ -37,7 +37,7 @@ def substitute(template: str, values: Mapping[str, Any]) -> str:
         if match["literal"]:
             return "{" + match["literal"] + "}"
         name = match["name"]
-        if (value := _look_up(name, values)) is None and name not in values:
+        if (value := look_up(name, values)) is None and name not in values:
             raise SampleError("prompt-variable", _unknown(name, values))
         return _text_of(name, value)
 
@@ -67,7 +67,8 @@ def sample_variables(sample: Sample) -> dict[str, Any]:
     return known | dict(sample.metadata)
 
 
-def _look_up(name: str, values: Mapping[str, Any]) -> Any:
+def look_up(name: str, values: Mapping[str, Any]) -> Any:
+    """The value of a variable, also of a dotted one; None where there is none."""
     if name in values:
         return values[name]
     value: Any = values

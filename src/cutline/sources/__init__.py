@@ -20,7 +20,7 @@ from cutline.storage import is_http, is_remote, local_path
 
 __all__ = ["SourceOptions", "detect", "open_source"]
 
-_PARTS = ("split", "event")
+_NEEDED = ("split", "event", "key_column")
 _PART_ENDINGS = ("parquet", "arrow")
 _PATTERN = re.compile(r"[*?\[]|\{[^{}]*(\.\.|,)[^{}]*\}")
 
@@ -41,13 +41,13 @@ def _takes(kind: Any) -> frozenset[str]:
 
 
 def _check_parts(source_type: str, kind: Any, options: SourceOptions) -> None:
-    """Refuse ``split`` and ``event`` for a source that would read everything."""
-    for name in _PARTS:
+    """Refuse options that the source would ignore, though they decide what is read or how it is named."""
+    for name in _NEEDED:
         if getattr(options, name) and name not in _takes(kind):
             known = {each: registry.load("sources", each) for each in registry.BUILT_IN["sources"]}
             able = [each for each, source in known.items() if name in source.takes]
             raise ConfigError(
-                f"an input of the type {source_type} does not support --{name}; "
+                f"an input of the type {source_type} does not support --{name.replace('_', '-')}; "
                 f"it needs --source-type {' or '.join(able)}"
             )
 
@@ -83,7 +83,7 @@ def _table_type(path: str, options: SourceOptions) -> str:
     from cutline.sources.table_files import find_columns, open_table
 
     several = _PATTERN.search(path) and (is_remote(path) or not Path(path).exists())
-    if options.image_column or several:
+    if options.image_column or options.key_column or several:
         return "table"
     if options.url_column:
         return "urls"

@@ -36,7 +36,7 @@ class ImageFolderSource(TableSource):
         self._left_over = ()
         named = UniqueKeys()
         for sample in super().samples():
-            named.is_new(sample.key)
+            named.is_new(sample.origin or sample.key)
             yield sample
         if not self._sizes:  # the whole, not a part of it
             self._left_over = self._not_named(named)
@@ -73,7 +73,9 @@ class ImageFolderSource(TableSource):
         top = f"{self._path.rstrip('/')}/"
         return top if files[0].startswith(top) else folder
 
-    def _find(self, cell: Any, place: str, where: str, file: str) -> tuple[str, Location | Problem]:
+    def _find(
+        self, cell: Any, row: dict[str, Any], place: str, where: str, file: str
+    ) -> tuple[str, Location | Problem]:
         folder = file[len(self._folder) :].rpartition("/")[0]
         relative = isinstance(cell, str) and cell.strip() and not is_url(cell) and not cell.startswith("/")
-        return super()._find(f"{folder}/{cell}" if folder and relative else cell, place, where, file)
+        return super()._find(f"{folder}/{cell}" if folder and relative else cell, row, place, where, file)

@@ -12,18 +12,20 @@ class SourceOptions:
     """Each source takes the options that mean something to it; the others do not concern it.
 
     ``source_type``: a source's registered name, instead of telling by the path.
+    ``key_column``: the column of a table that names its rows.
     ``image_column``, ``url_column``, ``text_column``: columns of a table, instead of finding them by
     name and type. ``image_root``: the only folder from which the paths of a table or dataset are
     opened; its own when None. ``reader_batch_size``: rows of a table that are decoded at once.
     ``recursive``: whether the sub-folders of a folder are read too. ``split``, ``event``: the part of a
-    dataset that is read. These two are refused for a source whose class does not name them in ``takes``,
-    a set of such names. ``outputs``: where the run writes, which is not read.
+    dataset that is read. These two and ``key_column`` are refused for a source whose class does not name
+    them in ``takes``, a set of such names. ``outputs``: where the run writes, which is not read.
     """
 
     source_type: str | None = None
     image_column: str | None = None
     url_column: str | None = None
     text_column: str | None = None
+    key_column: str | None = None
     image_root: str | None = None
     reader_batch_size: int = 32
     recursive: bool = True

@@ -17,7 +17,7 @@ from cutline.sidecars.encoding import MAX_BYTES
 from cutline.sources.input_files import on_storage
 from cutline.sources.names import extension, no_pictures
 from cutline.sources.parts import ranges
-from cutline.storage import open_storage
+from cutline.storage import object_version, open_storage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,16 +25,17 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class _Listing:
-    """The names of pictures and texts below ``root``, which ends with a slash."""
+    """The names and versions of pictures, and texts, below ``root``, which ends with a slash."""
 
     root: str
     pictures: Sequence[str]
+    versions: Sequence[str]
     texts: SidecarIndex
 
     def part(self, start: int, stop: int) -> _Listing:
         pictures = self.pictures[start:stop]
         texts = SidecarIndex(text for name in pictures for text in self.texts.of(name))
-        return _Listing(root=self.root, pictures=pictures, texts=texts)
+        return _Listing(root=self.root, pictures=pictures, versions=self.versions[start:stop], texts=texts)
 
 
 class RemoteFolderSource(Source):
@@ -56,13 +57,13 @@ class RemoteFolderSource(Source):
         top = listing.root.rstrip("/").rpartition("/")[2]
         if not listing.pictures:
             raise ConfigError(no_pictures(self._path))
-        for name in listing.pictures:
+        for name, version in zip(listing.pictures, listing.versions, strict=True):
             key = name[len(listing.root) :]
             folder, _, file_name = key.rpartition("/")
             texts = (self._text(system, sidecar) for sidecar in listing.texts.of(name))
             yield Sample(
                 key=key,
-                location=RemoteObject(system.unstrip_protocol(name)),
+                location=RemoteObject(system.unstrip_protocol(name), version),
                 text=next(filter(None, texts), None),
                 metadata={"folder": folder or top, "file_name": file_name},
             )
@@ -86,12 +87,15 @@ class RemoteFolderSource(Source):
         system, root = open_storage(self._path)
         root = root.rstrip("/")
         if on_storage(self._path, lambda: system.isfile(root)):
-            root, names = root.rpartition("/")[0], [root]
+            found = {root: on_storage(self._path, lambda: system.info(root))}
+            root = root.rpartition("/")[0]
         else:
             depth = None if self._recursive else 1
-            names = sorted(on_storage(self._path, lambda: system.find(root, maxdepth=depth)))
+            found = on_storage(self._path, lambda: system.find(root, maxdepth=depth, detail=True))
+        names = sorted(found)
         pictures = [name for name in names if _wanted(name[len(root) + 1 :])]
-        return _Listing(root=f"{root}/", pictures=pictures, texts=SidecarIndex(names))
+        versions = [object_version(found[name]) for name in pictures]
+        return _Listing(root=f"{root}/", pictures=pictures, versions=versions, texts=SidecarIndex(names))
 
     def _text(self, system: object, name: str) -> str | None:
         try:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import urllib.parse
 from typing import TYPE_CHECKING, Any, ClassVar, Self
@@ -19,6 +20,7 @@ from cutline.sources.input_files import expand
 from cutline.sources.names import UniqueKeys
 from cutline.sources.options import SourceOptions
 from cutline.sources.parts import RowSource, copy_with, sample_at
+from cutline.sources.row_keys import KeyColumn, content_key, name_column, name_in
 from cutline.sources.rows import BadRow, Row, Table, rows_in
 from cutline.sources.table_files import find_columns, open_table
 from cutline.sources.urls import not_a_url
@@ -34,10 +36,14 @@ _COLUMNAR_ENDINGS = (".parquet", ".arrow", ".feather")
 class TableSource(RowSource):
     """A sample for each row of a table, or of the tables of a folder, pattern or brace list.
 
-    The key is the picture's path relative to the root, its URL, or ``row-00000012`` (from 0 over all files).
-    A key that comes again becomes ``key#2``, as the other columns may differ. Paths are only opened within
-    ``image_root``, by default the table's folder, also after links; others are ``blocked-path`` failures.
+    The key is the cell of the key column; else the picture's path relative to the root, its URL, the name
+    that comes with its bytes, or a digest of these; ``row-00000012`` (from 0 over all files) where there is
+    no picture. A key that comes again becomes ``key#2``, as the other columns may differ. Paths are only
+    opened within ``image_root``, by default the table's folder, also after links; others are ``blocked-path``
+    failures.
     """
+
+    takes: ClassVar[frozenset[str]] = frozenset({"key_column"})
 
     _default_column: ClassVar[str] = ""
     """The column of pictures, where it is not found by name or type."""
@@ -53,6 +59,9 @@ class TableSource(RowSource):
         self._text_column = columns.text
         self._root = ImageRoot(self._options.image_root or self._folder or _parent(path))
         self._sizes: Sequence[int] = ()
+        named_by = self._options.key_column
+        self._keys = KeyColumn(path, named_by) if named_by is not None else None
+        self._name_column = name_column(table.columns, self._column)
 
     def _list_files(self, path: str) -> tuple[str, list[str]]:
         """As ``expand``; of a folder Parquet and Arrow files, where it holds any, else text tables."""
@@ -65,13 +74,25 @@ class TableSource(RowSource):
     def _no_rows(self) -> str:
         return f"{self._files[0]} holds no rows"
 
+    def samples(self) -> Iterator[Sample]:
+        """Raises ConfigError for rows with one key in the key column, and as every table."""
+        if self._keys is not None and not self._sizes:
+            self._check_keys(self._keys)
+        return super().samples()
+
+    def _check_keys(self, keys: KeyColumn) -> None:
+        rows = self._rows(only=self._options.key_column)
+        keys.check((row, f"{file}, {where}") for row, _, where, file in rows)
+
     def shards(self, count: int) -> list[Self]:
-        """By rows; the column of the pictures is read through once, where keys may come again."""
+        """By rows; the table is read through once, for keys that come again."""
         tables = [self._open(file) for file in self._files]
         sizes = [size if (size := table.count()) is not None else rows_in(table) for table in tables]
         keys: Iterable[str] = ()
-        if any(table.columns[self._column] != "bytes" for table in tables):
-            keys = (self._key(*row) for row in self._rows(only=self._column))
+        if self._keys is not None:
+            self._check_keys(self._keys)
+        else:
+            keys = (self._key(*row) for row in self._rows())
         parts = self._part.split(self._part.length(sum(sizes)), count, keys)
         return [copy_with(self, _part=part, _sizes=sizes) for part in parts]
 
@@ -102,13 +123,18 @@ class TableSource(RowSource):
 
     def _open(self, file: str) -> Table:
         table = open_table(file, self._options.reader_batch_size)
-        if self._column not in table.columns:
-            raise ConfigError(f"{file} has no column {self._column!r}, which {self._files[0]} has")
+        for column in filter(None, (self._column, self._options.key_column)):
+            if column not in table.columns:
+                raise ConfigError(f"{file} has no column {column!r}, which {self._files[0]} has")
         return table
 
     def _key(self, row: Row, place: str, where: str, file: str) -> str:
         """The row's key, unless an earlier one has it."""
-        return place if isinstance(row, BadRow) else self._find(row.get(self._column), place, where, file)[0]
+        return (
+            place
+            if isinstance(row, BadRow)
+            else self._find(row.get(self._column), row, place, where, file)[0]
+        )
 
     def _sample(self, keys: UniqueKeys, *values: Any) -> Sample:
         row, place, where, file = values
@@ -116,19 +142,25 @@ class TableSource(RowSource):
             problem = Problem(kind="bad-row", message=f"{file}: {where}: {row.message}")
             return sample_at(keys.unique(place), problem)
         cell = row.get(self._column)
-        key, found = self._find(cell, place, where, file)
+        key, found = self._find(cell, row, place, where, file)
         text = first_text(row.get(self._text_column)) if self._text_column else None
         data = metadata(row, self._column if isinstance(cell, dict) else None)
-        return sample_at(keys.unique(key), found, text, data)
+        if self._keys is None:
+            return sample_at(keys.unique(key), found, text, data)
+        named = sample_at(self._keys.key(row, where), found, text, data)
+        return dataclasses.replace(named, origin=key)
 
-    def _find(self, cell: Any, place: str, where: str, file: str) -> tuple[str, Location | Problem]:
+    def _find(
+        self, cell: Any, row: dict[str, Any], place: str, where: str, file: str
+    ) -> tuple[str, Location | Problem]:
         """The key, and where the picture is or why it is nowhere."""
         data, name = (cell.get("bytes"), cell.get("path")) if isinstance(cell, dict) else (None, cell)
         if isinstance(cell, bytes):
             data, name = cell, None
         if isinstance(data, bytes) and data:
-            key = _safe_key(name) if isinstance(name, str) else None
-            return key or place, InlineBytes(data, f"{file}/{key or place}")
+            name = name if isinstance(name, str) and name else name_in(row, self._name_column)
+            key = (_safe_key(name) if name else None) or content_key(data)
+            return key, InlineBytes(data, f"{file}/{key}")
         if not isinstance(name, str) or not name.strip():
             return place, Problem(kind="no-image", message="the row holds no picture", skip=True)
         if is_http(name):

@@ -43,7 +43,7 @@ class Columns:
 
 def find_columns(table: Table, options: SourceOptions) -> Columns:
     """The columns in the options, else by name or type; ConfigError: there is none of pictures."""
-    for named in (options.image_column, options.url_column, options.text_column):
+    for named in (options.image_column, options.url_column, options.text_column, options.key_column):
         if named is not None and named not in table.columns:
             raise ConfigError(f"{table.path} has no column {named!r}; it has {_listed(table)}")
     image = options.image_column or _image_column(table)

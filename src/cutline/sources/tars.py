@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import gzip
+import io
 import os
 import tarfile
 import zlib
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, BinaryIO, cast
 
 from cutline.files import name_to_text
 from cutline.formatting import one_line
+from cutline.locations.stored import file_etag, file_version
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,13 +53,20 @@ class Member:
 
 
 class TarReader:
-    """Members of a tar in their order; of a seekable, unpacked one, data is read only by ``data``."""
+    """Members of a tar in their order; of a seekable, unpacked one, data is read only by ``data``.
+
+    ``version`` and ``etag`` are those of a file on this machine, empty for another.
+    """
 
     def __init__(self, file: BinaryIO) -> None:
         start = file.read(2)
         file.seek(0)
         self.packed = start == b"\x1f\x8b"
         self._size = None if self.packed else file.seek(0, os.SEEK_END)
+        self.version = self.etag = ""
+        if not self.packed and isinstance(file, io.BufferedReader) and isinstance(file.raw, io.FileIO):
+            status = os.fstat(file.fileno())
+            self.version, self.etag = file_version(status), file_etag(status)
         file.seek(0)
         self._file = cast("BinaryIO", gzip.GzipFile(fileobj=file)) if self.packed else file
         self._position = 0

@@ -150,7 +150,9 @@ class _Group:
             self._refused.append(f"{path} leads out of the folder")
         elif _is_picture(ending):
             if self._by_offset:
-                self._pictures[ending] = TarMember(self._shard, path, member.offset, member.size)
+                self._pictures[ending] = TarMember(
+                    self._shard, path, member.offset, member.size, self._reader.version, self._reader.etag
+                )
             elif member.size <= MAX_FILE_BYTES:
                 place = f"{name_to_text(self._shard)}/{path}"
                 self._pictures[ending] = InlineBytes(self._reader.data(member), place)

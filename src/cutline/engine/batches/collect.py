@@ -98,7 +98,7 @@ class BatchReplySource:
         self._state: State | None = None
         self._manifest: BatchManifest | None = None
         chain = assembly.chain_of(job, None, endpoint)
-        self.chain = _with_captioner(chain, RecordedCaptioner(endpoint, {}, ""))
+        self.chain = _with_captioner(chain, RecordedCaptioner(endpoint, {}))
         self.fingerprint = assembly.fingerprint_of(job, chain, assembly.stages_of(job))
 
     async def open(self, state: State) -> None:
@@ -193,8 +193,15 @@ class CollectPipeline(SamplePipeline):
                 return Skip(key=prepared.sample.key, reason=IN_NO_BATCH)
             if any(is_pending(requests[name]) for name in needed):
                 return Skip(key=prepared.sample.key, reason=UNDER_WAY)
-        captioner = RecordedCaptioner(self._endpoint, requests, prepared.content_id)
+        captioner = RecordedCaptioner(self._endpoint, requests, prepared.content)
         return _with_captioner(self.chain, captioner)
+
+    def content_id(self, prepared: Prepared) -> str:
+        """As it was sent, where the picture is not read again."""
+        sent = next(iter(self._replies.requests(prepared.sample.key).values()), None)
+        if prepared.picture.digest or sent is None:
+            return super().content_id(prepared)
+        return prepared.content.renewed(sent.content_id)
 
     def _needed(self, prepared: Prepared) -> list[str]:
         """The steps without a reply from an earlier run."""

@@ -77,13 +77,15 @@ class RequestPipeline(SamplePipeline):
             except RunStopped:
                 raise
             except MemoryError as error:
-                return self._failure(sample, prepared.content_id, error, known)
+                return self._failure(sample, self.content_id(prepared), error, known)
             except Exception as error:  # noqa: BLE001 - as in a chain, it is this picture's failure
                 place = f"step {step.name}: " if len(self.chain.steps) > 1 else ""
-                return self._failure(sample, prepared.content_id, step_failure(place, error, (), {}), known)
+                return self._failure(
+                    sample, self.content_id(prepared), step_failure(place, error, (), {}), known
+                )
         if not requests:
             return (await self.caption(sample, known))[0]
-        return Written(key=sample.key, content_id=prepared.content_id, requests=requests)
+        return Written(key=sample.key, content_id=self.content_id(prepared), requests=requests)
 
 
 class RequestFile:

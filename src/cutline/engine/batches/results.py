@@ -15,6 +15,7 @@ from cutline.captioners.hosted.endpoint import Answer
 from cutline.captioners.hosted.openai import OpenAIChat
 from cutline.engine.batch_manifest import OVER, Batch, BatchManifest
 from cutline.engine.batches.requests import line_of
+from cutline.engine.content import SampleContent, is_about
 from cutline.engine.prices import BATCH
 from cutline.errors import EndpointUnusable, Rejected, Retryable, SampleError
 from cutline.imaging import Picture
@@ -72,13 +73,13 @@ class ReplyFiles:
         """The requests of a picture, the first of which is at ``line``, by step."""
         found: dict[str, BatchRequest] = {}
         for place in range(line, len(self._requests)):
-            row = _row(self._keys, self._requests[place])
+            row = read_row(self._keys, self._requests[place])
             if row["key"] != key:
                 break
             reply, at = None, self._replies[place]
             if at != _NOWHERE:
                 offset, number = divmod(at, len(self._files))
-                reply = _row(self._files[number], offset)
+                reply = read_row(self._files[number], offset)
             found[row["step"]] = BatchRequest(batch=self.batch, content_id=row["stamp"], row=reply)
         return found
 
@@ -111,11 +112,13 @@ class BatchReplies:
 class RecordedCaptioner(Captioner):
     """A captioner of one picture, whose replies are in batches."""
 
-    def __init__(self, endpoint: OpenAIChat, requests: Mapping[str, BatchRequest], content_id: str) -> None:
+    def __init__(
+        self, endpoint: OpenAIChat, requests: Mapping[str, BatchRequest], content: SampleContent | None = None
+    ) -> None:
         self.name = endpoint.name + BATCH
         self._endpoint = endpoint
         self._requests = requests
-        self._content_id = content_id
+        self._content = content
 
     async def caption(self, picture: Picture, prompt: Prompt) -> Reply:  # noqa: ARG002 - the reply is recorded
         """The reply; raises as an ordinary request, and SampleError where there is none."""
@@ -123,7 +126,7 @@ class RecordedCaptioner(Captioner):
         if request is None or request.row is None:
             raise _missing(request.batch if request else None)
         reply = self._reply(request.row)
-        if request.content_id != self._content_id:
+        if self._content is None or not await is_about(request.content_id, self._content, trusted=True):
             error = SampleError("changed", "it was changed after it was sent, so the reply does not apply")
             error.reply = reply
             raise error
@@ -184,7 +187,8 @@ def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
             offset += len(line)
 
 
-def _row(path: Path, offset: int) -> Any:
+def read_row(path: Path, offset: int) -> Any:
+    """The JSON line at an offset."""
     with path.open("rb") as file:
         file.seek(offset)
         return orjson.loads(file.readline())

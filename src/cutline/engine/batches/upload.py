@@ -11,11 +11,14 @@ from cutline.engine import assembly
 from cutline.engine.batch_manifest import Batch, BatchManifest
 from cutline.engine.batches.client import BatchService, with_response
 from cutline.engine.batches.requests import FileLimits, RequestFile, RequestPipeline, Written
+from cutline.engine.batches.results import read_row
 from cutline.engine.cancellation import Stop, until_stopped
+from cutline.engine.content import is_about
 from cutline.engine.journal import Journal
 from cutline.engine.plan import sample_count
 from cutline.engine.prefetch import Prefetch
 from cutline.engine.progress import PROGRESS_EVERY, Progress, ProgressHook
+from cutline.engine.resume import earlier_steps
 from cutline.engine.sample_outcomes import log_outcome
 from cutline.engine.shard import GRACE
 from cutline.engine.stats import Counts
@@ -59,7 +62,7 @@ class Uploader:
     ended: CutlineError | None = None
     _lock: asyncio.Lock = dataclasses.field(default_factory=asyncio.Lock)  # to add to the file, and send it
     _file: RequestFile | None = None
-    _in_batches: set[int] = dataclasses.field(default_factory=set)
+    _in_batches: dict[int, tuple[tuple[int, int], ...]] = dataclasses.field(default_factory=dict)
     _reported: float = 0.0
     _total: int | None = None
 
@@ -105,15 +108,19 @@ class Uploader:
             self._report()
 
     async def _process(self, sample: Sample) -> None:
-        content_id = sample.content_id
+        content = self.pipeline.contents.content(sample)
         known = self.journal.get(sample.key)
-        if known is not None and known.content_id == content_id:
+        trusted = self.journal.trusted and not isinstance(known, Failure)
+        if known is not None and await is_about(known.content_id, content, trusted=trusted):
             self.stats.known += 1
             return
-        if hash((sample.key, content_id)) in self._in_batches:
-            self.stats.waiting += 1
-            return
-        result: Written | Outcome | None = await self.pipeline.write(sample, self.journal.steps(sample))
+        for batch, offset in self._in_batches.get(hash(sample.key), ()):
+            sent = read_row(self.manifest.keys_file(batch), offset)
+            if sent["key"] == sample.key and await is_about(sent["stamp"], content, trusted=True):
+                self.stats.waiting += 1
+                return
+        steps = await earlier_steps(sample, self.journal, self.pipeline.contents)
+        result: Written | Outcome | None = await self.pipeline.write(sample, steps)
         if isinstance(result, Written):
             async with self._lock:
                 result = await self._add(result)
@@ -206,7 +213,14 @@ class Uploader:
         self.progress(Progress(waiting_for=line, done=seen, total=self._total))
 
 
-def _pictures_in(manifest: BatchManifest) -> set[int]:
-    """A hash of key and content of every picture in a batch that is not collected yet."""
-    rows = (row for batch in manifest.open_batches for _, row in manifest.keys(batch))
-    return {hash((row["key"], row["stamp"])) for row in rows}
+def _pictures_in(manifest: BatchManifest) -> dict[int, tuple[tuple[int, int], ...]]:
+    """Batch and offset of the requests for each picture in an uncollected batch, by the key's hash."""
+    found: dict[int, tuple[tuple[int, int], ...]] = {}
+    for batch in manifest.open_batches:
+        before = None
+        for offset, row in manifest.keys(batch):
+            if row["key"] != before:
+                mark = hash(row["key"])
+                found[mark] = (*found.get(mark, ()), (batch.number, offset))
+            before = row["key"]
+    return found

@@ -1,0 +1,85 @@
+"""A file of JSON lines that grows by whole lines."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import orjson
+
+from cutline.errors import SinkError, SourceError
+from cutline.records import JSON
+
+
+class JournalFile:
+    """Read it with ``load``, then ``open`` it to append. ``path`` is for messages too."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._file = -1
+        self._size = 0
+
+    def load(self) -> Iterator[tuple[int, bytes]]:
+        """Offset and text of each line; a half line at the end, after a death, is cut off.
+
+        Raises:
+            SourceError: the file cannot be read.
+        """
+        if not self.path.exists():
+            return
+        end = 0
+        try:
+            with self.path.open("rb") as file:
+                for line in file:
+                    if not line.endswith(b"\n"):
+                        break
+                    yield end, line
+                    end += len(line)
+            if end < self.path.stat().st_size:
+                os.truncate(self.path, end)
+        except OSError as error:
+            raise SourceError(f"cannot read the journal {self.path}: {error.strerror}") from None
+
+    def open(self) -> None:
+        """Open it to append; raises SinkError."""
+        flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0)
+        try:
+            self._file = os.open(self.path, flags, 0o644)
+            self._size = os.fstat(self._file).st_size
+        except OSError as error:
+            raise SinkError(f"cannot write the journal {self.path}: {error.strerror}") from None
+
+    def append(self, line: bytes) -> None:
+        """Append a line, durable if the process dies; raises SinkError."""
+        data, offset = line + b"\n", self._size
+        try:
+            written = os.write(self._file, data)
+            if written < len(data):  # the disk is full: take the half line back
+                os.truncate(self.path, offset)
+        except OSError as error:
+            reason = error.strerror
+        else:
+            if written == len(data):
+                self._size += written
+                return
+            reason = os.strerror(errno.ENOSPC)
+        raise SinkError(
+            f"cannot write the journal {self.path}: {reason}; free the disk and run the same command again"
+        )
+
+    def line(self, offset: int) -> JSON:
+        """The line at an offset."""
+        with self.path.open("rb") as file:
+            file.seek(offset)
+            data: JSON = orjson.loads(file.readline())
+        return data
+
+    def sync(self) -> None:
+        os.fsync(self._file)
+
+    def close(self) -> None:
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1
