@@ -19,7 +19,7 @@ from cutline.engine.cancellation import Stop
 from cutline.engine.journal_store import JournalStore
 from cutline.engine.output import Entry, Reorder, Unwritten
 from cutline.engine.prefetch import Listed, Prefetch
-from cutline.engine.resume import earlier_outcome, replaced, with_data
+from cutline.engine.resume import earlier_outcome, earlier_steps, replaced, with_data
 from cutline.engine.sample_outcomes import log_outcome
 from cutline.engine.sample_pipeline import SamplePipeline, SampleRules
 from cutline.engine.stats import RunStats
@@ -243,7 +243,7 @@ class _Shard:
             if self._stop.requested:
                 raise RunStopped("stopped")
             outcome, picture = await self._pipeline.caption(
-                sample, await self._pipeline.known_steps(sample), self
+                sample, await earlier_steps(sample, host.journal, self._pipeline.contents), self
             )
             if self._pipeline.is_final(outcome):
                 host.journal.append(outcome)
