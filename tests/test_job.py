@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 
 from cutline.engine.fingerprint import Fingerprint
 from cutline.errors import ConfigError
-from cutline.job import (
+from cutline.job import Job
+from cutline.options import (
     InputOptions,
-    Job,
     ModelOptions,
     OutputOptions,
     PictureOptions,

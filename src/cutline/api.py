@@ -14,14 +14,13 @@ from cutline.call_options import (
     FIXED_BY_LOAD,
     CallOptions,
     Input,
-    grouped,
+    PromptInput,
+    job_data,
     listed_source,
-    prompt_options,
-    refuse_parts,
     waited_for,
 )
 from cutline.captioners.pool import CaptionerPool
-from cutline.credentials import Secret
+from cutline.credentials import given_key
 from cutline.display import progress_hook
 from cutline.engine.model_session import ModelSession
 from cutline.engine.progress import Progress, ProgressHook
@@ -128,7 +127,7 @@ class CaptionArguments(CallOptions, total=False):
     """All keyword arguments of ``caption``."""
 
     model: str | LoadedModel
-    prompt: str | Sequence[str] | Mapping[str, str]
+    prompt: PromptInput
     api_key: str | None
     progress: bool | ProgressHook
 
@@ -150,7 +149,7 @@ def caption(
     output: str | Path | None = None,
     *,
     model: str | LoadedModel = "pixels",
-    prompt: str | Sequence[str] | Mapping[str, str] = (),
+    prompt: PromptInput = (),
     api_key: str | None = None,
     progress: bool | ProgressHook = False,
     **options: Unpack[CallOptions],
@@ -199,7 +198,7 @@ async def acaption(
     output: str | Path | None = None,
     *,
     model: str | LoadedModel = "pixels",
-    prompt: str | Sequence[str] | Mapping[str, str] = (),
+    prompt: PromptInput = (),
     api_key: str | None = None,
     progress: bool | ProgressHook = False,
     **options: Unpack[CallOptions],
@@ -218,7 +217,7 @@ class _Call:
         source: Input,
         output: str | Path | None,
         model: str | LoadedModel,
-        prompt: str | Sequence[str] | Mapping[str, str],
+        prompt: PromptInput,
         api_key: str | None,
         progress: bool | ProgressHook,
         options: Mapping[str, Any],
@@ -229,10 +228,10 @@ class _Call:
         if self._source is not None and output is not None and not self._source.has_stable_names:
             raise ConfigError("an output needs stable names: give paths or URLs, or leave the output out")
         self._output = None if output is None else str(output)
-        self._prompts = prompt_options(prompt)
+        self._prompt = prompt
         self._model = model
         self._options = options
-        self._key = Secret(api_key) if api_key else None
+        self._key = given_key(api_key)
         self._progress = progress
         if isinstance(model, LoadedModel):
             fixed = sorted(FIXED_BY_LOAD & options.keys())
@@ -269,16 +268,12 @@ class _Call:
             return result
 
     def _job(self, output: str | None) -> Job:
-        data = grouped(self._options, call="caption()")
-        if self._source is not None:
-            refuse_parts(data)
+        data = job_data(self._options, call="caption()", prompt=self._prompt, source=self._source)
         if isinstance(self._model, LoadedModel):
             base = self._model.job.to_dict()
             data = {group: {**base.get(group, {}), **values} for group, values in data.items()}
         else:
             data["model"]["model"] = self._model
-        if self._prompts:
-            data["prompts"]["prompt"] = self._prompts
         return Job.from_dict({**data, "input_path": self._path, "output_path": output}, origin="caption()")
 
     async def _run(self, job: Job, pool: CaptionerPool | None) -> Report:

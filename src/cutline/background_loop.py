@@ -61,8 +61,10 @@ class BackgroundLoop:
             raise
 
     def close(self) -> None:
-        """Stop the loop and its thread; the coroutines have to have ended."""
+        """Stop the loop and its threads; the coroutines have to have ended."""
         if self.is_alive:
+            self.run(self._loop.shutdown_asyncgens())
+            self.run(self._loop.shutdown_default_executor())
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._thread.join()
             self._loop.close()

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any, TypeVar, Unpack
 
-from cutline.call_options import CallOptions, grouped, prompt_options, waited_for
-from cutline.credentials import Secret
-from cutline.display import Display
+from cutline.call_options import CallOptions, PromptInput, job_data, waited_for
+from cutline.credentials import given_key
+from cutline.display import progress_hook
 from cutline.engine.batches.collect import Collection, collect_job
 from cutline.engine.batches.requests import MAX_FILE_BYTES, MAX_FILE_REQUESTS, FileLimits
 from cutline.engine.batches.status import BatchStatus, cancel, current_status, saved_status
@@ -25,7 +25,7 @@ def batch_submit(
     output: str | Path,
     *,
     model: str,
-    prompt: str | Sequence[str] | Mapping[str, str] = (),
+    prompt: PromptInput = (),
     api_key: str | None = None,
     progress: bool | ProgressHook = False,
     max_file_requests: int = MAX_FILE_REQUESTS,
@@ -53,13 +53,14 @@ def batch_submit(
     """
     if not isinstance(source, str | Path):
         raise ConfigError("a batch needs an input that can be read again later: give a path, not pictures")
-    data = grouped(options, call="batch_submit()")
+    data = job_data(options, call="batch_submit()", prompt=prompt)
     data |= {"input_path": str(source), "output_path": str(output)}
     data["model"]["model"] = model
-    data["prompts"]["prompt"] = prompt_options(prompt)
     job = Job.from_dict(data, origin="batch_submit()")
     limits = FileLimits(max_file_requests=max_file_requests, max_file_bytes=max_file_bytes)
-    return _shown(progress, lambda show: submit_job(job, limits=limits, key=_key(api_key), progress=show))
+    return _shown(
+        progress, lambda show: submit_job(job, limits=limits, key=given_key(api_key), progress=show)
+    )
 
 
 def batch_status(output: str | Path, *, state: str | None = None, api_key: str | None = None) -> BatchStatus:
@@ -70,7 +71,7 @@ def batch_status(output: str | Path, *, state: str | None = None, api_key: str |
         EndpointUnusable, RequestError: the service cannot be reached.
     """
     status = saved_status(str(output), state)
-    return waited_for(lambda: current_status(status, key=_key(api_key)))
+    return waited_for(lambda: current_status(status, key=given_key(api_key)))
 
 
 def batch_collect(
@@ -96,7 +97,7 @@ def batch_collect(
         lambda show: collect_job(
             str(output),
             state=state,
-            key=_key(api_key),
+            key=given_key(api_key),
             until_all=wait,
             keep_files=keep_files,
             progress=show,
@@ -112,15 +113,9 @@ def batch_cancel(
     Raises:
         ConfigError, EndpointUnusable, RequestError: as ``batch_status``.
     """
-    return waited_for(lambda: cancel(str(output), state=state, key=_key(api_key), forget=forget))
-
-
-def _key(text: str | None) -> Secret | None:
-    return Secret(text) if text else None
+    return waited_for(lambda: cancel(str(output), state=state, key=given_key(api_key), forget=forget))
 
 
 def _shown(progress: bool | ProgressHook, work: Callable[[ProgressHook], Coroutine[Any, Any, _T]]) -> _T:
-    if not isinstance(progress, bool):
-        return waited_for(lambda: work(progress))
-    with Display(quiet=not progress) as display:
-        return waited_for(lambda: work(display.show))
+    with progress_hook(progress) as show:
+        return waited_for(lambda: work(show))

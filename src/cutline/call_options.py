@@ -4,28 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-import threading
 from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict, TypeVar
 
 import orjson
 
-from cutline.captioners.servers.settings import ServerOptions
+from cutline.background_loop import BackgroundLoop
 from cutline.errors import ConfigError
-from cutline.job import (
-    CheckOptions,
-    Existing,
-    InputOptions,
-    LocalOptions,
-    ModelOptions,
-    OnChange,
-    OnMissing,
-    OutputOptions,
-    PictureOptions,
-    PromptOptions,
-    RunOptions,
-)
+from cutline.formatting import did_you_mean
+from cutline.job import OPTION_GROUPS
+from cutline.options import CheckOptions, Existing, OnChange, OnMissing, PromptOptions
 from cutline.parameters import COMMON
 from cutline.records import JSON
 from cutline.sources.listed import ListedSource
@@ -34,6 +23,8 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 Input: TypeAlias = "str | Path | bytes | bytearray | Image | Iterable[Any]"
+PromptInput: TypeAlias = str | Sequence[str] | Mapping[str, str]
+"""A text, a library prompt's name or a template file; several as a mapping by name."""
 
 _T = TypeVar("_T")
 
@@ -122,19 +113,6 @@ class CallOptions(LoadOptions, total=False):
     state: str | None
 
 
-GROUPS = {
-    "input": InputOptions,
-    "model": ModelOptions,
-    "local": LocalOptions,
-    "server": ServerOptions,
-    "prompts": PromptOptions,
-    "checks": CheckOptions,
-    "pictures": PictureOptions,
-    "output": OutputOptions,
-    "run": RunOptions,
-}
-"""The groups of a job by their names in it."""
-
 FIXED_BY_LOAD = LoadOptions.__annotations__.keys() - {
     *(field.name for group in (PromptOptions, CheckOptions) for field in dataclasses.fields(group)),
     *(parameter.name for parameter in COMMON),
@@ -143,28 +121,32 @@ FIXED_BY_LOAD = LoadOptions.__annotations__.keys() - {
 """Options that a loaded model has from ``load`` and cannot be given again."""
 
 
-def grouped(
-    options: Mapping[str, Any], *, call: str, known: Collection[str] = CallOptions.__annotations__
+def job_data(
+    options: Mapping[str, Any],
+    *,
+    call: str,
+    prompt: PromptInput = (),
+    source: ListedSource | None = None,
+    known: Collection[str] = CallOptions.__annotations__,
 ) -> JSON:
-    """The options by the groups of a job; ``call`` takes those in ``known``.
+    """The options and prompts by the groups of a job; ``call`` takes the options in ``known``.
 
     Raises:
-        ConfigError: there is no such option.
+        ConfigError: there is no such option, or it does not apply to ``source``.
     """
-    data: JSON = {name: {} for name in GROUPS}
+    data: JSON = {name: {} for name in OPTION_GROUPS}
+    if prompts := _prompts(prompt):
+        data["prompts"]["prompt"] = prompts
     for name, value in _as_in_a_job(options).items():
-        group = next((group for group, cls in GROUPS.items() if name in _fields(cls)), None)
+        group = next((group for group, cls in OPTION_GROUPS.items() if name in _fields(cls)), None)
         if group is None or (name not in known and name != "step"):
-            raise ConfigError(f"{call} has no option {name!r}; it has {', '.join(known)}")
+            hint = did_you_mean(name, known)
+            raise ConfigError(f"{call} has no option {name!r}{hint}; it has {', '.join(known)}")
         data[group][name] = value
-    return data
-
-
-def refuse_parts(data: JSON) -> None:
-    """Refuse the options for parts of a dataset if pictures are given as a list."""
     for name in ("split", "event"):
-        if data["input"].get(name):
+        if source is not None and data["input"].get(name):
             raise ConfigError(f"{name} needs the folder of a dataset, not a list of pictures")
+    return data
 
 
 def _as_in_a_job(options: Mapping[str, Any]) -> JSON:
@@ -183,7 +165,7 @@ def _as_in_a_job(options: Mapping[str, Any]) -> JSON:
     return named
 
 
-def prompt_options(prompt: str | Sequence[str] | Mapping[str, str]) -> tuple[str, ...]:
+def _prompts(prompt: PromptInput) -> tuple[str, ...]:
     """The prompts in the form of ``--prompt``."""
     if isinstance(prompt, str):
         return (prompt,)
@@ -213,22 +195,8 @@ def waited_for(work: Callable[[], Coroutine[Any, Any, _T]]) -> _T:
         asyncio.get_running_loop()
     except RuntimeError:
         return asyncio.run(work())
-    return _in_thread(lambda: asyncio.run(work()))
-
-
-def _in_thread(function: Callable[[], _T]) -> _T:
-    result: list[_T] = []
-    error: list[BaseException] = []
-
-    def target() -> None:
-        try:
-            result.append(function())
-        except BaseException as raised:  # noqa: BLE001 - handed to the caller's thread
-            error.append(raised)
-
-    thread = threading.Thread(target=target, name="cutline-caption")
-    thread.start()
-    thread.join()
-    if error:
-        raise error[0]
-    return result[0]
+    loop = BackgroundLoop("cutline-caption")
+    try:
+        return loop.run(work())
+    finally:
+        loop.close()

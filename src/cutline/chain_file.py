@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cutline.errors import ConfigError
+from cutline.formatting import did_you_mean
 from cutline.records import JSON
 
 _NAME = re.compile(r"[A-Za-z][\w-]{0,39}")
@@ -81,7 +82,10 @@ def read_plan(path: str) -> Plan:
         raise ConfigError(f"{path} is not TOML: {error}") from None
     unknown = sorted(set(data) - {"step", "caption"})
     if unknown:
-        raise ConfigError(f"{path}: {unknown[0]!r} is not part of a chain: use [[step]] tables and caption")
+        hint = did_you_mean(unknown[0], ("step", "caption"))
+        raise ConfigError(
+            f"{path}: {unknown[0]!r} is not part of a chain{hint or ':'} use [[step]] tables and caption"
+        )
     tables, caption = data.get("step", []), data.get("caption")
     if not isinstance(tables, list) or not tables or not all(isinstance(table, dict) for table in tables):
         raise ConfigError(f"{path} has no steps: write a [[step]] table with name and model for each")

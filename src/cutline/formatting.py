@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 
 
 def plural(count: int, noun: str, several: str = "") -> str:
@@ -47,6 +48,19 @@ def one_line(message: BaseException | str, limit: int = 300) -> str:
     reason = message.strerror if isinstance(message, OSError) else None
     text = " ".join((reason or str(message)).split())[:limit]
     return text or (type(message).__name__ if isinstance(message, BaseException) else "")
+
+
+def nearest(word: str, known: Iterable[str], *, most: int = 1, cutoff: float = 0.6) -> list[str]:
+    """The known words that a misspelt one is probably meant for, the best first."""
+    import difflib  # only for messages
+
+    return difflib.get_close_matches(word, list(known), n=most, cutoff=cutoff)
+
+
+def did_you_mean(word: str, known: Iterable[str], *, most: int = 1, cutoff: float = 0.6) -> str:
+    """``, did you mean NAME?`` as the middle of a message; empty where no known word is near."""
+    close = nearest(word, known, most=most, cutoff=cutoff)
+    return f", did you mean {' or '.join(close)}?" if close else ""
 
 
 def printable(text: str) -> str:

@@ -13,15 +13,13 @@ import orjson
 from cutline.captioners.servers.settings import ServerOptions
 from cutline.chain_file import plan_of_options
 from cutline.errors import ConfigError
+from cutline.formatting import did_you_mean
 from cutline.imaging.values import HARD_MAX_PIXELS
 from cutline.options import (
     CheckOptions,
-    Existing,
     InputOptions,
     LocalOptions,
     ModelOptions,
-    OnChange,
-    OnMissing,
     OutputOptions,
     PictureOptions,
     PromptOptions,
@@ -29,22 +27,6 @@ from cutline.options import (
     StrictOptions,
 )
 from cutline.records import JSON
-
-__all__ = [
-    "CheckOptions",
-    "Existing",
-    "InputOptions",
-    "Job",
-    "LocalOptions",
-    "ModelOptions",
-    "OnChange",
-    "OnMissing",
-    "OutputOptions",
-    "PictureOptions",
-    "PromptOptions",
-    "RunOptions",
-    "ServerOptions",
-]
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,7 +80,10 @@ class Job(StrictOptions):
             where = ".".join(str(part) for part in first["loc"])
             message = first["msg"][:1].lower() + first["msg"][1:]
             if first["type"] == "unexpected_keyword_argument":
-                message = f"there is no such setting; {_known(cls, first['loc'])}"
+                group = OPTION_GROUPS.get(str(first["loc"][0]), cls) if len(first["loc"]) > 1 else cls
+                known = [field.name for field in dataclasses.fields(group)]
+                hint = did_you_mean(str(first["loc"][-1]), known)
+                message = f"there is no such setting{hint}; known are {', '.join(known)}"
             raise ConfigError(f"{origin}: {where}: {message}") from None
 
     def to_toml(self) -> str:
@@ -197,12 +182,12 @@ def _check_paths(*paths: str | None) -> None:
         raise ConfigError("a path cannot hold a null character")
 
 
-def _known(job: type[Any], place: tuple[int | str, ...]) -> str:
-    """The settings that there are where an unknown one was found."""
-    groups = {field.name: field.type for field in dataclasses.fields(job)}
-    group = str(groups.get(str(place[0]))) if len(place) > 1 else ""
-    owner = globals().get(group, job)
-    return "known are " + ", ".join(field.name for field in dataclasses.fields(owner))
+OPTION_GROUPS: dict[str, Any] = {
+    field.name: field.default_factory
+    for field in dataclasses.fields(Job)
+    if field.default_factory is not dataclasses.MISSING
+}
+"""The classes of the groups of options, by their names in a job."""
 
 
 def _plain(value: Any) -> Any:

@@ -8,14 +8,14 @@ import collections
 import contextlib
 import threading
 import weakref
-from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, Self, TypeAlias, Unpack
 
 from cutline.background_loop import BackgroundLoop
-from cutline.call_options import LoadOptions, grouped, prompt_options
+from cutline.call_options import LoadOptions, PromptInput, job_data
 from cutline.captioners.pool import CaptionerPool
-from cutline.credentials import Secret
+from cutline.credentials import Secret, given_key
 from cutline.display import progress_hook
 from cutline.engine.model_session import ModelSession
 from cutline.engine.progress import Progress, ProgressHook
@@ -89,7 +89,7 @@ def _close_all() -> None:
 def load(
     model: str = "pixels",
     *,
-    prompt: str | Sequence[str] | Mapping[str, str] = (),
+    prompt: PromptInput = (),
     api_key: str | None = None,
     progress: bool | ProgressHook = False,
     **options: Unpack[LoadOptions],
@@ -109,7 +109,7 @@ def load(
     Raises:
         ConfigError: an option is wrong or the model cannot be loaded; the message names the cure.
     """
-    runtime, job, key = _started(), _job(model, prompt, options), Secret(api_key) if api_key else None
+    runtime, job, key = _started(), _job(model, prompt, options), given_key(api_key)
     with progress_hook(progress) as show:
         return LoadedModel(runtime, runtime.loop.run(runtime.open(job, key, show)))
 
@@ -117,13 +117,13 @@ def load(
 async def aload(
     model: str = "pixels",
     *,
-    prompt: str | Sequence[str] | Mapping[str, str] = (),
+    prompt: PromptInput = (),
     api_key: str | None = None,
     progress: bool | ProgressHook = False,
     **options: Unpack[LoadOptions],
 ) -> LoadedModel:
     """As ``load``, for use within an event loop."""
-    runtime, job, key = _started(), _job(model, prompt, options), Secret(api_key) if api_key else None
+    runtime, job, key = _started(), _job(model, prompt, options), given_key(api_key)
     with progress_hook(progress) as show:
         return LoadedModel(runtime, await runtime.loop.arun(runtime.open(job, key, show)))
 
@@ -300,8 +300,7 @@ def _abandon(runtime: Runtime, session: ModelSession) -> None:
         runtime.loop.submit(runtime.close(session))
 
 
-def _job(model: str, prompt: str | Sequence[str] | Mapping[str, str], options: LoadOptions) -> Job:
-    data = grouped(options, call="load()", known=LoadOptions.__annotations__)
+def _job(model: str, prompt: PromptInput, options: LoadOptions) -> Job:
+    data = job_data(options, call="load()", prompt=prompt, known=LoadOptions.__annotations__)
     data["model"]["model"] = model
-    data["prompts"]["prompt"] = prompt_options(prompt)
     return Job.from_dict({**data, "input_path": ""}, origin="load()")

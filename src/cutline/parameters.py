@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import json
 import math
 import re
@@ -11,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from cutline.errors import ConfigError
+from cutline.formatting import did_you_mean
 
 USUAL = ("max_tokens", "temperature", "top_p", "seed")
 """The names of ``COMMON``."""
@@ -152,10 +152,8 @@ def check(
     known = {parameter.name: parameter for parameter in allowed}
     for name, value in found.items():
         if name not in known:
-            close = difflib.get_close_matches(name, known, n=1)
-            meant = f", did you mean {close[0]}?" if close else ""
             takes = f"it takes {', '.join(known)}" if known else "it takes none"
-            raise ConfigError(f"{option}{who} takes no {name}{meant}; {takes}")
+            raise ConfigError(f"{option}{who} takes no {name}{did_you_mean(name, known)}; {takes}")
         if not known[name].fits(value):
             shown = name.replace("_", "-") if option == "--" else name
             raise ConfigError(f"{option}{shown} must be {known[name].allowed} for {who}, not {_shown(value)}")

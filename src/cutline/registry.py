@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from cutline.errors import ConfigError
-from cutline.formatting import one_line
+from cutline.formatting import did_you_mean, one_line
 
 BUILT_IN: dict[str, dict[str, str]] = {
     "captioners": {
@@ -130,4 +130,6 @@ def load(room: str, name: str) -> Any:
             raise ConfigError(f"the plug-in {name!r} ({point.value}) cannot be used: {reason}") from error
         registered = (one for one in _registered[room].values() if getattr(one, "__wrapped__", None) is made)
         return next(registered, made)  # what it registered itself as, when it was imported
-    raise ConfigError(f"there is no {name!r} among the {room}; known are {', '.join(names(room))}")
+    known = names(room)
+    hint = did_you_mean(name, known)
+    raise ConfigError(f"there is no {name!r} among the {room}{hint}; known are {', '.join(known)}")

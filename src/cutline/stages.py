@@ -9,6 +9,7 @@ from typing import Any, Literal, Self, TypeAlias, TypeVar
 
 from cutline import registry
 from cutline.errors import ConfigError
+from cutline.formatting import did_you_mean
 from cutline.interfaces import Check, Filter, Stage
 
 Room: TypeAlias = Literal["filters", "checks"]
@@ -69,7 +70,8 @@ class StageSpec:
             field = name or next((field for field in fields if field != "device"), "")
             if field not in fields:
                 known = f"its options are {', '.join(fields)}" if fields else "it has no options"
-                raise ConfigError(f"{self._place} has no option {name or 'for a value'!r}; {known}")
+                hint = did_you_mean(name, fields)
+                raise ConfigError(f"{self._place} has no option {name or 'for a value'!r}{hint}; {known}")
             options[field] = value
         try:
             return made(pydantic.TypeAdapter(made.Options).validate_python(options))

@@ -17,7 +17,8 @@ from cutline.captioners.spec import CaptionerOptions
 from cutline.credentials import Secret
 from cutline.engine.fingerprint import Fingerprint
 from cutline.errors import ConfigError
-from cutline.job import Job, ModelOptions
+from cutline.job import Job
+from cutline.options import ModelOptions
 from cutline.parameters import COMMON, parse
 from cutline.service.caption_options import CaptionOptions
 from cutline.service.routes.completion_request import ChatBody

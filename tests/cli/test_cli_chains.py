@@ -14,7 +14,8 @@ from cutline.captioners.wrapper import Wrapper
 from cutline.engine.assembly import chain_of
 from cutline.errors import ConfigError
 from cutline.interfaces import Captioner
-from cutline.job import Job, ModelOptions
+from cutline.job import Job
+from cutline.options import ModelOptions
 from server_process import Server
 
 

@@ -15,7 +15,8 @@ from cutline.engine.report import Interrupted
 from cutline.engine.run import run_job
 from cutline.errors import ConfigError, PictureError, RunStopped, SourceError
 from cutline.interfaces import Source
-from cutline.job import InputOptions, Job, ModelOptions
+from cutline.job import Job
+from cutline.options import InputOptions, ModelOptions
 from cutline.records import Location, Sample
 
 

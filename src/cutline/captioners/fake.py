@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from cutline.errors import ConfigError, Rejected, Retryable
+from cutline.formatting import did_you_mean
 from cutline.imaging import Picture
 from cutline.interfaces import Captioner, Profile
 from cutline.parameters import COMMON
@@ -42,8 +43,9 @@ class Fake(Captioner):
             name, _, value = item.partition("=")
             target = self._settings if name in self._settings else self._shares
             if name not in target:
-                known = ", ".join((*self._settings, *self._shares))
-                raise ConfigError(f"fake has no setting {name!r}; it has {known}")
+                known = (*self._settings, *self._shares)
+                hint = did_you_mean(name, known)
+                raise ConfigError(f"fake has no setting {name!r}{hint}; it has {', '.join(known)}")
             try:
                 target[name] = float(value)
             except ValueError:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from cutline.captioners.hosted.presets import PRESETS, Preset
 from cutline.captioners.transformers.family import Family
 from cutline.credentials import Secret
 from cutline.errors import ConfigError
+from cutline.formatting import did_you_mean
 
 SENT_OPTIONS = ("max_tokens", "temperature", "top_p", "seed", "extra")
 MODEL_OPTIONS = (*SENT_OPTIONS, "parameters", "schema_dialect", "large_images")
@@ -95,9 +95,8 @@ def providers() -> list[str]:
 
 
 def meant(word: str, known: Iterable[str]) -> str:
-    """The known words that a misspelt one is close to, as the middle of a message."""
-    close = difflib.get_close_matches(word.lower(), known, n=3, cutoff=0.65)
-    return f", did you mean {' or '.join(close)}?" if close else ""
+    """The providers that a misspelt one is close to, as the middle of a message."""
+    return did_you_mean(word.lower(), known, most=3, cutoff=0.65)
 
 
 def _instead(text: str, known: list[str]) -> str:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
 from typing import TypeAlias
 
 from cutline.errors import ConfigError
+from cutline.formatting import nearest
 
 PREVIOUS = "previous"
 Dependencies: TypeAlias = Mapping[str, Mapping[str, str]]
@@ -39,7 +39,7 @@ def resolve_dependencies(variables: Mapping[str, Sequence[str]]) -> Dependencies
                 dependencies[name][variable] = names[position - 1]
             else:
                 # A typing error would cost a whole run: every picture would fail at this step.
-                near = difflib.get_close_matches(head, [*names, PREVIOUS], n=1, cutoff=0.8)
+                near = nearest(head, [*names, PREVIOUS], cutoff=0.8)
                 if near and head not in _SAMPLE_VARIABLES:
                     raise ConfigError(
                         f"step {name}: there is no step for {{{head}}}; did you mean {{{near[0]}}}?"

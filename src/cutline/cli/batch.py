@@ -11,7 +11,7 @@ import cyclopts
 from cyclopts import Parameter
 
 from cutline.cli import batch_messages as messages
-from cutline.cli.caption import JobGroups, Service, StartedServer, option_group, with_service
+from cutline.cli.caption import JobGroups, Service, option_group, with_service, without
 from cutline.cli.common_options import ServiceKey, Verbosity
 from cutline.cli.execute import run_displayed
 from cutline.engine.batches.requests import FileLimits
@@ -31,15 +31,6 @@ class SubmitOptions(Verbosity):
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class BatchGroups(JobGroups):
-    """As for a run, but a batch is for services only."""
-
-    server: Annotated[StartedServer, Parameter(parse=False)] = dataclasses.field(
-        default_factory=StartedServer
-    )
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class BatchState(ServiceKey):
     """Where the batches are recorded, and the service's key."""
 
@@ -53,7 +44,7 @@ def submit(
     output_path: str | None = None,
     *,
     options: Annotated[SubmitOptions, option_group("Before and during")] = SubmitOptions(),
-    groups: Annotated[BatchGroups, Parameter(name="*")] = BatchGroups(),
+    groups: Annotated[JobGroups, Parameter(name="*", parse=without("server"))] = JobGroups(),  # noqa: B008 - frozen
     service: Annotated[Service, option_group("Model")] = Service(),  # noqa: B008 - frozen
     files: Annotated[FileLimits, option_group("Run")] = FileLimits(),  # noqa: B008 - frozen
 ) -> int:

@@ -5,6 +5,7 @@ Annotations are no strings here: those of `JobGroups` are looked up in the modul
 
 import dataclasses
 import json
+import re
 import shlex
 import sys
 from dataclasses import field
@@ -17,10 +18,10 @@ from cutline.captioners.servers.settings import ServerOptions
 from cutline.cli.common_options import ActionOptions, ServiceKey
 from cutline.errors import ConfigError
 from cutline.formatting import printable
-from cutline.job import (
+from cutline.job import Job
+from cutline.options import (
     CheckOptions,
     InputOptions,
-    Job,
     LocalOptions,
     ModelOptions,
     OutputOptions,
@@ -62,6 +63,11 @@ _GROUPS = (
     *("Model", "Local models", "Local servers", "Prompt", "Checks"),
     *("Input", "Output", "Pictures", "Run", "Before and during"),
 )
+
+
+def without(*names: str) -> re.Pattern[str]:
+    """What ``Parameter.parse`` takes to hide the fields and groups of these names."""
+    return re.compile(rf"^(?!({'|'.join(names)})$)")
 
 
 def option_group(name: str, *, negative: str | tuple[()] = ()) -> Parameter:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import sys
-from dataclasses import field
 from pathlib import Path
 from typing import Annotated, Any, Literal  # noqa: F401 - types of inherited fields are looked up here
 
@@ -14,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from cutline.cli.caption import JobGroups, option_group
+from cutline.cli.caption import JobGroups, option_group, without
 from cutline.cli.common_options import ServiceKey, Verbosity
 from cutline.cli.execute import log, signals
 from cutline.comparison.candidate_runs import Cancellation, Hooks
@@ -23,13 +22,13 @@ from cutline.comparison.runner import DEFAULT_OUTPUT, IMAGE_LIMIT, ComparisonRun
 from cutline.display import Display
 from cutline.errors import SinkError
 from cutline.formatting import money, printable
-from cutline.job import (
+from cutline.job import Job
+from cutline.options import (
     CheckOptions,
     InputOptions,
-    Job,
     ModelOptions,
     OnChange,  # noqa: F401 - the type of an inherited field
-    OutputOptions,
+    OnMissing,  # noqa: F401 - the type of an inherited field
     RunOptions,
 )
 
@@ -50,8 +49,6 @@ class ComparedModel(ModelOptions):
     """As for a run, but the candidates are the models."""
 
     model: Annotated[str, Parameter(parse=False)] = ModelOptions().model
-    step: Annotated[tuple[str, ...], Parameter(parse=False)] = ()
-    chain: Annotated[str | None, Parameter(parse=False)] = None
     endpoint: str | None = None
     """URL of an OpenAI-compatible server, for the models without a provider."""
 
@@ -78,12 +75,11 @@ class ComparedChecks(CheckOptions):
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class ComparedGroups(JobGroups):
-    """As for a run, without an output."""
+    """As for a run."""
 
     model: Annotated[ComparedModel, option_group("Model")] = ComparedModel()
     checks: Annotated[ComparedChecks, option_group("Checks")] = ComparedChecks()
     input: Annotated[ComparedInput, option_group("Input", negative="no-")] = ComparedInput()
-    output: Annotated[OutputOptions, Parameter(parse=False)] = field(default_factory=OutputOptions)
     run: Annotated[ComparedRun, option_group("Run", negative="no-")] = ComparedRun()
 
     def job(self, input_path: str, output_path: str | None = None) -> Job:
@@ -109,7 +105,9 @@ def compare(
     input_path: str | None = None,
     output_path: str = DEFAULT_OUTPUT,
     report: Annotated[ReportOptions, option_group("Before and during")] = ReportOptions(),
-    groups: Annotated[ComparedGroups, Parameter(name="*")] = ComparedGroups(),
+    groups: Annotated[
+        ComparedGroups, Parameter(name="*", parse=without("output", "step", "chain"))
+    ] = ComparedGroups(),
     service: Annotated[ServiceKey, option_group("Model")] = ServiceKey(),  # noqa: B008 - frozen
 ) -> int:
     """Caption the same pictures with several models or prompts and show the captions side by side.

@@ -15,7 +15,7 @@ from cyclopts import Parameter
 
 from cutline.captioners.plugins import load_plugins
 from cutline.captioners.spec import Spec
-from cutline.cli.caption import JobGroups, option_group
+from cutline.cli.caption import JobGroups, option_group, without
 from cutline.cli.common_options import ServiceKey, Verbosity
 from cutline.cli.execute import execute
 from cutline.cli.job_container import Container
@@ -29,77 +29,37 @@ from cutline.engine.report import Interrupted, Report
 from cutline.errors import ConfigError, CutlineError
 from cutline.formatting import most_common, printable
 from cutline.interfaces import Source
-from cutline.job import (
-    Existing,  # noqa: F401 - the type of an inherited field
-    Job,
-    ModelOptions,
-    OnChange,  # noqa: F401 - the type of an inherited field
-    OutputOptions,
-    PictureOptions,
-    PromptOptions,
-    RunOptions,
-)
+from cutline.job import Job
+from cutline.options import ModelOptions
 from cutline.sources.selection import HostShare, UniqueUrls
 from cutline.storage import is_remote, local_path
 
-_Hidden = Parameter(parse=False)
-"""Set by one of the job's own settings."""
+_OWN = (
+    *("model", "prompt", "max_side", "max_concurrent_requests"),
+    *("output_format", "samples_per_shard", "max_shards", "include_raw"),
+)
+"""The options of a run that are set by the job's own settings."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class JobModel(ModelOptions):
     """As for a run, but the model is MODEL_NAME."""
 
-    model: Annotated[str, _Hidden] = ModelOptions().model
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class JobPrompts(PromptOptions):
-    """As for a run, but from a file."""
-
-    prompt: Annotated[tuple[str, ...], _Hidden] = ()
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class JobPictures(PictureOptions):
-    """As for a run, but sized by IMAGE_TARGET_SIZE."""
-
-    max_side: Annotated[int, _Hidden] = PictureOptions().max_side
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class JobOutput(OutputOptions):
-    """As for a run, but always Parquet."""
-
-    output_format: Annotated[str | None, _Hidden] = None
-    samples_per_shard: Annotated[int, _Hidden] = OutputOptions().samples_per_shard
-    max_shards: Annotated[int | None, _Hidden] = None
-    include_raw: Annotated[bool, _Hidden] = False
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class JobRun(RunOptions):
-    """As for a run, but with NUM_OF_THREADS requests at once."""
-
-    max_concurrent_requests: Annotated[int | None, _Hidden] = None
+    model: Annotated[str, Parameter(parse=False)] = ModelOptions().model
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class EnrichmentGroups(JobGroups):
-    """Those of a run, without the options that the job's own settings set."""
+    """Those of a run, without the option ``model``: ``_OWN`` hides the others, but a group has its name."""
 
     model: Annotated[JobModel, option_group("Model")] = field(default_factory=JobModel)
-    prompts: Annotated[JobPrompts, option_group("Prompt")] = field(default_factory=JobPrompts)
-    pictures: Annotated[JobPictures, option_group("Pictures")] = field(default_factory=JobPictures)
-    output: Annotated[JobOutput, option_group("Output")] = field(default_factory=JobOutput)
-    run: Annotated[JobRun, option_group("Run", negative="no-")] = field(default_factory=JobRun)
 
 
 def job(
     *,
     settings: Annotated[JobSettings, Parameter(name="*")] = JobSettings(),  # noqa: B008 - frozen
     verbosity: Annotated[Verbosity, Parameter(name="*")] = Verbosity(),  # noqa: B008 - frozen
-    groups: Annotated[EnrichmentGroups, Parameter(name="*")] = EnrichmentGroups(),
+    groups: Annotated[EnrichmentGroups, Parameter(name="*", parse=without(*_OWN[1:]))] = EnrichmentGroups(),
     service: Annotated[ServiceKey, option_group("Model")] = ServiceKey(),  # noqa: B008 - frozen
 ) -> int:
     """Caption a folder or a table of URLs into a Parquet file, set up by environment variables or arguments.
@@ -137,7 +97,7 @@ def _options() -> set[str]:
     groups = EnrichmentGroups()
     own = [getattr(groups, group.name) for group in dataclasses.fields(groups)]
     fields = (field for options in own for field in dataclasses.fields(options))
-    return {f"--{field.name.replace('_', '-')}" for field in fields if "_Hidden" not in str(field.type)}
+    return {f"--{field.name.replace('_', '-')}" for field in fields if field.name not in _OWN}
 
 
 def _prepare(given: Job, settings: JobSettings, container: Container) -> tuple[Job, Source]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import difflib
 import json
 import os
 import re
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from cyclopts import Token
 
 from cutline.errors import ConfigError
+from cutline.formatting import nearest
 
 if TYPE_CHECKING:
     from cyclopts import App, Argument, ArgumentCollection
@@ -59,7 +59,7 @@ def from_environment(_: App, __: tuple[str, ...], arguments: ArgumentCollection)
             continue
         argument = by_name.get(option)
         if argument is None:
-            alike = difflib.get_close_matches(option, by_name, n=1, cutoff=0.7)
+            alike = nearest(option, by_name, cutoff=0.7)
             hint = f"; did you mean {_variable(alike[0])}?" if alike else ""
             hint = f"; it is {_OTHERWISE[option]}" if option in _OTHERWISE else hint
             raise ConfigError(f"{variable} is not a setting: `cutline job` has no option {option}{hint}")
@@ -82,7 +82,7 @@ def _refuse_misspelt(options: Mapping[str, Argument]) -> None:
         foreign = name.startswith("CUTLINE_") and not name.startswith("CUTLINE_J")
         if foreign or name in variables or name.startswith(PREFIX) or not text.strip():
             continue
-        for known in difflib.get_close_matches(name.upper(), variables, n=1, cutoff=_MIN_SIMILARITY):
+        for known in nearest(name.upper(), variables, cutoff=_MIN_SIMILARITY):
             if f"_{known}_" not in f"_{name}_" and not variables[known].tokens:
                 raise ConfigError(
                     f"{name} is not a setting of `cutline job`: did you mean {known}? "

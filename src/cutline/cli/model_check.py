@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
-import difflib
 import io
 import re
 import time
@@ -18,6 +17,7 @@ from cutline.captioners.hosted.openai import OpenAIChat
 from cutline.captioners.pool import build_captioner
 from cutline.captioners.spec import CaptionerOptions, Spec
 from cutline.errors import CutlineError, EndpointUnusable, RequestError
+from cutline.formatting import nearest
 from cutline.imaging import Picture
 from cutline.interfaces import Captioner
 from cutline.locations.stored import InlineBytes
@@ -101,7 +101,7 @@ async def _advice_of(endpoint: OpenAIChat, status: int | None) -> str:
     own = sorted(HOSTED) if preset.name == "nvidia" else []
     if model in offered or not (offered or own):
         return "" if status == 404 else "Does this model take pictures?"
-    close = difflib.get_close_matches(model, [*own, *offered], n=3)
+    close = nearest(model, [*own, *offered], most=3)
     suggestion = f"Did you mean {' or '.join(close)}?" if close else ""
     more = ", …" if len(offered) > _MAX_LISTED else ""
     listed = f"The endpoint lists {', '.join(offered[:_MAX_LISTED])}{more}" if offered else ""

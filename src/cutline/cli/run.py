@@ -9,7 +9,8 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from cutline.cli.common_options import ActionOptions, ServiceKey
-from cutline.job import Job, OnChange
+from cutline.job import Job
+from cutline.options import OnChange
 
 
 def run(

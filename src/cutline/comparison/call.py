@@ -6,19 +6,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Unpack
 
-from cutline.call_options import (
-    CallOptions,
-    Input,
-    grouped,
-    listed_source,
-    prompt_options,
-    refuse_parts,
-    waited_for,
-)
+from cutline.call_options import CallOptions, Input, PromptInput, job_data, listed_source, waited_for
 from cutline.comparison.candidate_runs import Hooks
 from cutline.comparison.results import Comparison
 from cutline.comparison.runner import DEFAULT_OUTPUT, IMAGE_LIMIT, ComparisonRun, ComparisonRunner, Plan
-from cutline.credentials import Secret
+from cutline.credentials import given_key
 from cutline.display import Display
 from cutline.engine.progress import ProgressHook
 from cutline.errors import ConfigError
@@ -31,7 +23,7 @@ def compare(
     source: Input | None,
     candidates: Sequence[str],
     *,
-    prompt: str | Sequence[str] | Mapping[str, str] = (),
+    prompt: PromptInput = (),
     output: str | Path = DEFAULT_OUTPUT,
     blind: bool = False,
     api_key: str | None = None,
@@ -62,10 +54,9 @@ def compare(
     """
     listed = None if source is None else listed_source(source)
     path = "" if source is None or listed is not None else str(source)
-    data = _options(options, listed)
-    data["prompts"]["prompt"] = prompt_options(prompt)
+    data = _options(options, prompt, listed)
     job = Job.from_dict({**data, "input_path": path, "output_path": str(output)}, origin="compare()")
-    plan = Plan(candidates=tuple(candidates), job=job, key=Secret(api_key) if api_key else None, blind=blind)
+    plan = Plan(candidates=tuple(candidates), job=job, key=given_key(api_key), blind=blind)
 
     async def run() -> ComparisonRun:
         if not isinstance(progress, bool):
@@ -79,20 +70,19 @@ def compare(
     return comparison
 
 
-def _options(options: Mapping[str, Any], listed: ListedSource | None) -> JSON:
+def _options(options: Mapping[str, Any], prompt: PromptInput, listed: ListedSource | None) -> JSON:
     """The options by the groups of a job.
 
     Raises:
         ConfigError: there is no such option, or a comparison does not support it.
     """
-    data = grouped({"image_limit": IMAGE_LIMIT, **options}, call="compare()")
+    given = {"image_limit": IMAGE_LIMIT, **options}
+    data = job_data(given, call="compare()", prompt=prompt, source=listed)
     for name in ("step", "chain"):
         if data["model"].get(name):
             raise ConfigError(f"compare() has no option {name!r}: give the chain file as a candidate")
     if data["output"]:
         raise ConfigError(f"compare() does not support {', '.join(data['output'])}: remove it")
-    if listed is not None:
-        refuse_parts(data)
-        if not listed.has_stable_names:
-            raise ConfigError("a comparison needs stable names: give paths or URLs")
+    if listed is not None and not listed.has_stable_names:
+        raise ConfigError("a comparison needs stable names: give paths or URLs")
     return data

@@ -22,7 +22,8 @@ from cutline.errors import ConfigError, CutlineError, JobChanged, OutputExists, 
 from cutline.files import write_atomically, write_errors
 from cutline.formatting import duration, money, most_common, plural, printable, short_number
 from cutline.interfaces import Source
-from cutline.job import Job, RunOptions
+from cutline.job import Job
+from cutline.options import RunOptions
 
 _NEEDS_DECISION = (JobChanged, OutputExists, OutputGone, OutputLocked)  # by the user, before any other run
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 from collections.abc import Iterable, Sequence
 from collections.abc import Set as AbstractSet
 from pathlib import Path
@@ -16,6 +15,7 @@ from cutline.captioners.plugins import load_plugins
 from cutline.credentials import Secret
 from cutline.engine import assembly
 from cutline.errors import ConfigError
+from cutline.formatting import did_you_mean
 from cutline.job import Job
 from cutline.prompts import load_prompts, parse_prompt_option
 
@@ -134,8 +134,7 @@ def _check(spec: _Spec, job: Job) -> None:
     if spec.provider or job.model.endpoint is not None:
         return
     known = [*registry.names("captioners"), *(name for name in PRESETS if name != "endpoint")]
-    close = difflib.get_close_matches(spec.value.partition(":")[0], known, n=1)
-    suggestion = f", did you mean {close[0]}?" if close else ""
+    suggestion = did_you_mean(spec.value.partition(":")[0], known)
     raise ConfigError(
         f"{spec.value!r} is neither a model nor a file to compare{suggestion}; a model is PROVIDER:NAME with "
         f"one of {', '.join(known)}, or any name with --endpoint URL; an output of an earlier run ends in "

@@ -15,8 +15,10 @@ from cutline.chain_file import Plan, PlannedStep, plan_of_options, read_plan
 from cutline.credentials import Secret, without_credentials
 from cutline.engine.fingerprint import Fingerprint
 from cutline.errors import ConfigError
+from cutline.formatting import did_you_mean
 from cutline.interfaces import Captioner
-from cutline.job import Job, ModelOptions
+from cutline.job import Job
+from cutline.options import ModelOptions
 from cutline.prompts import Prompt, load_prompt
 from cutline.records import JSON
 
@@ -113,8 +115,9 @@ def _job_of(job: Job, plan: Plan, step: PlannedStep) -> Job:
     for name, value in step.options.items():
         group = next((group for group, names in STEP_OPTIONS.items() if name in names), None)
         if group is None:
-            known = ", ".join(("name", "model", "prompt", "optional", *sum(STEP_OPTIONS.values(), ())))
-            raise ConfigError(f"{place} has no setting {name!r}; known are {known}")
+            known = ("name", "model", "prompt", "optional", *sum(STEP_OPTIONS.values(), ()))
+            hint = did_you_mean(name, known)
+            raise ConfigError(f"{place} has no setting {name!r}{hint}; known are {', '.join(known)}")
         groups[group][name] = _schema(plan, value) if name == "schema" else value
     checked = Job.from_dict({**groups, "input_path": job.input_path}, origin=place)
     groups = {

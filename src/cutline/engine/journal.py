@@ -23,7 +23,7 @@ from cutline.engine.fingerprint import Fingerprint
 from cutline.engine.journal_file import JournalFile
 from cutline.engine.prices import Spending
 from cutline.errors import JobChanged
-from cutline.job import OnChange
+from cutline.options import OnChange
 from cutline.records import (
     JSON,
     Outcome,

@@ -15,6 +15,7 @@ from cutline.engine import assembly
 from cutline.engine.chain_builder import is_chain
 from cutline.engine.sample_pipeline import SamplePipeline
 from cutline.errors import ConfigError
+from cutline.formatting import did_you_mean
 from cutline.interfaces import Captioner, Say, silent
 from cutline.job import Job
 from cutline.parameters import COMMON, check
@@ -115,7 +116,9 @@ class ModelSession:
             if name == "chain":
                 raise ConfigError("chain names a chain of a service; pass chain=FILE to load() instead")
             if name not in known:
-                raise ConfigError(f"a picture has no option {name!r}; it has {', '.join(known)}")
+                raise ConfigError(
+                    f"a picture has no option {name!r}{did_you_mean(name, known)}; it has {', '.join(known)}"
+                )
         if is_chain(self.job):
             raise ConfigError(
                 f"a chain has its own prompts and parameters; remove {' and '.join(sorted(options))}"

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import re
 from collections.abc import Sequence
 from pathlib import Path
 
 from cutline.errors import ConfigError
+from cutline.formatting import nearest
 from cutline.prompts.files import TEXT, library_entry, library_names, read_object, read_text
 from cutline.prompts.prompt import Prompt
 from cutline.records import JSON
@@ -71,7 +71,7 @@ def parse_prompt_option(value: str) -> tuple[str | None, str]:
 def _refuse_misspelt(text: str) -> None:
     if not re.fullmatch(r"[a-z]+(?:-[a-z]+)*", text):
         return
-    near = difflib.get_close_matches(text, library_names(), n=1, cutoff=0.75)
+    near = nearest(text, library_names(), cutoff=0.75)
     if near:
         raise ConfigError(
             f"there is no prompt {text!r} in the library: did you mean {near[0]!r}?"

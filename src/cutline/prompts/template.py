@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from cutline.errors import ConfigError, PictureError
+from cutline.formatting import nearest
 from cutline.imaging import Limits, Picture
 from cutline.locations.stored import LocalFile
 from cutline.prompts.files import load_schema
@@ -97,6 +97,6 @@ def _explained(error: ValidationError) -> str:
         return f"{path}: {first['msg']}"
     model = CotPrompt if len(first["loc"]) > 1 else PromptTemplate
     known = sorted(field.alias or name for name, field in model.model_fields.items())
-    near = difflib.get_close_matches(str(first["loc"][-1]), known, n=1)
+    near = nearest(str(first["loc"][-1]), known)
     meant = f" (did you mean {near[0]!r}?)" if near else ""
     return f"unknown key {path!r}{meant}; the known ones are {', '.join(known)}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import re
 from collections.abc import Mapping
@@ -10,6 +9,7 @@ from pathlib import PurePath
 from typing import Any
 
 from cutline.errors import SampleError
+from cutline.formatting import nearest
 from cutline.records import Sample
 from cutline.storage import is_url
 
@@ -89,7 +89,7 @@ def _by_spoken_name(name: str, values: Mapping[str, Any]) -> Any:
 
 def _unknown(name: str, values: Mapping[str, Any]) -> str:
     known = [_NOT_A_NAME.sub("_", column) for column in values if isinstance(column, str)]
-    close = difflib.get_close_matches(name, known, n=1)
+    close = nearest(name, known)
     meant = f", did you mean {{{close[0]}}}?" if close else ""
     shown = ", ".join(known[:NAMED]) + (", …" if len(known) > NAMED else "")
     return (

@@ -24,7 +24,8 @@ from cutline.engine import assembly
 from cutline.engine.sample_pipeline import SamplePipeline
 from cutline.errors import ConfigError, PictureError, RunStopped
 from cutline.interfaces import Captioner, Say
-from cutline.job import Job, LocalOptions, ModelOptions, PictureOptions
+from cutline.job import Job
+from cutline.options import LocalOptions, ModelOptions, PictureOptions
 from cutline.prompts import library_prompts
 from cutline.records import Failure, Outcome, Sample
 from cutline.service.admission import Admission

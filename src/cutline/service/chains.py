@@ -14,7 +14,8 @@ from cutline.engine import assembly
 from cutline.engine.chain_builder import build_chain
 from cutline.errors import ConfigError
 from cutline.interfaces import Captioner
-from cutline.job import Job, LocalOptions, ModelOptions
+from cutline.job import Job
+from cutline.options import LocalOptions, ModelOptions
 from cutline.slots import LocalSlots, and_preparing
 
 _VARIABLES: Final = ("key", "path", "file_name", "stem", "folder")

@@ -14,6 +14,7 @@ from cutline.captioners.interrogator.modes import Mode, Modes
 from cutline.encoders import DEFAULT_CLIP
 from cutline.encoders.clip import Clip
 from cutline.errors import ConfigError, RunStopped
+from cutline.formatting import did_you_mean
 from cutline.imaging import Picture
 from cutline.interfaces import Captioner, Profile, Say, silent
 from cutline.prompts import Prompt, clean_reply
@@ -57,8 +58,9 @@ class Settings:
                 values[name] = value
             else:
                 known = ", ".join((*_MODES, *(f"{name}=…" for name in _SETTINGS)))
+                hint = did_you_mean(name, {*_MODES, *_SETTINGS} - {name})
                 raise ConfigError(
-                    f"interrogator has no setting {part!r}; it has {known}, separated by commas"
+                    f"interrogator has no setting {part!r}{hint}; it has {known}, separated by commas"
                 )
         for name, value in values.items():
             if not value:

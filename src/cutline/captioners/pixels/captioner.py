@@ -16,6 +16,7 @@ from cutline.captioners.pixels.measurements import Measurements, measure
 from cutline.captioners.pixels.ocr import TextReader, one_line
 from cutline.captioners.pixels.sentences import long_caption, short_caption, tags
 from cutline.errors import ConfigError
+from cutline.formatting import did_you_mean
 from cutline.imaging import Picture
 from cutline.interfaces import Captioner, Profile, Say, silent
 from cutline.prompts import Prompt
@@ -56,7 +57,8 @@ class Pixels(Captioner):
     def __init__(self, ocr: bool | str = False) -> None:
         if isinstance(ocr, str):
             if ocr not in _SETTINGS:
-                raise ConfigError(f"pixels has no setting {ocr!r}; it has {' and '.join(_SETTINGS)}")
+                hint = did_you_mean(ocr, _SETTINGS)
+                raise ConfigError(f"pixels has no setting {ocr!r}{hint}; it has {' and '.join(_SETTINGS)}")
             self.name = f"pixels:{ocr}"
             ocr = _SETTINGS[ocr]
         self.profile = Profile(instructable=False, ignores=self._ignores)

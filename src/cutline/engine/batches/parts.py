@@ -12,7 +12,8 @@ from cutline.engine.batches.gemini import OPENAI_FACE, GeminiService
 from cutline.engine.chain_builder import is_chain
 from cutline.engine.progress import Progress, ProgressHook
 from cutline.errors import ConfigError
-from cutline.job import Job, RunOptions
+from cutline.job import Job
+from cutline.options import RunOptions
 
 
 def endpoint_of(job: Job, key: Secret | None) -> OpenAIChat:
