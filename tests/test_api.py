@@ -18,9 +18,9 @@ from PIL import Image
 
 import cutline
 from cutline.api import CallOptions
-from cutline.call_options import GROUPS
 from cutline.engine.progress import Progress
 from cutline.errors import ConfigError, SinkError
+from cutline.job import OPTION_GROUPS
 from processes import DEFAULTS
 from server_process import Server
 
@@ -190,7 +190,7 @@ def test_every_option_has_its_type() -> None:
     """``CallOptions`` repeats the fields of the option groups, so that editors know them."""
     fields = {
         field.name: get_type_hints(group)[field.name]
-        for group in GROUPS.values()
+        for group in OPTION_GROUPS.values()
         for field in dataclasses.fields(group)
     }
     del fields["model"], fields["prompt"]  # arguments of their own

@@ -55,8 +55,11 @@ MISTAKES = {
     "itself": (two("{two}"), "steps wait for each other ("),
     "misspelt": (f"{ONE.replace('one', 'describe')}{TWO}prompt = '{{descibe}}'", "did you mean {describe}?"),
     "nearly previous": (two("{prevous}"), "did you mean {previous}?"),
-    "another setting": (f"{ONE}temprature = 1\n", "step one has no setting 'temprature'; known are name"),
-    "not a step's": (f"{ONE}max_cost = 1\n", "step one has no setting 'max_cost'; known are name"),
+    "another setting": (
+        f"{ONE}temprature = 1\n",
+        "step one has no setting 'temprature', did you mean temperature?; known are name",
+    ),
+    "not a step's": (f"{ONE}max_cost = 1\n", "step one has no setting 'max_cost'"),
     "a wrong type": (f"{ONE}max_tokens = 'many'\n", "step one: model.max_tokens: input should be"),
     "out of range": (f"{ONE}temperature = -1.0\n", "step one: --temperature must be a number from 0 to 2"),
     "no such model": (ONE.replace("fake", "fkae"), "step one: 'fkae' names no provider, did you mean fake?"),

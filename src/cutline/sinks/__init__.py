@@ -8,6 +8,7 @@ from typing import Any
 
 from cutline import registry
 from cutline.errors import ConfigError
+from cutline.formatting import did_you_mean
 from cutline.interfaces import Sink
 from cutline.records import JSON, Outcome, Sample
 from cutline.sinks.options import SinkOptions
@@ -29,7 +30,10 @@ def format_of(output: str | None, output_format: str | None) -> str:
     known = registry.names("sinks")
     if output_format:
         if output_format not in known:
-            raise ConfigError(f"unknown output format {output_format!r}; choose one of {', '.join(known)}")
+            hint = did_you_mean(output_format, known)
+            raise ConfigError(
+                f"unknown output format {output_format!r}{hint}; choose one of {', '.join(known)}"
+            )
         return output_format
     extension = Path((output or "").rstrip("/").lower()).suffix
     if extension not in _EXTENSIONS:
