@@ -195,7 +195,11 @@ def test_every_option_has_its_type() -> None:
     }
     del fields["model"], fields["prompt"]  # arguments of their own
     fields = {"steps" if name == "step" else name: hint for name, hint in fields.items()}
-    fields |= {"steps": Mapping[str, str], "event": Sequence[str]}  # easier to write in Python
+    fields |= {
+        "steps": Mapping[str, str],
+        "event": Sequence[str],
+        "exclude": Sequence[str],
+    }  # easier to write in Python
     fields["plugin"] = str | Path | Sequence[str | Path]
     fields |= {"check": str | Sequence[str], "filter": str | Sequence[str]}
     fields["schema"] = str | Mapping[str, Any] | None

@@ -90,6 +90,8 @@ class CallOptions(LoadOptions, total=False):
     image_limit: int
     reader_batch_size: int
     recursive: bool
+    exclude: Sequence[str]
+    follow_links: bool
     image_column: str | None
     url_column: str | None
     text_column: str | None
@@ -157,7 +159,7 @@ def _as_in_a_job(options: Mapping[str, Any]) -> JSON:
     if "plugin" in named:
         files = named["plugin"]
         named["plugin"] = tuple(map(str, [files] if isinstance(files, str | Path) else files))
-    for name in ("event", "check", "filter"):
+    for name in ("event", "exclude", "check", "filter"):
         if isinstance(named.get(name), str):
             named[name] = (named[name],)
     if isinstance(named.get("schema"), Mapping):

@@ -144,13 +144,15 @@ def content_digest(data: bytes) -> str:
     return f"{len(data)}-{zlib.crc32(data):08x}"
 
 
-def read_regular(file: str, max_bytes: int) -> bytes:
+def read_regular(file: str, max_bytes: int, *, follow: bool = True) -> bytes:
     """The content of a regular file of at most ``max_bytes``; never waits on a pipe or reads a device.
+
+    ``follow``: also behind a link.
 
     Raises:
         PictureError: ``missing``, ``too-large``, or ``fetch`` for what is no readable regular file.
     """
-    descriptor, size = open_regular(file)
+    descriptor, size = open_regular(file, follow=follow)
     try:
         if size > max_bytes:
             raise too_large(name_to_text(file), size, max_bytes)
@@ -168,12 +170,13 @@ def read_regular(file: str, max_bytes: int) -> bytes:
     return data
 
 
-def open_regular(file: str) -> tuple[int, int]:
+def open_regular(file: str, *, follow: bool = True) -> tuple[int, int]:
     """Descriptor and size. Checks the type before opening, as opening a device can have effects."""
     try:
-        if not stat.S_ISREG(os.stat(file).st_mode):
+        if not stat.S_ISREG(os.stat(file, follow_symlinks=follow).st_mode):
             raise PictureError("fetch", f"{name_to_text(file)}: not a regular file")
         flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+        flags |= 0 if follow else getattr(os, "O_NOFOLLOW", 0)
         descriptor = os.open(file, flags | getattr(os, "O_CLOEXEC", 0))
     except (OSError, ValueError) as error:
         raise _unreadable(file, error) from error

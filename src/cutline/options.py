@@ -33,6 +33,10 @@ class InputOptions(StrictOptions):
     """How many samples are listed from the input at a time."""
     recursive: bool = True
     """Look into sub-folders too."""
+    exclude: tuple[str, ...] = ()
+    """Pattern of files and folders to leave out; `none` drops the usual ones. Several by repetition."""
+    follow_links: bool = False
+    """Read texts and paths, and write sidecars, also where links lead out of the input's folder."""
     image_column: str | None = None
     """Column of a table that holds the pictures, their paths or their URLs."""
     url_column: str | None = None

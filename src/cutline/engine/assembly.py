@@ -233,6 +233,7 @@ def sink_of(job: Job, output: str, state: Path) -> Sink:
         samples_per_shard=job.output.samples_per_shard,
         include_raw=job.output.include_raw,
         include_checks=job.checks.has_checks,
+        follow_links=job.input.follow_links,
     )
     return open_sink(output, job.output.output_format, state, options)
 

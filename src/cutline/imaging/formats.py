@@ -13,6 +13,23 @@ EXTENSIONS = frozenset(
 )
 """Lower-case extensions, without the dot, of files that are worth opening as pictures."""
 
+OTHER_PICTURES = frozenset(
+    (
+        *("jxl", "jp2", "j2k", "jpf", "jpx", "jpm", "j2c", "jxr", "wdp", "tga", "targa", "psd", "psb", "xcf"),
+        *("svg", "svgz", "eps", "ai", "wmf", "emf", "exr", "hdr", "dds", "qoi", "pcx", "sgi", "ras", "xpm"),
+        *("xbm", "dng", "cr2", "cr3", "nef", "arw", "orf", "rw2", "raf", "pef", "srw", "raw", "dcm", "fits"),
+    )
+)
+"""Extensions of pictures in formats that cannot be opened."""
+
+OTHER_FORMATS = frozenset(
+    (
+        *("Canon raw", "Fujifilm raw", "PSD", "EPS", "JPEG XL", "JPEG 2000", "QOI", "XPM", "DDS", "OpenEXR"),
+        *("SGI", "SVG", "HEIF"),
+    )
+)
+"""Names of ``sniff_format`` for pictures that cannot be opened, or not without an extra."""
+
 MIMES = {
     "JPEG": "image/jpeg",
     "PNG": "image/png",
@@ -27,6 +44,10 @@ MIMES = {
 }
 """The media type of every format that can be opened."""
 
+LFS_MAGIC = b"version https://git-lfs.github.com/spec/"
+"""How a pointer file begins that Git LFS leaves where the content was not downloaded."""
+
+LFS_CURE = "get the files with `git lfs pull` in that folder, then run again"
 _MAGIC: tuple[tuple[bytes, str], ...] = (
     (b"\xff\xd8\xff", "JPEG"),
     (b"\x89PNG\r\n\x1a\n", "PNG"),
@@ -56,6 +77,7 @@ _MAGIC: tuple[tuple[bytes, str], ...] = (
     (b"\x1f\x8b", "gzip (perhaps SVGZ)"),
     (b"PK\x03\x04", "ZIP"),
     (b"\x1a\x45\xdf\xa3", "WebM video"),
+    (LFS_MAGIC, "Git LFS pointer"),
 )
 
 _AVIF_BRANDS = frozenset({b"avif", b"avis"})

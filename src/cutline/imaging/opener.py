@@ -25,7 +25,7 @@ from PIL import Image, ImageFile
 from cutline.errors import PictureError
 from cutline.formatting import one_line
 from cutline.imaging import jpeg
-from cutline.imaging.formats import MIMES, can_open_heic, sniff_format
+from cutline.imaging.formats import LFS_CURE, MIMES, can_open_heic, sniff_format
 from cutline.imaging.orientation import exif_orientation, xmp_orientation
 from cutline.imaging.values import HARD_MAX_PIXELS
 
@@ -67,6 +67,8 @@ def format_of(data: bytes, path: str) -> str:
     name = sniff_format(data)
     if name is None:
         raise PictureError("unsupported", f"{path}: no picture format that is known here")
+    if name == "Git LFS pointer":
+        raise PictureError("lfs-pointer", f"{path}: a Git LFS pointer instead of the picture; {LFS_CURE}")
     if name not in MIMES:
         raise PictureError("unsupported", f"{path}: {name} is not a picture format that can be captioned")
     if name == "HEIF" and not can_open_heic():

@@ -18,6 +18,14 @@ if TYPE_CHECKING:
     from cutline.records import Location
 
 
+def is_within(real: str, root: str) -> bool:
+    """Whether one real path is the other, or lies below it."""
+    try:
+        return os.path.commonpath([real, root]) == root
+    except ValueError:  # on another drive
+        return False
+
+
 class ImageRoot:
     """Opens nothing outside ``folder``, also after links were followed."""
 

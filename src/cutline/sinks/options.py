@@ -17,7 +17,8 @@ class SinkOptions:
     ``overwrite``: a foreign output may be replaced. ``existing``: for a sidecar that is there; the
     engine applies it to the text, the sink only to the file. ``samples_per_shard``: of a webdataset.
     ``include_raw``: the response as column ``llm``; parquet always has it. ``include_checks``: the column
-    ``checks``. ``parquet_compression``: one of ``COMPRESSIONS``.
+    ``checks``. ``parquet_compression``: one of ``COMPRESSIONS``. ``follow_links``: sidecars may
+    lie where links lead out of the folder.
     """
 
     overwrite: bool = False
@@ -26,6 +27,7 @@ class SinkOptions:
     include_raw: bool = False
     include_checks: bool = False
     parquet_compression: str = "zstd"
+    follow_links: bool = False
 
     def __post_init__(self) -> None:
         if self.samples_per_shard < 1:

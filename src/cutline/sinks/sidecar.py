@@ -14,6 +14,7 @@ from cutline.interfaces import Sink
 from cutline.records import JSON, Caption, Outcome, Sample, Skip
 from cutline.serialization import valid_unicode
 from cutline.sidecars import EncodingReport, decode, read, rewrite
+from cutline.sidecars.links import LinkOutside, read_inside
 from cutline.sidecars.names import ActualNames, candidates, relative_place
 from cutline.sidecars.obstacles import check_replaceable
 from cutline.sidecars.ownership import Owner, SidecarOwnership, Written, digest
@@ -51,6 +52,8 @@ class SidecarSink(Sink):
         self._written = 0
         self._safe_folder: Path | None = None
         self._actual = ActualNames().of
+        self._follow_links = options.follow_links
+        self._overwrites = options.existing == "overwrite"
         self._encodings = EncodingReport()
 
     def open(self, mark: JSON | None) -> None:
@@ -77,7 +80,7 @@ class SidecarSink(Sink):
         names = [name for name, _ in candidates(picture, sample.key)][:-1]
         for name in reversed(names):
             file = self._actual(folder / name)
-            content = read(os.fspath(file))
+            content = self._read(file)
             written = self._known.written(self._id(file)) if content is not None else None
             if content is not None and written and written.covers(content):
                 content = written.before
@@ -100,7 +103,7 @@ class SidecarSink(Sink):
             raise _homeless(sample)
         file = self._actual(self._expected_name(*place, valid_unicode(sample.key)))
         check_replaceable(file)
-        content = read(os.fspath(file))
+        content = self._read(file)
         if content is not None:
             self._check_content(file, content, text, self._known.written(self._id(file)))
 
@@ -159,6 +162,7 @@ class SidecarSink(Sink):
         if isinstance(file, str):
             path = Path(os.path.abspath(file))  # noqa: PTH100 - removes "..", follows no link
             if self._root is None or path.is_relative_to(self._root):
+                self._check_inside(path.parent)
                 return path.parent, path.name
         if self._root is None:
             return None
@@ -181,6 +185,32 @@ class SidecarSink(Sink):
         owners = ((folder / name, self._known.owner(self._id(folder / name))) for name, _ in names)
         free = (file for file, owner in owners if owner is None or owner.key == key)
         return next(free, folder / names[-1][0])
+
+    def _check_inside(self, folder: Path) -> None:
+        """Raise SampleError for a folder that leads out of the output by a link."""
+        if self._root is None or self._follow_links or folder == self._safe_folder:
+            return
+        if not folder.resolve().is_relative_to(self._root.resolve()):
+            raise SampleError(
+                "sidecar", f"{folder} leads out of {self._root} by a link; --follow-links writes there too"
+            )
+        self._safe_folder = folder
+
+    def _read(self, file: Path) -> bytes | None:
+        """The bytes of a sidecar; SampleError: it cannot be read, or is a link to somewhere else."""
+        if self._follow_links:
+            return read(os.fspath(file))
+        folder = os.path.realpath(file.parent)
+        root = os.path.realpath(self._root) if self._root else folder
+        try:
+            # A folder elsewhere was refused before, or is the picture's own.
+            return read_inside(os.fspath(file), root, folder=root)
+        except LinkOutside:
+            if self._overwrites:
+                return b""  # the link is replaced, and where it leads left alone
+            raise SampleError(
+                "sidecar", f"{file} is a link that leads out of the folder: remove it, or give --follow-links"
+            ) from None
 
     def _name(self, folder: Path, picture: str, key: str, *, after: str = "") -> Path:
         """The first sidecar name that is free or the sample's, among those behind the id ``after``."""
@@ -229,7 +259,7 @@ class SidecarSink(Sink):
         new = self._name(picture.parent, picture.name, key, after=number)
         names = (picture.with_name(name) for name, _ in candidates(picture.name, key))
         file = self._actual(next(name for name in names if self._id(name) == number))
-        written, content = self._known.written(number), read(os.fspath(file))
+        written, content = self._known.written(number), self._read(file)
         if written and content is not None and content != written.before and written.covers(content):
             self._put_ours(new, decode(content).caption)
             with file_errors(file):
@@ -259,7 +289,7 @@ class SidecarSink(Sink):
     def _put_ours(self, file: Path, text: str) -> None:
         file = self._actual(file)
         check_replaceable(file)
-        content, written = read(os.fspath(file)), self._known.written(self._id(file))
+        content, written = self._read(file), self._known.written(self._id(file))
         before, previous = written.before if written else None, None
         if content is None:
             data, before = text.encode(), None

@@ -11,11 +11,13 @@ from typing import Any
 from cutline import registry
 from cutline.errors import ConfigError
 from cutline.imaging import EXTENSIONS
+from cutline.imaging.formats import OTHER_FORMATS
 from cutline.interfaces import Source
 from cutline.records import LeftOver, Sample
 from cutline.sources.contents import folder_type
 from cutline.sources.names import TABLE_EXTENSIONS, extension, is_tar
 from cutline.sources.options import SourceOptions
+from cutline.sources.unknown_files import is_picture, sniff_file
 from cutline.storage import is_http, is_remote, local_path
 
 __all__ = ["SourceOptions", "detect", "open_source"]
@@ -71,8 +73,18 @@ def detect(path: str, options: SourceOptions) -> str:
         return "local" if ending in EXTENSIONS else folder_type(path, options)
     if not Path(path).exists():
         raise ConfigError(f"{path} does not exist")
-    if ending in EXTENSIONS:
-        return "local"
+    if ending not in EXTENSIONS:
+        _check_picture(path)
+    return "local"
+
+
+def _check_picture(path: str) -> None:
+    """Raise ConfigError for a file that is no picture by its first bytes."""
+    kind = sniff_file(path)
+    if is_picture(kind):
+        return
+    if kind in OTHER_FORMATS:
+        raise ConfigError(f"{path} is a picture in {kind}, which cannot be opened; convert it to PNG or JPEG")
     raise ConfigError(
         f"{path}: neither a folder, a picture, a .txt list of URLs, a table "
         f"({', '.join(sorted(TABLE_EXTENSIONS))}) nor a tar; --source-type says how to read it"

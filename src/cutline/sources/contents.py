@@ -11,6 +11,7 @@ from cutline.errors import ConfigError
 from cutline.files import name_to_text
 from cutline.formatting import plural
 from cutline.imaging import EXTENSIONS
+from cutline.sources.exclusion import Exclusion
 from cutline.sources.input_files import on_storage
 from cutline.sources.names import TABLE_EXTENSIONS, extension, is_metadata_file, is_tar, without_tar_ending
 from cutline.sources.outputs import OutputFilter
@@ -67,9 +68,10 @@ def source_type_of_names(path: str, names: Iterable[str], options: SourceOptions
 
     Raises ConfigError where they are of several kinds and it is open which to caption.
     """
-    contents = Contents()
+    contents, excluded = Contents(), Exclusion(options.exclude).covers
     for name in names:
-        contents.add(name)
+        if not excluded(name):
+            contents.add(name)
     contents.leave_out_outputs(path, OutputFilter(path, options.outputs))
     return _choose(path, contents, options)
 

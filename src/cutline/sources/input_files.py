@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from cutline.errors import ConfigError
 from cutline.formatting import one_line
+from cutline.imaging.formats import LFS_CURE, LFS_MAGIC
 from cutline.sources.outputs import OutputFilter, OutputPaths
 from cutline.storage import is_remote, open_object, open_storage
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 _BRACES = re.compile(r"\{([^{}]+)\}")
 _NUMBERS = re.compile(r"(\d+)\.\.(\d+)")
+MAX_POINTER_BYTES = 1024
 MAX_FILES = 1_000_000
 
 
@@ -29,11 +31,17 @@ def open_binary(path: str) -> BinaryIO:
     try:
         if Path(path).exists() and not Path(path).is_file():
             raise ConfigError(f"{path} is not a regular file")
+        _refuse_pointer(path)
         return Path(path).open("rb")
     except FileNotFoundError as error:
         raise ConfigError(f"{path} does not exist") from error
     except (OSError, ValueError) as error:
         raise ConfigError(f"{path} cannot be opened: {one_line(error)}") from error
+
+
+def _refuse_pointer(path: str) -> None:
+    if Path(path).stat().st_size < MAX_POINTER_BYTES and Path(path).read_bytes().startswith(LFS_MAGIC):
+        raise ConfigError(f"{path} is a Git LFS pointer instead of the file; {LFS_CURE}")
 
 
 def _open_remote(path: str) -> BinaryIO:

@@ -9,6 +9,31 @@ from cutline.records import LeftOver
 
 _NAMED = 3
 _REMARKS = {
+    "excluded": (
+        "file by its name",
+        "files by their names",
+        "--exclude none leaves out nothing",
+    ),
+    "hidden": (
+        "hidden picture",
+        "hidden pictures",
+        "its name begins with a dot; rename it to caption it",
+    ),
+    "linked-text": (
+        "text beside a picture that lies out of the input, behind a link",
+        "texts beside pictures that lie out of the input, behind links",
+        "--follow-links reads them",
+    ),
+    "unknown-ending": (
+        "file whose ending is not known as a picture's",
+        "files whose endings are not known as pictures'",
+        "rename what is a picture",
+    ),
+    "unsupported-format": (
+        "picture in a format that cannot be opened",
+        "pictures in formats that cannot be opened",
+        "convert them to PNG or JPEG",
+    ),
     "not-in-metadata": (
         "picture that no row of a metadata file names",
         "pictures that no row of a metadata file names",

@@ -7,6 +7,20 @@ from collections.abc import Mapping
 from cutline.imaging import EXTENSIONS
 
 TABLE_EXTENSIONS = frozenset({"csv", "tsv", "parquet", "jsonl", "ndjson", "feather", "arrow"})
+OTHER_EXTENSIONS = frozenset(
+    (
+        *("txt", "json", "csv", "tsv", "jsonl", "ndjson", "parquet", "arrow", "feather", "md"),
+        *("caption", "html", "htm", "xml", "yaml", "yml", "toml", "ini", "cfg", "log"),
+        *("py", "ipynb", "js", "css", "sh", "bat", "npy", "npz", "pt", "pth"),
+        *("safetensors", "bin", "pkl", "h5", "hdf5", "db", "sqlite", "lock", "part", "zip"),
+        *("tar", "tgz", "gz", "bz2", "xz", "zst", "7z", "rar", "pdf", "doc"),
+        *("docx", "ppt", "pptx", "mp4", "mov", "avi", "mkv", "webm", "m4v", "mpg"),
+        *("mp3", "wav", "flac", "ogg", "m4a", "xmp", "aae", "thm", "srt", "vtt"),
+        *("url", "lnk", "exe", "dll", "so", "ttf", "otf", "woff", "woff2", "idx"),
+        *("index"),
+    )
+)
+"""Extensions of files that are no pictures, so that they are not looked into."""
 METADATA_FILES = ("metadata.jsonl", "metadata.csv", "metadata.parquet")
 TAR_ENDINGS = (".tar", ".tgz", ".tar.gz")
 

@@ -18,7 +18,9 @@ class SourceOptions:
     opened; its own when None. ``reader_batch_size``: rows of a table that are decoded at once.
     ``recursive``: whether the sub-folders of a folder are read too. ``split``, ``event``: the part of a
     dataset that is read. These two and ``key_column`` are refused for a source whose class does not name
-    them in ``takes``, a set of such names. ``outputs``: where the run writes, which is not read.
+    them in ``takes``, a set of such names. ``follow_links``: whether links may lead out of the input's
+    folder. ``exclude``: patterns of names that are left out. ``outputs``: where the run writes, which is
+    not read.
     """
 
     source_type: str | None = None
@@ -31,4 +33,6 @@ class SourceOptions:
     recursive: bool = True
     split: str | None = None
     event: tuple[str, ...] = ()
+    follow_links: bool = False
+    exclude: tuple[str, ...] = ()
     outputs: OutputPaths | None = None

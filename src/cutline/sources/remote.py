@@ -9,14 +9,17 @@ from typing import TYPE_CHECKING
 from cutline.errors import ConfigError, SourceError
 from cutline.formatting import one_line
 from cutline.imaging import EXTENSIONS
+from cutline.imaging.formats import OTHER_PICTURES
 from cutline.interfaces import Source
 from cutline.locations.stored import RemoteObject
-from cutline.records import Sample
+from cutline.records import LeftOver, Sample
 from cutline.sidecars import EncodingReport, SidecarIndex, decode
 from cutline.sidecars.encoding import MAX_BYTES
+from cutline.sources.exclusion import Exclusion
 from cutline.sources.input_files import on_storage
-from cutline.sources.names import extension, no_pictures
-from cutline.sources.parts import ranges
+from cutline.sources.left_over import LeftOvers
+from cutline.sources.names import OTHER_EXTENSIONS, extension, no_pictures
+from cutline.sources.parts import copy_with, ranges
 from cutline.storage import object_version, open_storage
 
 if TYPE_CHECKING:
@@ -41,11 +44,20 @@ class _Listing:
 class RemoteFolderSource(Source):
     """Every picture below a folder that fsspec reaches, or one object; keys as FolderSource makes them."""
 
-    def __init__(self, path: str, *, recursive: bool = True, listing: _Listing | None = None) -> None:
+    def __init__(
+        self,
+        path: str,
+        *,
+        recursive: bool = True,
+        exclude: Sequence[str] = (),
+        listing: _Listing | None = None,
+    ) -> None:
         """``listing`` is the part that is read. Raises ConfigError when nothing can open such a path."""
         self._path = path
         self._recursive = recursive
         self._listing = listing
+        self._exclusion = Exclusion(exclude)
+        self._notes = LeftOvers()
         self._encodings = EncodingReport()
         open_storage(path)
 
@@ -72,7 +84,7 @@ class RemoteFolderSource(Source):
         """Each knows the names of its own pictures, as storage lists a folder only whole."""
         listing = self._listed()
         parts = (listing.part(*place) for place in ranges(len(listing.pictures), count))
-        return [RemoteFolderSource(self._path, recursive=self._recursive, listing=part) for part in parts]
+        return [copy_with(self, _listing=part) for part in parts]
 
     def count(self) -> int:
         return len(self._listed().pictures)
@@ -81,9 +93,14 @@ class RemoteFolderSource(Source):
     def warnings(self) -> Sequence[str]:
         return self._encodings.lines()
 
+    @property
+    def left_over(self) -> Sequence[LeftOver]:
+        return self._notes.records()
+
     def _listed(self) -> _Listing:
         if self._listing is not None:
             return self._listing
+        notes = LeftOvers()  # of its own, as another thread may count meanwhile
         system, root = open_storage(self._path)
         root = root.rstrip("/")
         if on_storage(self._path, lambda: system.isfile(root)):
@@ -93,9 +110,27 @@ class RemoteFolderSource(Source):
             depth = None if self._recursive else 1
             found = on_storage(self._path, lambda: system.find(root, maxdepth=depth, detail=True))
         names = sorted(found)
-        pictures = [name for name in names if _wanted(name[len(root) + 1 :])]
+        pictures = [name for name in names if self._wanted(name[len(root) + 1 :], notes)]
+        self._notes = notes
         versions = [object_version(found[name]) for name in pictures]
         return _Listing(root=f"{root}/", pictures=pictures, versions=versions, texts=SidecarIndex(names))
+
+    def _wanted(self, key: str, notes: LeftOvers) -> bool:
+        """Whether the object is a sample; notes pictures that are left over."""
+        name = key.rpartition("/")[2]
+        ending = extension(name)
+        if "/." in key or key.startswith("."):
+            if ending in EXTENSIONS and not name.startswith("._"):
+                notes.note("hidden", key)
+        elif ending in EXTENSIONS:
+            if not self._exclusion.covers(key):
+                return True
+            notes.note("excluded", key)
+        elif ending in OTHER_PICTURES:
+            notes.note("unsupported-format", key)
+        elif ending not in OTHER_EXTENSIONS and key:
+            notes.note("unknown-ending", key)
+        return False
 
     def _text(self, system: object, name: str) -> str | None:
         try:
@@ -106,8 +141,3 @@ class RemoteFolderSource(Source):
         text = decode(data)
         self._encodings.note_read(name, text)
         return text.caption or None
-
-
-def _wanted(key: str) -> bool:
-    hidden = key.startswith(".") or "/." in key
-    return not hidden and extension(key.rpartition("/")[2]) in EXTENSIONS

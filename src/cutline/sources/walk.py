@@ -1,0 +1,208 @@
+"""The files of a folder and its sub-folders, in the order of their paths, as they are found."""
+
+# Paths stay strings: file names need not be Unicode, and they come by the million.
+# ruff: noqa: PTH110, PTH116, PTH118
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from typing import TYPE_CHECKING
+
+from cutline.errors import ConfigError
+from cutline.files import name_to_text
+from cutline.imaging import EXTENSIONS
+from cutline.imaging.formats import OTHER_FORMATS, OTHER_PICTURES
+from cutline.records import Problem
+from cutline.sidecars import SidecarIndex
+from cutline.sources.left_over import LeftOvers
+from cutline.sources.names import OTHER_EXTENSIONS, extension
+from cutline.sources.unknown_files import is_picture, sniff_file
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+_HIDDEN, _UNKNOWN = "hidden", "unknown"
+
+
+@dataclasses.dataclass(slots=True)
+class Found:
+    """A picture's name within its folder, the names of its sidecars, or why it cannot be read.
+
+    ``left_over``: the kind of what is no sample, empty for a picture.
+    """
+
+    name: str
+    sidecars: Sequence[str] = ()
+    problem: Problem | None = None
+    left_over: str = ""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class WalkOptions:
+    """``is_state``: whether a folder holds the state of a run. ``excluded``: whether a path is left out."""
+
+    recursive: bool
+    is_state: Callable[[str], bool]
+    excluded: Callable[[str], bool]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Range:
+    """Relative paths from ``start`` up to ``stop``; ``loops`` are the links that a whole walk leaves out."""
+
+    start: str = ""
+    stop: str | None = None
+    loops: frozenset[str] | None = None
+
+    def has(self, path: str) -> bool:
+        return path >= self.start and (self.stop is None or path < self.stop)
+
+    def meets(self, prefix: str) -> bool:
+        """Whether any path with that prefix may be in the range."""
+        before = prefix < self.start and not self.start.startswith(prefix)
+        return not before and (self.stop is None or prefix < self.stop)
+
+
+class Walk:
+    """Depth first, in the order of relative paths; ``loops``: linked folders that were not followed."""
+
+    def __init__(self, root: str, part: Range, options: WalkOptions, notes: LeftOvers | None = None) -> None:
+        self._options = options
+        self._root = root
+        self._part = part
+        self._notes = notes or LeftOvers()
+        self._followed: set[tuple[int, int]] = set()
+        self.loops: set[str] = set()
+
+    def pictures(self) -> Iterator[tuple[str, str, Found]]:
+        """The folder, its path relative to the root with a final ``/``, and what was found in it."""
+        part, options = self._part, self._options
+        stack = [_Folder(self._root, "", ())]
+        while stack:
+            top = stack[-1]
+            for name, entry in top.listing():
+                path = top.prefix + name
+                if isinstance(entry, Found):
+                    if not part.has(path):
+                        continue
+                    if name and options.excluded(path):
+                        self._notes.note("excluded", path)
+                    elif entry.left_over:
+                        self._notes.note(entry.left_over, path)
+                    else:
+                        yield top.path, top.prefix, entry
+                elif options.recursive and part.meets(path) and not options.is_state(entry.path):
+                    if options.excluded(path):
+                        continue
+                    if entry.is_symlink() and self._closes_loop(entry, path, top.parents):
+                        self.loops.add(path)
+                        continue
+                    stack.append(_Folder(entry.path, path, top.parents))
+                    break
+            else:
+                stack.pop()
+
+    def _closes_loop(self, entry: os.DirEntry[str], path: str, parents: tuple[tuple[int, int], ...]) -> bool:
+        """Whether a linked folder is one of its own parents, or was followed before."""
+        try:
+            status = os.stat(entry.path)
+        except OSError:
+            return False  # the listing of the folder will say what is wrong with it
+        identity = (status.st_dev, status.st_ino)
+        known = self._part.loops
+        if identity in parents or (identity in self._followed if known is None else path in known):
+            return True
+        self._followed.add(identity)
+        return False
+
+
+class _Folder:
+    """One folder on the way from the root to where the walk is."""
+
+    def __init__(self, path: str, prefix: str, parents: tuple[tuple[int, int], ...]) -> None:
+        self.path = path
+        self.prefix = prefix
+        try:
+            status = os.stat(path)
+        except OSError:
+            self.parents = parents
+        else:
+            self.parents = (*parents, (status.st_dev, status.st_ino))
+        self._entries: Iterator[tuple[str, Found | os.DirEntry[str]]] | None = None
+
+    def listing(self) -> Iterator[tuple[str, Found | os.DirEntry[str]]]:
+        """The rest of the entries: goes on where the last loop over it stopped."""
+        if self._entries is None:
+            self._entries = self._list()
+        return self._entries
+
+    def _list(self) -> Iterator[tuple[str, Found | os.DirEntry[str]]]:
+        found = _Entries()
+        try:
+            with os.scandir(self.path) as entries:
+                for entry in entries:
+                    found.add(entry)
+        except OSError as error:
+            if not self.prefix:
+                raise ConfigError(f"{name_to_text(self.path)} cannot be read: {error.strerror}") from error
+            message = f"the folder cannot be read: {error.strerror}"
+            yield "", Found("", problem=Problem(kind="unreadable-folder", message=message))
+        files, folders = found.files, found.folders
+        index = SidecarIndex(sorted(found.texts))
+        for name in sorted([*files, *folders]):
+            if name in folders:
+                yield name, folders[name]
+            else:
+                problem = files[name]
+                if isinstance(problem, str):
+                    yield from _unknown(name, os.path.join(self.path, name), index, problem)
+                else:
+                    yield name, Found(name, () if problem else index.of(name), problem)
+
+
+@dataclasses.dataclass(slots=True)
+class _Entries:
+    """The entries of one folder: pictures with their problem, or ``_UNKNOWN`` and ``_HIDDEN`` files."""
+
+    files: dict[str, Problem | str | None] = dataclasses.field(default_factory=dict)
+    folders: dict[str, os.DirEntry[str]] = dataclasses.field(default_factory=dict)
+    texts: list[str] = dataclasses.field(default_factory=list)
+
+    def add(self, entry: os.DirEntry[str]) -> None:
+        """Puts one entry where it belongs; the kind comes with the listing, without a look at the file."""
+        name = entry.name
+        ending = extension(name)
+        if name.startswith("."):
+            if ending in EXTENSIONS and not name.startswith("._"):
+                self.files[name] = _HIDDEN
+            return
+        try:
+            if entry.is_dir():
+                self.folders[name + "/"] = entry
+            elif ending == "txt":
+                self.texts.append(name)
+            elif ending in EXTENSIONS:
+                self.files[name] = None if entry.is_file() else _no_file(entry)
+            elif ending not in OTHER_EXTENSIONS and entry.is_file():
+                self.files[name] = _UNKNOWN
+        except OSError as error:
+            if ending in EXTENSIONS:
+                message = f"the link leads nowhere: {error.strerror}"
+                self.files[name] = Problem(kind="missing", message=message)
+
+
+def _unknown(name: str, file: str, index: SidecarIndex, kind: str) -> Iterator[tuple[str, Found]]:
+    """A file whose ending is no picture's, if by its first bytes or by its ending it is one after all."""
+    if kind == _HIDDEN:
+        yield name, Found(name, left_over=_HIDDEN)
+    elif is_picture(kind := sniff_file(file)):
+        yield name, Found(name, index.of(name))
+    elif kind in OTHER_FORMATS or extension(name) in OTHER_PICTURES:
+        yield name, Found(name, left_over="unsupported-format")
+
+
+def _no_file(entry: os.DirEntry[str]) -> Problem:
+    if entry.is_symlink() and not os.path.exists(entry.path):
+        return Problem(kind="missing", message="the link leads nowhere")
+    return Problem(kind="not-a-file", message="a pipe, socket or device, not a picture", skip=True)

@@ -1,0 +1,127 @@
+"""Files that no source expects, and links: read as what they are, or counted and named."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from test_source_contents import captioned, put, rows
+
+from cutline.errors import ConfigError
+from cutline.sources import SourceOptions, open_source
+
+
+def found(path, **options):
+    source = open_source(path, SourceOptions(**options))
+    keys = [sample.key for sample in source.samples()]
+    return keys, {each.kind: (each.count, each.examples) for each in source.left_over}
+
+
+def test_files_with_unknown_endings_are_pictures_by_their_first_bytes(tmp_path, jpeg):
+    for name in ("photo", "x.jpg_large", "y.JPG.bak", "a.jpg"):
+        put(tmp_path, name, jpeg())
+    put(tmp_path, "z.weird", jpeg(form="PNG"))
+    put(tmp_path, "LICENSE", "BM is no picture")
+    put(tmp_path, "P1 notes", "P1 is no picture")
+    assert found(tmp_path)[0] == ["a.jpg", "photo", "x.jpg_large", "y.JPG.bak", "z.weird"]
+    assert found(tmp_path / "photo")[0] == ["photo"]
+
+
+def test_pictures_that_cannot_be_opened_are_counted_and_named(tmp_path, jpeg):
+    folder = tmp_path / "photos"
+    for name in ("a.jpg", "..jpg", ".hidden.png", "._a.jpg"):
+        put(folder, name, jpeg())
+    for name in ("b.jxl", "sub/c.TGA", "d.jp2", "e.psd"):
+        put(folder, name, b"\0\1")
+    put(folder, "drawing", "<svg xmlns='x'></svg>")
+    assert found(folder) == (
+        ["a.jpg"],
+        {
+            "hidden": (2, ("..jpg", ".hidden.png")),
+            "unsupported-format": (5, ("b.jxl", "d.jp2", "drawing")),
+        },
+    )
+    out = tmp_path / "out.jsonl"
+    code, text = captioned(folder, out, "--on-missing", "fail")
+    assert code == 1
+    assert "left out 5 pictures in formats that cannot be opened (b.jxl, d.jp2, drawing, …)" in text
+    report = json.loads((tmp_path / "out.jsonl.cutline" / "report.json").read_text())
+    assert report["left_over"]["hidden"]["count"] == 2
+
+
+def test_a_folder_of_nothing_else_names_them(tmp_path):
+    put(tmp_path, "b.jxl", b"\xff\x0a")
+    with pytest.raises(ConfigError, match=r"b\.jxl.*convert"):
+        list(open_source(tmp_path).samples())
+    with pytest.raises(ConfigError, match="JPEG XL"):
+        open_source(tmp_path / "b.jxl")
+
+
+def test_masks_and_thumbnails_of_storage_devices_are_excluded(tmp_path, jpeg):
+    for name in (
+        "a.jpg",
+        "a-masklabel.png",
+        "@eaDir/a.jpg/SYNOPHOTO_THUMB_M.jpg",
+        "__MACOSX/a.jpg",
+        "raw/b.jpg",
+    ):
+        put(tmp_path, name, jpeg())
+    assert found(tmp_path) == (["a.jpg", "raw/b.jpg"], {"excluded": (1, ("a-masklabel.png",))})
+    assert found(tmp_path, exclude=("raw/",))[0] == ["a.jpg"]
+    assert found(tmp_path, exclude=("raw/*.jpg",))[0] == ["a.jpg"]
+    assert found(tmp_path, exclude=("none", "*.jpg"))[0] == ["a-masklabel.png"]
+
+
+def test_texts_behind_links_out_of_the_folder_are_neither_read_nor_written(tmp_path, jpeg):
+    folder, home = tmp_path / "ds", tmp_path / "home"
+    put(home, "private.jpg", jpeg())
+    put(home, "old.jpg", jpeg())
+    put(home, "old.txt", "private words")
+    put(tmp_path, "credentials", "token")
+    for name in ("a.jpg", "b.jpg"):
+        put(folder, name, jpeg())
+    (folder / "more").symlink_to("../home")
+    (folder / "a.txt").symlink_to("../credentials")
+    put(folder, "texts/b", "shared words")
+    (folder / "b.txt").symlink_to("texts/b")
+    source = open_source(folder)
+    assert {sample.key: sample.text for sample in source.samples()} == {
+        "a.jpg": None,
+        "b.jpg": "shared words",
+        "more/old.jpg": None,
+        "more/private.jpg": None,
+    }
+    assert source.left_over[0].count == 2
+    code, text = captioned(folder, folder, "--output-format", "sidecar", "--existing", "append")
+    assert code == 1
+    assert "--follow-links" in text
+    assert not (home / "private.txt").exists()
+    assert (home / "old.txt").read_text() == "private words"
+    assert (folder / "a.txt").is_symlink()
+    assert (tmp_path / "credentials").read_text() == "token"
+    code, _ = captioned(
+        folder,
+        folder,
+        "--output-format",
+        "sidecar",
+        "--existing",
+        "append",
+        "--follow-links",
+        "--retry-failed",
+    )
+    assert code == 0
+    assert (home / "private.txt").exists()
+
+
+def test_a_pointer_of_git_lfs_is_named_as_such(tmp_path):
+    pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 12\n"
+    put(tmp_path, "a.jpg", pointer)
+    put(tmp_path, "t.parquet", pointer)
+    put(tmp_path, "0.tar", pointer)
+    out = tmp_path / "out" / "o.jsonl"
+    code, text = captioned(tmp_path / "a.jpg", out, "--filter", "size=1")
+    assert (code, "git lfs pull" in text) == (1, True)
+    assert [row["kind"] for row in rows(tmp_path / "out" / "o.jsonl.failures.jsonl")] == ["lfs-pointer"]
+    for name in ("t.parquet", "0.tar"):
+        with pytest.raises(ConfigError, match="git lfs pull"):
+            list(open_source(tmp_path / name).samples())
