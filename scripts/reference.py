@@ -1,4 +1,4 @@
-"""Write ``docs/cli.md`` and ``docs/python-api.md``, and the tables of layers in ``docs/design``.
+"""Write ``docs/cli.md``, ``docs/python-api.md``, ``docs/replies.md`` and the tables in ``docs/design``.
 
 python scripts/reference.py            write the pages
 python scripts/reference.py --check    compare them; exit 1 and show what differs
@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any, TypeGuard
 
 import layout
+import reply_page
 
 import cutline
 from cutline import errors
@@ -92,7 +93,7 @@ The errors follow by themselves. A test compares all of them with `cutline.__all
 
 def main(arguments: list[str]) -> int:
     """Write or compare the pages; 1 when one is stale or wrong."""
-    pages = {"cli.md": cli_page(), "python-api.md": api_page()}
+    pages = {"cli.md": cli_page(), "python-api.md": api_page(), "replies.md": reply_page.page()}
     for path in sorted(DOCS.joinpath("design").glob("*.md")):
         pages[f"design/{path.name}"] = layout.with_tables(path.read_text("utf-8"))
     stale = [name for name, text in pages.items() if not _is_current(name, text)]

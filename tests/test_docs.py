@@ -31,7 +31,7 @@ from server_process import Server
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
 SOURCE = ROOT / "src" / "cutline"
-WRITTEN = {"cli.md", "python-api.md"}  # by scripts/reference.py
+WRITTEN = {"cli.md", "python-api.md", "replies.md"}  # by scripts/reference.py
 PAGES = sorted(path.relative_to(DOCS).as_posix() for path in DOCS.rglob("*.md"))
 
 sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "tests/service")]

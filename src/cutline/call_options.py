@@ -41,6 +41,7 @@ class LoadOptions(TypedDict, total=False):
     plugin: str | Path | Sequence[str | Path]
     endpoint: str | None
     max_tokens: int | None
+    truncated: Literal["fail", "keep", "sentence"]
     temperature: float | None
     top_p: float | None
     seed: int | None

@@ -61,13 +61,15 @@ class JobChanged(ConfigError):
 class SampleError(CutlineError):
     """``kind`` is the failure's kind: a short, stable word that reports count by.
 
-    ``reply`` is the answer that could not be used, where there was one: it was paid for.
+    ``reply`` is the answer that could not be used, where there was one: it was paid for. ``step`` and
+    ``digest`` are those of its request, where the reply may be used by a later run.
     """
 
     def __init__(self, kind: str, message: str) -> None:
         super().__init__(message)
         self.kind = kind
         self.reply: Reply | None = None
+        self.step = self.digest = ""
 
 
 class OutputKept(SampleError):

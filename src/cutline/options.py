@@ -71,6 +71,8 @@ class ModelOptions(StrictOptions):
     """URL of an OpenAI-compatible server, such as http://localhost:8000/v1."""
     max_tokens: int | None = None
     """Most tokens of an answer; 0 leaves it to the endpoint. [default: 512]"""
+    truncated: Literal["fail", "keep", "sentence"] = "fail"
+    """Answers cut at --max-tokens: failures, or captions with all of the text or its whole sentences."""
     temperature: float | None = None
     """Randomness of the answer; left to the endpoint when not given."""
     top_p: float | None = None

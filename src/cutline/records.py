@@ -5,9 +5,11 @@ from __future__ import annotations
 import collections
 import dataclasses
 from collections.abc import Mapping
-from typing import Any, Protocol, Self, TypeAlias, TypedDict
+from typing import Any, Literal, Protocol, Self, TypeAlias, TypedDict
 
 JSON: TypeAlias = dict[str, Any]
+Truncated: TypeAlias = Literal["fail", "keep", "sentence"]
+"""What a reply that was cut at the token limit becomes."""
 
 
 class Location(Protocol):
@@ -232,7 +234,8 @@ class Failure:
     """A sample that got no caption.
 
     ``steps`` succeeded; ``reply`` is the model's unusable reply, if any; ``useless`` is the cost of all
-    unusable replies, by step.
+    unusable replies, by step. ``step`` and ``digest`` are those of the request of a ``reply`` that a later
+    run may use.
     """
 
     key: str
@@ -243,6 +246,8 @@ class Failure:
     useless: Mapping[str, Usage] = dataclasses.field(default_factory=dict)
     reply: Reply | None = None
     content_id: str = ""
+    step: str = ""
+    digest: str = ""
 
 
 Outcome: TypeAlias = Caption | Skip | Failure
@@ -353,6 +358,20 @@ def outcome_from_json(data: Mapping[str, Any]) -> Outcome:
 def step_from_json(data: Mapping[str, Any]) -> Step:
     """The inverse of what ``orjson`` makes of a step; raises as ``outcome_from_json``."""
     return Step(**{**data, "reply": _reply_from_json(data["reply"])})
+
+
+def steps_from_json(data: Mapping[str, Any]) -> list[Step]:
+    """The steps in a line of a journal: of an outcome, or the only one; raises as ``outcome_from_json``.
+
+    The reply of a ``truncated`` failure is a step without a text.
+    """
+    steps = [step_from_json(step) for step in data.get("steps") or ()]
+    if isinstance(data.get("step"), dict):
+        steps.append(step_from_json(data["step"]))
+    elif data.get("kind") == "truncated" and data.get("digest") and data.get("reply"):
+        reply, asked = _reply_from_json(data["reply"]), data["digest"]
+        steps.append(Step(name=data["step"], prompt_id="", text="", reply=reply, asked=asked, counted=True))
+    return steps
 
 
 def _reply_from_json(data: Mapping[str, Any]) -> Reply:

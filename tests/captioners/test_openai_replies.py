@@ -65,6 +65,19 @@ async def ask(server: Server, **script: object) -> Reply:
         (body({"content": None, "refusal": "I cannot help with that."}), "refused"),
         (body({"content": "Half a", "refusal": "No."}), "refused"),
         (body({"content": ""}, "content_filter"), "refused"),
+        (body({"content": "A cat on a"}, "MAX_TOKENS"), "truncated"),
+        (body({"content": "A cat on a"}, "model_length"), "truncated"),
+        (body({"content": "A"}, "SAFETY"), "refused"),
+        (body({"content": None}, "PROHIBITED_CONTENT"), "refused"),
+        (body({"content": None, "thinking": "Hmm."}), "empty"),
+        (body({"content": [{"type": "thinking", "thinking": [{"type": "text", "text": "Hmm."}]}]}), "empty"),
+        (body({"content": [{"type": "refusal", "refusal": "No."}]}), "refused"),
+        (
+            body({"content": "A cat."}).replace(
+                '"finish_reason"', '"native_finish_reason": "SAFETY", "finish_reason"'
+            ),
+            "refused",
+        ),
         (body({"content": None, "tool_calls": [{"id": "1", "type": "function"}]}, "tool_calls"), "tool-call"),
     ],
 )
@@ -102,6 +115,14 @@ async def test_a_body_that_is_no_completion_may_be_asked_again(scripted: Server,
         (body({"content": "A cat."}), "A cat."),
         (body({"content": "A cat."}, None), "A cat."),
         (body({"content": [{"type": "text", "text": "A "}, {"type": "text", "text": "cat."}]}), "A cat."),
+        (body({"content": ["A ", {"type": "output_text", "text": "cat."}]}), "A cat."),
+        (
+            body(
+                {"content": [{"type": "thinking", "text": "Hm."}, {"type": "text", "text": "A cat."}]}, "STOP"
+            ),
+            "A cat.",
+        ),
+        (body({"content": {"type": "text", "text": "A cat."}}, "end_turn"), "A cat."),
         (body({"content": "A cat.", "refusal": None, "tool_calls": None}), "A cat."),
         (body({"content": "A cat.", "reasoning_content": "Hmm."}), "A cat."),
         (json.dumps({"choices": [{"message": {"content": "A cat."}}]}), "A cat."),
@@ -110,6 +131,15 @@ async def test_a_body_that_is_no_completion_may_be_asked_again(scripted: Server,
 )
 async def test_an_answer_with_a_caption(scripted: Server, answer: str, text: str) -> None:
     assert (await ask(scripted, body=answer)).text == text
+
+
+@pytest.mark.parametrize("reason", ["abort", "error", "ABORTED", "insufficient_system_resource"])
+async def test_an_answer_that_the_endpoint_broke_off_is_requested_again(
+    scripted: Server, reason: str
+) -> None:
+    with pytest.raises(Retryable, match="before it was whole") as raised:
+        await ask(scripted, body=body({"content": "A cat on"}, reason))
+    assert raised.value.kind == "endpoint"
 
 
 def error(message: str, code: str | None = None) -> str:

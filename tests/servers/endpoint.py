@@ -202,8 +202,9 @@ def completion(digest: str, fault: str) -> bytes:
         message["content"] = None
     elif fault == "reasoning":
         message |= {"content": None, "reasoning_content": "Let me think about the picture."}
-    elif fault == "length":
-        finish = "length"
+    elif fault in {"length", "MAX_TOKENS"}:
+        message["content"] = f"{content} It was cut in the mid"
+        finish = fault
     elif fault == "refusal":
         message |= {"content": None, "refusal": "I cannot help with that."}
     elif fault == "filter":

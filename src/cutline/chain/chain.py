@@ -140,7 +140,7 @@ class Chain:
         """
         if len(self.steps) == 1:
             await self._prepare(self.steps[0].captioner, picture)
-            results = {self.steps[0].name: await run_only_step(self.steps[0], picture, variables)}
+            results = {self.steps[0].name: await run_only_step(self.steps[0], picture, variables, known)}
         else:
             execution = ChainExecution(
                 picture=picture,

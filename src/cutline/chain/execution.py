@@ -8,8 +8,8 @@ from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from cutline.chain.dependencies import Dependencies
-from cutline.chain.step import ChainStep, InputMissing, Result, run_step, step_failure
-from cutline.errors import SampleError
+from cutline.chain.step import ChainStep, InputMissing, Result, from_known, run_step, step_failure
+from cutline.errors import ReplyError, SampleError
 from cutline.imaging import Picture
 from cutline.interfaces import Captioner
 from cutline.records import Step
@@ -77,14 +77,16 @@ class ChainExecution:
         try:
             prompt, digest = step.request(values)
             known = self.known.get(step.name)
-            if known is not None and known.asked == digest:
-                return dataclasses.replace(known, counted=True)
+            if known is not None and step.is_known(known, digest):
+                return from_known(step, known, prompt)
             # Once for all steps of a captioner: the others find the picture prepared.
             async with self._locks.setdefault(step.captioner.limit_key, asyncio.Lock()):
                 await self.prepare(step.captioner, self.picture)
         except Exception as error:  # noqa: BLE001 - as in run_step
             return error
         result = await run_step(step, self.picture, prompt)
+        if isinstance(result, ReplyError) and result.kind == "truncated":
+            result.step, result.digest = step.name, digest
         return dataclasses.replace(result, asked=digest) if isinstance(result, Step) else result
 
 

@@ -5,16 +5,16 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import traceback
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeAlias
 
 from cutline.credentials import without_keys
-from cutline.errors import CutlineError, PictureError, RequestError, SampleError
+from cutline.errors import CutlineError, PictureError, ReplyError, RequestError, SampleError
 from cutline.imaging import Picture
 from cutline.interfaces import Captioner
-from cutline.prompts import Prompt, check_caption
-from cutline.records import Reply, Step, Usage
+from cutline.prompts import Prompt, check_caption, first_sentences
+from cutline.records import Reply, Step, Truncated, Usage
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,7 +22,8 @@ class ChainStep:
     """A prompt for one captioner; its text is kept under ``name``.
 
     When an ``optional`` step fails, the picture still gets its caption. ``recipe`` is what determines
-    the text besides the prompt: a captioner's name, parameters and the like, as text.
+    the text besides the prompt: a captioner's name, parameters and the like, as text. ``truncated``: what a
+    reply that was cut at the token limit becomes.
     """
 
     name: str
@@ -30,6 +31,13 @@ class ChainStep:
     prompt: Prompt
     optional: bool = False
     recipe: str = ""
+    truncated: Truncated = "fail"
+
+    def is_known(self, known: Step | None, digest: str) -> bool:
+        """Whether ``known``, of an earlier run, has a usable reply to the request of this digest."""
+        if known is None or known.asked != digest:
+            return False
+        return bool(known.text) or self.truncated != "fail"
 
     def request(self, values: Mapping[str, Any]) -> tuple[Prompt, str]:
         """The prompt with the values filled in, and a digest of all that decides the reply but the picture.
@@ -57,6 +65,7 @@ class StepFailed(CutlineError):
         useless: Mapping[str, Usage] | None = None,
     ) -> None:
         super().__init__(message)
+        self.step = self.digest = ""
         self.kind = kind
         self.attempts = attempts
         self.steps = steps
@@ -75,35 +84,77 @@ class InputMissing(CutlineError):
 Result: TypeAlias = Step | Exception
 
 
-async def run_only_step(step: ChainStep, picture: Picture, variables: Mapping[str, Any]) -> Result:
-    """Run the step of a chain that has no other."""
+async def run_only_step(
+    step: ChainStep, picture: Picture, variables: Mapping[str, Any], known: Iterable[Step] = ()
+) -> Result:
+    """Run the step of a chain that has no other; of ``known`` replies those that were cut are used."""
     try:
         prompt = step.prompt.render(variables)
+        for earlier in known:
+            if earlier.name == step.name and step.is_known(earlier, step.request(variables)[1]):
+                return from_known(step, earlier, prompt)
     except SampleError as error:
         return error
-    return await run_step(step, picture, prompt)
+    result = await run_step(step, picture, prompt)
+    if isinstance(result, ReplyError) and result.kind == "truncated":
+        result.step, result.digest = step.name, step.request(variables)[1]
+    return result
 
 
 async def run_step(step: ChainStep, picture: Picture, prompt: Prompt) -> Result:
     """Request the step's caption; an error is returned, not raised."""
     try:
-        reply: object = await step.captioner.caption(picture, prompt)
-        # A plug-in that breaks the protocol must cost one picture, not the run.
-        if not isinstance(reply, Reply):
-            return SampleError(
-                "captioner", f"{step.captioner.name} gave a {type(reply).__name__}, not a Reply"
-            )
-        if not _is_sound(reply):
-            return SampleError("captioner", f"{reply.model} gave a reply with values of wrong types")
-        try:
-            ready = reply.extracted and prompt.schema is None
-            text, fields = (check_caption(reply.text), None) if ready else prompt.extract(reply.text)
-        except SampleError as error:
-            error.reply = reply
-            return error
-        return Step(name=step.name, prompt_id=prompt.id, text=text, reply=reply, fields=fields)
+        return _read(step, await step.captioner.caption(picture, prompt), prompt)
+    except ReplyError as error:
+        if error.kind == "truncated" and step.truncated != "fail" and error.reply is not None:
+            return _from_cut(step, error.reply, prompt)
+        return error
     except Exception as error:  # noqa: BLE001 - whatever a captioner raises is this picture's failure
         return error
+
+
+def _read(step: ChainStep, reply: object, prompt: Prompt) -> Result:
+    """The caption in a reply. A plug-in that breaks the protocol must cost one picture, not the run."""
+    if not isinstance(reply, Reply):
+        return SampleError("captioner", f"{step.captioner.name} gave a {type(reply).__name__}, not a Reply")
+    if not _is_sound(reply):
+        return SampleError("captioner", f"{reply.model} gave a reply with values of wrong types")
+    try:
+        ready = reply.extracted and prompt.schema is None
+        text, fields = (check_caption(reply.text), None) if ready else prompt.extract(reply.text)
+    except SampleError as error:
+        error.reply = reply
+        return error
+    return Step(name=step.name, prompt_id=prompt.id, text=text, reply=reply, fields=fields)
+
+
+def from_known(step: ChainStep, known: Step, prompt: Prompt) -> Result:
+    """The result of an earlier run's reply to the same request, whose tokens are counted already."""
+    result = known if known.text else _from_cut(step, known.reply, prompt)
+    if isinstance(result, Step):
+        return dataclasses.replace(result, asked=known.asked, counted=True)
+    if isinstance(result, ReplyError) and result.reply is not None:
+        result.step, result.digest = step.name, known.asked
+        result.reply = dataclasses.replace(result.reply, usage=Usage())  # counted already
+    return result
+
+
+def _from_cut(step: ChainStep, reply: Reply, prompt: Prompt) -> Result:
+    """The text of a reply that was cut at the token limit, as ``step.truncated`` says."""
+    try:
+        text, fields = prompt.extract(reply.text)
+        if step.truncated == "sentence" and fields is None:
+            text = first_sentences(text)
+        if text:
+            return Step(name=step.name, prompt_id=prompt.id, text=text, reply=reply, fields=fields)
+        problem = "before its first sentence ended; raise --max-tokens, or --truncated keep"
+        error = ReplyError("truncated", f"the answer was cut {problem}")
+    except ReplyError as unusable:
+        error = unusable
+        if unusable.kind in {"schema-miss", "regex-miss", "empty"}:
+            error = ReplyError("truncated", f"the answer was cut, and {unusable}; raise --max-tokens")
+    error.reply = reply
+    return error
 
 
 def _is_sound(reply: Reply) -> bool:
@@ -135,7 +186,7 @@ def step_failure(
         location = f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else ""
         message = f"{type(error).__name__}: {message}".rstrip(": ") + location
     attempts = error.attempts if isinstance(error, RequestError) else int(not isinstance(error, PictureError))
-    return StepFailed(
+    failure = StepFailed(
         kind_of(error),
         message if isinstance(error, PictureError) else prefix + message,
         attempts=attempts,
@@ -143,3 +194,6 @@ def step_failure(
         reply=error.reply if isinstance(error, SampleError) else None,
         useless=useless,
     )
+    if isinstance(error, SampleError):
+        failure.step, failure.digest = error.step, error.digest
+    return failure

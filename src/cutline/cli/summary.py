@@ -144,7 +144,9 @@ def _failed(kinds: Collection[str], job: Job) -> Iterator[str]:
             "(for a job also CUTLINE_JOB_ALLOW_PRIVATE_URLS=true)"
         )
     if "truncated" in kinds:
-        yield ("for truncated captions: run again with a larger --max-tokens and --on-change redo-failed")
+        yield "for truncated captions: run again with a larger --max-tokens and --on-change redo-failed"
+        if job.model.truncated == "fail":
+            yield "or keep what there is of them, without a new request: --truncated sentence"
     others = set(kinds) - {"prompt-variable", "truncated", "blocked-address"}
     if others and not job.run.retry_failed:
         fix = "" if others - _FINAL else "once the cause is fixed, "

@@ -98,7 +98,13 @@ def chain_of(
     prompts = prompts_of(job, captioner.profile.default_prompt)
     for prompt in prompts:
         check_prompt(captioner, prompt, language=job.prompts.language)
-    return Chain([ChainStep(name=prompt.name, captioner=captioner, prompt=prompt) for prompt in prompts])
+    truncated = job.model.truncated
+    return Chain(
+        [
+            ChainStep(name=prompt.name, captioner=captioner, prompt=prompt, truncated=truncated)
+            for prompt in prompts
+        ]
+    )
 
 
 def captioner_of(job: Job, key: Secret | None, *, pool: CaptionerPool | None = None) -> Captioner:

@@ -72,6 +72,7 @@ def build_chain(job: Job, key: Secret | None, captioner_of: BuildCaptioner, prom
                 captioner=captioner,
                 prompt=dataclasses.replace(prompt, name=planned.name, id=""),
                 optional=planned.optional,
+                truncated=own.model.truncated,
                 recipe=_recipe(own, captioner),
             )
         )

@@ -95,7 +95,8 @@ def retried_kinds(job: Job) -> frozenset[str]:
 
     When options begin to do so, pictures that failed in this way are captioned again.
     """
-    return frozenset({"blocked-address"} if job.input.allow_private_urls else ())
+    kinds = {"blocked-address": job.input.allow_private_urls, "truncated": job.model.truncated != "fail"}
+    return frozenset(kind for kind, is_obsolete in kinds.items() if is_obsolete)
 
 
 def _place(path: str) -> str:

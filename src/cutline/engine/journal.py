@@ -31,7 +31,7 @@ from cutline.records import (
     Usage,
     outcome_from_json,
     outcome_to_json,
-    step_from_json,
+    steps_from_json,
 )
 from cutline.serialization import encode_json
 from cutline.storage import is_http
@@ -237,7 +237,7 @@ class Journal:
             data = self._file.line(offset)
             if data["key"] == key:
                 with contextlib.suppress(KeyError, TypeError, ValueError):
-                    steps = tuple(map(step_from_json, data.get("steps") or [data["step"]]))
+                    steps = tuple(steps_from_json(data))
                     found.append((str(data.get("stamp", "")), steps))
         return found
 

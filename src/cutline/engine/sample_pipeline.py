@@ -280,7 +280,9 @@ class SamplePipeline:
         if isinstance(error, SampleError):
             error = StepFailed(error.kind, str(error), attempts=0)
         wanted = {step.name for step in self.chain.steps} - {step.name for step in error.steps}
-        earlier = (dataclasses.replace(step, counted=True) for step in known if step.name in wanted)
+        earlier = (
+            dataclasses.replace(step, counted=True) for step in known if step.text and step.name in wanted
+        )
         return Failure(
             key=sample.key,
             content_id=content_id,
@@ -290,6 +292,8 @@ class SamplePipeline:
             steps=self._kept((*error.steps, *earlier)),
             useless=error.useless,
             reply=None if error.reply is None else self._kept_reply(error.reply),
+            step=error.step,
+            digest=error.digest,
         )
 
     def _kept(self, steps: tuple[Step, ...]) -> tuple[Step, ...]:

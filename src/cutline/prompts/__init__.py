@@ -6,7 +6,7 @@ from cutline.prompts.affixes import Policy, finish_caption
 from cutline.prompts.files import library_prompts, load_schema
 from cutline.prompts.loader import load_prompt, load_prompts, parse_prompt_option
 from cutline.prompts.prompt import Example, Part, Prompt
-from cutline.prompts.replies import check_caption, clean_reply
+from cutline.prompts.replies import check_caption, clean_reply, first_sentences
 from cutline.prompts.variables import look_up, sample_variables
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "check_caption",
     "clean_reply",
     "finish_caption",
+    "first_sentences",
     "library_prompts",
     "load_prompt",
     "load_prompts",

@@ -8,7 +8,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from cutline.errors import ConfigError
+from cutline.errors import ConfigError, ReplyError
 from cutline.prompts import replies, variables
 from cutline.records import JSON
 
@@ -140,18 +140,30 @@ class Prompt:
             ReplyError: ``regex-miss``, ``regex-timeout``, ``schema-miss``, ``empty``, ``loop``,
                 ``refused`` or ``role-markers``.
         """
+        if self.schema is None and self.regex is None:
+            return replies.clean_reply(text, verbatim=self.verbatim), None
+        try:
+            caption, fields = self._selected(text)
+        except ReplyError as error:
+            if error.kind in {"schema-miss", "regex-miss"} and not self.verbatim:
+                replies.refuse_refusal(replies.without_reasoning(text).strip())
+            raise
+        if not self.verbatim:
+            replies.refuse_refusal(caption.strip())
+        return replies.check_caption(caption, verbatim=self.verbatim), fields
+
+    def _selected(self, text: str) -> tuple[str, JSON | None]:
+        """What regex or schema select in the reply; raises as ``extract``."""
         if self.schema is not None:
             from cutline.prompts import structured
 
-            caption, fields = structured.extract(replies.without_reasoning(text), self.schema)
-            return replies.check_caption(caption), fields
-        if self.regex is not None:
-            from cutline.prompts import patterns
+            return structured.extract(replies.without_reasoning(text), self.schema)
+        assert self.regex is not None
+        from cutline.prompts import patterns
 
-            if "think" not in self.regex and "reason" not in self.regex:  # else it wants to see them
-                text = replies.without_reasoning(text)
-            return replies.check_caption(patterns.extract(text, self.regex)), None
-        return replies.clean_reply(text, verbatim=self.verbatim), None
+        if "think" not in self.regex and "reason" not in self.regex:  # else it wants to see them
+            text = replies.without_reasoning(text)
+        return patterns.extract(text, self.regex), None
 
     def _check(self) -> None:
         if self.regex is not None and self.schema is not None:

@@ -10,34 +10,18 @@ import re
 
 from cutline.errors import ReplyError
 from cutline.formatting import one_line
+from cutline.prompts import reply_forms
+from cutline.prompts.loops import drift, loop
 
-_REASONING = re.compile(
-    r"\s*(?:<(?P<tag>think|thinking|reasoning)>.*?</(?P=tag)>|◁think▷.*?◁/think▷)", re.DOTALL | re.IGNORECASE
+_GATE = re.compile(r"[<\[◁]|analysis|assistantfinal")
+_MARKED = re.compile(r"[<\[◁`~\\#|]|\s*(?i:assistant|model)\b")
+_BOXED = re.compile(
+    r"\s*(?:[^\n\\]{0,60}?(?i:answer|caption|description)(?: is)?:?\s*)?"
+    r"\$*\s*\\boxed\s*\{(?P<text>.*)\}\s*\$*\.?\s*\Z",
+    re.DOTALL,
 )
-_OPEN_REASONING = re.compile(r"\s*(?:<(?:think|thinking|reasoning)>|◁think▷)", re.IGNORECASE)
-# Chat templates that open the block themselves leave only its end in the reply.
-_REASONING_END = re.compile(r"</(?:think|thinking|reasoning)>|◁/think▷", re.IGNORECASE)
-
-_ENDS_OF_TURN = (
-    "<|im_end|>",
-    "<|end|>",
-    "<|eot_id|>",
-    "<|end_of_text|>",
-    "<|endoftext|>",
-    "<|end_of_turn|>",
-    "<end_of_turn>",
-    "<eos>",
-    "</s>",
-)
-_START_OF_TURN = re.compile(
-    r"\s*(?:<\|im_start\|>\s*assistant\b:?|<\|start_header_id\|>\s*assistant\s*<\|end_header_id\|>"
-    r"|<start_of_turn>\s*model\b|<\|assistant\|>|(?:ASSISTANT|Assistant|assistant)\s*:(?=\s*\S))\s*"
-)
-_MARKER = re.compile(
-    r"<\|(?:im_start|im_end|start_header_id|end_header_id|eot_id|endoftext|assistant|user|system)\|>"
-    r"|<(?:start|end)_of_turn>|\[/?INST\]|\n[ \t]{0,8}(?:USER|ASSISTANT) ?:"
-    r"|### (?:Human|Assistant|Instruction|Response):"
-)
+_TEX_TEXT = re.compile(r"\s*\\text\s*\{(?P<text>.*)\}\s*\Z", re.DOTALL)
+_LAYERS = 4  # of marks, wrappers and openers, one within the other
 
 _NOUN = (
     r"(?:captions?|descriptions?|alt(?:ernative)?[ -]text|tags|keywords"
@@ -66,21 +50,11 @@ _OPENER = re.compile(
     re.IGNORECASE,
 )
 
-_REFUSAL = re.compile(
-    r"\s*(?:(?:I['\u2019]?m (?:very |so )?sorry|I am sorry|Sorry|I apologi[sz]e|Unfortunately)"
-    r"[,.]?(?: but)?\s*)?"
-    r"I(?:(?: can['\u2019]?t| cannot| can not|(?: am|['\u2019]m) (?:unable|not able) to) "
-    r"(?:help|assist|describe|provide|identify|fulfill?|comply|process|view|see|caption|generate|do)\b"
-    r"| (?:don['\u2019]t|do not) see (?:an|any|the) (?:image|picture|photo))",
-    re.IGNORECASE,
-)
-_REFUSAL_LENGTH = 240  # a longer text may decline one thing and describe the rest
-
 _QUOTES = {'"': '"', "“": "”", "'": "'", "«": "»", "`": "`"}
 
 
 def clean_reply(text: str, *, verbatim: bool = False) -> str:
-    """The caption in a free-text reply: without reasoning, end-of-turn marks and an assistant's opener.
+    """The caption in a free-text reply: without reasoning, marks of turns, wrappers and openers.
 
     ``verbatim`` keeps openers and refusals as text, for replies that transcribe what a picture says.
 
@@ -88,69 +62,137 @@ def clean_reply(text: str, *, verbatim: bool = False) -> str:
         ReplyError: ``empty``, ``loop``, ``role-markers`` (the model went on to play the next turn),
             or ``refused``.
     """
-    caption = _without_end(without_reasoning(text))
+    caption = _unwrapped(without_reasoning(text), words=not verbatim)
     if verbatim:
-        return check_caption(caption)
+        return check_caption(caption, verbatim=True)
     caption = _without_openers(caption)
-    if len(caption) <= _REFUSAL_LENGTH and _REFUSAL.match(caption) and "however" not in caption.lower():
-        raise ReplyError("refused", f"the model declined: {_excerpt(caption)}")
-    if marker := _MARKER.search(caption):
-        shown = marker[0].strip()
+    refuse_refusal(caption)
+    if marker := reply_forms.next_turn().search(caption):
+        shown = one_line(marker[0].strip(), 40)
         raise ReplyError(
             "role-markers", f"the reply contains {shown!r}: model or chat template lost its turn"
         )
     return check_caption(caption)
 
 
-def check_caption(text: str) -> str:
-    """``text`` without outer blanks; ReplyError ``empty`` or ``loop``."""
+def check_caption(text: str, *, verbatim: bool = False) -> str:
+    """``text`` without outer blanks; ReplyError ``empty`` or ``loop``.
+
+    ``verbatim``: phrases that only resemble each other, as in a table, are no loop.
+    """
     caption = text.replace("\x00", "").strip()
     if not caption:
         raise ReplyError("empty", "the reply holds no text")
     if not caption.isascii():
         caption = caption.encode(errors="replace").decode()  # lone surrogates could not be written
-    unit = _loop(caption)
-    if unit:
+    if unit := loop(caption):
         raise ReplyError("loop", f"the reply ends repeating itself: {_excerpt(unit)}")
+    if not verbatim and (unit := drift(caption)):
+        raise ReplyError("loop", f"the reply ends repeating itself with small changes: {_excerpt(unit)}")
     return caption
+
+
+def refuse_refusal(text: str) -> None:
+    """Raise ReplyError ``refused`` where a model declines in ``text``."""
+    if reply_forms.is_refusal(text):
+        raise ReplyError("refused", f"the model declined: {_excerpt(text)}")
+
+
+def first_sentences(text: str) -> str:
+    """``text`` up to the end of its last whole sentence; empty where it has none."""
+    ends = list(reply_forms.sentence_end().finditer(text.rstrip()))
+    return text[: ends[-1].end()].rstrip() if ends else ""
 
 
 def without_reasoning(text: str) -> str:
     """``text`` behind its leading reasoning; ReplyError ``empty`` when there is nothing else."""
-    spoken = text.lower()
-    if "think" not in spoken and "reasoning" not in spoken:
+    if _GATE.search(text) is None:
         return text
     start = 0
-    while match := _REASONING.match(text, start):
-        start = match.end()
-    if _OPEN_REASONING.match(text, start):
-        raise ReplyError("empty", "the reply is reasoning that never came to an answer; allow it more tokens")
-    if start == 0 and (end := _REASONING_END.search(text)):
+    while True:
+        turn = reply_forms.turn_start(words=True).match(text, start)
+        match = reply_forms.reasoning_open().match(text, start)
+        if match is None and turn is not None:
+            match = reply_forms.reasoning_open().match(text, turn.end())
+        if match is None:
+            break
+        end = reply_forms.reasoning_close(int(str(match.lastgroup)[1:])).search(text, match.end())
+        if end is None:
+            if (answer := _answer(text[match.end() :])) is not None:
+                return answer
+            raise ReplyError(
+                "empty", "the reply is reasoning that never came to an answer; allow it more tokens"
+            )
         start = end.end()
+    if start == 0:
+        for end in reply_forms.reasoning_alone().finditer(text):
+            start = end.end()
     rest = text[start:]
     if start and not rest.strip():
         raise ReplyError("empty", "the reply is reasoning only, without an answer")
     return rest
 
 
+def _unwrapped(text: str, *, words: bool) -> str:
+    """The text within marks of turns and wrappers; ``words``: also within those that are words."""
+    caption = _without_end(text)
+    for _ in range(_LAYERS):
+        if _MARKED.match(caption) is None and caption[-1:] not in ">]}`~#$.":
+            return caption
+        before = caption
+        start = reply_forms.turn_start(words=words).match(caption)
+        caption = _without_end(caption[start.end() :] if start else caption)
+        caption = reply_forms.box().sub("", caption) if "_of_box|>" in caption else caption
+        answer = _answer(caption) if words else None
+        caption = caption if answer is None else answer
+        for form in (reply_forms.fence(), *((_BOXED, _TEX_TEXT) if words else ())):
+            if match := form.match(caption):
+                caption = match["text"]
+        caption = caption.strip()
+        if caption == before:
+            break
+    return caption
+
+
+def _answer(text: str) -> str | None:
+    """What is between answer tags at the start or the end of ``text``, or between tags around all of it."""
+    if "<" not in text:
+        return None
+    low = text.lower()
+    names = reply_forms.table()["wrapper"]
+    for name in (*names["answer"], *names["whole"]):
+        start = low.rfind(f"<{name}>")
+        if start < 0:
+            continue
+        inner = start + len(name) + 2
+        end = low.find(f"</{name}>", inner)
+        opens, closes = not low[:start].strip(), end < 0 or not low[end + len(name) + 3 :].strip()
+        is_answer = name in names["answer"]
+        if (opens and closes) or (is_answer and end > 0 and (opens or closes)):
+            return text[inner : len(text) if end < 0 else end]
+    return None
+
+
 def _without_end(text: str) -> str:
     caption = text.rstrip()
     end = len(caption)
-    while caption.endswith(_ENDS_OF_TURN, 0, end):
-        end = caption.rindex("<", 0, end)
+    while end and caption[end - 1] in ">]#":
+        match = reply_forms.turn_end().search(caption, max(0, end - 40), end)
+        if match is None:
+            break
+        end = match.start()
         while end and caption[end - 1].isspace():
             end -= 1
     return caption[:end]
 
 
 def _without_openers(text: str) -> str:
-    start = _START_OF_TURN.match(text)
-    caption = text[start.end() :] if start else text
+    caption = text
     for _ in range(2):  # "Sure! Here is the caption:" and then "Caption:"
         opener = _OPENER.match(caption)
         if opener is None or opener.end() == len(caption):
             break
-        caption = _unquoted(caption[opener.end() :].strip())
+        caption = _unquoted(_unwrapped(caption[opener.end() :].strip(), words=True))
     return caption
 
 
@@ -161,26 +203,6 @@ def _unquoted(text: str) -> str:
     if close and len(text) > 2 and text.endswith(close) and text[0] not in inner and close not in inner:
         return inner
     return text
-
-
-def _loop(text: str) -> str:
-    """The unit that ``text`` ends in: four times a phrase, or sixteen times anything shorter.
-
-    Only where the tail occurs again is a period checked: an ordinary caption costs one search.
-    """
-    tail = text[-24:]
-    found = len(text) - len(tail)
-    for _ in range(64):
-        found = text.rfind(tail, 0, found + len(tail) - 1)
-        if found < 0:
-            return ""
-        period = len(text) - len(tail) - found
-        unit = text[-period:]
-        times = 4 if period >= 12 and len(unit.split()) >= 3 else max(16, -(-64 // period))
-        length = times * period - 2  # the last unit lost the blank behind it
-        if length <= len(text) and text[-length:-period] == text[period - length :]:
-            return unit
-    return ""
 
 
 def _excerpt(text: str) -> str:

@@ -19,11 +19,16 @@ from cutline.captioners.hosted.endpoint import Endpoint
 from cutline.captioners.hosted.image_fit import ImageFit
 from cutline.captioners.hosted.presets import Parameters, Preset
 from cutline.errors import ReplyError, Retryable
+from cutline.formatting import one_line
 from cutline.imaging import Limits, Picture
 from cutline.interfaces import Captioner, Profile
 from cutline.parameters import Parameter
 from cutline.prompts import Prompt
+from cutline.prompts.reply_forms import FinishKind, finish_kind
 from cutline.records import JSON, Reply, Usage
+
+_REASONING_FIELDS = ("reasoning_content", "reasoning", "reasoning_details", "thinking", "thoughts")
+_TEXT_PARTS = frozenset({"text", "output_text", "final"})
 
 
 class Template:
@@ -169,19 +174,20 @@ def read_reply(payload: JSON, *, model: str, seconds: float) -> Reply:
     try:
         choice = payload["choices"][0]
         message = choice["message"]
-        content = message.get("content")
+        text = _text_of(message.get("content"))
         usage = _usage(payload.get("usage") or {})
-        reason = choice.get("finish_reason")
-        finish = reason if isinstance(reason, str) else None
+        finish = _finish_reason(choice)
     except (KeyError, IndexError, TypeError, AttributeError, ValueError, OverflowError):
         raise Retryable("malformed", "the endpoint's answer is not a chat completion") from None
     if isinstance(choice.get("error"), dict):  # OpenRouter: its provider broke down half way
         raise Retryable(
             "endpoint", f"the model's provider failed: {str(choice['error'].get('message'))[:200]}"
         )
-    if isinstance(content, list):
-        content = "".join(str(part.get("text", "")) for part in content if isinstance(part, dict))
-    text = content if isinstance(content, str) else ""
+    kind = finish_kind(finish or "")
+    if kind == "broken":
+        raise Retryable(
+            "endpoint", f"the endpoint ended the answer before it was whole ({one_line(str(finish), 40)})"
+        )
     reply = Reply(
         text=text,
         model=str(payload.get("model") or model),
@@ -190,30 +196,56 @@ def read_reply(payload: JSON, *, model: str, seconds: float) -> Reply:
         seconds=seconds,
         raw=payload,
     )
-    problem = _reply_problem(message, text, finish)
+    problem = _reply_problem(message, text, kind, finish or "")
     if problem is not None:
         problem.reply = reply
         raise problem
     return reply
 
 
-def _reply_problem(message: JSON, text: str, finish: str | None) -> ReplyError | None:
+def _finish_reason(choice: Mapping[str, Any]) -> str | None:
+    """The reason that says most: gateways put the provider's own beside a general one."""
+    known = (choice.get(name) for name in ("finish_reason", "native_finish_reason", "stop_reason"))
+    reasons = [reason for reason in known if isinstance(reason, str)]
+    return next((reason for reason in reasons if finish_kind(reason)), reasons[0] if reasons else None)
+
+
+def _text_of(content: Any) -> str:
+    """The words of a message, without the reasoning that may be among its parts."""
+    if isinstance(content, list):
+        return "".join(map(_text_of, content))
+    if isinstance(content, Mapping):
+        is_answer = str(content.get("type") or "text") in _TEXT_PARTS
+        return _text_of(content.get("text")) if is_answer else ""
+    return content if isinstance(content, str) else ""
+
+
+def _refusal_of(message: JSON) -> str:
+    """What a message that declines says, in a field of its own or in a part of its content."""
+    parts = message.get("content")
+    parts = [part for part in parts if isinstance(part, dict)] if isinstance(parts, list) else []
+    refusals = (holder.get("refusal") for holder in (message, *parts))
+    return next((one_line(refusal, 200) for refusal in refusals if refusal), "")
+
+
+def _reply_problem(message: JSON, text: str, kind: FinishKind, finish: str) -> ReplyError | None:
     """Why the answer is no caption, if it is none."""
-    if message.get("refusal"):
-        return ReplyError("refused", f"the model refused: {str(message['refusal'])[:200]}")
-    stopped = {
-        "content_filter": ReplyError("refused", "the endpoint's content filter stopped the answer"),
-        "length": ReplyError("truncated", "the answer was cut at the token limit; raise --max-tokens"),
-    }
-    if finish in stopped:
-        return stopped[finish]
+    if refusal := _refusal_of(message):
+        return ReplyError("refused", f"the model refused: {refusal}")
+    if kind == "refused":
+        reason = "" if finish == "content_filter" else f" ({one_line(finish, 40)})"
+        return ReplyError("refused", f"the endpoint's content filter stopped the answer{reason}")
+    if kind == "truncated":
+        return ReplyError("truncated", "the answer was cut at the token limit; raise --max-tokens")
     return None if text.strip() else _no_text(message)
 
 
 def _no_text(message: JSON) -> ReplyError:
     if message.get("tool_calls"):
         return ReplyError("tool-call", "the model answered with a tool call instead of text")
-    if message.get("reasoning_content") or message.get("reasoning"):
+    parts = message.get("content")
+    only_reasoned = isinstance(parts, list) and bool(parts)
+    if only_reasoned or any(message.get(name) for name in _REASONING_FIELDS):
         return ReplyError("empty", "the model only reasoned and gave no answer; raise --max-tokens")
     return ReplyError("empty", "the model's answer is empty")
 

@@ -205,9 +205,12 @@ class CollectPipeline(SamplePipeline):
 
     def _needed(self, prepared: Prepared) -> list[str]:
         """The steps without a reply from an earlier run."""
-        digests = {step.name: step.asked for step in prepared.known}
-        steps = ((step.name, step.request(prepared.variables)[1]) for step in self.chain.steps)
-        return [name for name, digest in steps if digests.get(name) != digest]
+        known = {step.name: step for step in prepared.known}
+        return [
+            step.name
+            for step in self.chain.steps
+            if not step.is_known(known.get(step.name), step.request(prepared.variables)[1])
+        ]
 
     async def caption(
         self, sample: Sample, known: tuple[Step, ...] = (), observer: PipelineObserver | None = None

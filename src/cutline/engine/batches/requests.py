@@ -66,12 +66,12 @@ class RequestPipeline(SamplePipeline):
         prepared = await self.prepare(sample, known)
         if not isinstance(prepared, Prepared):
             return prepared
-        digests = {step.name: step.asked for step in known}
+        earlier = {step.name: step for step in known}
         requests = []
         for step in self.chain.steps:
             try:
                 prompt, digest = step.request(prepared.variables)
-                if digests.get(step.name) != digest:
+                if not step.is_known(earlier.get(step.name), digest):
                     await self._endpoint.prepare(prepared.picture)
                     requests.append((step.name, self._endpoint.request_of(prepared.picture, prompt)))
             except RunStopped:

@@ -1,0 +1,89 @@
+"""Detects replies that end in a loop: a model that repeats itself until its tokens are used up."""
+
+from __future__ import annotations
+
+import collections
+import re
+from collections.abc import Iterator
+
+from cutline.prompts import reply_forms
+
+_TAIL = 24  # characters that must occur again before a period is checked
+_DENSE = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
+"""Letters of scripts that have no blanks, or whose words are a few letters."""
+_NUMBER = re.compile(r"\d+")
+_WORD = re.compile(r"\w+")
+_DRIFT_FROM = 200  # characters
+_DRIFT_TAIL = 3000  # characters that are looked at
+_DRIFTING = 12  # phrases in a row that resemble one of the few before
+_LOOKBACK = 4
+_ALIKE = 0.7  # share of the words
+
+
+def loop(text: str) -> str:
+    """The unit that ``text`` ends in, repeated without a change; else empty.
+
+    Four times a phrase, or sixteen times anything shorter. Only where the tail occurs again is a period
+    checked: an ordinary caption costs one search.
+    """
+    return _period(text, phrase=4, other=16)
+
+
+def drift(text: str) -> str:
+    """A phrase that ``text`` ends in, repeated with small changes, as of a number; else empty."""
+    if len(text) < _DRIFT_FROM:
+        return ""
+    tail = text[-_DRIFT_TAIL:]
+    if _NUMBER.search(tail, len(tail) - 80) and (
+        unit := _period(_NUMBER.sub("0", tail), phrase=10, other=48)
+    ):
+        return unit
+    return _alike(tail)
+
+
+def _period(text: str, *, phrase: int, other: int) -> str:
+    tail = text[-_TAIL:]
+    found = len(text) - len(tail)
+    for _ in range(64):
+        found = text.rfind(tail, 0, found + len(tail) - 1)
+        if found < 0:
+            return ""
+        period = len(text) - len(tail) - found
+        unit = text[-period:]
+        times = phrase if _is_phrase(unit) else max(other, -(-64 // period))
+        length = times * period - 2  # the last unit lost the blank behind it
+        if length <= len(text) and text[-length:-period] == text[period - length :]:
+            return unit
+    return ""
+
+
+def _is_phrase(unit: str) -> bool:
+    if len(unit) >= 12 and len(unit.split()) >= 3:
+        return True
+    return len(unit) >= 6 and len(set(_DENSE.findall(unit))) >= 4
+
+
+def _alike(text: str) -> str:
+    """The last phrase, where many in a row share most of their words with one of the few before."""
+    before: collections.deque[collections.Counter[str]] = collections.deque(maxlen=_LOOKBACK)
+    times, last = 0, ""
+    for segment, words in _phrases(text):
+        is_alike = any(_share(words, other) >= _ALIKE for other in before)
+        times = times + 1 if is_alike else 0
+        last = segment if is_alike else last
+        before.append(words)
+    return last if times >= _DRIFTING else ""
+
+
+def _phrases(text: str) -> Iterator[tuple[str, collections.Counter[str]]]:
+    """The phrases of the text with their words; short ones, such as tags, are not compared."""
+    for segment in reply_forms.phrase_end().split(text):
+        words = _WORD.findall(_NUMBER.sub("0", segment).lower())
+        if dense := _DENSE.findall(segment):
+            words = dense if len(dense) >= 6 else []
+        if len(words) >= 4:
+            yield segment, collections.Counter(words)
+
+
+def _share(one: collections.Counter[str], other: collections.Counter[str]) -> float:
+    return (one & other).total() / max(one.total(), other.total())

@@ -1,0 +1,137 @@
+"""What models put around their answers, from ``reply_forms.toml``, as compiled patterns."""
+
+from __future__ import annotations
+
+import functools
+import importlib.resources
+import re
+import tomllib
+from collections.abc import Iterable
+from typing import Any, Literal, TypeAlias
+
+FinishKind: TypeAlias = Literal["", "truncated", "refused", "broken"]
+
+_APOSTROPHES = str.maketrans("\u2019\u2018\u02bc`", "''''")
+_REFUSAL_LENGTH = 300  # a longer text may decline one thing and describe the rest
+_ASSISTANT_LENGTH = 600
+_WORD = re.compile(r"[^a-z0-9]+")
+_CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
+
+
+@functools.cache
+def table() -> dict[str, Any]:
+    """The table as it is in the file."""
+    text = importlib.resources.files("cutline.prompts").joinpath("reply_forms.toml").read_text("utf-8")
+    return tomllib.loads(text)
+
+
+@functools.cache
+def reasoning_open() -> re.Pattern[str]:
+    """The begin of reasoning; the last group that matched is ``rN``, N being its place in the table."""
+    forms = (f"(?P<r{place}>{form['open']})" for place, form in enumerate(table()["reasoning"]))
+    return re.compile(rf"\s*(?:{'|'.join(forms)})", re.IGNORECASE)
+
+
+@functools.cache
+def reasoning_close(place: int) -> re.Pattern[str]:
+    """The end of the reasoning at that place in the table."""
+    return re.compile(table()["reasoning"][place]["close"], re.IGNORECASE)
+
+
+@functools.cache
+def reasoning_alone() -> re.Pattern[str]:
+    """The end of reasoning whose begin is not in the reply."""
+    ends = (form["alone"] for form in table()["reasoning"] if "alone" in form)
+    return re.compile(_any(ends), re.IGNORECASE)
+
+
+@functools.cache
+def turn_start(*, words: bool) -> re.Pattern[str]:
+    """Marks at the start of a turn, with ``words`` also those that are ordinary text."""
+    turn = table()["turn"]
+    marks = _any([*turn["start"], *(turn["start_words"] if words else ())])
+    return re.compile(rf"(?:\s*(?:{marks}))+\s*")
+
+
+@functools.cache
+def turn_end() -> re.Pattern[str]:
+    """One mark at the end of what is searched."""
+    return re.compile(rf"(?:{_any(table()['turn']['end'])})\Z")
+
+
+@functools.cache
+def next_turn() -> re.Pattern[str]:
+    return re.compile(_any(table()["turn"]["next"]))
+
+
+@functools.cache
+def box() -> re.Pattern[str]:
+    return re.compile(_any(table()["wrapper"]["box"]))
+
+
+@functools.cache
+def fence() -> re.Pattern[str]:
+    """A code fence around the whole reply."""
+    return re.compile(
+        rf"\s*(?P<mark>```|~~~)(?:{_any(table()['wrapper']['fence'])})[ \t]*\n"
+        r"(?P<text>(?:(?!(?P=mark)).)*)(?P=mark)\s*\Z",
+        re.DOTALL | re.IGNORECASE,
+    )
+
+
+@functools.cache
+def phrase_end() -> re.Pattern[str]:
+    return re.compile(table()["marks"]["phrase_end"])
+
+
+@functools.cache
+def sentence_end() -> re.Pattern[str]:
+    return re.compile(table()["marks"]["sentence_end"])
+
+
+def finish_kind(reason: str) -> FinishKind:
+    """What a finish reason means, in any case and form: ``MAX_TOKENS``, ``finishReason.maxTokens``."""
+    word = _WORD.sub("_", _CAMEL.sub("_", reason.rpartition(".")[2]).lower()).strip("_")
+    return _finish_kinds().get(word.removeprefix("finish_reason_").removeprefix("stop_reason_"), "")
+
+
+@functools.cache
+def _finish_kinds() -> dict[str, FinishKind]:
+    kinds: dict[str, FinishKind] = {}
+    for kind in ("truncated", "refused", "broken"):
+        kinds |= dict.fromkeys(table()["finish"][kind], kind)
+    return kinds
+
+
+def is_refusal(text: str) -> bool:
+    """Whether a model declines in ``text``, in one of the languages of the table, and does nothing else."""
+    if len(text) > _ASSISTANT_LENGTH:
+        return False
+    plain = text.lower().translate(_APOSTROPHES).lstrip("*_# \t\n")
+    match = _refusals().match(plain)
+    if match is None or (len(text) > _REFUSAL_LENGTH and match.lastgroup != "assistant"):
+        return False
+    return _however().search(plain) is None
+
+
+@functools.cache
+def _refusals() -> re.Pattern[str]:
+    forms = table()["refusal"]
+    between = table()["marks"]["separator"]
+    apology = rf"(?:(?:{_any(form['apology'] for form in forms)}){between})?"
+    assistant = _any(form["assistant"] for form in forms)
+    declined = (rf"(?:(?:{form['apology']}){between})?(?:{_one(form['unable'])})" for form in forms)
+    return re.compile(rf"(?P<assistant>{apology}(?:{assistant}))|{'|'.join(declined)}")
+
+
+@functools.cache
+def _however() -> re.Pattern[str]:
+    return re.compile(_any(form["however"] for form in table()["refusal"]))
+
+
+def _one(value: str | list[str]) -> str:
+    return value if isinstance(value, str) else _any(value)
+
+
+def _any(patterns: Iterable[str]) -> str:
+    return "|".join(f"(?:{pattern})" for pattern in patterns)
