@@ -242,4 +242,4 @@ class RunOptions(StrictOptions):
     retry_failed: bool = False
     """Retry the pictures that failed before."""
     state: str | None = None
-    """Folder for the journal. [default: beside the output]"""
+    """Folder or URL for the journal. [default: beside the output]"""

@@ -13,6 +13,7 @@ from cutline.formatting import one_line
 
 _LOCAL_SCHEMES = ("file://", "local://")
 _EXTRAS = {"s3": "s3", "s3a": "s3", "gs": "gcs", "gcs": "gcs"}
+_WITHOUT_FOLDERS = frozenset({"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "adl", "memory"})
 _READ_AHEAD = 1024 * 1024
 
 
@@ -93,6 +94,19 @@ def object_version(info: Mapping[str, Any]) -> str:
         if found is not None:
             return f"{info.get('size', '')} {found}"
     return ""
+
+
+def object_time(info: Mapping[str, Any]) -> Any:
+    """When an object was written, by the storage's clock: a time or seconds; None without one."""
+    return next((info[name] for name in _TIMES if info.get(name) is not None), None)
+
+
+def write_object(files: Any, path: str, data: bytes) -> None:
+    """Write a small object; raises whatever the driver raises. Where storage has folders, they are made."""
+    protocols = {files.protocol} if isinstance(files.protocol, str) else set(files.protocol)
+    if not protocols & _WITHOUT_FOLDERS:
+        files.makedirs(path.rpartition("/")[0], exist_ok=True)
+    files.pipe_file(path, data)
 
 
 @contextlib.contextmanager

@@ -98,6 +98,10 @@ class Bucket:
     def write(self, key: str, data: bytes) -> None:
         self._client.put_object(Bucket=self.name, Key=key, Body=data)
 
+    def remove(self, *keys: str) -> None:
+        for key in keys:
+            self._client.delete_object(Bucket=self.name, Key=key)
+
     def names(self) -> list[str]:
         listed = self._client.list_objects_v2(Bucket=self.name).get("Contents", [])
         return [entry["Key"] for entry in listed]

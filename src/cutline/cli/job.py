@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import itertools
-import sys
 from collections.abc import Iterator
 from dataclasses import field
 from pathlib import Path
@@ -21,7 +20,7 @@ from cutline.cli.execute import execute
 from cutline.cli.job_container import Container
 from cutline.cli.job_environment import with_variables
 from cutline.cli.job_settings import JobSettings, fill_in, gives_folder
-from cutline.cli.job_state import CarriedState, beside_captions, place_of
+from cutline.cli.job_state import beside_captions
 from cutline.cli.summary import examples
 from cutline.credentials import without_credentials
 from cutline.engine import assembly
@@ -74,7 +73,7 @@ def job(
         failures = None
         if gives_folder(settings):
             whole, failures = beside_captions(whole, assembly.output_of(whole))
-        with _folder_made(whole), _carried(whole, quiet=verbosity.quiet):
+        with _folder_made(whole):
             return execute(
                 whole,
                 key=service.key,
@@ -135,20 +134,6 @@ def _folder_made(whole: Job) -> Iterator[None]:
         with contextlib.suppress(OSError):  # not empty
             folder.rmdir()
         raise
-
-
-@contextlib.contextmanager
-def _carried(whole: Job, *, quiet: bool) -> Iterator[None]:
-    """Keep the state of a remote output beside it, unless --state names another folder."""
-    output = assembly.output_of(whole)
-    if not is_remote(output) or whole.run.state is not None:
-        yield
-        return
-    state = CarriedState(output)
-    if state.bring() and not quiet:
-        print(f"cutline: continuing from {place_of(output)}", file=sys.stderr)  # noqa: T201 - the program's output
-    with state.kept():
-        yield
 
 
 def _headline(whole: Job) -> str:

@@ -97,6 +97,8 @@ class ComparisonRunner:
             raise ConfigError(
                 "a comparison is written on this machine: give --output-path the path of a file"
             )
+        if job.run.state is not None and is_remote(job.run.state):
+            raise ConfigError("a comparison is kept on this machine: give --state the path of a folder")
         if Path(self._output).suffix.lower() not in {".html", ".htm", ".json", ".csv"}:
             raise ConfigError(f"a comparison is .html, .json or .csv: change the suffix of {self._output}")
         checks, measured_by = job.checks, job.checks.similarity_model

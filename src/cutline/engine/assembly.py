@@ -27,6 +27,7 @@ from cutline.engine.overlap import files_read, output_paths, refuse_overlap
 from cutline.engine.prices import Prices, Spending
 from cutline.engine.sample_pipeline import SampleRules
 from cutline.engine.stage_runner import StageRunner
+from cutline.engine.state import State
 from cutline.errors import ConfigError
 from cutline.interfaces import Captioner, Sink, Source
 from cutline.job import Job
@@ -226,7 +227,7 @@ def output_of(job: Job) -> str:
     return DEFAULT_OUTPUTS.get(job.output.output_format or "", "captions.jsonl")
 
 
-def sink_of(job: Job, output: str, state: Path) -> Sink:
+def sink_of(job: Job, output: str, state: State) -> Sink:
     """The job's sink, not opened; raises ConfigError for a format that does not suit the job."""
     form = format_of(output, job.output.output_format)
     if len(job.prompts.prompt) > 1 and form in _ONE_TEXT:
@@ -240,8 +241,9 @@ def sink_of(job: Job, output: str, state: Path) -> Sink:
         include_raw=job.output.include_raw,
         include_checks=job.checks.has_checks,
         follow_links=job.input.follow_links,
+        recorded=state.record,
     )
-    return open_sink(output, job.output.output_format, state, options)
+    return open_sink(output, job.output.output_format, state.folder, options)
 
 
 def keeps_raw(job: Job, output: str) -> bool:

@@ -29,7 +29,7 @@ from cutline.engine.report import Interrupted, Report
 from cutline.engine.sample_pipeline import SamplePipeline, SampleRules
 from cutline.engine.shard import ShardHost, ShardResult, run_shard
 from cutline.engine.stage_runner import StageRunner
-from cutline.engine.state import State, failures_file, state_folder
+from cutline.engine.state import State, failures_file, open_state
 from cutline.engine.stats import RunStats
 from cutline.errors import ConfigError, CutlineError, SinkError
 from cutline.interfaces import Sink, Source
@@ -128,13 +128,16 @@ class _Run:
         self.slowdown_before = self.chain.slowdown
 
     async def run(self, source: Source) -> Report:
-        folder = state_folder(self.output, self.job.run.state)
-        with State(folder, self.output) as state:
+        with open_state(self.output, self.job.run.state, self.failures) as state:
+            loop = asyncio.get_running_loop()
+            state.on_failure(lambda error: loop.call_soon_threadsafe(self.stop.request, error))
+            if state.brought_from:
+                self.progress(Progress(waiting_for=f"continuing from {state.brought_from}"))
             if self.replies is None:
                 refuse_open(state)
             else:
                 await self.replies.open(state)
-            journal = Journal(folder / "journal.jsonl")
+            journal = Journal(state.folder / "journal.jsonl")
             try:
                 await in_thread(journal.load)
                 if journal.damaged_lines:
@@ -177,7 +180,7 @@ class _Run:
     def _begin(self, state: State, journal: Journal) -> OrderedOutput:
         """Begin a run in the journal, unless its settings are refused; the output stays closed."""
         job, replies, stages = self.job, self.replies, self.stages
-        sink = assembly.sink_of(job, self.output, state.folder)
+        sink = assembly.sink_of(job, self.output, state)
         fingerprint = replies.fingerprint if replies else assembly.fingerprint_of(job, self.chain, stages)
         if job.run.max_cost is not None:
             assembly.check_prices(self.prices, journal.spent)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import logging
 import os
 import socket
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Self
 
@@ -14,22 +16,26 @@ import filelock
 import orjson
 
 from cutline.app_dirs import state_dir
-from cutline.errors import OutputLocked, SinkError
+from cutline.engine.remote_state import RemoteState
+from cutline.errors import CutlineError, OutputLocked, SinkError
 from cutline.files import write_atomically, write_errors
 from cutline.records import JSON
 from cutline.serialization import decode_object
 from cutline.storage import is_remote, local_path
 
+_log = logging.getLogger(__name__)
+_ONLY_COMMITS = ("hf://",)  # storage on which every write is a version for ever
 _FIRST_FILES = frozenset({"lock", "owner.json"})
 
 
 def state_folder(output: str, chosen: str | None) -> Path:
     """``<output>.cutline`` beside a local output, or ``_<output>.cutline`` where only that exists.
 
-    For a remote output it is in the user's state folder.
+    For a remote output, or a remote ``chosen``, it is in the user's state folder, see ``state_url``.
     """
-    if chosen is not None:
-        return Path(chosen)
+    if chosen is not None and not is_remote(chosen):
+        return Path(local_path(chosen))
+    output = chosen or output
     if not is_remote(output):
         path = Path(local_path(output)).resolve()  # resolves "." and links
         usual = path.with_name(path.name + ".cutline")
@@ -37,6 +43,24 @@ def state_folder(output: str, chosen: str | None) -> Path:
         return other if not usual.exists() and _output_of(other) == path.name else usual
     name = output.rstrip("/").rsplit("/", 1)[-1]
     return state_dir() / f"{name}-{hashlib.blake2b(output.encode(), digest_size=6).hexdigest()}"
+
+
+def state_url(output: str, chosen: str | None) -> str | None:
+    """Where the state of a remote output is kept, beside it, unless ``chosen`` names another place.
+
+    None for a folder on this machine.
+    """
+    if chosen is not None:
+        return chosen.rstrip("/") if is_remote(chosen) else None
+    if not is_remote(output) or output.startswith(_ONLY_COMMITS):
+        return None
+    return _beside(output)
+
+
+def _beside(output: str) -> str:
+    """The remote folder beside an output; dataset readers skip names with a leading underscore."""
+    folder, _, name = output.rstrip("/").rpartition("/")
+    return f"{folder}/_{name}.cutline"
 
 
 def failures_file(output: str, state: Path) -> Path:
@@ -56,11 +80,27 @@ def _output_of(folder: Path) -> str | None:
     return owner.get("output") if owner else None
 
 
+def open_state(output: str, chosen: str | None, failures: Path | None = None) -> State:
+    """The state of an output, not locked yet; ``chosen`` and ``failures`` as given by the user, if at all."""
+    folder, url = state_folder(output, chosen), state_url(output, chosen)
+    locks = {_beside(output)} if is_remote(output) and not output.startswith(_ONLY_COMMITS) else set()
+    if url is not None:
+        locks.add(url)
+    if not locks:
+        return State(folder, output)
+    files = {"failures.jsonl": failures or failures_file(output, folder)}
+    remote = RemoteState(url, folder, output=output, locks=sorted(locks), files=files)
+    return State(folder, output, remote)
+
+
 class State:
     """One output's folder, held by one run at a time; a context manager."""
 
-    def __init__(self, folder: Path, output: str) -> None:
+    def __init__(self, folder: Path, output: str, remote: RemoteState | None = None) -> None:
         self.folder = folder
+        self.brought_from = ""
+        """The URL of what another machine left, if this one takes it over."""
+        self._remote = remote
         self._output = output
         self._lock: filelock.BaseFileLock | None = None
 
@@ -80,12 +120,25 @@ class State:
             owner["output"] = Path(local_path(self._output)).resolve().name
         try:
             self.write("owner.json", owner)
-        except SinkError:
-            lock.release()
+            if self._remote is not None:
+                self.brought_from = self._remote.url if self._remote.open() else ""
+        except BaseException:
+            self._leave()
             raise
         return self
 
-    def __exit__(self, *exc: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        try:
+            if self._remote is not None:
+                self._remote.close()
+        except CutlineError as error:
+            if kind is None:
+                raise
+            _log.warning("state not copied: %s", error)
+        finally:
+            self._leave()
+
+    def _leave(self) -> None:
         if self._lock is None:
             return
         names = {entry.name for entry in self.folder.iterdir()}
@@ -115,6 +168,18 @@ class State:
         """Replace a JSON file of the folder atomically; raises SinkError on a full or read-only disk."""
         with write_errors(self.folder / name):
             write_atomically(self.folder / name, orjson.dumps(data, option=orjson.OPT_INDENT_2))
+        if name == "batches.json":
+            self.record(name)
+
+    def on_failure(self, call: Callable[[CutlineError], object]) -> None:
+        """Call ``call``, in another thread, when the state cannot be kept or another run took over."""
+        if self._remote is not None:
+            self._remote.on_failure = call
+
+    def record(self, name: str) -> None:
+        """Copy a file of a remote state now, before what it describes changes; raises SinkError."""
+        if self._remote is not None:
+            self._remote.record(name)
 
 
 def _read(path: Path) -> JSON | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from typing import Literal
 
 from cutline.errors import ConfigError
@@ -18,7 +19,8 @@ class SinkOptions:
     engine applies it to the text, the sink only to the file. ``samples_per_shard``: of a webdataset.
     ``include_raw``: the response as column ``llm``; parquet always has it. ``include_checks``: the column
     ``checks``. ``parquet_compression``: one of ``COMPRESSIONS``. ``follow_links``: sidecars may
-    lie where links lead out of the folder.
+    lie where links lead out of the folder. ``recorded`` is called with the name of a file of the state
+    folder that describes the output, before the output changes.
     """
 
     overwrite: bool = False
@@ -28,6 +30,7 @@ class SinkOptions:
     include_checks: bool = False
     parquet_compression: str = "zstd"
     follow_links: bool = False
+    recorded: Callable[[str], None] = lambda _: None
 
     def __post_init__(self) -> None:
         if self.samples_per_shard < 1:

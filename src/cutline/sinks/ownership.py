@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import orjson
@@ -19,8 +20,10 @@ class OwnershipRecord:
     while it grows. ``made_of``: the rows it was made from.
     """
 
-    def __init__(self, file: Path) -> None:
+    def __init__(self, file: Path, recorded: Callable[[str], None] = lambda _: None) -> None:
+        """``recorded`` as in ``SinkOptions``."""
         self._file = file
+        self._recorded = recorded
         self.data: JSON = orjson.loads(file.read_bytes()) if file.exists() else {}
 
     def save(self, **data: object) -> None:
@@ -28,6 +31,7 @@ class OwnershipRecord:
         with write_errors(self._file):
             write_atomically(self._file, orjson.dumps(data))
         self.data = data
+        self._recorded(self._file.name)
 
     @property
     def stamps(self) -> list[JSON]:

@@ -23,7 +23,7 @@ class RowStore(ABC):
         """``record``: file of the state folder that holds the output's OwnershipRecord."""
         self._target = target
         self._file = AppendOnlyFile(file)
-        self._record = OwnershipRecord(record)
+        self._record = OwnershipRecord(record, options.recorded)
         self._options = options
         self.append = self._file.append
 

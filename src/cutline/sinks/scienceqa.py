@@ -64,6 +64,7 @@ class MergingStore(StagedStore):
                 raise output_changed(name)  # its captions are partly ours: joining would join with ourselves
         with write_errors(self._base):
             write_atomically(self._base, content if usable else b"{}")
+        self._options.recorded(self._base.name)
         self._record.save(stamps=[self._target.stamp()])
 
     def _merge(self, rows: Path, part: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -27,11 +28,12 @@ class ShardFolder:
     """The output folder. Shards appear in it whole, under their final names.
 
     ``ledger``: a file of the state folder with a line for each shard, written before the shard appears.
-    Only shards in it, with the same size and time, are ever removed or taken back. All methods raise
-    SinkError when the system or the storage refuses.
+    Only shards in it, with the same size and time, are ever removed or taken back. ``recorded`` as in
+    ``SinkOptions``. All methods raise SinkError when the system or the storage refuses.
     """
 
-    def __init__(self, output: str, ledger: Path) -> None:
+    def __init__(self, output: str, ledger: Path, recorded: Callable[[str], None] = lambda _: None) -> None:
+        self._recorded = recorded
         self.remote = is_remote(output)
         self.name = output.rstrip("/") if self.remote else str(Path(local_path(output)))
         self._files, self._path = open_storage(self.name) if self.remote else open_local(self.name)
@@ -64,6 +66,7 @@ class ShardFolder:
         with write_errors(self._ledger):
             lines = [{"name": name, "stamp": stamp, "earlier": True} for name, [stamp] in stamps.items()]
             self._ledger.write_bytes(b"".join(orjson.dumps(line) + b"\n" for line in lines))
+        self._recorded(self._ledger.name)
 
     def publish(self, part: Path, number: int) -> None:
         """Move a finished shard to its place."""
@@ -75,6 +78,7 @@ class ShardFolder:
             ledger.write(orjson.dumps({"name": name, "stamp": stamp}) + b"\n")
             ledger.flush()
             os.fsync(ledger.fileno())
+        self._recorded(self._ledger.name)
         self._now.setdefault(name, []).append(stamp)
         target(f"{self.name}/{name}").publish(part)
 

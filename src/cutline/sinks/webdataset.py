@@ -30,7 +30,7 @@ class WebdatasetSink(Sink):
     needs_picture = True
 
     def __init__(self, output: str, state: Path, options: SinkOptions) -> None:
-        self._folder = ShardFolder(output, state / "shards.jsonl")
+        self._folder = ShardFolder(output, state / "shards.jsonl", options.recorded)
         self._state = state
         self._options = options
         self._number = 0

@@ -15,7 +15,7 @@ from cutline.engine.batches.client import BatchService, with_response
 from cutline.engine.batches.parts import service_of
 from cutline.engine.cancellation import Stop, unless_stopped
 from cutline.engine.progress import Progress, ProgressHook
-from cutline.engine.state import State, state_folder
+from cutline.engine.state import State, open_state, state_folder
 from cutline.errors import ConfigError, EndpointUnusable, Rejected, RequestError, Retryable
 from cutline.job import Job
 from cutline.storage import is_url
@@ -124,7 +124,7 @@ async def cancel(
     """
     status = saved_status(output, state)
     async with contextlib.aclosing(service_of(status.job, key, progress)) as service:
-        with State(status.state, output) as folder:
+        with open_state(output, state) as folder:
             manifest = BatchManifest.of(folder)
             manifest.drop_unsent()
             await unless_stopped(_cancel_all(manifest, service), stop or Stop())

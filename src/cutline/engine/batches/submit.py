@@ -22,7 +22,7 @@ from cutline.engine.prices import BATCH, price_of
 from cutline.engine.progress import ProgressHook
 from cutline.engine.run import run_job
 from cutline.engine.stage_runner import StageRunner
-from cutline.engine.state import State, state_folder
+from cutline.engine.state import State, open_state, state_folder
 from cutline.errors import BudgetSpent, ConfigError, CutlineError, OutputGone
 from cutline.interfaces import Sink, Source
 from cutline.job import Job
@@ -94,14 +94,14 @@ async def _uploader(
         closing.push_async_callback(stages.aclose)
         closing.push_async_callback(chain.aclose)
         await filters.open(service.say)
-        state = closing.enter_context(State(folder, output))
+        state = closing.enter_context(open_state(output, job.run.state))
         journal = Journal(folder / "journal.jsonl")
         closing.callback(journal.close)
         journal.load()
         manifest = BatchManifest.of(state)
         fingerprint = assembly.fingerprint_of(job, chain, stages)
         manifest.check(fingerprint)
-        sink = assembly.sink_of(job, output, folder)
+        sink = assembly.sink_of(job, output, state)
         assembly.begin_journal(journal, job, fingerprint, chain, stages)
         closing.callback(sink.close)
         _open(sink, state)
@@ -190,7 +190,7 @@ def _usage_is_known(job: Job) -> bool:
     folder = state_folder(output, job.run.state)
     if not (folder / "journal.jsonl").exists():
         return False
-    with State(folder, output):
+    with open_state(output, job.run.state):
         journal = Journal(folder / "journal.jsonl")
         journal.load()
         return bool(journal.paid)

@@ -1,0 +1,245 @@
+"""The state of a remote output: how a run goes on from another machine, and what locks it."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+import time
+
+import pytest
+from job_surroundings import environment_of
+
+from cutline.engine.lease import Lease
+from cutline.errors import OutputLocked
+from processes import DEFAULTS, PATIENCE, Endpoint, cutline, start_cutline, wait_until
+
+COUNT = 24
+
+
+@pytest.fixture(scope="module")
+def shared_endpoint():
+    endpoint = Endpoint()
+    yield endpoint
+    endpoint.stop()
+
+
+@pytest.fixture
+def endpoint(shared_endpoint):
+    shared_endpoint.reset()
+    return shared_endpoint
+
+
+@pytest.fixture
+def caption(photos, bucket, endpoint, tmp_path):
+    """Captions the pictures from a home of its own, which stands for a machine; ``start`` does not wait."""
+
+    def run(output, *more, home="home", start=False):
+        folder = tmp_path / "photos"
+        if not folder.exists():
+            photos(COUNT)
+        model = ("--model", "test", "--endpoint", endpoint.url, "--max-concurrent-requests", 2)
+        call = start_cutline if start else cutline
+        env = environment_of(tmp_path / home, bucket.environment)
+        return call("caption", "photos", output, *model, *more, cwd=tmp_path, env=env)
+
+    return run
+
+
+@pytest.fixture
+def client(bucket, monkeypatch):
+    """Lets this process reach the bucket."""
+    import s3fs
+
+    for name, value in bucket.environment.items():
+        monkeypatch.setenv(name, value)
+    s3fs.S3FileSystem.clear_instance_cache()
+    yield bucket
+    s3fs.S3FileSystem.clear_instance_cache()
+
+
+def journalled(bucket, state):
+    names = [name for name in bucket.names() if name.startswith(f"{state}/journal/")]
+    lines = [json.loads(line) for name in names for line in bucket.read(name).splitlines()]
+    return [line["key"] for line in lines if "key" in line]
+
+
+FORMS = {
+    "out.jsonl": (),
+    "out.parquet": (),
+    "shards": ("--output-format", "webdataset", "--samples-per-shard", 4),
+}
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_a_killed_run_goes_on_from_another_machine(name, caption, bucket, endpoint):
+    output, options = f"{bucket.url}/sets/{name}", FORMS[name]
+    state = f"sets/_{name}.cutline"
+    endpoint.configure(latency=0.15, slots=2)
+    first = caption(output, *options, start=True)
+    wait_until(lambda: len(journalled(bucket, state)) >= 9)
+    first.kill()
+    first.communicate()
+    endpoint.configure(**DEFAULTS)
+    kept = len(set(journalled(bucket, state)))
+    assert kept < COUNT
+    before = endpoint.stats()["requests"]
+    second = caption(output, *options, home="another")
+    assert second.returncode == 0, second.stderr
+    assert f"continuing from {bucket.url}/{state}" in second.stderr
+    assert endpoint.stats()["requests"] - before == COUNT - kept
+    assert sorted(journalled(bucket, state)) == [f"{number:02}.png" for number in range(COUNT)]
+    third = caption(output, *options, home="a-third")
+    assert third.returncode == 0, third.stderr
+    assert endpoint.stats()["requests"] - before == COUNT - kept
+    assert not [name for name in bucket.names() if "/lock/" in name]
+    if name == "shards":
+        shards = [name for name in bucket.names() if name.endswith(".tar")]
+        assert shards == [f"sets/shards/{number:05}.tar" for number in range(COUNT // 4)]
+
+
+def test_what_this_machine_had_not_copied_yet_counts_too(caption, bucket, endpoint, tmp_path):
+    """A run that was killed within a second of an answer goes on from its own folder."""
+    output = f"{bucket.url}/own.jsonl"
+    endpoint.configure(latency=0.1, slots=2)
+    first = caption(output, start=True)
+    (folder,) = wait_until(
+        lambda: list((tmp_path / "home").glob(".local/state/cutline/own.jsonl-*/journal.jsonl"))
+    )
+    wait_until(lambda: folder.read_bytes().count(b"\n") >= 8)
+    first.kill()
+    first.communicate()
+    endpoint.configure(**DEFAULTS)
+    here = sum("key" in json.loads(line) for line in folder.read_bytes().splitlines(keepends=True)[:-1])
+    before = endpoint.stats()["requests"]
+    second = caption(output)
+    assert second.returncode == 0, second.stderr
+    assert "continuing from" not in second.stderr
+    assert COUNT - here - 1 <= endpoint.stats()["requests"] - before <= COUNT - here
+    assert len(set(journalled(bucket, "_own.jsonl.cutline"))) == COUNT
+
+
+def test_two_machines_do_not_both_pay(caption, bucket, endpoint):
+    output = f"{bucket.url}/both.jsonl"
+    endpoint.configure(latency=2.0, slots=1)
+    before = endpoint.stats()["requests"]
+    first = caption(output, start=True)
+    wait_until(lambda: endpoint.stats()["requests"] > before)
+    second = caption(output, home="another")
+    assert second.returncode == 2, second.stderr
+    assert (
+        f"another run is writing to {output} (process {first.pid} on {socket.gethostname()}" in second.stderr
+    )
+    endpoint.configure(**DEFAULTS)
+    first.communicate(timeout=PATIENCE)
+    assert first.returncode == 0
+    assert endpoint.stats()["requests"] - before == COUNT
+
+
+def test_state_may_be_a_url_of_its_own(caption, bucket, endpoint, tmp_path):
+    before = endpoint.stats()["requests"]
+    state = f"{bucket.url}/states/mine"
+    for home in ("home", "another"):
+        done = caption("out.jsonl", "--state", state, home=home)
+        assert done.returncode == 0, done.stderr
+        assert not (tmp_path / "s3:").exists()
+        assert not (tmp_path / "out.jsonl.cutline").exists()
+        assert (tmp_path / "out.jsonl").read_bytes().count(b"\n") == COUNT
+        (tmp_path / "out.jsonl").unlink()
+    assert endpoint.stats()["requests"] - before == COUNT
+    assert len(journalled(bucket, "states/mine")) == COUNT
+
+
+def test_the_state_of_earlier_versions_is_taken_over(caption, bucket, endpoint, tmp_path):
+    output = f"{bucket.url}/old.jsonl"
+    assert caption(output, "--image-limit", 5).returncode == 0
+    parts = [name for name in bucket.names() if "/journal/" in name]
+    whole = b"".join(bucket.read(name) for name in parts)
+    bucket.write("_old.jsonl.cutline/journal.jsonl", whole)
+    bucket.remove(*parts)
+    before = endpoint.stats()["requests"]
+    done = caption(output, home="another")
+    assert done.returncode == 0, done.stderr
+    assert endpoint.stats()["requests"] - before == COUNT - 5
+    assert "_old.jsonl.cutline/journal.jsonl" not in bucket.names()
+    assert len(set(journalled(bucket, "_old.jsonl.cutline"))) == COUNT
+
+
+def lease(bucket, **options):
+    return Lease(f"{bucket.url}/lock", "the output", **options)
+
+
+def written(bucket):
+    return [name for name in bucket.names() if name.startswith("lock/")]
+
+
+def test_a_lease_of_a_lost_machine_ends_by_itself(client):
+    owner = {"process": 1, "host": "lost", "since": "then", "machine": "another"}
+    client.write("lock/00000004-lost.json", json.dumps(owner).encode())
+    own = lease(client, duration=1.0)
+    own.acquire()
+    assert own.generation >= 5
+    assert len(written(client)) == 1
+    own.renew()
+    own.release()
+    assert written(client) == []
+
+
+def test_a_lease_that_is_renewed_is_not_taken(client):
+    owner = json.dumps({"process": 1, "host": "busy", "since": "then", "machine": "another"}).encode()
+    ended = threading.Event()
+
+    def renew():
+        while not ended.wait(0.3):
+            client.write("lock/00000001-busy.json", owner)
+
+    client.write("lock/00000001-busy.json", owner)
+    thread = threading.Thread(target=renew)
+    thread.start()
+    try:
+        with pytest.raises(OutputLocked, match=r"process 1 on busy, since then"):
+            lease(client, duration=20.0).acquire()
+    finally:
+        ended.set()
+        thread.join()
+    assert written(client) == ["lock/00000001-busy.json"]
+
+
+def test_a_lease_that_was_lost_is_not_renewed(client):
+    own = lease(client)
+    own.acquire()
+    client.write("lock/00000009-later.json", json.dumps({"host": "later"}).encode())
+    with pytest.raises(OutputLocked, match="on later"):
+        own.renew()
+    client.remove("lock/00000009-later.json", *written(client))
+    with pytest.raises(OutputLocked, match="gone"):
+        own.renew()
+
+
+def test_of_many_that_begin_together_one_holds_the_lease(client):
+    """Each has another machine's name, so that none may count another as dead."""
+    held, lost, most = [], [], []
+    lock = threading.Lock()
+
+    def begin(number):
+        own = lease(client, duration=30.0, machine=f"machine-{number}")
+        try:
+            own.acquire()
+        except OutputLocked:
+            lost.append(number)
+            return
+        with lock:
+            held.append(number)
+            most.append(len(held))
+        time.sleep(0.2)
+        with lock:
+            held.remove(number)
+        own.release()
+
+    threads = [threading.Thread(target=begin, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert set(most) == {1}
+    assert len(most) + len(lost) == 4
