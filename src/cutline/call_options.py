@@ -103,6 +103,7 @@ class CallOptions(LoadOptions, total=False):
     output_format: str | None
     existing: Existing | None
     samples_per_shard: int
+    rows_per_file: int | None
     max_shards: int | None
     include_raw: bool
     budget_tokens: int | None

@@ -139,6 +139,7 @@ class Job(StrictOptions):
         positive = {
             "--reader-batch-size": self.input.reader_batch_size,
             "--samples-per-shard": self.output.samples_per_shard,
+            "--rows-per-file": self.output.rows_per_file,
             "--max-shards": self.output.max_shards,
             "--max-concurrent-requests": self.run.max_concurrent_requests,
             "--timeout": self.run.timeout,

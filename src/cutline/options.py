@@ -205,6 +205,8 @@ class OutputOptions(StrictOptions):
     """What to do with captions, or an output of someone else's, that are already there."""
     samples_per_shard: int = 1000
     """Samples in one shard of a webdataset."""
+    rows_per_file: int | None = None
+    """Write Parquet in files of so many rows, `out-00000.parquet` …, each as soon as it is full."""
     max_shards: int | None = None
     """Most shards of a webdataset; pictures beyond them get no caption."""
     include_raw: bool = False

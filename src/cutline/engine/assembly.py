@@ -35,6 +35,7 @@ from cutline.prompts import Prompt, load_prompts, load_schema
 from cutline.records import JSON, Sample
 from cutline.sinks import SinkOptions, format_of, open_sink
 from cutline.sources import SourceOptions, open_source
+from cutline.sources.outputs import OutputPaths
 
 DEFAULT_OUTPUTS = {
     "webdataset": "shards",
@@ -56,14 +57,18 @@ def source_options(job: Job) -> SourceOptions:
     """The job's options of its input; what it writes is left out of it."""
     names = {field.name for field in dataclasses.fields(SourceOptions)} - {"outputs"}
     given = {name: getattr(job.input, name) for name in names}
-    return SourceOptions(**given, outputs=output_paths(output_of(job), job.run.state))
+    return SourceOptions(**given, outputs=_paths_of(job))
 
 
 def check_overlap(job: Job, failures: Path | None = None) -> None:
     """Raise ConfigError where the job would write over what it reads."""
-    output = output_of(job)
-    paths = output_paths(output, job.run.state, failures)
-    refuse_overlap(job.input_path, paths, format_of(output, job.output.output_format), files_read(job))
+    form = format_of(output_of(job), job.output.output_format)
+    refuse_overlap(job.input_path, _paths_of(job, failures), form, files_read(job))
+
+
+def _paths_of(job: Job, failures: Path | None = None) -> OutputPaths:
+    numbered = job.output.rows_per_file is not None
+    return output_paths(output_of(job), job.run.state, failures, numbered=numbered)
 
 
 def limit_of(job: Job) -> int | None:
@@ -234,10 +239,15 @@ def sink_of(job: Job, output: str, state: State) -> Sink:
         raise ConfigError(
             f"{form} holds one text a picture: give one --prompt, or write a table or shards instead"
         )
+    if job.output.rows_per_file and form != "parquet":
+        raise ConfigError(
+            f"--rows-per-file is for Parquet, not {form}: remove it, or give an output that ends in .parquet"
+        )
     options = SinkOptions(
         overwrite=job.output.existing == "overwrite",
         existing=job.output.existing,
         samples_per_shard=job.output.samples_per_shard,
+        rows_per_file=job.output.rows_per_file or 0,
         include_raw=job.output.include_raw,
         include_checks=job.checks.has_checks,
         follow_links=job.input.follow_links,
@@ -262,6 +272,8 @@ def form_of(job: Job, output: str) -> JSON:
         form["checks"] = True
     if form["format"] == "webdataset":
         form["samples_per_shard"] = options.samples_per_shard
+    if options.rows_per_file:
+        form["rows_per_file"] = options.rows_per_file
     return form
 
 

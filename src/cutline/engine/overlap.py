@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 import glob
 import os
 import re
@@ -37,12 +38,13 @@ _STATE_FILES = frozenset(
 )
 
 
-def output_paths(output: str, state: str | None, failures: Path | None = None) -> OutputPaths:
+def output_paths(
+    output: str, state: str | None, failures: Path | None = None, *, numbered: bool = False
+) -> OutputPaths:
     """Where a run writes; ``state`` and ``failures`` are the caller's choice of them, if any."""
     folder = state_folder(output, state)
-    return OutputPaths(
-        output=output, state=str(folder), failures=str(failures or failures_file(output, folder))
-    )
+    failed = str(failures or failures_file(output, folder))
+    return OutputPaths(output=output, state=str(folder), failures=failed, numbered=numbered)
 
 
 def files_read(job: Job) -> list[str]:
@@ -66,6 +68,8 @@ def refuse_overlap(input_path: str, paths: OutputPaths, form: str, also_read: Se
         _check_shards(input_path, paths)
     else:
         _check_file(paths.output, "the output", input_path, also_read, paths)
+        if paths.numbered:
+            _check_numbered(input_path, paths)
     _check_file(paths.failures, "the list of failures", input_path, also_read, paths)
     _check_state(input_path, paths, form)
 
@@ -121,6 +125,25 @@ def _check_shards(input_path: str, paths: OutputPaths) -> None:
             f"{_shown(paths.output)} holds shards of the input, which the output would replace: "
             f"write to another folder, such as {_shown(paths.output.rstrip('/'))}-captions"
         )
+
+
+def _check_numbered(input_path: str, paths: OutputPaths) -> None:
+    """Refuse an output in several files whose names those of the input have."""
+    output = absolute(paths.output)
+    folder, _, name = output.rpartition("/")
+    stem, dot, ending = name.rpartition(".")
+    first = f"{stem}-00000{dot}{ending}"
+    if absolute(_fixed(input_path)) == folder and fnmatch.fnmatch(first, _name(input_path)):
+        _refuse_input(paths.output, "the output")
+    if not input_path or is_remote(output) or is_remote(input_path):
+        return
+    if os.path.exists(f"{paths.state}/{SHARDS_RECORD}") or not os.path.isdir(folder):
+        return
+    pattern = f"{glob.escape(f'{folder}/{stem}')}-[0-9]*{glob.escape(dot + ending)}"
+    there = {_identity(file): file for file in glob.iglob(pattern)}  # noqa: PTH207 - stays a string
+    for found in _inputs(input_path, several=True) if there else ():
+        if found in there:
+            _refuse_input(there[found], "the output")
 
 
 def _check_list_beside_texts(input_path: str, output: str) -> None:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from pathlib import Path
 
 from cutline.engine.failure_stats import Cause
 from cutline.engine.stats import Counts
 from cutline.errors import CutlineError
 from cutline.options import OnMissing
 from cutline.records import JSON, LeftOver, Slowdown, Usage
+from cutline.storage import is_url
 
 EXIT_OK = 0
 EXIT_FAILURES = 1
@@ -130,3 +132,14 @@ class Report:
                 "held_back_seconds": round(self.slowdown.seconds, 3),
             },
         }
+
+
+def places(outputs: Iterable[Path | str]) -> tuple[str, ...]:
+    """The outputs that are there, as absolute paths or URLs; a pattern stands for several files."""
+    named = map(absolute, outputs)
+    return tuple(path for path in named if is_url(path) or "*" in path or Path(path).exists())
+
+
+def absolute(path: Path | str) -> str:
+    """A local path as an absolute one; a URL as it is."""
+    return str(path) if is_url(str(path)) else str(Path(path).absolute())

@@ -25,7 +25,7 @@ from cutline.engine.output import OrderedOutput
 from cutline.engine.plan import Plan, plan_run, sample_count
 from cutline.engine.prices import Prices
 from cutline.engine.progress import Progress, ProgressHook, ProgressReporter
-from cutline.engine.report import Interrupted, Report
+from cutline.engine.report import Interrupted, Report, absolute, places
 from cutline.engine.sample_pipeline import SamplePipeline, SampleRules
 from cutline.engine.shard import ShardHost, ShardResult, run_shard
 from cutline.engine.stage_runner import StageRunner
@@ -37,7 +37,6 @@ from cutline.job import Job
 from cutline.records import JSON, Slowdown
 from cutline.sinks.failures import FailuresSink
 from cutline.sinks.options import SinkOptions
-from cutline.storage import is_url
 from cutline.worker_threads import in_thread, worker_threads
 
 REPORT = "report.json"
@@ -255,10 +254,8 @@ class _Run:
         known = stats.known
         left_out = len(journal) - stats.before.journalled - stats.resumed.total - stats.changed
         return Report(
-            output=_absolute(self.output),
-            outputs=tuple(
-                path for path in map(_absolute, output.outputs) if is_url(path) or Path(path).exists()
-            ),
+            output=absolute(self.output),
+            outputs=places(output.outputs),
             state=str(folder),
             model=self.chain.name,
             prompts=tuple(step.prompt.id for step in self.chain.steps),
@@ -284,11 +281,6 @@ class _Run:
             on_missing=self.job.run.on_missing,
             slowdown=self.chain.slowdown.since(self.slowdown_before),
         )
-
-
-def _absolute(path: Path | str) -> str:
-    """A local path as an absolute one; a URL as it is."""
-    return str(path) if is_url(str(path)) else str(Path(path).absolute())
 
 
 def _checked(reason: CutlineError | None) -> CutlineError | None:

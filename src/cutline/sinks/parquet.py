@@ -12,6 +12,7 @@ import orjson
 from cutline.records import JSON
 from cutline.serialization import encode_json
 from cutline.sinks.options import SinkOptions
+from cutline.sinks.parts import PartsStore
 from cutline.sinks.row_stores import StagedStore
 from cutline.sinks.rows import NESTED, RowSink, columns
 
@@ -24,7 +25,8 @@ _GROUP_BYTES = 32 << 20
 class ParquetSink(RowSink):
     """Text, int64 and float64 columns; nested values and the response ``llm`` as JSON text.
 
-    Row groups hold about 10,000 rows, fewer where those are larger than 32 MB.
+    Row groups hold about 10,000 rows, fewer where those are larger than 32 MB. One file, or with
+    ``rows_per_file`` several.
     """
 
     def __init__(self, output: str, state: Path, options: SinkOptions) -> None:
@@ -33,7 +35,8 @@ class ParquetSink(RowSink):
         def convert(rows: Path, part: Path) -> None:
             _write(rows, part, columns(options), options.parquet_compression)
 
-        super().__init__(StagedStore(output, state, options, convert), options)
+        kind = PartsStore if options.rows_per_file else StagedStore
+        super().__init__(kind(output, state, options, convert), options)
 
     def record(self, values: JSON) -> bytes:
         flat = {

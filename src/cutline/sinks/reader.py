@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import glob
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,10 +28,7 @@ def read_rows(output: str, output_format: str | None) -> Iterator[JSON]:
         with Path(output).open(newline="", encoding="utf-8") as file:
             yield from csv.DictReader(file, delimiter="," if kind == "csv" else "\t")
     elif kind == "parquet":
-        import pyarrow.parquet
-
-        for batch in pyarrow.parquet.ParquetFile(output).iter_batches():
-            yield from batch.to_pylist()
+        yield from _parquet_rows(Path(output))
     elif kind == "webdataset":
         for shard in sorted(Path(output).glob("*.tar")):
             with tarfile.open(shard) as tar:
@@ -41,3 +39,13 @@ def read_rows(output: str, output_format: str | None) -> Iterator[JSON]:
         yield from ({"image_id": key, "caption": text} for key, text in captions.items())
     else:
         raise ConfigError("sidecars are no rows: read the .txt files, or give an output such as out.jsonl")
+
+
+def _parquet_rows(output: Path) -> Iterator[JSON]:
+    """The rows of a file, or of the numbered files that stand for it."""
+    import pyarrow.parquet
+
+    parts = [] if output.exists() else sorted(output.parent.glob(f"{glob.escape(output.stem)}-*.parquet"))
+    for part in parts or [output]:
+        for batch in pyarrow.parquet.ParquetFile(part).iter_batches():
+            yield from batch.to_pylist()

@@ -6,6 +6,7 @@ import shutil
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from pathlib import Path
+from typing import Protocol
 
 from cutline.files import write_errors
 from cutline.records import JSON
@@ -14,6 +15,29 @@ from cutline.sinks.options import SinkOptions
 from cutline.sinks.ownership import OwnershipRecord, file_identity, output_exists
 from cutline.sinks.targets import LocalTarget, Target, target
 from cutline.storage import try_writing
+
+
+class Store(Protocol):
+    """Keeps encoded rows; methods as of a Sink."""
+
+    @property
+    def records(self) -> int:
+        """Rows so far, in the file that grows."""
+
+    @property
+    def outputs(self) -> list[Path | str]: ...
+
+    def append(self, record: bytes, /) -> None: ...
+
+    def check_open(self, mark: JSON | None) -> None: ...
+
+    def open(self, mark: JSON | None) -> None: ...
+
+    def commit(self) -> JSON: ...
+
+    def finish(self) -> None: ...
+
+    def close(self) -> None: ...
 
 
 class RowStore(ABC):

@@ -9,7 +9,7 @@ from cutline.interfaces import Sink
 from cutline.records import JSON, Caption, Failure, Outcome, Sample, Step
 from cutline.serialization import valid_unicode
 from cutline.sinks.options import SinkOptions
-from cutline.sinks.row_stores import RowStore
+from cutline.sinks.row_stores import Store
 
 COLUMNS = (
     "image_id",
@@ -103,7 +103,7 @@ def _step(step: Step) -> JSON:
 class RowSink(Sink, ABC):
     """A sink with one record in a store for each caption; formats implement ``record``."""
 
-    def __init__(self, store: RowStore, options: SinkOptions) -> None:
+    def __init__(self, store: Store, options: SinkOptions) -> None:
         self._store = store
         self._options = options
 

@@ -1,9 +1,9 @@
-"""A folder of numbered shards, local or remote, and the ledger of those that this job wrote."""
+"""A folder of numbered files, local or remote, and the ledger of those that this job wrote."""
 
 from __future__ import annotations
 
+import dataclasses
 import os
-import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -17,23 +17,45 @@ from cutline.sinks.append_only_file import output_changed
 from cutline.sinks.targets import target
 from cutline.storage import is_remote, local_path, open_local, open_storage, storage_errors, try_writing
 
-_NAME = re.compile(r"\d{5,}\.tar")
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class NumberedNames:
+    """Names of files such as ``out-00012.parquet``; ``foreign`` endings are in the way too."""
+
+    prefix: str = ""
+    ending: str
+    foreign: tuple[str, ...] = ()
+
+    def of(self, number: int) -> str:
+        return f"{self.prefix}{number:05d}{self.ending}"
+
+    def number(self, name: str) -> int | None:
+        """The number in a name; None for another name."""
+        digits = name.removeprefix(self.prefix).removesuffix(self.ending)
+        whole = len(digits) >= 5 and digits.isascii() and digits.isdigit()
+        return int(digits) if whole and name == f"{self.prefix}{digits}{self.ending}" else None
 
 
-def shard_name(number: int) -> str:
-    return f"{number:05d}.tar"
+SHARDS = NumberedNames(ending=".tar", foreign=(".tar", ".tgz", ".tar.gz"))
 
 
 class ShardFolder:
-    """The output folder. Shards appear in it whole, under their final names.
+    """The output folder. Shards, or files with other ``names``, appear in it whole, under their final names.
 
     ``ledger``: a file of the state folder with a line for each shard, written before the shard appears.
     Only shards in it, with the same size and time, are ever removed or taken back. ``recorded`` as in
     ``SinkOptions``. All methods raise SinkError when the system or the storage refuses.
     """
 
-    def __init__(self, output: str, ledger: Path, recorded: Callable[[str], None] = lambda _: None) -> None:
+    def __init__(
+        self,
+        output: str,
+        ledger: Path,
+        recorded: Callable[[str], None] = lambda _: None,
+        names: NumberedNames = SHARDS,
+    ) -> None:
         self._recorded = recorded
+        self._names = names
         self.remote = is_remote(output)
         self.name = output.rstrip("/") if self.remote else str(Path(local_path(output)))
         self._files, self._path = open_storage(self.name) if self.remote else open_local(self.name)
@@ -45,23 +67,25 @@ class ShardFolder:
     def create(self) -> None:
         """Make the folder where there is none; raises ConfigError where a file is in its place."""
         if self.remote:
-            try_writing(f"{self.name}/{shard_name(0)}")
+            try_writing(f"{self.name}/{self._names.of(0)}")
             return
         if Path(self.name).exists() and not Path(self.name).is_dir():
-            raise ConfigError(f"{self.name} is a file: a webdataset is a folder of shards, give another name")
+            raise ConfigError(f"{self.name} is a file, not a folder: give another name")
         with write_errors(self.name):
             Path(self.name).mkdir(parents=True, exist_ok=True)
 
     def foreign(self) -> str | None:
-        """The name of a tar in the folder that this job did not write."""
+        """The name of a shard in the folder that this job did not write."""
         for name, info in self._listing().items():
-            if name.endswith((".tar", ".tgz", ".tar.gz")) and not _is_ours(info, self._all(name)):
+            in_the_way = name.endswith(self._names.foreign) or self._names.number(name) is not None
+            if in_the_way and not _is_ours(info, self._all(name)):
                 return name
         return None
 
     def start(self) -> None:
         """Begin a new series; the shards that are there count as an earlier run's."""
-        stamps = {n: [_stamp(info)] for n, info in self._listing().items() if _NAME.fullmatch(n)}
+        number = self._names.number
+        stamps = {n: [_stamp(info)] for n, info in self._listing().items() if number(n) is not None}
         self._earlier, self._now = stamps, {}
         with write_errors(self._ledger):
             lines = [{"name": name, "stamp": stamp, "earlier": True} for name, [stamp] in stamps.items()]
@@ -70,7 +94,7 @@ class ShardFolder:
 
     def publish(self, part: Path, number: int) -> None:
         """Move a finished shard to its place."""
-        name = shard_name(number)
+        name = self._names.of(number)
         stamp = _stamp({"size": part.stat().st_size, "mtime": part.stat().st_mtime})
         if self.remote:
             stamp["mtime"] = None
@@ -84,16 +108,16 @@ class ShardFolder:
 
     def size(self, number: int) -> int | None:
         """Bytes of a shard that is there, or None."""
-        info = self._listing(shard_name(number)).get(shard_name(number))
+        info = self._listing(self._names.of(number)).get(self._names.of(number))
         return int(info["size"]) if info else None
 
     def local(self, number: int) -> Path | None:
         """Where a shard can be read in place."""
-        return None if self.remote else Path(self.name) / shard_name(number)
+        return None if self.remote else Path(self.name) / self._names.of(number)
 
     def take_back(self, number: int, part: Path) -> None:
         """Make a shard a working part again."""
-        path = f"{self._path}/{shard_name(number)}"
+        path = f"{self._path}/{self._names.of(number)}"
         if self.remote:
             with storage_errors(self.name):
                 self._files.get(path, str(part))
@@ -105,7 +129,7 @@ class ShardFolder:
         """Check that all shards of this series before ``number`` are there; OutputGone, OutputExists."""
         listing = self._listing()
         for name in sorted(self._now):
-            if int(name[:-4]) >= number:
+            if (self._names.number(name) or 0) >= number:
                 continue
             info = listing.get(name)
             if info is None:
@@ -116,7 +140,8 @@ class ShardFolder:
     def remove_from(self, number: int, *, earlier: bool) -> None:
         """Remove the series' shards from ``number`` on; with ``earlier``, those of earlier runs too."""
         for name, info in self._listing().items():
-            if not _NAME.fullmatch(name) or int(name[:-4]) < number:
+            own = self._names.number(name)
+            if own is None or own < number:
                 continue
             stamps = self._all(name) if earlier else self._now.get(name, [])
             if _is_ours(info, stamps):

@@ -13,7 +13,7 @@ from cutline.sinks.append_only_file import AppendOnlyFile, output_changed
 from cutline.sinks.options import SinkOptions
 from cutline.sinks.ownership import output_exists
 from cutline.sinks.rows import row
-from cutline.sinks.shards import ShardFolder, shard_name
+from cutline.sinks.shards import SHARDS, ShardFolder
 from cutline.sinks.tar_names import member_kinds, member_stem, picture_kind
 
 _END = bytes(1024)
@@ -64,9 +64,9 @@ class WebdatasetSink(Sink):
         if not self._part(number).exists():
             there = self._folder.size(number)
             if there is None:
-                raise OutputGone(f"{self._folder.name}/{shard_name(number)} is gone")
+                raise OutputGone(f"{self._folder.name}/{SHARDS.of(number)} is gone")
             if there < mark["size"]:
-                raise output_changed(f"{self._folder.name}/{shard_name(number)}")
+                raise output_changed(f"{self._folder.name}/{SHARDS.of(number)}")
             if place := self._folder.local(number):
                 AppendOnlyFile(place).verify(mark)
             if there == mark["size"] + len(_END):
@@ -144,7 +144,7 @@ class WebdatasetSink(Sink):
         )
 
     def _part(self, number: int) -> Path:
-        return self._state / f"{shard_name(number)}.part"
+        return self._state / f"{SHARDS.of(number)}.part"
 
     def _remove_parts(self, *, except_number: int) -> None:
         for part in self._state.glob("*.tar.part"):

@@ -70,10 +70,11 @@ def expand(
     """The files of a path, and the folder that their names are relative to, empty for a single file.
 
     ``path`` is a file, a folder (its files with one of the endings, sorted), a glob pattern, or a list in
-    braces (``{00000..00012}``, ``{a,b}``). Outputs among them are left out, those of the run (``outputs``)
-    and others. ConfigError: there are none.
+    braces (``{00000..00012}``, ``{a,b}``). Outputs of the run (``outputs``) among them are left out, and
+    those of others, unless a pattern names them. ConfigError: there are none.
     """
-    outputs_in = OutputFilter(_fixed_part(path), outputs)
+    fixed = _fixed_part(path)
+    outputs_in = OutputFilter(fixed, outputs, others=fixed == path)
     if _BRACES.search(path):
         files = [
             file

@@ -22,11 +22,15 @@ _PIECE = re.compile(r"(.+)-\d{5,}(\.\w+)")
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class OutputPaths:
-    """Where a run writes: paths or URLs of its output, its state folder and its failures file."""
+    """Where a run writes: paths or URLs of its output, its state folder and its failures file.
+
+    ``numbered``: the output is written as several files with numbers in their names.
+    """
 
     output: str
     state: str
     failures: str
+    numbered: bool = False
 
 
 class OutputFilter:
@@ -36,7 +40,10 @@ class OutputFilter:
     even if it is itself an earlier run's output.
     """
 
-    def __init__(self, root: str, own: OutputPaths | None) -> None:
+    def __init__(self, root: str, own: OutputPaths | None, *, others: bool = True) -> None:
+        """``others``: whether outputs of other runs are left out too."""
+        self._others = others
+        self._numbered = own is not None and own.numbered
         self._root = absolute(root)
         paths = (own.output, own.state, own.failures) if own else ()
         self._own = frozenset(map(absolute, paths)) - {""}
@@ -59,9 +66,9 @@ class OutputFilter:
         folder, _, name = file.rpartition("/")
         folder, top = self._place(folder or "."), self._root
         place = f"{folder}/{name}"
-        if not {place, _whole(place)}.isdisjoint(self._own):
+        if place in self._own or (self._numbered and _whole(place) in self._own):
             return True
-        if not {name, _whole(name)}.isdisjoint(self._known(folder)):
+        if self._others and not {name, _whole(name)}.isdisjoint(self._known(folder)):
             return True
         if _SHARD.fullmatch(name) and (folder == self._own_output or self._is_known(folder)):
             return True
@@ -74,7 +81,7 @@ class OutputFilter:
     def _is_known(self, folder: str) -> bool:
         """Whether a folder below the root is an output itself."""
         parent, _, name = folder.rpartition("/")
-        return len(folder) > len(self._root) and name in self._known(parent)
+        return self._others and len(folder) > len(self._root) and name in self._known(parent)
 
 
 def _local_outputs(folder: str) -> frozenset[str]:
