@@ -6,11 +6,14 @@ import base64
 import hashlib
 import hmac
 import json
+import re
 import time
 from http.server import BaseHTTPRequestHandler
+from pathlib import Path
 
 import pytest
-from listening import Listening
+import standardwebhooks
+from listening import Listening, Silent
 from serving import Service, free_port, png
 
 from cutline.errors import ConfigError
@@ -24,17 +27,21 @@ SECRET = "a secret of the operator"
 class Receiver(Listening):
     """Keeps what it is told; answers with the given status codes, then with 204."""
 
-    def __init__(self, *statuses, port=0):
-        self.told = []
+    def __init__(self, *statuses, port=0, retry_after=None):
+        self.told, self.times = [], []
+        times = self.times
         left = list(statuses)
         told = self.told
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self):
                 body = self.rfile.read(int(self.headers["Content-Length"]))
+                times.append(time.monotonic())
                 told.append((self.path, dict(self.headers), body))
                 status = left.pop(0) if left else 204
                 self.send_response(status)
+                if status == 503 and retry_after:
+                    self.send_header("Retry-After", retry_after)
                 if status == 302:
                     self.send_header("Location", "/elsewhere")
                 self.end_headers()
@@ -61,7 +68,7 @@ def checked(told, secret=SECRET):
     headers = {name.lower(): value for name, value in headers.items()}
     signed = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + body
     expected = base64.b64encode(hmac.new(secret.encode(), signed, hashlib.sha256).digest()).decode()
-    assert headers["webhook-signature"] == f"v1,{expected}"
+    assert f"v1,{expected}" in headers["webhook-signature"].split(" ")
     assert abs(time.time() - int(headers["webhook-timestamp"])) < 60
     return json.loads(body)
 
@@ -176,3 +183,71 @@ def test_a_secret_that_cannot_be_used_is_one_line(tmp_path):
     assert done.returncode == 2
     assert len(done.stderr.strip().splitlines()) == 1
     assert "--webhook-secret" in done.stderr
+
+
+def documented_check():
+    """The function of the documentation, as its reader copies it."""
+    page = (Path(__file__).parents[2] / "docs" / "jobs.md").read_text("utf-8")
+    (code,) = [
+        part for part in re.findall(r"```python\n(.*?)```", page, re.DOTALL) if "def is_genuine" in part
+    ]
+    names = {}
+    exec(code, names)
+    return names["is_genuine"]
+
+
+RANDOM = bytes(range(200, 232))
+SECRETS = {
+    "whsec": "whsec_" + base64.b64encode(RANDOM).decode(),
+    "whsec without padding": "whsec_" + base64.b64encode(RANDOM).decode().rstrip("="),
+    "whsec with plus and slash": "whsec_" + base64.b64encode(b"\xfb\xff\xfe" * 8).decode(),
+    "raw": SECRET,
+    "raw base64": base64.b64encode(RANDOM).decode(),
+    "raw with signs": "pass-word_of/the+operator=!",
+    "raw of letters": "abcdefghijklmnopqrstuv",
+}
+
+
+@pytest.mark.parametrize("secret", SECRETS.values(), ids=SECRETS)
+def test_the_documented_check_and_the_library_agree(secret):
+    body, message, now = b'{"type": "task.ended"}', "01a1f91fc540", int(time.time())
+    keys = Settings(webhook_secret=secret).webhook_keys
+    headers = {
+        "webhook-id": message,
+        "webhook-timestamp": str(now),
+        "webhook-signature": " ".join(signature(key, message, now, body) for key in keys),
+    }
+    is_genuine = documented_check()
+    assert is_genuine(secret, headers, body)
+    assert standardwebhooks.Webhook(secret).verify(body, headers) == {"type": "task.ended"}
+    for other in (b"{}", body + b" "):
+        assert not is_genuine(secret, headers, other)
+        with pytest.raises(standardwebhooks.WebhookVerificationError):
+            standardwebhooks.Webhook(secret).verify(other, headers)
+
+
+@pytest.mark.parametrize("secret", ["whsec_", "whsec_a-b_c", "whsec_no base64"])
+def test_secrets_that_only_look_like_the_standards(secret):
+    with pytest.raises(ConfigError, match="base64"):
+        Settings(webhook_secret=secret).check()
+
+
+def test_receivers_that_hang_delay_no_other_and_each_answer_is_heeded(tmp_path):
+    with (
+        Silent() as silent,
+        Receiver(410, 503, 204, retry_after="3") as receiver,
+        service_in(tmp_path, "--allow-private-webhooks") as service,
+    ):
+        for number in range(24):
+            submit(service, f"http://{silent.host}/{number}", count=1)
+        wait_until(lambda: silent.connections)
+        gone = submit(service, receiver.url, count=1).json()["task_id"]
+        wait_until(lambda: len(receiver.told) == 1)
+        busy = submit(service, receiver.url, count=1).json()["task_id"]
+        wait_until(lambda: len(receiver.told) == 3)
+        tasks = [json.loads(body)["data"]["task_id"] for _, _, body in receiver.told]
+        assert tasks == [gone, busy, busy], "410 ends it"
+        assert receiver.times[2] - receiver.times[1] >= 3, "Retry-After"
+        assert re.search(
+            rf"webhook failed job={gone} attempt=1 cause=status 410 retry_seconds=None", service.log
+        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from PIL import Image
@@ -9,6 +10,7 @@ from PIL import Image
 if TYPE_CHECKING:
     import numpy as np
 
+_SHORT = 32  # pixels of a side, where rounding changes the shape; below two no model takes it anyway
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -27,9 +29,16 @@ def turn(image: Image.Image, orientation: int) -> Image.Image:
 
 
 def target_size(width: float, height: float, max_side: int) -> tuple[int, int]:
-    """Width and height within ``max_side``, never larger than they are and never 0."""
+    """Width and height within ``max_side``, never larger than they are and never 0.
+
+    A short side is rounded up, so that no shape becomes longer than a model takes by our rounding.
+    """
     scale = min(1.0, max_side / max(width, height)) if max_side else 1.0
-    return max(1, round(width * scale)), max(1, round(height * scale))
+    return _scaled(width * scale), _scaled(height * scale)
+
+
+def _scaled(side: float) -> int:
+    return max(1, math.ceil(side - 1e-6) if 2 <= side < _SHORT else round(side))
 
 
 def shrink(image: Image.Image, width: float, height: float, size: tuple[int, int]) -> Image.Image:

@@ -13,21 +13,39 @@ import yarl
 
 from cutline.errors import PictureError
 
-# What the standard library calls global although it stands for, or contains, another address.
-_FOREIGN = [
+# https://www.iana.org/assignments/iana-ipv4-special-registry and …-ipv6-special-registry as of 2025, and
+# multicast. The standard library knows them as of its own release, and calls some of them global.
+_SPECIAL = [
     ipaddress.ip_network(network)
     for network in (
+        "0.0.0.0/8",  # this network
+        "10.0.0.0/8",  # private
+        "100.64.0.0/10",  # of providers (CGNAT)
+        "127.0.0.0/8",  # loopback
+        "169.254.0.0/16",  # link-local
+        "172.16.0.0/12",  # private
+        "192.0.0.0/24",  # IETF protocols: DS-Lite, NAT64 discovery, PCP and TURN anycast
+        "192.0.2.0/24",  # documentation
+        "192.31.196.0/24",  # AS112
+        "192.52.193.0/24",  # AMT
         "192.88.99.0/24",  # 6to4 relays
-        "::/96",  # IPv4-compatible
-        "::ffff:0:0/96",  # IPv4-mapped
-        "::ffff:0:0:0/96",  # IPv4-translated
-        "64:ff9b::/96",  # NAT64
-        "64:ff9b:1::/48",  # NAT64, local
-        "2001::/32",  # Teredo
-        "2002::/16",  # 6to4
-        "fec0::/10",  # site-local
+        "192.168.0.0/16",  # private
+        "192.175.48.0/24",  # AS112
+        "198.18.0.0/15",  # benchmarks
+        "198.51.100.0/24",  # documentation
+        "203.0.113.0/24",  # documentation
+        "224.0.0.0/4",  # multicast
+        "240.0.0.0/4",  # reserved, and broadcast
+        "2001::/23",  # IETF protocols: Teredo, benchmarks, ORCHID, drones
+        "2001:db8::/32",  # documentation
+        "2002::/16",  # 6to4, which contains IPv4 addresses
+        "2620:4f:8000::/48",  # AS112
+        "3fff::/20",  # documentation
     )
 ]
+_GLOBAL_UNICAST = ipaddress.ip_network("2000::/3")
+"""All of IPv6 that is given out: outside are loopback, local, mapped, NAT64, SRv6 and discard addresses."""
+
 _HOST = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_.])?")
 _NUMERIC = re.compile(r"(?:[0-9]+|0[xX][0-9a-fA-F]*)\.?")
 _NEVER = re.compile(r"[\x00-\x20\x7f\\]")
@@ -36,9 +54,9 @@ _NEVER = re.compile(r"[\x00-\x20\x7f\\]")
 def is_public(address: str) -> bool:
     """Whether an IP address, as the connection will use it, is one of the public internet."""
     ip = ipaddress.ip_address(address.partition("%")[0])
-    if not ip.is_global or ip.is_multicast or ip.is_reserved or ip.is_unspecified:
+    if ip.version == 6 and ip not in _GLOBAL_UNICAST:
         return False
-    return not any(ip in network for network in _FOREIGN if network.version == ip.version)
+    return not any(ip in network for network in _SPECIAL if network.version == ip.version)
 
 
 def checked_url(text: str, *, allow_private: bool) -> yarl.URL:

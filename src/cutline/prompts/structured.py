@@ -101,7 +101,7 @@ def _caption(value: JSON, schema: JSON) -> str:
     raise ReplyError("schema-miss", "no field of the JSON in the reply holds text")
 
 
-@functools.lru_cache(maxsize=64)
+@functools.lru_cache(maxsize=256)
 def _validator(text: str) -> Any:
     import jsonschema
     import referencing

@@ -8,6 +8,7 @@ import orjson
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from cutline.parameters import MAX_TOKENS, SEED, TEMPERATURE, TOP_P, USUAL
+from cutline.service.schema_bounds import check_bounds
 
 MAX_SCHEMA = 50_000  # bytes
 
@@ -35,15 +36,14 @@ class CaptionOptions(BaseModel):
     @field_validator("json_schema")
     @classmethod
     def _bounded(cls, schema: dict[str, Any] | None) -> dict[str, Any] | None:
-        """No patterns: a search without end would block all clients, and every reply would start it."""
+        if schema is not None:
+            check_bounds(schema)
         try:
             size = len(orjson.dumps(schema))
         except orjson.JSONEncodeError:
             raise ValueError("a schema cannot hold a number beyond 64 bits") from None
         if size > MAX_SCHEMA:
             raise ValueError(f"a schema can have at most {MAX_SCHEMA} bytes")
-        if schema is not None and _has_pattern(schema):
-            raise ValueError("a schema with pattern is not accepted: use enum, or describe it in the prompt")
         return schema
 
     def to_json(self) -> bytes:
@@ -54,10 +54,3 @@ class CaptionOptions(BaseModel):
     def parameters(self) -> dict[str, Any]:
         """Sampling parameters of the model."""
         return {name: value for name in USUAL if (value := getattr(self, name)) is not None}
-
-
-def _has_pattern(part: Any) -> bool:
-    """Whether the keyword is used; a property may have that name."""
-    if isinstance(part, dict):
-        return isinstance(part.get("pattern"), str) or any(map(_has_pattern, part.values()))
-    return isinstance(part, list) and any(map(_has_pattern, part))

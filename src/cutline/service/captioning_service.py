@@ -27,6 +27,7 @@ from cutline.interfaces import Captioner, Say
 from cutline.job import Job
 from cutline.options import LocalOptions, ModelOptions, PictureOptions
 from cutline.prompts import library_prompts
+from cutline.prompts.structured import check_schema
 from cutline.records import Failure, Outcome, Sample
 from cutline.service.admission import Admission
 from cutline.service.caption_options import CaptionOptions
@@ -92,6 +93,7 @@ class CaptioningService:
         self.chains = Chains(settings.chain, self._job, self._captioner_for)
         self._pipelines: collections.OrderedDict[bytes, SamplePipeline] = collections.OrderedDict()
         self._slots = LocalSlots(lambda: and_preparing(self.captioner.slots))
+        self._checking = asyncio.Semaphore(1)
         self._recovery = Recovery(self._reopen)
         self.ready = False
 
@@ -127,8 +129,16 @@ class CaptioningService:
 
         await self.open(say)
 
+    async def downloaded(self, sample: Sample, stack: contextlib.AsyncExitStack) -> Sample | Failure:
+        """The sample with its picture's bytes, which count as held until the stack is closed."""
+        try:
+            return await stack.enter_async_context(self._downloads.local(sample))
+        except PictureError as error:
+            return Failure(key=sample.key, kind=error.kind, message=str(error))
+
     async def caption(self, sample: Sample, options: CaptionOptions) -> Outcome:
         """The sample's outcome; raises ConfigError for unsupported options, RunStopped without a model."""
+        await self.check_schema(options)
         pipeline = self.pipeline(options)
         slots = self._slots if options.chain is None else self.chains[options.chain].slots
         with self.tracing.span("caption") as span:
@@ -154,6 +164,13 @@ class CaptioningService:
             return Failure(key=sample.key, kind=error.kind, message=str(error))
         except TimeoutError:
             return Failure(key=sample.key, kind="timeout", message="the model had no time for it")
+
+    async def check_schema(self, options: CaptionOptions) -> None:
+        """Check the schema in a thread, one at a time; later checks find it done. Raises ConfigError."""
+        if options.json_schema is None or options.to_json() in self._pipelines:
+            return
+        async with self._checking:
+            await asyncio.to_thread(check_schema, options.json_schema)
 
     def ignores(self, options: CaptionOptions) -> bool:
         """Whether the model would return the same without the prompt."""

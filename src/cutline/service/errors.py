@@ -15,6 +15,12 @@ from pydantic import BaseModel, ValidationError
 from cutline.errors import CutlineError
 
 _OPTION: Final = re.compile(r"(?<![\w-])--([a-z]+(?:-[a-z]+)*)")
+_QUOTED_PATH: Final = re.compile(r"""(['"])((?:[A-Za-z]:|\\\\|~|\.{0,2}/)[^'"\n]*[/\\][^'"\n]*)\1""")
+_PATH: Final = re.compile(
+    r"(?<![\w/\\.~:-])(?:(?:~|\.{1,2})?/|[A-Za-z]:\\|\\\\)[^\s'\"/\\:,;()<>|]+(?:[/\\]+[^\s'\"/\\:,;()<>|]+)+"
+    r"(?:(?: [^\s'\"/\\:,;()<>|]+){1,3}[/\\][^\s'\"/\\:,;()<>|]+)*[/\\]?"  # blanks in folders' names
+    r"|(?<=[\w-]:)(?:\.{1,2}|~)?/[^\s'\"/:,;()<>|][^\s'\":,;()<>|]*/[^\s'\":,;()<>|]+"  # hf:/models/x
+)
 _MAX_NAME: Final = 200
 DEPRECATED: Final = "wish"
 """The JSON field that held the options before they stood beside the picture."""
@@ -115,8 +121,17 @@ def value_message(error: Mapping[str, Any]) -> str:
 
 
 def with_field_names(message: str) -> str:
-    """``message`` with ``--max-tokens`` as the field ``max_tokens``."""
-    return _OPTION.sub(lambda found: found[1].replace("-", "_"), message)
+    """``message`` with ``--max-tokens`` as the field ``max_tokens``, and of the server's paths the last part.
+
+    For what was written for the operator. Names that clients sent are shown as they are elsewhere.
+    """
+    message = _OPTION.sub(lambda found: found[1].replace("-", "_"), message)
+    message = _QUOTED_PATH.sub(lambda found: found[1] + _last_part(found[2]) + found[1], message)
+    return _PATH.sub(lambda found: _last_part(found[0]), message)
+
+
+def _last_part(path: str) -> str:
+    return re.split(r"[/\\]", path.rstrip("/\\"))[-1]
 
 
 def _field_names(kind: type[BaseModel]) -> Iterator[str]:

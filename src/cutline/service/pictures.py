@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import binascii
 import contextlib
 import dataclasses
@@ -75,12 +74,14 @@ class Pictures:
 
 
 class Downloads:
-    """Fetches pictures that clients link to; their bytes count as those that requests sent."""
+    """Fetches pictures that clients link to; their bytes count as those that requests sent.
+
+    The fetcher bounds how many run at once, in all and for each host.
+    """
 
     def __init__(self, admission: Admission, *, allow_private: bool) -> None:
         self._admission, self._allow_private = admission, allow_private
         self._fetcher: Fetcher | None = None
-        self._slots = asyncio.Semaphore(_MAX_DOWNLOADS)
 
     @contextlib.asynccontextmanager
     async def local(self, sample: Sample) -> AsyncIterator[Sample]:
@@ -89,8 +90,9 @@ class Downloads:
             yield sample
             return
         self._fetcher = self._fetcher or Fetcher(allow_private=self._allow_private, limits=_LIMITS)
-        async with self._slots:
-            found = await self._fetcher.fetch(sample.location.url())
+        found = await self._fetcher.fetch(
+            sample.location.url()
+        )  # waits behind others of its host, and in all
         size = len(found.data)
         try:
             self._admission.hold(size)

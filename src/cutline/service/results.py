@@ -41,6 +41,7 @@ _MESSAGES: Final = {
     "unsupported": "not a picture of a known format",
     "decode": "the picture is damaged",
     "captioner": "the model failed on this picture",
+    "shape": "the model cannot take this shape: a side is too short, or far longer than the other",
     "check": "a check of the caption failed",
     "rejected": "the model's server refused this request",
     "rate-limit": "the model's server accepts no more requests now",

@@ -203,18 +203,33 @@ class Settings(BaseSettings):
         for root in self.image_root:
             if not root.is_dir():
                 raise ConfigError(f"--image-root {root} is not a folder")
-        _ = self.webhook_key
+        _ = self.webhook_keys
 
     @property
     def webhook_key(self) -> bytes | None:
-        """Signs webhooks: the secret itself, or the base64 after ``whsec_``; raises ConfigError."""
-        secret = self.webhook_secret.get_secret_value() if self.webhook_secret is not None else None
-        if secret is None or not secret.startswith("whsec_"):
-            return secret.encode() if secret is not None else None
+        """The key of the first signature."""
+        return next(iter(self.webhook_keys), None)
+
+    @property
+    def webhook_keys(self) -> tuple[bytes, ...]:
+        """Keys that sign webhooks; none without a secret. Raises ConfigError.
+
+        After ``whsec_`` the key is base64. Any other secret is a key itself; libraries of Standard Webhooks
+        take it for base64 too, so it has a second key as they read it.
+        """
+        if self.webhook_secret is None:
+            return ()
+        secret = self.webhook_secret.get_secret_value()
+        is_encoded = secret.startswith("whsec_")
+        encoded = secret.removeprefix("whsec_")
+        padded = encoded.rstrip("=") + "=" * (-len(encoded.rstrip("=")) % 4) if is_encoded else encoded + "=="
         try:
-            return base64.b64decode(secret.removeprefix("whsec_"), validate=True)
+            decoded = base64.b64decode(padded, validate=is_encoded)
         except ValueError:
-            raise ConfigError("--webhook-secret begins with whsec_ but is not base64 after it") from None
+            decoded = b""
+        if is_encoded and not decoded:
+            raise ConfigError("--webhook-secret begins with whsec_ but is not base64 after it")
+        return tuple(key for key in (b"" if is_encoded else secret.encode(), decoded) if key)
 
     @property
     def is_loopback(self) -> bool:

@@ -14,6 +14,8 @@ from cutline.captioners.transformers.model_loader import LoadedModel
 from cutline.captioners.transformers.settings import Generation
 from cutline.captioners.transformers.video_shim import chat_template
 from cutline.errors import RunStopped, SampleError
+from cutline.imaging.shapes import KIND as SHAPE
+from cutline.imaging.shapes import refuses_shape
 from cutline.prompts import Prompt, library_prompts, load_prompt
 
 MIN_OUTPUT_TOKENS: Final = 32
@@ -88,9 +90,15 @@ def prepare_inputs(
     ``max_tokens`` of an output; 0 for the family's default, or less if the context is short.
 
     Raises:
-        SampleError: ``prompt-too-long``, with the figures.
+        SampleError: ``prompt-too-long``, with the figures; ``shape``, of one picture of the batch.
     """
-    tensors = _chat_inputs(loaded, requests) if loaded.chat else _text_inputs(loaded, family, requests)
+    try:
+        tensors = _chat_inputs(loaded, requests) if loaded.chat else _text_inputs(loaded, family, requests)
+    except ValueError as error:
+        if not refuses_shape(str(error)):
+            raise
+        sizes = ", ".join("{} x {}".format(*request.image.size) for request in requests)
+        raise SampleError(SHAPE, f"{family.name} cannot take a picture of {sizes} pixels: {error}") from None
     ids = tensors.get("input_ids")
     mask = tensors.get("attention_mask")
     tokens = [0] * len(requests) if ids is None else [ids.shape[1]] * len(requests)

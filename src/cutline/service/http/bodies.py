@@ -27,14 +27,22 @@ def check_values(data: bytes, pictures: int) -> None:
 
     ``pictures`` are allowed besides, and what is in them does not count. Raises ServiceError 413.
     """
-    if data.count(b",") + data.count(b"[") + data.count(b"{") > _MAX_VALUES + pictures:
+    if _values(data) > _MAX_VALUES + pictures:
         raise ServiceError(413, "the JSON holds too many values")
+
+
+def _values(data: bytes) -> int:
+    return data.count(b",") + data.count(b"[") + data.count(b"{")
 
 
 class Body:
     """The body of one request; whatever reads it gets a ServiceError when it breaks a limit."""
 
-    def __init__(self, receive: Receive, admission: Admission, *, limit: int, empty: bool) -> None:
+    def __init__(
+        self, receive: Receive, admission: Admission, *, limit: int, empty: bool, pictures: int | None = None
+    ) -> None:
+        """``pictures``: as for ``check_values``, which a body of JSON is checked by while it comes."""
+        self._pictures, self._values = pictures, 0
         self._receive, self._admission, self._limit = receive, admission, limit
         self._started = time.monotonic()
         self._size = self._held = 0
@@ -51,15 +59,20 @@ class Body:
         except TimeoutError:
             raise ServiceError(408, "the request came too slowly", headers=_CLOSE) from None
         if message["type"] == "http.request":
-            self._count(len(message.get("body", b"")))
+            self._count(message.get("body", b""))
             if not message.get("more_body", False):
                 self.is_complete = True
                 self._admission.enter()  # only now: slow senders take no places
                 self._entered = True
         return message
 
-    def _count(self, size: int) -> None:
+    def _count(self, data: bytes) -> None:
+        size = len(data)
         self._size += size
+        if self._pictures is not None:
+            self._values += _values(data)
+            if self._values > _MAX_VALUES + self._pictures:
+                raise ServiceError(413, "the JSON holds too many values", headers=_CLOSE)
         if self._size > self._limit:
             raise too_large(self._limit)
         self._admission.hold(size)

@@ -48,7 +48,7 @@ class Guard:
     ) -> None:
         self._app = app
         self._admission = admission
-        self._max_body = settings.max_body
+        self._max_body, self._max_pictures = settings.max_body, settings.max_pictures
         key = settings.service_key
         self._key = key.get_secret_value().encode() if key else None
         self._pages = pages
@@ -67,7 +67,9 @@ class Guard:
             return
         headers = Headers(scope=scope)
         has_body = headers.get("content-length", "0") != "0" or "transfer-encoding" in headers
-        body = Body(receive, self._admission, limit=self._max_body, empty=not has_body)
+        is_json = not headers.get("content-type", "").lower().startswith("multipart/")
+        pictures = self._max_pictures if is_json else None
+        body = Body(receive, self._admission, limit=self._max_body, empty=not has_body, pictures=pictures)
         response = _Response(send, body)
         try:
             self._check(scope, headers, body)

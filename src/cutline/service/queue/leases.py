@@ -72,13 +72,16 @@ class Leases:
         self.owner = secrets.token_hex(16)
         self.seconds = seconds
         self.max_suspects: int | None = None
+        self.skips_urls = False
         self._database = database
 
     async def claim(self, limit: int) -> list[Item]:
         """Lease the next pictures, those of dead workers first.
 
-        One of those may be what killed its worker. With ``max_suspects`` no more of them are leased at once,
-        and no others until there are none.
+        With ``skips_urls`` no pictures are leased that have to be downloaded first.
+
+        One of the dead workers' may be what killed its worker. With ``max_suspects`` no more of them are
+        leased at once, and no others until there are none.
         """
         has_suspects, is_any_free = await self._database.read(  # reading needs no lock
             lambda some: (bool(some.execute(self._suspects.limit(1)).first()), self._is_any_waiting(some))
@@ -91,7 +94,11 @@ class Leases:
         return claimed
 
     def _is_any_waiting(self, connection: sa.Connection) -> bool:
-        return bool(connection.execute(_WAITING.limit(1)).first())
+        return bool(connection.execute(self._waiting.limit(1)).first())
+
+    @property
+    def _waiting(self) -> sa.Select[tuple[str, int, float]]:
+        return _WAITING.where(items.c.kind != "url") if self.skips_urls else _WAITING
 
     @property
     def _suspects(self) -> sa.Select[tuple[str, int, float]]:
@@ -110,7 +117,7 @@ class Leases:
                 rows = list(connection.execute(query.limit(most).with_for_update(skip_locked=True)))
         lost = sum(row.lease > 0 for row in rows)
         if self.max_suspects is None or not (rows or connection.execute(suspects.limit(1)).first()):
-            rest = _WAITING.limit(limit - len(rows))
+            rest = self._waiting.limit(limit - len(rows))
             rows += connection.execute(rest.with_for_update(skip_locked=True))
         places: list[Place] = [(row.job, row.place) for row in rows]
         if not places:

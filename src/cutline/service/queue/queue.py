@@ -34,8 +34,8 @@ class Queue:
         leases = Leases(self._database, seconds=settings.lease_seconds)
         self._worker = Worker(self.store, leases, service, pictures, keep_seconds=settings.keep_days * _DAY)
         self._webhooks: Webhooks | None = None
-        if (key := settings.webhook_key) is not None:
-            self._webhooks = Webhooks(self._database, key, allow_private=settings.allow_private_webhooks)
+        if keys := settings.webhook_keys:
+            self._webhooks = Webhooks(self._database, keys, allow_private=settings.allow_private_webhooks)
         self._sending: asyncio.Task[None] | None = None
         self.stopping = asyncio.Event()
         self.is_up = False

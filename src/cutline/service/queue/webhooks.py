@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import collections
+import contextlib
+import dataclasses
 import hashlib
 import hmac
 import logging
+import re
 import time
+from collections.abc import Iterator, Sequence
+from http import HTTPStatus
 from typing import Any, Final
 
 import aiohttp
@@ -25,7 +31,9 @@ _log = logging.getLogger("cutline.service.queue")
 POLL_SECONDS: Final = 1.0
 SEND_SECONDS: Final = 10.0
 MAX_ATTEMPTS: Final = 9  # over a few hours
-_BATCH: Final = 16
+MAX_WAIT: Final = 86_400.0  # that a receiver may ask for
+MAX_SENDING: Final = 64
+MAX_SENDING_EACH: Final = 4  # to one receiver
 
 
 def check_address(url: str, *, allow_private: bool) -> None:
@@ -44,11 +52,26 @@ def signature(key: bytes, message: str, timestamp: int, body: bytes) -> str:
     return "v1," + base64.b64encode(hmac.digest(key, signed, hashlib.sha256)).decode()
 
 
-class Webhooks:
-    """Sends what is due, also for jobs of processes that died."""
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class _Refusal:
+    """Why a message was not accepted; ``wait`` in seconds, where the receiver names it."""
 
-    def __init__(self, database: Database, key: bytes, *, allow_private: bool) -> None:
-        self._database, self._key, self._allow_private = database, key, allow_private
+    cause: str
+    wait: float | None = None
+    is_final: bool = False
+
+
+class Webhooks:
+    """Sends what is due, also for jobs of processes that died.
+
+    Each receiver has a few sendings of its own, so that one that hangs delays no other.
+    """
+
+    def __init__(self, database: Database, keys: Sequence[bytes], *, allow_private: bool) -> None:
+        """A message is signed with each of ``keys``."""
+        self._database, self._keys, self._allow_private = database, keys, allow_private
+        self._sending: dict[asyncio.Task[None], str] = {}
+        self._wakeup = asyncio.Event()
 
     async def run(self) -> None:
         """Send until cancelled."""
@@ -59,22 +82,50 @@ class Webhooks:
             trust_env=False,  # a proxy would connect to unchecked addresses
             cookie_jar=aiohttp.DummyCookieJar(),
         ) as session:
-            while True:
-                try:
-                    due = await self._due()
-                    await asyncio.gather(*(self._send(session, row) for row in due))
-                except SQLAlchemyError as error:
-                    _log.error("store unavailable cause=%s", describe_error(error))
-                    due = []
-                except Exception:  # noqa: BLE001 - a bug must not end the other webhooks
-                    _log.exception("unexpected error")
-                    due = []
-                if len(due) < _BATCH:
-                    await asyncio.sleep(POLL_SECONDS)
+            try:
+                while True:
+                    self._wakeup.clear()
+                    with self._logged():
+                        for row in await self._due() if len(self._sending) < MAX_SENDING else ():
+                            self._begin(session, row)
+                            self._wakeup.set()  # there may be more, of other receivers
+                    with contextlib.suppress(TimeoutError):
+                        await asyncio.wait_for(self._wakeup.wait(), POLL_SECONDS)
+            finally:
+                for task in self._sending:
+                    task.cancel()
+                await asyncio.gather(*self._sending, return_exceptions=True)
+
+    @contextlib.contextmanager
+    def _logged(self) -> Iterator[None]:
+        """Log errors: neither a database that is away nor a bug must end the other webhooks."""
+        try:
+            yield
+        except SQLAlchemyError as error:
+            _log.error("store unavailable cause=%s", describe_error(error))
+        except Exception:  # noqa: BLE001 - see above
+            _log.exception("unexpected error")
+
+    def _begin(self, session: aiohttp.ClientSession, row: Any) -> None:
+        async def send() -> None:
+            with self._logged():
+                await self._send(session, row)
+
+        task = asyncio.create_task(send())
+        self._sending[task] = _origin(row.webhook)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        del self._sending[task]
+        self._wakeup.set()
 
     async def _due(self) -> list[Any]:
         """Rows of jobs to report now, reserved for this process; others take them over if it dies."""
-        due = sa.select(jobs).where(jobs.c.webhook_due <= self._database.now).limit(_BATCH)
+        due = sa.select(jobs).where(jobs.c.webhook_due <= self._database.now).order_by(jobs.c.webhook_due)
+        counts = collections.Counter(self._sending.values())
+        for origin in (origin for origin, count in counts.items() if count >= MAX_SENDING_EACH):
+            due = due.where(~jobs.c.webhook.startswith(origin, autoescape=True))
+        due = due.limit(MAX_SENDING_EACH)
         if not await self._database.read(lambda some: some.execute(due.limit(1)).first()):
             return []
 
@@ -90,20 +141,20 @@ class Webhooks:
 
     async def _send(self, session: aiohttp.ClientSession, row: Any) -> None:
         attempt = row.webhook_attempts + 1
-        cause = await self._post(session, row)
+        refusal = await self._post(session, row)
         delay = None
-        if cause is not None and attempt < MAX_ATTEMPTS:
+        if refusal is not None and not refusal.is_final and attempt < MAX_ATTEMPTS:
             delay = retry_policy.delay(attempt, first=2.0, growth=3.0, longest=3600.0, least=0.5)
-        if cause is not None:
-            _log.warning(
-                "webhook failed job=%s attempt=%d cause=%s retry_seconds=%s", row.id, attempt, cause, delay
-            )
+            delay = max(delay, min(refusal.wait or 0.0, MAX_WAIT))
+        if refusal is not None:
+            values = (row.id, attempt, refusal.cause, delay)
+            _log.warning("webhook failed job=%s attempt=%d cause=%s retry_seconds=%s", *values)
         due = None if delay is None else self._database.now + delay
         await self._database.write(
             lambda some: some.execute(jobs.update().where(jobs.c.id == row.id).values(webhook_due=due))
         )
 
-    async def _post(self, session: aiohttp.ClientSession, row: Any) -> str | None:
+    async def _post(self, session: aiohttp.ClientSession, row: Any) -> _Refusal | None:
         """Why it was not accepted; None when it was."""
         timestamp = int(time.time())
         names = ("status", "total", "captioned", "failed")
@@ -115,13 +166,23 @@ class Webhooks:
             "User-Agent": "cutline",
             "webhook-id": row.id,
             "webhook-timestamp": str(timestamp),
-            "webhook-signature": signature(self._key, row.id, timestamp, body),
+            "webhook-signature": " ".join(signature(key, row.id, timestamp, body) for key in self._keys),
         }
         try:
             url = checked_url(row.webhook, allow_private=self._allow_private)
             async with session.post(url, data=body, headers=headers, allow_redirects=False) as response:
-                return None if 200 <= response.status < 300 else f"status {response.status}"
+                if 200 <= response.status < 300:
+                    return None
+                wait = retry_policy.retry_after(response.headers.get("Retry-After"))
+                gone = response.status == HTTPStatus.GONE
+                return _Refusal(cause=f"status {response.status}", wait=wait, is_final=gone)
         except PictureError as error:
-            return error.kind
+            return _Refusal(cause=error.kind)
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
-            return type(error).__name__
+            return _Refusal(cause=type(error).__name__)
+
+
+def _origin(url: str) -> str:
+    """The beginning that all URLs of one receiver share."""
+    scheme, separator, rest = url.partition("://")
+    return scheme + separator + re.split(r"[/?#]", rest, maxsplit=1)[0]

@@ -13,17 +13,15 @@ from typing import Final
 from sqlalchemy.exc import SQLAlchemyError
 
 from cutline import retry_policy
-from cutline.errors import ConfigError, RunStopped
-from cutline.records import Caption, Failure, Outcome, Sample
-from cutline.service.caption_options import CaptionOptions
+from cutline.errors import RunStopped
+from cutline.records import Caption, Failure, Outcome
 from cutline.service.captioning_service import CaptioningService
-from cutline.service.errors import with_field_names
 from cutline.service.pictures import Pictures
-from cutline.service.queue.leases import MAX_DEATHS, Item, Leases, Place, Result
+from cutline.service.queue.item_runner import ItemRunner
+from cutline.service.queue.leases import Item, Leases, Place, Result
 from cutline.service.queue.schema import describe_error
 from cutline.service.queue.store import Store
 from cutline.service.results import result_json
-from cutline.service.telemetry.tracing import Attributes, SpanKind
 from cutline.slots import LocalSlots, and_preparing
 
 _log = logging.getLogger("cutline.service.queue")
@@ -32,6 +30,7 @@ POLL_SECONDS: Final = 0.5  # between looks at an empty queue, which other proces
 RENEW_SECONDS: Final = 1.0  # between renewals, which also show what was cancelled
 GRACE_SECONDS: Final = 5.0  # for pictures before the model when the service stops
 EXPIRE_SECONDS: Final = 60.0
+MAX_DOWNLOADS: Final = 256  # pictures of URLs that are held besides, until they are here
 _BATCH: Final = 256
 
 
@@ -48,9 +47,9 @@ class Worker:
         keep_seconds: float,
     ) -> None:
         self._store, self._leases, self._service = store, leases, service
-        self._pictures = pictures
         self._keep_seconds = keep_seconds
         self._slots = LocalSlots(lambda: and_preparing(self._capacity))
+        self._runner = ItemRunner(store, leases, service, pictures, self._slots)
         self._held: dict[Place, asyncio.Task[None]] = {}
         self._begun: set[str] = set()
         self._suspect: Place | None = None  # that is tried alone
@@ -129,7 +128,7 @@ class Worker:
             self._wakeup.clear()
             pause = self._paused_until - time.monotonic()
             max_held = min(_BATCH, self._capacity + max(1, self._capacity // 2))
-            room = max_held - len(self._held)
+            room = max_held - len(self._held) + len(self._runner.downloading)
             is_worth_it = room * 3 >= max_held  # a transaction for a few would cost too much
             if pause > 0:
                 await self._wait(pause)
@@ -141,6 +140,7 @@ class Worker:
             await asyncio.wait_for(self._wakeup.wait(), seconds)
 
     async def _claim(self, room: int) -> bool:
+        self._leases.skips_urls = len(self._runner.downloading) >= MAX_DOWNLOADS
         self._leases.max_suspects = 0 if self._held else 1  # which is tried alone
         try:
             claimed = await self._leases.claim(room)
@@ -151,6 +151,8 @@ class Worker:
             task = asyncio.create_task(self._work(item))
             task.add_done_callback(functools.partial(self._ended, item))
             self._held[item.id] = task
+            if item.kind == "url":
+                self._runner.downloading.add(item.id)
             if item.is_suspect:
                 self._suspect = item.id
         if new := {item.job for item in claimed} - self._begun:
@@ -161,8 +163,7 @@ class Worker:
     async def _work(self, item: Item) -> None:
         """Caption one picture, or put it back into the queue."""
         try:
-            async with self._slots.one():
-                outcome = await self._outcome(item)
+            outcome = await self._runner.outcome(item)
         except RunStopped as error:
             self._pause(error)
             await self._release(item)
@@ -179,33 +180,6 @@ class Worker:
                 await self._postpone(item)  # too much is held to download its picture now
             else:
                 self._finish(item, outcome)
-
-    async def _outcome(self, item: Item) -> Outcome:
-        """The picture's outcome, traced as part of the request that submitted its job."""
-        tracing = self._service.tracing
-        parent = await self._store.trace(item.job) if tracing.is_on else {}
-        attributes: Attributes = {"cutline.job": item.job, "cutline.attempts": item.attempts}
-        with tracing.span("job", SpanKind.CONSUMER, attributes, parent=parent):
-            if item.attempts > MAX_DEATHS:
-                message = f"{item.attempts - 1} workers died while they held it"
-                return Failure(key=item.name, kind="captioner", message=message)
-            try:
-                # Stored as JSON in all versions: what an older service queued runs here too.
-                options = CaptionOptions.model_validate_json(item.options)
-                return await self._service.caption(await self._sample(item), options)
-            except (ConfigError, ValueError) as error:  # the service was restarted with another model
-                message = f"the options are not supported any more: {with_field_names(str(error))}"
-                return Failure(key=item.name, kind="wish", message=message)
-
-    async def _sample(self, item: Item) -> Sample:
-        if item.kind == "path":
-            return await asyncio.to_thread(self._pictures.by_path, item.name)
-        if item.kind == "url":
-            return self._pictures.by_url(item.name)
-        data = await self._leases.upload(item)
-        if data is None:  # cancelled, or finished by another worker: this outcome is not written
-            return Sample(key=item.name, location=None)
-        return self._pictures.by_bytes(data, item.name)
 
     async def _postpone(self, item: Item) -> None:
         """Leave it to another worker, or to ourselves a little later."""
@@ -225,6 +199,7 @@ class Worker:
 
     def _drop_item(self, item: Item) -> None:
         self._held.pop(item.id, None)
+        self._runner.downloading.discard(item.id)
         self._wakeup.set()
 
     def _pause(self, error: RunStopped) -> None:

@@ -137,6 +137,7 @@ async def _parse(request: Request) -> CompletionRequest:
 async def _complete(request: CompletionRequest, service: CaptioningService) -> Completion:
     """The model's reply; raises ServiceError if there is none, and RunStopped."""
     try:
+        await service.check_schema(request.options)
         options = _supported(request.options, service)
         outcome = await service.caption(request.sample, options)
         if isinstance(outcome, Failure) and outcome.kind == "prompt-too-long" and options.max_tokens:

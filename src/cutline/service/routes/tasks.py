@@ -111,6 +111,7 @@ async def async_batch_caption(request: Request) -> Response:
         raise ServiceError(413, f"at most {limit} pictures can be in the queue: split the job")
     if body.webhook_url is not None:
         queue.check_webhook(body.webhook_url)
+    await service.check_schema(body.options)
     service.pipeline(body.options)  # refuses what is not supported
     new = NewJob(
         pictures=tuple(map(_new_item, samples)),
