@@ -2,22 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Sequence
-from typing import Any, Self, TypeVar, Unpack
+import functools
+from collections.abc import Callable, Coroutine
+from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 from cutline.background_loop import BackgroundLoop
 from cutline.client.async_client import AsyncClient
-from cutline.client.records import Image, TaskProgress
 from cutline.errors import ConfigError
-from cutline.records import CaptionOptions, CaptionResult
 
+_P = ParamSpec("_P")
 _T = TypeVar("_T")
+
+
+def _plain(
+    method: Callable[Concatenate[AsyncClient, _P], Coroutine[Any, Any, _T]],
+) -> Callable[Concatenate[Client, _P], _T]:
+    """The same method as a plain call."""
+
+    @functools.wraps(method, assigned=("__name__", "__doc__"))
+    def call(client: Client, /, *args: _P.args, **kwargs: _P.kwargs) -> _T:
+        return client._run(lambda inner: method(inner, *args, **kwargs))  # noqa: SLF001 - a method of it
+
+    return call
 
 
 class Client:
     """``AsyncClient`` with plain calls, also for notebooks. Use it as a context manager, or call ``close``.
 
-    Its methods raise as those of ``AsyncClient``. Threads can share one client.
+    Its methods are those of ``AsyncClient``, and raise as they do; ``on_progress`` of ``wait`` is called in
+    the client's own thread. Threads can share one client.
     """
 
     def __init__(
@@ -46,41 +59,16 @@ class Client:
             self._loop.run(self._inner.aclose())
             self._loop.close()
 
-    def ready(self) -> bool:
-        return self._wait(self._inner.ready())
+    ready = _plain(AsyncClient.ready)
+    caption = _plain(AsyncClient.caption)
+    batch = _plain(AsyncClient.batch)
+    submit = _plain(AsyncClient.submit)
+    status = _plain(AsyncClient.status)
+    results = _plain(AsyncClient.results)
+    cancel = _plain(AsyncClient.cancel)
+    wait = _plain(AsyncClient.wait)
 
-    def caption(self, image: Image, **options: Unpack[CaptionOptions]) -> CaptionResult:
-        return self._wait(self._inner.caption(image, **options))
-
-    def batch(self, images: Sequence[Image], **options: Unpack[CaptionOptions]) -> list[CaptionResult]:
-        return self._wait(self._inner.batch(images, **options))
-
-    def submit(
-        self,
-        images: Sequence[Image],
-        *,
-        webhook_url: str | None = None,
-        idempotency_key: str | None = None,
-        **options: Unpack[CaptionOptions],
-    ) -> str:
-        work = self._inner.submit(images, webhook_url=webhook_url, idempotency_key=idempotency_key, **options)
-        return self._wait(work)
-
-    def status(self, task_id: str) -> TaskProgress:
-        return self._wait(self._inner.status(task_id))
-
-    def results(self, task_id: str) -> list[CaptionResult]:
-        return self._wait(self._inner.results(task_id))
-
-    def cancel(self, task_id: str) -> TaskProgress:
-        return self._wait(self._inner.cancel(task_id))
-
-    def wait(self, task_id: str, on_progress: Callable[[TaskProgress], object] | None = None) -> TaskProgress:
-        """As ``AsyncClient.wait``; ``on_progress`` is called in the client's own thread."""
-        return self._wait(self._inner.wait(task_id, on_progress))
-
-    def _wait(self, work: Coroutine[Any, Any, _T]) -> _T:
+    def _run(self, call: Callable[[AsyncClient], Coroutine[Any, Any, _T]]) -> _T:
         if not self._loop.is_alive:
-            work.close()
             raise ConfigError("the client is closed: create a new one")
-        return self._loop.run(work)
+        return self._loop.run(call(self._inner))
