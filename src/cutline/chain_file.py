@@ -8,6 +8,8 @@ import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 
+import orjson
+
 from cutline.errors import ConfigError
 from cutline.formatting import did_you_mean
 from cutline.records import JSON
@@ -18,8 +20,9 @@ _FILES = (".json", ".toml", ".txt")
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedStep:
-    """One step as written; ``options`` override those of the job."""
+    """One step as written; ``options`` override those of the job. ``place`` is for messages."""
 
+    place: str
     name: str
     model: str
     prompt: str | None = None
@@ -31,24 +34,12 @@ class PlannedStep:
 class Plan:
     """The steps in order; ``caption`` names the one whose text is kept, None the last.
 
-    ``origin`` is for messages; files that steps name are searched for in ``folder`` first.
+    ``origin`` is for messages.
     """
 
     steps: tuple[PlannedStep, ...]
     caption: str | None = None
     origin: str = "--step"
-    folder: Path | None = None
-
-    def at(self, step: PlannedStep) -> str:
-        """The step's name in messages."""
-        return f"--step {step.name}" if self.folder is None else f"{self.origin}: step {step.name}"
-
-    def place(self, path: str) -> str:
-        """A file's path relative to the working folder; any other text unchanged."""
-        if self.folder is None or "\n" in path or not path.endswith(_FILES):
-            return path
-        beside = self.folder / path
-        return str(beside) if beside.is_file() else path
 
 
 def plan_of_options(values: Sequence[str]) -> Plan:
@@ -64,12 +55,13 @@ def plan_of_options(values: Sequence[str]) -> Plan:
             raise ConfigError(
                 f"--step {value!r} is not a step: write NAME=MODEL, such as describe=blip2-flan-t5"
             )
-        steps.append(PlannedStep(name=_checked(name, "--step"), model=model.strip()))
+        name = _checked(name, "--step")
+        steps.append(PlannedStep(place=f"--step {name}", name=name, model=model.strip()))
     return _without_doubles(Plan(steps=tuple(steps)))
 
 
 def read_plan(path: str) -> Plan:
-    """The plan in a chain file.
+    """The plan in a chain file; files that its steps name are searched for in its folder first.
 
     Raises:
         ConfigError: it cannot be read or is invalid; names the step.
@@ -91,12 +83,12 @@ def read_plan(path: str) -> Plan:
         raise ConfigError(f"{path} has no steps: write a [[step]] table with name and model for each")
     if caption is not None and not isinstance(caption, str):
         raise ConfigError(f"{path}: caption must be the name of a step, not {caption!r}")
-    steps = tuple(_step(table, f"{path}, step {number}") for number, table in enumerate(tables, 1))
-    return _without_doubles(Plan(steps=steps, caption=caption, origin=path, folder=Path(path).parent))
+    steps = tuple(_step(table, path, number) for number, table in enumerate(tables, 1))
+    return _without_doubles(Plan(steps=steps, caption=caption, origin=path))
 
 
-def _step(table: JSON, place: str) -> PlannedStep:
-    options = dict(table)
+def _step(table: JSON, path: str, number: int) -> PlannedStep:
+    options, place = dict(table), f"{path}, step {number}"
     own = {name: options.pop(name) for name in ("name", "model", "prompt", "optional") if name in options}
     for name in ("name", "model"):
         if name not in own:
@@ -107,7 +99,22 @@ def _step(table: JSON, place: str) -> PlannedStep:
             what = "true or false" if kind is bool else "a text"
             raise ConfigError(f"{place}: {name} must be {what}, not {value!r}")
     _checked(own["name"], place)
-    return PlannedStep(**own, options=options)
+    schema = options.get("schema")
+    if isinstance(schema, dict):
+        options["schema"] = orjson.dumps(schema).decode()
+    elif isinstance(schema, str):
+        options["schema"] = _beside(path, schema)
+    if "prompt" in own:
+        own["prompt"] = _beside(path, own["prompt"])
+    return PlannedStep(**own, place=f"{path}: step {own['name']}", options=options)
+
+
+def _beside(path: str, text: str) -> str:
+    """A file beside the chain file relative to the working folder; any other text unchanged."""
+    if "\n" in text or not text.endswith(_FILES):
+        return text
+    beside = Path(path).parent / text
+    return str(beside) if beside.is_file() else text
 
 
 def _checked(name: str, place: str) -> str:

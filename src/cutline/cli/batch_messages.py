@@ -101,7 +101,7 @@ def collected(result: Collection, *, quiet: bool) -> int:
         console.print("nothing is left to collect: every batch is collected")
         return EXIT_OK
     if not quiet:
-        summary(status.job, report, list(_hints(status, report)))
+        summary(report, list(_hints(status, report)))
     elif report.stopped is not None:
         Console(stderr=True, highlight=False).print(f"cutline: stopped: {report.stopped}", markup=False)
     if report.exit_code in {EXIT_OK, EXIT_FAILURES} and status.under_way:

@@ -68,7 +68,7 @@ def execute(
     if not verbosity.quiet:
         if job.output_path is None and report.stopped is None:
             first_rows(report)
-        summary(job, report)
+        summary(report)
     elif report.stopped is not None:
         print(f"cutline: stopped: {report.stopped}", file=sys.stderr)  # noqa: T201 - the program's output
     elif report.exit_code:

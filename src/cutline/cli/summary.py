@@ -45,7 +45,7 @@ def print_captions(rows: Iterable[tuple[str, Text]]) -> None:
     Console(highlight=False).print(table)
 
 
-def summary(job: Job, report: Report, hints: Iterable[str] | None = None) -> None:
+def summary(report: Report, hints: Iterable[str] | None = None) -> None:
     """Print one paragraph about the run on the error stream; ``hints`` replace the usual ones."""
     console = Console(stderr=True, highlight=False)
     console.soft_wrap = not console.is_terminal  # programs that read the output expect whole lines
@@ -54,7 +54,7 @@ def summary(job: Job, report: Report, hints: Iterable[str] | None = None) -> Non
         console.print(f"  {example}", markup=False)
     for path in report.outputs:
         console.print(f"→ {_relative(path)}", markup=False)
-    for hint in _hints(job, report) if hints is None else hints:
+    for hint in _hints(report) if hints is None else hints:
         console.print(hint, markup=False)
     if report.stopped is not None:
         why = "interrupted" if isinstance(report.stopped, Interrupted) else f"stopped: {report.stopped}"
@@ -168,9 +168,9 @@ def _slowdown(slowdown: Slowdown) -> Iterator[str]:
         yield f"slowed by {', '.join(slowdown.times)}: {times}{held}"
 
 
-def _hints(job: Job, report: Report) -> Iterator[str]:
+def _hints(report: Report) -> Iterator[str]:
     """Remarks and suggested next steps."""
-    counts = report.counts
+    counts, job = report.counts, report.job
     if counts.total and not report.fresh.total and report.stopped is None:
         yield "nothing to do: every picture had its outcome from an earlier run"
     yield from stage_lines(report)

@@ -65,7 +65,7 @@ def build_chain(job: Job, key: Secret | None, captioner_of: BuildCaptioner, prom
             prompt = prompt_of(own, _default_prompt(own, captioner, first=not steps))
             check_prompt(captioner, prompt, language=own.prompts.language)
         except ConfigError as error:
-            raise ConfigError(f"{plan.at(planned)}: {error}") from None
+            raise ConfigError(f"{planned.place}: {error}") from None
         steps.append(
             ChainStep(
                 name=planned.name,
@@ -111,23 +111,22 @@ _CANNOT_ADD = "it cannot add what other steps missed; make it the first step"
 
 def _job_of(job: Job, plan: Plan, step: PlannedStep) -> Job:
     """The job of one step: the job's own options are the defaults of every step."""
-    place = plan.at(step)
     groups: JSON = {group: {} for group in STEP_OPTIONS}
     for name, value in step.options.items():
         group = next((group for group, names in STEP_OPTIONS.items() if name in names), None)
         if group is None:
             known = ("name", "model", "prompt", "optional", *sum(STEP_OPTIONS.values(), ()))
             hint = did_you_mean(name, known)
-            raise ConfigError(f"{place} has no setting {name!r}{hint}; known are {', '.join(known)}")
-        groups[group][name] = _schema(plan, value) if name == "schema" else value
-    checked = Job.from_dict({**groups, "input_path": job.input_path}, origin=place)
+            raise ConfigError(f"{step.place} has no setting {name!r}{hint}; known are {', '.join(known)}")
+        groups[group][name] = value
+    checked = Job.from_dict({**groups, "input_path": job.input_path}, origin=step.place)
     groups = {
         group: {name: getattr(getattr(checked, group), name) for name in names}
         for group, names in groups.items()
     }
     prompts: tuple[str, ...] = job.prompts.prompt if step is plan.steps[0] else ()
     if step.prompt is not None:
-        prompts = (f"{step.name}={plan.place(step.prompt)}",)
+        prompts = (f"{step.name}={step.prompt}",)
     groups["model"] |= {"model": step.model, "step": (), "chain": None}
     groups["prompts"] |= {"prompt": prompts}
     own: Job = dataclasses.replace(
@@ -136,15 +135,8 @@ def _job_of(job: Job, plan: Plan, step: PlannedStep) -> Job:
     try:
         own.check()
     except ConfigError as error:
-        raise ConfigError(f"{place}: {error}") from None
+        raise ConfigError(f"{step.place}: {error}") from None
     return own
-
-
-def _schema(plan: Plan, value: object) -> object:
-    """The path of a schema file, or the schema that is written in the chain file."""
-    if isinstance(value, dict):
-        return orjson.dumps(value).decode()
-    return plan.place(value) if isinstance(value, str) else value
 
 
 def _keys(jobs: list[Job], key: Secret | None) -> list[Secret | None]:

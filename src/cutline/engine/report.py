@@ -9,6 +9,7 @@ from pathlib import Path
 from cutline.engine.failure_stats import Cause
 from cutline.engine.stats import Counts
 from cutline.errors import CutlineError
+from cutline.job import Job
 from cutline.options import OnMissing
 from cutline.records import JSON, LeftOver, Slowdown, Usage
 from cutline.storage import is_url
@@ -31,7 +32,7 @@ class Interrupted(CutlineError):
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """The result of a run.
+    """The result of a run of ``job``.
 
     ``counts`` cover everything in the output, ``known`` also what waits in the journal, ``fresh`` only
     this run's outcomes. ``causes`` are those of the known failures by kind, the commonest first;
@@ -46,6 +47,7 @@ class Report:
     samples, and ``on_missing`` whether that is an error. ``slowdown`` is what refusals of endpoints cost.
     """
 
+    job: Job
     output: str
     outputs: tuple[str, ...]
     state: str

@@ -254,6 +254,7 @@ class _Run:
         known = stats.known
         left_out = len(journal) - stats.before.journalled - stats.resumed.total - stats.changed
         return Report(
+            job=self.job,
             output=absolute(self.output),
             outputs=places(output.outputs),
             state=str(folder),
