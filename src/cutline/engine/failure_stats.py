@@ -14,8 +14,9 @@ LONGEST = 300  # characters of one
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Cause:
-    """A message that ``count`` failures of a kind share, without the picture's name; ``key`` has the first.
+    """A message that ``count`` failures of a kind share, without the picture's name.
 
+    ``key`` has the first of them by name.
     ``exact`` is False where more different messages occurred than are kept: the count may be too low.
     """
 
@@ -36,6 +37,7 @@ class FailureStats:
         message = message_of(sample, failure)
         if message in kept:
             kept[message].count += 1
+            kept[message].key = min(kept[message].key, failure.key)  # whatever ends first
             return
         missed = kept.pop(min(kept, key=lambda one: kept[one].count)).count if len(kept) >= KEPT else 0
         kept[message] = _Kept(message, missed + 1, missed, failure.key)
