@@ -21,7 +21,7 @@ from cutline.errors import ConfigError, MissingExtra
 try:
     import uvicorn
 
-    from cutline.service.settings import OPTIONS, LogLevel, Settings
+    from cutline.service.settings import OPTIONS, LogLevel, Settings, ignored_variables
 except ImportError:
     raise MissingExtra("cutline serve", "serve") from None
 
@@ -40,7 +40,7 @@ def _options() -> dict[str, Any]:
         hyphens = name == "server_args"  # its value is options of another program
         options[OPTIONS.get(name, name)] = Annotated[kind, Parameter(help=text, allow_leading_hyphen=hyphens)]
         if name == "log_level":
-            text = "Restart when .env, a chain file, a plug-in or the source changes."
+            text = "Restart when the --env-file, a chain file, a plug-in or the source changes."
             options["reload"] = Annotated[bool, Parameter(help=text)]
     return options
 
@@ -52,14 +52,12 @@ def serve(*, options: Annotated[ServeOptions, Parameter(name="*")] | None = None
     """Serve captions over HTTP until stopped.
 
     The API is described at /docs of the running service. Options that are not given come from the
-    environment (`CUTLINE_PORT` …), then from `.env`.
+    environment (`CUTLINE_PORT` …), then from the file that `--env-file` names.
     """
     given: dict[str, Any] = {**(options or {})}
     reload = given.pop("reload", False)
     settings = Settings.read(given)
     settings.check()
-    if settings.plugin and "plugin" not in given and not os.environ.get("CUTLINE_PLUGIN"):
-        raise ConfigError("a .env file cannot name code to run: set CUTLINE_PLUGIN, or pass --plugin")
     load_plugins(settings.plugin)  # before uvicorn starts, so that errors are reported once
     settings = _in_processes(settings, reload=reload)
     from cutline.service.app import create_app
@@ -129,8 +127,11 @@ def _run(settings: Settings, reloading: dict[str, Any] | None) -> None:
         "timeout_graceful_shutdown": 10,
     }
     logging.config.dictConfig(config["log_config"])
-    for name in settings.unknown_variables():
-        logging.getLogger("cutline.service").warning("unknown setting ignored variable=%s", name)
+    log = logging.getLogger("cutline.service")
+    for name in settings.unknown_variables(settings.env_file):
+        log.warning("unknown setting ignored variable=%s", name)
+    for name in ignored_variables() if settings.env_file is None else ():
+        log.warning("setting in .env ignored variable=%s: pass --env-file .env if that is meant", name)
     app = "cutline.service.asgi:app"
     if reloading is None:
         uvicorn.run(app, workers=settings.workers, **config)

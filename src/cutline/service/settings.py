@@ -1,4 +1,4 @@
-"""The service's settings: from options, the environment, or a ``.env`` file."""
+"""The service's settings: from options, the environment, or a file of variables."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
-from pydantic_settings import BaseSettings, DotEnvSettingsSource, NoDecode, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from cutline.credentials import Secret, given_key
 from cutline.errors import ConfigError
+from cutline.service.env_files import FOUND, HARMLESS, PREFIX, env_file, variables, with_harmless
 from cutline.service.errors import value_message
 
 LogLevel = Literal["debug", "info", "warning", "error", "critical"]
 
-PREFIX: Final = "CUTLINE_"
 SECRETS: Final = ("service_key", "model_key", "webhook_secret")
 """Settings that may also be in a file, which ``…_file`` names."""
 OPTIONS: Final = {"service_key": "api_key", "service_key_file": "api_key_file"}
@@ -52,9 +52,11 @@ class Settings(BaseSettings):
     """
 
     model_config = SettingsConfigDict(
-        env_prefix=PREFIX, env_file=".env", extra="ignore", frozen=True, use_attribute_docstrings=True
+        env_prefix=PREFIX, env_file=None, extra="ignore", frozen=True, use_attribute_docstrings=True
     )
 
+    env_file: Path | None = None
+    """File of variables. A `.env` in the current folder that is not named here may set limits only."""
     model: str = "pixels"
     """The model, as for `cutline caption`."""
     endpoint: str | None = None
@@ -117,6 +119,7 @@ class Settings(BaseSettings):
     keep_days: float = Field(7.0, gt=0)  # of a job's results
     lease_seconds: float = Field(20.0, ge=1)  # without a sign of life from a worker, until others take over
     request_seconds: float = Field(300.0, gt=0)  # for a picture
+    is_key_found: bool = False  # in the current folder: it closes the service, and opens nothing
 
     @field_validator("image_root", "chain", "plugin", "allowed_host", mode="before")
     @classmethod
@@ -132,14 +135,17 @@ class Settings(BaseSettings):
 
     @classmethod
     def read(cls, given: dict[str, Any]) -> Self:
-        """From options, environment, ``.env`` and files of secrets; raises ConfigError for a wrong one."""
-        cls.unknown_variables()
+        """From options, environment, and files of variables and secrets; raises ConfigError."""
         given = {_SETTINGS.get(name, name): value for name, value in given.items()}
+        file = env_file(given)
+        cls.unknown_variables(file)
+        if file is None:
+            given = with_harmless(given)
         for name in SECRETS:
             if given.get(name) == "":  # an unset variable of the shell, not a request to have no key
                 raise ConfigError(f"{_option(name)} is empty: give a key, or leave it out")
         try:
-            settings = cls(**given)
+            settings = cls(_env_file=file, **given)
         except ValidationError as error:
             first = error.errors(include_url=False, include_input=False)[0]
             name = str(first["loc"][0])
@@ -148,14 +154,15 @@ class Settings(BaseSettings):
         return settings.model_copy(update={name: settings._secret(name, given) for name in SECRETS})
 
     @classmethod
-    def unknown_variables(cls) -> list[str]:
+    def unknown_variables(cls, file: Path | None) -> list[str]:
         """Variables with our prefix that nothing reads; raises ConfigError for a misspelt setting.
 
         A misspelt key must not leave a service open.
         """
         known = {name.upper() for name in cls.model_fields}
         found = []
-        for origin, names in (("", os.environ), (" in .env", DotEnvSettingsSource(cls).env_vars)):
+        shown = file or Path(FOUND)
+        for origin, names in (("", os.environ), (f" in {shown.name}", variables(shown))):
             for variable in sorted(map(str.upper, names)):
                 name = variable.removeprefix(PREFIX)
                 if (
@@ -193,7 +200,8 @@ class Settings(BaseSettings):
 
     def check(self) -> None:
         """Raise ConfigError for settings that cannot work, or open the service to others without a key."""
-        if not self.is_loopback and self.service_key is None and not self.insecure:
+        has_key = self.service_key is not None and not self.is_key_found
+        if not self.is_loopback and not has_key and not self.insecure:
             raise ConfigError(
                 f"--host {self.host} can be reached by others: set --api-key, "
                 "or pass --insecure if that is meant"
@@ -236,6 +244,12 @@ class Settings(BaseSettings):
         with contextlib.suppress(ValueError):
             return ipaddress.ip_address(self.host).is_loopback
         return self.host == "localhost"
+
+
+def ignored_variables() -> list[str]:
+    """Settings of a ``.env`` in the current folder that are not read: a downloaded dataset may hold one."""
+    found = (name.removeprefix(PREFIX).lower() for name in variables(Path(FOUND)) if name.startswith(PREFIX))
+    return [PREFIX + name.upper() for name in found if name in Settings.model_fields and name not in HARMLESS]
 
 
 def _option(name: str) -> str:

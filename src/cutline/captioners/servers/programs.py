@@ -53,7 +53,7 @@ class Program:
         if found is not None:
             return (found, *arguments)
         if self.module and find_spec(self.module.partition(".")[0]) is not None:
-            return (sys.executable, "-m", self.module, *arguments[1:])
+            return (sys.executable, "-P", "-m", self.module, *arguments[1:])
         raise ConfigError(
             f"--start needs the program {self.command}, which is not installed: {self.install} "
             f"(or start the server yourself, anywhere, and pass its --endpoint)"

@@ -54,7 +54,8 @@ class Guard:
         self._pages = pages
         own = {"localhost", "127.0.0.1", "[::1]", settings.host.lower(), f"[{settings.host.lower()}]"}
         # With a key another site can do nothing; without one an open address accepts all clients.
-        any_host = settings.service_key is not None or not settings.is_loopback
+        has_key = settings.service_key is not None and not settings.is_key_found
+        any_host = has_key or not settings.is_loopback
         self._allowed = {name.lower() for name in settings.allowed_host}
         self._hosts = None if any_host and not self._allowed else own | self._allowed
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 import sysconfig
 from collections.abc import Callable, Iterable, Iterator
@@ -52,8 +53,8 @@ class Reload(BaseReload):
 
 def watched_files(given: dict[str, Any]) -> Iterator[Path]:
     """The files of a service with these options: settings, chains, plug-ins, code that is not installed."""
-    yield Path(".env").absolute()
-    with contextlib.suppress(ConfigError):  # a mistake in .env, which the service itself reports
+    yield Path(given.get("env_file") or os.environ.get("CUTLINE_ENV_FILE") or ".env").absolute()
+    with contextlib.suppress(ConfigError):  # a mistake in that file, which the service itself reports
         settings = Settings.read(given)
         for path in settings.chain:
             folder = path if path.is_dir() else path.parent
