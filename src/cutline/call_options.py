@@ -97,6 +97,7 @@ class CallOptions(LoadOptions, total=False):
     url_column: str | None
     text_column: str | None
     key_column: str | None
+    text_encoding: str | None
     image_root: str | None
     split: str | None
     event: Sequence[str]

@@ -45,6 +45,8 @@ class InputOptions(StrictOptions):
     """Column of a table that holds the captions there already are."""
     key_column: str | None = None
     """Column of a table that names each row. [default: the picture's path, URL or name]"""
+    text_encoding: str | None = None
+    """Encoding of text files beside pictures, read and written, such as gb18030. [default: found out]"""
     image_root: str | None = None
     """Folder that paths in a table or dataset are relative to, and may not leave. [default: its own]"""
     split: str | None = None

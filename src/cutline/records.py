@@ -59,7 +59,7 @@ class Sample:
     any. ``metadata`` goes to the output and fills the variables of a prompt. ``members`` are the other files
     of a webdataset sample, by extension, carried into shards. ``problem`` replaces ``location`` when there
     is no picture to load: the engine turns it into that outcome. ``origin`` is where the picture is, for keys
-    that do not name it.
+    that do not name it. ``text_problem`` says why the text there is cannot be used.
     """
 
     key: str
@@ -69,6 +69,7 @@ class Sample:
     members: Mapping[str, bytes] = dataclasses.field(default_factory=dict)
     problem: Problem | None = None
     origin: str = ""
+    text_problem: str = ""
 
     @property
     def path(self) -> str:

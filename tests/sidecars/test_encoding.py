@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cutline.errors import SampleError
-from cutline.sidecars import EncodingReport, decode, read, rewrite
+from cutline.sidecars import EncodingReport, TextDecoder, decode, read
 from cutline.sidecars.encoding import MAX_BYTES, decode_text
 
 MARKS = {
@@ -23,11 +23,15 @@ captions = st.text(st.characters(exclude_categories=("Cs", "Cc")), min_size=1).m
 lines = st.lists(captions, min_size=1, max_size=4)
 
 
+def rewrite(before, caption):
+    return TextDecoder().rewrite(before, caption)
+
+
 @given(data=st.binary())
 def test_any_bytes_are_read_and_come_back(data):
-    text = decode(data)
+    assert decode_text(data) == decode(data).text
+    text = TextDecoder().decode(data)
     assert text.damaged or text.encode() == data
-    assert decode_text(data) == text.text
     assert rewrite(data, text.caption) == data
 
 
@@ -52,17 +56,18 @@ def test_the_form_is_kept(encoding, old, new, newline, end):
 
 
 @given(old=st.text(st.characters(min_codepoint=0xA0, max_codepoint=0xFF), min_size=1), new=captions)
-def test_latin_1_stays_latin_1_while_it_can(old, new):
+def test_what_is_not_utf_8_reads_back_as_it_was_written(old, new):
     before = f"{old}\r\n".encode("latin-1")
-    text = decode(before)
-    if not text.guessed:  # it happened to be valid in another encoding
+    decoder = TextDecoder()
+    text = decoder.decode(before)
+    if not text.detected:
         return
-    after = rewrite(before, new)
-    assert decode(after).caption == new.lstrip("\ufeff").strip()
-    assert decode(after).text.endswith("\r\n")
-    report = EncodingReport()
-    report.note_rewritten("a.txt", before, after)
-    assert bool(report.lines()) == (not after.isascii() and not decode(after).guessed)
+    assert text.encode() == before
+    after = decoder.rewrite(before, new)
+    encoding = text.encoding if decode(after).unsure else decode(after).encoding
+    assert after.removeprefix(b"\xef\xbb\xbf").decode(encoding).rstrip("\r\n") == new.lstrip("\ufeff").rstrip(
+        "\r\n"
+    )
 
 
 @pytest.mark.parametrize(
@@ -72,11 +77,13 @@ def test_latin_1_stays_latin_1_while_it_can(old, new):
         (b"", "a dog", b"a dog"),
         (b"\n", "a dog", b"a dog\n"),
         (b"caf\xe9\r\n", "caf\xe9, a dog", b"caf\xe9, a dog\r\n"),
-        (b"caf\xe9\r\n", "café, 5 €\nnew", "café, 5 €\r\nnew\r\n".encode()),
+        (b"caf\xe9\r\n", "café, 5 €\nnew", b"caf\xe9, 5 \x80\r\nnew\r\n"),
+        (b"caf\xe9\r\n", "café, 猫\nnew", "café, 猫\r\nnew\r\n".encode()),
         (b"caf\xe9", "Ã©", "Ã©".encode()),  # its Latin-1 bytes would be read as UTF-8
-        (b"\xe9", "ÿþa", "ÿþa".encode()),  # and these as UTF-16
+        (b"caf\xe9", "ÿþa", "ÿþa".encode()),  # and these as UTF-16
         (b"\xef\xbb\xbfold", "new", b"\xef\xbb\xbfnew"),
-        (b"\xef\xbb\xbfcaf\xe9", "thé", b"\xef\xbb\xbfth\xe9"),
+        (b"\xef\xbb\xbfcaf\xe9", "thé", b"\xef\xbb\xbfth\xc3\xa9"),
+        (b"a\0 \0c\0a\0t\0\r\0\n\0", "é", b"\xe9\0\r\0\n\0"),  # UTF-16 without a mark
         (b"\xff\xfe", "a", b"\xff\xfea\0"),
         (b"a\r\nb\nc", "d\r\ne\nf", b"d\r\ne\nf"),  # mixed line ends are left as they are
         (b"a\rb\r", "c\nd", b"c\rd\r"),
@@ -90,18 +97,26 @@ def test_examples(before, caption, after):
 def test_what_a_user_should_know_is_counted_and_named():
     report = EncodingReport()
     for number in range(5):
-        report.note_read(f"{number}.txt", decode(b"caf\xe9"))
-    report.note_read("odd.txt", decode(b"\xff\xfea\0b"))
-    report.note_read("fine.txt", decode("café".encode()))
-    report.note_rewritten("euro.txt", b"caf\xe9", "€".encode())
-    report.note_rewritten("same.txt", b"caf\xe9", b"th\xe9")
-    guessed, damaged, converted = report.lines()
-    assert guessed.startswith("5 text files not in UTF-8, read as Latin-1")
-    assert guessed.endswith("0.txt, 1.txt, 2.txt, …")
+        assert report.read(f"{number}.txt", b"caf\xe9") == ("café", "")
+    text, problem = report.read("unsure.txt", b"\x94\x4c")
+    assert text is None
+    assert "unsure.txt" in problem
+    assert "--text-encoding" in problem
+    report.read("odd.txt", b"\xff\xfea\0b")
+    report.read("fine.txt", "café".encode())
+    before = report.decoder.decode(b"caf\xe9")
+    report.note_rewritten("hanzi.txt", before, "猫".encode())
+    report.note_rewritten("same.txt", before, b"th\xe9")
+    detected, unsure, damaged, converted = report.lines()
+    assert detected.startswith(
+        "5 text files not in UTF-8, read as cp1252 (name another with --text-encoding)"
+    )
+    assert detected.endswith("0.txt, 1.txt, 2.txt, …")
+    assert unsure.startswith("1 text file in an unknown encoding")
     assert damaged.startswith("1 text file damaged")
     assert damaged.endswith("odd.txt")
     assert "rewritten as UTF-8" in converted
-    assert converted.endswith("euro.txt")
+    assert converted.endswith("hanzi.txt")
     report.clear()
     assert not report.lines()
 

@@ -181,12 +181,16 @@ def test_a_caption_that_cannot_be_read_is_a_failure_not_a_missing_caption(tmp_pa
 
 
 def test_captions_in_other_encodings_are_read(tmp_path, jpeg):
-    for name, data in {"u16": "Ä".encode("utf-16"), "latin": "Ä".encode("latin-1"), "empty": b" \n"}.items():
+    for name, data in {
+        "u16": "Ä".encode("utf-16"),
+        "latin": "Äpfel, Öl".encode("latin-1"),
+        "empty": b" \n",
+    }.items():
         (tmp_path / f"{name}.jpg").write_bytes(jpeg())
         (tmp_path / f"{name}.txt").write_bytes(data)
     assert {sample.key: sample.text for sample in FolderSource(tmp_path).samples()} == {
         "empty.jpg": None,
-        "latin.jpg": "Ä",
+        "latin.jpg": "Äpfel, Öl",
         "u16.jpg": "Ä",
     }
 

@@ -25,7 +25,7 @@ from cutline.engine.fingerprint import Fingerprint, retried_kinds
 from cutline.engine.journal import Journal
 from cutline.engine.overlap import files_read, output_paths, refuse_overlap
 from cutline.engine.prices import Prices, Spending
-from cutline.engine.sample_pipeline import SampleRules
+from cutline.engine.sample_rules import SampleRules
 from cutline.engine.stage_runner import StageRunner
 from cutline.engine.state import State
 from cutline.errors import ConfigError
@@ -246,6 +246,7 @@ def sink_of(job: Job, output: str, state: State) -> Sink:
     options = SinkOptions(
         overwrite=job.output.existing == "overwrite",
         existing=job.output.existing,
+        text_encoding=job.input.text_encoding,
         samples_per_shard=job.output.samples_per_shard,
         rows_per_file=job.output.rows_per_file or 0,
         include_raw=job.output.include_raw,

@@ -26,7 +26,8 @@ from cutline.engine.plan import Plan, plan_run, sample_count
 from cutline.engine.prices import Prices
 from cutline.engine.progress import Progress, ProgressHook, ProgressReporter
 from cutline.engine.report import Interrupted, Report, absolute, places
-from cutline.engine.sample_pipeline import SamplePipeline, SampleRules
+from cutline.engine.sample_pipeline import SamplePipeline
+from cutline.engine.sample_rules import SampleRules
 from cutline.engine.shard import ShardHost, ShardResult, run_shard
 from cutline.engine.stage_runner import StageRunner
 from cutline.engine.state import State, failures_file, open_state

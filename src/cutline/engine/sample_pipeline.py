@@ -11,43 +11,14 @@ from cutline.chain import Chain, ChainResult, NoteStep, StepFailed
 from cutline.engine.content import SampleContent, reader_for
 from cutline.engine.journal_store import JournalStore
 from cutline.engine.sample_outcomes import UNWRITABLE, of_problem, unwritten
+from cutline.engine.sample_rules import SampleRules
 from cutline.engine.stage_runner import Checked, StageRunner
 from cutline.errors import SampleError
 from cutline.imaging import Picture
 from cutline.interfaces import Draft, Sink
 from cutline.locations.loader import PictureLoader
-from cutline.options import Existing
-from cutline.prompts import finish_caption, sample_variables
+from cutline.prompts import sample_variables
 from cutline.records import Caption, Failure, Location, Outcome, Reply, Sample, Skip, Step
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class SampleRules:
-    """What a job does to every sample before and after it is captioned.
-
-    ``existing``: the policy for samples that have a text. ``keep_data``: keep the picture's bytes after it
-    is encoded for the model. ``keep_raw``: keep whole responses.
-    """
-
-    existing: Existing | None = None
-    trigger: str = ""
-    prefix: str = ""
-    suffix: str = ""
-    max_pixels: int
-    allow_private_urls: bool = False
-    keep_data: bool = True
-    keep_raw: bool = False
-
-    def finish(self, text: str, existing: str | None) -> str:
-        """The text with trigger word, prefix and suffix, joined with the existing one."""
-        return finish_caption(
-            text,
-            trigger=self.trigger,
-            prefix=self.prefix,
-            suffix=self.suffix,
-            existing=existing,
-            policy="overwrite" if self.existing is None or self.existing == "skip" else self.existing,
-        )
 
 
 class PipelineObserver(Protocol):
@@ -97,6 +68,7 @@ class SamplePipeline:
         self._journal = journal
         self._sink = sink
         self.contents = reader_for(chain, sink)
+        self._needs_text = any("text" in step.prompt.variables for step in chain.steps)
 
     async def caption(
         self, sample: Sample, known: tuple[Step, ...] = (), observer: PipelineObserver | None = None
@@ -172,17 +144,18 @@ class SamplePipeline:
         """The outcome that the source or the job's policy decides, else the sample's existing text."""
         if sample.problem is not None:
             return of_problem(sample, sample.problem, content.id())
-        if (unwritable := self._unwritable(sample)) is not None:
-            return unwritable
+        if (refused := self._unwritable(sample) or self._unreadable(sample)) is not None:
+            return refused
         earlier = self._journal.earlier(sample.key) if self._journal is not None else None
         if isinstance(earlier, Caption):  # the existing text is the caption of an earlier run
             return earlier.existing or ""
         sink, policy = self._sink, self.rules.existing
+        keeps = sink is not None and sink.keeps_captions
         try:
             text = sink.existing_text(sample) if sink is not None else sample.text
         except SampleError as error:
             return self._failure(sample, content.id(), error, ())
-        if text and (policy == "skip" or (policy is None and sink is not None and sink.keeps_captions)):
+        if (text or (sample.text_problem and not keeps)) and (policy == "skip" or (policy is None and keeps)):
             return Skip(key=sample.key, reason="captioned already")
         return text or None
 
@@ -195,15 +168,19 @@ class SamplePipeline:
                 return unwritten(sample, error)
         return None
 
+    def _unreadable(self, sample: Sample) -> Skip | Failure | None:
+        """The outcome of a sample whose text is needed and cannot be read; None where that is no matter."""
+        joins = self.rules.existing in {"append", "prepend"}
+        own_texts = self._sink is not None and self._sink.keeps_captions
+        if sample.text_problem and (self._needs_text or (joins and not own_texts)):
+            return unwritten(sample, SampleError(UNWRITABLE, sample.text_problem))
+        return None
+
     def reuse(self, sample: Sample, earlier: Outcome) -> Outcome:
         """An earlier run's outcome with the trigger word, prefix, suffix and policy of this one."""
         if not isinstance(earlier, Caption):
             return earlier
-        draft, source = earlier.draft, earlier.source
-        if draft is None and source is not None and not earlier.checks:
-            draft = source.text
-        if draft is not None and (text := self.rules.finish(draft, earlier.existing)) != earlier.text:
-            earlier = dataclasses.replace(earlier, text=text)
+        earlier = self.rules.refinish(earlier)
         return self._unwritable(sample, earlier.text) or earlier
 
     @property

@@ -21,7 +21,8 @@ from cutline.engine.output import Entry, Reorder, Unwritten
 from cutline.engine.prefetch import Listed, Prefetch
 from cutline.engine.resume import earlier_outcome, earlier_steps, replaced, with_data
 from cutline.engine.sample_outcomes import log_outcome
-from cutline.engine.sample_pipeline import SamplePipeline, SampleRules
+from cutline.engine.sample_pipeline import SamplePipeline
+from cutline.engine.sample_rules import SampleRules
 from cutline.engine.stats import RunStats
 from cutline.errors import BudgetSpent, CutlineError, ManyFailed, RunStopped, SinkError
 from cutline.formatting import printable

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import os
 import unicodedata
@@ -13,7 +14,8 @@ from cutline.files import file_errors, name_to_text, sync_files, text_to_name, w
 from cutline.interfaces import Sink
 from cutline.records import JSON, Caption, Outcome, Sample, Skip
 from cutline.serialization import valid_unicode
-from cutline.sidecars import EncodingReport, decode, read, rewrite
+from cutline.sidecars import EncodingReport, TextDecoder, read
+from cutline.sidecars.decoder import check_joinable
 from cutline.sidecars.links import LinkOutside, read_inside
 from cutline.sidecars.names import ActualNames, candidates, relative_place
 from cutline.sidecars.obstacles import check_replaceable
@@ -54,7 +56,8 @@ class SidecarSink(Sink):
         self._actual = ActualNames().of
         self._follow_links = options.follow_links
         self._overwrites = options.existing == "overwrite"
-        self._encodings = EncodingReport()
+        self._decoder = TextDecoder(options.text_encoding, root=str(self._root or ""))
+        self._encodings = EncodingReport(self._decoder)
 
     def open(self, mark: JSON | None) -> None:
         self.close()
@@ -84,16 +87,14 @@ class SidecarSink(Sink):
             written = self._known.written(self._id(file)) if content is not None else None
             if content is not None and written and written.covers(content):
                 content = written.before
-            text = decode(content or b"")
+            text = self._decoder.decode(content or b"", os.fspath(folder))
             if not text.caption:
                 continue
-            if text.damaged and self._joins:
-                raise SampleError(
-                    "sidecar", f"{file} is not valid {text.encoding}, so it is not extended: save it as UTF-8"
-                )
-            if text.caption != sample.text:  # else the source has reported it
+            if self._joins:
+                check_joinable(file, text)
+            if text.caption != sample.text and not sample.text_problem:  # else the source has reported it
                 self._encodings.note_read(os.fspath(file), text)
-            return text.caption
+            return None if text.unsure and self._may_replace else text.caption
         return None
 
     def check_write(self, sample: Sample, text: str | None = None) -> None:
@@ -261,7 +262,7 @@ class SidecarSink(Sink):
         file = self._actual(next(name for name in names if self._id(name) == number))
         written, content = self._known.written(number), self._read(file)
         if written and content is not None and content != written.before and written.covers(content):
-            self._put_ours(new, decode(content).caption)
+            self._put_ours(new, self._decoder.decode(content, os.fspath(file.parent)).caption)
             with file_errors(file):
                 if written.before is None:
                     file.unlink()
@@ -274,15 +275,13 @@ class SidecarSink(Sink):
         """Raise where a file keeps its content, or cannot be joined with ``text``."""
         if written and written.covers(content):
             return
-        found = decode(content)
+        found = self._decoder.decode(content, os.fspath(file.parent))
         if not found.caption or found.caption == text:
             return
         if written:
             raise OutputKept(EDITED, f"{file} was edited by hand; it is captioned again once it is deleted")
-        if self._joins and found.damaged:
-            raise SampleError(
-                "sidecar", f"{file} is not valid {found.encoding}, so it is not extended: save it as UTF-8"
-            )
+        if self._joins:
+            check_joinable(file, found)
         if text is not None and not self._may_replace:
             raise SampleError("sidecar", f"{file} holds a text that this job did not write, and keeps it")
 
@@ -291,16 +290,17 @@ class SidecarSink(Sink):
         check_replaceable(file)
         content, written = self._read(file), self._known.written(self._id(file))
         before, previous = written.before if written else None, None
+        rewrite = functools.partial(self._decoder.rewrite, caption=text, folder=os.fspath(file.parent))
         if content is None:
-            data, before = text.encode(), None
+            data, before = self._decoder.new(text), None
         else:
             self._check_content(file, content, text, written)
             if written and written.covers(content):
-                data, previous = rewrite(before, text), content
-            elif content == text.encode():  # written before a power cut that undid the record
+                data, previous = rewrite(before), content
+            elif content == self._decoder.new(text):  # written before a power cut that undid the record
                 data, before = content, None
             else:
-                data, before = rewrite(content, text), content
+                data, before = rewrite(content), content
         # The record first: what a killed run leaves must be known as ours.
         digests = digest(data), digest(data if previous is None else previous)
         self._known.record(self._id(file), Written(last=digests[0], previous=digests[1], before=before))
@@ -308,7 +308,8 @@ class SidecarSink(Sink):
             with file_errors(file):
                 self._put(file, data)
             if before is not None:
-                self._encodings.note_rewritten(os.fspath(file), before, data)
+                old = self._decoder.decode(before, os.fspath(file.parent))
+                self._encodings.note_rewritten(os.fspath(file), old, data)
         self._written += 1
 
     def _put(self, file: Path, data: bytes) -> None:

@@ -14,7 +14,7 @@ from cutline.files import name_to_text
 from cutline.interfaces import Source
 from cutline.locations.stored import LocalFile
 from cutline.records import LeftOver, Problem, Sample
-from cutline.sidecars import EncodingReport, SidecarIndex, decode, read
+from cutline.sidecars import EncodingReport, SidecarIndex, TextDecoder, read
 from cutline.sidecars.links import LinkOutside, read_inside
 from cutline.sources.exclusion import Exclusion
 from cutline.sources.left_over import LeftOvers
@@ -48,19 +48,25 @@ class FolderSource(Source):
         self._options = options or SourceOptions()
         self._notes = LeftOvers()
         self._range = Range()
-        self._encodings = EncodingReport()
         if not os.path.exists(self._path):
             raise ConfigError(f"{name_to_text(self._path)} does not exist")
         self._last = ("", "")
         self._single = not os.path.isdir(self._path)
         self._real = os.path.realpath(os.path.dirname(self._path) if self._single else self._path)
+        root = os.path.dirname(self._path) or "." if self._single else self._path
+        self._encodings = EncodingReport(TextDecoder(self._options.text_encoding, root=root))
 
     @classmethod
     def from_options(cls, path: str, options: SourceOptions) -> FolderSource | RemoteFolderSource:
         if is_remote(path):
             from cutline.sources.remote import RemoteFolderSource
 
-            return RemoteFolderSource(path, recursive=options.recursive, exclude=options.exclude)
+            return RemoteFolderSource(
+                path,
+                recursive=options.recursive,
+                exclude=options.exclude,
+                text_encoding=options.text_encoding,
+            )
         return cls(path, options)
 
     def samples(self) -> Iterator[Sample]:
@@ -111,9 +117,9 @@ class FolderSource(Source):
         return self._notes.records()
 
     def _sample(self, folder: str, prefix: str, found: Found, top: str) -> Sample:
-        text, problem = None, found.problem
+        text, text_problem, problem = None, "", found.problem
         try:
-            text = self._text(folder, found.sidecars)
+            text, text_problem = self._text(folder, found.sidecars)
         except SampleError as error:
             problem = Problem(kind=error.kind, message=str(error))
         return Sample(
@@ -122,17 +128,18 @@ class FolderSource(Source):
             text=text,
             metadata={"folder": name_to_text(prefix[:-1]) or top, "file_name": name_to_text(found.name)},
             problem=problem,
+            text_problem=text_problem,
         )
 
-    def _text(self, folder: str, sidecars: Sequence[str]) -> str | None:
+    def _text(self, folder: str, sidecars: Sequence[str]) -> tuple[str | None, str]:
+        """The caption of the first sidecar that has one, and why it cannot be used."""
         for name in sidecars:
             file = os.path.join(folder, name)
             content = read(file) if self._options.follow_links else self._inside(file)
-            text = decode(content or b"")
-            if text.caption:
-                self._encodings.note_read(file, text)
-                return text.caption
-        return None
+            found = self._encodings.read(file, content or b"", folder)
+            if found != (None, ""):
+                return found
+        return None, ""
 
     def _inside(self, file: str) -> bytes | None:
         """A text that lies in the input after links; of others nothing is read."""

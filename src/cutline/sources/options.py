@@ -20,7 +20,7 @@ class SourceOptions:
     dataset that is read. These two and ``key_column`` are refused for a source whose class does not name
     them in ``takes``, a set of such names. ``follow_links``: whether links may lead out of the input's
     folder. ``exclude``: patterns of names that are left out. ``outputs``: where the run writes, which is
-    not read.
+    not read. ``text_encoding``: of texts beside pictures that have no mark.
     """
 
     source_type: str | None = None
@@ -31,6 +31,7 @@ class SourceOptions:
     image_root: str | None = None
     reader_batch_size: int = 32
     recursive: bool = True
+    text_encoding: str | None = None
     split: str | None = None
     event: tuple[str, ...] = ()
     follow_links: bool = False

@@ -13,7 +13,7 @@ from cutline.imaging.formats import OTHER_PICTURES
 from cutline.interfaces import Source
 from cutline.locations.stored import RemoteObject
 from cutline.records import LeftOver, Sample
-from cutline.sidecars import EncodingReport, SidecarIndex, decode
+from cutline.sidecars import EncodingReport, SidecarIndex, TextDecoder
 from cutline.sidecars.encoding import MAX_BYTES
 from cutline.sources.exclusion import Exclusion
 from cutline.sources.input_files import on_storage
@@ -51,6 +51,7 @@ class RemoteFolderSource(Source):
         recursive: bool = True,
         exclude: Sequence[str] = (),
         listing: _Listing | None = None,
+        text_encoding: str | None = None,
     ) -> None:
         """``listing`` is the part that is read. Raises ConfigError when nothing can open such a path."""
         self._path = path
@@ -58,7 +59,7 @@ class RemoteFolderSource(Source):
         self._listing = listing
         self._exclusion = Exclusion(exclude)
         self._notes = LeftOvers()
-        self._encodings = EncodingReport()
+        self._encodings = EncodingReport(TextDecoder(text_encoding))
         open_storage(path)
 
     def samples(self) -> Iterator[Sample]:
@@ -73,11 +74,13 @@ class RemoteFolderSource(Source):
             key = name[len(listing.root) :]
             folder, _, file_name = key.rpartition("/")
             texts = (self._text(system, sidecar) for sidecar in listing.texts.of(name))
+            text, problem = next((found for found in texts if found != (None, "")), (None, ""))
             yield Sample(
                 key=key,
                 location=RemoteObject(system.unstrip_protocol(name), version),
-                text=next(filter(None, texts), None),
+                text=text,
                 metadata={"folder": folder or top, "file_name": file_name},
+                text_problem=problem,
             )
 
     def shards(self, count: int) -> list[RemoteFolderSource]:
@@ -132,12 +135,10 @@ class RemoteFolderSource(Source):
             notes.note("unknown-ending", key)
         return False
 
-    def _text(self, system: object, name: str) -> str | None:
+    def _text(self, system: object, name: str) -> tuple[str | None, str]:
         try:
             with system.open(name, "rb") as file:  # type: ignore[attr-defined]
                 data: bytes = file.read(MAX_BYTES)
         except Exception as error:  # drivers share no base class
             raise SourceError(f"{name}: {one_line(error)}") from error
-        text = decode(data)
-        self._encodings.note_read(name, text)
-        return text.caption or None
+        return self._encodings.read(name, data)

@@ -16,7 +16,8 @@ from cutline.imaging import EXTENSIONS
 from cutline.interfaces import Source
 from cutline.locations.stored import MAX_FILE_BYTES, InlineBytes, TarMember
 from cutline.records import Location, Problem, Sample
-from cutline.sidecars.encoding import MAX_BYTES, EncodingReport, decode
+from cutline.sidecars import EncodingReport, TextDecoder
+from cutline.sidecars.encoding import MAX_BYTES
 from cutline.sources.cells import first_text
 from cutline.sources.input_files import expand, open_binary
 from cutline.sources.names import TAR_ENDINGS, UniqueKeys, without_tar_ending
@@ -43,19 +44,32 @@ class WebdatasetSource(Source):
     Links, devices and paths out of the folder are never followed; other members are carried as bytes.
     """
 
-    def __init__(self, path: str, *, recursive: bool = True, outputs: OutputPaths | None = None) -> None:
+    def __init__(
+        self,
+        path: str,
+        *,
+        recursive: bool = True,
+        outputs: OutputPaths | None = None,
+        text_encoding: str | None = None,
+    ) -> None:
         """Raises ConfigError when no tar is there; ``outputs`` as in ``SourceOptions``."""
         if path.startswith("pipe:"):
             raise ConfigError("'pipe:' inputs would run a command; give the path of the tar instead")
         self._root, self._shards = expand(path, TAR_ENDINGS, recursive=recursive, outputs=outputs)
-        self._encodings = EncodingReport()
+        self._decoder = TextDecoder(text_encoding)
+        self._encodings = EncodingReport(self._decoder)
         self._short_names = Counter(without_tar_ending(shard[len(self._root) :]) for shard in self._shards)
         if not self._root:
             open_binary(self._shards[0]).close()
 
     @classmethod
     def from_options(cls, path: str, options: SourceOptions) -> WebdatasetSource:
-        return cls(path, recursive=options.recursive, outputs=options.outputs)
+        return cls(
+            path,
+            recursive=options.recursive,
+            outputs=options.outputs,
+            text_encoding=options.text_encoding,
+        )
 
     def samples(self) -> Iterator[Sample]:
         """Raises ConfigError when a single tar cannot be opened; of several, that is one failure."""
@@ -81,7 +95,7 @@ class WebdatasetSource(Source):
         if any(is_remote(shard) or not shard.lower().endswith(".tar") for shard in self._shards):
             return None
         sizes = (Path(shard).stat().st_size for shard in self._shards if Path(shard).is_file())
-        counted = copy_with(self, _encodings=EncodingReport())
+        counted = copy_with(self, _encodings=EncodingReport(self._decoder))
         return sum(1 for _ in counted.samples()) if sum(sizes) <= MAX_COUNTED_BYTES else None
 
     @property
@@ -174,22 +188,24 @@ class _Group:
         metadata = _metadata(self._members.get("json"))
         if self._refused and picture is not None:
             metadata["blocked_members"] = list(self._refused)
+        text, text_problem = self._text()
         return Sample(
             key=keys.unique(prefix + self.stem),
             location=None if problem else picture,
-            text=self._text() or first_text(metadata.get("caption")) or first_text(metadata.get("text")),
+            text=text or first_text(metadata.get("caption")) or first_text(metadata.get("text")),
             metadata=metadata,
             members=self._members,
             problem=problem,
+            text_problem=text_problem,
         )
 
-    def _text(self) -> str | None:
+    def _text(self) -> tuple[str | None, str]:
         for ending in _TEXT:
-            text = decode(_unpacked(ending, self._members.get(ending, b"")))
-            if text.caption:
-                self._encodings.note_read(f"{self._shard}/{self.stem}.{ending}", text)
-                return text.caption
-        return None
+            data = _unpacked(ending, self._members.get(ending, b""))
+            found = self._encodings.read(f"{self._shard}/{self.stem}.{ending}", data)
+            if found != (None, ""):
+                return found
+        return None, ""
 
     def _no_picture(self, *, cut: bool) -> Problem:
         if cut:

@@ -21,7 +21,8 @@ from cutline.engine.output import without_form
 from cutline.engine.progress import ProgressHook
 from cutline.engine.report import Report
 from cutline.engine.run import run_job
-from cutline.engine.sample_pipeline import PipelineObserver, Prepared, SamplePipeline, SampleRules
+from cutline.engine.sample_pipeline import PipelineObserver, Prepared, SamplePipeline
+from cutline.engine.sample_rules import SampleRules
 from cutline.engine.stage_runner import StageRunner
 from cutline.engine.state import State
 from cutline.errors import RequestError, RunStopped

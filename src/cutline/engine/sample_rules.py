@@ -1,0 +1,47 @@
+"""What a job does to every sample: the policy for existing texts, and the last touches of a caption."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from cutline.options import Existing
+from cutline.prompts import finish_caption
+from cutline.records import Caption
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class SampleRules:
+    """What a job does to every sample before and after it is captioned.
+
+    ``existing``: the policy for samples that have a text. ``keep_data``: keep the picture's bytes after it
+    is encoded for the model. ``keep_raw``: keep whole responses.
+    """
+
+    existing: Existing | None = None
+    trigger: str = ""
+    prefix: str = ""
+    suffix: str = ""
+    max_pixels: int
+    allow_private_urls: bool = False
+    keep_data: bool = True
+    keep_raw: bool = False
+
+    def finish(self, text: str, existing: str | None) -> str:
+        """The text with trigger word, prefix and suffix, joined with the existing one."""
+        return finish_caption(
+            text,
+            trigger=self.trigger,
+            prefix=self.prefix,
+            suffix=self.suffix,
+            existing=existing,
+            policy="overwrite" if self.existing is None or self.existing == "skip" else self.existing,
+        )
+
+    def refinish(self, caption: Caption) -> Caption:
+        """A caption of an earlier run with the trigger word, prefix, suffix and policy of this one."""
+        draft = caption.draft
+        if draft is None and caption.source is not None and not caption.checks:
+            draft = caption.source.text
+        if draft is None or (text := self.finish(draft, caption.existing)) == caption.text:
+            return caption
+        return dataclasses.replace(caption, text=text)

@@ -1,0 +1,68 @@
+"""What a user should know about the encodings of texts."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Final
+
+from cutline.files import name_to_text
+from cutline.formatting import plural
+from cutline.sidecars.decoder import TextDecoder, unknown_encoding
+from cutline.sidecars.encoding import SidecarText, decode
+
+_NAMED: Final = 3
+_REMARKS: Final = {
+    "edited": "edited by hand left as they are (one that is deleted or emptied is captioned again)",
+    "unsure": "in an unknown encoding, not read (name it with --text-encoding, or save them as UTF-8)",
+    "damaged": "damaged, read with U+FFFD for what cannot be decoded",
+    "converted": "rewritten as UTF-8, as the new caption has characters that their encoding lacks",
+}
+
+
+class EncodingReport:
+    """Decodes texts; counts those whose encoding a user should know of, and names the first of them."""
+
+    def __init__(self, decoder: TextDecoder | None = None) -> None:
+        self.decoder = decoder or TextDecoder()
+        self._names: dict[str, list[str]] = {}
+        self._counts: Counter[str] = Counter()
+
+    def clear(self) -> None:
+        self._names.clear()
+        self._counts.clear()
+
+    def read(self, name: str, data: bytes, folder: str = "") -> tuple[str | None, str]:
+        """The caption in a text file, which is noted, and why it cannot be used; neither in an empty one."""
+        text = self.decoder.decode(data, folder)
+        if not text.caption:
+            return None, ""
+        self.note_read(name, text)
+        return (None, unknown_encoding(name_to_text(name))) if text.unsure else (text.caption, "")
+
+    def note_read(self, name: str, text: SidecarText) -> None:
+        if text.detected:
+            remark = f"not in UTF-8, read as {text.encoding} (name another with --text-encoding)"
+            self._note(remark, name)
+        elif text.unsure or text.damaged:
+            self._note("unsure" if text.unsure else "damaged", name)
+
+    def note_edited(self, name: str) -> None:
+        self._note("edited", name)
+
+    def note_rewritten(self, name: str, before: SidecarText, after: bytes) -> None:
+        if not after.isascii() and before.encoding != "utf-8" and decode(after).encoding == "utf-8":
+            self._note("converted", name)
+
+    def _note(self, what: str, name: str) -> None:
+        self._counts[what] += 1
+        names = self._names.setdefault(what, [])
+        if len(names) < _NAMED:
+            names.append(name_to_text(name))
+
+    def lines(self) -> list[str]:
+        """One line for each kind of file that was noted."""
+        return [
+            f"{plural(count, 'text file')} {_REMARKS.get(what, what)}: {', '.join(self._names[what])}"
+            f"{', …' if count > _NAMED else ''}"
+            for what, count in self._counts.items()
+        ]
