@@ -16,11 +16,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     Without ``arguments`` this is the program itself, which may have to exit at once.
     """
+    from cutline import standard_output
     from cutline.cli.app import run
     from cutline.garbage_collection import collect_rarely
 
     if arguments is None:
         collect_rarely()
+        standard_output.is_ours.set(True)
     code = run(list(sys.argv[1:] if arguments is None else arguments))
     if arguments is None and any(
         thread.name.startswith(("batch-", "cutline-background")) for thread in threading.enumerate()

@@ -80,7 +80,7 @@ class _Expansion:
         """What ``#/$defs/name`` refers to; None for what is not there, which is refused elsewhere."""
         found: Any = self._schema
         for name in reference.removeprefix("#").split("/")[1:]:
-            name = name.replace("~1", "/").replace("~0", "~")  # noqa: PLW2901
+            name = name.replace("~1", "/").replace("~0", "~")  # noqa: PLW2901 - unescaped
             if isinstance(found, list) and name.isdigit() and int(name) < len(found):
                 found = found[int(name)]
             elif isinstance(found, dict):

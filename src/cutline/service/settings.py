@@ -33,6 +33,7 @@ _OTHER_VARIABLES: Final = frozenset(
     {
         "CUTLINE_API_KEY",  # of an endpoint
         "CUTLINE_ML_ROOT",  # of the enrichment job
+        "CUTLINE_PLUGIN_SECONDS",
         "CUTLINE_PUBLISHED_PORT",  # of the compose files
         "CUTLINE_VARIANT",
         "CUTLINE_SERVICE_SETTINGS",  # what one process of the service leaves for another

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from cutline import registry
 from cutline.captioners.hosted.presets import PRESETS
 from cutline.captioners.plugins.enrichment import plugin_builtins
+from cutline.captioners.plugins.guard import guarded_import
 from cutline.captioners.plugins.isolation import PluginCode, describe_error
 from cutline.captioners.plugins.turns import Turns
 from cutline.errors import ConfigError
@@ -28,6 +29,9 @@ OPTIONS = (
     *("max_side", "max_bytes", "jpeg_quality", "device", "dtype", "batch_size", "quantize"),
 )
 """Names of the options that a class can take as arguments."""
+
+MAX_AT_ONCE = 1_024
+"""Calls at once, and pictures of a batch, that a class can allow: each takes a thread, or memory."""
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _PARAMETERS = {
@@ -123,7 +127,8 @@ class PluginModel:
 
     def _at_once(self, requested: int | None) -> int:
         limit = self._number("threads", "slots")
-        return min(requested or limit, limit) if limit is not None else requested or 1
+        most = MAX_AT_ONCE if limit is None else limit
+        return min(requested or limit or 1, most)
 
     def _has(self, method: str) -> bool:
         return callable(getattr(self._cls, method, None))
@@ -134,8 +139,11 @@ class PluginModel:
             value = getattr(self._cls, name, None)
             if value is None:
                 continue
-            if type(value) is not int or value < 1:
-                raise ConfigError(f"{self._name}: {name} must be a number from 1 up, written in the class")
+            if type(value) is not int or not 1 <= value <= MAX_AT_ONCE:
+                raise ConfigError(
+                    f"{self._name}: {name} must be a number from 1 up to {MAX_AT_ONCE:,}, "
+                    "written in the class"
+                )
             return value
         return None
 
@@ -250,7 +258,8 @@ def _load(file: str) -> None:
     vars(module)["__builtins__"] = plugin_builtins(register_model)
     sys.modules[name] = module
     try:
-        spec.loader.exec_module(module)
+        with guarded_import(str(path), vars(module)):
+            spec.loader.exec_module(module)
     except BaseException as error:
         del sys.modules[name]
         if isinstance(error, KeyboardInterrupt):

@@ -80,7 +80,7 @@ class Connection(HttpToolsProtocol):
         for name, value in self.headers:
             if name == b"connection":
                 tokens = [token.strip() for token in value.split(b",")]
-                value = b", ".join(token for token in tokens if token.lower() not in _UPGRADES)  # noqa: PLW2901
+                value = b", ".join(token for token in tokens if token.lower() not in _UPGRADES)  # noqa: PLW2901 - without some
             if name not in _UPGRADES:
                 lines.append(b"%b: %b" % (name, value))
         return b"\r\n".join(lines) + b"\r\n\r\n"

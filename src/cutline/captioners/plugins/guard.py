@@ -1,0 +1,105 @@
+"""A plug-in's file within bounds: it cannot end the program, close its files, or write into its output.
+
+It is the user's own code, which runs in this process: this is against mistakes, not against attacks.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from types import FrameType
+from typing import Any, Final
+
+from cutline import standard_output
+from cutline.errors import ConfigError
+
+IMPORT_SECONDS: Final = 120.0
+VARIABLE: Final = "CUTLINE_PLUGIN_SECONDS"
+_files: set[str] = set()
+_descriptors: frozenset[int] = frozenset()
+
+
+class PluginExit(SystemExit):
+    """The plug-in's code would have ended the program."""
+
+
+@contextlib.contextmanager
+def guarded_import(file: str, module: dict[str, Any]) -> Iterator[None]:
+    """Import ``file`` with the globals ``module``; raises ConfigError when that takes too long.
+
+    From then on its calls of ``os._exit`` and the like raise PluginExit, and on the command line what it
+    prints goes to the standard error.
+    """
+    global _descriptors  # noqa: PLW0603 - of the process
+    if not _files:
+        _descriptors = _open_descriptors()
+        _guard_os()
+    _files.add(file)
+    with contextlib.ExitStack() as stack:
+        if standard_output.is_ours.get():
+            module["print"] = _print
+            stack.enter_context(contextlib.redirect_stdout(sys.stderr))
+        stack.enter_context(_time_limit())
+        yield
+
+
+def _print(*values: object, file: Any = None, **options: Any) -> None:
+    print(*values, file=sys.stderr if file is None or file is sys.stdout else file, **options)
+
+
+@contextlib.contextmanager
+def _time_limit() -> Iterator[None]:
+    """Only the main thread can be interrupted."""
+    if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "setitimer"):
+        yield
+        return
+    try:
+        seconds = float(os.environ.get(VARIABLE) or IMPORT_SECONDS)
+    except ValueError:
+        raise ConfigError(f"{VARIABLE} must be a number of seconds") from None
+
+    def interrupt(_: int, __: FrameType | None) -> None:
+        raise ConfigError(
+            f"its import did not end within {seconds:g} s: load weights in __init__, or set {VARIABLE}"
+        )
+
+    previous = signal.signal(signal.SIGALRM, interrupt)
+    signal.setitimer(signal.ITIMER_REAL, seconds, 1.0)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, previous)
+
+
+def _open_descriptors() -> frozenset[int]:
+    try:
+        return frozenset(map(int, os.listdir("/proc/self/fd")))  # noqa: PTH208 - numbers, not paths
+    except (OSError, ValueError):
+        return frozenset({0, 1, 2})
+
+
+def _guard_os() -> None:
+    """Replace what ends the program or closes its files, for calls that plug-ins' files make."""
+    for name in ("_exit", "abort"):
+        _guard(name, lambda *_: True)
+    _guard("close", lambda descriptor, *_: descriptor in _descriptors)
+    _guard("dup2", lambda _, descriptor, *__: descriptor in _descriptors)
+    _guard("closerange", lambda *_: True)
+
+
+def _guard(name: str, is_refused: Callable[..., bool]) -> None:
+    original = getattr(os, name)
+
+    @functools.wraps(original)
+    def guarded(*arguments: Any, **options: Any) -> Any:
+        if sys._getframe(1).f_code.co_filename in _files and is_refused(*arguments):  # noqa: SLF001 - the caller
+            raise PluginExit(f"os.{name}() of a plug-in would end the program or close its files")
+        return original(*arguments, **options)
+
+    setattr(os, name, guarded)

@@ -1,0 +1,82 @@
+"""Plug-ins that exit, close, print or never return: one line, or one picture."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from processes import cutline as program
+
+MODEL = """
+@register_model("guarded")
+class Guarded:
+    {attribute}
+
+    def infer(self, prompt, image, image_name):
+        if image_name.endswith("01.png"):
+            {body}
+        return "A caption."
+"""
+
+
+def ran(plugin, photos, tmp_path, *, top="pass", attribute="pass", body="pass", env=None):
+    code = f"import os\n{top}\n" + MODEL.format(attribute=attribute, body=body)
+    arguments = ("caption", photos(3), tmp_path / "out.jsonl", "--model", "guarded")
+    return program(*arguments, "--plugin", plugin(code), env=env)
+
+
+@pytest.mark.parametrize(
+    ("top", "reason"),
+    [
+        ("sys.exit(0)", "SystemExit: 0"),
+        ("sys.exit('no licence')", "SystemExit: no licence"),
+        ("os._exit(0)", "os._exit() of a plug-in would end the program"),
+        ("os.abort()", "os.abort() of a plug-in would end the program"),
+        ("os.closerange(0, 4096)", "os.closerange() of a plug-in would end"),
+        ("[os.close(number) for number in (2, 1)]", "os.close() of a plug-in would end"),
+        ("os.dup2(os.open(os.devnull, os.O_RDWR), 2)", "os.dup2() of a plug-in would end"),
+        ("while True: time.sleep(0.1)", "its import did not end within 0.5 s"),
+        ("while True: pass", "its import did not end within 0.5 s"),
+        ("threading.Event().wait()", "its import did not end within 0.5 s"),
+    ],
+)  # fmt: skip
+def test_an_import_that_goes_wrong_is_one_line(top, reason, plugin, photos, tmp_path):
+    done = ran(plugin, photos, tmp_path, top=top, env={"CUTLINE_PLUGIN_SECONDS": "0.5"})
+    assert done.returncode == 2
+    assert done.stdout == ""
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("cutline: the plug-in ")
+    assert reason in line
+
+
+@pytest.mark.parametrize("attribute", ["threads = 10**9", "threads = 0", "batch_size = 10**9", "slots = 1e9"])
+def test_numbers_beyond_bounds_are_one_line(attribute, plugin, photos, tmp_path):
+    if attribute.startswith("batch"):
+        attribute += "\n    def infer_batch(self, prompts, images, image_names): return []"
+    done = ran(plugin, photos, tmp_path, attribute=attribute)
+    assert done.returncode == 2
+    assert "must be a number from 1 up to 1,024, written in the class" in done.stderr.splitlines()[-1]
+
+
+@pytest.mark.parametrize("body", ["os._exit(0)", "os.closerange(3, 4096)", "os.close(2)", "sys.exit(0)"])
+def test_a_call_that_would_end_the_program_fails_its_picture(body, plugin, photos, tmp_path):
+    done = ran(plugin, photos, tmp_path, body=body)
+    assert done.returncode == 1, done.stderr
+    rows = [json.loads(line)["image_id"] for line in (tmp_path / "out.jsonl").read_text().splitlines()]
+    assert rows == ["00.png", "02.png"]
+
+
+def test_what_it_prints_is_no_output(plugin, photos, tmp_path):
+    done = ran(
+        plugin, photos, tmp_path, top="print('at import'); sys.stdout.write('raw')", body="print('at work')"
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == ""
+    assert "at import" in done.stderr
+    assert "at work" in done.stderr
+
+
+def test_a_plugin_may_close_what_it_opened(plugin, photos, tmp_path):
+    done = ran(plugin, photos, tmp_path, body="os.close(os.open(os.devnull, os.O_RDONLY))")
+    assert done.returncode == 0, done.stderr
