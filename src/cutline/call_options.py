@@ -14,7 +14,7 @@ from cutline.background_loop import BackgroundLoop
 from cutline.errors import ConfigError
 from cutline.formatting import did_you_mean
 from cutline.job import OPTION_GROUPS
-from cutline.options import CheckOptions, Existing, OnChange, OnMissing, PromptOptions
+from cutline.options import CheckOptions, Existing, OnChange, OnMissing, PromptOptions, SamplePictures
 from cutline.parameters import COMMON
 from cutline.records import JSON
 from cutline.sources.listed import ListedSource
@@ -93,6 +93,7 @@ class CallOptions(LoadOptions, total=False):
     recursive: bool
     exclude: Sequence[str]
     follow_links: bool
+    sample_pictures: SamplePictures
     image_column: str | None
     url_column: str | None
     text_column: str | None

@@ -10,6 +10,7 @@ from cutline.parameters import USUAL, check_common, parse_unique
 from cutline.stages import Room, StageSpec
 
 Existing = Literal["skip", "overwrite", "append", "prepend"]
+SamplePictures = Literal["main", "each"]
 OnMissing = Literal["warn", "fail", "ignore"]
 OnChange = Literal["refuse", "redo-failed", "redo-all", "keep"]
 
@@ -37,8 +38,10 @@ class InputOptions(StrictOptions):
     """Pattern of files and folders to leave out; `none` drops the usual ones. Several by repetition."""
     follow_links: bool = False
     """Read texts and paths, and write sidecars, also where links lead out of the input's folder."""
+    sample_pictures: SamplePictures = "main"
+    """Of a webdataset sample with several pictures, caption the main one or each."""
     image_column: str | None = None
-    """Column of a table that holds the pictures, their paths or their URLs."""
+    """Column of a table that holds the pictures, paths or URLs; of a webdataset, the ending to caption."""
     url_column: str | None = None
     """Column of a table that holds URLs."""
     text_column: str | None = None

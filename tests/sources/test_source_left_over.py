@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import bz2
+import gzip
 import json
+import lzma
 
 import pytest
-from test_source_contents import captioned, put, rows
+from test_source_contents import captioned, put, put_tar, rows
 
 from cutline.errors import ConfigError
 from cutline.sources import SourceOptions, open_source
@@ -125,3 +128,78 @@ def test_a_pointer_of_git_lfs_is_named_as_such(tmp_path):
     for name in ("t.parquet", "0.tar"):
         with pytest.raises(ConfigError, match="git lfs pull"):
             list(open_source(tmp_path / name).samples())
+
+
+def test_numbers_after_the_first_dot_are_names_of_pictures_and_not_of_parts(tmp_path, jpeg):
+    put_tar(
+        tmp_path,
+        "0.tar",
+        {
+            "22.05.png": jpeg(),
+            "22.05.txt": b"May",
+            "22.06.png": jpeg(),
+            "22.06.txt": b"June",
+            "23.jpg": jpeg(),
+        },
+    )
+    samples = list(open_source(tmp_path / "0.tar").samples())
+    assert [(sample.key, sample.text) for sample in samples] == [
+        ("22.05", "May"),
+        ("22.06", "June"),
+        ("23", None),
+    ]
+    assert set(samples[0].members) == {"txt"}
+
+
+def test_further_pictures_of_a_sample_are_counted_or_captioned_each(tmp_path, jpeg):
+    members = {"1.jpg": jpeg(), "1.mask.png": jpeg(), "2.left.webp": jpeg(), "2.right.webp": jpeg()}
+    put_tar(tmp_path, "0.tar", members)
+    tar = tmp_path / "0.tar"
+    assert found(tar) == (["1", "2"], {"further-picture": (2, ("1.mask.png", "2.right.webp"))})
+    assert found(tar, sample_pictures="each") == (["1.jpg", "1.mask", "2.left", "2.right"], {})
+    samples = list(open_source(tar, SourceOptions(image_column="mask.png")).samples())
+    assert [(each.key, each.problem and each.problem.kind) for each in samples] == [
+        ("1", None),
+        ("2", "no-image"),
+    ]
+    code, text = captioned(tar, tmp_path / "out.jsonl", "--sample-pictures", "each")
+    assert (code, len(rows(tmp_path / "out.jsonl"))) == (0, 4)
+    assert "left out" not in text
+
+
+def test_members_that_are_not_adjacent_are_one_sample(tmp_path, jpeg):
+    members = {"a.txt": b"A", "b.txt": b"B", "b.jpg": jpeg(), "c.jpg": jpeg(), "a.jpg": jpeg(), "c.txt": b"C"}
+    put_tar(tmp_path, "0.tar", members)
+    samples = list(open_source(tmp_path / "0.tar").samples())
+    assert [(sample.key, sample.text) for sample in samples] == [("a", "A"), ("b", "B"), ("c", "C")]
+    assert all(sample.location.read() == jpeg() for sample in samples)
+    put(tmp_path, "1.tgz", gzip.compress((tmp_path / "0.tar").read_bytes()))
+    keys, left_over = found(tmp_path / "1.tgz")
+    assert "scattered-member" in left_over
+    assert len(keys) == len(set(keys)) == 5
+
+
+@pytest.mark.parametrize(
+    ("ending", "pack"), [("gz", gzip.compress), ("bz2", bz2.compress), ("xz", lzma.compress)]
+)
+def test_compressed_pictures_in_a_tar_are_unpacked(tmp_path, jpeg, ending, pack):
+    put_tar(tmp_path, "0.tar", {f"1.jpg.{ending}": pack(jpeg()), f"2.jpg.{ending}": pack(jpeg())[:-9]})
+    out = tmp_path / "out.jsonl"
+    code, _ = captioned(tmp_path / "0.tar", out, "--filter", "size=1")
+    assert code == 1
+    assert [row["image_id"] for row in rows(out)] == ["1"]
+    assert [row["kind"] for row in rows(tmp_path / "out.jsonl.failures.jsonl")] == ["decode"]
+
+
+def test_members_with_other_endings_are_sniffed_or_fail(tmp_path, jpeg):
+    members = {"1": jpeg(), "2.jpg_large": jpeg(), "3.jxl": b"\xff\x0a" + bytes(50), "4.txt": b"no picture"}
+    put_tar(tmp_path, "0.tar", {**members, "..jpg": jpeg()})
+    source = open_source(tmp_path / "0.tar")
+    kinds = {sample.key: sample.problem and sample.problem.kind for sample in source.samples()}
+    assert kinds == {"1": None, "2": None, "3": "unsupported", "4": "no-image"}
+    assert [each.kind for each in source.left_over] == ["hidden"]
+
+
+def test_a_run_of_nothing_but_samples_without_pictures_fails(tmp_path):
+    put_tar(tmp_path, "0.tar", {f"{number}.txt": b"x" for number in range(5)})
+    assert captioned(tmp_path / "0.tar", tmp_path / "out.jsonl")[0] == 1

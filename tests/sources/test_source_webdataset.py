@@ -253,11 +253,15 @@ def test_pipes_are_refused(tmp_path):
     assert not (tmp_path / "owned").exists()
 
 
-def test_a_sample_with_too_much_beside_the_picture_is_a_failure_and_the_rest_goes_on(tmp_path, jpeg):
-    samples = listed(
-        tmp_path, tar([("1.jpg", jpeg()), ("1.bin", bytes(70 * 1024 * 1024)), ("2.jpg", jpeg())])
+def test_what_is_too_large_beside_the_picture_is_left_over_and_the_picture_captioned(tmp_path, jpeg):
+    (tmp_path / "0.tar").write_bytes(
+        tar([("1.jpg", jpeg()), ("1.bin", bytes(70 * 1024 * 1024)), ("1.txt", b"t"), ("2.jpg", jpeg())])
     )
-    assert [sample.problem.kind if sample.problem else None for sample in samples] == ["too-large", None]
+    source = open_source(tmp_path / "0.tar")
+    samples = list(source.samples())
+    assert [(sample.key, sample.text) for sample in samples] == [("1", "t"), ("2", None)]
+    assert all(sample.location is not None for sample in samples)
+    assert [each.kind for each in source.left_over] == ["large-member"]
 
 
 def test_headers_that_claim_absurd_sizes_cost_nothing(tmp_path, jpeg):

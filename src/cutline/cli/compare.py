@@ -30,6 +30,7 @@ from cutline.options import (
     OnChange,  # noqa: F401 - the type of an inherited field
     OnMissing,  # noqa: F401 - the type of an inherited field
     RunOptions,
+    SamplePictures,  # noqa: F401 - the type of an inherited field
 )
 
 _PLAIN = {"model": ModelOptions, "checks": CheckOptions, "input": InputOptions, "run": RunOptions}

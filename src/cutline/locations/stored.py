@@ -6,7 +6,10 @@
 from __future__ import annotations
 
 import dataclasses
+import io
 import os
+import zlib
+from typing import Any
 
 from cutline.errors import PictureError
 from cutline.files import content_digest, name_to_text, open_regular, read_regular, read_up_to, too_large
@@ -108,6 +111,45 @@ class TarMember(Location):
             data = read_up_to(file.fileno(), self.size)
         if len(data) < self.size:
             raise PictureError("fetch", f"{self.path}: the tar ends before this member does")
+        return data
+
+
+PACKINGS = frozenset({"gz", "bz2", "xz"})
+"""Extensions of compressed files that ``PackedPicture`` unpacks."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class PackedPicture(Location):
+    """A compressed picture, such as ``photo.jpg.gz``; ``packing`` is the last part of its name."""
+
+    packed: Location
+    packing: str
+    max_bytes: int = MAX_FILE_BYTES
+
+    @property
+    def path(self) -> str:
+        return self.packed.path
+
+    def content_id(self) -> str:
+        return self.packed.content_id()
+
+    def etag(self) -> str:
+        return self.packed.etag()
+
+    def read(self) -> bytes:
+        """Unpack it; PictureError ``too-large``, ``decode`` where it is damaged, or as of ``packed``."""
+        import bz2
+        import gzip
+        import lzma
+
+        opener: Any = {"gz": gzip.open, "bz2": bz2.open, "xz": lzma.open}[self.packing]
+        try:
+            with opener(io.BytesIO(self.packed.read())) as file:
+                data: bytes = file.read(self.max_bytes + 1)
+        except (OSError, EOFError, zlib.error, lzma.LZMAError) as error:
+            raise PictureError("decode", f"{self.path}: damaged {self.packing}: {one_line(error)}") from error
+        if len(data) > self.max_bytes:
+            raise too_large(self.path, None, self.max_bytes)
         return data
 
 

@@ -19,6 +19,26 @@ _REMARKS = {
         "hidden pictures",
         "its name begins with a dot; rename it to caption it",
     ),
+    "further-picture": (
+        "further picture of a webdataset sample",
+        "further pictures of webdataset samples",
+        "--sample-pictures each captions them too, --image-column names the ending to caption",
+    ),
+    "large-member": (
+        "member of a webdataset sample that is too large to be carried along",
+        "members of webdataset samples that are too large to be carried along",
+        "their pictures are captioned; take such members out of the tar if the output is to hold all",
+    ),
+    "packed-picture": (
+        "compressed picture",
+        "compressed pictures",
+        "unpack them first",
+    ),
+    "scattered-member": (
+        "part of a webdataset sample away from its picture",
+        "parts of webdataset samples away from their pictures",
+        "make the tar anew with its names sorted (tar --sort=name), or give it unpacked and below 2 GiB",
+    ),
     "linked-text": (
         "text beside a picture that lies out of the input, behind a link",
         "texts beside pictures that lie out of the input, behind links",

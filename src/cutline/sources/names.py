@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from cutline.imaging import EXTENSIONS
+from cutline.locations.stored import PACKINGS
 
 TABLE_EXTENSIONS = frozenset({"csv", "tsv", "parquet", "jsonl", "ndjson", "feather", "arrow"})
 OTHER_EXTENSIONS = frozenset(
@@ -44,6 +45,17 @@ def without_tar_ending(name: str) -> str:
 def is_metadata_file(path: str) -> bool:
     """Whether a table describes the pictures beside it, by the name that Hugging Face gives it."""
     return path.rpartition("/")[2].lower() in METADATA_FILES
+
+
+def unpacked_ending(ending: str) -> str:
+    """The ending ``jpg`` of ``jpg.gz``; any other as it is."""
+    stem, _, last = ending.rpartition(".")
+    return stem if stem and last in PACKINGS else ending
+
+
+def picture_ending(ending: str) -> bool:
+    """Whether a member's ending is that of a picture, perhaps of a packed one."""
+    return unpacked_ending(ending).rpartition(".")[2] in EXTENSIONS
 
 
 def no_pictures(path: str) -> str:

@@ -20,7 +20,8 @@ class SourceOptions:
     dataset that is read. These two and ``key_column`` are refused for a source whose class does not name
     them in ``takes``, a set of such names. ``follow_links``: whether links may lead out of the input's
     folder. ``exclude``: patterns of names that are left out. ``outputs``: where the run writes, which is
-    not read. ``text_encoding``: of texts beside pictures that have no mark.
+    not read. ``text_encoding``: of texts beside pictures that have no mark. ``sample_pictures``: of a
+    webdataset sample its ``main`` picture or ``each``.
     """
 
     source_type: str | None = None
@@ -36,4 +37,5 @@ class SourceOptions:
     event: tuple[str, ...] = ()
     follow_links: bool = False
     exclude: tuple[str, ...] = ()
+    sample_pictures: str = "main"
     outputs: OutputPaths | None = None

@@ -13,10 +13,11 @@ from cutline.errors import ConfigError
 from cutline.files import name_to_text
 from cutline.imaging import EXTENSIONS
 from cutline.imaging.formats import OTHER_FORMATS, OTHER_PICTURES
+from cutline.locations.stored import PACKINGS
 from cutline.records import Problem
 from cutline.sidecars import SidecarIndex
 from cutline.sources.left_over import LeftOvers
-from cutline.sources.names import OTHER_EXTENSIONS, extension
+from cutline.sources.names import OTHER_EXTENSIONS, extension, picture_ending
 from cutline.sources.unknown_files import is_picture, sniff_file
 
 if TYPE_CHECKING:
@@ -184,6 +185,8 @@ class _Entries:
                 self.texts.append(name)
             elif ending in EXTENSIONS:
                 self.files[name] = None if entry.is_file() else _no_file(entry)
+            elif ending in PACKINGS and picture_ending(name):
+                self.files[name] = "packed-picture"
             elif ending not in OTHER_EXTENSIONS and entry.is_file():
                 self.files[name] = _UNKNOWN
         except OSError as error:
@@ -194,8 +197,8 @@ class _Entries:
 
 def _unknown(name: str, file: str, index: SidecarIndex, kind: str) -> Iterator[tuple[str, Found]]:
     """A file whose ending is no picture's, if by its first bytes or by its ending it is one after all."""
-    if kind == _HIDDEN:
-        yield name, Found(name, left_over=_HIDDEN)
+    if kind != _UNKNOWN:
+        yield name, Found(name, left_over=kind)
     elif is_picture(kind := sniff_file(file)):
         yield name, Found(name, index.of(name))
     elif kind in OTHER_FORMATS or extension(name) in OTHER_PICTURES:
