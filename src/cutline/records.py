@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import collections
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal, Protocol, Self, TypeAlias, TypedDict
 
 JSON: TypeAlias = dict[str, Any]
@@ -136,6 +136,15 @@ class Usage:
             completion_tokens=self.completion_tokens - other.completion_tokens,
         )
 
+    @classmethod
+    def sum(cls, usages: Iterable[Usage]) -> Self:
+        """All of them together."""
+        prompt = completion = 0
+        for usage in usages:
+            prompt += usage.prompt_tokens
+            completion += usage.completion_tokens
+        return cls(prompt_tokens=prompt, completion_tokens=completion)
+
     @property
     def total(self) -> int:
         return self.prompt_tokens + self.completion_tokens
@@ -204,7 +213,7 @@ class Caption:
     @property
     def usage(self) -> Usage:
         """The sum over the steps, those from earlier runs included."""
-        return sum((step.reply.usage for step in self.steps), Usage())
+        return Usage.sum([step.reply.usage for step in self.steps])
 
     @property
     def source(self) -> Step | None:

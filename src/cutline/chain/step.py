@@ -159,8 +159,9 @@ def _from_cut(step: ChainStep, reply: Reply, prompt: Prompt) -> Result:
 
 def _is_sound(reply: Reply) -> bool:
     """Whether the numbers in a plug-in's reply are numbers."""
-    numbers = getattr(reply.usage, "prompt_tokens", None), getattr(reply.usage, "completion_tokens", None)
-    return all(isinstance(number, int) for number in numbers) and isinstance(reply.seconds, int | float)
+    sent = getattr(reply.usage, "prompt_tokens", None)
+    received = getattr(reply.usage, "completion_tokens", None)
+    return isinstance(sent, int) and isinstance(received, int) and isinstance(reply.seconds, int | float)
 
 
 def cause_of(name: str, errors: Mapping[str, Exception]) -> str:

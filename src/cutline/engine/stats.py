@@ -46,12 +46,13 @@ class Counts:
         self.usage += usage_of(outcome)
         if isinstance(outcome, Caption):
             self.captions += 1
-            dropped = sum(len(note.get("dropped", ())) for note in (outcome.checks or {}).values())
+            self.missing.update(outcome.missing_steps.items())
+            dropped = 0
+            for name, note in (outcome.checks or {}).items():
+                dropped += len(note.get("dropped", ()))
+                self._add_note(name, note)
             self.dropped += dropped
             self.shortened += bool(dropped)
-            self.missing.update(outcome.missing_steps.items())
-            for name, note in (outcome.checks or {}).items():
-                self._add_note(name, note)
         elif isinstance(outcome, Skip):
             self.skips += 1
             self.reasons[outcome.reason] += 1
@@ -116,7 +117,7 @@ def usages_of(outcome: Outcome) -> Iterator[tuple[str, Usage]]:
 
 def usage_of(outcome: Outcome) -> Usage:
     """The tokens of all its steps."""
-    return sum((usage for _, usage in usages_of(outcome)), Usage())
+    return Usage.sum([usage for _, usage in usages_of(outcome)])
 
 
 @dataclasses.dataclass(slots=True, kw_only=True)

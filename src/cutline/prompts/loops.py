@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import collections
+import itertools
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from cutline.prompts import reply_forms
 
@@ -64,20 +65,29 @@ def _is_phrase(unit: str) -> bool:
 
 
 def _alike(text: str) -> str:
-    """The last phrase, where many in a row share most of their words with one of the few before."""
-    before: collections.deque[collections.Counter[str]] = collections.deque(maxlen=_LOOKBACK)
-    times, last = 0, ""
-    for segment, words in _phrases(text):
-        is_alike = any(_share(words, other) >= _ALIKE for other in before)
-        times = times + 1 if is_alike else 0
-        last = segment if is_alike else last
-        before.append(words)
-    return last if times >= _DRIFTING else ""
+    """The last phrase, where many in a row share most of their words with one of the few before.
+
+    From the end: of an ordinary caption only the last phrase is compared, if it has so many at all.
+    """
+    segments = reply_forms.phrase_end().split(text)
+    if len(segments) <= _DRIFTING:
+        return ""
+    phrases = _phrases(reversed(segments))
+    window = collections.deque(itertools.islice(phrases, 1 + _LOOKBACK))
+    last = window[0][0] if window else ""
+    for _ in range(_DRIFTING):
+        if not window:
+            return ""
+        _, words = window.popleft()
+        if not any(_share(words, other) >= _ALIKE for _, other in window):
+            return ""
+        window.extend(itertools.islice(phrases, 1))
+    return last
 
 
-def _phrases(text: str) -> Iterator[tuple[str, collections.Counter[str]]]:
-    """The phrases of the text with their words; short ones, such as tags, are not compared."""
-    for segment in reply_forms.phrase_end().split(text):
+def _phrases(segments: Iterable[str]) -> Iterator[tuple[str, collections.Counter[str]]]:
+    """The phrases with their words; short ones, such as tags, are not compared."""
+    for segment in segments:
         words = _WORD.findall(_NUMBER.sub("0", segment).lower())
         if dense := _DENSE.findall(segment):
             words = dense if len(dense) >= 6 else []
