@@ -99,11 +99,13 @@ class CallOptions(LoadOptions, total=False):
     text_column: str | None
     key_column: str | None
     text_encoding: str | None
+    sidecar_ext: str
     image_root: str | None
     split: str | None
     event: Sequence[str]
     output_format: str | None
     existing: Existing | None
+    one_line: bool
     samples_per_shard: int
     rows_per_file: int | None
     max_shards: int | None

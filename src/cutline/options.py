@@ -50,6 +50,8 @@ class InputOptions(StrictOptions):
     """Column of a table that names each row. [default: the picture's path, URL or name]"""
     text_encoding: str | None = None
     """Encoding of text files beside pictures, read and written, such as gb18030. [default: found out]"""
+    sidecar_ext: str = ".txt"
+    """Ending of text files beside pictures, read and written, such as .caption."""
     image_root: str | None = None
     """Folder that paths in a table or dataset are relative to, and may not leave. [default: its own]"""
     split: str | None = None
@@ -205,9 +207,11 @@ class OutputOptions(StrictOptions):
     """Where the captions go."""
 
     output_format: str | None = None
-    """json, jsonl, csv, tsv, parquet, webdataset, sidecar, scienceqa or a plug-in's. [default: by name]"""
+    """json, jsonl, csv, tsv, parquet, webdataset, sidecar or txt, scienceqa, plug-ins. [default: by name]"""
     existing: Existing | None = None
     """What to do with captions, or an output of someone else's, that are already there."""
+    one_line: bool = False
+    """Write captions without line breaks, as trainers read only the first line of a text file."""
     samples_per_shard: int = 1000
     """Samples in one shard of a webdataset."""
     rows_per_file: int | None = None

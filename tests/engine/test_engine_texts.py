@@ -141,3 +141,42 @@ def test_a_check_that_changed_the_text_is_kept_with_another_trigger(caption, pic
     assert (done.returncode, requests) == (0, 0), done.stderr
     rows = [json.loads(line) for line in output.read_text().splitlines()]
     assert [row["caption"].startswith("ohwx, A TEST CAPTION") for row in rows] == [True, True]
+
+
+def test_sidecars_with_another_ending_are_read_and_written(caption, pictures, tmp_path):
+    folder = pictures(3)
+    (folder / "00000.caption").write_text("dog, grass\n")
+    (folder / "00001.txt").write_text("Not this.")
+    options = ("--output-format", "txt", "--sidecar-ext", "caption", "--existing", "append")
+    done, requests = caption(folder, *options)
+    assert (done.returncode, requests) == (0, 3), done.stderr
+    found = {file.name: file.read_text() for file in folder.glob("*.caption")}
+    assert sorted(found) == ["00000.caption", "00001.caption", "00002.caption"]
+    assert found["00000.caption"].startswith("dog, grass, A test caption")
+    assert found["00001.caption"].startswith("A test caption")
+    assert (folder / "00001.txt").read_text() == "Not this."
+    output = tmp_path / "out.jsonl"
+    done, _ = caption(folder, output, "--sidecar-ext", ".caption")
+    rows = [json.loads(line) for line in output.read_text().splitlines()]
+    assert [row["text"] for row in rows] == [found[name].strip() for name in sorted(found)]
+
+
+@pytest.mark.parametrize("ending", ["jpg", "", "../x", ".a.b"])
+def test_an_ending_that_cannot_be_one_is_refused(ending, caption, pictures):
+    done, requests = caption(pictures(1), *SIDECAR, f"--sidecar-ext={ending}")
+    assert (done.returncode, requests) == (2, 0)
+    assert "--sidecar-ext" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("form", ["sidecar", "jsonl"])
+def test_one_line_is_applied_from_the_journal(form, caption, pictures, tmp_path):
+    folder = pictures(2)
+    (folder / "00000.txt").write_text("dog\ngrass")
+    output = tmp_path / "texts" if form == "sidecar" else tmp_path / "out.jsonl"
+    arguments = (output, "--output-format", form, "--caption-suffix", "\nby me\n")
+    assert caption(folder, *arguments)[1] == 2
+    done, requests = caption(folder, *arguments, "--one-line")
+    assert (done.returncode, requests) == (0, 0), done.stderr
+    found = [text for _, text in captions(form, output)]
+    assert all("\n" not in text and text.endswith(" by me") for text in found)

@@ -227,7 +227,7 @@ def output_of(job: Job) -> str:
     """The job's output path, or a default in the working folder."""
     if job.output_path is not None:
         return job.output_path
-    if job.output.output_format == "sidecar":
+    if job.output.output_format in {"sidecar", "txt"}:
         return job.input_path
     return DEFAULT_OUTPUTS.get(job.output.output_format or "", "captions.jsonl")
 
@@ -247,6 +247,7 @@ def sink_of(job: Job, output: str, state: State) -> Sink:
         overwrite=job.output.existing == "overwrite",
         existing=job.output.existing,
         text_encoding=job.input.text_encoding,
+        sidecar_ext=job.input.sidecar_ext,
         samples_per_shard=job.output.samples_per_shard,
         rows_per_file=job.output.rows_per_file or 0,
         include_raw=job.output.include_raw,
@@ -269,6 +270,8 @@ def form_of(job: Job, output: str) -> JSON:
     affixes = [job.prompts.trigger, job.prompts.caption_prefix, job.prompts.caption_suffix]
     if any(affixes):
         form["affixes"] = affixes
+    if options.one_line:
+        form["one_line"] = True
     if job.checks.has_checks:
         form["checks"] = True
     if form["format"] == "webdataset":
@@ -286,6 +289,7 @@ def rules_of(job: Job, *, keep_data: bool = False, keep_raw: bool = False) -> Sa
         trigger=prompts.trigger or "",
         prefix=prompts.caption_prefix or "",
         suffix=prompts.caption_suffix or "",
+        one_line=job.output.one_line,
         max_pixels=job.pictures.max_pixels,
         allow_private_urls=job.input.allow_private_urls,
         keep_data=keep_data,

@@ -14,13 +14,14 @@ class SampleRules:
     """What a job does to every sample before and after it is captioned.
 
     ``existing``: the policy for samples that have a text. ``keep_data``: keep the picture's bytes after it
-    is encoded for the model. ``keep_raw``: keep whole responses.
+    is encoded for the model. ``one_line``: the text has no line breaks. ``keep_raw``: keep whole responses.
     """
 
     existing: Existing | None = None
     trigger: str = ""
     prefix: str = ""
     suffix: str = ""
+    one_line: bool = False
     max_pixels: int
     allow_private_urls: bool = False
     keep_data: bool = True
@@ -28,7 +29,7 @@ class SampleRules:
 
     def finish(self, text: str, existing: str | None) -> str:
         """The text with trigger word, prefix and suffix, joined with the existing one."""
-        return finish_caption(
+        finished = finish_caption(
             text,
             trigger=self.trigger,
             prefix=self.prefix,
@@ -36,6 +37,7 @@ class SampleRules:
             existing=existing,
             policy="overwrite" if self.existing is None or self.existing == "skip" else self.existing,
         )
+        return " ".join(finished.split()) if self.one_line else finished
 
     def refinish(self, caption: Caption) -> Caption:
         """A caption of an earlier run with the trigger word, prefix, suffix and policy of this one."""

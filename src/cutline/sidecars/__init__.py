@@ -7,7 +7,16 @@ a user should know, and ``ownership`` records which job wrote what.
 
 from cutline.sidecars.decoder import TextDecoder, text_encoding
 from cutline.sidecars.encoding import SidecarText, decode, read
-from cutline.sidecars.names import SidecarIndex
+from cutline.sidecars.names import SidecarIndex, sidecar_ending
 from cutline.sidecars.report import EncodingReport
 
-__all__ = ["EncodingReport", "SidecarIndex", "SidecarText", "TextDecoder", "decode", "read", "text_encoding"]
+__all__ = [
+    "EncodingReport",
+    "SidecarIndex",
+    "SidecarText",
+    "TextDecoder",
+    "decode",
+    "read",
+    "sidecar_ending",
+    "text_encoding",
+]

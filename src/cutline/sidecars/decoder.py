@@ -27,10 +27,11 @@ class TextDecoder:
     without a root, of those that were decoded before.
     """
 
-    def __init__(self, named: str | None = None, *, root: str = "") -> None:
+    def __init__(self, named: str | None = None, *, root: str = "", ending: str = ENDING) -> None:
         """Raises ConfigError for the name of no text encoding."""
         self._named: str | None = text_encoding(named) if named else None
         self._root = root
+        self._ending = ending
         self._found: dict[tuple[str, bool], str | None] = {}
         self._seen: list[bytes] = []
 
@@ -90,9 +91,12 @@ class TextDecoder:
     def _detected(self, folder: str, *, has_zeros: bool, deep: bool) -> str | None:
         key = (f"{folder}/**" if deep else folder, has_zeros)
         if key not in self._found:
-            texts = [text for text in _unusual_texts(folder, deep=deep) if (b"\0" in text) == has_zeros]
+            texts = [text for text in self._unusual(folder, deep=deep) if (b"\0" in text) == has_zeros]
             self._found[key] = detect(texts) or _majority(texts)
         return self._found[key]
+
+    def _unusual(self, folder: str, *, deep: bool) -> list[bytes]:
+        return _unusual_texts(folder, self._ending, deep=deep)
 
 
 def text_encoding(name: str) -> str:
@@ -132,14 +136,14 @@ def _majority(texts: list[bytes]) -> str | None:
     return sure[0] if len(sure) == 1 and votes[sure[0]] > len(texts[:_VOTES]) // 2 else None
 
 
-def _unusual_texts(folder: str, *, deep: bool) -> list[bytes]:
+def _unusual_texts(folder: str, ending: str, *, deep: bool) -> list[bytes]:
     """The texts of a folder that are neither marked nor UTF-8."""
     texts: list[bytes] = []
     looked_at = size = 0
     for path, folders, names in os.walk(folder):
         folders[:] = sorted(name for name in folders if not name.startswith(".")) if deep else []
         for name in sorted(names):
-            if not name.lower().endswith(ENDING):
+            if not name.lower().endswith(ending):
                 continue
             looked_at += 1
             if looked_at > _LOOKED_AT or size > _POOLED:

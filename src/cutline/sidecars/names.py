@@ -11,9 +11,12 @@ from collections import OrderedDict
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from cutline.errors import ConfigError
 from cutline.files import text_to_name
+from cutline.imaging import EXTENSIONS
 
 ENDING = ".txt"
+_ENDING = re.compile(r"\.[a-z0-9_-]{1,16}")
 _MAX_BYTES = 255
 _MAX_PATH = 2000
 _FOLDERS = 16  # whose listing is remembered
@@ -32,12 +35,13 @@ def fold(path: str) -> str:
 class SidecarIndex:
     """The text files of a listing, found as on a case-insensitive file system; an exact name comes first."""
 
-    def __init__(self, names: Iterable[str]) -> None:
-        """``names`` are file names or paths; those that are no text files are ignored."""
+    def __init__(self, names: Iterable[str], ending: str = ENDING) -> None:
+        """``names`` are file names or paths; those that have another ending are ignored."""
+        self.ending = ending
         self._names: dict[str, str] = {}
         self._others: set[str] = set()
         for name in names:
-            if name.lower().endswith(ENDING) and self._names.setdefault(fold(name), name) != name:
+            if name.lower().endswith(ending) and self._names.setdefault(fold(name), name) != name:
                 self._others.add(name)
 
     def find(self, name: str) -> str | None:
@@ -50,14 +54,15 @@ class SidecarIndex:
         if not self._names:
             return []
         stem = picture.rpartition(".")[0]
-        found = map(self.find, dict.fromkeys((picture + ENDING, (stem or picture) + ENDING)))
+        found = map(self.find, dict.fromkeys((picture + self.ending, (stem or picture) + self.ending)))
         return [name for name in found if name is not None and name != picture]
 
 
 class ActualNames:
     """Files as they are called on disk; remembers the listings of a few folders."""
 
-    def __init__(self) -> None:
+    def __init__(self, ending: str = ENDING) -> None:
+        self._ending = ending
         self._indexes: OrderedDict[Path, SidecarIndex] = OrderedDict()
 
     def of(self, file: Path) -> Path:
@@ -67,8 +72,8 @@ class ActualNames:
         index = self._indexes.get(file.parent)
         if index is None:
             with contextlib.suppress(OSError), os.scandir(file.parent) as entries:
-                index = SidecarIndex(sorted(entry.name for entry in entries))
-            self._indexes[file.parent] = index = index or SidecarIndex(())
+                index = SidecarIndex(sorted(entry.name for entry in entries), self._ending)
+            self._indexes[file.parent] = index = index or SidecarIndex((), self._ending)
             if len(self._indexes) > _FOLDERS:
                 self._indexes.popitem(last=False)
         found = index.find(file.name)
@@ -76,7 +81,17 @@ class ActualNames:
         return other if os.path.lexists(other) else file
 
 
-def relative_place(key: str) -> tuple[list[str], str]:
+def sidecar_ending(text: str) -> str:
+    """The ending of sidecars, such as ``.caption``; ConfigError: it is no ending, or one of other files."""
+    ending = f".{text.strip().removeprefix('.')}".lower()
+    if not _ENDING.fullmatch(ending):
+        raise ConfigError(f"--sidecar-ext: {text!r} is not the ending of a file; give one such as .caption")
+    if ending[1:] in EXTENSIONS:
+        raise ConfigError(f"--sidecar-ext: {ending} is the ending of pictures; give one such as .caption")
+    return ending
+
+
+def relative_place(key: str, ending: str = ENDING) -> tuple[list[str], str]:
     """The folders and the file name for ``key`` under an output root.
 
     A relative path is kept. URLs lose their scheme. ``..``, backslashes, NUL and names of devices are
@@ -87,7 +102,7 @@ def relative_place(key: str) -> tuple[list[str], str]:
     parts = (key[scheme.end() :] if scheme else key).split("/")
     names = [_name(part, portable=portable) for part in parts if part] or ["_"]
     # A folder that ends like a sidecar could collide with one.
-    folders = [f"{name}_" if name.lower().endswith(ENDING) else name for name in names[:-1]]
+    folders = [f"{name}_" if name.lower().endswith(ending) else name for name in names[:-1]]
     if sum(len(os.fsencode(folder)) + 1 for folder in folders) > _MAX_PATH:
         folders = [_digest("/".join(folders))]
     return [_short(folder, "") for folder in folders], names[-1]
@@ -116,7 +131,7 @@ def _file_name(text: str) -> str:
     return name
 
 
-def candidates(picture: str, key: str) -> Iterator[tuple[str, bool]]:
+def candidates(picture: str, key: str, ending: str = ENDING) -> Iterator[tuple[str, bool]]:
     """Names for the sidecar of a picture, to be tried in this order until one is free.
 
     ``same.txt``, ``same.jpg.txt``, then one with a hash of the key, which is unique. The flag marks a
@@ -124,10 +139,10 @@ def candidates(picture: str, key: str) -> Iterator[tuple[str, bool]]:
     """
     stem, dot, _ = picture.rpartition(".")
     stem = stem if dot and stem else picture
-    if fold(stem + ENDING) != fold(picture):  # a picture is never its own sidecar
-        yield _short(stem, ENDING), stem != picture
-    yield _short(picture, ENDING), False
-    yield _short(f"{picture}~{_digest(key)}", ENDING), False
+    if fold(stem + ending) != fold(picture):  # a picture is never its own sidecar
+        yield _short(stem, ending), stem != picture
+    yield _short(picture, ending), False
+    yield _short(f"{picture}~{_digest(key)}", ending), False
 
 
 def _short(name: str, ending: str) -> str:

@@ -23,12 +23,14 @@ _EXTENSIONS = {
     ".tsv": "tsv",
     ".parquet": "parquet",
 }
+_ALIASES = {"txt": "sidecar"}
 
 
 def format_of(output: str | None, output_format: str | None) -> str:
     """``output_format``, or else the format of the name's extension; ConfigError: it is unknown."""
     known = registry.names("sinks")
     if output_format:
+        output_format = _ALIASES.get(output_format, output_format)
         if output_format not in known:
             hint = did_you_mean(output_format, known)
             raise ConfigError(

@@ -15,19 +15,20 @@ COMPRESSIONS = ("zstd", "snappy", "gzip", "none")
 class SinkOptions:
     """How outputs are written; ConfigError: a value is out of range.
 
-    ``overwrite``: a foreign output may be replaced. ``existing``: for a sidecar that is there; the
-    engine applies it to the text, the sink only to the file. ``text_encoding``: of sidecars that have no
-    mark, and of new ones. ``samples_per_shard``: of a webdataset. ``rows_per_file``: of Parquet in several
-    files; 0 writes one.
-    ``include_raw``: the response as column ``llm``; parquet always has it. ``include_checks``: the column
-    ``checks``. ``parquet_compression``: one of ``COMPRESSIONS``. ``follow_links``: sidecars may
-    lie where links lead out of the folder. ``recorded`` is called with the name of a file of the state
-    folder that describes the output, before the output changes.
+    ``overwrite``: a foreign output may be replaced. ``existing``: for a sidecar that is there; the engine
+    applies it to the text, the sink only to the file. ``text_encoding``: of sidecars that have no mark,
+    and of new ones. ``sidecar_ext``: their ending. ``samples_per_shard``: of a webdataset.
+    ``rows_per_file``: of Parquet in several files; 0 writes one. ``include_raw``: the response as column
+    ``llm``; parquet always has it. ``include_checks``: the column ``checks``. ``parquet_compression``:
+    one of ``COMPRESSIONS``. ``follow_links``: sidecars may lie where links lead out of the folder.
+    ``recorded`` is called with the name of a file of the state folder that describes the output, before
+    the output changes.
     """
 
     overwrite: bool = False
     existing: Literal["skip", "overwrite", "append", "prepend"] | None = None
     text_encoding: str | None = None
+    sidecar_ext: str = ".txt"
     samples_per_shard: int = 1000
     rows_per_file: int = 0
     include_raw: bool = False

@@ -14,7 +14,7 @@ from cutline.files import file_errors, name_to_text, sync_files, text_to_name, w
 from cutline.interfaces import Sink
 from cutline.records import JSON, Caption, Outcome, Sample, Skip
 from cutline.serialization import valid_unicode
-from cutline.sidecars import EncodingReport, TextDecoder, read
+from cutline.sidecars import EncodingReport, TextDecoder, read, sidecar_ending
 from cutline.sidecars.decoder import check_joinable
 from cutline.sidecars.links import LinkOutside, read_inside
 from cutline.sidecars.names import ActualNames, candidates, relative_place
@@ -53,10 +53,13 @@ class SidecarSink(Sink):
         self._unsynced: set[Path] = set()
         self._written = 0
         self._safe_folder: Path | None = None
-        self._actual = ActualNames().of
+        self._ending = sidecar_ending(options.sidecar_ext)
+        self._actual = ActualNames(self._ending).of
         self._follow_links = options.follow_links
         self._overwrites = options.existing == "overwrite"
-        self._decoder = TextDecoder(options.text_encoding, root=str(self._root or ""))
+        self._decoder = TextDecoder(
+            options.text_encoding, root=str(self._root or ""), ending=sidecar_ending(options.sidecar_ext)
+        )
         self._encodings = EncodingReport(self._decoder)
 
     def open(self, mark: JSON | None) -> None:
@@ -80,7 +83,7 @@ class SidecarSink(Sink):
         if place is None:
             return None
         folder, picture = place
-        names = [name for name, _ in candidates(picture, sample.key)][:-1]
+        names = [name for name, _ in candidates(picture, sample.key, self._ending)][:-1]
         for name in reversed(names):
             file = self._actual(folder / name)
             content = self._read(file)
@@ -167,7 +170,7 @@ class SidecarSink(Sink):
                 return path.parent, path.name
         if self._root is None:
             return None
-        folders, name = relative_place(sample.key)
+        folders, name = relative_place(sample.key, self._ending)
         folder = self._root.joinpath(*folders)
         if folder != self._safe_folder:
             if not folder.resolve().is_relative_to(self._root.resolve()):
@@ -180,7 +183,7 @@ class SidecarSink(Sink):
 
     def _expected_name(self, folder: Path, picture: str, key: str) -> Path:
         """What ``_name`` will return, unless a picture that comes before takes it."""
-        names = list(candidates(picture, key))
+        names = list(candidates(picture, key, self._ending))
         if self._was_there(folder / names[-2][0]):
             names = names[-2:]
         owners = ((folder / name, self._known.owner(self._id(folder / name))) for name, _ in names)
@@ -215,7 +218,7 @@ class SidecarSink(Sink):
 
     def _name(self, folder: Path, picture: str, key: str, *, after: str = "") -> Path:
         """The first sidecar name that is free or the sample's, among those behind the id ``after``."""
-        names = list(candidates(picture, key))
+        names = list(candidates(picture, key, self._ending))
         if not after and self._was_there(folder / names[-2][0]):
             names = names[-2:]  # that of others is rewritten in place
         for name, common in names:
@@ -244,7 +247,7 @@ class SidecarSink(Sink):
         picture = Path(self._prefix + text_to_name(owner.picture))
         if self._id(picture.parent) == self._id(folder):
             return picture
-        folders, _ = relative_place(key)
+        folders, _ = relative_place(key, self._ending)
         place = folder.parents[len(folders) - 1].joinpath(*folders) if folders else folder
         return (place if self._id(place) == self._id(folder) else folder) / picture.name
 
@@ -258,7 +261,7 @@ class SidecarSink(Sink):
     def _make_way(self, number: str, key: str, picture: Path) -> None:
         """Move the sidecar of the first sample with a common name to its full name; can be repeated."""
         new = self._name(picture.parent, picture.name, key, after=number)
-        names = (picture.with_name(name) for name, _ in candidates(picture.name, key))
+        names = (picture.with_name(name) for name, _ in candidates(picture.name, key, self._ending))
         file = self._actual(next(name for name in names if self._id(name) == number))
         written, content = self._known.written(number), self._read(file)
         if written and content is not None and content != written.before and written.covers(content):

@@ -14,7 +14,7 @@ from cutline.files import name_to_text
 from cutline.interfaces import Source
 from cutline.locations.stored import LocalFile
 from cutline.records import LeftOver, Problem, Sample
-from cutline.sidecars import EncodingReport, SidecarIndex, TextDecoder, read
+from cutline.sidecars import EncodingReport, SidecarIndex, TextDecoder, read, sidecar_ending
 from cutline.sidecars.links import LinkOutside, read_inside
 from cutline.sources.exclusion import Exclusion
 from cutline.sources.left_over import LeftOvers
@@ -46,6 +46,7 @@ class FolderSource(Source):
         """Raises ConfigError when there is no such file or folder."""
         self._path = os.fspath(path)
         self._options = options or SourceOptions()
+        self._ending = sidecar_ending(self._options.sidecar_ext)
         self._notes = LeftOvers()
         self._range = Range()
         if not os.path.exists(self._path):
@@ -54,7 +55,9 @@ class FolderSource(Source):
         self._single = not os.path.isdir(self._path)
         self._real = os.path.realpath(os.path.dirname(self._path) if self._single else self._path)
         root = os.path.dirname(self._path) or "." if self._single else self._path
-        self._encodings = EncodingReport(TextDecoder(self._options.text_encoding, root=root))
+        self._encodings = EncodingReport(
+            TextDecoder(self._options.text_encoding, root=root, ending=self._ending)
+        )
 
     @classmethod
     def from_options(cls, path: str, options: SourceOptions) -> FolderSource | RemoteFolderSource:
@@ -66,6 +69,7 @@ class FolderSource(Source):
                 recursive=options.recursive,
                 exclude=options.exclude,
                 text_encoding=options.text_encoding,
+                sidecar_ext=options.sidecar_ext,
             )
         return cls(path, options)
 
@@ -75,7 +79,7 @@ class FolderSource(Source):
         self._notes.clear()
         if self._single:
             folder, name = os.path.split(self._path)
-            yield self._sample(folder, "", Found(name, _text_files(folder).of(name)), self._top)
+            yield self._sample(folder, "", Found(name, _text_files(folder, self._ending).of(name)), self._top)
             return
         found = False
         top = self._top
@@ -160,6 +164,7 @@ class FolderSource(Source):
             recursive=options.recursive,
             is_state=OutputFilter(self._path, options.outputs).is_state,
             excluded=Exclusion(options.exclude).matches,
+            texts=self._ending,
         )
         return Walk(self._path, self._range, walk, notes)
 
@@ -170,6 +175,6 @@ class FolderSource(Source):
         return name_to_text(folder.resolve().name)
 
 
-def _text_files(folder: str) -> SidecarIndex:
+def _text_files(folder: str, ending: str) -> SidecarIndex:
     with os.scandir(folder or ".") as entries:
-        return SidecarIndex(sorted(entry.name for entry in entries))
+        return SidecarIndex(sorted(entry.name for entry in entries), ending)

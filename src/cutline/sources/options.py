@@ -21,7 +21,8 @@ class SourceOptions:
     them in ``takes``, a set of such names. ``follow_links``: whether links may lead out of the input's
     folder. ``exclude``: patterns of names that are left out. ``outputs``: where the run writes, which is
     not read. ``text_encoding``: of texts beside pictures that have no mark. ``sample_pictures``: of a
-    webdataset sample its ``main`` picture or ``each``.
+    webdataset sample its ``main`` picture or ``each``. ``sidecar_ext``: the ending of
+    such texts.
     """
 
     source_type: str | None = None
@@ -33,6 +34,7 @@ class SourceOptions:
     reader_batch_size: int = 32
     recursive: bool = True
     text_encoding: str | None = None
+    sidecar_ext: str = ".txt"
     split: str | None = None
     event: tuple[str, ...] = ()
     follow_links: bool = False

@@ -13,7 +13,7 @@ from cutline.imaging.formats import OTHER_PICTURES
 from cutline.interfaces import Source
 from cutline.locations.stored import RemoteObject
 from cutline.records import LeftOver, Sample
-from cutline.sidecars import EncodingReport, SidecarIndex, TextDecoder
+from cutline.sidecars import EncodingReport, SidecarIndex, TextDecoder, sidecar_ending
 from cutline.sidecars.encoding import MAX_BYTES
 from cutline.sources.exclusion import Exclusion
 from cutline.sources.input_files import on_storage
@@ -37,7 +37,7 @@ class _Listing:
 
     def part(self, start: int, stop: int) -> _Listing:
         pictures = self.pictures[start:stop]
-        texts = SidecarIndex(text for name in pictures for text in self.texts.of(name))
+        texts = SidecarIndex((text for name in pictures for text in self.texts.of(name)), self.texts.ending)
         return _Listing(root=self.root, pictures=pictures, versions=self.versions[start:stop], texts=texts)
 
 
@@ -52,6 +52,7 @@ class RemoteFolderSource(Source):
         exclude: Sequence[str] = (),
         listing: _Listing | None = None,
         text_encoding: str | None = None,
+        sidecar_ext: str = ".txt",
     ) -> None:
         """``listing`` is the part that is read. Raises ConfigError when nothing can open such a path."""
         self._path = path
@@ -59,6 +60,7 @@ class RemoteFolderSource(Source):
         self._listing = listing
         self._exclusion = Exclusion(exclude)
         self._notes = LeftOvers()
+        self._ending = sidecar_ending(sidecar_ext)
         self._encodings = EncodingReport(TextDecoder(text_encoding))
         open_storage(path)
 
@@ -116,7 +118,9 @@ class RemoteFolderSource(Source):
         pictures = [name for name in names if self._wanted(name[len(root) + 1 :], notes)]
         self._notes = notes
         versions = [object_version(found[name]) for name in pictures]
-        return _Listing(root=f"{root}/", pictures=pictures, versions=versions, texts=SidecarIndex(names))
+        return _Listing(
+            root=f"{root}/", pictures=pictures, versions=versions, texts=SidecarIndex(names, self._ending)
+        )
 
     def _wanted(self, key: str, notes: LeftOvers) -> bool:
         """Whether the object is a sample; notes pictures that are left over."""

@@ -41,11 +41,15 @@ class Found:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class WalkOptions:
-    """``is_state``: whether a folder holds the state of a run. ``excluded``: whether a path is left out."""
+    """``is_state``: whether a folder holds the state of a run. ``excluded``: whether a path is left out.
+
+    ``texts``: the ending of texts beside pictures.
+    """
 
     recursive: bool
     is_state: Callable[[str], bool]
     excluded: Callable[[str], bool]
+    texts: str = ".txt"
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +86,7 @@ class Walk:
         stack = [_Folder(self._root, "", ())]
         while stack:
             top = stack[-1]
-            for name, entry in top.listing():
+            for name, entry in top.listing(options.texts):
                 path = top.prefix + name
                 if isinstance(entry, Found):
                     if not part.has(path):
@@ -132,14 +136,14 @@ class _Folder:
             self.parents = (*parents, (status.st_dev, status.st_ino))
         self._entries: Iterator[tuple[str, Found | os.DirEntry[str]]] | None = None
 
-    def listing(self) -> Iterator[tuple[str, Found | os.DirEntry[str]]]:
+    def listing(self, texts: str) -> Iterator[tuple[str, Found | os.DirEntry[str]]]:
         """The rest of the entries: goes on where the last loop over it stopped."""
         if self._entries is None:
-            self._entries = self._list()
+            self._entries = self._list(texts)
         return self._entries
 
-    def _list(self) -> Iterator[tuple[str, Found | os.DirEntry[str]]]:
-        found = _Entries()
+    def _list(self, texts: str) -> Iterator[tuple[str, Found | os.DirEntry[str]]]:
+        found = _Entries(ending=texts[1:])
         try:
             with os.scandir(self.path) as entries:
                 for entry in entries:
@@ -150,7 +154,7 @@ class _Folder:
             message = f"the folder cannot be read: {error.strerror}"
             yield "", Found("", problem=Problem(kind="unreadable-folder", message=message))
         files, folders = found.files, found.folders
-        index = SidecarIndex(sorted(found.texts))
+        index = SidecarIndex(sorted(found.texts), texts)
         for name in sorted([*files, *folders]):
             if name in folders:
                 yield name, folders[name]
@@ -166,6 +170,7 @@ class _Folder:
 class _Entries:
     """The entries of one folder: pictures with their problem, or ``_UNKNOWN`` and ``_HIDDEN`` files."""
 
+    ending: str
     files: dict[str, Problem | str | None] = dataclasses.field(default_factory=dict)
     folders: dict[str, os.DirEntry[str]] = dataclasses.field(default_factory=dict)
     texts: list[str] = dataclasses.field(default_factory=list)
@@ -181,7 +186,7 @@ class _Entries:
         try:
             if entry.is_dir():
                 self.folders[name + "/"] = entry
-            elif ending == "txt":
+            elif ending == self.ending:
                 self.texts.append(name)
             elif ending in EXTENSIONS:
                 self.files[name] = None if entry.is_file() else _no_file(entry)
