@@ -21,7 +21,7 @@ from cutline.errors import ConfigError, MissingExtra
 try:
     import uvicorn
 
-    from cutline.service.settings import OPTIONS, LogLevel, Settings, ignored_variables
+    from cutline.service.settings import OPTIONS, LogFormat, LogLevel, Settings, ignored_variables
 except ImportError:
     raise MissingExtra("cutline serve", "serve") from None
 
@@ -32,7 +32,7 @@ def _options() -> dict[str, Any]:
     for name, field in Settings.model_fields.items():
         if field.description is None:
             continue
-        kind: Any = field.annotation if field.annotation in {bool, int, float, LogLevel} else str
+        kind: Any = field.annotation if field.annotation in {bool, int, float, LogLevel, LogFormat} else str
         if get_origin(field.annotation) is tuple:
             kind = tuple[str, ...]
         shown = f"{field.default:g}" if isinstance(field.default, float) else field.default
@@ -119,7 +119,8 @@ def _run(settings: Settings, reloading: dict[str, Any] | None) -> None:
         "http": "cutline.service.http.connections:Connection",
         "ws": "none",
         "access_log": False,
-        "log_config": log_config(settings.log_level, settings.lease_seconds),
+        "log_config": log_config(settings.log_level, settings.lease_seconds, settings.log_format),
+        "timeout_keep_alive": settings.keep_alive,
         "host": settings.host,
         "port": settings.port,
         "log_level": settings.log_level,
@@ -132,7 +133,7 @@ def _run(settings: Settings, reloading: dict[str, Any] | None) -> None:
         log.warning("unknown setting ignored variable=%s", name)
     for name in ignored_variables() if settings.env_file is None else ():
         log.warning("setting in .env ignored variable=%s: pass --env-file .env if that is meant", name)
-    app = "cutline.service.asgi:app"
+    app = "cutline.service.asgi:create"
     if reloading is None:
         uvicorn.run(app, workers=settings.workers, **config)
     else:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from typing import Final
 
-KIND: Final = "shape"
 _REFUSAL: Final = re.compile(
     r"aspect.ratio"  # Qwen-VL's preprocessing, and the servers that use it
     r"|(?:height|width|dimensions?|sides?)\b[^.]{0,60}\b(?:must|should) be (?:larger|greater|at least|>)"

@@ -15,7 +15,7 @@ from cutline.service.admission import Admission
 from cutline.service.captioning_service import CaptioningService
 from cutline.service.http import pages
 from cutline.service.http.guard import Guard
-from cutline.service.http.middleware import RequestMetrics, RequestSpans
+from cutline.service.http.middleware import Prefix, RequestMetrics, RequestSpans
 from cutline.service.http.openapi import complete_document
 from cutline.service.http.responses import HANDLED, handle_error
 from cutline.service.lifecycle.shutdown import on_shutdown_signal
@@ -61,6 +61,7 @@ def create_app(settings: Settings) -> FastAPI:
         title="cutline",
         version=cutline.__version__,
         description="Captions for pictures, from any vision-language model.",
+        servers=[{"url": settings.root_path}] if settings.root_path else None,
         lifespan=lifespan,
         docs_url=None,  # FastAPI's loads its scripts from elsewhere
         redoc_url=None,
@@ -68,9 +69,11 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.service, app.state.settings, app.state.metrics = service, settings, metrics
     app.state.pictures, app.state.queue = pictures, queue
     app.add_middleware(Guard, settings=settings, admission=admission, pages=pages.PATHS)
-    app.add_middleware(RequestMetrics, metrics=metrics)
+    app.add_middleware(RequestMetrics, metrics=metrics, access_log=settings.access_log)
     if tracing.is_on:
         app.add_middleware(RequestSpans, tracing=tracing)
+    if settings.root_path:
+        app.add_middleware(Prefix, root=settings.root_path)
     for router in (health, captions, tasks, completions, pages):
         app.include_router(router.router)
     complete_document(app, keyed=settings.service_key is not None)

@@ -1,8 +1,9 @@
-"""Entry point of uvicorn's workers: the application for the settings that the command line left for them."""
+"""Entry point of ASGI servers: ``uvicorn cutline.service.asgi:app``, with settings from the environment."""
 
 from __future__ import annotations
 
 import asyncio
+import functools
 import json
 import logging
 import multiprocessing
@@ -22,7 +23,7 @@ _log = logging.getLogger("cutline.service")
 ENVIRONMENT = "CUTLINE_SERVICE_SETTINGS"
 
 
-def app() -> ASGIApp:
+def create() -> ASGIApp:
     """The application of this process; raises ConfigError, which a worker process logs before it exits."""
     end_with_parent()
     try:
@@ -81,3 +82,17 @@ class Startup:
             except asyncio.CancelledError:
                 if not interrupted:
                     raise
+
+
+async def app(scope: Scope, receive: Receive, send: Send) -> None:
+    """The application for ASGI servers that this package does not start.
+
+    Settings come from ``CUTLINE_…`` variables, the host and port from the server; without a key it is for
+    this machine only, whatever the server listens on.
+    """
+    await _created()(scope, receive, send)
+
+
+@functools.cache
+def _created() -> ASGIApp:
+    return create()

@@ -44,23 +44,19 @@ def variables(file: Path) -> dict[str, str]:
     return {name.upper(): value for name, value in found.items() if value is not None}
 
 
-def with_harmless(given: dict[str, Any]) -> dict[str, Any]:
-    """The options, and what a ``.env`` in the current folder may set where nothing else does."""
+def with_harmless(given: dict[str, Any]) -> tuple[dict[str, Any], bool]:
+    """The options with what a ``.env`` in the current folder may add, and whether that is the key.
+
+    Options and the environment take precedence. Raises ConfigError for a plug-in.
+    """
     found = variables(Path(FOUND))
     if found.get("CUTLINE_PLUGIN"):
         raise ConfigError(
             "a .env file cannot name code to run: set CUTLINE_PLUGIN, or pass --plugin, or --env-file .env"
         )
-    set_here = {name.upper() for name in os.environ}
-    if not {"service_key", "service_key_file"} & given.keys() and not set_here & {
-        "CUTLINE_SERVICE_KEY",
-        "CUTLINE_SERVICE_KEY_FILE",
-    }:
-        given = {**given, **({"is_key_found": True} if found.get("CUTLINE_SERVICE_KEY") else {})}
-    else:
+    elsewhere = {name.upper() for name in os.environ} | {PREFIX + name.upper() for name in given}
+    if elsewhere & {"CUTLINE_SERVICE_KEY", "CUTLINE_SERVICE_KEY_FILE"}:
         found.pop("CUTLINE_SERVICE_KEY", None)
-    added = {name: found[PREFIX + name.upper()] for name in HARMLESS if PREFIX + name.upper() in found}
-    return {
-        **{name: value for name, value in added.items() if PREFIX + name.upper() not in set_here},
-        **given,
-    }
+    names = {PREFIX + name.upper(): name for name in HARMLESS}
+    added = {names[known]: found[known] for known in names.keys() & found.keys() - elsewhere}
+    return {**added, **given}, bool(added.get("service_key"))

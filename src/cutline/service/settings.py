@@ -12,7 +12,7 @@ import re
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, PrivateAttr, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from cutline.credentials import Secret, given_key
@@ -21,12 +21,17 @@ from cutline.service.env_files import FOUND, HARMLESS, PREFIX, env_file, variabl
 from cutline.service.errors import value_message
 
 LogLevel = Literal["debug", "info", "warning", "error", "critical"]
+LogFormat = Literal["plain", "json"]
 
 SECRETS: Final = ("service_key", "model_key", "webhook_secret")
 """Settings that may also be in a file, which ``…_file`` names."""
 OPTIONS: Final = {"service_key": "api_key", "service_key_file": "api_key_file"}
 """Options with another name than their setting: the variable CUTLINE_API_KEY is the key of an endpoint."""
 _SETTINGS: Final = {option: name for name, option in OPTIONS.items()}
+_ORIGIN: Final = re.compile(
+    r"[A-Za-z][A-Za-z0-9+.-]*://(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?/?"
+)
+_PREFIX: Final = re.compile(r"(?:/[A-Za-z0-9._~-]+)+/?")
 _MIN_SIMILARITY: Final = 0.8  # difflib's ratio: one letter of four differs
 _OPTION_NAMES: Final = {"API_KEY_FILE": "SERVICE_KEY_FILE"}  # an option's name, which no variable has
 _OTHER_VARIABLES: Final = frozenset(
@@ -94,6 +99,16 @@ class Settings(BaseSettings):
     """Chain file that requests may select by name, or a folder of them; several by repetition."""
     allowed_host: Annotated[tuple[str, ...], NoDecode] = ()
     """Host name that requests may use for this server, besides its address."""
+    allowed_origin: Annotated[tuple[str, ...], NoDecode] = ()
+    """Site whose pages may call this server, such as https://app.example; several by repetition."""
+    root_path: str = ""
+    """Prefix of all paths behind a proxy, such as /captions."""
+    keep_alive: float = Field(5.0, gt=0)
+    """Seconds that a connection may stay idle; more than the proxy's, where one is before it."""
+    access_log: bool = False
+    """Log every request, by its route."""
+    log_format: LogFormat = "plain"
+    """Lines of the log: plain, or JSON objects."""
     service_key: SecretStr | None = None
     """Key that clients must send; better set in CUTLINE_SERVICE_KEY."""
     service_key_file: Path | None = None
@@ -120,13 +135,32 @@ class Settings(BaseSettings):
     keep_days: float = Field(7.0, gt=0)  # of a job's results
     lease_seconds: float = Field(20.0, ge=1)  # without a sign of life from a worker, until others take over
     request_seconds: float = Field(300.0, gt=0)  # for a picture
-    is_key_found: bool = False  # in the current folder: it closes the service, and opens nothing
+    _is_key_found: bool = PrivateAttr(default=False)
 
     @field_validator("image_root", "chain", "plugin", "allowed_host", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:
         """Several in one variable are separated by colons or commas."""
         return tuple(part for part in re.split(r"[,:]", value) if part) if isinstance(value, str) else value
+
+    @field_validator("allowed_origin", mode="before")
+    @classmethod
+    def _origins(cls, value: Any) -> Any:
+        """Several in one variable are separated by commas or blanks."""
+        parts = re.split(r"[,\s]+", value) if isinstance(value, str) else value
+        for origin in filter(None, parts):
+            if origin != "*" and not _ORIGIN.fullmatch(origin):
+                raise ValueError(
+                    f"{origin} is not an origin: give scheme, host and port, as https://app.example"
+                )
+        return tuple(filter(None, parts))
+
+    @field_validator("root_path")
+    @classmethod
+    def _prefix(cls, value: str) -> str:
+        if value and not _PREFIX.fullmatch(value):
+            raise ValueError("must begin with / and hold letters, digits and -._~ only, as /captions")
+        return value.rstrip("/")
 
     @field_validator(*SECRETS, *(f"{name}_file" for name in SECRETS), mode="before")
     @classmethod
@@ -140,8 +174,10 @@ class Settings(BaseSettings):
         given = {_SETTINGS.get(name, name): value for name, value in given.items()}
         file = env_file(given)
         cls.unknown_variables(file)
+        is_key_found = bool(given.pop("is_key_found", False))  # of the process that started this one
         if file is None:
-            given = with_harmless(given)
+            given, found = with_harmless(given)
+            is_key_found = is_key_found or found
         for name in SECRETS:
             if given.get(name) == "":  # an unset variable of the shell, not a request to have no key
                 raise ConfigError(f"{_option(name)} is empty: give a key, or leave it out")
@@ -152,6 +188,7 @@ class Settings(BaseSettings):
             name = str(first["loc"][0])
             option = f"{_option(name)} or " if cls.model_fields[name].description else ""
             raise ConfigError(f"{option}CUTLINE_{name.upper()}: {value_message(first)}") from None
+        settings._is_key_found = is_key_found
         return settings.model_copy(update={name: settings._secret(name, given) for name in SECRETS})
 
     @classmethod
@@ -190,6 +227,11 @@ class Settings(BaseSettings):
         key = given_key(value.get_secret_value() if value else None, file, option=_option(name))
         return SecretStr(key.reveal()) if key else None
 
+    @property
+    def is_key_found(self) -> bool:
+        """Whether the key is of a ``.env`` in the current folder: it closes the service, and opens nothing."""
+        return self._is_key_found
+
     def to_json(self) -> str:
         """All settings with their secrets, for a process that this one starts."""
         values = self.model_dump(mode="json")
@@ -197,7 +239,7 @@ class Settings(BaseSettings):
             secret = getattr(self, name)
             values[name] = secret.get_secret_value() if secret else None
             values[f"{name}_file"] = None
-        return json.dumps(values)
+        return json.dumps(values | {"is_key_found": self.is_key_found})
 
     def check(self) -> None:
         """Raise ConfigError for settings that cannot work, or open the service to others without a key."""
@@ -209,6 +251,8 @@ class Settings(BaseSettings):
             )
         if self.service_key is not None:
             Secret(self.service_key.get_secret_value()).check()
+        if "*" in self.allowed_origin and self.service_key is None:
+            raise ConfigError("--allowed-origin '*' lets every site use the service: set --api-key as well")
         for root in self.image_root:
             if not root.is_dir():
                 raise ConfigError(f"--image-root {root} is not a folder")

@@ -18,7 +18,6 @@ from cutline.captioners.hosted.presets import Preset
 from cutline.captioners.hosted.rate_limits import requested_wait, span
 from cutline.credentials import Secret
 from cutline.errors import EndpointUnusable, Rejected, Retryable
-from cutline.imaging.shapes import KIND as SHAPE
 from cutline.imaging.shapes import refuses_shape
 
 _RETRIED = frozenset({408, 409, 425, 429})
@@ -72,7 +71,7 @@ def refusal(answer: Answer, request: RequestInfo) -> Exception:
             f"look at {request.preset.account}, or set another {request.preset.key_env[0]}"
         )
     if status in {400, 422} and refuses_shape(body.message):
-        return Rejected(SHAPE, f"{text}; crop the picture, or make its short side longer", status=status)
+        return Rejected("shape", f"{text}; crop the picture, or make its short side longer", status=status)
     return Rejected("rejected", text + _cure(status, request), status=status)
 
 

@@ -15,7 +15,6 @@ from cutline.batcher import in_background
 from cutline.captioners.plugins.turns import Turn, Turns, grace, wait_for_end
 from cutline.credentials import without_keys
 from cutline.errors import ConfigError, CutlineError, Rejected, RunStopped, SampleError
-from cutline.imaging.shapes import KIND as SHAPE
 from cutline.imaging.shapes import refuses_shape
 
 _log = logging.getLogger(__name__)
@@ -45,7 +44,7 @@ class PluginCode:
             return error
         _log.debug("captioner raised", exc_info=error)
         if isinstance(error, ValueError) and refuses_shape(str(error)):
-            return SampleError(SHAPE, describe_error(error, self.file))
+            return SampleError("shape", describe_error(error, self.file))
         return SampleError("captioner", describe_error(error, self.file))
 
     def load_error(self, error: BaseException) -> ConfigError:

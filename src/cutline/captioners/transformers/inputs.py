@@ -14,7 +14,6 @@ from cutline.captioners.transformers.model_loader import LoadedModel
 from cutline.captioners.transformers.settings import Generation
 from cutline.captioners.transformers.video_shim import chat_template
 from cutline.errors import RunStopped, SampleError
-from cutline.imaging.shapes import KIND as SHAPE
 from cutline.imaging.shapes import refuses_shape
 from cutline.prompts import Prompt, library_prompts, load_prompt
 
@@ -98,7 +97,9 @@ def prepare_inputs(
         if not refuses_shape(str(error)):
             raise
         sizes = ", ".join("{} x {}".format(*request.image.size) for request in requests)
-        raise SampleError(SHAPE, f"{family.name} cannot take a picture of {sizes} pixels: {error}") from None
+        raise SampleError(
+            "shape", f"{family.name} cannot take a picture of {sizes} pixels: {error}"
+        ) from None
     ids = tensors.get("input_ids")
     mask = tensors.get("attention_mask")
     tokens = [0] * len(requests) if ids is None else [ids.shape[1]] * len(requests)

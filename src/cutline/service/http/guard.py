@@ -7,17 +7,19 @@ import contextlib
 import hmac
 import ipaddress
 import logging
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Final
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
+from starlette.responses import Response as PlainResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from cutline.service.admission import Admission
 from cutline.service.errors import Overloaded, ServiceError
 from cutline.service.http.bodies import Body, too_large
+from cutline.service.http.cors import CrossOrigin
 from cutline.service.http.responses import error_response
 from cutline.service.settings import Settings
 
@@ -48,6 +50,7 @@ class Guard:
     ) -> None:
         self._app = app
         self._admission = admission
+        self._cors = CrossOrigin(settings.allowed_origin)
         self._max_body, self._max_pictures = settings.max_body, settings.max_pictures
         key = settings.service_key
         self._key = key.get_secret_value().encode() if key else None
@@ -71,9 +74,15 @@ class Guard:
         is_json = not headers.get("content-type", "").lower().startswith("multipart/")
         pictures = self._max_pictures if is_json else None
         body = Body(receive, self._admission, limit=self._max_body, empty=not has_body, pictures=pictures)
-        response = _Response(send, body)
+        origin = headers.get("origin")
+        cors = self._cors.headers(origin) if origin is not None and self._cors.allows(origin) else {}
+        response = _Response(send, body, cors)
         try:
-            self._check(scope, headers, body)
+            self._check(scope, headers, body, is_allowed=bool(cors))
+            if cors and scope["method"] == "OPTIONS" and "access-control-request-method" in headers:
+                preflight = PlainResponse(status_code=204, headers=self._cors.preflight(headers))
+                await preflight(scope, receive, response.send)
+                return
             await self._app(scope, body.receive, response.send)
         except ServiceError as error:
             await response.replace(scope, receive, error)
@@ -90,7 +99,7 @@ class Guard:
         finally:
             body.close()
 
-    def _check(self, scope: Scope, headers: Headers, body: Body) -> None:
+    def _check(self, scope: Scope, headers: Headers, body: Body, *, is_allowed: bool) -> None:
         """Raises ServiceError 400, 401, 403, 413 or 503."""
         host = headers.get("host", "")
         name, colon, port = host.rpartition(":")
@@ -100,9 +109,11 @@ class Guard:
         if self._hosts is not None and not is_probe and name.lower() not in self._hosts:
             raise ServiceError(403, "this host name is not served here")
         origin = headers.get("origin")
-        if origin is not None and not _is_own_origin(origin, host, self._allowed):
+        if origin is not None and not is_allowed and not _is_own_origin(origin, host, self._allowed):
             raise ServiceError(403, "requests from other sites are refused")
-        is_open = path in _OPEN or (path in self._pages and scope["method"] in {"GET", "HEAD"})
+        is_page = path in self._pages and scope["method"] in {"GET", "HEAD"}
+        is_preflight = is_allowed and scope["method"] == "OPTIONS"  # browsers send it without the key
+        is_open = path in _OPEN or is_page or is_preflight
         if self._key is not None and not is_open:
             _check_key(headers, self._key)
         length = headers.get("content-length")
@@ -117,8 +128,8 @@ class Guard:
 class _Response:
     """A response on its way out, with the headers that every response has."""
 
-    def __init__(self, send: Send, body: Body) -> None:
-        self._send, self._body = send, body
+    def __init__(self, send: Send, body: Body, cors: Mapping[str, str]) -> None:
+        self._send, self._body, self._cors = send, body, cors
         self._started = False
 
     async def send(self, message: Message) -> None:
@@ -127,6 +138,10 @@ class _Response:
             headers = MutableHeaders(scope=message)
             for name, value in _HEADERS.items():
                 headers.setdefault(name, value)
+            if self._cors:
+                headers.update(self._cors)
+                headers["Cross-Origin-Resource-Policy"] = "cross-origin"
+                headers.add_vary_header("Origin")
             if not self._body.is_complete:
                 headers["Connection"] = "close"
         elif not message.get("more_body", False) and not self._body.is_complete:

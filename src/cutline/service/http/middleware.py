@@ -20,10 +20,10 @@ _TRACE_HEADERS: Final = ("traceparent", "tracestate")
 
 
 class RequestMetrics:
-    """Counts every request, refused ones too, and logs these at ``debug``."""
+    """Counts every request, refused ones too, and logs these at ``debug``; with ``access_log`` all."""
 
-    def __init__(self, app: ASGIApp, *, metrics: Metrics) -> None:
-        self._app, self._metrics = app, metrics
+    def __init__(self, app: ASGIApp, *, metrics: Metrics, access_log: bool) -> None:
+        self._app, self._metrics, self._access_log = app, metrics, access_log
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -44,9 +44,30 @@ class RequestMetrics:
             route = _route(scope) or "none"
             method = scope["method"] if scope["method"] in _METHODS else "other"
             self._metrics.requests.labels(method, route, status or "gone").inc()
-            self._metrics.seconds.labels(route).observe(time.perf_counter() - started)
-            if status >= 400:
+            seconds = time.perf_counter() - started
+            self._metrics.seconds.labels(route).observe(seconds)
+            if self._access_log and scope["path"] not in _UNTRACED:
+                client = (scope.get("client") or ("-",))[0]
+                key = scope.get("cutline.key", "-")
+                values = (method, route, status or "gone", seconds, client, key)
+                _log.info("request method=%s route=%s status=%s seconds=%.3f client=%s key=%s", *values)
+            elif status >= 400:
                 _log.debug("request refused method=%s route=%s status=%d", method, route, status)
+
+
+class Prefix:
+    """Serves all paths below ``root`` too: a proxy may hand on the path with or without its prefix."""
+
+    def __init__(self, app: ASGIApp, *, root: str) -> None:
+        self._app, self._root = app, root.rstrip("/")
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path = scope.get("path", "")
+        if scope["type"] == "http" and (path == self._root or path.startswith(self._root + "/")):
+            raw = scope.get("raw_path") or b""
+            rest = raw[len(self._root) :] if raw.startswith(self._root.encode()) else raw
+            scope = {**scope, "path": path[len(self._root) :] or "/", "raw_path": rest or b"/"}
+        await self._app(scope, receive, send)
 
 
 class RequestSpans:

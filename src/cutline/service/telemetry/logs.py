@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import logging
 import re
+from datetime import UTC, datetime
 from typing import Any, Final
+
+import orjson
 
 from cutline.credentials import without_credentials
 from cutline.formatting import printable
@@ -20,6 +23,7 @@ _ADDRESS: Final = re.compile(r"\w+://\S+")
 _DOWNLOADS: Final = frozenset({"fetch", "blocked-address"})
 _HOST: Final = re.compile(r"\w+://([\w.-]+(?::\d+)?|\[[\w.:%]+\](?::\d+)?)(?=[/?#:]|$)")
 _BYTES: Final = re.compile(r"""\bb'[^']*'?|\bb"[^"]*"?|[\w+/=-]{80,}""")
+_FIELD: Final = re.compile(r"(?:^|(?<= ))([a-z_]+)=")
 _FORMAT: Final = "%(asctime)s %(levelname)s %(name)s %(message)s"
 
 
@@ -41,20 +45,38 @@ class WorkerDeaths(logging.Filter):
         return True
 
 
-def log_config(level: str, lease_seconds: float) -> dict[str, Any]:
+class JsonFormatter(logging.Formatter):
+    """A JSON object for each record, on one line; ``key=value`` in its message become fields."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        message = record.getMessage()
+        line: dict[str, Any] = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": message,
+        }
+        event, *rest = _FIELD.split(message)
+        if rest and record.name.startswith("cutline"):
+            names, values = rest[::2], (value.strip() for value in rest[1::2])
+            line |= {"event": event.strip(), "fields": dict(zip(names, values, strict=True))}
+        if record.exc_info:
+            line["traceback"] = self.formatException(record.exc_info)
+        return orjson.dumps(line, default=str).decode()
+
+
+def log_config(level: str, lease_seconds: float, form: str = "plain") -> dict[str, Any]:
     """The logging configuration of uvicorn and the package, in this process and its workers.
 
-    There is no access log: the metrics count requests, and a URL with its query could hold secrets.
+    uvicorn's own access log is off: a URL with its query could hold secrets.
     """
     loggers = {name: {"level": level.upper()} for name in ("cutline", "uvicorn", "uvicorn.error")}
     return {
         "version": 1,
         "disable_existing_loggers": False,
-        "formatters": {"plain": {"format": _FORMAT}},
+        "formatters": {"plain": {"format": _FORMAT}, "json": {"()": JsonFormatter}},
         "filters": {"deaths": {"()": WorkerDeaths, "lease_seconds": lease_seconds}},
-        "handlers": {
-            "stderr": {"class": "logging.StreamHandler", "formatter": "plain", "filters": ["deaths"]}
-        },
+        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": form, "filters": ["deaths"]}},
         "root": {"level": "WARNING", "handlers": ["stderr"]},
         "loggers": loggers,
     }
