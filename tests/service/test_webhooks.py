@@ -172,7 +172,7 @@ def test_addresses_that_are_never_told(url):
 
 def test_secrets_of_the_standard():
     """The example of the standard's own specification."""
-    key = Settings(webhook_secret="whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").webhook_key
+    (key,) = Settings(webhook_secret="whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").webhook_keys
     body = b'{"test": 2432232314}'
     signed = signature(key, "msg_p5jXN8AQM9LWM0D4loKWxJek", 1614265330, body)
     assert signed == "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="

@@ -229,7 +229,7 @@ class Settings(BaseSettings):
 
     @property
     def is_key_found(self) -> bool:
-        """Whether the key is of a ``.env`` in the current folder: it closes the service, and opens nothing."""
+        """Whether the key is of a ``.env`` in the current folder: that opens the service to nobody."""
         return self._is_key_found
 
     def to_json(self) -> str:
@@ -257,11 +257,6 @@ class Settings(BaseSettings):
             if not root.is_dir():
                 raise ConfigError(f"--image-root {root} is not a folder")
         _ = self.webhook_keys
-
-    @property
-    def webhook_key(self) -> bytes | None:
-        """The key of the first signature."""
-        return next(iter(self.webhook_keys), None)
 
     @property
     def webhook_keys(self) -> tuple[bytes, ...]:
