@@ -180,3 +180,19 @@ def test_one_line_is_applied_from_the_journal(form, caption, pictures, tmp_path)
     assert (done.returncode, requests) == (0, 0), done.stderr
     found = [text for _, text in captions(form, output)]
     assert all("\n" not in text and text.endswith(" by me") for text in found)
+
+
+def test_json_beside_a_picture_fills_the_prompt(caption, pictures, tmp_path):
+    folder, output = pictures(4), tmp_path / "out.jsonl"
+    (folder / "00000.json").write_text('{"title": "A red door", "size": {"w": 3}, "file_name": "other"}')
+    (folder / "00001.png.JSON").write_text('\ufeff{"title": "A blue door"}', "utf-8")
+    (folder / "00002.json").write_text("[1, 2]")
+    (folder / "00003.json").write_text('{"title": ')
+    done, requests = caption(folder, output, "--prompt", "What is {title}?")
+    assert (done.returncode, requests) == (1, 2), done.stderr
+    assert report(output)["failure_kinds"] == {"prompt-variable": 2}
+    assert "2 JSON files beside pictures" in done.stderr
+    rows = [json.loads(line) for line in output.read_text().splitlines()]
+    assert [row["metadata"]["title"] for row in rows] == ["A red door", "A blue door"]
+    assert rows[0]["metadata"]["size"] == {"w": 3}
+    assert rows[0]["metadata"]["file_name"] == "00000.png"

@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from cutline.errors import ConfigError, SampleError
 from cutline.files import name_to_text
 from cutline.interfaces import Source
 from cutline.locations.stored import LocalFile
 from cutline.records import LeftOver, Problem, Sample
+from cutline.serialization import decode_object
 from cutline.sidecars import EncodingReport, SidecarIndex, TextDecoder, read, sidecar_ending
 from cutline.sidecars.links import LinkOutside, read_inside
+from cutline.sources.cells import metadata
 from cutline.sources.exclusion import Exclusion
 from cutline.sources.left_over import LeftOvers
 from cutline.sources.names import no_pictures
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from cutline.sources.remote import RemoteFolderSource
 
 
+_OWN = frozenset({"folder", "file_name"})  # of every picture of a folder
 _PRECISION = 64
 """Places where a shard may begin, for each shard."""
 
@@ -79,7 +82,8 @@ class FolderSource(Source):
         self._notes.clear()
         if self._single:
             folder, name = os.path.split(self._path)
-            yield self._sample(folder, "", Found(name, _text_files(folder, self._ending).of(name)), self._top)
+            texts, values = (_files(folder, ending).of(name) for ending in (self._ending, ".json"))
+            yield self._sample(folder, "", Found(name, texts, values), self._top)
             return
         found = False
         top = self._top
@@ -130,7 +134,11 @@ class FolderSource(Source):
             key=name_to_text(prefix + found.name),
             location=None if problem else LocalFile(os.path.join(folder, found.name)),
             text=text,
-            metadata={"folder": name_to_text(prefix[:-1]) or top, "file_name": name_to_text(found.name)},
+            metadata={
+                "folder": name_to_text(prefix[:-1]) or top,
+                "file_name": name_to_text(found.name),
+                **self._values(folder, found.values),
+            },
             problem=problem,
             text_problem=text_problem,
         )
@@ -139,11 +147,27 @@ class FolderSource(Source):
         """The caption of the first sidecar that has one, and why it cannot be used."""
         for name in sidecars:
             file = os.path.join(folder, name)
-            content = read(file) if self._options.follow_links else self._inside(file)
+            content = self._content(file)
             found = self._encodings.read(file, content or b"", folder)
             if found != (None, ""):
                 return found
         return None, ""
+
+    def _values(self, folder: str, names: Sequence[str]) -> dict[str, Any]:
+        """The fields of the JSON beside a picture; other JSON is left over."""
+        for name in names:
+            file = os.path.join(folder, name)
+            try:
+                fields = decode_object(self._content(file) or b"{}")
+            except SampleError:
+                fields = None
+            if fields is not None:
+                return {name: value for name, value in metadata(fields).items() if name not in _OWN}
+            self._notes.note("unread-json", file)
+        return {}
+
+    def _content(self, file: str) -> bytes | None:
+        return read(file) if self._options.follow_links else self._inside(file)
 
     def _inside(self, file: str) -> bytes | None:
         """A text that lies in the input after links; of others nothing is read."""
@@ -175,6 +199,6 @@ class FolderSource(Source):
         return name_to_text(folder.resolve().name)
 
 
-def _text_files(folder: str, ending: str) -> SidecarIndex:
+def _files(folder: str, ending: str) -> SidecarIndex:
     with os.scandir(folder or ".") as entries:
         return SidecarIndex(sorted(entry.name for entry in entries), ending)

@@ -44,6 +44,11 @@ _REMARKS = {
         "texts beside pictures that lie out of the input, behind links",
         "--follow-links reads them",
     ),
+    "unread-json": (
+        "JSON file beside a picture that is no object of fields",
+        "JSON files beside pictures that are no objects of fields",
+        "their fields are the prompt's variables; make them valid JSON objects, or move them away",
+    ),
     "unknown-ending": (
         "file whose ending is not known as a picture's",
         "files whose endings are not known as pictures'",

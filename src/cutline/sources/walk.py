@@ -30,11 +30,13 @@ _HIDDEN, _UNKNOWN = "hidden", "unknown"
 class Found:
     """A picture's name within its folder, the names of its sidecars, or why it cannot be read.
 
-    ``left_over``: the kind of what is no sample, empty for a picture.
+    ``values``: the names of JSON files about it. ``left_over``: the kind of what is no sample, empty for a
+    picture.
     """
 
     name: str
     sidecars: Sequence[str] = ()
+    values: Sequence[str] = ()
     problem: Problem | None = None
     left_over: str = ""
 
@@ -143,7 +145,7 @@ class _Folder:
         return self._entries
 
     def _list(self, texts: str) -> Iterator[tuple[str, Found | os.DirEntry[str]]]:
-        found = _Entries(ending=texts[1:])
+        found = _Entries(beside={"json": [], texts[1:]: []})
         try:
             with os.scandir(self.path) as entries:
                 for entry in entries:
@@ -154,7 +156,7 @@ class _Folder:
             message = f"the folder cannot be read: {error.strerror}"
             yield "", Found("", problem=Problem(kind="unreadable-folder", message=message))
         files, folders = found.files, found.folders
-        index = SidecarIndex(sorted(found.texts), texts)
+        index, values = (SidecarIndex(sorted(found.beside[one[1:]]), one) for one in (texts, ".json"))
         for name in sorted([*files, *folders]):
             if name in folders:
                 yield name, folders[name]
@@ -163,17 +165,20 @@ class _Folder:
                 if isinstance(problem, str):
                     yield from _unknown(name, os.path.join(self.path, name), index, problem)
                 else:
-                    yield name, Found(name, () if problem else index.of(name), problem)
+                    texts_of = () if problem else index.of(name)
+                    yield name, Found(name, texts_of, values.of(name), problem)
 
 
 @dataclasses.dataclass(slots=True)
 class _Entries:
-    """The entries of one folder: pictures with their problem, or ``_UNKNOWN`` and ``_HIDDEN`` files."""
+    """The entries of one folder: pictures with their problem, or ``_UNKNOWN`` and ``_HIDDEN`` files.
 
-    ending: str
+    ``beside``: the files beside pictures that are read, by their ending.
+    """
+
+    beside: dict[str, list[str]]
     files: dict[str, Problem | str | None] = dataclasses.field(default_factory=dict)
     folders: dict[str, os.DirEntry[str]] = dataclasses.field(default_factory=dict)
-    texts: list[str] = dataclasses.field(default_factory=list)
 
     def add(self, entry: os.DirEntry[str]) -> None:
         """Puts one entry where it belongs; the kind comes with the listing, without a look at the file."""
@@ -186,8 +191,8 @@ class _Entries:
         try:
             if entry.is_dir():
                 self.folders[name + "/"] = entry
-            elif ending == self.ending:
-                self.texts.append(name)
+            elif ending in self.beside:
+                self.beside[ending].append(name)
             elif ending in EXTENSIONS:
                 self.files[name] = None if entry.is_file() else _no_file(entry)
             elif ending in PACKINGS and picture_ending(name):
