@@ -13,7 +13,9 @@ from cutline.formatting import one_line
 from cutline.prompts import reply_forms
 from cutline.prompts.loops import drift, loop
 
-_GATE = re.compile(r"[<\[◁]|analysis|assistantfinal")
+# Of ordinary captions none holds one of these: a search for each takes a tenth of one for the forms.
+_REASONING_SIGNS = ("<", "[", "◁", "analysis", "assistantfinal")
+_TURN_SIGNS = ("<", "[", "###", "USER", "ASSISTANT", "HUMAN", "User", "Human")
 _MARKED = re.compile(r"[<\[◁`~\\#|]|\s*(?i:assistant|model)\b")
 _BOXED = re.compile(
     r"\s*(?:[^\n\\]{0,60}?(?i:answer|caption|description)(?: is)?:?\s*)?"
@@ -67,7 +69,7 @@ def clean_reply(text: str, *, verbatim: bool = False) -> str:
         return check_caption(caption, verbatim=True)
     caption = _without_openers(caption)
     refuse_refusal(caption)
-    if marker := reply_forms.next_turn().search(caption):
+    if any(map(caption.__contains__, _TURN_SIGNS)) and (marker := reply_forms.next_turn().search(caption)):
         shown = one_line(marker[0].strip(), 40)
         raise ReplyError(
             "role-markers", f"the reply contains {shown!r}: model or chat template lost its turn"
@@ -106,7 +108,7 @@ def first_sentences(text: str) -> str:
 
 def without_reasoning(text: str) -> str:
     """``text`` behind its leading reasoning; ReplyError ``empty`` when there is nothing else."""
-    if _GATE.search(text) is None:
+    if not any(map(text.__contains__, _REASONING_SIGNS)):
         return text
     start = 0
     while True:
@@ -145,7 +147,7 @@ def _unwrapped(text: str, *, words: bool) -> str:
         caption = reply_forms.box().sub("", caption) if "_of_box|>" in caption else caption
         answer = _answer(caption) if words else None
         caption = caption if answer is None else answer
-        for form in (reply_forms.fence(), *((_BOXED, _TEX_TEXT) if words else ())):
+        for form in (reply_forms.fence(), *((_BOXED, _TEX_TEXT) if words and "\\" in caption else ())):
             if match := form.match(caption):
                 caption = match["text"]
         caption = caption.strip()
