@@ -7,7 +7,6 @@ import time
 from collections.abc import Iterator
 from typing import Self
 
-from rich.console import Console
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
@@ -15,6 +14,7 @@ from rich.text import Text
 
 from cutline.engine.progress import Progress, ProgressHook
 from cutline.formatting import duration, money, short_number
+from cutline.terminal import Console
 
 _MIN_BAR, _MAX_BAR = 8, 32
 PLAIN_INTERVAL = 10.0  # seconds between lines when the error stream is not a terminal

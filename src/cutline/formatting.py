@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable
 
@@ -63,6 +64,21 @@ def did_you_mean(word: str, known: Iterable[str], *, most: int = 1, cutoff: floa
     return f", did you mean {' or '.join(close)}?" if close else ""
 
 
+# Control characters, breaks of lines and paragraphs, changes of the writing direction, and surrogates (bytes
+# of a file name that are not UTF-8). Line feed and tab are left to `printable`.
+_ACTIVE = re.compile("[\0-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+_ACTIVE_OR_BREAK = re.compile(_ACTIVE.pattern[:-1] + "\t\n]")
+
+
+def visible(text: str) -> str:
+    """Foreign text that cannot act on a terminal; it may have several lines."""
+    return _ACTIVE.sub(_escape, text.replace("\r\n", "\n")) if _ACTIVE.search(text) else text
+
+
 def printable(text: str) -> str:
-    """Foreign text that cannot move the cursor or change colours: control characters are escaped."""
-    return text if text.isprintable() else "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+    """Foreign text within a line: cannot act on a terminal or begin a new line."""
+    return _ACTIVE_OR_BREAK.sub(_escape, text)
+
+
+def _escape(found: re.Match[str]) -> str:
+    return found[0].encode("unicode_escape").decode("ascii")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import sys
 import threading
 from collections.abc import Sequence
@@ -16,13 +17,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     Without ``arguments`` this is the program itself, which may have to exit at once.
     """
-    from cutline import standard_output
-    from cutline.cli.app import run
-    from cutline.garbage_collection import collect_rarely
-
     if arguments is None:
-        collect_rarely()
-        standard_output.is_ours.set(True)
+        _prepare()
+    from cutline.cli.app import run
+
+    if arguments is None and signal.getsignal(signal.SIGINT) is _exit_at_once:
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # from here on it is caught
     code = run(list(sys.argv[1:] if arguments is None else arguments))
     if arguments is None and any(
         thread.name.startswith(("batch-", "cutline-background")) for thread in threading.enumerate()
@@ -33,3 +33,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 stream.flush()
         os._exit(code)
     return code
+
+
+def _prepare() -> None:
+    """Set up the process; Ctrl-C while modules are imported ends it without a traceback."""
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, _exit_at_once)
+    from cutline import standard_output
+    from cutline.cli import streams
+    from cutline.garbage_collection import collect_rarely
+
+    streams.prepare()
+    collect_rarely()
+    standard_output.is_ours.set(True)
+
+
+def _exit_at_once(number: int, _: object) -> None:
+    os._exit(128 + number)

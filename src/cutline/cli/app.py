@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import itertools
 import re
-import sys
 from typing import Any
 
 import cyclopts
-from rich.console import Console
 
 import cutline
+from cutline.cli import streams
 from cutline.errors import ConfigError, CutlineError, SinkError
+from cutline.terminal import Console, print_error
 
 HELP = """Caption pictures with any vision-language model, losing nothing.
 
@@ -73,6 +73,7 @@ def run(arguments: list[str]) -> int:
     try:
         # Otherwise the commands' apps keep the first console they make, with its width.
         result = build()(arguments, console=Console())
+        return streams.exit_code(result if isinstance(result, int) else 0)
     except cyclopts.CycloptsError as error:
         return fail(_usage_message(error), hint=_in_file(error, arguments) + _help_of(error, arguments))
     except ConfigError as error:
@@ -81,10 +82,6 @@ def run(arguments: list[str]) -> int:
         return fail(str(error), code=4 if isinstance(error, SinkError) else 3)
     except KeyboardInterrupt:
         return fail("interrupted", code=130)
-    except BrokenPipeError:
-        sys.stderr.close()  # nothing reads our output any more
-        return 141
-    return result if isinstance(result, int) else 0
 
 
 def _shown_default(default: Any) -> str | None:
@@ -129,7 +126,7 @@ def _help_of(error: cyclopts.CycloptsError, arguments: list[str]) -> str:
 
 
 def _fail(message: str, *, code: int = 2, hint: str = "") -> int:
-    print(f"cutline: {message}{hint}", file=sys.stderr)  # noqa: T201 - the program's output
+    print_error(f"{message}{hint}")
     return code
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import sys
 from collections.abc import Callable, Coroutine
 from typing import Annotated, Any, TypeVar
 
@@ -18,6 +17,7 @@ from cutline.engine.batches.requests import FileLimits
 from cutline.engine.cancellation import Stop
 from cutline.engine.progress import ProgressHook
 from cutline.engine.report import Interrupted
+from cutline.terminal import print_error
 
 _T = TypeVar("_T")
 
@@ -170,6 +170,6 @@ def _execute(
         result = run_displayed(work, verbosity)
     except Interrupted as stopped:
         message = "interrupted; nothing is lost: run the same command again to continue"
-        print(f"cutline: {message}", file=sys.stderr)  # noqa: T201 - the program's output
+        print_error(message)
         return 128 + stopped.signal
     return report(result)

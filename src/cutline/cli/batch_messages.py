@@ -7,7 +7,6 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -20,6 +19,7 @@ from cutline.engine.batches.upload import UploadStats
 from cutline.engine.report import EXIT_FAILURES, EXIT_OK, EXIT_STOPPED, Interrupted, Report
 from cutline.formatting import duration, plural
 from cutline.job import Job
+from cutline.terminal import Console, print_error
 
 
 def submitted(job: Job, result: Submission, *, quiet: bool) -> int:
@@ -103,7 +103,7 @@ def collected(result: Collection, *, quiet: bool) -> int:
     if not quiet:
         summary(report, list(_hints(status, report)))
     elif report.stopped is not None:
-        Console(stderr=True, highlight=False).print(f"cutline: stopped: {report.stopped}", markup=False)
+        print_error(f"stopped: {report.stopped}")
     if report.exit_code in {EXIT_OK, EXIT_FAILURES} and status.under_way:
         return EXIT_STOPPED
     return report.exit_code

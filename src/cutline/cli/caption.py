@@ -7,7 +7,6 @@ import dataclasses
 import json
 import re
 import shlex
-import sys
 from dataclasses import field
 from pathlib import Path
 from typing import Annotated, Any
@@ -17,7 +16,6 @@ from cyclopts import Group, Parameter
 from cutline.captioners.servers.settings import ServerOptions
 from cutline.cli.common_options import ActionOptions, ServiceKey
 from cutline.errors import ConfigError
-from cutline.formatting import printable
 from cutline.job import Job
 from cutline.options import (
     CheckOptions,
@@ -29,6 +27,7 @@ from cutline.options import (
     PromptOptions,
     RunOptions,
 )
+from cutline.terminal import print_line
 
 NGC_MODEL = "nvidia/llama-3.1-nemotron-nano-vl-8b-v1"
 
@@ -125,7 +124,7 @@ def caption(
             hint = "" if key is None else "; the key is not stored in it, so pass it again"
             # A name that begins with a hyphen would be read as an option.
             quoted = shlex.quote(path if not path.startswith("-") else f"./{path}")
-            print(f"→ {printable(path)}: run it with `cutline run {quoted}`{hint}", file=sys.stderr)  # noqa: T201 - the program's output
+            print_line(f"→ {path}: run it with `cutline run {quoted}`{hint}")
         return 0
     from cutline.cli.execute import run_action
 

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-import sys
 from pathlib import Path
 from typing import Annotated, Any, Literal  # noqa: F401 - types of inherited fields are looked up here
 
 from cyclopts import Parameter
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from cutline.cli.caption import JobGroups, option_group, without
 from cutline.cli.common_options import ServiceKey, Verbosity
 from cutline.cli.execute import log, signals
+from cutline.cli.streams import optional_output
 from cutline.comparison.candidate_runs import Cancellation, Hooks
 from cutline.comparison.results import Comparison
 from cutline.comparison.runner import DEFAULT_OUTPUT, IMAGE_LIMIT, ComparisonRun, ComparisonRunner, Plan
@@ -32,6 +31,7 @@ from cutline.options import (
     RunOptions,
     SamplePictures,  # noqa: F401 - the type of an inherited field
 )
+from cutline.terminal import Console, print_error
 
 _PLAIN = {"model": ModelOptions, "checks": CheckOptions, "input": InputOptions, "run": RunOptions}
 PIPED_WIDTH = 250  # columns of the table when the output is no terminal: long names stay on one line
@@ -137,7 +137,7 @@ def _execute(plan: Plan, report: ReportOptions) -> int:
             log(verbose=report.verbose)
             ended = asyncio.run(_run(plan, display))
     except SinkError as error:
-        print(f"cutline: {error}", file=sys.stderr)  # noqa: T201 - the program's output
+        print_error(str(error))
         return 4
     if not report.quiet:
         _print_result(ended)
@@ -163,7 +163,8 @@ def _print_result(ended: ComparisonRun) -> None:
     out = Console(highlight=False)
     if not out.is_terminal:
         out.width = max(out.width, PIPED_WIDTH)
-    out.print(_table(comparison))
+    with optional_output():
+        out.print(_table(comparison))
     shown, total = len(comparison.pictures), comparison.total
     if total is not None and total > shown:
         console.print(f"the first {shown:,} of {total:,} pictures; change this with --image-limit")

@@ -7,13 +7,13 @@ import contextlib
 import logging
 import os
 import signal
-import sys
 import threading
 from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from cutline.cli.common_options import ActionOptions, Verbosity
+from cutline.cli.streams import optional_output
 from cutline.cli.summary import failed_in_a_line, first_rows, summary
 from cutline.credentials import Secret
 from cutline.display import Display
@@ -24,6 +24,7 @@ from cutline.engine.run import run_job
 from cutline.errors import CutlineError, SinkError
 from cutline.interfaces import Source
 from cutline.job import Job
+from cutline.terminal import LogFormatter, print_error
 
 _T = TypeVar("_T")
 
@@ -62,17 +63,18 @@ def execute(
         )
     except SinkError as error:
         ended(error)
-        print(f"cutline: {error}", file=sys.stderr)  # noqa: T201 - the program's output
+        print_error(str(error))
         return 4
     ended(report)
     if not verbosity.quiet:
         if job.output_path is None and report.stopped is None:
-            first_rows(report)
+            with optional_output():
+                first_rows(report)
         summary(report)
     elif report.stopped is not None:
-        print(f"cutline: stopped: {report.stopped}", file=sys.stderr)  # noqa: T201 - the program's output
+        print_error(f"stopped: {report.stopped}")
     elif report.exit_code:
-        print(f"cutline: {failed_in_a_line(report)}", file=sys.stderr)  # noqa: T201 - the program's output
+        print_error(failed_in_a_line(report))
     return report.exit_code
 
 
@@ -85,7 +87,7 @@ def run_displayed(
 
     def show(progress: Progress) -> None:
         if pending:  # before the first progress, so that a refused job prints only its error
-            print(f"cutline: {pending.pop()}", file=sys.stderr)  # noqa: T201 - the program's output
+            print_error(pending.pop())
         display.show(progress)
 
     async def run() -> _T:
@@ -98,6 +100,13 @@ def run_displayed(
         return asyncio.run(run())
 
 
+def _stop_signals() -> Iterator[signal.Signals]:
+    yield from (signal.SIGINT, signal.SIGTERM)
+    hangup = getattr(signal, "SIGHUP", None)  # Windows has none
+    if hangup is not None and signal.getsignal(hangup) is not signal.SIG_IGN:  # as nohup sets it
+        yield hangup
+
+
 class Stoppable(Protocol):
     """A run that can be stopped early."""
 
@@ -106,7 +115,7 @@ class Stoppable(Protocol):
 
 @contextlib.contextmanager
 def signals(stop: Stoppable, display: Display) -> Iterator[None]:
-    """The first Ctrl-C or SIGTERM stops the run cleanly, the second at once."""
+    """The first Ctrl-C, SIGTERM or SIGHUP stops the run cleanly, the second at once."""
     loop = asyncio.get_running_loop()
     interrupted = threading.Event()
 
@@ -121,7 +130,7 @@ def signals(stop: Stoppable, display: Display) -> Iterator[None]:
         interrupted.set()
         loop.call_soon_threadsafe(stop_soon, number)
 
-    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, handle) for number in _stop_signals()}
     try:
         yield
     finally:
@@ -132,7 +141,7 @@ def signals(stop: Stoppable, display: Display) -> Iterator[None]:
 def log(*, verbose: bool) -> None:
     """Send cutline's log to the error stream: everything, or warnings only."""
     handler = logging.StreamHandler()
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s", "%H:%M:%S"))
+    handler.setFormatter(LogFormatter("%(asctime)s %(levelname)s %(message)s", "%H:%M:%S"))
     logger = logging.getLogger("cutline")
     logger.handlers = [handler]
     logger.setLevel(logging.DEBUG if verbose else logging.WARNING)

@@ -6,7 +6,6 @@ import contextlib
 import json
 import os
 import re
-import sys
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Final
 
@@ -14,6 +13,7 @@ from cyclopts import Token
 
 from cutline.errors import ConfigError
 from cutline.formatting import nearest
+from cutline.terminal import print_error
 
 if TYPE_CHECKING:
     from cyclopts import App, Argument, ArgumentCollection
@@ -113,4 +113,4 @@ def _add(argument: Argument, option: str, variable: str, text: str) -> None:
             argument.append(Token(keyword=variable, value=value, source="environment", index=index))
     elif given != values and option not in _SECRET:
         note = f"{option} {' '.join(given)} takes precedence over {variable}={text} in the environment"
-        print(f"cutline: {note}", file=sys.stderr)  # noqa: T201 - the program's output
+        print_error(note)

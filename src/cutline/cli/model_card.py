@@ -6,7 +6,6 @@ import importlib.resources
 import tomllib
 from importlib.util import find_spec
 
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -21,6 +20,7 @@ from cutline.captioners.transformers.families import BLIP
 from cutline.captioners.transformers.family import Family, Weights
 from cutline.encoders import DEFAULT_CLIP
 from cutline.engine.prices import price_of
+from cutline.terminal import Console
 from cutline.weights import is_downloaded
 
 _READY = {"✓": "yes", "✗": "no: the key is missing", "?": "if the server is running"}

@@ -9,8 +9,6 @@ import io
 import re
 import time
 
-from rich.console import Console
-
 from cutline.captioners.factory import build_bare_endpoint
 from cutline.captioners.hosted.nvidia_models import HOSTED
 from cutline.captioners.hosted.openai import OpenAIChat
@@ -23,6 +21,7 @@ from cutline.interfaces import Captioner
 from cutline.locations.stored import InlineBytes
 from cutline.prompts import Prompt
 from cutline.records import Reply
+from cutline.terminal import Console
 
 _QUESTION = "Which colour is the large shape in this picture? Answer in one short sentence."
 _MAX_TOKENS = 300

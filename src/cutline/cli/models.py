@@ -8,7 +8,6 @@ from typing import Annotated
 from urllib.parse import urlsplit
 
 import cyclopts
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -22,6 +21,7 @@ from cutline.cli.common_options import ServiceKey
 from cutline.cli.model_card import embedded_about, has_local, price, readiness, ready_interrogator, show_card
 from cutline.cli.model_check import check_model
 from cutline.errors import ConfigError
+from cutline.terminal import Console
 from cutline.weights import is_downloaded
 
 app = cyclopts.App(name="models", help="List the models' providers, or check one.", version_flags=())

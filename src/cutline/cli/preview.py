@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 
-from rich.console import Console
 from rich.text import Text
 
 from cutline.cli.summary import print_captions
@@ -15,6 +14,7 @@ from cutline.engine.preview import preview as preview_run
 from cutline.formatting import duration, money, short_number
 from cutline.job import Job
 from cutline.records import Caption, Skip
+from cutline.terminal import Console
 
 _MIN_SECONDS = 0.1  # shorter estimates are not exact
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import cyclopts
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from cutline.errors import ConfigError
 from cutline.prompts import library_prompts, load_prompt
+from cutline.terminal import Console
 
 app = cyclopts.App(name="prompts", help="List the prompt library, or show a prompt.", version_flags=())
 

@@ -8,7 +8,6 @@ import json
 import logging.config
 import os
 import socket
-import sys
 import tempfile
 from typing import Annotated, Any, TypedDict, get_origin
 
@@ -17,6 +16,7 @@ from cyclopts import Parameter
 from cutline.captioners.plugins import load_plugins
 from cutline.credentials import without_credentials
 from cutline.errors import ConfigError, MissingExtra
+from cutline.terminal import print_error
 
 try:
     import uvicorn
@@ -86,7 +86,7 @@ def serve(*, options: Annotated[ServeOptions, Parameter(name="*")] | None = None
 def _in_processes(settings: Settings, *, reload: bool) -> Settings:
     """The settings with as many workers as are possible; raises ConfigError if several are a mistake."""
     if settings.workers > 1 and reload:
-        print("cutline: --reload runs one process and ignores --workers", file=sys.stderr)  # noqa: T201 - the program's output
+        print_error("--reload runs one process and ignores --workers")
         return settings.model_copy(update={"workers": 1})
     if settings.workers > 1 and settings.start:
         raise ConfigError(

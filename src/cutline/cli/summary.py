@@ -8,7 +8,6 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -18,6 +17,7 @@ from cutline.formatting import duration, money, most_common, plural, printable, 
 from cutline.job import Job
 from cutline.records import Slowdown
 from cutline.storage import is_url
+from cutline.terminal import Console
 
 _FINAL = frozenset(
     {"bad-row", "blocked-path", "damaged-shard", "decode", "prompt-variable", "too-large", "unsupported"}

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from cutline.errors import PictureError
 from cutline.files import content_digest
+from cutline.formatting import printable
 from cutline.imaging.formats import MIMES
 from cutline.imaging.headers import Header, read_header
 from cutline.imaging.values import DEFAULT_MAX_PIXELS, Encoded, Limits, PictureInfo
@@ -65,7 +66,7 @@ class Picture:
         """
         from cutline.imaging import decoder
 
-        return decoder.inspect(self.data, _printable(self.path))
+        return decoder.inspect(self.data, printable(self.path))
 
     def image(self, *, max_side: int = 0) -> Image.Image:
         """The first frame as upright RGB, alpha over white, at most ``max_side`` pixels long.
@@ -78,7 +79,7 @@ class Picture:
         from cutline.imaging import decoder
 
         opened = decoder.decode(
-            self.data, _printable(self.path), max_pixels=self._max_pixels, max_side=max_side
+            self.data, printable(self.path), max_pixels=self._max_pixels, max_side=max_side
         )
         return opened.image if opened.image.mode == "RGB" else opened.image.convert("RGB")
 
@@ -97,7 +98,7 @@ class Picture:
             return untouched
         from cutline.imaging import encoder
 
-        encoded = encoder.fit(self.data, _printable(self.path), limits, self._max_pixels)
+        encoded = encoder.fit(self.data, printable(self.path), limits, self._max_pixels)
         return self._keep(limits, encoded)
 
     def fit_untouched(self, limits: Limits) -> Encoded | None:
@@ -131,10 +132,3 @@ class Picture:
             and (not limits.max_side or max(header.width, header.height) <= limits.max_side)
             and header.width * header.height <= self._max_pixels
         )
-
-
-def _printable(path: str) -> str:
-    """A path that can stand in a message of one line: line breaks and undecodable bytes are escaped."""
-    if path.isprintable():
-        return path
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in path)

@@ -1,0 +1,55 @@
+"""What is printed at a terminal: text from files, models and servers cannot act on it."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Iterable
+from typing import Any
+
+import rich.console
+from rich.segment import Segment
+from rich.text import Text
+
+from cutline.formatting import visible
+
+
+class Console(rich.console.Console):
+    """Rich's console, with control characters of the printed text shown as escapes."""
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        return super().render_str(visible(text), **options)
+
+    def render(
+        self, renderable: rich.console.RenderableType, options: rich.console.ConsoleOptions | None = None
+    ) -> Iterable[Segment]:
+        # Before the layout, so that widths are right; the segments after it, whatever they are made of.
+        if isinstance(renderable, Text):
+            renderable = _escaped(renderable)
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else Segment(visible(segment.text), segment.style)
+
+
+def _escaped(text: Text) -> Text:
+    shown = visible(text.plain)
+    if shown == text.plain:
+        return text
+    layout: dict[str, Any] = {"justify": text.justify, "overflow": text.overflow, "no_wrap": text.no_wrap}
+    return Text(shown, style=text.style, end=text.end, **layout)
+
+
+def print_line(text: str) -> None:
+    """Print on the error stream; the output stream is for results."""
+    print(visible(text), file=sys.stderr)  # noqa: T201 - the program's output
+
+
+def print_error(message: str) -> None:
+    """Print a line in the program's name on the error stream."""
+    print_line(f"cutline: {message}")
+
+
+class LogFormatter(logging.Formatter):
+    """Log lines in which control characters are escaped."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return visible(super().format(record))
