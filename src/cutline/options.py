@@ -207,7 +207,7 @@ class OutputOptions(StrictOptions):
     """Where the captions go."""
 
     output_format: str | None = None
-    """json, jsonl, csv, tsv, parquet, webdataset, sidecar or txt, scienceqa, plug-ins. [default: by name]"""
+    """json, jsonl, csv, tsv, parquet, webdataset, sidecar, imagefolder, scienceqa, … [default: by name]"""
     existing: Existing | None = None
     """What to do with captions, or an output of someone else's, that are already there."""
     one_line: bool = False

@@ -54,6 +54,7 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "webdataset": "cutline.sinks.webdataset:WebdatasetSink",
         "sidecar": "cutline.sinks.sidecar:SidecarSink",
         "scienceqa": "cutline.sinks.scienceqa:ScienceQaSink",
+        "imagefolder": "cutline.sinks.imagefolder:ImageFolderSink",
     },
     "filters": {
         "size": "cutline.filters.size:Size",

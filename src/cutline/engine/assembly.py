@@ -33,9 +33,10 @@ from cutline.interfaces import Captioner, Sink, Source
 from cutline.job import Job
 from cutline.prompts import Prompt, load_prompts, load_schema
 from cutline.records import JSON, Sample
-from cutline.sinks import SinkOptions, format_of, open_sink
+from cutline.sinks import METADATA_FILE, SinkOptions, format_of, open_sink
 from cutline.sources import SourceOptions, open_source
 from cutline.sources.outputs import OutputPaths
+from cutline.storage import is_remote
 
 DEFAULT_OUTPUTS = {
     "webdataset": "shards",
@@ -45,7 +46,7 @@ DEFAULT_OUTPUTS = {
     "parquet": "captions.parquet",
     "scienceqa": "captions.json",
 }
-_ONE_TEXT = {"sidecar", "scienceqa"}  # formats that hold one text only
+_ONE_TEXT = {"sidecar", "scienceqa", "imagefolder"}  # formats that hold one text only
 
 
 def source_of(job: Job) -> Source:
@@ -225,11 +226,21 @@ def begin_journal(
 
 def output_of(job: Job) -> str:
     """The job's output path, or a default in the working folder."""
+    if job.output.output_format == "imagefolder":
+        return _metadata_file(job.output_path or job.input_path)
     if job.output_path is not None:
         return job.output_path
     if job.output.output_format in {"sidecar", "txt"}:
         return job.input_path
     return DEFAULT_OUTPUTS.get(job.output.output_format or "", "captions.jsonl")
+
+
+def _metadata_file(path: str) -> str:
+    """The table of an imagefolder: in the folder that is given, or of the picture that is."""
+    if path.rstrip("/").endswith(f"/{METADATA_FILE}") or path == METADATA_FILE:
+        return path
+    folder = str(Path(path).parent) if not is_remote(path) and Path(path).is_file() else path.rstrip("/")
+    return f"{folder or '/'}/{METADATA_FILE}"
 
 
 def sink_of(job: Job, output: str, state: State) -> Sink:

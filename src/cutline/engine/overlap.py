@@ -64,6 +64,9 @@ def refuse_overlap(input_path: str, paths: OutputPaths, form: str, also_read: Se
     """
     if form == "sidecar":
         _check_list_beside_texts(input_path, paths.output)
+    elif form == "imagefolder":  # what the table holds is kept, with the new texts
+        if input_path and absolute(paths.output) == absolute(input_path):
+            _refuse_input(paths.output, "the output")
     elif form in _FOLDERS:
         _check_shards(input_path, paths)
     else:

@@ -13,7 +13,7 @@ from cutline.interfaces import Sink
 from cutline.records import JSON, Outcome, Sample
 from cutline.sinks.options import SinkOptions
 
-__all__ = ["SinkOptions", "format_of", "open_sink"]
+__all__ = ["METADATA_FILE", "SinkOptions", "format_of", "open_sink"]
 
 _EXTENSIONS = {
     ".json": "json",
@@ -23,6 +23,8 @@ _EXTENSIONS = {
     ".tsv": "tsv",
     ".parquet": "parquet",
 }
+METADATA_FILE = "metadata.jsonl"
+"""The name of an imagefolder's table."""
 _ALIASES = {"txt": "sidecar"}
 
 

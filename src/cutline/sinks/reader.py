@@ -34,6 +34,9 @@ def read_rows(output: str, output_format: str | None) -> Iterator[JSON]:
             with tarfile.open(shard) as tar:
                 members = (tar.extractfile(member) for member in tar if member.name.endswith(".json"))
                 yield from (orjson.loads(member.read()) for member in members if member is not None)
+    elif kind == "imagefolder":
+        rows = (orjson.loads(line) for line in Path(output).read_bytes().splitlines())
+        yield from ({"image_id": row["file_name"], "caption": row["text"]} for row in rows)
     elif kind == "scienceqa":
         captions = orjson.loads(Path(output).read_bytes())["captions"]
         yield from ({"image_id": key, "caption": text} for key, text in captions.items())

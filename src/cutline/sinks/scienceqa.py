@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, ClassVar
 
 import orjson
 
@@ -29,6 +29,9 @@ class MergingStore(StagedStore):
     output may be replaced, as long as nobody changes it.
     """
 
+    _empty: ClassVar[bytes] = b"{}"
+    _useless: ClassVar[str] = "and holds no captions by key"
+
     def __init__(self, output: str, state: Path, options: SinkOptions) -> None:
         super().__init__(output, state, options, self._merge)
         self._base = state / "before.json"
@@ -41,8 +44,12 @@ class MergingStore(StagedStore):
             self._base.unlink(missing_ok=True)
         elif not self._record.covers(self._target):
             self._adopt()
-        self.before = (_captions_file(self._base.read_bytes()) if self._base.exists() else None) or {}
+        self.before = (self._parsed(self._base.read_bytes()) if self._base.exists() else None) or {}
         super().check_open(mark)
+
+    def _parsed(self, content: bytes) -> JSON | None:
+        """What the output held, with its captions by key; None for a file of another kind."""
+        return _captions_file(content)
 
     def captions_before(self) -> dict[str, Any]:
         captions = self.before.get("captions")
@@ -51,10 +58,10 @@ class MergingStore(StagedStore):
     def _adopt(self) -> None:
         """Keep a copy of what someone else wrote, and record that this file will be replaced."""
         name, content = self._target.name, self._target.read()
-        usable = _captions_file(content) is not None
+        usable = self._parsed(content) is not None
         if not self._options.overwrite:
             if self._existing is None or not usable:
-                why = "and not as this job left it" if usable else "and holds no captions by key"
+                why = "and not as this job left it" if usable else self._useless
                 cure = "keep its captions with --existing skip, append or prepend" if usable else ""
                 choices = ", ".join(filter(None, ["choose another output", cure]))
                 raise OutputExists(
@@ -63,7 +70,7 @@ class MergingStore(StagedStore):
             if self._existing != "skip" and ("made_of" in self._record.data or len(self._record.stamps) > 1):
                 raise output_changed(name)  # its captions are partly ours: joining would join with ourselves
         with write_errors(self._base):
-            write_atomically(self._base, content if usable else b"{}")
+            write_atomically(self._base, content if usable else self._empty)
         self._options.recorded(self._base.name)
         self._record.save(stamps=[self._target.stamp()])
 
