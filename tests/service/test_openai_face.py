@@ -231,6 +231,86 @@ def test_the_last_user_message_is_the_one_that_counts(through, upstream):
     assert (picture["image_url"]["url"], text["text"]) == (data_url(), "New?")
 
 
+def test_a_follow_up_is_about_the_picture_sent_before(through, upstream):
+    upstream.post("/script", {"content": "Red."})
+    turns = [*asked("What is it?"), {"role": "assistant", "content": "A disc."}]
+    answer = ask_through(through, messages=[*turns, {"role": "user", "content": "Which colour?"}])
+    assert answer.json()["choices"][0]["message"]["content"] == "Red."
+    picture, text = upstream.last["messages"][0]["content"]
+    assert picture["image_url"]["url"] == data_url()
+    assert text["text"].startswith("User: What is it?\n\nAssistant: A disc.\n\nUser: Which colour?")
+
+
+def test_a_picture_before_the_last_one_is_shown_as_an_example(through, upstream):
+    upstream.post("/script", {"content": "Two."})
+    example, target = (asked(url=data_url(png(number)))[0]["content"][1] for number in (1, 2))
+    parts = [{"type": "text", "text": "As here:"}, example, {"type": "text", "text": "One."}, target]
+    ask_through(through, messages=[{"role": "user", "content": parts}])
+    assert upstream.last["messages"][0]["content"] == parts
+
+
+@pytest.mark.parametrize(("stop", "text"), [("disc", "A red "), (["moon", "red"], "A "), ("moon", None)])
+def test_a_text_ends_before_the_first_stop_sequence(through, upstream, stop, text):
+    upstream.post("/script", {"content": "A red disc."})
+    choice = ask_through(through, stop=stop).json()["choices"][0]
+    assert (choice["message"]["content"], choice["finish_reason"]) == (text or "A red disc.", "stop")
+
+
+def test_a_json_object_comes_back_alone(through, upstream):
+    upstream.post("/script", {"content": 'Sure: {"any": [1]} Anything else?'})
+    answer = ask_through(through, response_format={"type": "json_object"})
+    assert json.loads(answer.json()["choices"][0]["message"]["content"]) == {"any": [1]}
+
+
+def test_more_tokens_than_the_service_allows_are_its_limit(through, upstream):
+    upstream.post("/script", {"content": "A disc."})
+    ask_through(through, max_tokens=1_000_000, seed=-1)
+    assert upstream.last["max_tokens"] == 1_024
+    assert "seed" not in upstream.last
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda text: "DATA:image/png;base64," + text,
+        lambda text: "data:image/png;name=a.png;charset=utf-8;base64," + text,
+        lambda text: "data:image/png;base64," + text.replace("+", "-").replace("/", "_").rstrip("="),
+        lambda text: (
+            "data:image/png;BASE64," + "\n".join(text[at : at + 76] for at in range(0, len(text), 76))
+        ),
+        lambda text: "data:;base64," + text.replace("=", "%3D"),
+    ],
+    ids=["upper", "parameters", "url-safe", "lines", "percent"],
+)
+def test_base64_is_read_as_programs_write_it(through, upstream, write):
+    upstream.post("/script", {"content": "A disc."})
+    for number in range(250, 253):  # several remainders of the padding
+        data = png(number)
+        messages = asked(url=write(base64.b64encode(data).decode()))
+        assert ask_through(through, messages=messages).status_code == 200
+        assert upstream.last["messages"][0]["content"][0]["image_url"]["url"] == data_url(data)
+
+
+def test_a_request_has_an_id_of_its_client_or_a_new_one(service):
+    own = service.client.get("/v1/models", headers={"X-Request-ID": "trace-7"})
+    assert own.headers["x-request-id"] == "trace-7"
+    made = service.client.get("/v1/models", headers={"X-Request-ID": "a b"})
+    assert made.headers["x-request-id"].startswith("req_")
+    assert service.client.post("/v1/chat/completions/", json={}).status_code == 400  # not a redirect
+
+
+def test_an_alias_is_the_model_under_another_name(tmp_path):
+    with (
+        Service(
+            "--model", "fake", "--model-alias", "gpt-4o", "--model-alias", "a:b", cwd=tmp_path
+        ) as running,
+        openai.OpenAI(base_url=f"{running.url}/v1", api_key="any", max_retries=0) as client,
+    ):
+        assert [model.id for model in client.models.list()] == ["fake", "gpt-4o", "a:b"]
+        assert client.models.retrieve("a:b").id == "a:b"
+        assert client.chat.completions.create(model="gpt-4o", messages=asked()).model == "fake"
+
+
 SCHEMA = {
     "type": "json_schema",
     "json_schema": {
@@ -272,11 +352,10 @@ def test_an_answer_that_was_cut_says_so(through, upstream):
         ({"audio": {"voice": "alloy", "format": "mp3"}}, "audio"),
         ({"modalities": ["text", "audio"]}, "modalities"),
         ({"logprobs": True}, "logprobs"),
-        ({"stop": ["."]}, "stop"),
+        ({"stop": ["."] * 17}, "stop"),
         ({"frequency_penalty": 1}, "frequency_penalty"),
-        ({"response_format": {"type": "json_object"}}, "response_format"),
+        ({"response_format": {"type": "xml"}}, "response_format"),
         ({"response_format": {"type": "json_schema", "json_schema": {"name": "x"}}}, "response_format"),
-        ({"stream_options": {"include_usage": True}}, "stream_options"),
         ({"temperature": 3}, "temperature"),
         ({"max_tokens": 0}, "max_tokens"),
         ({"messages": []}, "messages"),
@@ -288,7 +367,7 @@ def test_an_answer_that_was_cut_says_so(through, upstream):
             {"messages": [{"role": "user", "content": [*asked()[0]["content"], {"type": "input_audio"}]}]},
             "messages[0].content",
         ),
-        ({"messages": [{"role": "user", "content": asked()[0]["content"] * 2}]}, "messages[0].content"),
+        ({"messages": [{"role": "user", "content": asked()[0]["content"] * 3}]}, "messages[0].content"),
     ],
 )
 def test_what_cannot_be_done_is_refused_by_its_name(service, change, param):
@@ -306,6 +385,9 @@ def test_what_cannot_be_done_is_refused_by_its_name(service, change, param):
         {"user": "someone", "metadata": {"a": "b"}, "store": False, "invented_field": [1]},
         {"n": 1, "tools": [], "stop": None, "presence_penalty": 0, "logprobs": False},
         {"response_format": {"type": "text"}, "modalities": ["text"]},
+        {"stream_options": {"include_usage": True}},
+        {"seed": -1, "max_tokens": 1_000_000, "temperature": None, "top_p": None, "response_format": None},
+        {"max_completion_tokens": 128_000, "tool_choice": "none", "parallel_tool_calls": True},
     ],
 )
 def test_what_changes_nothing_is_tolerated(service, change):

@@ -46,6 +46,15 @@ def extract(text: str, schema: JSON) -> tuple[str, JSON]:
     raise ReplyError("schema-miss", (*wrong, *broken, "there is no JSON object in the reply")[0])
 
 
+def find_object(text: str, schema: JSON) -> JSON | None:
+    """The first valid object in ``text``, also one without a text that could be a caption."""
+    validator = _validator(json.dumps(schema))
+    for value in _objects(text):
+        if not isinstance(value, str) and _problem(validator, value) is None:
+            return value
+    return None
+
+
 def _objects(text: str) -> Iterator[JSON | str]:
     """The outermost objects in ``text``, those in code fences first; a string says why one is none."""
     fenced = _FENCE.findall(text) if "```" in text else []

@@ -26,7 +26,7 @@ from cutline.errors import ConfigError, PictureError, RunStopped
 from cutline.interfaces import Captioner, Say
 from cutline.job import Job
 from cutline.options import LocalOptions, ModelOptions, PictureOptions
-from cutline.prompts import library_prompts
+from cutline.prompts import Example, library_prompts
 from cutline.prompts.structured import check_schema
 from cutline.records import Failure, Outcome, Sample
 from cutline.service.admission import Admission
@@ -96,6 +96,8 @@ class CaptioningService:
         self._checking = asyncio.Semaphore(1)
         self._recovery = Recovery(self._reopen)
         self.ready = False
+        self.aliases = settings.model_alias
+        self.max_tokens = settings.max_tokens
 
     @functools.cached_property
     def prompts(self) -> list[str]:
@@ -136,10 +138,15 @@ class CaptioningService:
         except PictureError as error:
             return Failure(key=sample.key, kind=error.kind, message=str(error))
 
-    async def caption(self, sample: Sample, options: CaptionOptions) -> Outcome:
-        """The sample's outcome; raises ConfigError for unsupported options, RunStopped without a model."""
+    async def caption(
+        self, sample: Sample, options: CaptionOptions, example: Example | None = None
+    ) -> Outcome:
+        """The sample's outcome; raises ConfigError for unsupported options, RunStopped without a model.
+
+        ``example`` is shown to the model before the picture.
+        """
         await self.check_schema(options)
-        pipeline = self.pipeline(options)
+        pipeline = self.pipeline(options) if example is None else self._new_pipeline(options, example)
         slots = self._slots if options.chain is None else self.chains[options.chain].slots
         with self.tracing.span("caption") as span:
             try:
@@ -195,7 +202,7 @@ class CaptioningService:
         self._captioners.append(captioner)
         return captioner
 
-    def _new_pipeline(self, options: CaptionOptions) -> SamplePipeline:
+    def _new_pipeline(self, options: CaptionOptions, example: Example | None = None) -> SamplePipeline:
         if options.chain is not None:
             return self._chain_pipeline(options.chain, options)
         job = _job_with(self._job, options, self._settings.max_tokens)
@@ -209,6 +216,8 @@ class CaptioningService:
                 "short, alt-text or tags, or a schema, or leave prompt out"
             )
         prompts = assembly.prompts_of(job, captioner.profile.default_prompt)
+        if example is not None:
+            prompts = tuple(dataclasses.replace(prompt, example=example, id="") for prompt in prompts)
         for prompt in prompts:
             check_prompt(captioner, prompt, language=job.prompts.language)
         steps = [ChainStep(name=prompt.name, captioner=captioner, prompt=prompt) for prompt in prompts]

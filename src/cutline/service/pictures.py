@@ -9,6 +9,7 @@ import os.path
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Final
+from urllib.parse import unquote
 
 import pybase64
 
@@ -20,6 +21,7 @@ from cutline.records import Problem, Sample
 from cutline.service.admission import Admission
 from cutline.service.errors import Overloaded, ServiceError
 
+_BLANKS: Final = dict.fromkeys(map(ord, " \t\r\n"))
 MAX_NAME: Final = 1_000
 MAX_PATH: Final = 4_096
 _MAX_DOWNLOADS: Final = 64
@@ -61,10 +63,9 @@ class Pictures:
 
     def by_base64(self, text: str, name: str = "image") -> Sample:
         """A picture as base64, with or without a ``data:`` URL around it; raises ServiceError 422."""
-        encoded = text.partition(",")[2] if text.startswith("data:") else text
+        encoded = text.partition(",")[2] if text[:5].lower() == "data:" else text
         try:
-            # Programs write it in lines, each of which ends like this.
-            data = pybase64.b64decode(encoded.replace("\r", "").replace("\n", ""), validate=True)
+            data = _decoded(encoded)
         except (binascii.Error, ValueError):
             raise ServiceError(422, f"{name} is not valid base64") from None
         return self.by_bytes(data, name)
@@ -112,3 +113,12 @@ class Downloads:
 
 def _failed(path: str, kind: str, message: str) -> Sample:
     return Sample(key=path, location=None, problem=Problem(kind=kind, message=message))
+
+
+def _decoded(encoded: str) -> bytes:
+    """The bytes of base64 as programs write it: in lines, URL-safe, percent-encoded, or without padding."""
+    if "%" in encoded[-12:]:
+        encoded = unquote(encoded)
+    data = encoded.translate(_BLANKS).rstrip("=")
+    altchars = b"-_" if "-" in data or "_" in data else None
+    return pybase64.b64decode(data + "=" * (-len(data) % 4), altchars=altchars, validate=True)

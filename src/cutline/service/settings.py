@@ -12,7 +12,7 @@ import re
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import Field, PrivateAttr, SecretStr, ValidationError, field_validator
+from pydantic import Field, PrivateAttr, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from cutline.credentials import Secret, given_key
@@ -97,6 +97,8 @@ class Settings(BaseSettings):
     """Folder whose pictures requests may give by path; several by repetition."""
     chain: Annotated[tuple[Path, ...], NoDecode] = ()
     """Chain file that requests may select by name, or a folder of them; several by repetition."""
+    model_alias: Annotated[tuple[str, ...], NoDecode] = ()
+    """Name by which clients of OpenAI's API may call the model too, such as gpt-4o; several by repetition."""
     allowed_host: Annotated[tuple[str, ...], NoDecode] = ()
     """Host name that requests may use for this server, besides its address."""
     allowed_origin: Annotated[tuple[str, ...], NoDecode] = ()
@@ -137,11 +139,12 @@ class Settings(BaseSettings):
     request_seconds: float = Field(300.0, gt=0)  # for a picture
     _is_key_found: bool = PrivateAttr(default=False)
 
-    @field_validator("image_root", "chain", "plugin", "allowed_host", mode="before")
+    @field_validator("image_root", "chain", "plugin", "allowed_host", "model_alias", mode="before")
     @classmethod
-    def _split(cls, value: Any) -> Any:
-        """Several in one variable are separated by colons or commas."""
-        return tuple(part for part in re.split(r"[,:]", value) if part) if isinstance(value, str) else value
+    def _split(cls, value: Any, info: ValidationInfo) -> Any:
+        """Several in one variable are separated by colons or commas; names of models have colons."""
+        mark = "," if info.field_name == "model_alias" else r"[,:]"
+        return tuple(part for part in re.split(mark, value) if part) if isinstance(value, str) else value
 
     @field_validator("allowed_origin", mode="before")
     @classmethod

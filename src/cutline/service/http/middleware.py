@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+import re
+import secrets
 import time
 from typing import Final
 
-from starlette.datastructures import Headers
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from cutline.service.telemetry.metrics import Metrics
@@ -17,10 +19,15 @@ _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "O
 """Those that get a label of their own: clients can write anything there."""
 _UNTRACED: Final = frozenset({"/health", "/ready", "/metrics"})  # probes
 _TRACE_HEADERS: Final = ("traceparent", "tracestate")
+REQUEST_ID: Final = "x-request-id"
+_REQUEST_ID: Final = re.compile(r"[\w.:=+/@-]{1,200}", re.ASCII)
 
 
 class RequestMetrics:
-    """Counts every request, refused ones too, and logs these at ``debug``; with ``access_log`` all."""
+    """Counts every request, refused ones too, and logs these at ``debug``; with ``access_log`` all.
+
+    Each has an id, the client's own or a new one, which its response and its line in the log bear.
+    """
 
     def __init__(self, app: ASGIApp, *, metrics: Metrics, access_log: bool) -> None:
         self._app, self._metrics, self._access_log = app, metrics, access_log
@@ -31,11 +38,13 @@ class RequestMetrics:
             return
         started = time.perf_counter()
         status = 0
+        request_id = _request_id(Headers(scope=scope).get(REQUEST_ID, ""))
 
         async def send_counted(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
+                MutableHeaders(scope=message)[REQUEST_ID] = request_id
             await send(message)
 
         try:
@@ -49,10 +58,11 @@ class RequestMetrics:
             if self._access_log and scope["path"] not in _UNTRACED:
                 client = (scope.get("client") or ("-",))[0]
                 key = scope.get("cutline.key", "-")
-                values = (method, route, status or "gone", seconds, client, key)
-                _log.info("request method=%s route=%s status=%s seconds=%.3f client=%s key=%s", *values)
+                values = (method, route, status or "gone", seconds, client, key, request_id)
+                _log.info("request method=%s route=%s status=%s seconds=%.3f client=%s key=%s id=%s", *values)
             elif status >= 400:
-                _log.debug("request refused method=%s route=%s status=%d", method, route, status)
+                message = "request refused method=%s route=%s status=%d id=%s"
+                _log.debug(message, method, route, status, request_id)
 
 
 class Prefix:
@@ -99,6 +109,10 @@ class RequestSpans:
                 if route := _route(scope):
                     span.set_attribute("http.route", route)
                     span.update_name(f"{method} {route}")
+
+
+def _request_id(given: str) -> str:
+    return given if _REQUEST_ID.fullmatch(given) else f"req_{secrets.token_hex(12)}"
 
 
 def _route(scope: Scope) -> str | None:

@@ -6,17 +6,18 @@ API: https://platform.openai.com/docs/api-reference/chat/create
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from cutline.parameters import MAX_TOKENS, SEED, TEMPERATURE, TOP_P
-from cutline.prompts import Prompt
+from cutline.prompts import Example, Prompt
 from cutline.prompts.variables import escape
 from cutline.records import JSON, Sample
 from cutline.service.caption_options import CaptionOptions
 from cutline.service.errors import ServiceError, field_message
 from cutline.service.pictures import Pictures
+from cutline.service.routes.conversation import Message, conversation, invalid_value, text_of
 
 DEFAULT_PROMPT: Final = Prompt().prefix
 """The prompt of clients that have none: a model with a default prompt of its own uses that."""
@@ -32,7 +33,6 @@ _UNSUPPORTED: Final[dict[str, tuple[Any, ...]]] = {
     "logprobs": (False,),
     "top_logprobs": (0,),
     "logit_bias": ({},),
-    "stop": ("", []),
     "presence_penalty": (0,),
     "frequency_penalty": (0,),
     "web_search_options": (),
@@ -41,15 +41,20 @@ _UNSUPPORTED: Final[dict[str, tuple[Any, ...]]] = {
 """Fields that would change the response and are not supported, with the values that change nothing."""
 
 
+MAX_STOPS: Final = 16
+MAX_STOP: Final = 1_000  # characters
+RANDOM_SEED: Final = -1  # as llama.cpp, Ollama and their clients write it
+
+
+_CURES: Final = {
+    "n": "send the request again for another reply",
+    "tools": "for JSON use response_format of type json_schema",
+    "functions": "for JSON use response_format of type json_schema",
+}
+
+
 class _Lenient(BaseModel):
     model_config = ConfigDict(extra="allow", frozen=True)
-
-
-class Message(_Lenient):
-    """``content`` is a text, or a list of parts of type ``text`` and ``image_url``."""
-
-    role: Literal["system", "developer", "user", "assistant", "tool", "function"]
-    content: str | list[dict[str, Any]] | None = None
 
 
 class StreamOptions(_Lenient):
@@ -66,6 +71,7 @@ class ChatBody(_Lenient):
     temperature: float | None = Field(None, **TEMPERATURE.constraints)
     top_p: float | None = Field(None, **TOP_P.constraints)
     seed: int | None = Field(None, **SEED.constraints)
+    stop: str | list[str] | None = None
     response_format: dict[str, Any] | None = None
     stream: bool | None = None
     stream_options: StreamOptions | None = None
@@ -73,9 +79,15 @@ class ChatBody(_Lenient):
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class CompletionRequest:
-    """A valid request: the picture, its options, and the form of the response."""
+    """A valid request: the picture, its options, and the form of the response.
+
+    ``example``: a picture before it, with the text between the two. ``stop``: the text ends before the first
+    of these.
+    """
 
     sample: Sample
+    example: Example | None = None
+    stop: tuple[str, ...] = ()
     options: CaptionOptions
     model: str
     stream: bool
@@ -91,66 +103,27 @@ def parse_request(body: bytes, pictures: Pictures) -> CompletionRequest:
     for name, harmless in _UNSUPPORTED.items():
         value = (request.model_extra or {}).get(name)
         if value is not None and value not in harmless:
-            message = "n must be 1" if name == "n" else f"{name} is not supported"
+            cure = _CURES.get(name, "leave it out")
+            message = f"{name} must be 1: {cure}" if name == "n" else f"{name} is not supported: {cure}"
             raise ServiceError(400, message, kind="unsupported_parameter", param=name)
     stream = bool(request.stream)
-    if request.stream_options is not None and not stream:
-        raise _invalid_value("stream_options needs stream: true", "stream_options")
-    sample, text = _last_user_message(request.messages, pictures)
+    turns = conversation(request.messages, pictures)
     return CompletionRequest(
-        sample=sample,
-        options=_options(request, text),
+        sample=turns.sample,
+        example=turns.example,
+        stop=_stop(request.stop),
+        options=_options(request, turns.text),
         model=request.model,
         stream=stream,
-        include_usage=request.stream_options is not None and request.stream_options.include_usage,
+        include_usage=stream and request.stream_options is not None and request.stream_options.include_usage,
     )
 
 
-def _last_user_message(messages: list[Message], pictures: Pictures) -> tuple[Sample, str]:
-    """The picture and the text of the last user message."""
-    index = next((index for index in reversed(range(len(messages))) if messages[index].role == "user"), None)
-    if index is None:
-        raise _invalid_value("there is no user message", "messages")
-    where = f"messages[{index}].content"
-    content = messages[index].content
-    parts = content if isinstance(content, list) else [{"type": "text", "text": content or ""}]
-    links = [_link(part, where) for part in parts if part.get("type") == "image_url"]
-    if len(links) != 1:
-        count = "no picture" if not links else f"{len(links)} pictures"
-        raise _invalid_value(
-            f"the last user message has {count}: send one, as a part of type image_url", where
-        )
-    return _sample(links[0], pictures, where), _text(parts, where)
-
-
-def _text(parts: list[dict[str, Any]], where: str) -> str:
-    texts = []
-    for part in parts:
-        kind = part.get("type")
-        if kind == "text" and isinstance(part.get("text"), str):
-            texts.append(part["text"])
-        elif kind != "image_url":
-            raise _invalid_value(f"parts of type {kind!r} are not supported: use text and image_url", where)
-    return "\n".join(texts).strip()
-
-
-def _link(part: dict[str, Any], where: str) -> str:
-    image = part.get("image_url")
-    url = image.get("url") if isinstance(image, dict) else image
-    if not isinstance(url, str) or not url:
-        raise _invalid_value("image_url needs a url", where)
-    return url
-
-
-def _sample(url: str, pictures: Pictures, where: str) -> Sample:
-    if url.startswith("data:"):
-        head, comma, encoded = url.partition(",")
-        if not comma or not head.endswith(";base64"):
-            raise _invalid_value("the data URL must be data:image/…;base64,…", where)
-        return pictures.by_base64(encoded)
-    if url.startswith(("http://", "https://")):
-        return pictures.by_url(url)
-    raise _invalid_value("the url must begin with data:, http:// or https://", where)
+def _stop(value: str | list[str] | None) -> tuple[str, ...]:
+    texts = [value] if isinstance(value, str) else value or []
+    if len(texts) > MAX_STOPS or any(len(text) > MAX_STOP for text in texts):
+        raise invalid_value(f"stop can be {MAX_STOPS} texts of at most {MAX_STOP} characters", "stop")
+    return tuple(filter(None, texts))
 
 
 def _system(messages: list[Message]) -> str | None:
@@ -161,8 +134,8 @@ def _system(messages: list[Message]) -> str | None:
         content = message.content or ""
         parts = content if isinstance(content, list) else [{"type": "text", "text": content}]
         if any(part.get("type") == "image_url" for part in parts):
-            raise _invalid_value("a system message can hold text only", f"messages[{index}].content")
-        texts.append(_text(parts, f"messages[{index}].content"))
+            raise invalid_value("a system message can hold text only", f"messages[{index}].content")
+        texts.append(text_of(parts, f"messages[{index}].content"))
     return "\n\n".join(filter(None, texts)) or None
 
 
@@ -178,7 +151,7 @@ def _options(request: ChatBody, text: str) -> CaptionOptions:
             max_tokens=tokens if tokens is not None else request.max_tokens,
             temperature=request.temperature,
             top_p=request.top_p,
-            seed=request.seed,
+            seed=None if request.seed == RANDOM_SEED else request.seed,
         )
     except ValidationError as error:
         raise _invalid_body(error) from None
@@ -188,19 +161,18 @@ def _schema(format_: JSON | None) -> JSON | None:
     kind = format_.get("type") if format_ is not None else "text"
     if format_ is None or kind == "text":
         return None
+    if kind == "json_object":
+        return {"type": "object"}
     if kind != "json_schema":
-        raise _invalid_value(
-            f"response_format of type {kind!r} is not supported: use json_schema", "response_format"
+        raise invalid_value(
+            f"response_format of type {str(kind)[:100]!r} is not supported: use json_schema or json_object",
+            "response_format",
         )
     json_schema = format_.get("json_schema")
     schema = json_schema.get("schema") if isinstance(json_schema, dict) else None
     if not isinstance(schema, dict):
-        raise _invalid_value("response_format.json_schema needs a schema", "response_format")
+        raise invalid_value("response_format.json_schema needs a schema", "response_format")
     return schema
-
-
-def _invalid_value(message: str, param: str) -> ServiceError:
-    return ServiceError(400, message, kind="invalid_value", param=param)
 
 
 def _invalid_body(error: ValidationError) -> ServiceError:

@@ -19,6 +19,8 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response, StreamingResponse
 
 from cutline.errors import ConfigError
+from cutline.prompts.replies import without_reasoning
+from cutline.prompts.structured import find_object
 from cutline.records import JSON, Caption, Failure, Outcome, Usage
 from cutline.service.caption_options import CaptionOptions
 from cutline.service.captioning_service import CaptioningService
@@ -45,6 +47,7 @@ _BAD_REQUEST_CODES: Final = {
     "prompt-too-long": "context_length_exceeded",
 }
 """Kinds of failure for which these clients expect status 400, with the code that they know."""
+_FINISH_REASONS: Final = frozenset({"stop", "length", "content_filter"})
 _BODY: Final = {"required": True, "content": {"application/json": {"schema": inlined(ChatBody)}}}
 _ERRORS: dict[int | str, dict[str, Any]] = {
     400: {"description": "The request is not supported, or the picture cannot be used"},
@@ -80,6 +83,7 @@ class Completion:
         return {**self.head("chat.completion"), "choices": [choice], "usage": self.usage_json()}
 
 
+@router.post("/chat/completions/", include_in_schema=False)
 @router.post(
     "/chat/completions",
     openapi_extra={"requestBody": _BODY},
@@ -88,7 +92,7 @@ class Completion:
 async def chat_completions(request: Request) -> Response:
     """The model's reply to the last user message and its picture.
 
-    Earlier messages are not used: each request stands for itself. With ``stream`` the reply comes in
+    A message without a picture is about the last one sent. With ``stream`` the reply comes in
     pieces once it is complete; until then there are comments, and an error after the first of them is an
     event with ``error``.
     """
@@ -111,10 +115,13 @@ async def chat_completions(request: Request) -> Response:
     return StreamingResponse(chunks, media_type="text/event-stream", headers=headers)
 
 
+@router.get("/models/", include_in_schema=False)
 @router.get("/models")
 async def models(request: Request) -> JSON:
-    """The model of this service, as a list."""
-    return {"object": "list", "data": [_model_json(request.app.state.service)]}
+    """The model of this service under its name and its aliases."""
+    service: CaptioningService = request.app.state.service
+    names = (_model_name(service), *service.aliases)
+    return {"object": "list", "data": [_model_json(name) for name in names]}
 
 
 @router.get("/models/{model:path}", responses={404: _ERRORS[404]})
@@ -123,7 +130,7 @@ async def model_of_that_name(request: Request, model: str) -> JSON:
     service: CaptioningService = request.app.state.service
     if model not in _model_names(service):
         raise _unknown_model(model, service)
-    return _model_json(service)
+    return _model_json(model if model in service.aliases else _model_name(service))
 
 
 async def _parse(request: Request) -> CompletionRequest:
@@ -139,10 +146,12 @@ async def _complete(request: CompletionRequest, service: CaptioningService) -> C
     try:
         await service.check_schema(request.options)
         options = _supported(request.options, service)
-        outcome = await service.caption(request.sample, options)
+        outcome = await service.caption(request.sample, options, request.example)
         if isinstance(outcome, Failure) and outcome.kind == "prompt-too-long" and options.max_tokens:
             # max_tokens is a limit: a model with less room replies with what it has room for.
-            outcome = await service.caption(request.sample, options.model_copy(update={"max_tokens": None}))
+            outcome = await service.caption(
+                request.sample, options.model_copy(update={"max_tokens": None}), request.example
+            )
     except ConfigError as error:
         raise ServiceError(400, with_field_names(str(error)), kind="invalid_value") from None
     service.record(outcome)
@@ -156,11 +165,16 @@ def _model_name(service: CaptioningService) -> str:
 def _model_names(service: CaptioningService) -> frozenset[str]:
     """All names by which clients may call the model; also without its provider."""
     name = service.captioner.name
-    return frozenset((_model_name(service), name, name.partition(":")[2] or name))
+    return frozenset((_model_name(service), name, name.partition(":")[2] or name, *service.aliases))
 
 
 def _supported(options: CaptionOptions, service: CaptioningService) -> CaptionOptions:
-    """The options without those that OpenAI's clients always send and the model does not support."""
+    """The options without those that OpenAI's clients always send and the model does not support.
+
+    ``max_tokens`` is a limit, which is met by less: one above the service's becomes that.
+    """
+    if options.max_tokens is not None:
+        options = options.model_copy(update={"max_tokens": min(options.max_tokens, service.max_tokens)})
     if service.ignores(options):
         options = options.model_copy(update={"prompt": None})
     if not service.captioner.profile.parameters:
@@ -168,8 +182,8 @@ def _supported(options: CaptionOptions, service: CaptioningService) -> CaptionOp
     return options
 
 
-def _model_json(service: CaptioningService) -> JSON:
-    return {"id": _model_name(service), "object": "model", "created": _CREATED, "owned_by": "cutline"}
+def _model_json(name: str) -> JSON:
+    return {"id": name, "object": "model", "created": _CREATED, "owned_by": "cutline"}
 
 
 def _unknown_model(name: str, service: CaptioningService) -> ServiceError:
@@ -185,17 +199,36 @@ def _completion(outcome: Outcome, service: CaptioningService, request: Completio
         reply = outcome.reply if isinstance(outcome, Failure) else None
         # A reply that was cut has a finish_reason for it.
         is_wrong = isinstance(outcome, Failure) and outcome.kind not in {"truncated", "refused"}
-    if reply is None or (request.options.json_schema is not None and is_wrong):
-        raise _failure_error(outcome)
+    schema = request.options.json_schema
     fields = outcome.fields if isinstance(outcome, Caption) else None
+    if reply is not None and schema is not None and is_wrong:
+        # Typed clients also read objects of numbers and lists, in which there is no caption.
+        fields = find_object(without_reasoning(reply.text), schema)
+    if reply is None or (schema is not None and is_wrong and fields is None):
+        raise _failure_error(outcome)
+    text, is_cut = _stopped(reply.text if fields is None else orjson.dumps(fields).decode(), request.stop)
     return Completion(
         id=f"chatcmpl-{secrets.token_hex(12)}",
         created=int(time.time()),
         model=_model_name(service),
-        text=reply.text if fields is None else orjson.dumps(fields).decode(),
-        finish_reason=reply.finish_reason or "stop",
+        text=text,
+        finish_reason="stop" if is_cut else _finish_reason(reply.finish_reason),
         usage=reply.usage,
     )
+
+
+def _stopped(text: str, stop: tuple[str, ...]) -> tuple[str, bool]:
+    """The text up to the first of the stop sequences, and whether it has one.
+
+    Cut here, not at the model: only some models can stop at a text.
+    """
+    end = min((place for one in stop if (place := text.find(one)) >= 0), default=None)
+    return (text, False) if end is None else (text[:end], True)
+
+
+def _finish_reason(reason: str | None) -> str:
+    """In the words that typed clients parse: others name their own."""
+    return reason if reason in _FINISH_REASONS else "stop"
 
 
 def _failure_error(outcome: Outcome) -> ServiceError:
