@@ -18,7 +18,7 @@ import pytest
 from PIL import Image
 
 import cutline
-from cutline import loaded_model
+from cutline import model_runtime
 from cutline.errors import ConfigError, RunStopped
 from processes import DEFAULTS
 from server_process import Server
@@ -57,7 +57,7 @@ def endpoint(servers: Callable[..., Server]) -> Server:
 def _nothing_is_left() -> Iterator[None]:
     yield
     gc.collect()
-    wait_for(lambda: loaded_model.runtime_in_use() is None)
+    wait_for(lambda: model_runtime.runtime_in_use() is None)
 
 
 def wait_for(holds: Callable[[], bool]) -> None:
@@ -71,7 +71,7 @@ def tasks() -> int:
     async def count() -> int:
         return len(asyncio.all_tasks()) - 1
 
-    return loaded_model._runtime.loop.run(count())
+    return model_runtime._runtime.loop.run(count())
 
 
 def test_a_handle_captions_one_picture_after_another(photos: list[Path]) -> None:

@@ -106,8 +106,6 @@ if TYPE_CHECKING:  # what type checkers and editors read; `_NAMES` has the same 
     from cutline.records import (
         JSON as JSON,
         Caption as Caption,
-        CaptionOptions as CaptionOptions,
-        CaptionResult as CaptionResult,
         Failure as Failure,
         Location as Location,
         Outcome as Outcome,
@@ -118,6 +116,7 @@ if TYPE_CHECKING:  # what type checkers and editors read; `_NAMES` has the same 
         Step as Step,
         Usage as Usage,
     )
+    from cutline.results import CaptionOptions as CaptionOptions, CaptionResult as CaptionResult
     from cutline.sinks import SinkOptions as SinkOptions
     from cutline.sources import SourceOptions as SourceOptions
     from cutline.stages import register_stage as register_stage
@@ -164,10 +163,8 @@ _NAMES = {
     ),
     "cutline.parameters": "Parameter",
     "cutline.prompts": "Prompt load_prompt",
-    "cutline.records": (
-        "JSON Caption CaptionOptions CaptionResult Failure Location Outcome Problem Reply Sample Skip "
-        "Step Usage"
-    ),
+    "cutline.records": ("JSON Caption Failure Location Outcome Problem Reply Sample Skip Step Usage"),
+    "cutline.results": "CaptionOptions CaptionResult",
     "cutline.sinks": "SinkOptions",
     "cutline.sources": "SourceOptions",
     "cutline.stages": "register_stage",

@@ -30,8 +30,10 @@ from cutline.engine.state import failures_file
 from cutline.errors import ConfigError
 from cutline.imaging import EXTENSIONS
 from cutline.job import Job
-from cutline.loaded_model import LoadedModel, Runtime, runtime_in_use
-from cutline.records import JSON, CaptionOptions, CaptionResult
+from cutline.loaded_model import LoadedModel
+from cutline.model_runtime import Runtime, runtime_in_use
+from cutline.records import JSON
+from cutline.results import CaptionOptions, CaptionResult
 from cutline.sinks.reader import read_rows
 from cutline.sources.listed import sample_of
 from cutline.sources.names import TABLE_EXTENSIONS, extension, is_tar

@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-import atexit
 import collections
 import contextlib
-import threading
 import weakref
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, Self, TypeAlias, Unpack
 
-from cutline.background_loop import BackgroundLoop
 from cutline.call_options import LoadOptions, PromptInput, job_data
-from cutline.captioners.pool import CaptionerPool
-from cutline.credentials import Secret, given_key
+from cutline.credentials import given_key
 from cutline.display import progress_hook
 from cutline.engine.model_session import ModelSession
-from cutline.engine.progress import Progress, ProgressHook
+from cutline.engine.progress import ProgressHook
 from cutline.errors import ConfigError
 from cutline.job import Job
-from cutline.records import CaptionOptions, CaptionResult, Problem, Sample
+from cutline.model_runtime import Runtime, abandon, started_runtime
+from cutline.records import Problem, Sample
+from cutline.results import CaptionOptions, CaptionResult
 from cutline.sources.listed import sample_of
 
 if TYPE_CHECKING:
@@ -31,59 +29,6 @@ if TYPE_CHECKING:
 
 PictureInput: TypeAlias = "str | os.PathLike[str] | bytes | bytearray | Image"
 """One picture: a path, an http(s) URL, encoded bytes or a Pillow image."""
-
-
-class Runtime:
-    """The background loop and the pool of captioners that all loaded models share."""
-
-    def __init__(self) -> None:
-        self.loop = BackgroundLoop("cutline-models")
-        self.pool = CaptionerPool()
-        self.sessions: set[ModelSession] = set()
-
-    async def open(self, job: Job, key: Secret | None, show: ProgressHook) -> ModelSession:
-        session = ModelSession(job, key, self.pool)
-        self.sessions.add(session)
-        try:
-            await session.open(lambda line: show(Progress(waiting_for=line)))
-        except BaseException:
-            await self.close(session)
-            raise
-        return session
-
-    async def close(self, session: ModelSession) -> None:
-        if session in self.sessions:
-            self.sessions.discard(session)
-            await session.aclose()
-
-
-_lock = threading.Lock()
-_runtime: Runtime | None = None
-
-
-def _started() -> Runtime:
-    """The runtime, started by the first call in this process."""
-    global _runtime  # noqa: PLW0603 - one for the process, so that equal models are shared
-    with _lock:
-        if _runtime is None or not _runtime.loop.is_alive:
-            _runtime = Runtime()
-        return _runtime
-
-
-def runtime_in_use() -> Runtime | None:
-    """The runtime if a model is loaded that a call from this thread can use."""
-    runtime = _runtime
-    usable = runtime is not None and runtime.loop.is_alive and not runtime.loop.is_current
-    return runtime if usable and runtime is not None and runtime.sessions else None
-
-
-@atexit.register
-def _close_all() -> None:
-    runtime = runtime_in_use()
-    if runtime is not None:
-        for session in list(runtime.sessions):
-            with contextlib.suppress(Exception):
-                runtime.loop.submit(runtime.close(session)).result(timeout=5)
 
 
 def load(
@@ -109,7 +54,7 @@ def load(
     Raises:
         ConfigError: an option is wrong or the model cannot be loaded; the message names the cure.
     """
-    runtime, job, key = _started(), _job(model, prompt, options), given_key(api_key)
+    runtime, job, key = started_runtime(), _job(model, prompt, options), given_key(api_key)
     with progress_hook(progress) as show:
         return LoadedModel(runtime, runtime.loop.run(runtime.open(job, key, show)))
 
@@ -123,7 +68,7 @@ async def aload(
     **options: Unpack[LoadOptions],
 ) -> LoadedModel:
     """As ``load``, for use within an event loop."""
-    runtime, job, key = _started(), _job(model, prompt, options), given_key(api_key)
+    runtime, job, key = started_runtime(), _job(model, prompt, options), given_key(api_key)
     with progress_hook(progress) as show:
         return LoadedModel(runtime, await runtime.loop.arun(runtime.open(job, key, show)))
 
@@ -138,8 +83,8 @@ class LoadedModel:
     def __init__(self, runtime: Runtime, session: ModelSession) -> None:
         self._runtime = runtime
         self.session = session
-        self._release = weakref.finalize(self, _abandon, runtime, session)
-        self._release.atexit = False  # see _close_all
+        self._release = weakref.finalize(self, abandon, runtime, session)
+        self._release.atexit = False  # see `model_runtime`
 
     @property
     def name(self) -> str:
@@ -292,12 +237,6 @@ async def _iterated(images: Iterable[Any] | AsyncIterable[Any]) -> AsyncIterator
     else:
         for image in images:
             yield image
-
-
-def _abandon(runtime: Runtime, session: ModelSession) -> None:
-    """Close the session of a model that nobody holds any more, without waiting for it."""
-    if runtime.loop.is_alive:
-        runtime.loop.submit(runtime.close(session))
 
 
 def _job(model: str, prompt: PromptInput, options: LoadOptions) -> Job:

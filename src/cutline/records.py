@@ -5,7 +5,7 @@ from __future__ import annotations
 import collections
 import dataclasses
 from collections.abc import Iterable, Mapping
-from typing import Any, Literal, Protocol, Self, TypeAlias, TypedDict
+from typing import Any, Literal, Protocol, Self, TypeAlias
 
 JSON: TypeAlias = dict[str, Any]
 Truncated: TypeAlias = Literal["fail", "keep", "sentence"]
@@ -261,131 +261,6 @@ class Failure:
 
 
 Outcome: TypeAlias = Caption | Skip | Failure
-
-
-class CaptionOptions(TypedDict, total=False):
-    """Options of one caption, by default those of the model or service; ``chain`` is one of the service."""
-
-    prompt: str
-    system_prompt: str
-    language: str
-    schema: Mapping[str, Any]
-    max_tokens: int
-    temperature: float
-    top_p: float
-    seed: int
-    chain: str
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class CaptionResult:
-    """The result of captioning one picture: ``caption``, or ``error`` with its ``kind`` (docs/failures.md).
-
-    ``image`` is the picture's name as it was given, and ``index`` its position, from 0, among those given
-    together; ``fields`` are those of a structured caption. With a chain of several steps ``steps`` has each
-    step's name, text and model.
-    """
-
-    image: str
-    index: int = 0
-    caption: str | None = None
-    fields: JSON | None = None
-    steps: list[JSON] | None = None
-    model: str | None = None
-    prompt_id: str | None = None
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-    seconds: float = 0.0
-    error: str | None = None
-    kind: str | None = None
-
-    @classmethod
-    def of(cls, outcome: Outcome, *, image: str, index: int = 0) -> Self:
-        """The result of one picture; a Skip becomes the error ``skipped``."""
-        if isinstance(outcome, Skip):
-            return cls(image=image, index=index, error=outcome.reason, kind="skipped")
-        if isinstance(outcome, Failure):
-            return cls(image=image, index=index, error=outcome.message, kind=outcome.kind)
-        source, usage = outcome.source, outcome.usage
-        return cls(
-            image=image,
-            index=index,
-            caption=outcome.text,
-            fields=outcome.fields,
-            steps=[
-                {"name": step.name, "text": step.text, "model": step.reply.model} for step in outcome.steps
-            ]
-            if outcome.step
-            else None,
-            model=source.reply.model if source else None,
-            prompt_id=source.prompt_id if source else None,
-            prompt_tokens=usage.prompt_tokens,
-            completion_tokens=usage.completion_tokens,
-            seconds=sum(step.reply.seconds for step in outcome.steps),
-        )
-
-
-_TYPES = {"caption": Caption, "skip": Skip, "failure": Failure}
-_NAMES = {cls: name for name, cls in _TYPES.items()}
-_KEYS = {
-    cls: tuple((field.name, field.name.replace("content_id", "stamp")) for field in dataclasses.fields(cls))
-    for cls in _TYPES.values()
-}
-"""Fields and their keys in journals."""
-
-
-def outcome_to_json(outcome: Outcome) -> JSON:
-    """The outcome as a mapping that ``orjson`` can write, with ``type`` naming its class.
-
-    Nested records stay records: orjson writes them ten times faster than ``dataclasses.asdict`` copies them.
-    """
-    data: JSON = {"type": _NAMES[type(outcome)]}
-    for name, key in _KEYS[type(outcome)]:
-        data[key] = getattr(outcome, name)
-    return data
-
-
-def outcome_from_json(data: Mapping[str, Any]) -> Outcome:
-    """The inverse of ``outcome_to_json``.
-
-    Raises:
-        ValueError, KeyError, TypeError: ``data`` is not an outcome.
-    """
-    values = dict(data)
-    kind = _TYPES[values.pop("type")]
-    if "stamp" in values:
-        values["content_id"] = values.pop("stamp")
-    if "steps" in values:
-        values["steps"] = tuple(step_from_json(step) for step in values["steps"])
-    if "useless" in values:
-        values["useless"] = {name: Usage(**usage) for name, usage in values["useless"].items()}
-    if isinstance(values.get("reply"), dict):
-        values["reply"] = _reply_from_json(values["reply"])
-    outcome: Outcome = kind(**values)
-    return outcome
-
-
-def step_from_json(data: Mapping[str, Any]) -> Step:
-    """The inverse of what ``orjson`` makes of a step; raises as ``outcome_from_json``."""
-    return Step(**{**data, "reply": _reply_from_json(data["reply"])})
-
-
-def steps_from_json(data: Mapping[str, Any]) -> list[Step]:
-    """The steps in a line of a journal: of an outcome, or the only one; raises as ``outcome_from_json``.
-
-    The reply of a ``truncated`` failure is a step without a text.
-    """
-    steps = [step_from_json(step) for step in data.get("steps") or ()]
-    if isinstance(data.get("step"), dict):
-        steps.append(step_from_json(data["step"]))
-    elif data.get("kind") == "truncated" and data.get("digest") and data.get("reply"):
-        reply, asked = _reply_from_json(data["reply"]), data["digest"]
-        steps.append(Step(name=data["step"], prompt_id="", text="", reply=reply, asked=asked, counted=True))
-    return steps
-
-
-def _reply_from_json(data: Mapping[str, Any]) -> Reply:
-    return Reply(**{**data, "usage": Usage(**data["usage"])})
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,11 +10,11 @@ from pathlib import Path
 from cutline.engine import assembly
 from cutline.engine.budget import Budget
 from cutline.engine.cancellation import Stop
+from cutline.engine.outcome_json import outcome_to_json
 from cutline.engine.prices import Prices
 from cutline.engine.sample_pipeline import SamplePipeline
 from cutline.engine.shard import ShardHost, run_shard
 from cutline.engine.stats import RunStats
-from cutline.records import outcome_to_json
 from cutline.serialization import encode_json
 from cutline.worker_threads import worker_threads
 

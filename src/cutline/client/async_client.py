@@ -20,7 +20,7 @@ from cutline.client.uploads import (
 )
 from cutline.credentials import Secret, without_credentials
 from cutline.errors import ConfigError, PictureError, Rejected, Retryable
-from cutline.records import CaptionOptions, CaptionResult
+from cutline.results import CaptionOptions, CaptionResult
 
 MAX_REQUESTS: Final = 4  # of one batch at a time
 

@@ -6,7 +6,8 @@ import dataclasses
 from pathlib import Path
 from typing import TypeAlias
 
-from cutline.records import JSON, CaptionResult
+from cutline.records import JSON
+from cutline.results import CaptionResult
 
 
 class ServerPath(str):

@@ -21,6 +21,7 @@ import orjson
 
 from cutline.engine.fingerprint import Fingerprint
 from cutline.engine.journal_file import JournalFile
+from cutline.engine.outcome_json import outcome_from_json, outcome_to_json, steps_from_json
 from cutline.engine.prices import Spending
 from cutline.errors import JobChanged
 from cutline.options import OnChange
@@ -29,9 +30,6 @@ from cutline.records import (
     Outcome,
     Step,
     Usage,
-    outcome_from_json,
-    outcome_to_json,
-    steps_from_json,
 )
 from cutline.serialization import encode_json
 from cutline.storage import is_http

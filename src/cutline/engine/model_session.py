@@ -19,7 +19,12 @@ from cutline.formatting import did_you_mean
 from cutline.interfaces import Captioner, Say, silent
 from cutline.job import Job
 from cutline.parameters import COMMON, check
-from cutline.records import JSON, CaptionOptions, Outcome, Sample
+from cutline.records import (
+    JSON,
+    Outcome,
+    Sample,
+)
+from cutline.results import CaptionOptions
 from cutline.slots import and_preparing
 
 MAX_PIPELINES = 64
