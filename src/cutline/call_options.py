@@ -94,6 +94,8 @@ class CallOptions(LoadOptions, total=False):
     exclude: Sequence[str]
     follow_links: bool
     sample_pictures: SamplePictures
+    delimiter: str | None
+    header: bool
     image_column: str | None
     url_column: str | None
     text_column: str | None

@@ -40,6 +40,10 @@ class InputOptions(StrictOptions):
     """Read texts and paths, and write sidecars, also where links lead out of the input's folder."""
     sample_pictures: SamplePictures = "main"
     """Of a webdataset sample with several pictures, caption the main one or each."""
+    delimiter: str | None = None
+    """Character between the cells of a text table, or `tab`. [default: by its first line]"""
+    header: bool = True
+    """Whether the first line of a text table names its columns."""
     image_column: str | None = None
     """Column of a table that holds the pictures, paths or URLs; of a webdataset, the ending to caption."""
     url_column: str | None = None

@@ -13,7 +13,7 @@ from cutline.engine import assembly
 from cutline.errors import ConfigError
 from cutline.imaging import EXTENSIONS
 from cutline.job import Job
-from cutline.sources import detect
+from cutline.sources import SourceOptions, detect
 from cutline.sources.input_files import expand, on_storage
 from cutline.sources.names import TABLE_EXTENSIONS, extension, is_tar
 from cutline.sources.outputs import OutputFilter
@@ -149,7 +149,7 @@ def _url_column(job: Job, data: str) -> str | None:
     if named is not None or job.input.image_column is not None:
         return named
     _, files = expand(data, _ENDINGS)
-    return "url" if "url" in open_table(files[0], 1).columns else None
+    return "url" if "url" in open_table(files[0], SourceOptions()).columns else None
 
 
 def _prompt(path: str) -> str:

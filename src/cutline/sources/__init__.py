@@ -15,7 +15,7 @@ from cutline.imaging.formats import OTHER_FORMATS
 from cutline.interfaces import Source
 from cutline.records import LeftOver, Sample
 from cutline.sources.contents import folder_type
-from cutline.sources.names import TABLE_EXTENSIONS, extension, is_tar
+from cutline.sources.names import TABLE_EXTENSIONS, is_tar, table_ending
 from cutline.sources.options import SourceOptions
 from cutline.sources.unknown_files import is_picture, sniff_file
 from cutline.storage import is_http, is_remote, local_path
@@ -62,7 +62,7 @@ def detect(path: str, options: SourceOptions) -> str:
         return "webdataset"
     if not is_remote(path) and Path(path).is_dir():
         return folder_type(path, options)
-    ending = extension(path)
+    ending = table_ending(path)
     if ending in TABLE_EXTENSIONS:
         return _table_type(path, options)
     if ending == "txt":
@@ -99,7 +99,7 @@ def _table_type(path: str, options: SourceOptions) -> str:
         return "table"
     if options.url_column:
         return "urls"
-    columns = find_columns(open_table(path, options.reader_batch_size), options)
+    columns = find_columns(open_table(path, options), options)
     return "urls" if columns.image is None and columns.url is not None else "table"
 
 

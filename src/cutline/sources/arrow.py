@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from cutline.sources.rows import Row
 
+MAX_COLUMN_BYTES = 2 * 1024**3
+MAX_RATIO = 20  # unpacked to packed; pictures and texts stay below
 # What pyarrow raises for damaged, encrypted and foreign files; ArrowInvalid is a ValueError.
 _ERRORS = (pa.ArrowException, OSError, ValueError, OverflowError, MemoryError)
 
@@ -27,10 +29,16 @@ def arrow_table(path: str, ending: str, batch_size: int) -> ArrowTable:
     """Read the schema; raises ConfigError for a missing, damaged, encrypted or other file."""
     try:
         with open_binary(path) as file:
-            schema, count = _parquet_header(file) if ending == "parquet" else _ipc_header(file)
+            groups = None
+            if ending == "parquet":
+                parquet = pyarrow.parquet.ParquetFile(file)
+                schema, count, groups = parquet.schema_arrow, parquet.metadata.num_rows, parquet.metadata
+            else:
+                schema, count = _ipc_header(file)
     except _ERRORS as error:
         raise ConfigError(f"{path} is not a valid {ending} file: {one_line(error)}") from error
 
+    _check_groups(path, groups)
     columns = {field.name: _kind(field.type) for field in schema}
     return ArrowTable(path=path, ending=ending, batch_size=batch_size, columns=columns, number=count)
 
@@ -67,9 +75,19 @@ class ArrowTable:
         return self.number
 
 
-def _parquet_header(file: BinaryIO) -> tuple[pa.Schema, int | None]:
-    parquet = pyarrow.parquet.ParquetFile(file)
-    return parquet.schema_arrow, parquet.metadata.num_rows
+def _check_groups(path: str, parquet: Any) -> None:
+    """Refuse a file by its footer, before memory is taken, if it holds little that unpacks to gigabytes."""
+    for group in range(parquet.num_row_groups if parquet else 0):
+        columns = parquet.row_group(group)
+        for number in range(columns.num_columns):
+            column = columns.column(number)
+            size, packed = column.total_uncompressed_size, max(1, column.total_compressed_size)
+            if size > MAX_COLUMN_BYTES and size > MAX_RATIO * packed:
+                raise ConfigError(
+                    f"{path}: column {column.path_in_schema!r} of row group {group} would unpack from "
+                    f"{packed / 1e6:,.1f} MB to {size / 1e9:,.1f} GB; write it anew with smaller row groups "
+                    "(pyarrow: row_group_size=1000), or without that column"
+                )
 
 
 def _ipc_header(file: BinaryIO) -> tuple[pa.Schema, int | None]:
@@ -120,11 +138,26 @@ def _values(column: pa.Array) -> list[Any]:
     try:
         values: list[Any] = column.to_pylist()
     except UnicodeDecodeError:
-        cells = column.cast(pa.binary()).to_pylist()
+        try:
+            cells = column.cast(pa.binary()).to_pylist()
+        except pa.ArrowException:
+            return [_cell(cell) for cell in column]
         return [None if cell is None else decode_text(cell) for cell in cells]
-    except (ValueError, ImportError):  # times finer than Python's own, or time zones it does not know
-        values = [None if cell is None else str(cell) for cell in column.cast(pa.string()).to_pylist()]
+    except (ValueError, OverflowError, ImportError):
+        return [_cell(cell) for cell in column]
     return values
+
+
+def _cell(cell: pa.Scalar) -> Any:
+    """The value; as text, or None, where Python has none: late dates, fine times, unknown time zones."""
+    try:
+        return cell.as_py()
+    except (ValueError, OverflowError, ImportError):
+        pass
+    try:
+        return pa.array([cell], cell.type).cast(pa.string()).to_pylist()[0]
+    except (pa.ArrowException, ValueError, TypeError):
+        return None
 
 
 def _kind(type_: pa.DataType) -> str:
@@ -134,8 +167,10 @@ def _kind(type_: pa.DataType) -> str:
     if types.is_struct(type_):
         fields = {type_.field(index).name for index in range(type_.num_fields)}
         return "picture" if {"bytes", "path"} <= fields else "other"
-    if types.is_binary(type_) or types.is_large_binary(type_):
+    binary = (types.is_binary, types.is_large_binary, types.is_binary_view, types.is_fixed_size_binary)
+    if any(is_binary(type_) for is_binary in binary):
         return "bytes"
-    if types.is_string(type_) or types.is_large_string(type_):
+    if types.is_string(type_) or types.is_large_string(type_) or types.is_string_view(type_):
         return "text"
-    return "list" if types.is_list(type_) or types.is_large_list(type_) else "other"
+    lists = (types.is_list, types.is_large_list, types.is_list_view, types.is_large_list_view)
+    return "list" if any(is_list(type_) for is_list in lists) else "other"

@@ -13,7 +13,7 @@ from cutline.formatting import plural
 from cutline.imaging import EXTENSIONS
 from cutline.sources.exclusion import Exclusion
 from cutline.sources.input_files import on_storage
-from cutline.sources.names import TABLE_EXTENSIONS, extension, is_metadata_file, is_tar, without_tar_ending
+from cutline.sources.names import TABLE_EXTENSIONS, is_metadata_file, is_tar, table_ending, without_tar_ending
 from cutline.sources.outputs import OutputFilter
 from cutline.sources.table_files import find_columns, open_table
 from cutline.storage import is_remote, open_storage
@@ -47,7 +47,7 @@ class Contents:
     metadata: list[str] = dataclasses.field(default_factory=list)
 
     def add(self, path: str) -> None:
-        ending = extension(path.rpartition("/")[2])
+        ending = table_ending(path)
         if ending in EXTENSIONS:
             self.pictures.add(path)
         elif is_tar(path):
@@ -138,7 +138,7 @@ def _named_by_metadata(path: str, contents: Contents, options: SourceOptions) ->
     """Whether a ``metadata`` file names pictures, as in a Hugging Face ``imagefolder``."""
     for name in contents.metadata:
         try:
-            table = open_table(_join(path, name), options.reader_batch_size)
+            table = open_table(_join(path, name), options)
         except ConfigError:
             continue
         if "file_name" in table.columns:
@@ -153,7 +153,7 @@ def _with_pictures(path: str, names: list[str], options: SourceOptions) -> list[
     """
     for name in names:
         try:
-            table = open_table(_join(path, name), options.reader_batch_size)
+            table = open_table(_join(path, name), options)
         except ConfigError:
             continue
         try:

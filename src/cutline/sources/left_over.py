@@ -29,6 +29,11 @@ _REMARKS = {
         "members of webdataset samples that are too large to be carried along",
         "their pictures are captioned; take such members out of the tar if the output is to hold all",
     ),
+    "other-cell": (
+        "cell that is no picture, path or URL",
+        "cells that are no pictures, paths or URLs",
+        "--image-column names the column with pictures",
+    ),
     "packed-picture": (
         "compressed picture",
         "compressed pictures",

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from cutline.imaging import EXTENSIONS
 from cutline.locations.stored import PACKINGS
 
-TABLE_EXTENSIONS = frozenset({"csv", "tsv", "parquet", "jsonl", "ndjson", "feather", "arrow"})
+TABLE_EXTENSIONS = frozenset({"json", "csv", "tsv", "parquet", "jsonl", "ndjson", "feather", "arrow"})
 OTHER_EXTENSIONS = frozenset(
     (
         *("txt", "json", "csv", "tsv", "jsonl", "ndjson", "parquet", "arrow", "feather", "md"),
@@ -23,6 +23,7 @@ OTHER_EXTENSIONS = frozenset(
 )
 """Extensions of files that are no pictures, so that they are not looked into."""
 METADATA_FILES = ("metadata.jsonl", "metadata.csv", "metadata.parquet")
+_PACKED_TABLES = frozenset({"csv", "tsv", "jsonl", "ndjson", "json"})
 TAR_ENDINGS = (".tar", ".tgz", ".tar.gz")
 
 
@@ -30,6 +31,13 @@ def extension(name: str) -> str:
     """The part after the last dot, in lower case; empty for ``.hidden`` and names without a dot."""
     stem, _, last = name.rpartition(".")
     return last.lower() if stem and "/" not in last else ""
+
+
+def table_ending(path: str) -> str:
+    """The extension of a table, also of a compressed text table such as ``rows.csv.gz``."""
+    stem, _, last = path.rpartition(".")
+    inner = extension(stem.rpartition("/")[2]) if last.lower() in PACKINGS else ""
+    return inner if inner in _PACKED_TABLES else extension(path)
 
 
 def is_tar(name: str) -> bool:

@@ -86,13 +86,17 @@ class RowSource(Source, ABC):
         empty = True
         for row in self._rows():
             empty = False
-            yield self._sample(keys, *row)
+            yield from self._samples(keys, *row)
         if empty and not self._part.start:
             raise ConfigError(self._no_rows())
 
     @abstractmethod
     def _rows(self) -> Iterator[tuple[Any, ...]]:
         """The part's rows, as arguments of ``_sample``."""
+
+    def _samples(self, keys: UniqueKeys, *row: Any) -> Iterator[Sample]:
+        """The samples of a row, mostly one."""
+        yield self._sample(keys, *row)
 
     @abstractmethod
     def _sample(self, keys: UniqueKeys, *row: Any) -> Sample: ...

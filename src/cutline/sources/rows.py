@@ -13,9 +13,10 @@ MAX_LINE_BYTES = 64 * 1024 * 1024
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class BadRow:
-    """A row that cannot be read, and why."""
+    """A row that cannot be read, and why; or with another ``kind`` the rest of its file."""
 
     message: str
+    kind: str = "bad-row"
 
 
 Row: TypeAlias = dict[str, Any] | BadRow

@@ -10,16 +10,18 @@ import os
 import urllib.parse
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from cutline.errors import ConfigError
+from cutline.errors import ConfigError, SourceError
 from cutline.files import name_to_text
 from cutline.locations.roots import ImageRoot
-from cutline.locations.stored import InlineBytes, RemoteFile
-from cutline.records import Location, Problem, Sample
+from cutline.locations.stored import PACKINGS, InlineBytes, RemoteFile
+from cutline.records import LeftOver, Location, Problem, Sample
 from cutline.sources.cells import first_text, metadata
 from cutline.sources.input_files import expand
+from cutline.sources.left_over import LeftOvers
 from cutline.sources.names import UniqueKeys
 from cutline.sources.options import SourceOptions
 from cutline.sources.parts import RowSource, copy_with, sample_at
+from cutline.sources.picture_cells import bytes_and_name, is_several
 from cutline.sources.row_keys import KeyColumn, content_key, name_column, name_in
 from cutline.sources.rows import BadRow, Row, Table, rows_in
 from cutline.sources.table_files import find_columns, open_table
@@ -29,7 +31,9 @@ from cutline.storage import is_http, is_remote, is_url
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-_ENDINGS = (".parquet", ".arrow", ".feather", ".csv", ".tsv", ".jsonl", ".ndjson")
+_TEXT_ENDINGS = (".csv", ".tsv", ".jsonl", ".ndjson")
+_PACKED_ENDINGS = tuple(f"{text}.{packing}" for text in _TEXT_ENDINGS for packing in PACKINGS)
+_ENDINGS = (".parquet", ".arrow", ".feather", *_TEXT_ENDINGS, *_PACKED_ENDINGS)
 _COLUMNAR_ENDINGS = (".parquet", ".arrow", ".feather")
 
 
@@ -52,7 +56,7 @@ class TableSource(RowSource):
         """Raises ConfigError when there is no such table, or no column of pictures in it."""
         super().__init__(path, options)
         self._folder, self._files = self._list_files(path)
-        table = open_table(self._files[0], self._options.reader_batch_size)
+        table = open_table(self._files[0], self._options)
         columns = find_columns(table, self._options)
         named = self._options.image_column or self._options.url_column or self._default_column
         self._column = named or columns.image or columns.url or ""
@@ -61,6 +65,8 @@ class TableSource(RowSource):
         self._sizes: Sequence[int] = ()
         named_by = self._options.key_column
         self._keys = KeyColumn(path, named_by) if named_by is not None else None
+        self._notes = LeftOvers()
+        self._many = table.columns[self._column] == "list"  # a row may have several pictures
         self._name_column = name_column(table.columns, self._column)
 
     def _list_files(self, path: str) -> tuple[str, list[str]]:
@@ -78,7 +84,12 @@ class TableSource(RowSource):
         """Raises ConfigError for rows with one key in the key column, and as every table."""
         if self._keys is not None and not self._sizes:
             self._check_keys(self._keys)
+        self._notes.clear()
         return super().samples()
+
+    @property
+    def left_over(self) -> Sequence[LeftOver]:
+        return self._notes.records()
 
     def _check_keys(self, keys: KeyColumn) -> None:
         rows = self._rows(only=self._options.key_column)
@@ -86,8 +97,9 @@ class TableSource(RowSource):
 
     def shards(self, count: int) -> list[Self]:
         """By rows; the table is read through once, for keys that come again."""
-        tables = [self._open(file) for file in self._files]
-        sizes = [size if (size := table.count()) is not None else rows_in(table) for table in tables]
+        if self._many:
+            return [self]
+        sizes = [self._size(file) for file in self._files]
         keys: Iterable[str] = ()
         if self._keys is not None:
             self._check_keys(self._keys)
@@ -98,8 +110,13 @@ class TableSource(RowSource):
 
     def count(self) -> int | None:
         total = 0
+        if self._many:
+            return None
         for file in self._files:
-            rows = open_table(file, self._options.reader_batch_size).count()
+            try:
+                rows = open_table(file, self._options).count()
+            except ConfigError:
+                rows = 1
             if rows is None:
                 return None
             total += rows
@@ -114,15 +131,44 @@ class TableSource(RowSource):
                 number += self._sizes[index]
                 continue
             number += first
-            table = self._open(file)
-            for counted, row in table.rows(first, only=only):
+            for counted, row in self._rows_of(file, first, only):
                 if number >= self._part.stop:
                     return
-                yield row, f"row-{number:08}", f"{table.counted} {counted}", file
+                damaged = isinstance(row, BadRow) and row.kind != "bad-row"
+                place = name_to_text(file[len(self._folder) :]) if damaged else f"row-{number:08}"
+                yield row, place, counted, file
                 number += 1
+            if self._sizes:
+                number = sum(self._sizes[: index + 1])  # damage may have cost rows
+
+    def _rows_of(self, file: str, first: int, only: str | None) -> Iterator[tuple[str, Row]]:
+        """A file's rows with their places; one of several that cannot be read is a bad row."""
+        try:
+            table = self._open(file)
+        except ConfigError as error:
+            if len(self._files) == 1:
+                raise
+            yield "file", BadRow(str(error), kind="damaged-shard")
+            return
+        try:
+            for counted, row in table.rows(first, only=only):
+                yield f"{table.counted} {counted}", row
+        except SourceError as error:
+            if len(self._files) == 1 or is_remote(file):
+                raise
+            yield "file", BadRow(f"{error}; the rest of the file is lost", kind="damaged-shard")
+
+    def _size(self, file: str) -> int:
+        try:
+            table = self._open(file)
+        except ConfigError:
+            if len(self._files) == 1:
+                raise
+            return 1  # its failure
+        return size if (size := table.count()) is not None else rows_in(table)
 
     def _open(self, file: str) -> Table:
-        table = open_table(file, self._options.reader_batch_size)
+        table = open_table(file, self._options)
         for column in filter(None, (self._column, self._options.key_column)):
             if column not in table.columns:
                 raise ConfigError(f"{file} has no column {column!r}, which {self._files[0]} has")
@@ -139,29 +185,44 @@ class TableSource(RowSource):
     def _sample(self, keys: UniqueKeys, *values: Any) -> Sample:
         row, place, where, file = values
         if isinstance(row, BadRow):
-            problem = Problem(kind="bad-row", message=f"{file}: {where}: {row.message}")
+            problem = Problem(kind=row.kind, message=f"{file}: {where}: {row.message}")
             return sample_at(keys.unique(place), problem)
         cell = row.get(self._column)
         key, found = self._find(cell, row, place, where, file)
         text = first_text(row.get(self._text_column)) if self._text_column else None
-        data = metadata(row, self._column if isinstance(cell, dict) else None)
+        inline = isinstance(cell, dict | list) or isinstance(found, InlineBytes)
+        data = metadata(row, self._column if inline else None)
         if self._keys is None:
             return sample_at(keys.unique(key), found, text, data)
         named = sample_at(self._keys.key(row, where), found, text, data)
         return dataclasses.replace(named, origin=key)
 
+    def _samples(self, keys: UniqueKeys, *values: Any) -> Iterator[Sample]:
+        """One for the row, or one for each picture of a list."""
+        row, place, where, file = values
+        cell = None if isinstance(row, BadRow) else row.get(self._column)
+        if not isinstance(cell, list) or not is_several(cell):
+            yield self._sample(keys, *values)
+            return
+        for number, each in enumerate(cell, 1):
+            inner = f"{place}/{number}" if len(cell) > 1 else place
+            yield self._sample(keys, {**row, self._column: each}, inner, f"{where}, {number}", file)
+
     def _find(
         self, cell: Any, row: dict[str, Any], place: str, where: str, file: str
     ) -> tuple[str, Location | Problem]:
         """The key, and where the picture is or why it is nowhere."""
-        data, name = (cell.get("bytes"), cell.get("path")) if isinstance(cell, dict) else (None, cell)
-        if isinstance(cell, bytes):
-            data, name = cell, None
-        if isinstance(data, bytes) and data:
-            name = name if isinstance(name, str) and name else name_in(row, self._name_column)
+        try:
+            data, name = bytes_and_name(cell)
+        except TypeError as error:
+            message = f"{file}: {where}: column {self._column!r} has {error}"
+            self._notes.note("other-cell", f"{where}: {error}")
+            return place, Problem(kind="no-image", message=message, skip=True)
+        if data:
+            name = name or name_in(row, self._name_column)
             key = (_safe_key(name) if name else None) or content_key(data)
             return key, InlineBytes(data, f"{file}/{key}")
-        if not isinstance(name, str) or not name.strip():
+        if name is None:
             return place, Problem(kind="no-image", message="the row holds no picture", skip=True)
         if is_http(name):
             if wrong := not_a_url(name):

@@ -1,34 +1,37 @@
-"""Opens tables: CSV, TSV, JSON Lines, Parquet, Feather and Arrow; and finds their columns."""
+"""Opens tables: CSV, TSV, JSON, JSON Lines, Parquet, Feather and Arrow; and finds their columns."""
 
 from __future__ import annotations
 
 import dataclasses
 
 from cutline.errors import ConfigError
-from cutline.sources.names import extension
+from cutline.sources.names import table_ending
 from cutline.sources.options import SourceOptions
 from cutline.sources.rows import Table
-from cutline.sources.text_tables import delimited_table, json_lines_table
+from cutline.sources.text_tables import delimited_table, json_lines_table, json_table
 
 IMAGE_NAMES = (
     "image", "img", "picture", "photo", "image_path", "img_path", "image_file",
     "file_name", "filename", "filepath", "file_path", "path", "file",
 )  # fmt: skip
+LIST_NAMES = ("images", "image", "image_paths", "pictures", "photos", "image_urls", "urls")
 URL_NAMES = ("url", "image_url", "img_url", "imageurl", "picture_url", "photo_url", "image_link", "uri")
 TEXT_NAMES = ("caption", "captions", "text", "alt_text", "description")
 
 
-def open_table(path: str, batch_size: int) -> Table:
+def open_table(path: str, options: SourceOptions) -> Table:
     """Read a table's header; ConfigError: it does not exist or is not such a table."""
-    ending = extension(path)
+    ending = table_ending(path)
     if ending in {"csv", "tsv"}:
-        return delimited_table(path, ending)
+        return delimited_table(path, ending, delimiter=options.delimiter, header=options.header)
     if ending in {"jsonl", "ndjson"}:
         return json_lines_table(path)
+    if ending == "json":
+        return json_table(path)
     if ending in {"parquet", "feather", "arrow"}:
         from cutline.sources.arrow import arrow_table
 
-        return arrow_table(path, ending, max(1, batch_size))
+        return arrow_table(path, ending, max(1, options.reader_batch_size))
     raise ConfigError(f"{path}: not a table; CSV, TSV, JSON Lines, Parquet, Feather and Arrow are read")
 
 
@@ -46,8 +49,13 @@ def find_columns(table: Table, options: SourceOptions) -> Columns:
     for named in (options.image_column, options.url_column, options.text_column, options.key_column):
         if named is not None and named not in table.columns:
             raise ConfigError(f"{table.path} has no column {named!r}; it has {_listed(table)}")
-    image = options.image_column or _image_column(table)
+    image = options.image_column or next(
+        (name for name, kind in table.columns.items() if kind == "path"), None
+    )
+    image = image or _image_column(table)
     url = options.url_column or _named(table, URL_NAMES, {"text"})
+    if image is None and url is None:
+        image = _named(table, LIST_NAMES, {"list"})
     if image is None and url is None:
         known = _named(table, (*IMAGE_NAMES, *URL_NAMES), {"text", "list", "other"})
         if known is not None:

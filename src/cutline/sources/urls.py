@@ -16,7 +16,7 @@ from cutline.records import Problem, Sample
 from cutline.sidecars.encoding import decode_text
 from cutline.sources.cells import first_text, metadata
 from cutline.sources.input_files import open_binary
-from cutline.sources.names import TABLE_EXTENSIONS, UniqueKeys, extension
+from cutline.sources.names import TABLE_EXTENSIONS, UniqueKeys, table_ending
 from cutline.sources.options import SourceOptions
 from cutline.sources.parts import RowSource, copy_with, sample_at
 from cutline.sources.rows import BadRow, Table
@@ -41,8 +41,8 @@ class UrlSource(RowSource):
         """Raises ConfigError when there is no such file, or no column of URLs in it."""
         super().__init__(path, options)
         self._table: Table | None = None
-        if extension(path) in TABLE_EXTENSIONS:
-            self._table = open_table(path, self._options.reader_batch_size)
+        if table_ending(path) in TABLE_EXTENSIONS:
+            self._table = open_table(path, self._options)
             columns = find_columns(self._table, self._options)
             if columns.url is None:
                 raise ConfigError(

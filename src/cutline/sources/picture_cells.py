@@ -1,0 +1,70 @@
+"""What a table's cell has of a picture: bytes, a path or URL, several of them, or something else."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import urllib.parse
+from typing import Any
+
+from cutline.sources.unknown_files import is_picture, sniff_bytes
+
+_BYTES = ("bytes", "data", "content", "b64", "base64")
+_NAMES = ("path", "url", "src", "uri", "image_url", "file_name", "filename", "file", "image")
+_BASE64 = ("/9j/", "iVBORw0KGgo", "R0lGOD", "UklGR", "SUkqA", "TU0AK", "AAAA")  # how pictures begin in it
+_MIN_BASE64 = 100
+
+
+def is_several(cell: Any) -> bool:
+    """Whether a cell is a list of pictures, paths or URLs, not of numbers such as pixels."""
+    return isinstance(cell, list) and any(isinstance(each, str | bytes | dict) for each in cell)
+
+
+def bytes_and_name(cell: Any) -> tuple[bytes | None, str | None]:
+    """The picture's bytes, and its name, path or URL; TypeError with the reason for what is neither.
+
+    Both None where there is nothing.
+    """
+    if isinstance(cell, dict):
+        data = next((cell[name] for name in _BYTES if cell.get(name)), None)
+        name = next((cell[name] for name in _NAMES if cell.get(name)), None)
+        if data is None and name is None and any(value is not None for value in cell.values()):
+            fields = ", ".join(map(repr, list(cell)[:10]))
+            raise TypeError(f"an object without bytes, path or url; its fields are {fields}")
+        inner = bytes_and_name(data)[0] if data is not None else None
+        if isinstance(name, dict):
+            return bytes_and_name(name)
+        return inner, name if isinstance(name, str) else None
+    if isinstance(cell, bytes):
+        return cell or None, None
+    if isinstance(cell, str):
+        data = text_bytes(cell)
+        return (data, None) if data is not None else (None, cell.strip() or None)
+    if cell is None or cell != cell:  # noqa: PLR0124 - not a number, as pandas writes what is missing
+        return None, None
+    kind = {bool: "true or false", int: "a number", float: "a number", list: "a list"}.get(type(cell))
+    raise TypeError(
+        f"{kind or type(cell).__name__} ({str(cell)[:60]}) where a path, URL or picture should be"
+    )
+
+
+def text_bytes(text: str) -> bytes | None:
+    """The bytes of a ``data:`` URL or of a picture in base64; None for any other text."""
+    try:
+        if text[:5].lower() == "data:":
+            head, comma, body = text.partition(",")
+            if not comma:
+                return None
+            coded = head.lower().endswith(";base64")
+            return _decoded(body) if coded else urllib.parse.unquote_to_bytes(body)
+        if len(text) >= _MIN_BASE64 and text.startswith(_BASE64):
+            data = _decoded(text)
+            return data if is_picture(sniff_bytes(data)) else None
+    except (binascii.Error, ValueError):
+        pass
+    return None
+
+
+def _decoded(text: str) -> bytes:
+    text = "".join(text.split()).replace("-", "+").replace("_", "/")
+    return base64.b64decode(text + "=" * (-len(text) % 4), validate=True)

@@ -1,0 +1,214 @@
+"""What stands in the cells and parts of tables: one that is bad ends nothing but itself."""
+
+from __future__ import annotations
+
+import base64
+import bz2
+import datetime as dt
+import gzip
+import json
+
+import pyarrow as pa
+import pyarrow.parquet
+import pytest
+from test_source_contents import captioned, put, put_parquet, rows
+
+from cutline.errors import ConfigError
+from cutline.sources import SourceOptions, open_source
+
+
+def listed(path, **options):
+    source = open_source(path, SourceOptions(**options))
+    return list(source.samples()), {each.kind: each.count for each in source.left_over}
+
+
+def keys(path, **options):
+    return [sample.key for sample in listed(path, **options)[0]]
+
+
+def test_a_cell_of_any_length_and_a_quote_that_is_not_closed_cost_their_line_only(tmp_path):
+    long = "x" * 300_000
+    put(
+        tmp_path,
+        "t.csv",
+        f'image,note\na.jpg,{long}\nb.jpg,"never closed\nc.jpg,1\nd.jpg,"two\nlines"\ne.jpg,\xff\n',
+    )
+    samples, _ = listed(tmp_path / "t.csv")
+    assert [sample.problem and sample.problem.kind for sample in samples] == [
+        None, "bad-row", None, None, None,
+    ]  # fmt: skip
+    assert [sample.key for sample in samples][2:] == ["c.jpg", "d.jpg", "e.jpg"]
+    assert "line 3" in samples[1].problem.message
+    assert samples[3].metadata["note"] == "two\nlines"
+    put(tmp_path, "end.csv", 'image,note\na.jpg,1\nb.jpg,"open\nc.jpg,2\nd.jpg,3\n')
+    samples, _ = listed(tmp_path / "end.csv")
+    assert [sample.key for sample in samples if not sample.problem] == ["a.jpg", "c.jpg", "d.jpg"]
+
+
+def test_dates_beyond_those_of_python_are_texts(tmp_path):
+    put_parquet(
+        tmp_path,
+        "t.parquet",
+        {
+            "image": ["a.jpg", "b.jpg"],
+            "day": pa.array([10_000_000, 0], pa.int32()).cast(pa.date32()),
+            "at": pa.array([10**13, 0], pa.timestamp("s")),
+            "inner": pa.array([[10_000_000], [0]], pa.list_(pa.int32())).cast(pa.list_(pa.date32())),
+        },
+    )
+    samples, _ = listed(tmp_path / "t.parquet")
+    assert [sample.key for sample in samples] == ["a.jpg", "b.jpg"]
+    assert samples[0].metadata["day"].startswith("29349")
+    assert samples[1].metadata["day"] == dt.date(1970, 1, 1).isoformat()
+
+
+@pytest.mark.parametrize("damage", ["footer", "middle", "empty"])
+def test_a_damaged_part_among_whole_ones_is_one_failure(tmp_path, jpeg, damage):
+    for number in range(3):
+        images = [
+            {"bytes": jpeg(color=(number, place, 0)), "path": f"{number}-{place}.jpg"} for place in range(40)
+        ]
+        columns = {"image": images}
+        pa.parquet.write_table(pa.table(columns), tmp_path / f"{number}.parquet", row_group_size=10)
+    middle = tmp_path / "1.parquet"
+    content = bytearray(middle.read_bytes())
+    if damage == "middle":
+        at = pa.parquet.ParquetFile(middle).metadata.row_group(2).column(0).data_page_offset
+        content[at : at + 40] = b"\xff" * 40
+    elif damage == "footer":
+        content[-30:-10] = b"\xff" * 20
+    middle.write_bytes(b"" if damage == "empty" else bytes(content))
+    out = tmp_path / "out" / "o.jsonl"
+    code, text = captioned(tmp_path, out)
+    assert code == 1
+    assert "1.parquet" in text
+    assert {row["image_id"][0] for row in rows(out)} >= {"0", "2"}
+    assert [row["kind"] for row in rows(tmp_path / "out" / "o.jsonl.failures.jsonl")] == ["damaged-shard"]
+
+
+def test_a_damaged_compressed_table_keeps_its_rows_up_to_the_damage(tmp_path):
+    lines = "".join(f'{{"image": "{number}.jpg"}}\n' for number in range(50_000)).encode()
+    put(tmp_path, "t.jsonl.gz", gzip.compress(lines)[:-2000])
+    samples, _ = listed(tmp_path / "t.jsonl.gz")
+    assert samples[0].key == "0.jpg"
+    assert samples[-1].problem.kind == "damaged-shard"
+
+
+def test_cells_that_are_no_paths_are_counted_and_named(tmp_path):
+    cells = [1, 2.5, True, [1, 2], {"height": 3}, None, "", "a.jpg", "a\0.jpg"]
+    put(tmp_path, "t.jsonl", "".join(json.dumps({"image": cell, "n": 1}) + "\n" for cell in cells))
+    put(tmp_path, "a.jpg", "x")
+    samples, left_over = listed(tmp_path / "t.jsonl", image_column="image")
+    assert [sample.problem and sample.problem.kind for sample in samples] == [
+        *["no-image"] * 7, None, "blocked-path",
+    ]  # fmt: skip
+    assert left_over == {"other-cell": 5}
+    assert (
+        captioned(
+            tmp_path / "t.jsonl", tmp_path / "o.jsonl", "--image-column", "image", "--on-missing", "fail"
+        )[0]
+        == 1
+    )
+
+
+def test_lists_and_typed_objects_hold_pictures(tmp_path, jpeg):
+    put_parquet(tmp_path, "t.parquet", {"images": [["a.jpg", "b.jpg"], ["c.jpg"], []], "n": [1, 2, 3]})
+    samples, _ = listed(tmp_path / "t.parquet")
+    assert [sample.key for sample in samples] == ["a.jpg", "b.jpg", "c.jpg", "row-00000002"]
+    assert [sample.metadata["n"] for sample in samples] == [1, 1, 2, 3]
+    assert keys(tmp_path / "t.parquet", image_column="images")[0] == "a.jpg"
+    structs = [{"src": "a.jpg", "height": 1}, {"src": "http://h/1.jpg", "height": 2}]
+    put_parquet(tmp_path, "s.parquet", {"photo": structs})
+    assert keys(tmp_path / "s.parquet", image_column="photo") == ["a.jpg", "http://h/1.jpg"]
+    put_parquet(tmp_path, "b.parquet", {"photos": [[{"bytes": jpeg(), "path": "x.jpg"}] * 2]})
+    assert keys(tmp_path / "b.parquet") == ["x.jpg", "x.jpg#2"]
+
+
+@pytest.mark.parametrize(
+    "kind", [pa.string_view(), pa.large_string(), pa.dictionary(pa.int32(), pa.string())]
+)
+def test_every_arrow_type_of_text_holds_paths(tmp_path, kind):
+    array = pa.array(["a.jpg", "b.jpg"]).cast(kind)
+    with pa.ipc.new_file(tmp_path / "t.arrow", pa.schema([("image", kind)])) as file:
+        file.write_table(pa.table({"image": array}))
+    assert keys(tmp_path / "t.arrow") == ["a.jpg", "b.jpg"]
+
+
+@pytest.mark.parametrize("kind", [pa.binary_view(), pa.large_binary()])
+def test_every_arrow_type_of_bytes_holds_pictures(tmp_path, jpeg, kind):
+    array = pa.array([jpeg()], pa.binary()).cast(kind)
+    with pa.ipc.new_file(tmp_path / "t.arrow", pa.schema([("photo", kind)])) as file:
+        file.write_table(pa.table({"photo": array}))
+    (sample,) = listed(tmp_path / "t.arrow")[0]
+    assert sample.location.read() == jpeg()
+
+
+def test_base64_and_data_urls_are_pictures(tmp_path, jpeg):
+    coded = base64.b64encode(jpeg()).decode()
+    cells = [coded, f"data:image/jpeg;base64,{coded}", "a.jpg"]
+    put(tmp_path, "t.jsonl", "".join(json.dumps({"image": cell}) + "\n" for cell in cells))
+    samples, _ = listed(tmp_path / "t.jsonl")
+    assert [sample.location.read() for sample in samples[:2]] == [jpeg(), jpeg()]
+    assert samples[2].key == "a.jpg"
+    assert all("image" not in sample.metadata for sample in samples[:2])
+
+
+def test_delimiters_are_found_or_given_and_a_header_may_be_missing(tmp_path):
+    for name, sign in (("s.csv", ";"), ("p.csv", "|"), ("t.csv", "\t"), ("c.tsv", ",")):
+        put(tmp_path, name, f'image{sign}note\na.jpg{sign}"x, y; z"\n')
+        (sample,) = listed(tmp_path / name)[0]
+        assert (sample.key, sample.metadata["note"]) == ("a.jpg", "x, y; z"), name
+    put(tmp_path, "odd.csv", "image~note\na.jpg~1\n")
+    assert keys(tmp_path / "odd.csv", delimiter="~") == ["a.jpg"]
+    with pytest.raises(ConfigError, match="--delimiter"):
+        listed(tmp_path / "odd.csv", delimiter="ab")
+    put(tmp_path, "bare.csv", "1,a.jpg,cat\n2,b.jpg,dog\n")
+    with pytest.raises(ConfigError, match="--no-header"):
+        listed(tmp_path / "bare.csv")
+    code, _ = captioned(
+        tmp_path / "bare.csv", tmp_path / "o.jsonl", "--no-header", "--prompt", "A {column3}."
+    )
+    assert [row["key"] for row in rows(tmp_path / "o.jsonl.failures.jsonl")] == ["a.jpg", "b.jpg"]
+    assert code == 1  # the files are not there
+
+
+@pytest.mark.parametrize(("ending", "pack"), [("gz", gzip.compress), ("bz2", bz2.compress)])
+def test_compressed_text_tables_are_read(tmp_path, ending, pack):
+    put(tmp_path, f"t.csv.{ending}", pack(b"image,n\na.jpg,1\n"))
+    put(tmp_path, f"t.jsonl.{ending}", pack(b'{"image": "a.jpg"}\n'))
+    assert keys(tmp_path / f"t.csv.{ending}") == keys(tmp_path / f"t.jsonl.{ending}") == ["a.jpg"]
+
+
+def test_json_files_are_tables(tmp_path):
+    llava = [{"id": "1", "image": "a.jpg", "conversations": [{"from": "human", "value": "x"}]}]
+    coco = {
+        "images": [{"id": 7, "file_name": "a.jpg"}, {"id": 8, "file_name": "b.jpg"}],
+        "annotations": [{"image_id": 7, "caption": "one"}, {"image_id": 7, "caption": "two"}],
+    }
+    for name, value in {"llava": llava, "coco": coco, "wrapped": {"version": 1, "data": llava}}.items():
+        put(tmp_path, f"{name}.json", json.dumps(value))
+    assert keys(tmp_path / "llava.json") == keys(tmp_path / "wrapped.json") == ["a.jpg"]
+    assert [(sample.key, sample.text) for sample in listed(tmp_path / "coco.json")[0]] == [
+        ("a.jpg", "one"),
+        ("b.jpg", None),
+    ]
+    put(tmp_path, "bad.json", "{}")
+    with pytest.raises(ConfigError, match="list of objects"):
+        listed(tmp_path / "bad.json")
+
+
+def test_a_json_output_can_be_captioned_again(tmp_path, jpeg):
+    put(tmp_path, "photos/a.jpg", jpeg())
+    assert captioned(tmp_path / "photos", tmp_path / "out.json")[0] == 0
+    again = captioned(tmp_path / "out.json", tmp_path / "again.jsonl", "--image-root", tmp_path)
+    assert again[0] == 0, again
+
+
+def test_a_row_group_that_unpacks_to_gigabytes_is_refused_by_its_footer(tmp_path, jpeg):
+    path = tmp_path / "bomb.parquet"
+    zeros = pa.array([bytes(64 * 1024 * 1024)])  # one buffer, 34 times
+    table = pa.table({"image": [jpeg()] * 34, "x": pa.chunked_array([zeros] * 34)})
+    options = {"compression": "zstd", "use_dictionary": False, "write_statistics": False}
+    pa.parquet.write_table(table, path, row_group_size=34, write_batch_size=1, **options)
+    with pytest.raises(ConfigError, match=r"'x' of row group 0 would unpack.*row_group_size"):
+        open_source(path)
