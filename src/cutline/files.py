@@ -22,6 +22,7 @@ _REMEDIES = {
     errno.ENOSPC: "free some space",
     errno.EDQUOT: "free some of your quota",
     errno.EFBIG: "raise the limit on file sizes (ulimit -f)",
+    errno.EISDIR: "move that folder away",
     errno.EROFS: "make the file system writable",
     errno.EACCES: "allow writing there",
     errno.EPERM: "allow writing there",

@@ -5,15 +5,20 @@ from __future__ import annotations
 import base64
 import json
 import math
+import os
 import re
 from collections.abc import Mapping
-from typing import Any
+from pathlib import Path
+from typing import Any, TypeVar
 
 import orjson
 
-from cutline.files import name_to_text
+from cutline.errors import PictureError
+from cutline.files import name_to_text, read_regular
 from cutline.records import JSON
 
+MAX_OBJECT_BYTES = 256 * 1024 * 1024
+_T = TypeVar("_T")
 _BOM = b"\xef\xbb\xbf"
 _SURROGATES = re.compile("[\ud800-\udfff]")
 _COMPACT = orjson.OPT_NON_STR_KEYS | orjson.OPT_SERIALIZE_NUMPY
@@ -55,6 +60,24 @@ def decode_object(data: bytes) -> JSON | None:
     except orjson.JSONDecodeError:
         return None
     return value if isinstance(value, dict) else None
+
+
+def read_object(path: Path) -> JSON | None:
+    """The JSON object in a small file; None where there is none, or the file is anything else.
+
+    Files of a state folder are read as a stranger's: one can be empty, cut, another file or a folder.
+    """
+    try:
+        return decode_object(read_regular(os.fspath(path), MAX_OBJECT_BYTES))
+    except PictureError:
+        return None
+
+
+def checked(value: Any, wanted: type[_T]) -> _T:
+    """The value of a file that may be damaged; raises TypeError where it is of another type."""
+    if not isinstance(value, wanted):
+        raise TypeError(f"{type(value).__name__} where {wanted.__name__} is needed")
+    return value
 
 
 def valid_unicode(text: str) -> str:

@@ -15,6 +15,7 @@ from cutline.engine.state import State
 from cutline.errors import ConfigError, JobChanged, SourceError
 from cutline.job import Job
 from cutline.records import JSON
+from cutline.serialization import checked
 
 MANIFEST = "batches.json"
 FOLDER = "batches"
@@ -85,12 +86,31 @@ class BatchManifest:
     @classmethod
     def of(cls, state: State) -> Self:
         """The folder's manifest, empty where nothing was sent; raises ConfigError for a damaged one."""
-        data = state.read(MANIFEST)
-        if data is None and (state.folder / MANIFEST).exists():
-            raise ConfigError(
-                f"{state.folder / MANIFEST} is damaged; restore it, or delete it to give up its batches"
-            )
-        return cls(state, data or {"token": secrets.token_hex(8)})
+        data, file = state.read(MANIFEST), state.folder / MANIFEST
+        damaged = ConfigError(f"{file} is damaged; restore it, or delete it to give up its batches")
+        if data is None:
+            if file.exists():
+                raise damaged
+            data = {"token": secrets.token_hex(8)}
+        try:
+            manifest = cls(state, data)
+            manifest._validate()
+        except (KeyError, TypeError, ValueError, AttributeError, ConfigError) as error:
+            raise damaged from error
+        return manifest
+
+    def _validate(self) -> None:
+        """Look at all that is read later; every error is that of a damaged file."""
+        checked(self._data["token"], str)
+        for batch in self.batches.values():
+            for field in dataclasses.fields(Batch):
+                value = getattr(batch, field.name)
+                if field.name != "ends" or value is not None:
+                    checked(value, int if field.type in {"int", "int | None"} else str)
+        if self:
+            checked(self._data["fingerprint"], dict)
+            checked(self._data["origin"], str)
+            Job.from_dict(self._data["job"], origin=MANIFEST)
 
     def __bool__(self) -> bool:
         return "job" in self._data
@@ -180,9 +200,12 @@ class BatchManifest:
         try:
             with path.open("rb") as file:
                 for line in file:
-                    yield offset, orjson.loads(line)
+                    row = orjson.loads(line)
+                    for name in ("key", "stamp", "step"):
+                        checked(row[name], str)
+                    yield offset, row
                     offset += len(line)
-        except (OSError, orjson.JSONDecodeError) as error:
+        except (OSError, ValueError, KeyError, TypeError) as error:
             reason = getattr(error, "strerror", None) or "it is damaged"
             raise SourceError(
                 f"cannot read {path}: {reason}; the replies of a batch cannot be assigned without it"

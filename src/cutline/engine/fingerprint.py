@@ -108,8 +108,9 @@ def _shown(value: Any, other: Any) -> str:
     """A value for a message: of a list what the other lacks, or all where only the order differs."""
     if not isinstance(value, list):
         return str(value) or "none"
-    own = [item for item in value if item not in other]
-    return ", ".join(own if own or set(other) - set(value) else value) or "none"
+    items, others = list(map(str, value)), list(map(str, other)) if isinstance(other, list) else []
+    own = [item for item in items if item not in others]
+    return ", ".join(own if own or set(others) - set(items) else items) or "none"
 
 
 def _plain(value: Any) -> Any:

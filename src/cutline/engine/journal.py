@@ -21,7 +21,7 @@ import orjson
 
 from cutline.engine.fingerprint import Fingerprint
 from cutline.engine.journal_file import JournalFile
-from cutline.engine.outcome_json import outcome_from_json, outcome_to_json, steps_from_json
+from cutline.engine.outcome_json import outcome_from_json, outcome_to_json, steps_from_json, usage_from_json
 from cutline.engine.prices import Spending
 from cutline.errors import JobChanged
 from cutline.options import OnChange
@@ -31,7 +31,7 @@ from cutline.records import (
     Step,
     Usage,
 )
-from cutline.serialization import encode_json
+from cutline.serialization import checked, encode_json
 from cutline.storage import is_http
 
 Drop = Literal["none", "failed", "all"]
@@ -61,6 +61,7 @@ class Journal:
         self._models: JSON = {}
         self._retried: frozenset[str] = frozenset()
         self._stages: tuple[str, ...] = ()
+        self._begun: bytes | None = None
         self.damaged_lines = self.drops = self.paid = 0
         self.spent = Spending()
         self.trusted = False
@@ -78,19 +79,13 @@ class Journal:
         try:
             data = orjson.loads(line)
             if "run" in data:
-                self._last_run = data["run"]
-                self._models = dict(data.get("models", {}))
-                self._retried = frozenset(data.get("mended", ()))
-                self._drop(data.get("drop", "none"), data.get("kinds"))
-                self._stages = tuple(data.get("stages", ()))
-                self._drop_skips()
-                self.trusted = self.trusted or data.get("trusted") is True
+                self._read_run(data)
                 return
-            key = hash(data["key"])
+            key = hash(checked(data["key"], str))
             if "content" in data:
                 self._renewed[key] = offset
                 return
-            kind = data["type"] if "type" in data or "step" not in data else ""
+            kind = checked(data["type"], str) if "type" in data or "step" not in data else ""
             usages = list(_usages(data))
             paid = any(usage.total for _, usage, _ in usages)
         except (orjson.JSONDecodeError, KeyError, TypeError, ValueError, AttributeError):
@@ -104,6 +99,16 @@ class Journal:
         else:
             self.paid += paid
             self._read_outcome(key, offset, data)
+
+    def _read_run(self, data: JSON) -> None:
+        run, models = checked(data["run"], dict), checked(data.get("models", {}), dict)
+        kinds, stages = checked(data.get("kinds", []), list), checked(data.get("stages", []), list)
+        retried = frozenset(checked(data.get("mended", []), list))
+        self._last_run, self._models, self._retried = run, models, retried
+        self._drop(data.get("drop", "none"), kinds or None)
+        self._stages = tuple(stages)
+        self._drop_skips()
+        self.trusted = self.trusted or data.get("trusted") is True
 
     def _read_outcome(self, key: int, offset: int, data: JSON) -> None:
         self._offsets[key] = offset
@@ -154,7 +159,9 @@ class Journal:
         retried: frozenset[str] = frozenset(),
         stages: Sequence[str] = (),
     ) -> None:
-        """Start a run, which may drop earlier outcomes; ``models`` are the captioners of a chain's steps.
+        """Prepare a run, which may drop earlier outcomes; ``models`` are the captioners of a chain's steps.
+
+        Nothing is written before ``start``: a run that is refused must not drop anything.
 
         Failures of the ``retried`` kinds are dropped unless the run before retried them too; so are skips by
         stages other than ``stages``, the names and fingerprints of this run's.
@@ -162,9 +169,10 @@ class Journal:
         Raises:
             JobChanged: the earlier run had other settings, or did not record what its captions were made
                 from, and ``on_change`` is ``refuse``.
-            SinkError: the journal cannot be written.
         """
         changes = fingerprint.differences(self._last_run) if self._last_run is not None else []
+        if self._last_run is None and self._offsets:
+            changes = ["all of them may be others: the journal has lost its record of them"]
         unknown = bool(self._unidentified) and not self.trusted
         if unknown and on_change == "refuse":
             raise JobChanged(_unidentified(len(self._unidentified)))
@@ -183,7 +191,6 @@ class Journal:
             # Kept until the new outcome is there: what they lack was optional.
             self._repeated = set(self._incomplete)
             self._dropped |= {key: self._offsets[key] for key in self._incomplete}
-        self._file.open()
         differs = unknown or bool(changes) or earlier != (own, retried, self._stages)
         if differs or drop != "none" or self._last_run is None:
             run: JSON = {"run": fingerprint.to_json(), "drop": drop, "models": own}
@@ -193,7 +200,15 @@ class Journal:
                 "stages": list(stages),
                 "trusted": self.trusted,
             }
-            self._file.append(orjson.dumps(run | {name: value for name, value in optional.items() if value}))
+            run |= {name: value for name, value in optional.items() if value}
+            self._begun = orjson.dumps(run)
+
+    def start(self) -> None:
+        """Open the journal to append, and record the run that ``begin`` prepared; raises SinkError."""
+        self._file.open()
+        if self._begun is not None:
+            self._file.append(self._begun)
+            self._begun = None
 
     def _choose_drop(self, changes: Sequence[str], on_change: OnChange, *, retry_failed: bool) -> Drop:
         drop: Drop = "failed" if retry_failed else "none"
@@ -234,7 +249,7 @@ class Journal:
         for offset in offsets:
             data = self._file.line(offset)
             if data["key"] == key:
-                with contextlib.suppress(KeyError, TypeError, ValueError):
+                with contextlib.suppress(KeyError, TypeError, ValueError, AttributeError):
                     steps = tuple(steps_from_json(data))
                     found.append((str(data.get("stamp", "")), steps))
         return found
@@ -248,7 +263,7 @@ class Journal:
         data = self._file.line(offset)
         if data["key"] != key:  # two keys with one hash: do it again rather than mix them up
             return None
-        with contextlib.suppress(KeyError, TypeError, ValueError):
+        with contextlib.suppress(KeyError, TypeError, ValueError, AttributeError):
             return outcome_from_json(data)
         return None
 
@@ -263,9 +278,9 @@ def _usages(data: JSON) -> Iterator[tuple[str, Usage, bool]]:
     """Each step's name, its tokens, and whether an earlier line has them too."""
     steps = [data["step"]] if isinstance(data.get("step"), dict) else data.get("steps", ())
     for step in steps:
-        yield step["name"], Usage(**step["reply"]["usage"]), step.get("counted", False)
+        yield step["name"], usage_from_json(step["reply"]["usage"]), step.get("counted", False)
     for name, usage in data.get("useless", {}).items():
-        yield name, Usage(**usage), False
+        yield name, usage_from_json(usage), False
 
 
 def _unidentified(count: int) -> str:

@@ -12,6 +12,8 @@ import orjson
 from cutline.errors import SinkError, SourceError
 from cutline.records import JSON
 
+MAX_LINE_BYTES = 256 * 1024 * 1024
+
 
 class JournalFile:
     """Read it with ``load``, then ``open`` it to append. ``path`` is for messages too."""
@@ -29,14 +31,22 @@ class JournalFile:
         """
         if not self.path.exists():
             return
+        if not self.path.is_file():
+            raise SourceError(
+                f"{self.path} is not a file, as the journal is: move it away, or choose another --state"
+            )
         end = 0
         try:
             with self.path.open("rb") as file:
-                for line in file:
-                    if not line.endswith(b"\n"):
-                        break
-                    yield end, line
+                while line := file.readline(MAX_LINE_BYTES):
+                    start = end
                     end += len(line)
+                    while not line.endswith(b"\n") and (more := file.readline(MAX_LINE_BYTES)):
+                        end, line = end + len(more), more[-1:]  # too long: what is left of it is no JSON
+                    if not line.endswith(b"\n"):
+                        end = start
+                        break
+                    yield start, line
             if end < self.path.stat().st_size:
                 os.truncate(self.path, end)
         except OSError as error:

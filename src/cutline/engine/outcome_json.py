@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from cutline.records import JSON, Caption, Failure, Outcome, Reply, Skip, Step, Usage
+from cutline.serialization import checked
 
 _TYPES = {"caption": Caption, "skip": Skip, "failure": Failure}
 _NAMES = {cls: name for name, cls in _TYPES.items()}
@@ -32,7 +33,7 @@ def outcome_from_json(data: Mapping[str, Any]) -> Outcome:
     """The inverse of ``outcome_to_json``.
 
     Raises:
-        ValueError, KeyError, TypeError: ``data`` is not an outcome.
+        ValueError, KeyError, TypeError, AttributeError: ``data`` is not an outcome.
     """
     values = dict(data)
     kind = _TYPES[values.pop("type")]
@@ -41,15 +42,29 @@ def outcome_from_json(data: Mapping[str, Any]) -> Outcome:
     if "steps" in values:
         values["steps"] = tuple(step_from_json(step) for step in values["steps"])
     if "useless" in values:
-        values["useless"] = {name: Usage(**usage) for name, usage in values["useless"].items()}
+        values["useless"] = {name: usage_from_json(usage) for name, usage in values["useless"].items()}
     if isinstance(values.get("reply"), dict):
         values["reply"] = _reply_from_json(values["reply"])
+    for name in _TEXTS & values.keys():
+        checked(values[name], str)
     outcome: Outcome = kind(**values)
     return outcome
 
 
+_TEXTS = frozenset({"key", "text", "kind", "message", "reason", "stage", "content_id"})
+
+
+def usage_from_json(data: Mapping[str, Any]) -> Usage:
+    """The inverse of what ``orjson`` makes of a usage; raises as ``outcome_from_json``."""
+    for tokens in data.values():
+        checked(tokens, int)
+    return Usage(**data)
+
+
 def step_from_json(data: Mapping[str, Any]) -> Step:
     """The inverse of what ``orjson`` makes of a step; raises as ``outcome_from_json``."""
+    for name in ("name", "prompt_id", "text"):
+        checked(data[name], str)
     return Step(**{**data, "reply": _reply_from_json(data["reply"])})
 
 
@@ -68,4 +83,7 @@ def steps_from_json(data: Mapping[str, Any]) -> list[Step]:
 
 
 def _reply_from_json(data: Mapping[str, Any]) -> Reply:
-    return Reply(**{**data, "usage": Usage(**data["usage"])})
+    for name in ("text", "model"):
+        checked(data[name], str)
+    float(data.get("seconds", 0.0))
+    return Reply(**{**data, "usage": usage_from_json(data["usage"])})

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import hashlib
 import os
 import pickle
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO
 
@@ -17,10 +18,11 @@ from cutline.engine.journal import Journal
 from cutline.engine.sample_outcomes import unwritten
 from cutline.engine.state import State
 from cutline.engine.stats import Counts
-from cutline.errors import SampleError
+from cutline.errors import ConfigError, OutputGone, SampleError
 from cutline.files import write_errors
 from cutline.interfaces import Sink
 from cutline.records import JSON, Caption, Failure, Outcome, Sample, Skip
+from cutline.serialization import checked
 from cutline.sinks.rows import failure_row
 
 Entry = tuple[Sample, Outcome, bytes | None]
@@ -35,8 +37,18 @@ TAKEN_BYTES = 32_000_000
 def without_form(state: State, name: str) -> None:
     """Drop ``name`` from the mark of an output whose rows do not depend on it, so that any run can resume."""
     mark = state.read(MARK)
-    if mark is not None and mark["form"].pop(name, None) is not None:
+    form = mark.get("form") if mark is not None else None
+    if mark is not None and isinstance(form, dict) and form.pop(name, None) is not None:
         state.write(MARK, mark)
+
+
+@contextlib.contextmanager
+def _read_mark(file: Path) -> Iterator[None]:
+    """Turn errors of a damaged mark, or one of another version, into OutputGone."""
+    try:
+        yield
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+        raise OutputGone(f"{file} is damaged") from error
 
 
 class SourceDigest:
@@ -94,19 +106,39 @@ class OrderedOutput:
         mark = self._state.read(MARK)
         if mark is None or any(mark.get(name) != value for name, value in self._made_by.items()):
             return None
-        self.counts = Counts.from_json(mark["counts"])
-        self.causes = FailureStats.from_json(mark.get("causes", {}))
+        try:
+            with _read_mark(self._state.folder / MARK):
+                whole = {"digest", "sink", "failures"} <= mark.keys()
+                if not whole or checked(mark["outcomes"], int) < 0:
+                    raise ValueError
+                counts = Counts.from_json(mark["counts"])
+                causes = FailureStats.from_json(mark.get("causes", {}))
+        except OutputGone:  # the output is made again from the journal
+            return None
+        self.counts, self.causes = counts, causes
         return mark
 
     def open(self, mark: JSON | None, keys: SourceDigest | None) -> None:
-        """Resume after ``mark``, whose samples' digest is ``keys``; None starts from nothing."""
+        """Resume after ``mark``, whose samples' digest is ``keys``; None starts from nothing.
+
+        Raises as the sink; where that refuses the output, its mark is still there.
+        """
         if mark is not None and keys is not None:
             self._keys = keys
-        else:
-            self.counts, self.causes = Counts(), FailureStats()
-            self._state.remove(MARK)  # the output that it describes is about to be replaced
-        self.sink.open(mark["sink"] if mark else None)
-        self._failures.open(mark["failures"] if mark else None)
+            with _read_mark(self._state.folder / MARK):
+                self.sink.open(mark["sink"])
+                self._failures.open(mark["failures"])
+            return
+        self.counts, self.causes = Counts(), FailureStats()
+        before = self._state.read(MARK)
+        self._state.remove(MARK)  # the output that it describes is about to be replaced
+        try:
+            self.sink.open(None)
+        except ConfigError:
+            if before is not None:
+                self._state.write(MARK, before)
+            raise
+        self._failures.open(None)
 
     def write(self, entries: Iterable[Entry]) -> list[Unwritten]:
         """Returns the captions that could not be written, each with the outcome that it became."""

@@ -160,6 +160,7 @@ class _Run:
                 models=self.chain.models,
             )
             if plan is not None:
+                await in_thread(journal.start)
                 state.remove(REPORT)
                 result = await self._shard(plan, journal, output, stats)
             stopped = _checked(self.stop.reason)

@@ -2,30 +2,25 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import logging
-import os
-import socket
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Self
 
-import filelock
 import orjson
 
 from cutline.app_dirs import state_dir
+from cutline.engine.locks import OWNER, FolderLock, OutputLock, output_locks
 from cutline.engine.remote_state import RemoteState
-from cutline.errors import CutlineError, OutputLocked, SinkError
+from cutline.errors import CutlineError
 from cutline.files import write_atomically, write_errors
 from cutline.records import JSON
-from cutline.serialization import decode_object
+from cutline.serialization import read_object
 from cutline.storage import is_remote, local_path
 
 _log = logging.getLogger(__name__)
 _ONLY_COMMITS = ("hf://",)  # storage on which every write is a version for ever
-_FIRST_FILES = frozenset({"lock", "owner.json"})
 
 
 def state_folder(output: str, chosen: str | None) -> Path:
@@ -76,8 +71,8 @@ def passed_over(path: Path) -> Path:
 
 def _output_of(folder: Path) -> str | None:
     """The name of the output whose state is in a folder, if known."""
-    owner = _read(folder / "owner.json")
-    return owner.get("output") if owner else None
+    name = (read_object(folder / OWNER) or {}).get("output")
+    return name if isinstance(name, str) else None
 
 
 def open_state(output: str, chosen: str | None, failures: Path | None = None) -> State:
@@ -94,7 +89,11 @@ def open_state(output: str, chosen: str | None, failures: Path | None = None) ->
 
 
 class State:
-    """One output's folder, held by one run at a time; a context manager."""
+    """One output's folder, held by one run at a time, as is the output itself; a context manager.
+
+    Raises:
+        OutputLocked: another run has the folder, or writes to the output.
+    """
 
     def __init__(self, folder: Path, output: str, remote: RemoteState | None = None) -> None:
         self.folder = folder
@@ -102,24 +101,12 @@ class State:
         """The URL of what another machine left, if this one takes it over."""
         self._remote = remote
         self._output = output
-        self._lock: filelock.BaseFileLock | None = None
+        self._locks: list[FolderLock | OutputLock] = []
 
     def __enter__(self) -> Self:
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            lock = filelock.FileLock(self.folder / "lock")
-            lock.acquire(timeout=0)
-        except filelock.Timeout:
-            raise OutputLocked(self._locked_message()) from None
-        except OSError as error:
-            raise SinkError(f"cannot write beside the output, to {self.folder}: {error.strerror}") from None
-        self._lock = lock
-        since = time.strftime("%Y-%m-%d %H:%M:%S")
-        owner = {"process": os.getpid(), "host": socket.gethostname(), "since": since}
-        if not is_remote(self._output):
-            owner["output"] = Path(local_path(self._output)).resolve().name
-        try:
-            self.write("owner.json", owner)
+            self._locks.append(FolderLock(self.folder, self._output))
+            self._locks.extend(OutputLock(file, self._output) for file in output_locks(self._output))
             if self._remote is not None:
                 self.brought_from = self._remote.url if self._remote.open() else ""
         except BaseException:
@@ -139,25 +126,12 @@ class State:
             self._leave()
 
     def _leave(self) -> None:
-        if self._lock is None:
-            return
-        names = {entry.name for entry in self.folder.iterdir()}
-        self._lock.release()
-        if names <= _FIRST_FILES:  # the run was refused before it began
-            for name in names:
-                (self.folder / name).unlink(missing_ok=True)
-            with contextlib.suppress(OSError):  # another run has just come
-                self.folder.rmdir()
-
-    def _locked_message(self) -> str:
-        owner = self.read("owner.json") or {}
-        process, host, since = (owner.get(name, "?") for name in ("process", "host", "since"))
-        who = f"process {process} on {host}, since {since}"
-        return f"another run is writing to {self._output} ({who}); wait for it, or choose another output"
+        while self._locks:
+            self._locks.pop().release()
 
     def read(self, name: str) -> JSON | None:
         """A JSON file of the folder; None when there is none or it is damaged."""
-        return _read(self.folder / name)
+        return read_object(self.folder / name)
 
     def remove(self, name: str) -> None:
         """Delete a file of the folder, if it exists; raises SinkError on a read-only disk."""
@@ -180,10 +154,3 @@ class State:
         """Copy a file of a remote state now, before what it describes changes; raises SinkError."""
         if self._remote is not None:
             self._remote.record(name)
-
-
-def _read(path: Path) -> JSON | None:
-    try:
-        return decode_object(path.read_bytes())
-    except OSError:
-        return None

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from cutline.errors import SinkError
+from cutline.errors import ConfigError, SinkError
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +45,7 @@ class SidecarOwnership:
 
     Raises:
         SinkError: from all methods, when it cannot be read or written.
+        ConfigError: the same, when it is damaged.
     """
 
     def __init__(self, file: Path) -> None:
@@ -97,10 +98,18 @@ class SidecarOwnership:
             with self._lock:
                 yield
         except sqlite3.Error as error:
+            if self._file.is_dir() or error.sqlite_errorcode in _DAMAGED:
+                raise ConfigError(
+                    f"{self._file}, which knows the texts that were written, is damaged ({error}): restore "
+                    "it, or remove it, after which every text that is there counts as yours"
+                ) from error
             raise SinkError(
                 f"cannot use {self._file}: {error}; fix this and run the same command again"
             ) from error
 
+
+_DAMAGED = {sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_ERROR}
+"""Another file, a damaged one, and one of other tables."""
 
 _SCHEMA = """
 PRAGMA locking_mode = EXCLUSIVE;

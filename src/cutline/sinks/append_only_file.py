@@ -20,8 +20,10 @@ class AppendOnlyFile:
     Not for concurrent use by several threads. A full disk and the like raise SinkError in all methods.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, replaceable: bool = False) -> None:
+        """``replaceable``: a damaged file is as good as gone, since it can be made again."""
         self.path = path
+        self._replaceable = replaceable
         self.records = 0
         self._descriptor = -1
         self._size = 0  # of what is in the file, up to the last whole record
@@ -50,6 +52,8 @@ class AppendOnlyFile:
 
     def verify(self, mark: JSON) -> None:
         """Check the length up to ``mark`` and the last 64 KB before it; OutputExists, OutputGone."""
+        if self._replaceable and not self.path.is_file():
+            raise OutputGone(f"{self.path} is gone")
         try:
             descriptor = os.open(self.path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
         except FileNotFoundError as error:
@@ -59,6 +63,8 @@ class AppendOnlyFile:
         try:
             whole = os.fstat(descriptor).st_size >= mark["size"]
             if not whole or _checksum(descriptor, mark["size"]) != mark["tail"]:
+                if self._replaceable:
+                    raise OutputGone(f"{self.path} is damaged")
                 raise output_changed(self.path)
         finally:
             os.close(descriptor)

@@ -12,18 +12,23 @@ from cutline.sinks.rows import RowSink, failure_row
 
 
 class FailuresSink(RowSink):
-    """One JSON line for each failure; without failures there is no file."""
+    """One JSON line for each failure; without failures there is no file.
+
+    A file that this run did not open is left as it is: it is another run's.
+    """
 
     _store: InPlaceStore
 
     def __init__(self, path: Path, state: Path, options: SinkOptions) -> None:
         super().__init__(InPlaceStore(path, state / "failures.json", options), options)
         self._path = path
+        self._is_open = False
 
     def open(self, mark: JSON | None) -> None:
         if mark is not None and not mark["records"] and not self._path.exists():
             mark = None  # ``finish`` has removed an empty file
         self._store.open(mark)
+        self._is_open = True
 
     def record(self, values: JSON) -> bytes:
         return encode_json(values) + b"\n"
@@ -37,12 +42,16 @@ class FailuresSink(RowSink):
             self._store.finish()
         else:
             self._store.remove()
+        self._is_open = False
 
     def close(self) -> None:
+        if not self._is_open:
+            return
         if self._store.records:
             self._store.close()
         else:
             self._store.remove()
+        self._is_open = False
 
     @property
     def outputs(self) -> list[Path | str]:

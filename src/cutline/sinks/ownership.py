@@ -10,6 +10,7 @@ import orjson
 from cutline.errors import OutputExists
 from cutline.files import write_atomically, write_errors
 from cutline.records import JSON
+from cutline.serialization import read_object
 from cutline.sinks.targets import Target
 
 
@@ -24,7 +25,7 @@ class OwnershipRecord:
         """``recorded`` as in ``SinkOptions``."""
         self._file = file
         self._recorded = recorded
-        self.data: JSON = orjson.loads(file.read_bytes()) if file.exists() else {}
+        self.data: JSON = read_object(file) or {}
 
     def save(self, **data: object) -> None:
         """Replace the record."""
@@ -35,7 +36,8 @@ class OwnershipRecord:
 
     @property
     def stamps(self) -> list[JSON]:
-        return list(self.data.get("stamps", ()))
+        found = self.data.get("stamps")
+        return [stamp for stamp in found if isinstance(stamp, dict)] if isinstance(found, list) else []
 
     def covers(self, target: Target) -> bool:
         """Whether the finished output is there as we left it."""

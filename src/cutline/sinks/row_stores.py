@@ -8,6 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
+import orjson
+
+from cutline.errors import SinkError
 from cutline.files import write_errors
 from cutline.records import JSON
 from cutline.sinks.append_only_file import AppendOnlyFile, output_changed
@@ -43,10 +46,10 @@ class Store(Protocol):
 class RowStore(ABC):
     """Appends encoded rows to a file; the other methods are those of a Sink."""
 
-    def __init__(self, file: Path, target: Target, record: Path, options: SinkOptions) -> None:
+    def __init__(self, file: AppendOnlyFile, target: Target, record: Path, options: SinkOptions) -> None:
         """``record``: file of the state folder that holds the output's OwnershipRecord."""
         self._target = target
-        self._file = AppendOnlyFile(file)
+        self._file = file
         self._record = OwnershipRecord(record, options.recorded)
         self._options = options
         self.append = self._file.append
@@ -83,7 +86,7 @@ class InPlaceStore(RowStore):
     """The output itself grows, so that it can be followed; ``open`` cuts it back to the mark."""
 
     def __init__(self, path: Path, record: Path, options: SinkOptions) -> None:
-        super().__init__(path, LocalTarget(path), record, options)
+        super().__init__(AppendOnlyFile(path), LocalTarget(path), record, options)
 
     def check_open(self, mark: JSON | None) -> None:
         if not self._target.exists():
@@ -122,7 +125,8 @@ class StagedStore(RowStore):
     def __init__(
         self, output: str, state: Path, options: SinkOptions, convert: Callable[[Path, Path], None]
     ) -> None:
-        super().__init__(state / "rows.part", target(output), state / "output.json", options)
+        rows = AppendOnlyFile(state / "rows.part", replaceable=True)
+        super().__init__(rows, target(output), state / "output.json", options)
         self._part = state / "output.part"
         self._convert = convert
 
@@ -138,12 +142,22 @@ class StagedStore(RowStore):
         if is_there and self._record.data.get("made_of") == made_of:
             return
         with write_errors(self._part):
-            self._convert(self._file.path, self._part)
+            self._converted()
             stamps = [*self._record.stamps, self._target.stamp(self._part)]
         # Both stamps hold until the rename is known to have happened: a kill may come on either side.
         self._record.save(stamps=stamps)
         self._target.publish(self._part)
         self._record.save(stamps=[self._target.stamp()], made_of=made_of)
+
+    def _converted(self) -> None:
+        try:
+            self._convert(self._file.path, self._part)
+        except orjson.JSONDecodeError as error:
+            self._file.path.unlink()
+            raise SinkError(
+                f"{self._file.path} was damaged; run the same command again: the output is made anew from "
+                "the journal, without requests"
+            ) from error
 
     def _refuse_foreign(self) -> None:
         if self._target.exists() and not self._options.overwrite and not self._record.covers(self._target):

@@ -12,7 +12,7 @@ from typing import Any, BinaryIO, ClassVar
 
 import orjson
 
-from cutline.errors import OutputExists
+from cutline.errors import ConfigError, OutputExists
 from cutline.files import write_atomically, write_errors
 from cutline.records import JSON, Caption, Outcome, Sample
 from cutline.serialization import decode_object, encode_json, valid_unicode
@@ -44,8 +44,18 @@ class MergingStore(StagedStore):
             self._base.unlink(missing_ok=True)
         elif not self._record.covers(self._target):
             self._adopt()
-        self.before = (self._parsed(self._base.read_bytes()) if self._base.exists() else None) or {}
+        self.before = self._read_base() if self._base.exists() else {}
         super().check_open(mark)
+
+    def _read_base(self) -> JSON:
+        content = self._base.read_bytes() if self._base.is_file() else None
+        before = self._parsed(content) if content is not None else None
+        if before is None:
+            raise ConfigError(
+                f"{self._base}, which holds what was in {self._target.name} before, is damaged: restore it, "
+                "or write to another output"
+            )
+        return before
 
     def _parsed(self, content: bytes) -> JSON | None:
         """What the output held, with its captions by key; None for a file of another kind."""

@@ -5,17 +5,20 @@ from __future__ import annotations
 import dataclasses
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import orjson
 
-from cutline.errors import ConfigError, OutputGone
-from cutline.files import write_errors
+from cutline.errors import ConfigError, OutputGone, PictureError
+from cutline.files import read_regular, write_errors
+from cutline.serialization import decode_object
 from cutline.sinks.append_only_file import output_changed
 from cutline.sinks.targets import target
 from cutline.storage import is_remote, local_path, open_local, open_storage, storage_errors, try_writing
+
+MAX_LEDGER_BYTES = 1 << 30
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,12 +164,26 @@ class ShardFolder:
         return {info["name"].rstrip("/").rpartition("/")[2]: info for info in infos}
 
     def _load(self) -> None:
-        if not self._ledger.exists():
-            return
-        for line in self._ledger.read_bytes().split(b"\n")[:-1]:
-            entry = orjson.loads(line)
-            stamps = self._earlier if entry.get("earlier") else self._now
-            stamps.setdefault(entry["name"], []).append(entry["stamp"])
+        for name, stamp, earlier in _entries(self._ledger):
+            if self._names.number(name) is not None:
+                stamps = self._earlier if earlier else self._now
+                stamps.setdefault(name, []).append(stamp)
+
+
+def _entries(ledger: Path) -> Iterator[tuple[str, Stamp, bool]]:
+    """Name and stamp of each shard in a ledger, and whether it is an earlier run's.
+
+    What is damaged is passed over: a shard that is not known as ours is never touched.
+    """
+    try:
+        lines = read_regular(os.fspath(ledger), MAX_LEDGER_BYTES).split(b"\n")
+    except PictureError:
+        return
+    for line in lines:
+        entry = decode_object(line) or {}
+        name, stamp = entry.get("name"), entry.get("stamp")
+        if isinstance(name, str) and isinstance(stamp, dict) and isinstance(stamp.get("size"), int):
+            yield name, {"size": stamp["size"], "mtime": stamp.get("mtime")}, bool(entry.get("earlier"))
 
 
 Stamp = dict[str, Any]

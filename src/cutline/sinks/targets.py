@@ -77,9 +77,9 @@ class LocalTarget:
     def matches(self, stamp: JSON) -> bool:
         # The content is read only where the times differ, as after a copy.
         status = self._path.stat()
-        if status.st_size != stamp["size"]:
+        if status.st_size != stamp.get("size"):
             return False
-        return bool(status.st_mtime_ns == stamp["mtime"] or self.stamp()["digest"] == stamp["digest"])
+        return bool(status.st_mtime_ns == stamp.get("mtime") or self.stamp()["digest"] == stamp.get("digest"))
 
     def read(self) -> bytes:
         try:
@@ -118,7 +118,7 @@ class RemoteTarget:
     def matches(self, stamp: JSON) -> bool:
         # A stamp without a tag was made before the upload; after it, the upload may have been cut off.
         now = self.stamp()
-        return bool(now["size"] == stamp["size"] and stamp.get("tag") in {None, now["tag"]})
+        return bool(now["size"] == stamp.get("size") and stamp.get("tag") in {None, now["tag"]})
 
     def read(self) -> bytes:
         with storage_errors(self.name):

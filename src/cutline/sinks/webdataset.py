@@ -76,7 +76,7 @@ class WebdatasetSink(Sink):
         self._reopen(mark)
 
     def _reopen(self, mark: JSON) -> None:
-        self._file = AppendOnlyFile(self._part(self._number))
+        self._file = AppendOnlyFile(self._part(self._number), replaceable=True)
         self._file.resume(mark)
 
     def write(self, sample: Sample, outcome: Outcome, picture: bytes | None) -> None:
@@ -92,7 +92,7 @@ class WebdatasetSink(Sink):
             else:
                 self._number += 1
         if self._file is None:
-            self._file = AppendOnlyFile(self._part(self._number))
+            self._file = AppendOnlyFile(self._part(self._number), replaceable=True)
             self._file.start()
         self._file.append(self._members(sample, outcome, picture))
         if self._file.records >= self._options.samples_per_shard:

@@ -105,6 +105,7 @@ async def _uploader(
         assembly.begin_journal(journal, job, fingerprint, chain, stages)
         closing.callback(sink.close)
         _open(sink, state)
+        journal.start()
         manifest.begin(job, fingerprint)
         rules = assembly.rules_of(job, keep_data=sink.needs_picture)
         yield Uploader(
