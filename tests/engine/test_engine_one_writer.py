@@ -15,7 +15,7 @@ def everything(folder):
     return {
         str(path.relative_to(folder)): path.read_bytes()
         for path in sorted(folder.rglob("*"))
-        if path.is_file() and not path.name.endswith(".wal")
+        if path.is_file() and path.name != "owner.json"
     }
 
 
