@@ -97,6 +97,24 @@ def sync_file(file: Path, flags: int = os.O_RDWR) -> None:
         os.close(descriptor)
 
 
+def _short(name: str) -> str:
+    """Cut by bytes: with the affixes of a part the name must stay within the file system's 255."""
+    return os.fsencode(name)[:200].decode("ascii", "replace").replace("\N{REPLACEMENT CHARACTER}", "_")
+
+
+def remove_parts(folder: Path, name: str | None = None) -> None:
+    """Delete what ``write_atomically`` left when its process died: of one file of a folder, or of all.
+
+    The caller holds the lock under which they are written, so that none of them is another run's.
+    """
+    of_file = re.escape(_short(name)) if name is not None else ".+"
+    pattern = re.compile(rf"\.{of_file}\.\d+\.part")
+    with contextlib.suppress(OSError):
+        for path in folder.iterdir():
+            if pattern.fullmatch(path.name):
+                path.unlink(missing_ok=True)
+
+
 def write_atomically(path: Path, data: bytes, *, part: str = "", sync: bool = True) -> None:
     """Replace ``path`` by ``data``; a reader, or a crash, finds the old or the new file whole.
 
@@ -105,9 +123,7 @@ def write_atomically(path: Path, data: bytes, *, part: str = "", sync: bool = Tr
     Raises:
         OSError: the folder is read-only or the disk is full; the old file is untouched.
     """
-    # Cut by bytes: with the affixes the name must stay within the file system's 255.
-    short = os.fsencode(path.name)[:200].decode("ascii", "replace").replace("\N{REPLACEMENT CHARACTER}", "_")
-    temporary = path.with_name(part or f".{short}.{os.getpid()}.part")
+    temporary = path.with_name(part or f".{_short(path.name)}.{os.getpid()}.part")
     try:
         with temporary.open("wb") as file:
             file.write(data)

@@ -122,3 +122,16 @@ def test_a_damaged_state_file_costs_one_line_at_most(form, damage, states):
             assert again.returncode in {0, 1}, what + again.stderr
         if form in {"jsonl", "csv", "parquet", "webdataset"}:
             assert len(captions(form, place / "o")) == 3, what
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_damaged_batches_are_named_with_their_cure(damage, service, pictures, tmp_path):
+    folder_, output = pictures(2), tmp_path / "o.jsonl"
+    assert service.submit(folder_, output).returncode == 0
+    DAMAGE[damage](tmp_path / "o.jsonl.cutline" / "batches.json")
+    for words in (("status",), ("collect",)):
+        done = cutline_here("batch", *words, output)
+        assert done.returncode == 2, done.stderr
+        assert "Traceback" not in done.stderr
+        assert "batches.json is damaged; restore it, or delete it" in done.stderr
+        assert len(done.stderr.strip().splitlines()) == 1

@@ -148,3 +148,15 @@ def test_sidecars_of_one_folder_have_one_writer(pictures, tmp_path):
     assert done.returncode == 2
     assert "is writing to" in done.stderr
     process.kill()
+
+
+def test_parts_of_dead_runs_go_and_those_of_others_stay(finished):
+    folder, output = finished
+    state = output.parent / "o.jsonl.cutline"
+    mine = [state / ".mark.json.4711.part", state / ".owner.json.1.part"]
+    others = [output.parent / ".other.jsonl.4711.part", state / "notes.part"]
+    for path in (*mine, *others):
+        path.write_bytes(b"{")
+    assert cutline_here("caption", folder, output, "--model", "fake").returncode == 1
+    assert [path for path in mine if path.exists()] == []
+    assert [path for path in others if not path.exists()] == []

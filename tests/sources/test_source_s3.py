@@ -107,6 +107,23 @@ def test_folders_on_s3_are_what_they_hold_as_on_a_disk(bucket):
         open_source(f"{bucket}/both/")
 
 
+def test_a_replaced_object_has_another_content_id_than_one_that_stayed(bucket):
+    import s3fs
+
+    def content_ids():
+        _forget_connections()
+        return {sample.key: sample.content_id for sample in open_source(f"{bucket}/two").samples()}
+
+    files = s3fs.S3FileSystem()
+    files.pipe_file("lot/two/a.jpg", b"1234")
+    files.pipe_file("lot/two/b.jpg", b"1234")
+    before = content_ids()
+    s3fs.S3FileSystem().pipe_file("lot/two/b.jpg", b"4321")
+    after = content_ids()
+    assert all(before.values())
+    assert {key for key in before if before[key] != after[key]} == {"b.jpg"}
+
+
 def test_an_object_that_is_gone_is_missing(bucket):
     import s3fs
 

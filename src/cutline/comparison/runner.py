@@ -31,7 +31,7 @@ from cutline.engine.overlap import output_paths, refuse_overlap
 from cutline.engine.report import EXIT_INTERRUPTED, EXIT_OK, Interrupted
 from cutline.engine.state import State, state_folder
 from cutline.errors import ConfigError, OutputExists
-from cutline.files import write_atomically, write_errors
+from cutline.files import remove_parts, write_atomically, write_errors
 from cutline.imaging.thumbnails import side_for
 from cutline.interfaces import Metric, Source
 from cutline.job import Job
@@ -264,6 +264,7 @@ class _Ownership:
     def __init__(self, state: State, path: Path) -> None:
         self._state = state
         self._path = path
+        remove_parts(path.parent, path.name)
         known: Mapping[str, object] = state.read(_MARK) or {}
         digests = known.get("digests")
         self._found = _digest(path.read_bytes()) if path.is_file() else ""

@@ -14,7 +14,7 @@ from cutline.app_dirs import state_dir
 from cutline.engine.locks import OWNER, FolderLock, OutputLock, output_locks
 from cutline.engine.remote_state import RemoteState
 from cutline.errors import CutlineError
-from cutline.files import write_atomically, write_errors
+from cutline.files import remove_parts, write_atomically, write_errors
 from cutline.records import JSON
 from cutline.serialization import read_object
 from cutline.storage import is_remote, local_path
@@ -107,6 +107,7 @@ class State:
         try:
             self._locks.append(FolderLock(self.folder, self._output))
             self._locks.extend(OutputLock(file, self._output) for file in output_locks(self._output))
+            remove_parts(self.folder)
             if self._remote is not None:
                 self.brought_from = self._remote.url if self._remote.open() else ""
         except BaseException:

@@ -134,6 +134,11 @@ class StagedStore(RowStore):
         self._refuse_foreign()
         try_writing(self._target.name)
 
+    def open(self, mark: JSON | None) -> None:
+        super().open(mark)
+        self._target.remove_part()
+        self._part.unlink(missing_ok=True)
+
     def finish(self) -> None:
         made_of = {"rows": self._file.commit(), "compression": self._options.parquet_compression}
         self._file.close()

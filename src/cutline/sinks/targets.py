@@ -38,6 +38,9 @@ class Target(Protocol):
     def read(self) -> bytes:
         """The whole content."""
 
+    def remove_part(self) -> None:
+        """Remove what a run that died while it published left beside the output."""
+
     def publish(self, part: Path) -> None:
         """Move the content of ``part`` to the output."""
 
@@ -87,6 +90,10 @@ class LocalTarget:
         except OSError as error:
             raise ConfigError(f"cannot read {self.name}: {error.strerror}") from error
 
+    def remove_part(self) -> None:
+        with write_errors(self.name):
+            part_beside(self._path).unlink(missing_ok=True)
+
     def publish(self, part: Path) -> None:
         with write_errors(self.name):
             sync_file(part)
@@ -134,6 +141,9 @@ class RemoteTarget:
             shutil.copyfileobj(content, file, 1 << 20)
         part.unlink()
 
+    def remove_part(self) -> None:
+        return  # an upload that was cut off is no object
+
     def _info(self) -> JSON | None:
         with storage_errors(self.name):
             self._files.invalidate_cache()
@@ -143,9 +153,14 @@ class RemoteTarget:
                 return None
 
 
+def part_beside(path: Path) -> Path:
+    """The part of an output on the output's own file system; a run finds what a dead one left."""
+    return path.with_name(f".cutline-{hashlib.blake2b(os.fsencode(path), digest_size=6).hexdigest()}.part")
+
+
 def _replace_across(part: Path, path: Path) -> None:
     """The state folder is on another file system: copy beside the target, then rename."""
-    beside = path.with_name(f".cutline-{os.getpid()}.part")
+    beside = part_beside(path)
     try:
         shutil.copy2(part, beside)  # with its time, which is in the stamp
         sync_file(beside)
