@@ -125,8 +125,8 @@ def shown(url: str) -> str:
         return "the URL"
     place, *hidden = re.split(r"[?#]", rest, maxsplit=1)
     authority, slash, path = place.partition("/")
-    text = f"{scheme}://{authority.rpartition('@')[2]}{slash}{path}{'?…' if hidden else ''}"
-    return "".join(sign if sign.isprintable() else "�" for sign in text[:500])
+    text = f"{scheme}://{authority.rpartition('@')[2]}{slash}{path}{'?…' if hidden else ''}"[:500]
+    return text if text.isprintable() else "".join(sign if sign.isprintable() else "�" for sign in text)
 
 
 def _blocked(url: str, reason: str) -> PictureError:
