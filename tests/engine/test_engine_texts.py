@@ -196,3 +196,19 @@ def test_json_beside_a_picture_fills_the_prompt(caption, pictures, tmp_path):
     assert [row["metadata"]["title"] for row in rows] == ["A red door", "A blue door"]
     assert rows[0]["metadata"]["size"] == {"w": 3}
     assert rows[0]["metadata"]["file_name"] == "00000.png"
+
+
+def test_the_prompts_are_kept_with_the_output_and_pictures_have_one_name(caption, pictures, tmp_path):
+    folder, output = pictures(2), tmp_path / "out.jsonl"
+    (folder / "00001.png").write_bytes(b"damaged")
+    options = ("--prompt", "What is {stem}?", "--system-prompt", "Be brief.", "--language", "German")
+    done, _ = caption(folder, output, *options)
+    assert done.returncode == 1
+    [row] = [json.loads(line) for line in output.read_text().splitlines()]
+    kept = report(output)["prompt_texts"][row["prompt_id"]]
+    assert kept["user"][0] == "<picture>"
+    assert kept["user"][1].startswith("What is {stem}?")
+    assert "German" in " ".join([kept["system"], *kept["user"]])
+    assert kept["system"].startswith("Be brief.")
+    [failure] = failures(output)
+    assert (row["image_id"], failure["image_id"]) == ("00000.png", "00001.png")

@@ -44,7 +44,8 @@ class Report:
     ``seconds`` is this run's time after loading the models, which took ``loading_seconds``; ``cost`` in
     US dollars is of all runs, None when no price is known. ``warnings`` are lines about the input and the
     output, such as text files in another encoding; ``left_over`` is what the input holds besides its
-    samples, and ``on_missing`` whether that is an error. ``slowdown`` is what refusals of endpoints cost.
+    samples, and ``on_missing`` whether that is an error. ``prompt_texts`` are the prompts by id, with
+    their variables. ``slowdown`` is what refusals of endpoints cost.
     """
 
     job: Job
@@ -75,6 +76,7 @@ class Report:
     warnings: tuple[str, ...] = ()
     left_over: tuple[LeftOver, ...] = ()
     on_missing: OnMissing = "warn"
+    prompt_texts: Mapping[str, JSON] = dataclasses.field(default_factory=dict)
     slowdown: Slowdown = dataclasses.field(default_factory=Slowdown)
 
     @property
@@ -105,6 +107,7 @@ class Report:
             "outputs": list(self.outputs),
             "model": self.model,
             "prompts": list(self.prompts),
+            "prompt_texts": dict(self.prompt_texts),
             "complete": self.stopped is None,
             "stopped": str(self.stopped) if self.stopped else None,
             "exit_code": self.exit_code,

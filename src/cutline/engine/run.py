@@ -262,6 +262,7 @@ class _Run:
             state=str(folder),
             model=self.chain.name,
             prompts=tuple(step.prompt.id for step in self.chain.steps),
+            prompt_texts={step.prompt.id: step.prompt.to_json() for step in self.chain.steps},
             counts=output.counts,
             known=known,
             causes=stats.causes.by_kind(),

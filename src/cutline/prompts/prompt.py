@@ -89,6 +89,17 @@ class Prompt:
             shown = [Part(kind="example", example=self.example), *_texts(self.example.explanation)]
         return [*_texts(self.prefix), *shown, *_texts(self.suffix), TARGET]
 
+    def to_json(self) -> JSON:
+        """What is sent, with ``<picture>`` for pictures, and what selects the caption; nothing empty."""
+        names = {"target": "<picture>", "example": "<example picture>"}
+        values: JSON = {
+            "system": self.system,
+            "user": [part.text if part.kind == "text" else names[part.kind] for part in self.parts()],
+            "regex": self.regex,
+            "schema": self.schema,
+        }
+        return {name: value for name, value in values.items() if value}
+
     def render(self, values: Mapping[str, Any]) -> Prompt:
         """The prompt with its ``{name}`` variables filled in; itself when there are none.
 

@@ -75,7 +75,8 @@ def row(sample: Sample, outcome: Caption, options: SinkOptions) -> JSON:
 def failure_row(sample: Sample, outcome: Failure) -> JSON:
     """One failure as a row of the failures file: ``reply`` was unusable, ``steps`` succeeded."""
     return {
-        "key": valid_unicode(sample.key),
+        "image_id": valid_unicode(sample.key),
+        "key": valid_unicode(sample.key),  # its older name
         "image_path": valid_unicode(sample.path),
         "kind": outcome.kind,
         "message": outcome.message,
