@@ -125,7 +125,7 @@ def _run(settings: Settings, reloading: dict[str, Any] | None) -> None:
         "port": settings.port,
         "log_level": settings.log_level,
         "server_header": False,
-        "timeout_graceful_shutdown": 10,
+        "timeout_graceful_shutdown": 5,
     }
     logging.config.dictConfig(config["log_config"])
     log = logging.getLogger("cutline.service")

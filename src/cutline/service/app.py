@@ -76,7 +76,7 @@ def create_app(settings: Settings) -> FastAPI:
         app.add_middleware(Prefix, root=settings.root_path)
     for router in (health, captions, tasks, completions, pages):
         app.include_router(router.router)
-    complete_document(app, keyed=settings.service_key is not None)
+    complete_document(app, keyed=settings.service_key is not None or settings.has_key)
     for error in HANDLED:
         app.add_exception_handler(error, handle_error)
     return app

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import difflib
 import ipaddress
@@ -19,13 +18,18 @@ from cutline.credentials import Secret, given_key
 from cutline.errors import ConfigError
 from cutline.service.env_files import FOUND, HARMLESS, PREFIX, env_file, variables, with_harmless
 from cutline.service.errors import value_message
+from cutline.service.keys import read_keys, signing_keys
 
 LogLevel = Literal["debug", "info", "warning", "error", "critical"]
 LogFormat = Literal["plain", "json"]
 
 SECRETS: Final = ("service_key", "model_key", "webhook_secret")
 """Settings that may also be in a file, which ``…_file`` names."""
-OPTIONS: Final = {"service_key": "api_key", "service_key_file": "api_key_file"}
+OPTIONS: Final = {
+    "service_key": "api_key",
+    "service_key_file": "api_key_file",
+    "service_keys_file": "api_keys_file",
+}
 """Options with another name than their setting: the variable CUTLINE_API_KEY is the key of an endpoint."""
 _SETTINGS: Final = {option: name for name, option in OPTIONS.items()}
 _ORIGIN: Final = re.compile(
@@ -115,6 +119,8 @@ class Settings(BaseSettings):
     """Key that clients must send; better set in CUTLINE_SERVICE_KEY."""
     service_key_file: Path | None = None
     """File that holds the key that clients must send, and nothing else."""
+    service_keys_file: Path | None = None
+    """File with several keys, one `name: key` a line, which is read again when it changes."""
     insecure: bool = False
     """Listen on other addresses without a key."""
     store: str = "sqlite:///cutline-jobs.db"
@@ -231,9 +237,10 @@ class Settings(BaseSettings):
         return SecretStr(key.reveal()) if key else None
 
     @property
-    def is_key_found(self) -> bool:
-        """Whether the key is of a ``.env`` in the current folder: that opens the service to nobody."""
-        return self._is_key_found
+    def has_key(self) -> bool:
+        """Whether there is a key. One of a ``.env`` in the current folder opens the service to nobody."""
+        has_own = self.service_key is not None and not self._is_key_found
+        return has_own or self.service_keys_file is not None
 
     def to_json(self) -> str:
         """All settings with their secrets, for a process that this one starts."""
@@ -242,19 +249,20 @@ class Settings(BaseSettings):
             secret = getattr(self, name)
             values[name] = secret.get_secret_value() if secret else None
             values[f"{name}_file"] = None
-        return json.dumps(values | {"is_key_found": self.is_key_found})
+        return json.dumps(values | {"is_key_found": self._is_key_found})
 
     def check(self) -> None:
         """Raise ConfigError for settings that cannot work, or open the service to others without a key."""
-        has_key = self.service_key is not None and not self.is_key_found
-        if not self.is_loopback and not has_key and not self.insecure:
+        if not self.is_loopback and not self.has_key and not self.insecure:
             raise ConfigError(
                 f"--host {self.host} can be reached by others: set --api-key, "
                 "or pass --insecure if that is meant"
             )
         if self.service_key is not None:
             Secret(self.service_key.get_secret_value()).check()
-        if "*" in self.allowed_origin and self.service_key is None:
+        if self.service_keys_file is not None:
+            read_keys(self.service_keys_file)
+        if "*" in self.allowed_origin and not self.has_key:
             raise ConfigError("--allowed-origin '*' lets every site use the service: set --api-key as well")
         for root in self.image_root:
             if not root.is_dir():
@@ -263,24 +271,9 @@ class Settings(BaseSettings):
 
     @property
     def webhook_keys(self) -> tuple[bytes, ...]:
-        """Keys that sign webhooks; none without a secret. Raises ConfigError.
-
-        After ``whsec_`` the key is base64. Any other secret is a key itself; libraries of Standard Webhooks
-        take it for base64 too, so it has a second key as they read it.
-        """
-        if self.webhook_secret is None:
-            return ()
-        secret = self.webhook_secret.get_secret_value()
-        is_encoded = secret.startswith("whsec_")
-        encoded = secret.removeprefix("whsec_")
-        padded = encoded.rstrip("=") + "=" * (-len(encoded.rstrip("=")) % 4) if is_encoded else encoded + "=="
-        try:
-            decoded = base64.b64decode(padded, validate=is_encoded)
-        except ValueError:
-            decoded = b""
-        if is_encoded and not decoded:
-            raise ConfigError("--webhook-secret begins with whsec_ but is not base64 after it")
-        return tuple(key for key in (b"" if is_encoded else secret.encode(), decoded) if key)
+        """Keys that sign webhooks; none without a secret. Raises ConfigError."""
+        secret = self.webhook_secret
+        return () if secret is None else signing_keys(secret.get_secret_value())
 
     @property
     def is_loopback(self) -> bool:

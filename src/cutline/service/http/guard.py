@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import hmac
 import ipaddress
 import logging
 from collections.abc import Collection, Mapping
@@ -20,7 +19,8 @@ from cutline.service.admission import Admission
 from cutline.service.errors import Overloaded, ServiceError
 from cutline.service.http.bodies import Body, too_large
 from cutline.service.http.cors import CrossOrigin
-from cutline.service.http.responses import error_response
+from cutline.service.http.responses import error_event, error_response, service_error
+from cutline.service.keys import Keys
 from cutline.service.settings import Settings
 
 _log = logging.getLogger("cutline.service")
@@ -53,12 +53,11 @@ class Guard:
         self._cors = CrossOrigin(settings.allowed_origin)
         self._max_body, self._max_pictures = settings.max_body, settings.max_pictures
         key = settings.service_key
-        self._key = key.get_secret_value().encode() if key else None
+        self._keys = Keys(key.get_secret_value() if key else None, settings.service_keys_file)
         self._pages = pages
         own = {"localhost", "127.0.0.1", "[::1]", settings.host.lower(), f"[{settings.host.lower()}]"}
         # With a key another site can do nothing; without one an open address accepts all clients.
-        has_key = settings.service_key is not None and not settings.is_key_found
-        any_host = has_key or not settings.is_loopback
+        any_host = settings.has_key or not settings.is_loopback
         self._allowed = {name.lower() for name in settings.allowed_host}
         self._hosts = None if any_host and not self._allowed else own | self._allowed
 
@@ -94,8 +93,10 @@ class Guard:
         except ClientDisconnect:
             _log.debug("client disconnected method=%s path=%s", scope["method"], scope["path"])
         except Exception as error:  # noqa: BLE001 - the last handler
-            _log.exception("unexpected error method=%s path=%s", scope["method"], scope["path"])
-            await response.replace(scope, receive, error)
+            found = service_error(error)
+            if found.status == 500:
+                _log.exception("unexpected error method=%s path=%s", scope["method"], scope["path"])
+            await response.replace(scope, receive, found)
         finally:
             body.close()
 
@@ -114,8 +115,8 @@ class Guard:
         is_page = path in self._pages and scope["method"] in {"GET", "HEAD"}
         is_preflight = is_allowed and scope["method"] == "OPTIONS"  # browsers send it without the key
         is_open = path in _OPEN or is_page or is_preflight
-        if self._key is not None and not is_open:
-            _check_key(headers, self._key)
+        if self._keys.are_needed and not is_open:
+            scope["cutline.key"] = _key_name(headers, self._keys)
         length = headers.get("content-length")
         if length is not None and not (length.isascii() and length.isdigit()):
             raise ServiceError(400, "Content-Length is not a number")
@@ -130,12 +131,13 @@ class _Response:
 
     def __init__(self, send: Send, body: Body, cors: Mapping[str, str]) -> None:
         self._send, self._body, self._cors = send, body, cors
-        self._started = False
+        self._started = self._is_stream = False
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self._started = True
             headers = MutableHeaders(scope=message)
+            self._is_stream = headers.get("content-type", "").startswith("text/event-stream")
             for name, value in _HEADERS.items():
                 headers.setdefault(name, value)
             if self._cors:
@@ -148,12 +150,20 @@ class _Response:
             await self._send({**message, "more_body": True})
             await self._body.drain()
             message = {"type": "http.response.body", "body": b""}
+        if message["type"] == "http.response.body" and not message.get("more_body", False):
+            self._is_stream = False  # it is complete
         await self._send(message)
 
     async def replace(self, scope: Scope, receive: Receive, error: Exception) -> None:
-        """Send the error, unless the response has started: that one is cut, which its reader can see."""
+        """Send the error: as a stream's last event, or as the response, unless another one has started.
+
+        That one is cut, which its reader can see.
+        """
         if not self._started:
             await error_response(scope["path"], error)(scope, receive, self.send)
+        elif self._is_stream:
+            event = error_event(scope["path"], error)
+            await self._send({"type": "http.response.body", "body": event, "more_body": False})
 
 
 def _is_address(name: str) -> bool:
@@ -172,11 +182,13 @@ def _is_own_origin(origin: str, host: str, allowed: Collection[str]) -> bool:
         return False
 
 
-def _check_key(headers: Headers, key: bytes) -> None:
-    """Compare, in constant time, with the bearer token or X-API-Key; raises ServiceError 401."""
+def _key_name(headers: Headers, keys: Keys) -> str:
+    """The name of the bearer token or X-API-Key; raises ServiceError 401."""
     scheme, _, token = headers.get("authorization", "").partition(" ")
     given = (token if scheme.lower() == "bearer" else headers.get("x-api-key", "")).strip()
-    if not hmac.compare_digest(given.encode(), key):
+    name = keys.name_of(given.encode())
+    if name is None:
         missing = "a key is needed, as Authorization: Bearer KEY or as X-API-Key"
         message = "the key is not accepted" if given else missing
         raise ServiceError(401, message, headers={"WWW-Authenticate": "Bearer"})
+    return name

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import logging
+import tempfile
 from http import HTTPStatus
 from typing import Final
 
@@ -21,6 +23,8 @@ from cutline.service.queue.schema import describe_error
 _log = logging.getLogger("cutline.service")
 
 OPENAI_PREFIX: Final = "/v1/"
+NO_SPACE: Final = "the service has no room for the request now: its temporary disk is full"
+_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 _OPENAI_TYPES: Final = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
 HANDLED: Final = (
     ServiceError,
@@ -52,6 +56,14 @@ def error_response(path: str, error: Exception) -> Response:
     return response
 
 
+def error_event(path: str, error: Exception) -> bytes:
+    """The error as the last event of a stream, in the shape that ``error_response`` has."""
+    found = service_error(error)
+    if path.startswith(OPENAI_PREFIX):
+        return b"data: " + orjson.dumps(openai_error(found)) + b"\n\n"
+    return b"event: error\ndata: " + orjson.dumps({"detail": found.message}) + b"\n\n"
+
+
 def service_error(error: Exception) -> ServiceError:
     """The one place where exceptions become errors for clients; logs those that are the operator's matter."""
     found = ServiceError(500, "internal error")
@@ -69,6 +81,9 @@ def service_error(error: Exception) -> ServiceError:
         case RunStopped():
             _log.error("model unavailable cause=%s", error)
             found = ServiceError(503, "the model is not available now", headers={"Retry-After": "30"})
+        case OSError() if error.errno in _FULL:
+            _log.error("temporary disk full folder=%s", tempfile.gettempdir())
+            found = ServiceError(507, NO_SPACE, headers={"Retry-After": "30"})
         case SQLAlchemyError():
             _log.error("store unavailable cause=%s", describe_error(error))
             found = ServiceError(503, "the queue is not available now", headers={"Retry-After": "10"})

@@ -171,12 +171,16 @@ class Store:
         headers: dict[str, str] = orjson.loads(found) if found is not None else {}
         return headers
 
-    async def results(self, job: str) -> list[JSON]:
-        """The results of its pictures so far, in the order in which they were sent."""
+    async def results(self, job: str, *, after: int = -1, limit: int | None = None) -> list[JSON]:
+        """The results of its pictures so far, in the order in which they were sent.
+
+        With ``limit`` so many of those behind the picture with the index ``after``.
+        """
         query = (
             sa.select(items.c.place, items.c.result)
-            .where(items.c.job == job, items.c.status == DONE)
+            .where(items.c.job == job, items.c.status == DONE, items.c.place > after)
             .order_by(items.c.place)
+            .limit(limit)
         )
 
         def read(connection: sa.Connection) -> list[JSON]:

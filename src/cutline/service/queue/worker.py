@@ -28,7 +28,7 @@ _log = logging.getLogger("cutline.service.queue")
 
 POLL_SECONDS: Final = 0.5  # between looks at an empty queue, which other processes fill too
 RENEW_SECONDS: Final = 1.0  # between renewals, which also show what was cancelled
-GRACE_SECONDS: Final = 5.0  # for pictures before the model when the service stops
+GRACE_SECONDS: Final = 6.0  # from the signal to stop, for pictures before the model
 EXPIRE_SECONDS: Final = 60.0
 MAX_DOWNLOADS: Final = 256  # pictures of URLs that are held besides, until they are here
 _BATCH: Final = 256
@@ -61,6 +61,7 @@ class Worker:
         self._paused_until = 0.0
         self._pauses = 0  # in a row
         self._closing = False
+        self._stop_at = 0.0
         self._loops: list[asyncio.Task[None]] = []
 
     @property
@@ -83,8 +84,15 @@ class Worker:
 
     def stop(self) -> None:
         """Claim no more; what is held goes on until ``aclose``."""
+        if not self._closing:
+            self._stop_at = time.monotonic() + GRACE_SECONDS
         self._closing = True
         self.wake()
+
+    @property
+    def _seconds_left(self) -> float:
+        """Until a stopping service has to end; a moment at least, for what is done anyway."""
+        return max(0.5, self._stop_at - time.monotonic())
 
     async def aclose(self) -> None:
         """Finish what takes a few seconds, and release the rest."""
@@ -92,14 +100,14 @@ class Worker:
         if not self._loops:
             return
         claim_loop, write_loop, *_ = self._loops
-        await asyncio.wait([claim_loop], timeout=GRACE_SECONDS)
+        await asyncio.wait([claim_loop], timeout=self._seconds_left)
         if tasks := list(self._held.values()):
-            _, late = await asyncio.wait(tasks, timeout=GRACE_SECONDS)
+            _, late = await asyncio.wait(tasks, timeout=self._seconds_left)
             for task in late:
                 task.cancel()
             await asyncio.wait(tasks)
         self._has_results.set()
-        await asyncio.wait([write_loop], timeout=GRACE_SECONDS)
+        await asyncio.wait([write_loop], timeout=self._seconds_left)
         for task in self._loops:
             task.cancel()
         await asyncio.gather(*self._loops, return_exceptions=True)

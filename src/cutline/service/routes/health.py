@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
+import math
+import shutil
+import tempfile
+from typing import Final
+
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel
 
 from cutline.service.errors import ServiceError
+from cutline.service.http.responses import NO_SPACE
 from cutline.service.results import public_model_name
 from cutline.service.telemetry.metrics import CONTENT_TYPE
 
 router = APIRouter(tags=["health"])
+MIN_FREE: Final = 10_000_000  # bytes, on the disk of temporary files
 
 
 class Health(BaseModel):
@@ -64,14 +72,24 @@ async def health() -> Health:
 @router.head("/ready", include_in_schema=False)
 @router.get("/ready", responses={503: {"description": "the model is loading, or the queue is not available"}})
 async def ready(request: Request) -> Ready:
-    """The model is loaded, and the queue's database responds."""
+    """The model is loaded, the queue's database responds, and there is room for uploads."""
     service, queue = request.app.state.service, request.app.state.queue
     if not service.ready:
         raise ServiceError(503, "the model is loading", headers={"Retry-After": "5"})
+    if await asyncio.to_thread(_free_space) < MIN_FREE:
+        raise ServiceError(503, NO_SPACE, headers={"Retry-After": "30"})
     await queue.update_status()
     if not queue.is_up:
         raise ServiceError(503, "the queue is not available now", headers={"Retry-After": "10"})
     return Ready(model=public_model_name(service.captioner.name))
+
+
+def _free_space() -> float:
+    """Bytes where uploads are kept while they come; infinite where that cannot be known."""
+    try:
+        return shutil.disk_usage(tempfile.gettempdir()).free
+    except OSError:
+        return math.inf
 
 
 @router.get("/models")

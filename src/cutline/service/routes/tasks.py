@@ -139,6 +139,29 @@ async def task_status(task_id: str, request: Request) -> Response:
     return json_response(summary(job) | {"results": await queue.store.results(task_id)})
 
 
+@router.get(
+    "/task/{task_id}/results",
+    response_class=Response,
+    responses={200: {"content": {"application/jsonl": {}}}, 404: {}},
+)
+async def results(
+    task_id: str,
+    request: Request,
+    after: Annotated[int, Query(ge=-1, le=2**31 - 1)] = -1,
+    limit: Annotated[int, Query(ge=1, le=10_000)] = 1000,
+) -> Response:
+    """A page of a job's results as JSON lines: those behind the picture with the index `after`.
+
+    The header `X-Next-After` has the `after` of the next page; without it there are no more for now.
+    """
+    queue: Queue = request.app.state.queue
+    await find_job(queue, task_id)
+    page = await queue.store.results(task_id, after=after, limit=limit + 1)
+    headers = {"X-Next-After": str(page[limit - 1]["index"])} if len(page) > limit else None
+    lines = b"".join(orjson.dumps(one) + b"\n" for one in page[:limit])
+    return Response(lines, media_type="application/jsonl", headers=headers)
+
+
 @router.get("/tasks", response_model=TaskList)
 async def tasks(
     request: Request,
@@ -229,7 +252,8 @@ async def _stream(queue: Queue, job: JobState) -> AsyncIterator[bytes]:
             return
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(queue.stopping.wait(), _POLL_SECONDS)
-            return  # the service stops; clients connect again
+            yield b'event: error\ndata: {"detail": "the service is stopping: connect again"}\n\n'
+            return
         with contextlib.suppress(SQLAlchemyError):  # tried again; the queue logs it
             now = await queue.store.job(job.id)
 
