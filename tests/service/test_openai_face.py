@@ -341,6 +341,68 @@ def test_an_answer_that_was_cut_says_so(through, upstream):
     assert choice["message"]["content"] == "A red disc on a"
 
 
+# OpenAI's newer API
+
+
+def given(text=USUAL):
+    parts = [{"type": "input_text", "text": text}, {"type": "input_image", "image_url": data_url()}]
+    return [{"role": "user", "content": parts}]
+
+
+def test_a_response_is_what_the_client_expects(client):
+    whole = client.responses.create(model="fake", input=given(), max_output_tokens=500, temperature=0.2)
+    assert (whole.status, whole.model) == ("completed", "fake")
+    assert (
+        whole.output_text
+        == client.chat.completions.create(model="fake", messages=asked()).choices[0].message.content
+    )
+    assert whole.usage.output_tokens == len(whole.output_text.split())
+
+
+def test_the_events_of_a_response_bring_the_same_words(client):
+    whole = client.responses.create(model="fake", input=given()).output_text
+    with client.responses.stream(model="fake", input=given()) as stream:
+        events = list(stream)
+        final = stream.get_final_response()
+    assert "".join(event.delta for event in events if event.type == "response.output_text.delta") == whole
+    assert (final.output_text, events[-1].type) == (whole, "response.completed")
+
+
+def test_instructions_turns_and_formats_of_responses_reach_the_model(through, upstream):
+    upstream.post("/script", {"content": '{"short": "A disc."}'})
+    form = {"type": "json_schema", "name": "x", "schema": SCHEMA["json_schema"]["schema"]}
+    turns = [*given("What?"), {"role": "assistant", "content": [{"type": "output_text", "text": "A disc."}]}]
+    body = {
+        "model": "far-model",
+        "instructions": "Be short.",
+        "text": {"format": form},
+        "max_output_tokens": 9,
+    }
+    body["input"] = [*turns, {"role": "user", "content": "Which colour?"}]
+    answer = through.client.post("/v1/responses", json=body).json()
+    assert json.loads(answer["output"][0]["content"][0]["text"]) == {"short": "A disc."}
+    system, user = upstream.last["messages"]
+    assert system["content"].startswith("Be short.")
+    assert user["content"][1]["text"].startswith("User: What?\n\nAssistant: A disc.\n\nUser: Which colour?")
+    assert upstream.last["max_tokens"] == 9
+
+
+@pytest.mark.parametrize(
+    ("change", "param"),
+    [
+        ({"input": "no picture"}, "messages[0].content"),
+        ({"previous_response_id": "resp_1"}, "previous_response_id"),
+        ({"tools": [{"type": "web_search"}]}, "tools"),
+        ({"input": [{"type": "function_call_output", "output": "x"}]}, "input[0]"),
+        ({"input": [{"role": "user", "content": [{"type": "input_file"}]}]}, "input[0].content"),
+        ({"temperature": 3}, "temperature"),
+    ],
+)
+def test_what_a_response_cannot_be_is_refused_by_its_name(service, change, param):
+    answer = service.client.post("/v1/responses", json={"model": "fake", "input": given()} | change)
+    assert (answer.status_code, answer.json()["error"]["param"]) == (400, param)
+
+
 # What is refused, and how
 
 
@@ -473,6 +535,27 @@ def test_pixels_says_the_same_through_the_service(pixels, pictures):
     there = outcomes(pictures, "there.jsonl", *options)
     assert there == outcomes(pictures, "here.jsonl", "--model", "pixels:no-ocr", "--prompt", "short")
     assert len(there) == 6
+
+
+def test_a_schema_of_ours_and_an_example_pass_through_the_service(
+    pixels, through, upstream, pictures, tmp_path
+):
+    def cutline(model, url, prompt):
+        output = tmp_path / f"{model.partition(':')[0]}.jsonl"
+        model = ("--model", f"endpoint:{model}", "--endpoint", f"{url}/v1")
+        return cutline_here("caption", pictures, output, *model, "--prompt", prompt)
+
+    done = cutline("pixels:no-ocr", pixels.url, "fields")
+    assert done.returncode == 0, done.stderr
+    (tmp_path / "example.png").write_bytes(png(9))
+    example = {"image_path": "example.png", "explanation": "One disc."}
+    prompt = {"prompt_prefix": "As here:", "cot_prompt": example, "prompt_suffix": "And now:"}
+    (tmp_path / "prompt.json").write_text(json.dumps(prompt))
+    upstream.post("/script", {"content": "Two discs."})
+    done = cutline("far-model", through.url, tmp_path / "prompt.json")
+    assert done.returncode == 0, done.stderr
+    kinds = [part["type"] for part in upstream.last["messages"][0]["content"]]
+    assert kinds == ["text", "image_url", "text", "image_url"]
 
 
 def test_a_service_without_room_is_asked_again_and_no_picture_is_lost(pictures, tmp_path):

@@ -21,7 +21,7 @@ from cutline.service.http.responses import HANDLED, handle_error
 from cutline.service.lifecycle.shutdown import on_shutdown_signal
 from cutline.service.pictures import Pictures
 from cutline.service.queue.queue import Queue
-from cutline.service.routes import captions, completions, health, tasks
+from cutline.service.routes import captions, completions, health, responses, tasks
 from cutline.service.settings import Settings
 from cutline.service.telemetry.logs import OutcomeLog
 from cutline.service.telemetry.metrics import Metrics
@@ -74,7 +74,7 @@ def create_app(settings: Settings) -> FastAPI:
         app.add_middleware(RequestSpans, tracing=tracing)
     if settings.root_path:
         app.add_middleware(Prefix, root=settings.root_path)
-    for router in (health, captions, tasks, completions, pages):
+    for router in (health, captions, tasks, completions, responses, pages):
         app.include_router(router.router)
     complete_document(app, keyed=settings.service_key is not None or settings.has_key)
     for error in HANDLED:

@@ -99,7 +99,12 @@ def parse_request(body: bytes, pictures: Pictures) -> CompletionRequest:
     try:
         request = ChatBody.model_validate_json(body)
     except ValidationError as error:
-        raise _invalid_body(error) from None
+        raise invalid_body(error) from None
+    return request_of(request, pictures)
+
+
+def request_of(request: ChatBody, pictures: Pictures) -> CompletionRequest:
+    """The request of a body; raises ServiceError 400 for what is not supported."""
     for name, harmless in _UNSUPPORTED.items():
         value = (request.model_extra or {}).get(name)
         if value is not None and value not in harmless:
@@ -154,7 +159,7 @@ def _options(request: ChatBody, text: str) -> CaptionOptions:
             seed=None if request.seed == RANDOM_SEED else request.seed,
         )
     except ValidationError as error:
-        raise _invalid_body(error) from None
+        raise invalid_body(error) from None
 
 
 def _schema(format_: JSON | None) -> JSON | None:
@@ -175,7 +180,7 @@ def _schema(format_: JSON | None) -> JSON | None:
     return schema
 
 
-def _invalid_body(error: ValidationError) -> ServiceError:
+def invalid_body(error: ValidationError) -> ServiceError:
     first = error.errors(include_url=False, include_input=False)[0]
     where = ".".join(map(str, first["loc"]))
     return ServiceError(400, field_message(where, first), kind="invalid_value", param=where or None)

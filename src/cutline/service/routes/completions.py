@@ -11,7 +11,7 @@ import logging
 import re
 import secrets
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any, Final
 
 import orjson
@@ -98,21 +98,28 @@ async def chat_completions(request: Request) -> Response:
     """
     service: CaptioningService = request.app.state.service
     parsed = await _parse(request)
-    if parsed.model not in _model_names(service):
-        raise _unknown_model(parsed.model, service)
-    work = _complete(parsed, service)
-    if not parsed.stream:
-        return json_response((await while_connected(request, work)).to_json())
+    check_model(parsed.model, service)
+    work = complete(parsed, service)
+    if parsed.stream:
+        return await streamed(request, work, lambda completion: _chunks(completion, parsed))
+    return json_response((await while_connected(request, work)).to_json())
+
+
+async def streamed(
+    request: Request,
+    work: Coroutine[Any, Any, Completion],
+    chunks: Callable[[Completion], AsyncIterator[bytes]],
+) -> Response:
+    """A stream of ``chunks`` of the completion; what fails before the first of them gets its status."""
     task = asyncio.create_task(work)
     try:
         await while_connected(request, asyncio.wait([task], timeout=_KEEPALIVE_SECONDS))
     except BaseException:
         task.cancel()
         raise
-    # What has failed by now gets its status.
-    chunks = _chunks(task.result(), parsed) if task.done() else _delayed_chunks(task, parsed)
+    events = chunks(task.result()) if task.done() else _delayed_chunks(task, chunks)
     headers = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
-    return StreamingResponse(chunks, media_type="text/event-stream", headers=headers)
+    return StreamingResponse(events, media_type="text/event-stream", headers=headers)
 
 
 @router.get("/models/", include_in_schema=False)
@@ -128,8 +135,7 @@ async def models(request: Request) -> JSON:
 async def model_of_that_name(request: Request, model: str) -> JSON:
     """The model of this service, if it has that name."""
     service: CaptioningService = request.app.state.service
-    if model not in _model_names(service):
-        raise _unknown_model(model, service)
+    check_model(model, service)
     return _model_json(model if model in service.aliases else _model_name(service))
 
 
@@ -141,7 +147,7 @@ async def _parse(request: Request) -> CompletionRequest:
     return await asyncio.to_thread(parse_request, body, state.pictures)
 
 
-async def _complete(request: CompletionRequest, service: CaptioningService) -> Completion:
+async def complete(request: CompletionRequest, service: CaptioningService) -> Completion:
     """The model's reply; raises ServiceError if there is none, and RunStopped."""
     try:
         await service.check_schema(request.options)
@@ -177,6 +183,8 @@ def _supported(options: CaptionOptions, service: CaptioningService) -> CaptionOp
         options = options.model_copy(update={"max_tokens": min(options.max_tokens, service.max_tokens)})
     if service.ignores(options):
         options = options.model_copy(update={"prompt": None})
+    if not service.captioner.profile.instructable:
+        options = options.model_copy(update={"system_prompt": None})
     if not service.captioner.profile.parameters:
         return options.model_copy(update=dict.fromkeys(options.parameters))
     return options
@@ -186,9 +194,12 @@ def _model_json(name: str) -> JSON:
     return {"id": name, "object": "model", "created": _CREATED, "owned_by": "cutline"}
 
 
-def _unknown_model(name: str, service: CaptioningService) -> ServiceError:
+def check_model(name: str, service: CaptioningService) -> None:
+    """Raises ServiceError 404 for another model than that of this service."""
+    if name in _model_names(service):
+        return
     message = f"the model {name[:200]!r} does not exist: use {_model_name(service)!r}"
-    return ServiceError(404, message, kind="model_not_found", param="model")
+    raise ServiceError(404, message, kind="model_not_found", param="model")
 
 
 def _completion(outcome: Outcome, service: CaptioningService, request: CompletionRequest) -> Completion:
@@ -239,7 +250,9 @@ def _failure_error(outcome: Outcome) -> ServiceError:
     return ServiceError(status, error.message, kind=_BAD_REQUEST_CODES.get(kind, kind), headers=error.headers)
 
 
-async def _delayed_chunks(task: asyncio.Task[Completion], request: CompletionRequest) -> AsyncIterator[bytes]:
+async def _delayed_chunks(
+    task: asyncio.Task[Completion], chunks: Callable[[Completion], AsyncIterator[bytes]]
+) -> AsyncIterator[bytes]:
     """The reply when it is complete; until then comments, so that no proxy cuts a silent connection."""
     try:
         while not task.done():
@@ -253,7 +266,7 @@ async def _delayed_chunks(task: asyncio.Task[Completion], request: CompletionReq
                 _log.exception("unexpected error while streaming")
             yield _event(openai_error(found))
         else:
-            async for chunk in _chunks(completion, request):
+            async for chunk in chunks(completion):
                 yield chunk
     finally:
         task.cancel()  # the client has disconnected
@@ -268,12 +281,17 @@ async def _chunks(completion: Completion, request: CompletionRequest) -> AsyncIt
         return _event({**head, "choices": [choice]})
 
     yield event({"role": "assistant", "content": ""})
-    for piece in _WORDS.findall(completion.text):
+    for piece in words(completion.text):
         yield event({"content": piece})
     yield event({}, completion.finish_reason)
     if request.include_usage:
         yield _event({**head, "choices": [], "usage": completion.usage_json()})
     yield b"data: [DONE]\n\n"
+
+
+def words(text: str) -> list[str]:
+    """The text in the pieces of a stream."""
+    return _WORDS.findall(text)
 
 
 def _event(data: JSON) -> bytes:
