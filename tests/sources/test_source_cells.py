@@ -212,3 +212,23 @@ def test_a_row_group_that_unpacks_to_gigabytes_is_refused_by_its_footer(tmp_path
     pa.parquet.write_table(table, path, row_group_size=34, write_batch_size=1, **options)
     with pytest.raises(ConfigError, match=r"'x' of row group 0 would unpack.*row_group_size"):
         open_source(path)
+
+
+def test_paths_of_windows_and_links_out_of_the_folder(tmp_path, jpeg):
+    put(tmp_path, "blobs/1", jpeg())
+    put(tmp_path, "snapshot/photos/a.jpg", jpeg())
+    (tmp_path / "snapshot" / "linked.jpg").symlink_to("../blobs/1")
+    cells = ["photos\\a.jpg", "linked.jpg", "../blobs/1", "s3://bucket/x.jpg", "C:\\x.jpg"]
+    table = tmp_path / "snapshot" / "t.jsonl"
+    put(tmp_path, "snapshot/t.jsonl", "".join(json.dumps({"image": cell}) + "\n" for cell in cells))
+    samples, _ = listed(table)
+    assert samples[0].key == "photos/a.jpg"
+    assert samples[0].location.read() == jpeg()
+    assert "link that leads out of" in samples[1].problem.message
+    assert "--follow-links" in samples[1].problem.message
+    assert "--image-root names another folder" in samples[2].problem.message
+    assert "--image-root s3://bucket" in samples[3].problem.message
+    samples, _ = listed(table, follow_links=True)
+    assert samples[1].key == "linked.jpg"
+    assert samples[1].location.read() == jpeg()
+    assert samples[2].problem.kind == "blocked-path"

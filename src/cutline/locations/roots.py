@@ -1,7 +1,7 @@
 """The one folder from which the paths that an input holds are opened."""
 
 # Paths stay strings: they come out of tables and need not be valid.
-# ruff: noqa: PTH118
+# ruff: noqa: PTH100, PTH118
 
 from __future__ import annotations
 
@@ -27,9 +27,10 @@ def is_within(real: str, root: str) -> bool:
 
 
 class ImageRoot:
-    """Opens nothing outside ``folder``, also after links were followed."""
+    """Opens nothing outside ``folder``, also after links were followed unless ``follow_links``."""
 
-    def __init__(self, folder: str) -> None:
+    def __init__(self, folder: str, *, follow_links: bool = False) -> None:
+        self._follow_links = follow_links
         self._folder = folder = local_path(folder)
         self._remote = is_remote(folder)
         self._real = folder.rstrip("/") if self._remote else os.path.realpath(folder)
@@ -40,17 +41,37 @@ class ImageRoot:
         if found is not None:
             return found
         shown = name_to_text(name).replace("\0", "\\0")[:300]
-        message = f"{shown!r} is not within {self._folder or '.'}; --image-root names another folder"
-        return place, Problem(kind="blocked-path", message=message)
+        return place, Problem(kind="blocked-path", message=f"{shown!r} {self._reason(name)}")
+
+    def _reason(self, name: str) -> str:
+        """Why a path is not opened, and what allows it."""
+        folder = self._folder or "."
+        if "\0" in name:
+            return "is no path, as it holds a null character"
+        if is_remote(name):
+            bucket = "/".join(name.split("/")[:3])
+            return f"is not within {folder}; --image-root {bucket} reads that storage"
+        if not self._remote and self._is_below(name):
+            return f"is a link that leads out of {folder}; --follow-links follows it"
+        return f"is not within {folder}; --image-root names another folder"
+
+    def _is_below(self, name: str) -> bool:
+        """Whether a path is below the root before links are followed."""
+        path = os.path.abspath(os.path.join(self._folder, name))
+        return is_within(path, os.path.abspath(self._folder))
 
     def _local(self, name: str) -> tuple[str, LocalFile] | None:
         """Key and file; None when the file, after all links were followed, is not below the root."""
         if "\0" in name or is_url(name):
             return None
         path = os.path.join(self._folder, name)
+        other = name.replace("\\", "/")  # as written on Windows
+        if other != name and not os.path.lexists(path) and self._is_below(other):
+            name, path = other, os.path.join(self._folder, other)
         try:
             real = os.path.realpath(path)
-            if real == self._real or os.path.commonpath([real, self._real]) != self._real:
+            linked = self._follow_links and self._is_below(name)
+            if real == self._real or not (linked or is_within(real, self._real)):
                 return None
             key = os.path.relpath(path, self._folder)
         except (OSError, ValueError):

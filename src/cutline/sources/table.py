@@ -61,7 +61,8 @@ class TableSource(RowSource):
         named = self._options.image_column or self._options.url_column or self._default_column
         self._column = named or columns.image or columns.url or ""
         self._text_column = columns.text
-        self._root = ImageRoot(self._options.image_root or self._folder or _parent(path))
+        root = self._options.image_root or self._folder or _parent(path)
+        self._root = ImageRoot(root, follow_links=self._options.follow_links)
         self._sizes: Sequence[int] = ()
         named_by = self._options.key_column
         self._keys = KeyColumn(path, named_by) if named_by is not None else None
