@@ -328,3 +328,29 @@ def test_failed_pictures_are_sent_again_when_that_is_asked_for(service, pictures
     assert collect(output).returncode == 0
     assert len(keys(output)) == 10
     assert failures(output) == []
+
+
+@pytest.mark.parametrize("spoil", [["bom"], ["crlf"], ["bom", "crlf"]], ids="-".join)
+def test_files_of_answers_with_other_line_ends_or_a_mark_lose_nothing(spoil, service, pictures, tmp_path):
+    output = tmp_path / "captions.jsonl"
+    assert service.submit(pictures(4), output).returncode == 0
+    service.answer_all(spoil=spoil)
+    done = collect(output)
+    assert done.returncode == 0, done.stderr
+    assert len(keys(output)) == 4
+    assert service.stats["files"] == []
+
+
+@pytest.mark.parametrize("spoil", [["garbled"], ["cut"], ["bom", "garbled"]], ids="-".join)
+def test_an_answer_that_cannot_be_read_costs_only_itself(spoil, service, pictures, tmp_path):
+    output = tmp_path / "captions.jsonl"
+    assert service.submit(pictures(4), output).returncode == 0
+    service.answer_all(spoil=spoil)
+    done = collect(output)
+    assert done.returncode == 1, done.stderr
+    assert len(keys(output)) == 3
+    line = 4 if spoil == ["cut"] else 1
+    assert f"cannot be read: line {line} of 00001.output.jsonl" in done.stderr
+    assert "stay at the service" in done.stderr
+    assert service.stats["files"], "the answer may still be there"
+    assert "Traceback" not in done.stderr

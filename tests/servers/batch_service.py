@@ -50,6 +50,7 @@ class Settings:
     retry_after: int = 0
     faults: dict[str, float] = dataclasses.field(default_factory=dict)
     junk: bool = False
+    spoil: tuple[str, ...] = ()
 
 
 class Service:
@@ -111,7 +112,9 @@ class Service:
             await half.write(content[: len(content) // 2])
             request.transport.abort()
             return half
-        return web.Response(body=content, content_type="application/octet-stream")
+        return web.Response(
+            body=spoilt(content, self.settings.spoil), content_type="application/octet-stream"
+        )
 
     async def file_delete(self, request: web.Request) -> web.StreamResponse:
         number = request.match_info["id"]
@@ -411,6 +414,18 @@ def native(file: dict) -> dict:
     """A file as Google's API describes it."""
     told = {"name": file["id"], "displayName": file["filename"], "sizeBytes": str(file["bytes"])}
     return {**told, "mimeType": "application/jsonl", "state": "ACTIVE"}
+
+
+def spoilt(content: bytes, how: tuple[str, ...]) -> bytes:
+    """A file of answers as editors, other systems and broken disks leave it."""
+    if "crlf" in how:
+        content = content.replace(b"\n", b"\r\n")
+    if "garbled" in how:
+        first, _, rest = content.partition(b"\n")
+        content = first[: len(first) // 2] + b"\n" + rest
+    if "cut" in how:
+        content = content[:-20]
+    return b"\xef\xbb\xbf" + content if "bom" in how else content
 
 
 def junk(rows: list) -> list:

@@ -149,7 +149,9 @@ class BatchReplySource:
     async def _close(self, manifest: BatchManifest) -> None:
         for batch in manifest.open_batches:
             if batch.stage == "fetched":
-                if not self._keep_files:
+                if self._replies.has_unread(batch):
+                    _log.warning("batch=%s its files stay at the service: lines cannot be read", batch.id)
+                elif not self._keep_files:
                     await self._delete(batch)
                 manifest.put(batch.changed(stage="collected"))
                 manifest.forget_files(batch)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import array
+import codecs
 import dataclasses
 import logging
 from collections.abc import Iterator, Mapping
@@ -47,6 +48,7 @@ class ReplyFiles:
         self._requests = array.array("q")
         self._replies = array.array("q")
         self.unknown = 0
+        self.unread: list[str] = []
 
     def load(self) -> Iterator[tuple[str, int]]:
         """Read the files; yields each request's key and line."""
@@ -55,17 +57,21 @@ class ReplyFiles:
             yield row["key"], len(self._requests) - 1
         self._replies = array.array("q", [_NOWHERE]) * len(self._requests)
         for number, path in enumerate(self._files):
-            for offset, line in _lines(path) if path.exists() else ():
-                place = self._place(line)
+            for index, offset, line in _lines(path) if path.exists() else ():
+                try:
+                    place = self._place(orjson.loads(line))
+                except orjson.JSONDecodeError:
+                    self.unread.append(f"line {index} of {path.name}")
+                    continue
                 if place is None:
                     self.unknown += 1
                 else:
                     self._replies[place] = offset * len(self._files) + number
 
-    def _place(self, line: bytes) -> int | None:
+    def _place(self, row: Any) -> int | None:
         try:
-            place = line_of(self.batch.number, orjson.loads(line)["custom_id"])
-        except (orjson.JSONDecodeError, KeyError, TypeError):
+            place = line_of(self.batch.number, row["custom_id"])
+        except (KeyError, TypeError):
             return None
         return place if place is not None and place < len(self._replies) else None
 
@@ -100,8 +106,15 @@ class BatchReplies:
                 if key != before:
                     self._places[hash(key)] = (number, line)
                 before = key
+            if files.unread:
+                shown = ", ".join(files.unread[:3]) + (" and more" if len(files.unread) > 3 else "")
+                _log.warning("batch=%d cannot be read: %s; the other replies are used", number, shown)
             if files.unknown:
                 _log.warning("batch=%d unknown_replies=%d", number, files.unknown)
+
+    def has_unread(self, batch: Batch) -> bool:
+        """Whether lines of the batch's files cannot be read, so that replies may be missing."""
+        return batch.number in self._files and bool(self._files[batch.number].unread)
 
     def requests(self, key: str) -> Mapping[str, BatchRequest]:
         """A picture's requests by step; empty where none were sent."""
@@ -178,12 +191,14 @@ def is_pending(request: BatchRequest) -> bool:
     return request.row is None and request.batch.status not in OVER
 
 
-def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
+def _lines(path: Path) -> Iterator[tuple[int, int, bytes]]:
+    """Number, offset and bytes of each line but empty ones; a byte-order mark belongs to none."""
     offset = 0
     with path.open("rb") as file:
-        for line in file:
-            if line.strip():
-                yield offset, line
+        for index, line in enumerate(file, start=1):
+            mark = len(codecs.BOM_UTF8) if line.startswith(codecs.BOM_UTF8) else 0
+            if line[mark:].strip():
+                yield index, offset + mark, line[mark:]
             offset += len(line)
 
 
