@@ -70,14 +70,31 @@ _ACTIVE = re.compile("[\0-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800
 _ACTIVE_OR_BREAK = re.compile(_ACTIVE.pattern[:-1] + "\t\n]")
 
 
+_URL = re.compile(r"[a-z][a-z0-9+.-]*://[^\s'\"<>]+", re.IGNORECASE)
+_USER = re.compile(r"(?<=://)[^/?#@\s]*@")
+_SECRET = re.compile(
+    r"([?&;#][^=&;#]*(?:sig|token|secret|key|credential|passw|pwd|auth|policy|hmac|jwt|code|session)[^=&;#]*=)"
+    r"[^&;#]+?(?=[.,:)\]]*(?:[&;#]|$))",
+    re.IGNORECASE,
+)
+
+
+def without_signatures(text: str) -> str:
+    """``text`` without the signatures, keys and passwords in its URLs, which open what they point to."""
+    if "://" not in text:
+        return text
+    return _URL.sub(lambda url: _SECRET.sub(r"\1…", _USER.sub("", url[0])), text)
+
+
 def visible(text: str) -> str:
-    """Foreign text that cannot act on a terminal; it may have several lines."""
+    """Foreign text that cannot act on a terminal, without signatures of URLs; it may have several lines."""
+    text = without_signatures(text)
     return _ACTIVE.sub(_escape, text.replace("\r\n", "\n")) if _ACTIVE.search(text) else text
 
 
 def printable(text: str) -> str:
-    """Foreign text within a line: cannot act on a terminal or begin a new line."""
-    return _ACTIVE_OR_BREAK.sub(_escape, text)
+    """As ``visible``, within a line: it cannot begin a new one either."""
+    return _ACTIVE_OR_BREAK.sub(_escape, without_signatures(text))
 
 
 def _escape(found: re.Match[str]) -> str:

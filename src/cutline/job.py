@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import os
 import tomllib
 from pathlib import Path
 from typing import Any, Self
@@ -27,6 +28,9 @@ from cutline.options import (
     StrictOptions,
 )
 from cutline.records import JSON
+from cutline.storage import is_remote
+
+_LONGEST_NAME = 255  # bytes, of all usual file systems
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,6 +185,12 @@ class Job(StrictOptions):
 def _check_paths(*paths: str | None) -> None:
     if any("\0" in path for path in paths if path):
         raise ConfigError("a path cannot hold a null character")
+    names = (name for path in paths if path and not is_remote(path) for name in path.split("/"))
+    for name in names:
+        if (size := len(os.fsencode(name))) > _LONGEST_NAME:
+            raise ConfigError(
+                f"a path holds a name of {size} bytes ({name[:40]}…): give one of at most {_LONGEST_NAME}"
+            )
 
 
 OPTION_GROUPS: dict[str, Any] = {

@@ -54,9 +54,9 @@ def open_storage(url: str) -> tuple[Any, str]:
     except ImportError as error:
         if protocol in _EXTRAS:
             raise MissingExtra(f"access to {protocol}://", _EXTRAS[protocol]) from error
-        raise ConfigError(f"cannot open {url}: {one_line(error)}") from error
+        raise ConfigError(f"cannot open {url}: {explained(error)}") from error
     except (OSError, ValueError) as error:
-        raise ConfigError(f"cannot open {url}: {one_line(error)}") from error
+        raise ConfigError(f"cannot open {url}: {explained(error)}") from error
     return files, path
 
 
@@ -109,6 +109,58 @@ def write_object(files: Any, path: str, data: bytes) -> None:
     files.pipe_file(path, data)
 
 
+def explained(error: Exception) -> str:
+    """A driver's error in one line, with its cure."""
+    reason = f"{type(error).__name__}: {one_line(error)}"
+    found = (cure for signs, cure in _CURES if any(sign in reason.lower() for sign in signs))
+    return f"{reason}; {next(found, 'fix this')}"
+
+
+_KEYS = "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE"
+_CURES: tuple[tuple[tuple[str, ...], str], ...] = (
+    (
+        ("nocredentials", "partialcredentials", "unable to locate credentials", "defaultcredentials"),
+        f"give credentials: set {_KEYS}; for gs:// run `gcloud auth application-default login`",
+    ),
+    (("profilenotfound",), "set AWS_PROFILE to a profile of ~/.aws/config"),
+    (("expired",), "the credentials have expired: sign in again"),
+    (
+        ("invalidaccesskeyid", "access key id", "signaturedoesnotmatch", "signature", "invalidtoken"),
+        f"the credentials are not accepted: check {_KEYS}, and AWS_ENDPOINT_URL",
+    ),
+    (
+        (
+            "permanentredirect",
+            "must be addressed using",
+            "authorizationheadermalformed",
+            "illegallocation",
+            "region",
+        ),
+        "the bucket is in another region: set AWS_DEFAULT_REGION to it",
+    ),
+    (
+        ("nosuchbucket", "bucket does not exist", "invalidbucketname", "invalid bucket name"),
+        "there is no such bucket: check its name, and AWS_ENDPOINT_URL if the storage is not Amazon's",
+    ),
+    (
+        ("permissionerror", "accessdenied", "access denied", "forbidden"),
+        "access is denied: allow these credentials to list, read, write and delete there",
+    ),
+    (
+        (
+            "could not connect",
+            "cannot connect",
+            "connecttimeout",
+            "connection",
+            "invalid endpoint",
+            "name or service",
+        ),
+        "the storage cannot be reached: check the network, and that AWS_ENDPOINT_URL, if set, is its URL",
+    ),
+)
+"""Signs of an error in lower case, and what to do; the first that fits counts."""
+
+
 @contextlib.contextmanager
 def storage_errors(place: str) -> Iterator[None]:
     """Turn a driver's errors into one line; drivers share no base class.
@@ -121,10 +173,8 @@ def storage_errors(place: str) -> Iterator[None]:
     except CutlineError:
         raise
     except Exception as error:
-        reason = one_line(f"{type(error).__name__}: {error}", 500)
-        raise SinkError(
-            f"cannot use {place}: {reason}; fix this and run the same command again: nothing is lost"
-        ) from error
+        cure = "run the same command again: nothing is lost"
+        raise SinkError(f"cannot use {place}: {explained(error)}; then {cure}") from error
 
 
 def try_writing(output: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
+from pathlib import Path
 from typing import Any
 
 import cyclopts
@@ -71,8 +72,7 @@ def run(arguments: list[str]) -> int:
         arguments = ["--help"]
     fail = _fail_job if arguments[0] == "job" else _fail
     try:
-        # Otherwise the commands' apps keep the first console they make, with its width.
-        result = build()(arguments, console=Console())
+        result = _call(arguments)
         return streams.exit_code(result if isinstance(result, int) else 0)
     except cyclopts.CycloptsError as error:
         return fail(_usage_message(error), hint=_in_file(error, arguments) + _help_of(error, arguments))
@@ -82,6 +82,18 @@ def run(arguments: list[str]) -> int:
         return fail(str(error), code=4 if isinstance(error, SinkError) else 3)
     except KeyboardInterrupt:
         return fail("interrupted", code=130)
+
+
+def _call(arguments: list[str]) -> Any:
+    try:
+        # Otherwise the commands' apps keep the first console they make, with its width.
+        return build()(arguments, console=Console())
+    except FileNotFoundError:
+        try:
+            Path.cwd()
+        except FileNotFoundError:
+            raise ConfigError("the working folder is gone: change to one that exists") from None
+        raise
 
 
 def _shown_default(default: Any) -> str | None:

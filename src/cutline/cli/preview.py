@@ -11,7 +11,7 @@ from cutline.cli.summary import print_captions
 from cutline.credentials import Secret
 from cutline.engine.preview import estimate as estimate_run
 from cutline.engine.preview import preview as preview_run
-from cutline.formatting import duration, money, short_number
+from cutline.formatting import duration, money, printable, short_number
 from cutline.job import Job
 from cutline.records import Caption, Skip
 from cutline.terminal import Console
@@ -32,9 +32,9 @@ def preview(job: Job, key: Secret | None, count: int) -> int:
         if isinstance(outcome, Caption):
             text = Text("\n".join(_texts(outcome)))
         elif isinstance(outcome, Skip):
-            text = Text(f"skipped: {outcome.reason}", style="dim")
+            text = Text(f"skipped: {printable(outcome.reason)}", style="dim")
         else:
-            failed, text = True, Text(f"{outcome.kind}: {outcome.message}", style="red")
+            failed, text = True, Text(printable(f"{outcome.kind}: {outcome.message}"), style="red")
         rows.append((sample.key, text))
     print_captions(rows)
     return 1 if failed else 0

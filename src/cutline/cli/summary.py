@@ -57,7 +57,11 @@ def summary(report: Report, hints: Iterable[str] | None = None) -> None:
     for hint in _hints(report) if hints is None else hints:
         console.print(hint, markup=False)
     if report.stopped is not None:
-        why = "interrupted" if isinstance(report.stopped, Interrupted) else f"stopped: {report.stopped}"
+        why = (
+            "interrupted"
+            if isinstance(report.stopped, Interrupted)
+            else printable(f"stopped: {report.stopped}")
+        )
         waiting = ""
         if report.waiting:
             written = plural(report.counts.total, "caption is", "captions are")

@@ -28,6 +28,7 @@ from cutline.storage import is_remote, local_path
 _T = TypeVar("_T")
 _FOLDERS = frozenset({"webdataset"})  # formats whose output is a folder of shards
 _TABLES = frozenset({"parquet", "arrow"})  # which are read where a folder is the input
+_ONE_FILE = frozenset({"json", "jsonl", "csv", "tsv", "parquet", "scienceqa"})
 _SHARD = re.compile(r"\d{5,}\.tar")
 _PATTERN = re.compile(r"[*?\[{]")
 _STATE_FILES = frozenset(
@@ -70,6 +71,8 @@ def refuse_overlap(input_path: str, paths: OutputPaths, form: str, also_read: Se
     elif form in _FOLDERS:
         _check_shards(input_path, paths)
     else:
+        if form in _ONE_FILE and _is_folder(paths.output):
+            raise ConfigError(f"{_shown(paths.output)} is a folder: give the name of a file")
         _check_file(paths.output, "the output", input_path, also_read, paths)
         if paths.numbered:
             _check_numbered(input_path, paths)
@@ -225,6 +228,10 @@ def _is_picture(path: str) -> bool:
             return file.read(64)
 
     return sniff_format(_or_none(read) or b"") in MIMES
+
+
+def _is_folder(path: str) -> bool:
+    return path.endswith("/") or (not is_remote(path) and (_or_none(lambda: os.path.isdir(path)) or False))
 
 
 def _is_file(path: str) -> bool:

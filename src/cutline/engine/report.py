@@ -9,6 +9,7 @@ from pathlib import Path
 from cutline.engine.failure_stats import Cause
 from cutline.engine.stats import Counts
 from cutline.errors import CutlineError
+from cutline.formatting import without_signatures
 from cutline.job import Job
 from cutline.options import OnMissing
 from cutline.records import JSON, LeftOver, Slowdown, Usage
@@ -109,7 +110,7 @@ class Report:
             "prompts": list(self.prompts),
             "prompt_texts": dict(self.prompt_texts),
             "complete": self.stopped is None,
-            "stopped": str(self.stopped) if self.stopped else None,
+            "stopped": without_signatures(str(self.stopped)) if self.stopped else None,
             "exit_code": self.exit_code,
             "captions": self.counts.captions,
             "skips": self.counts.skips,
@@ -122,7 +123,7 @@ class Report:
             "missing_steps": self.counts.missing_steps,
             "changed_since_earlier": self.changed,
             "changed_meanwhile": self.replaced,
-            "warnings": list(self.warnings),
+            "warnings": list(map(without_signatures, self.warnings)),
             "left_over": {each.kind: each.to_json() for each in self.left_over},
             "prompt_tokens": self.spent.prompt_tokens,
             "completion_tokens": self.spent.completion_tokens,

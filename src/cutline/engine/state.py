@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Self
@@ -13,13 +14,14 @@ import orjson
 from cutline.app_dirs import state_dir
 from cutline.engine.locks import OWNER, FolderLock, OutputLock, output_locks
 from cutline.engine.remote_state import RemoteState
-from cutline.errors import CutlineError
+from cutline.errors import ConfigError, CutlineError
 from cutline.files import remove_parts, write_atomically, write_errors
 from cutline.records import JSON
 from cutline.serialization import read_object
 from cutline.storage import is_remote, local_path
 
 _log = logging.getLogger(__name__)
+_LONGEST_NAME = 255 - len("_.failures.jsonl")  # of file systems, less what names beside the output add
 _ONLY_COMMITS = ("hf://",)  # storage on which every write is a version for ever
 
 
@@ -29,10 +31,18 @@ def state_folder(output: str, chosen: str | None) -> Path:
     For a remote output, or a remote ``chosen``, it is in the user's state folder, see ``state_url``.
     """
     if chosen is not None and not is_remote(chosen):
+        if Path(local_path(chosen)).absolute() == Path("/"):
+            raise ConfigError("/ cannot hold a state: give --state a folder in it")
         return Path(local_path(chosen))
     output = chosen or output
     if not is_remote(output):
         path = Path(local_path(output)).resolve()  # resolves "." and links
+        if not path.name:
+            raise ConfigError(f"{path} cannot be an output: give the name of a file or folder in it")
+        if (size := len(os.fsencode(path.name))) > _LONGEST_NAME:
+            raise ConfigError(
+                f"the output's name has {size} bytes ({path.name[:40]}…): give one of at most {_LONGEST_NAME}"
+            )
         usual = path.with_name(path.name + ".cutline")
         other = passed_over(usual)  # which may belong to an output with that name
         return other if not usual.exists() and _output_of(other) == path.name else usual

@@ -15,7 +15,7 @@ from cutline.errors import PictureError
 from cutline.files import content_digest, name_to_text, open_regular, read_regular, read_up_to, too_large
 from cutline.formatting import one_line
 from cutline.records import Location
-from cutline.storage import open_object
+from cutline.storage import explained, open_object
 
 MAX_FILE_BYTES = 256 * 1024 * 1024
 
@@ -179,7 +179,7 @@ class RemoteObject(Location):
         except FileNotFoundError as error:
             raise PictureError("missing", f"{self.path}: there is no such object") from error
         except Exception as error:  # the drivers' errors have no common root
-            raise PictureError("fetch", f"{self.path}: {one_line(error)}") from error
+            raise PictureError("fetch", f"{self.path}: {explained(error)}") from error
         if len(data) > self.max_bytes:
             raise too_large(self.path, None, self.max_bytes)
         return data

@@ -59,6 +59,7 @@ class RowStore(ABC):
 
     def open(self, mark: JSON | None) -> None:
         self.check_open(mark)
+        self._target.prepare()
         if mark is None:
             self._file.start()
         else:

@@ -35,6 +35,9 @@ class Target(Protocol):
     def matches(self, stamp: JSON) -> bool:
         """Whether the output is the one that was stamped."""
 
+    def prepare(self) -> None:
+        """Make the folder of the output, where there is none."""
+
     def read(self) -> bytes:
         """The whole content."""
 
@@ -84,6 +87,10 @@ class LocalTarget:
             return False
         return bool(status.st_mtime_ns == stamp.get("mtime") or self.stamp()["digest"] == stamp.get("digest"))
 
+    def prepare(self) -> None:
+        with write_errors(self.name):
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+
     def read(self) -> bytes:
         try:
             return self._path.read_bytes()
@@ -126,6 +133,9 @@ class RemoteTarget:
         # A stamp without a tag was made before the upload; after it, the upload may have been cut off.
         now = self.stamp()
         return bool(now["size"] == stamp.get("size") and stamp.get("tag") in {None, now["tag"]})
+
+    def prepare(self) -> None:
+        pass  # objects need none
 
     def read(self) -> bytes:
         with storage_errors(self.name):

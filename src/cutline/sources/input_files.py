@@ -13,7 +13,7 @@ from cutline.errors import ConfigError
 from cutline.formatting import one_line
 from cutline.imaging.formats import LFS_CURE, LFS_MAGIC
 from cutline.sources.outputs import OutputFilter, OutputPaths
-from cutline.storage import is_remote, open_object, open_storage
+from cutline.storage import explained, is_remote, open_object, open_storage
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,7 +52,7 @@ def _open_remote(path: str) -> BinaryIO:
     except FileNotFoundError as error:
         raise ConfigError(f"{path} does not exist") from error
     except Exception as error:  # such as missing credentials; drivers share no base class
-        raise ConfigError(f"{path} cannot be opened: {one_line(error)}") from error
+        raise ConfigError(f"{path} cannot be opened: {explained(error)}") from error
 
 
 def dataset_folder(path: str, dataset: str) -> Path:
@@ -140,7 +140,7 @@ def on_storage(path: str, call: Callable[[], Any]) -> Any:
     try:
         return call()
     except Exception as error:  # the drivers' errors have no common root
-        raise ConfigError(f"{path} cannot be listed: {one_line(error)}") from error
+        raise ConfigError(f"{path} cannot be listed: {explained(error)}") from error
 
 
 def _braces(path: str) -> list[str]:

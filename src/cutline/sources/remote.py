@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from cutline.errors import ConfigError, SourceError
-from cutline.formatting import one_line
 from cutline.imaging import EXTENSIONS
 from cutline.imaging.formats import OTHER_PICTURES
 from cutline.interfaces import Source
@@ -20,7 +19,7 @@ from cutline.sources.input_files import on_storage
 from cutline.sources.left_over import LeftOvers
 from cutline.sources.names import OTHER_EXTENSIONS, extension, no_pictures
 from cutline.sources.parts import copy_with, ranges
-from cutline.storage import object_version, open_storage
+from cutline.storage import explained, object_version, open_storage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -144,5 +143,5 @@ class RemoteFolderSource(Source):
             with system.open(name, "rb") as file:  # type: ignore[attr-defined]
                 data: bytes = file.read(MAX_BYTES)
         except Exception as error:  # drivers share no base class
-            raise SourceError(f"{name}: {one_line(error)}") from error
+            raise SourceError(f"{name}: {explained(error)}") from error
         return self._encodings.read(name, data)

@@ -1,0 +1,182 @@
+"""Outputs and folders that cannot be used, storage that refuses, and URLs that open what they point to."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import cutline as package
+from cutline.errors import ConfigError, SinkError
+from cutline.formatting import without_signatures
+from processes import command, cutline_here, environment
+from server_process import Server
+
+LONG = "a" * 260
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder").mkdir()
+    return tmp_path
+
+
+MISTAKES = {
+    "the root as a file": (("/", "--output-format", "jsonl"), 2, "/ cannot be an output: give the name"),
+    "the root as shards": (("/", "--output-format", "webdataset"), 2, "/ cannot be an output"),
+    "the root by dots": (("/usr/..", "--output-format", "csv"), 2, "cannot be an output"),
+    "the root as state": (("out.jsonl", "--state", "/"), 2, "/ cannot hold a state: give --state a folder"),
+    "a folder as a table": (("folder", "--output-format", "parquet"), 2, "is a folder: give the name of a file"),
+    "a folder as lines": (("folder/", "--output-format", "jsonl"), 2, "is a folder: give the name of a file"),
+    "a folder that is not there": (("new/", "--output-format", "json"), 2, "is a folder: give the name"),
+    "a folder as files": (("folder/", "--output-format", "parquet", "--rows-per-file", 4), 2, "is a folder"),
+    "a long name": ((f"{LONG}.jsonl",), 2, "a name of 266 bytes in a path|holds a name of 266 bytes"),
+    "a long folder": ((f"{LONG}/out.jsonl",), 2, "holds a name of 260 bytes"),
+    "a long state": (("out.jsonl", "--state", LONG), 2, "holds a name of 260 bytes"),
+    "a name without room": ((f"{'b' * 244}.json",), 2, "the output's name has 249 bytes"),
+    "shards without room": (("c" * 250, "--output-format", "webdataset"), 2, "name has 250 bytes"),
+    "letters of several bytes": (("ü" * 130 + ".csv",), 2, "holds a name of 264 bytes"),
+    "a place that refuses": (("/proc/out.jsonl",), 4, "cannot write beside the output|choose another"),
+    "a state that refuses": (("out.jsonl", "--state", "/proc/state"), 4, "cannot write beside the output|choose another"),
+    "a file as a folder": (("file/out.jsonl",), 4, "cannot write beside the output|choose another"),
+    "a file as state": (("out.jsonl", "--state", "file"), 4, "cannot write beside the output|choose another"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", MISTAKES)
+def test_a_place_that_cannot_be_used_is_one_line(case, here, pictures):
+    arguments, code, message = MISTAKES[case]
+    (here / "file").write_text("mine")
+    done = cutline_here("caption", pictures, *arguments)
+    assert done.returncode == code, done.stderr
+    lines = done.stderr.strip().splitlines()
+    assert len(lines) == 1, done.stderr
+    assert any(part in lines[0] for part in message.split("|"))
+    assert sorted(path.name for path in here.iterdir()) == ["file", "folder"]
+
+
+def test_a_long_name_of_an_input_is_one_line(here):
+    done = cutline_here("caption", LONG, "out.jsonl")
+    assert done.returncode == 2
+    assert "holds a name of 260 bytes" in done.stderr
+
+
+@pytest.mark.parametrize("name", ["deep/er/out.jsonl", "deep/er/out.parquet", "deep/er/out.csv"])
+def test_missing_folders_are_made_also_with_a_state_elsewhere(name, here, pictures):
+    done = cutline_here("caption", pictures, name, "--state", "state", "--quiet")
+    assert done.returncode == 0, done.stderr
+    assert (here / name).stat().st_size
+
+
+@pytest.mark.parametrize("arguments", [("caption", "photos", "out.jsonl"), ("caption", "photos"), ("serve",)])
+def test_a_working_folder_that_is_gone_is_one_line(arguments, here):
+    (here / "gone").mkdir()
+    script = (
+        f"import os, subprocess, sys; os.chdir({str(here / 'gone')!r}); os.rmdir({str(here / 'gone')!r}); "
+    )
+    script += f"sys.exit(subprocess.run({command(*arguments)!r}).returncode)"
+    source = str(Path(package.__file__).parents[1])
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        env=environment(PYTHONPATH=source, PYTHONSAFEPATH="1"),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2, done.stderr
+    assert done.stderr == "cutline: the working folder is gone: change to one that exists\n"
+
+
+def test_signatures_of_urls_are_not_shown(here, scripted):
+    signed = (
+        "X-Amz-Algorithm=A&X-Amz-Credential=HIDDEN-1&X-Amz-Security-Token=HIDDEN-2&X-Amz-Signature=HIDDEN-3"
+    )
+    urls = [f"{scripted.root}/pictures/crimson.jpg?{signed}", f"{scripted.root}/none.jpg?v=2&sig=HIDDEN-4"]
+    (here / "urls.txt").write_text("\n".join(urls))
+    for more in (("--verbose",), ("--preview", 2), ("--retry-failed",)):
+        done = cutline_here("caption", "urls.txt", "out.jsonl", "--allow-private-urls", *more)
+        assert done.returncode == 1, done.stderr
+        shown = done.stdout + done.stderr
+        assert "none.jpg" in shown
+        assert "HIDDEN" not in shown
+    assert "HIDDEN" not in (here / "out.jsonl.cutline/report.json").read_text()
+    assert json.loads((here / "out.jsonl").read_text())["image_id"] == urls[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("at https://a.example/x.jpg?w=3&sig=abc%2F: 404", "at https://a.example/x.jpg?w=3&sig=…: 404"),
+        ("s3://b/k?X-Goog-Signature=0a#t", "s3://b/k?X-Goog-Signature=…#t"),
+        ("https://u:p@a.example/?access_token=t;api_key=k", "https://a.example/?access_token=…;api_key=…"),
+        ("(HTTPS://a.example?Policy=p&Key-Pair-Id=i&page=2)", "(HTTPS://a.example?Policy=…&Key-Pair-Id=…&page=2)"),
+        ("what?key=value", "what?key=value"),
+    ],
+)  # fmt: skip
+def test_secrets_in_urls_are_left_out(text, shown):
+    assert without_signatures(text) == shown
+
+
+@pytest.fixture(scope="module")
+def storage():
+    with Server("storage_errors.py") as server:
+        yield server.root
+
+
+@pytest.fixture
+def refusing(storage, here, monkeypatch):
+    s3fs = pytest.importorskip("s3fs")
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "test")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", storage)
+    monkeypatch.setenv("XDG_STATE_HOME", str(here / "state-home"))
+    s3fs.S3FileSystem.clear_instance_cache()
+    yield
+    s3fs.S3FileSystem.clear_instance_cache()
+
+
+@pytest.mark.parametrize(
+    ("bucket", "cure"),
+    [
+        ("denied", "access is denied: allow these credentials"),
+        ("unknown-key", "the credentials are not accepted: check AWS_ACCESS_KEY_ID"),
+        ("wrong-key", "the credentials are not accepted"),
+        ("absent", "there is no such bucket: check its name"),
+        ("expired", "the credentials have expired: sign in again"),
+        ("elsewhere", "the bucket is in another region: set AWS_DEFAULT_REGION"),
+    ],
+)
+def test_refusals_of_storage_name_the_cure(bucket, cure, refusing, pictures):
+    with pytest.raises(SinkError) as refused:
+        package.caption(str(pictures), f"s3://{bucket}/out.jsonl")
+    assert cure in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_storage_that_cannot_be_reached_names_the_cure(refusing, pictures, monkeypatch):
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    for given, output, error in (
+        (str(pictures), "s3://bucket/out.jsonl", SinkError),
+        ("s3://bucket/in", "out.jsonl", ConfigError),
+    ):
+        with pytest.raises(error, match="cannot be reached: check the network, and that AWS_ENDPOINT_URL"):
+            package.caption(given, output)
+
+
+def test_credentials_that_are_missing_name_the_cure(refusing, pictures, monkeypatch, here):
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("HOME", str(here))
+    for given, output, error in (
+        (str(pictures), "s3://denied/out.jsonl", SinkError),
+        ("s3://denied/in", "out.jsonl", ConfigError),
+    ):
+        with pytest.raises(error, match="give credentials: set AWS_ACCESS_KEY_ID"):
+            package.caption(given, output)
