@@ -204,7 +204,7 @@ def constants(node):
 
 def test_the_exit_codes_are_those_of_the_program():
     codes = {value for name, value in vars(report).items() if name.startswith("EXIT_")}
-    for file in ("app.py", "execute.py"):
+    for file in ("app.py", "execute.py", "streams.py"):
         for node in ast.walk(ast.parse((SOURCE / "cli" / file).read_text())):
             value = node.value if isinstance(node, ast.Return | ast.keyword) else None
             wanted = isinstance(node, ast.Return) or (isinstance(node, ast.keyword) and node.arg == "code")
