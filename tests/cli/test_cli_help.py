@@ -6,9 +6,11 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from program import clean_environment
 
 import cutline
@@ -18,6 +20,7 @@ SNAPSHOTS = Path(__file__).parent / "snapshots"
 COMMANDS = (
     "",
     "caption",
+    "caption --help-all",
     "batch",
     "batch submit",
     "batch status",
@@ -33,16 +36,20 @@ COMMANDS = (
 )
 
 
+def snapshot_of(command: str) -> str:
+    return f"{(command or 'cutline').replace(' --', '-').replace(' ', '-')}.txt"
+
+
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command or "cutline")
 def test_help(command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     for name, value in clean_environment().items():
         monkeypatch.setenv(name, value)
-    assert main([*command.split(), "--help"]) == 0
+    assert main([*command.split(), *([] if "--help-all" in command else ["--help"])]) == 0
     said = capsys.readouterr()
     assert said.err == ""
     shown = "".join(f"{line.rstrip()}\n" for line in said.out.splitlines())
     assert max(map(len, shown.splitlines())) <= 100
-    snapshot = SNAPSHOTS / f"{(command or 'cutline').replace(' ', '-')}.txt"
+    snapshot = SNAPSHOTS / snapshot_of(command)
     if os.environ.get("CUTLINE_SNAPSHOTS") == "write":
         snapshot.parent.mkdir(exist_ok=True)
         snapshot.write_text(shown, "utf-8")
@@ -62,8 +69,27 @@ def test_help_is_as_wide_as_the_terminal(
 
 
 def test_no_snapshot_is_left_over() -> None:
-    names = {(command or "cutline").replace(" ", "-") for command in COMMANDS}
-    assert {path.stem for path in SNAPSHOTS.iterdir()} == names
+    assert {path.name for path in SNAPSHOTS.iterdir()} == set(map(snapshot_of, COMMANDS))
+
+
+@pytest.mark.parametrize("command", ["caption", "batch submit", "compare", "job"])
+def test_the_help_is_short_and_names_the_rest(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*command.split(), "--help"]) == 0
+    short = set(re.findall(r"--[a-z][a-z-]+", (shown := capsys.readouterr().out)))
+    assert main([*command.split(), "--help-all"]) == 0
+    whole = set(re.findall(r"--[a-z][a-z-]+", capsys.readouterr().out))
+    assert len(short) <= 36
+    assert short - {"--help-all"} < whole
+    assert re.fullmatch(rf"\d+ more options: cutline {command} --help-all", shown.splitlines()[-1])
+
+
+def test_short_names(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Image.new("RGB", (40, 30), "teal").save(tmp_path / "a.png")
+    output = tmp_path / "captions.jsonl"
+    assert main(["caption", str(tmp_path / "a.png"), "-o", str(output), "-m", "pixels", "-p", "short"]) == 0
+    assert '"prompt_id":"short@' in output.read_text("utf-8")
+    assert main(["compare", "-o", str(tmp_path / "report.json"), "-p", "short", f"a={output}", "pixels"]) == 2
+    assert "--input-path" in capsys.readouterr().err
 
 
 def test_nothing_said_shows_the_help(capsys: pytest.CaptureFixture[str]) -> None:

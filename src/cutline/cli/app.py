@@ -11,6 +11,7 @@ import cyclopts
 
 import cutline
 from cutline.cli import streams
+from cutline.cli.help import ALL, ShortHelp
 from cutline.errors import ConfigError, CutlineError, SinkError
 from cutline.terminal import Console, print_error
 
@@ -20,25 +21,37 @@ cutline caption photos/ captions.jsonl --model openai:gpt-4o-mini
 """
 CAPTION_HELP = """Caption a folder of pictures, a list of URLs, webdataset tars or a table.
 
+cutline caption photos/ captions.jsonl -m openai:gpt-4o-mini -p "Describe the product."
+
 Run the same command again to continue, however the last run ended.
 """
-COMPARE_HELP = "Compare models, prompts or earlier outputs side by side, in one HTML file."
+COMPARE_HELP = """Compare models, prompts or earlier outputs side by side, in one HTML file.
+
+cutline compare pixels ollama:llava:7b --input-path photos/
+"""
 SERVE_HELP = "Serve captions over HTTP until stopped."
 JOB_HELP = """Caption a folder or a table of URLs into Parquet, set up by environment variables or arguments.
 
 MODEL_NAME=blip DATA_PATH=photos/ OUTPUT_PATH=s3://bucket/captions cutline job
 """
-BATCH_HELP = "Caption pictures through a service's batch API: within a day, at half the price."
+BATCH_HELP = """Caption pictures through a service's batch API: within a day, at half the price.
+
+cutline batch submit photos/ captions.jsonl -m openai:gpt-4o-mini
+"""
 RUN_HELP = "Run a job file, as `cutline caption --save-job` writes it."
 
 
-def build() -> cyclopts.App:
-    """The command tree; a command's module is imported when the command is called."""
+def build(short: ShortHelp | None = None) -> cyclopts.App:
+    """The command tree; a command's module is imported when the command is called.
+
+    ``short`` prints the help, that of all options without it.
+    """
     app = cyclopts.App(
         name="cutline",
         help=HELP,
         version=cutline.__version__,
         help_format="plaintext",
+        help_formatter=short,
         default_parameter=cyclopts.Parameter(
             negative_iterable=(), negative_none=(), negative_bool=(), show_default=_shown_default
         ),
@@ -66,7 +79,7 @@ def _job_environment(*arguments: Any) -> None:
 
 def run(arguments: list[str]) -> int:
     """Run one command line; returns the exit code."""
-    if arguments and arguments[0].startswith("--") and arguments[0] not in {"--help", "--version"}:
+    if arguments and arguments[0].startswith("--") and arguments[0] not in {"--help", "-h", ALL, "--version"}:
         arguments = ["caption", *arguments]  # options alone mean `caption`
     if not arguments:
         arguments = ["--help"]
@@ -85,6 +98,7 @@ def run(arguments: list[str]) -> int:
 
 
 def _call(arguments: list[str]) -> Any:
+<<<<<<< HEAD
     try:
         # Otherwise the commands' apps keep the first console they make, with its width.
         return build()(arguments, console=Console())
@@ -94,6 +108,17 @@ def _call(arguments: list[str]) -> Any:
         except FileNotFoundError:
             raise ConfigError("the working folder is gone: change to one that exists") from None
         raise
+=======
+    short = None if ALL in arguments else ShortHelp()
+    words = ["--help" if word == ALL else word for word in arguments]
+    # A console of this call: otherwise the commands' apps keep the first one they make, with its width.
+    console = Console()
+    result = build(short)(words, console=console)
+    if short is not None and short.hidden:
+        command = " ".join(itertools.takewhile(lambda word: not word.startswith("-"), words))
+        console.print(f"{short.hidden} more options: cutline {command} {ALL}", markup=False)
+    return result
+>>>>>>> a9ed314 (Show the usual options in the help, and shorten three of them)
 
 
 def _shown_default(default: Any) -> str | None:

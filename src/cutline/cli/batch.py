@@ -10,7 +10,7 @@ import cyclopts
 from cyclopts import Parameter
 
 from cutline.cli import batch_messages as messages
-from cutline.cli.caption import JobGroups, Service, option_group, with_service, without
+from cutline.cli.caption import CaptionGroups, Service, option_group, with_service, without
 from cutline.cli.common_options import ServiceKey, Verbosity
 from cutline.cli.execute import run_displayed
 from cutline.engine.batches.requests import FileLimits
@@ -41,10 +41,10 @@ class BatchState(ServiceKey):
 @app.command
 def submit(
     input_path: str,
-    output_path: str | None = None,
+    output_path: Annotated[str | None, Parameter(alias="-o")] = None,
     *,
     options: Annotated[SubmitOptions, option_group("Before and during")] = SubmitOptions(),
-    groups: Annotated[JobGroups, Parameter(name="*", parse=without("server"))] = JobGroups(),  # noqa: B008 - frozen
+    groups: Annotated[CaptionGroups, Parameter(name="*", parse=without("server"))] = CaptionGroups(),  # noqa: B008 - frozen
     service: Annotated[Service, option_group("Model")] = Service(),  # noqa: B008 - frozen
     files: Annotated[FileLimits, option_group("Run")] = FileLimits(),  # noqa: B008 - frozen
 ) -> int:

@@ -9,12 +9,13 @@ import re
 import shlex
 from dataclasses import field
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal  # noqa: F401 - types of inherited fields are looked up here
 
 from cyclopts import Group, Parameter
 
 from cutline.captioners.servers.settings import ServerOptions
 from cutline.cli.common_options import ActionOptions, ServiceKey
+from cutline.cli.help import GROUPS
 from cutline.errors import ConfigError
 from cutline.job import Job
 from cutline.options import (
@@ -58,20 +59,30 @@ class StartedServer(ServerOptions):
     """Further options for the server that is started, in one text: "--max-model-len 4096"."""
 
 
-_GROUPS = (
-    *("Model", "Local models", "Local servers", "Prompt", "Checks"),
-    *("Input", "Output", "Pictures", "Run", "Before and during"),
-)
-
-
 def without(*names: str) -> re.Pattern[str]:
     """What ``Parameter.parse`` takes to hide the fields and groups of these names."""
     return re.compile(rf"^(?!({'|'.join(names)})$)")
 
 
 def option_group(name: str, *, negative: str | tuple[()] = ()) -> Parameter:
-    group = Group(name, sort_key=_GROUPS.index(name) + 1)
+    group = Group(name, sort_key=GROUPS.index(name) + 1)
     return Parameter(name="*", group=group, negative_bool=negative)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class MainModel(ModelOptions):
+    """As in a job, with a short name."""
+
+    model: Annotated[str, Parameter(alias="-m")] = ModelOptions().model
+    """`provider:name`, such as `openai:gpt-4o-mini`; `cutline models` lists the providers."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class MainPrompts(PromptOptions):
+    """As in a job, with a short name."""
+
+    prompt: Annotated[tuple[str, ...], Parameter(alias="-p")] = ()
+    """A text, the name of a library prompt, or a JSON template; `name=…` several times sends each."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +92,7 @@ class JobGroups:
     model: Annotated[ModelOptions, option_group("Model")] = field(default_factory=ModelOptions)
     local: Annotated[LocalOptions, option_group("Local models")] = field(default_factory=LocalOptions)
     server: Annotated[StartedServer, option_group("Local servers")] = field(default_factory=StartedServer)
-    prompts: Annotated[PromptOptions, option_group("Prompt")] = field(default_factory=PromptOptions)
+    prompts: Annotated[MainPrompts, option_group("Prompt")] = field(default_factory=MainPrompts)
     checks: Annotated[CheckOptions, option_group("Checks")] = field(default_factory=CheckOptions)
     input: Annotated[InputOptions, option_group("Input", negative="no-")] = field(
         default_factory=InputOptions
@@ -91,17 +102,32 @@ class JobGroups:
     run: Annotated[RunOptions, option_group("Run", negative="no-")] = field(default_factory=RunOptions)
 
     def job(self, input_path: str, output_path: str | None = None) -> Job:
-        groups = {group.name: getattr(self, group.name) for group in dataclasses.fields(self)}
-        groups["model"] = typed(self.model)
+        groups = {group.name: _plain(getattr(self, group.name)) for group in dataclasses.fields(self)}
+        groups["model"] = typed(groups["model"])
         return Job(input_path=input_path, output_path=output_path, **groups)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class CaptionGroups(JobGroups):
+    """With the model under its short name."""
+
+    model: Annotated[MainModel, option_group("Model")] = field(default_factory=MainModel)
+
+
+def _plain(options: Any) -> Any:
+    """The job's own options, of those of the command line."""
+    own = next((cls for cls in type(options).__mro__ if cls.__module__ == ModelOptions.__module__), None)
+    if own is None or own is type(options):
+        return options
+    return own(**{given.name: getattr(options, given.name) for given in dataclasses.fields(own)})
 
 
 def caption(
     input_path: str,
-    output_path: str | None = None,
+    output_path: Annotated[str | None, Parameter(alias="-o")] = None,
     *,
     actions: Annotated[CaptionActions, option_group("Before and during")] = CaptionActions(),
-    groups: Annotated[JobGroups, Parameter(name="*")] = JobGroups(),
+    groups: Annotated[CaptionGroups, Parameter(name="*")] = CaptionGroups(),
     service: Annotated[Service, option_group("Model")] = Service(),
 ) -> int:
     """Caption a folder of pictures, a list of URLs, webdataset tars or a table.

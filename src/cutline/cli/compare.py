@@ -21,7 +21,6 @@ from cutline.comparison.runner import DEFAULT_OUTPUT, IMAGE_LIMIT, ComparisonRun
 from cutline.display import Display
 from cutline.errors import SinkError
 from cutline.formatting import money, printable
-from cutline.job import Job
 from cutline.options import (
     CheckOptions,
     InputOptions,
@@ -33,7 +32,6 @@ from cutline.options import (
 )
 from cutline.terminal import Console, print_error
 
-_PLAIN = {"model": ModelOptions, "checks": CheckOptions, "input": InputOptions, "run": RunOptions}
 PIPED_WIDTH = 250  # columns of the table when the output is no terminal: long names stay on one line
 
 
@@ -83,15 +81,6 @@ class ComparedGroups(JobGroups):
     input: Annotated[ComparedInput, option_group("Input", negative="no-")] = ComparedInput()
     run: Annotated[ComparedRun, option_group("Run", negative="no-")] = ComparedRun()
 
-    def job(self, input_path: str, output_path: str | None = None) -> Job:
-        """The job, its options as those of a run."""
-        job = JobGroups.job(self, input_path, output_path)
-        plain: dict[str, Any] = {}
-        for name, cls in _PLAIN.items():
-            options = getattr(job, name)
-            plain[name] = cls(**{one.name: getattr(options, one.name) for one in dataclasses.fields(cls)})
-        return dataclasses.replace(job, **plain)
-
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class ReportOptions(Verbosity):
@@ -104,7 +93,7 @@ class ReportOptions(Verbosity):
 def compare(
     *candidates: str,
     input_path: str | None = None,
-    output_path: str = DEFAULT_OUTPUT,
+    output_path: Annotated[str, Parameter(alias="-o")] = DEFAULT_OUTPUT,
     report: Annotated[ReportOptions, option_group("Before and during")] = ReportOptions(),
     groups: Annotated[
         ComparedGroups, Parameter(name="*", parse=without("output", "step", "chain"))
