@@ -98,27 +98,22 @@ def run(arguments: list[str]) -> int:
 
 
 def _call(arguments: list[str]) -> Any:
-<<<<<<< HEAD
+    short = None if ALL in arguments else ShortHelp()
+    words = ["--help" if word == ALL else word for word in arguments]
+    # A console of this call: otherwise the commands' apps keep the first one they make, with its width.
+    console = Console()
     try:
-        # Otherwise the commands' apps keep the first console they make, with its width.
-        return build()(arguments, console=Console())
+        result = build(short)(words, console=console)
     except FileNotFoundError:
         try:
             Path.cwd()
         except FileNotFoundError:
             raise ConfigError("the working folder is gone: change to one that exists") from None
         raise
-=======
-    short = None if ALL in arguments else ShortHelp()
-    words = ["--help" if word == ALL else word for word in arguments]
-    # A console of this call: otherwise the commands' apps keep the first one they make, with its width.
-    console = Console()
-    result = build(short)(words, console=console)
     if short is not None and short.hidden:
         command = " ".join(itertools.takewhile(lambda word: not word.startswith("-"), words))
         console.print(f"{short.hidden} more options: cutline {command} {ALL}", markup=False)
     return result
->>>>>>> a9ed314 (Show the usual options in the help, and shorten three of them)
 
 
 def _shown_default(default: Any) -> str | None:
