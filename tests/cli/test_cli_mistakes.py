@@ -16,6 +16,11 @@ NOWHERE = "http://127.0.0.1:9/v1"
 
 # The command line, and words that its one line must hold.
 MISTAKES = {
+    "a whole number of 5,000 digits": (
+        f"caption photos --seed {'9' * 5000}",
+        "--seed: must be a whole number",
+    ),
+    "a batch of 5,000 digits": (f"caption photos --batch-size {'9' * 5000}", "--batch-size"),
     # input
     "missing input": ("caption nowhere out.jsonl", "nowhere does not exist"),
     "no input": ("caption", "needs an input: a folder"),
@@ -176,3 +181,10 @@ def test_as_a_process(cutline: Run) -> None:
     ran = cutline("caption", "nowhere", "out.jsonl")
     assert (ran.code, ran.out) == (2, "")
     assert ran.err == "cutline: nowhere does not exist\n"
+
+
+@pytest.mark.parametrize("digits", [19, 21, 300])
+def test_a_preview_of_any_number_shows_all_pictures(cutline: Run, desk: Path, digits: int) -> None:
+    ran = cutline("caption", desk / "photos", "--model", "fake", "--preview", "9" * digits)
+    assert ran.code == 0, ran.err
+    assert "A picture with checksum" in ran.out

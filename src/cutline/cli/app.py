@@ -123,6 +123,9 @@ def _shown_default(default: Any) -> str | None:
 
 _KINDS = {"int": "a whole number", "float": "a number", "bool": "true or false"}
 
+_MAX_WORD = 60
+_LONG = re.compile(rf"[^\s\"]{{{_MAX_WORD + 1},}}")  # a value in a message
+
 
 def _usage_message(error: cyclopts.CycloptsError) -> str:
     if isinstance(error, cyclopts.MissingArgumentError) and "--input-path" in str(error):
@@ -130,6 +133,7 @@ def _usage_message(error: cyclopts.CycloptsError) -> str:
     if isinstance(error, cyclopts.UnusedCliTokensError):
         return f"unexpected arguments: {' '.join(map(repr, error.unused_tokens or []))}"
     message = " ".join(str(error).split()).removesuffix(".")
+    message = _LONG.sub(lambda word: f"{word[0][:_MAX_WORD]}…", message)
     if isinstance(error, cyclopts.CoercionError):
         for kind, expected in _KINDS.items():
             message = re.sub(

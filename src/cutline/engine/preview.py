@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import itertools
+import sys
 import time
 from collections.abc import Callable, Sequence
 from typing import TypeAlias
@@ -134,4 +135,6 @@ async def _caption(
 
 def _first(job: Job, count: int) -> list[Sample]:
     source = assembly.source_of(job)
-    return list(itertools.islice(assembly.samples_of(source, assembly.limit_of(job)), count))
+    return list(
+        itertools.islice(assembly.samples_of(source, assembly.limit_of(job)), min(count, sys.maxsize))
+    )
