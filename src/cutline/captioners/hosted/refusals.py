@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -16,12 +17,14 @@ import orjson
 from cutline.captioners.hosted.endpoint import Answer
 from cutline.captioners.hosted.presets import Preset
 from cutline.captioners.hosted.rate_limits import requested_wait, span
-from cutline.credentials import Secret
+from cutline.credentials import Secret, without_credentials
 from cutline.errors import EndpointUnusable, Rejected, Retryable
 from cutline.imaging.shapes import refuses_shape
 
 _RETRIED = frozenset({408, 409, 425, 429})
 _NO_CREDIT = frozenset({"insufficient_quota", "payment_required", "billing_hard_limit_reached"})
+_DAILY = re.compile(r"per[ _-]?day|\bdaily\b|\bRPD\b|\bTPD\b", re.IGNORECASE)
+_LONG = 900.0  # seconds; a longer wait stops the run with the time at which it ends
 # Some services send 400 for everything; the code in the body has the real meaning.
 _VAGUE = frozenset({400, 403, 404, 422})
 _MEANT = {
@@ -64,7 +67,16 @@ def refusal(answer: Answer, request: RequestInfo) -> Exception:
     if status in _RETRIED or status >= 500:
         kind = "rate-limit" if status == 429 else "endpoint"
         wait = requested_wait(answer.headers, limited=status == 429)
-        return Retryable(kind, text, status=status, retry_after=wait if wait is not None else body.wait)
+        wait = wait if wait is not None else body.wait
+        if status == 429 and _DAILY.search(body.message) and (wait or 0.0) < _LONG:
+            return EndpointUnusable(
+                f"{text}: the quota of the day is used up; run the same command when it returns",
+                kind=kind,
+                status=status,
+            )
+        return Retryable(kind, text, status=status, retry_after=wait)
+    if 300 <= status < 400 and (target := answer.headers.get("Location")):
+        text += f"; it redirects to {without_credentials(target)[:200]}: pass that address with --endpoint"
     if status == 403 and request.preset.forbids_all:
         return EndpointUnusable(
             f"{text}: the key's credit is spent, it has ended, or it is not for this model; "
