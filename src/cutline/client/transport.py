@@ -9,7 +9,7 @@ from typing import Any, Final
 import aiohttp
 import orjson
 
-from cutline.captioners.hosted.endpoint import proxy_for
+from cutline.captioners.hosted.proxies import proxy_for, socks_errors
 from cutline.credentials import Secret, without_credentials
 from cutline.errors import ConfigError, EndpointUnusable, Rejected, Retryable
 from cutline.records import JSON
@@ -17,6 +17,10 @@ from cutline.retry_policy import MAX_DELAY, delay, retry_after, spread, with_ret
 
 _RETRYABLE: Final = frozenset({408, 429, 500, 502, 503, 504})
 _STREAM_TIMEOUT: Final = 60.0  # seconds without data after which a stream of events counts as cut
+
+
+def _unreachable() -> tuple[type[Exception], ...]:
+    return (aiohttp.ClientConnectorError, *socks_errors())
 
 
 class Transport:
@@ -30,7 +34,9 @@ class Transport:
         self._key = key
         self._timeout = timeout
         self._retries = retries
-        self._proxy = proxy_for(self.url)
+        proxy = proxy_for(self.url)
+        self._socks = proxy if proxy and proxy.is_socks else None
+        self._proxy = proxy.url if proxy and not proxy.is_socks else None
         self._session: aiohttp.ClientSession | None = None
         self._closed = False
 
@@ -95,7 +101,7 @@ class Transport:
         except TimeoutError:
             message = f"{self.shown} did not respond within {self._timeout:g} s"
             raise Retryable("timeout", message) from None
-        except aiohttp.ClientConnectorError:
+        except _unreachable():
             message = f"cannot connect to {self.shown}: is cutline serve running there?"
             raise Retryable("unreachable", message) from None
         except orjson.JSONDecodeError:
@@ -131,6 +137,7 @@ class Transport:
             self._session = aiohttp.ClientSession(
                 headers=headers,
                 timeout=aiohttp.ClientTimeout(total=self._timeout, connect=min(self._timeout, 30.0)),
+                connector=self._socks.connector() if self._socks else None,
                 cookie_jar=aiohttp.DummyCookieJar(),
             )
         return self._session

@@ -5,9 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import hashlib
-import os
 import urllib.parse
-import urllib.request
 from collections.abc import AsyncIterator, Hashable, Mapping
 from contextvars import ContextVar
 from typing import Any
@@ -15,11 +13,12 @@ from typing import Any
 import aiohttp
 import orjson
 
+from cutline.captioners.hosted.connection_failures import connection_failure
+from cutline.captioners.hosted.proxies import Proxy, proxy_for, socks_errors
 from cutline.credentials import Secret, without_credentials
-from cutline.errors import EndpointUnusable, Retryable
+from cutline.errors import Retryable
 
 MAX_RESPONSE_BYTES = 8_000_000
-_HERE = frozenset({"localhost", "127.0.0.1", "::1"})  # which a proxy would take for itself
 _NO_HEADERS: Mapping[str, str] = {}
 carried: ContextVar[Mapping[str, str]] = ContextVar("carried", default=_NO_HEADERS)
 """Headers that requests to the service itself have besides their own, such as those of a trace."""
@@ -34,14 +33,6 @@ class Answer:
     content: bytes
 
 
-def proxy_for(url: str) -> str | None:
-    """The proxy that environment or system name for this address; looked up once, not for every request."""
-    parts = urllib.parse.urlsplit(url)
-    if not parts.hostname or parts.hostname in _HERE or urllib.request.proxy_bypass(parts.hostname):
-        return None
-    return urllib.request.getproxies().get(parts.scheme)
-
-
 class Endpoint:
     """The connections to the service at ``url``; ``timeout`` is in seconds, for one request.
 
@@ -53,7 +44,7 @@ class Endpoint:
         self.shown = without_credentials(self.url)
         self.key = key
         self._timeout = aiohttp.ClientTimeout(total=timeout, connect=min(timeout, 30.0))
-        self._session: aiohttp.ClientSession | None = None
+        self._sessions: dict[Proxy | None, aiohttp.ClientSession] = {}
         self._proxy = proxy_for(url)
 
     @property
@@ -97,7 +88,8 @@ class Endpoint:
 
         ``longer``: seconds that are added to the time limit, for what is large.
         """
-        session = self._open_session()
+        proxy = self._proxy if url.startswith(self.url) else proxy_for(url)
+        session = self._open_session(proxy if proxy and proxy.is_socks else None)
         sent = {**carried.get(), **headers} if with_key else headers
         if with_key and self.key:
             sent = {**sent, "Authorization": f"Bearer {self.key.reveal()}"}
@@ -111,24 +103,12 @@ class Endpoint:
                 data=body,
                 headers=sent,
                 allow_redirects=False,
-                proxy=self._proxy if url.startswith(self.url) else proxy_for(url),
+                proxy=proxy.url if proxy and not proxy.is_socks else None,
                 timeout=timeout,
             ) as response:
                 yield response
-        except TimeoutError:
-            raise Retryable("timeout", f"{self.shown} did not answer within {total:g} s") from None
-        except aiohttp.ClientConnectorError as error:
-            number = error.os_error.errno or 0
-            reason = os.strerror(number) if number > 0 else error.os_error.strerror or str(error.os_error)
-            raise Retryable("unreachable", f"cannot connect to {self.shown} ({reason})") from None
-        except (aiohttp.InvalidURL, UnicodeError):  # the latter of a name with an empty or too long part
-            raise EndpointUnusable(
-                f"{self.shown} is not a URL; pass --endpoint http://host:port/v1"
-            ) from None
-        except (aiohttp.ClientError, ConnectionError) as error:
-            raise Retryable(
-                "connection", f"{self.shown} broke the connection ({type(error).__name__})"
-            ) from None
+        except _failures() as error:
+            raise connection_failure(error, shown=self.shown, proxy=proxy, seconds=total) from None
 
     def parsed(self, answer: Answer) -> Any:
         """The JSON of an answer.
@@ -142,19 +122,26 @@ class Endpoint:
             raise Retryable("malformed", f"{self.shown} sent a body that is not JSON") from None
 
     async def aclose(self) -> None:
-        if self._session is not None:
-            await self._session.close()
+        for session in self._sessions.values():
+            await session.close()
 
-    def _open_session(self) -> aiohttp.ClientSession:
-        if self._session is None:
-            self._session = aiohttp.ClientSession(
+    def _open_session(self, socks: Proxy | None) -> aiohttp.ClientSession:
+        """A session of its own for each SOCKS proxy, as that is a matter of the connections."""
+        session = self._sessions.get(socks)
+        if session is None:
+            session = self._sessions[socks] = aiohttp.ClientSession(
                 headers={"Content-Type": "application/json", "Accept": "application/json"},
                 timeout=self._timeout,
-                connector=aiohttp.TCPConnector(limit=0),  # the slots above us are the limit
+                # The slots above us are the limit.
+                connector=socks.connector() if socks else aiohttp.TCPConnector(limit=0),
                 auto_decompress=True,
                 cookie_jar=aiohttp.DummyCookieJar(),
             )
-        return self._session
+        return session
+
+
+def _failures() -> tuple[type[Exception], ...]:
+    return (aiohttp.ClientError, ConnectionError, TimeoutError, UnicodeError, *socks_errors())
 
 
 async def _read(response: aiohttp.ClientResponse) -> bytes:

@@ -1,0 +1,62 @@
+"""Exceptions of a connection as errors that name their cure."""
+
+from __future__ import annotations
+
+import os
+import ssl
+
+import aiohttp
+
+from cutline.captioners.hosted.proxies import Proxy, socks_errors
+from cutline.errors import CutlineError, EndpointUnusable, Retryable
+
+
+def connection_failure(error: Exception, *, shown: str, proxy: Proxy | None, seconds: float) -> CutlineError:
+    """A Retryable for one request, or an EndpointUnusable for all requests.
+
+    Args:
+        error: of aiohttp, of a SOCKS proxy, or an OSError.
+        shown: the endpoint's address as messages may show it.
+        proxy: what the connection goes through.
+        seconds: the time limit of the request.
+    """
+    through = proxy.shown if proxy else ""
+    passing = None  # the kind of a failure that may pass
+    match error:
+        case aiohttp.InvalidURL() | UnicodeError():  # the latter of a name with an empty or too long part
+            message = f"{shown} is not a URL; pass --endpoint http://host:port/v1"
+        case aiohttp.ClientConnectorCertificateError():
+            message = (
+                f"the certificate of {shown} is not trusted ({_tls_reason(error.certificate_error)}); "
+                "for a CA of your own set SSL_CERT_FILE to its file"
+            )
+        case aiohttp.ClientConnectorSSLError():
+            reason = _tls_reason(error.os_error)
+            message = f"{shown} does not speak TLS ({reason}); for a server without it write http://"
+        case aiohttp.ClientHttpProxyError():
+            message = f"the proxy {through} refused to connect to {shown} ({error.status})"
+        case aiohttp.ClientProxyConnectionError():
+            passing, message = (
+                "unreachable",
+                f"cannot connect to the proxy {through} ({_os_reason(error.os_error)})",
+            )
+        case aiohttp.ClientConnectorError():
+            passing, message = "unreachable", f"cannot connect to {shown} ({_os_reason(error.os_error)})"
+        case _ if isinstance(error, socks_errors()):
+            passing, message = "unreachable", f"cannot connect through the proxy {through} ({error})"
+        case TimeoutError():
+            passing, message = "timeout", f"{shown} did not answer within {seconds:g} s"
+        case _:
+            passing, message = "connection", f"{shown} broke the connection ({type(error).__name__})"
+    return Retryable(passing, message) if passing else EndpointUnusable(message)
+
+
+def _os_reason(error: OSError) -> str:
+    number = error.errno or 0
+    return os.strerror(number) if number > 0 else error.strerror or str(error)
+
+
+def _tls_reason(error: Exception) -> str:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return error.verify_message
+    return (isinstance(error, ssl.SSLError) and error.reason) or type(error).__name__
