@@ -53,7 +53,7 @@ def test_the_cause_of_most_failures_is_told_first(pictures: Path, tmp_path: Path
     assert [line.strip() for line in more.err.splitlines() if line.startswith("  ")] == told
     again = run(*command, cwd=work)
     assert "from earlier runs" not in again.err.splitlines()[0], "which the line below says of all"
-    assert "nothing to do: every picture had its outcome from an earlier run" in again.err
+    assert "nothing to do for the model: every picture had its outcome from an earlier run" in again.err
     assert "run again with --retry-failed to retry the failed ones" in again.err
     retried = run(*command, "--retry-failed", cwd=work)
     assert "with --retry-failed" not in retried.err

@@ -176,11 +176,11 @@ def _hints(report: Report) -> Iterator[str]:
     """Remarks and suggested next steps."""
     counts, job = report.counts, report.job
     if counts.total and not report.fresh.total and report.stopped is None:
-        yield "nothing to do: every picture had its outcome from an earlier run"
+        yield "nothing to do for the model: every picture had its outcome from an earlier run"
     yield from stage_lines(report)
     yield from _slowdown(report.slowdown)
     if report.changed:
-        yield f"{plural(report.changed, 'picture')} had changed since an earlier run: captioned again"
+        yield f"{plural(report.changed, 'picture')} captioned again: the picture or its prompt has changed"
     if report.replaced:
         named = ", ".join(printable(key) for key in report.first_replaced)
         more = ", …" if report.replaced > len(report.first_replaced) else ""

@@ -213,6 +213,8 @@ class Journal:
     def _choose_drop(self, changes: Sequence[str], on_change: OnChange, *, retry_failed: bool) -> Drop:
         drop: Drop = "failed" if retry_failed else "none"
         if changes and self._offsets:
+            if on_change == "refuse" and len(self._failed) == len(self._offsets):
+                return "failed"  # no caption is at stake, as after a slip in the first prompt
             if on_change == "refuse":
                 raise JobChanged(
                     f"this output was begun with other settings ({'; '.join(changes)}); choose what to do "

@@ -12,7 +12,7 @@ from cutline.sidecars.encoding import SidecarText, decode
 
 _NAMED: Final = 3
 _REMARKS: Final = {
-    "edited": "edited by hand left as they are (one that is deleted or emptied is captioned again)",
+    "edited": "edited by hand: kept, whatever --existing says (delete or empty one to caption it again)",
     "unsure": "in an unknown encoding, not read (name it with --text-encoding, or save them as UTF-8)",
     "damaged": "damaged, read with U+FFFD for what cannot be decoded",
     "converted": "rewritten as UTF-8, as the new caption has characters that their encoding lacks",
