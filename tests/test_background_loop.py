@@ -57,6 +57,15 @@ async def test_it_serves_other_loops_and_their_cancellation(loop):
     assert await asyncio.to_thread(ended.wait, 10)
 
 
+@pytest.fixture
+def _interruptible():
+    """Ctrl-C as at a terminal, also where the tests run in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("_interruptible")
 def test_an_interrupted_wait_ends_the_work_first(loop):
     ended = []
 

@@ -142,6 +142,21 @@ def test_kills_at_any_moment_of_everything(service, pictures, tmp_path):
     assert stats["files"] == [], "files were left at the service"
 
 
+def test_a_kill_while_files_are_deleted(service, pictures, tmp_path):
+    folder, output = pictures(60), tmp_path / "captions.jsonl"
+    assert service.submit(folder, output, "--max-file-requests", 10).returncode == 0
+    service.advance("in_progress")
+    service.advance("expired", share=0.5)
+    process = start_cutline("batch", "collect", output, "--quiet")
+    wait_until(lambda: process.poll() is not None or len(service.stats["deleted"]) >= 7, every=0.001)
+    killed(process)
+    before = sorted(row["image_id"] for row in failures(output))
+    collect(output)
+    assert len(keys(output)) + len(before) == 60
+    assert sorted(row["image_id"] for row in failures(output)) == before
+    assert service.stats["files"] == []
+
+
 def test_a_service_that_is_away_for_a_while_is_waited_for(pictures, tmp_path):
     """A day is long: the network may go, and come again."""
     output = tmp_path / "captions.jsonl"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -179,6 +179,11 @@ class BatchManifest:
         self.batches[batch.number] = batch
         self.write()
         return batch
+
+    def put_all(self, batches: Iterable[Batch]) -> None:
+        """As ``put``, all or none."""
+        self.batches.update({batch.number: batch for batch in batches})
+        self.write()
 
     def write(self) -> None:
         rows = [dataclasses.asdict(batch) for batch in self.batches.values()]

@@ -147,14 +147,16 @@ class BatchReplySource:
         await unless_stopped(self._close(self._manifest), self._stop)
 
     async def _close(self, manifest: BatchManifest) -> None:
-        for batch in manifest.open_batches:
-            if batch.stage == "fetched":
-                if self._replies.has_unread(batch):
-                    _log.warning("batch=%s its files stay at the service: lines cannot be read", batch.id)
-                elif not self._keep_files:
-                    await self._delete(batch)
-                manifest.put(batch.changed(stage="collected"))
-                manifest.forget_files(batch)
+        fetched = [batch for batch in manifest.open_batches if batch.stage == "fetched"]
+        for batch in fetched:
+            if self._replies.has_unread(batch):
+                _log.warning("batch=%s its files stay at the service: lines cannot be read", batch.id)
+            elif not self._keep_files:
+                await self._delete(batch)
+        # At once: after a death in between, the next call would count the others' expired requests only.
+        manifest.put_all(batch.changed(stage="collected") for batch in fetched)
+        for batch in fetched:
+            manifest.forget_files(batch)
 
     async def _delete(self, batch: Batch) -> None:
         for file in filter(None, (batch.input_file, batch.output_file, batch.error_file)):
