@@ -49,7 +49,7 @@ def test_a_picture_replaced_under_its_name_is_asked_about_again(pictures, tmp_pa
     Image.new("RGB", (50, 40), "red").save(folder / "00001.png")
     done = cutline_here("caption", folder, output, "--model", "fake")
     assert done.returncode == 0
-    assert "1 picture had changed" in done.stderr
+    assert "1 picture captioned again: the picture or its prompt has changed" in done.stderr
     after = {row["image_id"]: row["caption"] for row in lines(output)}
     assert {key for key in after if after[key] != before[key]} == {"00001.png"}
     assert report(output)["this_run"]["captions"] == 1
