@@ -185,6 +185,17 @@ def test_a_lease_of_a_lost_machine_ends_by_itself(client):
     assert written(client) == []
 
 
+def test_a_run_that_waits_for_the_lock_does_not_end_the_one_that_has_it(client):
+    own = lease(client)
+    own.acquire()
+    owner = {"process": 1, "host": "waiting", "since": "then", "machine": "another"}
+    client.write("lock/00000009-waiting.json", json.dumps(owner).encode())
+    own.renew()
+    client.write("lock/00000009-holding.json", json.dumps(owner | {"held": True}).encode())
+    with pytest.raises(OutputLocked, match=r"another run is writing to the output \(process 1 on waiting"):
+        own.renew()
+
+
 def test_a_lease_that_is_renewed_is_not_taken(client):
     owner = json.dumps({"process": 1, "host": "busy", "since": "then", "machine": "another"}).encode()
     ended = threading.Event()
@@ -208,7 +219,7 @@ def test_a_lease_that_is_renewed_is_not_taken(client):
 def test_a_lease_that_was_lost_is_not_renewed(client):
     own = lease(client)
     own.acquire()
-    client.write("lock/00000009-later.json", json.dumps({"host": "later"}).encode())
+    client.write("lock/00000009-later.json", json.dumps({"host": "later", "held": True}).encode())
     with pytest.raises(OutputLocked, match="on later"):
         own.renew()
     client.remove("lock/00000009-later.json", *written(client))

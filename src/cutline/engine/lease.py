@@ -88,12 +88,16 @@ class Lease:
             return alive
         for name in there:
             self._remove(name)
+        self._owner["held"] = True  # until then it is a question: see `renew`
+        self._write()
         return {}
 
     def renew(self) -> None:
         """Keep the lock; OutputLocked: it was lost to another run, SinkError: the storage refuses."""
         there = self._listing()
-        later = [name for name in there if _generation(name) > self.generation]
+        # A run that waits for this one writes objects too, for a moment each, and holds nothing by them.
+        newer = (name for name in there if _generation(name) > self.generation)
+        later = [name for name in newer if self._read(name).get("held")]
         if later or self._name not in there:
             owner = self._message(later[0]) if later else "the lock of this run is gone"
             raise OutputLocked(f"{owner}; this run stops: run the same command again to continue")
