@@ -6,6 +6,7 @@ API: https://platform.openai.com/docs/api-reference/chat/create
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -103,14 +104,21 @@ def parse_request(body: bytes, pictures: Pictures) -> CompletionRequest:
     return request_of(request, pictures)
 
 
-def request_of(request: ChatBody, pictures: Pictures) -> CompletionRequest:
-    """The request of a body; raises ServiceError 400 for what is not supported."""
-    for name, harmless in _UNSUPPORTED.items():
+def refuse_unsupported(
+    request: BaseModel, unsupported: Mapping[str, tuple[Any, ...]], cures: Mapping[str, str]
+) -> None:
+    """Raise ServiceError 400 for a further field with another value than those that change nothing."""
+    for name, harmless in unsupported.items():
         value = (request.model_extra or {}).get(name)
         if value is not None and value not in harmless:
-            cure = _CURES.get(name, "leave it out")
-            message = f"{name} must be 1: {cure}" if name == "n" else f"{name} is not supported: {cure}"
+            refusal = "must be 1" if name == "n" else "is not supported"
+            message = f"{name} {refusal}: {cures.get(name, 'leave it out')}"
             raise ServiceError(400, message, kind="unsupported_parameter", param=name)
+
+
+def request_of(request: ChatBody, pictures: Pictures) -> CompletionRequest:
+    """The request of a body; raises ServiceError 400 for what is not supported."""
+    refuse_unsupported(request, _UNSUPPORTED, _CURES)
     stream = bool(request.stream)
     turns = conversation(request.messages, pictures)
     return CompletionRequest(

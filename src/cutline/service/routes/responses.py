@@ -19,13 +19,18 @@ from starlette.responses import Response
 from cutline.parameters import MAX_TOKENS, TEMPERATURE, TOP_P
 from cutline.records import JSON
 from cutline.service.captioning_service import CaptioningService
-from cutline.service.errors import ServiceError
 from cutline.service.http.bodies import check_values
 from cutline.service.http.openapi import inlined
 from cutline.service.http.responses import json_response
 from cutline.service.pictures import Pictures
 from cutline.service.routes.captions import LARGE, while_connected
-from cutline.service.routes.completion_request import ChatBody, CompletionRequest, invalid_body, request_of
+from cutline.service.routes.completion_request import (
+    ChatBody,
+    CompletionRequest,
+    invalid_body,
+    refuse_unsupported,
+    request_of,
+)
 from cutline.service.routes.completions import Completion, check_model, complete, streamed, words
 from cutline.service.routes.conversation import invalid_value
 
@@ -147,11 +152,7 @@ def _parse(body: bytes, pictures: Pictures) -> CompletionRequest:
     """The request as that of a chat completion; raises ServiceError 400, naming the field."""
     try:
         request = ResponsesBody.model_validate_json(body)
-        for name, harmless in _UNSUPPORTED.items():
-            value = (request.model_extra or {}).get(name)
-            if value is not None and value not in harmless:
-                message = f"{name} is not supported: {_CURES.get(name, 'leave it out')}"
-                raise ServiceError(400, message, kind="unsupported_parameter", param=name)
+        refuse_unsupported(request, _UNSUPPORTED, _CURES)
         chat = ChatBody.model_validate(
             {
                 "model": request.model,
