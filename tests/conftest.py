@@ -9,7 +9,7 @@ from pathlib import Path
 import hypothesis
 import pytest
 
-from processes import end_started
+from processes import Endpoint, end_started
 from server_process import Server
 
 # No deadline: an example takes longer where other programs run. In CI the same examples each time; elsewhere new ones,
@@ -46,6 +46,20 @@ def servers() -> Iterator[Callable[..., Server]]:
             return stack.enter_context(Server(script, *arguments))
 
         yield started
+
+
+@pytest.fixture(scope="session")
+def _shared_endpoint() -> Iterator[Endpoint]:
+    endpoint = Endpoint()
+    yield endpoint
+    endpoint.stop()
+
+
+@pytest.fixture
+def endpoint(_shared_endpoint: Endpoint) -> Endpoint:
+    """An endpoint that was set back to its defaults; shared by tests, so that each starts quickly."""
+    _shared_endpoint.reset()
+    return _shared_endpoint
 
 
 def pytest_collection_modifyitems(items):

@@ -24,20 +24,6 @@ def pictures(tmp_path):
     return make
 
 
-@pytest.fixture(scope="session")
-def _shared_endpoint():
-    endpoint = Endpoint()
-    yield endpoint
-    endpoint.stop()
-
-
-@pytest.fixture
-def endpoint(_shared_endpoint):
-    """An endpoint that was set back to its defaults; shared by tests, so that each starts quickly."""
-    _shared_endpoint.reset()
-    return _shared_endpoint
-
-
 @pytest.fixture
 def new_endpoint():
     """Starts endpoints of this test's own, for what is counted from their start."""

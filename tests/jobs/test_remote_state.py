@@ -12,22 +12,9 @@ from job_surroundings import environment_of
 
 from cutline.engine.lease import Lease
 from cutline.errors import OutputLocked
-from processes import DEFAULTS, PATIENCE, Endpoint, cutline, start_cutline, wait_until
+from processes import DEFAULTS, PATIENCE, cutline, start_cutline, wait_until
 
 COUNT = 24
-
-
-@pytest.fixture(scope="module")
-def shared_endpoint():
-    endpoint = Endpoint()
-    yield endpoint
-    endpoint.stop()
-
-
-@pytest.fixture
-def endpoint(shared_endpoint):
-    shared_endpoint.reset()
-    return shared_endpoint
 
 
 @pytest.fixture
