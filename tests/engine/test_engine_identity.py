@@ -27,6 +27,8 @@ def test_another_input_is_not_taken_for_the_first(pictures, tmp_path):
     done = run(tuesday, output)
     assert done.returncode == 2
     assert f"input: {monday} → {tuesday}" in done.stderr
+    assert "write to another output" in done.stderr
+    assert "not in this input leave the output then" in done.stderr
     assert output.read_bytes() == before
     assert run(tuesday, output, "--on-change", "redo-all").returncode == 0
     assert {row["image_path"] for row in lines(output)} == {str(tuesday / f"0000{n}.png") for n in range(3)}

@@ -216,10 +216,17 @@ class Journal:
             if on_change == "refuse" and len(self._failed) == len(self._offsets):
                 return "failed"  # no caption is at stake, as after a slip in the first prompt
             if on_change == "refuse":
-                raise JobChanged(
-                    f"this output was begun with other settings ({'; '.join(changes)}); choose what to do "
-                    "with its captions: --on-change keep, redo-failed or redo-all, or another output"
+                cure = (
+                    "choose what to do with its captions: --on-change keep, redo-failed or redo-all, or "
+                    "another output"
                 )
+                if any(change.startswith("input: ") for change in changes):
+                    cure = (
+                        "write to another output, or choose --on-change keep, redo-failed or redo-all: "
+                        "captions of pictures that are not in this input leave the output then"
+                    )
+                settings = "; ".join(changes)
+                raise JobChanged(f"this output was begun with other settings ({settings}); {cure}")
             drop = _DROPS.get(on_change, drop)
         return "none" if drop == "failed" and not (self._failed or self._incomplete) else drop
 
