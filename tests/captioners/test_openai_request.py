@@ -72,6 +72,7 @@ async def test_same_request_and_reply_as_the_official_client(scripted: Server) -
         temperature=0.2,
         top_p=0.9,
         seed=7,
+        stream=False,
     )
     await client.close()
     assert our_request == scripted.last
@@ -96,6 +97,7 @@ async def test_structured_request_is_what_the_official_client_sends(scripted: Se
         model="gpt-4o-mini",
         messages=ours["messages"],
         response_format={"type": "json_schema", "json_schema": {"name": "caption", "schema": SCHEMA}},
+        stream=False,
     )
     await client.close()
     assert ours == scripted.last

@@ -27,6 +27,12 @@ SERVICES = {
     "nim": Service("http://localhost:8000/v1"),
     "nvidia": Service("https://integrate.api.nvidia.com/v1", ("NVIDIA_API_KEY",)),
     "openai": Service("https://api.openai.com/v1", ("OPENAI_API_KEY",), "max_completion_tokens"),
+    "azure": Service(
+        "https://mine.openai.azure.com/openai/v1",
+        ("AZURE_OPENAI_API_KEY",),
+        "max_completion_tokens",
+        needs_name=True,
+    ),
     "gemini": Service(
         "https://generativelanguage.googleapis.com/v1beta/openai", ("GEMINI_API_KEY", "GOOGLE_API_KEY")
     ),
@@ -46,6 +52,7 @@ def _no_keys(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
         if name.endswith(("_KEY", "_TOKEN")):
             monkeypatch.delenv(name)
+    monkeypatch.setenv("AZURE_OPENAI_ENDPOINT", "https://mine.openai.azure.com/")
 
 
 def test_every_preset_is_held_against_its_documentation() -> None:

@@ -55,7 +55,7 @@ def test_structured_captions_of_an_endpoint_that_enforces_nothing(
     (tmp_path / "schema.json").write_text(json.dumps(SCHEMA))
     scripted.post("/script", {"content": f"Sure! Here it is:\n```json\n{json.dumps(FIELDS)}\n```\nEnjoy."})
     ask(cutline, pictures, scripted, "--schema", "schema.json", "--schema-dialect", "none")
-    assert scripted.last.keys() == {"model", "messages", "max_tokens"}
+    assert scripted.last.keys() == {"model", "messages", "max_tokens", "stream"}
     system = scripted.last["messages"][0]
     assert system["role"] == "system"
     assert json.dumps(SCHEMA) in system["content"]

@@ -100,8 +100,8 @@ def test_what_is_sent_when_nothing_is_said(
     ran = cutline("--input-path", str(pictures), "--nim-endpoint", endpoint.url, "--image-limit", "1")
     assert ran.code == 0, ran.err
     body = endpoint.last
-    assert body.keys() == {"model", "messages", "max_tokens"}
-    assert (body["model"], body["max_tokens"]) == (NANO, 512)
+    assert body.keys() == {"model", "messages", "max_tokens", "stream"}
+    assert (body["model"], body["max_tokens"], body["stream"]) == (NANO, 512, False)
     assert texts(body) == ["Describe this image in detail."]
     assert len(rows(tmp_path / "captions.jsonl")) == 1
     assert "crimson.jpg" in ran.out, "without an output path the first rows are shown"

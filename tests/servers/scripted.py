@@ -3,7 +3,8 @@
     python tests/servers/scripted.py --folder pictures
 
 Prints ``ready PORT``. ``POST /script`` takes ``{status, headers, body}`` (``body`` as text) or
-``{content}``, the words of a usual answer; ``GET /last`` is the last request. The folder's files are
+``{content}``, the words of a usual answer, and ``refused``, an answer to requests that have a ``field``;
+``GET /last`` is the last request and the number of all. The folder's files are
 served below ``/pictures/``.
 """
 
@@ -23,11 +24,23 @@ class Scripted:
         self.headers: dict[str, str] = {}
         self.body = completion("A scripted caption.")
         self.said: dict[str, object] = {}
+        self.refused: dict[str, object] | None = None
+        self.count = 0
 
     async def answer(self, request: web.Request) -> web.Response:
         body = await request.read()
         headers = {str(name): value for name, value in request.headers.items()}
-        self.said = {"body": json.loads(body), "headers": headers, "path": request.path}
+        self.count += 1
+        self.said = {
+            "body": json.loads(body),
+            "headers": headers,
+            "path": request.path,
+            "query": request.query_string,
+            "count": self.count,
+        }
+        if self.refused is not None and self.refused["field"] in self.said["body"]:
+            status, text = self.refused["status"], self.refused["body"]
+            return web.Response(status=status, text=text, content_type="application/json")
         return web.Response(
             status=self.status,
             body=self.body.encode(),
@@ -36,6 +49,7 @@ class Scripted:
 
     async def script(self, request: web.Request) -> web.Response:
         data = await request.json()
+        self.refused, self.count = data.get("refused"), 0
         self.status = data.get("status", 200)
         self.headers = data.get("headers", {})
         self.body = completion(data["content"]) if "content" in data else data["body"]

@@ -24,10 +24,21 @@ from ready import on_a_port
 from refusing import Refusal, configuring, refusing
 
 KEY = "key-of-a-test"
-USUAL = {"model", "messages", "temperature", "top_p", "seed", "stop", "frequency_penalty", "presence_penalty"}
+USUAL = {
+    "model",
+    "messages",
+    "stream",
+    "temperature",
+    "top_p",
+    "seed",
+    "stop",
+    "frequency_penalty",
+    "presence_penalty",
+}
 FIELDS = {
     "openai": USUAL
     | {"max_completion_tokens", "response_format", "reasoning_effort", "verbosity", "service_tier"},
+    "azure": USUAL | {"max_completion_tokens", "response_format", "reasoning_effort"},
     "gemini": USUAL | {"max_tokens", "response_format", "reasoning_effort"},
     "huggingface": USUAL | {"max_tokens", "response_format"},
     "openrouter": USUAL

@@ -61,7 +61,11 @@ def build_endpoint(spec: Spec, preset: Preset, options: CaptionerOptions) -> Ope
     Raises:
         ConfigError: the URL, key or model's name is missing or invalid, or an option is not supported.
     """
-    endpoint = preset.endpoint if options.endpoint is None else options.endpoint
+    endpoint = preset.address if options.endpoint is None else options.endpoint
+    if not endpoint and preset.endpoint_env:
+        raise ConfigError(
+            f"{spec.provider} needs an address: set {preset.endpoint_env[0]}, or pass --endpoint"
+        )
     if not _is_url(endpoint):
         raise ConfigError(f"{endpoint!r} is not a URL; pass --endpoint http://host:port/v1")
     name = spec.name or preset.default_model
@@ -119,7 +123,12 @@ def _hosted(spec: Spec, preset: Preset) -> HostedModel | None:
 
 def _key(spec: Spec, preset: Preset, options: CaptionerOptions) -> Secret | None:
     key = options.key or find_key(preset)
-    if key is None and preset.key_needed and options.endpoint is None:
+    if (
+        key is None
+        and preset.key_needed
+        and options.endpoint is None
+        and (preset.address == preset.endpoint or not preset.endpoint)
+    ):
         raise ConfigError(
             f"{spec.provider} needs a key: set {' or '.join(preset.key_env)}, or pass --api-key"
         )

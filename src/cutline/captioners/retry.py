@@ -30,6 +30,11 @@ _HERE = re.compile(r"://(localhost|127\.|10\.|192\.168\.|\[::1\]|[\w-]+[:/])")
 """Hosts of this machine and its own network, whose servers the user may start."""
 
 
+def _concerns_all(error: RequestError) -> bool:
+    """Whether a refusal may be one of every picture: of the key, the model's name or a parameter."""
+    return error.status in _UNUSABLE or error.kind == "parameter"
+
+
 @dataclasses.dataclass(slots=True, eq=False)
 class RetryState:
     """What is known of an endpoint, shared by its captioners.
@@ -92,7 +97,7 @@ class Retry(Wrapper):
                 await self._wait(error, attempts)
             except Rejected as error:
                 final = self._final(error, attempts)
-                if isinstance(final, Rejected) and error.status in _UNUSABLE:
+                if isinstance(final, Rejected) and _concerns_all(error):
                     await self._verdict()
                 raise final from None
             else:
@@ -151,9 +156,9 @@ class Retry(Wrapper):
         if error.is_outage and self._state.proven.is_set():
             message = f"{error}; nothing was answered for {self._options.patience / 60:g} minutes"
             return EndpointUnusable(message, kind=error.kind, status=error.status)
-        if error.status in _UNUSABLE:
+        if _concerns_all(error):
             self._state.unusable_in_a_row += 1
-            # A wrong key concerns every picture; a 403 or 404 may concern one, until it comes again.
+            # A wrong key concerns every picture; the others may concern one, until they come again.
             enough = 1 if error.status == 401 else 10 if self._state.proven.is_set() else 3
             if self._state.unusable_in_a_row >= enough:
                 return EndpointUnusable(str(error), kind=error.kind, status=error.status)

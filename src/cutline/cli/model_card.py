@@ -70,7 +70,7 @@ def _service(preset: Preset) -> list[tuple[str, str]]:
     state = "" if not preset.key_env else " (set)" if find_key(preset) else " (not set)"
     needed = "" if preset.key_needed or not preset.key_env else ", if the server requires one"
     rows = [
-        ("endpoint", preset.endpoint),
+        ("endpoint", preset.address),
         ("key", f"{key}{state}{needed}"),
         ("ready", _READY[readiness(preset)]),
     ]

@@ -74,7 +74,7 @@ def _check_all(options: CaptionerOptions) -> int:
         if checked is None:
             _print(f"- {name}: {missing}")
         elif checked.unreachable and not PRESETS[name].key_needed:
-            _print(f"- {name}: no server at {PRESETS[name].endpoint}")
+            _print(f"- {name}: no server at {PRESETS[name].address}")
         else:
             failed += not checked.works
             _print(checked.line)
@@ -191,7 +191,7 @@ def _local(family: Family) -> tuple[str, ...]:
 
 
 def _service(preset: Preset) -> tuple[str, ...]:
-    needs = preset.key_env[0] if preset.key_needed else urlsplit(preset.endpoint).netloc
+    needs = preset.key_env[0] if preset.key_needed else urlsplit(preset.address).netloc
     model = preset.default_model
     cost = price(f"{preset.name}:{model}") if model else ""
     return readiness(preset), preset.name, model or _NAME_ONE, needs, preset.licence, cost, preset.about

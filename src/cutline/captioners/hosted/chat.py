@@ -28,6 +28,7 @@ from cutline.prompts.reply_forms import FinishKind, finish_kind
 from cutline.records import JSON, Reply, Usage
 
 _REASONING_FIELDS = ("reasoning_content", "reasoning", "reasoning_details", "thinking", "thoughts")
+SCHEMA_SETTINGS = ("response_format", "guided_json", "structured_outputs")
 _TEXT_PARTS = frozenset({"text", "output_text", "final"})
 
 
@@ -133,7 +134,7 @@ def request_body(prompt: Prompt, preset: Preset, model: str, parameters: Paramet
         system = f"{system}\n\n{prompt.schema_instruction()}".strip()
     if system:
         messages.insert(0, {"role": "system", "content": system})
-    body: JSON = {"model": model, "messages": messages}
+    body: JSON = {"model": model, "messages": messages, "stream": False}
     body |= sampling(parameters, tokens=preset.tokens)
     if prompt.schema is not None:
         body |= _schema_setting(preset.schema, prompt.schema)

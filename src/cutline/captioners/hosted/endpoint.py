@@ -19,6 +19,7 @@ from cutline.credentials import Secret, without_credentials
 from cutline.errors import Retryable
 
 MAX_RESPONSE_BYTES = 8_000_000
+_AZURE = (".openai.azure.com", ".cognitiveservices.azure.com", ".services.ai.azure.com")
 _NO_HEADERS: Mapping[str, str] = {}
 carried: ContextVar[Mapping[str, str]] = ContextVar("carried", default=_NO_HEADERS)
 """Headers that requests to the service itself have besides their own, such as those of a trace."""
@@ -36,11 +37,13 @@ class Answer:
 class Endpoint:
     """The connections to the service at ``url``; ``timeout`` is in seconds, for one request.
 
-    ``shown`` is its address as messages may show it.
+    A query in the URL (``?api-version=…``) is sent with every request to the service. ``shown`` is its
+    address as messages may show it.
     """
 
     def __init__(self, url: str, *, key: Secret | None, timeout: float) -> None:
-        self.url = url.rstrip("/")
+        place, _, self._query = url.partition("#")[0].partition("?")
+        self.url = place.rstrip("/")
         self.shown = without_credentials(self.url)
         self.key = key
         self._timeout = aiohttp.ClientTimeout(total=timeout, connect=min(timeout, 30.0))
@@ -88,11 +91,14 @@ class Endpoint:
 
         ``longer``: seconds that are added to the time limit, for what is large.
         """
-        proxy = self._proxy if url.startswith(self.url) else proxy_for(url)
+        is_own = url.startswith(self.url)
+        proxy = self._proxy if is_own else proxy_for(url)
+        if is_own and self._query:
+            url = f"{url}{'&' if '?' in url else '?'}{self._query}"
         session = self._open_session(proxy if proxy and proxy.is_socks else None)
         sent = {**carried.get(), **headers} if with_key else headers
         if with_key and self.key:
-            sent = {**sent, "Authorization": f"Bearer {self.key.reveal()}"}
+            sent = {**sent, **self._key_header(self.key)}
         total = (self._timeout.total or 0.0) + longer
         timeout = aiohttp.ClientTimeout(total=total, connect=self._timeout.connect)
         try:
@@ -109,6 +115,13 @@ class Endpoint:
                 yield response
         except _failures() as error:
             raise connection_failure(error, shown=self.shown, proxy=proxy, seconds=total) from None
+
+    def _key_header(self, key: Secret) -> dict[str, str]:
+        host = urllib.parse.urlsplit(self.url).hostname or ""
+        if host.endswith(_AZURE):
+            # A bearer token is another thing there: https://learn.microsoft.com/azure/ai-foundry/openai/reference
+            return {"api-key": key.reveal()}
+        return {"Authorization": f"Bearer {key.reveal()}"}
 
     def parsed(self, answer: Answer) -> Any:
         """The JSON of an answer.

@@ -5,13 +5,17 @@ API: https://platform.openai.com/docs/api-reference/chat/create
 
 from __future__ import annotations
 
+import dataclasses
+import re
 import time
+from typing import Any
 
 import orjson
 import pybase64
 
 from cutline.captioners.hosted import chat
 from cutline.captioners.hosted.endpoint import Answer, Endpoint
+from cutline.captioners.hosted.event_stream import is_event_stream, whole_completion
 from cutline.captioners.hosted.presets import Parameters, Preset
 from cutline.captioners.hosted.refusals import RequestInfo, error_within, refusal
 from cutline.credentials import Secret
@@ -20,12 +24,19 @@ from cutline.imaging import Limits, Picture
 from cutline.prompts import Prompt
 from cutline.records import JSON, Reply
 
+TOKENS = ("max_tokens", "max_completion_tokens")
+
+
+def _base(url: str) -> str:
+    """The address without the path of chat completions, and with its query."""
+    place, mark, query = url.partition("?")
+    return place.rstrip("/").removesuffix("/chat/completions") + mark + query
+
 
 class OpenAIChat(chat.ChatCaptioner):
     """Requests ``POST {endpoint}/chat/completions``, with the picture as a data URL.
 
-    ``timeout`` is in seconds, for one request. ``url`` is the address of requests, over ``endpoint``;
-    ``request_info`` is what error messages name.
+    ``timeout`` is in seconds, for one request. ``url`` is the address of requests, over ``endpoint``.
     """
 
     def __init__(
@@ -41,20 +52,35 @@ class OpenAIChat(chat.ChatCaptioner):
     ) -> None:
         super().__init__(
             f"{preset.name}:{model}",
-            Endpoint(endpoint.rstrip("/").removesuffix("/chat/completions"), key=key, timeout=timeout),
+            Endpoint(_base(endpoint), key=key, timeout=timeout),
             supported=preset.parameters,
             parameters=parameters,
             limits=limits,
         )
         self._preset = preset
+        self._renamed = False
         self._model = model
         self.url = self.endpoint.url + "/chat/completions"
-        self.request_info = RequestInfo(preset=preset, model=model, shown=self.endpoint.shown, key=key)
+        self._key = key
+
+    @property
+    def request_info(self) -> RequestInfo:
+        """What error messages name."""
+        sent = chat.sampling(self._parameters, tokens=self._preset.tokens)
+        return RequestInfo(
+            preset=self._preset,
+            model=self._model,
+            shown=self.endpoint.shown,
+            key=self._key,
+            parameters=frozenset((*sent, *self._parameters.extra, *chat.SCHEMA_SETTINGS)),
+        )
 
     async def caption(self, picture: Picture, prompt: Prompt) -> Reply:
-        body = self.request_of(picture, prompt)
         start = time.perf_counter()
-        answer = await self.endpoint.send("POST", self.url, body)
+        tokens = self._preset.tokens
+        answer = await self.endpoint.send("POST", self.url, self.request_of(picture, prompt))
+        if answer.status in {400, 422} and self._takes_other_name(tokens, answer):
+            answer = await self.endpoint.send("POST", self.url, self.request_of(picture, prompt))
         return self.reply_in(answer, seconds=time.perf_counter() - start)
 
     def request_of(self, picture: Picture, prompt: Prompt) -> bytes:
@@ -64,7 +90,7 @@ class OpenAIChat(chat.ChatCaptioner):
 
     def reply_in(self, answer: Answer, *, seconds: float = 0.0) -> Reply:
         """The reply within an answer, however that came; raises as ``caption``."""
-        data = self.endpoint.parsed(self._accepted(answer))
+        data = self._payload(self._accepted(answer))
         if not isinstance(data, dict):
             shown = self.endpoint.shown
             raise Retryable("malformed", f"{shown} answered {type(data).__name__}, not an object")
@@ -72,6 +98,15 @@ class OpenAIChat(chat.ChatCaptioner):
         if refused is not None:
             raise refusal(refused, self.request_info)
         return chat.read_reply(data, model=self._model, seconds=seconds)
+
+    def _payload(self, answer: Answer) -> Any:
+        if not is_event_stream(answer.headers.get("Content-Type", ""), answer.content):
+            return self.endpoint.parsed(answer)
+        try:
+            return whole_completion(answer.content)
+        except ValueError as error:
+            message = f"{self.endpoint.shown} sent a stream that cannot be read ({error})"
+            raise Retryable("malformed", message) from None
 
     async def models(self) -> list[str]:
         """The names that ``GET {endpoint}/models`` lists; empty where it lists none."""
@@ -87,6 +122,22 @@ class OpenAIChat(chat.ChatCaptioner):
         question["content"] = [part for part in question["content"] if part["type"] == "text"]
         answer = await self.endpoint.send("POST", self.url, orjson.dumps(body))
         return answer.status == 200 and error_within(answer, self.endpoint.parsed(answer)) is None
+
+    def _takes_other_name(self, sent: str, answer: Answer) -> bool:
+        """Whether the request is worth sending with the other name for the most tokens of a reply.
+
+        Newer models of OpenAI know ``max_completion_tokens`` only, most servers ``max_tokens`` only. Requests
+        that were under way when the name was changed are repeated as well.
+        """
+        other = next(name for name in TOKENS if name != sent)
+        named = re.search(rf"\b{other}\b", answer.content.decode("utf-8", "replace"))
+        if self._parameters.max_tokens is None or not named:
+            return False
+        if self._preset.tokens == sent and not self._renamed:
+            self._renamed = True
+            self._preset = dataclasses.replace(self._preset, tokens=other)
+            self._templates = chat.Templates(self._body)
+        return self._preset.tokens != sent
 
     def _body(self, prompt: Prompt, mark: str) -> JSON:
         return chat.request_body(prompt, self._preset, self._model, self._parameters, mark)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Mapping
 from typing import Any, Literal, TypeAlias
 from urllib.parse import urlsplit
@@ -11,6 +12,7 @@ from cutline.parameters import COMMON, PENALTIES, STOP, Parameter
 
 SchemaDialect: TypeAlias = Literal["response_format", "guided_json", "structured_outputs", "none"]
 
+_PORTS = {"http": 80, "https": 443}
 _USUAL = (*COMMON, *PENALTIES, STOP)
 _MIN_P = Parameter(name="min_p", least=0, most=1)
 _REPETITION = Parameter(name="repetition_penalty", above=0, most=2)
@@ -35,17 +37,20 @@ _VLLM = _sampling(-1, Parameter(name="repetition_penalty", above=0), *_LENGTH)
 class Preset:
     """One service.
 
-    ``key_env``: the environment variables that may hold its key, in order. ``schema``: how it is
-    requested to return JSON of a given schema, and ``enforces_schema`` whether that is known to be obeyed;
-    elsewhere the prompt asks for it in words too. ``tokens``: its name for the most tokens of a reply.
-    ``parameters``: those that its documentation names. ``forbids_all``: its 403 concerns the key and
-    no single picture. ``account`` is where keys are made and paid for. ``without_model``: what helps where
-    it does not have the requested model; ``start``: what starts the server. ``licence`` is that of
-    the default model.
+    ``endpoint_env``: the environment variables that may name another address, as the service's own client
+    reads them; ``endpoint_path`` follows it. ``key_env``: those that may hold its key, in order.
+    ``schema``: how it is requested to return JSON of a given schema, and ``enforces_schema`` whether that is
+    known to be obeyed; elsewhere the prompt asks for it in words too. ``tokens``: its name for the most
+    tokens of a reply. ``parameters``: those that its documentation names. ``forbids_all``: its 403 concerns
+    the key and no single picture. ``account`` is where keys are made and paid for. ``without_model``: what
+    helps where it does not have the requested model; ``start``: what starts the server. ``licence`` is that
+    of the default model.
     """
 
     name: str
     endpoint: str
+    endpoint_env: tuple[str, ...] = ()
+    endpoint_path: str = ""
     key_env: tuple[str, ...] = ()
     default_model: str = ""
     schema: SchemaDialect = "response_format"
@@ -64,9 +69,37 @@ class Preset:
         return bool(self.account)
 
     @property
+    def address(self) -> str:
+        """Its endpoint: the environment's, or the default one."""
+        named = (os.environ.get(name, "").strip() for name in self.endpoint_env)
+        given = next(filter(None, named), "")
+        if not given:
+            return self.endpoint
+        return _ollama_address(given) if self.name == "ollama" else given.rstrip("/") + self.endpoint_path
+
+    @property
+    def is_moved(self) -> bool:
+        """Whether the environment names another address than the service's own."""
+        return bool(self.endpoint) and self.address != self.endpoint
+
+    @property
     def is_here(self) -> bool:
         """Whether its default endpoint is on this machine."""
         return urlsplit(self.endpoint).hostname == "localhost"
+
+
+def _ollama_address(host: str) -> str:
+    """``OLLAMA_HOST`` as Ollama reads it: host, port, both or a URL. The server's wildcard is this machine.
+
+    https://docs.ollama.com/faq
+    """
+    parts = urlsplit(host if "://" in host else f"http://{host}")
+    name = parts.hostname or "localhost"
+    if name in {"0.0.0.0", "::"}:  # noqa: S104 - what the server listens on
+        name = "localhost"
+    port = parts.port or (_PORTS.get(parts.scheme) if "://" in host else None) or 11434
+    place = f"[{name}]" if ":" in name else name
+    return f"{parts.scheme}://{place}:{port}{parts.path.rstrip('/')}/v1"
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,6 +141,7 @@ PRESETS = {
         Preset(
             name="openai",
             endpoint="https://api.openai.com/v1",
+            endpoint_env=("OPENAI_BASE_URL", "OPENAI_API_BASE"),
             key_env=("OPENAI_API_KEY",),
             default_model="gpt-4o-mini",
             enforces_schema=True,
@@ -123,6 +157,19 @@ PRESETS = {
             about="OpenAI",
         ),
         Preset(
+            name="azure",
+            endpoint="",
+            endpoint_env=("AZURE_OPENAI_ENDPOINT",),
+            endpoint_path="/openai/v1",
+            key_env=("AZURE_OPENAI_API_KEY",),
+            enforces_schema=True,
+            tokens="max_completion_tokens",
+            parameters=(*_USUAL, _effort("none", "minimal", "low", "medium", "high", "xhigh")),
+            account="https://portal.azure.com",
+            licence="hosted only",
+            about="deployments at Azure; AZURE_OPENAI_ENDPOINT names the resource",
+        ),
+        Preset(
             name="gemini",
             endpoint="https://generativelanguage.googleapis.com/v1beta/openai",
             key_env=("GEMINI_API_KEY", "GOOGLE_API_KEY"),
@@ -136,6 +183,7 @@ PRESETS = {
         Preset(
             name="ollama",
             endpoint="http://localhost:11434/v1",
+            endpoint_env=("OLLAMA_HOST",),
             default_model="llava:7b",
             without_model="Ollama has what was pulled: ollama pull {model}, or add --pull",
             parameters=(*_USUAL, _effort("none", "low", "medium", "high")),

@@ -24,6 +24,20 @@ from cutline.imaging.shapes import refuses_shape
 _RETRIED = frozenset({408, 409, 425, 429})
 _NO_CREDIT = frozenset({"insufficient_quota", "payment_required", "billing_hard_limit_reached"})
 _DAILY = re.compile(r"per[ _-]?day|\bdaily\b|\bRPD\b|\bTPD\b", re.IGNORECASE)
+_ABOUT_PARAMETER = re.compile(
+    r"unsupported|not support|unknown|unrecogni[sz]ed|unexpected|not (permitted|allowed|available)"
+    r"|extra (input|field)|deprecated|invalid|must be|should be",
+    re.IGNORECASE,
+)
+_OPTIONS = {
+    "max_tokens": "--max-tokens 0",
+    "max_completion_tokens": "--max-tokens 0",
+    "temperature": "remove --temperature",
+    "top_p": "remove --top-p",
+    "seed": "remove --seed",
+    **dict.fromkeys(("response_format", "guided_json", "structured_outputs"), "--schema-dialect none"),
+}
+_ERROR_FIELDS = ("error", "errors", "detail", "message", "msg")
 _LONG = 900.0  # seconds; a longer wait stops the run with the time at which it ends
 # Some services send 400 for everything; the code in the body has the real meaning.
 _VAGUE = frozenset({400, 403, 404, 422})
@@ -43,6 +57,8 @@ class RequestInfo:
     model: str
     shown: str
     key: Secret | None
+    parameters: frozenset[str] = frozenset()
+    """Names of the parameters that are sent."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +68,7 @@ class _ErrorBody:
     codes: frozenset[str]
     message: str
     wait: float | None = None
+    parameter: str = ""
 
 
 def refusal(answer: Answer, request: RequestInfo) -> Exception:
@@ -82,18 +99,44 @@ def refusal(answer: Answer, request: RequestInfo) -> Exception:
             f"{text}: the key's credit is spent, it has ended, or it is not for this model; "
             f"look at {request.preset.account}, or set another {request.preset.key_env[0]}"
         )
+    return _rejected(status, text, body, request)
+
+
+def _rejected(status: int, text: str, body: _ErrorBody, request: RequestInfo) -> Rejected:
+    """What the same request would meet again."""
     if status in {400, 422} and refuses_shape(body.message):
         return Rejected("shape", f"{text}; crop the picture, or make its short side longer", status=status)
+    if status in {400, 422} and (parameter := _refused_parameter(body, request)):
+        return Rejected("parameter", f"{text}; {_without(parameter)}", status=status)
     return Rejected("rejected", text + _cure(status, request), status=status)
 
 
 def error_within(answer: Answer, payload: Any) -> Answer | None:
-    """The error response inside a response of status 200, as OpenRouter sends it; else None."""
-    if not isinstance(payload, dict) or not isinstance(payload.get("error"), dict) or payload.get("choices"):
+    """The error response inside a response of status 200, as gateways send it; else None."""
+    if not isinstance(payload, dict) or payload.get("choices"):
         return None
-    code = payload["error"].get("code")
-    status = code if isinstance(code, int) and 400 <= code < 600 else 502
+    error = next((payload[name] for name in _ERROR_FIELDS if payload.get(name)), None)
+    if error is None:
+        return None
+    holders = (error, payload) if isinstance(error, dict) else (payload,)
+    codes = (holder.get(name) for holder in holders for name in ("code", "status", "status_code"))
+    status = next((code for code in codes if isinstance(code, int) and 400 <= code < 600), 502)
     return Answer(status, answer.headers, answer.content)
+
+
+def _refused_parameter(body: _ErrorBody, request: RequestInfo) -> str | None:
+    """The parameter of ours that an error is about, if it is about one."""
+    if body.parameter in request.parameters:
+        return body.parameter
+    if not _ABOUT_PARAMETER.search(body.message):
+        return None
+    words = set(re.findall(r"\w+", body.message))
+    return next((name for name in sorted(request.parameters) if name in words), None)
+
+
+def _without(parameter: str) -> str:
+    option = _OPTIONS.get(parameter, f"remove --extra.{parameter}")
+    return f"without the parameter: {option}"
 
 
 def _cure(status: int, request: RequestInfo) -> str:
@@ -117,14 +160,17 @@ def _read(content: bytes, key: Secret | None) -> _ErrorBody:
     if text.lstrip()[:1] == "<":  # an HTML page, of a proxy or another kind of server
         text = "a web page"
     codes: set[str] = set()
-    wait = None
+    wait, parameter = None, ""
     with contextlib.suppress(orjson.JSONDecodeError):
         data = orjson.loads(content)
         if isinstance(data, list) and data:  # Gemini
             data = data[0]
         error = data.get("error", data) if isinstance(data, dict) else data
+        if isinstance(error, dict) and (several := _objects(error.get("errors"))):  # Cloudflare
+            error = next(iter(several))
         if isinstance(error, dict):
             text = _message(error) or text
+            parameter = str(error.get("param") or "")
             codes = {str(error[name]) for name in ("code", "type", "status") if error.get(name)}
             for detail in _objects(error.get("details")):
                 codes.add(str(detail.get("reason", "")))
@@ -136,11 +182,12 @@ def _read(content: bytes, key: Secret | None) -> _ErrorBody:
             text = error
     if key is not None:
         text = key.redact(text)
-    return _ErrorBody(codes=frozenset(codes), message=" ".join(text.split())[:300].rstrip("."), wait=wait)
+    message = " ".join(text.split())[:300].rstrip(".")
+    return _ErrorBody(codes=frozenset(codes), message=message, wait=wait, parameter=parameter)
 
 
 def _message(error: Mapping[str, Any]) -> str:
-    for name in ("message", "detail", "title"):
+    for name in ("message", "detail", "title", "msg"):
         value = error.get(name)
         if isinstance(value, str) and value:
             return value
