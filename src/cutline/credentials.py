@@ -77,6 +77,13 @@ class Secret:
             return text.replace(self._value, "…")
         return re.sub(rf"(?<!\w){re.escape(self._value)}(?!\w)", "…", text) if self._value else text
 
+    def redact_bytes(self, content: bytes) -> bytes:
+        """``content`` without the key, for replies that are stored; a short key is left in."""
+        value = self._value.encode()
+        if len(value) < _SHORTEST or value not in content:
+            return content
+        return content.replace(value, "…".encode())
+
     def __repr__(self) -> str:
         return "Secret(…)"
 

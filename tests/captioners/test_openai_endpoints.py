@@ -187,6 +187,24 @@ def test_a_refused_parameter_stops_the_run_with_the_option(
     assert scripted.get("/last")["count"] == 3
 
 
+@pytest.mark.parametrize("streamed", [False, True])
+def test_a_key_that_the_endpoint_echoes_is_stored_nowhere(streamed, scripted, photos, tmp_path):
+    choice = {"index": 0, "message": {"role": "assistant", "content": f"Key {KEY}."}, "finish_reason": "stop"}
+    body = json.dumps({"id": KEY, "model": f"m/{KEY}", "choices": [choice], "debug": {"authorization": KEY}})
+    headers = {"Content-Type": "text/event-stream" if streamed else "application/json"}
+    scripted.post(
+        "/script", {"status": 200, "body": f"data: {body}\n\n" if streamed else body, "headers": headers}
+    )
+    options = ("--include-raw", "--api-key", KEY, "--verbose", "--endpoint", scripted.url)
+    ran = caption(photos, tmp_path, *options)
+    assert ran.returncode == 0, ran.stderr
+    assert captions(tmp_path) == ["Key …."] * 5
+    kept = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert len(kept) > 3
+    assert not any(KEY.encode() in path.read_bytes() for path in kept)
+    assert KEY not in ran.stdout + ran.stderr
+
+
 def test_a_400_about_a_picture_stops_nothing(scripted, photos, tmp_path):
     body = json.dumps({"error": {"message": "the image has an unsupported colour space"}})
     scripted.post("/script", {"status": 400, "body": body})

@@ -123,14 +123,18 @@ class Endpoint:
             return {"api-key": key.reveal()}
         return {"Authorization": f"Bearer {key.reveal()}"}
 
+    def stored(self, answer: Answer) -> bytes:
+        """The content of an answer as it may be kept: a key that the endpoint echoes is not in it."""
+        return self.key.redact_bytes(answer.content) if self.key else answer.content
+
     def parsed(self, answer: Answer) -> Any:
-        """The JSON of an answer.
+        """The JSON of an answer, without the key.
 
         Raises:
             Retryable: it is none.
         """
         try:
-            return orjson.loads(answer.content)
+            return orjson.loads(self.stored(answer))
         except orjson.JSONDecodeError:
             raise Retryable("malformed", f"{self.shown} sent a body that is not JSON") from None
 

@@ -103,7 +103,7 @@ class OpenAIChat(chat.ChatCaptioner):
         if not is_event_stream(answer.headers.get("Content-Type", ""), answer.content):
             return self.endpoint.parsed(answer)
         try:
-            return whole_completion(answer.content)
+            return whole_completion(self.endpoint.stored(answer))
         except ValueError as error:
             message = f"{self.endpoint.shown} sent a stream that cannot be read ({error})"
             raise Retryable("malformed", message) from None
