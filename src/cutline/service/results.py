@@ -43,6 +43,7 @@ _MESSAGES: Final = {
     "captioner": "the model failed on this picture",
     "shape": "the model cannot take this shape: a side is too short, or far longer than the other",
     "check": "a check of the caption failed",
+    "parameter": "the model's server refused a parameter of this request",
     "rejected": "the model's server refused this request",
     "rate-limit": "the model's server accepts no more requests now",
     "connection": _UNAVAILABLE,
