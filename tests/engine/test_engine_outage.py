@@ -1,0 +1,66 @@
+"""An endpoint that is away for a while costs the run that while, and no picture."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import subprocess
+import sys
+import time
+
+import pytest
+from PIL import Image
+
+from processes import PATIENCE, start_cutline, wait_until
+from server_process import FOLDER
+
+
+@pytest.fixture
+def port():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
+@contextlib.contextmanager
+def endpoint(port):
+    command = [sys.executable, FOLDER / "endpoint.py", "--latency", "0.05", "--port", str(port)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert process.stdout.readline().startswith("ready")
+    try:
+        yield
+    finally:
+        process.kill()
+        process.communicate()
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_an_endpoint_that_dies_and_returns(times, port, tmp_path):
+    folder, output = tmp_path / "photos", tmp_path / "o.jsonl"
+    folder.mkdir()
+    for number in range(300):
+        Image.new("RGB", (30, 20), (number % 256, 90, 120)).save(folder / f"{number:03}.png")
+    options = ("--max-retries", "1", "--retry-delay", "0.1", "--stop-after-failures", "5")
+    with endpoint(port):
+        run = start_cutline(
+            *("caption", folder, output, "--endpoint", f"http://127.0.0.1:{port}/v1", "--model", "m"),
+            *("--max-concurrent-requests", "4", *options),
+        )
+        wait_until(lambda: run.poll() is not None or len(rows_so_far(output)) > 20)
+    for _ in range(times - 1):
+        time.sleep(2)
+        with endpoint(port):
+            before = len(rows_so_far(output))
+            wait_until(lambda: run.poll() is not None or len(rows_so_far(output)) > before)  # noqa: B023
+    time.sleep(3)
+    assert run.poll() is None, run.communicate()[1]
+    with endpoint(port):
+        _, err = run.communicate(timeout=PATIENCE)
+    assert run.returncode == 0, err
+    assert len(rows_so_far(output)) == 300
+    assert "waiting for the endpoint" in err
+    assert "slowed by" in err
+
+
+def rows_so_far(output):
+    return output.read_text().splitlines() if output.exists() else []
