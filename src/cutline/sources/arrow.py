@@ -13,6 +13,8 @@ from cutline.errors import ConfigError, SourceError
 from cutline.formatting import one_line
 from cutline.sidecars.encoding import decode_text
 from cutline.sources.input_files import open_binary
+from cutline.sources.rows import BadRow
+from cutline.storage import is_remote
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -55,21 +57,39 @@ class ArrowTable:
     counted: Literal["row"] = "row"
 
     def rows(self, first: int = 0, *, only: str | None = None) -> Iterator[tuple[int, Row]]:
+        """The rows from ``first`` on; each one in a damaged row group of a local Parquet file is a bad row.
+
+        Raises:
+            SourceError: the file cannot be read any further.
+        """
         done = first
         with open_binary(self.path) as file:
-            try:
-                batches = (
-                    _parquet(file, self.batch_size, first, only)
-                    if self.ending == "parquet"
-                    else _ipc(file, first)
-                )
-                for batch in batches:
-                    columns = [_values(column) for column in batch.columns]
-                    for number, values in enumerate(zip(*columns, strict=True), done):
-                        yield number, dict(zip(batch.schema.names, values, strict=True))
-                    done += batch.num_rows
-            except _ERRORS as error:
-                raise SourceError(f"{self.path} is damaged after row {done:,}: {one_line(error)}") from error
+            for end, batches in self._pieces(file, first, only):
+                reason = "it has fewer rows than its footer says"
+                try:
+                    for batch in batches:
+                        columns = [_values(column) for column in batch.columns]
+                        for number, values in enumerate(zip(*columns, strict=True), done):
+                            yield number, dict(zip(batch.schema.names, values, strict=True))
+                        done += batch.num_rows
+                except _ERRORS as error:
+                    reason = one_line(error)
+                    no_row = end is None or done >= end
+                    if no_row or isinstance(error, MemoryError) or is_remote(self.path):
+                        message = f"{self.path} is damaged after row {done:,}: {reason}"
+                        raise SourceError(message) from error
+                for number in range(done, end or 0):
+                    yield number, BadRow(f"its row group is damaged: {reason}")
+                done = max(done, end or 0)
+
+    def _pieces(
+        self, file: BinaryIO, first: int, only: str | None
+    ) -> Iterator[tuple[int | None, Iterable[pa.RecordBatch]]]:
+        """What can be read although the piece before is damaged, each with the number of the row after it."""
+        if self.ending == "parquet":
+            yield from _parquet(file, self.batch_size, first, only)
+        else:
+            yield None, _ipc(file, first)
 
     def count(self) -> int | None:
         return self.number
@@ -104,18 +124,23 @@ def _ipc_reader(file: BinaryIO) -> Any:
     return pa.ipc.open_file(file) if magic == b"ARROW1" else pa.ipc.open_stream(file)
 
 
-def _parquet(file: BinaryIO, batch_size: int, first: int, only: str | None) -> Iterator[pa.RecordBatch]:
-    """Batches from the row ``first`` on; row groups before it are not read."""
+def _parquet(
+    file: BinaryIO, batch_size: int, first: int, only: str | None
+) -> Iterator[tuple[int, Iterator[pa.RecordBatch]]]:
+    """The batches of each row group from the row ``first`` on; row groups before it are not read."""
     parquet = pyarrow.parquet.ParquetFile(file, pre_buffer=False, buffer_size=1024 * 1024)
-    group, total = 0, parquet.num_row_groups
-    while group < total and first >= (size := parquet.metadata.row_group(group).num_rows):
-        first -= size
-        group += 1
     columns = [only] if only is not None else None
-    batches = parquet.iter_batches(
-        batch_size=batch_size, row_groups=range(group, total), columns=columns, use_threads=False
+    end = 0
+    for group in range(parquet.num_row_groups):
+        start, end = end, end + parquet.metadata.row_group(group).num_rows
+        if first < end:
+            yield end, _without(_group(parquet, group, batch_size, columns), max(0, first - start))
+
+
+def _group(parquet: Any, group: int, batch_size: int, columns: list[str] | None) -> Iterator[pa.RecordBatch]:
+    yield from parquet.iter_batches(
+        batch_size=batch_size, row_groups=[group], columns=columns, use_threads=False
     )
-    yield from _without(batches, first)
 
 
 def _ipc(file: BinaryIO, first: int) -> Iterator[pa.RecordBatch]:
