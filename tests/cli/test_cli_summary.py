@@ -7,6 +7,8 @@ import signal
 import socket
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.ipc
 from program import COLOURS, Run, rows, run
 
 from processes import PATIENCE, start_cutline, wait_until
@@ -156,3 +158,19 @@ def test_a_run_that_failed_throughout_says_once_how_to_go_on(cutline: Run, pictu
         "fix this and run the same command with --retry-failed · nothing is lost (journal in out.jsonl.cutl"
         in last
     )
+
+
+def test_a_damaged_input_is_to_be_mended_before_the_command_is_run_again(
+    cutline: Run, pictures: Path, tmp_path: Path
+) -> None:
+    images = [path.read_bytes() for path in sorted(pictures.iterdir())] * 8
+    batch = pa.record_batch({"image": images[:5]})
+    with (tmp_path / "t.arrow").open("wb") as file, pa.ipc.new_stream(file, batch.schema) as stream:
+        for _ in range(8):
+            stream.write_batch(batch)
+    content = (tmp_path / "t.arrow").read_bytes()
+    (tmp_path / "t.arrow").write_bytes(content[: len(content) // 2])
+    ran = cutline("caption", "t.arrow", "out.jsonl", "--model", "fake")
+    assert ran.code == 3, ran.err
+    assert "t.arrow is damaged after row" in ran.err
+    assert "nothing is lost: fix this and run the same command again to continue" in ran.err

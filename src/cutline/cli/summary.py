@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cutline.engine.report import Interrupted, Report
-from cutline.errors import BudgetSpent, EndpointUnusable, ManyFailed
+from cutline.errors import BudgetSpent, EndpointUnusable, ManyFailed, SourceError
 from cutline.formatting import duration, money, most_common, plural, printable, short_number
 from cutline.job import Job
 from cutline.records import Slowdown
@@ -76,7 +76,7 @@ def _continuation(report: Report) -> str:
         return ""  # their messages name the next step
     # A quota (429) needs no fix: its message has the time at which it ends.
     unusable = isinstance(report.stopped, EndpointUnusable) and report.stopped.status != 429
-    fix = "fix this and " if unusable else ""
+    fix = "fix this and " if unusable or isinstance(report.stopped, SourceError) else ""
     retry = " with --retry-failed" if unusable and set(report.fresh.kinds) - _FINAL else ""
     return f": {fix}run the same command again{retry} to continue"
 
