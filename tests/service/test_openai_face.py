@@ -267,6 +267,13 @@ def test_more_tokens_than_the_service_allows_are_its_limit(through, upstream):
     ask_through(through, max_tokens=1_000_000, seed=-1)
     assert upstream.last["max_tokens"] == 1_024
     assert "seed" not in upstream.last
+    picture = {"image_base64": base64.b64encode(png(7)).decode(), "max_tokens": 1_000_000}
+    assert through.client.post("/caption", json=picture).status_code == 200
+    assert upstream.last["max_tokens"] == 1_024
+    cut = {"message": {"content": "A red disc on a"}, "finish_reason": "length"}
+    upstream.post("/script", {"body": json.dumps({"choices": [cut]})})
+    refused = through.client.post("/caption", json=picture).json()
+    assert refused["detail"] == "the answer was cut after 1,024 tokens, the most that this service allows"
 
 
 @pytest.mark.parametrize(
@@ -405,12 +412,17 @@ def test_what_a_response_cannot_be_is_refused_by_its_name(service, change, param
 
 # What is refused, and how
 
+TOOLS = [{"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}]
+
 
 @pytest.mark.parametrize(
     ("change", "param"),
     [
         ({"n": 2}, "n"),
-        ({"tools": [{"type": "function", "function": {"name": "f"}}]}, "tools"),
+        ({"tools": TOOLS}, "tools"),
+        ({"tools": TOOLS, "tool_choice": "auto"}, "tools"),
+        ({"tools": TOOLS, "tool_choice": "required"}, "tool_choice"),
+        ({"functions": [TOOLS[0]["function"]]}, "functions"),
         ({"audio": {"voice": "alloy", "format": "mp3"}}, "audio"),
         ({"modalities": ["text", "audio"]}, "modalities"),
         ({"logprobs": True}, "logprobs"),
@@ -450,6 +462,11 @@ def test_what_cannot_be_done_is_refused_by_its_name(service, change, param):
         {"stream_options": {"include_usage": True}},
         {"seed": -1, "max_tokens": 1_000_000, "temperature": None, "top_p": None, "response_format": None},
         {"max_completion_tokens": 128_000, "tool_choice": "none", "parallel_tool_calls": True},
+        {"tools": TOOLS, "tool_choice": "none"},
+        {"functions": [TOOLS[0]["function"]], "function_call": "none"},
+        {"tools": [], "tool_choice": "auto", "functions": [], "function_call": "auto", "n": None},
+        {"store": True, "service_tier": "auto", "reasoning_effort": "low", "verbosity": "low"},
+        {"max_tokens": -1, "top_logprobs": 0, "logit_bias": {}, "stop": [], "prompt_cache_key": "x"},
     ],
 )
 def test_what_changes_nothing_is_tolerated(service, change):

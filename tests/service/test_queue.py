@@ -89,7 +89,8 @@ def test_both_addresses_tell_the_same(service):
     task = submit(service, [1])
     service.ended(task)
     answers = [
-        service.client.get(f"/{path}/{task}") for path in ("task-status", "async-batch-caption/status")
+        service.client.get(f"/{path}/{task}")
+        for path in ("task-status", "async-batch-caption/status", "task")
     ]
     assert answers[0].json() == answers[1].json()
     assert answers[0].json()["task_id"] == task
@@ -117,7 +118,7 @@ def test_what_cannot_be_queued_is_refused_at_once(service):
         post("/async-batch-caption", json={"image_paths": ["0.png"], "image_urls": ["https://example.org/"]}),
         post("/async-batch-caption", json={"images_base64": ["AAAA", "no base64!"]}),
         post("/async-batch-caption", json={"image_paths": ["0.png"], "more": 1}),
-        post("/async-batch-caption", json={"image_paths": ["0.png"], "max_tokens": 10**6}),
+        post("/async-batch-caption", json={"image_paths": ["0.png"], "max_tokens": 0}),
         post("/async-batch-caption", json={"image_paths": ["0.png"], "webhook_url": "https://example.org/"}),
         post("/async-batch-caption", files=uploads([1]), data={"webhook_url": "https://example.org/"}),
         post("/async-batch-caption", files=uploads([1]), data={"temperature": "warm"}),

@@ -288,7 +288,7 @@ def test_options_that_the_next_service_does_not_support_fail_with_their_reason(t
         answer = service.client.post("/async-batch-caption", files=files, data={"max_tokens": "500"})
         wait_until(lambda: in_use(service) == 1)
         service.stop()
-    with Service("--model", "fake", cwd=tmp_path, env={"CUTLINE_MAX_TOKENS": "100"}) as service:
+    with Service("--model", "pixels:no-ocr", cwd=tmp_path) as service:
         task = service.ended(answer.json()["task_id"])
         assert task["status"] == "failed"
         assert task["results"][0]["kind"] == "wish"

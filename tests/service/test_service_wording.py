@@ -77,7 +77,6 @@ def test_a_body_that_is_no_json_is_a_bad_request(service, path):
         {"language": "French"},
         {"system_prompt": "Be brief."},
         {"max_tokens": 5},
-        {"max_tokens": 5_000},
         {"schema": {"type": "array"}},
         {"schema": {"type": "object", "properties": {"a": {"type": "string", "pattern": "a"}}}},
         {"chain": "none"},
@@ -105,6 +104,21 @@ def test_a_picture_that_fails_alone_has_its_kind_too(service):
     assert told(json={"image_url": "http://127.0.0.1/a.png"})["kind"] == "fetch"
     assert told(json={"image_path": "a.png"})["kind"] == "blocked-path"
     assert "kind" not in told(json={"zzz": 1})
+
+
+def test_a_client_that_asks_for_the_methods_of_a_path_needs_no_key(tmp_path):
+    with Service("--model", "fake", cwd=tmp_path, env={"CUTLINE_SERVICE_KEY": KEY}) as service:
+        for path, methods in {
+            "/caption": "POST, OPTIONS",
+            "/v1/chat/completions": "POST, OPTIONS",
+            "/v1/models": "GET, OPTIONS",
+            "/health": "GET, HEAD, OPTIONS",
+            f"/task/{'0' * 32}": "GET, DELETE, OPTIONS",
+        }.items():
+            answer = httpx.options(service.url + path, trust_env=False)
+            assert (answer.status_code, answer.headers["allow"]) == (204, methods)
+        assert httpx.options(f"{service.url}/nothing", trust_env=False).status_code == 404
+        assert httpx.post(f"{service.url}/caption", trust_env=False).status_code == 401
 
 
 def test_another_method_or_path(service):

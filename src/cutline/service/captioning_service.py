@@ -8,7 +8,6 @@ import contextlib
 import dataclasses
 import functools
 import logging
-import sys
 from collections.abc import Awaitable, Callable
 from typing import Any, Final, Protocol
 
@@ -97,7 +96,6 @@ class CaptioningService:
         self._recovery = Recovery(self._reopen)
         self.ready = False
         self.aliases = settings.model_alias
-        self.max_tokens = settings.max_tokens
 
     @functools.cached_property
     def prompts(self) -> list[str]:
@@ -143,9 +141,21 @@ class CaptioningService:
     ) -> Outcome:
         """The sample's outcome; raises ConfigError for unsupported options, RunStopped without a model.
 
-        ``example`` is shown to the model before the picture.
+        ``example`` is shown to the model before the picture. ``max_tokens`` is an upper bound, and where
+        the model has less room, that is the bound.
         """
         await self.check_schema(options)
+        outcome = await self._captioned(sample, options, example)
+        if isinstance(outcome, Failure) and options.max_tokens is not None:
+            if outcome.kind == "prompt-too-long":
+                unbounded = options.model_copy(update={"max_tokens": None})
+                outcome = await self._captioned(sample, unbounded, example)
+            elif outcome.kind == "truncated" and options.max_tokens > (most := self._settings.max_tokens):
+                message = f"the answer was cut after {most:,} tokens, the most that this service allows"
+                outcome = dataclasses.replace(outcome, message=message)
+        return outcome
+
+    async def _captioned(self, sample: Sample, options: CaptionOptions, example: Example | None) -> Outcome:
         pipeline = self.pipeline(options) if example is None else self._new_pipeline(options, example)
         slots = self._slots if options.chain is None else self.chains[options.chain].slots
         with self.tracing.span("caption") as span:
@@ -157,6 +167,11 @@ class CaptioningService:
             if isinstance(outcome, Failure):
                 set_error(span, outcome.kind)
         return outcome
+
+    def _bounded(self, options: CaptionOptions) -> CaptionOptions:
+        """The options with ``max_tokens`` within the service's limit."""
+        tokens = min(options.max_tokens or 0, self._settings.max_tokens) or None
+        return options if tokens == options.max_tokens else options.model_copy(update={"max_tokens": tokens})
 
     async def _outcome(self, sample: Sample, pipeline: SamplePipeline, slots: LocalSlots) -> Outcome:
         try:
@@ -184,7 +199,7 @@ class CaptioningService:
         ignores = self.captioner.profile.ignores
         if ignores is None or options.prompt is None:
             return False
-        return any(map(ignores, assembly.prompts_of(_job_with(self._job, options, sys.maxsize), None)))
+        return any(map(ignores, assembly.prompts_of(_job_with(self._job, options), None)))
 
     def pipeline(self, options: CaptionOptions) -> SamplePipeline:
         """The pipeline for these options, new or kept; raises ConfigError for unsupported options."""
@@ -205,7 +220,8 @@ class CaptioningService:
     def _new_pipeline(self, options: CaptionOptions, example: Example | None = None) -> SamplePipeline:
         if options.chain is not None:
             return self._chain_pipeline(options.chain, options)
-        job = _job_with(self._job, options, self._settings.max_tokens)
+        options = self._bounded(options)
+        job = _job_with(self._job, options)
         assembly.check_pixels_prompts(job)
         captioner = self.captioner
         if options.parameters:
@@ -263,10 +279,8 @@ def job_from(settings: Settings) -> Job:
     return job
 
 
-def _job_with(job: Job, options: CaptionOptions, max_tokens: int) -> Job:
+def _job_with(job: Job, options: CaptionOptions) -> Job:
     """The job with a request's options; raises ConfigError for those that cannot be combined."""
-    if options.max_tokens is not None and options.max_tokens > max_tokens:
-        raise ConfigError(f"max_tokens can be at most {max_tokens}")
     changes: dict[str, Any] = {
         "system_prompt": options.system_prompt,
         "language": options.language,

@@ -113,8 +113,8 @@ class Guard:
         if origin is not None and not is_allowed and not _is_own_origin(origin, host, self._allowed):
             raise ServiceError(403, "requests from other sites are refused")
         is_page = path in self._pages and scope["method"] in {"GET", "HEAD"}
-        is_preflight = is_allowed and scope["method"] == "OPTIONS"  # browsers send it without the key
-        is_open = path in _OPEN or is_page or is_preflight
+        # A preflight comes without the key; other questions for a path's methods are answered alike.
+        is_open = path in _OPEN or is_page or scope["method"] == "OPTIONS"
         if self._keys.are_needed and not is_open:
             scope["cutline.key"] = _key_name(headers, self._keys)
         length = headers.get("content-length")

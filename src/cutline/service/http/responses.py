@@ -14,6 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import BaseRoute, Match
 
 from cutline.errors import ConfigError, RunStopped
 from cutline.records import JSON
@@ -24,6 +25,7 @@ _log = logging.getLogger("cutline.service")
 
 OPENAI_PREFIX: Final = "/v1/"
 NO_SPACE: Final = "the service has no room for the request now: its temporary disk is full"
+_METHODS: Final = ("GET", "HEAD", "POST", "DELETE")
 _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 _OPENAI_TYPES: Final = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
 HANDLED: Final = (
@@ -42,7 +44,21 @@ def json_response(content: object, status: int = 200) -> Response:
 
 
 async def handle_error(request: Request, error: Exception) -> Response:
-    return error_response(request.url.path, error)
+    if isinstance(error, HTTPException) and error.status_code == 405:
+        allow = _methods_of(request)
+        if request.method == "OPTIONS":
+            return Response(status_code=204, headers={"Allow": ", ".join([*allow, "OPTIONS"])})
+        error = HTTPException(405, headers={"Allow": ", ".join(allow)})
+    return error_response(request.scope["path"], error)
+
+
+def _methods_of(request: Request) -> list[str]:
+    """The methods of a path: several routes may share it, and the framework names those of one."""
+    routes: list[BaseRoute] = request.app.routes
+    scopes = [(method, {**request.scope, "method": method}) for method in _METHODS]
+    return [
+        method for method, scope in scopes if any(route.matches(scope)[0] is Match.FULL for route in routes)
+    ]
 
 
 def error_response(path: str, error: Exception) -> Response:

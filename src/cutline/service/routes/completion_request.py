@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Annotated, Any, Final, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from cutline.parameters import MAX_TOKENS, SEED, TEMPERATURE, TOP_P
 from cutline.prompts import Example, Prompt
@@ -25,10 +25,10 @@ DEFAULT_PROMPT: Final = Prompt().prefix
 
 _UNSUPPORTED: Final[dict[str, tuple[Any, ...]]] = {
     "n": (1,),
-    "tools": ([],),
     "tool_choice": ("none", "auto"),
-    "functions": ([],),
+    "tools": ([],),
     "function_call": ("none", "auto"),
+    "functions": ([],),
     "audio": (),
     "modalities": (["text"],),
     "logprobs": (False,),
@@ -44,14 +44,24 @@ _UNSUPPORTED: Final[dict[str, tuple[Any, ...]]] = {
 
 MAX_STOPS: Final = 16
 MAX_STOP: Final = 1_000  # characters
+UNLIMITED: Final = -1  # tokens, as the same clients write it
 RANDOM_SEED: Final = -1  # as llama.cpp, Ollama and their clients write it
-
+_FOR_JSON: Final = "for JSON use response_format of type json_schema"
 
 _CURES: Final = {
     "n": "send the request again for another reply",
-    "tools": "for JSON use response_format of type json_schema",
-    "functions": "for JSON use response_format of type json_schema",
+    "tools": f"send tool_choice 'none', or {_FOR_JSON}",
+    "tool_choice": f"send 'none', or {_FOR_JSON}",
+    "functions": f"send function_call 'none', or {_FOR_JSON}",
+    "function_call": f"send 'none', or {_FOR_JSON}",
 }
+CHOICES: Final = {"tools": "tool_choice", "functions": "function_call"}
+"""Fields that say whether the model may call what another field lists."""
+
+
+MaxTokens: TypeAlias = Annotated[
+    int | None, BeforeValidator(lambda value: None if value == UNLIMITED else value)
+]
 
 
 class _Lenient(BaseModel):
@@ -67,8 +77,8 @@ class ChatBody(_Lenient):
 
     model: str = Field(max_length=1_000)
     messages: list[Message] = Field(min_length=1, max_length=1_000)
-    max_tokens: int | None = Field(None, **MAX_TOKENS.constraints)
-    max_completion_tokens: int | None = Field(None, **MAX_TOKENS.constraints)
+    max_tokens: MaxTokens = Field(None, **MAX_TOKENS.constraints)
+    max_completion_tokens: MaxTokens = Field(None, **MAX_TOKENS.constraints)
     temperature: float | None = Field(None, **TEMPERATURE.constraints)
     top_p: float | None = Field(None, **TOP_P.constraints)
     seed: int | None = Field(None, **SEED.constraints)
@@ -108,8 +118,11 @@ def refuse_unsupported(
     request: BaseModel, unsupported: Mapping[str, tuple[Any, ...]], cures: Mapping[str, str]
 ) -> None:
     """Raise ServiceError 400 for a further field with another value than those that change nothing."""
+    given = request.model_extra or {}
     for name, harmless in unsupported.items():
-        value = (request.model_extra or {}).get(name)
+        value = given.get(name)
+        if name in CHOICES and given.get(CHOICES[name]) == "none":
+            continue  # nothing of it is to be called
         if value is not None and value not in harmless:
             refusal = "must be 1" if name == "n" else "is not supported"
             message = f"{name} {refusal}: {cures.get(name, 'leave it out')}"

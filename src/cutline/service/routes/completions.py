@@ -153,11 +153,6 @@ async def complete(request: CompletionRequest, service: CaptioningService) -> Co
         await service.check_schema(request.options)
         options = _supported(request.options, service)
         outcome = await service.caption(request.sample, options, request.example)
-        if isinstance(outcome, Failure) and outcome.kind == "prompt-too-long" and options.max_tokens:
-            # max_tokens is a limit: a model with less room replies with what it has room for.
-            outcome = await service.caption(
-                request.sample, options.model_copy(update={"max_tokens": None}), request.example
-            )
     except ConfigError as error:
         raise ServiceError(400, with_field_names(str(error)), kind="invalid_value") from None
     service.record(outcome)
@@ -175,12 +170,7 @@ def _model_names(service: CaptioningService) -> frozenset[str]:
 
 
 def _supported(options: CaptionOptions, service: CaptioningService) -> CaptionOptions:
-    """The options without those that OpenAI's clients always send and the model does not support.
-
-    ``max_tokens`` is a limit, which is met by less: one above the service's becomes that.
-    """
-    if options.max_tokens is not None:
-        options = options.model_copy(update={"max_tokens": min(options.max_tokens, service.max_tokens)})
+    """The options without those that OpenAI's clients always send and the model does not support."""
     if service.ignores(options):
         options = options.model_copy(update={"prompt": None})
     if not service.captioner.profile.instructable:

@@ -27,6 +27,7 @@ from cutline.service.routes.captions import LARGE, while_connected
 from cutline.service.routes.completion_request import (
     ChatBody,
     CompletionRequest,
+    MaxTokens,
     invalid_body,
     refuse_unsupported,
     request_of,
@@ -38,15 +39,16 @@ router = APIRouter(prefix="/v1", tags=["openai"])
 
 _TEXTS: Final = frozenset({"input_text", "output_text", "text"})
 _UNSUPPORTED: Final[dict[str, tuple[Any, ...]]] = {
-    "tools": ([],),
     "tool_choice": ("none", "auto"),
+    "tools": ([],),
     "previous_response_id": (),
     "conversation": (),
     "background": (False,),
     "prompt": (),
 }
 _CURES: Final = {
-    "tools": "for JSON use text.format of type json_schema",
+    "tools": "send tool_choice 'none', or for JSON use text.format of type json_schema",
+    "tool_choice": "send 'none', or for JSON use text.format of type json_schema",
     "previous_response_id": "send the earlier messages in input",
     "conversation": "send the earlier messages in input",
 }
@@ -60,7 +62,7 @@ class ResponsesBody(BaseModel):
     model: str = Field(max_length=1_000)
     input: str | list[dict[str, Any]] = Field(max_length=1_000_000_000)
     instructions: str | None = None
-    max_output_tokens: int | None = Field(None, **MAX_TOKENS.constraints)
+    max_output_tokens: MaxTokens = Field(None, **MAX_TOKENS.constraints)
     temperature: float | None = Field(None, **TEMPERATURE.constraints)
     top_p: float | None = Field(None, **TOP_P.constraints)
     text: dict[str, Any] | None = None

@@ -130,6 +130,7 @@ async def async_batch_caption(request: Request) -> Response:
     return json_response({"message": f"{count} queued.", "task_id": job}, 202)
 
 
+@router.get("/task/{task_id}", response_model=TaskState, responses={404: {}})
 @router.get("/task-status/{task_id}", response_model=TaskState, responses={404: {}})
 @router.get("/async-batch-caption/status/{task_id}", response_model=TaskState, responses={404: {}})
 async def task_status(task_id: str, request: Request) -> Response:
