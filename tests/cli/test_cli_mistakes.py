@@ -121,6 +121,10 @@ MISTAKES = {
     "unknown option": ("caption photos out.jsonl --modle x", "--model"),
     "option without value": ("caption photos out.jsonl --model", "--model"),
     "one path too many": ("caption photos out.jsonl more.jsonl", "more.jsonl"),
+    "a pattern that the shell expanded": (
+        "caption notes empty photos " * 99,
+        "put a pattern of several files in quotes",
+    ),
     "unknown prompt to show": ("prompts show detaled", "detailed"),
     "unknown model to check": ("models check opnai", "openai"),
     "no time to check": ("models check pixels --timeout 0", "--timeout"),

@@ -143,3 +143,86 @@ def test_a_run_of_nothing_but_rows_without_pictures_fails(tmp_path):
     assert code == 1
     assert "no picture was found" in said
     assert captioned(tmp_path / "t.csv", tmp_path / "two.jsonl", "--on-missing", "ignore")[0] == 0
+
+
+@pytest.fixture
+def mixed(tmp_path, jpeg):
+    """A folder with two pictures, another below, a table of pictures, a note and a tar in a folder."""
+    put_parquet(tmp_path / "data", "t.parquet", {"image": [jpeg(), jpeg(color=(1, 2, 3))]})
+    put_tar(tmp_path / "data" / "tars", "0.tar", {"1.jpg": jpeg()})
+    for name in ("a.jpg", "b.PNG", "sub/c.jpg"):
+        put(tmp_path / "data", name, jpeg())
+    put(tmp_path / "data", "a.txt", "text of a")
+    put(tmp_path / "data", "README.md", "x")
+    return tmp_path / "data"
+
+
+@pytest.mark.parametrize(
+    ("pattern", "keys"),
+    [
+        ("*.jpg", ["a.jpg"]),
+        ("?.*", ["a.jpg", "b.PNG"]),
+        ("*.{jpg,PNG}", ["a.jpg", "b.PNG"]),
+        ("{a,b}.jpg", ["a.jpg"]),
+        ("[a-b].jpg", ["a.jpg"]),
+        ("su*", ["c.jpg"]),
+        ("**/*.jpg", ["a.jpg", "sub/c.jpg"]),
+        ("*/c*", ["sub/c.jpg"]),
+    ],
+)
+def test_a_pattern_of_pictures_reads_those_alone(mixed, pattern, keys):
+    keys = [f"sub/{key}" if pattern == "su*" else key for key in keys]
+    if pattern == "?.*":
+        (mixed / "t.parquet").unlink()
+    samples = list(open_source(f"{mixed}/{pattern}").samples())
+    assert [sample.key for sample in samples] == keys
+    assert {sample.text for sample in samples if sample.key == "a.jpg"} <= {"text of a"}
+    assert sum(len(list(shard.samples())) for shard in open_source(f"{mixed}/{pattern}").shards(2)) == len(
+        keys
+    )
+
+
+@pytest.mark.parametrize("pattern", ["*", "**", "*.*", "{*.parquet,*.jpg}", "../data/*"])
+def test_a_pattern_of_pictures_and_tables_is_refused_and_the_cures_work(mixed, tmp_path, pattern):
+    code, said = captioned(f"{mixed}/{pattern}", tmp_path / "out.jsonl")
+    assert code == 2
+    assert "t.parquet" in said
+    assert "a.jpg" in said
+    code, said = captioned(f"{mixed}/{pattern}", tmp_path / "t.jsonl", "--source-type", "table")
+    assert code == 0
+    assert "left out" in said
+    assert "a.jpg" in said
+    assert len(rows(tmp_path / "t.jsonl")) == 2
+
+
+def test_pictures_beside_tars_or_tables_that_were_chosen_are_counted_and_named(mixed):
+    names = ("a.jpg", "b.PNG", "sub/c.jpg")
+    keys, left_over = found(mixed, source_type="webdataset")
+    assert keys == ["0/1"]
+    assert left_over == {"unread-picture": (3, names), "unread-table": (1, ("t.parquet",))}
+    keys, left_over = found(mixed, source_type="table")
+    assert left_over == {"unread-picture": (3, names), "unread-shard": (1, ("tars/0.tar",))}
+    put(mixed, "list/l.csv", "image\n../a.jpg\n../sub/c.jpg\n")
+    assert found(mixed / "list", source_type="table", image_root=str(mixed))[1] == {}
+
+
+def test_pictures_that_rows_of_a_folder_name_are_not_left_over(tmp_path, jpeg):
+    for name in ("x/a.jpg", "x/b.jpg", "c.jpg"):
+        put(tmp_path, name, jpeg())
+    put(tmp_path, "l.csv", "image\nx/a.jpg\nc.jpg\n")
+    put(tmp_path, "m.csv", "image\nc.jpg\n")
+    keys, left_over = found(f"{tmp_path}/./", source_type="table")
+    assert keys == ["x/a.jpg", "c.jpg", "c.jpg#2"]
+    assert left_over == {"unread-picture": (1, ("x/b.jpg",))}
+
+
+def test_a_pattern_that_covers_nothing_is_one_line(tmp_path):
+    for pattern in ("*", "*.jpg", "x/{a,b}.png", "*.txt"):
+        with pytest.raises(ConfigError, match=r"no pictures|no file is there|does not exist"):
+            list(open_source(f"{tmp_path}/{pattern}").samples())
+
+
+def found(path, **options):
+    source = open_source(path, SourceOptions(**options))
+    keys = [sample.key for sample in source.samples()]
+    return keys, {each.kind: (each.count, each.examples) for each in source.left_over}

@@ -142,3 +142,14 @@ def test_what_is_not_there_is_one_clear_line(bucket, path):
         list(open_source(path).samples())
     assert path in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_patterns_on_s3_cover_what_they_cover_on_a_disk(bucket):
+    def keys(path):
+        return [sample.key for sample in open_source(path).samples()]
+
+    assert keys(f"{bucket}/pets/*.jpg") == ["a.jpg"]
+    assert keys(f"{bucket}/pets/**/*.jpg") == ["a.jpg", "sub/b.jpg"]
+    assert len(keys(f"{bucket}/tables/*.parquet")) == len(keys(f"{bucket}/tables/*")) == 2
+    with pytest.raises(ConfigError, match="--source-type webdataset or --source-type local"):
+        open_source(f"{bucket}/both/*")

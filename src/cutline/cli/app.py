@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -124,6 +125,7 @@ def _shown_default(default: Any) -> str | None:
 _KINDS = {"int": "a whole number", "float": "a number", "bool": "true or false"}
 
 _MAX_WORD = 60
+_MAX_TOKENS = 8
 _LONG = re.compile(rf"[^\s\"]{{{_MAX_WORD + 1},}}")  # a value in a message
 
 
@@ -131,7 +133,11 @@ def _usage_message(error: cyclopts.CycloptsError) -> str:
     if isinstance(error, cyclopts.MissingArgumentError) and "--input-path" in str(error):
         return "cutline caption needs an input: a folder, a picture, a list of URLs, a table or tars"
     if isinstance(error, cyclopts.UnusedCliTokensError):
-        return f"unexpected arguments: {' '.join(map(repr, error.unused_tokens or []))}"
+        tokens = error.unused_tokens or []
+        more = " …" if len(tokens) > _MAX_TOKENS else ""
+        message = f"unexpected arguments: {' '.join(map(repr, tokens[:_MAX_TOKENS]))}{more}"
+        several = any(map(os.path.exists, tokens))
+        return message + ("; put a pattern of several files in quotes: 'photos/*.jpg'" if several else "")
     message = " ".join(str(error).split()).removesuffix(".")
     message = _LONG.sub(lambda word: f"{word[0][:_MAX_WORD]}…", message)
     if isinstance(error, cyclopts.CoercionError):

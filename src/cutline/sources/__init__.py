@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from cutline.records import LeftOver, Sample
 from cutline.sources.contents import folder_type
 from cutline.sources.names import TABLE_EXTENSIONS, is_tar, table_ending
 from cutline.sources.options import SourceOptions
+from cutline.sources.patterns import is_pattern
 from cutline.sources.unknown_files import is_picture, sniff_file
 from cutline.storage import is_http, is_remote, local_path
 
@@ -24,7 +24,6 @@ __all__ = ["SourceOptions", "detect", "open_source"]
 
 _NEEDED = ("split", "event", "key_column")
 _PART_ENDINGS = ("parquet", "arrow")
-_PATTERN = re.compile(r"[*?\[]|\{[^{}]*(\.\.|,)[^{}]*\}")
 
 
 def open_source(path: str | os.PathLike[str], options: SourceOptions | None = None) -> Source:
@@ -58,28 +57,29 @@ def detect(path: str, options: SourceOptions) -> str:
     """The registered name of the source that reads ``path``; raises as ``open_source``."""
     if path.startswith("pipe:"):
         raise ConfigError("'pipe:' inputs would run a command; give the path of the tar instead")
-    if is_tar(path) or (is_tar(path.rstrip("*")) and _PATTERN.search(path)):
+    if is_tar(path) or (is_tar(path.rstrip("*")) and is_pattern(path)):
         return "webdataset"
     if not is_remote(path) and Path(path).is_dir():
         return folder_type(path, options)
     ending = table_ending(path)
     if ending in TABLE_EXTENSIONS:
         return _table_type(path, options)
-    if ending == "txt":
+    if ending == "txt" and not is_pattern(path):
         return "urls"
     if is_http(path):
         raise ConfigError("one URL is not an input; write URLs into a .txt file, one a line, and give that")
-    if is_remote(path):
+    if is_remote(path) or is_pattern(path):
         return "local" if ending in EXTENSIONS else folder_type(path, options)
-    if not Path(path).exists():
-        raise ConfigError(f"{path} does not exist")
-    if ending not in EXTENSIONS:
-        _check_picture(path)
+    _check_picture(path, ending)
     return "local"
 
 
-def _check_picture(path: str) -> None:
-    """Raise ConfigError for a file that is no picture by its first bytes."""
+def _check_picture(path: str, ending: str) -> None:
+    """Raise ConfigError for a file that is no picture by its ending or its first bytes."""
+    if not Path(path).exists():
+        raise ConfigError(f"{path} does not exist")
+    if ending in EXTENSIONS:
+        return
     kind = sniff_file(path)
     if is_picture(kind):
         return
@@ -94,8 +94,7 @@ def _check_picture(path: str) -> None:
 def _table_type(path: str, options: SourceOptions) -> str:
     from cutline.sources.table_files import find_columns, open_table
 
-    several = _PATTERN.search(path) and (is_remote(path) or not Path(path).exists())
-    if options.image_column or options.key_column or several:
+    if options.image_column or options.key_column or is_pattern(path):
         return "table"
     if options.url_column:
         return "urls"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import os
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ from cutline.sources.exclusion import Exclusion
 from cutline.sources.input_files import on_storage
 from cutline.sources.names import TABLE_EXTENSIONS, is_metadata_file, is_tar, table_ending, without_tar_ending
 from cutline.sources.outputs import OutputFilter
+from cutline.sources.patterns import Pattern, is_pattern
 from cutline.sources.table_files import find_columns, open_table
 from cutline.storage import is_remote, open_storage
 
@@ -57,40 +59,65 @@ class Contents:
                 self.metadata.append(path)
             (self.tables if ending in COLUMNAR else self.text_tables).append(path)
 
+    def tables_of_pictures(self, root: str, options: SourceOptions) -> list[str]:
+        """The Parquet and Arrow files with pictures or URLs, but for img2dataset's lists of its tars."""
+        if {_stem(name) for name in self.tables} <= {_stem(name) for name in self.tars}:
+            return []
+        return _with_pictures(root, self.tables, options)
+
     def leave_out_outputs(self, root: str, outputs: OutputFilter) -> None:
         for names in (self.tars, self.tables, self.text_tables, self.metadata):
             paths = {_join(root, name): name for name in names}
             names[:] = [paths[path] for path in outputs.inputs(paths)]
 
 
-def source_type_of_names(path: str, names: Iterable[str], options: SourceOptions) -> str:
+def source_type_of_names(path: str, names: Iterable[str], options: SourceOptions, shown: str = "") -> str:
     """The registered name of the source for files with these names, relative to ``path``.
 
-    Raises ConfigError where they are of several kinds and it is open which to caption.
+    ``shown`` is the input as it was given. Raises ConfigError where they are of several kinds and it is open
+    which to caption.
     """
     contents, excluded = Contents(), Exclusion(options.exclude).covers
     for name in names:
         if not excluded(name):
             contents.add(name)
     contents.leave_out_outputs(path, OutputFilter(path, options.outputs))
-    return _choose(path, contents, options)
+    return _choose(path, contents, options, name_to_text(shown or path))
 
 
 def folder_type(path: str, options: SourceOptions) -> str:
-    """As ``source_type_of_names``, for all files of a folder."""
-    remote = is_remote(path)
-    return source_type_of_names(path, _remote(path, options) if remote else _local(path, options), options)
+    """As ``source_type_of_names``, for all files of a folder or pattern; ConfigError: it covers none."""
+    root, names = names_in(path, options)
+    if not is_pattern(path):
+        return source_type_of_names(root, names, options)
+    first = next(names, None)
+    if first is None:
+        raise ConfigError(f"{path}: no file is there that this pattern covers")
+    return source_type_of_names(root, itertools.chain([first], names), options, path)
 
 
-def _local(path: str, options: SourceOptions) -> Iterator[str]:
+def names_in(path: str, options: SourceOptions) -> tuple[str, Iterator[str]]:
+    """The folder of a folder or pattern, and the files in it or those that are covered, relative to it."""
+    pattern = Pattern(path) if is_pattern(path) else None
+    root = pattern.root if pattern else path
+    names = _remote(root, options) if is_remote(path) else _local(root, options, pattern)
+    return root, filter(pattern.covers, names) if pattern else names
+
+
+def _local(path: str, options: SourceOptions, pattern: Pattern | None) -> Iterator[str]:
     top = len(os.path.join(path, ""))  # noqa: PTH118 - names need not be Unicode
     for folder, folders, files in os.walk(path):
-        folders[:] = sorted(name for name in folders if options.recursive and not name.startswith("."))
         prefix = folder[top:].replace(os.sep, "/")
         prefix += "/" if prefix else ""
+        deeper = (name for name in folders if _is_read(prefix + name, options, pattern))
+        folders[:] = sorted(name for name in deeper if not name.startswith("."))
         for name in sorted(files) if len(files) < 10_000 else files:
             if not name.startswith("."):
                 yield prefix + name
+
+
+def _is_read(folder: str, options: SourceOptions, pattern: Pattern | None) -> bool:
+    return pattern.may_hold(folder) if pattern else options.recursive
 
 
 def _remote(path: str, options: SourceOptions) -> Iterator[str]:
@@ -103,7 +130,7 @@ def _remote(path: str, options: SourceOptions) -> Iterator[str]:
             yield key
 
 
-def _choose(path: str, contents: Contents, options: SourceOptions) -> str:
+def _choose(path: str, contents: Contents, options: SourceOptions, shown: str) -> str:
     pictures, tars, tables = contents.pictures, contents.tars, contents.tables
     if pictures.count and _named_by_metadata(path, contents, options):
         tables = [name for name in tables if name not in contents.metadata]
@@ -122,7 +149,7 @@ def _choose(path: str, contents: Contents, options: SourceOptions) -> str:
     if len(found) > 1:
         types = " or ".join(f"--source-type {name}" for name, _ in found)
         raise ConfigError(
-            f"{name_to_text(path)} holds {' and '.join(text for _, text in found)}: choose what to caption "
+            f"{shown} holds {' and '.join(text for _, text in found)}: choose what to caption "
             f"with {types}, or give the sub-folder or pattern of these files alone"
         )
     if found:

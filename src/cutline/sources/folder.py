@@ -24,6 +24,7 @@ from cutline.sources.names import no_pictures
 from cutline.sources.options import SourceOptions
 from cutline.sources.outputs import OutputFilter
 from cutline.sources.parts import copy_with, ranges
+from cutline.sources.patterns import Pattern, is_pattern
 from cutline.sources.walk import Found, Range, Walk, WalkOptions
 from cutline.storage import is_remote
 
@@ -39,15 +40,18 @@ _PRECISION = 64
 
 
 class FolderSource(Source):
-    """One picture file, or every picture below a folder, by path.
+    """One picture file, or every picture below a folder or that a pattern covers, by path.
 
-    Keys are paths relative to the folder, with ``/``; hidden files and folders are left out. A linked folder
-    is followed once, and never into one of its own parents; texts are only read within the folder.
+    Keys are paths relative to the folder, of a pattern to its fixed one, with ``/``; hidden files and folders
+    are left out. A linked folder is followed once, and never into one of its own parents; texts are only
+    read within the folder.
     """
 
     def __init__(self, path: str | os.PathLike[str], options: SourceOptions | None = None) -> None:
         """Raises ConfigError when there is no such file or folder."""
-        self._path = os.fspath(path)
+        self._shown = os.fspath(path)
+        self._pattern = Pattern(self._shown) if is_pattern(self._shown) else None
+        self._path = self._pattern.root if self._pattern else self._shown
         self._options = options or SourceOptions()
         self._ending = sidecar_ending(self._options.sidecar_ext)
         self._notes = LeftOvers()
@@ -92,7 +96,7 @@ class FolderSource(Source):
             yield self._sample(folder, prefix, entry, top)
         if not found and not self._range.start:
             left_over = "".join(f"; {each}" for each in self.left_over)
-            raise ConfigError(no_pictures(name_to_text(self._path)) + left_over)
+            raise ConfigError(no_pictures(name_to_text(self._shown)) + left_over)
 
     def shards(self, count: int) -> list[Self]:
         """By ranges of paths; each lists only the folders that its range goes through."""
@@ -189,6 +193,7 @@ class FolderSource(Source):
             is_state=OutputFilter(self._path, options.outputs).is_state,
             excluded=Exclusion(options.exclude).matches,
             texts=self._ending,
+            pattern=self._pattern,
         )
         return Walk(self._path, self._range, walk, notes)
 

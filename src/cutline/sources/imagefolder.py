@@ -7,16 +7,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from cutline.errors import ConfigError
 from cutline.imaging import EXTENSIONS
 from cutline.sources.input_files import expand
-from cutline.sources.left_over import LeftOvers
-from cutline.sources.names import METADATA_FILES, UniqueKeys, is_metadata_file
+from cutline.sources.names import METADATA_FILES, is_metadata_file
 from cutline.sources.table import TableSource
 from cutline.storage import is_url
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from cutline.records import LeftOver, Location, Problem, Sample
-    from cutline.sources.options import SourceOptions
+    from cutline.records import Location, Problem
+    from cutline.sources.unread_files import Named
 
 
 class ImageFolderSource(TableSource):
@@ -28,36 +25,16 @@ class ImageFolderSource(TableSource):
 
     _default_column: ClassVar[str] = "file_name"
 
-    def __init__(self, path: str, options: SourceOptions | None = None) -> None:
-        super().__init__(path, options)
-        self._left_over: Sequence[LeftOver] = ()
-
-    def samples(self) -> Iterator[Sample]:
-        self._left_over = ()
-        named = UniqueKeys()
-        for sample in super().samples():
-            named.is_new(sample.origin or sample.key)
-            yield sample
-        if not self._sizes:  # the whole, not a part of it
-            self._left_over = self._not_named(named)
-
-    @property
-    def left_over(self) -> Sequence[LeftOver]:
-        return (*super().left_over, *self._left_over)
-
-    def _not_named(self, named: UniqueKeys) -> Sequence[LeftOver]:
+    def _note_unread(self, named: Named) -> None:
         endings = tuple(f".{ending}" for ending in EXTENSIONS)
         try:
             folder, files = expand(self._path, endings, recursive=self._options.recursive)
         except ConfigError:
-            return ()
+            return
         del folder
-        notes = LeftOvers()
         for file in files:
-            key = file[len(self._folder) :].replace("\\", "/")
-            if named.is_new(key):
-                notes.note("not-in-metadata", key)
-        return notes.records()
+            if not named.has(file):
+                self._notes.note("not-in-metadata", file[len(self._folder) :].replace("\\", "/"))
 
     def _list_files(self, path: str) -> tuple[str, list[str]]:
         folder, files = expand(

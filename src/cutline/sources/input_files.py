@@ -5,7 +5,6 @@ from __future__ import annotations
 import glob
 import itertools
 import os
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -13,15 +12,13 @@ from cutline.errors import ConfigError
 from cutline.formatting import one_line
 from cutline.imaging.formats import LFS_CURE, LFS_MAGIC
 from cutline.sources.outputs import OutputFilter, OutputPaths
+from cutline.sources.patterns import fixed_folder, has_braces, is_glob, names_in_braces
 from cutline.storage import explained, is_remote, open_object, open_storage
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_BRACES = re.compile(r"\{([^{}]+)\}")
-_NUMBERS = re.compile(r"(\d+)\.\.(\d+)")
 MAX_POINTER_BYTES = 1024
-MAX_FILES = 1_000_000
 
 
 def open_binary(path: str) -> BinaryIO:
@@ -69,20 +66,21 @@ def expand(
 ) -> tuple[str, list[str]]:
     """The files of a path, and the folder that their names are relative to, empty for a single file.
 
-    ``path`` is a file, a folder (its files with one of the endings, sorted), a glob pattern, or a list in
-    braces (``{00000..00012}``, ``{a,b}``). Outputs of the run (``outputs``) among them are left out, and
-    those of others, unless a pattern names them. ConfigError: there are none.
+    ``path`` is a file, a folder (its files with one of the endings, sorted), a glob pattern (what it covers
+    with one of the endings, else all), or a list in braces (``{00000..00012}``, ``{a,b}``). Outputs of the
+    run (``outputs``) among them are left out, and those of others, unless a pattern names them.
+    ConfigError: there are none.
     """
-    fixed = _fixed_part(path)
+    fixed = fixed_folder(path)
     outputs_in = OutputFilter(fixed, outputs, others=fixed == path)
-    if _BRACES.search(path):
+    if has_braces(path):
         files = [
             file
-            for name in _braces(path)
-            for file in (outputs_in.inputs(_glob(name)) if _is_glob(name) else [name])
+            for name in names_in_braces(path)
+            for file in (outputs_in.inputs(_matches(name, endings)) if is_glob(name) else [name])
         ]
-    elif _is_glob(path) and not (not is_remote(path) and Path(path).exists()):
-        files = outputs_in.inputs(_glob(path))
+    elif is_glob(path) and not (not is_remote(path) and Path(path).exists()):
+        files = outputs_in.inputs(_matches(path, endings, recursive=recursive))
     elif path.lower().endswith(endings) if is_remote(path) else Path(path).is_file():
         return "", [path]
     else:
@@ -99,24 +97,20 @@ def expand(
     return _common_folder(files), files
 
 
-def _is_glob(path: str) -> bool:
-    return any(sign in path for sign in "*?[")
-
-
-def _fixed_part(path: str) -> str:
-    """The folder that a path is or begins with, before any pattern."""
-    found = re.search(r"[*?\[{]", path)
-    if not found or (not is_remote(path) and Path(path).exists()):
-        return path
-    return path[: found.start()].rpartition("/")[0] or "."
-
-
-def _glob(pattern: str) -> list[str]:
+def _matches(pattern: str, endings: tuple[str, ...], *, recursive: bool = True) -> list[str]:
+    """What a pattern covers: the files with one of the endings, in folders too, else every file."""
     if is_remote(pattern):
         system, _ = open_storage(pattern)
-        names = on_storage(pattern, lambda: system.glob(pattern))
-        return sorted(system.unstrip_protocol(name) for name in names)
-    return sorted(glob.glob(pattern, recursive=True))  # noqa: PTH207 - the pattern may be absolute
+        found = on_storage(pattern, lambda: system.glob(pattern, detail=True))
+        names = [system.unstrip_protocol(name) for name, info in found.items() if info["type"] == "file"]
+        folders = [system.unstrip_protocol(name) for name, info in found.items() if info["type"] != "file"]
+    else:
+        names = glob.glob(pattern, recursive=True)  # noqa: PTH207 - the pattern may be absolute
+        folders = [name for name in names if Path(name).is_dir()]
+        names = list(set(names) - set(folders))
+    within = [_listing(folder, endings, recursive=True) for folder in folders if recursive]
+    files = {name for name in itertools.chain(names, *within) if name.lower().endswith(endings)}
+    return sorted(files or names)
 
 
 def _listing(path: str, endings: tuple[str, ...], *, recursive: bool) -> list[str]:
@@ -141,25 +135,6 @@ def on_storage(path: str, call: Callable[[], Any]) -> Any:
         return call()
     except Exception as error:  # the drivers' errors have no common root
         raise ConfigError(f"{path} cannot be listed: {explained(error)}") from error
-
-
-def _braces(path: str) -> list[str]:
-    parts = _BRACES.split(path)
-    choices = [[part] if index % 2 == 0 else _choices(part) for index, part in enumerate(parts)]
-    names = ["".join(chosen) for chosen in itertools.islice(itertools.product(*choices), MAX_FILES + 1)]
-    if len(names) > MAX_FILES:
-        raise ConfigError(f"{path} stands for more than {MAX_FILES:,} files")
-    return names
-
-
-def _choices(inside: str) -> list[str]:
-    numbers = _NUMBERS.fullmatch(inside)
-    if not numbers:
-        return inside.split(",")
-    first, last = numbers.groups()
-    if int(last) - int(first) > MAX_FILES:
-        raise ConfigError(f"{{{inside}}} stands for more than {MAX_FILES:,} files")
-    return [str(number).zfill(len(first)) for number in range(int(first), int(last) + 1)]
 
 
 def _common_folder(files: list[str]) -> str:

@@ -64,6 +64,21 @@ _REMARKS = {
         "pictures in formats that cannot be opened",
         "convert them to PNG or JPEG",
     ),
+    "unread-picture": (
+        "picture beside the tables or tars",
+        "pictures beside the tables or tars",
+        "--source-type local captions the pictures instead",
+    ),
+    "unread-shard": (
+        "tar beside the tables",
+        "tars beside the tables",
+        "--source-type webdataset captions the tars instead",
+    ),
+    "unread-table": (
+        "table of pictures beside the tars",
+        "tables of pictures beside the tars",
+        "--source-type table captions the tables instead",
+    ),
     "not-in-metadata": (
         "picture that no row of a metadata file names",
         "pictures that no row of a metadata file names",

@@ -18,7 +18,7 @@ OTHER_EXTENSIONS = frozenset(
         *("docx", "ppt", "pptx", "mp4", "mov", "avi", "mkv", "webm", "m4v", "mpg"),
         *("mp3", "wav", "flac", "ogg", "m4a", "xmp", "aae", "thm", "srt", "vtt"),
         *("url", "lnk", "exe", "dll", "so", "ttf", "otf", "woff", "woff2", "idx"),
-        *("index"),
+        "index",
     )
 )
 """Extensions of files that are no pictures, so that they are not looked into."""

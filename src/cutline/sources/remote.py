@@ -19,6 +19,7 @@ from cutline.sources.input_files import on_storage
 from cutline.sources.left_over import LeftOvers
 from cutline.sources.names import OTHER_EXTENSIONS, extension, no_pictures
 from cutline.sources.parts import copy_with, ranges
+from cutline.sources.patterns import Pattern, is_pattern
 from cutline.storage import explained, object_version, open_storage
 
 if TYPE_CHECKING:
@@ -54,14 +55,16 @@ class RemoteFolderSource(Source):
         sidecar_ext: str = ".txt",
     ) -> None:
         """``listing`` is the part that is read. Raises ConfigError when nothing can open such a path."""
-        self._path = path
+        self._shown = path
+        self._pattern = Pattern(path) if is_pattern(path) else None
+        self._path = self._pattern.root if self._pattern else path
         self._recursive = recursive
         self._listing = listing
         self._exclusion = Exclusion(exclude)
         self._notes = LeftOvers()
         self._ending = sidecar_ending(sidecar_ext)
         self._encodings = EncodingReport(TextDecoder(text_encoding))
-        open_storage(path)
+        open_storage(self._path)
 
     def samples(self) -> Iterator[Sample]:
         """Raises ConfigError when the folder cannot be listed or holds no picture."""
@@ -70,7 +73,7 @@ class RemoteFolderSource(Source):
         listing = self._listed()
         top = listing.root.rstrip("/").rpartition("/")[2]
         if not listing.pictures:
-            raise ConfigError(no_pictures(self._path))
+            raise ConfigError(no_pictures(self._shown))
         for name, version in zip(listing.pictures, listing.versions, strict=True):
             key = name[len(listing.root) :]
             folder, _, file_name = key.rpartition("/")
@@ -111,7 +114,7 @@ class RemoteFolderSource(Source):
             found = {root: on_storage(self._path, lambda: system.info(root))}
             root = root.rpartition("/")[0]
         else:
-            depth = None if self._recursive else 1
+            depth = None if self._recursive or self._pattern else 1
             found = on_storage(self._path, lambda: system.find(root, maxdepth=depth, detail=True))
         names = sorted(found)
         pictures = [name for name in names if self._wanted(name[len(root) + 1 :], notes)]
@@ -123,6 +126,8 @@ class RemoteFolderSource(Source):
 
     def _wanted(self, key: str, notes: LeftOvers) -> bool:
         """Whether the object is a sample; notes pictures that are left over."""
+        if self._pattern is not None and not self._pattern.covers(key):
+            return False
         name = key.rpartition("/")[2]
         ending = extension(name)
         if "/." in key or key.startswith("."):

@@ -25,6 +25,7 @@ from cutline.sources.picture_cells import bytes_and_name, is_several
 from cutline.sources.row_keys import KeyColumn, content_key, name_column, name_in
 from cutline.sources.rows import BadRow, Row, Table, rows_in
 from cutline.sources.table_files import find_columns, open_table
+from cutline.sources.unread_files import Named, note_unread
 from cutline.sources.urls import not_a_url
 from cutline.storage import is_http, is_remote, is_url
 
@@ -86,7 +87,15 @@ class TableSource(RowSource):
         if self._keys is not None and not self._sizes:
             self._check_keys(self._keys)
         self._notes.clear()
-        return super().samples()
+        named = Named(self._folder)
+        for sample in super().samples():
+            named.add(sample.origin or sample.key)
+            yield sample
+        if not self._sizes and self._folder:  # the whole of several files
+            self._note_unread(named)
+
+    def _note_unread(self, named: Named) -> None:
+        note_unread(self._path, self._options, self._notes, read="table", named=named)
 
     @property
     def left_over(self) -> Sequence[LeftOver]:

@@ -18,6 +18,7 @@ from cutline.records import Problem
 from cutline.sidecars import SidecarIndex
 from cutline.sources.left_over import LeftOvers
 from cutline.sources.names import OTHER_EXTENSIONS, extension, picture_ending
+from cutline.sources.patterns import Pattern
 from cutline.sources.unknown_files import is_picture, sniff_file
 
 if TYPE_CHECKING:
@@ -45,13 +46,20 @@ class Found:
 class WalkOptions:
     """``is_state``: whether a folder holds the state of a run. ``excluded``: whether a path is left out.
 
-    ``texts``: the ending of texts beside pictures.
+    ``texts``: the ending of texts beside pictures. ``pattern``: which files are read; None for all.
     """
 
     recursive: bool
     is_state: Callable[[str], bool]
     excluded: Callable[[str], bool]
     texts: str = ".txt"
+    pattern: Pattern | None = None
+
+    def covers(self, path: str) -> bool:
+        return self.pattern is None or self.pattern.covers(path)
+
+    def enters(self, folder: str) -> bool:
+        return self.recursive if self.pattern is None else self.pattern.may_hold(folder)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +99,7 @@ class Walk:
             for name, entry in top.listing(options.texts):
                 path = top.prefix + name
                 if isinstance(entry, Found):
-                    if not part.has(path):
+                    if not part.has(path) or (name and not options.covers(path)):
                         continue
                     if name and options.excluded(path):
                         self._notes.note("excluded", path)
@@ -99,7 +107,7 @@ class Walk:
                         self._notes.note(entry.left_over, path)
                     else:
                         yield top.path, top.prefix, entry
-                elif options.recursive and part.meets(path) and not options.is_state(entry.path):
+                elif options.enters(path) and part.meets(path) and not options.is_state(entry.path):
                     if options.excluded(path):
                         continue
                     if entry.is_symlink() and self._closes_loop(entry, path, top.parents):

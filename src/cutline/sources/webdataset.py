@@ -20,6 +20,7 @@ from cutline.sources.options import SourceOptions
 from cutline.sources.parts import copy_with, ranges
 from cutline.sources.tar_samples import Choice, TarSample, leaves_folder
 from cutline.sources.tars import Member, TarDamaged, TarReader
+from cutline.sources.unread_files import note_unread
 from cutline.storage import is_remote
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ class WebdatasetSource(Source):
 
     def __init__(self, path: str, options: SourceOptions | None = None) -> None:
         """Raises ConfigError when no tar is there."""
+        self._path, self._whole = path, True
         self._options = options or SourceOptions()
         if path.startswith("pipe:"):
             raise ConfigError("'pipe:' inputs would run a command; give the path of the tar instead")
@@ -70,17 +72,21 @@ class WebdatasetSource(Source):
                 continue
             with file:
                 yield from self._shard(shard, name, file)
+        if self._whole and self._root:
+            note_unread(self._path, self._options, self._notes, read="webdataset")
 
     def shards(self, count: int) -> list[Self]:
         """By files, never within one."""
-        return [copy_with(self, _shards=self._shards[a:b]) for a, b in ranges(len(self._shards), count)]
+        parts = ranges(len(self._shards), count)
+        return [copy_with(self, _shards=self._shards[a:b], _whole=False) for a, b in parts]
 
     def count(self) -> int | None:
         """Reads the headers of small inputs; None where that would take long."""
         if any(is_remote(shard) or not shard.lower().endswith(".tar") for shard in self._shards):
             return None
         sizes = (Path(shard).stat().st_size for shard in self._shards if Path(shard).is_file())
-        counted = copy_with(self, _encodings=EncodingReport(self._decoder), _notes=LeftOvers())
+        encodings = EncodingReport(self._decoder)
+        counted = copy_with(self, _encodings=encodings, _notes=LeftOvers(), _whole=False)
         return sum(1 for _ in counted.samples()) if sum(sizes) <= MAX_COUNTED_BYTES else None
 
     @property
