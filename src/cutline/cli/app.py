@@ -39,6 +39,10 @@ BATCH_HELP = """Caption pictures through a service's batch API: within a day, at
 
 cutline batch submit photos/ captions.jsonl -m openai:gpt-4o-mini
 """
+STUDIO_HELP = """See and edit the captions of a folder in the browser.
+
+cutline studio photos/
+"""
 RUN_HELP = "Run a job file, as `cutline caption --save-job` writes it."
 
 
@@ -67,6 +71,7 @@ def build(short: ShortHelp | None = None) -> cyclopts.App:
     app.command("cutline.cli.batch:app", name="batch", help=BATCH_HELP)
     app.command("cutline.cli.compare:compare", name="compare", help=COMPARE_HELP)
     app.command("cutline.cli.serve:serve", name="serve", help=SERVE_HELP)
+    app.command("cutline.cli.studio:studio", name="studio", help=STUDIO_HELP)
     app.command("cutline.cli.models:app", name="models", help="List the models' providers, or check one.")
     app.command("cutline.cli.prompts:app", name="prompts", help="List the prompt library, or show a prompt.")
     return app

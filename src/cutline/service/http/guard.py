@@ -7,9 +7,11 @@ import contextlib
 import ipaddress
 import logging
 from collections.abc import Collection, Mapping
-from typing import Final
+from pathlib import Path
+from typing import Final, Protocol
 from urllib.parse import urlsplit
 
+from pydantic import SecretStr
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response as PlainResponse
@@ -21,7 +23,6 @@ from cutline.service.http.bodies import Body, too_large
 from cutline.service.http.cors import CrossOrigin
 from cutline.service.http.responses import error_event, error_response, service_error
 from cutline.service.keys import Keys
-from cutline.service.settings import Settings
 
 _log = logging.getLogger("cutline.service")
 
@@ -38,6 +39,29 @@ _HEADERS: Final = {
 """Sent with every response that does not set its own."""
 
 
+class AccessSettings(Protocol):
+    """Who may call, and how much they may send. ``has_key``: whether every request needs one."""
+
+    @property
+    def host(self) -> str: ...
+    @property
+    def is_loopback(self) -> bool: ...
+    @property
+    def has_key(self) -> bool: ...
+    @property
+    def service_key(self) -> SecretStr | None: ...
+    @property
+    def service_keys_file(self) -> Path | None: ...
+    @property
+    def allowed_host(self) -> tuple[str, ...]: ...
+    @property
+    def allowed_origin(self) -> tuple[str, ...]: ...
+    @property
+    def max_body(self) -> int: ...
+    @property
+    def max_pictures(self) -> int: ...
+
+
 class Guard:
     """Refuses requests before they are read, and lets no exception out.
 
@@ -46,7 +70,12 @@ class Guard:
     """
 
     def __init__(
-        self, app: ASGIApp, *, settings: Settings, admission: Admission, pages: frozenset[str] = frozenset()
+        self,
+        app: ASGIApp,
+        *,
+        settings: AccessSettings,
+        admission: Admission,
+        pages: frozenset[str] = frozenset(),
     ) -> None:
         self._app = app
         self._admission = admission

@@ -12,13 +12,13 @@ from cutline.service.errors import ServiceError
 
 router = APIRouter(include_in_schema=False)
 
-_TYPES: Final = {
+TYPES: Final = {
     ".html": "text/html; charset=utf-8",
     ".css": "text/css; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
     ".svg": "image/svg+xml",
 }
-_HEADERS: Final = {
+HEADERS: Final = {
     # Nothing from elsewhere, and no text becomes markup: names and captions come from strangers.
     "Content-Security-Policy": (
         "default-src 'self'; img-src 'self' blob: data:; object-src 'none'; base-uri 'none'; "
@@ -36,7 +36,7 @@ _FILES: Final = {
         *resources.files("cutline.service").joinpath("page").iterdir(),
         resources.files("cutline.web").joinpath("base.css"),
     )
-    if file.name.endswith(tuple(_TYPES))
+    if file.name.endswith(tuple(TYPES))
 }
 PATHS: Final = frozenset({"/", "/docs", *(f"/page/{name}" for name in _FILES)})
 """All paths served here. Nothing of it is secret, and a browser needs it to prompt for the key."""
@@ -63,5 +63,5 @@ async def file(name: str) -> Response:
 
 
 def _response(name: str) -> Response:
-    kind = _TYPES[name[name.rindex(".") :]]
-    return Response(_FILES[name], headers=_HEADERS, media_type=kind)
+    kind = TYPES[name[name.rindex(".") :]]
+    return Response(_FILES[name], headers=HEADERS, media_type=kind)

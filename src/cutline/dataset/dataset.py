@@ -1,0 +1,216 @@
+"""A dataset that is open for editing."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from cutline.dataset.edits import Edit
+from cutline.dataset.history import History
+from cutline.dataset.records import Change, EditInfo, EditRecord, EditResult
+from cutline.dataset.scan import Entry, scan
+from cutline.dataset.sidecar_files import SidecarFiles
+from cutline.dataset.text_column import BLOCK, TextColumn
+from cutline.dataset.writer import Progress, Writer, inverse
+from cutline.errors import ConfigError, SampleError
+from cutline.files import name_to_text
+from cutline.sidecars import TextDecoder
+
+RowNumbers = npt.NDArray[np.int64]
+
+STATE_ENDING: Final = ".cutline"
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Preview:
+    """What an edit would do: ``rows`` of those in scope change, to ``after``; nothing is written yet."""
+
+    edit: Edit
+    scope: int
+    rows: RowNumbers
+    before: pa.Array
+    after: pa.Array
+
+
+class Dataset:
+    """The pictures of a folder, their captions, and the history of edits. Methods block; any thread may call.
+
+    Rows are numbered in the order of the pictures' paths.
+    """
+
+    def __init__(self, folder: str, *, ending: str = ".txt") -> None:
+        """Lists the pictures; ``read_texts`` reads their captions. Raises ConfigError: it is no folder."""
+        if not os.path.isdir(folder):  # noqa: PTH112 - as below
+            raise ConfigError(f"{name_to_text(folder)} is not a folder")
+        root = os.path.realpath(folder)
+        self.folder = root
+        self._guard, self._reading = threading.RLock(), threading.Lock()
+        self._files = SidecarFiles(root)
+        self._decoder = TextDecoder(root=root, ending=ending)
+        self.history = History(Path(root + STATE_ENDING))
+        self._writer = Writer(self.history, self._files)
+        self.recovered = self._writer.recover()
+        self.entries: list[Entry] = list(scan(root, ending=ending))
+        self._rows = {entry.key: row for row, entry in enumerate(self.entries)}
+        self._by_file = {name_to_text(entry.sidecar): row for row, entry in enumerate(self.entries)}
+        self.captions = TextColumn()
+        """Captions of the rows that were read."""
+
+    def read_texts(self, progress: Progress | None = None) -> None:
+        """Read the captions of all rows, block by block; ``progress`` is called with the rows read."""
+        with self._reading:
+            for start in range(len(self.captions), len(self), BLOCK):
+                texts = [self._read(entry) for entry in self.entries[start : start + BLOCK]]
+                with self._guard:
+                    self.captions.extend(texts)
+                if progress is not None:
+                    progress(len(self.captions))
+
+    def caption(self, row: int) -> str | None:
+        """The caption of a row, which is read now if it was not before."""
+        with self._guard:
+            return self.captions[row] if row < len(self.captions) else self._read(self.entries[row])
+
+    def __len__(self) -> int:
+        return len(self.entries)
+
+    def row(self, key: str) -> int:
+        """KeyError: there is no such picture."""
+        return self._rows[key]
+
+    def preview(self, edit: Edit, rows: RowNumbers | None = None) -> Preview:
+        """What the edit changes among ``rows``, or all; waits until all captions are read."""
+        self.read_texts()
+        with self._guard:
+            texts = self.captions.array()
+            if rows is None:
+                rows = np.arange(len(self), dtype=np.int64)
+            before = texts.take(pa.array(rows)).combine_chunks()
+            after = edit.apply(before)
+            changed = pc.fill_null(pc.not_equal(before, after), fill_value=False)
+            return Preview(
+                edit=edit,
+                scope=len(rows),
+                rows=rows[changed.to_numpy(zero_copy_only=False)],
+                before=before.filter(changed),
+                after=after.filter(changed),
+            )
+
+    def apply(self, preview: Preview, progress: Progress | None = None) -> EditResult:
+        """Write what a preview shows; texts that were changed since by another program are left alone."""
+        texts = dict(zip(preview.rows.tolist(), preview.after.to_pylist(), strict=True))
+        before = dict(zip(preview.rows.tolist(), preview.before.to_pylist(), strict=True))
+        return self.set_captions(
+            texts, EditInfo(kind=preview.edit.kind, summary=preview.edit.summary), before, progress
+        )
+
+    def set_captions(
+        self,
+        texts: Mapping[int, str | None],
+        info: EditInfo,
+        before: Mapping[int, str | None] | None = None,
+        progress: Progress | None = None,
+    ) -> EditResult:
+        """Give rows new captions, None to delete one.
+
+        ``before``: the captions that they replace; a file that holds another one is a conflict, and is
+        left alone.
+        """
+        with self._guard:
+            changes, conflicts = [], []
+            for row, text in texts.items():
+                change, found = self._change(row, text)
+                if before is not None and before[row] != found:
+                    conflicts.append(change.file)
+                    self._update({row: found})
+                else:
+                    changes.append(change)
+            result = self._write(info, changes, progress)
+            return dataclasses.replace(result, conflicts=(*conflicts, *result.conflicts))
+
+    def undo(self, edit: int | None = None, progress: Progress | None = None) -> EditResult | None:
+        """Take back an edit, by default the latest in effect; None: there is nothing to undo.
+
+        Texts that were changed since are conflicts and left alone.
+        """
+        record = self.history.undoable() if edit is None else self.history.edit(edit)
+        if record is None:
+            if edit is not None:
+                raise ConfigError(f"there is no edit {edit}")
+            return None
+        if record.undone_by is not None:
+            raise ConfigError(f"edit {edit} was taken back before, by edit {record.undone_by}")
+        return self._take_back(record, "undo", f"undo: {record.info.summary}", progress)
+
+    def redo(self, progress: Progress | None = None) -> EditResult | None:
+        """Apply again what was undone last; None: nothing was, or something was edited since."""
+        record = self.history.redoable()
+        if record is None:
+            return None
+        return self._take_back(
+            record, "redo", f"redo: {record.info.summary.removeprefix('undo: ')}", progress
+        )
+
+    def close(self) -> None:
+        self.history.close()
+
+    def _take_back(
+        self, record: EditRecord, kind: str, summary: str, progress: Progress | None
+    ) -> EditResult:
+        info = EditInfo(kind=kind, summary=summary, target=record.id)
+        with self._guard:
+            return self._write(info, inverse(self.history.changes(record.id)), progress)
+
+    def _write(self, info: EditInfo, changes: Sequence[Change], progress: Progress | None) -> EditResult:
+        result, written = self._writer.apply(info, changes, progress)
+        self._note({change.file: change.after for change in written})
+        return result
+
+    def _note(self, contents: Mapping[str, bytes | None]) -> None:
+        """Take over what files hold now."""
+        texts: dict[int, str | None] = {}
+        for file, content in contents.items():
+            row = self._by_file.get(file)
+            if row is not None:
+                entry = self.entries[row]
+                texts[row] = self._read(entry) if content is None else self._decode(entry, content)
+        self._update(texts)
+
+    def _update(self, texts: Mapping[int, str | None]) -> None:
+        self.captions.update({row: text for row, text in texts.items() if row < len(self.captions)})
+
+    def _change(self, row: int, text: str | None) -> tuple[Change, str | None]:
+        """The change that gives a row its caption, and the one that it has."""
+        entry = self.entries[row]
+        file = name_to_text(entry.sidecar)
+        content = self._files.read(file)
+        after = None if text is None else self._decoder.rewrite(content, text, self._folder(entry))
+        return Change(file=file, before=content, after=after), self._read(entry)
+
+    def _read(self, entry: Entry) -> str | None:
+        try:
+            content = self._files.read(name_to_text(entry.sidecar))
+            if content is None and entry.common is not None:
+                content = self._files.read(name_to_text(entry.common))
+        except SampleError:
+            return None
+        return None if content is None else self._decode(entry, content)
+
+    def _decode(self, entry: Entry, content: bytes) -> str | None:
+        """The caption in a file, its lines ended by a line feed whatever the file has."""
+        caption = self._decoder.decode(content, self._folder(entry)).caption
+        if "\r" in caption:
+            caption = caption.replace("\r\n", "\n").replace("\r", "\n")
+        return caption or None
+
+    def _folder(self, entry: Entry) -> str:
+        return os.path.join(self.folder, os.path.dirname(entry.sidecar))  # noqa: PTH118, PTH120 - strings

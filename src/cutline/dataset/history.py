@@ -1,0 +1,219 @@
+"""The history of a dataset: every edit with the content before and after, kept before a file is touched."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+import threading
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import filelock
+
+from cutline.dataset.records import Change, EditInfo, EditRecord, Status, Version
+from cutline.errors import ConfigError, SinkError
+from cutline.formatting import one_line
+
+FILE: Final = "history.sqlite"
+_VERSION: Final = 1
+_WAIT: Final = 60.0  # seconds for another process to end its edit
+
+
+class History:
+    """An SQLite file ``history.sqlite`` in a state folder; neither exists before the first edit.
+
+    An edit is committed with all its changes, then files are written, then it is closed: one that is found
+    open was interrupted. All methods may be called from several threads.
+
+    Raises:
+        SinkError: from all methods, where it cannot be read or written.
+        ConfigError: the same, where it is damaged or of a newer version.
+    """
+
+    def __init__(self, state: Path) -> None:
+        self._state = state
+        self._file = state / FILE
+        self._guard = threading.RLock()
+        self._connection: sqlite3.Connection | None = None
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[None]:
+        """Hold the dataset for one edit: of all processes that edit it, one writes at a time."""
+        with self._errors():
+            self._state.mkdir(parents=True, exist_ok=True)
+            lock = filelock.FileLock(self._state / "history.lock", timeout=_WAIT)
+            try:
+                lock.acquire()
+            except filelock.Timeout:
+                raise SinkError(
+                    f"another program is editing {self._state.with_suffix('').name}: wait for it to end"
+                ) from None
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def begin(self, info: EditInfo, changes: Iterable[Change]) -> int:
+        """Commit an open edit with its changes, durably; returns its id."""
+        values = (info.kind, info.summary, info.author, info.model, info.prompt_id, info.target)
+        with self._transaction() as database:
+            number = database.execute(
+                "INSERT INTO edits (time, kind, summary, author, model, prompt_id, target, state)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, 'open')",
+                (time.time(), *values),
+            ).lastrowid
+            assert number is not None
+            database.executemany(
+                "INSERT INTO changes (edit, file, before, after) VALUES (?, ?, ?, ?)",
+                ((number, change.file, change.before, change.after) for change in changes),
+            )
+        return number
+
+    def finish(self, edit: int, statuses: Sequence[tuple[Status, str]]) -> None:
+        """Close an edit. ``statuses`` name the files of changes that were not written, with their status."""
+        state = "stopped" if any(status is Status.STOPPED for status, _ in statuses) else "done"
+        with self._transaction() as database:
+            database.executemany(
+                "UPDATE changes SET status = ? WHERE edit = ? AND file = ?",
+                ((int(status), edit, file) for status, file in statuses),
+            )
+            database.execute(
+                "UPDATE edits SET state = ?, files ="
+                " (SELECT count(*) FROM changes WHERE edit = id AND status = 0) WHERE id = ?",
+                (state, edit),
+            )
+            query = "SELECT target, kind FROM edits WHERE id = ?"
+            target, kind = database.execute(query, (edit,)).fetchone()
+            if target is not None:
+                database.execute("UPDATE edits SET undone_by = ? WHERE id = ?", (edit, target))
+            if kind not in {"undo", "redo"}:  # what was undone before cannot be redone any more
+                query = "UPDATE edits SET undone_by = ? WHERE kind = 'undo' AND undone_by IS NULL"
+                database.execute(query, (edit,))
+
+    def changes(self, edit: int, *, status: Status | None = Status.WRITTEN) -> list[Change]:
+        """The changes of an edit that have a status; all of them for None."""
+        query = "SELECT file, before, after FROM changes WHERE edit = ?"
+        rows = self._read(query + ("" if status is None else f" AND status = {int(status)}"), edit)
+        return [Change(file=file, before=before, after=after) for file, before, after in rows]
+
+    def edits(self, *, limit: int = 100, before: int | None = None) -> list[EditRecord]:
+        """The latest edits first, those older than the edit ``before``."""
+        where = "" if before is None else "WHERE id < ?"
+        values = () if before is None else (before,)
+        return [
+            _record(row) for row in self._read(f"{_SELECT} {where} ORDER BY id DESC LIMIT {limit}", *values)
+        ]
+
+    def edit(self, number: int) -> EditRecord | None:
+        rows = self._read(f"{_SELECT} WHERE id = ?", number)
+        return _record(rows[0]) if rows else None
+
+    def interrupted(self) -> list[EditRecord]:
+        """The edits found open; those of living processes too, outside of ``writing``."""
+        return [_record(row) for row in self._read(f"{_SELECT} WHERE state = 'open' ORDER BY id")]
+
+    def undoable(self) -> EditRecord | None:
+        """The latest edit that is in effect."""
+        rows = self._read(
+            f"{_SELECT} WHERE kind != 'undo' AND undone_by IS NULL AND state != 'open'"
+            " ORDER BY id DESC LIMIT 1"
+        )
+        return _record(rows[0]) if rows else None
+
+    def redoable(self) -> EditRecord | None:
+        """The undo that can be taken back: the latest, where nothing was edited since."""
+        rows = self._read(f"{_SELECT} WHERE kind = 'undo' AND undone_by IS NULL ORDER BY id DESC LIMIT 1")
+        return _record(rows[0]) if rows else None
+
+    def versions(self, file: str) -> list[Version]:
+        """What a file has held, the latest first; last what it held before its first edit."""
+        rows = self._read(
+            f"SELECT {_COLUMNS}, changes.before, changes.after FROM edits JOIN changes"  # noqa: S608 - constants
+            " ON changes.edit = edits.id WHERE file = ? AND status = 0 ORDER BY id DESC",
+            file,
+        )
+        return [Version(edit=_record(row), content=row[-1]) for row in rows]
+
+    def close(self) -> None:
+        with self._guard:
+            if self._connection is not None:
+                self._connection.close()
+            self._connection = None
+
+    def _read(self, query: str, *values: Any) -> list[Any]:
+        if self._connection is None and not self._file.exists():
+            return []
+        with self._errors() as database:
+            return database.execute(query, values).fetchall()
+
+    @contextlib.contextmanager
+    def _errors(self) -> Iterator[sqlite3.Connection]:
+        try:
+            with self._guard:
+                self._state.mkdir(parents=True, exist_ok=True)
+                yield self._open()
+        except sqlite3.Error as error:
+            if error.sqlite_errorcode in _DAMAGED:
+                raise ConfigError(
+                    f"{self._file}, the history of edits, is damaged ({error}): restore it, or move it away "
+                    "to start a new one; the captions themselves are untouched"
+                ) from error
+            raise SinkError(f"cannot use {self._file}: {error}") from error
+        except OSError as error:
+            raise SinkError(
+                f"cannot write beside the dataset, to {self._state}: {one_line(error)}"
+            ) from error
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        with self._errors() as database:
+            database.execute("BEGIN IMMEDIATE")
+            try:
+                yield database
+                database.execute("COMMIT")
+            except BaseException:
+                database.execute("ROLLBACK")
+                raise
+
+    def _open(self) -> sqlite3.Connection:
+        if self._connection is None:
+            connection = sqlite3.connect(
+                self._file, isolation_level=None, check_same_thread=False, timeout=30
+            )
+            try:
+                self._prepare(connection)
+            except BaseException:
+                connection.close()
+                raise
+            self._connection = connection
+        return self._connection
+
+    def _prepare(self, connection: sqlite3.Connection) -> None:
+        if connection.execute("PRAGMA user_version").fetchone()[0] > _VERSION:
+            raise ConfigError(f"{self._file} was written by a newer version of cutline: use that one")
+        connection.executescript(_SCHEMA)
+
+
+_COLUMNS: Final = "id, time, kind, summary, author, model, prompt_id, target, state, undone_by, files"
+_SELECT: Final = f"SELECT {_COLUMNS} FROM edits"  # noqa: S608 - constants
+_DAMAGED: Final = {sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_ERROR}
+_SCHEMA: Final = f"""
+PRAGMA journal_mode = WAL;
+PRAGMA synchronous = FULL;
+CREATE TABLE IF NOT EXISTS edits (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, time REAL NOT NULL, kind TEXT NOT NULL, summary TEXT NOT NULL,
+    author TEXT NOT NULL, model TEXT NOT NULL, prompt_id TEXT NOT NULL, target INTEGER,
+    state TEXT NOT NULL, undone_by INTEGER, files INTEGER NOT NULL DEFAULT 0);
+CREATE TABLE IF NOT EXISTS changes (
+    edit INTEGER NOT NULL, file TEXT NOT NULL, before BLOB, after BLOB, status INTEGER NOT NULL DEFAULT 0);
+CREATE UNIQUE INDEX IF NOT EXISTS changes_by_edit ON changes (edit, file);
+CREATE INDEX IF NOT EXISTS changes_by_file ON changes (file, edit);
+PRAGMA user_version = {_VERSION};
+"""
+
+
+def _record(row: Sequence[Any]) -> EditRecord:
+    info = EditInfo(kind=row[2], summary=row[3], author=row[4], model=row[5], prompt_id=row[6], target=row[7])
+    return EditRecord(id=row[0], time=row[1], info=info, state=row[8], undone_by=row[9], files=row[10])

@@ -1,0 +1,73 @@
+"""The pictures of a folder and the texts beside them, by path."""
+
+# Paths stay strings: file names need not be Unicode, and they come by the million.
+
+from __future__ import annotations
+
+import dataclasses
+from collections import Counter
+from collections.abc import Iterator
+
+from cutline.files import name_to_text
+from cutline.sidecars.names import candidates
+from cutline.sources.exclusion import Exclusion
+from cutline.sources.outputs import OutputFilter
+from cutline.sources.walk import Found, Range, Walk, WalkOptions
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """A picture of a folder. ``picture`` and ``sidecar`` are paths relative to the folder, as on disk.
+
+    ``key`` is the picture's path as valid Unicode. ``sidecar`` is where its text is, or will be;
+    ``common`` the text that is read in its place while that is missing, as several pictures share it.
+    """
+
+    key: str
+    picture: str
+    sidecar: str
+    common: str | None = None
+
+
+def scan(root: str, *, ending: str = ".txt", exclude: tuple[str, ...] = ()) -> Iterator[Entry]:
+    """The pictures below ``root`` in the order of their paths; ConfigError: it cannot be read."""
+    options = WalkOptions(
+        recursive=True,
+        is_state=OutputFilter(root, None).is_state,
+        excluded=Exclusion(exclude).matches,
+        texts=ending,
+    )
+    folder: tuple[str, list[Found]] = ("", [])
+    for _, prefix, found in Walk(root, Range(), options).pictures():
+        if found.problem is not None:
+            continue
+        if prefix != folder[0]:
+            yield from _entries(*folder, ending)
+            folder = (prefix, [])
+        folder[1].append(found)
+    yield from _entries(*folder, ending)
+
+
+def _entries(prefix: str, pictures: list[Found], ending: str) -> Iterator[Entry]:
+    stems = Counter(_stem(found.name) for found in pictures)
+    for found in pictures:
+        key = name_to_text(prefix + found.name)
+        names = [name for name, _ in candidates(found.name, key, ending)]
+        is_shared = stems[_stem(found.name)] > 1 and len(names) > 2
+        own = names[1] if is_shared else names[0]
+        common = None
+        if is_shared:
+            common = next((name for name in found.sidecars if name.lower() != own.lower()), None)
+            own = next((name for name in found.sidecars if name.lower() == own.lower()), own)
+        elif found.sidecars:
+            own = found.sidecars[0]
+        yield Entry(
+            key=key,
+            picture=prefix + found.name,
+            sidecar=prefix + own,
+            common=prefix + common if common else None,
+        )
+
+
+def _stem(name: str) -> str:
+    return (name.rpartition(".")[0] or name).casefold()

@@ -1,0 +1,68 @@
+"""The captions of a dataset in memory: Arrow blocks, of which an edit makes only one anew."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+import pyarrow as pa
+
+BLOCK: Final = 8192  # rows
+
+
+class TextColumn:
+    """One text or None for each row; as one Arrow array for queries, and row by row.
+
+    Memory is that of the texts in UTF-8. Not for several threads at once.
+    """
+
+    def __init__(self, texts: Iterable[str | None] = ()) -> None:
+        self._blocks: list[pa.Array] = []
+        self._changed: dict[int, dict[int, str | None]] = {}
+        self._size = 0
+        self._whole: pa.ChunkedArray | None = None
+        self.extend(texts)
+
+    def __len__(self) -> int:
+        return self._size
+
+    def __getitem__(self, row: int) -> str | None:
+        block, place = divmod(row, BLOCK)
+        changed = self._changed.get(block)
+        if changed is not None and place in changed:
+            return changed[place]
+        text: str | None = self._blocks[block][place].as_py()
+        return text
+
+    def extend(self, texts: Iterable[str | None]) -> None:
+        """Add rows at the end."""
+        self._settle()
+        last = self._blocks.pop().to_pylist() if self._size % BLOCK else []
+        last.extend(texts)
+        self._size = len(self._blocks) * BLOCK + len(last)
+        self._blocks += (
+            pa.array(last[start : start + BLOCK], pa.string()) for start in range(0, len(last), BLOCK)
+        )
+        self._whole = None
+
+    def update(self, texts: Mapping[int, str | None]) -> None:
+        """Replace the texts of some rows."""
+        for row, text in texts.items():
+            block, place = divmod(row, BLOCK)
+            self._changed.setdefault(block, {})[place] = text
+        self._whole = None
+
+    def array(self) -> pa.ChunkedArray:
+        """All texts, null where there is none."""
+        self._settle()
+        if self._whole is None:
+            self._whole = pa.chunked_array(self._blocks, pa.string())
+        return self._whole
+
+    def _settle(self) -> None:
+        for block, changed in self._changed.items():
+            texts = self._blocks[block].to_pylist()
+            for place, text in changed.items():
+                texts[place] = text
+            self._blocks[block] = pa.array(texts, pa.string())
+        self._changed.clear()

@@ -1,0 +1,1 @@
+"""The studio: captions of a dataset, seen and edited in the browser."""

@@ -1,0 +1,52 @@
+"""The studio as an ASGI application."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator
+
+from fastapi import FastAPI
+
+import cutline
+from cutline.service.admission import Admission
+from cutline.service.http.guard import Guard
+from cutline.service.http.responses import HANDLED, handle_error
+from cutline.studio.events import Events
+from cutline.studio.routes import captions, edits, pages, pictures, rows, state
+from cutline.studio.settings import StudioSettings
+from cutline.studio.workspace import Workspace
+
+
+def create_app(settings: StudioSettings, folder: str | None = None) -> FastAPI:
+    """The application, which opens ``folder`` when it starts; raises ConfigError."""
+    settings.check()
+    events = Events()
+    workspace = Workspace(events)
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        events.open()
+        if folder is not None:
+            await workspace.open(folder)
+        try:
+            yield
+        finally:
+            events.close()
+            await workspace.close()
+
+    app = FastAPI(
+        title="cutline studio",
+        version=cutline.__version__,
+        description="Captions of a dataset, seen and edited.",
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+    )
+    app.state.settings, app.state.workspace, app.state.events = settings, workspace, events
+    admission = Admission(max_waiting=1000, max_bytes=512_000_000)
+    app.add_middleware(Guard, settings=settings, admission=admission, pages=pages.PATHS)
+    for router in (state, rows, captions, pictures, edits, pages):
+        app.include_router(router.router)
+    for error in HANDLED:
+        app.add_exception_handler(error, handle_error)
+    return app

@@ -1,0 +1,41 @@
+// @ts-check
+/** Requests to the server. Every failure is an ApiError whose message can be shown. */
+
+export class ApiError extends Error {
+  /** @param {number} status @param {string} message @param {any} body */
+  constructor(status, message, body) {
+    super(message);
+    this.status = status;
+    this.body = body;
+  }
+}
+
+/** @param {string} path @param {RequestInit} [options] @returns {Promise<Response>} */
+async function request(path, options) {
+  let response;
+  try {
+    response = await fetch(path, options);
+  } catch {
+    throw new ApiError(0, "the studio does not respond: is it still running?", null);
+  }
+  if (!response.ok) {
+    const body = await response.json().catch(() => null);
+    throw new ApiError(response.status, body?.detail ?? `error ${response.status}`, body);
+  }
+  return response;
+}
+
+/** @param {string} path */
+export const get = async (path) => (await request(path)).json();
+
+/** @param {string} path @param {any} [body] @param {string} [method] */
+export async function send(path, body, method = "POST") {
+  const options = { method, headers: { "Content-Type": "application/json" }, body: JSON.stringify(body ?? {}) };
+  return (await request(path, options)).json();
+}
+
+/** Row numbers that match a query. @param {string} query @param {AbortSignal} [signal] */
+export async function find(query, signal) {
+  const response = await request(`studio/find?q=${encodeURIComponent(query)}`, { signal });
+  return new Uint32Array(await response.arrayBuffer());
+}

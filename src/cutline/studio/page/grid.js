@@ -1,0 +1,76 @@
+// @ts-check
+/** The grid: cells at computed places, of which only the visible ones exist. */
+
+import { html, useEffect, useLayoutEffect, useRef, useState } from "./vendor/preact.js";
+import { cursor, picked, result, rows, want } from "./store.js";
+
+const WIDTH = 200;
+const HEIGHT = 236;
+const MAX_SCROLL = 8_000_000; // px; browsers cap an element's height
+
+export const columns = { count: 1, page: 1 };
+
+/** How far down the content the visible part begins, whatever the scroll bar's scale. */
+function offsetOf(scroll, content, view, space) {
+  return space <= view ? 0 : (scroll / (space - view)) * (content - view);
+}
+
+export function Grid() {
+  const box = useRef(/** @type {HTMLElement | null} */ (null));
+  const [view, setView] = useState({ width: 800, height: 600, top: 0 });
+  const count = Math.max(1, Math.floor((view.width - 12) / WIDTH));
+  const lines = Math.ceil(result.value.length / count);
+  const content = lines * HEIGHT;
+  const space = Math.min(content, MAX_SCROLL);
+  const offset = offsetOf(view.top, content, view.height, space);
+  columns.count = count;
+  columns.page = Math.max(1, Math.floor(view.height / HEIGHT));
+
+  useLayoutEffect(() => {
+    const element = /** @type {HTMLElement} */ (box.current);
+    const measure = () => setView({ width: element.clientWidth, height: element.clientHeight, top: element.scrollTop });
+    const observer = new ResizeObserver(measure);
+    observer.observe(element);
+    element.addEventListener("scroll", measure, { passive: true });
+    return () => observer.disconnect();
+  }, []);
+
+  useLayoutEffect(() => {
+    const element = /** @type {HTMLElement} */ (box.current);
+    const line = Math.floor(cursor.value / count) * HEIGHT;
+    const scale = content > view.height ? (space - view.height) / (content - view.height) : 1;
+    if (line < offset) element.scrollTop = line * scale;
+    else if (line + HEIGHT > offset + view.height) element.scrollTop = (line + HEIGHT - view.height) * scale;
+  }, [cursor.value, count, result.value]);
+
+  const first = Math.max(0, Math.floor(offset / HEIGHT) - 1);
+  const last = Math.min(lines, Math.ceil((offset + view.height) / HEIGHT) + 1);
+  const places = [];
+  for (let place = first * count; place < Math.min(last * count, result.value.length); place += 1) places.push(place);
+  useEffect(() => want(places.map((place) => result.value[place])));
+
+  return html`<div class="grid" ref=${box} tabindex="0" role="grid" aria-label="Pictures" aria-rowcount=${lines}>
+    <div class="space" style=${{ height: `${space}px` }}>
+      ${places.map((place) => cell(place, count, view.top - offset))}
+    </div>
+  </div>`;
+}
+
+/** @param {number} place @param {number} count @param {number} shift */
+function cell(place, count, shift) {
+  const row = result.value[place];
+  const known = rows.value.get(row);
+  const missing = known && !known.caption;
+  const classes = ["cell", place === cursor.value && "cursor", picked.value.has(row) && "picked", missing && "missing"];
+  const style = {
+    left: `${(place % count) * WIDTH}px`,
+    top: `${Math.floor(place / count) * HEIGHT + shift}px`,
+    width: `${WIDTH}px`,
+    height: `${HEIGHT}px`,
+  };
+  return html`<div key=${row} class=${classes.filter(Boolean).join(" ")} style=${style} role="gridcell"
+      aria-selected=${picked.value.has(row)} title=${known?.key ?? ""} onClick=${() => (cursor.value = place)}>
+    <img src=${`studio/thumbnails/${row}`} alt="" height="150" style=${{ height: "150px" }} loading="lazy" />
+    <p>${missing ? "no caption" : known?.caption ?? ""}</p>
+  </div>`;
+}

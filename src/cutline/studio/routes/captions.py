@@ -1,0 +1,44 @@
+"""One caption: save it, unless it was changed meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+
+from fastapi import APIRouter
+from pydantic import BaseModel, ConfigDict
+from starlette.responses import Response
+
+from cutline.dataset.records import EditInfo
+from cutline.service.http.responses import json_response
+from cutline.studio.routes.common import OpenDataset, OpenWorkspace, check_row
+
+router = APIRouter(prefix="/studio")
+
+
+class CaptionRequest(BaseModel):
+    """The new caption, and the one that it replaces, which the page has shown; null: there was none."""
+
+    model_config = ConfigDict(extra="forbid")
+    caption: str
+    before: str | None
+
+
+@router.put("/captions/{row}")
+async def save(row: int, body: CaptionRequest, dataset: OpenDataset, workspace: OpenWorkspace) -> Response:
+    """Save a caption. 409 with ``caption``, the one in the file, where that is no longer ``before``."""
+    check_row(dataset, row)
+    info = EditInfo(kind="save", summary=f"edit {dataset.entries[row].key}", author="studio")
+    caption = body.caption.strip()
+    result = await asyncio.to_thread(dataset.set_captions, {row: caption}, info, {row: body.before})
+    saved = dataset.caption(row)
+    if result.conflicts and saved != caption:
+        return json_response({"detail": "the caption was changed meanwhile", "caption": saved}, 409)
+    if result.failed:
+        return json_response({"detail": result.failed[0][1], "caption": saved}, 507)
+    workspace.events.publish("captions", rows=[row], **_undo(workspace))
+    return json_response({"row": row, "caption": saved})
+
+
+def _undo(workspace: OpenWorkspace) -> dict[str, str | None]:
+    state = workspace.state()
+    return {"undo": state["undo"], "redo": state["redo"]}

@@ -1,0 +1,54 @@
+"""What the routes share: the open dataset of a request."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, cast
+
+import numpy as np
+from fastapi import Depends, Request
+
+from cutline.dataset.dataset import Dataset, RowNumbers
+from cutline.service.errors import ServiceError
+from cutline.studio.workspace import Workspace
+
+
+def workspace_of(request: Request) -> Workspace:
+    return cast("Workspace", request.app.state.workspace)
+
+
+def dataset_of(request: Request) -> Dataset:
+    return workspace_of(request).dataset
+
+
+OpenWorkspace = Annotated[Workspace, Depends(workspace_of)]
+OpenDataset = Annotated[Dataset, Depends(dataset_of)]
+
+
+def check_row(dataset: Dataset, row: int) -> int:
+    """ServiceError 404: there is no such row."""
+    if not 0 <= row < len(dataset):
+        raise ServiceError(404, f"there is no row {row}")
+    return row
+
+
+def row_numbers(dataset: Dataset, rows: list[int] | None) -> RowNumbers | None:
+    if rows is None:
+        return None
+    numbers = np.array(rows, dtype=np.int64)
+    if len(numbers) and (numbers.min() < 0 or numbers.max() >= len(dataset)):
+        raise ServiceError(404, "there is no such row")
+    return numbers
+
+
+def result_json(result: Any) -> dict[str, Any]:
+    """An ``EditResult`` for a page; conflicts and failures with the first of their names."""
+    return {
+        "id": result.id,
+        "summary": result.summary,
+        "written": result.written,
+        "conflicts": list(result.conflicts[:100]),
+        "conflict_count": len(result.conflicts),
+        "failed": [list(one) for one in result.failed[:100]],
+        "failed_count": len(result.failed),
+        "stopped": result.stopped,
+    }

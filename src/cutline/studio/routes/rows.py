@@ -1,0 +1,53 @@
+"""Rows: which ones match a query, and what is shown of each."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated
+
+import numpy as np
+import pyarrow.compute as pc
+from fastapi import APIRouter, Query
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.responses import Response
+
+from cutline.dataset.dataset import Dataset, RowNumbers
+from cutline.service.http.responses import json_response
+from cutline.studio.routes.common import OpenDataset, check_row
+
+router = APIRouter(prefix="/studio")
+
+
+class RowsRequest(BaseModel):
+    """Numbers of rows."""
+
+    model_config = ConfigDict(extra="forbid")
+    rows: Annotated[list[int], Field(max_length=1000)]
+
+
+@router.get("/find")
+async def find(dataset: OpenDataset, q: Annotated[str, Query(max_length=10_000)] = "") -> Response:
+    """The numbers of the rows that match, as little-endian 32-bit integers."""
+    numbers = await asyncio.to_thread(_find, dataset, q)
+    return Response(numbers.astype("<u4").tobytes(), media_type="application/octet-stream")
+
+
+def _find(dataset: Dataset, query: str) -> RowNumbers:
+    if not query.strip():
+        return np.arange(len(dataset), dtype=np.int64)
+    matches = pc.match_substring(dataset.captions.array(), query, ignore_case=True)
+    return np.flatnonzero(pc.fill_null(matches, fill_value=False).to_numpy())
+
+
+@router.post("/rows")
+async def rows(body: RowsRequest, dataset: OpenDataset) -> Response:
+    """What the page shows of rows: ``row``, ``key``, ``caption`` (null where there is none)."""
+    found = [
+        {
+            "row": check_row(dataset, row),
+            "key": dataset.entries[row].key,
+            "caption": dataset.caption(row),
+        }
+        for row in body.rows
+    ]
+    return json_response(found)

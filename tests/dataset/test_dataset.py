@@ -1,0 +1,144 @@
+"""A folder open for editing: captions change on disk, and every change can be taken back."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from cutline.dataset.dataset import Dataset
+from cutline.dataset.edits import Replace
+from cutline.dataset.records import EditInfo
+from cutline.dataset.writer import StopEdit
+
+SAVE = EditInfo(kind="save", summary="edit")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Five pictures with captions, one of them in a sub-folder with Windows line ends and a mark."""
+    top = tmp_path / "photos"
+    (top / "sub").mkdir(parents=True)
+    for name in ("a", "b", "c", "sub/d", "e"):
+        Image.new("RGB", (8, 8)).save(top / f"{name}.jpg")
+    for name in ("a", "b", "c"):
+        (top / f"{name}.txt").write_text(f"a cat named {name}\n")
+    (top / "sub/d.txt").write_bytes(b"\xef\xbb\xbfa cat\r\non a mat\r\n")
+    return top
+
+
+def texts(folder: Path) -> dict[str, bytes]:
+    return {str(file.relative_to(folder)): file.read_bytes() for file in folder.rglob("*.txt")}
+
+
+def test_looking_creates_no_file(folder: Path) -> None:
+    before = sorted(folder.parent.rglob("*"))
+    dataset = Dataset(os.fspath(folder))
+    dataset.read_texts()
+    assert [dataset.caption(row) for row in range(len(dataset))] == [
+        *("a cat named a", "a cat named b", "a cat named c"),
+        None,
+        "a cat\non a mat",
+    ]
+    assert (dataset.undo(), dataset.redo(), dataset.history.edits()) == (None, None, [])
+    assert sorted(folder.parent.rglob("*")) == before
+
+
+def test_an_edit_keeps_the_form_of_each_file_and_is_undone_after_a_restart(folder: Path) -> None:
+    before = texts(folder)
+    dataset = Dataset(os.fspath(folder))
+    preview = dataset.preview(Replace(old="cat", new="dog"))
+    assert (preview.scope, len(preview.rows)) == (5, 4)
+    assert texts(folder) == before
+    assert dataset.apply(preview).written == 4
+    after = texts(folder)
+    assert after == {name: text.replace(b"cat", b"dog") for name, text in before.items()}
+    dataset.close()
+    again = Dataset(os.fspath(folder))
+    undone = again.undo()
+    assert undone is not None
+    assert undone.written == 4
+    assert texts(folder) == before
+    redone = again.redo()
+    assert redone is not None
+    assert texts(folder) == after
+
+
+def test_a_new_caption_is_a_new_file_and_undo_removes_it(folder: Path) -> None:
+    dataset = Dataset(os.fspath(folder))
+    dataset.set_captions({dataset.row("e.jpg"): "new"}, SAVE)
+    assert (folder / "e.txt").read_bytes() == b"new"
+    dataset.undo()
+    assert not (folder / "e.txt").exists()
+
+
+def test_what_another_program_changed_is_a_conflict_and_left_alone(folder: Path) -> None:
+    dataset = Dataset(os.fspath(folder))
+    preview = dataset.preview(Replace(old="cat", new="dog"))
+    (folder / "b.txt").write_text("mine\n")
+    result = dataset.apply(preview)
+    assert (result.written, result.conflicts) == (3, ("b.txt",))
+    assert (folder / "b.txt").read_text() == "mine\n"
+    assert dataset.caption(dataset.row("b.jpg")) == "mine"
+
+
+def test_an_old_edit_is_taken_back_while_later_ones_stay(folder: Path) -> None:
+    dataset = Dataset(os.fspath(folder))
+    first = dataset.apply(dataset.preview(Replace(old="cat", new="dog")))
+    dataset.set_captions({dataset.row("a.jpg"): "by hand"}, SAVE)
+    result = dataset.undo(first.id)
+    assert result is not None
+    assert (result.written, result.conflicts) == (3, ("a.txt",))
+    assert (folder / "a.txt").read_text() == "by hand\n"
+    assert (folder / "b.txt").read_text() == "a cat named b\n"
+
+
+def test_a_stopped_edit_is_undone_as_far_as_it_went(folder: Path) -> None:
+    before = texts(folder)
+    dataset = Dataset(os.fspath(folder))
+
+    def progress(done: int) -> None:
+        if done == 2:
+            raise StopEdit
+
+    result = dataset.apply(dataset.preview(Replace(old="cat", new="dog")), progress)
+    assert (result.written, result.stopped) == (2, 2)
+    assert texts(folder) != before
+    dataset.undo()
+    assert texts(folder) == before
+
+
+def _die_midway(folder: str) -> None:
+    dataset = Dataset(folder)
+
+    def progress(done: int) -> None:
+        if done == 2:
+            os._exit(9)
+
+    dataset.apply(dataset.preview(Replace(old="cat", new="dog")), progress)
+
+
+def test_an_edit_of_a_killed_process_is_finished_at_the_next_start(folder: Path) -> None:
+    before = texts(folder)
+    process = multiprocessing.get_context("spawn").Process(target=_die_midway, args=(os.fspath(folder),))
+    process.start()
+    process.join()
+    assert process.exitcode == 9
+    dataset = Dataset(os.fspath(folder))
+    assert [result.written for result in dataset.recovered] == [4]
+    assert texts(folder) == {name: text.replace(b"cat", b"dog") for name, text in before.items()}
+    dataset.undo()
+    assert texts(folder) == before
+
+
+def test_pictures_that_share_a_text_are_edited_apart(tmp_path: Path) -> None:
+    for name in ("x.jpg", "x.png"):
+        Image.new("RGB", (8, 8)).save(tmp_path / name)
+    (tmp_path / "x.txt").write_text("both")
+    dataset = Dataset(os.fspath(tmp_path))
+    dataset.set_captions({dataset.row("x.png"): "the png"}, SAVE)
+    assert [dataset.caption(row) for row in (0, 1)] == ["both", "the png"]
+    assert (tmp_path / "x.txt").read_text() == "both"
