@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections import Counter
 from collections.abc import Iterable
@@ -64,26 +65,49 @@ def did_you_mean(word: str, known: Iterable[str], *, most: int = 1, cutoff: floa
     return f", did you mean {' or '.join(close)}?" if close else ""
 
 
-# Control characters, breaks of lines and paragraphs, changes of the writing direction, and surrogates (bytes
-# of a file name that are not UTF-8). Line feed and tab are left to `printable`.
-_ACTIVE = re.compile("[\0-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+# Control characters, breaks of lines and paragraphs, changes of the writing direction, what has no width but
+# joins no letters, and surrogates (bytes of a file name that are not UTF-8). Line feed and tab are left to
+# `printable`.
+_ACTIVE = re.compile(
+    "[\0-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
+    "\U000e0000-\U000e007f\ud800-\udfff]"
+)
 _ACTIVE_OR_BREAK = re.compile(_ACTIVE.pattern[:-1] + "\t\n]")
 
 
-_URL = re.compile(r"[a-z][a-z0-9+.-]*://[^\s'\"<>]+", re.IGNORECASE)
-_USER = re.compile(r"(?<=://)[^/?#@\s]*@")
-_SECRET = re.compile(
-    r"([?&;#][^=&;#]*(?:sig|token|secret|key|credential|passw|pwd|auth|policy|hmac|jwt|code|session)[^=&;#]*=)"
-    r"[^&;#]+?(?=[.,:)\]]*(?:[&;#]|$))",
+_URL = re.compile(r"(?<![a-z0-9+.-])[a-z0-9+.-]+://[^\s'\"<>]+", re.IGNORECASE)
+_USER = re.compile(r"(?<=://)[^/?#\s]*@")
+# Also of a URL within a parameter, where the marks are percent-encoded.
+_PARAMETER = re.compile(
+    r"((?:[?&;#]|%3F|%26)((?:[^=&;#?%]|%(?!3D|3F|26))*)(?:=|%3D))((?:[^&;#%]|%(?!26|3F))+)", re.IGNORECASE
+)
+_SECRET_NAME = re.compile(
+    r"sig|token|secret|key|credential|pass|pwd|auth|policy|hmac|hash|md5|jwt|code|session|ticket|^(?:hm|sas|pw|otp)$",
     re.IGNORECASE,
 )
+_RUN = re.compile(r"[A-Za-z0-9]{20,}")  # of letters and digits, as in tokens; UUIDs have dashes
 
 
 def without_signatures(text: str) -> str:
     """``text`` without the signatures, keys and passwords in its URLs, which open what they point to."""
     if "://" not in text:
         return text
-    return _URL.sub(lambda url: _SECRET.sub(r"\1…", _USER.sub("", url[0])), text)
+    return _URL.sub(lambda url: _PARAMETER.sub(_hidden, _USER.sub("", url[0])), text)
+
+
+def stored_key(key: str) -> str:
+    """A sample's key as files keep it: without signatures, and then with a digest of the whole."""
+    shown = without_signatures(key)
+    if shown == key:
+        return key
+    return f"{shown}#{hashlib.blake2b(key.encode(errors='surrogatepass'), digest_size=8).hexdigest()}"
+
+
+def _hidden(parameter: re.Match[str]) -> str:
+    start, name, value = parameter.groups()
+    end = len(value.rstrip(".,:)]"))  # of a sentence around the URL
+    random = any(not run.isdigit() and not run.isalpha() for run in _RUN.findall(value))
+    return f"{start}…{value[end:]}" if end and (random or _SECRET_NAME.search(name)) else parameter[0]
 
 
 def visible(text: str) -> str:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import shutil
+import sqlite3
 import subprocess
 import sys
 from http.server import BaseHTTPRequestHandler
@@ -184,7 +186,12 @@ def test_urls_of_ones_own_network_where_they_are_allowed(tmp_path, env):
         assert answer.status_code == 200, answer.text
         assert answer.json()["caption"]
         task = service.client.post("/async-batch-caption", json={"image_urls": [there, absent[0]]}).json()
-        assert [one["caption"] is None for one in service.ended(task["task_id"])["results"]] == [False, True]
+        results = service.ended(task["task_id"])["results"]
+        assert [one["caption"] is None for one in results] == [False, True]
+        assert results[0]["image_path"] == f"http://{inside.host}/picture.png?signature=…"
+        with contextlib.closing(sqlite3.connect(tmp_path / "cutline-jobs.db")) as store:
+            names = [name for (name,) in store.execute("SELECT name FROM cutline_items ORDER BY place")]
+        assert names == [result["image_path"] for result in results], "no signature stays in the store"
         asked = [service.client.post("/caption", json={"image_url": url}) for url in absent]
         assert {answer.status_code for answer in asked} == {422}
         assert len({answer.text for answer in asked}) == 1

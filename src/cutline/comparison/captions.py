@@ -13,7 +13,7 @@ import orjson
 from cutline.engine.state import failures_file, state_folder
 from cutline.errors import ConfigError
 from cutline.files import text_to_name
-from cutline.formatting import one_line
+from cutline.formatting import one_line, stored_key
 from cutline.locations.stored import LocalFile, RemoteFile
 from cutline.records import JSON, Sample, Usage
 from cutline.sinks.reader import read_rows
@@ -54,20 +54,20 @@ class Answers:
 
 
 def read_answers(path: str, keys: Collection[str]) -> Answers:
-    """The answers in an output and its failures file, for those of ``keys`` that have one.
+    """The answers in an output and its failures file, for those ``keys`` (as stored) that have one.
 
     Raises:
         ConfigError: there is no such file, or it holds no captions of cutline.
     """
     wanted = frozenset(keys)
     found = {
-        row["key"]: Answer(problem=f"{row['kind']}: {row['message']}")
+        stored_key(row["key"]): Answer(problem=f"{row['kind']}: {row['message']}")
         for row in _failures(path)
-        if row["key"] in wanted
+        if stored_key(row["key"]) in wanted
     }
     for row in _rows(path):
-        if row["image_id"] in wanted:
-            found[row["image_id"]] = _answer(row)
+        if (key := stored_key(row["image_id"])) in wanted:
+            found[key] = _answer(row)
     return Answers(
         by_key=found,
         model=_commonest(answer.model for answer in found.values()),

@@ -32,6 +32,7 @@ from cutline.engine.report import EXIT_INTERRUPTED, EXIT_OK, Interrupted
 from cutline.engine.state import State, state_folder
 from cutline.errors import ConfigError, OutputExists
 from cutline.files import remove_parts, write_atomically, write_errors
+from cutline.formatting import stored_key, without_signatures
 from cutline.imaging.thumbnails import side_for
 from cutline.interfaces import Metric, Source
 from cutline.job import Job
@@ -126,7 +127,7 @@ class ComparisonRunner:
         for metric in self._metrics:
             await metric.open(self.hooks.message)
         samples = await asyncio.to_thread(self._samples)
-        keys = [valid_unicode(sample.key) for sample in samples]
+        keys = [stored_key(valid_unicode(sample.key)) for sample in samples]
         earlier = await asyncio.to_thread(self._earlier, keys)
         with State(self._folder, self._output) as state:
             ownership = _Ownership(state, Path(self._output))
@@ -143,7 +144,7 @@ class ComparisonRunner:
                 return self._ended(None)
             scores = [{one.picture.key: one.scores[place] for one in scored} for place in range(len(runs))]
             comparison = Comparison(
-                input=self.plan.job.input_path,
+                input=without_signatures(self.plan.job.input_path),
                 total=await asyncio.to_thread(self._count, len(samples)),
                 candidates=tuple(map(_result, self._candidates, runs, answers, scores)),
                 pictures=tuple(one.picture for one in scored),

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from cutline.comparison.captions import Answers
 from cutline.comparison.results import ComparedPicture
 from cutline.errors import PictureError
+from cutline.formatting import stored_key
 from cutline.imaging import Picture
 from cutline.imaging.thumbnails import thumbnail
 from cutline.interfaces import Metric
@@ -65,7 +66,7 @@ class PictureScorer:
         return [scored[position] for position in sorted(scored)]
 
     async def _score_one(self, sample: Sample, answers: Sequence[Answers]) -> ScoredPicture:
-        key = valid_unicode(sample.key)
+        key = stored_key(valid_unicode(sample.key))
         try:
             picture = Picture(await self.loader.locate(sample), max_pixels=self.max_pixels)
             small = await asyncio.to_thread(thumbnail, picture, self.side)

@@ -13,6 +13,7 @@ import orjson
 from cutline.engine.fingerprint import Fingerprint
 from cutline.engine.state import State
 from cutline.errors import ConfigError, JobChanged, SourceError
+from cutline.formatting import stored_key
 from cutline.job import Job
 from cutline.records import JSON
 from cutline.serialization import checked
@@ -208,6 +209,7 @@ class BatchManifest:
                     row = orjson.loads(line)
                     for name in ("key", "stamp", "step"):
                         checked(row[name], str)
+                    row["key"] = stored_key(row["key"])
                     yield offset, row
                     offset += len(line)
         except (OSError, ValueError, KeyError, TypeError) as error:

@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
+from cutline.formatting import stored_key
 from cutline.records import JSON, Failure, Sample
 
 KEPT = 64  # messages of a kind
@@ -34,13 +35,13 @@ class FailureStats:
 
     def add(self, sample: Sample, failure: Failure) -> None:
         kept = self._kinds.setdefault(failure.kind, {})
-        message = message_of(sample, failure)
+        message, key = message_of(sample, failure), stored_key(failure.key)
         if message in kept:
             kept[message].count += 1
-            kept[message].key = min(kept[message].key, failure.key)  # whatever ends first
+            kept[message].key = min(kept[message].key, key)  # whatever ends first
             return
         missed = kept.pop(min(kept, key=lambda one: kept[one].count)).count if len(kept) >= KEPT else 0
-        kept[message] = _Kept(message, missed + 1, missed, failure.key)
+        kept[message] = _Kept(message, missed + 1, missed, key)
 
     def by_kind(self) -> dict[str, tuple[Cause, ...]]:
         """The causes of each kind, the most common first."""

@@ -24,13 +24,9 @@ from cutline.engine.journal_file import JournalFile
 from cutline.engine.outcome_json import outcome_from_json, outcome_to_json, steps_from_json, usage_from_json
 from cutline.engine.prices import Spending
 from cutline.errors import JobChanged
+from cutline.formatting import stored_key
 from cutline.options import OnChange
-from cutline.records import (
-    JSON,
-    Outcome,
-    Step,
-    Usage,
-)
+from cutline.records import JSON, Outcome, Step, Usage
 from cutline.serialization import checked, encode_json
 from cutline.storage import is_http
 
@@ -81,7 +77,7 @@ class Journal:
             if "run" in data:
                 self._read_run(data)
                 return
-            key = hash(checked(data["key"], str))
+            key = hash(stored_key(checked(data["key"], str)))
             if "content" in data:
                 self._renewed[key] = offset
                 return
@@ -231,49 +227,51 @@ class Journal:
         return "none" if drop == "failed" and not (self._failed or self._incomplete) else drop
 
     def append(self, outcome: Outcome) -> None:
-        self._file.append(encode_json(outcome_to_json(outcome)))
+        self._file.append(encode_json(outcome_to_json(outcome) | {"key": stored_key(outcome.key)}))
 
     def append_content(self, key: str, content_id: str) -> None:
-        self._file.append(encode_json({"key": key, "content": content_id}))
+        self._file.append(encode_json({"key": stored_key(key), "content": content_id}))
 
     def append_step(self, key: str, content_id: str, step: Step) -> None:
-        self._file.append(encode_json({"key": key, "stamp": content_id, "step": step}))
+        self._file.append(encode_json({"key": stored_key(key), "stamp": content_id, "step": step}))
 
     def get(self, key: str) -> Outcome | None:
-        if hash(key) in self._repeated:
+        mark = hash(stored_key(key))
+        if mark in self._repeated:
             return None
-        outcome = self._read(self._offsets.get(hash(key)), key)
-        renewed = self._renewed.get(hash(key))
+        outcome = self._read(self._offsets.get(mark), key)
+        renewed = self._renewed.get(mark)
         if outcome is None or renewed is None:
             return outcome
         line = self._file.line(renewed)
-        same = line["key"] == key and isinstance(line["content"], str)
+        same = _is_of(line, key) and isinstance(line["content"], str)
         return dataclasses.replace(outcome, content_id=line["content"]) if same else outcome
 
     def steps(self, key: str) -> Sequence[tuple[str, tuple[Step, ...]]]:
-        offsets = self._steps.get(hash(key), [])
-        if hash(key) in self._repeated:
-            offsets = [self._offsets[hash(key)], *offsets]
+        mark = hash(stored_key(key))
+        offsets = self._steps.get(mark, [])
+        if mark in self._repeated:
+            offsets = [self._offsets[mark], *offsets]
         found = []
         for offset in offsets:
             data = self._file.line(offset)
-            if data["key"] == key:
+            if _is_of(data, key):
                 with contextlib.suppress(KeyError, TypeError, ValueError, AttributeError):
                     steps = tuple(steps_from_json(data))
                     found.append((str(data.get("stamp", "")), steps))
         return found
 
     def earlier(self, key: str) -> Outcome | None:
-        return self._read(self._dropped.get(hash(key)), key)
+        return self._read(self._dropped.get(hash(stored_key(key))), key)
 
     def _read(self, offset: int | None, key: str) -> Outcome | None:
         if offset is None:
             return None
         data = self._file.line(offset)
-        if data["key"] != key:  # two keys with one hash: do it again rather than mix them up
+        if not _is_of(data, key):  # two keys with one hash: do it again rather than mix them up
             return None
         with contextlib.suppress(KeyError, TypeError, ValueError, AttributeError):
-            return outcome_from_json(data)
+            return outcome_from_json(data | {"key": key})
         return None
 
     def sync(self) -> None:
@@ -281,6 +279,11 @@ class Journal:
 
     def close(self) -> None:
         self._file.close()
+
+
+def _is_of(line: JSON, key: str) -> bool:
+    """Whether a line is about the sample; older versions wrote its whole key."""
+    return stored_key(line["key"]) == stored_key(key)
 
 
 def _usages(data: JSON) -> Iterator[tuple[str, Usage, bool]]:

@@ -9,7 +9,7 @@ from pathlib import PurePath
 from typing import Any
 
 from cutline.errors import SampleError
-from cutline.formatting import nearest
+from cutline.formatting import nearest, without_signatures
 from cutline.records import Sample
 from cutline.storage import is_url
 
@@ -55,10 +55,11 @@ def sample_variables(sample: Sample) -> dict[str, Any]:
     A metadata column wins over a built-in of the same name. ``folder`` is the name of the folder
     the picture lies in, without its parents.
     """
-    path = PurePath(sample.path.partition("?")[0] if is_url(sample.path) else sample.path)
+    shown = without_signatures(sample.path)  # the model is as foreign as any reader
+    path = PurePath(shown.partition("?")[0] if is_url(shown) else shown)
     known = {
-        "key": sample.key,
-        "path": sample.path,
+        "key": without_signatures(sample.key),
+        "path": shown,
         "file_name": path.name,
         "stem": path.stem,
         "folder": path.parent.name,

@@ -6,6 +6,7 @@ import re
 from pathlib import PurePath
 from typing import Final
 
+from cutline.formatting import without_signatures
 from cutline.records import JSON, Caption, Failure, Outcome, Skip
 from cutline.service.errors import ServiceError, with_field_names
 
@@ -59,6 +60,7 @@ _MESSAGES: Final = {
 
 def result_json(name: str, outcome: Outcome) -> JSON:
     """One picture's part of a response: its caption, or ``error`` with the kind of failure."""
+    name = without_signatures(name)
     if not isinstance(outcome, Caption):
         message, kind = failure_message(outcome), failure_kind(outcome)
         return {"image_path": name, "caption": None, "error": message, "kind": kind}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from pathlib import Path
 
+from cutline.formatting import stored_key, without_signatures
 from cutline.interfaces import Sink
 from cutline.records import JSON, Caption, Failure, Outcome, Sample, Step
 from cutline.serialization import valid_unicode
@@ -73,13 +74,17 @@ def row(sample: Sample, outcome: Caption, options: SinkOptions) -> JSON:
 
 
 def failure_row(sample: Sample, outcome: Failure) -> JSON:
-    """One failure as a row of the failures file: ``reply`` was unusable, ``steps`` succeeded."""
+    """One failure as a row of the failures file: ``reply`` was unusable, ``steps`` succeeded.
+
+    The signatures of a URL are left out: the input has them, and such files are passed on.
+    """
+    key = stored_key(valid_unicode(sample.key))
     return {
-        "image_id": valid_unicode(sample.key),
-        "key": valid_unicode(sample.key),  # its older name
-        "image_path": valid_unicode(sample.path),
+        "image_id": key,
+        "key": key,  # its older name
+        "image_path": valid_unicode(without_signatures(sample.path)),
         "kind": outcome.kind,
-        "message": outcome.message,
+        "message": without_signatures(outcome.message),
         "attempts": outcome.attempts,
         "reply": valid_unicode(outcome.reply.text) if outcome.reply else None,
         "steps": [_step(step) for step in outcome.steps],

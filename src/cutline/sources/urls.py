@@ -10,7 +10,7 @@ import urllib.parse
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 from cutline.errors import ConfigError, SourceError
-from cutline.formatting import one_line
+from cutline.formatting import one_line, without_signatures
 from cutline.locations.stored import RemoteFile
 from cutline.records import Problem, Sample
 from cutline.sidecars.encoding import decode_text
@@ -121,7 +121,7 @@ def not_a_url(text: str) -> str | None:
     try:
         parts = urllib.parse.urlsplit(text)
         if parts.scheme.lower() not in {"http", "https"} or not parts.hostname:
-            return f"not an http or https URL: {text.partition('@')[0][:100]!r}"
+            return f"not an http or https URL: {without_signatures(text).rpartition('@')[2][:100]!r}"
         if parts.username is not None or parts.password is not None:
             return "a URL with a user name or password in it is not used"
     except ValueError as error:

@@ -16,6 +16,7 @@ from cutline.engine.sample_rules import SampleRules
 from cutline.engine.stage_runner import StageRunner
 from cutline.errors import ConfigError, PictureError, RunStopped
 from cutline.files import sync_folder, write_errors
+from cutline.formatting import stored_key
 from cutline.records import Outcome, Sample, Step
 from cutline.serialization import encode_json
 
@@ -124,9 +125,8 @@ class RequestFile:
             file, keys = self._files = self._files or self._open()
             for (step, _), line in zip(written.requests, lines, strict=True):
                 file.write(line)
-                keys.write(
-                    encode_json({"key": written.key, "stamp": written.content_id, "step": step}) + b"\n"
-                )
+                row = {"key": stored_key(written.key), "stamp": written.content_id, "step": step}
+                keys.write(encode_json(row) + b"\n")
         self.pictures += 1
         self.requests += len(lines)
         self.size += size

@@ -19,6 +19,7 @@ from cutline.engine.batches.requests import line_of
 from cutline.engine.content import SampleContent, is_about
 from cutline.engine.prices import BATCH
 from cutline.errors import EndpointUnusable, Rejected, Retryable, SampleError
+from cutline.formatting import stored_key
 from cutline.imaging import Picture
 from cutline.interfaces import Captioner
 from cutline.prompts import Prompt
@@ -80,7 +81,7 @@ class ReplyFiles:
         found: dict[str, BatchRequest] = {}
         for place in range(line, len(self._requests)):
             row = read_row(self._keys, self._requests[place])
-            if row["key"] != key:
+            if stored_key(row["key"]) != key:
                 break
             reply, at = None, self._replies[place]
             if at != _NOWHERE:
@@ -118,6 +119,7 @@ class BatchReplies:
 
     def requests(self, key: str) -> Mapping[str, BatchRequest]:
         """A picture's requests by step; empty where none were sent."""
+        key = stored_key(key)
         place = self._places.get(hash(key))
         return self._files[place[0]].requests(place[1], key) if place else {}
 

@@ -23,7 +23,7 @@ from cutline.engine.sample_outcomes import log_outcome
 from cutline.engine.shard import GRACE
 from cutline.engine.stats import Counts
 from cutline.errors import BudgetSpent, ConfigError, CutlineError, PictureError
-from cutline.formatting import plural
+from cutline.formatting import plural, stored_key
 from cutline.interfaces import Source
 from cutline.job import Job
 from cutline.records import JSON, Failure, Outcome, Sample
@@ -114,9 +114,10 @@ class Uploader:
         if known is not None and await is_about(known.content_id, content, trusted=trusted):
             self.stats.known += 1
             return
-        for batch, offset in self._in_batches.get(hash(sample.key), ()):
+        key = stored_key(sample.key)
+        for batch, offset in self._in_batches.get(hash(key), ()):
             sent = read_row(self.manifest.keys_file(batch), offset)
-            if sent["key"] == sample.key and await is_about(sent["stamp"], content, trusted=True):
+            if stored_key(sent["key"]) == key and await is_about(sent["stamp"], content, trusted=True):
                 self.stats.waiting += 1
                 return
         steps = await earlier_steps(sample, self.journal, self.pipeline.contents)

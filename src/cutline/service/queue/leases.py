@@ -12,6 +12,7 @@ from typing import Final
 import orjson
 import sqlalchemy as sa
 
+from cutline.formatting import without_signatures
 from cutline.records import JSON
 from cutline.service.queue.schema import Database, items, jobs, uploads
 from cutline.service.queue.store import (
@@ -177,6 +178,7 @@ class Leases:
             mine = (items.c.job == one.item.job) & (items.c.place == one.item.place)
             mine &= (items.c.owner == self.owner) & (items.c.status == RUNNING)
             values = {"status": DONE, "owner": None, "lease": None, "result": orjson.dumps(one.data)}
+            values["name"] = without_signatures(one.item.name)  # its download was the last use of them
             if connection.execute(items.update().where(mine).values(**values)).rowcount:
                 (captioned if one.captioned else failed)[one.item.job] += 1
                 if one.item.kind == "upload":
