@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from cutline.dataset.records import EditInfo
 from cutline.service.http.responses import json_response
-from cutline.studio.routes.common import OpenDataset, OpenWorkspace, check_row
+from cutline.studio.routes.parameters import OpenDataset, OpenWorkspace, check_row
 
 router = APIRouter(prefix="/studio")
 

@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from cutline.dataset.records import EditResult
 from cutline.service.http.responses import json_response
-from cutline.studio.routes.common import OpenDataset, OpenWorkspace, result_json
+from cutline.studio.routes.parameters import OpenDataset, OpenWorkspace, result_json
 
 router = APIRouter(prefix="/studio")
 

@@ -14,7 +14,7 @@ from cutline.errors import PictureError
 from cutline.imaging import Picture
 from cutline.locations.stored import LocalFile
 from cutline.service.errors import ServiceError
-from cutline.studio.routes.common import OpenDataset, check_row
+from cutline.studio.routes.parameters import OpenDataset, check_row
 
 router = APIRouter(prefix="/studio")
 _CACHE = {"Cache-Control": "private, max-age=3600"}

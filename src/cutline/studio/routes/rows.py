@@ -13,7 +13,7 @@ from starlette.responses import Response
 
 from cutline.dataset.dataset import Dataset, RowNumbers
 from cutline.service.http.responses import json_response
-from cutline.studio.routes.common import OpenDataset, check_row
+from cutline.studio.routes.parameters import OpenDataset, check_row
 
 router = APIRouter(prefix="/studio")
 

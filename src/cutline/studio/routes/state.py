@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict
 from starlette.responses import Response, StreamingResponse
 
 from cutline.service.http.responses import json_response
-from cutline.studio.routes.common import OpenWorkspace
+from cutline.studio.routes.parameters import OpenWorkspace
 
 router = APIRouter(prefix="/studio")
 

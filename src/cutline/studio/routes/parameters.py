@@ -1,4 +1,4 @@
-"""What the routes share: the open dataset of a request."""
+"""What the routes share: the open dataset of a request, and checks of row numbers."""
 
 from __future__ import annotations
 
