@@ -14,7 +14,7 @@ try:
     from cutline.studio.app import create_app
     from cutline.studio.settings import StudioSettings
 except ImportError:
-    raise MissingExtra("cutline studio", "serve") from None
+    raise MissingExtra("cutline studio", "studio") from None
 
 
 def studio(
