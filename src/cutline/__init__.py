@@ -122,7 +122,7 @@ if TYPE_CHECKING:  # what type checkers and editors read; `_NAMES` has the same 
     from cutline.stages import register_stage as register_stage
     # isort: on
 
-__version__ = "0.1.0"
+from cutline.version import __version__ as __version__
 
 _NAMES = {
     "cutline.api": "Captions acaption caption",

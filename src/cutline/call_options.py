@@ -36,10 +36,13 @@ class LoadOptions(TypedDict, total=False):
     """
 
     allow_private_urls: bool
+    user_agent: str | None
     steps: Mapping[str, str]
     chain: str | None
     plugin: str | Path | Sequence[str | Path]
     endpoint: str | None
+    header: Sequence[str]
+    query: Sequence[str]
     max_tokens: int | None
     truncated: Literal["fail", "keep", "sentence"]
     temperature: float | None
@@ -95,7 +98,7 @@ class CallOptions(LoadOptions, total=False):
     follow_links: bool
     sample_pictures: SamplePictures
     delimiter: str | None
-    header: bool
+    header_row: bool
     image_column: str | None
     url_column: str | None
     text_column: str | None
@@ -126,7 +129,7 @@ class CallOptions(LoadOptions, total=False):
 FIXED_BY_LOAD = LoadOptions.__annotations__.keys() - {
     *(field.name for group in (PromptOptions, CheckOptions) for field in dataclasses.fields(group)),
     *(parameter.name for parameter in COMMON),
-    *("allow_private_urls", "max_pixels"),
+    *("allow_private_urls", "user_agent", "max_pixels"),
 }
 """Options that a loaded model has from ``load`` and cannot be given again."""
 
@@ -167,7 +170,7 @@ def _as_in_a_job(options: Mapping[str, Any]) -> JSON:
     if "plugin" in named:
         files = named["plugin"]
         named["plugin"] = tuple(map(str, [files] if isinstance(files, str | Path) else files))
-    for name in ("event", "exclude", "check", "filter"):
+    for name in ("event", "exclude", "check", "filter", "header", "query"):
         if isinstance(named.get(name), str):
             named[name] = (named[name],)
     if isinstance(named.get("schema"), Mapping):

@@ -89,3 +89,29 @@ class Secret:
 
     def __reduce__(self) -> str:
         raise TypeError("a Secret is not pickled; pass the name of its environment variable instead")
+
+
+class Secrets:
+    """All that is secret about the requests to an endpoint."""
+
+    __slots__ = ("_secrets",)
+
+    def __init__(self, *secrets: Secret | None) -> None:
+        # The longest first: another may be a part of it.
+        known = (secret for secret in secrets if secret is not None)
+        self._secrets = sorted(known, key=lambda secret: -len(secret.reveal()))
+
+    def redact(self, text: str) -> str:
+        """``text`` without any of them, as ``Secret.redact``."""
+        for secret in self._secrets:
+            text = secret.redact(text)
+        return text
+
+    def redact_bytes(self, content: bytes) -> bytes:
+        """``content`` without any of them, as ``Secret.redact_bytes``."""
+        for secret in self._secrets:
+            content = secret.redact_bytes(content)
+        return content
+
+    def __repr__(self) -> str:
+        return "Secrets(…)"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any, ClassVar, Literal
 
+from cutline.endpoint_headers import check_headers, without_reference
 from cutline.errors import ConfigError
 from cutline.parameters import USUAL, check_common, parse_unique
 from cutline.stages import Room, StageSpec
@@ -42,7 +43,7 @@ class InputOptions(StrictOptions):
     """Of a webdataset sample with several pictures, caption the main one or each."""
     delimiter: str | None = None
     """Character between the cells of a text table, or `tab`. [default: by its first line]"""
-    header: bool = True
+    header_row: bool = True
     """Whether the first line of a text table names its columns."""
     image_column: str | None = None
     """Column of a table that holds the pictures, paths or URLs; of a webdataset, the ending to caption."""
@@ -64,6 +65,14 @@ class InputOptions(StrictOptions):
     """Event of CrisisMMD, such as `hurricane_harvey`; several by repetition or with commas."""
     allow_private_urls: bool = False
     """Fetch also from loopback and private addresses."""
+    user_agent: str | None = None
+    """User-Agent of downloads of pictures, such as "my-project/1.0 (me@example.com)". [default: cutline]"""
+
+    def check(self) -> None:
+        """Raises ConfigError for a User-Agent that cannot be sent."""
+        name = self.user_agent
+        if name is not None and (not name.strip() or not name.isascii() or not name.isprintable()):
+            raise ConfigError("--user-agent must be a line of plain letters, such as 'my-project/1.0'")
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +89,10 @@ class ModelOptions(StrictOptions):
     """Python file with models of your own, which is run; several by repetition."""
     endpoint: str | None = None
     """URL of an OpenAI-compatible server, such as http://localhost:8000/v1."""
+    header: tuple[str, ...] = dataclasses.field(default=(), repr=False)
+    """Header of every request to the endpoint, `NAME: VALUE` or 'NAME: $VARIABLE'; several by repetition."""
+    query: tuple[str, ...] = dataclasses.field(default=(), repr=False)
+    """Query parameter of these requests, `NAME=VALUE` or 'NAME=$VARIABLE'; several by repetition."""
     max_tokens: int | None = None
     """Most tokens of an answer; 0 leaves it to the endpoint. [default: 512]"""
     truncated: Literal["fail", "keep", "sentence"] = "fail"
@@ -104,6 +117,18 @@ class ModelOptions(StrictOptions):
         given = {name: value for name in USUAL if (value := getattr(self, name)) is not None}
         parse_unique(self.parameters, {**given, "extra": self.extra})
         check_common(given)
+        check_headers(self.header, self.query)
+
+    def check_stored(self, place: str) -> None:
+        """Raises ConfigError for a secret that would be stored in ``place`` together with the job."""
+        if "@" in (self.endpoint or ""):
+            raise ConfigError(
+                f"{place} holds no secrets: pass the password of --endpoint as --api-key instead"
+            )
+        if option := without_reference(self.header, self.query):
+            raise ConfigError(
+                f"{place} holds no secrets: set the value in an environment variable and write {option}"
+            )
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

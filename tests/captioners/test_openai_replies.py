@@ -171,10 +171,10 @@ def error(message: str, code: str | None = None) -> str:
             "run the same command when it returns",
         ),
         (429, error("Your daily quota is used up"), EndpointUnusable, "of the day"),
-        (308, "", Rejected, "it redirects to http://127.0.0.1:1/"),
+        (308, "", EndpointUnusable, "it redirects to http://127.0.0.1:1/"),
         (500, "<html>" + " " * 1990 + KEY, Retryable, "500"),
         (503, "", Retryable, "503"),
-        (301, "", Rejected, "301"),
+        (301, "", EndpointUnusable, "301"),
     ],
 )
 async def test_statuses(

@@ -12,11 +12,12 @@ from multidict import CIMultiDict
 from cutline.captioners.hosted.endpoint import Answer
 from cutline.captioners.hosted.presets import PRESETS
 from cutline.captioners.hosted.refusals import RequestInfo, error_within, refusal
-from cutline.credentials import Secret
+from cutline.credentials import Secret, Secrets
 from cutline.errors import CutlineError, EndpointUnusable, Rejected, Retryable
 
 KEY = "sk-0123456789abcdef"
-ASKED = RequestInfo(preset=PRESETS["openai"], model="m", shown="http://h/v1", key=Secret(KEY))
+KEYS = Secrets(Secret(KEY))
+ASKED = RequestInfo(preset=PRESETS["openai"], model="m", shown="http://h/v1", has_key=True, secrets=KEYS)
 NAMES = [
     "error",
     "errors",
@@ -64,7 +65,7 @@ def test_any_answer_of_success(payload: object) -> None:
 def said(
     status: int, body: object, *, headers: dict[str, str] | None = None, service: str = "openai"
 ) -> Exception:
-    asked = RequestInfo(preset=PRESETS[service], model="m", shown="http://h/v1", key=Secret(KEY))
+    asked = RequestInfo(preset=PRESETS[service], model="m", shown="http://h/v1", has_key=True, secrets=KEYS)
     return refusal(Answer(status, CIMultiDict(headers or {}), json.dumps(body).encode()), asked)
 
 

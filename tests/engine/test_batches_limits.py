@@ -111,7 +111,7 @@ def test_an_endpoint_without_batches_is_told_in_one_line(service, pictures, tmp_
         (("--model", "gemini:gemini-2.5-flash"), "gemini needs a key"),
         (("--step", "a=fake", "--step", "b=fake"), "a chain cannot be one"),
         (("--model", "openai:gpt-4o-mini"), "openai needs a key"),
-        (("--model", "m", "--endpoint", "http://u:p@localhost:1/v1"), "must hold no secrets"),
+        (("--model", "m", "--endpoint", "http://u:p@localhost:1/v1"), "holds no secrets"),
         (
             ("--model", "m", "--endpoint", "http://localhost:1/v1", "--max-file-bytes", "0"),
             "--max-file-bytes",

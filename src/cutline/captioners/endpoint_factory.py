@@ -12,8 +12,16 @@ from cutline import parameters
 from cutline.captioners.hosted.nvidia_models import HOSTED, HostedModel
 from cutline.captioners.hosted.presets import Parameters, Preset
 from cutline.captioners.servers.programs import PROGRAMS
-from cutline.captioners.spec import PICTURE_OPTIONS, SENT_OPTIONS, CaptionerOptions, Spec, refuse_unknown
+from cutline.captioners.spec import (
+    HEADER_OPTIONS,
+    PICTURE_OPTIONS,
+    SENT_OPTIONS,
+    CaptionerOptions,
+    Spec,
+    refuse_unknown,
+)
 from cutline.credentials import Secret
+from cutline.endpoint_headers import EndpointHeaders, endpoint_headers
 from cutline.errors import ConfigError
 from cutline.imaging import Limits
 from cutline.parameters import Parameter
@@ -46,7 +54,7 @@ def options_of_service(spec: Spec, preset: Preset) -> frozenset[str]:
         "pull": preset.name == "ollama",
     }
     supported = (name for name, is_supported in of_server.items() if is_supported)
-    return frozenset((*SENT_OPTIONS, "parameters", *PICTURE_OPTIONS, own, *supported))
+    return frozenset((*SENT_OPTIONS, "parameters", *HEADER_OPTIONS, *PICTURE_OPTIONS, own, *supported))
 
 
 def parameters_of_service(spec: Spec, preset: Preset) -> tuple[Parameter, ...]:
@@ -71,7 +79,8 @@ def build_endpoint(spec: Spec, preset: Preset, options: CaptionerOptions) -> Ope
     name = spec.name or preset.default_model
     if not name:
         raise ConfigError(f"{spec.provider} needs a model name: --model {spec.provider}:NAME")
-    key = _key(spec, preset, options)
+    own = endpoint_headers(options.options.get("header", ()), options.options.get("query", ()))
+    key = _key(spec, preset, options, own)
     if key is not None and "@" in urlsplit(endpoint).netloc:
         raise ConfigError("the endpoint's URL holds a password and there is a key too: only one can be sent")
     model = _hosted(spec, preset)
@@ -80,7 +89,7 @@ def build_endpoint(spec: Spec, preset: Preset, options: CaptionerOptions) -> Ope
     refuse_unknown(label, given, options_of_service(spec, preset))
     limits = Limits(**{_LIMITS[name]: given[name] for name in _LIMITS if name in given})
     if model is not None:
-        return _nvidia(preset, model, options, key, limits)
+        return _nvidia(preset, model, options, key, limits, own)
     from cutline.captioners.hosted.openai import OpenAIChat
 
     if "schema_dialect" in given:
@@ -93,11 +102,17 @@ def build_endpoint(spec: Spec, preset: Preset, options: CaptionerOptions) -> Ope
         parameters=_parameters(given, {"max_tokens": DEFAULT_MAX_TOKENS}),
         limits=limits,
         timeout=options.timeout,
+        own=own,
     )
 
 
 def _nvidia(
-    preset: Preset, model: HostedModel, options: CaptionerOptions, key: Secret | None, limits: Limits
+    preset: Preset,
+    model: HostedModel,
+    options: CaptionerOptions,
+    key: Secret | None,
+    limits: Limits,
+    own: EndpointHeaders,
 ) -> NvidiaHosted:
     from cutline.captioners.hosted.nvidia import NvidiaHosted
 
@@ -114,6 +129,7 @@ def _nvidia(
         limits=limits,
         upload=given.get("large_images") == "asset",
         timeout=options.timeout,
+        own=own,
     )
 
 
@@ -121,8 +137,14 @@ def _hosted(spec: Spec, preset: Preset) -> HostedModel | None:
     return HOSTED.get(spec.name) if preset.name == "nvidia" else None
 
 
-def _key(spec: Spec, preset: Preset, options: CaptionerOptions) -> Secret | None:
+def _key(spec: Spec, preset: Preset, options: CaptionerOptions, own: EndpointHeaders) -> Secret | None:
+    if own.holds_authorization:
+        if options.key is not None:
+            raise ConfigError("--header Authorization is the key already: remove it or --api-key")
+        return None
     key = options.key or find_key(preset)
+    if own.holds_key:
+        return options.key
     if (
         key is None
         and preset.key_needed

@@ -147,6 +147,8 @@ def _key(spec: Spec, options: CaptionerOptions) -> Hashable:
     return (
         (spec.provider, spec.name, made, options.endpoint),
         secret and hashlib.blake2b(secret.reveal().encode()).digest(),
-        orjson.dumps(dict(options.options), default=repr, option=orjson.OPT_SORT_KEYS),
+        hashlib.blake2b(
+            orjson.dumps(dict(options.options), default=repr, option=orjson.OPT_SORT_KEYS)
+        ).digest(),
         (options.timeout, options.concurrency),
     )

@@ -16,7 +16,8 @@ from cutline.errors import ConfigError
 from cutline.formatting import did_you_mean
 
 SENT_OPTIONS = ("max_tokens", "temperature", "top_p", "seed", "extra")
-MODEL_OPTIONS = (*SENT_OPTIONS, "parameters", "schema_dialect", "large_images")
+HEADER_OPTIONS = ("header", "query")
+MODEL_OPTIONS = (*SENT_OPTIONS, "parameters", "schema_dialect", "large_images", *HEADER_OPTIONS)
 PICTURE_OPTIONS = ("max_side", "max_bytes", "jpeg_quality")
 LOCAL_OPTIONS = ("device", "dtype", "batch_size", "quantize", "tensor_parallel", "parallel_engine")
 

@@ -27,6 +27,7 @@ from cutline.options import (
     PictureOptions,
     PromptOptions,
     RunOptions,
+    SamplePictures,  # noqa: F401 - the type of an inherited field
 )
 from cutline.terminal import print_line
 
@@ -78,6 +79,14 @@ class MainModel(ModelOptions):
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class TableInput(InputOptions):
+    """As in a job, with a short name."""
+
+    header_row: Annotated[bool, Parameter(negative="--no-header")] = True
+    """Whether the first line of a text table names its columns."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class MainPrompts(PromptOptions):
     """As in a job, with a short name."""
 
@@ -94,9 +103,7 @@ class JobGroups:
     server: Annotated[StartedServer, option_group("Local servers")] = field(default_factory=StartedServer)
     prompts: Annotated[MainPrompts, option_group("Prompt")] = field(default_factory=MainPrompts)
     checks: Annotated[CheckOptions, option_group("Checks")] = field(default_factory=CheckOptions)
-    input: Annotated[InputOptions, option_group("Input", negative="no-")] = field(
-        default_factory=InputOptions
-    )
+    input: Annotated[TableInput, option_group("Input", negative="no-")] = field(default_factory=TableInput)
     pictures: Annotated[PictureOptions, option_group("Pictures")] = field(default_factory=PictureOptions)
     output: Annotated[OutputOptions, option_group("Output")] = field(default_factory=OutputOptions)
     run: Annotated[RunOptions, option_group("Run", negative="no-")] = field(default_factory=RunOptions)
@@ -162,8 +169,7 @@ def _save(job: Job, path: Path) -> None:
 
     job.check()
     assembly.source_of(job)  # refuses a missing input
-    if "@" in (job.model.endpoint or ""):
-        raise ConfigError("a job file holds no secrets: pass the password of --endpoint as --api-key instead")
+    job.model.check_stored("a job file")
     try:
         with path.open("x", encoding="utf-8") as file:
             file.write(job.to_toml())

@@ -11,7 +11,7 @@ from cyclopts import Parameter
 from rich.table import Table
 from rich.text import Text
 
-from cutline.cli.caption import JobGroups, option_group, without
+from cutline.cli.caption import JobGroups, TableInput, option_group, without
 from cutline.cli.common_options import ServiceKey, Verbosity
 from cutline.cli.execute import log, signals
 from cutline.cli.streams import optional_output
@@ -23,7 +23,6 @@ from cutline.errors import SinkError
 from cutline.formatting import money, printable
 from cutline.options import (
     CheckOptions,
-    InputOptions,
     ModelOptions,
     OnChange,  # noqa: F401 - the type of an inherited field
     OnMissing,  # noqa: F401 - the type of an inherited field
@@ -36,7 +35,7 @@ PIPED_WIDTH = 250  # columns of the table when the output is no terminal: long n
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class ComparedInput(InputOptions):
+class ComparedInput(TableInput):
     """As for a run, but with few pictures."""
 
     image_limit: int = IMAGE_LIMIT

@@ -41,7 +41,7 @@ _OTHERWISE = {
 """Options of `cutline caption` and the variable for them here."""
 _MIN_SIMILARITY: Final = 0.87
 """Names at least this similar are taken for misspelt ones; MODULE_NAME and NODE_NAME are below."""
-_SECRET = frozenset({"--api-key"})
+_SECRET = frozenset({"--api-key", "--header", "--query"})
 _OPTION = re.compile(r"(?<![\w-])--[a-z-]*[a-z](?!\.?\w)")
 
 

@@ -43,7 +43,7 @@ def check_model(text: str, options: CaptionerOptions) -> ModelCheck:
     """Try the model of that name; raises ConfigError for an invalid one."""
     spec = Spec.parse(text, endpoint=options.endpoint)
     if spec.preset is not None:
-        options = dataclasses.replace(options, options={"max_tokens": _MAX_TOKENS})
+        options = dataclasses.replace(options, options={**options.options, "max_tokens": _MAX_TOKENS})
     start = time.perf_counter()
     try:
         captioner = build_captioner(text, options)

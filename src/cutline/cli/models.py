@@ -20,6 +20,7 @@ from cutline.captioners.transformers.family import Family
 from cutline.cli.common_options import ServiceKey
 from cutline.cli.model_card import embedded_about, has_local, price, readiness, ready_interrogator, show_card
 from cutline.cli.model_check import check_model
+from cutline.endpoint_headers import check_headers
 from cutline.errors import ConfigError
 from cutline.terminal import Console
 from cutline.weights import is_downloaded
@@ -31,6 +32,8 @@ app = cyclopts.App(name="models", help="List the models' providers, or check one
 def check(
     *specs: str,
     endpoint: str | None = None,
+    header: Annotated[tuple[str, ...], cyclopts.Parameter(negative=())] = (),
+    query: Annotated[tuple[str, ...], cyclopts.Parameter(negative=())] = (),
     service: Annotated[ServiceKey, cyclopts.Parameter(name="*")] = ServiceKey(),  # noqa: B008 - frozen
     plugin: tuple[str, ...] = (),
     timeout: Annotated[float, cyclopts.Parameter(help="Seconds to wait for a reply.")] = 60.0,
@@ -43,19 +46,28 @@ def check(
         Models, as for --model. Without any, the default model of every provider that is set up.
     endpoint
         URL of an OpenAI-compatible server.
+    header
+        Header of the requests to it, `NAME: VALUE` or 'NAME: $VARIABLE'; several by repetition.
+    query
+        Query parameter of these requests, `NAME=VALUE` or 'NAME=$VARIABLE'; several by repetition.
     plugin
         Python file with models of your own, which is run.
     """
     load_plugins(plugin)
+    check_headers(header, query)
     if timeout <= 0:
         raise ConfigError(f"--timeout must be greater than 0, not {timeout:g}")
     key = service.key
-    options = CaptionerOptions(key=key, endpoint=endpoint, timeout=timeout, retries=0, patience=timeout)
+    given = {name: values for name, values in (("header", header), ("query", query)) if values}
+    options = CaptionerOptions(
+        key=key, endpoint=endpoint, options=given, timeout=timeout, retries=0, patience=timeout
+    )
     if not specs:
         return _check_all(options)
     # Wrong names are reported before any model is called.
-    if len({Spec.parse(spec, endpoint=endpoint).provider for spec in specs}) > 1 and key is not None:
-        raise ConfigError("--api-key is for one service, and these are several: check them one by one")
+    if len({Spec.parse(spec, endpoint=endpoint).provider for spec in specs}) > 1:
+        for option in (*(["api-key"] if key is not None else []), *given):
+            raise ConfigError(f"--{option} is for one service, and these are several: check them one by one")
     checked = []
     for spec in specs:
         checked.append(check_model(spec, options))
@@ -65,8 +77,8 @@ def check(
 
 def _check_all(options: CaptionerOptions) -> int:
     """Check every provider that is set up; those that are not set up or not running are no failure."""
-    if options.key is not None or options.endpoint is not None:
-        raise ConfigError("--api-key and --endpoint are for one model: give its name")
+    if options.key is not None or options.endpoint is not None or options.options:
+        raise ConfigError("--api-key, --endpoint, --header and --query are for one model: give its name")
     failed = 0
     for name in ("pixels", *(preset.name for preset in PRESETS.values() if preset.name != "endpoint")):
         missing = _missing(PRESETS.get(name))

@@ -12,6 +12,7 @@ from cutline import registry
 from cutline.captioners.factory import options_of
 from cutline.captioners.hosted.presets import PRESETS
 from cutline.captioners.plugins import load_plugins
+from cutline.captioners.spec import HEADER_OPTIONS
 from cutline.credentials import Secret
 from cutline.engine import assembly
 from cutline.errors import ConfigError
@@ -91,7 +92,7 @@ def parse_candidates(
 def _model_candidates(spec: _Spec, job: Job, key: Secret | None) -> Iterable[Candidate]:
     """A model with each of the prompts."""
     own = _model_job(spec, job)
-    if spec.provider and (job.model.endpoint is not None or spec.provider not in PRESETS):
+    if _is_elsewhere(spec, job):
         key = None
     prompts = job.prompts.prompt
     if len(prompts) < 2:
@@ -100,6 +101,11 @@ def _model_candidates(spec: _Spec, job: Job, key: Secret | None) -> Iterable[Can
     for value, prompt in zip(prompts, load_prompts(prompts), strict=True):
         one = dataclasses.replace(own, prompts=dataclasses.replace(own.prompts, prompt=(value,)))
         yield Candidate(name=f"{spec.name} · {prompt.name}", job=one, key=key)
+
+
+def _is_elsewhere(spec: _Spec, job: Job) -> bool:
+    """Whether the model is not at the service that the key and the headers are for."""
+    return bool(spec.provider) and (job.model.endpoint is not None or spec.provider not in PRESETS)
 
 
 def _chain_job(spec: _Spec, job: Job) -> Job:
@@ -111,7 +117,9 @@ def _chain_job(spec: _Spec, job: Job) -> Job:
 def _model_job(spec: _Spec, job: Job) -> Job:
     """The job with the model, and without the options that only other models support."""
     endpoint = None if spec.provider else job.model.endpoint
-    unsupported = assembly.given_options(job).keys() - spec.supported_options(job)
+    unsupported = set(assembly.given_options(job)) - spec.supported_options(job)
+    if _is_elsewhere(spec, job):
+        unsupported.update(HEADER_OPTIONS)
     changes: dict[str, Any] = {}
     for group in ("model", "local", "server", "pictures"):
         options = getattr(job, group)
@@ -150,6 +158,11 @@ def _check_options(captioning: Sequence[_Spec], job: Job, key: Secret | None, us
     elif not models and job.prompts.prompt:
         _refuse({"prompt"})
     if len(models) < len(captioning) or not captioning:
+        if models and (given := _for_one_service(job, key)):
+            raise ConfigError(
+                f"--{given[0]} goes to one service, and a chain may call others: "
+                "compare the chain in a run of its own"
+            )
         return  # the steps of a chain check their own options
     endpoint = job.model.endpoint
     if endpoint is not None and all(spec.provider for spec in models):
@@ -160,10 +173,18 @@ def _check_options(captioning: Sequence[_Spec], job: Job, key: Secret | None, us
     supported = frozenset[str]().union(*(spec.supported_options(job) for spec in models))
     _refuse(assembly.given_options(job).keys() - supported - used)
     services = sorted({spec.provider for spec in models} & PRESETS.keys())
-    if key is not None and endpoint is None and len(services) != 1:
+    if endpoint is not None or len(services) == 1:
+        return
+    for option in _for_one_service(job, key):
         variables = sorted({name for service in services for name in PRESETS[service].key_env[:1]})
-        cure = f"set {' and '.join(variables)} instead" if variables else "remove it"
-        raise ConfigError(f"--api-key goes to one service, and here are {len(services)}: {cure}")
+        cure = f"set {' and '.join(variables)} instead" if variables and option == "api-key" else "remove it"
+        raise ConfigError(f"--{option} goes to one service, and here are {len(services)}: {cure}")
+
+
+def _for_one_service(job: Job, key: Secret | None) -> list[str]:
+    """The given options that no second service may receive."""
+    headers = [name for name in HEADER_OPTIONS if getattr(job.model, name)]
+    return [*(["api-key"] if key is not None else []), *headers]
 
 
 def _captioning_options(job: Job, key: Secret | None) -> set[str]:

@@ -203,7 +203,7 @@ class ComparisonRunner:
         scorer = PictureScorer(
             side=side_for(len(samples)),
             max_pixels=job.pictures.max_pixels,
-            loader=PictureLoader(allow_private=job.input.allow_private_urls),
+            loader=PictureLoader(allow_private=job.input.allow_private_urls, user_agent=job.input.user_agent),
             metrics=self._metrics,
         )
         return await scorer.score(samples, answers, stopped=self._is_cancelled)

@@ -303,6 +303,7 @@ def rules_of(job: Job, *, keep_data: bool = False, keep_raw: bool = False) -> Sa
         one_line=job.output.one_line,
         max_pixels=job.pictures.max_pixels,
         allow_private_urls=job.input.allow_private_urls,
+        user_agent=job.input.user_agent,
         keep_data=keep_data,
         keep_raw=keep_raw,
     )

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import orjson
 
 from cutline.captioners.factory import check_prompt
-from cutline.captioners.spec import LOCAL_OPTIONS, PICTURE_OPTIONS, SERVER_OPTIONS, Spec
+from cutline.captioners.spec import HEADER_OPTIONS, LOCAL_OPTIONS, PICTURE_OPTIONS, SERVER_OPTIONS, Spec
 from cutline.chain import Chain, ChainStep
 from cutline.chain_file import Plan, PlannedStep, plan_of_options, read_plan
 from cutline.credentials import Secret, without_credentials
@@ -57,7 +57,7 @@ def plan_of(job: Job) -> Plan:
 def build_chain(job: Job, key: Secret | None, captioner_of: BuildCaptioner, prompt_of: ChoosePrompt) -> Chain:
     """The job's chain; raises ConfigError, naming the step that cannot be used."""
     plan = plan_of(job)
-    jobs = [_job_of(job, plan, step) for step in plan.steps]
+    jobs = _with_headers([_job_of(job, plan, step) for step in plan.steps], plan)
     steps: list[ChainStep] = []
     for planned, own, step_key in zip(plan.steps, jobs, _keys(jobs, key), strict=True):
         try:
@@ -151,6 +151,33 @@ def _keys(jobs: list[Job], key: Secret | None) -> list[Secret | None]:
             "set each one's key in its environment variable"
         )
     return [key if service is not None or not known else None for service in services]
+
+
+def _with_headers(jobs: list[Job], plan: Plan) -> list[Job]:
+    """The jobs, without the chain's own headers where a step is at no service.
+
+    Raises ConfigError where they would go to several services.
+    """
+    for option in HEADER_OPTIONS:
+        is_shared = [
+            option not in step.options and bool(getattr(job.model, option))
+            for job, step in zip(jobs, plan.steps, strict=True)
+        ]
+        services = [_service(job) for job in jobs]
+        known = sorted({name for name, shared in zip(services, is_shared, strict=True) if name and shared})
+        if len(known) > 1:
+            raise ConfigError(
+                f"--{option} is for one service, and this chain calls {' and '.join(known)}; "
+                f"write `{option}` into the steps of a --chain file that need it"
+            )
+        none: Any = {option: ()}
+        jobs = [
+            dataclasses.replace(job, model=dataclasses.replace(job.model, **none))
+            if known and shared and service is None
+            else job
+            for job, shared, service in zip(jobs, is_shared, services, strict=True)
+        ]
+    return jobs
 
 
 def _service(job: Job) -> str | None:

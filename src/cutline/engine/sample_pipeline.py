@@ -63,7 +63,7 @@ class SamplePipeline:
         self.chain = chain
         self.stages = stages or StageRunner()
         self.rules = rules
-        self._loader = PictureLoader(allow_private=rules.allow_private_urls)
+        self._loader = PictureLoader(allow_private=rules.allow_private_urls, user_agent=rules.user_agent)
         self._downloads: set[asyncio.Task[object]] = set()
         self._journal = journal
         self._sink = sink

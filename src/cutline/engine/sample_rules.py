@@ -24,6 +24,7 @@ class SampleRules:
     one_line: bool = False
     max_pixels: int
     allow_private_urls: bool = False
+    user_agent: str | None = None
     keep_data: bool = True
     keep_raw: bool = False
 

@@ -18,10 +18,12 @@ from cutline.errors import PictureError, Retryable
 from cutline.locations.addresses import PublicResolver, checked_url, shown
 from cutline.locations.stored import InlineBytes
 from cutline.retry_policy import delay, retry_after, with_retries
+from cutline.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+USER_AGENT = f"cutline/{__version__}"
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _TRANSIENT = frozenset({408, 425, 429})
 _WEB_PAGE = (b"<!doctype html", b"<html", b"<head", b"<body", b"<script", b"<title")
@@ -53,8 +55,12 @@ class FetchLimits:
 class Fetcher:
     """Downloads pictures. One for a run: it keeps connections open between pictures."""
 
-    def __init__(self, *, allow_private: bool = False, limits: FetchLimits | None = None) -> None:
+    def __init__(
+        self, *, allow_private: bool = False, user_agent: str | None = None, limits: FetchLimits | None = None
+    ) -> None:
+        """``user_agent``: how to call ourselves; many hosts refuse or slow down programs they cannot name."""
         self._allow_private = allow_private
+        self._user_agent = user_agent or USER_AGENT
         self._limits = limits or FetchLimits()
         self._session: aiohttp.ClientSession | None = None
         self._total = asyncio.Semaphore(self._limits.total)
@@ -204,7 +210,7 @@ class Fetcher:
                 headers={
                     "Accept": "image/*,*/*;q=0.5",
                     "Accept-Encoding": "identity",
-                    "User-Agent": "cutline",
+                    "User-Agent": self._user_agent,
                 },
             )
         return self._session

@@ -14,8 +14,11 @@ if TYPE_CHECKING:
 class PictureLoader:
     """Locates pictures for one run; its HTTP client opens with the first download, in that event loop."""
 
-    def __init__(self, *, allow_private: bool = False, limits: FetchLimits | None = None) -> None:
+    def __init__(
+        self, *, allow_private: bool = False, user_agent: str | None = None, limits: FetchLimits | None = None
+    ) -> None:
         self._allow_private = allow_private
+        self._user_agent = user_agent
         self._limits = limits
         self._fetcher: Fetcher | None = None
 
@@ -32,7 +35,9 @@ class PictureLoader:
         if self._fetcher is None:
             from cutline.locations.http import Fetcher
 
-            self._fetcher = Fetcher(allow_private=self._allow_private, limits=self._limits)
+            self._fetcher = Fetcher(
+                allow_private=self._allow_private, user_agent=self._user_agent, limits=self._limits
+            )
         return await self._fetcher.fetch(url)
 
     async def aclose(self) -> None:

@@ -24,7 +24,7 @@ from cutline.engine.sample_pipeline import SamplePipeline
 from cutline.errors import ConfigError, PictureError, RunStopped
 from cutline.interfaces import Captioner, Say
 from cutline.job import Job
-from cutline.options import LocalOptions, ModelOptions, PictureOptions
+from cutline.options import InputOptions, LocalOptions, ModelOptions, PictureOptions
 from cutline.prompts import Example, library_prompts
 from cutline.prompts.structured import check_schema
 from cutline.records import Failure, Outcome, Sample
@@ -83,7 +83,9 @@ class CaptioningService:
         self._settings = settings
         self.record = record
         self.tracing = tracing
-        self._downloads = Downloads(admission, allow_private=settings.allow_private_urls)
+        self._downloads = Downloads(
+            admission, allow_private=settings.allow_private_urls, user_agent=settings.user_agent
+        )
         self._job = job_from(settings)
         self._pool = CaptionerPool()
         self._captioners: list[Captioner] = []
@@ -265,7 +267,14 @@ def job_from(settings: Settings) -> Job:
     local: dict[str, Any] = {"device": settings.device, "dtype": settings.dtype}
     job = Job(
         input_path="",
-        model=ModelOptions(model=settings.model, endpoint=settings.endpoint, plugin=settings.plugin),
+        input=InputOptions(user_agent=settings.user_agent),
+        model=ModelOptions(
+            model=settings.model,
+            endpoint=settings.endpoint,
+            header=settings.header,
+            query=settings.query,
+            plugin=settings.plugin,
+        ),
         local=LocalOptions(**local),
         server=ServerOptions(
             start=settings.start,

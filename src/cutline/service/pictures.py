@@ -80,8 +80,8 @@ class Downloads:
     The fetcher bounds how many run at once, in all and for each host.
     """
 
-    def __init__(self, admission: Admission, *, allow_private: bool) -> None:
-        self._admission, self._allow_private = admission, allow_private
+    def __init__(self, admission: Admission, *, allow_private: bool, user_agent: str | None) -> None:
+        self._admission, self._allow_private, self._user_agent = admission, allow_private, user_agent
         self._fetcher: Fetcher | None = None
 
     @contextlib.asynccontextmanager
@@ -90,7 +90,9 @@ class Downloads:
         if not isinstance(sample.location, RemoteFile):
             yield sample
             return
-        self._fetcher = self._fetcher or Fetcher(allow_private=self._allow_private, limits=_LIMITS)
+        self._fetcher = self._fetcher or Fetcher(
+            allow_private=self._allow_private, user_agent=self._user_agent, limits=_LIMITS
+        )
         found = await self._fetcher.fetch(
             sample.location.url()
         )  # waits behind others of its host, and in all

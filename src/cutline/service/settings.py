@@ -71,6 +71,10 @@ class Settings(BaseSettings):
     """The model, as for `cutline caption`."""
     endpoint: str | None = None
     """URL of an OpenAI-compatible server."""
+    header: Annotated[tuple[str, ...], NoDecode] = Field((), repr=False)
+    """Header of every request to that server, `NAME: VALUE` or 'NAME: $VARIABLE'; several by repetition."""
+    query: Annotated[tuple[str, ...], NoDecode] = Field((), repr=False)
+    """Query parameter of these requests, `NAME=VALUE` or 'NAME=$VARIABLE'; several by repetition."""
     model_key: SecretStr | None = None
     """Key of that service; better set in its environment variable."""
     model_key_file: Path | None = None
@@ -133,6 +137,8 @@ class Settings(BaseSettings):
     """Allow webhooks to private addresses, such as those of your own network."""
     allow_private_urls: bool = False
     """Fetch URLs of requests from loopback and private addresses too; every client can reach them then."""
+    user_agent: str | None = None
+    """User-Agent of downloads of pictures. [default: cutline with its version]"""
     max_body: int = Field(64_000_000, ge=1_000)  # bytes of a request
     max_pictures: int = Field(1_000, ge=1)  # of a batch or a job
     max_queued: int = Field(100_000, ge=1)  # pictures in the queue
@@ -151,6 +157,13 @@ class Settings(BaseSettings):
         """Several in one variable are separated by colons or commas; names of models have colons."""
         mark = "," if info.field_name == "model_alias" else r"[,:]"
         return tuple(part for part in re.split(mark, value) if part) if isinstance(value, str) else value
+
+    @field_validator("header", "query", mode="before")
+    @classmethod
+    def _lines(cls, value: Any) -> Any:
+        """Several in one variable are separated by line breaks."""
+        parts = value.splitlines() if isinstance(value, str) else value
+        return tuple(part.strip() for part in parts if part.strip())
 
     @field_validator("allowed_origin", mode="before")
     @classmethod

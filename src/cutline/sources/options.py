@@ -22,7 +22,7 @@ class SourceOptions:
     folder. ``exclude``: patterns of names that are left out. ``outputs``: where the run writes, which is
     not read. ``text_encoding``: of texts beside pictures that have no mark. ``sample_pictures``: of a
     webdataset sample its ``main`` picture or ``each``. ``sidecar_ext``: the ending of
-    such texts. ``delimiter``: of a text table. ``header``: whether its first line names the columns.
+    such texts. ``delimiter``: of a text table. ``header_row``: whether its first line names the columns.
     """
 
     source_type: str | None = None
@@ -40,6 +40,6 @@ class SourceOptions:
     follow_links: bool = False
     exclude: tuple[str, ...] = ()
     delimiter: str | None = None
-    header: bool = True
+    header_row: bool = True
     sample_pictures: str = "main"
     outputs: OutputPaths | None = None

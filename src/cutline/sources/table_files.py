@@ -23,7 +23,7 @@ def open_table(path: str, options: SourceOptions) -> Table:
     """Read a table's header; ConfigError: it does not exist or is not such a table."""
     ending = table_ending(path)
     if ending in {"csv", "tsv"}:
-        return delimited_table(path, ending, delimiter=options.delimiter, header=options.header)
+        return delimited_table(path, ending, delimiter=options.delimiter, header=options.header_row)
     if ending in {"jsonl", "ndjson"}:
         return json_lines_table(path)
     if ending == "json":

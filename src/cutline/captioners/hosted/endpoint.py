@@ -15,7 +15,8 @@ import orjson
 
 from cutline.captioners.hosted.connection_failures import connection_failure
 from cutline.captioners.hosted.proxies import Proxy, proxy_for, socks_errors
-from cutline.credentials import Secret, without_credentials
+from cutline.credentials import Secret, Secrets, without_credentials
+from cutline.endpoint_headers import EndpointHeaders
 from cutline.errors import Retryable
 
 MAX_RESPONSE_BYTES = 8_000_000
@@ -37,12 +38,17 @@ class Answer:
 class Endpoint:
     """The connections to the service at ``url``; ``timeout`` is in seconds, for one request.
 
-    A query in the URL (``?api-version=…``) is sent with every request to the service. ``shown`` is its
-    address as messages may show it.
+    A query in the URL (``?api-version=…``) is sent with every request to the service, and so is ``own``.
+    ``shown`` is its address as messages may show it.
     """
 
-    def __init__(self, url: str, *, key: Secret | None, timeout: float) -> None:
-        place, _, self._query = url.partition("#")[0].partition("?")
+    def __init__(
+        self, url: str, *, key: Secret | None, timeout: float, own: EndpointHeaders | None = None
+    ) -> None:
+        place, _, query = url.partition("#")[0].partition("?")
+        self._own = own or EndpointHeaders()
+        self._query = "&".join(filter(None, (query, urllib.parse.urlencode(self._own.query))))
+        self.secrets = Secrets(key, *self._own.secrets)
         self.url = place.rstrip("/")
         self.shown = without_credentials(self.url)
         self.key = key
@@ -55,7 +61,8 @@ class Endpoint:
         """Equal where the same server is called with the same key; neither is in it in the clear."""
         parts = urllib.parse.urlsplit(self.url)
         place = parts.scheme, parts.hostname, parts.port, parts.path
-        secret = f"{parts.username}:{parts.password}:{self.key.reveal() if self.key else ''}"
+        own = sorted(self._own.headers.items()), self._own.query
+        secret = f"{parts.username}:{parts.password}:{self.key.reveal() if self.key else ''}:{own}"
         return place, hashlib.blake2b(secret.encode()).digest()
 
     async def send(
@@ -99,6 +106,8 @@ class Endpoint:
         sent = {**carried.get(), **headers} if with_key else headers
         if with_key and self.key:
             sent = {**sent, **self._key_header(self.key)}
+        if self._own.headers and _origin(url) == _origin(self.url):
+            sent = _with_headers(sent, self._own.headers)
         total = (self._timeout.total or 0.0) + longer
         timeout = aiohttp.ClientTimeout(total=total, connect=self._timeout.connect)
         try:
@@ -125,7 +134,7 @@ class Endpoint:
 
     def stored(self, answer: Answer) -> bytes:
         """The content of an answer as it may be kept: a key that the endpoint echoes is not in it."""
-        return self.key.redact_bytes(answer.content) if self.key else answer.content
+        return self.secrets.redact_bytes(answer.content)
 
     def parsed(self, answer: Answer) -> Any:
         """The JSON of an answer, without the key.
@@ -155,6 +164,17 @@ class Endpoint:
                 cookie_jar=aiohttp.DummyCookieJar(),
             )
         return session
+
+
+def _origin(url: str) -> tuple[str, str | None, int | None]:
+    parts = urllib.parse.urlsplit(url)
+    return parts.scheme, parts.hostname, parts.port
+
+
+def _with_headers(sent: Mapping[str, str], own: Mapping[str, str]) -> Mapping[str, str]:
+    """``sent`` with ``own`` in place of those of the same name."""
+    replaced = {name.lower() for name in own}
+    return {**{name: value for name, value in sent.items() if name.lower() not in replaced}, **own}
 
 
 def _failures() -> tuple[type[Exception], ...]:

@@ -23,6 +23,7 @@ from cutline.captioners.hosted.nvidia_models import HostedModel
 from cutline.captioners.hosted.presets import Parameters, Preset
 from cutline.captioners.hosted.refusals import RequestInfo, refusal
 from cutline.credentials import Secret
+from cutline.endpoint_headers import EndpointHeaders
 from cutline.errors import ConfigError, RequestError, Retryable
 from cutline.imaging import Encoded, Limits, Picture
 from cutline.parameters import check
@@ -60,12 +61,13 @@ class NvidiaHosted(chat.ChatCaptioner):
         limits: Limits,
         upload: bool = False,
         timeout: float = 300.0,
+        own: EndpointHeaders | None = None,
     ) -> None:
         base = (endpoint or MODELS_URL).rstrip("/")
         within = min(limits.max_bytes or MOST_BYTES, MOST_BYTES)
         super().__init__(
             f"{preset.name}:{model.name}",
-            Endpoint(base, key=key, timeout=timeout),
+            Endpoint(base, key=key, timeout=timeout, own=own),
             supported=model.parameters,
             parameters=parameters,
             limits=dataclasses.replace(
@@ -76,7 +78,7 @@ class NvidiaHosted(chat.ChatCaptioner):
         self._model = model
         self._timeout = timeout
         self._functions = Endpoint(
-            base.removesuffix("/v1") if endpoint else FUNCTIONS_URL, key=key, timeout=timeout
+            base.removesuffix("/v1") if endpoint else FUNCTIONS_URL, key=key, timeout=timeout, own=own
         )
         self.url = self.endpoint.url + model.place
         self._upload = upload
@@ -185,7 +187,11 @@ class NvidiaHosted(chat.ChatCaptioner):
 
     def _refused(self, answer: Answer, endpoint: Endpoint) -> Exception:
         info = RequestInfo(
-            preset=self._preset, model=self._model.name, shown=endpoint.shown, key=endpoint.key
+            preset=self._preset,
+            model=self._model.name,
+            shown=endpoint.shown,
+            has_key=endpoint.key is not None,
+            secrets=endpoint.secrets,
         )
         return refusal(answer, info)
 

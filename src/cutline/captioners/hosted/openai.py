@@ -19,6 +19,7 @@ from cutline.captioners.hosted.event_stream import is_event_stream, whole_comple
 from cutline.captioners.hosted.presets import Parameters, Preset
 from cutline.captioners.hosted.refusals import RequestInfo, error_within, refusal
 from cutline.credentials import Secret
+from cutline.endpoint_headers import EndpointHeaders
 from cutline.errors import Retryable
 from cutline.imaging import Limits, Picture
 from cutline.prompts import Prompt
@@ -49,10 +50,11 @@ class OpenAIChat(chat.ChatCaptioner):
         parameters: Parameters,
         limits: Limits,
         timeout: float = 300.0,
+        own: EndpointHeaders | None = None,
     ) -> None:
         super().__init__(
             f"{preset.name}:{model}",
-            Endpoint(_base(endpoint), key=key, timeout=timeout),
+            Endpoint(_base(endpoint), key=key, timeout=timeout, own=own),
             supported=preset.parameters,
             parameters=parameters,
             limits=limits,
@@ -61,7 +63,7 @@ class OpenAIChat(chat.ChatCaptioner):
         self._renamed = False
         self._model = model
         self.url = self.endpoint.url + "/chat/completions"
-        self._key = key
+        self._has_key = key is not None or (own is not None and own.holds_key)
 
     @property
     def request_info(self) -> RequestInfo:
@@ -71,7 +73,8 @@ class OpenAIChat(chat.ChatCaptioner):
             preset=self._preset,
             model=self._model,
             shown=self.endpoint.shown,
-            key=self._key,
+            has_key=self._has_key,
+            secrets=self.endpoint.secrets,
             parameters=frozenset((*sent, *self._parameters.extra, *chat.SCHEMA_SETTINGS)),
         )
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import re
+import urllib.parse
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -17,7 +18,7 @@ import orjson
 from cutline.captioners.hosted.endpoint import Answer
 from cutline.captioners.hosted.presets import Preset
 from cutline.captioners.hosted.rate_limits import requested_wait, span
-from cutline.credentials import Secret, without_credentials
+from cutline.credentials import Secrets, without_credentials
 from cutline.errors import EndpointUnusable, Rejected, Retryable
 from cutline.imaging.shapes import refuses_shape
 
@@ -56,7 +57,8 @@ class RequestInfo:
     preset: Preset
     model: str
     shown: str
-    key: Secret | None
+    has_key: bool
+    secrets: Secrets
     parameters: frozenset[str] = frozenset()
     """Names of the parameters that are sent."""
 
@@ -73,7 +75,7 @@ class _ErrorBody:
 
 def refusal(answer: Answer, request: RequestInfo) -> Exception:
     """The exception for a response whose status is not 200, or whose body holds an error."""
-    body = _read(answer.content, request.key)
+    body = _read(answer.content, request.secrets)
     meant = next((_MEANT[code] for code in sorted(body.codes) if code in _MEANT), answer.status)
     status = meant if answer.status in _VAGUE else answer.status
     text = f"{request.shown} answered {answer.status}{': ' + body.message if body.message else ''}"
@@ -92,14 +94,28 @@ def refusal(answer: Answer, request: RequestInfo) -> Exception:
                 status=status,
             )
         return Retryable(kind, text, status=status, retry_after=wait)
-    if 300 <= status < 400 and (target := answer.headers.get("Location")):
-        text += f"; it redirects to {without_credentials(target)[:200]}: pass that address with --endpoint"
+    if 300 <= status < 400:
+        return EndpointUnusable(text + _redirect(answer, request), kind="redirect", status=status)
     if status == 403 and request.preset.forbids_all:
         return EndpointUnusable(
             f"{text}: the key's credit is spent, it has ended, or it is not for this model; "
             f"look at {request.preset.account}, or set another {request.preset.key_env[0]}"
         )
     return _rejected(status, text, body, request)
+
+
+def _redirect(answer: Answer, request: RequestInfo) -> str:
+    """What to do about a redirect: requests with pictures and keys are not carried elsewhere."""
+    location = answer.headers.get("Location", "")
+    if not location:
+        return (
+            "; it redirects, and names no address: look up the endpoint's address and pass it with --endpoint"
+        )
+    target = urllib.parse.urljoin(request.shown + "/chat/completions", location)
+    shown = without_credentials(target)[:200]
+    if shown.rstrip("/").endswith("/chat/completions"):
+        return f"; it redirects to {shown}: pass that address with --endpoint"
+    return f"; it redirects to {shown}, a page and no API: pass the API's own address with --endpoint"
 
 
 def _rejected(status: int, text: str, body: _ErrorBody, request: RequestInfo) -> Rejected:
@@ -142,7 +158,7 @@ def _without(parameter: str) -> str:
 def _cure(status: int, request: RequestInfo) -> str:
     model, preset = request.model, request.preset
     names = " or ".join(preset.key_env) or "an API key"
-    state = "the key is not accepted" if request.key else "no key was sent"
+    state = "the key is not accepted" if request.has_key else "no key was sent"
     account = f" (keys: {preset.account})" if preset.account else ""
     more = f" {preset.without_model.format(model=model)}".rstrip()
     return {
@@ -154,7 +170,7 @@ def _cure(status: int, request: RequestInfo) -> str:
     }.get(status, "")
 
 
-def _read(content: bytes, key: Secret | None) -> _ErrorBody:
+def _read(content: bytes, secrets: Secrets) -> _ErrorBody:
     """Parse an error body; a key that it echoes is redacted."""
     text = content.decode("utf-8", "replace")
     if text.lstrip()[:1] == "<":  # an HTML page, of a proxy or another kind of server
@@ -180,9 +196,7 @@ def _read(content: bytes, key: Secret | None) -> _ErrorBody:
                     wait = wait or requested_wait({str(k): str(v) for k, v in headers.items()}, limited=True)
         elif isinstance(error, str):
             text = error
-    if key is not None:
-        text = key.redact(text)
-    message = " ".join(text.split())[:300].rstrip(".")
+    message = " ".join(secrets.redact(text).split())[:300].rstrip(".")
     return _ErrorBody(codes=frozenset(codes), message=message, wait=wait, parameter=parameter)
 
 

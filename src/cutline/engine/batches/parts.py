@@ -23,11 +23,7 @@ def endpoint_of(job: Job, key: Secret | None) -> OpenAIChat:
             "a batch processes each request on its own, so a chain cannot be one: "
             "give several prompts with --prompt NAME=TEXT, or run the chain with `cutline caption`"
         )
-    if "@" in (job.model.endpoint or ""):
-        raise ConfigError(
-            "batches are recorded in a file, which must hold no secrets: "
-            "give the password in --endpoint as --api-key instead"
-        )
+    job.model.check_stored("the record of a batch")
     load_plugins(job.model.plugin)
     endpoint = build_bare_endpoint(job.model.model, assembly.captioner_options(job, key))
     if not isinstance(endpoint, OpenAIChat):
