@@ -14,8 +14,11 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from cutline.dataset.columns import DatasetColumns
 from cutline.dataset.edits import Edit
 from cutline.dataset.history import History
+from cutline.dataset.query import evaluate, parse
+from cutline.dataset.query.tree import Everything
 from cutline.dataset.records import Change, EditInfo, EditRecord, EditResult
 from cutline.dataset.scan import Entry, scan
 from cutline.dataset.sidecar_files import SidecarFiles
@@ -64,6 +67,7 @@ class Dataset:
         self._by_file = {name_to_text(entry.sidecar): row for row, entry in enumerate(self.entries)}
         self.captions = TextColumn()
         """Captions of the rows that were read."""
+        self._columns = DatasetColumns([entry.key for entry in self.entries], self.captions)
 
     def read_texts(self, progress: Progress | None = None) -> None:
         """Read the captions of all rows, block by block; ``progress`` is called with the rows read."""
@@ -86,6 +90,15 @@ class Dataset:
     def row(self, key: str) -> int:
         """KeyError: there is no such picture."""
         return self._rows[key]
+
+    def find(self, query: str) -> RowNumbers:
+        """The rows that match a query, in order; all for an empty one. QueryError: it cannot be parsed."""
+        node = parse(query)
+        if node == Everything():
+            return np.arange(len(self), dtype=np.int64)
+        self.read_texts()
+        with self._guard:
+            return np.flatnonzero(evaluate(node, self._columns))
 
     def preview(self, edit: Edit, rows: RowNumbers | None = None) -> Preview:
         """What the edit changes among ``rows``, or all; waits until all captions are read."""

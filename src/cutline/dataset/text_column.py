@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 import pyarrow as pa
@@ -21,6 +21,7 @@ class TextColumn:
         self._changed: dict[int, dict[int, str | None]] = {}
         self._size = 0
         self._whole: pa.ChunkedArray | None = None
+        self._derived: dict[str, list[pa.Array | None]] = {}
         self.extend(texts)
 
     def __len__(self) -> int:
@@ -38,6 +39,8 @@ class TextColumn:
         """Add rows at the end."""
         self._settle()
         last = self._blocks.pop().to_pylist() if self._size % BLOCK else []
+        for values in self._derived.values():
+            del values[len(self._blocks) :]
         last.extend(texts)
         self._size = len(self._blocks) * BLOCK + len(last)
         self._blocks += (
@@ -59,10 +62,23 @@ class TextColumn:
             self._whole = pa.chunked_array(self._blocks, pa.string())
         return self._whole
 
+    def derive(self, name: str, function: Callable[[pa.Array], pa.Array]) -> pa.ChunkedArray:
+        """``function`` of every block, kept under ``name`` until the block changes."""
+        self._settle()
+        values = self._derived.setdefault(name, [])
+        values += [None] * (len(self._blocks) - len(values))
+        for number, value in enumerate(values):
+            if value is None:
+                values[number] = function(self._blocks[number])
+        return pa.chunked_array(values) if values else pa.chunked_array([function(pa.array([], pa.string()))])
+
     def _settle(self) -> None:
         for block, changed in self._changed.items():
             texts = self._blocks[block].to_pylist()
             for place, text in changed.items():
                 texts[place] = text
             self._blocks[block] = pa.array(texts, pa.string())
+            for values in self._derived.values():
+                if block < len(values):
+                    values[block] = None
         self._changed.clear()

@@ -5,13 +5,11 @@ from __future__ import annotations
 import asyncio
 from typing import Annotated
 
-import numpy as np
-import pyarrow.compute as pc
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
-from cutline.dataset.dataset import Dataset, RowNumbers
+from cutline.dataset.query import QueryError
 from cutline.service.http.responses import json_response
 from cutline.studio.routes.parameters import OpenDataset, check_row
 
@@ -27,16 +25,15 @@ class RowsRequest(BaseModel):
 
 @router.get("/find")
 async def find(dataset: OpenDataset, q: Annotated[str, Query(max_length=10_000)] = "") -> Response:
-    """The numbers of the rows that match, as little-endian 32-bit integers."""
-    numbers = await asyncio.to_thread(_find, dataset, q)
+    """The numbers of the rows that match, as little-endian 32-bit integers.
+
+    422 with ``start`` and ``end``, the characters at fault, where the query cannot be parsed.
+    """
+    try:
+        numbers = await asyncio.to_thread(dataset.find, q)
+    except QueryError as error:
+        return json_response({"detail": str(error), "start": error.start, "end": error.end}, 422)
     return Response(numbers.astype("<u4").tobytes(), media_type="application/octet-stream")
-
-
-def _find(dataset: Dataset, query: str) -> RowNumbers:
-    if not query.strip():
-        return np.arange(len(dataset), dtype=np.int64)
-    matches = pc.match_substring(dataset.captions.array(), query, ignore_case=True)
-    return np.flatnonzero(pc.fill_null(matches, fill_value=False).to_numpy())
 
 
 @router.post("/rows")

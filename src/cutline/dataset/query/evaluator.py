@@ -1,0 +1,131 @@
+"""Evaluates queries over the columns of a dataset."""
+
+from __future__ import annotations
+
+import fnmatch
+import re
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+import regex
+
+from cutline.dataset.query.tree import (
+    And,
+    Contains,
+    Everything,
+    Mark,
+    Node,
+    Not,
+    Or,
+    Path,
+    Pattern,
+    Size,
+    Tag,
+)
+from cutline.dataset.regex_search import search_all
+
+Mask = npt.NDArray[np.bool_]
+
+
+class Columns(Protocol):
+    """What queries are about. All columns have one value for each row."""
+
+    @property
+    def captions(self) -> pa.ChunkedArray:
+        """Texts, null where there is none."""
+        ...
+
+    @property
+    def keys(self) -> pa.ChunkedArray:
+        """Paths of the pictures."""
+        ...
+
+    def sizes(self, unit: str) -> npt.NDArray[np.int32]:
+        """The number of ``words``, ``chars`` or CLIP's ``tokens`` of each caption, 0 where there is none."""
+        ...
+
+    def word_sets(self) -> pa.ChunkedArray:
+        """The words of each caption in one case, sorted and each once, in one text."""
+        ...
+
+    def mark(self, field: str, value: str) -> Mask:
+        """The rows whose ``field``, such as ``status``, is ``value``; ConfigError: there is no such."""
+        ...
+
+
+def evaluate(node: Node, columns: Columns) -> Mask:
+    """Whether each row matches; ConfigError: a pattern takes too long."""
+    match node:
+        case Everything():
+            found = np.ones(len(columns.captions), dtype=bool)
+        case And(nodes):
+            found = np.all([evaluate(each, columns) for each in nodes], axis=0)
+        case Or(nodes):
+            found = np.any([evaluate(each, columns) for each in nodes], axis=0)
+        case Not(inner):
+            found = ~evaluate(inner, columns)
+        case Size(unit, low, high):
+            sizes = columns.sizes(unit)
+            found = (sizes >= low) & (sizes <= (np.iinfo(np.int32).max if high is None else high))
+        case Mark(field, value):
+            found = _mark(columns, field, value)
+        case _:
+            found = _text(node, columns)
+    return found
+
+
+def _text(node: Contains | Tag | Path | Pattern, columns: Columns) -> Mask:
+    match node:
+        case Contains(text, is_phrase):
+            return _contains(columns.captions, text, is_phrase=is_phrase)
+        case Tag(text):
+            pattern = rf"(?i)(?:^|[,\n])\s*{re.escape(text.strip())}\s*(?:$|[,\n])"
+            return _mask(pc.match_substring_regex(columns.captions, pattern))
+        case Path(text):
+            return _path(columns.keys, text)
+        case Pattern(pattern, ignore_case):
+            return search_all(columns.captions, pattern, ignore_case=ignore_case)
+
+
+def _contains(captions: pa.ChunkedArray, text: str, *, is_phrase: bool) -> Mask:
+    found = _mask(pc.match_substring(captions, text, ignore_case=True))
+    if is_phrase and text.strip():
+        left = r"\b" if regex.match(r"\w", text) else ""
+        right = r"\b" if regex.search(r"\w\Z", text) else ""
+        rows = np.flatnonzero(found)
+        pattern = left + regex.escape(text) + right
+        found[rows] = search_all(captions.take(pa.array(rows)), pattern, ignore_case=True)
+    return found
+
+
+def _path(keys: pa.ChunkedArray, text: str) -> Mask:
+    if any(sign in text for sign in "*?["):
+        pattern = fnmatch.translate(text).removesuffix(r"\Z").removesuffix(r"\z")
+        return _mask(pc.match_substring_regex(keys, f"^(?:{pattern})$"))
+    return _mask(pc.match_substring(keys, text, ignore_case=True))
+
+
+def _mark(columns: Columns, field: str, value: str) -> Mask:
+    captions = columns.captions
+    if field == "missing":
+        missing = np.asarray(pc.is_null(captions))
+        return missing if value == "yes" else ~missing
+    if field == "dup":
+        return _repeated(columns.word_sets() if value == "near" else captions)
+    return columns.mark(field, value)
+
+
+def _repeated(captions: pa.ChunkedArray) -> Mask:
+    """Texts that another row has too."""
+    indices = pc.dictionary_encode(captions).combine_chunks().indices
+    numbers = np.asarray(pc.fill_null(indices, -1))
+    counts = np.bincount(numbers[numbers >= 0], minlength=1)
+    repeated: Mask = (numbers >= 0) & (counts[np.maximum(numbers, 0)] > 1)
+    return repeated
+
+
+def _mask(matches: pa.ChunkedArray) -> Mask:
+    return np.array(pc.fill_null(matches, fill_value=False))

@@ -1,0 +1,248 @@
+"""Parses queries: ``cat -tag:sleeping (words>40 OR missing:) "on a mat" re:/colou?r/i path:train/*``."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+from typing import Final
+
+import regex
+
+from cutline.dataset.query.tree import (
+    And,
+    Contains,
+    Everything,
+    Mark,
+    Node,
+    Not,
+    Or,
+    Path,
+    Pattern,
+    Size,
+    Tag,
+)
+from cutline.errors import ConfigError
+
+FIELDS: Final = {
+    "tag": 'one of the comma-separated tags: tag:cat, tag:"red car"',
+    "path": "a part of the picture's path, or a pattern: path:train/*",
+    "missing": "pictures without a caption: missing:",
+    "words": "number of words: words>40, words<5, words:10..20",
+    "chars": "number of characters: chars>300",
+    "tokens": "number of CLIP's tokens: tokens>77",
+    "model": "the model that wrote the caption: model:blip",
+    "status": "status:done, status:flagged, status:failed, status:open",
+    "edited": "edited in the studio or by a command: edited:, edited:today",
+    "has": "has:proposal",
+    "dup": "captions that others have too: dup:exact; with the same words in another order or case: dup:near",
+    "re": "a regular expression: re:/colou?r/, re:/photo/i without regard to case",
+}
+"""Fields of queries, each with an example."""
+VALUES: Final = {
+    "missing": ("yes", "no"),
+    "status": ("done", "flagged", "failed", "open"),
+    "edited": ("yes", "no", "today"),
+    "has": ("proposal",),
+    "dup": ("exact", "near"),
+}
+_SIZES: Final = frozenset({"words", "chars", "tokens"})
+_DEFAULTS: Final = {"missing": "yes", "edited": "yes"}
+_FIELD: Final = regex.compile(r"([a-z]+)(:|>=|<=|>|<|=)", regex.IGNORECASE)
+_RANGE: Final = regex.compile(r"(\d{1,9})?(\.\.)?(\d{1,9})?")
+_WORD: Final = regex.compile(r'[^\s()"]+')
+_VALUE: Final = regex.compile(r'"([^"]*)"|[^\s()"]*')
+_MAX_DEPTH: Final = 50
+
+
+class QueryError(ConfigError):
+    """A query that cannot be parsed. ``start`` and ``end`` are the characters at fault."""
+
+    def __init__(self, message: str, start: int, end: int) -> None:
+        super().__init__(message)
+        self.start, self.end = start, end
+
+
+def parse(text: str) -> Node:
+    """The tree of a query; raises QueryError."""
+    parser = _Parser(text)
+    node = parser.disjunction(0)
+    if parser.place < len(text):
+        raise QueryError("this bracket closes nothing", parser.place, parser.place + 1)
+    return node
+
+
+@dataclasses.dataclass(slots=True)
+class _Parser:
+    text: str
+    place: int = 0
+
+    def disjunction(self, depth: int) -> Node:
+        if depth > _MAX_DEPTH:
+            raise QueryError("brackets are nested too deeply", self.place, len(self.text))
+        nodes = [self._conjunction(depth)]
+        while (start := self._take_word("OR")) is not None:
+            nodes.append(self._conjunction(depth))
+            if Everything() in nodes[-2:]:
+                raise QueryError("OR needs something on both sides", start, start + 2)
+        return nodes[0] if len(nodes) == 1 else Or(tuple(nodes))
+
+    def _conjunction(self, depth: int) -> Node:
+        nodes: list[Node] = []
+        while True:
+            start = self._take_word("AND")
+            if not self._at_term():
+                if start is not None:
+                    raise QueryError("AND needs something on both sides", start, start + 3)
+                break
+            if start is not None and not nodes:
+                raise QueryError("AND needs something on both sides", start, start + 3)
+            nodes.append(self._negation(depth))
+        if not nodes:
+            return Everything()
+        return nodes[0] if len(nodes) == 1 else And(tuple(nodes))
+
+    def _negation(self, depth: int) -> Node:
+        start = self._take_word("NOT")
+        if (
+            start is None
+            and self.text[self.place] == "-"
+            and self.text[self.place + 1 : self.place + 2].strip()
+        ):
+            start = self.place
+            self.place += 1
+        if start is None:
+            return self._term(depth)
+        if not self._at_term():
+            raise QueryError("NOT needs something after it", start, self.place)
+        if depth > _MAX_DEPTH:
+            raise QueryError("the query is nested too deeply", self.place, len(self.text))
+        return Not(self._negation(depth + 1))
+
+    def _term(self, depth: int) -> Node:
+        start, char = self.place, self.text[self.place]
+        if char == "(":
+            self.place += 1
+            node = self.disjunction(depth + 1)
+            self._skip()
+            if self.text[self.place : self.place + 1] != ")":
+                raise QueryError("this bracket is not closed", start, start + 1)
+            self.place += 1
+            return node
+        if char == '"':
+            return Contains(self._value(), is_phrase=True)
+        field = _FIELD.match(self.text, self.place)
+        if field is not None and field[1].lower() in FIELDS:
+            self.place = field.end()
+            return self._field(field[1].lower(), field[2], start)
+        if field is not None and field[2] == ":":
+            near = difflib.get_close_matches(field[1].lower(), FIELDS, n=1)
+            if near:
+                message = f'there is no field {field[1]}:; did you mean {near[0]}: or the words "{field[0]}"?'
+                raise QueryError(message, start, field.end())
+        found = _WORD.match(self.text, self.place)
+        assert found is not None
+        self.place = found.end()
+        return Contains(found[0])
+
+    def _field(self, name: str, sign: str, start: int) -> Node:
+        if name in _SIZES:
+            return self._size(name, sign, start)
+        if sign != ":":
+            raise QueryError(f"{name} has no size: write {name}:…", start, self.place)
+        if name == "re":
+            return self._pattern(start)
+        value = self._value() or _DEFAULTS.get(name, "")
+        if not value:
+            raise QueryError(f"{name}: needs a value: {FIELDS[name]}", start, self.place)
+        if name in VALUES and value.lower() not in VALUES[name]:
+            message = f"{name}: takes {', '.join(VALUES[name])}, not {value}"
+            raise QueryError(message, start, self.place)
+        if name == "tag":
+            return Tag(value)
+        if name == "path":
+            return Path(value)
+        return Mark(name, value if name == "model" else value.lower())
+
+    def _size(self, unit: str, sign: str, start: int) -> Node:
+        found = _RANGE.match(self.text, self.place)
+        assert found is not None
+        self.place = found.end()
+        low, dots, high = found[1], found[2], found[3]
+        if (low is None and high is None) or (dots and sign not in {":", "="}):
+            raise QueryError(f"{unit} needs a number: {FIELDS[unit]}", start, max(self.place, start + 1))
+        if dots:
+            return Size(unit, int(low or 0), int(high) if high is not None else None)
+        number = int(low)
+        match sign:
+            case ">":
+                return Size(unit, number + 1)
+            case ">=":
+                return Size(unit, number)
+            case "<":
+                return Size(unit, 0, number - 1)
+            case "<=":
+                return Size(unit, 0, number)
+        return Size(unit, number, number)
+
+    def _pattern(self, start: int) -> Node:
+        if self.text[self.place : self.place + 1] == "/":
+            end = self._closing_slash(start)
+            pattern = self.text[self.place + 1 : end]
+            flags = regex.compile("[a-z]*").match(self.text, end + 1)
+            assert flags is not None
+            self.place = flags.end()
+            if set(flags[0]) - {"i"}:
+                raise QueryError("a pattern has no flag but i", end + 1, self.place)
+            ignore_case = "i" in flags[0]
+        else:
+            pattern, ignore_case = self._value(), False
+        try:
+            regex.compile(pattern)
+        except regex.error as error:
+            raise QueryError(f"the pattern is not valid: {error}", start, self.place) from None
+        if not pattern:
+            raise QueryError(f"re: needs a pattern: {FIELDS['re']}", start, self.place)
+        return Pattern(pattern, ignore_case)
+
+    def _closing_slash(self, start: int) -> int:
+        place = self.place + 1
+        while place < len(self.text):
+            if self.text[place] == "\\":
+                place += 1
+            elif self.text[place] == "/":
+                return place
+            place += 1
+        raise QueryError("this pattern is not closed by a slash", start, len(self.text))
+
+    def _value(self) -> str:
+        found = _VALUE.match(self.text, self.place)
+        assert found is not None
+        if not found[0] and self.text[self.place : self.place + 1] == '"':
+            raise QueryError("this quotation mark is not closed", self.place, len(self.text))
+        self.place = found.end()
+        return found[1] if found[1] is not None else found[0]
+
+    def _take_word(self, word: str) -> int | None:
+        """Where an operator stood that was read."""
+        self._skip()
+        end = self.place + len(word)
+        follows = self.text[end : end + 1]
+        if self.text[self.place : end] == word and (not follows or follows.isspace() or follows in '()"'):
+            start, self.place = self.place, end
+            self._skip()
+            return start
+        return None
+
+    def _at_term(self) -> bool:
+        self._skip()
+        return self.place < len(self.text) and self.text[self.place] != ")" and not self._at_or()
+
+    def _at_or(self) -> bool:
+        follows = self.text[self.place + 2 : self.place + 3]
+        return self.text.startswith("OR", self.place) and (
+            not follows or follows.isspace() or follows in '()"'
+        )
+
+    def _skip(self) -> None:
+        while self.place < len(self.text) and self.text[self.place].isspace():
+            self.place += 1
