@@ -105,6 +105,11 @@ class Captioner(Protocol):
         return Slowdown()
 
     @property
+    def retries(self) -> Mapping[str, int]:
+        """Requests that were sent again so far, by cause: an HTTP status or a kind of failure."""
+        return {}
+
+    @property
     def limit_key(self) -> Hashable:
         """What its concurrency limit belongs to: captioners with equal keys share one."""
         return id(self)

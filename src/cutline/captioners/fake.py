@@ -97,6 +97,7 @@ class Fake(Captioner):
             model="fake",
             usage=Usage(prompt_tokens=size // 1000, completion_tokens=len(text.split())),
             finish_reason="stop",
+            seconds=self._settings["latency"],
             raw={"text": text, "bytes": size, "process": os.getpid(), "options": self._options},
         )
 

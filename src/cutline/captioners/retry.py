@@ -8,6 +8,8 @@ import datetime as dt
 import logging
 import re
 import time
+from collections import Counter
+from collections.abc import Mapping
 from typing import TypeGuard
 
 from cutline import retry_policy
@@ -40,11 +42,13 @@ class RetryState:
     """What is known of an endpoint, shared by its captioners.
 
     ``proven`` is set by the first success. ``waiting``: calls that wait for their next attempt.
+    ``retries`` counts those by cause.
     """
 
     proven: asyncio.Event = dataclasses.field(default_factory=asyncio.Event)
     unusable_in_a_row: int = 0
     waiting: int = 0
+    retries: Counter[str] = dataclasses.field(default_factory=Counter)
 
 
 class Retry(Wrapper):
@@ -73,6 +77,10 @@ class Retry(Wrapper):
     def slots(self) -> int:
         # Calls that wait for their next attempt hold no slot, so others may take their place.
         return self.inner.slots + min(self._state.waiting, 4 * self.inner.slots)
+
+    @property
+    def retries(self) -> Mapping[str, int]:
+        return self._state.retries
 
     def halt(self) -> None:
         self._halted.set()
@@ -111,6 +119,7 @@ class Retry(Wrapper):
         else:
             seconds = retry_policy.delay(attempts, first=self._options.retry_delay)
         _log.info("retry model=%s attempt=%d wait=%.1fs cause=%s", self.name, attempts, seconds, error)
+        self._state.retries[str(error.status or error.kind)] += 1
         self._state.waiting += 1
         try:
             await pause(seconds, self._halted)

@@ -65,5 +65,9 @@ class Wrapper(Captioner):
         return self.inner.slowdown
 
     @property
+    def retries(self) -> Mapping[str, int]:
+        return self.inner.retries
+
+    @property
     def limit_key(self) -> Hashable:
         return self.inner.limit_key

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from typing import Any
 
@@ -103,6 +104,12 @@ class Chain:
         """What refusals of the endpoints cost so far."""
         each = {captioner.limit_key: captioner.slowdown for captioner in self._captioners}
         return sum(each.values(), Slowdown())
+
+    @property
+    def retries(self) -> Counter[str]:
+        """Requests that were sent again so far, by cause."""
+        counts = [captioner.retries for captioner in self._captioners]  # some may be shared
+        return sum(map(Counter, {id(each): each for each in counts}.values()), Counter())
 
     def seconds(self, steps: Iterable[Step]) -> float:
         """Seconds of the longest path through one picture's steps, without waiting."""

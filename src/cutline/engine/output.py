@@ -8,7 +8,7 @@ import hashlib
 import os
 import pickle
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import IO
 
@@ -71,7 +71,8 @@ class SourceDigest:
 class OrderedOutput:
     """The sink and the failures file as one, with marks from which a later run resumes.
 
-    All methods block; one thread calls them. ``form`` is what decides how outcomes are written.
+    All methods block; one thread calls them. ``form`` is what decides how outcomes are written;
+    ``on_commit`` is called in that thread after each commit.
     """
 
     def __init__(
@@ -83,6 +84,7 @@ class OrderedOutput:
         *,
         contents: ContentReader | None = None,
         form: JSON | None = None,
+        on_commit: Callable[[], None] = lambda: None,
     ) -> None:
         self.sink = sink
         self._made_by = {"form": form or {}, "drops": journal.drops}
@@ -90,6 +92,7 @@ class OrderedOutput:
         self._failures = failures
         self._state = state
         self._journal = journal
+        self._on_commit = on_commit
         self._keys = SourceDigest()
         self._dirty = False
         self._marks: JSON = {}
@@ -171,6 +174,7 @@ class OrderedOutput:
             self._journal.sync()
             self._marks = {"sink": self.sink.commit(), "failures": self._failures.commit()}
             self._write_mark(finished=False)
+            self._on_commit()
             self._dirty = False
 
     def publish(self, *, finished: bool) -> None:

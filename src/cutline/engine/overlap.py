@@ -34,7 +34,7 @@ _PATTERN = re.compile(r"[*?\[{]")
 _STATE_FILES = frozenset(
     {
         *("journal.jsonl", "owner.json", "mark.json", "report.json", "failures.json", "batches.json", "lock"),
-        *("rows.part", "output.part", "before.json", FILE_RECORD, SHARDS_RECORD),
+        *("rows.part", "output.part", "before.json", "totals.json", FILE_RECORD, SHARDS_RECORD),
     }
 )
 

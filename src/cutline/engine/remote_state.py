@@ -34,7 +34,7 @@ PATIENCE: Final = DURATION - 2 * RENEWAL
 """Seconds that the storage may be out of reach; then another run may take over."""
 
 JOURNAL = "journal.jsonl"
-RECORDS = ("output.json", "shards.jsonl", "before.json", "batches.json", "report.json")
+RECORDS = ("output.json", "shards.jsonl", "before.json", "batches.json", "report.json", "totals.json")
 _MARK = "remote.json"  # which parts the folder has, and how much of its journal they hold
 _PART = re.compile(r"\d{8}-\d{8}\.jsonl")
 _AT_ONCE = 64

@@ -8,12 +8,14 @@ from pathlib import Path
 
 from cutline.engine.failure_stats import Cause
 from cutline.engine.stats import Counts
+from cutline.engine.totals import Totals
 from cutline.errors import CutlineError
 from cutline.formatting import without_signatures
 from cutline.job import Job
 from cutline.options import OnMissing
 from cutline.records import JSON, LeftOver, Slowdown, Usage
 from cutline.storage import is_url
+from cutline.version import __version__
 
 EXIT_OK = 0
 EXIT_FAILURES = 1
@@ -47,6 +49,7 @@ class Report:
     output, such as text files in another encoding; ``left_over`` is what the input holds besides its
     samples, and ``on_missing`` whether that is an error. ``prompt_texts`` are the prompts by id, with
     their variables. ``slowdown`` is what refusals of endpoints cost.
+    ``totals`` are of this run, which ended at ``end``, ``all_totals`` of all runs.
     """
 
     job: Job
@@ -79,6 +82,9 @@ class Report:
     on_missing: OnMissing = "warn"
     prompt_texts: Mapping[str, JSON] = dataclasses.field(default_factory=dict)
     slowdown: Slowdown = dataclasses.field(default_factory=Slowdown)
+    end: str = ""
+    totals: Totals = dataclasses.field(default_factory=Totals)
+    all_totals: Totals = dataclasses.field(default_factory=Totals)
 
     @property
     def exit_code(self) -> int:
@@ -104,6 +110,9 @@ class Report:
 
     def to_json(self) -> JSON:
         return {
+            "version": __version__,
+            "start": self.totals.start,
+            "end": self.end,
             "output": self.output,
             "outputs": list(self.outputs),
             "model": self.model,
@@ -136,6 +145,12 @@ class Report:
                 "resumed": self.requests_resumed,
                 "refused": dict(self.slowdown.times),
                 "held_back_seconds": round(self.slowdown.seconds, 3),
+                **self.totals.summary(),
+            },
+            "all_runs": {
+                "runs": self.all_totals.runs,
+                "start": self.all_totals.start,
+                **self.all_totals.summary(),
             },
         }
 

@@ -7,6 +7,7 @@ import copy
 import dataclasses
 import logging
 import time
+from collections import Counter
 from pathlib import Path
 from typing import Protocol
 
@@ -32,6 +33,7 @@ from cutline.engine.shard import ShardHost, ShardResult, run_shard
 from cutline.engine.stage_runner import StageRunner
 from cutline.engine.state import State, failures_file, open_state
 from cutline.engine.stats import RunStats
+from cutline.engine.totals import RunClock, Totals
 from cutline.errors import ConfigError, CutlineError, SinkError
 from cutline.interfaces import Sink, Source
 from cutline.job import Job
@@ -41,6 +43,7 @@ from cutline.sinks.options import SinkOptions
 from cutline.worker_threads import in_thread, worker_threads
 
 REPORT = "report.json"
+TOTALS = "totals.json"
 
 log = logging.getLogger("cutline.engine")
 
@@ -118,14 +121,17 @@ class _Run:
     failures: Path | None
     prices: Prices = dataclasses.field(init=False)
     output: str = dataclasses.field(init=False)
-    start: float = dataclasses.field(default_factory=time.monotonic)
+    clock: RunClock = dataclasses.field(default_factory=RunClock)
     loading: float = 0.0
     slowdown_before: Slowdown = dataclasses.field(init=False)  # captioners may be shared with other runs
+    retries_before: Counter[str] = dataclasses.field(init=False)
+    earlier: Totals = dataclasses.field(default_factory=Totals)
+    stats: RunStats = dataclasses.field(default_factory=RunStats)
 
     def __post_init__(self) -> None:
         self.prices = assembly.prices_for(self.job, self.chain)
         self.output = assembly.output_of(self.job)
-        self.slowdown_before = self.chain.slowdown
+        self.slowdown_before, self.retries_before = self.chain.slowdown, self.chain.retries
 
     async def run(self, source: Source) -> Report:
         with open_state(self.output, self.job.run.state, self.failures) as state:
@@ -148,11 +154,12 @@ class _Run:
                 journal.close()
 
     async def _with_journal(self, source: Source, state: State, journal: Journal) -> Report:
+        self.earlier = Totals.from_json(state.read(TOTALS))
         output = self._begin(state, journal)
         result = None
         try:
             plan = await plan_run(self.job, source, output, self.stop, self._open_models)
-            stats = RunStats(
+            stats = self.stats = RunStats(
                 before=copy.deepcopy(output.counts),
                 causes=copy.deepcopy(output.causes),
                 spent=journal.spent,
@@ -170,6 +177,7 @@ class _Run:
         except BaseException:
             output.close()
             raise
+        self._save_totals(state)
         report = self._report(result, stats, output, journal, state.folder, stopped)
         report = dataclasses.replace(report, warnings=(*source.warnings, *output.sink.warnings))
         report = dataclasses.replace(report, left_over=tuple(source.left_over))
@@ -190,7 +198,32 @@ class _Run:
         failures = FailuresSink(failed, state.folder, SinkOptions(overwrite=True))
         form = assembly.form_of(job, self.output) | (replies.form if replies else {})
         contents = reader_for(self.chain, sink)
-        return OrderedOutput(sink, failures, state, journal, contents=contents, form=form)
+        return OrderedOutput(
+            sink,
+            failures,
+            state,
+            journal,
+            contents=contents,
+            form=form,
+            on_commit=lambda: self._save_totals(state),
+        )
+
+    @property
+    def totals(self) -> Totals:
+        """Those of this run so far."""
+        fresh = self.stats.fresh
+        return Totals(
+            runs=1,
+            start=self.clock.start,
+            seconds=self.clock.seconds,
+            pictures=fresh.captions + fresh.failures,
+            latencies=self.stats.latencies,
+            retries=self.chain.retries - self.retries_before,
+        )
+
+    def _save_totals(self, state: State) -> None:
+        """Keep the totals of all runs, also of one that is killed."""
+        state.write(TOTALS, (self.earlier + self.totals).to_json())
 
     async def _open_models(self) -> None:
         """Load what takes minutes, after all other checks, unless the run is stopped meanwhile."""
@@ -272,7 +305,10 @@ class _Run:
             fresh=stats.fresh,
             spent=stats.spent.usage,
             cost=self.prices.of(stats.spent),
-            seconds=time.monotonic() - self.start - self.loading,
+            seconds=self.clock.seconds - self.loading,
+            end=self.clock.end,
+            totals=self.totals,
+            all_totals=self.earlier + self.totals,
             loading_seconds=self.loading,
             requests_resumed=stats.resumed.total,
             changed=stats.changed,

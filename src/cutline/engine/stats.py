@@ -9,6 +9,7 @@ from typing import Any
 
 from cutline.engine.failure_stats import FailureStats
 from cutline.engine.prices import Spending
+from cutline.engine.totals import Latencies
 from cutline.records import JSON, Caption, Failure, Outcome, Sample, Skip, Step, Usage
 
 MAX_REPLACED = 3  # replaced pictures that are named
@@ -127,7 +128,7 @@ class RunStats:
     ``before``: outcomes in the output when the run began; ``resumed``: from the journal; ``fresh``: of this
     run; ``causes``: of all of them. ``spent``, and ``paid`` outcomes, include earlier runs. ``models``: the
     captioners' names by step. ``changed`` pictures differ from an earlier run's; ``replaced`` ones were
-    changed or deleted during this run.
+    changed or deleted during this run. ``latencies`` are of this run's requests.
     """
 
     before: Counts = dataclasses.field(default_factory=Counts)
@@ -142,6 +143,7 @@ class RunStats:
     first_replaced: list[str] = dataclasses.field(default_factory=list)
     failed_in_a_row: int = 0
     captions_without_usage: int = 0
+    latencies: Latencies = dataclasses.field(default_factory=Latencies)
 
     @property
     def known(self) -> Counts:
@@ -150,6 +152,7 @@ class RunStats:
 
     def add_step(self, step: Step) -> None:
         """Count the tokens of a step that finished before its sample did."""
+        self._add_latency(step)
         self.fresh.usage += step.reply.usage
         self.spent.add(self.models[step.name], step.reply.usage)
 
@@ -158,9 +161,16 @@ class RunStats:
         usages = list(usages_of(outcome))
         for name, usage in usages:
             self.spent.add(self.models[name], usage)
+        for step in outcome.steps:
+            if not step.counted:
+                self._add_latency(step)
         paid = any(usage.total for _, usage in usages)
         self.paid += paid
         self.captions_without_usage += not paid and isinstance(outcome, Caption)
+
+    def _add_latency(self, step: Step) -> None:
+        if step.reply.seconds > 0:  # of a batch nothing is known
+            self.latencies.add(step.reply.seconds)
 
     def add(self, sample: Sample, outcome: Outcome, *, fresh: bool) -> None:
         """Count an outcome of this run, or of an earlier one."""
