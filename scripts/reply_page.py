@@ -26,9 +26,14 @@ text that is there, `--truncated sentence` of its whole sentences. Replies that 
 used too, without a new request: run the same command again with the option. Captions that are there
 already stay as they are.
 """
+_REASONING = """\
+At the start of a reply. Reasoning that never ends is `empty`: allow more tokens. Forms in words count only
+where they end.
+"""
 _WRAPPERS = """\
 The answer is what `<NAME>` and `</NAME>` hold, where they begin or end the reply: {answer}. Around all of
-the reply also {whole}, a code fence, and `\\boxed{{…}}`. Box marks are taken off: {box}.
+the reply also {whole} and other tags of such names, a code fence, `**` and `\\boxed{{…}}`.
+Box marks are taken off: {box}.
 """
 
 
@@ -39,14 +44,14 @@ def page() -> str:
     parts = [
         _ABOUT,
         "## Reasoning\n",
-        "At the start of a reply. Reasoning that never ends is `empty`: allow more tokens.\n",
+        _REASONING,
         _table(
             ("form", "begins with", "ends with"),
             ((form["name"], _code(form["open"]), _code(form["close"])) for form in forms["reasoning"]),
         ),
         "## Marks of turns\n",
         _list("At the start", (*turn["start"], *turn["start_words"])),
-        _list("At the end", turn["end"]),
+        _list("At the end", (*turn["end"], *turn["end_words"])),
         _list("The model goes on with the next turn, which is `role-markers`", turn["next"]),
         "## Wrappers\n",
         _WRAPPERS.format(**{name: _codes(values) for name, values in forms["wrapper"].items()}),
@@ -55,6 +60,8 @@ def page() -> str:
         _list("`truncated`", finish["truncated"]),
         _list("`refused`", finish["refused"]),
         _list("The answer is not whole, and is requested again", finish["broken"]),
+        "A reason that is not listed is of the first kind that has one of its words:\n",
+        "\n".join(f"- `{kind}`: {', '.join(words)}" for kind, *words in finish["words"]) + "\n",
         "Any other, such as `stop`, `end_turn` or `eos`, is an end.\n",
         _CUT,
         "## Refusals\n",

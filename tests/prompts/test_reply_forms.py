@@ -13,6 +13,7 @@ from cutline.prompts.replies import first_sentences
 from cutline.prompts.reply_forms import finish_kind, table
 
 FORMS = table()
+PUBLIC = tomllib.loads(Path(__file__).with_name("public_replies.toml").read_text("utf-8"))
 SCHEMA = {"type": "object", "properties": {"caption": {"type": "string"}}, "required": ["caption"]}
 CASES = tomllib.loads(Path(__file__).with_name("reply_cases.toml").read_text("utf-8"))
 
@@ -196,9 +197,33 @@ def test_lists_are_no_loops(caption):
     assert clean_reply(caption) == caption
 
 
+def result(reply):
+    try:
+        return clean_reply(reply)
+    except ReplyError as error:
+        return error.kind
+
+
+def test_replies_of_public_models():
+    """In one test, so that hundreds of them take no time of their own."""
+    held = {reply: result(reply) for reply in PUBLIC["dogs"]}
+    assert {reply: found for reply, found in held.items() if found != "A dog runs on the beach."} == {}
+    declined = {reply: result(reply) for reply in PUBLIC["refusals"]}
+    assert {reply: found for reply, found in declined.items() if found != "refused"} == {}
+    kept = {reply: result(reply) for reply in PUBLIC["captions"]}
+    assert {reply: found for reply, found in kept.items() if found != reply} == {}
+
+
 @pytest.mark.parametrize(
     ("reason", "kind"),
     [
+        ("max_tokens_reached", "truncated"),
+        ("exceededContextWindow", "truncated"),
+        ("content_policy_violation", "refused"),
+        ("GUARDRAIL_INTERVENTION", "refused"),
+        ("upstream_error", "broken"),
+        ("MALFORMED_RESPONSE", "broken"),
+        ("client_disconnect", "broken"),
         *((reason, kind) for kind in ("truncated", "refused", "broken") for reason in FORMS["finish"][kind]),
         ("MAX_TOKENS", "truncated"),
         ("FINISH_REASON_MAX_TOKENS", "truncated"),

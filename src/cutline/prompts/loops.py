@@ -12,6 +12,7 @@ from cutline.prompts import reply_forms
 _TAIL = 24  # characters that must occur again before a period is checked
 _DENSE = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 """Letters of scripts that have no blanks, or whose words are a few letters."""
+_DENSE_WORDS = 12  # times that a word of such a script is repeated in a loop
 _NUMBER = re.compile(r"\d+")
 _WORD = re.compile(r"\w+")
 _DRIFT_FROM = 200  # characters
@@ -52,6 +53,8 @@ def _period(text: str, *, phrase: int, other: int) -> str:
         period = len(text) - len(tail) - found
         unit = text[-period:]
         times = phrase if _is_phrase(unit) else max(other, -(-64 // period))
+        if len(set(_DENSE.findall(unit))) > 1:  # a word of a script without blanks
+            times = min(times, _DENSE_WORDS)
         length = times * period - 2  # the last unit lost the blank behind it
         if length <= len(text) and text[-length:-period] == text[period - length :]:
             return unit

@@ -14,15 +14,17 @@ from cutline.prompts import reply_forms
 from cutline.prompts.loops import drift, loop
 
 # Of ordinary captions none holds one of these: a search for each takes a tenth of one for the forms.
-_REASONING_SIGNS = ("<", "[", "◁", "analysis", "assistantfinal")
+_REASONING_SIGNS = ("<", "[", "◁", "analysis", "commentary", "final", "&lt;", "```", "hinking", "Here ", "**")
 _TURN_SIGNS = ("<", "[", "###", "USER", "ASSISTANT", "HUMAN", "User", "Human")
-_MARKED = re.compile(r"[<\[◁`~\\#|]|\s*(?i:assistant|model)\b")
+_MARKED = re.compile(r"[<\[◁`~\\#|]|\s*(?:(?i:assistant|model)\b|GPT4 |final<|\*\*)")
 _BOXED = re.compile(
     r"\s*(?:[^\n\\]{0,60}?(?i:answer|caption|description)(?: is)?:?\s*)?"
     r"\$*\s*\\boxed\s*\{(?P<text>.*)\}\s*\$*\.?\s*\Z",
     re.DOTALL,
 )
+_BOLD = re.compile(r"\*\*(?P<text>[^*\n]{12,})\*\*\Z")
 _TEX_TEXT = re.compile(r"\s*\\text\s*\{(?P<text>.*)\}\s*\Z", re.DOTALL)
+_UNSEEN = dict.fromkeys(map(ord, "\x00\ufeff\u2060"))  # marks of byte order are no letters
 _LAYERS = 4  # of marks, wrappers and openers, one within the other
 
 _NOUN = (
@@ -45,6 +47,8 @@ _PICTURE = r"(?:image|picture|photo|photograph)\b"
 _LABEL = (
     rf"[*_#]{{0,3}} ?(?:(?:Image|Short|Long|Detailed|Suggested) )?{_NOUN}[*_]{{0,3}}:[*_]{{0,3}}"
     rf"|#{{1,4}} (?:Image )?{_NOUN} ?\n"
+    r"|[*_#]{0,4} ?(?:Final )?(?:Answer|Response|Caption)[*_]{0,3}(?::[*_]{0,3}|[*_]{2}\n|\n)"
+    r"(?=\s*(?:(?-i:[A-Z\"“*])|[^\x00-\x7f]))"
 )
 _OPENER = re.compile(
     rf"\s*(?:(?:{_PLEASED})?(?:{_OFFER})?(?:{_HERE})|(?:{_PLEASED})?{_OFFER}|{_LABEL}"
@@ -82,7 +86,7 @@ def check_caption(text: str, *, verbatim: bool = False) -> str:
 
     ``verbatim``: phrases that only resemble each other, as in a table, are no loop.
     """
-    caption = text.replace("\x00", "").strip()
+    caption = text.translate(_UNSEEN).strip()
     if not caption:
         raise ReplyError("empty", "the reply holds no text")
     if not caption.isascii():
@@ -112,13 +116,13 @@ def without_reasoning(text: str) -> str:
         return text
     start = 0
     while True:
-        turn = reply_forms.turn_start(words=True).match(text, start)
-        match = reply_forms.reasoning_open().match(text, start)
-        if match is None and turn is not None:
-            match = reply_forms.reasoning_open().match(text, turn.end())
+        match = _opened(text, start)
         if match is None:
             break
-        end = reply_forms.reasoning_close(int(str(match.lastgroup)[1:])).search(text, match.end())
+        place = int(str(match.lastgroup)[1:])
+        end = reply_forms.reasoning_close(place).search(text, match.end())
+        if end is None and reply_forms.is_paired(place):
+            break
         if end is None:
             if (answer := _answer(text[match.end() :])) is not None:
                 return answer
@@ -135,19 +139,28 @@ def without_reasoning(text: str) -> str:
     return rest
 
 
+def _opened(text: str, start: int) -> re.Match[str] | None:
+    """The begin of reasoning at ``start`` or behind the marks of a turn there."""
+    if match := reply_forms.reasoning_open().match(text, start):
+        return match
+    turn = reply_forms.turn_start(words=True).match(text, start)
+    return reply_forms.reasoning_open().match(text, turn.end()) if turn is not None else None
+
+
 def _unwrapped(text: str, *, words: bool) -> str:
     """The text within marks of turns and wrappers; ``words``: also within those that are words."""
-    caption = _without_end(text)
+    caption = _without_end(text, words=words)
     for _ in range(_LAYERS):
-        if _MARKED.match(caption) is None and caption[-1:] not in ">]}`~#$.":
+        if _MARKED.match(caption) is None and caption[-1:] not in ">]}`~#$.:*":
             return caption
         before = caption
         start = reply_forms.turn_start(words=words).match(caption)
-        caption = _without_end(caption[start.end() :] if start else caption)
+        caption = _without_end(caption[start.end() :] if start else caption, words=words)
         caption = reply_forms.box().sub("", caption) if "_of_box|>" in caption else caption
         answer = _answer(caption) if words else None
         caption = caption if answer is None else answer
-        for form in (reply_forms.fence(), *((_BOXED, _TEX_TEXT) if words and "\\" in caption else ())):
+        forms = (reply_forms.named_wrapper(), _BOLD, *((_BOXED, _TEX_TEXT) if "\\" in caption else ()))
+        for form in (reply_forms.fence(), *(forms if words else ())):
             if match := form.match(caption):
                 caption = match["text"]
         caption = caption.strip()
@@ -175,12 +188,13 @@ def _answer(text: str) -> str | None:
     return None
 
 
-def _without_end(text: str) -> str:
+def _without_end(text: str, *, words: bool) -> str:
     caption = text.rstrip()
     end = len(caption)
-    while end and caption[end - 1] in ">]#":
-        match = reply_forms.turn_end().search(caption, max(0, end - 40), end)
-        if match is None:
+    while end and caption[end - 1] in ">]#:":
+        match = reply_forms.turn_end(words=words).search(caption, max(0, end - 40), end)
+        closes = match is not None and match[0][:2] == "</" and len(match[0]) > len("</s>")
+        if match is None or (closes and f"<{match[0][2:]}" in caption.lower()):
             break
         end = match.start()
         while end and caption[end - 1].isspace():

@@ -29,13 +29,20 @@ def table() -> dict[str, Any]:
 def reasoning_open() -> re.Pattern[str]:
     """The begin of reasoning; the last group that matched is ``rN``, N being its place in the table."""
     forms = (f"(?P<r{place}>{form['open']})" for place, form in enumerate(table()["reasoning"]))
-    return re.compile(rf"\s*(?:{'|'.join(forms)})", re.IGNORECASE)
+    # A caption may begin with such a tag, as that is written on something.
+    shown = r"(?!\s+(?:is|was|are) (?:written|painted|printed|shown|engraved|displayed)\b)"
+    return re.compile(rf"\s*(?:{'|'.join(forms)}){shown}", re.IGNORECASE)
 
 
 @functools.cache
 def reasoning_close(place: int) -> re.Pattern[str]:
     """The end of the reasoning at that place in the table."""
     return re.compile(table()["reasoning"][place]["close"], re.IGNORECASE)
+
+
+def is_paired(place: int) -> bool:
+    """Whether that form is reasoning only where its end is in the reply too."""
+    return bool(table()["reasoning"][place].get("paired"))
 
 
 @functools.cache
@@ -54,9 +61,10 @@ def turn_start(*, words: bool) -> re.Pattern[str]:
 
 
 @functools.cache
-def turn_end() -> re.Pattern[str]:
-    """One mark at the end of what is searched."""
-    return re.compile(rf"(?:{_any(table()['turn']['end'])})\Z")
+def turn_end(*, words: bool) -> re.Pattern[str]:
+    """One mark at the end of what is searched, with ``words`` also those that are ordinary text."""
+    turn = table()["turn"]
+    return re.compile(rf"(?:{_any([*turn['end'], *(turn['end_words'] if words else ())])})\Z")
 
 
 @functools.cache
@@ -80,6 +88,15 @@ def fence() -> re.Pattern[str]:
 
 
 @functools.cache
+def named_wrapper() -> re.Pattern[str]:
+    """A pair of tags of any such name around the whole reply."""
+    name = table()["wrapper"]["named"]
+    return re.compile(
+        rf"\s*<(?P<name>{name})>(?P<text>(?:(?!</?(?P=name)>).)*)</(?P=name)>\s*\Z", re.DOTALL | re.IGNORECASE
+    )
+
+
+@functools.cache
 def phrase_end() -> re.Pattern[str]:
     return re.compile(table()["marks"]["phrase_end"])
 
@@ -92,12 +109,18 @@ def sentence_end() -> re.Pattern[str]:
 def finish_kind(reason: str) -> FinishKind:
     """What a finish reason means, in any case and form: ``MAX_TOKENS``, ``finishReason.maxTokens``."""
     word = _WORD.sub("_", _CAMEL.sub("_", reason.rpartition(".")[2]).lower()).strip("_")
-    return _finish_kinds().get(word.removeprefix("finish_reason_").removeprefix("stop_reason_"), "")
+    word = word.removeprefix("finish_reason_").removeprefix("stop_reason_")
+    known = _finish_kinds().get(word)
+    if known is not None or not word:
+        return known or ""
+    words = set(word.split("_"))
+    found = (kind for kind, *signs in table()["finish"]["words"] if not words.isdisjoint(signs))
+    return next(found, "")
 
 
 @functools.cache
 def _finish_kinds() -> dict[str, FinishKind]:
-    kinds: dict[str, FinishKind] = {}
+    kinds: dict[str, FinishKind] = dict.fromkeys(table()["finish"]["ended"], "")
     for kind in ("truncated", "refused", "broken"):
         kinds |= dict.fromkeys(table()["finish"][kind], kind)
     return kinds
