@@ -253,6 +253,11 @@ class Source(Protocol):
         return [self]
 
     @property
+    def has_repeats(self) -> bool:
+        """Whether one picture may come in several samples; then equal requests are made once."""
+        return False
+
+    @property
     def warnings(self) -> Sequence[str]:
         """Lines for the summary about what was read, such as texts in an unknown encoding."""
         return ()

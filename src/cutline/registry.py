@@ -41,6 +41,7 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "urls": "cutline.sources.urls:UrlSource",
         "webdataset": "cutline.sources.webdataset:WebdatasetSource",
         "table": "cutline.sources.table:TableSource",
+        "zip": "cutline.sources.zips:ZipSource",
         "imagefolder": "cutline.sources.imagefolder:ImageFolderSource",
         "crisismmd": "cutline.sources.crisismmd:CrisisMmdSource",
         "scienceqa": "cutline.sources.scienceqa:ScienceQaSource",

@@ -129,3 +129,20 @@ def test_the_test_service_speaks_as_the_official_client_expects(service):
     assert [row.id for row in client.batches.list()] == [batch.id]
     assert {row.id for row in client.files.list()} == {file.id, batch.output_file_id}
     assert client.files.delete(file.id).deleted
+
+
+def test_rows_of_one_picture_are_sent_once_and_all_have_the_caption(service, pictures, tmp_path):
+    folder, output = pictures(3), tmp_path / "captions.jsonl"
+    names = ["00000.png", "00001.png", "00000.png", "00002.png", "00000.png"]
+    table = folder / "t.csv"
+    table.write_text("\n".join(["image", *names]))
+    done = service.submit(table, output)
+    assert done.returncode == 0, done.stderr
+    assert sum(service.stats["requests"]) == 3
+    assert service.submit(table, output).returncode == 0
+    assert sum(service.stats["requests"]) == 3
+    service.answer_all()
+    assert collect(output).returncode == 0
+    texts = [text for _, text in captions("jsonl", output)]
+    assert texts[0] == texts[2] == texts[4]
+    assert len(set(texts)) == 3

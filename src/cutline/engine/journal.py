@@ -13,20 +13,28 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import sys
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Literal, cast
 
 import orjson
 
 from cutline.engine.fingerprint import Fingerprint
 from cutline.engine.journal_file import JournalFile
-from cutline.engine.outcome_json import outcome_from_json, outcome_to_json, steps_from_json, usage_from_json
+from cutline.engine.outcome_json import outcome_or_none, outcome_to_json, steps_from_json, usages_in
 from cutline.engine.prices import Spending
+from cutline.engine.repeats import (
+    RequestId,
+    RequestIndex,
+    Shared,
+    can_be_shared,
+    is_shared,
+    request_id,
+)
 from cutline.errors import JobChanged
 from cutline.formatting import stored_key
 from cutline.options import OnChange
-from cutline.records import JSON, Outcome, Step, Usage
+from cutline.records import JSON, Outcome, Step
 from cutline.serialization import checked, encode_json
 from cutline.storage import is_http
 
@@ -40,6 +48,7 @@ class Journal:
     ``spent`` is what all earlier runs cost together, for ``paid`` outcomes; ``damaged_lines`` could not be
     read. ``drops`` counts how often outcomes were dropped: an output from before the last time has some.
     ``trusted``: captions of old versions, which did not record their content, count as those of their keys.
+    ``has_repeats``: whether ``alike`` finds what this run appends.
     """
 
     def __init__(self, path: Path) -> None:
@@ -60,7 +69,8 @@ class Journal:
         self._begun: bytes | None = None
         self.damaged_lines = self.drops = self.paid = 0
         self.spent = Spending()
-        self.trusted = False
+        self._requests = RequestIndex()
+        self.trusted = self.has_repeats = False
 
     def __len__(self) -> int:
         """The number of outcomes of earlier runs that count."""
@@ -82,7 +92,7 @@ class Journal:
                 self._renewed[key] = offset
                 return
             kind = checked(data["type"], str) if "type" in data or "step" not in data else ""
-            usages = list(_usages(data))
+            usages = list(usages_in(data))
             paid = any(usage.total for _, usage, _ in usages)
         except (orjson.JSONDecodeError, KeyError, TypeError, ValueError, AttributeError):
             self.damaged_lines += 1
@@ -112,6 +122,8 @@ class Journal:
         for earlier in (self._steps, self._failed, self._skipped, self._renewed):
             earlier.pop(key, None)
         self._unidentified.discard(key)
+        if data["type"] == "caption" and not data.get("missing_steps"):
+            self._requests.add_repeat(data["key"], str(data.get("stamp", "")), offset)
         if data["type"] == "failure":
             self._failed[key] = sys.intern(str(data.get("kind", "")))
         elif data["type"] == "skip":
@@ -130,6 +142,7 @@ class Journal:
             for known in (self._offsets, self._skipped, self._incomplete, self._steps, self._failed):
                 known.clear()
             self._unidentified.clear()
+            self._requests.clear()
         else:
             self._keep_steps(self._failed, lambda kind: kinds is None or kind in kinds)
 
@@ -227,7 +240,10 @@ class Journal:
         return "none" if drop == "failed" and not (self._failed or self._incomplete) else drop
 
     def append(self, outcome: Outcome) -> None:
-        self._file.append(encode_json(outcome_to_json(outcome) | {"key": stored_key(outcome.key)}))
+        line = outcome_to_json(outcome) | {"key": stored_key(outcome.key)}
+        offset = self._file.append(encode_json(line))
+        if self.has_repeats and can_be_shared(outcome) and not is_shared(outcome):
+            self._requests.add(outcome.key, outcome.content_id, offset)
 
     def append_content(self, key: str, content_id: str) -> None:
         self._file.append(encode_json({"key": stored_key(key), "content": content_id}))
@@ -264,15 +280,23 @@ class Journal:
     def earlier(self, key: str) -> Outcome | None:
         return self._read(self._dropped.get(hash(stored_key(key))), key)
 
+    def alike(self, wanted: RequestId) -> Shared | None:
+        name, variables = stored_key(wanted[0]), wanted[1]
+        offsets = (self._requests.get(wanted), self._offsets.get(hash(name)))
+        for offset in offsets:
+            outcome = None if offset is None else outcome_or_none(self._file.line(offset))
+            if outcome is None or not can_be_shared(outcome):
+                continue
+            if request_id(stored_key(outcome.key), outcome.content_id) == (name, variables):
+                return cast("Shared", outcome)
+        return None
+
     def _read(self, offset: int | None, key: str) -> Outcome | None:
         if offset is None:
             return None
         data = self._file.line(offset)
-        if not _is_of(data, key):  # two keys with one hash: do it again rather than mix them up
-            return None
-        with contextlib.suppress(KeyError, TypeError, ValueError, AttributeError):
-            return outcome_from_json(data | {"key": key})
-        return None
+        # Two keys may have one hash: do it again rather than mix them up.
+        return outcome_or_none(data | {"key": key}) if _is_of(data, key) else None
 
     def sync(self) -> None:
         self._file.sync()
@@ -284,15 +308,6 @@ class Journal:
 def _is_of(line: JSON, key: str) -> bool:
     """Whether a line is about the sample; older versions wrote its whole key."""
     return stored_key(line["key"]) == stored_key(key)
-
-
-def _usages(data: JSON) -> Iterator[tuple[str, Usage, bool]]:
-    """Each step's name, its tokens, and whether an earlier line has them too."""
-    steps = [data["step"]] if isinstance(data.get("step"), dict) else data.get("steps", ())
-    for step in steps:
-        yield step["name"], usage_from_json(step["reply"]["usage"]), step.get("counted", False)
-    for name, usage in data.get("useless", {}).items():
-        yield name, usage_from_json(usage), False
 
 
 def _unidentified(count: int) -> str:

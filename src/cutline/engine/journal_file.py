@@ -61,8 +61,8 @@ class JournalFile:
         except OSError as error:
             raise SinkError(f"cannot write the journal {self.path}: {error.strerror}") from None
 
-    def append(self, line: bytes) -> None:
-        """Append a line, durable if the process dies; raises SinkError."""
+    def append(self, line: bytes) -> int:
+        """Append a line, durable if the process dies; returns its offset. Raises SinkError."""
         data, offset = line + b"\n", self._size
         try:
             written = os.write(self._file, data)
@@ -73,7 +73,7 @@ class JournalFile:
         else:
             if written == len(data):
                 self._size += written
-                return
+                return offset
             reason = os.strerror(errno.ENOSPC)
         raise SinkError(
             f"cannot write the journal {self.path}: {reason}; free the disk and run the same command again"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+from cutline.engine.repeats import RequestId, Shared
 from cutline.records import Outcome, Step
 
 
@@ -12,9 +13,11 @@ class JournalStore(Protocol):
     """A durable record of outcomes; ``Journal``, a local file, is its only form so far.
 
     ``trusted``: outcomes that do not record what they were made from count as those of their keys.
+    ``has_repeats``: whether ``alike`` finds what this run appends, at some memory for each.
     """
 
     trusted: bool
+    has_repeats: bool
 
     def get(self, key: str) -> Outcome | None:
         """What an earlier run left for ``key``, unless that is to be repeated."""
@@ -24,6 +27,9 @@ class JournalStore(Protocol):
 
     def earlier(self, key: str) -> Outcome | None:
         """The last caption of ``key`` from before it was dropped."""
+
+    def alike(self, wanted: RequestId) -> Shared | None:
+        """The outcome of another row with the same picture and prompt, as ``request_id`` tells; or None."""
 
     def append(self, outcome: Outcome) -> None:
         """Keep an outcome, durable if the process dies; raises SinkError where it cannot be written."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from cutline.records import JSON, Caption, Failure, Outcome, Reply, Skip, Step, Usage
@@ -51,6 +52,13 @@ def outcome_from_json(data: Mapping[str, Any]) -> Outcome:
     return outcome
 
 
+def outcome_or_none(data: Mapping[str, Any]) -> Outcome | None:
+    """As ``outcome_from_json``; None where ``data`` is no outcome."""
+    with contextlib.suppress(KeyError, TypeError, ValueError, AttributeError):
+        return outcome_from_json(data)
+    return None
+
+
 _TEXTS = frozenset({"key", "text", "kind", "message", "reason", "stage", "content_id"})
 
 
@@ -59,6 +67,15 @@ def usage_from_json(data: Mapping[str, Any]) -> Usage:
     for tokens in data.values():
         checked(tokens, int)
     return Usage(**data)
+
+
+def usages_in(data: JSON) -> Iterator[tuple[str, Usage, bool]]:
+    """Of a line of a journal each step's name, its tokens, and whether an earlier line has them too."""
+    steps = [data["step"]] if isinstance(data.get("step"), dict) else data.get("steps", ())
+    for step in steps:
+        yield step["name"], usage_from_json(step["reply"]["usage"]), step.get("counted", False)
+    for name, usage in data.get("useless", {}).items():
+        yield name, usage_from_json(usage), False
 
 
 def step_from_json(data: Mapping[str, Any]) -> Step:

@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from cutline.chain import Chain, ChainResult, NoteStep, StepFailed
-from cutline.engine.content import SampleContent, reader_for
+from cutline.engine.content import ContentId, SampleContent, reader_for
 from cutline.engine.journal_store import JournalStore
+from cutline.engine.repeats import Shared, is_same_picture, shared_result
 from cutline.engine.sample_outcomes import UNWRITABLE, of_problem, unwritten
 from cutline.engine.sample_rules import SampleRules
 from cutline.engine.stage_runner import Checked, StageRunner
@@ -69,23 +70,33 @@ class SamplePipeline:
         self._sink = sink
         self.contents = reader_for(chain, sink)
         self._needs_text = any("text" in step.prompt.variables for step in chain.steps)
+        own_texts = sink is not None and sink.keeps_captions
+        self.can_share = not (own_texts and self._needs_text)  # these texts are in no content id
 
     async def caption(
-        self, sample: Sample, known: tuple[Step, ...] = (), observer: PipelineObserver | None = None
+        self,
+        sample: Sample,
+        known: tuple[Step, ...] = (),
+        observer: PipelineObserver | None = None,
+        shared: Shared | None = None,
     ) -> tuple[Outcome, Picture | None]:
-        """The sample's outcome, and its picture if it has a caption; ``known`` are earlier replies about it.
+        """The sample's outcome, and its picture if it has a caption.
+
+        ``known`` are earlier replies about it, ``shared`` is what came of the same request for another row.
 
         Raises:
             RunStopped: no picture can be captioned until the user changes something.
         """
-        prepared = await self.prepare(sample, known, observer)
+        if shared is not None and not await is_same_picture(shared, self.contents.content(sample)):
+            shared = None
+        prepared = await self.prepare(sample, known, observer, shared)
         if not isinstance(prepared, Prepared):
             return prepared, None
         try:
-            chain = self.chain_for(prepared)
+            chain = self.chain_for(prepared) if shared is None else self.chain
             if isinstance(chain, Skip):
                 return chain, None
-            result = await self._run(chain, prepared, observer)
+            result = await self._run(chain, prepared, observer) if shared is None else shared_result(shared)
             checked = await self._check(prepared, result)
         except (MemoryError, StepFailed, SampleError) as error:
             return self._failure(sample, self.content_id(prepared), error, known), None
@@ -108,7 +119,11 @@ class SamplePipeline:
         return caption, prepared.picture
 
     async def prepare(
-        self, sample: Sample, known: tuple[Step, ...] = (), observer: PipelineObserver | None = None
+        self,
+        sample: Sample,
+        known: tuple[Step, ...] = (),
+        observer: PipelineObserver | None = None,
+        shared: Shared | None = None,
     ) -> Prepared | Outcome:
         """Policy, picture and filters; the outcome where these decide it. Raises as ``caption``."""
         content = self.contents.content(sample)
@@ -117,7 +132,7 @@ class SamplePipeline:
             return existing
         digest = ""
         try:
-            picture = await self.load(sample, observer)
+            picture = await self._open(sample, observer, shared)
             skip = await self.stages.filter(sample, picture, content.id())
             digest = picture.digest
             if skip is not None:
@@ -192,6 +207,17 @@ class SamplePipeline:
         """Cancel the samples that wait for a download, for which nothing is paid yet."""
         for task in self._downloads:
             task.cancel()
+
+    async def _open(
+        self, sample: Sample, observer: PipelineObserver | None, shared: Shared | None
+    ) -> Picture:
+        """As ``load``; a picture whose caption is there is not downloaded for nothing."""
+        stages = (*self.stages.filters, *self.stages.checks)
+        if shared is None or sample.location is None or stages or self.rules.keep_data:
+            return await self.load(sample, observer)
+        picture = self._picture(sample.location)
+        picture.digest = ContentId.parse(shared.content_id).digest
+        return picture
 
     async def load(self, sample: Sample, observer: PipelineObserver | None) -> Picture:
         """The sample's picture; local ones are read when first needed. Raises PictureError."""

@@ -19,6 +19,7 @@ from cutline.engine.cancellation import Stop
 from cutline.engine.journal_store import JournalStore
 from cutline.engine.output import Entry, Reorder, Unwritten
 from cutline.engine.prefetch import Listed, Prefetch
+from cutline.engine.repeats import Shared, Turns, request_id
 from cutline.engine.resume import earlier_outcome, earlier_steps, replaced, with_data
 from cutline.engine.sample_outcomes import log_outcome
 from cutline.engine.sample_pipeline import SamplePipeline
@@ -132,6 +133,8 @@ class _Shard:
         self._reorder = reorder
         self._first = reorder.next
         self._workers: set[asyncio.Task[None]] = set()
+        self._turns = Turns()
+        host.journal.has_repeats = task.source.has_repeats and pipeline.can_share
         self._taken = self._done = 0
         self._read_all = False
         self._sink_thread = ThreadPoolExecutor(1, thread_name_prefix="cutline-sink")
@@ -237,14 +240,21 @@ class _Shard:
         return await with_data(outcome, picture or (lambda: self._pipeline.load(sample, self)))
 
     async def _caption(self, sample: Sample) -> tuple[Outcome, Picture | None]:
-        """A new outcome, which is journalled at once."""
+        """A new outcome, which is journalled at once; rows with one picture and prompt have one request."""
+        if not self._host.journal.has_repeats or sample.location is None:
+            return await self._caption_in_turn(sample, None)
+        request = request_id(sample.key, self._pipeline.contents.content(sample).id())
+        async with self._turns.of(request):
+            return await self._caption_in_turn(sample, self._host.journal.alike(request))
+
+    async def _caption_in_turn(self, sample: Sample, shared: Shared | None) -> tuple[Outcome, Picture | None]:
         host = self._host
         await host.slots.take()
         try:
             if self._stop.requested:
                 raise RunStopped("stopped")
             outcome, picture = await self._pipeline.caption(
-                sample, await earlier_steps(sample, host.journal, self._pipeline.contents), self
+                sample, await earlier_steps(sample, host.journal, self._pipeline.contents), self, shared
             )
             if self._pipeline.is_final(outcome):
                 host.journal.append(outcome)

@@ -166,7 +166,8 @@ class RunStats:
                 self._add_latency(step)
         paid = any(usage.total for _, usage in usages)
         self.paid += paid
-        self.captions_without_usage += not paid and isinstance(outcome, Caption)
+        free = all(step.counted for step in outcome.steps)
+        self.captions_without_usage += not paid and not free and isinstance(outcome, Caption)
 
     def _add_latency(self, step: Step) -> None:
         if step.reply.seconds > 0:  # of a batch nothing is known

@@ -23,6 +23,7 @@ from cutline.storage import is_http, is_remote, local_path
 __all__ = ["SourceOptions", "detect", "open_source"]
 
 _NEEDED = ("split", "event", "key_column")
+_BY_ENDING = {"txt": "urls", "zip": "zip"}
 _PART_ENDINGS = ("parquet", "arrow")
 
 
@@ -64,8 +65,8 @@ def detect(path: str, options: SourceOptions) -> str:
     ending = table_ending(path)
     if ending in TABLE_EXTENSIONS:
         return _table_type(path, options)
-    if ending == "txt" and not is_pattern(path):
-        return "urls"
+    if ending in _BY_ENDING and not is_pattern(path):
+        return _BY_ENDING[ending]
     if is_http(path):
         raise ConfigError("one URL is not an input; write URLs into a .txt file, one a line, and give that")
     if is_remote(path) or is_pattern(path):
@@ -87,7 +88,7 @@ def _check_picture(path: str, ending: str) -> None:
         raise ConfigError(f"{path} is a picture in {kind}, which cannot be opened; convert it to PNG or JPEG")
     raise ConfigError(
         f"{path}: neither a folder, a picture, a .txt list of URLs, a table "
-        f"({', '.join(sorted(TABLE_EXTENSIONS))}) nor a tar; --source-type says how to read it"
+        f"({', '.join(sorted(TABLE_EXTENSIONS))}), a tar nor a zip; --source-type says how to read it"
     )
 
 

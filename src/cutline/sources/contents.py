@@ -43,6 +43,7 @@ class Contents:
     """The files of a folder by kind, as paths relative to it; ``metadata`` is that of an imagefolder."""
 
     pictures: _Files = dataclasses.field(default_factory=_Files)
+    zips: _Files = dataclasses.field(default_factory=_Files)
     tars: list[str] = dataclasses.field(default_factory=list)
     tables: list[str] = dataclasses.field(default_factory=list)
     text_tables: list[str] = dataclasses.field(default_factory=list)
@@ -52,6 +53,8 @@ class Contents:
         ending = table_ending(path)
         if ending in EXTENSIONS:
             self.pictures.add(path)
+        elif ending == "zip":
+            self.zips.add(path)
         elif is_tar(path):
             self.tars.append(path)
         elif ending in TABLE_EXTENSIONS:
@@ -154,6 +157,8 @@ def _choose(path: str, contents: Contents, options: SourceOptions, shown: str) -
         )
     if found:
         return found[0][0]
+    if contents.zips.count:
+        return "zip"
     return "table" if contents.text_tables else "local"
 
 

@@ -9,6 +9,11 @@ from cutline.records import LeftOver
 
 _NAMED = 3
 _REMARKS = {
+    "archive": (
+        "archive within the input",
+        "archives within the input",
+        "give it as an input of its own (zip and tar), or unpack it",
+    ),
     "excluded": (
         "file by its name",
         "files by their names",

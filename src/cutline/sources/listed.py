@@ -53,6 +53,10 @@ class ListedSource(Source):
     def count(self) -> int:
         return len(self._items)
 
+    @property
+    def has_repeats(self) -> bool:
+        return True
+
 
 def sample_of(item: Any, number: int) -> Sample:
     """One picture by itself; Pillow images are encoded at once, as they may change later.

@@ -24,6 +24,7 @@ OTHER_EXTENSIONS = frozenset(
 """Extensions of files that are no pictures, so that they are not looked into."""
 METADATA_FILES = ("metadata.jsonl", "metadata.csv", "metadata.parquet")
 _PACKED_TABLES = frozenset({"csv", "tsv", "jsonl", "ndjson", "json"})
+_ARCHIVES = (".zip", ".7z", ".rar", ".tar.bz2", ".tar.xz", ".tar.zst", ".tbz2", ".txz")
 TAR_ENDINGS = (".tar", ".tgz", ".tar.gz")
 
 
@@ -38,6 +39,11 @@ def table_ending(path: str) -> str:
     stem, _, last = path.rpartition(".")
     inner = extension(stem.rpartition("/")[2]) if last.lower() in PACKINGS else ""
     return inner if inner in _PACKED_TABLES else extension(path)
+
+
+def is_archive(name: str) -> bool:
+    """Whether a file may hold pictures that are packed together."""
+    return is_tar(name) or name.lower().endswith(_ARCHIVES)
 
 
 def is_tar(name: str) -> bool:

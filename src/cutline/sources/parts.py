@@ -90,6 +90,10 @@ class RowSource(Source, ABC):
         if empty and not self._part.start:
             raise ConfigError(self._no_rows())
 
+    @property
+    def has_repeats(self) -> bool:
+        return True
+
     @abstractmethod
     def _rows(self) -> Iterator[tuple[Any, ...]]:
         """The part's rows, as arguments of ``_sample``."""

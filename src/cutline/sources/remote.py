@@ -17,7 +17,7 @@ from cutline.sidecars.encoding import MAX_BYTES
 from cutline.sources.exclusion import Exclusion
 from cutline.sources.input_files import on_storage
 from cutline.sources.left_over import LeftOvers
-from cutline.sources.names import OTHER_EXTENSIONS, extension, no_pictures
+from cutline.sources.names import OTHER_EXTENSIONS, extension, is_archive, no_pictures
 from cutline.sources.parts import copy_with, ranges
 from cutline.sources.patterns import Pattern, is_pattern
 from cutline.storage import explained, object_version, open_storage
@@ -139,6 +139,8 @@ class RemoteFolderSource(Source):
             notes.note("excluded", key)
         elif ending in OTHER_PICTURES:
             notes.note("unsupported-format", key)
+        elif is_archive(name):
+            notes.note("archive", key)
         elif ending not in OTHER_EXTENSIONS and key:
             notes.note("unknown-ending", key)
         return False

@@ -45,6 +45,10 @@ class UniqueUrls(Source):
         return self._source.count()
 
     @property
+    def has_repeats(self) -> bool:
+        return self._source.has_repeats
+
+    @property
     def warnings(self) -> Sequence[str]:
         return self._source.warnings
 
@@ -76,6 +80,10 @@ class HostShare(Source):
 
     def count(self) -> int | None:
         return None  # only reading everything would tell
+
+    @property
+    def has_repeats(self) -> bool:
+        return self._source.has_repeats
 
     @property
     def warnings(self) -> Sequence[str]:

@@ -48,6 +48,8 @@ def note_unread(
         contents.add(name)
         if extension(name) in EXTENSIONS and not (named and named.has(f"{root.rstrip('/')}/{name}")):
             notes.note("unread-picture", name)
+        elif extension(name) == "zip":
+            notes.note("archive", name)
     contents.leave_out_outputs(root, OutputFilter(root, options.outputs))
     if read == "table":
         for name in contents.tars:

@@ -31,10 +31,10 @@ _Line: TypeAlias = tuple[str, str, str | BadRow, str | None, dict[str, Any]]
 
 
 class UrlSource(RowSource):
-    """One sample a URL; the key is the URL.
+    """One sample a line or row; the key is the URL, ``URL#2`` for one that came before.
 
-    A URL that came before becomes a skip (``URL#2``), and so does a row with none. A line that is not an
-    http(s) URL becomes a failure named after its line or row.
+    A row without URL becomes a skip. A line that is not an http(s) URL becomes a failure named after its
+    line or row.
     """
 
     def __init__(self, path: str, options: SourceOptions | None = None) -> None:
@@ -97,11 +97,7 @@ class UrlSource(RowSource):
         wrong = url.message if isinstance(url, BadRow) else not_a_url(url)
         if wrong or isinstance(url, BadRow):
             return sample_at(place, Problem(kind="fetch", message=f"{where}: {wrong}"))
-        key = keys.unique(url)
-        if key == url:
-            return Sample(key=key, location=RemoteFile(url), text=text, metadata=data)
-        repeat = Problem(kind="duplicate", message="the same URL came before", skip=True)
-        return sample_at(key, repeat, text=text, metadata=data)
+        return Sample(key=keys.unique(url), location=RemoteFile(url), text=text, metadata=data)
 
 
 def _cell(value: Any) -> str | BadRow:

@@ -17,7 +17,7 @@ from cutline.locations.stored import PACKINGS
 from cutline.records import Problem
 from cutline.sidecars import SidecarIndex
 from cutline.sources.left_over import LeftOvers
-from cutline.sources.names import OTHER_EXTENSIONS, extension, picture_ending
+from cutline.sources.names import OTHER_EXTENSIONS, extension, is_archive, picture_ending
 from cutline.sources.patterns import Pattern
 from cutline.sources.unknown_files import is_picture, sniff_file
 
@@ -203,14 +203,21 @@ class _Entries:
                 self.beside[ending].append(name)
             elif ending in EXTENSIONS:
                 self.files[name] = None if entry.is_file() else _no_file(entry)
-            elif ending in PACKINGS and picture_ending(name):
-                self.files[name] = "packed-picture"
-            elif ending not in OTHER_EXTENSIONS and entry.is_file():
-                self.files[name] = _UNKNOWN
+            elif kind := _other_kind(name, ending, entry):
+                self.files[name] = kind
         except OSError as error:
             if ending in EXTENSIONS:
                 message = f"the link leads nowhere: {error.strerror}"
                 self.files[name] = Problem(kind="missing", message=message)
+
+
+def _other_kind(name: str, ending: str, entry: os.DirEntry[str]) -> str:
+    """The kind of a file without a picture's ending, empty for what is none."""
+    if ending not in OTHER_EXTENSIONS:
+        return _UNKNOWN if entry.is_file() else ""
+    if ending in PACKINGS and picture_ending(name):
+        return "packed-picture"
+    return "archive" if is_archive(name) else ""
 
 
 def _unknown(name: str, file: str, index: SidecarIndex, kind: str) -> Iterator[tuple[str, Found]]:

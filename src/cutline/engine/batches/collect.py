@@ -19,6 +19,7 @@ from cutline.engine.cancellation import Stop, unless_stopped
 from cutline.engine.journal_store import JournalStore
 from cutline.engine.output import without_form
 from cutline.engine.progress import ProgressHook
+from cutline.engine.repeats import Shared
 from cutline.engine.report import Report
 from cutline.engine.run import run_job
 from cutline.engine.sample_pipeline import PipelineObserver, Prepared, SamplePipeline
@@ -218,9 +219,13 @@ class CollectPipeline(SamplePipeline):
         ]
 
     async def caption(
-        self, sample: Sample, known: tuple[Step, ...] = (), observer: PipelineObserver | None = None
+        self,
+        sample: Sample,
+        known: tuple[Step, ...] = (),
+        observer: PipelineObserver | None = None,
+        shared: Shared | None = None,
     ) -> tuple[Outcome, Picture | None]:
-        outcome, picture = await super().caption(sample, known, observer)
+        outcome, picture = await super().caption(sample, known, observer, shared)
         if not isinstance(outcome, Failure):
             return outcome, picture
         if outcome.kind in UNDONE:

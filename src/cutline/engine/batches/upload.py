@@ -18,6 +18,7 @@ from cutline.engine.journal import Journal
 from cutline.engine.plan import sample_count
 from cutline.engine.prefetch import Prefetch
 from cutline.engine.progress import PROGRESS_EVERY, Progress, ProgressHook
+from cutline.engine.repeats import RequestId, request_id
 from cutline.engine.resume import earlier_steps
 from cutline.engine.sample_outcomes import log_outcome
 from cutline.engine.shard import GRACE
@@ -63,6 +64,8 @@ class Uploader:
     _lock: asyncio.Lock = dataclasses.field(default_factory=asyncio.Lock)  # to add to the file, and send it
     _file: RequestFile | None = None
     _in_batches: dict[int, tuple[tuple[int, int], ...]] = dataclasses.field(default_factory=dict)
+    _has_repeats: bool = False
+    _pending: set[RequestId] = dataclasses.field(default_factory=set)  # in batches, or soon
     _reported: float = 0.0
     _total: int | None = None
 
@@ -85,6 +88,7 @@ class Uploader:
         self._in_batches = await in_thread(_pictures_in, self.manifest)
         limit = assembly.limit_of(job)
         samples = await in_thread(assembly.samples_of, source, limit)
+        self._has_repeats = source.has_repeats and self.pipeline.can_share
         self._total = await in_thread(sample_count, source, limit)
         feed = Prefetch(samples, batch=job.input.reader_batch_size)
         try:
@@ -109,10 +113,15 @@ class Uploader:
 
     async def _process(self, sample: Sample) -> None:
         content = self.pipeline.contents.content(sample)
+        request = request_id(sample.key, content.id()) if self._has_repeats else None
+        repeats = request is not None and request in self._pending
+        self._pending |= {request} if request is not None else set()
         known = self.journal.get(sample.key)
         trusted = self.journal.trusted and not isinstance(known, Failure)
         if known is not None and await is_about(known.content_id, content, trusted=trusted):
             self.stats.known += 1
+            if request is not None and not repeats:
+                self._pending.discard(request)
             return
         key = stored_key(sample.key)
         for batch, offset in self._in_batches.get(hash(key), ()):
@@ -120,6 +129,9 @@ class Uploader:
             if stored_key(sent["key"]) == key and await is_about(sent["stamp"], content, trusted=True):
                 self.stats.waiting += 1
                 return
+        if repeats and sample.location is not None:  # its caption is that of the row that was sent
+            self.stats.waiting += 1
+            return
         steps = await earlier_steps(sample, self.journal, self.pipeline.contents)
         result: Written | Outcome | None = await self.pipeline.write(sample, steps)
         if isinstance(result, Written):

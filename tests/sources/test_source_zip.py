@@ -1,0 +1,124 @@
+"""Zip files of pictures: read member by member, never unpacked to disk."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+
+import pytest
+from test_source_contents import captioned, found, put, rows
+
+from cutline.errors import ConfigError, PictureError
+from cutline.sources import SourceOptions, open_source
+
+
+def put_zip(path, members, method=zipfile.ZIP_DEFLATED):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with zipfile.ZipFile(path, "w", method) as archive:
+        for name, data in members.items():
+            archive.writestr(name, data)
+    return path
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2])
+def test_pictures_in_folders_of_a_zip_are_captioned_with_the_texts_beside_them(tmp_path, jpeg, method):
+    members = {
+        "pets/": b"",
+        "pets/a.JPG": jpeg(),
+        "pets/a.txt": "text of a",
+        "pets/a.json": json.dumps({"animal": "cat"}),
+        "pets/deep/er/b.png": jpeg(form="PNG"),
+        "photo_large": jpeg(),
+        "README.md": "x",
+        "__MACOSX/pets/._a.JPG": b"x",
+        "pets/.hidden.jpg": jpeg(),
+        "more.zip": b"PK",
+        "x.jxl": b"\xff\x0a",
+    }
+    path = put_zip(tmp_path / "photos.zip", members, method)
+    source = open_source(path)
+    samples = list(source.samples())
+    assert [(sample.key, sample.text) for sample in samples] == [
+        ("pets/a.JPG", "text of a"),
+        ("pets/deep/er/b.png", None),
+        ("photo_large", None),
+    ]
+    assert samples[0].metadata == {"animal": "cat"}
+    assert [sample.location.read() for sample in samples] == [jpeg(), jpeg(form="PNG"), jpeg()]
+    kinds = {each.kind: each.count for each in source.left_over}
+    assert kinds == {"hidden": 1, "archive": 1, "unsupported-format": 1}
+    out = tmp_path / "out.jsonl"
+    assert captioned(path, out)[0] == 0
+    assert [row["image_id"] for row in rows(out)] == [sample.key for sample in samples]
+
+
+def test_several_zips_and_zips_beside_pictures(tmp_path, jpeg):
+    for name in ("a", "b"):
+        put_zip(tmp_path / "zips" / f"{name}.zip", {"1.jpg": jpeg()})
+    put(tmp_path, "zips/notes.txt", "x")
+    for path in ("zips", "zips/*.zip", "zips/*", "zips/{a,b}.zip"):
+        assert found(tmp_path / path)[0] == ["a/1.jpg", "b/1.jpg"]
+    put(tmp_path, "zips/c.jpg", jpeg())
+    assert found(tmp_path / "zips") == (["c.jpg"], {"archive": (2, ("a.zip", "b.zip"))})
+    assert found(tmp_path / "zips", source_type="zip")[0] == ["a/1.jpg", "b/1.jpg"]
+
+
+def test_bombs_encrypted_and_damaged_members_are_failures_of_their_own(tmp_path, jpeg):
+    path = put_zip(tmp_path / "z.zip", {"bomb.png": bytes(300 << 20), "ok.jpg": jpeg(), "enc.jpg": jpeg()})
+    put_zip(tmp_path / "s.zip", {"x.jpg": jpeg()}, zipfile.ZIP_STORED)
+    data = bytearray(path.read_bytes())
+    entry = data.rindex(b"PK\x01\x02")  # of enc.jpg, in the directory
+    data[entry + 8] |= 1
+    path.write_bytes(data)
+    samples = {sample.key: sample for sample in open_source(path).samples()}
+    with pytest.raises(PictureError) as error:
+        samples["bomb.png"].location.read()
+    assert error.value.kind == "too-large"
+    assert "encrypted" in samples["enc.jpg"].problem.message
+    assert samples["ok.jpg"].location.read() == jpeg()
+    stored = tmp_path / "s.zip"
+    stored.write_bytes(stored.read_bytes().replace(jpeg(), jpeg()[:-9] + b"123456789"))
+    (damaged,) = open_source(stored).samples()
+    with pytest.raises(PictureError, match="damaged"):
+        damaged.location.read()
+
+
+def test_a_size_that_is_a_lie_does_not_fill_the_memory(tmp_path):
+    path = put_zip(tmp_path / "z.zip", {"bomb.png": bytes(300 << 20)})
+    data = bytearray(path.read_bytes())
+    entry = data.rindex(b"PK\x01\x02")
+    data[entry + 24 : entry + 28] = (1000).to_bytes(4, "little")
+    path.write_bytes(data)
+    (sample,) = open_source(path).samples()
+    with pytest.raises(PictureError) as error:
+        sample.location.read()
+    assert error.value.kind in {"too-large", "decode"}
+
+
+@pytest.mark.parametrize("name", ["../../evil.jpg", "/etc/evil.jpg", "C:\\evil.jpg", "a/../../evil.jpg"])
+def test_paths_out_of_a_zip_are_harmless(tmp_path, jpeg, name):
+    path = put_zip(tmp_path / "in" / "z.zip", {name: jpeg(), "a.jpg": jpeg()})
+    out = tmp_path / "out" / "texts"
+    code, _ = captioned(path, out, "--output-format", "sidecar")
+    assert code == 1
+    assert sorted(each.name for each in tmp_path.rglob("*.txt")) == ["a.txt"]
+
+
+def test_what_is_no_zip_or_holds_no_picture_is_one_line(tmp_path, jpeg):
+    put(tmp_path, "no.zip", "PK no zip")
+    with pytest.raises(ConfigError, match="no zip file"):
+        list(open_source(tmp_path / "no.zip").samples())
+    put_zip(tmp_path / "empty.zip", {"a.txt": "x"})
+    with pytest.raises(ConfigError, match="holds no pictures"):
+        list(open_source(tmp_path / "empty.zip").samples())
+    whole = put_zip(tmp_path / "whole.zip", {"a.jpg": jpeg()}).read_bytes()
+    put(tmp_path, "cut.zip", whole[:-30])
+    with pytest.raises(ConfigError, match=r"cut\.zip"):
+        list(open_source(tmp_path / "cut.zip").samples())
+    keys, _ = found(tmp_path, source_type="zip")
+    assert keys == ["cut", "empty", "no", "whole/a.jpg"]
+    kinds = [
+        sample.problem and sample.problem.kind
+        for sample in open_source(tmp_path, SourceOptions(source_type="zip")).samples()
+    ]
+    assert kinds == ["damaged-shard", "damaged-shard", "damaged-shard", None]
