@@ -28,8 +28,7 @@ class InputOptions(StrictOptions):
     """What to read."""
 
     source_type: str | None = None
-    """local, urls, webdataset, zip, table, imagefolder, crisismmd, scienceqa or a plug-in's. [default:
-    by what the input is]"""
+    """local, urls, webdataset, zip, table, imagefolder, crisismmd, scienceqa or a plug-in. [default: auto]"""
     image_limit: int = -1
     """Take only the first N pictures; -1 takes all."""
     reader_batch_size: int = 32
