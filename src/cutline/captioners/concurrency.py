@@ -17,7 +17,8 @@ import time
 from collections.abc import AsyncIterator, Hashable
 
 from cutline.captioners.adaptive_limit import Tuner
-from cutline.captioners.throttle import Throttle, Window
+from cutline.captioners.pace_search import Window
+from cutline.captioners.throttle import Throttle
 from cutline.captioners.wrapper import Wrapper
 from cutline.errors import ReplyError, RequestError, Retryable
 from cutline.imaging import Picture

@@ -10,20 +10,12 @@ Pure arithmetic on times that are passed in.
 
 from __future__ import annotations
 
-import dataclasses
 import math
 
+from cutline.captioners.pace_search import SHORT_WINDOW, START, PaceSearch, Window
+
 TOLERATED = 0.05  # of the requests may be refused before they are paced
-_START = 0.99  # of what was admitted is the first pace
-_TOLERATED_PACED = 0.03
-_GROWTH = 0.01  # of the pace after a window without a refusal; doubles with each one
-_FIRST_GROWTH = 0.08  # until something is refused: the first pace is a guess
-_MAX_GROWTH = 0.32
-_MAX_REST = 16  # windows between tries, after many that failed
-_HELD = 2  # windows with a few refusals, after which the pace shrinks a little
-_IDLE = 3  # windows in which something else limits the requests
 _WINDOW = 0.5  # seconds
-_SHORT_WINDOW = 0.1  # seconds, where most requests are refused
 _FEWEST = 16  # requests that tell a share
 _LATE = 0.005  # seconds by which timers may be late
 _IN_A_ROW = 8  # refusals that show a limit, or close the gate
@@ -34,47 +26,6 @@ _LONGEST_START = 4.0  # without a Retry-After
 _SHORT_CLOSED = 1.0  # seconds; after less, little is known of the rate
 _FAST = 5.0  # requests per second; at less, each refusal of a search counts
 _ACCEPTED_AFTER = 1.0  # seconds after which a probe that was not refused counts as admitted
-
-
-@dataclasses.dataclass(slots=True, eq=False)
-class Window:
-    """Requests sent within a short time; ``refused`` of these. ``end`` is set when no more are added."""
-
-    start: float
-    sent: int = 0
-    refused: int = 0
-    end: float = 0.0
-    replies: int = 0  # meanwhile
-
-    @property
-    def seconds(self) -> float:
-        return max(self.end - self.start, 1e-6)
-
-    @property
-    def share(self) -> float:
-        return self.refused / self.sent if self.sent else 0.0
-
-    @property
-    def attempted(self) -> float:
-        """Requests per second."""
-        return self.sent / self.seconds
-
-    @property
-    def admitted(self) -> float:
-        """Requests per second that were not refused.
-
-        After a change of the pace those sent before may fill the endpoint: then replies tell more.
-        """
-        return max(1, self.sent - self.refused, self.replies) / self.seconds
-
-    def attempted_until(self, now: float) -> float:
-        """Requests per second up to ``now``."""
-        return max(1, self.sent) / max(now - self.start, _SHORT_WINDOW)
-
-    def is_above(self, share: float) -> bool:
-        """Whether chance alone does not explain that more than this share was refused."""
-        expected = share * self.sent
-        return self.refused > expected + 2 * math.sqrt(expected)
 
 
 class Throttle:
@@ -95,7 +46,7 @@ class Throttle:
         self._next = 0.0
         self._window: Window | None = None
         self._settled: Window | None = None  # complete but for refusals under way
-        self._search = _Search()
+        self._search = PaceSearch()
         self._noise = 0.0  # the share that is refused whatever the pace
         self._cycle_start = 0.0
         self._cycle_admitted = 0
@@ -185,7 +136,7 @@ class Throttle:
             self._close(now, retry_after)
         elif self._in_a_row == _IN_A_ROW and self.pace == math.inf and not self._noise:
             # Little's law: those under way were admitted, within the time that one takes.
-            self._start(self._outstanding / (self.latency or _SHORT_WINDOW), now, searching=True)
+            self._start(self._outstanding / (self.latency or SHORT_WINDOW), now, searching=True)
         elif self._in_a_row % _IN_A_ROW == 0 and window is not None and window is self._window:
             self._search.searching = True
             self._set_pace(min(self.pace, window.attempted_until(now)) / 2, now)
@@ -223,7 +174,7 @@ class Throttle:
     def _open(self, now: float) -> None:
         closed = now - self._closed_at
         self._seconds += closed
-        pace = max(1, self._cycle_admitted) / max(now - self._cycle_start, 1e-6) * _START
+        pace = max(1, self._cycle_admitted) / max(now - self._cycle_start, 1e-6) * START
         self._cycle_start, self._cycle_admitted = now, 0
         self._closed_at = self._probe_at = 0.0
         self._in_a_row = self._closings = 0
@@ -233,7 +184,7 @@ class Throttle:
             self._start(pace, now, searching=closed < _SHORT_CLOSED or pace > _FAST)
 
     def _start(self, pace: float, now: float, *, searching: bool) -> None:
-        self._search = _Search(searching=searching)
+        self._search = PaceSearch(searching=searching)
         self._set_pace(pace, now)
         self._window, self._settled = Window(now + self.latency), None  # when earlier requests are answered
 
@@ -255,7 +206,7 @@ class Throttle:
         short = searching or (window.refused >= _FEWEST and window.share > 0.3)
         fewest = _FEWEST // 2 if searching else _FEWEST
         # Where the number of requests is limited, not their rate, only a whole round trip tells it.
-        seconds = max(_SHORT_WINDOW if short else _WINDOW, self.latency)
+        seconds = max(SHORT_WINDOW if short else _WINDOW, self.latency)
         if window.sent >= fewest and now - window.start >= seconds:
             window.end = now
             self._settled, self._window = window, Window(now)
@@ -268,78 +219,7 @@ class Throttle:
                 self._noise = window.share
             self._set_pace(pace, now)
         elif window.is_above(max(TOLERATED, 1.5 * self._noise)):
-            self._start(window.admitted * _START, now, searching=False)
+            self._start(window.admitted * START, now, searching=False)
             self._search.before = window
         elif not window.refused:
             self._window, self._noise = None, 0.0
-
-
-class _Search:
-    """The search for the pace that is admitted. ``searching``: double it until something is refused."""
-
-    def __init__(self, *, searching: bool = False) -> None:
-        self.searching = searching
-        self.before: Window | None = None  # the last one with many refusals
-        self._searches = 0
-        self._strikes = 0
-        self._good = 0.0
-        self._growth = _FIRST_GROWTH
-        self._rest = 0
-        self._failed = 0
-        self._held = 0
-        self._idle = 0
-
-    def next(self, pace: float, window: Window) -> float:
-        """The pace after a ``window`` at ``pace``; infinite where it makes no difference."""
-        if window.is_above(_TOLERATED_PACED) or (self.searching and window.refused > 1):
-            return self._after_many(pace, window)
-        if window.refused:
-            self.searching = False
-            self._growth = _GROWTH
-            self._held += 1
-            if self._held >= _HELD:
-                self._held = 0
-                return pace * (1 - _GROWTH / 2)
-            return pace
-        return self._after_none(pace, window)
-
-    def _after_many(self, pace: float, window: Window) -> float:
-        before, self.before = self.before, window
-        was_searching, self.searching = self.searching, False
-        self._growth, self._held, self._idle = _GROWTH, 0, 0
-        if (
-            before is not None
-            and window.share > 0.6 * before.share
-            and window.attempted < 0.95 * before.attempted
-        ):
-            self._strikes += 1
-            if self._strikes >= 2:
-                return math.inf  # refusals come at random
-        else:
-            self._strikes = 0
-        if pace > self._good > 0 and not was_searching:
-            self._failed = min(2 * self._failed + 1, _MAX_REST)
-            self._rest = self._failed
-            good, self._good = self._good, 0.0  # unless it proves good again
-            return good
-        self._good = 0.0
-        # A short window may show too little: search once more.
-        self.searching = window.admitted < pace / 2 or (was_searching and self._searches < 2)
-        self._searches += self.searching
-        return window.admitted * _START
-
-    def _after_none(self, pace: float, window: Window) -> float:
-        if window.attempted < 0.8 * pace:
-            self._idle += 1
-            return math.inf if self._idle >= _IDLE else pace
-        self._idle = self._held = self._strikes = 0
-        self._good = max(self._good, pace)
-        if self.searching:
-            return 2 * pace
-        if self._rest > 0:
-            self._rest -= 1
-            return pace
-        growth, self._growth = self._growth, min(2 * self._growth, _MAX_GROWTH)
-        if growth > 4 * _GROWTH:
-            self._failed = 0
-        return pace * (1 + growth)

@@ -1,0 +1,131 @@
+"""The search for the pace that an endpoint admits, from windows of requests.
+
+Pure arithmetic on times that are passed in. See docs/design/concurrency.md.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+START = 0.99  # of what was admitted is the first pace
+SHORT_WINDOW = 0.1  # seconds, where most requests are refused
+_TOLERATED_PACED = 0.03
+_GROWTH = 0.01  # of the pace after a window without a refusal; doubles with each one
+_FIRST_GROWTH = 0.08  # until something is refused: the first pace is a guess
+_MAX_GROWTH = 0.32
+_MAX_REST = 16  # windows between tries, after many that failed
+_HELD = 2  # windows with a few refusals, after which the pace shrinks a little
+_IDLE = 3  # windows in which something else limits the requests
+
+
+@dataclasses.dataclass(slots=True, eq=False)
+class Window:
+    """Requests sent within a short time; ``refused`` of these. ``end`` is set when no more are added."""
+
+    start: float
+    sent: int = 0
+    refused: int = 0
+    end: float = 0.0
+    replies: int = 0  # meanwhile
+
+    @property
+    def seconds(self) -> float:
+        return max(self.end - self.start, 1e-6)
+
+    @property
+    def share(self) -> float:
+        return self.refused / self.sent if self.sent else 0.0
+
+    @property
+    def attempted(self) -> float:
+        """Requests per second."""
+        return self.sent / self.seconds
+
+    @property
+    def admitted(self) -> float:
+        """Requests per second that were not refused.
+
+        After a change of the pace those sent before may fill the endpoint: then replies tell more.
+        """
+        return max(1, self.sent - self.refused, self.replies) / self.seconds
+
+    def attempted_until(self, now: float) -> float:
+        """Requests per second up to ``now``."""
+        return max(1, self.sent) / max(now - self.start, SHORT_WINDOW)
+
+    def is_above(self, share: float) -> bool:
+        """Whether chance alone does not explain that more than this share was refused."""
+        expected = share * self.sent
+        return self.refused > expected + 2 * math.sqrt(expected)
+
+
+class PaceSearch:
+    """The search for the pace that is admitted. ``searching``: double it until something is refused."""
+
+    def __init__(self, *, searching: bool = False) -> None:
+        self.searching = searching
+        self.before: Window | None = None  # the last one with many refusals
+        self._searches = 0
+        self._strikes = 0
+        self._good = 0.0
+        self._growth = _FIRST_GROWTH
+        self._rest = 0
+        self._failed = 0
+        self._held = 0
+        self._idle = 0
+
+    def next(self, pace: float, window: Window) -> float:
+        """The pace after a ``window`` at ``pace``; infinite where it makes no difference."""
+        if window.is_above(_TOLERATED_PACED) or (self.searching and window.refused > 1):
+            return self._after_many(pace, window)
+        if window.refused:
+            self.searching = False
+            self._growth = _GROWTH
+            self._held += 1
+            if self._held >= _HELD:
+                self._held = 0
+                return pace * (1 - _GROWTH / 2)
+            return pace
+        return self._after_none(pace, window)
+
+    def _after_many(self, pace: float, window: Window) -> float:
+        before, self.before = self.before, window
+        was_searching, self.searching = self.searching, False
+        self._growth, self._held, self._idle = _GROWTH, 0, 0
+        if (
+            before is not None
+            and window.share > 0.6 * before.share
+            and window.attempted < 0.95 * before.attempted
+        ):
+            self._strikes += 1
+            if self._strikes >= 2:
+                return math.inf  # refusals come at random
+        else:
+            self._strikes = 0
+        if pace > self._good > 0 and not was_searching:
+            self._failed = min(2 * self._failed + 1, _MAX_REST)
+            self._rest = self._failed
+            good, self._good = self._good, 0.0  # unless it proves good again
+            return good
+        self._good = 0.0
+        # A short window may show too little: search once more.
+        self.searching = window.admitted < pace / 2 or (was_searching and self._searches < 2)
+        self._searches += self.searching
+        return window.admitted * START
+
+    def _after_none(self, pace: float, window: Window) -> float:
+        if window.attempted < 0.8 * pace:
+            self._idle += 1
+            return math.inf if self._idle >= _IDLE else pace
+        self._idle = self._held = self._strikes = 0
+        self._good = max(self._good, pace)
+        if self.searching:
+            return 2 * pace
+        if self._rest > 0:
+            self._rest -= 1
+            return pace
+        growth, self._growth = self._growth, min(2 * self._growth, _MAX_GROWTH)
+        if growth > 4 * _GROWTH:
+            self._failed = 0
+        return pace * (1 + growth)
