@@ -79,6 +79,18 @@ def test_slow_replies_are_not_made_slower_than_the_time_limit():
     assert endpoint.most <= 18  # 180 seconds in line, of 300 allowed
 
 
+@pytest.mark.parametrize("slots", [1, 2])
+@pytest.mark.parametrize("latency", [2.0, 20.0])
+def test_a_slow_server_with_few_slots_gets_few_requests(slots, latency):
+    endpoint = Endpoint(slots=slots, latency=latency)
+    endpoint.tuner = Tuner(16, 512, longest=150)
+    endpoint.run(100 * latency / slots)
+    assert endpoint.limit <= 8
+    endpoint.run(200 * latency / slots)
+    assert endpoint.limit <= 4
+    assert endpoint.run(300 * latency / slots) >= 0.95 * slots / latency
+
+
 def test_a_server_that_batches_is_given_many_requests():
     endpoint = Endpoint(latency=lambda at_work: 0.2 * (1 + at_work / 50))
     endpoint.run(10)

@@ -81,6 +81,36 @@ def test_an_endpoint_that_refuses_more_than_eight_is_not_pressed(new_endpoint, p
     assert report(output)["failures"] == 0
 
 
+@pytest.mark.parametrize(
+    ("slots", "options"),
+    [(1, {}), (2, {}), (1, {"max_concurrent_requests": 32})],
+    ids=["one slot", "two slots", "a fixed number"],
+)
+def test_waiting_in_the_queue_of_a_slow_server_is_no_time_out(
+    slots, options, new_endpoint, pictures, tmp_path
+):
+    """Each picture takes a tenth of the time limit, and no reply is paid for twice."""
+    endpoint = new_endpoint(slots=slots, latency=0.1)
+    output = tmp_path / "captions.jsonl"
+    done = cutline("caption", pictures(36), output, *endpoint.arguments(timeout=1, **options))
+    assert done.returncode == 0, done.stderr
+    assert endpoint.stats()["requests"] == 36
+
+
+def test_a_proxy_that_gives_up_requests_in_the_queue_of_its_server_gets_fewer(
+    new_endpoint, pictures, tmp_path
+):
+    """At first sixteen, of which it serves two in time."""
+    endpoint = new_endpoint(slots=1, latency=0.1, queue_timeout=0.25)
+    output = tmp_path / "captions.jsonl"
+    done = cutline("caption", pictures(40), output, *endpoint.arguments())
+    assert done.returncode == 0, done.stderr
+    assert len(captions("jsonl", output)) == 40
+    stats = endpoint.stats()
+    assert stats["twice"] == 0
+    assert stats["requests"] <= 40 + 14 + 10
+
+
 def test_a_fixed_number_is_never_passed(new_endpoint, pictures, tmp_path):
     endpoint = new_endpoint(slots=64, latency=0.02)
     for number in (1, 3):

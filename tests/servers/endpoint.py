@@ -108,10 +108,18 @@ class Endpoint:
             response = await self.break_down(request, fault, digest)
             if response is not None:
                 return response
-        async with self.slots:
+        try:
+            async with asyncio.timeout(self.options.queue_timeout or None):
+                await self.slots.acquire()
+        except TimeoutError:
+            self.injected["queue"] += 1
+            return error(504, "waited too long")
+        try:
             start = time.monotonic()
             await asyncio.sleep(self.options.latency)
             self.busy += time.monotonic() - start
+        finally:
+            self.slots.release()
         self.answered[digest] += 1
         return web.Response(body=completion(digest, fault), content_type="application/json")
 
@@ -251,6 +259,7 @@ def main() -> None:
     parser.add_argument("--burst", type=float, default=10, help="requests at once, where there is a rate")
     parser.add_argument("--openai-headers", action="store_true", help="x-ratelimit-* instead of Retry-After")
     parser.add_argument("--max-in-flight", type=int, default=0, help="more get a 429")
+    parser.add_argument("--queue-timeout", type=float, default=0, help="seconds in line, before a 504")
     parser.add_argument("--key", default="")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--fast", action="store_true", help="do not look into the requests")

@@ -14,22 +14,22 @@ import dataclasses
 import logging
 import math
 import time
-from collections.abc import AsyncIterator, Hashable
+from collections.abc import AsyncIterator
 
 from cutline.captioners.adaptive_limit import Tuner
 from cutline.captioners.pace_search import Window
+from cutline.captioners.server_queue import ServerQueue
 from cutline.captioners.throttle import Throttle
-from cutline.captioners.wrapper import Wrapper
-from cutline.errors import ReplyError, RequestError, Retryable
-from cutline.imaging import Picture
-from cutline.interfaces import Captioner
-from cutline.prompts import Prompt
-from cutline.records import Reply, Slowdown
+from cutline.errors import RequestError, Retryable
+from cutline.records import Slowdown
 from cutline.slots import LocalSlots, pause
 
 _log = logging.getLogger(__name__)
 _AWAY = frozenset({"unreachable", "connection"})
 _AWAY_STATUSES = frozenset({502, 504, 521, 522, 523, 524, 529})
+_LATE_STATUSES = frozenset({408, 499, 503, 504, 524})
+"""What proxies and servers send for a request that waited too long."""
+_OVERTAKEN = 4  # times the limit; after so many later replies a time-out says nothing of the number at once
 _DEFAULT_LATENCY = 0.1  # seconds, until a reply has come
 
 
@@ -43,6 +43,15 @@ class Demand:
     ceiling: int
     adaptive: bool = True
     timeout: float = math.inf
+
+
+@dataclasses.dataclass(slots=True, eq=False)
+class Request:
+    """A request that holds a slot; ``start`` on the monotonic clock."""
+
+    start: float
+    window: Window | None
+    is_answered: bool = False
 
 
 class Concurrency:
@@ -59,7 +68,9 @@ class Concurrency:
         self._cause = ""
         self._turn = asyncio.Lock()
         self._waiting = 0
+        self._queue = ServerQueue(demand.timeout)
         self._lowered_at = 0.0
+        self._too_many = math.inf  # requests at once, when one timed out
         self.limit, self._exact = start, float(start)
         self._tuner: Tuner | None = None
         self._shape: tuple[int, bool, float] | None = None
@@ -95,7 +106,7 @@ class Concurrency:
         return self._places.taken - self._waiting
 
     @contextlib.asynccontextmanager
-    async def slot(self, halted: asyncio.Event) -> AsyncIterator[_Request]:
+    async def slot(self, halted: asyncio.Event) -> AsyncIterator[Request]:
         """Hold one place among the requests; waits for it, and as long as the throttle holds requests back.
 
         Raises:
@@ -105,7 +116,7 @@ class Concurrency:
         try:
             if self.throttle.is_holding:
                 await self._wait_for_turn(halted)
-            request = _Request(time.monotonic(), self.throttle.sent(time.monotonic()))
+            request = Request(time.monotonic(), self.throttle.sent(time.monotonic()))
             try:
                 yield request
             finally:
@@ -137,15 +148,17 @@ class Concurrency:
         """Give no more slots to those that wait with ``halted``."""
         self._places.halt(halted)
 
-    def answered(self, request: _Request) -> None:
+    def answered(self, request: Request) -> None:
         """Note a reply; may change the limit."""
         now = time.monotonic()
         seconds = now - request.start
         request.is_answered = True
         self.throttle.admitted(now, seconds)
+        self._queue.note(now, request.start)
         if self._tuner is None:
             if self._exact < self.ceiling:  # recover from time-outs
-                self._set_limit(min(self._exact + 1 / self.limit, self.ceiling))
+                growth = 1.0 if self._exact < 0.7 * self._too_many else 0.2
+                self._set_limit(min(self._exact + growth / self.limit, self.ceiling))
         else:
             saturated = self._places.taken >= self.limit and not self.throttle.is_holding
             before, limit = self.limit, self._tuner.note(now, seconds, saturated=saturated)
@@ -154,7 +167,11 @@ class Concurrency:
                 _log.debug("requests-at-once limit=%d before=%d", limit, before)
         self._places.wake()
 
-    async def failed(self, request: _Request, error: RequestError, halted: asyncio.Event) -> None:
+    def deadline(self, request: Request, timeout: float) -> float:
+        """When the request has timed out (monotonic clock); later while it waits for others there."""
+        return self._queue.deadline(request.start, timeout)
+
+    async def failed(self, request: Request, error: RequestError, halted: asyncio.Event) -> None:
         """Note an error response, or that none came.
 
         A refused request keeps its slot for about as long as a reply takes: refusals are fast, and slots
@@ -163,11 +180,19 @@ class Concurrency:
         now = time.monotonic()
         request.is_answered = True
         throttle, was_closed, pace = self.throttle, self.throttle.is_closed, self.throttle.pace
+        is_late = error.kind == "timeout" or (
+            error.status in _LATE_STATUSES and 0 < throttle.latency < now - request.start
+        )
+        is_refusal = error.is_refusal and not is_late
         is_away = bool(throttle.latency) and (error.kind in _AWAY or error.status in _AWAY_STATUSES)
-        if error.is_refusal or is_away:
+        if is_late:
+            served = self._queue.since(request.start)
+            is_away = not served
+            self._lower(now, served)
+        if is_refusal or is_away:
             self._cause = str(error.status or error.kind)
             self._causes[self._cause] += 1
-        if error.is_refusal:
+        if is_refusal:
             retry_after = error.retry_after if isinstance(error, Retryable) else None
             throttle.refused(
                 now, request.window, now - request.start, retry_after, limited=error.status == 429
@@ -176,89 +201,26 @@ class Concurrency:
             throttle.failed(now)
         else:
             throttle.admitted(now)
-        if error.kind == "timeout":
-            self._lower(now)
+            if error.status and not is_late:
+                self._queue.note(now, request.start)
         error.is_outage = throttle.is_silent
         if throttle.is_closed and not was_closed:
             _log.info("all requests wait cause=%s", error)
         elif throttle.pace != pace:
             _log.info("pace=%.1f/s before=%.1f/s cause=%s", throttle.pace, pace, error)
-        if error.is_refusal and not throttle.is_closed:
+        if is_refusal and not throttle.is_closed:
             seconds = throttle.latency or _DEFAULT_LATENCY
             await pause(seconds if retry_after is None else min(seconds, retry_after), halted)
 
-    def _lower(self, now: float) -> None:
+    def _lower(self, now: float, served: int) -> None:
+        """Note that a request timed out while ``served`` others got a reply."""
         # Requests that were under way together are one complaint, not many.
-        if now - self._lowered_at > max(self.throttle.latency, 0.2):
+        if served <= _OVERTAKEN * self.limit and now - self._lowered_at > max(self.throttle.latency, 0.2):
             self._lowered_at = now
             before = self.limit
-            self._set_limit(max(1.0, self._exact * 0.7))
+            self._too_many = self._exact
+            # In the order of a queue, the endpoint serves no more than these within the time.
+            self._set_limit(max(1.0, 0.7 * min(self._exact, served or math.inf)))
             _log.info("timed-out limit=%d before=%d", self.limit, before)
             if self._tuner is not None:
                 self._tuner.lowered_to(self.limit, now)
-
-
-@dataclasses.dataclass(slots=True, eq=False)
-class _Request:
-    """A request that holds a slot; ``start`` on the monotonic clock."""
-
-    start: float
-    window: Window | None
-    is_answered: bool = False
-
-
-class Limited(Wrapper):
-    """Takes a slot for each call and gives up a call that hangs.
-
-    ``timeout`` in seconds bounds a call as a whole, whatever the captioner within does; None leaves it
-    to the captioner.
-    """
-
-    def __init__(self, inner: Captioner, concurrency: Concurrency, *, timeout: float | None) -> None:
-        super().__init__(inner)
-        self._concurrency = concurrency
-        self._timeout = timeout
-        self._halted = asyncio.Event()
-
-    @property
-    def slots(self) -> int:
-        return self._concurrency.limit
-
-    @property
-    def at_once(self) -> int:
-        return min(self.slots, self.inner.at_once)
-
-    @property
-    def in_flight(self) -> int:
-        return self._concurrency.in_flight
-
-    @property
-    def slowdown(self) -> Slowdown:
-        return self._concurrency.slowdown
-
-    @property
-    def limit_key(self) -> Hashable:
-        return self._concurrency
-
-    def halt(self) -> None:
-        self._concurrency.halt(self._halted)
-        self.inner.halt()
-
-    async def caption(self, picture: Picture, prompt: Prompt) -> Reply:
-        async with self._concurrency.slot(self._halted) as request:
-            try:
-                async with asyncio.timeout(self._timeout):
-                    reply = await self.inner.caption(picture, prompt)
-            except TimeoutError:
-                message = f"{self.name} did not respond within {self._timeout:g} s"
-                error: RequestError = Retryable("timeout", message)
-            except RequestError as caught:
-                error = caught
-            except ReplyError:  # a reply all the same
-                self._concurrency.answered(request)
-                raise
-            else:
-                self._concurrency.answered(request)
-                return reply
-            await self._concurrency.failed(request, error, self._halted)
-            raise error from None

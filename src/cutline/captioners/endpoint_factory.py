@@ -63,8 +63,10 @@ def parameters_of_service(spec: Spec, preset: Preset) -> tuple[Parameter, ...]:
     return model.parameters if model else preset.parameters
 
 
-def build_endpoint(spec: Spec, preset: Preset, options: CaptionerOptions) -> OpenAIChat | NvidiaHosted:
-    """The endpoint without wrappers.
+def build_endpoint(
+    spec: Spec, preset: Preset, options: CaptionerOptions, *, is_limited: bool = False
+) -> OpenAIChat | NvidiaHosted:
+    """The endpoint without wrappers; ``is_limited``: the caller limits the time of its calls.
 
     Raises:
         ConfigError: the URL, key or model's name is missing or invalid, or an option is not supported.
@@ -103,6 +105,7 @@ def build_endpoint(spec: Spec, preset: Preset, options: CaptionerOptions) -> Ope
         limits=limits,
         timeout=options.timeout,
         own=own,
+        is_limited=is_limited,
     )
 
 

@@ -36,7 +36,7 @@ def build_served(spec: Spec, preset: Preset, options: CaptionerOptions) -> OpenA
     """
     given = options.options
     if not any(name in given for name in SERVER_OPTIONS):
-        return build_endpoint(spec, preset, options)
+        return build_endpoint(spec, preset, options, is_limited=True)
     refuse_unknown(spec.provider, given, options_of_service(spec, preset))
     if given.get("port") is not None:
         if options.endpoint is not None:
@@ -45,7 +45,7 @@ def build_served(spec: Spec, preset: Preset, options: CaptionerOptions) -> OpenA
     server = _server(spec, preset, options) if given.get("start") else None
     if server is not None:
         options = dataclasses.replace(options, endpoint=server.url)
-    inner = build_endpoint(spec, preset, options)
+    inner = build_endpoint(spec, preset, options, is_limited=True)
     if server is None and not given.get("pull"):
         return inner
     from cutline.captioners.hosted.openai import OpenAIChat

@@ -9,9 +9,10 @@ from collections.abc import Hashable
 import orjson
 
 from cutline import registry
-from cutline.captioners.concurrency import Concurrency, Demand, Limited
+from cutline.captioners.concurrency import Concurrency, Demand
 from cutline.captioners.endpoint_factory import find_key
 from cutline.captioners.factory import adjustable, build_inner, start_command, with_parameters
+from cutline.captioners.limited import Limited
 from cutline.captioners.retry import Retry, RetryState
 from cutline.captioners.spec import CaptionerOptions, Spec
 from cutline.captioners.wrapper import Wrapper
@@ -66,7 +67,7 @@ class CaptionerPool:
         # A local model limits the time of its calls itself: they may wait long for a batch.
         timeout = None if entry.inner.profile.own_timeout else options.timeout
         return Retry(
-            Limited(lease, entry.concurrency, timeout=timeout),
+            Limited(lease, entry.concurrency, timeout=timeout, queued=spec.preset is not None),
             options,
             start=start_command(spec, options),
             state=entry.retry_state,

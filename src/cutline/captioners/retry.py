@@ -88,18 +88,20 @@ class Retry(Wrapper):
 
     async def caption(self, picture: Picture, prompt: Prompt) -> Reply:
         failures, attempts, retries = 0, 0, self._options.retries
-        start = time.monotonic()
+        trouble_since = None  # not the start: a call may have waited long for its turn
         while True:
             attempts += 1
             try:
                 reply = await self.inner.caption(picture, prompt)
             except Retryable as error:
+                trouble_since = time.monotonic() if trouble_since is None else trouble_since
                 proven = self._state.proven.is_set()
                 throttled = error.status == 429 or (error.status == 503 and error.retry_after is not None)
                 failures += not (throttled or (error.is_outage and proven))
                 unreachable = error.kind == "unreachable" and not proven
                 most = min(retries, _UNREACHABLE_ATTEMPTS - 1) if unreachable else retries
-                over = time.monotonic() - start > self._options.patience or self._is_too_long(error)
+                waited = time.monotonic() - trouble_since
+                over = waited > self._options.patience or self._is_too_long(error)
                 if failures > most or over:
                     raise self._final(error, attempts) from None
                 await self._wait(error, attempts)

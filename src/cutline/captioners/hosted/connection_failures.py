@@ -44,6 +44,8 @@ def connection_failure(error: Exception, *, shown: str, proxy: Proxy | None, sec
             passing, message = "unreachable", f"cannot connect to {shown} ({_os_reason(error.os_error)})"
         case _ if isinstance(error, socks_errors()):
             passing, message = "unreachable", f"cannot connect through the proxy {through} ({error})"
+        case aiohttp.ConnectionTimeoutError():
+            passing, message = "unreachable", f"cannot connect to {through or shown} (no answer)"
         case TimeoutError():
             passing, message = "timeout", f"{shown} did not answer within {seconds:g} s"
         case _:

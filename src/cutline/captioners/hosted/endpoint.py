@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import hashlib
+import math
 import urllib.parse
 from collections.abc import AsyncIterator, Hashable, Mapping
 from contextvars import ContextVar
@@ -73,14 +74,19 @@ class Endpoint:
         *,
         headers: Mapping[str, str] = _NO_HEADERS,
         with_key: bool = True,
+        longer: float = 0.0,
     ) -> Answer:
         """The answer to one request, whatever its status; ``with_key=False`` is for what needs no key.
+
+        ``longer`` as in ``exchange``.
 
         Raises:
             Retryable: there is no answer, or no end of it.
             EndpointUnusable: the address is none.
         """
-        async with self.exchange(method, url, body, headers=headers, with_key=with_key) as response:
+        async with self.exchange(
+            method, url, body, headers=headers, with_key=with_key, longer=longer
+        ) as response:
             return Answer(response.status, response.headers, await _read(response))
 
     @contextlib.asynccontextmanager
@@ -96,7 +102,8 @@ class Endpoint:
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         """As ``send``, with the answer still to be read; ``body`` may be any of aiohttp's.
 
-        ``longer``: seconds that are added to the time limit, for what is large.
+        ``longer``: seconds that are added to the time limit, for what is large; infinite where the caller
+        limits the time.
         """
         is_own = url.startswith(self.url)
         proxy = self._proxy if is_own else proxy_for(url)
@@ -109,7 +116,9 @@ class Endpoint:
         if self._own.headers and _origin(url) == _origin(self.url):
             sent = _with_headers(sent, self._own.headers)
         total = (self._timeout.total or 0.0) + longer
-        timeout = aiohttp.ClientTimeout(total=total, connect=self._timeout.connect)
+        timeout = aiohttp.ClientTimeout(
+            total=total if total < math.inf else None, connect=self._timeout.connect
+        )
         try:
             # No redirects: they would turn a POST into a GET, and could carry the key elsewhere.
             async with session.request(

@@ -6,6 +6,7 @@ API: https://platform.openai.com/docs/api-reference/chat/create
 from __future__ import annotations
 
 import dataclasses
+import math
 import re
 import time
 from typing import Any
@@ -37,7 +38,8 @@ def _base(url: str) -> str:
 class OpenAIChat(chat.ChatCaptioner):
     """Requests ``POST {endpoint}/chat/completions``, with the picture as a data URL.
 
-    ``timeout`` is in seconds, for one request. ``url`` is the address of requests, over ``endpoint``.
+    ``timeout`` is in seconds, for one request; ``is_limited``: the caller limits the time of ``caption``.
+    ``url`` is the address of requests, over ``endpoint``.
     """
 
     def __init__(
@@ -51,6 +53,7 @@ class OpenAIChat(chat.ChatCaptioner):
         limits: Limits,
         timeout: float = 300.0,
         own: EndpointHeaders | None = None,
+        is_limited: bool = False,
     ) -> None:
         super().__init__(
             f"{preset.name}:{model}",
@@ -59,6 +62,7 @@ class OpenAIChat(chat.ChatCaptioner):
             parameters=parameters,
             limits=limits,
         )
+        self._longer = math.inf if is_limited else 0.0
         self._preset = preset
         self._renamed = False
         self._model = model
@@ -81,10 +85,13 @@ class OpenAIChat(chat.ChatCaptioner):
     async def caption(self, picture: Picture, prompt: Prompt) -> Reply:
         start = time.perf_counter()
         tokens = self._preset.tokens
-        answer = await self.endpoint.send("POST", self.url, self.request_of(picture, prompt))
+        answer = await self._post(self.request_of(picture, prompt))
         if answer.status in {400, 422} and self._takes_other_name(tokens, answer):
-            answer = await self.endpoint.send("POST", self.url, self.request_of(picture, prompt))
+            answer = await self._post(self.request_of(picture, prompt))
         return self.reply_in(answer, seconds=time.perf_counter() - start)
+
+    async def _post(self, body: bytes) -> Answer:
+        return await self.endpoint.send("POST", self.url, body, longer=self._longer)
 
     def request_of(self, picture: Picture, prompt: Prompt) -> bytes:
         """The body of the request for one picture; raises PictureError where it cannot be prepared."""
