@@ -61,10 +61,14 @@ class Window:
 
 
 class PaceSearch:
-    """The search for the pace that is admitted. ``searching``: double it until something is refused."""
+    """The search for the pace that is admitted.
+
+    ``searching``: multiply it by ``factor`` until something is refused.
+    """
 
     def __init__(self, *, searching: bool = False) -> None:
         self.searching = searching
+        self.factor = 2.0
         self.before: Window | None = None  # the last one with many refusals
         self._searches = 0
         self._strikes = 0
@@ -121,7 +125,7 @@ class PaceSearch:
         self._idle = self._held = self._strikes = 0
         self._good = max(self._good, pace)
         if self.searching:
-            return 2 * pace
+            return self.factor * pace
         if self._rest > 0:
             self._rest -= 1
             return pace

@@ -19,6 +19,9 @@ _WINDOW = 0.5  # seconds
 _FEWEST = 16  # requests that tell a share
 _LATE = 0.005  # seconds by which timers may be late
 _IN_A_ROW = 8  # refusals that show a limit, or close the gate
+_CAREFUL = 1.25  # times the pace, after the first ones
+_EARLY = 64  # requests; among the first ones few refusals show a limit
+_SUSPICIOUS = 4  # refusals
 _SILENT = 3  # failures in a row after which they do not count as a picture's
 _FIRST_CLOSED = 0.1  # seconds, doubled with each probe that is refused
 _LONGEST_CLOSED = 30.0
@@ -48,6 +51,9 @@ class Throttle:
         self._settled: Window | None = None  # complete but for refusals under way
         self._search = PaceSearch()
         self._noise = 0.0  # the share that is refused whatever the pace
+        self._early: Window | None = None  # from the first request to the first refusal
+        self._suspicion = 0.0  # refusals of the first requests, less half of the replies
+        self._is_new = True  # no pace was set, and the gate never closed
         self._cycle_start = 0.0
         self._cycle_admitted = 0
         self._pace_before = math.inf
@@ -107,6 +113,7 @@ class Throttle:
         if seconds is not None:
             self.latency += (seconds - self.latency) * (0.1 if self.latency else 1.0)
         self._in_a_row = 0
+        self._suspicion = max(0.0, self._suspicion - 0.5)
         if self._window is not None and now >= self._window.start:
             self._window.replies += 1
         if self.is_closed and self._probe_at:
@@ -126,6 +133,15 @@ class Throttle:
         self._refusal_seconds += (seconds - self._refusal_seconds) * (0.2 if self._refusal_seconds else 1.0)
         if window is not None:
             window.refused += 1
+        if self._early is not None and not self._is_new and window is None and not self.is_closed:
+            self._early.refused += 1
+            self._set_pace(min(self.pace, self._early.admitted), now)  # sent before the pace was set
+        is_early = self._cycle_admitted < _EARLY and self.pace == math.inf and self._is_new
+        if is_early:
+            if self._early is None:
+                self._early = Window(self._cycle_start, sent=self._cycle_admitted + 1, end=now)
+            self._early.refused += 1
+            self._suspicion += 1
         if self._window is None:
             self._window = Window(now)  # what came before may be a burst that the endpoint allows
         closing = _IN_A_ROW if self.pace > 2 else 3
@@ -134,6 +150,11 @@ class Throttle:
                 self._close(now, retry_after)
         elif self._in_a_row >= max(closing, 8 * self._outstanding):
             self._close(now, retry_after)
+        elif is_early and self._early is not None and self._suspicion >= _SUSPICIOUS:
+            self._early.end = max(self._early.end, self._early.start + SHORT_WINDOW)
+            self._start(self._early.admitted, now, searching=True)
+            self._search.factor = _CAREFUL  # a burst that was admitted at first makes it look like more
+            self._next = now + 2 * self._refusal_seconds  # others may be refused meanwhile
         elif self._in_a_row == _IN_A_ROW and self.pace == math.inf and not self._noise:
             # Little's law: those under way were admitted, within the time that one takes.
             self._start(self._outstanding / (self.latency or SHORT_WINDOW), now, searching=True)
@@ -165,6 +186,7 @@ class Throttle:
         seconds = _FIRST_CLOSED * 2 ** min(self._closings, 10)
         seconds = min(seconds, _LONGEST_START if retry_after is None else min(_LONGEST_CLOSED, retry_after))
         self._closings += 1
+        self._is_new = False
         if not self._closed_at:
             self._closed_at, self._pace_before = now, self.pace
         self._closed_until = now + seconds
@@ -184,6 +206,7 @@ class Throttle:
             self._start(pace, now, searching=closed < _SHORT_CLOSED or pace > _FAST)
 
     def _start(self, pace: float, now: float, *, searching: bool) -> None:
+        self._is_new = False
         self._search = PaceSearch(searching=searching)
         self._set_pace(pace, now)
         self._window, self._settled = Window(now + self.latency), None  # when earlier requests are answered
