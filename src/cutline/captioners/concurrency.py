@@ -160,7 +160,7 @@ class Concurrency:
                 growth = 1.0 if self._exact < 0.7 * self._too_many else 0.2
                 self._set_limit(min(self._exact + growth / self.limit, self.ceiling))
         else:
-            saturated = self._places.taken >= self.limit and not self.throttle.is_holding
+            saturated = self.in_flight >= self.limit
             before, limit = self.limit, self._tuner.note(now, seconds, saturated=saturated)
             if limit != before:
                 self._set_limit(limit)

@@ -133,15 +133,7 @@ class Throttle:
         self._refusal_seconds += (seconds - self._refusal_seconds) * (0.2 if self._refusal_seconds else 1.0)
         if window is not None:
             window.refused += 1
-        if self._early is not None and not self._is_new and window is None and not self.is_closed:
-            self._early.refused += 1
-            self._set_pace(min(self.pace, self._early.admitted), now)  # sent before the pace was set
-        is_early = self._cycle_admitted < _EARLY and self.pace == math.inf and self._is_new
-        if is_early:
-            if self._early is None:
-                self._early = Window(self._cycle_start, sent=self._cycle_admitted + 1, end=now)
-            self._early.refused += 1
-            self._suspicion += 1
+        looks_limited = self._early_refusal(now, window)
         if self._window is None:
             self._window = Window(now)  # what came before may be a burst that the endpoint allows
         closing = _IN_A_ROW if self.pace > 2 else 3
@@ -150,9 +142,10 @@ class Throttle:
                 self._close(now, retry_after)
         elif self._in_a_row >= max(closing, 8 * self._outstanding):
             self._close(now, retry_after)
-        elif is_early and self._early is not None and self._suspicion >= _SUSPICIOUS:
-            self._early.end = max(self._early.end, self._early.start + SHORT_WINDOW)
-            self._start(self._early.admitted, now, searching=True)
+        elif looks_limited and self._early is not None:
+            early = self._early
+            self._start(early.admitted, now, searching=True)
+            self._early = early
             self._search.factor = _CAREFUL  # a burst that was admitted at first makes it look like more
             self._next = now + 2 * self._refusal_seconds  # others may be refused meanwhile
         elif self._in_a_row == _IN_A_ROW and self.pace == math.inf and not self._noise:
@@ -163,6 +156,23 @@ class Throttle:
             self._set_pace(min(self.pace, window.attempted_until(now)) / 2, now)
         else:
             self._judge(now)
+
+    def _early_refusal(self, now: float, window: Window | None) -> bool:
+        """Note a refusal if it is one of the first requests; whether they show a limit."""
+        early = self._early
+        if not self._is_new:
+            if early is not None and window is None and not self.is_closed:  # sent before the pace was set
+                early.refused += 1
+                self._set_pace(min(self.pace, early.admitted), now)
+            return False
+        if self._cycle_admitted >= _EARLY or self.pace < math.inf:
+            return False
+        if early is None:
+            end = max(now, self._cycle_start + SHORT_WINDOW)
+            early = self._early = Window(self._cycle_start, sent=self._cycle_admitted + 1, end=end)
+        early.refused += 1
+        self._suspicion += 1
+        return self._suspicion >= _SUSPICIOUS
 
     def failed(self, now: float) -> None:
         """Note that a request got no answer, or an error of the server; many in a row close the gate."""
@@ -206,7 +216,7 @@ class Throttle:
             self._start(pace, now, searching=closed < _SHORT_CLOSED or pace > _FAST)
 
     def _start(self, pace: float, now: float, *, searching: bool) -> None:
-        self._is_new = False
+        self._is_new, self._early = False, None
         self._search = PaceSearch(searching=searching)
         self._set_pace(pace, now)
         self._window, self._settled = Window(now + self.latency), None  # when earlier requests are answered
