@@ -127,6 +127,22 @@ def test_a_rate_that_is_allowed_is_used_and_hardly_exceeded(burst, retry_after):
     assert client.early == 0
 
 
+@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("burst", [100, 300])
+def test_a_burst_that_hides_the_rate_delays_nothing_afterwards(burst, seed):
+    """A pace that was far too low for a moment holds nothing back once a better one is known."""
+    client = Client(bucket(lambda: 100, burst), limit=256)
+    client.random = random.Random(seed)
+    assert (2000 - burst) / client.run(2000) >= 85
+
+
+@pytest.mark.parametrize(("count", "most"), [(100, 0.18), (500, 0.08)])
+def test_a_short_run_meets_few_refusals(count, most):
+    client = Client(bucket(lambda: 100, 10), limit=16)
+    client.run(count)
+    assert client.refused <= most * client.sent
+
+
 def test_a_slow_rate_is_found_too():
     client = Client(bucket(lambda: 5, 5), latency=1.0)
     assert 600 / client.run(600) >= 4.7

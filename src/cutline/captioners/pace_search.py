@@ -103,7 +103,7 @@ class PaceSearch:
             and window.attempted < 0.95 * before.attempted
         ):
             self._strikes += 1
-            if self._strikes >= 2:
+            if self._strikes >= 3:
                 return math.inf  # refusals come at random
         else:
             self._strikes = 0

@@ -222,8 +222,8 @@ class Throttle:
         self._window, self._settled = Window(now + self.latency), None  # when earlier requests are answered
 
     def _set_pace(self, pace: float, now: float) -> None:
-        if pace < self.pace:
-            self._next = now + 1 / pace
+        turn = now + 1 / pace
+        self._next = turn if pace < self.pace else min(self._next, turn)
         self.pace = pace
 
     def _judge(self, now: float) -> None:
