@@ -13,6 +13,7 @@ from cutline.imaging import EXTENSIONS
 from cutline.imaging.formats import OTHER_FORMATS
 from cutline.interfaces import Source
 from cutline.records import LeftOver, Sample
+from cutline.sources.content_types import table_type
 from cutline.sources.contents import folder_type
 from cutline.sources.names import TABLE_EXTENSIONS, is_tar, table_ending
 from cutline.sources.options import SourceOptions
@@ -71,21 +72,23 @@ def detect(path: str, options: SourceOptions) -> str:
         raise ConfigError("one URL is not an input; write URLs into a .txt file, one a line, and give that")
     if is_remote(path) or is_pattern(path):
         return "local" if ending in EXTENSIONS else folder_type(path, options)
-    _check_picture(path, ending)
-    return "local"
+    return _file_type(path, ending, options)
 
 
-def _check_picture(path: str, ending: str) -> None:
-    """Raise ConfigError for a file that is no picture by its ending or its first bytes."""
+def _file_type(path: str, ending: str, options: SourceOptions) -> str:
+    """The type of a file by its ending or its first bytes; ConfigError: it is not there, or of none."""
     if not Path(path).exists():
         raise ConfigError(f"{path} does not exist")
     if ending in EXTENSIONS:
-        return
+        return "local"
     kind = sniff_file(path)
     if is_picture(kind):
-        return
+        return "local"
     if kind in OTHER_FORMATS:
         raise ConfigError(f"{path} is a picture in {kind}, which cannot be opened; convert it to PNG or JPEG")
+    found = table_type(path)
+    if found:
+        return "webdataset" if found == "tar" else _table_type(path, options)
     raise ConfigError(
         f"{path}: neither a folder, a picture, a .txt list of URLs, a table "
         f"({', '.join(sorted(TABLE_EXTENSIONS))}), a tar nor a zip; --source-type says how to read it"

@@ -12,9 +12,17 @@ from cutline.errors import ConfigError
 from cutline.files import name_to_text
 from cutline.formatting import plural
 from cutline.imaging import EXTENSIONS
+from cutline.sources.content_types import table_type
 from cutline.sources.exclusion import Exclusion
 from cutline.sources.input_files import on_storage
-from cutline.sources.names import TABLE_EXTENSIONS, is_metadata_file, is_tar, table_ending, without_tar_ending
+from cutline.sources.names import (
+    TABLE_EXTENSIONS,
+    is_metadata_file,
+    is_part,
+    is_tar,
+    table_ending,
+    without_tar_ending,
+)
 from cutline.sources.outputs import OutputFilter
 from cutline.sources.patterns import Pattern, is_pattern
 from cutline.sources.table_files import find_columns, open_table
@@ -40,7 +48,10 @@ class _Files:
 
 @dataclasses.dataclass(slots=True)
 class Contents:
-    """The files of a folder by kind, as paths relative to it; ``metadata`` is that of an imagefolder."""
+    """The files of a folder by kind, as paths relative to it.
+
+    ``metadata`` is that of an imagefolder, ``parts`` are files as Spark and Hadoop name them.
+    """
 
     pictures: _Files = dataclasses.field(default_factory=_Files)
     zips: _Files = dataclasses.field(default_factory=_Files)
@@ -48,6 +59,7 @@ class Contents:
     tables: list[str] = dataclasses.field(default_factory=list)
     text_tables: list[str] = dataclasses.field(default_factory=list)
     metadata: list[str] = dataclasses.field(default_factory=list)
+    parts: list[str] = dataclasses.field(default_factory=list)
 
     def add(self, path: str) -> None:
         ending = table_ending(path)
@@ -61,6 +73,8 @@ class Contents:
             if is_metadata_file(path):
                 self.metadata.append(path)
             (self.tables if ending in COLUMNAR else self.text_tables).append(path)
+        elif is_part(path):
+            self.parts.append(path)
 
     def tables_of_pictures(self, root: str, options: SourceOptions) -> list[str]:
         """The Parquet and Arrow files with pictures or URLs, but for img2dataset's lists of its tars."""
@@ -159,7 +173,10 @@ def _choose(path: str, contents: Contents, options: SourceOptions, shown: str) -
         return found[0][0]
     if contents.zips.count:
         return "zip"
-    return "table" if contents.text_tables else "local"
+    parts = contents.parts and table_type(_join(path, contents.parts[0]))
+    if parts == "tar":
+        return "webdataset"
+    return "table" if contents.text_tables or parts else "local"
 
 
 def _stem(name: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from cutline.imaging import EXTENSIONS
@@ -24,6 +25,10 @@ OTHER_EXTENSIONS = frozenset(
 """Extensions of files that are no pictures, so that they are not looked into."""
 METADATA_FILES = ("metadata.jsonl", "metadata.csv", "metadata.parquet")
 _PACKED_TABLES = frozenset({"csv", "tsv", "jsonl", "ndjson", "json"})
+_PART = re.compile(r"part-[mr]?-?\d+(?![^.]*\.(?!gz|bz2|xz|snappy|c\d))", re.IGNORECASE)
+_EXTRAS = frozenset(
+    ("_SUCCESS", "_metadata", "_common_metadata", "_temporary", "_delta_log", "_started", "_committed")
+)
 _ARCHIVES = (".zip", ".7z", ".rar", ".tar.bz2", ".tar.xz", ".tar.zst", ".tbz2", ".txz")
 TAR_ENDINGS = (".tar", ".tgz", ".tar.gz")
 
@@ -39,6 +44,16 @@ def table_ending(path: str) -> str:
     stem, _, last = path.rpartition(".")
     inner = extension(stem.rpartition("/")[2]) if last.lower() in PACKINGS else ""
     return inner if inner in _PACKED_TABLES else extension(path)
+
+
+def is_part(path: str) -> bool:
+    """Whether a file is named as Spark and Hadoop name the parts of a table, such as ``part-00000``."""
+    return _PART.match(path.rpartition("/")[2]) is not None
+
+
+def is_table_extra(path: str) -> bool:
+    """Whether a file belongs to a table of parts and has no rows: ``_SUCCESS``, ``_temporary/…``."""
+    return any(part in _EXTRAS or part.endswith(".crc") for part in path.split("/"))
 
 
 def is_archive(name: str) -> bool:

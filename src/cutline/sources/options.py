@@ -20,7 +20,7 @@ class SourceOptions:
     dataset that is read. These two and ``key_column`` are refused for a source whose class does not name
     them in ``takes``, a set of such names. ``follow_links``: whether links may lead out of the input's
     folder. ``exclude``: patterns of names that are left out. ``outputs``: where the run writes, which is
-    not read. ``text_encoding``: of texts beside pictures that have no mark. ``sample_pictures``: of a
+    not read. ``text_encoding``: of texts beside pictures and tables without a mark. ``sample_pictures``: of a
     webdataset sample its ``main`` picture or ``each``. ``sidecar_ext``: the ending of
     such texts. ``delimiter``: of a text table. ``header_row``: whether its first line names the columns.
     """

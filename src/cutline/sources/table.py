@@ -18,7 +18,7 @@ from cutline.records import LeftOver, Location, Problem, Sample
 from cutline.sources.cells import first_text, metadata
 from cutline.sources.input_files import expand
 from cutline.sources.left_over import LeftOvers
-from cutline.sources.names import UniqueKeys
+from cutline.sources.names import UniqueKeys, is_part, is_table_extra
 from cutline.sources.options import SourceOptions
 from cutline.sources.parts import RowSource, copy_with, sample_at
 from cutline.sources.picture_cells import bytes_and_name, is_several
@@ -73,9 +73,14 @@ class TableSource(RowSource):
 
     def _list_files(self, path: str) -> tuple[str, list[str]]:
         """As ``expand``; of a folder Parquet and Arrow files, where it holds any, else text tables."""
-        folder, files = expand(
-            path, _ENDINGS, recursive=self._options.recursive, outputs=self._options.outputs
-        )
+        recursive, outputs = self._options.recursive, self._options.outputs
+        try:
+            folder, files = expand(path, _ENDINGS, recursive=recursive, outputs=outputs)
+        except ConfigError:
+            folder, files = expand(path, ("",), recursive=recursive, outputs=outputs)
+            if not (files := list(filter(is_part, files))):
+                raise
+        files = [file for file in files if not is_table_extra(file[len(folder) :])] or files
         columnar = [file for file in files if file.lower().endswith(_COLUMNAR_ENDINGS)]
         return folder, columnar or files
 

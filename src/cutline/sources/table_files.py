@@ -5,7 +5,8 @@ from __future__ import annotations
 import dataclasses
 
 from cutline.errors import ConfigError
-from cutline.sources.names import table_ending
+from cutline.sources.content_types import table_type
+from cutline.sources.names import TABLE_EXTENSIONS, table_ending
 from cutline.sources.options import SourceOptions
 from cutline.sources.rows import Table
 from cutline.sources.text_tables import delimited_table, json_lines_table, json_table
@@ -22,12 +23,15 @@ TEXT_NAMES = ("caption", "captions", "text", "alt_text", "description")
 def open_table(path: str, options: SourceOptions) -> Table:
     """Read a table's header; ConfigError: it does not exist or is not such a table."""
     ending = table_ending(path)
+    ending = ending if ending in TABLE_EXTENSIONS else table_type(path)
+    encoding = options.text_encoding
     if ending in {"csv", "tsv"}:
-        return delimited_table(path, ending, delimiter=options.delimiter, header=options.header_row)
+        header, delimiter = options.header_row, options.delimiter
+        return delimited_table(path, ending, delimiter=delimiter, header=header, encoding=encoding)
     if ending in {"jsonl", "ndjson"}:
-        return json_lines_table(path)
+        return json_lines_table(path, encoding)
     if ending == "json":
-        return json_table(path)
+        return json_table(path, encoding)
     if ending in {"parquet", "feather", "arrow"}:
         from cutline.sources.arrow import arrow_table
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import bz2
+import codecs
 import csv
 import dataclasses
 import gzip
@@ -18,7 +18,14 @@ import orjson
 from cutline.errors import ConfigError, SourceError
 from cutline.formatting import one_line
 from cutline.imaging import EXTENSIONS
-from cutline.locations.stored import PACKINGS
+from cutline.sources.content_types import (
+    MAX_TEXT,
+    USUAL,
+    beginning,
+    text_encoding,
+    text_file,
+    unpacked,
+)
 from cutline.sources.csv_records import MAX_RECORD, Records, Unclosed
 from cutline.sources.input_files import open_binary
 from cutline.sources.json_records import records_of
@@ -29,14 +36,18 @@ from cutline.storage import is_http
 _DELIMITERS = ",;\t|"
 _DAMAGE = (EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile)
 MAX_JSON_BYTES = 1024 * 1024 * 1024
-_OPENERS: Mapping[str, Any] = {"gz": gzip.open, "bz2": bz2.open, "xz": lzma.open}
 
 
 def delimited_table(
-    path: str, ending: str, *, delimiter: str | None = None, header: bool = True
+    path: str,
+    ending: str,
+    *,
+    delimiter: str | None = None,
+    header: bool = True,
+    encoding: str | None = None,
 ) -> DelimitedTable:
     """Read a file's first line; ``ending`` is csv or tsv. ConfigError: there is none."""
-    with _open_text(path) as file:
+    with _open_text(path, encoding) as file:
         try:
             first = file.readline(1_000_000)
         except (*_DAMAGE, OSError) as error:
@@ -52,13 +63,18 @@ def delimited_table(
     if not header:
         names = tuple(f"column{number}" for number in range(1, len(cells) + 1))
         return DelimitedTable(
-            path=path, delimiter=delimiter, header=names, first_row=0, pictures=_picture_cell(cells)
+            path=path,
+            delimiter=delimiter,
+            header=names,
+            first_row=0,
+            pictures=_picture_cell(cells),
+            encoding=encoding,
         )
     if _picture_cell(cells) is not None:
         raise ConfigError(
             f"{path}: the first line holds a picture instead of names; if it is a row, give --no-header"
         )
-    return DelimitedTable(path=path, delimiter=delimiter, header=tuple(cells))
+    return DelimitedTable(path=path, delimiter=delimiter, header=tuple(cells), encoding=encoding)
 
 
 def _delimiter(text: str) -> str:
@@ -99,6 +115,7 @@ class DelimitedTable:
     header: tuple[str, ...]
     first_row: int = 1
     pictures: int | None = None
+    encoding: str | None = None
     counted: Literal["line"] = "line"
 
     @property
@@ -112,7 +129,7 @@ class DelimitedTable:
         return itertools.islice(self._rows(), first, None)
 
     def _rows(self) -> Iterator[tuple[int, Row]]:
-        with _open_text(self.path) as file:
+        with _open_text(self.path, self.encoding) as file:
             records = Records(file, self.delimiter, columns=len(self.header))
             try:
                 for line, fields in itertools.islice(records.read(), self.first_row, None):
@@ -149,36 +166,25 @@ class _Unpacked(io.BufferedReader):
 
 def _open_packed(path: str) -> BinaryIO:
     file = open_binary(path)
-    packing = path.rpartition(".")[2].lower()
-    if packing in PACKINGS:
-        return cast("BinaryIO", _Unpacked(_OPENERS[packing](file), file))
-    return file
+    inner = unpacked(file)
+    return file if inner is file else cast("BinaryIO", _Unpacked(inner, file))
 
 
-def _open_text(path: str) -> io.TextIOWrapper:
-    """Bytes that are not of the encoding are kept as surrogates, as Python does for file names."""
-    file = _open_packed(path)
-    try:
-        mark = file.read(2)
-    except (*_DAMAGE, OSError):
-        mark = b""
-    file.seek(0)
-    if mark in {b"\xff\xfe", b"\xfe\xff"}:
-        return io.TextIOWrapper(file, encoding="utf-16", errors="replace", newline="")
-    return io.TextIOWrapper(file, encoding="utf-8-sig", errors="surrogateescape", newline="")
+def _open_text(path: str, encoding: str | None) -> io.TextIOWrapper:
+    return text_file(_open_packed(path), encoding)
 
 
-def json_lines_table(path: str) -> JsonLinesTable:
+def json_lines_table(path: str, encoding: str | None = None) -> JsonLinesTable:
     """Read a file's first rows; ConfigError: there is no object in them."""
-    first = [row for _, row in itertools.islice(_rows(path), 100)]
+    first = [row for _, row in itertools.islice(_rows(path, encoding), 100)]
     columns = _columns(first)
     if not columns:
         reason = first[0].message if first and isinstance(first[0], BadRow) else "there are no rows"
         raise ConfigError(f"{path}: one JSON object a line is needed; {reason}")
-    return JsonLinesTable(path=path, columns=columns)
+    return JsonLinesTable(path=path, columns=columns, encoding=encoding)
 
 
-def json_table(path: str) -> JsonTable:
+def json_table(path: str, encoding: str | None = None) -> JsonTable:
     """Read a JSON file whole; ConfigError: no list of objects is in it."""
     with _open_packed(path) as file:
         try:
@@ -188,7 +194,7 @@ def json_table(path: str) -> JsonTable:
     if len(data) > MAX_JSON_BYTES:
         raise ConfigError(f"{path} is larger than {MAX_JSON_BYTES:,} bytes; write it as JSON Lines (.jsonl)")
     try:
-        value = orjson.loads(data.removeprefix(b"\xef\xbb\xbf"))
+        value = orjson.loads(_as_utf8(data, text_encoding(data[:MAX_TEXT], encoding)))
     except orjson.JSONDecodeError as error:
         raise ConfigError(
             f"{path} is not valid JSON: {one_line(error)}; one object a line is .jsonl"
@@ -218,10 +224,11 @@ class JsonLinesTable:
 
     path: str
     columns: Mapping[str, str]
+    encoding: str | None = None
     counted: Literal["line"] = "line"
 
     def rows(self, first: int = 0, *, only: str | None = None) -> Iterator[tuple[int, Row]]:  # noqa: ARG002
-        return itertools.islice(_rows(self.path), first, None)
+        return itertools.islice(_rows(self.path, self.encoding), first, None)
 
     def count(self) -> int | None:
         return count_rows(self)
@@ -243,11 +250,17 @@ class JsonTable:
         return len(self.records)
 
 
-def _rows(path: str) -> Iterator[tuple[int, Row]]:
+def _as_utf8(data: bytes, encoding: str) -> bytes:
+    if encoding == USUAL:
+        return data.removeprefix(codecs.BOM_UTF8)
+    return data.decode(encoding, errors="replace").encode(errors="replace")
+
+
+def _rows(path: str, encoding: str | None) -> Iterator[tuple[int, Row]]:
     number = 0
     with _open_packed(path) as file:
         try:
-            for number, line in enumerate(_lines(file), 1):
+            for number, line in enumerate(_text_lines(file, encoding), 1):
                 if (row := _json_row(line)) is not None:
                     yield number, row
         except _DAMAGE as error:
@@ -267,6 +280,20 @@ def _json_row(line: bytes) -> Row | None:
     except orjson.JSONDecodeError as error:
         return BadRow(f"not valid JSON: {one_line(error)}")
     return value if isinstance(value, dict) else BadRow("a JSON value that is not an object")
+
+
+def _text_lines(file: BinaryIO, encoding: str | None) -> Iterator[bytes]:
+    """Lines in UTF-8, whatever the file is in."""
+    found = text_encoding(beginning(file), encoding)
+    if found == USUAL:
+        return _lines(file)
+    return _decoded_lines(file, found)
+
+
+def _decoded_lines(file: BinaryIO, encoding: str) -> Iterator[bytes]:
+    with io.TextIOWrapper(file, encoding=encoding, errors="replace", newline="\n") as reader:
+        while line := reader.readline(MAX_LINE_BYTES):
+            yield line.encode(errors="replace")
 
 
 def _lines(file: BinaryIO) -> Iterator[bytes]:

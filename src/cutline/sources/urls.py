@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 from cutline.errors import ConfigError, SourceError
 from cutline.formatting import one_line, without_signatures
+from cutline.locations.roots import ImageRoot
 from cutline.locations.stored import RemoteFile
-from cutline.records import Problem, Sample
+from cutline.records import Location, Problem, Sample
 from cutline.sidecars.encoding import decode_text
 from cutline.sources.cells import first_text, metadata
+from cutline.sources.content_types import table_type
 from cutline.sources.input_files import open_binary
 from cutline.sources.names import TABLE_EXTENSIONS, UniqueKeys, table_ending
 from cutline.sources.options import SourceOptions
@@ -26,6 +28,7 @@ from cutline.storage import is_remote
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+_STORAGE = ("s3://", "s3a://", "gs://", "gcs://", "az://", "abfs://", "hf://")
 MAX_URL_BYTES = 64 * 1024
 _Line: TypeAlias = tuple[str, str, str | BadRow, str | None, dict[str, Any]]
 
@@ -41,7 +44,7 @@ class UrlSource(RowSource):
         """Raises ConfigError when there is no such file, or no column of URLs in it."""
         super().__init__(path, options)
         self._table: Table | None = None
-        if table_ending(path) in TABLE_EXTENSIONS:
+        if (ending := table_ending(path)) in TABLE_EXTENSIONS or (ending != "txt" and table_type(path)):
             self._table = open_table(path, self._options)
             columns = find_columns(self._table, self._options)
             if columns.url is None:
@@ -94,10 +97,21 @@ class UrlSource(RowSource):
         if url == "":
             nothing = Problem(kind="no-image", message="the row holds no URL", skip=True)
             return sample_at(place, nothing, text=text, metadata=data)
+        if isinstance(url, str) and url.lower().startswith(_STORAGE):
+            name, found = self._on_storage(url, place)
+            return sample_at(keys.unique(name), found, text=text, metadata=data)
         wrong = url.message if isinstance(url, BadRow) else not_a_url(url)
         if wrong or isinstance(url, BadRow):
             return sample_at(place, Problem(kind="fetch", message=f"{where}: {wrong}"))
         return Sample(key=keys.unique(url), location=RemoteFile(url), text=text, metadata=data)
+
+    def _on_storage(self, url: str, place: str) -> tuple[str, Location | Problem]:
+        """The picture at a URL such as ``s3://…``, within the image root only."""
+        if self._options.image_root is None:
+            bucket = "/".join(url.split("/")[:3])
+            message = f"{url[:300]!r} would be read with your credentials; --image-root {bucket} allows that"
+            return place, Problem(kind="blocked-path", message=message)
+        return ImageRoot(self._options.image_root).find(url, place)
 
 
 def _cell(value: Any) -> str | BadRow:
