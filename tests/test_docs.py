@@ -329,6 +329,9 @@ def folder(material, tmp_path):
 OF_OUTPUTS = [["batch", name] for name in ("status", "collect", "cancel")]
 
 
+WITHOUT_MODEL = {"models", "prompts", "run", "edit", "find", "history", "undo", "redo"}
+
+
 def here(words, endpoint):
     """The command with the test endpoint for other people's, and quick answers where none are asked for."""
     words = [re.sub(r"http://[\w-]+:\d+/v1$", endpoint, word) for word in words]
@@ -346,7 +349,7 @@ def here(words, endpoint):
     elsewhere = "--endpoint" in words or "--nim-endpoint" in words
     if model is not None and model.partition(":")[0] in PRESETS and not elsewhere:
         words += ["--endpoint", endpoint]
-    if words[0] not in {"models", "prompts", "run"} and words[:2] not in OF_OUTPUTS:
+    if words[0] not in WITHOUT_MODEL and words[:2] not in OF_OUTPUTS:
         if model is None and "--model-name" not in words and words != ["caption", "photos/"]:
             words += ["--model", "fake"]  # which is quicker to start
         if any(word in {"urls.txt", "links.csv"} for word in words) and "--allow-private-urls" not in words:
@@ -358,7 +361,8 @@ def can_run(page, words):
     """Not where storage or a model's JSON would be needed; the first command of all runs on one page."""
     if words == ["caption", "photos/"]:
         return page == "quickstart.md"
-    return "--schema" not in words and not any("s3://" in word for word in words)
+    is_server = words[0] == "studio"
+    return not is_server and "--schema" not in words and not any("s3://" in word for word in words)
 
 
 def test_commands_that_cannot_run_here_mean_something():

@@ -86,7 +86,7 @@ def test_a_query_finds_the_rows_that_it_means(dataset: Dataset, query: str, rows
         ("tga:x", "tga:", "did you mean tag:"),
         ("words>", "words>", "needs a number"),
         ("words>many", "words>", "needs a number"),
-        ("status:bad", "status:bad", "done, flagged"),
+        ("dup:bad", "dup:bad", "exact, near"),
         ("re:/a", "re:/a", "slash"),
         ("re:/(/", "re:/(/", "not valid"),
         ("tag:", "tag:", "needs a value"),

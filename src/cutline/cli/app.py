@@ -43,6 +43,16 @@ STUDIO_HELP = """See and edit the captions of a folder in the browser.
 
 cutline studio photos/
 """
+DATASET_HELP = {
+    "edit": """Change many captions of a folder at once; every change can be taken back.
+
+cutline edit photos/ --replace "a cat" "a tiger" --where "path:zoo/" --dry-run
+""",
+    "find": "List the pictures whose captions match a query.",
+    "history": "List the edits of a folder's captions.",
+    "undo": "Take back the latest edit of a folder's captions.",
+    "redo": "Apply again what `cutline undo` took back.",
+}
 RUN_HELP = "Run a job file, as `cutline caption --save-job` writes it."
 
 
@@ -72,6 +82,8 @@ def build(short: ShortHelp | None = None) -> cyclopts.App:
     app.command("cutline.cli.compare:compare", name="compare", help=COMPARE_HELP)
     app.command("cutline.cli.serve:serve", name="serve", help=SERVE_HELP)
     app.command("cutline.cli.studio:studio", name="studio", help=STUDIO_HELP)
+    for name, text in DATASET_HELP.items():
+        app.command(f"cutline.cli.edit:{name}", name=name, help=text)
     app.command("cutline.cli.models:app", name="models", help="List the models' providers, or check one.")
     app.command("cutline.cli.prompts:app", name="prompts", help="List the prompt library, or show a prompt.")
     return app

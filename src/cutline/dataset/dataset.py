@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
@@ -15,17 +16,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from cutline.dataset.columns import DatasetColumns
-from cutline.dataset.edits import Edit
+from cutline.dataset.edits import Edit, apply_to_lines
 from cutline.dataset.history import History
 from cutline.dataset.query import evaluate, parse
 from cutline.dataset.query.tree import Everything
-from cutline.dataset.records import Change, EditInfo, EditRecord, EditResult
+from cutline.dataset.records import CaptionVersion, Change, EditInfo, EditRecord, EditResult
 from cutline.dataset.scan import Entry, scan
 from cutline.dataset.sidecar_files import SidecarFiles
 from cutline.dataset.text_column import BLOCK, TextColumn
 from cutline.dataset.writer import Progress, Writer, inverse
 from cutline.errors import ConfigError, SampleError
 from cutline.files import name_to_text
+from cutline.formatting import nearest
 from cutline.sidecars import TextDecoder
 
 RowNumbers = npt.NDArray[np.int64]
@@ -50,12 +52,17 @@ class Dataset:
     Rows are numbered in the order of the pictures' paths.
     """
 
-    def __init__(self, folder: str, *, ending: str = ".txt") -> None:
-        """Lists the pictures; ``read_texts`` reads their captions. Raises ConfigError: it is no folder."""
+    def __init__(self, folder: str, *, ending: str = ".txt", one_a_line: bool = False) -> None:
+        """Lists the pictures; ``read_texts`` reads their captions. Raises ConfigError: it is no folder.
+
+        ``ending`` is that of the texts. ``one_a_line``: each line of a text is a caption, and edited by
+        itself.
+        """
         if not os.path.isdir(folder):  # noqa: PTH112 - as below
             raise ConfigError(f"{name_to_text(folder)} is not a folder")
         root = os.path.realpath(folder)
         self.folder = root
+        self._one_a_line = one_a_line
         self._guard, self._reading = threading.RLock(), threading.Lock()
         self._files = SidecarFiles(root)
         self._decoder = TextDecoder(root=root, ending=ending)
@@ -108,7 +115,7 @@ class Dataset:
             if rows is None:
                 rows = np.arange(len(self), dtype=np.int64)
             before = texts.take(pa.array(rows)).combine_chunks()
-            after = edit.apply(before)
+            after = apply_to_lines(edit, before) if self._one_a_line else edit.apply(before)
             changed = pc.fill_null(pc.not_equal(before, after), fill_value=False)
             return Preview(
                 edit=edit,
@@ -160,8 +167,6 @@ class Dataset:
             if edit is not None:
                 raise ConfigError(f"there is no edit {edit}")
             return None
-        if record.undone_by is not None:
-            raise ConfigError(f"edit {edit} was taken back before, by edit {record.undone_by}")
         return self._take_back(record, "undo", f"undo: {record.info.summary}", progress)
 
     def redo(self, progress: Progress | None = None) -> EditResult | None:
@@ -173,6 +178,24 @@ class Dataset:
             record, "redo", f"redo: {record.info.summary.removeprefix('undo: ')}", progress
         )
 
+    def versions(self, key: str) -> list[CaptionVersion]:
+        """The captions that a picture has had, the latest first; ConfigError: there is no such picture."""
+        row = self._rows.get(key)
+        if row is None:
+            near = nearest(key, self._rows)
+            meant = f"; did you mean {near[0]}?" if near else ""
+            raise ConfigError(f"there is no picture {key}{meant}")
+        entry = self.entries[row]
+        return [
+            CaptionVersion(
+                edit=version.edit.id,
+                time=time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(version.edit.time)),
+                by=version.edit.info.model or version.edit.info.summary,
+                caption=None if version.content is None else self._decode(entry, version.content),
+            )
+            for version in self.history.versions(name_to_text(entry.sidecar))
+        ]
+
     def close(self) -> None:
         self.history.close()
 
@@ -181,7 +204,11 @@ class Dataset:
     ) -> EditResult:
         info = EditInfo(kind=kind, summary=summary, target=record.id)
         with self._guard:
-            return self._write(info, inverse(self.history.changes(record.id)), progress)
+            changes = self.history.changes(record.id)
+            if record.undone_by is not None:  # what was a conflict then may be none now
+                done = {change.file for change in self.history.changes(record.undone_by)}
+                changes = [change for change in changes if change.file not in done]
+            return self._write(info, inverse(changes), progress)
 
     def _write(self, info: EditInfo, changes: Sequence[Change], progress: Progress | None) -> EditResult:
         result, written = self._writer.apply(info, changes, progress)

@@ -1,12 +1,26 @@
-"""Bulk edits: functions of captions, each with a name and a sentence for the history."""
+"""Bulk edits: pure functions of captions, each with a name and a sentence for the history."""
 
 from __future__ import annotations
 
 import dataclasses
-from typing import Protocol
+from collections.abc import Callable
+from typing import Annotated, Final, Literal, Protocol
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import regex
+from pydantic import Field
+
+from cutline.dataset import tags
+from cutline.dataset.openers import without_opener
+from cutline.dataset.regex_search import compile_pattern, map_all
+from cutline.errors import ConfigError
+from cutline.prompts.affixes import finish_caption
+
+_SENTENCE_START: Final = regex.compile(r"(?:\A|(?<=[.!?]\s))(\s*[\"'(\u201c\u2018]*)(\p{Ll})")
+_BLANKS: Final = regex.compile(r"[^\S\n]+")
+_LINE_BLANKS: Final = regex.compile(r" ?\n ?")
 
 
 class Edit(Protocol):
@@ -19,36 +33,267 @@ class Edit(Protocol):
     def summary(self) -> str: ...
 
     def apply(self, texts: pa.Array) -> pa.Array:
-        """The new captions, of the same length; null, a missing caption, stays null."""
+        """The new captions, of the same length; null, a missing caption, stays null.
+
+        ConfigError: a pattern is not valid, or takes too long.
+        """
         ...
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Prefix:
-    """Put ``text`` before every caption."""
+    """Put ``text`` before every caption, with a blank between where punctuation does not forbid it."""
 
     text: str
-    kind = "prefix"
+    kind: Literal["prefix"] = "prefix"
 
     @property
     def summary(self) -> str:
-        return f"put {self.text!r} before each caption"
+        return f"prefix {self.text!r}"
 
     def apply(self, texts: pa.Array) -> pa.Array:
-        return pc.binary_join_element_wise(pa.scalar(self.text), texts, "")
+        return _each(texts, lambda text: finish_caption(text, prefix=self.text))
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Suffix:
+    """Put ``text`` behind every caption, with a blank between where punctuation does not forbid it."""
+
+    text: str
+    kind: Literal["suffix"] = "suffix"
+
+    @property
+    def summary(self) -> str:
+        return f"suffix {self.text!r}"
+
+    def apply(self, texts: pa.Array) -> pa.Array:
+        return _each(texts, lambda text: finish_caption(text, suffix=self.text))
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Trigger:
+    """Put a trigger word and a comma before every caption that does not begin with it."""
+
+    text: str
+    kind: Literal["trigger"] = "trigger"
+
+    @property
+    def summary(self) -> str:
+        return f"trigger word {self.text!r}"
+
+    def apply(self, texts: pa.Array) -> pa.Array:
+        return _each(texts, lambda text: finish_caption(text, trigger=self.text))
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Replace:
-    """Replace ``old`` by ``new`` wherever it occurs."""
+    r"""Replace ``old`` by ``new`` wherever it occurs.
 
-    old: str
+    ``word``: only as whole words. ``regex``: ``old`` is a regular expression, and ``new`` may have groups
+    such as ``\1``.
+    """
+
+    old: Annotated[str, Field(min_length=1)]
     new: str
-    kind = "replace"
+    word: bool = False
+    regex: bool = False
+    ignore_case: bool = False
+    kind: Literal["replace"] = "replace"
 
     @property
     def summary(self) -> str:
-        return f"replace {self.old!r} by {self.new!r}"
+        return f"replace {'pattern ' if self.regex else ''}{self.old!r} by {self.new!r}"
 
     def apply(self, texts: pa.Array) -> pa.Array:
-        return pc.replace_substring(texts, self.old, self.new)
+        if not self.old:
+            raise ConfigError("what is to be replaced is empty")
+        if not (self.word or self.regex or self.ignore_case):
+            return pc.replace_substring(texts, self.old, self.new)
+        if not self.regex:  # only the captions that have it need the slower way
+            rows = np.flatnonzero(
+                pc.fill_null(
+                    pc.match_substring(texts, self.old, ignore_case=self.ignore_case), fill_value=False
+                )
+            )
+            return _put(texts, rows, self._substitute(texts.take(pa.array(rows))))
+        return self._substitute(texts)
+
+    def _substitute(self, texts: pa.Array) -> pa.Array:
+        pattern = self.old if self.regex else regex.escape(self.old)
+        if self.word:
+            pattern = rf"(?<!\w)(?:{pattern})(?!\w)"
+        compiled = compile_pattern(pattern, ignore_case=self.ignore_case)
+        new = self.new if self.regex else self.new.replace("\\", r"\\")
+        try:
+            compiled.sub(new, "")
+        except (regex.error, IndexError, ValueError) as error:
+            raise ConfigError(f"the replacement {self.new!r} is not valid: {error}") from None
+
+        def substitute(text: str, seconds: float) -> str:
+            try:
+                return compiled.sub(new, text, concurrent=True, timeout=seconds)
+            except (regex.error, IndexError) as error:
+                raise ConfigError(f"the replacement {self.new!r} is not valid: {error}") from None
+
+        return pa.array(map_all(pa.chunked_array([texts]), substitute), pa.string())
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class AddTag:
+    """Add a tag to every list of tags that does not have it; at its end, or with ``first`` before it."""
+
+    tag: str
+    first: bool = False
+    kind: Literal["add-tag"] = "add-tag"
+
+    @property
+    def summary(self) -> str:
+        return f"add tag {self.tag!r}"
+
+    def apply(self, texts: pa.Array) -> pa.Array:
+        return _each(texts, lambda text: tags.add_tag(text, self.tag, first=self.first))
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class RemoveTag:
+    """Remove tags wherever they are."""
+
+    tags: tuple[str, ...]
+    kind: Literal["remove-tag"] = "remove-tag"
+
+    @property
+    def summary(self) -> str:
+        return f"remove {_tags(self.tags)}"
+
+    def apply(self, texts: pa.Array) -> pa.Array:
+        return _each(texts, lambda text: tags.remove_tags(text, self.tags))
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class RenameTag:
+    """Give tags another name; several become one."""
+
+    tags: tuple[str, ...]
+    new: str
+    kind: Literal["rename-tag"] = "rename-tag"
+
+    @property
+    def summary(self) -> str:
+        return f"{'merge' if len(self.tags) > 1 else 'rename'} {_tags(self.tags)} to {self.new!r}"
+
+    def apply(self, texts: pa.Array) -> pa.Array:
+        return _each(texts, lambda text: tags.rename_tags(text, self.tags, self.new))
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class SortTags:
+    """Sort the tags of every caption by the alphabet."""
+
+    kind: Literal["sort-tags"] = "sort-tags"
+    summary: Literal["sort tags"] = "sort tags"
+
+    def apply(self, texts: pa.Array) -> pa.Array:
+        return _each(texts, tags.sort_tags)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class DedupeTags:
+    """Leave every tag once in each caption."""
+
+    kind: Literal["dedupe-tags"] = "dedupe-tags"
+    summary: Literal["remove repeated tags"] = "remove repeated tags"
+
+    def apply(self, texts: pa.Array) -> pa.Array:
+        return _each(texts, tags.dedupe_tags)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Trim:
+    """Remove blanks at the ends of captions and lines, and leave one where there are several."""
+
+    kind: Literal["trim"] = "trim"
+    summary: Literal["trim blanks"] = "trim blanks"
+
+    def apply(self, texts: pa.Array) -> pa.Array:
+        return _each(texts, lambda text: _LINE_BLANKS.sub("\n", _BLANKS.sub(" ", text)).strip())
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class SentenceCase:
+    """Begin every sentence with a capital letter."""
+
+    kind: Literal["sentence-case"] = "sentence-case"
+    summary: Literal["begin sentences with capitals"] = "begin sentences with capitals"
+
+    def apply(self, texts: pa.Array) -> pa.Array:
+        return _each(texts, lambda text: _SENTENCE_START.sub(lambda found: found[1] + found[2].upper(), text))
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class RemoveOpeners:
+    """Remove phrases such as "The image shows" from the beginning of captions."""
+
+    kind: Literal["remove-openers"] = "remove-openers"
+    summary: Literal["remove boilerplate openers"] = "remove boilerplate openers"
+
+    def apply(self, texts: pa.Array) -> pa.Array:
+        return _each(texts, without_opener)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Several:
+    """Edits one after the other, as one."""
+
+    edits: tuple[Edit, ...]
+    kind: Literal["several"] = "several"
+
+    @property
+    def summary(self) -> str:
+        return "; ".join(edit.summary for edit in self.edits)
+
+    def apply(self, texts: pa.Array) -> pa.Array:
+        for edit in self.edits:
+            texts = edit.apply(texts)
+        return texts
+
+
+AnyEdit = Annotated[
+    Prefix
+    | Suffix
+    | Trigger
+    | Replace
+    | AddTag
+    | RemoveTag
+    | RenameTag
+    | SortTags
+    | DedupeTags
+    | Trim
+    | SentenceCase
+    | RemoveOpeners,
+    Field(discriminator="kind"),
+]
+"""Every edit, told apart by its ``kind`` in JSON."""
+
+
+def apply_to_lines(edit: Edit, texts: pa.Array) -> pa.Array:
+    """The edit applied to each line by itself, for files that have one caption a line."""
+    lines = pc.split_pattern(texts, "\n")
+    flat = edit.apply(lines.flatten())
+    counts = pc.fill_null(pc.list_value_length(lines), 0).to_numpy(zero_copy_only=False)
+    offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int32)
+    joined = pc.binary_join(pa.ListArray.from_arrays(pa.array(offsets), flat), "\n")
+    return pc.if_else(pc.is_valid(texts), joined, pa.scalar(None, pa.string()))
+
+
+def _each(texts: pa.Array, change: Callable[[str], str]) -> pa.Array:
+    return pa.array([None if text is None else change(text) for text in texts.to_pylist()], pa.string())
+
+
+def _put(texts: pa.Array, rows: np.ndarray[tuple[int], np.dtype[np.int64]], new: pa.Array) -> pa.Array:
+    mask = np.zeros(len(texts), dtype=bool)
+    mask[rows] = True
+    return pc.replace_with_mask(texts, pa.array(mask), new)
+
+
+def _tags(names: tuple[str, ...]) -> str:
+    return f"tag{'s' if len(names) > 1 else ''} {', '.join(map(repr, names))}"

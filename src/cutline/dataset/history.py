@@ -128,9 +128,9 @@ class History:
         return _record(rows[0]) if rows else None
 
     def versions(self, file: str) -> list[Version]:
-        """What a file has held, the latest first; last what it held before its first edit."""
+        """What a file has held after each of its edits, the latest first."""
         rows = self._read(
-            f"SELECT {_COLUMNS}, changes.before, changes.after FROM edits JOIN changes"  # noqa: S608 - constants
+            f"SELECT {_COLUMNS}, changes.after FROM edits JOIN changes"  # noqa: S608 - constants
             " ON changes.edit = edits.id WHERE file = ? AND status = 0 ORDER BY id DESC",
             file,
         )

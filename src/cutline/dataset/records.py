@@ -73,3 +73,13 @@ class EditResult:
     conflicts: tuple[str, ...] = ()
     failed: tuple[tuple[str, str], ...] = ()
     stopped: int = 0
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class CaptionVersion:
+    """A caption that a picture has had since the edit numbered ``edit``; ``by`` says who or what wrote it."""
+
+    edit: int
+    time: str
+    by: str
+    caption: str | None

@@ -1,0 +1,113 @@
+"""The captions of a folder, found, edited and taken back from the command line."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    top = tmp_path / "photos"
+    top.mkdir()
+    for number in range(1, 4):
+        Image.new("RGB", (8, 8)).save(top / f"{number}.jpg")
+        (top / f"{number}.txt").write_text(f"a cat on a mat, number {number}\n")
+    return top
+
+
+def call(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "cutline", *map(os.fspath, arguments)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def captions(folder: Path) -> str:
+    return "|".join((folder / f"{number}.txt").read_text() for number in range(1, 4))
+
+
+def test_a_change_is_seen_before_it_happens_and_taken_back_afterwards(folder: Path) -> None:
+    before = captions(folder)
+    change = ("edit", folder, "--replace", "cat", "dog", "--word", "--where", "1 OR 2")
+    tried = call(*change, "--dry-run")
+    assert tried.returncode == 0
+    assert tried.stderr.startswith(
+        "2 of 2 captions would change: replace 'cat' by 'dog'\n1.jpg\n  - a cat on"
+    )
+    assert captions(folder) == before
+    assert not (folder.parent / "photos.cutline").exists()
+    done = call(*change)
+    assert (done.returncode, done.stderr) == (
+        0,
+        "2 of 2 captions changed: replace 'cat' by 'dog', 2 files written\n",
+    )
+    assert captions(folder).count("a dog") == 2
+    assert call("find", folder, '"a dog"', "--count").stdout == "2\n"
+    assert call("find", folder, "cat", "--captions").stdout == "3.jpg\ta cat on a mat, number 3\n"
+    assert call("undo", folder).returncode == 0
+    assert captions(folder) == before
+    assert call("redo", folder).returncode == 0
+    assert captions(folder).count("a dog") == 2
+    assert call("undo", folder, "--to", "0").returncode == 0
+    assert captions(folder) == before
+    assert "nothing to undo" in call("undo", folder).stderr
+
+
+def test_the_history_lists_edits_and_the_versions_of_a_caption(folder: Path) -> None:
+    assert "no edits yet" in call("history", folder).stderr
+    call("edit", folder, "--prefix", "photo:", "--sort-tags")
+    call("edit", folder, "--trigger", "ohwx", "--where", "path:1.jpg")
+    lines = call("history", folder).stdout.splitlines()
+    assert [line.split()[0] for line in lines] == ["2", "1"]
+    assert lines[0].endswith("trigger word 'ohwx', 1 file")
+    assert lines[1].endswith("sort tags; prefix 'photo:', 3 files")
+    versions = call("history", folder, "--picture", "1.jpg").stdout
+    assert "ohwx, photo: a cat on a mat, number 1" in versions
+    wrong = call("history", folder, "--picture", "1.jpeg")
+    assert (wrong.returncode, "did you mean 1.jpg?" in wrong.stderr) == (2, True)
+
+
+def test_an_edit_of_the_past_is_taken_back_and_what_changed_since_is_named(folder: Path) -> None:
+    call("edit", folder, "--replace", "cat", "dog")
+    (folder / "2.txt").write_text("by hand")
+    undone = call("undo", folder, "--edit", "1")
+    assert undone.returncode == 1
+    assert "2.txt was changed since, and is left alone" in undone.stderr
+    assert captions(folder).count("a cat") == 2
+    (folder / "2.txt").write_text("a dog on a mat, number 2\n")
+    assert call("undo", folder, "--edit", "1").returncode == 0
+    assert captions(folder).count("a cat") == 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("edit", "photos"), "say what to change"),
+        (("edit", "photos", "--word"), "--replace OLD NEW works: give it too"),
+        (("edit", "photos", "--replace", "(", "x", "--regex"), "the pattern '(' is not valid"),
+        (("edit", "photos", "--trim", "--where", "a (b"), "this bracket is not closed: a >>>(<<<b"),
+        (("edit", "missing", "--trim"), "missing is not a folder"),
+        (("find", "photos", "words>x"), "words needs a number"),
+        (("undo", "photos", "--to", "7"), "there is no edit 7"),
+        (("undo", "photos", "--edit", "7"), "there is no edit 7"),
+        (("undo", "photos", "--to", "1", "--edit", "1"), "exclude each other"),
+        (("find", "empty", "x"), "there are no pictures in empty"),
+    ],
+)
+def test_a_mistake_is_one_line_with_its_cure(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], message: str
+) -> None:
+    monkeypatch.chdir(folder.parent)
+    Path("empty").mkdir()
+    failed = call(*arguments)
+    assert failed.returncode == 2
+    assert message in failed.stderr
+    assert len(failed.stderr.splitlines()) == 1

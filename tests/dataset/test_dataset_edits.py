@@ -1,0 +1,99 @@
+"""What each bulk edit makes of captions, and what it leaves alone."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+import pytest
+
+from cutline.dataset import edits
+from cutline.dataset.edits import Edit, apply_to_lines
+from cutline.errors import ConfigError
+
+Replace = edits.Replace
+
+
+def of(edit: Edit, text: str | None) -> str | None:
+    result: str | None = edit.apply(pa.array([text], pa.string()))[0].as_py()
+    return result
+
+
+@pytest.mark.parametrize(
+    ("edit", "before", "after"),
+    [
+        (edits.Prefix(text="photo of"), "a cat", "photo of a cat"),
+        (edits.Prefix(text="#"), "cat", "#cat"),
+        (edits.Suffix(text=", 4k"), "a cat", "a cat, 4k"),
+        (edits.Suffix(text="at night"), "a cat", "a cat at night"),
+        (edits.Trigger(text="ohwx"), "a cat", "ohwx, a cat"),
+        (edits.Trigger(text="ohwx"), "ohwx, a cat", "ohwx, a cat"),
+        (edits.Trigger(text="ohwx"), "ohwxman, a cat", "ohwx, ohwxman, a cat"),
+        (Replace(old="cat", new="dog"), "cat category", "dog dogegory"),
+        (
+            Replace(old="cat", new="dog", word=True),
+            "cat, category cat's concat",
+            "dog, category dog's concat",
+        ),
+        (Replace(old="café", new="bar", word=True), "un café, cafés", "un bar, cafés"),
+        (Replace(old="CAT", new="dog", ignore_case=True), "Cat cat", "dog dog"),
+        (Replace(old="a.b", new="x"), "a.b aXb", "x aXb"),
+        (Replace(old="a\\b", new="c\\1"), "a\\b", "c\\1"),
+        (Replace(old=r"(\w+) cat", new=r"cat, \1", regex=True), "a red cat", "a cat, red"),
+        (Replace(old=r"\bcafé\b", new="", regex=True), "café cafés", " cafés"),
+        (Replace(old="$", new="!", regex=True), "end", "end!"),
+        (edits.AddTag(tag="z"), "a, b", "a, b, z"),
+        (edits.AddTag(tag="B"), "a, b", "a, b"),
+        (edits.AddTag(tag="z", first=True), "a, b", "z, a, b"),
+        (edits.AddTag(tag="z"), "a, b.", "a, b, z."),
+        (edits.AddTag(tag="z"), "A cat sits.", "A cat sits. z"),
+        (edits.RemoveTag(tags=("b",)), "a, b, c", "a, c"),
+        (edits.RemoveTag(tags=("c",)), "a, b, c", "a, b"),
+        (edits.RemoveTag(tags=("a",)), "a,b,c", "b,c"),
+        (edits.RemoveTag(tags=("A", "c")), "a, b, C.", "b."),
+        (edits.RemoveTag(tags=("a",)), "a", ""),
+        (edits.RemoveTag(tags=("cat",)), "category, a cat", "category, a cat"),
+        (edits.RenameTag(tags=("b",), new="x"), "a, b ,c", "a, x ,c"),
+        (edits.RenameTag(tags=("a", "c"), new="x"), "a, b, c", "x, b"),
+        (edits.RenameTag(tags=("a",), new="b"), "a, b", "b"),
+        (edits.SortTags(), "c, a ,b.", "a, b ,c."),
+        (edits.SortTags(), "(tag:1.2), a", "(tag:1.2), a"),
+        (edits.DedupeTags(), "a, b, A, c, b", "a, b, c"),
+        (edits.DedupeTags(), "a, b, a.", "a, b."),
+        (edits.Trim(), "  a   cat \n on\ta mat ", "a cat\non a mat"),
+        (edits.SentenceCase(), "a cat. it sits! éa? (no)", "A cat. It sits! Éa? (No)"),
+        (edits.SentenceCase(), "A 3.5 m pole", "A 3.5 m pole"),
+        (edits.RemoveOpeners(), "The image shows a cat.", "A cat."),
+        (edits.RemoveOpeners(), "In this picture, we can see two dogs", "Two dogs"),
+        (edits.RemoveOpeners(), "a photo of a cat", "a cat"),
+        (edits.RemoveOpeners(), "A photographer shows a print", "A photographer shows a print"),
+        (edits.RemoveOpeners(), "The image shows ", "The image shows "),
+    ],
+    ids=lambda value: repr(value)[:60] if isinstance(value, str) else type(value).__name__,
+)
+def test_an_edit_changes_what_it_names_and_nothing_else(edit: Edit, before: str, after: str) -> None:
+    assert of(edit, before) == after
+    assert of(edit, None) is None
+
+
+@pytest.mark.parametrize(
+    ("edit", "message"),
+    [
+        (Replace(old="(", new="", regex=True), "pattern"),
+        (Replace(old="a", new=r"\1", regex=True), "replacement"),
+        (Replace(old="", new="x"), "empty"),
+    ],
+)
+def test_what_is_wrong_with_an_edit_is_one_line(edit: Edit, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        of(edit, "a caption")
+
+
+def test_a_pattern_that_never_ends_is_refused() -> None:
+    edit = Replace(old=r"(a|aa)+$", new="", regex=True)
+    with pytest.raises(ConfigError, match="too long"):
+        edit.apply(pa.array(["a" * 5000 + "b"] * 3))
+
+
+def test_in_a_file_of_one_caption_a_line_each_line_is_edited() -> None:
+    texts = pa.array(["a cat\na dog", None, "", "x"])
+    changed = apply_to_lines(edits.Trigger(text="ohwx"), texts).to_pylist()
+    assert changed == ["ohwx, a cat\nohwx, a dog", None, "ohwx", "ohwx, x"]
