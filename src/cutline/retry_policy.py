@@ -6,6 +6,7 @@ See docs/design/errors.md for which loops use ``with_retries`` and which only th
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
 import email.utils
 import itertools
 import random
@@ -32,6 +33,11 @@ def retry_after(value: str | None) -> float | None:
     with contextlib.suppress(ValueError, TypeError):
         return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - time.time())
     return None
+
+
+def time_after(seconds: float) -> str:
+    """The time so many seconds from now, here, to the minute: ``2026-11-28 23:59``."""
+    return f"{dt.datetime.now().astimezone() + dt.timedelta(seconds=seconds):%Y-%m-%d %H:%M}"
 
 
 def delay(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-import datetime as dt
 import logging
 import re
 import time
@@ -161,8 +160,8 @@ class Retry(Wrapper):
             )
             return EndpointUnusable(f"{error}{cure} {self._start}".rstrip(), kind=error.kind)
         if self._is_too_long(error):
-            back = dt.datetime.now().astimezone() + dt.timedelta(seconds=error.retry_after or 0.0)
-            message = f"{error}; it admits requests again at {back:%Y-%m-%d %H:%M}"
+            back = retry_policy.time_after(error.retry_after or 0.0)
+            message = f"{error}; it admits requests again at {back}"
             return EndpointUnusable(message, kind=error.kind, status=error.status)
         if error.is_outage and self._state.proven.is_set():
             message = f"{error}; nothing was answered for {self._options.patience / 60:g} minutes"

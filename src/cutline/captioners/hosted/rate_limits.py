@@ -35,7 +35,9 @@ def requested_wait(headers: Mapping[str, str], *, limited: bool) -> float | None
         return header
     resets = [name for name in headers if name.lower().startswith("x-ratelimit-reset")]
     used_up = [name for name in resets if _is_zero(headers, name.lower().replace("reset", "remaining"))]
-    waits = [wait for name in used_up or resets if (wait := span(headers[name])) is not None]
+    # Of a day or month nobody waits for the rest because a minute's limit is exceeded.
+    short = [name for name in resets if not name.lower().endswith(("-day", "-month"))]
+    waits = [wait for name in used_up or short or resets if (wait := span(headers[name])) is not None]
     if draft := _DRAFT.search(headers.get("RateLimit", "")):
         waits.append(float(draft[1]))
     return max(waits, default=None)

@@ -17,14 +17,20 @@ import orjson
 
 from cutline.captioners.hosted.endpoint import Answer
 from cutline.captioners.hosted.presets import Preset
+from cutline.captioners.hosted.quotas import long_period, until_midnight, wait_within
 from cutline.captioners.hosted.rate_limits import requested_wait, span
 from cutline.credentials import Secrets, without_credentials
 from cutline.errors import EndpointUnusable, Rejected, Retryable
 from cutline.imaging.shapes import refuses_shape
+from cutline.retry_policy import time_after
 
 _RETRIED = frozenset({408, 409, 425, 429})
-_NO_CREDIT = frozenset({"insufficient_quota", "payment_required", "billing_hard_limit_reached"})
-_DAILY = re.compile(r"per[ _-]?day|\bdaily\b|\bRPD\b|\bTPD\b", re.IGNORECASE)
+_NO_CREDIT = frozenset(
+    {"insufficient_quota", "payment_required", "billing_hard_limit_reached", "exceeded_current_quota_error"}
+)
+_NO_BALANCE = re.compile(
+    r"credit balance is too low", re.IGNORECASE
+)  # Anthropic, with status 400 and no code
 _ABOUT_PARAMETER = re.compile(
     r"unsupported|not support|unknown|unrecogni[sz]ed|unexpected|not (permitted|allowed|available)"
     r"|extra (input|field)|deprecated|invalid|must be|should be",
@@ -39,7 +45,6 @@ _OPTIONS = {
     **dict.fromkeys(("response_format", "guided_json", "structured_outputs"), "--schema-dialect none"),
 }
 _ERROR_FIELDS = ("error", "errors", "detail", "message", "msg")
-_LONG = 900.0  # seconds; a longer wait stops the run with the time at which it ends
 # Some services send 400 for everything; the code in the body has the real meaning.
 _VAGUE = frozenset({400, 403, 404, 422})
 _MEANT = {
@@ -71,6 +76,8 @@ class _ErrorBody:
     message: str
     wait: float | None = None
     parameter: str = ""
+    quotas: tuple[str, ...] = ()
+    """Ids of the quotas that are exceeded, as Gemini sends them."""
 
 
 def refusal(answer: Answer, request: RequestInfo) -> Exception:
@@ -79,7 +86,7 @@ def refusal(answer: Answer, request: RequestInfo) -> Exception:
     meant = next((_MEANT[code] for code in sorted(body.codes) if code in _MEANT), answer.status)
     status = meant if answer.status in _VAGUE else answer.status
     text = f"{request.shown} answered {answer.status}{': ' + body.message if body.message else ''}"
-    if status == 402 or body.codes & _NO_CREDIT:
+    if status == 402 or body.codes & _NO_CREDIT or (status == 400 and _NO_BALANCE.search(body.message)):
         return EndpointUnusable(
             f"{text}: the account has no credit left; add credit, then run the same command"
         )
@@ -87,12 +94,15 @@ def refusal(answer: Answer, request: RequestInfo) -> Exception:
         kind = "rate-limit" if status == 429 else "endpoint"
         wait = requested_wait(answer.headers, limited=status == 429)
         wait = wait if wait is not None else body.wait
-        if status == 429 and _DAILY.search(body.message) and (wait or 0.0) < _LONG:
-            return EndpointUnusable(
-                f"{text}: the quota of the day is used up; run the same command when it returns",
-                kind=kind,
-                status=status,
-            )
+        if status == 429 and (period := long_period(body.message, body.quotas, answer.headers)):
+            if body.quotas and period == "day":  # https://ai.google.dev/gemini-api/docs/rate-limits
+                wait = until_midnight("America/Los_Angeles") or wait
+            message = f"{text}: the quota of the {period} is used up; "
+            if wait:
+                message += f"it admits requests again at {time_after(wait)}: run the same command then"
+            else:
+                message += "run the same command when it returns"
+            return EndpointUnusable(message, kind=kind, status=status)
         return Retryable(kind, text, status=status, retry_after=wait)
     if 300 <= status < 400:
         return EndpointUnusable(text + _redirect(answer, request), kind="redirect", status=status)
@@ -177,6 +187,7 @@ def _read(content: bytes, secrets: Secrets) -> _ErrorBody:
         text = "a web page"
     codes: set[str] = set()
     wait, parameter = None, ""
+    quotas: list[str] = []
     with contextlib.suppress(orjson.JSONDecodeError):
         data = orjson.loads(content)
         if isinstance(data, list) and data:  # Gemini
@@ -191,13 +202,17 @@ def _read(content: bytes, secrets: Secrets) -> _ErrorBody:
             for detail in _objects(error.get("details")):
                 codes.add(str(detail.get("reason", "")))
                 wait = wait or span(str(detail.get("retryDelay", "")))
+                quotas += [str(one.get("quotaId", "")) for one in _objects(detail.get("violations"))]
             for metadata in _objects([error.get("metadata")]):  # OpenRouter
                 for headers in _objects([metadata.get("headers")]):
                     wait = wait or requested_wait({str(k): str(v) for k, v in headers.items()}, limited=True)
         elif isinstance(error, str):
             text = error
     message = " ".join(secrets.redact(text).split())[:300].rstrip(".")
-    return _ErrorBody(codes=frozenset(codes), message=message, wait=wait, parameter=parameter)
+    wait = wait or wait_within(text)
+    return _ErrorBody(
+        codes=frozenset(codes), message=message, wait=wait, parameter=parameter, quotas=tuple(quotas)
+    )
 
 
 def _message(error: Mapping[str, Any]) -> str:
