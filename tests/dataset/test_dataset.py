@@ -11,6 +11,7 @@ from PIL import Image
 
 from cutline.dataset.dataset import Dataset
 from cutline.dataset.edits import Replace
+from cutline.dataset.proposals import Proposal
 from cutline.dataset.records import EditInfo
 from cutline.dataset.writer import StopEdit
 
@@ -142,3 +143,38 @@ def test_pictures_that_share_a_text_are_edited_apart(tmp_path: Path) -> None:
     dataset.set_captions({dataset.row("x.png"): "the png"}, SAVE)
     assert [dataset.caption(row) for row in (0, 1)] == ["both", "the png"]
     assert (tmp_path / "x.txt").read_text() == "both"
+
+
+def test_marks_are_found_undone_and_there_after_a_restart(folder: Path) -> None:
+    dataset = Dataset(os.fspath(folder))
+    dataset.set_mark([0, 2], "done")
+    dataset.set_mark([2], "flagged")
+    assert dataset.find("status:done").tolist() == [0, 2]
+    assert dataset.find("status:open").tolist() == [1, 3, 4]
+    dataset.close()
+    again = Dataset(os.fspath(folder))
+    assert again.find("status:done status:flagged").tolist() == [2]
+    again.undo()
+    assert again.find("status:flagged").tolist() == []
+    again.undo()
+    assert again.find("status:done").tolist() == []
+    assert again.find("edited:").tolist() == []
+
+
+def test_a_proposal_becomes_the_caption_only_when_it_is_accepted(folder: Path) -> None:
+    before = texts(folder)
+    dataset = Dataset(os.fspath(folder))
+    info = EditInfo(kind="generate", summary="generate", model="blip")
+    rows = {row: Proposal(caption=f"proposed {row}", model="blip") for row in (0, 3, 4)}
+    dataset.propose(rows, info)
+    assert texts(folder) == before
+    assert dataset.find("has:proposal").tolist() == [0, 3, 4]
+    dataset.reject([0])
+    assert dataset.accept(range(len(dataset))).failed == ()
+    assert dataset.find("has:").tolist() == []
+    assert dataset.find("model:blip").tolist() == [3, 4]
+    assert (folder / "sub/d.txt").read_bytes() == b"\xef\xbb\xbfproposed 4\r\n"
+    assert (folder / "a.txt").read_bytes() == before["a.txt"]
+    dataset.undo()
+    assert texts(folder) == before
+    assert dataset.find("has:proposal").tolist() == [3, 4]

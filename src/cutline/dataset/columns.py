@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from typing import Final
 
 import numpy as np
@@ -13,15 +13,21 @@ import pyarrow.compute as pc
 
 from cutline.dataset.text_column import TextColumn
 from cutline.dataset.token_counter import count_tokens
-from cutline.errors import ConfigError
 
 
 class DatasetColumns:
     """Columns over the captions in memory; what is computed from them is kept block by block."""
 
-    def __init__(self, keys: Sequence[str], captions: TextColumn) -> None:
-        self._keys = keys
+    def __init__(
+        self,
+        rows: Mapping[str, int],
+        captions: TextColumn,
+        keys_with: Callable[[str, str], frozenset[str]],
+    ) -> None:
+        """``rows`` by their keys, in order; ``keys_with`` finds the keys that have a property."""
+        self._rows = rows
         self._captions = captions
+        self._keys_with = keys_with
 
     @property
     def captions(self) -> pa.ChunkedArray:
@@ -29,7 +35,7 @@ class DatasetColumns:
 
     @functools.cached_property
     def keys(self) -> pa.ChunkedArray:
-        return pa.chunked_array([pa.array(self._keys, pa.string())])
+        return pa.chunked_array([pa.array(list(self._rows), pa.string())])
 
     def sizes(self, unit: str) -> npt.NDArray[np.int32]:
         return np.asarray(self._captions.derive(unit, _SIZES[unit]))
@@ -38,7 +44,13 @@ class DatasetColumns:
         return self._captions.derive("word sets", _word_sets)
 
     def mark(self, field: str, value: str) -> npt.NDArray[np.bool_]:
-        raise ConfigError(f"{field}:{value} is not known of this dataset")
+        if (field, value) == ("edited", "no"):
+            return ~self.mark(field, "yes")
+        if (field, value) == ("status", "open"):
+            return ~self.mark(field, "done")
+        found = np.zeros(len(self._rows), dtype=bool)
+        found[[self._rows[key] for key in self._keys_with(field, value) if key in self._rows]] = True
+        return found
 
 
 def _words(captions: pa.Array) -> pa.Array:

@@ -6,7 +6,7 @@ import dataclasses
 import os
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -16,8 +16,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from cutline.dataset.columns import DatasetColumns
+from cutline.dataset.contents import DatasetContents
 from cutline.dataset.edits import Edit, apply_to_lines
 from cutline.dataset.history import History
+from cutline.dataset.marks import MARKS, Marks
+from cutline.dataset.proposals import Proposal, Proposals
 from cutline.dataset.query import evaluate, parse
 from cutline.dataset.query.tree import Everything
 from cutline.dataset.records import CaptionVersion, Change, EditInfo, EditRecord, EditResult
@@ -27,7 +30,7 @@ from cutline.dataset.text_column import BLOCK, TextColumn
 from cutline.dataset.writer import Progress, Writer, inverse
 from cutline.errors import ConfigError, SampleError
 from cutline.files import name_to_text
-from cutline.formatting import nearest
+from cutline.formatting import nearest, plural
 from cutline.sidecars import TextDecoder
 
 RowNumbers = npt.NDArray[np.int64]
@@ -67,14 +70,15 @@ class Dataset:
         self._files = SidecarFiles(root)
         self._decoder = TextDecoder(root=root, ending=ending)
         self.history = History(Path(root + STATE_ENDING))
-        self._writer = Writer(self.history, self._files)
+        self._writer = Writer(self.history, DatasetContents(self._files, self.history))
         self.recovered = self._writer.recover()
+        self.marks, self.proposals = Marks(self.history), Proposals(self.history)
         self.entries: list[Entry] = list(scan(root, ending=ending))
         self._rows = {entry.key: row for row, entry in enumerate(self.entries)}
         self._by_file = {name_to_text(entry.sidecar): row for row, entry in enumerate(self.entries)}
         self.captions = TextColumn()
         """Captions of the rows that were read."""
-        self._columns = DatasetColumns([entry.key for entry in self.entries], self.captions)
+        self._columns = DatasetColumns(self._rows, self.captions, self._keys_with)
 
     def read_texts(self, progress: Progress | None = None) -> None:
         """Read the captions of all rows, block by block; ``progress`` is called with the rows read."""
@@ -157,6 +161,48 @@ class Dataset:
             result = self._write(info, changes, progress)
             return dataclasses.replace(result, conflicts=(*conflicts, *result.conflicts))
 
+    def set_mark(self, rows: Iterable[int], mark: str, *, on: bool = True) -> EditResult:
+        """Mark pictures as ``done`` or ``flagged``, or remove the mark."""
+        if mark not in MARKS:
+            raise ConfigError(f"there is no mark {mark!r}; there are {', '.join(MARKS)}")
+        with self._guard:
+            keys = [self.entries[row].key for row in rows]
+            summary = f"mark {plural(len(keys), 'picture')} as {mark if on else f'not {mark}'}"
+            info = EditInfo(kind="mark", summary=summary)
+            return self._write(info, self.marks.changes(keys, mark, on=on))
+
+    def propose(self, proposals: Mapping[int, Proposal], info: EditInfo) -> EditResult:
+        """Put proposed captions beside those that are there."""
+        with self._guard:
+            found = {self.entries[row].key: proposal for row, proposal in proposals.items()}
+            return self._write(info, self.proposals.changes(found))
+
+    def accept(self, rows: Iterable[int], progress: Progress | None = None) -> EditResult:
+        """Make proposed captions the captions; rows without one stay as they are."""
+        with self._guard:
+            changes, models = [], set()
+            for row in rows:
+                key = self.entries[row].key
+                proposal = self.proposals.of(key)
+                if proposal is not None:
+                    models.add((proposal.model, proposal.prompt_id))
+                    changes += [self._change(row, proposal.caption)[0], *self.proposals.removals([key])]
+            model, prompt = next(iter(models)) if len(models) == 1 else ("", "")
+            info = EditInfo(
+                kind="accept",
+                summary=f"accept {plural(len(changes) // 2, 'proposal')}",
+                model=model,
+                prompt_id=prompt,
+            )
+            return self._write(info, changes, progress)
+
+    def reject(self, rows: Iterable[int]) -> EditResult:
+        """Remove proposed captions."""
+        with self._guard:
+            changes = self.proposals.removals(self.entries[row].key for row in rows)
+            info = EditInfo(kind="reject", summary=f"reject {plural(len(changes), 'proposal')}")
+            return self._write(info, changes)
+
     def undo(self, edit: int | None = None, progress: Progress | None = None) -> EditResult | None:
         """Take back an edit, by default the latest in effect; None: there is nothing to undo.
 
@@ -210,13 +256,32 @@ class Dataset:
                 changes = [change for change in changes if change.file not in done]
             return self._write(info, inverse(changes), progress)
 
-    def _write(self, info: EditInfo, changes: Sequence[Change], progress: Progress | None) -> EditResult:
+    def _keys_with(self, field: str, value: str) -> frozenset[str]:
+        """The keys of the pictures that have a property, for queries."""
+        if field == "has":
+            return self.proposals.keys()
+        if field == "status":
+            return self.marks.having(value)
+        since = time.mktime((*time.localtime()[:3], 0, 0, 0, 0, 0, -1)) if value == "today" else 0.0
+        found = set()
+        for file, when, model in self.history.last_edits():
+            row = self._by_file.get(file)
+            is_match = model == value if field == "model" else when >= since
+            if row is not None and is_match:
+                found.add(self.entries[row].key)
+        return frozenset(found)
+
+    def _write(
+        self, info: EditInfo, changes: Sequence[Change], progress: Progress | None = None
+    ) -> EditResult:
         result, written = self._writer.apply(info, changes, progress)
         self._note({change.file: change.after for change in written})
         return result
 
     def _note(self, contents: Mapping[str, bytes | None]) -> None:
         """Take over what files hold now."""
+        self.marks.note(contents)
+        self.proposals.note(contents)
         texts: dict[int, str | None] = {}
         for file, content in contents.items():
             row = self._by_file.get(file)

@@ -6,7 +6,7 @@ import contextlib
 import sqlite3
 import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -71,19 +71,15 @@ class History:
             )
         return number
 
-    def finish(self, edit: int, statuses: Sequence[tuple[Status, str]]) -> None:
-        """Close an edit. ``statuses`` name the files of changes that were not written, with their status."""
+    def finish(self, edit: int, statuses: Sequence[tuple[Status, str]], files: int) -> None:
+        """Close an edit that wrote ``files``; ``statuses`` are those of the changes that were not written."""
         state = "stopped" if any(status is Status.STOPPED for status, _ in statuses) else "done"
         with self._transaction() as database:
             database.executemany(
                 "UPDATE changes SET status = ? WHERE edit = ? AND file = ?",
                 ((int(status), edit, file) for status, file in statuses),
             )
-            database.execute(
-                "UPDATE edits SET state = ?, files ="
-                " (SELECT count(*) FROM changes WHERE edit = id AND status = 0) WHERE id = ?",
-                (state, edit),
-            )
+            database.execute("UPDATE edits SET state = ?, files = ? WHERE id = ?", (state, files, edit))
             query = "SELECT target, kind FROM edits WHERE id = ?"
             target, kind = database.execute(query, (edit,)).fetchone()
             if target is not None:
@@ -135,6 +131,34 @@ class History:
             file,
         )
         return [Version(edit=_record(row), content=row[-1]) for row in rows]
+
+    def value(self, name: str) -> bytes | None:
+        """A value that is kept here, and not in a file."""
+        rows = self._read("SELECT content FROM stored WHERE name = ?", name)
+        return rows[0][0] if rows else None
+
+    def values(self, prefix: str) -> dict[str, bytes]:
+        """The values whose names begin with ``prefix``, by the rest of their names."""
+        query = "SELECT name, content FROM stored WHERE name >= ? AND name < ?"
+        rows = self._read(query, prefix, prefix + "\U0010ffff")
+        return {name[len(prefix) :]: content for name, content in rows}
+
+    def store(self, values: Mapping[str, bytes | None]) -> None:
+        """Keep values, or with None remove them."""
+        with self._transaction() as database:
+            removed = [(name,) for name, content in values.items() if content is None]
+            kept = [(name, content) for name, content in values.items() if content is not None]
+            database.executemany("DELETE FROM stored WHERE name = ?", removed)
+            database.executemany("INSERT OR REPLACE INTO stored VALUES (?, ?)", kept)
+
+    def last_edits(self) -> Iterator[tuple[str, float, str]]:
+        """For every file that an edit in effect wrote: the time of the last one, and its model."""
+        return iter(
+            self._read(
+                "SELECT file, max(time), model FROM changes JOIN edits ON edits.id = edit"
+                " WHERE status = 0 AND undone_by IS NULL AND kind != 'undo' GROUP BY file"
+            )
+        )
 
     def close(self) -> None:
         with self._guard:
@@ -208,6 +232,7 @@ CREATE TABLE IF NOT EXISTS edits (
     state TEXT NOT NULL, undone_by INTEGER, files INTEGER NOT NULL DEFAULT 0);
 CREATE TABLE IF NOT EXISTS changes (
     edit INTEGER NOT NULL, file TEXT NOT NULL, before BLOB, after BLOB, status INTEGER NOT NULL DEFAULT 0);
+CREATE TABLE IF NOT EXISTS stored (name TEXT PRIMARY KEY, content BLOB NOT NULL) WITHOUT ROWID;
 CREATE UNIQUE INDEX IF NOT EXISTS changes_by_edit ON changes (edit, file);
 CREATE INDEX IF NOT EXISTS changes_by_file ON changes (file, edit);
 PRAGMA user_version = {_VERSION};

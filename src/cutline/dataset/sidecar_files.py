@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Final
 
 from cutline.errors import SampleError
-from cutline.files import file_errors, text_to_name, write_atomically
+from cutline.files import file_errors, sync_files, text_to_name, write_atomically
 from cutline.sidecars.links import LinkOutside, read_inside
 from cutline.sidecars.obstacles import check_replaceable
 
+_FEW: Final = 32
 PART: Final = ".cutline-edit.part"
 
 
@@ -28,6 +29,7 @@ class SidecarFiles:
     def __init__(self, root: str) -> None:
         self._root = os.path.realpath(root)
         self._folder = ("", "")
+        self._unsynced: list[Path] = []
 
     def read(self, file: str) -> bytes | None:
         """None where there is no file."""
@@ -50,11 +52,15 @@ class SidecarFiles:
                 path.unlink(missing_ok=True)
             else:
                 write_atomically(path, content, part=PART, sync=False)
+                self._unsynced.append(path)
 
     def sync(self) -> None:
-        """Flush everything written to disk."""
-        if hasattr(os, "sync"):
+        """Flush everything written to disk: few files one by one, many with all that the system holds."""
+        files, self._unsynced = self._unsynced, []
+        if len(files) > _FEW and hasattr(os, "sync"):
             os.sync()
+        else:
+            sync_files(files)
 
     def remove_parts(self, files: list[str]) -> None:
         """Delete what a dead process left beside these files."""

@@ -3,24 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
 
+from cutline.dataset.contents import Contents
 from cutline.dataset.history import History
 from cutline.dataset.records import Change, EditInfo, EditResult, Status
 from cutline.errors import SampleError, SinkError
-
-
-class Contents(Protocol):
-    """Where the texts of a dataset are."""
-
-    def read(self, file: str) -> bytes | None: ...
-
-    def replace(self, file: str, content: bytes | None) -> None: ...
-
-    def sync(self) -> None: ...
-
-    def remove_parts(self, files: list[str]) -> None: ...
-
 
 Progress = Callable[[int], None]
 """Called with the number of changes that are done; an exception from it stops the edit in good order."""
@@ -91,13 +78,14 @@ class Writer:
                 failed += [(change.file, str(error))] if isinstance(error, SinkError) else []
                 statuses += ((Status.STOPPED, each.file) for each in changes[number:])
                 break
-        if len(written) > 1:
-            self._contents.sync()
-        self._history.finish(edit, statuses)
+        self._contents.sync()
+        # Accepting a proposal writes a file and removes the proposal: that is one caption.
+        count = sum(not change.file.startswith("/") for change in written) or len(written)
+        self._history.finish(edit, statuses, count)
         result = EditResult(
             id=edit,
             summary=info.summary,
-            written=len(written),
+            written=count,
             conflicts=tuple(file for status, file in statuses if status is Status.CONFLICT),
             failed=tuple(failed),
             stopped=sum(status is Status.STOPPED for status, _ in statuses),

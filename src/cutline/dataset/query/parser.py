@@ -30,16 +30,23 @@ FIELDS: Final = {
     "words": "number of words: words>40, words<5, words:10..20",
     "chars": "number of characters: chars>300",
     "tokens": "number of CLIP's tokens: tokens>77",
+    "model": "the model that wrote the caption: model:blip",
+    "status": "status:done, status:flagged; status:open for all that are not done",
+    "edited": "edited in the studio or by a command: edited:, edited:today, edited:no",
+    "has": "has:proposal",
     "dup": "captions that others have too: dup:exact; with the same words in another order or case: dup:near",
     "re": "a regular expression: re:/colou?r/, re:/photo/i without regard to case",
 }
 """Fields of queries, each with an example."""
 VALUES: Final = {
     "missing": ("yes", "no"),
+    "status": ("done", "flagged", "open"),
+    "edited": ("yes", "no", "today"),
+    "has": ("proposal",),
     "dup": ("exact", "near"),
 }
 _SIZES: Final = frozenset({"words", "chars", "tokens"})
-_DEFAULTS: Final = {"missing": "yes"}
+_DEFAULTS: Final = {"missing": "yes", "edited": "yes", "has": "proposal"}
 _FIELD: Final = regex.compile(r"([a-z]+)(:|>=|<=|>|<|=)", regex.IGNORECASE)
 _RANGE: Final = regex.compile(r"(\d{1,9})?(\.\.)?(\d{1,9})?")
 _WORD: Final = regex.compile(r'[^\s()"]+')
@@ -154,7 +161,7 @@ class _Parser:
             return Tag(value)
         if name == "path":
             return Path(value)
-        return Mark(name, value.lower())
+        return Mark(name, value if name == "model" else value.lower())
 
     def _size(self, unit: str, sign: str, start: int) -> Node:
         found = _RANGE.match(self.text, self.place)

@@ -1,0 +1,55 @@
+"""Where what an edit changes is kept: captions in files, all else in the history."""
+
+from __future__ import annotations
+
+from typing import Final, Protocol
+
+from cutline.dataset.history import History
+
+MARK: Final = "/mark/"
+PROPOSAL: Final = "/proposal/"
+SELECTION: Final = "/selection"
+
+
+class Contents(Protocol):
+    """Contents by name. Names that begin with a slash are none of files, whose paths are relative."""
+
+    def read(self, file: str) -> bytes | None: ...
+
+    def replace(self, file: str, content: bytes | None) -> None: ...
+
+    def sync(self) -> None: ...
+
+    def remove_parts(self, files: list[str]) -> None: ...
+
+
+class DatasetContents:
+    """Files, and the values that are kept in the history: one edit can change both."""
+
+    def __init__(self, files: Contents, history: History) -> None:
+        self._files = files
+        self._history = history
+        self._pending: dict[str, bytes | None] = {}
+
+    def read(self, file: str) -> bytes | None:
+        """None where there is none; raises as ``SidecarFiles``."""
+        if file in self._pending:
+            return self._pending[file]
+        return self._history.value(file) if file.startswith("/") else self._files.read(file)
+
+    def replace(self, file: str, content: bytes | None) -> None:
+        """Write, or remove for None; raises as ``SidecarFiles``."""
+        if file.startswith("/"):
+            self._pending[file] = content
+        else:
+            self._files.replace(file, content)
+
+    def sync(self) -> None:
+        """Bring everything to disk, values in one transaction."""
+        if self._pending:
+            self._history.store(self._pending)
+            self._pending.clear()
+        self._files.sync()
+
+    def remove_parts(self, files: list[str]) -> None:
+        self._files.remove_parts([file for file in files if not file.startswith("/")])
