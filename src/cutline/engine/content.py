@@ -42,7 +42,7 @@ class ContentId:
         return cls(listed=listed, digest=digest, variables=variables)
 
     def __str__(self) -> str:
-        return f"{_BEGIN}{self.listed}|{self.digest}|{self.variables}"
+        return _text_of(self.listed, self.digest, self.variables)
 
     @property
     def unread(self) -> str:
@@ -63,7 +63,7 @@ class SampleContent:
 
     def id(self, digest: str = "") -> str:
         """The id; ``digest`` is that of the bytes that were read."""
-        return str(ContentId(listed=self.listed, digest=digest, variables=self.variables))
+        return _text_of(self.listed, digest, self.variables)
 
     @property
     def unread(self) -> str:
@@ -130,6 +130,10 @@ class ContentReader:
 def reader_for(chain: Chain, sink: Sink | None) -> ContentReader:
     """The reader for samples that a chain captions for a sink."""
     return ContentReader(chain.variables, own_texts=sink is not None and sink.keeps_captions)
+
+
+def _text_of(listed: str, digest: str, variables: str) -> str:
+    return f"{_BEGIN}{listed}|{digest}|{variables}"
 
 
 async def is_about(content_id: str, content: SampleContent, *, trusted: bool = False) -> bool:

@@ -33,9 +33,12 @@ def unwritten(sample: Sample, error: SampleError, caption: Caption | None = None
 
 def log_outcome(outcome: Outcome) -> None:
     """Log one line about a sample's outcome."""
+    detailed = _log.isEnabledFor(logging.DEBUG)
+    if isinstance(outcome, Caption) and not detailed and not outcome.missing_steps:
+        return
     key = printable(outcome.key)
     if isinstance(outcome, Caption):
-        if _log.isEnabledFor(logging.DEBUG):
+        if detailed:
             tokens, seconds = outcome.usage.total, sum(step.reply.seconds for step in outcome.steps)
             _log.debug("captioned key=%s tokens=%d seconds=%.2f", key, tokens, seconds)
         for name, kind in outcome.missing_steps.items():

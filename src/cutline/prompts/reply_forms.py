@@ -12,6 +12,7 @@ from typing import Any, Literal, TypeAlias
 FinishKind: TypeAlias = Literal["", "truncated", "refused", "broken"]
 
 _APOSTROPHES = str.maketrans("\u2019\u2018\u02bc`", "''''")
+_LATIN_END = "\u0250"
 _REFUSAL_LENGTH = 300  # a longer text may decline one thing and describe the rest
 _ASSISTANT_LENGTH = 600
 _WORD = re.compile(r"[^a-z0-9]+")
@@ -106,6 +107,7 @@ def sentence_end() -> re.Pattern[str]:
     return re.compile(table()["marks"]["sentence_end"])
 
 
+@functools.lru_cache(maxsize=64)
 def finish_kind(reason: str) -> FinishKind:
     """What a finish reason means, in any case and form: ``MAX_TOKENS``, ``finishReason.maxTokens``."""
     word = _WORD.sub("_", _CAMEL.sub("_", reason.rpartition(".")[2]).lower()).strip("_")
@@ -130,16 +132,19 @@ def is_refusal(text: str) -> bool:
     """Whether a model declines in ``text``, in one of the languages of the table, and does nothing else."""
     if len(text) > _ASSISTANT_LENGTH:
         return False
-    plain = text.lower().translate(_APOSTROPHES).lstrip("*_# \t\n")
-    match = _refusals().match(plain)
+    latin = text.isascii()  # as most captions are: half of the languages need no look, and no pattern
+    plain = text.lower()
+    plain = (plain.replace("`", "'") if latin else plain.translate(_APOSTROPHES)).lstrip("*_# \t\n")
+    match = _refusals(latin=latin).match(plain)
     if match is None or (len(text) > _REFUSAL_LENGTH and match.lastgroup != "assistant"):
         return False
     return _however().search(plain) is None
 
 
 @functools.cache
-def _refusals() -> re.Pattern[str]:
-    forms = table()["refusal"]
+def _refusals(*, latin: bool) -> re.Pattern[str]:
+    """How models decline; with ``latin`` only in languages that are written in Latin letters."""
+    forms = [form for form in table()["refusal"] if not latin or form["examples"][0][0] < _LATIN_END]
     between = table()["marks"]["separator"]
     apology = rf"(?:(?:{_any(form['apology'] for form in forms)}){between})?"
     assistant = _any(form["assistant"] for form in forms)

@@ -28,6 +28,7 @@ from cutline.prompts.reply_forms import FinishKind, finish_kind
 from cutline.records import JSON, Reply, Usage
 
 _REASONING_FIELDS = ("reasoning_content", "reasoning", "reasoning_details", "thinking", "thoughts")
+_FINISH_FIELDS = ("finish_reason", "native_finish_reason", "stop_reason")
 SCHEMA_SETTINGS = ("response_format", "guided_json", "structured_outputs")
 _TEXT_PARTS = frozenset({"text", "output_text", "final"})
 
@@ -206,9 +207,10 @@ def read_reply(payload: JSON, *, model: str, seconds: float) -> Reply:
 
 def _finish_reason(choice: Mapping[str, Any]) -> str | None:
     """The reason that says most: gateways put the provider's own beside a general one."""
-    known = (choice.get(name) for name in ("finish_reason", "native_finish_reason", "stop_reason"))
-    reasons = [reason for reason in known if isinstance(reason, str)]
-    return next((reason for reason in reasons if finish_kind(reason)), reasons[0] if reasons else None)
+    reasons = [reason for name in _FINISH_FIELDS if isinstance(reason := choice.get(name), str)]
+    if len(reasons) <= 1:
+        return reasons[0] if reasons else None
+    return next((reason for reason in reasons if finish_kind(reason)), reasons[0])
 
 
 def _text_of(content: Any) -> str:
@@ -224,8 +226,8 @@ def _text_of(content: Any) -> str:
 def _refusal_of(message: JSON) -> str:
     """What a message that declines says, in a field of its own or in a part of its content."""
     parts = message.get("content")
-    parts = [part for part in parts if isinstance(part, dict)] if isinstance(parts, list) else []
-    refusals = (holder.get("refusal") for holder in (message, *parts))
+    holders = [message, *(parts if isinstance(parts, list) else ())]
+    refusals = [holder.get("refusal") for holder in holders if isinstance(holder, dict)]
     return next((one_line(refusal, 200) for refusal in refusals if refusal), "")
 
 
