@@ -1,7 +1,6 @@
 """Atomic and durable writes, errors of writing in one line, and file names as valid Unicode."""
 
 # Paths of pictures stay strings: they need not be valid Unicode, and they come by the million.
-# ruff: noqa: PTH116
 
 from __future__ import annotations
 
@@ -115,24 +114,32 @@ def remove_parts(folder: Path, name: str | None = None) -> None:
                 path.unlink(missing_ok=True)
 
 
-def write_atomically(path: Path, data: bytes, *, part: str = "", sync: bool = True) -> None:
+def write_atomically(
+    path: Path, data: bytes, *, part: str = "", sync: bool = True, folder: int | None = None
+) -> None:
     """Replace ``path`` by ``data``; a reader, or a crash, finds the old or the new file whole.
 
     ``part``: name of the temporary file beside it. ``sync``: flush to disk; else a power cut can undo it.
+    ``folder``: descriptor of the folder in which the last part of ``path`` is written.
 
     Raises:
         OSError: the folder is read-only or the disk is full; the old file is untouched.
     """
+    if folder is not None:
+        path = Path(path.name)
     temporary = path.with_name(part or f".{_short(path.name)}.{os.getpid()}.part")
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0)
+    flags |= getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
     try:
-        with temporary.open("wb") as file:
+        with os.fdopen(os.open(temporary, flags, 0o666, dir_fd=folder), "wb") as file:
             file.write(data)
             if sync:
                 file.flush()
                 os.fsync(file.fileno())
-        temporary.replace(path)
+        os.replace(temporary, path, src_dir_fd=folder, dst_dir_fd=folder)
     except BaseException:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(temporary, dir_fd=folder)
         raise
 
 
@@ -161,15 +168,15 @@ def content_digest(data: bytes) -> str:
     return f"{len(data)}-{zlib.crc32(data):08x}"
 
 
-def read_regular(file: str, max_bytes: int, *, follow: bool = True) -> bytes:
+def read_regular(file: str, max_bytes: int, *, follow: bool = True, folder: int | None = None) -> bytes:
     """The content of a regular file of at most ``max_bytes``; never waits on a pipe or reads a device.
 
-    ``follow``: also behind a link.
+    ``follow``: also behind a link. ``folder``: descriptor of the folder that it is opened in.
 
     Raises:
         PictureError: ``missing``, ``too-large``, or ``fetch`` for what is no readable regular file.
     """
-    descriptor, size = open_regular(file, follow=follow)
+    descriptor, size = open_regular(file, follow=follow, folder=folder)
     try:
         if size > max_bytes:
             raise too_large(name_to_text(file), size, max_bytes)
@@ -187,14 +194,15 @@ def read_regular(file: str, max_bytes: int, *, follow: bool = True) -> bytes:
     return data
 
 
-def open_regular(file: str, *, follow: bool = True) -> tuple[int, int]:
+def open_regular(file: str, *, follow: bool = True, folder: int | None = None) -> tuple[int, int]:
     """Descriptor and size. Checks the type before opening, as opening a device can have effects."""
+    name = file if folder is None else os.path.basename(file)  # noqa: PTH119 - names need not be Unicode
     try:
-        if not stat.S_ISREG(os.stat(file, follow_symlinks=follow).st_mode):
+        if not stat.S_ISREG(os.stat(name, follow_symlinks=follow, dir_fd=folder).st_mode):
             raise PictureError("fetch", f"{name_to_text(file)}: not a regular file")
         flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
         flags |= 0 if follow else getattr(os, "O_NOFOLLOW", 0)
-        descriptor = os.open(file, flags | getattr(os, "O_CLOEXEC", 0))
+        descriptor = os.open(name, flags | getattr(os, "O_CLOEXEC", 0), dir_fd=folder)
     except (OSError, ValueError) as error:
         raise _unreadable(file, error) from error
     status = os.fstat(descriptor)

@@ -150,6 +150,32 @@ def test_sidecars_of_one_folder_have_one_writer(pictures, tmp_path):
     process.kill()
 
 
+def test_sidecars_of_a_folder_and_of_one_within_it_have_one_writer(pictures, tmp_path):
+    outer = tmp_path / "ds"
+    outer.mkdir()
+    inner = pictures(30).rename(outer / "sub")
+    (outer / "00000.png").write_bytes((inner / "00000.png").read_bytes())
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "a.png").write_bytes((inner / "00000.png").read_bytes())
+    for first, second in ((outer, inner), (inner, outer)):
+        process = start_cutline(
+            "caption", first, "--output-format", "sidecar", "--model", "fake:slots=1,latency=0.2",
+            "--existing", "overwrite",
+        )  # fmt: skip
+        wait_until(lambda: any(outer.rglob("*.txt")))
+        done = cutline_here("caption", second, "--output-format", "sidecar", "--model", "fake")
+        assert done.returncode == 2
+        assert f"writing texts to {first}" in done.stderr
+        free = cutline_here("caption", tmp_path / "other", "--output-format", "sidecar", "--model", "fake")
+        assert free.returncode == 0, free.stderr
+        process.kill()
+        process.wait()
+        for file in outer.rglob("*.txt"):
+            file.unlink()
+    done = cutline_here("caption", outer, "--output-format", "sidecar", "--model", "fake")
+    assert done.returncode == 0, done.stderr
+
+
 def test_parts_of_dead_runs_go_and_those_of_others_stay(finished):
     folder, output = finished
     state = output.parent / "o.jsonl.cutline"

@@ -10,7 +10,8 @@ import lzma
 import pytest
 from test_source_contents import captioned, put, put_tar, rows
 
-from cutline.errors import ConfigError
+from cutline.errors import ConfigError, SampleError
+from cutline.sidecars.text_files import SidecarFiles
 from cutline.sources import SourceOptions, open_source
 
 
@@ -203,3 +204,29 @@ def test_members_with_other_endings_are_sniffed_or_fail(tmp_path, jpeg):
 def test_a_run_of_nothing_but_samples_without_pictures_fails(tmp_path):
     put_tar(tmp_path, "0.tar", {f"{number}.txt": b"x" for number in range(5)})
     assert captioned(tmp_path / "0.tar", tmp_path / "out.jsonl")[0] == 1
+
+
+def test_a_folder_that_is_swapped_for_a_link_meanwhile_is_neither_read_nor_written(tmp_path, jpeg):
+    folder, home = tmp_path / "ds", tmp_path / "home"
+    for name in ("a.jpg", "b.jpg"):
+        put(folder, f"sub/{name}", jpeg())
+        put(folder, f"sub/{name[0]}.txt", "mine")
+        put(home, f"{name[0]}.txt", "private")
+    samples = open_source(folder).samples()
+    assert next(samples).text == "mine"
+    (folder / "sub").rename(tmp_path / "moved")
+    (folder / "sub").symlink_to(home)
+    assert next(samples).text is None
+
+    files = SidecarFiles(folder, part=".part", follow_links=False, overwrites=True)
+    with pytest.raises(SampleError, match="link"):
+        files.write(folder / "sub" / "a.txt", b"ours")
+    assert files.read(folder / "sub" / "a.txt") == b""
+    assert sorted((path.name, path.read_text()) for path in home.iterdir()) == [
+        ("a.txt", "private"),
+        ("b.txt", "private"),
+    ]
+    (folder / "sub").unlink()
+    (tmp_path / "moved").rename(folder / "sub")
+    files.write(folder / "sub" / "a.txt", b"ours")
+    assert files.read(folder / "sub" / "a.txt") == b"ours"

@@ -10,16 +10,17 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cutline.errors import ConfigError, OutputKept, SampleError
-from cutline.files import file_errors, name_to_text, sync_files, text_to_name, write_atomically, write_errors
+from cutline.files import file_errors, name_to_text, sync_files, text_to_name, write_errors
 from cutline.interfaces import Sink
 from cutline.records import JSON, Caption, Outcome, Sample, Skip
 from cutline.serialization import valid_unicode
-from cutline.sidecars import EncodingReport, TextDecoder, read, sidecar_ending
+from cutline.sidecars import EncodingReport, TextDecoder, sidecar_ending
+from cutline.sidecars.claims import FolderClaim
 from cutline.sidecars.decoder import check_joinable
-from cutline.sidecars.links import LinkOutside, read_inside
 from cutline.sidecars.names import ActualNames, candidates, relative_place
 from cutline.sidecars.obstacles import check_replaceable
 from cutline.sidecars.ownership import Owner, SidecarOwnership, Written, digest
+from cutline.sidecars.text_files import SidecarFiles
 from cutline.sinks.options import SinkOptions
 from cutline.storage import is_remote, local_path
 
@@ -49,14 +50,19 @@ class SidecarSink(Sink):
         self._ownership: SidecarOwnership | None = None
         self._joins = options.existing in {"append", "prepend"}
         self._may_replace = options.overwrite or options.existing not in {None, "skip"}
-        self._part = f".cutline-{hashlib.blake2b(os.fsencode(state), digest_size=4).hexdigest()}.part"
+        self._files = SidecarFiles(
+            self._root,
+            part=f".cutline-{hashlib.blake2b(os.fsencode(state), digest_size=4).hexdigest()}.part",
+            follow_links=options.follow_links,
+            overwrites=options.existing == "overwrite",
+        )
+        self._claim: FolderClaim | None = None
         self._unsynced: set[Path] = set()
         self._written = 0
         self._safe_folder: Path | None = None
         self._ending = sidecar_ending(options.sidecar_ext)
         self._actual = ActualNames(self._ending).of
         self._follow_links = options.follow_links
-        self._overwrites = options.existing == "overwrite"
         self._decoder = TextDecoder(
             options.text_encoding, root=str(self._root or ""), ending=sidecar_ending(options.sidecar_ext)
         )
@@ -69,6 +75,7 @@ class SidecarSink(Sink):
                 raise ConfigError(f"{self._root} is a file: sidecars need the name of a folder")
             with write_errors(self._root):
                 self._root.mkdir(parents=True, exist_ok=True)
+            self._claim = FolderClaim(self._root, self._ending)
         self._ownership = SidecarOwnership(self._state / "sidecars.sqlite")
         self._written = mark["written"] if mark else 0
         if mark is None:
@@ -86,7 +93,7 @@ class SidecarSink(Sink):
         names = [name for name, _ in candidates(picture, sample.key, self._ending)][:-1]
         for name in reversed(names):
             file = self._actual(folder / name)
-            content = self._read(file)
+            content = self._files.read(file)
             written = self._known.written(self._id(file)) if content is not None else None
             if content is not None and written and written.covers(content):
                 content = written.before
@@ -107,7 +114,7 @@ class SidecarSink(Sink):
             raise _homeless(sample)
         file = self._actual(self._expected_name(*place, valid_unicode(sample.key)))
         check_replaceable(file)
-        content = self._read(file)
+        content = self._files.read(file)
         if content is not None:
             self._check_content(file, content, text, self._known.written(self._id(file)))
 
@@ -144,6 +151,9 @@ class SidecarSink(Sink):
         if self._ownership:
             self._ownership.close()
         self._ownership = None
+        if self._claim:
+            self._claim.release()
+        self._claim = None
 
     @property
     def outputs(self) -> list[Path | str]:
@@ -200,22 +210,6 @@ class SidecarSink(Sink):
             )
         self._safe_folder = folder
 
-    def _read(self, file: Path) -> bytes | None:
-        """The bytes of a sidecar; SampleError: it cannot be read, or is a link to somewhere else."""
-        if self._follow_links:
-            return read(os.fspath(file))
-        folder = os.path.realpath(file.parent)
-        root = os.path.realpath(self._root) if self._root else folder
-        try:
-            # A folder elsewhere was refused before, or is the picture's own.
-            return read_inside(os.fspath(file), root, folder=root)
-        except LinkOutside:
-            if self._overwrites:
-                return b""  # the link is replaced, and where it leads left alone
-            raise SampleError(
-                "sidecar", f"{file} is a link that leads out of the folder: remove it, or give --follow-links"
-            ) from None
-
     def _name(self, folder: Path, picture: str, key: str, *, after: str = "") -> Path:
         """The first sidecar name that is free or the sample's, among those behind the id ``after``."""
         names = list(candidates(picture, key, self._ending))
@@ -263,7 +257,7 @@ class SidecarSink(Sink):
         new = self._name(picture.parent, picture.name, key, after=number)
         names = (picture.with_name(name) for name, _ in candidates(picture.name, key, self._ending))
         file = self._actual(next(name for name in names if self._id(name) == number))
-        written, content = self._known.written(number), self._read(file)
+        written, content = self._known.written(number), self._files.read(file)
         if written and content is not None and content != written.before and written.covers(content):
             self._put_ours(new, self._decoder.decode(content, os.fspath(file.parent)).caption)
             with file_errors(file):
@@ -291,7 +285,7 @@ class SidecarSink(Sink):
     def _put_ours(self, file: Path, text: str) -> None:
         file = self._actual(file)
         check_replaceable(file)
-        content, written = self._read(file), self._known.written(self._id(file))
+        content, written = self._files.read(file), self._known.written(self._id(file))
         before, previous = written.before if written else None, None
         rewrite = functools.partial(self._decoder.rewrite, caption=text, folder=os.fspath(file.parent))
         if content is None:
@@ -316,8 +310,7 @@ class SidecarSink(Sink):
         self._written += 1
 
     def _put(self, file: Path, data: bytes) -> None:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(file, data, part=self._part, sync=False)
+        self._files.write(file, data)
         self._unsynced.add(file)
 
     def _short(self, file: Path) -> str:
