@@ -35,6 +35,7 @@ EXIT_CODES = {
     2: "The command cannot be run as it is; no request was sent. The message names the cure.",
     3: "The run stopped early: budget, unusable endpoint, broken input. The same command continues.",
     4: "The output or the state folder cannot be written. The same command continues once it can.",
+    70: "A bug of cutline; what was captioned is kept. `--verbose` prints the traceback to report.",
     130: "Ctrl-C (128 + 2); SIGTERM gives 143 (128 + 15). The same command continues.",
     141: "The reader of the output, such as `head`, has exited.",
 }

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import logging
 import sys
+import threading
+import traceback
+import warnings
 from collections.abc import Iterable
 from typing import Any
 
@@ -46,6 +49,32 @@ def print_line(text: str) -> None:
 def print_error(message: str) -> None:
     """Print a line in the program's name on the error stream."""
     print_line(f"cutline: {message}")
+
+
+def escape_tracebacks() -> None:
+    """Escape control characters also in what Python itself prints: tracebacks, warnings and others' logs."""
+
+    def formatted_warning(
+        message: Warning | str, category: type[Warning], filename: str, lineno: int, line: str | None = None
+    ) -> str:
+        return visible(format_warning(message, category, filename, lineno, line))
+
+    def in_thread(ended: threading.ExceptHookArgs) -> None:
+        name = ended.thread.name if ended.thread is not None else "?"
+        _print_traceback(f"exception in thread {name}:", ended.exc_value)
+
+    format_warning = warnings.formatwarning
+    warnings.formatwarning = formatted_warning
+    threading.excepthook = in_thread
+    sys.excepthook = lambda _, error, __: _print_traceback("", error)
+    sys.unraisablehook = lambda found: _print_traceback("exception ignored:", found.exc_value)
+    if logging.lastResort is not None:
+        logging.lastResort.setFormatter(LogFormatter())
+
+
+def _print_traceback(heading: str, error: BaseException | None) -> None:
+    lines = traceback.format_exception(error) if error is not None else []
+    print_line("\n".join(filter(None, (heading, "".join(lines).rstrip()))))
 
 
 class LogFormatter(logging.Formatter):

@@ -32,6 +32,7 @@ def ran(plugin, photos, tmp_path, *, top="pass", attribute="pass", body="pass", 
         ("sys.exit(0)", "SystemExit: 0"),
         ("sys.exit('no licence')", "SystemExit: no licence"),
         ("os._exit(0)", "os._exit() of a plug-in would end the program"),
+        ("import exits_at_import", "os._exit() of a plug-in would end the program"),
         ("os.abort()", "os.abort() of a plug-in would end the program"),
         ("os.closerange(0, 4096)", "os.closerange() of a plug-in would end"),
         ("[os.close(number) for number in (2, 1)]", "os.close() of a plug-in would end"),
@@ -42,6 +43,7 @@ def ran(plugin, photos, tmp_path, *, top="pass", attribute="pass", body="pass", 
     ],
 )  # fmt: skip
 def test_an_import_that_goes_wrong_is_one_line(top, reason, plugin, photos, tmp_path):
+    (tmp_path / "exits_at_import.py").write_text("import os\nos._exit(0)\n")
     done = ran(plugin, photos, tmp_path, top=top, env={"CUTLINE_PLUGIN_SECONDS": "0.5"})
     assert done.returncode == 2
     assert done.stdout == ""
@@ -59,12 +61,38 @@ def test_numbers_beyond_bounds_are_one_line(attribute, plugin, photos, tmp_path)
     assert "must be a number from 1 up to 1,024, written in the class" in done.stderr.splitlines()[-1]
 
 
-@pytest.mark.parametrize("body", ["os._exit(0)", "os.closerange(3, 4096)", "os.close(2)", "sys.exit(0)"])
+LIBRARY = "import os, sys\ndef leave(): os._exit(0)\ndef close(): os.close(2)\n"
+
+
+@pytest.mark.parametrize(
+    "body",
+    ["os._exit(0)", "os.closerange(3, 4096)", "os.close(2)", "sys.exit(0)", "library_of_guarded.leave()",
+     "library_of_guarded.close()", "return 'a' * 1_000_001", "raise type('Odd', (Exception,), {'__str__': lambda _: 1 / 0})()"],
+)  # fmt: skip
 def test_a_call_that_would_end_the_program_fails_its_picture(body, plugin, photos, tmp_path):
-    done = ran(plugin, photos, tmp_path, body=body)
+    (tmp_path / "library_of_guarded.py").write_text(LIBRARY)
+    top = "import library_of_guarded" if "library" in body else "pass"
+    done = ran(plugin, photos, tmp_path, top=top, body=body)
     assert done.returncode == 1, done.stderr
     rows = [json.loads(line)["image_id"] for line in (tmp_path / "out.jsonl").read_text().splitlines()]
     assert rows == ["00.png", "02.png"]
+
+
+@pytest.mark.parametrize("place", ["top", "body"])
+@pytest.mark.parametrize(
+    "code",
+    ["sys.stdout.close(); sys.stderr.close()", "open(0).close(); open(1, 'w').close(); open(2, 'w').close()",
+     "sys.stdout = sys.stderr = None", "os.chdir('/')", "threading.Thread(target=threading.Event().wait).start()"],
+)  # fmt: skip
+def test_what_a_plugin_does_to_the_process_is_undone(place, code, plugin, photos, tmp_path):
+    model = MODEL.format(attribute="pass", body=code if place == "body" else "pass")
+    plugin(f"import os\n{code if place == 'top' else 'pass'}\n{model}")
+    photos(3)
+    arguments = ("caption", "photos", "out.jsonl", "--model", "guarded", "--plugin", "my_models.py")
+    done = program(*arguments, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert len([json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]) == 3
+    assert "None" in code or "3 captions" in done.stderr
 
 
 def test_what_it_prints_is_no_output(plugin, photos, tmp_path):

@@ -35,3 +35,9 @@ def test_files_of_another_name_are_not_left_out_in_silence(service: Service) -> 
     answer = service.client.post("/batch-caption", files=[*files("images", 1), *files("image", 1)])
     assert answer.status_code == 422
     assert answer.json()["detail"] == "there is no field image for files: send them as images"
+
+
+@pytest.mark.parametrize("values", [["a", "a"], ["a", "b", "c"]])
+def test_a_field_that_is_given_twice_is_refused(service: Service, values: list[str]) -> None:
+    answer = service.client.post("/caption", files=files("image", 1), data={"prompt": values})
+    assert (answer.status_code, answer.json()) == (422, {"detail": "prompt: is given more than once"})

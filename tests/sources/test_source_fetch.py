@@ -5,6 +5,7 @@ import collections
 import contextlib
 import datetime as dt
 import email.utils
+import ipaddress
 import json
 import pickle
 import re
@@ -101,6 +102,89 @@ def test_urls_that_may_be_asked_stay_as_they_are(url):
     checked = checked_url(url, allow_private=False)
     if url.isascii() and "?" in url:
         assert checked.raw_query_string == url.partition("?")[2]
+
+
+# Of the registries iana-ipv4-special-registry and iana-ipv6-special-registry, and multicast; cloud services too.
+SPECIAL = [
+    "0.0.0.0/8",
+    "10.0.0.0/8",
+    "100.64.0.0/10",
+    "127.0.0.0/8",
+    "169.254.0.0/16",
+    "172.16.0.0/12",
+    "192.0.0.0/24",
+    "192.0.0.0/29",
+    "192.0.0.8/32",
+    "192.0.0.9/32",
+    "192.0.0.10/32",
+    "192.0.0.170/31",
+    "192.0.2.0/24",
+    "192.31.196.0/24",
+    "192.52.193.0/24",
+    "192.88.99.0/24",
+    "192.168.0.0/16",
+    "192.175.48.0/24",
+    "198.18.0.0/15",
+    "198.51.100.0/24",
+    "203.0.113.0/24",
+    "224.0.0.0/4",
+    "240.0.0.0/4",
+    "255.255.255.255/32",
+    "168.63.129.16/32",
+    "100.100.100.200/32",
+    "192.0.0.192/32",
+    "::/128",
+    "::1/128",
+    "::/96",
+    "::ffff:0:0/96",
+    "64:ff9b::/96",
+    "64:ff9b:1::/48",
+    "100::/64",
+    "100:0:0:1::/64",
+    "2001::/23",
+    "2001::/32",
+    "2001:1::1/128",
+    "2001:1::2/128",
+    "2001:1::3/128",
+    "2001:2::/48",
+    "2001:3::/32",
+    "2001:4:112::/48",
+    "2001:10::/28",
+    "2001:20::/28",
+    "2001:30::/28",
+    "2001:db8::/32",
+    "2002::/16",
+    "2620:4f:8000::/48",
+    "3fff::/20",
+    "5f00::/16",
+    "fc00::/7",
+    "fd00:ec2::254/128",
+    "fe80::/10",
+    "fec0::/10",
+    "ff00::/8",
+    "4000::/2",
+    "8000::/1",
+]
+
+
+@pytest.mark.parametrize("network", SPECIAL)
+def test_no_address_of_a_special_range_is_public(network):
+    addresses = ipaddress.ip_network(network)
+    for number in (0, addresses.num_addresses // 2, addresses.num_addresses - 1):
+        assert not is_public(str(addresses[number]))
+        url = f"http://[{addresses[number]}]/" if addresses.version == 6 else f"http://{addresses[number]}/"
+        with pytest.raises(PictureError, match="private or reserved"):
+            checked_url(url, allow_private=False)
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["1.1.1.1", "9.255.255.255", "11.0.0.0", "100.63.255.255", "100.128.0.0", "172.15.255.255", "172.32.0.0", "191.255.255.255",
+     "192.0.1.0", "192.88.98.255", "198.17.255.255", "198.20.0.0", "223.255.255.255", "2001:200::", "2001:4860:4860::8888",
+     "2003::", "2400::", "2606:4700::1111", "3ffe:ffff::"],
+)  # fmt: skip
+def test_the_addresses_beside_them_are_public(address):
+    assert is_public(address)
 
 
 @given(st.ip_addresses(v=4))

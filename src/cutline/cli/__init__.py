@@ -11,6 +11,8 @@ from collections.abc import Sequence
 
 __all__ = ["main"]
 
+EXIT_SECONDS = 10.0  # for threads that are left, and for what libraries do at the exit
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code (see docs/cli.md).
@@ -20,10 +22,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if arguments is None:
         _prepare()
     from cutline.cli.app import run
+    from cutline.terminal import escape_tracebacks
 
+    if arguments is None:
+        escape_tracebacks()
     if arguments is None and signal.getsignal(signal.SIGINT) is _exit_at_once:
         signal.signal(signal.SIGINT, signal.default_int_handler)  # from here on it is caught
     code = run(list(sys.argv[1:] if arguments is None else arguments))
+    if arguments is None:
+        _end_soon(code)
     if arguments is None and any(
         thread.name.startswith(("batch-", "cutline-background")) for thread in threading.enumerate()
     ):
@@ -46,6 +53,13 @@ def _prepare() -> None:
     streams.prepare()
     collect_rarely()
     standard_output.is_ours.set(True)
+
+
+def _end_soon(code: int) -> None:
+    """Python waits for threads, which a plug-in's may never end: everything is written, so not for long."""
+    last = threading.Timer(EXIT_SECONDS, os._exit, (code,))
+    last.daemon = True
+    last.start()
 
 
 def _exit_at_once(number: int, _: object) -> None:

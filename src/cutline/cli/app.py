@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import re
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,8 @@ import cutline
 from cutline.cli import streams
 from cutline.cli.help import ALL, ShortHelp
 from cutline.errors import ConfigError, CutlineError, SinkError
-from cutline.terminal import Console, print_error
+from cutline.formatting import one_line
+from cutline.terminal import Console, print_error, print_line
 
 HELP = """Caption pictures with any vision-language model, losing nothing.
 
@@ -113,6 +115,8 @@ def run(arguments: list[str]) -> int:
         return fail(str(error), code=4 if isinstance(error, SinkError) else 3)
     except KeyboardInterrupt:
         return fail("interrupted", code=130)
+    except Exception as error:  # noqa: BLE001 - a bug ends in a line too
+        return fail(_bug(error, arguments), code=70)
 
 
 def _call(arguments: list[str]) -> Any:
@@ -182,6 +186,15 @@ def _help_of(error: cyclopts.CycloptsError, arguments: list[str]) -> str:
     if isinstance(error, cyclopts.UnknownCommandError):
         words = words[:-1]
     return f"; see `{' '.join(('cutline', *words, '--help'))}`"
+
+
+def _bug(error: Exception, arguments: list[str]) -> str:
+    if {"--verbose", "-v"}.isdisjoint(arguments):
+        cure = "run the same command with --verbose, and report the traceback that it prints"
+    else:
+        print_line("".join(traceback.format_exception(error)).rstrip())
+        cure = "report the traceback above"
+    return f"this is a bug of cutline: {type(error).__name__}: {one_line(error)}; {cure}"
 
 
 def _fail(message: str, *, code: int = 2, hint: str = "") -> int:

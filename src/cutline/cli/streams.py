@@ -50,6 +50,11 @@ class StandardStream(io.TextIOWrapper):
             super().write(text)
         return len(text)
 
+    def close(self) -> None:
+        """Only flush: it lives as long as the process, whatever a plug-in closes."""
+        if not self.closed:
+            self.flush()
+
     def flush(self) -> None:
         with self._discard_on_failure():
             super().flush()
@@ -90,7 +95,8 @@ def _stream(stream: TextIO | None, number: int) -> StandardStream:
     if stream is not None:
         encoding, lines = stream.encoding, lines or stream.isatty()
         stream.flush()
-    file = open(number, "wb", closefd=False)  # noqa: SIM115 - it lives as long as the process
+    # A descriptor of its own: what a plug-in does to the usual one does not end what is printed.
+    file = os.fdopen(os.dup(number), "wb")
     return StandardStream(file, encoding=encoding, errors=_ENCODING, line_buffering=lines)
 
 

@@ -22,6 +22,7 @@ _SPECIAL = [
         "10.0.0.0/8",  # private
         "100.64.0.0/10",  # of providers (CGNAT)
         "127.0.0.0/8",  # loopback
+        "168.63.129.16/32",  # Azure's platform, for its own machines
         "169.254.0.0/16",  # link-local
         "172.16.0.0/12",  # private
         "192.0.0.0/24",  # IETF protocols: DS-Lite, NAT64 discovery, PCP and TURN anycast

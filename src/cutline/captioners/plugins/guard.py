@@ -20,8 +20,11 @@ from cutline.errors import ConfigError
 
 IMPORT_SECONDS: Final = 120.0
 VARIABLE: Final = "CUTLINE_PLUGIN_SECONDS"
+_STREAMS: Final = (0, 1, 2)
 _files: set[str] = set()
 _descriptors: frozenset[int] = frozenset()
+_process = _folder = 0
+"""This process, and a descriptor of its working folder."""
 
 
 class PluginExit(SystemExit):
@@ -35,17 +38,39 @@ def guarded_import(file: str, module: dict[str, Any]) -> Iterator[None]:
     From then on its calls of ``os._exit`` and the like raise PluginExit, and on the command line what it
     prints goes to the standard error.
     """
-    global _descriptors  # noqa: PLW0603 - of the process
+    global _descriptors, _process, _folder  # noqa: PLW0603 - of the process
     if not _files:
         _descriptors = _open_descriptors()
+        _process, _folder = os.getpid(), os.open(".", os.O_RDONLY)
         _guard_os()
     _files.add(file)
     with contextlib.ExitStack() as stack:
         if standard_output.is_ours.get():
             module["print"] = _print
             stack.enter_context(contextlib.redirect_stdout(sys.stderr))
+        stack.callback(restore)
         stack.enter_context(_time_limit())
         yield
+
+
+def restore() -> None:
+    """After a call of a plug-in, restore the working folder and the standard streams that it closed.
+
+    Otherwise the next file that is opened would get a stream's number, and what is printed.
+    """
+    if not _files:
+        return
+    with contextlib.suppress(OSError):
+        if not os.path.samestat(os.stat("."), os.fstat(_folder)):  # noqa: PTH116
+            os.fchdir(_folder)
+    for number in _STREAMS:
+        try:
+            os.fstat(number)
+        except OSError:
+            null = os.open(os.devnull, os.O_RDWR)
+            if null != number:
+                os.dup2(null, number)
+                os.close(null)
 
 
 def _print(*values: object, file: Any = None, **options: Any) -> None:
@@ -93,12 +118,22 @@ def _guard_os() -> None:
     _guard("closerange", lambda *_: True)
 
 
+def _is_of_plugin() -> bool:
+    """Whether a plug-in's file is among the callers, directly or through a library; not in a child of it."""
+    frame: FrameType | None = sys._getframe(2)  # noqa: SLF001 - the caller
+    while frame is not None:
+        if frame.f_code.co_filename in _files:
+            return os.getpid() == _process
+        frame = frame.f_back
+    return False
+
+
 def _guard(name: str, is_refused: Callable[..., bool]) -> None:
     original = getattr(os, name)
 
     @functools.wraps(original)
     def guarded(*arguments: Any, **options: Any) -> Any:
-        if sys._getframe(1).f_code.co_filename in _files and is_refused(*arguments):  # noqa: SLF001 - the caller
+        if is_refused(*arguments) and _is_of_plugin():
             raise PluginExit(f"os.{name}() of a plug-in would end the program or close its files")
         return original(*arguments, **options)
 

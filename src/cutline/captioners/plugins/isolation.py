@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final, TypeAlias
 
 from cutline.batcher import in_background
+from cutline.captioners.plugins.guard import restore
 from cutline.captioners.plugins.turns import Turn, Turns, grace, wait_for_end
 from cutline.credentials import without_keys
 from cutline.errors import ConfigError, CutlineError, Rejected, RunStopped, SampleError
@@ -21,6 +22,8 @@ _log = logging.getLogger(__name__)
 
 MAX_LOST_CALLS: Final = 16
 """Abandoned calls that end the run: each still holds its thread, and perhaps the model."""
+
+MAX_MESSAGE: Final = 10_000  # letters of an error that are looked at
 
 Outcome: TypeAlias = tuple[object, BaseException | None]
 """The result of a call and the error that it raised."""
@@ -169,6 +172,15 @@ def capture(work: Callable[[], object]) -> Outcome:
         return work(), None
     except BaseException as error:  # noqa: BLE001 - it belongs to one picture
         return None, error
+    finally:
+        restore()
+
+
+def _text_of(error: BaseException) -> str:
+    try:
+        return str(error)[:MAX_MESSAGE]
+    except Exception as broken:  # noqa: BLE001 - the error is the plug-in's own class
+        return f"its __str__ raises {type(broken).__name__}"
 
 
 def describe_error(error: BaseException, file: str | None) -> str:
@@ -176,7 +188,7 @@ def describe_error(error: BaseException, file: str | None) -> str:
     if isinstance(error, SyntaxError) and error.filename == file:
         message, line = f"{type(error).__name__}: {error.msg}", error.lineno
     else:
-        message = without_keys(" ".join(str(error).split()))[:300]
+        message = without_keys(" ".join(_text_of(error).split()))[:300]
         if not isinstance(error, ConfigError):
             message = f"{type(error).__name__}: {message}".rstrip(": ")
         frames = traceback.extract_tb(error.__traceback__)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 import orjson
 
 from cutline.errors import SampleError
 from cutline.records import JSON, Reply
+
+MAX_TEXT: Final = 1_000_000
+"""Letters of a text that a plug-in returns."""
 
 RESPONSES = ("llm", "llm_response", "full_response", "response", "raw")
 """Names of the full response in a result that has a ``caption``."""
@@ -25,6 +28,18 @@ def reply_of(result: object, *, model: str, seconds: float) -> Reply:
     Raises:
         SampleError: ``captioner``, when it is none of these.
     """
+    reply = _reply_of(result, model, seconds)
+    if len(reply.text) > MAX_TEXT:
+        raise SampleError(
+            "captioner",
+            f"{model} returned a text of {len(reply.text):,} letters: at most {MAX_TEXT:,} are kept",
+        )
+    return reply
+
+
+def _reply_of(result: object, model: str, seconds: float) -> Reply:
+    if isinstance(result, str) and len(result) > MAX_TEXT:
+        return Reply(text=result, model=model)
     if isinstance(result, Reply):
         return dataclasses.replace(result, seconds=result.seconds or seconds, raw=_plain(result.raw))
     if isinstance(result, str):

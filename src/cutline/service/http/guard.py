@@ -146,6 +146,8 @@ class Guard:
         is_open = path in _OPEN or is_page or scope["method"] == "OPTIONS"
         if self._keys.are_needed and not is_open:
             scope["cutline.key"] = _key_name(headers, self._keys)
+        if headers.get("content-encoding", "identity").strip().lower() not in {"", "identity"}:
+            raise ServiceError(415, "compressed bodies are not accepted: send it without Content-Encoding")
         length = headers.get("content-length")
         if length is not None and not (length.isascii() and length.isdigit()):
             raise ServiceError(400, "Content-Length is not a number")

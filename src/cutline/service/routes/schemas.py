@@ -144,7 +144,8 @@ def parse(kind: type[Body], data: bytes | dict[str, Any]) -> Body:
 
 def parse_form(kind: type[Body], form: FormData) -> Body:
     """The fields of a form beside its files, of which ``schema`` is JSON; raises ServiceError 422."""
-    values: dict[str, Any] = {name: value for name, value in form.multi_items() if isinstance(value, str)}
+    fields = [(name, value) for name, value in form.multi_items() if isinstance(value, str)]
+    values: dict[str, Any] = dict(fields)
     if "schema" in values:
         try:
             values["schema"] = orjson.loads(values["schema"])
@@ -154,4 +155,7 @@ def parse_form(kind: type[Body], form: FormData) -> Body:
     for name in values:
         if name not in known:
             raise unknown_field(name, known)
+    if len(values) < len(fields):
+        again = next(name for place, (name, _) in enumerate(fields) if name in dict(fields[:place]))
+        raise ServiceError(422, f"{again}: is given more than once")
     return parse(kind, values)
