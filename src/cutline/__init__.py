@@ -2,6 +2,16 @@
 
 from __future__ import annotations
 
+import sys
+
+# The program, not a library: until ``cli`` has its handler, Ctrl-C ends it without a traceback. Nothing
+# may be imported before, and `_signal` is part of the interpreter.
+if "".join(sys.argv[:1]).replace("\\", "/").rpartition("/")[2] in {"-m", "cutline", "cutline.exe"}:
+    import _signal  # type: ignore[import-not-found]
+
+    if _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler:
+        _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
+
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # what type checkers and editors read; `_NAMES` has the same for the interpreter

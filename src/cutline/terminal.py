@@ -70,6 +70,7 @@ def escape_tracebacks() -> None:
     sys.unraisablehook = lambda found: _print_traceback("exception ignored:", found.exc_value)
     if logging.lastResort is not None:
         logging.lastResort.setFormatter(LogFormatter())
+        logging.getLogger().addHandler(logging.lastResort)  # else ``logging.warning`` adds one of its own
 
 
 def _print_traceback(heading: str, error: BaseException | None) -> None:

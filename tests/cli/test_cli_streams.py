@@ -81,6 +81,41 @@ def test_text_from_elsewhere_is_shown_and_does_not_act(
         assert "\N{MAN}\N{ZERO WIDTH JOINER}\N{WOMAN}" in printed, "what joins letters stays"
 
 
+SPOKEN = f"""
+import logging, threading, warnings
+import cutline.cli.summary
+from cutline import register_model
+logging.warning({EVIL!r})
+warnings.warn({EVIL!r})
+@register_model("spoken")
+class Spoken:
+    def infer(self, prompt, image, image_name):
+        def run():
+            raise ValueError({EVIL!r})
+        threading.Thread(target=run, name={EVIL!r}).start()
+        cutline.cli.execute.summary = self.summary
+        raise ValueError({EVIL!r})
+    def summary(self, *_):
+        raise ValueError({EVIL!r})
+"""
+
+
+@pytest.mark.parametrize("verbose", [(), ("--verbose",)])
+def test_warnings_tracebacks_and_bugs_do_not_act(
+    verbose: tuple[str, ...], pictures: Path, cutline: Run, tmp_path: Path
+) -> None:
+    (tmp_path / "spoken.py").write_text(SPOKEN)
+    plugin = ("--model", "spoken", "--plugin", "spoken.py")
+    ran = cutline("caption", str(pictures), "out.jsonl", *plugin, *verbose)
+    assert ran.code == 70, "a bug, which this plug-in makes"
+    assert not ACTIVE.search(ran.err), repr(ran.err)
+    assert ran.err.count("UserWarning: ") == 1
+    assert "exception in thread" in ran.err
+    last = ran.err.splitlines()[-1]
+    assert last.startswith("cutline: this is a bug of cutline: ValueError: \\x1b]52")
+    assert ("in summary\n    raise ValueError" in ran.err) == bool(verbose)
+
+
 @pytest.mark.parametrize("status", [400, 401, 404, 500, 200])
 @pytest.mark.parametrize("action", ["", "--preview 1", "--estimate", "check"])
 def test_messages_of_an_endpoint_do_not_act(
@@ -147,17 +182,12 @@ def test_a_stream_that_is_not_utf8(encoding: str, evil: Path, scripted: Server, 
 
 def test_ctrl_c_while_the_program_starts(pictures: Path, tmp_path: Path) -> None:
     codes = set()
+    program = tmp_path / "cutline"
+    program.write_text("import sys\nfrom cutline.cli import main\nsys.exit(main())\n")
     for delay in (0.05, 0.08, 0.12, 0.16, 0.2, 0.3):
         process = subprocess.Popen(
             # The installed command starts like this; `python -m` imports more before any code of ours.
-            [
-                sys.executable,
-                "-c",
-                "from cutline.cli import main; main()",
-                "caption",
-                str(pictures),
-                "o.jsonl",
-            ],
+            [sys.executable, str(program), "caption", str(pictures), "o.jsonl"],
             cwd=tmp_path,
             env=clean_environment(),
             stderr=subprocess.PIPE,
