@@ -51,7 +51,9 @@ def test_the_package_alone_imports_the_standard_library_only() -> None:
 
 def test_public_names_are_the_same_for_interpreter_and_type_checkers() -> None:
     block = next(
-        node for node in ast.parse((SOURCE / "__init__.py").read_text()).body if isinstance(node, ast.If)
+        node
+        for node in ast.parse((SOURCE / "__init__.py").read_text()).body
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
     )
     typed = {
         alias.asname: node.module for node in block.body for alias in node.names if alias.asname == alias.name

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import sys
+import sys as _sys
 
 # The program, not a library: until ``cli`` has its handler, Ctrl-C ends it without a traceback. Nothing
 # may be imported before, and `_signal` is part of the interpreter.
-if "".join(sys.argv[:1]).replace("\\", "/").rpartition("/")[2] in {"-m", "cutline", "cutline.exe"}:
+if "".join(_sys.argv[:1]).replace("\\", "/").rpartition("/")[2] in {"-m", "cutline", "cutline.exe"}:
     import _signal  # type: ignore[import-not-found]
 
     if _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler:

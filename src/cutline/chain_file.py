@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import re
-import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 
 import orjson
 
 from cutline.errors import ConfigError
+from cutline.files import read_toml
 from cutline.formatting import did_you_mean
 from cutline.records import JSON
 
@@ -67,10 +67,10 @@ def read_plan(path: str) -> Plan:
         ConfigError: it cannot be read or is invalid; names the step.
     """
     try:
-        data = tomllib.loads(Path(path).read_text("utf-8"))
+        data = read_toml(Path(path))
     except OSError as error:
         raise ConfigError(f"cannot read the chain file {path}: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except ValueError as error:
         raise ConfigError(f"{path} is not TOML: {error}") from None
     unknown = sorted(set(data) - {"step", "caption"})
     if unknown:

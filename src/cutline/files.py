@@ -10,12 +10,14 @@ import errno
 import os
 import re
 import stat
+import tomllib
 import zlib
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from cutline.errors import PictureError, SampleError, SinkError
 from cutline.formatting import one_line
+from cutline.records import JSON
 
 _REMEDIES = {
     errno.ENOSPC: "free some space",
@@ -28,7 +30,35 @@ _REMEDIES = {
     errno.EIO: "check the disk",
     errno.EMFILE: "raise the limit on open files (ulimit -n)",
 }
+MAX_SETTING = 32 * 1024 * 1024  # bytes
 _OF_THE_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EMFILE, errno.ENFILE}
+
+
+def read_setting(path: Path, *, encoding: str = "utf-8", errors: str = "strict") -> str:
+    """A text that a person wrote, whole; also from a pipe, and never without end, as of a device.
+
+    Raises:
+        OSError: it cannot be read, or is larger than any such text.
+        UnicodeDecodeError: it is not text.
+    """
+    with path.open("rb") as file:
+        content = file.read(MAX_SETTING + 1)
+    if len(content) > MAX_SETTING:
+        raise OSError(errno.EFBIG, f"it is larger than {MAX_SETTING:,} bytes")
+    return content.decode(encoding, errors)
+
+
+def read_toml(path: Path) -> JSON:
+    """The content of a TOML file.
+
+    Raises:
+        OSError: as ``read_setting``.
+        ValueError: it is not TOML.
+    """
+    try:
+        return tomllib.loads(read_setting(path))
+    except RecursionError:
+        raise ValueError("it is too deeply nested") from None
 
 
 @contextlib.contextmanager

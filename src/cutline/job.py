@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import math
 import os
-import tomllib
 from pathlib import Path
 from typing import Any, Self
 
@@ -14,6 +13,7 @@ import orjson
 from cutline.captioners.servers.settings import ServerOptions
 from cutline.chain_file import plan_of_options
 from cutline.errors import ConfigError
+from cutline.files import read_toml
 from cutline.formatting import did_you_mean
 from cutline.imaging.values import HARD_MAX_PIXELS
 from cutline.options import (
@@ -30,6 +30,7 @@ from cutline.options import (
 from cutline.records import JSON
 from cutline.storage import is_remote
 
+_LONGEST_PATH = 4095  # bytes, of Linux
 _LONGEST_NAME = 255  # bytes, of all usual file systems
 
 
@@ -61,10 +62,10 @@ class Job(StrictOptions):
             ConfigError: it cannot be read, or a line of it means nothing.
         """
         try:
-            data = tomllib.loads(path.read_text("utf-8"))
+            data = read_toml(path)
         except OSError as error:
             raise ConfigError(f"cannot read the job file {path}: {error.strerror}") from None
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        except ValueError as error:
             raise ConfigError(f"{path} is not TOML: {error}") from None
         return cls.from_dict(data, origin=str(path))
 
@@ -186,6 +187,9 @@ class Job(StrictOptions):
 def _check_paths(*paths: str | None) -> None:
     if any("\0" in path for path in paths if path):
         raise ConfigError("a path cannot hold a null character")
+    for path in paths:
+        if path and (size := len(os.fsencode(path))) > _LONGEST_PATH:
+            raise ConfigError(f"a path has {size:,} bytes: at most {_LONGEST_PATH:,} are possible")
     names = (name for path in paths if path and not is_remote(path) for name in path.split("/"))
     for name in names:
         if (size := len(os.fsencode(name))) > _LONGEST_NAME:

@@ -60,6 +60,31 @@ def test_a_place_that_cannot_be_used_is_one_line(case, here, pictures):
     assert sorted(path.name for path in here.iterdir()) == ["file", "folder"]
 
 
+DEEP = "/".join(["d" * 200] * 25)
+FILES = {
+    "a long input": (("caption", DEEP, "out.jsonl"), "a path has 5,024 bytes"),
+    "a long output": (("caption", "folder", f"{DEEP}.jsonl"), "a path has 5,030 bytes"),
+    "a long plug-in": (("caption", "folder", "out.jsonl", "--plugin", f"{DEEP}.py"), "…: File name too long"),
+    "a long job file": (("run", f"{DEEP}.toml"), "File name too long"),
+    "an endless job": (("run", "/dev/zero"), "it is larger than 33,554,432 bytes"),
+    "an endless chain": (("caption", "folder", "out.jsonl", "--chain", "/dev/zero"), "it is larger than"),
+    "an endless schema": (("caption", "folder", "out.jsonl", "--schema", "/dev/zero"), "it is larger than"),
+    "endless prices": (("caption", "folder", "out.jsonl", "--prices", "/dev/zero"), "it is larger than"),
+    "a deep job": (("run", "deep.toml"), "is not TOML: it is too deeply nested"),
+    "a deep chain": (("caption", "folder", "out.jsonl", "--chain", "deep.toml"), "it is too deeply nested"),
+}
+
+
+@pytest.mark.parametrize("case", FILES)
+def test_a_file_that_cannot_be_read_is_one_line(case, here):
+    arguments, message = FILES[case]
+    (here / "deep.toml").write_text(f"a = {'[' * 5_000}{']' * 5_000}")
+    done = cutline_here(*arguments)
+    assert done.returncode == 2, done.stderr
+    (line,) = done.stderr.strip().splitlines()
+    assert message in line
+
+
 def test_a_long_name_of_an_input_is_one_line(here):
     done = cutline_here("caption", LONG, "out.jsonl")
     assert done.returncode == 2

@@ -15,6 +15,7 @@ import cutline
 from cutline.cli import streams
 from cutline.cli.help import ALL, ShortHelp
 from cutline.errors import ConfigError, CutlineError, SinkError
+from cutline.files import name_to_text
 from cutline.formatting import one_line
 from cutline.terminal import Console, print_error, print_line
 
@@ -115,8 +116,9 @@ def run(arguments: list[str]) -> int:
         return fail(str(error), code=4 if isinstance(error, SinkError) else 3)
     except KeyboardInterrupt:
         return fail("interrupted", code=130)
-    except Exception as error:  # noqa: BLE001 - a bug ends in a line too
-        return fail(_bug(error, arguments), code=70)
+    except Exception as error:  # noqa: BLE001 - whatever it is ends in a line
+        message, code = _unexpected(error, arguments)
+        return fail(message, code=code)
 
 
 def _call(arguments: list[str]) -> Any:
@@ -146,6 +148,7 @@ def _shown_default(default: Any) -> str | None:
 _KINDS = {"int": "a whole number", "float": "a number", "bool": "true or false"}
 
 _MAX_WORD = 60
+_MAX_PATH = 200  # letters of a path in a message
 _MAX_TOKENS = 8
 _LONG = re.compile(rf"[^\s\"]{{{_MAX_WORD + 1},}}")  # a value in a message
 
@@ -188,13 +191,17 @@ def _help_of(error: cyclopts.CycloptsError, arguments: list[str]) -> str:
     return f"; see `{' '.join(('cutline', *words, '--help'))}`"
 
 
-def _bug(error: Exception, arguments: list[str]) -> str:
+def _unexpected(error: Exception, arguments: list[str]) -> tuple[str, int]:
+    """A line and the exit code: for a file that the system refuses, such as a path too long, or for a bug."""
+    if isinstance(error, OSError) and isinstance(error.filename, str | bytes):
+        name = name_to_text(os.fsdecode(error.filename))
+        return f"cannot use {name if len(name) <= _MAX_PATH else name[:_MAX_PATH] + '…'}: {error.strerror}", 2
     if {"--verbose", "-v"}.isdisjoint(arguments):
         cure = "run the same command with --verbose, and report the traceback that it prints"
     else:
         print_line("".join(traceback.format_exception(error)).rstrip())
         cure = "report the traceback above"
-    return f"this is a bug of cutline: {type(error).__name__}: {one_line(error)}; {cure}"
+    return f"this is a bug of cutline: {type(error).__name__}: {one_line(error)}; {cure}", 70
 
 
 def _fail(message: str, *, code: int = 2, hint: str = "") -> int:

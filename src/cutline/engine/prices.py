@@ -11,6 +11,7 @@ from pathlib import Path
 
 from cutline.captioners.hosted.presets import PRESETS
 from cutline.errors import ConfigError
+from cutline.files import read_toml
 from cutline.records import JSON, Usage
 from cutline.registry import BUILT_IN
 
@@ -128,10 +129,10 @@ def _find(table: JSON, provider: str, model: str) -> Price | None:
 def _read(path: str) -> JSON:
     """A price file, every entry checked."""
     try:
-        table = tomllib.loads(Path(path).read_text("utf-8"))
+        table = read_toml(Path(path))
     except OSError as error:
         raise ConfigError(f"cannot read the price file {path}: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except ValueError as error:
         raise ConfigError(f"the price file {path} is not TOML: {error}") from None
     for provider, models in table.items():
         for model, entry in models.items() if isinstance(models, dict) else [("?", None)]:

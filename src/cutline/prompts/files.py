@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cutline.errors import ConfigError
+from cutline.files import read_setting
 from cutline.records import JSON
 
 if TYPE_CHECKING:
@@ -47,11 +48,13 @@ def read_object(path: Path, what: str) -> JSON:
 def read_text(path: Path, what: str) -> str:
     """Raises ConfigError for a file that cannot be read, or is not there."""
     try:
-        return path.read_text(encoding="utf-8-sig")
+        return read_setting(path, encoding="utf-8-sig")
     except FileNotFoundError as error:
         cure = f"; for the text itself write {TEXT}{path}" if what == "prompt" else ""
         raise ConfigError(f"there is no {what} file {path}{cure}") from error
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise ConfigError(f"the {what} file {path} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
         raise ConfigError(f"the {what} file {path} cannot be read: {error}") from error
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from cutline.errors import ConfigError
+from cutline.files import read_setting
 
 PACKAGE: Final = "clip_interrogator"
 _FILES: Final = ("artists", "flavors", "mediums", "movements", "negative")
@@ -72,7 +73,7 @@ def _package_data() -> Path:
 
 def _lines(path: Path) -> tuple[str, ...]:
     try:
-        text = path.read_text("utf-8", errors="replace")
+        text = read_setting(path, errors="replace")
     except OSError as error:
         raise ConfigError(f"the labels in {path} cannot be read: {error.strerror}") from None
     lines = tuple(line.strip() for line in text.split("\n"))
