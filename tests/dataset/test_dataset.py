@@ -178,3 +178,26 @@ def test_a_proposal_becomes_the_caption_only_when_it_is_accepted(folder: Path) -
     dataset.undo()
     assert texts(folder) == before
     assert dataset.find("has:proposal").tolist() == [3, 4]
+
+
+def test_a_text_in_an_unknown_encoding_is_left_alone_and_named(tmp_path: Path) -> None:
+    Image.new("RGB", (8, 8)).save(tmp_path / "x.jpg")
+    (tmp_path / "x.txt").write_bytes(b"\x81\x8d\x00\xff\xfe\x90")
+    Image.new("RGB", (8, 8)).save(tmp_path / "y.jpg")
+    dataset = Dataset(os.fspath(tmp_path))
+    result = dataset.set_captions({0: "new", 1: "new"}, SAVE)
+    assert result.written == 1
+    assert [name for name, _ in result.failed] == ["x.jpg"]
+    assert "--text-encoding" in dataset.problem(0)
+    assert dataset.problem(1) == ""
+    assert (tmp_path / "x.txt").read_bytes() == b"\x81\x8d\x00\xff\xfe\x90"
+
+
+def test_caption_files_of_another_ending_are_read_and_edited(tmp_path: Path) -> None:
+    Image.new("RGB", (8, 8)).save(tmp_path / "x.jpg")
+    (tmp_path / "x.caption").write_text("there")
+    dataset = Dataset(os.fspath(tmp_path))
+    assert dataset.caption(0) == "there"
+    dataset.set_captions({0: "new"}, SAVE)
+    assert (tmp_path / "x.caption").read_text() == "new"
+    assert not (tmp_path / "x.txt").exists()

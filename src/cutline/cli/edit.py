@@ -14,7 +14,8 @@ from cyclopts import Parameter
 from rich.text import Text
 
 from cutline.dataset import edits
-from cutline.dataset.dataset import Dataset, Preview, RowNumbers
+from cutline.dataset.dataset import Dataset
+from cutline.dataset.preview import Preview, RowNumbers
 from cutline.dataset.query import QueryError
 from cutline.dataset.records import EditResult
 from cutline.dataset.writer import Progress, StopEdit
@@ -38,12 +39,19 @@ class DatasetOptions:
     """Ending of the captions' files, such as .caption."""
     one_a_line: bool = False
     """Each line of a file is a caption of its own, and edited by itself."""
+    text_encoding: str | None = None
+    """Encoding of texts that are not UTF-8, where it is not found by itself."""
 
     def open(self, folder: str) -> Dataset:
         """Raises ConfigError: it is no folder of pictures."""
         from cutline.sidecars import sidecar_ending
 
-        dataset = Dataset(folder, ending=sidecar_ending(self.sidecar_ext), one_a_line=self.one_a_line)
+        dataset = Dataset(
+            folder,
+            ending=sidecar_ending(self.sidecar_ext),
+            one_a_line=self.one_a_line,
+            text_encoding=self.text_encoding,
+        )
         for result in dataset.recovered:
             print_line(f"finished an interrupted edit: {_outcome(result)}")
         if not len(dataset):

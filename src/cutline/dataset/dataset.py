@@ -11,42 +11,28 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from cutline.dataset.caption_files import CaptionFiles
 from cutline.dataset.columns import DatasetColumns
 from cutline.dataset.contents import DatasetContents
 from cutline.dataset.edits import Edit, apply_to_lines
 from cutline.dataset.history import History
 from cutline.dataset.marks import MARKS, Marks
+from cutline.dataset.preview import Preview, RowNumbers
 from cutline.dataset.proposals import Proposal, Proposals
 from cutline.dataset.query import evaluate, parse
 from cutline.dataset.query.tree import Everything
 from cutline.dataset.records import CaptionVersion, Change, EditInfo, EditRecord, EditResult
 from cutline.dataset.scan import Entry, scan
-from cutline.dataset.sidecar_files import SidecarFiles
 from cutline.dataset.text_column import BLOCK, TextColumn
 from cutline.dataset.writer import Progress, Writer, inverse
 from cutline.errors import ConfigError, SampleError
 from cutline.files import name_to_text
 from cutline.formatting import nearest, plural
-from cutline.sidecars import TextDecoder
-
-RowNumbers = npt.NDArray[np.int64]
 
 STATE_ENDING: Final = ".cutline"
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Preview:
-    """What an edit would do: ``rows`` of those in scope change, to ``after``; nothing is written yet."""
-
-    edit: Edit
-    scope: int
-    rows: RowNumbers
-    before: pa.Array
-    after: pa.Array
 
 
 class Dataset:
@@ -55,11 +41,18 @@ class Dataset:
     Rows are numbered in the order of the pictures' paths.
     """
 
-    def __init__(self, folder: str, *, ending: str = ".txt", one_a_line: bool = False) -> None:
+    def __init__(
+        self,
+        folder: str,
+        *,
+        ending: str = ".txt",
+        one_a_line: bool = False,
+        text_encoding: str | None = None,
+    ) -> None:
         """Lists the pictures; ``read_texts`` reads their captions. Raises ConfigError: it is no folder.
 
         ``ending`` is that of the texts. ``one_a_line``: each line of a text is a caption, and edited by
-        itself.
+        itself. ``text_encoding``: of texts that are not UTF-8.
         """
         if not os.path.isdir(folder):  # noqa: PTH112 - as below
             raise ConfigError(f"{name_to_text(folder)} is not a folder")
@@ -67,10 +60,9 @@ class Dataset:
         self.folder = root
         self._one_a_line = one_a_line
         self._guard, self._reading = threading.RLock(), threading.Lock()
-        self._files = SidecarFiles(root)
-        self._decoder = TextDecoder(root=root, ending=ending)
+        self._files = CaptionFiles(root, ending, text_encoding)
         self.history = History(Path(root + STATE_ENDING))
-        self._writer = Writer(self.history, DatasetContents(self._files, self.history))
+        self._writer = Writer(self.history, DatasetContents(self._files.contents, self.history))
         self.recovered = self._writer.recover()
         self.marks, self.proposals = Marks(self.history), Proposals(self.history)
         self.entries: list[Entry] = list(scan(root, ending=ending))
@@ -84,7 +76,7 @@ class Dataset:
         """Read the captions of all rows, block by block; ``progress`` is called with the rows read."""
         with self._reading:
             for start in range(len(self.captions), len(self), BLOCK):
-                texts = [self._read(entry) for entry in self.entries[start : start + BLOCK]]
+                texts = [self._files.read(entry) for entry in self.entries[start : start + BLOCK]]
                 with self._guard:
                     self.captions.extend(texts)
                 if progress is not None:
@@ -93,7 +85,11 @@ class Dataset:
     def caption(self, row: int) -> str | None:
         """The caption of a row, which is read now if it was not before."""
         with self._guard:
-            return self.captions[row] if row < len(self.captions) else self._read(self.entries[row])
+            return self.captions[row] if row < len(self.captions) else self._files.read(self.entries[row])
+
+    def problem(self, row: int) -> str:
+        """Why the caption of a row cannot be edited, such as its file's encoding; empty if it can."""
+        return self._files.problem(self.entries[row])
 
     def __len__(self) -> int:
         return len(self.entries)
@@ -150,16 +146,22 @@ class Dataset:
         left alone.
         """
         with self._guard:
-            changes, conflicts = [], []
+            changes, conflicts, failed = [], [], []
             for row, text in texts.items():
-                change, found = self._change(row, text)
+                try:
+                    change, found = self._files.change(self.entries[row], text)
+                except SampleError as error:
+                    failed.append((self.entries[row].key, str(error)))
+                    continue
                 if before is not None and before[row] != found:
                     conflicts.append(change.file)
                     self._update({row: found})
                 else:
                     changes.append(change)
             result = self._write(info, changes, progress)
-            return dataclasses.replace(result, conflicts=(*conflicts, *result.conflicts))
+            return dataclasses.replace(
+                result, conflicts=(*conflicts, *result.conflicts), failed=(*failed, *result.failed)
+            )
 
     def set_mark(self, rows: Iterable[int], mark: str, *, on: bool = True) -> EditResult:
         """Mark pictures as ``done`` or ``flagged``, or remove the mark."""
@@ -186,7 +188,10 @@ class Dataset:
                 proposal = self.proposals.of(key)
                 if proposal is not None:
                     models.add((proposal.model, proposal.prompt_id))
-                    changes += [self._change(row, proposal.caption)[0], *self.proposals.removals([key])]
+                    changes += [
+                        self._files.change(self.entries[row], proposal.caption)[0],
+                        *self.proposals.removals([key]),
+                    ]
             model, prompt = next(iter(models)) if len(models) == 1 else ("", "")
             info = EditInfo(
                 kind="accept",
@@ -237,7 +242,7 @@ class Dataset:
                 edit=version.edit.id,
                 time=time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(version.edit.time)),
                 by=version.edit.info.model or version.edit.info.summary,
-                caption=None if version.content is None else self._decode(entry, version.content),
+                caption=None if version.content is None else self._files.decode(entry, version.content),
             )
             for version in self.history.versions(name_to_text(entry.sidecar))
         ]
@@ -287,35 +292,10 @@ class Dataset:
             row = self._by_file.get(file)
             if row is not None:
                 entry = self.entries[row]
-                texts[row] = self._read(entry) if content is None else self._decode(entry, content)
+                texts[row] = (
+                    self._files.read(entry) if content is None else self._files.decode(entry, content)
+                )
         self._update(texts)
 
     def _update(self, texts: Mapping[int, str | None]) -> None:
         self.captions.update({row: text for row, text in texts.items() if row < len(self.captions)})
-
-    def _change(self, row: int, text: str | None) -> tuple[Change, str | None]:
-        """The change that gives a row its caption, and the one that it has."""
-        entry = self.entries[row]
-        file = name_to_text(entry.sidecar)
-        content = self._files.read(file)
-        after = None if text is None else self._decoder.rewrite(content, text, self._folder(entry))
-        return Change(file=file, before=content, after=after), self._read(entry)
-
-    def _read(self, entry: Entry) -> str | None:
-        try:
-            content = self._files.read(name_to_text(entry.sidecar))
-            if content is None and entry.common is not None:
-                content = self._files.read(name_to_text(entry.common))
-        except SampleError:
-            return None
-        return None if content is None else self._decode(entry, content)
-
-    def _decode(self, entry: Entry, content: bytes) -> str | None:
-        """The caption in a file, its lines ended by a line feed whatever the file has."""
-        caption = self._decoder.decode(content, self._folder(entry)).caption
-        if "\r" in caption:
-            caption = caption.replace("\r\n", "\n").replace("\r", "\n")
-        return caption or None
-
-    def _folder(self, entry: Entry) -> str:
-        return os.path.join(self.folder, os.path.dirname(entry.sidecar))  # noqa: PTH118, PTH120 - strings

@@ -1,18 +1,23 @@
 """The pictures of a folder and the texts beside them, by path."""
 
 # Paths stay strings: file names need not be Unicode, and they come by the million.
+# ruff: noqa: PTH113, PTH118, PTH119
 
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections import Counter
 from collections.abc import Iterator
+from typing import Final
 
 from cutline.files import name_to_text
 from cutline.sidecars.names import candidates
 from cutline.sources.exclusion import Exclusion
 from cutline.sources.outputs import OutputFilter
 from cutline.sources.walk import Found, Range, Walk, WalkOptions
+
+_OTHER_ENDING: Final = ".caption"  # of sd-scripts; read where there is no other text
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,13 +47,13 @@ def scan(root: str, *, ending: str = ".txt", exclude: tuple[str, ...] = ()) -> I
         if found.problem is not None:
             continue
         if prefix != folder[0]:
-            yield from _entries(*folder, ending)
+            yield from _entries(root, *folder, ending)
             folder = (prefix, [])
         folder[1].append(found)
-    yield from _entries(*folder, ending)
+    yield from _entries(root, *folder, ending)
 
 
-def _entries(prefix: str, pictures: list[Found], ending: str) -> Iterator[Entry]:
+def _entries(root: str, prefix: str, pictures: list[Found], ending: str) -> Iterator[Entry]:
     stems = Counter(_stem(found.name) for found in pictures)
     for found in pictures:
         key = name_to_text(prefix + found.name)
@@ -61,6 +66,8 @@ def _entries(prefix: str, pictures: list[Found], ending: str) -> Iterator[Entry]
             own = next((name for name in found.sidecars if name.lower() == own.lower()), own)
         elif found.sidecars:
             own = found.sidecars[0]
+        elif os.path.isfile(other := os.path.join(root, prefix, _stem_of(found.name) + _OTHER_ENDING)):
+            own = os.path.basename(other)
         yield Entry(
             key=key,
             picture=prefix + found.name,
@@ -69,5 +76,9 @@ def _entries(prefix: str, pictures: list[Found], ending: str) -> Iterator[Entry]
         )
 
 
+def _stem_of(name: str) -> str:
+    return name.rpartition(".")[0] or name
+
+
 def _stem(name: str) -> str:
-    return (name.rpartition(".")[0] or name).casefold()
+    return _stem_of(name).casefold()

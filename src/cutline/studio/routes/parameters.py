@@ -7,7 +7,8 @@ from typing import Annotated, Any, cast
 import numpy as np
 from fastapi import Depends, Request
 
-from cutline.dataset.dataset import Dataset, RowNumbers
+from cutline.dataset.dataset import Dataset
+from cutline.dataset.preview import RowNumbers
 from cutline.service.errors import ServiceError
 from cutline.studio.workspace import Workspace
 

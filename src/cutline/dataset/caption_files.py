@@ -1,0 +1,74 @@
+"""The captions of pictures in the files beside them."""
+
+# Paths stay strings: file names need not be Unicode, and they come by the million.
+# ruff: noqa: PTH118, PTH120
+
+from __future__ import annotations
+
+import os
+
+from cutline.dataset.records import Change
+from cutline.dataset.scan import Entry
+from cutline.dataset.sidecar_files import SidecarFiles
+from cutline.errors import SampleError
+from cutline.files import name_to_text
+from cutline.sidecars import TextDecoder
+from cutline.sidecars.decoder import unknown_encoding
+
+
+class CaptionFiles:
+    """Captions as texts with line feeds; encoding, mark and line ends of each file are kept."""
+
+    def __init__(self, root: str, ending: str, text_encoding: str | None = None) -> None:
+        """ConfigError: there is no such encoding."""
+        self.contents = SidecarFiles(root)
+        self._root = root
+        self._decoder = TextDecoder(text_encoding, root=root, ending=ending)
+
+    def read(self, entry: Entry) -> str | None:
+        """None where there is none, or none that can be read."""
+        try:
+            content = self.contents.read(name_to_text(entry.sidecar))
+            if content is None and entry.common is not None:
+                content = self.contents.read(name_to_text(entry.common))
+        except SampleError:
+            return None
+        return None if content is None else self.decode(entry, content)
+
+    def problem(self, entry: Entry) -> str:
+        """Why the text of a picture cannot be edited; empty if it can."""
+        file = name_to_text(entry.sidecar)
+        try:
+            content = self.contents.read(file)
+        except SampleError as error:
+            return str(error)
+        return unknown_encoding(file) if content is not None and self._is_unsure(entry, content) else ""
+
+    def decode(self, entry: Entry, content: bytes) -> str | None:
+        """The caption in a file's content; None where it is empty, or in no known encoding."""
+        text = self._decoder.decode(content, self._folder(entry))
+        if text.unsure:
+            return None
+        caption = text.caption
+        if "\r" in caption:
+            caption = caption.replace("\r\n", "\n").replace("\r", "\n")
+        return caption or None
+
+    def change(self, entry: Entry, caption: str | None) -> tuple[Change, str | None]:
+        """The change that gives a picture its caption, or none, and the caption that it has.
+
+        Raises:
+            SampleError: ``sidecar``, its file cannot be read, or is in no known encoding.
+        """
+        file = name_to_text(entry.sidecar)
+        content = self.contents.read(file)
+        if content is not None and self._is_unsure(entry, content):
+            raise SampleError("sidecar", unknown_encoding(file))
+        after = None if caption is None else self._decoder.rewrite(content, caption, self._folder(entry))
+        return Change(file=file, before=content, after=after), self.read(entry)
+
+    def _is_unsure(self, entry: Entry, content: bytes) -> bool:
+        return self._decoder.decode(content, self._folder(entry)).unsure
+
+    def _folder(self, entry: Entry) -> str:
+        return os.path.join(self._root, os.path.dirname(entry.sidecar))
