@@ -86,7 +86,8 @@ def build(short: ShortHelp | None = None) -> cyclopts.App:
     app.command("cutline.cli.serve:serve", name="serve", help=SERVE_HELP)
     app.command("cutline.cli.studio:studio", name="studio", help=STUDIO_HELP)
     for name, text in DATASET_HELP.items():
-        app.command(f"cutline.cli.edit:{name}", name=name, help=text)
+        module = "edit" if name in {"edit", "find"} else "history"
+        app.command(f"cutline.cli.{module}:{name}", name=name, help=text)
     app.command("cutline.cli.models:app", name="models", help="List the models' providers, or check one.")
     app.command("cutline.cli.prompts:app", name="prompts", help="List the prompt library, or show a prompt.")
     return app
