@@ -54,6 +54,9 @@ class DatasetOptions:
         return dataset
 
 
+DEFAULTS: Final = DatasetOptions()
+
+
 def outcome(result: EditResult) -> str:
     parts = [f"{result.summary}, {plural(result.written, 'file')} written"]
     if result.conflicts:

@@ -10,7 +10,7 @@ from typing import Annotated, Final
 from cyclopts import Parameter
 from rich.text import Text
 
-from cutline.cli.dataset_options import DatasetOptions, Folder, edit_progress, exit_code, outcome
+from cutline.cli.dataset_options import DEFAULTS, DatasetOptions, Folder, edit_progress, exit_code, outcome
 from cutline.dataset import edits
 from cutline.dataset.dataset import Dataset
 from cutline.dataset.preview import Preview, RowNumbers
@@ -100,7 +100,7 @@ def edit(
     options: Annotated[EditOptions, Parameter(name="*")] = EditOptions(),
     where: Annotated[str, Parameter(help="Only the captions that match, as in `cutline find`.")] = "",
     dry_run: Annotated[bool, Parameter(help="Show what would change, and change nothing.")] = False,
-    dataset: Annotated[DatasetOptions, Parameter(name="*")] = DatasetOptions(),
+    dataset: Annotated[DatasetOptions, Parameter(name="*")] = DEFAULTS,
 ) -> int:
     """Change many captions at once. `cutline undo FOLDER` takes it back."""
     chosen = options.edit()
@@ -128,7 +128,7 @@ def find(
     *,
     count: Annotated[bool, Parameter(help="Print only how many there are.")] = False,
     captions: Annotated[bool, Parameter(help="Print the captions behind the paths, after a tab.")] = False,
-    dataset: Annotated[DatasetOptions, Parameter(name="*")] = DatasetOptions(),
+    dataset: Annotated[DatasetOptions, Parameter(name="*")] = DEFAULTS,
 ) -> int:
     """List the pictures whose captions match a query."""
     opened = dataset.open(folder)

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from cutline.cli.dataset_options import DatasetOptions, Folder, edit_progress, exit_code, outcome
+from cutline.cli.dataset_options import DEFAULTS, DatasetOptions, Folder, edit_progress, exit_code, outcome
 from cutline.errors import ConfigError
 from cutline.formatting import plural, printable
 from cutline.terminal import print_line
@@ -22,7 +22,7 @@ def undo(
         int | None, Parameter(help="Go back to how it was after the edit of this number; 0 for the start.")
     ] = None,
     edit: Annotated[int | None, Parameter(help="Take back this edit alone, and leave later ones.")] = None,
-    dataset: Annotated[DatasetOptions, Parameter(name="*")] = DatasetOptions(),
+    dataset: Annotated[DatasetOptions, Parameter(name="*")] = DEFAULTS,
 ) -> int:
     """Take back the latest edit of a folder's captions, also one made in the studio."""
     if to is not None and edit is not None:
@@ -53,7 +53,7 @@ def redo(
     folder: Folder,
     /,
     *,
-    dataset: Annotated[DatasetOptions, Parameter(name="*")] = DatasetOptions(),
+    dataset: Annotated[DatasetOptions, Parameter(name="*")] = DEFAULTS,
 ) -> int:
     """Apply again what `cutline undo` took back last."""
     opened = dataset.open(folder)
@@ -72,7 +72,7 @@ def history(
         str | None, Parameter(help="The versions of one picture's caption, by its path.")
     ] = None,
     limit: Annotated[int, Parameter(help="The latest so many.")] = 50,
-    dataset: Annotated[DatasetOptions, Parameter(name="*")] = DatasetOptions(),
+    dataset: Annotated[DatasetOptions, Parameter(name="*")] = DEFAULTS,
 ) -> int:
     """List the edits of a folder's captions, the latest first."""
     opened = dataset.open(folder)
