@@ -70,7 +70,8 @@ class Captioner(Protocol):
 
     def check_prompt(self, prompt: Prompt) -> None:
         """Raises ConfigError for a prompt that the captioner cannot use; it names what can be used."""
-        return
+        if not prompt.is_one_message:
+            raise ConfigError(f"{self.name} takes one picture in a request: send one")
 
     def adjusted(self, parameters: Mapping[str, Any]) -> Captioner:
         """The same model and connections with other ``parameters``, of those in ``profile.parameters``.

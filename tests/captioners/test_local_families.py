@@ -160,6 +160,32 @@ def test_a_system_text_and_a_worked_example_reach_a_chat_model(zoo: Zoo) -> None
     assert "worked example" in str(refused)
 
 
+def test_turns_and_their_pictures_reach_a_chat_model(zoo: Zoo) -> None:
+    from cutline.prompts.prompt import TARGET, Example, Part, Turn
+
+    def said(role: str, *parts: str | Part) -> Turn:
+        found = (Part(kind="text", text=part) if isinstance(part, str) else part for part in parts)
+        return Turn(role=role, parts=tuple(found))
+
+    first = said("user", TARGET, "describe the sea")
+    shown = Part(kind="example", example=Example(image=encoded(3), mime="image/png", explanation=""))
+    talks = [
+        (first,),
+        (first, said("assistant", "red boat"), said("user", "a small bird")),
+        (first, said("assistant", "stone house"), said("user", "a small bird")),
+        (said("user", shown, shown, TARGET, "describe the sea"),),
+    ]
+    prompts = [Prompt(prefix="describe the sea", turns=turns) for turns in talks]
+    replies = ask("qwen2-vl", zoo("qwen2-vl"), [*prompts, Prompt(prefix="describe the sea")], [0] * 5)
+    assert len(set(texts(replies[:4]))) == 4
+    assert texts(replies[:1]) == texts(replies[4:]), "one message is the usual prompt"
+    tokens = [reply.usage.prompt_tokens for reply in replies if isinstance(reply, Reply)]
+    assert tokens[0] + 4 < tokens[1] == tokens[2]
+    assert tokens[3] > tokens[0] + 8, "two pictures more"
+    (refused,) = ask("blip", zoo("blip"), [prompts[3]])
+    assert isinstance(refused, RunStopped)
+
+
 def test_tasks(zoo: Zoo) -> None:
     task, question = Prompt(prefix="<CAPTION>"), Prompt(prefix="What is this?")
     assert texts(ask("florence-2", zoo("florence-2"), [task]))

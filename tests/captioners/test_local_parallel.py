@@ -34,7 +34,7 @@ from cutline.errors import ConfigError, RunStopped
 from cutline.imaging import Picture
 from cutline.locations.stored import InlineBytes
 from cutline.prompts import Prompt
-from cutline.prompts.prompt import Example
+from cutline.prompts.prompt import Example, Part, Turn
 from processes import PATIENCE, cutline, cutline_here, nothing_left, start_cutline, wait_until
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
@@ -136,23 +136,30 @@ def test_the_command_line_writes_the_same_captions(
     assert "on cpu + cpu (float32)" in two.stderr
 
 
+def text(words: str) -> Part:
+    return Part(kind="text", text=words)
+
+
 def test_prompts_of_every_form_reach_all_processes(folder: Callable[[str], Path]) -> None:
     """Worked example, system text, schema, unequal lengths, chance; here with two processes twice."""
     example = Example(image=encoded(9), mime="image/png", explanation="a small bird")
+    one_turn = Turn(role="user", parts=(Part(kind="example", example=example), text("describe")))
+    other_turn = Turn(role="user", parts=(Part(kind="target"), text("the sea")))
     prompts = [
         Prompt(prefix="a red"),
         Prompt(prefix="describe the sea", system="red stone boat"),
         Prompt(prefix="describe", example=example, suffix="a"),
         Prompt(prefix="describe", schema={"type": "object", "properties": {"tree": {"type": "string"}}}),
         Prompt(prefix="a {street} with braces"),
+        Prompt(prefix="small", turns=(one_turn, Turn(role="assistant", parts=(text("a bird"),)), other_turn)),
         Prompt(prefix="red dog " * 1500),
     ]
     drawn = {"temperature": 2.0, "seed": 3}
     one = answers(made(folder("llava"), device="cpu", dtype="float32", **drawn), prompts)
     two = answers(made(folder("llava"), **{**SPREAD, "device": "cpu,cpu"}, **drawn, batch_size=2), prompts)
-    assert [reply.text for reply in two[:5]] == [reply.text for reply in one[:5]]
-    assert [reply.usage for reply in two[:5]] == [reply.usage for reply in one[:5]]
-    assert (two[5].kind, str(two[5])) == ("prompt-too-long", str(one[5]))
+    assert [reply.text for reply in two[:6]] == [reply.text for reply in one[:6]]
+    assert [reply.usage for reply in two[:6]] == [reply.usage for reply in one[:6]]
+    assert (two[6].kind, str(two[6])) == ("prompt-too-long", str(one[6]))
 
 
 def test_replicas_share_the_work(folder: Callable[[str], Path]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import hashlib
+import io
 import json
 from concurrent.futures import ThreadPoolExecutor
 from unittest.mock import ANY
@@ -12,8 +13,11 @@ from unittest.mock import ANY
 import httpx
 import openai
 import pytest
+from PIL import Image
 from serving import Service, png
 
+from cutline.service.pictures import Pictures
+from cutline.service.routes.messages import Message, conversation
 from processes import cutline_here, wait_until
 
 USUAL = "Describe this image in detail."
@@ -223,22 +227,61 @@ def test_a_text_that_names_a_library_prompt_is_that_text(through, upstream):
     assert upstream.last["messages"][0]["content"][1]["text"] == "short"
 
 
-def test_the_last_user_message_is_the_one_that_counts(through, upstream):
-    upstream.post("/script", {"content": "A disc."})
-    turns = [*asked("Old?", data_url(png(1))), {"role": "assistant", "content": "Yes."}, *asked("New?")]
-    ask_through(through, messages=turns)
-    picture, text = upstream.last["messages"][0]["content"]
-    assert (picture["image_url"]["url"], text["text"]) == (data_url(), "New?")
+def test_turns_reach_the_model_as_turns(through, upstream):
+    """With the pictures of each, in the order in which they were sent."""
+    upstream.post("/script", {"content": "Red."})
+    old, new = asked("Old?", data_url(png(1))), asked("New?")
+    turns = [*old, {"role": "assistant", "content": "A {disc}."}, *new]
+    answer = ask_through(through, messages=[{"role": "system", "content": "Be short."}, *turns])
+    assert answer.json()["choices"][0]["message"]["content"] == "Red."
+    assert upstream.last["messages"] == [{"role": "system", "content": "Be short."}, *turns]
 
 
 def test_a_follow_up_is_about_the_picture_sent_before(through, upstream):
     upstream.post("/script", {"content": "Red."})
     turns = [*asked("What is it?"), {"role": "assistant", "content": "A disc."}]
-    answer = ask_through(through, messages=[*turns, {"role": "user", "content": "Which colour?"}])
-    assert answer.json()["choices"][0]["message"]["content"] == "Red."
-    picture, text = upstream.last["messages"][0]["content"]
-    assert picture["image_url"]["url"] == data_url()
-    assert text["text"].startswith("User: What is it?\n\nAssistant: A disc.\n\nUser: Which colour?")
+    calls = [{"role": "assistant", "content": None, "tool_calls": []}, {"role": "tool", "content": "7"}]
+    answer = ask_through(through, messages=[*turns, *calls, {"role": "user", "content": "Which colour?"}])
+    assert answer.status_code == 200
+    last = {"role": "user", "content": "Tool: 7\n\nWhich colour?"}
+    assert upstream.last["messages"] == [*turns, last]
+
+
+def test_a_model_of_one_message_gets_the_conversation_as_one():
+    turns = [*asked("What is it?"), {"role": "assistant", "content": "A disc."}]
+    messages = [*asked("Old?"), *turns, {"role": "user", "content": "Which colour?"}]
+    found = conversation([Message.model_validate(message) for message in messages], Pictures(()))
+    assert found.text == (
+        "User: Old?\nWhat is it?\n\nAssistant: A disc.\n\nUser: Which colour?\n\nReply to the last message."
+    )
+
+
+def test_many_pictures_in_one_message(through, upstream, service, pixels, tmp_path):
+    """Large and odd ones as the model can take them; a model of one picture says so."""
+    upstream.post("/script", {"content": "They differ."})
+    parts = [
+        part for number in range(1, 5) for part in asked(f"{number}:", data_url(png(number)))[0]["content"]
+    ]
+    answer = ask_through(through, messages=[{"role": "user", "content": parts}])
+    assert answer.json()["choices"][0]["message"]["content"] == "They differ."
+    assert upstream.last["messages"] == [{"role": "user", "content": parts}]
+    out = io.BytesIO()
+    Image.new("RGB", (3_000, 20)).save(out, "BMP")
+    picture = {"type": "image_url", "image_url": {"url": data_url(out.getvalue())}}
+    ask_through(through, messages=[{"role": "user", "content": [picture, *parts]}])
+    first, *others = upstream.last["messages"][0]["content"]
+    assert others == parts
+    encoded = base64.b64decode(first["image_url"]["url"].partition(",")[2])
+    assert Image.open(io.BytesIO(encoded)).size == (1_024, 7)
+    for broken in (data_url(b"no picture"), "http://127.0.0.1:9/a.png"):
+        bad = {"type": "image_url", "image_url": {"url": broken}}
+        answer = ask_through(through, messages=[{"role": "user", "content": [bad, *parts]}])
+        assert answer.status_code == 400, answer.text
+    refused = post(pixels, model="pixels:no-ocr", messages=[{"role": "user", "content": parts}])
+    assert (refused.status_code, "takes one picture" in refused.text) == (400, True)
+    picture = {"type": "image_url", "image_url": {"url": data_url()}}
+    refused = post(service, messages=[{"role": "user", "content": [picture] * 51}])
+    assert (refused.status_code, "at most 50 pictures" in refused.text) == (400, True)
 
 
 def test_a_picture_before_the_last_one_is_shown_as_an_example(through, upstream):
@@ -348,6 +391,30 @@ def test_an_answer_that_was_cut_says_so(through, upstream):
     assert choice["message"]["content"] == "A red disc on a"
 
 
+def test_a_tool_that_must_be_called_gets_its_arguments(through, upstream):
+    """As clients that return typed objects request them."""
+    upstream.post("/script", {"content": 'Sure: {"short": "A disc."}'})
+    function = {"name": "describe", "parameters": SCHEMA["json_schema"]["schema"]}
+    tools = {"tools": [{"type": "function", "function": function}], "parallel_tool_calls": False}
+    messages = [
+        {"role": "user", "content": [{"type": "text", "text": "What?"}, *asked(text="")[0]["content"]]}
+    ]
+    for choice in ({"type": "function", "function": {"name": "describe"}}, "required"):
+        with openai.OpenAI(base_url=f"{through.url}/v1", api_key="any", max_retries=0) as client:
+            asked_for = {"model": "far-model", "messages": messages, **tools, "tool_choice": choice}
+            whole = client.chat.completions.create(**asked_for).choices[0]
+            chunks = list(client.chat.completions.create(**asked_for, stream=True))
+        (call,) = whole.message.tool_calls
+        assert (call.function.name, json.loads(call.function.arguments)) == ("describe", {"short": "A disc."})
+        assert (whole.finish_reason, whole.message.content) == ("tool_calls", None)
+        (streamed,) = [one for chunk in chunks for one in chunk.choices[0].delta.tool_calls or ()]
+        assert streamed.function.arguments == call.function.arguments
+        assert chunks[-1].choices[0].finish_reason == "tool_calls"
+    assert upstream.last["response_format"]["json_schema"]["schema"] == function["parameters"]
+    upstream.post("/script", {"content": "A disc."})
+    assert ask_through(through, **tools, tool_choice="required").status_code == 422
+
+
 # OpenAI's newer API
 
 
@@ -386,11 +453,12 @@ def test_instructions_turns_and_formats_of_responses_reach_the_model(through, up
         "max_output_tokens": 9,
     }
     body["input"] = [*turns, {"role": "user", "content": "Which colour?"}]
-    answer = through.client.post("/v1/responses", json=body).json()
-    assert json.loads(answer["output"][0]["content"][0]["text"]) == {"short": "A disc."}
-    system, user = upstream.last["messages"]
+    whole = through.client.post("/v1/responses", json=body).json()
+    assert json.loads(whole["output"][0]["content"][0]["text"]) == {"short": "A disc."}
+    system, user, answer, question = upstream.last["messages"]
     assert system["content"].startswith("Be short.")
-    assert user["content"][1]["text"].startswith("User: What?\n\nAssistant: A disc.\n\nUser: Which colour?")
+    assert user["content"][0]["text"] == "What?"
+    assert (answer, question["content"]) == ({"role": "assistant", "content": "A disc."}, "Which colour?")
     assert upstream.last["max_tokens"] == 9
 
 
@@ -421,7 +489,9 @@ TOOLS = [{"type": "function", "function": {"name": "f", "parameters": {"type": "
         ({"n": 2}, "n"),
         ({"tools": TOOLS}, "tools"),
         ({"tools": TOOLS, "tool_choice": "auto"}, "tools"),
-        ({"tools": TOOLS, "tool_choice": "required"}, "tool_choice"),
+        ({"tools": TOOLS * 2, "tool_choice": "required"}, "tool_choice"),
+        ({"tools": TOOLS, "tool_choice": {"type": "function", "function": {"name": "g"}}}, "tool_choice"),
+        ({"tools": [{"type": "web_search"}], "tool_choice": "required"}, "tools"),
         ({"functions": [TOOLS[0]["function"]]}, "functions"),
         ({"audio": {"voice": "alloy", "format": "mp3"}}, "audio"),
         ({"modalities": ["text", "audio"]}, "modalities"),
@@ -441,7 +511,9 @@ TOOLS = [{"type": "function", "function": {"name": "f", "parameters": {"type": "
             {"messages": [{"role": "user", "content": [*asked()[0]["content"], {"type": "input_audio"}]}]},
             "messages[0].content",
         ),
-        ({"messages": [{"role": "user", "content": asked()[0]["content"] * 3}]}, "messages[0].content"),
+        ({"messages": [{"role": "user", "content": asked()[0]["content"] * 51}]}, "messages[0].content"),
+        ({"messages": [{**asked()[0], "role": "assistant"}, *asked()]}, "messages[0].content"),
+        ({"messages": [*asked(), {"role": "user", "content": " "}]}, "messages[1].content"),
     ],
 )
 def test_what_cannot_be_done_is_refused_by_its_name(service, change, param):
@@ -572,7 +644,7 @@ def test_a_schema_of_ours_and_an_example_pass_through_the_service(
     done = cutline("far-model", through.url, tmp_path / "prompt.json")
     assert done.returncode == 0, done.stderr
     kinds = [part["type"] for part in upstream.last["messages"][0]["content"]]
-    assert kinds == ["text", "image_url", "text", "image_url"]
+    assert kinds == ["text", "image_url", "text", "text", "image_url"]
 
 
 def test_a_service_without_room_is_asked_again_and_no_picture_is_lost(pictures, tmp_path):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import socket
 import subprocess
 import sys
 
@@ -110,18 +112,12 @@ def test_every_origin_needs_a_key(tmp_path):
     assert (ran.returncode, "set --api-key as well" in ran.stderr) == (2, True)
 
 
-def test_another_asgi_server_runs_the_application(tmp_path):
+@pytest.mark.parametrize(("parser", "status"), [("auto", 400), ("h11", 200)])
+def test_another_asgi_server_runs_the_application(tmp_path, parser, status):
+    """With any parser, what stands behind a head with Upgrade is never another request."""
     port = free_port()
-    command = [
-        sys.executable,
-        "-m",
-        "uvicorn",
-        "--http",
-        "h11",
-        "--port",
-        str(port),
-        "cutline.service.asgi:app",
-    ]
+    options = ["--http", parser, "--port", str(port), "--timeout-keep-alive", "1"]
+    command = [sys.executable, "-m", "uvicorn", *options, "cutline.service.asgi:app"]
     env = environment(CUTLINE_MODEL="fake", CUTLINE_SERVICE_KEY=KEY)
     with (tmp_path / "log").open("wb") as log:
         process = subprocess.Popen(command, cwd=tmp_path, env=env, stdout=log, stderr=log)
@@ -139,6 +135,31 @@ def test_another_asgi_server_runs_the_application(tmp_path):
             f"{url}/caption", files={"image": png(1)}, headers={"X-API-Key": KEY}, trust_env=False
         )
         assert answer.status_code == 200
+        inner = f"GET /models HTTP/1.1\r\nHost: 127.0.0.1\r\nX-API-Key: {KEY}\r\n\r\n"
+        for path in ("/caption", "/health", "/nothing"):
+            for announced, body in (
+                (f"Content-Length: {len(inner)}", inner),
+                ("Transfer-Encoding: chunked", f"{len(inner):x}\r\n{inner}\r\n0\r\n\r\n"),
+            ):
+                received = upgraded(port, f"POST {path} HTTP/1.1", announced, body)
+                assert received.count(b"\r\n\r\n") == 1
+                assert b'"models"' not in received
+        body = json.dumps({"image_base64": base64.b64encode(png(1)).decode()})
+        received = upgraded(port, "POST /caption HTTP/1.1", f"Content-Length: {len(body)}", body)
+        assert received.startswith(f"HTTP/1.1 {status} ".encode())
     finally:
         process.terminate()
         process.wait(PATIENCE)
+
+
+def upgraded(port, line, announced, body):
+    """What comes back for a request that wants HTTP/2, as the JDK's client sends it, in two segments."""
+    names = ["Host: 127.0.0.1", f"X-API-Key: {KEY}", "Content-Type: application/json", announced]
+    switch = ["Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAEAAEAAAAIAAAAB"]
+    with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as connection:
+        connection.sendall("\r\n".join([line, *names, *switch, "", ""]).encode())
+        connection.sendall(body.encode())
+        received = b""
+        while data := connection.recv(65_536):
+            received += data
+    return received

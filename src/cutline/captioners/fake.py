@@ -70,6 +70,9 @@ class Fake(Captioner):
     def slots(self) -> int:
         return int(self._settings["slots"])
 
+    def check_prompt(self, prompt: Prompt) -> None:
+        """Every prompt is taken."""
+
     async def caption(self, picture: Picture, prompt: Prompt) -> Reply:
         digest = hashlib.blake2b(picture.data, digest_size=8).digest()
         if self._settings["latency"]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from cutline.prompts.affixes import Policy, finish_caption
 from cutline.prompts.files import library_prompts, load_schema
 from cutline.prompts.loader import load_prompt, load_prompts, parse_prompt_option
-from cutline.prompts.prompt import Example, Part, Prompt
+from cutline.prompts.prompt import Example, Part, Prompt, Turn
 from cutline.prompts.replies import check_caption, clean_reply, first_sentences
 from cutline.prompts.variables import look_up, sample_variables
 
@@ -14,6 +14,7 @@ __all__ = [
     "Part",
     "Policy",
     "Prompt",
+    "Turn",
     "check_caption",
     "clean_reply",
     "finish_caption",

@@ -43,11 +43,21 @@ TARGET = Part(kind="target")
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Turn:
+    """A message of a conversation; pictures of other messages and samples are examples."""
+
+    role: Literal["user", "assistant"]
+    parts: tuple[Part, ...]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Prompt:
     """Text and example of a request, and how to find the caption in the reply.
 
     ``regex`` or ``schema``, not both, select the caption; ``verbatim`` marks a transcription, from which no
-    openers are removed. ``id`` is ``name@hash`` of the template; a rendered prompt keeps its template's id.
+    openers are removed. ``turns`` is a whole conversation, for models that take one: it holds the sample's
+    picture once, and the other texts are what other models get. ``id`` is ``name@hash`` of the template; a
+    rendered prompt keeps its template's id.
 
     Raises:
         ConfigError: the regex or the schema is not valid, or both are given.
@@ -61,6 +71,7 @@ class Prompt:
     regex: str | None = None
     schema: JSON | None = None
     verbatim: bool = False
+    turns: tuple[Turn, ...] = ()
     id: str = ""
     variables: tuple[str, ...] = dataclasses.field(init=False, repr=False, compare=False)
     """Names of the variables in system, prefix and suffix, each once, in order."""
@@ -88,6 +99,21 @@ class Prompt:
         if self.example is not None:
             shown = [Part(kind="example", example=self.example), *_texts(self.example.explanation)]
         return [*_texts(self.prefix), *shown, *_texts(self.suffix), TARGET]
+
+    def messages(self) -> tuple[Turn, ...]:
+        """The conversation, or the user's message where there is none."""
+        return self.turns or (Turn(role="user", parts=tuple(self.parts())),)
+
+    @property
+    def examples(self) -> list[Example]:
+        """The pictures beside the sample's, in the order in which they are sent."""
+        parts = (part for turn in self.messages() for part in turn.parts)
+        return [part.example for part in parts if part.example is not None]
+
+    @property
+    def is_one_message(self) -> bool:
+        """Whether ``parts`` has every picture, so that a model without conversations gets them all."""
+        return not self.turns or len(self.examples) == (self.example is not None)
 
     def to_json(self) -> JSON:
         """What is sent, with ``<picture>`` for pictures, and what selects the caption; nothing empty."""
@@ -190,12 +216,26 @@ class Prompt:
 
     def _digest(self) -> str:
         example = (self.example.digest, self.example.explanation) if self.example else None
-        values = [self.system, self.prefix, self.suffix, example, self.regex, self.schema, self.verbatim]
+        values: list[Any] = [
+            self.system,
+            self.prefix,
+            self.suffix,
+            example,
+            self.regex,
+            self.schema,
+            self.verbatim,
+        ]
+        if self.turns:
+            values.append([[turn.role, *map(_part_id, turn.parts)] for turn in self.turns])
         return digest_of(json.dumps(values).encode(), size=4)
 
 
 def digest_of(data: bytes, *, size: int = 16) -> str:
     return hashlib.blake2b(data, digest_size=size).hexdigest()
+
+
+def _part_id(part: Part) -> list[str]:
+    return [part.kind, part.text, part.example.digest if part.example is not None else ""]
 
 
 def _texts(text: str) -> list[Part]:

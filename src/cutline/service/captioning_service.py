@@ -8,12 +8,11 @@ import contextlib
 import dataclasses
 import functools
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any, Final, Protocol
 
 import orjson
 
-from cutline import retry_policy
 from cutline.captioners.factory import check_prompt
 from cutline.captioners.pool import CaptionerPool
 from cutline.captioners.servers.settings import ServerOptions
@@ -25,12 +24,14 @@ from cutline.errors import ConfigError, PictureError, RunStopped
 from cutline.interfaces import Captioner, Say
 from cutline.job import Job
 from cutline.options import InputOptions, LocalOptions, ModelOptions, PictureOptions
-from cutline.prompts import Example, library_prompts
+from cutline.prompts import Prompt, library_prompts
 from cutline.prompts.structured import check_schema
 from cutline.records import Failure, Outcome, Sample
 from cutline.service.admission import Admission
 from cutline.service.caption_options import CaptionOptions
 from cutline.service.chains import Chains, check_variables
+from cutline.service.conversation import Conversation
+from cutline.service.lifecycle.recovery import Recovery
 from cutline.service.pictures import Downloads
 from cutline.service.settings import Settings
 from cutline.service.telemetry.tracing import Tracing, set_error
@@ -44,35 +45,6 @@ class Record(Protocol):
     """Takes an outcome, and the job and index of its picture if it is of a job."""
 
     def __call__(self, outcome: Outcome, place: tuple[str, int] | None = None) -> None: ...
-
-
-class Recovery:
-    """Calls ``reopen`` in the background until it succeeds; a model that needs no opening is open at once."""
-
-    def __init__(self, reopen: Callable[[], Awaitable[None]]) -> None:
-        self._reopen = reopen
-        self._task: asyncio.Task[None] | None = None
-
-    def begin(self) -> None:
-        """Start, unless it is running already."""
-        if self._task is None or self._task.done():
-            self._task = asyncio.create_task(self._run(), name="recovery")
-
-    async def _run(self) -> None:
-        failures = 0
-        while True:
-            try:
-                return await self._reopen()
-            except ConfigError as error:
-                failures += 1
-                _log.error("model still unavailable attempts=%d cause=%s", failures, error)
-                await asyncio.sleep(1.0 + retry_policy.delay(failures, first=2.0))
-
-    async def aclose(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
 
 
 class CaptioningService:
@@ -139,36 +111,52 @@ class CaptioningService:
             return Failure(key=sample.key, kind=error.kind, message=str(error))
 
     async def caption(
-        self, sample: Sample, options: CaptionOptions, example: Example | None = None
+        self, sample: Sample, options: CaptionOptions, conversation: Conversation | None = None
     ) -> Outcome:
         """The sample's outcome; raises ConfigError for unsupported options, RunStopped without a model.
 
-        ``example`` is shown to the model before the picture. ``max_tokens`` is an upper bound, and where
-        the model has less room, that is the bound.
+        ``conversation`` is one about the sample. ``max_tokens`` is an upper bound, and where the model has
+        less room, that is the bound.
         """
         await self.check_schema(options)
-        outcome = await self._captioned(sample, options, example)
+        outcome = await self._captioned(sample, options, conversation)
         if isinstance(outcome, Failure) and options.max_tokens is not None:
             if outcome.kind == "prompt-too-long":
                 unbounded = options.model_copy(update={"max_tokens": None})
-                outcome = await self._captioned(sample, unbounded, example)
+                outcome = await self._captioned(sample, unbounded, conversation)
             elif outcome.kind == "truncated" and options.max_tokens > (most := self._settings.max_tokens):
                 message = f"the answer was cut after {most:,} tokens, the most that this service allows"
                 outcome = dataclasses.replace(outcome, message=message)
         return outcome
 
-    async def _captioned(self, sample: Sample, options: CaptionOptions, example: Example | None) -> Outcome:
-        pipeline = self.pipeline(options) if example is None else self._new_pipeline(options, example)
+    async def _captioned(
+        self, sample: Sample, options: CaptionOptions, conversation: Conversation | None
+    ) -> Outcome:
         slots = self._slots if options.chain is None else self.chains[options.chain].slots
         with self.tracing.span("caption") as span:
             try:
-                outcome = await self._outcome(sample, pipeline, slots)
+                if conversation is None or not conversation.turns:
+                    outcome = await self._outcome(sample, self.pipeline(options), slots)
+                else:
+                    outcome = await self._answer(conversation, options)
             except RunStopped:
                 self._recovery.begin()
                 raise
             if isinstance(outcome, Failure):
                 set_error(span, outcome.kind)
         return outcome
+
+    async def _answer(self, conversation: Conversation, options: CaptionOptions) -> Outcome:
+        """The outcome of a conversation's sample, once its other pictures are here."""
+        async with contextlib.AsyncExitStack() as stack:
+            try:
+                shown = await self._downloads.examples(
+                    conversation.pictures, stack, max_pixels=self._settings.max_pixels
+                )
+            except PictureError as error:
+                return Failure(key=conversation.sample.key, kind=error.kind, message=str(error))
+            pipeline = self._new_pipeline(options, lambda prompt: conversation.prompt(prompt, shown))
+            return await self._outcome(conversation.sample, pipeline, self._slots)
 
     def _bounded(self, options: CaptionOptions) -> CaptionOptions:
         """The options with ``max_tokens`` within the service's limit."""
@@ -219,7 +207,9 @@ class CaptioningService:
         self._captioners.append(captioner)
         return captioner
 
-    def _new_pipeline(self, options: CaptionOptions, example: Example | None = None) -> SamplePipeline:
+    def _new_pipeline(
+        self, options: CaptionOptions, extended: Callable[[Prompt], Prompt] | None = None
+    ) -> SamplePipeline:
         if options.chain is not None:
             return self._chain_pipeline(options.chain, options)
         options = self._bounded(options)
@@ -234,8 +224,8 @@ class CaptioningService:
                 "short, alt-text or tags, or a schema, or leave prompt out"
             )
         prompts = assembly.prompts_of(job, captioner.profile.default_prompt)
-        if example is not None:
-            prompts = tuple(dataclasses.replace(prompt, example=example, id="") for prompt in prompts)
+        if extended is not None:
+            prompts = tuple(map(extended, prompts))
         for prompt in prompts:
             check_prompt(captioner, prompt, language=job.prompts.language)
         steps = [ChainStep(name=prompt.name, captioner=captioner, prompt=prompt) for prompt in prompts]

@@ -6,7 +6,7 @@ import binascii
 import contextlib
 import dataclasses
 import os.path
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Final
 from urllib.parse import unquote
@@ -14,12 +14,16 @@ from urllib.parse import unquote
 import pybase64
 
 from cutline.errors import PictureError
+from cutline.imaging import Picture
 from cutline.locations.http import Fetcher, FetchLimits
 from cutline.locations.roots import ImageRoot
 from cutline.locations.stored import InlineBytes, LocalFile, RemoteFile
+from cutline.prompts import Example
+from cutline.prompts.template import EXAMPLE_LIMITS
 from cutline.records import Problem, Sample
 from cutline.service.admission import Admission
 from cutline.service.errors import Overloaded, ServiceError
+from cutline.worker_threads import in_thread
 
 _BLANKS: Final = dict.fromkeys(map(ord, " \t\r\n"))
 MAX_NAME: Final = 1_000
@@ -107,6 +111,22 @@ class Downloads:
             yield dataclasses.replace(sample, location=found)
         finally:
             self._admission.release(size)
+
+    async def examples(
+        self, samples: Sequence[Sample], stack: contextlib.AsyncExitStack, *, max_pixels: int
+    ) -> list[Example]:
+        """Pictures to show beside the captioned one, fitted for any model; raises PictureError.
+
+        Their bytes count as held until the stack is closed.
+        """
+        found = []
+        for sample in samples:
+            local = await stack.enter_async_context(self.local(sample))
+            assert local.location is not None
+            picture = Picture(local.location, max_pixels=max_pixels)
+            encoded = await in_thread(picture.fit, EXAMPLE_LIMITS)
+            found.append(Example(image=encoded.data, mime=encoded.mime, explanation=""))
+        return found
 
     async def aclose(self) -> None:
         if self._fetcher is not None:

@@ -23,7 +23,7 @@ from cutline.formatting import one_line
 from cutline.imaging import Limits, Picture
 from cutline.interfaces import Captioner, Profile
 from cutline.parameters import Parameter
-from cutline.prompts import Prompt
+from cutline.prompts import Prompt, Turn
 from cutline.prompts.reply_forms import FinishKind, finish_kind
 from cutline.records import JSON, Reply, Usage
 
@@ -65,6 +65,8 @@ class Templates:
         if known is not None and known.prompt is prompt:
             return known
         template = Template(prompt, self._make)
+        if prompt.turns:  # of one request, with its pictures
+            return template
         if len(self._known) >= 64:  # prompts with variables are all different; keep few
             self._known.clear()
         self._known[id(prompt)] = template
@@ -101,6 +103,9 @@ class ChatCaptioner(Captioner):
         other._templates = Templates(other._body)  # noqa: SLF001 - a copy
         return other
 
+    def check_prompt(self, prompt: Prompt) -> None:
+        """Every one is sent; what the model cannot take its endpoint refuses."""
+
     async def prepare(self, picture: Picture) -> None:
         """Read and encode the picture."""
         await self._fitting.prepare(picture)
@@ -120,16 +125,9 @@ class ChatCaptioner(Captioner):
 
 def request_body(prompt: Prompt, preset: Preset, model: str, parameters: Parameters, mark: str) -> JSON:
     """The chat completion request for ``prompt``, with ``mark`` where the picture's data URL goes."""
-    content: list[JSON] = []
-    for part in prompt.parts():
-        if part.kind == "text":
-            content.append({"type": "text", "text": part.text})
-        elif part.kind == "example" and part.example is not None:
-            url = f"data:{part.example.mime};base64,{pybase64.b64encode(part.example.image).decode()}"
-            content.append({"type": "image_url", "image_url": {"url": url}})
-        else:
-            content.append({"type": "image_url", "image_url": {"url": mark}})
-    messages: list[JSON] = [{"role": "user", "content": content}]
+    messages: list[JSON] = [
+        {"role": turn.role, "content": _content(turn, mark)} for turn in prompt.messages()
+    ]
     system = prompt.system
     if prompt.schema is not None and not (preset.enforces_schema and preset.schema != "none"):
         system = f"{system}\n\n{prompt.schema_instruction()}".strip()
@@ -140,6 +138,22 @@ def request_body(prompt: Prompt, preset: Preset, model: str, parameters: Paramet
     if prompt.schema is not None:
         body |= _schema_setting(preset.schema, prompt.schema)
     return body | dict(parameters.extra)
+
+
+def _content(turn: Turn, mark: str) -> str | list[JSON]:
+    """A message's parts; without a picture one text, as some servers take no parts then."""
+    content: list[JSON] = []
+    for part in turn.parts:
+        if part.kind == "text":
+            content.append({"type": "text", "text": part.text})
+        elif part.kind == "example" and part.example is not None:
+            url = f"data:{part.example.mime};base64,{pybase64.b64encode(part.example.image).decode()}"
+            content.append({"type": "image_url", "image_url": {"url": url}})
+        else:
+            content.append({"type": "image_url", "image_url": {"url": mark}})
+    if all(part["type"] == "text" for part in content):
+        return "\n\n".join(part["text"] for part in content)
+    return content
 
 
 def sampling(parameters: Parameters, *, tokens: str) -> JSON:

@@ -99,6 +99,8 @@ class NvidiaHosted(chat.ChatCaptioner):
         Raises:
             ConfigError: the model takes one picture only, or the example's is too large.
         """
+        if not prompt.is_one_message:
+            raise ConfigError(f"{self.name} takes one message: send one with one picture, or two")
         if prompt.example is None:
             return
         if self._model.pictures < 2:

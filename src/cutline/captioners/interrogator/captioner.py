@@ -112,6 +112,8 @@ class Interrogator(Captioner):
             raise ConfigError("interrogator:negative takes no prompt: remove it")
         if self._inner is not None:
             self._inner.check_prompt(prompt)
+        else:
+            super().check_prompt(prompt)
 
     async def open(self, say: Say = silent) -> None:
         """Load both models and the labels' vectors, unless that was done; raises as the class says."""

@@ -75,7 +75,8 @@ class Pixels(Captioner):
             await asyncio.get_running_loop().run_in_executor(self._threads, self._reader.load)
 
     def check_prompt(self, prompt: Prompt) -> None:
-        """Raises ConfigError for the library's prompt ``ocr`` where no text is read."""
+        """Raises ConfigError for the library's prompt ``ocr`` where no text is read, and several pictures."""
+        super().check_prompt(prompt)
         if self._reader is None and prompt.name == _TRANSCRIPTION:
             raise ConfigError(f"{self.name} does not read text; for the prompt ocr use the model pixels:ocr")
 

@@ -41,6 +41,7 @@ class _LoadedState:
     batcher: Batcher[GenerationRequest, GeneratedText] | None = None
     parallel: list[TensorParallelModel] = dataclasses.field(default_factory=list)
     ended: bool = False
+    chat: bool = True  # unless it is known to have no chat template
 
     def end_parallel(self) -> None:
         self.ended = True
@@ -94,7 +95,7 @@ class TransformersCaptioner(Captioner):
 
     def check_prompt(self, prompt: Prompt) -> None:
         """Raises ConfigError for a prompt that this family does not support."""
-        reason = unsupported_reason(self._family, prompt)
+        reason = unsupported_reason(self._family, prompt, chat=self._loaded.chat)
         if reason:
             raise ConfigError(f"{self.name} {reason}")
 
@@ -200,6 +201,7 @@ class TransformersCaptioner(Captioner):
         say(f"loading {self.name} on {' + '.join(devices)} ({hardware.dtype})")
         if len(devices) == 1:
             loaded = model_loader.load(folder, hardware, devices[0], quantize=placement.quantize)
+            self._loaded.chat = loaded.chat
             if placement.quantize is None:
                 from cutline.captioners.transformers.acceleration import accelerate
 

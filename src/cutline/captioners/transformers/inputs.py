@@ -14,6 +14,7 @@ from cutline.captioners.transformers.model_loader import LoadedModel
 from cutline.captioners.transformers.settings import Generation
 from cutline.captioners.transformers.video_shim import chat_template
 from cutline.errors import RunStopped, SampleError
+from cutline.formatting import one_line
 from cutline.imaging.shapes import refuses_shape
 from cutline.prompts import Prompt, library_prompts, load_prompt
 
@@ -50,17 +51,15 @@ class Inputs:
 
 def check_prompt(family: Family, prompt: Prompt, *, chat: bool) -> None:
     """Raises RunStopped for a prompt that the model does not support."""
-    if prompt.example is not None and not chat:
-        raise RunStopped(
-            f"{family.name} takes one picture: a prompt with a worked example needs a chat model"
-        )
-    reason = unsupported_reason(family, prompt)
+    reason = unsupported_reason(family, prompt, chat=chat)
     if reason:
         raise RunStopped(f"{family.name} {reason}")
 
 
-def unsupported_reason(family: Family, prompt: Prompt) -> str:
+def unsupported_reason(family: Family, prompt: Prompt, *, chat: bool = True) -> str:
     """Why a family does not support a prompt, with the cure; empty if it does."""
+    if prompt.examples and not chat:
+        return "takes one picture: a prompt with a worked example needs a chat model"
     text = " ".join(part.text for part in prompt.parts()).strip()
     if family.tasks and text not in family.tasks:
         return f"supports tasks, not questions: --prompt can be {', '.join(map(repr, family.tasks))}"
@@ -137,13 +136,19 @@ def _max_new_tokens(loaded: LoadedModel, family: Family, tokens: int, requested:
 
 
 def _chat_inputs(loaded: LoadedModel, requests: list[GenerationRequest]) -> Any:
-    return chat_template(loaded.processor)(
-        [_messages(request, _image_marks(loaded.processor)) for request in requests],
-        tokenize=True,
-        return_dict=True,
-        add_generation_prompt=True,
-        processor_kwargs={"padding": True, "return_tensors": "pt"},
-    )
+    from jinja2 import TemplateError  # which transformers renders its templates with
+
+    try:
+        return chat_template(loaded.processor)(
+            [_messages(request, _image_marks(loaded.processor)) for request in requests],
+            tokenize=True,
+            return_dict=True,
+            add_generation_prompt=True,
+            processor_kwargs={"padding": True, "return_tensors": "pt"},
+        )
+    except TemplateError as error:
+        message = f"the model's chat template takes no such conversation: {one_line(str(error))}"
+        raise SampleError("rejected", message) from None
 
 
 def _image_marks(processor: Any) -> tuple[str, ...]:
@@ -162,18 +167,21 @@ def _strip_marks(marks: tuple[str, ...], text: str) -> str:
 
 def _messages(request: GenerationRequest, marks: tuple[str, ...]) -> list[dict[str, Any]]:
     prompt = request.prompt
-    content: list[dict[str, Any]] = []
-    for part in prompt.parts():
-        if part.kind == "target":
-            content.append({"type": "image", "image": request.image})
-        elif part.example is not None:
-            example = Image.open(io.BytesIO(part.example.image)).convert("RGB")
-            content.append({"type": "image", "image": example})
-        else:
-            content.append({"type": "text", "text": _strip_marks(marks, part.text)})
+    messages: list[dict[str, Any]] = []
+    for turn in prompt.messages():
+        content: list[dict[str, Any]] = []
+        for part in turn.parts:
+            if part.kind == "target":
+                content.append({"type": "image", "image": request.image})
+            elif part.example is not None:
+                example = Image.open(io.BytesIO(part.example.image)).convert("RGB")
+                content.append({"type": "image", "image": example})
+            else:
+                content.append({"type": "text", "text": _strip_marks(marks, part.text)})
+        messages.append({"role": turn.role, "content": content})
     if instruction := prompt.schema_instruction():
-        content.append({"type": "text", "text": instruction})
-    messages: list[dict[str, Any]] = [{"role": "user", "content": content}]
+        last = next(message for message in reversed(messages) if message["role"] == "user")
+        last["content"].append({"type": "text", "text": instruction})
     if prompt.system:
         system = {"type": "text", "text": _strip_marks(marks, prompt.system)}
         messages.insert(0, {"role": "system", "content": [system]})

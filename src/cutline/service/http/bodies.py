@@ -47,10 +47,20 @@ class Body:
         self._started = time.monotonic()
         self._size = self._held = 0
         self._entered = False
+        self._first: Message | None = None
         self.is_complete = empty
+
+    async def is_missing(self) -> bool:
+        """Whether a body that the head announces is empty, as where a server takes Upgrade for its end."""
+        self._first = await self.receive()
+        is_body = self._first["type"] == "http.request"
+        return is_body and not self._first.get("body") and not self._first.get("more_body", False)
 
     async def receive(self) -> Message:
         """The next message; raises ServiceError 408 (too slow), 413 (too long) or 503 (too many waiting)."""
+        if (first := self._first) is not None:
+            self._first = None
+            return first
         if self.is_complete:
             return await self._receive()
         left = self._started + BODY_SECONDS + self._size / MIN_SPEED - time.monotonic()

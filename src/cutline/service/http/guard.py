@@ -28,6 +28,7 @@ _log = logging.getLogger("cutline.service")
 
 _OPEN: Final = frozenset({"/health"})  # for probes, which have no key
 _PROBES: Final = frozenset({"/health", "/ready"})  # by a pod's address, or without a host (HTTP/1.0)
+_NO_UPGRADE: Final = "the body behind Upgrade was not read: send the request in HTTP/1.1 without it"
 _HEADERS: Final = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
@@ -107,6 +108,8 @@ class Guard:
         response = _Response(send, body, cors)
         try:
             self._check(scope, headers, body, is_allowed=bool(cors))
+            if has_body and "upgrade" in headers:
+                await _check_upgrade(body)
             if cors and scope["method"] == "OPTIONS" and "access-control-request-method" in headers:
                 preflight = PlainResponse(status_code=204, headers=self._cors.preflight(headers))
                 await preflight(scope, receive, response.send)
@@ -195,6 +198,12 @@ class _Response:
         elif self._is_stream:
             event = error_event(scope["path"], error)
             await self._send({"type": "http.response.body", "body": event, "more_body": False})
+
+
+async def _check_upgrade(body: Body) -> None:
+    """Raises ServiceError 400 where the server goes on with the body as another request, unless it closes."""
+    if await body.is_missing():
+        raise ServiceError(400, _NO_UPGRADE, headers={"Connection": "close"})
 
 
 def _is_address(name: str) -> bool:

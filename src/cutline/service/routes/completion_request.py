@@ -12,13 +12,15 @@ from typing import Annotated, Any, Final, TypeAlias
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from cutline.parameters import MAX_TOKENS, SEED, TEMPERATURE, TOP_P
-from cutline.prompts import Example, Prompt
+from cutline.prompts import Prompt
 from cutline.prompts.variables import escape
-from cutline.records import JSON, Sample
+from cutline.records import JSON
 from cutline.service.caption_options import CaptionOptions
+from cutline.service.conversation import Conversation
 from cutline.service.errors import ServiceError, field_message
 from cutline.service.pictures import Pictures
-from cutline.service.routes.conversation import Message, conversation, invalid_value, text_of
+from cutline.service.routes.messages import Message, conversation, invalid_value, text_of
+from cutline.service.routes.tools import Tool, forced_tool
 
 DEFAULT_PROMPT: Final = Prompt().prefix
 """The prompt of clients that have none: a model with a default prompt of its own uses that."""
@@ -40,6 +42,8 @@ _UNSUPPORTED: Final[dict[str, tuple[Any, ...]]] = {
     "prediction": (),
 }
 """Fields that would change the response and are not supported, with the values that change nothing."""
+_TOOLS: Final = frozenset({"tools", "tool_choice"})
+_WITHOUT_TOOLS: Final = {name: values for name, values in _UNSUPPORTED.items() if name not in _TOOLS}
 
 
 MAX_STOPS: Final = 16
@@ -47,13 +51,14 @@ MAX_STOP: Final = 1_000  # characters
 UNLIMITED: Final = -1  # tokens, as the same clients write it
 RANDOM_SEED: Final = -1  # as llama.cpp, Ollama and their clients write it
 _FOR_JSON: Final = "for JSON use response_format of type json_schema"
+_FORCED: Final = "name one of the tools in tool_choice"
 
 _CURES: Final = {
     "n": "send the request again for another reply",
-    "tools": f"send tool_choice 'none', or {_FOR_JSON}",
-    "tool_choice": f"send 'none', or {_FOR_JSON}",
-    "functions": f"send function_call 'none', or {_FOR_JSON}",
-    "function_call": f"send 'none', or {_FOR_JSON}",
+    "tools": f"send tool_choice 'none' or {_FORCED}, or {_FOR_JSON}",
+    "tool_choice": f"send 'none' or {_FORCED}, or {_FOR_JSON}",
+    "functions": f"send function_call 'none' or use tools, or {_FOR_JSON}",
+    "function_call": f"send 'none' or use tools, or {_FOR_JSON}",
 }
 CHOICES: Final = {"tools": "tool_choice", "functions": "function_call"}
 """Fields that say whether the model may call what another field lists."""
@@ -90,15 +95,14 @@ class ChatBody(_Lenient):
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class CompletionRequest:
-    """A valid request: the picture, its options, and the form of the response.
+    """A valid request: the conversation, its options, and the form of the response.
 
-    ``example``: a picture before it, with the text between the two. ``stop``: the text ends before the first
-    of these.
+    ``stop``: the text ends before the first of these. ``tool``: the reply is a call of it.
     """
 
-    sample: Sample
-    example: Example | None = None
+    conversation: Conversation
     stop: tuple[str, ...] = ()
+    tool: Tool | None = None
     options: CaptionOptions
     model: str
     stream: bool
@@ -131,14 +135,17 @@ def refuse_unsupported(
 
 def request_of(request: ChatBody, pictures: Pictures) -> CompletionRequest:
     """The request of a body; raises ServiceError 400 for what is not supported."""
-    refuse_unsupported(request, _UNSUPPORTED, _CURES)
+    given = request.model_extra or {}
+    tool = forced_tool(given.get("tools"), given.get("tool_choice"))
+    refuse_unsupported(request, _WITHOUT_TOOLS if tool is not None else _UNSUPPORTED, _CURES)
+    schema = tool.schema if tool is not None else _schema(request.response_format)
     stream = bool(request.stream)
-    turns = conversation(request.messages, pictures)
+    found = conversation(request.messages, pictures)
     return CompletionRequest(
-        sample=turns.sample,
-        example=turns.example,
+        conversation=found,
         stop=_stop(request.stop),
-        options=_options(request, turns.text),
+        tool=tool,
+        options=_options(request, found.text, schema),
         model=request.model,
         stream=stream,
         include_usage=stream and request.stream_options is not None and request.stream_options.include_usage,
@@ -165,7 +172,7 @@ def _system(messages: list[Message]) -> str | None:
     return "\n\n".join(filter(None, texts)) or None
 
 
-def _options(request: ChatBody, text: str) -> CaptionOptions:
+def _options(request: ChatBody, text: str, schema: JSON | None) -> CaptionOptions:
     system = _system(request.messages)
     tokens = request.max_completion_tokens
     try:
@@ -173,7 +180,7 @@ def _options(request: ChatBody, text: str) -> CaptionOptions:
             # Braces of clients are text, not variables, and their texts are no names in our library.
             prompt=f"text:{escape(text)}" if text and text != DEFAULT_PROMPT else None,
             system_prompt=escape(system) if system else None,
-            json_schema=_schema(request.response_format),
+            json_schema=schema,
             max_tokens=tokens if tokens is not None else request.max_tokens,
             temperature=request.temperature,
             top_p=request.top_p,

@@ -6,9 +6,8 @@ API: https://platform.openai.com/docs/api-reference/chat
 from __future__ import annotations
 
 import asyncio
-import dataclasses
+import functools
 import logging
-import re
 import secrets
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine
@@ -21,7 +20,7 @@ from starlette.responses import Response, StreamingResponse
 from cutline.errors import ConfigError
 from cutline.prompts.replies import without_reasoning
 from cutline.prompts.structured import find_object
-from cutline.records import JSON, Caption, Failure, Outcome, Usage
+from cutline.records import JSON, Caption, Failure, Outcome
 from cutline.service.caption_options import CaptionOptions
 from cutline.service.captioning_service import CaptioningService
 from cutline.service.errors import ServiceError, with_field_names
@@ -30,6 +29,7 @@ from cutline.service.http.openapi import inlined
 from cutline.service.http.responses import json_response, openai_error, service_error
 from cutline.service.results import failure_error, failure_kind, public_model_name
 from cutline.service.routes.captions import LARGE, while_connected
+from cutline.service.routes.completion import Completion, chunks_of, event_of
 from cutline.service.routes.completion_request import ChatBody, CompletionRequest, parse_request
 
 router = APIRouter(prefix="/v1", tags=["openai"])
@@ -38,7 +38,6 @@ _log = logging.getLogger("cutline.service")
 
 _KEEPALIVE_SECONDS: Final = 10.0  # after which a stream begins, and between its comments
 _CREATED: Final = int(time.time())
-_WORDS: Final = re.compile(r"\s*\S+\s*")
 _BAD_REQUEST_CODES: Final = {
     "missing": "missing",
     "fetch": "fetch",
@@ -56,31 +55,6 @@ _ERRORS: dict[int | str, dict[str, Any]] = {
     422: {"description": "The model returned no usable response"},
     503: {"description": "The model is not available now"},
 }
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Completion:
-    """The model's reply as a chat completion."""
-
-    id: str
-    created: int
-    model: str
-    text: str
-    finish_reason: str
-    usage: Usage
-
-    def head(self, kind: str) -> JSON:
-        return {"id": self.id, "object": kind, "created": self.created, "model": self.model}
-
-    def usage_json(self) -> JSON:
-        prompt, completion = self.usage.prompt_tokens, self.usage.completion_tokens
-        total = prompt + completion
-        return {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": total}
-
-    def to_json(self) -> JSON:
-        message = {"role": "assistant", "content": self.text, "refusal": None}
-        choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": self.finish_reason}
-        return {**self.head("chat.completion"), "choices": [choice], "usage": self.usage_json()}
 
 
 @router.post("/chat/completions/", include_in_schema=False)
@@ -101,7 +75,8 @@ async def chat_completions(request: Request) -> Response:
     check_model(parsed.model, service)
     work = complete(parsed, service)
     if parsed.stream:
-        return await streamed(request, work, lambda completion: _chunks(completion, parsed))
+        chunks = functools.partial(chunks_of, include_usage=parsed.include_usage)
+        return await streamed(request, work, chunks)
     return json_response((await while_connected(request, work)).to_json())
 
 
@@ -152,7 +127,8 @@ async def complete(request: CompletionRequest, service: CaptioningService) -> Co
     try:
         await service.check_schema(request.options)
         options = _supported(request.options, service)
-        outcome = await service.caption(request.sample, options, request.example)
+        conversation = request.conversation
+        outcome = await service.caption(conversation.sample, options, conversation)
     except ConfigError as error:
         raise ServiceError(400, with_field_names(str(error)), kind="invalid_value") from None
     service.record(outcome)
@@ -215,6 +191,7 @@ def _completion(outcome: Outcome, service: CaptioningService, request: Completio
         text=text,
         finish_reason="stop" if is_cut else _finish_reason(reply.finish_reason),
         usage=reply.usage,
+        tool=request.tool,
     )
 
 
@@ -254,35 +231,9 @@ async def _delayed_chunks(
             found = service_error(error)
             if found.status == 500:
                 _log.exception("unexpected error while streaming")
-            yield _event(openai_error(found))
+            yield event_of(openai_error(found))
         else:
             async for chunk in chunks(completion):
                 yield chunk
     finally:
         task.cancel()  # the client has disconnected
-
-
-async def _chunks(completion: Completion, request: CompletionRequest) -> AsyncIterator[bytes]:
-    """The reply as server-sent events, a few words each."""
-    head = completion.head("chat.completion.chunk") | ({"usage": None} if request.include_usage else {})
-
-    def event(delta: JSON, finish_reason: str | None = None) -> bytes:
-        choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish_reason}
-        return _event({**head, "choices": [choice]})
-
-    yield event({"role": "assistant", "content": ""})
-    for piece in words(completion.text):
-        yield event({"content": piece})
-    yield event({}, completion.finish_reason)
-    if request.include_usage:
-        yield _event({**head, "choices": [], "usage": completion.usage_json()})
-    yield b"data: [DONE]\n\n"
-
-
-def words(text: str) -> list[str]:
-    """The text in the pieces of a stream."""
-    return _WORDS.findall(text)
-
-
-def _event(data: JSON) -> bytes:
-    return b"data: " + orjson.dumps(data) + b"\n\n"

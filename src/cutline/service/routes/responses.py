@@ -24,6 +24,7 @@ from cutline.service.http.openapi import inlined
 from cutline.service.http.responses import json_response
 from cutline.service.pictures import Pictures
 from cutline.service.routes.captions import LARGE, while_connected
+from cutline.service.routes.completion import Completion, words
 from cutline.service.routes.completion_request import (
     ChatBody,
     CompletionRequest,
@@ -32,8 +33,8 @@ from cutline.service.routes.completion_request import (
     refuse_unsupported,
     request_of,
 )
-from cutline.service.routes.completions import Completion, check_model, complete, streamed, words
-from cutline.service.routes.conversation import invalid_value
+from cutline.service.routes.completions import check_model, complete, streamed
+from cutline.service.routes.messages import invalid_value
 
 router = APIRouter(prefix="/v1", tags=["openai"])
 

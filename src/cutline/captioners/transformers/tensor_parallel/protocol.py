@@ -17,8 +17,7 @@ from PIL import Image
 from cutline.captioners.transformers.generation import GeneratedText
 from cutline.captioners.transformers.inputs import GenerationRequest
 from cutline.captioners.transformers.settings import Generation
-from cutline.prompts import Prompt
-from cutline.prompts.prompt import Example
+from cutline.prompts import Example, Part, Prompt, Turn
 from cutline.records import JSON
 
 _LENGTHS: Final = struct.Struct(">IQ")
@@ -52,7 +51,7 @@ def encode_requests(requests: Sequence[GenerationRequest]) -> Message:
     """A batch; a prompt shared by several pictures is sent once."""
     prompts: dict[int, Prompt] = {id(request.prompt): request.prompt for request in requests}
     numbers = {key: number for number, key in enumerate(prompts)}
-    examples = [prompt.example.image for prompt in prompts.values() if prompt.example is not None]
+    examples = [one.image for prompt in prompts.values() for one in _examples(prompt)]
     generations = {id(request.generation): request.generation for request in requests}
     generation_numbers = {key: number for number, key in enumerate(generations)}
     items = [
@@ -112,16 +111,37 @@ def _prompt_to_json(prompt: Prompt) -> JSON:
         name: getattr(prompt, name) for name in ("name", "system", "prefix", "suffix", "schema", "id")
     }
     if prompt.example is not None:
-        example = prompt.example
-        values["example"] = {
-            **{name: getattr(example, name) for name in ("mime", "explanation", "digest")},
-            "size": len(example.image),
-        }
+        values["example"] = _example_to_json(prompt.example)
+    values["turns"] = [
+        [turn.role, [[part.kind, part.text, _example_to_json(part.example)] for part in turn.parts]]
+        for turn in prompt.turns
+    ]
     return values
 
 
+def _examples(prompt: Prompt) -> list[Example]:
+    """Those whose bytes follow a prompt, in their order."""
+    own = [prompt.example] if prompt.example is not None else []
+    return own + (prompt.examples if prompt.turns else [])
+
+
+def _example_to_json(example: Example | None) -> JSON | None:
+    if example is None:
+        return None
+    names = ("mime", "explanation", "digest")
+    return {**{name: getattr(example, name) for name in names}, "size": len(example.image)}
+
+
 def _prompt_from_json(values: JSON, take: Any) -> Prompt:
-    example = values.pop("example", None)
-    if example is not None:
-        example = Example(image=take(example.pop("size")), **example)
-    return Prompt(**values, example=example)
+    def example_of(found: JSON | None) -> Example | None:
+        return None if found is None else Example(image=take(found.pop("size")), **found)
+
+    example = example_of(values.pop("example", None))
+    turns = tuple(
+        Turn(
+            role=role,
+            parts=tuple(Part(kind=kind, text=text, example=example_of(found)) for kind, text, found in parts),
+        )
+        for role, parts in values.pop("turns")
+    )
+    return Prompt(**values, example=example, turns=turns)
