@@ -376,6 +376,13 @@ def test_json_of_a_schema_comes_back_alone(through, upstream):
     assert json.loads(answer.json()["choices"][0]["message"]["content"]) == {"short": "A disc."}
 
 
+def test_a_schema_may_be_true(pixels):
+    schema = {"type": "object", "properties": {"short": True, "tags": True}, "additionalProperties": False}
+    picture = {"image_base64": base64.b64encode(png(9)).decode()}
+    answer = pixels.client.post("/caption", json={**picture, "schema": schema})
+    assert answer.json()["fields"].keys() == {"short", "tags"}
+
+
 def test_json_that_breaks_the_schema_is_no_answer(through, upstream):
     upstream.post("/script", {"content": '{"long": 1}'})
     answer = ask_through(through, response_format=SCHEMA)

@@ -180,8 +180,14 @@ def nested(levels):
         ({"type": "object", "properties": {"a": {"pattern": "(a+)+$"}}}, "pattern"),
         ({"type": "object", "properties": {"a": {"$dynamicRef": "#a"}}}, "$dynamicRef"),
         ({"type": "object", "$ref": "http://127.0.0.1:1/schema"}, "only references within it"),
+        ({"type": "object", "$ref": "#"}, "leads back to itself"),
+        ({"type": "object", "properties": {"a": {"anyOf": [{"not": {"$ref": "#/properties/a"}}]}}}, "itself"),
+        ({"type": "object", "$defs": {"a": {"$ref": "#/$defs/b"}, "b": {"$ref": "#/$defs/a"}}}, "itself"),
     ],
-    ids=["doubling", "deep", "wide", "long list", "names", "pattern", "dynamic", "remote"],
+    ids=[
+        *("doubling", "deep", "wide", "long list", "names", "pattern", "dynamic", "remote"),
+        *("itself", "itself within", "each other"),
+    ],
 )
 def test_schemas_beyond_bounds_are_refused(service, schema, reason):
     body = {"image_base64": base64.b64encode(png(9)).decode(), "schema": schema}

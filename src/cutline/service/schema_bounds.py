@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, Final
 
 MAX_DEPTH: Final = 40
 MAX_PARTS: Final = 2_000  # objects in it
 MAX_ITEMS: Final = 2_000  # of one list
 MAX_EXPANDED: Final = 10_000  # parts, where each reference stands for what it refers to
+_IN_PLACE: Final = ("allOf", "anyOf", "oneOf", "not", "if", "then", "else")
 _REFUSED: Final = frozenset({"$dynamicRef", "$recursiveRef", "$anchor", "$dynamicAnchor", "$recursiveAnchor"})
 
 
@@ -16,7 +18,7 @@ def check_bounds(schema: dict[str, Any]) -> None:
 
     Regular expressions are refused, whose search can be without end.
     """
-    parts = 0
+    parts, expansion = 0, _Expansion(schema)
     stack: list[tuple[Any, int]] = [(schema, 1)]
     while stack:
         part, depth = stack.pop()
@@ -25,13 +27,14 @@ def check_bounds(schema: dict[str, Any]) -> None:
         if isinstance(part, dict):
             parts += 1
             _check_keywords(part, depth)
+            expansion.check_loops(part)
         elif len(part) > MAX_ITEMS:
             raise ValueError(f"a list in a schema can have at most {MAX_ITEMS} items")
         if parts > MAX_PARTS:
             raise ValueError(f"a schema can have at most {MAX_PARTS} parts")
         children = part.values() if isinstance(part, dict) else part
         stack += [(child, depth + 1) for child in children if isinstance(child, dict | list)]
-    _Expansion(schema).check()
+    expansion.check()
 
 
 def _check_keywords(part: dict[str, Any], depth: int) -> None:
@@ -50,6 +53,7 @@ class _Expansion:
         self._schema = schema
         self._counts: dict[int, int] = {}
         self._open: set[int] = set()
+        self._finite: set[int] = set()
 
     def check(self) -> None:
         if self._count(self._schema, 0) > MAX_EXPANDED:
@@ -75,6 +79,35 @@ class _Expansion:
             self._counts[key] = 1 + sum(self._count(child, depth + 1) for child in children)
             self._open.discard(key)
         return self._counts[key]
+
+    def check_loops(self, part: dict[str, Any]) -> None:
+        """Raises ValueError where a value would be checked against the same part without end."""
+        if id(part) in self._finite:
+            return
+        path, stack = {id(part)}, [(part, self._in_place(part))]
+        while stack:
+            current, children = stack[-1]
+            child = next(children, None)
+            if child is None:
+                path.discard(id(current))
+                self._finite.add(id(current))
+                stack.pop()
+            elif id(child) in path:
+                raise ValueError("a reference in a schema leads back to itself: refer to an inner value only")
+            elif id(child) not in self._finite:
+                path.add(id(child))
+                stack.append((child, self._in_place(child)))
+
+    def _in_place(self, part: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        """The parts that a value of ``part`` is checked against itself."""
+        reference = part.get("$ref")
+        found = [self._target(reference) if isinstance(reference, str) else None]
+        for name in _IN_PLACE:
+            value = part.get(name)
+            found += value if isinstance(value, list) else [value]
+        if isinstance(dependent := part.get("dependentSchemas"), dict):
+            found += dependent.values()
+        return (one for one in found if isinstance(one, dict))
 
     def _target(self, reference: str) -> dict[str, Any] | None:
         """What ``#/$defs/name`` refers to; None for what is not there, which is refused elsewhere."""

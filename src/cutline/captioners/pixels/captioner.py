@@ -144,7 +144,8 @@ def _fields(schema: dict[str, Any], measured: Measurements, lines: list[str] | N
         texts["text"] = one_line(lines)
     fields: dict[str, Any] = {}
     for name, described in schema.get("properties", {}).items():
-        content, is_list = _FIELDS.get(name.lower(), ""), described.get("type") == "array"
+        content = _FIELDS.get(name.lower(), "")
+        is_list = isinstance(described, dict) and described.get("type") == "array"  # true is a schema too
         if content in lists:
             fields[name] = lists[content] if is_list else ", ".join(lists[content])
         elif content in texts and not is_list:
