@@ -123,6 +123,7 @@ class CallOptions(LoadOptions, total=False):
     stop_after_failures: int
     on_change: OnChange
     retry_failed: bool
+    recheck: bool
     state: str | None
 
 

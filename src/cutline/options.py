@@ -281,5 +281,7 @@ class RunOptions(StrictOptions):
     """What happens to earlier captions when model, prompt or parameters have changed."""
     retry_failed: bool = False
     """Retry the pictures that failed before."""
+    recheck: bool = False
+    """Check with servers that pictures behind URLs are still those captioned; only others are downloaded."""
     state: str | None = None
     """Folder or URL for the journal. [default: beside the output]"""

@@ -47,7 +47,10 @@ class Location(Protocol):
         return ""
 
     def etag(self) -> str:
-        """Differs when the picture was changed or deleted during a run; empty if unknown."""
+        """Differs when the picture was changed or deleted during a run; empty if unknown.
+
+        Of a download it is the server's ``ETag``, or its ``Last-Modified`` date.
+        """
         return ""
 
 

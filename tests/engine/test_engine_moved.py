@@ -7,6 +7,7 @@ import io
 import json
 import os
 import tarfile
+import urllib.request
 
 import pyarrow as pa
 import pyarrow.parquet
@@ -293,3 +294,65 @@ def test_a_state_of_an_older_version_is_made_anew_on_demand(run, tmp_path):
     assert run(source, output, "--on-change", "redo-all") == 1
     assert run(source, output) == 0
     assert [row["caption"] for row in lines(output)] == [f"It is all {A}."]
+
+
+@pytest.mark.parametrize("form", ["txt", "csv"])
+def test_a_picture_replaced_behind_its_url_is_noticed_by_a_recheck(form, colours, run, tmp_path):
+    site, output = colours.url.removesuffix("/v1"), tmp_path / "out.jsonl"
+    kinds = ("etag", "date", "plain")
+
+    def put(kind, colour):
+        data = bmp(colour) if colour else b""
+        urllib.request.urlopen(urllib.request.Request(f"{site}/{form}-{kind}", data, method="PUT"))
+
+    def checked(*options):
+        before = colours.get("/stats")["bodies"]
+        requests = run(source, output, "--allow-private-urls", *keys, *options)
+        return requests, colours.get("/stats")["bodies"] - before, [row["caption"] for row in lines(output)]
+
+    for kind in kinds:
+        put(kind, A)
+    source = tmp_path / f"list.{form}"
+    urls = [f"{site}/{kind}/{form}-{kind}" for kind in kinds]
+    keys = () if form == "txt" else ("--key-column", "n")
+    head = "" if form == "txt" else "n,url\n"
+    source.write_text(
+        head + "".join(f"{url}\n" if not head else f"{n},{url}\n" for n, url in enumerate(urls))
+    )
+    assert checked() == (3, 3, [f"It is all {A}."] * 3)
+    assert checked() == (0, 0, [f"It is all {A}."] * 3)
+    assert checked("--recheck") == (0, 1, [f"It is all {A}."] * 3), "only the last has no validator"
+    put("etag", B)
+    put("plain", C)
+    assert checked() == (0, 0, [f"It is all {A}."] * 3), "nothing is downloaded unless it is called for"
+    after = [f"It is all {each}." for each in (B, A, C)]
+    assert checked("--recheck") == (2, 4, after)
+    put("etag", B)  # another version of the same bytes, noted for the next time
+    put("date", "")
+    assert checked("--recheck") == (0, 2, after)
+    assert report(output)["unchecked"] == 1
+    assert checked("--recheck") == (0, 1, after)
+
+
+@pytest.mark.parametrize(
+    "options", [("--recheck",), ("--output-format", "webdataset")], ids=["jsonl", "shards"]
+)
+def test_rows_of_one_url_share_no_caption_of_the_picture_before(options, colours, run, tmp_path):
+    site, output = colours.url.removesuffix("/v1"), tmp_path / "out.jsonl"
+
+    def put(colour):
+        request = urllib.request.Request(f"{site}/{options[0][2:]}.bmp", bmp(colour), method="PUT")
+        urllib.request.urlopen(request)
+
+    source, state = tmp_path / "in.csv", tmp_path / "state"
+    source.write_text("n,url\n" + "".join(f"{n},{site}/etag/{options[0][2:]}.bmp\n" for n in range(3)))
+    arguments = ("--allow-private-urls", "--key-column", "n", "--state", state)
+    put(A)
+    assert run(source, output, *arguments) == 1
+    put(B)
+    if options[0] == "--recheck":
+        assert run(source, output, *arguments, *options) == 1
+        assert [row["caption"] for row in lines(output)] == [f"It is all {B}."] * 3
+    else:
+        assert run(source, tmp_path / "shards", *arguments, *options) == 1
+        assert list(shards(tmp_path / "shards")) == [(B, f"It is all {B}.")] * 3

@@ -4,6 +4,8 @@
 
 Prints ``ready PORT``. Each picture is to have a colour of its own, so that an answer can belong to one only.
 ``GET /stats`` tells how many requests came, and which colours of PNGs came ``twice``; JPEGs change theirs a little.
+``PUT /NAME`` keeps a picture, ``GET /etag/NAME``, ``/date/NAME`` and ``/plain/NAME`` return it with the validator in
+their name; stats count these ``bodies``.
 """
 
 from __future__ import annotations
@@ -23,6 +25,8 @@ class Colours:
         self.latency = latency
         self.requests = self.twice = 0
         self.seen: set[str] = set()
+        self.pictures: dict[str, tuple[bytes, int]] = {}
+        self.bodies = 0
 
     async def chat(self, request: web.Request) -> web.Response:
         body = await request.json()
@@ -43,7 +47,29 @@ class Colours:
         )
 
     async def stats(self, _: web.Request) -> web.Response:
-        return web.json_response({"requests": self.requests, "twice": self.twice})
+        counts = {"requests": self.requests, "twice": self.twice, "bodies": self.bodies}
+        return web.json_response(counts)
+
+    async def put(self, request: web.Request) -> web.Response:
+        version = self.pictures.get(request.match_info["name"], (b"", 0))[1] + 1
+        self.pictures[request.match_info["name"]] = (await request.read(), version)
+        return web.Response()
+
+    async def get(self, request: web.Request) -> web.Response:
+        kind, name = request.match_info["kind"], request.match_info["name"]
+        data, version = self.pictures.get(name, (b"", 0))
+        if not data:
+            return web.Response(status=404)
+        date = f"Fri, 0{version} Jan 2021 00:00:00 GMT"
+        name, condition, validator = {
+            "etag": ("ETag", "If-None-Match", f'"v|{version}"'),
+            "date": ("Last-Modified", "If-Modified-Since", date),
+            "plain": ("X-Version", "X-None", "none"),
+        }[kind]
+        if request.headers.get(condition) == validator:
+            return web.Response(status=304, headers={name: validator})
+        self.bodies += 1
+        return web.Response(body=data, headers={name: validator})
 
 
 async def serve() -> None:
@@ -51,6 +77,8 @@ async def serve() -> None:
     app = web.Application(client_max_size=64 << 20)
     app.router.add_post("/v1/chat/completions", colours.chat)
     app.router.add_get("/stats", colours.stats)
+    app.router.add_put("/{name}", colours.put)
+    app.router.add_get("/{kind}/{name}", colours.get)
     await on_a_port(app)
 
 

@@ -20,6 +20,7 @@ def run(
     service: Annotated[ServiceKey, Parameter(name="*")] = ServiceKey(),  # noqa: B008 - frozen
     on_change: OnChange | None = None,
     retry_failed: bool = False,
+    recheck: bool = False,
     plugin: tuple[str, ...] = (),
     actions: Annotated[ActionOptions, Parameter(name="*")] = ActionOptions(),  # noqa: B008 - frozen
 ) -> int:
@@ -33,6 +34,8 @@ def run(
         What happens to earlier captions when model, prompt or parameters have changed.
     retry_failed
         Caption the pictures again that failed before.
+    recheck
+        Check with servers that pictures behind URLs are still those captioned.
     plugin
         Python file with models of your own, in addition to those in the job file.
     """
@@ -43,6 +46,8 @@ def run(
         options = dataclasses.replace(options, on_change=on_change)
     if retry_failed:
         options = dataclasses.replace(options, retry_failed=True)
+    if recheck:
+        options = dataclasses.replace(options, recheck=True)
     model = dataclasses.replace(job.model, plugin=(*job.model.plugin, *plugin))
     from cutline.cli.execute import run_action
 

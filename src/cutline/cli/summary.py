@@ -172,15 +172,15 @@ def _slowdown(slowdown: Slowdown) -> Iterator[str]:
         yield f"slowed by {', '.join(slowdown.times)}: {times}{held}"
 
 
-def _hints(report: Report) -> Iterator[str]:
-    """Remarks and suggested next steps."""
-    counts, job = report.counts, report.job
-    if counts.total and not report.fresh.total and report.stopped is None:
-        yield "nothing to do for the model: every picture had its outcome from an earlier run"
-    yield from stage_lines(report)
-    yield from _slowdown(report.slowdown)
+def _changes(report: Report) -> Iterator[str]:
+    """The pictures that are others than before, or may be."""
     if report.changed:
         yield f"{plural(report.changed, 'picture')} captioned again: the picture or its prompt has changed"
+    if report.unchecked:
+        yield (
+            f"{plural(report.unchecked, 'picture')} could not be checked, as the server did not return it; "
+            "the earlier captions are kept"
+        )
     if report.replaced:
         named = ", ".join(printable(key) for key in report.first_replaced)
         more = ", …" if report.replaced > len(report.first_replaced) else ""
@@ -188,6 +188,16 @@ def _hints(report: Report) -> Iterator[str]:
             f"{plural(report.replaced, 'picture')} changed during the run ({named}{more}); run the same "
             "command again to caption those that are different now"
         )
+
+
+def _hints(report: Report) -> Iterator[str]:
+    """Remarks and suggested next steps."""
+    counts, job = report.counts, report.job
+    if counts.total and not report.fresh.total and report.stopped is None:
+        yield "nothing to do for the model: every picture had its outcome from an earlier run"
+    yield from stage_lines(report)
+    yield from _slowdown(report.slowdown)
+    yield from _changes(report)
     if report.left_out:
         yield (
             f"{plural(report.left_out, 'earlier caption is', 'earlier captions are')} not in the output, as "

@@ -306,4 +306,5 @@ def rules_of(job: Job, *, keep_data: bool = False, keep_raw: bool = False) -> Sa
         user_agent=job.input.user_agent,
         keep_data=keep_data,
         keep_raw=keep_raw,
+        recheck=job.run.recheck,
     )

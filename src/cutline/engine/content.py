@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import urllib.parse
 import zlib
 from collections.abc import Collection
 from typing import Self
@@ -12,12 +13,14 @@ from typing import Self
 from cutline.chain import Chain
 from cutline.errors import PictureError
 from cutline.files import content_digest
+from cutline.imaging import Picture
 from cutline.interfaces import Sink
 from cutline.prompts import look_up, sample_variables
 from cutline.records import Sample
 from cutline.worker_threads import in_thread
 
 _BEGIN = "2|"  # of the form of these ids; before it there was only what ``listed`` is now
+_VALIDATED = "3|"  # with a validator at the end
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,24 +28,33 @@ class ContentId:
     """A picture and the values that went into its request.
 
     ``listed`` is what its source says of it unread, ``digest`` that of its bytes where they were read, and
-    ``variables`` the digests of the prompt's variables.
+    ``variables`` the digests of the prompt's variables. ``validator`` is what a server that sent it said of
+    its version, see ``Location.etag``.
     """
 
     listed: str
     digest: str = ""
     variables: str = ""
+    validator: str = ""
     old: bool = False
 
     @classmethod
     def parse(cls, text: str) -> Self:
         """The inverse of ``str``; ``old`` for an id of another form, which is all in ``listed``."""
+        if text.startswith(_VALIDATED) and text.count("|") >= 4:
+            listed, digest, variables, validator = text[len(_VALIDATED) :].rsplit("|", 3)
+            validator = urllib.parse.unquote(validator)
+            return cls(listed=listed, digest=digest, variables=variables, validator=validator)
         if not text.startswith(_BEGIN) or text.count("|") < 3:
             return cls(listed=text, old=True)
         listed, digest, variables = text[len(_BEGIN) :].rsplit("|", 2)
         return cls(listed=listed, digest=digest, variables=variables)
 
     def __str__(self) -> str:
-        return _text_of(self.listed, self.digest, self.variables)
+        text = _text_of(self.listed, self.digest, self.variables)
+        if not self.validator:
+            return text
+        return f"{_VALIDATED}{text.removeprefix(_BEGIN)}|{urllib.parse.quote(self.validator)}"
 
     @property
     def unread(self) -> str:
@@ -61,9 +73,19 @@ class SampleContent:
         self.variables = variables
         self._digest: str | None = None
 
-    def id(self, digest: str = "") -> str:
+    def id(self, digest: str = "", validator: str = "") -> str:
         """The id; ``digest`` is that of the bytes that were read."""
-        return _text_of(self.listed, digest, self.variables)
+        if not validator:
+            return _text_of(self.listed, digest, self.variables)
+        return str(
+            ContentId(listed=self.listed, digest=digest, variables=self.variables, validator=validator)
+        )
+
+    def id_of(self, picture: Picture) -> str:
+        """The id with what is known of a picture that was read or downloaded."""
+        location = self.sample.location
+        downloaded = location is not None and location.url() is not None
+        return self.id(picture.digest, picture.etag if downloaded else "")
 
     @property
     def unread(self) -> str:
@@ -94,7 +116,7 @@ class SampleContent:
     def renewed(self, content_id: str) -> str:
         """The id of this content, with the digest of an earlier one that matches."""
         known = ContentId.parse(content_id)
-        return self.id("" if known.old else known.digest)
+        return self.id() if known.old else self.id(known.digest, known.validator)
 
     @property
     def digest(self) -> str:

@@ -40,7 +40,8 @@ async def plan_run(
 
     None when the run was stopped before the output was opened.
     """
-    mark, limit = output.mark(), assembly.limit_of(job)
+    # What is behind the mark is not looked at, so a recheck begins with the first sample.
+    mark, limit = None if job.run.recheck else output.mark(), assembly.limit_of(job)
     samples, keys = await in_thread(_remaining, source, limit, mark, output.contents, stop)
     # A source that cannot be listed fails before the output is touched.
     first = await in_thread(lambda: list(itertools.islice(samples, 1)))

@@ -74,6 +74,7 @@ class Report:
     stages: Mapping[str, str] = dataclasses.field(default_factory=dict)
     changed: int = 0
     replaced: int = 0
+    unchecked: int = 0
     first_replaced: tuple[str, ...] = ()
     left_out: int = 0
     waiting: int = 0
@@ -132,6 +133,7 @@ class Report:
             "missing_steps": self.counts.missing_steps,
             "changed_since_earlier": self.changed,
             "changed_meanwhile": self.replaced,
+            "unchecked": self.unchecked,
             "warnings": list(map(without_signatures, self.warnings)),
             "left_over": {each.kind: each.to_json() for each in self.left_over},
             "prompt_tokens": self.spent.prompt_tokens,

@@ -31,14 +31,55 @@ async def earlier_outcome(
     return outcome, False
 
 
-async def earlier_steps(sample: Sample, journal: JournalStore, contents: ContentReader) -> tuple[Step, ...]:
-    """Earlier runs' replies about the sample that are no whole outcome, the last of each step."""
+async def rechecked(
+    sample: Sample,
+    outcome: Outcome,
+    journal: JournalStore,
+    load: Callable[[str], Awaitable[Picture | None]],
+) -> Outcome | None:
+    """An earlier outcome, or None where the picture behind its URL is another by now.
+
+    Pictures that a listing tells apart were looked at before, and those that were never had are left alone.
+    ``load`` downloads a picture unless its server still has the version it is called with. Raises
+    PictureError where the picture cannot be had now.
+    """
+    content_id, location = ContentId.parse(outcome.content_id), sample.location
+    never_read = isinstance(outcome, Failure) and not content_id.digest
+    if location is None or never_read or (location.url() is None and location.content_id()):
+        return outcome
+    picture = await load(content_id.validator)
+    if picture is None:
+        return outcome
+    await in_thread(lambda: picture.data)
+    if picture.digest != content_id.digest:
+        return None
+    if picture.etag != content_id.validator and location.url() is not None:
+        content_id = dataclasses.replace(content_id, validator=picture.etag)
+        journal.append_content(sample.key, str(content_id))
+        outcome = dataclasses.replace(outcome, content_id=str(content_id))
+    return outcome
+
+
+def digest_of(outcome: Outcome) -> str:
+    """The digest of the picture that an outcome is about; empty if unknown."""
+    return ContentId.parse(outcome.content_id).digest
+
+
+async def earlier_steps(
+    sample: Sample, journal: JournalStore, contents: ContentReader, outdated: str = ""
+) -> tuple[Step, ...]:
+    """Earlier runs' replies about the sample that are no whole outcome, the last of each step.
+
+    Those about a picture with the ``outdated`` digest do not count.
+    """
     found = journal.steps(sample.key)
     if not found:
         return ()
     content = contents.content(sample)
     steps: dict[str, Step] = {}
     for content_id, replies in found:
+        if outdated and ContentId.parse(content_id).digest == outdated:
+            continue
         if await is_about(content_id, content, trusted=journal.trusted):
             steps |= {step.name: step for step in replies}
     return tuple(steps.values())

@@ -313,6 +313,7 @@ class _Run:
             requests_resumed=stats.resumed.total,
             changed=stats.changed,
             replaced=stats.replaced,
+            unchecked=stats.unchecked,
             first_replaced=tuple(stats.first_replaced),
             left_out=max(0, left_out) if result and not stopped else 0,
             waiting=result.waiting if result and stopped else 0,

@@ -130,16 +130,16 @@ class SamplePipeline:
         existing = self._by_policy(sample, content)
         if isinstance(existing, Skip | Failure):
             return existing
-        digest = ""
+        content_id = content.id()
         try:
             picture = await self._open(sample, observer, shared)
-            skip = await self.stages.filter(sample, picture, content.id())
-            digest = picture.digest
+            skip = await self.stages.filter(sample, picture, content_id)
+            content_id = content.id_of(picture)
             if skip is not None:
-                return dataclasses.replace(skip, content_id=content.id(digest))
+                return dataclasses.replace(skip, content_id=content_id)
             variables = sample_variables(sample) if self.chain.uses_variables else {}
         except (MemoryError, SampleError) as error:
-            return self._failure(sample, content.id(digest), error, known)
+            return self._failure(sample, content_id, error, known)
         if existing is not None:
             variables["text"] = existing
         return Prepared(
@@ -153,7 +153,7 @@ class SamplePipeline:
 
     def content_id(self, prepared: Prepared) -> str:
         """The id of the picture and values that the sample's request is made from."""
-        return prepared.content.id(prepared.picture.digest)
+        return prepared.content.id_of(prepared.picture)
 
     def _by_policy(self, sample: Sample, content: SampleContent) -> Skip | Failure | str | None:
         """The outcome that the source or the job's policy decides, else the sample's existing text."""
@@ -221,6 +221,14 @@ class SamplePipeline:
 
     async def load(self, sample: Sample, observer: PipelineObserver | None) -> Picture:
         """The sample's picture; local ones are read when first needed. Raises PictureError."""
+        picture = await self.load_changed(sample, "", observer)
+        assert picture is not None
+        return picture
+
+    async def load_changed(
+        self, sample: Sample, validator: str, observer: PipelineObserver | None
+    ) -> Picture | None:
+        """As ``load``, but None where the server still has the version that the download once had."""
         task = asyncio.current_task()
         assert task is not None
         try:
@@ -228,9 +236,10 @@ class SamplePipeline:
                 self._downloads.add(task)
                 if observer is not None:
                     observer.download_started()
-            return self._picture(await self._loader.locate(sample))
+            location = await self._loader.locate_changed(sample, validator)
         finally:
             self._downloads.discard(task)
+        return None if location is None else self._picture(location)
 
     def _picture(self, location: Location) -> Picture:
         return Picture(location, max_pixels=self.rules.max_pixels, keep_data=self.rules.keep_data)

@@ -15,6 +15,7 @@ class SampleRules:
 
     ``existing``: the policy for samples that have a text. ``keep_data``: keep the picture's bytes after it
     is encoded for the model. ``one_line``: the text has no line breaks. ``keep_raw``: keep whole responses.
+    ``recheck``: look at once more what is on another server, and has an outcome.
     """
 
     existing: Existing | None = None
@@ -27,6 +28,7 @@ class SampleRules:
     user_agent: str | None = None
     keep_data: bool = True
     keep_raw: bool = False
+    recheck: bool = False
 
     def finish(self, text: str, existing: str | None) -> str:
         """The text with trigger word, prefix and suffix, joined with the existing one."""

@@ -20,12 +20,12 @@ from cutline.engine.journal_store import JournalStore
 from cutline.engine.output import Entry, Reorder, Unwritten
 from cutline.engine.prefetch import Listed, Prefetch
 from cutline.engine.repeats import Shared, Turns, request_id
-from cutline.engine.resume import earlier_outcome, earlier_steps, replaced, with_data
+from cutline.engine.resume import digest_of, earlier_outcome, earlier_steps, rechecked, replaced, with_data
 from cutline.engine.sample_outcomes import log_outcome
 from cutline.engine.sample_pipeline import SamplePipeline
 from cutline.engine.sample_rules import SampleRules
 from cutline.engine.stats import RunStats
-from cutline.errors import BudgetSpent, CutlineError, ManyFailed, RunStopped, SinkError
+from cutline.errors import BudgetSpent, CutlineError, ManyFailed, PictureError, RunStopped, SinkError
 from cutline.formatting import printable
 from cutline.imaging import Picture
 from cutline.interfaces import Source
@@ -207,17 +207,21 @@ class _Shard:
 
     async def _process(self, item: Listed) -> None:
         """Pass a sample's outcome, an earlier run's or a new one, to the output."""
-        sample, data = item.sample, None
+        sample, data, outdated = item.sample, None, ""
         outcome, changed = await earlier_outcome(sample, self._host.journal, self._pipeline.contents)
+        if outcome is not None and self._pipeline.rules.recheck:
+            outdated = digest_of(outcome)
+            outcome, changed = await self._recheck(sample, outcome)
         self._stats.changed += changed
         if isinstance(outcome, Caption) and self._output.needs_picture:
+            outdated = digest_of(outcome)
             outcome, data = await self._with_data(outcome, sample, None)
             self._stats.changed += outcome is None
         fresh = outcome is None
         if outcome is not None:
             outcome = self._pipeline.reuse(sample, outcome)
         else:
-            outcome, picture = await self._caption(sample)
+            outcome, picture = await self._caption(sample, outdated)
             if isinstance(made := outcome, Caption) and sample.etag != item.etag:
                 self._stats.add_replaced(sample.key)
                 _log.info("replaced key=%s while the run was under way", printable(sample.key))
@@ -234,28 +238,47 @@ class _Shard:
                 )
             )
 
+    async def _recheck(self, sample: Sample, outcome: Outcome) -> tuple[Outcome | None, bool]:
+        load = self._pipeline.load_changed
+        try:
+            current = await rechecked(
+                sample, outcome, self._host.journal, lambda known: load(sample, known, self)
+            )
+        except PictureError as error:
+            self._stats.unchecked += 1
+            _log.info("unchecked key=%s: %s", printable(sample.key), printable(str(error)))
+            return outcome, False
+        return current, current is None
+
     async def _with_data(
         self, outcome: Caption, sample: Sample, picture: Picture | None
     ) -> tuple[Outcome | None, bytes | None]:
         return await with_data(outcome, picture or (lambda: self._pipeline.load(sample, self)))
 
-    async def _caption(self, sample: Sample) -> tuple[Outcome, Picture | None]:
-        """A new outcome, which is journalled at once; rows with one picture and prompt have one request."""
+    async def _caption(self, sample: Sample, outdated: str) -> tuple[Outcome, Picture | None]:
+        """A new outcome, which is journalled at once; rows with one picture and prompt have one request.
+
+        ``outdated`` is the digest of a picture that was in the place of this one.
+        """
         if not self._host.journal.has_repeats or sample.location is None:
-            return await self._caption_in_turn(sample, None)
+            return await self._caption_in_turn(sample, None, outdated)
         request = request_id(sample.key, self._pipeline.contents.content(sample).id())
         async with self._turns.of(request):
-            return await self._caption_in_turn(sample, self._host.journal.alike(request))
+            shared = self._host.journal.alike(request)
+            if shared is not None and outdated and digest_of(shared) == outdated:
+                shared = None
+            return await self._caption_in_turn(sample, shared, outdated)
 
-    async def _caption_in_turn(self, sample: Sample, shared: Shared | None) -> tuple[Outcome, Picture | None]:
+    async def _caption_in_turn(
+        self, sample: Sample, shared: Shared | None, outdated: str
+    ) -> tuple[Outcome, Picture | None]:
         host = self._host
         await host.slots.take()
         try:
             if self._stop.requested:
                 raise RunStopped("stopped")
-            outcome, picture = await self._pipeline.caption(
-                sample, await earlier_steps(sample, host.journal, self._pipeline.contents), self, shared
-            )
+            known = await earlier_steps(sample, host.journal, self._pipeline.contents, outdated)
+            outcome, picture = await self._pipeline.caption(sample, known, self, shared)
             if self._pipeline.is_final(outcome):
                 host.journal.append(outcome)
             log_outcome(outcome)

@@ -128,7 +128,8 @@ class RunStats:
     ``before``: outcomes in the output when the run began; ``resumed``: from the journal; ``fresh``: of this
     run; ``causes``: of all of them. ``spent``, and ``paid`` outcomes, include earlier runs. ``models``: the
     captioners' names by step. ``changed`` pictures differ from an earlier run's; ``replaced`` ones were
-    changed or deleted during this run. ``latencies`` are of this run's requests.
+    changed or deleted during this run; of ``unchecked`` ones a server did not say whether they have changed.
+    ``latencies`` are of this run's requests.
     """
 
     before: Counts = dataclasses.field(default_factory=Counts)
@@ -140,6 +141,7 @@ class RunStats:
     models: Mapping[str, str] = dataclasses.field(default_factory=dict)
     changed: int = 0
     replaced: int = 0
+    unchecked: int = 0
     first_replaced: list[str] = dataclasses.field(default_factory=list)
     failed_in_a_row: int = 0
     captions_without_usage: int = 0

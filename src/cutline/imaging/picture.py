@@ -43,6 +43,11 @@ class Picture:
         return self._location.path
 
     @property
+    def etag(self) -> str:
+        """As of the location."""
+        return self._location.etag()
+
+    @property
     def data(self) -> bytes:
         """The encoded bytes as they came; reads them the first time (blocks).
 

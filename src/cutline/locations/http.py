@@ -21,9 +21,10 @@ from cutline.retry_policy import delay, retry_after, with_retries
 from cutline.version import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Mapping
 
 USER_AGENT = f"cutline/{__version__}"
+MAX_VALIDATOR = 200  # characters of an ETag that are kept
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _TRANSIENT = frozenset({408, 425, 429})
 _WEB_PAGE = (b"<!doctype html", b"<html", b"<head", b"<body", b"<script", b"<title")
@@ -73,6 +74,12 @@ class Fetcher:
             PictureError: ``blocked-address``, ``too-large``, or ``fetch`` for everything else. The message
                 never holds the URL's password or query.
         """
+        found = await self.fetch_changed(url, "")
+        assert found is not None  # an answer 304 to an unconditional request is an error
+        return found
+
+    async def fetch_changed(self, url: str, validator: str) -> InlineBytes | None:
+        """As ``fetch``, but None where the server says that it still has the version of a ``validator``."""
         limits = self._limits
         left = limits.seconds
 
@@ -80,50 +87,53 @@ class Fetcher:
             pause = max(error.retry_after or 0.0, delay(error.attempts, first=limits.backoff))
             return min(pause, limits.max_wait) if left > 0 else None
 
-        async def attempt() -> bytes:
+        async def attempt() -> InlineBytes | None:
             nonlocal left
             started = time.monotonic()
             try:
-                return await self._attempt(url, left)
+                return await self._attempt(url, left, _conditions(validator))
             finally:
                 left -= time.monotonic() - started
 
         try:
-            data = await with_retries(attempt, limits.retries + 1, wait)
+            return await with_retries(attempt, limits.retries + 1, wait)
         except Retryable as error:
             tried = f" ({error.attempts} attempts)" if error.attempts > 1 else ""
             raise PictureError("fetch", f"{shown(url)}: {error}{tried}") from error
-        return InlineBytes(data, shown(url))
 
     async def aclose(self) -> None:
         if self._session is not None:
             await self._session.close()
             self._session = None
 
-    async def _attempt(self, text: str, seconds: float) -> bytes:
+    async def _attempt(self, text: str, seconds: float, conditions: Mapping[str, str]) -> InlineBytes | None:
         """One attempt with its redirects; waiting for a connection takes none of ``seconds``."""
-        deadline = _Deadline(seconds)
+        deadline, first = _Deadline(seconds), text
         for _ in range(self._limits.redirects + 1):
             url = checked_url(text, allow_private=self._allow_private)
             async with self._turn(url.raw_host or ""):
-                result = await self._request(url, deadline)
-            if isinstance(result, bytes):
-                return result
+                result = await self._request(url, deadline, conditions)
+            if not isinstance(result, str):
+                return result and dataclasses.replace(result, name=shown(first))
             text = result
         raise PictureError("fetch", f"{shown(text)}: more than {self._limits.redirects} redirects")
 
-    async def _request(self, url: yarl.URL, deadline: _Deadline) -> bytes | str:
-        """The body, or the URL of a redirect."""
+    async def _request(
+        self, url: yarl.URL, deadline: _Deadline, conditions: Mapping[str, str]
+    ) -> InlineBytes | str | None:
+        """The body, or the URL of a redirect; None where the picture is unchanged."""
         started = time.monotonic()
         try:
             async with (
                 asyncio.timeout(deadline.left),
-                self._open().get(url, allow_redirects=False) as response,
+                self._open().get(url, allow_redirects=False, headers=conditions) as response,
             ):
                 if response.status in _REDIRECTS and "Location" in response.headers:
                     return _target(url, response.headers["Location"])
+                if response.status == 304 and conditions:
+                    return None
                 self._check_status(url, response)
-                body = await self._body(url, response)
+                body, validator = await self._body(url, response), _validator(response)
         except TimeoutError as error:
             raise Retryable("timeout", "timed out") from error
         except (aiohttp.ClientError, OSError) as error:
@@ -132,7 +142,7 @@ class Fetcher:
             raise Retryable("connection", _cause(error)) from error
         finally:
             deadline.left -= time.monotonic() - started
-        return _picture(url, body)
+        return InlineBytes(_picture(url, body), str(url), validator)
 
     def _check_status(self, url: yarl.URL, response: aiohttp.ClientResponse) -> None:
         status = response.status
@@ -227,6 +237,22 @@ def _target(url: yarl.URL, location: str) -> str:
         return str(url.join(yarl.URL(location, encoded=location.isascii())))
     except ValueError as error:
         raise PictureError("fetch", f"{shown(str(url))}: redirects to an invalid URL") from error
+
+
+def _validator(response: aiohttp.ClientResponse) -> str:
+    """The response's version, in the form that ``_conditions`` takes; empty where it names none."""
+    for name in ("ETag", "Last-Modified"):
+        value = response.headers.get(name, "").strip()
+        if value and len(value) <= MAX_VALIDATOR and value.isascii() and value.isprintable():
+            return f"{name}: {value}"
+    return ""
+
+
+def _conditions(validator: str) -> dict[str, str]:
+    """The headers of a request for another version than this one (RFC 9110, 13.1)."""
+    name, _, value = validator.partition(": ")
+    condition = {"ETag": "If-None-Match", "Last-Modified": "If-Modified-Since"}.get(name)
+    return {condition: value} if condition and value else {}
 
 
 def _picture(url: yarl.URL, body: bytes) -> bytes:

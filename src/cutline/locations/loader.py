@@ -24,6 +24,12 @@ class PictureLoader:
 
     async def locate(self, sample: Sample) -> Location:
         """The location to read the bytes from; PictureError: the sample's problem, or the download's."""
+        found = await self.locate_changed(sample, "")
+        assert found is not None
+        return found
+
+    async def locate_changed(self, sample: Sample, validator: str) -> Location | None:
+        """As ``locate``, but None where the server still has the version that a download once had."""
         location = sample.location
         if location is None:
             problem = sample.problem
@@ -38,7 +44,7 @@ class PictureLoader:
             self._fetcher = Fetcher(
                 allow_private=self._allow_private, user_agent=self._user_agent, limits=self._limits
             )
-        return await self._fetcher.fetch(url)
+        return await self._fetcher.fetch_changed(url, validator)
 
     async def aclose(self) -> None:
         if self._fetcher is not None:

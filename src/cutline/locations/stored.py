@@ -51,10 +51,14 @@ class LocalFile(Location):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class InlineBytes(Location):
-    """Bytes that are already here, with the name of the place they came from."""
+    """Bytes that are already here, with the name of the place they came from.
+
+    ``validator`` is what the server that sent them said of their version.
+    """
 
     data: bytes = dataclasses.field(repr=False)
     name: str
+    validator: str = ""
 
     @property
     def path(self) -> str:
@@ -62,6 +66,9 @@ class InlineBytes(Location):
 
     def content_id(self) -> str:
         return content_digest(self.data)
+
+    def etag(self) -> str:
+        return self.validator
 
     def read(self) -> bytes:
         return self.data

@@ -85,7 +85,8 @@ async def collect_job(
 def _without_limits(job: Job) -> Job:
     """The job without what would end it early, as everything is paid for."""
     run = dataclasses.replace(job.run, budget_tokens=None, max_cost=None, stop_after_failures=0)
-    return dataclasses.replace(job, run=dataclasses.replace(run, on_change="refuse", retry_failed=False))
+    run = dataclasses.replace(run, on_change="refuse", retry_failed=False, recheck=False)
+    return dataclasses.replace(job, run=run)
 
 
 class BatchReplySource:

@@ -51,6 +51,10 @@ def check_job(job: Job, key: Secret | None) -> None:
     """Raise ConfigError for a job that cannot be a batch, or an option without effect on one."""
     job.check()
     endpoint_of(job, key)
+    if job.run.recheck:
+        raise ConfigError(
+            "a batch does not support --recheck; remove it, and check with `cutline caption --recheck`"
+        )
     usual = RunOptions()
     idle = {
         "--max-concurrent-requests": job.run.max_concurrent_requests is not None,
