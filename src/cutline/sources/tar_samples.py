@@ -54,6 +54,7 @@ class TarSample:
 
     def __init__(self, stem: str, shard: str, reader: TarReader, choice: Choice) -> None:
         self.stem = stem
+        self.cut = False  # whether the tar is damaged there, so that what is missing was lost
         self._shard = shard
         self._reader = reader
         self._choice = choice
@@ -100,8 +101,8 @@ class TarSample:
         packing = ending.rpartition(".")[2]
         self._pictures[ending] = PackedPicture(location, packing) if packing in PACKINGS else location
 
-    def samples(self, prefix: str, keys: UniqueKeys, *, cut: bool = False) -> Iterator[Sample]:
-        """``cut``: the tar ended within this sample, so what is missing was lost."""
+    def samples(self, prefix: str, keys: UniqueKeys) -> Iterator[Sample]:
+        """Its pictures, mostly one; ``prefix`` comes before their keys."""
         if not self._pictures and not self._problem:
             self._find_picture()
         several = self._several()
@@ -114,7 +115,7 @@ class TarSample:
                 yield self._sample(keys.unique(prefix + name), self._pictures[ending], members, None)
             return
         picture = self._main()
-        problem = self._problem or (self._no_picture(cut=cut) if picture is None else None)
+        problem = self._problem or (self._no_picture() if picture is None else None)
         yield self._sample(keys.unique(prefix + self.stem), picture, self._members, problem)
 
     def _sample(
@@ -201,8 +202,8 @@ class TarSample:
                 return found
         return None, ""
 
-    def _no_picture(self, *, cut: bool) -> Problem:
-        if cut:
+    def _no_picture(self) -> Problem:
+        if self.cut:
             return Problem(kind="damaged-shard", message="the tar is damaged where this sample's picture was")
         if self._refused:
             return Problem(kind="blocked-path", message=f"{self._refused[0]}; such members are not read")

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 BLOCK = tarfile.BLOCKSIZE
 MAX_NAME_BYTES = 1024 * 1024
+_MAGIC = slice(257, 262)
+_SCANNED = 1024 * BLOCK
 _NO_DATA = {
     tarfile.LNKTYPE,
     tarfile.SYMTYPE,
@@ -95,6 +97,23 @@ class TarReader:
                 long_name, fields = None, {}
             self._go_to(self._end)
 
+    def resync(self, damage: TarDamaged) -> int | None:
+        """Go on at the next header after a damaged place, where it is; None for a packed or ended tar."""
+        if self._size is None:
+            return None
+        start = (damage.offset // BLOCK + 1) * BLOCK
+        while self._size - start >= BLOCK:
+            self._file.seek(start)
+            chunk = self._file.read(_SCANNED)
+            for at in range(0, len(chunk) - BLOCK + 1, BLOCK):
+                if chunk[at + _MAGIC.start : at + _MAGIC.stop] == b"ustar" and _is_header(
+                    chunk[at : at + BLOCK]
+                ):
+                    self._position = self._end = self._file.seek(start + at)
+                    return self._position
+            start += max(len(chunk) // BLOCK, 1) * BLOCK
+        return None
+
     def data(self, member: Member) -> bytes:
         """The bytes of the member that came last; TarDamaged: they are not all there."""
         self._go_to(member.offset)
@@ -167,6 +186,14 @@ class TarReader:
         while self._position < offset:
             if not self._read(min(offset - self._position, 1024 * 1024)):
                 raise TarDamaged(self._position, "the tar was cut")
+
+
+def _is_header(block: bytes) -> bool:
+    """Whether the check sum of a header fits."""
+    try:
+        return tarfile.TarInfo.frombuf(block, "utf-8", "surrogateescape").size >= 0
+    except tarfile.HeaderError:
+        return False
 
 
 def _decoded(name: bytes) -> str:

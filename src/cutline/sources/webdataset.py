@@ -110,9 +110,10 @@ class WebdatasetSource(Source):
         prefix = f"{name}/" if self._root else ""
         members = _Members(shard, name, file, self._choice())
         for group in members.samples():
-            yield from group.samples(prefix, keys, cut=group is members.cut)
-        if (damage := members.damage) is not None:
-            message = f"{name_to_text(shard)}: byte {damage.offset:,}: {damage}; the rest of the tar is lost"
+            yield from group.samples(prefix, keys)
+        for damage, resumed in members.damages:
+            lost = "the rest of the tar is" if resumed is None else f"what is there up to byte {resumed:,} is"
+            message = f"{name_to_text(shard)}: byte {damage.offset:,}: {damage}; {lost} lost"
             problem = Problem(kind="damaged-shard", message=message)
             yield Sample(key=keys.unique(f"{name}@{damage.offset}"), location=None, problem=problem)
 
@@ -126,7 +127,11 @@ class WebdatasetSource(Source):
 
 
 class _Members:
-    """The members of a tar by samples. ``damage``: where it broke; ``cut``: the sample that it broke in."""
+    """The members of a tar by samples.
+
+    ``damages``: where it is broken, each with the byte from which it was read on, None for nowhere. Samples
+    at such places are ``cut``.
+    """
 
     def __init__(self, shard: str, name: str, file: BinaryIO, choice: Choice) -> None:
         self._shard = shard
@@ -134,8 +139,8 @@ class _Members:
         self._file = file
         self._choice = choice
         self._reader = TarReader(file)
-        self.damage: TarDamaged | None = None
-        self.cut: TarSample | None = None
+        self.damages: list[tuple[TarDamaged, int | None]] = []
+        self._broken = False  # since the last member
 
     def samples(self) -> Iterator[TarSample]:
         """In the order of their first members; of a tar on this machine members need not be adjacent."""
@@ -153,7 +158,7 @@ class _Members:
         seen: set[int] = set()
         last, found = "", False
         try:
-            for _, stem, _, _ in self._entries(TarReader(self._file)):
+            for _, stem, _, _ in self._entries(TarReader(self._file).members(), counted=False):
                 if stem != last:
                     mark = hash(stem)
                     if found := mark in seen:
@@ -166,9 +171,23 @@ class _Members:
         self._reader = TarReader(self._file)
         return found
 
-    def _entries(self, reader: TarReader) -> Iterator[tuple[Member, str, str, str]]:
-        """Each member with its sample, its ending in that, and its path."""
-        for member in reader.members():
+    def _sound_members(self) -> Iterator[Member]:
+        """The members before, between and after damaged places."""
+        resumed: int | None = 0
+        while resumed is not None:
+            try:
+                yield from self._reader.members()
+                resumed = None
+            except TarDamaged as error:
+                resumed = self._reader.resync(error)
+                self.damages.append((error, resumed))
+                self._broken = True
+
+    def _entries(
+        self, members: Iterator[Member], *, counted: bool = True
+    ) -> Iterator[tuple[Member, str, str, str]]:
+        """Each member with its sample, its ending in that, and its path; hidden pictures are ``counted``."""
+        for member in members:
             path = _tidy(member.name)
             elsewhere = leaves_folder(path)
             stem, ending = (path, "") if elsewhere else _split(path)
@@ -177,47 +196,50 @@ class _Members:
                 continue
             if elsewhere or not name.startswith("."):
                 yield member, stem, ending, path
-            elif reader is self._reader and extension(name) in EXTENSIONS and not name.startswith("._"):
+            elif counted and extension(name) in EXTENSIONS and not name.startswith("._"):
                 self._choice.notes.note("hidden", f"{self._name}/{path}")
 
     def _gathered(self) -> Iterator[TarSample]:
         """Of the whole tar first the headers, then sample by sample the data."""
         found: list[tuple[str, dict[str, tuple[str, Member]]]] = []
         latest: dict[str, dict[str, tuple[str, Member]]] = {}
-        try:
-            for member, stem, ending, path in self._entries(self._reader):
-                parts = latest.get(stem)
-                if parts is None or ending in parts:
-                    parts = latest[stem] = {}
-                    found.append((stem, parts))
-                parts[ending] = path, member
-        except TarDamaged as error:
-            self.damage = error
+        for member, stem, ending, path in self._entries(self._sound_members()):
+            parts = latest.get(stem)
+            if parts is None or ending in parts:
+                parts = latest[stem] = {}
+                found.append((stem, parts))
+            parts[ending] = path, member
         latest.clear()
         for stem, parts in found:
             group = TarSample(stem, self._shard, self._reader, self._choice)
+            group.cut = bool(self.damages)
             try:
                 for ending, (path, member) in parts.items():
                     group.add(ending, path, member)
             except TarDamaged:
-                self.cut = group
+                group.cut = True
             yield group
 
     def _adjacent(self) -> Iterator[TarSample]:
         group: TarSample | None = None
         seen: set[int] = set()
         try:
-            for member, stem, ending, path in self._entries(self._reader):
+            for member, stem, ending, path in self._entries(self._sound_members()):
+                broken, self._broken = self._broken, False
+                if group is not None:
+                    group.cut |= broken
                 if group is not None and (group.stem != stem or ending in group.endings):
                     self._note_scattered(group, seen)
                     yield group
                     group = None
                 group = group or TarSample(stem, self._shard, self._reader, self._choice)
+                group.cut |= broken
                 group.add(ending, path, member)
         except TarDamaged as error:
-            self.damage = error
-            self.cut = group
+            self.damages.append((error, None))
+            self._broken = True
         if group is not None:
+            group.cut |= self._broken
             self._note_scattered(group, seen)
             yield group
 
