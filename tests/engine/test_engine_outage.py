@@ -62,5 +62,34 @@ def test_an_endpoint_that_dies_and_returns(times, port, tmp_path):
     assert "slowed by" in err
 
 
+FORMS = {
+    "web pages of a proxy": ({"502-page": 1}, {"max_retries": 1}, "waiting for the endpoint (502)"),
+    "requests that hang": (
+        {"hang": 1},
+        {"max_retries": 1, "timeout": 1},
+        "waiting for the endpoint (timeout)",
+    ),
+    "half of the backends": ({"520-page": 0.5}, {"max_retries": 1}, "slowed by 520"),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_an_endpoint_that_is_away_in_another_form(form, new_endpoint, pictures, tmp_path):
+    """Half of the backends or all: no picture fails for it."""
+    fault, options, words = FORMS[form]
+    away = new_endpoint(slots=8, latency=0.1)
+    output = tmp_path / "captions.jsonl"
+    arguments = away.arguments(max_concurrent_requests=8, retry_delay=0.1, **options)
+    run = start_cutline("caption", pictures(160), output, *arguments)
+    wait_until(lambda: run.poll() is not None or away.stats()["pictures"] > 20)
+    away.configure(fault=fault)
+    time.sleep(6)
+    away.configure(fault={})
+    _, err = run.communicate(timeout=PATIENCE)
+    assert run.returncode == 0, err
+    assert len(rows_so_far(output)) == 160
+    assert words in err
+
+
 def rows_so_far(output):
     return output.read_text().splitlines() if output.exists() else []

@@ -135,8 +135,12 @@ class Endpoint:
     async def break_down(self, request: web.Request, fault: str, digest: str) -> web.StreamResponse | None:
         if fault in {"429", "429-date", "503-after"}:
             return self.slow_down(fault, digest, int(fault[:3]))
-        if fault.isdigit():
-            return error(int(fault), f"injected {fault}")
+        if fault.removesuffix("-page").isdigit():
+            return (
+                web_page(int(fault[:3]))
+                if fault.endswith("-page")
+                else error(int(fault), f"injected {fault}")
+            )
         if fault == "quota":
             return error(429, "You exceeded your current quota", code="insufficient_quota")
         if fault in {"reset", "cut"}:
@@ -230,6 +234,12 @@ def completion(digest: str, fault: str) -> bytes:
             "usage": {"prompt_tokens": 100, "completion_tokens": 20, "total_tokens": 120},
         }
     )
+
+
+def web_page(status: int) -> web.Response:
+    """The error of a proxy."""
+    page = f"<html><body><h1>{status}</h1><hr>nginx</body></html>"
+    return web.Response(status=status, text=page, content_type="text/html")
 
 
 def error(status: int, message: str, headers: dict[str, str] | None = None, code: str = "") -> web.Response:

@@ -26,7 +26,8 @@ from cutline.slots import LocalSlots, pause
 
 _log = logging.getLogger(__name__)
 _AWAY = frozenset({"unreachable", "connection"})
-_AWAY_STATUSES = frozenset({502, 504, 521, 522, 523, 524, 529})
+_AWAY_STATUSES = frozenset({502, 504, 520, 521, 522, 523, 524, 525, 526, 527, 529, 530})
+_MANY_AWAY = 0.15  # of the latest requests; then a failure says nothing of its picture either
 _LATE_STATUSES = frozenset({408, 499, 503, 504, 524})
 """What proxies and servers send for a request that waited too long."""
 _OVERTAKEN = 4  # times the limit; after so many later replies a time-out says nothing of the number at once
@@ -51,6 +52,7 @@ class Request:
 
     start: float
     window: Window | None
+    subject: int
     is_answered: bool = False
 
 
@@ -70,6 +72,8 @@ class Concurrency:
         self._waiting = 0
         self._queue = ServerQueue(demand.timeout)
         self._lowered_at = 0.0
+        self._away_share = 0.0  # of the latest requests
+        self._last_away: collections.deque[int] = collections.deque(maxlen=8)  # subjects
         self._too_many = math.inf  # requests at once, when one timed out
         self.limit, self._exact = start, float(start)
         self._tuner: Tuner | None = None
@@ -106,8 +110,10 @@ class Concurrency:
         return self._places.taken - self._waiting
 
     @contextlib.asynccontextmanager
-    async def slot(self, halted: asyncio.Event) -> AsyncIterator[Request]:
+    async def slot(self, halted: asyncio.Event, subject: int = 0) -> AsyncIterator[Request]:
         """Hold one place among the requests; waits for it, and as long as the throttle holds requests back.
+
+        ``subject`` is the same for all attempts of a picture, and another one for each picture.
 
         Raises:
             RunStopped: ``halted`` was passed to ``halt``.
@@ -116,7 +122,7 @@ class Concurrency:
         try:
             if self.throttle.is_holding:
                 await self._wait_for_turn(halted)
-            request = Request(time.monotonic(), self.throttle.sent(time.monotonic()))
+            request = Request(time.monotonic(), self.throttle.sent(time.monotonic()), subject)
             try:
                 yield request
             finally:
@@ -155,6 +161,7 @@ class Concurrency:
         request.is_answered = True
         self.throttle.admitted(now, seconds)
         self._queue.note(now, request.start)
+        self._away_share *= 0.95
         if self._tuner is None:
             if self._exact < self.ceiling:  # recover from time-outs
                 growth = 1.0 if self._exact < 0.7 * self._too_many else 0.2
@@ -203,7 +210,7 @@ class Concurrency:
             throttle.admitted(now)
             if error.status and not is_late:
                 self._queue.note(now, request.start)
-        error.is_outage = throttle.is_silent
+        error.is_outage = self._is_outage(request, is_away=is_away or (is_refusal and error.status == 503))
         if throttle.is_closed and not was_closed:
             _log.info("all requests wait cause=%s", error)
         elif throttle.pace != pace:
@@ -211,6 +218,15 @@ class Concurrency:
         if is_refusal and not throttle.is_closed:
             seconds = throttle.latency or _DEFAULT_LATENCY
             await pause(seconds if retry_after is None else min(seconds, retry_after), halted)
+
+    def _is_outage(self, request: Request, *, is_away: bool) -> bool:
+        """Note a failed request; whether the endpoint, or a part of it, is away for all pictures."""
+        self._away_share += 0.05 * (is_away - self._away_share)
+        if is_away:
+            self._last_away.append(request.subject)
+        # A picture that breaks the endpoint each time, among the last ones of a run, is no outage.
+        several = len(set(self._last_away)) > 1
+        return several and (self.throttle.is_silent or (is_away and self._away_share > _MANY_AWAY))
 
     def _lower(self, now: float, served: int) -> None:
         """Note that a request timed out while ``served`` others got a reply."""

@@ -57,7 +57,7 @@ class Limited(Wrapper):
         self.inner.halt()
 
     async def caption(self, picture: Picture, prompt: Prompt) -> Reply:
-        async with self._concurrency.slot(self._halted) as request:
+        async with self._concurrency.slot(self._halted, id(picture)) as request:
             try:
                 async with self._time_limit(request):
                     reply = await self.inner.caption(picture, prompt)

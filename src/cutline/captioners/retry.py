@@ -24,6 +24,7 @@ from cutline.slots import pause
 _log = logging.getLogger(__name__)
 _UNUSABLE = frozenset({401, 403, 404, 410})
 _UNREACHABLE_ATTEMPTS = 3  # while nothing has ever answered there
+_OUTAGE_ATTEMPTS = 3  # after which the delays grow no longer
 _VERDICT = 3.0  # seconds in which others may be refused too
 
 
@@ -118,7 +119,9 @@ class Retry(Wrapper):
         if error.retry_after is not None:
             seconds = retry_policy.spread(min(error.retry_after, self._options.patience))
         else:
-            seconds = retry_policy.delay(attempts, first=self._options.retry_delay)
+            # While the endpoint is away, the requests wait for it together; no need to wait longer here.
+            number = min(attempts, _OUTAGE_ATTEMPTS) if error.is_outage else attempts
+            seconds = retry_policy.delay(number, first=self._options.retry_delay)
         _log.info("retry model=%s attempt=%d wait=%.1fs cause=%s", self.name, attempts, seconds, error)
         self._state.retries[str(error.status or error.kind)] += 1
         self._state.waiting += 1

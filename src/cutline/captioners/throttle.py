@@ -84,9 +84,13 @@ class Throttle:
         if self.is_closed:
             if not self._probe_at:
                 return max(0.0, self._closed_until - now)
-            if now - self._probe_at < _ACCEPTED_AFTER:
+            if now - self._probe_at < (_ACCEPTED_AFTER if self._limited else max(1.0, 3 * self.latency)):
                 return 0.05
-            self._open(now)
+            if self._limited:
+                self._open(now)
+            else:
+                self._close(now, None)  # it hangs: another one may be answered
+                return self._closed_until - now
         return max(0.0, self._next - now) if self.pace < math.inf else 0.0
 
     def sent(self, now: float) -> Window | None:
@@ -182,7 +186,7 @@ class Throttle:
         if self.is_closed:
             if self._probe_at:
                 self._close(now, None)
-        elif self._in_a_row >= max(_IN_A_ROW, 8 * self._outstanding):
+        elif self._in_a_row >= max(_IN_A_ROW, 2 * self._outstanding):
             self._close(now, None)
 
     def abandoned(self) -> None:
