@@ -234,3 +234,63 @@ def test_paths_of_windows_and_links_out_of_the_folder(tmp_path, jpeg):
     assert samples[1].key == "linked.jpg"
     assert samples[1].location.read() == jpeg()
     assert samples[2].problem.kind == "blocked-path"
+
+
+def test_json_whose_keys_or_items_are_names_of_pictures(tmp_path, jpeg):
+    for name in ("a.jpg", "b.png"):
+        (tmp_path / name).write_bytes(jpeg())
+    path = tmp_path / "t.json"
+    for value, texts in (
+        ({"a.jpg": {"caption": "A", "x": 1}, "b.png": {}}, ["A", None]),
+        ({"a.jpg": "A", "b.png": "B"}, ["A", "B"]),
+        ({"a.jpg": ["A", "second"], "b.png": []}, ["A", None]),
+        (["a.jpg", "b.png"], [None, None]),
+    ):
+        path.write_text(json.dumps(value))
+        samples = list(open_source(path).samples())
+        assert [(sample.key, sample.text) for sample in samples] == list(
+            zip(("a.jpg", "b.png"), texts, strict=True)
+        )
+
+
+@pytest.mark.parametrize("column", ["image_base64", "b64", "image_data", "Image_Bytes"])
+def test_base64_with_blanks_other_alphabets_and_data_urls(tmp_path, jpeg, column):
+    plain, other = base64.b64encode(jpeg()).decode(), base64.urlsafe_b64encode(jpeg()).decode()
+    cells = [
+        plain,
+        other.rstrip("="),
+        f"{plain[:60]}\n{plain[60:]}",
+        f"  data:image/jpeg;base64,{plain} ",
+        None,
+    ]
+    broken = ["data:image/jpeg;base64,/9j/!", "/9j/" + "!" * 9000]
+    path = tmp_path / "t.jsonl"
+    path.write_text("".join(json.dumps({column: cell}) + "\n" for cell in [*cells, *broken]))
+    source = open_source(path)
+    samples = list(source.samples())
+    assert [sample.location.read() for sample in samples[:4]] == [jpeg()] * 4
+    assert [sample.problem.kind for sample in samples[4:]] == ["no-image"] * 3
+    assert all(len(sample.key) < 100 and len(sample.problem.message) < 300 for sample in samples[4:])
+    assert [(each.kind, each.count) for each in source.left_over] == [("other-cell", 2)]
+
+
+def test_a_list_of_paths_and_numbers_that_are_bytes(tmp_path, jpeg):
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / "a.jpg").write_bytes(jpeg())
+    (tmp_path / "l.txt").write_text("sub/a.jpg\n../b.jpg\nsub/none.jpg\nno path\n")
+    samples = list(open_source(tmp_path / "l.txt").samples())
+    assert samples[0].location.read() == jpeg()
+    assert [sample.problem and sample.problem.kind for sample in samples] == [
+        None,
+        "blocked-path",
+        None,
+        "fetch",
+    ]
+    (tmp_path / "t.jsonl").write_text(
+        json.dumps({"image": list(jpeg())}) + "\n" + json.dumps({"image": []}) + "\n"
+    )
+    source = open_source(tmp_path / "t.jsonl")
+    samples = list(source.samples())
+    assert samples[0].location.read() == jpeg()
+    assert samples[1].problem.kind == "no-image"
+    assert not source.left_over

@@ -8,11 +8,22 @@ import urllib.parse
 from typing import Any
 
 from cutline.sources.unknown_files import is_picture, sniff_bytes
+from cutline.storage import is_http
 
 _BYTES = ("bytes", "data", "content", "b64", "base64")
 _NAMES = ("path", "url", "src", "uri", "image_url", "file_name", "filename", "file", "image")
-_BASE64 = ("/9j/", "iVBORw0KGgo", "R0lGOD", "UklGR", "SUkqA", "TU0AK", "AAAA")  # how pictures begin in it
+_BASE64 = (
+    "/9j/",
+    "_9j_",
+    "iVBORw0KGgo",
+    "R0lGOD",
+    "UklGR",
+    "SUkqA",
+    "TU0AK",
+    "AAAA",
+)  # how pictures begin in it
 _MIN_BASE64 = 100
+_MAX_PATH = 4096  # of file systems
 
 
 def is_several(cell: Any) -> bool:
@@ -38,14 +49,34 @@ def bytes_and_name(cell: Any) -> tuple[bytes | None, str | None]:
     if isinstance(cell, bytes):
         return cell or None, None
     if isinstance(cell, str):
+        cell = cell.strip()
         data = text_bytes(cell)
-        return (data, None) if data is not None else (None, cell.strip() or None)
+        if data is None and (cell[:5].lower() == "data:" or (len(cell) > _MAX_PATH and not is_http(cell))):
+            raise _other(f"a text of {len(cell):,} characters that is no picture in base64", cell)
+        return (data, None) if data is not None else (None, cell or None)
+    if isinstance(cell, list):
+        return _bytes_in(cell), None
     if cell is None or cell != cell:  # noqa: PLR0124 - not a number, as pandas writes what is missing
         return None, None
-    kind = {bool: "true or false", int: "a number", float: "a number", list: "a list"}.get(type(cell))
-    raise TypeError(
-        f"{kind or type(cell).__name__} ({str(cell)[:60]}) where a path, URL or picture should be"
-    )
+    kind = {bool: "true or false", int: "a number", float: "a number"}.get(type(cell))
+    raise _other(kind or type(cell).__name__, cell)
+
+
+def _bytes_in(cell: list[Any]) -> bytes | None:
+    """The bytes of a picture that stand as numbers; None for an empty list."""
+    if not cell:
+        return None
+    try:
+        data = bytes(cell)
+    except (TypeError, ValueError):
+        data = b""
+    if not is_picture(sniff_bytes(data)):
+        raise _other("a list", cell)
+    return data
+
+
+def _other(kind: str, cell: Any) -> TypeError:
+    return TypeError(f"{kind} ({str(cell)[:60]}) where a path, URL or picture should be")
 
 
 def text_bytes(text: str) -> bytes | None:

@@ -14,6 +14,9 @@ from cutline.sources.text_tables import delimited_table, json_lines_table, json_
 IMAGE_NAMES = (
     "image", "img", "picture", "photo", "image_path", "img_path", "image_file",
     "file_name", "filename", "filepath", "file_path", "path", "file",
+    "image_base64", "image_b64", "img_base64", "base64", "b64", "image_data", "image_bytes", "data_url",
+    "data_uri",
+    "image_name", "img_name", "image_filename", "image_file_name", "photo_path", "picture_path", "thumbnail",
 )  # fmt: skip
 LIST_NAMES = ("images", "image", "image_paths", "pictures", "photos", "image_urls", "urls")
 URL_NAMES = ("url", "image_url", "img_url", "imageurl", "picture_url", "photo_url", "image_link", "uri")

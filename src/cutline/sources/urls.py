@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 from cutline.errors import ConfigError, SourceError
 from cutline.formatting import one_line, without_signatures
+from cutline.imaging import EXTENSIONS
 from cutline.locations.roots import ImageRoot
 from cutline.locations.stored import RemoteFile
 from cutline.records import Location, Problem, Sample
@@ -18,7 +19,7 @@ from cutline.sidecars.encoding import decode_text
 from cutline.sources.cells import first_text, metadata
 from cutline.sources.content_types import table_type
 from cutline.sources.input_files import open_binary
-from cutline.sources.names import TABLE_EXTENSIONS, UniqueKeys, table_ending
+from cutline.sources.names import TABLE_EXTENSIONS, UniqueKeys, extension, table_ending
 from cutline.sources.options import SourceOptions
 from cutline.sources.parts import RowSource, copy_with, sample_at
 from cutline.sources.rows import BadRow, Table
@@ -44,6 +45,8 @@ class UrlSource(RowSource):
         """Raises ConfigError when there is no such file, or no column of URLs in it."""
         super().__init__(path, options)
         self._table: Table | None = None
+        folder = path.rpartition("/")[0] or ("/" if path.startswith("/") else ".")
+        self._root = ImageRoot(self._options.image_root or folder, follow_links=self._options.follow_links)
         if (ending := table_ending(path)) in TABLE_EXTENSIONS or (ending != "txt" and table_type(path)):
             self._table = open_table(path, self._options)
             columns = find_columns(self._table, self._options)
@@ -100,6 +103,9 @@ class UrlSource(RowSource):
         if isinstance(url, str) and url.lower().startswith(_STORAGE):
             name, found = self._on_storage(url, place)
             return sample_at(keys.unique(name), found, text=text, metadata=data)
+        if isinstance(url, str) and self._table is None and _is_path(url):
+            name, found = self._root.find(url, place)
+            return sample_at(keys.unique(name), found)
         wrong = url.message if isinstance(url, BadRow) else not_a_url(url)
         if wrong or isinstance(url, BadRow):
             return sample_at(place, Problem(kind="fetch", message=f"{where}: {wrong}"))
@@ -112,6 +118,10 @@ class UrlSource(RowSource):
             message = f"{url[:300]!r} would be read with your credentials; --image-root {bucket} allows that"
             return place, Problem(kind="blocked-path", message=message)
         return ImageRoot(self._options.image_root).find(url, place)
+
+
+def _is_path(line: str) -> bool:
+    return "://" not in line and extension(line.rpartition("/")[2]) in EXTENSIONS
 
 
 def _cell(value: Any) -> str | BadRow:
