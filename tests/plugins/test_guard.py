@@ -95,6 +95,28 @@ def test_what_a_plugin_does_to_the_process_is_undone(place, code, plugin, photos
     assert "None" in code or "3 captions" in done.stderr
 
 
+def test_modules_beside_it_are_as_the_file_itself(plugin, photos, tmp_path):
+    package = tmp_path / "kept_models"
+    package.mkdir()
+    (package / "__init__.py").write_text("print('at import')\n")
+    (package / "texts.py").write_text("import os\nTEXT = 'A caption.'\ndef leave(): os._exit(0)\n")
+    (package / "model.py").write_text(
+        "import threading\nfrom models import register_model\nfrom .texts import TEXT, leave\n"
+        "@register_model('kept')\nclass Kept:\n    def infer(self, prompt, image, image_name):\n"
+        "        thread = threading.Thread(target=leave)\n        thread.start()\n        thread.join()\n"
+        "        print('at work')\n        return TEXT\n"
+    )
+    (tmp_path / "json.py").write_text("raise SystemExit('not this one')\n")
+    code = plugin("import json\nfrom kept_models.model import Kept")
+    done = program("caption", photos(2), tmp_path / "out.jsonl", "--model", "kept", "--plugin", code)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == ""
+    assert "at import" in done.stderr
+    assert done.stderr.count("at work") == 2
+    assert done.stderr.count("os._exit() of a plug-in would end the program") == 2
+    assert len((tmp_path / "out.jsonl").read_text().splitlines()) == 2
+
+
 def test_what_it_prints_is_no_output(plugin, photos, tmp_path):
     done = ran(
         plugin, photos, tmp_path, top="print('at import'); sys.stdout.write('raw')", body="print('at work')"

@@ -194,6 +194,8 @@ def _help_of(error: cyclopts.CycloptsError, arguments: list[str]) -> str:
 
 def _unexpected(error: Exception, arguments: list[str]) -> tuple[str, int]:
     """A line and the exit code: for a file that the system refuses, such as a path too long, or for a bug."""
+    from cutline.engine.report import EXIT_BUG
+
     if isinstance(error, OSError) and isinstance(error.filename, str | bytes):
         name = name_to_text(os.fsdecode(error.filename))
         return f"cannot use {name if len(name) <= _MAX_PATH else name[:_MAX_PATH] + '…'}: {error.strerror}", 2
@@ -202,7 +204,7 @@ def _unexpected(error: Exception, arguments: list[str]) -> tuple[str, int]:
     else:
         print_line("".join(traceback.format_exception(error)).rstrip())
         cure = "report the traceback above"
-    return f"this is a bug of cutline: {type(error).__name__}: {one_line(error)}; {cure}", 70
+    return f"this is a bug of cutline: {type(error).__name__}: {one_line(error)}; {cure}", EXIT_BUG
 
 
 def _fail(message: str, *, code: int = 2, hint: str = "") -> int:

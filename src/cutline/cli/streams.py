@@ -96,7 +96,7 @@ def _stream(stream: TextIO | None, number: int) -> StandardStream:
         encoding, lines = stream.encoding, lines or stream.isatty()
         stream.flush()
     # A descriptor of its own: what a plug-in does to the usual one does not end what is printed.
-    file = os.fdopen(os.dup(number), "wb")
+    file = os.fdopen(os.dup(number), "wb", closefd=False)
     return StandardStream(file, encoding=encoding, errors=_ENCODING, line_buffering=lines)
 
 

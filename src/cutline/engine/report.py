@@ -21,6 +21,7 @@ EXIT_OK = 0
 EXIT_FAILURES = 1
 EXIT_USAGE = 2
 EXIT_STOPPED = 3
+EXIT_BUG = 70
 EXIT_INTERRUPTED = 130
 _MISSING = ("no-image", "not-a-file")  # reasons of skips
 

@@ -43,14 +43,20 @@ def guarded_import(file: str, module: dict[str, Any]) -> Iterator[None]:
         _descriptors = _open_descriptors()
         _process, _folder = os.getpid(), os.open(".", os.O_RDONLY)
         _guard_os()
-    _files.add(file)
+    bind(file, module)
     with contextlib.ExitStack() as stack:
         if standard_output.is_ours.get():
-            module["print"] = _print
             stack.enter_context(contextlib.redirect_stdout(sys.stderr))
         stack.callback(restore)
         stack.enter_context(_time_limit())
         yield
+
+
+def bind(file: str, module: dict[str, Any]) -> None:
+    """Keep a file of a plug-in, with the globals ``module``, within bounds."""
+    _files.add(file)
+    if standard_output.is_ours.get():
+        module["print"] = _print
 
 
 def restore() -> None:
@@ -61,7 +67,7 @@ def restore() -> None:
     if not _files:
         return
     with contextlib.suppress(OSError):
-        if not os.path.samestat(os.stat("."), os.fstat(_folder)):  # noqa: PTH116
+        if not os.path.samestat(os.stat("."), os.fstat(_folder)):  # noqa: PTH116 - a descriptor
             os.fchdir(_folder)
     for number in _STREAMS:
         try:

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from cutline import registry
 from cutline.captioners.hosted.presets import PRESETS
 from cutline.captioners.plugins.enrichment import plugin_builtins
-from cutline.captioners.plugins.guard import guarded_import
+from cutline.captioners.plugins.guard import bind, guarded_import
 from cutline.captioners.plugins.isolation import PluginCode, describe_error
+from cutline.captioners.plugins.module_finder import FolderFinder
 from cutline.captioners.plugins.turns import Turns
 from cutline.errors import ConfigError
 
@@ -255,7 +256,14 @@ def _load(file: str) -> None:
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    vars(module)["__builtins__"] = plugin_builtins(register_model)
+    found = plugin_builtins(register_model)
+    vars(module)["__builtins__"] = found
+
+    def prepare(helper: str, names: dict[str, Any]) -> None:
+        names["__builtins__"] = found
+        bind(helper, names)
+
+    FolderFinder(path.parent, prepare).install()
     sys.modules[name] = module
     try:
         with guarded_import(str(path), vars(module)):
