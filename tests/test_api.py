@@ -156,7 +156,8 @@ async def test_within_a_running_loop(photos: Path) -> None:
 
 async def test_cancelling_leaves_nothing_behind(photos: Path, tmp_path: Path) -> None:
     task = asyncio.create_task(cutline.acaption(photos, tmp_path / "out.jsonl", model="fake:latency=30"))
-    await asyncio.sleep(0.3)
+    while not (tmp_path / "out.jsonl").exists():
+        await asyncio.sleep(0.05)
     task.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await task

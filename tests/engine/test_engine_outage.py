@@ -58,8 +58,8 @@ def test_an_endpoint_that_dies_and_returns(times, port, tmp_path):
         _, err = run.communicate(timeout=PATIENCE)
     assert run.returncode == 0, err
     assert len(rows_so_far(output)) == 300
-    assert "waiting for the endpoint" in err
     assert "slowed by" in err
+    assert "unreachable" in err
 
 
 FORMS = {

@@ -114,7 +114,7 @@ def test_a_second_signal_ends_at_once(endpoint, pictures, tmp_path):
 
 def test_a_second_run_on_the_same_output_is_refused(endpoint, pictures, tmp_path):
     endpoint.configure(latency=0.5, slots=4)
-    folder, output = pictures(60), tmp_path / "captions.jsonl"
+    folder, output = pictures(600), tmp_path / "captions.jsonl"
     process = start_cutline("caption", folder, output, *endpoint.arguments())
     wait_until(lambda: endpoint.stats()["pictures"] > 2)
     link = tmp_path / "link.jsonl"
@@ -127,7 +127,7 @@ def test_a_second_run_on_the_same_output_is_refused(endpoint, pictures, tmp_path
     endpoint.configure(latency=0)
     _, errors = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0, errors
-    assert len(captions("jsonl", output)) == 60
+    assert len(captions("jsonl", output)) == 600
 
 
 def test_folders_without_a_name_of_their_own_do_not_share_a_journal(pictures):

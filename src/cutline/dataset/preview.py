@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -22,3 +23,13 @@ class Preview:
     rows: RowNumbers
     before: pa.Array
     after: pa.Array
+
+    def without(self, rows: Sequence[int]) -> Preview:
+        """The preview without the changes of these rows."""
+        if not rows:
+            return self
+        kept = ~np.isin(self.rows, np.array(rows, dtype=np.int64))
+        mask = pa.array(kept)
+        return dataclasses.replace(
+            self, rows=self.rows[kept], before=self.before.filter(mask), after=self.after.filter(mask)
+        )

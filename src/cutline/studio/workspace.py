@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+from collections.abc import Sequence
 from typing import Any
 
 from cutline.dataset.dataset import Dataset
@@ -11,6 +12,8 @@ from cutline.dataset.writer import StopEdit
 from cutline.errors import CutlineError
 from cutline.service.errors import ServiceError
 from cutline.studio.events import Events
+from cutline.studio.jobs import Jobs
+from cutline.studio.previews import Previews
 
 
 @dataclasses.dataclass(slots=True)
@@ -27,6 +30,8 @@ class Workspace:
 
     def __init__(self, events: Events) -> None:
         self.events = events
+        self.previews = Previews()
+        self.jobs = Jobs(events, self.publish_changes)
         self._dataset: Dataset | None = None
         self._reading = Reading()
         self._task: asyncio.Task[None] | None = None
@@ -44,17 +49,22 @@ class Workspace:
         dataset = await asyncio.to_thread(Dataset, folder)
         await self.close()
         self._is_closing = False
-        self._dataset, self._reading = dataset, Reading()
+        self._dataset, self._reading, self.previews = dataset, Reading(), Previews()
         self._task = asyncio.create_task(self._read(dataset))
         self.events.publish("opened", **self.state())
 
     async def close(self) -> None:
         self._is_closing = True
+        await self.jobs.aclose()
         if self._task is not None:
             await self._task
         if self._dataset is not None:
             self._dataset.close()
         self._dataset = self._task = None
+
+    def publish_changes(self, rows: Sequence[int] | None = None) -> None:
+        """Tell the pages that captions or marks have changed: of these rows, or of any."""
+        self.events.publish("changed", changed=rows, **self.state())
 
     def state(self) -> dict[str, Any]:
         """What a page shows first."""
@@ -67,6 +77,7 @@ class Workspace:
             "read": len(dataset.captions),
             "is_read": reading.is_done,
             "problem": reading.problem,
+            "proposals": len(dataset.proposals),
             "undo": _summary(dataset.history.undoable()),
             "redo": _summary(dataset.history.redoable()),
         }

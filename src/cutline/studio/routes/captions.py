@@ -35,10 +35,5 @@ async def save(row: int, body: CaptionRequest, dataset: OpenDataset, workspace: 
         return json_response({"detail": "the caption was changed meanwhile", "caption": saved}, 409)
     if result.failed:
         return json_response({"detail": result.failed[0][1], "caption": saved}, 507)
-    workspace.events.publish("captions", rows=[row], **_undo(workspace))
+    workspace.publish_changes([row])
     return json_response({"row": row, "caption": saved})
-
-
-def _undo(workspace: OpenWorkspace) -> dict[str, str | None]:
-    state = workspace.state()
-    return {"undo": state["undo"], "redo": state["redo"]}

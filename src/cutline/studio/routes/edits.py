@@ -1,45 +1,223 @@
-"""Undo, redo, and the history."""
+"""Bulk edits: previewed, applied as a job that can be stopped, undone and redone."""
 
 from __future__ import annotations
 
 import asyncio
+from typing import Annotated
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
+from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
-from cutline.dataset.records import EditResult
+from cutline.dataset.edits import AnyEdit
+from cutline.dataset.marks import MARKS
+from cutline.dataset.query import QueryError
+from cutline.service.errors import ServiceError
 from cutline.service.http.responses import json_response
-from cutline.studio.routes.parameters import OpenDataset, OpenWorkspace, result_json
+from cutline.studio.results import result_json
+from cutline.studio.routes.parameters import OpenDataset, OpenWorkspace, check_row, row_numbers
 
 router = APIRouter(prefix="/studio")
+Rows = Annotated[list[int], Field(max_length=5_000_000)]
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class Scope(_Body):
+    """The captions that are meant: these rows, or those that match a query, or all of both are null."""
+
+    rows: Rows | None = None
+    query: Annotated[str, Field(max_length=10_000)] | None = None
+
+
+class PreviewRequest(_Body):
+    """An edit and its scope."""
+
+    edit: AnyEdit
+    scope: Scope = Scope()
+
+
+class ApplyRequest(_Body):
+    """A preview, without the rows that were unticked."""
+
+    preview: int
+    without: Rows = []
+
+
+class MarkRequest(_Body):
+    """Rows, and the mark that they get or lose."""
+
+    rows: Rows
+    mark: str
+    on: bool = True
+
+
+class RowsRequest(_Body):
+    """Rows."""
+
+    rows: Rows
+
+
+class UndoRequest(_Body):
+    """The edit to take back; null: the latest that is in effect."""
+
+    edit: int | None = None
+
+
+@router.post("/preview")
+async def preview(body: PreviewRequest, workspace: OpenWorkspace) -> Response:
+    """What an edit would change: ``preview``, ``scope`` and ``changed``; it changes nothing."""
+    dataset = workspace.dataset
+    try:
+        rows = row_numbers(dataset, body.scope.rows)
+        if rows is None and body.scope.query is not None:
+            rows = await asyncio.to_thread(dataset.find, body.scope.query)
+        found = await asyncio.to_thread(dataset.preview, body.edit, rows)
+    except QueryError as error:
+        return json_response({"detail": str(error), "start": error.start, "end": error.end}, 422)
+    number = workspace.previews.add(found)
+    return json_response(
+        {
+            "preview": number,
+            "scope": found.scope,
+            "changed": len(found.rows),
+            "summary": found.edit.summary,
+        }
+    )
+
+
+@router.get("/preview/{number}")
+async def preview_rows(
+    number: int,
+    workspace: OpenWorkspace,
+    start: Annotated[int, Query(ge=0)] = 0,
+    count: Annotated[int, Query(ge=1, le=500)] = 100,
+) -> Response:
+    """Changes of a preview from ``start`` on: ``row``, ``key``, ``before``, ``after``."""
+    found = workspace.previews.get(number)
+    entries = workspace.dataset.entries
+    part = slice(start, start + count)
+    triples = zip(
+        found.rows[part].tolist(),
+        found.before.slice(start, count).to_pylist(),
+        found.after.slice(start, count).to_pylist(),
+        strict=True,
+    )
+    return json_response(
+        [
+            {"row": row, "key": entries[row].key, "before": before, "after": after}
+            for row, before, after in triples
+        ]
+    )
+
+
+@router.post("/apply")
+async def apply(body: ApplyRequest, workspace: OpenWorkspace) -> Response:
+    """Apply a preview as a job: 202 with its ``job``; ``job`` events tell how far it is."""
+    found = workspace.previews.get(body.preview).without(body.without)
+    dataset = workspace.dataset
+    job = workspace.jobs.start(
+        found.edit.summary, len(found.rows), lambda progress: dataset.apply(found, progress)
+    )
+    return json_response({"job": job}, 202)
+
+
+@router.delete("/jobs/{number}")
+async def stop(number: int, workspace: OpenWorkspace) -> Response:
+    """Stop a job; what it has written stays, and can be undone."""
+    workspace.jobs.stop(number)
+    return json_response({})
+
+
+@router.get("/jobs")
+async def jobs(workspace: OpenWorkspace) -> Response:
+    """The jobs since the start: ``job``, ``summary``, ``total``, ``done``, ``result``."""
+    return json_response(workspace.jobs.all())
 
 
 @router.post("/undo")
-async def undo(dataset: OpenDataset, workspace: OpenWorkspace) -> Response:
-    """Take back the latest edit; null: there is none."""
-    return _result(await asyncio.to_thread(dataset.undo), workspace)
+async def undo(workspace: OpenWorkspace, body: UndoRequest | None = None) -> Response:
+    """Take back an edit as a job; ``job`` is null where there is nothing to undo."""
+    dataset = workspace.dataset
+    edit = body.edit if body is not None else None
+    record = dataset.history.undoable() if edit is None else dataset.history.edit(edit)
+    if record is None:
+        if edit is not None:
+            raise ServiceError(404, f"there is no edit {edit}")
+        return json_response({"job": None})
+    number = record.id
+    job = workspace.jobs.start(
+        f"undo: {record.info.summary}", record.files, lambda progress: dataset.undo(number, progress)
+    )
+    return json_response({"job": job}, 202)
 
 
 @router.post("/redo")
-async def redo(dataset: OpenDataset, workspace: OpenWorkspace) -> Response:
-    """Apply again what was undone last; null: there is none."""
-    return _result(await asyncio.to_thread(dataset.redo), workspace)
+async def redo(workspace: OpenWorkspace) -> Response:
+    """Apply again what was undone last, as a job; ``job`` is null where there is nothing."""
+    dataset = workspace.dataset
+    record = dataset.history.redoable()
+    if record is None:
+        return json_response({"job": None})
+    job = workspace.jobs.start(f"redo: {record.info.summary}", record.files, dataset.redo)
+    return json_response({"job": job}, 202)
 
 
 @router.get("/history")
 async def history(dataset: OpenDataset, limit: int = 100, before: int | None = None) -> Response:
-    """The latest edits first: id, time in seconds since 1970, kind, summary, author, files, undone_by."""
+    """The latest edits first: id, time in seconds since 1970, kind, summary, model, files, undone_by."""
     records = dataset.history.edits(limit=min(limit, 1000), before=before)
-    return json_response([_record(record) for record in records])
+    return json_response(
+        [
+            {
+                "id": record.id,
+                "time": record.time,
+                "kind": record.info.kind,
+                "summary": record.info.summary,
+                "model": record.info.model,
+                "files": record.files,
+                "state": record.state,
+                "undone_by": record.undone_by,
+            }
+            for record in records
+        ]
+    )
 
 
-def _record(record: object) -> dict[str, object]:
-    from dataclasses import asdict
+@router.get("/history/{row}")
+async def versions(row: int, dataset: OpenDataset) -> Response:
+    """The captions that a picture has had, the latest first: ``edit``, ``time``, ``by``, ``caption``."""
+    key = dataset.entries[check_row(dataset, row)].key
+    return json_response(dataset.versions(key))
 
-    values = asdict(record)  # type: ignore[call-overload]
-    return {**values.pop("info"), **values}
+
+@router.post("/marks")
+async def mark(body: MarkRequest, dataset: OpenDataset, workspace: OpenWorkspace) -> Response:
+    """Mark pictures as ``done`` or ``flagged``, or remove the mark."""
+    if body.mark not in MARKS:
+        raise ServiceError(422, f"mark must be one of {', '.join(MARKS)}")
+    row_numbers(dataset, body.rows)
+    result = await asyncio.to_thread(dataset.set_mark, body.rows, body.mark, on=body.on)
+    workspace.publish_changes()
+    return json_response(result_json(result))
 
 
-def _result(result: EditResult | None, workspace: OpenWorkspace) -> Response:
-    workspace.events.publish("changed", **workspace.state())
-    return json_response(result_json(result) if result is not None else None)
+@router.post("/accept")
+async def accept(body: RowsRequest, dataset: OpenDataset, workspace: OpenWorkspace) -> Response:
+    """Make proposed captions the captions, as a job."""
+    row_numbers(dataset, body.rows)
+    job = workspace.jobs.start(
+        "accept proposals", len(body.rows), lambda progress: dataset.accept(body.rows, progress)
+    )
+    return json_response({"job": job}, 202)
+
+
+@router.post("/reject")
+async def reject(body: RowsRequest, dataset: OpenDataset, workspace: OpenWorkspace) -> Response:
+    """Remove proposed captions."""
+    row_numbers(dataset, body.rows)
+    result = await asyncio.to_thread(dataset.reject, body.rows)
+    workspace.publish_changes()
+    return json_response(result_json(result))

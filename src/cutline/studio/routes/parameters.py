@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, cast
+from typing import Annotated, cast
 
 import numpy as np
 from fastapi import Depends, Request
@@ -39,17 +39,3 @@ def row_numbers(dataset: Dataset, rows: list[int] | None) -> RowNumbers | None:
     if len(numbers) and (numbers.min() < 0 or numbers.max() >= len(dataset)):
         raise ServiceError(404, "there is no such row")
     return numbers
-
-
-def result_json(result: Any) -> dict[str, Any]:
-    """An ``EditResult`` for a page; conflicts and failures with the first of their names."""
-    return {
-        "id": result.id,
-        "summary": result.summary,
-        "written": result.written,
-        "conflicts": list(result.conflicts[:100]),
-        "conflict_count": len(result.conflicts),
-        "failed": [list(one) for one in result.failed[:100]],
-        "failed_count": len(result.failed),
-        "stopped": result.stopped,
-    }

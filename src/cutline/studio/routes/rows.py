@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
+from cutline.dataset.dataset import Dataset
 from cutline.dataset.query import QueryError
 from cutline.service.http.responses import json_response
 from cutline.studio.routes.parameters import OpenDataset, check_row
@@ -38,13 +39,21 @@ async def find(dataset: OpenDataset, q: Annotated[str, Query(max_length=10_000)]
 
 @router.post("/rows")
 async def rows(body: RowsRequest, dataset: OpenDataset) -> Response:
-    """What the page shows of rows: ``row``, ``key``, ``caption`` (null where there is none)."""
-    found = [
-        {
-            "row": check_row(dataset, row),
-            "key": dataset.entries[row].key,
-            "caption": dataset.caption(row),
-        }
-        for row in body.rows
-    ]
-    return json_response(found)
+    """What the page shows of rows.
+
+    ``row``, ``key``, ``caption`` (null where there is none), ``marks``, ``proposal`` (null where there is
+    none, else ``caption`` and ``model``), ``problem`` (why the caption cannot be edited; mostly empty).
+    """
+    return json_response([_row(dataset, check_row(dataset, row)) for row in body.rows])
+
+
+def _row(dataset: Dataset, row: int) -> dict[str, Any]:
+    key, caption = dataset.entries[row].key, dataset.caption(row)
+    return {
+        "row": row,
+        "key": key,
+        "caption": caption,
+        "marks": sorted(dataset.marks.of(key)),
+        "proposal": dataset.proposals.of(key),
+        "problem": dataset.problem(row) if caption is None else "",
+    }

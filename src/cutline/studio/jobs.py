@@ -1,0 +1,103 @@
+"""Jobs of the studio: edits and exports that run in threads, tell how far they are, and can be stopped."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import time
+from collections.abc import Callable
+from typing import Any, Final
+
+from cutline.dataset.records import EditResult
+from cutline.dataset.writer import Progress, StopEdit
+from cutline.errors import CutlineError
+from cutline.service.errors import ServiceError
+from cutline.studio.events import Events
+from cutline.studio.results import result_json
+
+_INTERVAL: Final = 0.1  # seconds between two events of progress
+_KEPT: Final = 100
+
+Work = Callable[[Progress], EditResult | None]
+
+
+@dataclasses.dataclass(slots=True)
+class Job:
+    """``done`` of ``total`` steps; ``result`` or ``problem`` once it has ended."""
+
+    number: int
+    summary: str
+    total: int
+    done: int = 0
+    is_stopped: bool = False
+    is_over: bool = False
+    result: EditResult | None = None
+    problem: str = ""
+
+    def state(self) -> dict[str, Any]:
+        return {
+            "job": self.number,
+            "summary": self.summary,
+            "total": self.total,
+            "done": self.done,
+            "is_over": self.is_over,
+            "problem": self.problem,
+            "result": result_json(self.result) if self.result is not None else None,
+        }
+
+
+class Jobs:
+    """Runs work in threads; ``after`` is called when one has ended."""
+
+    def __init__(self, events: Events, after: Callable[[], None]) -> None:
+        self._events = events
+        self._after = after
+        self._jobs: dict[int, Job] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def start(self, summary: str, total: int, work: Work) -> int:
+        """Returns the job's number at once."""
+        job = Job(number=max(self._jobs, default=0) + 1, summary=summary, total=total)
+        self._jobs[job.number] = job
+        for number in list(self._jobs)[:-_KEPT]:
+            if self._jobs[number].is_over:
+                del self._jobs[number]
+        task = asyncio.create_task(self._run(job, work))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return job.number
+
+    def stop(self, number: int) -> None:
+        """ServiceError 404: there is no such job."""
+        if number not in self._jobs:
+            raise ServiceError(404, f"there is no job {number}")
+        self._jobs[number].is_stopped = True
+
+    def all(self) -> list[dict[str, Any]]:
+        return [job.state() for job in self._jobs.values()]
+
+    async def aclose(self) -> None:
+        """Stop all jobs between two files."""
+        for job in self._jobs.values():
+            job.is_stopped = True
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _run(self, job: Job, work: Work) -> None:
+        shown = 0.0
+
+        def progress(done: int) -> None:
+            nonlocal shown
+            if job.is_stopped:
+                raise StopEdit
+            job.done = done
+            if (now := time.monotonic()) - shown > _INTERVAL:
+                shown = now
+                self._events.publish("job", **job.state())
+
+        try:
+            job.result = await asyncio.to_thread(work, progress)
+        except CutlineError as error:
+            job.problem = str(error)
+        job.done, job.is_over = job.total, True
+        self._events.publish("job", **job.state())
+        self._after()
