@@ -38,6 +38,8 @@ _MESSAGES: Final[Mapping[str, str]] = {
     "less_than": "must be less than {lt}",
     "literal_error": "must be {expected}",
     "list_type": "must be a list",
+    "union_tag_invalid": "needs a {discriminator} of {expected_tags}",
+    "union_tag_not_found": "needs a {discriminator}",
 }
 """Messages by pydantic's types of errors: its own name its classes."""
 _MESSAGES_BY_PREFIX: Final = (

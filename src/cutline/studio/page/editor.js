@@ -3,7 +3,7 @@
 
 import { html, signal, useEffect, useRef } from "./vendor/preact.js";
 import { ApiError, send } from "./api.js";
-import { current, put, want } from "./store.js";
+import { current, put, rows, want } from "./store.js";
 
 const PAUSE = 800; // ms
 
@@ -21,7 +21,8 @@ export async function save() {
   try {
     const saved = await send(`studio/captions/${saving.row}`, { caption: saving.text, before: saving.before }, "PUT");
     saving.before = saved.caption;
-    put([{ row: saving.row, key: current.value?.key ?? "", caption: saved.caption }]);
+    const known = rows.value.get(saving.row);
+    if (known) put([{ ...known, caption: saved.caption }]);
     status.value = { kind: "saved", text: "Saved" };
   } catch (error) {
     const conflict = error instanceof ApiError && error.status === 409;
@@ -36,10 +37,12 @@ export function Editor() {
   const row = now?.row;
   useEffect(() => {
     if (row !== undefined) want([row]);
-  }, [row]);
+  }, [row, rows.value]);
   useEffect(() => {
     if (row === undefined || !now || !("caption" in now)) return undefined;
-    if (draft?.row === row && draft.text.trim() !== (draft.before ?? "")) return undefined;
+    if (draft?.row === row && (draft.before === now.caption || draft.text.trim() !== (draft.before ?? ""))) {
+      return undefined; // what is typed stays; saving it finds out about another text
+    }
     draft = { row, before: now.caption ?? null, text: now.caption ?? "" };
     if (field.current) field.current.value = draft.text;
     status.value = { kind: "saved", text: "" };
@@ -56,7 +59,7 @@ export function Editor() {
   };
   return html`<section class="editor" aria-label="Caption">
     <div class="view"><img src=${`studio/pictures/${row}`} alt=${now.key ?? ""} /></div>
-    <textarea ref=${field} spellcheck="true" aria-label="Caption" onInput=${type} onBlur=${save}></textarea>
+    <textarea ref=${field} spellcheck="true" readOnly=${!("caption" in now)} aria-label="Caption" onInput=${type} onBlur=${save}></textarea>
     <div class="status">
       <span>${now.key}</span>
       <span role="status" class=${status.value.kind}>${status.value.text}</span>

@@ -4,7 +4,10 @@
 import { batch, computed, signal } from "./vendor/preact.js";
 import { find, get, send } from "./api.js";
 
-/** @typedef {{row: number, key: string, caption: string | null}} Row */
+/**
+ * @typedef {{row: number, key: string, caption: string | null, marks: string[], problem: string,
+ *   proposal: {caption: string, model: string, prompt_id: string} | null}} Row
+ */
 
 export const dataset = signal(/** @type {any} */ (null));
 export const query = signal("");
@@ -13,6 +16,7 @@ export const cursor = signal(0); // a place in the result
 export const picked = signal(/** @type {Set<number>} */ (new Set())); // rows
 export const rows = signal(/** @type {Map<number, Row>} */ (new Map()));
 export const notice = signal("");
+export const jobs = signal(/** @type {Record<number, any>} */ ({}));
 export const current = computed(() => {
   const row = result.value[cursor.value];
   return row === undefined ? null : { row, ...rows.value.get(row) };
@@ -24,26 +28,29 @@ let searching = new AbortController();
 export async function search(text) {
   searching.abort();
   searching = new AbortController();
+  const { signal: aborted } = searching;
   const before = result.value[cursor.value];
+  query.value = text;
   try {
-    const found = await find(text, searching.signal);
+    const found = await find(text, aborted);
     batch(() => {
-      query.value = text;
       result.value = found;
       cursor.value = Math.max(0, found.indexOf(before));
       notice.value = "";
     });
   } catch (error) {
-    if (!searching.signal.aborted) notice.value = /** @type {Error} */ (error).message;
+    if (!aborted.aborted) notice.value = /** @type {Error} */ (error).message;
   }
 }
 
 /** @type {Set<number>} */
 const wanted = new Set();
+/** Rows that have changed since they were loaded: shown as they were until they are loaded again. @type {Set<number>} */
+const stale = new Set();
 
 /** Load rows that are not here, in one request for all that one turn wants. @param {number[]} numbers */
 export function want(numbers) {
-  const missing = numbers.filter((row) => !rows.value.has(row));
+  const missing = numbers.filter((row) => !rows.value.has(row) || stale.has(row));
   if (!missing.length) return;
   const first = !wanted.size;
   for (const row of missing) wanted.add(row);
@@ -63,18 +70,17 @@ async function load() {
 /** @param {Row[]} found */
 export function put(found) {
   const next = new Map(rows.value);
-  for (const row of found) next.set(row.row, row);
+  for (const row of found) {
+    next.set(row.row, row);
+    stale.delete(row.row);
+  }
   rows.value = next;
 }
 
-/** Forget rows, so that they are loaded again when they are seen. @param {number[] | null} numbers */
+/** Load rows again when they are seen, or all for null. @param {number[] | null} numbers */
 export function forget(numbers) {
-  if (numbers === null) rows.value = new Map();
-  else {
-    const next = new Map(rows.value);
-    for (const row of numbers) next.delete(row);
-    rows.value = next;
-  }
+  for (const row of numbers ?? rows.value.keys()) stale.add(row);
+  rows.value = new Map(rows.value); // what is seen is loaded by those who show it
 }
 
 export async function start() {
@@ -90,15 +96,18 @@ export async function start() {
   });
   for (const kind of ["state", "opened", "changed"]) {
     events.addEventListener(kind, (event) => {
-      dataset.value = JSON.parse(event.data);
-      if (kind === "changed") forget(null);
+      const { changed, ...state } = JSON.parse(event.data);
+      dataset.value = state;
+      if (kind === "changed") forget(changed ?? null);
       if (kind === "opened" || (kind === "state" && query.value)) search(query.value);
     });
   }
-  events.addEventListener("captions", (event) => {
-    const { rows: numbers, ...undo } = JSON.parse(event.data);
-    dataset.value = { ...dataset.value, ...undo };
-    forget(numbers);
+  events.addEventListener("reading", (event) => {
+    dataset.value = { ...dataset.value, read: JSON.parse(event.data).rows };
+  });
+  events.addEventListener("job", (event) => {
+    const job = JSON.parse(event.data);
+    jobs.value = { ...jobs.value, [job.job]: job };
   });
   await search("");
 }

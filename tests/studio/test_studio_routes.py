@@ -1,0 +1,59 @@
+"""What the studio's page does, as HTTP requests."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from conftest import start_studio, stop_studio
+
+
+def captions(studio: Any) -> list[str]:
+    rows = studio.call("POST", "rows", {"rows": list(range(12))})
+    return [row["caption"] for row in rows]
+
+
+def test_an_edit_is_previewed_applied_and_undone_after_a_restart(studio: Any) -> None:
+    edit = {"kind": "replace", "old": "cat", "new": "dog", "word": True}
+    found = studio.call("POST", "preview", {"edit": edit, "scope": {"query": '-"number 3"'}})
+    assert (found["scope"], found["changed"]) == (11, 7)
+    changes = studio.call("GET", f"preview/{found['preview']}?start=1&count=2")
+    assert changes[0] == {
+        "row": 1,
+        "key": "01.jpg",
+        "before": "a cat on a mat, number 1",
+        "after": "a dog on a mat, number 1",
+    }
+    assert "dog" not in "".join(filter(None, captions(studio)))
+    result = studio.job("POST", "apply", {"preview": found["preview"], "without": [0]})
+    assert (result["written"], result["conflicts"]) == (6, [])
+    assert [caption for caption in captions(studio)[:4] if "dog" in caption] == [
+        "a dog on a mat, number 1",
+        "a dog on a mat, number 2",
+    ]
+    stop_studio(studio)
+    again = start_studio(studio.folder)
+    assert again.call("GET", "history")[0]["summary"] == "replace 'cat' by 'dog'"
+    assert again.job("POST", "undo")["written"] == 6
+    assert "dog" not in "".join(filter(None, captions(again)))
+    assert again.call("POST", "undo") == {"job": None}
+    stop_studio(again)
+
+
+def test_marks_are_set_found_and_undone(studio: Any) -> None:
+    studio.call("POST", "marks", {"rows": [1, 2], "mark": "done"})
+    assert len(studio.call("GET", "find?q=status:done")) == 2 * 4
+    studio.job("POST", "undo")
+    assert studio.call("GET", "find?q=status:done") == b""
+
+
+def test_mistakes_are_answered_with_their_place_or_cure(studio: Any) -> None:
+    wrong = studio.call("GET", "find?q=(cat", status=422)
+    assert wrong == {"detail": "this bracket is not closed", "start": 0, "end": 1}
+    bad = {"edit": {"kind": "replace", "old": "(", "new": "", "regex": True}}
+    assert "not valid" in studio.call("POST", "preview", bad, status=422)["detail"]
+    assert "kind" in studio.call("POST", "preview", {"edit": {"kind": "x"}}, status=422)["detail"]
+    assert (
+        "no row" in studio.call("PUT", "captions/99", {"caption": "", "before": None}, status=404)["detail"]
+    )
+    assert "mark must be" in studio.call("POST", "marks", {"rows": [1], "mark": "x"}, status=422)["detail"]
+    assert "make it anew" in studio.call("POST", "apply", {"preview": 9}, status=404)["detail"]
