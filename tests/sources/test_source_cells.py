@@ -294,3 +294,20 @@ def test_a_list_of_paths_and_numbers_that_are_bytes(tmp_path, jpeg):
     assert samples[0].location.read() == jpeg()
     assert samples[1].problem.kind == "no-image"
     assert not source.left_over
+
+
+def test_a_damaged_batch_of_an_arrow_file_costs_itself_alone(tmp_path, jpeg):
+    path = tmp_path / "t.arrow"
+    table = pa.table({"image": [jpeg(color=(each, 0, 0)) for each in range(6)], "id": list("abcdef")})
+    with pa.ipc.new_file(path, table.schema, options=pa.ipc.IpcWriteOptions(compression="zstd")) as file:
+        file.write_table(table, max_chunksize=2)
+    data = bytearray(path.read_bytes())
+    starts = [at for at in range(len(data)) if data.startswith(b"\x28\xb5\x2f\xfd", at)]
+    middle = len(starts) // 2
+    data[starts[middle] : starts[middle] + 8] = b"\xff" * 8
+    path.write_bytes(data)
+    samples = list(open_source(path, SourceOptions(key_column=None)).samples())
+    assert sum(sample.problem is None for sample in samples) == 4
+    lost = [sample.problem for sample in samples if sample.problem]
+    assert [problem.kind for problem in lost] == ["bad-row"]
+    assert "damaged" in lost[0].message

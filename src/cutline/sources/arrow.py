@@ -57,12 +57,13 @@ class ArrowTable:
     counted: Literal["row"] = "row"
 
     def rows(self, first: int = 0, *, only: str | None = None) -> Iterator[tuple[int, Row]]:
-        """The rows from ``first`` on; each one in a damaged row group of a local Parquet file is a bad row.
+        """The rows from ``first`` on; each one in a damaged row group or batch of a local file is a bad row.
 
         Raises:
             SourceError: the file cannot be read any further.
         """
         done = first
+        group = "row group" if self.ending == "parquet" else "batch of rows"
         with open_binary(self.path) as file:
             for end, batches in self._pieces(file, first, only):
                 reason = "it has fewer rows than its footer says"
@@ -79,7 +80,7 @@ class ArrowTable:
                         message = f"{self.path} is damaged after row {done:,}: {reason}"
                         raise SourceError(message) from error
                 for number in range(done, end or 0):
-                    yield number, BadRow(f"its row group is damaged: {reason}")
+                    yield number, BadRow(f"its {group} is damaged: {reason}")
                 done = max(done, end or 0)
 
     def _pieces(
@@ -88,8 +89,12 @@ class ArrowTable:
         """What can be read although the piece before is damaged, each with the number of the row after it."""
         if self.ending == "parquet":
             yield from _parquet(file, self.batch_size, first, only)
+            return
+        reader = _ipc_reader(file)
+        if isinstance(reader, pa.ipc.RecordBatchFileReader):
+            yield from _ipc(reader, first)
         else:
-            yield None, _ipc(file, first)
+            yield None, _without(reader, first)
 
     def count(self) -> int | None:
         return self.number
@@ -114,7 +119,16 @@ def _ipc_header(file: BinaryIO) -> tuple[pa.Schema, int | None]:
     reader = _ipc_reader(file)
     if not isinstance(reader, pa.ipc.RecordBatchFileReader):
         return reader.schema, None
-    return reader.schema, sum(reader.get_batch(i).num_rows for i in range(reader.num_record_batches))
+    return reader.schema, sum(_ipc_sizes(reader))
+
+
+def _ipc_sizes(reader: pa.ipc.RecordBatchFileReader) -> Iterator[int]:
+    """The rows of each batch; one for a batch that cannot be read."""
+    for number in range(reader.num_record_batches):
+        try:
+            yield reader.get_batch(number).num_rows
+        except _ERRORS:
+            yield 1
 
 
 def _ipc_reader(file: BinaryIO) -> Any:
@@ -143,12 +157,17 @@ def _group(parquet: Any, group: int, batch_size: int, columns: list[str] | None)
     )
 
 
-def _ipc(file: BinaryIO, first: int) -> Iterator[pa.RecordBatch]:
-    reader = _ipc_reader(file)
-    if isinstance(reader, pa.ipc.RecordBatchFileReader):
-        yield from _without((reader.get_batch(at) for at in range(reader.num_record_batches)), first)
-    else:
-        yield from _without(reader, first)
+def _ipc(reader: pa.ipc.RecordBatchFileReader, first: int) -> Iterator[tuple[int, Iterator[pa.RecordBatch]]]:
+    """As ``_parquet``, for the batches of an Arrow file."""
+    end = 0
+    for number, size in enumerate(_ipc_sizes(reader)):
+        start, end = end, end + size
+        if first < end:
+            yield end, _without(_batch(reader, number), max(0, first - start))
+
+
+def _batch(reader: pa.ipc.RecordBatchFileReader, number: int) -> Iterator[pa.RecordBatch]:
+    yield reader.get_batch(number)
 
 
 def _without(batches: Iterable[pa.RecordBatch], first: int) -> Iterator[pa.RecordBatch]:
