@@ -157,8 +157,7 @@ def test_a_model_that_is_not_here_and_no_hub(photos: Path, tmp_path: Path) -> No
     assert ran.returncode == 2
     assert ran.stderr.strip().splitlines()[-1] == (
         "cutline: Salesforce/blip-image-captioning-base is not on this machine and the hub cannot be reached: "
-        "go online, or copy the model here and name its folder instead "
-        "(--model hf:FOLDER, --similarity-model FOLDER)"
+        "go online, or copy the model here and name its folder instead (--model hf:FOLDER)"
     )
     assert "Traceback" not in ran.stderr
     assert not (tmp_path / "out.jsonl").exists()

@@ -155,7 +155,8 @@ def _key(spec: Spec, preset: Preset, options: CaptionerOptions, own: EndpointHea
         and (preset.address == preset.endpoint or not preset.endpoint)
     ):
         raise ConfigError(
-            f"{spec.provider} needs a key: set {' or '.join(preset.key_env)}, or pass --api-key"
+            f"{spec.provider} needs a key: set {' or '.join(preset.key_env)}, or pass --api-key "
+            "(--model-key of cutline serve)"
         )
     if key is not None:
         key.check()

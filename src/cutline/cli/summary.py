@@ -154,7 +154,10 @@ def _failed(kinds: Collection[str], job: Job) -> Iterator[str]:
     others = set(kinds) - {"prompt-variable", "truncated", "blocked-address"}
     if others and not job.run.retry_failed:
         fix = "" if others - _FINAL else "once the cause is fixed, "
-        yield f"{fix}run again with --retry-failed to retry the failed ones"
+        yield (
+            f"{fix}run again with --retry-failed to retry the failed ones; where an option has to change, "
+            "with that and --on-change redo-failed"
+        )
 
 
 def _missing(report: Report) -> Iterator[str]:

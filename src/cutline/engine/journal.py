@@ -229,6 +229,11 @@ class Journal:
                     "choose what to do with its captions: --on-change keep, redo-failed or redo-all, or "
                     "another output"
                 )
+                if retry_failed:
+                    cure = (
+                        "to retry only the failed ones with the new settings, run again with --on-change "
+                        "redo-failed; or choose --on-change keep or redo-all, or another output"
+                    )
                 if any(change.startswith("input: ") for change in changes):
                     cure = (
                         "write to another output, or choose --on-change keep, redo-failed or redo-all: "

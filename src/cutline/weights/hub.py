@@ -48,11 +48,12 @@ def is_downloaded(name: str) -> bool:
         return False
 
 
-def find_weights(name: str, say: Say = lambda _: None) -> Path:
+def find_weights(name: str, say: Say = lambda _: None, *, option: str = "") -> Path:
     """The folder with the model's files; downloads them if needed, reporting size and progress. Blocks.
 
     ``name`` is a folder or a repository on the Hugging Face hub; HF_TOKEN, HF_HOME, HF_HUB_OFFLINE and
-    HF_ENDPOINT apply. Source: huggingface_hub, "Download files from the Hub".
+    HF_ENDPOINT apply. ``option`` is what names a folder instead, for messages. Source: huggingface_hub,
+    "Download files from the Hub".
 
     Raises:
         ConfigError: there is no such model, it needs permission, or it is not on this machine and the hub
@@ -91,7 +92,7 @@ def find_weights(name: str, say: Say = lambda _: None) -> Path:
         progress = _progress_class(name, missing, say)
         return Path(snapshot_download(name, allow_patterns=FILES, tqdm_class=progress))
     except raised as error:
-        raise _download_error(name, error, started=started) from None
+        raise _download_error(name, error, started=started, option=option) from None
 
 
 def _check_disk_space(name: str, size: int) -> None:
@@ -155,7 +156,7 @@ def _progress_class(name: str, total: int, say: Say) -> type[Any]:
     return Progress
 
 
-def _download_error(name: str, error: BaseException, *, started: bool) -> ConfigError:
+def _download_error(name: str, error: BaseException, *, started: bool, option: str) -> ConfigError:
     """The hub's error with its cure; ``started``: the download was under way."""
     from huggingface_hub import errors
 
@@ -187,7 +188,7 @@ def _download_error(name: str, error: BaseException, *, started: bool) -> Config
         what, cure = "cannot be reached", "go online"
     return ConfigError(
         f"{name} is not on this machine and the hub {what}: {cure}, or copy the model here and "
-        "name its folder instead (--model hf:FOLDER, --similarity-model FOLDER)"
+        f"name its folder instead{f' ({option})' if option else ''}"
     )
 
 

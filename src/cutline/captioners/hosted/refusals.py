@@ -172,7 +172,7 @@ def _cure(status: int, request: RequestInfo) -> str:
     account = f" (keys: {preset.account})" if preset.account else ""
     more = f" {preset.without_model.format(model=model)}".rstrip()
     return {
-        401: f"; {state}: set {names}, or pass --api-key{account}",
+        401: f"; {state}: set {names}, or pass --api-key (--model-key of cutline serve){account}",
         403: "; the key may not use this model, or its credit is spent",
         404: f"; is the model's name {model!r} right, and the URL (most end in /v1)?{more}",
         410: f"; the service has {model!r} no longer: choose another model",

@@ -183,7 +183,7 @@ class TransformersCaptioner(Captioner):
         return GenerationRequest(image=image, prompt=prompt, seed=seed, generation=self._generation)
 
     def _load(self, say: Say) -> Batcher[GenerationRequest, GeneratedText]:
-        folder = find_weights(self._repository, say)
+        folder = find_weights(self._repository, say, option="--model hf:FOLDER")
         self._family = self._family.of(model_loader.read_config(folder), folder)
         runs = [self._replica(folder, devices, say) for devices in self._groups]
         size = self._placement.batch_size
