@@ -109,4 +109,4 @@ def test_what_403_concerns(service: str) -> None:
 def test_a_web_page_is_not_quoted() -> None:
     page = b"\n<!DOCTYPE html><html><head><title>502</title></head><body>nginx</body></html>"
     error = refusal(Answer(502, CIMultiDict(), page), ASKED)
-    assert str(error) == "http://h/v1 answered 502: a web page"
+    assert str(error) == "http://h/v1 answered 502: an HTML page and no JSON"

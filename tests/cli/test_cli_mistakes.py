@@ -51,7 +51,7 @@ MISTAKES = {
     "missing model name": ("caption photos out.jsonl --model openrouter", "openrouter:NAME"),
     "missing key": ("caption photos out.jsonl --model openai:gpt-4o-mini", "OPENAI_API_KEY"),
     "missing key of NVIDIA": ("caption photos out.jsonl --use-ngc", "NVIDIA_API_KEY"),
-    "bad URL": ("caption photos out.jsonl --model m --endpoint localhost:8000", "http://host:port/v1"),
+    "bad URL": ("caption photos out.jsonl --model m --endpoint localhost:8000", "http://localhost:8000/v1"),
     "bad NIM URL": ("caption photos out.jsonl --nim-endpoint :8000", "http://host:port/v1"),
     "two models": (
         f"caption photos out.jsonl --model ollama:llava --model-name x --endpoint {NOWHERE}",

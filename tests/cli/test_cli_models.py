@@ -37,7 +37,7 @@ CASES = {
     "too slow": Case({"fault": {"hang": 1}}, ("within 0.5 s", "--timeout"), more=("--timeout", "0.5")),
     "busy": Case({"fault": {"429": 1}}, ("429",), more=("--timeout", "0.5")),
     "broken": Case({"fault": {"500": 1}}, ("500",)),
-    "not an API": Case({"fault": {"malformed": 1}}, ("not JSON",)),
+    "not an API": Case({"fault": {"malformed": 1}}, ("no JSON",)),
     "silent": Case({"fault": {"empty": 1}}, ("empty",)),
 }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -76,8 +77,9 @@ def build_endpoint(
         raise ConfigError(
             f"{spec.provider} needs an address: set {preset.endpoint_env[0]}, or pass --endpoint"
         )
+    endpoint = endpoint.strip()
     if not _is_url(endpoint):
-        raise ConfigError(f"{endpoint!r} is not a URL; pass --endpoint http://host:port/v1")
+        raise ConfigError(f"{endpoint!r} is not a URL; pass --endpoint {_like(endpoint)}")
     name = spec.name or preset.default_model
     if not name:
         raise ConfigError(f"{spec.provider} needs a model name: --model {spec.provider}:NAME")
@@ -169,9 +171,25 @@ def _parameters(given: Mapping[str, Any], defaults: Mapping[str, Any]) -> Parame
     return Parameters(**values)
 
 
+def _like(text: str) -> str:
+    """The URL that a text without a scheme, or without brackets around an IPv6 address, stands for."""
+    rest = re.sub(r"^https?:/+", "", text.strip("'\""))
+    place, slash, path = rest.partition("/")
+    host, _, port = place.rpartition(":")
+    path = slash + path if path else "/v1"
+    candidates = [f"http://{place}{path}"]
+    if place.count(":") > 1 and "[" not in place:
+        candidates = [f"http://[{host}]:{port}{path}", f"http://[{place}]{path}"]
+    found = (
+        one for one in candidates if rest and not rest.startswith("/") and "://" not in rest and _is_url(one)
+    )
+    return next(found, "http://host:port/v1")
+
+
 def _is_url(text: str) -> bool:
     try:
         parts = urlsplit(text)
-        return parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+        has_host = bool(parts.hostname) and " " not in parts.netloc and parts.port != 0
     except ValueError:  # a port that is no number, half an IPv6 address
         return False
+    return has_host and parts.scheme in {"http", "https"}

@@ -12,6 +12,7 @@ import time
 from cutline.captioners.factory import build_bare_endpoint
 from cutline.captioners.hosted.nvidia_models import HOSTED
 from cutline.captioners.hosted.openai import OpenAIChat
+from cutline.captioners.hosted.refusals import SEE
 from cutline.captioners.pool import build_captioner
 from cutline.captioners.spec import CaptionerOptions, Spec
 from cutline.errors import CutlineError, EndpointUnusable, RequestError
@@ -50,7 +51,8 @@ def check_model(text: str, options: CaptionerOptions) -> ModelCheck:
         reply = asyncio.run(_ask(captioner))
     except CutlineError as error:
         unreachable = isinstance(error, EndpointUnusable) and error.kind == "unreachable"
-        message, advice = str(error), asyncio.run(_advice(error, text, options))
+        # This is that check.
+        message, advice = str(error).replace(SEE, ""), asyncio.run(_advice(error, text, options))
         if advice:
             message = f"{message}{'' if message.endswith(('?', '.')) else '.'} {advice}"
         return ModelCheck(line=f"✗ {spec.provider}: {message}", works=False, unreachable=unreachable)

@@ -19,6 +19,7 @@ from cutline.records import Slowdown
 from cutline.storage import is_url
 from cutline.terminal import Console
 
+_MAY_NEED_OPTIONS = frozenset({"rejected", "parameter", "empty", "schema-miss"})
 _FINAL = frozenset(
     {"bad-row", "blocked-path", "damaged-shard", "decode", "prompt-variable", "too-large", "unsupported"}
 )  # a repetition gives the same
@@ -154,10 +155,9 @@ def _failed(kinds: Collection[str], job: Job) -> Iterator[str]:
     others = set(kinds) - {"prompt-variable", "truncated", "blocked-address"}
     if others and not job.run.retry_failed:
         fix = "" if others - _FINAL else "once the cause is fixed, "
-        yield (
-            f"{fix}run again with --retry-failed to retry the failed ones; where an option has to change, "
-            "with that and --on-change redo-failed"
-        )
+        other = "; where an option has to change, with that and --on-change redo-failed"
+        may_change = not others.isdisjoint(_MAY_NEED_OPTIONS)
+        yield f"{fix}run again with --retry-failed to retry the failed ones{other if may_change else ''}"
 
 
 def _missing(report: Report) -> Iterator[str]:

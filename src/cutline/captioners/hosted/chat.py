@@ -189,12 +189,12 @@ def read_reply(payload: JSON, *, model: str, seconds: float) -> Reply:
     """
     try:
         choice = payload["choices"][0]
-        message = choice["message"]
+        message = _message_of(choice)
         text = _text_of(message.get("content"))
-        usage = _usage(payload.get("usage") or {})
+        usage = _usage(payload.get("usage"))
         finish = _finish_reason(choice)
     except (KeyError, IndexError, TypeError, AttributeError, ValueError, OverflowError):
-        raise Retryable("malformed", "the endpoint's answer is not a chat completion") from None
+        raise Retryable("malformed", _unlike(payload)) from None
     if isinstance(choice.get("error"), dict):  # OpenRouter: its provider broke down half way
         raise Retryable(
             "endpoint", f"the model's provider failed: {str(choice['error'].get('message'))[:200]}"
@@ -217,6 +217,23 @@ def read_reply(payload: JSON, *, model: str, seconds: float) -> Reply:
         problem.reply = reply
         raise problem
     return reply
+
+
+def _message_of(choice: JSON) -> JSON:
+    """The message of a choice, also of a whole one in the form of a part, or of plain completions."""
+    message = choice.get("message") or choice.get("delta")
+    return dict(message) if message else {"content": choice["text"]}
+
+
+def _unlike(payload: JSON) -> str:
+    """What an answer is that is no chat completion."""
+    if payload.get("choices") == []:
+        return "the endpoint's answer is not a chat completion: it holds no choice"
+    names = one_line(", ".join(map(str, payload)), 80)
+    return (
+        f"the endpoint's answer is not a chat completion, it holds {names or 'nothing'}; "
+        "is the URL that of an OpenAI-compatible API (most end in /v1)?"
+    )
 
 
 def _finish_reason(choice: Mapping[str, Any]) -> str | None:
@@ -267,7 +284,10 @@ def _no_text(message: JSON) -> ReplyError:
     return ReplyError("empty", "the model's answer is empty")
 
 
-def _usage(data: Mapping[str, Any]) -> Usage:
+def _usage(data: Any) -> Usage:
+    """The tokens, where an endpoint counts them; a count that cannot be read loses no caption."""
+    if not isinstance(data, dict):
+        return Usage()
     return Usage(
         prompt_tokens=_count(data.get("prompt_tokens")),
         completion_tokens=_count(data.get("completion_tokens")),
@@ -276,5 +296,8 @@ def _usage(data: Mapping[str, Any]) -> Usage:
 
 def _count(value: Any) -> int:
     """So many tokens; a count that no request can have is treated as missing."""
-    count = int(value or 0)
+    try:
+        count = int(value or 0)
+    except (TypeError, ValueError, OverflowError):
+        return 0
     return count if 0 <= count < 2**53 else 0

@@ -48,6 +48,11 @@ def connection_failure(error: Exception, *, shown: str, proxy: Proxy | None, sec
             passing, message = "unreachable", f"cannot connect to {through or shown} (no answer)"
         case TimeoutError():
             passing, message = "timeout", f"{shown} did not answer within {seconds:g} s"
+        case aiohttp.ClientPayloadError() | aiohttp.ClientResponseError() if "ncod" in str(error):
+            message = (
+                f"{shown} sent a body that cannot be unpacked (its Content-Encoding is wrong or unknown); "
+                "look at what is between here and the endpoint, such as a proxy"
+            )
         case _:
             passing, message = "connection", f"{shown} broke the connection ({type(error).__name__})"
     return Retryable(passing, message) if passing else EndpointUnusable(message)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import hashlib
+import json
 import math
 import urllib.parse
 from collections.abc import AsyncIterator, Hashable, Mapping
@@ -151,10 +152,19 @@ class Endpoint:
         Raises:
             Retryable: it is none.
         """
+        content = self.stored(answer)
         try:
-            return orjson.loads(self.stored(answer))
+            return orjson.loads(content)
         except orjson.JSONDecodeError:
-            raise Retryable("malformed", f"{self.shown} sent a body that is not JSON") from None
+            pass
+        try:  # a mark of byte order, another encoding, NaN, half a pair of surrogates
+            return json.loads(content)
+        except ValueError:
+            pass
+        try:
+            return json.loads(content.decode("utf-8", "replace"))
+        except (ValueError, RecursionError):
+            raise Retryable("malformed", f"{self.shown} {_body(content)}") from None
 
     async def aclose(self) -> None:
         for session in self._sessions.values():
@@ -173,6 +183,16 @@ class Endpoint:
                 cookie_jar=aiohttp.DummyCookieJar(),
             )
         return session
+
+
+def _body(content: bytes) -> str:
+    """What an answer that cannot be read is."""
+    start = content.removeprefix(b"\xef\xbb\xbf").lstrip()[:1]
+    if not start:
+        return "sent an empty body"
+    if start == b"<":
+        return "sent an HTML page and no JSON; is the URL that of the API (most end in /v1)?"
+    return "sent a body that is not JSON"
 
 
 def _origin(url: str) -> tuple[str, str | None, int | None]:

@@ -153,6 +153,6 @@ class OpenAIChat(chat.ChatCaptioner):
         return chat.request_body(prompt, self._preset, self._model, self._parameters, mark)
 
     def _accepted(self, answer: Answer) -> Answer:
-        if answer.status != 200:
+        if answer.status not in {200, 201}:
             raise refusal(answer, self.request_info)
         return answer

@@ -44,6 +44,11 @@ _OPTIONS = {
     "seed": "remove --seed",
     **dict.fromkeys(("response_format", "guided_json", "structured_outputs"), "--schema-dialect none"),
 }
+_PLACE = re.compile(
+    r"(?<=/v1)/v1$|/+(?:chat|completions|chat/completions|models|api/chat|api/generate|api|V1)?$"
+)
+SEE = " See `cutline models check`"
+_VERSION = re.compile(r"/v\d+\w*(?:/|$)|/openai$")
 _ERROR_FIELDS = ("error", "errors", "detail", "message", "msg")
 # Some services send 400 for everything; the code in the body has the real meaning.
 _VAGUE = frozenset({400, 403, 404, 422})
@@ -118,9 +123,7 @@ def _redirect(answer: Answer, request: RequestInfo) -> str:
     """What to do about a redirect: requests with pictures and keys are not carried elsewhere."""
     location = answer.headers.get("Location", "")
     if not location:
-        return (
-            "; it redirects, and names no address: look up the endpoint's address and pass it with --endpoint"
-        )
+        return "; it redirects, and does not say where: pass the API's own address with --endpoint"
     target = urllib.parse.urljoin(request.shown + "/chat/completions", location)
     shown = without_credentials(target)[:200]
     if shown.rstrip("/").endswith("/chat/completions"):
@@ -141,13 +144,19 @@ def error_within(answer: Answer, payload: Any) -> Answer | None:
     """The error response inside a response of status 200, as gateways send it; else None."""
     if not isinstance(payload, dict) or payload.get("choices"):
         return None
-    error = next((payload[name] for name in _ERROR_FIELDS if payload.get(name)), None)
+    error = next((payload[name] for name in _ERROR_FIELDS if _is_error(name, payload.get(name))), None)
     if error is None:
         return None
     holders = (error, payload) if isinstance(error, dict) else (payload,)
     codes = (holder.get(name) for holder in holders for name in ("code", "status", "status_code"))
-    status = next((code for code in codes if isinstance(code, int) and 400 <= code < 600), 502)
-    return Answer(status, answer.headers, answer.content)
+    numbers = (int(code) for code in map(str, codes) if code.isdecimal() and len(code) == 3)
+    status = next((number for number in numbers if 400 <= number < 600), 502)
+    return Answer(status, answer.headers, orjson.dumps(payload))
+
+
+def _is_error(name: str, value: Any) -> bool:
+    """Whether a field describes an error; Ollama's own API has an object in ``message``."""
+    return bool(value) and not (name in {"message", "msg"} and not isinstance(value, str))
 
 
 def _refused_parameter(body: _ErrorBody, request: RequestInfo) -> str | None:
@@ -169,22 +178,36 @@ def _cure(status: int, request: RequestInfo) -> str:
     model, preset = request.model, request.preset
     names = " or ".join(preset.key_env) or "an API key"
     state = "the key is not accepted" if request.has_key else "no key was sent"
+    where = _address(request) or SEE
     account = f" (keys: {preset.account})" if preset.account else ""
     more = f" {preset.without_model.format(model=model)}".rstrip()
     return {
         401: f"; {state}: set {names}, or pass --api-key (--model-key of cutline serve){account}",
         403: "; the key may not use this model, or its credit is spent",
-        404: f"; is the model's name {model!r} right, and the URL (most end in /v1)?{more}",
+        404: f"; is the model's name {model!r} right, and the URL (most end in /v1)?{where}{more}",
+        405: f"; the URL is not that of an OpenAI-compatible API: most end in /v1.{_address(request)}",
+        407: "; the proxy wants a name and a password: write them into its URL in the environment",
         410: f"; the service has {model!r} no longer: choose another model",
         413: "; lower --max-side or set --max-bytes",
     }.get(status, "")
+
+
+def _address(request: RequestInfo) -> str:
+    """The address that the endpoint's URL probably stands for, where it has no version or too much."""
+    scheme, mark, rest = request.shown.partition("://")
+    place, _, path = rest.partition("/")
+    given = "/" + path.rstrip("/")
+    base = _PLACE.sub("", given)
+    if base == given and _VERSION.search(base):
+        return ""
+    return f" Try --endpoint {scheme}{mark}{place}{base if _VERSION.search(base) else base + '/v1'}"
 
 
 def _read(content: bytes, secrets: Secrets) -> _ErrorBody:
     """Parse an error body; a key that it echoes is redacted."""
     text = content.decode("utf-8", "replace")
     if text.lstrip()[:1] == "<":  # an HTML page, of a proxy or another kind of server
-        text = "a web page"
+        text = "an HTML page and no JSON"
     codes: set[str] = set()
     wait, parameter = None, ""
     quotas: list[str] = []
@@ -196,7 +219,7 @@ def _read(content: bytes, secrets: Secrets) -> _ErrorBody:
         if isinstance(error, dict) and (several := _objects(error.get("errors"))):  # Cloudflare
             error = next(iter(several))
         if isinstance(error, dict):
-            text = _message(error) or text
+            text = _message(error) or _message(data) or text
             parameter = str(error.get("param") or "")
             codes = {str(error[name]) for name in ("code", "type", "status") if error.get(name)}
             for detail in _objects(error.get("details")):
@@ -208,6 +231,8 @@ def _read(content: bytes, secrets: Secrets) -> _ErrorBody:
                     wait = wait or requested_wait({str(k): str(v) for k, v in headers.items()}, limited=True)
         elif isinstance(error, str):
             text = error
+        elif isinstance(error, list):
+            text = _listed(error) or text
     message = " ".join(secrets.redact(text).split())[:300].rstrip(".")
     wait = wait or wait_within(text)
     return _ErrorBody(
@@ -216,13 +241,33 @@ def _read(content: bytes, secrets: Secrets) -> _ErrorBody:
 
 
 def _message(error: Mapping[str, Any]) -> str:
-    for name in ("message", "detail", "title", "msg"):
+    for name in ("message", "Message", "detail", "title", "msg", "error", "errors"):
         value = error.get(name)
         if isinstance(value, str) and value:
-            return value
-        if faults := [fault for fault in map(_fault, _objects(value)) if fault]:
-            return "; ".join(faults)
+            return _inner(value)
+        if isinstance(value, dict) and (words := _message(value)):
+            return words
+        if isinstance(value, list) and (words := _listed(value)):
+            return words
     return ""
+
+
+def _listed(errors: list[Any]) -> str:
+    """The words of several errors."""
+    words = (
+        error if isinstance(error, str) else _fault(error) or _message(error)
+        for error in errors
+        if isinstance(error, str | dict)
+    )
+    return "; ".join(filter(None, words))
+
+
+def _inner(text: str) -> str:
+    """The words of an error that a gateway passes on as JSON within its own."""
+    if text.lstrip()[:1] == "{":
+        with contextlib.suppress(orjson.JSONDecodeError):
+            return _message(orjson.loads(text)) or text
+    return text
 
 
 def _fault(detail: Mapping[str, Any]) -> str:
