@@ -48,14 +48,20 @@ def connection_failure(error: Exception, *, shown: str, proxy: Proxy | None, sec
             passing, message = "unreachable", f"cannot connect to {through or shown} (no answer)"
         case TimeoutError():
             passing, message = "timeout", f"{shown} did not answer within {seconds:g} s"
-        case aiohttp.ClientPayloadError() | aiohttp.ClientResponseError() if "ncod" in str(error):
-            message = (
-                f"{shown} sent a body that cannot be unpacked (its Content-Encoding is wrong or unknown); "
-                "look at what is between here and the endpoint, such as a proxy"
-            )
         case _:
-            passing, message = "connection", f"{shown} broke the connection ({type(error).__name__})"
+            passing, message = "connection", f"{shown} {_breakage(error)}"
     return Retryable(passing, message) if passing else EndpointUnusable(message)
+
+
+def _breakage(error: Exception) -> str:
+    """What happened to a connection, or to the body that came over it."""
+    is_of_body = isinstance(error, aiohttp.ClientPayloadError | aiohttp.ClientResponseError)
+    if is_of_body and "ncod" in str(error):
+        return (
+            "sent a body that cannot be unpacked (its Content-Encoding is wrong or unknown): look at what is "
+            "between here and the endpoint, such as a proxy"
+        )
+    return f"broke the connection ({type(error).__name__})"
 
 
 def _os_reason(error: OSError) -> str:
