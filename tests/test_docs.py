@@ -554,6 +554,7 @@ def anchors(page):
 def test_links_lead_somewhere(page):
     path = (DOCS / page).resolve()
     text = re.sub(r"^```.*?^```", "", path.read_text("utf-8"), flags=re.DOTALL | re.MULTILINE)
+    text = re.sub(r"`[^`\n]*`", "", text)  # regular expressions hold what looks like links
     for target in re.findall(r"\]\(([^)\s]+)\)", text):
         if target.startswith(("http://", "https://")):
             continue
