@@ -15,7 +15,7 @@ _GROWTH = 0.01  # of the pace after a window without a refusal; doubles with eac
 _FIRST_GROWTH = 0.08  # until something is refused: the first pace is a guess
 _MAX_GROWTH = 0.32
 _MAX_REST = 16  # windows between tries, after many that failed
-_HELD = 1  # windows with a few refusals, after which the pace shrinks a little
+_HELD = 2  # windows with a few refusals, after which the pace shrinks a little
 _IDLE = 3  # windows in which something else limits the requests
 
 
@@ -89,7 +89,7 @@ class PaceSearch:
             self._held += 1
             if self._held >= _HELD:
                 self._held = 0
-                return pace * (1 - _GROWTH)
+                return pace * (1 - _GROWTH / 2)
             return pace
         return self._after_none(pace, window)
 
@@ -103,7 +103,7 @@ class PaceSearch:
             and window.attempted < 0.95 * before.attempted
         ):
             self._strikes += 1
-            if self._strikes >= 3:
+            if self._strikes >= 2:
                 return math.inf  # refusals come at random
         else:
             self._strikes = 0
