@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import os
+import re
 from pathlib import Path
 from typing import Any, Self
 
@@ -30,6 +31,7 @@ from cutline.options import (
 from cutline.records import JSON
 from cutline.storage import is_remote
 
+_NULL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")  # in JSON, not after an escaped backslash
 _LONGEST_PATH = 4095  # bytes, of Linux
 _LONGEST_NAME = 255  # bytes, of all usual file systems
 
@@ -179,9 +181,11 @@ class Job(StrictOptions):
         self.model.check()
         self.server.check()
         try:
-            orjson.dumps(self.to_dict())
+            settings = orjson.dumps(self.to_dict())
         except TypeError as error:
             raise ConfigError(f"a setting cannot be sent to an endpoint: {error}") from None
+        if _NULL.search(settings):
+            raise ConfigError("a setting cannot hold a null character")
 
 
 def _check_paths(*paths: str | None) -> None:

@@ -70,6 +70,7 @@ FILES = {
     "an endless chain": (("caption", "folder", "out.jsonl", "--chain", "/dev/zero"), "it is larger than"),
     "an endless schema": (("caption", "folder", "out.jsonl", "--schema", "/dev/zero"), "it is larger than"),
     "endless prices": (("caption", "folder", "out.jsonl", "--prices", "/dev/zero"), "it is larger than"),
+    "a null character": (("run", "null.toml"), "a setting cannot hold a null character"),
     "a deep job": (("run", "deep.toml"), "is not TOML: it is too deeply nested"),
     "a deep chain": (("caption", "folder", "out.jsonl", "--chain", "deep.toml"), "it is too deeply nested"),
 }
@@ -78,6 +79,7 @@ FILES = {
 @pytest.mark.parametrize("case", FILES)
 def test_a_file_that_cannot_be_read_is_one_line(case, here):
     arguments, message = FILES[case]
+    (here / "null.toml").write_text('input_path = "folder"\n[prompts]\nschema = "a\\u0000b"\n')
     (here / "deep.toml").write_text(f"a = {'[' * 5_000}{']' * 5_000}")
     done = cutline_here(*arguments)
     assert done.returncode == 2, done.stderr
