@@ -34,7 +34,7 @@ def test_urls_that_hang_hold_up_no_job(service):
         assert service.ended(task)["captioned"] == 12
         direct = service.client.post("/caption", files={"image": png(99)})
         assert direct.status_code == 200
-        assert waiting_for_download(service, hanging) > 200, "they still hang"
+        assert waiting_for_download(service, hanging) == 300, "the first of them gave up, and made room"
         assert len(silent.connections) <= 64
         service.client.delete(f"/task/{hanging}")
 
@@ -51,6 +51,6 @@ def test_urls_that_hang_hold_up_no_direct_request(service):
             thread.start()
         time.sleep(0.5)
         assert service.client.post("/caption", files={"image": png(98)}).status_code == 200
-        assert any(thread.is_alive() for thread in threads)
+        assert all(thread.is_alive() for thread in threads), "the first of them gave up, and made room"
     for thread in threads:
         thread.join()
