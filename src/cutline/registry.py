@@ -7,8 +7,11 @@ its name can then be used wherever a built-in's can. ``register`` does the same 
 from __future__ import annotations
 
 import contextlib
+import functools
 import importlib
 import importlib.metadata
+import os
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -107,7 +110,7 @@ def _home(made: Any) -> str:
 
 def names(room: str) -> list[str]:
     """Every name that ``load`` knows in a room, built-ins first."""
-    points = importlib.metadata.entry_points(group=f"cutline.{room}")
+    points = _installed(f"cutline.{room}")
     outside = {*_registered[room], *(point.name for point in points)}
     return [*BUILT_IN[room], *sorted(outside - set(BUILT_IN[room]))]
 
@@ -124,7 +127,7 @@ def load(room: str, name: str) -> Any:
         return getattr(importlib.import_module(module), attribute)
     if name in _registered[room]:
         return _registered[room][name]
-    for point in importlib.metadata.entry_points(group=f"cutline.{room}", name=name):
+    for point in _installed(f"cutline.{room}").select(name=name):
         try:
             made = point.load()
         except Exception as error:  # whatever an outsider's module does when it is imported
@@ -135,3 +138,20 @@ def load(room: str, name: str) -> Any:
     known = names(room)
     hint = did_you_mean(name, known)
     raise ConfigError(f"there is no {name!r} among the {room}{hint}; known are {', '.join(known)}")
+
+
+def _installed(group: str) -> importlib.metadata.EntryPoints:
+    """The entry points of a group, read again once a folder of the import path has changed."""
+    return _entry_points(group, tuple((place, _changed(place)) for place in sys.path))
+
+
+@functools.lru_cache(maxsize=16)
+def _entry_points(group: str, path: tuple[tuple[str, int], ...]) -> importlib.metadata.EntryPoints:  # noqa: ARG001 - a key
+    return importlib.metadata.entry_points(group=group)
+
+
+def _changed(place: str) -> int:
+    try:
+        return os.stat(place or ".").st_mtime_ns  # noqa: PTH116 - of a name in the import path
+    except OSError:
+        return 0

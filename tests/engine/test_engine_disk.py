@@ -47,7 +47,9 @@ def disk(tmp_path):
         pytest.skip("there is no mount program here")
     if done.returncode:
         pytest.skip(f"may not mount a file system here: {done.stderr.strip()}")
+    gc.freeze()  # what the process has loaded: each of many refused runs is looked through for garbage
     yield disk
+    gc.unfreeze()
     subprocess.run(["umount", "--lazy", str(disk.folder)], check=True)
 
 
