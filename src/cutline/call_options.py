@@ -114,7 +114,7 @@ class CallOptions(LoadOptions, total=False):
     samples_per_shard: int
     rows_per_file: int | None
     max_shards: int | None
-    include_raw: bool
+    include_raw: bool | None
     budget_tokens: int | None
     max_cost: float | None
     prices: str | None

@@ -268,6 +268,11 @@ class Source(Protocol):
         """Pictures that are in the input and were not listed as samples; known once listing has ended."""
         return ()
 
+    @property
+    def column_types(self) -> Mapping[str, Any]:
+        """The Arrow types of the samples' metadata by name, where the input has such."""
+        return {}
+
 
 class Sink(Protocol):
     """Keeps outcomes in source order. All methods block and run in one thread. Subclass it for the defaults.

@@ -247,8 +247,8 @@ class OutputOptions(StrictOptions):
     """Write Parquet in files of so many rows, `out-00000.parquet` …, each as soon as it is full."""
     max_shards: int | None = None
     """Most shards of a webdataset; pictures beyond them get no caption."""
-    include_raw: bool = False
-    """Keep the model's whole response (column `llm`; parquet always has it)."""
+    include_raw: bool | None = None
+    """Keep the model's whole response, as column `llm` [default: in Parquet only]"""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

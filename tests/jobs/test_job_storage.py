@@ -17,7 +17,7 @@ COLUMNS = {
     "image_id": "VARCHAR",
     "image_path": "VARCHAR",
     "caption": "VARCHAR",
-    "metadata": "VARCHAR",
+    "metadata": "STRUCT(folder VARCHAR, file_name VARCHAR)",
     "model": "VARCHAR",
     "prompt_id": "VARCHAR",
     "prompt_tokens": "BIGINT",

@@ -85,7 +85,8 @@ def read_rows(folder: Path, form: str) -> list[dict]:
 
         rows = parquet.read_table(output).to_pylist()
         return [
-            {k: json.loads(v) if k in NESTED and v is not None else v for k, v in r.items()} for r in rows
+            {k: json.loads(v) if k in NESTED and isinstance(v, str) else v for k, v in r.items()}
+            for r in rows
         ]
     if form == "webdataset":
         return [json.loads(members["json"]) for _, members in read_shards(output)]

@@ -13,7 +13,7 @@ from cutline.chain.step import ChainStep, Result, cause_of, kind_of, run_only_st
 from cutline.errors import ConfigError, RunStopped, SampleError
 from cutline.imaging import Picture
 from cutline.interfaces import Captioner
-from cutline.records import Slowdown, Step, Usage
+from cutline.records import JSON, Slowdown, Step, Usage
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +61,12 @@ class Chain:
     def uses_variables(self) -> bool:
         """Whether any prompt has variables to fill in."""
         return any(step.prompt.variables for step in self.steps)
+
+    @property
+    def fields_schema(self) -> JSON | None:
+        """The JSON schema of the steps' fields, where they have one in common."""
+        schemas = [step.prompt.schema for step in self.steps if step.prompt.schema]
+        return schemas[0] if schemas and all(schema == schemas[0] for schema in schemas) else None
 
     @property
     def variables(self) -> frozenset[str]:

@@ -105,7 +105,9 @@ class JobGroups:
     checks: Annotated[CheckOptions, option_group("Checks")] = field(default_factory=CheckOptions)
     input: Annotated[TableInput, option_group("Input", negative="no-")] = field(default_factory=TableInput)
     pictures: Annotated[PictureOptions, option_group("Pictures")] = field(default_factory=PictureOptions)
-    output: Annotated[OutputOptions, option_group("Output")] = field(default_factory=OutputOptions)
+    output: Annotated[OutputOptions, option_group("Output", negative="no-")] = field(
+        default_factory=OutputOptions
+    )
     run: Annotated[RunOptions, option_group("Run", negative="no-")] = field(default_factory=RunOptions)
 
     def job(self, input_path: str, output_path: str | None = None) -> Job:

@@ -243,7 +243,7 @@ def _metadata_file(path: str) -> str:
     return f"{folder or '/'}/{METADATA_FILE}"
 
 
-def sink_of(job: Job, output: str, state: State) -> Sink:
+def sink_of(job: Job, output: str, state: State, chain: Chain, source: Source | None = None) -> Sink:
     """The job's sink, not opened; raises ConfigError for a format that does not suit the job."""
     form = format_of(output, job.output.output_format)
     if len(job.prompts.prompt) > 1 and form in _ONE_TEXT:
@@ -265,18 +265,22 @@ def sink_of(job: Job, output: str, state: State) -> Sink:
         include_checks=job.checks.has_checks,
         follow_links=job.input.follow_links,
         recorded=state.record,
+        column_types=source.column_types if source is not None and form == "parquet" else {},
+        fields_schema=chain.fields_schema,
     )
     return open_sink(output, job.output.output_format, state.folder, options)
 
 
 def keeps_raw(job: Job, output: str) -> bool:
-    return job.output.include_raw or format_of(output, job.output.output_format) == "parquet"
+    if job.output.include_raw is not None:
+        return job.output.include_raw
+    return format_of(output, job.output.output_format) == "parquet"
 
 
 def form_of(job: Job, output: str) -> JSON:
     """What decides how outcomes are written; an output in another form is rewritten."""
     options = job.output
-    form: JSON = {"format": format_of(output, options.output_format), "raw": options.include_raw}
+    form: JSON = {"format": format_of(output, options.output_format), "raw": bool(options.include_raw)}
     form["existing"] = options.existing  # a skip under one policy is none under another
     affixes = [job.prompts.trigger, job.prompts.caption_prefix, job.prompts.caption_suffix]
     if any(affixes):
@@ -287,6 +291,10 @@ def form_of(job: Job, output: str) -> JSON:
         form["checks"] = True
     if form["format"] == "webdataset":
         form["samples_per_shard"] = options.samples_per_shard
+    if form["format"] == "parquet":
+        form["typed"] = True
+        if options.include_raw is False:
+            form["without_raw"] = True
     if options.rows_per_file:
         form["rows_per_file"] = options.rows_per_file
     return form

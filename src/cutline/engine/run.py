@@ -155,7 +155,7 @@ class _Run:
 
     async def _with_journal(self, source: Source, state: State, journal: Journal) -> Report:
         self.earlier = Totals.from_json(state.read(TOTALS))
-        output = self._begin(state, journal)
+        output = self._begin(state, journal, source)
         result = None
         try:
             plan = await plan_run(self.job, source, output, self.stop, self._open_models)
@@ -186,10 +186,10 @@ class _Run:
             await self.replies.done(report)
         return report
 
-    def _begin(self, state: State, journal: Journal) -> OrderedOutput:
+    def _begin(self, state: State, journal: Journal, source: Source) -> OrderedOutput:
         """Begin a run in the journal, unless its settings are refused; the output stays closed."""
         job, replies, stages = self.job, self.replies, self.stages
-        sink = assembly.sink_of(job, self.output, state)
+        sink = assembly.sink_of(job, self.output, state, self.chain, source)
         fingerprint = replies.fingerprint if replies else assembly.fingerprint_of(job, self.chain, stages)
         if job.run.max_cost is not None:
             assembly.check_prices(self.prices, journal.spent)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
-from typing import Literal
+from collections.abc import Callable, Mapping
+from typing import Any, Literal
 
 from cutline.errors import ConfigError
+from cutline.records import JSON
 
 COMPRESSIONS = ("zstd", "snappy", "gzip", "none")
 
@@ -19,8 +20,9 @@ class SinkOptions:
     applies it to the text, the sink only to the file. ``text_encoding``: of sidecars that have no mark,
     and of new ones. ``sidecar_ext``: their ending. ``samples_per_shard``: of a webdataset.
     ``rows_per_file``: of Parquet in several files; 0 writes one. ``include_raw``: the response as column
-    ``llm``; parquet always has it. ``include_checks``: the column ``checks``. ``parquet_compression``:
-    one of ``COMPRESSIONS``. ``follow_links``: sidecars may lie where links lead out of the folder.
+    ``llm``; None is yes in Parquet only. ``include_checks``: the column ``checks``. ``parquet_compression``:
+    one of ``COMPRESSIONS``. ``column_types``: Arrow types of the samples' metadata, and ``fields_schema`` the
+    JSON schema of ``fields``, both for Parquet. ``follow_links``: sidecars may lie where links lead out.
     ``recorded`` is called with the name of a file of the state folder that describes the output, before
     the output changes.
     """
@@ -31,9 +33,11 @@ class SinkOptions:
     sidecar_ext: str = ".txt"
     samples_per_shard: int = 1000
     rows_per_file: int = 0
-    include_raw: bool = False
+    include_raw: bool | None = None
     include_checks: bool = False
     parquet_compression: str = "zstd"
+    column_types: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    fields_schema: JSON | None = None
     follow_links: bool = False
     recorded: Callable[[str], None] = lambda _: None
 

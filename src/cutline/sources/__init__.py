@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -132,3 +132,7 @@ class PluginSource(Source):
     @property
     def left_over(self) -> Sequence[LeftOver]:
         return tuple(getattr(self._source, "left_over", ()))
+
+    @property
+    def column_types(self) -> Mapping[str, Any]:
+        return dict(getattr(self._source, "column_types", {}))

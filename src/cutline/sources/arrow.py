@@ -42,7 +42,10 @@ def arrow_table(path: str, ending: str, batch_size: int) -> ArrowTable:
 
     _check_groups(path, groups)
     columns = {field.name: _kind(field.type) for field in schema}
-    return ArrowTable(path=path, ending=ending, batch_size=batch_size, columns=columns, number=count)
+    types = {field.name: field.type for field in schema}
+    return ArrowTable(
+        path=path, ending=ending, batch_size=batch_size, columns=columns, number=count, types=types
+    )
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +57,7 @@ class ArrowTable:
     batch_size: int
     columns: Mapping[str, str]
     number: int | None
+    types: Mapping[str, pa.DataType]
     counted: Literal["row"] = "row"
 
     def rows(self, first: int = 0, *, only: str | None = None) -> Iterator[tuple[int, Row]]:

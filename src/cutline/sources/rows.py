@@ -37,6 +37,11 @@ class Table(Protocol):
     @property
     def counted(self) -> Literal["line", "row"]: ...
 
+    @property
+    def types(self) -> Mapping[str, Any]:
+        """The Arrow types of its columns, where the file has such."""
+        return {}
+
     def rows(self, first: int = 0, *, only: str | None = None) -> Iterator[tuple[int, Row]]:
         """Read from the row ``first``, of the columns at least ``only``; SourceError: reading breaks off.
 

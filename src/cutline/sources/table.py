@@ -30,7 +30,7 @@ from cutline.sources.urls import not_a_url
 from cutline.storage import is_http, is_remote, is_url
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 _TEXT_ENDINGS = (".csv", ".tsv", ".jsonl", ".ndjson")
 _PACKED_ENDINGS = tuple(f"{text}.{packing}" for text in _TEXT_ENDINGS for packing in PACKINGS)
@@ -70,6 +70,8 @@ class TableSource(RowSource):
         self._notes = LeftOvers()
         self._many = table.columns[self._column] == "list"  # a row may have several pictures
         self._name_column = name_column(table.columns, self._column)
+        inline = {self._column} if table.columns[self._column] != "text" else set()
+        self._types = {name: type_ for name, type_ in table.types.items() if name not in inline}
 
     def _list_files(self, path: str) -> tuple[str, list[str]]:
         """As ``expand``; of a folder Parquet and Arrow files, where it holds any, else text tables."""
@@ -101,6 +103,10 @@ class TableSource(RowSource):
 
     def _note_unread(self, named: Named) -> None:
         note_unread(self._path, self._options, self._notes, read="table", named=named)
+
+    @property
+    def column_types(self) -> Mapping[str, Any]:
+        return self._types
 
     @property
     def left_over(self) -> Sequence[LeftOver]:

@@ -125,6 +125,12 @@ class DelimitedTable:
             kinds[self.header[self.pictures]] = "path"
         return kinds
 
+    @property
+    def types(self) -> dict[str, Any]:
+        import pyarrow as pa
+
+        return dict.fromkeys(self.header, pa.string())
+
     def rows(self, first: int = 0, *, only: str | None = None) -> Iterator[tuple[int, Row]]:  # noqa: ARG002
         return itertools.islice(self._rows(), first, None)
 
@@ -226,6 +232,7 @@ class JsonLinesTable:
     columns: Mapping[str, str]
     encoding: str | None = None
     counted: Literal["line"] = "line"
+    types: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     def rows(self, first: int = 0, *, only: str | None = None) -> Iterator[tuple[int, Row]]:  # noqa: ARG002
         return itertools.islice(_rows(self.path, self.encoding), first, None)
@@ -242,6 +249,7 @@ class JsonTable:
     columns: Mapping[str, str]
     records: tuple[Row, ...] = dataclasses.field(repr=False)
     counted: Literal["row"] = "row"
+    types: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     def rows(self, first: int = 0, *, only: str | None = None) -> Iterator[tuple[int, Row]]:  # noqa: ARG002
         return itertools.islice(enumerate(self.records), first, None)

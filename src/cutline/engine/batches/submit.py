@@ -101,7 +101,7 @@ async def _uploader(
         manifest = BatchManifest.of(state)
         fingerprint = assembly.fingerprint_of(job, chain, stages)
         manifest.check(fingerprint)
-        sink = assembly.sink_of(job, output, state)
+        sink = assembly.sink_of(job, output, state, chain)
         assembly.begin_journal(journal, job, fingerprint, chain, stages)
         closing.callback(sink.close)
         _open(sink, state)
