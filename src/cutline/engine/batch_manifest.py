@@ -11,12 +11,13 @@ from typing import Any, Literal, Self
 import orjson
 
 from cutline.engine.fingerprint import Fingerprint
-from cutline.engine.state import State
+from cutline.engine.remote_state import read_record
+from cutline.engine.state import State, state_folder, state_url
 from cutline.errors import ConfigError, JobChanged, SourceError
 from cutline.formatting import stored_key
 from cutline.job import Job
 from cutline.records import JSON
-from cutline.serialization import checked
+from cutline.serialization import checked, decode_object
 
 MANIFEST = "batches.json"
 FOLDER = "batches"
@@ -88,11 +89,24 @@ class BatchManifest:
     def of(cls, state: State) -> Self:
         """The folder's manifest, empty where nothing was sent; raises ConfigError for a damaged one."""
         data, file = state.read(MANIFEST), state.folder / MANIFEST
+        if data is None and not file.exists():
+            data = {"token": secrets.token_hex(8)}
+        return cls._checked(state, data, str(file))
+
+    @classmethod
+    def saved(cls, output: str, chosen: str | None) -> Self:
+        """As ``of``, to be read only, of the state that ``open_state`` would open; raises SinkError too."""
+        state, url = State(state_folder(output, chosen), output), state_url(output, chosen)
+        found = None if url is None else read_record(url, MANIFEST)
+        if found is None:
+            return cls.of(state)
+        return cls._checked(state, decode_object(found), f"{url}/{MANIFEST}")
+
+    @classmethod
+    def _checked(cls, state: State, data: JSON | None, file: str) -> Self:
         damaged = ConfigError(f"{file} is damaged; restore it, or delete it to give up its batches")
         if data is None:
-            if file.exists():
-                raise damaged
-            data = {"token": secrets.token_hex(8)}
+            raise damaged
         try:
             manifest = cls(state, data)
             manifest._validate()

@@ -25,7 +25,7 @@ from cutline.errors import CutlineError, OutputLocked, SinkError
 from cutline.files import write_atomically
 from cutline.records import JSON
 from cutline.serialization import decode_object
-from cutline.storage import open_storage, storage_errors, write_object
+from cutline.storage import object_version, open_storage, storage_errors, write_object
 
 INTERVAL: Final = 1.0
 """Seconds after which an outcome is on the storage at the latest, while the storage can be reached."""
@@ -34,7 +34,11 @@ PATIENCE: Final = DURATION - 2 * RENEWAL
 """Seconds that the storage may be out of reach; then another run may take over."""
 
 JOURNAL = "journal.jsonl"
-RECORDS = ("output.json", "shards.jsonl", "before.json", "batches.json", "report.json", "totals.json")
+BATCHES = "batches.json"
+RECORDS = ("output.json", "shards.jsonl", "before.json", BATCHES, "report.json", "totals.json")
+_OF_OUTPUT = frozenset(RECORDS[:3])
+_KEYS = "batches/*.keys.jsonl"  # which request of a batch is of which picture
+_POSITION = "mark.json"  # how far this machine's copy of the output is
 _MARK = "remote.json"  # which parts the folder has, and how much of its journal they hold
 _PART = re.compile(r"\d{8}-\d{8}\.jsonl")
 _AT_ONCE = 64
@@ -67,6 +71,7 @@ class RemoteState:
         self._part_start = 0
         self._generation = 0  # of the parts: a run that lost its lock writes before those of the next
         self._copied: dict[str, tuple[int, int]] = {}
+        self._versions: dict[str, str] = {}  # of the records on the storage, as this machine last saw them
         self._lock = threading.Lock()
         self._ended = threading.Event()
         self._thread: threading.Thread | None = None
@@ -117,15 +122,37 @@ class RemoteState:
             return
         with self._lock:
             self._send_journal()
+            if name == BATCHES:
+                self._put_keys()
             self._put(name, self._folder / name)
+            self._forget_keys()
+            if name == BATCHES:
+                self._note_versions(BATCHES)
+
+    def _put_keys(self) -> None:
+        """Copy what assigns the replies of batches, before the record that names them."""
+        for path in sorted(self._folder.glob(_KEYS)):
+            self._put(path.relative_to(self._folder).as_posix(), path)
+
+    def _forget_keys(self) -> None:
+        for name in [name for name in self._copied if name.startswith("batches/")]:
+            if not (self._folder / name).exists():
+                self._put(name, self._folder / name)
+
+    def _note_versions(self, *names: str) -> None:
+        self._versions |= {name: self._version(name) for name in names}
+        self._save_mark()
 
     def _copy_all(self) -> None:
         if not self.url:
             return
         with self._lock:
             self._send_journal()
+            self._put_keys()
             for name, path in {**{name: self._folder / name for name in RECORDS}, **self._files}.items():
                 self._put(name, path)
+            self._forget_keys()
+            self._note_versions(*RECORDS)
 
     def _put(self, name: str, path: Path) -> None:
         """Copy a file that has changed; remove the copy of one that is gone."""
@@ -203,7 +230,7 @@ class RemoteState:
             self._sent, self._parts = 0, {}
         elif listing and mark.get("parts") == _digest(listing) and int(mark.get("sent", 0)) <= here:
             self._sent, self._parts = int(mark["sent"]), listing
-            return False
+            return self._update(mark.get("records"))
         else:
             self._replace(listing, int(mark.get("sent", 0)), old)
             return True
@@ -227,7 +254,8 @@ class RemoteState:
                     file.write(contents[name])
             for name in RECORDS:
                 if name in self._copied:
-                    (self._folder / name).write_bytes(self._storage.cat_file(f"{self._root}/{name}"))
+                    self._bring(name)
+        self._bring_keys()
         self._sent = self._journal.stat().st_size if listing else 0
         self._parts = dict(listing)
         if own:
@@ -237,6 +265,43 @@ class RemoteState:
             self._send_journal()
             self._save_mark()
         self._remove_old(0 if listing else old)
+
+    def _update(self, versions: Any) -> bool:
+        """Take over records that another machine changed while the journal stayed as it was."""
+        seen = versions if isinstance(versions, dict) else {}
+        changed = set()
+        for name in RECORDS:
+            now = self._version(name)
+            if now and now != seen.get(name):
+                with storage_errors(self.url):
+                    data = self._storage.cat_file(f"{self._root}/{name}")
+                path = self._folder / name
+                if not path.exists() or path.read_bytes() != data:
+                    write_atomically(path, data)
+                    changed.add(name)
+        if changed & _OF_OUTPUT:  # what is there is another machine's, so it is written anew
+            (self._folder / _POSITION).unlink(missing_ok=True)
+        self._bring_keys()
+        self._note_versions(*RECORDS)
+        return bool(changed & {*_OF_OUTPUT, BATCHES})
+
+    def _bring_keys(self) -> None:
+        with storage_errors(self.url):
+            try:
+                infos = self._storage.ls(f"{self._root}/batches", detail=False)
+            except FileNotFoundError:
+                return
+        for path in infos:
+            name = f"batches/{path.rpartition('/')[2]}"
+            self._copied[name] = (0, 0)
+            if name.endswith(".keys.jsonl") and not (self._folder / name).exists():
+                self._bring(name)
+
+    def _bring(self, name: str) -> None:
+        path = self._folder / name
+        path.parent.mkdir(exist_ok=True)
+        with storage_errors(self.url):
+            path.write_bytes(self._storage.cat_file(f"{self._root}/{name}"))
 
     def _unsent(self, sent: int) -> bytes:
         """Whole lines of outcomes that this machine had not copied when it ended."""
@@ -259,7 +324,8 @@ class RemoteState:
         return mark if mark.get("url") == self.url else {}
 
     def _save_mark(self) -> None:
-        mark = {"url": self.url, "sent": self._sent, "parts": _digest(self._parts)}
+        mark: JSON = {"url": self.url, "sent": self._sent, "parts": _digest(self._parts)}
+        mark["records"] = self._versions
         with contextlib.suppress(OSError):  # without it the journal is fetched once more
             write_atomically(self._folder / _MARK, orjson.dumps(mark), sync=False)
 
@@ -274,12 +340,32 @@ class RemoteState:
         return {name: size for name, size in sorted(sizes.items()) if _PART.fullmatch(name)}
 
     def _size(self, name: str) -> int:
+        return int(self._info(name).get("size") or 0)
+
+    def _version(self, name: str) -> str:
+        return object_version(self._info(name))
+
+    def _info(self, name: str) -> JSON:
+        """What the storage says of an object; empty where there is none."""
         with storage_errors(self.url):
             try:
-                details: dict[str, Any] = self._storage.info(f"{self._root}/{name}")
+                self._storage.invalidate_cache()
+                details: JSON = self._storage.info(f"{self._root}/{name}")
             except FileNotFoundError:
-                return 0
-        return int(details.get("size") or 0)
+                return {}
+        return details
+
+
+def read_record(url: str, name: str) -> bytes | None:
+    """A record of a remote state, without its lock; None where there is none. Raises SinkError."""
+    storage, root = open_storage(url)
+    with storage_errors(url):
+        try:
+            storage.invalidate_cache()
+            data: bytes = storage.cat_file(f"{root}/{name}")
+        except FileNotFoundError:
+            return None
+    return data
 
 
 def _digest(parts: dict[str, int]) -> str:

@@ -15,7 +15,7 @@ from cutline.engine.batches.client import BatchService, with_response
 from cutline.engine.batches.parts import service_of
 from cutline.engine.cancellation import Stop, unless_stopped
 from cutline.engine.progress import Progress, ProgressHook
-from cutline.engine.state import State, open_state, state_folder
+from cutline.engine.state import open_state, state_folder, state_url
 from cutline.errors import ConfigError, EndpointUnusable, Rejected, RequestError, Retryable
 from cutline.job import Job
 from cutline.storage import is_url
@@ -56,10 +56,10 @@ class BatchStatus:
 def saved_status(output: str, state: str | None = None) -> BatchStatus:
     """An output's batches as recorded here; raises ConfigError where there are none."""
     folder = state_folder(output, state)
-    manifest = BatchManifest.of(State(folder, output))
+    manifest = BatchManifest.saved(output, state)
     if not manifest:
         raise ConfigError(
-            f"no batch was sent for {output} (none is recorded in {folder}): "
+            f"no batch was sent for {output} (none is recorded in {state_url(output, state) or folder}): "
             "give the output that `cutline batch submit` got, and its --state if it had one"
         )
     job = dataclasses.replace(anchored(manifest.job, manifest.origin), output_path=output)

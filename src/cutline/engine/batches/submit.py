@@ -22,7 +22,7 @@ from cutline.engine.prices import BATCH, price_of
 from cutline.engine.progress import ProgressHook
 from cutline.engine.run import run_job
 from cutline.engine.stage_runner import StageRunner
-from cutline.engine.state import State, open_state, state_folder
+from cutline.engine.state import State, open_state, state_folder, state_url
 from cutline.errors import BudgetSpent, ConfigError, CutlineError, OutputGone
 from cutline.interfaces import Sink, Source
 from cutline.job import Job
@@ -189,7 +189,7 @@ def _has_budget(job: Job) -> bool:
 def _usage_is_known(job: Job) -> bool:
     output = assembly.output_of(job)
     folder = state_folder(output, job.run.state)
-    if not (folder / "journal.jsonl").exists():
+    if not (folder / "journal.jsonl").exists() and state_url(output, job.run.state) is None:
         return False
     with open_state(output, job.run.state):
         journal = Journal(folder / "journal.jsonl")
