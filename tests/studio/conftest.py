@@ -62,7 +62,8 @@ def start_studio(folder: Path, *options: str) -> Studio:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     command = [sys.executable, "-m", "cutline", "studio", os.fspath(folder), "--port", str(port), *options]
-    process = subprocess.Popen(command)
+    environment = {**os.environ, "XDG_CACHE_HOME": os.fspath(folder.parent / "cache")}
+    process = subprocess.Popen(command, env=environment)
     studio = Studio(f"http://127.0.0.1:{port}", folder, process)
     end = time.monotonic() + PATIENCE
     while True:

@@ -98,6 +98,10 @@ class Dataset:
         """KeyError: there is no such picture."""
         return self._rows[key]
 
+    def picture(self, row: int) -> str:
+        """The path of a row's picture, as on disk."""
+        return os.path.join(self.folder, self.entries[row].picture)  # noqa: PTH118 - strings
+
     def find(self, query: str) -> RowNumbers:
         """The rows that match a query, in order; all for an empty one. QueryError: it cannot be parsed."""
         node = parse(query)

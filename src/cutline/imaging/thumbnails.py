@@ -37,3 +37,12 @@ def thumbnail(picture: Picture, side: int) -> Thumbnail:
     image.save(buffer, "JPEG", quality=_QUALITY, optimize=True, progressive=True)
     data = pybase64.b64encode(buffer.getvalue()).decode()
     return Thumbnail(url=f"data:image/jpeg;base64,{data}", width=image.width, height=image.height)
+
+
+def small_jpeg(picture: Picture, side: int) -> bytes:
+    """The picture at most ``side`` pixels long, blocking; PictureError: it cannot be read or opened."""
+    image = picture.image(max_side=side)
+    image.info.clear()
+    buffer = io.BytesIO()
+    image.save(buffer, "JPEG", quality=80)
+    return buffer.getvalue()

@@ -76,6 +76,10 @@ class Jobs:
     def all(self) -> list[dict[str, Any]]:
         return [job.state() for job in self._jobs.values()]
 
+    @property
+    def is_running(self) -> bool:
+        return bool(self._tasks)
+
     async def aclose(self) -> None:
         """Stop all jobs between two files."""
         for job in self._jobs.values():

@@ -7,6 +7,7 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
+from cutline.app_dirs import cache_dir
 from cutline.dataset.dataset import Dataset
 from cutline.dataset.writer import StopEdit
 from cutline.errors import CutlineError
@@ -14,6 +15,8 @@ from cutline.service.errors import ServiceError
 from cutline.studio.events import Events
 from cutline.studio.jobs import Jobs
 from cutline.studio.previews import Previews
+from cutline.studio.thumbnail_store import ThumbnailStore
+from cutline.studio.thumbnails import Thumbnails
 
 
 @dataclasses.dataclass(slots=True)
@@ -36,6 +39,7 @@ class Workspace:
         self._reading = Reading()
         self._task: asyncio.Task[None] | None = None
         self._is_closing = False
+        self.thumbnails = Thumbnails(ThumbnailStore(cache_dir() / "thumbnails.sqlite"))
 
     @property
     def dataset(self) -> Dataset:
@@ -58,6 +62,7 @@ class Workspace:
         await self.jobs.aclose()
         if self._task is not None:
             await self._task
+        await self.thumbnails.stop()
         if self._dataset is not None:
             self._dataset.close()
         self._dataset = self._task = None
@@ -97,6 +102,9 @@ class Workspace:
         except CutlineError as error:
             self._reading.problem = str(error)
         self.events.publish("state", **self.state())
+        self.thumbnails.fill(
+            [dataset.picture(row) for row in range(len(dataset))], lambda: self.jobs.is_running
+        )
 
 
 def _summary(record: Any) -> str | None:

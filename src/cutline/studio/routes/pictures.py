@@ -3,44 +3,102 @@
 from __future__ import annotations
 
 import asyncio
-import io
 import os
+from typing import Final
 
-from fastapi import APIRouter
-from starlette.responses import Response
+from fastapi import APIRouter, Request
+from starlette.responses import FileResponse, Response
 
 from cutline.dataset.dataset import Dataset
 from cutline.errors import PictureError
-from cutline.imaging import Picture
+from cutline.files import open_regular, read_up_to
+from cutline.imaging import Picture, sniff_format
+from cutline.imaging.formats import MIMES
+from cutline.imaging.thumbnails import small_jpeg
 from cutline.locations.stored import LocalFile
 from cutline.service.errors import ServiceError
-from cutline.studio.routes.parameters import OpenDataset, check_row
+from cutline.studio.routes.parameters import OpenDataset, OpenWorkspace, check_row
+from cutline.studio.thumbnail_store import FileVersion
 
 router = APIRouter(prefix="/studio")
-_CACHE = {"Cache-Control": "private, max-age=3600"}
+_SHOWN: Final = {"JPEG", "PNG", "WEBP", "GIF", "AVIF"}  # by browsers
+_HEAD: Final = 4096  # bytes that tell a format
+_SIDE: Final = 2048  # pixels, of pictures that are converted
 
 
 @router.get("/thumbnails/{row}")
-async def thumbnail(row: int, dataset: OpenDataset) -> Response:
-    """A JPEG of at most 320 pixels a side."""
-    data = await asyncio.to_thread(_jpeg, dataset, check_row(dataset, row), 320)
-    return Response(data, media_type="image/jpeg", headers=_CACHE)
+async def thumbnail(row: int, request: Request, dataset: OpenDataset, workspace: OpenWorkspace) -> Response:
+    """A JPEG of at most 320 pixels a side; 304 where ``If-None-Match`` names it.
+
+    404: the picture is gone; 415: it cannot be shown, as ``detail`` says. The latest request is served
+    first, and not at all where the client has gone.
+    """
+    version = await _version(dataset, row)
+    headers = _headers(version)
+    if request.headers.get("if-none-match") == headers["ETag"]:
+        return Response(status_code=304, headers=headers)
+    making = asyncio.ensure_future(workspace.thumbnails.get(version))
+    leaving = asyncio.ensure_future(_disconnected(request))
+    try:
+        await asyncio.wait({making, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        if not making.done():
+            return Response(status_code=499)
+        found = making.result()
+    finally:
+        making.cancel()
+        leaving.cancel()
+    if found.problem:
+        raise _cannot_be_shown(dataset, row, found.problem)
+    return Response(found.data, media_type="image/jpeg", headers=headers)
 
 
 @router.get("/pictures/{row}")
-async def picture(row: int, dataset: OpenDataset) -> Response:
-    """The picture as a JPEG of at most 2048 pixels a side."""
-    data = await asyncio.to_thread(_jpeg, dataset, check_row(dataset, row), 2048)
-    return Response(data, media_type="image/jpeg", headers=_CACHE)
+async def picture(row: int, request: Request, dataset: OpenDataset) -> Response:
+    """The picture's own bytes where browsers show its format, else a JPEG of at most 2048 pixels a side.
 
-
-def _jpeg(dataset: Dataset, row: int, side: int) -> bytes:
-    file = os.path.join(dataset.folder, dataset.entries[row].picture)  # noqa: PTH118 - strings
+    Statuses as of thumbnails.
+    """
+    version = await _version(dataset, row)
+    headers = _headers(version)
+    if request.headers.get("if-none-match") == headers["ETag"]:
+        return Response(status_code=304, headers=headers)
     try:
-        image = Picture(LocalFile(file)).image(max_side=side)
+        found = await asyncio.to_thread(_format, version.path)
+        if found in _SHOWN:
+            return FileResponse(version.path, media_type=MIMES[found], headers=headers)
+        data = await asyncio.to_thread(small_jpeg, Picture(LocalFile(version.path)), _SIDE)
     except PictureError as error:
-        raise ServiceError(415, f"{dataset.entries[row].key} cannot be shown: {error.kind}") from error
-    image.info.clear()
-    buffer = io.BytesIO()
-    image.convert("RGB").save(buffer, "JPEG", quality=80)
-    return buffer.getvalue()
+        raise _cannot_be_shown(dataset, row, error.kind) from error
+    return Response(data, media_type="image/jpeg", headers=headers)
+
+
+async def _version(dataset: Dataset, row: int) -> FileVersion:
+    """ServiceError 404: there is no such row, or its picture is gone."""
+    path = dataset.picture(check_row(dataset, row))
+    try:
+        return await asyncio.to_thread(FileVersion.of, path)
+    except OSError:
+        raise ServiceError(404, f"{dataset.entries[row].key} is not there any more") from None
+
+
+def _headers(version: FileVersion) -> dict[str, str]:
+    """The browser keeps a picture, and checks each time whether it was replaced."""
+    return {"ETag": f'"{version.size:x}-{version.mtime:x}"', "Cache-Control": "private, no-cache"}
+
+
+def _cannot_be_shown(dataset: Dataset, row: int, problem: str) -> ServiceError:
+    return ServiceError(415, f"{dataset.entries[row].key} cannot be shown: {problem}")
+
+
+def _format(path: str) -> str | None:
+    """By its content, never its name. PictureError: it cannot be read."""
+    descriptor, _ = open_regular(path)
+    try:
+        return sniff_format(read_up_to(descriptor, _HEAD))
+    finally:
+        os.close(descriptor)
+
+
+async def _disconnected(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass

@@ -1,0 +1,170 @@
+"""Thumbnails (JPEGs) made before: one SQLite file in the user's cache, never beside the pictures."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+import sqlite3
+import threading
+from pathlib import Path
+from typing import Final
+
+_FLUSH: Final = 200  # thumbnails in a transaction
+MAX_BYTES: Final = 4_000_000_000  # about 250,000 thumbnails
+_SCHEMA: Final = """
+PRAGMA journal_mode = WAL;
+PRAGMA synchronous = NORMAL;
+CREATE TABLE IF NOT EXISTS thumbnails (
+    id INTEGER PRIMARY KEY, path BLOB NOT NULL UNIQUE, size INTEGER NOT NULL, mtime INTEGER NOT NULL,
+    data BLOB NOT NULL);
+"""
+
+_DAMAGED: Final = {sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_ERROR}  # or another schema
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class FileVersion:
+    """A picture's path, and what tells it from the one that replaces it; ``mtime`` in nanoseconds."""
+
+    path: str
+    size: int
+    mtime: int
+
+    @classmethod
+    def of(cls, path: str) -> FileVersion:
+        """OSError: there is no such file."""
+        status = os.stat(path)  # noqa: PTH116 - names need not be Unicode
+        return cls(path, status.st_size, status.st_mtime_ns)
+
+
+class ThumbnailStore:
+    """Keeps thumbnails by path, size and time of change. Any thread may call.
+
+    A damaged file is begun anew; where none can be written, nothing is kept. The oldest go above
+    ``max_bytes``.
+    """
+
+    def __init__(self, file: Path, max_bytes: int = MAX_BYTES) -> None:
+        self._file = file
+        self._max_bytes = max_bytes
+        self._guard = threading.Lock()
+        self._connection: sqlite3.Connection | None = None
+        self._is_broken = False
+        self._new: dict[FileVersion, bytes] = {}
+
+    def get(self, version: FileVersion) -> bytes | None:
+        """None: there is none of this version."""
+        with self._guard:
+            found = self._new.get(version)
+            if found is not None or (database := self._open()) is None:
+                return found
+            query = "SELECT data FROM thumbnails WHERE path = ? AND size = ? AND mtime = ?"
+            try:
+                row = database.execute(query, _key(version)).fetchone()
+            except sqlite3.Error:
+                self._give_up()
+                return None
+            return row[0] if row is not None else None
+
+    def put(self, version: FileVersion, data: bytes) -> None:
+        """Keep a thumbnail; many are written at once."""
+        with self._guard:
+            self._new[version] = data
+            if len(self._new) >= _FLUSH:
+                self._flush()
+
+    def flush(self) -> None:
+        with self._guard:
+            self._flush()
+
+    @property
+    def is_full(self) -> bool:
+        """Whether more thumbnails would displace others."""
+        with self._guard:
+            database = self._open()
+            try:
+                return database is None or _used(database) > self._max_bytes * 0.9
+            except sqlite3.Error:
+                return True
+
+    def close(self) -> None:
+        """What was put is written; a later call opens the file again."""
+        with self._guard:
+            self._flush()
+            if self._connection is not None:
+                self._connection.close()
+            self._connection = None
+
+    def _flush(self) -> None:
+        new, self._new = self._new, {}
+        database = self._open()
+        if not new or database is None:
+            return
+        try:
+            with database:
+                database.executemany(
+                    "INSERT OR REPLACE INTO thumbnails (path, size, mtime, data) VALUES (?, ?, ?, ?)",
+                    ((*_key(version), each) for version, each in new.items()),
+                )
+            while _used(database) > self._max_bytes:
+                with database:
+                    most = "(SELECT count(*) / 10 + 1 FROM thumbnails)"
+                    query = f"SELECT id FROM thumbnails ORDER BY id LIMIT {most}"  # noqa: S608 - constants
+                    gone = database.execute(f"DELETE FROM thumbnails WHERE id IN ({query})")  # noqa: S608
+                if not gone.rowcount:
+                    break
+        except sqlite3.OperationalError:
+            pass  # busy or full disk: these are made again
+        except sqlite3.Error:
+            self._give_up()
+
+    def _open(self) -> sqlite3.Connection | None:
+        if self._connection is None and not self._is_broken:
+            for attempt in range(2):
+                try:
+                    self._connection = _connect(self._file)
+                    break
+                except (sqlite3.DatabaseError, OSError) as error:
+                    code = error.sqlite_errorcode if isinstance(error, sqlite3.Error) else None
+                    self._is_broken = attempt == 1 or code not in _DAMAGED
+                    if self._is_broken:
+                        break
+                    self._remove()
+        return self._connection
+
+    def _give_up(self) -> None:
+        """The file turned out to be damaged: begin a new one."""
+        if self._connection is not None:
+            self._connection.close()
+        self._connection = None
+        self._remove()
+
+    def _remove(self) -> None:
+        for ending in ("", "-wal", "-shm"):
+            with contextlib.suppress(OSError):
+                Path(f"{self._file}{ending}").unlink(missing_ok=True)
+
+
+def _connect(file: Path) -> sqlite3.Connection:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    connection = sqlite3.connect(file, check_same_thread=False, timeout=5)
+    try:
+        connection.executescript(_SCHEMA)
+        connection.execute("SELECT path, size, mtime, data FROM thumbnails LIMIT 1")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _used(database: sqlite3.Connection) -> int:
+    pages, free, size = (
+        database.execute(f"PRAGMA {name}").fetchone()[0]
+        for name in ("page_count", "freelist_count", "page_size")
+    )
+    return int((pages - free) * size)
+
+
+def _key(version: FileVersion) -> tuple[bytes, int, int]:
+    return os.fsencode(version.path), version.size, version.mtime

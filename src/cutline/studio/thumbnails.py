@@ -1,0 +1,110 @@
+"""Thumbnails: what a page asks for last comes first, the rest is made while nothing else is wanted."""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import contextlib
+import dataclasses
+import os
+import time
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from cutline.errors import PictureError
+from cutline.imaging import Picture
+from cutline.imaging.thumbnails import small_jpeg
+from cutline.locations.stored import LocalFile
+from cutline.studio.thumbnail_store import FileVersion, ThumbnailStore
+
+SIDE: Final = 320  # pixels
+_IDLE: Final = 0.5  # seconds without a request
+_BATCH: Final = 16
+
+_LASTING: Final = {"decode", "unsupported", "too-large"}  # problems of the content, not of its place
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Thumbnail:
+    """A JPEG, or why there is none: the ``problem`` of a picture that cannot be shown."""
+
+    data: bytes = b""
+    problem: str = ""
+
+
+Request = tuple[FileVersion, "concurrent.futures.Future[Thumbnail]"]
+
+
+class Thumbnails:
+    """JPEGs of at most 320 pixels a side, upright, kept in a store. For one event loop."""
+
+    def __init__(self, store: ThumbnailStore) -> None:
+        self._store = store
+        self._requests: list[Request] = []
+        self._problems: dict[FileVersion, str] = {}  # a new start tries again, perhaps with more extras
+        self._pool = concurrent.futures.ThreadPoolExecutor(
+            max(2, os.cpu_count() or 1), thread_name_prefix="thumbnails"
+        )
+        self._latest = 0.0
+        self._filling: asyncio.Task[None] | None = None
+
+    async def get(self, version: FileVersion) -> Thumbnail:
+        """Of the picture; it is not made where the caller is cancelled before."""
+        self._latest = time.monotonic()
+        future: concurrent.futures.Future[Thumbnail] = concurrent.futures.Future()
+        self._requests.append((version, future))
+        self._pool.submit(self._make_latest)
+        return await asyncio.wrap_future(future)
+
+    def fill(self, paths: Sequence[str], is_busy: Callable[[], bool]) -> None:
+        """Make those of all pictures in idle time, in the place of what was filled before."""
+        if self._filling is not None:
+            self._filling.cancel()
+        self._filling = asyncio.create_task(self._fill(paths, is_busy))
+
+    async def stop(self) -> None:
+        """End filling; what was made is kept."""
+        if self._filling is not None:
+            self._filling.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._filling
+            self._filling = None
+        await asyncio.to_thread(self._store.close)
+
+    def _make_latest(self) -> None:
+        version, future = self._requests.pop()
+        if not future.set_running_or_notify_cancel():
+            return
+        try:
+            future.set_result(self._make(version))
+        except BaseException as error:  # noqa: BLE001 - it belongs to the one who waits
+            future.set_exception(error)
+
+    def _make(self, version: FileVersion) -> Thumbnail:
+        if version in self._problems:
+            return Thumbnail(problem=self._problems[version])
+        data = self._store.get(version)
+        if data is None:
+            try:
+                data = small_jpeg(Picture(LocalFile(version.path)), SIDE)
+            except PictureError as error:
+                if error.kind in _LASTING:
+                    self._problems[version] = error.kind
+                return Thumbnail(problem=error.kind)
+            self._store.put(version, data)
+        return Thumbnail(data=data)
+
+    async def _fill(self, paths: Sequence[str], is_busy: Callable[[], bool]) -> None:
+        loop = asyncio.get_running_loop()
+        for start in range(0, len(paths), _BATCH):
+            while self._requests or is_busy() or time.monotonic() - self._latest < _IDLE:  # noqa: ASYNC110
+                await asyncio.sleep(_IDLE)
+            if not await loop.run_in_executor(self._pool, self._make_all, paths[start : start + _BATCH]):
+                break
+        await loop.run_in_executor(self._pool, self._store.flush)
+
+    def _make_all(self, paths: Sequence[str]) -> bool:
+        for path in paths:
+            with contextlib.suppress(OSError):
+                self._make(FileVersion.of(path))
+        return not self._store.is_full
