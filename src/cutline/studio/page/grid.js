@@ -2,7 +2,8 @@
 /** The grid: cells at computed places, of which only the visible ones exist. */
 
 import { html, useEffect, useLayoutEffect, useRef, useState } from "./vendor/preact.js";
-import { cursor, picked, result, rows, want } from "./store.js";
+import { click } from "./selection.js";
+import { cursor, left, picked, result, rows, want } from "./store.js";
 
 const WIDTH = 200;
 const HEIGHT = 236;
@@ -49,8 +50,9 @@ export function Grid() {
   for (let place = first * count; place < Math.min(last * count, result.value.length); place += 1) places.push(place);
   useEffect(() => want(places.map((place) => result.value[place])));
 
-  return html`<div class="grid" ref=${box} tabindex="0" role="grid" aria-label="Pictures" aria-rowcount=${lines}>
-    <div class="space" style=${{ height: `${space}px` }}>
+  return html`<div class="grid" ref=${box} tabindex="0" role="listbox" aria-multiselectable="true"
+      aria-label="Pictures" aria-activedescendant=${result.value.length ? `cell-${result.value[cursor.value]}` : undefined}>
+    <div class="space" role="presentation" style=${{ height: `${space}px` }}>
       ${places.map((place) => cell(place, count, view.top - offset))}
     </div>
   </div>`;
@@ -61,16 +63,28 @@ function cell(place, count, shift) {
   const row = result.value[place];
   const known = rows.value.get(row);
   const missing = known && !known.caption;
-  const classes = ["cell", place === cursor.value && "cursor", picked.value.has(row) && "picked", missing && "missing"];
+  const classes = ["cell", place === cursor.value && "cursor", picked.value.has(row) && "picked", missing && "missing", left.value.has(row) && "left"];
   const style = {
     left: `${(place % count) * WIDTH}px`,
     top: `${Math.floor(place / count) * HEIGHT + shift}px`,
     width: `${WIDTH}px`,
     height: `${HEIGHT}px`,
   };
-  return html`<div key=${row} class=${classes.filter(Boolean).join(" ")} style=${style} role="gridcell"
-      aria-selected=${picked.value.has(row)} title=${known?.key ?? ""} onClick=${() => (cursor.value = place)}>
+  return html`<div key=${row} class=${classes.filter(Boolean).join(" ")} style=${style} role="option"
+      id=${`cell-${row}`} aria-selected=${picked.value.has(row)} title=${known?.key ?? ""}
+      onClick=${(/** @type {MouseEvent} */ event) => click(event, place)}>
+    <span class="badges">${badges(known).map(([sign, text]) => html`<span class="badge" role="img" title=${text} aria-label=${text}>${sign}</span>`)}</span>
     <img src=${`studio/thumbnails/${row}`} alt="" height="150" style=${{ height: "150px" }} loading="lazy" />
     <p>${missing ? "no caption" : known?.caption ?? ""}</p>
   </div>`;
+}
+
+/** Signs of what a picture is, and what they mean. @param {import("./store.js").Row | undefined} known */
+function badges(known) {
+  const found = [];
+  if (known?.marks.includes("done")) found.push(["✓", "done"]);
+  if (known?.marks.includes("flagged")) found.push(["⚑", "flagged"]);
+  if (known?.proposal) found.push(["✎", "has a proposal"]);
+  if (known?.problem) found.push(["!", known.problem]);
+  return found;
 }

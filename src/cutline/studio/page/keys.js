@@ -1,7 +1,11 @@
 // @ts-check
-/** The one registry of actions and their keys: handlers, tooltips, help and docs all read it. */
+/** The one registry of actions and their keys: handlers, tooltips, help and the command list all read it. */
 
-/** @typedef {{id: string, keys: string[], text: string, run: () => void, typing?: boolean}} Action */
+/**
+ * `typing`: also while a field has the focus. `grid`: not where a button or link has it, which the key presses.
+ * @typedef {{id: string, keys: string[], text: string, run: () => void, group?: string, typing?: boolean,
+ *   grid?: boolean}} Action
+ */
 
 /** @type {Map<string, Action>} */
 export const actions = new Map();
@@ -19,23 +23,51 @@ export function keyOf(event) {
   if (isMac ? event.metaKey : event.ctrlKey) parts.push("Ctrl");
   if (event.altKey) parts.push("Alt");
   const letter = event.key.length === 1;
-  if (event.shiftKey && (!letter || parts.length)) parts.push("Shift");
-  parts.push(letter && (parts.length || /[a-z]/i.test(event.key)) ? event.key.toUpperCase() : event.key);
+  if (event.shiftKey && (!letter || parts.length || event.key === " ")) parts.push("Shift");
+  const isLetter = letter && (parts.length || /[a-z]/i.test(event.key));
+  parts.push(event.key === " " ? "Space" : isLetter ? event.key.toUpperCase() : event.key);
   return parts.join("+");
 }
 
+const NAMES = { ArrowLeft: "←", ArrowRight: "→", ArrowUp: "↑", ArrowDown: "↓", PageUp: "PgUp", PageDown: "PgDn", Escape: "Esc" };
+
+/** A key as people read it. @param {string} key */
+export function keyText(key) {
+  const text = key.replace(/Arrow\w+|Page\w+|Escape/, (name) => NAMES[/** @type {keyof NAMES} */ (name)] ?? name);
+  return isMac ? text.replace("Ctrl+", "⌘").replace("Alt+", "⌥").replace("Shift+", "⇧") : text;
+}
+
+/** What an action does, and its key. @param {string} id */
+export function tip(id) {
+  const action = actions.get(id);
+  if (!action) return "";
+  return action.keys.length ? `${action.text} (${keyText(action.keys[0])})` : action.text;
+}
+
 /** @param {EventTarget | null} target */
-function isField(target) {
-  return target instanceof HTMLElement && (target.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName));
+export function isField(target) {
+  if (!(target instanceof HTMLElement)) return false;
+  if (target instanceof HTMLInputElement) return !/^(checkbox|radio|button|range)$/.test(target.type);
+  return target.isContentEditable || /^(TEXTAREA|SELECT)$/.test(target.tagName);
+}
+
+/** @param {EventTarget | null} target */
+function isControl(target) {
+  return target instanceof HTMLElement && Boolean(target.closest("button, a, summary, input, [role=option]:not(.cell)"));
+}
+
+/** @param {Action} action @param {EventTarget | null} target */
+function applies(action, target) {
+  if (isField(target)) return Boolean(action.typing);
+  return !(action.grid && isControl(target));
 }
 
 export function listen() {
   document.addEventListener("keydown", (event) => {
-    if (event.isComposing) return;
+    if (event.isComposing || event.defaultPrevented || document.querySelector("dialog[open]")) return;
     const key = keyOf(event);
-    const typing = isField(event.target);
     for (const action of actions.values()) {
-      if (action.keys.includes(key) && (!typing || action.typing)) {
+      if (action.keys.includes(key) && applies(action, event.target)) {
         event.preventDefault();
         action.run();
         return;

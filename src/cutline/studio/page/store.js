@@ -15,7 +15,11 @@ export const result = signal(new Uint32Array());
 export const cursor = signal(0); // a place in the result
 export const picked = signal(/** @type {Set<number>} */ (new Set())); // rows
 export const rows = signal(/** @type {Map<number, Row>} */ (new Map()));
+/** Rows of the result that an edit took out of the filter: they stay until it runs again. */
+export const left = signal(/** @type {Set<number>} */ (new Set()));
 export const notice = signal("");
+/** Why the query cannot be parsed, and the characters at fault. */
+export const mistake = signal(/** @type {{text: string, start: number, end: number} | null} */ (null));
 export const jobs = signal(/** @type {Record<number, any>} */ ({}));
 export const current = computed(() => {
   const row = result.value[cursor.value];
@@ -36,11 +40,29 @@ export async function search(text) {
     batch(() => {
       result.value = found;
       cursor.value = Math.max(0, found.indexOf(before));
+      left.value = new Set();
+      mistake.value = null;
       notice.value = "";
     });
   } catch (error) {
-    if (!aborted.aborted) notice.value = /** @type {Error} */ (error).message;
+    if (aborted.aborted) return;
+    const { body, message } = /** @type {import("./api.js").ApiError} */ (error);
+    if (body?.start === undefined) notice.value = message;
+    else mistake.value = { text: message, start: body.start, end: body.end };
   }
+}
+
+let comparing = 0;
+
+/** Find out which rows of the result no longer match, without taking them away. */
+function compare() {
+  clearTimeout(comparing);
+  if (!query.value) return;
+  comparing = setTimeout(async () => {
+    const [shown, text] = [result.value, query.value];
+    const found = new Set(await find(text).catch(() => shown));
+    if (shown === result.value && text === query.value) left.value = new Set(shown.filter((row) => !found.has(row)));
+  }, 300);
 }
 
 /** @type {Set<number>} */
@@ -98,7 +120,10 @@ export async function start() {
     events.addEventListener(kind, (event) => {
       const { changed, ...state } = JSON.parse(event.data);
       dataset.value = state;
-      if (kind === "changed") forget(changed ?? null);
+      if (kind === "changed") {
+        forget(changed ?? null);
+        compare();
+      }
       if (kind === "opened" || (kind === "state" && query.value)) search(query.value);
     });
   }

@@ -1,0 +1,75 @@
+// @ts-check
+/** What the page can do by keys; other modules add theirs. */
+
+import { save } from "./draft.js";
+import { columns } from "./grid.js";
+import { register } from "./keys.js";
+import { goToNext, markDone, toggleMark } from "./marks.js";
+import { back, dialog, focusOn, show } from "./panels.js";
+import { redo, undo } from "./running.js";
+import { clear, extend, go, invert, pickAll, toggle } from "./selection.js";
+import { cursor, notice, result } from "./store.js";
+
+const last = () => result.value.length - 1;
+const page = () => columns.count * columns.page;
+
+/** Keys that move the cursor, and with Shift pick what lies between. @type {[string, string, string, () => number, boolean][]} */
+const MOVES = [
+  ["left", "ArrowLeft", "previous picture", () => cursor.value - 1, false],
+  ["right", "ArrowRight", "next picture", () => cursor.value + 1, false],
+  ["up", "ArrowUp", "a line up", () => cursor.value - columns.count, false],
+  ["down", "ArrowDown", "a line down", () => cursor.value + columns.count, false],
+  ["home", "Home", "first picture", () => 0, true],
+  ["end", "End", "last picture", last, true],
+  ["page-up", "PageUp", "a page up", () => cursor.value - page(), true],
+  ["page-down", "PageDown", "a page down", () => cursor.value + page(), true],
+];
+for (const [id, key, text, place, grid] of MOVES) {
+  register({ id, keys: [key], text, group: "Move", grid, run: () => go(place()) });
+}
+for (const [id, key, text, place, grid] of MOVES) {
+  register({ id: `pick-${id}`, keys: [`Shift+${key}`], text: `pick to ${text}`, group: "Pick", grid, run: () => extend(place()) });
+}
+
+/** @param {() => Promise<unknown> | unknown} then */
+const saved = (then) => () => void save().then(then);
+
+async function finish() {
+  const row = result.value[cursor.value];
+  if (row === undefined || !(await save())) return; // what is not saved stays in sight
+  try {
+    await markDone(row);
+    go(cursor.value + 1);
+  } catch (error) {
+    notice.value = /** @type {Error} */ (error).message;
+  }
+}
+
+for (const action of [
+  { id: "next-missing", keys: ["J"], text: "next picture without a caption", run: saved(() => goToNext("missing:", "No picture here is without a caption.")) },
+  { id: "next-open", keys: ["U"], text: "next picture that is not done", run: saved(() => goToNext("status:open", "All pictures here are done.")) },
+  { id: "next", keys: ["Ctrl+ArrowDown"], text: "next picture, also while typing", typing: true, run: saved(() => go(cursor.value + 1)) },
+  { id: "previous", keys: ["Ctrl+ArrowUp"], text: "previous picture, also while typing", typing: true, run: saved(() => go(cursor.value - 1)) },
+]) register({ group: "Move", ...action });
+
+for (const action of [
+  { id: "pick", keys: ["Space"], text: "pick, or not any more", grid: true, run: () => toggle(cursor.value) },
+  { id: "pick-all", keys: ["Ctrl+A"], text: "pick all that the filter shows", grid: true, run: pickAll },
+  { id: "invert", keys: ["Ctrl+I"], text: "invert what is picked", grid: true, run: invert },
+  { id: "clear", keys: ["Ctrl+Shift+A"], text: "pick none", grid: true, run: clear },
+]) register({ group: "Pick", ...action });
+
+for (const action of [
+  { id: "edit", keys: ["Enter"], text: "edit the caption", grid: true, run: () => focusOn(".editor textarea, .editor .tags input") },
+  { id: "finish", keys: ["Ctrl+Enter"], text: "save, mark as done, go to the next", typing: true, run: () => void finish() },
+  { id: "done", keys: ["D"], text: "mark as done, or not", run: () => void toggleMark("done") },
+  { id: "flag", keys: ["F"], text: "flag, or not", run: () => void toggleMark("flagged") },
+  { id: "bulk", keys: ["Ctrl+H"], text: "edit many captions", typing: true, run: saved(() => show("bulk")) },
+  { id: "undo", keys: ["Ctrl+Z"], text: "undo", run: saved(() => undo()) },
+  { id: "redo", keys: ["Ctrl+Shift+Z"], text: "redo", run: saved(redo) },
+]) register({ group: "Edit", ...action });
+
+for (const action of [
+  { id: "find", keys: ["/", "Ctrl+F"], text: "find", run: () => focusOn("input[type=search]") },
+  { id: "back", keys: ["Escape"], text: "back to the grid", typing: true, run: back },
+]) register({ group: "Page", ...action });

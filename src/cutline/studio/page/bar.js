@@ -1,0 +1,60 @@
+// @ts-check
+/** The bar: the folder, the search, what is picked, and the buttons. */
+
+import { html } from "./vendor/preact.js";
+import { unsaved } from "./draft.js";
+import { actions, keyText, tip } from "./keys.js";
+import { Outcome } from "./outcome.js";
+import { clear, go } from "./selection.js";
+import { panel } from "./panels.js";
+import { dataset, left, mistake, notice, picked, query, result, rows, search } from "./store.js";
+
+/** A button of an action, whose tooltip has the key. @param {{id: string, children: any, disabled?: boolean, title?: string, pressed?: boolean}} props */
+export function ActionButton({ id, children, disabled, title, pressed }) {
+  const action = actions.get(id);
+  const text = title ? `${tip(id)}: ${title}` : tip(id);
+  return html`<button title=${text} aria-keyshortcuts=${action?.keys.join(" ")} aria-pressed=${pressed} disabled=${disabled}
+    onClick=${() => action?.run()}>${children}</button>`;
+}
+
+function Search() {
+  const wrong = mistake.value;
+  const letters = Array.from(query.value); // the server counts characters
+  const again = (/** @type {KeyboardEvent} */ event) => {
+    if (event.key === "Enter" && !event.ctrlKey && !event.metaKey) search(query.value);
+  };
+  return html`<div class="search">
+    <input type="search" placeholder=${`Find (${keyText("/")})`} title=${tip("find")} aria-label="Find" value=${query.value}
+      aria-invalid=${Boolean(wrong)} aria-describedby=${wrong ? "mistake" : undefined}
+      onInput=${(/** @type {any} */ event) => search(event.target.value)} onKeyDown=${again} />
+    ${wrong &&
+    html`<p class="mistake" id="mistake" role="alert">
+      <code>${letters.slice(0, wrong.start).join("")}<mark>${letters.slice(wrong.start, wrong.end).join("") || " "}</mark>${letters.slice(wrong.end).join("")}</code>
+      ${wrong.text}
+    </p>`}
+  </div>`;
+}
+
+function Unsaved() {
+  const row = unsaved.value[0];
+  if (row === undefined) return null;
+  const place = result.value.indexOf(row);
+  return html`<button class="problem" onClick=${() => place >= 0 && go(place)}>Not saved: ${rows.value.get(row)?.key ?? `row ${row}`}</button>`;
+}
+
+export function Bar() {
+  const now = dataset.value ?? {};
+  return html`<header class="bar">
+    <span class="folder" title=${now.folder ?? ""}>${now.folder?.split("/").pop() ?? "cutline studio"}</span>
+    <${Search} />
+    <span class="count">${result.value.length.toLocaleString("en")} of ${(now.rows ?? 0).toLocaleString("en")}</span>
+    ${left.value.size > 0 && html`<button title="they stay until the filter runs again" onClick=${() => search(query.value)}>${left.value.size.toLocaleString("en")} no longer match: find again</button>`}
+    ${picked.value.size > 0 && html`<span class="count">${picked.value.size.toLocaleString("en")} picked <button class="quiet" title=${tip("clear")} onClick=${clear}>clear</button></span>`}
+    <${Unsaved} />
+    <${ActionButton} id="bulk" pressed=${panel.value === "bulk"}>Edit many<//>
+    <${ActionButton} id="undo" disabled=${!now.undo} title=${now.undo ?? ""}>Undo<//>
+    <${ActionButton} id="redo" disabled=${!now.redo} title=${now.redo ?? ""}>Redo<//>
+    <span role="alert" class="count">${notice.value}</span>
+    ${panel.value !== "bulk" && html`<${Outcome} />`}
+  </header>`;
+}

@@ -1,0 +1,118 @@
+// @ts-check
+/** What the bulk edit panel knows: the edit, its scope, the preview, and the job that applies it. */
+
+import { batch, computed, signal } from "./vendor/preact.js";
+import { get, send } from "./api.js";
+import { save } from "./draft.js";
+import { editOf } from "./edit_kinds.js";
+import { run } from "./running.js";
+import { dataset, picked, query, result } from "./store.js";
+
+const PAUSE = 200; // ms
+const PART = 100; // changes in a request
+
+/** @typedef {{row: number, key: string, before: string, after: string}} Change */
+
+export const kind = signal("replace");
+export const values = signal(/** @type {Record<string, any>} */ ({}));
+export const scope = signal("all");
+export const preview = signal(/** @type {{preview: number, scope: number, changed: number} | null} */ (null));
+export const changes = signal(/** @type {Change[]} */ ([]));
+export const unticked = signal(/** @type {Set<number>} */ (new Set()));
+export const problem = signal("");
+export const job = signal(/** @type {number | null} */ (null));
+export const edit = computed(() => editOf(kind.value, values.value));
+export const sizes = computed(() => ({
+  selection: picked.value.size,
+  filter: result.value.length,
+  all: dataset.value?.rows ?? 0,
+}));
+
+/** The scope that is most likely meant: what is picked, else what is filtered, else all. */
+export function guessScope() {
+  scope.value = picked.value.size ? "selection" : query.value ? "filter" : "all";
+}
+
+/** The filter's rows are those that are shown: what no longer matches it is still among them. */
+function scopeOf() {
+  if (scope.value === "selection") return { rows: [...picked.value].sort((a, b) => a - b) };
+  return scope.value === "filter" && query.value ? { rows: [...result.value] } : {};
+}
+
+let turn = 0;
+let timer = 0;
+
+/** Preview again soon. @param {boolean} [keepTicks] where only the captions have changed */
+export function refresh(keepTicks = false) {
+  clearTimeout(timer);
+  turn += 1;
+  if (!keepTicks) unticked.value = new Set();
+  timer = setTimeout(look, PAUSE);
+}
+
+async function look() {
+  const mine = (turn += 1);
+  if (!edit.value) {
+    batch(() => {
+      preview.value = null;
+      changes.value = [];
+      problem.value = "";
+    });
+    return;
+  }
+  try {
+    await save();
+    const found = await send("studio/preview", { edit: edit.value, scope: scopeOf() });
+    const first = found.changed ? await get(`studio/preview/${found.preview}?count=${PART}`) : [];
+    if (mine !== turn) return;
+    batch(() => {
+      preview.value = found;
+      changes.value = first;
+      problem.value = "";
+    });
+  } catch (error) {
+    if (mine !== turn) return;
+    batch(() => {
+      preview.value = null;
+      changes.value = [];
+      problem.value = /** @type {Error} */ (error).message;
+    });
+  }
+}
+
+let isLoading = false;
+
+/** Load the next changes of the preview. */
+export async function more() {
+  const shown = preview.value;
+  const known = changes.value;
+  if (isLoading || !shown || known.length >= shown.changed) return;
+  isLoading = true;
+  try {
+    const next = await get(`studio/preview/${shown.preview}?start=${known.length}&count=${PART}`);
+    if (changes.value === known) changes.value = [...known, ...next];
+  } catch (error) {
+    problem.value = /** @type {Error} */ (error).message;
+  } finally {
+    isLoading = false;
+  }
+}
+
+/** @param {number} row */
+export function tick(row) {
+  const next = new Set(unticked.value);
+  if (!next.delete(row)) next.add(row);
+  unticked.value = next;
+}
+
+/** Apply the preview without the rows that are unticked. */
+export async function apply() {
+  if (!preview.value || job.value !== null) return;
+  await run("studio/apply", { preview: preview.value.preview, without: [...unticked.value] }, (number) => {
+    job.value = number;
+  });
+  job.value = null;
+  refresh();
+}
+
+export const stop = () => job.value !== null && send(`studio/jobs/${job.value}`, undefined, "DELETE");

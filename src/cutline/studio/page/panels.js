@@ -1,0 +1,37 @@
+// @ts-check
+/** Which panel is open beside the grid, and which dialog is over the page. */
+
+import { html, signal } from "./vendor/preact.js";
+import { tip } from "./keys.js";
+
+/** The panel in the editor's place: "" for none. */
+export const panel = signal("");
+/** The dialog: "help", "commands" or "". */
+export const dialog = signal("");
+
+/** @param {string} selector */
+export const focusOn = (selector) => /** @type {HTMLElement | null} */ (document.querySelector(selector))?.focus();
+
+/** Open a panel, or close it where it is open. @param {string} name */
+export function show(name) {
+  panel.value = panel.value === name ? "" : name;
+  if (!panel.value) focusOn(".grid");
+}
+
+/** Back to the grid from a field; in the grid, close what is open. */
+export function back() {
+  const inside = document.activeElement?.closest(".side");
+  if (panel.value && (inside || !document.activeElement?.closest(".editor, .bar"))) panel.value = "";
+  focusOn(".grid");
+}
+
+/** A panel with its title and a button that closes it. @param {{name: string, title: string, children?: any}} parts */
+export function Panel({ name, title, children }) {
+  return html`<section class=${`side ${name}`} aria-labelledby="panel-title">
+    <header class="line-of">
+      <h2 id="panel-title">${title}</h2>
+      <button class="quiet" title=${tip("back")} onClick=${() => show("")}>Close</button>
+    </header>
+    ${children}
+  </section>`;
+}

@@ -1,0 +1,75 @@
+// @ts-check
+/** Jobs of the server: started, waited for, and told in one line. */
+
+import { signal } from "./vendor/preact.js";
+import { get, send } from "./api.js";
+import { jobs } from "./store.js";
+
+const POLL = 3000; // ms, where no event comes
+const NAMED = 5; // files in a line
+
+/** What the latest edit did; `edit`: its number, to take it back. */
+export const outcome = signal(/** @type {{text: string, isBad: boolean, edit: number | null} | null} */ (null));
+
+/** @param {number} count @param {string} noun */
+export const plural = (count, noun) => `${count.toLocaleString("en")} ${noun}${count === 1 ? "" : "s"}`;
+
+/** Wait for a job to end. @param {number} number @returns {Promise<any>} its state */
+export function ended(number) {
+  return new Promise((resolve) => {
+    const timer = setInterval(async () => {
+      const found = (await get("studio/jobs").catch(() => [])).find((/** @type {any} */ job) => job.job === number);
+      if (found) jobs.value = { ...jobs.value, [number]: found };
+    }, POLL);
+    const stop = jobs.subscribe((/** @type {Record<number, any>} */ all) => {
+      if (!all[number]?.is_over) return;
+      clearInterval(timer);
+      queueMicrotask(() => stop());
+      resolve(all[number]);
+    });
+  });
+}
+
+/** @param {string} why @param {number} count @param {string[]} files */
+function named(why, count, files) {
+  const more = count > NAMED ? ` and ${(count - NAMED).toLocaleString("en")} more` : "";
+  return `${plural(count, "file")} ${why}: ${files.slice(0, NAMED).join(", ")}${more}.`;
+}
+
+/** What a job did, in a line. @param {any} job */
+export function report(job) {
+  const { result, problem, summary } = job;
+  if (!result) return { text: problem || summary, isBad: Boolean(problem), edit: null };
+  const parts = [`${summary}: ${plural(result.written, "picture")} changed.`];
+  if (result.stopped) parts.push(`Stopped: ${result.stopped.toLocaleString("en")} not changed.`);
+  if (result.conflict_count) parts.push(named("changed by something else since and left alone", result.conflict_count, result.conflicts));
+  if (result.failed_count) {
+    parts.push(named("not written", result.failed_count, result.failed.map((/** @type {string[]} */ one) => one.join(": "))));
+  }
+  return { text: parts.join(" "), isBad: Boolean(result.conflict_count || result.failed_count), edit: result.written ? result.id : null };
+}
+
+/**
+ * Start a job and show what it did. `started` is called with its number.
+ * @param {string} path @param {any} [body] @param {(job: number) => void} [started]
+ */
+export async function run(path, body, started) {
+  try {
+    const { job } = await send(path, body);
+    if (job === null) {
+      outcome.value = { text: "There is nothing to undo or redo.", isBad: false, edit: null };
+      return null;
+    }
+    started?.(job);
+    const state = await ended(job);
+    outcome.value = report(state);
+    return state;
+  } catch (error) {
+    outcome.value = { text: /** @type {Error} */ (error).message, isBad: true, edit: null };
+    return null;
+  }
+}
+
+/** Take an edit back, or the latest. @param {number} [edit] */
+export const undo = (edit) => run("studio/undo", edit === undefined ? {} : { edit });
+export const redo = () => run("studio/redo");
