@@ -63,11 +63,11 @@ def test_an_endpoint_that_dies_and_returns(times, port, tmp_path):
 
 
 FORMS = {
-    "web pages of a proxy": ({"502-page": 1}, {"max_retries": 1}, "waiting for the endpoint (502)"),
+    "web pages of a proxy": ({"502-page": 1}, {"max_retries": 1}, "slowed by 502"),
     "requests that hang": (
         {"hang": 1},
         {"max_retries": 1, "timeout": 1},
-        "waiting for the endpoint (timeout)",
+        "slowed by timeout",
     ),
     "half of the backends": ({"520-page": 0.5}, {"max_retries": 1}, "slowed by 520"),
 }

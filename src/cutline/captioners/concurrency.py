@@ -27,6 +27,7 @@ from cutline.slots import LocalSlots, pause
 _log = logging.getLogger(__name__)
 _AWAY = frozenset({"unreachable", "connection"})
 _AWAY_STATUSES = frozenset({502, 504, 520, 521, 522, 523, 524, 525, 526, 527, 529, 530})
+_HANGING = 256
 _MANY_AWAY = 0.15  # of the latest requests; then a failure says nothing of its picture either
 _LATE_STATUSES = frozenset({408, 499, 503, 504, 524})
 """What proxies and servers send for a request that waited too long."""
@@ -74,6 +75,8 @@ class Concurrency:
         self._lowered_at = 0.0
         self._away_share = 0.0  # of the latest requests
         self._last_away: collections.deque[int] = collections.deque(maxlen=8)  # subjects
+        # Pictures that hung while others were answered: when they hang again, no endpoint is away.
+        self._hanging: collections.deque[int] = collections.deque(maxlen=_HANGING)
         self._too_many = math.inf  # requests at once, when one timed out
         self.limit, self._exact = start, float(start)
         self._tuner: Tuner | None = None
@@ -194,7 +197,9 @@ class Concurrency:
         is_away = bool(throttle.latency) and (error.kind in _AWAY or error.status in _AWAY_STATUSES)
         if is_late:
             served = self._queue.since(request.start)
-            is_away = not served
+            is_away = not served and request.subject not in self._hanging
+            if self._queue.is_overtaken(request.start):
+                self._hanging.append(request.subject)
             self._lower(now, served)
         if is_refusal or is_away:
             self._cause = str(error.status or error.kind)

@@ -35,9 +35,11 @@ class ServerQueue:
     def __init__(self, timeout: float) -> None:
         self._part = timeout / _PARTS
         self._replies: collections.deque[_Replies] = collections.deque(maxlen=2 * _PARTS)
+        self._latest_sent = -math.inf
 
     def note(self, now: float, sent: float) -> None:
         """A reply at ``now`` to a request of ``sent``."""
+        self._latest_sent = max(self._latest_sent, sent)
         replies = self._replies[-1] if self._replies else None
         if replies is None or now - replies.start > self._part:
             replies = _Replies(now, now)
@@ -56,6 +58,10 @@ class ServerQueue:
                 turn = replies.last
                 break
         return turn + timeout
+
+    def is_overtaken(self, sent: float) -> bool:
+        """Whether a request that was sent after the one of ``sent`` had a reply."""
+        return self._latest_sent > sent
 
     def since(self, time: float) -> int:
         """About how many replies came after ``time``."""
