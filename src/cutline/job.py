@@ -17,6 +17,7 @@ from cutline.errors import ConfigError
 from cutline.files import read_toml
 from cutline.formatting import did_you_mean
 from cutline.imaging.values import HARD_MAX_PIXELS
+from cutline.job_paths import for_file, from_file
 from cutline.options import (
     CheckOptions,
     InputOptions,
@@ -58,7 +59,7 @@ class Job(StrictOptions):
 
     @classmethod
     def from_toml(cls, path: Path) -> Self:
-        """Read a job file; relative paths in it are relative to the working folder.
+        """Read a job file; relative paths in it, and the output's default, are relative to its folder.
 
         Raises:
             ConfigError: it cannot be read, or a line of it means nothing.
@@ -69,7 +70,7 @@ class Job(StrictOptions):
             raise ConfigError(f"cannot read the job file {path}: {error.strerror}") from None
         except ValueError as error:
             raise ConfigError(f"{path} is not TOML: {error}") from None
-        return cls.from_dict(data, origin=str(path))
+        return cls.from_dict(from_file(data, path), origin=str(path))
 
     @classmethod
     def from_dict(cls, data: JSON, *, origin: str = "job") -> Self:
@@ -93,11 +94,16 @@ class Job(StrictOptions):
                 message = f"there is no such setting{hint}; known are {', '.join(known)}"
             raise ConfigError(f"{origin}: {where}: {message}") from None
 
-    def to_toml(self) -> str:
-        """The job as a file: only what differs from the defaults."""
+    def to_toml(self, folder: Path | None = None) -> str:
+        """The job as a file: only what differs from the defaults.
+
+        ``folder`` is where the file will lie, with paths relative to it where they lie in it, and absolute
+        elsewhere; without it they stay as they are.
+        """
         import tomli_w
 
-        return tomli_w.dumps(self.to_dict())
+        data = self.to_dict()
+        return tomli_w.dumps(data if folder is None else for_file(data, folder))
 
     def to_dict(self) -> JSON:
         """Nested plain values, only those that differ from the defaults."""

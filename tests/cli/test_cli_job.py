@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import json
+import shutil
 import tomllib
 from pathlib import Path
 
@@ -110,3 +112,45 @@ def test_failed_pictures_are_asked_again(
     ran = cutline("run", "job.toml", "--retry-failed")
     assert ran.code == 0, ran.err
     assert len(rows(tmp_path / "out.json")) == 5
+
+
+def test_a_job_file_moves_with_its_folder(cutline: Run, pictures: Path, tmp_path: Path) -> None:
+    folder, beside = tmp_path / "set", tmp_path / "beside"
+    shutil.copytree(pictures, folder / "photos")
+    beside.mkdir()
+    (folder / "prompt.txt").write_text("What is {file_name}?")
+    (folder / "schema.json").write_text('{"type": "object", "properties": {"short": {"type": "string"}}}')
+    (folder / "prices.toml").write_text('[models."fake"]\ninput = 1.0\noutput = 1.0\n')
+    (folder / "own.py").write_text("raise SystemExit\n")
+    (folder / "a chain.toml").write_text('[[step]]\nname = "one"\nmodel = "fake"\nprompt = "prompt.txt"\n')
+    given = ("--prompt", "p=prompt.txt", "--prompt", "text:x.txt", "--prompt", "short", "--state", "state/")
+    here = functools.partial(cutline, cwd=folder)
+    saved = here("caption", "photos/", *given, "--model", "fake", "--save-job", "job.toml")
+    assert saved.code == 0, saved.err
+    chained = ("../set/photos", "-o", "../beside/out.csv", "--chain", str(folder / "a chain.toml"))
+    assert here("caption", *chained, "--save-job", "../set/chain.toml").code == 0
+
+    moved = (tmp_path / "elsewhere" / "moved").resolve()
+    moved.parent.mkdir()
+    folder.rename(moved)
+    ran = cutline("run", "elsewhere/moved/job.toml")
+    assert ran.code == 0, ran.err
+    assert len(rows(moved / "captions.jsonl")) == 5
+    assert (moved / "state").is_dir()
+    assert "nothing to do" in cutline("run", str(moved / "job.toml"), cwd=beside).err, (
+        "the same run, from anywhere"
+    )
+    ran = cutline("run", str(moved / "chain.toml"), cwd=pictures)
+    assert ran.code == 0, ran.err
+    assert len((beside / "out.csv").read_text().splitlines()) == 6, "what lies outside stays where it is"
+    assert sorted(path.name for path in moved.parent.parent.iterdir()) == ["beside", "elsewhere"]
+
+    written = tomllib.loads((moved / "job.toml").read_text())
+    assert (written["input_path"], written["output_path"]) == ("photos/", "captions.jsonl")
+    assert written["prompts"]["prompt"] == ["p=prompt.txt", "text:x.txt", "short"]
+    job = 'input_path = "photos"\n[model]\nplugin = ["own.py"]\n[prompts]\nschema = "schema.json"\n'
+    (moved / "files.toml").write_text(job + '[run]\nprices = "prices.toml"\n')
+    assert "elsewhere/moved/own.py" in cutline("run", "elsewhere/moved/files.toml").err
+    (moved / "own.py").write_text("")
+    ran = cutline("run", "elsewhere/moved/files.toml", "--on-change", "redo-all")
+    assert "there is no" not in ran.err, ran.err

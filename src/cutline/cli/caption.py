@@ -18,6 +18,7 @@ from cutline.cli.common_options import ActionOptions, ServiceKey
 from cutline.cli.help import GROUPS
 from cutline.errors import ConfigError
 from cutline.job import Job
+from cutline.job_paths import IN_PLACE
 from cutline.options import (
     CheckOptions,
     InputOptions,
@@ -172,9 +173,11 @@ def _save(job: Job, path: Path) -> None:
     job.check()
     assembly.source_of(job)  # refuses a missing input
     job.model.check_stored("a job file")
+    if job.output.output_format not in IN_PLACE:  # the default of a job file is beside it
+        job = dataclasses.replace(job, output_path=assembly.output_of(job))
     try:
         with path.open("x", encoding="utf-8") as file:
-            file.write(job.to_toml())
+            file.write(job.to_toml(path.parent))
     except FileExistsError:
         raise ConfigError(f"{path} exists already; choose another name for --save-job") from None
     except OSError as error:

@@ -31,6 +31,7 @@ from cutline.engine.state import State
 from cutline.errors import ConfigError
 from cutline.interfaces import Captioner, Sink, Source
 from cutline.job import Job
+from cutline.job_paths import default_output
 from cutline.prompts import Prompt, load_prompts, load_schema
 from cutline.records import JSON, Sample
 from cutline.sinks import METADATA_FILE, SinkOptions, format_of, open_sink
@@ -38,14 +39,6 @@ from cutline.sources import SourceOptions, open_source
 from cutline.sources.outputs import OutputPaths
 from cutline.storage import is_remote
 
-DEFAULT_OUTPUTS = {
-    "webdataset": "shards",
-    "json": "captions.json",
-    "csv": "captions.csv",
-    "tsv": "captions.tsv",
-    "parquet": "captions.parquet",
-    "scienceqa": "captions.json",
-}
 _ONE_TEXT = {"sidecar", "scienceqa", "imagefolder"}  # formats that hold one text only
 
 
@@ -232,7 +225,7 @@ def output_of(job: Job) -> str:
         return job.output_path
     if job.output.output_format in {"sidecar", "txt"}:
         return job.input_path
-    return DEFAULT_OUTPUTS.get(job.output.output_format or "", "captions.jsonl")
+    return default_output(job.output.output_format)
 
 
 def _metadata_file(path: str) -> str:

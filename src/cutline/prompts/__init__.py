@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cutline.prompts.affixes import Policy, finish_caption
 from cutline.prompts.files import library_prompts, load_schema
-from cutline.prompts.loader import load_prompt, load_prompts, parse_prompt_option
+from cutline.prompts.loader import is_prompt_file, load_prompt, load_prompts, parse_prompt_option
 from cutline.prompts.prompt import Example, Part, Prompt, Turn
 from cutline.prompts.replies import check_caption, clean_reply, first_sentences
 from cutline.prompts.variables import look_up, sample_variables
@@ -19,6 +19,7 @@ __all__ = [
     "clean_reply",
     "finish_caption",
     "first_sentences",
+    "is_prompt_file",
     "library_prompts",
     "load_prompt",
     "load_prompts",

@@ -36,10 +36,16 @@ def load_prompt(spec: str, *, name: str | None = None) -> Prompt:
         raise ConfigError(f"the prompt is empty: write {TEXT!r} to send none on purpose")
     if text in library_names():
         return _from_data(library_entry(text), name=name or text, folder=Path(), origin=f"prompt {text}")
-    if _FILE.fullmatch(text):
+    if is_prompt_file(spec):
         return _from_file(Path(text).expanduser(), name)
     _refuse_misspelt(text)
     return Prompt(name=name or "default", prefix=text)
+
+
+def is_prompt_file(spec: str) -> bool:
+    """Whether ``load_prompt`` reads a file for it, and neither the library nor the text itself."""
+    text = spec.strip()
+    return not spec.startswith(TEXT) and text not in library_names() and _FILE.fullmatch(text) is not None
 
 
 def load_prompts(values: Sequence[str]) -> tuple[Prompt, ...]:
