@@ -39,9 +39,18 @@ def test_no_workers_at_all_are_refused(tmp_path):
     assert ran.stderr.startswith("cutline: --workers or CUTLINE_WORKERS: ")
 
 
-def test_an_address_of_another_machine(tmp_path):
-    options = ("--model", "fake", "--host", "192.0.2.1", "--insecure", "--port", free_port())
-    ran = cutline("serve", *options, cwd=tmp_path)
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--model", "opnai:gpt-4o"), "'opnai' is not a provider, did you mean openai?"),
+        (("--model", "hf:./nowhere"), "./nowhere does not exist"),
+        (("--chain", "nowhere.toml"), "cannot read the chain file nowhere.toml"),
+        (("--model", "fake", "--host", "192.0.2.1", "--insecure"), "cannot listen on 192.0.2.1"),
+    ],
+    ids=["provider", "folder", "chain", "host"],
+)
+def test_a_mistake_leaves_no_store_behind(tmp_path, options, message):
+    ran = cutline("serve", *options, "--port", free_port(), cwd=tmp_path)
     assert ran.returncode == 2
-    assert ran.stderr.startswith("cutline: cannot listen on 192.0.2.1 port ")
-    assert ran.stderr.count("\n") == 1
+    assert ran.stderr.startswith(f"cutline: {message}")
+    assert not list(tmp_path.iterdir())

@@ -61,17 +61,18 @@ def serve(*, options: Annotated[ServeOptions, Parameter(name="*")] | None = None
     load_plugins(settings.plugin)  # before uvicorn starts, so that errors are reported once
     settings = _in_processes(settings, reload=reload)
     from cutline.service.app import create_app
-    from cutline.service.asgi import ENVIRONMENT
+    from cutline.service.asgi import ENVIRONMENT, create
     from cutline.service.queue.schema import prepare, reserved
     from cutline.service.telemetry.metrics import FOLDER
 
-    prepare(settings.store)  # once, before a model is loaded
     # For worker processes; other users of the machine cannot read a process's environment.
     # With --reload only the options given here, as the rest may change.
     os.environ[ENVIRONMENT] = json.dumps(given) if reload else settings.to_json()
-    if settings.workers > 1 or reload:
-        create_app(settings)  # errors are reported here, once, and not by every worker
+    in_processes = settings.workers > 1 or reload
+    # Errors are reported here, once, and not by every worker, nor after the database's file is made.
+    app = create_app(settings) if in_processes else create()
     _check_port(settings.host, settings.port)
+    prepare(settings.store)  # once, before a model is loaded
     model, endpoint = settings.model, settings.endpoint
     with contextlib.ExitStack() as stack:
         model = f"{model} at {without_credentials(endpoint)}" if endpoint else model
@@ -79,7 +80,7 @@ def serve(*, options: Annotated[ServeOptions, Parameter(name="*")] | None = None
         if settings.workers > 1:
             counted = stack.enter_context(tempfile.TemporaryDirectory(prefix="cutline-metrics-"))
             os.environ.setdefault(FOLDER, counted)
-        _run(settings, given if reload else None)
+        _run(settings, None if in_processes else app, given if reload else None)
     return 0
 
 
@@ -110,12 +111,15 @@ def _check_port(host: str, port: int) -> None:
         raise ConfigError(f"cannot listen on {host} port {port}: {error.strerror}") from None
 
 
-def _run(settings: Settings, reloading: dict[str, Any] | None) -> None:
-    """Serve until stopped; with ``reloading`` options, restart on every change."""
+def _run(settings: Settings, app: Any | None, reloading: dict[str, Any] | None) -> None:
+    """Serve until stopped; worker processes make the ``app`` themselves.
+
+    With ``reloading`` options, restart on every change.
+    """
     from cutline.service.telemetry.logs import log_config
 
     config: dict[str, Any] = {
-        "factory": True,
+        "factory": app is None,
         "http": "cutline.service.http.connections:Connection",
         "ws": "none",
         "access_log": False,
@@ -133,10 +137,10 @@ def _run(settings: Settings, reloading: dict[str, Any] | None) -> None:
         log.warning("unknown setting ignored variable=%s", name)
     for name in ignored_variables() if settings.env_file is None else ():
         log.warning("setting in .env ignored variable=%s: pass --env-file .env if that is meant", name)
-    app = "cutline.service.asgi:create"
+    served = app or "cutline.service.asgi:create"
     if reloading is None:
-        uvicorn.run(app, workers=settings.workers, **config)
+        uvicorn.run(served, workers=settings.workers, **config)
     else:
         from cutline.service.lifecycle.reload import Reload, watched_files
 
-        Reload(uvicorn.Config(app, **config), lambda: watched_files(reloading)).run()
+        Reload(uvicorn.Config(served, **config), lambda: watched_files(reloading)).run()
