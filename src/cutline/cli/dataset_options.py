@@ -12,6 +12,7 @@ from typing import Annotated, Final
 
 from cyclopts import Parameter
 
+from cutline.app_dirs import cache_dir
 from cutline.dataset.dataset import Dataset
 from cutline.dataset.records import EditResult
 from cutline.dataset.writer import Progress, StopEdit
@@ -46,6 +47,7 @@ class DatasetOptions:
             ending=sidecar_ending(self.sidecar_ext),
             one_a_line=self.one_a_line,
             text_encoding=self.text_encoding,
+            cache=cache_dir() / "captions",
         )
         for result in dataset.recovered:
             print_line(f"finished an interrupted edit: {outcome(result)}")

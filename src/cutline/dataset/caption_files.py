@@ -14,6 +14,7 @@ from cutline.errors import SampleError
 from cutline.files import name_to_text
 from cutline.sidecars import TextDecoder
 from cutline.sidecars.decoder import unknown_encoding
+from cutline.sidecars.encoding import SidecarText
 
 
 class CaptionFiles:
@@ -27,13 +28,21 @@ class CaptionFiles:
 
     def read(self, entry: Entry) -> str | None:
         """None where there is none, or none that can be read."""
+        return self.read_certain(entry)[0]
+
+    def read_certain(self, entry: Entry) -> tuple[str | None, bool]:
+        """The caption, and whether its own file alone decides about it: no other file, no other texts."""
         try:
             content = self.contents.read(name_to_text(entry.sidecar))
+            is_own = content is not None
             if content is None and entry.common is not None:
                 content = self.contents.read(name_to_text(entry.common))
         except SampleError:
-            return None
-        return None if content is None else self.decode(entry, content)
+            return None, False
+        if content is None:
+            return None, False
+        text = self._decoder.decode(content, self._folder(entry))
+        return _caption(text), is_own and not text.detected and not text.unsure
 
     def problem(self, entry: Entry) -> str:
         """Why the text of a picture cannot be edited; empty if it can."""
@@ -46,13 +55,7 @@ class CaptionFiles:
 
     def decode(self, entry: Entry, content: bytes) -> str | None:
         """The caption in a file's content; None where it is empty, or in no known encoding."""
-        text = self._decoder.decode(content, self._folder(entry))
-        if text.unsure:
-            return None
-        caption = text.caption
-        if "\r" in caption:
-            caption = caption.replace("\r\n", "\n").replace("\r", "\n")
-        return caption or None
+        return _caption(self._decoder.decode(content, self._folder(entry)))
 
     def change(self, entry: Entry, caption: str | None) -> tuple[Change, str | None]:
         """The change that gives a picture its caption, or none, and the caption that it has.
@@ -72,3 +75,12 @@ class CaptionFiles:
 
     def _folder(self, entry: Entry) -> str:
         return os.path.join(self._root, os.path.dirname(entry.sidecar))
+
+
+def _caption(text: SidecarText) -> str | None:
+    if text.unsure:
+        return None
+    caption = text.caption
+    if "\r" in caption:
+        caption = caption.replace("\r\n", "\n").replace("\r", "\n")
+    return caption or None

@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from cutline.dataset.caption_cache import CaptionCache, cache_file
 from cutline.dataset.caption_files import CaptionFiles
 from cutline.dataset.columns import DatasetColumns
 from cutline.dataset.contents import DatasetContents
@@ -48,11 +49,12 @@ class Dataset:
         ending: str = ".txt",
         one_a_line: bool = False,
         text_encoding: str | None = None,
+        cache: Path | None = None,
     ) -> None:
         """Lists the pictures; ``read_texts`` reads their captions. Raises ConfigError: it is no folder.
 
         ``ending`` is that of the texts. ``one_a_line``: each line of a text is a caption, and edited by
-        itself. ``text_encoding``: of texts that are not UTF-8.
+        itself. ``text_encoding``: of texts that are not UTF-8. ``cache``: a folder that keeps what was read.
         """
         if not os.path.isdir(folder):  # noqa: PTH112 - as below
             raise ConfigError(f"{name_to_text(folder)} is not a folder")
@@ -68,6 +70,9 @@ class Dataset:
         self.entries: list[Entry] = list(scan(root, ending=ending))
         self._rows = {entry.key: row for row, entry in enumerate(self.entries)}
         self._by_file = {name_to_text(entry.sidecar): row for row, entry in enumerate(self.entries)}
+        cached = cache_file(cache, root, ending, text_encoding) if cache is not None else None
+        self._cache = CaptionCache(root, self._files, cached)
+        self._written: set[int] = set()  # before they were read
         self.captions = TextColumn()
         """Captions of the rows that were read."""
         self._columns = DatasetColumns(self._rows, self.captions, self._keys_with)
@@ -75,12 +80,20 @@ class Dataset:
     def read_texts(self, progress: Progress | None = None) -> None:
         """Read the captions of all rows, block by block; ``progress`` is called with the rows read."""
         with self._reading:
-            for start in range(len(self.captions), len(self), BLOCK):
-                texts = [self._files.read(entry) for entry in self.entries[start : start + BLOCK]]
+            known = len(self.captions)
+            for start in range(known, len(self), BLOCK):
+                texts = self._cache.read(self.entries[start : start + BLOCK])
                 with self._guard:
+                    for row in sorted(self._written):  # meanwhile
+                        if row < start + len(texts):
+                            texts[row - start] = self._files.read(self.entries[row])
+                            self._cache.forget(row)
+                            self._written.discard(row)
                     self.captions.extend(texts)
                 if progress is not None:
                     progress(len(self.captions))
+            if known < len(self):
+                self._cache.save(self.entries, self.captions.array())
 
     def caption(self, row: int) -> str | None:
         """The caption of a row, which is read now if it was not before."""
@@ -302,4 +315,5 @@ class Dataset:
         self._update(texts)
 
     def _update(self, texts: Mapping[int, str | None]) -> None:
+        self._written.update(row for row in texts if row >= len(self.captions))
         self.captions.update({row: text for row, text in texts.items() if row < len(self.captions)})

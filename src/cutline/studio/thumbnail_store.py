@@ -111,7 +111,7 @@ class ThumbnailStore:
                 with database:
                     most = "(SELECT count(*) / 10 + 1 FROM thumbnails)"
                     query = f"SELECT id FROM thumbnails ORDER BY id LIMIT {most}"  # noqa: S608 - constants
-                    gone = database.execute(f"DELETE FROM thumbnails WHERE id IN ({query})")  # noqa: S608
+                    gone = database.execute(f"DELETE FROM thumbnails WHERE id IN ({query})")  # noqa: S608 - constants
                 if not gone.rowcount:
                     break
         except sqlite3.OperationalError:

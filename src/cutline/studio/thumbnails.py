@@ -97,7 +97,7 @@ class Thumbnails:
     async def _fill(self, paths: Sequence[str], is_busy: Callable[[], bool]) -> None:
         loop = asyncio.get_running_loop()
         for start in range(0, len(paths), _BATCH):
-            while self._requests or is_busy() or time.monotonic() - self._latest < _IDLE:  # noqa: ASYNC110
+            while self._requests or is_busy() or time.monotonic() - self._latest < _IDLE:  # noqa: ASYNC110 - time is what ends it
                 await asyncio.sleep(_IDLE)
             if not await loop.run_in_executor(self._pool, self._make_all, paths[start : start + _BATCH]):
                 break

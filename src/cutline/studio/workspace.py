@@ -50,7 +50,7 @@ class Workspace:
 
     async def open(self, folder: str) -> None:
         """Open a folder; its captions are read in the background. ConfigError: it is none."""
-        dataset = await asyncio.to_thread(Dataset, folder)
+        dataset = await asyncio.to_thread(Dataset, folder, cache=cache_dir() / "captions")
         await self.close()
         self._is_closing = False
         self._dataset, self._reading, self.previews = dataset, Reading(), Previews()
