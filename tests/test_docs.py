@@ -329,7 +329,7 @@ def folder(material, tmp_path):
 OF_OUTPUTS = [["batch", name] for name in ("status", "collect", "cancel")]
 
 
-WITHOUT_MODEL = {"models", "prompts", "run", "edit", "find", "history", "undo", "redo"}
+WITHOUT_MODEL = {"models", "prompts", "run", "edit", "find", "history", "undo", "redo", "export"}
 
 
 def here(words, endpoint):
@@ -386,6 +386,9 @@ def batch_service():
 def test_commands_run(page, folder, endpoint, request):
     if page == "batch.md":
         endpoint = request.getfixturevalue("batch_service")
+    if page == "studio.md":
+        for picture in (folder / "photos").glob("*.jpg"):
+            picture.with_suffix(".txt").write_text("a cat on a mat")
     wanted = list(zip(commands_of(page, ["bash"]), expected_codes(page), strict=True))
     wanted = [(words, code) for words, code in wanted if can_run(page, words)]
     done = run(folder, commands=[here(words, endpoint) for words, _ in wanted])

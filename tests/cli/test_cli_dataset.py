@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -111,3 +113,17 @@ def test_a_mistake_is_one_line_with_its_cure(
     assert failed.returncode == 2
     assert message in failed.stderr
     assert len(failed.stderr.splitlines()) == 1
+
+
+def test_captions_that_match_are_exported(folder: Path) -> None:
+    output = folder.parent / "webdata.zip"
+    done = call("export", folder, output, "--where", "number AND (1 OR 2)")
+    assert (done.returncode, done.stderr) == (0, f"2 pictures exported to {output}\n")
+    assert zipfile.ZipFile(output).namelist() == ["1.jpg", "2.jpg", "captions.json"]
+    again = call("export", folder, output)
+    assert (again.returncode, "--overwrite" in again.stderr) == (2, True)
+    (folder / "2.txt").unlink()
+    done = call("export", folder, output, "--overwrite", "--format", "kohya")
+    assert (done.returncode, done.stderr.partition("; ")[2]) == (0, "1 without a caption left out\n")
+    assert json.loads(output.read_text())[f"{folder}/3.jpg"] == {"caption": "a cat on a mat, number 3"}
+    assert "cannot tell the format" in call("export", folder, folder.parent / "out").stderr

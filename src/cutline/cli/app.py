@@ -55,6 +55,10 @@ cutline edit photos/ --replace "a cat" "a tiger" --where "path:zoo/" --dry-run
     "history": "List the edits of a folder's captions.",
     "undo": "Take back the latest edit of a folder's captions.",
     "redo": "Apply again what `cutline undo` took back.",
+    "export": """Write the pictures and captions of a folder to an archive, a table or another folder.
+
+cutline export photos/ webdata.zip --where "status:done"
+""",
 }
 RUN_HELP = "Run a job file, as `cutline caption --save-job` writes it."
 
@@ -86,7 +90,7 @@ def build(short: ShortHelp | None = None) -> cyclopts.App:
     app.command("cutline.cli.serve:serve", name="serve", help=SERVE_HELP)
     app.command("cutline.cli.studio:studio", name="studio", help=STUDIO_HELP)
     for name, text in DATASET_HELP.items():
-        module = "edit" if name in {"edit", "find"} else "history"
+        module = {"edit": "edit", "find": "edit", "export": "export"}.get(name, "history")
         app.command(f"cutline.cli.{module}:{name}", name=name, help=text)
     app.command("cutline.cli.models:app", name="models", help="List the models' providers, or check one.")
     app.command("cutline.cli.prompts:app", name="prompts", help="List the prompt library, or show a prompt.")

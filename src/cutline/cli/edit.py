@@ -105,7 +105,7 @@ def edit(
     """Change many captions at once. `cutline undo FOLDER` takes it back."""
     chosen = options.edit()
     opened = dataset.open(folder)
-    preview = opened.preview(chosen, _find(opened, where) if where else None)
+    preview = opened.preview(chosen, find_rows(opened, where) if where else None)
     change = f"{len(preview.rows):,} of {plural(preview.scope, 'caption')}"
     if dry_run:
         print_line(f"{change} would change: {chosen.summary}")
@@ -132,7 +132,7 @@ def find(
 ) -> int:
     """List the pictures whose captions match a query."""
     opened = dataset.open(folder)
-    rows = _find(opened, query)
+    rows = find_rows(opened, query)
     if count:
         sys.stdout.write(f"{len(rows)}\n")
         return 0
@@ -144,7 +144,7 @@ def find(
     return 0
 
 
-def _find(dataset: Dataset, query: str) -> RowNumbers:
+def find_rows(dataset: Dataset, query: str) -> RowNumbers:
     """The rows that match; ConfigError that points at what is wrong with the query."""
     try:
         return dataset.find(query)

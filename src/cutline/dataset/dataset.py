@@ -19,6 +19,9 @@ from cutline.dataset.caption_files import CaptionFiles
 from cutline.dataset.columns import DatasetColumns
 from cutline.dataset.contents import DatasetContents
 from cutline.dataset.edits import Edit, apply_to_lines
+from cutline.dataset.export.export import Export
+from cutline.dataset.export.items import export_items
+from cutline.dataset.export.records import ExportOptions, ExportResult
 from cutline.dataset.history import History
 from cutline.dataset.marks import MARKS, Marks
 from cutline.dataset.preview import Preview, RowNumbers
@@ -67,7 +70,7 @@ class Dataset:
         self._writer = Writer(self.history, DatasetContents(self._files.contents, self.history))
         self.recovered = self._writer.recover()
         self.marks, self.proposals = Marks(self.history), Proposals(self.history)
-        self.entries: list[Entry] = list(scan(root, ending=ending))
+        self.entries: Sequence[Entry] = list(scan(root, ending=ending))
         self._rows = {entry.key: row for row, entry in enumerate(self.entries)}
         self._by_file = {name_to_text(entry.sidecar): row for row, entry in enumerate(self.entries)}
         cached = cache_file(cache, root, ending, text_encoding) if cache is not None else None
@@ -263,6 +266,33 @@ class Dataset:
             )
             for version in self.history.versions(name_to_text(entry.sidecar))
         ]
+
+    def export(
+        self,
+        output: str | os.PathLike[str],
+        rows: RowNumbers | None = None,
+        *,
+        format: str | None = None,  # noqa: A002 - as of the command
+        overwrite: bool = False,
+        empty: bool = False,
+        progress: Progress | None = None,
+    ) -> ExportResult:
+        """Write the pictures and captions of ``rows``, or all, to a file or folder.
+
+        Options as of ``ExportOptions``.
+
+        Raises:
+            ConfigError: the output or its format cannot be used, or there is nothing to export.
+            SinkError: the output cannot be written.
+        """
+        options = ExportOptions(format=format, overwrite=overwrite, empty=empty)
+        state = os.path.realpath(self.folder + STATE_ENDING)
+        export = Export(os.fspath(output), (self.folder, state), options)
+        self.read_texts()
+        with self._guard:
+            texts = self.captions.array()
+        rows = np.arange(len(self), dtype=np.int64) if rows is None else rows
+        return export.run(export_items(self, texts, rows), len(rows), progress)
 
     def close(self) -> None:
         self.history.close()

@@ -1,0 +1,61 @@
+"""``cutline export``: the pictures and captions of a folder as an archive, a table or another folder."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from cutline.cli.dataset_options import DEFAULTS, DatasetOptions, Folder, edit_progress
+from cutline.cli.edit import find_rows
+from cutline.dataset.export.records import ExportResult
+from cutline.files import name_to_text
+from cutline.formatting import plural
+from cutline.terminal import print_error, print_line
+
+_SHOWN = 5  # pictures
+
+
+def export(
+    folder: Folder,
+    output: Annotated[str, Parameter(help="The file or folder to write.")],
+    /,
+    *,
+    form: Annotated[
+        str | None,
+        Parameter(
+            name="--format",
+            help="webdata-zip (pictures and one JSON of pairs; what .zip means), zip (pictures and texts), "
+            "webdataset (a folder of tars), imagefolder (a folder of copies), kohya (JSON for sd-scripts), "
+            "jsonl, csv or parquet. By default that of the output's ending.",
+        ),
+    ] = None,
+    where: Annotated[str, Parameter(help="Only the captions that match, as in `cutline find`.")] = "",
+    empty: Annotated[bool, Parameter(help="Also pictures without a caption, with an empty one.")] = False,
+    overwrite: Annotated[bool, Parameter(help="Replace an output that is there.")] = False,
+    dataset: Annotated[DatasetOptions, Parameter(name="*")] = DEFAULTS,
+) -> int:
+    """Write the pictures and captions of a folder to an archive, a table or another folder."""
+    opened = dataset.open(folder)
+    rows = find_rows(opened, where) if where else None
+    with edit_progress(len(opened) if rows is None else len(rows)) as progress:
+        result = opened.export(output, rows, format=form, overwrite=overwrite, empty=empty, progress=progress)
+    print_line(_outcome(result))
+    for _, problem in result.failed[:_SHOWN]:
+        print_error(problem)
+    if result.stopped:
+        return 130
+    return 1 if result.failed else 0
+
+
+def _outcome(result: ExportResult) -> str:
+    name = name_to_text(str(result.output))
+    done = f"{plural(result.written, 'picture')} exported to {name}"
+    parts = [done if result.written and not result.stopped else f"nothing is written to {name}"]
+    if result.missing:
+        parts.append(f"{result.missing:,} without a caption left out")
+    if result.failed:
+        parts.append(f"{len(result.failed):,} failed")
+    if result.stopped:
+        parts.append(f"stopped before {result.stopped:,} more")
+    return "; ".join(parts)

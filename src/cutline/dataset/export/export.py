@@ -1,0 +1,94 @@
+"""Exports the pictures and captions of a dataset."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from cutline.dataset.export.names import FORMATS, export_format
+from cutline.dataset.export.place import ExportPlace
+from cutline.dataset.export.records import ExportItem, ExportOptions, ExportResult
+from cutline.dataset.export.writers import WRITERS, Writer, exported_files
+from cutline.dataset.writer import Progress, StopEdit
+from cutline.errors import ConfigError, PictureError, SampleError
+from cutline.locations.stored import LocalFile
+from cutline.storage import is_remote
+
+
+class Export:
+    """One export. ``protected``: folders that the output must be apart from, as real paths.
+
+    Memory does not grow with the size of the pictures; an archive keeps the name of each.
+    """
+
+    def __init__(self, output: str, protected: tuple[str, ...], options: ExportOptions) -> None:
+        """ConfigError: the output or its format cannot be used; OutputExists where it is there already."""
+        if is_remote(output):
+            raise ConfigError(f"cannot export to {output}: export to this machine, and copy it from there")
+        if not output or "\0" in output:
+            raise ConfigError("give the name of a file or folder to export to")
+        self.format = export_format(output, options.format)
+        path = Path(os.path.abspath(output))  # noqa: PTH100 - resolve() would follow links
+        self._options = options
+        self._place = ExportPlace(
+            path,
+            protected,
+            is_folder=not FORMATS[self.format],
+            overwrite=options.overwrite,
+            is_export=exported_files(self.format, path),
+        )
+        self._written = self._missing = 0
+        self._failed: list[tuple[str, str]] = []
+
+    def run(self, items: Iterable[ExportItem], total: int, progress: Progress | None = None) -> ExportResult:
+        """Write pictures and captions; nothing is at the output before all of them are.
+
+        ``progress`` is called with the number of pictures that are done; ``StopEdit`` from it ends the
+        export, and leaves nothing behind.
+
+        Raises:
+            ConfigError: there is nothing to export, or another export to the same output is running.
+            SinkError: the output cannot be written.
+        """
+        is_stopped = False
+        with self._place.work() as folder, contextlib.closing(WRITERS[self.format](folder)) as writer:
+            try:
+                for number, item in enumerate(items):
+                    if progress is not None:
+                        progress(number)
+                    self._add(writer, item)
+            except StopEdit:
+                is_stopped = True
+            if self._written and not is_stopped:
+                self._place.publish(writer.finish())
+        if not is_stopped and self._missing == total:
+            raise ConfigError(
+                "there is nothing to export: "
+                + ("no picture has a caption; --empty exports them" if total else "no picture matches")
+            )
+        return self._result(total)
+
+    def _result(self, total: int) -> ExportResult:
+        return ExportResult(
+            output=self._place.output,
+            format=self.format,
+            written=self._written,
+            missing=self._missing,
+            failed=tuple(self._failed),
+            stopped=total - self._written - self._missing - len(self._failed),
+        )
+
+    def _add(self, writer: Writer, item: ExportItem) -> None:
+        if item.problem:
+            self._failed.append((item.key, item.problem))
+        elif item.caption is None and not self._options.empty:
+            self._missing += 1
+        else:
+            try:
+                writer.add(item, LocalFile(item.file).read() if writer.needs_picture else b"")
+            except (PictureError, SampleError) as error:
+                self._failed.append((item.key, str(error)))
+            else:
+                self._written += 1

@@ -1,0 +1,54 @@
+"""What an export is given and what it did."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class ExportOptions:
+    """How a dataset is exported.
+
+    ``format``: one of ``FORMATS``, or None for that of the output's ending. ``overwrite``: an output that is
+    there is replaced. ``empty``: pictures without a caption are exported too, with an empty one.
+    """
+
+    format: str | None = None
+    overwrite: bool = False
+    empty: bool = False
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class ExportItem:
+    """A picture to export, and its caption; None where it has none, for which ``problem`` may be the cause.
+
+    ``key`` is its path in the dataset as valid Unicode, ``file`` its absolute path on disk, and
+    ``text_name`` the path of a text beside it, which no other picture has.
+    """
+
+    key: str
+    file: str
+    text_name: str
+    caption: str | None
+    problem: str = ""
+
+    @property
+    def text(self) -> str:
+        return self.caption or ""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class ExportResult:
+    """What an export wrote: ``written`` + ``missing`` + ``failed`` + ``stopped`` are all pictures in scope.
+
+    ``missing`` have no caption. ``failed`` holds the pictures that could not be read, with the cause.
+    ``stopped``: not reached before the export was stopped; then nothing at all is at ``output``.
+    """
+
+    output: Path
+    format: str
+    written: int
+    missing: int = 0
+    failed: tuple[tuple[str, str], ...] = ()
+    stopped: int = 0

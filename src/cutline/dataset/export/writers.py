@@ -1,0 +1,207 @@
+"""Writers of the formats: each makes one file or folder in a working folder."""
+
+from __future__ import annotations
+
+import functools
+import re
+import shutil
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final, Protocol
+
+from cutline.dataset.export.names import FORMATS, member_name
+from cutline.dataset.export.records import ExportItem
+from cutline.errors import SampleError
+from cutline.files import file_errors
+from cutline.locations.stored import LocalFile
+from cutline.records import Caption, Sample
+from cutline.serialization import decode_object, encode_json
+from cutline.sinks import METADATA_FILE, SinkOptions, open_sink
+
+PAIRS: Final = "captions.json"
+_LONG_AGO: Final = (1980, 1, 1, 0, 0, 0)  # the same pictures and captions give the same bytes
+_SHARD: Final = re.compile(r"\d{5,}\.tar")
+
+
+class Writer(Protocol):
+    """Writes pictures and captions. ``needs_picture``: ``add`` is given the picture's bytes."""
+
+    needs_picture: bool
+
+    def add(self, item: ExportItem, picture: bytes) -> None:
+        """SampleError: this one cannot be in this format."""
+
+    def finish(self) -> Path:
+        """Complete what was made, and return where it is."""
+
+    def close(self) -> None:
+        """Close files; of an export that was stopped too."""
+
+
+class ZipWriter:
+    """An archive of pictures, stored as they are, and their captions.
+
+    ``pairs``: the captions as one JSON file of image-caption pairs; else as a text beside each picture.
+    """
+
+    needs_picture = True
+
+    def __init__(self, folder: Path, *, pairs: bool) -> None:
+        self._path = folder / "export.zip"
+        self._zip = zipfile.ZipFile(self._path, "w")
+        self._pairs = JsonFile(folder / PAIRS, "[", "]") if pairs else None
+
+    def add(self, item: ExportItem, picture: bytes) -> None:
+        name = member_name(item.key)
+        self._zip.writestr(_member(name), picture)
+        if self._pairs is None:
+            self._zip.writestr(_member(member_name(item.text_name)), item.text.encode())
+        else:
+            self._pairs.add(encode_json({"image": name, "caption": item.text}))
+
+    def finish(self) -> Path:
+        if self._pairs is not None:
+            member = _member(PAIRS)
+            member.compress_type = zipfile.ZIP_DEFLATED
+            with self._pairs.finish().open("rb") as file, self._zip.open(member, "w", force_zip64=True) as to:
+                shutil.copyfileobj(file, to, 1 << 20)
+        self._zip.close()
+        return self._path
+
+    def close(self) -> None:
+        self._zip.close()
+        if self._pairs is not None:
+            self._pairs.close()
+
+
+def _member(name: str) -> zipfile.ZipInfo:
+    member = zipfile.ZipInfo(name, _LONG_AGO)
+    member.external_attr = 0o644 << 16
+    return member
+
+
+class JsonFile:
+    """A JSON array or object that grows by its encoded members."""
+
+    def __init__(self, path: Path, start: str, end: str) -> None:
+        self._path, self._end = path, end
+        self._file = path.open("wb")
+        self._file.write(start.encode())
+        self._separator = b"\n"
+
+    def add(self, member: bytes) -> None:
+        self._file.write(self._separator + member)
+        self._separator = b",\n"
+
+    def finish(self) -> Path:
+        self._file.write(f"\n{self._end}\n".encode())
+        self._file.close()
+        return self._path
+
+    def close(self) -> None:
+        self._file.close()
+
+
+class KohyaWriter:
+    """The metadata of sd-scripts' fine-tuning: an object of the pictures' absolute paths and captions.
+
+    Form: https://github.com/kohya-ss/sd-scripts/blob/main/finetune/merge_captions_to_metadata.py with
+    ``--full_path``.
+    """
+
+    needs_picture = False
+
+    def __init__(self, folder: Path) -> None:
+        self._json = JsonFile(folder / "metadata.json", "{", "}")
+
+    def add(self, item: ExportItem, picture: bytes) -> None:  # noqa: ARG002
+        try:
+            item.file.encode()
+        except UnicodeEncodeError:
+            raise SampleError("name", f"{item.key}: JSON cannot hold this name; rename the file") from None
+        key, value = encode_json(item.file), encode_json({"caption": item.text})
+        self._json.add(key + b": " + value)
+
+    def finish(self) -> Path:
+        return self._json.finish()
+
+    def close(self) -> None:
+        self._json.close()
+
+
+class ImageFolderWriter:
+    """Copies of the pictures, and a ``metadata.jsonl`` of ``file_name`` and ``text`` above them.
+
+    Form: https://huggingface.co/docs/datasets/image_dataset#imagefolder
+    """
+
+    needs_picture = True
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder / "imagefolder"
+        self._folder.mkdir()
+        self._rows = (self._folder / METADATA_FILE).open("wb")
+
+    def add(self, item: ExportItem, picture: bytes) -> None:
+        name = member_name(item.key)
+        path = self._folder / name
+        with file_errors(name):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(picture)
+        self._rows.write(encode_json({"file_name": name, "text": item.text}) + b"\n")
+
+    def finish(self) -> Path:
+        self._rows.close()
+        return self._folder
+
+    def close(self) -> None:
+        self._rows.close()
+
+
+class SinkWriter:
+    """A format that runs write too, with the same columns."""
+
+    def __init__(self, folder: Path, form: str) -> None:
+        self._path, state = folder / f"export{FORMATS[form]}", folder / "state"
+        state.mkdir()
+        self._sink = open_sink(str(self._path), form, state, SinkOptions(include_raw=False))
+        self._sink.open(None)
+        self.needs_picture = self._sink.needs_picture
+
+    def add(self, item: ExportItem, picture: bytes) -> None:
+        sample = Sample(key=item.key, location=LocalFile(item.file))
+        self._sink.write(sample, Caption(key=item.key, text=item.text), picture)
+
+    def finish(self) -> Path:
+        self._sink.commit()
+        self._sink.finish()
+        return self._path
+
+    def close(self) -> None:
+        self._sink.close()
+
+
+WRITERS: Final[dict[str, Callable[[Path], Writer]]] = {
+    "webdata-zip": functools.partial(ZipWriter, pairs=True),
+    "zip": functools.partial(ZipWriter, pairs=False),
+    "webdataset": functools.partial(SinkWriter, form="webdataset"),
+    "jsonl": functools.partial(SinkWriter, form="jsonl"),
+    "csv": functools.partial(SinkWriter, form="csv"),
+    "parquet": functools.partial(SinkWriter, form="parquet"),
+    "kohya": KohyaWriter,
+    "imagefolder": ImageFolderWriter,
+}
+
+
+def exported_files(form: str, folder: Path) -> Callable[[Path], bool]:
+    """Whether an export of a format to a folder wrote a file that is there."""
+    if form == "webdataset":
+        return lambda file: file.parent == folder and _SHARD.fullmatch(file.name) is not None
+    names = {METADATA_FILE}
+    try:
+        with (folder / METADATA_FILE).open("rb") as lines:
+            names.update(str((decode_object(line) or {}).get("file_name")) for line in lines)
+    except OSError:
+        names.clear()
+    return lambda file: file.relative_to(folder).as_posix() in names
