@@ -351,6 +351,25 @@ def test_an_answer_that_cannot_be_read_costs_only_itself(spoil, service, picture
     assert len(keys(output)) == 3
     line = 4 if spoil == ["cut"] else 1
     assert f"cannot be read: line {line} of 00001.output.jsonl" in done.stderr
-    assert "stay at the service" in done.stderr
+    assert "its files at the service" in done.stderr
     assert service.stats["files"], "the answer may still be there"
     assert "Traceback" not in done.stderr
+    service.answer_all(spoil=[])
+    done = collect(output)
+    assert done.returncode == 0, done.stderr
+    assert len(keys(output)) == 4
+    assert service.stats["files"] == []
+
+
+def test_an_answer_that_stays_unreadable_is_given_up_and_sent_again(service, pictures, tmp_path):
+    folder, output = pictures(4), tmp_path / "captions.jsonl"
+    assert service.submit(folder, output).returncode == 0
+    service.answer_all(spoil=["garbled"])
+    assert collect(output).returncode == 1
+    assert "nothing was sent" in service.submit(folder, output).stderr
+    assert cutline_here("batch", "cancel", output, "--forget").returncode == 0
+    service.answer_all(spoil=[])
+    assert service.submit(folder, output).returncode == 0
+    service.answer_all()
+    assert collect(output).returncode == 0
+    assert len(keys(output)) == 4

@@ -33,6 +33,7 @@ class Batch:
 
     ``stage`` is the last recorded step: ``uploading`` and ``creating`` precede a request that may or may not
     have arrived if the process dies. ``status`` is the service's last, ``problem`` why the batch failed.
+    ``unread``: how often its replies were fetched, and some could not be read.
     """
 
     number: int
@@ -50,6 +51,7 @@ class Batch:
     done: int = 0
     failed: int = 0
     ends: int | None = None
+    unread: int = 0
 
     @property
     def is_sent(self) -> bool:

@@ -130,7 +130,7 @@ class BatchReplySource:
     def form(self) -> JSON:
         """The batches that are collected: with others the output is rewritten."""
         assert self._manifest is not None
-        return {_FORM: [[batch.number, batch.status] for batch in self._manifest.open_batches]}
+        return {_FORM: [[batch.number, batch.status, batch.unread] for batch in self._manifest.open_batches]}
 
     def pipeline(
         self, rules: SampleRules, stages: StageRunner, journal: JournalStore, sink: Sink
@@ -149,12 +149,22 @@ class BatchReplySource:
         await unless_stopped(self._close(self._manifest), self._stop)
 
     async def _close(self, manifest: BatchManifest) -> None:
-        fetched = [batch for batch in manifest.open_batches if batch.stage == "fetched"]
-        for batch in fetched:
-            if self._replies.has_unread(batch):
-                _log.warning("batch=%s its files stay at the service: lines cannot be read", batch.id)
+        open_batches = [batch for batch in manifest.open_batches if batch.stage == "fetched"]
+        fetched = [batch for batch in open_batches if not self._replies.has_unread(batch)]
+        for batch in open_batches:
+            if batch not in fetched:
+                _log.warning(
+                    "batch=%s stays open and its files at the service: `cutline batch collect` downloads them "
+                    "again, `cutline batch cancel --forget` gives up what cannot be read",
+                    batch.id,
+                )
             elif not self._keep_files:
                 await self._delete(batch)
+        manifest.put_all(
+            batch.changed(stage="sent", unread=batch.unread + 1)
+            for batch in open_batches
+            if batch not in fetched
+        )
         # At once: after a death in between, the next call would count the others' expired requests only.
         manifest.put_all(batch.changed(stage="collected") for batch in fetched)
         for batch in fetched:
