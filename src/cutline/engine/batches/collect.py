@@ -154,8 +154,8 @@ class BatchReplySource:
         for batch in open_batches:
             if batch not in fetched:
                 _log.warning(
-                    "batch=%s stays open and its files at the service: `cutline batch collect` downloads them "
-                    "again, `cutline batch cancel --forget` gives up what cannot be read",
+                    "batch=%s stays open and its files at the service: `cutline batch collect` downloads "
+                    "them again, `cutline batch cancel --forget` gives up what cannot be read",
                     batch.id,
                 )
             elif not self._keep_files:
