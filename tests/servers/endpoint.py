@@ -108,9 +108,10 @@ class Endpoint:
             response = await self.break_down(request, fault, digest)
             if response is not None:
                 return response
+        slots = self.slots  # others may take its place meanwhile
         try:
             async with asyncio.timeout(self.options.queue_timeout or None):
-                await self.slots.acquire()
+                await slots.acquire()
         except TimeoutError:
             self.injected["queue"] += 1
             return error(504, "waited too long")
@@ -119,7 +120,7 @@ class Endpoint:
             await asyncio.sleep(self.options.latency)
             self.busy += time.monotonic() - start
         finally:
-            self.slots.release()
+            slots.release()
         self.answered[digest] += 1
         return web.Response(body=completion(digest, fault), content_type="application/json")
 
