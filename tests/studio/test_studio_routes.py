@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import zipfile
 from typing import Any
 
 from conftest import start_studio, stop_studio
@@ -57,3 +59,32 @@ def test_mistakes_are_answered_with_their_place_or_cure(studio: Any) -> None:
     )
     assert "mark must be" in studio.call("POST", "marks", {"rows": [1], "mark": "x"}, status=422)["detail"]
     assert "make it anew" in studio.call("POST", "apply", {"preview": 9}, status=404)["detail"]
+
+
+def test_exports_are_made_beside_the_dataset_and_downloaded(studio: Any) -> None:
+    places = studio.folder.parent
+    result = studio.job("POST", "export", {"scope": {"query": '-"number 3"'}})
+    assert (result["output"], result["missing"]) == (str(places / "photos-export.zip"), 4)
+    number = studio.call("GET", "jobs")[-1]["job"]
+    with zipfile.ZipFile(io.BytesIO(studio.call("GET", f"export/{number}"))) as archive:
+        assert len(archive.namelist()) == result["written"] + 1 == 8
+        assert archive.read("01.jpg") == (studio.folder / "01.jpg").read_bytes()
+    folder = {"scope": {"rows": [0, 9]}, "format": "imagefolder", "output": "train", "empty": True}
+    assert studio.job("POST", "export", folder)["is_file"] is False
+    assert (places / "train" / "09.jpg").exists()
+    assert "is a folder" in studio.call("GET", f"export/{number + 1}", status=409)["detail"]
+    assert studio.job("POST", "export", {**folder, "overwrite": True})["written"] == 2
+    (places / "mine.zip").write_bytes(b"mine")
+    for output, overwrite, message in (
+        ("../elsewhere.zip", False, "beside the dataset"),
+        ("/tmp/elsewhere.zip", False, "beside the dataset"),
+        (".profile", False, "full stop"),
+        ("mine.zip", True, "not of this studio"),
+    ):
+        body = {"output": output, "overwrite": overwrite, "format": "zip"}
+        status = 422 if output.startswith(".p") else 403
+        assert message in studio.call("POST", "export", body, status=status)["detail"]
+    assert (places / "mine.zip").read_bytes() == b"mine"
+    assert studio.job("POST", "export", {"output": "mine.zip"}) is None
+    assert "there already" in studio.call("GET", "jobs")[-1]["problem"]
+    assert studio.call("POST", "export", {"scope": {"query": "(cat"}}, status=422)["start"] == 0

@@ -51,7 +51,7 @@ def export(
 def _outcome(result: ExportResult) -> str:
     name = name_to_text(str(result.output))
     done = f"{plural(result.written, 'picture')} exported to {name}"
-    parts = [done if result.written and not result.stopped else f"nothing is written to {name}"]
+    parts = [done if result.is_complete else f"nothing is written to {name}"]
     if result.missing:
         parts.append(f"{result.missing:,} without a caption left out")
     if result.failed:

@@ -12,7 +12,7 @@ from cutline.service.admission import Admission
 from cutline.service.http.guard import Guard
 from cutline.service.http.responses import HANDLED, handle_error
 from cutline.studio.events import Events
-from cutline.studio.routes import captions, edits, pages, pictures, rows, state
+from cutline.studio.routes import captions, edits, exports, pages, pictures, rows, state
 from cutline.studio.settings import StudioSettings
 from cutline.studio.workspace import Workspace
 
@@ -45,7 +45,7 @@ def create_app(settings: StudioSettings, folder: str | None = None) -> FastAPI:
     app.state.settings, app.state.workspace, app.state.events = settings, workspace, events
     admission = Admission(max_waiting=1000, max_bytes=512_000_000)
     app.add_middleware(Guard, settings=settings, admission=admission, pages=pages.PATHS)
-    for router in (state, rows, captions, pictures, edits, pages):
+    for router in (state, rows, captions, pictures, edits, exports, pages):
         app.include_router(router.router)
     for error in HANDLED:
         app.add_exception_handler(error, handle_error)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import logging
 import time
 from collections.abc import Callable
 from typing import Any, Final
 
+from cutline.dataset.export.records import ExportResult
 from cutline.dataset.records import EditResult
 from cutline.dataset.writer import Progress, StopEdit
 from cutline.errors import CutlineError
@@ -15,10 +17,12 @@ from cutline.service.errors import ServiceError
 from cutline.studio.events import Events
 from cutline.studio.results import result_json
 
+_log = logging.getLogger("cutline.studio")
 _INTERVAL: Final = 0.1  # seconds between two events of progress
 _KEPT: Final = 100
 
-Work = Callable[[Progress], EditResult | None]
+Result = EditResult | ExportResult | None
+Work = Callable[[Progress], Result]
 
 
 @dataclasses.dataclass(slots=True)
@@ -31,7 +35,7 @@ class Job:
     done: int = 0
     is_stopped: bool = False
     is_over: bool = False
-    result: EditResult | None = None
+    result: Result = None
     problem: str = ""
 
     def state(self) -> dict[str, Any]:
@@ -73,6 +77,16 @@ class Jobs:
             raise ServiceError(404, f"there is no job {number}")
         self._jobs[number].is_stopped = True
 
+    def result(self, number: int) -> Result:
+        """What a job did; None before its end. ServiceError 404: there is no such job."""
+        if number not in self._jobs:
+            raise ServiceError(404, f"there is no job {number}")
+        return self._jobs[number].result
+
+    def exports(self) -> list[ExportResult]:
+        results = (job.result for job in self._jobs.values())
+        return [result for result in results if isinstance(result, ExportResult)]
+
     def all(self) -> list[dict[str, Any]]:
         return [job.state() for job in self._jobs.values()]
 
@@ -102,6 +116,9 @@ class Jobs:
             job.result = await asyncio.to_thread(work, progress)
         except CutlineError as error:
             job.problem = str(error)
+        except Exception:  # noqa: BLE001 - else the page would wait for it forever
+            job.problem = "this is a bug of cutline: the terminal that it runs in shows the traceback"
+            _log.exception("a job failed")
         job.done, job.is_over = job.total, True
         self._events.publish("job", **job.state())
         self._after()

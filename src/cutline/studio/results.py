@@ -1,16 +1,34 @@
-"""What an edit did, as JSON."""
+"""What an edit or an export did, as JSON."""
 
 from __future__ import annotations
 
 from typing import Any, Final
 
+from cutline.dataset.export.names import FORMATS
+from cutline.dataset.export.records import ExportResult
 from cutline.dataset.records import EditResult
+from cutline.files import name_to_text
 
 _NAMED: Final = 100
 
 
-def result_json(result: EditResult) -> dict[str, Any]:
+def result_json(result: EditResult | ExportResult) -> dict[str, Any]:
     """Counts, and the first of the files that were left alone."""
+    if isinstance(result, ExportResult):
+        return {
+            "id": None,
+            "summary": f"export to {name_to_text(result.output.name)}",
+            "output": name_to_text(str(result.output)),
+            "format": result.format,
+            "is_file": bool(FORMATS[result.format]),
+            "written": result.written if result.is_complete else 0,
+            "missing": result.missing,
+            "conflicts": [],
+            "conflict_count": 0,
+            "failed": [list(one) for one in result.failed[:_NAMED]],
+            "failed_count": len(result.failed),
+            "stopped": result.stopped,
+        }
     return {
         "id": result.id,
         "summary": result.summary,

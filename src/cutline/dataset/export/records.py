@@ -52,3 +52,8 @@ class ExportResult:
     missing: int = 0
     failed: tuple[tuple[str, str], ...] = ()
     stopped: int = 0
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether something is at ``output``."""
+        return bool(self.written) and not self.stopped
