@@ -58,6 +58,14 @@ API: dict[str, tuple[str, str]] = {
         "What `compare` returns; [Comparing](comparing.md) shows the use.",
         "Comparison CandidateResult Answer Figures ComparedPicture Thumbnail",
     ),
+    "Datasets": (
+        "[From Python](python.md#datasets) shows the use.",
+        (
+            "open_dataset Dataset Preview Edit Replace Prefix Suffix Trigger AddTag RemoveTag RenameTag "
+            "SortTags DedupeTags Trim SentenceCase RemoveOpeners Several Proposal "
+            "EditResult EditRecord EditInfo CaptionVersion ExportResult QueryError"
+        ),
+    ),
     "Jobs": (
         "A job is what the command line's options come to, and what a job file holds.",
         (

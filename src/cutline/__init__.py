@@ -43,6 +43,34 @@ if TYPE_CHECKING:  # what type checkers and editors read; `_NAMES` has the same 
         ComparedPicture as ComparedPicture,
     )
     from cutline.comparison.statistics import Figures as Figures
+    from cutline.dataset.dataset import Dataset as Dataset
+    from cutline.dataset.edits import (
+        AddTag as AddTag,
+        DedupeTags as DedupeTags,
+        Edit as Edit,
+        Prefix as Prefix,
+        RemoveOpeners as RemoveOpeners,
+        RemoveTag as RemoveTag,
+        RenameTag as RenameTag,
+        Replace as Replace,
+        SentenceCase as SentenceCase,
+        Several as Several,
+        SortTags as SortTags,
+        Suffix as Suffix,
+        Trigger as Trigger,
+        Trim as Trim,
+    )
+    from cutline.dataset.export.records import ExportResult as ExportResult
+    from cutline.dataset.opener import open_dataset as open_dataset
+    from cutline.dataset.preview import Preview as Preview
+    from cutline.dataset.proposals import Proposal as Proposal
+    from cutline.dataset.query import QueryError as QueryError
+    from cutline.dataset.records import (
+        CaptionVersion as CaptionVersion,
+        EditInfo as EditInfo,
+        EditRecord as EditRecord,
+        EditResult as EditResult,
+    )
     from cutline.engine.batch_manifest import Batch as Batch
     from cutline.engine.batches.collect import Collection as Collection
     from cutline.engine.batches.status import BatchStatus as BatchStatus
@@ -146,6 +174,17 @@ _NAMES = {
     "cutline.comparison.captions": "Answer",
     "cutline.comparison.results": "Comparison CandidateResult ComparedPicture",
     "cutline.comparison.statistics": "Figures",
+    "cutline.dataset.dataset": "Dataset",
+    "cutline.dataset.edits": (
+        "AddTag DedupeTags Edit Prefix RemoveOpeners RemoveTag "
+        "RenameTag Replace SentenceCase Several SortTags Suffix Trigger Trim"
+    ),
+    "cutline.dataset.export.records": "ExportResult",
+    "cutline.dataset.opener": "open_dataset",
+    "cutline.dataset.preview": "Preview",
+    "cutline.dataset.proposals": "Proposal",
+    "cutline.dataset.query": "QueryError",
+    "cutline.dataset.records": "CaptionVersion EditInfo EditRecord EditResult",
     "cutline.engine.batch_manifest": "Batch",
     "cutline.engine.batches.collect": "Collection",
     "cutline.engine.batches.status": "BatchStatus",

@@ -13,6 +13,7 @@ import pyarrow.parquet
 import pytest
 from PIL import Image
 
+import cutline
 from cutline.dataset.dataset import Dataset
 from cutline.dataset.export.names import FORMATS
 from cutline.dataset.writer import StopEdit
@@ -146,3 +147,16 @@ def test_pictures_that_cannot_be_read_are_named(dataset: Dataset, tmp_path: Path
             dataset.export(name)
     with pytest.raises(ConfigError, match="did you mean webdataset"):
         dataset.export(tmp_path / "out", format="webdatset")
+
+
+def test_a_dataset_is_opened_edited_and_exported_from_python(dataset: Dataset, tmp_path: Path) -> None:
+    with cutline.open_dataset(dataset.folder) as opened:
+        preview = opened.preview(cutline.Replace(old="tag", new="label", word=True), opened.find("path:same"))
+        assert opened.apply(preview).written == len(preview.rows) == 2
+        assert opened.export(tmp_path / "out.csv", opened.find("label")).written == 2
+        undone = opened.undo()
+        assert undone is not None
+        assert undone.written == 2
+    for folder, ending, message in ((tmp_path / "none", ".txt", "not a folder"), (tmp_path, "a/b", "a/b")):
+        with pytest.raises(ConfigError, match=message):
+            cutline.open_dataset(folder, sidecar_ext=ending)

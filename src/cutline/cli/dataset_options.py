@@ -12,12 +12,10 @@ from typing import Annotated, Final
 
 from cyclopts import Parameter
 
-from cutline.app_dirs import cache_dir
 from cutline.dataset.dataset import Dataset
+from cutline.dataset.opener import open_dataset
 from cutline.dataset.records import EditResult
 from cutline.dataset.writer import Progress, StopEdit
-from cutline.errors import ConfigError
-from cutline.files import name_to_text
 from cutline.formatting import plural
 from cutline.terminal import print_error, print_line
 
@@ -40,19 +38,14 @@ class DatasetOptions:
 
     def open(self, folder: str) -> Dataset:
         """Raises ConfigError: it is no folder of pictures."""
-        from cutline.sidecars import sidecar_ending
-
-        dataset = Dataset(
+        dataset = open_dataset(
             folder,
-            ending=sidecar_ending(self.sidecar_ext),
+            sidecar_ext=self.sidecar_ext,
             one_a_line=self.one_a_line,
             text_encoding=self.text_encoding,
-            cache=cache_dir() / "captions",
         )
         for result in dataset.recovered:
             print_line(f"finished an interrupted edit: {outcome(result)}")
-        if not len(dataset):
-            raise ConfigError(f"there are no pictures in {name_to_text(folder)}")
         return dataset
 
 

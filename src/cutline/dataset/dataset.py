@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 
 import numpy as np
 import pyarrow as pa
@@ -42,7 +42,10 @@ STATE_ENDING: Final = ".cutline"
 class Dataset:
     """The pictures of a folder, their captions, and the history of edits. Methods block; any thread may call.
 
-    Rows are numbered in the order of the pictures' paths.
+    Rows are numbered in the order of the pictures' paths: ``len()`` is their number, ``entries[row].key``
+    such a path, and ``row`` its inverse; ``RowNumbers`` are arrays of int64. ``history.edits()`` lists the
+    edits as ``EditRecord``. A ``progress`` is called with the number of steps that are done. As a context,
+    it closes the history.
     """
 
     def __init__(
@@ -111,7 +114,7 @@ class Dataset:
         return len(self.entries)
 
     def row(self, key: str) -> int:
-        """KeyError: there is no such picture."""
+        """The row of a picture, by its path; KeyError: there is no such picture."""
         return self._rows[key]
 
     def picture(self, row: int) -> str:
@@ -279,7 +282,8 @@ class Dataset:
     ) -> ExportResult:
         """Write the pictures and captions of ``rows``, or all, to a file or folder.
 
-        Options as of ``ExportOptions``.
+        ``format``: as of `cutline export`, by default that of the ending. ``overwrite``: an output that is
+        there is replaced. ``empty``: pictures without a caption too, with an empty one.
 
         Raises:
             ConfigError: the output or its format cannot be used, or there is nothing to export.
@@ -296,6 +300,12 @@ class Dataset:
 
     def close(self) -> None:
         self.history.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def _take_back(
         self, record: EditRecord, kind: str, summary: str, progress: Progress | None
