@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from playwright.sync_api import expect
 
 
@@ -92,3 +93,123 @@ def test_pictures_are_picked_by_keys_and_clicks(page: Any) -> None:
     expect(page.get_by_text("12 picked")).to_be_visible()
     page.get_by_role("button", name="clear").click()
     expect(page.get_by_text("picked")).to_have_count(0)
+
+
+def test_marks_are_set_by_keys_and_the_next_picture_that_needs_work_is_found(page: Any, studio: Any) -> None:
+    page.keyboard.press("d")
+    expect(page.locator(".cell").nth(0).get_by_role("img", name="done")).to_be_visible()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Enter")
+    field = page.get_by_role("textbox", name="Caption")
+    field.fill("finished")
+    page.keyboard.press("Control+Enter")
+    expect(field).to_have_value("a cat on a mat, number 2")
+    assert (studio.folder / "01.txt").read_text() == "finished\n"
+    page.keyboard.type(" D F")  # letters in a field do nothing else
+    page.keyboard.press("Escape")
+    page.keyboard.press("Home")
+    page.keyboard.press("u")
+    expect(page.locator(".cell.cursor")).to_have_attribute("title", "02.jpg")
+    page.keyboard.press("j")
+    expect(page.locator(".cell.cursor")).to_have_attribute("title", "08.jpg")
+    page.keyboard.press("Space")
+    page.keyboard.press("Shift+ArrowRight")
+    page.keyboard.press("f")
+    expect(page.get_by_role("img", name="flagged")).to_have_count(2)
+    page.keyboard.press("f")
+    expect(page.get_by_role("img", name="flagged")).to_have_count(0)
+    expect(page.get_by_role("img", name="done")).to_have_count(2)
+    assert (studio.folder / "02.txt").read_text() == "a cat on a mat, number 2 D F\n"
+
+
+def test_an_edit_of_the_past_is_taken_back_and_a_version_restored(page: Any, studio: Any) -> None:
+    edit = {"kind": "suffix", "text": "at night"}
+    number = studio.call("POST", "preview", {"edit": edit})["preview"]
+    studio.job("POST", "apply", {"preview": number})
+    field = page.get_by_role("textbox", name="Caption")
+    expect(field).to_have_value("a cat on a mat, number 0 at night")
+    field.fill("by hand")
+    field.press("Escape")
+    page.keyboard.press("h")
+    panel = page.get_by_role("region", name="History")
+    panel.get_by_role("button", name="Undo suffix 'at night'").click()
+    expect(panel.locator(".outcome")).to_contain_text("7 pictures changed")
+    panel.locator("summary").click()
+    expect(panel.get_by_role("listitem").filter(has_text="00.txt")).to_be_visible()
+    assert (studio.folder / "01.txt").read_text() == "a cat on a mat, number 1\n"
+    versions = panel.get_by_role("list", name="Versions of this caption")
+    versions.get_by_role("button", name="Restore").first.click()
+    expect(versions.get_by_role("listitem").first).to_contain_text("now")
+    assert (studio.folder / "00.txt").read_text() == "a cat on a mat, number 0 at night\n"
+
+
+def test_tags_and_text_are_one_string(page: Any, studio: Any) -> None:
+    texts = {"caption": "cat,  red mat , night.", "before": "a cat on a mat, number 0"}
+    studio.call("PUT", "captions/0", texts)
+    expect(page.get_by_role("textbox", name="Caption")).to_have_value(texts["caption"])
+    page.keyboard.press("t")
+    chips = page.get_by_role("list", name="Tags").get_by_role("listitem")
+    expect(chips).to_have_count(3)
+    page.keyboard.press("t")
+    page.keyboard.press("t")
+    assert (studio.folder / "00.txt").read_text() == "cat,  red mat , night.\n"
+    expect(page.get_by_role("region", name="Caption")).to_contain_text("22 characters")
+    page.get_by_role("button", name="Move cat to the right").click()
+    page.get_by_role("button", name="Remove night").click()
+    page.get_by_role("textbox", name="Add a tag").fill("snow")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("status")).to_have_text("Saved")
+    assert (studio.folder / "00.txt").read_text() == "red mat,  cat, snow.\n"
+    page.keyboard.press("Escape")
+    page.keyboard.press("t")
+    page.get_by_role("textbox", name="Caption").fill("word " * 80)
+    expect(page.locator(".counts .problem")).to_contain_text("of 77 tokens")
+
+
+@pytest.mark.parametrize(
+    ("way", "kept"),
+    [
+        ("Keep mine", "a dog on a mat, number 0\n"),
+        ("Take theirs", "a cat on a red mat, number 0\n"),
+        ("Merge", "a dog on a red mat, number 0\n"),
+    ],
+)
+def test_two_texts_of_a_caption_become_one(page: Any, studio: Any, way: str, kept: str) -> None:
+    field = page.get_by_role("textbox", name="Caption")
+    expect(field).to_have_value("a cat on a mat, number 0")
+    (studio.folder / "00.txt").write_text("a cat on a red mat, number 0\n")
+    field.fill("a dog on a mat, number 0")
+    page.get_by_role("button", name=way).click()
+    if way == "Merge":
+        page.get_by_role("button", name="Save merged").click()
+    expect(page.get_by_role("region", name="Two texts")).to_have_count(0)
+    expect(field).to_have_value(kept.strip())
+    if way != "Take theirs":
+        expect(page.get_by_role("status")).to_have_text("Saved")
+    assert (studio.folder / "00.txt").read_text() == kept
+
+
+def test_help_and_the_command_list_come_from_the_registry(page: Any) -> None:
+    page.keyboard.press("?")
+    keys = page.get_by_role("dialog", name="Keys")
+    expect(keys.get_by_text("next picture without a caption")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(keys).to_have_count(0)
+    page.keyboard.press("Control+k")
+    page.keyboard.type("pick all")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("12 picked")).to_be_visible()
+    assert page.get_by_role("button", name="Undo").get_attribute("title") == "undo (Ctrl+Z)"
+
+
+def test_results_stand_still_and_mistakes_are_pointed_at(page: Any) -> None:
+    search = page.get_by_role("searchbox")
+    search.fill('"number 3" OR')
+    expect(page.locator(".mistake mark")).to_have_text("OR")
+    search.fill('"number 3"')
+    expect(page.locator(".cell")).to_have_count(1)
+    expect(page.locator(".mistake")).to_have_count(0)
+    page.get_by_role("textbox", name="Caption").fill("something else")
+    expect(page.locator(".cell.left")).to_have_count(1)
+    page.get_by_role("button", name="1 no longer match").click()
+    expect(page.locator(".cell")).to_have_count(0)

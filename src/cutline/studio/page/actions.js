@@ -5,10 +5,11 @@ import { save } from "./draft.js";
 import { columns } from "./grid.js";
 import { register } from "./keys.js";
 import { goToNext, markDone, toggleMark } from "./marks.js";
-import { back, dialog, focusOn, show } from "./panels.js";
+import { back, dialog, focusOn, panel, show } from "./panels.js";
 import { redo, undo } from "./running.js";
 import { clear, extend, go, invert, pickAll, toggle } from "./selection.js";
 import { cursor, notice, result } from "./store.js";
+import { showsTags } from "./tags_view.js";
 
 const last = () => result.value.length - 1;
 const page = () => columns.count * columns.page;
@@ -33,6 +34,11 @@ for (const [id, key, text, place, grid] of MOVES) {
 
 /** @param {() => Promise<unknown> | unknown} then */
 const saved = (then) => () => void save().then(then);
+
+function edit() {
+  panel.value = "";
+  setTimeout(() => focusOn(".editor .tags input, .editor > textarea"));
+}
 
 async function finish() {
   const row = result.value[cursor.value];
@@ -60,16 +66,20 @@ for (const action of [
 ]) register({ group: "Pick", ...action });
 
 for (const action of [
-  { id: "edit", keys: ["Enter"], text: "edit the caption", grid: true, run: () => focusOn(".editor textarea, .editor .tags input") },
+  { id: "edit", keys: ["Enter"], text: "edit the caption", grid: true, run: edit },
   { id: "finish", keys: ["Ctrl+Enter"], text: "save, mark as done, go to the next", typing: true, run: () => void finish() },
   { id: "done", keys: ["D"], text: "mark as done, or not", run: () => void toggleMark("done") },
   { id: "flag", keys: ["F"], text: "flag, or not", run: () => void toggleMark("flagged") },
   { id: "bulk", keys: ["Ctrl+H"], text: "edit many captions", typing: true, run: saved(() => show("bulk")) },
+  { id: "tags", keys: ["T"], text: "text or tags", run: () => (showsTags.value = !showsTags.value) },
   { id: "undo", keys: ["Ctrl+Z"], text: "undo", run: saved(() => undo()) },
   { id: "redo", keys: ["Ctrl+Shift+Z"], text: "redo", run: saved(redo) },
 ]) register({ group: "Edit", ...action });
 
 for (const action of [
   { id: "find", keys: ["/", "Ctrl+F"], text: "find", run: () => focusOn("input[type=search]") },
+  { id: "history", keys: ["H"], text: "history", run: saved(() => show("history")) },
+  { id: "help", keys: ["?"], text: "keys", run: () => (dialog.value = "help") },
+  { id: "commands", keys: ["Ctrl+K"], text: "list of commands", typing: true, run: () => (dialog.value = "commands") },
   { id: "back", keys: ["Escape"], text: "back to the grid", typing: true, run: back },
 ]) register({ group: "Page", ...action });

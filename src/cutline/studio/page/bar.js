@@ -2,20 +2,13 @@
 /** The bar: the folder, the search, what is picked, and the buttons. */
 
 import { html } from "./vendor/preact.js";
+import { ActionButton } from "./action_button.js";
 import { unsaved } from "./draft.js";
-import { actions, keyText, tip } from "./keys.js";
+import { keyText, tip } from "./keys.js";
 import { Outcome } from "./outcome.js";
 import { clear, go } from "./selection.js";
 import { panel } from "./panels.js";
 import { dataset, left, mistake, notice, picked, query, result, rows, search } from "./store.js";
-
-/** A button of an action, whose tooltip has the key. @param {{id: string, children: any, disabled?: boolean, title?: string, pressed?: boolean}} props */
-export function ActionButton({ id, children, disabled, title, pressed }) {
-  const action = actions.get(id);
-  const text = title ? `${tip(id)}: ${title}` : tip(id);
-  return html`<button title=${text} aria-keyshortcuts=${action?.keys.join(" ")} aria-pressed=${pressed} disabled=${disabled}
-    onClick=${() => action?.run()}>${children}</button>`;
-}
 
 function Search() {
   const wrong = mistake.value;
@@ -54,7 +47,9 @@ export function Bar() {
     <${ActionButton} id="bulk" pressed=${panel.value === "bulk"}>Edit many<//>
     <${ActionButton} id="undo" disabled=${!now.undo} title=${now.undo ?? ""}>Undo<//>
     <${ActionButton} id="redo" disabled=${!now.redo} title=${now.redo ?? ""}>Redo<//>
+    <${ActionButton} id="history" pressed=${panel.value === "history"}>History<//>
+    <${ActionButton} id="help">?<//>
     <span role="alert" class="count">${notice.value}</span>
-    ${panel.value !== "bulk" && html`<${Outcome} />`}
+    ${!panel.value && html`<${Outcome} />`}
   </header>`;
 }

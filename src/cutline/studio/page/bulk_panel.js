@@ -7,7 +7,7 @@ import { Difference } from "./difference.js";
 import { KINDS } from "./edit_kinds.js";
 import { Outcome } from "./outcome.js";
 import { focusOn, Panel } from "./panels.js";
-import { dataset, jobs } from "./store.js";
+import { edition, jobs } from "./store.js";
 
 const SCOPES = /** @type {const} */ ([
   ["selection", "Selection"],
@@ -28,7 +28,7 @@ export function BulkPanel() {
   }, [bulk.sizes.value]);
   useEffect(() => {
     if (bulk.job.value === null) bulk.refresh(true);
-  }, [dataset.value?.undo]);
+  }, [edition.value]);
   const chosen = KINDS.find((one) => one.kind === bulk.kind.value);
   return html`<${Panel} name="bulk" title="Edit many captions">
     <div class="form">

@@ -2,8 +2,12 @@
 /** The editor of the current picture: its caption is saved when typing pauses, and before another one is shown. */
 
 import { html, useEffect } from "./vendor/preact.js";
+import { ActionButton } from "./action_button.js";
+import { Conflict } from "./conflict.js";
+import { Counts } from "./counts.js";
 import { change, draft, open, save } from "./draft.js";
 import { current, rows, want } from "./store.js";
+import { showsTags, TagsView } from "./tags_view.js";
 
 export function Editor() {
   const now = current.value;
@@ -20,10 +24,16 @@ export function Editor() {
   const shown = draft.value?.row === row ? draft.value : null;
   return html`<section class="editor" aria-label="Caption">
     <div class="view"><img src=${`studio/pictures/${row}`} alt=${now.key ?? ""} /></div>
-    <textarea spellcheck="true" readOnly=${!shown} aria-label="Caption" value=${shown?.text ?? ""}
-      onInput=${(/** @type {any} */ event) => change(event.target.value)} onBlur=${save}></textarea>
+    ${shown && "theirs" in shown && html`<${Conflict} key=${row} draft=${shown} />`}
+    ${showsTags.value && !now.problem
+      ? html`<${TagsView} key=${row} />`
+      : html`<textarea spellcheck="true" readOnly=${!shown || Boolean(now.problem)} aria-label="Caption" value=${shown?.text ?? ""}
+          onInput=${(/** @type {any} */ event) => change(event.target.value)} onBlur=${save}></textarea>`}
+    ${now.problem && html`<p class="notice">${now.problem}</p>`}
     <div class="status">
       <span>${now.key}</span>
+      <${ActionButton} id="tags" pressed=${showsTags.value}>Tags<//>
+      <${Counts} text=${shown?.text ?? ""} />
       <span role="status" class=${shown?.status.kind}>${shown?.status.text}</span>
     </div>
   </section>`;

@@ -5,18 +5,20 @@ import { html, render } from "./vendor/preact.js";
 import "./actions.js";
 import { Bar } from "./bar.js";
 import { BulkPanel } from "./bulk_panel.js";
+import { Dialogs } from "./dialogs.js";
 import { Editor } from "./editor.js";
 import { Grid } from "./grid.js";
+import { HistoryPanel } from "./history_panel.js";
 import { listen } from "./keys.js";
 import { panel } from "./panels.js";
 import { start } from "./store.js";
 
 /** @type {Record<string, () => any>} */
-const PANELS = { bulk: BulkPanel };
+const PANELS = { bulk: BulkPanel, history: HistoryPanel };
 
 function App() {
   const Shown = PANELS[panel.value] ?? Editor;
-  return html`<${Bar} /><main class="work"><${Grid} /><${Shown} /></main>`;
+  return html`<${Bar} /><main class="work"><${Grid} /><${Shown} /></main><${Dialogs} />`;
 }
 
 listen();

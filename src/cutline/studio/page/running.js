@@ -9,7 +9,7 @@ const POLL = 3000; // ms, where no event comes
 const NAMED = 5; // files in a line
 
 /** What the latest edit did; `edit`: its number, to take it back. */
-export const outcome = signal(/** @type {{text: string, isBad: boolean, edit: number | null} | null} */ (null));
+export const outcome = signal(/** @type {{text: string, isBad: boolean, edit: number | null, conflicts: string[]} | null} */ (null));
 
 /** @param {number} count @param {string} noun */
 export const plural = (count, noun) => `${count.toLocaleString("en")} ${noun}${count === 1 ? "" : "s"}`;
@@ -39,14 +39,14 @@ function named(why, count, files) {
 /** What a job did, in a line. @param {any} job */
 export function report(job) {
   const { result, problem, summary } = job;
-  if (!result) return { text: problem || summary, isBad: Boolean(problem), edit: null };
+  if (!result) return { text: problem || summary, isBad: Boolean(problem), edit: null, conflicts: [] };
   const parts = [`${summary}: ${plural(result.written, "picture")} changed.`];
   if (result.stopped) parts.push(`Stopped: ${result.stopped.toLocaleString("en")} not changed.`);
   if (result.conflict_count) parts.push(named("changed by something else since and left alone", result.conflict_count, result.conflicts));
   if (result.failed_count) {
     parts.push(named("not written", result.failed_count, result.failed.map((/** @type {string[]} */ one) => one.join(": "))));
   }
-  return { text: parts.join(" "), isBad: Boolean(result.conflict_count || result.failed_count), edit: result.written ? result.id : null };
+  return { text: parts.join(" "), isBad: Boolean(result.conflict_count || result.failed_count), edit: result.written ? result.id : null, conflicts: result.conflicts };
 }
 
 /**
@@ -57,7 +57,7 @@ export async function run(path, body, started) {
   try {
     const { job } = await send(path, body);
     if (job === null) {
-      outcome.value = { text: "There is nothing to undo or redo.", isBad: false, edit: null };
+      outcome.value = { text: "There is nothing to undo or redo.", isBad: false, edit: null, conflicts: [] };
       return null;
     }
     started?.(job);
@@ -65,7 +65,7 @@ export async function run(path, body, started) {
     outcome.value = report(state);
     return state;
   } catch (error) {
-    outcome.value = { text: /** @type {Error} */ (error).message, isBad: true, edit: null };
+    outcome.value = { text: /** @type {Error} */ (error).message, isBad: true, edit: null, conflicts: [] };
     return null;
   }
 }

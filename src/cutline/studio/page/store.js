@@ -17,6 +17,8 @@ export const picked = signal(/** @type {Set<number>} */ (new Set())); // rows
 export const rows = signal(/** @type {Map<number, Row>} */ (new Map()));
 /** Rows of the result that an edit took out of the filter: they stay until it runs again. */
 export const left = signal(/** @type {Set<number>} */ (new Set()));
+/** Counts what has changed on the server. */
+export const edition = signal(0);
 export const notice = signal("");
 /** Why the query cannot be parsed, and the characters at fault. */
 export const mistake = signal(/** @type {{text: string, start: number, end: number} | null} */ (null));
@@ -122,6 +124,7 @@ export async function start() {
       dataset.value = state;
       if (kind === "changed") {
         forget(changed ?? null);
+        edition.value += 1;
         compare();
       }
       if (kind === "opened" || (kind === "state" && query.value)) search(query.value);

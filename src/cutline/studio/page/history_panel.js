@@ -1,0 +1,110 @@
+// @ts-check
+/** The history: every edit with the button that takes it back, and the captions that a picture has had. */
+
+import { html, useEffect, useState } from "./vendor/preact.js";
+import { get, send } from "./api.js";
+import { Difference } from "./difference.js";
+import { Outcome } from "./outcome.js";
+import { Panel } from "./panels.js";
+import { outcome, plural, undo } from "./running.js";
+import { current, edition, want } from "./store.js";
+
+const PART = 50; // edits in a request
+const times = new Intl.DateTimeFormat("en", { dateStyle: "medium", timeStyle: "medium" });
+
+/**
+ * @typedef {{id: number, time: number, kind: string, summary: string, model: string, files: number, state: string,
+ *   undone_by: number | null}} EditRecord
+ * @typedef {{edit: number, time: string, by: string, caption: string | null}} Version
+ */
+
+export function HistoryPanel() {
+  return html`<${Panel} name="history" title="History">
+    <${Versions} />
+    <h3>All edits</h3>
+    <${Edits} />
+    <footer><${Outcome} /><${Conflicts} /></footer>
+  <//>`;
+}
+
+function Edits() {
+  const [edits, setEdits] = useState(/** @type {EditRecord[]} */ ([]));
+  const [isAll, setAll] = useState(false);
+  const [problem, setProblem] = useState("");
+  const load = async (/** @type {EditRecord[]} */ known, /** @type {number} */ count) => {
+    try {
+      const before = known.length ? `&before=${/** @type {EditRecord} */ (known.at(-1)).id}` : "";
+      const next = await get(`studio/history?limit=${count}${before}`);
+      setEdits([...known, ...next]);
+      setAll(next.length < count);
+      setProblem("");
+    } catch (error) {
+      setProblem(/** @type {Error} */ (error).message);
+    }
+  };
+  useEffect(() => void load([], Math.max(PART, edits.length)), [edition.value]);
+  if (problem) return html`<p class="notice" role="alert">${problem}</p>`;
+  if (!edits.length) return html`<p class="note">Nothing has been edited yet.</p>`;
+  return html`<ol class="list" aria-label="Edits" tabindex="0">
+    ${edits.map((one) => html`<${Edit} key=${one.id} record=${one} />`)}
+    ${!isAll && html`<li><button onClick=${() => load(edits, PART)}>Earlier edits</button></li>`}
+  </ol>`;
+}
+
+/** @param {{record: EditRecord}} props */
+function Edit({ record }) {
+  const { id, time, summary, model, files, state, undone_by: undoneBy, kind } = record;
+  const notes = [times.format(time * 1000), plural(files, "picture"), model, state === "done" ? "" : state, undoneBy === null ? "" : "taken back"];
+  const name = kind === "undo" ? "Redo" : "Undo";
+  return html`<li class=${undoneBy === null ? "" : "off"}>
+    <div class="line-of"><span>${summary}</span>
+      ${undoneBy === null && files > 0 && html`<button aria-label=${`${name} ${summary}`} onClick=${() => undo(id)}>${name}</button>`}
+    </div>
+    <p class="figures">${notes.filter(Boolean).join(" · ")}</p>
+  </li>`;
+}
+
+function Conflicts() {
+  const files = outcome.value?.conflicts ?? [];
+  if (!files.length) return null;
+  return html`<details><summary>Left alone, because something else has changed them since</summary>
+    <ul>${files.map((file) => html`<li key=${file}>${file}</li>`)}</ul>
+  </details>`;
+}
+
+function Versions() {
+  const now = current.value;
+  const row = now?.row;
+  const [versions, setVersions] = useState(/** @type {Version[]} */ ([]));
+  useEffect(() => {
+    if (row === undefined) return undefined;
+    want([row]);
+    let isShown = true;
+    get(`studio/history/${row}`).then((found) => isShown && setVersions(found), () => isShown && setVersions([]));
+    return () => void (isShown = false);
+  }, [row, edition.value]);
+  if (!now) return null;
+  const caption = now.caption ?? null;
+  return html`<h3>${now.key}</h3>
+    <ol class="list" aria-label="Versions of this caption" tabindex="0">
+      ${versions.map(
+        (one, place) => html`<li key=${place}>
+          <div class="line-of"><p><${Difference} before=${versions[place + 1]?.caption ?? ""} after=${one.caption} /></p>
+            ${one.caption !== caption && html`<button onClick=${() => restore(now.row, caption, one.caption)}>Restore</button>`}
+          </div>
+          <p class="figures">${one.time} · ${one.by}${one.caption === caption ? " · now" : ""}${one.caption === null ? " · no caption" : ""}</p>
+        </li>`,
+      )}
+      ${!versions.length && html`<li class="note">This caption has not been edited.</li>`}
+    </ol>`;
+}
+
+/** @param {number} row @param {string | null} before @param {string | null} caption */
+async function restore(row, before, caption) {
+  try {
+    await send(`studio/captions/${row}`, { caption: caption ?? "", before }, "PUT");
+    outcome.value = { text: "Restored.", isBad: false, edit: null, conflicts: [] };
+  } catch (error) {
+    outcome.value = { text: /** @type {Error} */ (error).message, isBad: true, edit: null, conflicts: [] };
+  }
+}

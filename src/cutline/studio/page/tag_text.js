@@ -1,0 +1,62 @@
+// @ts-check
+/** Captions as lists of tags, as the server reads them: all that is not a tag stays byte by byte. Pure functions. */
+
+const SEPARATOR = /([,\uff0c\u3001\n])/;
+
+/** @typedef {{before: string, text: string, after: string, separator: string}} Item */
+
+/** The items of a caption, and the full stop at the end of a list of several. @param {string} caption @returns {{items: Item[], stop: string}} */
+export function parse(caption) {
+  let stop = "";
+  if (/[^.\d]\.$/.test(caption) && SEPARATOR.test(caption)) {
+    stop = ".";
+    caption = caption.slice(0, -1);
+  }
+  const parts = caption.split(SEPARATOR);
+  const items = [];
+  for (let place = 0; place < parts.length; place += 2) {
+    const text = parts[place].trim();
+    const start = parts[place].indexOf(text);
+    items.push({
+      before: parts[place].slice(0, start),
+      text,
+      after: parts[place].slice(start + text.length),
+      separator: parts[place + 1] ?? "",
+    });
+  }
+  return { items, stop };
+}
+
+/** @param {Item[]} items @param {string} stop */
+const join = (items, stop) => items.map((one) => one.before + one.text + one.after + one.separator).join("") + stop;
+
+/** Without the item at a place. @param {string} caption @param {number} place */
+export function remove(caption, place) {
+  const { items, stop } = parse(caption);
+  const kept = items.filter((_, at) => at !== place);
+  if (!kept.some((one) => one.text)) return "";
+  kept[0].before = items[0].before;
+  const [end, last] = [/** @type {Item} */ (kept.at(-1)), /** @type {Item} */ (items.at(-1))];
+  [end.after, end.separator] = [last.after, last.separator];
+  return join(kept, stop);
+}
+
+/** With the tags of two places exchanged; blanks and separators stay. @param {string} caption @param {number} from @param {number} to */
+export function exchange(caption, from, to) {
+  const { items, stop } = parse(caption);
+  if (!items[from] || !items[to]) return caption;
+  [items[from].text, items[to].text] = [items[to].text, items[from].text];
+  return join(items, stop);
+}
+
+/** With a tag at the end, before the full stop. @param {string} caption @param {string} tag */
+export function add(caption, tag) {
+  const name = tag.trim();
+  if (!name) return caption;
+  const { items, stop } = parse(caption);
+  if (items.some((one) => one.text.toLowerCase() === name.toLowerCase())) return caption;
+  const text = join(items, "");
+  const body = text.trimEnd();
+  if (!body) return name;
+  return `${body}${SEPARATOR.test(body.slice(-1)) ? " " : ", "}${name}${stop}${text.slice(body.length)}`;
+}

@@ -1,0 +1,57 @@
+// @ts-check
+/** The caption as tags: chips that can be added, removed and moved. It is the same string as in the text view. */
+
+import { html, signal, useState } from "./vendor/preact.js";
+import { change, draft, save } from "./draft.js";
+import { add, exchange, parse, remove } from "./tag_text.js";
+
+/** Whether the editor shows tags in place of the text. */
+export const showsTags = signal(false);
+
+export function TagsView() {
+  const [typed, setTyped] = useState("");
+  const text = draft.value?.text ?? "";
+  const chips = parse(text).items.map((one, place) => ({ text: one.text, place })).filter((one) => one.text);
+  const press = (/** @type {KeyboardEvent} */ event) => {
+    if (event.key === "Enter" && !event.ctrlKey && !event.metaKey && typed.trim()) {
+      change(add(text, typed));
+      setTyped("");
+    } else if (event.key === "Backspace" && !typed && chips.length) {
+      change(remove(text, chips[chips.length - 1].place));
+    } else return;
+    event.preventDefault();
+  };
+  return html`<div class="tags" onFocusOut=${() => void save()}>
+    <ul aria-label="Tags">
+      ${chips.map((chip, number) => html`<${Chip} key=${`${number} ${chip.text}`} text=${chip.text}
+        move=${(/** @type {number} */ step) => chips[number + step] && move(text, chip.place, chips[number + step].place, number + step)}
+        drop=${() => change(remove(text, chip.place))} />`)}
+    </ul>
+    <input type="text" aria-label="Add a tag" placeholder="Add a tag" autocomplete="off" value=${typed} readOnly=${!draft.value}
+      onInput=${(/** @type {any} */ event) => setTyped(event.target.value)} onKeyDown=${press} />
+  </div>`;
+}
+
+/** @param {string} text @param {number} from @param {number} to @param {number} number */
+function move(text, from, to, number) {
+  change(exchange(text, from, to));
+  setTimeout(() => /** @type {HTMLElement | undefined} */ (document.querySelectorAll(".tags li > button:first-child")[number])?.focus());
+}
+
+/** @param {{text: string, move: (step: number) => void, drop: () => void}} props */
+function Chip({ text, move: step, drop }) {
+  const press = (/** @type {KeyboardEvent} */ event) => {
+    if (event.altKey && event.key === "ArrowLeft") step(-1);
+    else if (event.altKey && event.key === "ArrowRight") step(1);
+    else if (event.key === "Delete" || event.key === "Backspace") drop();
+    else return;
+    event.preventDefault();
+    event.stopPropagation();
+  };
+  return html`<li class="chip">
+    <button class="quiet" title="Alt+← and Alt+→ move this tag, Delete removes it" onKeyDown=${press}>${text}</button>
+    <button class="quiet" aria-label=${`Move ${text} to the left`} onClick=${() => step(-1)}>‹</button>
+    <button class="quiet" aria-label=${`Move ${text} to the right`} onClick=${() => step(1)}>›</button>
+    <button class="quiet" aria-label=${`Remove ${text}`} onClick=${drop}>×</button>
+  </li>`;
+}
