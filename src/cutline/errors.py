@@ -35,11 +35,23 @@ class ConfigError(CutlineError):
     pass
 
 
+DISTRIBUTION = "cutline"
+INSTALL = "pip install '"
+
+
+def install_line(extra: str) -> str:
+    """The command that adds an extra to an installation, of a package or of a copy of the source.
+
+    The command line prints it as it works in its environment.
+    """
+    return f"{INSTALL}{DISTRIBUTION}[{extra}]'"
+
+
 class MissingExtra(ConfigError):
     """Raised where a heavy library is imported; names the line that installs it."""
 
     def __init__(self, feature: str, extra: str) -> None:
-        super().__init__(f"{feature} needs an extra: pip install 'cutline[{extra}]'")
+        super().__init__(f"{feature} needs an extra: {install_line(extra)}")
 
 
 class OutputExists(ConfigError):

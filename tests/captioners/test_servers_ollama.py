@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -142,6 +143,24 @@ def test_one_that_runs_is_asked_and_left_running(
     assert f"ollama is already running at http://127.0.0.1:{port}: it is used, and left running" in ran.stderr
     assert programs.started == []
     assert ollama.get("/api/version")
+
+
+def test_the_advice_of_the_embedded_captioner_works_as_it_is_printed(
+    ollama: Server, port: str, pictures: Path, tmp_path: Path
+) -> None:
+    programs = Programs(tmp_path / "programs")
+    env = programs.environment() | {"OLLAMA_HOST": f"127.0.0.1:{port}"}
+    ran = cutline("caption", pictures, cwd=tmp_path, env=env)
+    (advice,) = [line for line in ran.stderr.splitlines() if line.startswith("try: ")]
+    program, *words = shlex.split(advice.split("`")[1])
+    assert (program, *words[-2:]) == ("cutline", "--preview", "3")
+    tried = cutline(*words, cwd=tmp_path, env=env)
+    assert tried.returncode == 0, tried.stderr
+    assert "with `--on-change redo-all` in place of `--preview 3`" in advice
+    ran = cutline(*words[:-2], "--on-change", "redo-all", cwd=tmp_path, env=env)
+    assert ran.returncode == 0, ran.stderr
+    assert "embedded captioner" not in ran.stderr
+    assert len(captions(tmp_path / "captions.jsonl")) == 3
 
 
 def test_it_is_started_for_all_its_models_and_gone_afterwards(

@@ -14,6 +14,7 @@ import cyclopts
 import cutline
 from cutline.cli import streams
 from cutline.cli.help import ALL, ShortHelp
+from cutline.cli.installation import exact
 from cutline.errors import ConfigError, CutlineError, SinkError
 from cutline.files import name_to_text
 from cutline.formatting import one_line
@@ -212,7 +213,7 @@ def _unexpected(error: Exception, arguments: list[str]) -> tuple[str, int]:
 
 
 def _fail(message: str, *, code: int = 2, hint: str = "") -> int:
-    print_error(f"{message}{hint}")
+    print_error(f"{exact(message)}{hint}")
     return code
 
 

@@ -18,8 +18,10 @@ from cutline.captioners.hosted.presets import PRESETS, Preset
 from cutline.captioners.interrogator.labels import PACKAGE
 from cutline.captioners.transformers.families import BLIP
 from cutline.captioners.transformers.family import Family, Weights
+from cutline.cli.installation import exact
 from cutline.encoders import DEFAULT_CLIP
 from cutline.engine.prices import price_of
+from cutline.errors import install_line
 from cutline.terminal import Console
 from cutline.weights import is_downloaded
 
@@ -107,7 +109,7 @@ def _service_models(preset: Preset) -> list[tuple[str, ...]]:
 def _family(family: Family) -> list[tuple[str, str]]:
     here = any(is_downloaded(weights.repo) for weights in family.sizes.values())
     ready = "yes" if here or not family.sizes else "after a download"
-    rows = [("ready", ready if has_local() else "no: pip install 'cutline[local]'")]
+    rows = [("ready", ready if has_local() else _no_local())]
     if family.prompt is not None:
         rows.append(("prompt", family.prompt or "none: it describes without a prompt"))
     return [*rows, ("options", _options(family.name))]
@@ -121,7 +123,7 @@ def _download(weights: Weights) -> tuple[str, ...]:
 def _own(name: str) -> list[tuple[str, str]]:
     rows = [("options", _options(name) or "none")]
     if name == "pixels":
-        extra = "" if find_spec("rapidocr") else ", after pip install 'cutline[ocr]'"
+        extra = "" if find_spec("rapidocr") else f", after {exact(install_line('ocr'))}"
         return [("settings", f"pixels:ocr also reads the text in pictures{extra}"), *rows]
     if name != "interrogator":
         return rows
@@ -151,6 +153,10 @@ def has_local() -> bool:
     return all(find_spec(name) is not None for name in ("torch", "transformers"))
 
 
+def _no_local() -> str:
+    return f"no: {exact(install_line('local'))}"
+
+
 def readiness(preset: Preset) -> str:
     """A service's mark in the list."""
     return "?" if not preset.key_needed else "✓" if find_key(preset) else "✗"
@@ -159,7 +165,7 @@ def readiness(preset: Preset) -> str:
 def ready_interrogator() -> tuple[str, str]:
     """The interrogator's mark in the list, and the reason."""
     if not has_local():
-        return "✗", "no: pip install 'cutline[local]'"
+        return "✗", _no_local()
     if find_spec(PACKAGE) is None:
         return "✗", "no: pip install --no-deps clip-interrogator, or use label files of your own"
     if all(is_downloaded(weights.repo) for weights in OF_INTERROGATOR):

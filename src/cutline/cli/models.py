@@ -18,10 +18,11 @@ from cutline.captioners.plugins import load_plugins
 from cutline.captioners.spec import CaptionerOptions, Spec, meant, providers
 from cutline.captioners.transformers.family import Family
 from cutline.cli.common_options import ServiceKey
+from cutline.cli.installation import exact
 from cutline.cli.model_card import embedded_about, has_local, price, readiness, ready_interrogator, show_card
 from cutline.cli.model_check import check_model
 from cutline.endpoint_headers import check_headers
-from cutline.errors import ConfigError
+from cutline.errors import ConfigError, install_line
 from cutline.terminal import Console
 from cutline.weights import is_downloaded
 
@@ -152,7 +153,7 @@ def list_models(*names: str, plugin: tuple[str, ...] = ()) -> int:
     marks = {"interrogator": ready_interrogator()[0]}
     _show(console, "built in", _OWN, [(marks.get(name, "✓"), name, embedded_about(name)) for name in own])
     families = [each for each in loaded.values() if isinstance(each, Family)]
-    missing = "" if has_local() else "   (pip install 'cutline[local]')"
+    missing = "" if has_local() else f"   ({exact(install_line('local'))})"
     _show(console, f"on this machine{missing}", _LOCAL, [_local(family) for family in families])
     _show_services(console, [preset for preset in PRESETS.values() if preset.name != "endpoint"])
     console.print(_LEGEND, markup=False, soft_wrap=True)

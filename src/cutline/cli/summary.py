@@ -11,6 +11,8 @@ from pathlib import Path
 from rich.table import Table
 from rich.text import Text
 
+from cutline.cli.installation import exact
+from cutline.cli.model_advice import Machine, command_for
 from cutline.engine.report import Interrupted, Report
 from cutline.errors import BudgetSpent, EndpointUnusable, ManyFailed, SourceError
 from cutline.formatting import duration, money, most_common, plural, printable, short_number
@@ -89,7 +91,7 @@ def examples(report: Report) -> Iterator[str]:
         often = sum(cause.count > 1 for cause in causes)
         all_shown = len(causes) <= MAX_CAUSES
         for cause in causes if all_shown else causes[: min(often + 1, MAX_CAUSES)]:
-            message, key = printable(cause.message), printable(cause.key)
+            message, key = exact(printable(cause.message)), printable(cause.key)
             if cause.count > 1:
                 minimum = "" if cause.exact else "at least "
                 yield f"{kind}: {minimum}{cause.count:,} x {message.removesuffix('.')}, such as {key}"
@@ -220,8 +222,8 @@ def _hints(report: Report) -> Iterator[str]:
         form = ", and uses only the form of a prompt, such as short or tags" if job.prompts.prompt else ""
         yield (
             "these captions are from the embedded captioner `pixels`: it measures light, colour and layout "
-            f"and recognizes no objects{form}; for a model that does: --model ollama:llava:7b, "
-            "or see `cutline models`"
+            f"and recognizes no objects{form}; `cutline models` lists models that do"
         )
+        yield f"try: {command_for(job, Machine.here())}"
         if report.seconds > SLOW and report.model == "pixels:ocr":
             yield "reading the text in the pictures took most of the time; --model pixels skips it"

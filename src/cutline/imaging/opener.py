@@ -22,7 +22,7 @@ from pathlib import Path
 import PIL
 from PIL import Image, ImageFile
 
-from cutline.errors import PictureError
+from cutline.errors import MissingExtra, PictureError
 from cutline.formatting import one_line
 from cutline.imaging import jpeg
 from cutline.imaging.formats import LFS_CURE, MIMES, can_open_heic, sniff_format
@@ -72,7 +72,7 @@ def format_of(data: bytes, path: str) -> str:
     if name not in MIMES:
         raise PictureError("unsupported", f"{path}: {name} is not a picture format that can be captioned")
     if name == "HEIF" and not can_open_heic():
-        raise PictureError("unsupported", f"{path}: HEIC needs an extra: pip install 'cutline[heic]'")
+        raise PictureError("unsupported", str(MissingExtra(f"{path}: HEIC", "heic")))
     return name
 
 

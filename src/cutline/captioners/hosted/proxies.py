@@ -16,7 +16,7 @@ from typing import Final
 import aiohttp
 
 from cutline.credentials import without_credentials
-from cutline.errors import ConfigError
+from cutline.errors import ConfigError, MissingExtra
 
 _HERE: Final = frozenset({"localhost", "127.0.0.1", "::1"})  # which a proxy would take for itself
 _REMOTE_NAMES: Final = {"socks4": False, "socks4a": True, "socks5": False, "socks5h": True}
@@ -47,14 +47,12 @@ class Proxy:
         """Connections through a SOCKS proxy.
 
         Raises:
-            ConfigError: the extra is missing.
+            MissingExtra: its extra is not installed.
         """
         try:
             import aiohttp_socks
         except ImportError:
-            raise ConfigError(
-                f"the proxy {self.shown} needs an extra: pip install 'cutline[socks]'"
-            ) from None
+            raise MissingExtra(f"the proxy {self.shown}", "socks") from None
         parts = self._parts
         return aiohttp_socks.ProxyConnector(
             host=parts.hostname or "",
