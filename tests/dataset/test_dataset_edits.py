@@ -27,6 +27,12 @@ def of(edit: Edit, text: str | None) -> str | None:
         (edits.Trigger(text="ohwx"), "a cat", "ohwx, a cat"),
         (edits.Trigger(text="ohwx"), "ohwx, a cat", "ohwx, a cat"),
         (edits.Trigger(text="ohwx"), "ohwxman, a cat", "ohwx, ohwxman, a cat"),
+        (edits.DedupeTags(), "..,..", ".."),
+        (edits.RenameTag(tags=("cat", "dog"), new="pet"), " Cat , sky,dog.", " pet , sky."),
+        (edits.RemoveTag(tags=("ss",)), "a,  ß\n b\uff0css", "a, b"),
+        (edits.SortTags(), "b , Ä,a\n\n c.", "a , b,c\n\n Ä."),
+        (edits.SentenceCase(), "“a cat. ...? the\u00a0dog! 1 éa", "“A cat. ...? The\u00a0dog! 1 éa"),
+        (edits.Trim(), " a\u00a0\t b \n\n c\n", "a b\n\nc"),
         (Replace(old="cat", new="dog"), "cat category", "dog dogegory"),
         (
             Replace(old="cat", new="dog", word=True),

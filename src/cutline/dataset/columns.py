@@ -54,7 +54,10 @@ class DatasetColumns:
 
 
 def _words(captions: pa.Array) -> pa.Array:
-    counts = pc.count_substring_regex(captions, r"\S+")
+    texts = pc.utf8_trim_whitespace(captions)
+    is_ascii = pc.all(pc.string_is_ascii(texts)).as_py()
+    split = pc.ascii_split_whitespace if is_ascii else pc.utf8_split_whitespace
+    counts = pc.if_else(pc.equal(texts, ""), 0, pc.list_value_length(split(texts)))
     return pc.fill_null(counts, 0).cast(pa.int32())
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from typing import Annotated, Final, Literal, Protocol
+from typing import Annotated, Literal, Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -15,12 +15,9 @@ from pydantic import Field
 from cutline.dataset import tags
 from cutline.dataset.openers import without_opener
 from cutline.dataset.regex_search import compile_pattern, map_all
+from cutline.dataset.sentences import trimmed, with_capitals
 from cutline.errors import ConfigError
 from cutline.prompts.affixes import finish_caption
-
-_SENTENCE_START: Final = regex.compile(r"(?:\A|(?<=[.!?]\s))(\s*[\"'(\u201c\u2018]*)(\p{Ll})")
-_BLANKS: Final = regex.compile(r"[^\S\n]+")
-_LINE_BLANKS: Final = regex.compile(r" ?\n ?")
 
 
 class Edit(Protocol):
@@ -215,7 +212,7 @@ class Trim:
     summary: Literal["trim blanks"] = "trim blanks"
 
     def apply(self, texts: pa.Array) -> pa.Array:
-        return _each(texts, lambda text: _LINE_BLANKS.sub("\n", _BLANKS.sub(" ", text)).strip())
+        return _each(texts, trimmed)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -226,7 +223,7 @@ class SentenceCase:
     summary: Literal["begin sentences with capitals"] = "begin sentences with capitals"
 
     def apply(self, texts: pa.Array) -> pa.Array:
-        return _each(texts, lambda text: _SENTENCE_START.sub(lambda found: found[1] + found[2].upper(), text))
+        return _each(texts, with_capitals)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

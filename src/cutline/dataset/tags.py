@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import Any, Final
 
 import regex
 
@@ -14,38 +14,51 @@ _SEPARATOR: Final = regex.compile(r"([,\uff0c\u3001\n])")
 _WEIGHT: Final = regex.compile(r"\d\.\Z")
 
 
-@dataclasses.dataclass(slots=True)
-class _Item:
-    """A tag with the blanks around it, and the separator behind it; empty behind the last."""
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Tags:
+    """A caption in parts, tags with the blanks around them; behind each its separator, empty behind the last.
 
-    before: str
-    text: str
-    after: str
-    separator: str
+    ``stop`` is the full stop at the end of a list of several.
+    """
+
+    parts: list[str]
+    separators: list[str]
+    stop: str = ""
+
+    def names(self) -> list[str]:
+        """The parts as they are compared."""
+        return [part.strip() for part in "\n".join(self.parts).casefold().split("\n")]
+
+    def text(self) -> str:
+        if self.separators.count(",") == len(self.parts) - 1:
+            return ",".join(self.parts) + self.stop
+        pairs = zip(self.parts, self.separators, strict=True)
+        return "".join([part + separator for part, separator in pairs]) + self.stop
 
 
 def tags_of(caption: str) -> list[str]:
     """The tags of a caption in their order: its parts between commas and line breaks, without blanks."""
-    return [item.text for item in _parse(caption)[0] if item.text]
+    return [tag for part in _split(caption).parts if (tag := part.strip())]
 
 
 def add_tag(caption: str, tag: str, *, first: bool = False) -> str:
     """With a tag at the end, or at the beginning, unless it is there."""
     name = _same(tag)
-    if name in caption.casefold() and name in map(_same, tags_of(caption)):
+    if name in caption.casefold() and name and name in _split(caption).names():
         return caption
-    items, stop = _parse(caption) if caption.endswith(".") and not first else ([], "")
-    if first or not stop:
+    found = _split(caption) if caption.endswith(".") and not first else None
+    if found is None or not found.stop:
         return join_texts(tag, caption) if first else join_texts(caption, tag)
-    return join_texts(_text(items, ""), tag) + stop
+    return join_texts(dataclasses.replace(found, stop="").text(), tag) + found.stop
 
 
 def remove_tags(caption: str, tags: Sequence[str]) -> str:
     """Without these tags."""
-    names = set(map(_same, tags))
+    names = set(map(_same, tags)) - {""}
     if not _may_have(caption, names):
         return caption
-    return _keep(caption, lambda item: _same(item.text) not in names)
+    found = _split(caption)
+    return _keep(caption, found, [place for place, name in enumerate(found.names()) if name not in names])
 
 
 def rename_tags(caption: str, tags: Sequence[str], new: str) -> str:
@@ -53,44 +66,45 @@ def rename_tags(caption: str, tags: Sequence[str], new: str) -> str:
     names = set(map(_same, tags))
     if not _may_have(caption, names):
         return caption
-    items, stop = _parse(caption)
-    if not any(_same(item.text) in names for item in items):
+    found = _split(caption)
+    there = found.names()
+    places = [place for place, name in enumerate(there) if name in names]
+    if not places:
         return caption
-    is_there = any(_same(item.text) == _same(new) and _same(new) not in names for item in items)
-    kept: list[_Item] = []
-    for item in items:
-        if _same(item.text) in names:
-            if is_there:
-                continue
-            is_there, item.text = True, new
-        kept.append(item)
-    return _rejoin(items, kept, stop)
+    is_there = _same(new) not in names and _same(new) in there
+    if not is_there:
+        place = places.pop(0)
+        found.parts[place] = _put(found.parts[place], new)
+    if not places:
+        return found.text()
+    gone = set(places)
+    return _keep(caption, found, [place for place in range(len(there)) if place not in gone])
 
 
 def sort_tags(caption: str, order: Callable[[str], object] | None = None) -> str:
     """With the tags in the order of ``order``, else of the alphabet; separators and blanks stay in place."""
-    items, stop = _parse(caption)
-    filled = [item for item in items if item.text]
-    texts = sorted((item.text for item in filled), key=order or _same)  # type: ignore[arg-type]
-    for item, text in zip(filled, texts, strict=True):
-        item.text = text
-    return _text(items, stop)
+    found = _split(caption)
+    texts = [part.strip() for part in found.parts]
+    keys: list[Any] = found.names() if order is None else [order(text) for text in texts]
+    filled = [place for place, text in enumerate(texts) if text]
+    moved = sorted(filled, key=keys.__getitem__)
+    if moved == filled:
+        return caption
+    for place, origin in zip(filled, moved, strict=True):
+        if place != origin:
+            found.parts[place] = _put(found.parts[place], texts[origin])
+    return found.text()
 
 
 def dedupe_tags(caption: str) -> str:
     """With each tag once, where it comes first; case makes no difference."""
-    parts = [_same(part) for part in _SEPARATOR.split(caption.rstrip("."))[::2]]
-    if len(set(parts)) == len(parts):
+    found = _split(caption)
+    names = found.names()
+    if len(set(names)) == len(names):
         return caption
-    seen: set[str] = set()
-
-    def is_new(item: _Item) -> bool:
-        name = _same(item.text)
-        known = name in seen
-        seen.add(name)
-        return not known
-
-    return _keep(caption, is_new)
+    first: dict[str, int] = {}
+    kept = [place for place, name in enumerate(names) if not name or first.setdefault(name, place) == place]
+    return _keep(caption, found, kept)
 
 
 def _may_have(caption: str, names: set[str]) -> bool:
@@ -98,39 +112,45 @@ def _may_have(caption: str, names: set[str]) -> bool:
     return any(name in text for name in names)
 
 
-def _keep(caption: str, keeps: Callable[[_Item], bool]) -> str:
-    items, stop = _parse(caption)
-    kept = [item for item in items if not item.text or keeps(item)]
-    return caption if len(kept) == len(items) else _rejoin(items, kept, stop)
-
-
-def _rejoin(items: list[_Item], kept: list[_Item], stop: str) -> str:
-    """The text of the items that are kept; the first and last take the blanks at the ends of the text."""
-    if not kept:
+def _keep(caption: str, tags: _Tags, places: list[int]) -> str:
+    """The text of these parts; the first and last take the blanks at the ends of the text."""
+    if len(places) == len(tags.parts):
+        return caption
+    if not places:
         return ""
-    kept[0].before = items[0].before
-    kept[-1].after, kept[-1].separator = items[-1].after, items[-1].separator
-    return _text(kept, stop)
+    kept = [tags.parts[place] for place in places]
+    separators = [tags.separators[place] for place in places]
+    if places[0] != 0:
+        kept[0] = _start(tags.parts[0]) + (kept[0].lstrip() or kept[0])
+    if places[-1] != len(tags.parts) - 1:
+        kept[-1] = _start(kept[-1]) + kept[-1].strip() + _end(tags.parts[-1])
+        separators[-1] = ""
+    return _Tags(kept, separators, tags.stop).text()
 
 
-def _text(items: list[_Item], stop: str) -> str:
-    return "".join(item.before + item.text + item.after + item.separator for item in items) + stop
-
-
-def _parse(caption: str) -> tuple[list[_Item], str]:
-    """The items of a caption, and the full stop at the end of a list of several."""
+def _split(caption: str) -> _Tags:
     stop = ""
     is_sentence = caption.endswith(".") and not caption.endswith("..") and not _WEIGHT.search(caption)
     if is_sentence and _SEPARATOR.search(caption):
         caption, stop = caption[:-1], "."
+    if "\n" not in caption and "\uff0c" not in caption and "\u3001" not in caption:
+        parts = caption.split(",")
+        return _Tags(parts, [","] * (len(parts) - 1) + [""], stop)
     parts = _SEPARATOR.split(caption)
-    return [_item(*pair) for pair in zip(parts[::2], [*parts[1::2], ""], strict=True)], stop
+    return _Tags(parts[::2], [*parts[1::2], ""], stop)
 
 
-def _item(text: str, separator: str) -> _Item:
-    inner = text.strip()
-    start = text.index(inner)
-    return _Item(before=text[:start], text=inner, after=text[start + len(inner) :], separator=separator)
+def _put(part: str, text: str) -> str:
+    """The part with another text between its blanks."""
+    return _start(part) + text + _end(part)
+
+
+def _start(part: str) -> str:
+    return part[: len(part) - len(part.lstrip())] if part.strip() else ""
+
+
+def _end(part: str) -> str:
+    return part[len(part.rstrip()) :]
 
 
 def _same(tag: str) -> str:
