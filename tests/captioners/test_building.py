@@ -74,7 +74,7 @@ def test_endpoint_as_people_write_it(given: str, asked: str) -> None:
     ["localhost:8000", "h", "", "ftp://h/v1", "http://", "http:///v1", "http://h:x/v1", "http://[::1/v1"],
 )
 def test_what_is_no_url(url: str) -> None:
-    with pytest.raises(ConfigError, match="--endpoint http://host:port/v1"):
+    with pytest.raises(ConfigError, match="--endpoint http://"):
         build_captioner("m", CaptionerOptions(endpoint=url))
 
 

@@ -187,7 +187,7 @@ def test_a_local_model_takes_them() -> None:
 
 
 OUT_OF_RANGE = [
-    ("max_tokens", -1),
+    ("max_tokens", -2),
     ("temperature", 2.5),
     ("temperature", -0.1),
     ("top_p", 0.0),

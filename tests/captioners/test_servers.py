@@ -354,7 +354,7 @@ MISTAKES = [
     (["--model", "m", "--endpoint", "http://localhost:1/v1", "--start"], "endpoint does not support --start"),
     (["--model", "vllm", "--start"], "vllm needs a model name: --model vllm:NAME"),
     (["--model", "vllm:--trust-remote-code", "--start"], "a model's name cannot start with -"),
-    (["--model", "vllm:a\0b", "--start"], "or contain a null character"),
+    (["--model", "vllm:a\0b", "--start"], "cannot hold a null character"),
     (
         ["--model", "vllm:m", "--start", "--server-args", "\0"],
         "--server-args cannot contain a null character",

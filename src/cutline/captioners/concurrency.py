@@ -197,7 +197,8 @@ class Concurrency:
         is_away = bool(throttle.latency) and (error.kind in _AWAY or error.status in _AWAY_STATUSES)
         if is_late:
             served = self._queue.since(request.start)
-            is_away = not served and request.subject not in self._hanging
+            # A plug-in whose call is given up, and not sent again, is here.
+            is_away = not served and isinstance(error, Retryable) and request.subject not in self._hanging
             if self._queue.is_overtaken(request.start):
                 self._hanging.append(request.subject)
             self._lower(now, served)

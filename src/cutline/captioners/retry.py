@@ -166,7 +166,7 @@ class Retry(Wrapper):
             back = retry_policy.time_after(error.retry_after or 0.0)
             message = f"{error}; it admits requests again at {back}"
             return EndpointUnusable(message, kind=error.kind, status=error.status)
-        if error.is_outage and self._state.proven.is_set():
+        if isinstance(error, Retryable) and error.is_outage and self._state.proven.is_set():
             message = f"{error}; nothing was answered for {self._options.patience / 60:g} minutes"
             return EndpointUnusable(message, kind=error.kind, status=error.status)
         if _concerns_all(error):
