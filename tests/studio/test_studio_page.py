@@ -213,3 +213,25 @@ def test_results_stand_still_and_mistakes_are_pointed_at(page: Any) -> None:
     expect(page.locator(".cell.left")).to_have_count(1)
     page.get_by_role("button", name="1 no longer match").click()
     expect(page.locator(".cell")).to_have_count(0)
+
+
+def test_what_is_filtered_is_exported_and_downloaded(page: Any, studio: Any) -> None:
+    page.keyboard.press("/")
+    page.keyboard.type('"number 3" OR missing:')
+    expect(page.locator(".bar .count").first).to_have_text("5 of 12")
+    page.keyboard.press("Escape")
+    page.keyboard.press("e")
+    panel = page.get_by_role("region", name="Export")
+    expect(panel.get_by_role("radio", name="Filter (5)")).to_be_checked()
+    panel.get_by_role("button", name="Export", exact=True).click()
+    output = studio.folder.parent / "photos-export.zip"
+    expect(
+        panel.get_by_text(f"1 picture exported to {output}. Without a caption, left out: 4.")
+    ).to_be_visible()
+    with page.expect_download() as download:
+        panel.get_by_role("link", name="Download").click()
+    assert download.value.suggested_filename == "photos-export.zip"
+    assert download.value.path().read_bytes() == output.read_bytes()
+    panel.get_by_role("textbox", name="Name").fill("../elsewhere.zip")
+    panel.get_by_role("button", name="Export", exact=True).click()
+    expect(panel.get_by_text("output must be a name")).to_be_visible()

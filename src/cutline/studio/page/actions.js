@@ -77,6 +77,7 @@ for (const action of [
 ]) register({ group: "Edit", ...action });
 
 for (const action of [
+  { id: "export", keys: ["E"], text: "export pictures and captions", run: saved(() => show("export")) },
   { id: "find", keys: ["/", "Ctrl+F"], text: "find", run: () => focusOn("input[type=search]") },
   { id: "history", keys: ["H"], text: "history", run: saved(() => show("history")) },
   { id: "help", keys: ["?"], text: "keys", run: () => (dialog.value = "help") },

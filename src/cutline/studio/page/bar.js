@@ -48,6 +48,7 @@ export function Bar() {
     <${ActionButton} id="undo" disabled=${!now.undo} title=${now.undo ?? ""}>Undo<//>
     <${ActionButton} id="redo" disabled=${!now.redo} title=${now.redo ?? ""}>Redo<//>
     <${ActionButton} id="history" pressed=${panel.value === "history"}>History<//>
+    <${ActionButton} id="export" pressed=${panel.value === "export"}>Export<//>
     <${ActionButton} id="help">?<//>
     <span role="alert" class="count">${notice.value}</span>
     ${!panel.value && html`<${Outcome} />`}

@@ -34,7 +34,7 @@ export function guessScope() {
 }
 
 /** The filter's rows are those that are shown: what no longer matches it is still among them. */
-function scopeOf() {
+export function scopeOf() {
   if (scope.value === "selection") return { rows: [...picked.value].sort((a, b) => a - b) };
   return scope.value === "filter" && query.value ? { rows: [...result.value] } : {};
 }

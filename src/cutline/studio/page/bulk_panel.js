@@ -7,13 +7,9 @@ import { Difference } from "./difference.js";
 import { KINDS } from "./edit_kinds.js";
 import { Outcome } from "./outcome.js";
 import { focusOn, Panel } from "./panels.js";
+import { ScopeChoice } from "./scope_choice.js";
 import { edition, jobs } from "./store.js";
 
-const SCOPES = /** @type {const} */ ([
-  ["selection", "Selection"],
-  ["filter", "Filter"],
-  ["all", "All"],
-]);
 const number = (/** @type {number} */ value) => value.toLocaleString("en");
 
 export function BulkPanel() {
@@ -38,13 +34,7 @@ export function BulkPanel() {
         </select>
       </label>
       ${chosen?.fields.map((one) => html`<${Field} key=${one.name} field=${one} />`)}
-      <fieldset>
-        <legend>In</legend>
-        ${SCOPES.map(([name, label]) => html`<label class="tick">
-          <input type="radio" name="scope" checked=${bulk.scope.value === name} disabled=${!bulk.sizes.value[name]}
-            onChange=${() => (bulk.scope.value = name)} /> ${label} (${number(bulk.sizes.value[name])})
-        </label>`)}
-      </fieldset>
+      <${ScopeChoice} />
     </div>
     ${bulk.problem.value && html`<p class="notice" role="alert">${bulk.problem.value}</p>`}
     <${Changes} />

@@ -7,6 +7,7 @@ import { Bar } from "./bar.js";
 import { BulkPanel } from "./bulk_panel.js";
 import { Dialogs } from "./dialogs.js";
 import { Editor } from "./editor.js";
+import { ExportPanel } from "./export_panel.js";
 import { Grid } from "./grid.js";
 import { HistoryPanel } from "./history_panel.js";
 import { listen } from "./keys.js";
@@ -14,7 +15,7 @@ import { panel } from "./panels.js";
 import { start } from "./store.js";
 
 /** @type {Record<string, () => any>} */
-const PANELS = { bulk: BulkPanel, history: HistoryPanel };
+const PANELS = { bulk: BulkPanel, history: HistoryPanel, export: ExportPanel };
 
 function App() {
   const Shown = PANELS[panel.value] ?? Editor;

@@ -36,15 +36,21 @@ function named(why, count, files) {
   return `${plural(count, "file")} ${why}: ${files.slice(0, NAMED).join(", ")}${more}.`;
 }
 
+/** @param {any} result of an export */
+function exported(result) {
+  const done = result.written ? `${plural(result.written, "picture")} exported to ${result.output}.` : `Nothing is written to ${result.output}.`;
+  return result.missing ? `${done} Without a caption, left out: ${result.missing.toLocaleString("en")}.` : done;
+}
+
 /** What a job did, in a line. @param {any} job */
 export function report(job) {
   const { result, problem, summary } = job;
   if (!result) return { text: problem || summary, isBad: Boolean(problem), edit: null, conflicts: [] };
-  const parts = [`${summary}: ${plural(result.written, "picture")} changed.`];
-  if (result.stopped) parts.push(`Stopped: ${result.stopped.toLocaleString("en")} not changed.`);
+  const parts = [result.output ? exported(result) : `${summary}: ${plural(result.written, "picture")} changed.`];
+  if (result.stopped) parts.push(`Stopped: ${result.stopped.toLocaleString("en")} not ${result.output ? "reached" : "changed"}.`);
   if (result.conflict_count) parts.push(named("changed by something else since and left alone", result.conflict_count, result.conflicts));
   if (result.failed_count) {
-    parts.push(named("not written", result.failed_count, result.failed.map((/** @type {string[]} */ one) => one.join(": "))));
+    parts.push(named(result.output ? "not exported" : "not written", result.failed_count, result.failed.map((/** @type {string[]} */ one) => one.join(": "))));
   }
   return { text: parts.join(" "), isBad: Boolean(result.conflict_count || result.failed_count), edit: result.written ? result.id : null, conflicts: result.conflicts };
 }

@@ -1,0 +1,77 @@
+// @ts-check
+/** The panel of exports: format, scope, progress, and the download. */
+
+import { html, signal, useEffect } from "./vendor/preact.js";
+import { send } from "./api.js";
+import * as bulk from "./bulk.js";
+import { save } from "./draft.js";
+import { Outcome } from "./outcome.js";
+import { focusOn, Panel } from "./panels.js";
+import { run } from "./running.js";
+import { ScopeChoice } from "./scope_choice.js";
+import { jobs } from "./store.js";
+
+const FORMATS = /** @type {const} */ ([
+  ["webdata-zip", "Archive: pictures and one JSON of pairs"],
+  ["zip", "Archive: pictures, each with its text"],
+  ["webdataset", "WebDataset: a folder of tars"],
+  ["imagefolder", "Imagefolder: copies and metadata.jsonl"],
+  ["kohya", "JSON for sd-scripts (kohya)"],
+  ["jsonl", "Table: JSONL"],
+  ["csv", "Table: CSV"],
+  ["parquet", "Table: Parquet"],
+]);
+const format = signal("webdata-zip");
+const output = signal("");
+const empty = signal(false);
+const job = signal(/** @type {number | null} */ (null));
+/** The latest export that can be downloaded. */
+const made = signal(/** @type {number | null} */ (null));
+
+async function start() {
+  if (job.value !== null || !(await save())) return;
+  made.value = null;
+  const body = { format: format.value, scope: bulk.scopeOf(), output: output.value.trim() || null, empty: empty.value };
+  const state = await run("studio/export", body, (number) => (job.value = number));
+  if (state?.result?.is_file && state.result.written) made.value = state.job;
+  job.value = null;
+}
+
+const stop = () => job.value !== null && send(`studio/jobs/${job.value}`, undefined, "DELETE");
+
+export function ExportPanel() {
+  useEffect(() => {
+    bulk.guessScope();
+    focusOn(".export select");
+  }, []);
+  return html`<${Panel} name="export" title="Export">
+    <div class="form">
+      <label>Format
+        <select value=${format.value} onChange=${(/** @type {any} */ event) => (format.value = event.target.value)}>
+          ${FORMATS.map(([name, label]) => html`<option value=${name}>${label}</option>`)}
+        </select>
+      </label>
+      <label>Name
+        <input type="text" value=${output.value} placeholder="a free one, beside the folder" autocomplete="off" spellcheck="false"
+          onInput=${(/** @type {any} */ event) => (output.value = event.target.value)} />
+      </label>
+      <label class="tick">
+        <input type="checkbox" checked=${empty.value} onChange=${(/** @type {any} */ event) => (empty.value = event.target.checked)} /> Also pictures without a caption
+      </label>
+      <${ScopeChoice} />
+    </div>
+    <${Progress} />
+  <//>`;
+}
+
+function Progress() {
+  const now = job.value === null ? null : (jobs.value[job.value] ?? { done: 0, total: 1 });
+  return html`<footer>
+    ${now
+      ? html`<progress aria-label="Progress" max=${now.total} value=${now.done} /> <span class="figures">${now.done.toLocaleString("en")} of ${now.total.toLocaleString("en")}</span>
+          <button onClick=${stop}>Stop</button>`
+      : html`<button class="main" disabled=${!bulk.sizes.value[/** @type {"all"} */ (bulk.scope.value)]} onClick=${start}>Export</button>`}
+    ${made.value !== null && html`<a href=${`studio/export/${made.value}`} download>Download</a>`}
+    <${Outcome} />
+  </footer>`;
+}

@@ -1,0 +1,21 @@
+// @ts-check
+/** The choice of what a panel works on: what is picked, what is filtered, or all. */
+
+import { html } from "./vendor/preact.js";
+import { scope, sizes } from "./bulk.js";
+
+const SCOPES = /** @type {const} */ ([
+  ["selection", "Selection"],
+  ["filter", "Filter"],
+  ["all", "All"],
+]);
+
+export function ScopeChoice() {
+  return html`<fieldset>
+    <legend>In</legend>
+    ${SCOPES.map(([name, label]) => html`<label class="tick">
+      <input type="radio" name="scope" checked=${scope.value === name} disabled=${!sizes.value[name]}
+        onChange=${() => (scope.value = name)} /> ${label} (${sizes.value[name].toLocaleString("en")})
+    </label>`)}
+  </fieldset>`;
+}
