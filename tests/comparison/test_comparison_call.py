@@ -53,6 +53,42 @@ def test_a_list_and_outputs_are_compared(photos: Path, tmp_path: Path) -> None:
     assert [one.figures.captions for one in asked.candidates] == [3, 3, 3]
 
 
+def test_captions_of_replaced_pictures_are_not_paired(photos: Path, tmp_path: Path) -> None:
+    def compared(*candidates: str, source: Path | None = photos) -> list[dict[str, str]]:
+        found = cutline.compare(source, candidates, output=tmp_path / "a.json")
+        answers = [
+            {
+                shown.key: one.answer(shown.key).text or one.answer(shown.key).problem
+                for shown in found.pictures
+            }
+            for one in found.candidates
+        ]
+        for one, texts in zip(found.candidates, answers, strict=True):
+            assert one.figures.captions == sum("changed" not in text for text in texts.values())
+        return answers
+
+    old, new = f"old={tmp_path / 'old.jsonl'}", f"new={tmp_path / 'new.jsonl'}"
+    cutline.caption(photos, tmp_path / "old.jsonl", model="pixels:no-ocr")
+    first = compared(old, "pixels:no-ocr")
+    assert first[0] == first[1]
+    (photos / "navy.png").replace(tmp_path / "other.png")  # two change places, one is made anew
+    (photos / "gold.png").replace(photos / "navy.png")
+    (tmp_path / "other.png").replace(photos / "gold.png")
+    Image.new("RGB", (32, 24), "white").save(photos / "crimson.png")
+    captions, again = compared(old, "pixels:no-ocr")
+    assert set(captions.values()) == {"changed: captioned from another picture of this name; run it again"}
+    assert again["gold.png"] == first[1]["navy.png"]
+    assert again["navy.png"] == first[1]["gold.png"]
+    assert "white" in again["crimson.png"]
+    Image.new("RGB", (32, 24), "crimson").save(photos / "crimson.png")
+    cutline.caption(photos, tmp_path / "new.jsonl", model="pixels:no-ocr")
+    photos.rename(tmp_path / "moved")  # then what the runs recorded is compared
+    captions, others = compared(old, new, source=None)
+    assert captions == first[0]
+    assert others["crimson.png"] == captions["crimson.png"]
+    assert "changed" in others["gold.png"]
+
+
 def test_what_means_nothing_here_is_refused(photos: Path, tmp_path: Path) -> None:
     two = ["fake", "pixels"]
     for wrong, said in [

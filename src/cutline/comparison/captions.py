@@ -10,6 +10,7 @@ from typing import Any
 
 import orjson
 
+from cutline.engine.picture_digests import recorded_digests
 from cutline.engine.state import failures_file, state_folder
 from cutline.errors import ConfigError
 from cutline.files import text_to_name
@@ -33,7 +34,10 @@ class AnswerStep:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """One candidate's caption of one picture, or the ``problem`` why there is none."""
+    """One candidate's caption of one picture, or the ``problem`` why there is none.
+
+    ``digest`` is that of the picture's bytes, as the run recorded it; empty if unknown.
+    """
 
     text: str = ""
     problem: str = ""
@@ -42,6 +46,14 @@ class Answer:
     usage: Usage = dataclasses.field(default_factory=Usage)
     seconds: float = 0.0
     steps: tuple[AnswerStep, ...] = ()
+    digest: str = ""
+
+    def about(self, digest: str) -> Answer:
+        """The answer, or the problem that it is about another picture than the one with the digest."""
+        return self if not digest or self.digest in {"", digest} else OTHER_PICTURE
+
+
+OTHER_PICTURE = Answer(problem="changed: captioned from another picture of this name; run it again")
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +80,8 @@ def read_answers(path: str, keys: Collection[str]) -> Answers:
     for row in _rows(path):
         if (key := stored_key(row["image_id"])) in wanted:
             found[key] = _answer(row)
+    digests = recorded_digests(state_folder(path, None), wanted)
+    found = {key: dataclasses.replace(one, digest=digests.get(key, "")) for key, one in found.items()}
     return Answers(
         by_key=found,
         model=_commonest(answer.model for answer in found.values()),

@@ -142,6 +142,7 @@ class ComparisonRunner:
             scored = await self._score(samples, answers)
             if self._is_cancelled():
                 return self._ended(None)
+            answers = [_about(one, scored) for one in answers]
             scores = [{one.picture.key: one.scores[place] for one in scored} for place in range(len(runs))]
             comparison = Comparison(
                 input=without_signatures(self.plan.job.input_path),
@@ -236,6 +237,13 @@ def _answers(
         else Answers(by_key={}, model="", prompt="")
         for run in runs
     ]
+
+
+def _about(answers: Answers, scored: Sequence[ScoredPicture]) -> Answers:
+    """The answers, without those about other pictures than the compared ones."""
+    digests = {one.picture.key: one.digest for one in scored}
+    by_key = {key: answer.about(digests.get(key, "")) for key, answer in answers.by_key.items()}
+    return dataclasses.replace(answers, by_key=by_key)
 
 
 def _result(

@@ -7,7 +7,7 @@ import dataclasses
 import os
 from collections.abc import Callable, Mapping, Sequence
 
-from cutline.comparison.captions import Answers
+from cutline.comparison.captions import Answer, Answers
 from cutline.comparison.results import ComparedPicture
 from cutline.errors import PictureError
 from cutline.formatting import stored_key
@@ -23,9 +23,13 @@ _MAX_WORKERS = 16
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class ScoredPicture:
-    """A picture, and each candidate's metrics on it."""
+    """A picture, and each candidate's metrics on it.
+
+    ``digest`` is that of its bytes; of a picture that cannot be read, the first one that a run recorded.
+    """
 
     picture: ComparedPicture
+    digest: str
     scores: Sequence[Mapping[str, float]]
 
 
@@ -67,21 +71,25 @@ class PictureScorer:
 
     async def _score_one(self, sample: Sample, answers: Sequence[Answers]) -> ScoredPicture:
         key = stored_key(valid_unicode(sample.key))
+        found = [one.by_key.get(key) for one in answers]
+        digest = next((one.digest for one in found if one is not None and one.digest), "")
         try:
             picture = Picture(await self.loader.locate(sample), max_pixels=self.max_pixels)
             small = await asyncio.to_thread(thumbnail, picture, self.side)
-            scores = await self._scores(picture, key, answers)
+            digest = picture.digest or digest
+            about = [None if one is None else one.about(digest) for one in found]
+            scores = await self._scores(picture, about)
         except PictureError as error:
             failed = ComparedPicture(key=key, problem=str(error))
-            return ScoredPicture(picture=failed, scores=[{} for _ in answers])
-        return ScoredPicture(picture=ComparedPicture(key=key, thumbnail=small), scores=scores)
+            return ScoredPicture(picture=failed, digest=digest, scores=[{} for _ in answers])
+        shown = ComparedPicture(key=key, thumbnail=small)
+        return ScoredPicture(picture=shown, digest=digest, scores=scores)
 
     async def _scores(
-        self, picture: Picture, key: str, answers: Sequence[Answers]
+        self, picture: Picture, found: Sequence[Answer | None]
     ) -> Sequence[Mapping[str, float]]:
-        found = [one.by_key.get(key) for one in answers]
         texts = {place: one.text for place, one in enumerate(found) if one is not None and not one.problem}
-        scores: list[dict[str, float]] = [{} for _ in answers]
+        scores: list[dict[str, float]] = [{} for _ in found]
         for metric in self.metrics:
             values = await metric.score(picture, list(texts.values()))
             for place, value in zip(texts, values, strict=True):
