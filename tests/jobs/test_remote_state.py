@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import socket
 import threading
@@ -9,6 +10,7 @@ import time
 
 import pytest
 from job_surroundings import environment_of
+from PIL import Image
 
 from cutline.engine.lease import Lease
 from cutline.errors import OutputLocked
@@ -135,6 +137,43 @@ def test_state_may_be_a_url_of_its_own(caption, bucket, endpoint, tmp_path):
         (tmp_path / "out.jsonl").unlink()
     assert endpoint.stats()["requests"] - before == COUNT
     assert len(journalled(bucket, "states/mine")) == COUNT
+
+
+def test_a_replaced_object_that_a_table_names_is_captioned_anew(bucket, tmp_path, photos):
+    folder = photos(3)
+    pictures = {
+        f"{place}/{number}.png": (folder / f"0{number}.png").read_bytes()
+        for place in "ab"
+        for number in (1, 2)
+    }
+    for name, data in pictures.items():
+        bucket.write(f"set/{name}", data)
+    (tmp_path / "paths.csv").write_text("\n".join(["image", *pictures]))
+    (tmp_path / "urls.csv").write_text(
+        "\n".join(["link", *(f"{bucket.url}/set/{name}" for name in pictures)])
+    )
+    commands = [
+        ("paths.csv", "paths.jsonl", "--image-root", f"{bucket.url}/set"),
+        ("urls.csv", "urls.jsonl", "--url-column", "link", "--image-root", bucket.url),
+    ]
+    env = environment_of(tmp_path / "home", bucket.environment)
+
+    def captions():
+        for command in commands:
+            done = cutline("caption", *command, "--model", "pixels:no-ocr", cwd=tmp_path, env=env)
+            assert done.returncode == 0, done.stderr
+        rows = [(tmp_path / command[1]).read_text().splitlines() for command in commands]
+        return [[json.loads(row)["caption"] for row in each] for each in rows], done.stderr
+
+    before, _ = captions()
+    white = io.BytesIO()
+    Image.new("RGB", (60, 40), "white").save(white, "PNG")
+    bucket.write("set/a/2.png", white.getvalue())
+    after, told = captions()
+    for old, new in zip(before, after, strict=True):
+        assert [number for number in range(4) if old[number] != new[number]] == [1]
+        assert "white" in new[1]
+    assert "3 of these from earlier runs" in told
 
 
 def test_the_state_of_earlier_versions_is_taken_over(caption, bucket, endpoint, tmp_path):

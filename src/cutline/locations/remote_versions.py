@@ -49,7 +49,7 @@ class RemoteVersions:
             system.invalidate_cache(path)
         except FileNotFoundError:
             return {}  # fetching reports each
-        except Exception as error:  # drivers share no base class; pictures may be readable all the same
+        except Exception as error:  # noqa: BLE001 - drivers share no base class; pictures may be readable
             _log.info("%s is not listed: %s", folder, explained(error))
             self._ended = True
             return {}

@@ -10,6 +10,7 @@ import posixpath
 from typing import TYPE_CHECKING
 
 from cutline.files import name_to_text
+from cutline.locations.remote_versions import RemoteVersions
 from cutline.locations.stored import LocalFile, RemoteObject
 from cutline.records import Problem
 from cutline.storage import is_remote, is_url, local_path
@@ -33,6 +34,7 @@ class ImageRoot:
         self._follow_links = follow_links
         self._folder = folder = local_path(folder)
         self._remote = is_remote(folder)
+        self._versions = RemoteVersions()
         self._real = folder.rstrip("/") if self._remote else os.path.realpath(folder)
 
     def find(self, name: str, place: str) -> tuple[str, Location | Problem]:
@@ -85,4 +87,5 @@ class ImageRoot:
         if "\0" in inside or is_url(inside) or inside.startswith("/") or ".." in inside.split("/"):
             return None
         key = posixpath.normpath(inside)
-        return key, RemoteObject(f"{self._real}/{key}")
+        url = f"{self._real}/{key}"
+        return key, RemoteObject(url, self._versions.version(url))

@@ -117,7 +117,7 @@ class UrlSource(RowSource):
             bucket = "/".join(url.split("/")[:3])
             message = f"{url[:300]!r} would be read with your credentials; --image-root {bucket} allows that"
             return place, Problem(kind="blocked-path", message=message)
-        return ImageRoot(self._options.image_root).find(url, place)
+        return self._root.find(url, place)
 
 
 def _is_path(line: str) -> bool:
