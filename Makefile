@@ -12,7 +12,7 @@ AT_BOTH_ENDS := $(wildcard tests/captioners/test_local_[!p]*.py) tests/captioner
   tests/encoders tests/service/test_openai_face.py tests/service/test_client.py tests/service/test_queue.py
 TOOLS := httpx hypothesis psutil pytest pytest-asyncio pytest-timeout pytest-xdist
 
-.PHONY: demo test test-newest test-lowest check lint lock bench bench-service bench-local soak docs clean help
+.PHONY: demo test test-newest test-lowest check lint lock bench bench-service bench-studio bench-local soak docs clean help
 .DEFAULT_GOAL := help
 
 help:
@@ -23,6 +23,7 @@ help:
 	@echo "make check  lint, language, types, import order"
 	@echo "make bench  measure against other ways of doing it (minutes)"
 	@echo "make bench-service  measure the service"
+	@echo "make bench-studio  measure the studio on 100,000 pictures (ROWS=number for fewer)"
 	@echo "make bench-local  measure local models against transformers' own pipeline (PHOTOS=folder for real ones)"
 	@echo "make soak   the long tests: a hundred kills, a million files, an hour of requests (hours)"
 	@echo "make docs   build the documentation"
@@ -98,6 +99,9 @@ bench: $(VENV)/installed-for-tests
 
 bench-service: $(VENV)/installed-for-tests
 	$(BIN)/python bench/service.py
+
+bench-studio: $(VENV)/installed-for-tests
+	$(BIN)/python bench/studio.py $(if $(ROWS),--rows $(ROWS))
 
 bench-local: $(VENV)/installed-for-tests
 	$(BIN)/python bench/local.py $(if $(PHOTOS),--photos $(PHOTOS))
