@@ -51,7 +51,7 @@ def error_for(body, headers=None, status=429):
     return refusal(Answer(status, CIMultiDict(headers or {}), json.dumps(body).encode()), REQUEST)
 
 
-RESET = str(int((time.time() + 600) * 1000))
+RESET = str(int((time.time() + 7 * 86400) * 1000))  # an hour of tests may have passed
 KNOWN = {
     "OpenAI": (openai(OPENAI + "requests per day (RPD): Limit 200. Please try again in 7m12s."), {}),
     "OpenAI's headers": (
