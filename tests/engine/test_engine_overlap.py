@@ -86,6 +86,11 @@ OVER = {
     "a prompt's file": ("photos", "prompt.txt", {"output_format": "jsonl", "prompt": "./prompt.txt"}),
     "failures over the input": ("out.csv.failures.jsonl", "out.csv", {}),
     "failures over a linked input": ("linked.jsonl", "out.json", {}),
+    "failures over a linked file": ("photos", "a.jsonl", {}),
+    "failures over a hard-linked file": ("photos", "b.jsonl", {}),
+    "failures over a file of the user": ("photos", "c.jsonl", {}),
+    "a linked journal": ("photos", "d.jsonl", {}),
+    "a hard-linked journal": ("photos", "e.jsonl", {}),
     "state over the input": ("photos", "out.jsonl", {"state": "photos"}),
     "input within the state": ("st/t.csv", "out.jsonl", {"state": "st"}),
     "output within the state": ("photos", "st/journal.jsonl", {"state": "st"}),
@@ -108,6 +113,11 @@ def test_nothing_is_opened_over_what_is_read(place, case):
     shutil.copy(place / "photos/t.jsonl", place / "out.csv.failures.jsonl")
     if "linked input" in case:
         hard_link(place, "out.json.failures.jsonl", "photos/t.jsonl")
+    link(place, "a.jsonl.failures.jsonl", "st/t.csv")
+    hard_link(place, "b.jsonl.failures.jsonl", "st/t.csv")
+    (place / "c.jsonl.failures.jsonl").write_text("my notes\n")
+    link(place, "d.jsonl.cutline/journal.jsonl", "st/t.csv")
+    hard_link(place, "e.jsonl.cutline/journal.jsonl", "st/t.csv")
     form = "webdataset" if not Path(output).suffix else None
     before = everything(place)
     with pytest.raises(ConfigError, match=r"(another|--state)") as refused:

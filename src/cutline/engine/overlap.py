@@ -77,6 +77,7 @@ def refuse_overlap(input_path: str, paths: OutputPaths, form: str, also_read: Se
         if paths.numbered:
             _check_numbered(input_path, paths)
     _check_file(paths.failures, "the list of failures", input_path, also_read, paths)
+    _check_links(paths)
     _check_state(input_path, paths, form)
 
 
@@ -150,6 +151,35 @@ def _check_numbered(input_path: str, paths: OutputPaths) -> None:
     for found in _inputs(input_path, several=True) if there else ():
         if found in there:
             _refuse_input(there[found], "the output")
+
+
+def _check_links(paths: OutputPaths) -> None:
+    """Refuse links in the place of files that are written where they are: what they lead to would change."""
+    if is_remote(paths.output) or is_remote(paths.state):
+        return
+    for path in (local_path(paths.failures), f"{paths.state}/journal.jsonl"):
+        if _is_linked(path):
+            raise ConfigError(
+                f"{_shown(path)} is a link to another file, which this run would change: remove the link, "
+                "or write to another output"
+            )
+    failures = Path(local_path(paths.failures))
+    if not Path(paths.state, "journal.jsonl").exists() and not _is_failures_file(failures):
+        raise ConfigError(
+            f"{_shown(str(failures))} is in the place of the list of failures and is none: "
+            "move it away, or write to another output"
+        )
+
+
+def _is_failures_file(path: Path) -> bool:
+    """Whether a file, if there is one, is empty or begins as a list of failures does."""
+
+    def begins() -> bool:
+        with path.open("rb") as file:
+            line = file.readline(1 << 20)
+        return not line or (line.startswith(b"{") and b'"key"' in line and b'"kind"' in line)
+
+    return not _is_file(str(path)) or _or_none(begins) is not False
 
 
 def _check_list_beside_texts(input_path: str, output: str) -> None:
