@@ -7,6 +7,7 @@ from __future__ import annotations
 import concurrent.futures
 import contextlib
 import errno
+import itertools
 import os
 import re
 import stat
@@ -15,8 +16,8 @@ import zlib
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
-from cutline.errors import PictureError, SampleError, SinkError
-from cutline.formatting import one_line
+from cutline.errors import ConfigError, PictureError, SampleError, SinkError
+from cutline.formatting import nearest, one_line
 from cutline.records import JSON
 
 _REMEDIES = {
@@ -30,8 +31,39 @@ _REMEDIES = {
     errno.EIO: "check the disk",
     errno.EMFILE: "raise the limit on open files (ulimit -n)",
 }
+MAX_NAMES = 10_000  # of a folder, of which one may be meant
 MAX_SETTING = 32 * 1024 * 1024  # bytes
 _OF_THE_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EMFILE, errno.ENFILE}
+
+
+def not_there(path: str | Path) -> str:
+    """The message for a path on this machine that does not exist, with the one probably meant."""
+    near = _similar(Path(path))
+    if near is None:
+        return f"{path} does not exist"
+    return f"{path} does not exist, did you mean {name_to_text(str(near))}{'/' * str(path).endswith('/')}?"
+
+
+def check_folder(folder: str) -> None:
+    """Raises ConfigError for what is no folder on this machine."""
+    name = name_to_text(folder)
+    if not os.path.exists(folder):  # noqa: PTH110 - a name may be too long for pathlib
+        raise ConfigError(not_there(name))
+    if not os.path.isdir(folder):  # noqa: PTH112 - as above
+        raise ConfigError(f"{name} is not a folder")
+
+
+def _similar(path: Path) -> Path | None:
+    """An existing path whose first part that differs is nearly that of ``path``."""
+    with contextlib.suppress(OSError, ValueError):
+        parts = [path, *path.parents]
+        folder = next(part for part in parts[1:] if part.is_dir())
+        rest = path.relative_to(folder)
+        names = {entry.name.lower(): entry.name for entry in itertools.islice(os.scandir(folder), MAX_NAMES)}
+        for near in nearest(rest.parts[0].lower(), names, cutoff=0.75):
+            found = folder / names[near]
+            return whole if (whole := found.joinpath(*rest.parts[1:])).exists() else found
+    return None
 
 
 def read_setting(path: Path, *, encoding: str = "utf-8", errors: str = "strict") -> str:

@@ -96,7 +96,7 @@ def test_an_edit_of_the_past_is_taken_back_and_what_changed_since_is_named(folde
         (("edit", "photos", "--word"), "--replace OLD NEW works: give it too"),
         (("edit", "photos", "--replace", "(", "x", "--regex"), "the pattern '(' is not valid"),
         (("edit", "photos", "--trim", "--where", "a (b"), "this bracket is not closed: a >>>(<<<b"),
-        (("edit", "missing", "--trim"), "missing is not a folder"),
+        (("edit", "missing", "--trim"), "missing does not exist"),
         (("find", "photos", "words>x"), "words needs a number"),
         (("undo", "photos", "--to", "7"), "there is no edit 7"),
         (("undo", "photos", "--edit", "7"), "there is no edit 7"),

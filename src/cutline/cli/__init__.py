@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 __all__ = ["main"]
 
-EXIT_SECONDS = 10.0  # for threads that are left, and for what libraries do at the exit
+EXIT_SECONDS = 5.0  # for threads that are left, and for what libraries do at the exit
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

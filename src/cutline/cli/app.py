@@ -162,6 +162,12 @@ _LONG = re.compile(rf"[^\s\"]{{{_MAX_WORD + 1},}}")  # a value in a message
 def _usage_message(error: cyclopts.CycloptsError) -> str:
     if isinstance(error, cyclopts.MissingArgumentError) and "--input-path" in str(error):
         return "cutline caption needs an input: a folder, a picture, a list of URLs, a table or tars"
+    if isinstance(error, cyclopts.UnknownCommandError) and error.unused_tokens and error.app:
+        from cutline.cli.command_names import unknown_command
+
+        names = [name for name in error.app if not name.startswith("-")]
+        program = " ".join(("cutline", *(error.command_chain or ())))
+        return unknown_command(error.unused_tokens[0][:_MAX_WORD], names, program)
     if isinstance(error, cyclopts.UnusedCliTokensError):
         tokens = error.unused_tokens or []
         more = " …" if len(tokens) > _MAX_TOKENS else ""

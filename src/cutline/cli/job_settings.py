@@ -11,6 +11,7 @@ from pathlib import Path
 from cutline.cli.job_container import Container, Hosts
 from cutline.engine import assembly
 from cutline.errors import ConfigError
+from cutline.files import not_there
 from cutline.imaging import EXTENSIONS
 from cutline.job import Job
 from cutline.sources import SourceOptions, detect
@@ -111,7 +112,7 @@ def _data(path: str) -> str:
                 return f"{path}/*.{extension(path)}"
         return path
     if not os.path.exists(path):  # noqa: PTH110 - a name may be too long for pathlib
-        raise ConfigError(f"DATA_PATH: {path} does not exist")
+        raise ConfigError(f"DATA_PATH: {not_there(path)}")
     tables = _tables(path) if Path(path).is_dir() else None
     if tables is None or (len(tables) > 1 and all(extension(name) in _PARTS for name in tables)):
         return path
@@ -157,7 +158,7 @@ def _prompt(path: str) -> str:
     if is_remote(path):
         raise ConfigError(f"PROMPT_PATH must be a file on this machine, not {path}")
     if not Path(path).is_file():
-        raise ConfigError(f"PROMPT_PATH: {path} does not exist")
+        raise ConfigError(f"PROMPT_PATH: {not_there(path)}")
     if extension(Path(path).name) not in {"json", "toml", "txt"}:
         raise ConfigError(f"PROMPT_PATH must be a .json file, not {path}")
     return f"./{path}" if "=" in path and not path.startswith(("/", ".")) else path

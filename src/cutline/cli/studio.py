@@ -7,6 +7,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from cutline.errors import MissingExtra
+from cutline.files import check_folder
 
 try:
     import uvicorn
@@ -25,6 +26,8 @@ def studio(
     port: Annotated[int, Parameter(help="Port to listen on.")] = 8642,
 ) -> int:
     """See and edit the captions of a folder in the browser, until stopped."""
+    if folder is not None:
+        check_folder(folder)  # before the server starts, which would log a traceback
     settings = StudioSettings(host=host, port=port)
     app = create_app(settings, folder)
     uvicorn.run(

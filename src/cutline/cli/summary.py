@@ -27,21 +27,28 @@ _FINAL = frozenset(
 )  # a repetition gives the same
 SLOW = 10.0  # seconds
 MAX_CHARACTERS = 400  # of a caption in the table of the first ones
+PICTURE_WIDTH = 32  # letters of a picture's path in the table
+LINES = 2  # of each caption in the table of the first ones, on a terminal
+LINES_OF_SUMMARY = 12  # the line of the command and the table's head included
 MAX_KINDS = 5  # of failures in the summary
 MAX_CAUSES = 3  # of each kind
 
 
 def first_rows(report: Report) -> None:
-    """Print the first captions as a table on the output stream."""
+    """Print the first captions as a table on the output stream; on a terminal what fits with the summary."""
+    console, width, count = Console(), MAX_CHARACTERS, len(report.first)
+    if console.is_terminal:
+        width = min(width, LINES * max(console.width - PICTURE_WIDTH - 4, 20))
+        count = max(2, (console.height - LINES_OF_SUMMARY) // (LINES + 1))
     if report.first:
-        shorten = functools.partial(textwrap.shorten, width=MAX_CHARACTERS, placeholder=" …")
-        print_captions((key, Text(shorten(text))) for key, text in report.first)
+        shorten = functools.partial(textwrap.shorten, width=width, placeholder=" …")
+        print_captions((key, Text(shorten(text))) for key, text in report.first[:count])
 
 
 def print_captions(rows: Iterable[tuple[str, Text]]) -> None:
     """Print pictures' keys and captions as a table on the output stream."""
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 1, 0))
-    table.add_column("picture", overflow="fold", max_width=32)
+    table.add_column("picture", overflow="fold", max_width=PICTURE_WIDTH)
     table.add_column("caption", overflow="fold")
     for key, text in rows:
         table.add_row(Text(printable(key)), text)

@@ -33,7 +33,7 @@ from cutline.dataset.scan import Entry, scan
 from cutline.dataset.text_column import BLOCK, TextColumn
 from cutline.dataset.writer import Progress, Writer, inverse
 from cutline.errors import ConfigError, SampleError
-from cutline.files import name_to_text
+from cutline.files import check_folder, name_to_text
 from cutline.formatting import nearest, plural
 
 STATE_ENDING: Final = ".cutline"
@@ -62,8 +62,7 @@ class Dataset:
         ``ending`` is that of the texts. ``one_a_line``: each line of a text is a caption, and edited by
         itself. ``text_encoding``: of texts that are not UTF-8. ``cache``: a folder that keeps what was read.
         """
-        if not os.path.isdir(folder):  # noqa: PTH112 - as below
-            raise ConfigError(f"{name_to_text(folder)} is not a folder")
+        check_folder(folder)
         root = os.path.realpath(folder)
         self.folder = root
         self._one_a_line = one_a_line

@@ -13,6 +13,7 @@ from typing import Any, Final
 from dotenv import dotenv_values
 
 from cutline.errors import ConfigError
+from cutline.files import not_there
 
 PREFIX: Final = "CUTLINE_"
 FOUND: Final = ".env"
@@ -31,7 +32,7 @@ def env_file(given: Mapping[str, Any]) -> Path | None:
         return None
     file = Path(name).expanduser()
     if not file.is_file():
-        raise ConfigError(f"--env-file {name} does not exist")
+        raise ConfigError(f"--env-file {not_there(name)}")
     return file
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from cutline import registry
 from cutline.errors import ConfigError
+from cutline.files import not_there
 from cutline.imaging import EXTENSIONS
 from cutline.imaging.formats import OTHER_FORMATS
 from cutline.interfaces import Source
@@ -78,7 +79,7 @@ def detect(path: str, options: SourceOptions) -> str:
 def _file_type(path: str, ending: str, options: SourceOptions) -> str:
     """The type of a file by its ending or its first bytes; ConfigError: it is not there, or of none."""
     if not Path(path).exists():
-        raise ConfigError(f"{path} does not exist")
+        raise ConfigError(not_there(path))
     if ending in EXTENSIONS:
         return "local"
     kind = sniff_file(path)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from cutline.errors import ConfigError
+from cutline.files import not_there
 from cutline.formatting import one_line
 from cutline.imaging.formats import LFS_CURE, LFS_MAGIC
 from cutline.sources.outputs import OutputFilter, OutputPaths
@@ -31,7 +32,7 @@ def open_binary(path: str) -> BinaryIO:
         _refuse_pointer(path)
         return Path(path).open("rb")
     except FileNotFoundError as error:
-        raise ConfigError(f"{path} does not exist") from error
+        raise ConfigError(not_there(path)) from error
     except (OSError, ValueError) as error:
         raise ConfigError(f"{path} cannot be opened: {one_line(error)}") from error
 
@@ -57,7 +58,7 @@ def dataset_folder(path: str, dataset: str) -> Path:
     if is_remote(path):
         raise ConfigError(f"{path}: {dataset} is read from a folder on this machine")
     if not Path(path).exists():
-        raise ConfigError(f"{path} does not exist")
+        raise ConfigError(not_there(path))
     return Path(path)
 
 
@@ -120,7 +121,7 @@ def _listing(path: str, endings: tuple[str, ...], *, recursive: bool) -> list[st
         # All of them: the state beside an output shows what it is.
         return sorted(system.unstrip_protocol(name) for name in names)
     if not Path(path).exists():
-        raise ConfigError(f"{path} does not exist")
+        raise ConfigError(not_there(path))
     found = []
     for folder, folders, names in os.walk(path):
         folders[:] = [name for name in folders if recursive and not name.startswith(".")]

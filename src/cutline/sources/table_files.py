@@ -69,7 +69,7 @@ def find_columns(table: Table, options: SourceOptions) -> Columns:
             raise ConfigError(f"{table.path}: column {known!r} must hold one URL, path or picture a row")
         raise ConfigError(
             f"{table.path}: no column is known to hold pictures or URLs; name it with --image-column or "
-            f"--url-column. The columns are {_listed(table)}"
+            f"--url-column, or add one with the pictures' paths. The columns are {_listed(table)}"
         )
     return Columns(
         image=image, url=url, text=options.text_column or _named(table, TEXT_NAMES, {"text", "list"})

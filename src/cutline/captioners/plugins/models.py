@@ -19,6 +19,7 @@ from cutline.captioners.plugins.isolation import PluginCode, describe_error
 from cutline.captioners.plugins.module_finder import FolderFinder
 from cutline.captioners.plugins.turns import Turns
 from cutline.errors import ConfigError
+from cutline.files import not_there
 
 if TYPE_CHECKING:
     from cutline.interfaces import Captioner
@@ -244,7 +245,7 @@ def _load(file: str) -> None:
     if path.suffix != ".py":
         raise ConfigError(f"--plugin takes a Python file (.py), not {file}")
     if not path.is_file():
-        raise ConfigError(f"the plug-in {file} does not exist")
+        raise ConfigError(f"the plug-in {not_there(file)}")
     path = path.resolve()
     digest = hashlib.blake2b(str(path).encode(errors="surrogateescape"), digest_size=6).hexdigest()
     name = f"cutline_plugin_{digest}_{path.stem}"
