@@ -73,9 +73,9 @@ def read_answers(path: str, keys: Collection[str]) -> Answers:
     """
     wanted = frozenset(keys)
     found = {
-        stored_key(row["key"]): Answer(problem=f"{row['kind']}: {row['message']}")
+        stored_key(row["image_id"]): Answer(problem=f"{row['kind']}: {row['message']}")
         for row in _failures(path)
-        if stored_key(row["key"]) in wanted
+        if stored_key(row["image_id"]) in wanted
     }
     for row in _rows(path):
         if (key := stored_key(row["image_id"])) in wanted:
@@ -96,8 +96,7 @@ def samples_in(path: str, limit: int | None) -> list[Sample]:
         ConfigError: as ``read_answers``.
     """
     samples: dict[str, Sample] = {}
-    failures = ({**row, "image_id": row["key"]} for row in _failures(path))
-    for rows in (_rows(path), failures):
+    for rows in (_rows(path), _failures(path)):
         for row in rows:
             if limit is not None and len(samples) >= limit:
                 return list(samples.values())
@@ -138,13 +137,15 @@ def _rows(path: str) -> Iterator[JSON]:
 
 
 def _failures(path: str) -> Iterator[JSON]:
-    """The rows of the failures file beside an output; none where there is no such file."""
+    """The rows of the failures file beside an output, with ``image_id``; none where there is no such file."""
     file = failures_file(path, state_folder(path, None))
     try:
         with file.open("rb") as lines:
             for line in lines:
                 row = orjson.loads(line)
-                if not isinstance(row, dict) or not {"key", "kind", "message"} <= row.keys():
+                if isinstance(row, dict) and "key" in row:  # the older name, alone in older files
+                    row.setdefault("image_id", row["key"])
+                if not isinstance(row, dict) or not {"image_id", "kind", "message"} <= row.keys():
                     raise ConfigError(f"{file} is not a list of failures: remove it to compare without it")
                 yield row
     except FileNotFoundError:
