@@ -10,7 +10,7 @@ from pathlib import Path
 import orjson
 
 from cutline.errors import ConfigError
-from cutline.files import read_toml
+from cutline.files import not_there, read_toml
 from cutline.formatting import did_you_mean
 from cutline.records import JSON
 
@@ -68,6 +68,8 @@ def read_plan(path: str) -> Plan:
     """
     try:
         data = read_toml(Path(path))
+    except FileNotFoundError:
+        raise ConfigError(f"the chain file {not_there(path)}") from None
     except OSError as error:
         raise ConfigError(f"cannot read the chain file {path}: {error.strerror}") from None
     except ValueError as error:

@@ -14,7 +14,7 @@ import orjson
 from cutline.captioners.servers.settings import ServerOptions
 from cutline.chain_file import plan_of_options
 from cutline.errors import ConfigError
-from cutline.files import read_toml
+from cutline.files import not_there, read_toml
 from cutline.formatting import did_you_mean
 from cutline.imaging.values import HARD_MAX_PIXELS
 from cutline.job_paths import for_file, from_file
@@ -66,6 +66,12 @@ class Job(StrictOptions):
         """
         try:
             data = read_toml(path)
+        except FileNotFoundError:
+            raise ConfigError(f"the job file {not_there(path)}") from None
+        except IsADirectoryError:
+            raise ConfigError(
+                f"{path} is a folder, not a job file; for pictures in it write `cutline caption {path}`"
+            ) from None
         except OSError as error:
             raise ConfigError(f"cannot read the job file {path}: {error.strerror}") from None
         except ValueError as error:

@@ -115,7 +115,12 @@ MISTAKES = {
     "job file is there": ("caption photos --save-job theirs.jsonl", "theirs.jsonl"),
     "job file nowhere": ("caption photos --save-job no/such/folder/job.toml", "job.toml"),
     # job files
-    "missing job": ("run nope.toml", "nope.toml"),
+    "missing job": ("run nope.toml", "the job file nope.toml does not exist"),
+    "misspelt job": (
+        "run unknwn.toml",
+        "the job file unknwn.toml does not exist, did you mean unknown.toml?",
+    ),
+    "a folder as job": ("run photos", "write `cutline caption photos`"),
     "no TOML": ("run broken.json", "broken.json"),
     "unknown key in a job": ("run unknown.toml", "modle"),
     "unknown group in a job": ("run group.toml", "sink"),

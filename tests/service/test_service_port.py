@@ -44,7 +44,7 @@ def test_no_workers_at_all_are_refused(tmp_path):
     [
         (("--model", "opnai:gpt-4o"), "'opnai' is not a provider, did you mean openai?"),
         (("--model", "hf:./nowhere"), "./nowhere does not exist"),
-        (("--chain", "nowhere.toml"), "cannot read the chain file nowhere.toml"),
+        (("--chain", "nowhere.toml"), "the chain file nowhere.toml does not exist"),
         (("--model", "fake", "--host", "192.0.2.1", "--insecure"), "cannot listen on 192.0.2.1"),
     ],
     ids=["provider", "folder", "chain", "host"],
