@@ -11,7 +11,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -31,10 +31,18 @@ class Studio:
     folder: Path
     process: subprocess.Popen[bytes]
 
-    def call(self, method: str, path: str, body: Any = None, *, status: int = 200) -> Any:
+    def call(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        status: int = 200,
+        headers: Mapping[str, str] | None = None,
+    ) -> Any:
         data = orjson.dumps(body) if body is not None else None
-        request = urllib.request.Request(f"{self.url}/studio/{path}", data, method=method)
-        request.add_header("Content-Type", "application/json")
+        sent = {"Content-Type": "application/json", **(headers or {})}
+        request = urllib.request.Request(f"{self.url}/studio/{path}", data, sent, method=method)
         try:
             with urllib.request.urlopen(request, timeout=PATIENCE) as response:
                 code, content = response.status, response.read()
@@ -56,11 +64,12 @@ class Studio:
         raise AssertionError("the job does not end")
 
 
-def start_studio(folder: Path, *options: str) -> Studio:
+def start_studio(folder: Path, *options: str, port: int = 0) -> Studio:
     """Start `cutline studio` and wait until it responds."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    if not port:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
     command = [sys.executable, "-m", "cutline", "studio", os.fspath(folder), "--port", str(port), *options]
     environment = {**os.environ, "XDG_CACHE_HOME": os.fspath(folder.parent / "cache")}
     process = subprocess.Popen(command, env=environment)
@@ -69,12 +78,11 @@ def start_studio(folder: Path, *options: str) -> Studio:
     while True:
         assert process.poll() is None, "the studio did not start"
         try:
-            studio.call("GET", "state")
+            with urllib.request.urlopen(studio.url, timeout=PATIENCE):
+                return studio
         except OSError:
             assert time.monotonic() < end, "the studio does not respond"
             time.sleep(0.1)
-        else:
-            return studio
 
 
 def stop_studio(studio: Studio) -> None:

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import json
 import logging.config
 import os
-import socket
 import tempfile
 from typing import Annotated, Any, TypedDict, get_origin
 
 from cyclopts import Parameter
 
 from cutline.captioners.plugins import load_plugins
+from cutline.cli.ports import check_port
 from cutline.credentials import without_credentials
 from cutline.errors import ConfigError, MissingExtra
 from cutline.terminal import print_error
@@ -71,7 +70,7 @@ def serve(*, options: Annotated[ServeOptions, Parameter(name="*")] | None = None
     in_processes = settings.workers > 1 or reload
     # Errors are reported here, once, and not by every worker, nor after the database's file is made.
     app = create_app(settings) if in_processes else create()
-    _check_port(settings.host, settings.port)
+    check_port(settings.host, settings.port)
     prepare(settings.store)  # once, before a model is loaded
     model, endpoint = settings.model, settings.endpoint
     with contextlib.ExitStack() as stack:
@@ -95,20 +94,6 @@ def _in_processes(settings: Settings, *, reload: bool) -> Settings:
             "pass --endpoint"
         )
     return settings
-
-
-def _check_port(host: str, port: int) -> None:
-    """Raise ConfigError if the port cannot be bound, before a model is loaded."""
-    try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-        family, _, _, _, address = found[0]
-        with socket.socket(family) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the server does
-            probe.bind(address)
-    except OSError as error:
-        if error.errno == errno.EADDRINUSE:
-            raise ConfigError(f"port {port} is in use: choose another with --port") from None
-        raise ConfigError(f"cannot listen on {host} port {port}: {error.strerror}") from None
 
 
 def _run(settings: Settings, app: Any | None, reloading: dict[str, Any] | None) -> None:

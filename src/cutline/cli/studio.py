@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import asyncio
+import dataclasses
+import socket
+import sys
+import webbrowser
+from pathlib import Path
+from typing import Annotated, Final
 
 from cyclopts import Parameter
+from pydantic import SecretStr
 
-from cutline.errors import MissingExtra
+from cutline.cli.dataset_options import DEFAULTS, DatasetOptions, Folder, outcome
+from cutline.cli.ports import check_port
+from cutline.errors import ConfigError, MissingExtra
 from cutline.files import check_folder
+from cutline.terminal import print_line
 
 try:
     import uvicorn
@@ -18,27 +28,90 @@ except ImportError:
     raise MissingExtra("cutline studio", "studio") from None
 
 
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class StudioOptions:
+    """Where the studio listens, and who may use it."""
+
+    host: str = "127.0.0.1"
+    """Address to listen on."""
+    port: int = 8642
+    """Port to listen on; 0 takes a free one."""
+    no_open: bool = False
+    """Do not open the browser, which is opened where the command runs at a terminal."""
+    root: tuple[Path, ...] = ()
+    """Folder below which the page may open others than FOLDER; several by repetition."""
+    api_key: Annotated[str | None, Parameter(env_var="CUTLINE_SERVICE_KEY")] = None
+    """Key that the page asks for; better set in CUTLINE_SERVICE_KEY."""
+    insecure: bool = False
+    """Listen on other addresses without a key."""
+    allowed_host: tuple[str, ...] = ()
+    """Host name that requests may use for this server, besides its address."""
+
+
+_DEFAULTS: Final = StudioOptions()
+
+
+class _Server(uvicorn.Server):
+    """Prints the address, and opens it in the browser, as soon as it responds."""
+
+    opens = False
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.should_exit or not self.servers:
+            return
+        host, port = self.servers[0].sockets[0].getsockname()[:2]
+        shown = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - compared
+        url = f"http://[{shown}]:{port}" if ":" in shown else f"http://{shown}:{port}"
+        print_line(f"the studio is at {url}, Ctrl-C stops it")
+        if self.opens:
+            asyncio.get_running_loop().run_in_executor(None, webbrowser.open, url)
+
+
 def studio(
-    folder: Annotated[str | None, Parameter(help="Folder of pictures.")] = None,
+    folder: Folder | None = None,
     /,
     *,
-    host: Annotated[str, Parameter(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, Parameter(help="Port to listen on.")] = 8642,
+    options: Annotated[StudioOptions, Parameter(name="*")] = _DEFAULTS,
+    dataset: Annotated[DatasetOptions, Parameter(name="*")] = DEFAULTS,
 ) -> int:
     """See and edit the captions of a folder in the browser, until stopped."""
+    from cutline.sidecars import sidecar_ending
+
+    if folder is None and not options.root:
+        raise ConfigError("name the folder of your pictures: cutline studio photos/")
     if folder is not None:
-        check_folder(folder)  # before the server starts, which would log a traceback
-    settings = StudioSettings(host=host, port=port)
-    app = create_app(settings, folder)
-    uvicorn.run(
-        app,
-        host=host,
-        port=port,
-        http="cutline.service.http.connections:Connection",
-        ws="none",
-        access_log=False,
-        server_header=False,
-        log_level="warning",
-        timeout_graceful_shutdown=2,
+        check_folder(folder)
+    settings = StudioSettings(
+        host=options.host,
+        port=options.port,
+        service_key=SecretStr(options.api_key) if options.api_key else None,
+        insecure=options.insecure,
+        allowed_host=options.allowed_host,
+        roots=options.root,
+        ending=sidecar_ending(dataset.sidecar_ext),
+        one_a_line=dataset.one_a_line,
+        text_encoding=dataset.text_encoding,
     )
+    settings.check()
+    check_port(settings.host, settings.port)
+    found = None if folder is None else settings.open(folder)
+    for result in found.recovered if found is not None else ():
+        print_line(f"finished an interrupted edit: {outcome(result)}")
+    app = create_app(settings, found)
+    server = _Server(
+        uvicorn.Config(
+            app,
+            host=settings.host,
+            port=settings.port,
+            http="cutline.service.http.connections:Connection",
+            ws="none",
+            access_log=False,
+            server_header=False,
+            log_level="warning",
+            timeout_graceful_shutdown=2,
+        )
+    )
+    server.opens = sys.stdout.isatty() and not options.no_open
+    server.run()
     return 0

@@ -8,26 +8,28 @@ from collections.abc import AsyncIterator
 from fastapi import FastAPI
 
 import cutline
+from cutline.dataset.dataset import Dataset
 from cutline.service.admission import Admission
 from cutline.service.http.guard import Guard
 from cutline.service.http.responses import HANDLED, handle_error
 from cutline.studio.events import Events
+from cutline.studio.key_cookie import KeyCookie
 from cutline.studio.routes import captions, edits, exports, pages, pictures, rows, state
 from cutline.studio.settings import StudioSettings
 from cutline.studio.workspace import Workspace
 
 
-def create_app(settings: StudioSettings, folder: str | None = None) -> FastAPI:
-    """The application, which opens ``folder`` when it starts; raises ConfigError."""
+def create_app(settings: StudioSettings, dataset: Dataset | None = None) -> FastAPI:
+    """The application, which shows ``dataset`` and closes it at the end; raises ConfigError."""
     settings.check()
     events = Events()
-    workspace = Workspace(events)
+    workspace = Workspace(events, settings)
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         events.open()
-        if folder is not None:
-            await workspace.open(folder)
+        if dataset is not None:
+            await workspace.show(dataset)
         try:
             yield
         finally:
@@ -45,6 +47,7 @@ def create_app(settings: StudioSettings, folder: str | None = None) -> FastAPI:
     app.state.settings, app.state.workspace, app.state.events = settings, workspace, events
     admission = Admission(max_waiting=1000, max_bytes=512_000_000)
     app.add_middleware(Guard, settings=settings, admission=admission, pages=pages.PATHS)
+    app.add_middleware(KeyCookie)
     for router in (state, rows, captions, pictures, edits, exports, pages):
         app.include_router(router.router)
     for error in HANDLED:

@@ -15,6 +15,7 @@ from cutline.service.errors import ServiceError
 from cutline.studio.events import Events
 from cutline.studio.jobs import Jobs
 from cutline.studio.previews import Previews
+from cutline.studio.settings import StudioSettings
 from cutline.studio.thumbnail_store import ThumbnailStore
 from cutline.studio.thumbnails import Thumbnails
 
@@ -31,8 +32,9 @@ class Reading:
 class Workspace:
     """Opens datasets and tells the pages of it."""
 
-    def __init__(self, events: Events) -> None:
+    def __init__(self, events: Events, settings: StudioSettings) -> None:
         self.events = events
+        self._settings = settings
         self.previews = Previews()
         self.jobs = Jobs(events, self.publish_changes)
         self._dataset: Dataset | None = None
@@ -49,8 +51,13 @@ class Workspace:
         return self._dataset
 
     async def open(self, folder: str) -> None:
-        """Open a folder; its captions are read in the background. ConfigError: it is none."""
-        dataset = await asyncio.to_thread(Dataset, folder, cache=cache_dir() / "captions")
+        """Open a folder below the roots. ConfigError: it is none; ServiceError 403: it is elsewhere."""
+        if not self._settings.may_open(folder):
+            raise ServiceError(403, "only folders below those that --root names can be opened here")
+        await self.show(await asyncio.to_thread(self._settings.open, folder))
+
+    async def show(self, dataset: Dataset) -> None:
+        """Take over a dataset; its captions are read in the background."""
         await self.close()
         self._is_closing = False
         self._dataset, self._reading, self.previews = dataset, Reading(), Previews()

@@ -10,14 +10,16 @@ import { Editor } from "./editor.js";
 import { ExportPanel } from "./export_panel.js";
 import { Grid } from "./grid.js";
 import { HistoryPanel } from "./history_panel.js";
+import { KeyForm } from "./key_form.js";
 import { listen } from "./keys.js";
 import { panel } from "./panels.js";
-import { start } from "./store.js";
+import { locked, start } from "./store.js";
 
 /** @type {Record<string, () => any>} */
 const PANELS = { bulk: BulkPanel, history: HistoryPanel, export: ExportPanel };
 
 function App() {
+  if (locked.value) return html`<${KeyForm} />`;
   const Shown = PANELS[panel.value] ?? Editor;
   return html`<${Bar} /><main class="work"><${Grid} /><${Shown} /></main><${Dialogs} />`;
 }

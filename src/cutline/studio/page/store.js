@@ -107,8 +107,18 @@ export function forget(numbers) {
   rows.value = new Map(rows.value); // what is seen is loaded by those who show it
 }
 
+export const locked = signal(""); // why a key is needed
+
+/** Show what is open; a key is needed first where the studio has one. */
 export async function start() {
-  dataset.value = await get("studio/state");
+  try {
+    dataset.value = await get("studio/state");
+    locked.value = "";
+  } catch (error) {
+    if (/** @type {any} */ (error).status === 401) locked.value = /** @type {Error} */ (error).message;
+    else notice.value = /** @type {Error} */ (error).message;
+    return;
+  }
   const events = new EventSource("studio/events");
   let connected = false;
   events.addEventListener("hello", async () => {

@@ -1,0 +1,169 @@
+"""How the studio starts and ends, and whom it lets in."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import expect
+
+from conftest import PATIENCE, start_studio, stop_studio
+from cutline.cli.app import run
+
+
+def damage(photos: Path, kind: str) -> None:
+    state = Path(f"{photos}.cutline")
+    state.mkdir()
+    file = state / "history.sqlite"
+    if kind == "newer":
+        with sqlite3.connect(file) as database:
+            database.execute("PRAGMA user_version = 99")
+    else:
+        file.write_bytes({"damaged": b"not a database at all" * 100, "zeros": bytes(8192)}[kind])
+
+
+def test_a_mistake_at_the_start_is_one_line_with_its_cure(
+    photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "empty").mkdir()
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        for arguments, message in {
+            (): "cutline studio photos/",
+            (f"{photos}/00.jpg",): "is not a folder",
+            (f"{photos}/nowhere",): "is not a folder",
+            (f"{tmp_path}/empty",): "there are no pictures in",
+            (f"{photos}", "--port", port): "choose another with --port",
+            (f"{photos}", "--port", "99999"): "ports are 0 to 65535",
+            (f"{photos}", "--host", "0.0.0.0"): "set --api-key",
+            (f"{photos}", "--root", f"{photos}/nowhere"): "is not a folder",
+            (f"{photos}", "--one-line"): "--one-a-line",
+            (f"{photos}", "--text-encoding", "utf-9"): "utf-9",
+        }.items():
+            code = run(["studio", *arguments])
+            error = capsys.readouterr().err
+            assert (code, message in error) == (2, True), error
+            assert len(error.strip().splitlines()) <= 2, error
+
+
+@pytest.mark.parametrize("kind", ["damaged", "newer", "zeros"])
+def test_a_history_that_cannot_be_used_is_named_with_its_cure(
+    photos: Path, kind: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = {file.name: file.read_bytes() for file in photos.iterdir()}
+    damage(photos, kind)
+    history = Path(f"{photos}.cutline", "history.sqlite")
+    for command in (
+        ["studio", f"{photos}"],
+        ["edit", f"{photos}", "--prefix", "x"],
+        ["history", f"{photos}"],
+    ):
+        assert run(command) == 2
+        error = capsys.readouterr().err
+        assert str(history) in error
+        assert ("newer version" if kind == "newer" else "move it away") in error
+        assert len(error.strip().splitlines()) == 1, error
+    assert {file.name: file.read_bytes() for file in photos.iterdir()} == before
+    history.unlink()  # the cure
+    assert run(["edit", f"{photos}", "--prefix", "x"]) == 0
+    assert run(["undo", f"{photos}"]) == 0
+    assert {file.name: file.read_bytes() for file in photos.iterdir()} == before
+
+
+def test_the_start_prints_the_address_and_ctrl_c_ends_it(photos: Path) -> None:
+    command = [sys.executable, "-m", "cutline", "studio", os.fspath(photos), "--port", "0"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    assert process.stdout is not None
+    first = process.stdout.readline()
+    assert re.fullmatch(r"the studio is at http://127\.0\.0\.1:\d+, Ctrl-C stops it\n", first)
+    process.send_signal(signal.SIGINT)
+    rest, _ = process.communicate(timeout=PATIENCE)
+    assert rest == ""
+    assert process.returncode in {0, 130}
+
+
+@pytest.fixture
+def locked(photos: Path) -> Iterator[Any]:
+    started = start_studio(photos, "--api-key", 's3;c%"ret', "--root", os.fspath(photos.parent))
+    yield started
+    stop_studio(started)
+
+
+def test_a_key_is_needed_and_the_page_asks_for_it(locked: Any, browser: Any) -> None:
+    for method, path in (("GET", "state"), ("GET", "events"), ("POST", "undo"), ("GET", "pictures/0")):
+        assert "key" in locked.call(method, path, {} if method == "POST" else None, status=401)["detail"]
+    wrong = {"X-API-Key": "wrong"}
+    assert "not accepted" in locked.call("POST", "session", {}, status=401, headers=wrong)["detail"]
+    page = browser.new_context().new_page()
+    page.goto(locked.url)
+    page.get_by_label("Key of this studio").fill("wrong")
+    page.get_by_role("button", name="Open").click()
+    expect(page.get_by_role("alert")).to_contain_text("the key is not accepted")
+    page.get_by_label("Key of this studio").fill('s3;c%"ret')
+    page.get_by_role("button", name="Open").click()
+    expect(page.locator(".cell")).to_have_count(12)
+    expect(page.locator(".editor img")).to_have_js_property("naturalWidth", 64)
+    page.reload()
+    expect(page.locator(".cell")).to_have_count(12)
+    page.context.close()
+    key = {"X-API-Key": 's3;c%"ret'}
+    (locked.folder / "deep").mkdir()
+    os.link(locked.folder / "00.jpg", locked.folder / "deep" / "x.jpg")
+    assert locked.call("POST", "open", {"folder": f"{locked.folder}/deep"}, headers=key)["rows"] == 1
+    (locked.folder.parent / "out").symlink_to("/usr")
+    for outside in ("/etc", f"{locked.folder}/../../..", f"{locked.folder.parent}/out", "a\0b", ""):
+        refused = locked.call("POST", "open", {"folder": outside}, status=403, headers=key)
+        assert "--root" in refused["detail"]
+    nowhere = {"folder": f"{locked.folder}/nowhere"}
+    assert "is not a folder" in locked.call("POST", "open", nowhere, status=422, headers=key)["detail"]
+
+
+def test_foreign_pages_hosts_and_paths_get_nothing(studio: Any) -> None:
+    evil = {"Origin": "http://evil.example"}
+    rebound = {"Host": "evil.example"}
+    for headers in (evil, rebound, {"Origin": "null"}, {**rebound, "Origin": "http://evil.example"}):
+        for method, path, body in (
+            ("GET", "state", None),
+            ("GET", "events", None),
+            ("POST", "undo", {}),
+            ("PUT", "captions/0", {"caption": "x", "before": None}),
+            ("POST", "open", {"folder": "/etc"}),
+        ):
+            studio.call(method, path, body, status=403, headers=headers)
+    assert "--root" in studio.call("POST", "open", {"folder": f"{studio.folder}"}, status=403)["detail"]
+    for path in (
+        "..%2f..%2fapp.py",
+        "../app.py",
+        "%2e%2e/app.py",
+        "vendor/../../app.py",
+        "/etc/passwd",
+        "x%00",
+    ):
+        studio.call("GET", f"../page/{path}", status=404)
+    for row in ("12", "-1", "99999999999999999999999"):
+        studio.call("GET", f"pictures/{row}", status=404)
+        studio.call("GET", f"thumbnails/{row}", status=404)
+        studio.call("GET", f"history/{row}", status=404)
+        body = {"rows": [int(row)]}
+        for route in ("rows", "accept", "reject"):
+            studio.call("POST", route, body, status=404)
+        studio.call("POST", "marks", {**body, "mark": "done"}, status=404)
+        studio.call("POST", "preview", {"edit": {"kind": "trim"}, "scope": body}, status=404)
+        assert studio.call("GET", f"history?limit={row}&before={row}") == []
+    for path in ("find?q=" + "x" * 10_001, "preview/1?start=-1", "pictures/x"):
+        studio.call("GET", path, status=422)
+    studio.call("POST", "rows", {"rows": [0] * 1001}, status=422)
+    huge = {"caption": "x", "before": None}
+    studio.call("PUT", "captions/0", huge, status=413, headers={"Content-Length": "64000001"})
+    assert studio.call("GET", "history") == []
