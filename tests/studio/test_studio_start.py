@@ -12,6 +12,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.error import HTTPError
+from urllib.request import urlopen
 
 import pytest
 from playwright.sync_api import expect
@@ -90,7 +92,7 @@ def test_the_start_prints_the_address_and_ctrl_c_ends_it(photos: Path) -> None:
     process.send_signal(signal.SIGINT)
     rest, _ = process.communicate(timeout=PATIENCE)
     assert rest == ""
-    assert process.returncode in {0, 130}
+    assert process.returncode == 0
 
 
 @pytest.fixture
@@ -150,8 +152,9 @@ def test_foreign_pages_hosts_and_paths_get_nothing(studio: Any) -> None:
         "/etc/passwd",
         "x%00",
     ):
-        studio.call("GET", f"../page/{path}", status=404)
-    for row in ("12", "-1", "99999999999999999999999"):
+        with pytest.raises(HTTPError, match="404"):
+            urlopen(f"{studio.url}/page/{path}", timeout=PATIENCE)
+    for row in ("12", "-1", str(2**62)):
         studio.call("GET", f"pictures/{row}", status=404)
         studio.call("GET", f"thumbnails/{row}", status=404)
         studio.call("GET", f"history/{row}", status=404)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import socket
 import sys
@@ -113,5 +114,6 @@ def studio(
         )
     )
     server.opens = sys.stdout.isatty() and not options.no_open
-    server.run()
+    with contextlib.suppress(KeyboardInterrupt):  # raised again once all is closed
+        server.run()
     return 0
