@@ -44,7 +44,7 @@ def test_a_mistake_at_the_start_is_one_line_with_its_cure(
         for arguments, message in {
             (): "cutline studio photos/",
             (f"{photos}/00.jpg",): "is not a folder",
-            (f"{photos}/nowhere",): "is not a folder",
+            (f"{photos}/nowhere",): "does not exist",
             (f"{tmp_path}/empty",): "there are no pictures in",
             (f"{photos}", "--port", port): "choose another with --port",
             (f"{photos}", "--port", "99999"): "ports are 0 to 65535",
