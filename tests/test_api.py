@@ -199,7 +199,7 @@ def test_every_option_has_its_type() -> None:
     fields |= {
         "steps": Mapping[str, str],
         "event": Sequence[str],
-        "exclude": Sequence[str],
+        **dict.fromkeys(("exclude", "header", "query"), Sequence[str]),
     }  # easier to write in Python
     fields["plugin"] = str | Path | Sequence[str | Path]
     fields |= {"check": str | Sequence[str], "filter": str | Sequence[str]}
