@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
 
@@ -235,3 +236,21 @@ def test_what_is_filtered_is_exported_and_downloaded(page: Any, studio: Any) -> 
     panel.get_by_role("textbox", name="Name").fill("../elsewhere.zip")
     panel.get_by_role("button", name="Export", exact=True).click()
     expect(panel.get_by_text("output must be a name")).to_be_visible()
+
+
+def test_axe_finds_nothing_in_the_panels(page: Any, studio: Any) -> None:
+    studio.call("POST", "marks", {"rows": [0, 2], "mark": "flagged"})
+    page.keyboard.press("Space")
+    for keys, shown in (
+        ([], ".editor textarea"),
+        (["t"], ".tags .chip"),
+        (["h"], ".history .list li"),
+        (["Control+h"], ".bulk .changes"),
+        (["Escape", "?"], "dialog dl"),
+        (["Escape", "Control+k"], "dialog .commands"),
+    ):
+        for key in keys:
+            page.keyboard.press(key)
+        page.wait_for_selector(shown)
+        found = Axe().run(page)
+        assert not found.violations_count, found.generate_report()

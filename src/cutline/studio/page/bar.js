@@ -38,7 +38,7 @@ function Unsaved() {
 export function Bar() {
   const now = dataset.value ?? {};
   return html`<header class="bar">
-    <span class="folder" title=${now.folder ?? ""}>${now.folder?.split("/").pop() ?? "cutline studio"}</span>
+    <h1 class="folder" title=${now.folder ?? ""}>${now.folder?.split("/").pop() ?? "cutline studio"}</h1>
     <${Search} />
     <span class="count">${result.value.length.toLocaleString("en")} of ${(now.rows ?? 0).toLocaleString("en")}</span>
     ${left.value.size > 0 && html`<button title="they stay until the filter runs again" onClick=${() => search(query.value)}>${left.value.size.toLocaleString("en")} no longer match: find again</button>`}

@@ -33,8 +33,8 @@ function Help() {
     <div class="groups">
       ${[...groups].map(([name, found]) => html`<section key=${name}><h3>${name}</h3>
         <dl>${found.map((/** @type {import("./keys.js").Action} */ one) => html`<div key=${one.id}><dt><${Keys} keys=${one.keys} /></dt><dd>${one.text}</dd></div>`)}
-          ${name === "Pick" && html`<div><dt><kbd>${keyText("Shift+ArrowRight")}</kbd> <kbd>Shift</kbd> + click</dt><dd>pick a range</dd></div>
-            <div><dt><kbd>${keyText("Ctrl+")}</kbd> click</dt><dd>pick one more, or not any more</dd></div>`}
+          ${name === "Pick" && html`<div><dt><kbd>Shift</kbd> + a key or click</dt><dd>pick a range</dd></div>
+            <div><dt><kbd>${keyText("Ctrl+").replace("+", "")}</kbd> + click</dt><dd>pick one more, or not any more</dd></div>`}
         </dl></section>`)}
     </div>
   <//>`;

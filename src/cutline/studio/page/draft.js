@@ -3,7 +3,7 @@
 
 import { signal } from "./vendor/preact.js";
 import { ApiError, send } from "./api.js";
-import { put, rows } from "./store.js";
+import { opening, put, rows } from "./store.js";
 
 const PAUSE = 800; // ms
 const MODIFIED = "Not saved: changed by another program";
@@ -20,6 +20,12 @@ const drafts = new Map();
 export const draft = signal(/** @type {Draft | null} */ (null));
 /** How many rows have a text that could not be saved. */
 export const unsaved = signal(/** @type {number[]} */ ([]));
+
+opening.subscribe(() => {
+  drafts.clear();
+  draft.value = null;
+  unsaved.value = [];
+});
 
 const isDirty = (/** @type {Draft} */ one) => one.text.trim() !== (one.before ?? "");
 
@@ -73,16 +79,19 @@ export function save() {
 async function write(row) {
   const saving = drafts.get(row);
   if (!saving || !isDirty(saving) || saving.theirs !== undefined) return;
+  const folder = opening.value;
   const latest = () => /** @type {Draft} */ (drafts.get(row));
   keep({ ...saving, status: { kind: "saving", text: "Saving" } });
   try {
     const saved = await send(`studio/captions/${row}`, { caption: saving.text, before: saving.before }, "PUT");
+    if (folder !== opening.value) return;
     const isDone = latest().text === saving.text;
     keep({ ...latest(), before: saved.caption, status: isDone ? { kind: "saved", text: "Saved" } : { kind: "typing", text: "" } });
     if (isDone && draft.value?.row !== row) drafts.delete(row);
     const known = rows.value.get(row);
     if (known) put([{ ...known, caption: saved.caption }]);
   } catch (error) {
+    if (folder !== opening.value) return;
     if (error instanceof ApiError && error.status === 409 && error.body && "caption" in error.body) {
       keep({ ...latest(), theirs: error.body.caption, status: { kind: "problem", text: MODIFIED } });
     } else keep({ ...latest(), status: { kind: "problem", text: `Not saved: ${/** @type {Error} */ (error).message}` } });

@@ -19,6 +19,8 @@ export const rows = signal(/** @type {Map<number, Row>} */ (new Map()));
 export const left = signal(/** @type {Set<number>} */ (new Set()));
 /** Counts what has changed on the server. */
 export const edition = signal(0);
+/** Counts the folders that were opened: row numbers are those of one. */
+export const opening = signal(0);
 export const notice = signal("");
 /** Why the query cannot be parsed, and the characters at fault. */
 export const mistake = signal(/** @type {{text: string, start: number, end: number} | null} */ (null));
@@ -109,6 +111,20 @@ export function forget(numbers) {
 
 export const locked = signal(""); // why a key is needed
 
+/** Forget the rows of the folder that was open. */
+function leave() {
+  batch(() => {
+    opening.value += 1;
+    edition.value += 1;
+    rows.value = new Map();
+    picked.value = new Set();
+    left.value = new Set();
+    cursor.value = 0;
+  });
+  stale.clear();
+  wanted.clear();
+}
+
 /** Show what is open; a key is needed first where the studio has one. */
 export async function start() {
   try {
@@ -131,6 +147,7 @@ export async function start() {
   for (const kind of ["state", "opened", "changed"]) {
     events.addEventListener(kind, (event) => {
       const { changed, ...state } = JSON.parse(event.data);
+      if (kind === "opened") leave();
       dataset.value = state;
       if (kind === "changed") {
         forget(changed ?? null);
