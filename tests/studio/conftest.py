@@ -2,92 +2,18 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import shutil
-import socket
-import subprocess
-import sys
-import time
-import urllib.error
-import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import orjson
 import pytest
 from PIL import Image
 
+from studio_process import PATIENCE, Studio, start_studio, stop_studio
+
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-PATIENCE = 60.0  # seconds, on a busy machine
-
-
-@dataclasses.dataclass
-class Studio:
-    """``call`` sends a request to it and returns what it answers."""
-
-    url: str
-    folder: Path
-    process: subprocess.Popen[bytes]
-
-    def call(
-        self,
-        method: str,
-        path: str,
-        body: Any = None,
-        *,
-        status: int = 200,
-        headers: Mapping[str, str] | None = None,
-    ) -> Any:
-        data = orjson.dumps(body) if body is not None else None
-        sent = {"Content-Type": "application/json", **(headers or {})}
-        request = urllib.request.Request(f"{self.url}/studio/{path}", data, sent, method=method)
-        try:
-            with urllib.request.urlopen(request, timeout=PATIENCE) as response:
-                code, content = response.status, response.read()
-                kind = response.headers.get("Content-Type", "")
-        except urllib.error.HTTPError as error:
-            code, content, kind = error.code, error.read(), "application/json"
-        assert code == status, content
-        return orjson.loads(content) if "json" in kind else content
-
-    def job(self, method: str, path: str, body: Any = None) -> Any:
-        """The result of a job, once it has ended."""
-        number = self.call(method, path, body, status=202)["job"]
-        end = time.monotonic() + PATIENCE
-        while time.monotonic() < end:
-            state = next(job for job in self.call("GET", "jobs") if job["job"] == number)
-            if state["is_over"]:
-                return state["result"]
-            time.sleep(0.05)
-        raise AssertionError("the job does not end")
-
-
-def start_studio(folder: Path, *options: str, port: int = 0) -> Studio:
-    """Start `cutline studio` and wait until it responds."""
-    if not port:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
-    command = [sys.executable, "-m", "cutline", "studio", os.fspath(folder), "--port", str(port), *options]
-    environment = {**os.environ, "XDG_CACHE_HOME": os.fspath(folder.parent / "cache")}
-    process = subprocess.Popen(command, env=environment)
-    studio = Studio(f"http://127.0.0.1:{port}", folder, process)
-    end = time.monotonic() + PATIENCE
-    while True:
-        assert process.poll() is None, "the studio did not start"
-        try:
-            with urllib.request.urlopen(studio.url, timeout=PATIENCE):
-                return studio
-        except OSError:
-            assert time.monotonic() < end, "the studio does not respond"
-            time.sleep(0.1)
-
-
-def stop_studio(studio: Studio) -> None:
-    studio.process.terminate()
-    studio.process.wait(PATIENCE)
 
 
 @pytest.fixture

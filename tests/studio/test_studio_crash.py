@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from conftest import PATIENCE, start_studio
 from cutline.dataset.dataset import Dataset
+from studio_process import PATIENCE, start_studio
 
 ROWS = 150
 

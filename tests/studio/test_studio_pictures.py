@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from conftest import start_studio, stop_studio
 from cutline.studio.thumbnail_store import FileVersion, ThumbnailStore
+from studio_process import start_studio, stop_studio
 
 NAMES = ("alpha.png", "anim.gif", "broken.jpg", "cmyk.jpg", "evil.png", "page.png", "photo.tif", "turned.jpg")
 

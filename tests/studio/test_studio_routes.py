@@ -6,7 +6,7 @@ import io
 import zipfile
 from typing import Any
 
-from conftest import start_studio, stop_studio
+from studio_process import start_studio, stop_studio
 
 
 def captions(studio: Any) -> list[str]:

@@ -18,8 +18,8 @@ from urllib.request import urlopen
 import pytest
 from playwright.sync_api import expect
 
-from conftest import PATIENCE, start_studio, stop_studio
 from cutline.cli.app import run
+from studio_process import PATIENCE, start_studio, stop_studio
 
 
 def damage(photos: Path, kind: str) -> None:
