@@ -35,7 +35,7 @@ def studio(photos: Path) -> Iterator[Studio]:
     stop_studio(started)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # its event loop must not be there for the tests of other files
 def browser() -> Iterator[Any]:
     """Chromium, headless; skips the test where there is none. CUTLINE_BROWSER names another one."""
     from playwright.sync_api import sync_playwright

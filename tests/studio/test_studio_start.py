@@ -128,7 +128,7 @@ def test_a_key_is_needed_and_the_page_asks_for_it(locked: Any, browser: Any) -> 
         refused = locked.call("POST", "open", {"folder": outside}, status=403, headers=key)
         assert "--root" in refused["detail"]
     nowhere = {"folder": f"{locked.folder}/nowhere"}
-    assert "is not a folder" in locked.call("POST", "open", nowhere, status=422, headers=key)["detail"]
+    assert "does not exist" in locked.call("POST", "open", nowhere, status=422, headers=key)["detail"]
 
 
 def test_foreign_pages_hosts_and_paths_get_nothing(studio: Any) -> None:
