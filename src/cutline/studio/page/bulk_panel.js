@@ -16,7 +16,7 @@ export function BulkPanel() {
   useEffect(() => {
     bulk.guessScope();
     bulk.refresh();
-    focusOn(".bulk select");
+    focusOn(".bulk .form input:not([type=radio], [type=checkbox])");
   }, []);
   useEffect(() => bulk.refresh(), [bulk.kind.value, bulk.values.value, bulk.scope.value]);
   useEffect(() => {

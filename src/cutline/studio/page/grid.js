@@ -5,7 +5,7 @@ import { html, useEffect, useLayoutEffect, useRef, useState } from "./vendor/pre
 import { click } from "./selection.js";
 import { cursor, left, picked, result, rows, want } from "./store.js";
 
-const WIDTH = 200;
+const WIDTH = 200; // at least
 const HEIGHT = 236;
 const MAX_SCROLL = 8_000_000; // px; browsers cap an element's height
 
@@ -20,6 +20,7 @@ export function Grid() {
   const box = useRef(/** @type {HTMLElement | null} */ (null));
   const [view, setView] = useState({ width: 800, height: 600, top: 0 });
   const count = Math.max(1, Math.floor((view.width - 12) / WIDTH));
+  const width = Math.floor((view.width - 12) / count);
   const lines = Math.ceil(result.value.length / count);
   const content = lines * HEIGHT;
   const space = Math.min(content, MAX_SCROLL);
@@ -53,21 +54,21 @@ export function Grid() {
   return html`<div class="grid" ref=${box} tabindex="0" role="listbox" aria-multiselectable="true"
       aria-label="Pictures" aria-activedescendant=${result.value.length ? `cell-${result.value[cursor.value]}` : undefined}>
     <div class="space" role="presentation" style=${{ height: `${space}px` }}>
-      ${places.map((place) => cell(place, count, view.top - offset))}
+      ${places.map((place) => cell(place, count, width, view.top - offset))}
     </div>
   </div>`;
 }
 
-/** @param {number} place @param {number} count @param {number} shift */
-function cell(place, count, shift) {
+/** @param {number} place @param {number} count @param {number} width @param {number} shift */
+function cell(place, count, width, shift) {
   const row = result.value[place];
   const known = rows.value.get(row);
   const missing = known && !known.caption;
   const classes = ["cell", place === cursor.value && "cursor", picked.value.has(row) && "picked", missing && "missing", left.value.has(row) && "left"];
   const style = {
-    left: `${(place % count) * WIDTH}px`,
+    left: `${(place % count) * width}px`,
     top: `${Math.floor(place / count) * HEIGHT + shift}px`,
-    width: `${WIDTH}px`,
+    width: `${width}px`,
     height: `${HEIGHT}px`,
   };
   return html`<div key=${row} class=${classes.filter(Boolean).join(" ")} style=${style} role="option"
