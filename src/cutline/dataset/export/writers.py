@@ -119,7 +119,9 @@ class KohyaWriter:
         try:
             item.file.encode()
         except UnicodeEncodeError:
-            raise SampleError("unsupported", f"{item.key}: JSON cannot hold this name; rename the file") from None
+            raise SampleError(
+                "unsupported", f"{item.key}: JSON cannot hold this name; rename the file"
+            ) from None
         key, value = encode_json(item.file), encode_json({"caption": item.text})
         self._json.add(key + b": " + value)
 
