@@ -157,6 +157,6 @@ def test_a_dataset_is_opened_edited_and_exported_from_python(dataset: Dataset, t
         undone = opened.undo()
         assert undone is not None
         assert undone.written == 2
-    for folder, ending, message in ((tmp_path / "none", ".txt", "not a folder"), (tmp_path, "a/b", "a/b")):
+    for folder, ending, message in ((tmp_path / "none", ".txt", "does not exist"), (tmp_path, "a/b", "a/b")):
         with pytest.raises(ConfigError, match=message):
             cutline.open_dataset(folder, sidecar_ext=ending)

@@ -5,15 +5,18 @@ import { html, useEffect, useRef, useState } from "./vendor/preact.js";
 import { actions, keyText } from "./keys.js";
 import { dialog } from "./panels.js";
 
-/** A modal dialog; closing it gives the focus back. @param {{title: string, children?: any}} parts */
-function Dialog({ title, children }) {
+/** A modal dialog; closing it gives the focus back. @param {{name: string, title: string, children?: any}} parts */
+function Dialog({ name, title, children }) {
   const box = useRef(/** @type {HTMLDialogElement | null} */ (null));
   useEffect(() => {
     const before = /** @type {HTMLElement | null} */ (document.activeElement);
     box.current?.showModal();
     return () => before?.focus();
   }, []);
-  return html`<dialog ref=${box} aria-labelledby="dialog-title" onClose=${() => (dialog.value = "")}>
+  const close = () => {
+    if (dialog.value === name) dialog.value = ""; // another one may be open by the time of the event
+  };
+  return html`<dialog ref=${box} aria-labelledby="dialog-title" onClose=${close}>
     <header class="line-of"><h2 id="dialog-title">${title}</h2>
       <button class="quiet" onClick=${() => box.current?.close()}>Close</button></header>
     ${children}
@@ -29,7 +32,7 @@ function Help() {
     const name = action.group ?? "More";
     groups.set(name, [...(groups.get(name) ?? []), action]);
   }
-  return html`<${Dialog} title="Keys">
+  return html`<${Dialog} name="help" title="Keys">
     <div class="groups">
       ${[...groups].map(([name, found]) => html`<section key=${name}><h3>${name}</h3>
         <dl>${found.map((/** @type {import("./keys.js").Action} */ one) => html`<div key=${one.id}><dt><${Keys} keys=${one.keys} /></dt><dd>${one.text}</dd></div>`)}
@@ -59,7 +62,7 @@ function Commands() {
     event.preventDefault();
   };
   useEffect(() => document.getElementById(`command-${found[at]?.id}`)?.scrollIntoView({ block: "nearest" }), [at, text]);
-  return html`<${Dialog} title="Commands">
+  return html`<${Dialog} name="commands" title="Commands">
     <input type="text" role="combobox" aria-label="Command" aria-expanded="true" aria-controls="commands" autocomplete="off"
       aria-activedescendant=${found[at] ? `command-${found[at].id}` : undefined} value=${text} autofocus
       onInput=${(/** @type {any} */ event) => (setText(event.target.value), setPlace(0))} onKeyDown=${press} />
