@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import difflib
-import ipaddress
 import json
 import os
 import re
@@ -14,8 +12,9 @@ from typing import Annotated, Any, Final, Literal, Self
 from pydantic import Field, PrivateAttr, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from cutline.credentials import Secret, given_key
+from cutline.credentials import given_key
 from cutline.errors import ConfigError
+from cutline.service.access import check_access, is_loopback
 from cutline.service.env_files import FOUND, HARMLESS, PREFIX, env_file, variables, with_harmless
 from cutline.service.errors import value_message
 from cutline.service.keys import read_keys, signing_keys
@@ -266,17 +265,9 @@ class Settings(BaseSettings):
 
     def check(self) -> None:
         """Raise ConfigError for settings that cannot work, or open the service to others without a key."""
-        if not self.is_loopback and not self.has_key and not self.insecure:
-            raise ConfigError(
-                f"--host {self.host} can be reached by others: set --api-key, "
-                "or pass --insecure if that is meant"
-            )
-        if self.service_key is not None:
-            Secret(self.service_key.get_secret_value()).check()
+        check_access(self, "service")
         if self.service_keys_file is not None:
             read_keys(self.service_keys_file)
-        if "*" in self.allowed_origin and not self.has_key:
-            raise ConfigError("--allowed-origin '*' lets every site use the service: set --api-key as well")
         for root in self.image_root:
             if not root.is_dir():
                 raise ConfigError(f"--image-root {root} is not a folder")
@@ -290,9 +281,7 @@ class Settings(BaseSettings):
 
     @property
     def is_loopback(self) -> bool:
-        with contextlib.suppress(ValueError):
-            return ipaddress.ip_address(self.host).is_loopback
-        return self.host == "localhost"
+        return is_loopback(self.host)
 
 
 def ignored_variables() -> list[str]:

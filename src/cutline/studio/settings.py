@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import ipaddress
 from pathlib import Path
 
 from pydantic import SecretStr
 
 from cutline.app_dirs import cache_dir
-from cutline.credentials import Secret
 from cutline.dataset.dataset import Dataset
 from cutline.errors import ConfigError
 from cutline.files import name_to_text
+from cutline.service.access import check_access, is_loopback
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,21 +40,11 @@ class StudioSettings:
 
     @property
     def is_loopback(self) -> bool:
-        with contextlib.suppress(ValueError):
-            return ipaddress.ip_address(self.host).is_loopback
-        return self.host == "localhost"
+        return is_loopback(self.host)
 
     def check(self) -> None:
         """Raise ConfigError for settings that open the studio to others without a key, or cannot hold."""
-        if not self.is_loopback and not self.has_key and not self.insecure:
-            raise ConfigError(
-                f"--host {self.host} can be reached by others: set --api-key, "
-                "or pass --insecure if that is meant"
-            )
-        if self.service_key is not None:
-            Secret(self.service_key.get_secret_value()).check()
-        if "*" in self.allowed_origin and not self.has_key:
-            raise ConfigError("--allowed-origin '*' lets every site use the studio: set --api-key as well")
+        check_access(self, "studio")
         for root in self.roots:
             if not root.is_dir():
                 raise ConfigError(f"--root {root} is not a folder")

@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Final, Protocol
 from urllib.parse import urlsplit
 
-from pydantic import SecretStr
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response as PlainResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from cutline.service.access import AccessSettings
 from cutline.service.admission import Admission
 from cutline.service.errors import Overloaded, ServiceError
 from cutline.service.http.bodies import Body, too_large
@@ -40,23 +40,13 @@ _HEADERS: Final = {
 """Sent with every response that does not set its own."""
 
 
-class AccessSettings(Protocol):
-    """Who may call, and how much they may send. ``has_key``: whether every request needs one."""
+class GuardSettings(AccessSettings, Protocol):
+    """Who may call, and how much they may send."""
 
-    @property
-    def host(self) -> str: ...
-    @property
-    def is_loopback(self) -> bool: ...
-    @property
-    def has_key(self) -> bool: ...
-    @property
-    def service_key(self) -> SecretStr | None: ...
     @property
     def service_keys_file(self) -> Path | None: ...
     @property
     def allowed_host(self) -> tuple[str, ...]: ...
-    @property
-    def allowed_origin(self) -> tuple[str, ...]: ...
     @property
     def max_body(self) -> int: ...
     @property
@@ -74,7 +64,7 @@ class Guard:
         self,
         app: ASGIApp,
         *,
-        settings: AccessSettings,
+        settings: GuardSettings,
         admission: Admission,
         pages: frozenset[str] = frozenset(),
     ) -> None:
