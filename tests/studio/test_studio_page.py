@@ -256,3 +256,14 @@ def test_axe_finds_nothing_in_the_panels(page: Any, studio: Any) -> None:
         page.wait_for_selector(shown)
         found = Axe().run(page)
         assert not found.violations_count, found.generate_report()
+
+
+def test_a_picture_that_cannot_be_shown_says_so(page: Any, studio: Any) -> None:
+    (studio.folder / "05.jpg").write_bytes(b"\xff\xd8\xffnot a picture")
+    page.reload()
+    page.wait_for_selector(".cell")
+    page.keyboard.press("/")
+    page.keyboard.type("path:05")
+    expect(page.locator(".cell")).to_have_count(1)
+    expect(page.locator(".cell .unshown")).to_have_text("cannot be shown")
+    expect(page.locator(".editor .unshown")).to_have_text("cannot be shown")

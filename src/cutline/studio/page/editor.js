@@ -6,6 +6,7 @@ import { ActionButton } from "./action_button.js";
 import { Conflict } from "./conflict.js";
 import { Counts } from "./counts.js";
 import { change, draft, open, save } from "./draft.js";
+import { Picture } from "./picture.js";
 import { current, rows, want } from "./store.js";
 import { showsTags, TagsView } from "./tags_view.js";
 
@@ -23,7 +24,7 @@ export function Editor() {
   if (!now) return html`<section class="editor"><p class="note">No picture matches.</p></section>`;
   const shown = draft.value?.row === row ? draft.value : null;
   return html`<section class="editor" aria-label="Caption">
-    <div class="view"><img src=${`studio/pictures/${row}`} alt=${now.key ?? ""} /></div>
+    <div class="view"><${Picture} src=${`studio/pictures/${row}`} alt=${now.key ?? ""} /></div>
     ${shown && "theirs" in shown && html`<${Conflict} key=${row} draft=${shown} />`}
     ${showsTags.value && !now.problem
       ? html`<${TagsView} key=${row} />`

@@ -2,6 +2,7 @@
 /** The grid: cells at computed places, of which only the visible ones exist. */
 
 import { html, useEffect, useLayoutEffect, useRef, useState } from "./vendor/preact.js";
+import { Picture } from "./picture.js";
 import { click } from "./selection.js";
 import { cursor, left, picked, result, rows, want } from "./store.js";
 
@@ -75,7 +76,7 @@ function cell(place, count, width, shift) {
       id=${`cell-${row}`} aria-selected=${picked.value.has(row)} title=${known?.key ?? ""}
       onClick=${(/** @type {MouseEvent} */ event) => click(event, place)}>
     <span class="badges">${badges(known).map(([sign, text]) => html`<span class="badge" role="img" title=${text} aria-label=${text}>${sign}</span>`)}</span>
-    <img src=${`studio/thumbnails/${row}`} alt="" height="150" style=${{ height: "150px" }} loading="lazy" />
+    <${Picture} src=${`studio/thumbnails/${row}`} alt="" height=${150} />
     <p>${missing ? "no caption" : known?.caption ?? ""}</p>
   </div>`;
 }
