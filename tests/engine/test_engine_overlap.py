@@ -223,3 +223,18 @@ def test_a_job_goes_on_with_one_folder_for_input_and_output(place):
             )
             assert done.returncode == 0, done.stderr
             assert f"{COUNT} captions" in done.stderr
+
+
+@pytest.mark.parametrize("name", ["journal.jsonl", "sub/own.jsonl"])
+@pytest.mark.parametrize("command", ["caption", "export"])
+def test_the_state_of_another_run_is_never_replaced(command, name, pictures, tmp_path):
+    folder, good = pictures(3), tmp_path / "good.jsonl"
+    assert cutline_here("caption", folder, good, "--model", "fake").returncode == 0
+    state = tmp_path / "good.jsonl.cutline"
+    before = {file: file.read_bytes() for file in state.iterdir() if file.is_file()}
+    overwrite = ("--overwrite",) if command == "export" else ("--model", "fake", "--existing", "overwrite")
+    refused = cutline_here(command, folder, state / name, *overwrite)
+    assert refused.returncode == 2
+    assert "state" in refused.stderr
+    assert len(refused.stderr.splitlines()) == 1
+    assert {file: file.read_bytes() for file in state.iterdir() if file.is_file()} == before

@@ -22,7 +22,7 @@ from cutline.job import Job
 from cutline.sinks.ownership import OwnershipRecord
 from cutline.sinks.targets import target
 from cutline.sources.names import TAR_ENDINGS, extension, is_tar
-from cutline.sources.outputs import FILE_RECORD, SHARDS_RECORD, OutputPaths, absolute
+from cutline.sources.outputs import FILE_RECORD, SHARDS_RECORD, OutputPaths, absolute, state_folder_of
 from cutline.storage import is_remote, local_path
 
 _T = TypeVar("_T")
@@ -207,6 +207,11 @@ def _check_state(input_path: str, paths: OutputPaths, form: str) -> None:
         raise ConfigError(
             f"{_shown(paths.output)} is where the run's own state is kept: give another output, "
             "or another folder with --state"
+        )
+    if form != "sidecar" and (other := state_folder_of(paths.output)) and other != state:
+        raise ConfigError(
+            f"{_shown(paths.output)} lies in the state folder {_shown(other)} of another run: "
+            "give another output"
         )
 
 

@@ -123,6 +123,16 @@ def _remote_outputs(files: Sequence[str]) -> Callable[[str], frozenset[str]]:
     return lambda folder: known.get(folder, frozenset())
 
 
+def state_folder_of(path: str) -> str:
+    """The state folder of a run or dataset that a path lies in; empty where it lies in none."""
+    folder = absolute(path).rpartition("/")[0]
+    while folder.strip("/") and not folder.endswith(":/"):
+        if folder.endswith(STATE_ENDING):
+            return folder
+        folder = folder.rpartition("/")[0]
+    return ""
+
+
 def _whole(path: str) -> str:
     """The name of the output that a numbered file is a part of; empty for other names."""
     found = _PIECE.fullmatch(path)

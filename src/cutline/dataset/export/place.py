@@ -16,6 +16,7 @@ import filelock
 from cutline.errors import ConfigError, OutputExists
 from cutline.files import sync_file, sync_folder, write_errors
 from cutline.locations.roots import is_within
+from cutline.sources.outputs import state_folder_of
 
 _LOCK: Final = "lock"
 
@@ -95,6 +96,10 @@ class ExportPlace:
                 raise ConfigError(
                     f"{self.output} is not apart from {folder}, the dataset: choose a place outside of it"
                 )
+        if folder := state_folder_of(real):
+            raise ConfigError(
+                f"{self.output} lies in {folder}, the state of a run: choose a place outside of it"
+            )
 
     def _check_free(self) -> None:
         try:
