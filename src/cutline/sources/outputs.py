@@ -16,6 +16,9 @@ from cutline.storage import is_remote, local_path
 STATE_ENDING = ".cutline"
 FAILURES_ENDING = ".failures.jsonl"
 FILE_RECORD, SHARDS_RECORD = "output.json", "shards.jsonl"  # in a state folder, by what the output is
+# What cannot be made again: of a run, of submitted batches, of an edited dataset. The folder of a
+# comparison has none of them, as its candidates are runs with folders of their own.
+_RECORDS = ("journal.jsonl", "batches.json", "history.sqlite", FILE_RECORD, SHARDS_RECORD)
 _SHARD = re.compile(r"\d{5,}\.tar")
 _PIECE = re.compile(r"(.+)-\d{5,}(\.\w+)")
 
@@ -124,11 +127,16 @@ def _remote_outputs(files: Sequence[str]) -> Callable[[str], frozenset[str]]:
 
 
 def state_folder_of(path: str) -> str:
-    """The state folder of a run or dataset that a path lies in; empty where it lies in none."""
+    """The state folder of a run or dataset that a path lies in; empty where it lies in none.
+
+    Of a remote folder the name alone is looked at.
+    """
     folder = absolute(path).rpartition("/")[0]
     while folder.strip("/") and not folder.endswith(":/"):
         if folder.endswith(STATE_ENDING):
-            return folder
+            local = "" if is_remote(folder) else local_path(folder)
+            if not local or any(os.path.lexists(f"{local}/{record}") for record in _RECORDS):
+                return folder
         folder = folder.rpartition("/")[0]
     return ""
 
