@@ -59,6 +59,15 @@ class Studio:
             time.sleep(0.05)
         raise AssertionError("the job does not end")
 
+    def open(self, folder: Path) -> None:
+        """Show another folder below its ``--root``, and wait until the captions are read."""
+        self.call("POST", "open", {"folder": os.fspath(folder)})
+        self.folder = folder
+        end = time.monotonic() + PATIENCE
+        while not self.call("GET", "state")["is_read"]:
+            assert time.monotonic() < end, "the captions are not read"
+            time.sleep(0.01)
+
 
 def start_studio(folder: Path, *options: str, port: int = 0) -> Studio:
     """Start `cutline studio` and wait until it responds."""

@@ -1,7 +1,17 @@
-"""A studio in another process, and a real browser that opens it."""
+"""One studio and one browser for each file of tests, in which each test has a folder and a page of its own.
+
+- ``photos``: a new folder of twelve pictures, eight with a caption. A file that needs other pictures defines a
+  fixture ``photos`` of its own, which fills and returns a new folder below ``new_folder``.
+- ``studio``: the file's studio with ``photos`` open, all captions read, and nothing in its history. See ``Studio`` for
+  its ``call`` and ``job``; ``studio.folder`` is ``photos``. A test may not stop or kill it.
+- ``page``: the studio's page in a new browser context; the test fails if the page logs an error or requests anything
+  from elsewhere. ``studio.open(folder)`` shows another folder in it.
+- ``own_studio``: a studio of the test's own with ``photos`` open, which it may stop, kill and start again.
+"""
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 from collections.abc import Iterator
@@ -14,22 +24,57 @@ from PIL import Image
 from studio_process import PATIENCE, Studio, start_studio, stop_studio
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+_numbers = itertools.count()
 
 
-@pytest.fixture
-def photos(tmp_path: Path) -> Path:
-    """Twelve pictures, eight of them with a caption."""
-    folder = tmp_path / "photos"
+def fill(folder: Path, *, pictures: int = 12, captions: int = 8) -> Path:
+    """Make a folder of pictures, the first of them with a caption."""
     folder.mkdir()
-    for number in range(12):
-        Image.new("RGB", (64, 48), (20 * number, 90, 160)).save(folder / f"{number:02}.jpg")
-        if number < 8:
+    for number in range(pictures):
+        Image.new("RGB", (64, 48), (20 * number % 256, 90, 160)).save(folder / f"{number:02}.jpg")
+        if number < captions:
             (folder / f"{number:02}.txt").write_text(f"a cat on a mat, number {number}\n")
     return folder
 
 
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder below which the file's studio opens folders."""
+    return tmp_path_factory.mktemp("studio")
+
+
 @pytest.fixture
-def studio(photos: Path) -> Iterator[Studio]:
+def new_folder(root: Path) -> Path:
+    """An empty folder of the test's own below ``root``."""
+    folder = root / str(next(_numbers))
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def photos(new_folder: Path) -> Path:
+    """Twelve pictures, eight of them with a caption."""
+    return fill(new_folder / "photos")
+
+
+@pytest.fixture(scope="module")
+def shared_studio(root: Path) -> Iterator[Studio]:
+    """The file's studio; tests take ``studio``, which opens a folder of their own in it."""
+    started = start_studio(fill(root / "first", pictures=1), "--root", os.fspath(root))
+    yield started
+    stop_studio(started)
+
+
+@pytest.fixture
+def studio(shared_studio: Studio, photos: Path) -> Studio:
+    """The file's studio with ``photos`` open."""
+    shared_studio.open(photos)
+    return shared_studio
+
+
+@pytest.fixture
+def own_studio(photos: Path) -> Iterator[Studio]:
+    """A studio that the test may stop, with ``photos`` open."""
     started = start_studio(photos)
     yield started
     stop_studio(started)

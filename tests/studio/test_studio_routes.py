@@ -14,7 +14,8 @@ def captions(studio: Any) -> list[str]:
     return [row["caption"] for row in rows]
 
 
-def test_an_edit_is_previewed_applied_and_undone_after_a_restart(studio: Any) -> None:
+def test_an_edit_is_previewed_applied_and_undone_after_a_restart(own_studio: Any) -> None:
+    studio = own_studio
     edit = {"kind": "replace", "old": "cat", "new": "dog", "word": True}
     found = studio.call("POST", "preview", {"edit": edit, "scope": {"query": '-"number 3"'}})
     assert (found["scope"], found["changed"]) == (11, 7)
@@ -61,7 +62,8 @@ def test_mistakes_are_answered_with_their_place_or_cure(studio: Any) -> None:
     assert "make it anew" in studio.call("POST", "apply", {"preview": 9}, status=404)["detail"]
 
 
-def test_exports_are_made_beside_the_dataset_and_downloaded(studio: Any) -> None:
+def test_exports_are_made_beside_the_dataset_and_downloaded(own_studio: Any) -> None:
+    studio = own_studio  # without --root
     places = studio.folder.parent
     result = studio.job("POST", "export", {"scope": {"query": '-"number 3"'}})
     assert (result["output"], result["missing"]) == (str(places / "photos-export.zip"), 4)

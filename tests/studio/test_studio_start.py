@@ -131,7 +131,8 @@ def test_a_key_is_needed_and_the_page_asks_for_it(locked: Any, browser: Any) -> 
     assert "does not exist" in locked.call("POST", "open", nowhere, status=422, headers=key)["detail"]
 
 
-def test_foreign_pages_hosts_and_paths_get_nothing(studio: Any) -> None:
+def test_foreign_pages_hosts_and_paths_get_nothing(own_studio: Any) -> None:
+    studio = own_studio
     evil = {"Origin": "http://evil.example"}
     rebound = {"Host": "evil.example"}
     for headers in (evil, rebound, {"Origin": "null"}, {**rebound, "Origin": "http://evil.example"}):
