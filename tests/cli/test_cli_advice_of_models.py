@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 from program import Run
 
-from cutline.cli.model_advice import Machine, command_for, options_for
+from cutline.cli.model_advice import command_for
 from cutline.job import Job
+from cutline.machine import Machine, options_for
 from cutline.options import InputOptions
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -22,6 +22,7 @@ from cutline.cli.installation import exact
 from cutline.encoders import DEFAULT_CLIP
 from cutline.engine.prices import price_of
 from cutline.errors import install_line
+from cutline.machine import has_local
 from cutline.terminal import Console
 from cutline.weights import is_downloaded
 
@@ -146,11 +147,6 @@ _EMBEDDED = {
     "fake": "repeatable made-up captions, for trying things out",
     "interrogator": "phrases for image generators, by CLIP and a caption model",
 }
-
-
-def has_local() -> bool:
-    """Whether local models can run in this environment."""
-    return all(find_spec(name) is not None for name in ("torch", "transformers"))
 
 
 def _no_local() -> str:

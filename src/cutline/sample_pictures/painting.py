@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-Floats = NDArray[np.float32]
+Floats = NDArray[np.floating[Any]]
 WIDTH, HEIGHT = 1024, 768
 
 
@@ -48,7 +49,7 @@ def clouds(
         weight += 0.55**level
     total /= weight
     low, high = np.quantile(total, (0.01, 0.99))
-    return ((total - low) / (high - low)).clip(0, 1).astype(np.float32)
+    return np.asarray((total - low) / (high - low), np.float32).clip(0, 1)
 
 
 def ridge(seed: int, width: int, *, rough: float = 0.55, levels: int = 8) -> Floats:
@@ -59,7 +60,7 @@ def ridge(seed: int, width: int, *, rough: float = 0.55, levels: int = 8) -> Flo
     for level in range(1, levels):
         knots = 2**level + 1
         line += np.interp(x, np.linspace(0, 1, knots), random.random(knots)) * rough**level
-    return ((line - line.min()) / np.ptp(line)).astype(np.float32)
+    return np.asarray((line - line.min()) / np.ptp(line), np.float32)
 
 
 def mix(below: Floats, above: Floats, share: Floats) -> Floats:

@@ -1,1 +1,0 @@
-"""The sample scenes; each function draws one."""
