@@ -5,36 +5,33 @@ from __future__ import annotations
 import dataclasses
 import os
 import threading
-import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Final, Self
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 
-from cutline.dataset.caption_cache import CaptionCache, cache_file
-from cutline.dataset.caption_files import CaptionFiles
 from cutline.dataset.columns import DatasetColumns
 from cutline.dataset.contents import DatasetContents
-from cutline.dataset.edits import Edit, apply_to_lines
+from cutline.dataset.edits import Edit
 from cutline.dataset.export.export import Export
 from cutline.dataset.export.items import export_items
 from cutline.dataset.export.records import ExportOptions, ExportResult
+from cutline.dataset.folder_input import FolderInput
 from cutline.dataset.history import History
 from cutline.dataset.marks import MARKS, Marks
-from cutline.dataset.preview import Preview, RowNumbers
+from cutline.dataset.preview import Preview, RowNumbers, preview_edit
+from cutline.dataset.properties import Properties
 from cutline.dataset.proposals import Proposal, Proposals
 from cutline.dataset.query import evaluate, parse
 from cutline.dataset.query.tree import Everything
 from cutline.dataset.records import CaptionVersion, Change, EditInfo, EditRecord, EditResult
-from cutline.dataset.scan import Entry, scan
-from cutline.dataset.text_column import BLOCK, TextColumn
+from cutline.dataset.row_captions import RowCaptions
+from cutline.dataset.scan import Entry
 from cutline.dataset.writer import Progress, Writer, inverse
-from cutline.errors import ConfigError, SampleError
-from cutline.files import check_folder, name_to_text
+from cutline.errors import ConfigError
 from cutline.formatting import nearest, plural
+from cutline.records import Location
 
 STATE_ENDING: Final = ".cutline"
 
@@ -62,52 +59,33 @@ class Dataset:
         ``ending`` is that of the texts. ``one_a_line``: each line of a text is a caption, and edited by
         itself. ``text_encoding``: of texts that are not UTF-8. ``cache``: a folder that keeps what was read.
         """
-        check_folder(folder)
-        root = os.path.realpath(folder)
-        self.folder = root
+        self._source = FolderInput(folder, ending, text_encoding, cache)
+        self.folder = self._source.place
         self._one_a_line = one_a_line
-        self._guard, self._reading = threading.RLock(), threading.Lock()
-        self._files = CaptionFiles(root, ending, text_encoding)
-        self.history = History(Path(root + STATE_ENDING))
-        self._writer = Writer(self.history, DatasetContents(self._files.contents, self.history))
+        self._guard = threading.RLock()
+        self.history = History(Path(self.folder + STATE_ENDING))
+        self._writer = Writer(self.history, DatasetContents(self._source.contents, self.history))
         self.recovered = self._writer.recover()
         self.marks, self.proposals = Marks(self.history), Proposals(self.history)
-        self.entries: Sequence[Entry] = list(scan(root, ending=ending))
+        self.entries: Sequence[Entry] = self._source.entries()
         self._rows = {entry.key: row for row, entry in enumerate(self.entries)}
-        self._by_file = {name_to_text(entry.sidecar): row for row, entry in enumerate(self.entries)}
-        cached = cache_file(cache, root, ending, text_encoding) if cache is not None else None
-        self._cache = CaptionCache(root, self._files, cached)
-        self._written: set[int] = set()  # before they were read
-        self.captions = TextColumn()
+        self._captions = RowCaptions(self._source, self.entries, self._guard)
+        self.captions = self._captions.column
         """Captions of the rows that were read."""
-        self._columns = DatasetColumns(self._rows, self.captions, self._keys_with)
+        properties = Properties(self.history, self.marks, self.proposals, self._captions, self.entries)
+        self._columns = DatasetColumns(self._rows, self.captions, properties.keys_with)
 
     def read_texts(self, progress: Progress | None = None) -> None:
         """Read the captions of all rows, block by block; ``progress`` is called with the rows read."""
-        with self._reading:
-            known = len(self.captions)
-            for start in range(known, len(self), BLOCK):
-                texts = self._cache.read(self.entries[start : start + BLOCK])
-                with self._guard:
-                    for row in sorted(self._written):  # meanwhile
-                        if row < start + len(texts):
-                            texts[row - start] = self._files.read(self.entries[row])
-                            self._cache.forget(row)
-                            self._written.discard(row)
-                    self.captions.extend(texts)
-                if progress is not None:
-                    progress(len(self.captions))
-            if known < len(self):
-                self._cache.save(self.entries, self.captions.array())
+        self._captions.read_all(progress)
 
     def caption(self, row: int) -> str | None:
         """The caption of a row, which is read now if it was not before."""
-        with self._guard:
-            return self.captions[row] if row < len(self.captions) else self._files.read(self.entries[row])
+        return self._captions.caption(row)
 
     def problem(self, row: int) -> str:
         """Why the caption of a row cannot be edited, such as its file's encoding; empty if it can."""
-        return self._files.problem(self.entries[row])
+        return self._source.problem(self.entries[row])
 
     def __len__(self) -> int:
         return len(self.entries)
@@ -120,11 +98,15 @@ class Dataset:
         """The path of a row's picture, as on disk."""
         return os.path.join(self.folder, self.entries[row].picture)  # noqa: PTH118 - strings
 
+    def location(self, row: int) -> Location:
+        """Where a row's picture is."""
+        return self._source.location(self.entries[row])
+
     def find(self, query: str) -> RowNumbers:
         """The rows that match a query, in order; all for an empty one. QueryError: it cannot be parsed."""
         node = parse(query)
         if node == Everything():
-            return np.arange(len(self), dtype=np.int64)
+            return self._rows_or_all(None)
         self.read_texts()
         with self._guard:
             return np.flatnonzero(evaluate(node, self._columns))
@@ -134,18 +116,7 @@ class Dataset:
         self.read_texts()
         with self._guard:
             texts = self.captions.array()
-            if rows is None:
-                rows = np.arange(len(self), dtype=np.int64)
-            before = texts.take(pa.array(rows)).combine_chunks()
-            after = apply_to_lines(edit, before) if self._one_a_line else edit.apply(before)
-            changed = pc.fill_null(pc.not_equal(before, after), fill_value=False)
-            return Preview(
-                edit=edit,
-                scope=len(rows),
-                rows=rows[changed.to_numpy(zero_copy_only=False)],
-                before=before.filter(changed),
-                after=after.filter(changed),
-            )
+        return preview_edit(edit, texts, self._rows_or_all(rows), one_a_line=self._one_a_line)
 
     def apply(self, preview: Preview, progress: Progress | None = None) -> EditResult:
         """Write what a preview shows; texts that were changed since by another program are left alone."""
@@ -168,18 +139,7 @@ class Dataset:
         left alone.
         """
         with self._guard:
-            changes, conflicts, failed = [], [], []
-            for row, text in texts.items():
-                try:
-                    change, found = self._files.change(self.entries[row], text)
-                except SampleError as error:
-                    failed.append((self.entries[row].key, str(error)))
-                    continue
-                if before is not None and before[row] != found:
-                    conflicts.append(change.file)
-                    self._update({row: found})
-                else:
-                    changes.append(change)
+            changes, conflicts, failed = self._captions.changes(texts, before)
             result = self._write(info, changes, progress)
             return dataclasses.replace(
                 result, conflicts=(*conflicts, *result.conflicts), failed=(*failed, *result.failed)
@@ -211,7 +171,7 @@ class Dataset:
                 if proposal is not None:
                     models.add((proposal.model, proposal.prompt_id))
                     changes += [
-                        self._files.change(self.entries[row], proposal.caption)[0],
+                        self._source.change(self.entries[row], proposal.caption)[0],
                         *self.proposals.removals([key]),
                     ]
             model, prompt = next(iter(models)) if len(models) == 1 else ("", "")
@@ -258,16 +218,7 @@ class Dataset:
             near = nearest(key, self._rows)
             meant = f"; did you mean {near[0]}?" if near else ""
             raise ConfigError(f"there is no picture {key}{meant}")
-        entry = self.entries[row]
-        return [
-            CaptionVersion(
-                edit=version.edit.id,
-                time=time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(version.edit.time)),
-                by=version.edit.info.model or version.edit.info.summary,
-                caption=None if version.content is None else self._files.decode(entry, version.content),
-            )
-            for version in self.history.versions(name_to_text(entry.sidecar))
-        ]
+        return self._captions.versions(row, self.history)
 
     def export(
         self,
@@ -294,7 +245,7 @@ class Dataset:
         self.read_texts()
         with self._guard:
             texts = self.captions.array()
-        rows = np.arange(len(self), dtype=np.int64) if rows is None else rows
+        rows = self._rows_or_all(rows)
         return export.run(export_items(self, texts, rows), len(rows), progress)
 
     def close(self) -> None:
@@ -305,6 +256,9 @@ class Dataset:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def _rows_or_all(self, rows: RowNumbers | None) -> RowNumbers:
+        return np.arange(len(self), dtype=np.int64) if rows is None else rows
 
     def _take_back(
         self, record: EditRecord, kind: str, summary: str, progress: Progress | None
@@ -317,21 +271,6 @@ class Dataset:
                 changes = [change for change in changes if change.file not in done]
             return self._write(info, inverse(changes), progress)
 
-    def _keys_with(self, field: str, value: str) -> frozenset[str]:
-        """The keys of the pictures that have a property, for queries."""
-        if field == "has":
-            return self.proposals.keys()
-        if field == "status":
-            return self.marks.having(value)
-        since = time.mktime((*time.localtime()[:3], 0, 0, 0, 0, 0, -1)) if value == "today" else 0.0
-        found = set()
-        for file, when, model in self.history.last_edits():
-            row = self._by_file.get(file)
-            is_match = model == value if field == "model" else when >= since
-            if row is not None and is_match:
-                found.add(self.entries[row].key)
-        return frozenset(found)
-
     def _write(
         self, info: EditInfo, changes: Sequence[Change], progress: Progress | None = None
     ) -> EditResult:
@@ -343,16 +282,4 @@ class Dataset:
         """Take over what files hold now."""
         self.marks.note(contents)
         self.proposals.note(contents)
-        texts: dict[int, str | None] = {}
-        for file, content in contents.items():
-            row = self._by_file.get(file)
-            if row is not None:
-                entry = self.entries[row]
-                texts[row] = (
-                    self._files.read(entry) if content is None else self._files.decode(entry, content)
-                )
-        self._update(texts)
-
-    def _update(self, texts: Mapping[int, str | None]) -> None:
-        self._written.update(row for row in texts if row >= len(self.captions))
-        self.captions.update({row: text for row, text in texts.items() if row < len(self.captions)})
+        self._captions.note(contents)

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from cutline.dataset.edits import Edit
+from cutline.dataset.edits import Edit, apply_to_lines
 
 RowNumbers = npt.NDArray[np.int64]
 
@@ -33,3 +34,17 @@ class Preview:
         return dataclasses.replace(
             self, rows=self.rows[kept], before=self.before.filter(mask), after=self.after.filter(mask)
         )
+
+
+def preview_edit(edit: Edit, texts: pa.ChunkedArray, rows: RowNumbers, *, one_a_line: bool) -> Preview:
+    """What the edit changes in the captions ``texts`` of ``rows``; ``one_a_line``: line by line."""
+    before = texts.take(pa.array(rows)).combine_chunks()
+    after = apply_to_lines(edit, before) if one_a_line else edit.apply(before)
+    changed = pc.fill_null(pc.not_equal(before, after), fill_value=False)
+    return Preview(
+        edit=edit,
+        scope=len(rows),
+        rows=rows[changed.to_numpy(zero_copy_only=False)],
+        before=before.filter(changed),
+        after=after.filter(changed),
+    )

@@ -1,0 +1,43 @@
+"""The pictures of a folder and the texts beside them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import pyarrow as pa
+
+from cutline.dataset.caption_cache import CaptionCache, cache_file
+from cutline.dataset.caption_files import CaptionFiles
+from cutline.dataset.scan import Entry, scan
+from cutline.files import check_folder
+from cutline.locations.stored import LocalFile
+
+
+class FolderInput(CaptionFiles):
+    """A folder: an entry's ``sidecar`` is a file below it. ``cache`` keeps what was read."""
+
+    def __init__(self, folder: str, ending: str, text_encoding: str | None, cache: Path | None) -> None:
+        """ConfigError: it is no folder, or there is no such encoding."""
+        check_folder(folder)
+        self.place = os.path.realpath(folder)
+        super().__init__(self.place, ending, text_encoding)
+        self._ending = ending
+        cached = cache_file(cache, self.place, ending, text_encoding) if cache is not None else None
+        self._cache = CaptionCache(self.place, self, cached)
+
+    def entries(self) -> Sequence[Entry]:
+        return list(scan(self.place, ending=self._ending))
+
+    def read_next(self, entries: Sequence[Entry]) -> list[str | None]:
+        return self._cache.read(entries)
+
+    def forget(self, row: int) -> None:
+        self._cache.forget(row)
+
+    def keep(self, entries: Sequence[Entry], captions: pa.ChunkedArray) -> None:
+        self._cache.save(entries, captions)
+
+    def location(self, entry: Entry) -> LocalFile:
+        return LocalFile(os.path.join(self.place, entry.picture))  # noqa: PTH118 - strings

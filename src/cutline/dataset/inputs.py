@@ -1,0 +1,57 @@
+"""What a dataset opens."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import pyarrow as pa
+
+from cutline.dataset.contents import Contents
+from cutline.dataset.records import Change
+from cutline.dataset.scan import Entry
+from cutline.records import Location
+
+
+class DatasetInput(Protocol):
+    """Rows of pictures, and where their captions are kept.
+
+    ``place``: the real path of the input, beside which the history lies. ``contents``: what holds the
+    captions that edits write, by the name that an entry has for its ``sidecar``.
+    """
+
+    place: str
+
+    @property
+    def contents(self) -> Contents: ...
+
+    def entries(self) -> Sequence[Entry]:
+        """The rows, listed anew; ConfigError: they cannot be."""
+
+    def read(self, entry: Entry) -> str | None:
+        """The caption as it is now; None where there is none, or none that can be read."""
+
+    def read_next(self, entries: Sequence[Entry]) -> list[str | None]:
+        """The captions of the rows that come next, in the order of all rows."""
+
+    def forget(self, row: int) -> None:
+        """The caption of a row is not the one that ``read_next`` returned."""
+
+    def keep(self, entries: Sequence[Entry], captions: pa.ChunkedArray) -> None:
+        """All captions were read."""
+
+    def problem(self, entry: Entry) -> str:
+        """Why the caption cannot be edited; empty if it can."""
+
+    def decode(self, entry: Entry, content: bytes) -> str | None:
+        """The caption in what ``contents`` holds for the row."""
+
+    def change(self, entry: Entry, caption: str | None) -> tuple[Change, str | None]:
+        """The change that gives a picture its caption, or none, and the caption that it has.
+
+        Raises:
+            SampleError: it cannot be edited.
+        """
+
+    def location(self, entry: Entry) -> Location:
+        """Where the picture is."""

@@ -1,0 +1,105 @@
+"""The captions of the rows that are open: read in order, block by block, then kept in memory."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from cutline.dataset.history import History
+from cutline.dataset.inputs import DatasetInput
+from cutline.dataset.records import CaptionVersion, Change
+from cutline.dataset.scan import Entry
+from cutline.dataset.text_column import BLOCK, TextColumn
+from cutline.dataset.writer import Progress
+from cutline.errors import SampleError
+from cutline.files import name_to_text
+
+
+class RowCaptions:
+    """Captions by row. ``guard`` is held while they change, and where they must not."""
+
+    def __init__(self, source: DatasetInput, entries: Sequence[Entry], guard: threading.RLock) -> None:
+        self._source = source
+        self._entries: Final = entries
+        self._guard, self._reading = guard, threading.Lock()
+        self._rows = {name_to_text(entry.sidecar): row for row, entry in enumerate(entries)}
+        self._written: set[int] = set()  # before they were read
+        self.column = TextColumn()
+        """Captions of the rows that were read."""
+
+    def read_all(self, progress: Progress | None = None) -> None:
+        """Read what is not read yet; ``progress`` is called with the rows read."""
+        entries = self._entries
+        with self._reading:
+            known = len(self.column)
+            for start in range(known, len(entries), BLOCK):
+                texts = self._source.read_next(entries[start : start + BLOCK])
+                with self._guard:
+                    for row in sorted(self._written):  # meanwhile
+                        if row < start + len(texts):
+                            texts[row - start] = self._source.read(entries[row])
+                            self._source.forget(row)
+                            self._written.discard(row)
+                    self.column.extend(texts)
+                if progress is not None:
+                    progress(len(self.column))
+            if known < len(entries):
+                self._source.keep(entries, self.column.array())
+
+    def caption(self, row: int) -> str | None:
+        """The caption of a row, which is read now if it was not before."""
+        with self._guard:
+            return self.column[row] if row < len(self.column) else self._source.read(self._entries[row])
+
+    def row_of(self, file: str) -> int | None:
+        """The row whose caption is kept in ``file``."""
+        return self._rows.get(file)
+
+    def changes(
+        self, texts: Mapping[int, str | None], before: Mapping[int, str | None] | None
+    ) -> tuple[list[Change], list[str], list[tuple[str, str]]]:
+        """What gives rows new captions, the files with another one than ``before``, and what failed."""
+        changes, conflicts, failed = [], [], []
+        for row, text in texts.items():
+            try:
+                change, found = self._source.change(self._entries[row], text)
+            except SampleError as error:
+                failed.append((self._entries[row].key, str(error)))
+                continue
+            if before is not None and before[row] != found:
+                conflicts.append(change.file)
+                self.update({row: found})
+            else:
+                changes.append(change)
+        return changes, conflicts, failed
+
+    def versions(self, row: int, history: History) -> list[CaptionVersion]:
+        """The captions that a row has had, the latest first."""
+        entry = self._entries[row]
+        return [
+            CaptionVersion(
+                edit=version.edit.id,
+                time=time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(version.edit.time)),
+                by=version.edit.info.model or version.edit.info.summary,
+                caption=None if version.content is None else self._source.decode(entry, version.content),
+            )
+            for version in history.versions(name_to_text(entry.sidecar))
+        ]
+
+    def note(self, contents: Mapping[str, bytes | None]) -> None:
+        """Take over what an edit has written."""
+        texts: dict[int, str | None] = {}
+        for file, content in contents.items():
+            row = self._rows.get(file)
+            if row is not None:
+                entry = self._entries[row]
+                texts[row] = (
+                    self._source.read(entry) if content is None else self._source.decode(entry, content)
+                )
+        self.update(texts)
+
+    def update(self, texts: Mapping[int, str | None]) -> None:
+        self._written.update(row for row in texts if row >= len(self.column))
+        self.column.update({row: text for row, text in texts.items() if row < len(self.column)})
