@@ -266,4 +266,4 @@ def test_a_picture_that_cannot_be_shown_says_so(page: Any, studio: Any) -> None:
     page.keyboard.type("path:05")
     expect(page.locator(".cell")).to_have_count(1)
     expect(page.locator(".cell .unshown")).to_have_text("cannot be shown")
-    expect(page.locator(".editor .unshown")).to_have_text("cannot be shown")
+    expect(page.locator(".editor .view .unshown")).to_have_text("cannot be shown")

@@ -115,7 +115,7 @@ def test_a_key_is_needed_and_the_page_asks_for_it(locked: Any, browser: Any) -> 
     page.get_by_label("Key of this studio").fill('s3;c%"ret')
     page.get_by_role("button", name="Open").click()
     expect(page.locator(".cell")).to_have_count(12)
-    expect(page.locator(".editor img")).to_have_js_property("naturalWidth", 64)
+    expect(page.locator(".editor .view img")).to_have_js_property("naturalWidth", 64)
     page.reload()
     expect(page.locator(".cell")).to_have_count(12)
     page.context.close()

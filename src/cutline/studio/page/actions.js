@@ -54,8 +54,8 @@ async function finish() {
 for (const action of [
   { id: "next-missing", keys: ["J"], text: "next picture without a caption", run: saved(() => goToNext("missing:", "No picture here is without a caption.")) },
   { id: "next-open", keys: ["U"], text: "next picture that is not done", run: saved(() => goToNext("status:open", "All pictures here are done.")) },
-  { id: "next", keys: ["Ctrl+ArrowDown"], text: "next picture, also while typing", typing: true, run: saved(() => go(cursor.value + 1)) },
-  { id: "previous", keys: ["Ctrl+ArrowUp"], text: "previous picture, also while typing", typing: true, run: saved(() => go(cursor.value - 1)) },
+  { id: "next", keys: ["Ctrl+ArrowDown"], text: "next picture, also while typing", typing: true, run: () => go(cursor.value + 1) },
+  { id: "previous", keys: ["Ctrl+ArrowUp"], text: "previous picture, also while typing", typing: true, run: () => go(cursor.value - 1) },
 ]) register({ group: "Move", ...action });
 
 for (const action of [

@@ -51,10 +51,14 @@ export function open(row, caption) {
 
 let timer = 0;
 
-/** The text has been changed, by typing or otherwise: it is saved at the next pause. @param {string} text */
-export function change(text) {
+/**
+ * The text has been changed, by typing or otherwise: it is saved at the next pause. `row`: whose text was shown
+ * then; that of another picture, which is shown by now, is left alone.
+ * @param {string} text @param {number} [row]
+ */
+export function change(text, row) {
   const now = draft.value;
-  if (!now) return;
+  if (!now || (row !== undefined && row !== now.row)) return;
   keep({ ...now, text, status: now.theirs === undefined ? { kind: "typing", text: "" } : now.status });
   clearTimeout(timer);
   timer = setTimeout(save, PAUSE);

@@ -6,7 +6,8 @@ import { ActionButton } from "./action_button.js";
 import { Conflict } from "./conflict.js";
 import { Counts } from "./counts.js";
 import { change, draft, open, save } from "./draft.js";
-import { Picture } from "./picture.js";
+import { Neighbours } from "./neighbours.js";
+import { PictureView } from "./picture_view.js";
 import { current, rows, want } from "./store.js";
 import { showsTags, TagsView } from "./tags_view.js";
 
@@ -24,12 +25,13 @@ export function Editor() {
   if (!now) return html`<section class="editor"><p class="note">No picture matches.</p></section>`;
   const shown = draft.value?.row === row ? draft.value : null;
   return html`<section class="editor" aria-label="Caption">
-    <div class="view"><${Picture} src=${`studio/pictures/${row}`} alt=${now.key ?? ""} /></div>
+    <${PictureView} row=${row} alt=${now.key ?? ""} />
+    <${Neighbours} />
     ${shown && "theirs" in shown && html`<${Conflict} key=${row} draft=${shown} />`}
     ${showsTags.value && !now.problem
       ? html`<${TagsView} key=${row} />`
       : html`<textarea spellcheck="true" readOnly=${!shown || Boolean(now.problem)} aria-label="Caption" value=${shown?.text ?? ""}
-          onInput=${(/** @type {any} */ event) => change(event.target.value)} onBlur=${save}></textarea>`}
+          onInput=${(/** @type {any} */ event) => change(event.target.value, shown?.row)} onBlur=${save}></textarea>`}
     ${now.problem && html`<p class="notice">${now.problem}</p>`}
     <div class="status">
       <span>${now.key}</span>

@@ -3,10 +3,10 @@
 
 import { html, useState } from "./vendor/preact.js";
 
-/** @param {{src: string, alt: string, height?: number}} parts */
-export function Picture({ src, alt, height }) {
+/** @param {{src: string, alt: string, height?: number, style?: Record<string, string>}} parts */
+export function Picture({ src, alt, height, style }) {
   const [failed, setFailed] = useState("");
-  const style = height ? { height: `${height}px` } : undefined;
-  if (failed === src) return html`<span class="unshown" style=${style}>cannot be shown</span>`;
-  return html`<img src=${src} alt=${alt} height=${height} style=${style} loading="lazy" onError=${() => setFailed(src)} />`;
+  const shown = height ? { ...style, height: `${height}px` } : style;
+  if (failed === src) return html`<span class="unshown" style=${shown}>cannot be shown</span>`;
+  return html`<img src=${src} alt=${alt} height=${height} style=${shown} draggable=${false} loading="lazy" onError=${() => setFailed(src)} />`;
 }
