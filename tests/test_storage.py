@@ -22,6 +22,7 @@ from cutline.storage import is_http, is_remote, is_url, local_path, try_writing
         ("photos/a:b.jpg", False, False),
         ("file:///photos", True, False),
         ("local://photos", True, False),
+        ("FILE:///photos", True, False),
         ("s3://bucket/a", True, True),
         ("https://example.com/a.parquet", True, True),
         ("zip://a::file:///b.zip", True, True),
@@ -30,6 +31,11 @@ from cutline.storage import is_http, is_remote, is_url, local_path, try_writing
 def test_one_meaning_of_remote(path, url, remote):
     assert (is_url(path), is_remote(path)) == (url, remote)
     assert local_path(path) == (path if remote or not url else path.partition("://")[2])
+
+
+@pytest.mark.parametrize("url", ["file:/a b/c", "file://localhost/a b/c", "File:///a b/c", "local:/a b/c"])
+def test_every_form_of_a_local_url_is_its_path(url):
+    assert (is_url(url), is_remote(url), local_path(url)) == (True, False, "/a b/c")
 
 
 def test_only_one_module_knows_drivers():
@@ -53,9 +59,10 @@ def test_a_local_url_is_read_and_written_as_its_path(tmp_path):
     (tmp_path / "photos" / "a.jpg").write_bytes(b"picture")
     (tmp_path / "photos" / "a.txt").write_text("text")
     [plain] = open_source(tmp_path / "photos").samples()
-    [by_url] = open_source(f"file://{tmp_path}/photos").samples()
-    assert by_url == plain
-    assert state_folder(f"file://{tmp_path}/out.jsonl", None) == tmp_path / "out.jsonl.cutline"
+    for scheme in ("file://", "file:", "file://localhost"):
+        [by_url] = open_source(f"{scheme}{tmp_path}/photos").samples()
+        assert by_url == plain
+        assert state_folder(f"{scheme}{tmp_path}/out.jsonl", None) == tmp_path / "out.jsonl.cutline"
     try_writing(f"file://{tmp_path}/out.jsonl")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["photos"]
 

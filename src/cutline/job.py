@@ -30,7 +30,7 @@ from cutline.options import (
     StrictOptions,
 )
 from cutline.records import JSON
-from cutline.storage import is_remote
+from cutline.storage import check_scheme, is_remote
 
 _NULL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")  # in JSON, not after an escaped backslash
 _LONGEST_PATH = 4095  # bytes, of Linux
@@ -154,6 +154,7 @@ class Job(StrictOptions):
             ConfigError: names the option and what it may be.
         """
         _check_paths(self.input_path, self.output_path, self.run.state, self.model.chain)
+        check_scheme(self.input.image_root or "")
         self._check_chain()
         positive = {
             "--reader-batch-size": self.input.reader_batch_size,
@@ -206,6 +207,7 @@ def _check_paths(*paths: str | None) -> None:
     for path in paths:
         if path and (size := len(os.fsencode(path))) > _LONGEST_PATH:
             raise ConfigError(f"a path has {size:,} bytes: at most {_LONGEST_PATH:,} are possible")
+        check_scheme(path or "")
     names = (name for path in paths if path and not is_remote(path) for name in path.split("/"))
     for name in names:
         if (size := len(os.fsencode(name))) > _LONGEST_NAME:

@@ -11,6 +11,7 @@ from typing import Any
 
 from cutline.prompts import is_prompt_file, parse_prompt_option
 from cutline.records import JSON
+from cutline.storage import is_url
 
 DEFAULT_OUTPUTS = {
     "json": "captions.json",
@@ -59,7 +60,7 @@ class _Change:
     folder: Path
 
     def path(self, text: str) -> str:
-        if not text or "://" in text or text.startswith("~"):
+        if not text or is_url(text) or text.startswith("~"):
             return text
         return self.place(text) + "/" * (text.endswith("/") and text != "/")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO, cast
@@ -11,7 +12,10 @@ from typing import Any, BinaryIO, cast
 from cutline.errors import ConfigError, CutlineError, MissingExtra, SinkError
 from cutline.formatting import one_line
 
-_LOCAL_SCHEMES = ("file://", "local://")
+_LOCAL = re.compile(
+    r"(?:file|local):(?=/)(?://(?:localhost(?=/))?(?=.))?", re.IGNORECASE
+)  # also file:/a, RFC 8089
+_ONE_SLASH = re.compile(r"(s3a?|gc?s|https?|az|abfss?|adl|hf|s?ftp|memory):/(?!/)", re.IGNORECASE)
 _EXTRAS = {"s3": "s3", "s3a": "s3", "gs": "gcs", "gcs": "gcs"}
 _WITHOUT_FOLDERS = frozenset({"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "adl", "memory"})
 _READ_AHEAD = 1024 * 1024
@@ -19,7 +23,7 @@ _READ_AHEAD = 1024 * 1024
 
 def is_url(path: str) -> bool:
     """Whether a path begins with a scheme, local ones included."""
-    return "://" in path
+    return "://" in path or _LOCAL.match(path) is not None
 
 
 def is_http(path: str) -> bool:
@@ -29,14 +33,21 @@ def is_http(path: str) -> bool:
 
 def is_remote(path: str) -> bool:
     """Whether fsspec has to open a path: one with a scheme other than ``file`` and ``local``."""
-    return is_url(path) and not path.startswith(_LOCAL_SCHEMES)
+    return "://" in path and _LOCAL.match(path) is None
 
 
 def local_path(path: str) -> str:
     """A path on this machine without its scheme; remote paths stay as they are."""
-    for scheme in _LOCAL_SCHEMES:
-        path = path.removeprefix(scheme)
-    return path
+    found = _LOCAL.match(path)
+    return path[found.end() :] if found else path
+
+
+def check_scheme(path: str) -> None:
+    """Raise ConfigError for a URL with one slash too few, which would be the name of a folder."""
+    found = _ONE_SLASH.match(path)
+    if found:
+        url = f"{found[1]}://{path[found.end() :]}"
+        raise ConfigError(f"{path} has one slash: give {url}, or ./{path} for a folder of that name")
 
 
 def open_storage(url: str) -> tuple[Any, str]:

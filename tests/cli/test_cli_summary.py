@@ -171,6 +171,12 @@ def test_a_damaged_input_is_to_be_mended_before_the_command_is_run_again(
     content = (tmp_path / "t.arrow").read_bytes()
     (tmp_path / "t.arrow").write_bytes(content[: len(content) // 2])
     ran = cutline("caption", "t.arrow", "out.jsonl", "--model", "fake")
-    assert ran.code == 3, ran.err
-    assert "t.arrow is damaged after row" in ran.err
-    assert "nothing is lost: fix this and run the same command again to continue" in ran.err
+    assert ran.code == 1, ran.err
+    assert "15 captions · 1 failed (1 damaged-shard)" in ran.err
+    assert "t.arrow is damaged after row 15" in ran.err
+    assert "the rest of the file is lost" in ran.err
+    assert "once the cause is fixed, run again with --retry-failed" in ran.err
+    (tmp_path / "t.arrow").write_bytes(content)
+    mended = cutline("caption", "t.arrow", "out.jsonl", "--model", "fake", "--retry-failed")
+    assert mended.code == 0, mended.err
+    assert len(rows(tmp_path / "out.jsonl")) == 40

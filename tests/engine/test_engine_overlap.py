@@ -130,6 +130,57 @@ def test_nothing_is_opened_over_what_is_read(place, case):
     assert everything(place) == before
 
 
+OF_ANOTHER_RUN = {
+    "its failures": ("one.jsonl.failures.jsonl", {}),
+    "failures of a state elsewhere": ("two.jsonl.failures.jsonl", {}),
+    "failures in another format": ("one.jsonl.failures.jsonl", {"output_format": "csv"}),
+    "a shard": ("sets/00000.tar", {"output_format": "jsonl"}),
+    "a part": ("parts-00000.parquet", {}),
+    "a comparison's state": ("three.jsonl", {"state": "page.html.cutline"}),
+    "in its state": ("one.jsonl.cutline/more.jsonl", {}),
+}
+
+
+def test_nothing_of_another_run_is_replaced(place):
+    """By no command, whatever is to be overwritten; what the message names works."""
+    (place / "photos/gone.jpg").symlink_to("nowhere")
+    cutline.caption("photos", "one.jsonl")
+    cutline.caption("photos", "two.jsonl", state="st")
+    cutline.caption("photos", "sets", output_format="webdataset")
+    cutline.caption("photos", "parts.parquet", rows_per_file=2)
+    compare = ("compare", "fake", "one.jsonl", "--input-path", "photos", "-o")
+    assert cutline_here(*compare, "page.html").returncode == 1, "of the picture that is gone"
+    (place / "photos/0.txt").write_text("Mine.")
+    (place / "own.jsonl").write_text("{}")
+    before = everything(place)
+    for output, options in OF_ANOTHER_RUN.values():
+        with pytest.raises(ConfigError, match=r"(another|--state)"):
+            cutline.caption("photos", output, **{"existing": "overwrite", **options})
+    over = [
+        "one.jsonl",
+        "one.jsonl.failures.jsonl",
+        "two.jsonl.failures.jsonl",
+        "parts-00001.parquet",
+        "sets",
+    ]
+    for output in (*over, "st/x.jsonl", "s3:/bucket/x.jsonl"):
+        form = "webdataset" if output == "sets" else "jsonl"
+        refused = cutline_here("export", "photos", output, "--format", form, "--overwrite")
+        assert (refused.returncode, refused.stderr.count("\n")) == (2, 1), refused.stderr
+    refused = cutline_here(*compare, "other.html", "--state", "one.jsonl.cutline")
+    assert (refused.returncode, refused.stderr.count("\n")) == (2, 1)
+    assert "one.jsonl.cutline holds the state of a run" in refused.stderr
+    for output in ("s3:/bucket/x.jsonl", "gs:/bucket/x.parquet"):
+        with pytest.raises(ConfigError, match=r"has one slash: give (s3|gs)://bucket"):
+            cutline.caption("photos", output)
+    assert everything(place) == before
+    assert cutline_here("export", "photos", "own.jsonl", "--overwrite").returncode == 0
+    assert cutline_here(*compare, "other.html").returncode == 1
+    assert (place / "other.html").exists()
+    assert cutline.caption("photos", f"file:{place}/own2.jsonl").report.counts.captions == COUNT
+    assert (place / "own2.jsonl").read_text().count("\n") == COUNT
+
+
 WITHIN = {
     "JSON lines beside pictures": ("photos", "photos/captions.jsonl", {}),
     "Parquet beside pictures": ("photos", "photos/captions.parquet", {}),

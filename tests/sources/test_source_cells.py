@@ -6,6 +6,7 @@ import base64
 import bz2
 import datetime as dt
 import gzip
+import hashlib
 import json
 
 import pyarrow as pa
@@ -294,6 +295,41 @@ def test_a_list_of_paths_and_numbers_that_are_bytes(tmp_path, jpeg):
     assert samples[0].location.read() == jpeg()
     assert samples[1].problem.kind == "no-image"
     assert not source.left_over
+
+
+@pytest.mark.parametrize("form", ["stream", "file"])
+def test_a_damaged_arrow_file_or_stream_keeps_its_rows_around_the_damage(tmp_path, form):
+    """Cut at many places, without its end, and with a batch whose lengths are wrong."""
+    pictures = [hashlib.sha256(bytes([number])).digest() * 9 for number in range(12)]
+    table = pa.table({"image": [{"bytes": data, "path": f"{n}.png"} for n, data in enumerate(pictures)]})
+    path, whole = tmp_path / "t.arrow", pa.BufferOutputStream()
+    with {"stream": pa.ipc.new_stream, "file": pa.ipc.new_file}[form](whole, table.schema) as file:
+        file.write_table(table, max_chunksize=3)
+    data = whole.getvalue().to_pybytes()
+
+    def read(content):
+        path.write_bytes(content)
+        source = open_source(path)
+        samples = list(source.samples())
+        lost = [sample.problem.kind for sample in samples if sample.problem]
+        kept = [sample.location.read() for sample in samples if not sample.problem]
+        return kept, lost, [over.kind for over in source.left_over]
+
+    assert read(data) == (pictures, [], [])
+    for number in range(1, 4):
+        end = data.find(pictures[3 * number]) - 40  # within the batch
+        assert read(data[:end]) == (pictures[: 3 * number], ["damaged-shard"], [])
+    without_end = read(data[:-8])
+    assert without_end == (
+        pictures,
+        *(([], ["unended-stream"]) if form == "stream" else (["damaged-shard"], [])),
+    )
+    content = bytearray(data)
+    offsets = data.find(pictures[3]) - 16  # of the bytes, before them
+    content[offsets : offsets + 16] = b"\x7f" * 16
+    kept, lost, _ = read(bytes(content))
+    assert kept == pictures[:3] + pictures[6:]
+    assert set(lost) == {"bad-row"}
 
 
 def test_a_damaged_batch_of_an_arrow_file_costs_itself_alone(tmp_path, jpeg):

@@ -39,13 +39,13 @@ from cutline.job import Job
 from cutline.locations.loader import PictureLoader
 from cutline.records import Sample
 from cutline.serialization import valid_unicode
-from cutline.storage import is_remote
+from cutline.sources.outputs import COMPARISON_RECORD, is_state_of_run
+from cutline.storage import is_remote, local_path
 
 IMAGE_LIMIT = 50
 """Pictures that are compared by default: as many as a person looks at."""
 
 DEFAULT_OUTPUT = "comparison.html"
-_MARK = "comparison.json"
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +93,7 @@ class ComparisonRunner:
 
     def __post_init__(self) -> None:
         job = self.plan.job
-        self._output = job.output_path or DEFAULT_OUTPUT
+        self._output = local_path(job.output_path or DEFAULT_OUTPUT)
         if is_remote(self._output):
             raise ConfigError(
                 "a comparison is written on this machine: give --output-path the path of a file"
@@ -118,6 +118,8 @@ class ComparisonRunner:
             metric = registry.load("metrics", "similarity")
             self._metrics.append(metric(measured_by, device=job.local.device))
         self._folder = state_folder(self._output, job.run.state)
+        if is_state_of_run(str(self._folder)):
+            raise ConfigError(f"{self._folder} holds the state of a run: give --state another folder")
         outputs = [candidate.output for candidate in self._candidates if candidate.output]
         refuse_overlap(job.input_path, output_paths(self._output, job.run.state), "", outputs)
 
@@ -274,7 +276,7 @@ class _Ownership:
         self._state = state
         self._path = path
         remove_parts(path.parent, path.name)
-        known: Mapping[str, object] = state.read(_MARK) or {}
+        known: Mapping[str, object] = state.read(COMPARISON_RECORD) or {}
         digests = known.get("digests")
         self._found = _digest(path.read_bytes()) if path.is_file() else ""
         if path.exists() and not (isinstance(digests, list) and self._found in digests):
@@ -284,7 +286,7 @@ class _Ownership:
 
     def write(self, data: bytes) -> None:
         # Both are recorded: whichever is there after a crash is ours.
-        self._state.write(_MARK, {"digests": [self._found, _digest(data)]})
+        self._state.write(COMPARISON_RECORD, {"digests": [self._found, _digest(data)]})
         with write_errors(self._path):
             write_atomically(self._path, data)
 

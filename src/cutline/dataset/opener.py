@@ -9,6 +9,7 @@ from cutline.dataset.dataset import Dataset
 from cutline.errors import ConfigError
 from cutline.files import name_to_text
 from cutline.sidecars import sidecar_ending
+from cutline.storage import local_path
 
 
 def open_dataset(
@@ -31,7 +32,7 @@ def open_dataset(
     Raises:
         ConfigError: it is no folder of pictures, or an option is not valid.
     """
-    name = os.fsdecode(folder)
+    name = local_path(os.fsdecode(folder))
     dataset = Dataset(
         name,
         ending=sidecar_ending(sidecar_ext),

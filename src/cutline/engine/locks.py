@@ -18,9 +18,9 @@ from cutline.errors import OutputLocked, SinkError
 from cutline.files import write_atomically, write_errors
 from cutline.formatting import one_line
 from cutline.serialization import read_object
+from cutline.sources.outputs import OWNER
 from cutline.storage import is_remote, local_path
 
-OWNER = "owner.json"
 MAX_NAME = 200
 _FIRST_FILES = frozenset({"lock", OWNER})
 

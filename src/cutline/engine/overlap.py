@@ -1,7 +1,7 @@
 """Refuses runs that would write over what they read: input, pictures, prompts and other files."""
 
 # Paths stay strings: file names need not be Unicode.
-# ruff: noqa: PTH110, PTH112, PTH113, PTH116, PTH208
+# ruff: noqa: PTH110, PTH112, PTH116, PTH208
 
 from __future__ import annotations
 
@@ -9,34 +9,43 @@ import fnmatch
 import glob
 import os
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import NoReturn, TypeVar
+from typing import NoReturn
 
+from cutline.engine.conflicts import (
+    CURE,
+    PATTERN,
+    check_links,
+    check_other_runs,
+    check_state,
+    fixed_part,
+    is_file,
+    is_linked,
+    last_name,
+    or_none,
+    shown,
+)
 from cutline.engine.state import failures_file, state_folder
 from cutline.errors import ConfigError
-from cutline.files import name_to_text
 from cutline.imaging import EXTENSIONS
 from cutline.imaging.formats import MIMES, sniff_format
 from cutline.job import Job
 from cutline.sinks.ownership import OwnershipRecord
 from cutline.sinks.targets import target
 from cutline.sources.names import TAR_ENDINGS, extension, is_tar
-from cutline.sources.outputs import FILE_RECORD, SHARDS_RECORD, OutputPaths, absolute, state_folder_of
+from cutline.sources.outputs import (
+    FILE_RECORD,
+    SHARDS_RECORD,
+    OutputPaths,
+    absolute,
+)
 from cutline.storage import is_remote, local_path
 
-_T = TypeVar("_T")
 _FOLDERS = frozenset({"webdataset"})  # formats whose output is a folder of shards
 _TABLES = frozenset({"parquet", "arrow"})  # which are read where a folder is the input
 _ONE_FILE = frozenset({"json", "jsonl", "csv", "tsv", "parquet", "scienceqa"})
 _SHARD = re.compile(r"\d{5,}\.tar")
-_PATTERN = re.compile(r"[*?\[{]")
-_STATE_FILES = frozenset(
-    {
-        *("journal.jsonl", "owner.json", "mark.json", "report.json", "failures.json", "batches.json", "lock"),
-        *("rows.part", "output.part", "before.json", "totals.json", FILE_RECORD, SHARDS_RECORD),
-    }
-)
 
 
 def output_paths(
@@ -52,7 +61,7 @@ def files_read(job: Job) -> list[str]:
     """The files beside its input that a job names: prompts, schema, prices, chain and plug-ins."""
     prompts = [text for prompt in job.prompts.prompt for text in (prompt, prompt.partition("=")[2])]
     named = (job.prompts.schema, job.run.prices, job.model.chain, *job.model.plugin, *prompts)
-    return [path for path in named if path and "\n" not in path and _is_file(path)]
+    return [path for path in named if path and "\n" not in path and is_file(path)]
 
 
 def refuse_overlap(input_path: str, paths: OutputPaths, form: str, also_read: Sequence[str] = ()) -> None:
@@ -72,13 +81,14 @@ def refuse_overlap(input_path: str, paths: OutputPaths, form: str, also_read: Se
         _check_shards(input_path, paths)
     else:
         if form in _ONE_FILE and _is_folder(paths.output):
-            raise ConfigError(f"{_shown(paths.output)} is a folder: give the name of a file")
+            raise ConfigError(f"{shown(paths.output)} is a folder: give the name of a file")
         _check_file(paths.output, "the output", input_path, also_read, paths)
         if paths.numbered:
             _check_numbered(input_path, paths)
     _check_file(paths.failures, "the list of failures", input_path, also_read, paths)
-    _check_links(paths)
-    _check_state(input_path, paths, form)
+    check_links(paths)
+    check_other_runs(paths)
+    check_state(input_path, paths, form)
 
 
 def _check_file(
@@ -89,28 +99,27 @@ def _check_file(
     if is_remote(written):
         return
     if extension(written.rpartition("/")[2]) in EXTENSIONS or _is_picture(written):
-        raise ConfigError(f"{_shown(written)} is a picture and would be replaced by {what}: {_CURE}")
+        raise ConfigError(f"{shown(written)} is a picture and would be replaced by {what}: {CURE}")
     identity = _identity(written)
     if identity is None:
         return
     for path in also_read:
         if _identity(path) == identity:
-            raise ConfigError(f"{_shown(path)} is read by this run and would be replaced by {what}: {_CURE}")
+            raise ConfigError(f"{shown(path)} is read by this run and would be replaced by {what}: {CURE}")
     if not input_path or is_remote(input_path):
         return
-    if not _is_linked(written) and written == paths.output and _is_own(paths):
+    if not is_linked(written) and written == paths.output and _is_own(paths):
         return
     inside = _is_within(written, input_path) and _is_read(written)
-    if inside or any(found == identity for found in _inputs(input_path, several=_is_linked(written))):
+    if inside or any(found == identity for found in _inputs(input_path, several=is_linked(written))):
         _refuse_input(written, what)
 
 
 def _refuse_input(written: str, what: str) -> NoReturn:
     stem, dot, ending = written.rpartition(".")
-    example = f", such as {_shown(stem)}-captions.{ending}" if dot and "/" not in ending else ""
+    example = f", such as {shown(stem)}-captions.{ending}" if dot and "/" not in ending else ""
     raise ConfigError(
-        f"{_shown(written)} belongs to the input, which {what} would replace: "
-        f"write to another output{example}"
+        f"{shown(written)} belongs to the input, which {what} would replace: write to another output{example}"
     )
 
 
@@ -120,17 +129,17 @@ def _check_shards(input_path: str, paths: OutputPaths) -> None:
     if not input_path:
         return
     given = absolute(input_path)
-    fixed = absolute(_fixed(input_path))
-    over = given == output or (_PATTERN.search(input_path) is not None and fixed == output)
-    over |= is_tar(given) and given.rpartition("/")[0] == output and bool(_SHARD.fullmatch(_name(given)))
+    fixed = absolute(fixed_part(input_path))
+    over = given == output or (PATTERN.search(input_path) is not None and fixed == output)
+    over |= is_tar(given) and given.rpartition("/")[0] == output and bool(_SHARD.fullmatch(last_name(given)))
     if not over and not is_remote(output) and not is_remote(input_path) and os.path.isdir(output):
         there = {_identity(f"{output}/{name}") for name in os.listdir(output) if _SHARD.fullmatch(name)}
         theirs = there and not os.path.exists(f"{paths.state}/{SHARDS_RECORD}")
         over = bool(theirs) and any(found in there for found in _inputs(input_path, several=True))
     if over:
         raise ConfigError(
-            f"{_shown(paths.output)} holds shards of the input, which the output would replace: "
-            f"write to another folder, such as {_shown(paths.output.rstrip('/'))}-captions"
+            f"{shown(paths.output)} holds shards of the input, which the output would replace: "
+            f"write to another folder, such as {shown(paths.output.rstrip('/'))}-captions"
         )
 
 
@@ -140,7 +149,7 @@ def _check_numbered(input_path: str, paths: OutputPaths) -> None:
     folder, _, name = output.rpartition("/")
     stem, dot, ending = name.rpartition(".")
     first = f"{stem}-00000{dot}{ending}"
-    if absolute(_fixed(input_path)) == folder and fnmatch.fnmatch(first, _name(input_path)):
+    if absolute(fixed_part(input_path)) == folder and fnmatch.fnmatch(first, last_name(input_path)):
         _refuse_input(paths.output, "the output")
     if not input_path or is_remote(output) or is_remote(input_path):
         return
@@ -153,74 +162,20 @@ def _check_numbered(input_path: str, paths: OutputPaths) -> None:
             _refuse_input(there[found], "the output")
 
 
-def _check_links(paths: OutputPaths) -> None:
-    """Refuse links in the place of files that are written where they are: what they lead to would change."""
-    if is_remote(paths.output) or is_remote(paths.state):
-        return
-    for path in (local_path(paths.failures), f"{paths.state}/journal.jsonl"):
-        if _is_linked(path):
-            raise ConfigError(
-                f"{_shown(path)} is a link to another file, which this run would change: remove the link, "
-                "or write to another output"
-            )
-    failures = Path(local_path(paths.failures))
-    if not Path(paths.state, "journal.jsonl").exists() and not _is_failures_file(failures):
-        raise ConfigError(
-            f"{_shown(str(failures))} is in the place of the list of failures and is none: "
-            "move it away, or write to another output"
-        )
-
-
-def _is_failures_file(path: Path) -> bool:
-    """Whether a file, if there is one, is empty or begins as a list of failures does."""
-
-    def begins() -> bool:
-        with path.open("rb") as file:
-            line = file.readline(1 << 20)
-        return not line or (line.startswith(b"{") and b'"key"' in line and b'"kind"' in line)
-
-    return not _is_file(str(path)) or _or_none(begins) is not False
-
-
 def _check_list_beside_texts(input_path: str, output: str) -> None:
     """Refuse to write sidecars into a folder where the list that is read has the name of one."""
-    if is_remote(input_path) or is_remote(output) or extension(_name(input_path)) != "txt":
+    if is_remote(input_path) or is_remote(output) or extension(last_name(input_path)) != "txt":
         return
     if os.path.isdir(output) and _is_within(input_path, output):
         raise ConfigError(
-            f"{_shown(input_path)} lies among the texts of the output, one of which could replace it: "
+            f"{shown(input_path)} lies among the texts of the output, one of which could replace it: "
             "write to a folder of its own"
         )
 
 
-def _check_state(input_path: str, paths: OutputPaths, form: str) -> None:
-    state = absolute(paths.state)
-    if input_path:
-        given = absolute(_fixed(input_path))
-        if given == state or given.startswith(f"{state}/"):
-            raise ConfigError(
-                f"{_shown(input_path)} lies in the state folder {_shown(paths.state)}, where the run writes: "
-                "give another output, or another folder with --state"
-            )
-    folder, _, name = absolute(paths.output).rpartition("/")
-    if (folder == state and name in _STATE_FILES) or (absolute(paths.output) == state and form != "sidecar"):
-        raise ConfigError(
-            f"{_shown(paths.output)} is where the run's own state is kept: give another output, "
-            "or another folder with --state"
-        )
-    if form != "sidecar" and (other := state_folder_of(paths.output)) and other != state:
-        raise ConfigError(
-            f"{_shown(paths.output)} lies in the state folder {_shown(other)} of another run: "
-            "give another output"
-        )
-
-
-_CURE = "write to another output"
-
-
 def _inputs(path: str, *, several: bool) -> Iterator[tuple[int, int]]:
     """The identities of the files of an input on this machine; of a folder only if ``several``."""
-    if _PATTERN.search(path) and not os.path.exists(path):
+    if PATTERN.search(path) and not os.path.exists(path):
         pattern = re.sub(r"\{[^{}]*\}", "*", path)
         for file in glob.iglob(pattern, recursive=True):  # noqa: PTH207 - the pattern may be absolute
             yield from filter(None, [_identity(file)])
@@ -233,8 +188,8 @@ def _inputs(path: str, *, several: bool) -> Iterator[tuple[int, int]]:
 
 
 def _is_read(name: str) -> bool:
-    ending = extension(_name(name))
-    return ending in EXTENSIONS or ending in _TABLES or _name(name).lower().endswith(TAR_ENDINGS)
+    ending = extension(last_name(name))
+    return ending in EXTENSIONS or ending in _TABLES or last_name(name).lower().endswith(TAR_ENDINGS)
 
 
 def _is_own(paths: OutputPaths) -> bool:
@@ -249,53 +204,22 @@ def _is_within(path: str, folder: str) -> bool:
     return os.path.isdir(folder) and os.path.realpath(path).startswith(f"{os.path.realpath(folder)}/")
 
 
-def _is_linked(path: str) -> bool:
-    return _or_none(lambda: Path(path).is_symlink() or os.stat(path).st_nlink > 1) or False
-
-
 def _is_picture(path: str) -> bool:
     """Whether a file that is there begins as a picture does."""
-    if not _is_file(path):
+    if not is_file(path):
         return False
 
     def read() -> bytes:
         with open(path, "rb") as file:  # noqa: PTH123 - a string, see above
             return file.read(64)
 
-    return sniff_format(_or_none(read) or b"") in MIMES
+    return sniff_format(or_none(read) or b"") in MIMES
 
 
 def _is_folder(path: str) -> bool:
-    return path.endswith("/") or (not is_remote(path) and (_or_none(lambda: os.path.isdir(path)) or False))
-
-
-def _is_file(path: str) -> bool:
-    return _or_none(lambda: os.path.isfile(path)) or False
+    return path.endswith("/") or (not is_remote(path) and (or_none(lambda: os.path.isdir(path)) or False))
 
 
 def _identity(path: str) -> tuple[int, int] | None:
-    status = _or_none(lambda: os.stat(path))
+    status = or_none(lambda: os.stat(path))
     return (status.st_dev, status.st_ino) if status else None
-
-
-def _or_none(call: Callable[[], _T]) -> _T | None:
-    try:
-        return call()
-    except (OSError, ValueError):  # not there, a name that is too long, or one with a null character
-        return None
-
-
-def _fixed(path: str) -> str:
-    """The path, or the folder before its pattern."""
-    found = _PATTERN.search(path)
-    if not found or (not is_remote(path) and os.path.exists(path)):
-        return path
-    return path[: found.start()].rpartition("/")[0] or "."
-
-
-def _name(path: str) -> str:
-    return path.rpartition("/")[2]
-
-
-def _shown(path: str) -> str:
-    return name_to_text(path)

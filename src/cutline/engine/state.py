@@ -12,12 +12,13 @@ from typing import Self
 import orjson
 
 from cutline.app_dirs import state_dir
-from cutline.engine.locks import OWNER, FolderLock, OutputLock, output_locks
+from cutline.engine.locks import FolderLock, OutputLock, output_locks
 from cutline.engine.remote_state import RemoteState
 from cutline.errors import ConfigError, CutlineError
 from cutline.files import remove_parts, write_atomically, write_errors
 from cutline.records import JSON
 from cutline.serialization import read_object
+from cutline.sources.outputs import OWNER
 from cutline.storage import is_remote, local_path
 
 _log = logging.getLogger(__name__)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
 import pyarrow as pa
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
     from cutline.sources.rows import Row
 
 MAX_COLUMN_BYTES = 2 * 1024**3
+_CONTINUATION = b"\xff\xff\xff\xff"
+_END = _CONTINUATION + bytes(4)
+_STREAM_AT = 8  # where the stream within an Arrow file begins
+MAX_BATCH = 10_000_000  # rows
 MAX_RATIO = 20  # unpacked to packed; pictures and texts stay below
 # What pyarrow raises for damaged, encrypted and foreign files; ArrowInvalid is a ValueError.
 _ERRORS = (pa.ArrowException, OSError, ValueError, OverflowError, MemoryError)
@@ -36,7 +41,7 @@ def arrow_table(path: str, ending: str, batch_size: int) -> ArrowTable:
                 parquet = pyarrow.parquet.ParquetFile(file)
                 schema, count, groups = parquet.schema_arrow, parquet.metadata.num_rows, parquet.metadata
             else:
-                schema, count = _ipc_header(file)
+                schema, count = _ipc_header(_ipc_reader(file))
     except _ERRORS as error:
         raise ConfigError(f"{path} is not a valid {ending} file: {one_line(error)}") from error
 
@@ -98,7 +103,9 @@ class ArrowTable:
         if isinstance(reader, pa.ipc.RecordBatchFileReader):
             yield from _ipc(reader, first)
         else:
-            yield None, _without(reader, first)
+            yield from _stream(reader, first)
+            if _is_file_form(file):
+                raise SourceError(f"{self.path} is damaged: the footer is missing at its end")
 
     def count(self) -> int | None:
         return self.number
@@ -119,8 +126,18 @@ def _check_groups(path: str, parquet: Any) -> None:
                 )
 
 
-def _ipc_header(file: BinaryIO) -> tuple[pa.Schema, int | None]:
-    reader = _ipc_reader(file)
+def lacks_end(path: str) -> bool:
+    """Whether an Arrow stream on this machine has no mark at its end: it may be cut, or never had one."""
+    with open_binary(path) as file:
+        first = file.read(6)
+        if first == b"ARROW1" or file.seek(0, os.SEEK_END) < len(_END):
+            return False
+        file.seek(-len(_END), os.SEEK_END)
+        end = file.read()
+    return end != _END if first.startswith(_CONTINUATION) else end[-4:] != bytes(4)  # as before Arrow 0.15
+
+
+def _ipc_header(reader: Any) -> tuple[pa.Schema, int | None]:
     if not isinstance(reader, pa.ipc.RecordBatchFileReader):
         return reader.schema, None
     return reader.schema, sum(_ipc_sizes(reader))
@@ -130,16 +147,44 @@ def _ipc_sizes(reader: pa.ipc.RecordBatchFileReader) -> Iterator[int]:
     """The rows of each batch; one for a batch that cannot be read."""
     for number in range(reader.num_record_batches):
         try:
-            yield reader.get_batch(number).num_rows
+            yield _checked(reader.get_batch(number)).num_rows
         except _ERRORS:
             yield 1
 
 
 def _ipc_reader(file: BinaryIO) -> Any:
-    """A Feather or Arrow file; the stream form is what the Hugging Face cache holds."""
+    """A Feather or Arrow file; the stream form is what the Hugging Face cache holds.
+
+    A file that is cut has lost its footer, and is read as the stream that is in it.
+    """
+    if not _is_file_form(file):
+        return pa.ipc.open_stream(file)
+    try:
+        return pa.ipc.open_file(file)
+    except pa.ArrowInvalid:
+        file.seek(_STREAM_AT)
+        try:
+            return pa.ipc.open_stream(file)
+        except _ERRORS:
+            pass  # what is wrong with the file says more
+        raise
+
+
+def _is_file_form(file: BinaryIO) -> bool:
+    file.seek(0)
     magic = file.read(6)
     file.seek(0)
-    return pa.ipc.open_file(file) if magic == b"ARROW1" else pa.ipc.open_stream(file)
+    return magic == b"ARROW1"
+
+
+def _checked(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """The batch, once its lengths and offsets fit its buffers: pyarrow ends the process where they do not."""
+    try:
+        batch.validate(full=True)
+    except pa.ArrowInvalid as error:
+        if "UTF8" not in str(error):  # such texts are read in their encoding
+            raise
+    return batch
 
 
 def _parquet(
@@ -170,8 +215,27 @@ def _ipc(reader: pa.ipc.RecordBatchFileReader, first: int) -> Iterator[tuple[int
             yield end, _without(_batch(reader, number), max(0, first - start))
 
 
+def _stream(
+    reader: pa.RecordBatchReader, first: int
+) -> Iterator[tuple[int | None, Iterator[pa.RecordBatch]]]:
+    """As ``_ipc``, for a stream, which is lost after a batch whose header cannot be read."""
+    end = 0
+    try:
+        for batch in reader:
+            start, end = end, end + batch.num_rows
+            known = end if batch.num_rows <= MAX_BATCH else None  # more is damage
+            if first < end:
+                yield known, _without(map(_checked, [batch]), max(0, first - start))
+    except _ERRORS as error:
+        yield None, map(_raise, [error])
+
+
+def _raise(error: Exception) -> pa.RecordBatch:
+    raise error
+
+
 def _batch(reader: pa.ipc.RecordBatchFileReader, number: int) -> Iterator[pa.RecordBatch]:
-    yield reader.get_batch(number)
+    yield _checked(reader.get_batch(number))
 
 
 def _without(batches: Iterable[pa.RecordBatch], first: int) -> Iterator[pa.RecordBatch]:

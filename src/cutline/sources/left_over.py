@@ -54,6 +54,11 @@ _REMARKS = {
         "texts beside pictures that lie out of the input, behind links",
         "--follow-links reads them",
     ),
+    "unended-stream": (
+        "Arrow stream without a mark at its end",
+        "Arrow streams without a mark at their ends",
+        "if rows are missing it was cut: make it again",
+    ),
     "unread-json": (
         "JSON file beside a picture that is no object of fields",
         "JSON files beside pictures that are no objects of fields",

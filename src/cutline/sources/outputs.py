@@ -11,11 +11,14 @@ import os
 import re
 from collections.abc import Callable, Iterable, Sequence
 
+from cutline.serialization import decode_object
 from cutline.storage import is_remote, local_path
 
 STATE_ENDING = ".cutline"
 FAILURES_ENDING = ".failures.jsonl"
 FILE_RECORD, SHARDS_RECORD = "output.json", "shards.jsonl"  # in a state folder, by what the output is
+COMPARISON_RECORD = "comparison.json"
+OWNER = "owner.json"  # of the lock of a state folder
 # What cannot be made again: of a run, of submitted batches, of an edited dataset. The folder of a
 # comparison has none of them, as its candidates are runs with folders of their own.
 _RECORDS = ("journal.jsonl", "batches.json", "history.sqlite", FILE_RECORD, SHARDS_RECORD)
@@ -133,12 +136,52 @@ def state_folder_of(path: str) -> str:
     """
     folder = absolute(path).rpartition("/")[0]
     while folder.strip("/") and not folder.endswith(":/"):
-        if folder.endswith(STATE_ENDING):
-            local = "" if is_remote(folder) else local_path(folder)
-            if not local or any(os.path.lexists(f"{local}/{record}") for record in _RECORDS):
-                return folder
+        local = "" if is_remote(folder) else local_path(folder)
+        named = folder.endswith(STATE_ENDING)
+        if (named and not local) or (
+            local and (named or os.path.lexists(f"{local}/{OWNER}")) and is_state_of_run(local)
+        ):
+            return folder
         folder = folder.rpartition("/")[0]
     return ""
+
+
+def is_state_of_run(folder: str) -> bool:
+    """Whether a folder on this machine holds what a run, a batch or an edited dataset cannot make again."""
+    return any(os.path.lexists(f"{folder}/{record}") for record in _RECORDS)
+
+
+def state_of_output(path: str) -> str:
+    """The state folder beside an output on this machine, a part or shard of one, or a list of failures.
+
+    Empty for any other path.
+    """
+    folder, _, name = absolute(path).rpartition("/")
+    outputs = [f"{folder}/{one}" for one in (name, _whole(name), name.removesuffix(FAILURES_ENDING)) if one]
+    places: list[tuple[str, tuple[str, ...]]] = [(output, _RECORDS) for output in outputs]
+    if _SHARD.fullmatch(name):
+        places.append((folder, (SHARDS_RECORD,)))
+    for output, records in places:
+        for state in states_beside(output):
+            if any(os.path.lexists(f"{state}/{record}") for record in records):
+                return state
+    return ""
+
+
+def states_beside(output: str) -> tuple[str, str]:
+    """Where the state of an output may be that has it beside it, see engine.state."""
+    folder, _, name = output.rpartition("/")
+    return f"{folder}/{name}{STATE_ENDING}", f"{folder}/_{name}{STATE_ENDING}"
+
+
+def is_failures_list(path: str) -> bool:
+    """Whether a file on this machine begins as a run's list of failures."""
+    try:
+        with open(path, "rb") as file:  # noqa: PTH123 - a string, see above
+            row = decode_object(file.readline(1 << 20)) or {}
+    except OSError:
+        return False
+    return {"key", "kind", "message"} <= row.keys() and "caption" not in row
 
 
 def _whole(path: str) -> str:

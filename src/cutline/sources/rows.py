@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal, Protocol, TypeAlias
 
+from cutline.errors import SourceError
 from cutline.storage import is_remote
 
 MAX_LINE_BYTES = 64 * 1024 * 1024
@@ -58,4 +59,11 @@ def count_rows(table: Table) -> int | None:
 
 
 def rows_in(table: Table) -> int:
-    return sum(1 for _ in table.rows())
+    """The number of rows that can be read, and one for what is damaged after them."""
+    number = 0
+    try:
+        for _ in table.rows():
+            number += 1
+    except SourceError:
+        number += 1
+    return number

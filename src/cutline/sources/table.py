@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 _TEXT_ENDINGS = (".csv", ".tsv", ".jsonl", ".ndjson")
 _PACKED_ENDINGS = tuple(f"{text}.{packing}" for text in _TEXT_ENDINGS for packing in PACKINGS)
 _ENDINGS = (".parquet", ".arrow", ".feather", *_TEXT_ENDINGS, *_PACKED_ENDINGS)
+_STREAM_ENDINGS = (".arrow", ".feather")
 _COLUMNAR_ENDINGS = (".parquet", ".arrow", ".feather")
 
 
@@ -175,9 +176,18 @@ class TableSource(RowSource):
             for counted, row in table.rows(first, only=only):
                 yield f"{table.counted} {counted}", row
         except SourceError as error:
-            if len(self._files) == 1 or is_remote(file):
+            if is_remote(file) or isinstance(error.__cause__, MemoryError):  # another time it may be whole
                 raise
             yield "file", BadRow(f"{error}; the rest of the file is lost", kind="damaged-shard")
+        else:
+            if file.lower().endswith(_STREAM_ENDINGS) and not is_remote(file):
+                self._note_end(file)
+
+    def _note_end(self, file: str) -> None:
+        from cutline.sources.arrow import lacks_end
+
+        if lacks_end(file):
+            self._notes.note("unended-stream", file)
 
     def _size(self, file: str) -> int:
         try:

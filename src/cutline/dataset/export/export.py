@@ -14,7 +14,7 @@ from cutline.dataset.export.writers import WRITERS, Writer, exported_files
 from cutline.dataset.writer import Progress, StopEdit
 from cutline.errors import ConfigError, PictureError, SampleError
 from cutline.locations.stored import LocalFile
-from cutline.storage import is_remote
+from cutline.storage import check_scheme, is_remote, local_path
 
 
 class Export:
@@ -25,12 +25,13 @@ class Export:
 
     def __init__(self, output: str, protected: tuple[str, ...], options: ExportOptions) -> None:
         """ConfigError: the output or its format cannot be used; OutputExists where it is there already."""
+        check_scheme(output)
         if is_remote(output):
             raise ConfigError(f"cannot export to {output}: export to this machine, and copy it from there")
         if not output or "\0" in output:
             raise ConfigError("give the name of a file or folder to export to")
         self.format = export_format(output, options.format)
-        path = Path(os.path.abspath(output))  # noqa: PTH100 - resolve() would follow links
+        path = Path(os.path.abspath(local_path(output)))  # noqa: PTH100 - resolve() would follow links
         self._options = options
         self._place = ExportPlace(
             path,

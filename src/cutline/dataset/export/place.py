@@ -16,7 +16,7 @@ import filelock
 from cutline.errors import ConfigError, OutputExists
 from cutline.files import sync_file, sync_folder, write_errors
 from cutline.locations.roots import is_within
-from cutline.sources.outputs import state_folder_of
+from cutline.sources.outputs import is_failures_list, state_folder_of, state_of_output
 
 _LOCK: Final = "lock"
 
@@ -100,6 +100,12 @@ class ExportPlace:
             raise ConfigError(
                 f"{self.output} lies in {folder}, the state of a run: choose a place outside of it"
             )
+        if folder := state_of_output(real):
+            raise ConfigError(
+                f"{self.output} belongs to the run whose state is in {folder}: choose another place"
+            )
+        if is_failures_list(real):
+            raise ConfigError(f"{self.output} is the list of failures of a run: choose another place")
 
     def _check_free(self) -> None:
         try:
