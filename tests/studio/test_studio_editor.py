@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
 from playwright.sync_api import expect
 
 from processes import wait_until
-from studio_process import PATIENCE, Studio, start_studio, stop_studio
 
 PICTURES = 24
 
@@ -20,39 +19,19 @@ def caption(number: int) -> str:
     return f"long hair, red cat, picture {number}"
 
 
-def restore(folder: Path) -> None:
-    """All captions as they were before the tests; those of the last two pictures are missing."""
-    for number in range(PICTURES - 2):
-        (folder / f"{number:02}.txt").write_text(f"{caption(number)}\n")
-    for number in range(PICTURES - 2, PICTURES):
-        (folder / f"{number:02}.txt").unlink(missing_ok=True)
-
-
-@pytest.fixture(scope="module")
-def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
-    folder = tmp_path_factory.mktemp("editor") / "photos"
-    folder.mkdir()
-    for number in range(PICTURES):
-        Image.new("RGB", (1600, 900), (10 * number, 90, 160)).save(folder / f"{number:02}.jpg")
-    restore(folder)
-    started = start_studio(folder)
-    yield started
-    stop_studio(started)
-
-
 @pytest.fixture
-def page(browser: Any, studio: Studio) -> Iterator[Any]:
-    restore(studio.folder)
-    context = browser.new_context(viewport={"width": 1280, "height": 800})
-    context.set_default_timeout(PATIENCE * 1000)
-    opened = context.new_page()
-    complaints: list[str] = []
-    opened.on("pageerror", lambda error: complaints.append(str(error)))
-    opened.goto(studio.url)
-    opened.wait_for_selector(".cell")
-    yield opened
-    context.close()
-    assert not complaints
+def photos(new_folder: Path, root: Path) -> Path:
+    """Pictures with captions that are lists of tags; the last two have none."""
+    folder = new_folder / "photos"
+    folder.mkdir()
+    picture = root / "picture.jpg"
+    if not picture.exists():
+        Image.new("RGB", (1600, 900), (200, 90, 60)).save(picture)
+    for number in range(PICTURES):
+        (folder / f"{number:02}.jpg").hardlink_to(picture)
+        if number < PICTURES - 2:
+            (folder / f"{number:02}.txt").write_text(f"{caption(number)}\n")
+    return folder
 
 
 def show(page: Any, number: int) -> Any:
@@ -65,6 +44,11 @@ def show(page: Any, number: int) -> Any:
     expect(field).to_have_value(caption(number) if number < PICTURES - 2 else "")
     expect(field).to_be_editable()
     return field
+
+
+def axe_finds_nothing(page: Any) -> None:
+    found = Axe().run(page)
+    assert not found.violations_count, found.generate_report()
 
 
 def test_the_picture_is_zoomed_by_keys_wheel_and_double_click_and_dragged(page: Any) -> None:
@@ -129,3 +113,76 @@ def test_moving_on_while_typing_writes_nothing_to_a_neighbour(page: Any, studio:
     texts = {number: (studio.folder / f"{number:02}.txt").read_text() for number in range(4, 16)}
     del texts[5]
     assert texts == {number: f"{caption(number)}\n" for number in texts}
+
+
+def test_tags_are_completed_inside_words_the_most_frequent_first(page: Any, studio: Any) -> None:
+    studio.call("PUT", "captions/0", {"caption": "hairpin, short hair", "before": caption(0)})
+    show(page, 3)
+    page.keyboard.press("t")
+    page.keyboard.press("Enter")
+    field = page.get_by_role("combobox", name="Add a tag")
+    page.keyboard.type("hai")
+    options = page.locator(".suggestions li span:first-child")
+    expect(options).to_have_text(["hairpin", "short hair"])  # this picture has the most frequent one
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowDown")
+    expect(page.locator(".suggestions").get_by_role("option", name="short hair")).to_have_attribute(
+        "aria-selected", "true"
+    )
+    page.keyboard.press("Enter")
+    page.keyboard.type("irp")
+    expect(options).to_have_text(["hairpin"])
+    page.keyboard.press("Tab")
+    page.keyboard.type("cat")
+    expect(page.locator(".suggestions")).to_be_hidden()  # it is there already
+    page.keyboard.type(" photo, picture")
+    expect(page.locator(".suggestions")).to_be_hidden()
+    field.fill("pict")
+    expect(options.first).to_have_text("picture 1")
+    axe_finds_nothing(page)
+    page.keyboard.press("Escape")
+    expect(page.locator(".suggestions")).to_be_hidden()
+    expect(field).to_be_focused()
+    page.keyboard.press("Enter")
+    expected = f"{caption(3)}, short hair, hairpin, pict\n"
+    wait_until(lambda: (studio.folder / "03.txt").read_text() == expected)
+    tags = studio.call("GET", "tags?text=hair&limit=2")
+    assert tags[0]["tag"] == "long hair"
+    assert tags[0]["count"] > tags[1]["count"]
+
+
+def test_quick_phrases_are_toggled_by_keys_and_kept_with_the_dataset(page: Any, studio: Any) -> None:
+    field = show(page, 6)
+    page.get_by_role("button", name="Quick phrases").click()
+    page.get_by_role("textbox", name="Quick phrases").fill("best quality\nred cat\nA photo.")
+    axe_finds_nothing(page)
+    page.keyboard.press("Control+Enter")
+    expect(field).to_be_focused()
+    page.keyboard.press("Alt+1")
+    expect(field).to_have_value(f"{caption(6)}, best quality")
+    expect(page.get_by_role("button", name="1 best quality")).to_have_attribute("aria-pressed", "true")
+    page.keyboard.press("Alt+2")
+    expect(field).to_have_value("long hair, picture 6, best quality")
+    page.keyboard.press("Alt+1")
+    expect(field).to_have_value("long hair, picture 6")
+    expect(page.get_by_role("status")).to_have_text("Saved")
+    assert (studio.folder / "06.txt").read_text() == "long hair, picture 6\n"
+    page.reload()
+    expect(page.get_by_role("button", name="3 A photo.")).to_be_visible()
+    many = studio.call("PUT", "phrases", {"phrases": ["x"] * 10}, status=422)
+    assert "at most 9" in many["detail"]
+    assert studio.call("PUT", "phrases", {"phrases": []}) == []
+
+
+def test_where_clip_no_longer_reads_is_marked_in_the_text(page: Any) -> None:
+    field = show(page, 7)
+    expect(page.get_by_role("region", name="Caption")).to_contain_text("6 words · 29 characters")
+    field.fill("house " * 75 + "and then the tail")
+    mark = page.locator(".mirror mark")
+    expect(mark).to_have_text(" and then the tail")
+    axe_finds_nothing(page)
+    field.press("End")
+    page.keyboard.type(" wags")
+    expect(mark).to_have_text(" and then the tail wags")
+    field.fill(caption(7))
+    expect(mark).to_have_count(0)

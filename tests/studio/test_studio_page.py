@@ -159,7 +159,7 @@ def test_tags_and_text_are_one_string(page: Any, studio: Any) -> None:
     expect(page.get_by_role("region", name="Caption")).to_contain_text("22 characters")
     page.get_by_role("button", name="Move cat to the right").click()
     page.get_by_role("button", name="Remove night").click()
-    page.get_by_role("textbox", name="Add a tag").fill("snow")
+    page.get_by_role("combobox", name="Add a tag").fill("snow")
     page.keyboard.press("Enter")
     expect(page.get_by_role("status")).to_have_text("Saved")
     wait_until(lambda: (studio.folder / "00.txt").read_text() == "red mat,  cat, snow.\n")

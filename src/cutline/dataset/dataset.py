@@ -28,6 +28,7 @@ from cutline.dataset.query.tree import Everything
 from cutline.dataset.records import CaptionVersion, Change, EditInfo, EditRecord, EditResult
 from cutline.dataset.row_captions import RowCaptions
 from cutline.dataset.scan import Entry
+from cutline.dataset.tag_counts import TagCounts
 from cutline.dataset.writer import Progress, Writer, inverse
 from cutline.errors import ConfigError
 from cutline.formatting import nearest, plural
@@ -73,6 +74,7 @@ class Dataset:
         self.captions = self._captions.column
         """Captions of the rows that were read."""
         properties = Properties(self.history, self.marks, self.proposals, self._captions, self.entries)
+        self._tags = TagCounts(self.captions)
         self._columns = DatasetColumns(self._rows, self.captions, properties.keys_with)
 
     def read_texts(self, progress: Progress | None = None) -> None:
@@ -110,6 +112,11 @@ class Dataset:
         self.read_texts()
         with self._guard:
             return np.flatnonzero(evaluate(node, self._columns))
+
+    def tag_counts(self, text: str = "", limit: int = 20) -> list[tuple[str, int]]:
+        """The tags with ``text`` in them, the most frequent first, and how often each is in the captions."""
+        with self._guard:
+            return self._tags.matching(text, limit)
 
     def preview(self, edit: Edit, rows: RowNumbers | None = None) -> Preview:
         """What the edit changes among ``rows``, or all; waits until all captions are read."""

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import bisect
 import functools
 from collections.abc import Callable
+from typing import Final
 
 import regex
 
 _PIECE = regex.compile(r"\p{L}+|\p{N}|[^\s\p{L}\p{N}]+")
+_WORD = regex.compile(r"[\p{L}\p{N}]+")
+_LONGEST: Final = 8000  # characters in which a limit is looked for
+_WORDS: Final = 40  # characters; longer ones are of scripts without blanks
 
 
 def is_exact() -> bool:
@@ -21,6 +26,21 @@ def count_tokens(text: str) -> int:
     if tokenizer is not None:
         return len(tokenizer(text)) + 2
     return sum(1 + (len(piece) - 1) // 8 for piece in _PIECE.findall(text)) + 2
+
+
+def token_end(text: str, tokens: int) -> int:
+    """How many characters of a text have at most so many tokens, the two marks included; whole words.
+
+    It is the text's length where that has no more tokens.
+    """
+    head = text[:_LONGEST]
+    end = bisect.bisect_right(range(len(head) + 1), tokens, key=lambda size: count_tokens(head[:size])) - 1
+    if end >= len(head):
+        return end
+    for word in _WORD.finditer(head):
+        if word.start() < end < word.end() and word.end() - word.start() <= _WORDS:
+            end = word.start()
+    return len(head[:end].rstrip())
 
 
 @functools.cache

@@ -14,7 +14,7 @@ from cutline.service.http.guard import Guard
 from cutline.service.http.responses import HANDLED, handle_error
 from cutline.studio.events import Events
 from cutline.studio.key_cookie import KeyCookie
-from cutline.studio.routes import captions, edits, exports, pages, pictures, rows, state
+from cutline.studio.routes import captions, edits, exports, pages, pictures, rows, state, vocabulary
 from cutline.studio.settings import StudioSettings
 from cutline.studio.workspace import Workspace
 
@@ -48,7 +48,7 @@ def create_app(settings: StudioSettings, dataset: Dataset | None = None) -> Fast
     admission = Admission(max_waiting=1000, max_bytes=512_000_000)
     app.add_middleware(Guard, settings=settings, admission=admission, pages=pages.PATHS)
     app.add_middleware(KeyCookie)
-    for router in (state, rows, captions, pictures, edits, exports, pages):
+    for router in (state, rows, captions, pictures, edits, exports, vocabulary, pages):
         app.include_router(router.router)
     for error in HANDLED:
         app.add_exception_handler(error, handle_error)

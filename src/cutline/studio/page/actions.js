@@ -37,7 +37,7 @@ const saved = (then) => () => void save().then(then);
 
 function edit() {
   panel.value = "";
-  setTimeout(() => focusOn(".editor .tags input, .editor > textarea"));
+  setTimeout(() => focusOn(".editor .field"));
 }
 
 async function finish() {

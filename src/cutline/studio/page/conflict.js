@@ -13,7 +13,7 @@ export function Conflict({ draft }) {
   const [merged, setMerged] = useState(/** @type {string | null} */ (null));
   const take = (/** @type {string} */ text) => {
     resolve(text);
-    focusOn(".editor textarea");
+    focusOn(".editor .field");
   };
   return html`<section class="conflict" aria-label="Two texts">
     <p role="alert">Another program or tab has changed this caption meanwhile.</p>

@@ -5,11 +5,13 @@ import { html, useEffect } from "./vendor/preact.js";
 import { ActionButton } from "./action_button.js";
 import { Conflict } from "./conflict.js";
 import { Counts } from "./counts.js";
-import { change, draft, open, save } from "./draft.js";
+import { draft, open, save } from "./draft.js";
 import { Neighbours } from "./neighbours.js";
+import { Phrases } from "./phrases.js";
 import { PictureView } from "./picture_view.js";
 import { current, rows, want } from "./store.js";
 import { showsTags, TagsView } from "./tags_view.js";
+import { TextField } from "./text_field.js";
 
 export function Editor() {
   const now = current.value;
@@ -29,9 +31,9 @@ export function Editor() {
     <${Neighbours} />
     ${shown && "theirs" in shown && html`<${Conflict} key=${row} draft=${shown} />`}
     ${showsTags.value && !now.problem
-      ? html`<${TagsView} key=${row} />`
-      : html`<textarea spellcheck="true" readOnly=${!shown || Boolean(now.problem)} aria-label="Caption" value=${shown?.text ?? ""}
-          onInput=${(/** @type {any} */ event) => change(event.target.value, shown?.row)} onBlur=${save}></textarea>`}
+      ? html`<${TagsView} key=${row} row=${shown?.row} />`
+      : html`<${TextField} row=${shown?.row} text=${shown?.text ?? ""} readOnly=${!shown || Boolean(now.problem)} />`}
+    <${Phrases} />
     ${now.problem && html`<p class="notice">${now.problem}</p>`}
     <div class="status">
       <span>${now.key}</span>

@@ -25,6 +25,7 @@ export function keyOf(event) {
   const letter = event.key.length === 1;
   if (event.shiftKey && (!letter || parts.length || event.key === " ")) parts.push("Shift");
   const isLetter = letter && (parts.length || /[a-z]/i.test(event.key));
+  if (event.altKey && /^Digit\d$/.test(event.code)) return [...parts, event.code.slice(-1)].join("+"); // a Mac types "¡"
   parts.push(event.key === " " ? "Space" : isLetter ? event.key.toUpperCase() : event.key);
   return parts.join("+");
 }

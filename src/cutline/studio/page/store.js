@@ -125,6 +125,9 @@ function leave() {
   wanted.clear();
 }
 
+/** What other modules do with events of the server, by their kinds. @type {Map<string, (event: any) => void>} */
+export const heard = new Map();
+
 /** Show what is open; a key is needed first where the studio has one. */
 export async function start() {
   try {
@@ -164,5 +167,6 @@ export async function start() {
     const job = JSON.parse(event.data);
     jobs.value = { ...jobs.value, [job.job]: job };
   });
+  for (const [kind, take] of heard) events.addEventListener(kind, (event) => take(JSON.parse(event.data)));
   await search("");
 }

@@ -1,34 +1,26 @@
 // @ts-check
 /** The caption as tags: chips that can be added, removed and moved. It is the same string as in the text view. */
 
-import { html, signal, useState } from "./vendor/preact.js";
+import { html, signal } from "./vendor/preact.js";
 import { change, draft, save } from "./draft.js";
+import { TagField } from "./tag_field.js";
 import { add, exchange, parse, remove } from "./tag_text.js";
 
 /** Whether the editor shows tags in place of the text. */
 export const showsTags = signal(false);
 
-export function TagsView() {
-  const [typed, setTyped] = useState("");
+/** @param {{row: number | undefined}} props */
+export function TagsView({ row }) {
   const text = draft.value?.text ?? "";
   const chips = parse(text).items.map((one, place) => ({ text: one.text, place })).filter((one) => one.text);
-  const press = (/** @type {KeyboardEvent} */ event) => {
-    if (event.key === "Enter" && !event.ctrlKey && !event.metaKey && typed.trim()) {
-      change(add(text, typed));
-      setTyped("");
-    } else if (event.key === "Backspace" && !typed && chips.length) {
-      change(remove(text, chips[chips.length - 1].place));
-    } else return;
-    event.preventDefault();
-  };
   return html`<div class="tags" onFocusOut=${() => void save()}>
     <ul aria-label="Tags">
       ${chips.map((chip, number) => html`<${Chip} key=${`${number} ${chip.text}`} text=${chip.text}
         move=${(/** @type {number} */ step) => chips[number + step] && move(text, chip.place, chips[number + step].place, number + step)}
-        drop=${() => change(remove(text, chip.place))} />`)}
+        drop=${() => change(remove(text, chip.place), row)} />`)}
     </ul>
-    <input type="text" aria-label="Add a tag" placeholder="Add a tag" autocomplete="off" value=${typed} readOnly=${!draft.value}
-      onInput=${(/** @type {any} */ event) => setTyped(event.target.value)} onKeyDown=${press} />
+    <${TagField} tags=${chips.map((chip) => chip.text)} readOnly=${!draft.value} add=${(/** @type {string} */ tag) => change(add(text, tag), row)}
+      dropLast=${() => change(remove(text, chips[chips.length - 1].place), row)} />
   </div>`;
 }
 

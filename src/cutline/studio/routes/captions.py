@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated
 
 from fastapi import APIRouter
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
 from starlette.responses import Response
 
 from cutline.dataset.records import EditInfo
-from cutline.dataset.token_counter import count_tokens, is_exact
 from cutline.service.http.responses import json_response
 from cutline.studio.routes.parameters import OpenDataset, OpenWorkspace, check_row
 
@@ -23,20 +21,6 @@ class CaptionRequest(BaseModel):
     model_config = ConfigDict(extra="forbid")
     caption: str
     before: str | None
-
-
-class TokensRequest(BaseModel):
-    """A caption that is being typed."""
-
-    model_config = ConfigDict(extra="forbid")
-    text: Annotated[str, Field(max_length=1_000_000)]
-
-
-@router.post("/tokens")
-async def tokens(body: TokensRequest) -> Response:
-    """The number of CLIP's ``tokens`` of a text; ``is_exact`` false: it is estimated."""
-    count = await asyncio.to_thread(count_tokens, body.text)
-    return json_response({"tokens": count, "is_exact": is_exact()})
 
 
 @router.put("/captions/{row}")

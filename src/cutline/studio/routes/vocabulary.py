@@ -1,0 +1,70 @@
+"""What helps to write captions: the dataset's tags, quick phrases, and the number of tokens."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.responses import Response
+
+from cutline.dataset.phrases import read_phrases, write_phrases
+from cutline.dataset.token_counter import count_tokens, is_exact, token_end
+from cutline.service.http.responses import json_response
+from cutline.studio.routes.parameters import OpenDataset, OpenWorkspace
+
+router = APIRouter(prefix="/studio")
+
+
+class TokensRequest(BaseModel):
+    """A caption that is being typed, and how many tokens its reader takes."""
+
+    model_config = ConfigDict(extra="forbid")
+    text: Annotated[str, Field(max_length=1_000_000)]
+    most: Annotated[int, Field(ge=2, le=10_000)] = 77
+
+
+class PhrasesRequest(BaseModel):
+    """Quick phrases in the order of their keys."""
+
+    model_config = ConfigDict(extra="forbid")
+    phrases: Annotated[list[str], Field(max_length=100)]
+
+
+@router.post("/tokens")
+async def tokens(body: TokensRequest) -> Response:
+    """The number of CLIP's ``tokens`` of a text; ``is_exact`` false: it is estimated.
+
+    ``end``: so many characters of the text are read by a model that takes ``most`` tokens.
+    """
+    count = await asyncio.to_thread(count_tokens, body.text)
+    end = len(body.text)
+    if count > body.most:
+        end = await asyncio.to_thread(token_end, body.text, body.most)
+    return json_response({"tokens": count, "is_exact": is_exact(), "end": end})
+
+
+@router.get("/tags")
+async def tags(
+    dataset: OpenDataset,
+    text: Annotated[str, Query(max_length=200)] = "",
+    limit: Annotated[int, Query(ge=1, le=1000)] = 20,
+) -> Response:
+    """The dataset's tags with ``text`` in them, the most frequent first: ``tag`` and ``count``."""
+    found = await asyncio.to_thread(dataset.tag_counts, text, limit)
+    return json_response([{"tag": tag, "count": count} for tag, count in found])
+
+
+@router.get("/phrases")
+async def phrases(dataset: OpenDataset) -> Response:
+    """The dataset's quick phrases."""
+    return json_response(await asyncio.to_thread(read_phrases, dataset.history))
+
+
+@router.put("/phrases")
+async def set_phrases(body: PhrasesRequest, dataset: OpenDataset, workspace: OpenWorkspace) -> Response:
+    """Keep quick phrases, at most nine, with the dataset; every page hears of it by a ``phrases`` event."""
+    kept = await asyncio.to_thread(write_phrases, dataset.history, body.phrases)
+    workspace.events.publish("phrases", phrases=kept)
+    return json_response(kept)
