@@ -77,6 +77,7 @@ def start_studio(folder: Path, *options: str, port: int = 0) -> Studio:
             port = free.getsockname()[1]
     command = [sys.executable, "-m", "cutline", "studio", os.fspath(folder), "--port", str(port), *options]
     environment = {**os.environ, "XDG_CACHE_HOME": os.fspath(folder.parent / "cache")}
+    environment["XDG_STATE_HOME"] = os.fspath(folder.parent / "state")
     process = subprocess.Popen(command, env=environment)
     studio = Studio(f"http://127.0.0.1:{port}", folder, process)
     end = time.monotonic() + PATIENCE

@@ -13,6 +13,8 @@ from typing import Final
 
 from cutline.captioners.endpoint_factory import find_key
 from cutline.captioners.hosted.presets import PRESETS
+from cutline.errors import install_line
+from cutline.installation import exact
 
 _SECONDS = 5.0  # for nvidia-smi
 
@@ -57,6 +59,23 @@ def options_for(machine: Machine) -> tuple[str, float]:
         return "--model openai:gpt-4o-mini", 0.0
     _, name, size = next(row for row in (_ON_GPU if machine.gpu else _ON_CPU) if machine.gpu >= row[0])
     return f"--model {name}", size
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class ModelAdvice:
+    """A model that fits the machine: the ``options`` that choose it, and what it takes to have it."""
+
+    options: str
+    gigabytes: float
+    """Of the download; 0 for a service, whose use is paid for."""
+    install: str
+    """The command that comes first; empty where nothing has to be installed."""
+
+
+def model_advice(machine: Machine) -> ModelAdvice:
+    options, size = options_for(machine)
+    ready = machine.ollama or machine.local or machine.key
+    return ModelAdvice(options=options, gigabytes=size, install="" if ready else exact(install_line("local")))
 
 
 def has_local() -> bool:

@@ -36,16 +36,13 @@ def damage(photos: Path, kind: str) -> None:
 def test_a_mistake_at_the_start_is_one_line_with_its_cure(
     photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (tmp_path / "empty").mkdir()
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = str(taken.getsockname()[1])
         for arguments, message in {
-            (): "cutline studio photos/",
             (f"{photos}/00.jpg",): "is not a folder",
             (f"{photos}/nowhere",): "does not exist",
-            (f"{tmp_path}/empty",): "there are no pictures in",
             (f"{photos}", "--port", port): "choose another with --port",
             (f"{photos}", "--port", "99999"): "ports are 0 to 65535",
             (f"{photos}", "--host", "0.0.0.0"): "set --api-key",
@@ -144,7 +141,8 @@ def test_foreign_pages_hosts_and_paths_get_nothing(own_studio: Any) -> None:
             ("POST", "open", {"folder": "/etc"}),
         ):
             studio.call(method, path, body, status=403, headers=headers)
-    assert "--root" in studio.call("POST", "open", {"folder": f"{studio.folder}"}, status=403)["detail"]
+    above = {"folder": f"{studio.folder.parents[1]}/.."}
+    assert "--root" in studio.call("POST", "open", above, status=403)["detail"]
     for path in (
         "..%2f..%2fapp.py",
         "../app.py",

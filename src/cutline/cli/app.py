@@ -14,10 +14,10 @@ import cyclopts
 import cutline
 from cutline.cli import streams
 from cutline.cli.help import ALL, ShortHelp
-from cutline.cli.installation import exact
 from cutline.errors import ConfigError, CutlineError, SinkError
 from cutline.files import name_to_text
 from cutline.formatting import one_line
+from cutline.installation import exact
 from cutline.terminal import Console, print_error, print_line
 
 HELP = """Caption pictures with any vision-language model, losing nothing.
@@ -60,10 +60,6 @@ cutline edit photos/ --replace "a cat" "a tiger" --where "path:zoo/" --dry-run
 
 cutline export photos/ webdata.zip --where "status:done"
 """,
-    "words": """Count the words of a folder's captions, and compare a part of them with the rest.
-
-cutline words photos/ --where "path:zoo/" --output words.svg
-""",
 }
 RUN_HELP = "Run a job file, as `cutline caption --save-job` writes it."
 
@@ -95,7 +91,7 @@ def build(short: ShortHelp | None = None) -> cyclopts.App:
     app.command("cutline.cli.serve:serve", name="serve", help=SERVE_HELP)
     app.command("cutline.cli.studio:studio", name="studio", help=STUDIO_HELP)
     for name, text in DATASET_HELP.items():
-        module = {"find": "edit", "undo": "history", "redo": "history"}.get(name, name)
+        module = {"edit": "edit", "find": "edit", "export": "export"}.get(name, "history")
         app.command(f"cutline.cli.{module}:{name}", name=name, help=text)
     app.command("cutline.cli.models:app", name="models", help="List the models' providers, or check one.")
     app.command("cutline.cli.prompts:app", name="prompts", help="List the prompt library, or show a prompt.")

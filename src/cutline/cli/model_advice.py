@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import shlex
 
-from cutline.cli.installation import exact
-from cutline.errors import install_line
 from cutline.formatting import printable
 from cutline.job import Job
-from cutline.machine import Machine, options_for
+from cutline.machine import Machine, model_advice
 
 
 def command_for(job: Job, machine: Machine) -> str:
     """The advice in one line: a command that writes nothing, and how to go on from it."""
-    options, size = options_for(machine)
-    install = "" if machine.ollama or machine.local or machine.key else exact(install_line("local")) + " && "
+    advice = model_advice(machine)
+    options, size = advice.options, advice.gigabytes
+    install = f"{advice.install} && " if advice.install else ""
     if job.to_dict().keys() <= {"input_path", "output_path", "model"}:
         paths = [
             path if path[:1] != "-" else f"./{path}" for path in (job.input_path, job.output_path) if path

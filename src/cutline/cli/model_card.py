@@ -18,10 +18,10 @@ from cutline.captioners.hosted.presets import PRESETS, Preset
 from cutline.captioners.interrogator.labels import PACKAGE
 from cutline.captioners.transformers.families import BLIP
 from cutline.captioners.transformers.family import Family, Weights
-from cutline.cli.installation import exact
 from cutline.encoders import DEFAULT_CLIP
 from cutline.engine.prices import price_of
 from cutline.errors import install_line
+from cutline.installation import exact
 from cutline.machine import has_local
 from cutline.terminal import Console
 from cutline.weights import is_downloaded

@@ -18,11 +18,11 @@ from cutline.captioners.plugins import load_plugins
 from cutline.captioners.spec import CaptionerOptions, Spec, meant, providers
 from cutline.captioners.transformers.family import Family
 from cutline.cli.common_options import ServiceKey
-from cutline.cli.installation import exact
 from cutline.cli.model_card import embedded_about, price, readiness, ready_interrogator, show_card
 from cutline.cli.model_check import check_model
 from cutline.endpoint_headers import check_headers
 from cutline.errors import ConfigError, install_line
+from cutline.installation import exact
 from cutline.machine import has_local
 from cutline.terminal import Console
 from cutline.weights import is_downloaded

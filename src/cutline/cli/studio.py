@@ -16,7 +16,8 @@ from pydantic import SecretStr
 
 from cutline.cli.dataset_options import DEFAULTS, DatasetOptions, Folder, outcome
 from cutline.cli.ports import check_port
-from cutline.errors import ConfigError, MissingExtra
+from cutline.dataset.dataset import Dataset
+from cutline.errors import MissingExtra
 from cutline.files import check_folder
 from cutline.terminal import print_line
 
@@ -24,7 +25,7 @@ try:
     import uvicorn
 
     from cutline.studio.app import create_app
-    from cutline.studio.settings import StudioSettings
+    from cutline.studio.settings import NoPictures, StudioSettings
 except ImportError:
     raise MissingExtra("cutline studio", "studio") from None
 
@@ -40,7 +41,8 @@ class StudioOptions:
     no_open: bool = False
     """Do not open the browser, which is opened where the command runs at a terminal."""
     root: tuple[Path, ...] = ()
-    """Folder below which the page may open others than FOLDER; several by repetition."""
+    """Folder that the page may open, with those below it; several by repetition. Besides FOLDER, or in place
+    of the working folder."""
     api_key: Annotated[str | None, Parameter(env_var="CUTLINE_SERVICE_KEY")] = None
     """Key that the page asks for; better set in CUTLINE_SERVICE_KEY."""
     insecure: bool = False
@@ -69,6 +71,15 @@ class _Server(uvicorn.Server):
             asyncio.get_running_loop().run_in_executor(None, webbrowser.open, url)
 
 
+def _open(settings: StudioSettings, folder: str | None) -> Dataset | None:
+    """None: the page says what to do without pictures."""
+    try:
+        return None if folder is None else settings.open(folder)
+    except NoPictures as error:
+        print_line(str(error))
+        return None
+
+
 def studio(
     folder: Folder | None = None,
     /,
@@ -79,8 +90,6 @@ def studio(
     """See and edit the captions of a folder in the browser, until stopped."""
     from cutline.sidecars import sidecar_ending
 
-    if folder is None and not options.root:
-        raise ConfigError("name the folder of your pictures: cutline studio photos/")
     if folder is not None:
         check_folder(folder)
     settings = StudioSettings(
@@ -89,17 +98,17 @@ def studio(
         service_key=SecretStr(options.api_key) if options.api_key else None,
         insecure=options.insecure,
         allowed_host=options.allowed_host,
-        roots=options.root,
+        roots=(*options.root, *([] if folder is None else [Path(folder)])) or (Path.cwd(),),
         ending=sidecar_ending(dataset.sidecar_ext),
         one_a_line=dataset.one_a_line,
         text_encoding=dataset.text_encoding,
     )
     settings.check()
     check_port(settings.host, settings.port)
-    found = None if folder is None else settings.open(folder)
+    found = _open(settings, folder)
     for result in found.recovered if found is not None else ():
         print_line(f"finished an interrupted edit: {outcome(result)}")
-    app = create_app(settings, found)
+    app = create_app(settings, found, empty=None if found is not None else folder)
     server = _Server(
         uvicorn.Config(
             app,

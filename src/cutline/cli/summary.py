@@ -11,11 +11,11 @@ from pathlib import Path
 from rich.table import Table
 from rich.text import Text
 
-from cutline.cli.installation import exact
 from cutline.cli.model_advice import command_for
 from cutline.engine.report import Interrupted, Report
 from cutline.errors import BudgetSpent, EndpointUnusable, ManyFailed, SourceError
 from cutline.formatting import duration, money, most_common, plural, printable, short_number
+from cutline.installation import exact
 from cutline.job import Job
 from cutline.machine import Machine
 from cutline.records import Slowdown

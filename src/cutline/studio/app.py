@@ -14,16 +14,31 @@ from cutline.service.http.guard import Guard
 from cutline.service.http.responses import HANDLED, handle_error
 from cutline.studio.events import Events
 from cutline.studio.key_cookie import KeyCookie
-from cutline.studio.routes import captions, edits, exports, pages, pictures, rows, state, vocabulary
+from cutline.studio.routes import (
+    captions,
+    edits,
+    exports,
+    folders,
+    pages,
+    pictures,
+    rows,
+    state,
+    vocabulary,
+)
 from cutline.studio.settings import StudioSettings
 from cutline.studio.workspace import Workspace
 
 
-def create_app(settings: StudioSettings, dataset: Dataset | None = None) -> FastAPI:
-    """The application, which shows ``dataset`` and closes it at the end; raises ConfigError."""
+def create_app(
+    settings: StudioSettings, dataset: Dataset | None = None, *, empty: str | None = None
+) -> FastAPI:
+    """The application, which shows ``dataset`` and closes it at the end; raises ConfigError.
+
+    ``empty``: a folder without pictures, for which the page says what can be done.
+    """
     settings.check()
     events = Events()
-    workspace = Workspace(events, settings)
+    workspace = Workspace(events, settings, empty)
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -48,7 +63,7 @@ def create_app(settings: StudioSettings, dataset: Dataset | None = None) -> Fast
     admission = Admission(max_waiting=1000, max_bytes=512_000_000)
     app.add_middleware(Guard, settings=settings, admission=admission, pages=pages.PATHS)
     app.add_middleware(KeyCookie)
-    for router in (state, rows, captions, pictures, edits, exports, vocabulary, pages):
+    for router in (state, folders, rows, captions, pictures, edits, exports, vocabulary, pages):
         app.include_router(router.router)
     for error in HANDLED:
         app.add_exception_handler(error, handle_error)

@@ -14,6 +14,10 @@ from cutline.files import name_to_text
 from cutline.service.access import check_access, is_loopback
 
 
+class NoPictures(ConfigError):
+    """A folder that has no pictures, or none yet."""
+
+
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class StudioSettings:
     """Where the studio listens, who may call it, and what it may open."""
@@ -26,7 +30,7 @@ class StudioSettings:
     allowed_host: tuple[str, ...] = ()
     allowed_origin: tuple[str, ...] = ()
     roots: tuple[Path, ...] = ()
-    """Folders below which the page may open datasets; what the command names is open in any case."""
+    """Folders that the page may open, and those below them."""
     ending: str = ".txt"
     """Ending of the captions' files."""
     one_a_line: bool = False
@@ -58,7 +62,7 @@ class StudioSettings:
             return False
 
     def open(self, folder: str) -> Dataset:
-        """Raises ConfigError: it is no folder of pictures, or its history cannot be used."""
+        """Raises NoPictures, or ConfigError: it is no folder, or its history cannot be used."""
         dataset = Dataset(
             folder,
             ending=self.ending,
@@ -68,5 +72,5 @@ class StudioSettings:
         )
         if not len(dataset):
             dataset.close()
-            raise ConfigError(f"there are no pictures in {name_to_text(folder)}")
+            raise NoPictures(f"there are no pictures in {name_to_text(folder)}")
         return dataset

@@ -7,15 +7,17 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
-from cutline.app_dirs import cache_dir
+from cutline.app_dirs import cache_dir, state_dir
 from cutline.dataset.dataset import Dataset
 from cutline.dataset.writer import StopEdit
 from cutline.errors import CutlineError
+from cutline.files import name_to_text
 from cutline.service.errors import ServiceError
 from cutline.studio.events import Events
 from cutline.studio.jobs import Jobs
+from cutline.studio.preferences import Preferences, Recent
 from cutline.studio.previews import Previews
-from cutline.studio.settings import StudioSettings
+from cutline.studio.settings import NoPictures, StudioSettings
 from cutline.studio.thumbnail_store import ThumbnailStore
 from cutline.studio.thumbnails import Thumbnails
 
@@ -32,7 +34,8 @@ class Reading:
 class Workspace:
     """Opens datasets and tells the pages of it."""
 
-    def __init__(self, events: Events, settings: StudioSettings) -> None:
+    def __init__(self, events: Events, settings: StudioSettings, empty: str | None = None) -> None:
+        """``empty``: a folder that was to be opened, and has no pictures."""
         self.events = events
         self._settings = settings
         self.previews = Previews()
@@ -41,6 +44,10 @@ class Workspace:
         self._reading = Reading()
         self._task: asyncio.Task[None] | None = None
         self._is_closing = False
+        self._opening = asyncio.Lock()
+        self._listing: str | None = None
+        self._empty = empty
+        self.preferences = Preferences(state_dir() / "studio.json")
         self.thumbnails = Thumbnails(ThumbnailStore(cache_dir() / "thumbnails.sqlite"))
 
     @property
@@ -50,15 +57,41 @@ class Workspace:
             raise ServiceError(409, "no folder is open")
         return self._dataset
 
-    async def open(self, folder: str) -> None:
-        """Open a folder below the roots. ConfigError: it is none; ServiceError 403: it is elsewhere."""
-        if not self._settings.may_open(folder):
-            raise ServiceError(403, "only folders below those that --root names can be opened here")
-        await self.show(await asyncio.to_thread(self._settings.open, folder))
+    def may_open(self, folder: str) -> bool:
+        return self._settings.may_open(folder)
 
-    async def show(self, dataset: Dataset) -> None:
-        """Take over a dataset; its captions are read in the background."""
+    def check_place(self, folder: str) -> None:
+        """ServiceError 403: the folder is not below the roots."""
+        if not self.may_open(folder):
+            raise ServiceError(403, "only folders below those that --root names can be opened here")
+
+    async def open(self, folder: str, **options: Any) -> None:
+        """Open a folder below the roots; ``options`` are settings that differ from the studio's.
+
+        Raises:
+            ConfigError: it is no folder of pictures; what was open stays so.
+            ServiceError: 403, it is elsewhere.
+        """
+        self.check_place(folder)
+        settings = dataclasses.replace(self._settings, **options)
+        async with self._opening:
+            self._listing = name_to_text(folder)
+            self.events.publish("state", **self.state())
+            try:
+                dataset = await asyncio.to_thread(settings.open, folder)
+            except NoPictures:
+                self._empty = folder
+                raise
+            finally:
+                self._listing = None
+                self.events.publish("state", **self.state())
+            await self.show(dataset, settings)
+
+    async def show(self, dataset: Dataset, settings: StudioSettings | None = None) -> None:
+        """Take over a dataset, opened with these settings; its captions are read in the background."""
         await self.close()
+        used = settings or self._settings
+        self._note_recent(dataset.folder, used)
         self._is_closing = False
         self._dataset, self._reading, self.previews = dataset, Reading(), Previews()
         self._task = asyncio.create_task(self._read(dataset))
@@ -81,10 +114,12 @@ class Workspace:
     def state(self) -> dict[str, Any]:
         """What a page shows first."""
         if self._dataset is None:
-            return {"folder": None}
+            empty = None if self._empty is None else name_to_text(self._empty)
+            return {"folder": None, "listing": self._listing, "empty": empty}
         dataset, reading = self._dataset, self._reading
         return {
-            "folder": dataset.folder,
+            "folder": name_to_text(dataset.folder),
+            "listing": self._listing,
             "rows": len(dataset),
             "read": len(dataset.captions),
             "is_read": reading.is_done,
@@ -93,6 +128,12 @@ class Workspace:
             "undo": _summary(dataset.history.undoable()),
             "redo": _summary(dataset.history.redoable()),
         }
+
+    def _note_recent(self, folder: str, settings: StudioSettings) -> None:
+        recent = Recent(
+            folder=name_to_text(folder), sidecar_ext=settings.ending, one_a_line=settings.one_a_line
+        )
+        self.preferences.add_recent(recent)
 
     async def _read(self, dataset: Dataset) -> None:
         def progress(rows: int) -> None:

@@ -80,6 +80,7 @@ for (const action of [
   { id: "export", keys: ["E"], text: "export pictures and captions", run: saved(() => show("export")) },
   { id: "find", keys: ["/", "Ctrl+F"], text: "find", run: () => focusOn("input[type=search]") },
   { id: "history", keys: ["H"], text: "history", run: saved(() => show("history")) },
+  { id: "open", keys: ["O"], text: "open another folder", run: () => (dialog.value = "folders") },
   { id: "help", keys: ["?"], text: "keys", run: () => (dialog.value = "help") },
   { id: "commands", keys: ["Ctrl+K"], text: "list of commands", typing: true, run: () => (dialog.value = "commands") },
   { id: "back", keys: ["Escape"], text: "back to the grid", typing: true, run: back },

@@ -37,8 +37,11 @@ function Unsaved() {
 
 export function Bar() {
   const now = dataset.value ?? {};
+  if (!now.folder) return html`<header class="bar"><h1 class="folder">cutline studio</h1><span role="alert" class="count">${notice.value}</span><span class="space"></span>
+    <${ActionButton} id="help">?<//></header>`;
   return html`<header class="bar">
-    <h1 class="folder" title=${now.folder ?? ""}>${now.folder?.split("/").pop() ?? "cutline studio"}</h1>
+    <h1 class="folder" title=${now.folder ?? ""}>${now.folder.split("/").pop() }</h1>
+    <${ActionButton} id="open">Open<//>
     <${Search} />
     <span class="count">${result.value.length.toLocaleString("en")} of ${(now.rows ?? 0).toLocaleString("en")}</span>
     ${left.value.size > 0 && html`<button title="they stay until the filter runs again" onClick=${() => search(query.value)}>${left.value.size.toLocaleString("en")} no longer match: find again</button>`}
@@ -50,6 +53,7 @@ export function Bar() {
     <${ActionButton} id="history" pressed=${panel.value === "history"}>History<//>
     <${ActionButton} id="export" pressed=${panel.value === "export"}>Export<//>
     <${ActionButton} id="help">?<//>
+    ${now.listing && html`<span role="status" class="count">Listing the pictures of ${now.listing.split("/").pop()}…</span>`}
     <span role="alert" class="count">${notice.value}</span>
     ${!panel.value && html`<${Outcome} />`}
   </header>`;

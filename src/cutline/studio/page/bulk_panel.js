@@ -52,7 +52,7 @@ function Field({ field }) {
     </label>`;
   }
   return html`<label>${field.label}
-    <input type="text" value=${value ?? ""} autocomplete="off" spellcheck="false" onInput=${(/** @type {any} */ event) => set(event.target.value)} />
+    <input type="text" value=${value ?? ""} autocomplete="off" spellcheck=${false} onInput=${(/** @type {any} */ event) => set(event.target.value)} />
   </label>`;
 }
 

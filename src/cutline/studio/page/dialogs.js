@@ -1,29 +1,12 @@
 // @ts-check
 /** Dialogs over the page: the keys, and the list of commands. Both read the registry. */
 
-import { html, useEffect, useRef, useState } from "./vendor/preact.js";
-import { actions, keyText } from "./keys.js";
-import { dialog } from "./panels.js";
-
-/** A modal dialog; closing it gives the focus back. @param {{name: string, title: string, children?: any}} parts */
-function Dialog({ name, title, children }) {
-  const box = useRef(/** @type {HTMLDialogElement | null} */ (null));
-  useEffect(() => {
-    const before = /** @type {HTMLElement | null} */ (document.activeElement);
-    box.current?.showModal();
-    return () => before?.focus();
-  }, []);
-  const close = () => {
-    if (dialog.value === name) dialog.value = ""; // another one may be open by the time of the event
-  };
-  return html`<dialog ref=${box} aria-labelledby="dialog-title" onClose=${close}>
-    <header class="line-of"><h2 id="dialog-title">${title}</h2>
-      <button class="quiet" onClick=${() => box.current?.close()}>Close</button></header>
-    ${children}
-  </dialog>`;
-}
-
-const Keys = (/** @type {{keys: string[]}} */ { keys }) => keys.map((key, place) => html`${place > 0 && " "}<kbd>${keyText(key)}</kbd>`);
+import { html, useEffect, useState } from "./vendor/preact.js";
+import { Keys } from "./action_button.js";
+import { startTour } from "./first_steps.js";
+import { FolderDialog } from "./folder_dialog.js";
+import { actions, keyText, run as runAction } from "./keys.js";
+import { Dialog, dialog } from "./panels.js";
 
 function Help() {
   const groups = new Map();
@@ -40,6 +23,7 @@ function Help() {
             <div><dt><kbd>${keyText("Ctrl+").replace("+", "")}</kbd> + click</dt><dd>pick one more, or not any more</dd></div>`}
         </dl></section>`)}
     </div>
+    <footer><button onClick=${() => ((dialog.value = ""), startTour())}>Tour of five keys</button></footer>
   <//>`;
 }
 
@@ -52,7 +36,7 @@ function Commands() {
   const run = (/** @type {import("./keys.js").Action | undefined} */ action) => {
     if (!action) return;
     /** @type {HTMLDialogElement | null} */ (document.querySelector("dialog[open]"))?.close();
-    setTimeout(() => action.run()); // the dialog has given the focus back by then
+    setTimeout(() => runAction(action.id)); // the dialog has given the focus back by then
   };
   const press = (/** @type {KeyboardEvent} */ event) => {
     const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
@@ -76,5 +60,6 @@ function Commands() {
 
 export function Dialogs() {
   if (dialog.value === "help") return html`<${Help} />`;
+  if (dialog.value === "folders") return html`<${FolderDialog} />`;
   return dialog.value === "commands" ? html`<${Commands} />` : null;
 }

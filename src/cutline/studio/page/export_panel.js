@@ -52,7 +52,7 @@ export function ExportPanel() {
         </select>
       </label>
       <label>Name
-        <input type="text" value=${output.value} placeholder="a free one, beside the folder" autocomplete="off" spellcheck="false"
+        <input type="text" value=${output.value} placeholder="a free one, beside the folder" autocomplete="off" spellcheck=${false}
           onInput=${(/** @type {any} */ event) => (output.value = event.target.value)} />
       </label>
       <label class="tick">

@@ -1,32 +1,59 @@
 // @ts-check
-/** The one registry of actions and their keys: handlers, tooltips, help and the command list all read it. */
+/** The one registry of actions and their keys: handlers, tooltips, help, the command list and the docs read it. */
+
+import { signal } from "./vendor/preact.js";
 
 /**
  * `typing`: also while a field has the focus. `grid`: not where a button or link has it, which the key presses.
+ * `defaults`: the keys that it has where the user has not changed them.
  * @typedef {{id: string, keys: string[], text: string, run: () => void, group?: string, typing?: boolean,
- *   grid?: boolean}} Action
+ *   grid?: boolean}} Given
+ * @typedef {Given & {defaults: string[]}} Action
  */
 
 /** @type {Map<string, Action>} */
 export const actions = new Map();
 
-/** @param {Action} action */
+/** The action that ran last by a key or its button. */
+export const ran = signal("");
+/** The keys that the user has changed, by action. */
+export const changed = signal(/** @type {Record<string, string[]>} */ ({}));
+
+/** @param {Given} action */
 export function register(action) {
-  actions.set(action.id, action);
+  actions.set(action.id, { ...action, keys: changed.value[action.id] ?? action.keys, defaults: action.keys });
 }
 
-const isMac = /Mac|iPhone|iPad/.test(navigator.platform);
+/** Give actions the keys that the user has chosen; the others have their own. @param {Record<string, string[]>} keys */
+export function rebind(keys) {
+  for (const action of actions.values()) action.keys = keys[action.id] ?? action.defaults;
+  changed.value = keys;
+}
+
+/** The other actions that a key has, where both could run. @param {string} id @param {string} key */
+export const holders = (id, key) => [...actions.values()].filter((one) => one.id !== id && one.keys.includes(key));
+
+/** Run an action. @param {string} id */
+export function run(id) {
+  actions.get(id)?.run();
+  ran.value = ""; // the same one may run again
+  ran.value = id;
+}
+
+export const isMac = /Mac|iPhone|iPad/.test(globalThis.navigator?.platform ?? "");
 
 /** A key as the registry writes it: `Ctrl+Shift+Z`, `ArrowDown`, `/`. @param {KeyboardEvent} event */
 export function keyOf(event) {
   const parts = [];
   if (isMac ? event.metaKey : event.ctrlKey) parts.push("Ctrl");
   if (event.altKey) parts.push("Alt");
-  const letter = event.key.length === 1;
-  if (event.shiftKey && (!letter || parts.length || event.key === " ")) parts.push("Shift");
-  const isLetter = letter && (parts.length || /[a-z]/i.test(event.key));
-  if (event.altKey && /^Digit\d$/.test(event.code)) return [...parts, event.code.slice(-1)].join("+"); // a Mac types "¡"
-  parts.push(event.key === " " ? "Space" : isLetter ? event.key.toUpperCase() : event.key);
+  const isDigit = event.altKey && /^Digit/.test(event.code); // a Mac types "¡"
+  const isForeign = /^[^\0-\x7f]$/.test(event.key) && /^Key/.test(event.code); // of another alphabet
+  const sign = isDigit || isForeign ? event.code.slice(-1) : event.key;
+  const letter = sign.length === 1;
+  if (event.shiftKey && (!letter || parts.length || sign === " " || /\p{L}/u.test(sign))) parts.push("Shift");
+  const isLetter = letter && (parts.length || /\p{L}/u.test(sign));
+  parts.push(sign === " " ? "Space" : isLetter ? sign.toUpperCase() : sign);
   return parts.join("+");
 }
 
@@ -40,7 +67,7 @@ export function keyText(key) {
 
 /** What an action does, and its key. @param {string} id */
 export function tip(id) {
-  const action = actions.get(id);
+  const action = changed.value && actions.get(id); // read, so that those who show it follow
   if (!action) return "";
   return action.keys.length ? `${action.text} (${keyText(action.keys[0])})` : action.text;
 }
@@ -70,7 +97,7 @@ export function listen() {
     for (const action of actions.values()) {
       if (action.keys.includes(key) && applies(action, event.target)) {
         event.preventDefault();
-        action.run();
+        run(action.id);
         return;
       }
     }

@@ -8,22 +8,26 @@ import { BulkPanel } from "./bulk_panel.js";
 import { Dialogs } from "./dialogs.js";
 import { Editor } from "./editor.js";
 import { ExportPanel } from "./export_panel.js";
+import { FirstSteps, Tour } from "./first_steps.js";
 import { Grid } from "./grid.js";
 import { HistoryPanel } from "./history_panel.js";
 import { KeyForm } from "./key_form.js";
-import { listen } from "./keys.js";
+import { listen, rebind } from "./keys.js";
 import { panel } from "./panels.js";
-import { locked, start } from "./store.js";
+import { dataset, locked, preferences, start } from "./store.js";
 
 /** @type {Record<string, () => any>} */
 const PANELS = { bulk: BulkPanel, history: HistoryPanel, export: ExportPanel };
 
 function App() {
   if (locked.value) return html`<${KeyForm} />`;
+  if (!dataset.value) return null;
   const Shown = PANELS[panel.value] ?? Editor;
-  return html`<${Bar} /><main class="work"><${Grid} /><${Shown} /></main><${Dialogs} />`;
+  const work = dataset.value.folder ? html`<main class="work"><${Grid} /><${Shown} /></main><${Tour} />` : html`<${FirstSteps} />`;
+  return html`<${Bar} />${work}<${Dialogs} />`;
 }
 
+preferences.subscribe((kept) => kept && rebind(kept.keys));
 listen();
 render(html`<${App} />`, /** @type {HTMLElement} */ (document.getElementById("app")));
 start();

@@ -1,7 +1,7 @@
 // @ts-check
 /** Which panel is open beside the grid, and which dialog is over the page. */
 
-import { html, signal } from "./vendor/preact.js";
+import { html, signal, useEffect, useRef } from "./vendor/preact.js";
 import { tip } from "./keys.js";
 
 /** The panel in the editor's place: "" for none. */
@@ -34,4 +34,22 @@ export function Panel({ name, title, children }) {
     </header>
     ${children}
   </section>`;
+}
+
+/** A modal dialog; closing it gives the focus back. @param {{name: string, title: string, children?: any}} parts */
+export function Dialog({ name, title, children }) {
+  const box = useRef(/** @type {HTMLDialogElement | null} */ (null));
+  useEffect(() => {
+    const before = /** @type {HTMLElement | null} */ (document.activeElement);
+    box.current?.showModal();
+    return () => before?.focus();
+  }, []);
+  const close = () => {
+    if (dialog.value === name) dialog.value = ""; // another one may be open by the time of the event
+  };
+  return html`<dialog ref=${box} aria-labelledby="dialog-title" onClose=${close}>
+    <header class="line-of"><h2 id="dialog-title">${title}</h2>
+      <button class="quiet" onClick=${() => box.current?.close()}>Close</button></header>
+    ${children}
+  </dialog>`;
 }

@@ -30,6 +30,18 @@ export const current = computed(() => {
   return row === undefined ? null : { row, ...rows.value.get(row) };
 });
 
+/** What the server keeps for this user. */
+export const preferences = signal(/** @type {{keys: Record<string, string[]>, tips: boolean} | null} */ (null));
+
+/** Keep preferences; every open page follows. @param {{keys?: Record<string, string[]>, tips?: boolean}} values */
+export async function keepPreference(values) {
+  try {
+    preferences.value = await send("studio/preferences", values, "PUT");
+  } catch (error) {
+    notice.value = /** @type {Error} */ (error).message;
+  }
+}
+
 let searching = new AbortController();
 
 /** Run a query, and keep the cursor on its row where that still matches. @param {string} text */
@@ -157,7 +169,7 @@ export async function start() {
         edition.value += 1;
         compare();
       }
-      if (kind === "opened" || (kind === "state" && query.value)) search(query.value);
+      if (kind === "opened" || (kind === "state" && query.value && state.folder)) search(query.value);
     });
   }
   events.addEventListener("reading", (event) => {
@@ -168,5 +180,7 @@ export async function start() {
     jobs.value = { ...jobs.value, [job.job]: job };
   });
   for (const [kind, take] of heard) events.addEventListener(kind, (event) => take(JSON.parse(event.data)));
-  await search("");
+  events.addEventListener("preferences", (event) => (preferences.value = JSON.parse(event.data)));
+  if (dataset.value.folder) await search("");
+  preferences.value = await get("studio/preferences").catch(() => ({ keys: {}, tips: true }));
 }

@@ -9,7 +9,6 @@ import shutil
 import sys
 from pathlib import Path
 
-import cutline
 from cutline.errors import DISTRIBUTION, INSTALL
 
 
@@ -38,5 +37,5 @@ def _distribution() -> str:
     try:
         importlib.metadata.distribution(DISTRIBUTION)
     except importlib.metadata.PackageNotFoundError:
-        return str(Path(cutline.__file__).parents[2])
+        return str(Path(__file__).parents[2])
     return DISTRIBUTION

@@ -1,1 +1,0 @@
-"""What the captions of a dataset say: words, phrases, and what to mend."""

@@ -1,0 +1,106 @@
+"""Folders that the page may open, with how many pictures they hold."""
+
+# Paths stay strings: file names need not be Unicode.
+# ruff: noqa: PTH118
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from cutline.files import name_to_text
+from cutline.imaging import EXTENSIONS
+
+_FOLDERS: Final = 1_000  # of one listing
+_ENTRIES: Final = 20_000  # looked at to count the pictures of one listing
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class FolderEntry:
+    """A folder, and the pictures below it; ``is_more``: there are more than were counted."""
+
+    name: str
+    path: str
+    pictures: int
+    is_more: bool
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Listing(FolderEntry):
+    """A folder with those in it; ``parent`` None where the page may open none above it, "" for the roots."""
+
+    parent: str | None
+    folders: tuple[FolderEntry, ...]
+
+
+@dataclasses.dataclass(slots=True)
+class Counter:
+    """Counts pictures by their names, until so many entries were looked at."""
+
+    left: int = _ENTRIES
+
+    def count(self, folder: str) -> tuple[int, bool]:
+        """The pictures below a folder, and whether not all were counted. No links are followed."""
+        pictures, folders = 0, [folder]
+        while folders:
+            try:
+                with os.scandir(folders.pop()) as entries:
+                    for entry in entries:
+                        if self.left <= 0:
+                            return pictures, True
+                        self.left -= 1
+                        if entry.name.startswith("."):
+                            continue
+                        if entry.is_dir(follow_symlinks=False):
+                            if not entry.name.endswith(".cutline"):
+                                folders.append(entry.path)
+                        elif entry.name.rpartition(".")[2].lower() in EXTENSIONS:
+                            pictures += 1
+            except OSError:  # it cannot be read
+                continue
+        return pictures, False
+
+
+def listing(folder: str, roots: Sequence[Path]) -> Listing:
+    """What is in a folder, by name; of the roots, where ``folder`` is empty and there are several.
+
+    OSError: it cannot be read.
+    """
+    tops = [os.path.realpath(root) for root in roots]
+    if not folder and len(tops) != 1:
+        entries = tuple(_entry(top, _ENTRIES) for top in tops)
+        return Listing(name="", path="", pictures=0, is_more=False, parent=None, folders=entries)
+    folder = os.path.realpath(folder or tops[0])
+    names = _folders_in(folder)
+    share = _ENTRIES // max(1, min(len(names), 100))
+    parent: str | None = name_to_text(str(Path(folder).parent))
+    if folder in tops:
+        parent = "" if len(tops) > 1 else None
+    here = _entry(folder, _ENTRIES)
+    return Listing(
+        name=here.name,
+        path=here.path,
+        pictures=here.pictures,
+        is_more=here.is_more,
+        parent=parent,
+        folders=tuple(_entry(os.path.join(folder, name), share) for name in names),
+    )
+
+
+def _folders_in(folder: str) -> list[str]:
+    with os.scandir(folder) as entries:
+        names = [
+            entry.name
+            for entry in entries
+            if entry.name[0] != "." and not entry.name.endswith(".cutline") and entry.is_dir()
+        ]
+    return sorted(names, key=str.casefold)[:_FOLDERS]
+
+
+def _entry(folder: str, entries: int) -> FolderEntry:
+    pictures, is_more = Counter(entries).count(folder)
+    name = name_to_text(Path(folder).name or folder)
+    return FolderEntry(name=name, path=name_to_text(folder), pictures=pictures, is_more=is_more)

@@ -1,0 +1,116 @@
+// @ts-check
+/** The dialog that opens a folder below those that the studio may open. */
+
+import { html, signal, useEffect } from "./vendor/preact.js";
+import { get, send } from "./api.js";
+import { save } from "./draft.js";
+import { Dialog, dialog } from "./panels.js";
+import { notice } from "./store.js";
+
+/**
+ * @typedef {{name: string, path: string, pictures: number, is_more: boolean}} Folder
+ * @typedef {Folder & {parent: string | null, folders: Folder[], recent: {folder: string, sidecar_ext: string, one_a_line: boolean}[]}} Listing
+ */
+
+const listing = signal(/** @type {Listing | null} */ (null));
+const typed = signal("");
+const place = signal(0);
+const ending = signal(".txt");
+const lines = signal(false);
+const problem = signal("");
+const isOpening = signal(false);
+
+let turn = 0;
+
+/** Show what is in a folder; the first one where it is empty. @param {string} path */
+async function look(path) {
+  const mine = (turn += 1);
+  try {
+    const found = await get(`studio/folders?path=${encodeURIComponent(path)}`);
+    if (mine !== turn) return;
+    const from = listing.value?.path;
+    listing.value = found;
+    typed.value = found.path;
+    place.value = Math.max(0, found.folders.findIndex((/** @type {Folder} */ one) => one.path === from));
+    problem.value = "";
+  } catch (error) {
+    if (mine === turn) problem.value = /** @type {Error} */ (error).message;
+  }
+}
+
+/** Open a folder of pictures; whether it is open now. @param {string} folder @param {any} [options] @returns {Promise<boolean>} */
+export async function openFolder(folder, options = {}) {
+  if (!(await save())) return false;
+  isOpening.value = true;
+  problem.value = "";
+  try {
+    await send("studio/open", { folder, ...options });
+    notice.value = "";
+    return true;
+  } catch (error) {
+    problem.value = /** @type {Error} */ (error).message;
+    return false;
+  } finally {
+    isOpening.value = false;
+  }
+}
+
+/** @param {string} folder @param {any} [options] */
+async function choose(folder, options = { sidecar_ext: ending.value, one_a_line: lines.value }) {
+  if (await openFolder(folder, options)) dialog.value = "";
+}
+
+const count = (/** @type {Folder} */ one) => `${one.pictures.toLocaleString("en")}${one.is_more ? "+" : ""} ${one.pictures === 1 ? "picture" : "pictures"}`;
+
+/** @param {KeyboardEvent} event */
+function press(event) {
+  const now = listing.value;
+  const folders = now?.folders ?? [];
+  const isTyped = typed.value !== (now?.path ?? "");
+  const step = { ArrowDown: 1, ArrowUp: -1, PageDown: 10, PageUp: -10 }[event.key];
+  if (event.key === "Enter" && event[/Mac/.test(navigator.platform) ? "metaKey" : "ctrlKey"]) void choose(typed.value);
+  else if (event.altKey && event.key === "ArrowUp") now?.parent != null && void look(now.parent);
+  else if (step) place.value = Math.max(0, Math.min(folders.length - 1, place.value + step));
+  else if (event.key === "Enter" && isTyped) void look(typed.value);
+  else if (event.key === "Enter" && folders[place.value]) void look(folders[place.value].path);
+  else if (event.key === "Enter") void choose(typed.value);
+  else return;
+  event.preventDefault();
+}
+
+export function FolderDialog() {
+  useEffect(() => {
+    problem.value = "";
+    void look("");
+  }, []);
+  const now = listing.value;
+  const at = now?.folders[place.value];
+  useEffect(() => document.getElementById(`folder-${place.value}`)?.scrollIntoView({ block: "nearest" }), [place.value, now]);
+  return html`<${Dialog} name="folders" title="Open a folder">
+    <label class="line">Folder
+      <input type="text" role="combobox" aria-expanded="true" aria-controls="folders" autocomplete="off" spellcheck=${false} autofocus
+        aria-activedescendant=${at ? `folder-${place.value}` : undefined} aria-describedby="folder-keys" value=${typed.value}
+        onInput=${(/** @type {any} */ event) => (typed.value = event.target.value)} onKeyDown=${press} /></label>
+    <p class="note" id="folder-keys">↑ and ↓ choose, Enter goes into a folder, Alt+↑ to the one above; ⌘ or Ctrl+Enter opens it.</p>
+    ${problem.value && html`<p class="notice" role="alert">${problem.value}</p>`}
+    <ul id="folders" class="commands" role="listbox" aria-label="Folders" tabindex="-1">
+      ${now?.folders.map((one, number) => html`<li key=${one.path} id=${`folder-${number}`} role="option" aria-selected=${number === place.value}
+        onClick=${() => look(one.path)}><span>${one.name}</span> <span class="count">${count(one)}</span></li>`)}
+    </ul>
+    ${now && !now.folders.length && html`<p class="note">No folders in it.</p>`}
+    <div class="form">
+      <label>Captions end in
+        <input type="text" class="short" value=${ending.value} autocomplete="off" spellcheck=${false} onInput=${(/** @type {any} */ event) => (ending.value = event.target.value)} /></label>
+      <label class="tick"><input type="checkbox" checked=${lines.value} onChange=${(/** @type {any} */ event) => (lines.value = event.target.checked)} />
+        Each line of a file is a caption of its own</label>
+    </div>
+    <footer class="line-of">
+      ${now?.parent != null && html`<button onClick=${() => look(/** @type {string} */ (now.parent))}>To the folder above</button>`}
+      <button class="main" disabled=${isOpening.value || !typed.value} onClick=${() => choose(typed.value)}>
+        ${isOpening.value ? "Listing its pictures…" : `Open${now && typed.value === now.path ? ` (${count(now)})` : ""}`}</button>
+    </footer>
+    ${now?.recent.length ? html`<h3>Recent</h3>
+      <ul class="recent">${now.recent.map(({ folder, ...options }) => html`<li key=${folder}>
+        <button class="quiet" disabled=${isOpening.value} onClick=${() => choose(folder, options)}>${folder}</button></li>`)}</ul>` : null}
+  <//>`;
+}

@@ -1,0 +1,79 @@
+"""What the studio keeps for its user, whatever is open: recent folders, keys, and tips that were seen."""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+from pathlib import Path
+from typing import Any, Final
+
+import orjson
+
+from cutline.errors import SinkError
+from cutline.files import write_atomically, write_errors
+
+_RECENT: Final = 10
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Recent:
+    """A folder that was open, and how its captions are kept."""
+
+    folder: str
+    sidecar_ext: str = ".txt"
+    one_a_line: bool = False
+
+
+class Preferences:
+    """A JSON file that any thread may read and change; a damaged one counts as none."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._guard = threading.Lock()
+
+    @property
+    def recent(self) -> list[Recent]:
+        """The latest first."""
+        found = []
+        kept = self._read().get("recent", [])
+        for one in kept if isinstance(kept, list) else ():
+            match one:
+                case {"folder": str(folder), "sidecar_ext": str(ending), "one_a_line": bool(lines)}:
+                    found.append(Recent(folder=folder, sidecar_ext=ending, one_a_line=lines))
+        return found
+
+    @property
+    def keys(self) -> dict[str, list[str]]:
+        """The keys of actions that the user has changed."""
+        found = self._read().get("keys", {})
+        return {
+            name: keys
+            for name, keys in (found.items() if isinstance(found, dict) else ())
+            if isinstance(keys, list) and all(isinstance(key, str) for key in keys)
+        }
+
+    @property
+    def has_seen_tips(self) -> bool:
+        return bool(self._read().get("tips"))
+
+    def add_recent(self, recent: Recent) -> None:
+        """It is not an error where nothing can be written."""
+        others = [one for one in self.recent if one.folder != recent.folder]
+        kept = [dataclasses.asdict(one) for one in [recent, *others][:_RECENT]]
+        try:
+            self.update(recent=kept)
+        except SinkError:
+            return
+
+    def update(self, **values: Any) -> None:
+        """Keep values by name; SinkError: the file cannot be written."""
+        with self._guard, write_errors(self._file):
+            self._file.parent.mkdir(parents=True, exist_ok=True)
+            write_atomically(self._file, orjson.dumps({**self._read(), **values}))
+
+    def _read(self) -> dict[str, Any]:
+        try:
+            found = orjson.loads(self._file.read_bytes())
+        except (OSError, ValueError):
+            return {}
+        return found if isinstance(found, dict) else {}

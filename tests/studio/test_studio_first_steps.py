@@ -1,0 +1,168 @@
+"""The first minutes: no folder, sample pictures, the choice of a folder, and the tour."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from PIL import Image
+from playwright.sync_api import expect
+
+from processes import wait_until
+from studio_process import PATIENCE, Studio, start_studio, stop_studio
+
+
+@pytest.fixture(scope="module")
+def bare(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
+    """A studio of an empty folder."""
+    folder = tmp_path_factory.mktemp("first") / "my photos"
+    folder.mkdir()
+    started = start_studio(folder)
+    yield started
+    stop_studio(started)
+
+
+@pytest.fixture
+def bare_page(browser: Any, bare: Studio) -> Iterator[Any]:
+    context = browser.new_context(viewport={"width": 1280, "height": 800})
+    context.set_default_timeout(PATIENCE * 1000)
+    opened = context.new_page()
+    problems: list[str] = []
+    opened.on("pageerror", lambda error: problems.append(str(error)))
+    opened.goto(bare.url)
+    yield opened
+    context.close()
+    assert not problems
+
+
+def test_an_empty_folder_says_what_to_do_and_sample_pictures_are_one_click(
+    bare_page: Any, bare: Studio
+) -> None:
+    page, folder = bare_page, bare.folder
+    expect(page.get_by_role("heading", name=f"There are no pictures in {folder}")).to_be_visible()
+    expect(page.get_by_role("region", name="Get a real model").locator("pre")).to_contain_text("--model")
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)
+        found = Axe().run(page)
+        assert not found.violations_count, found.generate_report()
+    page.get_by_role("button", name="Look there again").click()
+    expect(page.get_by_role("alert")).to_contain_text("still no pictures")
+    expect(page.get_by_role("textbox", name="New folder")).to_have_value(f"{folder}")
+    page.get_by_role("button", name="Make sample pictures").click()
+    expect(page.get_by_text("13 of 13")).to_be_visible(timeout=PATIENCE * 1000)
+    assert (folder / "sunset.txt").read_text().startswith("The image shows")
+    with Image.open(folder / "mountains.webp") as image:
+        assert (image.format, image.size) == ("WEBP", (1024, 768))
+    expect(page.get_by_role("complementary", name="Tour of five keys")).to_be_visible()
+    assert bare.call("GET", "folders")["recent"] == [
+        {"folder": f"{folder}", "sidecar_ext": ".txt", "one_a_line": False}
+    ]
+    refused = bare.call("POST", "samples", {"folder": f"{folder}"}, status=409)
+    assert "not empty" in refused["detail"]
+    for outside in ("/etc/x", f"{folder}/../x", f"{folder}/a/../../x"):
+        bare.call("POST", "samples", {"folder": outside}, status=403)
+
+
+def test_the_tour_of_five_keys_follows_the_keys_and_is_shown_once(page: Any, studio: Studio) -> None:
+    studio.call("PUT", "preferences", {"tips": False})
+    tour = page.get_by_role("complementary", name="Tour of five keys")
+    expect(tour).to_contain_text("moves to the next picture")
+    page.keyboard.press("ArrowRight")
+    expect(tour).to_contain_text("begins to edit its caption")
+    page.keyboard.press("Enter")
+    page.keyboard.press("Control+Enter")
+    expect(tour).to_contain_text("edits many captions")
+    page.keyboard.press("Escape")
+    page.keyboard.press("Control+h")
+    page.keyboard.press("Escape")
+    page.keyboard.press("Control+z")
+    tour.get_by_role("button", name="End the tour").click()
+    expect(tour).to_have_count(0)
+    wait_until(lambda: studio.call("GET", "preferences")["tips"])
+    page.reload()
+    expect(page.locator(".cell")).to_have_count(12)
+    expect(tour).to_have_count(0)
+    page.keyboard.press("?")
+    page.get_by_role("button", name="Tour of five keys").click()
+    expect(tour).to_contain_text("Key 1 of 5")
+    tour.get_by_role("button", name="Skip the tour").click()
+    expect(tour).to_have_count(0)
+
+
+def test_a_folder_is_chosen_by_keys(page: Any, studio: Studio, new_folder: Path) -> None:
+    other = new_folder / "more" / "of them"
+    other.mkdir(parents=True)
+    for number in range(3):
+        Image.new("RGB", (32, 32)).save(other / f"{number}.png")
+    (other / "0.caption").write_text("first\nsecond\n")
+    (new_folder / ".hidden").mkdir()
+    (new_folder / "photos.cutline").mkdir()
+    page.keyboard.press("o")
+    dialog = page.get_by_role("dialog", name="Open a folder")
+    field = dialog.get_by_role("combobox", name="Folder")
+    field.fill(f"{new_folder}")
+    page.keyboard.press("Enter")
+    folders = dialog.get_by_role("listbox", name="Folders").get_by_role("option")
+    expect(folders).to_have_text(["more 3 pictures", "photos 12 pictures"])
+    found = Axe().run(page)
+    assert not found.violations_count, found.generate_report()
+    page.keyboard.press("Enter")
+    expect(folders).to_have_text(["of them 3 pictures"])
+    page.keyboard.press("Alt+ArrowUp")
+    expect(folders).to_have_count(2)
+    page.keyboard.press("Enter")
+    expect(folders).to_have_count(1)
+    page.keyboard.press("Enter")
+    expect(field).to_have_value(f"{other}")
+    dialog.get_by_role("textbox", name="Captions end in").fill("caption")
+    dialog.get_by_role("checkbox").check()
+    field.press("Control+Enter")
+    expect(dialog).to_have_count(0)
+    expect(page.locator(".cell")).to_have_count(3)
+    assert studio.call("POST", "rows", {"rows": [0]})[0]["caption"] == "first\nsecond"
+    recent = studio.call("GET", "folders")["recent"]
+    assert recent[0] == {"folder": f"{other}", "sidecar_ext": ".caption", "one_a_line": True}
+    page.keyboard.press("o")
+    dialog.get_by_role("button", name=f"{new_folder}/photos").click()
+    expect(page.locator(".cell")).to_have_count(12)
+    for path, status in (("/etc", 403), (f"{new_folder}/../../..", 403), (f"{new_folder}/nowhere", 422)):
+        studio.call("GET", f"folders?path={path}", status=status)
+    page.keyboard.press("o")
+    field.fill(f"{new_folder}/nowhere")
+    page.keyboard.press("Control+Enter")
+    expect(dialog.get_by_role("alert")).to_contain_text("does not exist")
+
+
+def test_without_a_folder_the_studio_starts_in_the_working_folder(tmp_path: Path) -> None:
+    (tmp_path / "pictures").mkdir()
+    Image.new("RGB", (32, 32)).save(tmp_path / "pictures" / "1.jpg")
+    environment = {
+        **os.environ,
+        "XDG_STATE_HOME": f"{tmp_path}/.state",
+        "XDG_CACHE_HOME": f"{tmp_path}/.cache",
+    }
+    command = [sys.executable, "-m", "cutline", "studio", "--port", "0"]
+    process = subprocess.Popen(
+        command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    try:
+        assert process.stdout is not None
+        url = process.stdout.readline().split()[4].rstrip(",")
+        studio = Studio(url, tmp_path, process)
+        assert studio.call("GET", "state") == {"folder": None, "listing": None, "empty": None}
+        listed = studio.call("GET", "folders")
+        assert (listed["path"], listed["parent"]) == (os.path.realpath(tmp_path), None)
+        assert [(one["name"], one["pictures"]) for one in listed["folders"]] == [("pictures", 1)]
+        assert studio.call("POST", "open", {"folder": f"{tmp_path}/pictures"})["rows"] == 1
+        refused = studio.call("POST", "open", {"folder": f"{tmp_path}/.cache"}, status=422)
+        assert "no pictures" in refused["detail"]
+        assert studio.call("GET", "state")["rows"] == 1
+    finally:
+        process.terminate()
+        process.communicate(timeout=PATIENCE)
