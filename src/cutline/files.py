@@ -177,7 +177,7 @@ def remove_parts(folder: Path, name: str | None = None) -> None:
 
 
 def write_atomically(
-    path: Path, data: bytes, *, part: str = "", sync: bool = True, folder: int | None = None
+    path: Path | str, data: bytes, *, part: str = "", sync: bool = True, folder: int | None = None
 ) -> None:
     """Replace ``path`` by ``data``; a reader, or a crash, finds the old or the new file whole.
 
@@ -187,18 +187,24 @@ def write_atomically(
     Raises:
         OSError: the folder is read-only or the disk is full; the old file is untouched.
     """
-    if folder is not None:
-        path = Path(path.name)
-    temporary = path.with_name(part or f".{_short(path.name)}.{os.getpid()}.part")
+    place, name = os.path.split(path)
+    target = name if folder is not None else os.fspath(path)
+    temporary = part or f".{_short(name)}.{os.getpid()}.part"
+    if folder is None:
+        temporary = os.path.join(place, temporary)  # noqa: PTH118 - as above
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0)
     flags |= getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
     try:
-        with os.fdopen(os.open(temporary, flags, 0o666, dir_fd=folder), "wb") as file:
-            file.write(data)
+        descriptor = os.open(temporary, flags, 0o666, dir_fd=folder)
+        try:
+            written = os.write(descriptor, data)
+            while written < len(data):
+                written += os.write(descriptor, memoryview(data)[written:])
             if sync:
-                file.flush()
-                os.fsync(file.fileno())
-        os.replace(temporary, path, src_dir_fd=folder, dst_dir_fd=folder)
+                os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        os.replace(temporary, target, src_dir_fd=folder, dst_dir_fd=folder)
     except BaseException:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(temporary, dir_fd=folder)

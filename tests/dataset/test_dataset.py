@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import time
 from pathlib import Path
 
 import pytest
@@ -201,3 +202,47 @@ def test_caption_files_of_another_ending_are_read_and_edited(tmp_path: Path) -> 
     dataset.set_captions({0: "new"}, SAVE)
     assert (tmp_path / "x.caption").read_text() == "new"
     assert not (tmp_path / "x.txt").exists()
+
+
+def test_a_folder_that_becomes_a_link_to_elsewhere_is_not_written_to(folder: Path) -> None:
+    elsewhere = folder.parent / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "d.txt").write_bytes(b"a cat\non a mat\n")
+    with Dataset(os.fspath(folder)) as dataset:
+        assert dataset.set_captions({dataset.row("sub/d.jpg"): "a cat"}, SAVE).written == 1
+        (folder / "sub").rename(folder.parent / "moved")
+        (folder / "sub").symlink_to(elsewhere, target_is_directory=True)
+        time.sleep(0.05)
+        result = dataset.set_captions({dataset.row("sub/d.jpg"): "theirs"}, SAVE)
+        assert (result.written, len(result.failed)) == (0, 1)
+        assert "out of the folder" in result.failed[0][1]
+        (folder / "sub").unlink()
+        (folder.parent / "moved").rename(folder / "sub")
+        assert dataset.set_captions({dataset.row("sub/d.jpg"): "mine"}, SAVE).written == 1
+    assert (elsewhere / "d.txt").read_bytes() == b"a cat\non a mat\n"
+    assert (folder / "sub/d.txt").read_bytes() == b"\xef\xbb\xbfmine\r\n"
+
+
+def test_an_edit_of_more_than_a_block_is_conflict_checked_stopped_and_undone(tmp_path: Path) -> None:
+    for number in range(2500):
+        (tmp_path / "photos").mkdir(exist_ok=True)
+        (tmp_path / f"photos/{number:04}.jpg").touch()
+        (tmp_path / f"photos/{number:04}.txt").write_text(f"cat {number}")
+    before = texts(tmp_path)
+    with Dataset(f"{tmp_path}/photos") as dataset:
+        found = dataset.preview(Replace(old="cat", new="dog"))
+        (tmp_path / "photos/1500.txt").write_text("theirs")
+
+        def progress(done: int) -> None:
+            if done == 2000:
+                raise StopEdit
+
+        result = dataset.apply(found, progress)
+        assert (result.written, result.stopped, result.conflicts) == (2000, 499, ("1500.txt",))
+        assert len(dataset.find("dog")) == 2000
+        undone = dataset.undo()
+        assert undone is not None
+        assert (undone.written, undone.conflicts, undone.stopped) == (2000, (), 0)
+        assert len(dataset.find("dog")) == 0
+    (tmp_path / "photos/1500.txt").write_text("cat 1500")
+    assert texts(tmp_path) == before

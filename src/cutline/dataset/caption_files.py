@@ -65,10 +65,15 @@ class CaptionFiles:
         """
         file = name_to_text(entry.sidecar)
         content = self.contents.read(file)
-        if content is not None and self._is_unsure(entry, content):
+        if content is None:
+            after = None if caption is None else self._decoder.new(caption)
+            found = self.read(entry) if entry.common is not None else None
+            return Change(file=file, before=None, after=after), found
+        old = self._decoder.decode(content, self._folder(entry))
+        if old.unsure:
             raise SampleError("sidecar", unknown_encoding(file))
-        after = None if caption is None else self._decoder.rewrite(content, caption, self._folder(entry))
-        return Change(file=file, before=content, after=after), self.read(entry)
+        after = None if caption is None else self._decoder.rewrite_text(content, old, caption)
+        return Change(file=file, before=content, after=after), _caption(old)
 
     def _is_unsure(self, entry: Entry, content: bytes) -> bool:
         return self._decoder.decode(content, self._folder(entry)).unsure

@@ -5,7 +5,8 @@ from __future__ import annotations
 import dataclasses
 import os
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Final, Self
 
@@ -25,8 +26,8 @@ from cutline.dataset.properties import Properties
 from cutline.dataset.proposals import Proposal, Proposals
 from cutline.dataset.query import evaluate, parse
 from cutline.dataset.query.tree import Everything
-from cutline.dataset.records import CaptionVersion, Change, EditInfo, EditRecord, EditResult
-from cutline.dataset.row_captions import RowCaptions
+from cutline.dataset.records import CaptionVersion, Change, EditInfo, EditRecord, EditResult, Status
+from cutline.dataset.row_captions import LeftAlone, RowCaptions
 from cutline.dataset.scan import Entry
 from cutline.dataset.tag_counts import TagCounts
 from cutline.dataset.writer import Progress, Writer, inverse
@@ -127,11 +128,8 @@ class Dataset:
 
     def apply(self, preview: Preview, progress: Progress | None = None) -> EditResult:
         """Write what a preview shows; texts that were changed since by another program are left alone."""
-        texts = dict(zip(preview.rows.tolist(), preview.after.to_pylist(), strict=True))
-        before = dict(zip(preview.rows.tolist(), preview.before.to_pylist(), strict=True))
-        return self.set_captions(
-            texts, EditInfo(kind=preview.edit.kind, summary=preview.edit.summary), before, progress
-        )
+        info = EditInfo(kind=preview.edit.kind, summary=preview.edit.summary)
+        return self._edit(info, preview.texts(), preview.earlier_texts(), progress)
 
     def set_captions(
         self,
@@ -145,12 +143,8 @@ class Dataset:
         ``before``: the captions that they replace; a file that holds another one is a conflict, and is
         left alone.
         """
-        with self._guard:
-            changes, conflicts, failed = self._captions.changes(texts, before)
-            result = self._write(info, changes, progress)
-            return dataclasses.replace(
-                result, conflicts=(*conflicts, *result.conflicts), failed=(*failed, *result.failed)
-            )
+        earlier = None if before is None else (before[row] for row in texts)
+        return self._edit(info, texts.items(), earlier, progress)
 
     def set_mark(self, rows: Iterable[int], mark: str, *, on: bool = True) -> EditResult:
         """Mark pictures as ``done`` or ``flagged``, or remove the mark."""
@@ -272,18 +266,32 @@ class Dataset:
     ) -> EditResult:
         info = EditInfo(kind=kind, summary=summary, target=record.id)
         with self._guard:
-            changes = self.history.changes(record.id)
+            changes: Iterator[Change] = chain.from_iterable(
+                self.history.blocks(record.id, status=Status.WRITTEN)
+            )
             if record.undone_by is not None:  # what was a conflict then may be none now
                 done = {change.file for change in self.history.changes(record.undone_by)}
-                changes = [change for change in changes if change.file not in done]
+                changes = (change for change in changes if change.file not in done)
             return self._write(info, inverse(changes), progress)
 
-    def _write(
-        self, info: EditInfo, changes: Sequence[Change], progress: Progress | None = None
+    def _edit(
+        self,
+        info: EditInfo,
+        texts: Iterable[tuple[int, str | None]],
+        before: Iterable[str | None] | None,
+        progress: Progress | None,
     ) -> EditResult:
-        result, written = self._writer.apply(info, changes, progress)
-        self._note({change.file: change.after for change in written})
-        return result
+        left = LeftAlone()
+        with self._guard:
+            result = self._write(info, self._captions.changes(texts, before, left), progress)
+        return dataclasses.replace(
+            result, conflicts=(*left.conflicts, *result.conflicts), failed=(*left.failed, *result.failed)
+        )
+
+    def _write(
+        self, info: EditInfo, changes: Iterable[Change], progress: Progress | None = None
+    ) -> EditResult:
+        return self._writer.apply(info, changes, self._note, progress)
 
     def _note(self, contents: Mapping[str, bytes | None]) -> None:
         """Take over what files hold now."""

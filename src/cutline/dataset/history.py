@@ -18,6 +18,7 @@ from cutline.formatting import one_line
 
 FILE: Final = "history.sqlite"
 _VERSION: Final = 1
+_BLOCK: Final = 1000  # changes that are in memory at a time
 _WAIT: Final = 60.0  # seconds for another process to end its edit
 
 
@@ -93,6 +94,20 @@ class History:
         query = "SELECT file, before, after FROM changes WHERE edit = ?"
         rows = self._read(query + ("" if status is None else f" AND status = {int(status)}"), edit)
         return [Change(file=file, before=before, after=after) for file, before, after in rows]
+
+    def blocks(self, edit: int, *, status: Status | None = None) -> Iterator[list[Change]]:
+        """As ``changes``, in the order in which the edit has them, some at a time; all of them for None."""
+        ends = self._read("SELECT min(rowid), max(rowid) FROM changes WHERE edit = ?", edit)
+        last, end = ends[0] if ends else (None, None)
+        if last is None:
+            return
+        last -= 1
+        where = "rowid > ? AND rowid <= ? AND +edit = ?"
+        where += "" if status is None else f" AND status = {int(status)}"
+        query = f"SELECT rowid, file, before, after FROM changes WHERE {where} ORDER BY rowid LIMIT {_BLOCK}"  # noqa: S608 - constants
+        while rows := self._read(query, last, end, edit):
+            last = rows[-1][0]
+            yield [Change(file=file, before=before, after=after) for _, file, before, after in rows]
 
     def edits(self, *, limit: int = 100, before: int | None = None) -> list[EditRecord]:
         """The latest edits first, those older than the edit ``before``."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +13,7 @@ import pyarrow.compute as pc
 
 from cutline.dataset.edits import Edit, apply_to_lines
 
+_BLOCK: Final = 1000
 RowNumbers = npt.NDArray[np.int64]
 
 
@@ -34,6 +36,19 @@ class Preview:
         return dataclasses.replace(
             self, rows=self.rows[kept], before=self.before.filter(mask), after=self.after.filter(mask)
         )
+
+    def texts(self) -> Iterator[tuple[int, str | None]]:
+        """Each row that changes with its new caption; few of them are in memory as Python's objects."""
+        return zip(map(int, self.rows), _each(self.after), strict=True)
+
+    def earlier_texts(self) -> Iterator[str | None]:
+        """The captions that these replace, in the same order."""
+        return _each(self.before)
+
+
+def _each(texts: pa.Array) -> Iterator[str | None]:
+    for start in range(0, len(texts), _BLOCK):
+        yield from texts[start : start + _BLOCK].to_pylist()
 
 
 def preview_edit(edit: Edit, texts: pa.ChunkedArray, rows: RowNumbers, *, one_a_line: bool) -> Preview:

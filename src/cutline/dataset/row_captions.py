@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 from cutline.dataset.history import History
@@ -15,6 +16,14 @@ from cutline.dataset.text_column import BLOCK, TextColumn
 from cutline.dataset.writer import Progress
 from cutline.errors import SampleError
 from cutline.files import name_to_text
+
+
+@dataclasses.dataclass(slots=True)
+class LeftAlone:
+    """Files that an edit does not touch: those that hold another text, and those that cannot be edited."""
+
+    conflicts: list[str] = dataclasses.field(default_factory=list)
+    failed: list[tuple[str, str]] = dataclasses.field(default_factory=list)
 
 
 class RowCaptions:
@@ -58,22 +67,22 @@ class RowCaptions:
         return self._rows.get(file)
 
     def changes(
-        self, texts: Mapping[int, str | None], before: Mapping[int, str | None] | None
-    ) -> tuple[list[Change], list[str], list[tuple[str, str]]]:
-        """What gives rows new captions, the files with another one than ``before``, and what failed."""
-        changes, conflicts, failed = [], [], []
-        for row, text in texts.items():
+        self, wanted: Iterable[tuple[int, str | None]], before: Iterable[str | None] | None, left: LeftAlone
+    ) -> Iterator[Change]:
+        """What gives rows new captions; those that hold another one than ``before`` go to ``left``."""
+        expected: Iterator[str | None] | None = None if before is None else iter(before)
+        for row, text in wanted:
+            was = None if expected is None else next(expected)
             try:
                 change, found = self._source.change(self._entries[row], text)
             except SampleError as error:
-                failed.append((self._entries[row].key, str(error)))
+                left.failed.append((self._entries[row].key, str(error)))
                 continue
-            if before is not None and before[row] != found:
-                conflicts.append(change.file)
+            if expected is not None and was != found:
+                left.conflicts.append(change.file)
                 self.update({row: found})
             else:
-                changes.append(change)
-        return changes, conflicts, failed
+                yield change
 
     def versions(self, row: int, history: History) -> list[CaptionVersion]:
         """The captions that a row has had, the latest first."""

@@ -1,21 +1,29 @@
 """The text files of a dataset's folder: content as bytes, replaced whole, never outside the folder."""
 
 # Paths stay strings: file names need not be Unicode, and they come by the million.
-# ruff: noqa: PTH118, PTH120
+# ruff: noqa: PTH116, PTH118, PTH119, PTH120
 
 from __future__ import annotations
 
+import contextlib
 import os
+import stat
+import time
+import weakref
 from pathlib import Path
 from typing import Final
 
-from cutline.errors import SampleError
-from cutline.files import file_errors, sync_files, text_to_name, write_atomically
-from cutline.sidecars.links import LinkOutside, read_inside
+from cutline.errors import PictureError, SampleError
+from cutline.files import file_errors, read_regular, sync_files, text_to_name, write_atomically
+from cutline.sidecars.encoding import MAX_BYTES
+from cutline.sidecars.links import LinkOutside, enter_folder, read_inside
 from cutline.sidecars.obstacles import check_replaceable
 
 _FEW: Final = 32
 PART: Final = ".cutline-edit.part"
+_MOMENT: Final = 0.02  # seconds in which a folder that was moved away may still be written to
+_CAN_ENTER: Final = os.open in os.supports_dir_fd
+_WRITABLE: Final = stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH
 
 
 class SidecarFiles:
@@ -28,14 +36,21 @@ class SidecarFiles:
 
     def __init__(self, root: str) -> None:
         self._root = os.path.realpath(root)
-        self._folder = ("", "")
+        self._folder: _Folder | None = None
         self._unsynced: list[Path] = []
 
     def read(self, file: str) -> bytes | None:
         """None where there is no file."""
         path = self._path(file)
         try:
-            return read_inside(path, self._root, folder=self._real_folder(os.path.dirname(path)))
+            folder = self._enter(os.path.dirname(path))
+            if folder is not None:
+                return read_regular(path, MAX_BYTES, follow=False, folder=folder.descriptor)
+        except (LinkOutside, OSError, PictureError) as error:
+            if isinstance(error, PictureError) and error.kind == "missing":
+                return None
+        try:  # a link, or what cannot be read for a reason that this finds
+            return read_inside(path, self._root, folder=os.path.realpath(os.path.dirname(path)))
         except LinkOutside:
             raise SampleError(
                 "sidecar", f"{file} is a link that leads out of the folder: remove it"
@@ -43,20 +58,30 @@ class SidecarFiles:
 
     def replace(self, file: str, content: bytes | None) -> None:
         """Write the content, or delete the file for None; a crash leaves the old or the new one whole."""
-        path = Path(self._path(file))
-        if os.path.commonpath([self._real_folder(os.path.dirname(path)), self._root]) != self._root:
-            raise SampleError("sidecar", f"{file} leads out of the folder by a link: remove it")
-        check_replaceable(path)
-        with file_errors(path):
-            if content is None:
-                path.unlink(missing_ok=True)
-            else:
-                write_atomically(path, content, part=PART, sync=False)
-                self._unsynced.append(path)
+        path = self._path(file)
+        try:
+            folder = self._enter(os.path.dirname(path))
+        except (LinkOutside, OSError):
+            check_replaceable(Path(path))
+            raise SampleError("sidecar", f"{file} leads out of the folder by a link: remove it") from None
+        if folder is None or not _is_plain(os.path.basename(path), folder.descriptor):
+            check_replaceable(Path(path))
+        descriptor = None if folder is None else folder.descriptor
+        try:
+            with file_errors(path):
+                if content is None:
+                    _remove(path, descriptor)
+                else:
+                    write_atomically(path, content, part=PART, sync=False, folder=descriptor)
+        except SampleError:
+            check_replaceable(Path(path))  # names the cure of what it finds
+            raise
+        if content is not None and len(self._unsynced) <= _FEW:
+            self._unsynced.append(Path(path))
 
     def sync(self) -> None:
         """Flush everything written to disk: few files one by one, many with all that the system holds."""
-        files, self._unsynced = self._unsynced, []
+        files, self._unsynced, self._folder = self._unsynced, [], None
         if len(files) > _FEW and hasattr(os, "sync"):
             os.sync()
         else:
@@ -70,7 +95,56 @@ class SidecarFiles:
     def _path(self, file: str) -> str:
         return os.path.join(self._root, text_to_name(file))
 
-    def _real_folder(self, folder: str) -> str:
-        if folder != self._folder[0]:
-            self._folder = (folder, os.path.realpath(folder))
-        return self._folder[1]
+    def _enter(self, path: str) -> _Folder | None:
+        """The folder at ``path``, the one before where it is still there; None where none can be entered.
+
+        Raises:
+            LinkOutside: it lies elsewhere.
+            OSError: it cannot be opened.
+        """
+        folder = self._folder
+        if folder is None or folder.path != path or not folder.is_there():
+            if not _CAN_ENTER:
+                if os.path.commonpath([os.path.realpath(path), self._root]) != self._root:
+                    raise LinkOutside
+                return None
+            self._folder = folder = _Folder(path, enter_folder(path, self._root))
+        return folder
+
+
+class _Folder:
+    """An open folder, closed once nothing refers to it: the texts of one follow each other."""
+
+    def __init__(self, path: str, descriptor: int) -> None:
+        self.path = path
+        self.descriptor = descriptor
+        weakref.finalize(self, os.close, descriptor)
+        self._status = os.fstat(descriptor)
+        self._checked = time.monotonic()
+
+    def is_there(self) -> bool:
+        """Whether the path still led to it a moment ago."""
+        now = time.monotonic()
+        if now - self._checked < _MOMENT:
+            return True
+        self._checked = now
+        try:
+            return os.path.samestat(os.stat(self.path), self._status)
+        except OSError:
+            return False
+
+
+def _is_plain(name: str, folder: int) -> bool:
+    """Whether a file can be replaced, or is missing."""
+    try:
+        mode = os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+    return stat.S_ISREG(mode) and bool(mode & _WRITABLE) and os.access(name, os.W_OK, dir_fd=folder)
+
+
+def _remove(path: str, folder: int | None) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(path if folder is None else os.path.basename(path), dir_fd=folder)

@@ -8,6 +8,7 @@ from typing import Final
 import pyarrow as pa
 
 BLOCK: Final = 8192  # rows
+_MANY: Final = 2 * BLOCK  # texts outside of blocks, which take several times the memory
 
 
 class TextColumn:
@@ -54,6 +55,8 @@ class TextColumn:
             block, place = divmod(row, BLOCK)
             self._changed.setdefault(block, {})[place] = text
         self._whole = None
+        if sum(map(len, self._changed.values())) > _MANY:
+            self._settle()
 
     def array(self) -> pa.ChunkedArray:
         """All texts, null where there is none."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import dataclasses
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from cutline.dataset.contents import Contents
 from cutline.dataset.history import History
@@ -11,6 +13,9 @@ from cutline.errors import SampleError, SinkError
 
 Progress = Callable[[int], None]
 """Called with the number of changes that are done; an exception from it stops the edit in good order."""
+
+Note = Callable[[Mapping[str, bytes | None]], None]
+"""Called with what some files hold now."""
 
 
 class StopEdit(Exception):
@@ -25,19 +30,27 @@ class Writer:
         self._contents = contents
 
     def apply(
-        self, info: EditInfo, changes: Sequence[Change], progress: Progress | None = None
-    ) -> tuple[EditResult, list[Change]]:
-        """Replace each file that still has the content ``before``; returns also what was written.
+        self,
+        info: EditInfo,
+        changes: Iterable[Change],
+        note: Note,
+        progress: Progress | None = None,
+    ) -> EditResult:
+        """Replace each file that still has the content ``before``; ``note`` is called with what was written.
+
+        The changes are consumed once, and are not all in memory.
 
         Raises:
             SinkError: the history cannot be written; no file was touched.
         """
-        if not changes:
-            return EditResult(id=None, summary=info.summary, written=0), []
+        changes = iter(changes)
+        first = next(changes, None)
+        if first is None:
+            return EditResult(id=None, summary=info.summary, written=0)
         with self._history.writing():
             self._finish_interrupted()
-            edit = self._history.begin(info, changes)
-            return self._carry_out(edit, info, changes, progress)
+            edit = self._history.begin(info, itertools.chain([first], changes))
+            return self._carry_out(edit, info, note, progress)
 
     def recover(self) -> list[EditResult]:
         """Finish the edits that dead processes left open."""
@@ -49,48 +62,61 @@ class Writer:
     def _finish_interrupted(self) -> list[EditResult]:
         results = []
         for record in self._history.interrupted():  # held by ``writing``: their processes are dead
-            changes = self._history.changes(record.id, status=None)
-            self._contents.remove_parts([change.file for change in changes])
-            results.append(self._carry_out(record.id, record.info, changes, None)[0])
+            for changes in self._history.blocks(record.id):
+                self._contents.remove_parts([change.file for change in changes])
+            results.append(self._carry_out(record.id, record.info, lambda _: None, None))
         return results
 
-    def _carry_out(
-        self, edit: int, info: EditInfo, changes: Sequence[Change], progress: Progress | None
-    ) -> tuple[EditResult, list[Change]]:
-        written: list[Change] = []
-        statuses: list[tuple[Status, str]] = []
-        failed: list[tuple[str, str]] = []
-        for number, change in enumerate(changes):
+    def _carry_out(self, edit: int, info: EditInfo, note: Note, progress: Progress | None) -> EditResult:
+        outcome = _Outcome()
+        for changes in self._history.blocks(edit):
+            written = self._put_all(changes, outcome, progress)
+            # Accepting a proposal writes a file and removes the proposal: that is one caption.
+            outcome.files += sum(not file.startswith("/") for file in written)
+            outcome.values += sum(file.startswith("/") for file in written)
+            note(written)
+        self._contents.sync()
+        return self._finish(edit, info, outcome)
+
+    def _put_all(
+        self, changes: Sequence[Change], outcome: _Outcome, progress: Progress | None
+    ) -> dict[str, bytes | None]:
+        """What was written."""
+        written: dict[str, bytes | None] = {}
+        for change in changes:
             try:
-                if progress is not None:
-                    progress(number)
-                if self._put(change):
-                    written.append(change)
+                if progress is not None and not outcome.is_stopped:
+                    progress(outcome.reached)
+                if outcome.is_stopped:
+                    outcome.statuses.append((Status.STOPPED, change.file))
+                elif self._put(change):
+                    written[change.file] = change.after
                 else:
-                    statuses.append((Status.CONFLICT, change.file))
+                    outcome.statuses.append((Status.CONFLICT, change.file))
             except SampleError as error:
-                statuses.append((Status.FAILED, change.file))
-                failed.append((change.file, str(error)))
+                outcome.statuses.append((Status.FAILED, change.file))
+                outcome.failed.append((change.file, str(error)))
             except (
                 StopEdit,
                 SinkError,
             ) as error:  # the latter where no file can be written, as on a full disk
-                failed += [(change.file, str(error))] if isinstance(error, SinkError) else []
-                statuses += ((Status.STOPPED, each.file) for each in changes[number:])
-                break
-        self._contents.sync()
-        # Accepting a proposal writes a file and removes the proposal: that is one caption.
-        count = sum(not change.file.startswith("/") for change in written) or len(written)
-        self._history.finish(edit, statuses, count)
-        result = EditResult(
+                outcome.failed += [(change.file, str(error))] if isinstance(error, SinkError) else []
+                outcome.statuses.append((Status.STOPPED, change.file))
+                outcome.is_stopped = True
+            outcome.reached += 1
+        return written
+
+    def _finish(self, edit: int, info: EditInfo, outcome: _Outcome) -> EditResult:
+        count = outcome.files or outcome.values
+        self._history.finish(edit, outcome.statuses, count)
+        return EditResult(
             id=edit,
             summary=info.summary,
             written=count,
-            conflicts=tuple(file for status, file in statuses if status is Status.CONFLICT),
-            failed=tuple(failed),
-            stopped=sum(status is Status.STOPPED for status, _ in statuses),
+            conflicts=tuple(file for status, file in outcome.statuses if status is Status.CONFLICT),
+            failed=tuple(outcome.failed),
+            stopped=sum(status is Status.STOPPED for status, _ in outcome.statuses),
         )
-        return result, written
 
     def _put(self, change: Change) -> bool:
         """Whether the file holds the content ``after`` now."""
@@ -103,6 +129,18 @@ class Writer:
         return True
 
 
-def inverse(changes: Sequence[Change]) -> list[Change]:
+def inverse(changes: Iterable[Change]) -> Iterator[Change]:
     """The changes that take these back."""
-    return [Change(file=each.file, before=each.after, after=each.before) for each in changes]
+    return (Change(file=each.file, before=each.after, after=each.before) for each in changes)
+
+
+@dataclasses.dataclass(slots=True)
+class _Outcome:
+    """What became of an edit so far; ``statuses`` are those of the changes that were not written."""
+
+    reached: int = 0
+    files: int = 0
+    values: int = 0
+    is_stopped: bool = False
+    statuses: list[tuple[Status, str]] = dataclasses.field(default_factory=list)
+    failed: list[tuple[str, str]] = dataclasses.field(default_factory=list)

@@ -66,7 +66,10 @@ class TextDecoder:
         """
         if before is None:
             return self.new(caption)
-        old = self.decode(before, folder)
+        return self.rewrite_text(before, self.decode(before, folder), caption)
+
+    def rewrite_text(self, before: bytes, old: SidecarText, caption: str) -> bytes:
+        """As ``rewrite``, where ``before`` was decoded to ``old``."""
         if old.caption == caption:
             return before
         text = old.with_caption(caption)

@@ -35,7 +35,7 @@ def open_folder(folder: str, root: str) -> Iterator[int | None]:
         _steps(folder, root)
         yield None
         return
-    descriptor = _enter(folder, root)
+    descriptor = enter_folder(folder, root)
     try:
         yield descriptor
     finally:
@@ -53,7 +53,8 @@ def _steps(folder: str, root: str) -> list[str]:
     return list(Path(os.path.relpath(real, root)).parts)
 
 
-def _enter(folder: str, root: str) -> int:
+def enter_folder(folder: str, root: str) -> int:
+    """As ``open_folder``, for the caller to close, where the system can."""
     flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
     steps = _steps(folder, root)
     descriptor = os.open(root, flags)
