@@ -21,7 +21,7 @@ from cutline.dataset.export.records import ExportOptions, ExportResult
 from cutline.dataset.folder_input import FolderInput
 from cutline.dataset.history import History
 from cutline.dataset.marks import MARKS, Marks
-from cutline.dataset.preview import Preview, RowNumbers, preview_edit
+from cutline.dataset.preview import Preview, RowNumbers, earlier_texts, new_texts, preview_edit
 from cutline.dataset.properties import Properties
 from cutline.dataset.proposals import Proposal, Proposals
 from cutline.dataset.query import evaluate, parse
@@ -129,7 +129,7 @@ class Dataset:
     def apply(self, preview: Preview, progress: Progress | None = None) -> EditResult:
         """Write what a preview shows; texts that were changed since by another program are left alone."""
         info = EditInfo(kind=preview.edit.kind, summary=preview.edit.summary)
-        return self._edit(info, preview.texts(), preview.earlier_texts(), progress)
+        return self._edit(info, new_texts(preview), earlier_texts(preview), progress)
 
     def set_captions(
         self,

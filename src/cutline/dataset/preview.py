@@ -37,13 +37,15 @@ class Preview:
             self, rows=self.rows[kept], before=self.before.filter(mask), after=self.after.filter(mask)
         )
 
-    def texts(self) -> Iterator[tuple[int, str | None]]:
-        """Each row that changes with its new caption; few of them are in memory as Python's objects."""
-        return zip(map(int, self.rows), _each(self.after), strict=True)
 
-    def earlier_texts(self) -> Iterator[str | None]:
-        """The captions that these replace, in the same order."""
-        return _each(self.before)
+def new_texts(preview: Preview) -> Iterator[tuple[int, str | None]]:
+    """Each row that changes with its new caption; few of them are in memory as Python's objects."""
+    return zip(map(int, preview.rows), _each(preview.after), strict=True)
+
+
+def earlier_texts(preview: Preview) -> Iterator[str | None]:
+    """The captions that these replace, in the same order."""
+    return _each(preview.before)
 
 
 def _each(texts: pa.Array) -> Iterator[str | None]:
