@@ -60,6 +60,10 @@ cutline edit photos/ --replace "a cat" "a tiger" --where "path:zoo/" --dry-run
 
 cutline export photos/ webdata.zip --where "status:done"
 """,
+    "words": """Count the words of a folder's captions, and compare a part of them with the rest.
+
+cutline words photos/ --where "path:zoo/" --output words.svg
+""",
 }
 RUN_HELP = "Run a job file, as `cutline caption --save-job` writes it."
 
@@ -91,7 +95,7 @@ def build(short: ShortHelp | None = None) -> cyclopts.App:
     app.command("cutline.cli.serve:serve", name="serve", help=SERVE_HELP)
     app.command("cutline.cli.studio:studio", name="studio", help=STUDIO_HELP)
     for name, text in DATASET_HELP.items():
-        module = {"edit": "edit", "find": "edit", "export": "export"}.get(name, "history")
+        module = {"find": "edit", "undo": "history", "redo": "history"}.get(name, name)
         app.command(f"cutline.cli.{module}:{name}", name=name, help=text)
     app.command("cutline.cli.models:app", name="models", help="List the models' providers, or check one.")
     app.command("cutline.cli.prompts:app", name="prompts", help="List the prompt library, or show a prompt.")

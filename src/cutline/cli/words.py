@@ -1,0 +1,147 @@
+"""``cutline words``: the words and phrases of the captions of a folder."""
+
+from __future__ import annotations
+
+import csv
+import io
+import sys
+from pathlib import Path
+from typing import Annotated, Final, Literal
+
+import numpy as np
+from cyclopts import Parameter
+from rich.table import Table
+from rich.text import Text
+
+from cutline.analysis.cloud import word_cloud
+from cutline.analysis.stop_words import stop_words as words_of
+from cutline.analysis.terms import Order, Term, TermOptions, term_table
+from cutline.analysis.word_index import Mask, WordIndex
+from cutline.cli.dataset_options import DEFAULTS, DatasetOptions, Folder
+from cutline.cli.edit import find_rows
+from cutline.dataset.dataset import Dataset
+from cutline.errors import ConfigError
+from cutline.files import write_atomically, write_errors
+from cutline.formatting import plural, printable
+from cutline.terminal import Console, print_line
+
+_IN_CLOUD: Final = 150
+_SHOWN: Final = 30
+_COLUMNS: Final = ("term", "occurrences", "pictures", "share", "rest", "score")
+
+
+def words(
+    folder: Folder,
+    /,
+    *,
+    where: Annotated[str, Parameter(help="Only the captions that match, as in `cutline find`.")] = "",
+    against: Annotated[
+        str | None, Parameter(help="Compare with the captions that match this query, not with all others.")
+    ] = None,
+    phrases: Annotated[
+        Literal[1, 2, 3] | None, Parameter(help="Count phrases of two or three words, not words.")
+    ] = None,
+    sort: Annotated[
+        Order | None,
+        Parameter(help="By default `score` (what the captions have more often) where there are others."),
+    ] = None,
+    least: Annotated[int, Parameter(help="Leave out what fewer captions have.")] = 1,
+    limit: Annotated[int | None, Parameter(help="At most so many terms; 30 at a terminal.")] = None,
+    stop_words: Annotated[
+        tuple[str, ...],
+        Parameter(help="Words to leave out: languages such as en or de, files of words, or `none`."),
+    ] = ("en",),
+    output: Annotated[
+        Path | None,
+        Parameter(
+            name=("--output", "-o"), help="Write them to a .csv file, or as a word cloud to an .svg file."
+        ),
+    ] = None,
+    overwrite: Annotated[bool, Parameter(help="Replace the output if it is there.")] = False,
+    dataset: Annotated[DatasetOptions, Parameter(name="*")] = DEFAULTS,
+) -> int:
+    """Count the words of a folder's captions, and tell which a part of them has more often than the rest."""
+    if output is not None:
+        _check_output(output, overwrite=overwrite)
+    dropped = words_of([name for name in stop_words if name != "none"])
+    opened = dataset.open(folder)
+    selection = _mask(opened, where) if where else None
+    rest = _mask(opened, against) if against is not None else None
+    if rest is not None:
+        selection = ~rest if selection is None else selection
+        rest &= ~selection
+    compared = selection is not None
+    options = TermOptions(
+        words=phrases or 1,
+        stop_words=dropped,
+        least=least,
+        order=sort or ("score" if compared else "occurrences"),
+    )
+    opened.read_texts()
+    index = WordIndex()
+    index.update(opened.captions.array())
+    terms = term_table(index, selection, rest, options)
+    if output is None:
+        _show(terms[: limit or _SHOWN], len(terms), compared=compared)
+        return 0
+    is_table = output.suffix.lower() == ".csv"
+    terms = terms[:limit] if is_table else _largest(terms, limit)
+    text = _table(terms) if is_table else word_cloud(terms)
+    with write_errors(output):
+        write_atomically(output, text.encode(errors="replace"))
+    print_line(f"{plural(len(terms), 'term')} → {output}")
+    return 0
+
+
+def _check_output(output: Path, *, overwrite: bool) -> None:
+    if output.suffix.lower() not in {".csv", ".svg"}:
+        raise ConfigError(f"words are written to .csv or .svg: change the ending of {output}")
+    if output.is_dir():
+        raise ConfigError(f"{output} is a folder: give the path of a file")
+    if output.exists() and not overwrite:
+        raise ConfigError(f"{output} exists: give another output, or --overwrite")
+
+
+def _mask(dataset: Dataset, query: str) -> Mask:
+    mask = np.zeros(len(dataset), dtype=bool)
+    mask[find_rows(dataset, query)] = True
+    return mask
+
+
+def _largest(terms: list[Term], limit: int | None) -> list[Term]:
+    """The first ones, the most frequent before the others."""
+    return sorted(terms[: limit or _IN_CLOUD], key=lambda term: -term.occurrences)
+
+
+def _table(terms: list[Term]) -> str:
+    file = io.StringIO()
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(_COLUMNS)
+    for term in terms:
+        writer.writerow(
+            (
+                term.term,
+                term.occurrences,
+                term.pictures,
+                f"{term.share:.6f}",
+                f"{term.rest:.6f}",
+                f"{term.score:.3f}",
+            )
+        )
+    return file.getvalue()
+
+
+def _show(terms: list[Term], total: int, *, compared: bool) -> None:
+    if not terms:
+        print_line("there are no words: the captions are empty, or all left out")
+        return
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for column in _COLUMNS if compared else _COLUMNS[:4]:
+        table.add_column(column, justify="left" if column == "term" else "right")
+    for term in terms:
+        cells = (f"{term.occurrences:,}", f"{term.pictures:,}", f"{term.share:.1%}")
+        others = (f"{term.rest:.1%}", f"{term.score:+.1f}") if compared else ()
+        table.add_row(Text(printable(term.term)), *cells, *others)
+    Console(file=sys.stdout, highlight=False).print(table)
+    if total > len(terms):
+        print_line(f"… and {total - len(terms):,} more: give --limit, or --output words.csv")
