@@ -69,8 +69,8 @@ def term_table(
             term=found.terms[number],
             occurrences=int(here[number]),
             pictures=int(here_pictures[number]),
-            share=here_pictures[number] / rows if rows else 0.0,
-            rest=there_pictures[number] / others if others else 0.0,
+            share=float(here_pictures[number]) / rows if rows else 0.0,
+            rest=float(there_pictures[number]) / others if others else 0.0,
             score=float(scores[number]),
         )
         for number in _ordered(numbers, here, here_pictures, scores, options.order)

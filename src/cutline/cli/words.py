@@ -8,18 +8,16 @@ import sys
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
-import numpy as np
 from cyclopts import Parameter
 from rich.table import Table
 from rich.text import Text
 
 from cutline.analysis.cloud import word_cloud
 from cutline.analysis.stop_words import stop_words as words_of
-from cutline.analysis.terms import Order, Term, TermOptions, term_table
-from cutline.analysis.word_index import Mask, WordIndex
+from cutline.analysis.terms import Order, Term, TermOptions
 from cutline.cli.dataset_options import DEFAULTS, DatasetOptions, Folder
 from cutline.cli.edit import find_rows
-from cutline.dataset.dataset import Dataset
+from cutline.dataset.words import DatasetWords
 from cutline.errors import ConfigError
 from cutline.files import write_atomically, write_errors
 from cutline.formatting import plural, printable
@@ -65,22 +63,16 @@ def words(
         _check_output(output, overwrite=overwrite)
     dropped = words_of([name for name in stop_words if name != "none"])
     opened = dataset.open(folder)
-    selection = _mask(opened, where) if where else None
-    rest = _mask(opened, against) if against is not None else None
-    if rest is not None:
-        selection = ~rest if selection is None else selection
-        rest &= ~selection
-    compared = selection is not None
+    rows = find_rows(opened, where) if where else None
+    rest = find_rows(opened, against) if against is not None else None
+    compared = rows is not None or rest is not None
     options = TermOptions(
         words=phrases or 1,
         stop_words=dropped,
         least=least,
         order=sort or ("score" if compared else "occurrences"),
     )
-    opened.read_texts()
-    index = WordIndex()
-    index.update(opened.captions.array())
-    terms = term_table(index, selection, rest, options)
+    terms = DatasetWords(opened).terms(rows, rest, options)
     if output is None:
         _show(terms[: limit or _SHOWN], len(terms), compared=compared)
         return 0
@@ -100,12 +92,6 @@ def _check_output(output: Path, *, overwrite: bool) -> None:
         raise ConfigError(f"{output} is a folder: give the path of a file")
     if output.exists() and not overwrite:
         raise ConfigError(f"{output} exists: give another output, or --overwrite")
-
-
-def _mask(dataset: Dataset, query: str) -> Mask:
-    mask = np.zeros(len(dataset), dtype=bool)
-    mask[find_rows(dataset, query)] = True
-    return mask
 
 
 def _largest(terms: list[Term], limit: int | None) -> list[Term]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final, Self
 
 import numpy as np
+import pyarrow as pa
 
 from cutline.dataset.columns import DatasetColumns
 from cutline.dataset.contents import DatasetContents
@@ -82,6 +83,12 @@ class Dataset:
         """Read the captions of all rows, block by block; ``progress`` is called with the rows read."""
         self._captions.read_all(progress)
 
+    def texts(self) -> pa.ChunkedArray:
+        """The captions of all rows, null for none, once they are read."""
+        self.read_texts()
+        with self._guard:
+            return self.captions.array()
+
     def caption(self, row: int) -> str | None:
         """The caption of a row, which is read now if it was not before."""
         return self._captions.caption(row)
@@ -121,10 +128,7 @@ class Dataset:
 
     def preview(self, edit: Edit, rows: RowNumbers | None = None) -> Preview:
         """What the edit changes among ``rows``, or all; waits until all captions are read."""
-        self.read_texts()
-        with self._guard:
-            texts = self.captions.array()
-        return preview_edit(edit, texts, self._rows_or_all(rows), one_a_line=self._one_a_line)
+        return preview_edit(edit, self.texts(), self._rows_or_all(rows), one_a_line=self._one_a_line)
 
     def apply(self, preview: Preview, progress: Progress | None = None) -> EditResult:
         """Write what a preview shows; texts that were changed since by another program are left alone."""
@@ -243,11 +247,8 @@ class Dataset:
         options = ExportOptions(format=format, overwrite=overwrite, empty=empty)
         state = os.path.realpath(self.folder + STATE_ENDING)
         export = Export(os.fspath(output), (self.folder, state), options)
-        self.read_texts()
-        with self._guard:
-            texts = self.captions.array()
         rows = self._rows_or_all(rows)
-        return export.run(export_items(self, texts, rows), len(rows), progress)
+        return export.run(export_items(self, self.texts(), rows), len(rows), progress)
 
     def close(self) -> None:
         self.history.close()

@@ -24,6 +24,7 @@ from cutline.studio.routes import (
     rows,
     state,
     vocabulary,
+    words,
 )
 from cutline.studio.settings import StudioSettings
 from cutline.studio.workspace import Workspace
@@ -63,7 +64,7 @@ def create_app(
     admission = Admission(max_waiting=1000, max_bytes=512_000_000)
     app.add_middleware(Guard, settings=settings, admission=admission, pages=pages.PATHS)
     app.add_middleware(KeyCookie)
-    for router in (state, folders, rows, captions, pictures, edits, exports, vocabulary, pages):
+    for router in (state, folders, rows, captions, pictures, edits, exports, vocabulary, words, pages):
         app.include_router(router.router)
     for error in HANDLED:
         app.add_exception_handler(error, handle_error)

@@ -9,6 +9,7 @@ from typing import Any
 
 from cutline.app_dirs import cache_dir, state_dir
 from cutline.dataset.dataset import Dataset
+from cutline.dataset.words import DatasetWords
 from cutline.dataset.writer import StopEdit
 from cutline.errors import CutlineError
 from cutline.files import name_to_text
@@ -41,6 +42,7 @@ class Workspace:
         self.previews = Previews()
         self.jobs = Jobs(events, self.publish_changes)
         self._dataset: Dataset | None = None
+        self._words: DatasetWords | None = None
         self._reading = Reading()
         self._task: asyncio.Task[None] | None = None
         self._is_closing = False
@@ -56,6 +58,13 @@ class Workspace:
         if self._dataset is None:
             raise ServiceError(409, "no folder is open")
         return self._dataset
+
+    @property
+    def words(self) -> DatasetWords:
+        """The words of the open dataset. ServiceError 409: none is open."""
+        if self._words is None:
+            raise ServiceError(409, "no folder is open")
+        return self._words
 
     def may_open(self, folder: str) -> bool:
         return self._settings.may_open(folder)
@@ -94,6 +103,7 @@ class Workspace:
         self._note_recent(dataset.folder, used)
         self._is_closing = False
         self._dataset, self._reading, self.previews = dataset, Reading(), Previews()
+        self._words = DatasetWords(dataset)
         self._task = asyncio.create_task(self._read(dataset))
         self.events.publish("opened", **self.state())
 
@@ -105,7 +115,7 @@ class Workspace:
         await self.thumbnails.stop()
         if self._dataset is not None:
             self._dataset.close()
-        self._dataset = self._task = None
+        self._dataset = self._words = self._task = None
 
     def publish_changes(self, rows: Sequence[int] | None = None) -> None:
         """Tell the pages that captions or marks have changed: of these rows, or of any."""

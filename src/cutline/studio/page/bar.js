@@ -51,6 +51,7 @@ export function Bar() {
     <${ActionButton} id="undo" disabled=${!now.undo} title=${now.undo ?? ""}>Undo<//>
     <${ActionButton} id="redo" disabled=${!now.redo} title=${now.redo ?? ""}>Redo<//>
     <${ActionButton} id="history" pressed=${panel.value === "history"}>History<//>
+    <${ActionButton} id="words" pressed=${panel.value === "words"}>Words<//>
     <${ActionButton} id="export" pressed=${panel.value === "export"}>Export<//>
     <${ActionButton} id="help">?<//>
     ${now.listing && html`<span role="status" class="count">Listing the pictures of ${now.listing.split("/").pop()}…</span>`}

@@ -15,9 +15,10 @@ import { KeyForm } from "./key_form.js";
 import { listen, rebind } from "./keys.js";
 import { panel } from "./panels.js";
 import { dataset, locked, preferences, start } from "./store.js";
+import { TermsPanel } from "./terms_panel.js";
 
 /** @type {Record<string, () => any>} */
-const PANELS = { bulk: BulkPanel, history: HistoryPanel, export: ExportPanel };
+const PANELS = { bulk: BulkPanel, history: HistoryPanel, export: ExportPanel, words: TermsPanel };
 
 function App() {
   if (locked.value) return html`<${KeyForm} />`;

@@ -1,0 +1,110 @@
+// @ts-check
+/** What the panel of words knows: which captions are counted, how, and the terms that were found. */
+
+import { batch, signal } from "./vendor/preact.js";
+import { send } from "./api.js";
+import * as bulk from "./bulk.js";
+import { show } from "./panels.js";
+import { query, search } from "./store.js";
+
+const PAUSE = 150; // ms
+const LIMIT = 300;
+
+/** @typedef {{term: string, occurrences: number, pictures: number, share: number, rest: number, score: number}} Term */
+
+export const terms = signal(/** @type {Term[]} */ ([]));
+export const total = signal(0);
+export const problem = signal("");
+export const phrases = signal(1);
+/** The column by which the table is ordered; "" for what fits the scope. */
+export const order = signal("");
+export const contains = signal("");
+export const stopWords = signal("en");
+export const isCloud = signal(false);
+
+/** Whether the counted captions are a part, which is compared with the rest. */
+export const isPart = () => bulk.scope.value !== "all" && bulk.sizes.value[bulk.scope.value] < bulk.sizes.value.all;
+export const orderNow = () => order.value || (isPart() ? "score" : "occurrences");
+
+let turn = 0;
+let timer = 0;
+
+/** Count again soon. */
+export function refresh() {
+  clearTimeout(timer);
+  timer = setTimeout(count, PAUSE);
+}
+
+function request() {
+  const words = stopWords.value.split(/[\s,]+/).filter(Boolean);
+  return {
+    ...bulk.scopeOf(),
+    phrases: phrases.value,
+    order: orderNow(),
+    contains: contains.value,
+    stop_words: words,
+    limit: LIMIT,
+  };
+}
+
+async function count() {
+  const mine = (turn += 1);
+  try {
+    const found = await send("studio/words", request());
+    if (mine !== turn) return;
+    batch(() => {
+      terms.value = found.terms;
+      total.value = found.total;
+      problem.value = "";
+    });
+  } catch (error) {
+    if (mine === turn) problem.value = /** @type {Error} */ (error).message;
+  }
+}
+
+/** The query of a term, as a phrase. @param {string} term */
+const quoted = (term) => `"${term.replaceAll('"', "")}"`;
+
+/** Filter by a term, or leave its captions out. @param {string} term @param {boolean} excluded */
+export function filter(term, excluded) {
+  const part = excluded ? `-${quoted(term)}` : quoted(term);
+  void search(query.value ? `${/ OR /.test(query.value) ? `(${query.value})` : query.value} ${part}` : part);
+}
+
+/** Open the bulk edit that replaces a term, which shows what changes. @param {string} term @param {string} [by] */
+export function replace(term, by) {
+  batch(() => {
+    bulk.kind.value = "replace";
+    bulk.values.value = { old: term, new: by ?? term, word: true, ignore_case: true };
+  });
+  show("bulk");
+}
+
+const COLUMNS = ["term", "occurrences", "pictures", "share", "rest", "score"];
+
+/** Save all terms of the scope as a table, or as a cloud. @param {"csv" | "svg"} form */
+export async function download(form) {
+  try {
+    let text = "";
+    if (form === "csv") {
+      const found = await send("studio/words", { ...request(), limit: 100_000 });
+      const lines = found.terms.map((/** @type {any} */ one) => COLUMNS.map((name) => one[name]).join(","));
+      text = [COLUMNS.join(","), ...lines, ""].join("\n");
+    } else {
+      const answer = await fetch("studio/words/cloud", {
+        method: "POST",
+        headers: { "Content-Type": "application/json" },
+        body: JSON.stringify({ ...request(), limit: 150 }),
+      });
+      if (!answer.ok) throw new Error((await answer.json()).detail);
+      text = await answer.text();
+    }
+    const link = document.createElement("a");
+    link.href = URL.createObjectURL(new Blob([text], { type: form === "csv" ? "text/csv" : "image/svg+xml" }));
+    link.download = `words.${form}`;
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
+  } catch (error) {
+    problem.value = /** @type {Error} */ (error).message;
+  }
+}
