@@ -8,6 +8,7 @@ from cutline.dataset.history import History
 
 MARK: Final = "/mark/"
 PROPOSAL: Final = "/proposal/"
+FAILURE: Final = "/failure/"
 SELECTION: Final = "/selection"
 
 

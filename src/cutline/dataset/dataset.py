@@ -24,7 +24,7 @@ from cutline.dataset.history import History
 from cutline.dataset.marks import MARKS, Marks
 from cutline.dataset.preview import Preview, RowNumbers, earlier_texts, new_texts, preview_edit
 from cutline.dataset.properties import Properties
-from cutline.dataset.proposals import Proposal, Proposals
+from cutline.dataset.proposals import CaptionFailure, ModelOutput, Proposal, ProposalStore
 from cutline.dataset.query import evaluate, parse
 from cutline.dataset.query.tree import Everything
 from cutline.dataset.records import CaptionVersion, Change, EditInfo, EditRecord, EditResult, Status
@@ -69,13 +69,15 @@ class Dataset:
         self.history = History(Path(self.folder + STATE_ENDING))
         self._writer = Writer(self.history, DatasetContents(self._source.contents, self.history))
         self.recovered = self._writer.recover()
-        self.marks, self.proposals = Marks(self.history), Proposals(self.history)
+        self.marks = Marks(self.history)
         self.entries: Sequence[Entry] = self._source.entries()
         self._rows = {entry.key: row for row, entry in enumerate(self.entries)}
         self._captions = RowCaptions(self._source, self.entries, self._guard)
         self.captions = self._captions.column
         """Captions of the rows that were read."""
-        properties = Properties(self.history, self.marks, self.proposals, self._captions, self.entries)
+        self._store = ProposalStore(self.history, self.entries, self._source.change)
+        self.proposals = self._store.proposals
+        properties = Properties(self.history, self.marks, self._store, self._captions, self.entries)
         self._tags = TagCounts(self.captions)
         self._columns = DatasetColumns(self._rows, self.captions, properties.keys_with)
 
@@ -161,37 +163,48 @@ class Dataset:
             return self._write(info, self.marks.changes(keys, mark, on=on))
 
     def propose(self, proposals: Mapping[int, Proposal], info: EditInfo) -> EditResult:
-        """Put proposed captions beside those that are there."""
+        """Put proposed captions beside those that are there now."""
         with self._guard:
-            found = {self.entries[row].key: proposal for row, proposal in proposals.items()}
-            return self._write(info, self.proposals.changes(found))
+            found = {
+                row: dataclasses.replace(each, before=self.caption(row)) for row, each in proposals.items()
+            }
+            return self.add_output(ModelOutput(captions=found), info)
 
-    def accept(self, rows: Iterable[int], progress: Progress | None = None) -> EditResult:
-        """Make proposed captions the captions; rows without one stay as they are."""
+    def add_output(self, output: ModelOutput, info: EditInfo, extended: int | None = None) -> EditResult:
+        """Keep what a model returned; ``extended``: the edit of this model that it becomes a part of."""
         with self._guard:
-            changes, models = [], set()
-            for row in rows:
-                key = self.entries[row].key
-                proposal = self.proposals.of(key)
-                if proposal is not None:
-                    models.add((proposal.model, proposal.prompt_id))
-                    changes += [
-                        self._source.change(self.entries[row], proposal.caption)[0],
-                        *self.proposals.removals([key]),
-                    ]
-            model, prompt = next(iter(models)) if len(models) == 1 else ("", "")
-            info = EditInfo(
-                kind="accept",
-                summary=f"accept {plural(len(changes) // 2, 'proposal')}",
-                model=model,
-                prompt_id=prompt,
+            return self._write(info, self._store.put(output), extended=extended)
+
+    def failure(self, row: int) -> CaptionFailure | None:
+        """Why a model has no caption for a picture; None once it got another one."""
+        return self._store.failure(row, self.caption(row))
+
+    def accept(
+        self,
+        rows: Iterable[int],
+        progress: Progress | None = None,
+        *,
+        texts: Mapping[int, str] | None = None,
+        changed: bool = False,
+    ) -> EditResult:
+        """Make proposed captions the captions; rows without one stay as they are.
+
+        ``texts``: captions that a person wrote from the proposals, by row. A caption that was changed since
+        its proposal was made is a conflict and left alone, unless ``changed``.
+        """
+        with self._guard:
+            found = self._store.accept(rows, texts or {}, changed=changed)
+            result = self._write(found.info, found.changes, progress)
+            return dataclasses.replace(
+                result,
+                conflicts=(*found.conflicts, *result.conflicts),
+                failed=(*found.failed, *result.failed),
             )
-            return self._write(info, changes, progress)
 
     def reject(self, rows: Iterable[int]) -> EditResult:
         """Remove proposed captions."""
         with self._guard:
-            changes = self.proposals.removals(self.entries[row].key for row in rows)
+            changes = self._store.reject(rows)
             info = EditInfo(kind="reject", summary=f"reject {plural(len(changes), 'proposal')}")
             return self._write(info, changes)
 
@@ -290,12 +303,17 @@ class Dataset:
         )
 
     def _write(
-        self, info: EditInfo, changes: Iterable[Change], progress: Progress | None = None
+        self,
+        info: EditInfo,
+        changes: Iterable[Change],
+        progress: Progress | None = None,
+        *,
+        extended: int | None = None,
     ) -> EditResult:
-        return self._writer.apply(info, changes, self._note, progress)
+        return self._writer.apply(info, changes, self._note, progress, extended=extended)
 
     def _note(self, contents: Mapping[str, bytes | None]) -> None:
         """Take over what files hold now."""
         self.marks.note(contents)
-        self.proposals.note(contents)
+        self._store.note(contents)
         self._captions.note(contents)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import sqlite3
 import threading
 import time
@@ -56,19 +57,26 @@ class History:
         finally:
             lock.release()
 
-    def begin(self, info: EditInfo, changes: Iterable[Change]) -> int:
-        """Commit an open edit with its changes, durably; returns its id."""
+    def begin(self, info: EditInfo, changes: Iterable[Change], *, extended: int | None = None) -> int:
+        """Commit an open edit with its changes, durably; returns its id.
+
+        ``extended``: an edit that they are added to, if it is still in effect.
+        """
         values = (info.kind, info.summary, info.author, info.model, info.prompt_id, info.target)
         with self._transaction() as database:
-            number = database.execute(
-                "INSERT INTO edits (time, kind, summary, author, model, prompt_id, target, state)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, 'open')",
-                (time.time(), *values),
-            ).lastrowid
+            query = "UPDATE edits SET state = 'open' WHERE id = ? AND state = 'done' AND undone_by IS NULL"
+            number = extended if database.execute(query, (extended,)).rowcount else None
+            status = Status.WRITTEN if number is None else Status.PENDING
+            if number is None:
+                number = database.execute(
+                    "INSERT INTO edits (time, kind, summary, author, model, prompt_id, target, state)"
+                    " VALUES (?, ?, ?, ?, ?, ?, ?, 'open')",
+                    (time.time(), *values),
+                ).lastrowid
             assert number is not None
             database.executemany(
-                "INSERT INTO changes (edit, file, before, after) VALUES (?, ?, ?, ?)",
-                ((number, change.file, change.before, change.after) for change in changes),
+                "INSERT INTO changes (edit, file, before, after, status) VALUES (?, ?, ?, ?, ?)",
+                ((number, one.file, one.before, one.after, int(status)) for one in changes),
             )
         return number
 
@@ -76,11 +84,13 @@ class History:
         """Close an edit that wrote ``files``; ``statuses`` are those of the changes that were not written."""
         state = "stopped" if any(status is Status.STOPPED for status, _ in statuses) else "done"
         with self._transaction() as database:
+            database.execute(_SET_WRITTEN, (edit,))
             database.executemany(
                 "UPDATE changes SET status = ? WHERE edit = ? AND file = ?",
                 ((int(status), edit, file) for status, file in statuses),
             )
-            database.execute("UPDATE edits SET state = ?, files = ? WHERE id = ?", (state, files, edit))
+            query = "UPDATE edits SET state = ?, files = files + ? WHERE id = ?"
+            database.execute(query, (state, files, edit))
             query = "SELECT target, kind FROM edits WHERE id = ?"
             target, kind = database.execute(query, (edit,)).fetchone()
             if target is not None:
@@ -97,17 +107,23 @@ class History:
 
     def blocks(self, edit: int, *, status: Status | None = None) -> Iterator[list[Change]]:
         """As ``changes``, in the order in which the edit has them, some at a time; all of them for None."""
-        ends = self._read("SELECT min(rowid), max(rowid) FROM changes WHERE edit = ?", edit)
+        only = "" if status is None else f" AND status = {int(status)}"
+        ends = self._read(f"SELECT min(rowid), max(rowid) FROM changes WHERE edit = ?{only}", edit)  # noqa: S608
         last, end = ends[0] if ends else (None, None)
         if last is None:
             return
         last -= 1
-        where = "rowid > ? AND rowid <= ? AND +edit = ?"
-        where += "" if status is None else f" AND status = {int(status)}"
+        where = f"rowid > ? AND rowid <= ? AND +edit = ?{only}"
         query = f"SELECT rowid, file, before, after FROM changes WHERE {where} ORDER BY rowid LIMIT {_BLOCK}"  # noqa: S608 - constants
         while rows := self._read(query, last, end, edit):
             last = rows[-1][0]
             yield [Change(file=file, before=before, after=after) for _, file, before, after in rows]
+
+    def unwritten(self, edit: int) -> Iterator[list[Change]]:
+        """As ``blocks``, of an open edit: what was added to it, or all where nothing was."""
+        added = self.blocks(edit, status=Status.PENDING)
+        first = next(added, None)
+        return self.blocks(edit) if first is None else itertools.chain([first], added)
 
     def edits(self, *, limit: int = 100, before: int | None = None) -> list[EditRecord]:
         """The latest edits first, those older than the edit ``before``."""
@@ -166,11 +182,11 @@ class History:
             database.executemany("DELETE FROM stored WHERE name = ?", removed)
             database.executemany("INSERT OR REPLACE INTO stored VALUES (?, ?)", kept)
 
-    def last_edits(self) -> Iterator[tuple[str, float, str]]:
-        """For every file that an edit in effect wrote: the time of the last one, and its model."""
+    def last_edits(self) -> Iterator[tuple[str, float, str, str]]:
+        """For every file that an edit in effect wrote: the time of the last one, its model and author."""
         return iter(
             self._read(
-                "SELECT file, max(time), model FROM changes JOIN edits ON edits.id = edit"
+                "SELECT file, max(time), model, author FROM changes JOIN edits ON edits.id = edit"
                 " WHERE status = 0 AND undone_by IS NULL AND kind != 'undo' GROUP BY file"
             )
         )
@@ -238,6 +254,9 @@ class History:
 _COLUMNS: Final = "id, time, kind, summary, author, model, prompt_id, target, state, undone_by, files"
 _SELECT: Final = f"SELECT {_COLUMNS} FROM edits"  # noqa: S608 - constants
 _DAMAGED: Final = {sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_ERROR}
+_SET_WRITTEN: Final = (
+    f"UPDATE changes SET status = {int(Status.WRITTEN)} WHERE edit = ? AND status = {int(Status.PENDING)}"  # noqa: S608
+)
 _SCHEMA: Final = f"""
 PRAGMA journal_mode = WAL;
 PRAGMA synchronous = FULL;
@@ -250,6 +269,7 @@ CREATE TABLE IF NOT EXISTS changes (
 CREATE TABLE IF NOT EXISTS stored (name TEXT PRIMARY KEY, content BLOB NOT NULL) WITHOUT ROWID;
 CREATE UNIQUE INDEX IF NOT EXISTS changes_by_edit ON changes (edit, file);
 CREATE INDEX IF NOT EXISTS changes_by_file ON changes (file, edit);
+CREATE INDEX IF NOT EXISTS changes_pending ON changes (edit) WHERE status = {int(Status.PENDING)};
 PRAGMA user_version = {_VERSION};
 """
 

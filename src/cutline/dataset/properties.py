@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from cutline.dataset.history import History
 from cutline.dataset.marks import Marks
-from cutline.dataset.proposals import Proposals
+from cutline.dataset.proposals import ProposalStore
 from cutline.dataset.row_captions import RowCaptions
 from cutline.dataset.scan import Entry
 
@@ -19,24 +19,36 @@ class Properties:
         self,
         history: History,
         marks: Marks,
-        proposals: Proposals,
+        store: ProposalStore,
         captions: RowCaptions,
         entries: Sequence[Entry],
     ) -> None:
-        self._history, self._marks, self._proposals = history, marks, proposals
+        self._history, self._marks, self._store = history, marks, store
         self._captions, self._entries = captions, entries
 
     def keys_with(self, field: str, value: str) -> frozenset[str]:
-        """Of ``has``, ``status``, ``model`` and ``edited``."""
+        """Of ``has``, ``status``, ``failed``, ``model`` and ``edited``."""
         if field == "has":
-            return self._proposals.keys()
-        if field == "status":
+            return self._store.proposals.keys()
+        if field == "status" and value != "failed":
             return self._marks.having(value)
+        if field in {"status", "failed"}:
+            kind = value if field == "failed" else None
+            return frozenset(key for key, found in self._failures() if kind in {None, found})
         since = time.mktime((*time.localtime()[:3], 0, 0, 0, 0, 0, -1)) if value == "today" else 0.0
         found = set()
-        for file, when, model in self._history.last_edits():
+        for file, when, model, _ in self._history.last_edits():
             row = self._captions.row_of(file)
             is_match = model == value if field == "model" else when >= since
             if row is not None and is_match:
                 found.add(self._entries[row].key)
         return frozenset(found)
+
+    def _failures(self) -> Iterator[tuple[str, str]]:
+        """The pictures for which a model has no caption, and the kind of failure."""
+        failed = self._store.failures.keys()
+        for row, entry in enumerate(self._entries) if failed else ():
+            if entry.key in failed:
+                failure = self._store.failure(row, self._captions.caption(row))
+                if failure is not None:
+                    yield entry.key, failure.kind

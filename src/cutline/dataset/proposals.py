@@ -1,74 +1,138 @@
-"""Proposed captions, which a person accepts or rejects. They are kept in the history, and change by edits."""
+"""What a model returned for pictures: captions that a person accepts or rejects, and failures."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
-import orjson
-
-from cutline.dataset.contents import PROPOSAL
+from cutline.dataset.contents import FAILURE, PROPOSAL
 from cutline.dataset.history import History
-from cutline.dataset.records import Change
+from cutline.dataset.records import Change, EditInfo
+from cutline.dataset.scan import Entry
+from cutline.dataset.stored_values import StoredValues
+from cutline.errors import SampleError
+from cutline.formatting import plural
+
+FindChange = Callable[[Entry, str | None], tuple[Change, str | None]]
+"""The change that gives a picture a caption, and the caption that it has; raises SampleError."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Proposal:
-    """A caption that a model proposes."""
+    """A caption that a model proposes in place of ``before``; None: there was no caption."""
 
     caption: str
     model: str = ""
     prompt_id: str = ""
-
-    def encode(self) -> bytes:
-        return orjson.dumps(self)
-
-    @classmethod
-    def decode(cls, content: bytes) -> Proposal:
-        return cls(**orjson.loads(content))
+    before: str | None = None
 
 
-class Proposals:
-    """The proposed captions by the keys of the pictures; at most one for each."""
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class CaptionFailure:
+    """Why a model has no caption for a picture, as long as its caption is ``before``."""
 
-    def __init__(self, history: History) -> None:
-        found = history.values(PROPOSAL)
-        self._proposals = {key: Proposal.decode(content) for key, content in found.items()}
+    kind: str
+    message: str
+    model: str = ""
+    before: str | None = None
 
-    def __len__(self) -> int:
-        return len(self._proposals)
 
-    def of(self, key: str) -> Proposal | None:
-        return self._proposals.get(key)
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class ModelOutput:
+    """What a model returned, by row. ``write``: captions replace those that they were made for.
 
-    def keys(self) -> frozenset[str]:
-        return frozenset(self._proposals)
+    Where that caption is another one by now, or cannot be replaced, they become proposals.
+    """
 
-    def changes(self, proposals: Mapping[str, Proposal]) -> list[Change]:
-        """What puts these proposals in place of those that are there."""
-        return [self._change(key, proposal) for key, proposal in proposals.items()]
+    captions: Mapping[int, Proposal] = dataclasses.field(default_factory=dict)
+    failures: Mapping[int, CaptionFailure] = dataclasses.field(default_factory=dict)
+    write: bool = False
 
-    def removals(self, keys: Iterable[str]) -> list[Change]:
-        """What removes the proposals of these pictures, where they have any."""
-        return [self._change(key, None) for key in keys if key in self._proposals]
 
-    def note(self, contents: Mapping[str, bytes | None]) -> set[str]:
-        """Take over what an edit has written; returns the keys of the pictures."""
-        keys = set()
-        for name, content in contents.items():
-            if name.startswith(PROPOSAL):
-                key = name[len(PROPOSAL) :]
-                keys.add(key)
-                if content is None:
-                    self._proposals.pop(key, None)
-                else:
-                    self._proposals[key] = Proposal.decode(content)
-        return keys
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class ProposalChanges:
+    """An edit and its changes, and why there is none for some pictures."""
 
-    def _change(self, key: str, proposal: Proposal | None) -> Change:
-        before = self._proposals.get(key)
-        return Change(
-            file=PROPOSAL + key,
-            before=before.encode() if before is not None else None,
-            after=proposal.encode() if proposal is not None else None,
+    info: EditInfo
+    changes: Sequence[Change]
+    conflicts: tuple[str, ...] = ()
+    failed: tuple[tuple[str, str], ...] = ()
+
+
+class ProposalStore:
+    """The proposals and failures of pictures, and the changes that edits of them make."""
+
+    def __init__(self, history: History, entries: Sequence[Entry], find_change: FindChange) -> None:
+        self.proposals = StoredValues(history, PROPOSAL, Proposal)
+        self.failures = StoredValues(history, FAILURE, CaptionFailure)
+        self._entries, self._find_change = entries, find_change
+
+    def failure(self, row: int, caption: str | None) -> CaptionFailure | None:
+        """Why a model has no caption for a picture whose caption is the one it failed for still."""
+        failure = self.failures.of(self._entries[row].key)
+        return failure if failure is not None and failure.before == caption else None
+
+    def note(self, contents: Mapping[str, bytes | None]) -> None:
+        """Take over what an edit has written."""
+        self.proposals.note(contents)
+        self.failures.note(contents)
+
+    def put(self, output: ModelOutput) -> list[Change]:
+        """What keeps what a model returned."""
+        changes: list[Change] = []
+        proposals: dict[str, Proposal] = {}
+        for row, proposal in output.captions.items():
+            entry = self._entries[row]
+            change = self._written(entry, proposal) if output.write else None
+            if change is None:
+                proposals[entry.key] = proposal
+            else:
+                changes.append(change)
+        changes += self.proposals.changes(proposals)
+        changes += self.failures.removals(self._entries[row].key for row in output.captions)
+        failures = {self._entries[row].key: failure for row, failure in output.failures.items()}
+        return changes + self.failures.changes(failures)
+
+    def accept(self, rows: Iterable[int], texts: Mapping[int, str], *, changed: bool) -> ProposalChanges:
+        """What makes proposals the captions.
+
+        ``texts`` replace those of their rows. ``changed``: also where the caption is not the one any more
+        that the proposal was made from; else that is a conflict.
+        """
+        changes: list[Change] = []
+        conflicts, failed, sources = [], [], set()
+        for row in rows:
+            entry = self._entries[row]
+            proposal = self.proposals.of(entry.key)
+            if proposal is None:
+                continue
+            try:
+                change, found = self._find_change(entry, texts.get(row, proposal.caption))
+            except SampleError as error:
+                failed.append((entry.key, str(error)))
+                continue
+            if found != proposal.before and not changed:
+                conflicts.append(entry.key)
+                continue
+            sources.add((proposal.model, proposal.prompt_id))
+            changes += [change, *self.proposals.removals([entry.key])]
+        model, prompt = next(iter(sources)) if len(sources) == 1 else ("", "")
+        info = EditInfo(
+            kind="accept",
+            summary=f"accept {plural(len(changes) // 2, 'proposal')}",
+            author="person" if texts else "",
+            model=model,
+            prompt_id=prompt,
         )
+        return ProposalChanges(info=info, changes=changes, conflicts=tuple(conflicts), failed=tuple(failed))
+
+    def reject(self, rows: Iterable[int]) -> list[Change]:
+        return self.proposals.removals(self._entries[row].key for row in rows)
+
+    def _written(self, entry: Entry, proposal: Proposal) -> Change | None:
+        """None where the caption stays, and the new one becomes a proposal."""
+        try:
+            change, found = self._find_change(entry, proposal.caption)
+        except SampleError:
+            return None
+        return change if found == proposal.before else None

@@ -25,6 +25,8 @@ class Status(enum.IntEnum):
     """Not reached before the edit was stopped."""
     FAILED = 3
     """The file could not be written."""
+    PENDING = 4
+    """Added to an edit, and not written yet."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -35,10 +35,13 @@ class Writer:
         changes: Iterable[Change],
         note: Note,
         progress: Progress | None = None,
+        *,
+        extended: int | None = None,
     ) -> EditResult:
         """Replace each file that still has the content ``before``; ``note`` is called with what was written.
 
-        The changes are consumed once, and are not all in memory.
+        The changes are consumed once, and are not all in memory. ``extended``: an edit of the same kind that
+        they become a part of, if it is still in effect.
 
         Raises:
             SinkError: the history cannot be written; no file was touched.
@@ -49,7 +52,7 @@ class Writer:
             return EditResult(id=None, summary=info.summary, written=0)
         with self._history.writing():
             self._finish_interrupted()
-            edit = self._history.begin(info, itertools.chain([first], changes))
+            edit = self._history.begin(info, itertools.chain([first], changes), extended=extended)
             return self._carry_out(edit, info, note, progress)
 
     def recover(self) -> list[EditResult]:
@@ -62,18 +65,18 @@ class Writer:
     def _finish_interrupted(self) -> list[EditResult]:
         results = []
         for record in self._history.interrupted():  # held by ``writing``: their processes are dead
-            for changes in self._history.blocks(record.id):
+            for changes in self._history.unwritten(record.id):
                 self._contents.remove_parts([change.file for change in changes])
             results.append(self._carry_out(record.id, record.info, lambda _: None, None))
         return results
 
     def _carry_out(self, edit: int, info: EditInfo, note: Note, progress: Progress | None) -> EditResult:
         outcome = _Outcome()
-        for changes in self._history.blocks(edit):
+        for changes in self._history.unwritten(edit):
             written = self._put_all(changes, outcome, progress)
             # Accepting a proposal writes a file and removes the proposal: that is one caption.
             outcome.files += sum(not file.startswith("/") for file in written)
-            outcome.values += sum(file.startswith("/") for file in written)
+            outcome.values += len({file.split("/", 2)[-1] for file in written if file.startswith("/")})
             note(written)
         self._contents.sync()
         return self._finish(edit, info, outcome)

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
+from cutline.captioners.pool import CaptionerPool
 from cutline.chain import Chain
 from cutline.credentials import Secret
 from cutline.engine import assembly
@@ -19,6 +20,7 @@ from cutline.engine.prices import Prices, Spending
 from cutline.engine.sample_pipeline import SamplePipeline
 from cutline.engine.stats import usages_of
 from cutline.errors import ConfigError
+from cutline.interfaces import Source
 from cutline.job import Job
 from cutline.records import Caption, Failure, Outcome, Sample, Usage
 from cutline.worker_threads import in_thread, worker_threads
@@ -63,13 +65,22 @@ async def preview(
     if count < 1:
         raise ConfigError(f"--preview must be greater than 0, not {count}")
     with worker_threads():
-        samples = await in_thread(_first, job, count)
+        samples = await in_thread(_first, job, count, assembly.source_of(job))
         _, outcomes, _ = await _caption(job, samples, key, say)
     return list(zip(samples, outcomes, strict=True))
 
 
-async def estimate(job: Job, *, key: Secret | None = None, say: Say = lambda _: None) -> Estimate:
+async def estimate(
+    job: Job,
+    *,
+    key: Secret | None = None,
+    say: Say = lambda _: None,
+    source: Source | None = None,
+    pool: CaptionerPool | None = None,
+) -> Estimate:
     """Caption a few samples, spread over the first ones listed, and scale up.
+
+    ``source`` replaces the job's input; captioners come from ``pool``, if it is given.
 
     Raises:
         ConfigError: the job cannot be run, or no probe got a caption.
@@ -77,12 +88,13 @@ async def estimate(job: Job, *, key: Secret | None = None, say: Say = lambda _: 
     """
     job.check()
     with worker_threads():
-        listed = await in_thread(_first, job, _SPREAD_OVER)
+        source = source or assembly.source_of(job)
+        listed = await in_thread(_first, job, _SPREAD_OVER, source)
         samples = listed[:: max(1, len(listed) // PROBES)][:PROBES]
         start = time.perf_counter()
-        chain, outcomes, prices = await _caption(job, samples, key, say)
+        chain, outcomes, prices = await _caption(job, samples, key, say, pool)
         wall = time.perf_counter() - start
-        total = await in_thread(sample_count, assembly.source_of(job), assembly.limit_of(job))
+        total = await in_thread(sample_count, source, assembly.limit_of(job))
     captions = [outcome for outcome in outcomes if isinstance(outcome, Caption)]
     if not captions:
         causes = sorted({getattr(outcome, "message", "skipped") for outcome in outcomes})
@@ -116,9 +128,13 @@ def _seconds(chain: Chain, captions: list[Caption], wall: float) -> float:
 
 
 async def _caption(
-    job: Job, samples: Sequence[Sample], key: Secret | None, say: Say
+    job: Job,
+    samples: Sequence[Sample],
+    key: Secret | None,
+    say: Say,
+    pool: CaptionerPool | None = None,
 ) -> tuple[Chain, list[Outcome], Prices]:
-    chain = assembly.chain_of(job, key)
+    chain = assembly.chain_of(job, key, pool=pool)
     stages = assembly.stages_of(job)
     pipeline = SamplePipeline(chain, assembly.rules_of(job), stages)
     try:
@@ -133,8 +149,7 @@ async def _caption(
     return chain, [outcome for outcome, _ in results], prices
 
 
-def _first(job: Job, count: int) -> list[Sample]:
-    source = assembly.source_of(job)
+def _first(job: Job, count: int, source: Source) -> list[Sample]:
     return list(
         itertools.islice(assembly.samples_of(source, assembly.limit_of(job)), min(count, sys.maxsize))
     )

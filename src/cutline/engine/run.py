@@ -82,12 +82,14 @@ async def run_job(
     replies: ReplySource | None = None,
     failures: Path | None = None,
     pool: CaptionerPool | None = None,
+    sink: Sink | None = None,
 ) -> Report:
     """Caption everything the job's output does not have yet.
 
-    ``source`` replaces the job's input, ``replies`` the calls of the model, ``failures`` the file beside the
-    output that lists what failed. ``stop`` ends the run early and cleanly; the same call later resumes it.
-    ``progress`` is called about ten times a second from the event loop and must not block.
+    ``source`` replaces the job's input, ``sink`` what writes its output, ``replies`` the calls of the model,
+    ``failures`` the file beside the output that lists what failed. ``stop`` ends the run early and cleanly;
+    the same call later resumes it. ``progress`` is called about ten times a second from the event loop and
+    must not block.
     Captioners come from ``pool``, if it is given.
 
     Raises:
@@ -95,13 +97,14 @@ async def run_job(
         SinkError: the output cannot be written; what was paid for is in the journal.
     """
     job.check()
-    assembly.check_overlap(job, failures)
+    if sink is None:
+        assembly.check_overlap(job, failures)
     progress, stop = progress or (lambda _: None), stop or Stop()
     chain = replies.chain if replies else assembly.chain_of(job, key, pool=pool)
     stages = assembly.stages_of(job)
     with worker_threads():
         try:
-            run = _Run(job, chain, stages, progress, stop, replies, failures)
+            run = _Run(job, chain, stages, progress, stop, replies, failures, sink)
             return await run.run(source or assembly.source_of(job))
         finally:
             await chain.aclose()
@@ -119,6 +122,7 @@ class _Run:
     stop: Stop
     replies: ReplySource | None
     failures: Path | None
+    sink: Sink | None
     prices: Prices = dataclasses.field(init=False)
     output: str = dataclasses.field(init=False)
     clock: RunClock = dataclasses.field(default_factory=RunClock)
@@ -189,7 +193,7 @@ class _Run:
     def _begin(self, state: State, journal: Journal, source: Source) -> OrderedOutput:
         """Begin a run in the journal, unless its settings are refused; the output stays closed."""
         job, replies, stages = self.job, self.replies, self.stages
-        sink = assembly.sink_of(job, self.output, state, self.chain, source)
+        sink = self.sink or assembly.sink_of(job, self.output, state, self.chain, source)
         fingerprint = replies.fingerprint if replies else assembly.fingerprint_of(job, self.chain, stages)
         if job.run.max_cost is not None:
             assembly.check_prices(self.prices, journal.spent)

@@ -31,7 +31,8 @@ FIELDS: Final = {
     "chars": "number of characters: chars>300",
     "tokens": "number of CLIP's tokens: tokens>77",
     "model": "the model that wrote the caption: model:blip",
-    "status": "status:done, status:flagged; status:open for all that are not done",
+    "status": "status:done, status:flagged, status:failed; status:open for all that are not done",
+    "failed": "the kind of failure for which a model has no caption: failed:timeout",
     "edited": "edited in the studio or by a command: edited:, edited:today, edited:no",
     "has": "has:proposal",
     "dup": "captions that others have too: dup:exact; with the same words in another order or case: dup:near",
@@ -40,7 +41,7 @@ FIELDS: Final = {
 """Fields of queries, each with an example."""
 VALUES: Final = {
     "missing": ("yes", "no"),
-    "status": ("done", "flagged", "open"),
+    "status": ("done", "flagged", "failed", "open"),
     "edited": ("yes", "no", "today"),
     "has": ("proposal",),
     "dup": ("exact", "near"),
