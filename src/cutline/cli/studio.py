@@ -43,6 +43,12 @@ class StudioOptions:
     root: tuple[Path, ...] = ()
     """Folder that the page may open, with those below it; several by repetition. Besides FOLDER, or in place
     of the working folder."""
+    endpoint: tuple[str, ...] = ()
+    """Server that captions may come from, where other machines use the studio; several by repetition."""
+    chain: tuple[Path, ...] = ()
+    """Chain file, or folder of them, that the page offers by name; several by repetition."""
+    plugin: tuple[str, ...] = ()
+    """Python file with models of your own, which is run; several by repetition."""
     api_key: Annotated[str | None, Parameter(env_var="CUTLINE_SERVICE_KEY")] = None
     """Key that the page asks for; better set in CUTLINE_SERVICE_KEY."""
     insecure: bool = False
@@ -99,6 +105,9 @@ def studio(
         insecure=options.insecure,
         allowed_host=options.allowed_host,
         roots=(*options.root, *([] if folder is None else [Path(folder)])) or (Path.cwd(),),
+        endpoint=options.endpoint,
+        chain=options.chain,
+        plugin=options.plugin,
         ending=sidecar_ending(dataset.sidecar_ext),
         one_a_line=dataset.one_a_line,
         text_encoding=dataset.text_encoding,

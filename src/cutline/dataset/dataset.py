@@ -13,6 +13,7 @@ from typing import Final, Self
 import numpy as np
 import pyarrow as pa
 
+from cutline.dataset.authorship import Authorship
 from cutline.dataset.columns import DatasetColumns
 from cutline.dataset.contents import DatasetContents
 from cutline.dataset.edits import Edit
@@ -174,6 +175,12 @@ class Dataset:
         """Keep what a model returned; ``extended``: the edit of this model that it becomes a part of."""
         with self._guard:
             return self._write(info, self._store.put(output), extended=extended)
+
+    def by_person(self, rows: Iterable[int]) -> set[int]:
+        """The rows, of these, with a caption that a person wrote, or that is of unknown origin."""
+        state = Path(self.folder + STATE_ENDING)
+        authorship = Authorship(self.history, state, self.entries, self._source.contents.read)
+        return authorship.by_person(row for row in rows if self.caption(row) is not None)
 
     def failure(self, row: int) -> CaptionFailure | None:
         """Why a model has no caption for a picture; None once it got another one."""

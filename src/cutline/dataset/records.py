@@ -85,3 +85,4 @@ class CaptionVersion:
     time: str
     by: str
     caption: str | None
+    prompt_id: str = ""

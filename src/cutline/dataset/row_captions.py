@@ -92,6 +92,7 @@ class RowCaptions:
                 edit=version.edit.id,
                 time=time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(version.edit.time)),
                 by=version.edit.info.model or version.edit.info.summary,
+                prompt_id=version.edit.info.prompt_id,
                 caption=None if version.content is None else self._source.decode(entry, version.content),
             )
             for version in history.versions(name_to_text(entry.sidecar))

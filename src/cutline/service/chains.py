@@ -37,9 +37,7 @@ class Chains:
     ) -> None:
         """``job`` gives the limits on pictures; raises ConfigError for a file that is not a usable chain."""
         self._chains: dict[str, ServedChain] = {}
-        for path in _files(paths):
-            if path.stem in self._chains:
-                raise ConfigError(f"--chain: two files are named {path.stem}: rename one of them")
+        for path in chain_files(paths):
             model = ModelOptions(chain=str(path), plugin=job.model.plugin)
             own = dataclasses.replace(job, model=model, local=LocalOptions(), server=ServerOptions())
             chain = build_chain(own, None, captioner_for, lambda of, usual: assembly.prompts_of(of, usual)[0])
@@ -85,13 +83,17 @@ def check_variables(chain: Chain) -> None:
                 )
 
 
-def _files(paths: Sequence[Path]) -> list[Path]:
+def chain_files(paths: Sequence[Path]) -> list[Path]:
+    """The chain files among paths and in folders; ConfigError: two have the same name, or there is none."""
     found: list[Path] = []
     for path in paths:
         inside = sorted(path.glob("*.toml")) if path.is_dir() else [path]
         if not inside:
             raise ConfigError(f"--chain {path}: there is no .toml file in this folder")
         found += inside
+    names = [path.stem for path in found]
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise ConfigError(f"--chain: two files are named {twice}: rename one of them")
     return found
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import sqlite3
 import threading
+import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -38,6 +40,29 @@ class Written:
     def covers(self, content: bytes) -> bool:
         """Whether the content is one of the three; a killed run may have left any of them."""
         return digest(content) in {self.last, self.previous} or content == self.before
+
+
+def file_id(name: str) -> str:
+    """The same for two names that a file system may treat as one."""
+    return name.lower() if name.isascii() else unicodedata.normalize("NFC", name).casefold()
+
+
+def written_files(file: Path) -> dict[str, Written]:
+    """What a state folder's record has, by ``file_id`` of paths below the output; empty where there is none.
+
+    Raises:
+        SinkError: it cannot be read, as while a run writes there.
+    """
+    if not file.exists():
+        return {}
+    try:
+        with contextlib.closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=rw", uri=True)) as database:
+            rows = database.execute("SELECT file, last, previous, before FROM files").fetchall()
+    except sqlite3.Error as error:
+        raise SinkError(f"cannot read {file}: {error}; wait for the run that writes there to end") from error
+    return {
+        name: Written(last=last, previous=previous, before=before) for name, last, previous, before in rows
+    }
 
 
 class SidecarOwnership:

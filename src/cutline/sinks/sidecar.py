@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import hashlib
 import os
-import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -19,7 +18,7 @@ from cutline.sidecars.claims import FolderClaim
 from cutline.sidecars.decoder import check_joinable
 from cutline.sidecars.names import ActualNames, candidates, relative_place
 from cutline.sidecars.obstacles import check_replaceable
-from cutline.sidecars.ownership import Owner, SidecarOwnership, Written, digest
+from cutline.sidecars.ownership import Owner, SidecarOwnership, Written, digest, file_id
 from cutline.sidecars.text_files import SidecarFiles
 from cutline.sinks.options import SinkOptions
 from cutline.storage import is_remote, local_path
@@ -319,10 +318,7 @@ class SidecarSink(Sink):
 
     def _id(self, file: Path) -> str:
         """The same for two names that a file system may treat as one."""
-        name = self._short(file)
-        if name.isascii():
-            return name.lower()
-        return unicodedata.normalize("NFC", name).casefold()
+        return file_id(self._short(file))
 
 
 def _homeless(sample: Sample) -> SampleError:

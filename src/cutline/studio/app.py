@@ -19,8 +19,10 @@ from cutline.studio.routes import (
     edits,
     exports,
     folders,
+    generation,
     pages,
     pictures,
+    proposals,
     rows,
     state,
     vocabulary,
@@ -64,7 +66,21 @@ def create_app(
     admission = Admission(max_waiting=1000, max_bytes=512_000_000)
     app.add_middleware(Guard, settings=settings, admission=admission, pages=pages.PATHS)
     app.add_middleware(KeyCookie)
-    for router in (state, folders, rows, captions, pictures, edits, exports, vocabulary, words, pages):
+    served = (
+        state,
+        folders,
+        rows,
+        captions,
+        pictures,
+        edits,
+        exports,
+        generation,
+        proposals,
+        vocabulary,
+        words,
+        pages,
+    )
+    for router in served:
         app.include_router(router.router)
     for error in HANDLED:
         app.add_exception_handler(error, handle_error)

@@ -15,19 +15,20 @@ from cutline.dataset.writer import Progress, StopEdit
 from cutline.errors import CutlineError
 from cutline.service.errors import ServiceError
 from cutline.studio.events import Events
+from cutline.studio.generation.generation import GenerationResult
 from cutline.studio.results import result_json
 
 _log = logging.getLogger("cutline.studio")
 _INTERVAL: Final = 0.1  # seconds between two events of progress
 _KEPT: Final = 100
 
-Result = EditResult | ExportResult | None
+Result = EditResult | ExportResult | GenerationResult | None
 Work = Callable[[Progress], Result]
 
 
 @dataclasses.dataclass(slots=True)
 class Job:
-    """``done`` of ``total`` steps; ``result`` or ``problem`` once it has ended."""
+    """``done`` of ``total`` steps; ``result`` or ``problem`` once it has ended; ``figures`` are its own."""
 
     number: int
     summary: str
@@ -37,6 +38,7 @@ class Job:
     is_over: bool = False
     result: Result = None
     problem: str = ""
+    figures: Callable[[], dict[str, Any]] | None = None
 
     def state(self) -> dict[str, Any]:
         return {
@@ -46,6 +48,7 @@ class Job:
             "done": self.done,
             "is_over": self.is_over,
             "problem": self.problem,
+            "figures": self.figures() if self.figures is not None else None,
             "result": result_json(self.result) if self.result is not None else None,
         }
 
@@ -59,9 +62,12 @@ class Jobs:
         self._jobs: dict[int, Job] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def start(self, summary: str, total: int, work: Work) -> int:
+    def start(
+        self, summary: str, total: int, work: Work, figures: Callable[[], dict[str, Any]] | None = None
+    ) -> int:
         """Returns the job's number at once."""
-        job = Job(number=max(self._jobs, default=0) + 1, summary=summary, total=total)
+        number = max(self._jobs, default=0) + 1
+        job = Job(number=number, summary=summary, total=total, figures=figures)
         self._jobs[job.number] = job
         for number in list(self._jobs)[:-_KEPT]:
             if self._jobs[number].is_over:
@@ -119,6 +125,8 @@ class Jobs:
         except Exception:  # noqa: BLE001 - else the page would wait for it forever
             job.problem = "this is a bug of cutline: the terminal that it runs in shows the traceback"
             _log.exception("a job failed")
-        job.done, job.is_over = job.total, True
+        job.is_over = True
+        if job.figures is None:
+            job.done = job.total
         self._events.publish("job", **job.state())
         self._after()

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any, Final
 
 from cutline.dataset.export.names import FORMATS
 from cutline.dataset.export.records import ExportResult
 from cutline.dataset.records import EditResult
 from cutline.files import name_to_text
+from cutline.studio.generation.generation import GenerationResult
 
 _NAMED: Final = 100
 
 
-def result_json(result: EditResult | ExportResult) -> dict[str, Any]:
+def result_json(result: EditResult | ExportResult | GenerationResult) -> dict[str, Any]:
     """Counts, and the first of the files that were left alone."""
+    if isinstance(result, GenerationResult):
+        return {"id": result.edit, "written": result.captions, **dataclasses.asdict(result)}
     if isinstance(result, ExportResult):
         return {
             "id": None,

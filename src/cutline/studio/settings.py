@@ -12,6 +12,7 @@ from cutline.dataset.dataset import Dataset
 from cutline.errors import ConfigError
 from cutline.files import name_to_text
 from cutline.service.access import check_access, is_loopback
+from cutline.service.chains import chain_files
 
 
 class NoPictures(ConfigError):
@@ -35,6 +36,12 @@ class StudioSettings:
     """Ending of the captions' files."""
     one_a_line: bool = False
     text_encoding: str | None = None
+    endpoint: tuple[str, ...] = ()
+    """Servers that pages may have captions from, where others than this machine can call the studio."""
+    chain: tuple[Path, ...] = ()
+    """Chain files, or folders of them, that pages may choose by name."""
+    plugin: tuple[str, ...] = ()
+    """Python files with captioners."""
     max_body: int = 64_000_000
     max_pictures: int = 1_000
 
@@ -46,9 +53,18 @@ class StudioSettings:
     def is_loopback(self) -> bool:
         return is_loopback(self.host)
 
+    @property
+    def chains(self) -> dict[str, Path]:
+        """The chain files by their names without ending."""
+        return {path.stem: path for path in chain_files(self.chain)}
+
     def check(self) -> None:
         """Raise ConfigError for settings that open the studio to others without a key, or cannot hold."""
         check_access(self, "studio")
+        for path in self.chain:
+            if not path.exists():
+                raise ConfigError(f"--chain {path}: there is no such file or folder")
+        self.chains  # noqa: B018 - raises where a name is not clear
         for root in self.roots:
             if not root.is_dir():
                 raise ConfigError(f"--root {root} is not a folder")

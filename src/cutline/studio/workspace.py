@@ -15,6 +15,7 @@ from cutline.errors import CutlineError
 from cutline.files import name_to_text
 from cutline.service.errors import ServiceError
 from cutline.studio.events import Events
+from cutline.studio.generation.generations import Generations
 from cutline.studio.jobs import Jobs
 from cutline.studio.preferences import Preferences, Recent
 from cutline.studio.previews import Previews
@@ -38,7 +39,8 @@ class Workspace:
     def __init__(self, events: Events, settings: StudioSettings, empty: str | None = None) -> None:
         """``empty``: a folder that was to be opened, and has no pictures."""
         self.events = events
-        self._settings = settings
+        self.settings = settings
+        self.generations = Generations(settings)
         self.previews = Previews()
         self.jobs = Jobs(events, self.publish_changes)
         self._dataset: Dataset | None = None
@@ -67,7 +69,7 @@ class Workspace:
         return self._words
 
     def may_open(self, folder: str) -> bool:
-        return self._settings.may_open(folder)
+        return self.settings.may_open(folder)
 
     def check_place(self, folder: str) -> None:
         """ServiceError 403: the folder is not below the roots."""
@@ -82,7 +84,7 @@ class Workspace:
             ServiceError: 403, it is elsewhere.
         """
         self.check_place(folder)
-        settings = dataclasses.replace(self._settings, **options)
+        settings = dataclasses.replace(self.settings, **options)
         async with self._opening:
             self._listing = name_to_text(folder)
             self.events.publish("state", **self.state())
@@ -99,7 +101,7 @@ class Workspace:
     async def show(self, dataset: Dataset, settings: StudioSettings | None = None) -> None:
         """Take over a dataset, opened with these settings; its captions are read in the background."""
         await self.close()
-        used = settings or self._settings
+        used = settings or self.settings
         self._note_recent(dataset.folder, used)
         self._is_closing = False
         self._dataset, self._reading, self.previews = dataset, Reading(), Previews()
@@ -110,6 +112,7 @@ class Workspace:
     async def close(self) -> None:
         self._is_closing = True
         await self.jobs.aclose()
+        await self.generations.close()
         if self._task is not None:
             await self._task
         await self.thumbnails.stop()

@@ -6,7 +6,7 @@ import asyncio
 from typing import Annotated
 
 from fastapi import APIRouter, Query
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
 from starlette.responses import Response
 
 from cutline.dataset.edits import AnyEdit
@@ -15,21 +15,13 @@ from cutline.dataset.query import QueryError
 from cutline.service.errors import ServiceError
 from cutline.service.http.responses import json_response
 from cutline.studio.results import result_json
-from cutline.studio.routes.parameters import OpenDataset, OpenWorkspace, check_row, row_numbers
+from cutline.studio.routes.parameters import OpenDataset, OpenWorkspace, Rows, Scope, check_row, row_numbers
 
 router = APIRouter(prefix="/studio")
-Rows = Annotated[list[int], Field(max_length=5_000_000)]
 
 
 class _Body(BaseModel):
     model_config = ConfigDict(extra="forbid")
-
-
-class Scope(_Body):
-    """The captions that are meant: these rows, or those that match a query, or all of both are null."""
-
-    rows: Rows | None = None
-    query: Annotated[str, Field(max_length=10_000)] | None = None
 
 
 class PreviewRequest(_Body):
@@ -52,12 +44,6 @@ class MarkRequest(_Body):
     rows: Rows
     mark: str
     on: bool = True
-
-
-class RowsRequest(_Body):
-    """Rows."""
-
-    rows: Rows
 
 
 class UndoRequest(_Body):
@@ -167,7 +153,11 @@ async def redo(workspace: OpenWorkspace) -> Response:
 
 @router.get("/history")
 async def history(dataset: OpenDataset, limit: int = 100, before: int | None = None) -> Response:
-    """The latest edits first: id, time in seconds since 1970, kind, summary, model, files, undone_by."""
+    """The latest edits first.
+
+    ``id``, ``time`` in seconds since 1970, ``kind``, ``summary``, ``model``, ``prompt_id``, ``files``,
+    ``state``, ``undone_by``.
+    """
     records = dataset.history.edits(limit=min(limit, 1000), before=before)
     return json_response(
         [
@@ -177,6 +167,7 @@ async def history(dataset: OpenDataset, limit: int = 100, before: int | None = N
                 "kind": record.info.kind,
                 "summary": record.info.summary,
                 "model": record.info.model,
+                "prompt_id": record.info.prompt_id,
                 "files": record.files,
                 "state": record.state,
                 "undone_by": record.undone_by,
@@ -188,7 +179,7 @@ async def history(dataset: OpenDataset, limit: int = 100, before: int | None = N
 
 @router.get("/history/{row}")
 async def versions(row: int, dataset: OpenDataset) -> Response:
-    """The captions that a picture has had, the latest first: ``edit``, ``time``, ``by``, ``caption``."""
+    """The captions of a picture, the latest first: ``edit``, ``time``, ``by``, ``caption``, ``prompt_id``."""
     key = dataset.entries[check_row(dataset, row)].key
     return json_response(dataset.versions(key))
 
@@ -200,24 +191,5 @@ async def mark(body: MarkRequest, dataset: OpenDataset, workspace: OpenWorkspace
         raise ServiceError(422, f"mark must be one of {', '.join(MARKS)}")
     row_numbers(dataset, body.rows)
     result = await asyncio.to_thread(dataset.set_mark, body.rows, body.mark, on=body.on)
-    workspace.publish_changes()
-    return json_response(result_json(result))
-
-
-@router.post("/accept")
-async def accept(body: RowsRequest, dataset: OpenDataset, workspace: OpenWorkspace) -> Response:
-    """Make proposed captions the captions, as a job."""
-    row_numbers(dataset, body.rows)
-    job = workspace.jobs.start(
-        "accept proposals", len(body.rows), lambda progress: dataset.accept(body.rows, progress)
-    )
-    return json_response({"job": job}, 202)
-
-
-@router.post("/reject")
-async def reject(body: RowsRequest, dataset: OpenDataset, workspace: OpenWorkspace) -> Response:
-    """Remove proposed captions."""
-    row_numbers(dataset, body.rows)
-    result = await asyncio.to_thread(dataset.reject, body.rows)
     workspace.publish_changes()
     return json_response(result_json(result))

@@ -18,8 +18,7 @@ from cutline.dataset.query import QueryError
 from cutline.files import name_to_text
 from cutline.service.errors import ServiceError
 from cutline.service.http.responses import json_response
-from cutline.studio.routes.edits import Scope
-from cutline.studio.routes.parameters import OpenWorkspace, row_numbers
+from cutline.studio.routes.parameters import OpenWorkspace, Scope, row_numbers
 
 router = APIRouter(prefix="/studio")
 

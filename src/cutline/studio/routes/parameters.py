@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Annotated, cast
 
 import numpy as np
 from fastapi import Depends, Request
+from pydantic import BaseModel, ConfigDict, Field
 
 from cutline.dataset.dataset import Dataset
 from cutline.dataset.preview import RowNumbers
 from cutline.service.errors import ServiceError
 from cutline.studio.workspace import Workspace
+
+Rows = Annotated[list[int], Field(max_length=5_000_000)]
+
+
+class Scope(BaseModel):
+    """The captions that are meant: these rows, or those that match a query, or all of both are null."""
+
+    model_config = ConfigDict(extra="forbid")
+    rows: Rows | None = None
+    query: Annotated[str, Field(max_length=10_000)] | None = None
 
 
 def workspace_of(request: Request) -> Workspace:
@@ -39,3 +51,12 @@ def row_numbers(dataset: Dataset, rows: list[int] | None) -> RowNumbers | None:
     if len(numbers) and (numbers.min() < 0 or numbers.max() >= len(dataset)):
         raise ServiceError(404, "there is no such row")
     return numbers
+
+
+async def scope_rows(dataset: Dataset, scope: Scope) -> list[int]:
+    """The rows of a scope; QueryError, or ServiceError 404 for a row that is not there."""
+    rows = row_numbers(dataset, scope.rows)
+    if rows is not None:
+        return list(dict.fromkeys(rows.tolist()))
+    found: list[int] = (await asyncio.to_thread(dataset.find, scope.query or "")).tolist()
+    return found

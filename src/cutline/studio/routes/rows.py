@@ -42,7 +42,9 @@ async def rows(body: RowsRequest, dataset: OpenDataset) -> Response:
     """What the page shows of rows.
 
     ``row``, ``key``, ``caption`` (null where there is none), ``marks``, ``proposal`` (null where there is
-    none, else ``caption`` and ``model``), ``problem`` (why the caption cannot be edited; mostly empty).
+    none, else ``caption``, ``model``, ``prompt_id`` and ``before``, the caption that it was made for),
+    ``failure`` (``kind`` and ``message``, where a model has no caption for it), ``problem`` (why the caption
+    cannot be edited; mostly empty).
     """
     return json_response([_row(dataset, check_row(dataset, row)) for row in body.rows])
 
@@ -55,5 +57,6 @@ def _row(dataset: Dataset, row: int) -> dict[str, Any]:
         "caption": caption,
         "marks": sorted(dataset.marks.of(key)),
         "proposal": dataset.proposals.of(key),
+        "failure": dataset.failure(row),
         "problem": dataset.problem(row) if caption is None else "",
     }

@@ -1,0 +1,1 @@
+"""Captions that models make in the studio: proposals, or written at once."""

@@ -1,0 +1,180 @@
+"""The generations of the open dataset: started, and those that were stopped or died, continued."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import orjson
+from pydantic import ValidationError
+
+from cutline.dataset.dataset import STATE_ENDING, Dataset
+from cutline.dataset.records import EditInfo
+from cutline.dataset.writer import Progress
+from cutline.engine.model_session import ModelSession
+from cutline.engine.preview import Estimate, estimate
+from cutline.files import write_atomically, write_errors
+from cutline.job import Job
+from cutline.model_runtime import Runtime, started_runtime
+from cutline.records import JSON
+from cutline.serialization import read_object
+from cutline.service.errors import ServiceError
+from cutline.studio.generation.choice import Choice, Policy
+from cutline.studio.generation.generation import Generation, GenerationResult
+from cutline.studio.generation.source import RowSource
+from cutline.studio.settings import StudioSettings
+
+_FOLDER: Final = "generations"
+_REQUEST: Final = "request.json"
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """What is to be captioned how.
+
+    ``again``: captions that an unfinished generation of the same choice has are not used.
+    """
+
+    choice: Choice
+    rows: Sequence[int]
+    policy: Policy = "missing"
+    write: bool = False
+    again: bool = False
+
+    @property
+    def id(self) -> str:
+        """Of its state, which is that of all orders with the same choice."""
+        return self.choice.id
+
+
+class Generations:
+    """Makes generations, and keeps the captioner of the latest one loaded."""
+
+    def __init__(self, settings: StudioSettings) -> None:
+        self._settings = settings
+        self._runtime: Runtime | None = None
+        self._session: ModelSession | None = None
+        self._running: set[str] = set()
+
+    async def prepare(
+        self, dataset: Dataset, order: Order, changed: Callable[[Sequence[int]], None]
+    ) -> Generation:
+        """The generation of an order, which is to be run; it continues an unfinished one.
+
+        Raises as ``Choice.job``, and ServiceError 409: it runs already.
+        """
+        if order.id in self._running:
+            raise ServiceError(409, f"{order.choice.name} is captioning with these settings already")
+        self._running.add(order.id)
+        try:
+            state = _state(dataset) / order.id
+            job = order.choice.job(dataset.folder, state, order.policy, self._settings)
+            session = await self._opened(job)
+            verb = "write captions" if order.write else "propose captions"
+            info = EditInfo(kind="generate", summary=f"{verb} by {session.name}", model=session.name)
+            await asyncio.to_thread(_keep, dataset, state, order)
+            return Generation(dataset, order.rows, job, state, info, write=order.write, changed=changed)
+        except BaseException:
+            self._running.discard(order.id)
+            raise
+
+    def run(self, order: Order, generation: Generation, progress: Progress) -> GenerationResult:
+        """Blocks; raises as ``Generation.run``."""
+        try:
+            return generation.run(started_runtime(), progress)
+        finally:
+            self._running.discard(order.id)
+
+    async def estimate(self, dataset: Dataset, order: Order) -> Estimate:
+        """Captions a few of the pictures; raises as ``estimate`` of the engine."""
+        state = _state(dataset) / "estimate"
+        job = order.choice.job(dataset.folder, state, order.policy, self._settings)
+        await self._opened(job)
+        runtime = started_runtime()
+        source = RowSource(dataset, order.rows)
+        return await runtime.loop.arun(estimate(job, source=source, pool=runtime.pool))
+
+    def unfinished(self, dataset: Dataset) -> list[dict[str, Any]]:
+        """Generations that were stopped, or whose process died: ``id``, ``choice``, ``rows`` and ``time``."""
+        found = []
+        for folder in sorted(_state(dataset).glob("*")):
+            request = read_object(folder / _REQUEST)
+            if request is not None and folder.name not in self._running:
+                shown = {name: request[name] for name in ("choice", "policy", "write", "time")}
+                found.append({"id": folder.name, "rows": len(request["keys"]), **shown})
+        return found
+
+    def order(self, dataset: Dataset, number: str) -> Order:
+        """That of an unfinished generation; ServiceError 404: there is none."""
+        request = read_object(self._folder(dataset, number) / _REQUEST) or {}
+        rows = {entry.key: row for row, entry in enumerate(dataset.entries)}
+        try:
+            return Order(
+                choice=Choice(**request["choice"]),
+                rows=[rows[key] for key in request["keys"] if key in rows],
+                policy=request["policy"],
+                write=request["write"],
+            )
+        except (KeyError, TypeError, ValidationError):
+            raise _unknown(number) from None
+
+    def discard(self, dataset: Dataset, number: str) -> None:
+        """Forget an unfinished generation, and what it paid for; ServiceError 404 or 409."""
+        folder = self._folder(dataset, number)
+        if number in self._running:
+            raise ServiceError(409, "it is running: stop it first")
+        shutil.rmtree(folder, ignore_errors=True)
+
+    async def close(self) -> None:
+        if self._session is not None and self._runtime is not None:
+            await self._runtime.loop.arun(self._runtime.close(self._session))
+        self._session = None
+
+    def _folder(self, dataset: Dataset, number: str) -> Path:
+        folder = _state(dataset) / number
+        if Path(number).name != number or not (folder / _REQUEST).is_file():
+            raise _unknown(number)
+        return folder
+
+    async def _opened(self, job: Job) -> ModelSession:
+        """The captioner of a job, not loaded yet; the earlier one is let go where it is another one."""
+        runtime = self._runtime = started_runtime()
+
+        async def change() -> ModelSession:
+            session = ModelSession(job, None, runtime.pool)  # before the other is closed: they may share
+            runtime.sessions.add(session)
+            if self._session is not None:
+                await runtime.close(self._session)
+            return session
+
+        self._session = await runtime.loop.arun(change())
+        return self._session
+
+
+def _state(dataset: Dataset) -> Path:
+    return Path(dataset.folder + STATE_ENDING) / _FOLDER
+
+
+def _unknown(number: str) -> ServiceError:
+    return ServiceError(404, f"there is no unfinished generation {number}")
+
+
+def _keep(dataset: Dataset, state: Path, order: Order) -> None:
+    """Write down what is to be done, so that another process can continue; no key is in it."""
+    if order.again:
+        shutil.rmtree(state, ignore_errors=True)
+    request: JSON = {
+        "choice": order.choice.model_dump(exclude_none=True),
+        "policy": order.policy,
+        "write": order.write,
+        "time": time.time(),
+        "keys": [dataset.entries[row].key for row in order.rows],
+    }
+    with write_errors(state):
+        state.mkdir(parents=True, exist_ok=True)
+        write_atomically(state / _REQUEST, orjson.dumps(request))

@@ -1,0 +1,90 @@
+"""Writes what a model returns through the history of a dataset."""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from cutline.dataset.dataset import Dataset
+from cutline.dataset.proposals import CaptionFailure, ModelOutput, Proposal
+from cutline.dataset.records import EditInfo
+from cutline.errors import SinkError
+from cutline.interfaces import Sink
+from cutline.records import JSON, Caption, Failure, Outcome, Sample
+
+
+class HistorySink(Sink):
+    """Puts captions as proposals, or with ``write`` into the files; all of a run are one edit.
+
+    ``changed`` is called with the rows that have got something. ``kinds`` counts the failures so far.
+    """
+
+    resumable = True
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        rows: Mapping[str, int],
+        info: EditInfo,
+        changed: Callable[[Sequence[int]], None],
+        *,
+        write: bool,
+    ) -> None:
+        """``rows`` by their keys."""
+        self._dataset, self._rows, self._info = dataset, rows, info
+        self._changed = changed
+        self._write = write
+        self._captions: dict[int, Proposal] = {}
+        self._failures: dict[int, CaptionFailure] = {}
+        self.kinds: collections.Counter[str] = collections.Counter()
+        self.edit: int | None = None
+
+    def check_open(self, mark: JSON | None) -> None:
+        """Nothing is opened."""
+
+    def open(self, mark: JSON | None) -> None:  # noqa: ARG002 - the history has what was committed
+        self.close()
+
+    def write(self, sample: Sample, outcome: Outcome, picture: bytes | None) -> None:  # noqa: ARG002
+        row = self._rows[sample.key]
+        if isinstance(outcome, Caption):
+            step = outcome.source
+            self._captions[row] = Proposal(
+                caption=outcome.text,
+                model=self._info.model,
+                prompt_id=step.prompt_id if step is not None else "",
+                before=outcome.existing,
+            )
+        elif isinstance(outcome, Failure):
+            self.kinds[outcome.kind] += 1
+            self._failures[row] = CaptionFailure(
+                kind=outcome.kind, message=outcome.message, model=self._info.model, before=sample.text
+            )
+
+    def commit(self) -> JSON:
+        captions, failures = self._captions, self._failures
+        self._captions, self._failures = {}, {}
+        if captions and not self._info.prompt_id:
+            prompt = next(iter(captions.values())).prompt_id
+            self._info = dataclasses.replace(self._info, prompt_id=prompt)
+        self._put(ModelOutput(captions=captions, failures=failures, write=self._write))
+        return {}
+
+    def _put(self, output: ModelOutput) -> None:
+        result = self._dataset.add_output(output, self._info, self.edit)
+        self.edit = result.id or self.edit
+        if result.failed:
+            raise SinkError(f"{result.failed[0][0]}: {result.failed[0][1]}")
+        self._changed([*output.captions, *output.failures])
+
+    def finish(self) -> None:
+        self.commit()
+
+    def close(self) -> None:
+        self._captions, self._failures = {}, {}
+
+    @property
+    def outputs(self) -> list[Path | str]:
+        return []

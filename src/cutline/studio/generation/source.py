@@ -1,0 +1,27 @@
+"""Rows of a dataset as a source of samples."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from cutline.dataset.dataset import Dataset
+from cutline.interfaces import Source
+from cutline.records import Sample
+
+
+class RowSource(Source):
+    """Samples with the key of their picture and the caption that is there."""
+
+    def __init__(self, dataset: Dataset, rows: Sequence[int]) -> None:
+        self._dataset = dataset
+        self._rows = rows
+
+    def samples(self) -> Iterator[Sample]:
+        dataset = self._dataset
+        for row in self._rows:
+            yield Sample(
+                key=dataset.entries[row].key, location=dataset.location(row), text=dataset.caption(row)
+            )
+
+    def count(self) -> int:
+        return len(self._rows)

@@ -1,0 +1,160 @@
+// @ts-check
+/** What the panel of generation knows: the choice, the counts, the estimate, and the job. */
+
+import { batch, computed, signal } from "./vendor/preact.js";
+import { get, send } from "./api.js";
+import { scopeOf } from "./bulk.js";
+import { save } from "./draft.js";
+import { ended, plural } from "./running.js";
+import { jobs } from "./store.js";
+
+const KEPT = "cutline-generate"; // in the browser's storage: the choice, which holds no key
+const PAUSE = 250; // ms
+
+/**
+ * @typedef {{model: string, kind: string, about: string, ready: boolean, needs: string}} Captioner
+ * @typedef {{captioners: Captioner[], chains: string[], prompts: {name: string, about: string}[],
+ *   endpoints: string[], any_endpoint: boolean}} Offer
+ * @typedef {{model: string, chain: string, endpoint: string, prompt: string, text: string, parameters: string,
+ *   policy: string, write: boolean, replaces: boolean}} Form
+ */
+
+/** @type {Form} */
+const EMPTY = { model: "pixels", chain: "", endpoint: "", prompt: "", text: "", parameters: "", policy: "missing", write: false, replaces: false };
+
+/** @returns {Form} */
+function kept() {
+  try {
+    return { ...EMPTY, ...JSON.parse(localStorage.getItem(KEPT) ?? "{}"), write: false, replaces: false };
+  } catch {
+    return EMPTY;
+  }
+}
+
+export const form = signal(kept());
+export const offer = signal(/** @type {Offer | null} */ (null));
+/** How many pictures of the scope are captioned, and with an estimate what that takes. */
+export const counts = signal(/** @type {any} */ (null));
+export const unfinished = signal(/** @type {any[]} */ ([]));
+export const problem = signal("");
+export const isMeasuring = signal(false);
+/** The generation that runs, also one that another tab has started. */
+export const running = computed(() => Object.values(jobs.value).find((one) => one.figures && !one.is_over) ?? null);
+/** The latest one that has ended. */
+export const last = signal(/** @type {any} */ (null));
+
+/** @param {Partial<Form>} changes */
+export function set(changes) {
+  form.value = { ...form.value, ...changes };
+  localStorage.setItem(KEPT, JSON.stringify(form.value));
+  count();
+}
+
+/** The choice as the server takes it. */
+function choiceOf() {
+  const { model, chain, endpoint, prompt, text, parameters } = form.value;
+  if (chain) return { chain, parameters: parameters.trim() || null };
+  const own = prompt === "own" ? text.trim() : prompt;
+  return { model, endpoint: endpoint.trim() || null, prompt: own || null, parameters: parameters.trim() || null };
+}
+
+function request() {
+  const { policy, write, replaces } = form.value;
+  return { scope: scopeOf(), choice: choiceOf(), policy, write, replaces_person: replaces };
+}
+
+let turn = 0;
+let timer = 0;
+
+/** Count again soon what the form is about. */
+export function count() {
+  clearTimeout(timer);
+  turn += 1;
+  timer = setTimeout(() => void estimate(false), PAUSE);
+}
+
+/** @param {boolean} measure whether a few pictures are captioned for it */
+export async function estimate(measure) {
+  const mine = (turn += 1);
+  if (measure) isMeasuring.value = true;
+  try {
+    const found = await send("studio/estimate", { ...request(), measure });
+    if (mine === turn) batch(() => ((counts.value = found), (problem.value = "")));
+  } catch (error) {
+    if (mine === turn) problem.value = /** @type {Error} */ (error).message;
+  } finally {
+    if (measure) isMeasuring.value = false;
+  }
+}
+
+export async function load() {
+  try {
+    const [found, left] = await Promise.all([get("studio/captioners"), get("studio/generations")]);
+    batch(() => {
+      offer.value = found;
+      unfinished.value = left;
+    });
+  } catch (error) {
+    problem.value = /** @type {Error} */ (error).message;
+  }
+}
+
+/** @param {string} path @param {any} body */
+async function run(path, body) {
+  problem.value = "";
+  last.value = null;
+  try {
+    if (!(await save())) return;
+    const { job } = await send(path, body);
+    if (job === null) {
+      problem.value = "There is nothing to caption here: choose another scope, or what happens to captions.";
+      return;
+    }
+    last.value = await ended(job);
+    set({ write: false, replaces: false });
+  } catch (error) {
+    problem.value = /** @type {Error} */ (error).message;
+  }
+  await load();
+  count();
+}
+
+export const start = () => !running.value && run("studio/generate", request());
+/** @param {string} id */
+export const resume = (id) => !running.value && run(`studio/generations/${id}`, {});
+export const stop = () => running.value && send(`studio/jobs/${running.value.job}`, undefined, "DELETE");
+
+/** @param {string} id */
+export async function discard(id) {
+  await send(`studio/generations/${id}`, undefined, "DELETE").catch(() => null);
+  await load();
+}
+
+/** Propose another caption for a row, by the choice of the panel. @param {number} row */
+export const retry = (row) => {
+  const policy = form.value.policy === "missing" ? "overwrite" : form.value.policy;
+  return run("studio/generate", { scope: { rows: [row] }, choice: choiceOf(), policy, replaces_person: true, again: true });
+};
+
+/** What a generation did, in a line. @param {any} job */
+export function told(job) {
+  const { result } = job;
+  if (!result) return job.problem || job.summary;
+  const made = `${plural(result.captions, "caption")} ${result.summary.startsWith("write") ? "written" : "proposed"}`;
+  const failed = result.failures ? `, ${result.failures.toLocaleString("en")} failed` : "";
+  const rest = result.stopped ? `. Stopped with ${plural(result.left, "picture")} left: ${result.stopped}` : "";
+  return `${made}${failed}${rest}.`;
+}
+
+/** @param {number} seconds */
+export const duration = (seconds) => {
+  if (seconds < 90) return `${Math.max(1, Math.round(seconds))} s`;
+  return seconds < 5400 ? `${Math.round(seconds / 60)} min` : `${(seconds / 3600).toFixed(1)} h`;
+};
+
+/** Tokens and what they cost. @param {{tokens: number, cost: number | null}} spent */
+export function spent({ tokens, cost }) {
+  if (!tokens) return "no tokens";
+  const price = cost === null ? "price not known" : `$${cost.toFixed(cost < 1 ? 4 : 2)}`;
+  return `${tokens.toLocaleString("en")} tokens, ${price}`;
+}

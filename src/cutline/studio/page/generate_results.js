@@ -1,0 +1,29 @@
+// @ts-check
+/** What generations left: failures by kind, and those that can be continued. */
+
+import { html } from "./vendor/preact.js";
+import * as gen from "./generate.js";
+import { search } from "./store.js";
+
+const number = (/** @type {number} */ value) => value.toLocaleString("en");
+
+/** The failures of the generation that runs or ran last; a click finds their pictures. */
+export function FailedKinds() {
+  const kinds = gen.running.value?.figures.kinds ?? gen.last.value?.result?.kinds ?? {};
+  const found = Object.entries(kinds);
+  if (!found.length) return null;
+  return html`<section aria-label="Failures"><h3>Failures</h3><ul class="kinds">
+    ${found.map(([kind, count]) => html`<li key=${kind}><button title="find these pictures" onClick=${() => search(`failed:${kind}`)}>${kind}: ${number(/** @type {number} */ (count))}</button></li>`)}
+  </ul></section>`;
+}
+
+/** Generations that were stopped, or whose studio ended. */
+export function Unfinished() {
+  if (gen.running.value || !gen.unfinished.value.length) return null;
+  return html`<section aria-label="Unfinished"><ul class="list unfinished">
+    ${gen.unfinished.value.map((one) => html`<li key=${one.id} class="line-of">
+      <span>${one.choice.chain ?? one.choice.model}: stopped, for ${number(one.rows)} pictures; what was paid for is kept</span>
+      <span><button onClick=${() => gen.resume(one.id)}>Continue</button> <button class="quiet" onClick=${() => gen.discard(one.id)}>Discard</button></span>
+    </li>`)}
+  </ul></section>`;
+}

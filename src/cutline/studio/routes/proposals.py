@@ -1,0 +1,49 @@
+"""Proposed captions: accepted, with changes or as they are, or rejected."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated
+
+from fastapi import APIRouter
+from pydantic import Field
+from starlette.responses import Response
+
+from cutline.service.http.responses import json_response
+from cutline.studio.results import result_json
+from cutline.studio.routes.parameters import OpenDataset, OpenWorkspace, Scope, row_numbers, scope_rows
+
+router = APIRouter(prefix="/studio")
+Captions = Annotated[dict[int, str], Field(max_length=1000)]
+
+
+class AcceptRequest(Scope):
+    """A scope, of which rows without a proposal stay as they are.
+
+    ``captions``: what is accepted in place of the proposals of these rows. ``changed``: also where the
+    caption was changed since the proposal was made; else such rows are conflicts.
+    """
+
+    captions: Captions = Field(default_factory=dict)
+    changed: bool = False
+
+
+@router.post("/accept")
+async def accept(body: AcceptRequest, dataset: OpenDataset, workspace: OpenWorkspace) -> Response:
+    """Make proposed captions the captions, as a job: 202 with its ``job``."""
+    row_numbers(dataset, list(body.captions))
+    rows = await scope_rows(dataset, body)
+    job = workspace.jobs.start(
+        "accept proposals",
+        len(rows),
+        lambda progress: dataset.accept(rows, progress, texts=body.captions, changed=body.changed),
+    )
+    return json_response({"job": job}, 202)
+
+
+@router.post("/reject")
+async def reject(body: Scope, dataset: OpenDataset, workspace: OpenWorkspace) -> Response:
+    """Remove proposed captions."""
+    result = await asyncio.to_thread(dataset.reject, await scope_rows(dataset, body))
+    workspace.publish_changes()
+    return json_response(result_json(result))
