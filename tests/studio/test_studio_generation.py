@@ -81,7 +81,7 @@ def test_missing_captions_are_proposed_accepted_and_undone_in_one_edit(studio: S
 def test_policies_join_replace_and_protect_what_a_person_wrote(studio: Studio) -> None:
     text = "a cat on a mat, number 0"
     scope = {"rows": [0, 8]}
-    for policy, expected in (("append", f"{text} A picture"), ("prepend", "A picture")):
+    for policy, expected in (("append", f"{text}, A picture"), ("prepend", "A picture")):
         studio.job("POST", "generate", {"choice": FAKE, "policy": policy, "scope": scope})
         proposed = rows(studio, 0)[0]["proposal"]
         assert proposed["caption"].startswith(expected)
@@ -132,20 +132,25 @@ def test_a_proposal_whose_caption_was_changed_since_is_not_accepted_unseen(studi
 
 
 def test_failures_are_found_by_kind_until_there_is_a_caption(studio: Studio) -> None:
-    (studio.folder / "11.jpg").write_bytes(b"no picture")
-    result = studio.job("POST", "generate", {"choice": FAKE})
-    assert (result["captions"], result["kinds"]) == (3, {"decode": 1})
-    assert found(studio, "status:failed") == found(studio, "failed:decode") == [11]
+    choice = {"model": "fake:rejected=1"}
+    result = studio.job("POST", "generate", {"choice": choice, "scope": {"rows": [11]}})
+    assert (result["captions"], result["kinds"]) == (0, {"rejected": 1})
+    assert found(studio, "status:failed") == found(studio, "failed:rejected") == [11]
     assert found(studio, "failed:timeout") == []
     failure = rows(studio, 11)[0]["failure"]
-    assert (failure["kind"], failure["model"]) == ("decode", "fake")
+    assert (failure["kind"], failure["model"]) == ("rejected", "fake")
     studio.call("PUT", "captions/11", {"caption": "by hand", "before": None})
     assert found(studio, "status:failed") == []
 
 
 def test_a_generation_is_stopped_and_continued_without_paying_again(studio: Studio, endpoint: Server) -> None:
     endpoint.post("/configure", {"latency": 0.4, "slots": 2, "fault": {}})
-    choice = {"model": "test-model", "endpoint": endpoint.url, "prompt": "Describe. It was: {text}"}
+    choice = {
+        "model": "test-model",
+        "endpoint": endpoint.url,
+        "prompt": "Describe. It was: {text}",
+        "requests": 1,
+    }
     body = {"choice": choice, "policy": "append", "scope": {"query": "-missing:"}}
     job = studio.call("POST", "generate", body, status=202)["job"]
     wait_until(lambda: state(studio, job)["figures"]["captions"] >= 2)
@@ -175,7 +180,7 @@ def test_a_killed_studio_continues_without_paying_again(
 ) -> None:
     endpoint.post("/configure", {"latency": 0.4, "slots": 1, "fault": {}})
     before = endpoint.get("/stats")["answered"]
-    choice = {"model": "test-model", "endpoint": endpoint.url}
+    choice = {"model": "test-model", "endpoint": endpoint.url, "requests": 1}
     job = own_studio.call("POST", "generate", {"choice": choice, "write": True}, status=202)["job"]
     wait_until(lambda: state(own_studio, job)["figures"]["captions"] >= 1)
     own_studio.process.send_signal(signal.SIGKILL)
@@ -213,7 +218,8 @@ def test_a_failing_endpoint_ends_in_a_line_and_keys_stay_out_of_everything(
         ({"model": "fake", "parameters": "temperature=9"}, "temperature"),
         ({"model": "fake", "parameters": "hot"}, "hot"),
         ({"model": "fake", "endpoint": "http://x"}, "fake has no endpoint"),
-        ({"model": "pixels", "prompt": "/etc/passwd.txt {nothing}"}, "pixels"),
+        ({"model": "pixels", "prompt": "Describe it"}, "pixels follows no instructions"),
+        ({"model": "fake", "prompt": "/etc/passwd.txt {nothing}"}, "{nothing} is unknown"),
     ],
 )
 def test_choices_that_cannot_be_used_are_refused_with_their_cure(
@@ -239,7 +245,12 @@ def test_captioners_chains_and_prompts_are_listed(photos: Path, tmp_path: Path) 
         assert listed["chains"] == ["two"]
         assert "short" in {prompt["name"] for prompt in listed["prompts"]}
         assert studio.job("POST", "generate", {"choice": {"chain": "two"}})["captions"] == 4
-        assert "no chain" in studio.call("POST", "generate", {"choice": {"chain": "x"}}, status=404)["detail"]
+        assert (
+            "no chain"
+            in studio.call("POST", "generate", {"choice": {"chain": "x"}, "policy": "append"}, status=404)[
+                "detail"
+            ]
+        )
         measured = studio.call(
             "POST",
             "estimate",

@@ -59,6 +59,20 @@ class ModelSession:
         """How many pictures can be in progress at once now."""
         return and_preparing(self._chain.slots)
 
+    @property
+    def variables(self) -> frozenset[str]:
+        """The names of the samples' variables in its prompts."""
+        return self._chain.variables
+
+    @property
+    def ignores_prompt(self) -> bool:
+        """Whether the job's prompt changes nothing, as the captioner follows no instructions."""
+        if is_chain(self.job) or not self.job.prompts.prompt:
+            return False
+        step = self._chain.steps[0]
+        ignores = step.captioner.profile.ignores
+        return ignores is not None and ignores(step.prompt)
+
     async def open(self, say: Say = silent) -> None:
         """Load the models; raises ConfigError."""
         await self._chain.open(say)

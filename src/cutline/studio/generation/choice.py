@@ -33,7 +33,7 @@ class Choice(BaseModel):
     ``model``: ``provider:name``. ``endpoint``: the address of an OpenAI-compatible server; its key is that of
     the environment. ``chain``: the name of a chain, which has its own prompts. ``prompt``: a text, which may
     hold ``{text}``, the caption that is there, or the name of a library prompt. ``parameters``: as
-    ``max_tokens=512, temperature=0.30``.
+    ``max_tokens=512, temperature=0.30``. ``requests``: how many at once; found out while running for null.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -44,6 +44,7 @@ class Choice(BaseModel):
     system_prompt: Annotated[str, Field(max_length=20_000)] | None = None
     language: Annotated[str, Field(max_length=40)] | None = None
     parameters: Annotated[str, Field(max_length=2000)] | None = None
+    requests: Annotated[int, Field(ge=1, le=1000)] | None = None
 
     @property
     def name(self) -> str:
@@ -52,7 +53,9 @@ class Choice(BaseModel):
     @property
     def id(self) -> str:
         """Equal for choices that make the same captions."""
-        data = orjson.dumps(self.model_dump(exclude_none=True), option=orjson.OPT_SORT_KEYS)
+        data = orjson.dumps(
+            self.model_dump(exclude_none=True, exclude={"requests"}), option=orjson.OPT_SORT_KEYS
+        )
         return hashlib.blake2b(data, digest_size=_ID_BYTES).hexdigest()
 
     def job(self, folder: str, state: Path, policy: Policy, settings: StudioSettings) -> Job:
@@ -75,7 +78,12 @@ class Choice(BaseModel):
                 language=self.language or None,
             ),
             output=OutputOptions(existing=_EXISTING[policy]),
-            run=RunOptions(state=str(state), on_change="redo-all", retry_failed=True),
+            run=RunOptions(
+                state=str(state),
+                on_change="redo-all",
+                retry_failed=True,
+                max_concurrent_requests=self.requests,
+            ),
         )
         job.model.check_stored("the state of a generation")
         job.check()

@@ -18,10 +18,12 @@ from cutline.dataset.records import EditInfo
 from cutline.dataset.writer import Progress
 from cutline.engine.model_session import ModelSession
 from cutline.engine.preview import Estimate, estimate
+from cutline.errors import ConfigError
 from cutline.files import write_atomically, write_errors
 from cutline.job import Job
 from cutline.model_runtime import Runtime, started_runtime
-from cutline.records import JSON
+from cutline.prompts import sample_variables
+from cutline.records import JSON, Sample
 from cutline.serialization import read_object
 from cutline.service.errors import ServiceError
 from cutline.studio.generation.choice import Choice, Policy
@@ -31,6 +33,7 @@ from cutline.studio.settings import StudioSettings
 
 _FOLDER: Final = "generations"
 _REQUEST: Final = "request.json"
+_VARIABLES: Final = frozenset(sample_variables(Sample(key="", location=None)))
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,6 +156,17 @@ class Generations:
             return session
 
         self._session = await runtime.loop.arun(change())
+        if self._session.ignores_prompt:
+            raise ConfigError(
+                f"{self._session.name} follows no instructions, and takes from a prompt only its form: use "
+                "short, alt-text or tags, or no prompt"
+            )
+        if unknown := sorted(self._session.variables - _VARIABLES):
+            known = ", ".join(sorted(_VARIABLES))
+            raise ConfigError(
+                f"the prompt's variable {{{unknown[0]}}} is unknown: there are {known} "
+                f"(double braces that are meant as text: {{{{{unknown[0]}}}}})"
+            )
         return self._session
 
 
