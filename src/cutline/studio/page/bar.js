@@ -47,6 +47,7 @@ export function Bar() {
     ${left.value.size > 0 && html`<button title="they stay until the filter runs again" onClick=${() => search(query.value)}>${left.value.size.toLocaleString("en")} no longer match: find again</button>`}
     ${picked.value.size > 0 && html`<span class="count">${picked.value.size.toLocaleString("en")} picked <button class="quiet" title=${tip("clear")} onClick=${clear}>clear</button></span>`}
     <${Unsaved} />
+    <${ActionButton} id="generate" pressed=${panel.value === "generate"}>Generate<//>
     <${ActionButton} id="bulk" pressed=${panel.value === "bulk"}>Edit many<//>
     <${ActionButton} id="undo" disabled=${!now.undo} title=${now.undo ?? ""}>Undo<//>
     <${ActionButton} id="redo" disabled=${!now.redo} title=${now.redo ?? ""}>Redo<//>

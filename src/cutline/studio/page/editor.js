@@ -10,6 +10,7 @@ import { Neighbours } from "./neighbours.js";
 import { Phrases } from "./phrases.js";
 import { PictureView } from "./picture_view.js";
 import { current, rows, want } from "./store.js";
+import { Suggestion } from "./suggestion.js";
 import { showsTags, TagsView } from "./tags_view.js";
 import { TextField } from "./text_field.js";
 
@@ -29,6 +30,8 @@ export function Editor() {
   return html`<section class="editor" aria-label="Caption">
     <${PictureView} row=${row} alt=${now.key ?? ""} />
     <${Neighbours} />
+    ${now.proposal && html`<${Suggestion} key=${row} row=${now} />`}
+    ${now.failure && html`<p class="notice">No caption by ${now.failure.model}: ${now.failure.kind}, ${now.failure.message}</p>`}
     ${shown && "theirs" in shown && html`<${Conflict} key=${row} draft=${shown} />`}
     ${showsTags.value && !now.problem
       ? html`<${TagsView} key=${row} row=${shown?.row} />`

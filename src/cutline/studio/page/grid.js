@@ -87,6 +87,7 @@ function badges(known) {
   if (known?.marks.includes("done")) found.push(["✓", "done"]);
   if (known?.marks.includes("flagged")) found.push(["⚑", "flagged"]);
   if (known?.proposal) found.push(["✎", "has a proposal"]);
+  if (known?.failure) found.push(["✗", `failed: ${known.failure.kind}`]);
   if (known?.problem) found.push(["!", known.problem]);
   return found;
 }

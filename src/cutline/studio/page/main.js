@@ -9,6 +9,7 @@ import { Dialogs } from "./dialogs.js";
 import { Editor } from "./editor.js";
 import { ExportPanel } from "./export_panel.js";
 import { FirstSteps, Tour } from "./first_steps.js";
+import { GeneratePanel } from "./generate_panel.js";
 import { Grid } from "./grid.js";
 import { HistoryPanel } from "./history_panel.js";
 import { KeyForm } from "./key_form.js";
@@ -18,7 +19,7 @@ import { dataset, locked, preferences, start } from "./store.js";
 import { TermsPanel } from "./terms_panel.js";
 
 /** @type {Record<string, () => any>} */
-const PANELS = { bulk: BulkPanel, history: HistoryPanel, export: ExportPanel, words: TermsPanel };
+const PANELS = { bulk: BulkPanel, history: HistoryPanel, export: ExportPanel, generate: GeneratePanel, words: TermsPanel };
 
 function App() {
   if (locked.value) return html`<${KeyForm} />`;

@@ -6,7 +6,8 @@ import { find, get, send } from "./api.js";
 
 /**
  * @typedef {{row: number, key: string, caption: string | null, marks: string[], problem: string,
- *   proposal: {caption: string, model: string, prompt_id: string} | null}} Row
+ *   proposal: {caption: string, model: string, prompt_id: string, before: string | null} | null,
+ *   failure: {kind: string, message: string, model: string} | null}} Row
  */
 
 export const dataset = signal(/** @type {any} */ (null));

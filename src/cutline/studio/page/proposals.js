@@ -1,0 +1,61 @@
+// @ts-check
+/** Proposed captions: accepted or rejected, for the cursor's picture, what is picked, or a scope. */
+
+import { send } from "./api.js";
+import { targets } from "./marks.js";
+import { outcome, plural, run } from "./running.js";
+import { go } from "./selection.js";
+import { cursor, notice, result, rows } from "./store.js";
+
+/** What is typed in place of the proposal of a row. @type {{row: number, text: string} | null} */
+let typed = null;
+
+/** @param {number} row @param {string | null} text */
+export const keepTyped = (row, text) => (typed = text === null ? null : { row, text });
+
+/** Accept proposals. @param {any} [scope] the rows of `targets` for none */
+export async function accept(scope) {
+  const numbers = scope ? null : targets();
+  const row = numbers?.length === 1 ? numbers[0] : null;
+  const known = row === null ? undefined : rows.value.get(row);
+  if (row !== null && !known?.proposal) {
+    notice.value = "This picture has no proposal.";
+    return;
+  }
+  notice.value = "";
+  const own = typed && typed.row === row && typed.text !== known?.proposal?.caption ? { captions: { [typed.row]: typed.text } } : {};
+  // One that is looked at is accepted also where its caption was changed since: the page shows that.
+  const state = await run("studio/accept", { ...(scope ?? { rows: numbers }), ...own, changed: row !== null });
+  if (state?.result?.written && row !== null) next(row);
+}
+
+/** Reject proposals. @param {any} [scope] the rows of `targets` for none */
+export async function reject(scope) {
+  const numbers = scope ? null : targets();
+  if (numbers?.length === 1 && !rows.value.get(numbers[0])?.proposal) {
+    notice.value = "This picture has no proposal.";
+    return;
+  }
+  notice.value = "";
+  try {
+    const done = await send("studio/reject", scope ?? { rows: numbers });
+    outcome.value = { text: `${plural(done.written, "proposal")} rejected.`, isBad: false, edit: done.id, conflicts: [] };
+    if (numbers?.length === 1) next(numbers[0]);
+  } catch (error) {
+    outcome.value = { text: /** @type {Error} */ (error).message, isBad: true, edit: null, conflicts: [] };
+  }
+}
+
+/** Go on to the next picture with a proposal, if the cursor is still on the row. @param {number} row */
+function next(row) {
+  typed = null;
+  const { length } = result.value;
+  if (result.value[cursor.value] !== row) return;
+  for (let place = cursor.value + 1; place < length; place += 1) {
+    const known = rows.value.get(result.value[place]);
+    if (!known || known.proposal) {
+      if (known) go(place);
+      return;
+    }
+  }
+}

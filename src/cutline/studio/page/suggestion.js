@@ -1,0 +1,43 @@
+// @ts-check
+/** The proposal of the current picture: what it changes word by word, and what can be done with it. */
+
+import { html, useEffect, useState } from "./vendor/preact.js";
+import { ActionButton } from "./action_button.js";
+import { Difference } from "./difference.js";
+import { retry, running } from "./generate.js";
+import { focusOn } from "./panels.js";
+import { accept, keepTyped } from "./proposals.js";
+
+/** @param {{row: {row: number, caption?: string | null, proposal?: import("./store.js").Row["proposal"]}}} props */
+export function Suggestion({ row: { row, caption, proposal } }) {
+  const [text, setText] = useState(/** @type {string | null} */ (null));
+  useEffect(() => {
+    setText(null);
+    keepTyped(row, null);
+  }, [row, proposal?.caption]);
+  if (!proposal) return null;
+  const isChanged = (caption ?? null) !== (proposal.before ?? null);
+  const type = (/** @type {string} */ value) => {
+    setText(value);
+    keepTyped(row, value);
+  };
+  const edit = () => {
+    type(proposal.caption);
+    setTimeout(() => focusOn(".suggestion textarea"));
+  };
+  return html`<section class="suggestion" aria-label="Proposal">
+    <p class="line-of"><b>Proposal</b> <span class="figures" title=${proposal.prompt_id}>${proposal.model}${proposal.prompt_id && ` · ${proposal.prompt_id.split("@")[0]}`}</span></p>
+    ${isChanged && html`<p class="problem" role="alert">The caption was changed since: it was made for “${proposal.before ?? "no caption"}”.</p>`}
+    ${text === null
+      ? html`<p class="text"><${Difference} before=${caption ?? ""} after=${proposal.caption} /></p>`
+      : html`<textarea rows="4" aria-label="Proposal" value=${text} onInput=${(/** @type {any} */ event) => type(event.target.value)}></textarea>`}
+    <div class="line-of">
+      <span>
+        ${text === null ? html`<${ActionButton} id="accept">Accept<//>` : html`<button class="main" onClick=${() => accept()}>Accept changed</button>`}
+        <${ActionButton} id="reject">Reject<//>
+        ${text === null ? html`<button onClick=${edit}>Change</button>` : html`<button class="quiet" onClick=${() => (setText(null), keepTyped(row, null))}>As proposed</button>`}
+      </span>
+      <button class="quiet" disabled=${Boolean(running.value)} title="another caption by the captioner of the Generate panel" onClick=${() => retry(row)}>Try again</button>
+    </div>
+  </section>`;
+}
