@@ -75,6 +75,7 @@ export function count() {
 
 /** @param {boolean} measure whether a few pictures are captioned for it */
 export async function estimate(measure) {
+  clearTimeout(timer);
   const mine = (turn += 1);
   if (measure) isMeasuring.value = true;
   try {
@@ -142,7 +143,8 @@ export function told(job) {
   if (!result) return job.problem || job.summary;
   const made = `${plural(result.captions, "caption")} ${result.summary.startsWith("write") ? "written" : "proposed"}`;
   const failed = result.failures ? `, ${result.failures.toLocaleString("en")} failed` : "";
-  const rest = result.stopped ? `. Stopped with ${plural(result.left, "picture")} left: ${result.stopped}` : "";
+  const why = result.stopped && result.stopped !== "stopped" ? `: ${result.stopped}` : "";
+  const rest = result.stopped ? `. Stopped with ${plural(result.left, "picture")} left${why}` : "";
   return `${made}${failed}${rest}.`;
 }
 

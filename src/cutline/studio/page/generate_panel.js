@@ -3,7 +3,7 @@
 
 import { html, useEffect } from "./vendor/preact.js";
 import * as bulk from "./bulk.js";
-import { FailedKinds, Unfinished } from "./generate_results.js";
+import { FailedKinds, Unfinished, Waiting } from "./generate_results.js";
 import * as gen from "./generate.js";
 import { focusOn, Panel } from "./panels.js";
 import { ScopeChoice } from "./scope_choice.js";
@@ -42,6 +42,7 @@ export function GeneratePanel() {
     ${gen.problem.value && html`<p class="notice" role="alert">${gen.problem.value}</p>`}
     <${Start} />
     <${FailedKinds} />
+    <${Waiting} />
   <//>`;
 }
 
@@ -140,7 +141,7 @@ function Progress({ job }) {
   return html`<footer>
     <progress aria-label="Progress" max=${job.total} value=${job.done} />
     <button onClick=${gen.stop}>Stop</button>
-    <p class="figures" role="status">${job.summary}: ${number(captions)} of ${number(job.total)}${failures ? `, ${number(failures)} failed` : ""}.
+    <p class="figures" role="status">${job.summary}: ${number(captions)} of ${number(job.total)}${failures ? `, ${number(failures)} failed` : ""}.${" "}
       ${[pace, gen.spent(job.figures), waiting].filter(Boolean).join("; ")}</p>
   </footer>`;
 }

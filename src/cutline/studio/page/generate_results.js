@@ -3,7 +3,11 @@
 
 import { html } from "./vendor/preact.js";
 import * as gen from "./generate.js";
-import { search } from "./store.js";
+import { scope, scopeOf } from "./bulk.js";
+import { Outcome } from "./outcome.js";
+import { accept, reject } from "./proposals.js";
+import { plural } from "./running.js";
+import { dataset, search } from "./store.js";
 
 const number = (/** @type {number} */ value) => value.toLocaleString("en");
 
@@ -17,13 +21,26 @@ export function FailedKinds() {
   </ul></section>`;
 }
 
+/** What is to be decided about, with buttons for all of the scope. */
+export function Waiting() {
+  const count = dataset.value?.proposals ?? 0;
+  if (!count) return null;
+  const which = { selection: "those picked", filter: "those shown", all: "all" }[scope.value];
+  return html`<section class="waiting" aria-label="Proposals"><h3>${plural(count, "proposal")}</h3>
+    <p class="buttons">
+      <button onClick=${() => search("has:proposal")}>Show</button>
+      <button onClick=${() => accept(scopeOf())}>Accept ${which}</button>
+      <button onClick=${() => reject(scopeOf())}>Reject ${which}</button>
+    </p><${Outcome} /></section>`;
+}
+
 /** Generations that were stopped, or whose studio ended. */
 export function Unfinished() {
   if (gen.running.value || !gen.unfinished.value.length) return null;
   return html`<section aria-label="Unfinished"><ul class="list unfinished">
     ${gen.unfinished.value.map((one) => html`<li key=${one.id} class="line-of">
       <span>${one.choice.chain ?? one.choice.model}: stopped, for ${number(one.rows)} pictures; what was paid for is kept</span>
-      <span><button onClick=${() => gen.resume(one.id)}>Continue</button> <button class="quiet" onClick=${() => gen.discard(one.id)}>Discard</button></span>
+      <span class="buttons"><button onClick=${() => gen.resume(one.id)}>Continue</button> <button class="quiet" onClick=${() => gen.discard(one.id)}>Discard</button></span>
     </li>`)}
   </ul></section>`;
 }

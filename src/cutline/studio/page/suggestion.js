@@ -32,7 +32,7 @@ export function Suggestion({ row: { row, caption, proposal } }) {
       ? html`<p class="text"><${Difference} before=${caption ?? ""} after=${proposal.caption} /></p>`
       : html`<textarea rows="4" aria-label="Proposal" value=${text} onInput=${(/** @type {any} */ event) => type(event.target.value)}></textarea>`}
     <div class="line-of">
-      <span>
+      <span class="buttons">
         ${text === null ? html`<${ActionButton} id="accept">Accept<//>` : html`<button class="main" onClick=${() => accept()}>Accept changed</button>`}
         <${ActionButton} id="reject">Reject<//>
         ${text === null ? html`<button onClick=${edit}>Change</button>` : html`<button class="quiet" onClick=${() => (setText(null), keepTyped(row, null))}>As proposed</button>`}
