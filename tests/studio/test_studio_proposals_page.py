@@ -21,6 +21,7 @@ def test_missing_captions_are_proposed_by_keys_alone(page: Any, studio: Studio) 
     panel = page.get_by_role("region", name="Generate captions")
     captioner = panel.get_by_role("combobox", name="Captioner")
     expect(captioner).to_be_focused()
+    expect(captioner).to_have_value("pixels")  # all are listed
     captioner.press("f")  # selects the first that begins so
     expect(captioner).to_have_value("fake")
     expect(panel.get_by_text("4 pictures to caption")).to_be_visible()
