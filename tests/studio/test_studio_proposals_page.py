@@ -109,3 +109,24 @@ def test_a_generation_is_watched_stopped_and_continued(page: Any, studio: Studio
     panel.get_by_role("button", name="Continue").click()
     expect(panel.get_by_text("12 captions proposed.")).to_be_visible()
     expect(page.get_by_label("has a proposal")).to_have_count(12)
+
+
+def test_one_picture_is_captioned_and_tried_again(page: Any, studio: Studio) -> None:
+    page.keyboard.press("End")
+    page.keyboard.press("g")
+    panel = page.get_by_role("region", name="Generate captions")
+    panel.get_by_role("combobox", name="Captioner").select_option("fake")
+    panel.get_by_role("combobox", name="Prompt").select_option("short")
+    panel.get_by_label("This picture").check()
+    panel.get_by_role("button", name="Propose captions for 1", exact=True).click()
+    expect(panel.get_by_text("1 caption proposed.")).to_be_visible()
+    panel.get_by_role("button", name="Close").click()
+    proposal = page.get_by_role("region", name="Proposal")
+    expect(proposal.locator("ins")).to_contain_text("prompted by short")
+    before = studio.call("GET", "history")[0]["id"]
+    proposal.get_by_role("button", name="Try again").click()
+    wait_until(lambda: studio.call("GET", "history")[0]["id"] > before)
+    page.keyboard.press("h")
+    history = page.get_by_role("list", name="Edits")
+    expect(history.get_by_text("propose captions by fake").first).to_be_visible()
+    expect(history.locator(".figures").first).to_contain_text("fake · short@")

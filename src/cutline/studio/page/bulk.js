@@ -6,7 +6,7 @@ import { get, send } from "./api.js";
 import { save } from "./draft.js";
 import { editOf } from "./edit_kinds.js";
 import { run } from "./running.js";
-import { dataset, picked, query, result } from "./store.js";
+import { cursor, dataset, picked, query, result } from "./store.js";
 
 const PAUSE = 200; // ms
 const PART = 100; // changes in a request
@@ -26,6 +26,7 @@ export const sizes = computed(() => ({
   selection: picked.value.size,
   filter: result.value.length,
   all: dataset.value?.rows ?? 0,
+  picture: result.value.length ? 1 : 0,
 }));
 
 /** The scope that is most likely meant: what is picked, else what is filtered, else all. */
@@ -35,6 +36,7 @@ export function guessScope() {
 
 /** The filter's rows are those that are shown: what no longer matches it is still among them. */
 export function scopeOf() {
+  if (scope.value === "picture") return { rows: [...result.value.slice(cursor.value, cursor.value + 1)] };
   if (scope.value === "selection") return { rows: [...picked.value].sort((a, b) => a - b) };
   return scope.value === "filter" && query.value ? { rows: [...result.value] } : {};
 }

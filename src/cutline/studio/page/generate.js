@@ -6,7 +6,7 @@ import { get, send } from "./api.js";
 import { scopeOf } from "./bulk.js";
 import { save } from "./draft.js";
 import { ended, plural } from "./running.js";
-import { jobs } from "./store.js";
+import { jobs, notice } from "./store.js";
 
 const KEPT = "cutline-generate"; // in the browser's storage: the choice, which holds no key
 const PAUSE = 250; // ms
@@ -69,6 +69,7 @@ let timer = 0;
 /** Count again soon what the form is about. */
 export function count() {
   clearTimeout(timer);
+  if (running.value) return; // it is counted at its end
   turn += 1;
   timer = setTimeout(() => void estimate(false), PAUSE);
 }
@@ -131,10 +132,12 @@ export async function discard(id) {
   await load();
 }
 
-/** Propose another caption for a row, by the choice of the panel. @param {number} row */
-export const retry = (row) => {
+/** Propose another caption for a row, by the choice of the panel; what is wrong is a notice of the page. @param {number} row */
+export const retry = async (row) => {
   const policy = form.value.policy === "missing" ? "overwrite" : form.value.policy;
-  return run("studio/generate", { scope: { rows: [row] }, choice: choiceOf(), policy, replaces_person: true, again: true });
+  notice.value = "";
+  await run("studio/generate", { scope: { rows: [row] }, choice: choiceOf(), policy, replaces_person: true, again: true });
+  notice.value = problem.value;
 };
 
 /** What a generation did, in a line. @param {any} job */

@@ -7,7 +7,7 @@ import { FailedKinds, Unfinished, Waiting } from "./generate_results.js";
 import * as gen from "./generate.js";
 import { focusOn, Panel } from "./panels.js";
 import { ScopeChoice } from "./scope_choice.js";
-import { edition } from "./store.js";
+import { cursor, edition } from "./store.js";
 
 const KINDS = /** @type {const} */ ([
   ["here", "In cutline"],
@@ -29,11 +29,12 @@ export function GeneratePanel() {
     void gen.load();
     focusOn(".generate select");
   }, []);
-  useEffect(() => gen.count(), [bulk.scope.value, bulk.sizes.value, edition.value]);
+  const row = bulk.scope.value === "picture" ? cursor.value : -1;
+  useEffect(() => gen.count(), [bulk.scope.value, row, bulk.sizes.value, edition.value]);
   return html`<${Panel} name="generate" title="Generate captions">
     <${Unfinished} />
     <div class="form">
-      <${ScopeChoice} />
+      <${ScopeChoice} picture=${true} />
       <${Model} />
       ${!gen.form.value.chain && html`<${Prompt} />`}
       <${Parameters} />

@@ -25,7 +25,7 @@ export function FailedKinds() {
 export function Waiting() {
   const count = dataset.value?.proposals ?? 0;
   if (!count) return null;
-  const which = { selection: "those picked", filter: "those shown", all: "all" }[scope.value];
+  const which = { selection: "those picked", filter: "those shown", all: "all", picture: "this one" }[scope.value];
   return html`<section class="waiting" aria-label="Proposals"><h3>${plural(count, "proposal")}</h3>
     <p class="buttons">
       <button onClick=${() => search("has:proposal")}>Show</button>

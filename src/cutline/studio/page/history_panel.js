@@ -13,9 +13,9 @@ const PART = 50; // edits in a request
 const times = new Intl.DateTimeFormat("en", { dateStyle: "medium", timeStyle: "medium" });
 
 /**
- * @typedef {{id: number, time: number, kind: string, summary: string, model: string, files: number, state: string,
+ * @typedef {{id: number, time: number, kind: string, summary: string, model: string, prompt_id: string, files: number, state: string,
  *   undone_by: number | null}} EditRecord
- * @typedef {{edit: number, time: string, by: string, caption: string | null}} Version
+ * @typedef {{edit: number, time: string, by: string, caption: string | null, prompt_id: string}} Version
  */
 
 export function HistoryPanel() {
@@ -53,8 +53,8 @@ function Edits() {
 
 /** @param {{record: EditRecord}} props */
 function Edit({ record }) {
-  const { id, time, summary, model, files, state, undone_by: undoneBy, kind } = record;
-  const notes = [times.format(time * 1000), plural(files, "picture"), model, state === "done" ? "" : state, undoneBy === null ? "" : "taken back"];
+  const { id, time, summary, model, prompt_id: prompt, files, state, undone_by: undoneBy, kind } = record;
+  const notes = [times.format(time * 1000), plural(files, "picture"), model, prompt, state === "done" ? "" : state, undoneBy === null ? "" : "taken back"];
   const name = kind === "undo" ? "Redo" : "Undo";
   return html`<li class=${undoneBy === null ? "" : "off"}>
     <div class="line-of"><span>${summary}</span>
@@ -92,7 +92,7 @@ function Versions() {
           <div class="line-of"><p><${Difference} before=${versions[place + 1]?.caption ?? ""} after=${one.caption} /></p>
             ${one.caption !== caption && html`<button onClick=${() => restore(now.row, caption, one.caption)}>Restore</button>`}
           </div>
-          <p class="figures">${one.time} · ${one.by}${one.caption === caption ? " · now" : ""}${one.caption === null ? " · no caption" : ""}</p>
+          <p class="figures">${one.time} · ${one.by}${one.prompt_id && ` · ${one.prompt_id}`}${one.caption === caption ? " · now" : ""}${one.caption === null ? " · no caption" : ""}</p>
         </li>`,
       )}
       ${!versions.length && html`<li class="note">This caption has not been edited.</li>`}

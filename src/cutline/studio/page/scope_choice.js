@@ -9,13 +9,15 @@ const SCOPES = /** @type {const} */ ([
   ["filter", "Filter"],
   ["all", "All"],
 ]);
+const PICTURE = /** @type {const} */ (["picture", "This picture"]);
 
-export function ScopeChoice() {
+/** @param {{picture?: boolean}} props whether the cursor's picture can be chosen too */
+export function ScopeChoice({ picture }) {
   return html`<fieldset>
     <legend>In</legend>
-    ${SCOPES.map(([name, label]) => html`<label class="tick">
+    ${(picture ? [PICTURE, ...SCOPES] : SCOPES).map(([name, label]) => html`<label class="tick">
       <input type="radio" name="scope" checked=${scope.value === name} disabled=${!sizes.value[name]}
-        onChange=${() => (scope.value = name)} /> ${label} (${sizes.value[name].toLocaleString("en")})
+        onChange=${() => (scope.value = name)} /> ${label}${name !== "picture" && ` (${sizes.value[name].toLocaleString("en")})`}
     </label>`)}
   </fieldset>`;
 }
