@@ -64,6 +64,7 @@ cutline export photos/ webdata.zip --where "status:done"
 
 cutline words photos/ --where "path:zoo/" --output words.svg
 """,
+    "lint": "List what is odd in a folder's captions: misspelt words, repeated sentences, leaked prompts.",
 }
 RUN_HELP = "Run a job file, as `cutline caption --save-job` writes it."
 

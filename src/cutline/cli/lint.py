@@ -1,0 +1,73 @@
+"""``cutline lint``: what in the captions of a folder is worth a look before training."""
+
+from __future__ import annotations
+
+import dataclasses
+import shlex
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import orjson
+import pyarrow as pa
+from cyclopts import Parameter
+
+from cutline.analysis.lint import CHECKS, Check, Finding
+from cutline.analysis.lint import lint as find_all
+from cutline.analysis.word_index import WordIndex
+from cutline.cli.dataset_options import DEFAULTS, DatasetOptions, Folder
+from cutline.cli.edit import find_rows
+from cutline.errors import ConfigError
+from cutline.files import write_atomically, write_errors
+from cutline.formatting import plural, printable
+from cutline.terminal import print_line
+
+_TEXT = 60  # characters of a finding at a terminal
+
+
+def lint(
+    folder: Folder,
+    /,
+    *,
+    where: Annotated[str, Parameter(help="Only the captions that match, as in `cutline find`.")] = "",
+    check: Annotated[tuple[Check, ...], Parameter(help="Only this check; several by repetition.")] = (),
+    ignore: Annotated[
+        tuple[str, ...], Parameter(help="Leave out a check, or what is found by its text.")
+    ] = (),
+    output: Annotated[
+        Path | None, Parameter(name=("--output", "-o"), help="Write the findings to a .json file too.")
+    ] = None,
+    dataset: Annotated[DatasetOptions, Parameter(name="*")] = DEFAULTS,
+) -> int:
+    """List what is odd in a folder's captions, with the query that finds it and the command that mends it.
+
+    The exit code is 1 where anything is found.
+    """
+    if output is not None and (output.suffix.lower() != ".json" or output.is_dir()):
+        raise ConfigError(f"findings are written to a .json file: change {output}")
+    opened = dataset.open(folder)
+    texts = opened.texts()
+    if where:
+        texts = texts.take(pa.array(find_rows(opened, where)))
+    index = WordIndex()
+    index.update(texts)
+    chosen = [one for one in check or CHECKS if one not in ignore]
+    findings = [one for one in find_all(texts, index, chosen) if one.text not in ignore]
+    for finding in findings:
+        sys.stdout.write(_line(finding, folder) + "\n")
+    print_line(f"{plural(len(findings), 'finding')} in {plural(len(texts), 'caption')}")
+    if output is not None:
+        with write_errors(output):
+            write_atomically(output, orjson.dumps([dataclasses.asdict(one) for one in findings]))
+    return 1 if findings else 0
+
+
+def _line(finding: Finding, folder: str) -> str:
+    text = printable(finding.text.replace("\n", " "))
+    text = text if len(text) <= _TEXT else f"{text[: _TEXT - 1]}…"
+    line = f"{finding.check}: “{text}” {printable(finding.message)}"
+    if finding.replace is not None:
+        words = ["edit", folder, "--replace", *finding.replace, "--word"]
+    else:
+        words = ["find", folder, finding.query]
+    return f"{line}\n    cutline {printable(shlex.join(words))}"

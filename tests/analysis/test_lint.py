@@ -1,0 +1,105 @@
+"""What is odd in captions: found, told with its query, and mended by the command that is printed."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from PIL import Image
+
+from cutline.analysis.lint import CHECKS, Check, Finding, lint
+from cutline.analysis.word_index import WordIndex
+from processes import cutline_here
+
+USUAL = [f"a man rides a bicycle past house {number} in the old town" for number in range(40)]
+
+
+def findings(texts: list[str | None], *checks: Check) -> dict[str, Finding]:
+    captions = pa.chunked_array([pa.array(texts, pa.string())])
+    index = WordIndex()
+    index.update(captions)
+    return {finding.text: finding for finding in lint(captions, index, checks or CHECKS)}
+
+
+@pytest.mark.parametrize(
+    ("check", "odd", "text", "count"),
+    [
+        ("spelling", ["a man rides a bicyle slowly"], "bicyle", 1),
+        ("case", ["a man rides a Bicycle slowly"], "Bicycle", 1),
+        ("case", ["A MAN RIDES A BICYCLE SLOWLY"], "CAPITALS", 1),
+        ("same", ["two dogs", "two dogs", "two dogs"], "two dogs", 3),
+        (
+            "sentence",
+            [f"Number {n}. The mood is calm today. Bye {n}." for n in range(6)],
+            "The mood is calm today",
+            6,
+        ),
+        ("prompt", ["I'm sorry, but I can't assist with that."], "I'm sorry, but I can't assist", 1),
+        ("prompt", ["Describe this image in one line."], "Describe this image", 1),
+        ("prompt", ["a cat <|im_start|>user"], "<|im_start|>", 1),
+    ],
+)
+def test_each_check_finds_its_kind_among_usual_captions(
+    check: Check, odd: list[str], text: str, count: int
+) -> None:
+    found = findings([*USUAL, None, "", *odd], check)
+    assert text in found
+    assert (found[text].check, found[text].count) == (check, count)
+
+
+def test_words_and_begins_that_all_share_are_found() -> None:
+    found = findings([*USUAL, None])
+    assert found["bicycle"].check == "frequent"
+    assert found["bicycle"].count == 40
+    assert found["a man rides"].check == "opener"
+    assert "the" not in found  # says little, and is no trigger word
+    assert not findings(USUAL[:10], "frequent", "opener")  # of so few it says nothing
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        ["a red bicycle", "two bicycles"] * 30 + ["one bicycled far"],  # other forms, not other spellings
+        ["A man. The dog at home.", "the man and the dog"] * 30,  # sentences begin with capitals
+        ["a TV", "NASA shows a rocket"] * 30,
+        [], [None], ["", " "],
+    ],
+)  # fmt: skip
+def test_usual_captions_are_left_alone(texts: list[str | None]) -> None:
+    assert not findings(texts, "spelling", "case", "prompt")
+
+
+def test_the_printed_commands_find_and_mend(tmp_path: Path) -> None:
+    folder = tmp_path / "my photos"
+    folder.mkdir()
+    odd = [
+        "a man rides a bicyle slowly",
+        "A MAN RIDES A BICYCLE SLOWLY",
+        'say "hi": twice',
+        'say "hi": twice',
+    ]
+    for number, text in enumerate([*USUAL, *odd]):
+        Image.new("RGB", (8, 8)).save(folder / f"{number:02}.jpg")
+        (folder / f"{number:02}.txt").write_text(text)
+    output = tmp_path / "findings.json"
+    done = cutline_here("lint", folder, "--output", output)
+    assert done.returncode == 1
+    lines = [line.strip() for line in done.stdout.splitlines() if line.startswith("    cutline")]
+    kept = json.loads(output.read_text())
+    assert len(kept) == len(lines)
+    for line, finding in zip(lines, kept, strict=True):
+        program, command, *rest = shlex.split(line)
+        assert program == "cutline"
+        shown = cutline_here("find", folder, finding["query"], "--count")
+        assert int(shown.stdout) >= finding["count"], finding
+        if command == "edit":
+            assert cutline_here(command, *rest).returncode == 0
+    assert (folder / "40.txt").read_text() == "a man rides a bicycle slowly"
+    again = cutline_here("lint", folder, "--check", "spelling")
+    assert (again.returncode, again.stdout) == (0, "")
+    ignored = cutline_here("lint", folder, "--check", "frequent", "--ignore", "bicycle")
+    assert "bicycle" not in ignored.stdout
+    assert "rides" in ignored.stdout
