@@ -329,7 +329,19 @@ def folder(material, tmp_path):
 OF_OUTPUTS = [["batch", name] for name in ("status", "collect", "cancel")]
 
 
-WITHOUT_MODEL = {"models", "prompts", "run", "edit", "find", "history", "undo", "redo", "export", "words", "lint"}
+WITHOUT_MODEL = {
+    "models",
+    "prompts",
+    "run",
+    "edit",
+    "find",
+    "history",
+    "undo",
+    "redo",
+    "export",
+    "words",
+    "lint",
+}
 
 
 def here(words, endpoint):
