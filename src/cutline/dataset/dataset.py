@@ -65,7 +65,7 @@ class Dataset:
         """
         self._source = FolderInput(folder, ending, text_encoding, cache)
         self.folder = self._source.place
-        self._one_a_line = one_a_line
+        self.one_a_line = one_a_line
         self._guard = threading.RLock()
         self.history = History(Path(self.folder + STATE_ENDING))
         self._writer = Writer(self.history, DatasetContents(self._source.contents, self.history))
@@ -131,7 +131,7 @@ class Dataset:
 
     def preview(self, edit: Edit, rows: RowNumbers | None = None) -> Preview:
         """What the edit changes among ``rows``, or all; waits until all captions are read."""
-        return preview_edit(edit, self.texts(), self._rows_or_all(rows), one_a_line=self._one_a_line)
+        return preview_edit(edit, self.texts(), self._rows_or_all(rows), one_a_line=self.one_a_line)
 
     def apply(self, preview: Preview, progress: Progress | None = None) -> EditResult:
         """Write what a preview shows; texts that were changed since by another program are left alone."""
@@ -192,15 +192,15 @@ class Dataset:
         progress: Progress | None = None,
         *,
         texts: Mapping[int, str] | None = None,
-        changed: bool = False,
+        seen: Mapping[int, str | None] | None = None,
     ) -> EditResult:
         """Make proposed captions the captions; rows without one stay as they are.
 
         ``texts``: captions that a person wrote from the proposals, by row. A caption that was changed since
-        its proposal was made is a conflict and left alone, unless ``changed``.
+        its proposal was made is a conflict and left alone, unless it is the one in ``seen``.
         """
         with self._guard:
-            found = self._store.accept(rows, texts or {}, changed=changed)
+            found = self._store.accept(rows, texts or {}, seen or {})
             result = self._write(found.info, found.changes, progress)
             return dataclasses.replace(
                 result,

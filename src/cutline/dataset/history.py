@@ -108,7 +108,7 @@ class History:
     def blocks(self, edit: int, *, status: Status | None = None) -> Iterator[list[Change]]:
         """As ``changes``, in the order in which the edit has them, some at a time; all of them for None."""
         only = "" if status is None else f" AND status = {int(status)}"
-        ends = self._read(f"SELECT min(rowid), max(rowid) FROM changes WHERE edit = ?{only}", edit)  # noqa: S608
+        ends = self._read(f"SELECT min(rowid), max(rowid) FROM changes WHERE edit = ?{only}", edit)  # noqa: S608 - constants
         last, end = ends[0] if ends else (None, None)
         if last is None:
             return
@@ -255,7 +255,7 @@ _COLUMNS: Final = "id, time, kind, summary, author, model, prompt_id, target, st
 _SELECT: Final = f"SELECT {_COLUMNS} FROM edits"  # noqa: S608 - constants
 _DAMAGED: Final = {sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_ERROR}
 _SET_WRITTEN: Final = (
-    f"UPDATE changes SET status = {int(Status.WRITTEN)} WHERE edit = ? AND status = {int(Status.PENDING)}"  # noqa: S608
+    f"UPDATE changes SET status = {int(Status.WRITTEN)} WHERE edit = ? AND status = {int(Status.PENDING)}"  # noqa: S608 - constants
 )
 _SCHEMA: Final = f"""
 PRAGMA journal_mode = WAL;

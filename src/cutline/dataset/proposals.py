@@ -93,11 +93,13 @@ class ProposalStore:
         failures = {self._entries[row].key: failure for row, failure in output.failures.items()}
         return changes + self.failures.changes(failures)
 
-    def accept(self, rows: Iterable[int], texts: Mapping[int, str], *, changed: bool) -> ProposalChanges:
+    def accept(
+        self, rows: Iterable[int], texts: Mapping[int, str], seen: Mapping[int, str | None]
+    ) -> ProposalChanges:
         """What makes proposals the captions.
 
-        ``texts`` replace those of their rows. ``changed``: also where the caption is not the one any more
-        that the proposal was made from; else that is a conflict.
+        ``texts`` replace those of their rows. A caption that is neither the one that its proposal was made
+        for nor the one in ``seen`` is a conflict.
         """
         changes: list[Change] = []
         conflicts, failed, sources = [], [], set()
@@ -111,7 +113,7 @@ class ProposalStore:
             except SampleError as error:
                 failed.append((entry.key, str(error)))
                 continue
-            if found != proposal.before and not changed:
+            if found not in {proposal.before, seen.get(row, proposal.before)}:
                 conflicts.append(entry.key)
                 continue
             sources.add((proposal.model, proposal.prompt_id))

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import orjson
 from pydantic import BaseModel, ConfigDict, Field
 
+from cutline.dataset.dataset import Dataset
 from cutline.job import Job
 from cutline.options import Existing, ModelOptions, OutputOptions, PromptOptions, RunOptions
 from cutline.prompts import library_prompts
@@ -58,7 +59,7 @@ class Choice(BaseModel):
         )
         return hashlib.blake2b(data, digest_size=_ID_BYTES).hexdigest()
 
-    def job(self, folder: str, state: Path, policy: Policy, settings: StudioSettings) -> Job:
+    def job(self, dataset: Dataset, state: Path, policy: Policy, settings: StudioSettings) -> Job:
         """The job of these captions, whose journal is in ``state``.
 
         Raises:
@@ -69,7 +70,7 @@ class Choice(BaseModel):
         prompt = (self.prompt or "").strip()
         is_safe = prompt in library_prompts() or prompt.startswith("text:")  # never the name of a file
         job = Job(
-            input_path=folder,
+            input_path=dataset.folder,
             output_path=str(state / "captions.jsonl"),
             model=self._model(settings),
             prompts=PromptOptions(
@@ -77,7 +78,7 @@ class Choice(BaseModel):
                 system_prompt=self.system_prompt or None,
                 language=self.language or None,
             ),
-            output=OutputOptions(existing=_EXISTING[policy]),
+            output=OutputOptions(existing=_EXISTING[policy], one_line=dataset.one_a_line),
             run=RunOptions(
                 state=str(state),
                 on_change="redo-all",

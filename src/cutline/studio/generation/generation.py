@@ -5,12 +5,9 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import shutil
-from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from cutline.dataset.dataset import Dataset
-from cutline.dataset.records import EditInfo
 from cutline.dataset.writer import Progress, StopEdit
 from cutline.engine.cancellation import Stop
 from cutline.engine.progress import Progress as RunProgress
@@ -33,12 +30,16 @@ class Stopped(RunStopped):
 class GenerationResult:
     """What a generation did. ``edit``: its number in the history. ``left``: pictures not reached.
 
+    ``proposed``: of ``captions``, those that were not written, where they should be because the captions that
+    they were made for had changed.
+
     ``stopped``: why it ended early; the same request continues it. ``cost`` in US dollars, None: no price.
     """
 
     summary: str
     edit: int | None
     captions: int
+    proposed: int
     skips: int
     failures: int
     kinds: dict[str, int]
@@ -50,24 +51,12 @@ class GenerationResult:
 
 
 class Generation:
-    """Captions ``rows`` with a job whose state is in ``state``, which is removed once all is done."""
+    """Captions a source with a job whose state is in ``state``, which is removed once all is done."""
 
-    def __init__(
-        self,
-        dataset: Dataset,
-        rows: Sequence[int],
-        job: Job,
-        state: Path,
-        info: EditInfo,
-        *,
-        write: bool,
-        changed: Callable[[Sequence[int]], None],
-    ) -> None:
-        self._job, self._state, self._info = job, state, info
-        self._source = RowSource(dataset, rows)
-        keys = {dataset.entries[row].key: row for row in rows}
-        self._sink = HistorySink(dataset, keys, info, changed, write=write)
-        self._total = len(rows)
+    def __init__(self, source: RowSource, sink: HistorySink, job: Job, state: Path) -> None:
+        self._source, self._sink = source, sink
+        self._job, self._state = job, state
+        self._total = source.count()
         self._latest = RunProgress(total=self._total)
 
     def figures(self) -> dict[str, Any]:
@@ -125,9 +114,10 @@ class Generation:
     def _result(self, report: Report) -> GenerationResult:
         counts = report.counts
         return GenerationResult(
-            summary=self._info.summary,
+            summary=self._sink.info.summary,
             edit=self._sink.edit,
             captions=counts.captions,
+            proposed=self._sink.proposed(counts.captions),
             skips=counts.skips,
             failures=counts.failures,
             kinds=dict(counts.kinds),

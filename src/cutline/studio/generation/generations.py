@@ -28,11 +28,13 @@ from cutline.serialization import read_object
 from cutline.service.errors import ServiceError
 from cutline.studio.generation.choice import Choice, Policy
 from cutline.studio.generation.generation import Generation, GenerationResult
+from cutline.studio.generation.sink import HistorySink
 from cutline.studio.generation.source import RowSource
 from cutline.studio.settings import StudioSettings
 
 _FOLDER: Final = "generations"
 _REQUEST: Final = "request.json"
+_AGAIN: Final = "-again"
 _VARIABLES: Final = frozenset(sample_variables(Sample(key="", location=None)))
 
 
@@ -52,7 +54,7 @@ class Order:
     @property
     def id(self) -> str:
         """Of its state, which is that of all orders with the same choice."""
-        return self.choice.id
+        return f"{self.choice.id}{_AGAIN}" if self.again else self.choice.id
 
 
 class Generations:
@@ -76,12 +78,14 @@ class Generations:
         self._running.add(order.id)
         try:
             state = _state(dataset) / order.id
-            job = order.choice.job(dataset.folder, state, order.policy, self._settings)
+            job = order.choice.job(dataset, state, order.policy, self._settings)
             session = await self._opened(job)
             verb = "write captions" if order.write else "propose captions"
             info = EditInfo(kind="generate", summary=f"{verb} by {session.name}", model=session.name)
             await asyncio.to_thread(_keep, dataset, state, order)
-            return Generation(dataset, order.rows, job, state, info, write=order.write, changed=changed)
+            keys = {dataset.entries[row].key: row for row in order.rows}
+            sink = HistorySink(dataset, keys, info, changed, policy=order.policy, write=order.write)
+            return Generation(RowSource(dataset, order.rows), sink, job, state)
         except BaseException:
             self._running.discard(order.id)
             raise
@@ -96,7 +100,7 @@ class Generations:
     async def estimate(self, dataset: Dataset, order: Order) -> Estimate:
         """Captions a few of the pictures; raises as ``estimate`` of the engine."""
         state = _state(dataset) / "estimate"
-        job = order.choice.job(dataset.folder, state, order.policy, self._settings)
+        job = order.choice.job(dataset, state, order.policy, self._settings)
         await self._opened(job)
         runtime = started_runtime()
         source = RowSource(dataset, order.rows)
@@ -180,8 +184,9 @@ def _unknown(number: str) -> ServiceError:
 
 def _keep(dataset: Dataset, state: Path, order: Order) -> None:
     """Write down what is to be done, so that another process can continue; no key is in it."""
-    if order.again:
+    if order.again:  # nothing to continue
         shutil.rmtree(state, ignore_errors=True)
+        return
     request: JSON = {
         "choice": order.choice.model_dump(exclude_none=True),
         "policy": order.policy,

@@ -13,12 +13,14 @@ from cutline.dataset.records import EditInfo
 from cutline.errors import SinkError
 from cutline.interfaces import Sink
 from cutline.records import JSON, Caption, Failure, Outcome, Sample
+from cutline.studio.generation.choice import Policy
 
 
 class HistorySink(Sink):
     """Puts captions as proposals, or with ``write`` into the files; all of a run are one edit.
 
-    ``changed`` is called with the rows that have got something. ``kinds`` counts the failures so far.
+    ``changed`` is called with the rows that have got something. ``kinds`` counts the failures so far. Where a
+    text has a caption on each line, the new one becomes a line of its own and the others stay.
     """
 
     resumable = True
@@ -30,12 +32,14 @@ class HistorySink(Sink):
         info: EditInfo,
         changed: Callable[[Sequence[int]], None],
         *,
+        policy: Policy,
         write: bool,
     ) -> None:
         """``rows`` by their keys."""
-        self._dataset, self._rows, self._info = dataset, rows, info
+        self._dataset, self._rows, self.info = dataset, rows, info
         self._changed = changed
-        self._write = write
+        self._policy, self._write = policy, write
+        self._proposed = 0
         self._captions: dict[int, Proposal] = {}
         self._failures: dict[int, CaptionFailure] = {}
         self.kinds: collections.Counter[str] = collections.Counter()
@@ -52,32 +56,49 @@ class HistorySink(Sink):
         if isinstance(outcome, Caption):
             step = outcome.source
             self._captions[row] = Proposal(
-                caption=outcome.text,
-                model=self._info.model,
+                caption=self._text(outcome),
+                model=self.info.model,
                 prompt_id=step.prompt_id if step is not None else "",
                 before=outcome.existing,
             )
         elif isinstance(outcome, Failure):
             self.kinds[outcome.kind] += 1
             self._failures[row] = CaptionFailure(
-                kind=outcome.kind, message=outcome.message, model=self._info.model, before=sample.text
+                kind=outcome.kind, message=outcome.message, model=self.info.model, before=sample.text
             )
 
     def commit(self) -> JSON:
         captions, failures = self._captions, self._failures
         self._captions, self._failures = {}, {}
-        if captions and not self._info.prompt_id:
+        if captions and not self.info.prompt_id:
             prompt = next(iter(captions.values())).prompt_id
-            self._info = dataclasses.replace(self._info, prompt_id=prompt)
+            self.info = dataclasses.replace(self.info, prompt_id=prompt)
         self._put(ModelOutput(captions=captions, failures=failures, write=self._write))
         return {}
 
     def _put(self, output: ModelOutput) -> None:
-        result = self._dataset.add_output(output, self._info, self.edit)
+        result = self._dataset.add_output(output, self.info, self.edit)
         self.edit = result.id or self.edit
         if result.failed:
             raise SinkError(f"{result.failed[0][0]}: {result.failed[0][1]}")
+        if self._write:
+            proposals, entries = self._dataset.proposals, self._dataset.entries
+            self._proposed += sum(
+                proposals.of(entries[row].key) == proposal for row, proposal in output.captions.items()
+            )
         self._changed([*output.captions, *output.failures])
+
+    def proposed(self, captions: int) -> int:
+        """How many of so many captions are proposals."""
+        return self._proposed if self._write else captions
+
+    def _text(self, caption: Caption) -> str:
+        if not self._dataset.one_a_line or caption.existing is None or caption.source is None:
+            return caption.text
+        new = " ".join((caption.draft or caption.source.text).split())
+        old = caption.existing.split("\n")
+        lines = {"append": [*old, new], "prepend": [new, *old]}.get(self._policy, [new, *old[1:]])
+        return "\n".join(lines)
 
     def finish(self) -> None:
         self.commit()

@@ -6,7 +6,7 @@ import { columns } from "./grid.js";
 import { register } from "./keys.js";
 import { goToNext, markDone, toggleMark } from "./marks.js";
 import { back, dialog, focusOn, panel, show } from "./panels.js";
-import { accept, reject } from "./proposals.js";
+import { acceptSeen, reject } from "./proposals.js";
 import { redo, undo } from "./running.js";
 import { clear, extend, go, invert, pickAll, toggle } from "./selection.js";
 import { cursor, notice, result } from "./store.js";
@@ -73,7 +73,7 @@ for (const action of [
   { id: "flag", keys: ["F"], text: "flag, or not", run: () => void toggleMark("flagged") },
   { id: "bulk", keys: ["Ctrl+H"], text: "edit many captions", typing: true, run: saved(() => show("bulk")) },
   { id: "generate", keys: ["G"], text: "generate captions", run: saved(() => show("generate")) },
-  { id: "accept", keys: ["A"], text: "accept the proposal: of the picture, or of what is picked", run: saved(() => accept()) },
+  { id: "accept", keys: ["A"], text: "accept the proposal: of the picture, or of what is picked", run: () => void acceptSeen() },
   { id: "reject", keys: ["R"], text: "reject the proposal: of the picture, or of what is picked", run: saved(() => reject()) },
   { id: "tags", keys: ["T"], text: "text or tags", run: () => (showsTags.value = !showsTags.value) },
   { id: "undo", keys: ["Ctrl+Z"], text: "undo", run: saved(() => undo()) },

@@ -137,14 +137,16 @@ export const retry = async (row) => {
   const policy = form.value.policy === "missing" ? "overwrite" : form.value.policy;
   notice.value = "";
   await run("studio/generate", { scope: { rows: [row] }, choice: choiceOf(), policy, replaces_person: true, again: true });
-  notice.value = problem.value;
+  notice.value = problem.value || (last.value ? told(last.value) : "");
 };
 
 /** What a generation did, in a line. @param {any} job */
 export function told(job) {
   const { result } = job;
   if (!result) return job.problem || job.summary;
-  const made = `${plural(result.captions, "caption")} ${result.summary.startsWith("write") ? "written" : "proposed"}`;
+  const written = result.captions - result.proposed;
+  const kinds = [written && `${plural(written, "caption")} written`, (result.proposed || !written) && `${plural(result.proposed, "caption")} proposed`];
+  const made = kinds.filter(Boolean).join(", ");
   const failed = result.failures ? `, ${result.failures.toLocaleString("en")} failed` : "";
   const why = result.stopped && result.stopped !== "stopped" ? `: ${result.stopped}` : "";
   const rest = result.stopped ? `. Stopped with ${plural(result.left, "picture")} left${why}` : "";

@@ -2,6 +2,7 @@
 /** Proposed captions: accepted or rejected, for the cursor's picture, what is picked, or a scope. */
 
 import { send } from "./api.js";
+import { save } from "./draft.js";
 import { targets } from "./marks.js";
 import { outcome, plural, run } from "./running.js";
 import { go } from "./selection.js";
@@ -13,8 +14,20 @@ let typed = null;
 /** @param {number} row @param {string | null} text */
 export const keepTyped = (row, text) => (typed = text === null ? null : { row, text });
 
-/** Accept proposals. @param {any} [scope] the rows of `targets` for none */
-export async function accept(scope) {
+/** The caption that is shown beside the proposal of a row. @type {{row: number, caption: string | null} | null} */
+let shown = null;
+
+/** @param {number} row @param {string | null} caption */
+export const keepShown = (row, caption) => (shown = { row, caption });
+
+/** Accept what is seen now: what was typed into a caption is saved first, and not replaced unseen. */
+export function acceptSeen() {
+  const seen = shown;
+  return save().then((isSaved) => isSaved && accept(undefined, seen));
+}
+
+/** Accept proposals. @param {any} [scope] the rows of `targets` for none @param {typeof shown} [seen] */
+export async function accept(scope, seen) {
   const numbers = scope ? null : targets();
   const row = numbers?.length === 1 ? numbers[0] : null;
   const known = row === null ? undefined : rows.value.get(row);
@@ -24,8 +37,8 @@ export async function accept(scope) {
   }
   notice.value = "";
   const own = typed && typed.row === row && typed.text !== known?.proposal?.caption ? { captions: { [typed.row]: typed.text } } : {};
-  // One that is looked at is accepted also where its caption was changed since: the page shows that.
-  const state = await run("studio/accept", { ...(scope ?? { rows: numbers }), ...own, changed: row !== null });
+  const looked = seen && seen.row === row ? { seen: { [seen.row]: seen.caption } } : {};
+  const state = await run("studio/accept", { ...(scope ?? { rows: numbers }), ...own, ...looked });
   if (state?.result?.written && row !== null) next(row);
 }
 

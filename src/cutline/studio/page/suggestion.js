@@ -6,7 +6,7 @@ import { ActionButton } from "./action_button.js";
 import { Difference } from "./difference.js";
 import { retry, running } from "./generate.js";
 import { focusOn } from "./panels.js";
-import { accept, keepTyped } from "./proposals.js";
+import { acceptSeen, keepShown, keepTyped } from "./proposals.js";
 
 /** @param {{row: {row: number, caption?: string | null, proposal?: import("./store.js").Row["proposal"]}}} props */
 export function Suggestion({ row: { row, caption, proposal } }) {
@@ -15,6 +15,7 @@ export function Suggestion({ row: { row, caption, proposal } }) {
     setText(null);
     keepTyped(row, null);
   }, [row, proposal?.caption]);
+  useEffect(() => void keepShown(row, caption ?? null));
   if (!proposal) return null;
   const isChanged = (caption ?? null) !== (proposal.before ?? null);
   const type = (/** @type {string} */ value) => {
@@ -25,15 +26,22 @@ export function Suggestion({ row: { row, caption, proposal } }) {
     type(proposal.caption);
     setTimeout(() => focusOn(".suggestion textarea"));
   };
+  const press = (/** @type {KeyboardEvent} */ event) => {
+    if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return;
+    event.preventDefault();
+    event.stopPropagation();
+    void acceptSeen();
+  };
   return html`<section class="suggestion" aria-label="Proposal">
     <p class="line-of"><b>Proposal</b> <span class="figures" title=${proposal.prompt_id}>${proposal.model}${proposal.prompt_id && ` · ${proposal.prompt_id.split("@")[0]}`}</span></p>
     ${isChanged && html`<p class="problem" role="alert">The caption was changed since: it was made for “${proposal.before ?? "no caption"}”.</p>`}
     ${text === null
       ? html`<p class="text"><${Difference} before=${caption ?? ""} after=${proposal.caption} /></p>`
-      : html`<textarea rows="4" aria-label="Proposal" value=${text} onInput=${(/** @type {any} */ event) => type(event.target.value)}></textarea>`}
+      : html`<textarea rows="4" aria-label="Proposal" value=${text} onKeyDown=${press}
+          onInput=${(/** @type {any} */ event) => type(event.target.value)}></textarea>`}
     <div class="line-of">
       <span class="buttons">
-        ${text === null ? html`<${ActionButton} id="accept">Accept<//>` : html`<button class="main" onClick=${() => accept()}>Accept changed</button>`}
+        ${text === null ? html`<${ActionButton} id="accept">Accept<//>` : html`<button class="main" onClick=${acceptSeen}>Accept changed</button>`}
         <${ActionButton} id="reject">Reject<//>
         ${text === null ? html`<button onClick=${edit}>Change</button>` : html`<button class="quiet" onClick=${() => (setText(null), keepTyped(row, null))}>As proposed</button>`}
       </span>

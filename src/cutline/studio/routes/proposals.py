@@ -14,29 +14,29 @@ from cutline.studio.results import result_json
 from cutline.studio.routes.parameters import OpenDataset, OpenWorkspace, Scope, row_numbers, scope_rows
 
 router = APIRouter(prefix="/studio")
-Captions = Annotated[dict[int, str], Field(max_length=1000)]
 
 
 class AcceptRequest(Scope):
     """A scope, of which rows without a proposal stay as they are.
 
-    ``captions``: what is accepted in place of the proposals of these rows. ``changed``: also where the
-    caption was changed since the proposal was made; else such rows are conflicts.
+    ``captions``: what is accepted in place of the proposals of these rows. ``seen``: captions that
+    a page has shown beside their proposals. One that is neither there nor the one that its proposal was made
+    for is a conflict.
     """
 
-    captions: Captions = Field(default_factory=dict)
-    changed: bool = False
+    captions: Annotated[dict[int, str], Field(max_length=1000)] = Field(default_factory=dict)
+    seen: Annotated[dict[int, str | None], Field(max_length=1000)] = Field(default_factory=dict)
 
 
 @router.post("/accept")
 async def accept(body: AcceptRequest, dataset: OpenDataset, workspace: OpenWorkspace) -> Response:
     """Make proposed captions the captions, as a job: 202 with its ``job``."""
-    row_numbers(dataset, list(body.captions))
+    row_numbers(dataset, [*body.captions, *body.seen])
     rows = await scope_rows(dataset, body)
     job = workspace.jobs.start(
         "accept proposals",
         len(rows),
-        lambda progress: dataset.accept(rows, progress, texts=body.captions, changed=body.changed),
+        lambda progress: dataset.accept(rows, progress, texts=body.captions, seen=body.seen),
     )
     return json_response({"job": job}, 202)
 
