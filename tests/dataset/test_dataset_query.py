@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from PIL import Image
@@ -10,6 +12,7 @@ from PIL import Image
 from cutline.dataset.dataset import Dataset
 from cutline.dataset.query import QueryError, parse
 from cutline.dataset.records import EditInfo
+from cutline.errors import ConfigError
 
 CAPTIONS = {
     "train/1.jpg": "A cat sits on a mat.",
@@ -111,3 +114,102 @@ def test_what_was_found_follows_an_edit(dataset: Dataset) -> None:
     assert dataset.find("words>5").tolist() == [2, 5, 6]
     dataset.undo()
     assert dataset.find("words>5").tolist() == [0, 2, 5, 6]
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Iterator[Dataset]:
+    top = tmp_path / "own"
+    (top / "deep" / "er").mkdir(parents=True)
+    for name, content in {"1": b"same", "2": b"same", "3": b"SAME", "deep/4": b"x" * 9000}.items():
+        (top / f"{name}.jpg").write_bytes(content)
+        (top / f"{name}.txt").write_text('long hair, "red" cat, night' if name == "1" else "long hair, dog")
+    (top / "deep" / "er" / "5.jpg").write_bytes(b"x" * 9000)
+    (top / "deep" / "6.jpg").write_bytes(b"y" + b"x" * 8999)
+    os.link(top / "3.jpg", top / "7.jpg")
+    with Dataset(os.fspath(top)) as opened:
+        opened.read_texts()
+        yield opened
+
+
+def keys(dataset: Dataset, query: str) -> list[str]:
+    return [dataset.entries[row].key for row in dataset.find(query).tolist()]
+
+
+def test_pictures_of_the_same_bytes_are_found(own: Dataset) -> None:
+    same = ["1.jpg", "2.jpg", "3.jpg", "7.jpg", "deep/4.jpg", "deep/er/5.jpg"]
+    assert sorted(keys(own, "dup:picture")) == same
+    assert keys(own, "-dup:picture") == ["deep/6.jpg"]
+    Path(own.folder, "2.jpg").unlink()
+    assert "1.jpg" not in keys(own, "dup:picture")
+
+
+def test_saved_filters_stand_for_their_queries(own: Dataset) -> None:
+    words = own.query_words
+    words.save_filter("dogs", "dog OR missing:")
+    words.save_filter("my pick", "saved:dogs path:deep/")
+    assert keys(own, 'saved:"my pick"') == keys(own, "(dog OR missing:) path:deep/")
+    assert keys(own, "-saved:dogs") == ["1.jpg"]
+    with Dataset(own.folder) as again:
+        assert keys(again, "saved:dogs") == keys(own, "saved:dogs")
+    for query, message in {
+        "saved:cats": "there is no saved filter cats; there are dogs, my pick",
+        "saved:": "there are dogs, my pick",
+    }.items():
+        with pytest.raises(QueryError, match=message) as raised:
+            own.find(f"dog {query}")
+        assert raised.value.start == 4
+    words.save_filter("dogs", "dog")
+    with pytest.raises(ConfigError, match="there is no saved filter dogs"):
+        words.save_filter("dogs", "saved:dogs")
+    for name in ("", "a/b", 'x"', "x" * 61):
+        with pytest.raises(ConfigError, match="cannot name a filter"):
+            words.save_filter(name, "dog")
+    with pytest.raises(QueryError):
+        words.save_filter("wrong", "(dog")
+    words.save_filter("dogs", None)
+    with pytest.raises(QueryError, match="in the saved filter my pick"):
+        own.find('saved:"my pick"')
+    with pytest.raises(KeyError):
+        words.save_filter("dogs", None)
+
+
+@pytest.mark.parametrize(
+    ("typed", "completed"),
+    [
+        ("st|", ["status:"]),
+        ("cat -sta|", ["cat -status:"]),
+        ("status:|", ["status:done", "status:flagged", "status:failed", "status:open"]),
+        ("(status:o|)", ["(status:open)", "(status:done)"]),
+        ("tag:ha|", ['tag:"long hair"']),
+        ('tag:"lo| x', ['tag:"long hair" x']),
+        ('"a b" ha|', ['"a b" has:', '"a b" tag:"long hair"']),
+        ('tag:"lo|ng" x', ['tag:"long hair" x']),
+        ("tag:re|", ['tag:"\\"red\\" cat"']),
+        ("ha|", ["has:", 'tag:"long hair"']),
+        ("path:de|", ["path:deep/", "path:deep/er/"]),
+        ("saved:|", ["saved:dogs"]),
+        ("do|", ["saved:dogs", "tag:dog"]),
+        ("model:|", ["model:blip"]),
+        ("dup:pict|", ["dup:picture"]),
+        ("words>|", []),
+        ("zzz|", []),
+        ("cat OR nig|", ["cat OR tag:night"]),
+    ],
+)
+def test_fields_and_values_are_completed(own: Dataset, typed: str, completed: list[str]) -> None:
+    own.query_words.save_filter("dogs", "dog")
+    own.set_captions({2: "night"}, EditInfo(kind="caption", summary="x", model="blip"))
+    place = typed.index("|")
+    query = typed.replace("|", "")
+    found = own.query_words.complete(query, place)
+    texts = [query[: one.start] + one.text + query[one.end :] for one in found]
+    assert texts == completed
+    for text in texts:
+        if text.endswith(":"):
+            continue
+        parse(text, own.query_words.filters())
+
+
+def test_a_value_may_hold_quotation_marks(own: Dataset) -> None:
+    assert keys(own, 'tag:"\\"red\\" cat"') == ["1.jpg"]
+    assert keys(own, '"\\"red\\""') == ["1.jpg"]

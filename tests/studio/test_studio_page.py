@@ -206,7 +206,7 @@ def test_help_and_the_command_list_come_from_the_registry(page: Any) -> None:
 
 
 def test_results_stand_still_and_mistakes_are_pointed_at(page: Any) -> None:
-    search = page.get_by_role("searchbox")
+    search = page.get_by_role("combobox", name="Find")
     search.fill('"number 3" OR')
     expect(page.locator(".mistake mark")).to_have_text("OR")
     search.fill('"number 3"')

@@ -127,12 +127,17 @@ def find(
     /,
     *,
     count: Annotated[bool, Parameter(help="Print only how many there are.")] = False,
+    save: Annotated[
+        str | None, Parameter(help="Keep the query by this name: `saved:NAME` stands for it from then on.")
+    ] = None,
     captions: Annotated[bool, Parameter(help="Print the captions behind the paths, after a tab.")] = False,
     dataset: Annotated[DatasetOptions, Parameter(name="*")] = DEFAULTS,
 ) -> int:
     """List the pictures whose captions match a query."""
     opened = dataset.open(folder)
     rows = find_rows(opened, query)
+    if save is not None:
+        opened.query_words.save_filter(save, query)
     if count:
         sys.stdout.write(f"{len(rows)}\n")
         return 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 import numpy as np
@@ -11,8 +11,10 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from cutline.dataset.picture_copies import find_copies
 from cutline.dataset.text_column import TextColumn
 from cutline.dataset.token_counter import count_tokens
+from cutline.errors import ConfigError
 
 
 class DatasetColumns:
@@ -23,11 +25,17 @@ class DatasetColumns:
         rows: Mapping[str, int],
         captions: TextColumn,
         keys_with: Callable[[str, str], frozenset[str]],
+        pictures: Callable[[], Sequence[str]] | None = None,
     ) -> None:
-        """``rows`` by their keys, in order; ``keys_with`` finds the keys that have a property."""
+        """``rows`` by their keys, in order; ``keys_with`` finds the keys that have a property.
+
+        ``pictures`` lists the paths of the pictures; None where they are no files.
+        """
         self._rows = rows
         self._captions = captions
         self._keys_with = keys_with
+        self._pictures = pictures
+        self._copies: npt.NDArray[np.bool_] | None = None
 
     @property
     def captions(self) -> pa.ChunkedArray:
@@ -42,6 +50,16 @@ class DatasetColumns:
 
     def word_sets(self) -> pa.ChunkedArray:
         return self._captions.derive("word sets", _word_sets)
+
+    def picture_copies(self) -> npt.NDArray[np.bool_]:
+        return self._copies if self._copies is not None else self.read_pictures()
+
+    def read_pictures(self) -> npt.NDArray[np.bool_]:
+        """Find the copies among the pictures anew, which reads files. ConfigError: they are no files."""
+        if self._pictures is None:
+            raise ConfigError("dup:picture is for folders of pictures")
+        self._copies = find_copies(self._pictures())
+        return self._copies
 
     def mark(self, field: str, value: str) -> npt.NDArray[np.bool_]:
         if (field, value) == ("edited", "no"):

@@ -27,7 +27,8 @@ from cutline.dataset.preview import Preview, RowNumbers, earlier_texts, new_text
 from cutline.dataset.properties import Properties
 from cutline.dataset.proposals import CaptionFailure, ModelOutput, Proposal, ProposalStore
 from cutline.dataset.query import evaluate, parse
-from cutline.dataset.query.tree import Everything
+from cutline.dataset.query.tree import Everything, Mark, mentions
+from cutline.dataset.query_words import QueryWords
 from cutline.dataset.records import CaptionVersion, Change, EditInfo, EditRecord, EditResult, Status
 from cutline.dataset.row_captions import LeftAlone, RowCaptions
 from cutline.dataset.scan import Entry
@@ -79,8 +80,12 @@ class Dataset:
         self._store = ProposalStore(self.history, self.entries, self._source.change)
         self.proposals = self._store.proposals
         properties = Properties(self.history, self.marks, self._store, self._captions, self.entries)
-        self._tags = TagCounts(self.captions)
-        self._columns = DatasetColumns(self._rows, self.captions, properties.keys_with)
+        keys = [entry.key for entry in self.entries]
+        self.query_words = QueryWords(TagCounts(self.captions), self.history, keys, self._guard)
+        """What queries can name: tags, models, folders, and saved filters."""
+        self._columns = DatasetColumns(
+            self._rows, self.captions, properties.keys_with, lambda: list(map(self.picture, range(len(self))))
+        )
 
     def read_texts(self, progress: Progress | None = None) -> None:
         """Read the captions of all rows, block by block; ``progress`` is called with the rows read."""
@@ -117,17 +122,14 @@ class Dataset:
 
     def find(self, query: str) -> RowNumbers:
         """The rows that match a query, in order; all for an empty one. QueryError: it cannot be parsed."""
-        node = parse(query)
+        node = parse(query, self.query_words.filters() if "saved:" in query.lower() else {})
         if node == Everything():
             return self._rows_or_all(None)
         self.read_texts()
+        if mentions(node, Mark("dup", "picture")):
+            self._columns.read_pictures()  # takes long: edits go on meanwhile
         with self._guard:
             return np.flatnonzero(evaluate(node, self._columns))
-
-    def tag_counts(self, text: str = "", limit: int = 20) -> list[tuple[str, int]]:
-        """The tags with ``text`` in them, the most frequent first, and how often each is in the captions."""
-        with self._guard:
-            return self._tags.matching(text, limit)
 
     def preview(self, edit: Edit, rows: RowNumbers | None = None) -> Preview:
         """What the edit changes among ``rows``, or all; waits until all captions are read."""

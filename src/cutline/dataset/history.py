@@ -191,6 +191,12 @@ class History:
             )
         )
 
+    def models(self) -> list[str]:
+        """The models of edits, by name."""
+        return [
+            name for (name,) in self._read("SELECT DISTINCT model FROM edits WHERE model != '' ORDER BY 1")
+        ]
+
     def close(self) -> None:
         with self._guard:
             if self._connection is not None:

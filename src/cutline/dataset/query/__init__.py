@@ -1,6 +1,7 @@
 """The query language of datasets: a text is parsed into a tree, and the tree evaluated to a mask of rows."""
 
+from cutline.dataset.query.completion import Completion, complete
 from cutline.dataset.query.evaluator import Columns, evaluate
 from cutline.dataset.query.parser import FIELDS, QueryError, parse
 
-__all__ = ["FIELDS", "Columns", "QueryError", "evaluate", "parse"]
+__all__ = ["FIELDS", "Columns", "Completion", "QueryError", "complete", "evaluate", "parse"]

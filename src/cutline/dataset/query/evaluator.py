@@ -51,6 +51,10 @@ class Columns(Protocol):
         """The words of each caption in one case, sorted and each once, in one text."""
         ...
 
+    def picture_copies(self) -> Mask:
+        """The rows whose picture another row has too, byte by byte."""
+        ...
+
     def mark(self, field: str, value: str) -> Mask:
         """The rows whose ``field``, such as ``status``, is ``value``; ConfigError: there is no such."""
         ...
@@ -113,6 +117,8 @@ def _mark(columns: Columns, field: str, value: str) -> Mask:
     if field == "missing":
         missing = np.asarray(pc.is_null(captions))
         return missing if value == "yes" else ~missing
+    if (field, value) == ("dup", "picture"):
+        return columns.picture_copies()
     if field == "dup":
         return _repeated(columns.word_sets() if value == "near" else captions)
     return columns.mark(field, value)

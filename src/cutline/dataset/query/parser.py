@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+from collections.abc import Mapping
 from typing import Final
 
 import regex
@@ -35,7 +36,9 @@ FIELDS: Final = {
     "failed": "the kind of failure for which a model has no caption: failed:timeout",
     "edited": "edited in the studio or by a command: edited:, edited:today, edited:no",
     "has": "has:proposal",
-    "dup": "captions that others have too: dup:exact; with the same words in another order or case: dup:near",
+    "dup": "dup:exact, captions that others have too; dup:near, with the same words in any order and case; "
+    "dup:picture, pictures with the same bytes",
+    "saved": "a saved filter by its name: saved:keepers",
     "re": "a regular expression: re:/colou?r/, re:/photo/i without regard to case",
 }
 """Fields of queries, each with an example."""
@@ -44,14 +47,14 @@ VALUES: Final = {
     "status": ("done", "flagged", "failed", "open"),
     "edited": ("yes", "no", "today"),
     "has": ("proposal",),
-    "dup": ("exact", "near"),
+    "dup": ("exact", "near", "picture"),
 }
 _SIZES: Final = frozenset({"words", "chars", "tokens"})
 _DEFAULTS: Final = {"missing": "yes", "edited": "yes", "has": "proposal"}
 _FIELD: Final = regex.compile(r"([a-z]+)(:|>=|<=|>|<|=)", regex.IGNORECASE)
 _RANGE: Final = regex.compile(r"(\d{1,9})?(\.\.)?(\d{1,9})?")
 _WORD: Final = regex.compile(r'[^\s()"]+')
-_VALUE: Final = regex.compile(r'"([^"]*)"|[^\s()"]*')
+_VALUE: Final = regex.compile(r'"((?:\\"|[^"])*)"|[^\s()"]*')
 _MAX_DEPTH: Final = 50
 
 
@@ -63,9 +66,9 @@ class QueryError(ConfigError):
         self.start, self.end = start, end
 
 
-def parse(text: str) -> Node:
-    """The tree of a query; raises QueryError."""
-    parser = _Parser(text)
+def parse(text: str, saved: Mapping[str, str] | None = None) -> Node:
+    """The tree of a query; raises QueryError. ``saved``: queries by the names that ``saved:`` takes."""
+    parser = _Parser(text, saved or {})
     node = parser.disjunction(0)
     if parser.place < len(text):
         raise QueryError("this bracket closes nothing", parser.place, parser.place + 1)
@@ -75,6 +78,7 @@ def parse(text: str) -> Node:
 @dataclasses.dataclass(slots=True)
 class _Parser:
     text: str
+    saved: Mapping[str, str]
     place: int = 0
 
     def disjunction(self, depth: int) -> Node:
@@ -154,15 +158,32 @@ class _Parser:
             return self._pattern(start)
         value = self._value() or _DEFAULTS.get(name, "")
         if not value:
-            raise QueryError(f"{name}: needs a value: {FIELDS[name]}", start, self.place)
+            message = f"{name}: needs a value: {FIELDS[name]}"
+            raise QueryError(message + self._saved_names() * (name == "saved"), start, self.place)
         if name in VALUES and value.lower() not in VALUES[name]:
             message = f"{name}: takes {', '.join(VALUES[name])}, not {value}"
             raise QueryError(message, start, self.place)
+        if name == "saved":
+            return self._saved(value, start)
         if name == "tag":
             return Tag(value)
         if name == "path":
             return Path(value)
         return Mark(name, value if name == "model" else value.lower())
+
+    def _saved(self, name: str, start: int) -> Node:
+        if name not in self.saved:
+            raise QueryError(
+                f"there is no saved filter {name}{self._saved_names() or ' here'}", start, self.place
+            )
+        others = {other: query for other, query in self.saved.items() if other != name}  # a circle ends
+        try:
+            return parse(self.saved[name], others)
+        except QueryError as error:
+            raise QueryError(f"in the saved filter {name}: {error}", start, self.place) from None
+
+    def _saved_names(self) -> str:
+        return f"; there are {', '.join(sorted(self.saved)[:20])}" if self.saved else ""
 
     def _size(self, unit: str, sign: str, start: int) -> Node:
         found = _RANGE.match(self.text, self.place)
@@ -221,7 +242,7 @@ class _Parser:
         if not found[0] and self.text[self.place : self.place + 1] == '"':
             raise QueryError("this quotation mark is not closed", self.place, len(self.text))
         self.place = found.end()
-        return found[1] if found[1] is not None else found[0]
+        return found[1].replace('\\"', '"') if found[1] is not None else found[0]
 
     def _take_word(self, word: str) -> int | None:
         """Where an operator stood that was read."""

@@ -79,3 +79,13 @@ class Or:
 
 
 Node = Everything | Contains | Tag | Path | Pattern | Size | Mark | Not | And | Or
+
+
+def mentions(node: Node, part: Node) -> bool:
+    """Whether a tree has this part anywhere."""
+    match node:
+        case And(nodes) | Or(nodes):
+            return any(mentions(each, part) for each in nodes)
+        case Not(inner):
+            return mentions(inner, part)
+    return node == part

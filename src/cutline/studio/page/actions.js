@@ -83,7 +83,7 @@ for (const action of [
 for (const action of [
   { id: "export", keys: ["E"], text: "export pictures and captions", run: saved(() => show("export")) },
   { id: "words", keys: ["W"], text: "words of the captions", run: saved(() => show("words")) },
-  { id: "find", keys: ["/", "Ctrl+F"], text: "find", run: () => focusOn("input[type=search]") },
+  { id: "find", keys: ["/", "Ctrl+F"], text: "find", typing: true, run: () => focusOn("input[type=search]") },
   { id: "history", keys: ["H"], text: "history", run: saved(() => show("history")) },
   { id: "open", keys: ["O"], text: "open another folder", run: () => (dialog.value = "folders") },
   { id: "help", keys: ["?"], text: "keys", run: () => (dialog.value = "help") },

@@ -4,29 +4,12 @@
 import { html } from "./vendor/preact.js";
 import { ActionButton } from "./action_button.js";
 import { unsaved } from "./draft.js";
-import { keyText, tip } from "./keys.js";
+import { tip } from "./keys.js";
 import { Outcome } from "./outcome.js";
+import { Search } from "./search.js";
 import { clear, go } from "./selection.js";
 import { panel } from "./panels.js";
-import { dataset, left, mistake, notice, picked, query, result, rows, search } from "./store.js";
-
-function Search() {
-  const wrong = mistake.value;
-  const letters = Array.from(query.value); // the server counts characters
-  const again = (/** @type {KeyboardEvent} */ event) => {
-    if (event.key === "Enter" && !event.ctrlKey && !event.metaKey) search(query.value);
-  };
-  return html`<div class="search">
-    <input type="search" placeholder=${`Find (${keyText("/")})`} title=${tip("find")} aria-label="Find" value=${query.value}
-      aria-invalid=${Boolean(wrong)} aria-describedby=${wrong ? "mistake" : undefined}
-      onInput=${(/** @type {any} */ event) => search(event.target.value)} onKeyDown=${again} />
-    ${wrong &&
-    html`<p class="mistake" id="mistake" role="alert">
-      <code>${letters.slice(0, wrong.start).join("")}<mark>${letters.slice(wrong.start, wrong.end).join("") || " "}</mark>${letters.slice(wrong.end).join("")}</code>
-      ${wrong.text}
-    </p>`}
-  </div>`;
-}
+import { dataset, left, notice, picked, query, result, rows, search } from "./store.js";
 
 function Unsaved() {
   const row = unsaved.value[0];

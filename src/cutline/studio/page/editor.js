@@ -6,6 +6,7 @@ import { ActionButton } from "./action_button.js";
 import { Conflict } from "./conflict.js";
 import { Counts } from "./counts.js";
 import { draft, open, save } from "./draft.js";
+import { Facets } from "./facets.js";
 import { Neighbours } from "./neighbours.js";
 import { Phrases } from "./phrases.js";
 import { PictureView } from "./picture_view.js";
@@ -38,6 +39,7 @@ export function Editor() {
       : html`<${TextField} row=${shown?.row} text=${shown?.text ?? ""} readOnly=${!shown || Boolean(now.problem)} />`}
     <${Phrases} />
     ${now.problem && html`<p class="notice">${now.problem}</p>`}
+    <${Facets} marks=${now.marks ?? []} proposal=${Boolean(now.proposal)} path=${now.key ?? ""} />
     <div class="status">
       <span>${now.key}</span>
       <${ActionButton} id="tags" pressed=${showsTags.value}>Tags<//>

@@ -88,7 +88,7 @@ export function FolderDialog() {
   useEffect(() => document.getElementById(`folder-${place.value}`)?.scrollIntoView({ block: "nearest" }), [place.value, now]);
   return html`<${Dialog} name="folders" title="Open a folder">
     <label class="line">Folder
-      <input type="text" role="combobox" aria-expanded="true" aria-controls="folders" autocomplete="off" spellcheck=${false} autofocus
+      <input type="text" role="combobox" aria-expanded="true" aria-controls="folders" autocomplete="off" spellcheck=${false}
         aria-activedescendant=${at ? `folder-${place.value}` : undefined} aria-describedby="folder-keys" value=${typed.value}
         onInput=${(/** @type {any} */ event) => (typed.value = event.target.value)} onKeyDown=${press} /></label>
     <p class="note" id="folder-keys">↑ and ↓ choose, Enter goes into a folder, Alt+↑ to the one above; ⌘ or Ctrl+Enter opens it.</p>

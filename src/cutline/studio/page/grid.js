@@ -2,6 +2,8 @@
 /** The grid: cells at computed places, of which only the visible ones exist. */
 
 import { html, useEffect, useLayoutEffect, useRef, useState } from "./vendor/preact.js";
+import { filterBy, wordAt } from "./facets.js";
+import { offsetOf, scaleOf } from "./grid_space.js";
 import { Picture } from "./picture.js";
 import { click } from "./selection.js";
 import { cursor, left, picked, result, rows, want } from "./store.js";
@@ -11,11 +13,6 @@ const HEIGHT = 236;
 const MAX_SCROLL = 8_000_000; // px; browsers cap an element's height
 
 export const columns = { count: 1, page: 1 };
-
-/** How far down the content the visible part begins, whatever the scroll bar's scale. */
-function offsetOf(scroll, content, view, space) {
-  return space <= view ? 0 : (scroll / (space - view)) * (content - view);
-}
 
 export function Grid() {
   const box = useRef(/** @type {HTMLElement | null} */ (null));
@@ -41,13 +38,14 @@ export function Grid() {
   useLayoutEffect(() => {
     const element = /** @type {HTMLElement} */ (box.current);
     const line = Math.floor(cursor.value / count) * HEIGHT;
-    const scale = content > view.height ? (space - view.height) / (content - view.height) : 1;
+    const scale = scaleOf(content, view.height, space);
     if (line < offset) element.scrollTop = line * scale;
     else if (line + HEIGHT > offset + view.height) element.scrollTop = (line + HEIGHT - view.height) * scale;
   }, [cursor.value, count, result.value]);
 
   const first = Math.max(0, Math.floor(offset / HEIGHT) - 1);
   const last = Math.min(lines, Math.ceil((offset + view.height) / HEIGHT) + 1);
+  /** @type {number[]} */
   const places = [];
   for (let place = first * count; place < Math.min(last * count, result.value.length); place += 1) places.push(place);
   useEffect(() => want(places.map((place) => result.value[place])));
@@ -75,19 +73,26 @@ function cell(place, count, width, shift) {
   return html`<div key=${row} class=${classes.filter(Boolean).join(" ")} style=${style} role="option"
       id=${`cell-${row}`} aria-selected=${picked.value.has(row)} title=${known?.key ?? ""}
       onClick=${(/** @type {MouseEvent} */ event) => click(event, place)}>
-    <span class="badges">${badges(known).map(([sign, text]) => html`<span class="badge" role="img" title=${text} aria-label=${text}>${sign}</span>`)}</span>
+    <span class="badges">${badges(known).map(([sign, text, term]) => html`<span class="badge" role="img" title=${term ? `${text}: click to find all, with Alt those that are not` : text}
+      aria-label=${text} onClick=${(/** @type {MouseEvent} */ event) => term && (event.stopPropagation(), filterBy(term, event))}>${sign}</span>`)}</span>
     <${Picture} src=${`studio/thumbnails/${row}`} alt="" height=${150} />
-    <p>${missing ? "no caption" : known?.caption ?? ""}</p>
+    <p onClick=${(/** @type {MouseEvent} */ event) => event.altKey && byWord(event)} onDblClick=${byWord}>${missing ? "no caption" : known?.caption ?? ""}</p>
   </div>`;
 }
 
-/** Signs of what a picture is, and what they mean. @param {import("./store.js").Row | undefined} known */
+/** Find by the word under the pointer: a double click those that have it, Alt-click those that have it not. @param {MouseEvent} event */
+function byWord(event) {
+  const word = wordAt(/** @type {Element} */ (event.currentTarget), event.clientX, event.clientY);
+  if (word) void filterBy(`"${word}"`, event);
+}
+
+/** Signs of what a picture is, what they mean, and what finds them. @param {import("./store.js").Row | undefined} known */
 function badges(known) {
   const found = [];
-  if (known?.marks.includes("done")) found.push(["✓", "done"]);
-  if (known?.marks.includes("flagged")) found.push(["⚑", "flagged"]);
-  if (known?.proposal) found.push(["✎", "has a proposal"]);
-  if (known?.failure) found.push(["✗", `failed: ${known.failure.kind}`]);
-  if (known?.problem) found.push(["!", known.problem]);
+  if (known?.marks.includes("done")) found.push(["✓", "done", "status:done"]);
+  if (known?.marks.includes("flagged")) found.push(["⚑", "flagged", "status:flagged"]);
+  if (known?.proposal) found.push(["✎", "has a proposal", "has:proposal"]);
+  if (known?.failure) found.push(["✗", `failed: ${known.failure.kind}`, `failed:${known.failure.kind}`]);
+  if (known?.problem) found.push(["!", known.problem, ""]);
   return found;
 }

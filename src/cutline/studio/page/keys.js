@@ -4,7 +4,7 @@
 import { signal } from "./vendor/preact.js";
 
 /**
- * `typing`: also while a field has the focus. `grid`: not where a button or link has it, which the key presses.
+ * `typing`: also while a field has the focus, by keys that type nothing. `grid`: not where a button or link has it, which the key presses.
  * `defaults`: the keys that it has where the user has not changed them.
  * @typedef {{id: string, keys: string[], text: string, run: () => void, group?: string, typing?: boolean,
  *   grid?: boolean}} Given
@@ -59,9 +59,10 @@ export function keyOf(event) {
 
 const NAMES = { ArrowLeft: "←", ArrowRight: "→", ArrowUp: "↑", ArrowDown: "↓", PageUp: "PgUp", PageDown: "PgDn", Escape: "Esc" };
 
-/** A key as people read it. @param {string} key */
+/** A key as people read it. @param {string} key @returns {string} */
 export function keyText(key) {
   const text = key.replace(/Arrow\w+|Page\w+|Escape/, (name) => NAMES[/** @type {keyof NAMES} */ (name)] ?? name);
+  if (text.endsWith("+") && text.length > 1) return keyText(`${text}x`).replace(/\+?x$/, ""); // without a key
   return isMac ? text.replace("Ctrl+", "⌘").replace("Alt+", "⌥").replace("Shift+", "⇧") : text;
 }
 
@@ -84,9 +85,9 @@ function isControl(target) {
   return target instanceof HTMLElement && Boolean(target.closest("button, a, summary, input, [role=option]:not(.cell)"));
 }
 
-/** @param {Action} action @param {EventTarget | null} target */
-function applies(action, target) {
-  if (isField(target)) return Boolean(action.typing);
+/** @param {Action} action @param {string} key @param {EventTarget | null} target */
+function applies(action, key, target) {
+  if (isField(target)) return Boolean(action.typing) && (key.length > 1 && key !== "Space" && !/^Shift\+.$/.test(key)); // no sign
   return !(action.grid && isControl(target));
 }
 
@@ -95,7 +96,7 @@ export function listen() {
     if (event.isComposing || event.defaultPrevented || document.querySelector("dialog[open]")) return;
     const key = keyOf(event);
     for (const action of actions.values()) {
-      if (action.keys.includes(key) && applies(action, event.target)) {
+      if (action.keys.includes(key) && applies(action, key, event.target)) {
         event.preventDefault();
         run(action.id);
         return;

@@ -9,6 +9,7 @@ import { cursor, result, rows, want } from "./store.js";
 const SIDE = 3; // on each side
 
 export function Neighbours() {
+  /** @type {number[]} */
   const places = [];
   for (let step = -SIDE; step <= SIDE; step += 1) places.push(cursor.value + step);
   useEffect(() => want(places.map((place) => result.value[place]).filter((row) => row !== undefined)));

@@ -36,13 +36,15 @@ export function Panel({ name, title, children }) {
   </section>`;
 }
 
-/** A modal dialog; closing it gives the focus back. @param {{name: string, title: string, children?: any}} parts */
+/** A modal dialog. @param {{name: string, title: string, children?: any}} parts */
 export function Dialog({ name, title, children }) {
   const box = useRef(/** @type {HTMLDialogElement | null} */ (null));
   useEffect(() => {
     const before = /** @type {HTMLElement | null} */ (document.activeElement);
-    box.current?.showModal();
-    return () => before?.focus();
+    const opened = /** @type {HTMLDialogElement} */ (box.current);
+    opened.showModal(); // closing it gives the focus back
+    opened.querySelector("input")?.focus();
+    return () => opened.open && before?.focus();
   }, []);
   const close = () => {
     if (dialog.value === name) dialog.value = ""; // another one may be open by the time of the event

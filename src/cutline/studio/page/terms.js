@@ -23,7 +23,7 @@ export const stopWords = signal("en");
 export const isCloud = signal(false);
 
 /** Whether the counted captions are a part, which is compared with the rest. */
-export const isPart = () => bulk.scope.value !== "all" && bulk.sizes.value[bulk.scope.value] < bulk.sizes.value.all;
+export const isPart = () => bulk.scope.value !== "all" && bulk.sizes.value[/** @type {"all"} */ (bulk.scope.value)] < bulk.sizes.value.all;
 export const orderNow = () => order.value || (isPart() ? "score" : "occurrences");
 
 let turn = 0;

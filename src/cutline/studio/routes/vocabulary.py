@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 from typing import Annotated
 
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
+from cutline.dataset.dataset import Dataset
 from cutline.dataset.phrases import read_phrases, write_phrases
 from cutline.dataset.token_counter import count_tokens, is_exact, token_end
+from cutline.service.errors import ServiceError
 from cutline.service.http.responses import json_response
 from cutline.studio.routes.parameters import OpenDataset, OpenWorkspace
+from cutline.studio.workspace import Workspace
 
 router = APIRouter(prefix="/studio")
 
@@ -23,6 +27,13 @@ class TokensRequest(BaseModel):
     model_config = ConfigDict(extra="forbid")
     text: Annotated[str, Field(max_length=1_000_000)]
     most: Annotated[int, Field(ge=2, le=10_000)] = 77
+
+
+class FilterRequest(BaseModel):
+    """A query to be kept."""
+
+    model_config = ConfigDict(extra="forbid")
+    query: Annotated[str, Field(max_length=10_000)]
 
 
 class PhrasesRequest(BaseModel):
@@ -52,8 +63,49 @@ async def tags(
     limit: Annotated[int, Query(ge=1, le=1000)] = 20,
 ) -> Response:
     """The dataset's tags with ``text`` in them, the most frequent first: ``tag`` and ``count``."""
-    found = await asyncio.to_thread(dataset.tag_counts, text, limit)
+    found = await asyncio.to_thread(dataset.query_words.tag_counts, text, limit)
     return json_response([{"tag": tag, "count": count} for tag, count in found])
+
+
+@router.get("/complete")
+async def completions(
+    dataset: OpenDataset,
+    q: Annotated[str, Query(max_length=10_000)],
+    at: Annotated[int | None, Query(ge=0)] = None,
+) -> Response:
+    """What can complete a query at a character: ``text`` in place of ``start`` to ``end``, and ``about``."""
+    place = len(q) if at is None else at
+    found = await asyncio.to_thread(dataset.query_words.complete, q, place)
+    return json_response([dataclasses.asdict(one) for one in found])
+
+
+@router.get("/filters")
+async def filters(dataset: OpenDataset) -> Response:
+    """The dataset's saved filters: queries by name, which ``saved:NAME`` stands for."""
+    return json_response(await asyncio.to_thread(dataset.query_words.filters))
+
+
+@router.put("/filters/{name:path}")
+async def save_filter(
+    name: str, body: FilterRequest, dataset: OpenDataset, workspace: OpenWorkspace
+) -> Response:
+    """Keep a query by a name; all are returned, and every page gets them by a ``filters`` event."""
+    return await _keep(name, body.query, dataset, workspace)
+
+
+@router.delete("/filters/{name:path}")
+async def forget_filter(name: str, dataset: OpenDataset, workspace: OpenWorkspace) -> Response:
+    """Remove a saved filter; 404: there is none of this name."""
+    return await _keep(name, None, dataset, workspace)
+
+
+async def _keep(name: str, query: str | None, dataset: Dataset, workspace: Workspace) -> Response:
+    try:
+        kept = await asyncio.to_thread(dataset.query_words.save_filter, name, query)
+    except KeyError:
+        raise ServiceError(404, f"there is no saved filter {name}") from None
+    workspace.events.publish("filters", filters=kept)
+    return json_response(kept)
 
 
 @router.get("/phrases")

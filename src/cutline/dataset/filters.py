@@ -1,0 +1,55 @@
+"""Saved filters of a dataset: queries by name. They are kept beside its history."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+import orjson
+import regex
+
+from cutline.dataset.history import History
+from cutline.dataset.query.parser import parse
+from cutline.errors import ConfigError
+
+MOST: Final = 200
+_LONGEST: Final = 10_000  # characters
+_NAME: Final = "/filters"
+_VALID: Final = regex.compile(r"[\p{L}\p{N}_-][\p{L}\p{N}_. -]{0,59}")
+
+
+def read_filters(history: History) -> dict[str, str]:
+    """Queries by their names, in the order of names. Raises as the history."""
+    content = history.value(_NAME)
+    return orjson.loads(content) if content is not None else {}
+
+
+def write_filter(history: History, name: str, query: str | None) -> dict[str, str]:
+    """Keep a query by its name, in place of another one, or with None remove it; returns all.
+
+    Raises:
+        ConfigError: the name cannot be one, there are too many, or the query cannot be parsed (QueryError).
+        KeyError: there is none of this name to be removed.
+    """
+    filters = read_filters(history)
+    name = name.strip()
+    if query is None:
+        del filters[name]
+    else:
+        if not _VALID.fullmatch(name) or name != name.strip():
+            raise ConfigError(
+                f"{name!r} cannot name a filter: names have up to 60 letters, digits, blanks and -_."
+            )
+        if not query.strip() or len(query) > _LONGEST:
+            raise ConfigError("a saved filter needs a query")
+        filters[name] = query.strip()
+        _check(filters, query.strip())
+        if len(filters) > MOST:
+            raise ConfigError(f"there are {MOST} saved filters already: remove one")
+    kept = dict(sorted(filters.items()))
+    history.store({_NAME: orjson.dumps(kept) if kept else None})
+    return kept
+
+
+def _check(filters: Mapping[str, str], query: str) -> None:
+    parse(query, filters)

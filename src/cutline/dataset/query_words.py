@@ -1,0 +1,60 @@
+"""What queries of a dataset can name: its tags, models, folders and saved filters."""
+
+from __future__ import annotations
+
+import functools
+import threading
+from collections.abc import Sequence
+
+from cutline.dataset.filters import read_filters, write_filter
+from cutline.dataset.history import History
+from cutline.dataset.query import Completion, complete
+from cutline.dataset.tag_counts import TagCounts
+
+
+class QueryWords:
+    """Values for queries and their completion. Any thread may call."""
+
+    def __init__(
+        self, tags: TagCounts, history: History, keys: Sequence[str], guard: threading.RLock
+    ) -> None:
+        """``keys`` are the pictures' paths; ``guard`` is held while captions are read."""
+        self._tags, self._history, self._keys, self._guard = tags, history, keys, guard
+
+    def tag_counts(self, text: str = "", limit: int = 20) -> list[tuple[str, int]]:
+        """The tags with ``text`` in them, the most frequent first, and how often each is in the captions."""
+        with self._guard:
+            return self._tags.matching(text, limit)
+
+    def models(self) -> Sequence[str]:
+        """The models that wrote captions."""
+        return self._history.models()
+
+    def folders(self) -> Sequence[str]:
+        """The folders of the pictures, each with a slash at its end."""
+        return self._folders
+
+    @functools.cached_property
+    def _folders(self) -> list[str]:
+        found = {key[: key.rfind("/") + 1] for key in self._keys}
+        parents = {
+            folder[:end] for folder in found for end in (i + 1 for i, c in enumerate(folder) if c == "/")
+        }
+        return sorted(parents)
+
+    def filters(self) -> dict[str, str]:
+        """Saved filters: queries by name."""
+        return read_filters(self._history)
+
+    def save_filter(self, name: str, query: str | None) -> dict[str, str]:
+        """Keep a query by a name, or with None remove it; returns all of them.
+
+        Raises:
+            ConfigError: the name or the query cannot be used.
+            KeyError: there is none of this name to be removed.
+        """
+        return write_filter(self._history, name, query)
+
+    def complete(self, query: str, place: int, limit: int = 10) -> list[Completion]:
+        """What can complete a query at a place, in characters; the best first."""
+        return complete(query, place, self, limit)

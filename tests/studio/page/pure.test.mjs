@@ -1,0 +1,80 @@
+// The parts of the studio's page that need no browser. Run by test_studio_keys.py where node is there.
+import assert from "node:assert/strict";
+import test from "node:test";
+
+const page = new URL("../../../src/cutline/studio/page/", import.meta.url);
+const load = (name) => import(new URL(name, page));
+
+const { add, exchange, parse, remove } = await load("tag_text.js");
+const { termsOf, withTerm } = await load("filter_text.js");
+const { offsetOf, scaleOf } = await load("grid_space.js");
+const { keyOf, register, rebind, holders, actions } = await load("keys.js");
+const { differences, merge } = await load("words.js");
+
+test("tags: what is not a tag stays byte by byte", () => {
+  const text = "cat,  red mat , night.";
+  assert.deepEqual(parse(text).items.map((one) => one.text), ["cat", "red mat", "night"]);
+  assert.equal(exchange(text, 0, 1), "red mat,  cat , night.");
+  assert.equal(exchange(text, 0, 9), text);
+  assert.equal(remove(remove(remove(text, 0), 0), 0), "");
+  assert.equal(add(text, "snow"), "cat,  red mat , night, snow.");
+  assert.equal(add(text, "CAT"), text);
+  for (const odd of ["", ",", "a，b、c", "a\nb", "no tags at all.", "v1.5, x."]) {
+    const { items, stop } = parse(odd);
+    assert.equal(items.map((one) => one.before + one.text + one.after + one.separator).join("") + stop, odd);
+  }
+});
+
+test("queries: a term goes in, out, and turns round", () => {
+  assert.equal(withTerm("", "cat"), "cat");
+  assert.equal(withTerm("dog", "cat", true), "dog -cat");
+  assert.equal(withTerm("dog -cat", "cat"), "dog cat");
+  assert.equal(withTerm("dog cat", "cat"), "dog");
+  assert.equal(withTerm("a OR b", "cat"), "(a OR b) cat");
+  assert.deepEqual(termsOf('long hair, "x" y'), [
+    { text: "long hair", term: 'tag:"long hair"' },
+    { text: '"x" y', term: 'tag:"\\"x\\" y"' },
+  ]);
+  assert.deepEqual(termsOf("A dog, seen by a Dog.").map((one) => one.term), ['"dog"', '"seen"']);
+});
+
+test("grid: both ends of a million pictures are reached", () => {
+  const [content, view, space] = [250_000 * 236, 700, 8_000_000];
+  assert.equal(offsetOf(0, content, view, space), 0);
+  assert.equal(offsetOf(space - view, content, view, space), content - view);
+  const place = 123_456 * 236;
+  assert.ok(Math.abs(offsetOf(place * scaleOf(content, view, space), content, view, space) - place) < 1);
+  assert.equal(offsetOf(0, 300, view, 300), 0);
+  assert.equal(scaleOf(300, view, 300), 1);
+});
+
+test("keys: as the registry writes them, on every keyboard", () => {
+  const press = (key, code, ...held) => keyOf({
+    key, code, ctrlKey: held.includes("Ctrl"), altKey: held.includes("Alt"), shiftKey: held.includes("Shift"), metaKey: false,
+  });
+  assert.equal(press("z", "KeyZ", "Ctrl"), "Ctrl+Z");
+  assert.equal(press("Z", "KeyZ", "Ctrl", "Shift"), "Ctrl+Shift+Z");
+  assert.equal(press("?", "Slash", "Shift"), "?");
+  assert.equal(press("J", "KeyJ"), "J"); // Caps Lock
+  assert.equal(press("о", "KeyJ"), "J"); // Russian
+  assert.equal(press("¡", "Digit1", "Alt"), "Alt+1");
+  assert.equal(press("&", "Digit1", "Alt"), "Alt+1"); // French
+  assert.equal(press(" ", "Space"), "Space");
+  assert.equal(press("ArrowDown", "ArrowDown", "Shift"), "Shift+ArrowDown");
+});
+
+test("keys: what is changed is told from what is not", () => {
+  register({ id: "one", keys: ["A"], text: "one", run: () => {} });
+  register({ id: "two", keys: ["B"], text: "two", run: () => {} });
+  rebind({ one: ["B"] });
+  assert.deepEqual(holders("one", "B").map((action) => action.id), ["two"]);
+  rebind({});
+  assert.deepEqual(actions.get("one").keys, ["A"]);
+});
+
+test("words: differences lead from one text to the other, and merge has both", () => {
+  const parts = differences("a cat on a mat", "a dog on a red mat");
+  assert.equal(parts.filter((part) => part.kind !== "removed").map((part) => part.text).join(""), "a dog on a red mat");
+  assert.equal(parts.filter((part) => part.kind !== "added").map((part) => part.text).join(""), "a cat on a mat");
+  assert.equal(merge("a cat on a mat", "a dog on a mat", "a cat on a red mat"), "a dog on a red mat");
+});
