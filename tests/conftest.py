@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import collections
 import contextlib
 import functools
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import pytest
@@ -18,6 +21,7 @@ hypothesis.settings.register_profile("anywhere", deadline=None)
 hypothesis.settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
 hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "anywhere")
 
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
@@ -62,7 +66,84 @@ def endpoint(_shared_endpoint: Endpoint) -> Endpoint:
     return _shared_endpoint
 
 
-def pytest_collection_modifyitems(items):
+@pytest.fixture(scope="module")  # its event loop must not be there for the tests of other files
+def browser() -> Iterator[Any]:
+    """Chromium, headless; skips the test where there is none. CUTLINE_BROWSER names another one."""
+    from playwright.sync_api import sync_playwright
+
+    found = os.environ.get("CUTLINE_BROWSER") or next(filter(None, map(shutil.which, BROWSERS)), None)
+    if not found:
+        pytest.skip("needs a browser: install chromium, or set CUTLINE_BROWSER")
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=found, args=["--no-sandbox", "--disable-gpu"])
+        yield opened
+        opened.close()
+
+
+# The files that take longest, the longest first: they start first, so that no worker has one left when all others are
+# done. From `pytest --durations=0`; the order of the others is that of their numbers of tests.
+LONGEST = (
+    "captioners/test_local_families",
+    "service/test_queue_deaths",
+    "captioners/test_local_parallel",
+    "service/test_openai_face",
+    "captioners/test_local_loading",
+    "captioners/test_local_proof",
+    "engine/test_engine_disk",
+    "service/test_queue",
+    "plugins/test_isolation",
+    "service/test_service_options",
+    "service/test_service_document",
+    "engine/test_batches_deaths",
+    "jobs/test_remote_state",
+    "jobs/test_job_storage",
+    "engine/test_engine_concurrency",
+    "cli/test_cli_streams",
+    "engine/test_engine_outage",
+    "service/test_service_page",
+    "test_containers",
+    "service/test_webhooks",
+    "examples/test_plugin_package",
+    "examples/test_make_pictures",
+    "cli/test_cli_serve",
+    "studio/test_studio_page",
+    "studio/test_studio_crash",
+    "captioners/test_local_chain",
+    "captioners/test_servers_transformers",
+    "service/test_service_soak",
+    "captioners/test_local_ending",
+    "test_api",
+)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Half as many workers again as there are processors: much of what is tested waits for a time or a process."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return cores + (cores + 1) // 2
+
+
+def pytest_configure(config):
+    if hasattr(config.option, "loadscopereorder"):
+        config.option.loadscopereorder = False  # files start in the order of pytest_collection_modifyitems
+
+
+def _longest_first(items):
+    """Sort by files: those of ``LONGEST``, then those with most tests."""
+    places = {name: place for place, name in enumerate(LONGEST)}
+    tests = Path(__file__).parent
+    files = {
+        path: path.relative_to(tests).with_suffix("").as_posix() for path in {item.path for item in items}
+    }
+    counts = collections.Counter(item.path for item in items)
+    items.sort(
+        key=lambda item: (places.get(files[item.path], len(places)), -counts[item.path], files[item.path])
+    )
+
+
+def pytest_collection_modifyitems(config, items):
+    if hasattr(config, "workerinput"):
+        _longest_first(items)
     if os.environ.get("CUTLINE_SOAK"):
         return
     for item in items:

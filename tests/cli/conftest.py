@@ -1,14 +1,15 @@
 from __future__ import annotations
 
 import functools
+import os
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from PIL import Image, ImageDraw
-from program import COLOURS, Run, run
+from program import COLOURS, Ran, Run, clean_environment, run
 
-from processes import DEFAULTS
+from processes import DEFAULTS, cutline_here
 from server_process import Server
 
 
@@ -16,6 +17,28 @@ from server_process import Server
 def cutline(tmp_path: Path) -> Run:
     """Runs the program in a process of its own, in ``tmp_path``."""
     return functools.partial(run, cwd=tmp_path)
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Runs the program in this process, in ``tmp_path``: the same code without the second that a start takes.
+
+    A file whose tests are not about processes, streams or what a start reads defines ``cutline`` as this.
+    """
+
+    def run_here(*arguments: str, cwd: Path = tmp_path, **environment: str) -> Ran:
+        with monkeypatch.context() as changed:
+            changed.chdir(cwd)
+            kept = clean_environment(**environment)
+            for name in set(os.environ) - set(kept):
+                changed.delenv(name)
+            for name, value in kept.items():
+                if os.environ.get(name) != value:
+                    changed.setenv(name, value)
+            done = cutline_here(*arguments)
+        return Ran(done.returncode, done.stdout, done.stderr)
+
+    return run_here
 
 
 @pytest.fixture(scope="session")

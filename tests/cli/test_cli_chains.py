@@ -20,6 +20,11 @@ from server_process import Server
 
 
 @pytest.fixture
+def cutline(here: Run) -> Run:
+    return here
+
+
+@pytest.fixture
 def experts(servers: Callable[..., Server]) -> Server:
     server = servers("experts.py")
     server.post("/forget", {})

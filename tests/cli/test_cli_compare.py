@@ -18,6 +18,11 @@ from server_process import Server
 KEYS = [f"{colour}.jpg" for colour in sorted(COLOURS)]
 
 
+@pytest.fixture
+def cutline(here: Run) -> Run:
+    return here
+
+
 def report(path: Path) -> dict[str, Any]:
     return json.loads(path.read_text("utf-8"))
 

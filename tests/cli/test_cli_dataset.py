@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 import zipfile
 from pathlib import Path
 
 import pytest
 from PIL import Image
+
+from processes import cutline, cutline_here
 
 
 @pytest.fixture
@@ -23,15 +22,6 @@ def folder(tmp_path: Path) -> Path:
     return top
 
 
-def call(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "cutline", *map(os.fspath, arguments)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
 def captions(folder: Path) -> str:
     return "|".join((folder / f"{number}.txt").read_text() for number in range(1, 4))
 
@@ -39,53 +29,53 @@ def captions(folder: Path) -> str:
 def test_a_change_is_seen_before_it_happens_and_taken_back_afterwards(folder: Path) -> None:
     before = captions(folder)
     change = ("edit", folder, "--replace", "cat", "dog", "--word", "--where", "1 OR 2")
-    tried = call(*change, "--dry-run")
+    tried = cutline(*change, "--dry-run")  # in a process of its own, as a user does
     assert tried.returncode == 0
     assert tried.stderr.startswith(
         "2 of 2 captions would change: replace 'cat' by 'dog'\n1.jpg\n  - a cat on"
     )
     assert captions(folder) == before
     assert not (folder.parent / "photos.cutline").exists()
-    done = call(*change)
+    done = cutline_here(*change)
     assert (done.returncode, done.stderr) == (
         0,
         "2 of 2 captions changed: replace 'cat' by 'dog', 2 files written\n",
     )
     assert captions(folder).count("a dog") == 2
-    assert call("find", folder, '"a dog"', "--count").stdout == "2\n"
-    assert call("find", folder, "cat", "--captions").stdout == "3.jpg\ta cat on a mat, number 3\n"
-    assert call("undo", folder).returncode == 0
+    assert cutline_here("find", folder, '"a dog"', "--count").stdout == "2\n"
+    assert cutline_here("find", folder, "cat", "--captions").stdout == "3.jpg\ta cat on a mat, number 3\n"
+    assert cutline_here("undo", folder).returncode == 0
     assert captions(folder) == before
-    assert call("redo", folder).returncode == 0
+    assert cutline_here("redo", folder).returncode == 0
     assert captions(folder).count("a dog") == 2
-    assert call("undo", folder, "--to", "0").returncode == 0
+    assert cutline_here("undo", folder, "--to", "0").returncode == 0
     assert captions(folder) == before
-    assert "nothing to undo" in call("undo", folder).stderr
+    assert "nothing to undo" in cutline_here("undo", folder).stderr
 
 
 def test_the_history_lists_edits_and_the_versions_of_a_caption(folder: Path) -> None:
-    assert "no edits yet" in call("history", folder).stderr
-    call("edit", folder, "--prefix", "photo:", "--sort-tags")
-    call("edit", folder, "--trigger", "ohwx", "--where", "path:1.jpg")
-    lines = call("history", folder).stdout.splitlines()
+    assert "no edits yet" in cutline_here("history", folder).stderr
+    cutline_here("edit", folder, "--prefix", "photo:", "--sort-tags")
+    cutline_here("edit", folder, "--trigger", "ohwx", "--where", "path:1.jpg")
+    lines = cutline_here("history", folder).stdout.splitlines()
     assert [line.split()[0] for line in lines] == ["2", "1"]
     assert lines[0].endswith("trigger word 'ohwx', 1 file")
     assert lines[1].endswith("sort tags; prefix 'photo:', 3 files")
-    versions = call("history", folder, "--picture", "1.jpg").stdout
+    versions = cutline_here("history", folder, "--picture", "1.jpg").stdout
     assert "ohwx, photo: a cat on a mat, number 1" in versions
-    wrong = call("history", folder, "--picture", "1.jpeg")
+    wrong = cutline_here("history", folder, "--picture", "1.jpeg")
     assert (wrong.returncode, "did you mean 1.jpg?" in wrong.stderr) == (2, True)
 
 
 def test_an_edit_of_the_past_is_taken_back_and_what_changed_since_is_named(folder: Path) -> None:
-    call("edit", folder, "--replace", "cat", "dog")
+    cutline_here("edit", folder, "--replace", "cat", "dog")
     (folder / "2.txt").write_text("by hand")
-    undone = call("undo", folder, "--edit", "1")
+    undone = cutline_here("undo", folder, "--edit", "1")
     assert undone.returncode == 1
     assert "2.txt was changed since, and is left alone" in undone.stderr
     assert captions(folder).count("a cat") == 2
     (folder / "2.txt").write_text("a dog on a mat, number 2\n")
-    assert call("undo", folder, "--edit", "1").returncode == 0
+    assert cutline_here("undo", folder, "--edit", "1").returncode == 0
     assert captions(folder).count("a cat") == 3
 
 
@@ -109,7 +99,7 @@ def test_a_mistake_is_one_line_with_its_cure(
 ) -> None:
     monkeypatch.chdir(folder.parent)
     Path("empty").mkdir()
-    failed = call(*arguments)
+    failed = cutline_here(*arguments)
     assert failed.returncode == 2
     assert message in failed.stderr
     assert len(failed.stderr.splitlines()) == 1
@@ -117,13 +107,13 @@ def test_a_mistake_is_one_line_with_its_cure(
 
 def test_captions_that_match_are_exported(folder: Path) -> None:
     output = folder.parent / "webdata.zip"
-    done = call("export", folder, output, "--where", "number AND (1 OR 2)")
+    done = cutline_here("export", folder, output, "--where", "number AND (1 OR 2)")
     assert (done.returncode, done.stderr) == (0, f"2 pictures exported to {output}\n")
     assert zipfile.ZipFile(output).namelist() == ["1.jpg", "2.jpg", "captions.json"]
-    again = call("export", folder, output)
+    again = cutline_here("export", folder, output)
     assert (again.returncode, "--overwrite" in again.stderr) == (2, True)
     (folder / "2.txt").unlink()
-    done = call("export", folder, output, "--overwrite", "--format", "kohya")
+    done = cutline_here("export", folder, output, "--overwrite", "--format", "kohya")
     assert (done.returncode, done.stderr.partition("; ")[2]) == (0, "1 without a caption left out\n")
     assert json.loads(output.read_text())[f"{folder}/3.jpg"] == {"caption": "a cat on a mat, number 3"}
-    assert "cannot tell the format" in call("export", folder, folder.parent / "out").stderr
+    assert "cannot tell the format" in cutline_here("export", folder, folder.parent / "out").stderr

@@ -17,6 +17,11 @@ CRISIS = ("caption", "--source-type", "crisismmd", "--input-path", "CrisisMMD_v2
 SCIENCE = ("caption", "ScienceQA", "--source-type", "scienceqa")
 
 
+@pytest.fixture
+def cutline(here: Run) -> Run:
+    return here
+
+
 @pytest.fixture(autouse=True)
 def datasets(tmp_path: Path) -> None:
     make_crisismmd(tmp_path / "CrisisMMD_v2.0")

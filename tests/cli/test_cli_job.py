@@ -8,11 +8,17 @@ import shutil
 import tomllib
 from pathlib import Path
 
+import pytest
 from program import Run, rows
 
 from server_process import Server
 
 TIMES = ("seconds", "steps")
+
+
+@pytest.fixture
+def cutline(here: Run) -> Run:
+    return here
 
 
 def timeless(path: Path) -> list[dict]:

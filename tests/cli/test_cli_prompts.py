@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 
 import pyarrow.parquet
+import pytest
 from program import COLOURS, Run, rows
 
 from server_process import Server
@@ -33,6 +34,11 @@ TEMPLATE = {
     "cot_prompt": {"image_path": "example_data/cot_image_example.jpg", "explanation": EXPLANATION},
     "regex": "<caption>.*</caption>",
 }
+
+
+@pytest.fixture
+def cutline(here: Run) -> Run:
+    return here
 
 
 def ask(run: Run, pictures: Path, server: Server, *options: str, output: str = "out.jsonl") -> None:

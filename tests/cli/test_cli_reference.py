@@ -6,12 +6,18 @@ import io
 import tarfile
 from pathlib import Path
 
+import pytest
 from program import COLOURS, Run, rows
 
 from server_process import Server
 
 NANO = "nvidia/llama-3.1-nemotron-nano-vl-8b-v1"
 KEY = "nvapi-0123456789abcdef"
+
+
+@pytest.fixture
+def cutline(here: Run) -> Run:
+    return here
 
 
 def texts(body: dict) -> list[str]:

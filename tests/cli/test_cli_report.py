@@ -20,6 +20,11 @@ from server_process import Server
 DOCUMENTED = Path(__file__).parents[2] / "docs" / "running.md"
 
 
+@pytest.fixture
+def cutline(here: Run) -> Run:
+    return here
+
+
 def report(folder: Path) -> dict[str, Any]:
     data: dict[str, Any] = json.loads((folder / "o.jsonl.cutline" / "report.json").read_bytes())
     return data

@@ -9,11 +9,17 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.ipc
+import pytest
 from program import COLOURS, Run, rows, run
 
 from processes import PATIENCE, start_cutline, wait_until
 
 BROKEN = "fake:error=0.5,empty=0.5"
+
+
+@pytest.fixture
+def cutline(here: Run) -> Run:
+    return here
 
 
 def test_each_kind_of_failure_has_an_example(cutline: Run, pictures: Path, tmp_path: Path) -> None:

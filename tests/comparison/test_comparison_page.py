@@ -7,12 +7,13 @@ import re
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
 
-from browser import Page, opened
-from processes import cutline_here
+from pages import OpenPage, opened
+from processes import cutline
 
 HOSTILE = (
     "<img src=x onerror=alert(1)>",
@@ -57,7 +58,7 @@ def made(material: Path, *options: str) -> Path:
     """The page of the two outputs; the second's name is hostile too."""
     report = material / f"{'-'.join(options) or 'plain'}.html"
     outputs = (str(material / "one.jsonl"), str(material / "two.jsonl"))
-    ran = cutline_here("compare", *outputs, *options, "--output-path", report)
+    ran = cutline("compare", *outputs, *options, "--output-path", report)
     assert ran.returncode == 0, ran.stderr
     return report
 
@@ -124,45 +125,45 @@ def view(request: pytest.FixtureRequest) -> Iterator[tuple[int, bool]]:
     return request.param
 
 
-async def test_a_browser_shows_it_and_asks_for_nothing(report: Path, view: tuple[int, bool]) -> None:
-    async with opened(report, width=view[0], dark=view[1]) as page:
+def test_a_browser_shows_it_and_asks_for_nothing(browser: Any, report: Path, view: tuple[int, bool]) -> None:
+    with opened(browser, report, width=view[0], dark=view[1]) as page:
         assert page.complaints == []
         assert page.requests == [report.resolve().as_uri()]
-        assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "nothing sticks out"
-        assert await page.evaluate("document.images.length") == len(HOSTILE)
-        assert await page.evaluate("[...document.querySelectorAll('.words')].map(e => e.textContent)[2]")
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "nothing sticks out"
+        assert page.evaluate("document.images.length") == len(HOSTILE)
+        assert page.evaluate("[...document.querySelectorAll('.words')].map(e => e.textContent)[2]")
         shown = "[...document.querySelectorAll('.answer:first-child .words')].map(e => e.textContent)"
-        assert (await page.evaluate(shown))[:4] == list(HOSTILE[:4])
-        await check_contrast(page)
+        assert page.evaluate(shown)[:4] == list(HOSTILE[:4])
+        check_contrast(page)
         # What is hidden until it is wanted is as inert.
-        await page.evaluate("document.querySelectorAll('details').forEach(e => e.open = true)")
-        await page.evaluate("document.querySelectorAll('img').forEach(e => e.loading = 'eager')")
-        assert await page.evaluate("document.querySelectorAll('.answer li').length") == 15
+        page.evaluate("document.querySelectorAll('details').forEach(e => e.open = true)")
+        page.evaluate("document.querySelectorAll('img').forEach(e => e.loading = 'eager')")
+        assert page.evaluate("document.querySelectorAll('.answer li').length") == 15
         assert page.complaints == []
         assert len(page.requests) == 1
 
 
-async def test_the_switches_work_without_a_script(report: Path) -> None:
-    async with opened(report) as page:
+def test_the_switches_work_without_a_script(browser: Any, report: Path) -> None:
+    with opened(browser, report) as page:
         shown = "[...document.querySelectorAll('.picture')].filter(e => e.offsetParent).length"
         marked = "getComputedStyle(document.querySelector('mark')).backgroundColor"
-        assert await page.evaluate("[...document.querySelectorAll('mark')][0].textContent") == "Now"
-        before = await page.evaluate(marked)
-        await page.evaluate("document.getElementById('plain').click()")
-        assert await page.evaluate(marked) != before == await page.evaluate("'rgb(255, 240, 189)'")
-        assert await page.evaluate(shown) == len(HOSTILE)
-        await page.evaluate("document.getElementById('gaps').click()")
-        assert await page.evaluate(shown) == 1
+        assert page.evaluate("[...document.querySelectorAll('mark')][0].textContent") == "Now"
+        before = page.evaluate(marked)
+        page.evaluate("document.getElementById('plain').click()")
+        assert page.evaluate(marked) != before == page.evaluate("'rgb(255, 240, 189)'")
+        assert page.evaluate(shown) == len(HOSTILE)
+        page.evaluate("document.getElementById('gaps').click()")
+        assert page.evaluate(shown) == 1
 
 
-async def test_a_blind_comparison_tells_no_names(blind_report: Path) -> None:
-    async with opened(blind_report) as page:
-        visible = await page.evaluate("document.body.innerText")
+def test_a_blind_comparison_tells_no_names(browser: Any, blind_report: Path) -> None:
+    with opened(browser, blind_report) as page:
+        visible = page.evaluate("document.body.innerText")
         assert "one.jsonl" not in visible
         assert "two.jsonl" not in visible
         assert "tokens" not in visible
-        await page.evaluate("document.querySelector('details').open = true")
-        visible = await page.evaluate("document.body.innerText")
+        page.evaluate("document.querySelector('details').open = true")
+        visible = page.evaluate("document.body.innerText")
         assert re.search(r"A: \S*(one|two)\.jsonl", visible)
 
 
@@ -182,6 +183,6 @@ CONTRAST = """(() => {
 })()"""
 
 
-async def check_contrast(page: Page) -> None:
+def check_contrast(page: OpenPage) -> None:
     """Every text stands out from its ground as WCAG's level AA wants it: 4.5 to 1."""
-    assert await page.evaluate(CONTRAST) == []
+    assert page.evaluate(CONTRAST) == []

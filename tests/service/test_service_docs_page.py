@@ -6,11 +6,12 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from serving import Service, png
 
-from browser import opened
+from pages import opened
 
 CURL = "Object.fromEntries([...document.querySelectorAll('article[aria-label]')].map(one => [one.getAttribute('aria-label'), one.querySelector('.copyable code').textContent]))"
 
@@ -25,19 +26,20 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
         yield running
 
 
-async def test_it_tells_every_endpoint_and_its_curl_lines_work(service: Service, tmp_path: Path) -> None:
+def test_it_tells_every_endpoint_and_its_curl_lines_work(
+    browser: Any, service: Service, tmp_path: Path
+) -> None:
     (tmp_path / "photo.jpg").write_bytes(png(1))
-    async with opened(f"{service.url}/docs") as page:
-        await page.until("document.querySelectorAll('article').length > 0")
-        lines: dict[str, str] = await page.evaluate(CURL)
-        text = await page.evaluate("document.body.innerText")
-        anchors = await page.evaluate(
+    with opened(browser, f"{service.url}/docs") as page:
+        page.until("document.querySelectorAll('article').length > 0")
+        lines: dict[str, str] = page.evaluate(CURL)
+        text = page.evaluate("document.body.innerText")
+        anchors = page.evaluate(
             "[...document.querySelectorAll('a[href^=\"#\"]')].filter(one => !document.getElementById(one.hash.slice(1))).length"
         )
-        assert await page.evaluate("document.documentElement.scrollWidth") <= 1280
-        size = {"width": 390, "height": 900, "deviceScaleFactor": 1, "mobile": True}
-        await page.send("Emulation.setDeviceMetricsOverride", **size)
-        assert await page.evaluate("document.documentElement.scrollWidth") <= 390
+        assert page.evaluate("document.documentElement.scrollWidth") <= 1280
+        page.resize(390)
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
     api = service.client.get("/openapi.json").json()
     known = {f"{method.upper()} {path}" for path, item in api["paths"].items() for method in item}
     assert set(lines) == known
@@ -75,14 +77,16 @@ async def test_it_tells_every_endpoint_and_its_curl_lines_work(service: Service,
     assert "task_id" in answers["POST /async-batch-caption"]
 
 
-async def test_it_asks_for_the_key(tmp_path: Path) -> None:
-    with Service("--model", "fake", cwd=tmp_path, env={"CUTLINE_SERVICE_KEY": "sesame"}) as service:
-        async with opened(f"{service.url}/docs") as page:
-            await page.until("!document.querySelector('#locked').hidden")
-            assert await page.evaluate("document.querySelectorAll('article').length") == 0
-            await page.evaluate("document.querySelector('#key').value = 'sesame'")
-            await page.evaluate("document.querySelector('#key-form button').click()")
-            await page.until("document.querySelectorAll('article').length > 5")
-            lines: dict[str, str] = await page.evaluate(CURL)
+def test_it_asks_for_the_key(browser: Any, tmp_path: Path) -> None:
+    with (
+        Service("--model", "fake", cwd=tmp_path, env={"CUTLINE_SERVICE_KEY": "sesame"}) as service,
+        opened(browser, f"{service.url}/docs") as page,
+    ):
+        page.until("!document.querySelector('#locked').hidden")
+        assert page.evaluate("document.querySelectorAll('article').length") == 0
+        page.evaluate("document.querySelector('#key').value = 'sesame'")
+        page.evaluate("document.querySelector('#key-form button').click()")
+        page.until("document.querySelectorAll('article').length > 5")
+        lines: dict[str, str] = page.evaluate(CURL)
     assert '"Authorization: Bearer $KEY"' in lines["POST /caption"]
     assert "sesame" not in "".join(lines.values())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import csv
 import json
@@ -16,7 +15,7 @@ import pytest
 from PIL import Image
 from serving import Service, png
 
-from browser import Page, opened
+from pages import OpenPage, opened
 
 HOSTILE = (
     "<img src=x onerror=alert(1)>.png",
@@ -45,42 +44,40 @@ def photos(tmp_path: Path) -> list[Path]:
     return sorted(folder.iterdir())
 
 
-async def captions(page: Page) -> dict[str, str]:
+def captions(page: OpenPage) -> dict[str, str]:
     """What stands on the page: the caption, or the reason, by the file's name."""
-    found: dict[str, str] = await page.evaluate(
+    found: dict[str, str] = page.evaluate(
         "Object.fromEntries([...document.querySelectorAll('.card')].map(card =>"
         " [card.querySelector('.file').textContent, card.querySelector('.words').textContent]))"
     )
     return found
 
 
-async def notice(page: Page) -> str:
+def notice(page: OpenPage) -> str:
     """What the page objects to; without the marks that keep names apart from the words around them."""
-    said: str = await page.evaluate("document.querySelector('#notice').textContent")
+    said: str = page.evaluate("document.querySelector('#notice').textContent")
     return said.replace("\u2068", "").replace("\u2069", "")
 
 
-async def say_instead(page: Page, text: str) -> None:
+def say_instead(page: OpenPage, text: str) -> None:
     """Copies go to a variable of the page: a browser without a window has no clipboard to ask."""
-    await page.evaluate(
+    page.evaluate(
         "Object.defineProperty(navigator, 'clipboard', {value: {writeText: async text => {window.copied = text}}})"
     )
-    await page.evaluate(f"document.querySelector({text!r}).click()")
+    page.evaluate(f"document.querySelector({text!r}).click()")
 
 
-async def test_chosen_pictures_get_the_captions_that_belong_to_them(
-    service: Service, photos: list[Path]
+def test_chosen_pictures_get_the_captions_that_belong_to_them(
+    browser: Any, service: Service, photos: list[Path]
 ) -> None:
-    async with opened(service.url) as page:
-        await page.choose("#files", *photos)
-        assert await page.evaluate("document.querySelectorAll('.card img').length") == len(photos)
-        await page.until(ALL_DONE)
-        shown = await captions(page)
-        sizes = await page.evaluate(
-            "[...document.querySelectorAll('.shot img')].map(one => one.naturalWidth)"
-        )
-        count = await page.evaluate("document.querySelector('#count').textContent")
-        model = await page.evaluate("document.querySelector('#model').textContent")
+    with opened(browser, service.url) as page:
+        page.choose("#files", *photos)
+        assert page.evaluate("document.querySelectorAll('.card img').length") == len(photos)
+        page.until(ALL_DONE)
+        shown = captions(page)
+        sizes = page.evaluate("[...document.querySelectorAll('.shot img')].map(one => one.naturalWidth)")
+        count = page.evaluate("document.querySelector('#count').textContent")
+        model = page.evaluate("document.querySelector('#model').textContent")
     for photo in photos:
         told = service.client.post("/caption", files={"image": (photo.name, photo.read_bytes())}).json()
         assert shown[photo.name] == told["caption"]
@@ -93,63 +90,63 @@ async def test_chosen_pictures_get_the_captions_that_belong_to_them(
     assert {url.removeprefix("blob:").startswith(service.url) for url in page.requests} == {True}
 
 
-async def test_dropped_folders_are_walked_and_other_files_left_out(
-    service: Service, photos: list[Path], tmp_path: Path
+def test_dropped_folders_are_walked_and_other_files_left_out(
+    browser: Any, service: Service, photos: list[Path], tmp_path: Path
 ) -> None:
     (tmp_path / "photos" / "inner").mkdir()
     (tmp_path / "photos" / "inner" / "deep.png").write_bytes(png(99))
     (tmp_path / "photos" / "notes.txt").write_text("no picture")
     single = tmp_path / "single.png"
     single.write_bytes(png(100))
-    async with opened(service.url) as page:
-        await page.drop(tmp_path / "photos", single)
-        await page.until(f"{DONE} === {len(photos) + 2}")
-        assert set(await captions(page)) == {*(photo.name for photo in photos), "deep.png", "single.png"}
-        assert await notice(page) == "notes.txt is not a picture and was left out."
+    with opened(browser, service.url) as page:
+        page.drop(tmp_path / "photos", single)
+        page.until(f"{DONE} === {len(photos) + 2}")
+        assert set(captions(page)) == {*(photo.name for photo in photos), "deep.png", "single.png"}
+        assert notice(page) == "notes.txt is not a picture and was left out."
     assert page.complaints == []
 
 
-async def test_files_that_are_no_pictures_are_named(service: Service, tmp_path: Path) -> None:
+def test_files_that_are_no_pictures_are_named(browser: Any, service: Service, tmp_path: Path) -> None:
     files = [tmp_path / name for name in ("a.txt", "<b>.txt", "c.txt", "d.txt", "e.txt")]
     for file in files:
         file.write_text("no picture")
-    async with opened(service.url) as page:
+    with opened(browser, service.url) as page:
         for count, told in (
             (1, "a.txt is not a picture and was left out."),
             (2, "a.txt and <b>.txt are not pictures and were left out."),
             (5, "a.txt, <b>.txt and 3 more are not pictures and were left out."),
         ):
-            await page.choose("#files", *files[:count])
-            await page.until("!document.querySelector('#notice').hidden")
-            assert await notice(page) == told
+            page.choose("#files", *files[:count])
+            page.until("!document.querySelector('#notice').hidden")
+            assert notice(page) == told
     assert page.complaints == []
 
 
-async def test_pasted_pictures_get_captions(service: Service) -> None:
+def test_pasted_pictures_get_captions(browser: Any, service: Service) -> None:
     paste = """(() => {
         const carried = new DataTransfer();
         const bytes = Uint8Array.from(atob('%s'), one => one.charCodeAt(0));
         carried.items.add(new File([bytes], 'image.png', {type: 'image/png'}));
         document.dispatchEvent(new ClipboardEvent('paste', {clipboardData: carried}));
     })()"""
-    async with opened(service.url) as page:
-        await page.evaluate(paste % base64.b64encode(png(5)).decode())
-        await page.until(f"{DONE} === 1")
-        assert "image.png" in await captions(page)
+    with opened(browser, service.url) as page:
+        page.evaluate(paste % base64.b64encode(png(5)).decode())
+        page.until(f"{DONE} === 1")
+        assert "image.png" in captions(page)
 
 
-async def test_the_prompt_goes_along(service: Service, photos: list[Path]) -> None:
-    async with opened(service.url) as page:
-        await page.evaluate("document.querySelector('#prompt').value = 'short'")
-        await page.choose("#files", photos[0])
-        await page.until(f"{DONE} === 1")
-        (shown,) = (await captions(page)).values()
+def test_the_prompt_goes_along(browser: Any, service: Service, photos: list[Path]) -> None:
+    with opened(browser, service.url) as page:
+        page.evaluate("document.querySelector('#prompt').value = 'short'")
+        page.choose("#files", photos[0])
+        page.until(f"{DONE} === 1")
+        (shown,) = captions(page).values()
     sent = {"files": {"image": ("0.png", photos[0].read_bytes())}}
     assert shown == service.client.post("/caption", **sent, data={"prompt": "short"}).json()["caption"]
     assert shown != service.client.post("/caption", **sent).json()["caption"]
 
 
-async def test_what_fails_says_why_and_can_be_tried_again(tmp_path: Path) -> None:
+def test_what_fails_says_why_and_can_be_tried_again(browser: Any, tmp_path: Path) -> None:
     with Service("--model", "fake:rejected=0.4", cwd=tmp_path) as service:
         sorted_out: dict[int, list[Path]] = {200: [], 422: []}
         for number in range(20):
@@ -158,104 +155,99 @@ async def test_what_fails_says_why_and_can_be_tried_again(tmp_path: Path) -> Non
             answer = service.client.post("/caption", files={"image": (photo.name, photo.read_bytes())})
             sorted_out[answer.status_code].append(photo)
         good, (broken, *_) = sorted_out[200], sorted_out[422]
-        async with opened(service.url) as page:
-            await page.choose("#files", good[0], broken, good[1])
-            await page.until(ALL_DONE)
-            shown = await captions(page)
+        with opened(browser, service.url) as page:
+            page.choose("#files", good[0], broken, good[1])
+            page.until(ALL_DONE)
+            shown = captions(page)
             assert "refused" in shown[broken.name]
-            assert await page.evaluate("document.querySelectorAll('.is-failed').length") == 1
+            assert page.evaluate("document.querySelectorAll('.is-failed').length") == 1
             assert (
-                await page.evaluate("document.querySelector('#count').textContent")
-                == "2 of 3 captioned, 1 failed"
+                page.evaluate("document.querySelector('#count').textContent") == "2 of 3 captioned, 1 failed"
             )
             tried = page.requests.count(f"{service.url}/caption")
-            await page.evaluate("document.querySelector('.is-failed .again').click()")
-            await page.until(ALL_DONE)
+            page.evaluate("document.querySelector('.is-failed .again').click()")
+            page.until(ALL_DONE)
             assert page.requests.count(f"{service.url}/caption") == tried + 1
             service.stop()
-            await page.choose("#files", good[2])
-            await page.until("document.querySelectorAll('.is-failed').length === 2")
-            assert "Is it running?" in (await captions(page))[good[2].name]
+            page.choose("#files", good[2])
+            page.until("document.querySelectorAll('.is-failed').length === 2")
+            assert "Is it running?" in captions(page)[good[2].name]
             service.start()
-            await page.evaluate("[...document.querySelectorAll('.is-failed .again')].at(-1).click()")
-            await page.until(f"{DONE} === 3")
+            page.evaluate("[...document.querySelectorAll('.is-failed .again')].at(-1).click()")
+            page.until(f"{DONE} === 3")
 
 
-async def test_hostile_names_are_text(service: Service, tmp_path: Path) -> None:
+def test_hostile_names_are_text(browser: Any, service: Service, tmp_path: Path) -> None:
     for number, name in enumerate(HOSTILE):
         (tmp_path / name.replace("/", "")).write_bytes(png(number))
     files = sorted(tmp_path.glob("*.png"))
-    async with opened(service.url) as page:
-        await page.choose("#files", *files)
-        await page.until(ALL_DONE)
-        assert set(await captions(page)) == {file.name for file in files}
-        assert await page.evaluate("document.querySelectorAll('#cards script, #cards b').length") == 0
-        assert await page.evaluate("document.querySelectorAll('#cards img').length") == len(files)
-        label = await page.evaluate("document.querySelector('.copy').getAttribute('aria-label')")
+    with opened(browser, service.url) as page:
+        page.choose("#files", *files)
+        page.until(ALL_DONE)
+        assert set(captions(page)) == {file.name for file in files}
+        assert page.evaluate("document.querySelectorAll('#cards script, #cards b').length") == 0
+        assert page.evaluate("document.querySelectorAll('#cards img').length") == len(files)
+        label = page.evaluate("document.querySelector('.copy').getAttribute('aria-label')")
     assert label.endswith(files[0].name)
     assert page.complaints == []
 
 
-async def test_hostile_captions_are_text(service: Service, photos: list[Path]) -> None:
+def test_hostile_captions_are_text(browser: Any, service: Service, photos: list[Path]) -> None:
     hostile = "<img src=x onerror=alert(1)><script>alert(2)</script>"
     answered = json.dumps({"caption": hostile, "model": hostile, "seconds": 1})
-    async with opened(service.url) as page:
-        await page.evaluate(f"window.fetch = async () => new Response({answered!r})")
-        await page.choose("#files", photos[0])
-        await page.until(f"{DONE} === 1")
-        assert list((await captions(page)).values()) == [hostile]
-        assert await page.evaluate("document.querySelectorAll('#cards img').length") == 1
+    with opened(browser, service.url) as page:
+        page.evaluate(f"window.fetch = async () => new Response({answered!r})")
+        page.choose("#files", photos[0])
+        page.until(f"{DONE} === 1")
+        assert list(captions(page).values()) == [hostile]
+        assert page.evaluate("document.querySelectorAll('#cards img').length") == 1
     assert page.complaints == []
 
 
-async def test_markup_cannot_be_made_of_text_at_all(service: Service) -> None:
-    async with opened(service.url) as page:
+def test_markup_cannot_be_made_of_text_at_all(browser: Any, service: Service) -> None:
+    with opened(browser, service.url) as page:
         tried = "(() => {try {document.body.innerHTML = '<b>x</b>'; return 'taken'} catch (error) {return error.name}})()"
-        assert await page.evaluate(tried) == "TypeError"
+        assert page.evaluate(tried) == "TypeError"
 
 
-async def test_captions_are_copied_and_saved(service: Service, photos: list[Path], tmp_path: Path) -> None:
+def test_captions_are_copied_and_saved(
+    browser: Any, service: Service, photos: list[Path], tmp_path: Path
+) -> None:
     comma = tmp_path / 'a, "b".png'
     comma.write_bytes(png(50))
     saved = tmp_path / "saved"
-    async with opened(service.url) as page:
-        await page.choose("#files", comma, *photos[:2])
-        await page.until(ALL_DONE)
-        shown = await captions(page)
-        await say_instead(page, ".copy")
-        assert await page.until("window.copied") == shown[comma.name]
-        await page.evaluate("document.querySelector('#copy-all').click()")
+    with opened(browser, service.url) as page:
+        page.choose("#files", comma, *photos[:2])
+        page.until(ALL_DONE)
+        shown = captions(page)
+        say_instead(page, ".copy")
+        assert page.until("window.copied") == shown[comma.name]
+        page.evaluate("document.querySelector('#copy-all').click()")
         expected = "\n".join(f"{name}\n{caption}\n" for name, caption in shown.items())
-        await page.until(f"window.copied === {json.dumps(expected)}")
-        await page.send("Page.setDownloadBehavior", behavior="allow", downloadPath=str(saved))
+        page.until(f"window.copied === {json.dumps(expected)}")
         for kind in ("text", "csv", "json"):
-            await page.evaluate(f"document.querySelector('#save-{kind}').click()")
-            await asyncio.sleep(0.3)
+            page.save(f"#save-{kind}", saved)
         names = ("captions.txt", "captions.csv", "captions.json")
-        for _ in range(100):
-            if all((saved / name).exists() for name in names):
-                break
-            await asyncio.sleep(0.05)
     text, table, data = ((saved / name).read_text("utf-8") for name in names)
     assert text == expected
     assert [*csv.DictReader(table.splitlines())] == [{"image": n, "caption": c} for n, c in shown.items()]
     assert {row["image"]: row["caption"] for row in json.loads(data)} == shown
 
 
-async def test_the_keyboard_is_enough(service: Service, photos: list[Path]) -> None:
-    async with opened(service.url) as page:
+def test_the_keyboard_is_enough(browser: Any, service: Service, photos: list[Path]) -> None:
+    with opened(browser, service.url) as page:
         order = []
         for _ in range(2):
-            await page.press("Tab")
-            order.append(await page.evaluate(FOCUSED))
-        ring = await page.evaluate("getComputedStyle(document.querySelector('.drop .button')).outlineStyle")
+            page.press("Tab")
+            order.append(page.evaluate(FOCUSED))
+        ring = page.evaluate("getComputedStyle(document.querySelector('.drop .button')).outlineStyle")
         assert (order, ring) == (["A", "files"], "solid")
-        await page.choose("#files", *photos[:2])
-        await page.until(ALL_DONE)
+        page.choose("#files", *photos[:2])
+        page.until(ALL_DONE)
         seen = []
         for _ in range(20):
-            await page.press("Tab")
-            seen.append(await page.evaluate(FOCUSED))
+            page.press("Tab")
+            seen.append(page.evaluate(FOCUSED))
             if seen[-1].startswith("remove"):
                 break
         assert seen == [
@@ -269,21 +261,18 @@ async def test_the_keyboard_is_enough(service: Service, photos: list[Path]) -> N
             "again",
             seen[-1],
         ]
-        await page.press("Enter")  # removes the first; the focus goes to the second
-        assert len(await captions(page)) == 1
-        assert (await page.evaluate(FOCUSED)).startswith("remove")
-        await page.press("Enter")
-        assert await page.evaluate(FOCUSED) == "files"
+        page.press("Enter")  # removes the first; the focus goes to the second
+        assert len(captions(page)) == 1
+        assert page.evaluate(FOCUSED).startswith("remove")
+        page.press("Enter")
+        assert page.evaluate(FOCUSED) == "files"
 
 
-async def test_screen_readers_are_told(service: Service, photos: list[Path]) -> None:
-    async with opened(service.url) as page:
-        await page.choose("#files", *photos[:3])
-        await page.until("document.querySelector('[role=status]').textContent === '3 of 3 captioned'")
-        tree = (await page.send("Accessibility.getFullAXTree"))["nodes"]
-    named = [
-        (node["role"]["value"], node.get("name", {}).get("value", "")) for node in tree if not node["ignored"]
-    ]
+def test_screen_readers_are_told(browser: Any, service: Service, photos: list[Path]) -> None:
+    with opened(browser, service.url) as page:
+        page.choose("#files", *photos[:3])
+        page.until("document.querySelector('[role=status]').textContent === '3 of 3 captioned'")
+        named = page.named_nodes()
     for role in ("button", "textbox", "link", "progressbar", "heading"):
         assert all(name for kind, name in named if kind == role), role
     buttons = [name for kind, name in named if kind == "button"]
@@ -293,25 +282,25 @@ async def test_screen_readers_are_told(service: Service, photos: list[Path]) -> 
     assert [name for kind, name in named if kind == "heading"][:2] == ["Captions for pictures", "Pictures"]
 
 
-async def test_a_key_is_asked_for_and_stays_in_the_tab(tmp_path: Path, photos: list[Path]) -> None:
+def test_a_key_is_asked_for_and_stays_in_the_tab(browser: Any, tmp_path: Path, photos: list[Path]) -> None:
     with Service("--model", "fake", cwd=tmp_path, env={"CUTLINE_SERVICE_KEY": "sesame"}) as service:
-        async with opened(service.url) as page:
-            await page.until("!document.querySelector('#locked').hidden")
-            assert await page.evaluate(FOCUSED) == "key"
-            await page.choose("#files", photos[0])
+        with opened(browser, service.url) as page:
+            page.until("!document.querySelector('#locked').hidden")
+            assert page.evaluate(FOCUSED) == "key"
+            page.choose("#files", photos[0])
             for key, waited in (
                 ("wrong", "document.querySelector('#key-note').textContent.includes('not accepted')"),
                 ("ключ", "document.querySelector('#key-note').textContent.includes('not accepted')"),
                 ("sesame", f"{DONE} === 1"),
             ):
-                await page.evaluate(f"document.querySelector('#key').value = {key!r}")
-                await page.evaluate("document.querySelector('#key-form button').click()")
-                await page.until(waited)
-            assert await page.evaluate("document.querySelector('#locked').hidden")
-            assert await page.evaluate(FOCUSED) == "files"
-            await page.until("!document.querySelector('[role=status]').textContent.includes('not accepted')")
-            assert await page.evaluate("[localStorage.length, document.cookie]") == [0, ""]
-            assert await page.evaluate("sessionStorage.length") == 1
+                page.evaluate(f"document.querySelector('#key').value = {key!r}")
+                page.evaluate("document.querySelector('#key-form button').click()")
+                page.until(waited)
+            assert page.evaluate("document.querySelector('#locked').hidden")
+            assert page.evaluate(FOCUSED) == "files"
+            page.until("!document.querySelector('[role=status]').textContent.includes('not accepted')")
+            assert page.evaluate("[localStorage.length, document.cookie]") == [0, ""]
+            assert page.evaluate("sessionStorage.length") == 1
         assert "sesame" not in service.log
         assert "sesame" not in " ".join(page.requests)
         for path in ("/caption", "/models", "/openapi.json", "/tasks"):
@@ -319,162 +308,149 @@ async def test_a_key_is_asked_for_and_stays_in_the_tab(tmp_path: Path, photos: l
         assert httpx.get(f"{service.url}/page/page.js", trust_env=False).status_code == 200
 
 
-async def test_jobs_are_shown_with_their_progress(service: Service) -> None:
+def test_jobs_are_shown_with_their_progress(browser: Any, service: Service) -> None:
     files = [("images", (f"{number}.png", png(number))) for number in range(3)]
     task = service.client.post("/async-batch-caption", files=files).json()["task_id"]
-    async with opened(service.url) as page:
-        await page.until("document.querySelector('.state')?.textContent === 'Completed'")
-        row = await page.evaluate("document.querySelector('#job-rows tr').textContent")
-        assert not await page.evaluate("document.querySelector('#jobs').hidden")
-        await say_instead(page, "#job-rows .copy-id")
-        assert await page.until("window.copied") == task
+    with opened(browser, service.url) as page:
+        page.until("document.querySelector('.state')?.textContent === 'Completed'")
+        row = page.evaluate("document.querySelector('#job-rows tr').textContent")
+        assert not page.evaluate("document.querySelector('#jobs').hidden")
+        say_instead(page, "#job-rows .copy-id")
+        assert page.until("window.copied") == task
     assert f"…{task[-8:]}" in row
     assert "3 of 3" in row
 
 
-async def test_a_job_leads_to_its_results_and_says_why_pictures_failed(tmp_path: Path) -> None:
+def test_a_job_leads_to_its_results_and_says_why_pictures_failed(browser: Any, tmp_path: Path) -> None:
     saved = tmp_path / "saved"
     with Service("--model", "fake:rejected=0.5", cwd=tmp_path) as service:
         files = [("images", (HOSTILE[0], png(number))) for number in range(12)]
         task = service.client.post("/async-batch-caption", files=files).json()["task_id"]
         ended = service.ended(task)
-        async with opened(service.url) as page:
-            await page.send("Page.setDownloadBehavior", behavior="allow", downloadPath=str(saved))
-            await page.until("document.querySelector('.state')?.textContent === 'Completed'")
-            await page.evaluate("document.querySelector('.why').focus()")
+        with opened(browser, service.url) as page:
+            page.until("document.querySelector('.state')?.textContent === 'Completed'")
+            page.evaluate("document.querySelector('.why').focus()")
             for times in (1, 0, 1):
-                await page.press("Enter")
-                await page.until(f"document.querySelectorAll('.reasons').length === {times}")
-            told = await page.evaluate(
-                "[...document.querySelectorAll('.reasons li')].map(one => one.textContent)"
-            )
-            assert await page.evaluate(FOCUSED) == "why"
-            assert await page.evaluate("document.querySelector('#job-rows .results').textContent") == (
+                page.press("Enter")
+                page.until(f"document.querySelectorAll('.reasons').length === {times}")
+            told = page.evaluate("[...document.querySelectorAll('.reasons li')].map(one => one.textContent)")
+            assert page.evaluate(FOCUSED) == "why"
+            assert page.evaluate("document.querySelector('#job-rows .results').textContent") == (
                 "Download results"
             )
-            await page.evaluate("document.querySelector('#job-rows .results').click()")
-            file = saved / f"job-{task[-8:]}.json"
-            for _ in range(100):
-                if file.exists():
-                    break
-                await asyncio.sleep(0.05)
+            file = page.save("#job-rows .results", saved)
+            assert file.name == f"job-{task[-8:]}.json"
         assert page.complaints == []
     assert told == [f"{HOSTILE[0]}: the model's server refused this request"] * ended["failed"]
     assert json.loads(file.read_text("utf-8")) == ended["results"]
 
 
-async def test_a_failed_job_looks_failed(tmp_path: Path) -> None:
+def test_a_failed_job_looks_failed(browser: Any, tmp_path: Path) -> None:
     with Service("--model", "fake", cwd=tmp_path) as service:
         done = service.client.post("/async-batch-caption", files={"images": png(1)})
         service.ended(done.json()["task_id"])
         gone = service.client.post("/async-batch-caption", json={"image_urls": ["http://127.0.0.1/a.png"]})
         service.ended(gone.json()["task_id"])
         colour = "getComputedStyle(document.querySelector('.is-%s progress')).color"
-        async with opened(service.url) as page:
-            await page.until("!!document.querySelector('.is-failed .why:not([hidden])')")
-            assert await page.evaluate(colour % "failed") != await page.evaluate(colour % "completed")
+        with opened(browser, service.url) as page:
+            page.until("!!document.querySelector('.is-failed .why:not([hidden])')")
+            assert page.evaluate(colour % "failed") != page.evaluate(colour % "completed")
 
 
-async def test_jobs_can_be_read_on_a_phone(service: Service) -> None:
+def test_jobs_can_be_read_on_a_phone(browser: Any, service: Service) -> None:
     service.client.post("/async-batch-caption", files={"images": png(1)})
-    async with opened(service.url) as page:
-        size = {"width": 390, "height": 844, "deviceScaleFactor": 1, "mobile": True}
-        await page.send("Emulation.setDeviceMetricsOverride", **size)
-        await page.until("!!document.querySelector('#job-rows tr')")
+    with opened(browser, service.url) as page:
+        page.resize(390, 844)
+        page.until("!!document.querySelector('#job-rows tr')")
         shown = "document.querySelector('#jobs .scroll')"
-        assert await page.evaluate(f"{shown}.scrollWidth <= {shown}.clientWidth")
+        assert page.evaluate(f"{shown}.scrollWidth <= {shown}.clientWidth")
         outside = (
             "[...document.querySelectorAll('#job-rows *')].filter(one => one.checkVisibility() &&"
             " one.getBoundingClientRect().right > 390).length"
         )
-        assert await page.evaluate(outside) == 0
-        assert "\u2013" not in await page.evaluate("document.querySelector('#job-rows').innerText")
+        assert page.evaluate(outside) == 0
+        assert "\u2013" not in page.evaluate("document.querySelector('#job-rows').innerText")
 
 
-async def test_what_can_never_work_is_not_offered_again(tmp_path: Path, photos: list[Path]) -> None:
+def test_what_can_never_work_is_not_offered_again(browser: Any, tmp_path: Path, photos: list[Path]) -> None:
     damaged = tmp_path / "damaged.png"
     damaged.write_bytes(b"no picture")
-    with Service("--model", "pixels:no-ocr", cwd=tmp_path) as service:
-        async with opened(service.url) as page:
-            await page.choose("#files", damaged, photos[0])
-            await page.until(ALL_DONE)
-            assert await page.evaluate("document.querySelector('.is-failed .again').hidden")
-            assert await page.evaluate("document.querySelector('#retry-failed').hidden")
-            await page.until("document.querySelector('#model').textContent.includes('pixels')")
-            assert await page.evaluate("document.querySelector('#prompt-panel').hidden"), (
-                "it follows no prompt"
-            )
-            assert await page.evaluate("document.querySelector('#through').hidden"), "there are no chains"
+    with Service("--model", "pixels:no-ocr", cwd=tmp_path) as service, opened(browser, service.url) as page:
+        page.choose("#files", damaged, photos[0])
+        page.until(ALL_DONE)
+        assert page.evaluate("document.querySelector('.is-failed .again').hidden")
+        assert page.evaluate("document.querySelector('#retry-failed').hidden")
+        page.until("document.querySelector('#model').textContent.includes('pixels')")
+        assert page.evaluate("document.querySelector('#prompt-panel').hidden"), "it follows no prompt"
+        assert page.evaluate("document.querySelector('#through').hidden"), "there are no chains"
 
 
-async def test_a_model_that_broke_is_not_asked_again(tmp_path: Path, photos: list[Path]) -> None:
-    with Service("--model", "fake:error=1", cwd=tmp_path) as service:
-        async with opened(service.url) as page:
-            await page.choose("#files", photos[0])
-            await page.until("!!document.querySelector('.is-failed')")
-            assert "failed on this picture" in (await captions(page))[photos[0].name]
-            assert await page.evaluate("document.querySelector('.is-failed .again').hidden")
-            assert await page.evaluate("document.querySelector('#retry-failed').hidden")
+def test_a_model_that_broke_is_not_asked_again(browser: Any, tmp_path: Path, photos: list[Path]) -> None:
+    with Service("--model", "fake:error=1", cwd=tmp_path) as service, opened(browser, service.url) as page:
+        page.choose("#files", photos[0])
+        page.until("!!document.querySelector('.is-failed')")
+        assert "failed on this picture" in captions(page)[photos[0].name]
+        assert page.evaluate("document.querySelector('.is-failed .again').hidden")
+        assert page.evaluate("document.querySelector('#retry-failed').hidden")
 
 
-async def test_a_busy_service_is_waited_for(tmp_path: Path, photos: list[Path]) -> None:
+def test_a_busy_service_is_waited_for(browser: Any, tmp_path: Path, photos: list[Path]) -> None:
     few = {"CUTLINE_MAX_WAITING": "2"}
-    with Service("--model", "fake:latency=0.3", cwd=tmp_path, env=few) as service:
-        async with opened(service.url) as page:
-            await page.choose("#files", *photos[:5])
-            await page.until(ALL_DONE, 60)
-            assert await page.evaluate(DONE) == 5
-            assert page.requests.count(f"{service.url}/caption") > 5
+    with (
+        Service("--model", "fake:latency=0.3", cwd=tmp_path, env=few) as service,
+        opened(browser, service.url) as page,
+    ):
+        page.choose("#files", *photos[:5])
+        page.until(ALL_DONE, 60)
+        assert page.evaluate(DONE) == 5
+        assert page.requests.count(f"{service.url}/caption") > 5
 
 
-async def test_the_focus_stays_when_all_that_failed_is_tried_again(
-    tmp_path: Path, photos: list[Path]
+def test_the_focus_stays_when_all_that_failed_is_tried_again(
+    browser: Any, tmp_path: Path, photos: list[Path]
 ) -> None:
-    with Service("--model", "fake:rejected=1", cwd=tmp_path) as service:
-        async with opened(service.url) as page:
-            await page.choose("#files", photos[0])
-            await page.until("!document.querySelector('#retry-failed').hidden")
-            await page.evaluate("document.querySelector('#retry-failed').focus()")
-            await page.press("Enter")
-            assert await page.evaluate(FOCUSED) == "clear"
+    with Service("--model", "fake:rejected=1", cwd=tmp_path) as service, opened(browser, service.url) as page:
+        page.choose("#files", photos[0])
+        page.until("!document.querySelector('#retry-failed').hidden")
+        page.evaluate("document.querySelector('#retry-failed').focus()")
+        page.press("Enter")
+        assert page.evaluate(FOCUSED) == "clear"
 
 
-async def test_the_forms_of_a_model_without_instructions_can_be_chosen(
-    service: Service, tmp_path: Path, photos: list[Path]
+def test_the_forms_of_a_model_without_instructions_can_be_chosen(
+    browser: Any, service: Service, tmp_path: Path, photos: list[Path]
 ) -> None:
-    async with opened(service.url) as page:
-        await page.until("!document.querySelector('#prompt-panel').hidden")
-        assert await page.evaluate("document.querySelector('#forms').hidden"), "it takes any words"
+    with opened(browser, service.url) as page:
+        page.until("!document.querySelector('#prompt-panel').hidden")
+        assert page.evaluate("document.querySelector('#forms').hidden"), "it takes any words"
     with Service("--model", "pixels:no-ocr", cwd=tmp_path) as embedded:
-        async with opened(embedded.url) as page:
-            await page.until("!document.querySelector('#forms').hidden")
-            assert await page.evaluate("document.querySelector('#prompt-panel').hidden")
-            offered = await page.evaluate(
-                "[...document.querySelector('#form').options].map(one => one.value)"
-            )
+        with opened(browser, embedded.url) as page:
+            page.until("!document.querySelector('#forms').hidden")
+            assert page.evaluate("document.querySelector('#prompt-panel').hidden")
+            offered = page.evaluate("[...document.querySelector('#form').options].map(one => one.value)")
             assert {"", "short", "tags"} < set(offered)
-            await page.evaluate("document.querySelector('#form').value = 'tags'")
-            await page.choose("#files", photos[0])
-            await page.until(f"{DONE} === 1")
-            (shown,) = (await captions(page)).values()
+            page.evaluate("document.querySelector('#form').value = 'tags'")
+            page.choose("#files", photos[0])
+            page.until(f"{DONE} === 1")
+            (shown,) = captions(page).values()
         sent = {"files": {"image": photos[0].read_bytes()}}
         assert shown == embedded.client.post("/caption", **sent, data={"prompt": "tags"}).json()["caption"]
         assert shown != embedded.client.post("/caption", **sent).json()["caption"]
     assert page.complaints == []
 
 
-async def test_a_chain_can_be_chosen(tmp_path: Path, photos: list[Path]) -> None:
+def test_a_chain_can_be_chosen(browser: Any, tmp_path: Path, photos: list[Path]) -> None:
     chain = '[[step]]\nname = "look"\nmodel = "fake"\n\n[[step]]\nname = "more"\nmodel = "fake"\nprompt = "{look}"\n'
     (tmp_path / "twice.toml").write_text(chain)
     with Service("--model", "fake", "--chain", "twice.toml", cwd=tmp_path) as service:
-        async with opened(service.url) as page:
-            await page.until("!document.querySelector('#through').hidden")
+        with opened(browser, service.url) as page:
+            page.until("!document.querySelector('#through').hidden")
             choose = "(one => {one.value = 'twice'; one.dispatchEvent(new Event('change'))})"
-            await page.evaluate(f"{choose}(document.querySelector('#chain'))")
-            assert await page.evaluate("document.querySelector('#prompt-panel').hidden")
-            await page.choose("#files", photos[0])
-            await page.until(f"{DONE} === 1")
-            (shown,) = (await captions(page)).values()
+            page.evaluate(f"{choose}(document.querySelector('#chain'))")
+            assert page.evaluate("document.querySelector('#prompt-panel').hidden")
+            page.choose("#files", photos[0])
+            page.until(f"{DONE} === 1")
+            (shown,) = captions(page).values()
         sent = {"files": {"image": photos[0].read_bytes()}, "data": {"chain": "twice"}}
         assert shown == service.client.post("/caption", **sent).json()["caption"]
         assert "prompted by more" in shown
@@ -499,27 +475,22 @@ def test_only_the_page_s_own_files_are_served(service: Service) -> None:
         assert service.client.get(f"/page/{name}").status_code in {403, 404}
 
 
-async def test_it_can_be_read(service: Service, photos: list[Path]) -> None:
+def test_it_can_be_read(browser: Any, service: Service, photos: list[Path]) -> None:
     """Every text stands out from its ground by 4.5 to 1, and nothing hangs over the side."""
     service.client.post("/async-batch-caption", files=[("images", ("a.png", png(1)))])
-    async with opened(service.url) as page:
-        await page.until("!document.querySelector('#jobs').hidden")
-        await page.choose("#files", *photos[:3])
-        await page.until(ALL_DONE)
-        await page.evaluate("window.fetch = async () => new Response('{}', {status: 500})")
-        await page.choose("#files", photos[3])
-        await page.until("!!document.querySelector('.is-failed')")
-        await page.evaluate("document.querySelector('details').open = true")
+    with opened(browser, service.url) as page:
+        page.until("!document.querySelector('#jobs').hidden")
+        page.choose("#files", *photos[:3])
+        page.until(ALL_DONE)
+        page.evaluate("window.fetch = async () => new Response('{}', {status: 500})")
+        page.choose("#files", photos[3])
+        page.until("!!document.querySelector('.is-failed')")
+        page.evaluate("document.querySelector('details').open = true")
         for width, scheme in ((1280, "light"), (1280, "dark"), (390, "light"), (390, "dark")):
-            media = [
-                {"name": "prefers-color-scheme", "value": scheme},
-                {"name": "prefers-reduced-motion", "value": "reduce"},
-            ]
-            await page.send("Emulation.setEmulatedMedia", features=media)
-            size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600}
-            await page.send("Emulation.setDeviceMetricsOverride", **size)
-            assert await page.evaluate("document.documentElement.scrollWidth") <= width
-            found: list[Any] = await page.evaluate(CONTRAST)
+            page.page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+            page.resize(width)
+            assert page.evaluate("document.documentElement.scrollWidth") <= width
+            found: list[Any] = page.evaluate(CONTRAST)
             assert len(found) > 20
             assert [one for one in found if one[0] < 4.5] == [], scheme
 
@@ -549,27 +520,25 @@ CONTRAST = """(() => {
 })()"""
 
 
-async def test_it_keeps_still_for_those_who_ask_for_it(tmp_path: Path, photos: list[Path]) -> None:
-    with Service("--model", "fake:latency=30", cwd=tmp_path) as service:
-        async with opened(service.url) as page:
-            await page.choose("#files", photos[0])
-            await page.until("!!document.querySelector('.is-running')")
-            moving = "document.getAnimations().length"
-            assert await page.evaluate(moving) > 0
-            still = {"name": "prefers-reduced-motion", "value": "reduce"}
-            await page.send("Emulation.setEmulatedMedia", features=[still])
-            assert await page.evaluate(moving) == 0
+def test_it_keeps_still_for_those_who_ask_for_it(browser: Any, tmp_path: Path, photos: list[Path]) -> None:
+    with Service("--model", "fake:latency=30", cwd=tmp_path) as service, opened(browser, service.url) as page:
+        page.choose("#files", photos[0])
+        page.until("!!document.querySelector('.is-running')")
+        moving = "document.getAnimations().length"
+        assert page.evaluate(moving) > 0
+        page.page.emulate_media(reduced_motion="reduce")
+        assert page.evaluate(moving) == 0
 
 
-async def test_large_photos_are_shown_upright_and_whole(service: Service, tmp_path: Path) -> None:
+def test_large_photos_are_shown_upright_and_whole(browser: Any, service: Service, tmp_path: Path) -> None:
     photo = tmp_path / "large.jpg"
     exif = Image.Exif()
     exif[0x0112] = 6
     Image.new("RGB", (3000, 2000), "teal").save(photo, exif=exif)
-    async with opened(service.url) as page:
-        await page.choose("#files", photo)
-        await page.until("document.querySelector('.shot img').naturalWidth")
+    with opened(browser, service.url) as page:
+        page.choose("#files", photo)
+        page.until("document.querySelector('.shot img').naturalWidth")
         shape = "(one => [one.naturalWidth, one.naturalHeight])(document.querySelector('.shot img'))"
-        assert await page.evaluate(shape) == [2000, 3000]
+        assert page.evaluate(shape) == [2000, 3000]
         box = "(one => one.offsetHeight / one.offsetWidth)(document.querySelector('.shot'))"
-        assert await page.evaluate(box) == pytest.approx(0.75, abs=0.01)
+        assert page.evaluate(box) == pytest.approx(0.75, abs=0.01)

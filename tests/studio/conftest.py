@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import itertools
 import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -23,7 +22,6 @@ from PIL import Image
 
 from studio_process import PATIENCE, Studio, start_studio, stop_studio
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 _numbers = itertools.count()
 
 
@@ -78,20 +76,6 @@ def own_studio(photos: Path) -> Iterator[Studio]:
     started = start_studio(photos)
     yield started
     stop_studio(started)
-
-
-@pytest.fixture(scope="module")  # its event loop must not be there for the tests of other files
-def browser() -> Iterator[Any]:
-    """Chromium, headless; skips the test where there is none. CUTLINE_BROWSER names another one."""
-    from playwright.sync_api import sync_playwright
-
-    found = os.environ.get("CUTLINE_BROWSER") or next(filter(None, map(shutil.which, BROWSERS)), None)
-    if not found:
-        pytest.skip("needs a browser: install chromium, or set CUTLINE_BROWSER")
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=found, args=["--no-sandbox", "--disable-gpu"])
-        yield opened
-        opened.close()
 
 
 @pytest.fixture
