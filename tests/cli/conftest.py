@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 from collections.abc import Callable
@@ -20,22 +21,23 @@ def cutline(tmp_path: Path) -> Run:
 
 
 @pytest.fixture
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+def here(tmp_path: Path) -> Run:
     """Runs the program in this process, in ``tmp_path``: the same code without the second that a start takes.
 
     A file whose tests are not about processes, streams or what a start reads defines ``cutline`` as this.
     """
 
     def run_here(*arguments: str, cwd: Path = tmp_path, **environment: str) -> Ran:
-        with monkeypatch.context() as changed:
-            changed.chdir(cwd)
-            kept = clean_environment(**environment)
-            for name in set(os.environ) - set(kept):
-                changed.delenv(name)
-            for name, value in kept.items():
-                if os.environ.get(name) != value:
-                    changed.setenv(name, value)
-            done = cutline_here(*arguments)
+        before = dict(os.environ)
+        try:
+            cleaned = clean_environment(**environment)
+            os.environ.clear()
+            os.environ.update(cleaned)
+            with contextlib.chdir(cwd):
+                done = cutline_here(*arguments)
+        finally:
+            os.environ.clear()
+            os.environ.update(before)
         return Ran(done.returncode, done.stdout, done.stderr)
 
     return run_here
