@@ -195,11 +195,14 @@ def test_a_generation_is_stopped_and_continued_without_paying_again(studio: Stud
     assert stopped["left"] == 8 - stopped["captions"]
     assert found(studio, "has:proposal") == list(range(stopped["captions"]))
     (unfinished,) = studio.call("GET", "generations")
-    assert (unfinished["rows"], unfinished["choice"]) == (8, choice)
+    assert (unfinished["rows"], unfinished["choice"]) == (stopped["left"], choice)
+    # The same for other pictures comes in between, and does not end what is unfinished.
+    studio.job("POST", "generate", {**body, "scope": {"rows": [7]}})
+    assert [one["rows"] for one in studio.call("GET", "generations")] == [stopped["left"] - 1]
     studio.call("POST", "reject", {"rows": [0]})
     endpoint.post("/configure", {"latency": 0, "slots": 8})
     result = studio.job("POST", f"generations/{unfinished['id']}")
-    assert (result["captions"], result["left"], result["stopped"]) == (8, 0, "")
+    assert (result["captions"], result["left"], result["stopped"]) == (unfinished["rows"] - 1, 0, "")
     assert found(studio, "has:proposal") == list(range(1, 8))  # what was rejected stays so
     assert endpoint.get("/stats")["answered"] - before == 8
     assert studio.call("GET", "generations") == []

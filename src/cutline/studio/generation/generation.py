@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from cutline.job import Job
 from cutline.model_runtime import Runtime
 from cutline.studio.generation.sink import HistorySink
 from cutline.studio.generation.source import RowSource
+from cutline.studio.generation.unfinished import keep_rest
 
 _LOOK_EVERY = 0.1  # seconds
 
@@ -51,7 +51,7 @@ class GenerationResult:
 
 
 class Generation:
-    """Captions a source with a job whose state is in ``state``, which is removed once all is done."""
+    """Captions a source with a job whose journal is in ``state``; what is left there can be continued."""
 
     def __init__(self, source: RowSource, sink: HistorySink, job: Job, state: Path) -> None:
         self._source, self._sink = source, sink
@@ -94,8 +94,7 @@ class Generation:
         finally:
             watching.cancel()
             await asyncio.gather(watching, return_exceptions=True)
-        if report.stopped is None:
-            await asyncio.to_thread(shutil.rmtree, self._state, ignore_errors=True)
+        await asyncio.to_thread(keep_rest, self._state, self._sink.committed)
         return self._result(report)
 
     async def _watch(self, stop: Stop, progress: Progress) -> None:

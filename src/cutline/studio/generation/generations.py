@@ -10,7 +10,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-import orjson
 from pydantic import ValidationError
 
 from cutline.dataset.dataset import STATE_ENDING, Dataset
@@ -19,21 +18,19 @@ from cutline.dataset.writer import Progress
 from cutline.engine.model_session import ModelSession
 from cutline.engine.preview import Estimate, estimate
 from cutline.errors import ConfigError
-from cutline.files import write_atomically, write_errors
 from cutline.job import Job
 from cutline.model_runtime import Runtime, started_runtime
 from cutline.prompts import sample_variables
-from cutline.records import JSON, Sample
-from cutline.serialization import read_object
+from cutline.records import Sample
 from cutline.service.errors import ServiceError
 from cutline.studio.generation.choice import Choice, Policy
 from cutline.studio.generation.generation import Generation, GenerationResult
 from cutline.studio.generation.sink import HistorySink
 from cutline.studio.generation.source import RowSource
+from cutline.studio.generation.unfinished import keep_request, read_request, requests
 from cutline.studio.settings import StudioSettings
 
 _FOLDER: Final = "generations"
-_REQUEST: Final = "request.json"
 _AGAIN: Final = "-again"
 _VARIABLES: Final = frozenset(sample_variables(Sample(key="", location=None)))
 
@@ -109,16 +106,15 @@ class Generations:
     def unfinished(self, dataset: Dataset) -> list[dict[str, Any]]:
         """Generations that were stopped, or whose process died: ``id``, ``choice``, ``rows`` and ``time``."""
         found = []
-        for folder in sorted(_state(dataset).glob("*")):
-            request = read_object(folder / _REQUEST)
-            if request is not None and folder.name not in self._running:
+        for number, request in requests(_state(dataset)):
+            if number not in self._running:
                 shown = {name: request[name] for name in ("choice", "policy", "write", "time")}
-                found.append({"id": folder.name, "rows": len(request["keys"]), **shown})
+                found.append({"id": number, "rows": len(request["keys"]), **shown})
         return found
 
     def order(self, dataset: Dataset, number: str) -> Order:
         """That of an unfinished generation; ServiceError 404: there is none."""
-        request = read_object(self._folder(dataset, number) / _REQUEST) or {}
+        request = read_request(self._folder(dataset, number)) or {}
         rows = {entry.key: row for row, entry in enumerate(dataset.entries)}
         try:
             return Order(
@@ -144,7 +140,7 @@ class Generations:
 
     def _folder(self, dataset: Dataset, number: str) -> Path:
         folder = _state(dataset) / number
-        if Path(number).name != number or not (folder / _REQUEST).is_file():
+        if Path(number).name != number or read_request(folder) is None:
             raise _unknown(number)
         return folder
 
@@ -187,13 +183,13 @@ def _keep(dataset: Dataset, state: Path, order: Order) -> None:
     if order.again:  # nothing to continue
         shutil.rmtree(state, ignore_errors=True)
         return
-    request: JSON = {
-        "choice": order.choice.model_dump(exclude_none=True),
-        "policy": order.policy,
-        "write": order.write,
-        "time": time.time(),
-        "keys": [dataset.entries[row].key for row in order.rows],
-    }
-    with write_errors(state):
-        state.mkdir(parents=True, exist_ok=True)
-        write_atomically(state / _REQUEST, orjson.dumps(request))
+    keep_request(
+        state,
+        {
+            "choice": order.choice.model_dump(exclude_none=True),
+            "policy": order.policy,
+            "write": order.write,
+            "time": time.time(),
+            "keys": [dataset.entries[row].key for row in order.rows],
+        },
+    )

@@ -19,8 +19,9 @@ from cutline.studio.generation.choice import Policy
 class HistorySink(Sink):
     """Puts captions as proposals, or with ``write`` into the files; all of a run are one edit.
 
-    ``changed`` is called with the rows that have got something. ``kinds`` counts the failures so far. Where a
-    text has a caption on each line, the new one becomes a line of its own and the others stay.
+    ``changed`` is called with the rows that have got something. ``kinds`` counts the failures so far,
+    ``committed`` the pictures whose outcome is in the history. Where a text has a caption on each line, the
+    new one becomes a line of its own and the others stay.
     """
 
     resumable = True
@@ -40,6 +41,7 @@ class HistorySink(Sink):
         self._changed = changed
         self._policy, self._write = policy, write
         self._proposed = 0
+        self._count = self.committed = 0
         self._captions: dict[int, Proposal] = {}
         self._failures: dict[int, CaptionFailure] = {}
         self.kinds: collections.Counter[str] = collections.Counter()
@@ -48,10 +50,12 @@ class HistorySink(Sink):
     def check_open(self, mark: JSON | None) -> None:
         """Nothing is opened."""
 
-    def open(self, mark: JSON | None) -> None:  # noqa: ARG002 - the history has what was committed
+    def open(self, mark: JSON | None) -> None:
         self.close()
+        self._count = self.committed = mark["committed"] if mark else 0
 
     def write(self, sample: Sample, outcome: Outcome, picture: bytes | None) -> None:  # noqa: ARG002
+        self._count += 1
         row = self._rows[sample.key]
         if isinstance(outcome, Caption):
             step = outcome.source
@@ -74,7 +78,8 @@ class HistorySink(Sink):
             prompt = next(iter(captions.values())).prompt_id
             self.info = dataclasses.replace(self.info, prompt_id=prompt)
         self._put(ModelOutput(captions=captions, failures=failures, write=self._write))
-        return {}
+        self.committed = self._count
+        return {"committed": self.committed}
 
     def _put(self, output: ModelOutput) -> None:
         result = self._dataset.add_output(output, self.info, self.edit)

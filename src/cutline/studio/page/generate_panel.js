@@ -5,6 +5,7 @@ import { html, useEffect } from "./vendor/preact.js";
 import * as bulk from "./bulk.js";
 import { FailedKinds, Unfinished, Waiting } from "./generate_results.js";
 import * as gen from "./generate.js";
+import { keyText } from "./keys.js";
 import { focusOn, Panel } from "./panels.js";
 import { ScopeChoice } from "./scope_choice.js";
 import { cursor, edition } from "./store.js";
@@ -31,9 +32,15 @@ export function GeneratePanel() {
   }, []);
   const row = bulk.scope.value === "picture" ? cursor.value : -1;
   useEffect(() => gen.count(), [bulk.scope.value, row, bulk.sizes.value, edition.value]);
+  const press = (/** @type {KeyboardEvent} */ event) => {
+    if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return;
+    event.preventDefault();
+    event.stopPropagation(); // elsewhere it marks the picture as done
+    if (gen.counts.value?.pictures) void gen.start();
+  };
   return html`<${Panel} name="generate" title="Generate captions">
     <${Unfinished} />
-    <div class="form">
+    <div class="form" onKeyDown=${press}>
       <${ScopeChoice} picture=${true} />
       <${Model} />
       ${!gen.form.value.chain && html`<${Prompt} />`}
@@ -128,7 +135,7 @@ function Start() {
   if (job) return html`<${Progress} job=${job} />`;
   const size = gen.counts.value?.pictures ?? 0;
   return html`<${Counts} /><footer>
-    <button class="main" disabled=${size < 1} onClick=${gen.start}>${gen.form.value.write ? "Caption" : "Propose captions for"} ${number(size)}</button>
+    <button class="main" disabled=${size < 1} title=${keyText("Ctrl+Enter")} onClick=${gen.start}>${gen.form.value.write ? "Caption" : "Propose captions for"} ${number(size)}</button>
     <button disabled=${size < 1 || gen.isMeasuring.value} title="captions up to 8 pictures to measure time, tokens and cost" onClick=${() => gen.estimate(true)}>
       ${gen.isMeasuring.value ? "Measuring …" : "Estimate"}</button>
     ${gen.last.value && html`<span role="status">${gen.told(gen.last.value)}</span>`}

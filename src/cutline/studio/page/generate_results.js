@@ -39,7 +39,7 @@ export function Unfinished() {
   if (gen.running.value || !gen.unfinished.value.length) return null;
   return html`<section aria-label="Unfinished"><ul class="list unfinished">
     ${gen.unfinished.value.map((one) => html`<li key=${one.id} class="line-of">
-      <span>${one.choice.chain ?? one.choice.model}: stopped, for ${number(one.rows)} pictures; what was paid for is kept</span>
+      <span>${one.choice.chain ?? one.choice.model}: stopped with ${plural(one.rows, "picture")} left; what was paid for is kept</span>
       <span class="buttons"><button onClick=${() => gen.resume(one.id)}>Continue</button> <button class="quiet" onClick=${() => gen.discard(one.id)}>Discard</button></span>
     </li>`)}
   </ul></section>`;
