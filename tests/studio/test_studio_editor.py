@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,10 @@ from PIL import Image
 from playwright.sync_api import expect
 
 from processes import wait_until
+from studio_process import PATIENCE, start_studio, stop_studio
 
 PICTURES = 24
+expect.set_options(timeout=15_000)
 
 
 def caption(number: int) -> str:
@@ -40,7 +43,7 @@ def show(page: Any, number: int) -> Any:
     page.keyboard.press("Home")
     for _ in range(number):
         page.keyboard.press("ArrowRight")
-    field = page.get_by_role("textbox", name="Caption")
+    field = page.get_by_role("textbox", name="Caption", exact=True)
     expect(field).to_have_value(caption(number) if number < PICTURES - 2 else "")
     expect(field).to_be_editable()
     return field
@@ -83,7 +86,7 @@ def test_the_picture_is_zoomed_by_keys_wheel_and_double_click_and_dragged(page: 
 def test_the_neighbours_lead_to_their_pictures(page: Any) -> None:
     show(page, 2)
     page.get_by_role("button", name="After: 04.jpg").click()
-    expect(page.get_by_role("textbox", name="Caption")).to_have_value(caption(4))
+    expect(page.get_by_role("textbox", name="Caption", exact=True)).to_have_value(caption(4))
     page.get_by_role("button", name="Before: 03.jpg").click()
     expect(page.locator(".cell.cursor")).to_have_attribute("title", "03.jpg")
 
@@ -186,3 +189,113 @@ def test_where_clip_no_longer_reads_is_marked_in_the_text(page: Any) -> None:
     expect(mark).to_have_text(" and then the tail wags")
     field.fill(caption(7))
     expect(mark).to_have_count(0)
+
+
+def test_a_text_that_cannot_be_saved_stays_and_is_saved_later(browser: Any, own_studio: Any) -> None:
+    page = browser.new_page()
+    page.goto(own_studio.url)
+    page.wait_for_selector(".cell")
+    field = show(page, 4)
+    _, most = resource.prlimit(own_studio.process.pid, resource.RLIMIT_FSIZE)
+    resource.prlimit(own_studio.process.pid, resource.RLIMIT_FSIZE, (0, most))  # as a full disk
+    field.fill("kept until there is room")
+    status = page.get_by_role("status")
+    expect(status).to_contain_text("Not saved: cannot")
+    page.keyboard.press("Control+ArrowDown")
+    expect(field).to_have_value(caption(5))
+    page.get_by_role("button", name="Not saved: 04.jpg").click()
+    expect(field).to_have_value("kept until there is room")
+    assert (own_studio.folder / "04.txt").read_text() == f"{caption(4)}\n"
+    resource.prlimit(own_studio.process.pid, resource.RLIMIT_FSIZE, (most, most))
+    expect(status).to_have_text("Saved")
+    assert (own_studio.folder / "04.txt").read_text() == "kept until there is room\n"
+    field = show(page, PICTURES - 2)  # without a caption, as the next one
+    own_studio.process.kill()
+    own_studio.process.wait(PATIENCE)
+    field.fill("kept until it is back")
+    expect(status).to_contain_text("Not saved: the studio does not respond")
+    (own_studio.folder / "000.jpg").hardlink_to(own_studio.folder / "00.jpg")  # all rows have other numbers
+    again = start_studio(own_studio.folder, port=int(own_studio.url.rpartition(":")[2]))
+    wait_until((own_studio.folder / f"{PICTURES - 2}.txt").exists)
+    assert (own_studio.folder / f"{PICTURES - 2}.txt").read_text() == "kept until it is back"
+    expect(page.locator(".cell.cursor")).to_have_attribute("title", f"{PICTURES - 2}.jpg")
+    expect(field).to_have_value("kept until it is back")
+    assert not (own_studio.folder / f"{PICTURES - 1}.txt").exists()
+    assert len(again.call("GET", "history")) == 2
+    page.close()
+    stop_studio(again)
+
+
+def test_what_another_program_changes_is_shown_and_drafts_stay(page: Any, studio: Any) -> None:
+    field = show(page, 1)
+    (studio.folder / "01.txt").write_text("changed elsewhere\n")
+    expect(field).to_have_value("changed elsewhere")
+    expect(page.locator(".cell").nth(1)).to_contain_text("changed elsewhere")
+    assert len(studio.call("GET", "find?q=elsewhere")) == 4
+    (studio.folder / "02.txt").write_text("theirs\n")
+    page.locator(".cell").nth(2).click()
+    field.fill("mine")
+    expect(page.get_by_role("region", name="Two texts")).to_contain_text("theirs")
+    (studio.folder / "02.txt").write_text("theirs again\n")
+    expect(page.get_by_role("region", name="Two texts")).to_contain_text("theirs again")
+    expect(field).to_have_value("mine")
+    page.get_by_role("button", name="Keep mine").click()
+    wait_until(lambda: (studio.folder / "02.txt").read_text() == "mine\n")
+
+
+def test_two_tabs_on_one_caption_show_both_texts(page: Any, studio: Any) -> None:
+    other = page.context.new_page()
+    other.goto(studio.url)
+    other.wait_for_selector(".cell")
+    mine, theirs = show(page, 3), show(other, 3)
+    theirs.fill(f"{caption(3)}, theirs")
+    mine.fill(f"mine, {caption(3)}")
+    expect(other.get_by_role("status")).to_have_text("Saved")
+    expect(page.get_by_role("status")).to_contain_text("Not saved: changed by another program")
+    page.get_by_role("button", name="Merge").click()
+    page.get_by_role("button", name="Save merged").click()
+    merged = f"mine, {caption(3)}, theirs"
+    expect(mine).to_have_value(merged)
+    expect(theirs).to_have_value(merged)
+    wait_until(lambda: (studio.folder / "03.txt").read_text() == f"{merged}\n")
+
+
+def test_files_of_several_lines_keep_their_form(page: Any, studio: Any) -> None:
+    (studio.folder / "08.txt").write_bytes("\ufefffirst line\r\nsecond line\r\n".encode())
+    page.locator(".cell").nth(8).click()
+    field = page.get_by_role("textbox", name="Caption", exact=True)
+    expect(field).to_have_value("first line\nsecond line")
+    expect(field).to_be_editable()
+    page.keyboard.press("Enter")
+    page.keyboard.press("Control+End")
+    page.keyboard.press("Enter")
+    page.keyboard.type("third")
+    expect(page.get_by_role("status")).to_have_text("Saved")
+    content = "\ufefffirst line\r\nsecond line\r\nthird\r\n".encode()
+    assert (studio.folder / "08.txt").read_bytes() == content
+
+
+def test_a_filter_while_typing_moves_no_text_and_keys_type_letters(page: Any, studio: Any) -> None:
+    field = show(page, 9)
+    page.keyboard.press("Enter")
+    page.keyboard.press("End")
+    page.keyboard.type(" jUdFtGaRcEhz?/-+ ")  # letters of commands
+    page.keyboard.press("/")
+    page.get_by_role("searchbox").fill('"picture 1" OR "picture 2"')
+    expect(page.locator(".cell")).to_have_count(2)
+    expect(field).to_have_value(caption(1))
+    wait_until(lambda: "jUdF" in (studio.folder / "09.txt").read_text())
+    assert (studio.folder / "09.txt").read_text() == f"{caption(9)} jUdFtGaRcEhz?/-+ /\n"
+    page.get_by_role("searchbox").fill("red")
+    expect(page.locator(".bar .count").first).to_have_text(f"{PICTURES - 2} of {PICTURES}")
+    page.keyboard.press("Escape")
+    field = show(page, 0)
+    field.fill("no longer found")
+    expect(page.get_by_role("status")).to_have_text("Saved")
+    expect(page.locator(".cell.left")).to_have_count(1)
+    field.press("End")
+    page.keyboard.type(", mine")
+    expect(field).to_have_value("no longer found, mine")
+    assert studio.call("GET", "find?q=status:done OR status:flagged".replace(" ", "%20")) == b""
+    texts = [(studio.folder / f"{number:02}.txt").read_text() for number in (1, 2, 10)]
+    assert texts == [f"{caption(number)}\n" for number in (1, 2, 10)]

@@ -13,13 +13,12 @@ from typing import Final
 
 import pyarrow as pa
 
-from cutline.dataset.caption_files import CaptionFiles
+from cutline.dataset.caption_files import SETTLED, CaptionFiles
 from cutline.dataset.scan import Entry
 from cutline.files import content_digest, write_atomically
 
 _MAGIC: Final = b"cutline captions 1\n"
 _KEPT: Final = 2_000_000_000  # bytes, of all folders
-_SETTLED: Final = 3_000_000_000  # ns; a younger file may change again without another time
 _SCHEMA: Final = pa.schema(
     [
         pa.field("sidecar", pa.binary(), nullable=False),
@@ -95,7 +94,7 @@ class CaptionCache:
             text: str | None = self._captions[found[1]].as_py()
             return text
         caption, is_certain = self._files.read_certain(entry)
-        is_settled = stamp is not None and time.time_ns() - stamp[0] > _SETTLED
+        is_settled = stamp is not None and time.time_ns() - stamp[0] > SETTLED
         self._stamps.append(stamp if is_certain and is_settled else None)
         return caption
 

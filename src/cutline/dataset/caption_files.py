@@ -1,11 +1,13 @@
 """The captions of pictures in the files beside them."""
 
 # Paths stay strings: file names need not be Unicode, and they come by the million.
-# ruff: noqa: PTH118, PTH120
+# ruff: noqa: PTH116, PTH118, PTH120
 
 from __future__ import annotations
 
 import os
+import time
+from typing import Final
 
 from cutline.dataset.records import Change
 from cutline.dataset.scan import Entry
@@ -15,6 +17,8 @@ from cutline.files import name_to_text
 from cutline.sidecars import TextDecoder
 from cutline.sidecars.decoder import unknown_encoding
 from cutline.sidecars.encoding import SidecarText
+
+SETTLED: Final = 3_000_000_000  # ns; a younger file may change again without another time
 
 
 class CaptionFiles:
@@ -52,6 +56,19 @@ class CaptionFiles:
         except SampleError as error:
             return str(error)
         return unknown_encoding(file) if content is not None and self._is_unsure(entry, content) else ""
+
+    def stamp(self, entry: Entry) -> tuple[tuple[int, int, int], ...] | None:
+        """Times and sizes of the files that the caption is in; None while one is too young to be sure."""
+        found = []
+        for file in (entry.sidecar, entry.common):
+            try:
+                status = os.stat(os.path.join(self._root, file)) if file is not None else None
+            except OSError:
+                status = None
+            if status is not None and time.time_ns() - status.st_mtime_ns < SETTLED:
+                return None
+            found.append((status.st_mtime_ns, status.st_size, status.st_ino) if status else (0, 0, 0))
+        return tuple(found)
 
     def decode(self, entry: Entry, content: bytes) -> str | None:
         """The caption in a file's content; None where it is empty, or in no known encoding."""

@@ -101,6 +101,10 @@ class Dataset:
         """The caption of a row, which is read now if it was not before."""
         return self._captions.caption(row)
 
+    def refresh(self, rows: Iterable[int]) -> list[int]:
+        """Notice captions of these rows that another program has changed; returns the rows that have been."""
+        return self._captions.refresh(rows)
+
     def problem(self, row: int) -> str:
         """Why the caption of a row cannot be edited, such as its file's encoding; empty if it can."""
         return self._source.problem(self.entries[row])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from typing import Protocol
 
 import pyarrow as pa
@@ -39,6 +39,9 @@ class DatasetInput(Protocol):
 
     def keep(self, entries: Sequence[Entry], captions: pa.ChunkedArray) -> None:
         """All captions were read."""
+
+    def stamp(self, entry: Entry) -> Hashable | None:
+        """What is another one after a change of the caption from outside; None: it must be read to know."""
 
     def problem(self, entry: Entry) -> str:
         """Why the caption cannot be edited; empty if it can."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 from cutline.dataset.history import History
@@ -35,6 +35,7 @@ class RowCaptions:
         self._guard, self._reading = guard, threading.Lock()
         self._rows = {name_to_text(entry.sidecar): row for row, entry in enumerate(entries)}
         self._written: set[int] = set()  # before they were read
+        self._stamps: dict[int, Hashable] = {}  # of rows that were compared with their files
         self.column = TextColumn()
         """Captions of the rows that were read."""
 
@@ -61,6 +62,25 @@ class RowCaptions:
         """The caption of a row, which is read now if it was not before."""
         with self._guard:
             return self.column[row] if row < len(self.column) else self._source.read(self._entries[row])
+
+    def refresh(self, rows: Iterable[int]) -> list[int]:
+        """Take over captions that something else has changed since they were read; returns their rows.
+
+        A row's caption is read the first time, then only where the stamp of its files differs.
+        """
+        changed: dict[int, str | None] = {}
+        for row in rows:
+            stamp = self._source.stamp(self._entries[row])
+            if row >= len(self.column) or (stamp is not None and self._stamps.get(row) == stamp):
+                continue
+            with self._guard:  # an edit that is written now is none from outside
+                caption = self._source.read(self._entries[row])
+                if caption != self.column[row]:
+                    changed[row] = caption
+                    self.update({row: caption})
+            if stamp is not None:
+                self._stamps[row] = stamp
+        return list(changed)
 
     def row_of(self, file: str) -> int | None:
         """The row whose caption is kept in ``file``."""

@@ -5,13 +5,15 @@ from __future__ import annotations
 import contextlib
 from collections.abc import AsyncIterator
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
+from starlette.responses import Response
 
 import cutline
 from cutline.dataset.dataset import Dataset
+from cutline.errors import SinkError
 from cutline.service.admission import Admission
 from cutline.service.http.guard import Guard
-from cutline.service.http.responses import HANDLED, handle_error
+from cutline.service.http.responses import HANDLED, handle_error, json_response
 from cutline.studio.events import Events
 from cutline.studio.key_cookie import KeyCookie
 from cutline.studio.routes import (
@@ -84,4 +86,10 @@ def create_app(
         app.include_router(router.router)
     for error in HANDLED:
         app.add_exception_handler(error, handle_error)
+    app.add_exception_handler(SinkError, _not_written)
     return app
+
+
+async def _not_written(_: Request, error: Exception) -> Response:
+    """A full disk or a folder that cannot be written to: the page shows why, and tries again."""
+    return json_response({"detail": str(error)}, 507)

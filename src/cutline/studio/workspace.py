@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import secrets
 from collections.abc import Sequence
 from typing import Any
 
@@ -52,6 +53,7 @@ class Workspace:
         self._listing: str | None = None
         self._empty = empty
         self.preferences = Preferences(state_dir() / "studio.json")
+        self._token = ""
         self.thumbnails = Thumbnails(ThumbnailStore(cache_dir() / "thumbnails.sqlite"))
 
     @property
@@ -106,6 +108,7 @@ class Workspace:
         self._is_closing = False
         self._dataset, self._reading, self.previews = dataset, Reading(), Previews()
         self._words = DatasetWords(dataset)
+        self._token = secrets.token_hex(8)
         self._task = asyncio.create_task(self._read(dataset))
         self.events.publish("opened", **self.state())
 
@@ -133,6 +136,7 @@ class Workspace:
         return {
             "folder": name_to_text(dataset.folder),
             "listing": self._listing,
+            "opening": self._token,
             "rows": len(dataset),
             "read": len(dataset.captions),
             "is_read": reading.is_done,

@@ -38,7 +38,8 @@ const saved = (then) => () => void save().then(then);
 
 function edit() {
   panel.value = "";
-  setTimeout(() => focusOn(".editor .field"));
+  focusOn(".editor .field"); // at once: the next letter is meant for it
+  setTimeout(() => focusOn(".editor .field")); // where a panel was in its place
 }
 
 async function finish() {

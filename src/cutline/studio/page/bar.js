@@ -14,8 +14,11 @@ import { dataset, left, notice, picked, query, result, rows, search } from "./st
 function Unsaved() {
   const row = unsaved.value[0];
   if (row === undefined) return null;
-  const place = result.value.indexOf(row);
-  return html`<button class="problem" onClick=${() => place >= 0 && go(place)}>Not saved: ${rows.value.get(row)?.key ?? `row ${row}`}</button>`;
+  const show = async () => {
+    if (!result.value.includes(row)) await search("");
+    go(result.value.indexOf(row));
+  };
+  return html`<button class="problem" onClick=${show}>Not saved: ${rows.value.get(row)?.key ?? `row ${row}`}</button>`;
 }
 
 export function Bar() {

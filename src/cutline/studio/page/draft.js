@@ -1,51 +1,51 @@
 // @ts-check
-/** What is typed and not yet saved, by row. A text stays here until the server has it. */
+/** What is typed and not yet saved: a text stays until the server has it, also while another folder is open. */
 
-import { signal } from "./vendor/preact.js";
 import { ApiError, send } from "./api.js";
-import { opening, put, rows } from "./store.js";
+import { dirty, draft, drafts, isDirty, keep, parkedOf, store, unpark, unsaved } from "./drafts.js";
+import { put } from "./rows.js";
+import { dataset, opening, rows } from "./store.js";
+
+export { draft, unsaved } from "./drafts.js";
 
 const PAUSE = 800; // ms
+const AGAIN = 5000; // ms until a save that failed is tried again
 const MODIFIED = "Not saved: changed by another program";
 
-/**
- * `before`: the caption that the text replaces. `theirs`: the one that another program wrote meanwhile.
- * @typedef {{row: number, before: string | null, text: string, status: {kind: string, text: string},
- *   theirs?: string | null}} Draft
- */
+/** @typedef {import("./drafts.js").Draft} Draft */
 
-/** @type {Map<number, Draft>} */
-const drafts = new Map();
-/** That of the picture that is shown. */
-export const draft = signal(/** @type {Draft | null} */ (null));
-/** How many rows have a text that could not be saved. */
-export const unsaved = signal(/** @type {number[]} */ ([]));
-
-opening.subscribe(() => {
-  drafts.clear();
-  draft.value = null;
-  unsaved.value = [];
-});
-
-const isDirty = (/** @type {Draft} */ one) => one.text.trim() !== (one.before ?? "");
-
-/** @param {Draft} next */
-function keep(next) {
-  drafts.set(next.row, next);
-  if (draft.value?.row === next.row) draft.value = next;
-  const failed = [...drafts.values()].filter((one) => one.status.kind === "problem" && isDirty(one)).map((one) => one.row);
-  if (failed.join() !== unsaved.value.join()) unsaved.value = failed;
+/** Take up the texts of the folder that is open now, under the numbers that its rows have now. */
+export async function recall() {
+  const folder = dataset.value?.folder;
+  const mine = parkedOf(folder);
+  if (!mine.length) return;
+  const found = await send("studio/rows", { keys: mine.map((one) => one.key).slice(0, 1000) }).catch(() => []);
+  if (folder !== dataset.value?.folder) return;
+  for (const { row, key } of found) {
+    const one = /** @type {Draft} */ (mine.find((each) => each.key === key));
+    const known = drafts.get(row);
+    if (known && isDirty(known)) continue;
+    unpark(one);
+    if (draft.value?.row === row) draft.value = one;
+    keep({ ...one, row, status: { kind: "problem", text: "Not saved yet" } });
+  }
+  retry();
 }
 
-/** Show a row's text: what was typed, where it is not saved, else its caption. @param {number} row @param {string | null} caption */
-export function open(row, caption) {
+/** Show a row's text: what was typed, where it is not saved, else its caption. @param {number} row @param {string} key @param {string | null} caption */
+export function open(row, key, caption) {
   for (const one of drafts.values()) if (one.row !== row && !isDirty(one)) drafts.delete(one.row);
   const known = drafts.get(row);
-  if (known && (isDirty(known) || known.before === caption)) {
+  if (known && isDirty(known)) {
+    draft.value = known;
+    if (known.theirs !== undefined && known.theirs !== caption) keep({ ...known, theirs: caption }); // changed once more
+    return;
+  }
+  if (known && known.before === caption) {
     draft.value = known;
     return;
   }
-  draft.value = { row, before: caption, text: caption ?? "", status: { kind: "saved", text: "" } };
+  draft.value = { row, folder: dataset.value?.folder ?? "", key, before: caption, text: caption ?? "", status: { kind: "saved", text: "" } };
   keep(draft.value);
 }
 
@@ -67,16 +67,22 @@ export function change(text, row) {
 /** Saves follow each other, so that each knows what the one before has written. @type {Promise<any>} */
 let queue = Promise.resolve();
 
+/** @param {Draft[]} all */
+const writeAll = (all) => (queue = queue.then(() => Promise.all(all.map((one) => write(one.row)))));
+
 /** Save what was typed; whether the caption is that on the disk now. @returns {Promise<boolean>} */
 export function save() {
   clearTimeout(timer);
   const row = draft.value?.row;
-  const all = [...drafts.values()].filter((one) => one.row === row || one.status.kind === "typing").map((one) => one.row);
-  queue = queue.then(() => Promise.all(all.map(write)));
-  return queue.then(() => {
+  return writeAll([...drafts.values()].filter((one) => one.row === row || one.status.kind === "typing")).then(() => {
     const now = row === undefined ? undefined : drafts.get(row);
     return !now || !isDirty(now);
   });
+}
+
+/** Save again what could not be saved. */
+export function retry() {
+  void writeAll([...drafts.values()].filter((one) => one.status.kind === "problem"));
 }
 
 /** @param {number} row */
@@ -87,19 +93,33 @@ async function write(row) {
   const latest = () => /** @type {Draft} */ (drafts.get(row));
   keep({ ...saving, status: { kind: "saving", text: "Saving" } });
   try {
-    const saved = await send(`studio/captions/${row}`, { caption: saving.text, before: saving.before }, "PUT");
-    if (folder !== opening.value) return;
-    const isDone = latest().text === saving.text;
-    keep({ ...latest(), before: saved.caption, status: isDone ? { kind: "saved", text: "Saved" } : { kind: "typing", text: "" } });
-    if (isDone && draft.value?.row !== row) drafts.delete(row);
-    const known = rows.value.get(row);
-    if (known) put([{ ...known, caption: saved.caption }]);
+    const body = { caption: saving.text, before: saving.before, key: saving.key };
+    written(row, saving.text, (await send(`studio/captions/${row}`, body, "PUT")).caption, folder);
   } catch (error) {
     if (folder !== opening.value) return;
     if (error instanceof ApiError && error.status === 409 && error.body && "caption" in error.body) {
-      keep({ ...latest(), theirs: error.body.caption, status: { kind: "problem", text: MODIFIED } });
+      const theirs = error.body.caption;
+      if (theirs === saving.text.trim()) return written(row, saving.text, theirs, folder); // written before the server went
+      keep({ ...latest(), theirs, status: { kind: "problem", text: MODIFIED } });
+      show(row, theirs);
     } else keep({ ...latest(), status: { kind: "problem", text: `Not saved: ${/** @type {Error} */ (error).message}` } });
   }
+}
+
+/** @param {number} row @param {string | null} caption */
+function show(row, caption) {
+  const known = rows.value.get(row);
+  if (known) put([{ ...known, caption }]);
+}
+
+/** A text is on the disk. @param {number} row @param {string} text @param {string | null} caption @param {number} folder */
+function written(row, text, caption, folder) {
+  const latest = drafts.get(row);
+  if (folder !== opening.value || !latest) return;
+  const isDone = latest.text === text;
+  keep({ ...latest, before: caption, status: isDone ? { kind: "saved", text: "Saved" } : { kind: "typing", text: "" } });
+  if (isDone && draft.value?.row !== row) drafts.delete(row);
+  show(row, caption);
 }
 
 /** End a conflict with this text, which replaces the other program's. @param {string} text */
@@ -108,13 +128,14 @@ export function resolve(text) {
   if (!now || now.theirs === undefined) return;
   const { theirs, ...rest } = now;
   keep({ ...rest, before: theirs ?? null, text, status: { kind: text.trim() === (theirs ?? "") ? "saved" : "typing", text: "" } });
-  const known = rows.value.get(now.row);
-  if (known) put([{ ...known, caption: theirs ?? null }]);
+  show(now.row, theirs ?? null);
   void save();
 }
 
+setInterval(() => unsaved.value.length && retry(), AGAIN);
+window.addEventListener("pagehide", store);
 window.addEventListener("beforeunload", (event) => {
-  if (![...drafts.values()].some(isDirty)) return;
+  if (!dirty().length) return;
   void save();
   event.preventDefault();
 });

@@ -20,10 +20,10 @@ export function Editor() {
   const row = now?.row;
   const isLoaded = Boolean(now && "caption" in now);
   useEffect(() => {
-    if (row !== undefined) want([row]);
+    if (row !== undefined) want([row], "editor");
   }, [row, rows.value]);
   useEffect(() => {
-    if (row !== undefined && isLoaded) open(row, now?.caption ?? null);
+    if (row !== undefined && isLoaded) open(row, now?.key ?? "", now?.caption ?? null);
   }, [row, isLoaded, now?.caption]);
   useEffect(() => () => void save(), [row]);
   if (!now) return html`<section class="editor"><p class="note">No picture matches.</p></section>`;

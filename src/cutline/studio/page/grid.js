@@ -48,7 +48,7 @@ export function Grid() {
   /** @type {number[]} */
   const places = [];
   for (let place = first * count; place < Math.min(last * count, result.value.length); place += 1) places.push(place);
-  useEffect(() => want(places.map((place) => result.value[place])));
+  useEffect(() => want(places.map((place) => result.value[place]), "grid"));
 
   return html`<div class="grid" ref=${box} tabindex="0" role="listbox" aria-multiselectable="true"
       aria-label="Pictures" aria-activedescendant=${result.value.length ? `cell-${result.value[cursor.value]}` : undefined}>

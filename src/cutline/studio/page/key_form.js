@@ -2,7 +2,8 @@
 /** Shown first where the studio was started with a key. */
 
 import { html } from "./vendor/preact.js";
-import { locked, start } from "./store.js";
+import { start } from "./connection.js";
+import { locked } from "./store.js";
 
 export function KeyForm() {
   /** @param {SubmitEvent} event */

@@ -15,7 +15,8 @@ import { HistoryPanel } from "./history_panel.js";
 import { KeyForm } from "./key_form.js";
 import { listen, rebind } from "./keys.js";
 import { panel } from "./panels.js";
-import { dataset, locked, preferences, start } from "./store.js";
+import { start } from "./connection.js";
+import { dataset, locked, preferences } from "./store.js";
 import { TermsPanel } from "./terms_panel.js";
 
 /** @type {Record<string, () => any>} */

@@ -12,7 +12,7 @@ export function Neighbours() {
   /** @type {number[]} */
   const places = [];
   for (let step = -SIDE; step <= SIDE; step += 1) places.push(cursor.value + step);
-  useEffect(() => want(places.map((place) => result.value[place]).filter((row) => row !== undefined)));
+  useEffect(() => want(places.map((place) => result.value[place]).filter((row) => row !== undefined), "neighbours"));
   return html`<nav class="neighbours" aria-label="Pictures before and after">
     ${places.map((place) => {
       const row = result.value[place];

@@ -6,8 +6,8 @@ import { get, send } from "./api.js";
 import { change, draft } from "./draft.js";
 import { keyText, register } from "./keys.js";
 import { focusOn } from "./panels.js";
-import { has, toggle } from "./phrase_text.js";
 import { heard, locked, notice, opening } from "./store.js";
+import { hasPhrase, togglePhrase } from "./tag_text.js";
 
 const MOST = 9;
 export const phrases = signal(/** @type {string[]} */ ([]));
@@ -26,7 +26,7 @@ function press(number) {
   else if (draft.value) {
     const field = /** @type {HTMLTextAreaElement | null} */ (document.querySelector(".editor textarea:focus"));
     const at = field?.selectionStart ?? 0;
-    change(toggle(draft.value.text, phrase));
+    change(togglePhrase(draft.value.text, phrase));
     if (field) setTimeout(() => field.setSelectionRange(at, at));
   }
 }
@@ -40,7 +40,7 @@ export function Phrases() {
   const text = draft.value?.text ?? "";
   if (isOpen.value) return html`<${Form} />`;
   return html`<div class="phrases" role="group" aria-label="Quick phrases">
-    ${phrases.value.map((phrase, number) => phrase && html`<button key=${number} aria-pressed=${has(text, phrase)} title=${`${phrase} (${keyText(`Alt+${number + 1}`)})`}
+    ${phrases.value.map((phrase, number) => phrase && html`<button key=${number} aria-pressed=${hasPhrase(text, phrase)} title=${`${phrase} (${keyText(`Alt+${number + 1}`)})`}
         onClick=${() => press(number)}><kbd>${number + 1}</kbd> ${phrase}</button>`)}
     <button class="quiet" onClick=${() => (isOpen.value = true)}>${phrases.value.length ? "Change phrases" : "Quick phrases"}</button>
   </div>`;

@@ -1,5 +1,5 @@
 // @ts-check
-/** Captions as lists of tags, as the server reads them: all that is not a tag stays byte by byte. Pure functions. */
+/** Tags and quick phrases of captions; tags as the server reads them: all else stays byte by byte. Pure functions. */
 
 const SEPARATOR = /([,\uff0c\u3001\n])/;
 
@@ -59,4 +59,35 @@ export function add(caption, tag) {
   const body = text.trimEnd();
   if (!body) return name;
   return `${body}${SEPARATOR.test(body.slice(-1)) ? " " : ", "}${name}${stop}${text.slice(body.length)}`;
+}
+
+/** Where a phrase stands in a text as whole words, or -1. @param {string} text @param {string} phrase */
+function placeOf(text, phrase) {
+  const escaped = phrase.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
+  return new RegExp(`(?<![\\p{L}\\p{N}_])${escaped}(?![\\p{L}\\p{N}_])`, "u").exec(text)?.index ?? -1;
+}
+
+/** @param {string} text @param {string} phrase */
+export const hasPhrase = (text, phrase) => Boolean(phrase) && placeOf(text, phrase) >= 0;
+
+/** The text with a phrase, or without it where it is there. @param {string} text @param {string} phrase */
+export function togglePhrase(text, phrase) {
+  if (!phrase) return text;
+  const at = placeOf(text, phrase);
+  if (at < 0) return append(text, phrase);
+  const { items } = parse(text);
+  const tag = items.findIndex((one) => one.text === phrase);
+  if (tag >= 0) return remove(text, tag);
+  const [before, after] = [text.slice(0, at), text.slice(at + phrase.length)];
+  if (!after.trim()) return before.trimEnd();
+  return /\s$/.test(before) ? before + after.trimStart() : before + (before ? after : after.trimStart());
+}
+
+/** A sentence goes behind a sentence, anything else behind a comma. @param {string} text @param {string} phrase */
+function append(text, phrase) {
+  const body = text.trimEnd();
+  if (!body) return phrase;
+  const isSentence = /[.!?…。！？]["'”’)]*$/.test(body);
+  if (isSentence && /[.!?…。！？]$/.test(phrase)) return `${body} ${phrase}`;
+  return isSentence && !/[,\uff0c\u3001\n]/.test(body) ? `${body} ${phrase}` : add(body, phrase);
 }

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict
 from starlette.responses import Response
 
 from cutline.dataset.records import EditInfo
+from cutline.service.errors import ServiceError
 from cutline.service.http.responses import json_response
 from cutline.studio.routes.parameters import OpenDataset, OpenWorkspace, check_row
 
@@ -16,20 +17,31 @@ router = APIRouter(prefix="/studio")
 
 
 class CaptionRequest(BaseModel):
-    """The new caption, and the one that it replaces, which the page has shown; null: there was none."""
+    """The new caption, and the one that it replaces, which the page has shown; null: there was none.
+
+    ``key``: the path of the picture, for which the row is checked, as rows have other numbers when a folder
+    is opened again.
+    """
 
     model_config = ConfigDict(extra="forbid")
     caption: str
     before: str | None
+    key: str | None = None
 
 
 @router.put("/captions/{row}")
 async def save(row: int, body: CaptionRequest, dataset: OpenDataset, workspace: OpenWorkspace) -> Response:
-    """Save a caption. 409 with ``caption``, the one in the file, where that is no longer ``before``."""
+    """Save a caption. 409 with ``caption``, the one in the file, where that is no longer ``before``.
+
+    410: the row is another picture by now. 507: it cannot be written, as ``detail`` says.
+    """
     check_row(dataset, row)
+    if body.key is not None and dataset.entries[row].key != body.key:
+        raise ServiceError(410, f"row {row} is another picture by now")
     info = EditInfo(kind="save", summary=f"edit {dataset.entries[row].key}", author="studio")
     caption = body.caption.strip()
-    result = await asyncio.to_thread(dataset.set_captions, {row: caption}, info, {row: body.before})
+    before = {row: body.before}
+    result = await asyncio.to_thread(dataset.set_captions, {row: caption}, info, before)
     saved = dataset.caption(row)
     if result.conflicts and saved != caption:
         return json_response({"detail": "the caption was changed meanwhile", "caption": saved}, 409)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
@@ -12,16 +13,18 @@ from starlette.responses import Response
 from cutline.dataset.dataset import Dataset
 from cutline.dataset.query import QueryError
 from cutline.service.http.responses import json_response
-from cutline.studio.routes.parameters import OpenDataset, check_row
+from cutline.studio.routes.parameters import OpenDataset, OpenWorkspace, check_row
+from cutline.studio.workspace import Workspace
 
 router = APIRouter(prefix="/studio")
 
 
 class RowsRequest(BaseModel):
-    """Numbers of rows."""
+    """Numbers of rows; or ``keys``, the paths of pictures, whose rows are looked up."""
 
     model_config = ConfigDict(extra="forbid")
-    rows: Annotated[list[int], Field(max_length=1000)]
+    rows: Annotated[list[int], Field(max_length=1000)] = []
+    keys: Annotated[list[str], Field(max_length=1000)] = []
 
 
 @router.get("/find")
@@ -38,15 +41,34 @@ async def find(dataset: OpenDataset, q: Annotated[str, Query(max_length=10_000)]
 
 
 @router.post("/rows")
-async def rows(body: RowsRequest, dataset: OpenDataset) -> Response:
-    """What the page shows of rows.
+async def rows(body: RowsRequest, dataset: OpenDataset, workspace: OpenWorkspace) -> Response:
+    """What the page shows of rows; a caption that another program has changed is read again.
 
     ``row``, ``key``, ``caption`` (null where there is none), ``marks``, ``proposal`` (null where there is
     none, else ``caption``, ``model``, ``prompt_id`` and ``before``, the caption that it was made for),
     ``failure`` (``kind`` and ``message``, where a model has no caption for it), ``problem`` (why the caption
-    cannot be edited; mostly empty).
+    cannot be edited; mostly empty). Keys of no picture are left out.
     """
-    return json_response([_row(dataset, check_row(dataset, row)) for row in body.rows])
+    numbers = [check_row(dataset, row) for row in body.rows]
+    for key in body.keys:
+        with contextlib.suppress(KeyError):
+            numbers.append(dataset.row(key))
+    await _refresh(dataset, workspace, numbers)
+    return json_response([_row(dataset, row) for row in numbers])
+
+
+@router.post("/refresh")
+async def refresh(body: RowsRequest, dataset: OpenDataset, workspace: OpenWorkspace) -> Response:
+    """The rows among these whose captions another program has changed; pages hear of them by an event."""
+    numbers = [check_row(dataset, row) for row in body.rows]
+    return json_response(await _refresh(dataset, workspace, numbers))
+
+
+async def _refresh(dataset: Dataset, workspace: Workspace, rows: list[int]) -> list[int]:
+    changed = await asyncio.to_thread(dataset.refresh, rows)
+    if changed:
+        workspace.publish_changes(changed)
+    return changed
 
 
 def _row(dataset: Dataset, row: int) -> dict[str, Any]:

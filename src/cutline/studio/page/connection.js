@@ -1,0 +1,91 @@
+// @ts-check
+/** The page and its server: what is open, and the events that tell of changes. */
+
+import { batch } from "./vendor/preact.js";
+import { get, send } from "./api.js";
+import { recall, retry } from "./draft.js";
+import { clear, forget, watch } from "./rows.js";
+import { compare, cursor, dataset, edition, heard, jobs, left, locked, notice, opening, picked, preferences, query, result, rows, search } from "./store.js";
+
+/** Forget the rows of what was open: numbers mean others now. @param {any} state of what is open now */
+async function enter(state) {
+  const isSame = state.folder === dataset.value?.folder;
+  const row = result.value[cursor.value];
+  const key = isSame && row !== undefined ? rows.value.get(row)?.key : undefined;
+  batch(() => {
+    opening.value += 1; // texts that are not saved go with what was open
+    edition.value += 1;
+    picked.value = new Set();
+    left.value = new Set();
+    cursor.value = 0;
+    result.value = new Uint32Array();
+    dataset.value = state;
+    clear();
+  });
+  if (state.folder) await search(query.value);
+  if (key !== undefined) {
+    const [found] = await send("studio/rows", { keys: [key] }).catch(() => []);
+    const place = found ? result.value.indexOf(found.row) : -1;
+    if (place >= 0) cursor.value = place;
+  }
+  await recall();
+}
+
+/** The server is there again, or for the first time; it may have been started anew. */
+async function hello() {
+  const state = await get("studio/state").catch(() => null);
+  if (!state) return;
+  if (state.opening !== dataset.value?.opening) await enter(state);
+  else {
+    dataset.value = state;
+    forget(null);
+  }
+  retry();
+}
+
+/** @param {string} kind @param {any} event */
+function take(kind, event) {
+  const { changed, ...state } = event;
+  if (kind === "opened") {
+    if (state.opening !== dataset.value?.opening) void enter(state);
+    return;
+  }
+  dataset.value = state;
+  if (kind === "changed") {
+    forget(changed ?? null);
+    edition.value += 1;
+    compare();
+  } else if (query.value && state.folder) void search(query.value, true);
+}
+
+/** Show what is open; a key is needed first where the studio has one. */
+export async function start() {
+  try {
+    dataset.value = await get("studio/state");
+    locked.value = "";
+  } catch (error) {
+    if (/** @type {any} */ (error).status === 401) locked.value = /** @type {Error} */ (error).message;
+    else notice.value = /** @type {Error} */ (error).message;
+    return;
+  }
+  const events = new EventSource("studio/events");
+  let connected = false;
+  events.addEventListener("hello", () => {
+    if (connected) void hello();
+    connected = true;
+  });
+  for (const kind of ["state", "opened", "changed"]) events.addEventListener(kind, (event) => take(kind, JSON.parse(event.data)));
+  events.addEventListener("reading", (event) => {
+    dataset.value = { ...dataset.value, read: JSON.parse(event.data).rows };
+  });
+  events.addEventListener("job", (event) => {
+    const job = JSON.parse(event.data);
+    jobs.value = { ...jobs.value, [job.job]: job };
+  });
+  for (const [kind, hear] of heard) events.addEventListener(kind, (event) => hear(JSON.parse(event.data)));
+  events.addEventListener("preferences", (event) => (preferences.value = JSON.parse(event.data)));
+  watch();
+  if (dataset.value.folder) await search("");
+  preferences.value = await get("studio/preferences").catch(() => ({ keys: {}, tips: true }));
+  await recall();
+}
