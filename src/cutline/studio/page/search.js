@@ -62,7 +62,7 @@ export function Search() {
       clearTimeout(timer);
     };
   }, [typed]);
-  const close = () => setTyped(null);
+  const close = () => (setTyped(null), setFound([]));
   const choose = (/** @type {Completion} */ one) => {
     const letters = Array.from(query.value);
     const isWhole = !one.text.endsWith(":");
