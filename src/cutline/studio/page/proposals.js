@@ -21,9 +21,9 @@ let shown = null;
 export const keepShown = (row, caption) => (shown = { row, caption });
 
 /** Accept what is seen now: what was typed into a caption is saved first, and not replaced unseen. */
-export function acceptSeen() {
+export async function acceptSeen() {
   const seen = shown;
-  return save().then((isSaved) => isSaved && accept(undefined, seen));
+  if (await save()) await accept(undefined, seen);
 }
 
 /** Accept proposals. @param {any} [scope] the rows of `targets` for none @param {typeof shown} [seen] */
