@@ -46,7 +46,8 @@ export const last = signal(/** @type {any} */ (null));
 /** @param {Partial<Form>} changes */
 export function set(changes) {
   form.value = { ...form.value, ...changes };
-  localStorage.setItem(KEPT, JSON.stringify(form.value));
+  const { endpoint } = form.value; // one with a password is refused, and not kept
+  localStorage.setItem(KEPT, JSON.stringify({ ...form.value, endpoint: endpoint.includes("@") ? "" : endpoint }));
   count();
 }
 
