@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import array
 import resource
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
@@ -125,11 +127,11 @@ def test_tags_are_completed_inside_words_the_most_frequent_first(page: Any, stud
     page.keyboard.press("Enter")
     field = page.get_by_role("combobox", name="Add a tag")
     page.keyboard.type("hai")
-    options = page.locator(".suggestions li span:first-child")
+    options = page.locator("#suggestions li span:first-child")
     expect(options).to_have_text(["hairpin", "short hair"])  # this picture has the most frequent one
     page.keyboard.press("ArrowDown")
     page.keyboard.press("ArrowDown")
-    expect(page.locator(".suggestions").get_by_role("option", name="short hair")).to_have_attribute(
+    expect(page.locator("#suggestions").get_by_role("option", name="short hair")).to_have_attribute(
         "aria-selected", "true"
     )
     page.keyboard.press("Enter")
@@ -137,14 +139,14 @@ def test_tags_are_completed_inside_words_the_most_frequent_first(page: Any, stud
     expect(options).to_have_text(["hairpin"])
     page.keyboard.press("Tab")
     page.keyboard.type("cat")
-    expect(page.locator(".suggestions")).to_be_hidden()  # it is there already
+    expect(page.locator("#suggestions")).to_be_hidden()  # it is there already
     page.keyboard.type(" photo, picture")
-    expect(page.locator(".suggestions")).to_be_hidden()
+    expect(page.locator("#suggestions")).to_be_hidden()
     field.fill("pict")
     expect(options.first).to_have_text("picture 1")
     axe_finds_nothing(page)
     page.keyboard.press("Escape")
-    expect(page.locator(".suggestions")).to_be_hidden()
+    expect(page.locator("#suggestions")).to_be_hidden()
     expect(field).to_be_focused()
     page.keyboard.press("Enter")
     expected = f"{caption(3)}, short hair, hairpin, pict\n"
@@ -281,12 +283,12 @@ def test_a_filter_while_typing_moves_no_text_and_keys_type_letters(page: Any, st
     page.keyboard.press("End")
     page.keyboard.type(" jUdFtGaRcEhz?/-+ ")  # letters of commands
     page.keyboard.press("/")
-    page.get_by_role("searchbox").fill('"picture 1" OR "picture 2"')
+    page.locator(".bar input[type=search]").fill('"picture 1" OR "picture 2"')
     expect(page.locator(".cell")).to_have_count(2)
     expect(field).to_have_value(caption(1))
     wait_until(lambda: "jUdF" in (studio.folder / "09.txt").read_text())
     assert (studio.folder / "09.txt").read_text() == f"{caption(9)} jUdFtGaRcEhz?/-+ /\n"
-    page.get_by_role("searchbox").fill("red")
+    page.locator(".bar input[type=search]").fill("red")
     expect(page.locator(".bar .count").first).to_have_text(f"{PICTURES - 2} of {PICTURES}")
     page.keyboard.press("Escape")
     field = show(page, 0)
@@ -299,3 +301,58 @@ def test_a_filter_while_typing_moves_no_text_and_keys_type_letters(page: Any, st
     assert studio.call("GET", "find?q=status:done OR status:flagged".replace(" ", "%20")) == b""
     texts = [(studio.folder / f"{number:02}.txt").read_text() for number in (1, 2, 10)]
     assert texts == [f"{caption(number)}\n" for number in (1, 2, 10)]
+
+
+def test_thumbnails_have_three_sizes_that_are_remembered_and_a_colour_until_they_come(
+    page: Any, studio: Any
+) -> None:
+    cells = page.locator(".cell")
+    widths = [cells.first.bounding_box()["width"]]
+    page.keyboard.press("s")
+    wait_until(lambda: cells.first.bounding_box()["width"] > widths[0])
+    widths.append(cells.first.bounding_box()["width"])
+    page.get_by_role("button", name="Small thumbnails").click()
+    wait_until(lambda: cells.first.bounding_box()["width"] < widths[0])
+    axe_finds_nothing(page)
+    page.reload()
+    page.wait_for_selector(".cell")
+    assert cells.first.bounding_box()["width"] < widths[0]
+    expect(cells.nth(1).locator("img")).to_have_js_property("complete", value=True)
+    color = bytes.fromhex(studio.call("POST", "rows", {"rows": [1]})[0]["color"][1:])
+    assert all(abs(found - drawn) < 4 for found, drawn in zip(color, (200, 90, 60), strict=True))
+
+
+def test_a_million_rows_are_scrolled_and_what_is_scrolled_past_is_not_loaded(page: Any) -> None:
+    rows = 1_000_000
+    requested: list[list[int]] = []
+
+    def answer(route: Any) -> None:
+        numbers = orjson.loads(route.request.post_data)["rows"]
+        requested.append(numbers)
+        known = {"marks": [], "proposal": None, "failure": None, "problem": "", "color": "#336699"}
+        found = [{"row": row, "key": f"{row}.jpg", "caption": f"text {row}", **known} for row in numbers]
+        route.fulfill(json=found)
+
+    numbers = array.array("I", range(rows)).tobytes()
+    thumbnails: list[str] = []
+    page.route("**/studio/find*", lambda route: route.fulfill(body=numbers))
+    page.route("**/studio/rows", answer)
+    page.route("**/studio/refresh", lambda route: route.fulfill(json=[]))
+    page.route("**/studio/thumbnails/*", lambda route: thumbnails.append(route.request.url) or route.abort())
+    page.route("**/studio/pictures/*", lambda route: route.abort())
+    page.reload()
+    expect(page.locator(".cell").first).to_contain_text("text 0")
+    page.keyboard.press("End")
+    expect(page.locator(".cell.cursor")).to_contain_text(f"text {rows - 1}")
+    page.keyboard.press("Home")
+    expect(page.locator(".cell.cursor")).to_contain_text("text 0")
+    thumbnails.clear()
+    page.locator(".grid").evaluate(
+        "async (grid) => { for (let step = 1; step <= 40; step += 1) {"
+        " grid.scrollTop = step * 150000; await new Promise(requestAnimationFrame); } }"
+    )
+    expect(page.locator(".cell").nth(8)).to_contain_text("text ")
+    expect(page.locator(".cell .stand-in")).to_have_count(0)
+    assert len(thumbnails) < 200
+    assert max(map(len, requested)) <= 500
+    assert sum(map(len, requested)) < 30_000

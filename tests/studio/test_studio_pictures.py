@@ -127,7 +127,7 @@ def test_the_oldest_thumbnails_make_room(tmp_path: Path) -> None:
     store = ThumbnailStore(tmp_path / "thumbnails.sqlite", max_bytes=300_000)
     versions = [FileVersion(f"/p/{number}\udcff.jpg", 1, number) for number in range(100)]
     for version in versions:
-        store.put(version, os.urandom(10_000))
+        store.put(version, os.urandom(10_000), 0)
         store.flush()
     assert store.get(versions[-1]) is not None
     assert store.get(versions[0]) is None
@@ -141,6 +141,6 @@ def test_the_oldest_thumbnails_make_room(tmp_path: Path) -> None:
 def test_without_a_cache_thumbnails_are_made_each_time(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     store = ThumbnailStore(tmp_path / "file" / "thumbnails.sqlite")
-    store.put(FileVersion("/p", 1, 1), b"x")
+    store.put(FileVersion("/p", 1, 1), b"x", 0)
     store.close()
     assert store.get(FileVersion("/p", 1, 1)) is None

@@ -7,6 +7,7 @@ import io
 from typing import Final
 
 import pybase64
+from PIL.Image import Resampling
 
 from cutline.imaging import Picture
 
@@ -41,8 +42,14 @@ def thumbnail(picture: Picture, side: int) -> Thumbnail:
 
 def small_jpeg(picture: Picture, side: int) -> bytes:
     """The picture at most ``side`` pixels long, blocking; PictureError: it cannot be read or opened."""
+    return colored_jpeg(picture, side)[0]
+
+
+def colored_jpeg(picture: Picture, side: int) -> tuple[bytes, int]:
+    """``small_jpeg``, and the picture's average colour as ``0xRRGGBB``."""
     image = picture.image(max_side=side)
     image.info.clear()
     buffer = io.BytesIO()
     image.save(buffer, "JPEG", quality=80)
-    return buffer.getvalue()
+    red, green, blue = image.convert("RGB").resize((1, 1), Resampling.BOX).tobytes()
+    return buffer.getvalue(), red << 16 | green << 8 | blue

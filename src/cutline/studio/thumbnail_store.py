@@ -7,6 +7,7 @@ import dataclasses
 import os
 import sqlite3
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -17,7 +18,8 @@ PRAGMA journal_mode = WAL;
 PRAGMA synchronous = NORMAL;
 CREATE TABLE IF NOT EXISTS thumbnails (
     id INTEGER PRIMARY KEY, path BLOB NOT NULL UNIQUE, size INTEGER NOT NULL, mtime INTEGER NOT NULL,
-    data BLOB NOT NULL);
+    color INTEGER NOT NULL, data BLOB NOT NULL);
+CREATE INDEX IF NOT EXISTS colors ON thumbnails (path, color);
 """
 
 _DAMAGED: Final = {sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_ERROR}  # or another schema
@@ -51,14 +53,14 @@ class ThumbnailStore:
         self._guard = threading.Lock()
         self._connection: sqlite3.Connection | None = None
         self._is_broken = False
-        self._new: dict[FileVersion, bytes] = {}
+        self._new: dict[FileVersion, tuple[bytes, int]] = {}
 
     def get(self, version: FileVersion) -> bytes | None:
         """None: there is none of this version."""
         with self._guard:
             found = self._new.get(version)
             if found is not None or (database := self._open()) is None:
-                return found
+                return found[0] if found is not None else None
             query = "SELECT data FROM thumbnails WHERE path = ? AND size = ? AND mtime = ?"
             try:
                 row = database.execute(query, _key(version)).fetchone()
@@ -67,10 +69,28 @@ class ThumbnailStore:
                 return None
             return row[0] if row is not None else None
 
-    def put(self, version: FileVersion, data: bytes) -> None:
-        """Keep a thumbnail; many are written at once."""
+    def colors(self, paths: Sequence[str]) -> dict[str, int]:
+        """The average colours, ``0xRRGGBB``, of the pictures that have a thumbnail, of whatever version."""
         with self._guard:
-            self._new[version] = data
+            wanted = set(paths)
+            found = {version.path: new[1] for version, new in self._new.items() if version.path in wanted}
+            names = [os.fsencode(path) for path in paths]
+            database = self._open()
+            if database is None:
+                return found
+            with contextlib.suppress(sqlite3.Error):
+                for start in range(0, len(names), _FLUSH):
+                    part = names[start : start + _FLUSH]
+                    marks = ", ".join("?" * len(part))
+                    query = f"SELECT path, color FROM thumbnails WHERE path IN ({marks})"  # noqa: S608 - marks
+                    for path, color in database.execute(query, part):
+                        found.setdefault(os.fsdecode(path), color)
+            return found
+
+    def put(self, version: FileVersion, data: bytes, color: int) -> None:
+        """Keep a thumbnail and its average colour; many are written at once."""
+        with self._guard:
+            self._new[version] = data, color
             if len(self._new) >= _FLUSH:
                 self._flush()
 
@@ -104,8 +124,9 @@ class ThumbnailStore:
         try:
             with database:
                 database.executemany(
-                    "INSERT OR REPLACE INTO thumbnails (path, size, mtime, data) VALUES (?, ?, ?, ?)",
-                    ((*_key(version), each) for version, each in new.items()),
+                    "INSERT OR REPLACE INTO thumbnails (path, size, mtime, data, color)"
+                    " VALUES (?, ?, ?, ?, ?)",
+                    ((*_key(version), *each) for version, each in new.items()),
                 )
             while _used(database) > self._max_bytes:
                 with database:
@@ -151,7 +172,7 @@ def _connect(file: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(file, check_same_thread=False, timeout=5)
     try:
         connection.executescript(_SCHEMA)
-        connection.execute("SELECT path, size, mtime, data FROM thumbnails LIMIT 1")
+        connection.execute("SELECT path, size, mtime, color, data FROM thumbnails LIMIT 1")
     except BaseException:
         connection.close()
         raise

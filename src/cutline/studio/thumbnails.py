@@ -13,7 +13,7 @@ from typing import Final
 
 from cutline.errors import PictureError
 from cutline.imaging import Picture
-from cutline.imaging.thumbnails import small_jpeg
+from cutline.imaging.thumbnails import colored_jpeg
 from cutline.locations.stored import LocalFile
 from cutline.studio.thumbnail_store import FileVersion, ThumbnailStore
 
@@ -56,6 +56,10 @@ class Thumbnails:
         self._pool.submit(self._make_latest)
         return await asyncio.wrap_future(future)
 
+    def colors(self, paths: Sequence[str]) -> dict[str, str]:
+        """The average colours of pictures that have a thumbnail, as ``#rrggbb``; blocks."""
+        return {path: f"#{color:06x}" for path, color in self._store.colors(paths).items()}
+
     def fill(self, paths: Sequence[str], is_busy: Callable[[], bool]) -> None:
         """Make those of all pictures in idle time, in the place of what was filled before."""
         if self._filling is not None:
@@ -86,12 +90,12 @@ class Thumbnails:
         data = self._store.get(version)
         if data is None:
             try:
-                data = small_jpeg(Picture(LocalFile(version.path)), SIDE)
+                data, color = colored_jpeg(Picture(LocalFile(version.path)), SIDE)
             except PictureError as error:
                 if error.kind in _LASTING:
                     self._problems[version] = error.kind
                 return Thumbnail(problem=error.kind)
-            self._store.put(version, data)
+            self._store.put(version, data, color)
         return Thumbnail(data=data)
 
     async def _fill(self, paths: Sequence[str], is_busy: Callable[[], bool]) -> None:

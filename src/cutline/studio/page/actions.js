@@ -2,7 +2,7 @@
 /** What the page can do by keys; other modules add theirs. */
 
 import { save } from "./draft.js";
-import { columns } from "./grid.js";
+import { columns, nextSize } from "./grid.js";
 import { register } from "./keys.js";
 import { goToNext, markDone, toggleMark } from "./marks.js";
 import { back, dialog, focusOn, panel, show } from "./panels.js";
@@ -87,6 +87,7 @@ for (const action of [
   { id: "find", keys: ["/", "Ctrl+F"], text: "find", typing: true, run: () => focusOn("input[type=search]") },
   { id: "history", keys: ["H"], text: "history", run: saved(() => show("history")) },
   { id: "open", keys: ["O"], text: "open another folder", run: () => (dialog.value = "folders") },
+  { id: "size", keys: ["S"], text: "small, medium or large thumbnails", run: nextSize },
   { id: "help", keys: ["?"], text: "keys", run: () => (dialog.value = "help") },
   { id: "commands", keys: ["Ctrl+K"], text: "list of commands", typing: true, run: () => (dialog.value = "commands") },
   { id: "back", keys: ["Escape"], text: "back to the grid", typing: true, run: back },

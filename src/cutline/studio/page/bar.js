@@ -4,6 +4,7 @@
 import { html } from "./vendor/preact.js";
 import { ActionButton } from "./action_button.js";
 import { unsaved } from "./draft.js";
+import { Sizes } from "./grid.js";
 import { tip } from "./keys.js";
 import { Outcome } from "./outcome.js";
 import { Search } from "./search.js";
@@ -32,6 +33,7 @@ export function Bar() {
     <span class="count">${result.value.length.toLocaleString("en")} of ${(now.rows ?? 0).toLocaleString("en")}</span>
     ${left.value.size > 0 && html`<button title="they stay until the filter runs again" onClick=${() => search(query.value)}>${left.value.size.toLocaleString("en")} no longer match: find again</button>`}
     ${picked.value.size > 0 && html`<span class="count">${picked.value.size.toLocaleString("en")} picked <button class="quiet" title=${tip("clear")} onClick=${clear}>clear</button></span>`}
+    <${Sizes} />
     <${Unsaved} />
     <${ActionButton} id="generate" pressed=${panel.value === "generate"}>Generate<//>
     <${ActionButton} id="bulk" pressed=${panel.value === "bulk"}>Edit many<//>

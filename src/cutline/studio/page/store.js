@@ -6,7 +6,7 @@ import { find, send } from "./api.js";
 
 /**
  * @typedef {{row: number, key: string, caption: string | null, marks: string[], problem: string,
- *   proposal: {caption: string, model: string, prompt_id: string, before: string | null} | null,
+ *   color: string | null, proposal: {caption: string, model: string, prompt_id: string, before: string | null} | null,
  *   failure: {kind: string, message: string, model: string} | null}} Row
  */
 

@@ -47,14 +47,18 @@ async def rows(body: RowsRequest, dataset: OpenDataset, workspace: OpenWorkspace
     ``row``, ``key``, ``caption`` (null where there is none), ``marks``, ``proposal`` (null where there is
     none, else ``caption``, ``model``, ``prompt_id`` and ``before``, the caption that it was made for),
     ``failure`` (``kind`` and ``message``, where a model has no caption for it), ``problem`` (why the caption
-    cannot be edited; mostly empty). Keys of no picture are left out.
+    cannot be edited; mostly empty), ``color`` (the picture's average, ``#rrggbb``; null where it has no
+    thumbnail yet). Keys of no picture are left out.
     """
     numbers = [check_row(dataset, row) for row in body.rows]
     for key in body.keys:
         with contextlib.suppress(KeyError):
             numbers.append(dataset.row(key))
     await _refresh(dataset, workspace, numbers)
-    return json_response([_row(dataset, row) for row in numbers])
+    paths = [dataset.picture(row) for row in numbers]
+    colors = await asyncio.to_thread(workspace.thumbnails.colors, paths)
+    pairs = zip(numbers, paths, strict=True)
+    return json_response([{**_row(dataset, row), "color": colors.get(path)} for row, path in pairs])
 
 
 @router.post("/refresh")
