@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 from cutline.errors import ConfigError
+from cutline.files import not_there
 
 _MOST_BYTES = 10_000
 _SHORTEST = 8  # letters from which a key cannot be mistaken for a word
@@ -43,6 +44,8 @@ def given_key(key: str | None, file: str | Path | None = None, *, option: str = 
     try:
         with Path(file).open("rb") as stream:
             text = stream.read(_MOST_BYTES).decode("utf-8", "replace").strip()
+    except FileNotFoundError:
+        raise ConfigError(f"cannot read the key: {not_there(file)}") from None
     except OSError as error:
         raise ConfigError(f"cannot read the key in {file}: {error.strerror}") from None
     if not text:

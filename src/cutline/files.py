@@ -31,6 +31,7 @@ _REMEDIES = {
     errno.EIO: "check the disk",
     errno.EMFILE: "raise the limit on open files (ulimit -n)",
 }
+SEVERAL_INPUTS = "several files are one input: their folder, or a pattern in quotes, such as 'photos/*.jpg'"
 MAX_NAMES = 10_000  # of a folder, of which one may be meant
 MAX_SETTING = 32 * 1024 * 1024  # bytes
 _OF_THE_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EMFILE, errno.ENFILE}
@@ -38,10 +39,15 @@ _OF_THE_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EMFILE, errno.ENFIL
 
 def not_there(path: str | Path) -> str:
     """The message for a path on this machine that does not exist, with the one probably meant."""
+    return f"{path} does not exist{similar_path(path)}"
+
+
+def similar_path(path: str | Path) -> str:
+    """``, did you mean …?`` for a path that does not exist; empty where nothing is similar."""
     near = _similar(Path(path))
     if near is None:
-        return f"{path} does not exist"
-    return f"{path} does not exist, did you mean {name_to_text(str(near))}{'/' * str(path).endswith('/')}?"
+        return ""
+    return f", did you mean {name_to_text(str(near))}{'/' * str(path).endswith('/')}?"
 
 
 def check_folder(folder: str) -> None:

@@ -141,7 +141,7 @@ MISTAKES = {
     "one path too many": ("caption photos out.jsonl more.jsonl", "more.jsonl"),
     "a pattern that the shell expanded": (
         "caption notes empty photos " * 99,
-        "put a pattern of several files in quotes",
+        "a pattern in quotes",
     ),
     "unknown prompt to show": ("prompts show detaled", "detailed"),
     "unknown model to check": ("models check opnai", "openai"),

@@ -48,6 +48,13 @@ def test_more_pixels_than_allowed_are_refused_from_the_header(picture, size):
     assert refusal(picture(png_of(8000, 8000)).image).kind == "decode"  # allowed, but empty
 
 
+@pytest.mark.parametrize("comments", [b"#" + b"x" * 70_000, b"#x\n" * 30_000], ids=["one", "many"])
+def test_long_comments_of_a_ppm_are_refused_before_they_are_read(picture, comments):
+    assert refusal(picture(b"P6\n" + comments + b"\n2 2\n255\n" + bytes(12)).image).kind == "too-large"
+    usual = b"P6\n# made by hand\n2 2\n# maximum\n255\n" + bytes(12) + comments
+    assert picture(usual).image().size == (2, 2)
+
+
 def test_the_cap_can_be_moved_but_not_above_the_hard_one(picture, encode):
     data = encode(Image.new("RGB", (200, 100)), "PNG")
     assert refusal(picture(data, max_pixels=19_999).image).kind == "too-large"

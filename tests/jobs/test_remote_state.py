@@ -191,6 +191,57 @@ def test_the_state_of_earlier_versions_is_taken_over(caption, bucket, endpoint, 
     assert len(set(journalled(bucket, "_old.jsonl.cutline"))) == COUNT
 
 
+@pytest.mark.parametrize("damage", ["empty", "cut", "gone"])
+def test_a_damaged_part_of_the_journal_costs_no_answers_of_the_machine_that_wrote_it(
+    damage, caption, bucket, endpoint
+):
+    output = f"{bucket.url}/sets/out.jsonl"
+    assert caption(output).returncode == 0
+    before = endpoint.stats()["requests"]
+    (part,) = (name for name in bucket.names() if "/journal/" in name)
+    whole = bucket.read(part)
+    if damage == "gone":
+        bucket.remove(part)
+    else:
+        bucket.write(part, whole[: 300 if damage == "cut" else 0])
+    again = caption(output)
+    assert again.returncode == 0, again.stderr
+    assert len(journalled(bucket, "sets/_out.jsonl.cutline")) == COUNT
+    other = caption(output, home="another")
+    assert other.returncode == 0, other.stderr
+    assert endpoint.stats()["requests"] == before
+
+
+def test_outputs_within_a_remote_input_and_pictures_are_left_alone(caption, photos, bucket, tmp_path):
+    """Of this run and of earlier ones; what is found by its content is as on this machine."""
+    folder = photos(COUNT)
+    for name, source in {"a.png": "00.png", "b.jpg_large": "01.png", "c": "02.png"}.items():
+        bucket.write(f"in/{name}", (folder / source).read_bytes())
+    bucket.write("in/d.jxl", b"\xff\x0a" + bytes(50))
+    bucket.write("in/notes", b"no picture")
+    env = environment_of(tmp_path / "home", bucket.environment)
+    webdataset = ("--output-format", "webdataset")
+    for options in ((f"{bucket.url}/in/sh", *webdataset), (f"{bucket.url}/in/t.parquet",), ("out.jsonl",)):
+        for _ in range(2 if options[1:] else 1):
+            done = cutline("caption", f"{bucket.url}/in", *options, "--model", "fake", cwd=tmp_path, env=env)
+            assert done.returncode == 0, done.stderr
+            assert "\n3 captions" in f"\n{done.stderr}", done.stderr
+            assert "archive" not in done.stderr
+    assert "left out 1 picture in a format that cannot be opened (d.jxl)" in done.stderr
+    over = (
+        f"{bucket.url}/in",
+        f"{bucket.url}/in/a.png",
+        "--output-format",
+        "jsonl",
+        "--existing",
+        "overwrite",
+    )
+    refused = cutline("caption", *over, "--model", "fake", cwd=tmp_path, env=env)
+    assert refused.returncode == 2
+    assert "a.png is a picture and would be replaced by the output" in refused.stderr
+    assert bucket.read("in/a.png") == (folder / "00.png").read_bytes()
+
+
 def lease(bucket, **options):
     return Lease(f"{bucket.url}/lock", "the output", **options)
 
@@ -199,9 +250,13 @@ def written(bucket):
     return [name for name in bucket.names() if name.startswith("lock/")]
 
 
-def test_a_lease_of_a_lost_machine_ends_by_itself(client):
-    owner = {"process": 1, "host": "lost", "since": "then", "machine": "another"}
-    client.write("lock/00000004-lost.json", json.dumps(owner).encode())
+OWNER_LOST = {"process": 1, "host": "lost", "since": "then", "machine": "another"}
+DAMAGED = [b"", b"{", b"[]", b"\xff\x00", json.dumps({"process": "x", "held": 1, "time": "abc"}).encode()]
+
+
+@pytest.mark.parametrize("content", [json.dumps(OWNER_LOST).encode(), *DAMAGED], ids=range(6))
+def test_a_lease_of_a_lost_machine_ends_by_itself(client, content):
+    client.write("lock/00000004-lost.json", content)
     own = lease(client, duration=1.0)
     own.acquire()
     assert own.generation >= 5

@@ -15,7 +15,7 @@ import cutline
 from cutline.cli import streams
 from cutline.cli.help import ALL, ShortHelp
 from cutline.errors import ConfigError, CutlineError, SinkError
-from cutline.files import name_to_text
+from cutline.files import SEVERAL_INPUTS, name_to_text
 from cutline.formatting import one_line
 from cutline.installation import exact
 from cutline.terminal import Console, print_error, print_line
@@ -120,7 +120,9 @@ def run(arguments: list[str]) -> int:
         result = _call(arguments)
         return streams.exit_code(result if isinstance(result, int) else 0)
     except cyclopts.CycloptsError as error:
-        return fail(_usage_message(error), hint=_in_file(error, arguments) + _help_of(error, arguments))
+        return fail(
+            _usage_message(error, arguments), hint=_in_file(error, arguments) + _help_of(error, arguments)
+        )
     except ConfigError as error:
         return fail(str(error))
     except CutlineError as error:
@@ -164,7 +166,7 @@ _MAX_TOKENS = 8
 _LONG = re.compile(rf"[^\s\"]{{{_MAX_WORD + 1},}}")  # a value in a message
 
 
-def _usage_message(error: cyclopts.CycloptsError) -> str:
+def _usage_message(error: cyclopts.CycloptsError, arguments: list[str]) -> str:
     if isinstance(error, cyclopts.MissingArgumentError) and "--input-path" in str(error):
         return "cutline caption needs an input: a folder, a picture, a list of URLs, a table or tars"
     if isinstance(error, cyclopts.UnknownCommandError) and error.unused_tokens and error.app:
@@ -177,8 +179,9 @@ def _usage_message(error: cyclopts.CycloptsError) -> str:
         tokens = error.unused_tokens or []
         more = " …" if len(tokens) > _MAX_TOKENS else ""
         message = f"unexpected arguments: {' '.join(map(repr, tokens[:_MAX_TOKENS]))}{more}"
-        several = any(map(os.path.exists, tokens))
-        return message + ("; put a pattern of several files in quotes: 'photos/*.jpg'" if several else "")
+        words = itertools.takewhile(lambda word: not word.startswith("-"), arguments)
+        several = any(map(os.path.exists, tokens)) or sum(map(os.path.exists, words)) > 1
+        return message + (f"; {SEVERAL_INPUTS}" if several else "")
     message = " ".join(str(error).split()).removesuffix(".")
     message = _LONG.sub(lambda word: f"{word[0][:_MAX_WORD]}…", message)
     if isinstance(error, cyclopts.CoercionError):

@@ -96,10 +96,10 @@ def _check_file(
 ) -> None:
     if input_path and absolute(written) == absolute(input_path):
         _refuse_input(written, what)
+    if extension(last_name(written)) in EXTENSIONS or (not is_remote(written) and _is_picture(written)):
+        raise ConfigError(f"{shown(written)} is a picture and would be replaced by {what}: {CURE}")
     if is_remote(written):
         return
-    if extension(written.rpartition("/")[2]) in EXTENSIONS or _is_picture(written):
-        raise ConfigError(f"{shown(written)} is a picture and would be replaced by {what}: {CURE}")
     identity = _identity(written)
     if identity is None:
         return

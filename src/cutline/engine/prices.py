@@ -11,7 +11,7 @@ from pathlib import Path
 
 from cutline.captioners.hosted.presets import PRESETS
 from cutline.errors import ConfigError
-from cutline.files import read_toml
+from cutline.files import not_there, read_toml
 from cutline.records import JSON, Usage
 from cutline.registry import BUILT_IN
 
@@ -130,6 +130,8 @@ def _read(path: str) -> JSON:
     """A price file, every entry checked."""
     try:
         table = read_toml(Path(path))
+    except FileNotFoundError:
+        raise ConfigError(f"cannot read the price file: {not_there(path)}") from None
     except OSError as error:
         raise ConfigError(f"cannot read the price file {path}: {error.strerror}") from None
     except ValueError as error:

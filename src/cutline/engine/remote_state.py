@@ -226,6 +226,8 @@ class RemoteState:
                 self._copied[name] = (0, 0)  # an earlier run's: to be replaced or removed
         mark = self._read_mark()
         here = self._journal.stat().st_size if self._journal.exists() else 0
+        if listing and here >= int(mark.get("sent", 0)):
+            listing = self._mended(listing, mark.get("sizes"))
         if not listing and old <= here:
             self._sent, self._parts = 0, {}
         elif listing and mark.get("parts") == _digest(listing) and int(mark.get("sent", 0)) <= here:
@@ -265,6 +267,21 @@ class RemoteState:
             self._send_journal()
             self._save_mark()
         self._remove_old(0 if listing else old)
+
+    def _mended(self, listing: dict[str, int], sizes: Any) -> dict[str, int]:
+        """The listing, once parts that are damaged or gone are written again from this machine's journal."""
+        start = 0
+        for name, size in sorted(sizes.items()) if isinstance(sizes, dict) else ():
+            if listing.get(name, 0) < size:
+                with self._journal.open("rb") as file:
+                    file.seek(start)
+                    data = file.read(size)
+                with storage_errors(self.url):
+                    write_object(self._storage, f"{self._root}/journal/{name}", data)
+                listing = {**listing, name: size}
+                _log.warning("%s/journal/%s was damaged, and is written again", self.url, name)
+            start += size
+        return listing
 
     def _update(self, versions: Any) -> bool:
         """Take over records that another machine changed while the journal stayed as it was."""
@@ -325,7 +342,7 @@ class RemoteState:
 
     def _save_mark(self) -> None:
         mark: JSON = {"url": self.url, "sent": self._sent, "parts": _digest(self._parts)}
-        mark["records"] = self._versions
+        mark |= {"records": self._versions, "sizes": self._parts}
         with contextlib.suppress(OSError):  # without it the journal is fetched once more
             write_atomically(self._folder / _MARK, orjson.dumps(mark), sync=False)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cutline.errors import ConfigError
-from cutline.files import read_setting
+from cutline.files import read_setting, similar_path
 from cutline.records import JSON
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def read_text(path: Path, what: str) -> str:
         return read_setting(path, encoding="utf-8-sig")
     except FileNotFoundError as error:
         cure = f"; for the text itself write {TEXT}{path}" if what == "prompt" else ""
-        raise ConfigError(f"there is no {what} file {path}{cure}") from error
+        raise ConfigError(f"there is no {what} file {path}{similar_path(path) or cure}") from error
     except OSError as error:
         raise ConfigError(f"the {what} file {path} cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:

@@ -8,7 +8,9 @@ from typing import Any
 
 from cutline import registry
 from cutline.errors import ConfigError
+from cutline.files import SEVERAL_INPUTS
 from cutline.formatting import did_you_mean
+from cutline.imaging import EXTENSIONS
 from cutline.interfaces import Sink
 from cutline.records import JSON, Outcome, Sample
 from cutline.sinks.options import SinkOptions
@@ -40,6 +42,8 @@ def format_of(output: str | None, output_format: str | None) -> str:
             )
         return output_format
     extension = Path((output or "").rstrip("/").lower()).suffix
+    if extension[1:] in EXTENSIONS:
+        raise ConfigError(f"the output {output} has the name of a picture: give another; {SEVERAL_INPUTS}")
     if extension not in _EXTENSIONS:
         raise ConfigError(
             f"cannot tell the format of {output or 'an output without a name'}: end its name in "

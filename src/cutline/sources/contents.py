@@ -23,7 +23,7 @@ from cutline.sources.names import (
     table_ending,
     without_tar_ending,
 )
-from cutline.sources.outputs import OutputFilter
+from cutline.sources.outputs import STATE_ENDING, OutputFilter
 from cutline.sources.patterns import Pattern, is_pattern
 from cutline.sources.table_files import find_columns, open_table
 from cutline.storage import is_remote, open_storage
@@ -50,7 +50,8 @@ class _Files:
 class Contents:
     """The files of a folder by kind, as paths relative to it.
 
-    ``metadata`` is that of an imagefolder, ``parts`` are files as Spark and Hadoop name them.
+    ``metadata`` is that of an imagefolder, ``parts`` are files as Spark and Hadoop name them,
+    ``states`` those in state folders of runs.
     """
 
     pictures: _Files = dataclasses.field(default_factory=_Files)
@@ -60,8 +61,12 @@ class Contents:
     text_tables: list[str] = dataclasses.field(default_factory=list)
     metadata: list[str] = dataclasses.field(default_factory=list)
     parts: list[str] = dataclasses.field(default_factory=list)
+    states: list[str] = dataclasses.field(default_factory=list)
 
     def add(self, path: str) -> None:
+        if f"{STATE_ENDING}/" in path:
+            self.states.append(path)
+            return
         ending = table_ending(path)
         if ending in EXTENSIONS:
             self.pictures.add(path)
@@ -83,9 +88,10 @@ class Contents:
         return _with_pictures(root, self.tables, options)
 
     def leave_out_outputs(self, root: str, outputs: OutputFilter) -> None:
+        states = [_join(root, name) for name in self.states]
         for names in (self.tars, self.tables, self.text_tables, self.metadata):
             paths = {_join(root, name): name for name in names}
-            names[:] = [paths[path] for path in outputs.inputs(paths)]
+            names[:] = [paths[path] for path in outputs.inputs(paths, states)]
 
 
 def source_type_of_names(path: str, names: Iterable[str], options: SourceOptions, shown: str = "") -> str:

@@ -77,6 +77,7 @@ class FolderSource(Source):
                 exclude=options.exclude,
                 text_encoding=options.text_encoding,
                 sidecar_ext=options.sidecar_ext,
+                outputs=options.outputs,
             )
         return cls(path, options)
 

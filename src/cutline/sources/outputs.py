@@ -61,11 +61,14 @@ class OutputFilter:
         """Whether a folder below the input holds the state of a run."""
         return folder.rstrip("/").endswith(STATE_ENDING) or bool(self._own and absolute(folder) in self._own)
 
-    def inputs(self, files: Iterable[str]) -> list[str]:
-        """The files that are no outputs, in their order."""
+    def inputs(self, files: Iterable[str], states: Sequence[str] = ()) -> list[str]:
+        """The files that are no outputs, in their order.
+
+        ``states``: further files, in state folders; those of remote ones show what the outputs are.
+        """
         files = list(files)
         if any(map(is_remote, files)):
-            self._known = _remote_outputs(files)
+            self._known = _remote_outputs([*files, *states])
         return [file for file in files if not self._is_output(file)]
 
     def _is_output(self, file: str) -> bool:

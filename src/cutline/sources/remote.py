@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
 from cutline.errors import ConfigError, SourceError
 from cutline.imaging import EXTENSIONS
-from cutline.imaging.formats import OTHER_PICTURES
+from cutline.imaging.formats import OTHER_FORMATS, OTHER_PICTURES
 from cutline.interfaces import Source
 from cutline.locations.stored import RemoteObject
-from cutline.records import LeftOver, Sample
+from cutline.records import JSON, LeftOver, Sample
 from cutline.sidecars import EncodingReport, SidecarIndex, TextDecoder, sidecar_ending
 from cutline.sidecars.encoding import MAX_BYTES
 from cutline.sources.exclusion import Exclusion
 from cutline.sources.input_files import on_storage
 from cutline.sources.left_over import LeftOvers
 from cutline.sources.names import OTHER_EXTENSIONS, extension, is_archive, no_pictures
+from cutline.sources.outputs import OutputFilter, OutputPaths
 from cutline.sources.parts import copy_with, ranges
 from cutline.sources.patterns import Pattern, is_pattern
+from cutline.sources.unknown_files import is_picture, sniff_bytes
 from cutline.storage import explained, object_version, open_storage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+MAX_SNIFFED: Final = 1000  # objects of a listing with unknown endings whose first bytes are read
+SNIFFED_BYTES: Final = 1024
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,14 +59,20 @@ class RemoteFolderSource(Source):
         listing: _Listing | None = None,
         text_encoding: str | None = None,
         sidecar_ext: str = ".txt",
+        outputs: OutputPaths | None = None,
     ) -> None:
-        """``listing`` is the part that is read. Raises ConfigError when nothing can open such a path."""
+        """``listing`` is the part that is read, ``outputs`` are the run's own.
+
+        Raises ConfigError when nothing can open such a path.
+        """
         self._shown = path
         self._pattern = Pattern(path) if is_pattern(path) else None
         self._path = self._pattern.root if self._pattern else path
         self._recursive = recursive
         self._listing = listing
         self._exclusion = Exclusion(exclude)
+        self._outputs = OutputFilter(self._path, outputs, others=self._pattern is None)
+        self._sniffed: dict[tuple[str, str], str] = {}
         self._notes = LeftOvers()
         self._ending = sidecar_ending(sidecar_ext)
         self._encodings = EncodingReport(TextDecoder(text_encoding))
@@ -116,16 +128,22 @@ class RemoteFolderSource(Source):
         else:
             depth = None if self._recursive or self._pattern else 1
             found = on_storage(self._path, lambda: system.find(root, maxdepth=depth, detail=True))
-        names = sorted(found)
-        pictures = [name for name in names if self._wanted(name[len(root) + 1 :], notes)]
+        names = self._inputs(system, sorted(found))
+        pictures = [name for name in names if self._wanted(system, root, name, found[name], notes)]
         self._notes = notes
         versions = [object_version(found[name]) for name in pictures]
         return _Listing(
             root=f"{root}/", pictures=pictures, versions=versions, texts=SidecarIndex(names, self._ending)
         )
 
-    def _wanted(self, key: str, notes: LeftOvers) -> bool:
+    def _inputs(self, system: Any, names: list[str]) -> list[str]:
+        """The objects without the outputs of runs among them, and what belongs to these."""
+        urls = {system.unstrip_protocol(name): name for name in names}
+        return [urls[url] for url in self._outputs.inputs(urls)]
+
+    def _wanted(self, system: Any, root: str, name: str, info: JSON, notes: LeftOvers) -> bool:
         """Whether the object is a sample; notes pictures that are left over."""
+        path, key = name, name[len(root) + 1 :]
         if self._pattern is not None and not self._pattern.covers(key):
             return False
         name = key.rpartition("/")[2]
@@ -137,13 +155,33 @@ class RemoteFolderSource(Source):
             if not self._exclusion.covers(key):
                 return True
             notes.note("excluded", key)
-        elif ending in OTHER_PICTURES:
-            notes.note("unsupported-format", key)
         elif is_archive(name):
             notes.note("archive", key)
         elif ending not in OTHER_EXTENSIONS and key:
+            return self._is_picture_by_content(key, self._sniff(system, path, info), notes)
+        return False
+
+    def _is_picture_by_content(self, key: str, kind: str | None, notes: LeftOvers) -> bool:
+        if kind is not None and is_picture(kind):
+            if not self._exclusion.covers(key):
+                return True
+            notes.note("excluded", key)
+        elif kind in OTHER_FORMATS or extension(key) in OTHER_PICTURES:
+            notes.note("unsupported-format", key)
+        elif kind is None:
             notes.note("unknown-ending", key)
         return False
+
+    def _sniff(self, system: Any, path: str, info: JSON) -> str | None:
+        """The format of an object with an unknown ending, by its first bytes, as ``sniff_bytes``.
+
+        None where it cannot be read, or where so many have been read that the rest would take long.
+        """
+        mark = (path, object_version(info))
+        if mark not in self._sniffed and len(self._sniffed) < MAX_SNIFFED:
+            with contextlib.suppress(Exception):  # drivers share no base class
+                self._sniffed[mark] = sniff_bytes(system.cat_file(path, start=0, end=SNIFFED_BYTES))
+        return self._sniffed.get(mark)
 
     def _text(self, system: object, name: str) -> tuple[str | None, str]:
         try:

@@ -58,6 +58,21 @@ def count_rows(table: Table) -> int | None:
     return None if is_remote(table.path) else rows_in(table)
 
 
+def readable_rows(table: Table, first: int = 0, *, only: str | None = None) -> Iterator[tuple[str, Row]]:
+    """The rows with their places, as ``Table.rows``; what is lost after damage is one bad row at the end.
+
+    Raises:
+        SourceError: the file may be whole another time, as of remote storage.
+    """
+    try:
+        for counted, row in table.rows(first, only=only):
+            yield f"{table.counted} {counted}", row
+    except SourceError as error:
+        if is_remote(table.path) or isinstance(error.__cause__, MemoryError):
+            raise
+        yield "file", BadRow(f"{error}; the rest of the file is lost", kind="damaged-shard")
+
+
 def rows_in(table: Table) -> int:
     """The number of rows that can be read, and one for what is damaged after them."""
     number = 0

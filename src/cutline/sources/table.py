@@ -10,7 +10,7 @@ import os
 import urllib.parse
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from cutline.errors import ConfigError, SourceError
+from cutline.errors import ConfigError
 from cutline.files import name_to_text
 from cutline.locations.roots import ImageRoot
 from cutline.locations.stored import PACKINGS, InlineBytes, RemoteFile
@@ -23,7 +23,7 @@ from cutline.sources.options import SourceOptions
 from cutline.sources.parts import RowSource, copy_with, sample_at
 from cutline.sources.picture_cells import bytes_and_name, is_several
 from cutline.sources.row_keys import KeyColumn, content_key, name_column, name_in
-from cutline.sources.rows import BadRow, Row, Table, rows_in
+from cutline.sources.rows import BadRow, Row, Table, readable_rows, rows_in
 from cutline.sources.table_files import find_columns, open_table
 from cutline.sources.unread_files import Named, note_unread
 from cutline.sources.urls import not_a_url
@@ -172,16 +172,12 @@ class TableSource(RowSource):
                 raise
             yield "file", BadRow(str(error), kind="damaged-shard")
             return
-        try:
-            for counted, row in table.rows(first, only=only):
-                yield f"{table.counted} {counted}", row
-        except SourceError as error:
-            if is_remote(file) or isinstance(error.__cause__, MemoryError):  # another time it may be whole
-                raise
-            yield "file", BadRow(f"{error}; the rest of the file is lost", kind="damaged-shard")
-        else:
-            if file.lower().endswith(_STREAM_ENDINGS) and not is_remote(file):
-                self._note_end(file)
+        row: Row | None = None
+        for where, row in readable_rows(table, first, only=only):
+            yield where, row
+        is_whole = not isinstance(row, BadRow)
+        if is_whole and file.lower().endswith(_STREAM_ENDINGS) and not is_remote(file):
+            self._note_end(file)
 
     def _note_end(self, file: str) -> None:
         from cutline.sources.arrow import lacks_end

@@ -22,7 +22,7 @@ from cutline.sources.input_files import open_binary
 from cutline.sources.names import TABLE_EXTENSIONS, UniqueKeys, extension, table_ending
 from cutline.sources.options import SourceOptions
 from cutline.sources.parts import RowSource, copy_with, sample_at
-from cutline.sources.rows import BadRow, Table
+from cutline.sources.rows import BadRow, Table, readable_rows
 from cutline.sources.table_files import find_columns, open_table
 from cutline.storage import is_remote
 
@@ -86,9 +86,9 @@ class UrlSource(RowSource):
             for number, line in itertools.islice(_lines(self._path), first, None):
                 yield f"line-{number:08}", f"line {number}", line, None, {}
             return
-        rows = self._table.rows(first, only=self._url_column if only_urls else None)
-        for number, (counted, row) in enumerate(rows, first):
-            place, where = f"row-{number:08}", f"{self._table.counted} {counted}"
+        rows = readable_rows(self._table, first, only=self._url_column if only_urls else None)
+        for number, (where, row) in enumerate(rows, first):
+            place = f"row-{number:08}"
             if isinstance(row, BadRow):
                 yield place, where, row, None, {}
             else:
@@ -108,7 +108,9 @@ class UrlSource(RowSource):
             return sample_at(keys.unique(name), found)
         wrong = url.message if isinstance(url, BadRow) else not_a_url(url)
         if wrong or isinstance(url, BadRow):
-            return sample_at(place, Problem(kind="fetch", message=f"{where}: {wrong}"))
+            damaged = isinstance(url, BadRow) and url.kind == "damaged-shard"
+            kind = "damaged-shard" if damaged else "fetch"
+            return sample_at(place, Problem(kind=kind, message=f"{where}: {wrong}"))
         return Sample(key=keys.unique(url), location=RemoteFile(url), text=text, metadata=data)
 
     def _on_storage(self, url: str, place: str) -> tuple[str, Location | Problem]:
