@@ -356,3 +356,36 @@ def test_a_million_rows_are_scrolled_and_what_is_scrolled_past_is_not_loaded(pag
     assert len(thumbnails) < 200
     assert max(map(len, requested)) <= 500
     assert sum(map(len, requested)) < 30_000
+
+
+def test_what_is_picked_is_taken_back_between_edits_in_the_order_of_time(page: Any, studio: Any) -> None:
+    show(page, 1)
+    undo, redo = (lambda: page.keyboard.press("Control+z")), (lambda: page.keyboard.press("Control+Shift+z"))
+    page.keyboard.press("Space")
+    page.keyboard.press("Shift+ArrowRight")
+    page.keyboard.press("Shift+ArrowRight")
+    expect(page.get_by_text("3 picked")).to_be_visible()
+    page.keyboard.press("d")
+    done = page.get_by_role("img", name="done")
+    expect(done).to_have_count(3)
+    expect(page.get_by_role("button", name="Undo")).to_be_enabled()
+    page.keyboard.press("Control+a")
+    expect(page.get_by_text(f"{PICTURES} picked")).to_be_visible()
+    undo()
+    expect(page.get_by_text("3 picked")).to_be_visible()
+    expect(done).to_have_count(3)
+    undo()
+    expect(done).to_have_count(0)
+    expect(page.get_by_text("3 picked")).to_be_visible()
+    undo()
+    expect(page.get_by_text("1 picked")).to_be_visible()
+    undo()
+    expect(page.get_by_text("picked")).to_have_count(0)
+    redo()
+    redo()
+    expect(page.get_by_text("3 picked")).to_be_visible()
+    redo()
+    expect(done).to_have_count(3)
+    redo()
+    expect(page.get_by_text(f"{PICTURES} picked")).to_be_visible()
+    assert len(studio.call("GET", "history")) == 3

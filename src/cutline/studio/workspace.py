@@ -10,6 +10,8 @@ from typing import Any
 
 from cutline.app_dirs import cache_dir, state_dir
 from cutline.dataset.dataset import Dataset
+from cutline.dataset.history import History
+from cutline.dataset.records import EditRecord
 from cutline.dataset.words import DatasetWords
 from cutline.dataset.writer import StopEdit
 from cutline.errors import CutlineError
@@ -133,6 +135,7 @@ class Workspace:
             empty = None if self._empty is None else name_to_text(self._empty)
             return {"folder": None, "listing": self._listing, "empty": empty}
         dataset, reading = self._dataset, self._reading
+        undoable = dataset.history.undoable()
         return {
             "folder": name_to_text(dataset.folder),
             "listing": self._listing,
@@ -142,7 +145,8 @@ class Workspace:
             "is_read": reading.is_done,
             "problem": reading.problem,
             "proposals": len(dataset.proposals),
-            "undo": _summary(dataset.history.undoable()),
+            "undo": _summary(undoable),
+            "undo_edit": _origin(dataset.history, undoable),
             "redo": _summary(dataset.history.redoable()),
         }
 
@@ -174,3 +178,10 @@ class Workspace:
 
 def _summary(record: Any) -> str | None:
     return record.info.summary if record is not None else None
+
+
+def _origin(history: History, record: EditRecord | None) -> int | None:
+    """The edit that a record applies again, however often it was undone and redone."""
+    while record is not None and record.info.kind in {"undo", "redo"} and record.info.target is not None:
+        record = history.edit(record.info.target)
+    return record.id if record is not None else None

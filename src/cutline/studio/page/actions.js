@@ -8,7 +8,7 @@ import { goToNext, markDone, toggleMark } from "./marks.js";
 import { back, dialog, focusOn, panel, show } from "./panels.js";
 import { acceptSeen, reject } from "./proposals.js";
 import { redo, undo } from "./running.js";
-import { clear, extend, go, invert, pickAll, toggle } from "./selection.js";
+import { clear, extend, go, invert, pickAgain, pickAll, takeBack, toggle } from "./selection.js";
 import { cursor, notice, result } from "./store.js";
 import { showsTags } from "./tags_view.js";
 
@@ -77,8 +77,8 @@ for (const action of [
   { id: "accept", keys: ["A"], text: "accept the proposal: of the picture, or of what is picked", run: () => void acceptSeen() },
   { id: "reject", keys: ["R"], text: "reject the proposal: of the picture, or of what is picked", run: saved(() => reject()) },
   { id: "tags", keys: ["T"], text: "text or tags", run: () => (showsTags.value = !showsTags.value) },
-  { id: "undo", keys: ["Ctrl+Z"], text: "undo", run: saved(() => undo()) },
-  { id: "redo", keys: ["Ctrl+Shift+Z"], text: "redo", run: saved(redo) },
+  { id: "undo", keys: ["Ctrl+Z"], text: "undo", run: saved(() => takeBack() || undo()) },
+  { id: "redo", keys: ["Ctrl+Shift+Z"], text: "redo", run: saved(() => pickAgain() || redo()) },
 ]) register({ group: "Edit", ...action });
 
 for (const action of [

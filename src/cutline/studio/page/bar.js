@@ -8,7 +8,7 @@ import { Sizes } from "./grid.js";
 import { tip } from "./keys.js";
 import { Outcome } from "./outcome.js";
 import { Search } from "./search.js";
-import { clear, go } from "./selection.js";
+import { clear, go, steps } from "./selection.js";
 import { panel } from "./panels.js";
 import { dataset, left, notice, picked, query, result, rows, search } from "./store.js";
 
@@ -37,8 +37,8 @@ export function Bar() {
     <${Unsaved} />
     <${ActionButton} id="generate" pressed=${panel.value === "generate"}>Generate<//>
     <${ActionButton} id="bulk" pressed=${panel.value === "bulk"}>Edit many<//>
-    <${ActionButton} id="undo" disabled=${!now.undo} title=${now.undo ?? ""}>Undo<//>
-    <${ActionButton} id="redo" disabled=${!now.redo} title=${now.redo ?? ""}>Redo<//>
+    <${ActionButton} id="undo" disabled=${!now.undo && !steps.value.undo} title=${now.undo ?? ""}>Undo<//>
+    <${ActionButton} id="redo" disabled=${!now.redo && !steps.value.redo} title=${now.redo ?? ""}>Redo<//>
     <${ActionButton} id="history" pressed=${panel.value === "history"}>History<//>
     <${ActionButton} id="words" pressed=${panel.value === "words"}>Words<//>
     <${ActionButton} id="export" pressed=${panel.value === "export"}>Export<//>

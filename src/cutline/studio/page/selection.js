@@ -1,13 +1,70 @@
 // @ts-check
 /** The cursor and the pictures that are picked. Moving the cursor picks nothing and leaves what is picked. */
 
-import { batch } from "./vendor/preact.js";
-import { cursor, picked, result } from "./store.js";
+import { batch, signal } from "./vendor/preact.js";
+import { cursor, dataset, opening, picked, result } from "./store.js";
 
 /** Where the range began that Shift extends, and what was picked before. @type {{place: number, before: Set<number>} | null} */
 let anchor = null;
 
 const within = (/** @type {number} */ place) => Math.max(0, Math.min(result.value.length - 1, place));
+
+/**
+ * What was picked, in the order of time, to be taken back between edits: `edit` is the latest edit that was in effect then.
+ * @typedef {{before: Set<number>, after: Set<number>, edit: number | null, anchor: object | null}} Step
+ */
+
+const MOST = 200; // steps
+/** @type {Step[]} */
+let taken = [];
+/** @type {Step[]} */
+let back = [];
+export const steps = signal({ undo: false, redo: false });
+
+const latest = () => dataset.value?.undo_edit ?? null;
+
+function tell() {
+  steps.value = { undo: taken.at(-1)?.edit === latest(), redo: back.at(-1)?.edit === latest() };
+}
+dataset.subscribe(tell);
+opening.subscribe(() => {
+  [taken, back] = [[], []];
+});
+
+/** Pick these pictures and no others. @param {Set<number>} next */
+function pick(next) {
+  if (next.size === picked.value.size && [...next].every((row) => picked.value.has(row))) return;
+  const last = taken.at(-1);
+  if (anchor && last?.anchor === anchor) last.after = next; // the same range, drawn further
+  else taken = [...taken, { before: picked.value, after: next, edit: latest(), anchor }].slice(-MOST);
+  back = [];
+  picked.value = next;
+  tell();
+}
+
+/** Take back what was picked since the latest edit; whether there was something. */
+export function takeBack() {
+  const step = taken.at(-1);
+  if (!step || step.edit !== latest()) return false;
+  taken = taken.slice(0, -1);
+  back = [...back, step];
+  picked.value = step.before;
+  anchor = null;
+  tell();
+  return true;
+}
+
+/** Pick again what was taken back last; whether there was something. */
+export function pickAgain() {
+  const step = back.at(-1);
+  if (!step || step.edit !== latest()) return false;
+  back = back.slice(0, -1);
+  taken = [...taken, step];
+  picked.value = step.after;
+  anchor = null;
+  tell();
+  return true;
+}
 
 /** Move the cursor. @param {number} place */
 export function go(place) {
@@ -23,7 +80,7 @@ export function extend(place) {
   for (let at = Math.min(anchor.place, to); at <= Math.max(anchor.place, to); at += 1) next.add(result.value[at]);
   batch(() => {
     cursor.value = to;
-    picked.value = next;
+    pick(next);
   });
 }
 
@@ -34,7 +91,7 @@ export function toggle(place) {
   go(place);
   const next = new Set(picked.value);
   if (!next.delete(row)) next.add(row);
-  picked.value = next;
+  pick(next);
 }
 
 /** Pick all that the filter shows, beside what is picked. */
@@ -42,7 +99,7 @@ export function pickAll() {
   anchor = null;
   const next = new Set(picked.value);
   for (const row of result.value) next.add(row);
-  picked.value = next;
+  pick(next);
 }
 
 /** Pick of what the filter shows what is not picked, and the other way round. */
@@ -50,12 +107,12 @@ export function invert() {
   anchor = null;
   const next = new Set(picked.value);
   for (const row of result.value) if (!next.delete(row)) next.add(row);
-  picked.value = next;
+  pick(next);
 }
 
 export function clear() {
   anchor = null;
-  picked.value = new Set();
+  pick(new Set());
 }
 
 /** @param {MouseEvent} event @param {number} place */
