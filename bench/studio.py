@@ -34,7 +34,7 @@ from cutline.dataset.records import EditInfo
 from cutline.imaging import Picture
 from cutline.imaging.thumbnails import small_jpeg
 from cutline.locations.stored import LocalFile
-from cutline.studio.thumbnail_store import FileVersion, ThumbnailStore
+from cutline.studio.thumbnail_store import PictureVersion, ThumbnailStore
 
 TEXT = (
     "a photo of cat dog mat on the table with blue red light window street people walking near water "
@@ -114,8 +114,8 @@ def run(folder: Path, cache: Path, thumbnails: int) -> list[Figure]:
     store = ThumbnailStore(cache / "thumbnails.sqlite")
 
     def make(row: int) -> None:
-        path = dataset.picture(row)
-        store.put(FileVersion.of(path), small_jpeg(Picture(LocalFile(path)), 320))
+        path = dataset.location(row).file() or ""
+        store.put(PictureVersion.of(LocalFile(path)), small_jpeg(Picture(LocalFile(path)), 320))
 
     def make_all() -> None:
         with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:

@@ -63,7 +63,8 @@ API: dict[str, tuple[str, str]] = {
         (
             "open_dataset Dataset Preview Edit Replace Prefix Suffix Trigger AddTag RemoveTag RenameTag "
             "SortTags DedupeTags Trim SentenceCase RemoveOpeners Several Proposal "
-            "EditResult EditRecord EditInfo CaptionVersion ExportResult QueryError"
+            "EditResult EditRecord EditInfo CaptionVersion ExportResult QueryError "
+            "SetComparison Tally Standing"
         ),
     ),
     "Jobs": (
@@ -263,7 +264,7 @@ def _name(name: str) -> str:
             used = [any(row[index] for row in fields) for index in range(4)]
             rows = [tuple(cell for cell, keep in zip(row, used, strict=True) if keep) for row in fields]
             lines.append(_table(tuple(c for c, keep in zip(columns, used, strict=True) if keep), rows))
-        for method in _methods(node):
+        for method in [*_inherited(thing), *_methods(node)]:
             lines += [_code(method), _docstring(ast.get_docstring(method) or ""), ""]
     else:
         lines += [_code(node), _docstring(inspect.getdoc(thing) or ""), ""]
@@ -328,6 +329,17 @@ def _default(value: ast.expr) -> str:
     if factory:
         text = {"dict": "{}", "list": "[]"}.get(factory[1], f"{factory[1]}()")
     return "" if "init=False" in text else f"`{text}`"
+
+
+def _inherited(thing: type) -> list[ast.FunctionDef | ast.AsyncFunctionDef]:
+    """The methods of base classes that have no entry of their own."""
+    found = []
+    for base in thing.__mro__[1:]:
+        if base.__module__.startswith("cutline.") and not hasattr(cutline, base.__name__):
+            node = _node(base)
+            assert isinstance(node, ast.ClassDef)
+            found += [method for method in _methods(node) if method.name not in vars(thing)]
+    return found
 
 
 def _methods(node: ast.ClassDef) -> list[ast.FunctionDef | ast.AsyncFunctionDef]:

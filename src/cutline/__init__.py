@@ -62,6 +62,8 @@ if TYPE_CHECKING:  # what type checkers and editors read; `_NAMES` has the same 
     )
     from cutline.dataset.export.records import ExportResult as ExportResult
     from cutline.dataset.opener import open_dataset as open_dataset
+    from cutline.dataset.picks import Standing as Standing
+    from cutline.dataset.picks import Tally as Tally
     from cutline.dataset.preview import Preview as Preview
     from cutline.dataset.proposals import Proposal as Proposal
     from cutline.dataset.query import QueryError as QueryError
@@ -71,6 +73,7 @@ if TYPE_CHECKING:  # what type checkers and editors read; `_NAMES` has the same 
         EditRecord as EditRecord,
         EditResult as EditResult,
     )
+    from cutline.dataset.set_comparison import SetComparison as SetComparison
     from cutline.engine.batch_manifest import Batch as Batch
     from cutline.engine.batches.collect import Collection as Collection
     from cutline.engine.batches.status import BatchStatus as BatchStatus
@@ -181,10 +184,12 @@ _NAMES = {
     ),
     "cutline.dataset.export.records": "ExportResult",
     "cutline.dataset.opener": "open_dataset",
+    "cutline.dataset.picks": "Standing Tally",
     "cutline.dataset.preview": "Preview",
     "cutline.dataset.proposals": "Proposal",
     "cutline.dataset.query": "QueryError",
     "cutline.dataset.records": "CaptionVersion EditInfo EditRecord EditResult",
+    "cutline.dataset.set_comparison": "SetComparison",
     "cutline.engine.batch_manifest": "Batch",
     "cutline.engine.batches.collect": "Collection",
     "cutline.engine.batches.status": "BatchStatus",

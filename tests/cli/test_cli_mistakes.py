@@ -29,7 +29,7 @@ MISTAKES = {
     "misspelt file": ("caption tabel.csv out.jsonl", "did you mean table.csv?"),
     "misspelt folder to see": ("studio photo", "did you mean photos?"),
     "misspelt folder to edit": ("edit photo --trim", "did you mean photos?"),
-    "a file to see": ("studio table.csv", "table.csv is not a folder"),
+    "a file to see": ("studio notes/a.xyz", "notes/a.xyz is no dataset"),
     "no input": ("caption", "needs an input: a folder"),
     "empty folder": ("caption empty out.jsonl", "no pictures"),
     "folder without pictures": ("caption notes out.jsonl", "no pictures"),

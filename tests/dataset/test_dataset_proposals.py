@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from cutline.dataset.dataset import STATE_ENDING, Dataset
+from cutline.dataset.dataset import Dataset
 from cutline.dataset.history import History
 from cutline.dataset.proposals import CaptionFailure, ModelOutput, Proposal
 from cutline.dataset.records import Change, EditInfo
+from cutline.sources.outputs import STATE_ENDING
 
 INFO = EditInfo(kind="generate", summary="propose captions by m", model="m")
 

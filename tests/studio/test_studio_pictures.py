@@ -14,8 +14,11 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from cutline.studio.thumbnail_store import FileVersion, ThumbnailStore
+from cutline.locations.stored import LocalFile
+from cutline.studio.thumbnail_store import PictureVersion, ThumbnailStore
 from studio_process import start_studio, stop_studio
+
+HERE = LocalFile("/p")
 
 NAMES = ("alpha.png", "anim.gif", "broken.jpg", "cmyk.jpg", "evil.png", "page.png", "photo.tif", "turned.jpg")
 
@@ -125,7 +128,7 @@ def test_a_replaced_picture_shows_anew_and_the_cache_outlives_the_studio(tmp_pat
 
 def test_the_oldest_thumbnails_make_room(tmp_path: Path) -> None:
     store = ThumbnailStore(tmp_path / "thumbnails.sqlite", max_bytes=300_000)
-    versions = [FileVersion(f"/p/{number}\udcff.jpg", 1, number) for number in range(100)]
+    versions = [PictureVersion(f"/p/{number}\udcff.jpg", 1, number, HERE) for number in range(100)]
     for version in versions:
         store.put(version, os.urandom(10_000), 0)
         store.flush()
@@ -135,12 +138,12 @@ def test_the_oldest_thumbnails_make_room(tmp_path: Path) -> None:
     store.close()
     assert (tmp_path / "thumbnails.sqlite").stat().st_size < 600_000
     assert store.get(versions[-1]) is not None  # opened again
-    assert store.get(FileVersion(versions[-1].path, 2, 99)) is None  # replaced
+    assert store.get(PictureVersion(versions[-1].path, 2, 99, HERE)) is None  # replaced
 
 
 def test_without_a_cache_thumbnails_are_made_each_time(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     store = ThumbnailStore(tmp_path / "file" / "thumbnails.sqlite")
-    store.put(FileVersion("/p", 1, 1), b"x", 0)
+    store.put(PictureVersion("/p", 1, 1, HERE), b"x", 0)
     store.close()
-    assert store.get(FileVersion("/p", 1, 1)) is None
+    assert store.get(PictureVersion("/p", 1, 1, HERE)) is None

@@ -41,7 +41,7 @@ def test_a_mistake_at_the_start_is_one_line_with_its_cure(
         taken.listen()
         port = str(taken.getsockname()[1])
         for arguments, message in {
-            (f"{photos}/00.jpg",): "is not a folder",
+            (f"{photos}/00.jpg",): "give its folder",
             (f"{photos}/nowhere",): "does not exist",
             (f"{photos}", "--port", port): "choose another with --port",
             (f"{photos}", "--port", "99999"): "ports are 0 to 65535",

@@ -13,21 +13,28 @@ from typing import Annotated, Final
 from cyclopts import Parameter
 
 from cutline.dataset.dataset import Dataset
+from cutline.dataset.input_options import TableOptions
 from cutline.dataset.opener import open_dataset
 from cutline.dataset.records import EditResult
 from cutline.dataset.writer import Progress, StopEdit
-from cutline.formatting import plural
+from cutline.formatting import plural, printable
 from cutline.terminal import print_error, print_line
 
 _SHOWN: Final = 5  # names of files
 _INTERVAL: Final = 0.1  # seconds between two lines of progress
 
-Folder = Annotated[str, Parameter(help="The folder of the pictures, whose captions lie beside them.")]
+Input = Annotated[
+    str,
+    Parameter(
+        help="A folder of pictures with their captions beside them, the output of a run or another table, or "
+        "shards: a tar, or a folder of tars."
+    ),
+]
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class DatasetOptions:
-    """How the captions of the folder are kept."""
+    """How the pictures and captions of the input are kept."""
 
     sidecar_ext: str = ".txt"
     """Ending of the captions' files, such as .caption."""
@@ -36,26 +43,54 @@ class DatasetOptions:
     text_encoding: str | None = None
     """Encoding of texts that are not UTF-8, where it is not found by itself."""
 
+    image_root: str | None = None
+    """Folder of a table's pictures, outside of which none is read. By default the folder of the table."""
+    image_column: str | None = None
+    """Column of a table with the paths of its pictures, where it is not found by its name."""
+    text_column: str | None = None
+    """Column of a table with its captions, where it is not found by its name."""
+
     def open(self, folder: str) -> Dataset:
-        """Raises ConfigError: it is no folder of pictures."""
+        """Raises ConfigError: it cannot be opened."""
         dataset = open_dataset(
             folder,
             sidecar_ext=self.sidecar_ext,
             one_a_line=self.one_a_line,
             text_encoding=self.text_encoding,
+            image_root=self.image_root,
+            image_column=self.image_column,
+            text_column=self.text_column,
         )
         for result in dataset.recovered:
             print_line(f"finished an interrupted edit: {outcome(result)}")
+        print_superseded(dataset)
         return dataset
+
+    @property
+    def tables(self) -> TableOptions:
+        return TableOptions(
+            image_root=self.image_root, image_column=self.image_column, text_column=self.text_column
+        )
+
+
+def print_superseded(dataset: Dataset) -> None:
+    """Names the edited captions that are not shown, as the input was replaced."""
+    keys = dataset.superseded
+    if keys:
+        names = ", ".join(map(printable, keys[:_SHOWN])) + (", …" if len(keys) > _SHOWN else "")
+        print_line(
+            f"{plural(len(keys), 'caption')} edited before the input was replaced by other texts, which are "
+            f"shown instead: {names}; `cutline history --picture` prints what was edited"
+        )
 
 
 DEFAULTS: Final = DatasetOptions()
 
 
 def outcome(result: EditResult) -> str:
-    parts = [f"{result.summary}, {plural(result.written, 'file')} written"]
+    parts = [f"{result.summary}, {plural(result.written, result.unit)} written"]
     if result.conflicts:
-        parts.append(f"{plural(len(result.conflicts), 'file')} changed since, left alone")
+        parts.append(f"{plural(len(result.conflicts), result.unit)} changed since, left alone")
     if result.failed:
         parts.append(f"{len(result.failed)} failed")
     if result.stopped:

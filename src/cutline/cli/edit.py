@@ -10,7 +10,7 @@ from typing import Annotated, Final
 from cyclopts import Parameter
 from rich.text import Text
 
-from cutline.cli.dataset_options import DEFAULTS, DatasetOptions, Folder, edit_progress, exit_code, outcome
+from cutline.cli.dataset_options import DEFAULTS, DatasetOptions, Input, edit_progress, exit_code, outcome
 from cutline.dataset import edits
 from cutline.dataset.dataset import Dataset
 from cutline.dataset.preview import Preview, RowNumbers
@@ -94,7 +94,7 @@ def _replacement(texts: tuple[str, str], word: bool, regex: bool, ignore_case: b
 
 
 def edit(
-    folder: Folder,
+    folder: Input,
     /,
     *,
     options: Annotated[EditOptions, Parameter(name="*")] = EditOptions(),
@@ -120,7 +120,7 @@ def edit(
 
 
 def find(
-    folder: Folder,
+    folder: Input,
     query: Annotated[
         str, Parameter(help='Such as `cat -dog`, `"red car"`, `tag:night words>40`, `missing:`.')
     ],

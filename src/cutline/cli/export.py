@@ -6,7 +6,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from cutline.cli.dataset_options import DEFAULTS, DatasetOptions, Folder, edit_progress
+from cutline.cli.dataset_options import DEFAULTS, DatasetOptions, Input, edit_progress
 from cutline.cli.edit import find_rows
 from cutline.dataset.export.records import ExportResult
 from cutline.files import name_to_text
@@ -17,7 +17,7 @@ _SHOWN = 5  # pictures
 
 
 def export(
-    folder: Folder,
+    folder: Input,
     output: Annotated[str, Parameter(help="The file or folder to write.")],
     /,
     *,
@@ -27,7 +27,7 @@ def export(
             name="--format",
             help="webdata-zip (pictures and one JSON of pairs; what .zip means), zip (pictures and texts), "
             "webdataset (a folder of tars), imagefolder (a folder of copies), kohya (JSON for sd-scripts), "
-            "jsonl, csv or parquet. By default that of the output's ending.",
+            "jsonl, json, csv, tsv or parquet. By default that of the output's ending.",
         ),
     ] = None,
     where: Annotated[str, Parameter(help="Only the captions that match, as in `cutline find`.")] = "",

@@ -8,14 +8,14 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from cutline.cli.dataset_options import DEFAULTS, DatasetOptions, Folder, edit_progress, exit_code, outcome
+from cutline.cli.dataset_options import DEFAULTS, DatasetOptions, Input, edit_progress, exit_code, outcome
 from cutline.errors import ConfigError
 from cutline.formatting import plural, printable
 from cutline.terminal import print_line
 
 
 def undo(
-    folder: Folder,
+    folder: Input,
     /,
     *,
     to: Annotated[
@@ -50,7 +50,7 @@ def undo(
 
 
 def redo(
-    folder: Folder,
+    folder: Input,
     /,
     *,
     dataset: Annotated[DatasetOptions, Parameter(name="*")] = DEFAULTS,
@@ -65,7 +65,7 @@ def redo(
 
 
 def history(
-    folder: Folder,
+    folder: Input,
     /,
     *,
     picture: Annotated[
@@ -85,7 +85,7 @@ def history(
     for record in records:
         when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(record.time))
         note = f" (taken back by {record.undone_by})" if record.undone_by else ""
-        files = plural(record.files, "file")
+        files = plural(record.files, opened.unit)
         sys.stdout.write(f"{record.id:>6}  {when}  {printable(record.info.summary)}, {files}{note}\n")
     if not records:
         print_line("no edits yet")

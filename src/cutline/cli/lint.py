@@ -15,7 +15,7 @@ from cyclopts import Parameter
 from cutline.analysis.lint import CHECKS, Check, Finding
 from cutline.analysis.lint import lint as find_all
 from cutline.analysis.word_index import WordIndex
-from cutline.cli.dataset_options import DEFAULTS, DatasetOptions, Folder
+from cutline.cli.dataset_options import DEFAULTS, DatasetOptions, Input
 from cutline.cli.edit import find_rows
 from cutline.errors import ConfigError
 from cutline.files import write_atomically, write_errors
@@ -26,7 +26,7 @@ _TEXT = 60  # characters of a finding at a terminal
 
 
 def lint(
-    folder: Folder,
+    folder: Input,
     /,
     *,
     where: Annotated[str, Parameter(help="Only the captions that match, as in `cutline find`.")] = "",

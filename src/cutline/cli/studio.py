@@ -14,11 +14,10 @@ from typing import Annotated, Final
 from cyclopts import Parameter
 from pydantic import SecretStr
 
-from cutline.cli.dataset_options import DEFAULTS, DatasetOptions, Folder, outcome
+from cutline.cli.dataset_options import DEFAULTS, DatasetOptions, Input, outcome, print_superseded
 from cutline.cli.ports import check_port
 from cutline.dataset.dataset import Dataset
 from cutline.errors import MissingExtra
-from cutline.files import check_folder
 from cutline.terminal import print_line
 
 try:
@@ -86,37 +85,45 @@ def _open(settings: StudioSettings, folder: str | None) -> Dataset | None:
         return None
 
 
+def _roots(named: tuple[Path, ...], folder: str | None) -> tuple[Path, ...]:
+    """What the page may open: the folder that is named too, or the working folder where nothing is."""
+    if folder is None:
+        return named or (Path.cwd(),)
+    return (*named, Path(folder)) if Path(folder).is_dir() else named
+
+
 def studio(
-    folder: Folder | None = None,
+    folder: Input | None = None,
     /,
     *,
     options: Annotated[StudioOptions, Parameter(name="*")] = _DEFAULTS,
     dataset: Annotated[DatasetOptions, Parameter(name="*")] = DEFAULTS,
 ) -> int:
-    """See and edit the captions of a folder in the browser, until stopped."""
+    """See and edit captions in the browser, until stopped."""
     from cutline.sidecars import sidecar_ending
 
-    if folder is not None:
-        check_folder(folder)
     settings = StudioSettings(
         host=options.host,
         port=options.port,
         service_key=SecretStr(options.api_key) if options.api_key else None,
         insecure=options.insecure,
         allowed_host=options.allowed_host,
-        roots=(*options.root, *([] if folder is None else [Path(folder)])) or (Path.cwd(),),
+        roots=_roots(options.root, folder),
         endpoint=options.endpoint,
         chain=options.chain,
         plugin=options.plugin,
         ending=sidecar_ending(dataset.sidecar_ext),
         one_a_line=dataset.one_a_line,
         text_encoding=dataset.text_encoding,
+        tables=dataset.tables,
     )
     settings.check()
     check_port(settings.host, settings.port)
     found = _open(settings, folder)
     for result in found.recovered if found is not None else ():
         print_line(f"finished an interrupted edit: {outcome(result)}")
+    if found is not None:
+        print_superseded(found)
     app = create_app(settings, found, empty=None if found is not None else folder)
     server = _Server(
         uvicorn.Config(

@@ -15,7 +15,7 @@ from rich.text import Text
 from cutline.analysis.cloud import word_cloud
 from cutline.analysis.stop_words import stop_words as words_of
 from cutline.analysis.terms import Order, Term, TermOptions
-from cutline.cli.dataset_options import DEFAULTS, DatasetOptions, Folder
+from cutline.cli.dataset_options import DEFAULTS, DatasetOptions, Input
 from cutline.cli.edit import find_rows
 from cutline.dataset.words import DatasetWords
 from cutline.errors import ConfigError
@@ -29,7 +29,7 @@ _COLUMNS: Final = ("term", "occurrences", "pictures", "share", "rest", "score")
 
 
 def words(
-    folder: Folder,
+    folder: Input,
     /,
     *,
     where: Annotated[str, Parameter(help="Only the captions that match, as in `cutline find`.")] = "",

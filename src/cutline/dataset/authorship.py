@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
 from cutline.dataset.history import History
+from cutline.dataset.inputs import DatasetInput
 from cutline.dataset.scan import Entry
 from cutline.errors import SampleError
 from cutline.files import name_to_text
@@ -21,12 +22,9 @@ class Authorship:
     A caption of unknown origin counts as a person's.
     """
 
-    def __init__(
-        self, history: History, state: Path, entries: Sequence[Entry], read: Callable[[str], bytes | None]
-    ) -> None:
-        """``read``: the content of a caption's file."""
+    def __init__(self, history: History, state: Path, entries: Sequence[Entry], source: DatasetInput) -> None:
         self._history, self._state = history, state
-        self._entries, self._read = entries, read
+        self._entries, self._source = entries, source
 
     def by_person(self, rows: Iterable[int]) -> set[int]:
         """The rows, of these, with captions that a person wrote; all of them have captions."""
@@ -34,18 +32,21 @@ class Authorship:
         runs = written_files(self._state / _OWNERSHIP)
         found = set()
         for row in rows:
-            file = name_to_text(self._entries[row].sidecar)
+            entry = self._entries[row]
+            file = name_to_text(entry.sidecar)
             is_edited = edits.get(file)
-            if is_edited if is_edited is not None else not self._is_of_run(file, runs.get(file_id(file))):
+            if is_edited if is_edited is not None else not self._is_of_run(entry, runs.get(file_id(file))):
                 found.add(row)
         return found
 
-    def _is_of_run(self, file: str, written: Written | None) -> bool:
-        """Whether a file holds what a run wrote last."""
+    def _is_of_run(self, entry: Entry, written: Written | None) -> bool:
+        """Whether a table names the model of a caption, or a file holds what a run wrote last."""
+        if self._source.provenance(entry)[0]:
+            return True
         if written is None:
             return False
         try:
-            content = self._read(file)
+            content = self._source.contents.read(name_to_text(entry.sidecar))
         except SampleError:
             return False
         return content is not None and content != written.before and written.covers(content)

@@ -6,7 +6,9 @@ from typing import Final, Protocol
 
 from cutline.dataset.history import History
 
+CAPTION: Final = "/caption/"
 MARK: Final = "/mark/"
+PICK: Final = "/pick/"
 PROPOSAL: Final = "/proposal/"
 FAILURE: Final = "/failure/"
 SELECTION: Final = "/selection"
@@ -54,3 +56,8 @@ class DatasetContents:
 
     def remove_parts(self, files: list[str]) -> None:
         self._files.remove_parts([file for file in files if not file.startswith("/")])
+
+
+def is_caption(file: str) -> bool:
+    """Whether a content is a caption: a file, or an edited caption of an input that has no files."""
+    return not file.startswith("/") or file.startswith(CAPTION)

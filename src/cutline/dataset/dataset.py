@@ -4,136 +4,36 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
-from pathlib import Path
-from typing import Final, Self
-
-import numpy as np
-import pyarrow as pa
 
 from cutline.dataset.authorship import Authorship
-from cutline.dataset.columns import DatasetColumns
-from cutline.dataset.contents import DatasetContents
+from cutline.dataset.caption_sets import caption_set
+from cutline.dataset.dataset_rows import DatasetRows
 from cutline.dataset.edits import Edit
 from cutline.dataset.export.export import Export
 from cutline.dataset.export.items import export_items
 from cutline.dataset.export.records import ExportOptions, ExportResult
-from cutline.dataset.folder_input import FolderInput
-from cutline.dataset.history import History
-from cutline.dataset.marks import MARKS, Marks
+from cutline.dataset.marks import MARKS
+from cutline.dataset.opened_input import history_folder
 from cutline.dataset.preview import Preview, RowNumbers, earlier_texts, new_texts, preview_edit
-from cutline.dataset.properties import Properties
-from cutline.dataset.proposals import CaptionFailure, ModelOutput, Proposal, ProposalStore
-from cutline.dataset.query import evaluate, parse
-from cutline.dataset.query.tree import Everything, Mark, mentions
-from cutline.dataset.query_words import QueryWords
+from cutline.dataset.proposals import CaptionFailure, ModelOutput, Proposal
 from cutline.dataset.records import CaptionVersion, Change, EditInfo, EditRecord, EditResult, Status
-from cutline.dataset.row_captions import LeftAlone, RowCaptions
-from cutline.dataset.scan import Entry
-from cutline.dataset.tag_counts import TagCounts
-from cutline.dataset.writer import Progress, Writer, inverse
+from cutline.dataset.row_captions import LeftAlone
+from cutline.dataset.set_comparison import SetComparison
+from cutline.dataset.writer import Progress, inverse
 from cutline.errors import ConfigError
 from cutline.formatting import nearest, plural
-from cutline.records import Location
-
-STATE_ENDING: Final = ".cutline"
 
 
-class Dataset:
-    """The pictures of a folder, their captions, and the history of edits. Methods block; any thread may call.
+class Dataset(DatasetRows):
+    """Pictures, their captions, and the history of edits: of a folder, a table, or webdataset shards.
 
-    Rows are numbered in the order of the pictures' paths: ``len()`` is their number, ``entries[row].key``
-    such a path, and ``row`` its inverse; ``RowNumbers`` are arrays of int64. ``history.edits()`` lists the
-    edits as ``EditRecord``. A ``progress`` is called with the number of steps that are done. As a context,
-    it closes the history.
+    Methods block; any thread may call. Rows are numbered in the order of the pictures' paths, or of the
+    table: ``len()`` is their number, ``entries[row].key`` such a path, and ``row`` its inverse;
+    ``RowNumbers`` are arrays of int64. ``history.edits()`` lists the edits as ``EditRecord``.
+    A ``progress`` is called with the number of steps that are done. As a context, it closes the history.
     """
-
-    def __init__(
-        self,
-        folder: str,
-        *,
-        ending: str = ".txt",
-        one_a_line: bool = False,
-        text_encoding: str | None = None,
-        cache: Path | None = None,
-    ) -> None:
-        """Lists the pictures; ``read_texts`` reads their captions. Raises ConfigError: it is no folder.
-
-        ``ending`` is that of the texts. ``one_a_line``: each line of a text is a caption, and edited by
-        itself. ``text_encoding``: of texts that are not UTF-8. ``cache``: a folder that keeps what was read.
-        """
-        self._source = FolderInput(folder, ending, text_encoding, cache)
-        self.folder = self._source.place
-        self.one_a_line = one_a_line
-        self._guard = threading.RLock()
-        self.history = History(Path(self.folder + STATE_ENDING))
-        self._writer = Writer(self.history, DatasetContents(self._source.contents, self.history))
-        self.recovered = self._writer.recover()
-        self.marks = Marks(self.history)
-        self.entries: Sequence[Entry] = self._source.entries()
-        self._rows = {entry.key: row for row, entry in enumerate(self.entries)}
-        self._captions = RowCaptions(self._source, self.entries, self._guard)
-        self.captions = self._captions.column
-        """Captions of the rows that were read."""
-        self._store = ProposalStore(self.history, self.entries, self._source.change)
-        self.proposals = self._store.proposals
-        properties = Properties(self.history, self.marks, self._store, self._captions, self.entries)
-        keys = [entry.key for entry in self.entries]
-        self.query_words = QueryWords(TagCounts(self.captions), self.history, keys, self._guard)
-        """What queries can name: tags, models, folders, and saved filters."""
-        self._columns = DatasetColumns(
-            self._rows, self.captions, properties.keys_with, lambda: list(map(self.picture, range(len(self))))
-        )
-
-    def read_texts(self, progress: Progress | None = None) -> None:
-        """Read the captions of all rows, block by block; ``progress`` is called with the rows read."""
-        self._captions.read_all(progress)
-
-    def texts(self) -> pa.ChunkedArray:
-        """The captions of all rows, null for none, once they are read."""
-        self.read_texts()
-        with self._guard:
-            return self.captions.array()
-
-    def caption(self, row: int) -> str | None:
-        """The caption of a row, which is read now if it was not before."""
-        return self._captions.caption(row)
-
-    def refresh(self, rows: Iterable[int]) -> list[int]:
-        """Notice captions of these rows that another program has changed; returns the rows that have been."""
-        return self._captions.refresh(rows)
-
-    def problem(self, row: int) -> str:
-        """Why the caption of a row cannot be edited, such as its file's encoding; empty if it can."""
-        return self._source.problem(self.entries[row])
-
-    def __len__(self) -> int:
-        return len(self.entries)
-
-    def row(self, key: str) -> int:
-        """The row of a picture, by its path; KeyError: there is no such picture."""
-        return self._rows[key]
-
-    def picture(self, row: int) -> str:
-        """The path of a row's picture, as on disk."""
-        return os.path.join(self.folder, self.entries[row].picture)  # noqa: PTH118 - strings
-
-    def location(self, row: int) -> Location:
-        """Where a row's picture is."""
-        return self._source.location(self.entries[row])
-
-    def find(self, query: str) -> RowNumbers:
-        """The rows that match a query, in order; all for an empty one. QueryError: it cannot be parsed."""
-        node = parse(query, self.query_words.filters() if "saved:" in query.lower() else {})
-        if node == Everything():
-            return self._rows_or_all(None)
-        self.read_texts()
-        if mentions(node, Mark("dup", "picture")):
-            self._columns.read_pictures()  # takes long: edits go on meanwhile
-        with self._guard:
-            return np.flatnonzero(evaluate(node, self._columns))
 
     def preview(self, edit: Edit, rows: RowNumbers | None = None) -> Preview:
         """What the edit changes among ``rows``, or all; waits until all captions are read."""
@@ -167,7 +67,7 @@ class Dataset:
             keys = [self.entries[row].key for row in rows]
             summary = f"mark {plural(len(keys), 'picture')} as {mark if on else f'not {mark}'}"
             info = EditInfo(kind="mark", summary=summary)
-            return self._write(info, self.marks.changes(keys, mark, on=on))
+            return self.write(info, self.marks.changes(keys, mark, on=on))
 
     def propose(self, proposals: Mapping[int, Proposal], info: EditInfo) -> EditResult:
         """Put proposed captions beside those that are there now."""
@@ -180,12 +80,12 @@ class Dataset:
     def add_output(self, output: ModelOutput, info: EditInfo, extended: int | None = None) -> EditResult:
         """Keep what a model returned; ``extended``: the edit of this model that it becomes a part of."""
         with self._guard:
-            return self._write(info, self._store.put(output), extended=extended)
+            return self.write(info, self._store.put(output), extended=extended)
 
     def by_person(self, rows: Iterable[int]) -> set[int]:
         """The rows, of these, with a caption that a person wrote, or that is of unknown origin."""
-        state = Path(self.folder + STATE_ENDING)
-        authorship = Authorship(self.history, state, self.entries, self._source.contents.read)
+        state = history_folder(self.folder)
+        authorship = Authorship(self.history, state, self.entries, self._source)
         return authorship.by_person(row for row in rows if self.caption(row) is not None)
 
     def failure(self, row: int) -> CaptionFailure | None:
@@ -207,7 +107,7 @@ class Dataset:
         """
         with self._guard:
             found = self._store.accept(rows, texts or {}, seen or {})
-            result = self._write(found.info, found.changes, progress)
+            result = self.write(found.info, found.changes, progress)
             return dataclasses.replace(
                 result,
                 conflicts=(*found.conflicts, *result.conflicts),
@@ -219,7 +119,7 @@ class Dataset:
         with self._guard:
             changes = self._store.reject(rows)
             info = EditInfo(kind="reject", summary=f"reject {plural(len(changes), 'proposal')}")
-            return self._write(info, changes)
+            return self.write(info, changes)
 
     def undo(self, edit: int | None = None, progress: Progress | None = None) -> EditResult | None:
         """Take back an edit, by default the latest in effect; None: there is nothing to undo.
@@ -241,6 +141,18 @@ class Dataset:
         return self._take_back(
             record, "redo", f"redo: {record.info.summary.removeprefix('undo: ')}", progress
         )
+
+    def compare(self, sets: Sequence[str], *, blind: bool = False) -> SetComparison:
+        """Compare two or three sets of captions: ``captions`` for those that are open, endings, outputs.
+
+        An ending such as ``.caption`` stands for the texts beside the pictures, a path for the output of a
+        run. ``blind``: their order differs from picture to picture.
+
+        Raises:
+            ConfigError: a set cannot be read, or there is nothing to compare.
+        """
+        self.read_texts()
+        return SetComparison(self, [caption_set(self, name) for name in sets], blind=blind)
 
     def versions(self, key: str) -> list[CaptionVersion]:
         """The captions that a picture has had, the latest first; ConfigError: there is no such picture."""
@@ -271,22 +183,10 @@ class Dataset:
             SinkError: the output cannot be written.
         """
         options = ExportOptions(format=format, overwrite=overwrite, empty=empty)
-        state = os.path.realpath(self.folder + STATE_ENDING)
+        state = os.path.realpath(history_folder(self.folder))
         export = Export(os.fspath(output), (self.folder, state), options)
         rows = self._rows_or_all(rows)
         return export.run(export_items(self, self.texts(), rows), len(rows), progress)
-
-    def close(self) -> None:
-        self.history.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def _rows_or_all(self, rows: RowNumbers | None) -> RowNumbers:
-        return np.arange(len(self), dtype=np.int64) if rows is None else rows
 
     def _take_back(
         self, record: EditRecord, kind: str, summary: str, progress: Progress | None
@@ -299,7 +199,7 @@ class Dataset:
             if record.undone_by is not None:  # what was a conflict then may be none now
                 done = {change.file for change in self.history.changes(record.undone_by)}
                 changes = (change for change in changes if change.file not in done)
-            return self._write(info, inverse(changes), progress)
+            return self.write(info, inverse(changes), progress)
 
     def _edit(
         self,
@@ -310,12 +210,12 @@ class Dataset:
     ) -> EditResult:
         left = LeftAlone()
         with self._guard:
-            result = self._write(info, self._captions.changes(texts, before, left), progress)
+            result = self.write(info, self._captions.changes(texts, before, left), progress)
         return dataclasses.replace(
             result, conflicts=(*left.conflicts, *result.conflicts), failed=(*left.failed, *result.failed)
         )
 
-    def _write(
+    def write(
         self,
         info: EditInfo,
         changes: Iterable[Change],
@@ -323,7 +223,9 @@ class Dataset:
         *,
         extended: int | None = None,
     ) -> EditResult:
-        return self._writer.apply(info, changes, self._note, progress, extended=extended)
+        """Carry out changes as one edit of the history, or as a part of the edit ``extended``."""
+        with self._guard:
+            return self._writer.apply(info, changes, self._note, progress, extended=extended)
 
     def _note(self, contents: Mapping[str, bytes | None]) -> None:
         """Take over what files hold now."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -11,7 +11,7 @@ import pyarrow as pa
 from cutline.dataset.caption_cache import CaptionCache, cache_file
 from cutline.dataset.caption_files import CaptionFiles
 from cutline.dataset.scan import Entry, scan
-from cutline.files import check_folder
+from cutline.files import check_folder, name_to_text
 from cutline.locations.stored import LocalFile
 
 
@@ -23,6 +23,7 @@ class FolderInput(CaptionFiles):
         check_folder(folder)
         self.place = os.path.realpath(folder)
         super().__init__(self.place, ending, text_encoding)
+        self.unit = "file"
         self._ending = ending
         cached = cache_file(cache, self.place, ending, text_encoding) if cache is not None else None
         self._cache = CaptionCache(self.place, self, cached)
@@ -38,6 +39,24 @@ class FolderInput(CaptionFiles):
 
     def keep(self, entries: Sequence[Entry], captions: pa.ChunkedArray) -> None:
         self._cache.save(entries, captions)
+
+    def caption_with(self, entry: Entry, content: bytes | None) -> str | None:
+        return self.read(entry) if content is None else self.decode(entry, content)
+
+    def note(self, entry: Entry) -> str:  # noqa: ARG002
+        return ""
+
+    def text_name(self, entry: Entry) -> str:
+        return name_to_text(os.path.splitext(entry.sidecar)[0]) + ".txt"  # noqa: PTH122 - strings
+
+    def superseded(self) -> list[str]:
+        return []
+
+    def written_by(self, model: str) -> Iterable[str]:  # noqa: ARG002
+        return ()
+
+    def provenance(self, entry: Entry) -> tuple[str, str]:  # noqa: ARG002
+        return "", ""
 
     def location(self, entry: Entry) -> LocalFile:
         return LocalFile(os.path.join(self.place, entry.picture))  # noqa: PTH118 - strings

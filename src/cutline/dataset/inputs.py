@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from typing import Protocol
 
 import pyarrow as pa
@@ -16,11 +16,13 @@ from cutline.records import Location
 class DatasetInput(Protocol):
     """Rows of pictures, and where their captions are kept.
 
-    ``place``: the real path of the input, beside which the history lies. ``contents``: what holds the
+    ``place``: the real path of the input, beside which the history lies. ``unit``: what an edit writes, a
+    ``file`` or a ``caption``. ``contents``: what holds the
     captions that edits write, by the name that an entry has for its ``sidecar``.
     """
 
     place: str
+    unit: str
 
     @property
     def contents(self) -> Contents: ...
@@ -49,6 +51,12 @@ class DatasetInput(Protocol):
     def decode(self, entry: Entry, content: bytes) -> str | None:
         """The caption in what ``contents`` holds for the row."""
 
+    def caption_with(self, entry: Entry, content: bytes | None) -> str | None:
+        """The row's caption once ``contents`` holds this for it."""
+
+    def note(self, entry: Entry) -> str:
+        """What a person should know of a row, such as why a run failed; mostly empty."""
+
     def change(self, entry: Entry, caption: str | None) -> tuple[Change, str | None]:
         """The change that gives a picture its caption, or none, and the caption that it has.
 
@@ -57,4 +65,16 @@ class DatasetInput(Protocol):
         """
 
     def location(self, entry: Entry) -> Location:
-        """Where the picture is."""
+        """Where the picture is; PictureError: it cannot be found, or must not be read."""
+
+    def text_name(self, entry: Entry) -> str:
+        """The path of a text beside the picture, ending in ``.txt``, which no other picture has."""
+
+    def superseded(self) -> list[str]:
+        """The keys of the rows that were edited when the input had another text for them."""
+
+    def written_by(self, model: str) -> Iterable[str]:
+        """The keys of the rows whose captions are a model's, as far as the input tells."""
+
+    def provenance(self, entry: Entry) -> tuple[str, str]:
+        """Model and prompt of the input's own caption; empty if unknown."""

@@ -6,6 +6,7 @@ import os
 
 from cutline.app_dirs import cache_dir
 from cutline.dataset.dataset import Dataset
+from cutline.dataset.input_options import TableOptions
 from cutline.errors import ConfigError
 from cutline.files import name_to_text
 from cutline.sidecars import sidecar_ending
@@ -18,19 +19,27 @@ def open_dataset(
     sidecar_ext: str = ".txt",
     one_a_line: bool = False,
     text_encoding: str | None = None,
+    image_root: str | os.PathLike[str] | None = None,
+    image_column: str | None = None,
+    text_column: str | None = None,
 ) -> Dataset:
-    """Open the pictures of a folder and the captions beside them, to find, edit and export them.
+    """Open pictures and their captions, to find, edit and export them.
 
-    An edit that a crash interrupted is finished first.
+    An edit that a crash interrupted is finished first. Tables and tars are never written: what is edited of
+    them is kept in the history beside them, and written by ``export``.
 
     Args:
-        folder: read with all folders in it.
+        folder: a folder of pictures, read with all folders in it, with captions beside them; or a table, such
+            as the output of a run; or a tar of webdataset, or a folder of such.
         sidecar_ext: ending of the captions' files, such as ``.caption``.
         one_a_line: each line of a file is a caption of its own, and edited by itself.
         text_encoding: encoding of texts that are not UTF-8, where it is not found by itself.
+        image_root: folder of a table's pictures, outside of which none is read; by default the table's.
+        image_column: column of a table with the pictures' paths, where it is not found by its name.
+        text_column: column of a table with the captions, where it is not found by its name.
 
     Raises:
-        ConfigError: it is no folder of pictures, or an option is not valid.
+        ConfigError: it is none of these, holds no pictures, or an option is not valid.
     """
     name = local_path(os.fsdecode(folder))
     dataset = Dataset(
@@ -39,6 +48,11 @@ def open_dataset(
         one_a_line=one_a_line,
         text_encoding=text_encoding,
         cache=cache_dir() / "captions",
+        tables=TableOptions(
+            image_root=None if image_root is None else os.fsdecode(image_root),
+            image_column=image_column,
+            text_column=text_column,
+        ),
     )
     if not len(dataset):
         dataset.close()

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from cutline.dataset.history import History
+from cutline.dataset.inputs import DatasetInput
 from cutline.dataset.marks import Marks
 from cutline.dataset.proposals import ProposalStore
 from cutline.dataset.row_captions import RowCaptions
-from cutline.dataset.scan import Entry
 
 
 class Properties:
@@ -21,10 +21,10 @@ class Properties:
         marks: Marks,
         store: ProposalStore,
         captions: RowCaptions,
-        entries: Sequence[Entry],
+        source: DatasetInput,
     ) -> None:
         self._history, self._marks, self._store = history, marks, store
-        self._captions, self._entries = captions, entries
+        self._captions, self._source = captions, source
 
     def keys_with(self, field: str, value: str) -> frozenset[str]:
         """Of ``has``, ``status``, ``failed``, ``model`` and ``edited``."""
@@ -36,18 +36,20 @@ class Properties:
             kind = value if field == "failed" else None
             return frozenset(key for key, found in self._failures() if kind in {None, found})
         since = time.mktime((*time.localtime()[:3], 0, 0, 0, 0, 0, -1)) if value == "today" else 0.0
-        found = set()
+        found = set(self._source.written_by(value)) if field == "model" else set()
         for file, when, model, _ in self._history.last_edits():
-            row = self._captions.row_of(file)
+            key = self._captions.key_of(file)
             is_match = model == value if field == "model" else when >= since
-            if row is not None and is_match:
-                found.add(self._entries[row].key)
+            if key is not None and is_match:
+                found.add(key)
+            elif key is not None:
+                found.discard(key)
         return frozenset(found)
 
     def _failures(self) -> Iterator[tuple[str, str]]:
         """The pictures for which a model has no caption, and the kind of failure."""
         failed = self._store.failures.keys()
-        for row, entry in enumerate(self._entries) if failed else ():
+        for row, entry in enumerate(self._captions.entries) if failed else ():
             if entry.key in failed:
                 failure = self._store.failure(row, self._captions.caption(row))
                 if failure is not None:

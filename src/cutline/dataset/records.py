@@ -67,7 +67,10 @@ class Version:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class EditResult:
-    """What an edit did. ``written`` counts files; the others name those that were left alone, and why."""
+    """What an edit did. ``written`` counts files; the others name those that were left alone, and why.
+
+    ``unit``: ``caption`` where these are captions of an input whose files are never written.
+    """
 
     id: int | None
     summary: str
@@ -75,6 +78,7 @@ class EditResult:
     conflicts: tuple[str, ...] = ()
     failed: tuple[tuple[str, str], ...] = ()
     stopped: int = 0
+    unit: str = "file"
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

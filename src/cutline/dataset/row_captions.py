@@ -8,6 +8,7 @@ import time
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
+from cutline.dataset.contents import CAPTION
 from cutline.dataset.history import History
 from cutline.dataset.inputs import DatasetInput
 from cutline.dataset.records import CaptionVersion, Change
@@ -31,7 +32,7 @@ class RowCaptions:
 
     def __init__(self, source: DatasetInput, entries: Sequence[Entry], guard: threading.RLock) -> None:
         self._source = source
-        self._entries: Final = entries
+        self.entries: Final = entries
         self._guard, self._reading = guard, threading.Lock()
         self._rows = {name_to_text(entry.sidecar): row for row, entry in enumerate(entries)}
         self._written: set[int] = set()  # before they were read
@@ -41,7 +42,7 @@ class RowCaptions:
 
     def read_all(self, progress: Progress | None = None) -> None:
         """Read what is not read yet; ``progress`` is called with the rows read."""
-        entries = self._entries
+        entries = self.entries
         with self._reading:
             known = len(self.column)
             for start in range(known, len(entries), BLOCK):
@@ -61,7 +62,7 @@ class RowCaptions:
     def caption(self, row: int) -> str | None:
         """The caption of a row, which is read now if it was not before."""
         with self._guard:
-            return self.column[row] if row < len(self.column) else self._source.read(self._entries[row])
+            return self.column[row] if row < len(self.column) else self._source.read(self.entries[row])
 
     def refresh(self, rows: Iterable[int]) -> list[int]:
         """Take over captions that something else has changed since they were read; returns their rows.
@@ -70,11 +71,11 @@ class RowCaptions:
         """
         changed: dict[int, str | None] = {}
         for row in rows:
-            stamp = self._source.stamp(self._entries[row])
+            stamp = self._source.stamp(self.entries[row])
             if row >= len(self.column) or (stamp is not None and self._stamps.get(row) == stamp):
                 continue
             with self._guard:  # an edit that is written now is none from outside
-                caption = self._source.read(self._entries[row])
+                caption = self._source.read(self.entries[row])
                 if caption != self.column[row]:
                     changed[row] = caption
                     self.update({row: caption})
@@ -82,9 +83,10 @@ class RowCaptions:
                 self._stamps[row] = stamp
         return list(changed)
 
-    def row_of(self, file: str) -> int | None:
-        """The row whose caption is kept in ``file``."""
-        return self._rows.get(file)
+    def key_of(self, file: str) -> str | None:
+        """The key of the row whose caption is kept in ``file``."""
+        row = self._rows.get(file)
+        return self.entries[row].key if row is not None else None
 
     def changes(
         self, wanted: Iterable[tuple[int, str | None]], before: Iterable[str | None] | None, left: LeftAlone
@@ -94,19 +96,19 @@ class RowCaptions:
         for row, text in wanted:
             was = None if expected is None else next(expected)
             try:
-                change, found = self._source.change(self._entries[row], text)
+                change, found = self._source.change(self.entries[row], text)
             except SampleError as error:
-                left.failed.append((self._entries[row].key, str(error)))
+                left.failed.append((self.entries[row].key, str(error)))
                 continue
             if expected is not None and was != found:
-                left.conflicts.append(change.file)
+                left.conflicts.append(change.file.removeprefix(CAPTION))
                 self.update({row: found})
             else:
                 yield change
 
     def versions(self, row: int, history: History) -> list[CaptionVersion]:
         """The captions that a row has had, the latest first."""
-        entry = self._entries[row]
+        entry = self.entries[row]
         return [
             CaptionVersion(
                 edit=version.edit.id,
@@ -124,10 +126,7 @@ class RowCaptions:
         for file, content in contents.items():
             row = self._rows.get(file)
             if row is not None:
-                entry = self._entries[row]
-                texts[row] = (
-                    self._source.read(entry) if content is None else self._source.decode(entry, content)
-                )
+                texts[row] = self._source.caption_with(self.entries[row], content)
         self.update(texts)
 
     def update(self, texts: Mapping[int, str | None]) -> None:

@@ -6,7 +6,7 @@ import dataclasses
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-from cutline.dataset.contents import Contents
+from cutline.dataset.contents import CAPTION, Contents, is_caption
 from cutline.dataset.history import History
 from cutline.dataset.records import Change, EditInfo, EditResult, Status
 from cutline.errors import SampleError, SinkError
@@ -75,8 +75,10 @@ class Writer:
         for changes in self._history.unwritten(edit):
             written = self._put_all(changes, outcome, progress)
             # Accepting a proposal writes a file and removes the proposal: that is one caption.
-            outcome.files += sum(not file.startswith("/") for file in written)
-            outcome.values += len({file.split("/", 2)[-1] for file in written if file.startswith("/")})
+            outcome.files += sum(map(is_caption, written))
+            outcome.values += len({file.split("/", 2)[-1] for file in written if not is_caption(file)})
+            if any(change.file.startswith(CAPTION) for change in changes):
+                outcome.unit = "caption"
             note(written)
         self._contents.sync()
         return self._finish(edit, info, outcome)
@@ -116,9 +118,12 @@ class Writer:
             id=edit,
             summary=info.summary,
             written=count,
-            conflicts=tuple(file for status, file in outcome.statuses if status is Status.CONFLICT),
+            conflicts=tuple(
+                file.removeprefix(CAPTION) for status, file in outcome.statuses if status is Status.CONFLICT
+            ),
             failed=tuple(outcome.failed),
             stopped=sum(status is Status.STOPPED for status, _ in outcome.statuses),
+            unit=outcome.unit,
         )
 
     def _put(self, change: Change) -> bool:
@@ -145,5 +150,6 @@ class _Outcome:
     files: int = 0
     values: int = 0
     is_stopped: bool = False
+    unit: str = "file"
     statuses: list[tuple[Status, str]] = dataclasses.field(default_factory=list)
     failed: list[tuple[str, str]] = dataclasses.field(default_factory=list)

@@ -18,7 +18,7 @@ from cutline.sources.rows import BadRow
 from cutline.storage import is_remote
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from cutline.sources.rows import Row
 
@@ -65,7 +65,7 @@ class ArrowTable:
     types: Mapping[str, pa.DataType]
     counted: Literal["row"] = "row"
 
-    def rows(self, first: int = 0, *, only: str | None = None) -> Iterator[tuple[int, Row]]:
+    def rows(self, first: int = 0, *, only: str | Sequence[str] | None = None) -> Iterator[tuple[int, Row]]:
         """The rows from ``first`` on; each one in a damaged row group or batch of a local file is a bad row.
 
         Raises:
@@ -93,7 +93,7 @@ class ArrowTable:
                 done = max(done, end or 0)
 
     def _pieces(
-        self, file: BinaryIO, first: int, only: str | None
+        self, file: BinaryIO, first: int, only: str | Sequence[str] | None
     ) -> Iterator[tuple[int | None, Iterable[pa.RecordBatch]]]:
         """What can be read although the piece before is damaged, each with the number of the row after it."""
         if self.ending == "parquet":
@@ -188,11 +188,11 @@ def _checked(batch: pa.RecordBatch) -> pa.RecordBatch:
 
 
 def _parquet(
-    file: BinaryIO, batch_size: int, first: int, only: str | None
+    file: BinaryIO, batch_size: int, first: int, only: str | Sequence[str] | None
 ) -> Iterator[tuple[int, Iterator[pa.RecordBatch]]]:
     """The batches of each row group from the row ``first`` on; row groups before it are not read."""
     parquet = pyarrow.parquet.ParquetFile(file, pre_buffer=False, buffer_size=1024 * 1024)
-    columns = [only] if only is not None else None
+    columns = [only] if isinstance(only, str) else None if only is None else list(only)
     end = 0
     for group in range(parquet.num_row_groups):
         start, end = end, end + parquet.metadata.row_group(group).num_rows

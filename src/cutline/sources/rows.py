@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal, Protocol, TypeAlias
 
 from cutline.errors import SourceError
@@ -43,7 +43,7 @@ class Table(Protocol):
         """The Arrow types of its columns, where the file has such."""
         return {}
 
-    def rows(self, first: int = 0, *, only: str | None = None) -> Iterator[tuple[int, Row]]:
+    def rows(self, first: int = 0, *, only: str | Sequence[str] | None = None) -> Iterator[tuple[int, Row]]:
         """Read from the row ``first``, of the columns at least ``only``; SourceError: reading breaks off.
 
         With each row comes its number: of its line, from 1, or of its row, from 0; see ``counted``.

@@ -10,7 +10,7 @@ import io
 import itertools
 import lzma
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, BinaryIO, Literal, cast
 
 import orjson
@@ -131,7 +131,7 @@ class DelimitedTable:
 
         return dict.fromkeys(self.header, pa.string())
 
-    def rows(self, first: int = 0, *, only: str | None = None) -> Iterator[tuple[int, Row]]:  # noqa: ARG002
+    def rows(self, first: int = 0, *, only: str | Sequence[str] | None = None) -> Iterator[tuple[int, Row]]:  # noqa: ARG002
         return itertools.islice(self._rows(), first, None)
 
     def _rows(self) -> Iterator[tuple[int, Row]]:
@@ -234,7 +234,7 @@ class JsonLinesTable:
     counted: Literal["line"] = "line"
     types: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
-    def rows(self, first: int = 0, *, only: str | None = None) -> Iterator[tuple[int, Row]]:  # noqa: ARG002
+    def rows(self, first: int = 0, *, only: str | Sequence[str] | None = None) -> Iterator[tuple[int, Row]]:  # noqa: ARG002
         return itertools.islice(_rows(self.path, self.encoding), first, None)
 
     def count(self) -> int | None:
@@ -251,7 +251,7 @@ class JsonTable:
     counted: Literal["row"] = "row"
     types: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
-    def rows(self, first: int = 0, *, only: str | None = None) -> Iterator[tuple[int, Row]]:  # noqa: ARG002
+    def rows(self, first: int = 0, *, only: str | Sequence[str] | None = None) -> Iterator[tuple[int, Row]]:  # noqa: ARG002
         return itertools.islice(enumerate(self.records), first, None)
 
     def count(self) -> int:

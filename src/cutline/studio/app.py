@@ -18,6 +18,7 @@ from cutline.studio.events import Events
 from cutline.studio.key_cookie import KeyCookie
 from cutline.studio.routes import (
     captions,
+    compare,
     edits,
     exports,
     folders,
@@ -76,6 +77,7 @@ def create_app(
         pictures,
         edits,
         exports,
+        compare,
         generation,
         proposals,
         vocabulary,

@@ -9,6 +9,7 @@ from pydantic import SecretStr
 
 from cutline.app_dirs import cache_dir
 from cutline.dataset.dataset import Dataset
+from cutline.dataset.input_options import TableOptions
 from cutline.errors import ConfigError
 from cutline.files import name_to_text
 from cutline.service.access import check_access, is_loopback
@@ -42,6 +43,7 @@ class StudioSettings:
     """Chain files, or folders of them, that pages may choose by name."""
     plugin: tuple[str, ...] = ()
     """Python files with captioners."""
+    tables: TableOptions = dataclasses.field(default_factory=TableOptions)
     max_body: int = 64_000_000
     max_pictures: int = 1_000
 
@@ -78,13 +80,14 @@ class StudioSettings:
             return False
 
     def open(self, folder: str) -> Dataset:
-        """Raises NoPictures, or ConfigError: it is no folder, or its history cannot be used."""
+        """Raises NoPictures, or ConfigError: it cannot be opened, or its history cannot be used."""
         dataset = Dataset(
             folder,
             ending=self.ending,
             one_a_line=self.one_a_line,
             text_encoding=self.text_encoding,
             cache=cache_dir() / "captions",
+            tables=self.tables,
         )
         if not len(dataset):
             dataset.close()

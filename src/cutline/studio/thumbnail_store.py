@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import hashlib
 import os
 import sqlite3
 import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
+
+from cutline.records import Location
 
 _FLUSH: Final = 200  # thumbnails in a transaction
 MAX_BYTES: Final = 4_000_000_000  # about 250,000 thumbnails
@@ -26,18 +29,26 @@ _DAMAGED: Final = {sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class FileVersion:
+class PictureVersion:
     """A picture's path, and what tells it from the one that replaces it; ``mtime`` in nanoseconds."""
 
     path: str
     size: int
     mtime: int
+    location: Location = dataclasses.field(compare=False, repr=False)
 
     @classmethod
-    def of(cls, path: str) -> FileVersion:
+    def of(cls, location: Location) -> PictureVersion:
         """OSError: there is no such file."""
-        status = os.stat(path)  # noqa: PTH116 - names need not be Unicode
-        return cls(path, status.st_size, status.st_mtime_ns)
+        file = location.file()
+        if file is not None:
+            status = os.stat(file)  # noqa: PTH116 - names need not be Unicode
+            return cls(file, status.st_size, status.st_mtime_ns, location)
+        content = location.content_id()
+        if not content:
+            raise FileNotFoundError(location.path)
+        digest = hashlib.blake2b(content.encode(), digest_size=8).digest()
+        return cls(location.path, 0, int.from_bytes(digest, signed=True), location)
 
 
 class ThumbnailStore:
@@ -53,9 +64,9 @@ class ThumbnailStore:
         self._guard = threading.Lock()
         self._connection: sqlite3.Connection | None = None
         self._is_broken = False
-        self._new: dict[FileVersion, tuple[bytes, int]] = {}
+        self._new: dict[PictureVersion, tuple[bytes, int]] = {}
 
-    def get(self, version: FileVersion) -> bytes | None:
+    def get(self, version: PictureVersion) -> bytes | None:
         """None: there is none of this version."""
         with self._guard:
             found = self._new.get(version)
@@ -87,7 +98,7 @@ class ThumbnailStore:
                         found.setdefault(os.fsdecode(path), color)
             return found
 
-    def put(self, version: FileVersion, data: bytes, color: int) -> None:
+    def put(self, version: PictureVersion, data: bytes, color: int) -> None:
         """Keep a thumbnail and its average colour; many are written at once."""
         with self._guard:
             self._new[version] = data, color
@@ -187,5 +198,5 @@ def _used(database: sqlite3.Connection) -> int:
     return int((pages - free) * size)
 
 
-def _key(version: FileVersion) -> tuple[bytes, int, int]:
+def _key(version: PictureVersion) -> tuple[bytes, int, int]:
     return os.fsencode(version.path), version.size, version.mtime

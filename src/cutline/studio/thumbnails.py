@@ -8,14 +8,14 @@ import contextlib
 import dataclasses
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 from cutline.errors import PictureError
 from cutline.imaging import Picture
 from cutline.imaging.thumbnails import colored_jpeg
-from cutline.locations.stored import LocalFile
-from cutline.studio.thumbnail_store import FileVersion, ThumbnailStore
+from cutline.records import Location
+from cutline.studio.thumbnail_store import PictureVersion, ThumbnailStore
 
 SIDE: Final = 320  # pixels
 _IDLE: Final = 0.5  # seconds without a request
@@ -32,7 +32,9 @@ class Thumbnail:
     problem: str = ""
 
 
-Request = tuple[FileVersion, "concurrent.futures.Future[Thumbnail]"]
+Locate = Callable[[int], Location]
+"""Where the picture of a row is; raises PictureError."""
+Request = tuple[PictureVersion, "concurrent.futures.Future[Thumbnail]"]
 
 
 class Thumbnails:
@@ -41,14 +43,14 @@ class Thumbnails:
     def __init__(self, store: ThumbnailStore) -> None:
         self._store = store
         self._requests: list[Request] = []
-        self._problems: dict[FileVersion, str] = {}  # a new start tries again, perhaps with more extras
+        self._problems: dict[PictureVersion, str] = {}  # a new start tries again, perhaps with more extras
         self._pool = concurrent.futures.ThreadPoolExecutor(
             max(2, os.cpu_count() or 1), thread_name_prefix="thumbnails"
         )
         self._latest = 0.0
         self._filling: asyncio.Task[None] | None = None
 
-    async def get(self, version: FileVersion) -> Thumbnail:
+    async def get(self, version: PictureVersion) -> Thumbnail:
         """Of the picture; it is not made where the caller is cancelled before."""
         self._latest = time.monotonic()
         future: concurrent.futures.Future[Thumbnail] = concurrent.futures.Future()
@@ -60,11 +62,11 @@ class Thumbnails:
         """The average colours of pictures that have a thumbnail, as ``#rrggbb``; blocks."""
         return {path: f"#{color:06x}" for path, color in self._store.colors(paths).items()}
 
-    def fill(self, paths: Sequence[str], is_busy: Callable[[], bool]) -> None:
+    def fill(self, count: int, locate: Locate, is_busy: Callable[[], bool]) -> None:
         """Make those of all pictures in idle time, in the place of what was filled before."""
         if self._filling is not None:
             self._filling.cancel()
-        self._filling = asyncio.create_task(self._fill(paths, is_busy))
+        self._filling = asyncio.create_task(self._fill(count, locate, is_busy))
 
     async def stop(self) -> None:
         """End filling; what was made is kept."""
@@ -84,13 +86,13 @@ class Thumbnails:
         except BaseException as error:  # noqa: BLE001 - it belongs to the one who waits
             future.set_exception(error)
 
-    def _make(self, version: FileVersion) -> Thumbnail:
+    def _make(self, version: PictureVersion) -> Thumbnail:
         if version in self._problems:
             return Thumbnail(problem=self._problems[version])
         data = self._store.get(version)
         if data is None:
             try:
-                data, color = colored_jpeg(Picture(LocalFile(version.path)), SIDE)
+                data, color = colored_jpeg(Picture(version.location), SIDE)
             except PictureError as error:
                 if error.kind in _LASTING:
                     self._problems[version] = error.kind
@@ -98,17 +100,19 @@ class Thumbnails:
             self._store.put(version, data, color)
         return Thumbnail(data=data)
 
-    async def _fill(self, paths: Sequence[str], is_busy: Callable[[], bool]) -> None:
+    async def _fill(self, count: int, locate: Locate, is_busy: Callable[[], bool]) -> None:
         loop = asyncio.get_running_loop()
-        for start in range(0, len(paths), _BATCH):
+        for start in range(0, count, _BATCH):
             while self._requests or is_busy() or time.monotonic() - self._latest < _IDLE:  # noqa: ASYNC110 - time is what ends it
                 await asyncio.sleep(_IDLE)
-            if not await loop.run_in_executor(self._pool, self._make_all, paths[start : start + _BATCH]):
+            if not await loop.run_in_executor(
+                self._pool, self._make_all, range(start, min(start + _BATCH, count)), locate
+            ):
                 break
         await loop.run_in_executor(self._pool, self._store.flush)
 
-    def _make_all(self, paths: Sequence[str]) -> bool:
-        for path in paths:
-            with contextlib.suppress(OSError):
-                self._make(FileVersion.of(path))
+    def _make_all(self, rows: Iterable[int], locate: Locate) -> bool:
+        for row in rows:
+            with contextlib.suppress(OSError, PictureError):
+                self._make(PictureVersion.of(locate(row)))
         return not self._store.is_full

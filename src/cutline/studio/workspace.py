@@ -17,6 +17,7 @@ from cutline.dataset.writer import StopEdit
 from cutline.errors import CutlineError
 from cutline.files import name_to_text
 from cutline.service.errors import ServiceError
+from cutline.studio.comparisons import Comparisons
 from cutline.studio.events import Events
 from cutline.studio.generation.generations import Generations
 from cutline.studio.jobs import Jobs
@@ -44,7 +45,7 @@ class Workspace:
         self.events = events
         self.settings = settings
         self.generations = Generations(settings)
-        self.previews = Previews()
+        self.previews, self.comparisons = Previews(), Comparisons()
         self.jobs = Jobs(events, self.publish_changes)
         self._dataset: Dataset | None = None
         self._words: DatasetWords | None = None
@@ -108,7 +109,8 @@ class Workspace:
         used = settings or self.settings
         self._note_recent(dataset.folder, used)
         self._is_closing = False
-        self._dataset, self._reading, self.previews = dataset, Reading(), Previews()
+        self._dataset, self._reading = dataset, Reading()
+        self.previews, self.comparisons = Previews(), Comparisons()
         self._words = DatasetWords(dataset)
         self._token = secrets.token_hex(8)
         self._task = asyncio.create_task(self._read(dataset))
@@ -144,6 +146,7 @@ class Workspace:
             "read": len(dataset.captions),
             "is_read": reading.is_done,
             "problem": reading.problem,
+            "superseded": dataset.superseded[:100],
             "proposals": len(dataset.proposals),
             "undo": _summary(undoable),
             "undo_edit": _origin(dataset.history, undoable),
@@ -171,9 +174,7 @@ class Workspace:
         except CutlineError as error:
             self._reading.problem = str(error)
         self.events.publish("state", **self.state())
-        self.thumbnails.fill(
-            [dataset.picture(row) for row in range(len(dataset))], lambda: self.jobs.is_running
-        )
+        self.thumbnails.fill(len(dataset), dataset.location, lambda: self.jobs.is_running)
 
 
 def _summary(record: Any) -> str | None:

@@ -13,7 +13,6 @@ from cutline.dataset.export.records import ExportItem, ExportOptions, ExportResu
 from cutline.dataset.export.writers import WRITERS, Writer, exported_files
 from cutline.dataset.writer import Progress, StopEdit
 from cutline.errors import ConfigError, PictureError, SampleError
-from cutline.locations.stored import LocalFile
 from cutline.storage import check_scheme, is_remote, local_path
 
 
@@ -88,7 +87,7 @@ class Export:
             self._missing += 1
         else:
             try:
-                writer.add(item, LocalFile(item.file).read() if writer.needs_picture else b"")
+                writer.add(item, item.place().read() if writer.needs_picture else b"")
             except (PictureError, SampleError) as error:
                 self._failed.append((item.key, str(error)))
             else:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from typing import Final, Protocol
 
@@ -11,7 +10,8 @@ import pyarrow as pa
 from cutline.dataset.export.records import ExportItem
 from cutline.dataset.preview import RowNumbers
 from cutline.dataset.scan import Entry
-from cutline.files import name_to_text
+from cutline.errors import PictureError
+from cutline.records import Location
 
 _BLOCK: Final = 1000  # rows
 
@@ -19,10 +19,15 @@ _BLOCK: Final = 1000  # rows
 class Rows(Protocol):
     """A dataset, as far as its rows are exported."""
 
-    folder: str
     entries: Sequence[Entry]
 
     def problem(self, row: int) -> str: ...
+
+    def location(self, row: int) -> Location: ...
+
+    def text_name(self, row: int) -> str: ...
+
+    def provenance(self, row: int) -> tuple[str, str]: ...
 
 
 def export_items(dataset: Rows, texts: pa.ChunkedArray, rows: RowNumbers) -> Iterator[ExportItem]:
@@ -31,11 +36,22 @@ def export_items(dataset: Rows, texts: pa.ChunkedArray, rows: RowNumbers) -> Ite
         block = rows[start : start + _BLOCK]
         captions = texts.take(pa.array(block)).to_pylist()
         for row, caption in zip(block.tolist(), captions, strict=True):
-            entry = dataset.entries[row]
-            yield ExportItem(
-                key=entry.key,
-                file=os.path.join(dataset.folder, entry.picture),  # noqa: PTH118 - names need not be Unicode
-                text_name=name_to_text(os.path.splitext(entry.sidecar)[0]) + ".txt",  # noqa: PTH122 - as above
-                caption=caption,
-                problem=dataset.problem(row) if caption is None else "",
-            )
+            yield _item(dataset, row, caption)
+
+
+def _item(dataset: Rows, row: int, caption: str | None) -> ExportItem:
+    location: Location | PictureError
+    try:
+        location = dataset.location(row)
+    except PictureError as error:
+        location = error
+    model, prompt = dataset.provenance(row)
+    return ExportItem(
+        key=dataset.entries[row].key,
+        location=location,
+        text_name=dataset.text_name(row),
+        caption=caption,
+        problem=dataset.problem(row) if caption is None else "",
+        model=model,
+        prompt_id=prompt,
+    )

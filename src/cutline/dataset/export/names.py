@@ -8,22 +8,34 @@ from typing import Final
 
 from cutline.errors import ConfigError
 from cutline.formatting import did_you_mean
+from cutline.imaging import EXTENSIONS
+from cutline.sinks.tar_names import picture_kind
+from cutline.sources.names import extension
 
 FORMATS: Final = {
     "webdata-zip": ".zip",
     "zip": ".zip",
     "webdataset": "",
     "jsonl": ".jsonl",
+    "json": ".json",
     "csv": ".csv",
+    "tsv": ".tsv",
     "parquet": ".parquet",
     "kohya": ".json",
     "imagefolder": "",
 }
 """The formats, and the ending of a file in each; empty where it is a folder."""
-_BY_ENDING: Final = {".zip": "webdata-zip", ".jsonl": "jsonl", ".csv": "csv", ".parquet": "parquet"}
+_BY_ENDING: Final = {
+    ".zip": "webdata-zip",
+    ".jsonl": "jsonl",
+    ".json": "json",
+    ".csv": "csv",
+    ".tsv": "tsv",
+    ".parquet": "parquet",
+}
 
 # Not allowed in a name on Windows, or with a meaning to programs that unpack; "%" where it looks escaped.
-_UNSAFE: Final = re.compile(r'[\x00-\x1f\x7f\\:*?"<>|]|%(?=[0-9A-Fa-f]{2})|[. ](?=/|$)')
+_UNSAFE: Final = re.compile(r'[\x00-\x1f\x7f\\:*?"<>|]|%(?=[0-9A-Fa-f]{2})|[. ](?=/|$)|^/')
 _DEVICE: Final = re.compile(r"(?:(?<=/)|^)(con|prn|aux|nul|com\d|lpt\d)(?=[./]|$)", re.IGNORECASE)
 
 
@@ -51,3 +63,10 @@ def member_name(path: str) -> str:
         return path
     path = _UNSAFE.sub(lambda found: f"%{ord(found[0]):02X}", path)
     return _DEVICE.sub(lambda found: f"%{ord(found[0][0]):02X}{found[0][1:]}", path)
+
+
+def picture_name(key: str, picture: bytes) -> str:
+    """The name of a picture's file, with an ending also where its key has none, as in shards."""
+    if extension(key.rpartition("/")[2]) in EXTENSIONS:
+        return member_name(key)
+    return f"{member_name(key)}.{picture_kind(picture, key)}"

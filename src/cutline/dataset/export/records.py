@@ -5,6 +5,9 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
+from cutline.errors import PictureError
+from cutline.records import Location
+
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class ExportOptions:
@@ -23,15 +26,24 @@ class ExportOptions:
 class ExportItem:
     """A picture to export, and its caption; None where it has none, for which ``problem`` may be the cause.
 
-    ``key`` is its path in the dataset as valid Unicode, ``file`` its absolute path on disk, and
-    ``text_name`` the path of a text beside it, which no other picture has.
+    ``key`` is its path in the dataset as valid Unicode, ``location`` where it is, or why it cannot be read,
+    and ``text_name`` the path of a text beside it, which no other picture has. ``model`` and ``prompt_id``
+    wrote the caption, as far as that is known.
     """
 
     key: str
-    file: str
+    location: Location | PictureError
     text_name: str
     caption: str | None
     problem: str = ""
+    model: str = ""
+    prompt_id: str = ""
+
+    def place(self) -> Location:
+        """Where the picture is; PictureError: it cannot be read."""
+        if isinstance(self.location, PictureError):
+            raise self.location
+        return self.location
 
     @property
     def text(self) -> str:

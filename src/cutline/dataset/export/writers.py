@@ -10,12 +10,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final, Protocol
 
-from cutline.dataset.export.names import FORMATS, member_name
+from cutline.dataset.export.names import FORMATS, member_name, picture_name
 from cutline.dataset.export.records import ExportItem
-from cutline.errors import SampleError
+from cutline.errors import PictureError, SampleError
 from cutline.files import file_errors
-from cutline.locations.stored import LocalFile
-from cutline.records import Caption, Sample
+from cutline.records import Caption, Reply, Sample, Step
 from cutline.serialization import decode_object, encode_json
 from cutline.sinks import METADATA_FILE, SinkOptions, open_sink
 
@@ -53,7 +52,7 @@ class ZipWriter:
         self._pairs = JsonFile(folder / PAIRS, "[", "]") if pairs else None
 
     def add(self, item: ExportItem, picture: bytes) -> None:
-        name = member_name(item.key)
+        name = picture_name(item.key, picture)
         self._zip.writestr(_member(name), picture)
         if self._pairs is None:
             self._zip.writestr(_member(member_name(item.text_name)), item.text.encode())
@@ -116,13 +115,17 @@ class KohyaWriter:
         self._json = JsonFile(folder / "metadata.json", "{", "}")
 
     def add(self, item: ExportItem, picture: bytes) -> None:  # noqa: ARG002
+        file = item.place().file()
+        if file is None:
+            message = f"{item.key} is no file of its own, which kohya needs: export to imagefolder"
+            raise SampleError("unsupported", message)
         try:
-            item.file.encode()
+            file.encode()
         except UnicodeEncodeError:
             raise SampleError(
                 "unsupported", f"{item.key}: JSON cannot hold this name; rename the file"
             ) from None
-        key, value = encode_json(item.file), encode_json({"caption": item.text})
+        key, value = encode_json(file), encode_json({"caption": item.text})
         self._json.add(key + b": " + value)
 
     def finish(self) -> Path:
@@ -146,7 +149,7 @@ class ImageFolderWriter:
         self._rows = (self._folder / METADATA_FILE).open("wb")
 
     def add(self, item: ExportItem, picture: bytes) -> None:
-        name = member_name(item.key)
+        name = picture_name(item.key, picture)
         path = self._folder / name
         with file_errors(name):
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -172,8 +175,8 @@ class SinkWriter:
         self.needs_picture = self._sink.needs_picture
 
     def add(self, item: ExportItem, picture: bytes) -> None:
-        sample = Sample(key=item.key, location=LocalFile(item.file))
-        self._sink.write(sample, Caption(key=item.key, text=item.text), picture)
+        location = None if isinstance(item.location, PictureError) else item.location
+        self._sink.write(Sample(key=item.key, location=location), _caption(item), picture)
 
     def finish(self) -> Path:
         self._sink.commit()
@@ -184,12 +187,22 @@ class SinkWriter:
         self._sink.close()
 
 
+def _caption(item: ExportItem) -> Caption:
+    if not item.model:
+        return Caption(key=item.key, text=item.text)
+    reply = Reply(text=item.text, model=item.model)
+    step = Step(name="", prompt_id=item.prompt_id, text=item.text, reply=reply)
+    return Caption(key=item.key, text=item.text, steps=(step,))
+
+
 WRITERS: Final[dict[str, Callable[[Path], Writer]]] = {
     "webdata-zip": functools.partial(ZipWriter, pairs=True),
     "zip": functools.partial(ZipWriter, pairs=False),
     "webdataset": functools.partial(SinkWriter, form="webdataset"),
     "jsonl": functools.partial(SinkWriter, form="jsonl"),
+    "json": functools.partial(SinkWriter, form="json"),
     "csv": functools.partial(SinkWriter, form="csv"),
+    "tsv": functools.partial(SinkWriter, form="tsv"),
     "parquet": functools.partial(SinkWriter, form="parquet"),
     "kohya": KohyaWriter,
     "imagefolder": ImageFolderWriter,

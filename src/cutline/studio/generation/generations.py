@@ -12,7 +12,8 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
-from cutline.dataset.dataset import STATE_ENDING, Dataset
+from cutline.dataset.dataset import Dataset
+from cutline.dataset.opened_input import history_folder
 from cutline.dataset.records import EditInfo
 from cutline.dataset.writer import Progress
 from cutline.engine.model_session import ModelSession
@@ -171,7 +172,7 @@ class Generations:
 
 
 def _state(dataset: Dataset) -> Path:
-    return Path(dataset.folder + STATE_ENDING) / _FOLDER
+    return history_folder(dataset.folder) / _FOLDER
 
 
 def _unknown(number: str) -> ServiceError:

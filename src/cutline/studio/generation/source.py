@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from cutline.dataset.dataset import Dataset
+from cutline.errors import PictureError
 from cutline.interfaces import Source
-from cutline.records import Sample
+from cutline.records import Problem, Sample
 
 
 class RowSource(Source):
@@ -19,9 +20,13 @@ class RowSource(Source):
     def samples(self) -> Iterator[Sample]:
         dataset = self._dataset
         for row in self._rows:
-            yield Sample(
-                key=dataset.entries[row].key, location=dataset.location(row), text=dataset.caption(row)
-            )
+            key, text = dataset.entries[row].key, dataset.caption(row)
+            try:
+                yield Sample(key=key, location=dataset.location(row), text=text)
+            except PictureError as error:
+                yield Sample(
+                    key=key, location=None, text=text, problem=Problem(kind=error.kind, message=str(error))
+                )
 
     def count(self) -> int:
         return len(self._rows)

@@ -82,6 +82,7 @@ for (const action of [
 ]) register({ group: "Edit", ...action });
 
 for (const action of [
+  { id: "compare", keys: ["C"], text: "compare sets of captions", run: saved(() => show("compare")) },
   { id: "export", keys: ["E"], text: "export pictures and captions", run: saved(() => show("export")) },
   { id: "words", keys: ["W"], text: "words of the captions", run: saved(() => show("words")) },
   { id: "find", keys: ["/", "Ctrl+F"], text: "find", typing: true, run: () => focusOn("input[type=search]") },

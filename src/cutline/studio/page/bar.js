@@ -41,8 +41,10 @@ export function Bar() {
     <${ActionButton} id="redo" disabled=${!now.redo && !steps.value.redo} title=${now.redo ?? ""}>Redo<//>
     <${ActionButton} id="history" pressed=${panel.value === "history"}>History<//>
     <${ActionButton} id="words" pressed=${panel.value === "words"}>Words<//>
+    <${ActionButton} id="compare" pressed=${panel.value === "compare"}>Compare<//>
     <${ActionButton} id="export" pressed=${panel.value === "export"}>Export<//>
     <${ActionButton} id="help">?<//>
+    ${now.superseded?.length > 0 && html`<span class="count" title=${now.superseded.join(", ")}>${now.superseded.length} edited before the table was replaced</span>`}
     ${now.listing && html`<span role="status" class="count">Listing the pictures of ${now.listing.split("/").pop()}…</span>`}
     <span role="alert" class="count">${notice.value}</span>
     ${!panel.value && html`<${Outcome} />`}

@@ -49,6 +49,6 @@ function badges(known) {
   if (known?.marks.includes("flagged")) found.push(["⚑", "flagged", "status:flagged"]);
   if (known?.proposal) found.push(["✎", "has a proposal", "has:proposal"]);
   if (known?.failure) found.push(["✗", `failed: ${known.failure.kind}`, `failed:${known.failure.kind}`]);
-  if (known?.problem) found.push(["!", known.problem, ""]);
+  if (known?.problem || known?.note) found.push(["!", known.problem || known.note, ""]);
   return found;
 }

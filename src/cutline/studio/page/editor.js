@@ -38,7 +38,7 @@ export function Editor() {
       ? html`<${TagsView} key=${row} row=${shown?.row} />`
       : html`<${TextField} row=${shown?.row} text=${shown?.text ?? ""} readOnly=${!shown || Boolean(now.problem)} />`}
     <${Phrases} />
-    ${now.problem && html`<p class="notice">${now.problem}</p>`}
+    ${(now.problem || now.note) && html`<p class="notice">${now.problem || now.note}</p>`}
     <${Facets} marks=${now.marks ?? []} proposal=${Boolean(now.proposal)} path=${now.key ?? ""} />
     <div class="status">
       <span>${now.key}</span>

@@ -18,7 +18,9 @@ const FORMATS = /** @type {const} */ ([
   ["imagefolder", "Imagefolder: copies and metadata.jsonl"],
   ["kohya", "JSON for sd-scripts (kohya)"],
   ["jsonl", "Table: JSONL"],
+  ["json", "Table: JSON"],
   ["csv", "Table: CSV"],
+  ["tsv", "Table: TSV"],
   ["parquet", "Table: Parquet"],
 ]);
 const format = signal("webdata-zip");

@@ -5,6 +5,7 @@ import { html, render } from "./vendor/preact.js";
 import "./actions.js";
 import { Bar } from "./bar.js";
 import { BulkPanel } from "./bulk_panel.js";
+import { ComparePanel } from "./compare_panel.js";
 import { Dialogs } from "./dialogs.js";
 import { Editor } from "./editor.js";
 import { ExportPanel } from "./export_panel.js";
@@ -20,7 +21,7 @@ import { dataset, locked, preferences } from "./store.js";
 import { TermsPanel } from "./terms_panel.js";
 
 /** @type {Record<string, () => any>} */
-const PANELS = { bulk: BulkPanel, history: HistoryPanel, export: ExportPanel, generate: GeneratePanel, words: TermsPanel };
+const PANELS = { bulk: BulkPanel, history: HistoryPanel, export: ExportPanel, generate: GeneratePanel, words: TermsPanel, compare: ComparePanel };
 
 function App() {
   if (locked.value) return html`<${KeyForm} />`;

@@ -5,7 +5,7 @@ import { batch, computed, signal } from "./vendor/preact.js";
 import { find, send } from "./api.js";
 
 /**
- * @typedef {{row: number, key: string, caption: string | null, marks: string[], problem: string,
+ * @typedef {{row: number, key: string, caption: string | null, marks: string[], problem: string, note: string,
  *   color: string | null, proposal: {caption: string, model: string, prompt_id: string, before: string | null} | null,
  *   failure: {kind: string, message: string, model: string} | null}} Row
  */

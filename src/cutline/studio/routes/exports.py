@@ -33,9 +33,9 @@ class ExportRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
     scope: Scope = Scope()
-    format: Literal["webdata-zip", "zip", "webdataset", "jsonl", "csv", "parquet", "kohya", "imagefolder"] = (
-        "webdata-zip"
-    )
+    format: Literal[
+        "webdata-zip", "zip", "webdataset", "jsonl", "json", "csv", "tsv", "parquet", "kohya", "imagefolder"
+    ] = "webdata-zip"
     output: Annotated[str, Field(min_length=1, max_length=4096)] | None = None
     empty: bool = False
     overwrite: bool = False

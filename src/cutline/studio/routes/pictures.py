@@ -15,10 +15,10 @@ from cutline.files import open_regular, read_up_to
 from cutline.imaging import Picture, sniff_format
 from cutline.imaging.formats import MIMES
 from cutline.imaging.thumbnails import small_jpeg
-from cutline.locations.stored import LocalFile
+from cutline.records import Location
 from cutline.service.errors import ServiceError
 from cutline.studio.routes.parameters import OpenDataset, OpenWorkspace, check_row
-from cutline.studio.thumbnail_store import FileVersion
+from cutline.studio.thumbnail_store import PictureVersion
 
 router = APIRouter(prefix="/studio")
 _SHOWN: Final = {"JPEG", "PNG", "WEBP", "GIF", "AVIF"}  # by browsers
@@ -30,7 +30,8 @@ _SIDE: Final = 2048  # pixels, of pictures that are converted
 async def thumbnail(row: int, request: Request, dataset: OpenDataset, workspace: OpenWorkspace) -> Response:
     """A JPEG of at most 320 pixels a side; 304 where ``If-None-Match`` names it.
 
-    404: the picture is gone; 415: it cannot be shown, as ``detail`` says. The latest request is served
+    404: the picture is gone, or is not in a folder that may be read; 415: it cannot be shown, as ``detail``
+    says. The latest request is served
     first, and not at all where the client has gone.
     """
     version = await _version(dataset, row)
@@ -63,25 +64,31 @@ async def picture(row: int, request: Request, dataset: OpenDataset) -> Response:
     if request.headers.get("if-none-match") == headers["ETag"]:
         return Response(status_code=304, headers=headers)
     try:
-        found = await asyncio.to_thread(_format, version.path)
+        file = version.location.file()
+        found = await asyncio.to_thread(_format, version.location)
+        if found in _SHOWN and file is not None:
+            return FileResponse(file, media_type=MIMES[found], headers=headers)
         if found in _SHOWN:
-            return FileResponse(version.path, media_type=MIMES[found], headers=headers)
-        data = await asyncio.to_thread(small_jpeg, Picture(LocalFile(version.path)), _SIDE)
+            data = await asyncio.to_thread(version.location.read)
+            return Response(data, media_type=MIMES[found], headers=headers)
+        data = await asyncio.to_thread(small_jpeg, Picture(version.location), _SIDE)
     except PictureError as error:
         raise _cannot_be_shown(dataset, row, error.kind) from error
     return Response(data, media_type="image/jpeg", headers=headers)
 
 
-async def _version(dataset: Dataset, row: int) -> FileVersion:
-    """ServiceError 404: there is no such row, or its picture is gone."""
-    path = dataset.picture(check_row(dataset, row))
+async def _version(dataset: Dataset, row: int) -> PictureVersion:
+    """ServiceError 404: there is no such row, or its picture is gone or elsewhere."""
+    check_row(dataset, row)
     try:
-        return await asyncio.to_thread(FileVersion.of, path)
+        return await asyncio.to_thread(lambda: PictureVersion.of(dataset.location(row)))
+    except PictureError as error:
+        raise ServiceError(404, f"{dataset.entries[row].key} cannot be shown: {error}") from None
     except OSError:
         raise ServiceError(404, f"{dataset.entries[row].key} is not there any more") from None
 
 
-def _headers(version: FileVersion) -> dict[str, str]:
+def _headers(version: PictureVersion) -> dict[str, str]:
     """The browser keeps a picture, and checks each time whether it was replaced."""
     return {"ETag": f'"{version.size:x}-{version.mtime:x}"', "Cache-Control": "private, no-cache"}
 
@@ -90,9 +97,12 @@ def _cannot_be_shown(dataset: Dataset, row: int, problem: str) -> ServiceError:
     return ServiceError(415, f"{dataset.entries[row].key} cannot be shown: {problem}")
 
 
-def _format(path: str) -> str | None:
+def _format(location: Location) -> str | None:
     """By its content, never its name. PictureError: it cannot be read."""
-    descriptor, _ = open_regular(path)
+    file = location.file()
+    if file is None:
+        return sniff_format(location.read()[:_HEAD])
+    descriptor, _ = open_regular(file)
     try:
         return sniff_format(read_up_to(descriptor, _HEAD))
     finally:

@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from cutline.dataset.dataset import Dataset
 from cutline.dataset.query import QueryError
+from cutline.errors import PictureError
 from cutline.service.http.responses import json_response
 from cutline.studio.routes.parameters import OpenDataset, OpenWorkspace, check_row
 from cutline.studio.workspace import Workspace
@@ -47,15 +48,15 @@ async def rows(body: RowsRequest, dataset: OpenDataset, workspace: OpenWorkspace
     ``row``, ``key``, ``caption`` (null where there is none), ``marks``, ``proposal`` (null where there is
     none, else ``caption``, ``model``, ``prompt_id`` and ``before``, the caption that it was made for),
     ``failure`` (``kind`` and ``message``, where a model has no caption for it), ``problem`` (why the caption
-    cannot be edited; mostly empty), ``color`` (the picture's average, ``#rrggbb``; null where it has no
-    thumbnail yet). Keys of no picture are left out.
+    cannot be edited; mostly empty), ``note`` (what else to know of it; mostly empty), ``color`` (the
+    picture's average, ``#rrggbb``; null where it has no thumbnail yet). Keys of no picture are left out.
     """
     numbers = [check_row(dataset, row) for row in body.rows]
     for key in body.keys:
         with contextlib.suppress(KeyError):
             numbers.append(dataset.row(key))
     await _refresh(dataset, workspace, numbers)
-    paths = [dataset.picture(row) for row in numbers]
+    paths = await asyncio.to_thread(lambda: [_place(dataset, row) for row in numbers])
     colors = await asyncio.to_thread(workspace.thumbnails.colors, paths)
     pairs = zip(numbers, paths, strict=True)
     return json_response([{**_row(dataset, row), "color": colors.get(path)} for row, path in pairs])
@@ -75,6 +76,15 @@ async def _refresh(dataset: Dataset, workspace: Workspace, rows: list[int]) -> l
     return changed
 
 
+def _place(dataset: Dataset, row: int) -> str:
+    """The path under which a row's thumbnail is kept; empty where it has no picture."""
+    try:
+        location = dataset.location(row)
+    except PictureError:
+        return ""
+    return location.file() or location.path
+
+
 def _row(dataset: Dataset, row: int) -> dict[str, Any]:
     key, caption = dataset.entries[row].key, dataset.caption(row)
     return {
@@ -85,4 +95,5 @@ def _row(dataset: Dataset, row: int) -> dict[str, Any]:
         "proposal": dataset.proposals.of(key),
         "failure": dataset.failure(row),
         "problem": dataset.problem(row) if caption is None else "",
+        "note": dataset.note(row),
     }

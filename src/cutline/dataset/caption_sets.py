@@ -1,0 +1,129 @@
+"""Sets of captions of the same pictures: of a dataset, of texts with another ending, of outputs of runs."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final, Protocol
+
+from cutline.dataset.caption_files import CaptionFiles
+from cutline.dataset.history import History
+from cutline.dataset.input_options import TableOptions
+from cutline.dataset.opened_input import history_folder, open_input
+from cutline.dataset.recorded_input import RecordedInput
+from cutline.dataset.scan import Entry, scan
+from cutline.dataset.text_column import TextColumn
+from cutline.errors import ConfigError, PictureError
+from cutline.files import name_to_text
+from cutline.formatting import stored_key
+from cutline.records import Location
+
+OWN: Final = "captions"
+"""The name of the set that the dataset itself has."""
+
+
+class Rows(Protocol):
+    """A dataset, as far as other captions of its pictures are found."""
+
+    folder: str
+    captions: TextColumn
+    entries: Sequence[Entry]
+
+    def location(self, row: int) -> Location: ...
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class CaptionSet:
+    """Captions by row. ``name`` tells it from other sets; ``model`` and ``prompt_id`` are those of a run."""
+
+    name: str
+    texts: Mapping[int, str]
+    model: str = ""
+    prompt_id: str = ""
+
+
+def caption_set(dataset: Rows, name: str) -> CaptionSet:
+    """The dataset's own captions, those of an ending such as ``.caption``, or of an output, by its path.
+
+    An output's captions belong to the rows with the same key, else to those whose picture is the same file.
+
+    Raises:
+        ConfigError: there is no such output, or none of its pictures is in the dataset.
+    """
+    if name == OWN:
+        captions = enumerate(dataset.captions.array().to_pylist())
+        return CaptionSet(name=OWN, texts={row: text for row, text in captions if text is not None})
+    if name.startswith(".") and "/" not in name:
+        found = _texts_with(dataset, name)
+        if not found.texts:
+            raise ConfigError(f"no picture has a text ending in {name}")
+        return found
+    history = History(history_folder(name))
+    source = open_input(name, history, TableOptions(), ending=".txt", text_encoding=None, cache=None)
+    if not isinstance(source, RecordedInput):
+        raise ConfigError(
+            f"{name_to_text(name)} is a folder of pictures: give an output, or an ending of texts"
+        )
+    try:
+        return _of_output(dataset, name, source)
+    finally:
+        history.close()
+
+
+def _texts_with(dataset: Rows, ending: str) -> CaptionSet:
+    if not Path(dataset.folder).is_dir():
+        raise ConfigError(f"{ending} is for folders of pictures: give the output of a run")
+    files = CaptionFiles(dataset.folder, ending)
+    rows = {entry.key: row for row, entry in enumerate(dataset.entries)}
+    texts = {}
+    for entry in scan(dataset.folder, ending=ending):
+        row = rows.get(entry.key)
+        if row is not None and entry.sidecar.lower().endswith(ending.lower()) and (text := files.read(entry)):
+            texts[row] = text
+    return CaptionSet(name=ending, texts=texts)
+
+
+def _of_output(dataset: Rows, name: str, source: RecordedInput) -> CaptionSet:
+    entries = source.entries()
+    captions = source.read_next(entries)
+    rows = {stored_key(entry.key): row for row, entry in enumerate(dataset.entries)}
+    texts, others = {}, []
+    models: dict[tuple[str, str], int] = {}
+    for entry, caption in zip(entries, captions, strict=True):
+        if caption is None:
+            continue
+        made_by = source.provenance(entry)
+        models[made_by] = models.get(made_by, 0) + 1
+        row = rows.get(stored_key(entry.key))
+        if row is None:
+            others.append((entry, caption))
+        else:
+            texts[row] = caption
+    if others:
+        texts |= _by_file(dataset, source, others)
+    if not texts:
+        raise ConfigError(
+            f"no caption of {name_to_text(name)} belongs to a picture here: its keys are such as "
+            f"{', '.join(repr(entry.key) for entry in entries[:3]) or 'none'}"
+        )
+    model, prompt = max(models, key=lambda each: models[each])
+    return CaptionSet(name=Path(name_to_text(name)).name, texts=texts, model=model, prompt_id=prompt)
+
+
+def _by_file(dataset: Rows, source: RecordedInput, others: list[tuple[Entry, str]]) -> dict[int, str]:
+    """The captions of pictures that are the same files."""
+    rows = {}
+    for row in range(len(dataset.entries)):
+        with contextlib.suppress(PictureError):
+            if file := dataset.location(row).file():
+                rows[os.path.realpath(file)] = row
+    found: dict[int, str] = {}
+    for entry, caption in others:
+        with contextlib.suppress(PictureError):
+            file = source.location(entry).file()
+            if file and (row_of := rows.get(os.path.realpath(file))) is not None:
+                found.setdefault(row_of, caption)
+    return found

@@ -1,0 +1,160 @@
+"""The rows of an open dataset: their captions, pictures, marks and proposals, read and searched."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Final, Self
+
+import numpy as np
+import pyarrow as pa
+
+from cutline.dataset.columns import DatasetColumns
+from cutline.dataset.contents import DatasetContents
+from cutline.dataset.history import History
+from cutline.dataset.input_options import TableOptions
+from cutline.dataset.marks import Marks
+from cutline.dataset.opened_input import history_folder, open_input
+from cutline.dataset.preview import RowNumbers
+from cutline.dataset.properties import Properties
+from cutline.dataset.proposals import ProposalStore
+from cutline.dataset.query import evaluate, parse
+from cutline.dataset.query.tree import Everything, Mark, mentions
+from cutline.dataset.query_words import QueryWords
+from cutline.dataset.row_captions import RowCaptions
+from cutline.dataset.scan import Entry
+from cutline.dataset.tag_counts import TagCounts
+from cutline.dataset.writer import Progress, Writer
+from cutline.records import Location
+
+_TABLES: Final = TableOptions()
+
+
+class DatasetRows:
+    """What a dataset has open; edits are those of ``Dataset``."""
+
+    def __init__(
+        self,
+        folder: str,
+        *,
+        ending: str = ".txt",
+        one_a_line: bool = False,
+        text_encoding: str | None = None,
+        cache: Path | None = None,
+        tables: TableOptions = _TABLES,
+    ) -> None:
+        """Lists the pictures; ``read_texts`` reads their captions. Raises ConfigError: it is no dataset.
+
+        ``folder``: also a table or shards. ``ending`` is that of the texts. ``one_a_line``: each line of a
+        text is a caption, and edited by itself. ``text_encoding``: of texts that are not UTF-8. ``cache``: a
+        folder that keeps what was read.
+        """
+        self.history = History(history_folder(folder))
+        self._source = open_input(
+            folder, self.history, tables, ending=ending, text_encoding=text_encoding, cache=cache
+        )
+        self.folder = self._source.place
+        self.one_a_line = one_a_line
+        self._guard = threading.RLock()
+        self._writer = Writer(self.history, DatasetContents(self._source.contents, self.history))
+        self.recovered = self._writer.recover()
+        self.marks = Marks(self.history)
+        self.entries: Sequence[Entry] = self._source.entries()
+        self._rows = {entry.key: row for row, entry in enumerate(self.entries)}
+        self._captions = RowCaptions(self._source, self.entries, self._guard)
+        self.captions = self._captions.column
+        """Captions of the rows that were read."""
+        self._store = ProposalStore(self.history, self.entries, self._source.change)
+        self.proposals = self._store.proposals
+        properties = Properties(self.history, self.marks, self._store, self._captions, self._source)
+        keys = [entry.key for entry in self.entries]
+        self.query_words = QueryWords(TagCounts(self.captions), self.history, keys, self._guard)
+        """What queries can name: tags, models, folders, and saved filters."""
+        self._columns = DatasetColumns(
+            self._rows,
+            self.captions,
+            properties.keys_with,
+            self._picture_files if self.unit == "file" else None,
+        )
+
+    def read_texts(self, progress: Progress | None = None) -> None:
+        """Read the captions of all rows, block by block; ``progress`` is called with the rows read."""
+        self._captions.read_all(progress)
+
+    def texts(self) -> pa.ChunkedArray:
+        """The captions of all rows, null for none, once they are read."""
+        self.read_texts()
+        with self._guard:
+            return self.captions.array()
+
+    def caption(self, row: int) -> str | None:
+        """The caption of a row, which is read now if it was not before."""
+        return self._captions.caption(row)
+
+    def refresh(self, rows: Iterable[int]) -> list[int]:
+        """Notice captions of these rows that another program has changed; returns the rows that have been."""
+        return self._captions.refresh(rows)
+
+    def problem(self, row: int) -> str:
+        """Why the caption of a row cannot be edited, such as its file's encoding; empty if it can."""
+        return self._source.problem(self.entries[row])
+
+    def note(self, row: int) -> str:
+        """What a person should know of a row, such as why a run failed; mostly empty."""
+        return self._source.note(self.entries[row])
+
+    def text_name(self, row: int) -> str:
+        """The path of a text beside a row's picture, ending in ``.txt``, which no other picture has."""
+        return self._source.text_name(self.entries[row])
+
+    def provenance(self, row: int) -> tuple[str, str]:
+        """Model and prompt of the caption that the input has for a row; empty if unknown."""
+        return self._source.provenance(self.entries[row])
+
+    @property
+    def unit(self) -> str:
+        """What an edit writes: a ``file``, or a ``caption`` where the input is never written."""
+        return self._source.unit
+
+    @property
+    def superseded(self) -> list[str]:
+        """The keys of captions that were edited when the input had another text, and show that of now."""
+        return self._source.superseded()
+
+    def __len__(self) -> int:
+        return len(self.entries)
+
+    def row(self, key: str) -> int:
+        """The row of a picture, by its path; KeyError: there is no such picture."""
+        return self._rows[key]
+
+    def location(self, row: int) -> Location:
+        """Where a row's picture is; PictureError: it cannot be found, or must not be read."""
+        return self._source.location(self.entries[row])
+
+    def find(self, query: str) -> RowNumbers:
+        """The rows that match a query, in order; all for an empty one. QueryError: it cannot be parsed."""
+        node = parse(query, self.query_words.filters() if "saved:" in query.lower() else {})
+        if node == Everything():
+            return self._rows_or_all(None)
+        self.read_texts()
+        if mentions(node, Mark("dup", "picture")):
+            self._columns.read_pictures()  # takes long: edits go on meanwhile
+        with self._guard:
+            return np.flatnonzero(evaluate(node, self._columns))
+
+    def _picture_files(self) -> list[str]:
+        return [self._source.location(entry).file() or "" for entry in self.entries]
+
+    def close(self) -> None:
+        self.history.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _rows_or_all(self, rows: RowNumbers | None) -> RowNumbers:
+        return np.arange(len(self), dtype=np.int64) if rows is None else rows

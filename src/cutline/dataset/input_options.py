@@ -1,0 +1,26 @@
+"""How tables are opened as datasets."""
+
+from __future__ import annotations
+
+import dataclasses
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class TableOptions:
+    """``image_root``: the folder that a table's pictures are in, and from which alone they are read.
+
+    None for the folder of the table. ``image_column`` and ``text_column``: of the pictures' paths and of the
+    captions; None for those that are found by their names.
+    """
+
+    image_root: str | None = None
+    image_column: str | None = None
+    text_column: str | None = None
+
+    @property
+    def given(self) -> str:
+        """The first option that is given, as on the command line; empty if none is."""
+        names = ("image_root", "image_column", "text_column")
+        values = (self.image_root, self.image_column, self.text_column)
+        found = next((name for name, value in zip(names, values, strict=True) if value is not None), "")
+        return found and f"--{found.replace('_', '-')}"

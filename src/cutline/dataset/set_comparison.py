@@ -1,0 +1,145 @@
+"""Compares two or three sets of captions, picture by picture. Picks are kept in the history, as edits."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import random
+from collections.abc import Mapping, Sequence
+from typing import Final, Protocol
+
+import orjson
+
+from cutline.dataset.caption_sets import OWN, CaptionSet
+from cutline.dataset.contents import PICK
+from cutline.dataset.history import History
+from cutline.dataset.picks import Tally, tally
+from cutline.dataset.proposals import Proposal
+from cutline.dataset.records import Change, EditInfo, EditResult
+from cutline.dataset.scan import Entry
+from cutline.dataset.writer import Progress
+from cutline.errors import ConfigError
+
+_MOST: Final = 3
+
+
+class ComparedDataset(Protocol):
+    """A dataset, as far as comparisons read and write it."""
+
+    history: History
+    entries: Sequence[Entry]
+
+    def caption(self, row: int) -> str | None: ...
+
+    def write(
+        self, info: EditInfo, changes: Sequence[Change], progress: Progress | None = None
+    ) -> EditResult: ...
+
+    def set_captions(
+        self,
+        texts: Mapping[int, str | None],
+        info: EditInfo,
+        before: Mapping[int, str | None] | None = None,
+        progress: Progress | None = None,
+    ) -> EditResult: ...
+
+    def propose(self, proposals: Mapping[int, Proposal], info: EditInfo) -> EditResult: ...
+
+
+class SetComparison:
+    """Sets of captions beside each other. ``rows``: those with captions of two sets or more that differ.
+
+    ``blind``: the order of the texts differs from picture to picture, the same each time.
+    """
+
+    def __init__(self, dataset: ComparedDataset, sets: Sequence[CaptionSet], *, blind: bool = False) -> None:
+        """ConfigError: these are not two or three different sets, or have nothing to compare."""
+        names = tuple(each.name for each in sets)
+        if not 2 <= len(names) <= _MOST or len(set(names)) < len(names):
+            raise ConfigError(
+                f"two or three different sets can be compared, not {', '.join(names) or 'none'}"
+            )
+        self.names, self.blind = names, blind
+        self._dataset = dataset
+        self._sets = tuple(sets)
+        self._prefix = (
+            f"{PICK}{hashlib.blake2b(chr(10).join(sorted(names)).encode(), digest_size=6).hexdigest()}/"
+        )
+        shared = sorted(set().union(*(each.texts for each in sets)))
+        self.rows = [row for row in shared if len(set(filter(None, self._texts(row).values()))) > 1]
+        if not self.rows:
+            raise ConfigError(f"no picture has different captions in {' and '.join(names)}")
+
+    def shown(self, row: int) -> list[tuple[str, str | None]]:
+        """The sets' names and captions of a row, in the order in which they are shown."""
+        texts = list(self._texts(row).items())
+        if self.blind:
+            random.Random(self._prefix + self._dataset.entries[row].key).shuffle(texts)  # noqa: S311 - an order
+        return texts
+
+    def picked(self, row: int) -> str | None:
+        """The set that was picked for a row, empty where none was good; None where nothing was yet."""
+        content = self._dataset.history.value(self._prefix + self._dataset.entries[row].key)
+        return None if content is None else str(orjson.loads(content))
+
+    def pick(self, row: int, name: str | None) -> EditResult:
+        """Pick a set's caption, with an empty name none of them; None takes the pick back.
+
+        Raises:
+            ConfigError: there is no such set, or it has no caption of the row.
+        """
+        if name and not self._texts(row).get(name):
+            raise ConfigError(f"{name} has no caption of this picture; there are {', '.join(self.names)}")
+        key = self._dataset.entries[row].key
+        file = self._prefix + key
+        before = self._dataset.history.value(file)
+        after = None if name is None else orjson.dumps(name)
+        changes = [Change(file=file, before=before, after=after)] if before != after else []
+        return self._dataset.write(EditInfo(kind="pick", summary=f"compare {key}"), changes)
+
+    def picks(self) -> dict[str, str]:
+        """The names of the sets that were picked, by the keys of the pictures."""
+        found = self._dataset.history.values(self._prefix)
+        keys = {self._dataset.entries[row].key for row in self.rows}
+        return {key: str(orjson.loads(content)) for key, content in found.items() if key in keys}
+
+    def tally(self) -> Tally:
+        """Who wins so far."""
+        return tally(self.names, self.picks(), len(self.rows))
+
+    def use(self, *, propose: bool = False, progress: Progress | None = None) -> EditResult:
+        """Make the picked captions the captions, or with ``propose`` the proposals."""
+        picks, found = self.picks(), {}
+        for row in self.rows:
+            name = picks.get(self._dataset.entries[row].key)
+            if name and name != OWN:
+                found[row] = next(each for each in self._sets if each.name == name)
+        summary = f"{'propose' if propose else 'use'} what was picked of {' and '.join(self.names)}"
+        info = EditInfo(kind="compare", summary=summary)
+        if not propose:
+            return self._dataset.set_captions(
+                {row: each.texts[row] for row, each in found.items()}, info, None, progress
+            )
+        proposals = {
+            row: Proposal(caption=each.texts[row], model=each.model or each.name, prompt_id=each.prompt_id)
+            for row, each in found.items()
+        }
+        return self._dataset.propose(proposals, info)
+
+    def to_csv(self) -> str:
+        """One line for each set, as of ``Tally``, and one for none."""
+        found, text = self.tally(), io.StringIO()
+        writer = csv.writer(text)
+        writer.writerow(["set", "picked", "share", "low", "high", "is_winner"])
+        for each in found.standings:
+            figures = (f"{value:.4f}" for value in (each.share, each.low, each.high))
+            writer.writerow([each.name, each.picked, *figures, "yes" if each.name == found.winner else ""])
+        writer.writerow(["none is good", found.none, "", "", "", ""])
+        return text.getvalue()
+
+    def _texts(self, row: int) -> dict[str, str | None]:
+        return {
+            each.name: self._dataset.caption(row) if each.name == OWN else each.texts.get(row)
+            for each in self._sets
+        }

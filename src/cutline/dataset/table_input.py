@@ -1,0 +1,166 @@
+"""The rows of a table: the output of a run, or any other that sources understand."""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+from cutline.dataset.failure_rows import failure_rows
+from cutline.dataset.history import History
+from cutline.dataset.input_options import TableOptions
+from cutline.dataset.recorded_input import InputRow, RecordedInput
+from cutline.dataset.table_cells import TableCell, TableCells
+from cutline.errors import ConfigError, PictureError, SourceError
+from cutline.formatting import without_signatures
+from cutline.locations.roots import ImageRoot
+from cutline.records import Location, Problem
+from cutline.sources.cells import first_text, plain
+from cutline.sources.names import UniqueKeys
+from cutline.sources.options import SourceOptions
+from cutline.sources.picture_cells import bytes_and_name
+from cutline.sources.row_keys import name_column, name_in
+from cutline.sources.rows import BadRow, Row, Table
+from cutline.sources.table_files import find_columns, open_table
+from cutline.storage import is_http
+
+KEY: Final = "image_id"  # of outputs, see docs/outputs.md
+_TEXT: Final = {"text", "list", "other"}
+
+
+def table_files(path: str) -> list[str]:
+    """The file, or the numbered files that a run wrote in its place; empty where there are none."""
+    if Path(path).is_file():
+        return [path]
+    stem, ending = os.path.splitext(path)  # noqa: PTH122 - strings
+    return sorted(glob.glob(f"{glob.escape(stem)}-[0-9][0-9][0-9][0-9][0-9]*{ending}")) if ending else []  # noqa: PTH207 - strings
+
+
+class TableInput(RecordedInput):
+    """A table, with one row for each picture.
+
+    The key is the cell of ``image_id``, else the picture's path as it stands, else the number of the row. A
+    path is opened only within the image root, also after links; a run's output is also tried by its key,
+    as its paths are those of where it ran.
+    """
+
+    def __init__(self, files: list[str], place: str, history: History, options: TableOptions) -> None:
+        """ConfigError: it is no table, or lacks a column that the options name."""
+        super().__init__(place, history)
+        self._files = files
+        self._source = SourceOptions(image_column=options.image_column, text_column=options.text_column)
+        table = open_table(files[0], self._source)
+        self._image, self._text = self._find(table, options)
+        self._key = KEY if table.columns.get(KEY) in _TEXT else None
+        if self._text is None and self._image is None and self._key is None:
+            raise ConfigError(
+                f"{place} names no pictures and has no captions: its columns are "
+                f"{', '.join(list(table.columns)[:20])}; name them with --image-column and --text-column"
+            )
+        root = options.image_root or os.path.dirname(place)  # noqa: PTH120 - strings
+        if not Path(root).is_dir():
+            raise ConfigError(f"--image-root {root} is not a folder")
+        self._root = ImageRoot(root)
+        kind = table.columns[self._image] if self._image is not None else ""
+        self._holds_bytes = kind in {"picture", "bytes"}
+        names = name_column(table.columns, self._image or "") if self._holds_bytes else None
+        self._columns = tuple(filter(None, (KEY, "model", "prompt_id", self._text, names)))
+        self._names = names
+        # Of Parquet the names alone, without the bytes beside them.
+        self._extra = f"{self._image}.path" if kind == "picture" else "" if kind == "bytes" else self._image
+        self._cells = {file: TableCells(file, self._image or "", self._source) for file in files}
+
+    def load(self) -> Iterator[InputRow]:
+        keys, number = UniqueKeys(), 0
+        for file in self._files:
+            try:
+                for place, (_, row) in enumerate(self._read(file)):
+                    yield self._row(keys, row, number, (file, place))
+                    number += 1
+            except SourceError as error:
+                message = f"the rest of {os.path.basename(file)} is lost: {error}"  # noqa: PTH119 - strings
+                yield InputRow(key=keys.unique(f"row-{number:08}"), caption=None, picture=None, note=message)
+        for key, path, note in failure_rows(self.place):
+            if keys.is_new(key):
+                yield InputRow(key=key, caption=None, picture=path, note=note)
+
+    def locate(self, row: InputRow) -> Location:
+        if isinstance(row.picture, tuple):
+            file, place = row.picture
+            return TableCell(self._cells[file], place)
+        found = self._in_root(row.picture) if row.picture else None
+        if self._key is not None and (found is None or isinstance(found, Problem) or not _is_there(found)):
+            by_key = self._in_root(row.key)
+            if not isinstance(by_key, Problem) and (found is None or _is_there(by_key)):
+                found = by_key
+        if found is None:
+            raise PictureError("missing", "the row names no picture")
+        if isinstance(found, Problem):
+            raise PictureError(found.kind, found.message)
+        return found
+
+    def _in_root(self, name: str) -> Location | Problem:
+        if is_http(name):
+            return Problem(
+                kind="fetch", message=f"{without_signatures(name)[:200]} is a URL, which is not fetched here"
+            )
+        return self._root.find(name, "")[1]
+
+    def _find(self, table: Table, options: TableOptions) -> tuple[str | None, str | None]:
+        """The columns of pictures and captions; None where there is none."""
+        text = next((name for name in ("caption", "text") if table.columns.get(name) in _TEXT), None)
+        try:
+            found = find_columns(table, self._source)
+        except ConfigError:
+            if options.given in {"--image-column", "--text-column"}:
+                raise
+            return None, text
+        return found.image or found.url, options.text_column or text or found.text
+
+    def _read(self, file: str) -> Iterator[tuple[int, Row]]:
+        table = open_table(file, self._source)
+        found = [name for name in self._columns if name in table.columns]
+        return table.rows(only=(*found, self._extra) if self._extra else found)
+
+    def _row(self, keys: UniqueKeys, row: Row, number: int, place: tuple[str, int]) -> InputRow:
+        if isinstance(row, BadRow):
+            return InputRow(key=keys.unique(f"row-{number:08}"), caption=None, picture=None, note=row.message)
+        picture = self._picture(row, place)
+        named = self._name(row, picture)
+        caption = row.get(self._text) if self._text is not None else None
+        return InputRow(
+            key=keys.unique(named or f"row-{number:08}"),
+            caption=caption or None if isinstance(caption, str) else first_text(caption),
+            picture=picture,
+            model=_text(row.get("model")) or "",
+            prompt_id=_text(row.get("prompt_id")) or "",
+        )
+
+    def _picture(self, row: dict[str, Any], place: tuple[str, int]) -> str | tuple[str, int] | None:
+        """A path, or the place of a cell that holds the picture itself."""
+        if self._holds_bytes:
+            return place
+        try:
+            data, name = bytes_and_name(row.get(self._image or ""))
+        except TypeError:
+            return None
+        return place if data else name
+
+    def _name(self, row: dict[str, Any], picture: str | tuple[str, int] | None) -> str | None:
+        cell = row.get(self._image or "")
+        inner = cell.get("path") if isinstance(cell, dict) else None
+        names = (_text(row.get(KEY)), picture, inner, name_in(row, self._names))
+        return next((name for name in names if isinstance(name, str) and name), None)
+
+
+def _text(value: Any) -> str | None:
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        return None
+    return str(plain(value)) or None
+
+
+def _is_there(found: Location | Problem) -> bool:
+    file = found.file() if not isinstance(found, Problem) else None
+    return file is not None and os.path.isfile(file)  # noqa: PTH113 - strings

@@ -1,0 +1,85 @@
+"""The comparisons of caption sets that pages have open, and the sets that there are."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Final
+
+from cutline.dataset.caption_sets import OWN
+from cutline.dataset.dataset import Dataset
+from cutline.dataset.set_comparison import SetComparison
+from cutline.files import name_to_text, text_to_name
+from cutline.service.errors import ServiceError
+from cutline.sources.names import TABLE_EXTENSIONS, is_tar, table_ending
+
+_KEPT: Final = 8
+_NAMED: Final = 100
+_ENDINGS: Final = (".txt", ".caption")
+
+
+class Comparisons:
+    """Comparisons by number; the latest few are kept, all picks are."""
+
+    def __init__(self) -> None:
+        self._open: dict[int, SetComparison] = {}
+        self._last = 0
+
+    def add(self, comparison: SetComparison) -> int:
+        self._last += 1
+        self._open[self._last] = comparison
+        for number in list(self._open)[:-_KEPT]:
+            del self._open[number]
+        return self._last
+
+    def get(self, number: int) -> SetComparison:
+        """ServiceError 404: it is too old."""
+        if number not in self._open:
+            raise ServiceError(404, "this comparison is not open any more: open it again; its picks are kept")
+        return self._open[number]
+
+
+def set_names(dataset: Dataset) -> list[str]:
+    """The sets that are at hand: the dataset's own, other endings, and tables and tars beside it or in it."""
+    place = Path(dataset.folder)
+    own = {os.path.splitext(entry.sidecar)[1] for entry in dataset.entries[:1000]}  # noqa: PTH122 - strings
+    found = [OWN]
+    if place.is_dir():
+        found += [each for each in _ENDINGS if each not in own and _has(place, each)]
+    for folder in dict.fromkeys((place.parent, place) if place.is_dir() else (place.parent,)):
+        found += [name for name in _outputs(folder) if name != dataset.folder]
+    return [name_to_text(name) for name in found[:_NAMED]]
+
+
+def set_path(dataset: Dataset, name: str, roots: tuple[Path, ...]) -> str:
+    """The set that a page names; ServiceError 403: it is an output elsewhere."""
+    if name == OWN or (name.startswith(".") and "/" not in name):
+        return name
+    if "\0" in name:
+        raise ServiceError(422, "the name of a set must not hold a null character")
+    place = Path(dataset.folder)
+    path = os.path.realpath(os.path.join(place.parent, text_to_name(name)))  # noqa: PTH118 - strings
+    allowed = (*roots, *([place] if place.is_dir() else []))
+    is_below = any(Path(path).is_relative_to(os.path.realpath(root)) for root in allowed)
+    if not is_below and os.path.dirname(path) != str(place.parent):  # noqa: PTH120 - as above
+        raise ServiceError(403, "an output must lie beside the dataset, in it, or below a folder of --root")
+    return path
+
+
+def _has(folder: Path, ending: str) -> bool:
+    with os.scandir(folder) as found:
+        return any(each.name.lower().endswith(ending) for each in found)
+
+
+def _outputs(folder: Path) -> list[str]:
+    try:
+        with os.scandir(folder) as found:
+            names = [each.path for each in found if each.is_file() and _is_output(each.name)]
+    except OSError:
+        return []
+    return sorted(names)
+
+
+def _is_output(name: str) -> bool:
+    is_list = name.endswith(".failures.jsonl") or name.startswith(".")
+    return not is_list and (table_ending(name) in TABLE_EXTENSIONS or is_tar(name))
