@@ -145,7 +145,7 @@ function Result() {
   if (!now) return html`<p class="note">Counting…</p>`;
   const percent = (/** @type {number} */ share) => `${Math.round(100 * share)} %`;
   return html`<h3 role="status">${now.verdict}</h3>
-    <table><thead><tr><th>Set</th><th>Picked</th><th>Share</th><th>95 % of chance</th></tr></thead>
+    <table><thead><tr><th>Set</th><th>Picked</th><th>Share</th><th>95 % interval</th></tr></thead>
       <tbody>${now.standings.map((/** @type {any} */ one) => html`<tr key=${one.name}><th scope="row">${one.name}</th><td>${one.picked}</td><td>${percent(one.share)}</td><td>${percent(one.low)} to ${percent(one.high)}</td></tr>`)}</tbody></table>
     <p class="figures">${now.picked} of ${now.rows} compared, ${now.none} with none good.</p>
     <p class="form"><button class="main" onClick=${() => use("caption")}>Use what was picked</button> <button onClick=${() => use("proposal")}>Propose it</button>
