@@ -10,7 +10,7 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from cutline.analysis.terms import Term
+from cutline.analysis.terms import SURE, Term
 from cutline.formatting import plural, printable
 
 _WIDTH: Final = 1000.0  # px
@@ -82,7 +82,7 @@ def _gap(before: _Word, after: _Word) -> float:
 
 def _text(word: _Word, left: float, bottom: float) -> str:
     term = word.term
-    kind = ' class="more"' if term.score > 2 else ""
+    kind = ' class="more"' if term.score > SURE else ""
     about = f"{printable(term.term)}: {plural(term.occurrences, 'time')}, in {term.share:.1%} of the captions"
     return (
         f'<text{kind} x="{left:.1f}" y="{bottom:.1f}" font-size="{word.size:.1f}" '

@@ -11,6 +11,9 @@ import numpy.typing as npt
 
 from cutline.analysis.word_index import Mask, WordIndex
 
+SURE: Final = 2.0
+"""Scores beyond it, in both directions, are hardly by accident."""
+
 Order = Literal["occurrences", "pictures", "score", "term"]
 ORDERS: Final[tuple[Order, ...]] = get_args(Order)
 
@@ -61,9 +64,10 @@ def term_table(
     scores = log_odds(here, there)
     rows = index.rows if selection is None else int(selection.sum())
     others = 0 if rest is None else int(rest.sum())
-    # What only the rest has is over-represented there.
-    seen = here_pictures + (there_pictures if options.order == "score" else 0)
-    numbers = np.flatnonzero(seen >= max(1, options.least))
+    seen = here_pictures >= max(1, options.least)
+    if options.order == "score":  # what the rest alone has, where that is no accident
+        seen |= (there_pictures >= max(1, options.least)) & (scores < -SURE)
+    numbers = np.flatnonzero(seen)
     terms = [
         Term(
             term=found.terms[number],

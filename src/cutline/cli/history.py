@@ -79,7 +79,8 @@ def history(
     if picture is not None:
         for version in opened.versions(picture):
             caption = printable((version.caption or "(none)").replace("\n", " "))
-            sys.stdout.write(f"{version.edit:>6}  {version.time}  {caption}\n")
+            who = printable(version.by)
+            sys.stdout.write(f"{version.edit:>6}  {version.time}  {caption}  ({who})\n")
         return 0
     records = opened.history.edits(limit=limit)
     for record in records:

@@ -24,6 +24,7 @@ try:
     import uvicorn
 
     from cutline.studio.app import create_app
+    from cutline.studio.events import Events
     from cutline.studio.settings import NoPictures, StudioSettings
 except ImportError:
     raise MissingExtra("cutline studio", "studio") from None
@@ -63,6 +64,12 @@ class _Server(uvicorn.Server):
     """Prints the address, and opens it in the browser, as soon as it responds."""
 
     opens = False
+    events: Events | None = None
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        if self.events is not None:
+            self.events.close()  # their streams would be waited for
+        await super().shutdown(sockets)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
@@ -138,6 +145,7 @@ def studio(
             timeout_graceful_shutdown=2,
         )
     )
+    server.events = app.state.events
     server.opens = sys.stdout.isatty() and not options.no_open
     with contextlib.suppress(KeyboardInterrupt):  # raised again once all is closed
         server.run()

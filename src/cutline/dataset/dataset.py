@@ -131,16 +131,15 @@ class Dataset(DatasetRows):
             if edit is not None:
                 raise ConfigError(f"there is no edit {edit}")
             return None
-        return self._take_back(record, "undo", f"undo: {record.info.summary}", progress)
+        kind = "redo" if record.info.kind == "undo" else "undo"
+        return self._take_back(record, kind, progress)
 
     def redo(self, progress: Progress | None = None) -> EditResult | None:
         """Apply again what was undone last; None: nothing was, or something was edited since."""
         record = self.history.redoable()
         if record is None:
             return None
-        return self._take_back(
-            record, "redo", f"redo: {record.info.summary.removeprefix('undo: ')}", progress
-        )
+        return self._take_back(record, "redo", progress)
 
     def compare(self, sets: Sequence[str], *, blind: bool = False) -> SetComparison:
         """Compare two or three sets of captions: ``captions`` for those that are open, endings, outputs.
@@ -188,10 +187,9 @@ class Dataset(DatasetRows):
         rows = self._rows_or_all(rows)
         return export.run(export_items(self, self.texts(), rows), len(rows), progress)
 
-    def _take_back(
-        self, record: EditRecord, kind: str, summary: str, progress: Progress | None
-    ) -> EditResult:
-        info = EditInfo(kind=kind, summary=summary, target=record.id)
+    def _take_back(self, record: EditRecord, kind: str, progress: Progress | None) -> EditResult:
+        summary = record.info.summary.removeprefix("undo: ").removeprefix("redo: ")
+        info = EditInfo(kind=kind, summary=f"{kind}: {summary}", target=record.id)
         with self._guard:
             changes: Iterator[Change] = chain.from_iterable(
                 self.history.blocks(record.id, status=Status.WRITTEN)

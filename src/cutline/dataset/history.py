@@ -257,7 +257,12 @@ class History:
         connection.executescript(_SCHEMA)
 
 
-_COLUMNS: Final = "id, time, kind, summary, author, model, prompt_id, target, state, undone_by, files"
+# An undo that can no longer be redone, as something was edited since, is not taken back by that.
+_UNDONE_BY: Final = (
+    "CASE WHEN kind != 'undo' OR"
+    " (SELECT target FROM edits AS later WHERE later.id = edits.undone_by) = edits.id THEN undone_by END"
+)
+_COLUMNS: Final = f"id, time, kind, summary, author, model, prompt_id, target, state, {_UNDONE_BY}, files"
 _SELECT: Final = f"SELECT {_COLUMNS} FROM edits"  # noqa: S608 - constants
 _DAMAGED: Final = {sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_ERROR}
 _SET_WRITTEN: Final = (

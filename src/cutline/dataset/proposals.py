@@ -102,7 +102,7 @@ class ProposalStore:
         for nor the one in ``seen`` is a conflict.
         """
         changes: list[Change] = []
-        conflicts, failed, sources = [], [], set()
+        conflicts, failed, sources, last = [], [], set(), ""
         for row in rows:
             entry = self._entries[row]
             proposal = self.proposals.of(entry.key)
@@ -118,10 +118,13 @@ class ProposalStore:
                 continue
             sources.add((proposal.model, proposal.prompt_id))
             changes += [change, *self.proposals.removals([entry.key])]
+            last = entry.key
         model, prompt = next(iter(sources)) if len(sources) == 1 else ("", "")
+        count = len(changes) // 2
+        what = f"the proposal for {last}" if count == 1 else plural(count, "proposal")
         info = EditInfo(
             kind="accept",
-            summary=f"accept {plural(len(changes) // 2, 'proposal')}",
+            summary=f"accept {what}{', changed' if texts else ''}",
             author="person" if texts else "",
             model=model,
             prompt_id=prompt,

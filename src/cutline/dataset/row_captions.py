@@ -11,7 +11,7 @@ from typing import Final
 from cutline.dataset.contents import CAPTION
 from cutline.dataset.history import History
 from cutline.dataset.inputs import DatasetInput
-from cutline.dataset.records import CaptionVersion, Change
+from cutline.dataset.records import CaptionVersion, Change, EditInfo
 from cutline.dataset.scan import Entry
 from cutline.dataset.text_column import BLOCK, TextColumn
 from cutline.dataset.writer import Progress
@@ -113,7 +113,7 @@ class RowCaptions:
             CaptionVersion(
                 edit=version.edit.id,
                 time=time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(version.edit.time)),
-                by=version.edit.info.model or version.edit.info.summary,
+                by=_writer(version.edit.info),
                 prompt_id=version.edit.info.prompt_id,
                 caption=None if version.content is None else self._source.decode(entry, version.content),
             )
@@ -132,3 +132,10 @@ class RowCaptions:
     def update(self, texts: Mapping[int, str | None]) -> None:
         self._written.update(row for row in texts if row >= len(self.column))
         self.column.update({row: text for row, text in texts.items() if row < len(self.column)})
+
+
+def _writer(info: EditInfo) -> str:
+    """Who wrote a caption, or what the edit was."""
+    if not info.model:
+        return info.summary
+    return f"{info.model}, changed by a person" if info.author else info.model

@@ -19,6 +19,7 @@ class Events:
     def __init__(self) -> None:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._queues: set[asyncio.Queue[bytes | None]] = set()
+        self._is_closed = False
 
     def open(self) -> None:
         self._loop = asyncio.get_running_loop()
@@ -30,7 +31,8 @@ class Events:
                 self._loop.call_soon_threadsafe(self._put, event)
 
     def close(self) -> None:
-        """End all streams."""
+        """End all streams; later ones end at once."""
+        self._is_closed = True
         self._put(None)
 
     async def stream(self) -> AsyncIterator[bytes]:
@@ -39,7 +41,7 @@ class Events:
         self._queues.add(queue)
         try:
             yield b"event: hello\ndata: {}\n\n"
-            while True:
+            while not self._is_closed:
                 try:
                     event = await asyncio.wait_for(queue.get(), _PING)
                 except TimeoutError:

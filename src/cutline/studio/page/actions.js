@@ -6,7 +6,7 @@ import { columns, nextSize } from "./grid.js";
 import { register } from "./keys.js";
 import { goToNext, markDone, toggleMark } from "./marks.js";
 import { back, dialog, focusOn, panel, show } from "./panels.js";
-import { acceptSeen, reject } from "./proposals.js";
+import { acceptSeen, reject, typedFor } from "./proposals.js";
 import { redo, undo } from "./running.js";
 import { clear, extend, go, invert, pickAgain, pickAll, takeBack, toggle } from "./selection.js";
 import { cursor, notice, result } from "./store.js";
@@ -45,9 +45,13 @@ function edit() {
 async function finish() {
   const row = result.value[cursor.value];
   if (row === undefined || !(await save())) return; // what is not saved stays in sight
+  if (typedFor(row) !== null) {
+    await acceptSeen();
+    if (typedFor(row) !== null) return;
+  }
   try {
     await markDone(row);
-    go(cursor.value + 1);
+    if (result.value[cursor.value] === row) go(cursor.value + 1);
   } catch (error) {
     notice.value = /** @type {Error} */ (error).message;
   }

@@ -107,14 +107,20 @@ export function tick(row) {
   unticked.value = next;
 }
 
-/** Apply the preview without the rows that are unticked. */
+/** From the click on until the preview is made again: what is shown then is not what would be applied. */
+export const isApplying = signal(false);
+
+/** Apply the preview without the rows that are unticked, which stay so. */
 export async function apply() {
-  if (!preview.value || job.value !== null) return;
+  if (!preview.value || isApplying.value) return;
+  isApplying.value = true;
   await run("studio/apply", { preview: preview.value.preview, without: [...unticked.value] }, (number) => {
     job.value = number;
   });
   job.value = null;
-  refresh();
+  clearTimeout(timer);
+  await look();
+  isApplying.value = false;
 }
 
 export const stop = () => job.value !== null && send(`studio/jobs/${job.value}`, undefined, "DELETE");

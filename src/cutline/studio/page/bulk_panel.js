@@ -52,7 +52,7 @@ function Field({ field }) {
     </label>`;
   }
   return html`<label>${field.label}
-    <input type="text" value=${value ?? ""} autocomplete="off" spellcheck=${false} onInput=${(/** @type {any} */ event) => set(event.target.value)} />
+    <input type="text" name=${field.name} value=${value ?? ""} autocomplete="off" spellcheck=${false} onInput=${(/** @type {any} */ event) => set(event.target.value)} />
   </label>`;
 }
 
@@ -80,7 +80,7 @@ function Apply() {
     ${job
       ? html`<progress aria-label="Progress" max=${job.total} value=${job.done} /> <span class="figures">${number(job.done)} of ${number(job.total)}</span>
           <button onClick=${bulk.stop}>Stop</button>`
-      : html`<button class="main" disabled=${count < 1} onClick=${bulk.apply}>Apply to ${number(Math.max(0, count))}</button>`}
+      : html`<button class="main" disabled=${count < 1 || bulk.isApplying.value} onClick=${bulk.apply}>Apply to ${number(Math.max(0, count))}</button>`}
     <${Outcome} />
   </footer>`;
 }

@@ -12,7 +12,7 @@ import { ScopeChoice } from "./scope_choice.js";
 import { jobs } from "./store.js";
 
 const FORMATS = /** @type {const} */ ([
-  ["webdata-zip", "Archive: pictures and one JSON of pairs"],
+  ["webdata-zip", "webdata.zip: pictures and one JSON of pairs"],
   ["zip", "Archive: pictures, each with its text"],
   ["webdataset", "WebDataset: a folder of tars"],
   ["imagefolder", "Imagefolder: copies and metadata.jsonl"],
@@ -26,6 +26,15 @@ const FORMATS = /** @type {const} */ ([
 const format = signal("webdata-zip");
 const output = signal("");
 const empty = signal(false);
+const overwrite = signal(false);
+/** Endings of the formats that are files. @type {Record<string, string>} */
+const ENDINGS = { "webdata-zip": ".zip", zip: ".zip", kohya: ".json", jsonl: ".jsonl", csv: ".csv", parquet: ".parquet" };
+
+/** Choose a format; the ending of a name that was given follows. @param {string} name */
+function choose(name) {
+  format.value = name;
+  if (output.value) output.value = output.value.replace(/\.(?:zip|jsonl?|csv|parquet)$/i, "") + (ENDINGS[name] ?? "");
+}
 const job = signal(/** @type {number | null} */ (null));
 /** The latest export that can be downloaded. */
 const made = signal(/** @type {number | null} */ (null));
@@ -33,7 +42,7 @@ const made = signal(/** @type {number | null} */ (null));
 async function start() {
   if (job.value !== null || !(await save())) return;
   made.value = null;
-  const body = { format: format.value, scope: bulk.scopeOf(), output: output.value.trim() || null, empty: empty.value };
+  const body = { format: format.value, scope: bulk.scopeOf(), output: output.value.trim() || null, empty: empty.value, overwrite: overwrite.value };
   const state = await run("studio/export", body, (number) => (job.value = number));
   if (state?.result?.is_file && state.result.written) made.value = state.job;
   job.value = null;
@@ -49,16 +58,19 @@ export function ExportPanel() {
   return html`<${Panel} name="export" title="Export">
     <div class="form">
       <label>Format
-        <select value=${format.value} onChange=${(/** @type {any} */ event) => (format.value = event.target.value)}>
+        <select value=${format.value} onChange=${(/** @type {any} */ event) => choose(event.target.value)}>
           ${FORMATS.map(([name, label]) => html`<option value=${name}>${label}</option>`)}
         </select>
       </label>
       <label>Name
-        <input type="text" value=${output.value} placeholder="a free one, beside the folder" autocomplete="off" spellcheck=${false}
+        <input type="text" value=${output.value} placeholder="a free one" title="beside the folder, or a path" autocomplete="off" spellcheck=${false}
           onInput=${(/** @type {any} */ event) => (output.value = event.target.value)} />
       </label>
       <label class="tick">
         <input type="checkbox" checked=${empty.value} onChange=${(/** @type {any} */ event) => (empty.value = event.target.checked)} /> Also pictures without a caption
+      </label>
+      <label class="tick">
+        <input type="checkbox" checked=${overwrite.value} onChange=${(/** @type {any} */ event) => (overwrite.value = event.target.checked)} /> Replace an earlier export
       </label>
       <${ScopeChoice} />
     </div>

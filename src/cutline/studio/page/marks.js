@@ -2,6 +2,7 @@
 /** Marks of pictures, and the way to the next one that needs work. */
 
 import { find, send } from "./api.js";
+import { plural } from "./running.js";
 import { go } from "./selection.js";
 import { cursor, notice, picked, result } from "./store.js";
 
@@ -19,7 +20,9 @@ export async function toggleMark(mark) {
   if (!rows.length) return;
   try {
     const having = new Set(await find(`status:${mark}`));
-    await send("studio/marks", { rows, mark, on: !rows.every((row) => having.has(row)) });
+    const on = !rows.every((row) => having.has(row));
+    await send("studio/marks", { rows, mark, on });
+    notice.value = rows.length > 1 ? `${plural(rows.length, "picked picture")} ${on ? "marked as" : "no longer"} ${mark}.` : "";
   } catch (error) {
     notice.value = /** @type {Error} */ (error).message;
   }

@@ -6,7 +6,7 @@ import { outcome, undo } from "./running.js";
 
 export function Outcome() {
   const { text, isBad, edit } = outcome.value ?? { text: "", isBad: false, edit: null, conflicts: [] };
-  const isUndo = text.startsWith("undo:");
+  const isUndo = text.startsWith("undo:"); // and of a redo, Undo
   if (!text) return html`<p class="outcome" aria-live="polite"></p>`;
   return html`<p class=${`outcome ${isBad ? "problem" : ""}`} aria-live="polite">
     <span>${text}</span>

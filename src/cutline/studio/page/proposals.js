@@ -8,11 +8,14 @@ import { outcome, plural, run } from "./running.js";
 import { go } from "./selection.js";
 import { cursor, notice, result, rows } from "./store.js";
 
-/** What is typed in place of the proposal of a row. @type {{row: number, text: string} | null} */
-let typed = null;
+/** What is typed in place of the proposals of rows, also of those that are not shown any more. @type {Map<number, string>} */
+const typed = new Map();
+
+/** @param {number} row */
+export const typedFor = (row) => typed.get(row) ?? null;
 
 /** @param {number} row @param {string | null} text */
-export const keepTyped = (row, text) => (typed = text === null ? null : { row, text });
+export const keepTyped = (row, text) => void (text === null ? typed.delete(row) : typed.set(row, text));
 
 /** The caption that is shown beside the proposal of a row. @type {{row: number, caption: string | null} | null} */
 let shown = null;
@@ -36,7 +39,8 @@ export async function accept(scope, seen) {
     return;
   }
   notice.value = "";
-  const own = typed && typed.row === row && typed.text !== known?.proposal?.caption ? { captions: { [typed.row]: typed.text } } : {};
+  const text = row === null ? null : typedFor(row);
+  const own = row !== null && text !== null && text !== known?.proposal?.caption ? { captions: { [row]: text } } : {};
   const looked = seen && seen.row === row ? { seen: { [seen.row]: seen.caption } } : {};
   const state = await run("studio/accept", { ...(scope ?? { rows: numbers }), ...own, ...looked });
   if (state?.result?.written && row !== null) next(row);
@@ -61,7 +65,7 @@ export async function reject(scope) {
 
 /** Go on to the next picture with a proposal, if the cursor is still on the row. @param {number} row */
 function next(row) {
-  typed = null;
+  typed.delete(row);
   const { length } = result.value;
   if (result.value[cursor.value] !== row) return;
   for (let place = cursor.value + 1; place < length; place += 1) {

@@ -6,10 +6,17 @@ import { get, send } from "./api.js";
 import { jobs } from "./store.js";
 
 const POLL = 3000; // ms, where no event comes
+const FADES = 30_000; // ms until a line of success goes; what it offers stays in the history
 const NAMED = 5; // files in a line
 
 /** What the latest edit did; `edit`: its number, to take it back. */
 export const outcome = signal(/** @type {{text: string, isBad: boolean, edit: number | null, conflicts: string[]} | null} */ (null));
+
+let fading = 0;
+outcome.subscribe((now) => {
+  clearTimeout(fading);
+  if (now && !now.isBad) fading = setTimeout(() => (outcome.value = null), FADES);
+});
 
 /** @param {number} count @param {string} noun */
 export const plural = (count, noun) => `${count.toLocaleString("en")} ${noun}${count === 1 ? "" : "s"}`;

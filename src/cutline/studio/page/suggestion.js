@@ -1,20 +1,23 @@
 // @ts-check
 /** The proposal of the current picture: what it changes word by word, and what can be done with it. */
 
-import { html, useEffect, useState } from "./vendor/preact.js";
+import { html, useEffect, useRef, useState } from "./vendor/preact.js";
 import { ActionButton } from "./action_button.js";
 import { Difference } from "./difference.js";
 import { retry, running } from "./generate.js";
 import { focusOn } from "./panels.js";
-import { acceptSeen, keepShown, keepTyped } from "./proposals.js";
+import { acceptSeen, keepShown, keepTyped, typedFor } from "./proposals.js";
 
 /** @param {{row: {row: number, caption?: string | null, proposal?: import("./store.js").Row["proposal"]}}} props */
 export function Suggestion({ row: { row, caption, proposal } }) {
-  const [text, setText] = useState(/** @type {string | null} */ (null));
+  const [text, setText] = useState(typedFor(row));
+  const made = useRef(proposal?.caption);
   useEffect(() => {
+    if (made.current === proposal?.caption) return; // another one was made
+    made.current = proposal?.caption;
     setText(null);
     keepTyped(row, null);
-  }, [row, proposal?.caption]);
+  }, [proposal?.caption]);
   useEffect(() => void keepShown(row, caption ?? null));
   if (!proposal) return null;
   const isChanged = (caption ?? null) !== (proposal.before ?? null);
@@ -42,8 +45,8 @@ export function Suggestion({ row: { row, caption, proposal } }) {
     <div class="line-of">
       <span class="buttons">
         ${text === null ? html`<${ActionButton} id="accept">Accept<//>` : html`<button class="main" onClick=${acceptSeen}>Accept changed</button>`}
-        <${ActionButton} id="reject">Reject<//>
         ${text === null ? html`<button onClick=${edit}>Change</button>` : html`<button class="quiet" onClick=${() => (setText(null), keepTyped(row, null))}>As proposed</button>`}
+        <${ActionButton} id="reject">Reject<//>
       </span>
       <button class="quiet" disabled=${Boolean(running.value)} title="another caption by the captioner of the Generate panel" onClick=${() => retry(row)}>Try again</button>
     </div>

@@ -78,6 +78,7 @@ export function replace(term, by) {
     bulk.values.value = { old: term, new: by ?? term, word: true, ignore_case: true };
   });
   show("bulk");
+  setTimeout(() => /** @type {HTMLInputElement | null} */ (document.querySelector(".bulk .form input[name=new]"))?.select(), 50);
 }
 
 const COLUMNS = ["term", "occurrences", "pictures", "share", "rest", "score"];

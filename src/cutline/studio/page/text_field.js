@@ -1,9 +1,11 @@
 // @ts-check
 /** The caption as text. Behind it lies the same text, of which what CLIP no longer reads is marked. */
 
-import { html, useLayoutEffect, useRef } from "./vendor/preact.js";
+import { html, useEffect, useLayoutEffect, useRef } from "./vendor/preact.js";
 import { limit } from "./counts.js";
 import { change, save } from "./draft.js";
+import { keyOf } from "./keys.js";
+import { undo } from "./running.js";
 
 /** @param {{row: number | undefined, text: string, readOnly: boolean}} props */
 export function TextField({ row, text, readOnly }) {
@@ -15,9 +17,28 @@ export function TextField({ row, text, readOnly }) {
     if (mirror.current && field.current) mirror.current.scrollTop = field.current.scrollTop;
   };
   useLayoutEffect(follow);
+  const start = useRef(text); // before it was typed into
+  const isTyped = useRef(false);
+  useEffect(() => {
+    isTyped.current = false;
+  }, [row]);
+  useEffect(() => {
+    if (!isTyped.current) start.current = text;
+  }, [row, text]);
+  const type = (/** @type {string} */ value) => {
+    isTyped.current = value !== start.current;
+    change(value, row);
+  };
+  // The browser takes back what was typed here; once nothing is left of that, the studio takes back its latest edit.
+  const press = (/** @type {KeyboardEvent} */ event) => {
+    if (keyOf(event) !== "Ctrl+Z" || isTyped.current) return;
+    event.preventDefault();
+    event.stopPropagation();
+    void save().then(() => undo());
+  };
   return html`<div class="text-field">
     ${isOver && html`<div class="mirror" ref=${mirror} aria-hidden="true">${text.slice(0, end)}<mark>${text.slice(end)}</mark>${"\n"}</div>`}
     <textarea class="field" ref=${field} spellcheck="true" readOnly=${readOnly} aria-label="Caption" value=${text} onScroll=${follow}
-      onInput=${(/** @type {any} */ event) => change(event.target.value, row)} onBlur=${() => void save()}></textarea>
+      onKeyDown=${press} onInput=${(/** @type {any} */ event) => type(event.target.value)} onBlur=${() => void save()}></textarea>
   </div>`;
 }
