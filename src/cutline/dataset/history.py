@@ -39,6 +39,7 @@ class History:
         self._file = state / FILE
         self._guard = threading.RLock()
         self._connection: sqlite3.Connection | None = None
+        self._data_version = 0  # as SQLite counts the changes of other connections
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[None]:
@@ -132,6 +133,24 @@ class History:
         return [
             _record(row) for row in self._read(f"{_SELECT} {where} ORDER BY id DESC LIMIT {limit}", *values)
         ]
+
+    def edits_after(self, number: int) -> list[EditRecord]:
+        """The edits since the one of that number, the earliest first."""
+        return [_record(row) for row in self._read(f"{_SELECT} WHERE id > ? ORDER BY id", number)]
+
+    def latest(self) -> int:
+        """The number of the latest edit; 0 where there is none."""
+        rows = self._read("SELECT max(id) FROM edits")
+        return (rows[0][0] or 0) if rows else 0
+
+    def is_changed_elsewhere(self) -> bool:
+        """Whether another process has written here since this was called last."""
+        rows = self._read("PRAGMA data_version")
+        version = rows[0][0] if rows else 0
+        if version == self._data_version:
+            return False
+        self._data_version = version
+        return True
 
     def edit(self, number: int) -> EditRecord | None:
         rows = self._read(f"{_SELECT} WHERE id = ?", number)

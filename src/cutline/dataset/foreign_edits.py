@@ -1,0 +1,53 @@
+"""Edits that other processes make of a dataset while it is open, such as `cutline undo` beside the studio."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+
+from cutline.dataset.history import History
+from cutline.dataset.records import Status
+from cutline.errors import SampleError
+
+Note = Callable[[Mapping[str, bytes | None]], None]
+
+
+class ForeignEdits:
+    """Finds them in the history that all share. Any thread may call."""
+
+    def __init__(self, history: History, read: Callable[[str], bytes | None], note: Note) -> None:
+        """``note`` is called with what their files hold, which ``read`` returns."""
+        self._history = history
+        self._read = read
+        self._note = note
+        self._guard = threading.Lock()
+        self._own: set[int] = set()
+        self._known = history.latest()
+
+    def skip(self, edit: int | None) -> None:
+        """An edit of this process is known already."""
+        if edit is not None:
+            self._own.add(edit)
+
+    def catch_up(self) -> bool:
+        """Take over what other processes have written since; whether there was anything."""
+        if not self._history.is_changed_elsewhere():
+            return False
+        found = False
+        with self._guard:
+            for record in self._history.edits_after(self._known):
+                if record.state == "open":  # it is written now, or its process is dead
+                    break
+                if record.id not in self._own:
+                    found = True
+                    for changes in self._history.blocks(record.id, status=Status.WRITTEN):
+                        self._note({change.file: self._content(change.file) for change in changes})
+                self._own.discard(record.id)
+                self._known = record.id
+        return found
+
+    def _content(self, file: str) -> bytes | None:
+        try:
+            return self._read(file)
+        except SampleError:
+            return None
