@@ -223,10 +223,6 @@ class Dataset(DatasetRows):
     ) -> EditResult:
         """Carry out changes as one edit of the history, or as a part of the edit ``extended``."""
         with self._guard:
-            return self._writer.apply(info, changes, self._note, progress, extended=extended)
-
-    def _note(self, contents: Mapping[str, bytes | None]) -> None:
-        """Take over what files hold now."""
-        self.marks.note(contents)
-        self._store.note(contents)
-        self._captions.note(contents)
+            result = self._writer.apply(info, changes, self._note, progress, extended=extended)
+            self._foreign.skip(result.id)
+            return result

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Final, Self
 
@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from cutline.dataset.columns import DatasetColumns
 from cutline.dataset.contents import DatasetContents
+from cutline.dataset.foreign_edits import ForeignEdits
 from cutline.dataset.history import History
 from cutline.dataset.input_options import TableOptions
 from cutline.dataset.marks import Marks
@@ -57,8 +58,10 @@ class DatasetRows:
         self.folder = self._source.place
         self.one_a_line = one_a_line
         self._guard = threading.RLock()
-        self._writer = Writer(self.history, DatasetContents(self._source.contents, self.history))
+        contents = DatasetContents(self._source.contents, self.history)
+        self._writer = Writer(self.history, contents)
         self.recovered = self._writer.recover()
+        self._foreign = ForeignEdits(self.history, contents.read, self._note)
         self.marks = Marks(self.history)
         self.entries: Sequence[Entry] = self._source.entries()
         self._rows = {entry.key: row for row, entry in enumerate(self.entries)}
@@ -82,9 +85,20 @@ class DatasetRows:
         """Read the captions of all rows, block by block; ``progress`` is called with the rows read."""
         self._captions.read_all(progress)
 
+    @property
+    def foreign_edits(self) -> int:
+        """How many edits of other processes were taken over."""
+        return self._foreign.count
+
+    def catch_up(self) -> None:
+        """Take over what other processes edited since, such as `cutline undo`."""
+        with self._guard:
+            self._foreign.catch_up()
+
     def texts(self) -> pa.ChunkedArray:
         """The captions of all rows, null for none, once they are read."""
         self.read_texts()
+        self.catch_up()
         with self._guard:
             return self.captions.array()
 
@@ -139,6 +153,7 @@ class DatasetRows:
         if node == Everything():
             return self._rows_or_all(None)
         self.read_texts()
+        self.catch_up()
         if mentions(node, Mark("dup", "picture")):
             self._columns.read_pictures()  # takes long: edits go on meanwhile
         with self._guard:
@@ -158,3 +173,9 @@ class DatasetRows:
 
     def _rows_or_all(self, rows: RowNumbers | None) -> RowNumbers:
         return np.arange(len(self), dtype=np.int64) if rows is None else rows
+
+    def _note(self, contents: Mapping[str, bytes | None]) -> None:
+        """Take over what files hold now."""
+        self.marks.note(contents)
+        self._store.note(contents)
+        self._captions.note(contents)

@@ -22,6 +22,7 @@ class ForeignEdits:
         self._note = note
         self._guard = threading.Lock()
         self._own: set[int] = set()
+        self.count = 0
         self._known = history.latest()
 
     def skip(self, edit: int | None) -> None:
@@ -29,22 +30,20 @@ class ForeignEdits:
         if edit is not None:
             self._own.add(edit)
 
-    def catch_up(self) -> bool:
-        """Take over what other processes have written since; whether there was anything."""
+    def catch_up(self) -> None:
+        """Take over what other processes have written since."""
         if not self._history.is_changed_elsewhere():
-            return False
-        found = False
+            return
         with self._guard:
             for record in self._history.edits_after(self._known):
                 if record.state == "open":  # it is written now, or its process is dead
                     break
                 if record.id not in self._own:
-                    found = True
+                    self.count += 1
                     for changes in self._history.blocks(record.id, status=Status.WRITTEN):
                         self._note({change.file: self._content(change.file) for change in changes})
                 self._own.discard(record.id)
                 self._known = record.id
-        return found
 
     def _content(self, file: str) -> bytes | None:
         try:

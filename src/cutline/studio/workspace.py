@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import secrets
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from cutline.app_dirs import cache_dir, state_dir
 from cutline.dataset.dataset import Dataset
@@ -26,6 +27,8 @@ from cutline.studio.previews import Previews
 from cutline.studio.settings import NoPictures, StudioSettings
 from cutline.studio.thumbnail_store import ThumbnailStore
 from cutline.studio.thumbnails import Thumbnails
+
+_WATCH: Final = 1.0  # seconds between two looks at the history that other processes write too
 
 
 @dataclasses.dataclass(slots=True)
@@ -51,6 +54,8 @@ class Workspace:
         self._words: DatasetWords | None = None
         self._reading = Reading()
         self._task: asyncio.Task[None] | None = None
+        self._watching: asyncio.Task[None] | None = None
+        self._closing = asyncio.Event()
         self._is_closing = False
         self._opening = asyncio.Lock()
         self._listing: str | None = None
@@ -113,19 +118,24 @@ class Workspace:
         self.previews, self.comparisons = Previews(), Comparisons()
         self._words = DatasetWords(dataset)
         self._token = secrets.token_hex(8)
+        self._closing = asyncio.Event()
         self._task = asyncio.create_task(self._read(dataset))
+        self._watching = asyncio.create_task(self._watch(dataset, self._closing))
         self.events.publish("opened", **self.state())
 
     async def close(self) -> None:
         self._is_closing = True
+        self._closing.set()
         await self.jobs.aclose()
         await self.generations.close()
         if self._task is not None:
             await self._task
+        if self._watching is not None:
+            await self._watching
         await self.thumbnails.stop()
         if self._dataset is not None:
             self._dataset.close()
-        self._dataset = self._words = self._task = None
+        self._dataset = self._words = self._task = self._watching = None
 
     def publish_changes(self, rows: Sequence[int] | None = None) -> None:
         """Tell the pages that captions or marks have changed: of these rows, or of any."""
@@ -158,6 +168,19 @@ class Workspace:
             folder=name_to_text(folder), sidecar_ext=settings.ending, one_a_line=settings.one_a_line
         )
         self.preferences.add_recent(recent)
+
+    async def _watch(self, dataset: Dataset, closing: asyncio.Event) -> None:
+        """Tell the pages of edits by other processes, such as `cutline undo`."""
+        seen = dataset.foreign_edits
+        while not closing.is_set():
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(closing.wait(), _WATCH)
+                return
+            with contextlib.suppress(CutlineError):  # told by what the user does next
+                await asyncio.to_thread(dataset.catch_up)
+            if dataset.foreign_edits != seen:
+                seen = dataset.foreign_edits
+                self.publish_changes()
 
     async def _read(self, dataset: Dataset) -> None:
         def progress(rows: int) -> None:
