@@ -73,9 +73,9 @@ function Model() {
         ${offer?.chains.length ? html`<optgroup label="Chains">${offer.chains.map((name) => html`<option value=${`chain ${name}`}>${name}</option>`)}</optgroup>` : null}
         <option value="own">Another model …</option>
       </select></label>
-    ${isOwn && html`<label>Model <input type="text" value=${model} placeholder="provider:name" autocomplete="off" spellcheck="false"
+    ${isOwn && html`<label>Model <input type="text" value=${model} placeholder="provider:name" autocomplete="off" spellcheck=${false}
       onInput=${(/** @type {any} */ event) => gen.set({ model: event.target.value })} /></label>
-      <label>Server <input type="text" value=${endpoint} placeholder="its own, or http://localhost:8000/v1" list="endpoints" autocomplete="off" spellcheck="false"
+      <label>Server <input type="text" value=${endpoint} placeholder="its own, or http://localhost:8000/v1" list="endpoints" autocomplete="off" spellcheck=${false}
         onInput=${(/** @type {any} */ event) => gen.set({ endpoint: event.target.value })} />
         <datalist id="endpoints">${offer?.endpoints.map((one) => html`<option value=${one} />`)}</datalist></label>`}
     ${chosen && html`<p class="note">${chosen.needs ? `Not set up: ${chosen.needs}` : chosen.about}</p>`}`;
@@ -101,7 +101,7 @@ function Prompt() {
 
 function Parameters() {
   return html`<label>Parameters
-    <input type="text" value=${gen.form.value.parameters} placeholder="max_tokens=512, temperature=0.30" autocomplete="off" spellcheck="false"
+    <input type="text" value=${gen.form.value.parameters} placeholder="max_tokens=512, temperature=0.30" autocomplete="off" spellcheck=${false}
       onInput=${(/** @type {any} */ event) => gen.set({ parameters: event.target.value })} /></label>`;
 }
 

@@ -58,7 +58,7 @@ function Edit({ record }) {
   const name = kind === "undo" ? "Redo" : "Undo";
   return html`<li class=${undoneBy === null ? "" : "off"}>
     <div class="line-of"><span>${summary}</span>
-      ${undoneBy === null && files > 0 && html`<button aria-label=${`${name} ${summary}`} onClick=${() => undo(id)}>${name}</button>`}
+      ${undoneBy === null && files > 0 && html`<button aria-label=${`${name} ${summary}`} onClick=${(/** @type {MouseEvent} */ event) => event.detail < 2 && undo(id)}>${name}</button>`}
     </div>
     <p class="figures">${notes.filter(Boolean).join(" · ")}</p>
   </li>`;

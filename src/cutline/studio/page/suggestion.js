@@ -29,6 +29,12 @@ export function Suggestion({ row: { row, caption, proposal } }) {
     type(proposal.caption);
     setTimeout(() => focusOn(".suggestion textarea"));
   };
+  // The second click of a double click was meant for the button that stood here before.
+  const forget = (/** @type {MouseEvent} */ event) => {
+    if (event.detail > 1) return;
+    setText(null);
+    keepTyped(row, null);
+  };
   const press = (/** @type {KeyboardEvent} */ event) => {
     if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return;
     event.preventDefault();
@@ -45,7 +51,7 @@ export function Suggestion({ row: { row, caption, proposal } }) {
     <div class="line-of">
       <span class="buttons">
         ${text === null ? html`<${ActionButton} id="accept">Accept<//>` : html`<button class="main" onClick=${acceptSeen}>Accept changed</button>`}
-        ${text === null ? html`<button onClick=${edit}>Change</button>` : html`<button class="quiet" onClick=${() => (setText(null), keepTyped(row, null))}>As proposed</button>`}
+        ${text === null ? html`<button onClick=${edit}>Change</button>` : html`<button class="quiet" onClick=${forget}>As proposed</button>`}
         <${ActionButton} id="reject">Reject<//>
       </span>
       <button class="quiet" disabled=${Boolean(running.value)} title="another caption by the captioner of the Generate panel" onClick=${() => retry(row)}>Try again</button>

@@ -36,7 +36,7 @@ export function TermsPanel() {
         <input type="text" value=${state.contains.value} autocomplete="off" onInput=${(/** @type {any} */ event) => (state.contains.value = event.target.value)} />
       </label>
       <label>Leave out
-        <input type="text" title="Languages, such as en de, and words" value=${state.stopWords.value} autocomplete="off" spellcheck="false"
+        <input type="text" title="Languages, such as en de, and words" value=${state.stopWords.value} autocomplete="off" spellcheck=${false}
           onInput=${(/** @type {any} */ event) => (state.stopWords.value = event.target.value)} />
       </label>
       <${ScopeChoice} />

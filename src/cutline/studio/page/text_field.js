@@ -4,8 +4,9 @@
 import { html, useEffect, useLayoutEffect, useRef } from "./vendor/preact.js";
 import { limit } from "./counts.js";
 import { change, save } from "./draft.js";
-import { keyOf } from "./keys.js";
+import { keyOf, keyText } from "./keys.js";
 import { undo } from "./running.js";
+import { current, dataset, notice } from "./store.js";
 
 /** @param {{row: number | undefined, text: string, readOnly: boolean}} props */
 export function TextField({ row, text, readOnly }) {
@@ -29,12 +30,13 @@ export function TextField({ row, text, readOnly }) {
     isTyped.current = value !== start.current;
     change(value, row);
   };
-  // The browser takes back what was typed here; once nothing is left of that, the studio takes back its latest edit.
+  // The browser takes back what was typed here; once nothing is left of that, the studio what was saved of it before.
   const press = (/** @type {KeyboardEvent} */ event) => {
     if (keyOf(event) !== "Ctrl+Z" || isTyped.current) return;
     event.preventDefault();
     event.stopPropagation();
-    void save().then(() => undo());
+    if (dataset.value?.undo === `edit ${current.value?.key}`) void undo();
+    else notice.value = `Nothing was typed here: ${keyText("Escape")}, then ${keyText("Ctrl+Z")} takes back the latest edit.`;
   };
   return html`<div class="text-field">
     ${isOver && html`<div class="mirror" ref=${mirror} aria-hidden="true">${text.slice(0, end)}<mark>${text.slice(end)}</mark>${"\n"}</div>`}

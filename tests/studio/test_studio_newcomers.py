@@ -1,0 +1,115 @@
+"""What newcomers stumbled over: other processes, double clicks, texts that are typed and left."""
+
+from __future__ import annotations
+
+import re
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import expect
+
+from processes import cutline, wait_until
+from studio_process import PATIENCE, start_studio
+
+
+def test_edits_of_other_processes_are_taken_over(studio: Any, page: Any) -> None:
+    folder = studio.folder
+    search = page.get_by_role("combobox", name="Find")
+    search.fill("tiger")
+    expect(page.get_by_text("0 of 12", exact=True)).to_be_visible()
+    assert cutline("edit", folder, "--replace", "cat", "tiger").returncode == 0
+    undo = page.get_by_role("button", name="Undo", exact=True)
+    expect(undo).to_have_attribute("title", re.compile("replace 'cat' by 'tiger'"))
+    search.press("Enter")
+    expect(page.get_by_text("8 of 12", exact=True)).to_be_visible()
+    assert cutline("undo", folder).returncode == 0
+    studio.job("POST", "export", {"output": "after.csv", "format": "csv"})
+    assert "tiger" not in (folder.parent / "after.csv").read_text()
+    assert "cat" in (folder.parent / "after.csv").read_text()
+
+
+def test_a_second_click_on_apply_changes_nothing_that_was_left_out(studio: Any, page: Any) -> None:
+    page.keyboard.press("Control+h")
+    page.get_by_role("textbox", name="Find", exact=True).fill("cat")
+    page.get_by_role("textbox", name="Replace with").fill("tiger")
+    page.get_by_role("list", name="Changes").get_by_role("checkbox").first.uncheck()
+    page.get_by_role("button", name="Apply to 7").dblclick()
+    expect(page.get_by_role("button", name="Apply to 0")).to_be_disabled()
+    texts = [(studio.folder / f"{number:02}.txt").read_text() for number in range(8)]
+    assert [("tiger" in text) for text in texts] == [False] + [True] * 7
+    assert len(studio.call("GET", "history")) == 1
+
+
+def test_ctrl_z_in_a_field_takes_back_what_was_typed_there_and_nothing_else(studio: Any, page: Any) -> None:
+    page.get_by_role("combobox", name="Find").fill("cat")
+    expect(page.get_by_text("8 of 12", exact=True)).to_be_visible()
+    page.keyboard.press("Escape")
+    page.locator(".grid").focus()
+    page.keyboard.press("Enter")
+    field = page.get_by_role("textbox", name="Caption", exact=True)
+    expect(field).to_be_focused()
+    page.keyboard.press("End")
+    page.keyboard.type(" indeed")
+    wait_until(lambda: (studio.folder / "00.txt").read_text() == "a cat on a mat, number 0 indeed\n")
+    for _ in range(10):
+        page.keyboard.press("Control+z")
+    expect(field).to_have_value("a cat on a mat, number 0")
+    wait_until(lambda: (studio.folder / "00.txt").read_text() == "a cat on a mat, number 0\n")
+    expect(page.get_by_role("combobox", name="Find")).to_have_value("cat")
+
+
+def test_what_is_typed_into_a_proposal_stays_with_its_picture(studio: Any, page: Any) -> None:
+    body = {"scope": {"rows": [8, 9]}, "choice": {"model": "fake"}}
+    studio.job("POST", "generate", body)
+    search = page.get_by_role("combobox", name="Find")
+    search.fill("has:proposal")
+    expect(page.get_by_text("2 of 12", exact=True)).to_be_visible()
+    search.press("Escape")
+    proposal = page.get_by_role("region", name="Proposal")
+    proposal.get_by_role("button", name="Change").dblclick()  # no other button comes under the pointer
+    field = proposal.get_by_role("textbox", name="Proposal")
+    field.fill("mine, not theirs")
+    page.locator(".cell").nth(1).click()
+    expect(proposal.get_by_role("textbox")).to_have_count(0)
+    page.locator(".cell").nth(0).click()
+    expect(field).to_have_value("mine, not theirs")
+    page.locator(".grid").focus()
+    page.keyboard.press("Control+Enter")
+    wait_until((studio.folder / "08.txt").exists)
+    assert (studio.folder / "08.txt").read_text() == "mine, not theirs"
+    versions = studio.call("GET", "history/8")
+    assert versions[0]["by"] == "fake, changed by a person"
+
+
+def test_an_undo_is_not_taken_back_by_a_later_edit(studio: Any) -> None:
+    def change(caption: str, before: str) -> None:
+        studio.call("PUT", "captions/0", {"caption": caption, "before": before})
+
+    change("one", "a cat on a mat, number 0")
+    studio.job("POST", "undo", {})
+    change("two", "a cat on a mat, number 0")
+    by_number = {edit["id"]: edit for edit in studio.call("GET", "history")}
+    assert by_number[2]["summary"] == "undo: edit 00.jpg"
+    assert (by_number[1]["undone_by"], by_number[2]["undone_by"]) == (2, None)
+    studio.job("POST", "undo", {"edit": 3})
+    studio.job("POST", "undo", {"edit": 4})
+    assert [edit["summary"] for edit in studio.call("GET", "history")][:2] == [
+        "redo: edit 00.jpg",
+        "undo: edit 00.jpg",
+    ]
+
+
+def test_ctrl_c_ends_the_studio_in_good_order_while_a_page_is_open(
+    photos: Path, browser: Any, capfd: pytest.CaptureFixture[str]
+) -> None:
+    studio = start_studio(photos)
+    context = browser.new_context()
+    shown = context.new_page()
+    shown.goto(studio.url)
+    shown.wait_for_selector(".cell")
+    studio.process.send_signal(signal.SIGINT)
+    assert studio.process.wait(PATIENCE) == 0
+    context.close()
+    assert "Cancel" not in capfd.readouterr().err
