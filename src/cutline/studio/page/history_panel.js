@@ -6,7 +6,7 @@ import { get, send } from "./api.js";
 import { Difference } from "./difference.js";
 import { Outcome } from "./outcome.js";
 import { Panel } from "./panels.js";
-import { outcome, plural, undo } from "./running.js";
+import { DOUBLE_CLICK, outcome, plural, undo } from "./running.js";
 import { current, edition, want } from "./store.js";
 
 const PART = 50; // edits in a request
@@ -58,10 +58,19 @@ function Edit({ record }) {
   const name = kind === "undo" ? "Redo" : "Undo";
   return html`<li class=${undoneBy === null ? "" : "off"}>
     <div class="line-of"><span>${summary}</span>
-      ${undoneBy === null && files > 0 && html`<button aria-label=${`${name} ${summary}`} onClick=${(/** @type {MouseEvent} */ event) => event.detail < 2 && undo(id)}>${name}</button>`}
+      ${undoneBy === null && files > 0 && html`<button aria-label=${`${name} ${summary}`} onClick=${(/** @type {MouseEvent} */ event) => takeBack(event, id)}>${name}</button>`}
     </div>
     <p class="figures">${notes.filter(Boolean).join(" · ")}</p>
   </li>`;
+}
+
+let latest = -DOUBLE_CLICK;
+
+/** The line of the new edit comes under the pointer. @param {MouseEvent} event @param {number} id */
+function takeBack(event, id) {
+  if (event.timeStamp - latest < DOUBLE_CLICK) return;
+  latest = event.timeStamp;
+  void undo(id);
 }
 
 function Conflicts() {

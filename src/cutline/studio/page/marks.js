@@ -22,7 +22,7 @@ export async function toggleMark(mark) {
     const having = new Set(await find(`status:${mark}`));
     const on = !rows.every((row) => having.has(row));
     await send("studio/marks", { rows, mark, on });
-    notice.value = rows.length > 1 ? `${plural(rows.length, "picked picture")} ${on ? "marked as" : "no longer"} ${mark}.` : "";
+    notice.value = rows.length > 1 ? `${plural(rows.length, "picture")} ${on ? "marked as" : "no longer"} ${mark}.` : "";
   } catch (error) {
     notice.value = /** @type {Error} */ (error).message;
   }

@@ -7,6 +7,8 @@ import { jobs } from "./store.js";
 
 const POLL = 3000; // ms, where no event comes
 const FADES = 30_000; // ms until a line of success goes; what it offers stays in the history
+/** Milliseconds in which a second click is not meant for the button that came under the pointer. */
+export const DOUBLE_CLICK = 500;
 const NAMED = 5; // files in a line
 
 /** What the latest edit did; `edit`: its number, to take it back. */

@@ -7,6 +7,7 @@ import { Difference } from "./difference.js";
 import { retry, running } from "./generate.js";
 import { focusOn } from "./panels.js";
 import { acceptSeen, keepShown, keepTyped, typedFor } from "./proposals.js";
+import { DOUBLE_CLICK } from "./running.js";
 
 /** @param {{row: {row: number, caption?: string | null, proposal?: import("./store.js").Row["proposal"]}}} props */
 export function Suggestion({ row: { row, caption, proposal } }) {
@@ -25,16 +26,20 @@ export function Suggestion({ row: { row, caption, proposal } }) {
     setText(value);
     keepTyped(row, value);
   };
-  const edit = () => {
+  const began = useRef(0);
+  const edit = (/** @type {MouseEvent} */ event) => {
+    began.current = event.timeStamp;
     type(proposal.caption);
     setTimeout(() => focusOn(".suggestion textarea"));
   };
   // The second click of a double click was meant for the button that stood here before.
-  const forget = (/** @type {MouseEvent} */ event) => {
-    if (event.detail > 1) return;
+  const unlessDouble = (/** @type {() => void} */ then) => (/** @type {MouseEvent} */ event) => {
+    if (event.timeStamp - began.current >= DOUBLE_CLICK) then();
+  };
+  const forget = unlessDouble(() => {
     setText(null);
     keepTyped(row, null);
-  };
+  });
   const press = (/** @type {KeyboardEvent} */ event) => {
     if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return;
     event.preventDefault();
@@ -50,7 +55,7 @@ export function Suggestion({ row: { row, caption, proposal } }) {
           onInput=${(/** @type {any} */ event) => type(event.target.value)}></textarea>`}
     <div class="line-of">
       <span class="buttons">
-        ${text === null ? html`<${ActionButton} id="accept">Accept<//>` : html`<button class="main" onClick=${acceptSeen}>Accept changed</button>`}
+        ${text === null ? html`<${ActionButton} id="accept">Accept<//>` : html`<button class="main" onClick=${unlessDouble(() => void acceptSeen())}>Accept changed</button>`}
         ${text === null ? html`<button onClick=${edit}>Change</button>` : html`<button class="quiet" onClick=${forget}>As proposed</button>`}
         <${ActionButton} id="reject">Reject<//>
       </span>
