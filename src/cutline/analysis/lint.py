@@ -29,7 +29,7 @@ _OPENER_WORDS: Final = 3
 _AGAIN: Final = 5  # captions with the same sentence
 _SENTENCE_WORDS: Final = 4
 _RARE: Final = 3  # times that a misspelt word occurs
-_TIMES: Final = 20  # as often is the right one
+_TIMES: Final = 6  # as often is the right one
 _LETTERS: Final = 6  # of a word that is compared with others: shorter ones differ by a letter as they are
 _MOST: Final = 50  # findings of a check
 

@@ -23,8 +23,8 @@ class Term:
     """One row of the table.
 
     ``occurrences`` and ``pictures`` are counts in the selection; ``share`` is the part of the selected
-    captions that have the term, and ``rest`` the part of the others. ``score`` is a z-score: above 2 the
-    selection has the term more often than the rest, below -2 less often.
+    captions (those with any words) that have the term, and ``rest`` the part of the others. ``score`` is a
+    z-score: above 2 the selection has the term more often than the rest, below -2 less often.
     """
 
     term: str
@@ -62,8 +62,8 @@ def term_table(
     none = np.zeros(len(found.terms), np.int64)
     there, there_pictures = found.count(rest) if rest is not None else (none, none)
     scores = log_odds(here, there)
-    rows = index.rows if selection is None else int(selection.sum())
-    others = 0 if rest is None else int(rest.sum())
+    rows = int(index.filled.sum() if selection is None else index.filled[selection].sum())
+    others = 0 if rest is None else int(index.filled[rest].sum())
     seen = here_pictures >= max(1, options.least)
     if options.order == "score":  # what the rest alone has, where that is no accident
         seen |= (there_pictures >= max(1, options.least)) & (scores < -SURE)

@@ -50,6 +50,8 @@ class WordIndex:
         self._tokens: list[tuple[Numbers, Numbers]] = []
         self._occurrences: dict[int, Occurrences] = {}
         self.rows = 0
+        self.filled: Mask = np.empty(0, bool)
+        """The rows that have any words."""
 
     def update(self, captions: pa.ChunkedArray) -> None:
         """Take over the captions of all rows, null for none."""
@@ -66,6 +68,8 @@ class WordIndex:
         if changed:
             self._occurrences.clear()
             self.rows = len(captions)
+            lengths = [lengths for _, lengths in self._tokens]
+            self.filled = np.concatenate(lengths or [np.empty(0, np.int32)]) > 0
 
     def occurrences(self, words: int = 1) -> Occurrences:
         """Those of single words, or of phrases of two or three words that occur twice or more."""

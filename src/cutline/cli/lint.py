@@ -55,7 +55,8 @@ def lint(
     findings = [one for one in find_all(texts, index, chosen) if one.text not in ignore]
     for finding in findings:
         sys.stdout.write(_line(finding, folder) + "\n")
-    print_line(f"{plural(len(findings), 'finding')} in {plural(len(texts), 'caption')}")
+    captions = int(index.filled.sum())
+    print_line(f"{plural(len(findings), 'finding')} in {plural(captions, 'caption')}")
     if output is not None:
         with write_errors(output):
             write_atomically(output, orjson.dumps([dataclasses.asdict(one) for one in findings]))
