@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 from playwright.sync_api import expect
 
 from processes import cutline, wait_until
@@ -113,3 +114,32 @@ def test_ctrl_c_ends_the_studio_in_good_order_while_a_page_is_open(
     assert studio.process.wait(PATIENCE) == 0
     context.close()
     assert "Cancel" not in capfd.readouterr().err
+
+
+def test_coming_back_restores_the_query_the_place_and_what_was_picked(
+    studio: Any, page: Any, new_folder: Path
+) -> None:
+    page.get_by_role("combobox", name="Find").fill("cat")
+    expect(page.get_by_text("8 of 12", exact=True)).to_be_visible()
+    page.keyboard.press("Escape")
+    page.locator(".grid").focus()
+    page.keyboard.press("Space")
+    for _ in range(3):
+        page.keyboard.press("ArrowRight")
+    page.keyboard.press("Space")
+    place = {"query": "cat", "row": 3, "picked": [0, 3]}
+    wait_until(lambda: studio.call("GET", "place") == place)
+    page.reload()
+    expect(page.get_by_text("2 picked")).to_be_visible()
+    expect(page.locator(".cell.cursor")).to_have_attribute("title", "03.jpg")
+    expect(page.get_by_role("combobox", name="Find")).to_have_value("cat")
+    Image.new("RGB", (8, 8)).save(studio.folder / "00-new.jpg")  # which shifts the rows
+    (new_folder / "other").mkdir()
+    Image.new("RGB", (8, 8)).save(new_folder / "other" / "1.jpg")
+    studio.open(new_folder / "other")
+    expect(page.get_by_text("1 of 1", exact=True)).to_be_visible()
+    expect(page.get_by_role("combobox", name="Find")).to_have_value("")
+    studio.open(new_folder / "photos")
+    expect(page.locator(".cell.cursor")).to_have_attribute("title", "03.jpg")
+    assert studio.call("GET", "place") == {"query": "cat", "row": 4, "picked": [1, 4]}
+    assert not (new_folder / "photos.cutline").exists()  # looking creates no file

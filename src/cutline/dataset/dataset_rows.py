@@ -139,6 +139,10 @@ class DatasetRows:
     def __len__(self) -> int:
         return len(self.entries)
 
+    def find_row(self, key: str) -> int | None:
+        """The row of a picture, by its path; None: there is no such picture."""
+        return self._rows.get(key)
+
     def row(self, key: str) -> int:
         """The row of a picture, by its path; KeyError: there is no such picture."""
         return self._rows[key]

@@ -25,6 +25,7 @@ from cutline.studio.routes import (
     generation,
     pages,
     pictures,
+    place,
     proposals,
     rows,
     state,
@@ -82,6 +83,7 @@ def create_app(
         proposals,
         vocabulary,
         words,
+        place,
         pages,
     )
     for router in served:

@@ -1,7 +1,8 @@
-"""What the studio keeps for its user, whatever is open: recent folders, keys, and tips that were seen."""
+"""What the studio keeps for its user, whatever is open: recent folders, keys, places, and seen tips."""
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import threading
 from pathlib import Path
@@ -13,6 +14,8 @@ from cutline.errors import SinkError
 from cutline.files import write_atomically, write_errors
 
 _RECENT: Final = 10
+PICKED: Final = 10_000
+"""Picked pictures that are kept."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,6 +25,15 @@ class Recent:
     folder: str
     sidecar_ext: str = ".txt"
     one_a_line: bool = False
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where the user was in a dataset; ``key`` and ``picked`` are paths of pictures."""
+
+    query: str = ""
+    key: str = ""
+    picked: tuple[str, ...] = ()
 
 
 class Preferences:
@@ -60,10 +72,28 @@ class Preferences:
         """It is not an error where nothing can be written."""
         others = [one for one in self.recent if one.folder != recent.folder]
         kept = [dataclasses.asdict(one) for one in [recent, *others][:_RECENT]]
-        try:
+        with contextlib.suppress(SinkError):
             self.update(recent=kept)
-        except SinkError:
-            return
+
+    def place(self, folder: str) -> Place:
+        """The one that was kept last for a folder."""
+        match self._places().get(folder):
+            case {"query": str(query), "key": str(key), "picked": list(picked)}:
+                return Place(
+                    query=query, key=key, picked=tuple(each for each in picked if isinstance(each, str))
+                )
+        return Place()
+
+    def keep_place(self, folder: str, place: Place) -> None:
+        """For the folders that were open last. It is not an error where nothing can be written."""
+        others = {name: kept for name, kept in self._places().items() if name != folder}
+        kept = {**dict(list(others.items())[1 - _RECENT :]), folder: dataclasses.asdict(place)}
+        with contextlib.suppress(SinkError):
+            self.update(places=kept)
+
+    def _places(self) -> dict[str, Any]:
+        found = self._read().get("places", {})
+        return found if isinstance(found, dict) else {}
 
     def update(self, **values: Any) -> None:
         """Keep values by name; SinkError: the file cannot be written."""

@@ -30,7 +30,9 @@ export const get = async (path) => (await request(path)).json();
 
 /** @param {string} path @param {any} [body] @param {string} [method] */
 export async function send(path, body, method = "POST") {
-  const options = { method, headers: { "Content-Type": "application/json" }, body: JSON.stringify(body ?? {}) };
+  const text = JSON.stringify(body ?? {});
+  const keepalive = text.length < 60_000; // it arrives though the page is closed; browsers allow that for so much
+  const options = { method, headers: { "Content-Type": "application/json" }, body: text, keepalive };
   return (await request(path, options)).json();
 }
 

@@ -4,6 +4,7 @@
 import { batch } from "./vendor/preact.js";
 import { get, send } from "./api.js";
 import { recall, retry } from "./draft.js";
+import { restore } from "./place.js";
 import { clear, forget, watch } from "./rows.js";
 import { compare, cursor, dataset, edition, heard, jobs, left, locked, notice, opening, picked, preferences, query, result, rows, search } from "./store.js";
 
@@ -22,12 +23,13 @@ async function enter(state) {
     dataset.value = state;
     clear();
   });
-  if (state.folder) await search(query.value);
+  if (state.folder) await search(isSame ? query.value : "");
   if (key !== undefined) {
     const [found] = await send("studio/rows", { keys: [key] }).catch(() => []);
     const place = found ? result.value.indexOf(found.row) : -1;
     if (place >= 0) cursor.value = place;
   }
+  if (state.folder && !isSame) await restore();
   await recall();
 }
 
@@ -85,7 +87,10 @@ export async function start() {
   for (const [kind, hear] of heard) events.addEventListener(kind, (event) => hear(JSON.parse(event.data)));
   events.addEventListener("preferences", (event) => (preferences.value = JSON.parse(event.data)));
   watch();
-  if (dataset.value.folder) await search("");
+  if (dataset.value.folder) {
+    await search("");
+    await restore();
+  }
   preferences.value = await get("studio/preferences").catch(() => ({ keys: {}, tips: true }));
   await recall();
 }

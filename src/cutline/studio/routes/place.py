@@ -1,0 +1,57 @@
+"""Where a user was in a dataset: the query, the cursor, and what was picked."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated
+
+from fastapi import APIRouter
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.responses import Response
+
+from cutline.dataset.dataset import Dataset
+from cutline.files import name_to_text
+from cutline.service.http.responses import json_response
+from cutline.studio.preferences import PICKED, Place
+from cutline.studio.routes.parameters import OpenWorkspace, Rows, row_numbers
+
+router = APIRouter(prefix="/studio")
+
+
+class PlaceRequest(BaseModel):
+    """The query, the row of the cursor, and the rows that are picked."""
+
+    model_config = ConfigDict(extra="forbid")
+    query: Annotated[str, Field(max_length=10_000)] = ""
+    row: int | None = None
+    picked: Rows = []
+
+
+@router.get("/place")
+async def place(workspace: OpenWorkspace) -> Response:
+    """``query``, ``row`` and ``picked`` as they were kept last, by the row numbers of now."""
+    dataset = workspace.dataset
+    kept = await asyncio.to_thread(workspace.preferences.place, name_to_text(dataset.folder))
+    picked = [row for row in map(dataset.find_row, kept.picked) if row is not None]
+    return json_response({"query": kept.query, "row": dataset.find_row(kept.key), "picked": picked})
+
+
+@router.put("/place")
+async def keep_place(body: PlaceRequest, workspace: OpenWorkspace) -> Response:
+    """Keep them for the next time; of more than 10,000 picked rows none."""
+    dataset = workspace.dataset
+    kept = await asyncio.to_thread(_place, body, dataset)
+    await asyncio.to_thread(workspace.preferences.keep_place, name_to_text(dataset.folder), kept)
+    return json_response({})
+
+
+def _place(body: PlaceRequest, dataset: Dataset) -> Place:
+    picked = row_numbers(dataset, body.picked)
+    row = row_numbers(dataset, [] if body.row is None else [body.row])
+    keys = [dataset.entries[number].key for number in row.tolist()] if row is not None else []
+    several = picked.tolist() if picked is not None and len(picked) <= PICKED else []
+    return Place(
+        query=body.query,
+        key=keys[0] if keys else "",
+        picked=tuple(dataset.entries[number].key for number in several),
+    )
