@@ -250,9 +250,14 @@ def test_two_tabs_on_one_caption_show_both_texts(page: Any, studio: Any) -> None
     other.goto(studio.url)
     other.wait_for_selector(".cell")
     mine, theirs = show(page, 3), show(other, 3)
-    theirs.fill(f"{caption(3)}, theirs")
+    held: list[Any] = []
+    page.route("**/studio/captions/3", lambda route: held.append(route))  # noqa: PLW0108 - no builtin
     mine.fill(f"mine, {caption(3)}")
+    theirs.fill(f"{caption(3)}, theirs")
     expect(other.get_by_role("status")).to_have_text("Saved")
+    expect(page.get_by_role("status")).to_have_text("Saving")
+    page.unroute("**/studio/captions/3")
+    held[0].continue_()
     expect(page.get_by_role("status")).to_contain_text("Not saved: changed by another program")
     page.get_by_role("button", name="Merge").click()
     page.get_by_role("button", name="Save merged").click()

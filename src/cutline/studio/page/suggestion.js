@@ -20,21 +20,22 @@ export function Suggestion({ row: { row, caption, proposal } }) {
     keepTyped(row, null);
   }, [proposal?.caption]);
   useEffect(() => void keepShown(row, caption ?? null));
+  const began = useRef(-DOUBLE_CLICK); // when the field was opened, until something is typed into it
   if (!proposal) return null;
   const isChanged = (caption ?? null) !== (proposal.before ?? null);
   const type = (/** @type {string} */ value) => {
     setText(value);
     keepTyped(row, value);
+    began.current = -DOUBLE_CLICK;
   };
-  const began = useRef(0);
   const edit = (/** @type {MouseEvent} */ event) => {
-    began.current = event.timeStamp;
     type(proposal.caption);
+    began.current = event.timeStamp;
     setTimeout(() => focusOn(".suggestion textarea"));
   };
   // The second click of a double click was meant for the button that stood here before.
   const unlessDouble = (/** @type {() => void} */ then) => (/** @type {MouseEvent} */ event) => {
-    if (event.timeStamp - began.current >= DOUBLE_CLICK) then();
+    if (!event.detail || event.timeStamp - began.current >= DOUBLE_CLICK) then(); // 0 of a key
   };
   const forget = unlessDouble(() => {
     setText(null);
