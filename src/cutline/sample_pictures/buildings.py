@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image, ImageFilter
 
-from cutline.sample_pictures.painting import (
+from cutline.sample_pictures.brushes import (
     HEIGHT,
     WIDTH,
     Floats,

@@ -7,7 +7,7 @@ from functools import partial
 import numpy as np
 from PIL import Image, ImageFilter
 
-from cutline.sample_pictures.painting import (
+from cutline.sample_pictures.brushes import (
     HEIGHT,
     WIDTH,
     Pen,

@@ -6,7 +6,7 @@ import math
 
 from PIL import Image
 
-from cutline.sample_pictures.painting import HEIGHT, WIDTH, Pen, as_floats, clouds, finish, smooth
+from cutline.sample_pictures.brushes import HEIGHT, WIDTH, Pen, as_floats, clouds, finish, smooth
 
 LINES = (
     "A cutline is the line of text under a picture in a",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image
 
-from cutline.sample_pictures.painting import (
+from cutline.sample_pictures.brushes import (
     HEIGHT,
     Floats,
     Pen,

@@ -1,4 +1,4 @@
-"""Brushes: noise, ramps of colour, light, and the film-like end of every scene."""
+"""What scenes are made with: noise, ramps of colour, light, and the film-like end of every scene."""
 
 from __future__ import annotations
 
