@@ -12,7 +12,7 @@ AT_BOTH_ENDS := $(wildcard tests/captioners/test_local_[!p]*.py) tests/captioner
   tests/encoders tests/service/test_openai_face.py tests/service/test_client.py tests/service/test_queue.py
 TOOLS := httpx hypothesis psutil pytest pytest-asyncio pytest-timeout pytest-xdist
 
-.PHONY: demo test test-newest test-lowest check lint lock bench bench-service bench-studio bench-local soak docs clean help
+.PHONY: demo test test-newest test-lowest check lint lock bench bench-service bench-studio bench-local soak docs screenshots clean help
 .DEFAULT_GOAL := help
 
 help:
@@ -27,6 +27,7 @@ help:
 	@echo "make bench-local  measure local models against transformers' own pipeline (PHOTOS=folder for real ones)"
 	@echo "make soak   the long tests: a hundred kills, a million files, an hour of requests (hours)"
 	@echo "make docs   build the documentation"
+	@echo "make screenshots  make the pictures of the documentation (needs Chromium)"
 
 # What a user gets: the newest releases that pyproject.toml allows.
 $(VENV)/installed: pyproject.toml
@@ -112,6 +113,9 @@ soak: $(VENV)/installed-for-tests
 docs: $(VENV)/installed-for-tests
 	$(BIN)/python scripts/reference.py
 	$(BIN)/mkdocs build --strict
+
+screenshots: $(VENV)/installed-for-tests
+	$(BIN)/python scripts/screenshots.py
 
 clean:
 	rm -rf $(VENV) .venv-newest .venv-lowest build dist site demo .pytest_cache .mypy_cache .ruff_cache

@@ -1,17 +1,25 @@
-"""Makes the README's two screenshots, ``docs/images/*.png``, from the sample pictures. Needs Chromium."""
+"""Makes the pictures of the docs, ``docs/images``, from the sample pictures. Needs Chromium."""
 
 from __future__ import annotations
 
 import contextlib
+import io
+import json
 import os
 import pty
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from PIL import Image
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 from rich.console import Console
 from rich.terminal_theme import TerminalTheme
 from rich.text import Text
@@ -31,12 +39,17 @@ TERMINAL = (
 COMPARISON = ("compare", "plain=pixels", "reading=pixels:ocr", "--input-path", "pictures")
 
 
+SIZES = ((1280, 800), (1920, 1080))
+SCHEMES = ("light", "dark")
+
+
 def main() -> None:
-    browser = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    if browser is None:
+    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if found is None:
         sys.exit("needs Chromium: apt install chromium")
-    IMAGES.mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory() as folder:
+    (IMAGES / "studio").mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox", "--disable-gpu"])
         work = Path(folder)
         subprocess.run([sys.executable, ROOT / "examples/make_pictures.py", work / "pictures"], check=True)
         console = Console(record=True, width=COLUMNS, file=(work / "recorded").open("w"), force_terminal=True)
@@ -47,6 +60,104 @@ def main() -> None:
         _output(COMPARISON, work)
         _photograph(browser, work / "terminal.html", IMAGES / "terminal.png", (960, 560))
         _photograph(browser, work / "comparison.html", IMAGES / "comparison.png", (1200, 860))
+        _photograph_studio(browser, work)
+
+
+def _photograph_studio(browser: Browser, work: Path) -> None:
+    """Every view of the studio, in two sizes, light and dark."""
+    from cutline.sample_pictures import draw_samples
+
+    photos = work / "photos"
+    photos.mkdir()
+    for _ in draw_samples(photos, captions=True):
+        pass
+    _output(("caption", "photos", "other.jsonl", "--model", "pixels", "--prompt", "short"), work)
+    with _studio(photos) as url:
+        _call(url, "marks", {"rows": [0, 2, 5], "mark": "done"})
+        _call(url, "marks", {"rows": [3], "mark": "flagged"})
+        _call(url, "preferences", {"tips": True}, "PUT")
+        _call(url, "generate", {"choice": {"model": "pixels"}})
+        for size in SIZES:
+            for scheme in SCHEMES:
+                context = browser.new_context(
+                    viewport={"width": size[0], "height": size[1]},
+                    color_scheme=scheme,  # type: ignore[arg-type]
+                )
+                for name, show in VIEWS.items():
+                    page = context.new_page()
+                    page.goto(url)
+                    expect(page.locator(".cell img").first).to_be_visible()
+                    page.locator(".grid").focus()
+                    show(page)
+                    page.wait_for_timeout(1500)  # for the pictures
+                    _save(page.screenshot(), IMAGES / "studio" / f"{name}-{scheme}-{size[0]}.webp")
+                    page.close()
+                context.close()
+
+
+def _editor(page: Page) -> None:
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowDown")
+
+
+def _proposals(page: Page) -> None:
+    page.locator(".cell", has=page.get_by_label("has a proposal")).first.locator("img").click()
+    expect(page.get_by_role("region", name="Proposal")).to_be_visible()
+
+
+def _preview(page: Page) -> None:
+    page.keyboard.press("Control+h")
+    page.get_by_role("textbox", name="Find", exact=True).fill("sky")
+    page.get_by_role("textbox", name="Replace with").fill("evening sky")
+    expect(page.get_by_role("list", name="Changes").get_by_role("listitem").first).to_be_visible()
+
+
+def _compare(page: Page) -> None:
+    page.keyboard.press("c")
+    page.get_by_role("checkbox", name="other.jsonl").check()
+    page.locator(".compare").get_by_role("button", name="Compare").click()
+    expect(page.get_by_role("list", name="Captions")).to_be_visible()
+
+
+VIEWS = {
+    "editor": _editor,
+    "proposals": _proposals,
+    "preview": _preview,
+    "history": lambda page: page.keyboard.press("h"),
+    "compare": _compare,
+    "words": lambda page: page.keyboard.press("w"),
+}
+
+
+@contextlib.contextmanager
+def _studio(photos: Path) -> Iterator[str]:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    places = {name: str(photos.parent / name) for name in ("XDG_CACHE_HOME", "XDG_STATE_HOME")}
+    environment = os.environ | {"PYTHONPATH": str(ROOT / "src")} | places
+    command = [sys.executable, "-m", "cutline", "studio", photos, "--port", str(port), "--no-open"]
+    url = f"http://127.0.0.1:{port}"
+    with subprocess.Popen(command, env=environment, cwd=photos.parent) as process:
+        while True:
+            with contextlib.suppress(OSError):
+                urllib.request.urlopen(url).close()
+                break
+            time.sleep(0.1)
+        yield url
+        process.terminate()
+
+
+def _call(url: str, path: str, body: Any, method: str = "POST") -> None:
+    headers = {"Content-Type": "application/json"}
+    data = json.dumps(body).encode()
+    request = urllib.request.Request(f"{url}/studio/{path}", data, headers, method=method)  # noqa: S310
+    urllib.request.urlopen(request).close()  # noqa: S310
+
+
+def _save(taken: bytes, image: Path) -> None:
+    Image.open(io.BytesIO(taken)).convert("RGB").save(image, quality=72, method=6)
+    sys.stdout.write(f"{image.relative_to(ROOT)}: {image.stat().st_size // 1000} kB\n")
 
 
 def _output(command: tuple[str, ...], folder: Path) -> str:
@@ -71,13 +182,12 @@ def _output(command: tuple[str, ...], folder: Path) -> str:
     return "\n".join(kept for line in lines if (kept := line.rstrip("\r").rpartition("\x1b[2K")[2].rstrip()))
 
 
-def _photograph(browser: str, page: Path, image: Path, size: tuple[int, int]) -> None:
-    taken = page.with_suffix(".png")
-    flags = ("--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", f"--screenshot={taken}")
-    subprocess.run(
-        [browser, *flags, f"--window-size={size[0]},{size[1]}", page], check=True, capture_output=True
-    )
-    Image.open(taken).convert("RGB").quantize(192, dither=Image.Dither.NONE).save(image, optimize=True)
+def _photograph(browser: Browser, page: Path, image: Path, size: tuple[int, int]) -> None:
+    shown = browser.new_page(viewport={"width": size[0], "height": size[1]})
+    shown.goto(page.as_uri())
+    taken = Image.open(io.BytesIO(shown.screenshot()))
+    shown.close()
+    taken.convert("RGB").quantize(192, dither=Image.Dither.NONE).save(image, optimize=True)
     sys.stdout.write(f"{image.relative_to(ROOT)}: {image.stat().st_size // 1000} kB\n")
 
 

@@ -268,7 +268,7 @@ REFUSED = {
         before=(*COMPARE, "f.json"),
     ),
     "the format of an export": refused(
-        "end its name in .zip, .jsonl, .csv, .parquet, or add --format",
+        "end its name in .zip, .jsonl, .json, .csv, .tsv, .parquet, or add --format",
         ("export", "photos", "pairs"),
         ("export", "photos", "pairs.zip"),
         ("export", "photos", "pairs", "--format", "zip"),

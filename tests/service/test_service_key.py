@@ -225,7 +225,7 @@ def test_the_models_key_can_be_in_a_file(tmp_path):
 @pytest.mark.parametrize(
     ("options", "env", "said"),
     [
-        (["--api-key-file", "missing"], {}, "missing: No such file"),
+        (["--api-key-file", "missing"], {}, "missing does not exist"),
         (["--api-key-file", "empty"], {}, "empty is empty"),
         (["--api-key-file", "key", "--api-key", "k"], {}, "--api-key and --api-key-file exclude"),
         ([], {"CUTLINE_MODEL_KEY": "k", "CUTLINE_MODEL_KEY_FILE": "key"}, "--model-key and --model-key-file"),

@@ -198,6 +198,9 @@ def test_terms_lead_into_the_filter_and_are_completed(page: Any, studio: Studio)
     search = page.get_by_role("combobox", name="Find")
     count = page.locator(".bar .count").first
     facets = page.get_by_role("group", name="Find by what this picture has")
+    expect(
+        facets.get_by_role("button", name="done")
+    ).to_be_visible()  # before which the others stand elsewhere
     facets.get_by_role("button", name="long hair").click()
     expect(search).to_have_value('tag:"long hair"')
     expect(count).to_have_text("1 of 12")

@@ -50,7 +50,6 @@ def test_a_word_is_seen_filtered_and_replaced_by_keys(studio: Studio, page: Any)
     page.keyboard.press("/")
     page.keyboard.type("horse")
     expect(page.get_by_text("6 of 12", exact=True)).to_be_visible()
-    page.keyboard.press("Escape")  # closes the completions
     page.keyboard.press("Escape")
     page.keyboard.press("w")
     panel = page.get_by_role("region", name="Terms")

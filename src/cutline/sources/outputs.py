@@ -9,7 +9,8 @@ import dataclasses
 import functools
 import os
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
 from cutline.serialization import decode_object
 from cutline.storage import is_remote, local_path
@@ -54,8 +55,24 @@ class OutputFilter:
         paths = (own.output, own.state, own.failures) if own else ()
         self._own = frozenset(map(absolute, paths)) - {""}
         self._own_output = absolute(own.output) if own else ""
+        self._listed: Mapping[str, frozenset[str]] | None = None  # of remote storage, by folders
+        self._make_caches()
+
+    def _make_caches(self) -> None:
         self._place = functools.lru_cache(maxsize=10_000)(absolute)
-        self._known: Callable[[str], frozenset[str]] = functools.lru_cache(maxsize=10_000)(_local_outputs)
+        self._local = functools.lru_cache(maxsize=10_000)(_local_outputs)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What a process that gets it needs; it makes caches of its own."""
+        return {name: value for name, value in vars(self).items() if name not in {"_place", "_local"}}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self._make_caches()
+
+    def _known(self, folder: str) -> frozenset[str]:
+        """The names of the outputs in a folder."""
+        return self._local(folder) if self._listed is None else self._listed.get(folder, frozenset())
 
     def is_state(self, folder: str) -> bool:
         """Whether a folder below the input holds the state of a run."""
@@ -68,7 +85,7 @@ class OutputFilter:
         """
         files = list(files)
         if any(map(is_remote, files)):
-            self._known = _remote_outputs([*files, *states])
+            self._listed = _remote_outputs([*files, *states])
         return [file for file in files if not self._is_output(file)]
 
     def _is_output(self, file: str) -> bool:
@@ -115,7 +132,7 @@ def _names_of(states: Iterable[str], has: Callable[[str, str], bool]) -> frozens
     return frozenset(found - {""})
 
 
-def _remote_outputs(files: Sequence[str]) -> Callable[[str], frozenset[str]]:
+def _remote_outputs(files: Sequence[str]) -> Mapping[str, frozenset[str]]:
     """As ``_local_outputs`` for a whole listing of remote storage."""
     states: dict[str, set[str]] = {}
     there = set(map(absolute, files))
@@ -125,11 +142,10 @@ def _remote_outputs(files: Sequence[str]) -> Callable[[str], frozenset[str]]:
             folder, _, name = folder.rpartition("/")
             if name.endswith(STATE_ENDING):
                 states.setdefault(folder, set()).add(name)
-    known = {
+    return {
         folder: _names_of(names, lambda name, record, at=folder: f"{at}/{name}/{record}" in there)  # type: ignore[misc]
         for folder, names in states.items()
     }
-    return lambda folder: known.get(folder, frozenset())
 
 
 def state_folder_of(path: str) -> str:

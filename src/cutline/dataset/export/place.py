@@ -122,7 +122,9 @@ class ExportPlace:
             )
         files = self._files() if self._is_folder else iter([self.output])
         if next(files, None) is not None and not self._overwrite:
-            raise OutputExists(f"{self.output} is there already: choose another, or replace it (--overwrite)")
+            raise OutputExists(
+                f"{self.output} is there already: choose another, or replace it with --overwrite"
+            )
         if self._is_folder and (other := self._foreign()) is not None:
             raise OutputExists(
                 f"{self.output} holds {other.name}, which is of no such export: choose another folder"

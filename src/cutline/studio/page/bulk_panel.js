@@ -1,7 +1,7 @@
 // @ts-check
 /** The panel of bulk edits: seen before they happen, and undone after. */
 
-import { html, useEffect } from "./vendor/preact.js";
+import { html, useEffect, useLayoutEffect } from "./vendor/preact.js";
 import * as bulk from "./bulk.js";
 import { Difference } from "./difference.js";
 import { KINDS } from "./edit_kinds.js";
@@ -13,7 +13,7 @@ import { edition, jobs } from "./store.js";
 const number = (/** @type {number} */ value) => value.toLocaleString("en");
 
 export function BulkPanel() {
-  useEffect(() => {
+  useLayoutEffect(() => {
     bulk.guessScope();
     bulk.refresh();
     focusOn(".bulk .form input:not([type=radio], [type=checkbox])");

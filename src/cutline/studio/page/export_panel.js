@@ -1,7 +1,7 @@
 // @ts-check
 /** The panel of exports: format, scope, progress, and the download. */
 
-import { html, signal, useEffect } from "./vendor/preact.js";
+import { html, signal, useLayoutEffect } from "./vendor/preact.js";
 import { send } from "./api.js";
 import * as bulk from "./bulk.js";
 import { save } from "./draft.js";
@@ -51,7 +51,7 @@ async function start() {
 const stop = () => job.value !== null && send(`studio/jobs/${job.value}`, undefined, "DELETE");
 
 export function ExportPanel() {
-  useEffect(() => {
+  useLayoutEffect(() => {
     bulk.guessScope();
     focusOn(".export select");
   }, []);

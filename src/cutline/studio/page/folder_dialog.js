@@ -1,7 +1,7 @@
 // @ts-check
 /** The dialog that opens a folder below those that the studio may open. */
 
-import { html, signal, useEffect } from "./vendor/preact.js";
+import { html, signal, useEffect, useLayoutEffect } from "./vendor/preact.js";
 import { get, send } from "./api.js";
 import { save } from "./draft.js";
 import { Dialog, dialog } from "./panels.js";
@@ -25,12 +25,13 @@ let turn = 0;
 /** Show what is in a folder; the first one where it is empty. @param {string} path */
 async function look(path) {
   const mine = (turn += 1);
+  const before = typed.value;
   try {
     const found = await get(`studio/folders?path=${encodeURIComponent(path)}`);
     if (mine !== turn) return;
     const from = listing.value?.path;
     listing.value = found;
-    typed.value = found.path;
+    if (typed.value === before) typed.value = found.path; // not what is typed meanwhile
     place.value = Math.max(0, found.folders.findIndex((/** @type {Folder} */ one) => one.path === from));
     problem.value = "";
   } catch (error) {
@@ -79,7 +80,7 @@ function press(event) {
 }
 
 export function FolderDialog() {
-  useEffect(() => {
+  useLayoutEffect(() => { // before anything can be typed, whose answer it would replace
     problem.value = "";
     void look("");
   }, []);

@@ -1,7 +1,7 @@
 // @ts-check
 /** Which panel is open beside the grid, and which dialog is over the page. */
 
-import { html, signal, useEffect, useRef } from "./vendor/preact.js";
+import { html, signal, useLayoutEffect, useRef } from "./vendor/preact.js";
 import { tip } from "./keys.js";
 
 /** The panel in the editor's place: "" for none. */
@@ -39,7 +39,7 @@ export function Panel({ name, title, children }) {
 /** A modal dialog. @param {{name: string, title: string, children?: any}} parts */
 export function Dialog({ name, title, children }) {
   const box = useRef(/** @type {HTMLDialogElement | null} */ (null));
-  useEffect(() => {
+  useLayoutEffect(() => { // before the next key, which is meant for it
     const before = /** @type {HTMLElement | null} */ (document.activeElement);
     const opened = /** @type {HTMLDialogElement} */ (box.current);
     opened.showModal(); // closing it gives the focus back

@@ -87,8 +87,10 @@ export function Search() {
     else if (isPlain && event.key === "Enter") {
       close();
       void search(query.value);
-    } else if (event.key === "Escape" && found.length) close();
-    else return;
+    } else {
+      if (event.key === "Escape") close(); // and back to the grid, as from every field
+      return;
+    }
     event.preventDefault();
   };
   const look = (/** @type {any} */ event) => setTyped({ text: event.target.value, caret: caretOf(event.target) });
