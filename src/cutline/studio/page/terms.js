@@ -4,8 +4,8 @@
 import { batch, signal } from "./vendor/preact.js";
 import { send } from "./api.js";
 import * as bulk from "./bulk.js";
+import { filterBy } from "./facets.js";
 import { show } from "./panels.js";
-import { query, search } from "./store.js";
 
 const PAUSE = 150; // ms
 const LIMIT = 300;
@@ -62,14 +62,8 @@ async function count() {
   }
 }
 
-/** The query of a term, as a phrase. @param {string} term */
-const quoted = (term) => `"${term.replaceAll('"', "")}"`;
-
-/** Filter by a term, or leave its captions out. @param {string} term @param {boolean} excluded */
-export function filter(term, excluded) {
-  const part = excluded ? `-${quoted(term)}` : quoted(term);
-  void search(query.value ? `${/ OR /.test(query.value) ? `(${query.value})` : query.value} ${part}` : part);
-}
+/** Filter by a term as a phrase, or leave its captions out. @param {string} term @param {{altKey: boolean}} event */
+export const filter = (term, event) => filterBy(`"${term}"`, event);
 
 /** Open the bulk edit that replaces a term, which shows what changes. @param {string} term @param {string} [by] */
 export function replace(term, by) {

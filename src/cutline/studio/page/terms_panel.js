@@ -82,7 +82,7 @@ function Term({ term, size }) {
   const style = size ? { fontSize: `${size.toFixed(2)}rem` } : undefined;
   const about = `${count(term.occurrences)} times, in ${percent(term.share)} of the captions. Click: filter, Alt-click: leave out`;
   return html`<button class=${term.score > 2 ? "quiet term more" : "quiet term"} style=${style} title=${about}
-    onClick=${(/** @type {MouseEvent} */ event) => state.filter(term.term, event.altKey)}>${term.term}</button>`;
+    onClick=${(/** @type {MouseEvent} */ event) => state.filter(term.term, event)}>${term.term}</button>`;
 }
 
 /** The area of a word is its number of occurrences. */
