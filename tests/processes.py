@@ -60,8 +60,6 @@ def cutline_here(*arguments):
     """As ``cutline``, in this process: the same code without the time that a new one takes to start."""
     from cutline.cli.app import run
 
-    if s3fs := sys.modules.get("s3fs"):
-        s3fs.S3FileSystem.clear_instance_cache()  # it has the credentials of an earlier test
     out, err = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         code = run([str(argument) for argument in arguments])
