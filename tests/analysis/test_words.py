@@ -16,12 +16,11 @@ import pyarrow as pa
 import pytest
 from PIL import Image
 
+from cutline import open_dataset
 from cutline.analysis.stop_words import languages, stop_words
 from cutline.analysis.terms import Term, TermOptions, log_odds, term_table
 from cutline.analysis.word_index import WordIndex
 from processes import cutline_here
-
-REAL = Path(__file__).parents[3] / "shared" / "data" / "photos-coco" / "captions.jsonl"
 
 
 def index_of(*texts: str | None, block: int = 3) -> WordIndex:
@@ -45,9 +44,9 @@ def test_words_are_counted_by_occurrence_and_by_caption() -> None:
     assert found["cat"].share == 1 / 3  # of the captions that have words
 
 
-@pytest.mark.skipif(not REAL.exists(), reason="the real captions are not beside the project")
-def test_counts_of_any_selection_are_those_of_a_plain_count() -> None:
-    texts = [text for line in REAL.read_text().splitlines() for text in json.loads(line)["captions"]]
+def test_counts_of_any_selection_are_those_of_a_plain_count(shared_data: Path) -> None:
+    lines = (shared_data / "photos-coco" / "captions.jsonl").read_text().splitlines()
+    texts = [text for line in lines for text in json.loads(line)["captions"]]
     index = index_of(*texts, block=50)
     random = np.random.default_rng(1)
     for size in (1, 20, len(texts)):
@@ -196,3 +195,23 @@ def test_own_stop_words_are_read_from_a_file(folder: Path, tmp_path: Path) -> No
     assert "horse" in done.stdout
     everything = cutline_here("words", folder, "--stop-words", "none")
     assert "on" in {line.split()[0] for line in everything.stdout.splitlines()}
+
+
+def test_every_term_finds_the_captions_that_it_is_counted_in(tmp_path: Path) -> None:
+    texts = [
+        "一只猫在桌子上",
+        "猫在 red  car",
+        "a red\ncar",
+        "l'e\u0301te\u0301 d'un été",
+        "the cat's well-known mat",
+        "ご飯を食べる",
+    ]
+    for number, text in enumerate(texts):
+        Image.new("RGB", (8, 8)).save(tmp_path / f"{number}.jpg")
+        (tmp_path / f"{number}.txt").write_text(text)
+    with open_dataset(tmp_path) as dataset:
+        for words in (1, 2, 3):
+            index = index_of(*texts, *texts)  # phrases of a single caption are left out
+            for term in table(index, words=words).values():
+                found = dataset.find(f'"{term.term}"')
+                assert 2 * len(found) == term.pictures, term.term

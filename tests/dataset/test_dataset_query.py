@@ -213,3 +213,23 @@ def test_fields_and_values_are_completed(own: Dataset, typed: str, completed: li
 def test_a_value_may_hold_quotation_marks(own: Dataset) -> None:
     assert keys(own, 'tag:"\\"red\\" cat"') == ["1.jpg"]
     assert keys(own, '"\\"red\\""') == ["1.jpg"]
+
+
+@pytest.mark.parametrize(
+    ("query", "text"),
+    [
+        ('"red car"', "a red\tcar"),
+        ('"red car"', "a red  car."),
+        ('"猫在"', "一只猫在桌子上"),
+        ('"été"', "E\u0301TE\u0301 chaud"),
+        ('"e\u0301te\u0301"', "un été"),
+        ("été", "l'e\u0301te\u0301"),
+        ('"(red)"', "a(red)b"),
+    ],
+)
+def test_words_are_found_in_every_script_and_spelling(query: str, text: str, tmp_path: Path) -> None:
+    for number, caption in enumerate((text, "a red scar, red\ncar", "redcar", "ete")):
+        Image.new("RGB", (4, 4)).save(tmp_path / f"{number}.jpg")
+        (tmp_path / f"{number}.txt").write_text(caption)
+    with Dataset(os.fspath(tmp_path)) as opened:
+        assert opened.find(query).tolist() == [0]

@@ -11,6 +11,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import regex
 
+from cutline.text.words import SPACELESS
+
 BREAK: Final = 0
 """The number that stands between two sentences or clauses, which no phrase crosses."""
 
@@ -19,12 +21,10 @@ _BREAKS: Final = r'[.,;:!?…()\[\]{}"“”«»。！？、，；：\n\r\x1f]+'
 _BETWEEN_WORDS: Final = r"[^\pL\pN\pM'\x{2019}\x1f-]+"
 _EDGES: Final = "'\u2019-"
 
-# Scripts that put no spaces between words are taken in pairs of characters.
-_SPACELESS: Final = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}"
-_RUN: Final = regex.compile(rf"(?:[{_SPACELESS}ー]\p{{M}}*)+")
+# Scripts that put no blanks between words are taken in pairs of characters.
+_RUN: Final = regex.compile(rf"(?:[{SPACELESS}ー]\p{{M}}*)+")
 _CHARACTER: Final = regex.compile(r"\X")
-# Arrow's regular expressions know no script by the names of some of these, but all by their letters.
-_HAS_SPACELESS: Final = r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]"
+_HAS_SPACELESS: Final = f"[{SPACELESS}]"
 
 
 class Vocabulary:
@@ -71,6 +71,14 @@ def tokenize(
     is_word = numbers >= 0
     lengths = np.bincount(rows[is_word], minlength=len(lists)).astype(np.int32)
     return numbers[is_word], lengths
+
+
+def joined(phrase: str, term: str) -> str:
+    """A phrase with the term behind it, as captions have them: pairs of characters overlap."""
+    first, *rest = _CHARACTER.findall(term)
+    if rest and phrase.endswith(first) and _RUN.fullmatch(term) and _RUN.fullmatch(phrase[-len(first) :]):
+        return phrase + "".join(rest)
+    return f"{phrase} {term}"
 
 
 def _spaced(texts: pa.Array) -> pa.Array:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from cutline.analysis.tokenizer import BREAK, Vocabulary, tokenize
+from cutline.analysis.tokenizer import BREAK, Vocabulary, joined, tokenize
 
 LONGEST: Final = 3  # words of a phrase
 
@@ -112,7 +113,7 @@ class WordIndex:
         for _ in range(words):
             key, number = divmod(key, len(self._vocabulary))
             parts.append(self._vocabulary.terms[number])
-        return " ".join(reversed(parts))
+        return functools.reduce(joined, reversed(parts))
 
 
 def _occurrences(terms: list[str], numbers: Numbers, rows: Numbers) -> Occurrences:

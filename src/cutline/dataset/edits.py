@@ -14,10 +14,11 @@ from pydantic import Field
 
 from cutline.dataset import tags
 from cutline.dataset.openers import without_opener
-from cutline.dataset.regex_search import compile_pattern, map_all
+from cutline.dataset.regex_search import compile_pattern, contains_text, map_all
 from cutline.dataset.sentences import trimmed, with_capitals
 from cutline.errors import ConfigError
 from cutline.prompts.affixes import finish_caption
+from cutline.text.words import spellings, whole_words
 
 
 class Edit(Protocol):
@@ -104,21 +105,17 @@ class Replace:
     def apply(self, texts: pa.Array) -> pa.Array:
         if not self.old:
             raise ConfigError("what is to be replaced is empty")
-        if not (self.word or self.regex or self.ignore_case):
+        is_plain = not (self.word or self.regex or self.ignore_case)
+        if is_plain and len(spellings(self.old)) == 1:
             return pc.replace_substring(texts, self.old, self.new)
         if not self.regex:  # only the captions that have it need the slower way
-            rows = np.flatnonzero(
-                pc.fill_null(
-                    pc.match_substring(texts, self.old, ignore_case=self.ignore_case), fill_value=False
-                )
-            )
+            rows = np.flatnonzero(contains_text(texts, self.old, ignore_case=self.ignore_case))
             return _put(texts, rows, self._substitute(texts.take(pa.array(rows))))
         return self._substitute(texts)
 
     def _substitute(self, texts: pa.Array) -> pa.Array:
-        pattern = self.old if self.regex else regex.escape(self.old)
-        if self.word:
-            pattern = rf"(?<!\w)(?:{pattern})(?!\w)"
+        pattern = self.old if self.regex else "|".join(map(regex.escape, spellings(self.old)))
+        pattern = whole_words(pattern, None if self.regex else self.old) if self.word else pattern
         compiled = compile_pattern(pattern, ignore_case=self.ignore_case)
         new = self.new if self.regex else self.new.replace("\\", r"\\")
         try:

@@ -11,9 +11,11 @@ from typing import Any, Final, TypeVar
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 import regex
 
 from cutline.errors import ConfigError
+from cutline.text.words import spellings
 
 _PART: Final = 4096  # captions that a thread takes at once
 SECONDS: Final = 20.0  # for all captions
@@ -28,6 +30,17 @@ def compile_pattern(pattern: str, *, ignore_case: bool = False) -> regex.Pattern
         return regex.compile(pattern, regex.IGNORECASE if ignore_case else 0)
     except regex.error as error:
         raise ConfigError(f"the pattern {pattern!r} is not valid: {error}") from None
+
+
+def contains_text(
+    captions: pa.Array | pa.ChunkedArray, text: str, *, ignore_case: bool = False
+) -> npt.NDArray[np.bool_]:
+    """Whether each caption has a text, however Unicode spells it; false where there is no caption."""
+    found = np.zeros(len(captions), dtype=bool)
+    for spelling in spellings(text):
+        matches = pc.match_substring(captions, spelling, ignore_case=ignore_case)
+        found |= pc.fill_null(matches, fill_value=False).to_numpy(zero_copy_only=False)
+    return found
 
 
 def search_all(

@@ -8,10 +8,11 @@ from typing import Final
 
 import regex
 
-# Scripts that put no spaces between words are taken character by character.
-_SPACELESS: Final = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}"
-_LETTER: Final = rf"[[\p{{L}}\p{{M}}\p{{N}}]--[{_SPACELESS}]]"
-_WORD: Final = regex.compile(rf"[{_SPACELESS}]\p{{M}}*|{_LETTER}+(?:['\u2019\-]{_LETTER}+)*", regex.V1)
+from cutline.text.words import SPACELESS
+
+# Scripts that put no blanks between words are taken character by character.
+_LETTER: Final = rf"[[\p{{L}}\p{{M}}\p{{N}}]--[{SPACELESS}]]"
+_WORD: Final = regex.compile(rf"[{SPACELESS}]\p{{M}}*|{_LETTER}+(?:['\u2019\-]{_LETTER}+)*", regex.V1)
 _TOKEN: Final = regex.compile(rf"{_WORD.pattern}|\s+|.", regex.V1 | regex.DOTALL)
 
 _EXACT: Final = 1_000_000

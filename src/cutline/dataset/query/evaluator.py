@@ -25,7 +25,8 @@ from cutline.dataset.query.tree import (
     Size,
     Tag,
 )
-from cutline.dataset.regex_search import search_all
+from cutline.dataset.regex_search import contains_text, search_all
+from cutline.text.words import spellings, whole_words
 
 Mask = npt.NDArray[np.bool_]
 
@@ -95,13 +96,15 @@ def _text(node: Contains | Tag | Path | Pattern, columns: Columns) -> Mask:
 
 
 def _contains(captions: pa.ChunkedArray, text: str, *, is_phrase: bool) -> Mask:
-    found = _mask(pc.match_substring(captions, text, ignore_case=True))
-    if is_phrase and text.strip():
-        left = r"\b" if regex.match(r"\w", text) else ""
-        right = r"\b" if regex.search(r"\w\Z", text) else ""
+    words = text.split() if is_phrase else []
+    sieve = max(words, key=len, default=text)
+    found = contains_text(captions, sieve, ignore_case=True)
+    if words:
         rows = np.flatnonzero(found)
-        pattern = left + regex.escape(text) + right
-        found[rows] = search_all(captions.take(pa.array(rows)), pattern, ignore_case=True)
+        phrase = r"[^\S\n]+".join(f"(?:{'|'.join(map(regex.escape, spellings(word)))})" for word in words)
+        found[rows] = search_all(
+            captions.take(pa.array(rows)), whole_words(phrase, text.strip()), ignore_case=True
+        )
     return found
 
 
