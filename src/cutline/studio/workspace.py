@@ -12,18 +12,19 @@ from typing import Any, Final
 from cutline.app_dirs import cache_dir, state_dir
 from cutline.dataset.dataset import Dataset
 from cutline.dataset.history import History
+from cutline.dataset.preview import Preview
 from cutline.dataset.records import EditRecord
+from cutline.dataset.set_comparison import SetComparison
 from cutline.dataset.words import DatasetWords
 from cutline.dataset.writer import StopEdit
 from cutline.errors import CutlineError
 from cutline.files import name_to_text
 from cutline.service.errors import ServiceError
-from cutline.studio.comparisons import Comparisons
 from cutline.studio.events import Events
 from cutline.studio.generation.generations import Generations
 from cutline.studio.jobs import Jobs
+from cutline.studio.numbered import Numbered
 from cutline.studio.preferences import Preferences, Recent
-from cutline.studio.previews import Previews
 from cutline.studio.settings import NoPictures, StudioSettings
 from cutline.studio.thumbnail_store import ThumbnailStore
 from cutline.studio.thumbnails import Thumbnails
@@ -48,7 +49,7 @@ class Workspace:
         self.events = events
         self.settings = settings
         self.generations = Generations(settings)
-        self.previews, self.comparisons = Previews(), Comparisons()
+        self._forget()
         self.jobs = Jobs(events, self.publish_changes)
         self._dataset: Dataset | None = None
         self._words: DatasetWords | None = None
@@ -63,6 +64,13 @@ class Workspace:
         self.preferences = Preferences(state_dir() / "studio.json")
         self._token = ""
         self.thumbnails = Thumbnails(ThumbnailStore(cache_dir() / "thumbnails.sqlite"))
+
+    def _forget(self) -> None:
+        """Previews and comparisons are of the rows that were open."""
+        self.previews: Numbered[Preview] = Numbered(4, "this preview is not kept any more: make it anew")
+        self.comparisons: Numbered[SetComparison] = Numbered(
+            8, "this comparison is not open any more: open it again; its picks are kept"
+        )
 
     @property
     def dataset(self) -> Dataset:
@@ -115,7 +123,7 @@ class Workspace:
         self._note_recent(dataset.folder, used)
         self._is_closing = False
         self._dataset, self._reading = dataset, Reading()
-        self.previews, self.comparisons = Previews(), Comparisons()
+        self._forget()
         self._words = DatasetWords(dataset)
         self._token = secrets.token_hex(8)
         self._closing = asyncio.Event()

@@ -12,8 +12,8 @@ from starlette.responses import Response
 from cutline.dataset.set_comparison import SetComparison
 from cutline.service.errors import ServiceError
 from cutline.service.http.responses import json_response
-from cutline.studio.comparisons import set_names, set_path
 from cutline.studio.routes.parameters import OpenDataset, OpenWorkspace
+from cutline.studio.set_names import set_names, set_path
 
 router = APIRouter(prefix="/studio/compare")
 SetName = Annotated[str, Field(min_length=1, max_length=4096)]

@@ -1,4 +1,4 @@
-"""The comparisons of caption sets that pages have open, and the sets that there are."""
+"""The sets of captions that a page may compare: which there are, and where they lie."""
 
 from __future__ import annotations
 
@@ -8,35 +8,12 @@ from typing import Final
 
 from cutline.dataset.caption_sets import OWN
 from cutline.dataset.dataset import Dataset
-from cutline.dataset.set_comparison import SetComparison
 from cutline.files import name_to_text, text_to_name
 from cutline.service.errors import ServiceError
 from cutline.sources.names import TABLE_EXTENSIONS, is_tar, table_ending
 
-_KEPT: Final = 8
 _NAMED: Final = 100
 _ENDINGS: Final = (".txt", ".caption")
-
-
-class Comparisons:
-    """Comparisons by number; the latest few are kept, all picks are."""
-
-    def __init__(self) -> None:
-        self._open: dict[int, SetComparison] = {}
-        self._last = 0
-
-    def add(self, comparison: SetComparison) -> int:
-        self._last += 1
-        self._open[self._last] = comparison
-        for number in list(self._open)[:-_KEPT]:
-            del self._open[number]
-        return self._last
-
-    def get(self, number: int) -> SetComparison:
-        """ServiceError 404: it is too old."""
-        if number not in self._open:
-            raise ServiceError(404, "this comparison is not open any more: open it again; its picks are kept")
-        return self._open[number]
 
 
 def set_names(dataset: Dataset) -> list[str]:
