@@ -27,14 +27,14 @@ def photos(new_folder: Path) -> Path:
 
 
 def test_what_a_part_has_more_often_is_found(studio: Studio) -> None:
-    found = studio.call("POST", "words", {"query": "horse", "order": "score", "limit": 2})
+    found = studio.call("POST", "words", {"scope": {"query": "horse"}, "order": "score", "limit": 2})
     assert {term["term"] for term in found["terms"]} == {"horse", "grass"}
     first = found["terms"][0]
     assert (first["occurrences"], first["share"], first["rest"]) == (6, 1.0, 0.0)
     assert first["score"] > 1
     everything = studio.call("POST", "words", {"stop_words": ["en", "Man"], "contains": "r"})
     assert [term["term"] for term in everything["terms"]] == ["horse", "grass", "road"]
-    pairs = studio.call("POST", "words", {"rows": [0, 1], "phrases": 2, "stop_words": []})
+    pairs = studio.call("POST", "words", {"scope": {"rows": [0, 1]}, "phrases": 2, "stop_words": []})
     assert {"term": "a man", "occurrences": 2}.items() <= pairs["terms"][0].items()
 
 

@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 import cutline
 from cutline.dataset.dataset import Dataset
+from cutline.dataset.query import QueryError
 from cutline.errors import SinkError
 from cutline.service.admission import Admission
 from cutline.service.http.guard import Guard
@@ -90,8 +91,15 @@ def create_app(
         app.include_router(router.router)
     for error in HANDLED:
         app.add_exception_handler(error, handle_error)
+    app.add_exception_handler(QueryError, _not_parsed)
     app.add_exception_handler(SinkError, _not_written)
     return app
+
+
+async def _not_parsed(_: Request, error: Exception) -> Response:
+    """A query with the characters at fault, which the page marks."""
+    assert isinstance(error, QueryError)
+    return json_response({"detail": str(error), "start": error.start, "end": error.end}, 422)
 
 
 async def _not_written(_: Request, error: Exception) -> Response:

@@ -38,7 +38,7 @@ export function refresh() {
 function request() {
   const words = stopWords.value.split(/[\s,]+/).filter(Boolean);
   return {
-    ...bulk.scopeOf(),
+    scope: bulk.scopeOf(),
     phrases: phrases.value,
     order: orderNow(),
     contains: contains.value,

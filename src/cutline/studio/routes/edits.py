@@ -11,11 +11,18 @@ from starlette.responses import Response
 
 from cutline.dataset.edits import AnyEdit
 from cutline.dataset.marks import MARKS
-from cutline.dataset.query import QueryError
 from cutline.service.errors import ServiceError
 from cutline.service.http.responses import json_response
 from cutline.studio.results import result_json
-from cutline.studio.routes.parameters import OpenDataset, OpenWorkspace, Rows, Scope, check_row, row_numbers
+from cutline.studio.routes.parameters import (
+    OpenDataset,
+    OpenWorkspace,
+    Rows,
+    Scope,
+    check_row,
+    row_numbers,
+    scope_numbers,
+)
 
 router = APIRouter(prefix="/studio")
 
@@ -56,13 +63,7 @@ class UndoRequest(_Body):
 async def preview(body: PreviewRequest, workspace: OpenWorkspace) -> Response:
     """What an edit would change: ``preview``, ``scope`` and ``changed``; it changes nothing."""
     dataset = workspace.dataset
-    try:
-        rows = row_numbers(dataset, body.scope.rows)
-        if rows is None and body.scope.query is not None:
-            rows = await asyncio.to_thread(dataset.find, body.scope.query)
-        found = await asyncio.to_thread(dataset.preview, body.edit, rows)
-    except QueryError as error:
-        return json_response({"detail": str(error), "start": error.start, "end": error.end}, 422)
+    found = await asyncio.to_thread(dataset.preview, body.edit, await scope_numbers(dataset, body.scope))
     number = workspace.previews.add(found)
     return json_response(
         {

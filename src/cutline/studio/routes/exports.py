@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import itertools
 import os
 from pathlib import Path
@@ -14,11 +13,10 @@ from starlette.responses import FileResponse, Response
 
 from cutline.dataset.export.names import FORMATS
 from cutline.dataset.export.records import ExportResult
-from cutline.dataset.query import QueryError
 from cutline.files import name_to_text
 from cutline.service.errors import ServiceError
 from cutline.service.http.responses import json_response
-from cutline.studio.routes.parameters import OpenWorkspace, Scope, row_numbers
+from cutline.studio.routes.parameters import OpenWorkspace, Scope, scope_numbers
 
 router = APIRouter(prefix="/studio")
 
@@ -51,12 +49,7 @@ async def export(body: ExportRequest, workspace: OpenWorkspace, request: Request
     dataset = workspace.dataset
     earlier = {result.output for result in workspace.jobs.exports()}
     output = _place(body, Path(dataset.folder), request.app.state.settings.roots, earlier)
-    try:
-        rows = row_numbers(dataset, body.scope.rows)
-        if rows is None and body.scope.query is not None:
-            rows = await asyncio.to_thread(dataset.find, body.scope.query)
-    except QueryError as error:
-        return json_response({"detail": str(error), "start": error.start, "end": error.end}, 422)
+    rows = await scope_numbers(dataset, body.scope)
     job = workspace.jobs.start(
         f"export to {name_to_text(output.name)}",
         len(dataset) if rows is None else len(rows),

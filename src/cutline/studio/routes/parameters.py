@@ -53,10 +53,14 @@ def row_numbers(dataset: Dataset, rows: list[int] | None) -> RowNumbers | None:
     return numbers
 
 
+async def scope_numbers(dataset: Dataset, scope: Scope) -> RowNumbers | None:
+    """The rows of a scope, None for all; QueryError, or ServiceError 404 for a row that is not there."""
+    if scope.rows is None and scope.query is not None:
+        return await asyncio.to_thread(dataset.find, scope.query)
+    return row_numbers(dataset, scope.rows)
+
+
 async def scope_rows(dataset: Dataset, scope: Scope) -> list[int]:
-    """The rows of a scope; QueryError, or ServiceError 404 for a row that is not there."""
-    rows = row_numbers(dataset, scope.rows)
-    if rows is not None:
-        return list(dict.fromkeys(rows.tolist()))
-    found: list[int] = (await asyncio.to_thread(dataset.find, scope.query or "")).tolist()
-    return found
+    """As ``scope_numbers``, each row once and all by their numbers."""
+    found = await scope_numbers(dataset, scope)
+    return list(range(len(dataset)) if found is None else dict.fromkeys(found.tolist()))

@@ -11,7 +11,6 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
 from cutline.dataset.dataset import Dataset
-from cutline.dataset.query import QueryError
 from cutline.errors import PictureError
 from cutline.service.http.responses import json_response
 from cutline.studio.routes.parameters import OpenDataset, OpenWorkspace, check_row
@@ -34,10 +33,7 @@ async def find(dataset: OpenDataset, q: Annotated[str, Query(max_length=10_000)]
 
     422 with ``start`` and ``end``, the characters at fault, where the query cannot be parsed.
     """
-    try:
-        numbers = await asyncio.to_thread(dataset.find, q)
-    except QueryError as error:
-        return json_response({"detail": str(error), "start": error.start, "end": error.end}, 422)
+    numbers = await asyncio.to_thread(dataset.find, q)
     return Response(numbers.astype("<u4").tobytes(), media_type="application/octet-stream")
 
 

@@ -13,9 +13,8 @@ from starlette.responses import Response
 from cutline.analysis.cloud import word_cloud
 from cutline.analysis.stop_words import languages, stop_words
 from cutline.analysis.terms import Order, Term, TermOptions
-from cutline.dataset.query import QueryError
 from cutline.service.http.responses import json_response
-from cutline.studio.routes.parameters import OpenWorkspace, row_numbers
+from cutline.studio.routes.parameters import OpenWorkspace, Scope, scope_numbers
 
 router = APIRouter(prefix="/studio")
 
@@ -28,8 +27,7 @@ class WordsRequest(BaseModel):
     """
 
     model_config = ConfigDict(extra="forbid")
-    rows: Annotated[list[int], Field(max_length=5_000_000)] | None = None
-    query: Annotated[str, Field(max_length=10_000)] | None = None
+    scope: Scope = Scope()
     against: Annotated[str, Field(max_length=10_000)] | None = None
     phrases: Literal[1, 2, 3] = 1
     order: Order = "occurrences"
@@ -42,10 +40,7 @@ class WordsRequest(BaseModel):
 @router.post("/words")
 async def words(body: WordsRequest, workspace: OpenWorkspace) -> Response:
     """``terms`` of the scope with their counts (see `cutline words`), ``total`` before the limit."""
-    try:
-        found = await _terms(body, workspace)
-    except QueryError as error:
-        return json_response({"detail": str(error), "start": error.start, "end": error.end}, 422)
+    found = await _terms(body, workspace)
     shown = [dataclasses.asdict(term) for term in found[: body.limit]]
     return json_response({"terms": shown, "total": len(found), "languages": languages()})
 
@@ -53,19 +48,14 @@ async def words(body: WordsRequest, workspace: OpenWorkspace) -> Response:
 @router.post("/words/cloud")
 async def cloud(body: WordsRequest, workspace: OpenWorkspace) -> Response:
     """The first terms as a word cloud, an SVG file."""
-    try:
-        found = await _terms(body, workspace)
-    except QueryError as error:
-        return json_response({"detail": str(error), "start": error.start, "end": error.end}, 422)
+    found = await _terms(body, workspace)
     terms = sorted(found[: body.limit], key=lambda term: -term.occurrences)
     return Response(word_cloud(terms), media_type="image/svg+xml")
 
 
 async def _terms(body: WordsRequest, workspace: OpenWorkspace) -> list[Term]:
     dataset, counted = workspace.dataset, workspace.words
-    rows = row_numbers(dataset, body.rows)
-    if rows is None and body.query:
-        rows = await asyncio.to_thread(dataset.find, body.query)
+    rows = await scope_numbers(dataset, body.scope)
     rest = None if body.against is None else await asyncio.to_thread(dataset.find, body.against)
     known = set(languages())
     lists = [name for name in body.stop_words if name in known]
