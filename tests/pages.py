@@ -73,9 +73,18 @@ class OpenPage:
 
 @contextlib.contextmanager
 def opened(
-    browser: Any, address: Path | str, *, width: int = 1280, height: int = 900, dark: bool = False
+    browser: Any,
+    address: Path | str,
+    *,
+    width: int = 1280,
+    height: int = 900,
+    dark: bool = False,
+    wait_for: str = "",
 ) -> Iterator[OpenPage]:
-    """The page of a file or a URL, loaded, in a new, empty context of the browser."""
+    """The page of a file or a URL, loaded, in a new, empty context of the browser.
+
+    ``wait_for``: a selector of what is shown once it is ready.
+    """
     context = browser.new_context(
         viewport={"width": width, "height": height}, color_scheme="dark" if dark else "light"
     )
@@ -91,6 +100,9 @@ def opened(
 
     page.page.on("dialog", dismiss)
     page.page.goto(address if isinstance(address, str) else address.resolve().as_uri())
-    page.page.wait_for_timeout(300)  # what a page might do a little later
+    if wait_for:
+        page.page.wait_for_selector(wait_for)
+    else:
+        page.page.wait_for_timeout(300)  # what a page might do a little later
     yield page
     context.close()

@@ -11,6 +11,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 from collections.abc import Iterator
@@ -20,7 +21,8 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from studio_process import PATIENCE, Studio, start_studio, stop_studio
+from pages import opened
+from studio_process import Studio, start_studio, stop_studio
 
 _numbers = itertools.count()
 
@@ -78,27 +80,24 @@ def own_studio(photos: Path) -> Iterator[Studio]:
     stop_studio(started)
 
 
+@contextlib.contextmanager
+def studio_page(browser: Any, studio: Studio, ready: str = ".cell") -> Iterator[Any]:
+    """The studio's page in a new context; fails if it logs an error or requests anything from elsewhere."""
+    with opened(browser, studio.url, height=800, wait_for=ready) as shown:
+        yield shown.page
+    # Chromium logs every response that is an error, which the page shows.
+    assert not [text for text in shown.complaints if "Failed to load resource" not in text]
+    assert not [url for url in shown.requests if not url.startswith((studio.url, "blob:"))]
+
+
 @pytest.fixture
 def page(browser: Any, studio: Studio) -> Iterator[Any]:
     """The studio's page; the test fails if it logs an error or requests anything from elsewhere."""
-    context = browser.new_context(viewport={"width": 1280, "height": 800})
-    context.set_default_timeout(PATIENCE * 1000)
-    opened = context.new_page()
-    complaints: list[str] = []
-    # Chromium logs every response that is an error, which the page shows.
-    opened.on(
-        "console",
-        lambda message: "Failed to load resource" in message.text or complaints.append(message.text),
-    )
-    opened.on("pageerror", lambda error: complaints.append(str(error)))
-    opened.on(
-        "request",
-        lambda request: (
-            request.url.startswith((studio.url, "blob:", "data:")) or complaints.append(request.url)
-        ),
-    )
-    opened.goto(studio.url)
-    opened.wait_for_selector(".cell")
-    yield opened
-    context.close()
-    assert not complaints
+    with studio_page(browser, studio) as shown:
+        yield shown
+
+
+@pytest.fixture
+def open_page() -> Any:
+    """``studio_page``, for tests that start a studio of their own."""
+    return studio_page

@@ -29,16 +29,9 @@ def bare(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
 
 
 @pytest.fixture
-def bare_page(browser: Any, bare: Studio) -> Iterator[Any]:
-    context = browser.new_context(viewport={"width": 1280, "height": 800})
-    context.set_default_timeout(PATIENCE * 1000)
-    opened = context.new_page()
-    problems: list[str] = []
-    opened.on("pageerror", lambda error: problems.append(str(error)))
-    opened.goto(bare.url)
-    yield opened
-    context.close()
-    assert not problems
+def bare_page(browser: Any, bare: Studio, open_page: Any) -> Iterator[Any]:
+    with open_page(browser, bare, ready="#app > *") as shown:
+        yield shown
 
 
 def test_an_empty_folder_says_what_to_do_and_sample_pictures_are_one_click(
