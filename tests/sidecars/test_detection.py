@@ -80,7 +80,9 @@ def test_texts_are_read_for_the_output_and_the_prompt(encoding, dataset, tmp_pat
     assert texts == [text.strip() for text in TEXTS[encoding]]
 
 
-@pytest.mark.parametrize("data", [b"\x94\x4c", b"a\0b", b"\xd6\xd0"])
+@pytest.mark.parametrize(
+    "data", [b"\x94\x4c", b"a\0b", b"a cat\0 on a mat.", "caf\u00e9\0 noir".encode(), b"\xd6\xd0"]
+)
 def test_an_uncertain_text_keeps_its_bytes_and_is_named(data, dataset):
     folder = dataset([b"fine", data])
     done = run(folder)

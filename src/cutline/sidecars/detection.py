@@ -33,6 +33,7 @@ _ODD: Final = re.compile(
     "[\u02b0-\u02ff\u2500-\u259f\ue000-\uf8ff]|[\u00a4\u00a6\u00ac\u00b1-\u00b3\u00b6\u00b9\u00bc\u00be][a-z]"
 )
 _CONTROL: Final = re.compile(r"[\0-\x08\x0b\x0e-\x1f\x7f-\x9f\ufffe\uffff]")
+_ZEROS: Final = 5  # bytes of which one is zero, at least, in UTF-16 with Latin letters
 _EAST_ASIAN: Final = re.compile(
     "[\\s -~\u2010-\u2026\u3000-\u30ff\u3400-\u9fff\uac00-\ud7a3\uff00-\uffef]{6,}"
 )
@@ -73,7 +74,12 @@ def _unicode_candidates(texts: list[bytes]) -> tuple[str, ...]:
 
 
 def _is_unicode(text: bytes, encoding: str) -> bool:
-    """Whether the zero bytes are those of ASCII characters in UTF-16 or UTF-32."""
+    """Whether the zero bytes are those of ASCII characters in UTF-16 or UTF-32.
+
+    A few in a text that is UTF-8 otherwise are damage, and no second bytes.
+    """
+    if text.count(0) * _ZEROS < len(text) and decodes(text, "utf-8") is not None:
+        return False
     decoded = decodes(text, encoding)
     return decoded is not None and not _CONTROL.search(decoded) and any(char.isascii() for char in decoded)
 
