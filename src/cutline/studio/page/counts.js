@@ -3,6 +3,7 @@
 
 import { html, signal, useEffect, useState } from "./vendor/preact.js";
 import { send } from "./api.js";
+import { plural } from "./running.js";
 
 const PAUSE = 250; // ms
 const READ = 77; // tokens that CLIP reads, with the two marks
@@ -36,9 +37,9 @@ export function Counts({ text }) {
   }, [text]);
   const words = text.match(/\S+/g)?.length ?? 0;
   const isOver = tokens !== null && tokens.tokens > READ;
-  return html`<span class="counts">${words.toLocaleString("en")} words · ${Array.from(text).length.toLocaleString("en")} characters
+  return html`<span class="counts">${plural(words, "word")} · ${plural(Array.from(text).length, "character")}
     ${tokens !== null && html` · <span class=${isOver ? "problem" : ""} title=${isOver ? `CLIP reads the first ${READ} only, up to the mark in the text` : ""}>
-      ${tokens.is_exact ? "" : "about "}${tokens.tokens} of ${READ} tokens</span>
+      ${tokens.is_exact ? "" : "about "}${tokens.tokens.toLocaleString("en")} of ${READ} tokens</span>
       <meter aria-label="CLIP tokens" min="0" max=${READ} value=${Math.min(READ, tokens.tokens)} high=${READ - 0.5} />`}
   </span>`;
 }

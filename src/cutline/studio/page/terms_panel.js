@@ -4,6 +4,7 @@
 import { html, useEffect } from "./vendor/preact.js";
 import * as bulk from "./bulk.js";
 import { Panel } from "./panels.js";
+import { plural } from "./running.js";
 import { ScopeChoice } from "./scope_choice.js";
 import { dataset, edition } from "./store.js";
 import * as state from "./terms.js";
@@ -55,7 +56,7 @@ export function TermsPanel() {
 function figures() {
   const [found, all] = [state.terms.value.length, state.total.value];
   if (!all) return "No words.";
-  const shown = found < all ? `${count(found)} of ${count(all)} terms` : `${count(all)} terms`;
+  const shown = found < all ? `${count(found)} of ${plural(all, "term")}` : plural(all, "term");
   return state.isPart() ? `${shown}; compared with all other captions` : shown;
 }
 
@@ -69,7 +70,7 @@ function Table() {
     <tbody>${state.terms.value.map((one) => html`<tr key=${one.term}>
       <th scope="row"><${Term} term=${one} /></th>
       <td>${count(one.occurrences)}</td>
-      <td title=${`${count(one.pictures)} captions`}>${percent(one.share)}</td>
+      <td title=${plural(one.pictures, "caption")}>${percent(one.share)}</td>
       ${state.isPart() && html`<td title=${`${percent(one.rest)} of the others`}>${one.score > 0 ? "+" : ""}${one.score.toFixed(1)}</td>`}
       <td class="acts"><button class="quiet" aria-label=${`Replace ${one.term}`} onClick=${() => state.replace(one.term)}>Replace…</button>
         <button class="quiet" aria-label=${`Remove ${one.term}`} onClick=${() => state.replace(one.term, "")}>Remove…</button></td>
@@ -80,7 +81,7 @@ function Table() {
 /** A term that filters; with Alt its captions are left out. @param {{term: import("./terms.js").Term, size?: number}} parts */
 function Term({ term, size }) {
   const style = size ? { fontSize: `${size.toFixed(2)}rem` } : undefined;
-  const about = `${count(term.occurrences)} times, in ${percent(term.share)} of the captions. Click: filter, Alt-click: leave out`;
+  const about = `${plural(term.occurrences, "time")}, in ${percent(term.share)} of the captions. Click: filter, Alt-click: leave out`;
   return html`<button class=${term.score > 2 ? "quiet term more" : "quiet term"} style=${style} title=${about}
     onClick=${(/** @type {MouseEvent} */ event) => state.filter(term.term, event)}>${term.term}</button>`;
 }
