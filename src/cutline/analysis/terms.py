@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 import dataclasses
+import io
+from collections.abc import Iterable
 from collections.abc import Set as AbstractSet
 from typing import Final, Literal, get_args
 
@@ -33,6 +36,9 @@ class Term:
     share: float
     rest: float
     score: float
+
+
+COLUMNS: Final = tuple(field.name for field in dataclasses.fields(Term))
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +87,17 @@ def term_table(
         if not _is_stopped(found.terms[number], options.stop_words)
     ]
     return sorted(terms, key=lambda term: term.term) if options.order == "term" else terms
+
+
+def term_table_csv(terms: Iterable[Term]) -> str:
+    """The table as CSV, with a line of ``COLUMNS``; shares and scores have six and three digits."""
+    file = io.StringIO()
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for term in terms:
+        numbers = (f"{term.share:.6f}", f"{term.rest:.6f}", f"{term.score:.3f}")
+        writer.writerow((term.term, term.occurrences, term.pictures, *numbers))
+    return file.getvalue()
 
 
 def log_odds(here: npt.NDArray[np.int64], there: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import sys
 from pathlib import Path
 from typing import Annotated, Final, Literal
@@ -14,7 +12,7 @@ from rich.text import Text
 
 from cutline.analysis.cloud import word_cloud
 from cutline.analysis.stop_words import stop_words as words_of
-from cutline.analysis.terms import Order, Term, TermOptions
+from cutline.analysis.terms import COLUMNS, Order, Term, TermOptions, term_table_csv
 from cutline.cli.dataset_options import DEFAULTS, DatasetOptions, Input
 from cutline.cli.edit import find_rows
 from cutline.dataset.words import DatasetWords
@@ -25,7 +23,6 @@ from cutline.terminal import Console, print_line
 
 _IN_CLOUD: Final = 150
 _SHOWN: Final = 30
-_COLUMNS: Final = ("term", "occurrences", "pictures", "share", "rest", "score")
 
 
 def words(
@@ -78,7 +75,7 @@ def words(
         return 0
     is_table = output.suffix.lower() == ".csv"
     terms = terms[:limit] if is_table else _largest(terms, limit)
-    text = _table(terms) if is_table else word_cloud(terms)
+    text = term_table_csv(terms) if is_table else word_cloud(terms)
     with write_errors(output):
         write_atomically(output, text.encode(errors="replace"))
     print_line(f"{plural(len(terms), 'term')} → {output}")
@@ -99,30 +96,12 @@ def _largest(terms: list[Term], limit: int | None) -> list[Term]:
     return sorted(terms[: limit or _IN_CLOUD], key=lambda term: -term.occurrences)
 
 
-def _table(terms: list[Term]) -> str:
-    file = io.StringIO()
-    writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(_COLUMNS)
-    for term in terms:
-        writer.writerow(
-            (
-                term.term,
-                term.occurrences,
-                term.pictures,
-                f"{term.share:.6f}",
-                f"{term.rest:.6f}",
-                f"{term.score:.3f}",
-            )
-        )
-    return file.getvalue()
-
-
 def _show(terms: list[Term], total: int, *, compared: bool) -> None:
     if not terms:
         print_line("there are no words: the captions are empty, or all left out")
         return
     table = Table(box=None, pad_edge=False, header_style="dim")
-    for column in _COLUMNS if compared else _COLUMNS[:4]:
+    for column in COLUMNS if compared else COLUMNS[:4]:
         table.add_column(column, justify="left" if column == "term" else "right")
     for term in terms:
         cells = (f"{term.occurrences:,}", f"{term.pictures:,}", f"{term.share:.1%}")

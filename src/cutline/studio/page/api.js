@@ -29,11 +29,14 @@ async function request(path, options) {
 export const get = async (path) => (await request(path)).json();
 
 /** @param {string} path @param {any} [body] @param {string} [method] */
-export async function send(path, body, method = "POST") {
+export const send = async (path, body, method = "POST") => (await respond(path, body, method)).json();
+
+/** A response that is not JSON. @param {string} path @param {any} [body] @param {string} [method] */
+export async function respond(path, body, method = "POST") {
   const text = JSON.stringify(body ?? {});
   const keepalive = text.length < 60_000; // it arrives though the page is closed; browsers allow that for so much
   const options = { method, headers: { "Content-Type": "application/json" }, body: text, keepalive };
-  return (await request(path, options)).json();
+  return request(path, options);
 }
 
 /** Row numbers that match a query. @param {string} query @param {AbortSignal} [signal] */

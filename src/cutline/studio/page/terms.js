@@ -2,7 +2,7 @@
 /** What the panel of words knows: which captions are counted, how, and the terms that were found. */
 
 import { batch, signal } from "./vendor/preact.js";
-import { send } from "./api.js";
+import { respond, send } from "./api.js";
 import * as bulk from "./bulk.js";
 import { filterBy } from "./facets.js";
 import { show } from "./panels.js";
@@ -75,28 +75,13 @@ export function replace(term, by) {
   setTimeout(() => /** @type {HTMLInputElement | null} */ (document.querySelector(".bulk .form input[name=new]"))?.select(), 50);
 }
 
-const COLUMNS = ["term", "occurrences", "pictures", "share", "rest", "score"];
-
-/** Save all terms of the scope as a table, or as a cloud. @param {"csv" | "svg"} form */
+/** Save the terms as a table, all of them, or as a cloud of the first. @param {"table" | "cloud"} form */
 export async function download(form) {
   try {
-    let text = "";
-    if (form === "csv") {
-      const found = await send("studio/words", { ...request(), limit: 100_000 });
-      const lines = found.terms.map((/** @type {any} */ one) => COLUMNS.map((name) => one[name]).join(","));
-      text = [COLUMNS.join(","), ...lines, ""].join("\n");
-    } else {
-      const answer = await fetch("studio/words/cloud", {
-        method: "POST",
-        headers: { "Content-Type": "application/json" },
-        body: JSON.stringify({ ...request(), limit: 150 }),
-      });
-      if (!answer.ok) throw new Error((await answer.json()).detail);
-      text = await answer.text();
-    }
+    const response = await respond(`studio/words/${form}`, { ...request(), limit: form === "table" ? 100_000 : 150 });
     const link = document.createElement("a");
-    link.href = URL.createObjectURL(new Blob([text], { type: form === "csv" ? "text/csv" : "image/svg+xml" }));
-    link.download = `words.${form}`;
+    link.href = URL.createObjectURL(await response.blob());
+    link.download = form === "table" ? "words.csv" : "words.svg";
     link.click();
     setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
   } catch (error) {

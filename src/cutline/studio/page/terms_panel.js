@@ -47,8 +47,8 @@ export function TermsPanel() {
     ${state.isCloud.value ? html`<${Cloud} />` : html`<${Table} />`}
     <footer>
       <button aria-pressed=${state.isCloud.value} onClick=${() => (state.isCloud.value = !state.isCloud.value)}>Cloud</button>
-      <button onClick=${() => state.download("csv")}>Save as CSV</button>
-      <button onClick=${() => state.download("svg")}>Save as SVG</button>
+      <button onClick=${() => state.download("table")}>Save as CSV</button>
+      <button onClick=${() => state.download("cloud")}>Save as SVG</button>
     </footer>
   <//>`;
 }

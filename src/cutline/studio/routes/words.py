@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from cutline.analysis.cloud import word_cloud
 from cutline.analysis.stop_words import languages, stop_words
-from cutline.analysis.terms import Order, Term, TermOptions
+from cutline.analysis.terms import Order, Term, TermOptions, term_table_csv
 from cutline.service.http.responses import json_response
 from cutline.studio.routes.parameters import OpenWorkspace, Scope, scope_numbers
 
@@ -51,6 +51,13 @@ async def cloud(body: WordsRequest, workspace: OpenWorkspace) -> Response:
     found = await _terms(body, workspace)
     terms = sorted(found[: body.limit], key=lambda term: -term.occurrences)
     return Response(word_cloud(terms), media_type="image/svg+xml")
+
+
+@router.post("/words/table")
+async def table(body: WordsRequest, workspace: OpenWorkspace) -> Response:
+    """The first terms as CSV, as `cutline words --output` writes it."""
+    found = await _terms(body, workspace)
+    return Response(term_table_csv(found[: body.limit]), media_type="text/csv")
 
 
 async def _terms(body: WordsRequest, workspace: OpenWorkspace) -> list[Term]:
