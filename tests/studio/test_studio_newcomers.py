@@ -131,8 +131,13 @@ def test_coming_back_restores_the_query_the_place_and_what_was_picked(
     wait_until(lambda: studio.call("GET", "place") == place)
     page.reload()
     expect(page.get_by_text("2 picked")).to_be_visible()
+    page.keyboard.press("ArrowLeft")
+    page.reload()  # at once: the request is not cut off
+    expect(page.locator(".cell.cursor")).to_have_attribute("title", "02.jpg")
+    page.keyboard.press("ArrowRight")
     expect(page.locator(".cell.cursor")).to_have_attribute("title", "03.jpg")
     expect(page.get_by_role("combobox", name="Find")).to_have_value("cat")
+    wait_until(lambda: studio.call("GET", "place") == place)
     Image.new("RGB", (8, 8)).save(studio.folder / "00-new.jpg")  # which shifts the rows
     (new_folder / "other").mkdir()
     Image.new("RGB", (8, 8)).save(new_folder / "other" / "1.jpg")

@@ -10,6 +10,11 @@ export class ApiError extends Error {
   }
 }
 
+/** While the page is left, requests are kept alive. */
+let isLeaving = false;
+window.addEventListener("pagehide", () => (isLeaving = true));
+window.addEventListener("pageshow", () => (isLeaving = false));
+
 /** @param {string} path @param {RequestInit} [options] @returns {Promise<Response>} */
 async function request(path, options) {
   let response;
@@ -34,7 +39,7 @@ export const send = async (path, body, method = "POST") => (await respond(path, 
 /** A response that is not JSON. @param {string} path @param {any} [body] @param {string} [method] */
 export async function respond(path, body, method = "POST") {
   const text = JSON.stringify(body ?? {});
-  const keepalive = text.length < 60_000; // it arrives though the page is closed; browsers allow that for so much
+  const keepalive = isLeaving && text.length < 60_000; // browsers allow so much, of all such requests together
   const options = { method, headers: { "Content-Type": "application/json" }, body: text, keepalive };
   return request(path, options);
 }
