@@ -32,7 +32,7 @@ from cutline.dataset import edits
 from cutline.dataset.dataset import Dataset
 from cutline.dataset.records import EditInfo
 from cutline.imaging import Picture
-from cutline.imaging.thumbnails import small_jpeg
+from cutline.imaging.thumbnails import colored_jpeg
 from cutline.locations.stored import LocalFile
 from cutline.studio.thumbnail_store import PictureVersion, ThumbnailStore
 
@@ -115,7 +115,7 @@ def run(folder: Path, cache: Path, thumbnails: int) -> list[Figure]:
 
     def make(row: int) -> None:
         path = dataset.location(row).file() or ""
-        store.put(PictureVersion.of(LocalFile(path)), small_jpeg(Picture(LocalFile(path)), 320))
+        store.put(PictureVersion.of(LocalFile(path)), *colored_jpeg(Picture(LocalFile(path)), 320))
 
     def make_all() -> None:
         with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
