@@ -36,7 +36,7 @@ class Studio:
         status: int = 200,
         headers: Mapping[str, str] | None = None,
     ) -> Any:
-        data = orjson.dumps(body) if body is not None else None
+        data = orjson.dumps(body) if body is not None and not isinstance(body, bytes) else body
         sent = {"Content-Type": "application/json", **(headers or {})}
         request = urllib.request.Request(f"{self.url}/studio/{path}", data, sent, method=method)
         try:

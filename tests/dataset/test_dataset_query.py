@@ -6,12 +6,14 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
 from cutline.dataset.dataset import Dataset
 from cutline.dataset.query import QueryError, parse
 from cutline.dataset.records import EditInfo
+from cutline.dataset.row_sets import MOST
 from cutline.errors import ConfigError
 
 CAPTIONS = {
@@ -33,7 +35,10 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
         Image.new("RGB", (4, 4)).save(top / key)
         if caption is not None:
             (top / key).with_suffix(".txt").write_text(caption)
-    return Dataset(os.fspath(top))
+    opened = Dataset(os.fspath(top))
+    opened.row_sets.put("first", [4, 0, 1, 1])
+    opened.row_sets.put(" the cats ", opened.find('"cat"'))
+    return opened
 
 
 @pytest.mark.parametrize(
@@ -69,6 +74,20 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
         (r"re:/a\/b/", ""),
         ("dup:exact", ""),
         ("dup:near", "167"),
+        ('any:"gare,WET street"', "23"),
+        ("any:cat,caf*", "13467"),
+        ("any:cafe*,zzz", ""),
+        ('all:"cat, a mat"', "167"),
+        ("all:cat,cat*,mat", "167"),
+        ("any:categ*", "4"),
+        ('any:"on a ma*"', "16"),
+        ("any:ca*", "123467"),
+        ("-any:ca*", "5"),
+        ('all:cat,mat (any:sits -any:"on a mat") OR all:gare', "37"),
+        ('any:",, cat ,"', "167"),
+        ("in:first", "125"),
+        ('in:"the cats" -in:first', "67"),
+        ("cat (in:first OR path:val/4*)", "14"),
         ("mat.", "1"),
         ("http://x", ""),
     ],
@@ -94,6 +113,11 @@ def test_a_query_finds_the_rows_that_it_means(dataset: Dataset, query: str, rows
         ("re:/(/", "re:/(/", "not valid"),
         ("tag:", "tag:", "needs a value"),
         ("path>3", "path>", "write path:"),
+        ("cat any:", "any:", "needs a value"),
+        ('all:" , "', 'all:" , "', "needs a value"),
+        ("any:cat,*", "any:cat,*", "beginning of a word"),
+        ("in:", "in:", "a named set"),
+        ("clster:3", "clster:", "did you mean cluster:"),
     ],
 )
 def test_a_mistake_is_pointed_at(query: str, at: str, message: str) -> None:
@@ -194,10 +218,15 @@ def test_saved_filters_stand_for_their_queries(own: Dataset) -> None:
         ("words>|", []),
         ("zzz|", []),
         ("cat OR nig|", ["cat OR tag:night"]),
+        ("in:las|", ["in:lasso-1"]),
+        ('in:"m|', ['in:"my set"']),
+        ("cluster:|", []),
     ],
 )
 def test_fields_and_values_are_completed(own: Dataset, typed: str, completed: list[str]) -> None:
     own.query_words.save_filter("dogs", "dog")
+    own.row_sets.put("my set", [0])
+    own.row_sets.put("lasso-1", [0, 1])
     own.set_captions({2: "night"}, EditInfo(kind="caption", summary="x", model="blip"))
     place = typed.index("|")
     query = typed.replace("|", "")
@@ -225,6 +254,12 @@ def test_a_value_may_hold_quotation_marks(own: Dataset) -> None:
         ('"e\u0301te\u0301"', "un été"),
         ("été", "l'e\u0301te\u0301"),
         ('"(red)"', "a(red)b"),
+        ("any:été", "l'e\u0301te\u0301"),
+        ('any:"zzz\uff0c猫在"', "一只猫在桌子上"),
+        ("all:猫*,桌子", "一只猫在桌子上"),
+        ("any:e\u0301t*", "un ÉTÉ"),
+        ("any:кош*", "Кошка спит"),
+        ("any:قط*", "قطة على سجادة"),
     ],
 )
 def test_words_are_found_in_every_script_and_spelling(query: str, text: str, tmp_path: Path) -> None:
@@ -233,3 +268,59 @@ def test_words_are_found_in_every_script_and_spelling(query: str, text: str, tmp
         (tmp_path / f"{number}.txt").write_text(caption)
     with Dataset(os.fspath(tmp_path)) as opened:
         assert opened.find(query).tolist() == [0]
+
+
+def test_a_set_is_kept_by_its_pictures(own: Dataset) -> None:
+    assert own.row_sets.put("lasso-1", [1, 3]) == {"lasso-1": 2}
+    Path(own.folder, "0.jpg").write_bytes(b"first of all")
+    Path(own.folder, "2.jpg").unlink()
+    with Dataset(own.folder) as again:
+        assert keys(again, "in:lasso-1") == ["7.jpg"]
+        again.row_sets.put("lasso-1", again.find("path:6"))
+        assert list(again.row_sets.put("mine", [0])) == ["mine", "lasso-1"]
+    assert keys(own, "in:lasso-1") == ["deep/6.jpg"]  # what another process keeps
+    for query, message in (
+        ("in:laso-1", "there is no set laso-1; did you mean lasso-1?"),
+        ("in:zzz", "there is no set zzz; there are lasso-1, mine"),
+        ("cluster:3", "there are no clusters yet: run cutline cluster FOLDER"),
+    ):
+        with pytest.raises(ConfigError) as caught:
+            own.find(query)
+        assert str(caught.value) == message
+
+
+def test_clusters_are_found_by_what_is_put_in_their_place(own: Dataset) -> None:
+    class Pairs:
+        def mask(self, name: str, /) -> np.ndarray:
+            return np.arange(len(own)) // 2 == int(name)
+
+        def names(self) -> dict[str, int]:
+            return {"0": 2, "1": 2}
+
+    own.clusters = Pairs()
+    assert own.find("cluster:1").tolist() == [2, 3]
+    assert own.find("-cluster:0 cluster:0").tolist() == []
+    assert [one.text for one in own.query_words.complete("cluster:", 8)] == ["cluster:0", "cluster:1"]
+
+
+def test_the_oldest_lasso_that_no_filter_needs_gives_way(own: Dataset) -> None:
+    sets, words = own.row_sets, own.query_words
+    for number in range(MOST):
+        sets.put(f"lasso-{number}", [number % len(own)])
+    words.save_filter("kept", '-cat IN:"lasso-0"')
+    assert len(sets.put("lasso-5", [0])) == MOST
+    names = sets.put("mine", [2])
+    assert len(names) == MOST
+    assert "lasso-0" in names
+    assert "lasso-1" not in names
+    with pytest.raises(ConfigError, match="the saved filter kept needs lasso-0: forget that filter first"):
+        sets.remove("lasso-0")
+    words.save_filter("kept", None)
+    assert "lasso-0" not in sets.remove("lasso-0")
+    for number in range(MOST - 1):
+        sets.put(f"own {number}", [0])
+    with pytest.raises(ConfigError, match="there are 200 sets of rows already: remove one"):
+        sets.put("one more", [0])
+    for name, rows, message in (("a/b", [0], "cannot name a set"), ("own 1", [], "at least one picture")):
+        with pytest.raises(ConfigError, match=message):
+            sets.put(name, rows)

@@ -6,6 +6,9 @@ import io
 import zipfile
 from typing import Any
 
+import numpy as np
+
+from processes import cutline_here
 from studio_process import start_studio, stop_studio
 
 
@@ -47,6 +50,40 @@ def test_marks_are_set_found_and_undone(studio: Any) -> None:
     assert len(studio.call("GET", "find?q=status:done")) == 2 * 4
     studio.job("POST", "undo")
     assert studio.call("GET", "find?q=status:done") == b""
+
+
+def test_sets_of_rows_are_kept_and_found_by_every_command(studio: Any) -> None:
+    binary = np.array([2, 0, 2], "<i4").tobytes()
+    kept = studio.call("PUT", "sets/lasso-1", binary, headers={"Content-Type": "application/octet-stream"})
+    assert kept == {"lasso-1": 2}
+    assert studio.call("PUT", "sets/my%20pick", {"rows": [7, 1]}) == {"my pick": 2, "lasso-1": 2}
+    assert len(studio.call("PUT", "sets/lasso-2", {"query": "missing: OR in:lasso-1"})) == 3
+    assert studio.call("GET", "sets") == {"lasso-2": 6, "my pick": 2, "lasso-1": 2}
+    found = studio.call("GET", 'find?q=in:lasso-1%20OR%20in:"my%20pick"')
+    assert np.frombuffer(found, "<u4").tolist() == [0, 1, 2, 7]
+    scope = {"query": "in:lasso-1 -any:zero"}
+    edit = {"kind": "replace", "old": "cat", "new": "dog"}
+    assert studio.call("POST", "preview", {"edit": edit, "scope": scope})["changed"] == 2
+    assert studio.call("POST", "words", {"scope": scope})["terms"][0]["pictures"] == 2
+    assert cutline_here("find", studio.folder, "in:lasso-1").stdout == "00.jpg\n02.jpg\n"
+    assert (
+        "there is no set lasso; did you mean lasso-" in cutline_here("find", studio.folder, "in:lasso").stderr
+    )
+    changed = cutline_here("edit", studio.folder, "--where", 'in:"my pick"', "--replace", "cat", "ox")
+    assert changed.stderr.startswith("2 of 2 captions changed")
+    assert studio.call("DELETE", "sets/my%20pick") == {"lasso-2": 6, "lasso-1": 2}
+    for method, path, body, kind, status, message in (
+        ("PUT", "lasso-1", b"abc", "application/octet-stream", 422, "a part of one"),
+        ("PUT", "lasso-1", b"\xff\xff\xff\xff", "application/octet-stream", 404, "no such row"),
+        ("PUT", "lasso-1", {"row": 1}, "application/json", 422, "row"),
+        ("PUT", "lasso-1", {"rows": [99]}, "application/json", 404, "no such row"),
+        ("PUT", "lasso-1", {"query": "(x"}, "application/json", 422, "not closed"),
+        ("PUT", "a%2Fb", {"rows": [1]}, "application/json", 422, "cannot name a set"),
+        ("DELETE", "lassos", None, "application/json", 422, "did you mean lasso-"),
+    ):
+        headers = {"Content-Type": kind}
+        answer = studio.call(method, f"sets/{path}", body, status=status, headers=headers)
+        assert message in answer["detail"]
 
 
 def test_mistakes_are_answered_with_their_place_or_cure(studio: Any) -> None:

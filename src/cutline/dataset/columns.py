@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from cutline.dataset.picture_copies import find_copies
+from cutline.dataset.row_sets import NamedRows, NoClusters
 from cutline.dataset.text_column import TextColumn
 from cutline.dataset.token_counter import count_tokens
 from cutline.errors import ConfigError
@@ -26,15 +27,18 @@ class DatasetColumns:
         captions: TextColumn,
         keys_with: Callable[[str, str], frozenset[str]],
         pictures: Callable[[], Sequence[str]] | None = None,
+        named: Callable[[str], NamedRows] = lambda _: NoClusters(),
     ) -> None:
         """``rows`` by their keys, in order; ``keys_with`` finds the keys that have a property.
 
-        ``pictures`` lists the paths of the pictures; None where they are no files.
+        ``named``: the rows by names of the fields ``in`` and ``cluster``. ``pictures`` lists the paths of
+        the pictures; None where they are no files.
         """
         self._rows = rows
         self._captions = captions
         self._keys_with = keys_with
         self._pictures = pictures
+        self._named = named
         self._copies: npt.NDArray[np.bool_] | None = None
 
     @property
@@ -60,6 +64,12 @@ class DatasetColumns:
             raise ConfigError("dup:picture is for folders of pictures")
         self._copies = find_copies(self._pictures())
         return self._copies
+
+    def in_set(self, name: str) -> npt.NDArray[np.bool_]:
+        return self._named("in").mask(name)
+
+    def cluster(self, value: str) -> npt.NDArray[np.bool_]:
+        return self._named("cluster").mask(value)
 
     def mark(self, field: str, value: str) -> npt.NDArray[np.bool_]:
         if (field, value) == ("edited", "no"):

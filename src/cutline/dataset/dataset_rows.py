@@ -24,6 +24,7 @@ from cutline.dataset.query import evaluate, parse
 from cutline.dataset.query.tree import Everything, Mark, mentions
 from cutline.dataset.query_words import QueryWords
 from cutline.dataset.row_captions import RowCaptions
+from cutline.dataset.row_sets import NamedRows, NoClusters, RowSets
 from cutline.dataset.scan import Entry
 from cutline.dataset.tag_counts import TagCounts
 from cutline.dataset.writer import Progress, Writer
@@ -71,14 +72,19 @@ class DatasetRows:
         self._store = ProposalStore(self.history, self.entries, self._source.change)
         self.proposals = self._store.proposals
         properties = Properties(self.history, self.marks, self._store, self._captions, self._source)
+        self.row_sets = RowSets(self.history, self._rows)
+        """Named sets of rows, which ``in:NAME`` finds."""
+        self.clusters: NamedRows = NoClusters()
+        """The clusters that ``cluster:NAME`` finds; may be replaced at any time."""
         keys = [entry.key for entry in self.entries]
-        self.query_words = QueryWords(TagCounts(self.captions), self.history, keys, self._guard)
+        self.query_words = QueryWords(TagCounts(self.captions), self.history, keys, self._guard, self._named)
         """What queries can name: tags, models, folders, and saved filters."""
         self._columns = DatasetColumns(
             self._rows,
             self.captions,
             properties.keys_with,
             self._picture_files if self.unit == "file" else None,
+            self._named,
         )
 
     def read_texts(self, progress: Progress | None = None) -> None:
@@ -162,6 +168,9 @@ class DatasetRows:
             self._columns.read_pictures()  # takes long: edits go on meanwhile
         with self._guard:
             return np.flatnonzero(evaluate(node, self._columns))
+
+    def _named(self, field: str) -> NamedRows:
+        return self.clusters if field == "cluster" else self.row_sets
 
     def _picture_files(self) -> list[str]:
         return [self._source.location(entry).file() or "" for entry in self.entries]

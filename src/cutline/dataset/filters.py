@@ -36,10 +36,7 @@ def write_filter(history: History, name: str, query: str | None) -> dict[str, st
     if query is None:
         del filters[name]
     else:
-        if not _VALID.fullmatch(name) or name != name.strip():
-            raise ConfigError(
-                f"{name!r} cannot name a filter: names have up to 60 letters, digits, blanks and -_."
-            )
+        check_name(name, "a filter")
         if not query.strip() or len(query) > _LONGEST:
             raise ConfigError("a saved filter needs a query")
         filters[name] = query.strip()
@@ -49,6 +46,14 @@ def write_filter(history: History, name: str, query: str | None) -> dict[str, st
     kept = dict(sorted(filters.items()))
     history.store({_NAME: orjson.dumps(kept) if kept else None})
     return kept
+
+
+def check_name(name: str, what: str) -> str:
+    """The name without blanks around it; ConfigError: it cannot name ``what``, such as a filter."""
+    name = name.strip()
+    if not _VALID.fullmatch(name):
+        raise ConfigError(f"{name!r} cannot name {what}: names have up to 60 letters, digits, blanks and -_.")
+    return name
 
 
 def _check(filters: Mapping[str, str], query: str) -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import functools
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from cutline.dataset.filters import read_filters, write_filter
 from cutline.dataset.history import History
 from cutline.dataset.query import Completion, complete
+from cutline.dataset.row_sets import NamedRows
 from cutline.dataset.tag_counts import TagCounts
 
 
@@ -16,10 +17,19 @@ class QueryWords:
     """Values for queries and their completion. Any thread may call."""
 
     def __init__(
-        self, tags: TagCounts, history: History, keys: Sequence[str], guard: threading.RLock
+        self,
+        tags: TagCounts,
+        history: History,
+        keys: Sequence[str],
+        guard: threading.RLock,
+        named: Callable[[str], NamedRows],
     ) -> None:
-        """``keys`` are the pictures' paths; ``guard`` is held while captions are read."""
+        """``keys`` are the pictures' paths; ``guard`` is held while captions are read.
+
+        ``named``: the rows by names of the fields ``in`` and ``cluster``.
+        """
         self._tags, self._history, self._keys, self._guard = tags, history, keys, guard
+        self._named = named
 
     def tag_counts(self, text: str = "", limit: int = 20) -> list[tuple[str, int]]:
         """The tags with ``text`` in them, the most frequent first, and how often each is in the captions."""
@@ -41,6 +51,14 @@ class QueryWords:
             folder[:end] for folder in found for end in (i + 1 for i, c in enumerate(folder) if c == "/")
         }
         return sorted(parents)
+
+    def sets(self) -> Mapping[str, int]:
+        """Named sets, the latest first, and how many pictures each has."""
+        return self._named("in").names()
+
+    def clusters(self) -> Mapping[str, int]:
+        """Names of clusters, and how many pictures each has."""
+        return self._named("cluster").names()
 
     def filters(self) -> dict[str, str]:
         """Saved filters: queries by name."""

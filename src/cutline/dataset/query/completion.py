@@ -30,6 +30,14 @@ class Vocabulary(Protocol):
         """The folders of the pictures, each with a slash at its end."""
         ...
 
+    def sets(self) -> Mapping[str, int]:
+        """Named sets, and how many pictures each has."""
+        ...
+
+    def clusters(self) -> Mapping[str, int]:
+        """Names of clusters, and how many pictures each has."""
+        ...
+
     def filters(self) -> Mapping[str, str]:
         """Saved queries by name."""
         ...
@@ -98,6 +106,10 @@ def _values(field: str, typed: str, words: Vocabulary, limit: int) -> Iterator[t
             texts = dict.fromkeys(words.folders(), "folder")
         case "saved":
             texts = words.filters()
+        case "in":
+            texts = {name: f"{count:,}" for name, count in words.sets().items()}
+        case "cluster":
+            texts = {name: f"{count:,}" for name, count in words.clusters().items()}
         case _ if field in VALUES:
             texts = dict.fromkeys(VALUES[field], "")
     begin = [pair for pair in texts.items() if pair[0].lower().startswith(low)]

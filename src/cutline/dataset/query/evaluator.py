@@ -56,6 +56,14 @@ class Columns(Protocol):
         """The rows whose picture another row has too, byte by byte."""
         ...
 
+    def in_set(self, name: str) -> Mask:
+        """The rows of a named set; ConfigError: there is no such set."""
+        ...
+
+    def cluster(self, value: str) -> Mask:
+        """The rows of a cluster, by its name or its number from 1; ConfigError: there is no such cluster."""
+        ...
+
     def mark(self, field: str, value: str) -> Mask:
         """The rows whose ``field``, such as ``status``, is ``value``; ConfigError: there is no such."""
         ...
@@ -84,8 +92,8 @@ def evaluate(node: Node, columns: Columns) -> Mask:
 
 def _text(node: Contains | Tag | Path | Pattern, columns: Columns) -> Mask:
     match node:
-        case Contains(text, is_phrase):
-            return _contains(columns.captions, text, is_phrase=is_phrase)
+        case Contains():
+            return _contains(columns.captions, node)
         case Tag(text):
             pattern = rf"(?i)(?:^|[,\n])\s*{re.escape(text.strip())}\s*(?:$|[,\n])"
             return _mask(pc.match_substring_regex(columns.captions, pattern))
@@ -95,16 +103,16 @@ def _text(node: Contains | Tag | Path | Pattern, columns: Columns) -> Mask:
             return search_all(columns.captions, pattern, ignore_case=ignore_case)
 
 
-def _contains(captions: pa.ChunkedArray, text: str, *, is_phrase: bool) -> Mask:
-    words = text.split() if is_phrase else []
-    sieve = max(words, key=len, default=text)
+def _contains(captions: pa.ChunkedArray, node: Contains) -> Mask:
+    text = node.text.strip()
+    words = text.split() if node.is_phrase else []
+    sieve = max(words, key=len, default=node.text)
     found = contains_text(captions, sieve, ignore_case=True)
     if words:
         rows = np.flatnonzero(found)
         phrase = r"[^\S\n]+".join(f"(?:{'|'.join(map(regex.escape, spellings(word)))})" for word in words)
-        found[rows] = search_all(
-            captions.take(pa.array(rows)), whole_words(phrase, text.strip()), ignore_case=True
-        )
+        pattern = whole_words(phrase, text, is_prefix=node.is_prefix)
+        found[rows] = search_all(captions.take(pa.array(rows)), pattern, ignore_case=True)
     return found
 
 
@@ -122,6 +130,10 @@ def _mark(columns: Columns, field: str, value: str) -> Mask:
         return missing if value == "yes" else ~missing
     if (field, value) == ("dup", "picture"):
         return columns.picture_copies()
+    if field == "in":
+        return columns.in_set(value)
+    if field == "cluster":
+        return columns.cluster(value)
     if field == "dup":
         return _repeated(columns.word_sets() if value == "near" else captions)
     return columns.mark(field, value)

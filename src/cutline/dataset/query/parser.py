@@ -38,6 +38,10 @@ FIELDS: Final = {
     "has": "has:proposal",
     "dup": "dup:exact, captions that others have too; dup:near, with the same words in any order and case; "
     "dup:picture, pictures with the same bytes",
+    "any": 'one of the words or phrases, whole; with * at the end their beginning: any:"red car,blu*"',
+    "all": 'all of the words or phrases, whole; with * at the end their beginning: all:"red car,blu*"',
+    "in": "a named set of pictures: in:lasso-1",
+    "cluster": "a cluster by its name or number: cluster:3",
     "saved": "a saved filter by its name: saved:keepers",
     "re": "a regular expression: re:/colou?r/, re:/photo/i without regard to case",
 }
@@ -55,6 +59,8 @@ _FIELD: Final = regex.compile(r"([a-z]+)(:|>=|<=|>|<|=)", regex.IGNORECASE)
 _RANGE: Final = regex.compile(r"(\d{1,9})?(\.\.)?(\d{1,9})?")
 _WORD: Final = regex.compile(r'[^\s()"]+')
 _VALUE: Final = regex.compile(r'"((?:\\"|[^"])*)"|[^\s()"]*')
+_COMMAS: Final = regex.compile("[,，、،]")  # noqa: RUF001 - of other scripts
+_NAMES: Final = frozenset({"model", "in", "cluster"})  # fields whose values have a case
 _MAX_DEPTH: Final = 50
 
 
@@ -163,13 +169,31 @@ class _Parser:
         if name in VALUES and value.lower() not in VALUES[name]:
             message = f"{name}: takes {', '.join(VALUES[name])}, not {value}"
             raise QueryError(message, start, self.place)
-        if name == "saved":
-            return self._saved(value, start)
-        if name == "tag":
-            return Tag(value)
-        if name == "path":
-            return Path(value)
-        return Mark(name, value if name == "model" else value.lower())
+        match name:
+            case "saved":
+                node = self._saved(value, start)
+            case "tag":
+                node = Tag(value)
+            case "path":
+                node = Path(value)
+            case "any" | "all":
+                node = self._keywords(name, value, start)
+            case _:
+                node = Mark(name, value if name in _NAMES else value.lower())
+        return node
+
+    def _keywords(self, name: str, value: str, start: int) -> Node:
+        nodes: list[Node] = []
+        for keyword in filter(None, map(str.strip, _COMMAS.split(value))):
+            text = keyword.rstrip("*").rstrip()
+            if not text:
+                raise QueryError(f"{name}: * stands behind the beginning of a word", start, self.place)
+            nodes.append(Contains(text, is_phrase=True, is_prefix=keyword.endswith("*")))
+        if not nodes:
+            raise QueryError(f"{name}: needs a value: {FIELDS[name]}", start, self.place)
+        if len(nodes) == 1:
+            return nodes[0]
+        return Or(tuple(nodes)) if name == "any" else And(tuple(nodes))
 
     def _saved(self, name: str, start: int) -> Node:
         if name not in self.saved:

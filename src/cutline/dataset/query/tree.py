@@ -12,10 +12,14 @@ class Everything:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Contains:
-    """``text`` occurs in the caption; with ``is_phrase`` as whole words. Case makes no difference."""
+    """``text`` occurs in the caption; with ``is_phrase`` as whole words. Case makes no difference.
+
+    ``is_prefix``: the last word of a phrase may go on.
+    """
 
     text: str
     is_phrase: bool = False
+    is_prefix: bool = False
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

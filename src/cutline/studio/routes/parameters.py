@@ -47,7 +47,11 @@ def check_row(dataset: Dataset, row: int) -> int:
 def row_numbers(dataset: Dataset, rows: list[int] | None) -> RowNumbers | None:
     if rows is None:
         return None
-    numbers = np.array(rows, dtype=np.int64)
+    return check_rows(dataset, np.array(rows, dtype=np.int64))
+
+
+def check_rows(dataset: Dataset, numbers: RowNumbers) -> RowNumbers:
+    """ServiceError 404: one of them is not there."""
     if len(numbers) and (numbers.min() < 0 or numbers.max() >= len(dataset)):
         raise ServiceError(404, "there is no such row")
     return numbers
