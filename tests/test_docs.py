@@ -341,6 +341,7 @@ WITHOUT_MODEL = {
     "export",
     "words",
     "lint",
+    "proposals",
 }
 
 

@@ -53,6 +53,14 @@ DATASET_HELP = {
 cutline edit photos/ --replace "a cat" "a tiger" --where "path:zoo/" --dry-run
 """,
     "find": "List the pictures whose captions match a query.",
+    "propose": """Have captions proposed by a model, beside those that are there.
+
+cutline propose photos/ -m openai:gpt-4o-mini --where "missing:"
+""",
+    "proposals": """List proposed captions, accept or reject them.
+
+cutline proposals photos/ --where "path:zoo/" --accept
+""",
     "history": "List the edits of a folder's captions.",
     "undo": "Take back the latest edit of a folder's captions.",
     "redo": "Apply again what `cutline undo` took back.",
@@ -66,6 +74,7 @@ cutline words photos/ --where "path:zoo/" --output words.svg
 """,
     "lint": "List what is odd in a folder's captions: misspelt words, repeated sentences, leaked prompts.",
 }
+_MODULES = {"find": "edit", "undo": "history", "redo": "history", "propose": "proposals"}
 RUN_HELP = "Run a job file, as `cutline caption --save-job` writes it."
 
 
@@ -96,7 +105,9 @@ def build(short: ShortHelp | None = None) -> cyclopts.App:
     app.command("cutline.cli.serve:serve", name="serve", help=SERVE_HELP)
     app.command("cutline.cli.studio:studio", name="studio", help=STUDIO_HELP)
     for name, text in DATASET_HELP.items():
-        module = {"find": "edit", "undo": "history", "redo": "history"}.get(name, name)
+        module = {"find": "edit", "undo": "history", "redo": "history", "propose": "proposals"}.get(
+            name, name
+        )
         app.command(f"cutline.cli.{module}:{name}", name=name, help=text)
     app.command("cutline.cli.models:app", name="models", help="List the models' providers, or check one.")
     app.command("cutline.cli.prompts:app", name="prompts", help="List the prompt library, or show a prompt.")

@@ -19,6 +19,7 @@ _MEANT = {
     "find": "filter grep list ls query search",
     "history": "changes log",
     "models": "check model providers",
+    "proposals": "accept reject",
     "prompts": "prompt templates",
     "run": "continue resume",
     "serve": "api daemon http rest server service",

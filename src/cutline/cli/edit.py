@@ -11,6 +11,7 @@ from cyclopts import Parameter
 from rich.text import Text
 
 from cutline.cli.dataset_options import DEFAULTS, DatasetOptions, Input, edit_progress, exit_code, outcome
+from cutline.cli.differences import difference_lines
 from cutline.dataset import edits
 from cutline.dataset.dataset import Dataset
 from cutline.dataset.preview import Preview, RowNumbers
@@ -18,7 +19,6 @@ from cutline.dataset.query import QueryError
 from cutline.errors import ConfigError
 from cutline.formatting import plural, printable
 from cutline.terminal import Console, print_line
-from cutline.text.differences import differing
 
 _SHOWN: Final = 5  # changes
 
@@ -164,10 +164,7 @@ def _show(dataset: Dataset, preview: Preview) -> None:
     for place in range(min(_SHOWN, len(preview.rows))):
         before, after = preview.before[place].as_py(), preview.after[place].as_py()
         console.print(Text(dataset.entries[int(preview.rows[place])].key, style="bold"))
-        for sign, text, other, style in (("-", before, after, "red"), ("+", after, before, "green")):
-            line = Text(f"  {sign} ")
-            for piece, differs in differing(text, other):
-                line.append(piece.replace("\n", " "), style=style if differs else None)
+        for line in difference_lines(before, after):
             console.print(line)
     if len(preview.rows) > _SHOWN:
         print_line(f"… and {len(preview.rows) - _SHOWN:,} more")

@@ -9,9 +9,10 @@ from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 import orjson
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from cutline.dataset.dataset import Dataset
+from cutline.errors import ConfigError
 from cutline.job import Job
 from cutline.options import Existing, ModelOptions, OutputOptions, PromptOptions, RunOptions
 from cutline.prompts import library_prompts
@@ -108,6 +109,17 @@ class Choice(BaseModel):
         for path in {self.model.partition(":")[2], self.model.partition("=")[2]} - {""}:
             if Path(path).exists() and not settings.may_open(path):
                 raise ServiceError(403, "models on the disk of this studio must lie below a --root")
+
+
+def choice_of(**values: str | int | None) -> Choice:
+    """A choice of options that are given; ConfigError: one cannot be used."""
+    try:
+        return Choice.model_validate({name: value for name, value in values.items() if value is not None})
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = {"requests": "max_concurrent_requests"}.get(str(first["loc"][0]), str(first["loc"][0]))
+        problem = first["msg"].removeprefix("Input ").replace("String ", "")
+        raise ConfigError(f"--{name.replace('_', '-')} {problem}") from None
 
 
 def _place(url: str) -> str:

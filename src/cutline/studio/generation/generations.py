@@ -171,6 +171,18 @@ class Generations:
         return self._session
 
 
+def generate(
+    dataset: Dataset, order: Order, settings: StudioSettings, progress: Progress
+) -> GenerationResult:
+    """Carry out an order without a studio; blocks. Raises as ``prepare`` and ``run`` of ``Generations``."""
+    generations = Generations(settings)
+    try:
+        generation = asyncio.run(generations.prepare(dataset, order, lambda _: None))
+        return generations.run(order, generation, progress)
+    finally:
+        asyncio.run(generations.close())
+
+
 def _state(dataset: Dataset) -> Path:
     return history_folder(dataset.folder) / _FOLDER
 
