@@ -10,6 +10,7 @@ from typing import Final, Self
 import numpy as np
 import pyarrow as pa
 
+from cutline.dataset.clustering import DatasetClusters
 from cutline.dataset.columns import DatasetColumns
 from cutline.dataset.contents import DatasetContents
 from cutline.dataset.foreign_edits import ForeignEdits
@@ -79,6 +80,8 @@ class DatasetRows:
         keys = [entry.key for entry in self.entries]
         self.query_words = QueryWords(TagCounts(self.captions), self.history, keys, self._guard, self._named)
         """What queries can name: tags, models, folders, and saved filters."""
+        self.clusters = DatasetClusters(self.folder, keys)
+        """The latest clusters, which queries name."""
         self._columns = DatasetColumns(
             self._rows,
             self.captions,

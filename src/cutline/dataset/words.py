@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Set as AbstractSet
 
 import numpy as np
 
+from cutline.analysis.cluster_terms import telling_terms
+from cutline.analysis.clusters import Labels
 from cutline.analysis.terms import Term, TermOptions, term_table
 from cutline.analysis.word_index import Mask, WordIndex
 from cutline.dataset.dataset import Dataset
@@ -38,6 +41,13 @@ class DatasetWords:
                 selection = ~others if selection is None else selection
                 others &= ~selection
             return term_table(self._index, selection, others, options or TermOptions())
+
+    def telling_terms(self, labels: Labels, stop_words: AbstractSet[str]) -> list[list[str]]:
+        """The terms that tell the captions of each cluster from the others; see ``telling_terms``."""
+        texts = self._dataset.texts()
+        with self._counting:
+            self._index.update(texts)
+            return telling_terms(self._index, labels, stop_words)
 
     def _mask(self, rows: RowNumbers | None) -> Mask | None:
         if rows is None:

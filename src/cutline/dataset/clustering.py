@@ -1,0 +1,172 @@
+"""The clusters of a dataset: which row is in which, and what they are called; kept by folder."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import io
+import json
+import os
+import threading
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final, Literal, Self
+
+import numpy as np
+import numpy.typing as npt
+import regex
+
+from cutline.analysis.clusters import NONE, Distances, Labels
+from cutline.app_dirs import state_dir
+from cutline.errors import ConfigError
+from cutline.files import write_atomically, write_errors
+from cutline.formatting import nearest
+
+Of = Literal["captions", "images"]
+Mask = npt.NDArray[np.bool_]
+
+LONGEST: Final = 80
+"""Characters of a name."""
+_NUMBER: Final = regex.compile(r"\d{1,3}")
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Clustering:
+    """``labels`` and ``distances`` have one value a row; 255 and NaN where it has no vector.
+
+    ``terms``: of each cluster, from its captions. ``given``: names that a user gave, by number.
+    """
+
+    of: Of
+    model: str
+    labels: Labels
+    distances: Distances
+    terms: tuple[tuple[str, ...], ...] = ()
+    given: dict[int, str] = dataclasses.field(default_factory=dict)
+
+    @property
+    def numbers(self) -> list[int]:
+        """Those of the clusters that have rows."""
+        return [int(number) for number in np.unique(self.labels) if number != NONE]
+
+    def name(self, number: int) -> str:
+        """The one that was given, or the cluster's terms, or its number."""
+        terms = self.terms[number] if number < len(self.terms) else ()
+        return self.given.get(number) or ", ".join(terms) or f"cluster {number + 1}"
+
+    def mask(self, value: str) -> Mask:
+        """The rows of a cluster, by its name or its number from 1. ConfigError: there is none of it."""
+        wanted = value.strip().lower()
+        names = {number: self.name(number) for number in self.numbers}
+        found = [number for number, name in names.items() if name.lower() == wanted]
+        if not found and _NUMBER.fullmatch(wanted):
+            found = [int(wanted) - 1]
+        if not found or found[0] not in names:
+            near = nearest(value, names.values())
+            meant = f"; did you mean {near[0]}?" if near else f"; there are 1 to {max(names, default=-1) + 1}"
+            raise ConfigError(f"there is no cluster {value}{meant}")
+        return np.isin(self.labels, found)
+
+    def named(self, number: int, name: str) -> Self:
+        """With a name, or for an empty one with its terms again; ConfigError: another one has it."""
+        name = " ".join(name.split())
+        if len(name) > LONGEST:
+            raise ConfigError(f"names of clusters have at most {LONGEST} characters")
+        if number not in self.numbers:
+            raise ConfigError(f"there is no cluster {number + 1}")
+        others = {self.name(other).lower() for other in self.numbers if other != number}
+        if name.lower() in others:
+            raise ConfigError(f"another cluster is called {name}: choose another name")
+        given = {other: kept for other, kept in self.given.items() if other != number}
+        return dataclasses.replace(self, given={**given, number: name} if name else given)
+
+
+class DatasetClusters:
+    """The latest clusters of a folder, kept in the user's state folder: looking leaves no file beside it.
+
+    Another process may make new ones. Any thread may call.
+    """
+
+    def __init__(self, folder: str, keys: Sequence[str]) -> None:
+        """``keys``: paths of the pictures, one a row."""
+        name = hashlib.blake2b(os.fsencode(os.path.realpath(folder)), digest_size=16).hexdigest()
+        self._file: Path = state_dir() / "clusters" / f"{name}.npz"
+        self._keys = keys
+        self._latest: Clustering | None = None
+        self._read: tuple[int, int] | None = None  # the state of the file that was read last
+        self._guard = threading.Lock()
+
+    def latest(self) -> Clustering | None:
+        """For the pictures that are there now; None: there are none, or the file is damaged."""
+        with self._guard:
+            if (state := self._state()) != self._read:
+                self._read, self._latest = state, self._load()
+            return self._latest
+
+    def mask(self, value: str) -> Mask:
+        """The rows of a cluster, as of ``Clustering.mask``; ConfigError: there are none, or not this."""
+        clustering = self.latest()
+        if clustering is None:
+            raise ConfigError("there are no clusters yet: run `cutline cluster`, or open the studio's map")
+        return clustering.mask(value)
+
+    def keep(self, clustering: Clustering) -> None:
+        """In the place of those before. SinkError: they cannot be written."""
+        about = {
+            "of": clustering.of,
+            "model": clustering.model,
+            "terms": clustering.terms,
+            "given": clustering.given,
+        }
+        buffer = io.BytesIO()
+        np.savez(
+            buffer,
+            keys=_digests(self._keys),
+            labels=clustering.labels,
+            distances=clustering.distances,
+            about=np.frombuffer(json.dumps(about).encode(), np.uint8),
+        )
+        with self._guard, write_errors(self._file):
+            self._file.parent.mkdir(parents=True, exist_ok=True)
+            write_atomically(self._file, buffer.getvalue(), sync=False)
+            self._read, self._latest = self._state(), clustering
+
+    def _state(self) -> tuple[int, int] | None:
+        try:
+            found = self._file.stat()
+        except OSError:
+            return None
+        return found.st_mtime_ns, found.st_ino
+
+    def _load(self) -> Clustering | None:
+        try:
+            with np.load(self._file, allow_pickle=False) as kept:
+                about = json.loads(kept["about"].tobytes())
+                known, labels, distances = kept["keys"], kept["labels"], kept["distances"]
+            found = _by_key(known, _digests(self._keys))
+            return Clustering(
+                of=about["of"],
+                model=about["model"],
+                labels=np.where(found >= 0, labels[found], NONE).astype(np.uint8),
+                distances=np.where(found >= 0, distances[found], np.nan).astype(np.float32),
+                terms=tuple(tuple(terms) for terms in about["terms"]),
+                given={int(number): str(name) for number, name in about["given"].items()},
+            )
+        except (OSError, ValueError, KeyError, IndexError, TypeError, AttributeError, zipfile.BadZipFile):
+            return None
+
+
+def _digests(keys: Sequence[str]) -> npt.NDArray[np.uint64]:
+    joined = b"".join(hashlib.blake2b(os.fsencode(key), digest_size=8).digest() for key in keys)
+    return np.frombuffer(joined, np.uint64)
+
+
+def _by_key(known: npt.NDArray[np.uint64], wanted: npt.NDArray[np.uint64]) -> npt.NDArray[np.int64]:
+    """The place of each wanted key among the known ones, or -1."""
+    if not len(known):
+        return np.full(len(wanted), -1)
+    order = np.argsort(known)
+    places = np.minimum(np.searchsorted(known, wanted, sorter=order), len(known) - 1)
+    found = order[places]
+    return np.where(known[found] == wanted, found, -1)

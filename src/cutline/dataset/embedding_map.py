@@ -1,0 +1,144 @@
+"""The pictures or captions of a dataset as points on a plane, and their clusters."""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+from collections.abc import Callable
+from typing import Final, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from cutline.analysis.clusters import NONE, find_clusters, keep_numbers, suggest_count
+from cutline.analysis.layout import tsne
+from cutline.analysis.nearest import Similar, most_similar
+from cutline.analysis.projection import Matrix, principal_components, scale
+from cutline.analysis.stop_words import stop_words
+from cutline.dataset.clustering import Clustering, Of
+from cutline.dataset.preview import RowNumbers
+from cutline.dataset.words import DatasetWords
+
+Layout = Literal["pca", "t-sne"]
+MIDDLE: Final = 6
+EDGE: Final = 3
+"""Rows that show what a cluster is about: those nearest to its middle, and the farthest."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class ClusterSummary:
+    """``number`` from 0; ``share`` of all that are on the map; ``missing``: share without a caption."""
+
+    number: int
+    name: str
+    size: int
+    share: float
+    missing: float
+    terms: tuple[str, ...]
+    middle: tuple[int, ...]
+    edge: tuple[int, ...]
+
+
+class EmbeddingMap:
+    """A snapshot of the vectors that there are; any thread may call, and one computes at a time."""
+
+    def __init__(
+        self, matrix: Matrix, places: npt.NDArray[np.int32], *, of: Of, model: str, seed: int = 0
+    ) -> None:
+        """``places``: of each row's vector in ``matrix``, -1 for none. Blocks for the components."""
+        self.of, self.model = of, model
+        self._matrix, self._places, self._seed = matrix, places, seed
+        self.rows: RowNumbers = np.flatnonzero(places >= 0)
+        """Those on the map."""
+        self._reduced = principal_components(matrix, places[self.rows].astype(np.int64), seed)
+        self.layout: Layout = "pca"
+        self._plane = scale(self._reduced)
+        self._computing = threading.Lock()
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def points(self) -> npt.NDArray[np.float32]:
+        """Coordinates within -1 and 1, of shape ``(rows, 2)``; NaN for rows that are not on the map."""
+        found = np.full((len(self), 2), np.nan, np.float32)
+        found[self.rows] = self._plane
+        return found
+
+    def cluster(
+        self, count: int, words: DatasetWords | None = None, before: Clustering | None = None
+    ) -> Clustering:
+        """Clusters of the rows on the map, named by the terms of their captions.
+
+        ``before``: a clustering whose numbers and given names stay with the clusters that are most alike.
+        """
+        with self._computing:
+            found = find_clusters(self._reduced, count, self._seed)
+        labels = np.full(len(self), NONE, np.uint8)
+        labels[self.rows] = found.labels
+        distances = np.full(len(self), np.nan, np.float32)
+        distances[self.rows] = found.distances
+        given: dict[int, str] = {}
+        if before is not None and len(before.labels) == len(labels):
+            labels = keep_numbers(labels, before.labels)
+            given = {number: name for number, name in before.given.items() if (labels == number).any()}
+        terms = () if words is None else tuple(map(tuple, words.telling_terms(labels, stop_words(("en",)))))
+        return Clustering(
+            of=self.of,
+            model=self.model,
+            labels=labels,
+            distances=distances,
+            terms=_unlike(terms),
+            given=given,
+        )
+
+    def suggest(self) -> list[tuple[int, float]]:
+        """Counts of clusters and their silhouettes; see ``best_count``."""
+        with self._computing:
+            return suggest_count(self._reduced, self._seed)
+
+    def lay_out(self, progress: Callable[[int], None] = lambda _: None) -> None:
+        """Move the points to where t-SNE has them; ``progress`` as of ``tsne``. Blocks for minutes."""
+        plane = tsne(self._reduced, progress, self._seed)
+        self._plane, self.layout = plane, "t-sne"
+
+    def similar(self, row: int, limit: int) -> Similar:
+        """The rows most like one, with cosines; empty where that has no vector."""
+        place = int(self._places[row])
+        if place < 0:
+            return Similar(rows=np.empty(0, np.int64), scores=np.empty(0, np.float32))
+        return most_similar(self._matrix, self._places, self._matrix[place].astype(np.float32), limit)
+
+
+def summarize(clustering: Clustering, has_caption: npt.NDArray[np.bool_]) -> list[ClusterSummary]:
+    """What there is to say of each cluster that has rows, by its number."""
+    total = max(1, int((clustering.labels != NONE).sum()))
+    order = np.argsort(clustering.labels, kind="stable")
+    bounds = np.searchsorted(clustering.labels[order], np.arange(NONE + 1))
+    found = []
+    for number in clustering.numbers:
+        rows = order[bounds[number] : bounds[number + 1]]
+        by_distance = rows[np.argsort(clustering.distances[rows], kind="stable")]
+        edge = by_distance[MIDDLE:][-EDGE:][::-1]
+        found.append(
+            ClusterSummary(
+                number=number,
+                name=clustering.name(number),
+                size=len(rows),
+                share=len(rows) / total,
+                missing=float(1 - has_caption[rows].mean()),
+                terms=clustering.terms[number] if number < len(clustering.terms) else (),
+                middle=tuple(by_distance[:MIDDLE].tolist()),
+                edge=tuple(edge.tolist()),
+            )
+        )
+    return found
+
+
+def _unlike(terms: tuple[tuple[str, ...], ...]) -> tuple[tuple[str, ...], ...]:
+    """Without those of clusters that would have the name of another one."""
+    seen: set[tuple[str, ...]] = set()
+    kept = []
+    for each in terms:
+        kept.append(() if each in seen else each)
+        seen.add(each)
+    return tuple(kept)
