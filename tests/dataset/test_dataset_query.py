@@ -6,7 +6,6 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 import pytest
 from PIL import Image
 
@@ -282,25 +281,11 @@ def test_a_set_is_kept_by_its_pictures(own: Dataset) -> None:
     for query, message in (
         ("in:laso-1", "there is no set laso-1; did you mean lasso-1?"),
         ("in:zzz", "there is no set zzz; there are lasso-1, mine"),
-        ("cluster:3", "there are no clusters yet: run cutline cluster FOLDER"),
+        ("cluster:3", "there are no clusters yet: run `cutline cluster`, or open the studio's map"),
     ):
         with pytest.raises(ConfigError) as caught:
             own.find(query)
         assert str(caught.value) == message
-
-
-def test_clusters_are_found_by_what_is_put_in_their_place(own: Dataset) -> None:
-    class Pairs:
-        def mask(self, name: str, /) -> np.ndarray:
-            return np.arange(len(own)) // 2 == int(name)
-
-        def names(self) -> dict[str, int]:
-            return {"0": 2, "1": 2}
-
-    own.clusters = Pairs()
-    assert own.find("cluster:1").tolist() == [2, 3]
-    assert own.find("-cluster:0 cluster:0").tolist() == []
-    assert [one.text for one in own.query_words.complete("cluster:", 8)] == ["cluster:0", "cluster:1"]
 
 
 def test_the_oldest_lasso_that_no_filter_needs_gives_way(own: Dataset) -> None:

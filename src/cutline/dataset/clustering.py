@@ -9,7 +9,8 @@ import json
 import os
 import threading
 import zipfile
-from collections.abc import Sequence
+import zlib
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final, Literal, Self
 
@@ -28,6 +29,16 @@ Mask = npt.NDArray[np.bool_]
 
 LONGEST: Final = 80
 """Characters of a name."""
+_DAMAGED: Final = (
+    OSError,
+    EOFError,
+    ValueError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 _NUMBER: Final = regex.compile(r"\d{1,3}")
 
 
@@ -104,12 +115,19 @@ class DatasetClusters:
                 self._read, self._latest = state, self._load()
             return self._latest
 
-    def mask(self, value: str) -> Mask:
+    def mask(self, value: str, /) -> Mask:
         """The rows of a cluster, as of ``Clustering.mask``; ConfigError: there are none, or not this."""
         clustering = self.latest()
         if clustering is None:
             raise ConfigError("there are no clusters yet: run `cutline cluster`, or open the studio's map")
         return clustering.mask(value)
+
+    def names(self) -> Mapping[str, int]:
+        """The names of the clusters, and how many rows each has."""
+        clustering = self.latest()
+        if clustering is None:
+            return {}
+        return {clustering.name(each): int((clustering.labels == each).sum()) for each in clustering.numbers}
 
     def keep(self, clustering: Clustering) -> None:
         """In the place of those before. SinkError: they cannot be written."""
@@ -141,7 +159,7 @@ class DatasetClusters:
 
     def _load(self) -> Clustering | None:
         try:
-            with np.load(self._file, allow_pickle=False) as kept:
+            with self._file.open("rb") as file, np.load(file, allow_pickle=False) as kept:
                 about = json.loads(kept["about"].tobytes())
                 known, labels, distances = kept["keys"], kept["labels"], kept["distances"]
             found = _by_key(known, _digests(self._keys))
@@ -153,7 +171,7 @@ class DatasetClusters:
                 terms=tuple(tuple(terms) for terms in about["terms"]),
                 given={int(number): str(name) for number, name in about["given"].items()},
             )
-        except (OSError, ValueError, KeyError, IndexError, TypeError, AttributeError, zipfile.BadZipFile):
+        except _DAMAGED:
             return None
 
 

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from cutline.dataset.picture_copies import find_copies
-from cutline.dataset.row_sets import NamedRows, NoClusters
+from cutline.dataset.row_sets import NamedRows
 from cutline.dataset.text_column import TextColumn
 from cutline.dataset.token_counter import count_tokens
 from cutline.errors import ConfigError
@@ -26,8 +26,8 @@ class DatasetColumns:
         rows: Mapping[str, int],
         captions: TextColumn,
         keys_with: Callable[[str, str], frozenset[str]],
+        named: Callable[[str], NamedRows],
         pictures: Callable[[], Sequence[str]] | None = None,
-        named: Callable[[str], NamedRows] = lambda _: NoClusters(),
     ) -> None:
         """``rows`` by their keys, in order; ``keys_with`` finds the keys that have a property.
 

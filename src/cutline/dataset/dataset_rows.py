@@ -25,7 +25,7 @@ from cutline.dataset.query import evaluate, parse
 from cutline.dataset.query.tree import Everything, Mark, mentions
 from cutline.dataset.query_words import QueryWords
 from cutline.dataset.row_captions import RowCaptions
-from cutline.dataset.row_sets import NamedRows, NoClusters, RowSets
+from cutline.dataset.row_sets import NamedRows, RowSets
 from cutline.dataset.scan import Entry
 from cutline.dataset.tag_counts import TagCounts
 from cutline.dataset.writer import Progress, Writer
@@ -75,19 +75,17 @@ class DatasetRows:
         properties = Properties(self.history, self.marks, self._store, self._captions, self._source)
         self.row_sets = RowSets(self.history, self._rows)
         """Named sets of rows, which ``in:NAME`` finds."""
-        self.clusters: NamedRows = NoClusters()
-        """The clusters that ``cluster:NAME`` finds; may be replaced at any time."""
         keys = [entry.key for entry in self.entries]
+        self.clusters = DatasetClusters(self.folder, keys)
+        """The latest clusters, which ``cluster:NAME`` finds."""
         self.query_words = QueryWords(TagCounts(self.captions), self.history, keys, self._guard, self._named)
         """What queries can name: tags, models, folders, and saved filters."""
-        self.clusters = DatasetClusters(self.folder, keys)
-        """The latest clusters, which queries name."""
         self._columns = DatasetColumns(
             self._rows,
             self.captions,
             properties.keys_with,
-            self._picture_files if self.unit == "file" else None,
             self._named,
+            self._picture_files if self.unit == "file" else None,
         )
 
     def read_texts(self, progress: Progress | None = None) -> None:

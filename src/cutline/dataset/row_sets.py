@@ -41,16 +41,6 @@ class NamedRows(Protocol):
         ...
 
 
-class NoClusters:
-    """The clusters of a dataset that has none."""
-
-    def mask(self, _: str, /) -> Mask:
-        raise ConfigError("there are no clusters yet: run cutline cluster FOLDER")
-
-    def names(self) -> Mapping[str, int]:
-        return {}
-
-
 class RowSets:
     """Sets of rows by names, kept by the paths of their pictures: they hold when rows get other numbers.
 
