@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import numpy as np
 
 from cutline.encoders import DEFAULT_CLIP
+from cutline.encoders.encoder import fingerprint_of
 from cutline.errors import ConfigError, MissingExtra
 from cutline.formatting import one_line
 from cutline.imaging import Picture
@@ -145,6 +146,36 @@ class Clip:
             if self._loaded is None:
                 self._loaded = _Loaded(self.name, find_weights(self.name, say), self._device)
             return self._loaded
+
+
+class ClipEncoder:
+    """A CLIP under the name ``clip:MODEL``, with the fingerprint of its weights; raises as ``Clip``."""
+
+    def __init__(self, model: str = DEFAULT_CLIP, *, device: str = "auto") -> None:
+        self.name = f"clip:{model}"
+        self._model = model
+        self._clip = Clip(model, device=device)
+
+    @property
+    def dimensions(self) -> int:
+        return self._clip.dimensions
+
+    @property
+    def fingerprint(self) -> str:
+        return fingerprint_of(find_weights(self._model, option="--weights").glob("*.safetensors"))
+
+    def load(self, say: Say = lambda _: None) -> None:
+        find_weights(self._model, say, option="--weights")
+        self._clip.load(say)
+
+    def texts(self, texts: Sequence[str]) -> np.ndarray:
+        return self._clip.texts(texts)
+
+    def decode(self, picture: Picture) -> Image.Image:
+        return self._clip.decode(picture)
+
+    def pictures(self, images: Sequence[Image.Image]) -> np.ndarray:
+        return self._clip.pictures(images)
 
 
 class _Loaded:

@@ -1,0 +1,235 @@
+"""What is embedded of each row: its caption, or its picture; by keys of the content."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import contextlib
+import dataclasses
+import hashlib
+import os
+import random
+import threading
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final, Protocol, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from cutline.analysis.embedding_store import KEY, EmbeddingStore, KeySet
+from cutline.dataset.dataset_rows import DatasetRows
+from cutline.dataset.picture_keys import PictureKeys
+from cutline.dataset.preview import RowNumbers
+from cutline.encoders.encoder import Encoder, PictureEncoder, TextEncoder
+from cutline.errors import PictureError
+from cutline.imaging import Picture
+from cutline.records import Location
+
+Keys: TypeAlias = npt.NDArray[np.uint8]
+"""Of shape ``(rows, 16)``."""
+Mask: TypeAlias = npt.NDArray[np.bool_]
+
+_CAPTIONS: Final = 256  # in a batch, after which computing can be stopped
+_PICTURES: Final = 32
+_AHEAD: Final = 64  # pictures that are decoded before they are needed
+
+
+def content_key(content: bytes) -> bytes:
+    """16 bytes of a hash of a picture's file, or of a caption in UTF-8."""
+    return hashlib.blake2b(content, digest_size=KEY).digest()
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """How many of the rows that ``compute`` was given are done; the rows that failed since, and why."""
+
+    done: int
+    failed: Mapping[int, str] = dataclasses.field(default_factory=dict)
+
+
+class Contents(Protocol):
+    """What is embedded, by row, and its encoder."""
+
+    @property
+    def encoder(self) -> Encoder: ...
+
+    def keys(self) -> tuple[Keys, Mask]:
+        """The key of each row's content as it is now, and which rows have one that is known."""
+
+    def may_have(self, known: Mask) -> Mask:
+        """Which rows have a content, or may have one, of those that are known."""
+
+    def scan(self) -> None:
+        """Look what has changed."""
+
+    def different(self, rows: RowNumbers) -> RowNumbers:
+        """One row of each content, as far as contents are known."""
+
+    def compute(self, rows: Sequence[int], store: EmbeddingStore) -> Iterator[Step]:
+        """Put the vectors of the rows' contents into the store, batch by batch."""
+
+
+class CaptionContents:
+    """The captions of all rows, kept up with edits."""
+
+    def __init__(self, dataset: DatasetRows, encoder: TextEncoder) -> None:
+        self.encoder: Final = encoder
+        self._dataset = dataset
+        self._guard = threading.Lock()
+        self._blocks: list[tuple[pa.Array, Keys, Mask]] = []
+
+    def keys(self) -> tuple[Keys, Mask]:
+        """The key of each row's caption as it is now, and which rows have one that is not blank."""
+        texts = self._dataset.texts()
+        with self._guard:
+            del self._blocks[texts.num_chunks :]
+            for at, chunk in enumerate(texts.chunks):
+                if at == len(self._blocks):
+                    self._blocks.append((chunk, *_caption_keys(chunk)))
+                elif not chunk.equals(self._blocks[at][0]):
+                    self._blocks[at] = (chunk, *_caption_keys(chunk))
+            keys = [np.empty((0, KEY), np.uint8), *(each[1] for each in self._blocks)]
+            masks = [np.empty(0, np.bool_), *(each[2] for each in self._blocks)]
+            return np.concatenate(keys), np.concatenate(masks)
+
+    def may_have(self, known: Mask) -> Mask:
+        return known
+
+    def scan(self) -> None:
+        """Edits are noticed by ``keys``."""
+
+    def different(self, rows: RowNumbers) -> RowNumbers:
+        keys, _ = self.keys()
+        _, first = np.unique(keys[rows], axis=0, return_index=True)
+        return rows[np.sort(first)]
+
+    def compute(self, rows: Sequence[int], store: EmbeddingStore) -> Iterator[Step]:
+        texts = self._dataset.texts().take(pa.array(rows, pa.int64())).to_pylist()
+        order = sorted(range(len(rows)), key=lambda at: len(texts[at] or ""))
+        batches = [order[start : start + _CAPTIONS] for start in range(0, len(order), _CAPTIONS)]
+        random.Random(0).shuffle(batches)  # noqa: S311 - short ones first would make the estimate too low
+        done = 0
+        for batch in batches:
+            chosen = [texts[at] or "" for at in batch]
+            store.add([content_key(text.encode()) for text in chosen], self.encoder.texts(chosen))
+            done += len(batch)
+            yield Step(done=done)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class ReadPicture:
+    """A picture that was read: its key, and what ``decode`` made of it, None where that was not needed.
+
+    ``version`` as of ``Location.content_id``, before it was read. ``problem``: why it cannot be embedded.
+    """
+
+    row: int
+    location: Location | None = None
+    version: str = ""
+    key: bytes = b""
+    image: Any = None
+    problem: PictureError | None = None
+
+
+class PictureContents:
+    """The pictures of all rows; their keys are known once they were read in some version."""
+
+    def __init__(self, dataset: DatasetRows, encoder: PictureEncoder, kept: PictureKeys) -> None:
+        self.encoder: Final = encoder
+        self._dataset = dataset
+        self._kept = kept
+        self._guard = threading.Lock()
+        self._keys = np.zeros((len(dataset), KEY), np.uint8)
+        self._known = np.zeros(len(dataset), np.bool_)
+        self._is_scanned = False
+
+    def keys(self) -> tuple[Keys, Mask]:
+        """The key of each row's picture, and which rows have one; see ``scan``."""
+        with self._guard:
+            if not self._is_scanned:
+                self._scan()
+            return self._keys.copy(), self._known.copy()
+
+    def scan(self) -> None:
+        """Look which pictures have changed since they were read last, by size and time."""
+        with self._guard:
+            self._scan()
+
+    def may_have(self, known: Mask) -> Mask:
+        """A picture that was not read yet is a content, too."""
+        return np.ones_like(known)
+
+    def different(self, rows: RowNumbers) -> RowNumbers:
+        return rows
+
+    def compute(self, rows: Sequence[int], store: EmbeddingStore) -> Iterator[Step]:
+        batch: list[ReadPicture] = []
+        failed: dict[int, str] = {}
+        for done, picture in enumerate(self._read_all(rows, store.known()), 1):
+            if picture.problem is None:
+                batch.append(picture)
+            else:
+                failed[picture.row] = f"{picture.problem.kind}: {picture.problem}"
+            if len(batch) == _PICTURES or done == len(rows):
+                new = {each.key: each.image for each in batch if each.image is not None}
+                if new:
+                    store.add(list(new), self.encoder.pictures(list(new.values())))
+                self._note(batch)
+                yield Step(done=done, failed=failed)
+                batch, failed = [], {}
+
+    def _read_all(self, rows: Sequence[int], known: KeySet) -> Iterator[ReadPicture]:
+        """Read pictures in threads, in order; those that are not known are decoded."""
+        workers = max(2, os.cpu_count() or 1)
+        pool = concurrent.futures.ThreadPoolExecutor(workers, thread_name_prefix="pictures")
+        waiting: deque[concurrent.futures.Future[ReadPicture]] = deque()
+        try:
+            for row in rows:
+                waiting.append(pool.submit(self._read, row, known))
+                if len(waiting) > _AHEAD:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+    def _read(self, row: int, known: KeySet) -> ReadPicture:
+        try:
+            location = self._dataset.location(row)
+            version = location.content_id()
+            picture = Picture(location)
+            key = content_key(picture.data)
+            image = self.encoder.decode(picture) if known.lacks(key) else None
+        except PictureError as error:
+            return ReadPicture(row=row, problem=error)
+        return ReadPicture(row=row, location=location, version=version, key=key, image=image)
+
+    def _note(self, pictures: Sequence[ReadPicture]) -> None:
+        """Keep the keys of pictures that were read."""
+        with self._guard:
+            for each in pictures:
+                self._keys[each.row] = np.frombuffer(each.key, np.uint8)
+                self._known[each.row] = True
+        self._kept.keep((each.location, each.version, each.key) for each in pictures if each.location)
+
+    def _scan(self) -> None:
+        found = self._kept.find([self._location(row) for row in range(len(self._keys))])
+        for row, key in enumerate(found):
+            self._known[row] = key is not None
+            if key is not None:
+                self._keys[row] = np.frombuffer(key, np.uint8)
+        self._is_scanned = True
+
+    def _location(self, row: int) -> Location | None:
+        with contextlib.suppress(PictureError):
+            return self._dataset.location(row)
+        return None
+
+
+def _caption_keys(texts: pa.Array) -> tuple[Keys, Mask]:
+    found = [text if text and not text.isspace() else None for text in texts.to_pylist()]
+    keys = b"".join(bytes(KEY) if text is None else content_key(text.encode()) for text in found)
+    return np.frombuffer(keys, np.uint8).reshape(-1, KEY), np.array(
+        [text is not None for text in found], bool
+    )

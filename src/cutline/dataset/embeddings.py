@@ -1,0 +1,189 @@
+"""The embeddings of a dataset's captions or pictures, kept up with edits."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import threading
+from collections.abc import Callable
+from typing import Final, Literal, TypeAlias, get_args
+
+import numpy as np
+import numpy.typing as npt
+
+from cutline.analysis.embedding_store import EmbeddingStore, Places
+from cutline.app_dirs import cache_dir
+from cutline.dataset.dataset_rows import DatasetRows
+from cutline.dataset.embedded_contents import CaptionContents, Contents, Mask, PictureContents
+from cutline.dataset.picture_keys import PictureKeys
+from cutline.dataset.preview import RowNumbers
+from cutline.dataset.writer import Progress, StopEdit
+from cutline.encoders.factory import EFFICIENTNET, MINILM, picture_encoder, text_encoder
+from cutline.errors import ConfigError
+
+Of: TypeAlias = Literal["captions", "images"]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class EmbedResult:
+    """What became of the rows: each is in one of these.
+
+    ``computed`` now, also where equal ones are computed once; ``reused``: from before; ``empty``: without a
+    caption; ``failed``: the keys of the pictures that cannot be embedded, and why; ``stopped``: not reached.
+    """
+
+    computed: int = 0
+    reused: int = 0
+    empty: int = 0
+    failed: tuple[tuple[str, str], ...] = ()
+    stopped: int = 0
+
+
+class Embeddings:
+    """Vectors of the rows of a dataset, of unit length, from the store of a model.
+
+    The store is shared by all datasets, by content: what is equal is computed once. Methods block; any
+    thread may call. Raise ConfigError where the store or the model cannot be used.
+    """
+
+    def __init__(
+        self,
+        dataset: DatasetRows,
+        of: Of,
+        contents: Contents,
+        store: EmbeddingStore,
+    ) -> None:
+        self.of: Final = of
+        self.model: Final = contents.encoder.name
+        self.rows: Final = len(dataset)
+        self._dataset = dataset
+        self.store: Final = store
+        self._contents = contents
+        self._guard = threading.Lock()
+        self._shown = np.full(self.rows, -1, np.int32)
+        self._failed: dict[int, str] = {}
+
+    def places(self) -> Places:
+        """The row in the store of each row's present content; -1: it has none, or it is not computed."""
+        return self._look()[0]
+
+    def shown_places(self) -> Places:
+        """As ``places``; of a row whose caption was edited since, the place of the one before."""
+        self._look()
+        with self._guard:
+            return self._shown.copy()
+
+    def vectors(self) -> tuple[RowNumbers, npt.NDArray[np.float32]]:
+        """The rows that have a vector, and the vectors."""
+        places = self.places()
+        rows = np.flatnonzero(places >= 0)
+        matrix = np.asarray(self.store.matrix[places[rows]], np.float32)
+        lengths = np.linalg.norm(matrix, axis=1, keepdims=True)
+        if len(rows) and not (np.abs(lengths - 1) < 0.1).all():
+            raise self.store.damaged("as a vector is not of unit length")
+        return rows, matrix / lengths
+
+    def stale(self) -> Mask:
+        """The rows with a content whose vector is not computed, such as an edited caption."""
+        places, has = self._look()
+        stale: Mask = has & (places < 0)
+        with self._guard:
+            stale[list(self._failed)] = False
+        return stale
+
+    def missing(self, rows: RowNumbers | None = None) -> int:
+        """How many vectors must be computed; equal captions count once."""
+        return len(self._wanted(rows))
+
+    def compute(
+        self,
+        progress: Progress | None = None,
+        say: Callable[[str], None] = lambda _: None,
+        rows: RowNumbers | None = None,
+    ) -> EmbedResult:
+        """Compute what is missing, of ``rows`` or all; kept batch by batch, so that it can be stopped.
+
+        ``progress`` is called with how many of ``missing`` are done; StopEdit from it ends in good order.
+        ``say`` receives lines about a download.
+
+        Raises:
+            ConfigError: the model cannot be loaded.
+            SinkError: the store cannot be written.
+        """
+        chosen = np.arange(self.rows) if rows is None else np.unique(rows)
+        with self._guard:
+            self._failed.clear()
+        self._contents.scan()
+        first_new = self.store.rows
+        wanted = self._wanted(chosen)
+        if len(wanted):
+            self._contents.encoder.load(say)
+            with contextlib.suppress(StopEdit):
+                self._compute(wanted, progress or (lambda _: None))
+        return self._result(chosen, first_new)
+
+    def _compute(self, rows: RowNumbers, progress: Progress) -> None:
+        progress(0)
+        for step in self._contents.compute(rows.tolist(), self.store):
+            with self._guard:
+                self._failed.update(step.failed)
+            progress(step.done)
+
+    def _look(self) -> tuple[Places, Mask]:
+        """Places, and which rows have a content."""
+        keys, known = self._contents.keys()
+        places = self.store.places(keys)
+        places[~known] = -1
+        has = self._contents.may_have(known)
+        with self._guard:
+            moved = (places >= 0) | ~has
+            self._shown[moved] = places[moved]
+        return places, has
+
+    def _wanted(self, rows: RowNumbers | None) -> RowNumbers:
+        """One row of each content that must be computed."""
+        stale = np.flatnonzero(self.stale())
+        if rows is not None:
+            stale = np.intersect1d(stale, rows)
+        return self._contents.different(stale)
+
+    def _result(self, rows: RowNumbers, first_new: int) -> EmbedResult:
+        places, has = self._look()
+        found = places[rows]
+        with self._guard:
+            failed = dict(self._failed)
+        waiting = has[rows] & (found < 0)
+        return EmbedResult(
+            computed=int((found >= first_new).sum()),
+            reused=int(((found >= 0) & (found < first_new)).sum()),
+            empty=int((~has[rows]).sum()),
+            failed=tuple((self._dataset.entries[row].key, reason) for row, reason in failed.items()),
+            stopped=int(waiting.sum()) - len(failed),
+        )
+
+
+def open_embeddings(
+    dataset: DatasetRows,
+    of: Of,
+    model: str | None = None,
+    weights: str | None = None,
+    device: str = "auto",
+) -> Embeddings:
+    """The embeddings of captions or images by a model of ``encoders.factory``, by default the packaged one.
+
+    Raises:
+        MissingExtra: what the model needs is not installed.
+        ConfigError: there is no such model, its weights cannot be had, or the store is damaged.
+    """
+    if of not in get_args(Of):
+        raise ConfigError(f"embeddings are of captions or images, not of {of!r}")
+    folder = cache_dir() / "embeddings"
+    contents: Contents
+    if of == "captions":
+        contents = CaptionContents(dataset, text_encoder(model or MINILM, weights, device))
+    else:
+        encoder = picture_encoder(model or EFFICIENTNET, weights, device)
+        contents = PictureContents(dataset, encoder, PictureKeys(folder / "pictures.sqlite"))
+    used = contents.encoder
+    store = EmbeddingStore(folder, used.name, used.fingerprint, used.dimensions)
+    return Embeddings(dataset, of, contents, store)
