@@ -17,6 +17,7 @@ COUNTS: Final = (2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 25, 30, 40, 50, 60)
 _SAMPLE: Final = 10_000  # rows
 _JUDGED: Final = 2_000  # rows: the silhouette compares each with each
 _CLOSE: Final = 0.05  # of the best score
+_EACH: Final = 4  # vectors of a cluster: smaller ones are hardly any
 
 Labels = npt.NDArray[np.uint8]
 Distances = npt.NDArray[np.float32]
@@ -87,13 +88,13 @@ def suggest_count(reduced: Vectors, seed: int = 0) -> list[tuple[int, float]]:
     judged = np.sort(rng.permutation(len(sample))[:_JUDGED])
     curve = []
     for count in COUNTS:
+        if count > 2 and count * _EACH > len(sample):
+            break
         labels = find_clusters(sample, count, seed).labels[judged]
         if len(np.unique(labels)) < min(count, 2) or not 2 <= len(np.unique(labels)) < len(judged):
             break
         score: Any = silhouette_score(sample[judged], labels)
         curve.append((count, float(score)))
-        if count >= len(sample) - 1:
-            break
     return curve
 
 

@@ -21,6 +21,7 @@ from cutline.studio.routes import (
     captions,
     compare,
     edits,
+    embedding_map,
     exports,
     folders,
     generation,
@@ -86,6 +87,7 @@ def create_app(
         vocabulary,
         sets,
         words,
+        embedding_map,
         place,
         pages,
     )

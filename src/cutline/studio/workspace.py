@@ -23,6 +23,7 @@ from cutline.service.errors import ServiceError
 from cutline.studio.events import Events
 from cutline.studio.generation.generations import Generations
 from cutline.studio.jobs import Jobs
+from cutline.studio.map_session import MapSession
 from cutline.studio.numbered import Numbered
 from cutline.studio.preferences import Preferences, Recent
 from cutline.studio.settings import NoPictures, StudioSettings
@@ -53,6 +54,7 @@ class Workspace:
         self.jobs = Jobs(events, self.publish_changes)
         self._dataset: Dataset | None = None
         self._words: DatasetWords | None = None
+        self._map: MapSession | None = None
         self._reading = Reading()
         self._task: asyncio.Task[None] | None = None
         self._watching: asyncio.Task[None] | None = None
@@ -71,6 +73,7 @@ class Workspace:
         self.comparisons: Numbered[SetComparison] = Numbered(
             8, "this comparison is not open any more: open it again; its picks are kept"
         )
+        self.colors: Numbered[bytes] = Numbered(8, "these colours are not kept any more: choose them again")
 
     @property
     def dataset(self) -> Dataset:
@@ -85,6 +88,13 @@ class Workspace:
         if self._words is None:
             raise ServiceError(409, "no folder is open")
         return self._words
+
+    @property
+    def map(self) -> MapSession:
+        """The map of the open dataset. ServiceError 409: none is open."""
+        if self._map is None:
+            raise ServiceError(409, "no folder is open")
+        return self._map
 
     def may_open(self, folder: str) -> bool:
         return self.settings.may_open(folder)
@@ -125,6 +135,7 @@ class Workspace:
         self._dataset, self._reading = dataset, Reading()
         self._forget()
         self._words = DatasetWords(dataset)
+        self._map = MapSession(dataset, self._words, self.events)
         self._token = secrets.token_hex(8)
         self._closing = asyncio.Event()
         self._task = asyncio.create_task(self._read(dataset))
@@ -143,7 +154,7 @@ class Workspace:
         await self.thumbnails.stop()
         if self._dataset is not None:
             self._dataset.close()
-        self._dataset = self._words = self._task = self._watching = None
+        self._dataset = self._words = self._map = self._task = self._watching = None
 
     def publish_changes(self, rows: Sequence[int] | None = None) -> None:
         """Tell the pages that captions or marks have changed: of these rows, or of any."""

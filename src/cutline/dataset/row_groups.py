@@ -1,0 +1,116 @@
+"""Groups of rows by what they have in common, each with its colour and the query that finds it."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from typing import Final, Literal, get_args
+
+import numpy as np
+
+from cutline.analysis.clusters import NONE, Labels
+from cutline.analysis.palette import OTHER, group_color
+from cutline.dataset.dataset import Dataset
+from cutline.dataset.query.completion import quoted
+from cutline.errors import ConfigError
+
+By = Literal["cluster", "status", "folder", "model", "words", "keyword"]
+BY: Final[tuple[By, ...]] = get_args(By)
+
+_MOST: Final = 20  # groups; the rest is one
+_WORDS: Final = (
+    ("no words", "words:0"),
+    ("1 to 10 words", "words:1..10"),
+    ("11 to 25 words", "words:11..25"),
+    ("26 to 50 words", "words:26..50"),
+    ("51 to 77 words", "words:51..77"),
+    ("78 words and more", "words>77"),
+)
+_STATES: Final = {
+    "failed": ("status:failed", "#d1483f"),
+    "flagged": ("status:flagged", "#c98a00"),
+    "proposal": ("has:proposal", "#7b61c9"),
+    "done": ("status:done", "#2b8a5f"),
+    "without a caption": ("missing:", "#b0559f"),
+}
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class RowGroup:
+    """``term``: the query of its rows, empty for what no other group has; ``count``: of them."""
+
+    text: str
+    color: str
+    term: str = ""
+    count: int = 0
+
+
+def group_rows(dataset: Dataset, by: By, keywords: str = "") -> tuple[list[RowGroup], Labels]:
+    """The groups, and for each row the place of its group: the first that it is in.
+
+    ``keywords``: separated by commas, each a word or phrase, with ``*`` at its end the beginning of one.
+
+    Raises:
+        ConfigError: there are no clusters, or no keywords.
+    """
+    wanted = list(_groups(dataset, by, keywords))
+    labels = np.full(len(dataset), NONE, np.uint8)
+    for place, group in enumerate(wanted):
+        rows = np.arange(len(dataset)) if not group.term else dataset.find(group.term)
+        labels[rows[labels[rows] == NONE]] = place
+    counts = np.bincount(labels, minlength=NONE + 1)
+    found = [
+        dataclasses.replace(group, count=int(count))
+        for group, count in zip(wanted, counts[: len(wanted)], strict=True)
+    ]
+    return found, labels
+
+
+def _groups(dataset: Dataset, by: By, keywords: str) -> Iterator[RowGroup]:
+    match by:
+        case "cluster":
+            yield from _clusters(dataset)
+        case "status":
+            for text, (term, color) in _STATES.items():
+                yield RowGroup(text=text, color=color, term=term)
+            yield RowGroup(text="open", color=OTHER)
+        case "words":
+            yield from _colored(_WORDS)
+        case "keyword":
+            words = [word for word in map(str.strip, keywords.split(",")) if word]
+            if not words:
+                raise ConfigError("give keywords, separated by commas")
+            yield from _colored((word, f"any:{quoted(word)}") for word in words)
+            yield RowGroup(text="none of them", color=OTHER)
+        case "model":
+            models = dataset.query_words.models()
+            yield from _colored((name, f"model:{quoted(name)}") for name in models)
+            yield RowGroup(text="other", color=OTHER)
+        case "folder":
+            yield from _colored((name, f"path:{quoted(name + '*')}") for name in _folders(dataset))
+            yield RowGroup(text="other", color=OTHER)
+
+
+def _colored(pairs: Iterable[tuple[str, str]]) -> Iterator[RowGroup]:
+    for number, (text, term) in enumerate(itertools.islice(pairs, _MOST)):
+        yield RowGroup(text=text, color=group_color(number), term=term)
+
+
+def _clusters(dataset: Dataset) -> Iterator[RowGroup]:
+    clustering = dataset.clusters.latest()
+    for number in clustering.numbers if clustering is not None else ():
+        assert clustering is not None
+        yield RowGroup(text=clustering.name(number), color=group_color(number), term=f"cluster:{number + 1}")
+
+
+def _folders(dataset: Dataset) -> list[str]:
+    """The outermost folders in which the pictures differ, the largest first, each with a slash."""
+    depth = 0
+    counts: Counter[str] = Counter()
+    paths = [entry.key.split("/")[:-1] for entry in dataset.entries]
+    while len(counts) < 2 and any(len(path) > depth for path in paths):
+        depth += 1
+        counts = Counter("/".join(path[:depth]) + "/" for path in paths if path)
+    return [name for name, _ in counts.most_common(_MOST)]

