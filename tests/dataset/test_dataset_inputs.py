@@ -55,7 +55,8 @@ def write_table(path: Path, found: list[dict[str, Any]]) -> None:
         with path.open("w", newline="") as file:
             writer = csv.DictWriter(file, list(found[0]), delimiter="\t" if path.suffix == ".tsv" else ",")
             writer.writeheader()
-            writer.writerows({**row, "metadata": json.dumps(row.get("metadata"))} for row in found)
+            nested = {"metadata"} & set(found[0])
+            writer.writerows({**row, **{name: json.dumps(row[name]) for name in nested}} for row in found)
 
 
 def write_tar(path: Path, members: list[tuple[str, bytes]]) -> None:
@@ -310,3 +311,86 @@ def test_state_of_a_run_and_history_share_a_folder(folder: Path) -> None:
         assert [entry.key for entry in dataset.entries][:3] == ["1.jpg", "2.jpg", "3.jpg"]
         assert captions(dataset)[0] == "mine"
         assert dataset.find("model:pixels").tolist() == [1, 2, 3]
+
+
+def exported(path: Path) -> list[dict[str, Any]]:
+    """The rows of a table, nested values as objects."""
+    if path.suffix == ".parquet":
+        found = pq.read_table(path).to_pylist()
+    elif path.suffix == ".jsonl":
+        found = [json.loads(line) for line in path.read_text().splitlines()]
+    else:
+        with path.open(newline="") as file:
+            found = list(csv.DictReader(file))
+    for row in found:
+        for name in ("metadata", "fields", "steps"):
+            row[name] = json.loads(row[name] or "null") if isinstance(row[name], str) else row[name]
+    return found
+
+
+@pytest.mark.parametrize("target", ["again.jsonl", "again.csv", "again.parquet"])
+@pytest.mark.parametrize("kind", ["list.csv", "list.jsonl", "list.parquet"])
+def test_other_columns_survive_an_export(folder: Path, kind: str, target: str) -> None:
+    others = [
+        {"price": 7.5, "split": "train"},
+        {"price": 8.0, "split": 'no, "test"'},
+        {"price": 9.25, "split": "x"},
+    ]
+    found = [{"file_name": name, "text": "a cat", **more} for name, more in zip(NAMES, others, strict=True)]
+    write_table(folder / kind, found)
+    with open_dataset(folder / kind) as dataset:
+        dataset.set_captions({1: "a dog"}, EditInfo(kind="save", summary="edit"))
+        dataset.export(folder / target, dataset.find("path:sub OR dog"))
+    rows_out = exported(folder / target)
+    assert [row["caption"] for row in rows_out] == ["a dog", "a cat"]
+    for row, more in zip(rows_out, others[1:], strict=True):
+        assert float(row["metadata"]["price"]) == more["price"]
+        assert row["metadata"]["split"] == more["split"]
+    with open_dataset(folder / target) as dataset:  # and once more
+        dataset.export(folder / f"last-{target}")
+    assert [row["metadata"] for row in exported(folder / f"last-{target}")] == [
+        row["metadata"] for row in rows_out
+    ]
+
+
+@pytest.mark.parametrize("target", ["again.jsonl", "again.csv", "again.parquet"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_columns_of_an_output_stay_what_they_are(folder: Path, kind: str, target: str) -> None:
+    path = make(folder, kind)
+    with open_dataset(path) as dataset:
+        dataset.export(folder / target)
+    assert [row["metadata"] for row in exported(folder / target)] == [
+        {"price": number} for number in range(3)
+    ]
+
+
+def test_fields_and_figures_of_a_run_survive_an_export(folder: Path) -> None:
+    command = ["caption", str(folder / "photos"), "--step", "look=fake", "--step", "tell=fake"]
+    for ending in ("jsonl", "csv", "parquet"):
+        assert main([*command, "--output-path", str(folder / f"run.{ending}")]) == 0
+        with open_dataset(folder / f"run.{ending}") as dataset:
+            dataset.export(folder / "again.jsonl", overwrite=True)
+        with open_dataset(folder / "again.jsonl") as dataset:
+            dataset.export(folder / f"last.{ending}")
+        names = (
+            "captions",
+            "steps",
+            "prompt_tokens",
+            "completion_tokens",
+            "finish_reason",
+            "model",
+            "prompt_id",
+        )
+        before, after = exported(folder / f"run.{ending}"), exported(folder / f"last.{ending}")
+        assert [[row[name] for name in names] for row in after] == [
+            [row[name] for name in names] for row in before
+        ]
+
+
+def test_a_table_that_was_replaced_while_it_is_open_is_not_mixed_up(folder: Path) -> None:
+    path = make(folder, "out.jsonl")
+    with open_dataset(path) as dataset:
+        write_table(path, list(reversed(rows())) + rows()[:1])
+        with pytest.raises(ConfigError, match="replaced since it was opened: open it again"):
+            dataset.export(folder / "again.jsonl")
+    assert not (folder / "again.jsonl").exists()

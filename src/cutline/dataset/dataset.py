@@ -181,7 +181,9 @@ class Dataset(DatasetRows):
             ConfigError: the output or its format cannot be used, or there is nothing to export.
             SinkError: the output cannot be written.
         """
-        options = ExportOptions(format=format, overwrite=overwrite, empty=empty)
+        options = ExportOptions(
+            format=format, overwrite=overwrite, empty=empty, column_types=self.column_types
+        )
         state = os.path.realpath(history_folder(self.folder))
         export = Export(os.fspath(output), (self.folder, state), options)
         rows = self._rows_or_all(rows)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Final, Self
+from typing import Any, Final, Self
 
 import numpy as np
 import pyarrow as pa
@@ -132,6 +132,19 @@ class DatasetRows:
     def provenance(self, row: int) -> tuple[str, str]:
         """Model and prompt of the caption that the input has for a row; empty if unknown."""
         return self._source.provenance(self.entries[row])
+
+    def columns(self, row: int) -> Mapping[str, Any]:
+        """What the input has for a row besides picture and caption, by the names of its columns.
+
+        Raises:
+            ConfigError: the input has been replaced since.
+        """
+        return self._source.columns(self.entries[row])
+
+    @property
+    def column_types(self) -> Mapping[str, Any]:
+        """The Arrow types of these columns, where the input has such."""
+        return self._source.column_types
 
     @property
     def unit(self) -> str:

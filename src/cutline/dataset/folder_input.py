@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
@@ -57,6 +58,13 @@ class FolderInput(CaptionFiles):
 
     def provenance(self, entry: Entry) -> tuple[str, str]:  # noqa: ARG002
         return "", ""
+
+    def columns(self, entry: Entry) -> Mapping[str, Any]:  # noqa: ARG002
+        return {}
+
+    @property
+    def column_types(self) -> Mapping[str, Any]:
+        return {}
 
     def location(self, entry: Entry) -> LocalFile:
         return LocalFile(os.path.join(self.place, entry.picture))  # noqa: PTH118 - strings

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Sequence
-from typing import Protocol
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from typing import Any, Protocol
 
 import pyarrow as pa
 
@@ -75,6 +75,17 @@ class DatasetInput(Protocol):
 
     def written_by(self, model: str) -> Iterable[str]:
         """The keys of the rows whose captions are a model's, as far as the input tells."""
+
+    def columns(self, entry: Entry) -> Mapping[str, Any]:
+        """What the input has for a row besides picture and caption, by the names of its columns.
+
+        Raises:
+            ConfigError: the input has been replaced since.
+        """
+
+    @property
+    def column_types(self) -> Mapping[str, Any]:
+        """The Arrow types of the columns, where the input has such."""
 
     def provenance(self, entry: Entry) -> tuple[str, str]:
         """Model and prompt of the input's own caption; empty if unknown."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Hashable, Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -18,6 +18,7 @@ from cutline.dataset.scan import Entry
 from cutline.dataset.text_column import TextColumn
 from cutline.errors import SampleError
 from cutline.records import Location
+from cutline.serialization import decode_object
 from cutline.sources.names import extension
 
 
@@ -26,7 +27,8 @@ class InputRow:
     """A row of a table, or a sample of a shard.
 
     ``key`` is unique. ``picture`` is what ``locate`` finds it by. ``model`` and ``prompt_id`` wrote the
-    caption, as far as the input tells. ``note``: why it has none, such as a failure of the run.
+    caption, as far as the input tells. ``note``: why it has none, such as a failure of the run. ``columns``:
+    other values as JSON, where they cannot be read again.
     """
 
     key: str
@@ -35,6 +37,7 @@ class InputRow:
     model: str = ""
     prompt_id: str = ""
     note: str = ""
+    columns: bytes = b""
 
 
 class NoFiles:
@@ -80,6 +83,18 @@ class RecordedInput(ABC):
     @abstractmethod
     def locate(self, row: InputRow) -> Location:
         """Where a row's picture is; PictureError: it cannot be found, or must not be read."""
+
+    def read_columns(self, number: int, row: InputRow) -> Mapping[str, Any]:  # noqa: ARG002
+        """What the input has for a row, as ``columns``."""
+        return decode_object(row.columns) or {}
+
+    @property
+    def column_types(self) -> Mapping[str, Any]:
+        return {}
+
+    def columns(self, entry: Entry) -> Mapping[str, Any]:
+        number = self._numbers[entry.key]
+        return self.read_columns(number, self._rows[number])
 
     def entries(self) -> Sequence[Entry]:
         self._rows, captions = [], []

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Final
 
 from cutline.dataset.failure_rows import failure_rows
 from cutline.dataset.history import History
 from cutline.dataset.recorded_input import InputRow, RecordedInput
 from cutline.errors import PictureError
 from cutline.records import Location, Sample
+from cutline.serialization import encode_json
 from cutline.sources.names import UniqueKeys
 from cutline.sources.options import SourceOptions
 from cutline.sources.webdataset import WebdatasetSource
+
+_ELSEWHERE: Final = {"image_id", "image_path", "caption", "model", "prompt_id", "llm"}
 
 
 class ShardInput(RecordedInput):
@@ -50,8 +53,13 @@ def _row(sample: Sample, keys: UniqueKeys) -> InputRow:
         picture=sample.location,
         model=_text(values, "model"),
         prompt_id=_text(values, "prompt_id"),
+        columns=encode_json(kept) if (kept := _kept(values)) else b"",
         note=sample.problem.message if sample.problem is not None else sample.text_problem,
     )
+
+
+def _kept(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if name not in _ELSEWHERE and value is not None}
 
 
 def _text(values: Mapping[str, Any], name: str) -> str:

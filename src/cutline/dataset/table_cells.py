@@ -1,11 +1,12 @@
-"""Pictures in the cells of tables: read when they are looked at."""
+"""Rows of tables that are read when they are wanted, and pictures in their cells."""
 
 from __future__ import annotations
 
 import dataclasses
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from cutline.errors import ConfigError, PictureError, SourceError
 from cutline.locations.stored import file_version
@@ -18,14 +19,13 @@ from cutline.sources.table_files import open_table
 _AHEAD = 256  # rows that are passed over rather than sought
 
 
-class TableCells:
-    """The cells of one column of a table. Rows in order are read in one pass. Any thread may call."""
+class TableRows:
+    """Rows of a table with some of its columns. Those in order are read in one pass."""
 
-    def __init__(self, file: str, column: str, options: SourceOptions) -> None:
+    def __init__(self, file: str, columns: Sequence[str], options: SourceOptions) -> None:
         self.file = file
-        self._column = column
+        self._columns = columns
         self._options = options
-        self._guard = threading.Lock()
         self._version = ""
         self._next = 0
         self._rows: Iterator[tuple[int, Row]] = iter(())
@@ -37,13 +37,40 @@ class TableCells:
         except OSError:
             return ""
 
+    def row(self, number: int) -> Mapping[str, Any] | None:
+        """A row, by its number from 0; None: it cannot be read. Raises ConfigError or SourceError."""
+        version = self.version()
+        if version != self._version or not self._next <= number <= self._next + _AHEAD:
+            self._rows = open_table(self.file, self._options).rows(number, only=self._columns)
+            self._version, self._next = version, number
+        while True:
+            found = next(self._rows, None)
+            self._next += 1
+            if found is None or self._next > number:
+                break
+        return None if found is None or isinstance(found[1], BadRow) else found[1]
+
+
+class TableCells:
+    """The cells of one column of a table. Any thread may call."""
+
+    def __init__(self, file: str, column: str, options: SourceOptions) -> None:
+        self.file = file
+        self._column = column
+        self._guard = threading.Lock()
+        self._rows = TableRows(file, [column], options)
+
+    def version(self) -> str:
+        return self._rows.version()
+
     def picture(self, row: int) -> bytes:
         """The bytes in a row; PictureError: there are none."""
         with self._guard:
             try:
-                cell = self._cell(row)
+                found = self._rows.row(row)
             except (ConfigError, SourceError) as error:
                 raise PictureError("fetch", str(error)) from error
+        cell = None if found is None else found.get(self._column)
         try:
             data = None if cell is None else bytes_and_name(cell)[0]
         except TypeError as error:
@@ -51,18 +78,6 @@ class TableCells:
         if not data:
             raise PictureError("missing", f"row {row} of {self.file} holds no picture")
         return data
-
-    def _cell(self, row: int) -> object:
-        version = self.version()
-        if version != self._version or not self._next <= row <= self._next + _AHEAD:
-            self._rows = open_table(self.file, self._options).rows(row, only=self._column)
-            self._version, self._next = version, row
-        while True:
-            found = next(self._rows, None)
-            self._next += 1
-            if found is None or self._next > row:
-                break
-        return None if found is None or isinstance(found[1], BadRow) else found[1].get(self._column)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import glob
 import os
-from collections.abc import Iterator
+from bisect import bisect_right
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,7 +13,7 @@ from cutline.dataset.failure_rows import failure_rows
 from cutline.dataset.history import History
 from cutline.dataset.input_options import TableOptions
 from cutline.dataset.recorded_input import InputRow, RecordedInput
-from cutline.dataset.table_cells import TableCell, TableCells
+from cutline.dataset.table_cells import TableCell, TableCells, TableRows
 from cutline.errors import ConfigError, PictureError, SourceError
 from cutline.formatting import without_signatures
 from cutline.locations.roots import ImageRoot
@@ -28,6 +29,8 @@ from cutline.storage import is_http
 
 KEY: Final = "image_id"  # of outputs, see docs/outputs.md
 _TEXT: Final = {"text", "list", "other"}
+_INLINE: Final = {"picture", "bytes"}  # kinds of columns
+_ELSEWHERE: Final = {KEY, "image_path", "model", "prompt_id", "llm"}
 
 
 def table_files(path: str) -> list[str]:
@@ -64,17 +67,30 @@ class TableInput(RecordedInput):
             raise ConfigError(f"--image-root {root} is not a folder")
         self._root = ImageRoot(root)
         kind = table.columns[self._image] if self._image is not None else ""
-        self._holds_bytes = kind in {"picture", "bytes"}
+        self._holds_bytes = kind in _INLINE
         names = name_column(table.columns, self._image or "") if self._holds_bytes else None
         self._columns = tuple(filter(None, (KEY, "model", "prompt_id", self._text, names)))
         self._names = names
         # Of Parquet the names alone, without the bytes beside them.
         self._extra = f"{self._image}.path" if kind == "picture" else "" if kind == "bytes" else self._image
+        self._kept = [
+            name
+            for name, kind in table.columns.items()
+            if name not in {*_ELSEWHERE, self._text, self._image} and kind not in _INLINE
+        ]
+        self._types = {name: table.types[name] for name in self._kept if name in table.types}
+        self._starts: list[int] = []
+        self._versions: dict[str, str] = {}
+        self._others = {file: TableRows(file, self._kept, self._source) for file in files}
         self._cells = {file: TableCells(file, self._image or "", self._source) for file in files}
 
     def load(self) -> Iterator[InputRow]:
         keys, number = UniqueKeys(), 0
+        lost = 0
+        self._starts = []
         for file in self._files:
+            self._starts.append(number + lost)
+            self._versions[file] = self._others[file].version()
             try:
                 for place, (_, row) in enumerate(self._read(file)):
                     yield self._row(keys, row, number, (file, place))
@@ -82,9 +98,25 @@ class TableInput(RecordedInput):
             except SourceError as error:
                 message = f"the rest of {os.path.basename(file)} is lost: {error}"  # noqa: PTH119 - strings
                 yield InputRow(key=keys.unique(f"row-{number:08}"), caption=None, picture=None, note=message)
+                lost += 1
+        self._starts.append(number + lost)
         for key, path, note in failure_rows(self.place):
             if keys.is_new(key):
                 yield InputRow(key=key, caption=None, picture=path, note=note)
+
+    @property
+    def column_types(self) -> Mapping[str, Any]:
+        return self._types
+
+    def read_columns(self, number: int, row: InputRow) -> Mapping[str, Any]:  # noqa: ARG002
+        if not self._kept or number >= self._starts[-1]:
+            return {}
+        at = bisect_right(self._starts, number) - 1
+        file = self._files[at]
+        if self._others[file].version() != self._versions[file]:
+            raise ConfigError(f"{file} was replaced since it was opened: open it again")
+        found = self._others[file].row(number - self._starts[at]) or {}
+        return {name: found[name] for name in self._kept if found.get(name) is not None}
 
     def locate(self, row: InputRow) -> Location:
         if isinstance(row.picture, tuple):

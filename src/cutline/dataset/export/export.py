@@ -53,7 +53,10 @@ class Export:
             SinkError: the output cannot be written.
         """
         is_stopped = False
-        with self._place.work() as folder, contextlib.closing(WRITERS[self.format](folder)) as writer:
+        with (
+            self._place.work() as folder,
+            contextlib.closing(WRITERS[self.format](folder, self._options)) as writer,
+        ):
             try:
                 for number, item in enumerate(items):
                     if progress is not None:

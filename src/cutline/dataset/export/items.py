@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Final, Protocol
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final, Protocol
 
 import pyarrow as pa
 
@@ -29,6 +29,8 @@ class Rows(Protocol):
 
     def provenance(self, row: int) -> tuple[str, str]: ...
 
+    def columns(self, row: int) -> Mapping[str, Any]: ...
+
 
 def export_items(dataset: Rows, texts: pa.ChunkedArray, rows: RowNumbers) -> Iterator[ExportItem]:
     """The pictures of ``rows`` with their captions in ``texts``."""
@@ -52,6 +54,7 @@ def _item(dataset: Rows, row: int, caption: str | None) -> ExportItem:
         text_name=dataset.text_name(row),
         caption=caption,
         problem=dataset.problem(row) if caption is None else "",
+        columns=dataset.columns(row),
         model=model,
         prompt_id=prompt,
     )

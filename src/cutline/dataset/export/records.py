@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from cutline.errors import PictureError
 from cutline.records import Location
@@ -15,11 +17,13 @@ class ExportOptions:
 
     ``format``: one of ``FORMATS``, or None for that of the output's ending. ``overwrite``: an output that is
     there is replaced. ``empty``: pictures without a caption are exported too, with an empty one.
+    ``column_types``: Arrow types of the columns that the input has besides.
     """
 
     format: str | None = None
     overwrite: bool = False
     empty: bool = False
+    column_types: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +32,7 @@ class ExportItem:
 
     ``key`` is its path in the dataset as valid Unicode, ``location`` where it is, or why it cannot be read,
     and ``text_name`` the path of a text beside it, which no other picture has. ``model`` and ``prompt_id``
-    wrote the caption, as far as that is known.
+    wrote the caption, as far as that is known. ``columns``: what the input has besides picture and caption.
     """
 
     key: str
@@ -38,6 +42,7 @@ class ExportItem:
     problem: str = ""
     model: str = ""
     prompt_id: str = ""
+    columns: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     def place(self) -> Location:
         """Where the picture is; PictureError: it cannot be read."""

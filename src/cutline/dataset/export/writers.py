@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from cutline.dataset.export.names import FORMATS, member_name, picture_name
-from cutline.dataset.export.records import ExportItem
+from cutline.dataset.export.records import ExportItem, ExportOptions
+from cutline.dataset.export.table_row import TableRow, metadata_types
 from cutline.errors import PictureError, SampleError
 from cutline.files import file_errors
-from cutline.records import Caption, Reply, Sample, Step
+from cutline.records import Sample
 from cutline.serialization import decode_object, encode_json
 from cutline.sinks import METADATA_FILE, SinkOptions, open_sink
 
@@ -46,7 +47,7 @@ class ZipWriter:
 
     needs_picture = True
 
-    def __init__(self, folder: Path, *, pairs: bool) -> None:
+    def __init__(self, folder: Path, _: ExportOptions, *, pairs: bool) -> None:
         self._path = folder / "export.zip"
         self._zip = zipfile.ZipFile(self._path, "w")
         self._pairs = JsonFile(folder / PAIRS, "[", "]") if pairs else None
@@ -111,7 +112,7 @@ class KohyaWriter:
 
     needs_picture = False
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, _: ExportOptions) -> None:
         self._json = JsonFile(folder / "metadata.json", "{", "}")
 
     def add(self, item: ExportItem, picture: bytes) -> None:  # noqa: ARG002
@@ -143,7 +144,7 @@ class ImageFolderWriter:
 
     needs_picture = True
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, _: ExportOptions) -> None:
         self._folder = folder / "imagefolder"
         self._folder.mkdir()
         self._rows = (self._folder / METADATA_FILE).open("wb")
@@ -167,16 +168,21 @@ class ImageFolderWriter:
 class SinkWriter:
     """A format that runs write too, with the same columns."""
 
-    def __init__(self, folder: Path, form: str) -> None:
+    def __init__(self, folder: Path, options: ExportOptions, form: str) -> None:
         self._path, state = folder / f"export{FORMATS[form]}", folder / "state"
         state.mkdir()
-        self._sink = open_sink(str(self._path), form, state, SinkOptions(include_raw=False))
+        types = metadata_types(options.column_types)
+        self._sink = open_sink(
+            str(self._path), form, state, SinkOptions(include_raw=False, column_types=types)
+        )
         self._sink.open(None)
         self.needs_picture = self._sink.needs_picture
 
     def add(self, item: ExportItem, picture: bytes) -> None:
         location = None if isinstance(item.location, PictureError) else item.location
-        self._sink.write(Sample(key=item.key, location=location), _caption(item), picture)
+        row = TableRow.of(item)
+        sample = Sample(key=item.key, location=location, text=row.text, metadata=row.metadata)
+        self._sink.write(sample, row.caption, picture)
 
     def finish(self) -> Path:
         self._sink.commit()
@@ -187,15 +193,7 @@ class SinkWriter:
         self._sink.close()
 
 
-def _caption(item: ExportItem) -> Caption:
-    if not item.model:
-        return Caption(key=item.key, text=item.text)
-    reply = Reply(text=item.text, model=item.model)
-    step = Step(name="", prompt_id=item.prompt_id, text=item.text, reply=reply)
-    return Caption(key=item.key, text=item.text, steps=(step,))
-
-
-WRITERS: Final[dict[str, Callable[[Path], Writer]]] = {
+WRITERS: Final[dict[str, Callable[[Path, ExportOptions], Writer]]] = {
     "webdata-zip": functools.partial(ZipWriter, pairs=True),
     "zip": functools.partial(ZipWriter, pairs=False),
     "webdataset": functools.partial(SinkWriter, form="webdataset"),
