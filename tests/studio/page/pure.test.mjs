@@ -6,7 +6,7 @@ const page = new URL("../../../src/cutline/studio/page/", import.meta.url);
 const load = (name) => import(new URL(name, page));
 
 const { add, exchange, parse, remove } = await load("tag_text.js");
-const { termsOf, withTerm } = await load("filter_text.js");
+const { keywordsOf, partsOf, termsOf, withKeywords, without, withTerm } = await load("filter_text.js");
 const { offsetOf, scaleOf } = await load("grid_space.js");
 const { keyOf, register, rebind, holders, actions } = await load("keys.js");
 const { differences, merge } = await load("words.js");
@@ -23,6 +23,38 @@ test("tags: what is not a tag stays byte by byte", () => {
     const { items, stop } = parse(odd);
     assert.equal(items.map((one) => one.before + one.text + one.after + one.separator).join("") + stop, odd);
   }
+});
+
+test("queries: the parts that all have to match are taken off one by one", () => {
+  for (const [query, ...parts] of [
+    [""],
+    ["cat", "cat"],
+    [' cat  -dog "red car"', "cat", "-dog", '"red car"'],
+    ['-"a OR b" path:"x y/*" words>5', '-"a OR b"', 'path:"x y/*"', "words>5"],
+    ["cat OR dog -mat", "cat OR dog -mat"],
+    ["(cat OR dog) -(a (b OR \")\")) NOT mat", "(cat OR dog)", '-(a (b OR ")"))', "NOT mat"],
+    ["cat AND dog AND NOT (a OR b)", "cat", "dog", "NOT (a OR b)"],
+    ["re:/a (b|OR) \\/ \"c/i in:lasso-1", 're:/a (b|OR) \\/ "c/i', "in:lasso-1"],
+    ['tag:"a \\"red\\" car" x', 'tag:"a \\"red\\" car"', "x"],
+    ["NOT NOT cat --dog - ORT ANDY", "NOT NOT cat", "--dog", "-", "ORT", "ANDY"],
+    ['any:"red car,blu*" all:a,b', 'any:"red car,blu*"', "all:a,b"],
+    ["a(b)c", "a", "(b)", "c"],
+  ]) assert.deepEqual(partsOf(query), parts, query);
+  assert.equal(without('cat AND -"a b" (x OR y)', 1), "cat (x OR y)");
+  assert.equal(without("a OR b", 0), "");
+  assert.equal(withTerm('a OR "cat"', '"cat"'), '(a OR "cat") "cat"');
+  assert.equal(withTerm('tag:"a OR b"', "cat"), 'tag:"a OR b" cat');
+  assert.equal(withTerm('"a cat b" NOT x', "cat"), '"a cat b" NOT x cat');
+});
+
+test("queries: keywords are read from the query and written into it", () => {
+  assert.equal(keywordsOf("cat"), null);
+  assert.deepEqual(keywordsOf('x any:"red car,blue"'), { field: "any", words: "red car,blue", starts: false });
+  assert.deepEqual(keywordsOf("ALL:a*,b*"), { field: "all", words: "a,b", starts: true });
+  assert.deepEqual(keywordsOf("any:a*,b"), { field: "any", words: "a*,b", starts: false });
+  assert.equal(withKeywords("cat OR dog", { field: "any", words: "red car, blu*,", starts: false }), '(cat OR dog) any:"red car,blu*"');
+  assert.equal(withKeywords("any:x cat", { field: "all", words: "a, b*", starts: true }), "all:a*,b* cat");
+  assert.equal(withKeywords("cat any:x", { field: "any", words: " , ", starts: true }), "cat");
 });
 
 test("queries: a term goes in, out, and turns round", () => {

@@ -44,6 +44,10 @@ export async function respond(path, body, method = "POST") {
   return request(path, options);
 }
 
+/** Put numbers as binary. @param {string} path @param {Int32Array<ArrayBuffer>} numbers */
+export const upload = async (path, numbers) =>
+  (await request(path, { method: "PUT", headers: { "Content-Type": "application/octet-stream" }, body: numbers })).json();
+
 /** Row numbers that match a query. @param {string} query @param {AbortSignal} [signal] */
 export async function find(query, signal) {
   const response = await request(`studio/find?q=${encodeURIComponent(query)}`, { signal });

@@ -1,16 +1,16 @@
 // @ts-check
-/** The bar: the folder, the search, what is picked, and the buttons. */
+/** The bar: the folder and the buttons, and below them the line of the filter. */
 
 import { html } from "./vendor/preact.js";
 import { ActionButton } from "./action_button.js";
+import { Chips } from "./chips.js";
 import { unsaved } from "./draft.js";
 import { Sizes } from "./grid.js";
-import { tip } from "./keys.js";
 import { Outcome } from "./outcome.js";
 import { Search } from "./search.js";
-import { clear, go, steps } from "./selection.js";
+import { go, steps } from "./selection.js";
 import { panel } from "./panels.js";
-import { dataset, left, notice, picked, query, result, rows, search } from "./store.js";
+import { dataset, left, notice, query, result, rows, search } from "./store.js";
 
 function Unsaved() {
   const row = unsaved.value[0];
@@ -29,12 +29,8 @@ export function Bar() {
   return html`<header class="bar">
     <h1 class="folder" title=${now.folder ?? ""}>${now.folder.split("/").pop() }</h1>
     <${ActionButton} id="open">Open<//>
-    <${Search} />
-    <span class="count">${result.value.length.toLocaleString("en")} of ${(now.rows ?? 0).toLocaleString("en")}</span>
-    ${left.value.size > 0 && html`<button title="they stay until the filter runs again" onClick=${() => search(query.value)}>${left.value.size.toLocaleString("en")} no longer match: find again</button>`}
-    ${picked.value.size > 0 && html`<span class="count">${picked.value.size.toLocaleString("en")} picked <button class="quiet" title=${tip("clear")} onClick=${clear}>clear</button></span>`}
     <${Sizes} />
-    <${Unsaved} />
+    <span class="space"></span>
     <${ActionButton} id="generate" pressed=${panel.value === "generate"}>Generate<//>
     <${ActionButton} id="bulk" pressed=${panel.value === "bulk"}>Edit many<//>
     <${ActionButton} id="undo" disabled=${!now.undo && !steps.value.undo} title=${now.undo ?? ""}>Undo<//>
@@ -44,9 +40,16 @@ export function Bar() {
     <${ActionButton} id="compare" pressed=${panel.value === "compare"}>Compare<//>
     <${ActionButton} id="export" pressed=${panel.value === "export"}>Export<//>
     <${ActionButton} id="help">?<//>
-    ${now.superseded?.length > 0 && html`<span class="count" title=${now.superseded.join(", ")}>${now.superseded.length} edited before the table was replaced</span>`}
-    ${now.listing && html`<span role="status" class="count">Listing the pictures of ${now.listing.split("/").pop()}…</span>`}
-    <span role="alert" class="count">${notice.value}</span>
-    ${!panel.value && html`<${Outcome} />`}
+    <div class="filter-line">
+      <${Search} />
+      <span class="count">${result.value.length.toLocaleString("en")} of ${(now.rows ?? 0).toLocaleString("en")}</span>
+      ${left.value.size > 0 && html`<button title="they stay until the filter runs again" onClick=${() => search(query.value)}>${left.value.size.toLocaleString("en")} no longer match: find again</button>`}
+      <${Chips} />
+      <${Unsaved} />
+      ${now.superseded?.length > 0 && html`<span class="count" title=${now.superseded.join(", ")}>${now.superseded.length} edited before the table was replaced</span>`}
+      ${now.listing && html`<span role="status" class="count">Listing the pictures of ${now.listing.split("/").pop()}…</span>`}
+      <span role="alert" class="count">${notice.value}</span>
+      ${!panel.value && html`<${Outcome} />`}
+    </div>
   </header>`;
 }

@@ -3,7 +3,7 @@
 
 import { html } from "./vendor/preact.js";
 import { draft } from "./draft.js";
-import { quoted, termsOf, withTerm, WORD } from "./filter_text.js";
+import { partsOf, quoted, termsOf, withTerm, WORD } from "./filter_text.js";
 import { query, search } from "./store.js";
 
 /** @param {string} term @param {{altKey: boolean}} event */
@@ -32,10 +32,10 @@ export function Facets({ marks, proposal, path }) {
     ...termsOf(draft.value?.text ?? ""),
   ];
   if (!terms.length) return null;
-  const text = ` ${query.value} `;
+  const parts = partsOf(query.value);
   return html`<div class="facets" role="group" aria-label="Find by what this picture has">
     <span class="figures" title="Alt and a click: those that have it not">Find</span>
-    ${terms.map((one) => html`<button key=${one.term} class="quiet" aria-pressed=${text.includes(` ${one.term} `)} title=${`find ${one.term}; with Alt: -${one.term}`}
+    ${terms.map((one) => html`<button key=${one.term} class="quiet" aria-pressed=${parts.includes(one.term)} title=${`find ${one.term}; with Alt: -${one.term}`}
       onClick=${(/** @type {MouseEvent} */ event) => filterBy(one.term, event)}>${one.text}</button>`)}
   </div>`;
 }

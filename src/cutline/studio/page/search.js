@@ -1,42 +1,14 @@
 // @ts-check
-/** The search field: completion of fields and values, saved filters, and where a query is wrong. */
+/** The search field: completion of fields and values, and where a query is wrong. */
 
-import { html, signal, useEffect, useState } from "./vendor/preact.js";
-import { get, send } from "./api.js";
-import { register, tip, actions, keyText } from "./keys.js";
-import { focusOn } from "./panels.js";
-import { dataset, heard, mistake, notice, opening, query, search } from "./store.js";
+import { html, useEffect, useState } from "./vendor/preact.js";
+import { get } from "./api.js";
+import { tip, actions, keyText } from "./keys.js";
+import { mistake, query, search } from "./store.js";
 
 const PAUSE = 80; // ms
 
 /** @typedef {{text: string, about: string, start: number, end: number}} Completion */
-
-/** Saved queries by name. */
-export const filters = signal(/** @type {Record<string, string>} */ ({}));
-
-/** @param {Record<string, string>} kept */
-function take(kept) {
-  for (const id of [...actions.keys()]) if (id.startsWith("filter:")) actions.delete(id);
-  for (const [name, text] of Object.entries(kept)) {
-    register({ id: `filter:${name}`, keys: [], text: `saved filter: ${name}`, group: "Filters", run: () => void search(text) });
-  }
-  filters.value = kept;
-}
-heard.set("filters", (event) => take(event.filters));
-opening.subscribe(async () => take(dataset.peek()?.folder ? await get("studio/filters").catch(() => ({})) : {}));
-
-/** @param {string} name @param {string | null} text */
-async function keep(name, text) {
-  try {
-    const path = `studio/filters/${encodeURIComponent(name)}`;
-    take(text === null ? await send(path, undefined, "DELETE") : await send(path, { query: text }, "PUT"));
-    notice.value = "";
-    return true;
-  } catch (error) {
-    notice.value = /** @type {Error} */ (error).message;
-    return false;
-  }
-}
 
 /** Characters as the server counts them. @param {HTMLInputElement} field */
 const caretOf = (field) => Array.from(field.value.slice(0, field.selectionStart ?? 0)).length;
@@ -105,7 +77,6 @@ export function Search() {
         onPointerDown=${(/** @type {Event} */ event) => (event.preventDefault(), choose(one))}><span>${one.text}</span><span class="figures">${one.about}</span></li>`)}
     </ul>
     ${wrong && !found.length && html`<${Mistake} wrong=${wrong} />`}
-    <${SaveFilter} />
   </div>`;
 }
 
@@ -116,21 +87,4 @@ function Mistake({ wrong }) {
     <code>${letters.slice(0, wrong.start).join("")}<mark>${letters.slice(wrong.start, wrong.end).join("") || " "}</mark>${letters.slice(wrong.end).join("")}</code>
     ${wrong.text}
   </p>`;
-}
-
-/** Keeps the filter by a name; a filter that is kept can be forgotten. */
-function SaveFilter() {
-  const [name, setName] = useState(/** @type {string | null} */ (null));
-  if (!query.value.trim() || mistake.value) return null;
-  const known = Object.entries(filters.value).find(([, text]) => text === query.value.trim())?.[0];
-  if (known) return html`<button class="quiet" title=${`Forget the saved filter ${known}`} onClick=${() => keep(known, null)}>★ ${known}</button>`;
-  if (name === null) return html`<button class="quiet" onClick=${() => (setName(""), setTimeout(() => focusOn(".save-filter input")))}>☆ Save filter</button>`;
-  const save = async (/** @type {Event} */ event) => {
-    event.preventDefault();
-    if (name.trim() && (await keep(name.trim(), query.value.trim()))) setName(null);
-  };
-  return html`<form class="save-filter" onSubmit=${save}>
-    <input type="text" aria-label="Name of the filter" placeholder="Name" value=${name} autocomplete="off" onInput=${(/** @type {any} */ event) => setName(event.target.value)}
-      onKeyDown=${(/** @type {KeyboardEvent} */ event) => event.key === "Escape" && (event.preventDefault(), setName(null), focusOn("input[type=search]"))} />
-    <button>Save</button></form>`;
 }

@@ -1,8 +1,9 @@
 // @ts-check
-/** The cursor and the pictures that are picked. Moving the cursor picks nothing and leaves what is picked. */
+/** The cursor, the pictures that are picked, and named sets of them. Moving the cursor picks nothing and leaves what is picked. */
 
 import { batch, signal } from "./vendor/preact.js";
-import { cursor, dataset, opening, picked, result } from "./store.js";
+import { get, send, upload } from "./api.js";
+import { cursor, dataset, heard, notice, opening, picked, result } from "./store.js";
 
 /** Where the range began that Shift extends, and what was picked before. @type {{place: number, before: Set<number>} | null} */
 let anchor = null;
@@ -120,4 +121,28 @@ export function click(event, place) {
   if (event.shiftKey) extend(place);
   else if (event.ctrlKey || event.metaKey) toggle(place);
   else go(place);
+}
+
+/** Named sets of pictures, which `in:NAME` finds, and how many each has. */
+export const sets = signal(/** @type {Record<string, number>} */ ({}));
+heard.set("sets", (event) => (sets.value = event.sets));
+opening.subscribe(async () => (sets.value = dataset.peek()?.folder ? await get("studio/sets").catch(() => ({})) : {}));
+
+/** A name that no set has: `lasso-3`. @param {string} kind */
+export function setName(kind) {
+  const numbers = Object.keys(sets.value).map((name) => Number(name.match(new RegExp(`^${kind}-(\\d+)$`))?.[1] ?? 0));
+  return `${kind}-${Math.max(0, ...numbers) + 1}`;
+}
+
+/** Keep rows, or what a query finds, as a set; whether that worked. @param {string} name @param {Iterable<number> | string} rows */
+export async function keepSet(name, rows) {
+  try {
+    const path = `studio/sets/${encodeURIComponent(name)}`;
+    sets.value = typeof rows === "string" ? await send(path, { query: rows }, "PUT") : await upload(path, Int32Array.from(rows));
+    notice.value = "";
+    return true;
+  } catch (error) {
+    notice.value = /** @type {Error} */ (error).message;
+    return false;
+  }
 }
