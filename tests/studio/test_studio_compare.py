@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
+import tarfile
 from pathlib import Path
 from typing import Any
 
@@ -131,6 +133,25 @@ def test_outputs_are_matched_by_key_or_file(photos: Path) -> None:
         foreign.write_text('{"image_id": "foreign.jpg", "caption": "x"}\n')
         with pytest.raises(ConfigError, match="its keys are such as"):
             dataset.compare(["captions", str(foreign)])
+        copies = photos.parent / "copies"  # other names, the same pictures, and one of the same size
+        copies.mkdir()
+        for number in range(3):
+            shutil.copy(photos / f"{number}.jpg", copies / f"x{number}.jpg")
+        data = bytearray((copies / "x2.jpg").read_bytes())
+        data[-3] ^= 1
+        (copies / "x2.jpg").write_bytes(data)
+        names = [
+            f'{{"image_id": "x{n}", "image_path": "x{n}.jpg", "caption": "copy {n}"}}\n' for n in range(3)
+        ]
+        (copies / "out.jsonl").write_text("".join(names))
+        assert dataset.compare(["captions", str(copies / "out.jsonl")]).rows == [0, 1]
+        archive = photos.parent / "copies.tar"
+        with tarfile.open(archive, "w") as tar:
+            for name in ("x0.jpg", "x1.jpg"):
+                (copies / name).with_suffix(".txt").write_text(f"copy of {name}")
+                tar.add(copies / name, name)
+                tar.add((copies / name).with_suffix(".txt"), name.replace(".jpg", ".txt"))
+        assert dataset.compare(["captions", str(archive)]).rows == [0, 1]
     with open_dataset(photos.parent / "run.jsonl") as table:  # a table beside another
         assert table.compare(["captions", str(elsewhere)]).rows == [0, 1, 2]
         with pytest.raises(ConfigError, match="folders of pictures"):

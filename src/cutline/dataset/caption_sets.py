@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import hashlib
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -48,7 +49,8 @@ class CaptionSet:
 def caption_set(dataset: Rows, name: str) -> CaptionSet:
     """The dataset's own captions, those of an ending such as ``.caption``, or of an output, by its path.
 
-    An output's captions belong to the rows with the same key, else to those whose picture is the same file.
+    An output's captions belong to the rows with the same key, else to those whose picture is the same file,
+    else to those whose picture has the same bytes.
 
     Raises:
         ConfigError: there is no such output, or none of its pictures is in the dataset.
@@ -103,7 +105,9 @@ def _of_output(dataset: Rows, name: str, source: RecordedInput) -> CaptionSet:
         else:
             texts[row] = caption
     if others:
-        texts |= _by_file(dataset, source, others)
+        others = _by_file(dataset, source, others, texts)
+    if others:
+        _by_content(dataset, source, others, texts)
     if not texts:
         raise ConfigError(
             f"no caption of {name_to_text(name)} belongs to a picture here: its keys are such as "
@@ -113,17 +117,73 @@ def _of_output(dataset: Rows, name: str, source: RecordedInput) -> CaptionSet:
     return CaptionSet(name=Path(name_to_text(name)).name, texts=texts, model=model, prompt_id=prompt)
 
 
-def _by_file(dataset: Rows, source: RecordedInput, others: list[tuple[Entry, str]]) -> dict[int, str]:
-    """The captions of pictures that are the same files."""
+def _by_file(
+    dataset: Rows, source: RecordedInput, others: list[tuple[Entry, str]], texts: dict[int, str]
+) -> list[tuple[Entry, str]]:
+    """Adds the captions of pictures that are the same files to ``texts``; returns those that are left."""
     rows = {}
     for row in range(len(dataset.entries)):
         with contextlib.suppress(PictureError):
             if file := dataset.location(row).file():
                 rows[os.path.realpath(file)] = row
-    found: dict[int, str] = {}
+    left = []
     for entry, caption in others:
+        row_of = None
         with contextlib.suppress(PictureError):
             file = source.location(entry).file()
-            if file and (row_of := rows.get(os.path.realpath(file))) is not None:
-                found.setdefault(row_of, caption)
-    return found
+            row_of = rows.get(os.path.realpath(file)) if file else None
+        if row_of is None:
+            left.append((entry, caption))
+        else:
+            texts.setdefault(row_of, caption)
+    return left
+
+
+def _by_content(
+    dataset: Rows, source: RecordedInput, others: list[tuple[Entry, str]], texts: dict[int, str]
+) -> None:
+    """Adds the captions of pictures with the same bytes; of files only those of one size are read."""
+    rows = (row for row in range(len(dataset.entries)) if row not in texts)
+    free = {row: place for row in rows if (place := _location(dataset, row))}
+    theirs = [(place, caption) for entry, caption in others if (place := _place(source, entry))]
+    sizes = [{_size(place) for place in places} for places in (free.values(), (place for place, _ in theirs))]
+    shared = None if None in sizes[0] | sizes[1] else sizes[0] & sizes[1]
+    captions: dict[bytes, str] = {}
+    for place, caption in theirs:
+        if (shared is None or _size(place) in shared) and (digest := _digest(place)):
+            captions.setdefault(digest, caption)
+    for row, place in free.items() if captions else ():
+        if shared is None or _size(place) in shared:
+            digest = _digest(place)
+            if digest is not None and digest in captions:
+                texts[row] = captions[digest]
+
+
+def _location(dataset: Rows, row: int) -> Location | None:
+    try:
+        return dataset.location(row)
+    except PictureError:
+        return None
+
+
+def _place(source: RecordedInput, entry: Entry) -> Location | None:
+    try:
+        return source.location(entry)
+    except PictureError:
+        return None
+
+
+def _size(place: Location) -> int | None:
+    """None: it is no file, so that only reading tells."""
+    file = place.file()
+    try:
+        return os.stat(file).st_size if file else None  # noqa: PTH116 - names need not be Unicode
+    except OSError:
+        return -1
+
+
+def _digest(place: Location) -> bytes | None:
+    try:
+        return hashlib.blake2b(place.read(), digest_size=16).digest()
+    except PictureError:
+        return None
