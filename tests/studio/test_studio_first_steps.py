@@ -148,7 +148,13 @@ def test_without_a_folder_the_studio_starts_in_the_working_folder(tmp_path: Path
         assert process.stdout is not None
         url = process.stdout.readline().split()[4].rstrip(",")
         studio = Studio(url, tmp_path, process)
-        assert studio.call("GET", "state") == {"folder": None, "listing": None, "empty": None}
+        assert studio.call("GET", "state") == {
+            "folder": None,
+            "empty": None,
+            "failed": "",
+            "listing": None,
+            "listed": 0,
+        }
         listed = studio.call("GET", "folders")
         assert (listed["path"], listed["parent"]) == (os.path.realpath(tmp_path), None)
         assert [(one["name"], one["pictures"]) for one in listed["folders"]] == [("pictures", 1)]

@@ -16,9 +16,13 @@ from urllib.error import HTTPError
 from urllib.request import urlopen
 
 import pytest
+from PIL import Image
 from playwright.sync_api import expect
 
 from cutline.cli.app import run
+from cutline.dataset.dataset import Dataset
+from cutline.dataset.history import History
+from cutline.dataset.records import Change, EditInfo
 from studio_process import PATIENCE, start_studio, stop_studio
 
 
@@ -90,6 +94,46 @@ def test_the_start_prints_the_address_and_ctrl_c_ends_it(photos: Path) -> None:
     rest, _ = process.communicate(timeout=PATIENCE)
     assert rest == ""
     assert process.returncode == 0
+
+
+def test_the_page_responds_while_a_folder_is_listed(photos: Path, browser: Any) -> None:
+    """Another process writes to the history, for which the opening waits before it lists anything."""
+    history = History(Path(f"{photos}.cutline"))
+    info = EditInfo(kind="save", summary="edit")
+    history.begin(info, [Change(file="00.txt", before=None, after=b"never written")])
+    with history.writing():
+        studio = start_studio(photos)
+        try:
+            state = studio.call("GET", "state")
+            assert (state["folder"], state["listing"]) == (None, str(photos))
+            studio.call("POST", "rows", {"rows": [0]}, status=409)
+            page = browser.new_context().new_page()
+            page.goto(studio.url)
+            expect(page.get_by_role("status")).to_contain_text(f"Listing the pictures of {photos}")
+            assert studio.process.poll() is None
+        except BaseException:
+            stop_studio(studio)
+            raise
+    try:
+        expect(page.locator(".cell")).to_have_count(12)
+        assert studio.call("GET", "state")["listing"] is None
+    finally:
+        page.context.close()
+        stop_studio(studio)
+        history.close()
+
+
+def test_a_listing_says_how_far_it_is(tmp_path: Path) -> None:
+    Image.new("RGB", (8, 8)).save(tmp_path / "0.png")
+    for number in range(1, 2500):
+        (tmp_path / f"{number}.png").hardlink_to(tmp_path / "0.png")
+    listed: list[int] = []
+    with Dataset(str(tmp_path), listed=listed.append) as dataset:
+        assert (listed, len(dataset)) == ([0, 1000, 2000], 2500)
+    table = tmp_path / "t.csv"
+    table.write_text("image_path,caption\n" + "".join(f"{number}.png,a\n" for number in range(1500)))
+    with Dataset(str(table), listed=listed.append) as dataset:
+        assert (listed[3:], len(dataset)) == ([0, 1000], 1500)
 
 
 @pytest.fixture

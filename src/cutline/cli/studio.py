@@ -8,6 +8,7 @@ import dataclasses
 import socket
 import sys
 import webbrowser
+from concurrent.futures import TimeoutError as FutureTimeout
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -17,7 +18,7 @@ from pydantic import SecretStr
 from cutline.cli.dataset_options import DEFAULTS, DatasetOptions, Input, outcome, print_superseded
 from cutline.cli.ports import check_port
 from cutline.dataset.dataset import Dataset
-from cutline.errors import MissingExtra
+from cutline.errors import CutlineError, MissingExtra
 from cutline.terminal import print_line
 
 try:
@@ -25,6 +26,7 @@ try:
 
     from cutline.studio.app import create_app
     from cutline.studio.events import Events
+    from cutline.studio.opening import Opening
     from cutline.studio.settings import NoPictures, StudioSettings
 except ImportError:
     raise MissingExtra("cutline studio", "studio") from None
@@ -58,6 +60,7 @@ class StudioOptions:
 
 
 _DEFAULTS: Final = StudioOptions()
+_PATIENCE: Final = 1.0  # seconds to list the folder before the studio responds
 
 
 class _Server(uvicorn.Server):
@@ -83,13 +86,28 @@ class _Server(uvicorn.Server):
             asyncio.get_running_loop().run_in_executor(None, webbrowser.open, url)
 
 
-def _open(settings: StudioSettings, folder: str | None) -> Dataset | None:
-    """None: the page says what to do without pictures."""
+def _open(settings: StudioSettings, folder: str | None) -> Dataset | Opening | None:
+    """None: the page says what to do without pictures. A large folder is listed while the studio responds."""
+    if folder is None:
+        return None
+    opening = Opening(settings, folder)
     try:
-        return None if folder is None else settings.open(folder)
+        return opening.result.result(_PATIENCE)
+    except FutureTimeout:
+        return opening
     except NoPictures as error:
         print_line(str(error))
         return None
+
+
+def _report(found: Dataset | CutlineError) -> None:
+    """What there is to know of a dataset that was opened, or why it was not."""
+    if isinstance(found, CutlineError):
+        print_line(str(found))
+        return
+    for result in found.recovered:
+        print_line(f"finished an interrupted edit: {outcome(result)}")
+    print_superseded(found)
 
 
 def _roots(named: tuple[Path, ...], folder: str | None) -> tuple[Path, ...]:
@@ -127,11 +145,9 @@ def studio(
     settings.check()
     check_port(settings.host, settings.port)
     found = _open(settings, folder)
-    for result in found.recovered if found is not None else ():
-        print_line(f"finished an interrupted edit: {outcome(result)}")
-    if found is not None:
-        print_superseded(found)
-    app = create_app(settings, found, empty=None if found is not None else folder)
+    if isinstance(found, Dataset):
+        _report(found)
+    app = create_app(settings, found, empty=None if found is not None else folder, opened=_report)
     server = _Server(
         uvicorn.Config(
             app,

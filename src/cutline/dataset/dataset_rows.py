@@ -16,6 +16,7 @@ from cutline.dataset.contents import DatasetContents
 from cutline.dataset.foreign_edits import ForeignEdits
 from cutline.dataset.history import History
 from cutline.dataset.input_options import TableOptions
+from cutline.dataset.inputs import Listed
 from cutline.dataset.marks import Marks
 from cutline.dataset.opened_input import history_folder, open_input
 from cutline.dataset.preview import RowNumbers
@@ -46,12 +47,13 @@ class DatasetRows:
         text_encoding: str | None = None,
         cache: Path | None = None,
         tables: TableOptions = _TABLES,
+        listed: Listed | None = None,
     ) -> None:
         """Lists the pictures; ``read_texts`` reads their captions. Raises ConfigError: it is no dataset.
 
         ``folder``: also a table or shards. ``ending`` is that of the texts. ``one_a_line``: each line of a
         text is a caption, and edited by itself. ``text_encoding``: of texts that are not UTF-8. ``cache``: a
-        folder that keeps what was read.
+        folder that keeps what was read. ``listed`` is called with the number of rows so far.
         """
         self.history = History(history_folder(folder))
         self._source = open_input(
@@ -65,7 +67,7 @@ class DatasetRows:
         self.recovered = self._writer.recover()
         self._foreign = ForeignEdits(self.history, contents.read, self._note)
         self.marks = Marks(self.history)
-        self.entries: Sequence[Entry] = self._source.entries()
+        self.entries: Sequence[Entry] = self._source.entries(listed)
         self._rows = {entry.key: row for row, entry in enumerate(self.entries)}
         self._captions = RowCaptions(self._source, self.entries, self._guard)
         self.captions = self._captions.column

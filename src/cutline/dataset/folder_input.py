@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from cutline.dataset.caption_cache import CaptionCache, cache_file
 from cutline.dataset.caption_files import CaptionFiles
+from cutline.dataset.inputs import Listed, counted
 from cutline.dataset.scan import Entry, scan
 from cutline.files import check_folder, name_to_text
 from cutline.locations.stored import LocalFile
@@ -29,8 +30,8 @@ class FolderInput(CaptionFiles):
         cached = cache_file(cache, self.place, ending, text_encoding) if cache is not None else None
         self._cache = CaptionCache(self.place, self, cached)
 
-    def entries(self) -> Sequence[Entry]:
-        return list(scan(self.place, ending=self._ending))
+    def entries(self, listed: Listed | None = None) -> Sequence[Entry]:
+        return list(counted(scan(self.place, ending=self._ending), listed))
 
     def read_next(self, entries: Sequence[Entry]) -> list[str | None]:
         return self._cache.read(entries)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, Final, Protocol, TypeVar
 
 import pyarrow as pa
 
@@ -11,6 +11,12 @@ from cutline.dataset.contents import Contents
 from cutline.dataset.records import Change
 from cutline.dataset.scan import Entry
 from cutline.records import Location
+
+Listed = Callable[[int], None]
+"""Called with the number of rows that are listed so far; an exception from it ends the listing."""
+
+_EVERY: Final = 1000  # rows
+_T = TypeVar("_T")
 
 
 class DatasetInput(Protocol):
@@ -27,8 +33,8 @@ class DatasetInput(Protocol):
     @property
     def contents(self) -> Contents: ...
 
-    def entries(self) -> Sequence[Entry]:
-        """The rows, listed anew; ConfigError: they cannot be."""
+    def entries(self, listed: Listed | None = None) -> Sequence[Entry]:
+        """The rows, listed anew; ``listed`` is called with the number so far. ConfigError: they cannot be."""
 
     def read(self, entry: Entry) -> str | None:
         """The caption as it is now; None where there is none, or none that can be read."""
@@ -89,3 +95,11 @@ class DatasetInput(Protocol):
 
     def provenance(self, entry: Entry) -> tuple[str, str]:
         """Model and prompt of the input's own caption; empty if unknown."""
+
+
+def counted(rows: Iterable[_T], listed: Listed | None) -> Iterator[_T]:
+    """The rows; ``listed`` is called from time to time."""
+    for number, row in enumerate(rows):
+        if listed is not None and number % _EVERY == 0:
+            listed(number)
+        yield row

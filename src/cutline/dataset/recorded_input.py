@@ -13,6 +13,7 @@ import pyarrow as pa
 from cutline.dataset.contents import CAPTION
 from cutline.dataset.edited_captions import EditedCaption, caption_digest
 from cutline.dataset.history import History
+from cutline.dataset.inputs import Listed, counted
 from cutline.dataset.records import Change
 from cutline.dataset.scan import Entry
 from cutline.dataset.text_column import TextColumn
@@ -96,9 +97,9 @@ class RecordedInput(ABC):
         number = self._numbers[entry.key]
         return self.read_columns(number, self._rows[number])
 
-    def entries(self) -> Sequence[Entry]:
+    def entries(self, listed: Listed | None = None) -> Sequence[Entry]:
         self._rows, captions = [], []
-        for row in self.load():
+        for row in counted(self.load(), listed):
             captions.append(row.caption)
             self._rows.append(dataclasses.replace(row, caption=None))
         self._own = TextColumn(captions)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 from fastapi import FastAPI, Request
 from starlette.responses import Response
@@ -11,12 +12,13 @@ from starlette.responses import Response
 import cutline
 from cutline.dataset.dataset import Dataset
 from cutline.dataset.query import QueryError
-from cutline.errors import SinkError
+from cutline.errors import CutlineError, SinkError
 from cutline.service.admission import Admission
 from cutline.service.http.guard import Guard
 from cutline.service.http.responses import HANDLED, handle_error, json_response
 from cutline.studio.events import Events
 from cutline.studio.key_cookie import KeyCookie
+from cutline.studio.opening import Opening
 from cutline.studio.routes import (
     captions,
     compare,
@@ -38,12 +40,19 @@ from cutline.studio.routes import (
 from cutline.studio.settings import StudioSettings
 from cutline.studio.workspace import Workspace
 
+Opened = Callable[[Dataset | CutlineError], None]
+
 
 def create_app(
-    settings: StudioSettings, dataset: Dataset | None = None, *, empty: str | None = None
+    settings: StudioSettings,
+    dataset: Dataset | Opening | None = None,
+    *,
+    empty: str | None = None,
+    opened: Opened = lambda _: None,
 ) -> FastAPI:
     """The application, which shows ``dataset`` and closes it at the end; raises ConfigError.
 
+    One that is being listed is shown once it is; ``opened`` is called with it then, or with the error.
     ``empty``: a folder without pictures, for which the page says what can be done.
     """
     settings.check()
@@ -53,12 +62,18 @@ def create_app(
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         events.open()
-        if dataset is not None:
+        taking = None
+        if isinstance(dataset, Opening):
+            taking = asyncio.create_task(_take(workspace, dataset, opened))
+        elif dataset is not None:
             await workspace.show(dataset)
         try:
             yield
         finally:
             events.close()
+            if taking is not None:
+                taking.cancel()
+                await asyncio.gather(taking, return_exceptions=True)
             await workspace.close()
 
     app = FastAPI(
@@ -98,6 +113,15 @@ def create_app(
     app.add_exception_handler(QueryError, _not_parsed)
     app.add_exception_handler(SinkError, _not_written)
     return app
+
+
+async def _take(workspace: Workspace, opening: Opening, opened: Opened) -> None:
+    """Show what is being opened; why it cannot be is shown by the pages."""
+    try:
+        opened(await workspace.take(opening))
+    except CutlineError as error:
+        workspace.fail(error)
+        opened(error)
 
 
 async def _not_parsed(_: Request, error: Exception) -> Response:

@@ -10,6 +10,7 @@ from pydantic import SecretStr
 from cutline.app_dirs import cache_dir
 from cutline.dataset.dataset import Dataset
 from cutline.dataset.input_options import TableOptions
+from cutline.dataset.inputs import Listed
 from cutline.errors import ConfigError
 from cutline.files import name_to_text
 from cutline.service.access import check_access, is_loopback
@@ -79,8 +80,13 @@ class StudioSettings:
         except (OSError, ValueError, RuntimeError):  # a null character, a loop of links
             return False
 
-    def open(self, folder: str) -> Dataset:
-        """Raises NoPictures, or ConfigError: it cannot be opened, or its history cannot be used."""
+    def open(self, folder: str, listed: Listed | None = None) -> Dataset:
+        """``listed`` is called with the number of pictures so far.
+
+        Raises:
+            NoPictures: there are none.
+            ConfigError: it cannot be opened, or its history cannot be used.
+        """
         dataset = Dataset(
             folder,
             ending=self.ending,
@@ -88,6 +94,7 @@ class StudioSettings:
             text_encoding=self.text_encoding,
             cache=cache_dir() / "captions",
             tables=self.tables,
+            listed=listed,
         )
         if not len(dataset):
             dataset.close()

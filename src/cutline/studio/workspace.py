@@ -25,11 +25,13 @@ from cutline.studio.generation.generations import Generations
 from cutline.studio.jobs import Jobs
 from cutline.studio.map_session import MapSession
 from cutline.studio.numbered import Numbered
+from cutline.studio.opening import Opening
 from cutline.studio.preferences import Preferences, Recent
 from cutline.studio.settings import NoPictures, StudioSettings
 from cutline.studio.thumbnail_store import ThumbnailStore
 from cutline.studio.thumbnails import Thumbnails
 
+_SHOW: Final = 0.3  # seconds between two numbers of a listing
 _WATCH: Final = 1.0  # seconds between two looks at the history that other processes write too
 
 
@@ -61,7 +63,8 @@ class Workspace:
         self._closing = asyncio.Event()
         self._is_closing = False
         self._opening = asyncio.Lock()
-        self._listing: str | None = None
+        self._listing: Opening | None = None
+        self.problem = ""
         self._empty = empty
         self.preferences = Preferences(state_dir() / "studio.json")
         self._token = ""
@@ -112,19 +115,41 @@ class Workspace:
             ServiceError: 403, it is elsewhere.
         """
         self.check_place(folder)
-        settings = dataclasses.replace(self.settings, **options)
+        await self.take(Opening(dataclasses.replace(self.settings, **options), folder))
+
+    async def take(self, opening: Opening) -> Dataset:
+        """Show what is being opened, once it is listed; the pages see how far that is. Raises as ``open``."""
         async with self._opening:
-            self._listing = name_to_text(folder)
+            self._listing = opening
             self.events.publish("state", **self.state())
             try:
-                dataset = await asyncio.to_thread(settings.open, folder)
+                dataset = await self._listed(opening)
             except NoPictures:
-                self._empty = folder
+                self._empty = opening.folder
                 raise
             finally:
+                opening.stop()
                 self._listing = None
                 self.events.publish("state", **self.state())
-            await self.show(dataset, settings)
+            await self.show(dataset, opening.settings)
+            return dataset
+
+    async def _listed(self, opening: Opening) -> Dataset:
+        found = asyncio.wrap_future(opening.result)
+        shown = 0
+        while True:
+            done, _ = await asyncio.wait([found], timeout=_SHOW)
+            if done:
+                return found.result()
+            if opening.listed != shown:
+                shown = opening.listed
+                self.events.publish("state", **self.state())
+
+    def fail(self, error: CutlineError) -> None:
+        """Let the pages say why the folder of the command could not be opened."""
+        if not isinstance(error, NoPictures):
+            self.problem = str(error)
+        self.events.publish("state", **self.state())
 
     async def show(self, dataset: Dataset, settings: StudioSettings | None = None) -> None:
         """Take over a dataset, opened with these settings; its captions are read in the background."""
@@ -164,12 +189,12 @@ class Workspace:
         """What a page shows first."""
         if self._dataset is None:
             empty = None if self._empty is None else name_to_text(self._empty)
-            return {"folder": None, "listing": self._listing, "empty": empty}
+            return {"folder": None, "empty": empty, "failed": self.problem, **self._listing_state()}
         dataset, reading = self._dataset, self._reading
         undoable = dataset.history.undoable()
         return {
             "folder": name_to_text(dataset.folder),
-            "listing": self._listing,
+            **self._listing_state(),
             "opening": self._token,
             "rows": len(dataset),
             "read": len(dataset.captions),
@@ -181,6 +206,12 @@ class Workspace:
             "undo_edit": _origin(dataset.history, undoable),
             "redo": _summary(dataset.history.redoable()),
         }
+
+    def _listing_state(self) -> dict[str, Any]:
+        opening = self._listing
+        if opening is None:
+            return {"listing": None, "listed": 0}
+        return {"listing": name_to_text(opening.folder), "listed": opening.listed}
 
     def _note_recent(self, folder: str, settings: StudioSettings) -> None:
         recent = Recent(

@@ -47,7 +47,7 @@ export function Bar() {
       <${Chips} />
       <${Unsaved} />
       ${now.superseded?.length > 0 && html`<span class="count" title=${now.superseded.join(", ")}>${now.superseded.length} edited before the table was replaced</span>`}
-      ${now.listing && html`<span role="status" class="count">Listing the pictures of ${now.listing.split("/").pop()}…</span>`}
+      ${now.listing && html`<span role="status" class="count">Listing the pictures of ${now.listing.split("/").pop()}…${now.listed ? ` ${now.listed.toLocaleString("en")} so far` : ""}</span>`}
       <span role="alert" class="count">${notice.value}</span>
       ${!panel.value && html`<${Outcome} />`}
     </div>

@@ -30,15 +30,17 @@ async function draw() {
 }
 
 export function FirstSteps() {
-  const { empty, listing } = dataset.value;
+  const { empty, listing, listed, failed } = dataset.value;
   useEffect(() => {
     get("studio/folders").then((found) => {
       const root = found.path || found.folders[0]?.path || "";
       place.value ||= empty ?? `${root.replace(/\/$/, "")}/cutline-samples`;
     }, (error) => (problem.value = error.message));
   }, []);
-  if (listing) return html`<main class="steps"><h2 role="status">Listing the pictures of ${listing}…</h2></main>`;
+  if (listing) return html`<main class="steps"><h2 role="status">Listing the pictures of ${listing}…</h2>
+    <p class="figures">${listed ? `${listed.toLocaleString("en")} so far` : ""}</p></main>`;
   return html`<main class="steps">
+    ${failed && html`<p class="notice" role="alert">${failed}</p>`}
     <h2>${empty ? `There are no pictures in ${empty}` : "See and edit the captions of your pictures"}</h2>
     <section aria-labelledby="open-title"><h3 id="open-title">Open your pictures</h3>
       <p>A folder of pictures, with those in it. Captions are text files beside the pictures; pictures without one are shown too.

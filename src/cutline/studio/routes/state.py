@@ -48,8 +48,9 @@ def _preferences(workspace: Workspace) -> dict[str, Any]:
 async def state(workspace: OpenWorkspace) -> Response:
     """The open dataset: its folder, number of rows, how many captions are read, what can be undone.
 
-    ``folder`` is null where none is open, ``listing`` the one that is being opened, and ``empty`` one
-    that was to be opened and has no pictures.
+    ``folder`` is null where none is open, ``listing`` the one that is being opened, of which
+    ``listed`` pictures were found so far, ``empty`` one that was to be opened and has no pictures, and
+    ``failed`` why that of the command could not be opened.
     """
     return json_response(workspace.state())
 
