@@ -36,7 +36,7 @@ def table(actions: Sequence[dict[str, Any]]) -> str:
         name, text = action["id"], action["text"]
         if (name.startswith("pick-") and name != "pick-all") or name.startswith("filter:"):
             continue  # Shift and a key that moves; filters of a dataset
-        if re.fullmatch(r"phrase-[2-9]", name):
+        if re.fullmatch(r"phrase-[2-9]|map-far-.*", name):
             continue
         keys = ", ".join(f"`{_sign(key)}`" for key in action["defaults"])
         if name == "phrase-1":

@@ -110,3 +110,76 @@ test("words: differences lead from one text to the other, and merge has both", (
   assert.equal(parts.filter((part) => part.kind !== "added").map((part) => part.text).join(""), "a cat on a mat");
   assert.equal(merge("a cat on a mat", "a dog on a mat", "a cat on a red mat"), "a dog on a red mat");
 });
+
+const { PointIndex, winding } = await load("scatter_index.js");
+const { clustersOf, joined, lassoOf, withClusters, withLasso } = await load("map_query.js");
+const { middles, palette } = await load("map_colors.js");
+
+/** Random points, some nowhere, some at the same place. */
+function scattered(count, seed) {
+  let state = seed;
+  const random = () => (state = (state * 16807) % 2147483647) / 2147483647;
+  const points = Float32Array.from({ length: 2 * count }, () => Math.round(random() * 2000 - 1000) / 1000);
+  for (let at = 0; at < count; at += 17) points[2 * at] = NaN;
+  return { points, random };
+}
+
+test("map: the nearest point and what a lasso encloses are those found without an index", () => {
+  for (const [count, seed] of [[0, 1], [1, 2], [2, 3], [40, 4], [3000, 5]]) {
+    const { points, random } = scattered(count, seed);
+    const index = new PointIndex(points);
+    for (let turn = 0; turn < 40; turn += 1) {
+      const [x, y, radius] = [random() * 3 - 1.5, random() * 3 - 1.5, random() ** 3];
+      let [best, found] = [radius * radius, -1];
+      for (let at = 0; at < count; at += 1) {
+        const distance = (points[2 * at] - x) ** 2 + (points[2 * at + 1] - y) ** 2;
+        if (distance < best || (distance === best && found < 0)) [best, found] = [distance, at];
+      }
+      assert.equal(index.nearest(x, y, radius), found);
+      const corners = Array.from({ length: 2 * (3 + (turn % 12)) }, (_, at) => (turn % 3 ? random() * 2.4 - 1.2 : points[at] || 0));
+      const expected = Uint8Array.from({ length: count }, (_, at) => (points[2 * at] === points[2 * at] && winding(corners, points[2 * at], points[2 * at + 1]) ? 1 : 0));
+      assert.deepEqual(index.lasso(corners), expected);
+    }
+  }
+});
+
+test("map: a lasso that goes round twice holds what lies in both rounds", () => {
+  const twice = [0, 0, 4, 0, 4, 4, 0, 4, 0, 0, 3, 0, 3, 3, 0, 3];
+  assert.equal(winding(twice, 1, 1), 2);
+  assert.equal(winding(twice, 5, 1), 0);
+  const inside = new PointIndex(Float32Array.of(1, 1, 3.5, 3.5, 5, 1, NaN, NaN)).lasso(twice);
+  assert.deepEqual([...inside], [1, 1, 0, 0]);
+  assert.deepEqual([...new PointIndex(Float32Array.of(1, 1, 2, 2, 3, 3)).box(2, 2, 1, 1)], [1, 1, 0]);
+});
+
+test("map: clusters and lassos are terms of the query", () => {
+  assert.equal(withClusters("dog", ["red, car"]), 'dog cluster:"red, car"');
+  assert.equal(withClusters('dog cluster:"red, car" cat', ["sky"]), "dog cluster:sky cat");
+  assert.equal(withClusters("dog cluster:sky", ["sky", 'a "b"']), 'dog (cluster:sky OR cluster:"a \\"b\\"")');
+  assert.deepEqual(clustersOf('dog (cluster:sky OR cluster:"a \\"b\\"") x'), ["sky", 'a "b"']);
+  assert.equal(withClusters('dog (cluster:sky OR cluster:"a \\"b\\"") x', []), "dog x");
+  assert.deepEqual(clustersOf("-cluster:sky"), []);
+  assert.equal(withLasso("", "lasso-1", "add"), "in:lasso-1");
+  assert.equal(withLasso("dog in:lasso-1", "lasso-2", "new"), "dog in:lasso-2");
+  assert.equal(withLasso("dog in:lasso-1", "lasso-2", "take"), "dog in:lasso-2");
+  assert.equal(withLasso("dog", "lasso-2", "add"), "dog OR in:lasso-2");
+  assert.equal(withLasso("dog cat", "lasso-2", "add"), "(dog cat) OR in:lasso-2");
+  assert.equal(withLasso("dog", "lasso-2", "take"), "dog -in:lasso-2");
+  assert.deepEqual(lassoOf("dog -in:lasso-12"), { name: "lasso-12", isOut: true });
+  assert.equal(lassoOf("in:lasso-1x"), null);
+  const [drawn, before] = [Uint8Array.of(1, 1, 0, 0), Uint8Array.of(1, 0, 1, 0)];
+  assert.deepEqual([...joined(drawn, before, false, "add")], [1, 1, 1, 0]);
+  assert.deepEqual([...joined(drawn, before, false, "take")], [0, 0, 1, 0]);
+  assert.deepEqual([...joined(drawn, before, true, "take")], [1, 1, 1, 0]);
+  assert.deepEqual([...joined(drawn, before, false, "new")], [1, 1, 0, 0]);
+});
+
+test("map: colours are those that were given, and names lie where most of a cluster is", () => {
+  const bytes = palette([{ number: 0, color: "#0102ff" }, { number: 3, color: "#a0b0c0" }], false);
+  assert.deepEqual([...bytes.slice(0, 4), ...bytes.slice(12, 16)], [1, 2, 255, 255, 160, 176, 192, 255]);
+  assert.deepEqual(bytes.slice(4, 8), bytes.slice(4 * 255));
+  const points = Float32Array.of(-0.9, -0.9, -0.91, -0.9, 0.9, 0.9, 0.5, 0.5, NaN, NaN);
+  const [first, second, third] = middles(points, Uint8Array.of(0, 0, 0, 1, 1), 3);
+  assert.ok(first && first.x < -0.8 && second && Math.abs(second.x - 0.5) < 0.06);
+  assert.equal(third, null);
+});

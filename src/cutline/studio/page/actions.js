@@ -4,6 +4,7 @@
 import { save } from "./draft.js";
 import { columns, nextSize } from "./grid.js";
 import { register } from "./keys.js";
+import { side } from "./map.js";
 import { goToNext, markDone, toggleMark } from "./marks.js";
 import { back, dialog, focusOn, panel, show } from "./panels.js";
 import { acceptSeen, reject, typedFor } from "./proposals.js";
@@ -37,7 +38,8 @@ for (const [id, key, text, place, grid] of MOVES) {
 const saved = (then) => () => void save().then(then);
 
 function edit() {
-  panel.value = "";
+  if (panel.value === "map") side.value = "picture";
+  else panel.value = "";
   focusOn(".editor .field"); // at once: the next letter is meant for it
   setTimeout(() => focusOn(".editor .field")); // where a panel was in its place
 }
@@ -89,6 +91,7 @@ for (const action of [
   { id: "compare", keys: ["C"], text: "compare sets of captions", run: saved(() => show("compare")) },
   { id: "export", keys: ["E"], text: "export pictures and captions", run: saved(() => show("export")) },
   { id: "words", keys: ["W"], text: "words of the captions", run: saved(() => show("words")) },
+  { id: "map", keys: ["M"], text: "map of the captions or pictures, and their clusters", run: saved(() => show("map")) },
   { id: "find", keys: ["/", "Ctrl+F"], text: "find", typing: true, run: () => focusOn("input[type=search]") },
   { id: "history", keys: ["H"], text: "history", run: saved(() => show("history")) },
   { id: "open", keys: ["O"], text: "open another folder", run: () => (dialog.value = "folders") },

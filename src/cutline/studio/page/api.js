@@ -48,6 +48,9 @@ export async function respond(path, body, method = "POST") {
 export const upload = async (path, numbers) =>
   (await request(path, { method: "PUT", headers: { "Content-Type": "application/octet-stream" }, body: numbers })).json();
 
+/** A binary response. @param {string} path */
+export const bytes = async (path) => (await request(path)).arrayBuffer();
+
 /** Row numbers that match a query. @param {string} query @param {AbortSignal} [signal] */
 export async function find(query, signal) {
   const response = await request(`studio/find?q=${encodeURIComponent(query)}`, { signal });

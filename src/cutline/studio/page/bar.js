@@ -37,6 +37,7 @@ export function Bar() {
     <${ActionButton} id="redo" disabled=${!now.redo && !steps.value.redo} title=${now.redo ?? ""}>Redo<//>
     <${ActionButton} id="history" pressed=${panel.value === "history"}>History<//>
     <${ActionButton} id="words" pressed=${panel.value === "words"}>Words<//>
+    <${ActionButton} id="map" pressed=${panel.value === "map"}>Map<//>
     <${ActionButton} id="compare" pressed=${panel.value === "compare"}>Compare<//>
     <${ActionButton} id="export" pressed=${panel.value === "export"}>Export<//>
     <${ActionButton} id="help">?<//>

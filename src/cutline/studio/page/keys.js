@@ -5,9 +5,10 @@ import { signal } from "./vendor/preact.js";
 
 /**
  * `typing`: also while a field has the focus, by keys that type nothing. `grid`: not where a button or link has it, which the key presses.
+ * `within`: only where this has it, before all others with the key; `when`: only then.
  * `defaults`: the keys that it has where the user has not changed them.
  * @typedef {{id: string, keys: string[], text: string, run: () => void, group?: string, typing?: boolean,
- *   grid?: boolean}} Given
+ *   grid?: boolean, within?: string, when?: () => boolean}} Given
  * @typedef {Given & {defaults: string[]}} Action
  */
 
@@ -31,7 +32,7 @@ export function rebind(keys) {
 }
 
 /** The other actions that a key has, where both could run. @param {string} id @param {string} key */
-export const holders = (id, key) => [...actions.values()].filter((one) => one.id !== id && one.keys.includes(key));
+export const holders = (id, key) => [...actions.values()].filter((one) => one.id !== id && one.within === actions.get(id)?.within && one.keys.includes(key));
 
 /** Run an action. @param {string} id */
 export function run(id) {
@@ -88,14 +89,15 @@ function isControl(target) {
 /** @param {Action} action @param {string} key @param {EventTarget | null} target */
 function applies(action, key, target) {
   if (isField(target)) return Boolean(action.typing) && (key.length > 1 && key !== "Space" && !/^Shift\+.$/.test(key)); // no sign
-  return !(action.grid && isControl(target));
+  if (action.within && !(target instanceof Element && target.closest(action.within))) return false;
+  return !(action.grid && isControl(target)) && (action.when?.() ?? true);
 }
 
 export function listen() {
   document.addEventListener("keydown", (event) => {
     if (event.isComposing || event.defaultPrevented || document.querySelector("dialog[open]")) return;
     const key = keyOf(event);
-    for (const action of actions.values()) {
+    for (const action of [...actions.values()].sort((a, b) => Number(Boolean(b.within)) - Number(Boolean(a.within)))) {
       if (action.keys.includes(key) && applies(action, key, event.target)) {
         event.preventDefault();
         run(action.id);

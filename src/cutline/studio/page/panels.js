@@ -20,8 +20,7 @@ export function show(name) {
 
 /** Back to the grid from a field; in the grid, close what is open. */
 export function back() {
-  const inside = document.activeElement?.closest(".side");
-  if (panel.value && (inside || !document.activeElement?.closest(".editor, .bar"))) panel.value = "";
+  if (panel.value && !document.activeElement?.closest(".editor, .bar")) panel.value = "";
   focusOn(".grid");
 }
 

@@ -1,0 +1,299 @@
+// @ts-check
+/** What the map knows: points, clusters, colours, and what of it is selected. */
+
+import { batch, effect, signal } from "./vendor/preact.js";
+import { bytes, find, get, send, upload } from "./api.js";
+import { filterBy } from "./facets.js";
+import { NONE } from "./map_colors.js";
+import { clustersOf, joined, lassoOf, withClusters, withLasso } from "./map_query.js";
+import { panel } from "./panels.js";
+import { ended } from "./running.js";
+import { go } from "./selection.js";
+import { dataset, edition, heard, opening, query, result, search } from "./store.js";
+
+const AT_ONCE = 20_000; // points that t-SNE arranges without having to be started
+const MOST_LASSOS = 100; // kept; then the oldest go
+const PAUSE = 200; // ms
+
+/**
+ * @typedef {{number: number, name: string, color: string, size: number, share: number, missing_captions: number, terms: string[], middle: number[], edge: number[]}} Cluster
+ * @typedef {{of: string, model: string, layout: string | null, rows: number, embedded: number, stale: number, missing: number, version: number,
+ *   clusters: Cluster[], count: number, job: number | null, models: Record<string, string[]>, problem: string}} MapState
+ * @typedef {{text: string, count: number, color: string, term?: string}} Entry
+ */
+
+export const map = signal(/** @type {MapState | null} */ (null));
+export const problem = signal("");
+export const points = signal(new Float32Array());
+export const labels = signal(new Uint8Array());
+export const stale = signal(new Int32Array());
+/** The number of the colour of each point; those of the clusters, where none were chosen. */
+export const colors = signal(/** @type {{numbers: Uint8Array<ArrayBuffer>, legend: Entry[]} | null} */ (null));
+export const by = signal("cluster");
+export const keyword = signal("");
+/** The number of clusters that was chosen last. */
+export const count = signal(20);
+export const suggestion = signal(/** @type {{count: number, curve: [number, number][]} | null} */ (null));
+export const isSuggesting = signal(false);
+export const job = signal(/** @type {number | null} */ (null));
+/** Of the points: a byte each, 0 dimmed; null: none is. */
+export const selected = signal(/** @type {Uint8Array | null} */ (null));
+/** The cluster that is looked at, by its number. */
+export const focus = signal(/** @type {number | null} */ (null));
+export const isWide = signal(false);
+/** What is below the map, or beside it: clusters, or the editor. */
+export const side = signal("clusters");
+/** A picture that was clicked and is not in the selection. */
+export const outside = signal(/** @type {number | null} */ (null));
+
+/** The largest first. @param {Cluster[]} clusters */
+const bySize = (clusters) => [...clusters].sort((a, b) => b.size - a.size || a.number - b.number);
+const failed = (/** @type {unknown} */ error) => void (problem.value = /** @type {Error} */ (error).message);
+export const fail = failed;
+
+/** @param {number} version */
+const labelsOf = async (version) => new Uint8Array(await bytes(`studio/map/labels?version=${version}`));
+
+let turn = 0;
+
+/** Load the map as it is now. */
+export async function load() {
+  const mine = (turn += 1);
+  try {
+    const now = /** @type {MapState} */ (await get("studio/map"));
+    const isThere = now.layout !== null;
+    const [found, groups, old] = isThere
+      ? await Promise.all([bytes(`studio/map/points?version=${now.version}`), labelsOf(now.version), now.stale ? bytes("studio/map/stale") : new ArrayBuffer(0)])
+      : [new ArrayBuffer(0), new Uint8Array(), new ArrayBuffer(0)];
+    if (mine !== turn) return;
+    batch(() => {
+      [map.value, labels.value, stale.value, problem.value] = [{ ...now, clusters: bySize(now.clusters) }, groups, new Int32Array(old), now.problem];
+      const next = new Float32Array(found);
+      if (!same(next, points.value)) points.value = next;
+      if (!isCounting) count.value = now.count;
+    });
+    if (now.job !== null) void follow(now.job);
+    if (by.value !== "cluster" && isThere) await color();
+  } catch (error) {
+    if (mine === turn) failed(error);
+  }
+}
+
+/** @param {Float32Array} one @param {Float32Array} other */
+function same(one, other) {
+  if (one.length !== other.length) return false;
+  const [a, b] = [new Int32Array(one.buffer), new Int32Array(other.buffer)];
+  for (let at = 0; at < a.length; at += 1) if (a[at] !== b[at]) return false;
+  return true;
+}
+
+heard.set("map", () => panel.value === "map" && void load());
+opening.subscribe(() => {
+  turn += 1;
+  batch(() => {
+    [map.value, points.value, labels.value, colors.value] = [null, new Float32Array(), new Uint8Array(), null];
+    [suggestion.value, focus.value, outside.value, by.value, problem.value] = [null, null, null, "cluster", ""];
+  });
+});
+
+/** Show a job until it has ended; whether it went well. @param {number | null} number */
+async function follow(number) {
+  if (number === null || job.value === number) return number === null;
+  job.value = number;
+  const state = await ended(number);
+  if (job.value !== number) return false;
+  job.value = null;
+  await load();
+  if (state.problem) problem.value = state.problem;
+  return !state.problem;
+}
+
+/** Compute what is missing, the plane and the clusters; then the points move to where t-SNE has them. @param {string} of @param {string} model */
+export async function compute(of, model) {
+  problem.value = "";
+  try {
+    const started = await send("studio/map", { of, model });
+    if (started.job === null) await load();
+    else if (!(await follow(started.job))) return;
+    if (map.value?.layout === "pca" && map.value.embedded <= AT_ONCE) await arrange();
+  } catch (error) {
+    failed(error);
+  }
+}
+
+/** Move the points to where t-SNE has them. */
+export async function arrange() {
+  try {
+    await follow((await send("studio/map/layout", { kind: "t-sne" })).job);
+  } catch (error) {
+    failed(error);
+  }
+}
+
+export const stop = () => job.value !== null && send(`studio/jobs/${job.value}`, undefined, "DELETE").catch(failed);
+
+let isCounting = false;
+/** @type {number | null} */
+let wanted = null;
+
+/** Find so many clusters; of several requests the newest counts. @param {number} number */
+export async function recount(number) {
+  wanted = number;
+  count.value = number;
+  if (isCounting) return;
+  isCounting = true;
+  try {
+    while (wanted !== null) {
+      const next = wanted;
+      wanted = null;
+      const found = await send("studio/map/clusters", { count: next });
+      const groups = await labelsOf(found.version);
+      if (!map.value) break;
+      batch(() => {
+        map.value = { .../** @type {MapState} */ (map.value), clusters: bySize(found.clusters), version: found.version, count: next };
+        [labels.value, focus.value, problem.value] = [groups, null, ""];
+      });
+    }
+    if (clustersOf(query.value).length) await search(query.value, true);
+  } catch (error) {
+    failed(error);
+  } finally {
+    isCounting = false;
+  }
+}
+
+/** @param {number} number @param {string} name */
+export async function rename(number, name) {
+  const before = map.value?.clusters.find((one) => one.number === number)?.name;
+  if (!map.value || name === before) return true;
+  try {
+    await send(`studio/map/clusters/${number}`, { name }, "PUT");
+    await load();
+    const now = map.value?.clusters.find((one) => one.number === number)?.name;
+    const names = clustersOf(query.value);
+    if (before && now && names.includes(before)) await search(withClusters(query.value, names.map((one) => (one === before ? now : one))));
+    return true;
+  } catch (error) {
+    failed(error);
+    return false;
+  }
+}
+
+/** Compute which number of clusters fits, with its curve. */
+export async function suggest() {
+  isSuggesting.value = true;
+  try {
+    suggestion.value = await get("studio/map/suggestion");
+  } catch (error) {
+    failed(error);
+  } finally {
+    isSuggesting.value = false;
+  }
+}
+
+/** Colour the points by what `by` says. */
+export async function color() {
+  const [kind, words] = [by.value, keyword.value.trim()];
+  if (kind === "cluster" || (kind === "keyword" && !words)) {
+    colors.value = null;
+    return;
+  }
+  try {
+    const found = await send("studio/map/colors", kind === "keyword" ? { by: kind, keyword: words } : { by: kind });
+    const numbers = new Uint8Array(await bytes(found.colors.replace(/^\//, "")));
+    if (kind !== by.value || words !== keyword.value.trim()) return;
+    batch(() => ([colors.value, problem.value] = [{ numbers, legend: found.legend }, ""]));
+  } catch (error) {
+    failed(error);
+  }
+}
+
+/** Select a cluster and no other; it alone once more: not any more. With Shift it is added, with Alt left out. @param {Cluster} cluster @param {{shiftKey: boolean, altKey: boolean}} event */
+export function isolate({ name }, { shiftKey, altKey }) {
+  const names = clustersOf(query.value);
+  const isOn = names.includes(name);
+  focus.value = null;
+  if (altKey) return void search(withClusters(`${query.value} -${withClusters("", [name])}`.trim(), names.filter((one) => one !== name)));
+  if (shiftKey) return void search(withClusters(query.value, isOn ? names.filter((one) => one !== name) : [...names, name]));
+  return void search(withClusters(query.value, isOn && names.length === 1 ? [] : [name]));
+}
+
+/** Select the points of a colour. @param {number} number @param {{altKey: boolean, shiftKey: boolean}} event */
+export async function isolateColor(number, event) {
+  const found = colors.value;
+  const term = found?.legend[number]?.term;
+  if (term) await filterBy(term, event);
+  else if (found) await area(found.numbers.map((one) => (one === number ? 1 : 0)), event.altKey ? "take" : event.shiftKey ? "add" : "new");
+}
+
+/** @param {Iterable<number>} rows @param {number} length */
+function maskOf(rows, length) {
+  const mask = new Uint8Array(length);
+  for (const row of rows) mask[row] = 1;
+  return mask;
+}
+
+/** Keep a set of pictures by the next free name. @param {Uint8Array} mask */
+async function keep(mask) {
+  const rows = new Int32Array(mask.reduce((sum, byte) => sum + byte, 0));
+  let at = 0;
+  for (let row = 0; row < mask.length; row += 1) if (mask[row]) rows[at++] = row;
+  const numbers = Object.keys(await get("studio/sets")).flatMap((name) => (/^lasso-\d+$/.test(name) ? [Number(name.slice(6))] : [])).sort((a, b) => a - b);
+  for (const number of numbers.slice(0, Math.max(0, numbers.length - MOST_LASSOS))) {
+    await send(`studio/sets/lasso-${number}`, undefined, "DELETE").catch(() => null); // a saved filter needs it
+  }
+  const name = `lasso-${(numbers.at(-1) ?? 0) + 1}`;
+  await upload(`studio/sets/${name}`, rows);
+  return name;
+}
+
+/** Select what was drawn round. @param {Uint8Array} inside a byte for each point @param {import("./map_query.js").Joining} how */
+export async function area(inside, how) {
+  if (!inside.includes(1)) return void (problem.value = "No point is inside.");
+  const text = query.value;
+  const now = selected.value;
+  const before = how === "new" ? null : lassoOf(text);
+  if (how === "new" || now) selected.value = inside.map((byte, row) => (how === "new" ? byte : how === "add" ? byte | (now?.[row] ?? 1) : (now?.[row] ?? 1) & ~byte & 1));
+  try {
+    const rows = before && maskOf(await find(`in:${before.name}`), inside.length);
+    const name = await keep(joined(inside, rows, before?.isOut ?? false, how));
+    await search(withLasso(text, name, how));
+    problem.value = "";
+  } catch (error) {
+    failed(error);
+    select();
+  }
+}
+
+/** Dim what the query does not select. */
+function select() {
+  const total = dataset.value?.rows ?? 0;
+  selected.value = query.value.trim() && result.value.length < total ? maskOf(result.value, total) : null;
+}
+
+/** Open a point's picture in the editor beside the map. @param {number} row */
+export function visit(row) {
+  const place = result.value.indexOf(row);
+  outside.value = place < 0 ? row : null;
+  if (place < 0) return;
+  go(place);
+  side.value = "picture";
+}
+
+/** Leave the filter, which does not select a picture, and open it. @param {number} row */
+export async function leaveFilter(row) {
+  await search("");
+  visit(row);
+}
+
+let looking = 0;
+effect(() => {
+  void [result.value, query.value];
+  if (panel.value === "map") select();
+});
+effect(() => {
+  void edition.value; // captions have changed: their points are not where they should be
+  clearTimeout(looking);
+  if (panel.value === "map" && edition.value) looking = setTimeout(load, PAUSE);
+});
+export const labelOf = (/** @type {number} */ row) => map.value?.clusters.find((one) => one.number === (labels.value[row] ?? NONE)) ?? null;

@@ -1,0 +1,191 @@
+// @ts-check
+/** The panel of the map: what is on it, its colours, and the clusters, each of which can be selected and renamed. */
+
+import { html, useEffect, useLayoutEffect, useState } from "./vendor/preact.js";
+import { tip } from "./keys.js";
+import { Editor } from "./editor.js";
+import * as state from "./map.js";
+import { choose, mode, Plot, reset, zoom } from "./map_plot.js";
+import { clustersOf } from "./map_query.js";
+import { focusOn, Panel } from "./panels.js";
+import { Picture } from "./picture.js";
+import { plural } from "./running.js";
+import { jobs, query, rows, want } from "./store.js";
+
+const BY = /** @type {const} */ ([
+  ["cluster", "cluster"],
+  ["keyword", "keywords"],
+  ["words", "number of words"],
+  ["model", "model"],
+  ["status", "status"],
+  ["folder", "folder"],
+]);
+const MOST = 60; // clusters
+const number = (/** @type {number} */ value) => value.toLocaleString("en");
+const percent = (/** @type {number} */ share) => `${(100 * share).toFixed(share < 0.1 ? 1 : 0)} %`;
+const valueOf = (/** @type {Event} */ event) => /** @type {HTMLInputElement} */ (event.target).value;
+/** Keys that a slider has itself. */
+const own = (/** @type {KeyboardEvent} */ event) => /^(Arrow|Home|End|Page)/.test(event.key) && event.stopPropagation();
+
+export function MapPanel() {
+  useEffect(() => void state.load(), []);
+  const now = state.map.value;
+  const isThere = now?.layout != null;
+  useEffect(() => {
+    document.querySelector(".work")?.classList.toggle("wide", state.isWide.value);
+    return () => document.querySelector(".work")?.classList.remove("wide");
+  }, [state.isWide.value]);
+  useLayoutEffect(() => {
+    if (now) focusOn(isThere ? ".plot" : ".map .source select");
+  }, [isThere, Boolean(now)]);
+  return html`<${Panel} name="map" title="Map">
+    ${now && html`<${Source} now=${now} />`}
+    ${state.problem.value && html`<p class="notice" role="alert">${state.problem.value}</p>`}
+    <${Progress} />
+    ${isThere && html`<${Tools} /><div class="parts"><${Plot} /><${Beside} /></div>`}
+  <//>`;
+}
+
+/** What is on the map, and the button that computes what is not. @param {{now: import("./map.js").MapState}} props */
+function Source({ now }) {
+  const [of, setOf] = useState(now.of);
+  const [model, setModel] = useState(now.model);
+  const models = now.models[of] ?? [];
+  const chosen = models.includes(model) ? model : (models[0] ?? "");
+  const isOther = now.layout === null || of !== now.of || chosen !== now.model;
+  const what = now.of === "images" ? "picture" : "caption";
+  const about = isOther ? "" : `${plural(now.embedded, what)} on the map${now.missing ? `, ${number(now.missing)} new or changed` : ""}`;
+  return html`<div class="source line-of">
+    <label>Of <select value=${of} onChange=${(/** @type {Event} */ event) => setOf(valueOf(event))}>
+      <option value="captions">captions</option><option value="images">pictures</option></select></label>
+    <label>by <select value=${chosen} onChange=${(/** @type {Event} */ event) => setModel(valueOf(event))}>
+      ${models.map((name) => html`<option value=${name}>${name}</option>`)}</select></label>
+    <span class="figures" role="status">${about}</span>
+    ${(isOther || now.missing > 0) && html`<button class=${now.layout === null ? "main" : ""} disabled=${state.job.value !== null} onClick=${() => state.compute(of, chosen)}>
+      ${isOther ? "Compute" : `Compute ${number(now.missing)}`}</button>`}
+  </div>
+  ${now.layout === null && html`<p class="note">Each ${of === "images" ? "picture" : "caption"} becomes a point; what is alike lies together, and makes clusters.
+    ${!isOther || of === now.of ? `To compute: ${number(now.missing)}.` : ""} It is kept: later only what has changed is computed.</p>`}`;
+}
+
+function Progress() {
+  if (state.job.value === null) return null;
+  const job = jobs.value[state.job.value] ?? { done: 0, total: 1, summary: "" };
+  return html`<div class="line-of progress"><span class="figures">${job.summary}</span>
+    <progress aria-label="Progress" max=${job.total || 1} value=${job.done} />
+    <span class="figures">${number(job.done)} of ${number(job.total)}</span><button onClick=${state.stop}>Stop</button></div>`;
+}
+
+function Tools() {
+  useEffect(() => void state.color(), [state.by.value]);
+  useEffect(() => {
+    const timer = setTimeout(state.color, 250);
+    return () => clearTimeout(timer);
+  }, [state.keyword.value]);
+  return html`<div class="tools" role="toolbar" aria-label="Map">
+    <span class="group">
+      <button aria-pressed=${mode.value === "lasso"} title=${`${tip("map-lasso")}. Shift adds, Alt takes away`} onClick=${() => choose("lasso")}>Lasso</button>
+      <button aria-pressed=${mode.value === "box"} title=${`${tip("map-box")}. Shift adds, Alt takes away`} onClick=${() => choose("box")}>Box</button>
+    </span>
+    <span class="group">
+      <button aria-label="Farther" title=${tip("map-out")} onClick=${() => zoom(1 / 1.5)}>−</button>
+      <button title=${tip("map-reset")} onClick=${reset}>All</button>
+      <button aria-label="Nearer" title=${tip("map-in")} onClick=${() => zoom(1.5)}>+</button>
+    </span>
+    <label>Colour <select value=${state.by.value} onChange=${(/** @type {Event} */ event) => (state.by.value = valueOf(event))}>
+      ${BY.map(([name, text]) => html`<option value=${name}>${text}</option>`)}</select></label>
+    ${state.by.value === "keyword" && html`<input type="text" aria-label="Keywords" placeholder="cat, dog*" value=${state.keyword.value} autocomplete="off" spellcheck=${false}
+      onInput=${(/** @type {Event} */ event) => (state.keyword.value = valueOf(event))} />`}
+    ${state.map.value?.layout === "pca" && html`<button disabled=${state.job.value !== null} title="Arrange the points by t-SNE: what is alike comes closer together" onClick=${state.arrange}>t-SNE</button>`}
+    <button class="end" aria-pressed=${state.isWide.value} title="More room for the map" onClick=${() => (state.isWide.value = !state.isWide.value)}>Wide</button>
+  </div>`;
+}
+
+/** Below the plot or beside it: clusters and colours, or the editor. */
+function Beside() {
+  const isPicture = state.side.value === "picture";
+  const outside = state.outside.value;
+  return html`<div class="beside">
+    <div class="tabs" role="group" aria-label="Beside the map">
+      <button class="quiet" aria-pressed=${!isPicture} onClick=${() => (state.side.value = "clusters")}>${state.colors.value ? "Colours" : "Clusters"}</button>
+      <button class="quiet" aria-pressed=${isPicture} onClick=${() => (state.side.value = "picture")}>Picture</button>
+      ${outside !== null && html`<span class="figures" role="status">${rows.value.get(outside)?.key ?? "It"} is not selected.
+        <button class="quiet" onClick=${() => state.leaveFilter(outside)}>Leave the filter and open it</button></span>`}
+    </div>
+    ${isPicture ? html`<${Editor} />` : state.colors.value ? html`<${Legend} />` : html`<${Clusters} />`}
+  </div>`;
+}
+
+function Legend() {
+  return html`<ul class="list legend" tabindex="0" aria-label="Colours">
+    ${state.colors.value?.legend.map((one, place) => html`<li key=${one.text}>
+      <button class="quiet name" title="Select these; with Shift they are added, with Alt left out" onClick=${(/** @type {MouseEvent} */ event) => state.isolateColor(place, event)}>
+        <span class="swatch" style=${{ backgroundColor: one.color }}></span> ${one.text}</button>
+      <span class="figures">${number(one.count)}</span></li>`)}
+  </ul>`;
+}
+
+function Clusters() {
+  const clusters = state.map.value?.clusters ?? [];
+  useEffect(() => want(clusters.flatMap((one) => [...one.middle, ...one.edge]), "map-clusters"), [state.map.value]);
+  return html`<div class="counting line-of">
+      <label>Clusters <input type="range" min="2" max=${MOST} value=${state.count.value} onKeyDown=${own} onInput=${(/** @type {Event} */ event) => state.recount(Number(valueOf(event)))} /></label>
+      <input type="number" aria-label="Number of clusters" min="2" max=${MOST} value=${state.count.value}
+        onChange=${(/** @type {Event} */ event) => state.recount(Math.max(2, Math.min(MOST, Number(valueOf(event)) || 2)))} />
+      <button disabled=${state.isSuggesting.value} onClick=${state.suggest}>${state.isSuggesting.value ? "Computing…" : "Suggest"}</button>
+    </div>
+    <${Curve} />
+    <ul class="list clusters" tabindex="0" aria-label="Clusters">${clusters.map((one) => html`<${ClusterItem} key=${one.number} cluster=${one} />`)}</ul>`;
+}
+
+/** How well each number of clusters fits; a click takes one. */
+function Curve() {
+  const found = state.suggestion.value;
+  if (!found?.curve.length) return null;
+  const [wide, high] = [260, 54];
+  const most = Math.max(...found.curve.map(([count]) => count), 2);
+  const [low, top] = [Math.min(...found.curve.map(([, score]) => score)), Math.max(...found.curve.map(([, score]) => score))];
+  const at = (/** @type {[number, number]} */ [count, score]) => [6 + ((count - 2) / Math.max(1, most - 2)) * (wide - 12), high - 6 - ((score - low) / (top - low || 1)) * (high - 12)];
+  return html`<div class="curve line-of">
+    <svg viewBox=${`0 0 ${wide} ${high}`} width=${wide} height=${high} role="img" aria-label=${`How well numbers of clusters fit, best ${found.count}`}>
+      <polyline points=${found.curve.map((one) => at(one).join(",")).join(" ")} />
+      ${found.curve.map((one) => html`<circle cx=${at(one)[0]} cy=${at(one)[1]} r=${one[0] === found.count ? 5 : 3.5} class=${one[0] === found.count ? "best" : ""}
+        onClick=${() => state.recount(one[0])}><title>${one[0]} clusters: ${one[1].toFixed(3)}</title></circle>`)}
+    </svg>
+    <button onClick=${() => state.recount(found.count)}>Take ${found.count}</button>
+    <button class="quiet" aria-label="Close the curve" onClick=${() => (state.suggestion.value = null)}>×</button>
+  </div>`;
+}
+
+/** @param {{cluster: import("./map.js").Cluster}} props */
+function ClusterItem({ cluster }) {
+  const [name, setName] = useState(/** @type {string | null} */ (null));
+  const isOn = clustersOf(query.value).includes(cluster.name);
+  const save = async () => {
+    if (name !== null && (await state.rename(cluster.number, name.trim()))) setName(null);
+  };
+  const press = (/** @type {KeyboardEvent} */ event) => {
+    if (event.key !== "Enter" && event.key !== "Escape") return;
+    event.preventDefault();
+    if (event.key === "Enter") void save();
+    else setName(null);
+  };
+  const missing = cluster.missing_captions ? `, ${percent(cluster.missing_captions)} without a caption` : "";
+  return html`<li id=${`cluster-${cluster.number}`} class=${isOn || cluster.number === state.focus.value ? "on" : ""}>
+    <div class="line-of">
+      ${name === null
+        ? html`<button class="quiet name" aria-pressed=${isOn} title="Select this cluster; with Shift it is added, with Alt left out"
+            onMouseEnter=${() => (state.focus.value = cluster.number)} onMouseLeave=${() => (state.focus.value = null)}
+            onClick=${(/** @type {MouseEvent} */ event) => state.isolate(cluster, event)}>
+            <span class="swatch" style=${{ backgroundColor: cluster.color }}></span> ${cluster.name}</button>
+          <button class="quiet" aria-label=${`Rename ${cluster.name}`} title="Rename" onClick=${() => (setName(cluster.name), setTimeout(() => /** @type {HTMLInputElement | null} */ (document.querySelector(".map input.rename"))?.select()))}>✎</button>`
+        : html`<input type="text" class="rename" aria-label="Name of the cluster" value=${name} onInput=${(/** @type {Event} */ event) => setName(valueOf(event))} onKeyDown=${press} onBlur=${save} />`}
+      <span class="figures">${number(cluster.size)} · ${percent(cluster.share)}${missing}</span>
+    </div>
+    <div class="examples">
+      ${[["middle", cluster.middle, "from its middle"], ["edge", cluster.edge, "from its edge"]].map(([kind, some, text]) => html`<span class=${kind} title=${text}>
+        ${/** @type {number[]} */ (some).map((row) => html`<button key=${row} class="quiet" aria-label=${`Open ${rows.value.get(row)?.key ?? `row ${row}`}, ${text}`}
+          title=${rows.value.get(row)?.caption ?? ""} onClick=${() => state.visit(row)}><${Picture} src=${`studio/thumbnails/${row}`} alt="" height=${44} /></button>`)}</span>`)}
+    </div>
+  </li>`;
+}
