@@ -14,11 +14,13 @@ import { dataset, edition, heard, opening, query, result, search } from "./store
 const AT_ONCE = 20_000; // points that t-SNE arranges without having to be started
 const MOST_LASSOS = 100; // kept; then the oldest go
 const PAUSE = 200; // ms
+const JOB = /^(compute the map|lay the map out)/;
 
 /**
  * @typedef {{number: number, name: string, color: string, size: number, share: number, missing_captions: number, terms: string[], middle: number[], edge: number[]}} Cluster
- * @typedef {{of: string, model: string, layout: string | null, rows: number, embedded: number, stale: number, missing: number, version: number,
- *   clusters: Cluster[], count: number, job: number | null, models: Record<string, string[]>, problem: string}} MapState
+ * `stale`: rows to compute; `models`: about each, by what it embeds.
+ * @typedef {{of: "captions" | "images" | null, model: string | null, layout: string | null, rows: number, embedded: number, stale: number, version: number,
+ *   clusters: Cluster[], count: number, most: number, failed_count: number, models: Record<"captions" | "images", Record<string, string>>}} MapState
  * @typedef {{text: string, count: number, color: string, term?: string}} Entry
  */
 
@@ -33,7 +35,7 @@ export const by = signal("cluster");
 export const keyword = signal("");
 /** The number of clusters that was chosen last. */
 export const count = signal(20);
-export const suggestion = signal(/** @type {{count: number, curve: [number, number][]} | null} */ (null));
+export const suggestion = signal(/** @type {{count: number | null, curve: [number, number][]} | null} */ (null));
 export const isSuggesting = signal(false);
 export const job = signal(/** @type {number | null} */ (null));
 /** Of the points: a byte each, 0 dimmed; null: none is. */
@@ -51,8 +53,7 @@ const bySize = (clusters) => [...clusters].sort((a, b) => b.size - a.size || a.n
 const failed = (/** @type {unknown} */ error) => void (problem.value = /** @type {Error} */ (error).message);
 export const fail = failed;
 
-/** @param {number} version */
-const labelsOf = async (version) => new Uint8Array(await bytes(`studio/map/labels?version=${version}`));
+const labelsOf = async () => new Uint8Array(await bytes("studio/map/labels"));
 
 let turn = 0;
 
@@ -60,19 +61,20 @@ let turn = 0;
 export async function load() {
   const mine = (turn += 1);
   try {
-    const now = /** @type {MapState} */ (await get("studio/map"));
+    const [now, running] = /** @type {[MapState, any[]]} */ (await Promise.all([get("studio/map"), get("studio/jobs")]));
     const isThere = now.layout !== null;
     const [found, groups, old] = isThere
-      ? await Promise.all([bytes(`studio/map/points?version=${now.version}`), labelsOf(now.version), now.stale ? bytes("studio/map/stale") : new ArrayBuffer(0)])
+      ? await Promise.all([bytes("studio/map/points"), labelsOf(), now.stale ? bytes("studio/map/stale") : new ArrayBuffer(0)])
       : [new ArrayBuffer(0), new Uint8Array(), new ArrayBuffer(0)];
     if (mine !== turn) return;
     batch(() => {
-      [map.value, labels.value, stale.value, problem.value] = [{ ...now, clusters: bySize(now.clusters) }, groups, new Int32Array(old), now.problem];
+      [map.value, labels.value, stale.value, problem.value] = [{ ...now, clusters: bySize(now.clusters) }, groups, new Int32Array(old), ""];
       const next = new Float32Array(found);
       if (!same(next, points.value)) points.value = next;
-      if (!isCounting) count.value = now.count;
+      if (!isCounting && isThere) count.value = now.count;
     });
-    if (now.job !== null) void follow(now.job);
+    const started = running.find((one) => !one.is_over && JOB.test(one.summary)); // also by another tab, or before a reload
+    if (started) void follow(started.job);
     if (by.value !== "cluster" && isThere) await color();
   } catch (error) {
     if (mine === turn) failed(error);
@@ -87,7 +89,7 @@ function same(one, other) {
   return true;
 }
 
-heard.set("map", () => panel.value === "map" && void load());
+heard.set("map", ({ version }) => panel.value === "map" && !isCounting && version !== map.value?.version && void load());
 opening.subscribe(() => {
   turn += 1;
   batch(() => {
@@ -110,6 +112,7 @@ async function follow(number) {
 
 /** Compute what is missing, the plane and the clusters; then the points move to where t-SNE has them. @param {string} of @param {string} model */
 export async function compute(of, model) {
+  if (job.value !== null) return;
   problem.value = "";
   try {
     const started = await send("studio/map", { of, model });
@@ -147,7 +150,7 @@ export async function recount(number) {
       const next = wanted;
       wanted = null;
       const found = await send("studio/map/clusters", { count: next });
-      const groups = await labelsOf(found.version);
+      const groups = await labelsOf();
       if (!map.value) break;
       batch(() => {
         map.value = { .../** @type {MapState} */ (map.value), clusters: bySize(found.clusters), version: found.version, count: next };

@@ -20,7 +20,8 @@ const BY = /** @type {const} */ ([
   ["status", "status"],
   ["folder", "folder"],
 ]);
-const MOST = 60; // clusters
+const MOST = 60; // clusters, by the slider
+const NEEDS_WEIGHTS = /^(clip|sentence-bert|resnet)/;
 const number = (/** @type {number} */ value) => value.toLocaleString("en");
 const percent = (/** @type {number} */ share) => `${(100 * share).toFixed(share < 0.1 ? 1 : 0)} %`;
 const valueOf = (/** @type {Event} */ event) => /** @type {HTMLInputElement} */ (event.target).value;
@@ -48,24 +49,36 @@ export function MapPanel() {
 
 /** What is on the map, and the button that computes what is not. @param {{now: import("./map.js").MapState}} props */
 function Source({ now }) {
-  const [of, setOf] = useState(now.of);
-  const [model, setModel] = useState(now.model);
-  const models = now.models[of] ?? [];
-  const chosen = models.includes(model) ? model : (models[0] ?? "");
-  const isOther = now.layout === null || of !== now.of || chosen !== now.model;
+  const [of, setOf] = useState(now.of ?? "captions");
+  const [name, setName] = useState("");
+  const [weights, setWeights] = useState("");
+  useEffect(() => {
+    if (!now.model || !now.of) return;
+    const kind = now.model.split(":")[0];
+    setOf(now.of);
+    setName(kind in now.models[now.of] ? kind : "");
+    setWeights(now.model.slice(kind.length + 1));
+  }, [now.of, now.model]);
+  const models = now.models[of];
+  const kind = name in models ? name : Object.keys(models)[0];
+  const model = weights.trim() && NEEDS_WEIGHTS.test(kind) ? `${kind}:${weights.trim()}` : kind;
+  const isOther = now.layout === null || of !== now.of || model !== now.model;
   const what = now.of === "images" ? "picture" : "caption";
-  const about = isOther ? "" : `${plural(now.embedded, what)} on the map${now.missing ? `, ${number(now.missing)} new or changed` : ""}`;
+  const failed = now.failed_count ? `, ${plural(now.failed_count, "picture")} cannot be read` : "";
+  const about = isOther ? "" : `${plural(now.embedded, what)} on the map${now.stale ? `, ${number(now.stale)} new or changed` : ""}${failed}`;
   return html`<div class="source line-of">
-    <label>Of <select value=${of} onChange=${(/** @type {Event} */ event) => setOf(valueOf(event))}>
+    <label>Of <select value=${of} onChange=${(/** @type {any} */ event) => setOf(event.target.value)}>
       <option value="captions">captions</option><option value="images">pictures</option></select></label>
-    <label>by <select value=${chosen} onChange=${(/** @type {Event} */ event) => setModel(valueOf(event))}>
-      ${models.map((name) => html`<option value=${name}>${name}</option>`)}</select></label>
+    <label>by <select value=${kind} title=${models[kind]} onChange=${(/** @type {Event} */ event) => (setName(valueOf(event)), setWeights(""))}>
+      ${Object.entries(models).map(([one, about]) => html`<option value=${one} title=${about}>${one}</option>`)}</select></label>
+    ${NEEDS_WEIGHTS.test(kind) && html`<input type="text" aria-label="Weights" placeholder="OWNER/NAME or a folder" title=${models[kind]} value=${weights} autocomplete="off" spellcheck=${false}
+      onInput=${(/** @type {Event} */ event) => setWeights(valueOf(event))} />`}
     <span class="figures" role="status">${about}</span>
-    ${(isOther || now.missing > 0) && html`<button class=${now.layout === null ? "main" : ""} disabled=${state.job.value !== null} onClick=${() => state.compute(of, chosen)}>
-      ${isOther ? "Compute" : `Compute ${number(now.missing)}`}</button>`}
+    ${(isOther || now.stale > 0) && html`<button class=${now.layout === null ? "main" : ""} disabled=${state.job.value !== null} onClick=${() => state.compute(of, model)}>
+      ${isOther ? "Compute" : `Compute ${number(now.stale)}`}</button>`}
   </div>
-  ${now.layout === null && html`<p class="note">Each ${of === "images" ? "picture" : "caption"} becomes a point; what is alike lies together, and makes clusters.
-    ${!isOther || of === now.of ? `To compute: ${number(now.missing)}.` : ""} It is kept: later only what has changed is computed.</p>`}`;
+  ${now.layout === null && html`<p class="note">Each ${of === "images" ? "picture" : "caption"} becomes a point: what is alike lies together, and makes clusters.
+    What is computed is kept, so that later only what has changed is computed.${of === "captions" && kind.startsWith("all-MiniLM") ? " This model knows English." : ""}</p>`}`;
 }
 
 function Progress() {
@@ -127,11 +140,12 @@ function Legend() {
 
 function Clusters() {
   const clusters = state.map.value?.clusters ?? [];
+  const most = state.map.value?.most ?? MOST;
   useEffect(() => want(clusters.flatMap((one) => [...one.middle, ...one.edge]), "map-clusters"), [state.map.value]);
   return html`<div class="counting line-of">
-      <label>Clusters <input type="range" min="2" max=${MOST} value=${state.count.value} onKeyDown=${own} onInput=${(/** @type {Event} */ event) => state.recount(Number(valueOf(event)))} /></label>
-      <input type="number" aria-label="Number of clusters" min="2" max=${MOST} value=${state.count.value}
-        onChange=${(/** @type {Event} */ event) => state.recount(Math.max(2, Math.min(MOST, Number(valueOf(event)) || 2)))} />
+      <label>Clusters <input type="range" min="2" max=${MOST} value=${Math.min(MOST, state.count.value)} onKeyDown=${own} onInput=${(/** @type {Event} */ event) => state.recount(Number(valueOf(event)))} /></label>
+      <input type="number" aria-label="Number of clusters" min="1" max=${most} value=${state.count.value}
+        onChange=${(/** @type {Event} */ event) => state.recount(Math.max(1, Math.min(most, Math.round(Number(valueOf(event))) || 1)))} />
       <button disabled=${state.isSuggesting.value} onClick=${state.suggest}>${state.isSuggesting.value ? "Computing…" : "Suggest"}</button>
     </div>
     <${Curve} />
@@ -141,18 +155,20 @@ function Clusters() {
 /** How well each number of clusters fits; a click takes one. */
 function Curve() {
   const found = state.suggestion.value;
-  if (!found?.curve.length) return null;
+  if (!found) return null;
+  if (!found.curve.length || found.count === null) return html`<p class="note">There are too few points to suggest a number.</p>`;
+  const best = found.count;
   const [wide, high] = [260, 54];
   const most = Math.max(...found.curve.map(([count]) => count), 2);
   const [low, top] = [Math.min(...found.curve.map(([, score]) => score)), Math.max(...found.curve.map(([, score]) => score))];
   const at = (/** @type {[number, number]} */ [count, score]) => [6 + ((count - 2) / Math.max(1, most - 2)) * (wide - 12), high - 6 - ((score - low) / (top - low || 1)) * (high - 12)];
   return html`<div class="curve line-of">
-    <svg viewBox=${`0 0 ${wide} ${high}`} width=${wide} height=${high} role="img" aria-label=${`How well numbers of clusters fit, best ${found.count}`}>
+    <svg viewBox=${`0 0 ${wide} ${high}`} width=${wide} height=${high} role="img" aria-label=${`How well numbers of clusters fit, best ${best}`}>
       <polyline points=${found.curve.map((one) => at(one).join(",")).join(" ")} />
-      ${found.curve.map((one) => html`<circle cx=${at(one)[0]} cy=${at(one)[1]} r=${one[0] === found.count ? 5 : 3.5} class=${one[0] === found.count ? "best" : ""}
+      ${found.curve.map((one) => html`<circle cx=${at(one)[0]} cy=${at(one)[1]} r=${one[0] === best ? 5 : 3.5} class=${one[0] === best ? "best" : ""}
         onClick=${() => state.recount(one[0])}><title>${one[0]} clusters: ${one[1].toFixed(3)}</title></circle>`)}
     </svg>
-    <button onClick=${() => state.recount(found.count)}>Take ${found.count}</button>
+    <button onClick=${() => state.recount(best)}>Take ${best}</button>
     <button class="quiet" aria-label="Close the curve" onClick=${() => (state.suggestion.value = null)}>×</button>
   </div>`;
 }
