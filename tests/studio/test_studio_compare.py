@@ -73,6 +73,8 @@ def test_the_better_caption_is_picked_by_keys(page: Any, studio: Studio) -> None
 
 
 def test_routes(studio: Studio) -> None:
+    (studio.folder / "w.csv").write_text("term,occurrences,pictures\ncat,6,6\n")  # of `cutline words`
+    (studio.folder / "findings.json").write_text('[{"check": "opener", "text": "a cat"}]')
     names = studio.call("GET", "compare")
     assert [os.path.basename(name) for name in names] == ["captions", ".caption", "run.jsonl"]  # noqa: PTH119
     run = names[2]

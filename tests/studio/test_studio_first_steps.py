@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -126,6 +127,31 @@ def test_a_folder_is_chosen_by_keys(page: Any, studio: Studio, new_folder: Path)
     expect(page.locator(".cell")).to_have_count(12)
     for path, status in (("/etc", 403), (f"{new_folder}/../../..", 403), (f"{new_folder}/nowhere", 422)):
         studio.call("GET", f"folders?path={path}", status=status)
+    page.keyboard.press("o")
+    row = '{"image_id": "00.jpg", "image_path": "photos/00.jpg", "caption": "of a run"}\n'
+    (new_folder / "out.jsonl").write_text(row)
+    (new_folder / "out.jsonl.failures.jsonl").write_text("")
+    (new_folder / "photos" / "00.json").write_text("{}")
+    with tarfile.open(new_folder / "shard.tar", "w") as tar:
+        tar.add(new_folder / "photos" / "01.jpg", "01.jpg")
+    field.fill(f"{new_folder}")
+    page.keyboard.press("Enter")
+    expect(folders).to_have_text(
+        ["more 3 pictures", "photos 12 pictures", "out.jsonl table, 1 KB", "shard.tar shard, 11 KB"]
+    )
+    page.keyboard.press("PageDown")
+    page.keyboard.press("Enter")
+    expect(page.locator(".cell")).to_have_count(1)
+    expect(page.locator(".folder")).to_have_text("shard.tar")
+    page.keyboard.press("o")
+    field.fill(f"{new_folder}")
+    page.keyboard.press("Enter")
+    folders.filter(has_text="out.jsonl").click()
+    expect(page.locator(".folder")).to_have_text("out.jsonl")
+    assert studio.call("POST", "rows", {"rows": [0]})[0]["caption"] == "of a run"
+    listed = studio.call("GET", f"folders?path={new_folder}/photos")
+    assert listed["outputs"] == []  # the JSON of a picture is none
+    assert studio.call("GET", "folders")["recent"][0]["folder"] == f"{new_folder}/out.jsonl"
     page.keyboard.press("o")
     field.fill(f"{new_folder}/nowhere")
     page.keyboard.press("Control+Enter")

@@ -19,7 +19,7 @@ from cutline.formatting import without_signatures
 from cutline.locations.roots import ImageRoot
 from cutline.records import Location, Problem
 from cutline.sources.cells import first_text, plain
-from cutline.sources.names import UniqueKeys
+from cutline.sources.names import UniqueKeys, is_tar
 from cutline.sources.options import SourceOptions
 from cutline.sources.picture_cells import bytes_and_name
 from cutline.sources.row_keys import name_column, name_in
@@ -29,6 +29,7 @@ from cutline.storage import is_http
 
 KEY: Final = "image_id"  # of outputs, see docs/outputs.md
 _TEXT: Final = {"text", "list", "other"}
+_CAPTIONS: Final = ("caption", "text")
 _INLINE: Final = {"picture", "bytes"}  # kinds of columns
 _ELSEWHERE: Final = {KEY, "image_path", "model", "prompt_id", "llm"}
 
@@ -39,6 +40,18 @@ def table_files(path: str) -> list[str]:
         return [path]
     stem, ending = os.path.splitext(path)  # noqa: PTH122 - strings
     return sorted(glob.glob(f"{glob.escape(stem)}-[0-9][0-9][0-9][0-9][0-9]*{ending}")) if ending else []  # noqa: PTH207 - strings
+
+
+def holds_captions(file: str) -> bool:
+    """Whether a tar, or a table that names pictures and has captions; a table of words is none."""
+    if is_tar(file):
+        return True
+    try:
+        table = open_table(file, SourceOptions())
+        names = KEY in table.columns or find_columns(table, SourceOptions())
+    except (ConfigError, SourceError):
+        return False
+    return bool(names) and any(table.columns.get(name) in _TEXT for name in _CAPTIONS)
 
 
 class TableInput(RecordedInput):
@@ -142,7 +155,7 @@ class TableInput(RecordedInput):
 
     def _find(self, table: Table, options: TableOptions) -> tuple[str | None, str | None]:
         """The columns of pictures and captions; None where there is none."""
-        text = next((name for name in ("caption", "text") if table.columns.get(name) in _TEXT), None)
+        text = next((name for name in _CAPTIONS if table.columns.get(name) in _TEXT), None)
         try:
             found = find_columns(table, self._source)
         except ConfigError:

@@ -13,6 +13,8 @@ from typing import Final
 
 from cutline.files import name_to_text
 from cutline.imaging import EXTENSIONS
+from cutline.sources.names import TABLE_EXTENSIONS, is_tar, table_ending
+from cutline.sources.outputs import FAILURES_ENDING
 
 _FOLDERS: Final = 1_000  # of one listing
 _ENTRIES: Final = 20_000  # looked at to count the pictures of one listing
@@ -29,11 +31,31 @@ class FolderEntry:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class OutputEntry:
+    """A file that can be opened: ``kind`` is ``table`` or ``shard``, ``size`` in bytes."""
+
+    name: str
+    path: str
+    kind: str
+    size: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Listing(FolderEntry):
-    """A folder with those in it; ``parent`` None where the page may open none above it, "" for the roots."""
+    """A folder with those in it; ``parent`` None where the page may open none above it, "" for the roots.
+
+    ``outputs``: tables and tars in it.
+    """
 
     parent: str | None
     folders: tuple[FolderEntry, ...]
+    outputs: tuple[OutputEntry, ...] = ()
+
+
+def is_output_name(name: str) -> bool:
+    """Whether a file is a table or a tar by its name, and no list of failures."""
+    is_other = name.endswith(FAILURES_ENDING) or name.startswith(".")
+    return not is_other and (table_ending(name) in TABLE_EXTENSIONS or is_tar(name))
 
 
 @dataclasses.dataclass(slots=True)
@@ -87,6 +109,7 @@ def listing(folder: str, roots: Sequence[Path]) -> Listing:
         is_more=here.is_more,
         parent=parent,
         folders=tuple(_entry(os.path.join(folder, name), share) for name in names),
+        outputs=tuple(_outputs_in(folder)),
     )
 
 
@@ -98,6 +121,32 @@ def _folders_in(folder: str) -> list[str]:
             if entry.name[0] != "." and not entry.name.endswith(".cutline") and entry.is_dir()
         ]
     return sorted(names, key=str.casefold)[:_FOLDERS]
+
+
+def _outputs_in(folder: str) -> list[OutputEntry]:
+    """Not the JSON of single pictures, which lies beside them."""
+    with os.scandir(folder) as entries:
+        files = [entry for entry in entries if entry.is_file()]
+    pictures = {_stem(file.name) for file in files if _ending(file.name) in EXTENSIONS}
+    found = [
+        OutputEntry(
+            name=name_to_text(file.name),
+            path=name_to_text(file.path),
+            kind="shard" if is_tar(file.name) else "table",
+            size=file.stat().st_size,
+        )
+        for file in files
+        if is_output_name(file.name) and not (_ending(file.name) == "json" and _stem(file.name) in pictures)
+    ]
+    return sorted(found, key=lambda one: one.name.casefold())[:_FOLDERS]
+
+
+def _ending(name: str) -> str:
+    return name.rpartition(".")[2].lower()
+
+
+def _stem(name: str) -> str:
+    return name.rpartition(".")[0]
 
 
 def _entry(folder: str, entries: int) -> FolderEntry:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from pathlib import Path
 from typing import Final
 
 from cutline.dataset.caption_sets import OWN
 from cutline.dataset.dataset import Dataset
+from cutline.dataset.table_input import holds_captions
 from cutline.files import name_to_text, text_to_name
 from cutline.service.errors import ServiceError
-from cutline.sources.names import TABLE_EXTENSIONS, is_tar, table_ending
+from cutline.studio.folders import is_output_name
 
 _NAMED: Final = 100
 _ENDINGS: Final = (".txt", ".caption")
@@ -24,7 +26,8 @@ def set_names(dataset: Dataset) -> list[str]:
     if place.is_dir():
         found += [each for each in _ENDINGS if each not in own and _has(place, each)]
     for folder in dict.fromkeys((place.parent, place) if place.is_dir() else (place.parent,)):
-        found += [name for name in _outputs(folder) if name != dataset.folder]
+        outputs = (name for name in _outputs(folder) if name != dataset.folder)
+        found += itertools.islice(filter(holds_captions, outputs), _NAMED)
     return [name_to_text(name) for name in found[:_NAMED]]
 
 
@@ -51,12 +54,7 @@ def _has(folder: Path, ending: str) -> bool:
 def _outputs(folder: Path) -> list[str]:
     try:
         with os.scandir(folder) as found:
-            names = [each.path for each in found if each.is_file() and _is_output(each.name)]
+            names = [each.path for each in found if each.is_file() and is_output_name(each.name)]
     except OSError:
         return []
     return sorted(names)
-
-
-def _is_output(name: str) -> bool:
-    is_list = name.endswith(".failures.jsonl") or name.startswith(".")
-    return not is_list and (table_ending(name) in TABLE_EXTENSIONS or is_tar(name))

@@ -9,7 +9,8 @@ import { notice } from "./store.js";
 
 /**
  * @typedef {{name: string, path: string, pictures: number, is_more: boolean}} Folder
- * @typedef {Folder & {parent: string | null, folders: Folder[], recent: {folder: string, sidecar_ext: string, one_a_line: boolean}[]}} Listing
+ * @typedef {{name: string, path: string, kind: string, size: number}} Output
+ * @typedef {Folder & {parent: string | null, folders: Folder[], outputs: Output[], recent: {folder: string, sidecar_ext: string, one_a_line: boolean}[]}} Listing
  */
 
 const listing = signal(/** @type {Listing | null} */ (null));
@@ -32,7 +33,8 @@ async function look(path) {
     const from = listing.value?.path;
     listing.value = found;
     if (typed.value === before) typed.value = found.path; // not what is typed meanwhile
-    place.value = Math.max(0, found.folders.findIndex((/** @type {Folder} */ one) => one.path === from));
+    const back = found.folders.findIndex((/** @type {Folder} */ one) => one.path === from);
+    place.value = back < 0 && !found.folders.length && found.pictures ? -1 : Math.max(0, back); // -1: the folder itself
     problem.value = "";
   } catch (error) {
     if (mine === turn) problem.value = /** @type {Error} */ (error).message;
@@ -61,19 +63,25 @@ async function choose(folder, options = { sidecar_ext: ending.value, one_a_line:
   if (await openFolder(folder, options)) dialog.value = "";
 }
 
+/** Go into a folder, or open a table or tar. @param {Folder | Output} one */
+const enter = (one) => ("kind" in one ? choose(one.path, { sidecar_ext: ".txt", one_a_line: false }) : look(one.path));
+
+/** @param {Output} one */
+const about = ({ kind, size }) => `${kind}, ${size < 1e6 ? `${Math.ceil(size / 1e3).toLocaleString("en")} KB` : `${Math.round(size / 1e6).toLocaleString("en")} MB`}`;
+
 const count = (/** @type {Folder} */ one) => `${one.pictures.toLocaleString("en")}${one.is_more ? "+" : ""} ${one.pictures === 1 ? "picture" : "pictures"}`;
 
 /** @param {KeyboardEvent} event */
 function press(event) {
   const now = listing.value;
-  const folders = now?.folders ?? [];
+  const folders = now ? [...now.folders, ...now.outputs] : [];
   const isTyped = typed.value !== (now?.path ?? "");
   const step = { ArrowDown: 1, ArrowUp: -1, PageDown: 10, PageUp: -10 }[event.key];
   if (event.key === "Enter" && event[/Mac/.test(navigator.platform) ? "metaKey" : "ctrlKey"]) void choose(typed.value);
   else if (event.altKey && event.key === "ArrowUp") now?.parent != null && void look(now.parent);
   else if (step) place.value = Math.max(0, Math.min(folders.length - 1, place.value + step));
   else if (event.key === "Enter" && isTyped) void look(typed.value);
-  else if (event.key === "Enter" && folders[place.value]) void look(folders[place.value].path);
+  else if (event.key === "Enter" && folders[place.value]) void enter(folders[place.value]);
   else if (event.key === "Enter") void choose(typed.value);
   else return;
   event.preventDefault();
@@ -81,24 +89,26 @@ function press(event) {
 
 export function FolderDialog() {
   useLayoutEffect(() => { // before anything can be typed, whose answer it would replace
-    problem.value = "";
+    problem.value = typed.value = "";
+    listing.value = null;
     void look("");
   }, []);
   const now = listing.value;
-  const at = now?.folders[place.value];
+  const shown = now ? [...now.folders, ...now.outputs] : [];
+  const at = shown[place.value];
   useEffect(() => document.getElementById(`folder-${place.value}`)?.scrollIntoView({ block: "nearest" }), [place.value, now]);
   return html`<${Dialog} name="folders" title="Open a folder">
     <label class="line">Folder
       <input type="text" role="combobox" aria-expanded="true" aria-controls="folders" autocomplete="off" spellcheck=${false}
         aria-activedescendant=${at ? `folder-${place.value}` : undefined} aria-describedby="folder-keys" value=${typed.value}
         onInput=${(/** @type {any} */ event) => (typed.value = event.target.value)} onKeyDown=${press} /></label>
-    <p class="note" id="folder-keys">↑ and ↓ choose, Enter goes into a folder, Alt+↑ to the one above; ⌘ or Ctrl+Enter opens it.</p>
+    <p class="note" id="folder-keys">↑ and ↓ choose, Enter goes into a folder, or opens a table or tar, Alt+↑ to the one above; ⌘ or Ctrl+Enter opens it.</p>
     ${problem.value && html`<p class="notice" role="alert">${problem.value}</p>`}
-    <ul id="folders" class="commands" role="listbox" aria-label="Folders" tabindex="-1">
-      ${now?.folders.map((one, number) => html`<li key=${one.path} id=${`folder-${number}`} role="option" aria-selected=${number === place.value}
-        onClick=${() => look(one.path)}><span>${one.name}</span> <span class="count">${count(one)}</span></li>`)}
+    <ul id="folders" class="commands" role="listbox" aria-label="Folders and outputs" tabindex="-1">
+      ${shown.map((one, number) => html`<li key=${one.path} id=${`folder-${number}`} role="option" aria-selected=${number === place.value}
+        onClick=${() => enter(one)}><span>${one.name}</span> <span class="count">${"kind" in one ? about(one) : count(one)}</span></li>`)}
     </ul>
-    ${now && !now.folders.length && html`<p class="note">No folders in it.</p>`}
+    ${now && !shown.length && html`<p class="note">No folders, tables or tars in it.</p>`}
     <div class="form">
       <label>Captions end in
         <input type="text" class="short" value=${ending.value} autocomplete="off" spellcheck=${false} onInput=${(/** @type {any} */ event) => (ending.value = event.target.value)} /></label>

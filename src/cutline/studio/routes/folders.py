@@ -45,7 +45,7 @@ class SamplesRequest(BaseModel):
 
 @router.post("/open")
 async def open_folder(body: OpenRequest, workspace: OpenWorkspace) -> Response:
-    """Open a folder that is one of ``--root``, or below one; 403 for others.
+    """Open a folder, table or tar that is one of ``--root``, or below one; 403 for others.
 
     Meanwhile ``listing`` of the state is the folder, and what was open stays open. 422: it is no folder, or
     has no pictures.
@@ -65,8 +65,9 @@ async def open_folder(body: OpenRequest, workspace: OpenWorkspace) -> Response:
 async def folders(workspace: OpenWorkspace, request: Request, path: str = "") -> Response:
     """The folders in a folder that the page may open; of the roots, where ``path`` is empty.
 
-    ``path``, ``parent`` (null above the roots), ``pictures`` below it, ``folders`` and ``recent``. Each has
-    ``name``, ``path``, ``pictures`` and ``is_more``, which is true where not all were counted.
+    ``path``, ``parent`` (null above the roots), ``pictures`` below it, ``folders``, ``outputs`` and
+    ``recent``. Each folder has ``name``, ``path``, ``pictures`` and ``is_more``, which is true where not all
+    were counted, each of the outputs ``name``, ``path``, ``kind`` (``table`` or ``shard``) and ``size``.
     """
     folder = text_to_name(path)
     if folder:
@@ -125,5 +126,5 @@ def _recent(workspace: OpenWorkspace) -> list[dict[str, Any]]:
     return [
         dataclasses.asdict(one)
         for one in workspace.preferences.recent
-        if workspace.may_open(text_to_name(one.folder)) and Path(text_to_name(one.folder)).is_dir()
+        if workspace.may_open(text_to_name(one.folder)) and Path(text_to_name(one.folder)).exists()
     ]
