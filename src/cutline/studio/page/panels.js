@@ -24,11 +24,11 @@ export function back() {
   focusOn(".grid");
 }
 
-/** A panel with its title and a button that closes it. @param {{name: string, title: string, children?: any}} parts */
-export function Panel({ name, title, children }) {
+/** A panel with its title, what stands beside it, and a button that closes it. @param {{name: string, title: string, beside?: any, children?: any}} parts */
+export function Panel({ name, title, beside, children }) {
   return html`<section class=${`side ${name}`} aria-labelledby="panel-title">
     <header class="line-of">
-      <h2 id="panel-title">${title}</h2>
+      <h2 id="panel-title">${title}</h2>${beside}
       <button class="quiet" title=${tip("back")} onClick=${() => show("")}>Close</button>
     </header>
     ${children}

@@ -30,9 +30,11 @@ export class Scatter {
     this.index = new PointIndex(this.points.to);
     this.sample = sampleOf(0);
     this.view = { x: 0, y: 0, zoom: 1 };
+    /** Whether all is shown, also after points have moved or the canvas has another size. */
+    this.isWhole = true;
     this.dims = false;
     this.frame = 0; // that is requested
-    this.glide = { since: 0, part: 1 };
+    this.glide = { since: 0, part: 1, view: this.view };
     /** Whether points are left out while the view changes; the time of the latest whole frame. */
     this.pace = { isMoving: false, isSlow: false, last: 0, whole: 0, late: 0, rest: 0 };
     /** @type {{x: number, y: number, path: number[], mode: Mode, isClick: boolean} | null} */
@@ -62,7 +64,8 @@ export class Scatter {
     this.index = new PointIndex(points);
     if (this.sample.length !== Math.min(count, FEW)) this.sample = sampleOf(count);
     this.pace.isSlow = false;
-    this.glide = { since: isGlide ? performance.now() : 0, part: isGlide ? 0 : 1 };
+    this.glide = { since: isGlide ? performance.now() : 0, part: isGlide ? 0 : 1, view: this.view };
+    if (!isGlide) this.view = this.whole();
     this.painter.load(this.points, ["from", "to", "labels", "states"]);
     this.redraw();
   }
@@ -132,19 +135,26 @@ export class Scatter {
     this.move();
   }
 
-  /** Show a part of the plane whole, all by default. @param {{left: number, right: number, bottom: number, top: number}} [part] */
-  fit(part = { left: -1, right: 1, bottom: -1, top: 1 }) {
+  /** The view that shows all points. */
+  whole() {
+    const { left, right, bottom, top } = this.index;
     const { clientWidth: width, clientHeight: height } = this.canvas;
     const unit = Math.min(width, height) / 2;
-    const zoom = Math.min(width / (part.right - part.left || 1e-3), height / (part.top - part.bottom || 1e-3)) / unit;
-    const isAll = part.left === -1 && part.right === 1;
-    this.view = { x: (part.left + part.right) / 2, y: (part.bottom + part.top) / 2, zoom: isAll ? 1 : Math.max(1, Math.min(64, zoom * 0.8)) };
+    const zoom = Math.min(width / 2 / unit / Math.max((right - left) / 2, 1e-3), height / 2 / unit / Math.max((top - bottom) / 2, 1e-3));
+    return { x: (left + right) / 2, y: (bottom + top) / 2, zoom: Math.max(0.5, Math.min(8, zoom)) };
+  }
+
+  /** Show all points. */
+  fit() {
+    this.view = this.whole();
     this.move();
+    this.isWhole = true;
   }
 
   /** The view has changed, and perhaps will again at once. */
   move() {
     const { pace } = this;
+    this.isWhole = false;
     if (!pace.isMoving) [pace.isMoving, pace.late, pace.last, pace.isSlow] = [true, 0, 0, pace.whole > 3 * SLOW];
     clearTimeout(pace.rest);
     pace.rest = setTimeout(() => ((pace.isMoving = false), this.redraw()), REST);
@@ -158,11 +168,12 @@ export class Scatter {
 
   /** @param {number} now */
   draw(now) {
-    const { glide, pace, view, painter } = this;
+    const { glide, pace, painter } = this;
     this.frame = 0;
     if (glide.part < 1) {
       const part = Math.max(0, Math.min(1, (performance.now() - glide.since) / GLIDE));
       glide.part = part < 1 ? part * part * (3 - 2 * part) : 1;
+      if (this.isWhole) this.view = between(glide.view, this.whole(), glide.part);
       this.listener.moved();
     }
     const isMoving = pace.isMoving || glide.part < 1;
@@ -174,6 +185,7 @@ export class Scatter {
     pace.last = isMoving ? now : 0;
     const isPart = this.points.labels.length > (isMoving && pace.isSlow ? FEW : painter.limit);
     const ratio = devicePixelRatio || 1;
+    const { view } = this;
     const size = Math.max(1.5, Math.min(9, 24 * this.index.there ** -0.2)) * Math.max(0.7, Math.min(4, view.zoom ** 0.35));
     const drawn = { part: glide.part, scale: this.scale * ratio, x: view.x, y: view.y, size: Math.min(size, 14) * ratio, dims: this.dims };
     painter.draw({ ...drawn, sample: isPart ? this.sample : null });
@@ -185,6 +197,7 @@ export class Scatter {
     const { canvas } = this;
     const ratio = devicePixelRatio || 1;
     [canvas.width, canvas.height] = [Math.max(1, Math.round(canvas.clientWidth * ratio)), Math.max(1, Math.round(canvas.clientHeight * ratio))];
+    if (this.isWhole && this.glide.part === 1) this.view = this.whole();
     this.draw(performance.now()); // at once: the canvas is empty now
     this.listener.moved();
   }
@@ -260,6 +273,14 @@ export class Scatter {
     this.painter.end();
   }
 }
+
+/** @typedef {{x: number, y: number, zoom: number}} Place of the view: its middle, and how much it is enlarged */
+/** @param {Place} one @param {Place} other @param {number} part @returns {Place} */
+const between = (one, other, part) => ({
+  x: one.x + part * (other.x - one.x),
+  y: one.y + part * (other.y - one.y),
+  zoom: one.zoom + part * (other.zoom - one.zoom),
+});
 
 /** The four corners of a box. @param {readonly number[]} two */
 export const cornersOf = ([x1, y1, x2, y2]) => [x1, y1, x2, y1, x2, y2, x1, y2];

@@ -44,6 +44,8 @@ export class PointIndex {
     this.there = there;
     this.left = there ? left : 0;
     this.bottom = there ? bottom : 0;
+    this.right = there ? right : 0;
+    this.top = there ? top : 0;
     this.side = Math.max(1, Math.min(MOST, Math.ceil(Math.sqrt(there / PER_CELL))));
     this.width = (there ? Math.max(right - left, top - bottom) : 0) / this.side || 1;
     this.start = new Uint32Array(this.side * this.side + 1);
