@@ -214,6 +214,8 @@ def test_a_text_that_cannot_be_saved_stays_and_is_saved_later(browser: Any, own_
     field = show(page, PICTURES - 2)  # without a caption, as the next one
     own_studio.process.kill()
     own_studio.process.wait(PATIENCE)
+    down = page.get_by_role("alert").filter(has_text="The studio does not respond")
+    expect(down).to_be_visible()  # nobody has typed
     field.fill("kept until it is back")
     expect(status).to_contain_text("Not saved: the studio does not respond")
     (own_studio.folder / "000.jpg").hardlink_to(own_studio.folder / "00.jpg")  # all rows have other numbers
@@ -222,6 +224,7 @@ def test_a_text_that_cannot_be_saved_stays_and_is_saved_later(browser: Any, own_
     assert (own_studio.folder / f"{PICTURES - 2}.txt").read_text() == "kept until it is back"
     expect(page.locator(".cell.cursor")).to_have_attribute("title", f"{PICTURES - 2}.jpg")
     expect(field).to_have_value("kept until it is back")
+    expect(down).to_have_count(0)
     assert not (own_studio.folder / f"{PICTURES - 1}.txt").exists()
     assert len(again.call("GET", "history")) == 2
     page.close()

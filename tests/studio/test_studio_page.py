@@ -62,6 +62,13 @@ def test_a_bulk_edit_is_seen_applied_without_some_and_undone(page: Any, studio: 
     first = panel.locator(".changes li").first
     expect(first.locator("del").first).to_have_text("a cat")
     expect(first.locator("ins").first).to_have_text("two dogs")
+    second = panel.locator(".changes li").nth(1)
+    second.locator("p").click()  # the picture, and the grid at it
+    expect(second.locator("img")).to_have_js_property("naturalWidth", 64)
+    expect(page.locator(".cell.cursor")).to_contain_text("number 1")
+    expect(panel.get_by_text("8 of 12 change")).to_be_visible()
+    second.get_by_role("button", name="01.jpg").press("Enter")
+    expect(second.locator("img")).to_have_count(0)
     first.get_by_role("checkbox").uncheck()
     (studio.folder / "02.txt").write_text("theirs")
     panel.get_by_role("button", name="Apply to 7").click()
@@ -165,6 +172,8 @@ def test_tags_and_text_are_one_string(page: Any, studio: Any) -> None:
     wait_until(lambda: (studio.folder / "00.txt").read_text() == "red mat,  cat, snow.\n")
     page.keyboard.press("Escape")
     page.keyboard.press("t")
+    page.get_by_role("textbox", name="Caption").fill("")
+    expect(page.locator(".counts")).to_contain_text("0 words · 0 characters · 0 of 77 tokens")
     page.get_by_role("textbox", name="Caption").fill("word " * 80)
     expect(page.locator(".counts .problem")).to_contain_text("of 77 tokens")
 

@@ -10,7 +10,7 @@ import { Outcome } from "./outcome.js";
 import { Search } from "./search.js";
 import { go, steps } from "./selection.js";
 import { panel } from "./panels.js";
-import { dataset, left, notice, query, result, rows, search } from "./store.js";
+import { dataset, isDown, left, notice, query, result, rows, search } from "./store.js";
 
 function Unsaved() {
   const row = unsaved.value[0];
@@ -22,9 +22,11 @@ function Unsaved() {
   return html`<button class="problem" onClick=${show}>Not saved: ${rows.value.get(row)?.key ?? `row ${row}`}</button>`;
 }
 
+const Down = () => isDown.value && html`<span role="alert" class="problem">The studio does not respond: is it still running? What you type is kept here until it does.</span>`;
+
 export function Bar() {
   const now = dataset.value ?? {};
-  if (!now.folder) return html`<header class="bar"><h1 class="folder">cutline studio</h1><span role="alert" class="count">${notice.value}</span><span class="space"></span>
+  if (!now.folder) return html`<header class="bar"><h1 class="folder">cutline studio</h1><${Down} /><span role="alert" class="count">${notice.value}</span><span class="space"></span>
     <${ActionButton} id="help">?<//></header>`;
   return html`<header class="bar">
     <h1 class="folder" title=${now.folder ?? ""}>${now.folder.split("/").pop() }</h1>
@@ -49,6 +51,7 @@ export function Bar() {
       <${Unsaved} />
       ${now.superseded?.length > 0 && html`<span class="count" title=${now.superseded.join(", ")}>${now.superseded.length} edited before the table was replaced</span>`}
       ${now.listing && html`<span role="status" class="count">Listing the pictures of ${now.listing.split("/").pop()}…${now.listed ? ` ${now.listed.toLocaleString("en")} so far` : ""}</span>`}
+      <${Down} />
       <span role="alert" class="count">${notice.value}</span>
       ${!panel.value && html`<${Outcome} />`}
     </div>

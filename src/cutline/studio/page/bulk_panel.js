@@ -1,14 +1,16 @@
 // @ts-check
 /** The panel of bulk edits: seen before they happen, and undone after. */
 
-import { html, useEffect, useLayoutEffect } from "./vendor/preact.js";
+import { html, signal, useEffect, useLayoutEffect } from "./vendor/preact.js";
 import * as bulk from "./bulk.js";
 import { Difference } from "./difference.js";
 import { KINDS } from "./edit_kinds.js";
 import { Outcome } from "./outcome.js";
 import { focusOn, Panel } from "./panels.js";
+import { Picture } from "./picture.js";
 import { ScopeChoice } from "./scope_choice.js";
-import { edition, jobs } from "./store.js";
+import { go } from "./selection.js";
+import { edition, jobs, result } from "./store.js";
 
 const number = (/** @type {number} */ value) => value.toLocaleString("en");
 
@@ -56,6 +58,16 @@ function Field({ field }) {
   </label>`;
 }
 
+/** The change whose picture is shown. */
+const looked = signal(/** @type {number | null} */ (null));
+
+/** Show the picture of a change, or not any more; the grid goes to it, so that it is there when the panel is closed. @param {number} row */
+function look(row) {
+  looked.value = looked.value === row ? null : row;
+  const place = result.value.indexOf(row);
+  if (place >= 0 && looked.value !== null && bulk.scope.value !== "picture") go(place);
+}
+
 function Changes() {
   const shown = bulk.preview.value;
   const scroll = (/** @type {any} */ { currentTarget: box }) => {
@@ -65,9 +77,10 @@ function Changes() {
     <ul class="changes" tabindex="0" aria-label="Changes" onScroll=${scroll}>
       ${bulk.changes.value.map(
         (one) => html`<li key=${one.row} class=${bulk.unticked.value.has(one.row) ? "off" : ""}>
-          <label class="tick"><input type="checkbox" checked=${!bulk.unticked.value.has(one.row)} onChange=${() => bulk.tick(one.row)} />
-            <span class="name">${one.key}</span></label>
-          <p><${Difference} before=${one.before} after=${one.after} /></p>
+          <span class="line-of"><input type="checkbox" aria-label=${`Change ${one.key}`} checked=${!bulk.unticked.value.has(one.row)} onChange=${() => bulk.tick(one.row)} />
+            <button class="quiet name" aria-expanded=${looked.value === one.row} title="see the picture" onClick=${() => look(one.row)}>${one.key}</button></span>
+          <p onClick=${() => look(one.row)}><${Difference} before=${one.before} after=${one.after} /></p>
+          ${looked.value === one.row && html`<${Picture} src=${`studio/pictures/${one.row}`} alt=${one.key} />`}
         </li>`,
       )}
     </ul>`;

@@ -6,7 +6,10 @@ import { get, send } from "./api.js";
 import { recall, retry } from "./draft.js";
 import { restore } from "./place.js";
 import { clear, forget, watch } from "./rows.js";
-import { compare, cursor, dataset, edition, heard, jobs, left, locked, notice, opening, picked, preferences, query, result, rows, search } from "./store.js";
+import { compare, cursor, dataset, edition, heard, isDown, jobs, left, locked, notice, opening, picked, preferences, query, result, rows, search } from "./store.js";
+
+const GRACE = 1500; // ms without events until the page says so
+const AGAIN = 3000; // ms
 
 /** Forget the rows of what was open: numbers mean others now. @param {any} state of what is open now */
 async function enter(state) {
@@ -70,11 +73,33 @@ export async function start() {
     else notice.value = /** @type {Error} */ (error).message;
     return;
   }
+  connect();
+  watch();
+  if (dataset.value.folder) {
+    await search("");
+    await restore();
+  }
+  preferences.value = await get("studio/preferences").catch(() => ({ keys: {}, tips: true }));
+  await recall();
+}
+
+let connected = false;
+
+/** Hear of changes; browsers connect again by themselves, except after an error that is not the network's. */
+function connect() {
   const events = new EventSource("studio/events");
-  let connected = false;
+  let waiting = 0;
   events.addEventListener("hello", () => {
+    clearTimeout(waiting);
+    waiting = 0;
+    isDown.value = false;
     if (connected) void hello();
     connected = true;
+  });
+  events.addEventListener("error", () => {
+    waiting ||= setTimeout(() => (isDown.value = true), GRACE);
+    if (events.readyState !== EventSource.CLOSED) return;
+    setTimeout(connect, AGAIN);
   });
   for (const kind of ["state", "opened", "changed"]) events.addEventListener(kind, (event) => take(kind, JSON.parse(event.data)));
   events.addEventListener("reading", (event) => {
@@ -86,11 +111,4 @@ export async function start() {
   });
   for (const [kind, hear] of heard) events.addEventListener(kind, (event) => hear(JSON.parse(event.data)));
   events.addEventListener("preferences", (event) => (preferences.value = JSON.parse(event.data)));
-  watch();
-  if (dataset.value.folder) {
-    await search("");
-    await restore();
-  }
-  preferences.value = await get("studio/preferences").catch(() => ({ keys: {}, tips: true }));
-  await recall();
 }

@@ -37,9 +37,10 @@ export function Counts({ text }) {
   }, [text]);
   const words = text.match(/\S+/g)?.length ?? 0;
   const isOver = tokens !== null && tokens.tokens > READ;
+  const read = text.trim() ? (tokens?.tokens ?? 0) : 0; // the two marks stand around nothing
   return html`<span class="counts">${plural(words, "word")} · ${plural(Array.from(text).length, "character")}
-    ${tokens !== null && html` · <span class=${isOver ? "problem" : ""} title=${isOver ? `CLIP reads the first ${READ} only, up to the mark in the text` : ""}>
-      ${tokens.is_exact ? "" : "about "}${tokens.tokens.toLocaleString("en")} of ${READ} tokens</span>
-      <meter aria-label="CLIP tokens" min="0" max=${READ} value=${Math.min(READ, tokens.tokens)} high=${READ - 0.5} />`}
+    ${tokens !== null && html` · <span class=${isOver ? "problem" : ""} title=${isOver ? `CLIP reads the first ${READ} only, up to the mark in the text` : `CLIP reads ${READ}; one each is for the start and the end`}>
+      ${tokens.is_exact || !read ? "" : "about "}${read.toLocaleString("en")} of ${READ} tokens</span>
+      <meter aria-label="CLIP tokens" min="0" max=${READ} value=${Math.min(READ, read)} high=${READ - 0.5} />`}
   </span>`;
 }

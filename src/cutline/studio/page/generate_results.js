@@ -6,10 +6,19 @@ import * as gen from "./generate.js";
 import { scope, scopeOf } from "./bulk.js";
 import { Outcome } from "./outcome.js";
 import { accept, reject } from "./proposals.js";
+import { show } from "./panels.js";
 import { plural } from "./running.js";
+import { go } from "./selection.js";
 import { dataset, search } from "./store.js";
 
 const number = (/** @type {number} */ value) => value.toLocaleString("en");
+
+/** Show the first proposal in the editor, in the panel's place, and the others in the grid. */
+async function showAll() {
+  await search("has:proposal");
+  go(0);
+  show("");
+}
 
 /** The failures of the generation that runs or ran last; a click finds their pictures. */
 export function FailedKinds() {
@@ -28,7 +37,7 @@ export function Waiting() {
   const which = { selection: "those picked", filter: "those shown", all: "all", picture: "this one" }[scope.value];
   return html`<section class="waiting" aria-label="Proposals"><h3>${plural(count, "proposal")}</h3>
     <p class="buttons">
-      <button onClick=${() => search("has:proposal")}>Show</button>
+      <button title="each beside its picture, in the editor" onClick=${() => showAll()}>Show</button>
       <button onClick=${() => accept(scopeOf())}>Accept ${which}</button>
       <button onClick=${() => reject(scopeOf())}>Reject ${which}</button>
     </p><${Outcome} /></section>`;

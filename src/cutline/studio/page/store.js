@@ -25,6 +25,8 @@ export const edition = signal(0);
 /** Counts the folders that were opened: row numbers are those of one. */
 export const opening = signal(0);
 export const notice = signal("");
+/** Whether the server does not respond, though nothing was requested. */
+export const isDown = signal(false);
 /** Why the query cannot be parsed, and the characters at fault. */
 export const mistake = signal(/** @type {{text: string, start: number, end: number} | null} */ (null));
 export const jobs = signal(/** @type {Record<number, any>} */ ({}));
