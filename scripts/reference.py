@@ -64,7 +64,7 @@ API: dict[str, tuple[str, str]] = {
             "open_dataset Dataset Preview Edit Replace Prefix Suffix Trigger AddTag RemoveTag RenameTag "
             "SortTags DedupeTags Trim SentenceCase RemoveOpeners Several Proposal "
             "EditResult EditRecord EditInfo CaptionVersion ExportResult QueryError "
-            "SetComparison Tally Standing"
+            "SetComparison Tally Standing Embeddings EmbedResult"
         ),
     ),
     "Jobs": (

@@ -60,6 +60,7 @@ if TYPE_CHECKING:  # what type checkers and editors read; `_NAMES` has the same 
         Trigger as Trigger,
         Trim as Trim,
     )
+    from cutline.dataset.embeddings import EmbedResult as EmbedResult, Embeddings as Embeddings
     from cutline.dataset.export.records import ExportResult as ExportResult
     from cutline.dataset.opener import open_dataset as open_dataset
     from cutline.dataset.picks import Standing as Standing
@@ -182,6 +183,7 @@ _NAMES = {
         "AddTag DedupeTags Edit Prefix RemoveOpeners RemoveTag "
         "RenameTag Replace SentenceCase Several SortTags Suffix Trigger Trim"
     ),
+    "cutline.dataset.embeddings": "EmbedResult Embeddings",
     "cutline.dataset.export.records": "ExportResult",
     "cutline.dataset.opener": "open_dataset",
     "cutline.dataset.picks": "Standing Tally",

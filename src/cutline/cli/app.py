@@ -72,6 +72,10 @@ cutline export photos/ webdata.zip --where "status:done"
 
 cutline words photos/ --where "path:zoo/" --output words.svg
 """,
+    "embed": """Compute vectors of a folder's captions or pictures, by which these are compared and clustered.
+
+cutline embed photos/ --of images
+""",
     "lint": "List what is odd in a folder's captions: misspelt words, repeated sentences, leaked prompts.",
 }
 _MODULES = {"find": "edit", "undo": "history", "redo": "history", "propose": "proposals"}

@@ -15,6 +15,7 @@ _MEANT = {
     "caption … --retry-failed": "retry",
     "batch status": "status",
     "compare": "bench benchmark diff evaluate versus",
+    "embed": "clip embedding embeddings encode features sbert vectorize vectors",
     "edit": "modify rename replace sed substitute",
     "find": "filter grep list ls query search",
     "history": "changes log",

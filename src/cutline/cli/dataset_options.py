@@ -17,10 +17,12 @@ from cutline.dataset.input_options import TableOptions
 from cutline.dataset.opener import open_dataset
 from cutline.dataset.records import EditResult
 from cutline.dataset.writer import Progress, StopEdit
-from cutline.formatting import plural, printable
+from cutline.display import PLAIN_INTERVAL
+from cutline.formatting import duration, plural, printable
 from cutline.terminal import print_error, print_line
 
 _SHOWN: Final = 5  # names of files
+_ESTIMABLE: Final = 2.0  # seconds
 _INTERVAL: Final = 0.1  # seconds between two lines of progress
 
 Input = Annotated[
@@ -111,7 +113,7 @@ def exit_code(result: EditResult) -> int:
 
 @contextlib.contextmanager
 def edit_progress(total: int) -> Iterator[Progress]:
-    """Progress at a terminal; Ctrl-C ends the edit between two files."""
+    """Progress, with the time left where that is seconds; Ctrl-C ends the edit between two files."""
     interrupted = False
 
     def interrupt(_number: int, _frame: object) -> None:
@@ -119,21 +121,34 @@ def edit_progress(total: int) -> Iterator[Progress]:
         interrupted = True
 
     before = {sign: signal.signal(sign, interrupt) for sign in (signal.SIGINT, signal.SIGTERM)}
-    shown = 0.0
+    is_terminal = sys.stderr.isatty()
+    shown, start = 0.0, time.monotonic()
 
     def progress(done: int) -> None:
         nonlocal shown
         if interrupted:
             raise StopEdit
-        if sys.stderr.isatty() and (now := time.monotonic()) - shown > _INTERVAL:
+        now = time.monotonic()
+        if is_terminal and now - shown > _INTERVAL:
             shown = now
-            sys.stderr.write(f"\r{done:,} of {total:,}")
+            sys.stderr.write(f"\r{_figures(done, total, now - start)}\x1b[K")
             sys.stderr.flush()
+        elif not is_terminal and now - max(start, shown) > PLAIN_INTERVAL:
+            shown = now
+            print_line(_figures(done, total, now - start))
 
     try:
         yield progress
     finally:
         for sign, handler in before.items():
             signal.signal(sign, handler)
-        if shown:
+        if shown and is_terminal:
             sys.stderr.write("\r\x1b[K")
+
+
+def _figures(done: int, total: int, seconds: float) -> str:
+    figures = f"{done:,} of {total:,}"
+    if not done or seconds < _ESTIMABLE:
+        return figures
+    rate = done / seconds
+    return f"{figures} · {rate:,.0f}/s · {duration((total - done) / rate)} left"

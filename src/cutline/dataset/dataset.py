@@ -11,6 +11,7 @@ from cutline.dataset.authorship import Authorship
 from cutline.dataset.caption_sets import caption_set
 from cutline.dataset.dataset_rows import DatasetRows
 from cutline.dataset.edits import Edit
+from cutline.dataset.embeddings import Embeddings, Of, open_embeddings
 from cutline.dataset.export.export import Export
 from cutline.dataset.export.items import export_items
 from cutline.dataset.export.records import ExportOptions, ExportResult
@@ -152,6 +153,26 @@ class Dataset(DatasetRows):
         """
         self.read_texts()
         return SetComparison(self, [caption_set(self, name) for name in sets], blind=blind)
+
+    def embeddings(
+        self,
+        of: Of = "captions",
+        *,
+        model: str | None = None,
+        weights: str | None = None,
+        device: str = "auto",
+    ) -> Embeddings:
+        """Vectors of the captions or images, in the user's cache; their ``compute`` adds what is missing.
+
+        ``model``: as of `cutline embed`, by default ``all-MiniLM-L6-v2`` for captions and
+        ``efficientnet-lite0`` for images. ``weights``: others, as a folder, a repository, or for networks of
+        pictures a safetensors file. ``device``: such as ``cpu`` or ``cuda:0``.
+
+        Raises:
+            MissingExtra: what the model needs is not installed.
+            ConfigError: there is no such model, its weights cannot be had, or what is kept is damaged.
+        """
+        return open_embeddings(self, of, model, weights, device)
 
     def versions(self, key: str) -> list[CaptionVersion]:
         """The captions that a picture has had, the latest first; ConfigError: there is no such picture."""

@@ -18,10 +18,12 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from cutline.analysis.embedding_store import KEY, EmbeddingStore, KeySet
+from cutline.analysis.language import count_other_languages
 from cutline.dataset.dataset_rows import DatasetRows
 from cutline.dataset.picture_keys import PictureKeys
 from cutline.dataset.preview import RowNumbers
 from cutline.encoders.encoder import Encoder, PictureEncoder, TextEncoder
+from cutline.encoders.factory import MULTILINGUAL
 from cutline.errors import PictureError
 from cutline.imaging import Picture
 from cutline.records import Location
@@ -30,6 +32,8 @@ Keys: TypeAlias = npt.NDArray[np.uint8]
 """Of shape ``(rows, 16)``."""
 Mask: TypeAlias = npt.NDArray[np.bool_]
 
+_SAMPLE: Final = 2000  # captions whose language is looked at
+_OTHERS: Final = 0.1  # of these in other languages are worth a notice
 _CAPTIONS: Final = 256  # in a batch, after which computing can be stopped
 _PICTURES: Final = 32
 _AHEAD: Final = 64  # pictures that are decoded before they are needed
@@ -62,6 +66,9 @@ class Contents(Protocol):
 
     def scan(self) -> None:
         """Look what has changed."""
+
+    def notice(self) -> str:
+        """What a user should know of contents and encoder; mostly empty."""
 
     def different(self, rows: RowNumbers) -> RowNumbers:
         """One row of each content, as far as contents are known."""
@@ -98,6 +105,20 @@ class CaptionContents:
 
     def scan(self) -> None:
         """Edits are noticed by ``keys``."""
+
+    def notice(self) -> str:
+        if not self.encoder.is_english:
+            return ""
+        texts = self._dataset.texts().drop_null()
+        step = max(1, len(texts) // _SAMPLE)
+        sample = texts.take(pa.array(range(0, len(texts), step), pa.int64())).to_pylist()
+        others = count_other_languages(sample)
+        if others < max(1, len(sample) * _OTHERS):
+            return ""
+        return (
+            f"about {others / len(sample):.0%} of the captions are not in English, the only language that "
+            f"{self.encoder.name} knows: what they mean counts little; {MULTILINGUAL} knows 50 languages"
+        )
 
     def different(self, rows: RowNumbers) -> RowNumbers:
         keys, _ = self.keys()
@@ -159,6 +180,9 @@ class PictureContents:
     def may_have(self, known: Mask) -> Mask:
         """A picture that was not read yet is a content, too."""
         return np.ones_like(known)
+
+    def notice(self) -> str:
+        return ""
 
     def different(self, rows: RowNumbers) -> RowNumbers:
         return rows

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import threading
-from collections.abc import Callable
 from typing import Final, Literal, TypeAlias, get_args
 
 import numpy as np
@@ -20,6 +19,7 @@ from cutline.dataset.preview import RowNumbers
 from cutline.dataset.writer import Progress, StopEdit
 from cutline.encoders.factory import EFFICIENTNET, MINILM, picture_encoder, text_encoder
 from cutline.errors import ConfigError
+from cutline.weights import Say
 
 Of: TypeAlias = Literal["captions", "images"]
 
@@ -95,10 +95,18 @@ class Embeddings:
         """How many vectors must be computed; equal captions count once."""
         return len(self._wanted(rows))
 
+    def notice(self) -> str:
+        """What a user should know before computing, such as captions that the model does not understand."""
+        return self._contents.notice()
+
+    def load(self, say: Say = lambda _: None) -> None:
+        """Load the model now, rather than when it is needed; ``say`` receives lines about a download."""
+        self._contents.encoder.load(say)
+
     def compute(
         self,
         progress: Progress | None = None,
-        say: Callable[[str], None] = lambda _: None,
+        say: Say = lambda _: None,
         rows: RowNumbers | None = None,
     ) -> EmbedResult:
         """Compute what is missing, of ``rows`` or all; kept batch by batch, so that it can be stopped.

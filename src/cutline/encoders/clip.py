@@ -161,6 +161,10 @@ class ClipEncoder:
         return self._clip.dimensions
 
     @property
+    def is_english(self) -> bool:
+        return self._model.startswith("openai/")
+
+    @property
     def fingerprint(self) -> str:
         return fingerprint_of(find_weights(self._model, option="--weights").glob("*.safetensors"))
 

@@ -44,6 +44,10 @@ class Encoder(Protocol):
 
 
 class TextEncoder(Encoder, Protocol):
+    @property
+    def is_english(self) -> bool:
+        """Whether it knows English alone, as far as that is known."""
+
     def texts(self, texts: Sequence[str]) -> Vectors:
         """Embed texts; what is longer than the model reads is truncated."""
 

