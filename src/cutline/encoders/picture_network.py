@@ -86,7 +86,8 @@ class PictureNetwork:
         side, crop = self._architecture.side, self._architecture.crop
         size = picture.info()
         short, long = sorted((size.width, size.height))
-        wanted = math.ceil(side / crop)
+        # Twice what is needed: a scaled picture has some aliasing, to which networks are sensitive.
+        wanted = math.ceil(2 * side / crop)
         image = picture.image(max_side=math.ceil(wanted * long / short) if short > wanted else 0)
         length = min(image.size) * crop
         left, top = (image.width - length) / 2, (image.height - length) / 2
