@@ -10,7 +10,8 @@ import pyarrow as pa
 import pytest
 from PIL import Image
 
-from cutline.analysis.lint import CHECKS, Check, Finding, lint
+from cutline.analysis.findings import CHECKS, Check, Finding
+from cutline.analysis.lint import lint
 from cutline.analysis.word_index import WordIndex
 from processes import cutline_here
 
@@ -37,6 +38,17 @@ def findings(texts: list[str | None], *checks: Check) -> dict[str, Finding]:
             "The mood is calm today",
             6,
         ),
+        (
+            "near",
+            [
+                "a red dog sits on green grass",
+                "On green grass: a red DOG sits.",
+                "a red dog lies on green grass",
+            ],
+            "a red dog sits on green grass",
+            3,
+        ),
+        ("once", ["a man rides a zebra"], "zebra", 1),
         ("prompt", ["I'm sorry, but I can't assist with that."], "I'm sorry, but I can't assist", 1),
         ("prompt", ["Describe this image in one line."], "Describe this image", 1),
         ("prompt", ["a cat <|im_start|>user"], "<|im_start|>", 1),

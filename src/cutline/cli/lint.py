@@ -6,23 +6,22 @@ import dataclasses
 import shlex
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Final
 
 import orjson
-import pyarrow as pa
 from cyclopts import Parameter
 
-from cutline.analysis.lint import CHECKS, Check, Finding
-from cutline.analysis.lint import lint as find_all
-from cutline.analysis.word_index import WordIndex
+from cutline.analysis.findings import CHECKS, Check, Finding
 from cutline.cli.dataset_options import DEFAULTS, DatasetOptions, Input
 from cutline.cli.edit import find_rows
+from cutline.dataset.lint_list import lint_dataset
 from cutline.errors import ConfigError
 from cutline.files import write_atomically, write_errors
 from cutline.formatting import plural, printable
 from cutline.terminal import print_line
 
-_TEXT = 60  # characters of a finding at a terminal
+_DEFAULT: Final = tuple(check for check in CHECKS if check != "picture")  # which reads every picture
+_TEXT: Final = 60  # characters of a finding at a terminal
 
 
 def lint(
@@ -30,10 +29,16 @@ def lint(
     /,
     *,
     where: Annotated[str, Parameter(help="Only the captions that match, as in `cutline find`.")] = "",
-    check: Annotated[tuple[Check, ...], Parameter(help="Only this check; several by repetition.")] = (),
+    check: Annotated[
+        tuple[Check, ...],
+        Parameter(help="Only this check; several by repetition. `picture` is run only where it is named."),
+    ] = (),
     ignore: Annotated[
         tuple[str, ...], Parameter(help="Leave out a check, or what is found by its text.")
     ] = (),
+    all: Annotated[  # noqa: A002 - as of other commands
+        bool, Parameter(help="Show what was ignored in the studio, too.")
+    ] = False,
     output: Annotated[
         Path | None, Parameter(name=("--output", "-o"), help="Write the findings to a .json file too.")
     ] = None,
@@ -46,21 +51,25 @@ def lint(
     if output is not None and (output.suffix.lower() != ".json" or output.is_dir()):
         raise ConfigError(f"findings are written to a .json file: change {output}")
     opened = dataset.open(folder)
-    texts = opened.texts()
-    if where:
-        texts = texts.take(pa.array(find_rows(opened, where)))
-    index = WordIndex()
-    index.update(texts)
-    chosen = [one for one in check or CHECKS if one not in ignore]
-    findings = [one for one in find_all(texts, index, chosen) if one.text not in ignore]
+    chosen = [one for one in check or _DEFAULT if one not in ignore]
+    found = lint_dataset(opened, find_rows(opened, where) if where else None, chosen)
+    listed = [one for one in found.findings if one.text not in ignore]
+    findings = [one for one in listed if all or not one.is_ignored]
     for finding in findings:
         sys.stdout.write(_line(finding, folder) + "\n")
-    captions = int(index.filled.sum())
-    print_line(f"{plural(len(findings), 'finding')} in {plural(captions, 'caption')}")
+    hidden = len(listed) - len(findings)
+    more = f"; {hidden:,} ignored in the studio, which --all shows" * (hidden > 0)
+    print_line(f"{plural(len(findings), 'finding')} in {plural(found.captions, 'caption')}{more}")
     if output is not None:
         with write_errors(output):
-            write_atomically(output, orjson.dumps([dataclasses.asdict(one) for one in findings]))
+            write_atomically(output, orjson.dumps([_record(one) for one in findings]))
     return 1 if findings else 0
+
+
+def _record(finding: Finding) -> dict[str, Any]:
+    values = dataclasses.asdict(finding)
+    del values["rows"]
+    return values
 
 
 def _line(finding: Finding, folder: str) -> str:

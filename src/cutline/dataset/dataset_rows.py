@@ -19,6 +19,7 @@ from cutline.dataset.input_options import TableOptions
 from cutline.dataset.inputs import Listed
 from cutline.dataset.marks import Marks
 from cutline.dataset.opened_input import history_folder, open_input
+from cutline.dataset.picture_copies import group_copies
 from cutline.dataset.preview import RowNumbers
 from cutline.dataset.properties import Properties
 from cutline.dataset.proposals import ProposalStore
@@ -187,6 +188,11 @@ class DatasetRows:
 
     def _named(self, field: str) -> NamedRows:
         return self.clusters if field == "cluster" else self.row_sets
+
+    def picture_groups(self, rows: RowNumbers) -> list[list[int]]:
+        """The rows, of these, whose pictures have the same bytes, which reads files."""
+        files = [self._source.location(self.entries[row]).file() or "" for row in rows.tolist()]
+        return [[int(rows[place]) for place in group] for group in group_copies(files)]
 
     def _picture_files(self) -> list[str]:
         return [self._source.location(entry).file() or "" for entry in self.entries]

@@ -15,7 +15,15 @@ _END: Final = 4096  # bytes at the end of a file, which tell most pictures apart
 
 
 def find_copies(paths: Sequence[str]) -> npt.NDArray[np.bool_]:
-    """Whether another path has the same bytes; links to one file are copies too.
+    """Whether another path has the same bytes, see ``group_copies``."""
+    found = np.zeros(len(paths), dtype=bool)
+    for group in group_copies(paths):
+        found[group] = True
+    return found
+
+
+def group_copies(paths: Sequence[str]) -> list[list[int]]:
+    """The places of the paths that have the same bytes; links to one file are copies too.
 
     Only files of one size are read: first their ends, and whole where these are equal. What cannot be read
     is no copy.
@@ -31,17 +39,16 @@ def find_copies(paths: Sequence[str]) -> npt.NDArray[np.bool_]:
         if file not in files:
             sizes[status.st_size].append(file)
         files[file].append(row)
-    found = np.zeros(len(paths), dtype=bool)
-    for rows in files.values():
-        if len(rows) > 1:
-            found[rows] = True
+    groups: list[list[int]] = []
+    single = set(files)
     for size, same in sizes.items():
         by_end = _groups(same, [_end(paths[files[file][0]], size) for file in same])
         for group in by_end:
             for copies in _groups(group, [_digest(paths[files[file][0]]) for file in group]):
-                for file in copies:
-                    found[files[file]] = True
-    return found
+                groups.append(sorted(row for file in copies for row in files[file]))
+                single.difference_update(copies)
+    groups += (files[file] for file in single if len(files[file]) > 1)
+    return sorted(groups)
 
 
 def _groups(

@@ -22,7 +22,7 @@ _PREFIX: Final = "/set/"
 _ABOUT: Final = "/set-about/"
 _MASKS: Final = 16  # in memory
 _SHOWN: Final = 20  # names in a message
-_LASSO: Final = regex.compile(r"lasso-\d+")
+_NUMBERED: Final = regex.compile(r"(?:lasso|lint)-\d+")  # names that the studio gives
 _HEAD: Final = struct.Struct("<qq")  # the number of a set in the order of time, and of its pictures
 _END: Final = "\0"  # of a key: no path has it
 
@@ -72,8 +72,8 @@ class RowSets:
     def put(self, name: str, rows: Iterable[int] | npt.NDArray[np.int64]) -> dict[str, int]:
         """Keep rows by a name, in place of a set that has it; returns all names, see ``names``.
 
-        Where there are too many sets, the oldest one that is called ``lasso-`` and a number gives way, unless
-        a saved filter names it.
+        Where there are too many sets, the oldest one that is called ``lasso-`` or ``lint-`` and a number
+        gives way, unless a saved filter names it.
 
         Raises:
             ConfigError: the name cannot be one, there are no rows, or there are too many sets.
@@ -94,6 +94,13 @@ class RowSets:
         self._history.store(values | _removal(old))
         self._note(name, content, mask)
         return self.names()
+
+    def put_numbered(self, kind: str, rows: npt.NDArray[np.int64]) -> str:
+        """Keep rows by a name that no set has, such as ``lint-3``; returns it. Raises as ``put``."""
+        known = (name.removeprefix(f"{kind}-") for name in self.names() if name.startswith(f"{kind}-"))
+        name = f"{kind}-{max((int(end) for end in known if end.isdecimal()), default=0) + 1}"
+        self.put(name, rows)
+        return name
 
     def remove(self, name: str) -> dict[str, int]:
         """Remove a set; returns all that are left.
@@ -124,7 +131,7 @@ class RowSets:
     def _oldest(self, names: Sequence[str]) -> str:
         filters = read_filters(self._history).values()
         for name in reversed(names):
-            if _LASSO.fullmatch(name) and not any(_names(query, name) for query in filters):
+            if _NUMBERED.fullmatch(name) and not any(_names(query, name) for query in filters):
                 return name
         raise ConfigError(f"there are {MOST} sets of rows already: remove one")
 

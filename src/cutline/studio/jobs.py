@@ -28,7 +28,10 @@ Work = Callable[[Progress], Result]
 
 @dataclasses.dataclass(slots=True)
 class Job:
-    """``done`` of ``total`` steps; ``result`` or ``problem`` once it has ended; ``figures`` are its own."""
+    """``done`` of ``total`` steps; ``result`` or ``problem`` once it has ended; ``figures`` are its own.
+
+    ``is_edit``: what pages show may have changed by it.
+    """
 
     number: int
     summary: str
@@ -39,6 +42,7 @@ class Job:
     result: Result = None
     problem: str = ""
     figures: Callable[[], dict[str, Any]] | None = None
+    is_edit: bool = True
 
     def state(self) -> dict[str, Any]:
         return {
@@ -63,11 +67,17 @@ class Jobs:
         self._tasks: set[asyncio.Task[None]] = set()
 
     def start(
-        self, summary: str, total: int, work: Work, figures: Callable[[], dict[str, Any]] | None = None
+        self,
+        summary: str,
+        total: int,
+        work: Work,
+        figures: Callable[[], dict[str, Any]] | None = None,
+        *,
+        is_edit: bool = True,
     ) -> int:
-        """Returns the job's number at once."""
+        """Returns the job's number at once; ``is_edit`` false: it changes nothing that pages show."""
         number = max(self._jobs, default=0) + 1
-        job = Job(number=number, summary=summary, total=total, figures=figures)
+        job = Job(number=number, summary=summary, total=total, figures=figures, is_edit=is_edit)
         self._jobs[job.number] = job
         for number in list(self._jobs)[:-_KEPT]:
             if self._jobs[number].is_over:
@@ -129,4 +139,5 @@ class Jobs:
         if job.figures is None:
             job.done = job.total
         self._events.publish("job", **job.state())
-        self._after()
+        if job.is_edit:
+            self._after()

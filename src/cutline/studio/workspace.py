@@ -12,6 +12,7 @@ from typing import Any, Final
 from cutline.app_dirs import cache_dir, state_dir
 from cutline.dataset.dataset import Dataset
 from cutline.dataset.history import History
+from cutline.dataset.lint_list import LintList
 from cutline.dataset.preview import Preview
 from cutline.dataset.records import EditRecord
 from cutline.dataset.set_comparison import SetComparison
@@ -76,6 +77,7 @@ class Workspace:
         self.comparisons: Numbered[SetComparison] = Numbered(
             8, "this comparison is not open any more: open it again; its picks are kept"
         )
+        self.findings: Numbered[LintList] = Numbered(4, "these findings are not kept any more: check again")
         self.colors: Numbered[bytes] = Numbered(8, "these colours are not kept any more: choose them again")
 
     @property

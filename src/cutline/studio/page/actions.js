@@ -92,6 +92,7 @@ for (const action of [
   { id: "export", keys: ["E"], text: "export pictures and captions", run: saved(() => show("export")) },
   { id: "words", keys: ["W"], text: "words of the captions", run: saved(() => show("words")) },
   { id: "map", keys: ["M"], text: "map of the captions or pictures, and their clusters", run: saved(() => show("map")) },
+  { id: "lint", keys: ["Shift+W"], text: "lint: what is odd in the captions", run: saved(() => show("lint")) },
   { id: "find", keys: ["/", "Ctrl+F"], text: "find", typing: true, run: () => focusOn("input[type=search]") },
   { id: "history", keys: ["H"], text: "history", run: saved(() => show("history")) },
   { id: "open", keys: ["O"], text: "open another folder", run: () => (dialog.value = "folders") },

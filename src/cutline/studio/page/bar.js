@@ -40,6 +40,7 @@ export function Bar() {
     <${ActionButton} id="history" pressed=${panel.value === "history"}>History<//>
     <${ActionButton} id="words" pressed=${panel.value === "words"}>Words<//>
     <${ActionButton} id="map" pressed=${panel.value === "map"}>Map<//>
+    <${ActionButton} id="lint" pressed=${panel.value === "lint"}>Lint<//>
     <${ActionButton} id="compare" pressed=${panel.value === "compare"}>Compare<//>
     <${ActionButton} id="export" pressed=${panel.value === "export"}>Export<//>
     <${ActionButton} id="help">?<//>

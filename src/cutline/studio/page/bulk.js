@@ -29,9 +29,23 @@ export const sizes = computed(() => ({
   picture: result.value.length ? 1 : 0,
 }));
 
-/** The scope that is most likely meant: what is picked, else what is filtered, else all. */
+/** The scope of the panel that opens next, where another one has chosen it. */
+let chosen = "";
+export const prepareScope = (/** @type {string} */ name) => (chosen = name);
+
+/** What the panel of bulk edits opens with. @param {string} name of the edit @param {Record<string, any>} fields @param {string} where */
+export function prepare(name, fields, where) {
+  batch(() => {
+    kind.value = name;
+    values.value = fields;
+  });
+  prepareScope(where);
+}
+
+/** The scope that was chosen, or is most likely meant: what is picked, else what is filtered, else all. */
 export function guessScope() {
-  scope.value = picked.value.size ? "selection" : query.value ? "filter" : "all";
+  scope.value = chosen || (picked.value.size ? "selection" : query.value ? "filter" : "all");
+  chosen = "";
 }
 
 /** The filter's rows are those that are shown: what no longer matches it is still among them. */

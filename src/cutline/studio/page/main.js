@@ -15,6 +15,7 @@ import { Grid } from "./grid.js";
 import { HistoryPanel } from "./history_panel.js";
 import { KeyForm } from "./key_form.js";
 import { listen, rebind } from "./keys.js";
+import { LintPanel } from "./lint_panel.js";
 import { MapPanel } from "./map_panel.js";
 import { panel } from "./panels.js";
 import { start } from "./connection.js";
@@ -22,7 +23,7 @@ import { dataset, locked, preferences } from "./store.js";
 import { TermsPanel } from "./terms_panel.js";
 
 /** @type {Record<string, () => any>} */
-const PANELS = { bulk: BulkPanel, history: HistoryPanel, export: ExportPanel, generate: GeneratePanel, words: TermsPanel, map: MapPanel, compare: ComparePanel };
+const PANELS = { bulk: BulkPanel, history: HistoryPanel, export: ExportPanel, generate: GeneratePanel, words: TermsPanel, map: MapPanel, lint: LintPanel, compare: ComparePanel };
 
 function App() {
   if (locked.value) return html`<${KeyForm} />`;

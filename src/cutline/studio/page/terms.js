@@ -67,10 +67,7 @@ export const filter = (term, event) => filterBy(`"${term}"`, event);
 
 /** Open the bulk edit that replaces a term, which shows what changes. @param {string} term @param {string} [by] */
 export function replace(term, by) {
-  batch(() => {
-    bulk.kind.value = "replace";
-    bulk.values.value = { old: term, new: by ?? term, word: true, ignore_case: true };
-  });
+  bulk.prepare("replace", { old: term, new: by ?? term, word: true, ignore_case: true }, bulk.scope.value);
   show("bulk");
   setTimeout(() => /** @type {HTMLInputElement | null} */ (document.querySelector(".bulk .form input[name=new]"))?.select(), 50);
 }

@@ -1,0 +1,123 @@
+"""What is odd in captions: a list that one works off, and what of it is ignored."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+from typing import Annotated, Any, Final
+
+import numpy as np
+from fastapi import APIRouter
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.responses import Response
+
+from cutline.analysis.findings import CHECKS, Check, Finding
+from cutline.dataset.lint_list import finding_rows, ignore, lint_dataset, read_ignored
+from cutline.dataset.preview import RowNumbers
+from cutline.dataset.writer import Progress
+from cutline.service.errors import ServiceError
+from cutline.service.http.responses import json_response
+from cutline.studio.routes.parameters import OpenDataset, OpenWorkspace, Scope, scope_numbers
+from cutline.studio.workspace import Workspace
+
+router = APIRouter(prefix="/studio")
+
+_MOST: Final = 200  # findings of a check
+_OF_WORDS: Final = frozenset({"once", "spelling", "frequent"})
+_FEW: Final = 10  # findings whose queries are run one by one
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class LintRequest(_Body):
+    """The captions that are checked, and how; by default all checks but ``picture``, which reads files."""
+
+    scope: Scope = Scope()
+    checks: Annotated[list[Check], Field(min_length=1, max_length=len(CHECKS))] = [
+        check for check in CHECKS if check != "picture"
+    ]
+
+
+class IgnoreRequest(_Body):
+    """A finding; ``on`` false: it is listed again."""
+
+    check: Check
+    text: Annotated[str, Field(max_length=1_000_000)]
+    on: bool = True
+
+
+class SetRequest(_Body):
+    """Findings by their places in the list; ``others``: all captions of each but the first."""
+
+    findings: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1, max_length=10_000)]
+    others: bool = False
+
+
+@router.post("/lint")
+async def lint(body: LintRequest, workspace: OpenWorkspace) -> Response:
+    """Check captions as a job: 202 with its ``job``; at its end ``figures`` have the number ``lint``."""
+    dataset = workspace.dataset
+    rows = await scope_numbers(dataset, body.scope)
+    figures: dict[str, Any] = {"lint": None}
+
+    def work(progress: Progress) -> None:
+        found = lint_dataset(dataset, rows, body.checks, most=_MOST, progress=progress)
+        figures["lint"] = workspace.findings.add(found)
+
+    number = workspace.jobs.start(
+        "check the captions", len(body.checks), work, lambda: dict(figures), is_edit=False
+    )
+    return json_response({"job": number}, 202)
+
+
+@router.get("/lint/ignored")
+async def ignored(dataset: OpenDataset) -> Response:
+    """The findings that are ignored, pairs of check and text."""
+    return json_response(sorted(await asyncio.to_thread(read_ignored, dataset.history)))
+
+
+@router.put("/lint/ignored")
+async def set_ignored(body: IgnoreRequest, dataset: OpenDataset) -> Response:
+    """Ignore a finding, also on the command line, or not any more; all that are ignored are returned."""
+    kept = await asyncio.to_thread(ignore, dataset.history, body.check, body.text, on=body.on)
+    return json_response(sorted(kept))
+
+
+@router.get("/lint/{number}")
+async def findings(number: int, workspace: OpenWorkspace) -> Response:
+    """``captions`` that were checked, and ``findings``: ``check``, ``text``, ``count``, ``message``,
+    ``replace`` (old and new text, or null), ``is_ignored``, and the ``query`` that finds them; null where
+    only a set does.
+    """
+    found = workspace.findings.get(number)
+    return json_response({"captions": found.captions, "findings": [_json(one) for one in found.findings]})
+
+
+@router.post("/lint/{number}/set")
+async def keep_findings(number: int, body: SetRequest, workspace: OpenWorkspace) -> Response:
+    """Make the captions of findings a set: its ``name`` and ``count``. Every page hears of it by ``sets``."""
+    found = workspace.findings.get(number).findings
+    if max(body.findings) >= len(found):
+        raise ServiceError(404, "there is no such finding")
+    chosen = [found[place] for place in body.findings]
+    rows = await asyncio.to_thread(_rows, workspace, chosen, others=body.others)
+    sets = workspace.dataset.row_sets
+    name = await asyncio.to_thread(sets.put_numbered, "lint", rows)
+    workspace.events.publish("sets", sets=await asyncio.to_thread(sets.names))
+    return json_response({"name": name, "count": len(rows)})
+
+
+def _rows(workspace: Workspace, findings: list[Finding], *, others: bool) -> RowNumbers:
+    if len(findings) > _FEW and not others and {finding.check for finding in findings} <= _OF_WORDS:
+        return workspace.words.rows_with({finding.text for finding in findings})
+    parts = [finding_rows(workspace.dataset, finding)[1 if others else 0 :] for finding in findings]
+    return np.unique(np.concatenate(parts))
+
+
+def _json(finding: Finding) -> dict[str, Any]:
+    values = dataclasses.asdict(finding)
+    if values.pop("rows"):
+        values["query"] = None
+    return values
