@@ -10,7 +10,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -69,13 +69,14 @@ class Studio:
             time.sleep(0.01)
 
 
-def start_studio(folder: Path, *options: str, port: int = 0) -> Studio:
-    """Start `cutline studio` and wait until it responds."""
+def start_studio(folder: Path, *options: str, port: int = 0, wrapper: Sequence[str] = ()) -> Studio:
+    """Start `cutline studio` and wait until it responds; ``wrapper``: a command that starts it."""
     if not port:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
     command = [sys.executable, "-m", "cutline", "studio", os.fspath(folder), "--port", str(port), *options]
+    command = [*wrapper, *command]
     environment = {**os.environ, "XDG_CACHE_HOME": os.fspath(folder.parent / "cache")}
     environment["XDG_STATE_HOME"] = os.fspath(folder.parent / "state")
     process = subprocess.Popen(command, env=environment)

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from cutline import EditInfo, open_dataset
+from cutline.dataset.records import Change
 from processes import cutline, cutline_here
 
 
@@ -77,6 +79,21 @@ def test_an_edit_of_the_past_is_taken_back_and_what_changed_since_is_named(folde
     (folder / "2.txt").write_text("a dog on a mat, number 2\n")
     assert cutline_here("undo", folder, "--edit", "1").returncode == 0
     assert captions(folder).count("a cat") == 3
+
+
+def test_an_edit_that_wrote_nothing_is_passed_over_by_undo(folder: Path) -> None:
+    before = captions(folder)
+    assert cutline_here("edit", folder, "--prefix", "photo:", "--where", "2").returncode == 0
+    with open_dataset(folder) as dataset:
+        change = Change(file="3.txt", before=b"of a moment ago", after=b"x")
+        result = dataset.write(EditInfo(kind="save", summary="edit 3.jpg"), [change])
+        assert (result.id, result.written, result.conflicts) == (2, 0, ("3.txt",))
+    alone = cutline_here("undo", folder, "--edit", "2")
+    assert (alone.returncode, alone.stderr) == (0, "edit 2 has nothing to take back\n")
+    undone = cutline_here("undo", folder, "--to", "0")
+    assert (undone.returncode, "undo: prefix 'photo:', 1 file written" in undone.stderr) == (0, True)
+    assert captions(folder) == before
+    assert cutline_here("undo", folder).stderr == "nothing to undo\n"
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import array
+import contextlib
+import os
 import resource
+import subprocess
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +17,7 @@ from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
 from playwright.sync_api import expect
 
+from cutline import Dataset, EditInfo
 from processes import wait_until
 from studio_process import PATIENCE, start_studio, stop_studio
 
@@ -229,6 +234,48 @@ def test_a_text_that_cannot_be_saved_stays_and_is_saved_later(browser: Any, own_
     assert len(again.call("GET", "history")) == 2
     page.close()
     stop_studio(again)
+
+
+@contextlib.contextmanager
+def read_only(folder: Path) -> Iterator[Sequence[str]]:
+    """A command that runs another one for which nothing can be written below a folder."""
+    if os.geteuid():
+        modes = {path: path.stat().st_mode for path in (folder, *folder.rglob("*")) if path.is_dir()}
+        for path in modes:
+            path.chmod(0o555)
+        yield ()
+        for path, mode in modes.items():
+            path.chmod(mode)
+        return
+    mount = f"mount --bind {folder} {folder} && mount -o remount,ro,bind {folder}"
+    probe = subprocess.run(["unshare", "-m", "sh", "-c", mount], check=False, capture_output=True)
+    if probe.returncode:
+        pytest.skip("root can write everywhere, and may not mount here")
+    yield ("unshare", "-m", "sh", "-c", f'{mount} && exec "$@"', "sh")
+
+
+@pytest.mark.parametrize("has_history", [False, True])
+def test_nothing_is_lost_where_nothing_can_be_written(browser: Any, photos: Path, has_history: bool) -> None:
+    if has_history:
+        with Dataset(os.fspath(photos)) as dataset:
+            dataset.set_captions({0: "an edit before"}, EditInfo(kind="save", summary="edit 00.jpg"))
+    before = {path.name: path.read_bytes() for path in photos.iterdir()}
+    places = (photos.parent, photos) if has_history else (photos.parent,)
+    for place in places:  # the folder alone, or with the place of its history
+        with read_only(place) as wrapper:
+            studio = start_studio(photos, wrapper=wrapper)
+            page = browser.new_page()
+            page.goto(studio.url)
+            field = show(page, 1)
+            field.fill("kept although it cannot be saved")
+            status = page.get_by_role("status")
+            expect(status).to_contain_text("Not saved: cannot write")
+            page.keyboard.press("Control+ArrowDown")
+            page.keyboard.press("Control+ArrowUp")
+            expect(field).to_have_value("kept although it cannot be saved")
+            page.close(run_before_unload=False)
+            stop_studio(studio)
+        assert {path.name: path.read_bytes() for path in photos.iterdir()} == before
 
 
 def test_what_another_program_changes_is_shown_and_drafts_stay(page: Any, studio: Any) -> None:

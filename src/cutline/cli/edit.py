@@ -113,6 +113,8 @@ def edit(
         return 0
     with edit_progress(len(preview.rows)) as progress:
         result = opened.apply(preview, progress)
+    if result.failed or result.conflicts or result.stopped:
+        change = f"{result.written:,} of {plural(len(preview.rows), 'caption')}"
     print_line(
         f"{change} changed: {outcome(result)}" if result.id else f"nothing to change: {chosen.summary}"
     )

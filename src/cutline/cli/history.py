@@ -41,7 +41,9 @@ def undo(
         assert result is not None
         count += 1
         code = max(code, exit_code(result))
-        print_line(f"edit {result.id}: {outcome(result)}")
+        print_line(
+            f"edit {result.id}: {outcome(result)}" if result.id else f"edit {edit} has nothing to take back"
+        )
         if to is None:
             break
     if not count:

@@ -13,9 +13,9 @@ from typing import Any, Final
 
 import filelock
 
+from cutline.dataset.read_only_history import is_not_writable, not_writable, open_copy
 from cutline.dataset.records import Change, EditInfo, EditRecord, Status, Version
 from cutline.errors import ConfigError, SinkError
-from cutline.formatting import one_line
 
 FILE: Final = "history.sqlite"
 _VERSION: Final = 1
@@ -39,6 +39,7 @@ class History:
         self._file = state / FILE
         self._guard = threading.RLock()
         self._connection: sqlite3.Connection | None = None
+        self.is_read_only = False  # known once it was read
         self._data_version = 0  # as SQLite counts the changes of other connections
 
     @contextlib.contextmanager
@@ -161,9 +162,9 @@ class History:
         return [_record(row) for row in self._read(f"{_SELECT} WHERE state = 'open' ORDER BY id")]
 
     def undoable(self) -> EditRecord | None:
-        """The latest edit that is in effect."""
+        """The latest edit that is in effect, and wrote something."""
         rows = self._read(
-            f"{_SELECT} WHERE kind != 'undo' AND undone_by IS NULL AND state != 'open'"
+            f"{_SELECT} WHERE kind != 'undo' AND undone_by IS NULL AND state != 'open' AND files > 0"
             " ORDER BY id DESC LIMIT 1"
         )
         return _record(rows[0]) if rows else None
@@ -240,11 +241,11 @@ class History:
                     f"{self._file}, the history of edits, is damaged ({error}): restore it, or move it away "
                     "to start a new one; the captions themselves are untouched"
                 ) from error
+            if self.is_read_only:
+                raise not_writable(self._state, error) from error
             raise SinkError(f"cannot use {self._file}: {error}") from error
         except OSError as error:
-            raise SinkError(
-                f"cannot write beside the dataset, to {self._state}: {one_line(error)}"
-            ) from error
+            raise not_writable(self._state, error) from error
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
@@ -264,9 +265,12 @@ class History:
             )
             try:
                 self._prepare(connection)
-            except BaseException:
+            except BaseException as error:
                 connection.close()
-                raise
+                if not is_not_writable(error):
+                    raise
+                connection = open_copy(self._file)
+                self.is_read_only = True
             self._connection = connection
         return self._connection
 

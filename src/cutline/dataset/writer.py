@@ -57,7 +57,7 @@ class Writer:
 
     def recover(self) -> list[EditResult]:
         """Finish the edits that dead processes left open."""
-        if not self._history.interrupted():
+        if not self._history.interrupted() or self._history.is_read_only:
             return []
         with self._history.writing():
             return self._finish_interrupted()

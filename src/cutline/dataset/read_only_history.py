@@ -1,0 +1,54 @@
+"""A history where nothing can be written, such as on a read-only medium: it can be read all the same."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+import tempfile
+from pathlib import Path
+from urllib.parse import quote
+
+from cutline.errors import SinkError
+from cutline.formatting import one_line
+
+_CODES = {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY}
+
+
+def is_not_writable(error: BaseException) -> bool:
+    """Whether SQLite refuses a file that it cannot write, or whose folder it cannot write."""
+    return isinstance(error, sqlite3.OperationalError) and error.sqlite_errorcode & 0xFF in _CODES
+
+
+def not_writable(state: Path, error: Exception) -> SinkError:
+    """What a write ends with."""
+    return SinkError(
+        f"cannot write beside the dataset, to {state}: {one_line(error)}; allow writing there, or copy the "
+        "dataset to where it is allowed"
+    )
+
+
+def open_copy(file: Path) -> sqlite3.Connection:
+    """A connection that only reads. What is in the log beside the file is read from a copy of both.
+
+    Raises:
+        sqlite3.Error: it is no database.
+        OSError: there is no room for a copy.
+    """
+    log = file.with_name(f"{file.name}-wal")
+    if not log.exists() or not log.stat().st_size:
+        return _connect(file, "immutable=1")
+    with tempfile.TemporaryDirectory(prefix="cutline-history-") as folder:
+        for each in (file, log):
+            shutil.copyfile(each, Path(folder, each.name))
+        copy = sqlite3.connect(Path(folder, file.name), isolation_level=None)
+        whole = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+        copy.backup(whole)
+        copy.close()
+    whole.execute("PRAGMA query_only = ON")
+    return whole
+
+
+def _connect(file: Path, option: str) -> sqlite3.Connection:
+    return sqlite3.connect(
+        f"file:{quote(str(file))}?{option}", uri=True, isolation_level=None, check_same_thread=False
+    )
