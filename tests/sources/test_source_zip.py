@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import zipfile
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from test_source_contents import captioned, found, put, rows
 
@@ -50,6 +53,44 @@ def test_pictures_in_folders_of_a_zip_are_captioned_with_the_texts_beside_them(t
     out = tmp_path / "out.jsonl"
     assert captioned(path, out)[0] == 0
     assert [row["image_id"] for row in rows(out)] == [sample.key for sample in samples]
+
+
+@pytest.mark.parametrize("form", ["jsonl", "csv", "parquet"])
+def test_metadata_of_an_imagefolder_in_a_zip(tmp_path, jpeg, form):
+    table = [
+        {"file_name": "a.jpg", "text": "a red cat", "price": "3"},
+        {"file_name": "deep/b.jpg", "text": None, "price": "4"},
+        {"file_name": "gone.jpg", "text": "x", "price": "5"},
+    ]
+    put_table(tmp_path / f"metadata.{form}", table)
+    members = {
+        f"train/metadata.{form}": (tmp_path / f"metadata.{form}").read_bytes(),
+        "train/a.jpg": jpeg(),
+        "train/deep/b.jpg": jpeg(),
+        "train/deep/b.txt": "beside it",
+        "other.jpg": jpeg(),
+        "odd/metadata.csv": "no,names\n1,2\n",
+    }
+    source = open_source(put_zip(tmp_path / "set.zip", members))
+    samples = {sample.key: sample for sample in source.samples()}
+    assert list(samples) == ["other.jpg", "train/a.jpg", "train/deep/b.jpg", "train/gone.jpg"]
+    assert [samples[key].text for key in list(samples)[:3]] == [None, "a red cat", "beside it"]
+    assert samples["train/a.jpg"].metadata == {"text": "a red cat", "price": "3"}
+    assert samples["other.jpg"].metadata == {}
+    assert samples["train/gone.jpg"].problem.kind == "missing"
+    assert {each.kind: each.count for each in source.left_over} == {"unread-metadata": 1}
+
+
+def put_table(path, table):
+    if path.suffix == ".jsonl":
+        path.write_text("".join(json.dumps(row) + "\n" for row in table))
+    elif path.suffix == ".csv":
+        with path.open("w", newline="") as file:
+            writer = csv.DictWriter(file, table[0])
+            writer.writeheader()
+            writer.writerows(table)
+    else:
+        pq.write_table(pa.Table.from_pylist(table), path)
 
 
 def test_several_zips_and_zips_beside_pictures(tmp_path, jpeg):

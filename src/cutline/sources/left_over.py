@@ -49,6 +49,11 @@ _REMARKS = {
         "parts of webdataset samples away from their pictures",
         "make the tar anew with its names sorted (tar --sort=name), or give it unpacked and below 2 GiB",
     ),
+    "unread-metadata": (
+        "metadata table that cannot be read",
+        "metadata tables that cannot be read",
+        "its pictures are captioned without its columns; mend it, it needs a column file_name",
+    ),
     "linked-text": (
         "text beside a picture that lies out of the input, behind a link",
         "texts beside pictures that lie out of the input, behind links",

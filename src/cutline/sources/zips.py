@@ -26,6 +26,7 @@ from cutline.sources.options import SourceOptions
 from cutline.sources.parts import copy_with, ranges
 from cutline.sources.tar_samples import leaves_folder
 from cutline.sources.unknown_files import is_picture, sniff_bytes
+from cutline.sources.zip_metadata import ZipMetadata
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -120,7 +121,7 @@ class _Members:
         self._archive = archive
         self._excluded = Exclusion(options.exclude).covers
         self._recursive = options.recursive
-        self._notes = notes
+        self._notes, self._options = notes, options
         infos = archive.infolist()
         if len(infos) > MAX_MEMBERS:
             raise ConfigError(f"{name_to_text(file)} has more than {MAX_MEMBERS:,} members")
@@ -134,6 +135,7 @@ class _Members:
         """By path. ``prefix`` comes before keys, ``ending`` is that of texts."""
         texts, values = (SidecarIndex(self._infos, each) for each in (ending, ".json"))
         keys = UniqueKeys()
+        rows = ZipMetadata(self._file, self._infos, self._data, self._options, self._notes)
         for name in sorted(self._infos):
             for info in self._infos[name]:
                 found = self._find(name, info)
@@ -144,14 +146,18 @@ class _Members:
                     text, problem = encodings.read(f"{self._file}/{each}", self._data(each))
                     if (text, problem) != (None, ""):
                         break
+                written, columns = rows.of(name)
                 yield Sample(
                     key=keys.unique(prefix + name),
                     location=None if isinstance(found, Problem) else found,
-                    text=text,
-                    metadata=self._fields(values.of(name)),
+                    text=written if text is None else text,
+                    metadata={**columns, **self._fields(values.of(name))},
                     problem=found if isinstance(found, Problem) else None,
                     text_problem=problem,
                 )
+
+        for name, lost in rows.rest():
+            yield Sample(key=keys.unique(prefix + name), location=None, problem=lost)
 
     def _find(self, name: str, info: zipfile.ZipInfo) -> Location | Problem | None:
         """The picture, or why it cannot be had; None for what is none, which may be left over."""
