@@ -104,6 +104,7 @@ bench-service: $(VENV)/installed-for-tests
 
 bench-studio: $(VENV)/installed-for-tests
 	$(BIN)/python bench/studio.py $(if $(ROWS),--rows $(ROWS))
+	$(BIN)/python bench/analysis.py $(if $(ROWS),--rows $(ROWS))
 
 bench-local: $(VENV)/installed-for-tests
 	$(BIN)/python bench/local.py $(if $(PHOTOS),--photos $(PHOTOS))

@@ -331,6 +331,8 @@ OF_OUTPUTS = [["batch", name] for name in ("status", "collect", "cancel")]
 
 WITHOUT_MODEL = {
     "embed",
+    "cluster",
+    "report",
     "models",
     "prompts",
     "run",
@@ -400,9 +402,9 @@ def batch_service():
 def test_commands_run(page, folder, endpoint, request):
     if page == "batch.md":
         endpoint = request.getfixturevalue("batch_service")
-    if page == "studio.md":
+    if page in {"studio.md", "analysis.md"}:
         for picture in (folder / "photos").glob("*.jpg"):
-            picture.with_suffix(".txt").write_text("a cat on a mat")
+            picture.with_suffix(".txt").write_text(f"a cat on a mat, seen from {picture.stem}")
     wanted = list(zip(commands_of(page, ["bash"]), expected_codes(page), strict=True))
     wanted = [(words, code) for words, code in wanted if can_run(page, words)]
     done = run(folder, commands=[here(words, endpoint) for words, _ in wanted])

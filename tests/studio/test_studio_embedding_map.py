@@ -181,6 +181,28 @@ def test_alike_rows_outliers_samples_and_near_duplicates(studio: Studio) -> None
     assert studio.call("GET", "map/duplicates")["groups"] == [[6, 11]]
 
 
+def test_another_set_of_captions_is_compared_by_what_it_says(studio: Studio) -> None:
+    for text in studio.folder.glob("*/*.txt"):
+        text.with_suffix(".caption").write_text(text.read_text().replace("a", "a", 1) + " today")
+    (studio.folder / "food" / "3.caption").write_text("a yellow submarine under the sea today")
+    run_job(studio, "map", {})
+    job = run_job(studio, "map/difference", {"set": ".caption"})
+    assert (job["problem"], job["done"]) == ("", job["total"])
+    found = studio.call("GET", "map/difference?limit=3")
+    assert found["rows"][0] == 15
+    assert found["texts"][0] == "a yellow submarine under the sea today"
+    assert found["scores"] == sorted(found["scores"])
+    assert found["scores"][0] < 0.4 < 0.8 < found["scores"][1]
+    assert "today" in found["gained"]
+    assert studio.call("GET", "map")["stale"] == 0
+    wrong = run_job(studio, "map/difference", {"set": ".none"})
+    assert wrong["problem"] == "no picture has a text ending in .none"
+    studio.call("POST", "map/difference", {"set": "/etc/passwd"}, status=403)
+    run_job(studio, "map", {"of": "images"})
+    images = run_job(studio, "map/difference", {"set": ".caption"})
+    assert images["problem"] == "sets of captions are compared by embeddings of captions, not of images"
+
+
 def test_what_cannot_be_shown_is_said_in_one_line(studio: Studio) -> None:
     problem = studio.call("POST", "map", {"of": "captions", "model": "minilm"}, status=422)["detail"]
     assert "there is no model 'minilm'" in problem

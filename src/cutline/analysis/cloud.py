@@ -18,8 +18,8 @@ _LARGEST, _SMALLEST = 72.0, 13.0  # px
 _LINE: Final = 1.2  # of the largest word in it
 _GAP: Final = 0.45  # of the smaller neighbour
 _STYLE: Final = (
-    "text{font-family:system-ui,sans-serif;fill:#1d2b3a}text.more{fill:#0b6e4f}"
-    "@media(prefers-color-scheme:dark){text{fill:#e6edf3}text.more{fill:#56d3a5}}"
+    ".cloud text{font-family:system-ui,sans-serif;fill:#1d2b3a}.cloud text.more{fill:#0b6e4f}"
+    "@media(prefers-color-scheme:dark){.cloud text{fill:#e6edf3}.cloud text.more{fill:#56d3a5}}"
 )
 
 
@@ -47,7 +47,8 @@ def word_cloud(terms: Sequence[Term]) -> str:
     height = sum(_LINE * max(word.size for word in line) for line in lines)
     parts = [
         (
-            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH:g} {height + 12:.0f}" role="img"'
+            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH:g} {height + 12:.0f}"'
+            f' class="cloud" role="img"'
             f' aria-label="Word cloud of {plural(len(terms), "term")}"><style>{_STYLE}</style>'
         )
     ]

@@ -76,6 +76,14 @@ cutline words photos/ --where "path:zoo/" --output words.svg
 
 cutline embed photos/ --of images
 """,
+    "cluster": """Find groups of captions or pictures that are alike, and name them.
+
+cutline cluster photos/ --of images --clusters 20 --plot clusters.svg
+""",
+    "report": """Write what a dataset says to one HTML file: words, clusters, what is worth a look.
+
+cutline report photos/ report.html
+""",
     "lint": "List what is odd in a folder's captions: misspelt words, repeated sentences, leaked prompts.",
 }
 _MODULES = {"find": "edit", "undo": "history", "redo": "history", "propose": "proposals"}
@@ -109,10 +117,7 @@ def build(short: ShortHelp | None = None) -> cyclopts.App:
     app.command("cutline.cli.serve:serve", name="serve", help=SERVE_HELP)
     app.command("cutline.cli.studio:studio", name="studio", help=STUDIO_HELP)
     for name, text in DATASET_HELP.items():
-        module = {"find": "edit", "undo": "history", "redo": "history", "propose": "proposals"}.get(
-            name, name
-        )
-        app.command(f"cutline.cli.{module}:{name}", name=name, help=text)
+        app.command(f"cutline.cli.{_MODULES.get(name, name)}:{name}", name=name, help=text)
     app.command("cutline.cli.models:app", name="models", help="List the models' providers, or check one.")
     app.command("cutline.cli.prompts:app", name="prompts", help="List the prompt library, or show a prompt.")
     return app

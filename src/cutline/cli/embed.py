@@ -19,25 +19,29 @@ from cutline.weights import Say
 _SHOWN = 5  # pictures
 _INTERVAL = 10.0  # seconds between two lines of a download
 
+Model = Annotated[
+    str | None,
+    Parameter(
+        name=("--model", "-m"),
+        help="Of captions: all-MiniLM-L6-v2 (the default), sentence-bert:OWNER/NAME or clip. Of images: "
+        "efficientnet-lite0 (the default), resnet50-v2 or clip.",
+    ),
+]
+Weights = Annotated[
+    str | None,
+    Parameter(help="Other weights: a folder, OWNER/NAME on the hub, or for networks a safetensors file."),
+]
+Device = Annotated[str, Parameter(help="Such as cpu or cuda:0; by default a GPU, if any.")]
+
 
 def embed(
     folder: Input,
     /,
     *,
     of: Annotated[Literal["captions", "images"], Parameter(help="What is embedded.")] = "captions",
-    model: Annotated[
-        str | None,
-        Parameter(
-            name=("--model", "-m"),
-            help="Of captions: all-MiniLM-L6-v2 (the default), sentence-bert:OWNER/NAME or clip. Of images: "
-            "efficientnet-lite0 (the default), resnet50-v2 or clip.",
-        ),
-    ] = None,
-    weights: Annotated[
-        str | None,
-        Parameter(help="Other weights: a folder, OWNER/NAME on the hub, or for networks a safetensors file."),
-    ] = None,
-    device: Annotated[str, Parameter(help="Such as cpu or cuda:0; by default a GPU, if any.")] = "auto",
+    model: Model = None,
+    weights: Weights = None,
+    device: Device = "auto",
     where: Annotated[str, Parameter(help="Only the captions that match, as in `cutline find`.")] = "",
     dataset: Annotated[DatasetOptions, Parameter(name="*")] = DEFAULTS,
 ) -> int:

@@ -13,10 +13,9 @@ from rich.text import Text
 from cutline.analysis.cloud import word_cloud
 from cutline.analysis.stop_words import stop_words as words_of
 from cutline.analysis.terms import COLUMNS, Order, Term, TermOptions, term_table_csv
-from cutline.cli.dataset_options import DEFAULTS, DatasetOptions, Input
+from cutline.cli.dataset_options import DEFAULTS, DatasetOptions, Input, check_output
 from cutline.cli.edit import find_rows
 from cutline.dataset.words import DatasetWords
-from cutline.errors import ConfigError
 from cutline.files import write_atomically, write_errors
 from cutline.formatting import plural, printable
 from cutline.terminal import Console, print_line
@@ -56,8 +55,7 @@ def words(
     dataset: Annotated[DatasetOptions, Parameter(name="*")] = DEFAULTS,
 ) -> int:
     """Count the words of a folder's captions, and tell which a part of them has more often than the rest."""
-    if output is not None:
-        _check_output(output, overwrite=overwrite)
+    check_output(output, (".csv", ".svg"), "words are written", overwrite=overwrite)
     dropped = words_of([name for name in stop_words if name != "none"])
     opened = dataset.open(folder)
     rows = find_rows(opened, where) if where else None
@@ -80,15 +78,6 @@ def words(
         write_atomically(output, text.encode(errors="replace"))
     print_line(f"{plural(len(terms), 'term')} → {output}")
     return 0
-
-
-def _check_output(output: Path, *, overwrite: bool) -> None:
-    if output.suffix.lower() not in {".csv", ".svg"}:
-        raise ConfigError(f"words are written to .csv or .svg: change the ending of {output}")
-    if output.is_dir():
-        raise ConfigError(f"{output} is a folder: give the path of a file")
-    if output.exists() and not overwrite:
-        raise ConfigError(f"{output} exists: give another output, or --overwrite")
 
 
 def _largest(terms: list[Term], limit: int | None) -> list[Term]:

@@ -77,10 +77,26 @@ class Contents(Protocol):
         """Put the vectors of the rows' contents into the store, batch by batch."""
 
 
+class Texts(Protocol):
+    """Captions by row, null for none, such as those of a dataset."""
+
+    def texts(self) -> pa.ChunkedArray: ...
+
+
+class FixedTexts:
+    """Captions that do not change."""
+
+    def __init__(self, texts: pa.ChunkedArray) -> None:
+        self._texts = texts
+
+    def texts(self) -> pa.ChunkedArray:
+        return self._texts
+
+
 class CaptionContents:
     """The captions of all rows, kept up with edits."""
 
-    def __init__(self, dataset: DatasetRows, encoder: TextEncoder) -> None:
+    def __init__(self, dataset: Texts, encoder: TextEncoder) -> None:
         self.encoder: Final = encoder
         self._dataset = dataset
         self._guard = threading.Lock()

@@ -9,11 +9,12 @@ from typing import Final, Literal, TypeAlias, get_args
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 from cutline.analysis.embedding_store import EmbeddingStore, Places
 from cutline.app_dirs import cache_dir
 from cutline.dataset.dataset_rows import DatasetRows
-from cutline.dataset.embedded_contents import CaptionContents, Contents, Mask, PictureContents
+from cutline.dataset.embedded_contents import CaptionContents, Contents, FixedTexts, Mask, PictureContents
 from cutline.dataset.picture_keys import PictureKeys
 from cutline.dataset.preview import RowNumbers
 from cutline.dataset.writer import Progress, StopEdit
@@ -82,6 +83,13 @@ class Embeddings:
         if len(rows) and not (np.abs(lengths - 1) < 0.1).all():
             raise self.store.damaged("as a vector is not of unit length")
         return rows, matrix / lengths
+
+    def of_texts(self, texts: pa.ChunkedArray) -> Embeddings:
+        """Those of other captions of the same rows, null for none; ConfigError: these are of images."""
+        if not isinstance(self._contents, CaptionContents):
+            raise ConfigError("sets of captions are compared by embeddings of captions, not of images")
+        contents = CaptionContents(FixedTexts(texts), self._contents.encoder)
+        return Embeddings(self._dataset, "captions", contents, self.store)
 
     def stale(self) -> Mask:
         """The rows with a content whose vector is not computed, such as an edited caption."""

@@ -13,6 +13,7 @@ from cutline.analysis.clusters import MOST, best_count
 from cutline.analysis.layout import EARLY, LATE
 from cutline.analysis.nearest import Similar, balanced_sample, outliers
 from cutline.analysis.palette import group_color
+from cutline.dataset.caption_difference import CaptionDifference, caption_difference
 from cutline.dataset.clustering import Clustering, Of
 from cutline.dataset.dataset import Dataset
 from cutline.dataset.embedding_map import EmbeddingMap, summarize
@@ -51,6 +52,8 @@ class MapSession:
         self._result = EmbedResult()
         self.groups: list[RowNumbers] = []
         """Those that ``duplicates`` found last."""
+        self.difference: CaptionDifference | None = None
+        """The one that ``compare`` found last."""
         self._version = 0
         self._turn = 0
         self._guard = threading.RLock()
@@ -164,6 +167,12 @@ class MapSession:
     def duplicates(self, least: float, progress: Progress) -> None:
         """Find groups of rows that are alike; the first of each is the one to keep."""
         self.groups = self.shown.map.near_duplicates(least, progress)
+
+    def compare(self, name: str, progress: Progress) -> None:
+        """Find where a set of captions says something else; `difference` has it then."""
+        if self._embeddings is None:
+            raise ConfigError("there is no map yet: compute it first")
+        self.difference = caption_difference(self._dataset, self._embeddings, name, progress)
 
     def _show(self, found: EmbeddingMap, clustering: Clustering, count: int) -> Shown:
         self._dataset.clusters.keep(clustering)

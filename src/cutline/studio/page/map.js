@@ -14,7 +14,7 @@ import { dataset, edition, heard, opening, query, result, search } from "./store
 const AT_ONCE = 20_000; // points that t-SNE arranges without having to be started
 const MOST_LASSOS = 100; // kept; then the oldest go
 const PAUSE = 200; // ms
-const JOB = /^(compute the map|lay the map out)/;
+const JOB = /^(compute the map|lay the map out|find near duplicates|compare the captions)/;
 
 /**
  * @typedef {{number: number, name: string, color: string, size: number, share: number, missing_captions: number, terms: string[], middle: number[], edge: number[]}} Cluster
@@ -43,7 +43,7 @@ export const selected = signal(/** @type {Uint8Array | null} */ (null));
 /** The cluster that is looked at, by its number. */
 export const focus = signal(/** @type {number | null} */ (null));
 export const isWide = signal(false);
-/** What is below the map, or beside it: clusters, or the editor. */
+/** What is below the map, or beside it: clusters, what is alike, or the editor. */
 export const side = signal("clusters");
 /** A picture that was clicked and is not in the selection. */
 export const outside = signal(/** @type {number | null} */ (null));
@@ -99,7 +99,7 @@ opening.subscribe(() => {
 });
 
 /** Show a job until it has ended; whether it went well. @param {number | null} number */
-async function follow(number) {
+export async function follow(number) {
   if (number === null || job.value === number) return number === null;
   job.value = number;
   const state = await ended(number);

@@ -5,6 +5,7 @@ import { html, useEffect, useLayoutEffect, useState } from "./vendor/preact.js";
 import { tip } from "./keys.js";
 import { Editor } from "./editor.js";
 import * as state from "./map.js";
+import { Alike } from "./map_alike.js";
 import { choose, mode, Plot, reset, zoom } from "./map_plot.js";
 import { clustersOf } from "./map_query.js";
 import { focusOn, Panel } from "./panels.js";
@@ -123,12 +124,13 @@ function Beside() {
   const outside = state.outside.value;
   return html`<div class="beside">
     <div class="tabs" role="group" aria-label="Beside the map">
-      <button class="quiet" aria-pressed=${!isPicture} onClick=${() => (state.side.value = "clusters")}>${state.colors.value ? "Colours" : "Clusters"}</button>
+      <button class="quiet" aria-pressed=${state.side.value === "clusters"} onClick=${() => (state.side.value = "clusters")}>${state.colors.value ? "Colours" : "Clusters"}</button>
+      <button class="quiet" aria-pressed=${state.side.value === "alike"} onClick=${() => (state.side.value = "alike")}>Alike</button>
       <button class="quiet" aria-pressed=${isPicture} onClick=${() => (state.side.value = "picture")}>Picture</button>
       ${outside !== null && html`<span class="figures" role="status">${rows.value.get(outside)?.key ?? "It"} is not selected.
         <button class="quiet" onClick=${() => state.leaveFilter(outside)}>Leave the filter and open it</button></span>`}
     </div>
-    ${isPicture ? html`<${Editor} />` : state.colors.value ? html`<${Legend} />` : html`<${Clusters} />`}
+    ${isPicture ? html`<${Editor} />` : state.side.value === "alike" ? html`<${Alike} />` : state.colors.value ? html`<${Legend} />` : html`<${Clusters} />`}
   </div>`;
 }
 

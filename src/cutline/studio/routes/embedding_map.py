@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
@@ -13,9 +14,11 @@ from cutline.analysis.clusters import MOST
 from cutline.dataset.clustering import Of
 from cutline.dataset.row_groups import By, group_rows
 from cutline.encoders.factory import CAPTION_MODELS, PICTURE_MODELS
+from cutline.files import name_to_text
 from cutline.service.http.responses import json_response
 from cutline.studio.map_session import ROUNDS, Shown
 from cutline.studio.routes.parameters import OpenWorkspace, Scope, check_row, scope_numbers
+from cutline.studio.set_names import set_path
 
 router = APIRouter(prefix="/studio/map")
 _MODELS: Final = {"captions": CAPTION_MODELS, "images": PICTURE_MODELS}
@@ -75,6 +78,12 @@ class DuplicatesRequest(_Body):
     """How alike the members of a group are to its first, as a cosine."""
 
     least: Annotated[float, Field(ge=0.5, le=1)] = 0.95
+
+
+class SetRequest(_Body):
+    """A set of captions, see ``GET /studio/compare``."""
+
+    set: Annotated[str, Field(min_length=1, max_length=4096)]
 
 
 @router.get("")
@@ -201,6 +210,40 @@ async def duplicates(body: DuplicatesRequest, workspace: OpenWorkspace) -> Respo
 async def duplicate_groups(workspace: OpenWorkspace) -> Response:
     """The ``groups`` that were found last, lists of rows; the first of each is the one to keep."""
     return json_response({"groups": [group.tolist() for group in workspace.map.groups]})
+
+
+@router.post("/difference")
+async def compare_sets(body: SetRequest, workspace: OpenWorkspace, request: Request) -> Response:
+    """Find where a set of captions says something else: 202 with the ``job``.
+
+    `GET /studio/map/difference` has it then. 403: an output is not beside the dataset, nor below the roots.
+    """
+    session = workspace.map
+    name = set_path(workspace.dataset, body.set, request.app.state.settings.roots)
+    what = f"compare the captions with {name_to_text(Path(name).name)}"
+    job = workspace.jobs.start(what, len(workspace.dataset), lambda progress: session.compare(name, progress))
+    return json_response({"job": job}, 202)
+
+
+@router.get("/difference")
+async def difference(
+    workspace: OpenWorkspace, limit: Annotated[int, Query(ge=1, le=10_000)] = 200
+) -> Response:
+    """The ``rows`` whose captions are the least alike, with cosines ``scores`` and the other ``texts``.
+
+    ``gained``: words that the other set has more often; ``lost``: that the dataset has more often.
+    """
+    found = workspace.map.difference
+    if found is None:
+        return json_response({"rows": [], "scores": [], "texts": [], "gained": [], "lost": []})
+    shown = {
+        "rows": found.rows[:limit].tolist(),
+        "scores": found.scores[:limit].tolist(),
+        "texts": found.texts[:limit],
+        "gained": found.gained,
+        "lost": found.lost,
+    }
+    return json_response(shown)
 
 
 def _clusters(shown: Shown) -> Response:

@@ -1,0 +1,162 @@
+"""A dataset as one HTML file that loads nothing: counts, words, clusters and what is worth a look."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+from markupsafe import Markup
+
+from cutline.analysis.cloud import word_cloud
+from cutline.analysis.clusters import best_count
+from cutline.analysis.lint import lint
+from cutline.analysis.map_plot import map_plot
+from cutline.analysis.palette import group_color
+from cutline.analysis.stop_words import stop_words
+from cutline.analysis.terms import TermOptions, term_table
+from cutline.analysis.word_index import WordIndex
+from cutline.dataset.clustering import Clustering
+from cutline.dataset.dataset import Dataset
+from cutline.dataset.embedding_map import EmbeddingMap, summarize
+from cutline.dataset.embeddings import Embeddings
+from cutline.dataset.preview import RowNumbers
+from cutline.dataset.token_counter import count_tokens
+from cutline.dataset.words import DatasetWords
+from cutline.errors import PictureError
+from cutline.imaging import Picture
+from cutline.imaging.thumbnails import Thumbnail, thumbnail
+from cutline.web.html import render, style
+
+POLICY: Final = (
+    "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
+)
+_IN_CLOUD: Final = 120
+_IN_TABLE: Final = 40
+_FINDINGS: Final = 60
+_BARS: Final = 24
+_SIDE: Final = 200  # pixels of a thumbnail
+_TOKENS: Final = 77
+_COUNTED: Final = 20_000  # captions whose tokens are counted, which takes a second
+
+
+def dataset_report(
+    dataset: Dataset,
+    rows: RowNumbers | None = None,
+    embeddings: Embeddings | None = None,
+    clusters: int | None = None,
+) -> str:
+    """The page, of ``rows`` or all; with the clusters of ``embeddings``, which are computed before.
+
+    ``clusters``: how many; by default as suggested.
+    """
+    texts = dataset.texts()
+    chosen = np.arange(len(dataset)) if rows is None else rows
+    if rows is not None:
+        texts = texts.take(pa.array(rows))
+    index = WordIndex()
+    index.update(texts)
+    terms = term_table(index, None, None, TermOptions(stop_words=stop_words(("en",))))
+    shown, plot = _clusters(dataset, embeddings, chosen, clusters)
+    findings = lint(texts, index)
+    return render(
+        "dataset_report.html",
+        title=f"{len(chosen):,} pictures and their captions",
+        policy=POLICY,
+        style=style("dataset_report.css"),
+        folder=dataset.folder,
+        made=dt.datetime.now().astimezone(),
+        facts=_facts(texts),
+        bars=_bars(texts),
+        cloud=Markup(word_cloud(terms[:_IN_CLOUD])),  # noqa: S704 - escaped there
+        terms=terms[:_IN_TABLE],
+        clusters=shown,
+        of=None if embeddings is None else embeddings.of,
+        plot=Markup(plot),  # noqa: S704 - escaped there
+        findings=findings[:_FINDINGS],
+        more=max(0, len(findings) - _FINDINGS),
+    )
+
+
+def _facts(texts: pa.ChunkedArray) -> list[tuple[str, str]]:
+    words = _word_counts(texts)
+    captions = len(words)
+    facts = [("pictures", f"{len(texts):,}"), ("without a caption", f"{len(texts) - captions:,}")]
+    if captions:
+        low, middle, high = np.percentile(words, (5, 50, 95))
+        facts.append(("words of a caption", f"{middle:.0f}, mostly {low:.0f} to {high:.0f}"))
+        equal = captions - len(texts.unique().drop_null())
+        facts.append(("equal to another caption", f"{equal:,}"))
+        step = -(-captions // _COUNTED)
+        some = texts.drop_null().take(pa.array(np.arange(0, captions, step))).to_pylist()
+        long = sum(count_tokens(text) > _TOKENS for text in some) / len(some)
+        facts.append((f"longer than CLIP's {_TOKENS} tokens", f"{long:.1%}"))
+    return facts
+
+
+def _word_counts(texts: pa.ChunkedArray) -> npt.NDArray[np.int64]:
+    split = pc.utf8_split_whitespace(pc.utf8_trim_whitespace(texts.drop_null()))
+    return np.asarray(pc.list_value_length(split)).astype(np.int64)
+
+
+def _bars(texts: pa.ChunkedArray) -> list[dict[str, Any]]:
+    """How many captions have how many words."""
+    words = _word_counts(texts)
+    if not len(words):
+        return []
+    width = max(1, -(-int(np.percentile(words, 99)) // _BARS))
+    places = np.minimum(words // width, _BARS)
+    counts = np.bincount(places, minlength=1)
+    return [
+        {
+            "label": f"{place * width}" if width == 1 else f"{place * width} to {place * width + width - 1}",
+            "count": int(count),
+            "height": 100 * int(count) / int(counts.max()),
+        }
+        for place, count in enumerate(counts)
+    ]
+
+
+def _clusters(
+    dataset: Dataset, embeddings: Embeddings | None, rows: RowNumbers, count: int | None
+) -> tuple[list[dict[str, Any]], str]:
+    if embeddings is None:
+        return [], ""
+    places = np.full(len(dataset), -1, np.int32)
+    places[rows] = embeddings.places()[rows]
+    found = EmbeddingMap(embeddings.store.matrix, places, of=embeddings.of, model=embeddings.model)
+    if not len(found.rows):
+        return [], ""
+    made = found.cluster(count or best_count(found.suggest()) or 1, DatasetWords(dataset))
+    names = {number: made.name(number) for number in made.numbers}
+    return _shown(dataset, made), map_plot(found.points(), made.labels, names)
+
+
+def _shown(dataset: Dataset, made: Clustering) -> list[dict[str, Any]]:
+    has_caption = np.asarray(pc.is_valid(dataset.texts()))
+    return [
+        {
+            "summary": each,
+            "color": group_color(each.number),
+            "pictures": [
+                {
+                    "key": dataset.entries[row].key,
+                    "caption": dataset.caption(row) or "",
+                    "thumbnail": _thumbnail(dataset, row),
+                    "is_edge": row in each.edge,
+                }
+                for row in (*each.middle, *each.edge)
+            ],
+        }
+        for each in summarize(made, has_caption)
+    ]
+
+
+def _thumbnail(dataset: Dataset, row: int) -> Thumbnail | None:
+    try:
+        return thumbnail(Picture(dataset.location(row)), _SIDE)
+    except PictureError:
+        return None

