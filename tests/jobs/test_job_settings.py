@@ -40,6 +40,19 @@ def comparable(path):
     return [{**row, "seconds": 0, "steps": "", "llm": json.loads(row["llm"])["bytes"]} for row in rows(path)]
 
 
+def test_the_whole_response_is_left_out_on_demand(job_here, photos, tmp_path):
+    for place, options, told in (
+        ("whole", (), {}),
+        ("without", ("--no-include-raw",), {}),
+        ("variable", (), {"CUTLINE_JOB_INCLUDE_RAW": "false"}),
+    ):
+        done = job_here(*options, MODEL_NAME="fake", DATA_PATH=photos(2), OUTPUT_PATH=place, **told)
+        assert done.returncode == 0, done.stderr
+        assert ("llm" in rows(tmp_path / place / "captions.parquet")[0]) == (place == "whole")
+        for name in told:
+            os.environ.pop(name)
+
+
 def test_the_environment_alone_arguments_alone_and_both_give_the_same(job, photos, template, tmp_path):
     told = {
         "MODEL_NAME": "fake",

@@ -35,7 +35,7 @@ from cutline.storage import is_remote, local_path
 
 _OWN = (
     *("model", "prompt", "max_side", "max_concurrent_requests"),
-    *("output_format", "samples_per_shard", "max_shards", "include_raw"),
+    *("output_format", "samples_per_shard", "max_shards"),
 )
 """The options of a run that are set by the job's own settings."""
 
