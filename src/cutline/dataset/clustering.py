@@ -75,7 +75,12 @@ class Clustering:
             found = [int(wanted) - 1]
         if not found or found[0] not in names:
             near = nearest(value, names.values())
-            meant = f"; did you mean {near[0]}?" if near else f"; there are 1 to {max(names, default=-1) + 1}"
+            known = (
+                "there is only cluster 1"
+                if list(names) == [0]
+                else f"there are 1 to {max(names, default=0) + 1}"
+            )
+            meant = f"; did you mean {near[0]}?" if near else f"; {known}"
             raise ConfigError(f"there is no cluster {value}{meant}")
         return np.isin(self.labels, found)
 
