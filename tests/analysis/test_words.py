@@ -215,3 +215,11 @@ def test_every_term_finds_the_captions_that_it_is_counted_in(tmp_path: Path) -> 
             for term in table(index, words=words).values():
                 found = dataset.find(f'"{term.term}"')
                 assert 2 * len(found) == term.pictures, term.term
+
+
+def test_a_comparison_shows_what_is_less_frequent_too(folder: Path) -> None:
+    done = cutline_here("words", folder, "--where", "horse", "--limit", 3)
+    scores = [float(line.split()[-1]) for line in done.stdout.splitlines()[1:]]
+    assert len(scores) == 3
+    assert scores[0] > 2
+    assert scores[-1] < -2

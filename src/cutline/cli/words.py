@@ -11,10 +11,10 @@ from rich.table import Table
 from rich.text import Text
 
 from cutline.analysis.cloud import word_cloud
-from cutline.analysis.stop_words import stop_words as words_of
-from cutline.analysis.terms import COLUMNS, Order, Term, TermOptions, term_table_csv
+from cutline.analysis.terms import COLUMNS, SURE, Order, Term, TermOptions, term_table_csv
 from cutline.cli.dataset_options import DEFAULTS, DatasetOptions, Input, check_output
 from cutline.cli.edit import find_rows
+from cutline.dataset.stop_word_lists import read_stop_words
 from cutline.dataset.words import DatasetWords
 from cutline.files import write_atomically, write_errors
 from cutline.formatting import plural, printable
@@ -56,8 +56,8 @@ def words(
 ) -> int:
     """Count the words of a folder's captions, and tell which a part of them has more often than the rest."""
     check_output(output, (".csv", ".svg"), "words are written", overwrite=overwrite)
-    dropped = words_of([name for name in stop_words if name != "none"])
     opened = dataset.open(folder)
+    dropped = read_stop_words(opened.history, [name for name in stop_words if name != "none"])
     rows = find_rows(opened, where) if where else None
     rest = find_rows(opened, against) if against is not None else None
     compared = rows is not None or rest is not None
@@ -69,7 +69,8 @@ def words(
     )
     terms = DatasetWords(opened).terms(rows, rest, options)
     if output is None:
-        _show(terms[: limit or _SHOWN], len(terms), compared=compared)
+        shown = _ends(terms, limit or _SHOWN) if options.order == "score" else terms[: limit or _SHOWN]
+        _show(shown, len(terms), compared=compared)
         return 0
     is_table = output.suffix.lower() == ".csv"
     terms = terms[:limit] if is_table else _largest(terms, limit)
@@ -83,6 +84,13 @@ def words(
 def _largest(terms: list[Term], limit: int | None) -> list[Term]:
     """The first ones, the most frequent before the others."""
     return sorted(terms[: limit or _IN_CLOUD], key=lambda term: -term.occurrences)
+
+
+def _ends(terms: list[Term], limit: int) -> list[Term]:
+    """What is more frequent than elsewhere, and for at most a third what is less frequent."""
+    low = [term for term in terms[limit - limit // 3 :] if term.score < -SURE]
+    low = low[len(low) - min(len(low), limit // 3) :]
+    return [*terms[: limit - len(low)], *low]
 
 
 def _show(terms: list[Term], total: int, *, compared: bool) -> None:

@@ -11,10 +11,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
 from cutline.analysis.cloud import word_cloud
-from cutline.analysis.stop_words import languages, stop_words
+from cutline.analysis.stop_words import languages
 from cutline.analysis.terms import Order, Term, TermOptions, term_table_csv
+from cutline.dataset.stop_word_lists import is_kept, keep_stop_words, read_stop_words
 from cutline.service.http.responses import json_response
-from cutline.studio.routes.parameters import OpenWorkspace, Scope, scope_numbers
+from cutline.studio.routes.parameters import OpenDataset, OpenWorkspace, Scope, scope_numbers
 
 router = APIRouter(prefix="/studio")
 
@@ -24,6 +25,7 @@ class WordsRequest(BaseModel):
 
     ``against``: a query; its captions are what the others are compared with, by default all the rest.
     ``stop_words``: languages, and words to leave out besides. ``contains``: only terms with this text.
+    ``reverse``: the last of the order first, such as those that the others have more often.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -31,10 +33,33 @@ class WordsRequest(BaseModel):
     against: Annotated[str, Field(max_length=10_000)] | None = None
     phrases: Literal[1, 2, 3] = 1
     order: Order = "occurrences"
+    reverse: bool = False
     least: Annotated[int, Field(ge=1)] = 1
     stop_words: Annotated[list[Annotated[str, Field(max_length=100)]], Field(max_length=10_000)] = ["en"]
     contains: Annotated[str, Field(max_length=200)] = ""
     limit: Annotated[int, Field(ge=1, le=100_000)] = 200
+
+
+class StopWordsRequest(BaseModel):
+    """The stop words of a language; null: those that cutline has."""
+
+    model_config = ConfigDict(extra="forbid")
+    words: Annotated[list[Annotated[str, Field(max_length=1_000)]], Field(max_length=20_000)] | None
+
+
+@router.get("/words/stop-words/{language}")
+async def language_stop_words(language: str, dataset: OpenDataset) -> Response:
+    """``words`` that are left out of counts in a language; ``is_own``: they are kept with the dataset."""
+    is_own = await asyncio.to_thread(is_kept, dataset.history, language)
+    found = await asyncio.to_thread(read_stop_words, dataset.history, [language])
+    return json_response({"words": sorted(found), "is_own": is_own})
+
+
+@router.put("/words/stop-words/{language}")
+async def set_stop_words(language: str, body: StopWordsRequest, dataset: OpenDataset) -> Response:
+    """Keep a language's stop words with the dataset, also for `cutline words`; they are returned."""
+    found = await asyncio.to_thread(keep_stop_words, dataset.history, language, body.words)
+    return json_response({"words": sorted(found), "is_own": body.words is not None})
 
 
 @router.post("/words")
@@ -66,8 +91,11 @@ async def _terms(body: WordsRequest, workspace: OpenWorkspace) -> list[Term]:
     rest = None if body.against is None else await asyncio.to_thread(dataset.find, body.against)
     known = set(languages())
     lists = [name for name in body.stop_words if name in known]
-    dropped = stop_words(lists) | {word.lower() for word in body.stop_words if word not in known}
+    kept = await asyncio.to_thread(read_stop_words, dataset.history, lists)
+    dropped = kept | {word.lower() for word in body.stop_words if word not in known}
     options = TermOptions(words=body.phrases, stop_words=dropped, least=body.least, order=body.order)
     found = await asyncio.to_thread(counted.terms, rows, rest, options)
+    if body.reverse:
+        found.reverse()
     part = body.contains.lower()
     return [term for term in found if part in term.term] if part else found
