@@ -462,5 +462,5 @@ def test_text_is_read_only_on_request(name: str) -> None:
 
 
 def test_an_unknown_setting_is_refused() -> None:
-    with pytest.raises(ConfigError, match="ocr and no-ocr"):
+    with pytest.raises(ConfigError, match="ocr, objects and no-ocr"):
         Pixels("quick")

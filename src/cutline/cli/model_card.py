@@ -125,7 +125,14 @@ def _own(name: str) -> list[tuple[str, str]]:
     rows = [("options", _options(name) or "none")]
     if name == "pixels":
         extra = "" if find_spec("rapidocr") else f", after {exact(install_line('ocr'))}"
-        return [("settings", f"pixels:ocr also reads the text in pictures{extra}"), *rows]
+        packages = (
+            "" if find_spec("efficientnet_lite_pytorch") else f", after {exact(install_line('objects'))}"
+        )
+        both = [
+            ("settings", f"pixels:ocr also reads the text in pictures{extra}"),
+            ("", f"pixels:objects names an object that it is sure to recognize{packages}"),
+        ]
+        return [*both, *rows]
     if name != "interrogator":
         return rows
     settings = "fast (default), classic, best or negative; clip=…, labels=FOLDER, caption=MODEL, with commas"

@@ -228,9 +228,12 @@ def _hints(report: Report) -> Iterator[str]:
         yield "pictures with captions were skipped; caption them with --existing overwrite, append or prepend"
     if report.fresh.captions and report.model.partition(":")[0] == "pixels":
         form = ", and uses only the form of a prompt, such as short or tags" if job.prompts.prompt else ""
+        objects = "recognizes no objects"
+        if "objects" in report.model:
+            objects = "names an object only where it is sure"
         yield (
             "these captions are from the embedded captioner `pixels`: it measures light, colour and layout "
-            f"and recognizes no objects{form}; `cutline models` lists models that do"
+            f"and {objects}{form}; `cutline models` lists models that see what is shown"
         )
         yield f"try: {command_for(job, Machine.here())}"
         if report.seconds > SLOW and report.model == "pixels:ocr":

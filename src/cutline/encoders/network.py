@@ -48,10 +48,14 @@ class Network:
         self.how = f"{library} in {self._dtype}"
 
     def __call__(self, *arrays: np.ndarray) -> Vectors:
-        with self._lock:
-            return unit_vectors(self._features(arrays))
+        return unit_vectors(self.features(*arrays))
 
-    def _features(self, arrays: Sequence[np.ndarray]) -> Vectors:
+    def features(self, *arrays: np.ndarray) -> Vectors:
+        """What the module returns, of any length."""
+        with self._lock:
+            return self._compute(arrays)
+
+    def _compute(self, arrays: Sequence[np.ndarray]) -> Vectors:
         if self._compiled is not None:
             computed: Vectors = self._compiled(arrays, share_inputs=True)[0]
             return computed

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from cutline.encoders.encoder import Vectors, fingerprint_of
-from cutline.encoders.network import Network
+from cutline.encoders.network import Network, unit_vectors
 from cutline.errors import ConfigError
 from cutline.formatting import one_line
 from cutline.imaging import Picture
@@ -89,17 +89,25 @@ class PictureNetwork:
         # Twice what is needed: a scaled picture has some aliasing, to which networks are sensitive.
         wanted = math.ceil(2 * side / crop)
         image = picture.image(max_side=math.ceil(wanted * long / short) if short > wanted else 0)
-        length = min(image.size) * crop
+        return self.crop(image)
+
+    def crop(self, image: Image.Image, *, whole: bool = False) -> Pixels:
+        """The middle of an RGB picture as the network sees it, or the ``whole``, squeezed to a square."""
+        side, length = self._architecture.side, min(image.size) * self._architecture.crop
         left, top = (image.width - length) / 2, (image.height - length) / 2
-        box = (left, top, left + length, top + length)
+        box = (0, 0, *image.size) if whole else (left, top, left + length, top + length)
         return np.asarray(image.resize((side, side), Image.Resampling.BICUBIC, box))
 
     def pictures(self, images: Sequence[Pixels]) -> Vectors:
         """Embed what ``decode`` returned."""
+        return unit_vectors(self.features(images))
+
+    def features(self, images: Sequence[Pixels]) -> Vectors:
+        """As ``pictures``, but not of unit length."""
         self.load()
         assert self._network is not None
         starts = range(0, len(images), _BATCH)
-        parts = [self._network(np.stack(images[start : start + _BATCH])) for start in starts]
+        parts = [self._network.features(np.stack(images[start : start + _BATCH])) for start in starts]
         return np.concatenate([np.empty((0, self.dimensions), np.float32), *parts])
 
     def _find(self, say: Say = lambda _: None) -> Path:

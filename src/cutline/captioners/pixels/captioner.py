@@ -12,7 +12,9 @@ from typing import Any, Final
 
 import orjson
 
+from cutline.captioners.pixels.grammar import join
 from cutline.captioners.pixels.measurements import Measurements, measure
+from cutline.captioners.pixels.objects import ObjectRecognizer, RecognizedObject, sure_object
 from cutline.captioners.pixels.ocr import TextReader, one_line
 from cutline.captioners.pixels.sentences import long_caption, short_caption, tags
 from cutline.errors import ConfigError
@@ -24,7 +26,8 @@ from cutline.records import Reply
 
 _MEASURE_SIDE: Final = 384
 _OCR_SIDE: Final = 1280
-_SETTINGS: Final = {"ocr": True, "no-ocr": False}
+_SETTINGS: Final = ("ocr", "objects", "no-ocr")
+_OBJECT_SIDE: Final = 640
 _FIELDS: Final = {
     "caption": "long", "description": "long", "long": "long", "long_caption": "long",
     "short": "short", "short_caption": "short", "alt": "short", "alt_text": "short",
@@ -41,28 +44,32 @@ _WRAPPER: Final = re.compile(r"<(\w+)>.*</\1>", re.DOTALL)
 
 
 class Pixels(Captioner):
-    """Describes light, colours, focus and composition; does not recognise objects.
+    """Describes light, colours, focus and composition; recognizes objects on request only.
 
     Of a prompt, it supports what needs no understanding: a form (tags, short), schema fields, a wrapper.
     With ``ocr``, by name ``pixels:ocr``, it also reads text in the picture, which takes thirty times as long
-    as everything else. ``pixels:no-ocr`` is the same as ``pixels``.
+    as everything else. With ``objects``, by name ``pixels:objects``, it names an object that it is sure to
+    recognize; ``pixels:ocr,objects`` does both. ``pixels:no-ocr`` is the same as ``pixels``.
 
     Raises:
-        MissingExtra: ``ocr`` is set and the extra is not installed.
+        MissingExtra: ``ocr`` or ``objects`` is set and the extra is not installed.
         ConfigError: the name has an unknown setting after the colon.
     """
 
     name = "pixels"
 
-    def __init__(self, ocr: bool | str = False) -> None:
+    def __init__(self, ocr: bool | str = False, *, objects: bool = False) -> None:
         if isinstance(ocr, str):
-            if ocr not in _SETTINGS:
-                hint = did_you_mean(ocr, _SETTINGS)
-                raise ConfigError(f"pixels has no setting {ocr!r}{hint}; it has {' and '.join(_SETTINGS)}")
+            chosen = ocr.split(",")
+            for setting in chosen:
+                if setting not in _SETTINGS:
+                    hint = did_you_mean(setting, _SETTINGS)
+                    raise ConfigError(f"pixels has no setting {setting!r}{hint}; it has {join(_SETTINGS)}")
             self.name = f"pixels:{ocr}"
-            ocr = _SETTINGS[ocr]
+            ocr, objects = "ocr" in chosen, "objects" in chosen
         self.profile = Profile(instructable=False, ignores=self._ignores)
         self._reader = TextReader() if ocr else None
+        self._recognizer = ObjectRecognizer() if objects else None
         self._threads = ThreadPoolExecutor(max_workers=self.slots, thread_name_prefix="pixels")
 
     @property
@@ -70,9 +77,12 @@ class Pixels(Captioner):
         return os.cpu_count() or 1
 
     async def open(self, say: Say = silent) -> None:  # noqa: ARG002 - too quick to report
-        """Load the text recognition models, if any."""
+        """Load the models that read text and recognise objects, if any."""
+        loop = asyncio.get_running_loop()
         if self._reader is not None:
-            await asyncio.get_running_loop().run_in_executor(self._threads, self._reader.load)
+            await loop.run_in_executor(self._threads, self._reader.load)
+        if self._recognizer is not None:
+            await loop.run_in_executor(self._threads, self._recognizer.load)
 
     def check_prompt(self, prompt: Prompt) -> None:
         """Raises ConfigError for the library's prompt ``ocr`` where no text is read, and several pictures."""
@@ -103,24 +113,48 @@ class Pixels(Captioner):
         info = picture.info()
         measured = measure(picture.image(max_side=_MEASURE_SIDE), width=info.width, height=info.height)
         lines = None if self._reader is None else self._reader.read(picture.image(max_side=_OCR_SIDE))
+        found = None
+        if self._recognizer is not None:
+            found = self._recognizer.recognize(picture.image(max_side=_OBJECT_SIDE))
+        seen = _Seen(measured=measured, lines=lines, shown=sure_object(found or []))
+        raw = {**dataclasses.asdict(measured), "text": one_line(lines or [])}
+        if found is not None:
+            raw["objects"] = [{"name": each.name, "probability": each.probability} for each in found]
         return Reply(
-            text=_reply_text(prompt, measured, lines),
+            text=_reply_text(prompt, seen),
             model=self.name,
             finish_reason="stop",
             seconds=time.perf_counter() - start,
-            raw={**dataclasses.asdict(measured), "text": one_line(lines or [])},
+            raw=raw,
         )
 
 
-def _reply_text(prompt: Prompt, measured: Measurements, lines: list[str] | None) -> str:
-    """The reply to ``prompt``; ``lines`` is the text in the picture, None where text is not read."""
-    if prompt.schema and (fields := _fields(prompt.schema, measured, lines)):
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class _Seen:
+    """``lines`` is the text in the picture, None where text is not read; ``shown`` a sure object, if any."""
+
+    measured: Measurements
+    lines: list[str] | None
+    shown: RecognizedObject | None
+
+    @property
+    def tags(self) -> list[str]:
+        return tags(self.measured, self.shown.name if self.shown else "")
+
+    def prose(self, form: str) -> str:
+        write = short_caption if form == "short" else long_caption
+        caption = write(self.measured, self.shown.phrase if self.shown else "")
+        return f'{caption} The text reads "{one_line(self.lines)}".' if self.lines else caption
+
+
+def _reply_text(prompt: Prompt, seen: _Seen) -> str:
+    if prompt.schema and (fields := _fields(prompt.schema, seen)):
         return orjson.dumps(fields).decode()
-    if prompt.name == _TRANSCRIPTION and lines is not None:
-        reply = "\n".join(lines) or _NO_TEXT
+    if prompt.name == _TRANSCRIPTION and seen.lines is not None:
+        reply = "\n".join(seen.lines) or _NO_TEXT
     else:
         form = _form(prompt)
-        reply = ", ".join(tags(measured)) if form == "tags" else _prose(form, measured, lines)
+        reply = ", ".join(seen.tags) if form == "tags" else seen.prose(form)
     # A regex such as <caption>(.*)</caption> tells how to wrap the reply.
     wrapper = _WRAPPER.search(prompt.regex) if prompt.regex else None
     return f"<{wrapper[1]}>{reply}</{wrapper[1]}>" if wrapper else reply
@@ -131,17 +165,12 @@ def _form(prompt: Prompt) -> str:
     return next((form for text in texts for form, words in _FORMS.items() if words.search(text)), "long")
 
 
-def _prose(form: str, measured: Measurements, lines: list[str] | None) -> str:
-    caption = short_caption(measured) if form == "short" else long_caption(measured)
-    return f'{caption} The text reads "{one_line(lines)}".' if lines else caption
-
-
-def _fields(schema: dict[str, Any], measured: Measurements, lines: list[str] | None) -> dict[str, Any]:
+def _fields(schema: dict[str, Any], seen: _Seen) -> dict[str, Any]:
     """The properties of ``schema`` that can be filled, in its order."""
-    lists = {"tags": tags(measured), "colours": [swatch.name for swatch in measured.palette]}
-    texts = {form: _prose(form, measured, lines) for form in ("long", "short")}
-    if lines is not None:
-        texts["text"] = one_line(lines)
+    lists = {"tags": seen.tags, "colours": [swatch.name for swatch in seen.measured.palette]}
+    texts = {form: seen.prose(form) for form in ("long", "short")}
+    if seen.lines is not None:
+        texts["text"] = one_line(seen.lines)
     fields: dict[str, Any] = {}
     for name, described in schema.get("properties", {}).items():
         content = _FIELDS.get(name.lower(), "")

@@ -69,10 +69,13 @@ _PLACES: Final = {
 }  # fmt: skip
 
 
-def long_caption(found: Measurements) -> str:
-    """Two or three sentences: kind of picture, colours and their places, composition."""
+def long_caption(found: Measurements, shown: str = "") -> str:
+    """Two or three sentences: kind of picture, colours and their places, composition.
+
+    ``shown``: what a photograph shows, such as "a bus"; of drawings and pages nothing is recognised.
+    """
     judged, chooser = judge(found), Chooser(found.flavour)
-    opening = sentence(_opening(found, judged, chooser))
+    opening = sentence(_with_object(_opening(found, judged, chooser), judged, shown))
     if judged.kind == "plain":
         return opening
     colours = sentence(_colours(found, chooser))
@@ -80,21 +83,27 @@ def long_caption(found: Measurements) -> str:
     return f"{opening} {colours} {sentence(chooser.pick(', and |; ').join(clauses))}"
 
 
-def short_caption(found: Measurements) -> str:
-    """One sentence, for an alternative text."""
-    return sentence(_opening(found, judge(found), Chooser(found.flavour)))
-
-
-def tags(found: Measurements) -> list[str]:
-    """Unique lower-case tags by decreasing relevance."""
+def short_caption(found: Measurements, shown: str = "") -> str:
+    """One sentence, for an alternative text; ``shown`` as of ``long_caption``."""
     judged = judge(found)
+    return sentence(_with_object(_opening(found, judged, Chooser(found.flavour)), judged, shown))
+
+
+def tags(found: Measurements, shown: str = "") -> list[str]:
+    """Unique lower-case tags by decreasing relevance; ``shown`` is the name of what a photograph shows."""
+    judged = judge(found)
+    named = shown if judged.kind == "photograph" else ""
     contrast = f"{judged.contrast} contrast" if judged.contrast else ""
     shape, strongest = f"{judged.shape} format", [fact.tag for fact in facts(found, judged)[:3]]
     found_tags = [
-        judged.kind, shape, judged.tone, judged.mood, judged.warmth, contrast, judged.focus,
+        named, judged.kind, shape, judged.tone, judged.mood, judged.warmth, contrast, judged.focus,
         *(swatch.name for swatch in found.palette[:5]), *strongest,
     ]  # fmt: skip
     return [tag for tag in dict.fromkeys(_TAGS.get(tag, tag) for tag in found_tags) if tag]
+
+
+def _with_object(opening: str, judged: Judgement, shown: str) -> str:
+    return f"{opening}, showing {shown}" if shown and judged.kind == "photograph" else opening
 
 
 def _opening(found: Measurements, judged: Judgement, chooser: Chooser) -> str:
