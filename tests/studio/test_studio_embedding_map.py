@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 import urllib.parse
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from playwright.sync_api import expect
 
 from studio_process import PATIENCE, Studio
 
@@ -201,6 +203,35 @@ def test_another_set_of_captions_is_compared_by_what_it_says(studio: Studio) -> 
     run_job(studio, "map", {"of": "images"})
     images = run_job(studio, "map/difference", {"set": ".caption"})
     assert images["problem"] == "sets of captions are compared by embeddings of captions, not of images"
+
+
+def test_the_page_shows_what_is_alike_and_makes_a_filter_of_it(studio: Studio, page: Any) -> None:
+    for text in studio.folder.glob("*/*.txt"):
+        text.with_suffix(".caption").write_text(text.read_text() + " today")
+    run_job(studio, "map", {})
+    page.locator(".grid").focus()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("m")
+    page.get_by_role("button", name="Alike").click()
+    page.get_by_role("button", name="More like this").click()
+    expect(page.get_by_text("Like buses/1.jpg")).to_be_visible()
+    opened = page.get_by_role("list", name="Like buses/1.jpg").get_by_role("button")
+    expect(opened.first).to_have_attribute("aria-label", "Open buses/1.jpg")
+    expect(opened.nth(5)).to_have_attribute("aria-label", re.compile("buses/"))
+    page.get_by_label("Least cosine of near duplicates").fill("0.75")
+    page.get_by_role("button", name="Near duplicates").click()
+    expect(page.get_by_text("3 groups of near duplicates")).to_be_visible()
+    page.get_by_role("button", name="Select all but the first of each, 15").click()
+    expect(page.get_by_role("combobox", name="Find")).to_have_value('in:"near duplicates"')
+    expect(page.get_by_text("15 of 19", exact=True)).to_be_visible()
+    page.get_by_label("Pictures of the sample").fill("3")
+    page.get_by_role("button", name="Sample of").click()
+    page.get_by_role("button", name="Select 3").click()
+    expect(page.get_by_text("3 of 19", exact=True)).to_be_visible()
+    page.get_by_label("Compare with").select_option(".caption")
+    expect(page.get_by_text("Where .caption says something else")).to_be_visible()
+    page.get_by_role("button", name="today").click()
+    expect(page.get_by_role("combobox", name="Find")).to_have_value('in:sample "today"')
 
 
 def test_what_cannot_be_shown_is_said_in_one_line(studio: Studio) -> None:

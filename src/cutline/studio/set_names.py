@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 from pathlib import Path
@@ -15,6 +16,7 @@ from cutline.service.errors import ServiceError
 from cutline.studio.folders import is_output_name
 
 _NAMED: Final = 100
+_FOLDERS: Final = 50
 _ENDINGS: Final = (".txt", ".caption")
 
 
@@ -24,7 +26,7 @@ def set_names(dataset: Dataset) -> list[str]:
     own = {os.path.splitext(entry.sidecar)[1] for entry in dataset.entries[:1000]}  # noqa: PTH122 - strings
     found = [OWN]
     if place.is_dir():
-        found += [each for each in _ENDINGS if each not in own and _has(place, each)]
+        found += [each for each in _ENDINGS if each not in own and _has(dataset, each)]
     for folder in dict.fromkeys((place.parent, place) if place.is_dir() else (place.parent,)):
         outputs = (name for name in _outputs(folder) if name != dataset.folder)
         found += itertools.islice(filter(holds_captions, outputs), _NAMED)
@@ -46,9 +48,14 @@ def set_path(dataset: Dataset, name: str, roots: tuple[Path, ...]) -> str:
     return path
 
 
-def _has(folder: Path, ending: str) -> bool:
-    with os.scandir(folder) as found:
-        return any(each.name.lower().endswith(ending) for each in found)
+def _has(dataset: Dataset, ending: str) -> bool:
+    """Whether a text of this ending lies in one of the pictures' folders, or the first few of many."""
+    keys = (os.path.dirname(entry.key) for entry in dataset.entries)  # noqa: PTH120 - strings
+    for name in itertools.islice(dict.fromkeys(keys), _FOLDERS):
+        with contextlib.suppress(OSError), os.scandir(os.path.join(dataset.folder, name)) as found:  # noqa: PTH118
+            if any(each.name.lower().endswith(ending) for each in found):
+                return True
+    return False
 
 
 def _outputs(folder: Path) -> list[str]:
