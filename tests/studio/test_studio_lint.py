@@ -68,6 +68,10 @@ def test_every_check_of_a_scope_is_listed_and_becomes_a_set(studio: Studio) -> N
     assert [(one["check"], one["count"]) for one in few] == [("same", 2), ("near", 3)]
     _, *equal = findings(studio, {"checks": ["picture"]})
     assert [(one["text"], one["count"]) for one in equal] == [("27.png", 2)]
+    once = [place for place, one in enumerate(found) if one["check"] == "once"]
+    assert len(once) < 10
+    assert studio.call("POST", f"lint/{number}/set", {"findings": once})["count"] == 2
+    assert studio.call("POST", f"lint/{number}/set", {"findings": 6 * once})["count"] == 2  # found together
     assert "check again" in studio.call("GET", "lint/99", status=404)["detail"]
     studio.call("POST", f"lint/{number}/set", {"findings": [999]}, status=404)
 

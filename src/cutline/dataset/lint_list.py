@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Iterator, Sequence
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 import orjson
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from cutline.analysis.findings import CHECKS, Check, Finding
 from cutline.analysis.lint import MOST, kept_findings, lint
@@ -21,6 +24,17 @@ from cutline.errors import ConfigError
 
 _NAME: Final = "/lint-ignored"
 _LONGEST: Final = 10_000  # findings that are ignored
+_FEW: Final = 10  # findings whose queries are run one by one
+_WHOLE: Final = (r"(?i)(?:^|[^\pL\pN])", r"(?:$|[^\pL\pN])")
+_LITERAL: Final[dict[Check, tuple[str, str]]] = {
+    "sentence": ("", ""),
+    "same": (r"^\s*", r"\s*$"),
+    "case": (r"(?:^|[^\pL\pN])", r"(?:$|[^\pL\pN])"),
+    "once": _WHOLE,
+    "spelling": _WHOLE,
+    "frequent": _WHOLE,
+}
+"""What stands around the texts of checks, where these are in the captions as they are."""
 
 
 def read_ignored(history: History) -> frozenset[tuple[str, str]]:
@@ -77,10 +91,34 @@ def lint_dataset(
     return LintList(findings=findings, captions=int(index.filled.sum()))
 
 
-def finding_rows(dataset: Dataset, finding: Finding, within: RowNumbers | None = None) -> RowNumbers:
-    """The rows of a finding, of these or of all."""
-    found = np.array(finding.rows, np.int64) if finding.rows else dataset.find(finding.query)
-    return found if within is None else np.intersect1d(found, within)
+def finding_rows(dataset: Dataset, findings: Sequence[Finding]) -> RowNumbers:
+    """The rows of any of these findings, in order; of many findings found together."""
+    parts = [np.array(finding.rows, np.int64) for finding in findings if finding.rows]
+    by_check: dict[Check, list[Finding]] = {}
+    for finding in findings:
+        if not finding.rows:
+            by_check.setdefault(finding.check, []).append(finding)
+    for check, found in by_check.items():
+        frame = _LITERAL.get(check) if len(found) > _FEW else None
+        texts = [one.text for one in found if frame and (check != "case" or one.replace)]
+        if frame and texts:
+            parts.append(np.flatnonzero(_contains_any(dataset.texts(), texts, frame)))
+        parts += [dataset.find(one.query) for one in found if one.text not in texts]
+    return np.unique(np.concatenate(parts))
+
+
+def other_rows(dataset: Dataset, findings: Sequence[Finding]) -> RowNumbers:
+    """All rows of these findings but the first of each."""
+    return np.unique(np.concatenate([finding_rows(dataset, [finding])[1:] for finding in findings]))
+
+
+def _contains_any(
+    captions: pa.ChunkedArray, texts: Sequence[str], frame: tuple[str, str]
+) -> npt.NDArray[np.bool_]:
+    """Whether each caption has one of the texts, between two patterns of RE2."""
+    escaped = "|".join(re.sub(r"([\\.+*?()|\[\]{}^$])", r"\\\1", text) for text in texts)
+    found = pc.match_substring_regex(captions, f"{frame[0]}(?:{escaped}){frame[1]}")
+    return np.asarray(pc.fill_null(found, fill_value=False))
 
 
 def _pictures(dataset: Dataset, places: RowNumbers) -> Iterator[Finding]:

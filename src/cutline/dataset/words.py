@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection
 from collections.abc import Set as AbstractSet
 
 import numpy as np
@@ -49,17 +48,6 @@ class DatasetWords:
         with self._counting:
             self._index.update(texts)
             return telling_terms(self._index, labels, stop_words)
-
-    def rows_with(self, terms: Collection[str]) -> RowNumbers:
-        """The rows that have any of these words, in lower case."""
-        texts = self._dataset.texts()
-        with self._counting:
-            self._index.update(texts)
-            found = self._index.occurrences(1)
-            wanted = set(terms)
-            numbers = [number for number, term in enumerate(found.terms) if term in wanted]
-            rows = found.pair_rows[np.isin(found.pair_numbers, numbers)]
-            return np.unique(rows).astype(np.int64)
 
     def _mask(self, rows: RowNumbers | None) -> Mask | None:
         if rows is None:

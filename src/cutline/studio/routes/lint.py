@@ -6,25 +6,20 @@ import asyncio
 import dataclasses
 from typing import Annotated, Any, Final
 
-import numpy as np
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
 from cutline.analysis.findings import CHECKS, Check, Finding
-from cutline.dataset.lint_list import finding_rows, ignore, lint_dataset, read_ignored
-from cutline.dataset.preview import RowNumbers
+from cutline.dataset.lint_list import finding_rows, ignore, lint_dataset, other_rows, read_ignored
 from cutline.dataset.writer import Progress
 from cutline.service.errors import ServiceError
 from cutline.service.http.responses import json_response
 from cutline.studio.routes.parameters import OpenDataset, OpenWorkspace, Scope, scope_numbers
-from cutline.studio.workspace import Workspace
 
 router = APIRouter(prefix="/studio")
 
 _MOST: Final = 200  # findings of a check
-_OF_WORDS: Final = frozenset({"once", "spelling", "frequent"})
-_FEW: Final = 10  # findings whose queries are run one by one
 
 
 class _Body(BaseModel):
@@ -102,18 +97,12 @@ async def keep_findings(number: int, body: SetRequest, workspace: OpenWorkspace)
     if max(body.findings) >= len(found):
         raise ServiceError(404, "there is no such finding")
     chosen = [found[place] for place in body.findings]
-    rows = await asyncio.to_thread(_rows, workspace, chosen, others=body.others)
+    find = other_rows if body.others else finding_rows
+    rows = await asyncio.to_thread(find, workspace.dataset, chosen)
     sets = workspace.dataset.row_sets
     name = await asyncio.to_thread(sets.put_numbered, "lint", rows)
     workspace.events.publish("sets", sets=await asyncio.to_thread(sets.names))
     return json_response({"name": name, "count": len(rows)})
-
-
-def _rows(workspace: Workspace, findings: list[Finding], *, others: bool) -> RowNumbers:
-    if len(findings) > _FEW and not others and {finding.check for finding in findings} <= _OF_WORDS:
-        return workspace.words.rows_with({finding.text for finding in findings})
-    parts = [finding_rows(workspace.dataset, finding)[1 if others else 0 :] for finding in findings]
-    return np.unique(np.concatenate(parts))
 
 
 def _json(finding: Finding) -> dict[str, Any]:
