@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import tarfile
+import urllib.parse
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +75,29 @@ def test_the_better_caption_is_picked_by_keys(page: Any, studio: Studio) -> None
     ).to_be_enabled()  # once the page knows of the edit
     page.keyboard.press("Control+z")
     wait_until(lambda: texts(studio.folder)[4] == "a cat, mine 4")
+
+
+def test_words_gained_and_lost_are_shown(page: Any, studio: Studio) -> None:
+    run = next(name for name in studio.call("GET", "compare") if name.endswith("run.jsonl"))
+    opened = studio.call("POST", "compare", {"sets": ["captions", run]})
+    path, name = f"compare/{opened['comparison']}/words", opened["sets"][1]
+    found = studio.call("GET", path)
+    assert {one["term"] for one in found["gained"]} == {"dog", "run"}
+    assert {one["term"] for one in found["lost"]} == {"cat", "mine"}
+    back = studio.call("GET", f"{path}?phrases=2&after=captions&before={urllib.parse.quote(name)}")
+    assert (back["lost"][0]["share"], back["lost"][0]["rest"]) == (1, 0)
+    assert "is not compared" in studio.call("GET", f"{path}?after=x", status=422)["detail"]
+    page.keyboard.press("c")
+    panel = page.locator(".side.compare")
+    panel.get_by_role("checkbox", name="run.jsonl").check()
+    panel.get_by_role("button", name="Compare").click()
+    panel.get_by_role("button", name="Words").click()
+    row = panel.get_by_role("table", name="Gained").get_by_role("row").nth(1)
+    expect(row).to_have_text(re.compile(r"(dog|run)0\.0%100\.0%"))
+    panel.get_by_role("table", name="Lost").get_by_role("button", name="cat").click()
+    expect(page.get_by_role("combobox", name="Find")).to_have_value('"cat"')
+    panel.get_by_role("button", name="Back").click()
+    expect(panel.get_by_role("list", name="Captions")).to_be_visible()
 
 
 def test_routes(studio: Studio) -> None:

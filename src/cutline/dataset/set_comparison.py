@@ -9,8 +9,12 @@ import random
 from collections.abc import Mapping, Sequence
 from typing import Final, Protocol
 
+import numpy as np
 import orjson
+import pyarrow as pa
 
+from cutline.analysis.terms import Term, TermOptions, term_table
+from cutline.analysis.word_index import WordIndex
 from cutline.dataset.caption_sets import OWN, CaptionSet
 from cutline.dataset.contents import PICK
 from cutline.dataset.history import History
@@ -126,6 +130,28 @@ class SetComparison:
             for row, each in found.items()
         }
         return self._dataset.propose(proposals, info)
+
+    def words(self, before: str, after: str, options: TermOptions) -> tuple[list[Term], list[Term]]:
+        """The terms that a set has more often than another one in the rows that differ, and less often.
+
+        Of the first, counts are those of ``after`` and ``rest`` is of ``before``; of the second, the other
+        way round. The surest come first. ConfigError: there is no such set.
+        """
+        for name in (before, after):
+            if name not in self.names:
+                raise ConfigError(f"{name} is not compared; there are {', '.join(self.names)}")
+        texts = [self._texts(row) for row in self.rows]
+        both = [pair for each in texts if all(pair := (each[before], each[after]))]
+        index = WordIndex()
+        index.update(
+            pa.chunked_array([pa.array([pair[place] for place in (0, 1) for pair in both], pa.string())])
+        )
+        second = np.arange(2 * len(both)) >= len(both)
+        gained, lost = (
+            [term for term in term_table(index, mask, ~mask, options) if term.score > 0]
+            for mask in (second, ~second)
+        )
+        return gained, lost
 
     def to_csv(self) -> str:
         """One line for each set, as of ``Tally``, and one for none."""

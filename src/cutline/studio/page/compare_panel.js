@@ -3,6 +3,7 @@
 
 import { batch, html, signal, useEffect } from "./vendor/preact.js";
 import { get, send } from "./api.js";
+import { filterBy } from "./facets.js";
 import { register } from "./keys.js";
 import { Outcome } from "./outcome.js";
 import { focusOn, Panel, panel } from "./panels.js";
@@ -25,6 +26,8 @@ const open = signal(/** @type {any} */ (null));
 const found = signal(/** @type {Map<number, Compared>} */ (new Map())); // by place
 const place = signal(0);
 const tally = signal(/** @type {any} */ (null));
+/** The words gained and lost from the first set to the second; null where they are not shown. */
+const changes = signal(/** @type {any} */ (null));
 opening.subscribe(() => (open.value = null)); // row numbers are those of another folder
 
 async function start() {
@@ -32,7 +35,7 @@ async function start() {
   const names = [...chosen.value, ...(other.value.trim() ? [other.value.trim()] : [])];
   try {
     const now = await send("studio/compare", { sets: names, blind: blind.value });
-    batch(() => ([open.value, found.value, tally.value, place.value] = [now, new Map(), null, now.next]));
+    batch(() => ([open.value, found.value, tally.value, changes.value, place.value] = [now, new Map(), null, null, now.next]));
     await load(now.next);
     focusOn(".compare .texts");
   } catch (error) {
@@ -94,9 +97,29 @@ export function ComparePanel() {
   }, []);
   return html`<${Panel} name="compare" title="Compare">
     ${problem.value && html`<p class="notice" role="alert">${problem.value}</p>`}
-    ${!open.value ? html`<${Choice} />` : place.value >= open.value.rows ? html`<${Result} />` : html`<${Texts} />`}
+    ${!open.value ? html`<${Choice} />` : changes.value ? html`<${Words} />` : place.value >= open.value.rows ? html`<${Result} />` : html`<${Texts} />`}
     <footer><${Outcome} /></footer>
   <//>`;
+}
+
+async function countWords() {
+  try {
+    changes.value = await get(`studio/compare/${open.value?.comparison}/words`);
+  } catch (error) {
+    problem.value = /** @type {Error} */ (error).message;
+  }
+}
+
+/** Which words the second set has more often than the first, and less often. */
+function Words() {
+  const { before, after, gained, lost } = changes.value;
+  const percent = (/** @type {number} */ share) => `${(100 * share).toFixed(1)}%`;
+  const list = (/** @type {string} */ title, /** @type {any[]} */ terms, /** @type {boolean} */ isLost) => html`<table aria-label=${title}>
+    <caption>${title}</caption><thead><tr><th>Term</th><th title=${before}>Before</th><th title=${after}>After</th></tr></thead>
+    <tbody>${terms.map((one) => html`<tr key=${one.term}><th scope="row"><button class="quiet term" title="Click: filter, Alt-click: leave out" onClick=${(/** @type {MouseEvent} */ event) => filterBy(`"${one.term}"`, event)}>${one.term}</button></th>
+      <td>${percent(isLost ? one.share : one.rest)}</td><td>${percent(isLost ? one.rest : one.share)}</td></tr>`)}</tbody></table>`;
+  return html`<p class="line-of"><span class="count">From ${before} to ${after}</span> <button onClick=${() => (changes.value = null)}>Back</button></p>
+    <div class="list terms gained" tabindex="0" role="region" aria-label="Words gained and lost">${list("Gained", gained, false)}${list("Lost", lost, true)}</div>`;
 }
 
 function Choice() {
@@ -121,7 +144,7 @@ function Texts() {
   const shown = found.value.get(place.value);
   if (!shown || !open.value) return html`<p class="note">Loading…</p>`;
   return html`<p class="line-of"><span class="count">${(place.value + 1).toLocaleString("en")} of ${open.value.rows.toLocaleString("en")} · ${shown.key}</span>
-      <span><button disabled=${!place.value} onClick=${() => go(place.value - 1)}>Back</button> <button onClick=${() => go(open.value?.rows ?? 0)}>Who wins</button></span></p>
+      <span>${!open.value.blind && html`<button title="Words gained and lost" onClick=${countWords}>Words</button> `}<button disabled=${!place.value} onClick=${() => go(place.value - 1)}>Back</button> <button onClick=${() => go(open.value?.rows ?? 0)}>Who wins</button></span></p>
     <div class="stage"><${Picture} src=${`studio/pictures/${shown.row}`} alt=${shown.key} /></div>
     <ol class="texts" tabindex="-1" aria-label="Captions">
       ${shown.texts.map((text, number) => html`<li key=${number}>

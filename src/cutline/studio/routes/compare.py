@@ -9,7 +9,9 @@ from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
+from cutline.analysis.terms import TermOptions
 from cutline.dataset.set_comparison import SetComparison
+from cutline.dataset.stop_word_lists import read_stop_words
 from cutline.service.errors import ServiceError
 from cutline.service.http.responses import json_response
 from cutline.studio.routes.parameters import OpenDataset, OpenWorkspace
@@ -136,6 +138,27 @@ async def tally(
             "standings": counted.standings,
         }
     )
+
+
+@router.get("/{number}/words")
+async def words(
+    number: int,
+    workspace: OpenWorkspace,
+    before: Annotated[str, Query(max_length=4096)] = "",
+    after: Annotated[str, Query(max_length=4096)] = "",
+    phrases: Annotated[int, Query(ge=1, le=3)] = 1,
+    limit: Annotated[int, Query(ge=1, le=10_000)] = 100,
+) -> Response:
+    """The words ``gained`` and ``lost`` from one set to another, by default from the first to the second.
+
+    Terms are as of `POST /studio/words`: of what is lost, counts and ``share`` are those of ``before``.
+    """
+    found = workspace.comparisons.get(number)
+    first, second = before or found.names[0], after or found.names[1]
+    dropped = await asyncio.to_thread(read_stop_words, workspace.dataset.history, ["en"])
+    options = TermOptions(words=phrases, stop_words=dropped, order="score")
+    gained, lost = await asyncio.to_thread(found.words, first, second, options)
+    return json_response({"before": first, "after": second, "gained": gained[:limit], "lost": lost[:limit]})
 
 
 @router.post("/{number}/use")
