@@ -24,6 +24,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import map_page
 import psutil
 from figures import Figure, save, show
 from pictures import picture
@@ -233,6 +234,7 @@ def main() -> int:
         fill(Path(name, "photos"), options.rows)
         figures = serve(Path(name, "photos"), Path(name, "server-cache"), options.rows)
         figures += run(Path(name, "photos"), Path(name, "cache"), options.thumbnails)
+    figures += map_page.run(options.rows)
     show(figures)
     if options.json:
         save(figures, options.json)

@@ -86,6 +86,13 @@ def test_sets_of_rows_are_kept_and_found_by_every_command(studio: Any) -> None:
         assert message in answer["detail"]
 
 
+def test_a_request_names_more_rows_than_a_service_takes(studio: Any) -> None:
+    rows = list(range(12)) * 2000
+    edit = {"kind": "replace", "old": "cat", "new": "dog"}
+    assert studio.call("POST", "preview", {"edit": edit, "scope": {"rows": rows}})["scope"] == len(rows)
+    assert studio.call("PUT", "sets/all", {"rows": rows})["all"] == 12
+
+
 def test_mistakes_are_answered_with_their_place_or_cure(studio: Any) -> None:
     wrong = studio.call("GET", "find?q=(cat", status=422)
     assert wrong == {"detail": "this bracket is not closed", "start": 0, "end": 1}

@@ -46,7 +46,8 @@ class StudioSettings:
     """Python files with captioners."""
     tables: TableOptions = dataclasses.field(default_factory=TableOptions)
     max_body: int = 64_000_000
-    max_pictures: int = 1_000
+    max_pictures: int = 10_000_000
+    """Rows that a request names; within ``max_body`` as many as there are."""
 
     @property
     def has_key(self) -> bool:

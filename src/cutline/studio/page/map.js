@@ -2,13 +2,13 @@
 /** What the map knows: points, clusters, colours, and what of it is selected. */
 
 import { batch, effect, signal } from "./vendor/preact.js";
-import { bytes, find, get, send, upload } from "./api.js";
+import { bytes, find, get, send } from "./api.js";
 import { filterBy } from "./facets.js";
 import { NONE } from "./map_colors.js";
 import { clustersOf, joined, lassoOf, withClusters, withLasso } from "./map_query.js";
 import { panel } from "./panels.js";
 import { ended } from "./running.js";
-import { go } from "./selection.js";
+import { go, keepSet, setName, sets } from "./selection.js";
 import { dataset, edition, heard, opening, query, result, search } from "./store.js";
 
 const AT_ONCE = 20_000; // points that t-SNE arranges without having to be started
@@ -55,6 +55,8 @@ export const fail = failed;
 
 const labelsOf = async () => new Uint8Array(await bytes("studio/map/labels"));
 
+/** The job that is shown, which both who started it and a load of the map may follow. @type {{number: number, over: Promise<boolean>} | null} */
+let followed = null;
 let turn = 0;
 
 /** Load the map as it is now. */
@@ -92,6 +94,7 @@ function same(one, other) {
 heard.set("map", ({ version }) => panel.value === "map" && !isCounting && version !== map.value?.version && void load());
 opening.subscribe(() => {
   turn += 1;
+  followed = null; // numbers start anew with a studio
   batch(() => {
     [map.value, points.value, labels.value, colors.value] = [null, new Float32Array(), new Uint8Array(), null];
     [suggestion.value, focus.value, outside.value, by.value, problem.value] = [null, null, null, "cluster", ""];
@@ -100,7 +103,13 @@ opening.subscribe(() => {
 
 /** Show a job until it has ended; whether it went well. @param {number | null} number */
 export async function follow(number) {
-  if (number === null || job.value === number) return number === null;
+  if (number === null) return true;
+  if (followed?.number !== number) followed = { number, over: showJob(number) };
+  return followed.over;
+}
+
+/** @param {number} number */
+async function showJob(number) {
   job.value = number;
   const state = await ended(number);
   if (job.value !== number) return false;
@@ -236,18 +245,17 @@ function maskOf(rows, length) {
   return mask;
 }
 
-/** Keep a set of pictures by the next free name. @param {Uint8Array} mask */
+/** Keep a set of pictures by the next free name; of many lassos the oldest go. @param {Uint8Array} mask */
 async function keep(mask) {
   const rows = new Int32Array(mask.reduce((sum, byte) => sum + byte, 0));
   let at = 0;
   for (let row = 0; row < mask.length; row += 1) if (mask[row]) rows[at++] = row;
-  const numbers = Object.keys(await get("studio/sets")).flatMap((name) => (/^lasso-\d+$/.test(name) ? [Number(name.slice(6))] : [])).sort((a, b) => a - b);
+  const numbers = Object.keys(sets.value).flatMap((name) => (/^lasso-\d+$/.test(name) ? [Number(name.slice(6))] : [])).sort((a, b) => a - b);
   for (const number of numbers.slice(0, Math.max(0, numbers.length - MOST_LASSOS))) {
     await send(`studio/sets/lasso-${number}`, undefined, "DELETE").catch(() => null); // a saved filter needs it
   }
-  const name = `lasso-${(numbers.at(-1) ?? 0) + 1}`;
-  await upload(`studio/sets/${name}`, rows);
-  return name;
+  const name = setName("lasso");
+  return (await keepSet(name, rows)) ? name : "";
 }
 
 /** Select what was drawn round. @param {Uint8Array} inside a byte for each point @param {import("./map_query.js").Joining} how */
@@ -260,7 +268,8 @@ export async function area(inside, how) {
   try {
     const rows = before && maskOf(await find(`in:${before.name}`), inside.length);
     const name = await keep(joined(inside, rows, before?.isOut ?? false, how));
-    await search(withLasso(text, name, how));
+    if (name) await search(withLasso(text, name, how));
+    else select();
     problem.value = "";
   } catch (error) {
     failed(error);

@@ -80,7 +80,7 @@ export function Alike() {
   const type = (/** @type {import("./vendor/preact.js").Signal<string>} */ signal) => (/** @type {any} */ event) => (signal.value = event.target.value);
   return html`<div class="alike">
     <div class="tools">
-      <button disabled=${!one || busy} onClick=${() => one && like(one)}>More like this</button>
+      <button disabled=${!one || busy} onClick=${() => one && like(/** @type {any} */ (one))}>More like this</button>
       <button disabled=${busy} title="The farthest from the middle of their cluster" onClick=${outliers}>Outliers</button>
       <span class="group"><button disabled=${busy} onClick=${duplicates}>Near duplicates</button>
         <input type="number" aria-label="Least cosine of near duplicates" min="0.5" max="1" step="0.01" value=${least.value} onInput=${type(least)} /></span>
