@@ -94,7 +94,7 @@ LASSO = """async () => {
   const seen = performance.now() - start;
   plotted().mode = 'pan';
   await store.search('');
-  return { dimmed, found, seen, rows: before.length };
+  return { dimmed, found, seen, whole: plotted().pace.whole };
 }"""
 DRAG = """async () => {
   let frames = 0;
@@ -198,6 +198,7 @@ def look(page: Page, rows: int) -> list[Figure]:
     found.append(figure("lasso to what is inside", lasso["dimmed"], 100))
     found.append(figure("lasso to the grid", lasso["found"], 500 if large else 300))
     found.append(figure("lasso to the points dimmed", lasso["seen"], None))
+    found.append(figure("a whole frame", lasso["whole"], None))
     page.wait_for_timeout(500)
     drag = page.evaluate(DRAG)
     found.append(Figure(case=case, name="drag", value=round(drag), unit="frames/s", least=20))

@@ -8,11 +8,10 @@ import { NONE } from "./map_colors.js";
 import { clustersOf, joined, lassoOf, withClusters, withLasso } from "./map_query.js";
 import { panel } from "./panels.js";
 import { ended } from "./running.js";
-import { go, keepSet, setName, sets } from "./selection.js";
+import { go, keepSet, setName } from "./selection.js";
 import { dataset, edition, heard, opening, query, result, search } from "./store.js";
 
 const AT_ONCE = 20_000; // points that t-SNE arranges without having to be started
-const MOST_LASSOS = 100; // kept; then the oldest go
 const PAUSE = 200; // ms
 const JOB = /^(compute the map|lay the map out|find near duplicates|compare the captions)/;
 
@@ -238,22 +237,19 @@ export async function isolateColor(number, event) {
   else if (found) await area(found.numbers.map((one) => (one === number ? 1 : 0)), event.altKey ? "take" : event.shiftKey ? "add" : "new");
 }
 
-/** @param {Iterable<number>} rows @param {number} length */
+/** @param {ArrayLike<number>} rows @param {number} length */
 function maskOf(rows, length) {
   const mask = new Uint8Array(length);
-  for (const row of rows) mask[row] = 1;
+  for (let at = 0; at < rows.length; at += 1) mask[rows[at]] = 1;
   return mask;
 }
 
-/** Keep a set of pictures by the next free name; of many lassos the oldest go. @param {Uint8Array} mask */
+/** Keep a set of pictures by the next free name. @param {Uint8Array} mask */
 async function keep(mask) {
-  const rows = new Int32Array(mask.reduce((sum, byte) => sum + byte, 0));
   let at = 0;
-  for (let row = 0; row < mask.length; row += 1) if (mask[row]) rows[at++] = row;
-  const numbers = Object.keys(sets.value).flatMap((name) => (/^lasso-\d+$/.test(name) ? [Number(name.slice(6))] : [])).sort((a, b) => a - b);
-  for (const number of numbers.slice(0, Math.max(0, numbers.length - MOST_LASSOS))) {
-    await send(`studio/sets/lasso-${number}`, undefined, "DELETE").catch(() => null); // a saved filter needs it
-  }
+  const all = new Int32Array(mask.length);
+  for (let row = 0; row < mask.length; row += 1) if (mask[row]) all[at++] = row;
+  const rows = all.slice(0, at);
   const name = setName("lasso");
   return (await keepSet(name, rows)) ? name : "";
 }
@@ -264,7 +260,8 @@ export async function area(inside, how) {
   const text = query.value;
   const now = selected.value;
   const before = how === "new" ? null : lassoOf(text);
-  if (how === "new" || now) selected.value = inside.map((byte, row) => (how === "new" ? byte : how === "add" ? byte | (now?.[row] ?? 1) : (now?.[row] ?? 1) & ~byte & 1));
+  if (how === "new") selected.value = inside; // at once; what the query finds follows
+  else if (now || how === "take") selected.value = joined(inside, now ?? new Uint8Array(inside.length).fill(1), false, how);
   try {
     const rows = before && maskOf(await find(`in:${before.name}`), inside.length);
     const name = await keep(joined(inside, rows, before?.isOut ?? false, how));

@@ -43,7 +43,9 @@ export function lassoOf(text) {
 export function joined(drawn, before, isOut, how) {
   if (!before || how === "new") return drawn;
   const adds = (how === "add") !== isOut;
-  return drawn.map((byte, row) => (adds ? byte | before[row] : before[row] & ~byte & 1));
+  const rows = new Uint8Array(before);
+  for (let row = 0; row < rows.length; row += 1) if (drawn[row]) rows[row] = adds ? 1 : 0;
+  return rows;
 }
 
 /** The query that selects what `joined` means. @param {string} text @param {string} name of the lasso @param {Joining} how */

@@ -35,8 +35,8 @@ export class Scatter {
     this.dims = false;
     this.frame = 0; // that is requested
     this.glide = { since: 0, part: 1, view: this.view };
-    /** Whether points are left out while the view changes; the time of the latest whole frame. */
-    this.pace = { isMoving: false, isSlow: false, last: 0, whole: 0, late: 0, rest: 0 };
+    /** Whether points are left out while the view changes; the time that a whole frame takes; since when one is due. */
+    this.pace = { isMoving: false, isSlow: false, whole: 0, due: 0, late: 0, rest: 0 };
     /** @type {{x: number, y: number, path: number[], mode: Mode, isClick: boolean} | null} */
     this.drag = null;
     this.observer = new ResizeObserver(() => this.resize());
@@ -63,7 +63,7 @@ export class Scatter {
     this.points = { ...this.points, from: start, to: points, states, labels };
     this.index = new PointIndex(points);
     if (this.sample.length !== Math.min(count, FEW)) this.sample = sampleOf(count);
-    this.pace.isSlow = false;
+    this.pace.isSlow = this.pace.whole > SLOW;
     this.glide = { since: isGlide ? performance.now() : 0, part: isGlide ? 0 : 1, view: this.view };
     if (!isGlide) this.view = this.whole();
     this.painter.load(this.points, ["from", "to", "labels", "states"]);
@@ -155,7 +155,7 @@ export class Scatter {
   move() {
     const { pace } = this;
     this.isWhole = false;
-    if (!pace.isMoving) [pace.isMoving, pace.late, pace.last, pace.isSlow] = [true, 0, 0, pace.whole > 3 * SLOW];
+    if (!pace.isMoving) [pace.isMoving, pace.late, pace.isSlow] = [true, 0, pace.whole > SLOW];
     clearTimeout(pace.rest);
     pace.rest = setTimeout(() => ((pace.isMoving = false), this.redraw()), REST);
     this.redraw();
@@ -163,11 +163,12 @@ export class Scatter {
   }
 
   redraw() {
-    if (!this.frame) this.frame = requestAnimationFrame((now) => this.draw(now));
+    if (this.frame) return;
+    this.pace.due = performance.now();
+    this.frame = requestAnimationFrame(() => this.draw());
   }
 
-  /** @param {number} now */
-  draw(now) {
+  draw() {
     const { glide, pace, painter } = this;
     this.frame = 0;
     if (glide.part < 1) {
@@ -177,18 +178,15 @@ export class Scatter {
       this.listener.moved();
     }
     const isMoving = pace.isMoving || glide.part < 1;
-    if (isMoving && pace.last && now - pace.last < 1000) {
-      if (!pace.isSlow) pace.whole = now - pace.last;
-      pace.late = now - pace.last > SLOW ? pace.late + 1 : 0;
-      if (pace.late > 1) pace.isSlow = true;
-    }
-    pace.last = isMoving ? now : 0;
+    pace.late = isMoving && performance.now() - pace.due > SLOW ? pace.late + 1 : 0;
+    if (pace.late > 1) pace.isSlow = true; // one alone may be anything's
     const isPart = this.points.labels.length > (isMoving && pace.isSlow ? FEW : painter.limit);
     const ratio = devicePixelRatio || 1;
     const { view } = this;
     const size = Math.max(1.5, Math.min(9, 24 * this.index.there ** -0.2)) * Math.max(0.7, Math.min(4, view.zoom ** 0.35));
     const drawn = { part: glide.part, scale: this.scale * ratio, x: view.x, y: view.y, size: Math.min(size, 14) * ratio, dims: this.dims };
     painter.draw({ ...drawn, sample: isPart ? this.sample : null });
+    if (!isPart && !isMoving) painter.drawn((time) => (pace.whole = time));
     if (glide.part < 1) this.redraw();
     else if (isMoving && !pace.isMoving) this.redraw(); // all points, at the end of a glide
   }
@@ -198,7 +196,7 @@ export class Scatter {
     const ratio = devicePixelRatio || 1;
     [canvas.width, canvas.height] = [Math.max(1, Math.round(canvas.clientWidth * ratio)), Math.max(1, Math.round(canvas.clientHeight * ratio))];
     if (this.isWhole && this.glide.part === 1) this.view = this.whole();
-    this.draw(performance.now()); // at once: the canvas is empty now
+    this.draw(); // at once: the canvas is empty now
     this.listener.moved();
   }
 

@@ -13,7 +13,8 @@ const DIM = 0.25; // of the opacity
  * view, in pixels of the device. `sample`: some rows that stand for all.
  * @typedef {{part: number, scale: number, x: number, y: number, size: number, dims: boolean, sample: Uint32Array | null}} View
  * @typedef {{from: Float32Array, to: Float32Array, labels: Uint8Array, states: Uint8Array, palette: Uint8Array}} Points
- * @typedef {{limit: number, load: (points: Points, parts: readonly (keyof Points)[]) => void, draw: (view: View) => void, end: () => void}} Painter
+ * @typedef {{limit: number, load: (points: Points, parts: readonly (keyof Points)[]) => void, draw: (view: View) => void,
+ *   drawn: (then: (time: number) => void) => void, end: () => void}} Painter `drawn`: calls with the milliseconds until all is drawn
  */
 
 const VERTEX = `#version 300 es
@@ -24,18 +25,17 @@ layout(location = 3) in uint state;
 uniform vec4 place;
 uniform float part;
 uniform float size;
-uniform float opacity;
-uniform uint shown; // states of this pass: 0 dimmed, 1 selected, 2 both
+uniform float dim; // opacity of what is not selected
 uniform sampler2D palette;
 out vec4 colour;
 flat out uint ring;
 void main() {
   ring = state & 2u;
-  if (shown != 2u && shown != (state & 1u)) { gl_Position = vec4(2.0, 2.0, 2.0, 1.0); gl_PointSize = 1.0; return; }
-  gl_Position = vec4(mix(from, to, part) * place.xy + place.zw, 0.0, 1.0);
+  bool isIn = (state & 1u) == 1u;
+  gl_Position = vec4(mix(from, to, part) * place.xy + place.zw, isIn ? 0.0 : 0.5, 1.0); // what is selected lies above
   gl_PointSize = ring == 2u ? max(size * 1.5, 5.0) : size;
   colour = texelFetch(palette, ivec2(int(label), 0), 0);
-  colour.a *= opacity;
+  colour.a = isIn ? 0.85 : dim;
 }`;
 
 const FRAGMENT = `#version 300 es
@@ -101,6 +101,8 @@ export function glPainter(canvas, redraw) {
     gl.bindTexture(gl.TEXTURE_2D, gl.createTexture());
     gl.texParameteri(gl.TEXTURE_2D, gl.TEXTURE_MIN_FILTER, gl.NEAREST);
     gl.texParameteri(gl.TEXTURE_2D, gl.TEXTURE_MAG_FILTER, gl.NEAREST);
+    gl.enable(gl.DEPTH_TEST);
+    gl.depthFunc(gl.LEQUAL);
     gl.enable(gl.BLEND);
     gl.blendFunc(gl.ONE, gl.ONE_MINUS_SRC_ALPHA);
     for (let place = 0; place < 4; place += 1) gl.enableVertexAttribArray(place);
@@ -127,12 +129,12 @@ export function glPainter(canvas, redraw) {
   }
 
   /** @type {Painter["draw"]} */
-  function draw({ part, scale, x, y, size, dims, sample }) {
+  function draw({ part, scale, x, y, size, sample }) {
     if (gl.isContextLost() || !kept) return;
     const [width, height] = [canvas.width, canvas.height];
     gl.viewport(0, 0, width, height);
     gl.clearColor(0, 0, 0, 0);
-    gl.clear(gl.COLOR_BUFFER_BIT);
+    gl.clear(gl.COLOR_BUFFER_BIT | gl.DEPTH_BUFFER_BIT);
     gl.uniform4f(uniform("place"), (2 * scale) / width, (2 * scale) / height, (-2 * scale * x) / width, (-2 * scale * y) / height);
     gl.uniform1f(uniform("part"), part);
     gl.uniform1f(uniform("size"), size);
@@ -141,12 +143,24 @@ export function glPainter(canvas, redraw) {
       if (sample !== sampled) gl.bufferData(gl.ELEMENT_ARRAY_BUFFER, sample, gl.STATIC_DRAW);
       sampled = sample;
     }
-    for (const shown of dims ? [0, 1] : [2]) { // what is selected lies above the rest
-      gl.uniform1ui(uniform("shown"), shown);
-      gl.uniform1f(uniform("opacity"), shown ? 0.85 : DIM);
-      if (sample) gl.drawElements(gl.POINTS, sample.length, gl.UNSIGNED_INT, 0);
-      else gl.drawArrays(gl.POINTS, 0, kept.labels.length);
-    }
+    gl.uniform1f(uniform("dim"), DIM);
+    if (sample) gl.drawElements(gl.POINTS, sample.length, gl.UNSIGNED_INT, 0);
+    else gl.drawArrays(gl.POINTS, 0, kept.labels.length);
+  }
+
+  /** @type {Painter["drawn"]} */
+  function drawn(then) {
+    const fence = gl.fenceSync(gl.SYNC_GPU_COMMANDS_COMPLETE, 0);
+    const since = performance.now();
+    if (!fence) return;
+    gl.flush();
+    const look = () => {
+      if (gl.isContextLost()) return;
+      if (gl.getSyncParameter(fence, gl.SYNC_STATUS) !== gl.SIGNALED) return void setTimeout(look, 4);
+      gl.deleteSync(fence);
+      then(performance.now() - since);
+    };
+    setTimeout(look);
   }
 
   start();
@@ -159,7 +173,7 @@ export function glPainter(canvas, redraw) {
     canvas.removeEventListener("webglcontextrestored", restored);
     gl.getExtension("WEBGL_lose_context")?.loseContext(); // browsers keep few of them
   };
-  return { limit: Infinity, load, draw, end };
+  return { limit: Infinity, load, draw, drawn, end };
 }
 
 /** With Canvas 2D, which draws only a part of many points. @param {HTMLCanvasElement} canvas @returns {Painter} */
@@ -189,5 +203,5 @@ export function canvasPainter(canvas) {
       }
     }
   }
-  return { limit: FEW, load: (points) => (kept = points), draw, end: () => {} };
+  return { limit: FEW, load: (points) => (kept = points), draw, drawn: () => {}, end: () => {} };
 }

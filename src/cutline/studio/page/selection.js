@@ -134,11 +134,11 @@ export function setName(kind) {
   return `${kind}-${Math.max(0, ...numbers) + 1}`;
 }
 
-/** Keep rows, or what a query finds, as a set; whether that worked. @param {string} name @param {Iterable<number> | string} rows */
+/** Keep rows, or what a query finds, as a set; whether that worked. @param {string} name @param {Iterable<number> | Int32Array<ArrayBuffer> | string} rows */
 export async function keepSet(name, rows) {
   try {
     const path = `studio/sets/${encodeURIComponent(name)}`;
-    sets.value = typeof rows === "string" ? await send(path, { query: rows }, "PUT") : await upload(path, Int32Array.from(rows));
+    sets.value = typeof rows === "string" ? await send(path, { query: rows }, "PUT") : await upload(path, rows instanceof Int32Array ? rows : Int32Array.from(rows));
     notice.value = "";
     return true;
   } catch (error) {
