@@ -11,8 +11,10 @@ import pytest
 from PIL import Image
 
 from cutline.analysis.embedding_store import EmbeddingStore
-from cutline.dataset.embeddings import EmbedResult, open_embeddings
+from cutline.dataset.embedded_contents import PictureContents
+from cutline.dataset.embeddings import Embeddings, EmbedResult, open_embeddings
 from cutline.dataset.opener import open_dataset
+from cutline.dataset.picture_keys import PictureKeys
 from cutline.dataset.records import EditInfo
 from cutline.dataset.writer import StopEdit
 from cutline.errors import ConfigError
@@ -166,3 +168,38 @@ def test_vectors_that_are_none_are_noticed_and_a_damaged_file_of_keys_is_begun_a
         (images.store.folder.parent / "pictures.sqlite").write_bytes(b"no database " * 500)
         assert images.compute().computed == 1
         assert open_embeddings(dataset, "images").compute().reused == 1
+
+
+class MeanColor:
+    """An encoder that counts what it computes."""
+
+    name, dimensions, fingerprint = "mean-color", 3, "0" * 16
+
+    def __init__(self):
+        self.computed = 0
+
+    def load(self, say=None):
+        pass
+
+    def decode(self, picture):
+        return np.asarray(picture.image(), np.float32).mean((0, 1)) + 1
+
+    def pictures(self, images):
+        self.computed += len(images)
+        vectors = np.stack(images)
+        return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+
+def test_copies_in_one_run_are_read_but_not_computed(tmp_path):
+    folder = folder_of(tmp_path / "a", [None] * 3)
+    for at in range(400):
+        (folder / f"copy-{at}.png").hardlink_to(folder / f"{at % 3}.png")
+    encoder, kept = MeanColor(), PictureKeys(tmp_path / "pictures.sqlite")
+    with open_dataset(folder) as dataset:
+        contents = PictureContents(dataset, encoder, kept)
+        embeddings = Embeddings(dataset, "images", contents, EmbeddingStore(tmp_path, "a", "0" * 16, 3))
+        assert embeddings.compute() == EmbedResult(computed=403)
+        assert embeddings.store.rows == 3
+        assert encoder.computed < 100
+        assert set(np.unique(embeddings.places())) == {0, 1, 2}
+    kept.close()

@@ -6,7 +6,7 @@ import json
 import os
 import re
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final, TypeAlias
 
@@ -155,8 +155,14 @@ class KeySet:
     def __init__(self, keys: npt.NDArray[np.uint8]) -> None:
         halves = np.ascontiguousarray(keys[:, :8]).view(np.uint64).ravel()
         self._halves = np.sort(halves)
+        self._added: set[bytes] = set()
+
+    def include(self, keys: Iterable[bytes]) -> None:
+        self._added.update(keys)
 
     def lacks(self, key: bytes) -> bool:
+        if key in self._added:
+            return False
         half = np.frombuffer(key, np.uint64, 1)[0]
         at = int(np.searchsorted(self._halves, half))
         return at == len(self._halves) or bool(self._halves[at] != half)

@@ -206,7 +206,8 @@ class PictureContents:
     def compute(self, rows: Sequence[int], store: EmbeddingStore) -> Iterator[Step]:
         batch: list[ReadPicture] = []
         failed: dict[int, str] = {}
-        for done, picture in enumerate(self._read_all(rows, store.known()), 1):
+        known = store.known()
+        for done, picture in enumerate(self._read_all(rows, known), 1):
             if picture.problem is None:
                 batch.append(picture)
             else:
@@ -215,6 +216,7 @@ class PictureContents:
                 new = {each.key: each.image for each in batch if each.image is not None}
                 if new:
                     store.add(list(new), self.encoder.pictures(list(new.values())))
+                    known.include(new)
                 self._note(batch)
                 yield Step(done=done, failed=failed)
                 batch, failed = [], {}
