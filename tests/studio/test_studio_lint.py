@@ -121,6 +121,7 @@ def test_the_list_is_worked_off(page: Any, studio: Studio) -> None:
     panel.get_by_role("button", name="Replace… bicyle by bicycle").click()
     expect(search).to_have_value('"bicyle"')
     bulk = page.locator(".side.bulk")
+    expect(bulk.get_by_label("Replace with")).to_be_focused()
     expect(bulk.get_by_label("Filter (1)")).to_be_checked()
     bulk.get_by_role("button", name="Apply to 1").click()
     expect(bulk.get_by_text("1 picture changed")).to_be_visible()
@@ -157,3 +158,7 @@ def test_what_is_picked_is_checked_by_itself(page: Any) -> None:
         r"in:lint-1 re:/^\s*two\ dogs\ asleep\ on\ a\ blue\ sofa\s*$/"
     )
     expect(page.locator(".bar .count").first).to_have_text("2 of 29")
+    panel.get_by_label("Filter (2)").check()
+    panel.get_by_role("button", name="Check again").click()  # what was checked, not what is shown of it
+    expect(page.locator(".bar .count").first).to_have_text("3 of 29")
+    expect(panel.get_by_role("status")).to_contain_text("in 3 captions")

@@ -40,6 +40,18 @@ export function prepare(name, fields, where) {
     values.value = fields;
   });
   prepareScope(where);
+  isPrepared = true;
+}
+
+let isPrepared = false;
+
+/** Give the focus to the field that is typed in first: what replaces, where the rest is filled in. */
+export function focusField() {
+  const fields = [...document.querySelectorAll(".bulk .form input:not([type=radio], [type=checkbox])")].map((one) => /** @type {HTMLInputElement} */ (one));
+  const field = (isPrepared && fields.find((one) => one.name === "new")) || fields[0];
+  field?.focus();
+  if (isPrepared) field?.select();
+  isPrepared = false;
 }
 
 /** The scope that was chosen, or is most likely meant: what is picked, else what is filtered, else all. */

@@ -6,7 +6,7 @@ import * as bulk from "./bulk.js";
 import { Difference } from "./difference.js";
 import { KINDS } from "./edit_kinds.js";
 import { Outcome } from "./outcome.js";
-import { focusOn, Panel } from "./panels.js";
+import { Panel } from "./panels.js";
 import { Picture } from "./picture.js";
 import { ScopeChoice } from "./scope_choice.js";
 import { go } from "./selection.js";
@@ -18,7 +18,7 @@ export function BulkPanel() {
   useLayoutEffect(() => {
     bulk.guessScope();
     bulk.refresh();
-    focusOn(".bulk .form input:not([type=radio], [type=checkbox])");
+    bulk.focusField();
   }, []);
   useEffect(() => bulk.refresh(), [bulk.kind.value, bulk.values.value, bulk.scope.value]);
   useEffect(() => {

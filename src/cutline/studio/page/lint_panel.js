@@ -37,9 +37,11 @@ const job = signal(/** @type {number | null} */ (null));
 const problem = signal("");
 const showsIgnored = signal(false);
 const pictures = signal(false);
-/** The place of the finding that the filter shows, or the check. */
-const active = signal(/** @type {number | string | null} */ (null));
-opening.subscribe(() => batch(() => ((list.value = null), (job.value = null), (problem.value = ""), (active.value = null))));
+/** What the filter shows: findings by their place, or the check, and the query that does. */
+const active = signal({ key: "", query: "" });
+/** @param {string} key */
+const isActive = (key) => Boolean(key) && active.value.key === key && active.value.query === query.value;
+opening.subscribe(() => batch(() => ((list.value = null), (job.value = null), (problem.value = ""), (active.value = { key: "", query: "" }))));
 
 /** Run what can fail, and say why it did. @param {() => Promise<unknown>} work */
 async function attempt(work) {
@@ -54,6 +56,7 @@ async function attempt(work) {
 /** Check the captions of the scope. */
 const check = () => attempt(async () => {
   if (job.value !== null) return;
+  if (list.value && isActive(active.value.key)) await search(list.value.base); // back to what was checked
   let base = bulk.scope.value === "filter" ? query.value : "";
   if (bulk.scope.value === "selection") {
     const name = setName("lint");
@@ -75,7 +78,7 @@ const check = () => attempt(async () => {
   const findings = found.findings.map((/** @type {any} */ one, /** @type {number} */ place) => ({ ...one, place }));
   batch(() => {
     list.value = { number: state.figures.lint, captions: found.captions, findings, base, edition: began };
-    active.value = null;
+    active.value = { key: "", query: "" };
   });
 });
 
@@ -89,14 +92,14 @@ async function setOf(findings, others = false) {
 const filter = (name, findings, { without, others } = {}) => attempt(async () => {
   const base = list.value?.base ?? "";
   const key = `${name}${without ? "-" : ""}${others ? "+" : ""}`;
-  if (active.value === key && query.value !== base) {
-    active.value = null;
+  if (isActive(key)) {
     await search(base);
     return;
   }
   const term = !others && findings.length === 1 && findings[0].query !== null ? findings[0].query : await setOf(findings, others);
-  active.value = key;
-  await search(withTerm(base, term, without));
+  const text = withTerm(base, term, without);
+  active.value = { key, query: text };
+  await search(text);
 });
 
 const escaped = (/** @type {string} */ text) => text.replace(/[.*+?^${}()|[\]\\/-]/g, "\\$&");
@@ -112,7 +115,7 @@ function editOf(one) {
 
 /** Show a finding's captions, and open what mends them. @param {Finding} one @param {"bulk" | "generate"} name */
 async function mend(one, name) {
-  if (active.value !== `${one.place}`) await filter(one.place, [one]);
+  if (!isActive(`${one.place}`)) await filter(one.place, [one]);
   if (problem.value) return;
   if (name === "bulk") bulk.prepare("replace", editOf(one), "filter");
   else bulk.prepareScope("filter");
@@ -161,8 +164,8 @@ function Group({ name, title, isGroup, findings }) {
   if (!findings.length) return null;
   return html`<section aria-label=${title}>
     <h3 class="line-of"><span>${title} <span class="figures">${findings.length < MOST ? findings.length : `the first ${findings.length}`}</span></span>
-      <span class="acts"><button class="quiet" aria-pressed=${active.value === name} onClick=${() => filter(name, findings)}>Find all</button>
-      ${isGroup && html`<button class="quiet" title="Find all but the first of each: flag them, or export without them" aria-pressed=${active.value === `${name}+`} onClick=${() => filter(name, findings, { others: true })}>Keep one of each…</button>`}</span></h3>
+      <span class="acts"><button class="quiet" aria-pressed=${isActive(name)} onClick=${() => filter(name, findings)}>Find all</button>
+      ${isGroup && html`<button class="quiet" title="Find all but the first of each: flag them, or export without them" aria-pressed=${isActive(`${name}+`)} onClick=${() => filter(name, findings, { others: true })}>Keep one of each…</button>`}</span></h3>
     <ul>${findings.map((one) => html`<${Line} key=${one.place} one=${one} isGroup=${isGroup} />`)}</ul>
   </section>`;
 }
@@ -175,7 +178,7 @@ function Line({ one, isGroup }) {
   const act = (/** @type {string} */ label, /** @type {() => void} */ run) => html`<button class="quiet" aria-label=${`${label} ${name}`} onClick=${run}>${label}</button>`;
   const isText = !isGroup && one.check !== "frequent";
   return html`<li class=${one.is_ignored ? "off" : ""}>
-    <p><button class="quiet term" aria-pressed=${active.value === `${one.place}`} title=${`${one.text}. Click: filter, Alt-click: leave out`} onClick=${click}>${text}</button> <span class="figures">${one.message}</span></p>
+    <p><button class="quiet term" aria-pressed=${isActive(`${one.place}`)} title=${`${one.text}. Click: filter, Alt-click: leave out`} onClick=${click}>${text}</button> <span class="figures">${one.message}</span></p>
     <p class="acts">
       ${(one.replace || one.check === "once") && act("Replace…", () => mend(one, "bulk"))}
       ${((isText && !one.replace && one.check !== "once" && one.text !== "CAPITALS") || one.check === "frequent") && act("Remove…", () => mend(one, "bulk"))}

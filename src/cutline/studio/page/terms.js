@@ -144,7 +144,6 @@ export const filter = (term, event) => filterBy(`"${term}"`, event);
 export function replace(term, by) {
   bulk.prepare("replace", { old: term, new: by ?? term, word: true, ignore_case: true }, bulk.scope.value);
   show("bulk");
-  setTimeout(() => /** @type {HTMLInputElement | null} */ (document.querySelector(".bulk .form input[name=new]"))?.select(), 50);
 }
 
 /** @param {Blob} content @param {string} name of the file */
