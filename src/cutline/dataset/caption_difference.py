@@ -1,4 +1,4 @@
-"""Where two sets of captions of the same pictures say something else."""
+"""Captions compared with another set of captions, and with their pictures."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from cutline.analysis.nearest import Similar
 from cutline.analysis.stop_words import stop_words
 from cutline.analysis.terms import SURE, TermOptions, term_table
 from cutline.analysis.word_index import WordIndex
@@ -21,6 +22,37 @@ from cutline.errors import ConfigError
 
 _TERMS: Final = 30
 _BLOCK: Final = 8192  # rows
+
+
+def caption_fit(own: Embeddings, progress: Progress | None = None) -> Similar:
+    """How well each caption fits its picture, by cosines, the worst first; ``own``: of images by CLIP.
+
+    Raises:
+        ConfigError: the model of ``own`` embeds no texts, or no picture has a caption.
+        StopEdit: ``progress`` raised it.
+    """
+    if own.of != "images":
+        raise ConfigError("captions are compared with pictures by embeddings of images by clip")
+    captions = own.of_captions()
+    captions.compute(progress)
+    rows, scores = _cosines(own, captions)
+    if not len(rows):
+        raise ConfigError("no picture on the map has a caption")
+    return Similar(rows=rows, scores=scores)
+
+
+def _cosines(own: Embeddings, others: Embeddings) -> tuple[RowNumbers, npt.NDArray[np.float32]]:
+    """The rows that have a vector in both, which are of one store, and their cosines, the least first."""
+    here, there = own.places(), others.places()
+    rows = np.flatnonzero((here >= 0) & (there >= 0))
+    matrix = own.store.matrix
+    scores = np.empty(len(rows), np.float32)
+    for start in range(0, len(rows), _BLOCK):
+        part = rows[start : start + _BLOCK]
+        a, b = matrix[here[part]].astype(np.float32), matrix[there[part]].astype(np.float32)
+        scores[start : start + _BLOCK] = np.einsum("nd,nd->n", a, b)
+    order = np.argsort(scores, kind="stable")
+    return rows[order], np.minimum(scores[order], 1)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,18 +83,9 @@ def caption_difference(
     others = own.of_texts(column)
     others.compute(progress)
     own.compute()
-    here, there = own.places(), others.places()
-    rows = np.flatnonzero((here >= 0) & (there >= 0))
+    rows, scores = _cosines(own, others)
     if not len(rows):
         raise ConfigError(f"no picture has a caption both here and in {name}")
-    matrix = own.store.matrix
-    scores = np.empty(len(rows), np.float32)
-    for start in range(0, len(rows), _BLOCK):
-        part = rows[start : start + _BLOCK]
-        a, b = matrix[here[part]].astype(np.float32), matrix[there[part]].astype(np.float32)
-        scores[start : start + _BLOCK] = np.einsum("nd,nd->n", a, b)
-    order = np.argsort(scores, kind="stable")
-    rows, scores = rows[order], np.minimum(scores[order], 1)
     gained, lost = _words(dataset.texts(), column)
     texts = column.take(pa.array(rows)).to_pylist()
     return CaptionDifference(rows=rows, scores=scores, texts=texts, gained=gained, lost=lost)

@@ -108,6 +108,10 @@ class EmbeddingMap:
             return Similar(rows=np.empty(0, np.int64), scores=np.empty(0, np.float32))
         return most_similar(self._matrix, self._places, self._matrix[place].astype(np.float32), limit)
 
+    def nearest(self, vector: npt.NDArray[np.float32], limit: int) -> Similar:
+        """The rows most like a vector, with cosines."""
+        return most_similar(self._matrix, self._places, vector, limit)
+
     def near_duplicates(
         self, least: float, progress: Callable[[int], None] = lambda _: None
     ) -> list[RowNumbers]:

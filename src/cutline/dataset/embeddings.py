@@ -14,10 +14,19 @@ import pyarrow as pa
 from cutline.analysis.embedding_store import EmbeddingStore, Places
 from cutline.app_dirs import cache_dir
 from cutline.dataset.dataset_rows import DatasetRows
-from cutline.dataset.embedded_contents import CaptionContents, Contents, FixedTexts, Mask, PictureContents
+from cutline.dataset.embedded_contents import (
+    CaptionContents,
+    Contents,
+    FixedTexts,
+    Mask,
+    PictureContents,
+    Texts,
+)
 from cutline.dataset.picture_keys import PictureKeys
 from cutline.dataset.preview import RowNumbers
 from cutline.dataset.writer import Progress, StopEdit
+from cutline.encoders.clip import ClipEncoder
+from cutline.encoders.encoder import TextEncoder
 from cutline.encoders.factory import EFFICIENTNET, MINILM, picture_encoder, text_encoder
 from cutline.errors import ConfigError
 from cutline.weights import Say
@@ -88,8 +97,30 @@ class Embeddings:
         """Those of other captions of the same rows, null for none; ConfigError: these are of images."""
         if not isinstance(self._contents, CaptionContents):
             raise ConfigError("sets of captions are compared by embeddings of captions, not of images")
-        contents = CaptionContents(FixedTexts(texts), self._contents.encoder)
-        return Embeddings(self._dataset, "captions", contents, self.store)
+        return self._captions(FixedTexts(texts))
+
+    def of_captions(self) -> Embeddings:
+        """Those of the captions by the same model; ConfigError: it embeds no texts."""
+        return self._captions(self._dataset)
+
+    def text_vector(self, text: str) -> npt.NDArray[np.float32]:
+        """The vector of a text by the same model; ConfigError: it embeds no texts, or the text is blank."""
+        if not text.strip():
+            raise ConfigError("give words to search for")
+        found: npt.NDArray[np.float32] = self._text_encoder().texts([text])[0]
+        return found
+
+    def _captions(self, texts: Texts) -> Embeddings:
+        return Embeddings(self._dataset, "captions", CaptionContents(texts, self._text_encoder()), self.store)
+
+    def _text_encoder(self) -> TextEncoder:
+        if isinstance(self._contents, CaptionContents):
+            return self._contents.encoder
+        if isinstance(self._contents.encoder, ClipEncoder):
+            return self._contents.encoder
+        raise ConfigError(
+            f"{self.model} embeds no texts: use captions, or pictures by clip, which knows both"
+        )
 
     def stale(self) -> Mask:
         """The rows with a content whose vector is not computed, such as an edited caption."""

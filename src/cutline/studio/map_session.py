@@ -13,7 +13,7 @@ from cutline.analysis.clusters import MOST, best_count
 from cutline.analysis.layout import EARLY, LATE
 from cutline.analysis.nearest import Similar, balanced_sample, outliers
 from cutline.analysis.palette import group_color
-from cutline.dataset.caption_difference import CaptionDifference, caption_difference
+from cutline.dataset.caption_difference import CaptionDifference, caption_difference, caption_fit
 from cutline.dataset.clustering import Clustering, Of
 from cutline.dataset.dataset import Dataset
 from cutline.dataset.embedding_map import EmbeddingMap, summarize
@@ -54,6 +54,8 @@ class MapSession:
         """Those that ``duplicates`` found last."""
         self.difference: CaptionDifference | None = None
         """The one that ``compare`` found last."""
+        self.fits: Similar | None = None
+        """What ``fit`` found last."""
         self._version = 0
         self._turn = 0
         self._guard = threading.RLock()
@@ -156,6 +158,19 @@ class MapSession:
         if not len(found.rows):
             raise ConfigError(f"{self._dataset.entries[row].key} is not on the map: compute it first")
         return found
+
+    def search(self, text: str, limit: int) -> Similar:
+        """The rows nearest to what a text means. ConfigError: the model of the map knows no words."""
+        shown = self.shown
+        if self._embeddings is None:
+            raise ConfigError("there is no map yet: compute it first")
+        return shown.map.nearest(self._embeddings.text_vector(text), limit)
+
+    def fit(self, progress: Progress) -> None:
+        """Find how well captions fit their pictures; ``fits`` has it then."""
+        if self._embeddings is None:
+            raise ConfigError("there is no map yet: compute it first")
+        self.fits = caption_fit(self._embeddings, progress)
 
     def outliers(self, limit: int) -> RowNumbers:
         clustering = self.shown.clustering

@@ -13,7 +13,7 @@ import { dataset, edition, heard, opening, query, result, search } from "./store
 
 const AT_ONCE = 20_000; // points that t-SNE arranges without having to be started
 const PAUSE = 200; // ms
-const JOB = /^(compute the map|lay the map out|find near duplicates|compare the captions)/;
+const JOB = /^(compute the map|lay the map out|find near duplicates|compare (the )?captions)/;
 
 /**
  * @typedef {{number: number, name: string, color: string, size: number, share: number, missing_captions: number, terms: string[], middle: number[], edge: number[]}} Cluster

@@ -18,6 +18,7 @@ const SIDE = 64; // px
  * @typedef {{title: string, name: string, rows: number[], scores?: number[], groups?: number[][], texts?: (string | null)[], gained?: string[], lost?: string[]}} Found
  */
 const found = signal(/** @type {Found | null} */ (null));
+const text = signal("");
 const least = signal("0.95");
 const count = signal("100");
 const sets = signal(/** @type {string[]} */ ([]));
@@ -38,6 +39,17 @@ async function start(look) {
 const like = (/** @type {import("./store.js").Row} */ one) => start(async () => {
   const { rows, scores } = await send("studio/map/similar", { row: one.row, limit: SHOWN });
   return { title: `Like ${one.key}`, name: "alike", rows, scores };
+});
+
+const meaning = () => start(async () => {
+  const { rows, scores } = await send("studio/map/search", { text: text.value, limit: SHOWN });
+  return { title: `Nearest to “${text.value.trim()}”`, name: "meaning", rows, scores };
+});
+
+const fit = () => start(async () => {
+  if (!(await follow((await send("studio/map/fit")).job))) return null;
+  const { rows, scores } = await get("studio/map/fit");
+  return { title: "Captions that fit their pictures least", name: "fits least", rows, scores };
 });
 
 const outliers = () => start(async () => {
@@ -76,11 +88,16 @@ async function select(what) {
 export function Alike() {
   const one = current.value;
   useEffect(() => void get("studio/compare").then((names) => (sets.value = names.filter((/** @type {string} */ name) => name !== "captions")), () => {}), [map.value?.version]);
+  const knowsWords = map.value?.of === "captions" || map.value?.model?.startsWith("clip");
   const busy = job.value !== null;
   const type = (/** @type {import("./vendor/preact.js").Signal<string>} */ signal) => (/** @type {any} */ event) => (signal.value = event.target.value);
   return html`<div class="alike">
     <div class="tools">
       <button disabled=${!one || busy} onClick=${() => one && like(/** @type {any} */ (one))}>More like this</button>
+      ${knowsWords && html`<form class="group" onSubmit=${(/** @type {Event} */ event) => (event.preventDefault(), text.value.trim() && meaning())}>
+        <input type="text" aria-label="Search by meaning" placeholder="people eating outside" value=${text.value} autocomplete="off" onInput=${type(text)} />
+        <button disabled=${busy} title="What is nearest to these words in meaning">Search</button></form>`}
+      ${knowsWords && map.value?.of === "images" && html`<button disabled=${busy} onClick=${fit}>Captions that fit least</button>`}
       <button disabled=${busy} title="The farthest from the middle of their cluster" onClick=${outliers}>Outliers</button>
       <span class="group"><button disabled=${busy} onClick=${duplicates}>Near duplicates</button>
         <input type="number" aria-label="Least cosine of near duplicates" min="0.5" max="1" step="0.01" value=${least.value} onInput=${type(least)} /></span>

@@ -146,6 +146,7 @@ function Legend() {
 function Clusters() {
   const clusters = state.map.value?.clusters ?? [];
   const most = state.map.value?.most ?? MOST;
+  const inside = state.selected.value && countOf(state.selected.value, state.labels.value);
   useEffect(() => want(clusters.flatMap((one) => [...one.middle, ...one.edge]), "map-clusters"), [state.map.value]);
   return html`<div class="counting line-of">
       <label>Clusters <input type="range" min="2" max=${MOST} value=${Math.min(MOST, state.count.value)} onKeyDown=${own} onInput=${(/** @type {Event} */ event) => state.recount(Number(valueOf(event)))} /></label>
@@ -154,7 +155,7 @@ function Clusters() {
       <button disabled=${state.isSuggesting.value} onClick=${state.suggest}>${state.isSuggesting.value ? "Computing…" : "Suggest"}</button>
     </div>
     <${Curve} />
-    <ul class="list clusters" tabindex="0" aria-label="Clusters">${clusters.map((one) => html`<${ClusterItem} key=${one.number} cluster=${one} />`)}</ul>`;
+    <ul class="list clusters" tabindex="0" aria-label="Clusters">${clusters.map((one) => html`<${ClusterItem} key=${one.number} cluster=${one} inside=${inside?.[one.number] ?? null} />`)}</ul>`;
 }
 
 /** How well each number of clusters fits; a click takes one. */
@@ -178,8 +179,15 @@ function Curve() {
   </div>`;
 }
 
-/** @param {{cluster: import("./map.js").Cluster}} props */
-function ClusterItem({ cluster }) {
+/** How many points of each cluster are selected. @param {Uint8Array} selected @param {Uint8Array} labels */
+function countOf(selected, labels) {
+  const counts = new Uint32Array(256);
+  for (let row = 0; row < labels.length; row += 1) counts[labels[row]] += selected[row];
+  return counts;
+}
+
+/** `inside`: how many of it are selected, null where all are. @param {{cluster: import("./map.js").Cluster, inside: number | null}} props */
+function ClusterItem({ cluster, inside }) {
   const [name, setName] = useState(/** @type {string | null} */ (null));
   const isOn = clustersOf(query.value).includes(cluster.name);
   const save = async () => {
@@ -201,7 +209,7 @@ function ClusterItem({ cluster }) {
             <span class="swatch" style=${{ backgroundColor: cluster.color }}></span> ${cluster.name}</button>
           <button class="quiet" aria-label=${`Rename ${cluster.name}`} title="Rename" onClick=${() => (setName(cluster.name), setTimeout(() => /** @type {HTMLInputElement | null} */ (document.querySelector(".map input.rename"))?.select()))}>✎</button>`
         : html`<input type="text" class="rename" aria-label="Name of the cluster" value=${name} onInput=${(/** @type {Event} */ event) => setName(valueOf(event))} onKeyDown=${press} onBlur=${save} />`}
-      <span class="figures">${number(cluster.size)} · ${percent(cluster.share)}${missing}</span>
+      <span class="figures">${inside === null ? "" : `${number(inside)} of `}${number(cluster.size)} · ${percent(cluster.share)}${missing}</span>
     </div>
     <div class="examples">
       ${[["middle", cluster.middle, "from its middle"], ["edge", cluster.edge, "from its edge"]].map(([kind, some, text]) => html`<span class=${kind} title=${text}>

@@ -61,6 +61,13 @@ class SimilarRequest(_Body):
     limit: Annotated[int, Field(ge=1, le=10_000)] = 50
 
 
+class SearchRequest(_Body):
+    """What is searched for, and how many."""
+
+    text: Annotated[str, Field(min_length=1, max_length=2000)]
+    limit: Annotated[int, Field(ge=1, le=10_000)] = 50
+
+
 class LimitRequest(_Body):
     """How many rows."""
 
@@ -176,6 +183,32 @@ async def similar(body: SimilarRequest, workspace: OpenWorkspace) -> Response:
     check_row(workspace.dataset, body.row)
     found = await asyncio.to_thread(workspace.map.similar, body.row, body.limit)
     return json_response({"rows": found.rows.tolist(), "scores": found.scores.tolist()})
+
+
+@router.post("/search")
+async def search(body: SearchRequest, workspace: OpenWorkspace) -> Response:
+    """The ``rows`` nearest to what a text means, and their ``scores``, cosines."""
+    found = await asyncio.to_thread(workspace.map.search, body.text, body.limit)
+    return json_response({"rows": found.rows.tolist(), "scores": found.scores.tolist()})
+
+
+@router.post("/fit")
+async def fit(workspace: OpenWorkspace) -> Response:
+    """Compare captions with their pictures by CLIP: 202 with the ``job``.
+
+    `GET /studio/map/fit` has it then.
+    """
+    session = workspace.map
+    job = workspace.jobs.start("compare captions with pictures", len(workspace.dataset), session.fit)
+    return json_response({"job": job}, 202)
+
+
+@router.get("/fit")
+async def fits(workspace: OpenWorkspace, limit: Annotated[int, Query(ge=1, le=10_000)] = 200) -> Response:
+    """The ``rows`` whose captions fit their pictures least, and their ``scores``, cosines."""
+    found = workspace.map.fits
+    rows, scores = ([], []) if found is None else (found.rows[:limit].tolist(), found.scores[:limit].tolist())
+    return json_response({"rows": rows, "scores": scores})
 
 
 @router.post("/outliers")
