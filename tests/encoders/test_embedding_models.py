@@ -229,6 +229,9 @@ def test_a_sentence_bert_of_a_folder(sbert, tmp_path):
     pooling.write_text(json.dumps({"pooling_mode_max_tokens": True}))
     with pytest.raises(ConfigError, match="only mean and cls are supported"):
         text_encoder("sentence-bert", str(tmp_path)).load()
+    pooling.write_text(json.dumps({"pooling_mode_mean_tokens": True}))
+    again = text_encoder("sentence-bert", str(tmp_path))
+    assert again is text_encoder("sentence-bert", str(tmp_path)) is not encoder
     (tmp_path / "model.safetensors").write_bytes(b"no")
     with pytest.raises(ConfigError, match="cannot be loaded"):
         text_encoder("all-MiniLM-L6-v2", str(tmp_path)).load()

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Final
+import threading
+from typing import Final, TypeVar
 
 from cutline.encoders import DEFAULT_CLIP
 from cutline.encoders.clip import ClipEncoder
-from cutline.encoders.encoder import PictureEncoder, TextEncoder
+from cutline.encoders.encoder import Encoder, PictureEncoder, TextEncoder
 from cutline.errors import ConfigError
 from cutline.formatting import nearest
 
@@ -25,9 +26,17 @@ PICTURE_MODELS: Final = {
     "clip": f"CLIP, {DEFAULT_CLIP} or clip:OWNER/NAME, or a folder by --weights",
 }
 
+_MOST: Final = 3  # encoders in memory
+
+_E = TypeVar("_E", bound=Encoder)
+_made: dict[tuple[str, str, str], Encoder] = {}
+_making = threading.Lock()
+
 
 def text_encoder(name: str = MINILM, weights: str | None = None, device: str = "auto") -> TextEncoder:
     """The encoder of captions of a name in ``CAPTION_MODELS``; ``weights`` may follow the name and a colon.
+
+    The same weights give the same encoder, which is loaded once; the latest few are kept.
 
     Raises:
         MissingExtra: what it needs is not installed.
@@ -42,7 +51,7 @@ def text_encoder(name: str = MINILM, weights: str | None = None, device: str = "
         if weights is None:
             raise ConfigError("sentence-bert needs weights: sentence-bert:OWNER/NAME, or --weights FOLDER")
         kind = f"{kind}:{weights}"
-    return SentenceBert(kind, weights=weights, device=device)
+    return _shared(SentenceBert(kind, weights=weights, device=device), device)
 
 
 def picture_encoder(
@@ -55,14 +64,25 @@ def picture_encoder(
     if kind == EFFICIENTNET:
         from cutline.encoders.efficientnet import efficientnet
 
-        return efficientnet(weights=weights, device=device)
+        return _shared(efficientnet(weights=weights, device=device), device)
     from cutline.encoders.resnet import resnet
 
-    return resnet(weights=weights, device=device)
+    return _shared(resnet(weights=weights, device=device), device)
 
 
 def _clip(weights: str | None, device: str) -> ClipEncoder:
-    return ClipEncoder(weights or DEFAULT_CLIP, device=device)
+    return _shared(ClipEncoder(weights or DEFAULT_CLIP, device=device), device)
+
+
+def _shared(encoder: _E, device: str) -> _E:
+    """The encoder that was made before of the same weights, if any."""
+    key = (encoder.name, encoder.fingerprint, device)
+    with _making:
+        kept = _made.pop(key, encoder)
+        _made[key] = kept  # the latest is last
+        for old in list(_made)[:-_MOST]:
+            del _made[old]
+    return kept if isinstance(kept, type(encoder)) else encoder
 
 
 def _parse(name: str, weights: str | None, models: dict[str, str], of: str) -> tuple[str, str | None]:
