@@ -55,6 +55,42 @@ def test_long_comments_of_a_ppm_are_refused_before_they_are_read(picture, commen
     assert picture(usual).image().size == (2, 2)
 
 
+def chunk(kind, content=b""):
+    check = zlib.crc32(kind + content).to_bytes(4, "big")
+    return len(content).to_bytes(4, "big") + kind + content + check
+
+
+def test_a_png_of_nothing_but_heads_of_chunks_is_refused(picture, encode):
+    data = encode(Image.new("RGB", (8, 8)), "PNG")
+    for tiny in (chunk(b"tEXt", b"k\0v"), chunk(b"IDAT"), chunk(b"zTXt", b"k\0\0" + zlib.compress(b"v"))):
+        many = data[:33] + tiny * 20_000 + data[33:]
+        for call in (picture(many).image, lambda data=many: picture(data).info()):
+            assert refusal(call).kind == "too-large"
+    several = data[:33] + chunk(b"tEXt", b"k\0v") * 5_000 + data[33:]
+    assert picture(several).image().size == (8, 8)
+
+
+@pytest.mark.parametrize("kind", [b"P1", b"P2", b"P3"])
+def test_plain_pictures_are_read_as_their_binary_forms(picture, kind):
+    most, bands = (1, 1) if kind == b"P1" else (200, 3 if kind == b"P3" else 1)
+    values = [(7 * number) % (most + 1) for number in range(6 * 4 * bands)]
+    text = b"# a\n".join(b"%d " % value for value in values)
+    highest = b"" if kind == b"P1" else b"200\n"
+    opened = picture(kind + b" # size\n6 4\n" + highest + text).image()
+    by_pillow = Image.open(io.BytesIO(kind + b"\n6 4\n" + highest + b" ".join(b"%d" % v for v in values)))
+    assert opened.convert("RGB").tobytes() == by_pillow.convert("RGB").tobytes()
+    for body in (text[: len(text) // 2], text.replace(b"0", b"x"), text.replace(b"1", b"-1"), b"9999 " * 99):
+        assert refusal(picture(kind + b"\n6 4\n" + highest + body).image).kind == "decode"
+    for head in (b"\n6\n", b"\n-6 4 1\n1", b"\n6 4 0\n1", b"\nx y 1\n1"):
+        assert refusal(picture(kind + head).image).kind == "decode"
+
+
+def test_four_million_values_as_text_are_read_and_ten_times_as_many_refused(picture):
+    body = b"#c\n1 2\n" * 2_000_000
+    assert picture(b"P2\n2000 2000\n255\n" + body).image().size == (2000, 2000)
+    assert refusal(picture(b"P3\n4000 4000\n255\n" + body, max_pixels=10**8).image).kind == "too-large"
+
+
 def test_the_cap_can_be_moved_but_not_above_the_hard_one(picture, encode):
     data = encode(Image.new("RGB", (200, 100)), "PNG")
     assert refusal(picture(data, max_pixels=19_999).image).kind == "too-large"

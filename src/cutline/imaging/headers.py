@@ -157,6 +157,21 @@ def _read_png(data: bytes) -> Header:
     )
 
 
+MAX_CHUNKS = 10_000
+"""Chunks that any PNG may have, beside one for each kilobyte."""
+
+
+def has_too_many_chunks(data: bytes) -> bool:
+    """Whether a PNG is mostly the heads of chunks; those that hold pixels have kilobytes each."""
+    at, end, left = 8, len(data), MAX_CHUNKS + len(data) // 1024
+    while at + 12 <= end:
+        at += 12 + int.from_bytes(data[at : at + 4], "big")
+        left -= 1
+        if left < 0:
+            return True
+    return False
+
+
 def _chunks(data: bytes) -> dict[bytes, bytes]:
     """The kinds of chunk in a whole PNG, with the content of eXIf and acTL.
 
@@ -164,8 +179,11 @@ def _chunks(data: bytes) -> dict[bytes, bytes]:
     """
     found: dict[bytes, bytes] = {}
     view = memoryview(data)
-    at, end = 8, len(data)
+    at, end, left = 8, len(data), MAX_CHUNKS + len(data) // 1024
     while at + 12 <= end:
+        left -= 1
+        if left < 0:
+            raise _UnusualError  # refused where it is opened
         size, kind = int.from_bytes(data[at : at + 4], "big"), data[at + 4 : at + 8]
         start = at + 8
         if zlib.crc32(view[at + 4 : start + size]) != int.from_bytes(

@@ -27,7 +27,9 @@ from cutline.errors import MissingExtra, PictureError
 from cutline.formatting import one_line
 from cutline.imaging import jpeg
 from cutline.imaging.formats import LFS_CURE, MIMES, can_open_heic, sniff_format
+from cutline.imaging.headers import has_too_many_chunks
 from cutline.imaging.orientation import exif_orientation, xmp_orientation
+from cutline.imaging.plain_pnm import to_binary
 from cutline.imaging.values import HARD_MAX_PIXELS
 
 # Pillow logs some damage as errors too; where nobody listens, that would go to the error stream.
@@ -92,6 +94,9 @@ def open_image(data: bytes, name: str, path: str) -> Image.Image:
             silence_libtiff()
         elif name == "PPM":
             _check_comments(data, path)
+            stream = io.BytesIO(to_binary(data, path, HARD_MAX_PIXELS))
+        elif name == "PNG":
+            _check_chunks(data, path)
         module, cls = _OPENERS[name]
         opener: type[ImageFile.ImageFile] = getattr(importlib.import_module(module), cls)
         # AVIF's reader parses EXIF at once, which may warn; its decoding needs no lock.
@@ -126,6 +131,12 @@ def _check_comments(data: bytes, path: str) -> None:
         )
 
 
+def _check_chunks(data: bytes, path: str) -> None:
+    """Refuse a PNG of a million tiny chunks, such as texts, which Pillow reads one by one in seconds."""
+    if has_too_many_chunks(data):
+        raise PictureError("too-large", f"{path}: too many chunks for its size; write it anew")
+
+
 def _open_icon(stream: io.BytesIO, data: bytes, path: str) -> Image.Image:
     """The largest picture of an icon; its size is checked here, as Pillow allocates it first."""
     from PIL.IcoImagePlugin import IcoFile
@@ -134,7 +145,9 @@ def _open_icon(stream: io.BytesIO, data: bytes, path: str) -> Image.Image:
     if not icon.entry:
         raise SyntaxError("no picture in the icon")
     at = icon.entry[0].offset
-    if not data.startswith(b"\x89PNG", at):
+    if data.startswith(b"\x89PNG", at):
+        _check_chunks(data[at : at + icon.entry[0].size], path)
+    else:
         width, height = struct.unpack_from("<ii", data, at + 4)
         check_size(path, abs(width), abs(height) // 2, HARD_MAX_PIXELS)
     return icon.frame(0)
