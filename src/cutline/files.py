@@ -38,7 +38,9 @@ _OF_THE_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EMFILE, errno.ENFIL
 
 
 def not_there(path: str | Path) -> str:
-    """The message for a path on this machine that does not exist, with the one probably meant."""
+    """The message for a file on this machine that does not exist, with the one probably meant."""
+    if os.path.isdir(path):  # noqa: PTH112 - a name may be too long for pathlib
+        return f"{path} is a folder: give a file"
     return f"{path} does not exist{similar_path(path)}"
 
 
@@ -63,7 +65,9 @@ def _similar(path: Path) -> Path | None:
     """An existing path whose first part that differs is nearly that of ``path``."""
     with contextlib.suppress(OSError, ValueError):
         parts = [path, *path.parents]
-        folder = next(part for part in parts[1:] if part.is_dir())
+        folder = next((part for part in parts[1:] if part.is_dir()), None)
+        if folder is None:
+            return None
         rest = path.relative_to(folder)
         names = {entry.name.lower(): entry.name for entry in itertools.islice(os.scandir(folder), MAX_NAMES)}
         for near in nearest(rest.parts[0].lower(), names, cutoff=0.75):

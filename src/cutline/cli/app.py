@@ -16,7 +16,7 @@ from cutline.cli import streams
 from cutline.cli.help import ALL, ShortHelp
 from cutline.errors import ConfigError, CutlineError, SinkError
 from cutline.files import SEVERAL_INPUTS, name_to_text
-from cutline.formatting import one_line
+from cutline.formatting import one_line, printable
 from cutline.installation import exact
 from cutline.terminal import Console, print_error, print_line
 
@@ -155,6 +155,8 @@ def run(arguments: list[str]) -> int:
 
 
 def _call(arguments: list[str]) -> Any:
+    if any("\0" in word for word in arguments):  # from another program: a shell cannot pass one
+        raise ConfigError("arguments cannot hold a null character: remove it")
     short = None if ALL in arguments else ShortHelp()
     words = ["--help" if word == ALL else word for word in arguments]
     # A console of this call: otherwise the commands' apps keep the first one they make, with its width.
@@ -182,7 +184,9 @@ _KINDS = {"int": "a whole number", "float": "a number", "bool": "true or false"}
 
 _MAX_WORD = 60
 _MAX_PATH = 200  # letters of a path in a message
+_MAX_END = 60
 _MAX_TOKENS = 8
+_TOO_LONG = re.compile(rf"\S{{{2 * _MAX_PATH},}}")  # words of an error
 _LONG = re.compile(rf"[^\s\"]{{{_MAX_WORD + 1},}}")  # a value in a message
 
 
@@ -238,6 +242,8 @@ def _unexpected(error: Exception, arguments: list[str]) -> tuple[str, int]:
     if isinstance(error, OSError) and isinstance(error.filename, str | bytes):
         name = name_to_text(os.fsdecode(error.filename))
         return f"cannot use {name if len(name) <= _MAX_PATH else name[:_MAX_PATH] + '…'}: {error.strerror}", 2
+    if isinstance(error, UnicodeEncodeError) and (given := _not_unicode(arguments)):
+        return given, 2
     if {"--verbose", "-v"}.isdisjoint(arguments):
         cure = "run the same command with --verbose, and report the traceback that it prints"
     else:
@@ -246,8 +252,18 @@ def _unexpected(error: Exception, arguments: list[str]) -> tuple[str, int]:
     return f"this is a bug of cutline: {type(error).__name__}: {one_line(error)}; {cure}", EXIT_BUG
 
 
+def _not_unicode(arguments: list[str]) -> str:
+    """Names the first argument that is no text, as its bytes are not UTF-8; empty where all are."""
+    for before, word in itertools.pairwise(["", *arguments]):
+        if any("\ud800" <= sign <= "\udfff" for sign in word):
+            option = f"{before}: " if before.startswith("--") else ""
+            return f"{option}{word!r} is not valid UTF-8: type it again, or set the terminal to UTF-8"
+    return ""
+
+
 def _fail(message: str, *, code: int = 2, hint: str = "") -> int:
-    print_error(f"{exact(message)}{hint}")
+    shown = _TOO_LONG.sub(lambda word: f"{word[0][:_MAX_PATH]}…{word[0][-_MAX_END:]}", exact(message))
+    print_error(f"{printable(shown)}{hint}")
     return code
 
 
