@@ -6,6 +6,7 @@ import array
 import contextlib
 import os
 import resource
+import shutil
 import subprocess
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -123,6 +124,23 @@ def test_moving_on_while_typing_writes_nothing_to_a_neighbour(page: Any, studio:
     texts = {number: (studio.folder / f"{number:02}.txt").read_text() for number in range(4, 16)}
     del texts[5]
     assert texts == {number: f"{caption(number)}\n" for number in texts}
+
+
+def test_what_a_picture_shows_is_suggested_as_a_tag(page: Any, studio: Any, shared_data: Path) -> None:
+    pytest.importorskip("efficientnet_lite_pytorch", reason="needs the extra objects")
+    (studio.folder / "03.jpg").unlink()
+    shutil.copy(shared_data / "photos-coco/images/000000252639.jpg", studio.folder / "03.jpg")
+    show(page, 3)
+    page.keyboard.press("t")
+    seen = page.get_by_role("button", name="+ bus")
+    expect(seen).to_be_visible(timeout=120_000)  # the network is loaded first
+    seen.click()
+    expect(seen).to_be_hidden()
+    page.keyboard.press("Escape")
+    wait_until(lambda: (studio.folder / "03.txt").read_text() == f"{caption(3)}, bus\n")
+    page.keyboard.press("ArrowLeft")
+    expect(page.get_by_text("02.jpg", exact=True)).to_be_visible()
+    expect(page.get_by_text("In the picture:")).to_be_hidden()
 
 
 def test_tags_are_completed_inside_words_the_most_frequent_first(page: Any, studio: Any) -> None:

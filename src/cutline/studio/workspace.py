@@ -28,6 +28,7 @@ from cutline.studio.map_session import MapSession
 from cutline.studio.numbered import Numbered
 from cutline.studio.opening import Opening
 from cutline.studio.preferences import Preferences, Recent
+from cutline.studio.recognition import Recognition
 from cutline.studio.settings import NoPictures, StudioSettings
 from cutline.studio.thumbnail_store import ThumbnailStore
 from cutline.studio.thumbnails import Thumbnails
@@ -69,6 +70,7 @@ class Workspace:
         self._empty = empty
         self.preferences = Preferences(state_dir() / "studio.json")
         self._token = ""
+        self.recognition = Recognition()
         self.thumbnails = Thumbnails(ThumbnailStore(cache_dir() / "thumbnails.sqlite"))
 
     def _forget(self) -> None:

@@ -14,7 +14,7 @@ import orjson
 
 from cutline.captioners.pixels.grammar import join
 from cutline.captioners.pixels.measurements import Measurements, measure
-from cutline.captioners.pixels.objects import ObjectRecognizer, RecognizedObject, sure_object
+from cutline.captioners.pixels.objects import OBJECT_SIDE, ObjectRecognizer, RecognizedObject, sure_object
 from cutline.captioners.pixels.ocr import TextReader, one_line
 from cutline.captioners.pixels.sentences import long_caption, short_caption, tags
 from cutline.errors import ConfigError
@@ -27,7 +27,6 @@ from cutline.records import Reply
 _MEASURE_SIDE: Final = 384
 _OCR_SIDE: Final = 1280
 _SETTINGS: Final = ("ocr", "objects", "no-ocr")
-_OBJECT_SIDE: Final = 640
 _FIELDS: Final = {
     "caption": "long", "description": "long", "long": "long", "long_caption": "long",
     "short": "short", "short_caption": "short", "alt": "short", "alt_text": "short",
@@ -115,7 +114,7 @@ class Pixels(Captioner):
         lines = None if self._reader is None else self._reader.read(picture.image(max_side=_OCR_SIDE))
         found = None
         if self._recognizer is not None:
-            found = self._recognizer.recognize(picture.image(max_side=_OBJECT_SIDE))
+            found = self._recognizer.recognize(picture.image(max_side=OBJECT_SIDE))
         seen = _Seen(measured=measured, lines=lines, shown=sure_object(found or []))
         raw = {**dataclasses.asdict(measured), "text": one_line(lines or [])}
         if found is not None:

@@ -14,6 +14,8 @@ from cutline.encoders.efficientnet import efficientnet_classes
 
 SURE: Final = 0.65
 """Probability from which an object is named; see docs/design/pixels.md for what it was measured on."""
+OBJECT_SIDE: Final = 640
+"""Pixels of a picture's longer side, as it is given to ``recognize``."""
 _LISTED: Final = 0.1
 
 

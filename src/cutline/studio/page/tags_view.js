@@ -1,10 +1,13 @@
 // @ts-check
 /** The caption as tags: chips that can be added, removed and moved. It is the same string as in the text view. */
 
-import { html, signal } from "./vendor/preact.js";
+import { html, signal, useEffect, useState } from "./vendor/preact.js";
+import { get } from "./api.js";
 import { change, draft, save } from "./draft.js";
 import { TagField } from "./tag_field.js";
 import { add, exchange, parse, remove } from "./tag_text.js";
+
+const LIKELY = 0.3; // of names that are suggested
 
 /** Whether the editor shows tags in place of the text. */
 export const showsTags = signal(false);
@@ -21,7 +24,25 @@ export function TagsView({ row }) {
     </ul>
     <${TagField} tags=${chips.map((chip) => chip.text)} readOnly=${!draft.value} add=${(/** @type {string} */ tag) => change(add(text, tag), row)}
       dropLast=${() => change(remove(text, chips[chips.length - 1].place), row)} />
+    <${Seen} row=${row} tags=${chips.map((chip) => chip.text)} add=${(/** @type {string} */ tag) => change(add(text, tag), row)} />
   </div>`;
+}
+
+/** What the picture probably shows, where the studio can tell: a click makes it a tag. @param {{row: number | undefined, tags: string[], add: (tag: string) => void}} props */
+function Seen({ row, tags, add: take }) {
+  const [found, setFound] = useState(/** @type {{name: string, probability: number}[]} */ ([]));
+  useEffect(() => {
+    let isShown = true;
+    setFound([]);
+    if (row !== undefined) get(`studio/objects/${row}`).then((seen) => isShown && setFound(seen.objects)).catch(() => {});
+    return () => {
+      isShown = false;
+    };
+  }, [row]);
+  const known = new Set(tags.map((tag) => tag.toLowerCase()));
+  const left = found.filter((one) => one.probability >= LIKELY && !known.has(one.name));
+  return html`<p class="quiet" hidden=${!left.length}>In the picture:${left.map((one) => html` <button key=${one.name} class="quiet" draggable="false"
+    title=${`Add this tag: recognized with a probability of ${Math.round(100 * one.probability)} %`} onClick=${() => take(one.name)}>+ ${one.name}</button>`)}</p>`;
 }
 
 /** @param {string} text @param {number} from @param {number} to @param {number} number */

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import os
-from typing import Final
+from typing import Any, Final
 
 from fastapi import APIRouter, Request
 from starlette.responses import FileResponse, Response
 
 from cutline.dataset.dataset import Dataset
-from cutline.errors import PictureError
+from cutline.errors import MissingExtra, PictureError
 from cutline.files import open_regular, read_up_to
 from cutline.imaging import Picture, sniff_format
 from cutline.imaging.formats import MIMES
@@ -75,6 +75,25 @@ async def picture(row: int, request: Request, dataset: OpenDataset) -> Response:
     except PictureError as error:
         raise _cannot_be_shown(dataset, row, error.kind) from error
     return Response(data, media_type="image/jpeg", headers=headers)
+
+
+@router.get("/objects/{row}")
+async def objects(row: int, dataset: OpenDataset, workspace: OpenWorkspace) -> dict[str, Any]:
+    """What a picture probably shows, to be suggested as tags: ``objects`` by name, from a probability of 0.1.
+
+    ``needs`` is how to install what recognizes them, where it is not. Statuses as of thumbnails.
+    """
+    version = await _version(dataset, row)
+    try:
+        found = await asyncio.to_thread(workspace.recognition.objects, version.location)
+    except PictureError as error:
+        raise _cannot_be_shown(dataset, row, error.kind) from error
+    except MissingExtra as error:
+        return {"objects": [], "needs": str(error)}
+    return {
+        "objects": [{"name": each.name, "probability": each.probability} for each in found],
+        "needs": "",
+    }
 
 
 async def _version(dataset: Dataset, row: int) -> PictureVersion:
