@@ -312,6 +312,14 @@ def test_a_lasso_selects_adds_and_takes_away(studio: Studio, map_page: Any) -> N
     draw(range(6))
     expect(query(page)).to_have_value("big in:lasso-4")
     counted(page, "1 of 19")
+    page.reload()  # sets and filter are there again, and the next lasso is another one
+    page.wait_for_selector(".cell")
+    expect(query(page)).to_have_value("big in:lasso-4")
+    page.keyboard.press("m")
+    expect(clusters(page)).to_have_count(3)
+    page.get_by_role("button", name="Lasso").click()
+    draw(range(6))
+    expect(query(page)).to_have_value("big in:lasso-5")
 
 
 def test_points_show_their_picture_and_open_the_editor(studio: Studio, map_page: Any) -> None:

@@ -68,6 +68,7 @@ export async function start() {
   try {
     dataset.value = await get("studio/state");
     locked.value = "";
+    if (dataset.value.folder) opening.value += 1; // what is kept for it is loaded
   } catch (error) {
     if (/** @type {any} */ (error).status === 401) locked.value = /** @type {Error} */ (error).message;
     else notice.value = /** @type {Error} */ (error).message;

@@ -75,7 +75,7 @@ export class Scatter {
     if (labels.length !== this.points.states.length) return; // of other points, which come
     this.points = { ...this.points, labels, palette };
     this.painter.load(this.points, ["labels", "palette"]);
-    this.redraw();
+    this.#sketch();
   }
 
   /** @param {ArrayLike<number> | null} selected a byte for each point, 0: dimmed; null: none is @param {Iterable<number>} stale points drawn as rings */
@@ -86,7 +86,7 @@ export class Scatter {
     for (const row of stale) if (row < states.length) states[row] |= STALE;
     this.points = { ...this.points, states };
     this.painter.load(this.points, ["states"]);
-    this.redraw();
+    this.#sketch();
   }
 
   /** CSS pixels of a unit. */
@@ -153,13 +153,18 @@ export class Scatter {
 
   /** The view has changed, and perhaps will again at once. */
   move() {
-    const { pace } = this;
     this.isWhole = false;
+    this.#sketch();
+    this.listener.moved();
+  }
+
+  /** Draw at once, only some of the points where all take long, which then follow. */
+  #sketch() {
+    const { pace } = this;
     if (!pace.isMoving) [pace.isMoving, pace.late, pace.isSlow] = [true, 0, pace.whole > SLOW];
     clearTimeout(pace.rest);
-    pace.rest = setTimeout(() => ((pace.isMoving = false), this.redraw()), REST);
+    pace.rest = setTimeout(() => ((pace.isMoving = false), this.redraw()), Math.max(REST, pace.whole));
     this.redraw();
-    this.listener.moved();
   }
 
   redraw() {
