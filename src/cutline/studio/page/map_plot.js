@@ -132,7 +132,7 @@ function shown() {
 /** @type {import("./scatter.js").Listener} */
 const LISTENER = {
   hover: (row) => (hovered.value = row),
-  click: (row) => (row >= 0 ? state.visit(row) : (state.focus.value = null)),
+  click: (row) => ((hovered.value = -1), row >= 0 ? state.visit(row) : (state.focus.value = null)),
   area: (inside, event) => void state.area(inside, joining(event)),
   outline: (corners) => (outline.value = [...corners]),
   moved: () => place(),

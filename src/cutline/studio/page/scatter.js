@@ -228,7 +228,7 @@ export class Scatter {
     canvas.addEventListener("pointermove", (event) => {
       const [x, y] = place(event);
       const { drag } = this;
-      if (!drag) return listener.hover(this.glide.part < 1 || this.pace.isMoving ? -1 : this.pointAt(x, y));
+      if (!drag) return listener.hover(this.glide.part < 1 ? -1 : this.pointAt(x, y));
       if (drag.isClick && Math.hypot(x - drag.x, y - drag.y) < CLICK) return undefined;
       if (drag.isClick) listener.hover(-1);
       drag.isClick = false;
