@@ -294,7 +294,7 @@ def test_a_lasso_selects_adds_and_takes_away(studio: Studio, map_page: Any) -> N
         if key:
             page.keyboard.up(key)
 
-    page.get_by_role("button", name="Lasso").click()
+    page.get_by_role("button", name="Lasso", exact=True).click()
     draw(range(6))
     expect(query(page)).to_have_value("in:lasso-1")
     counted(page, "6 of 19")
@@ -317,7 +317,7 @@ def test_a_lasso_selects_adds_and_takes_away(studio: Studio, map_page: Any) -> N
     expect(query(page)).to_have_value("big in:lasso-4")
     page.keyboard.press("m")
     expect(clusters(page)).to_have_count(3)
-    page.get_by_role("button", name="Lasso").click()
+    page.get_by_role("button", name="Lasso", exact=True).click()
     draw(range(6))
     expect(query(page)).to_have_value("big in:lasso-5")
 
