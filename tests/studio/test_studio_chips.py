@@ -81,6 +81,17 @@ def test_what_is_picked_is_a_chip_and_becomes_a_set(page: Any, studio: Studio) -
     chips(page, 'in:"my set"', '-"number 2"')
     page.keyboard.press("Control+z")  # what was picked comes back
     chips(page, "1 picked", 'in:"my set"', '-"number 2"')
+    page.keyboard.press("x")
+    page.keyboard.press("Control+k")
+    page.keyboard.type("set: my")
+    page.keyboard.press("Enter")
+    chips(page, 'in:"my set"')
+    page.get_by_role("button", name="Forget set").click()
+    expect(page.get_by_role("alert").filter(has_text="the saved filter two needs my set")).to_be_visible()
+    studio.call("DELETE", "filters/two")
+    page.get_by_role("button", name="Forget set").click()
+    chips(page)
+    assert studio.call("GET", "sets") == {}
 
 
 def test_keywords_are_a_term_of_the_filter(page: Any) -> None:

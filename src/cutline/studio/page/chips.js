@@ -6,8 +6,10 @@ import { get, send } from "./api.js";
 import { keywordsOf, partsOf, withKeywords, without, withTerm, quoted } from "./filter_text.js";
 import { register, tip, actions } from "./keys.js";
 import { focusOn } from "./panels.js";
-import { clear, keepSet, setName } from "./selection.js";
+import { clear, forgetSet, keepSet, setName, sets } from "./selection.js";
 import { dataset, heard, mistake, notice, opening, picked, query, search } from "./store.js";
+
+const LATEST = 20; // sets in the list of commands
 
 /** Saved queries by name. */
 export const filters = signal(/** @type {Record<string, string>} */ ({}));
@@ -20,6 +22,13 @@ function take(kept) {
   }
   filters.value = kept;
 }
+/** The latest sets are in the list of commands, as saved filters are. */
+sets.subscribe((kept) => {
+  for (const id of [...actions.keys()]) if (id.startsWith("set:")) actions.delete(id);
+  for (const name of Object.keys(kept).slice(0, LATEST)) {
+    register({ id: `set:${name}`, keys: [], text: `set: ${name}`, group: "Filters", run: () => void search(`in:${quoted(name)}`) });
+  }
+});
 heard.set("filters", (event) => take(event.filters));
 opening.subscribe(async () => take(dataset.peek()?.folder ? await get("studio/filters").catch(() => ({})) : {}));
 
@@ -120,10 +129,12 @@ const KeepSet = () => html`<${NameForm} kind="keep-set" label="Name of the set" 
 
 /** Keeps the filter by a name; a filter that is kept can be forgotten. */
 function SaveFilter() {
+  const set = Object.keys(sets.value).find((name) => query.value.trim() === `in:${quoted(name)}`);
   if (!query.value.trim() || mistake.value) return null;
   const known = Object.entries(filters.value).find(([, text]) => text === query.value.trim())?.[0];
   if (known) return html`<button class="quiet" title=${`Forget the saved filter ${known}`} onClick=${() => keep(known, null)}>★ ${known}</button>`;
-  if (form.value !== "filter") return html`<button class="quiet" onClick=${() => toggle("filter")}>☆ Save filter</button>`;
+  if (form.value !== "filter") return html`${set && html`<button class="quiet" title=${`Forget the set ${set}; its pictures stay`} onClick=${async () => (await forgetSet(set)) && search("")}>Forget set</button>`}
+    <button class="quiet" onClick=${() => toggle("filter")}>☆ Save filter</button>`;
   return html`<${NameForm} kind="save-filter" label="Name of the filter" start="" save=${(/** @type {string} */ name) => keep(name, query.value.trim())} />`;
 }
 

@@ -128,6 +128,17 @@ export const sets = signal(/** @type {Record<string, number>} */ ({}));
 heard.set("sets", (event) => (sets.value = event.sets));
 opening.subscribe(async () => (sets.value = dataset.peek()?.folder ? await get("studio/sets").catch(() => ({})) : {}));
 
+/** Forget a set; whether that worked. @param {string} name */
+export async function forgetSet(name) {
+  try {
+    sets.value = await send(`studio/sets/${encodeURIComponent(name)}`, undefined, "DELETE");
+    return true;
+  } catch (error) {
+    notice.value = /** @type {Error} */ (error).message;
+    return false;
+  }
+}
+
 /** A name that no set has: `lasso-3`. @param {string} kind */
 export function setName(kind) {
   const numbers = Object.keys(sets.value).map((name) => Number(name.match(new RegExp(`^${kind}-(\\d+)$`))?.[1] ?? 0));
