@@ -52,7 +52,8 @@ def _has(dataset: Dataset, ending: str) -> bool:
     """Whether a text of this ending lies in one of the pictures' folders, or the first few of many."""
     keys = (os.path.dirname(entry.key) for entry in dataset.entries)  # noqa: PTH120 - strings
     for name in itertools.islice(dict.fromkeys(keys), _FOLDERS):
-        with contextlib.suppress(OSError), os.scandir(os.path.join(dataset.folder, name)) as found:  # noqa: PTH118
+        place = os.path.join(dataset.folder, name)  # noqa: PTH118 - strings
+        with contextlib.suppress(OSError), os.scandir(place) as found:
             if any(each.name.lower().endswith(ending) for each in found):
                 return True
     return False
