@@ -191,7 +191,23 @@ def test_the_state_of_earlier_versions_is_taken_over(caption, bucket, endpoint, 
     assert len(set(journalled(bucket, "_old.jsonl.cutline"))) == COUNT
 
 
-@pytest.mark.parametrize("damage", ["empty", "cut", "gone"])
+def test_a_part_that_another_machine_finds_damaged_is_named(caption, bucket, endpoint):
+    output = f"{bucket.url}/sets/out.jsonl"
+    assert caption(output).returncode == 0
+    before = endpoint.stats()["requests"]
+    (part,) = (name for name in bucket.names() if "/journal/" in name)
+    bucket.write(part, bucket.read(part).replace(b"1", b"2", 1))
+    refused = caption(output, home="another")
+    (line,) = refused.stderr.strip().splitlines()
+    assert refused.returncode == 4, line
+    assert f"{part.rpartition('/')[2]} is damaged: run the command on the machine that wrote it" in line
+    bucket.remove(part)  # the other cure
+    done = caption(output, "--existing", "overwrite", home="third")
+    assert done.returncode == 0, done.stderr
+    assert endpoint.stats()["requests"] == 2 * before
+
+
+@pytest.mark.parametrize("damage", ["empty", "cut", "gone", "same size"])
 def test_a_damaged_part_of_the_journal_costs_no_answers_of_the_machine_that_wrote_it(
     damage, caption, bucket, endpoint
 ):
@@ -202,6 +218,8 @@ def test_a_damaged_part_of_the_journal_costs_no_answers_of_the_machine_that_wrot
     whole = bucket.read(part)
     if damage == "gone":
         bucket.remove(part)
+    elif damage == "same size":
+        bucket.write(part, whole.replace(b"1", b"2"))
     else:
         bucket.write(part, whole[: 300 if damage == "cut" else 0])
     again = caption(output)

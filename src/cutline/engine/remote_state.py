@@ -20,6 +20,7 @@ from typing import Any, Final
 
 import orjson
 
+from cutline.engine.journal_checksums import JournalChecksums
 from cutline.engine.lease import DURATION, RENEWAL, Lease
 from cutline.errors import CutlineError, OutputLocked, SinkError
 from cutline.files import write_atomically
@@ -42,6 +43,7 @@ _POSITION = "mark.json"  # how far this machine's copy of the output is
 _MARK = "remote.json"  # which parts the folder has, and how much of its journal they hold
 _PART = re.compile(r"\d{8}-\d{8}\.jsonl")
 _AT_ONCE = 64
+_FETCHED = "journal.fetched"
 
 _log = logging.getLogger(__name__)
 
@@ -63,9 +65,11 @@ class RemoteState:
         self._root = ""
         if url:
             self._storage, self._root = open_storage(url)
+        self._sums = JournalChecksums(self._storage, self._root, self.url)
         self._leases = [Lease(f"{place}/lock", output) for place in locks]
         self._journal = folder / JOURNAL
         self._parts: dict[str, int] = {}
+        self._etags: dict[str, str] = {}
         self._sent = 0
         self._part = ""  # the one that grows
         self._part_start = 0
@@ -187,6 +191,7 @@ class RemoteState:
                 return
             with storage_errors(self.url):
                 write_object(self._storage, f"{self._root}/journal/{self._part}", data)
+            self._sums.put(self._part, data)
             self._parts[self._part] = len(data)
             self._sent = self._part_start + len(data)
             self._save_mark()
@@ -219,6 +224,7 @@ class RemoteState:
     def _fetch(self) -> bool:
         """Bring the folder to what is on the storage, where that is further."""
         listing = self._listing("journal")
+        self._sums.load()
         self._generation = 1 + max((int(name[:8]) for name in listing), default=0)
         old = self._size(JOURNAL)  # one object, as earlier versions kept it
         for name in (*RECORDS, *self._files):
@@ -244,16 +250,13 @@ class RemoteState:
     def _replace(self, listing: dict[str, int], sent: int, old: int) -> None:
         """Take over the state of another machine; outcomes that only this one has are kept."""
         own = self._unsent(sent) if self._journal.exists() else b""
+        fetched = self._folder / _FETCHED
+        self._fetch_journal(listing, fetched)
         for path in self._folder.iterdir():
-            if path.name not in {"lock", "owner.json"}:
+            if path.name not in {"lock", "owner.json", _FETCHED}:
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
-        names = [f"{self._root}/journal/{name}" for name in sorted(listing)] or [f"{self._root}/{JOURNAL}"]
-        with storage_errors(self.url), self._journal.open("wb") as file:
-            for first in range(0, len(names), _AT_ONCE):
-                parts = self._storage.cat(names[first : first + _AT_ONCE])
-                contents = parts if isinstance(parts, dict) else {names[first]: parts}
-                for name in names[first : first + _AT_ONCE]:
-                    file.write(contents[name])
+        fetched.replace(self._journal)
+        with storage_errors(self.url):
             for name in RECORDS:
                 if name in self._copied:
                     self._bring(name)
@@ -268,20 +271,42 @@ class RemoteState:
             self._save_mark()
         self._remove_old(0 if listing else old)
 
+    def _fetch_journal(self, listing: dict[str, int], fetched: Path) -> None:
+        """Copy all parts to a file; SinkError: one is damaged, and what is here is left as it is."""
+        names = [f"{self._root}/journal/{name}" for name in sorted(listing)] or [f"{self._root}/{JOURNAL}"]
+        with storage_errors(self.url), fetched.open("wb") as file:
+            for first in range(0, len(names), _AT_ONCE):
+                parts = self._storage.cat(names[first : first + _AT_ONCE])
+                contents = parts if isinstance(parts, dict) else {names[first]: parts}
+                for name in names[first : first + _AT_ONCE]:
+                    self._sums.check(name.rpartition("/")[2], contents[name])
+                    file.write(contents[name])
+
     def _mended(self, listing: dict[str, int], sizes: Any) -> dict[str, int]:
         """The listing, once parts that are damaged or gone are written again from this machine's journal."""
         start = 0
         for name, size in sorted(sizes.items()) if isinstance(sizes, dict) else ():
-            if listing.get(name, 0) < size:
+            if listing.get(name, 0) < size or self._etags.get(name):
                 with self._journal.open("rb") as file:
                     file.seek(start)
                     data = file.read(size)
+                if listing.get(name, 0) >= size and self._is_whole(name, data):
+                    start += size
+                    continue
                 with storage_errors(self.url):
                     write_object(self._storage, f"{self._root}/journal/{name}", data)
                 listing = {**listing, name: size}
                 _log.warning("%s/journal/%s was damaged, and is written again", self.url, name)
             start += size
         return listing
+
+    def _is_whole(self, name: str, data: bytes) -> bool:
+        """Whether a part is that of this machine: by its ETag, where that is a digest, or its content."""
+        if self._etags[name] == hashlib.md5(data, usedforsecurity=False).hexdigest():
+            return True
+        with storage_errors(self.url):
+            there: bytes = self._storage.cat_file(f"{self._root}/journal/{name}")
+        return there.startswith(data)
 
     def _update(self, versions: Any) -> bool:
         """Take over records that another machine changed while the journal stayed as it was."""
@@ -353,6 +378,9 @@ class RemoteState:
                 infos = self._storage.ls(f"{self._root}/{folder}", detail=True)
             except FileNotFoundError:
                 return {}
+        self._etags = {
+            info["name"].rpartition("/")[2]: str(info.get("ETag") or "").strip('"') for info in infos
+        }
         sizes = {info["name"].rpartition("/")[2]: int(info.get("size") or 0) for info in infos}
         return {name: size for name, size in sorted(sizes.items()) if _PART.fullmatch(name)}
 
