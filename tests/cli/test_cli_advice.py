@@ -291,6 +291,76 @@ REFUSED = {
         ("edit", "edited", "--word"),
         ("edit", "edited", "--word", "--replace", "cat", "dog"),
     ),
+    "no edit": refused(
+        "say what to change, such as --replace OLD NEW or --prefix TEXT",
+        ("edit", "edited"),
+        ("edit", "edited", "--replace", "old", "new"),
+        ("edit", "edited", "--prefix", "x", "--dry-run"),
+    ),
+    "a proposal of nobody": refused(
+        "say which model, such as -m",
+        ("propose", "photos", "--dry-run"),
+        ("propose", "photos", "--dry-run", "-m", "openai:gpt-4o-mini"),
+    ),
+    "a file of a proposal's prompt": refused(
+        'give the text in it, as -p "$(cat prompt.txt)"',
+        ("propose", "photos", "--dry-run", *FAKE, "-p", "prompt.txt"),
+        ("propose", "photos", "--dry-run", *FAKE, "-p", "Say."),
+    ),
+    "captions by a person": refused(
+        "--by-person goes with --existing overwrite: add it, or remove --by-person",
+        ("propose", "photos", "--dry-run", *FAKE, "--by-person"),
+        ("propose", "photos", "--dry-run", *FAKE, "--by-person", "--existing", "overwrite"),
+        ("propose", "photos", "--dry-run", *FAKE),
+    ),
+    "accepted and rejected": refused(
+        "exclude each other: give one of them",
+        ("proposals", "photos", "--accept", "--reject"),
+        ("proposals", "photos", "--accept"),
+        ("proposals", "photos", "--reject"),
+    ),
+    "changed proposals": refused(
+        "--changed goes with --accept: add it, or remove --changed",
+        ("proposals", "photos", "--changed"),
+        ("proposals", "photos", "--changed", "--accept"),
+        ("proposals", "photos"),
+    ),
+    "an edit that is not there": refused(
+        "`cutline history` lists them", ("undo", "photos", "--to", "7"), ("history", "photos")
+    ),
+    "a file of words": refused(
+        "words are written to .csv or .svg: change the ending",
+        ("words", "photos", "-o", "words.txt"),
+        ("words", "photos", "-o", "words.csv"),
+        ("words", "photos", "-o", "words.svg"),
+    ),
+    "words that are there": refused(
+        "give another output, or --overwrite",
+        ("words", "photos", "-o", "mine-words.csv"),
+        ("words", "photos", "-o", "mine-words-2.csv"),
+        ("words", "photos", "-o", "mine-words.csv", "--overwrite"),
+        before=("words", "photos", "-o", "mine-words.csv"),
+    ),
+    "a table's pictures": refused(
+        "name them with --image-column and --text-column",
+        ("find", "odd.csv", "cat"),
+        ("find", "odd.csv", "cat", COLUMN, "thing"),
+    ),
+    "an empty export": refused(
+        "--empty exports them",
+        ("export", "mixed", "m.csv"),
+        ("export", "mixed", "m.csv", "--empty"),
+    ),
+    "a picture's name": refused(
+        "did you mean 0.png?",
+        ("history", "photos", "--picture", "0.jpg"),
+        ("history", "photos", "--picture", "0.png"),
+    ),
+    "a folder as a job": refused(
+        "for pictures in it write `cutline caption photos`",
+        ("run", "photos"),
+        caption("photos", "of-a-folder.jsonl"),
+    ),
     "a job that is there": refused(
         "choose another name for --save-job",
         caption("photos", "j.jsonl", "--save-job", "job.toml"),

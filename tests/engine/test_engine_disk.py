@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gc
+import json
 import subprocess
+import zipfile
 
 import pytest
 from engine_outputs import NAMES, captions, report
@@ -98,6 +100,25 @@ def test_a_full_disk_ends_the_program_with_its_own_exit_code(disk, pictures):
     disk.resize(200)
     assert cutline(*arguments).returncode == 0
     assert len(captions("jsonl", disk.folder / "captions.jsonl")) == 60
+
+
+def test_a_full_temporary_disk_is_one_line_with_its_cure(disk, pictures, tmp_path):
+    """Tables in a zip are unpacked there, and rows that are kept in memory have a state there."""
+    disk.resize(8)
+    folder = pictures(1)
+    (picture,) = folder.iterdir()
+    row = json.dumps({"file_name": picture.name, "text": "x" * 100}) + "\n"
+    with zipfile.ZipFile(tmp_path / "in.zip", "w") as archive:
+        archive.write(picture, picture.name)
+        archive.writestr("metadata.jsonl", row * 2000)
+    arguments = ("caption", tmp_path / "in.zip", tmp_path / "out.jsonl", "--model", "fake")
+    done = cutline(*arguments, env={"TMPDIR": str(disk.folder)})
+    assert (done.returncode, len(done.stderr.splitlines())) == (4, 1), done.stderr
+    assert f"{disk.folder}: No space left on device; free some space" in done.stderr
+    disk.resize(400)
+    assert cutline(*arguments, env={"TMPDIR": str(disk.folder)}).returncode == 0
+    missing = cutline(*arguments, "--existing", "overwrite", env={"TMPDIR": "/proc/nowhere"})
+    assert missing.returncode == 0, missing.stderr  # another place is taken
 
 
 @pytest.mark.parametrize("form", NAMES)
