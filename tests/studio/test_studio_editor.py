@@ -284,6 +284,7 @@ def test_nothing_is_lost_where_nothing_can_be_written(browser: Any, photos: Path
             studio = start_studio(photos, wrapper=wrapper)
             page = browser.new_page()
             page.goto(studio.url)
+            page.wait_for_selector(".cell")
             field = show(page, 1)
             field.fill("kept although it cannot be saved")
             status = page.get_by_role("status")

