@@ -1,7 +1,7 @@
 // @ts-check
 /** The panel of the map: what is on it, its colours, and the clusters, each of which can be selected and renamed. */
 
-import { html, useEffect, useLayoutEffect, useState } from "./vendor/preact.js";
+import { html, useEffect, useLayoutEffect, useRef, useState } from "./vendor/preact.js";
 import { tip } from "./keys.js";
 import { Editor } from "./editor.js";
 import * as state from "./map.js";
@@ -189,6 +189,8 @@ function countOf(selected, labels) {
 /** `inside`: how many of it are selected, null where all are. @param {{cluster: import("./map.js").Cluster, inside: number | null}} props */
 function ClusterItem({ cluster, inside }) {
   const [name, setName] = useState(/** @type {string | null} */ (null));
+  const field = useRef(/** @type {HTMLInputElement | null} */ (null));
+  useLayoutEffect(() => (field.current?.focus(), field.current?.select()), [name === null]); // before the next key, which is meant for it
   const isOn = clustersOf(query.value).includes(cluster.name);
   const save = async () => {
     if (name !== null && (await state.rename(cluster.number, name.trim()))) setName(null);
@@ -198,6 +200,7 @@ function ClusterItem({ cluster, inside }) {
     event.preventDefault();
     if (event.key === "Enter") void save();
     else setName(null);
+    setTimeout(() => document.activeElement === document.body && focusOn(".plot"), 300); // where its keys are
   };
   const missing = cluster.missing_captions ? `, ${percent(cluster.missing_captions)} without a caption` : "";
   return html`<li id=${`cluster-${cluster.number}`} class=${isOn || cluster.number === state.focus.value ? "on" : ""}>
@@ -207,8 +210,8 @@ function ClusterItem({ cluster, inside }) {
             onMouseEnter=${() => (state.focus.value = cluster.number)} onMouseLeave=${() => (state.focus.value = null)}
             onClick=${(/** @type {MouseEvent} */ event) => state.isolate(cluster, event)}>
             <span class="swatch" style=${{ backgroundColor: cluster.color }}></span> ${cluster.name}</button>
-          <button class="quiet" aria-label=${`Rename ${cluster.name}`} title="Rename" onClick=${() => (setName(cluster.name), setTimeout(() => /** @type {HTMLInputElement | null} */ (document.querySelector(".map input.rename"))?.select()))}>✎</button>`
-        : html`<input type="text" class="rename" aria-label="Name of the cluster" value=${name} onInput=${(/** @type {Event} */ event) => setName(valueOf(event))} onKeyDown=${press} onBlur=${save} />`}
+          <button class="quiet" aria-label=${`Rename ${cluster.name}`} title="Rename" onClick=${() => setName(cluster.name)}>✎</button>`
+        : html`<input type="text" class="rename" ref=${field} aria-label="Name of the cluster" value=${name} onInput=${(/** @type {Event} */ event) => setName(valueOf(event))} onKeyDown=${press} onBlur=${save} />`}
       <span class="figures">${inside === null ? "" : `${number(inside)} of `}${number(cluster.size)} · ${percent(cluster.share)}${missing}</span>
     </div>
     <div class="examples">
