@@ -81,6 +81,19 @@ def test_an_edit_of_the_past_is_taken_back_and_what_changed_since_is_named(folde
     assert captions(folder).count("a cat") == 3
 
 
+def test_where_nothing_is_found_the_reason_is_given(folder: Path) -> None:
+    for command in (("find", folder, "zebra"), ("words", folder, "--where", "path:zoo/")):
+        done = cutline_here(*command)
+        assert (done.returncode, done.stdout, done.stderr) == (0, "", "none of 3 pictures matches\n")
+    assert cutline_here("find", folder, "zebra", "--count").stdout == "0\n"
+    for number in range(1, 4):
+        (folder / f"{number}.txt").unlink()
+    for command in (("find", folder, "cat"), ("words", folder), ("edit", folder, "--replace", "a", "b")):
+        done = cutline_here(*command)
+        assert (done.returncode, done.stdout) == (0, "")
+        assert "none of 3 pictures has a caption yet: `cutline caption" in done.stderr
+
+
 def test_an_edit_that_wrote_nothing_is_passed_over_by_undo(folder: Path) -> None:
     before = captions(folder)
     assert cutline_here("edit", folder, "--prefix", "photo:", "--where", "2").returncode == 0

@@ -105,7 +105,11 @@ def edit(
     """Change many captions at once. `cutline undo FOLDER` takes it back."""
     chosen = options.edit()
     opened = dataset.open(folder)
-    preview = opened.preview(chosen, find_rows(opened, where) if where else None)
+    found = find_rows(opened, where) if where else None
+    preview = opened.preview(chosen, found)
+    if not len(preview.rows) and opened.texts().null_count == len(opened):
+        print_line(nothing_found(opened, found))
+        return 0
     change = f"{len(preview.rows):,} of {plural(preview.scope, 'caption')}"
     if dry_run:
         print_line(f"{change} would change: {chosen.summary}")
@@ -140,6 +144,8 @@ def find(
     rows = find_rows(opened, query)
     if save is not None:
         opened.query_words.save_filter(save, query)
+    if not len(rows):
+        print_line(nothing_found(opened, rows))
     if count:
         sys.stdout.write(f"{len(rows)}\n")
         return 0
@@ -158,6 +164,18 @@ def find_rows(dataset: Dataset, query: str) -> RowNumbers:
     except QueryError as error:
         before, at = query[: error.start], query[error.start : error.end]
         raise ConfigError(f"{error}: {before}>>>{at}<<<{query[error.end :]}") from None
+
+
+def nothing_found(dataset: Dataset, rows: RowNumbers | None) -> str:
+    """Why there is nothing to do, with ``rows`` those that a query finds."""
+    if dataset.texts().null_count == len(dataset):
+        return (
+            f"none of {plural(len(dataset), 'picture')} has a caption yet: "
+            "`cutline caption FOLDER --output-format sidecar` writes some"
+        )
+    if rows is not None and not len(rows):
+        return f"none of {plural(len(dataset), 'picture')} matches"
+    return "none of these pictures has a caption"
 
 
 def _show(dataset: Dataset, preview: Preview) -> None:

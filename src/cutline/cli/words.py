@@ -13,7 +13,7 @@ from rich.text import Text
 from cutline.analysis.cloud import word_cloud
 from cutline.analysis.terms import COLUMNS, SURE, Order, Term, TermOptions, term_table_csv
 from cutline.cli.dataset_options import DEFAULTS, DatasetOptions, Input, check_output
-from cutline.cli.edit import find_rows
+from cutline.cli.edit import find_rows, nothing_found
 from cutline.dataset.stop_word_lists import read_stop_words
 from cutline.dataset.words import DatasetWords
 from cutline.files import write_atomically, write_errors
@@ -68,6 +68,9 @@ def words(
         order=sort or ("score" if compared else "occurrences"),
     )
     terms = DatasetWords(opened).terms(rows, rest, options)
+    if not terms and (opened.texts().null_count == len(opened) or (rows is not None and not len(rows))):
+        print_line(nothing_found(opened, rows))
+        return 0
     if output is None:
         shown = _ends(terms, limit or _SHOWN) if options.order == "score" else terms[: limit or _SHOWN]
         _show(shown, len(terms), compared=compared)
