@@ -119,6 +119,25 @@ def _compare(page: Page) -> None:
     expect(page.get_by_role("list", name="Captions")).to_be_visible()
 
 
+def _map(page: Page) -> None:
+    page.keyboard.press("m")
+    if page.get_by_role("button", name="Compute").is_visible():
+        page.get_by_role("button", name="Compute").click()
+    expect(page.get_by_role("list", name="Clusters").get_by_role("listitem").first).to_be_visible(timeout=60_000)
+
+
+def _clusters(page: Page) -> None:
+    _map(page)
+    page.get_by_role("button", name="Wide").click()
+
+
+def _sets(page: Page) -> None:
+    _clusters(page)
+    page.get_by_role("button", name="Alike").click()
+    page.get_by_label("Compare with").select_option(label="other.jsonl")
+    expect(page.get_by_text("Where other.jsonl says something else")).to_be_visible(timeout=60_000)
+
+
 VIEWS = {
     "editor": _editor,
     "proposals": _proposals,
@@ -126,6 +145,10 @@ VIEWS = {
     "history": lambda page: page.keyboard.press("h"),
     "compare": _compare,
     "words": lambda page: page.keyboard.press("w"),
+    "lint": lambda page: page.keyboard.press("Shift+w"),
+    "map": _map,
+    "clusters": _clusters,
+    "sets": _sets,
 }
 
 
