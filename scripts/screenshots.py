@@ -123,7 +123,9 @@ def _map(page: Page) -> None:
     page.keyboard.press("m")
     if page.get_by_role("button", name="Compute").is_visible():
         page.get_by_role("button", name="Compute").click()
-    expect(page.get_by_role("list", name="Clusters").get_by_role("listitem").first).to_be_visible(timeout=60_000)
+    expect(page.get_by_role("list", name="Clusters").get_by_role("listitem").first).to_be_visible(
+        timeout=60_000
+    )
 
 
 def _clusters(page: Page) -> None:

@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 from cutline.analysis.clusters import NONE
-from cutline.dataset.clustering import Clustering
 from cutline.dataset.dataset import Dataset
+from cutline.dataset.dataset_clusters import Clustering
 from cutline.dataset.embedding_map import EmbeddingMap, summarize
 from cutline.dataset.words import DatasetWords
 from cutline.errors import ConfigError

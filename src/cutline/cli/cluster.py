@@ -19,7 +19,7 @@ from cutline.analysis.layout import EARLY, LATE
 from cutline.analysis.map_plot import map_plot
 from cutline.cli.dataset_options import DEFAULTS, DatasetOptions, Input, check_output, edit_progress
 from cutline.cli.embed import Device, Model, Weights, compute
-from cutline.dataset.clustering import Clustering, Of
+from cutline.dataset.dataset_clusters import Clustering, Of
 from cutline.dataset.embedding_map import EmbeddingMap, summarize
 from cutline.dataset.embeddings import EmbedResult
 from cutline.dataset.words import DatasetWords

@@ -26,7 +26,7 @@ try:
 
     from cutline.studio.app import create_app
     from cutline.studio.events import Events
-    from cutline.studio.opening import Opening
+    from cutline.studio.listed_dataset import ListedDataset
     from cutline.studio.settings import NoPictures, StudioSettings
 except ImportError:
     raise MissingExtra("cutline studio", "studio") from None
@@ -86,11 +86,11 @@ class _Server(uvicorn.Server):
             asyncio.get_running_loop().run_in_executor(None, webbrowser.open, url)
 
 
-def _open(settings: StudioSettings, folder: str | None) -> Dataset | Opening | None:
+def _open(settings: StudioSettings, folder: str | None) -> Dataset | ListedDataset | None:
     """None: the page says what to do without pictures. A large folder is listed while the studio responds."""
     if folder is None:
         return None
-    opening = Opening(settings, folder)
+    opening = ListedDataset(settings, folder)
     try:
         return opening.result.result(_PATIENCE)
     except FutureTimeout:

@@ -10,9 +10,9 @@ from typing import Any, Final, Self
 import numpy as np
 import pyarrow as pa
 
-from cutline.dataset.clustering import DatasetClusters
 from cutline.dataset.columns import DatasetColumns
 from cutline.dataset.contents import DatasetContents
+from cutline.dataset.dataset_clusters import DatasetClusters
 from cutline.dataset.foreign_edits import ForeignEdits
 from cutline.dataset.history import History
 from cutline.dataset.input_options import TableOptions

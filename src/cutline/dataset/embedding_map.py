@@ -15,7 +15,7 @@ from cutline.analysis.layout import tsne
 from cutline.analysis.nearest import Similar, most_similar, near_duplicates
 from cutline.analysis.projection import Matrix, Vectors, principal_components, scale
 from cutline.analysis.stop_words import stop_words
-from cutline.dataset.clustering import Clustering, Of
+from cutline.dataset.dataset_clusters import Clustering, Of
 from cutline.dataset.preview import RowNumbers
 from cutline.dataset.words import DatasetWords
 

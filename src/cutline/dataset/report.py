@@ -19,8 +19,8 @@ from cutline.analysis.palette import group_color
 from cutline.analysis.stop_words import stop_words
 from cutline.analysis.terms import TermOptions, term_table
 from cutline.analysis.word_index import WordIndex
-from cutline.dataset.clustering import Clustering
 from cutline.dataset.dataset import Dataset
+from cutline.dataset.dataset_clusters import Clustering
 from cutline.dataset.embedding_map import EmbeddingMap, summarize
 from cutline.dataset.embeddings import Embeddings
 from cutline.dataset.preview import RowNumbers

@@ -18,7 +18,7 @@ from cutline.service.http.guard import Guard
 from cutline.service.http.responses import HANDLED, handle_error, json_response
 from cutline.studio.events import Events
 from cutline.studio.key_cookie import KeyCookie
-from cutline.studio.opening import Opening
+from cutline.studio.listed_dataset import ListedDataset
 from cutline.studio.routes import (
     captions,
     compare,
@@ -46,7 +46,7 @@ Opened = Callable[[Dataset | CutlineError], None]
 
 def create_app(
     settings: StudioSettings,
-    dataset: Dataset | Opening | None = None,
+    dataset: Dataset | ListedDataset | None = None,
     *,
     empty: str | None = None,
     opened: Opened = lambda _: None,
@@ -64,7 +64,7 @@ def create_app(
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         events.open()
         taking = None
-        if isinstance(dataset, Opening):
+        if isinstance(dataset, ListedDataset):
             taking = asyncio.create_task(_take(workspace, dataset, opened))
         elif dataset is not None:
             await workspace.show(dataset)
@@ -117,7 +117,7 @@ def create_app(
     return app
 
 
-async def _take(workspace: Workspace, opening: Opening, opened: Opened) -> None:
+async def _take(workspace: Workspace, opening: ListedDataset, opened: Opened) -> None:
     """Show what is being opened; why it cannot be is shown by the pages."""
     try:
         opened(await workspace.take(opening))

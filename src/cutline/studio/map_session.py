@@ -14,8 +14,8 @@ from cutline.analysis.layout import EARLY, LATE
 from cutline.analysis.nearest import Similar, balanced_sample, outliers
 from cutline.analysis.palette import group_color
 from cutline.dataset.caption_difference import CaptionDifference, caption_difference, caption_fit
-from cutline.dataset.clustering import Clustering, Of
 from cutline.dataset.dataset import Dataset
+from cutline.dataset.dataset_clusters import Clustering, Of
 from cutline.dataset.embedding_map import EmbeddingMap, summarize
 from cutline.dataset.embeddings import Embeddings, EmbedResult, open_embeddings
 from cutline.dataset.preview import RowNumbers

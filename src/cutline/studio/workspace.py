@@ -24,9 +24,9 @@ from cutline.service.errors import ServiceError
 from cutline.studio.events import Events
 from cutline.studio.generation.generations import Generations
 from cutline.studio.jobs import Jobs
+from cutline.studio.listed_dataset import ListedDataset
 from cutline.studio.map_session import MapSession
 from cutline.studio.numbered import Numbered
-from cutline.studio.opening import Opening
 from cutline.studio.preferences import Preferences, Recent
 from cutline.studio.recognition import Recognition
 from cutline.studio.settings import NoPictures, StudioSettings
@@ -65,7 +65,7 @@ class Workspace:
         self._closing = asyncio.Event()
         self._is_closing = False
         self._opening = asyncio.Lock()
-        self._listing: Opening | None = None
+        self._listing: ListedDataset | None = None
         self.problem = ""
         self._empty = empty
         self.preferences = Preferences(state_dir() / "studio.json")
@@ -119,9 +119,9 @@ class Workspace:
             ServiceError: 403, it is elsewhere.
         """
         self.check_place(folder)
-        await self.take(Opening(dataclasses.replace(self.settings, **options), folder))
+        await self.take(ListedDataset(dataclasses.replace(self.settings, **options), folder))
 
-    async def take(self, opening: Opening) -> Dataset:
+    async def take(self, opening: ListedDataset) -> Dataset:
         """Show what is being opened, once it is listed; the pages see how far that is. Raises as ``open``."""
         async with self._opening:
             self._listing = opening
@@ -138,7 +138,7 @@ class Workspace:
             await self.show(dataset, opening.settings)
             return dataset
 
-    async def _listed(self, opening: Opening) -> Dataset:
+    async def _listed(self, opening: ListedDataset) -> Dataset:
         found = asyncio.wrap_future(opening.result)
         shown = 0
         while True:

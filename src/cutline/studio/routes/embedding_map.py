@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
 from cutline.analysis.clusters import MOST
-from cutline.dataset.clustering import Of
+from cutline.dataset.dataset_clusters import Of
 from cutline.dataset.row_groups import By, group_rows
 from cutline.encoders.factory import CAPTION_MODELS, PICTURE_MODELS
 from cutline.files import name_to_text

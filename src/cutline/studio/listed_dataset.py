@@ -10,7 +10,7 @@ from cutline.dataset.writer import StopEdit
 from cutline.studio.settings import StudioSettings
 
 
-class Opening:
+class ListedDataset:
     """Opens a dataset in a thread. ``listed``: the rows so far; ``result``: the dataset, or why it has none.
 
     The exceptions of ``result`` are those of ``StudioSettings.open``, and StopEdit once it was stopped.
