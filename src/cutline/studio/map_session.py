@@ -213,7 +213,7 @@ ROUNDS: Final = EARLY + LATE
 
 
 def _first_count(rows: int) -> int:
-    return max(1, min(COUNT, rows // _EACH))
+    return max(min(2, rows), min(COUNT, rows // _EACH))
 
 
 def _nothing(result: EmbedResult, of: Of) -> str:
