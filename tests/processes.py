@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import io
+import itertools
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -54,6 +56,18 @@ def cutline(*arguments, cwd=None, env=None, timeout=PATIENCE, **options):
         check=False,
         **options,
     )
+
+
+_ports = itertools.count(os.getpid() * 61)
+
+
+def free_port():
+    """A port of this machine that nobody uses, below those that outgoing connections get meanwhile."""
+    while True:
+        port = 12_000 + next(_ports) % 18_000
+        with contextlib.suppress(OSError), socket.socket() as free:
+            free.bind(("127.0.0.1", port))
+            return port
 
 
 def cutline_here(*arguments):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -15,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import orjson
+
+from processes import free_port
 
 PATIENCE = 60.0  # seconds, on a busy machine
 
@@ -72,9 +73,7 @@ class Studio:
 def start_studio(folder: Path, *options: str, port: int = 0, wrapper: Sequence[str] = ()) -> Studio:
     """Start `cutline studio` and wait until it responds; ``wrapper``: a command that starts it."""
     if not port:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
+        port = free_port()
     command = [sys.executable, "-m", "cutline", "studio", os.fspath(folder), "--port", str(port), *options]
     command = [*wrapper, *command]
     environment = {**os.environ, "XDG_CACHE_HOME": os.fspath(folder.parent / "cache")}

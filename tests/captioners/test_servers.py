@@ -357,7 +357,7 @@ MISTAKES = [
     (["--model", "vllm:a\0b", "--start"], "cannot hold a null character"),
     (
         ["--model", "vllm:m", "--start", "--server-args", "\0"],
-        "--server-args cannot contain a null character",
+        "arguments cannot hold a null character: remove it",
     ),
     (["--model", "vllm:m", "--server-args", "--x"], "--server-args does nothing alone: add --start"),
     (["--model", "vllm:m", "--start-timeout", "5"], "--start-timeout does nothing alone: add --start"),

@@ -100,6 +100,7 @@ def test_what_was_stopped_is_continued_by_the_same_command(folder: Path, endpoin
     endpoint.post("/configure", {"latency": 0.5})
     run = start_cutline(*command)
     wait_until(lambda: endpoint.get("/stats")["answered"] >= 1)
+    endpoint.post("/configure", {"latency": 10.0})  # there is something left to be stopped, however late
     run.send_signal(signal.SIGINT)
     error = run.communicate(timeout=PATIENCE)[1]
     assert (run.returncode, "the same command continues" in error) == (130, True), error

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import signal
-import socket
 import subprocess
 import time
 from pathlib import Path
@@ -13,13 +12,7 @@ from typing import Any, Self
 import httpx
 from PIL import Image
 
-from processes import PATIENCE, command, environment
-
-
-def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
+from processes import PATIENCE, command, environment, free_port
 
 
 def png(number: int, size: tuple[int, int] = (24, 16)) -> bytes:
