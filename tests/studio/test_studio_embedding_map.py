@@ -262,6 +262,23 @@ def test_the_page_shows_what_is_alike_and_makes_a_filter_of_it(studio: Studio, p
     expect(page.get_by_role("combobox", name="Find")).to_have_value('in:sample "today"')
 
 
+def test_a_filter_by_a_cluster_follows_its_name_and_its_pictures(studio: Studio, page: Any) -> None:
+    run_job(studio, "map", {})
+    made = studio.call("POST", "map/clusters", {"count": 3})
+    number = labels_of(studio)[0]
+    name = next(one["name"] for one in made["clusters"] if one["number"] == number)
+    page.locator(".grid").focus()
+    page.keyboard.press("m")
+    page.get_by_role("button", name=name, exact=True).click()
+    expect(page.get_by_text("6 of 19", exact=True)).to_be_visible()
+    edit = {"kind": "replace", "old": "bus", "new": "tram"}
+    studio.job("POST", "apply", {"preview": studio.call("POST", "preview", {"edit": edit})["preview"]})
+    page.get_by_role("button", name="Compute 6").click()
+    find_field = page.get_by_role("combobox", name="Find")
+    expect(find_field).to_have_value('cluster:"waits, station, street"')
+    expect(page.get_by_text("6 of 19", exact=True)).to_be_visible()
+
+
 def test_what_cannot_be_shown_is_said_in_one_line(studio: Studio) -> None:
     problem = studio.call("POST", "map", {"of": "captions", "model": "minilm"}, status=422)["detail"]
     assert "there is no model 'minilm'" in problem

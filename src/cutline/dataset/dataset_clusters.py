@@ -74,13 +74,15 @@ class Clustering:
         if not found and _NUMBER.fullmatch(wanted):
             found = [int(wanted) - 1]
         if not found or found[0] not in names:
-            near = nearest(value, names.values())
+            part = wanted.strip(" ,")
+            near = [name for name in names.values() if part and part in name.lower()]
+            near = near[:1] or nearest(part, names.values())
             known = (
                 "there is only cluster 1"
                 if list(names) == [0]
                 else f"there are 1 to {max(names, default=0) + 1}"
             )
-            meant = f"; did you mean {near[0]}?" if near else f"; {known}"
+            meant = f'; did you mean cluster:"{near[0]}"?' if near else f"; {known}"
             raise ConfigError(f"there is no cluster {value}{meant}")
         return np.isin(self.labels, found)
 

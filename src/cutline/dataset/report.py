@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 from typing import Any, Final
 
@@ -13,6 +14,7 @@ from markupsafe import Markup
 
 from cutline.analysis.cloud import word_cloud
 from cutline.analysis.clusters import best_count
+from cutline.analysis.findings import Finding
 from cutline.analysis.lint import lint
 from cutline.analysis.map_plot import map_plot
 from cutline.analysis.palette import group_color
@@ -61,7 +63,7 @@ def dataset_report(
     index.update(texts)
     terms = term_table(index, None, None, TermOptions(stop_words=stop_words(("en",))))
     shown, plot = _clusters(dataset, embeddings, chosen, clusters)
-    findings = lint(texts, index)
+    findings = _one_row_for_rare_words(lint(texts, index))
     return render(
         "dataset_report.html",
         title=f"{len(chosen):,} pictures and their captions",
@@ -79,6 +81,18 @@ def dataset_report(
         findings=findings[:_FINDINGS],
         more=max(0, len(findings) - _FINDINGS),
     )
+
+
+def _one_row_for_rare_words(findings: list[Finding]) -> list[Finding]:
+    """Words that are used once, in one row."""
+    rare = [each for each in findings if each.check == "once"]
+    if len(rare) < 2:
+        return findings
+    words = ", ".join(each.text for each in rare)
+    row = dataclasses.replace(
+        rare[0], text=words, count=sum(each.count for each in rare), message="are used once", query=""
+    )
+    return [*(each for each in findings if each.check != "once"), row]
 
 
 def _facts(texts: pa.ChunkedArray) -> list[tuple[str, str]]:

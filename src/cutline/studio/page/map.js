@@ -68,6 +68,7 @@ export async function load() {
       ? await Promise.all([bytes("studio/map/points"), labelsOf(), now.stale ? bytes("studio/map/stale") : new ArrayBuffer(0)])
       : [new ArrayBuffer(0), new Uint8Array(), new ArrayBuffer(0)];
     if (mine !== turn) return;
+    const before = map.value;
     batch(() => {
       [map.value, labels.value, stale.value, problem.value] = [{ ...now, clusters: bySize(now.clusters) }, groups, new Int32Array(old), ""];
       const next = new Float32Array(found);
@@ -77,9 +78,19 @@ export async function load() {
     const started = running.find((one) => !one.is_over && JOB.test(one.summary)); // also by another tab, or before a reload
     if (started) void follow(started.job);
     if (by.value !== "cluster" && isThere) await color();
+    if (before && before.version !== now.version) await followClusters(before.clusters);
   } catch (error) {
     if (mine === turn) failed(error);
   }
+}
+
+/** Filter again by the clusters that the filter names: they may be called otherwise now, or have other pictures. @param {Cluster[]} before */
+async function followClusters(before) {
+  const names = clustersOf(query.value);
+  if (!names.length) return;
+  const numbers = new Map(before.map((one) => [one.name, one.number]));
+  const now = names.map((name) => map.value?.clusters.find((one) => one.number === numbers.get(name))?.name ?? name);
+  await search(String(now) === String(names) ? query.value : withClusters(query.value, now), true);
 }
 
 /** @param {Float32Array} one @param {Float32Array} other */
@@ -153,6 +164,7 @@ export async function recount(number) {
   count.value = number;
   if (isCounting) return;
   isCounting = true;
+  const before = map.value?.clusters ?? [];
   try {
     while (wanted !== null) {
       const next = wanted;
@@ -165,7 +177,7 @@ export async function recount(number) {
         [labels.value, focus.value, problem.value] = [groups, null, ""];
       });
     }
-    if (clustersOf(query.value).length) await search(query.value, true);
+    await followClusters(before);
   } catch (error) {
     failed(error);
   } finally {
@@ -180,9 +192,6 @@ export async function rename(number, name) {
   try {
     await send(`studio/map/clusters/${number}`, { name }, "PUT");
     await load();
-    const now = map.value?.clusters.find((one) => one.number === number)?.name;
-    const names = clustersOf(query.value);
-    if (before && now && names.includes(before)) await search(withClusters(query.value, names.map((one) => (one === before ? now : one))));
     return true;
   } catch (error) {
     failed(error);
