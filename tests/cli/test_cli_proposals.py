@@ -98,8 +98,9 @@ def test_what_was_stopped_is_continued_by_the_same_command(folder: Path, endpoin
     options = ("--endpoint", endpoint.url, "-m", "endpoint:m", "--max-concurrent-requests", "1")
     command = ("propose", folder, *options)
     endpoint.post("/configure", {"latency": 0.5})
+    before = endpoint.get("/stats")["answered"]  # of the tests before
     run = start_cutline(*command)
-    wait_until(lambda: endpoint.get("/stats")["answered"] >= 1)
+    wait_until(lambda: endpoint.get("/stats")["answered"] > before)
     endpoint.post("/configure", {"latency": 10.0})  # there is something left to be stopped, however late
     run.send_signal(signal.SIGINT)
     error = run.communicate(timeout=PATIENCE)[1]

@@ -391,6 +391,9 @@ def test_a_whole_round_by_keys(studio: Studio, map_page: Any) -> None:
     page.get_by_role("button", name="Apply to 6").press("Enter")
     text = studio.folder / "cats" / "0.txt"
     wait_until(lambda: text.read_text() == "a red kitten sleeps on a soft bed")
+    expect(
+        page.locator(".bar").get_by_role("button", name="Undo", exact=True)
+    ).to_be_enabled()  # the job has ended
     press("Escape")
     press("Escape")
     press("Control+z")
