@@ -28,6 +28,7 @@ _log = logging.getLogger(__name__)
 _AWAY = frozenset({"unreachable", "connection"})
 _AWAY_STATUSES = frozenset({502, 504, 520, 521, 522, 523, 524, 525, 526, 527, 529, 530})
 _HANGING = 256
+_LATEST = 0.1  # the weight of a request in a share: known before a picture's second attempt has failed
 _MANY_AWAY = 0.15  # of the latest requests; then a failure says nothing of its picture either
 _LATE_STATUSES = frozenset({408, 499, 503, 504, 524})
 """What proxies and servers send for a request that waited too long."""
@@ -164,7 +165,7 @@ class Concurrency:
         request.is_answered = True
         self.throttle.admitted(now, seconds)
         self._queue.note(now, request.start)
-        self._away_share *= 0.95
+        self._away_share *= 1 - _LATEST
         if self._tuner is None:
             if self._exact < self.ceiling:  # recover from time-outs
                 growth = 1.0 if self._exact < 0.7 * self._too_many else 0.2
@@ -227,7 +228,7 @@ class Concurrency:
 
     def _is_outage(self, request: Request, *, is_away: bool) -> bool:
         """Note a failed request; whether the endpoint, or a part of it, is away for all pictures."""
-        self._away_share += 0.05 * (is_away - self._away_share)
+        self._away_share += _LATEST * (is_away - self._away_share)
         if is_away:
             self._last_away.append(request.subject)
         # A picture that breaks the endpoint each time, among the last ones of a run, is no outage.
