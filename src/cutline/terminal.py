@@ -70,6 +70,8 @@ def escape_tracebacks() -> None:
     sys.unraisablehook = lambda found: _print_traceback("exception ignored:", found.exc_value)
     if logging.lastResort is not None:
         logging.lastResort.setFormatter(LogFormatter())
+        # What Pillow logs of a damaged picture is told once, as the picture's failure.
+        logging.lastResort.addFilter(lambda record: not record.name.startswith("PIL"))
         logging.getLogger().addHandler(logging.lastResort)  # else ``logging.warning`` adds one of its own
 
 

@@ -16,6 +16,7 @@ from PIL import Image
 from program import clean_environment
 
 from cutline import open_dataset
+from processes import cutline as run_cutline
 
 GERMAN = ["ein Hund sitzt auf der Wiese", "zwei Katzen und ein Ball auf dem Sofa", "一只猫在沙发上"]
 ENGLISH = [
@@ -146,3 +147,12 @@ def test_ctrl_c_keeps_what_is_done_and_the_same_command_goes_on(tmp_path):
     assert "run the same command again" in shown
     with open_dataset(tmp_path / "rows.jsonl") as dataset:
         assert 0 < dataset.embeddings().missing() < 3000
+
+
+def test_what_pillow_logs_of_a_damaged_picture_is_not_printed(shared_data: Path, tmp_path: Path) -> None:
+    done = run_cutline(
+        "embed", shared_data / "bad-images", "--of", "images", env={"XDG_CACHE_HOME": str(tmp_path)}
+    )
+    assert done.returncode == 1
+    assert "cannot be embedded" in done.stderr
+    assert "More samples per pixel" not in done.stderr
