@@ -1,0 +1,1 @@
+"""Evaluation: captions against references, per picture and for all, with intervals."""

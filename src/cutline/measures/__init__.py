@@ -1,0 +1,1 @@
+"""Measures of pictures: size, light, sharpness, colour, hashes, and what classifiers say."""

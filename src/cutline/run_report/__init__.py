@@ -1,0 +1,1 @@
+"""Reports of a run: one offline page with its distributions, failures, cost and samples."""
