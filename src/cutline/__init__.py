@@ -36,7 +36,6 @@ if TYPE_CHECKING:  # what type checkers and editors read; `_NAMES` has the same 
         TaskProgress as TaskProgress,
     )
     from cutline.comparison.call import compare as compare
-    from cutline.comparison.captions import Answer as Answer
     from cutline.comparison.results import (
         Comparison as Comparison,
         CandidateResult as CandidateResult,
@@ -82,6 +81,7 @@ if TYPE_CHECKING:  # what type checkers and editors read; `_NAMES` has the same 
     from cutline.engine.batches.upload import UploadStats as UploadStats
     from cutline.engine.failure_stats import Cause as Cause
     from cutline.engine.progress import Progress as Progress, ProgressHook as ProgressHook
+    from cutline.engine.recorded_captions import Answer as Answer
     from cutline.engine.report import Interrupted as Interrupted, Report as Report
     from cutline.engine.run import run_job as run_job
     from cutline.engine.stats import Counts as Counts
@@ -175,7 +175,6 @@ _NAMES = {
     "cutline.client": "AsyncClient Client",
     "cutline.client.records": "Image ServerPath TaskProgress",
     "cutline.comparison.call": "compare",
-    "cutline.comparison.captions": "Answer",
     "cutline.comparison.results": "Comparison CandidateResult ComparedPicture",
     "cutline.comparison.statistics": "Figures",
     "cutline.dataset.dataset": "Dataset",
@@ -199,6 +198,7 @@ _NAMES = {
     "cutline.engine.batches.upload": "UploadStats",
     "cutline.engine.failure_stats": "Cause",
     "cutline.engine.progress": "Progress ProgressHook",
+    "cutline.engine.recorded_captions": "Answer",
     "cutline.engine.report": "Interrupted Report",
     "cutline.engine.run": "run_job",
     "cutline.engine.stats": "Counts",

@@ -12,9 +12,9 @@ from collections.abc import Sequence
 from string import ascii_uppercase
 from typing import Any, Final
 
-from cutline.comparison.captions import Answer, AnswerStep
 from cutline.comparison.results import MISSING, CandidateResult, ComparedPicture, Comparison
 from cutline.comparison.summary_table import summary_table
+from cutline.engine.recorded_captions import Answer, AnswerStep
 from cutline.formatting import plural, short_number
 from cutline.text.differences import differing, words
 from cutline.web.html import render, style

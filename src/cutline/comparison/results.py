@@ -5,8 +5,8 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 
-from cutline.comparison.captions import Answer
 from cutline.comparison.statistics import Figures
+from cutline.engine.recorded_captions import Answer
 from cutline.imaging.thumbnails import Thumbnail
 
 MISSING = Answer(problem="not captioned")

@@ -19,7 +19,6 @@ from cutline.comparison.candidate_runs import (
     check_candidates,
 )
 from cutline.comparison.candidates import Candidate, parse_candidates
-from cutline.comparison.captions import Answers, cost_of_run, read_answers, samples_in
 from cutline.comparison.exports import as_csv, as_json
 from cutline.comparison.page import as_html, blinded
 from cutline.comparison.results import CandidateResult, Comparison
@@ -28,6 +27,7 @@ from cutline.comparison.statistics import compute_figures
 from cutline.credentials import Secret
 from cutline.engine import assembly
 from cutline.engine.overlap import output_paths, refuse_overlap
+from cutline.engine.recorded_captions import Answers, cost_of_run, read_answers, samples_in
 from cutline.engine.report import EXIT_INTERRUPTED, EXIT_OK, Interrupted
 from cutline.engine.state import State, state_folder
 from cutline.errors import ConfigError, OutputExists

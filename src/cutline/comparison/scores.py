@@ -7,8 +7,8 @@ import dataclasses
 import os
 from collections.abc import Callable, Mapping, Sequence
 
-from cutline.comparison.captions import Answer, Answers
 from cutline.comparison.results import ComparedPicture
+from cutline.engine.recorded_captions import Answer, Answers
 from cutline.errors import PictureError
 from cutline.formatting import stored_key
 from cutline.imaging import Picture

@@ -7,7 +7,7 @@ import dataclasses
 from collections.abc import Collection, Mapping
 from statistics import fmean
 
-from cutline.comparison.captions import Answer
+from cutline.engine.recorded_captions import Answer
 from cutline.records import JSON, Usage
 from cutline.text.differences import words
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cutline.comparison.captions import read_answers, samples_in
+from cutline.engine.recorded_captions import read_answers, samples_in
 
 
 @pytest.mark.parametrize("name", ["image_id", "key"])

@@ -1,4 +1,4 @@
-"""The captions of a candidate, read from the output of its run."""
+"""The captions that a run wrote, read from its output with the failures beside it."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class AnswerStep:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """One candidate's caption of one picture, or the ``problem`` why there is none.
+    """The caption of one picture, or the ``problem`` why there is none.
 
     ``digest`` is that of the picture's bytes, as the run recorded it; empty if unknown.
     """
@@ -58,7 +58,7 @@ OTHER_PICTURE = Answer(problem="changed: captioned from another picture of this 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Answers:
-    """A candidate's answers by the picture's key, with the commonest model and prompt among them."""
+    """The answers of a run by the picture's key, with the commonest model and prompt among them."""
 
     by_key: Mapping[str, Answer]
     model: str
