@@ -97,6 +97,23 @@ def test_the_embedded_captioner_asks_for_no_network(tmp_path: Path) -> None:
     assert imported(code) & {"aiohttp", "pyarrow", "fsspec"} == set()
 
 
+def test_a_run_imports_nothing_that_it_does_not_use(tmp_path: Path) -> None:
+    for number in range(2):
+        (tmp_path / f"{number}.ppm").write_bytes(b"P6 8 8 255\n" + bytes(range(192)))
+    arguments = ["caption", str(tmp_path), str(tmp_path / "out.jsonl"), "--model", "fake", "--quiet"]
+    report = "import sys, json; print(json.dumps(sorted(sys.modules)))"
+    code = f"import cutline.cli; assert cutline.cli.main({arguments}) == 0; {report}"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    unused = {
+        "cyclopts.help",
+        "importlib.metadata",
+        "email",
+        "cutline.machine",
+        "cutline.sources.table_files",
+    }
+    assert unused & set(json.loads(done.stdout)) == set()
+
+
 # Their classes are torch's modules; they are loaded with a model, never before.
 OF_TORCH = {SOURCE / f"captioners/transformers/{name}.py" for name in ("onednn", "vision_openvino")}
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import gc
+from typing import Any
 
-_THRESHOLD = 50_000  # new objects before a collection; Python's default is 700
+_FIRST = 150_000  # new objects before the first collection: those of imports, which stay
+_THRESHOLD = 50_000  # before each later one; Python's default is 700
 
 
 def collect_rarely() -> None:
@@ -14,4 +16,13 @@ def collect_rarely() -> None:
     CPU time of a run and an eighth of the service's; see docs/design/speed.md.
     """
     gc.freeze()
-    gc.set_threshold(_THRESHOLD, 20, 50)
+    gc.set_threshold(_FIRST, 20, 50)
+    if _after_first not in gc.callbacks:
+        gc.callbacks.append(_after_first)
+
+
+def _after_first(phase: str, _: dict[str, Any]) -> None:
+    if phase == "stop":
+        gc.callbacks.remove(_after_first)
+        gc.freeze()
+        gc.set_threshold(_THRESHOLD, 20, 50)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import importlib.util
 import shlex
-import shutil
 import sys
 from pathlib import Path
 
@@ -25,6 +23,8 @@ def exact(message: str) -> str:
 
 def _pip() -> str:
     python = shlex.quote(sys.executable)
+    import shutil
+
     found = shutil.which("pip")
     if found is not None and Path(found).parent == Path(sys.executable).parent:
         return "pip install"
@@ -34,6 +34,8 @@ def _pip() -> str:
 
 
 def _distribution() -> str:
+    import importlib.metadata
+
     try:
         importlib.metadata.distribution(DISTRIBUTION)
     except importlib.metadata.PackageNotFoundError:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import importlib.metadata
 import os
 import shutil
 import subprocess
@@ -92,11 +91,13 @@ def _memory() -> float:
 
 def _gpu_memory() -> float:
     """That of the largest GPU of NVIDIA, without an import of torch, which takes seconds."""
+    from importlib.metadata import PackageNotFoundError, version
+
     program = shutil.which("nvidia-smi")
     try:
-        if program is None or "+cpu" in importlib.metadata.version("torch"):
+        if program is None or "+cpu" in version("torch"):
             return 0.0
-    except importlib.metadata.PackageNotFoundError:
+    except PackageNotFoundError:
         pass
     query = [program or "", "--query-gpu=memory.total", "--format=csv,noheader,nounits"]
     with contextlib.suppress(OSError, ValueError, subprocess.SubprocessError):

@@ -9,14 +9,16 @@ from __future__ import annotations
 import contextlib
 import functools
 import importlib
-import importlib.metadata
 import os
 import sys
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cutline.errors import ConfigError
 from cutline.formatting import did_you_mean, one_line
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoints
 
 BUILT_IN: dict[str, dict[str, str]] = {
     "captioners": {
@@ -108,6 +110,11 @@ def _home(made: Any) -> str:
     return f"{getattr(made, '__module__', '?')}.{getattr(made, '__qualname__', '?')}"
 
 
+def has(room: str, name: str) -> bool:
+    """Whether ``load`` knows a name; plug-ins are looked for only where it is no built-in's."""
+    return name in BUILT_IN[room] or name in names(room)
+
+
 def names(room: str) -> list[str]:
     """Every name that ``load`` knows in a room, built-ins first."""
     points = _installed(f"cutline.{room}")
@@ -140,14 +147,16 @@ def load(room: str, name: str) -> Any:
     raise ConfigError(f"there is no {name!r} among the {room}{hint}; known are {', '.join(known)}")
 
 
-def _installed(group: str) -> importlib.metadata.EntryPoints:
+def _installed(group: str) -> EntryPoints:
     """The entry points of a group, read again once a folder of the import path has changed."""
     return _entry_points(group, tuple((place, _changed(place)) for place in sys.path))
 
 
 @functools.lru_cache(maxsize=16)
-def _entry_points(group: str, path: tuple[tuple[str, int], ...]) -> importlib.metadata.EntryPoints:  # noqa: ARG001 - a key
-    return importlib.metadata.entry_points(group=group)
+def _entry_points(group: str, path: tuple[tuple[str, int], ...]) -> EntryPoints:  # noqa: ARG001 - a key
+    from importlib.metadata import entry_points
+
+    return entry_points(group=group)
 
 
 def _changed(place: str) -> int:

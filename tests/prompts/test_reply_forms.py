@@ -6,11 +6,12 @@ import tomllib
 from pathlib import Path
 
 import pytest
+import regex
 
 from cutline.errors import ReplyError
 from cutline.prompts import Prompt, clean_reply
 from cutline.prompts.replies import first_sentences
-from cutline.prompts.reply_forms import finish_kind, table
+from cutline.prompts.reply_forms import USUAL_STARTS, finish_kind, table
 
 FORMS = table()
 PUBLIC = tomllib.loads(Path(__file__).with_name("public_replies.toml").read_text("utf-8"))
@@ -260,3 +261,14 @@ def test_the_whole_sentences_of_a_text_that_was_cut():
     assert first_sentences('It says "Stop." and so') == 'It says "Stop."'
     assert first_sentences("一只狗。一只猫坐在") == "一只狗。"
     assert first_sentences("A dog of 2.5 kg runs over") == ""
+
+
+@pytest.mark.parametrize("form", FORMS["refusal"], ids=lambda form: form["language"])
+def test_no_refusal_begins_as_most_captions_do(form):
+    """Such replies are not compared with the forms at all."""
+    if form["language"] in {"Turkish", "Korean"}:  # the words that decline stand within the sentence
+        return
+    unable = [form["unable"]] if isinstance(form["unable"], str) else form["unable"]
+    for pattern in (form["apology"], form["assistant"], *unable):
+        for start in USUAL_STARTS:
+            assert regex.match(pattern, start, partial=True) is None, pattern

@@ -61,14 +61,13 @@ class Spec:
             ConfigError: the provider is unknown; the message suggests known ones.
         """
         provider, colon, name = text.partition(":")
-        known = providers()
         # Servers call the models that they serve by the names that ours have here.
         served = endpoint is not None and isinstance(_registered(provider), Family)
         if provider == "nvidia" and endpoint is None and name in _HOSTED_SHORT:
             raise ConfigError(
                 f"NVIDIA's models are named OWNER/NAME, did you mean --model nvidia:{_HOSTED_SHORT[name]}?"
             )
-        if provider in known and not served:
+        if is_provider(provider) and not served:
             if endpoint is not None and provider not in PRESETS:
                 raise ConfigError(
                     f"{provider} has no endpoint: if the server at --endpoint calls its model so, write "
@@ -83,11 +82,16 @@ class Spec:
         if text in (models := _models()):
             raise ConfigError(f"{text!r} names no provider, did you mean --model {models[text]}?")
         own = "or for a model of your own install its package or pass --plugin FILE"
-        raise ConfigError(f"{what}{_instead(text, known)}, pass --endpoint URL, {own}")
+        raise ConfigError(f"{what}{_instead(text, providers())}, pass --endpoint URL, {own}")
 
     @property
     def preset(self) -> Preset | None:
         return PRESETS.get(self.provider)
+
+
+def is_provider(word: str) -> bool:
+    """Whether it is one of ``providers``."""
+    return (word in PRESETS and word != "endpoint") or registry.has("captioners", word)
 
 
 def providers() -> list[str]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Final
+import functools
+from typing import TYPE_CHECKING, Any, Final
 
-from cyclopts.help import DefaultFormatter, HelpPanel
-from rich.console import Console, ConsoleOptions
+if TYPE_CHECKING:
+    from cyclopts.help import DefaultFormatter, HelpPanel
+    from rich.console import Console, ConsoleOptions
 
 ALL: Final = "--help-all"
 GROUPS: Final = (
@@ -23,12 +25,23 @@ _USUAL: Final = {
 }
 
 
-class ShortHelp(DefaultFormatter):
+class ShortHelp:
     """Prints the panels of a command, of the options of a run only the usual ones; counts the others."""
 
     def __init__(self) -> None:
-        super().__init__()
         self.hidden = 0
+
+    @functools.cached_property
+    def _formatter(self) -> DefaultFormatter:
+        from cyclopts.help import DefaultFormatter  # a command that runs needs none of it
+
+        return DefaultFormatter()
+
+    def render_usage(self, console: Console, options: ConsoleOptions, usage: Any) -> None:
+        self._formatter.render_usage(console, options, usage)
+
+    def render_description(self, console: Console, options: ConsoleOptions, description: Any) -> None:
+        self._formatter.render_description(console, options, description)
 
     def __call__(self, console: Console, options: ConsoleOptions, panel: HelpPanel) -> None:
         entries = list(panel.entries)
@@ -36,4 +49,4 @@ class ShortHelp(DefaultFormatter):
             entries = [entry for entry in entries if not _USUAL.isdisjoint(entry.positive_names)]
             self.hidden += len(panel.entries) - len(entries)
         if entries:
-            super().__call__(console, options, panel.copy(entries=entries))
+            self._formatter(console, options, panel.copy(entries=entries))

@@ -11,13 +11,11 @@ from pathlib import Path
 from rich.table import Table
 from rich.text import Text
 
-from cutline.cli.model_advice import command_for
 from cutline.engine.report import Interrupted, Report
 from cutline.errors import BudgetSpent, EndpointUnusable, ManyFailed, SourceError
 from cutline.formatting import duration, money, most_common, plural, printable, short_number
 from cutline.installation import exact
 from cutline.job import Job
-from cutline.machine import Machine
 from cutline.records import Slowdown
 from cutline.storage import is_url
 from cutline.terminal import Console
@@ -235,6 +233,9 @@ def _hints(report: Report) -> Iterator[str]:
             "these captions are from the embedded captioner `pixels`: it measures light, colour and layout "
             f"and {objects}{form}; `cutline models` lists models that see what is shown"
         )
+        from cutline.cli.model_advice import command_for
+        from cutline.machine import Machine
+
         yield f"try: {command_for(job, Machine.here())}"
         if report.seconds > SLOW and report.model == "pixels:ocr":
             yield "reading the text in the pictures took most of the time; --model pixels skips it"

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from cutline.prompts import reply_forms
 
 _TAIL = 24  # characters that must occur again before a period is checked
-_DENSE = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
+_DENSE = r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]"
 """Letters of scripts that have no blanks, or whose words are a few letters."""
 _DENSE_WORDS = 12  # times that a word of such a script is repeated in a loop
 _NUMBER = re.compile(r"\d+")
@@ -53,7 +53,7 @@ def _period(text: str, *, phrase: int, other: int) -> str:
         period = len(text) - len(tail) - found
         unit = text[-period:]
         times = phrase if _is_phrase(unit) else max(other, -(-64 // period))
-        if len(set(_DENSE.findall(unit))) > 1:  # a word of a script without blanks
+        if len(set(re.findall(_DENSE, unit))) > 1:  # a word of a script without blanks
             times = min(times, _DENSE_WORDS)
         length = times * period - 2  # the last unit lost the blank behind it
         if length <= len(text) and text[-length:-period] == text[period - length :]:
@@ -64,7 +64,7 @@ def _period(text: str, *, phrase: int, other: int) -> str:
 def _is_phrase(unit: str) -> bool:
     if len(unit) >= 12 and len(unit.split()) >= 3:
         return True
-    return len(unit) >= 6 and len(set(_DENSE.findall(unit))) >= 4
+    return len(unit) >= 6 and len(set(re.findall(_DENSE, unit))) >= 4
 
 
 def _alike(text: str) -> str:
@@ -92,7 +92,7 @@ def _phrases(segments: Iterable[str]) -> Iterator[tuple[str, collections.Counter
     """The phrases with their words; short ones, such as tags, are not compared."""
     for segment in segments:
         words = _WORD.findall(_NUMBER.sub("0", segment).lower())
-        if dense := _DENSE.findall(segment):
+        if dense := re.findall(_DENSE, segment):
             words = dense if len(dense) >= 6 else []
         if len(words) >= 4:
             yield segment, collections.Counter(words)

@@ -17,6 +17,9 @@ _REFUSAL_LENGTH = 300  # a longer text may decline one thing and describe the re
 _ASSISTANT_LENGTH = 600
 _WORD = re.compile(r"[^a-z0-9]+")
 _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
+_USUAL_ENDS: dict[str, FinishKind] = {"stop": "", "length": "truncated"}
+USUAL_STARTS = ("a ", "an ")
+"""Of English captions, and of no refusal: these need neither the table nor its patterns."""
 
 
 @functools.cache
@@ -110,6 +113,8 @@ def sentence_end() -> re.Pattern[str]:
 @functools.lru_cache(maxsize=64)
 def finish_kind(reason: str) -> FinishKind:
     """What a finish reason means, in any case and form: ``MAX_TOKENS``, ``finishReason.maxTokens``."""
+    if reason in _USUAL_ENDS:
+        return _USUAL_ENDS[reason]
     word = _WORD.sub("_", _CAMEL.sub("_", reason.rpartition(".")[2]).lower()).strip("_")
     word = word.removeprefix("finish_reason_").removeprefix("stop_reason_")
     known = _finish_kinds().get(word)
@@ -135,6 +140,8 @@ def is_refusal(text: str) -> bool:
     latin = text.isascii()  # as most captions are: half of the languages need no look, and no pattern
     plain = text.lower()
     plain = (plain.replace("`", "'") if latin else plain.translate(_APOSTROPHES)).lstrip("*_# \t\n")
+    if latin and plain.startswith(USUAL_STARTS):
+        return False
     match = _refusals(latin=latin).match(plain)
     if match is None or (len(text) > _REFUSAL_LENGTH and match.lastgroup != "assistant"):
         return False

@@ -34,9 +34,7 @@ _ODD: Final = re.compile(
 )
 _CONTROL: Final = re.compile(r"[\0-\x08\x0b\x0e-\x1f\x7f-\x9f\ufffe\uffff]")
 _ZEROS: Final = 5  # bytes of which one is zero, at least, in UTF-16 with Latin letters
-_EAST_ASIAN: Final = re.compile(
-    "[\\s -~\u2010-\u2026\u3000-\u30ff\u3400-\u9fff\uac00-\ud7a3\uff00-\uffef]{6,}"
-)
+_EAST_ASIAN: Final = "[\\s -~\u2010-\u2026\u3000-\u30ff\u3400-\u9fff\uac00-\ud7a3\uff00-\uffef]{6,}"
 _MIN_CONFIDENCE: Final = 0.02
 _MAX_RIVAL: Final = 0.85  # the second best's confidence, as a share of the best's
 _WESTERN: Final = 1.3  # how much likelier than its neighbours Western European is, other things equal
@@ -87,7 +85,7 @@ def _is_unicode(text: bytes, encoding: str) -> bool:
 def _unmarked_east_asian(texts: list[bytes]) -> str | None:
     for encoding in ("utf-16-le", "utf-16-be"):
         decoded = [decodes(text, encoding) for text in texts]
-        if all(one is not None and _EAST_ASIAN.fullmatch(one) for one in decoded):
+        if all(one is not None and re.fullmatch(_EAST_ASIAN, one) for one in decoded):
             return encoding
     return None
 

@@ -32,10 +32,10 @@ _ALIASES = {"txt": "sidecar"}
 
 def format_of(output: str | None, output_format: str | None) -> str:
     """``output_format``, or else the format of the name's extension; ConfigError: it is unknown."""
-    known = registry.names("sinks")
     if output_format:
         output_format = _ALIASES.get(output_format, output_format)
-        if output_format not in known:
+        if not registry.has("sinks", output_format):
+            known = registry.names("sinks")
             hint = did_you_mean(output_format, known)
             raise ConfigError(
                 f"unknown output format {output_format!r}{hint}; choose one of {', '.join(known)}"
@@ -47,7 +47,8 @@ def format_of(output: str | None, output_format: str | None) -> str:
     if extension not in _EXTENSIONS:
         raise ConfigError(
             f"cannot tell the format of {output or 'an output without a name'}: end its name in "
-            f"{', '.join(_EXTENSIONS)}, or add --output-format with one of {', '.join(known)}"
+            f"{', '.join(_EXTENSIONS)}, or add --output-format with one of "
+            f"{', '.join(registry.names('sinks'))}"
         )
     return _EXTENSIONS[extension]
 

@@ -13,7 +13,6 @@ import zlib
 from typing import Any, BinaryIO
 
 from cutline.errors import ConfigError
-from cutline.sidecars.detection import detect
 from cutline.sources.input_files import open_binary
 
 MAX_TEXT = 4 * 1024 * 1024
@@ -82,11 +81,15 @@ def text_encoding(data: bytes, named: str | None = None) -> str:
             return USUAL
     if named is not None:
         return named
+    from cutline.sidecars.detection import detect  # most texts are UTF-8
+
     return detect([data[: data.rfind(b"\n") + 1] or data]) or _wide(data) or USUAL
 
 
 def _wide(data: bytes) -> str | None:
     """UTF-16 without a mark, whose line ends may lie on either byte."""
+    from cutline.sidecars.detection import detect
+
     return detect([data[: len(data) // 4 * 4]]) if b"\0" in data else None
 
 

@@ -25,7 +25,6 @@ from cutline.sources.names import (
 )
 from cutline.sources.outputs import STATE_ENDING, OutputFilter
 from cutline.sources.patterns import Pattern, is_pattern
-from cutline.sources.table_files import find_columns, open_table
 from cutline.storage import is_remote, open_storage
 
 if TYPE_CHECKING:
@@ -155,12 +154,12 @@ def _remote(path: str, options: SourceOptions) -> Iterator[str]:
 
 def _choose(path: str, contents: Contents, options: SourceOptions, shown: str) -> str:
     pictures, tars, tables = contents.pictures, contents.tars, contents.tables
-    if pictures.count and _named_by_metadata(path, contents, options):
+    if pictures.count and contents.metadata and _named_by_metadata(path, contents, options):
         tables = [name for name in tables if name not in contents.metadata]
         if not (tars or _with_pictures(path, tables, options)):
             return "imagefolder"
     if pictures.count:
-        tables = _with_pictures(path, tables, options)
+        tables = tables and _with_pictures(path, tables, options)
     if tars and {_stem(name) for name in tables} <= {_stem(name) for name in tars}:
         tables = []  # img2dataset's: what it downloaded into the tar of the same name
     kinds = [
@@ -191,6 +190,8 @@ def _stem(name: str) -> str:
 
 def _named_by_metadata(path: str, contents: Contents, options: SourceOptions) -> bool:
     """Whether a ``metadata`` file names pictures, as in a Hugging Face ``imagefolder``."""
+    from cutline.sources.table_files import open_table
+
     for name in contents.metadata:
         try:
             table = open_table(_join(path, name), options)
@@ -206,6 +207,8 @@ def _with_pictures(path: str, names: list[str], options: SourceOptions) -> list[
 
     A table of texts beside pictures, such as an earlier output, is none to be captioned.
     """
+    from cutline.sources.table_files import find_columns, open_table
+
     for name in names:
         try:
             table = open_table(_join(path, name), options)
