@@ -7,9 +7,8 @@ const load = (name) => import(new URL(name, page));
 
 const { add, exchange, parse, remove } = await load("tag_text.js");
 const { keywordsOf, partsOf, termsOf, withKeywords, without, withTerm } = await load("filter_text.js");
-const { offsetOf, scaleOf } = await load("grid_space.js");
 const { keyOf, register, rebind, holders, actions } = await load("keys.js");
-const { differences, merge } = await load("words.js");
+const { differences, merge } = await load("difference.js");
 
 test("tags: what is not a tag stays byte by byte", () => {
   const text = "cat,  red mat , night.";
@@ -70,16 +69,6 @@ test("queries: a term goes in, out, and turns round", () => {
   assert.deepEqual(termsOf("A dog, seen by a Dog.").map((one) => one.term), ['"dog"', '"seen"']);
 });
 
-test("grid: both ends of a million pictures are reached", () => {
-  const [content, view, space] = [250_000 * 236, 700, 8_000_000];
-  assert.equal(offsetOf(0, content, view, space), 0);
-  assert.equal(offsetOf(space - view, content, view, space), content - view);
-  const place = 123_456 * 236;
-  assert.ok(Math.abs(offsetOf(place * scaleOf(content, view, space), content, view, space) - place) < 1);
-  assert.equal(offsetOf(0, 300, view, 300), 0);
-  assert.equal(scaleOf(300, view, 300), 1);
-});
-
 test("keys: as the registry writes them, on every keyboard", () => {
   const press = (key, code, ...held) => keyOf({
     key, code, ctrlKey: held.includes("Ctrl"), altKey: held.includes("Alt"), shiftKey: held.includes("Shift"), metaKey: false,
@@ -112,7 +101,7 @@ test("words: differences lead from one text to the other, and merge has both", (
 });
 
 const { PointIndex, winding } = await load("scatter_index.js");
-const { clustersOf, joined, lassoOf, withClusters, withLasso } = await load("map_query.js");
+const { clustersOf, joined, lassoOf, withClusters, withLasso } = await load("filter_text.js");
 const { middles, palette } = await load("map_colors.js");
 
 /** Random points, some nowhere, some at the same place. */

@@ -5,13 +5,11 @@ import { save } from "./draft.js";
 import { columns, nextSize } from "./grid.js";
 import { register } from "./keys.js";
 import { side } from "./map.js";
-import { goToNext, markDone, toggleMark } from "./marks.js";
+import { acceptSeen, goToNext, markDone, reject, toggleMark, typedFor } from "./marks.js";
 import { back, dialog, focusOn, panel, show } from "./panels.js";
-import { acceptSeen, reject, typedFor } from "./proposals.js";
 import { redo, undo } from "./running.js";
 import { clear, extend, go, invert, pickAgain, pickAll, takeBack, toggle } from "./selection.js";
-import { cursor, notice, result } from "./store.js";
-import { showsTags } from "./tags_view.js";
+import { cursor, notice, result, showsTags } from "./store.js";
 
 const last = () => result.value.length - 1;
 const page = () => columns.count * columns.page;

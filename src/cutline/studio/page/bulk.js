@@ -1,12 +1,77 @@
 // @ts-check
-/** What the bulk edit panel knows: the edit, its scope, the preview, and the job that applies it. */
+/** The panel of bulk edits: the edit, its scope, the preview of what changes, and the job that applies it. */
 
-import { batch, computed, signal } from "./vendor/preact.js";
+import { batch, computed, html, signal, useEffect, useLayoutEffect } from "./vendor/preact.js";
 import { get, send } from "./api.js";
+import { Difference } from "./difference.js";
 import { save } from "./draft.js";
-import { editOf } from "./edit_kinds.js";
-import { run } from "./running.js";
-import { cursor, dataset, picked, query, result } from "./store.js";
+import { guessScope, Panel, prepareScope, scope, ScopeChoice, scopeOf, sizes } from "./panels.js";
+import { Picture } from "./picture.js";
+import { Outcome, run } from "./running.js";
+import { go } from "./selection.js";
+import { edition, jobs, result } from "./store.js";
+
+/**
+ * `type`: "text"; "tags", several between commas; "check".
+ * @typedef {{name: string, label: string, type: "text" | "tags" | "check", optional?: boolean}} FieldKind
+ * @typedef {{kind: string, label: string, fields: FieldKind[]}} Kind
+ */
+
+/** @type {Kind[]} */
+export const KINDS = [
+  {
+    kind: "replace",
+    label: "Replace",
+    fields: [
+      { name: "old", label: "Find", type: "text" },
+      { name: "new", label: "Replace with", type: "text", optional: true },
+      { name: "word", label: "Whole words", type: "check" },
+      { name: "ignore_case", label: "Ignore case", type: "check" },
+      { name: "regex", label: "Regular expression", type: "check" },
+    ],
+  },
+  { kind: "prefix", label: "Put a text before", fields: [{ name: "text", label: "Text", type: "text" }] },
+  { kind: "suffix", label: "Put a text behind", fields: [{ name: "text", label: "Text", type: "text" }] },
+  { kind: "trigger", label: "Add a trigger word", fields: [{ name: "text", label: "Trigger word", type: "text" }] },
+  {
+    kind: "add-tag",
+    label: "Add a tag",
+    fields: [
+      { name: "tag", label: "Tag", type: "text" },
+      { name: "first", label: "As the first tag", type: "check" },
+    ],
+  },
+  { kind: "remove-tag", label: "Remove tags", fields: [{ name: "tags", label: "Tags, between commas", type: "tags" }] },
+  {
+    kind: "rename-tag",
+    label: "Rename or merge tags",
+    fields: [
+      { name: "tags", label: "Tags, between commas", type: "tags" },
+      { name: "new", label: "New name", type: "text" },
+    ],
+  },
+  { kind: "sort-tags", label: "Sort tags by the alphabet", fields: [] },
+  { kind: "dedupe-tags", label: "Remove repeated tags", fields: [] },
+  { kind: "trim", label: "Trim blanks", fields: [] },
+  { kind: "sentence-case", label: "Begin sentences with capitals", fields: [] },
+  { kind: "remove-openers", label: "Remove openers such as “The image shows”", fields: [] },
+];
+
+/** The edit as the server takes it; null while something needed is empty. @param {string} name @param {Record<string, any>} values */
+export function editOf(name, values) {
+  const kind = /** @type {Kind} */ (KINDS.find((one) => one.kind === name));
+  /** @type {Record<string, any>} */
+  const edit = { kind: name };
+  for (const field of kind.fields) {
+    const value = values[field.name];
+    if (field.type === "check") edit[field.name] = Boolean(value);
+    else if (field.type === "tags") {
+      edit[field.name] = String(value ?? "").split(",").map((tag) => tag.trim()).filter(Boolean);
+    } else edit[field.name] = value ?? "";
+    if (!field.optional && edit[field.name].length === 0) return null;
+  }
+  return edit;
+}
 
 const PAUSE = 200; // ms
 const PART = 100; // changes in a request
@@ -15,24 +80,12 @@ const PART = 100; // changes in a request
 
 export const kind = signal("replace");
 export const values = signal(/** @type {Record<string, any>} */ ({}));
-export const scope = signal("all");
 export const preview = signal(/** @type {{preview: number, scope: number, changed: number} | null} */ (null));
 export const changes = signal(/** @type {Change[]} */ ([]));
 export const unticked = signal(/** @type {Set<number>} */ (new Set()));
 export const problem = signal("");
 export const job = signal(/** @type {number | null} */ (null));
 export const edit = computed(() => editOf(kind.value, values.value));
-export const sizes = computed(() => ({
-  selection: picked.value.size,
-  filter: result.value.length,
-  all: dataset.value?.rows ?? 0,
-  picture: result.value.length ? 1 : 0,
-}));
-
-/** The scope of the panel that opens next, where another one has chosen it. */
-let chosen = "";
-export const prepareScope = (/** @type {string} */ name) => (chosen = name);
-
 /** What the panel of bulk edits opens with. @param {string} name of the edit @param {Record<string, any>} fields @param {string} where */
 export function prepare(name, fields, where) {
   batch(() => {
@@ -52,19 +105,6 @@ export function focusField() {
   field?.focus();
   if (isPrepared) field?.select();
   isPrepared = false;
-}
-
-/** The scope that was chosen, or is most likely meant: what is picked, else what is filtered, else all. */
-export function guessScope() {
-  scope.value = chosen || (picked.value.size ? "selection" : query.value ? "filter" : "all");
-  chosen = "";
-}
-
-/** The filter's rows are those that are shown: what no longer matches it is still among them. */
-export function scopeOf() {
-  if (scope.value === "picture") return { rows: [...result.value.slice(cursor.value, cursor.value + 1)] };
-  if (scope.value === "selection") return { rows: [...picked.value].sort((a, b) => a - b) };
-  return scope.value === "filter" && query.value ? { rows: [...result.value] } : {};
 }
 
 let turn = 0;
@@ -150,3 +190,89 @@ export async function apply() {
 }
 
 export const stop = () => job.value !== null && send(`studio/jobs/${job.value}`, undefined, "DELETE");
+
+const number = (/** @type {number} */ value) => value.toLocaleString("en");
+
+export function BulkPanel() {
+  useLayoutEffect(() => {
+    guessScope();
+    refresh();
+    focusField();
+  }, []);
+  useEffect(() => refresh(), [kind.value, values.value, scope.value]);
+  useEffect(() => {
+    if (scope.value !== "all") refresh();
+  }, [sizes.value]);
+  useEffect(() => {
+    if (job.value === null) refresh(true);
+  }, [edition.value]);
+  const chosen = KINDS.find((one) => one.kind === kind.value);
+  return html`<${Panel} name="bulk" title="Edit many captions">
+    <div class="form">
+      <label>Edit
+        <select value=${kind.value} onChange=${(/** @type {any} */ event) => (kind.value = event.target.value)}>
+          ${KINDS.map(({ kind, label }) => html`<option value=${kind}>${label}</option>`)}
+        </select>
+      </label>
+      ${chosen?.fields.map((one) => html`<${Field} key=${one.name} field=${one} />`)}
+      <${ScopeChoice} />
+    </div>
+    ${problem.value && html`<p class="notice" role="alert">${problem.value}</p>`}
+    <${Changes} />
+    <${Apply} />
+  <//>`;
+}
+
+/** @param {{field: FieldKind}} props */
+function Field({ field }) {
+  const value = values.value[field.name];
+  const set = (/** @type {any} */ to) => (values.value = { ...values.value, [field.name]: to });
+  if (field.type === "check") {
+    return html`<label class="tick">
+      <input type="checkbox" checked=${Boolean(value)} onChange=${(/** @type {any} */ event) => set(event.target.checked)} /> ${field.label}
+    </label>`;
+  }
+  return html`<label>${field.label}
+    <input type="text" name=${field.name} value=${value ?? ""} autocomplete="off" spellcheck=${false} onInput=${(/** @type {any} */ event) => set(event.target.value)} />
+  </label>`;
+}
+
+/** The change whose picture is shown. */
+const looked = signal(/** @type {number | null} */ (null));
+
+/** Show the picture of a change, or not any more; the grid goes to it, so that it is there when the panel is closed. @param {number} row */
+function show(row) {
+  looked.value = looked.value === row ? null : row;
+  const place = result.value.indexOf(row);
+  if (place >= 0 && looked.value !== null && scope.value !== "picture") go(place);
+}
+
+function Changes() {
+  const shown = preview.value;
+  const scroll = (/** @type {any} */ { currentTarget: box }) => {
+    if (box.scrollTop + 2 * box.clientHeight > box.scrollHeight) more();
+  };
+  return html`<p class="figures" role="status">${shown && `${number(shown.changed)} of ${number(shown.scope)} change`}</p>
+    <ul class="changes" tabindex="0" aria-label="Changes" onScroll=${scroll}>
+      ${changes.value.map(
+        (one) => html`<li key=${one.row} class=${unticked.value.has(one.row) ? "off" : ""}>
+          <span class="line-of"><input type="checkbox" aria-label=${`Change ${one.key}`} checked=${!unticked.value.has(one.row)} onChange=${() => tick(one.row)} />
+            <button class="quiet name" aria-expanded=${looked.value === one.row} title="see the picture" onClick=${() => show(one.row)}>${one.key}</button></span>
+          <p onClick=${() => show(one.row)}><${Difference} before=${one.before} after=${one.after} /></p>
+          ${looked.value === one.row && html`<${Picture} src=${`studio/pictures/${one.row}`} alt=${one.key} />`}
+        </li>`,
+      )}
+    </ul>`;
+}
+
+function Apply() {
+  const now = job.value === null ? null : (jobs.value[job.value] ?? { done: 0, total: 1 });
+  const count = (preview.value?.changed ?? 0) - unticked.value.size;
+  return html`<footer>
+    ${now
+      ? html`<progress aria-label="Progress" max=${now.total} value=${now.done} /> <span class="figures">${number(now.done)} of ${number(now.total)}</span>
+          <button onClick=${stop}>Stop</button>`
+      : html`<button class="main" disabled=${count < 1 || isApplying.value} onClick=${apply}>Apply to ${number(Math.max(0, count))}</button>`}
+    <${Outcome} />
+  </footer>`;
+}

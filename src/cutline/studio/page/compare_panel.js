@@ -3,14 +3,12 @@
 
 import { batch, html, signal, useEffect } from "./vendor/preact.js";
 import { get, send } from "./api.js";
-import { filterBy } from "./facets.js";
+import { differences } from "./difference.js";
 import { register } from "./keys.js";
-import { Outcome } from "./outcome.js";
 import { focusOn, Panel, panel } from "./panels.js";
 import { Picture } from "./picture.js";
-import { run } from "./running.js";
-import { notice, opening } from "./store.js";
-import { differences } from "./words.js";
+import { Outcome, run } from "./running.js";
+import { filterBy, notice, opening } from "./store.js";
 
 const PART = 50; // pictures that are loaded at once
 

@@ -1,12 +1,11 @@
 // @ts-check
-/** The page and its server: what is open, and the events that tell of changes. */
+/** The page and its server: what is open, the events that tell of changes, and the key that a studio may need. */
 
-import { batch } from "./vendor/preact.js";
+import { batch, html } from "./vendor/preact.js";
 import { get, send } from "./api.js";
 import { recall, retry } from "./draft.js";
-import { restore } from "./place.js";
-import { clear, forget, watch } from "./rows.js";
-import { compare, cursor, dataset, edition, heard, isDown, jobs, left, locked, notice, opening, picked, preferences, query, result, rows, search } from "./store.js";
+import { restore } from "./selection.js";
+import { clear, compare, cursor, dataset, edition, forget, heard, isDown, jobs, left, locked, notice, opening, picked, preferences, query, result, rows, search, watch } from "./store.js";
 
 const GRACE = 1500; // ms without events until the page says so
 const AGAIN = 3000; // ms
@@ -112,4 +111,26 @@ function connect() {
   });
   for (const [kind, hear] of heard) events.addEventListener(kind, (event) => hear(JSON.parse(event.data)));
   events.addEventListener("preferences", (event) => (preferences.value = JSON.parse(event.data)));
+}
+
+export function KeyForm() {
+  /** @param {SubmitEvent} event */
+  const enter = async (event) => {
+    event.preventDefault();
+    const form = /** @type {HTMLFormElement} */ (event.target);
+    const key = String(new FormData(form).get("key"));
+    const headers = { "X-API-Key": key, "Content-Type": "application/json" };
+    try {
+      const response = await fetch("studio/session", { method: "POST", headers, body: "{}" });
+      if (response.ok) await start();
+      else locked.value = (await response.json()).detail;
+    } catch {
+      locked.value = "the studio does not respond, or the key has letters that no key has";
+    }
+  };
+  return html`<main class="key"><form onSubmit=${enter}>
+    <label>Key of this studio <input type="password" name="key" required autofocus autocomplete="current-password" /></label>
+    <button>Open</button>
+    <p role="alert">${locked.value}</p>
+  </form></main>`;
 }

@@ -2,10 +2,8 @@
 /** Dialogs over the page: the keys, which can be changed, and the list of commands. Both read the registry. */
 
 import { html, signal, useEffect, useState } from "./vendor/preact.js";
-import { Keys } from "./action_button.js";
-import { startTour } from "./first_steps.js";
-import { FolderDialog } from "./folder_dialog.js";
-import { actions, changed, holders, keyOf, keyText, rebind, run as runAction } from "./keys.js";
+import { FolderDialog, startTour } from "./folders.js";
+import { actions, changed, holders, keyOf, Keys, keyText, rebind, run as runAction } from "./keys.js";
 import { Dialog, dialog } from "./panels.js";
 import { keepPreference } from "./store.js";
 

@@ -3,12 +3,9 @@
 
 import { html, signal, useLayoutEffect } from "./vendor/preact.js";
 import { send } from "./api.js";
-import * as bulk from "./bulk.js";
 import { save } from "./draft.js";
-import { Outcome } from "./outcome.js";
-import { focusOn, Panel } from "./panels.js";
-import { run } from "./running.js";
-import { ScopeChoice } from "./scope_choice.js";
+import { focusOn, guessScope, Panel, scope, ScopeChoice, scopeOf, sizes } from "./panels.js";
+import { Outcome, run } from "./running.js";
 import { jobs } from "./store.js";
 
 const FORMATS = /** @type {const} */ ([
@@ -42,7 +39,7 @@ const made = signal(/** @type {number | null} */ (null));
 async function start() {
   if (job.value !== null || !(await save())) return;
   made.value = null;
-  const body = { format: format.value, scope: bulk.scopeOf(), output: output.value.trim() || null, empty: empty.value, overwrite: overwrite.value };
+  const body = { format: format.value, scope: scopeOf(), output: output.value.trim() || null, empty: empty.value, overwrite: overwrite.value };
   const state = await run("studio/export", body, (number) => (job.value = number));
   if (state?.result?.is_file && state.result.written) made.value = state.job;
   job.value = null;
@@ -52,7 +49,7 @@ const stop = () => job.value !== null && send(`studio/jobs/${job.value}`, undefi
 
 export function ExportPanel() {
   useLayoutEffect(() => {
-    bulk.guessScope();
+    guessScope();
     focusOn(".export select");
   }, []);
   return html`<${Panel} name="export" title="Export">
@@ -84,7 +81,7 @@ function Progress() {
     ${now
       ? html`<progress aria-label="Progress" max=${now.total} value=${now.done} /> <span class="figures">${now.done.toLocaleString("en")} of ${now.total.toLocaleString("en")}</span>
           <button onClick=${stop}>Stop</button>`
-      : html`<button class="main" disabled=${!bulk.sizes.value[/** @type {"all"} */ (bulk.scope.value)]} onClick=${start}>Export</button>`}
+      : html`<button class="main" disabled=${!sizes.value[/** @type {"all"} */ (scope.value)]} onClick=${start}>Export</button>`}
     ${made.value !== null && html`<a href=${`studio/export/${made.value}`} download>Download</a>`}
     <${Outcome} />
   </footer>`;

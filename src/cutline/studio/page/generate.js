@@ -3,8 +3,8 @@
 
 import { batch, computed, signal } from "./vendor/preact.js";
 import { get, send } from "./api.js";
-import { scopeOf } from "./bulk.js";
 import { save } from "./draft.js";
+import { scopeOf } from "./panels.js";
 import { ended, plural } from "./running.js";
 import { jobs, notice } from "./store.js";
 

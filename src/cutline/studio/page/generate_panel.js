@@ -2,13 +2,54 @@
 /** The panel of generation: captions by a model for a scope, estimated, watched and stopped. */
 
 import { html, useEffect } from "./vendor/preact.js";
-import * as bulk from "./bulk.js";
-import { FailedKinds, Unfinished, Waiting } from "./generate_results.js";
 import * as gen from "./generate.js";
 import { keyText } from "./keys.js";
-import { focusOn, Panel } from "./panels.js";
-import { ScopeChoice } from "./scope_choice.js";
-import { cursor, edition } from "./store.js";
+import { accept, reject } from "./marks.js";
+import { focusOn, guessScope, Panel, scope, ScopeChoice, scopeOf, show, sizes } from "./panels.js";
+import { Outcome, plural } from "./running.js";
+import { go } from "./selection.js";
+import { cursor, dataset, edition, search } from "./store.js";
+
+/** Show the first proposal in the editor, in the panel's place, and the others in the grid. */
+async function showAll() {
+  await search("has:proposal");
+  go(0);
+  show("");
+}
+
+/** The failures of the generation that runs or ran last; a click finds their pictures. */
+export function FailedKinds() {
+  const kinds = gen.running.value?.figures.kinds ?? gen.last.value?.result?.kinds ?? {};
+  const found = Object.entries(kinds);
+  if (!found.length) return null;
+  return html`<section aria-label="Failures"><h3>Failures</h3><ul class="kinds">
+    ${found.map(([kind, count]) => html`<li key=${kind}><button title="find these pictures" onClick=${() => search(`failed:${kind}`)}>${kind}: ${number(/** @type {number} */ (count))}</button></li>`)}
+  </ul></section>`;
+}
+
+/** What is to be decided about, with buttons for all of the scope. */
+export function Waiting() {
+  const count = dataset.value?.proposals ?? 0;
+  if (!count) return null;
+  const which = { selection: "those picked", filter: "those shown", all: "all", picture: "this one" }[scope.value];
+  return html`<section class="waiting" aria-label="Proposals"><h3>${plural(count, "proposal")}</h3>
+    <p class="buttons">
+      <button title="each beside its picture, in the editor" onClick=${() => showAll()}>Show</button>
+      <button onClick=${() => accept(scopeOf())}>Accept ${which}</button>
+      <button onClick=${() => reject(scopeOf())}>Reject ${which}</button>
+    </p><${Outcome} /></section>`;
+}
+
+/** Generations that were stopped, or whose studio ended. */
+export function Unfinished() {
+  if (gen.running.value || !gen.unfinished.value.length) return null;
+  return html`<section aria-label="Unfinished"><ul class="list unfinished">
+    ${gen.unfinished.value.map((one) => html`<li key=${one.id} class="line-of">
+      <span>${one.choice.chain ?? one.choice.model}: stopped with ${plural(one.rows, "picture")} left; what was paid for is kept</span>
+      <span class="buttons"><button onClick=${() => gen.resume(one.id)}>Continue</button> <button class="quiet" onClick=${() => gen.discard(one.id)}>Discard</button></span>
+    </li>`)}
+  </ul></section>`;
+}
 
 const KINDS = /** @type {const} */ ([
   ["here", "In cutline"],
@@ -26,12 +67,12 @@ const number = (/** @type {number} */ value) => value.toLocaleString("en");
 
 export function GeneratePanel() {
   useEffect(() => {
-    bulk.guessScope();
+    guessScope();
     void gen.load();
     focusOn(".generate select");
   }, []);
-  const row = bulk.scope.value === "picture" ? cursor.value : -1;
-  useEffect(() => gen.count(), [bulk.scope.value, row, bulk.sizes.value, edition.value]);
+  const row = scope.value === "picture" ? cursor.value : -1;
+  useEffect(() => gen.count(), [scope.value, row, sizes.value, edition.value]);
   const press = (/** @type {KeyboardEvent} */ event) => {
     if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return;
     event.preventDefault();

@@ -2,10 +2,76 @@
 /** The grid: cells at computed places, of which only the visible ones exist. */
 
 import { html, signal, useEffect, useLayoutEffect, useRef, useState } from "./vendor/preact.js";
-import { cell } from "./cell.js";
-import { offsetOf, scaleOf } from "./grid_space.js";
+import { WORD } from "./filter_text.js";
 import { tip } from "./keys.js";
-import { cursor, result, want } from "./store.js";
+import { Picture } from "./picture.js";
+import { click } from "./selection.js";
+import { cursor, filterBy, left, picked, result, rows, want } from "./store.js";
+
+/** How far down the content the visible part begins. @param {number} scroll @param {number} content @param {number} view @param {number} space heights in pixels; `space` is the element's */
+export const offsetOf = (scroll, content, view, space) => (space <= view ? 0 : (scroll / (space - view)) * (content - view));
+
+/** What a pixel of the content is on the scroll bar. @param {number} content @param {number} view @param {number} space */
+export const scaleOf = (content, view, space) => (content > view ? (space - view) / (content - view) : 1);
+
+/** The word of a cell's caption at a point. @param {Element} box @param {number} x @param {number} y @returns {string} */
+export function wordAt(box, x, y) {
+  const range = document.createRange();
+  for (const node of box.childNodes) {
+    for (const { 0: word, index } of (node.textContent ?? "").matchAll(WORD)) {
+      range.setStart(node, index);
+      range.setEnd(node, index + word.length);
+      for (const { left, right, top, bottom } of range.getClientRects()) if (x >= left && x <= right && y >= top && y <= bottom) return word;
+    }
+  }
+  return "";
+}
+
+/**
+ * @param {number} place @param {{left: number, top: number, width: number, height: number}} at
+ * @param {number} height of the thumbnail @param {boolean} isFast
+ */
+export function cell(place, at, height, isFast) {
+  const row = result.value[place];
+  const known = rows.value.get(row);
+  const missing = known && !known.caption;
+  const classes = ["cell", place === cursor.value && "cursor", picked.value.has(row) && "picked", missing && "missing", left.value.has(row) && "left"];
+  const style = Object.fromEntries(Object.entries(at).map(([name, value]) => [name, `${value}px`]));
+  return html`<div key=${row} class=${classes.filter(Boolean).join(" ")} style=${style} role="option"
+      id=${`cell-${row}`} aria-selected=${picked.value.has(row)} title=${known?.key ?? ""}
+      onClick=${(/** @type {MouseEvent} */ event) => click(event, place)}>
+    <span class="badges">${badges(known).map(([sign, text, term]) => html`<span class="badge" role="img" title=${term ? `${text}: click to find all, with Alt those that are not` : text}
+      aria-label=${text} onClick=${(/** @type {MouseEvent} */ event) => term && (event.stopPropagation(), filterBy(term, event))}>${sign}</span>`)}</span>
+    <${Thumbnail} row=${row} color=${known?.color} height=${height} isFast=${isFast} />
+    <p onClick=${(/** @type {MouseEvent} */ event) => event.altKey && byWord(event)} onDblClick=${byWord}>${missing ? "no caption" : known?.caption ?? ""}</p>
+  </div>`;
+}
+
+/** The picture, or its average colour while the grid is scrolled past. @param {{row: number, color?: string | null, height: number, isFast: boolean}} props */
+function Thumbnail({ row, color, height, isFast }) {
+  const isWanted = useRef(false);
+  isWanted.current ||= !isFast;
+  if (isWanted.current) return html`<${Picture} src=${`studio/thumbnails/${row}`} alt="" height=${height} color=${color} />`;
+  return html`<span class="stand-in" style=${{ height: `${height}px`, backgroundColor: color ?? "" }}></span>`;
+}
+
+/** Find by the word under the pointer: a double click those that have it, Alt-click those that have it not. @param {MouseEvent} event */
+function byWord(event) {
+  const word = wordAt(/** @type {Element} */ (event.currentTarget), event.clientX, event.clientY);
+  if (word) void filterBy(`"${word}"`, event);
+}
+
+/** Signs of what a picture is, what they mean, and what finds them. @param {import("./store.js").Row | undefined} known */
+function badges(known) {
+  const found = [];
+  if (known && !known.caption && !known.problem) found.push(["∅", "no caption", "missing:"]);
+  if (known?.marks.includes("done")) found.push(["✓", "done", "status:done"]);
+  if (known?.marks.includes("flagged")) found.push(["⚑", "flagged", "status:flagged"]);
+  if (known?.proposal) found.push(["✎", "has a proposal", "has:proposal"]);
+  if (known?.failure) found.push(["✗", `failed: ${known.failure.kind}`, `failed:${known.failure.kind}`]);
+  if (known?.problem || known?.note) found.push(["!", known.problem || known.note, ""]);
+  return found;
+}
 
 /** Cells: their least width, their height, and that of the picture, in pixels. */
 const SIZES = [

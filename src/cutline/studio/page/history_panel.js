@@ -4,9 +4,8 @@
 import { html, useEffect, useState } from "./vendor/preact.js";
 import { get, send } from "./api.js";
 import { Difference } from "./difference.js";
-import { Outcome } from "./outcome.js";
 import { Panel } from "./panels.js";
-import { DOUBLE_CLICK, outcome, plural, undo } from "./running.js";
+import { DOUBLE_CLICK, Outcome, outcome, plural, undo } from "./running.js";
 import { current, edition, want } from "./store.js";
 
 const PART = 50; // edits in a request

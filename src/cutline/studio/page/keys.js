@@ -1,7 +1,7 @@
 // @ts-check
-/** The one registry of actions and their keys: handlers, tooltips, help, the command list and the docs read it. */
+/** The one registry of actions and their keys: handlers, buttons, tooltips, help, the command list and the docs read it. */
 
-import { signal } from "./vendor/preact.js";
+import { html, signal } from "./vendor/preact.js";
 
 /**
  * `typing`: also while a field has the focus, by keys that type nothing. `grid`: not where a button or link has it, which the key presses.
@@ -106,3 +106,14 @@ export function listen() {
     }
   });
 }
+
+/** A button of an action, whose tooltip has the key. @param {{id: string, children: any, disabled?: boolean, title?: string, pressed?: boolean, label?: string, main?: boolean}} props */
+export function ActionButton({ id, children, disabled, title, pressed, label, main }) {
+  const action = actions.get(id);
+  const text = title ? `${tip(id)}: ${title}` : tip(id);
+  return html`<button class=${main ? "main" : undefined} title=${text} aria-label=${label} aria-keyshortcuts=${action?.keys.join(" ")} aria-pressed=${pressed} disabled=${disabled}
+    onClick=${() => run(id)}>${children}</button>`;
+}
+
+/** Keys as signs. @param {{keys: readonly string[]}} props */
+export const Keys = ({ keys }) => keys.map((key, place) => html`${place > 0 && " "}<kbd>${keyText(key)}</kbd>`);

@@ -5,9 +5,8 @@ import { batch, html, signal, useEffect } from "./vendor/preact.js";
 import { get, send } from "./api.js";
 import * as bulk from "./bulk.js";
 import { quoted, withTerm } from "./filter_text.js";
-import { Panel, show } from "./panels.js";
+import { guessScope, Panel, prepareScope, scope, ScopeChoice, scopeOf, show } from "./panels.js";
 import { ended, plural } from "./running.js";
-import { ScopeChoice } from "./scope_choice.js";
 import { keepSet, setName } from "./selection.js";
 import { edition, jobs, opening, picked, query, search } from "./store.js";
 
@@ -57,15 +56,15 @@ async function attempt(work) {
 const check = () => attempt(async () => {
   if (job.value !== null) return;
   if (list.value && isActive(active.value.key)) await search(list.value.base); // back to what was checked
-  let base = bulk.scope.value === "filter" ? query.value : "";
-  if (bulk.scope.value === "selection") {
+  let base = scope.value === "filter" ? query.value : "";
+  if (scope.value === "selection") {
     const name = setName("lint");
     if (await keepSet(name, picked.value)) base = `in:${name}`;
   }
   const turn = opening.value;
   const began = edition.value;
   const checks = Object.keys(CHECKS).filter((name) => name !== "picture" || pictures.value);
-  const started = await send("studio/lint", { scope: bulk.scopeOf(), checks });
+  const started = await send("studio/lint", { scope: scopeOf(), checks });
   job.value = started.job;
   const state = await ended(started.job);
   if (turn !== opening.value) return;
@@ -118,7 +117,7 @@ async function mend(one, name) {
   if (!isActive(`${one.place}`)) await filter(one.place, [one]);
   if (problem.value) return;
   if (name === "bulk") bulk.prepare("replace", editOf(one), "filter");
-  else bulk.prepareScope("filter");
+  else prepareScope("filter");
   show(name);
 }
 
@@ -132,7 +131,7 @@ const ignore = (one) => attempt(async () => {
 export function LintPanel() {
   useEffect(() => {
     if (list.value) return;
-    bulk.guessScope();
+    guessScope();
     void check();
   }, [opening.value]);
   const now = list.value;

@@ -3,13 +3,12 @@
 
 import { batch, effect, signal } from "./vendor/preact.js";
 import { bytes, find, get, send } from "./api.js";
-import { filterBy } from "./facets.js";
+import { clustersOf, joined, lassoOf, withClusters, withLasso } from "./filter_text.js";
 import { NONE } from "./map_colors.js";
-import { clustersOf, joined, lassoOf, withClusters, withLasso } from "./map_query.js";
 import { panel } from "./panels.js";
 import { ended } from "./running.js";
 import { go, keepSet, setName } from "./selection.js";
-import { dataset, edition, heard, opening, query, result, search } from "./store.js";
+import { dataset, edition, filterBy, heard, opening, query, result, search } from "./store.js";
 
 const AT_ONCE = 20_000; // points that t-SNE arranges without having to be started
 const PAUSE = 200; // ms
@@ -263,7 +262,7 @@ async function keep(mask) {
   return (await keepSet(name, rows)) ? name : "";
 }
 
-/** Select what was drawn round. @param {Uint8Array} inside a byte for each point @param {import("./map_query.js").Joining} how */
+/** Select what was drawn round. @param {Uint8Array} inside a byte for each point @param {import("./filter_text.js").Joining} how */
 export async function area(inside, how) {
   if (!inside.includes(1)) return void (problem.value = "No point is inside.");
   const text = query.value;

@@ -3,11 +3,10 @@
 
 import { html, signal, useEffect } from "./vendor/preact.js";
 import { get, send, upload } from "./api.js";
-import { filterBy } from "./facets.js";
 import { fail, follow, job, map, visit } from "./map.js";
 import { Picture } from "./picture.js";
 import { plural } from "./running.js";
-import { current, opening, rows, search, want } from "./store.js";
+import { current, filterBy, opening, rows, search, want } from "./store.js";
 
 const SHOWN = 60; // pictures, groups, or pairs of captions
 const SIDE = 64; // px

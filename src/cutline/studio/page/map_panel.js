@@ -2,12 +2,12 @@
 /** The panel of the map: what is on it, its colours, and the clusters, each of which can be selected and renamed. */
 
 import { html, useEffect, useLayoutEffect, useRef, useState } from "./vendor/preact.js";
-import { tip } from "./keys.js";
 import { Editor } from "./editor.js";
+import { clustersOf } from "./filter_text.js";
+import { tip } from "./keys.js";
 import * as state from "./map.js";
 import { Alike } from "./map_alike.js";
 import { choose, mode, Plot, reset, zoom } from "./map_plot.js";
-import { clustersOf } from "./map_query.js";
 import { focusOn, Panel } from "./panels.js";
 import { Picture } from "./picture.js";
 import { plural } from "./running.js";

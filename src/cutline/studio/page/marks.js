@@ -1,10 +1,16 @@
 // @ts-check
-/** Marks of pictures, and the way to the next one that needs work. */
+/** Marks of pictures and captions that are proposed for them, and the way to the next one that needs work. */
 
+import { html, useEffect, useRef, useState } from "./vendor/preact.js";
 import { find, send } from "./api.js";
-import { plural } from "./running.js";
+import { Difference } from "./difference.js";
+import { save } from "./draft.js";
+import { retry, running } from "./generate.js";
+import { ActionButton } from "./keys.js";
+import { focusOn } from "./panels.js";
+import { DOUBLE_CLICK, outcome, plural, run } from "./running.js";
 import { go } from "./selection.js";
-import { cursor, notice, picked, result } from "./store.js";
+import { cursor, notice, picked, result, rows } from "./store.js";
 
 /** What an action is about: what is picked, where the grid has the focus; else the cursor's picture. */
 export function targets() {
@@ -48,4 +54,129 @@ export async function goToNext(text, none) {
   } catch (error) {
     notice.value = /** @type {Error} */ (error).message;
   }
+}
+
+/** What is typed in place of the proposals of rows, also of those that are not shown any more. @type {Map<number, string>} */
+const typed = new Map();
+
+/** @param {number} row */
+export const typedFor = (row) => typed.get(row) ?? null;
+
+/** @param {number} row @param {string | null} text */
+export const keepTyped = (row, text) => void (text === null ? typed.delete(row) : typed.set(row, text));
+
+/** The caption that is shown beside the proposal of a row. @type {{row: number, caption: string | null} | null} */
+let shown = null;
+
+/** @param {number} row @param {string | null} caption */
+export const keepShown = (row, caption) => (shown = { row, caption });
+
+/** Accept what is seen now: what was typed into a caption is saved first, and not replaced unseen. */
+export async function acceptSeen() {
+  const seen = shown;
+  if (await save()) await accept(undefined, seen);
+}
+
+/** Accept proposals. @param {any} [scope] the rows of `targets` for none @param {typeof shown} [seen] */
+export async function accept(scope, seen) {
+  const numbers = scope ? null : targets();
+  const row = numbers?.length === 1 ? numbers[0] : null;
+  const known = row === null ? undefined : rows.value.get(row);
+  if (row !== null && !known?.proposal) {
+    notice.value = "This picture has no proposal.";
+    return;
+  }
+  notice.value = "";
+  const text = row === null ? null : typedFor(row);
+  const own = row !== null && text !== null && text !== known?.proposal?.caption ? { captions: { [row]: text } } : {};
+  const looked = seen && seen.row === row ? { seen: { [seen.row]: seen.caption } } : {};
+  const state = await run("studio/accept", { ...(scope ?? { rows: numbers }), ...own, ...looked });
+  if (state?.result?.written && row !== null) next(row);
+}
+
+/** Reject proposals. @param {any} [scope] the rows of `targets` for none */
+export async function reject(scope) {
+  const numbers = scope ? null : targets();
+  if (numbers?.length === 1 && !rows.value.get(numbers[0])?.proposal) {
+    notice.value = "This picture has no proposal.";
+    return;
+  }
+  notice.value = "";
+  try {
+    const done = await send("studio/reject", scope ?? { rows: numbers });
+    outcome.value = { text: `${plural(done.written, "proposal")} rejected.`, isBad: false, edit: done.id, conflicts: [] };
+    if (numbers?.length === 1) next(numbers[0]);
+  } catch (error) {
+    outcome.value = { text: /** @type {Error} */ (error).message, isBad: true, edit: null, conflicts: [] };
+  }
+}
+
+/** Go on to the next picture with a proposal, if the cursor is still on the row. @param {number} row */
+function next(row) {
+  typed.delete(row);
+  const { length } = result.value;
+  if (result.value[cursor.value] !== row) return;
+  for (let place = cursor.value + 1; place < length; place += 1) {
+    const known = rows.value.get(result.value[place]);
+    if (!known || known.proposal) {
+      if (known) go(place);
+      return;
+    }
+  }
+}
+
+/** @param {{row: {row: number, caption?: string | null, proposal?: import("./store.js").Row["proposal"]}}} props */
+export function Suggestion({ row: { row, caption, proposal } }) {
+  const [text, setText] = useState(typedFor(row));
+  const made = useRef(proposal?.caption);
+  useEffect(() => {
+    if (made.current === proposal?.caption) return; // another one was made
+    made.current = proposal?.caption;
+    setText(null);
+    keepTyped(row, null);
+  }, [proposal?.caption]);
+  useEffect(() => void keepShown(row, caption ?? null));
+  const began = useRef(-DOUBLE_CLICK); // when the field was opened, until something is typed into it
+  if (!proposal) return null;
+  const isChanged = (caption ?? null) !== (proposal.before ?? null);
+  const type = (/** @type {string} */ value) => {
+    setText(value);
+    keepTyped(row, value);
+    began.current = -DOUBLE_CLICK;
+  };
+  const edit = (/** @type {MouseEvent} */ event) => {
+    type(proposal.caption);
+    began.current = event.timeStamp;
+    setTimeout(() => focusOn(".suggestion textarea"));
+  };
+  // The second click of a double click was meant for the button that stood here before.
+  const unlessDouble = (/** @type {() => void} */ then) => (/** @type {MouseEvent} */ event) => {
+    if (!event.detail || event.timeStamp - began.current >= DOUBLE_CLICK) then(); // 0 of a key
+  };
+  const forget = unlessDouble(() => {
+    setText(null);
+    keepTyped(row, null);
+  });
+  const press = (/** @type {KeyboardEvent} */ event) => {
+    if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return;
+    event.preventDefault();
+    event.stopPropagation();
+    void acceptSeen();
+  };
+  return html`<section class="suggestion" aria-label="Proposal">
+    <p class="line-of"><b>Proposal</b> <span class="figures" title=${proposal.prompt_id}>${proposal.model}${proposal.prompt_id && ` · ${proposal.prompt_id.split("@")[0]}`}</span></p>
+    ${isChanged && html`<p class="problem" role="alert">The caption was changed since: it was made for “${proposal.before ?? "no caption"}”.</p>`}
+    ${text === null
+      ? html`<p class="text"><${Difference} before=${caption ?? ""} after=${proposal.caption} /></p>`
+      : html`<textarea rows="4" aria-label="Proposal" value=${text} onKeyDown=${press}
+          onInput=${(/** @type {any} */ event) => type(event.target.value)}></textarea>`}
+    <div class="line-of">
+      <span class="buttons">
+        ${text === null ? html`<${ActionButton} id="accept">Accept<//>` : html`<button class="main" onClick=${unlessDouble(() => void acceptSeen())}>Accept changed</button>`}
+        ${text === null ? html`<button onClick=${edit}>Change</button>` : html`<button class="quiet" onClick=${forget}>As proposed</button>`}
+        <${ActionButton} id="reject">Reject<//>
+      </span>
+      <button class="quiet" disabled=${Boolean(running.value)} title="another caption by the captioner of the Generate panel" onClick=${() => retry(row)}>Try again</button>
+    </div>
+  </section>`;
 }

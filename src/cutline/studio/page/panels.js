@@ -1,8 +1,9 @@
 // @ts-check
-/** Which panel is open beside the grid, and which dialog is over the page. */
+/** Which panel is open beside the grid and what it works on, and which dialog is over the page. */
 
-import { html, signal, useLayoutEffect, useRef } from "./vendor/preact.js";
+import { computed, html, signal, useLayoutEffect, useRef } from "./vendor/preact.js";
 import { tip } from "./keys.js";
+import { cursor, dataset, picked, query, result } from "./store.js";
 
 /** The panel in the editor's place: "" for none. */
 export const panel = signal("");
@@ -53,4 +54,48 @@ export function Dialog({ name, title, children }) {
       <button class="quiet" onClick=${() => box.current?.close()}>Close</button></header>
     ${children}
   </dialog>`;
+}
+
+/** What the open panel works on: "picture", "selection", "filter" or "all". */
+export const scope = signal("all");
+export const sizes = computed(() => ({
+  selection: picked.value.size,
+  filter: result.value.length,
+  all: dataset.value?.rows ?? 0,
+  picture: result.value.length ? 1 : 0,
+}));
+
+/** The scope of the panel that opens next, where another one has chosen it. */
+let chosen = "";
+export const prepareScope = (/** @type {string} */ name) => (chosen = name);
+
+/** The scope that was chosen, or is most likely meant: what is picked, else what is filtered, else all. */
+export function guessScope() {
+  scope.value = chosen || (picked.value.size ? "selection" : query.value ? "filter" : "all");
+  chosen = "";
+}
+
+/** The filter's rows are those that are shown: what no longer matches it is still among them. */
+export function scopeOf() {
+  if (scope.value === "picture") return { rows: [...result.value.slice(cursor.value, cursor.value + 1)] };
+  if (scope.value === "selection") return { rows: [...picked.value].sort((a, b) => a - b) };
+  return scope.value === "filter" && query.value ? { rows: [...result.value] } : {};
+}
+
+const SCOPES = /** @type {const} */ ([
+  ["selection", "Selection"],
+  ["filter", "Filter"],
+  ["all", "All"],
+]);
+const PICTURE = /** @type {const} */ (["picture", "This picture"]);
+
+/** @param {{picture?: boolean}} props whether the cursor's picture can be chosen too */
+export function ScopeChoice({ picture }) {
+  return html`<fieldset>
+    <legend>In</legend>
+    ${(picture ? [PICTURE, ...SCOPES] : SCOPES).map(([name, label]) => html`<label class="tick">
+      <input type="radio" name="scope" checked=${scope.value === name} disabled=${!sizes.value[name]}
+        onChange=${() => (scope.value = name)} /> ${label}${name !== "picture" && ` (${sizes.value[name].toLocaleString("en")})`}
+    </label>`)}
+  </fieldset>`;
 }

@@ -2,8 +2,7 @@
 /** The current picture: as large as fits, or zoomed by wheel and keys and moved by dragging. */
 
 import { html, signal, useEffect, useRef } from "./vendor/preact.js";
-import { ActionButton } from "./action_button.js";
-import { register } from "./keys.js";
+import { ActionButton, register } from "./keys.js";
 import { Picture } from "./picture.js";
 
 const STEP = 1.25;

@@ -1,7 +1,7 @@
 // @ts-check
-/** Jobs of the server: started, waited for, and told in one line. */
+/** Jobs of the server: started, waited for, and reported in one line, with the button that takes an edit back. */
 
-import { signal } from "./vendor/preact.js";
+import { html, signal } from "./vendor/preact.js";
 import { get, send } from "./api.js";
 import { jobs } from "./store.js";
 
@@ -88,3 +88,14 @@ export async function run(path, body, started) {
 /** Take an edit back, or the latest. @param {number} [edit] */
 export const undo = (edit) => run("studio/undo", edit === undefined ? {} : { edit });
 export const redo = () => run("studio/redo");
+
+export function Outcome() {
+  const { text, isBad, edit } = outcome.value ?? { text: "", isBad: false, edit: null, conflicts: [] };
+  const isUndo = text.startsWith("undo:"); // and of a redo, Undo
+  if (!text) return html`<p class="outcome" aria-live="polite"></p>`;
+  return html`<p class=${`outcome ${isBad ? "problem" : ""}`} aria-live="polite">
+    <span>${text}</span>
+    ${edit !== null && html`<button onClick=${() => undo(edit)}>${isUndo ? "Redo" : "Undo"}</button>`}
+    <button class="quiet" aria-label="Dismiss" onClick=${() => (outcome.value = null)}>×</button>
+  </p>`;
+}

@@ -1,9 +1,9 @@
 // @ts-check
-/** The cursor, the pictures that are picked, and named sets of them. Moving the cursor picks nothing and leaves what is picked. */
+/** The cursor, the pictures that are picked, and named sets of them, which come back with the dataset. Moving the cursor picks nothing and leaves what is picked. */
 
-import { batch, signal } from "./vendor/preact.js";
+import { batch, effect, signal } from "./vendor/preact.js";
 import { get, send, upload } from "./api.js";
-import { cursor, dataset, heard, notice, opening, picked, result } from "./store.js";
+import { cursor, dataset, heard, notice, opening, picked, query, result, search } from "./store.js";
 
 /** Where the range began that Shift extends, and what was picked before. @type {{place: number, before: Set<number>} | null} */
 let anchor = null;
@@ -157,3 +157,42 @@ export async function keepSet(name, rows) {
     return false;
   }
 }
+
+const PAUSE = 400; // ms
+
+/** Where the user is, as text; "" until the place of this dataset is restored. */
+let kept = "";
+let timer = 0;
+
+const whereabouts = () => ({ query: query.value, row: result.value[cursor.value] ?? null, picked: [...picked.value].slice(0, 10_001) });
+
+/** Go to where the user was in the dataset that is open now. */
+export async function restore() {
+  kept = "";
+  const turn = opening.value;
+  const was = await get("studio/place").catch(() => null);
+  if (turn !== opening.value) return;
+  if (was?.query) await search(was.query);
+  if (turn !== opening.value) return;
+  batch(() => {
+    if (was?.picked.length) picked.value = new Set(was.picked);
+    const found = was?.row === null || was === null ? -1 : result.value.indexOf(was.row);
+    if (found > 0) cursor.value = found;
+  });
+  kept = JSON.stringify(whereabouts());
+}
+
+function keep() {
+  clearTimeout(timer);
+  const now = JSON.stringify(whereabouts());
+  if (!kept || now === kept || !dataset.value?.folder) return;
+  kept = now;
+  void send("studio/place", whereabouts(), "PUT").catch(() => (kept = "?")); // tried again with the next change
+}
+
+effect(() => {
+  void [query.value, cursor.value, picked.value, result.value];
+  clearTimeout(timer);
+  timer = setTimeout(keep, PAUSE);
+});
+window.addEventListener("pagehide", keep);

@@ -1,16 +1,78 @@
 // @ts-check
-/** The caption as tags: chips that can be added, removed and moved. It is the same string as in the text view. */
+/** The caption as tags, chips that can be added, removed and moved, and quick phrases. It is the same string as in the text view. */
 
-import { html, signal, useEffect, useState } from "./vendor/preact.js";
-import { get } from "./api.js";
+import { effect, html, signal, useEffect, useState } from "./vendor/preact.js";
+import { get, send } from "./api.js";
 import { change, draft, save } from "./draft.js";
-import { TagField } from "./tag_field.js";
-import { add, exchange, parse, remove } from "./tag_text.js";
+import { keyText, register } from "./keys.js";
+import { focusOn } from "./panels.js";
+import { heard, locked, notice, opening } from "./store.js";
+import { add, exchange, hasPhrase, parse, remove, togglePhrase } from "./tag_text.js";
+
+const PAUSE = 100; // ms
+const SUGGESTED = 8;
+
+/** @typedef {{tag: string, count: number}} Suggestion */
+
+/** The tag with what was typed in it marked. @param {string} tag @param {string} typed */
+function marked(tag, typed) {
+  const at = tag.toLowerCase().indexOf(typed.toLowerCase());
+  if (at < 0) return tag;
+  return html`${tag.slice(0, at)}<b>${tag.slice(at, at + typed.length)}</b>${tag.slice(at + typed.length)}`;
+}
+
+/** @param {{tags: string[], readOnly: boolean, add: (tag: string) => void, dropLast: () => void}} props */
+export function TagField({ tags, readOnly, add, dropLast }) {
+  const [typed, setTyped] = useState("");
+  const [found, setFound] = useState(/** @type {Suggestion[]} */ ([]));
+  const [at, setAt] = useState(-1);
+  const text = typed.trim();
+  useEffect(() => {
+    setAt(-1);
+    if (!text) {
+      setFound([]);
+      return undefined;
+    }
+    let isShown = true;
+    const timer = setTimeout(async () => {
+      const known = new Set(tags.map((tag) => tag.toLowerCase()));
+      const suggestions = await get(`studio/tags?limit=${SUGGESTED + tags.length}&text=${encodeURIComponent(text)}`).catch(() => []);
+      if (isShown) setFound(suggestions.filter((/** @type {Suggestion} */ one) => !known.has(one.tag.toLowerCase())).slice(0, SUGGESTED));
+    }, PAUSE);
+    return () => {
+      isShown = false;
+      clearTimeout(timer);
+    };
+  }, [text, tags.join("\n")]);
+  const take = (/** @type {string} */ tag) => {
+    add(tag);
+    setTyped("");
+    setFound([]);
+  };
+  const press = (/** @type {KeyboardEvent} */ event) => {
+    const plain = !event.ctrlKey && !event.metaKey && !event.altKey;
+    const step = plain && found.length ? { ArrowDown: 1, ArrowUp: -1 }[event.key] : 0;
+    if (step) setAt((at + step + found.length + (at < 0 && step < 0 ? 1 : 0)) % found.length);
+    else if (event.key === "Tab" && !event.shiftKey && found.length) take(found[Math.max(0, at)].tag);
+    else if (event.key === "Enter" && plain && text) take(at >= 0 ? found[at].tag : text);
+    else if (event.key === "Escape" && found.length) setFound([]);
+    else if (event.key === "Backspace" && !typed && tags.length) dropLast();
+    else return;
+    event.preventDefault();
+  };
+  return html`<div class="tag-field">
+    <input type="text" class="field" role="combobox" aria-label="Add a tag" placeholder="Add a tag" autocomplete="off" aria-autocomplete="list"
+      aria-expanded=${found.length > 0} aria-controls="suggestions" aria-activedescendant=${at >= 0 ? `suggestion-${at}` : undefined}
+      value=${typed} readOnly=${readOnly} onInput=${(/** @type {any} */ event) => setTyped(event.target.value)} onKeyDown=${press} onBlur=${() => setFound([])} />
+    <ul id="suggestions" class="suggestions" role="listbox" aria-label="Tags of this dataset" hidden=${!found.length}>
+      ${found.map((one, number) => html`<li key=${one.tag} id=${`suggestion-${number}`} role="option" aria-selected=${number === at}
+        onPointerDown=${(/** @type {Event} */ event) => (event.preventDefault(), take(one.tag))}>
+        <span>${marked(one.tag, text)}</span><span class="figures">${one.count.toLocaleString("en")}</span></li>`)}
+    </ul>
+  </div>`;
+}
 
 const LIKELY = 0.3; // of names that are suggested
-
-/** Whether the editor shows tags in place of the text. */
-export const showsTags = signal(false);
 
 /** @param {{row: number | undefined}} props */
 export function TagsView({ row }) {
@@ -67,4 +129,68 @@ function Chip({ text, move: step, drop }) {
     <button class="quiet" aria-label=${`Move ${text} to the right`} onClick=${() => step(1)}>›</button>
     <button class="quiet" aria-label=${`Remove ${text}`} onClick=${drop}>×</button>
   </li>`;
+}
+
+const LINES = 9;
+export const phrases = signal(/** @type {string[]} */ ([]));
+const isOpen = signal(false);
+
+effect(() => {
+  if (locked.value || opening.value < 0) return;
+  get("studio/phrases").then((found) => (phrases.value = found), () => (phrases.value = []));
+});
+heard.set("phrases", (event) => (phrases.value = event.phrases));
+
+/** @param {number} number */
+function press(number) {
+  const phrase = phrases.value[number];
+  if (!phrase) isOpen.value = true;
+  else if (draft.value) {
+    const field = /** @type {HTMLTextAreaElement | null} */ (document.querySelector(".editor textarea:focus"));
+    const at = field?.selectionStart ?? 0;
+    change(togglePhrase(draft.value.text, phrase));
+    if (field) setTimeout(() => field.setSelectionRange(at, at));
+  }
+}
+
+for (let number = 0; number < LINES; number += 1) {
+  const name = `quick phrase ${number + 1}: into the caption, or out of it`;
+  register({ id: `phrase-${number + 1}`, keys: [`Alt+${number + 1}`], text: name, group: "Phrases", typing: true, run: () => press(number) });
+}
+
+export function Phrases() {
+  const text = draft.value?.text ?? "";
+  if (isOpen.value) return html`<${PhrasesForm} />`;
+  return html`<div class="phrases" role="group" aria-label="Quick phrases">
+    ${phrases.value.map((phrase, number) => phrase && html`<button key=${number} aria-pressed=${hasPhrase(text, phrase)} title=${`${phrase} (${keyText(`Alt+${number + 1}`)})`}
+        onClick=${() => press(number)}><kbd>${number + 1}</kbd> ${phrase}</button>`)}
+    <button class="quiet" onClick=${() => (isOpen.value = true)}>${phrases.value.length ? "Change phrases" : "Quick phrases"}</button>
+  </div>`;
+}
+
+function PhrasesForm() {
+  const [text, setText] = useState(phrases.value.join("\n"));
+  const close = () => {
+    isOpen.value = false;
+    focusOn(".editor .field");
+  };
+  const keep = async () => {
+    try {
+      phrases.value = await send("studio/phrases", { phrases: text.split("\n") }, "PUT");
+      close();
+    } catch (error) {
+      notice.value = /** @type {Error} */ (error).message;
+    }
+  };
+  const press = (/** @type {KeyboardEvent} */ event) => {
+    if (event.key === "Escape") close();
+    else if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) void keep();
+    else return;
+    event.preventDefault();
+  };
+  return html`<div class="phrases-form">
+    <label>Quick phrases, one a line, for ${keyText("Alt+1")} to ${keyText("Alt+9")}
+      <textarea rows="5" value=${text} autofocus onInput=${(/** @type {any} */ event) => setText(event.target.value)} onKeyDown=${press}></textarea></label>
+    <div class="line-of"><button class="main" onClick=${keep}>Keep phrases</button> <button onClick=${close}>Cancel</button></div>
+  </div>`;
 }

@@ -4,8 +4,8 @@
 import { batch, signal } from "./vendor/preact.js";
 import { get, respond, send } from "./api.js";
 import * as bulk from "./bulk.js";
-import { filterBy } from "./facets.js";
-import { show } from "./panels.js";
+import { scope, scopeOf, show, sizes } from "./panels.js";
+import { filterBy } from "./store.js";
 
 const PAUSE = 150; // ms
 const LIMIT = 300;
@@ -29,7 +29,7 @@ export const against = signal("");
 export const isReversed = signal(false);
 
 /** Whether the counted captions are a part, which is compared with others. */
-export const isPart = () => Boolean(against.value.trim()) || (bulk.scope.value !== "all" && bulk.sizes.value[/** @type {"all"} */ (bulk.scope.value)] < bulk.sizes.value.all);
+export const isPart = () => Boolean(against.value.trim()) || (scope.value !== "all" && sizes.value[/** @type {"all"} */ (scope.value)] < sizes.value.all);
 
 /** Order by a column; once more: from its other end. @param {string} name */
 export function orderBy(name) {
@@ -106,7 +106,7 @@ export function refresh() {
 function request() {
   const words = stopWords.value.split(/[\s,]+/).filter(Boolean);
   return {
-    scope: bulk.scopeOf(),
+    scope: scopeOf(),
     against: against.value.trim() || null,
     reverse: isReversed.value,
     phrases: phrases.value,
@@ -142,7 +142,7 @@ export const filter = (term, event) => filterBy(`"${term}"`, event);
 
 /** Open the bulk edit that replaces a term, which shows what changes. @param {string} term @param {string} [by] */
 export function replace(term, by) {
-  bulk.prepare("replace", { old: term, new: by ?? term, word: true, ignore_case: true }, bulk.scope.value);
+  bulk.prepare("replace", { old: term, new: by ?? term, word: true, ignore_case: true }, scope.value);
   show("bulk");
 }
 

@@ -2,12 +2,10 @@
 /** The panel of words: a table or a cloud of terms, each of which filters, and opens the edit that replaces it. */
 
 import { html, useEffect, useState } from "./vendor/preact.js";
-import * as bulk from "./bulk.js";
-import { filters } from "./chips.js";
 import { quoted } from "./filter_text.js";
-import { Panel } from "./panels.js";
+import { guessScope, Panel, scope, ScopeChoice, sizes } from "./panels.js";
 import { plural } from "./running.js";
-import { ScopeChoice } from "./scope_choice.js";
+import { filters } from "./search.js";
 import { sets } from "./selection.js";
 import { dataset, edition } from "./store.js";
 import * as state from "./terms.js";
@@ -26,10 +24,10 @@ const others = () => [...Object.keys(filters.value).map((name) => `saved:${quote
 
 export function TermsPanel() {
   const [edits, setEdits] = useState(false);
-  useEffect(bulk.guessScope, []);
+  useEffect(guessScope, []);
   useEffect(
     () => state.refresh(),
-    [bulk.scope.value, bulk.sizes.value, edition.value, dataset.value?.is_read, state.phrases.value, state.order.value, state.contains.value, state.stopWords.value, state.against.value, state.isReversed.value],
+    [scope.value, sizes.value, edition.value, dataset.value?.is_read, state.phrases.value, state.order.value, state.contains.value, state.stopWords.value, state.against.value, state.isReversed.value],
   );
   return html`<${Panel} name="words" title="Words">
     <div class="form">
