@@ -167,6 +167,8 @@ class Studio:
         """Seconds until points and clusters are there."""
         while not self.call("state").get("is_read"):
             time.sleep(0.05)
+        self.call("map")  # as the page, before there is anything to press
+        time.sleep(3)
         start = time.perf_counter()
         number = self.call("map", {"of": "captions"})["job"]
         while not (job := next(one for one in self.call("jobs") if one["job"] == number))["is_over"]:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import pyarrow as pa
 import pytest
+import regex
+from hypothesis import given
+from hypothesis import strategies as st
 
 from cutline.dataset import edits
 from cutline.dataset.edits import Edit, apply_to_lines
 from cutline.errors import ConfigError
+from cutline.text.words import whole_words
 
 Replace = edits.Replace
 
@@ -15,6 +19,20 @@ Replace = edits.Replace
 def of(edit: Edit, text: str | None) -> str | None:
     result: str | None = edit.apply(pa.array([text], pa.string()))[0].as_py()
     return result
+
+
+@given(
+    old=st.text("aks_- .\\\n", min_size=1, max_size=3),
+    texts=st.lists(st.text("aksAKS_- .\\\né\u0301猫\u017f\u212a", max_size=12) | st.none(), max_size=4),
+    ignore_case=st.booleans(),
+)
+def test_whole_words_are_replaced_as_the_definition_of_words_has_it(
+    old: str, texts: list[str | None], ignore_case: bool
+) -> None:
+    pattern = regex.compile(whole_words(regex.escape(old), old), regex.IGNORECASE if ignore_case else 0)
+    edit = Replace(old=old, new="\\1", word=True, ignore_case=ignore_case)
+    found = edit.apply(pa.array(texts, pa.string())).to_pylist()
+    assert found == [text if text is None else pattern.sub(r"\\1", text) for text in texts]
 
 
 @pytest.mark.parametrize(
@@ -43,6 +61,13 @@ def of(edit: Edit, text: str | None) -> str | None:
         (Replace(old="café", new="bar", word=True), "un cafe\u0301, cafe\u0301s", "un bar, cafe\u0301s"),
         (Replace(old="cafe\u0301", new="bar"), "un café", "un bar"),
         (Replace(old="猫在", new="犬在", word=True), "一只猫在桌子上", "一只犬在桌子上"),
+        (
+            Replace(old="cat", new="a\\1", word=True),
+            "écat cat, cat猫 cat\u0301 cat_ Cat",
+            "écat a\\1, a\\1猫 cat\u0301 cat_ Cat",
+        ),
+        (Replace(old="is", new="was", word=True, ignore_case=True), "Is i\u017f this", "was was this"),
+        (Replace(old="a -", new="b", word=True), "a - xa -", "b xa -"),
         (Replace(old="CAT", new="dog", ignore_case=True), "Cat cat", "dog dog"),
         (Replace(old="a.b", new="x"), "a.b aXb", "x aXb"),
         (Replace(old="a\\b", new="c\\1"), "a\\b", "c\\1"),

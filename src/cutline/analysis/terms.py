@@ -63,10 +63,11 @@ def term_table(
     """
     found = index.occurrences(options.words)
     here, here_pictures = found.count(selection)
-    if rest is None and selection is not None:
-        rest = ~selection
-    none = np.zeros(len(found.terms), np.int64)
-    there, there_pictures = found.count(rest) if rest is not None else (none, none)
+    if rest is None:
+        there, there_pictures = found.without((here, here_pictures))
+        rest = None if selection is None else ~selection
+    else:
+        there, there_pictures = found.count(rest)
     scores = log_odds(here, there)
     rows = int(index.filled.sum() if selection is None else index.filled[selection].sum())
     others = 0 if rest is None else int(index.filled[rest].sum())

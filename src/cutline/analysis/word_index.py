@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from typing import Final
+from collections.abc import Sequence
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -16,27 +17,37 @@ LONGEST: Final = 3  # words of a phrase
 
 Numbers = npt.NDArray[np.int32]
 Mask = npt.NDArray[np.bool_]
+Counts = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Occurrences:
-    """Where terms occur: ``numbers[i]`` in row ``rows[i]``; ``pairs`` are the same, each once for a row."""
+    """Where terms occur: ``numbers[i]`` in row ``rows[i]``; ``pairs`` are the same, each once for a row.
+
+    ``all_counts``: how often each term occurs, and in how many rows.
+    """
 
     terms: list[str]
     numbers: Numbers
     rows: Numbers
     pair_numbers: Numbers
     pair_rows: Numbers
+    all_counts: Counts
 
-    def count(self, selection: Mask | None = None) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    def count(self, selection: Mask | None = None) -> Counts:
         """How often each term occurs in the selected rows, and in how many of them; in all rows for None."""
-        size = len(self.terms)
         if selection is None:
-            return np.bincount(self.numbers, minlength=size), np.bincount(self.pair_numbers, minlength=size)
-        return (
-            np.bincount(self.numbers[selection[self.rows]], minlength=size),
-            np.bincount(self.pair_numbers[selection[self.pair_rows]], minlength=size),
+            return self.all_counts
+        if 2 * np.count_nonzero(selection) > len(selection):
+            return self.without(self.count(~selection))
+        return _counts(
+            self.numbers[selection[self.rows]], self.pair_numbers[selection[self.pair_rows]], self.terms
         )
+
+    def without(self, counts: Counts) -> Counts:
+        """The counts of all other rows."""
+        (occurrences, rows), (here, here_rows) = self.all_counts, counts
+        return occurrences - here, rows - here_rows
 
 
 class WordIndex:
@@ -126,4 +137,9 @@ def _occurrences(terms: list[str], numbers: Numbers, rows: Numbers) -> Occurrenc
         rows=rows,
         pair_numbers=pair_numbers.astype(np.int32),
         pair_rows=pair_rows.astype(np.int32),
+        all_counts=_counts(numbers, pair_numbers, terms),
     )
+
+
+def _counts(numbers: npt.NDArray[Any], pair_numbers: npt.NDArray[Any], terms: Sequence[str]) -> Counts:
+    return np.bincount(numbers, minlength=len(terms)), np.bincount(pair_numbers, minlength=len(terms))

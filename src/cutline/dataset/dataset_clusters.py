@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 import io
 import json
@@ -147,7 +148,7 @@ class DatasetClusters:
         buffer = io.BytesIO()
         np.savez(
             buffer,
-            keys=_digests(self._keys),
+            keys=self._digests,
             labels=clustering.labels,
             distances=clustering.distances,
             about=np.frombuffer(json.dumps(about).encode(), np.uint8),
@@ -156,6 +157,11 @@ class DatasetClusters:
             self._file.parent.mkdir(parents=True, exist_ok=True)
             write_atomically(self._file, buffer.getvalue(), sync=False)
             self._read, self._latest = self._state(), clustering
+
+    @functools.cached_property
+    def _digests(self) -> npt.NDArray[np.uint64]:
+        joined = b"".join(hashlib.blake2b(os.fsencode(key), digest_size=8).digest() for key in self._keys)
+        return np.frombuffer(joined, np.uint64)
 
     def _state(self) -> tuple[int, int] | None:
         try:
@@ -169,7 +175,7 @@ class DatasetClusters:
             with self._file.open("rb") as file, np.load(file, allow_pickle=False) as kept:
                 about = json.loads(kept["about"].tobytes())
                 known, labels, distances = kept["keys"], kept["labels"], kept["distances"]
-            found = _by_key(known, _digests(self._keys))
+            found = _by_key(known, self._digests)
             return Clustering(
                 of=about["of"],
                 model=about["model"],
@@ -180,11 +186,6 @@ class DatasetClusters:
             )
         except _DAMAGED:
             return None
-
-
-def _digests(keys: Sequence[str]) -> npt.NDArray[np.uint64]:
-    joined = b"".join(hashlib.blake2b(os.fsencode(key), digest_size=8).digest() for key in keys)
-    return np.frombuffer(joined, np.uint64)
 
 
 def _by_key(known: npt.NDArray[np.uint64], wanted: npt.NDArray[np.uint64]) -> npt.NDArray[np.int64]:

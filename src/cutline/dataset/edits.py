@@ -14,7 +14,7 @@ from pydantic import Field
 
 from cutline.dataset import tags
 from cutline.dataset.openers import without_opener
-from cutline.dataset.regex_search import compile_pattern, contains_text, map_all
+from cutline.dataset.regex_search import compile_pattern, contains_text, map_all, replace_ascii
 from cutline.dataset.sentences import trimmed, with_capitals
 from cutline.errors import ConfigError
 from cutline.prompts.affixes import finish_caption
@@ -110,8 +110,15 @@ class Replace:
             return pc.replace_substring(texts, self.old, self.new)
         if not self.regex:  # only the captions that have it need the slower way
             rows = np.flatnonzero(contains_text(texts, self.old, ignore_case=self.ignore_case))
-            return _put(texts, rows, self._substitute(texts.take(pa.array(rows))))
+            return _put(texts, rows, self._replace(texts.take(pa.array(rows))))
         return self._substitute(texts)
+
+    def _replace(self, texts: pa.Array) -> pa.Array:
+        if not self.old.isascii():
+            return self._substitute(texts)
+        done, unsure = replace_ascii(texts, self.old, self.new, word=self.word, ignore_case=self.ignore_case)
+        rows = np.flatnonzero(unsure)
+        return _put(done, rows, self._substitute(texts.take(pa.array(rows)))) if len(rows) else done
 
     def _substitute(self, texts: pa.Array) -> pa.Array:
         pattern = self.old if self.regex else "|".join(map(regex.escape, spellings(self.old)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import concurrent.futures
 import os
+import re
 import time
 from collections.abc import Callable, Sequence
 from typing import Any, Final, TypeVar
@@ -20,6 +21,8 @@ from cutline.text.words import spellings
 _PART: Final = 4096  # captions that a thread takes at once
 SECONDS: Final = 20.0  # for all captions
 _EACH: Final = 1.0  # for one
+_NEAR: Final = r"[^\x00-\x7f](?:{0})|(?:{0})[^\x00-\x7f]"
+_FOLDED: Final = "[\\x{130}\\x{17f}\\x{212a}]"  # letters beyond ASCII that are i, s and k in another case
 
 T = TypeVar("T")
 
@@ -41,6 +44,27 @@ def contains_text(
         matches = pc.match_substring(captions, spelling, ignore_case=ignore_case)
         found |= pc.fill_null(matches, fill_value=False).to_numpy(zero_copy_only=False)
     return found
+
+
+def replace_ascii(
+    captions: pa.Array, text: str, new: str, *, word: bool, ignore_case: bool
+) -> tuple[pa.Array, npt.NDArray[np.bool_]]:
+    """Captions with an ASCII text replaced by Arrow, and where that may not be all that `regex` replaces.
+
+    RE2, which Arrow has, takes only ASCII for words, and folds case otherwise: what is beside the text, or
+    might be in it, must not be foreign to ASCII.
+    """
+    plain = re.escape(text)
+    fold = "(?i:{})" if ignore_case else "{}"
+    left, right = (r"\b" if word and re.match(r"\w", edge, re.ASCII) else "" for edge in (text[0], text[-1]))
+    foreign = [_NEAR.format(fold.format(plain))] if word else []
+    foreign += [_FOLDED] if ignore_case else []
+    pattern = left + fold.format(plain) + right
+    replaced = pc.replace_substring_regex(captions, pattern, new.replace("\\", r"\\"))
+    if not foreign:
+        return replaced, np.zeros(len(captions), dtype=bool)
+    unsure = pc.match_substring_regex(captions, "|".join(foreign))
+    return replaced, pc.fill_null(unsure, fill_value=False).to_numpy(zero_copy_only=False)
 
 
 def search_all(

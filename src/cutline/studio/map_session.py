@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import threading
 from typing import Any, Final
@@ -13,6 +14,7 @@ from cutline.analysis.clusters import MOST, best_count
 from cutline.analysis.layout import EARLY, LATE
 from cutline.analysis.nearest import Similar, balanced_sample, outliers
 from cutline.analysis.palette import group_color
+from cutline.analysis.projection import load_sklearn
 from cutline.dataset.caption_difference import CaptionDifference, caption_difference, caption_fit
 from cutline.dataset.dataset import Dataset
 from cutline.dataset.dataset_clusters import Clustering, Of
@@ -21,7 +23,7 @@ from cutline.dataset.embeddings import Embeddings, EmbedResult, open_embeddings
 from cutline.dataset.preview import RowNumbers
 from cutline.dataset.words import DatasetWords
 from cutline.dataset.writer import Progress
-from cutline.errors import ConfigError
+from cutline.errors import ConfigError, MissingExtra
 from cutline.studio.events import Events
 
 COUNT: Final = 20
@@ -66,6 +68,7 @@ class MapSession:
         shown, embeddings = self._shown, self._embeddings
         common = {"rows": len(self._dataset), "most": MOST}
         if shown is None or embeddings is None:
+            threading.Thread(target=_load_libraries, daemon=True).start()  # before they are needed
             return {**common, "of": None, "model": None, "layout": None, "version": 0, "clusters": []}
         stale = self.stale()
         return {
@@ -210,6 +213,11 @@ class MapSession:
 
 
 ROUNDS: Final = EARLY + LATE
+
+
+def _load_libraries() -> None:
+    with contextlib.suppress(MissingExtra):
+        load_sklearn()
 
 
 def _first_count(rows: int) -> int:
