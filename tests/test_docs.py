@@ -330,6 +330,7 @@ OF_OUTPUTS = [["batch", name] for name in ("status", "collect", "cancel")]
 
 
 WITHOUT_MODEL = {
+    "judge",
     "embed",
     "cluster",
     "report",

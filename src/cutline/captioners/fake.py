@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import copy
 import hashlib
+import json
 import os
+import random
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -16,7 +18,7 @@ from cutline.imaging import Picture
 from cutline.interfaces import Captioner, Profile
 from cutline.parameters import COMMON
 from cutline.prompts import Prompt
-from cutline.records import Reply, Usage
+from cutline.records import JSON, Reply, Usage
 
 _TAG = re.compile(r"<([A-Za-z][\w-]*)>.*</\1>")
 
@@ -29,6 +31,7 @@ class Fake(Captioner):
     ``rejected``, ``hang``, get an ``empty`` reply or ``nonsense`` (not a Reply at all); ``flaky``
     pictures fail at their first call; ``slots`` is how many calls run at once.
     Where the prompt's regex looks for a tag, such as ``<caption>.*?</caption>``, the text stands within it.
+    For a prompt with a schema it is JSON: texts are the usual text, the rest follows from the checksum.
     Options for models are shown in the raw reply, so that a job can be tried before a model is paid.
     """
 
@@ -94,6 +97,9 @@ class Fake(Captioner):
         tag = _TAG.search(prompt.regex or "")
         if tag is not None and text:
             text = f"<{tag[1]}>{text}</{tag[1]}>"
+        if prompt.schema is not None and text:
+            chance = random.Random(digest + f"{prompt.system}\n{prompt.prefix}".encode())  # noqa: S311 - repeatable
+            text = json.dumps(_example(prompt.schema, text, chance))
         size = len(picture.data)
         return Reply(
             text=text,
@@ -114,3 +120,21 @@ class Fake(Captioner):
 
     async def aclose(self) -> None:
         """Nothing is held."""
+
+
+def _example(schema: JSON, text: str, chance: random.Random) -> Any:
+    """A value that is valid against a usual schema; its strings are ``text``."""
+    if "enum" in schema:
+        return chance.choice(schema["enum"])
+    if "const" in schema:
+        return schema["const"]
+    kind = schema.get("type", "object" if "properties" in schema else "string")
+    kind = kind[0] if isinstance(kind, list) else kind
+    if kind == "object":
+        return {name: _example(own, text, chance) for name, own in schema.get("properties", {}).items()}
+    if kind == "array":
+        return [_example(schema.get("items", {}), text, chance)] * max(1, schema.get("minItems", 1))
+    if kind in {"integer", "number"}:
+        low = schema.get("minimum", 0)
+        return chance.randint(low, schema.get("maximum", low + 10))
+    return {"boolean": chance.random() < 1 / 2, "null": None}.get(kind, text[: schema.get("maxLength")])

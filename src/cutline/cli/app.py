@@ -34,6 +34,10 @@ COMPARE_HELP = """Compare models, prompts or earlier outputs side by side, in on
 
 cutline compare pixels ollama:llava:7b --input-path photos/
 """
+JUDGE_HELP = """Let a model, or people, judge which of several captions of the same pictures is better.
+
+cutline judge a.jsonl b.jsonl --judge openai:gpt-4o-mini
+"""
 SERVE_HELP = "Serve captions over HTTP until stopped."
 JOB_HELP = """Caption a folder or a table of URLs into Parquet, set up by environment variables or arguments.
 
@@ -114,6 +118,7 @@ def build(short: ShortHelp | None = None) -> cyclopts.App:
     app.command("cutline.cli.job:job", name="job", help=JOB_HELP, config=_job_environment)
     app.command("cutline.cli.batch:app", name="batch", help=BATCH_HELP)
     app.command("cutline.cli.compare:compare", name="compare", help=COMPARE_HELP)
+    app.command("cutline.cli.judge:judge", name="judge", help=JUDGE_HELP)
     app.command("cutline.cli.serve:serve", name="serve", help=SERVE_HELP)
     app.command("cutline.cli.studio:studio", name="studio", help=STUDIO_HELP)
     for name, text in DATASET_HELP.items():

@@ -19,6 +19,7 @@ _MEANT = {
     "edit": "modify rename replace sed substitute",
     "find": "filter grep list ls query search",
     "history": "changes log",
+    "judge": "arena battle elo prefer preference rank ranking vote votes",
     "models": "check model providers",
     "proposals": "accept reject",
     "prompts": "prompt templates",

@@ -9,6 +9,7 @@ from rich.text import Text
 
 from cutline.cli.summary import print_captions
 from cutline.credentials import Secret
+from cutline.engine.preview import Estimate
 from cutline.engine.preview import estimate as estimate_run
 from cutline.engine.preview import preview as preview_run
 from cutline.formatting import duration, money, printable, short_number
@@ -19,14 +20,14 @@ from cutline.terminal import Console
 _MIN_SECONDS = 0.1  # shorter estimates are not exact
 
 
-def _say(line: str) -> None:
+def say(line: str) -> None:
     """Print on the error stream; the output stream is for results."""
     Console(stderr=True, highlight=False, soft_wrap=True).print(line, markup=False)
 
 
 def preview(job: Job, key: Secret | None, count: int) -> int:
     """Show the first captions as a table; 1 when one of them failed."""
-    results = asyncio.run(preview_run(job, count, key=key, say=_say))
+    results = asyncio.run(preview_run(job, count, key=key, say=say))
     rows, failed = [], False
     for sample, outcome in results:
         if isinstance(outcome, Caption):
@@ -55,10 +56,15 @@ def estimate(job: Job, key: Secret | None, *, in_batches: bool = False) -> int:
 
     ``in_batches``: budgets are compared with the cost of batches.
     """
-    result = asyncio.run(estimate_run(job, key=key, say=_say))
+    print_estimate(job, asyncio.run(estimate_run(job, key=key, say=say)), in_batches=in_batches)
+    return 0
+
+
+def print_estimate(job: Job, result: Estimate, noun: str = "picture", *, in_batches: bool = False) -> None:
+    """Print an estimate; ``noun`` is what was counted."""
     console = Console(highlight=False, soft_wrap=True)
-    unknown = "1,000 pictures (the total is unknown)"
-    what = f"{result.total:,} pictures" if result.total is not None else unknown
+    unknown = f"1,000 {noun}s (the total is unknown)"
+    what = f"{result.total:,} {noun}s" if result.total is not None else unknown
     cost = "price unknown (--prices FILE)" if result.cost is None else money(result.cost)
     sent, received = result.usage.prompt_tokens, result.usage.completion_tokens
     tokens = f"{short_number(sent)} tokens in, {short_number(received)} out"
@@ -72,10 +78,9 @@ def estimate(job: Job, key: Secret | None, *, in_batches: bool = False) -> int:
         )
     if result.batch_cost:
         console.print(f"by `cutline batch submit`, within a day: {money(result.batch_cost)}")
-    console.print(f"measured on {result.probes} pictures{failed}, {result.concurrency} requests at once")
+    console.print(f"measured on {result.probes} {noun}s{failed}, {result.concurrency} requests at once")
     if job.run.budget_tokens and result.usage.total > job.run.budget_tokens:
         console.print(f"--budget-tokens {job.run.budget_tokens:,} would stop the run early")
     cost_of_run = result.batch_cost if in_batches and result.batch_cost is not None else result.cost
     if job.run.max_cost and cost_of_run and cost_of_run > job.run.max_cost:
         console.print(f"--max-cost {job.run.max_cost} would stop the run early")
-    return 0

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import datetime as dt
-import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
@@ -29,9 +28,9 @@ from cutline.engine import assembly
 from cutline.engine.overlap import output_paths, refuse_overlap
 from cutline.engine.recorded_captions import Answers, cost_of_run, read_answers, samples_in
 from cutline.engine.report import EXIT_INTERRUPTED, EXIT_OK, Interrupted
+from cutline.engine.report_file import ReportFile
 from cutline.engine.state import State, state_folder
-from cutline.errors import ConfigError, OutputExists
-from cutline.files import remove_parts, write_atomically, write_errors
+from cutline.errors import ConfigError
 from cutline.formatting import stored_key, without_signatures
 from cutline.imaging.thumbnails import side_for
 from cutline.interfaces import Metric, Source
@@ -39,7 +38,7 @@ from cutline.job import Job
 from cutline.locations.loader import PictureLoader
 from cutline.records import Sample
 from cutline.serialization import valid_unicode
-from cutline.sources.outputs import COMPARISON_RECORD, is_state_of_run
+from cutline.sources.outputs import is_state_of_run
 from cutline.storage import is_remote, local_path
 
 IMAGE_LIMIT = 50
@@ -132,7 +131,7 @@ class ComparisonRunner:
         keys = [stored_key(valid_unicode(sample.key)) for sample in samples]
         earlier = await asyncio.to_thread(self._earlier, keys)
         with State(self._folder, self._output) as state:
-            ownership = _Ownership(state, Path(self._output))
+            report = ReportFile(state, Path(self._output), what="a comparison")
             runs = await CandidateRunner(
                 folder=self._folder, source=self.source, hooks=self.hooks, cancellation=self.cancellation
             ).run(self._candidates)
@@ -153,7 +152,7 @@ class ComparisonRunner:
                 pictures=tuple(one.picture for one in scored),
                 metrics={metric.name: metric.meaning for metric in self._metrics},
             )
-            ownership.write(await asyncio.to_thread(self._rendered, comparison))
+            report.write(await asyncio.to_thread(self._rendered, comparison))
         return self._ended(comparison, max((run.exit_code for run in runs), default=EXIT_OK))
 
     def _is_cancelled(self) -> bool:
@@ -263,33 +262,3 @@ def _result(
         scores=scores,
         stopped=run.stopped,
     )
-
-
-class _Ownership:
-    """Keeps a comparison from replacing a file that no comparison wrote, or that was edited since.
-
-    Raises:
-        OutputExists: on construction, if there is such a file.
-    """
-
-    def __init__(self, state: State, path: Path) -> None:
-        self._state = state
-        self._path = path
-        remove_parts(path.parent, path.name)
-        known: Mapping[str, object] = state.read(COMPARISON_RECORD) or {}
-        digests = known.get("digests")
-        self._found = _digest(path.read_bytes()) if path.is_file() else ""
-        if path.exists() and not (isinstance(digests, list) and self._found in digests):
-            raise OutputExists(
-                f"{path} exists and is not as a comparison wrote it; choose another --output-path"
-            )
-
-    def write(self, data: bytes) -> None:
-        # Both are recorded: whichever is there after a crash is ours.
-        self._state.write(COMPARISON_RECORD, {"digests": [self._found, _digest(data)]})
-        with write_errors(self._path):
-            write_atomically(self._path, data)
-
-
-def _digest(data: bytes) -> str:
-    return hashlib.blake2b(data, digest_size=16).hexdigest()

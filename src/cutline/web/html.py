@@ -21,10 +21,10 @@ def render(template: str, **values: Any) -> str:
     return _environment().get_template(template).render(values)
 
 
-def style(name: str) -> Markup:
-    """``base.css`` and the style sheet of that name, for inclusion in a page."""
+def style(*names: str) -> Markup:
+    """``base.css`` and the style sheets of those names, for inclusion in a page."""
     folder = importlib.resources.files("cutline.web")
-    return Markup("".join(folder.joinpath(sheet).read_text("utf-8") for sheet in ("base.css", name)))  # noqa: S704 - ours
+    return Markup("".join(folder.joinpath(sheet).read_text("utf-8") for sheet in ("base.css", *names)))  # noqa: S704 - ours
 
 
 @functools.cache

@@ -1,0 +1,195 @@
+"""``cutline judge``: build a plan from outputs and options, run it, and print the result."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+from pathlib import Path
+from typing import Annotated, Any, Literal  # noqa: F401 - types of inherited fields are looked up here
+
+from cyclopts import Parameter
+from rich.table import Table
+from rich.text import Text
+
+from cutline.cli.caption import JobGroups, TableInput, option_group, without
+from cutline.cli.common_options import ServiceKey, Verbosity
+from cutline.cli.execute import run_displayed
+from cutline.cli.streams import optional_output
+from cutline.errors import ConfigError, SinkError
+from cutline.formatting import money, plural, printable
+from cutline.judgment.results import Judgment, Ranking
+from cutline.judgment.runner import DEFAULT_OUTPUT, Hooks, JudgmentRunner, Plan
+from cutline.judgment.summary import limits, lines, wins
+from cutline.options import (
+    ModelOptions,
+    OnChange,  # noqa: F401 - the type of an inherited field
+    OnMissing,  # noqa: F401 - the type of an inherited field
+    RunOptions,
+    SamplePictures,  # noqa: F401 - the type of an inherited field
+)
+from cutline.terminal import Console, print_error
+
+_NOTHING = "\N{EN DASH}"
+PIPED_WIDTH = 250  # columns of the table when the output is no terminal: long names stay on one line
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class JudgedInput(TableInput):
+    """As for a run."""
+
+    image_limit: int = -1
+    """Judge only the first N pictures; -1 takes all."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class JudgeModel(ModelOptions):
+    """As for a run, but the judge is the model."""
+
+    model: Annotated[str, Parameter(parse=False)] = ModelOptions().model
+    endpoint: str | None = None
+    """URL of an OpenAI-compatible server of the judge."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class JudgeRun(RunOptions):
+    """As for a run."""
+
+    state: str | None = None
+    """Folder for the journals. [default: beside the result]"""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class JudgeGroups(JobGroups):
+    """As for a run, without what concerns captions."""
+
+    model: Annotated[JudgeModel, option_group("Model")] = JudgeModel()
+    input: Annotated[JudgedInput, option_group("Input", negative="no-")] = JudgedInput()
+    run: Annotated[JudgeRun, option_group("Run", negative="no-")] = JudgeRun()
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class JudgeActions(Verbosity):
+    """What is done."""
+
+    estimate: bool = False
+    """Judge a few pictures, print time, tokens and money of all, and stop."""
+
+
+def judge(
+    *outputs: str,
+    model: Annotated[str | None, Parameter(name="--judge")] = None,
+    images: str | None = None,
+    output_path: Annotated[str, Parameter(alias="-o")] = DEFAULT_OUTPUT,
+    actions: Annotated[JudgeActions, option_group("Before and during")] = JudgeActions(),
+    groups: Annotated[
+        JudgeGroups, Parameter(name="*", parse=without("output", "step", "chain", "prompts", "checks"))
+    ] = JudgeGroups(),
+    service: Annotated[ServiceKey, option_group("Model")] = ServiceKey(),  # noqa: B008 - frozen
+) -> int:
+    """Let a model judge which of several captions of the same pictures is better.
+
+    Run the same command again to continue; no game is paid for twice.
+
+    Parameters
+    ----------
+    outputs
+        Outputs of earlier runs; `name=…` before one names it.
+    model
+        The model that judges, `provider:name`; not one that wrote the captions.
+    images
+        The pictures, as for `cutline caption`, if they are not where the outputs say.
+    output_path
+        Result: `.html` to look at, `.json` or `.csv` for programs.
+    """
+    actions.check()
+    if model is None:
+        raise ConfigError("give the model that judges, such as --judge openai:gpt-4o-mini")
+    job = groups.job(images or "", output_path)
+    job = dataclasses.replace(job, model=dataclasses.replace(job.model, model=model))
+    plan = Plan(outputs=outputs, job=job, key=service.key)
+    if actions.estimate:
+        return _estimate(plan)
+    return _execute(plan, actions)
+
+
+def _estimate(plan: Plan) -> int:
+    from cutline.cli.preview import print_estimate, say
+
+    runner = JudgmentRunner(plan, Hooks(message=say))
+    print_estimate(plan.job, asyncio.run(runner.estimate()), "game")
+    return 0
+
+
+def _execute(plan: Plan, actions: JudgeActions) -> int:
+    try:
+        judgment = run_displayed(
+            lambda progress, stop: JudgmentRunner(plan, Hooks(progress=progress)).run(stop), actions
+        )
+    except SinkError as error:
+        print_error(str(error))
+        return 4
+    if not actions.quiet:
+        _print(judgment)
+    elif judgment.stopped:
+        print_error(f"stopped: {judgment.stopped}")
+    return judgment.exit_code
+
+
+def _print(judgment: Judgment) -> None:
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    if judgment.stopped:
+        print_error(f"stopped: {judgment.stopped}")
+        console.print("nothing is lost: run the same command again to continue", markup=False)
+        return
+    out = Console(highlight=False)
+    if not out.is_terminal:
+        out.width = max(out.width, PIPED_WIDTH)
+    ranking = judgment.ranking
+    with optional_output():
+        if ranking is None:
+            out.print("no game has a verdict", markup=False)
+        else:
+            out.print(_strengths(ranking))
+            out.print()
+            out.print(_wins(ranking))
+            out.print()
+            for line in lines(ranking):
+                out.print(printable(line), markup=False)
+    for warning in judgment.warnings:
+        print_error(f"warning: {printable(warning)}")
+    missing = {name: count for name, count in judgment.missing.items() if count}
+    for name, count in missing.items():
+        console.print(f"{printable(name)} has no caption of {plural(count, 'picture')}", markup=False)
+    if judgment.cost:
+        console.print(f"{money(judgment.cost)} in all", markup=False)
+    console.print(f"→ {Path(judgment.output)}", markup=False)
+
+
+def _strengths(ranking: Ranking) -> Table:
+    table = _table("contestant", "strength", "95 % interval", "preferred", "won", "tied", "lost")
+    for one in ranking.standings:
+        share = one.preferred
+        table.add_row(
+            Text(printable(one.name)),
+            f"{one.strength.value:+.2f}",
+            limits(one.strength),
+            _NOTHING if share is None else f"{share:.0%}",
+            *(f"{count:,}" for count in (one.wins, one.ties, one.losses)),
+        )
+    return table
+
+
+def _wins(ranking: Ranking) -> Table:
+    """Each contestant's wins against each other one, as rows and columns."""
+    table = _table("pictures won against", *(printable(one.name) for one in ranking.standings))
+    for name, cells in wins(ranking):
+        table.add_row(Text(printable(name)), *cells)
+    return table
+
+
+def _table(first: str, *others: str) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    table.add_column(first, overflow="fold")
+    for title in others:
+        table.add_column(Text(title), justify="right")
+    return table

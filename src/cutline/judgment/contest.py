@@ -1,0 +1,141 @@
+"""A contest: captions of the same pictures by several contestants, each the output of an earlier run."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+from cutline.engine import assembly
+from cutline.engine.recorded_captions import Answers, read_answers, samples_in
+from cutline.errors import ConfigError
+from cutline.formatting import plural, printable, stored_key
+from cutline.job import Job
+from cutline.prompts import parse_prompt_option
+from cutline.records import Sample
+from cutline.serialization import valid_unicode
+
+OUTPUTS: Final = (".jsonl", ".ndjson", ".json", ".csv", ".parquet")
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Contestant:
+    """Captions by the keys of their pictures, and the ``models`` that wrote them.
+
+    ``digests`` are those of the pictures that were captioned, as far as they were recorded.
+    """
+
+    name: str
+    captions: Mapping[str, str]
+    models: frozenset[str] = frozenset()
+    digests: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+    @classmethod
+    def of(cls, name: str, answers: Answers) -> Contestant:
+        """A contestant with the answers that are captions."""
+        captions = {key: one.text.strip() for key, one in answers.by_key.items() if not one.problem}
+        steps = (step.model for one in answers.by_key.values() for step in one.steps)
+        models = {one.model for one in answers.by_key.values()}.union(steps) - {""}
+        return cls(
+            name=name,
+            captions={key: text for key, text in captions.items() if text},
+            models=frozenset(models),
+            digests={key: one.digest for key, one in answers.by_key.items() if one.digest},
+        )
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Contest:
+    """At least two contestants, and the ``samples`` of their pictures by stored key, in order."""
+
+    contestants: tuple[Contestant, ...]
+    samples: Mapping[str, Sample]
+
+    @property
+    def names(self) -> list[str]:
+        return [contestant.name for contestant in self.contestants]
+
+
+def parse_outputs(values: Sequence[str]) -> dict[str, str]:
+    """The outputs by the names of the contestants, from ``output`` and ``name=output``.
+
+    Raises:
+        ConfigError: there are fewer than two, one is no output, or two have one name.
+    """
+    outputs: dict[str, str] = {}
+    for value in values:
+        name, output = parse_prompt_option(value)
+        if Path(output).suffix.lower() not in OUTPUTS:
+            raise ConfigError(
+                f"{output!r} is not an output of captions, which ends in {', '.join(OUTPUTS)}: caption with "
+                "it first, or use `cutline compare … --judge MODEL`, which does both"
+            )
+        if not Path(output).is_file():
+            raise ConfigError(f"there is no output {output} to judge")
+        name = name or output
+        if name in outputs:
+            raise ConfigError(f"two contestants are named {name!r}: name one of them, as other={output}")
+        outputs[name] = output
+    if len(outputs) < 2:
+        only = f"only {next(iter(outputs))} is there: " if outputs else ""
+        raise ConfigError(
+            f"nothing to judge: {only}name at least two outputs, such as "
+            "`cutline judge a.jsonl b.jsonl --judge openai:gpt-4o-mini`"
+        )
+    return outputs
+
+
+def read_contest(outputs: Mapping[str, str], job: Job) -> Contest:
+    """The contest of the outputs by name, with the pictures of the job's input, if it has one.
+
+    Without one the pictures are where the outputs say. ``job`` limits their number.
+
+    Raises:
+        ConfigError: an output cannot be read, or two have no picture in common.
+    """
+    limit = assembly.limit_of(job)
+    if job.input_path:
+        samples = list(assembly.samples_of(assembly.source_of(job), limit))
+    else:
+        found = {sample.key: sample for output in outputs.values() for sample in samples_in(output, limit)}
+        samples = list(found.values())[:limit]
+    by_key = {stored_key(valid_unicode(sample.key)): sample for sample in samples}
+    answers = {name: read_answers(output, by_key.keys()) for name, output in outputs.items()}
+    contestants = tuple(Contestant.of(name, answers[name]) for name in outputs)
+    for contestant in contestants:
+        if not contestant.captions:
+            raise ConfigError(_without_captions(contestant.name, outputs[contestant.name], job, by_key))
+    _check_connected(contestants)
+    return Contest(contestants=contestants, samples=by_key)
+
+
+def _without_captions(name: str, output: str, job: Job, samples: Mapping[str, Sample]) -> str:
+    """Why a contestant has no caption of the pictures."""
+    own = samples_in(output, 1)
+    if not own:
+        return f"{printable(name)} has no captions: its run has none yet, or all failed"
+    if job.input_path and samples and own[0].key not in samples:
+        return (
+            f"{printable(name)} has none of the {plural(len(samples), 'picture')} of {job.input_path}: it "
+            f"has {printable(own[0].key)!r} …, these are {printable(next(iter(samples)))!r} …"
+        )
+    return f"{printable(name)} has no caption of these pictures: all failed, or --image-limit leaves them out"
+
+
+def _check_connected(contestants: Sequence[Contestant]) -> None:
+    """Raise ConfigError where some contestants share no picture, not even through others."""
+    reached, left = {contestants[0].name}, list(contestants[1:])
+    keys = set(contestants[0].captions)
+    while near := [one for one in left if not keys.isdisjoint(one.captions)]:
+        for one in near:
+            reached.add(one.name)
+            keys.update(one.captions)
+            left.remove(one)
+    if left:
+        mine, other = next(iter(contestants[0].captions)), next(iter(left[0].captions))
+        raise ConfigError(
+            f"{printable(contestants[0].name)} and {printable(left[0].name)} have no picture in common: "
+            f"the first has {printable(mine)!r} …, the other {printable(other)!r} …; caption the same input "
+            "with both"
+        )

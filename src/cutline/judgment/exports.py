@@ -1,0 +1,93 @@
+"""A judgment as JSON with everything, or as CSV with a row for each game."""
+
+from __future__ import annotations
+
+import csv
+import io
+
+from cutline.judgment.bradley_terry import Interval
+from cutline.judgment.results import Judgment, PlayedGame, Ranking, win_share
+from cutline.records import JSON
+from cutline.serialization import encode_json
+
+COLUMNS = ("image_id", "first", "second", "verdict", "reason", "problem")
+
+
+def as_json(judgment: Judgment) -> bytes:
+    data: JSON = {
+        "judge": judgment.judge or None,
+        **({} if judgment.ranking is None else ranking_json(judgment.ranking)),
+        "without_caption": dict(judgment.missing),
+        "warnings": list(judgment.warnings),
+        "cost_usd": judgment.cost,
+        "games": [_game(one) for one in judgment.played],
+    }
+    return encode_json(data, indent=True) + b"\n"
+
+
+def ranking_json(ranking: Ranking) -> JSON:
+    place = ranking.place
+    return {
+        "contestants": [
+            {
+                "name": one.name,
+                "strength": interval_json(one.strength),
+                "preferred": _rounded(one.preferred),
+                "wins": one.wins,
+                "ties": one.ties,
+                "losses": one.losses,
+            }
+            for one in ranking.standings
+        ],
+        "pairs": [
+            {
+                "first": one.first,
+                "second": one.second,
+                "wins": one.wins,
+                "ties": one.ties,
+                "losses": one.losses,
+                "difference": interval_json(one.difference),
+            }
+            for one in ranking.pairs
+        ],
+        "place_advantage": None
+        if place is None
+        else {**interval_json(place), "first_preferred": _rounded(win_share(place.value))},
+        "agreement_of_orders": _rounded(ranking.agreement),
+        "pairs_in_both_orders": ranking.both_orders,
+        "pictures": ranking.pictures,
+        "games_played": ranking.games,
+        "equal_captions": ranking.equal,
+        "games_without_verdict": dict(ranking.unanswered),
+    }
+
+
+def as_csv(judgment: Judgment) -> bytes:
+    buffer = io.StringIO()
+    rows = csv.DictWriter(buffer, COLUMNS, extrasaction="ignore")
+    rows.writeheader()
+    rows.writerows(_game(one) for one in judgment.played)
+    return buffer.getvalue().encode()
+
+
+def interval_json(interval: Interval) -> JSON:
+    return {
+        "value": _rounded(interval.value),
+        "low": _rounded(interval.low),
+        "high": _rounded(interval.high),
+    }
+
+
+def _game(one: PlayedGame) -> JSON:
+    return {
+        "image_id": one.game.picture,
+        "first": one.game.first,
+        "second": one.game.second,
+        "verdict": one.winner,
+        "reason": one.reason or ("equal captions" if one.equal else None),
+        "problem": f"{one.kind}: {one.problem}" if one.kind else None,
+    }
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 4)

@@ -1,0 +1,113 @@
+"""The games of a contest: every pair of captions of a picture, each once in either order."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import itertools
+from collections.abc import Iterator, Sequence
+from typing import Literal, TypeAlias
+
+import orjson
+
+from cutline.errors import PictureError
+from cutline.files import content_digest
+from cutline.interfaces import Source
+from cutline.judgment.contest import Contest, Contestant
+from cutline.records import Sample
+
+Winner: TypeAlias = Literal["first", "second", "tie"]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Game:
+    """Two captions of one picture in the order in which they are shown; the names are of contestants."""
+
+    picture: str
+    first: str
+    second: str
+
+    @property
+    def key(self) -> str:
+        """Unique and stable: another contestant changes no other game's."""
+        return orjson.dumps([self.picture, self.first, self.second]).decode()
+
+    @property
+    def reversed(self) -> Game:
+        return Game(picture=self.picture, first=self.second, second=self.first)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Schedule:
+    """The ``games`` to play, those ``equal`` that need no question, each in one order.
+
+    ``changed`` counts pairs of captions about different versions of a picture: they are not compared.
+    """
+
+    games: Sequence[Game]
+    equal: Sequence[Game]
+    changed: int = 0
+
+
+def schedule(contest: Contest) -> Schedule:
+    """Every pair of contestants that have a caption, for each picture. Reads the pictures on this machine."""
+    games: list[Game] = []
+    equal: list[Game] = []
+    changed = 0
+    for key, sample in contest.samples.items():
+        shown = [one for one in contest.contestants if key in one.captions]
+        digest = _digest(sample) if any(key in one.digests for one in shown) else ""
+        for one, other in itertools.combinations(shown, 2):
+            game = Game(picture=key, first=one.name, second=other.name)
+            if not _about_one_picture(key, digest, one, other):
+                changed += 1
+            elif one.captions[key] == other.captions[key]:
+                equal.append(game)
+            else:
+                games += [game, game.reversed]
+    return Schedule(games=games, equal=equal, changed=changed)
+
+
+def _about_one_picture(key: str, digest: str, *contestants: Contestant) -> bool:
+    return len({digest, *(one.digests.get(key, "") for one in contestants)} - {""}) < 2
+
+
+def _digest(sample: Sample) -> str:
+    """That of the picture's bytes; empty where they are elsewhere, or cannot be read."""
+    if sample.location is None or sample.location.url() is not None:
+        return ""
+    try:
+        return content_digest(sample.location.read())
+    except PictureError:
+        return ""
+
+
+class GameSource(Source):
+    """The games as samples: a picture with its captions as variables of the prompt."""
+
+    def __init__(self, contest: Contest, games: Sequence[Game]) -> None:
+        self._contest, self._games = contest, games
+
+    def samples(self) -> Iterator[Sample]:
+        captions = {one.name: one.captions for one in self._contest.contestants}
+        for game in self._games:
+            texts = {side: captions[getattr(game, side)][game.picture] for side in ("first", "second")}
+            yield shown_sample(self._contest.samples[game.picture], game.picture, game.key, texts)
+
+    def count(self) -> int:
+        return len(self._games)
+
+    @property
+    def has_repeats(self) -> bool:
+        return True  # two contestants may have the same caption
+
+
+def shown_sample(sample: Sample, picture: str, key: str, texts: dict[str, str]) -> Sample:
+    """A sample of a picture with captions as variables, and a ``mark`` that none of them can contain.
+
+    The mark is a digest of the captions: a text would have to hold its own digest.
+    """
+    digest = hashlib.blake2b(orjson.dumps(list(texts.values())), digest_size=8).hexdigest()
+    return dataclasses.replace(
+        sample, key=key, origin=picture, text=None, text_problem="", metadata={**texts, "mark": digest}
+    )

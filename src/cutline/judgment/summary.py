@@ -1,0 +1,79 @@
+"""The figures of a ranking in words, the same at a terminal and in the page."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from cutline.formatting import most_common, plural
+from cutline.judgment.bradley_terry import Interval
+from cutline.judgment.results import PairResult, Ranking, win_share
+
+MEANINGS: Final = {
+    "Strength": "How often a captioner is preferred, over all opponents: of two captioners, one with 1 more "
+    "wins 73 % of the games, one with 2 more 88 %. The mean is 0.",
+    "95 % interval": "Where the strength would lie with other pictures of the same kind. Between captioners "
+    "whose intervals overlap much, nothing is decided.",
+    "Preferred": "Share of the pairs of captions won, ties half.",
+    "Won, tied, lost": "Pairs of captions, over both orders: each once, by the place, is a tie.",
+    "Place advantage": "What standing first adds to the strength of a caption. The strengths are without it.",
+    "Agreement of both orders": "How often the judge names the same caption, whichever stands first. A judge "
+    "that guesses agrees in half.",
+}
+"""What each figure says, by its title."""
+
+
+def limits(interval: Interval) -> str:
+    """``+0.10 to +0.52``; a dash without limits."""
+    if interval.low is None or interval.high is None:
+        return "\N{EN DASH}"
+    return f"{interval.low:+.2f} to {interval.high:+.2f}"
+
+
+def lines(ranking: Ranking) -> list[str]:
+    """What the tables do not show: clear differences, the place, agreement, and games without verdict."""
+    found = [*_clear(ranking)]
+    if (place := ranking.place) is not None:
+        found.append(
+            f"place advantage {place.value:+.2f} ({limits(place)}): of two equally good captions the first "
+            f"is preferred in {win_share(place.value):.0%}"
+        )
+    if ranking.agreement is not None:
+        found.append(
+            f"agreement of both orders: {ranking.agreement:.0%} of {plural(ranking.both_orders, 'pair')}"
+        )
+    unanswered = ranking.unanswered.total()
+    kinds = f" ({most_common(ranking.unanswered)})" if unanswered else ""
+    found.append(
+        f"{plural(ranking.games, 'game')} about {plural(ranking.pictures, 'picture')}, {unanswered:,} "
+        f"without verdict{kinds}"
+    )
+    if ranking.equal:
+        found.append(f"{plural(ranking.equal, 'pair')} of equal captions: ties without a question")
+    return found
+
+
+def _clear(ranking: Ranking) -> list[str]:
+    """A line for each contestant about those that it is clearly better than."""
+    better: dict[str, list[str]] = {one.name: [] for one in ranking.standings}
+    for pair in ranking.pairs:
+        if pair.difference.excludes_zero:
+            ahead = pair.difference.value > 0
+            better[pair.first if ahead else pair.second].append(pair.second if ahead else pair.first)
+    found = [
+        f"{name} is clearly better than {' and '.join(others)}" for name, others in better.items() if others
+    ]
+    undecided: Sequence[PairResult] = [one for one in ranking.pairs if not one.difference.excludes_zero]
+    if undecided:
+        pairs = ", ".join(f"{one.first} and {one.second}" for one in undecided[:5])
+        more = f" and {len(undecided) - 5:,} more pairs" if len(undecided) > 5 else ""
+        found.append(f"not decided: {pairs}{more}")
+    return found
+
+
+def wins(ranking: Ranking) -> list[tuple[str, list[str]]]:
+    """A row for each contestant, the best first: its pictures won against each other one."""
+    won = {(one.first, one.second): one.wins for one in ranking.pairs}
+    won |= {(one.second, one.first): one.losses for one in ranking.pairs}
+    names = [one.name for one in ranking.standings]
+    return [(name, [f"{won.get((name, other), '·')}" for other in names]) for name in names]
