@@ -91,7 +91,7 @@ API: dict[str, tuple[str, str]] = {
     ),
     "Filters and checks": (
         "What stages of your own have to be; [Extending](extending.md#filters-and-checks) shows how.",
-        "register_stage Stage Filter Check Draft CheckResult Rejection",
+        "register_stage Stage Filter Check Draft CheckResult Rejection Violation",
     ),
     "Pictures and prompts": ("What a captioner is given.", "Picture Limits Prompt load_prompt"),
 }

@@ -113,6 +113,8 @@ def test_the_registry_is_in_the_pages():
     for room, text in {"sources": inputs, "captioners": models, "sinks": outputs}.items():
         for name in registry.BUILT_IN[room]:
             assert f"`{name}`" in text or f"`{name}:" in text, (room, name)
+    for name in registry.BUILT_IN["checks"]:
+        assert f"`--check {name}" in text_of("checks.md"), name
 
 
 def test_the_providers_are_listed_as_they_are():
@@ -162,9 +164,15 @@ def test_every_failure_and_skip_has_its_cause_and_cure():
     rows = [row for heading in headings for row in table("failures.md", heading)]
     told = [ticked(row[0])[0] for row in rows]
     failures, skips = kinds()
-    assert sorted(told) == sorted(failures)
+    acting = [name for name in registry.BUILT_IN["checks"] if has_action(registry.load("checks", name))]
+    assert sorted(told) == sorted({*failures, *acting})
     assert all(len(row) == 3 and row[1] and row[2] for row in rows)
     assert {ticked(row[0])[0] for row in table("failures.md", "Skips")} == skips
+
+
+def has_action(check):
+    """Whether what the check objects to may be a failure, whose kind is its name."""
+    return "action" in {field.name for field in dataclasses.fields(check.Options)}
 
 
 RAISED = {"PictureError", "ReplyError", "SampleError", "Retryable", "Rejected", "StepFailed"}

@@ -120,6 +120,7 @@ if TYPE_CHECKING:  # what type checkers and editors read; `_NAMES` has the same 
         Sink as Sink,
         Source as Source,
         Stage as Stage,
+        Violation as Violation,
     )
     from cutline.job import Job as Job
     from cutline.loaded_model import (
@@ -209,7 +210,9 @@ _NAMES = {
     ),
     "cutline.imaging": "Limits Picture",
     "cutline.imaging.thumbnails": "Thumbnail",
-    "cutline.interfaces": ("Captioner Check CheckResult Draft Filter Profile Rejection Sink Source Stage"),
+    "cutline.interfaces": (
+        "Captioner Check CheckResult Draft Filter Profile Rejection Sink Source Stage Violation"
+    ),
     "cutline.job": "Job",
     "cutline.loaded_model": "LoadedModel PictureInput aload load",
     "cutline.locations.stored": "InlineBytes LocalFile RemoteFile",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, TypeAlias, runtime_checkable
+from typing import Any, ClassVar, Literal, Protocol, TypeAlias, runtime_checkable
 
 from cutline.errors import ConfigError
 from cutline.imaging import Picture
@@ -147,6 +147,26 @@ class CheckResult:
     note: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
 
+Action: TypeAlias = Literal["fail", "retry", "repair", "skip", "note"]
+"""What becomes of a caption that a check objects to: a failure whose kind is the check's name; another
+request; the caption as the check mends it; a skip; or the caption with a note."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Violation:
+    """What a check objects to in a caption; the ``action`` among its options decides what becomes of that.
+
+    ``reason`` is the rule, the same text for every sample, as skips are counted by it; ``message`` says what
+    is wrong with this caption, ``note`` is as in ``CheckResult``. ``repaired`` is the caption as the check
+    can mend it; None where it cannot.
+    """
+
+    reason: str
+    message: str
+    note: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    repaired: CheckResult | None = None
+
+
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class NoOptions:
     """The options of a stage that has none."""
@@ -198,14 +218,39 @@ class Filter(Stage, Protocol):
 
 
 class Check(Stage, Protocol):
-    """Looks at a caption beside its picture after the chain."""
+    """Looks at a caption beside its picture after the chain.
 
-    async def check(self, draft: Draft) -> CheckResult | Rejection:
-        """The caption, perhaps with other text, and a note; or why the sample gets none.
+    One that returns a ``Violation`` has an ``action`` among its options, of the type ``Action``; without it
+    the caption is a failure. ``repairs``: some violations come with the repaired caption. ``remembers``: it
+    compares the captions of a run with each other; such checks come after all others.
+    """
+
+    repairs: ClassVar[bool] = False
+    remembers: ClassVar[bool] = False
+
+    async def check(self, draft: Draft) -> CheckResult | Rejection | Violation:
+        """The caption, perhaps with other text, and a note; what is wrong with it; or why there is none.
 
         An error is the sample's failure: of a SampleError's kind, else ``check``; RunStopped ends the run.
         """
         ...
+
+    def remember(self, text: str, picture: str) -> None:
+        """Take note of a caption that was kept, in this run or an earlier one.
+
+        ``picture`` is a digest of its picture, or the sample's key.
+        """
+        return
+
+    def forget(self, text: str, picture: str) -> None:
+        """Drop what ``remember`` was called with: the picture gets another caption."""
+        return
+
+    def summary(self, counts: Mapping[str, int]) -> str:
+        """How many captions the check objected to, by what became of them; see ``Stage.summary``."""
+        names = ("skipped", "failed", "retried", "repaired", "noted")
+        found = {name: counts.get(f"{name} captions", counts.get(name, 0)) for name in names}
+        return ", ".join(f"{name} {count:,}" for name, count in found.items() if count) or "found nothing"
 
 
 class Metric(Protocol):

@@ -178,7 +178,11 @@ class CheckOptions(StrictOptions):
     similarity_model: str | None = None
     """CLIP or SigLIP for --min-similarity: name or folder. [default: openai/clip-vit-large-patch14]"""
     check: tuple[str, ...] = ()
-    """Check of captions, such as `words=5..120`: words, similarity or a plug-in's. Several by repetition."""
+    """Check of captions, such as `words=5..120`, `repetition` or `opener:repair`. Several by repetition."""
+    check_retries: int | None = None
+    """How often a caption is requested again for checks with `:retry`. [default: 2]"""
+    retry_prompt: str | None = None
+    """Prompt of these retries, as for --prompt; without it they have another temperature."""
     filter: tuple[str, ...] = ()
     """Filter of pictures, such as `size=256`: size or a plug-in's; several by repetition."""
 
@@ -214,6 +218,8 @@ class CheckOptions(StrictOptions):
         minimum = self.min_similarity
         if minimum is not None and not -1 <= minimum <= 1:  # so that nan is refused too
             raise ConfigError(f"--min-similarity must be between -1 and 1, not {minimum}")
+        if self.check_retries is not None and self.check_retries < 1:
+            raise ConfigError(f"--check-retries must be greater than 0, not {self.check_retries}")
         self.specs()
 
 

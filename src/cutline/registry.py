@@ -68,6 +68,8 @@ BUILT_IN: dict[str, dict[str, str]] = {
     "checks": {
         "similarity": "cutline.checks.similarity:Similarity",
         "words": "cutline.checks.words:Words",
+        "repetition": "cutline.checks.repetition:Repetition",
+        "opener": "cutline.checks.opener:Opener",
     },
     "metrics": {
         "similarity": "cutline.metrics.similarity:CaptionSimilarity",

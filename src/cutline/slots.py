@@ -21,6 +21,9 @@ class Slots(Protocol):
             RunStopped: none is given any more.
         """
 
+    def check(self) -> None:
+        """Raise RunStopped where whoever has a slot may not make another request with it."""
+
     def leave(self) -> None:
         """Give a slot back."""
 
@@ -73,6 +76,10 @@ class LocalSlots:
             ):  # the place had been handed over
                 self.leave()
             raise
+
+    def check(self) -> None:
+        if self.halted.is_set():
+            raise RunStopped("stopped")
 
     def leave(self) -> None:
         self.taken -= 1

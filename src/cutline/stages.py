@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Self, TypeAlias, TypeVar
 
 from cutline import registry
@@ -67,12 +67,14 @@ class StageSpec:
         fields = [field.name for field in dataclasses.fields(made.Options)]
         options = {"device": device} if "device" in fields else {}
         for name, value in self.options.items():
-            field = name or next((field for field in fields if field != "device"), "")
+            field = name or _first(fields)
             if field not in fields:
                 known = f"its options are {', '.join(fields)}" if fields else "it has no options"
                 hint = did_you_mean(name, fields)
                 raise ConfigError(f"{self._place} has no option {name or 'for a value'!r}{hint}; {known}")
             options[field] = value
+        if options.get(_ACTION) == "repair" and not getattr(made, "repairs", True):
+            raise ConfigError(f"{self._place} cannot repair a caption; choose fail, retry, skip or note")
         try:
             return made(pydantic.TypeAdapter(made.Options).validate_python(options))
         except pydantic.ValidationError as error:
@@ -84,6 +86,12 @@ class StageSpec:
     @property
     def _place(self) -> str:
         return f"--{self.room[:-1]} {self.name}"
+
+
+def _first(fields: Sequence[str]) -> str:
+    """The option that a value behind the name is for; empty where there is none."""
+    given = [field for field in fields if field != "device"]
+    return next((field for field in given if field != _ACTION), next(iter(given), ""))
 
 
 def register_stage(stage: StageClass) -> StageClass:

@@ -2,7 +2,8 @@
 
 Prints ``ready PORT``. ``POST /script`` takes ``{model: {status, content, finish, times, latency, with}}``: what
 the model answers instead of its usual sentence, for the first ``times`` requests or, without it, always; ``with``
-names models that must be asked about the same picture at the same time, or the answer is 500. ``GET /asked`` is
+names models that must be asked about the same picture at the same time, or the answer is 500. A list has one such
+for each request, in their order. ``GET /asked`` is
 every request in the order of their coming, ``POST /forget`` forgets them.
 """
 
@@ -56,6 +57,8 @@ class Experts:
 
     def plan(self, model: str) -> dict[str, object]:
         plan = self.script.get(model, {})
+        if isinstance(plan, list):
+            return dict(plan.pop(0)) if plan else {}
         if "times" in plan:
             if not plan["times"]:
                 return {}

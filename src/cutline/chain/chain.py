@@ -42,6 +42,7 @@ class Chain:
 
     def __init__(self, steps: list[ChainStep], *, linked: bool = False, caption: str | None = None) -> None:
         self.steps = steps
+        self._linked = linked
         names = [step.name for step in steps]
         repeated = next((name for name in names if names.count(name) > 1), None)
         if repeated is not None:
@@ -56,6 +57,11 @@ class Chain:
             self.dependencies = resolve_dependencies({step.name: step.prompt.variables for step in steps})
         self._captioners = list({id(step.captioner): step.captioner for step in steps}.values())
         self._halted = False
+
+    def with_step(self, step: ChainStep) -> Chain:
+        """The same chain with another step in place of the one of its name; raises as the class."""
+        steps = [step if one.name == step.name else one for one in self.steps]
+        return Chain(steps, linked=self._linked, caption=self.caption)
 
     @property
     def uses_variables(self) -> bool:
@@ -160,7 +166,7 @@ class Chain:
                 variables=variables,
                 dependencies=self.dependencies,
                 prepare=self._prepare,
-                known={step.name: step for step in known},
+                known=tuple(known),
                 note=note,
             )
             results = await execution.run(self.steps)

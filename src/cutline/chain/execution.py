@@ -26,7 +26,7 @@ class ChainExecution:
     variables: Mapping[str, Any]
     dependencies: Dependencies
     prepare: Prepare
-    known: Mapping[str, Step]
+    known: Sequence[Step]
     note: NoteStep | None
     _pending: int = 0
     _tasks: dict[str, asyncio.Task[Result]] = dataclasses.field(default_factory=dict)
@@ -76,8 +76,8 @@ class ChainExecution:
         """The result of an earlier run for the same request, or a new one."""
         try:
             prompt, digest = step.request(values)
-            known = self.known.get(step.name)
-            if known is not None and step.is_known(known, digest):
+            known = step.find(self.known, digest)
+            if known is not None:
                 return from_known(step, known, prompt)
             # Once for all steps of a captioner: the others find the picture prepared.
             async with self._locks.setdefault(step.captioner.limit_key, asyncio.Lock()):

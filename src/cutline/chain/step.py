@@ -33,11 +33,10 @@ class ChainStep:
     recipe: str = ""
     truncated: Truncated = "fail"
 
-    def is_known(self, known: Step | None, digest: str) -> bool:
-        """Whether ``known``, of an earlier run, has a usable reply to the request of this digest."""
-        if known is None or known.asked != digest:
-            return False
-        return bool(known.text) or self.truncated != "fail"
+    def find(self, known: Iterable[Step], digest: str) -> Step | None:
+        """Among ``known``, of earlier runs, the usable reply to the step's request of this digest."""
+        fits = (one for one in known if one.name == self.name and one.asked == digest)
+        return next((one for one in fits if one.text or self.truncated != "fail"), None)
 
     def request(self, values: Mapping[str, Any]) -> tuple[Prompt, str]:
         """The prompt with the values filled in, and a digest of all that decides the reply but the picture.
@@ -90,9 +89,9 @@ async def run_only_step(
     """Run the step of a chain that has no other; of ``known`` replies those that were cut are used."""
     try:
         prompt = step.prompt.render(variables)
-        for earlier in known:
-            if earlier.name == step.name and step.is_known(earlier, step.request(variables)[1]):
-                return from_known(step, earlier, prompt)
+        known = tuple(known)
+        if known and (earlier := step.find(known, step.request(variables)[1])) is not None:
+            return from_known(step, earlier, prompt)
     except SampleError as error:
         return error
     result = await run_step(step, picture, prompt)

@@ -6,7 +6,55 @@ import dataclasses
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from cutline.interfaces import CheckResult, Draft
+from cutline.interfaces import CheckResult, Draft, Violation
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Judgement:
+    """What a check finds in one text: ``problem``, which is empty for a good one, and the note on it.
+
+    ``repaired`` is the text as it can be mended; empty where it cannot.
+    """
+
+    note: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    problem: str = ""
+    repaired: str = ""
+
+
+def judge_texts(draft: Draft, judge: Callable[[str], Judgement], *, reason: str) -> CheckResult | Violation:
+    """The draft as it is, or what is wrong with the caption or with a text among the fields.
+
+    The note is the caption's, with those of bad fields as ``fields``; ``reason`` is that of a violation.
+    """
+    inner = list(_texts(draft.fields))
+    found = {text: judge(text) for text in dict.fromkeys([draft.text, *(text for _, text in inner)])}
+    note, own = dict(found[draft.text].note), found[draft.text].problem
+    bad = {place: found[text] for place, text in inner if found[text].problem}
+    if bad:
+        note["fields"] = {place: dict(judged.note) for place, judged in bad.items()}
+    if not own and not bad:
+        return CheckResult(text=draft.text, fields=draft.fields, note=note)
+    place, first = next(iter(bad.items()), ("", found[draft.text]))
+    message = own or f"{place}: {first.problem}"
+    repaired = None
+    if all(one.repaired for one in found.values() if one.problem):
+
+        def mended(text: str) -> str:
+            return found[text].repaired if found[text].problem else text
+
+        removed = [_removed(text, one.repaired) for text, one in found.items() if one.problem]
+        repaired = CheckResult(
+            text=mended(draft.text), fields=_replaced(draft.fields, mended), note={**note, "removed": removed}
+        )
+    return Violation(reason=reason, message=message, note=note, repaired=repaired)
+
+
+def _removed(text: str, rest: str) -> str:
+    """What a repair took from the begin or the end of a text."""
+    if text.startswith(rest):
+        return text[len(rest) :].strip()
+    behind = rest[1:]
+    return text[: -len(behind) - 1].strip() if behind and text.endswith(behind) else text
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

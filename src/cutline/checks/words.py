@@ -5,11 +5,10 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Mapping
-from typing import Literal
 
-from cutline.errors import ConfigError, SampleError
+from cutline.errors import ConfigError
 from cutline.formatting import plural
-from cutline.interfaces import Check, CheckResult, Draft, Rejection
+from cutline.interfaces import Action, Check, CheckResult, Draft, Violation
 from cutline.text.differences import words
 
 _RANGE = re.compile(r"(\d*)\.\.(\d*)")
@@ -17,12 +16,12 @@ _RANGE = re.compile(r"(\d*)\.\.(\d*)")
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class WordsOptions:
-    """How many words a caption may have, and what becomes of a sample whose caption has others."""
+    """How many words a caption may have."""
 
     range: str = ".."
     """``5..120``, ``5..`` or ``..120``, both ends included."""
-    action: Literal["fail", "skip", "note"] = "fail"
-    """``fail`` makes it a failure of kind ``words``, ``skip`` a skip, ``note`` only notes the number."""
+    action: Action = "fail"
+    """What becomes of a caption with another number of words."""
 
 
 class Words(Check):
@@ -41,21 +40,17 @@ class Words(Check):
         if self._maximum is not None and self._minimum > self._maximum:
             raise ConfigError(f"--check words={options.range}: no number of words is in this range")
 
-    async def check(self, draft: Draft) -> CheckResult | Rejection:
-        """Raises SampleError of kind ``words`` where the action is to fail."""
-        count, action = len(words(draft.text)), self.options.action
-        reason = ""
+    async def check(self, draft: Draft) -> CheckResult | Violation:
+        count, reason = len(words(draft.text)), ""
         if count < self._minimum:
             reason = f"fewer than {self._minimum} words"
         elif self._maximum is not None and count > self._maximum:
             reason = f"more than {self._maximum} words"
-        if reason and action == "fail":
-            raise SampleError("words", f"the caption has {reason}: {count}")
-        if reason and action == "skip":
-            return Rejection(reason=reason, value={"words": count})
-        note = {"words": count, **({"outside": [reason]} if reason else {})}
-        return CheckResult(text=draft.text, fields=draft.fields, note=note)
+        if not reason:
+            return CheckResult(text=draft.text, fields=draft.fields, note={"words": count})
+        message = f"the caption has {reason}: {count}"
+        return Violation(reason=reason, message=message, note={"words": count})
 
     def summary(self, counts: Mapping[str, int]) -> str:
-        outside = sum(counts.get(name, 0) for name in ("skipped", "failed", "outside"))
+        outside = sum(counts.get(name, 0) for name in ("skipped", "failed", "noted", "retried captions"))
         return f"{plural(outside, 'caption')} outside {self.options.range}"

@@ -13,11 +13,11 @@ import regex
 from pydantic import Field
 
 from cutline.dataset import tags
-from cutline.dataset.openers import without_opener
 from cutline.dataset.regex_search import compile_pattern, contains_text, map_all, replace_ascii
 from cutline.dataset.sentences import trimmed, with_capitals
 from cutline.errors import ConfigError
 from cutline.prompts.affixes import finish_caption
+from cutline.text.openers import without_opener
 from cutline.text.words import spellings, whole_words
 
 
@@ -238,7 +238,7 @@ class RemoveOpeners:
     summary: Literal["remove boilerplate openers"] = "remove boilerplate openers"
 
     def apply(self, texts: pa.Array) -> pa.Array:
-        return _each(texts, without_opener)
+        return _each(texts, lambda text: without_opener(text) or text)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

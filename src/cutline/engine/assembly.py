@@ -21,6 +21,7 @@ from cutline.captioners.spec import (
 from cutline.chain import Chain, ChainStep
 from cutline.credentials import Secret
 from cutline.engine.chain_builder import build_chain, is_chain, step_recipes
+from cutline.engine.check_retries import retries_fingerprint
 from cutline.engine.fingerprint import Fingerprint, retried_kinds
 from cutline.engine.journal import Journal
 from cutline.engine.overlap import files_read, output_paths, refuse_overlap
@@ -200,7 +201,11 @@ def fingerprint_of(job: Job, chain: Chain, stages: StageRunner) -> Fingerprint:
     """The fingerprint of all that decides the job's outcomes."""
     prompts = tuple(step.prompt.id for step in chain.steps)
     steps = step_recipes(chain) if is_chain(job) else ()
-    return Fingerprint.of(job, model=chain.name, prompt_ids=prompts, steps=steps, **stages.fingerprints)
+    rules = stages.fingerprints
+    checks = (*rules["checks"], *retries_fingerprint(job, stages))
+    return Fingerprint.of(
+        job, model=chain.name, prompt_ids=prompts, steps=steps, filters=rules["filters"], checks=checks
+    )
 
 
 def begin_journal(

@@ -50,6 +50,11 @@ class Budget:
             await self._ended.wait()
         self.taken += 1
 
+    def check(self) -> None:
+        """Raise BudgetSpent where a picture that has its slot may make no other request."""
+        if (self._tokens is not None or self._max_cost is not None) and self._share_used() >= 1:
+            raise BudgetSpent(f"the budget of {self._used_up()}; raise it and run the same command")
+
     def leave(self) -> None:
         self.taken -= 1
         self._ended.set()

@@ -13,6 +13,7 @@ from cutline.captioners.pool import CaptionerPool
 from cutline.credentials import Secret
 from cutline.engine import assembly
 from cutline.engine.chain_builder import is_chain
+from cutline.engine.check_retries import retries_of
 from cutline.engine.sample_pipeline import SamplePipeline
 from cutline.errors import ConfigError
 from cutline.formatting import did_you_mean
@@ -45,6 +46,7 @@ class ModelSession:
         self.key = key
         self._chain = assembly.chain_of(job, key, pool=pool)
         self._stages = assembly.stages_of(job)
+        retries_of(job, self._chain, self._stages)
         self._pipelines: collections.OrderedDict[bytes, SamplePipeline] = collections.OrderedDict()
         self._tasks: dict[asyncio.Task[Any], SamplePipeline] = {}
         self._is_closed = False
@@ -126,7 +128,8 @@ class ModelSession:
         if options:
             job = self._with_prompt(options)
             chain = assembly.chain_of(job, None, _adjusted(chain.steps[0].captioner, options))
-        return SamplePipeline(chain, assembly.rules_of(job), self._stages)
+        retries = retries_of(job, chain, self._stages)
+        return SamplePipeline(chain, assembly.rules_of(job), self._stages, retries=retries)
 
     def _with_prompt(self, options: CaptionOptions) -> Job:
         """The job with the texts of a picture's options."""

@@ -15,6 +15,7 @@ from cutline.chain import Chain
 from cutline.credentials import Secret
 from cutline.engine import assembly
 from cutline.engine.chain_builder import is_chain
+from cutline.engine.check_retries import retries_of
 from cutline.engine.plan import sample_count
 from cutline.engine.prices import Prices, Spending
 from cutline.engine.sample_pipeline import SamplePipeline
@@ -136,7 +137,8 @@ async def _caption(
 ) -> tuple[Chain, list[Outcome], Prices]:
     chain = assembly.chain_of(job, key, pool=pool)
     stages = assembly.stages_of(job)
-    pipeline = SamplePipeline(chain, assembly.rules_of(job), stages)
+    retries = retries_of(job, chain, stages)
+    pipeline = SamplePipeline(chain, assembly.rules_of(job), stages, retries=retries)
     try:
         await chain.open(say)
         await stages.open(say)

@@ -68,7 +68,7 @@ def digest_of(outcome: Outcome) -> str:
 async def earlier_steps(
     sample: Sample, journal: JournalStore, contents: ContentReader, outdated: str = ""
 ) -> tuple[Step, ...]:
-    """Earlier runs' replies about the sample that are no whole outcome, the last of each step.
+    """Earlier runs' replies about the sample that are no whole outcome, the last to each request of a step.
 
     Those about a picture with the ``outdated`` digest do not count.
     """
@@ -76,12 +76,12 @@ async def earlier_steps(
     if not found:
         return ()
     content = contents.content(sample)
-    steps: dict[str, Step] = {}
+    steps: dict[tuple[str, str], Step] = {}
     for content_id, replies in found:
         if outdated and ContentId.parse(content_id).digest == outdated:
             continue
         if await is_about(content_id, content, trusted=journal.trusted):
-            steps |= {step.name: step for step in replies}
+            steps |= {(step.name, step.asked): step for step in replies}
     return tuple(steps.values())
 
 

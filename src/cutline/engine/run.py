@@ -18,6 +18,7 @@ from cutline.engine import assembly
 from cutline.engine.batch_manifest import refuse_open
 from cutline.engine.budget import Budget
 from cutline.engine.cancellation import Stop, until_stopped
+from cutline.engine.check_retries import CheckRetries, retries_of
 from cutline.engine.content import reader_for
 from cutline.engine.fingerprint import Fingerprint
 from cutline.engine.journal import Journal
@@ -124,6 +125,7 @@ class _Run:
     failures: Path | None
     sink: Sink | None
     prices: Prices = dataclasses.field(init=False)
+    retries: CheckRetries | None = dataclasses.field(init=False)
     output: str = dataclasses.field(init=False)
     clock: RunClock = dataclasses.field(default_factory=RunClock)
     loading: float = 0.0
@@ -134,6 +136,7 @@ class _Run:
 
     def __post_init__(self) -> None:
         self.prices = assembly.prices_for(self.job, self.chain)
+        self.retries = retries_of(self.job, self.chain, self.stages) if self.replies is None else None
         self.output = assembly.output_of(self.job)
         self.slowdown_before, self.retries_before = self.chain.slowdown, self.chain.retries
 
@@ -251,7 +254,14 @@ class _Run:
         if self.replies is not None:
             pipeline = self.replies.pipeline(task.rules, self.stages, journal, output.sink)
         else:
-            pipeline = SamplePipeline(self.chain, task.rules, self.stages, journal=journal, sink=output.sink)
+            pipeline = SamplePipeline(
+                self.chain,
+                task.rules,
+                self.stages,
+                retries=self.retries,
+                journal=journal,
+                sink=output.sink,
+            )
         limits = self.job.run
         budget = Budget(limits.budget_tokens, limits.max_cost, prices=self.prices, stats=stats)
         host = ShardHost(journal=journal, slots=budget, stats=stats, stop=self.stop)

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from cutline.chain import Chain, ChainResult, NoteStep, StepFailed
+from cutline.engine.check_retries import CaptionCheck, CheckRetries, KeepStep
 from cutline.engine.content import ContentId, SampleContent, reader_for
 from cutline.engine.journal_store import JournalStore
 from cutline.engine.repeats import Shared, is_same_picture, shared_result
@@ -28,7 +29,10 @@ class PipelineObserver(Protocol):
     def download_started(self) -> None: ...
 
     def step_finished(self, key: str, content_id: str, step: Step) -> None:
-        """A step has its reply while other steps of the chain are pending."""
+        """A step has its reply while other steps of the chain, or another request, are pending."""
+
+    def check_budget(self) -> None:
+        """Raise RunStopped where no other request may be made for a sample that has a reply."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,12 +62,14 @@ class SamplePipeline:
         rules: SampleRules,
         stages: StageRunner | None = None,
         *,
+        retries: CheckRetries | None = None,
         journal: JournalStore | None = None,
         sink: Sink | None = None,
     ) -> None:
         self.chain = chain
         self.stages = stages or StageRunner()
         self.rules = rules
+        self._retries = retries
         self._loader = PictureLoader(allow_private=rules.allow_private_urls, user_agent=rules.user_agent)
         self._downloads: set[asyncio.Task[object]] = set()
         self._journal = journal
@@ -93,11 +99,13 @@ class SamplePipeline:
         if not isinstance(prepared, Prepared):
             return prepared, None
         try:
+            if self._retries is not None:
+                self._retries.check_variables(prepared.variables)
             chain = self.chain_for(prepared) if shared is None else self.chain
             if isinstance(chain, Skip):
                 return chain, None
             result = await self._run(chain, prepared, observer) if shared is None else shared_result(shared)
-            checked = await self._check(prepared, result)
+            result, checked = await self._check(chain, prepared, result, observer)
         except (MemoryError, StepFailed, SampleError) as error:
             return self._failure(sample, self.content_id(prepared), error, known), None
         steps = self._kept(result.steps)
@@ -137,7 +145,8 @@ class SamplePipeline:
             content_id = content.id_of(picture)
             if skip is not None:
                 return dataclasses.replace(skip, content_id=content_id)
-            variables = sample_variables(sample) if self.chain.uses_variables else {}
+            used = self.chain.uses_variables if self._retries is None else self._retries.needs(self.chain)
+            variables = sample_variables(sample) if used else {}
         except (MemoryError, SampleError) as error:
             return self._failure(sample, content_id, error, known)
         if existing is not None:
@@ -248,8 +257,17 @@ class SamplePipeline:
         """The chain that captions a sample, or why none does."""
         return self.chain
 
-    async def _run(self, chain: Chain, prepared: Prepared, observer: PipelineObserver | None) -> ChainResult:
-        """The steps' replies and the caption among them; raises StepFailed where there is none."""
+    async def _run(
+        self,
+        chain: Chain,
+        prepared: Prepared,
+        observer: PipelineObserver | None,
+        again: tuple[Mapping[str, Any], tuple[Step, ...]] | None = None,
+    ) -> ChainResult:
+        """The steps' replies and the caption among them; raises StepFailed where there is none.
+
+        ``again``: the variables and known steps of a retry, in place of those of the sample.
+        """
         note: NoteStep | None = None
         if observer is not None and len(self.chain.steps) > 1:
 
@@ -257,16 +275,27 @@ class SamplePipeline:
                 (kept,) = self._kept((step,))
                 observer.step_finished(prepared.sample.key, self.content_id(prepared), kept)
 
+        variables, known = again or (prepared.variables, prepared.known)
         try:
-            return await chain.run(prepared.picture, prepared.variables, known=prepared.known, note=note)
+            return await chain.run(prepared.picture, variables, known=known, note=note)
         except asyncio.CancelledError:  # a captioner that cancels itself fails the sample, not the run
             task = asyncio.current_task()
             if task is None or task.cancelling():
                 raise
             raise StepFailed("captioner", "a captioner cancelled itself") from None
 
-    async def _check(self, prepared: Prepared, result: ChainResult) -> Checked | Skip:
-        """The caption after the checks; where these fail, the steps are kept."""
+    async def _check(
+        self, chain: Chain, prepared: Prepared, result: ChainResult, observer: PipelineObserver | None
+    ) -> tuple[ChainResult, Checked | Skip]:
+        """The caption after the checks, and the replies that it is from; where these fail, they are kept."""
+        keep: KeepStep | None = None
+        if observer is not None:
+
+            def keep(step: Step) -> None:
+                (kept,) = self._kept((step,))
+                observer.step_finished(prepared.sample.key, self.content_id(prepared), kept)
+                observer.check_budget()
+
         draft = Draft(
             sample=prepared.sample,
             picture=prepared.picture,
@@ -274,10 +303,16 @@ class SamplePipeline:
             fields=result.caption.fields,
             steps=result.steps,
         )
-        try:
-            return await self.stages.check(draft, self.content_id(prepared))
-        except SampleError as error:
-            raise StepFailed(error.kind, str(error), steps=result.steps, useless=result.useless) from error
+        check = CaptionCheck(
+            stages=self.stages,
+            retries=self._retries,
+            chain=chain,
+            variables=prepared.variables,
+            known=prepared.known,
+            run=lambda chain, *again: self._run(chain, prepared, observer, again),
+            keep=keep,
+        )
+        return await check.check(draft, result, lambda: self.content_id(prepared))
 
     def _failure(
         self,

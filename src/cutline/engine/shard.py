@@ -166,6 +166,11 @@ class _Shard:
         self._host.journal.append_step(key, content_id, step)
         self._stats.add_step(step)
 
+    def check_budget(self) -> None:
+        if self._stop.requested:
+            raise RunStopped("stopped")
+        self._host.slots.check()
+
     def _scale(self) -> None:
         """Start as many workers as the captioner has slots, and a few that prepare the next pictures."""
         if self._stop.requested:

@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from cutline.engine.stats import Counts
 from cutline.errors import RunStopped, SampleError
-from cutline.formatting import one_line
+from cutline.formatting import one_line, plural
 from cutline.imaging import Picture
-from cutline.interfaces import Check, CheckResult, Draft, Filter, Rejection, Stage
+from cutline.interfaces import Check, CheckResult, Draft, Filter, Rejection, Stage, Violation
 from cutline.records import JSON, Sample, Skip
 
 
@@ -23,12 +23,21 @@ class Checked:
     notes: JSON | None = None
 
 
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class RetryRequest:
+    """A check wants another caption; ``reason`` and ``message`` are those of its violation."""
+
+    check: str
+    reason: str
+    message: str
+
+
 class StageRunner:
     """All stages of a run as one; each check receives the caption from the one before."""
 
     def __init__(self, filters: Sequence[Filter] = (), checks: Sequence[Check] = ()) -> None:
         self.filters = filters
-        self.checks = checks
+        self.checks = sorted(checks, key=lambda check: check.remembers)
         self._stages: list[Stage] = [*filters, *checks]
 
     @property
@@ -60,19 +69,37 @@ class StageRunner:
                 return _skip(stage, rejection, sample.key, content_id)
         return None
 
-    async def check(self, draft: Draft, content_id: str) -> Checked | Skip:
-        """The caption after the checks, or the first rejection; raises as ``filter``."""
+    async def check(
+        self, draft: Draft, content_id: str, *, retried: Sequence[RetryRequest] = (), can_retry: bool = False
+    ) -> Checked | Skip | RetryRequest:
+        """The caption after the checks, the first rejection, or a check's request for another caption.
+
+        ``retried`` are those about earlier captions of the sample; without ``can_retry`` it fails instead.
+        Raises as ``filter``.
+        """
         notes: JSON = {}
         for stage in self.checks:
             with _failures_of(stage, "check"):
-                result = await stage.check(draft)
+                found = await stage.check(draft)
+                if not isinstance(found, CheckResult | Rejection | Violation):
+                    raise TypeError(f"it returned a {type(found).__name__}")
+            reasons = [one.reason for one in retried if one.check == stage.name]
+            result = (
+                _resolve(stage, draft, found, retries=len(retried), can_retry=can_retry)
+                if isinstance(found, Violation)
+                else found
+            )
+            if isinstance(result, RetryRequest):
+                return result
             if isinstance(result, Rejection):
                 return dataclasses.replace(
                     _skip(stage, result, draft.sample.key, content_id), steps=draft.steps
                 )
-            assert isinstance(result, CheckResult)
             draft = dataclasses.replace(draft, text=result.text, fields=result.fields)
-            notes[stage.name] = dict(result.note)
+            notes[stage.name] = {**result.note, **({"retried": reasons} if reasons else {})}
+        for stage in self.checks:  # with no await since the last check, which was one that remembers
+            if stage.remembers:
+                stage.remember(draft.text, draft.picture.digest or draft.sample.key)
         return Checked(text=draft.text, fields=draft.fields, notes=notes if self.checks else None)
 
     def summaries(self, counts: Counts) -> Mapping[str, str]:
@@ -91,6 +118,33 @@ class StageRunner:
 def stage_id(stage: Stage) -> str:
     """The stage's name and fingerprint."""
     return f"{stage.name} {stage.fingerprint}".rstrip()
+
+
+def action_of(check: Check) -> str:
+    """What becomes of a caption that the check objects to."""
+    return str(getattr(check.options, "action", "fail"))
+
+
+def _resolve(
+    check: Check, draft: Draft, found: Violation, *, retries: int, can_retry: bool
+) -> CheckResult | Rejection | RetryRequest:
+    """What becomes of a violation by the check's action; raises SampleError where that is to fail."""
+    action, message = action_of(check), found.message
+    if action == "skip":
+        return Rejection(reason=found.reason, value=dict(found.note))
+    if action == "note":
+        return CheckResult(text=draft.text, fields=draft.fields, note={**found.note, "noted": [found.reason]})
+    if action == "repair":
+        if found.repaired is not None:
+            note = {**found.repaired.note, "repaired": [found.reason]}
+            return dataclasses.replace(found.repaired, note=note)
+        message = f"{message}, and it cannot be repaired"
+    if action == "retry":
+        if can_retry:
+            return RetryRequest(check=check.name, reason=found.reason, message=message)
+        if retries:
+            message = f"{message}; so it was after {plural(retries, 'retry', 'retries')}"
+    raise SampleError(check.name, message)
 
 
 def _skip(stage: Stage, rejection: Rejection, key: str, content_id: str) -> Skip:

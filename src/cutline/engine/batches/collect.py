@@ -222,11 +222,10 @@ class CollectPipeline(SamplePipeline):
 
     def _needed(self, prepared: Prepared) -> list[str]:
         """The steps without a reply from an earlier run."""
-        known = {step.name: step for step in prepared.known}
         return [
             step.name
             for step in self.chain.steps
-            if not step.is_known(known.get(step.name), step.request(prepared.variables)[1])
+            if step.find(prepared.known, step.request(prepared.variables)[1]) is None
         ]
 
     async def caption(

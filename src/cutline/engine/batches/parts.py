@@ -10,6 +10,7 @@ from cutline.engine import assembly
 from cutline.engine.batches.client import BatchService
 from cutline.engine.batches.gemini import OPENAI_FACE, GeminiService
 from cutline.engine.chain_builder import is_chain
+from cutline.engine.check_retries import refuse_retries
 from cutline.engine.progress import Progress, ProgressHook
 from cutline.errors import ConfigError
 from cutline.job import Job
@@ -51,6 +52,7 @@ def check_job(job: Job, key: Secret | None) -> None:
     """Raise ConfigError for a job that cannot be a batch, or an option without effect on one."""
     job.check()
     endpoint_of(job, key)
+    refuse_retries(assembly.stages_of(job))
     if job.run.recheck:
         raise ConfigError(
             "a batch does not support --recheck; remove it, and check with `cutline caption --recheck`"

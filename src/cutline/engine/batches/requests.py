@@ -68,12 +68,11 @@ class RequestPipeline(SamplePipeline):
         prepared = await self.prepare(sample, known)
         if not isinstance(prepared, Prepared):
             return prepared
-        earlier = {step.name: step for step in known}
         requests = []
         for step in self.chain.steps:
             try:
                 prompt, digest = step.request(prepared.variables)
-                if not step.is_known(earlier.get(step.name), digest):
+                if step.find(known, digest) is None:
                     await self._endpoint.prepare(prepared.picture)
                     requests.append((step.name, self._endpoint.request_of(prepared.picture, prompt)))
             except RunStopped:

@@ -1,0 +1,82 @@
+"""Beginnings that speak of the picture, "The image shows …": found, and taken away."""
+
+from __future__ import annotations
+
+import functools
+import importlib.resources
+import tomllib
+from collections.abc import Iterator
+from typing import Any, Final, TypeAlias
+
+import regex
+
+from cutline.text.sentences import joined, pieces_of
+
+_MARKS: Final = r"\s*(?:[*_#]{1,3}\s*)?"
+_BEHIND: Final = r"[*_]{0,3}[\s,:;、，：]*(?:[*_]{2,3}\s+)?"  # noqa: RUF001 - of other scripts
+_ENDS: Final = r"(?P<end>[.!?…。！？।]*[\"'”»*_)\]]*)\Z"  # noqa: RUF001 - of other scripts
+
+_Form: TypeAlias = "tuple[regex.Pattern[str], regex.Pattern[str] | None]"
+
+
+def opener_of(text: str) -> str:
+    """The beginning of the text that speaks of the picture; empty where it has none."""
+    found = _found(text)
+    return found[0][0].strip() if found is not None else ""
+
+
+def without_opener(text: str) -> str:
+    """The text without such a beginning, whose upper case goes on; empty where there is nothing else."""
+    rest = text
+    while (found := _found(rest)) is not None:  # one behind the other
+        match, tail = found
+        rest = rest[match.end() :]
+        if tail is not None:
+            rest = _without_tail(rest, tail)
+    if rest == text:
+        return text
+    if not any(map(str.isalnum, rest)):
+        return ""
+    first = next(filter(str.isalpha, text), "")
+    return rest[:1].upper() + rest[1:] if first.isupper() else rest
+
+
+def _found(text: str) -> tuple[regex.Match[str], regex.Pattern[str] | None] | None:
+    for begin, tail in _forms():
+        match = begin.match(text)
+        if match is not None:
+            return match, tail
+    return None
+
+
+def _without_tail(text: str, tail: regex.Pattern[str]) -> str:
+    """The text without the words at the end of its first sentence that belonged to the opener."""
+    pieces = pieces_of(text, lambda _: True)
+    if not pieces or (match := tail.search(pieces[0].text)) is None:
+        return text
+    first = pieces[0].text[: match.start()] + match["end"]
+    rest = joined(pieces[1:], [True] * (len(pieces) - 1))
+    return f"{first}{pieces[0].gap if rest else ''}{rest}"
+
+
+@functools.cache
+def opener_table() -> tuple[dict[str, Any], ...]:
+    """The languages of the table as they are in the file."""
+    text = importlib.resources.files("cutline.text").joinpath("openers.toml").read_text("utf-8")
+    return tuple(tomllib.loads(text)["language"])
+
+
+@functools.cache
+def _forms() -> tuple[_Form, ...]:
+    return tuple(form for language in opener_table() for form in _forms_of(language))
+
+
+def _forms_of(language: dict[str, Any]) -> Iterator[_Form]:
+    flags = regex.IGNORECASE | regex.V1
+    names = {name: language[name] for name in ("the", "style", "picture")}
+    tail = regex.compile(language["tail"] + _ENDS, flags) if "tail" in language else None
+    end = "" if language.get("spaceless") else r"(?!\w)"
+    for begin in language["begin"]:
+        for name, value in names.items():
+            begin = begin.replace("{" + name + "}", value)  # noqa: PLW2901 - braces are of patterns too
+        yield regex.compile(f"{_MARKS}(?:{begin}){end}{_BEHIND}", flags), tail
