@@ -12,6 +12,7 @@ from cutline.imaging import Picture
 from cutline.parameters import Parameter
 from cutline.prompts import Prompt
 from cutline.records import JSON, LeftOver, Outcome, Reply, Sample, Slowdown, Step
+from cutline.text.corpus import Corpus, CorpusScore
 
 Say: TypeAlias = Callable[[str], None]
 """Takes lines about what is waited for, from any thread."""
@@ -269,6 +270,17 @@ class Metric(Protocol):
 
     async def aclose(self) -> None:
         """Free what the metric holds; called once."""
+
+
+class CorpusMetric(Protocol):
+    """Scores all captions of an output at once, by their words alone; made without arguments."""
+
+    name: str
+    needs_references: bool
+
+    def scores(self, corpus: Corpus) -> Sequence[CorpusScore]:
+        """One or several scores; ConfigError where what the metric needs is not installed."""
+        ...
 
 
 class Source(Protocol):

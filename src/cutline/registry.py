@@ -73,6 +73,11 @@ BUILT_IN: dict[str, dict[str, str]] = {
     },
     "metrics": {
         "similarity": "cutline.metrics.similarity:CaptionSimilarity",
+        "bleu": "cutline.metrics.bleu:Bleu",
+        "rouge-l": "cutline.metrics.rouge:RougeL",
+        "cider-d": "cutline.metrics.cider:CiderD",
+        "length": "cutline.metrics.diversity:Length",
+        "distinct": "cutline.metrics.diversity:Distinct",
     },
     "encoders": {
         "clip": "cutline.encoders.clip:Clip",

@@ -38,6 +38,10 @@ JUDGE_HELP = """Let a model, or people, judge which of several captions of the s
 
 cutline judge a.jsonl b.jsonl --judge openai:gpt-4o-mini
 """
+EVAL_HELP = """Measure captions: against references, for length and variety, per picture and for all.
+
+cutline eval captions.jsonl --references references.json
+"""
 SERVE_HELP = "Serve captions over HTTP until stopped."
 JOB_HELP = """Caption a folder or a table of URLs into Parquet, set up by environment variables or arguments.
 
@@ -119,6 +123,7 @@ def build(short: ShortHelp | None = None) -> cyclopts.App:
     app.command("cutline.cli.batch:app", name="batch", help=BATCH_HELP)
     app.command("cutline.cli.compare:compare", name="compare", help=COMPARE_HELP)
     app.command("cutline.cli.judge:judge", name="judge", help=JUDGE_HELP)
+    app.command("cutline.cli.eval:evaluate", name="eval", help=EVAL_HELP)
     app.command("cutline.cli.serve:serve", name="serve", help=SERVE_HELP)
     app.command("cutline.cli.studio:studio", name="studio", help=STUDIO_HELP)
     for name, text in DATASET_HELP.items():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import collections
-import csv
 import dataclasses
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
@@ -14,10 +13,10 @@ from cutline.engine.picture_digests import recorded_digests
 from cutline.engine.state import failures_file, state_folder
 from cutline.errors import ConfigError
 from cutline.files import text_to_name
-from cutline.formatting import one_line, stored_key
+from cutline.formatting import stored_key
 from cutline.locations.stored import LocalFile, RemoteFile
 from cutline.records import JSON, Sample, Usage
-from cutline.sinks.reader import read_rows
+from cutline.sinks.reader import numbered_rows
 from cutline.storage import is_http
 
 
@@ -117,23 +116,10 @@ def cost_of_run(path: str) -> float | None:
 
 def _rows(path: str) -> Iterator[JSON]:
     """The rows of an output of cutline, each validated."""
-    import pyarrow as pa
-
-    number = 0
-    try:
-        for number, row in enumerate(read_rows(path, None), 1):
-            if not isinstance(row, dict):
-                raise ConfigError(f"{path} holds no captions of cutline: row {number} is not an object")
-            if not (isinstance(row.get("image_id"), str) and isinstance(row.get("caption"), str)):
-                raise ConfigError(
-                    f"{path} holds no captions of cutline: row {number} lacks image_id or caption"
-                )
-            yield row
-    except (ValueError, csv.Error, pa.ArrowException) as error:
-        reason = one_line(error, 200)
-        raise ConfigError(f"{path} cannot be read after row {number}: {reason}") from None
-    except OSError as error:
-        raise ConfigError(f"{path} cannot be read: {error.strerror or error}") from None
+    for number, row in numbered_rows(path, None):
+        if not (isinstance(row.get("image_id"), str) and isinstance(row.get("caption"), str)):
+            raise ConfigError(f"{path} holds no captions of cutline: row {number} lacks image_id or caption")
+        yield row
 
 
 def _failures(path: str) -> Iterator[JSON]:

@@ -11,8 +11,29 @@ from pathlib import Path
 import orjson
 
 from cutline.errors import ConfigError
+from cutline.formatting import one_line
 from cutline.records import JSON
 from cutline.sinks import format_of
+
+
+def numbered_rows(output: str, output_format: str | None) -> Iterator[tuple[int, JSON]]:
+    """As ``read_rows``, numbered from 1.
+
+    Raises:
+        ConfigError: there is no such file, it is damaged, or a row is not an object.
+    """
+    import pyarrow as pa
+
+    number = 0
+    try:
+        for number, row in enumerate(read_rows(output, output_format), 1):
+            if not isinstance(row, dict):
+                raise ConfigError(f"{output} holds no captions of cutline: row {number} is not an object")
+            yield number, row
+    except (ValueError, csv.Error, pa.ArrowException, tarfile.TarError) as error:
+        raise ConfigError(f"{output} cannot be read after row {number}: {one_line(error, 200)}") from None
+    except OSError as error:
+        raise ConfigError(f"{output} cannot be read: {error.strerror or error}") from None
 
 
 def read_rows(output: str, output_format: str | None) -> Iterator[JSON]:

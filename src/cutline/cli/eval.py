@@ -1,0 +1,127 @@
+"""``cutline eval``: captions measured, against references where there are some."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Final
+
+import orjson
+from cyclopts import Parameter
+from rich.table import Table
+from rich.text import Text
+
+from cutline.cli.dataset_options import check_output
+from cutline.cli.streams import optional_output
+from cutline.errors import ConfigError
+from cutline.evaluation.evaluation import EvaluationPlan, run_evaluation
+from cutline.evaluation.results import Evaluation, Score
+from cutline.evaluation.score_table import ENDINGS, write_scores
+from cutline.formatting import plural
+from cutline.terminal import Console, print_line
+
+_NOTHING: Final = "\N{EN DASH}"
+_SURE: Final = 0.05
+
+
+def evaluate(
+    captions: Annotated[
+        str,
+        Parameter(help="A caption for each picture: an output of cutline, a folder of texts, COCO results."),
+    ],
+    /,
+    *,
+    references: Annotated[
+        str | None,
+        Parameter(help="What people wrote: the same kinds of file, COCO annotations, or {id: [text, …]}."),
+    ] = None,
+    against: Annotated[
+        str | None, Parameter(help="Other captions of the same pictures: adds a paired test.")
+    ] = None,
+    metrics: Annotated[
+        str | None,
+        Parameter(help="Only these, such as bleu,cider-d. By default all that can be computed."),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        Parameter(
+            name=("--output", "-o"),
+            help="Write each picture's scores to a .parquet, .csv or .jsonl file.",
+        ),
+    ] = None,
+    overwrite: Annotated[bool, Parameter(help="Replace the output if it is there.")] = False,
+    allow_missing: Annotated[
+        bool, Parameter(help="Exit with 0 although pictures lack a caption or a reference.")
+    ] = False,
+    json: Annotated[bool, Parameter(help="Print the numbers as JSON.")] = False,
+) -> int:
+    """Measure captions: against references, for length and variety, per picture and for all."""
+    check_output(output, ENDINGS, "scores are written", overwrite=overwrite)
+    inputs = [path for path in (captions, references, against) if path is not None]
+    if output is not None and any(Path(path).resolve() == output.resolve() for path in inputs):
+        raise ConfigError(f"{output} is also an input: give another --output")
+    plan = EvaluationPlan(
+        captions=captions,
+        references=references,
+        against=against,
+        metrics=tuple(filter(None, (name.strip() for name in (metrics or "").split(",")))),
+    )
+    evaluation = run_evaluation(plan)
+    if output is not None:
+        write_scores(evaluation, output)
+    with optional_output():
+        if json:
+            sys.stdout.write(orjson.dumps(evaluation.to_json(), option=orjson.OPT_INDENT_2).decode() + "\n")
+        else:
+            Console(file=sys.stdout, highlight=False).print(_table(evaluation))
+    _print_remarks(evaluation)
+    if output is not None:
+        print_line(f"scores of {plural(len(evaluation.pictures), 'picture')} → {output}")
+    return 0 if evaluation.is_complete or allow_missing else 1
+
+
+def _table(evaluation: Evaluation) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    table.add_column("metric")
+    table.add_column("value", justify="right")
+    table.add_column("95 % interval", justify="right")
+    compared = evaluation.against is not None
+    for title in ("against", "difference", "p") if compared else ():
+        table.add_column(title, justify="right")
+    table.add_column("")
+    for name, score in evaluation.scores.items():
+        table.add_row(
+            name,
+            _number(score.value),
+            f"{_number(score.low)} … {_number(score.high)}" if score.low is not None else "",
+            *(_comparison(score) if compared else ()),
+            Text(score.reason or score.mark, style="yellow"),
+        )
+    return table
+
+
+def _comparison(score: Score) -> tuple[str, Text, str]:
+    test = score.difference
+    if test is None:
+        return _number(score.other), Text(""), ""
+    sure = "bold" if test.p < _SURE else "dim"
+    return _number(score.other), Text(f"{test.difference:+.4f}", style=sure), f"{test.p:.3f}"
+
+
+def _number(value: float | None) -> str:
+    if value is None:
+        return _NOTHING
+    return f"{value:.4f}" if abs(value) < 10 else f"{value:.2f}"
+
+
+def _print_remarks(evaluation: Evaluation) -> None:
+    """What to know about the figures, on the error stream."""
+    print_line(f"{plural(len(evaluation.pictures), 'picture')} measured")
+    for note in evaluation.notes:
+        print_line(note)
+    for name, reason in evaluation.left_out.items():
+        print_line(f"{name} is left out: {reason}")
+    for problem in evaluation.problems:
+        print_line(str(problem))
+    if not evaluation.is_complete:
+        print_line("the figures are those of the other pictures; --allow-missing if that is as it should be")

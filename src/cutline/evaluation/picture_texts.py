@@ -1,0 +1,106 @@
+"""The pictures that are evaluated: captions and references put together, and what does not fit."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+from cutline.errors import ConfigError
+from cutline.evaluation.picture_ids import match_ids
+from cutline.evaluation.results import NAMED, Problem
+from cutline.evaluation.texts import Texts
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Pairing:
+    """The ids, captions and references of the evaluated pictures, in the order of the captions.
+
+    ``others`` are the captions they are compared with, if any; ``file_names`` those that the references give.
+    """
+
+    ids: Sequence[str]
+    captions: Sequence[str]
+    references: Sequence[Sequence[str]]
+    others: Sequence[str] | None
+    problems: Sequence[Problem]
+    notes: Sequence[str]
+
+
+def pair_texts(captions: Texts, references: Texts | None, against: Texts | None) -> Pairing:
+    """Put the texts of each picture together.
+
+    Raises:
+        ConfigError: the files have no picture in common.
+    """
+    problems = [*_of_file(captions), *(_of_file(against) if against is not None else ())]
+    notes: list[str] = []
+    ids = [key for key, texts in captions.by_id.items() if texts]
+    known: dict[str, list[str]] = {key: [] for key in ids}
+    if references is not None:
+        problems += _of_file(references)
+        known = _references(captions, references, ids, problems, notes)
+    others = None if against is None else _others(captions, against, ids, problems, notes)
+    kept = [key for key in ids if key in known and (others is None or key in others)]
+    if not kept:
+        raise ConfigError("no picture has both a caption and a reference: check the files")
+    return Pairing(
+        ids=kept,
+        captions=[captions.by_id[key][0] for key in kept],
+        references=[known[key] for key in kept],
+        others=None if others is None else [others[key] for key in kept],
+        problems=problems,
+        notes=notes,
+    )
+
+
+def _others(
+    captions: Texts, against: Texts, ids: Sequence[str], problems: list[Problem], notes: list[str]
+) -> dict[str, str]:
+    """The caption that each one is compared with; adds what is missing to the problems."""
+    matched = match_ids(ids, against.by_id, {}, (captions.path, against.path))
+    if matched.by != "ids":
+        notes.append(f"captions and {against.path} matched by {matched.by}")
+    found = {key: texts[0] for key, other in matched.pairs.items() if (texts := against.by_id[other])}
+    used = set(matched.pairs.values())
+    problems += _missing(
+        f"pictures without a caption in {against.path}", [key for key in ids if key not in found]
+    )
+    problems += _missing(
+        f"pictures in {against.path} only", [key for key in against.by_id if key not in used]
+    )
+    return found
+
+
+def _references(
+    captions: Texts, references: Texts, ids: Sequence[str], problems: list[Problem], notes: list[str]
+) -> dict[str, list[str]]:
+    """The references of each caption that has some; adds what is missing to the problems."""
+    matched = match_ids(ids, references.by_id, references.file_names, (captions.path, references.path))
+    if matched.by != "ids":
+        notes.append(f"captions and references matched by {matched.by}")
+    found: dict[str, list[str]] = {}
+    empty: list[str] = []
+    for key, other in matched.pairs.items():
+        texts = [text for text in references.by_id[other] if text.strip()]
+        empty += [key] * (len(references.by_id[other]) - len(texts))
+        if texts:
+            found[key] = texts
+    problems += _missing("empty references", empty)
+    problems += _missing("captions without a reference", [key for key in ids if key not in found])
+    used = set(matched.pairs.values())
+    without = [other for other in references.by_id if other not in used]
+    problems += _missing("references without a caption", without)
+    return found
+
+
+def _of_file(texts: Texts) -> list[Problem]:
+    what = f"rows without an id in {texts.path}"
+    return [
+        *_missing(f"values that are no text in {texts.path}", texts.not_text),
+        *_missing(f"further captions of the same picture in {texts.path}", texts.repeated),
+        *([Problem(what=what, count=texts.nameless)] if texts.nameless else []),
+    ]
+
+
+def _missing(what: str, keys: Sequence[str]) -> list[Problem]:
+    return [Problem(what=what, count=len(keys), first=tuple(keys[:NAMED]))] if keys else []

@@ -1,0 +1,117 @@
+"""What an evaluation comes to: the figures, the scores of each picture, and what was wrong with the files."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from cutline.formatting import printable
+from cutline.metrics.intervals import PairedTest
+from cutline.records import JSON
+
+LENGTHS_DIFFER: Final = "lengths differ"
+NAMED: Final = 3
+_LONGEST: Final = 60
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Score:
+    """A metric for all pictures, None with the ``reason``.
+
+    ``low`` and ``high`` are its 95 % interval, None where it has none. ``mark`` is what to know about
+    the value. ``other`` and ``difference`` are those of the captions it is compared with.
+    """
+
+    value: float | None
+    meaning: str = ""
+    reason: str = ""
+    low: float | None = None
+    high: float | None = None
+    mark: str = ""
+    other: float | None = None
+    difference: PairedTest | None = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """Something wrong with several pictures: ``what``, their number, and the ids of the first ones.
+
+    ``serious`` where the result is not about all pictures that were given.
+    """
+
+    what: str
+    count: int
+    first: Sequence[str] = ()
+    serious: bool = True
+
+    def __str__(self) -> str:
+        names = ", ".join(printable(one)[:_LONGEST] for one in self.first[:NAMED])
+        more = ", …" if self.count > len(self.first[:NAMED]) else ""
+        return f"{self.what}: {self.count:,}{f' ({names}{more})' if names else ''}"
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class PictureScores:
+    """One picture's captions and scores, by metric; None where it has none."""
+
+    image_id: str
+    caption: str
+    scores: Mapping[str, float | None]
+    other_caption: str | None = None
+    other_scores: Mapping[str, float | None] = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Evaluation:
+    """Captions measured: ``scores`` for all pictures by metric, ``pictures`` one by one.
+
+    ``left_out`` are the metrics that were not computed, with the reason and the cure. ``notes`` say how
+    the result came about, such as how ids were matched.
+    """
+
+    captions: str
+    references: str | None
+    against: str | None
+    scores: Mapping[str, Score]
+    pictures: Sequence[PictureScores]
+    problems: Sequence[Problem] = ()
+    left_out: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    notes: Sequence[str] = ()
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every caption had references, and the other way around."""
+        return not any(problem.serious for problem in self.problems)
+
+    def to_json(self) -> JSON:
+        """The figures without the single pictures."""
+        scores = self.scores
+        result: JSON = {
+            "metrics": {name: score.value for name, score in scores.items()},
+            "intervals": {
+                name: [score.low, score.high] for name, score in scores.items() if score.low is not None
+            },
+            "reasons": {name: score.reason for name, score in scores.items() if score.reason},
+            "marks": {name: score.mark for name, score in scores.items() if score.mark},
+            "left_out": dict(self.left_out),
+            "pictures": len(self.pictures),
+            "captions": self.captions,
+            "references": self.references,
+            "problems": [
+                {"what": one.what, "count": one.count, "first": list(one.first[:NAMED])}
+                for one in self.problems
+            ],
+            "notes": list(self.notes),
+        }
+        if self.against is not None:
+            result["against"] = {
+                "captions": self.against,
+                "metrics": {name: score.other for name, score in scores.items()},
+                "differences": {
+                    name: dataclasses.asdict(score.difference)
+                    for name, score in scores.items()
+                    if score.difference is not None
+                },
+            }
+        return result

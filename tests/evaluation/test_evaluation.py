@@ -1,0 +1,286 @@
+"""What is read, matched and named, and what the command prints."""
+
+from __future__ import annotations
+
+import csv
+import json
+
+import pyarrow as pa
+import pyarrow.parquet
+import pytest
+
+from cutline.cli import main
+from cutline.errors import ConfigError
+from cutline.evaluation.evaluation import EvaluationPlan, run_evaluation
+
+CAPTIONS = {"a.jpg": "a red bus", "b.jpg": "two dogs run on grass", "c.jpg": "a cat"}
+REFERENCES = {
+    "a.jpg": ["a red bus on a road", "the bus is red"],
+    "b.jpg": ["dogs run on green grass"],
+    "c.jpg": ["a black cat on a mat", "a cat"],
+}
+
+
+def jsonl(rows):
+    return "".join(json.dumps(row) + "\n" for row in rows)
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    rows = [{"image_id": key, "caption": text} for key, text in CAPTIONS.items()]
+    (tmp_path / "out.jsonl").write_text(jsonl(rows))
+    (tmp_path / "refs.json").write_text(json.dumps(REFERENCES))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def evaluated(captions="out.jsonl", references="refs.json", **more):
+    return run_evaluation(EvaluationPlan(captions=captions, references=references, **more))
+
+
+def values(evaluation):
+    return {name: score.value for name, score in evaluation.scores.items()}
+
+
+def printed(capsys, *arguments):
+    code = main(["eval", *arguments])
+    found = capsys.readouterr()
+    return code, found.out, found.err
+
+
+def test_the_published_figures_are_printed(shared_data, tmp_path, capsys):
+    folder = shared_data / "caption-metrics"
+    captions = str(folder / "en_captions_val2014_fakecap_results.json")
+    code, out, _ = printed(
+        capsys,
+        captions,
+        "--references",
+        str(folder / "en_captions_val2014.json"),
+        "--json",
+        "-o",
+        str(tmp_path / "s.csv"),
+    )
+    assert code == 0
+    numbers = json.loads(out)["metrics"]
+    assert round(numbers["CIDEr-D"], 3) == 0.6
+    assert [round(numbers[f"BLEU-{order}"], 3) for order in (1, 2, 3, 4)] == [0.579, 0.404, 0.279, 0.191]
+    assert round(numbers["ROUGE-L"], 3) == 0.396
+    low, high = json.loads(out)["intervals"]["CIDEr-D"]
+    assert 0.5 < low < numbers["CIDEr-D"] < high < 0.7
+    with (tmp_path / "s.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 1000
+    assert sum(float(row["CIDEr-D"]) for row in rows) / 1000 == pytest.approx(numbers["CIDEr-D"])
+
+
+def table(path, name, column, kind):
+    keys = list(REFERENCES)
+    if kind == "parquet":
+        data = {name: keys, column: list(REFERENCES.values())}
+        pyarrow.parquet.write_table(pa.table(data), path)
+    elif kind == "csv":
+        with path.open("w", newline="") as file:
+            rows = csv.writer(file)
+            rows.writerow([name, column])
+            rows.writerows([key, json.dumps(texts)] for key, texts in REFERENCES.items())
+    else:
+        path.write_text(jsonl({name: key, column: texts} for key, texts in REFERENCES.items()))
+
+
+@pytest.mark.parametrize("kind", ["parquet", "csv", "jsonl"])
+@pytest.mark.parametrize(("name", "column"), [("image_id", "references"), ("file_name", "captions")])
+def test_references_are_read_from_tables_with_lists(folder, name, column, kind):
+    table(folder / f"table.{kind}", name, column, kind)
+    assert values(evaluated(references=f"table.{kind}")) == values(evaluated())
+
+
+def coco_annotations(number=False):
+    images = [{"id": place + 7, "file_name": key} for place, key in enumerate(REFERENCES)]
+    notes = [
+        {"image_id": place + 7, "id": 1, "caption": text}
+        for place, texts in enumerate(REFERENCES.values())
+        for text in texts
+    ]
+    return {"images": [] if number else images, "annotations": notes}
+
+
+def test_annotations_are_matched_by_their_file_names(folder):
+    (folder / "coco.json").write_text(json.dumps(coco_annotations()))
+    found = evaluated(references="coco.json")
+    assert values(found) == values(evaluated())
+    assert found.notes == ["captions and references matched by file names of the annotations"]
+
+
+def test_numbers_are_matched_with_the_file_names_of_coco(folder):
+    (folder / "coco.json").write_text(json.dumps(coco_annotations(number=True)))
+    rows = [
+        {"image_id": f"val/COCO_val2014_{place + 7:012}.jpg", "caption": text}
+        for place, text in enumerate(CAPTIONS.values())
+    ]
+    (folder / "out.jsonl").write_text(jsonl(rows))
+    assert len(evaluated(references="coco.json").pictures) == 3
+
+
+@pytest.mark.parametrize("name", ["deep/down/{}.jpg", "{}.webp", "{}"])
+def test_file_names_are_matched_where_no_id_is_in_both(folder, name):
+    rows = [{"image_id": name.format(key[0]), "caption": text} for key, text in CAPTIONS.items()]
+    (folder / "out.jsonl").write_text(jsonl(rows))
+    found = evaluated()
+    assert len(found.pictures) == 3
+    assert "file names" in found.notes[0]
+
+
+def test_a_name_that_two_pictures_have_is_matched_with_neither(folder):
+    rows = [{"image_id": key, "caption": "a cat"} for key in ("x/a.jpg", "y/a.jpg", "z/b.jpg", "z/c.jpg")]
+    (folder / "out.jsonl").write_text(jsonl(rows))
+    found = evaluated()
+    assert [picture.image_id for picture in found.pictures] == ["z/b.jpg", "z/c.jpg"]
+    assert "captions without a reference: 2 (x/a.jpg, y/a.jpg)" in map(str, found.problems)
+
+
+def test_a_folder_of_texts_is_read(folder):
+    for key, text in CAPTIONS.items():
+        (folder / "texts" / key[0]).parent.mkdir(exist_ok=True)
+        (folder / "texts" / f"{key[0]}.txt").write_text(text + "\n", encoding="utf-16")
+    assert values(evaluated("texts")) == values(evaluated())
+
+
+def test_what_does_not_fit_is_counted_named_and_exits_1(folder, capsys):
+    rows = [
+        {"image_id": "a.jpg", "caption": "a red bus"},
+        {"image_id": "a.jpg", "caption": "a second one"},
+        {"image_id": "b.jpg", "caption": 17},
+        {"image_id": "c.jpg", "caption": "  "},
+        {"image_id": "new.jpg", "caption": "a cup"},
+        {"image_id": None, "caption": "of nothing"},
+    ]
+    (folder / "odd.jsonl").write_text(jsonl(rows))
+    code, out, err = printed(capsys, "odd.jsonl", "--references", "refs.json")
+    assert code == 1
+    assert "BLEU-4" in out
+    assert "values that are no text in odd.jsonl: 1 (b.jpg)" in err
+    assert "further captions of the same picture in odd.jsonl: 1 (a.jpg)" in err
+    assert "rows without an id in odd.jsonl: 1" in err
+    assert "captions without a reference: 1 (new.jpg)" in err
+    assert "references without a caption: 1 (b.jpg)" in err
+    assert "captions without words, which score 0: 1 (c.jpg)" in err
+    assert printed(capsys, "odd.jsonl", "--references", "refs.json", "--allow-missing")[0] == 0
+
+
+def test_an_empty_caption_alone_is_named_and_no_fault(folder, capsys):
+    rows = [{"image_id": key, "caption": text if key != "a.jpg" else ""} for key, text in CAPTIONS.items()]
+    (folder / "out.jsonl").write_text(jsonl(rows))
+    code, _, err = printed(capsys, "out.jsonl", "--references", "refs.json")
+    assert (code, "which score 0: 1 (a.jpg)" in err) == (0, True)
+    first = evaluated().pictures[0]
+    assert {first.scores[name] for name in ("BLEU-4", "ROUGE-L", "CIDEr-D")} == {0.0}
+
+
+def test_no_common_id_is_one_line_with_an_id_of_each(folder, capsys):
+    (folder / "other.json").write_text(json.dumps({"zebra.png": ["a zebra"]}))
+    code, out, err = printed(capsys, "out.jsonl", "--references", "other.json")
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert "'a.jpg'" in err
+    assert "'zebra.png'" in err
+
+
+def test_one_picture_has_no_cider_and_says_why(folder, capsys):
+    (folder / "one.jsonl").write_text(jsonl([{"image_id": "a.jpg", "caption": "a red bus"}]))
+    code, out, _ = printed(capsys, "one.jsonl", "--references", "refs.json", "--allow-missing")
+    assert code == 0
+    line = next(line for line in out.splitlines() if line.startswith("CIDEr-D"))
+    assert "\N{EN DASH}" in line
+    assert "needs two pictures" in line
+    _, out, _ = printed(capsys, "one.jsonl", "--references", "refs.json", "--allow-missing", "--json")
+    found = json.loads(out)
+    assert found["metrics"]["CIDEr-D"] is None
+    assert "two pictures" in found["reasons"]["CIDEr-D"]
+
+
+def test_lengths_that_differ_are_marked(folder, capsys):
+    long = [{"image_id": key, "caption": f"{text} " * 5} for key, text in CAPTIONS.items()]
+    (folder / "long.jsonl").write_text(jsonl(long))
+    _, out, _ = printed(capsys, "long.jsonl", "--references", "refs.json")
+    marked = {line.split()[0] for line in out.splitlines() if "lengths differ" in line}
+    assert marked == {"BLEU-1", "BLEU-2", "BLEU-3", "BLEU-4", "CIDEr-D"}
+    assert "lengths differ" not in printed(capsys, "out.jsonl", "--references", "refs.json")[1]
+
+
+def test_the_paired_test_finds_a_difference_and_none_where_there_is_none(shared_data, tmp_path):
+    folder = shared_data / "caption-metrics"
+    references = str(folder / "en_captions_val2014.json")
+    rows = json.loads((folder / "en_captions_val2014_fakecap_results.json").read_text())
+    worse = [{**row, "caption": " ".join(row["caption"].split()[:-2])} for row in rows]
+    (tmp_path / "worse.json").write_text(json.dumps(worse))
+    captions = str(folder / "en_captions_val2014_fakecap_results.json")
+    found = evaluated(captions, references, against=str(tmp_path / "worse.json"), metrics=("cider-d", "bleu"))
+    difference = found.scores["CIDEr-D"].difference
+    assert difference.difference == pytest.approx(
+        found.scores["CIDEr-D"].value - found.scores["CIDEr-D"].other
+    )
+    assert difference.low < difference.difference < difference.high
+    assert difference.p < 0.01
+    same = (
+        evaluated(captions, references, against=captions, metrics=("cider-d",)).scores["CIDEr-D"].difference
+    )
+    assert (same.difference, same.low, same.high, same.p) == (0, 0, 0, 1)
+
+
+@pytest.mark.parametrize("kind", ["parquet", "csv", "jsonl"])
+def test_the_scores_of_each_picture_are_written(folder, capsys, kind):
+    path = folder / f"scores.{kind}"
+    words = ("out.jsonl", "--references", "refs.json", "--against", "out.jsonl", "--output", str(path))
+    assert printed(capsys, *words)[0] == 0
+    if kind == "parquet":
+        rows = pyarrow.parquet.read_table(path).to_pylist()
+    elif kind == "csv":
+        with path.open() as file:
+            rows = list(csv.DictReader(file))
+    else:
+        rows = list(map(json.loads, path.read_text().splitlines()))
+    assert [row["image_id"] for row in rows] == list(CAPTIONS)
+    assert float(rows[2]["ROUGE-L"]) == 1
+    assert rows[0]["caption against"] == rows[0]["caption"]
+    assert printed(capsys, *words)[0] == 2
+    assert printed(capsys, *words, "--overwrite")[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("none.jsonl",), "none.jsonl does not exist"),
+        (("out.jsonl", "--references", "none.json"), "none.json does not exist"),
+        (("out.jsonl", "--metrics", "bleu"), "give --references"),
+        (("out.jsonl", "--metrics", "blue"), "there is no 'blue'"),
+        (("out.jsonl", "--output", "x.txt"), "change the ending"),
+        (("out.jsonl", "--references", "broken.json"), "not valid JSON"),
+        (("out.jsonl", "--references", "words.csv"), "no column of"),
+        (("out.jsonl", "--references", "broken.jsonl"), "cannot be read after row 1"),
+        (("out.jsonl", "--references", "empty.jsonl"), "holds no references"),
+        (("out.jsonl", "--references", "number.json"), "holds no texts"),
+        (("out.jsonl", "--output", "out.jsonl", "--overwrite"), "is also an input"),
+    ],
+)
+def test_mistakes_are_one_line(folder, capsys, arguments, message):
+    (folder / "broken.json").write_text("{")
+    (folder / "broken.jsonl").write_text('{"image_id": "a", "caption": "b"}\n{')
+    (folder / "empty.jsonl").write_text("")
+    (folder / "number.json").write_text("3")
+    (folder / "words.csv").write_text("colour,shape\nred,round\n")
+    code, out, err = printed(capsys, *arguments)
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert message in err
+
+
+def test_without_references_the_captions_alone_are_measured(folder, capsys):
+    code, out, err = printed(capsys, "out.jsonl", "--json")
+    found = json.loads(out)
+    assert (code, found["metrics"]["length"]) == (0, pytest.approx(10 / 3))
+    assert found["left_out"]["bleu"] == "needs --references"
+    assert "bleu is left out" in err
+
+
+def test_no_caption_and_reference_in_common(folder):
+    (folder / "empty.json").write_text(json.dumps({key: [""] for key in REFERENCES}))
+    with pytest.raises(ConfigError, match="no picture has both"):
+        evaluated(references="empty.json")
