@@ -1,4 +1,4 @@
-"""Main colours, and their names by distance in OKLab (Björn Ottosson, "A perceptual color space", 2020)."""
+"""Main colours, and their names by distance in OKLab."""
 
 from __future__ import annotations
 
@@ -11,23 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cutline.captioners.pixels.grammar import word_below
-
-Floats = NDArray[np.float32]
+from cutline.measures.light import core
+from cutline.measures.oklab import Floats, to_oklab
 
 _CLUSTERS: Final = 8
 _ROUNDS: Final = 6
 _SAME: Final = 0.045**2  # squared OKLab distance below which two clusters are one colour to the eye
-
-_TO_LMS: Final = np.array(
-    [[0.4122214708, 0.5363325363, 0.0514459929],
-     [0.2119034982, 0.6806995451, 0.1073969566],
-     [0.0883024619, 0.2817188376, 0.6299787005]], dtype=np.float32,
-)  # fmt: skip
-_TO_LAB: Final = np.array(
-    [[0.2104542553, 0.7936177850, -0.0040720468],
-     [1.9779984951, -2.4285922050, 0.4505937099],
-     [0.0259040371, 0.7827717662, -0.8086757660]], dtype=np.float32,
-)  # fmt: skip
 
 # By family: each name with several points, as colour words cover regions.
 _NAMED: Final = {
@@ -88,14 +77,6 @@ _WHITES: Final = ("white", "ivory")
 _COOL_GREYS: Final = {
     0.30: "blue-black", 0.45: "slate", 0.72: "cool grey", 0.88: "pale cool grey", math.inf: "cool white",
 }  # fmt: skip
-
-
-def to_oklab(rgb: NDArray[np.uint8] | Floats) -> Floats:
-    """SRGB values 0..255, shape (..., 3), as OKLab: L 0..1, a and b about -0.4..0.4."""
-    share = np.asarray(rgb, dtype=np.float32) / np.float32(255)
-    linear = np.where(share <= 0.04045, share / 12.92, ((share + 0.055) / 1.055) ** 2.4).astype(np.float32)
-    lab: Floats = np.cbrt(linear @ _TO_LMS.T) @ _TO_LAB.T
-    return lab
 
 
 _POINTS: Final = [
@@ -251,12 +232,6 @@ def _band(rows: Floats, columns: Floats) -> str:
     inner = rows[quarter:-quarter]
     across = len(inner) and inner.sum() > 0.85 * rows.sum() and np.sort(inner)[-quarter:].mean() > 0.6
     return "middle band" if across else ""
-
-
-def core(values: NDArray[Any]) -> NDArray[Any]:
-    """The middle half of both sides."""
-    y, x = values.shape[0] // 4, values.shape[1] // 4
-    return values[y : len(values) - y, x : values.shape[1] - x]
 
 
 def side(position: float, limit: float, names: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from cutline.captioners.pixels.colours import Floats
+from cutline.measures.oklab import Floats
 
 _CELLS: Final = 12
 _EDGE: Final = 0.05  # minimum lightness step, 0..1, between neighbouring pixels of an edge

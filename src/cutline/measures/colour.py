@@ -1,0 +1,41 @@
+"""Colourfulness, hue and warmth."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import numpy as np
+
+from cutline.measures.oklab import Floats
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Colour:
+    """``chroma``: the OKLab mean. ``tinted``: share of pixels with a visible hue. ``warmth``: -1 (all of
+    these cool) to 1 (all warm). ``hue``: mean in degrees; ``one_hue``: how alike hues are, 0..1.
+    """
+
+    chroma: float
+    tinted: float
+    warmth: float
+    hue: float
+    one_hue: float
+
+
+def colour_of(lab: Floats) -> Colour:
+    chroma = np.hypot(lab[..., 1], lab[..., 2])
+    mean, tinted = float(chroma.mean()), chroma > 0.025
+    if not tinted.any():
+        return Colour(chroma=mean, tinted=0.0, warmth=0.0, hue=0.0, one_hue=0.0)
+    chroma, (_, a, b) = chroma[tinted], lab[tinted].T
+    hue, weight = np.degrees(np.arctan2(b, a)) % 360, float(chroma.sum())
+    warm = float(chroma[(hue < 112) | (hue > 345)].sum())
+    cool = float(chroma[(hue > 160) & (hue < 310)].sum())
+    return Colour(
+        chroma=mean,
+        tinted=float(tinted.mean()),
+        warmth=(warm - cool) / weight,
+        hue=math.degrees(math.atan2(b.sum(), a.sum())) % 360,
+        one_hue=math.hypot(a.sum(), b.sum()) / weight,
+    )
