@@ -90,6 +90,11 @@ class CallOptions(LoadOptions, total=False):
     Type checkers need the fields written out; a test compares them with those of the option groups.
     """
 
+    keep: str | Sequence[str]
+    dedup: Literal["exact", "near"] | None
+    classifier: str | None
+    aesthetic_model: str | None
+    aesthetic_head: str | None
     source_type: str | None
     image_limit: int
     reader_batch_size: int
@@ -171,7 +176,7 @@ def _as_in_a_job(options: Mapping[str, Any]) -> JSON:
     if "plugin" in named:
         files = named["plugin"]
         named["plugin"] = tuple(map(str, [files] if isinstance(files, str | Path) else files))
-    for name in ("event", "exclude", "check", "filter", "header", "query"):
+    for name in ("event", "exclude", "check", "filter", "keep", "header", "query"):
         if isinstance(named.get(name), str):
             named[name] = (named[name],)
     if isinstance(named.get("schema"), Mapping):

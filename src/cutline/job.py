@@ -20,6 +20,7 @@ from cutline.imaging.values import HARD_MAX_PIXELS
 from cutline.job_paths import for_file, from_file
 from cutline.options import (
     CheckOptions,
+    FilterOptions,
     InputOptions,
     LocalOptions,
     ModelOptions,
@@ -53,6 +54,7 @@ class Job(StrictOptions):
     server: ServerOptions = dataclasses.field(default_factory=ServerOptions)
     prompts: PromptOptions = dataclasses.field(default_factory=PromptOptions)
     checks: CheckOptions = dataclasses.field(default_factory=CheckOptions)
+    filters: FilterOptions = dataclasses.field(default_factory=FilterOptions)
     pictures: PictureOptions = dataclasses.field(default_factory=PictureOptions)
     output: OutputOptions = dataclasses.field(default_factory=OutputOptions)
     run: RunOptions = dataclasses.field(default_factory=RunOptions)

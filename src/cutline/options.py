@@ -224,6 +224,22 @@ class CheckOptions(StrictOptions):
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class FilterOptions(StrictOptions):
+    """Which pictures get a caption, by what is measured of all of them first."""
+
+    keep: tuple[str, ...] = ()
+    """Keep only pictures that fit, such as 'side>=256' or 'sharpness>=p2'. Several by repetition."""
+    dedup: Literal["exact", "near"] | None = None
+    """Of duplicates keep one: those with the same bytes, or near ones too (resized, re-encoded, cropped)."""
+    classifier: str | None = None
+    """Image classifier for rules such as 'class.watermark<=0.5': name on the hub or folder."""
+    aesthetic_model: str | None = None
+    """CLIP for 'aesthetic>=5': name or folder. [default: openai/clip-vit-large-patch14]"""
+    aesthetic_head: str | None = None
+    """Weights of that score: .safetensors file or hub name. [default: ttj/sac-logos-ava1-l14-linearMSE]"""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class PictureOptions(StrictOptions):
     """How pictures are resized and encoded before they are sent."""
 

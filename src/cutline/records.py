@@ -92,11 +92,17 @@ class Sample:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
-    """Why a source has no picture for a sample; ``skip`` makes it a Skip, not a Failure."""
+    """Why a source has no picture for a sample; ``skip`` makes it a Skip, not a Failure.
+
+    ``rule``, ``value`` and ``kept`` are those of a ``Skip`` whose reason is the message.
+    """
 
     kind: str
     message: str
     skip: bool = False
+    rule: str = ""
+    value: JSON | None = None
+    kept: str = ""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -227,7 +233,10 @@ class Caption:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Skip:
-    """A sample that was left alone on purpose; ``reason`` is the rule, ``value`` what was measured.
+    """A sample that was left alone on purpose; ``reason`` says why, ``value`` is what was measured.
+
+    ``rule`` is what it is counted by, such as ``sharpness>=0.8``; empty where that is the reason. ``kept`` is
+    the key of the picture that is captioned instead of a duplicate.
 
     ``stage`` is the name and fingerprint of the filter or check that decided so, empty where none did: only
     their decisions are journalled, until the fingerprint changes. The rest is as in ``Failure``.
@@ -236,6 +245,8 @@ class Skip:
     key: str
     reason: str
     value: JSON | None = None
+    rule: str = ""
+    kept: str = ""
     stage: str = ""
     steps: tuple[Step, ...] = ()
     useless: Mapping[str, Usage] = dataclasses.field(default_factory=dict)

@@ -65,6 +65,19 @@ BUILT_IN: dict[str, dict[str, str]] = {
     "filters": {
         "size": "cutline.filters.size:Size",
     },
+    "measures": {
+        "side": "cutline.measures.size:Side",
+        "pixels": "cutline.measures.size:Pixels",
+        "aspect": "cutline.measures.size:Aspect",
+        "sharpness": "cutline.measures.sharpness:Sharpness",
+        "motion": "cutline.measures.motion:Motion",
+        "dark": "cutline.measures.light:Dark",
+        "washed": "cutline.measures.light:Washed",
+        "clipped": "cutline.measures.light:Clipped",
+        "contrast": "cutline.measures.light:Contrast",
+        "entropy": "cutline.measures.light:Entropy",
+        "chroma": "cutline.measures.colour:Chroma",
+    },
     "checks": {
         "similarity": "cutline.checks.similarity:Similarity",
         "words": "cutline.checks.words:Words",

@@ -30,6 +30,10 @@ cutline caption photos/ captions.jsonl -m openai:gpt-4o-mini -p "Describe the pr
 
 Run the same command again to continue, however the last run ended.
 """
+FILTER_HELP = """List the pictures that are worth a caption, and why the others are not.
+
+cutline filter photos/ kept.txt --keep 'side>=256' --keep 'sharpness>=0.75' --dedup near
+"""
 COMPARE_HELP = """Compare models, prompts or earlier outputs side by side, in one HTML file.
 
 cutline compare pixels ollama:llava:7b --input-path photos/
@@ -121,6 +125,7 @@ def build(short: ShortHelp | None = None) -> cyclopts.App:
     app.command("cutline.cli.run:run", name="run", help=RUN_HELP)
     app.command("cutline.cli.job:job", name="job", help=JOB_HELP, config=_job_environment)
     app.command("cutline.cli.batch:app", name="batch", help=BATCH_HELP)
+    app.command("cutline.cli.filter:filter", name="filter", help=FILTER_HELP)
     app.command("cutline.cli.compare:compare", name="compare", help=COMPARE_HELP)
     app.command("cutline.cli.judge:judge", name="judge", help=JUDGE_HELP)
     app.command("cutline.cli.eval:evaluate", name="eval", help=EVAL_HELP)

@@ -21,6 +21,7 @@ from cutline.job import Job
 from cutline.job_paths import IN_PLACE
 from cutline.options import (
     CheckOptions,
+    FilterOptions,
     InputOptions,
     LocalOptions,
     ModelOptions,
@@ -104,6 +105,7 @@ class JobGroups:
     server: Annotated[StartedServer, option_group("Local servers")] = field(default_factory=StartedServer)
     prompts: Annotated[MainPrompts, option_group("Prompt")] = field(default_factory=MainPrompts)
     checks: Annotated[CheckOptions, option_group("Checks")] = field(default_factory=CheckOptions)
+    filters: Annotated[FilterOptions, option_group("Filters")] = field(default_factory=FilterOptions)
     input: Annotated[TableInput, option_group("Input", negative="no-")] = field(default_factory=TableInput)
     pictures: Annotated[PictureOptions, option_group("Pictures")] = field(default_factory=PictureOptions)
     output: Annotated[OutputOptions, option_group("Output", negative="no-")] = field(

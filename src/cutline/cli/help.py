@@ -11,14 +11,24 @@ if TYPE_CHECKING:
 
 ALL: Final = "--help-all"
 GROUPS: Final = (
-    *("Model", "Local models", "Local servers", "Prompt", "Checks"),
+    *("Model", "Local models", "Local servers", "Prompt", "Checks", "Filters"),
     *("Input", "Output", "Pictures", "Run", "Before and during"),
 )
 """Headings of the options of a run, in the order of the help."""
 
 _USUAL: Final = {
     *("--model", "--endpoint", "--api-key", "--step", "--plugin", "--max-tokens", "--temperature"),
-    *("--device", "--start", "--prompt", "--language", "--schema", "--trigger", "--filter"),
+    *(
+        "--device",
+        "--start",
+        "--prompt",
+        "--language",
+        "--schema",
+        "--trigger",
+        "--filter",
+        "--keep",
+        "--dedup",
+    ),
     *("--image-limit", "--image-column", "--output-format", "--existing"),
     *("--max-concurrent-requests", "--max-cost", "--retry-failed", "--preview", "--estimate"),
     *("--verbose", "--quiet", "--blind"),

@@ -59,7 +59,7 @@ def outcome_or_none(data: Mapping[str, Any]) -> Outcome | None:
     return None
 
 
-_TEXTS = frozenset({"key", "text", "kind", "message", "reason", "stage", "content_id"})
+_TEXTS = frozenset({"key", "text", "kind", "message", "reason", "rule", "kept", "stage", "content_id"})
 
 
 def usage_from_json(data: Mapping[str, Any]) -> Usage:

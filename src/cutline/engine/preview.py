@@ -18,7 +18,10 @@ from cutline.engine.chain_builder import is_chain
 from cutline.engine.check_retries import retries_of
 from cutline.engine.plan import sample_count
 from cutline.engine.prices import Prices, Spending
+from cutline.engine.progress import Progress
 from cutline.engine.sample_pipeline import SamplePipeline
+from cutline.engine.selection import SelectedSource, rules_of, select
+from cutline.engine.state import open_state
 from cutline.engine.stats import usages_of
 from cutline.errors import ConfigError
 from cutline.interfaces import Source
@@ -66,7 +69,8 @@ async def preview(
     if count < 1:
         raise ConfigError(f"--preview must be greater than 0, not {count}")
     with worker_threads():
-        samples = await in_thread(_first, job, count, assembly.source_of(job))
+        source = await _selected(job, assembly.source_of(job), say)
+        samples = await in_thread(_first, job, count, source)
         _, outcomes, _ = await _caption(job, samples, key, say)
     return list(zip(samples, outcomes, strict=True))
 
@@ -89,13 +93,16 @@ async def estimate(
     """
     job.check()
     with worker_threads():
-        source = source or assembly.source_of(job)
+        source = await _selected(job, source or assembly.source_of(job), say)
         listed = await in_thread(_first, job, _SPREAD_OVER, source)
+        listed = [sample for sample in listed if sample.problem is None or not sample.problem.rule]
         samples = listed[:: max(1, len(listed) // PROBES)][:PROBES]
         start = time.perf_counter()
         chain, outcomes, prices = await _caption(job, samples, key, say, pool)
         wall = time.perf_counter() - start
         total = await in_thread(sample_count, source, assembly.limit_of(job))
+    if total is not None and isinstance(source, SelectedSource):
+        total -= source.selection.rejected
     captions = [outcome for outcome in outcomes if isinstance(outcome, Caption)]
     if not captions:
         causes = sorted({getattr(outcome, "message", "skipped") for outcome in outcomes})
@@ -120,6 +127,23 @@ async def estimate(
         cost=None if cost is None else cost * scale,
         batch_cost=None if batch_cost is None else batch_cost * scale,
     )
+
+
+async def _selected(job: Job, source: Source, say: Say) -> Source:
+    """What the job's rules leave of its source; what is measured for it stays in the output's state."""
+    rules = rules_of(job)
+    if not rules:
+        return source
+
+    def show(progress: Progress) -> None:
+        subject = progress.waiting_for.partition(":")[0]
+        if subject not in shown:
+            say(progress.waiting_for)
+        shown.add(subject)
+
+    shown: set[str] = set()
+    with open_state(assembly.output_of(job), job.run.state) as state:
+        return await select(job, rules, source, state.folder, progress=show)
 
 
 def _seconds(chain: Chain, captions: list[Caption], wall: float) -> float:

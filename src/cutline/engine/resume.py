@@ -17,6 +17,8 @@ async def earlier_outcome(
     sample: Sample, journal: JournalStore, contents: ContentReader
 ) -> tuple[Outcome | None, bool]:
     """An earlier run's outcome about the sample, and whether there is one about another picture instead."""
+    if sample.problem is not None and sample.problem.rule:
+        return None, False  # a rule rejects it; an earlier caption stays in the journal
     outcome = journal.get(sample.key)
     if outcome is None:
         return None, False

@@ -30,12 +30,14 @@ from cutline.engine.progress import Progress, ProgressHook, ProgressReporter
 from cutline.engine.report import Interrupted, Report, absolute, places
 from cutline.engine.sample_pipeline import SamplePipeline
 from cutline.engine.sample_rules import SampleRules
+from cutline.engine.selection import rules_of, select
 from cutline.engine.shard import ShardHost, ShardResult, run_shard
 from cutline.engine.stage_runner import StageRunner
 from cutline.engine.state import State, failures_file, open_state
 from cutline.engine.stats import RunStats
 from cutline.engine.totals import RunClock, Totals
 from cutline.errors import ConfigError, CutlineError, SinkError
+from cutline.filters.selection import PictureRules
 from cutline.interfaces import Sink, Source
 from cutline.job import Job
 from cutline.records import JSON, Slowdown
@@ -102,10 +104,10 @@ async def run_job(
         assembly.check_overlap(job, failures)
     progress, stop = progress or (lambda _: None), stop or Stop()
     chain = replies.chain if replies else assembly.chain_of(job, key, pool=pool)
-    stages = assembly.stages_of(job)
+    stages, rules = assembly.stages_of(job), rules_of(job)
     with worker_threads():
         try:
-            run = _Run(job, chain, stages, progress, stop, replies, failures, sink)
+            run = _Run(job, chain, stages, rules, progress, stop, replies, failures, sink)
             return await run.run(source or assembly.source_of(job))
         finally:
             await chain.aclose()
@@ -119,6 +121,7 @@ class _Run:
     job: Job
     chain: Chain
     stages: StageRunner
+    rules: PictureRules
     progress: ProgressHook
     stop: Stop
     replies: ReplySource | None
@@ -165,6 +168,9 @@ class _Run:
         output = self._begin(state, journal, source)
         result = None
         try:
+            source = await select(
+                self.job, self.rules, source, state.folder, progress=self.progress, stop=self.stop
+            )
             plan = await plan_run(self.job, source, output, self.stop, self._open_models)
             stats = self.stats = RunStats(
                 before=copy.deepcopy(output.counts),

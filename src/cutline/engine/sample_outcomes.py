@@ -16,6 +16,14 @@ _log = logging.getLogger("cutline.engine.sample_pipeline")
 
 def of_problem(sample: Sample, problem: Problem, content_id: str) -> Skip | Failure:
     """The outcome of a sample for which the source has no picture."""
+    if problem.rule:
+        return Skip(
+            key=sample.key,
+            reason=problem.message,
+            rule=problem.rule,
+            value=problem.value,
+            kept=problem.kept,
+        )
     if problem.skip:
         return Skip(key=sample.key, reason=problem.kind)
     return Failure(key=sample.key, kind=problem.kind, message=problem.message, content_id=content_id)

@@ -56,7 +56,7 @@ class Counts:
             self.shortened += bool(dropped)
         elif isinstance(outcome, Skip):
             self.skips += 1
-            self.reasons[outcome.reason] += 1
+            self.reasons[outcome.rule or outcome.reason] += 1
             if outcome.stage:
                 self._of_stage(outcome.stage.partition(" ")[0])["skipped"] += 1
         else:

@@ -7,7 +7,11 @@ import math
 
 import numpy as np
 
-from cutline.measures.oklab import Floats
+from cutline.imaging.decoded import DecodedPicture
+from cutline.interfaces import Measure
+from cutline.measures.oklab import Floats, to_oklab
+
+_SIDE = 80
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,3 +43,16 @@ def colour_of(lab: Floats) -> Colour:
         hue=math.degrees(math.atan2(b.sum(), a.sum())) % 360,
         one_hue=math.hypot(a.sum(), b.sum()) / weight,
     )
+
+
+class Chroma(Measure):
+    """The OKLab mean."""
+
+    name = "chroma"
+    meaning = "how colourful; 0 is grey"
+    high = 0.4
+    usual, bad = 0.06, 0.0
+
+    def measure(self, picture: DecodedPicture) -> float:
+        lab = to_oklab(np.asarray(picture.scaled(_SIDE)))
+        return float(np.hypot(lab[..., 1], lab[..., 2]).mean())

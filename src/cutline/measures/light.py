@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cutline.imaging.decoded import DecodedPicture
+from cutline.interfaces import Measure
 from cutline.measures.oklab import Floats
 from cutline.measures.structure import bright_points
+
+_SIDE: Final = 256
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,3 +67,74 @@ def rim(values: Floats) -> Floats:
     mask = np.ones(values.shape[:2], dtype=bool)
     mask[y:-y, x:-x] = False
     return values[mask]
+
+
+def _counts(picture: DecodedPicture) -> NDArray[np.int64]:
+    """How many pixels have each lightness 0..255."""
+    return picture.once("lightness", lambda: np.asarray(picture.scaled(_SIDE).convert("L").histogram()))
+
+
+def _quantiles(picture: DecodedPicture, *shares: float) -> list[float]:
+    """The lightness, 0..1, below which those shares of the pixels lie."""
+    below = np.cumsum(_counts(picture))
+    return [int(np.searchsorted(below, share * below[-1])) / 255 for share in shares]
+
+
+class Dark(Measure):
+    """One minus the lightness of the brightest hundredth."""
+
+    name = "dark"
+    meaning = "how dark even the brightest parts are"
+    usual, bad = 0.05, 0.8
+
+    def measure(self, picture: DecodedPicture) -> float:
+        return 1 - _quantiles(picture, 0.99)[0]
+
+
+class Washed(Measure):
+    """The lightness of the darkest twentieth."""
+
+    name = "washed"
+    meaning = "how light even the darkest parts are, as in fog or after overexposure"
+    usual, bad = 0.08, 0.55
+
+    def measure(self, picture: DecodedPicture) -> float:
+        return _quantiles(picture, 0.05)[0]
+
+
+class Clipped(Measure):
+    """The share of pixels at 250 of 255 or above."""
+
+    name = "clipped"
+    meaning = "share of the area that is blown out to white"
+    usual, bad = 0.01, 0.5
+
+    def measure(self, picture: DecodedPicture) -> float:
+        counts = _counts(picture)
+        return float(counts[250:].sum() / counts.sum())
+
+
+class Contrast(Measure):
+    """The range of lightness, without the outer hundredths."""
+
+    name = "contrast"
+    meaning = "range from dark to light"
+    usual, bad = 0.9, 0.2
+
+    def measure(self, picture: DecodedPicture) -> float:
+        dark, bright = _quantiles(picture, 0.01, 0.99)
+        return bright - dark
+
+
+class Entropy(Measure):
+    """Bits a pixel (Shannon, "A Mathematical Theory of Communication", 1948) of the lightness."""
+
+    name = "entropy"
+    meaning = "bits of lightness a pixel; an empty page has none"
+    high = 8.0
+    usual, bad = 7.3, 2.0
+
+    def measure(self, picture: DecodedPicture) -> float:
+        counts = _counts(picture)
+        shares = counts[counts > 0] / counts.sum()
+        return float(-(shares * np.log2(shares)).sum()) + 0.0  # no -0.0

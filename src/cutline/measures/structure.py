@@ -72,7 +72,7 @@ def structure_of(luma: Floats) -> Structure:
         mirrored=_likeness(small, axis=1),
         reflected=_likeness(small, axis=0),
         repetition=_repetition(luma),
-        **_focus(luma),
+        **focus_of(luma),
         **_directions(dx[::2, ::2], dy[::2, ::2]),  # a quarter of the pixels suffices
         **_ink(luma),
     )
@@ -94,7 +94,7 @@ def _grid(values: Floats, side: int, reduce: np.ufunc = np.add) -> Floats:
     return cells
 
 
-def _focus(luma: Floats) -> dict[str, float]:
+def focus_of(luma: Floats) -> dict[str, float]:
     """Laplacian against contrast, in the cells of the picture that have some contrast.
 
     ``sharpness`` is the median of turn over spread, ``sharpest`` the 90 % quantile of the strongest turn

@@ -21,6 +21,7 @@ from cutline.engine.output import MARK
 from cutline.engine.prices import BATCH, price_of
 from cutline.engine.progress import ProgressHook
 from cutline.engine.run import run_job
+from cutline.engine.selection import rules_of, select
 from cutline.engine.stage_runner import StageRunner
 from cutline.engine.state import State, open_state, state_folder, state_url
 from cutline.errors import BudgetSpent, ConfigError, CutlineError, OutputGone
@@ -66,15 +67,19 @@ async def submit_job(
     assembly.check_overlap(job)
     limits, stop, progress = limits or FileLimits(), stop or Stop(), progress or (lambda _: None)
     limits.check()
+    rules = rules_of(job)
     await _probe(job, key=key, source=source, progress=progress, stop=stop)
     service = service_of(job, key, progress)
     with worker_threads():
         async with _uploader(job, service, key, limits, progress) as uploader:
-            await uploader.run(source or assembly.source_of(job), job, stop)
             output = assembly.output_of(job)
+            folder = state_folder(output, job.run.state)
+            source = source or assembly.source_of(job)
+            source = await select(job, rules, source, folder, progress=progress, stop=stop)
+            await uploader.run(source, job, stop)
             return Submission(
                 output=output,
-                state=str(state_folder(output, job.run.state)),
+                state=str(folder),
                 model=uploader.pipeline.chain.name,
                 stats=uploader.stats,
                 stopped=stop.reason or uploader.ended,

@@ -1,0 +1,128 @@
+"""``cutline filter``: which pictures are worth a caption, before anything is paid.
+
+Annotations are no strings here: those of the groups are looked up in the modules of their classes.
+"""
+
+import dataclasses
+import os
+import shlex
+from dataclasses import field
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from cutline.cli.caption import TableInput, option_group
+from cutline.cli.common_options import Verbosity
+from cutline.errors import ConfigError
+from cutline.formatting import plural, printable
+from cutline.job import Job
+from cutline.options import FilterOptions, LocalOptions, PictureOptions, RunOptions
+from cutline.terminal import Console, print_error, print_line
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class FilterGroups:
+    filters: Annotated[FilterOptions, option_group("Filters")] = field(default_factory=FilterOptions)
+    input: Annotated[TableInput, option_group("Input", negative="no-")] = field(default_factory=TableInput)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class FilterActions(Verbosity):
+    list: bool = False
+    """List the measures with their range, and values of a usual and a bad picture."""
+    max_pixels: int = PictureOptions().max_pixels
+    """Pictures that need more pixels than this to decode are refused."""
+    device: str = LocalOptions().device
+    """Where models compute: auto, cpu, cuda, cuda:N or mps."""
+    state: str | None = None
+    """Folder for what was measured. [default: beside the list]"""
+
+
+def filter(  # noqa: A001 - the command's name
+    input_path: str | None = None,
+    output_path: Annotated[str | None, Parameter(alias="-o")] = None,
+    *,
+    groups: Annotated[FilterGroups, Parameter(name="*")] = FilterGroups(),
+    actions: Annotated[FilterActions, option_group("Before and during")] = FilterActions(),
+) -> int:
+    """List the pictures that are worth a caption, and why the others are not.
+
+    Run it again with other limits: what was measured is kept, and no picture is opened again.
+
+    Parameters
+    ----------
+    input_path
+        File or folder of pictures, `.txt` list of URLs, table (`.csv`, `.parquet`, `.jsonl` …) or tars.
+    output_path
+        `.txt`, `.csv`, `.jsonl` or `.parquet` file for the kept ones, an input for `cutline caption`.
+    """
+    actions.check()
+    if actions.list:
+        return _list_measures()
+    if input_path is None or output_path is None:
+        raise ConfigError(
+            "cutline filter needs an input and a list, such as `cutline filter photos kept.txt`"
+        )
+    job = Job(
+        input_path=input_path,
+        output_path=output_path,
+        filters=groups.filters,
+        input=groups.input,
+        pictures=PictureOptions(max_pixels=actions.max_pixels),
+        local=LocalOptions(device=actions.device),
+        run=RunOptions(state=actions.state),
+    )
+    return _filter(job, actions)
+
+
+def _filter(job: Job, verbosity: Verbosity) -> int:
+    from cutline.cli.execute import run_displayed
+    from cutline.engine.filter_job import FilterResult, filter_job
+
+    result: FilterResult | None = run_displayed(
+        lambda progress, stop: filter_job(job, progress=progress, stop=stop), verbosity
+    )
+    if result is None:
+        print_error("interrupted · what was measured is kept: run the same command again to continue")
+        return 130
+    if not verbosity.quiet:
+        rejected = sum(result.counts.values())
+        parts = [f"{result.kept:,} kept", f"{rejected:,} rejected"]
+        if result.counts:
+            parts[-1] += f" ({', '.join(f'{count:,} {rule}' for rule, count in result.counts.items())})"
+        if result.failures:
+            parts.append(f"{sum(result.failures.values()):,} cannot be opened")
+        print_line(" · ".join(parts))
+        for key, message in result.failed:
+            print_line(f"  {printable(key)}: {printable(message)}")
+        for line in (*map(str, result.left_over), *result.warnings):
+            print_line(printable(line))
+        for path in result.outputs:
+            print_line(f"→ {printable(os.path.relpath(path))}")
+        words = ["cutline", "caption", str(result.outputs[0])]
+        if result.needs_root:
+            words += ["--image-root", str(Path(job.input_path).absolute())]
+        print_line(f"caption them: {printable(shlex.join(words))}")
+    elif result.failures:
+        print_error(f"{plural(sum(result.failures.values()), 'picture')} cannot be opened")
+    return result.exit_code
+
+
+def _list_measures() -> int:
+    """Print the measures as a table on the output stream."""
+    from rich.table import Table
+    from rich.text import Text
+
+    from cutline.filters.rules import shown
+    from cutline.measures.catalog import all_measures
+
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    for title in ("measure", "range", "usual", "bad", "meaning"):
+        table.add_column(title, no_wrap=title != "meaning")
+    for measure in all_measures():
+        values = [f"{shown(measure.low)} to {shown(measure.high)}"]
+        values += ["" if value is None else shown(value) for value in (measure.usual, measure.bad)]
+        table.add_row(*(Text(printable(text)) for text in (measure.name, *values, measure.meaning)))
+    Console(highlight=False).print(table)
+    return 0

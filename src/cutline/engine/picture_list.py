@@ -1,0 +1,180 @@
+"""Lists of pictures as files that ``cutline caption`` takes as input: text, CSV, JSON lines, Parquet."""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import IO, Any, Final
+
+from cutline.errors import ConfigError
+from cutline.files import write_errors
+from cutline.locations.roots import is_within
+from cutline.records import JSON, Sample
+from cutline.serialization import encode_json, valid_unicode
+from cutline.storage import is_remote
+
+ENDINGS: Final = (".txt", ".csv", ".jsonl", ".parquet")
+_ROWS: Final = 1000  # in a group of a Parquet file
+_GROUP_BYTES: Final = 64_000_000
+
+Row = tuple[Sample, JSON]
+"""A sample and its measures by name."""
+
+
+def check_list(path: str) -> None:
+    """Raises ConfigError for a name that no list can have."""
+    if is_remote(path) or Path(path).suffix.lower() not in ENDINGS:
+        raise ConfigError(f"the list of kept pictures is a local {', '.join(ENDINGS)} file: change {path!r}")
+    if Path(path).is_dir():
+        raise ConfigError(f"{path} is a folder: give the name of a file")
+
+
+def write_list(path: Path, rows: Iterable[Row], names: Iterable[str]) -> bool:
+    """Replace a list by pictures and their measures of these names; a reader finds the old or the new one.
+
+    Pictures inside tars or tables have no path: a Parquet file holds them. Returns whether all paths are
+    relative to the list's folder, so that nothing else need be named to read it.
+
+    Raises:
+        ConfigError: a picture has no path, and the list is of another format.
+        SinkError: it cannot be written.
+    """
+    part = path.with_name(f".{path.name}.part")
+    with write_errors(path):
+        try:
+            places = _Places(path)
+            _WRITERS[path.suffix.lower()](part, places, rows, list(names))
+            with part.open("rb") as file:
+                os.fsync(file.fileno())
+            part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)
+    return places.all_relative
+
+
+class _Places:
+    """Names pictures as a list in its folder has them."""
+
+    def __init__(self, path: Path) -> None:
+        self._list = path
+        self._folder = os.path.realpath(path.parent)
+        self.all_relative = True
+
+    def find(self, sample: Sample) -> str | None:
+        """The path or URL of a picture; None for one inside another file."""
+        location = sample.location
+        assert location is not None
+        if (url := location.url()) is not None:
+            return url
+        if is_remote(location.path):
+            self.all_relative = False
+            return location.path
+        if (file := location.file()) is None:
+            return None
+        real = os.path.realpath(file)
+        if is_within(real, self._folder):
+            return os.path.relpath(real, self._folder)
+        self.all_relative = False
+        return real
+
+    def path(self, sample: Sample) -> str:
+        """The path or URL; raises ConfigError where there is none."""
+        place = self.find(sample)
+        if place is None:
+            raise ConfigError(
+                f"{sample.path} is inside another file and has no path for {self._list.name}: "
+                "give the list a name that ends in .parquet, which then holds the pictures"
+            )
+        if "\n" in place or "\r" in place or place.encode("utf-8", "ignore").decode() != place:
+            raise ConfigError(f"{valid_unicode(place)!r} cannot be written to {self._list.name}: rename it")
+        return place
+
+
+def _write_text(part: Path, places: _Places, rows: Iterable[Row], names: list[str]) -> None:  # noqa: ARG001 - paths only
+    with part.open("w", encoding="utf-8", newline="\n") as file:
+        for sample, _ in rows:
+            file.write(f"{places.path(sample)}\n")
+
+
+def _write_csv(part: Path, places: _Places, rows: Iterable[Row], names: list[str]) -> None:
+    with part.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["image", "text", *names])
+        for sample, values in rows:
+            writer.writerow([places.path(sample), sample.text or "", *(values.get(name) for name in names)])
+
+
+def _write_json(part: Path, places: _Places, rows: Iterable[Row], names: list[str]) -> None:
+    with part.open("wb") as file:
+        for sample, values in rows:
+            row = {"image": places.path(sample), "text": sample.text}
+            file.write(encode_json(row | {name: values.get(name) for name in names}) + b"\n")
+
+
+def _write_parquet(part: Path, places: _Places, rows: Iterable[Row], names: list[str]) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    image = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+    fields = [("image", image), ("text", pa.string()), *((name, pa.float64()) for name in names)]
+    schema = pa.schema(fields)
+    with pq.ParquetWriter(part, schema) as writer:
+        for group in _groups(places, rows, names):
+            writer.write_table(pa.Table.from_pylist(group, schema=schema))
+
+
+def _groups(places: _Places, rows: Iterable[Row], names: list[str]) -> Iterator[list[dict[str, Any]]]:
+    group: list[dict[str, Any]] = []
+    size = 0
+    for sample, values in rows:
+        place, data = places.find(sample), None
+        if place is None:
+            assert sample.location is not None
+            data = sample.location.read()
+            size += len(data)
+        image = {"bytes": data, "path": valid_unicode(place or sample.key)}
+        group.append({"image": image, "text": sample.text} | {name: values.get(name) for name in names})
+        if len(group) == _ROWS or size > _GROUP_BYTES:
+            yield group
+            group, size = [], 0
+    yield group
+
+
+_WRITERS: Final = {
+    ".txt": _write_text,
+    ".csv": _write_csv,
+    ".jsonl": _write_json,
+    ".parquet": _write_parquet,
+}
+
+
+class RowFile:
+    """JSON lines beside a list, which there are only if there is a line."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._part = path.with_name(f".{path.name}.part")
+        self._file: IO[bytes] | None = None
+        self.rows = 0
+
+    def add(self, row: JSON) -> None:
+        if self._file is None:
+            self._file = self._part.open("wb")
+        self._file.write(encode_json(row) + b"\n")
+        self.rows += 1
+
+    def publish(self) -> None:
+        """Replace the file, or remove it if there is no line."""
+        if self._file is None:
+            self.path.unlink(missing_ok=True)
+        else:
+            self._file.close()
+            self._part.replace(self.path)
+
+    def discard(self) -> None:
+        """Remove what was not published."""
+        if self._file is not None:
+            self._file.close()
+        self._part.unlink(missing_ok=True)

@@ -1,0 +1,331 @@
+"""Measure all pictures of an input before anything is paid, and leave out what its rules reject."""
+
+from __future__ import annotations
+
+import array
+import asyncio
+import dataclasses
+import hashlib
+import math
+import os
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from PIL import Image
+
+from cutline.engine import assembly
+from cutline.engine.cancellation import Stop
+from cutline.engine.measure_store import MeasureStore, PictureMeasures, measure_id
+from cutline.engine.plan import sample_count
+from cutline.engine.prefetch import Prefetch
+from cutline.engine.progress import Progress, ProgressHook, Rate
+from cutline.errors import CutlineError, SampleError
+from cutline.filters.selection import (
+    KEPT,
+    NEAR,
+    Decisions,
+    Measured,
+    PictureRules,
+    decide,
+    refuse_nothing_left,
+)
+from cutline.formatting import duration, one_line, plural, without_signatures
+from cutline.imaging import Picture
+from cutline.imaging.decoded import DecodedPicture
+from cutline.interfaces import MeasureOptions, Source
+from cutline.job import Job
+from cutline.locations.loader import PictureLoader
+from cutline.measures.hashes import hashes_of
+from cutline.records import JSON, LeftOver, Problem, Sample
+from cutline.worker_threads import in_thread
+
+MEASURES: Final = "measures.jsonl"
+
+_DOWNLOADS: Final = 32  # pictures that are fetched at once
+_REPORT_EVERY: Final = 0.1  # seconds
+_UNREAD: Final = -1  # in place of a row or a place
+_NO_PIXELS: Final = Image.new("RGB", (1, 1))
+
+
+def rules_of(job: Job, *, decode: bool = False) -> PictureRules:
+    """The job's rules about pictures; raises as ``PictureRules.of``."""
+    filters = job.filters
+    options = MeasureOptions(
+        classifier=filters.classifier,
+        aesthetic_model=filters.aesthetic_model,
+        aesthetic_head=filters.aesthetic_head,
+        device=job.local.device,
+    )
+    return PictureRules.of(filters.keep, filters.dedup, options, decode=decode)
+
+
+class Selection:
+    """What was measured of an input, and what its rules reject.
+
+    Places number the pictures that could be opened, in the order of the input; ``failed`` are the rows of
+    the store with the others.
+    """
+
+    def __init__(self, store: MeasureStore, rules: PictureRules, order: array.array[int]) -> None:
+        listed = np.frombuffer(order, dtype=np.int64) if order else np.zeros(0, dtype=np.int64)
+        listed = listed[listed != _UNREAD]
+        failed = np.fromiter(map(store.failed, listed.tolist()), dtype=bool, count=len(listed))
+        self.store = store
+        self.rows = listed[~failed]
+        self.failed = listed[failed]
+        self.measured: Measured = store.measured(self.rows)
+        self.decisions: Decisions = decide(rules, self.measured)
+        self._places = np.full(len(store), _UNREAD)
+        self._places[self.rows] = np.arange(len(self.rows))
+
+    @property
+    def kept(self) -> int:
+        """How many pictures are kept, without those that cannot be opened."""
+        return int((self.decisions.reasons == KEPT).sum())
+
+    @property
+    def rejected(self) -> int:
+        return len(self.rows) - self.kept
+
+    def place(self, key: str) -> int | None:
+        """The place of a picture; None for one that was not measured, or cannot be opened."""
+        row = self.store.row(key)
+        place = _UNREAD if row is None else int(self._places[row])
+        return None if place == _UNREAD else place
+
+    def problem(self, place: int) -> Problem | None:
+        """Why the picture at a place is rejected; None for one that is kept."""
+        reason = int(self.decisions.reasons[place])
+        if reason == KEPT:
+            return None
+        values, rule, kept = self.values(place), self.decisions.rule(place), ""
+        if reason >= 0:
+            broken = self.decisions.rules[reason]
+            message = broken.why(float(self.measured.values[broken.name][place]))
+        else:
+            kept = self.key(int(self.decisions.kept[place]))
+            message = f"{rule} of {kept}"
+            if reason == NEAR:
+                values["distance"] = int(self.decisions.distance[place])
+                message += f" ({values['distance']} of 256 bits differ)"
+        return Problem(kind="rejected", message=message, skip=True, rule=rule, value=values, kept=kept)
+
+    def key(self, place: int) -> str:
+        """The key of the picture at a place, as files keep it."""
+        return self.store.read(int(self.rows[place])).key
+
+    def values(self, place: int) -> JSON:
+        """The measures of a picture by name; None where it has none."""
+        found = {name: float(column[place]) for name, column in self.measured.values.items()}
+        return {name: None if np.isnan(value) else value for name, value in found.items()}
+
+
+class SelectedSource(Source):
+    """A source whose rejected pictures are skips, each with its rule and measures."""
+
+    def __init__(self, source: Source, selection: Selection) -> None:
+        self._source = source
+        self.selection = selection
+
+    def samples(self) -> Iterator[Sample]:
+        for sample in self._source.samples():
+            yield self._selected(sample)
+
+    def _selected(self, sample: Sample) -> Sample:
+        place = None if sample.location is None else self.selection.place(sample.key)
+        problem = None if place is None else self.selection.problem(place)
+        if problem is None:
+            return sample
+        # The origin is part of the content id: an output with another reason is written again.
+        return dataclasses.replace(sample, location=None, problem=problem, origin=problem.message)
+
+    def count(self) -> int | None:
+        return self._source.count()
+
+    def shards(self, count: int) -> Sequence[Source]:
+        return [SelectedSource(shard, self.selection) for shard in self._source.shards(count)]
+
+    @property
+    def has_repeats(self) -> bool:
+        return self._source.has_repeats
+
+    @property
+    def warnings(self) -> Sequence[str]:
+        return (*self._source.warnings, *summary_lines(self.selection.decisions))
+
+    @property
+    def left_over(self) -> Sequence[LeftOver]:
+        return self._source.left_over
+
+    @property
+    def column_types(self) -> Mapping[str, Any]:
+        return self._source.column_types
+
+
+def summary_lines(decisions: Decisions) -> list[str]:
+    """What a user should know about rules that reject nothing, or do not apply to some pictures."""
+    lines = []
+    for rule in decisions.rules:
+        missing = decisions.without.get(rule.name, 0)
+        if missing:
+            lines.append(f"--keep {rule}: {plural(missing, 'picture')} without {rule.name} kept")
+        measured = len(decisions.reasons) - missing
+        if rule.percent is not None and measured * rule.percent < 100:
+            share = f"{rule.percent:g} % of {plural(measured, 'picture')}"
+            lines.append(f"--keep {rule} rejects nothing: {share} is less than one")
+    return lines
+
+
+async def select(
+    job: Job,
+    rules: PictureRules,
+    source: Source,
+    folder: Path,
+    *,
+    progress: ProgressHook = lambda _: None,
+    stop: Stop | None = None,
+) -> Source:
+    """The source with what the rules reject as skips; the same one without rules, or if it is stopped.
+
+    Raises:
+        ConfigError: a measure cannot run, or no picture is left.
+        SourceError: the input cannot be listed; SinkError: the state folder cannot be written.
+    """
+    if not rules:
+        return source
+    selection = await measure_input(job, rules, source, folder, progress=progress, stop=stop or Stop())
+    if selection is None:
+        return source
+    refuse_nothing_left(selection.decisions)
+    return SelectedSource(source, selection)
+
+
+async def measure_input(
+    job: Job, rules: PictureRules, source: Source, folder: Path, *, progress: ProgressHook, stop: Stop
+) -> Selection | None:
+    """Measure what the state folder lacks, and decide; None if it is stopped; raises as ``select``."""
+    loop = asyncio.get_running_loop()
+
+    def say(line: str) -> None:
+        loop.call_soon_threadsafe(progress, Progress(waiting_for=line))
+
+    store = MeasureStore(folder / MEASURES, rules.measures)
+    try:
+        await in_thread(store.load)
+        for measure in rules.measures:
+            await in_thread(measure.open, say)
+        work = _Measurement(job, rules, store, progress, stop)
+        await work.run(source)
+        if stop.requested:
+            return None
+        return await in_thread(Selection, store, rules, work.order)
+    finally:
+        store.close()
+
+
+class _Measurement:
+    """One pass over an input: a few pictures at a time, in threads."""
+
+    def __init__(
+        self, job: Job, rules: PictureRules, store: MeasureStore, progress: ProgressHook, stop: Stop
+    ) -> None:
+        self._job = job
+        self._rules = rules
+        self._store = store
+        self._progress = progress
+        self._stop = stop
+        self._loader = PictureLoader(
+            allow_private=job.input.allow_private_urls, user_agent=job.input.user_agent
+        )
+        self._decoders = asyncio.Semaphore(os.cpu_count() or 1)
+        self._total: int | None = None
+        self._fresh = self._done = 0
+        self._rate = Rate()
+        self._reported = 0.0
+        self.order: array.array[int] = array.array("q")
+
+    async def run(self, source: Source) -> None:
+        limit = assembly.limit_of(self._job)
+        batch = max(1, self._job.input.reader_batch_size)
+        feed = Prefetch(assembly.samples_of(source, limit), batch=batch)
+        self._total = await in_thread(sample_count, source, limit)
+        try:
+            async with asyncio.TaskGroup() as group:
+                watch = group.create_task(self._watch(feed))
+                workers = [group.create_task(self._work(feed)) for _ in range(_DOWNLOADS)]
+                await asyncio.gather(*workers)
+                watch.cancel()
+        except* CutlineError as errors:
+            raise errors.exceptions[0] from None
+        finally:
+            feed.close()
+            await self._loader.aclose()
+
+    async def _watch(self, feed: Prefetch) -> None:
+        await self._stop.wait()
+        feed.stop()
+
+    async def _work(self, feed: Prefetch) -> None:
+        while (item := await feed.next()) is not None and not self._stop.requested:
+            while len(self.order) <= item.index:
+                self.order.append(_UNREAD)
+            self.order[item.index] = await self._measure(item.sample)
+            self._done += 1
+            self._report()
+
+    async def _measure(self, sample: Sample) -> int:
+        if sample.location is None:
+            return _UNREAD
+        row, missing = self._store.known(sample.key, sample.content_id, decoded=self._rules.needs_pixels)
+        if row is not None and not missing:
+            return row
+        self._fresh += 1
+        try:
+            location = await self._loader.locate(sample)
+            picture = Picture(location, max_pixels=self._job.pictures.max_pixels)
+            async with self._decoders:
+                found = await in_thread(self._taken, sample, picture, missing)
+        except (SampleError, MemoryError) as error:
+            kind = error.kind if isinstance(error, SampleError) else "out-of-memory"
+            message = without_signatures(one_line(error)) or "the picture needs more memory than there is"
+            found = PictureMeasures(key=sample.key, content=sample.content_id, error=(kind, message))
+        return self._store.append(found)
+
+    def _taken(self, sample: Sample, picture: Picture, names: frozenset[str]) -> PictureMeasures:
+        """The measures of those names; of a picture whose pixels are needed also its hashes."""
+        digest = hashlib.blake2b(picture.data, digest_size=16).hexdigest()
+        if self._rules.needs_pixels:
+            decoded = DecodedPicture.of(picture)
+        else:
+            info = picture.info()
+            decoded = DecodedPicture(_NO_PIXELS, width=info.width, height=info.height)
+        values = {}
+        for measure in self._rules.measures:
+            if measure.name not in names:
+                continue
+            value = measure.measure(decoded)
+            is_number = value is not None and math.isfinite(value)
+            values[measure_id(measure)] = float(f"{value:.7g}") if is_number else None
+        hashes = hashes_of(decoded) if self._rules.needs_pixels else None
+        return PictureMeasures(
+            key=sample.key,
+            content=sample.content_id,
+            digest=digest,
+            values=values,
+            hashes=hashes,
+            is_hashed=self._rules.needs_pixels,
+        )
+
+    def _report(self) -> None:
+        now = time.monotonic()
+        if not self._fresh or now - self._reported < _REPORT_EVERY:
+            return
+        self._reported = now
+        rate, of = self._rate.update(self._fresh), f"/{self._total:,}" if self._total else ""
+        left = ""
+        if self._total and rate:
+            left = f", {duration((self._total - self._done) / rate)} left"
+        self._progress(Progress(waiting_for=f"measuring pictures: {self._done:,}{of}, {rate:,.0f}/s{left}"))

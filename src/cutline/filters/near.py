@@ -1,0 +1,175 @@
+"""Near duplicates among many pictures, by bands of their hashes.
+
+Pictures are compared where one of 32 bands of 16 bits is equal (locality-sensitive hashing: Indyk and
+Motwani, "Approximate Nearest Neighbors", 1998), and are near where the whole hashes differ in few bits.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from typing import Final, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cutline.measures.hashes import BYTES
+
+MAX_DCT: Final = 64
+MAX_GRADIENT: Final = 48
+
+_BANDS: Final = BYTES // 2
+_CHUNK: Final = 1 << 18  # pairs compared at a time
+_FEW: Final = 2048  # compared among themselves; more are halved
+_NONE: Final = np.uint16(0xFFFF)
+
+Indices: TypeAlias = NDArray[np.int64]
+Words: TypeAlias = NDArray[np.uint64]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Nearest:
+    """For each picture the row of the kept one that it is near, its own if it is kept; and the distance.
+
+    The distance is that of the DCT hashes in bits of 256, or of the gradient hashes where that is smaller.
+    """
+
+    kept: Indices
+    distance: NDArray[np.uint16]
+
+
+def nearest_kept(hashes: NDArray[np.uint8]) -> Nearest:
+    """Keep each picture that is near no kept one before it. ``hashes``: shape (n, 64), the best first.
+
+    Each of the others is near the kept one that it names, not near a neighbour's neighbour.
+    """
+    hashes = np.ascontiguousarray(hashes)
+    search = _Search(hashes)
+    search.resolve(np.arange(len(hashes)))
+    return Nearest(kept=search.kept, distance=search.distance)
+
+
+class _Search:
+    def __init__(self, hashes: NDArray[np.uint8]) -> None:
+        self._words: Words = hashes.view(np.uint64)
+        self._bands = hashes.view(np.uint16)
+        self.kept: Indices = np.arange(len(hashes))
+        self.distance = np.zeros(len(hashes), dtype=np.uint16)
+
+    def resolve(self, rows: Indices) -> Indices:
+        """The rows that are kept, of some in their order; those before them are known to be far from them.
+
+        Halves: what is near a kept one of the first half is not compared with the second.
+        """
+        if len(rows) <= _FEW:
+            return self._resolve_few(rows)
+        middle = len(rows) // 2
+        first = self.resolve(rows[:middle])
+        rest = self._without_near(first, rows[middle:])
+        return np.concatenate((first, self.resolve(rest)))
+
+    def _without_near(self, kept: Indices, rows: Indices) -> Indices:
+        """The rows that are near none of ``kept``; the others get the nearest of these."""
+        best = np.full(len(rows), _NONE)
+        owner = np.zeros(len(rows), dtype=np.int64)
+        for band in range(_BANDS):
+            values = self._bands[kept, band]
+            order = np.argsort(values, kind="stable")
+            values, own = values[order], self._bands[rows, band]
+            low = np.searchsorted(values, own, "left")
+            count = np.searchsorted(values, own, "right") - low
+            for right, place in _expanded(low, count):
+                left = order[place]
+                found, distance = self._near(kept[left], rows[right])
+                _take_best(best, owner, right[found], kept[left[found]], distance)
+        near = best != _NONE
+        self.kept[rows[near]], self.distance[rows[near]] = owner[near], best[near]
+        far: Indices = rows[~near]
+        return far
+
+    def _resolve_few(self, rows: Indices) -> Indices:
+        lefts: list[Indices] = [np.zeros(0, dtype=np.int64)]
+        rights, distances = list(lefts), [np.zeros(0, dtype=np.uint16)]
+        for band in range(_BANDS):
+            values = self._bands[rows, band]
+            order = np.argsort(values, kind="stable")
+            values = values[order]
+            end = np.searchsorted(values, values, "right")
+            places = np.arange(len(rows))
+            for left, place in _expanded(places + 1, end - places - 1):
+                first, second = order[left], order[place]
+                first, second = np.minimum(first, second), np.maximum(first, second)
+                found, distance = self._near(rows[first], rows[second])
+                lefts.append(first[found])
+                rights.append(second[found])
+                distances.append(distance)
+        left, right = np.concatenate(lefts), np.concatenate(rights)
+        return self._greedy(rows, left, right, np.concatenate(distances))
+
+    def _greedy(self, rows: Indices, left: Indices, right: Indices, distance: NDArray[np.uint16]) -> Indices:
+        """Keep the rows in their order unless they are near a kept one, of pairs of places in ``rows``."""
+        best = np.full(len(rows), _NONE)
+        owner = np.zeros(len(rows), dtype=np.int64)
+        order = np.argsort(left, kind="stable")
+        left, right, distance = left[order], right[order], distance[order]
+        starts = np.flatnonzero(np.diff(left, prepend=-1))
+        ends = [*starts[1:].tolist(), len(left)] if len(left) else []
+        for start, end in zip(starts.tolist(), ends, strict=True):
+            place = int(left[start])
+            if best[place] != _NONE:
+                continue
+            others = np.full(end - start, rows[place])
+            _take_best(best, owner, right[start:end], others, distance[start:end])
+        near = best != _NONE
+        self.kept[rows[near]], self.distance[rows[near]] = owner[near], best[near]
+        far: Indices = rows[~near]
+        return far
+
+    def _near(self, left: Indices, right: Indices) -> tuple[NDArray[np.intp], NDArray[np.uint16]]:
+        """Which of the pairs are near, and the distances of these."""
+        differences = self._words[left]
+        differences ^= self._words[right]
+        bits = _count_bits(differences)
+        dct, gradient = bits[:, :4].sum(axis=1, dtype=np.uint16), bits[:, 4:].sum(axis=1, dtype=np.uint16)
+        found = np.flatnonzero((dct <= MAX_DCT) | (gradient <= MAX_GRADIENT))
+        return found, np.minimum(dct[found], gradient[found])
+
+
+def _take_best(
+    best: NDArray[np.uint16], owner: Indices, rows: Indices, owners: Indices, distance: NDArray[np.uint16]
+) -> None:
+    """Note the nearest owner of each row, and of equally near ones the first."""
+    order = np.lexsort((owners, distance, rows))
+    rows, owners, distance = rows[order], owners[order], distance[order]
+    first = np.flatnonzero(np.diff(rows, prepend=-1))
+    rows, owners, distance = rows[first], owners[first], distance[first]
+    nearer = (distance < best[rows]) | ((distance == best[rows]) & (owners < owner[rows]))
+    best[rows[nearer]], owner[rows[nearer]] = distance[nearer], owners[nearer]
+
+
+def _expanded(low: Indices, count: Indices) -> Iterator[tuple[Indices, Indices]]:
+    """Pairs of each row and every place from its ``low`` on, ``count`` of them; some at a time."""
+    ends = np.cumsum(count)
+    start = 0
+    while start < len(count):
+        before = int(ends[start - 1]) if start else 0
+        stop = max(start + 1, int(np.searchsorted(ends, before + _CHUNK, "right")))
+        rows = np.repeat(np.arange(start, stop), count[start:stop])
+        if len(rows):
+            offsets = np.arange(len(rows)) - (ends[rows] - count[rows] - before)
+            yield rows, low[rows] + offsets
+        start = stop
+
+
+if hasattr(np, "bitwise_count"):
+
+    def _count_bits(words: Words) -> NDArray[np.uint8]:
+        counts: NDArray[np.uint8] = np.bitwise_count(words)
+        return counts
+
+else:  # numpy 1
+    _BITS: Final = np.array([byte.bit_count() for byte in range(256)], dtype=np.uint8)
+
+    def _count_bits(words: Words) -> NDArray[np.uint8]:
+        counts: NDArray[np.uint8] = _BITS[words.view(np.uint8)].reshape(*words.shape, 8).sum(-1, np.uint8)
+        return counts

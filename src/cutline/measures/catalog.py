@@ -1,0 +1,42 @@
+"""Measures by their names, as rules have them."""
+
+from __future__ import annotations
+
+import contextlib
+
+from cutline import registry
+from cutline.errors import ConfigError
+from cutline.interfaces import Measure, MeasureOptions
+
+_CLASS = "class"  # of class.LABEL
+
+
+def make_measure(name: str, options: MeasureOptions) -> Measure:
+    """The measure of a name such as ``sharpness`` or ``class.watermark``.
+
+    Raises:
+        ConfigError: there is none, or it cannot run; MissingExtra: it needs an extra.
+    """
+    kind, _, label = name.partition(".")
+    if kind == _CLASS and label:
+        measure: Measure = registry.load("measures", _CLASS)(options, label)
+        return measure
+    made = registry.load("measures", name)
+    if not (isinstance(made, type) and Measure in made.__mro__):
+        raise ConfigError(f"the measure {name!r} is not a class derived from cutline.Measure")
+    return made(options)  # type: ignore[no-any-return]
+
+
+def usual_measures(options: MeasureOptions) -> list[Measure]:
+    """The measures that cost milliseconds: they are taken of every picture that is decoded."""
+    made = [registry.load("measures", name) for name in registry.BUILT_IN["measures"]]
+    return [measure(options) for measure in made if not measure.is_slow]
+
+
+def all_measures() -> list[type[Measure]]:
+    """The classes of all measures, built-in ones first, without plug-ins that cannot be used."""
+    found = []
+    for name in registry.names("measures"):
+        with contextlib.suppress(ConfigError):
+            found.append(registry.load("measures", name))
+    return found
