@@ -11,7 +11,7 @@ from typing import Any, Literal, Self
 import orjson
 
 from cutline.engine.fingerprint import Fingerprint
-from cutline.engine.remote_state import read_record
+from cutline.engine.remote_records import read_record
 from cutline.engine.state import State, state_folder, state_url
 from cutline.errors import ConfigError, JobChanged, SourceError
 from cutline.formatting import stored_key

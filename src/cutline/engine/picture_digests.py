@@ -9,7 +9,7 @@ import orjson
 
 from cutline.engine.content import ContentId
 from cutline.engine.journal_file import MAX_LINE_BYTES
-from cutline.engine.remote_state import JOURNAL
+from cutline.engine.remote_journal import JOURNAL
 from cutline.formatting import stored_key
 
 
