@@ -6,10 +6,11 @@ import dataclasses
 
 from cutline.errors import ConfigError
 from cutline.sources.content_types import table_type
+from cutline.sources.delimited_tables import delimited_table
+from cutline.sources.json_tables import json_lines_table, json_table
 from cutline.sources.names import TABLE_EXTENSIONS, table_ending
 from cutline.sources.options import SourceOptions
 from cutline.sources.rows import Table
-from cutline.sources.text_tables import delimited_table, json_lines_table, json_table
 
 IMAGE_NAMES = (
     "image", "img", "picture", "photo", "image_path", "img_path", "image_file",

@@ -1,0 +1,154 @@
+"""Rows of JSON Lines files and of JSON arrays, also compressed."""
+
+from __future__ import annotations
+
+import codecs
+import dataclasses
+import io
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, BinaryIO, Literal
+
+import orjson
+
+from cutline.errors import ConfigError, SourceError
+from cutline.formatting import one_line
+from cutline.sources.content_types import MAX_TEXT, USUAL, beginning, text_encoding
+from cutline.sources.json_records import records_of
+from cutline.sources.packed_files import DAMAGE, damaged_rest, open_packed
+from cutline.sources.rows import MAX_LINE_BYTES, BadRow, Row, count_rows
+
+MAX_JSON_BYTES = 1024 * 1024 * 1024
+
+
+def json_lines_table(path: str, encoding: str | None = None) -> JsonLinesTable:
+    """Read a file's first rows; ConfigError: there is no object in them."""
+    first = [row for _, row in itertools.islice(_rows(path, encoding), 100)]
+    columns = _columns(first)
+    if not columns:
+        reason = first[0].message if first and isinstance(first[0], BadRow) else "there are no rows"
+        raise ConfigError(f"{path}: one JSON object a line is needed; {reason}")
+    return JsonLinesTable(path=path, columns=columns, encoding=encoding)
+
+
+def json_table(path: str, encoding: str | None = None) -> JsonTable:
+    """Read a JSON file whole; ConfigError: no list of objects is in it."""
+    with open_packed(path) as file:
+        try:
+            data = file.read(MAX_JSON_BYTES + 1)
+        except (*DAMAGE, OSError) as error:
+            raise ConfigError(f"{path} cannot be read: {one_line(error)}") from error
+    if len(data) > MAX_JSON_BYTES:
+        raise ConfigError(f"{path} is larger than {MAX_JSON_BYTES:,} bytes; write it as JSON Lines (.jsonl)")
+    try:
+        value = orjson.loads(_as_utf8(data, text_encoding(data[:MAX_TEXT], encoding)))
+    except orjson.JSONDecodeError as error:
+        raise ConfigError(
+            f"{path} is not valid JSON: {one_line(error)}; one object a line is .jsonl"
+        ) from error
+    found = records_of(value)
+    rows = tuple(each if isinstance(each, dict) else BadRow("not an object") for each in found or ())
+    columns = _columns(list(rows[:100]))
+    if not columns:
+        raise ConfigError(f"{path}: a list of objects is needed, or an object with one, as COCO's `images`")
+    return JsonTable(path=path, columns=columns, records=rows)
+
+
+def _columns(first: list[Row]) -> dict[str, str]:
+    columns: dict[str, str] = {}
+    for row in first:
+        for name, value in row.items() if isinstance(row, dict) else ():
+            if columns.get(name, "other") == "other":
+                columns[name] = (
+                    "text" if isinstance(value, str) else "list" if isinstance(value, list) else "other"
+                )
+    return columns
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class JsonLinesTable:
+    """A JSON Lines file; ``columns`` are those of its first rows."""
+
+    path: str
+    columns: Mapping[str, str]
+    encoding: str | None = None
+    counted: Literal["line"] = "line"
+    types: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+    def rows(self, first: int = 0, *, only: str | Sequence[str] | None = None) -> Iterator[tuple[int, Row]]:  # noqa: ARG002
+        return itertools.islice(_rows(self.path, self.encoding), first, None)
+
+    def count(self) -> int | None:
+        return count_rows(self)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class JsonTable:
+    """The objects of a JSON file; ``columns`` are those of the first."""
+
+    path: str
+    columns: Mapping[str, str]
+    records: tuple[Row, ...] = dataclasses.field(repr=False)
+    counted: Literal["row"] = "row"
+    types: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+    def rows(self, first: int = 0, *, only: str | Sequence[str] | None = None) -> Iterator[tuple[int, Row]]:  # noqa: ARG002
+        return itertools.islice(enumerate(self.records), first, None)
+
+    def count(self) -> int:
+        return len(self.records)
+
+
+def _as_utf8(data: bytes, encoding: str) -> bytes:
+    if encoding == USUAL:
+        return data.removeprefix(codecs.BOM_UTF8)
+    return data.decode(encoding, errors="replace").encode(errors="replace")
+
+
+def _rows(path: str, encoding: str | None) -> Iterator[tuple[int, Row]]:
+    number = 0
+    with open_packed(path) as file:
+        try:
+            for number, line in enumerate(_text_lines(file, encoding), 1):
+                if (row := _json_row(line)) is not None:
+                    yield number, row
+        except DAMAGE as error:
+            yield number + 1, damaged_rest(error)
+        except OSError as error:
+            raise SourceError(f"{path}: {one_line(error)}") from error
+
+
+def _json_row(line: bytes) -> Row | None:
+    if len(line) > MAX_LINE_BYTES:
+        return BadRow(f"longer than {MAX_LINE_BYTES:,} bytes")
+    text = line.removeprefix(b"\xef\xbb\xbf").strip()
+    if not text:
+        return None
+    try:
+        value = orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        return BadRow(f"not valid JSON: {one_line(error)}")
+    return value if isinstance(value, dict) else BadRow("a JSON value that is not an object")
+
+
+def _text_lines(file: BinaryIO, encoding: str | None) -> Iterator[bytes]:
+    """Lines in UTF-8, whatever the file is in."""
+    found = text_encoding(beginning(file), encoding)
+    if found == USUAL:
+        return _lines(file)
+    return _decoded_lines(file, found)
+
+
+def _decoded_lines(file: BinaryIO, encoding: str) -> Iterator[bytes]:
+    with io.TextIOWrapper(file, encoding=encoding, errors="replace", newline="\n") as reader:
+        while line := reader.readline(MAX_LINE_BYTES):
+            yield line.encode(errors="replace")
+
+
+def _lines(file: BinaryIO) -> Iterator[bytes]:
+    """Lines; one that is too long is cut, so that it does not fill the memory."""
+    while line := file.readline(MAX_LINE_BYTES + 1):
+        rest = line
+        while len(rest) > MAX_LINE_BYTES and not rest.endswith(b"\n"):
+            rest = file.readline(MAX_LINE_BYTES + 1)
+        yield line
