@@ -10,13 +10,12 @@ import errno
 import itertools
 import os
 import re
-import stat
 import tomllib
 import zlib
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
-from cutline.errors import ConfigError, PictureError, SampleError, SinkError
+from cutline.errors import ConfigError, SampleError, SinkError
 from cutline.formatting import nearest, one_line
 from cutline.records import JSON
 
@@ -244,69 +243,3 @@ def text_to_name(text: str) -> str:
 def content_digest(data: bytes) -> str:
     """Length and CRC-32 of a picture's bytes: tells two pictures apart, at 30 µs for 150 KB."""
     return f"{len(data)}-{zlib.crc32(data):08x}"
-
-
-def read_regular(file: str, max_bytes: int, *, follow: bool = True, folder: int | None = None) -> bytes:
-    """The content of a regular file of at most ``max_bytes``; never waits on a pipe or reads a device.
-
-    ``follow``: also behind a link. ``folder``: descriptor of the folder that it is opened in.
-
-    Raises:
-        PictureError: ``missing``, ``too-large``, or ``fetch`` for what is no readable regular file.
-    """
-    descriptor, size = open_regular(file, follow=follow, folder=folder)
-    try:
-        if size > max_bytes:
-            raise too_large(name_to_text(file), size, max_bytes)
-        # One byte more than the reported size shows whether the file is still growing.
-        data = read_up_to(descriptor, size + 1)
-        while len(data) > size and size < max_bytes:
-            size = max_bytes
-            data += read_up_to(descriptor, max_bytes + 1 - len(data))
-        if len(data) > max_bytes:
-            raise too_large(name_to_text(file), None, max_bytes)
-    except OSError as error:
-        raise _unreadable(file, error) from error
-    finally:
-        os.close(descriptor)
-    return data
-
-
-def open_regular(file: str, *, follow: bool = True, folder: int | None = None) -> tuple[int, int]:
-    """Descriptor and size. Checks the type before opening, as opening a device can have effects."""
-    name = file if folder is None else os.path.basename(file)  # noqa: PTH119 - names need not be Unicode
-    try:
-        if not stat.S_ISREG(os.stat(name, follow_symlinks=follow, dir_fd=folder).st_mode):
-            raise PictureError("fetch", f"{name_to_text(file)}: not a regular file")
-        flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-        flags |= 0 if follow else getattr(os, "O_NOFOLLOW", 0)
-        descriptor = os.open(name, flags | getattr(os, "O_CLOEXEC", 0), dir_fd=folder)
-    except (OSError, ValueError) as error:
-        raise _unreadable(file, error) from error
-    status = os.fstat(descriptor)
-    if not stat.S_ISREG(status.st_mode):
-        os.close(descriptor)
-        raise PictureError("fetch", f"{name_to_text(file)}: not a regular file")
-    return descriptor, status.st_size
-
-
-def read_up_to(descriptor: int, size: int) -> bytes:
-    """``size`` bytes, or fewer at the end of the file."""
-    first = os.read(descriptor, size)
-    if len(first) == size or not first:
-        return first
-    chunks, missing = [first], size - len(first)
-    while missing and (chunk := os.read(descriptor, missing)):
-        chunks.append(chunk)
-        missing -= len(chunk)
-    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
-
-
-def _unreadable(file: str, error: OSError | ValueError) -> PictureError:
-    gone = isinstance(error, OSError) and error.errno in {errno.ENOENT, errno.ENOTDIR}
-    return PictureError("missing" if gone else "fetch", f"{name_to_text(file)}: {one_line(error)}")
-
-
-def too_large(path: str, size: int | None, limit: int) -> PictureError:
-    found = f"{size:,} bytes" if size is not None else f"more than {limit:,} bytes"
-    return PictureError("too-large", f"{path}: {found}; at most {limit:,} are read")

@@ -14,8 +14,9 @@ from typing import Any, TypeVar
 import orjson
 
 from cutline.errors import PictureError
-from cutline.files import name_to_text, read_regular
+from cutline.files import name_to_text
 from cutline.records import JSON
+from cutline.regular_files import read_regular
 
 MAX_OBJECT_BYTES = 256 * 1024 * 1024
 _T = TypeVar("_T")

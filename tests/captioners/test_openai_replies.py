@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from cutline.captioners.hosted import chat
+from cutline.captioners.hosted.chat_replies import read_reply
 from cutline.captioners.hosted.openai import OpenAIChat
 from cutline.captioners.hosted.presets import PRESETS, Parameters
 from cutline.credentials import Secret
@@ -214,7 +214,7 @@ CHOICE = st.fixed_dictionaries(
 )
 def test_any_completion_is_a_reply_or_one_of_our_errors(payload: dict) -> None:
     try:
-        reply = chat.read_reply(payload, model="m", seconds=0.0)
+        reply = read_reply(payload, model="m", seconds=0.0)
     except CutlineError:
         return
     assert reply.text.strip()
@@ -225,7 +225,7 @@ def test_any_completion_is_a_reply_or_one_of_our_errors(payload: dict) -> None:
 def test_impossible_counts_of_tokens_are_left_out(tokens: float) -> None:
     data = json.loads(body({"content": "A cat."}))
     data["usage"]["prompt_tokens"] = tokens
-    assert chat.read_reply(data, model="m", seconds=0.0).usage == Usage(completion_tokens=3)
+    assert read_reply(data, model="m", seconds=0.0).usage == Usage(completion_tokens=3)
 
 
 async def test_an_endless_answer_is_not_read_to_its_end(scripted: Server) -> None:

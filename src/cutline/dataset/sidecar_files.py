@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Final
 
 from cutline.errors import PictureError, SampleError
-from cutline.files import file_errors, read_regular, sync_files, text_to_name, write_atomically
+from cutline.files import file_errors, sync_files, text_to_name, write_atomically
+from cutline.regular_files import read_regular
 from cutline.sidecars.encoding import MAX_BYTES
 from cutline.sidecars.links import LinkOutside, enter_folder, read_inside
 from cutline.sidecars.obstacles import check_replaceable

@@ -12,9 +12,10 @@ import zlib
 from typing import Any
 
 from cutline.errors import PictureError
-from cutline.files import content_digest, name_to_text, open_regular, read_regular, read_up_to, too_large
+from cutline.files import content_digest, name_to_text
 from cutline.formatting import one_line
 from cutline.records import Location
+from cutline.regular_files import open_regular, read_regular, read_up_to, too_large
 from cutline.storage import explained, open_object
 
 MAX_FILE_BYTES = 256 * 1024 * 1024

@@ -10,10 +10,11 @@ import zlib
 from typing import Any, BinaryIO
 
 from cutline.errors import PictureError
-from cutline.files import name_to_text, too_large
+from cutline.files import name_to_text
 from cutline.formatting import one_line
 from cutline.locations.stored import MAX_FILE_BYTES
 from cutline.records import Location
+from cutline.regular_files import too_large
 from cutline.storage import is_remote, open_object
 
 _HEADER = 30  # bytes of a member's own header before its name

@@ -8,7 +8,7 @@ import re
 from typing import Final
 
 from cutline.errors import PictureError, SampleError
-from cutline.files import read_regular
+from cutline.regular_files import read_regular
 
 MAX_BYTES: Final = 1024 * 1024
 """Larger text files are not read."""

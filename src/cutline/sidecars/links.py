@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from cutline.errors import PictureError, SampleError
-from cutline.files import read_regular
+from cutline.regular_files import read_regular
 from cutline.sidecars.encoding import MAX_BYTES
 
 

@@ -12,7 +12,8 @@ from typing import Any
 import orjson
 
 from cutline.errors import ConfigError, OutputGone, PictureError
-from cutline.files import read_regular, write_errors
+from cutline.files import write_errors
+from cutline.regular_files import read_regular
 from cutline.serialization import decode_object
 from cutline.sinks.append_only_file import output_changed
 from cutline.sinks.targets import target

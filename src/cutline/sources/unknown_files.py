@@ -6,8 +6,8 @@ import contextlib
 import os
 
 from cutline.errors import PictureError
-from cutline.files import open_regular
 from cutline.imaging.formats import MIMES, can_open_heic, sniff_format
+from cutline.regular_files import open_regular
 
 _HEAD = 1024
 _WEAK = frozenset({"PPM"})  # two letters that a text may begin with

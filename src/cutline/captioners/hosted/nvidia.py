@@ -17,6 +17,7 @@ from urllib.parse import quote
 import pybase64
 
 from cutline.captioners.hosted import chat
+from cutline.captioners.hosted.chat_replies import read_reply
 from cutline.captioners.hosted.endpoint import Answer, Endpoint
 from cutline.captioners.hosted.nvidia_assets import Assets
 from cutline.captioners.hosted.nvidia_models import HostedModel
@@ -126,7 +127,7 @@ class NvidiaHosted(chat.ChatCaptioner):
         else:
             body = template.with_picture(encoded.mime, pybase64.b64encode(encoded.data))
             payload = await self._post(body, {})
-        reply = chat.read_reply(payload, model=self._model.name, seconds=time.perf_counter() - start)
+        reply = read_reply(payload, model=self._model.name, seconds=time.perf_counter() - start)
         return dataclasses.replace(reply, text=reply.text.replace(_LINE_BREAK, "\n"))
 
     async def aclose(self) -> None:

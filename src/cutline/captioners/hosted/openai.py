@@ -15,6 +15,7 @@ import orjson
 import pybase64
 
 from cutline.captioners.hosted import chat
+from cutline.captioners.hosted.chat_replies import read_reply
 from cutline.captioners.hosted.endpoint import Answer, Endpoint
 from cutline.captioners.hosted.event_stream import is_event_stream, whole_completion
 from cutline.captioners.hosted.presets import Parameters, Preset
@@ -107,7 +108,7 @@ class OpenAIChat(chat.ChatCaptioner):
         refused = error_within(answer, data)
         if refused is not None:
             raise refusal(refused, self.request_info)
-        return chat.read_reply(data, model=self._model, seconds=seconds)
+        return read_reply(data, model=self._model, seconds=seconds)
 
     def _payload(self, answer: Answer) -> Any:
         if not is_event_stream(answer.headers.get("Content-Type", ""), answer.content):

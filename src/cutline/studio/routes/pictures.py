@@ -11,11 +11,11 @@ from starlette.responses import FileResponse, Response
 
 from cutline.dataset.dataset import Dataset
 from cutline.errors import MissingExtra, PictureError
-from cutline.files import open_regular, read_up_to
 from cutline.imaging import Picture, sniff_format
 from cutline.imaging.formats import MIMES
 from cutline.imaging.thumbnails import small_jpeg
 from cutline.records import Location
+from cutline.regular_files import open_regular, read_up_to
 from cutline.service.errors import ServiceError
 from cutline.studio.routes.parameters import OpenDataset, OpenWorkspace, check_row
 from cutline.studio.thumbnail_store import PictureVersion
