@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import sqlite3
-import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -13,18 +11,16 @@ from typing import Any, Final
 
 import filelock
 
-from cutline.dataset.read_only_history import is_not_writable, not_writable, open_copy
+from cutline.dataset.history_file import HistoryFile
 from cutline.dataset.records import Change, EditInfo, EditRecord, Status, Version
-from cutline.errors import ConfigError, SinkError
+from cutline.errors import SinkError
 
-FILE: Final = "history.sqlite"
-_VERSION: Final = 1
 _BLOCK: Final = 1000  # changes that are in memory at a time
 _WAIT: Final = 60.0  # seconds for another process to end its edit
 
 
-class History:
-    """An SQLite file ``history.sqlite`` in a state folder; neither exists before the first edit.
+class History(HistoryFile):
+    """The edits of a dataset, each with its changes.
 
     An edit is committed with all its changes, then files are written, then it is closed: one that is found
     open was interrupted. All methods may be called from several threads.
@@ -35,11 +31,7 @@ class History:
     """
 
     def __init__(self, state: Path) -> None:
-        self._state = state
-        self._file = state / FILE
-        self._guard = threading.RLock()
-        self._connection: sqlite3.Connection | None = None
-        self.is_read_only = False  # known once it was read
+        super().__init__(state)
         self._data_version = 0  # as SQLite counts the changes of other connections
 
     @contextlib.contextmanager
@@ -217,68 +209,6 @@ class History:
             name for (name,) in self._read("SELECT DISTINCT model FROM edits WHERE model != '' ORDER BY 1")
         ]
 
-    def close(self) -> None:
-        with self._guard:
-            if self._connection is not None:
-                self._connection.close()
-            self._connection = None
-
-    def _read(self, query: str, *values: Any) -> list[Any]:
-        if self._connection is None and not self._file.exists():
-            return []
-        with self._errors() as database:
-            return database.execute(query, values).fetchall()
-
-    @contextlib.contextmanager
-    def _errors(self) -> Iterator[sqlite3.Connection]:
-        try:
-            with self._guard:
-                self._state.mkdir(parents=True, exist_ok=True)
-                yield self._open()
-        except sqlite3.Error as error:
-            if error.sqlite_errorcode in _DAMAGED:
-                raise ConfigError(
-                    f"{self._file}, the history of edits, is damaged ({error}): restore it, or move it away "
-                    "to start a new one; the captions themselves are untouched"
-                ) from error
-            if self.is_read_only:
-                raise not_writable(self._state, error) from error
-            raise SinkError(f"cannot use {self._file}: {error}") from error
-        except OSError as error:
-            raise not_writable(self._state, error) from error
-
-    @contextlib.contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
-        with self._errors() as database:
-            database.execute("BEGIN IMMEDIATE")
-            try:
-                yield database
-                database.execute("COMMIT")
-            except BaseException:
-                database.execute("ROLLBACK")
-                raise
-
-    def _open(self) -> sqlite3.Connection:
-        if self._connection is None:
-            connection = sqlite3.connect(
-                self._file, isolation_level=None, check_same_thread=False, timeout=30
-            )
-            try:
-                self._prepare(connection)
-            except BaseException as error:
-                connection.close()
-                if not is_not_writable(error):
-                    raise
-                connection = open_copy(self._file)
-                self.is_read_only = True
-            self._connection = connection
-        return self._connection
-
-    def _prepare(self, connection: sqlite3.Connection) -> None:
-        if connection.execute("PRAGMA user_version").fetchone()[0] > _VERSION:
-            raise ConfigError(f"{self._file} was written by a newer version of cutline: use that one")
-        connection.executescript(_SCHEMA)
-
 
 # An undo that can no longer be redone, as something was edited since, is not taken back by that.
 _UNDONE_BY: Final = (
@@ -287,25 +217,9 @@ _UNDONE_BY: Final = (
 )
 _COLUMNS: Final = f"id, time, kind, summary, author, model, prompt_id, target, state, {_UNDONE_BY}, files"
 _SELECT: Final = f"SELECT {_COLUMNS} FROM edits"  # noqa: S608 - constants
-_DAMAGED: Final = {sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_ERROR}
 _SET_WRITTEN: Final = (
     f"UPDATE changes SET status = {int(Status.WRITTEN)} WHERE edit = ? AND status = {int(Status.PENDING)}"  # noqa: S608 - constants
 )
-_SCHEMA: Final = f"""
-PRAGMA journal_mode = WAL;
-PRAGMA synchronous = FULL;
-CREATE TABLE IF NOT EXISTS edits (
-    id INTEGER PRIMARY KEY AUTOINCREMENT, time REAL NOT NULL, kind TEXT NOT NULL, summary TEXT NOT NULL,
-    author TEXT NOT NULL, model TEXT NOT NULL, prompt_id TEXT NOT NULL, target INTEGER,
-    state TEXT NOT NULL, undone_by INTEGER, files INTEGER NOT NULL DEFAULT 0);
-CREATE TABLE IF NOT EXISTS changes (
-    edit INTEGER NOT NULL, file TEXT NOT NULL, before BLOB, after BLOB, status INTEGER NOT NULL DEFAULT 0);
-CREATE TABLE IF NOT EXISTS stored (name TEXT PRIMARY KEY, content BLOB NOT NULL) WITHOUT ROWID;
-CREATE UNIQUE INDEX IF NOT EXISTS changes_by_edit ON changes (edit, file);
-CREATE INDEX IF NOT EXISTS changes_by_file ON changes (file, edit);
-CREATE INDEX IF NOT EXISTS changes_pending ON changes (edit) WHERE status = {int(Status.PENDING)};
-PRAGMA user_version = {_VERSION};
-"""
 
 
 def _record(row: Sequence[Any]) -> EditRecord:
