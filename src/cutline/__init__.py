@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # what type checkers and editors read; `_NAMES` has the same for the interpreter
     # isort: off
-    from cutline.api import Captions as Captions, acaption as acaption, caption as caption
+    from cutline.api import acaption as acaption, caption as caption
     from cutline.batches import (
         batch_cancel as batch_cancel,
         batch_collect as batch_collect,
@@ -26,6 +26,7 @@ if TYPE_CHECKING:  # what type checkers and editors read; `_NAMES` has the same 
     from cutline.call_options import CallOptions as CallOptions, LoadOptions as LoadOptions
     from cutline.captioners.plugins import register_model as register_model
     from cutline.captioners.servers.settings import ServerOptions as ServerOptions
+    from cutline.captions import Captions as Captions
     from cutline.client import (
         AsyncClient as AsyncClient,
         Client as Client,
@@ -168,11 +169,12 @@ if TYPE_CHECKING:  # what type checkers and editors read; `_NAMES` has the same 
 from cutline.version import __version__ as __version__
 
 _NAMES = {
-    "cutline.api": "Captions acaption caption",
+    "cutline.api": "acaption caption",
     "cutline.batches": "batch_cancel batch_collect batch_status batch_submit",
     "cutline.call_options": "CallOptions LoadOptions",
     "cutline.captioners.plugins": "register_model",
     "cutline.captioners.servers.settings": "ServerOptions",
+    "cutline.captions": "Captions",
     "cutline.client": "AsyncClient Client",
     "cutline.client.records": "Image ServerPath TaskProgress",
     "cutline.comparison.call": "compare",
