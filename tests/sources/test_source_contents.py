@@ -79,6 +79,25 @@ def test_a_folder_of_two_kinds_is_refused(tmp_path, jpeg, names):
 
 
 @pytest.mark.parametrize(
+    ("name", "head", "row"),
+    [
+        ("lists/urls.csv", "url,caption\n", "http://h/{}.jpg,a\n"),
+        ("urls.tsv", "image\tcaption\n", "https://h/{}.jpg\ta\n"),
+        ("urls.jsonl", "", '{{"image_url": "http://h/{}.jpg"}}\n'),
+    ],
+)
+def test_a_list_of_more_urls_than_there_are_pictures_is_named(tmp_path, jpeg, name, head, row):
+    put(tmp_path, "assets/logo.png", jpeg())
+    put(tmp_path, name, head + row.format(1))
+    assert detect(str(tmp_path), SourceOptions()) == "local"  # the picture was downloaded from it
+    put(tmp_path, name, head + row.format(1) + row.format(2))
+    with pytest.raises(ConfigError, match="choose what to caption with --source-type") as error:
+        detect(str(tmp_path), SourceOptions())
+    assert name in str(error.value)
+    assert "assets/logo.png" in str(error.value)
+
+
+@pytest.mark.parametrize(
     ("names", "expected"),
     [
         (("0.tar", "0.parquet", "0_stats.json"), "webdataset"),  # as img2dataset writes
