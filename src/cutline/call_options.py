@@ -72,6 +72,8 @@ class LoadOptions(TypedDict, total=False):
     min_similarity: float | None
     similarity_model: str | None
     check: str | Sequence[str]
+    check_retries: int | None
+    retry_prompt: str | None
     filter: str | Sequence[str]
     max_side: int
     max_bytes: int

@@ -131,13 +131,22 @@ class Rejection:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:
-    """A caption between the chain and the output: without trigger word, prefix and suffix."""
+    """A caption between the chain and the output: without trigger word, prefix and suffix.
+
+    ``prompt`` has the texts of the caption's request as they are in the prompt, variables not filled in.
+    """
 
     sample: Sample
     picture: Picture
     text: str
     fields: JSON | None = None
     steps: tuple[Step, ...] = ()
+    prompt: tuple[str, ...] = ()
+
+    @property
+    def picture_id(self) -> str:
+        """What tells the picture from others: a digest of its bytes; where they are not read, the key."""
+        return (self.picture.digest if self.picture is not None else "") or self.sample.key
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -240,7 +249,7 @@ class Check(Stage, Protocol):
     def remember(self, text: str, picture: str) -> None:
         """Take note of a caption that was kept, in this run or an earlier one.
 
-        ``picture`` is a digest of its picture, or the sample's key.
+        ``picture`` is as ``Draft.picture_id``.
         """
         return
 

@@ -82,12 +82,20 @@ class _Change:
             return text
         return found["head"] + self.path(found["path"])
 
+    def check(self, text: str) -> str:
+        found = _BANNED.fullmatch(text)
+        return text if found is None else found["head"] + self.path(found["path"]) + found["rest"]
+
+
+_BANNED = re.compile(r"(?P<head>banned(?:=|:(?:.*,)?file=))(?P<path>[^:,]+)(?P<rest>.*)", re.DOTALL)
+
 
 def _changed(data: JSON, change: _Change) -> JSON:
     kinds: dict[str, dict[str, Callable[[str], str]]] = {
         "input": {"image_root": change.path},
         "model": {"chain": change.path, "plugin": change.path, "model": change.model, "step": change.model},
         "prompts": {"prompt": change.prompt, "schema": change.schema},
+        "checks": {"check": change.check, "retry_prompt": change.prompt},
         "run": {"state": change.path, "prices": change.path},
     }
     result = _each(data, {"input_path": change.path, "output_path": change.path})

@@ -83,6 +83,10 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "words": "cutline.checks.words:Words",
         "repetition": "cutline.checks.repetition:Repetition",
         "opener": "cutline.checks.opener:Opener",
+        "echo": "cutline.checks.echo:Echo",
+        "language": "cutline.checks.language:Language",
+        "banned": "cutline.checks.banned:Banned",
+        "same": "cutline.checks.same:Same",
     },
     "metrics": {
         "similarity": "cutline.metrics.similarity:CaptionSimilarity",

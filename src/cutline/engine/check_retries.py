@@ -155,6 +155,12 @@ def _prompt(job: Job) -> Prompt | None:
     return prompt.with_language(job.prompts.language) if job.prompts.language else prompt
 
 
+def _prompt_texts(chain: Chain, name: str) -> tuple[str, ...]:
+    """What a step's prompt says, without empty texts."""
+    prompt = next(step.prompt for step in chain.steps if step.name == name)
+    return tuple(filter(None, (prompt.system, prompt.prefix, prompt.suffix)))
+
+
 class RunChain(Protocol):
     """Runs a chain for one sample; raises as ``Chain.run``."""
 
@@ -199,7 +205,11 @@ class CaptionCheck:
         most = self.retries.most if self.retries is not None else 0
         while True:
             draft = dataclasses.replace(
-                draft, text=result.caption.text, fields=result.caption.fields, steps=result.steps
+                draft,
+                text=result.caption.text,
+                fields=result.caption.fields,
+                steps=result.steps,
+                prompt=_prompt_texts(chain, result.caption.name),
             )
             try:
                 checked = await self.stages.check(

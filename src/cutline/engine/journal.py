@@ -13,7 +13,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import sys
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Literal, cast
 
@@ -34,7 +34,7 @@ from cutline.engine.repeats import (
 from cutline.errors import JobChanged
 from cutline.formatting import stored_key
 from cutline.options import OnChange
-from cutline.records import JSON, Outcome, Step
+from cutline.records import JSON, Caption, Outcome, Step
 from cutline.serialization import checked, encode_json
 from cutline.storage import is_http
 
@@ -281,6 +281,18 @@ class Journal:
                     steps = tuple(steps_from_json(data))
                     found.append((str(data.get("stamp", "")), steps))
         return found
+
+    def captions(self) -> Iterator[Caption]:
+        """The captions of earlier runs that count, in the order in which they were made."""
+        offsets = sorted(
+            offset
+            for key, offset in self._offsets.items()
+            if key not in self._failed and key not in self._skipped and key not in self._repeated
+        )
+        for line in self._file.lines(offsets):
+            outcome = outcome_or_none(line)
+            if isinstance(outcome, Caption):
+                yield outcome
 
     def earlier(self, key: str) -> Outcome | None:
         return self._read(self._dropped.get(hash(stored_key(key))), key)

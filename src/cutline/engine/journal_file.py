@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 import orjson
@@ -85,6 +85,16 @@ class JournalFile:
             file.seek(offset)
             data: JSON = orjson.loads(file.readline())
         return data
+
+    def lines(self, offsets: Collection[int]) -> Iterator[JSON]:
+        """The lines at these offsets, which ascend."""
+        if not offsets:
+            return
+        with self.path.open("rb") as file:
+            for offset in offsets:
+                file.seek(offset)
+                data: JSON = orjson.loads(file.readline())
+                yield data
 
     def sync(self) -> None:
         os.fsync(self._file)

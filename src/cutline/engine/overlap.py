@@ -58,9 +58,11 @@ def output_paths(
 
 
 def files_read(job: Job) -> list[str]:
-    """The files beside its input that a job names: prompts, schema, prices, chain and plug-ins."""
-    prompts = [text for prompt in job.prompts.prompt for text in (prompt, prompt.partition("=")[2])]
-    named = (job.prompts.schema, job.run.prices, job.model.chain, *job.model.plugin, *prompts)
+    """The files beside its input that a job names: prompts, schema, prices, chain, plug-ins, banned words."""
+    given = (*job.prompts.prompt, *filter(None, (job.checks.retry_prompt,)))
+    checks = [str(value) for spec in job.checks.specs()["checks"] for value in spec.options.values()]
+    prompts = [text for prompt in given for text in (prompt, prompt.partition("=")[2])]
+    named = (job.prompts.schema, job.run.prices, job.model.chain, *job.model.plugin, *prompts, *checks)
     return [path for path in named if path and "\n" not in path and is_file(path)]
 
 

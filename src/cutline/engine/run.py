@@ -180,6 +180,8 @@ class _Run:
                 models=self.chain.models,
             )
             if plan is not None:
+                if self.stages.remembers:
+                    await in_thread(lambda: self.stages.remember(journal.captions()))
                 await in_thread(journal.start)
                 state.remove(REPORT)
                 result = await self._shard(plan, journal, output, stats)

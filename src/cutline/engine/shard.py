@@ -226,6 +226,7 @@ class _Shard:
         if outcome is not None:
             outcome = self._pipeline.reuse(sample, outcome)
         else:
+            self._forget(sample)
             outcome, picture = await self._caption(sample, outdated)
             if isinstance(made := outcome, Caption) and sample.etag != item.etag:
                 self._stats.add_replaced(sample.key)
@@ -242,6 +243,13 @@ class _Shard:
                     f"{outcome.message}; fix this and run the same command with --retry-failed"
                 )
             )
+
+    def _forget(self, sample: Sample) -> None:
+        """Drop an earlier caption of a picture that has changed from what checks remember."""
+        if self._pipeline.stages.remembers:
+            earlier = self._host.journal.get(sample.key)
+            if isinstance(earlier, Caption):
+                self._pipeline.stages.forget(earlier)
 
     async def _recheck(self, sample: Sample, outcome: Outcome) -> tuple[Outcome | None, bool]:
         load = self._pipeline.load_changed

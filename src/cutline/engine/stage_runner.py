@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+from cutline.engine.content import ContentId
 from cutline.engine.stats import Counts
 from cutline.errors import RunStopped, SampleError
 from cutline.formatting import one_line, plural
 from cutline.imaging import Picture
 from cutline.interfaces import Check, CheckResult, Draft, Filter, Rejection, Stage, Violation
-from cutline.records import JSON, Sample, Skip
+from cutline.records import JSON, Caption, Sample, Skip
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,8 +100,26 @@ class StageRunner:
             notes[stage.name] = {**result.note, **({"retried": reasons} if reasons else {})}
         for stage in self.checks:  # with no await since the last check, which was one that remembers
             if stage.remembers:
-                stage.remember(draft.text, draft.picture.digest or draft.sample.key)
+                stage.remember(draft.text, draft.picture_id)
         return Checked(text=draft.text, fields=draft.fields, notes=notes if self.checks else None)
+
+    @property
+    def remembers(self) -> bool:
+        """Whether a check compares the captions of a run with each other."""
+        return any(check.remembers for check in self.checks)
+
+    def remember(self, captions: Iterable[Caption]) -> None:
+        """Make such checks remember captions of earlier runs."""
+        for caption in captions:
+            for stage in self.checks:
+                if stage.remembers:
+                    stage.remember(*_remembered(caption))
+
+    def forget(self, caption: Caption) -> None:
+        """Make them forget one: its picture is captioned again."""
+        for stage in self.checks:
+            if stage.remembers:
+                stage.forget(*_remembered(caption))
 
     def summaries(self, counts: Counts) -> Mapping[str, str]:
         """Each stage's line for the summary, by its name; without those that have none."""
@@ -113,6 +132,13 @@ class StageRunner:
     async def aclose(self) -> None:
         for stage in self._stages:
             await stage.aclose()
+
+
+def _remembered(caption: Caption) -> tuple[str, str]:
+    """The text as the checks left it, and what tells the picture from others."""
+    source = caption.source
+    text = caption.draft if caption.draft is not None else source.text if source else caption.text
+    return text, ContentId.parse(caption.content_id).digest or caption.key
 
 
 def stage_id(stage: Stage) -> str:
