@@ -14,7 +14,6 @@ from cutline.analysis.word_index import WordIndex
 EACH: Final = 3
 """Terms of a cluster."""
 _FEWEST: Final = 2  # occurrences
-_CELLS: Final = 20_000_000  # counts at once
 
 
 def telling_terms(index: WordIndex, labels: Labels, stop_words: AbstractSet[str]) -> list[list[str]]:
@@ -25,21 +24,21 @@ def telling_terms(index: WordIndex, labels: Labels, stop_words: AbstractSet[str]
     """
     found = index.occurrences()
     count = int(labels[labels != NONE].max(initial=0)) + 1 if (labels != NONE).any() else 0
-    size = len(found.terms)
     owners = labels[found.rows]
-    numbers, owners = found.numbers[owners != NONE], owners[owners != NONE].astype(np.int64)
-    total = np.bincount(numbers, minlength=size)
+    order = np.argsort(owners, kind="stable")  # of bytes: in one pass
+    numbers = found.numbers[order]
+    ends = np.cumsum(np.bincount(owners, minlength=count))
+    total = np.bincount(numbers[: ends[count - 1] if count else 0], minlength=len(found.terms))
     names: list[list[str]] = []
-    at_once = max(1, _CELLS // max(1, size))
-    for first in range(0, count, at_once):
-        last = min(count, first + at_once)
-        inside = (owners >= first) & (owners < last)
-        cells = (owners[inside] - first) * size + numbers[inside]
-        for here in np.bincount(cells, minlength=(last - first) * size).reshape(last - first, size):
-            scores = log_odds(here, total - here)
-            order = np.flatnonzero(scores > 0)
-            order = order[np.lexsort((-scores[order], here[order] < _FEWEST))]
-            terms = (found.terms[number] for number in order.tolist())
-            kept = (term for term in terms if term not in stop_words and len(term) > 1)
-            names.append([term for term, _ in zip(kept, range(EACH), strict=False)])
+    for number in range(count):
+        here = np.bincount(numbers[ends[number - 1] if number else 0 : ends[number]], minlength=len(total))
+        terms = np.flatnonzero(here)  # what is not there tells nothing
+        sizes = int(here.sum()), int(total.sum() - here.sum())
+        here = here[terms]
+        scores = log_odds(here, total[terms] - here, sizes) if np.count_nonzero(total) > 1 else np.zeros(0)
+        order = np.flatnonzero(scores > 0)
+        order = order[np.lexsort((-scores[order], here[order] < _FEWEST))]
+        words = (found.terms[place] for place in terms[order].tolist())
+        kept = (word for word in words if word not in stop_words and len(word) > 1)
+        names.append([word for word, _ in zip(kept, range(EACH), strict=False)])
     return names

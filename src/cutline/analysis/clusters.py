@@ -17,6 +17,7 @@ COUNTS: Final = (2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 25, 30, 40, 50, 60)
 _SAMPLE: Final = 10_000  # rows
 _JUDGED: Final = 2_000  # rows: the silhouette compares each with each
 _PART: Final = 20_000  # vectors that are clustered first
+_BLOCK: Final = 16_384  # vectors
 _ROUNDS, _LAST_ROUNDS = 100, 8
 _CLOSE: Final = 0.05  # of the best score
 _EACH: Final = 4  # vectors of a cluster: smaller ones are hardly any
@@ -62,7 +63,10 @@ def find_clusters(reduced: Vectors, count: int, seed: int = 0) -> Clusters:
     order = np.argsort(-np.bincount(found, minlength=count), kind="stable")
     places = np.empty(count, np.uint8)
     places[order] = np.arange(count, dtype=np.uint8)
-    distances = np.linalg.norm(reduced - model.cluster_centers_[found], axis=1).astype(np.float32)
+    distances = np.empty(len(reduced), np.float32)
+    for start in range(0, len(reduced), _BLOCK):
+        rows = slice(start, start + _BLOCK)
+        distances[rows] = np.linalg.norm(reduced[rows] - model.cluster_centers_[found[rows]], axis=1)
     return Clusters(count=count, labels=places[found], distances=distances)
 
 

@@ -101,16 +101,21 @@ def term_table_csv(terms: Iterable[Term]) -> str:
     return file.getvalue()
 
 
-def log_odds(here: npt.NDArray[np.int64], there: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
-    """z-scores of the terms' log-odds in ``here`` against ``there``, counts of occurrences."""
-    size, other = here.sum(), there.sum()
+def log_odds(
+    here: npt.NDArray[np.int64], there: npt.NDArray[np.int64], sizes: tuple[int, int] | None = None
+) -> npt.NDArray[np.float64]:
+    """z-scores of the terms' log-odds in ``here`` against ``there``, counts of occurrences.
+
+    ``sizes``: the sums of both, where these are the counts of some terms only.
+    """
+    size, other = sizes or (int(here.sum()), int(there.sum()))
     scores = np.zeros(len(here))
     both = here + there
     used = both > 0
-    if not size or not other or used.sum() < 2:  # of a single term there is nothing else to have
+    if not size or not other or (sizes is None and used.sum() < 2):  # of one term there is nothing else
         return scores
     prior = both[used] * (min(size, other) / (size + other))
-    weight = prior.sum()
+    weight = min(size, other)  # the sum of the prior of all terms
     with_prior, without = here[used] + prior, there[used] + prior
     ratio = np.log(with_prior / (size + weight - with_prior)) - np.log(without / (other + weight - without))
     scores[used] = ratio / np.sqrt(1 / with_prior + 1 / without)

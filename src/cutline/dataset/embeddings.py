@@ -18,6 +18,7 @@ from cutline.dataset.embedded_contents import (
     CaptionContents,
     Contents,
     FixedTexts,
+    Keys,
     Mask,
     PictureContents,
     Texts,
@@ -72,6 +73,7 @@ class Embeddings:
         self._guard = threading.Lock()
         self._shown = np.full(self.rows, -1, np.int32)
         self._failed: dict[int, str] = {}
+        self._looked: tuple[int, Keys, Places] | None = None
 
     def places(self) -> Places:
         """The row in the store of each row's present content; -1: it has none, or it is not computed."""
@@ -179,13 +181,21 @@ class Embeddings:
     def _look(self) -> tuple[Places, Mask]:
         """Places, and which rows have a content."""
         keys, known = self._contents.keys()
-        places = self.store.places(keys)
+        places = self._places(keys)
         places[~known] = -1
         has = self._contents.may_have(known)
         with self._guard:
             moved = (places >= 0) | ~has
             self._shown[moved] = places[moved]
         return places, has
+
+    def _places(self, keys: Keys) -> Places:
+        """As of the store; looked up again where contents or the store have changed."""
+        rows = self.store.rows
+        kept = self._looked
+        if kept is None or kept[0] != rows or not np.array_equal(kept[1], keys):
+            kept = self._looked = (rows, keys, self.store.places(keys))
+        return kept[2].copy()
 
     def _wanted(self, rows: RowNumbers | None) -> RowNumbers:
         """One row of each content that must be computed."""

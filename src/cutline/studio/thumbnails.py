@@ -8,7 +8,7 @@ import contextlib
 import dataclasses
 import os
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final
 
 from cutline.errors import PictureError
@@ -48,6 +48,7 @@ class Thumbnails:
             max(2, os.cpu_count() or 1), thread_name_prefix="thumbnails"
         )
         self._latest = 0.0
+        self._held = 0
         self._filling: asyncio.Task[None] | None = None
 
     async def get(self, version: PictureVersion) -> Thumbnail:
@@ -57,6 +58,16 @@ class Thumbnails:
         self._requests.append((version, future))
         self._pool.submit(self._make_latest)
         return await asyncio.wrap_future(future)
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """While a request is served there is no idle time."""
+        self._held += 1
+        try:
+            yield
+        finally:
+            self._held -= 1
+            self._latest = time.monotonic()
 
     def colors(self, paths: Sequence[str]) -> dict[str, str]:
         """The average colours of pictures that have a thumbnail, as ``#rrggbb``; blocks."""
@@ -100,10 +111,13 @@ class Thumbnails:
             self._store.put(version, data, color)
         return Thumbnail(data=data)
 
+    def _is_wanted(self) -> bool:
+        return bool(self._requests or self._held or time.monotonic() - self._latest < _IDLE)
+
     async def _fill(self, count: int, locate: Locate, is_busy: Callable[[], bool]) -> None:
         loop = asyncio.get_running_loop()
         for start in range(0, count, _BATCH):
-            while self._requests or is_busy() or time.monotonic() - self._latest < _IDLE:  # noqa: ASYNC110 - time is what ends it
+            while self._is_wanted() or is_busy():  # noqa: ASYNC110 - time is what ends it
                 await asyncio.sleep(_IDLE)
             if not await loop.run_in_executor(
                 self._pool, self._make_all, range(start, min(start + _BATCH, count)), locate

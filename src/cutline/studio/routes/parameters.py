@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from typing import Annotated, cast
 
 import numpy as np
@@ -25,15 +26,19 @@ class Scope(BaseModel):
     query: Annotated[str, Field(max_length=10_000)] | None = None
 
 
-def workspace_of(request: Request) -> Workspace:
-    return cast("Workspace", request.app.state.workspace)
-
-
-def dataset_of(request: Request) -> Dataset:
-    return workspace_of(request).dataset
+async def workspace_of(request: Request) -> AsyncIterator[Workspace]:
+    workspace = cast("Workspace", request.app.state.workspace)
+    with workspace.thumbnails.held():
+        yield workspace
 
 
 OpenWorkspace = Annotated[Workspace, Depends(workspace_of)]
+
+
+async def dataset_of(workspace: OpenWorkspace) -> Dataset:
+    return workspace.dataset
+
+
 OpenDataset = Annotated[Dataset, Depends(dataset_of)]
 
 
