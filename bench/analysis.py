@@ -7,17 +7,15 @@ See docs/design/analysis.md.
 
 from __future__ import annotations
 
-import argparse
 import random
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from figures import Figure, save, show
+from figures import Figure, arguments, conclude
 
 from cutline.analysis.cloud import word_cloud
 from cutline.analysis.cluster_terms import telling_terms
@@ -96,19 +94,12 @@ def of_words(rows: int) -> list[Figure]:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = arguments(__doc__)
     parser.add_argument("--rows", type=int, default=100_000)
     parser.add_argument("--tsne", type=int, default=10_000, help="rows of the layout; 0 for none")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
-    parser.add_argument("--check", action="store_true", help="exit with 1 when a target is missed")
     options = parser.parse_args()
     figures = of_vectors(options.rows, min(options.tsne, options.rows)) + of_words(options.rows)
-    show(figures)
-    if options.json:
-        save(figures, options.json)
-    return 1 if options.check and any(figure.met is False for figure in figures) else 0
+    return conclude(figures, options)
 
 
 if __name__ == "__main__":

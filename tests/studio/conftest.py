@@ -2,6 +2,7 @@
 
 - ``photos``: a new folder of twelve pictures, eight with a caption. A file that needs other pictures defines a
   fixture ``photos`` of its own, which fills and returns a new folder below ``new_folder``.
+- ``grouped_photos``: such a folder, of three kinds of captions that make clusters.
 - ``studio``: the file's studio with ``photos`` open, all captions read, and nothing in its history. See ``Studio`` for
   its ``call`` and ``job``; ``studio.folder`` is ``photos``. A test may not stop or kill it.
 - ``page``: the studio's page in a new browser context; the test fails if the page logs an error or requests anything
@@ -57,6 +58,28 @@ def new_folder(root: Path) -> Path:
 def photos(new_folder: Path) -> Path:
     """Twelve pictures, eight of them with a caption."""
     return fill(new_folder / "photos")
+
+
+GROUPS = {
+    "buses": "a {} bus waits at the station in the street",
+    "cats": "a {} cat sleeps on a soft bed",
+    "food": "a plate of {} pasta with cheese on a table",
+}
+WORDS = ("red", "small", "big", "white", "old", "quiet")
+
+
+@pytest.fixture
+def grouped_photos(new_folder: Path) -> Path:
+    """Six captions about each of three things, and one picture without any."""
+    folder = new_folder / "photos"
+    for number, (name, text) in enumerate(GROUPS.items()):
+        (folder / name).mkdir(parents=True)
+        for place, word in enumerate(WORDS):
+            picture = Image.new("RGB", (64, 48), (80 * number, 20 * place, 99))
+            picture.save(folder / name / f"{place}.jpg")
+            (folder / name / f"{place}.txt").write_text(text.format(word))
+    Image.new("RGB", (64, 48)).save(folder / "none.jpg")
+    return folder
 
 
 @pytest.fixture(scope="module")

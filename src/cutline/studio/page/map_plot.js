@@ -2,6 +2,7 @@
 /** The map's plot: the points, the names of clusters on them, the picture under the pointer, and its keys. */
 
 import { html, signal, useEffect, useLayoutEffect, useRef, useSignalEffect } from "./vendor/preact.js";
+import { clustersOf } from "./filter_text.js";
 import { register, run } from "./keys.js";
 import * as state from "./map.js";
 import { middles, palette } from "./map_colors.js";
@@ -9,7 +10,7 @@ import { panel } from "./panels.js";
 import { Picture } from "./picture.js";
 import { cornersOf, Scatter } from "./scatter.js";
 import { FEW } from "./scatter_paint.js";
-import { cursor, result, rows, want } from "./store.js";
+import { cursor, query, result, rows, want } from "./store.js";
 
 const STEP = 48; // px by an arrow
 const FAR = 4; // times that with Shift
@@ -143,33 +144,47 @@ let box = null;
 /** Where names lie: before the points glided, and after. @type {{from: ReturnType<typeof middles>, to: ReturnType<typeof middles>}} */
 let spots = { from: [], to: [] };
 
+/** Names of clusters: those that are selected or looked at first, which no other hides, then the largest; with the halves of their sizes. @type {{element: HTMLElement, number: number, wide: number, high: number}[]} */
+let names = [];
+
+function measure() {
+  const found = /** @type {NodeListOf<HTMLElement>} */ (box?.querySelectorAll(".names span") ?? []);
+  names = [...found].map((element) => ({ element, number: Number(element.dataset.number), wide: element.offsetWidth / 2, high: element.offsetHeight / 2 }));
+  const isOn = (/** @type {typeof names[0]} */ one) => Number(one.element.classList.contains("on"));
+  names.sort((a, b) => isOn(b) - isOn(a));
+}
+
 /** Put names and rings where their points are. */
 function place() {
   if (!plot || !box) return;
   const { part } = plot.glide;
+  const { clientWidth: width, clientHeight: height } = plot.canvas;
   /** @type {number[][]} */
   const taken = [];
-  for (const name of /** @type {NodeListOf<HTMLElement>} */ (box.querySelectorAll(".names span"))) {
-    const number = Number(name.dataset.number);
+  for (const { element, number, wide, high } of names) {
     const to = spots.to[number];
     const from = spots.from[number] ?? to;
     if (!to || !from) {
-      name.style.visibility = "hidden";
+      element.style.visibility = "hidden";
       continue;
     }
     const [x, y] = plot.toPixel(from.x + part * (to.x - from.x), from.y + part * (to.y - from.y));
-    const [wide, high] = [name.offsetWidth / 2, name.offsetHeight / 2];
     const middle = y - high - GAP; // above its points
-    const { clientWidth: width, clientHeight: height } = plot.canvas;
     const left = Math.max(0, Math.min(width - 2 * wide, x - wide)); // whole, where its place is in sight
     const top = Math.max(0, middle - high);
     const area = [left, top, left + 2 * wide, top + 2 * high];
     const isSeen = x >= 0 && y >= 0 && x <= width && y <= height;
-    const isFree = isSeen && (number === state.focus.value || !taken.some((one) => area[0] < one[2] && one[0] < area[2] && area[1] < one[3] && one[1] < area[3]));
-    name.style.transform = `translate(${area[0]}px, ${area[1]}px)`;
-    name.style.visibility = isFree ? "visible" : "hidden";
+    const isFree = isSeen && !taken.some((one) => area[0] < one[2] && one[0] < area[2] && area[1] < one[3] && one[1] < area[3]);
+    element.style.transform = `translate(${area[0]}px, ${area[1]}px)`;
+    element.style.visibility = isFree ? "visible" : "hidden";
     if (isFree) taken.push(area);
   }
+  ring();
+}
+
+/** Put the rings round the rows of the cursor, the grid and the pointer. */
+function ring() {
+  if (!plot || !box) return;
   const rings = /** @type {const} */ ([[".ring.cursor", result.value[cursor.value] ?? -1], [".ring.grid-row", inGrid.value], [".ring.hovered", hovered.value]]);
   for (const [selector, row] of rings) {
     const ring = /** @type {HTMLElement} */ (box.querySelector(selector));
@@ -224,25 +239,31 @@ export function Plot() {
   useLayoutEffect(() => {
     const most = clusters.reduce((sum, one) => Math.max(sum, one.number + 1), 0);
     spots = { from: spots.to, to: middles(state.points.value, state.labels.value, most) };
-    place();
   }, [state.points.value, state.labels.value, state.map.value]);
-  useLayoutEffect(place, [result.value, cursor.value, inGrid.value, hovered.value, state.focus.value, panel.value]);
+  useLayoutEffect(() => (measure(), place()), [state.points.value, state.labels.value, state.map.value, state.focus.value, query.value]);
+  useSignalEffect(ring);
   useGrid();
+  const selected = clustersOf(query.value);
   const focused = clusters.find((one) => one.number === state.focus.value);
-  const at = crosshair.value;
   return html`<div class=${`plot ${mode.value}`} ref=${frame} tabindex="0" role="application" aria-roledescription="map"
       aria-label=${`Map of ${state.points.value.length / 2} points: arrows move it, plus and minus zoom, brackets go through clusters, Enter selects`}>
     <canvas ref=${canvas}></canvas>
     <div class="names" aria-hidden="true">
-      ${clusters.map((one) => html`<span key=${one.number} data-number=${one.number} class=${one.number === state.focus.value ? "on" : ""}>${one.name}</span>`)}
+      ${clusters.map((one) => html`<span key=${one.number} data-number=${one.number} class=${one.number === state.focus.value || selected.includes(one.name) ? "on" : ""}>${one.name}</span>`)}
     </div>
     <span class="ring cursor" hidden></span><span class="ring grid-row" hidden></span><span class="ring hovered" hidden></span>
-    <svg class="outline" aria-hidden="true"><polygon points=${outline.value.join(" ")} />
-      ${at && html`<path d=${`M${at.x - 9} ${at.y}h18M${at.x} ${at.y - 9}v18`} />`}</svg>
+    <${Outline} />
     <${Tip} />
-    <p class="sr" role="status">${focused ? `${focused.name}, ${focused.size}` : at ? `${at.corners.length / 2} corners` : ""}</p>
+    <p class="sr" role="status">${focused ? `${focused.name}, ${focused.size}` : crosshair.value ? `${crosshair.value.corners.length / 2} corners` : ""}</p>
     ${isPart.value && html`<p class="few">This browser has no WebGL2: ${FEW.toLocaleString("en")} of ${(state.points.value.length / 2).toLocaleString("en")} points are drawn. All can be found and selected.</p>`}
   </div>`;
+}
+
+/** What is drawn round, and where the keys draw. */
+function Outline() {
+  const at = crosshair.value;
+  return html`<svg class="outline" aria-hidden="true"><polygon points=${outline.value.join(" ")} />
+    ${at && html`<path d=${`M${at.x - 9} ${at.y}h18M${at.x} ${at.y - 9}v18`} />`}</svg>`;
 }
 
 /** The picture and caption of the point under the pointer. */
