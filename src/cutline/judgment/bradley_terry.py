@@ -21,6 +21,7 @@ RESAMPLINGS = 1000
 PENALTY = 0.01
 """Of the squared strengths: keeps those of contestants finite that win, or lose, every game."""
 _MAX_STEP, _MAX_STEPS, _PRECISION = 3.0, 100, 1e-10
+_ROUNDING = 1e-6  # of an interval whose limits are zero
 _CELLS = 4_000_000  # numbers in one array of resampled weights
 
 
@@ -34,7 +35,10 @@ class Interval:
 
     @property
     def excludes_zero(self) -> bool:
-        return self.low is not None and self.high is not None and not self.low <= 0 <= self.high
+        """Whether it is decided on which side of zero the value is."""
+        if self.low is None or self.high is None:
+            return False
+        return self.low > _ROUNDING or self.high < -_ROUNDING
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

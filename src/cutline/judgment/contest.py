@@ -107,6 +107,8 @@ def read_contest(outputs: Mapping[str, str], job: Job) -> Contest:
         if not contestant.captions:
             raise ConfigError(_without_captions(contestant.name, outputs[contestant.name], job, by_key))
     _check_connected(contestants)
+    if not job.input_path:
+        _check_there(list(by_key.values()))
     return Contest(contestants=contestants, samples=by_key)
 
 
@@ -121,6 +123,16 @@ def _without_captions(name: str, output: str, job: Job, samples: Mapping[str, Sa
             f"has {printable(own[0].key)!r} …, these are {printable(next(iter(samples)))!r} …"
         )
     return f"{printable(name)} has no caption of these pictures: all failed, or --image-limit leaves them out"
+
+
+def _check_there(samples: Sequence[Sample]) -> None:
+    """Raise ConfigError where none of the pictures is in the place that the outputs name."""
+    files = [sample.location.file() for sample in samples if sample.location is not None]
+    if files and not any(file is None or Path(file).exists() for file in files):
+        raise ConfigError(
+            f"the pictures are not where the outputs say, such as {printable(files[0] or '')}: give their "
+            "folder or table as --images"
+        )
 
 
 def _check_connected(contestants: Sequence[Contestant]) -> None:

@@ -9,11 +9,12 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
-from cutline.formatting import plural
+from cutline.formatting import most_common, plural
 from cutline.judgment.bradley_terry import Interval, Points, strengths
 from cutline.judgment.games import Game, Winner
 
 MIN_AGREEMENT: Final = 0.6
+MAX_UNANSWERED: Final = 0.2
 FEW_PICTURES: Final = 20
 _POINTS: Final[Mapping[Winner, float]] = {"first": 1.0, "tie": 0.5, "second": 0.0}
 
@@ -99,6 +100,11 @@ class Ranking:
                 f"the judge named the same caption in both orders in {self.agreement:.0%} of "
                 f"{plural(self.both_orders, 'pair')}: below {MIN_AGREEMENT:.0%} it goes by the place "
                 "more than by the captions; take another judge"
+            )
+        if (unanswered := self.unanswered.total()) > MAX_UNANSWERED * self.games:
+            found.append(
+                f"{unanswered:,} of {plural(self.games, 'game')} have no verdict "
+                f"({most_common(self.unanswered)}): the numbers are those of the others"
             )
         if self.pictures < FEW_PICTURES:
             found.append(

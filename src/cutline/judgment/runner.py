@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import datetime as dt
-import hashlib
-import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -17,25 +15,23 @@ from cutline.engine.preview import Estimate, estimate
 from cutline.engine.progress import ProgressHook
 from cutline.engine.report import EXIT_OK, Report
 from cutline.engine.report_file import ReportFile
-from cutline.engine.run import run_job
 from cutline.engine.state import State, state_folder
 from cutline.errors import ConfigError
+from cutline.formatting import plural
 from cutline.imaging.thumbnails import side_for
-from cutline.interfaces import Source
 from cutline.job import Job
 from cutline.judgment.contest import Contest, parse_outputs, read_contest
 from cutline.judgment.exports import as_csv, as_json
 from cutline.judgment.games import GameSource, Schedule, schedule
+from cutline.judgment.judge_job import PROMPT, check_judge, judge_job, replies_to
 from cutline.judgment.page import as_html
 from cutline.judgment.results import Judgment, PlayedGame, rank, self_judged
 from cutline.judgment.thumbnails import load_thumbnails
-from cutline.judgment.verdicts import ReplySink, played_games
-from cutline.options import CheckOptions, InputOptions, OutputOptions, PromptOptions
+from cutline.judgment.verdicts import played_games
 from cutline.sources.outputs import is_state_of_run
 from cutline.storage import is_remote, local_path
 
 DEFAULT_OUTPUT = "judgment.html"
-PROMPT = "judge"
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,26 +79,31 @@ class JudgmentRunner:
 
     async def estimate(self) -> Estimate:
         """Play a few games, and scale up; raises as ``cutline.engine.preview.estimate``."""
-        contest, games = await asyncio.to_thread(self._contest)
         job = judge_job(self._plan.job, PROMPT)
+        await check_judge(job, self._plan.key)
+        contest, games = await asyncio.to_thread(self._contest)
+        if not games.games:
+            raise ConfigError("all captions are equal: there is nothing to ask, and nothing to pay")
         return await estimate(
             job, key=self._plan.key, say=self._hooks.message, source=GameSource(contest, games.games)
         )
 
     async def run(self, stop: Stop | None = None) -> Judgment:
         """Raises as ``run_job``."""
+        job = judge_job(self._plan.job, PROMPT)
+        await check_judge(job, self._plan.key)
         contest, games = await asyncio.to_thread(self._contest)
         with State(self._folder, self._output) as state:
             report = ReportFile(state, Path(self._output), what="a judgment")
-            played, ran = await play(
-                contest,
-                games,
-                judge_job(self._plan.job, PROMPT),
+            replies, ran = await replies_to(
+                GameSource(contest, games.games),
+                job,
                 folder=self._folder,
                 key=self._plan.key,
                 progress=self._hooks.progress,
                 stop=stop,
             )
+            played = played_games(games, replies)
             judgment = judgment_of(contest, games, played, ran)
             if ran is None or ran.stopped is None:
                 report.write(await self._rendered(judgment, contest))
@@ -124,70 +125,6 @@ class JudgmentRunner:
         return (await asyncio.to_thread(as_html, judgment, contest, thumbnails, made=made)).encode()
 
 
-def judge_job(job: Job, prompt: str) -> Job:
-    """The job that judges, with the model and limits of ``job`` and none of its options for captions."""
-    if job.model.chain is not None or job.model.step:
-        raise ConfigError("a judge is one model: give it as --judge MODEL, without --chain and --step")
-    own = job.input
-    return dataclasses.replace(
-        job,
-        input=InputOptions(allow_private_urls=own.allow_private_urls, user_agent=own.user_agent),
-        prompts=PromptOptions(prompt=(prompt,)),
-        checks=CheckOptions(),
-        output=OutputOptions(),
-        run=dataclasses.replace(job.run, state=None),
-    )
-
-
-async def play(
-    contest: Contest,
-    games: Schedule,
-    job: Job,
-    *,
-    folder: Path,
-    key: Secret | None = None,
-    progress: ProgressHook | None = None,
-    stop: Stop | None = None,
-) -> tuple[list[PlayedGame], Report | None]:
-    """Play the games that ``job``, which has the judge, has no verdict on yet; raises as ``run_job``.
-
-    ``folder`` keeps the journal of each judge. The report is None where no game needs a question.
-    """
-    replies, report = await _replies(GameSource(contest, games.games), job, folder, key, progress, stop)
-    return played_games(games, replies.replies), report
-
-
-async def _replies(
-    source: Source,
-    job: Job,
-    folder: Path,
-    key: Secret | None,
-    progress: ProgressHook | None,
-    stop: Stop | None,
-) -> tuple[ReplySink, Report | None]:
-    sink = ReplySink()
-    if not source.count():
-        return sink, None
-    place = folder / _folder_name(job) / "replies.jsonl"
-    await asyncio.to_thread(place.parent.mkdir, parents=True, exist_ok=True)
-    report = await run_job(
-        dataclasses.replace(job, input_path="", output_path=str(place)),
-        source=source,
-        key=key,
-        progress=progress,
-        stop=stop,
-        sink=sink,
-    )
-    return sink, report
-
-
-def _folder_name(job: Job) -> str:
-    """A readable folder name, its own for each judge and prompt."""
-    name = f"{job.model.model} {job.prompts.prompt[0]}"
-    plain = re.sub(r"[^A-Za-z0-9.-]+", "_", name).strip("._")[:60]
-    return f"{plain}-{hashlib.blake2b(name.encode(), digest_size=4).hexdigest()}"
-
-
 def judgment_of(
     contest: Contest, games: Schedule, played: Sequence[PlayedGame], report: Report | None
 ) -> Judgment:
@@ -201,8 +138,8 @@ def judgment_of(
     ]
     if games.changed:
         warnings.append(
-            f"{games.changed:,} pairs are about different versions of a picture, and were left out: caption "
-            "the pictures that are there with both"
+            f"{plural(games.changed, 'pair is', 'pairs are')} about different versions of a picture, and left "
+            "out: caption the pictures that are there with both"
         )
     return Judgment(
         judge=judge,

@@ -1,0 +1,93 @@
+"""The job that judges: an ordinary one, whose samples are games or single captions."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+import hashlib
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from cutline.credentials import Secret
+from cutline.engine import assembly
+from cutline.engine.cancellation import Stop
+from cutline.engine.progress import ProgressHook
+from cutline.engine.report import Report
+from cutline.engine.run import run_job
+from cutline.errors import ConfigError
+from cutline.interfaces import Source
+from cutline.job import Job
+from cutline.judgment.verdicts import JudgeReply, ReplySink
+from cutline.options import CheckOptions, InputOptions, OutputOptions, PromptOptions
+
+PROMPT: Final = "judge"
+
+
+def judge_job(job: Job, prompt: str = PROMPT) -> Job:
+    """The job that judges, with the model and limits of ``job`` and none of its options for captions."""
+    if job.model.chain is not None or job.model.step:
+        raise ConfigError("a judge is one model: give it as --judge MODEL, without --chain and --step")
+    own = job.input
+    return dataclasses.replace(
+        job,
+        input_path="",
+        input=InputOptions(allow_private_urls=own.allow_private_urls, user_agent=own.user_agent),
+        prompts=PromptOptions(prompt=(prompt,)),
+        checks=CheckOptions(),
+        output=OutputOptions(),
+        run=dataclasses.replace(job.run, state=None),
+    )
+
+
+async def check_judge(job: Job, key: Secret | None) -> None:
+    """Raise ConfigError for a model that cannot judge, or not with these options."""
+    job.check()
+    async with contextlib.aclosing(assembly.chain_of(job, key)) as chain:
+        assembly.prices_for(job, chain)
+        if not chain.steps[0].captioner.profile.instructable:
+            raise ConfigError(
+                f"{job.model.model} follows no instructions and cannot judge: take a chat model, such as "
+                "--judge openai:gpt-4o-mini"
+            )
+
+
+async def replies_to(
+    source: Source,
+    job: Job,
+    *,
+    folder: Path,
+    key: Secret | None = None,
+    progress: ProgressHook | None = None,
+    stop: Stop | None = None,
+) -> tuple[Mapping[str, JudgeReply], Report | None]:
+    """The judge's replies to the samples of a source, by their keys; only those without one are requested.
+
+    ``folder`` keeps a journal for each judge and prompt. The report is None where there are no samples.
+
+    Raises:
+        ConfigError, SinkError: as ``run_job``.
+    """
+    sink = ReplySink()
+    if not source.count():
+        return sink.replies, None
+    place = folder / _folder_name(job) / "replies.jsonl"
+    await asyncio.to_thread(place.parent.mkdir, parents=True, exist_ok=True)
+    report = await run_job(
+        dataclasses.replace(job, output_path=str(place)),
+        source=source,
+        key=key,
+        progress=progress,
+        stop=stop,
+        sink=sink,
+    )
+    return sink.replies, report
+
+
+def _folder_name(job: Job) -> str:
+    """A readable folder name, its own for each judge and prompt."""
+    name = f"{job.model.model} {job.prompts.prompt[0]}"
+    plain = re.sub(r"[^A-Za-z0-9.-]+", "_", name).strip("._")[:60]
+    return f"{plain}-{hashlib.blake2b(name.encode(), digest_size=4).hexdigest()}"
