@@ -17,9 +17,10 @@ from cutline.cli.execute import run_displayed
 from cutline.cli.streams import optional_output
 from cutline.errors import ConfigError, SinkError
 from cutline.formatting import money, plural, printable
-from cutline.judgment.results import Judgment, Ranking
+from cutline.judgment.judgment import Judgment
+from cutline.judgment.results import Ranking
 from cutline.judgment.runner import DEFAULT_OUTPUT, Hooks, JudgmentRunner, Plan
-from cutline.judgment.summary import limits, lines, wins
+from cutline.judgment.summary import limits, lines, people_lines, wins
 from cutline.options import (
     ModelOptions,
     OnChange,  # noqa: F401 - the type of an inherited field
@@ -79,6 +80,8 @@ def judge(
     *outputs: str,
     model: Annotated[str | None, Parameter(name="--judge")] = None,
     images: str | None = None,
+    people: str | None = None,
+    votes: Annotated[tuple[str, ...], Parameter(consume_multiple=True)] = (),
     output_path: Annotated[str, Parameter(alias="-o")] = DEFAULT_OUTPUT,
     actions: Annotated[JudgeActions, option_group("Before and during")] = JudgeActions(),
     groups: Annotated[
@@ -86,7 +89,7 @@ def judge(
     ] = JudgeGroups(),
     service: Annotated[ServiceKey, option_group("Model")] = ServiceKey(),  # noqa: B008 - frozen
 ) -> int:
-    """Let a model judge which of several captions of the same pictures is better.
+    """Let a model, or people, judge which of several captions of the same pictures is better.
 
     Run the same command again to continue; no game is paid for twice.
 
@@ -96,17 +99,29 @@ def judge(
         Outputs of earlier runs; `name=…` before one names it.
     model
         The model that judges, `provider:name`; not one that wrote the captions.
+    people
+        Write a page, `.html`, on which people judge: blind, offline, its votes saved as a file.
+    votes
+        The files of votes that people saved.
     images
         The pictures, as for `cutline caption`, if they are not where the outputs say.
     output_path
         Result: `.html` to look at, `.json` or `.csv` for programs.
     """
     actions.check()
-    if model is None:
-        raise ConfigError("give the model that judges, such as --judge openai:gpt-4o-mini")
     job = groups.job(images or "", output_path)
-    job = dataclasses.replace(job, model=dataclasses.replace(job.model, model=model))
-    plan = Plan(outputs=outputs, job=job, key=service.key)
+    if model is not None:
+        job = dataclasses.replace(job, model=dataclasses.replace(job.model, model=model))
+    plan = Plan(
+        outputs=outputs,
+        job=job,
+        key=service.key,
+        judges=model is not None,
+        people=people or "",
+        votes=votes,
+    )
+    if actions.estimate and model is None:
+        raise ConfigError("--estimate is the cost of a judge: add --judge MODEL")
     if actions.estimate:
         return _estimate(plan)
     return _execute(plan, actions)
@@ -129,32 +144,20 @@ def _execute(plan: Plan, actions: JudgeActions) -> int:
         print_error(str(error))
         return 4
     if not actions.quiet:
-        _print(judgment)
+        _print(judgment, plan.people)
     elif judgment.stopped:
         print_error(f"stopped: {judgment.stopped}")
     return judgment.exit_code
 
 
-def _print(judgment: Judgment) -> None:
+def _print(judgment: Judgment, people: str) -> None:
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     if judgment.stopped:
         print_error(f"stopped: {judgment.stopped}")
         console.print("nothing is lost: run the same command again to continue", markup=False)
         return
-    out = Console(highlight=False)
-    if not out.is_terminal:
-        out.width = max(out.width, PIPED_WIDTH)
-    ranking = judgment.ranking
     with optional_output():
-        if ranking is None:
-            out.print("no game has a verdict", markup=False)
-        else:
-            out.print(_strengths(ranking))
-            out.print()
-            out.print(_wins(ranking))
-            out.print()
-            for line in lines(ranking):
-                out.print(printable(line), markup=False)
+        _print_figures(judgment)
     for warning in judgment.warnings:
         print_error(f"warning: {printable(warning)}")
     missing = {name: count for name, count in judgment.missing.items() if count}
@@ -162,7 +165,35 @@ def _print(judgment: Judgment) -> None:
         console.print(f"{printable(name)} has no caption of {plural(count, 'picture')}", markup=False)
     if judgment.cost:
         console.print(f"{money(judgment.cost)} in all", markup=False)
-    console.print(f"→ {Path(judgment.output)}", markup=False)
+    if judgment.ballot:
+        what = plural(judgment.ballot, "pair of captions", "pairs of captions")
+        console.print(f"→ {people}: {what} for people; open it in a browser", markup=False)
+    if judgment.output:
+        console.print(f"→ {Path(judgment.output)}", markup=False)
+
+
+def _print_figures(judgment: Judgment) -> None:
+    out = Console(highlight=False)
+    if not out.is_terminal:
+        out.width = max(out.width, PIPED_WIDTH)
+    ranking, people = judgment.ranking, judgment.people
+    if judgment.judge and ranking is None:
+        out.print("no game has a verdict", markup=False)
+    for title, found, more in (
+        ("", ranking, [] if ranking is None else lines(ranking)),
+        ("by people", None if people is None else people.ranking, people_lines(people) if people else []),
+    ):
+        if found is None:
+            continue
+        if title and ranking is not None:
+            out.print()
+            out.print(Text(title, style="bold"))
+        out.print(_strengths(found))
+        out.print()
+        out.print(_wins(found))
+        out.print()
+        for line in more:
+            out.print(printable(line), markup=False)
 
 
 def _strengths(ranking: Ranking) -> Table:

@@ -141,13 +141,16 @@ def _resampled(
 ) -> Floats:
     """Parameters of ``count`` contests whose pictures are drawn from these, with repetition.
 
+    One more is among those drawn, on which all tie: a contestant that won every game was not certain to.
     Pictures with equal results are drawn together, which is the same and takes less.
     """
+    if len(games) < 2:
+        return np.zeros((0, design.shape[1]))
+    games = np.vstack([games, np.ceil(games.mean(axis=0))])
+    points = np.vstack([points, games[-1] / 2])
     both, numbers = np.unique(np.hstack([games, points]), axis=0, return_counts=True)
     games, points = np.hsplit(both, 2)
     pictures = int(numbers.sum())
-    if pictures < 2:
-        return np.zeros((0, design.shape[1]))
     at_once = max(1, _CELLS // max(len(both), design.size * design.shape[1]))
     found = []
     for start in range(0, count, at_once):

@@ -6,7 +6,9 @@ import csv
 import io
 
 from cutline.judgment.bradley_terry import Interval
-from cutline.judgment.results import Judgment, PlayedGame, Ranking, win_share
+from cutline.judgment.judgment import Judgment
+from cutline.judgment.people import Agreement, People
+from cutline.judgment.results import PlayedGame, Ranking, win_share
 from cutline.records import JSON
 from cutline.serialization import encode_json
 
@@ -17,6 +19,7 @@ def as_json(judgment: Judgment) -> bytes:
     data: JSON = {
         "judge": judgment.judge or None,
         **({} if judgment.ranking is None else ranking_json(judgment.ranking)),
+        "people": None if judgment.people is None else _people(judgment.people),
         "without_caption": dict(judgment.missing),
         "warnings": list(judgment.warnings),
         "cost_usd": judgment.cost,
@@ -86,6 +89,30 @@ def _game(one: PlayedGame) -> JSON:
         "verdict": one.winner,
         "reason": one.reason or ("equal captions" if one.equal else None),
         "problem": f"{one.kind}: {one.problem}" if one.kind else None,
+    }
+
+
+def _people(people: People) -> JSON:
+    """Their ranking; the figures that need both orders by one judge are left out."""
+    ranking = ranking_json(people.ranking)
+    for name in ("agreement_of_orders", "pairs_in_both_orders", "games_without_verdict"):
+        del ranking[name]
+    return {
+        "voters": people.voters,
+        "votes": people.votes,
+        **ranking,
+        "agreement_with_each_other": _agreement(people.among),
+        "agreement_with_judge": _agreement(people.with_judge),
+    }
+
+
+def _agreement(agreement: Agreement | None) -> JSON | None:
+    if agreement is None:
+        return None
+    return {
+        "share": _rounded(agreement.share),
+        "of": agreement.count,
+        "without_ties": {"share": _rounded(agreement.decided_share), "of": agreement.decided},
     }
 
 

@@ -36,6 +36,10 @@ class Game:
     def reversed(self) -> Game:
         return Game(picture=self.picture, first=self.second, second=self.first)
 
+    def winner_name(self, winner: Winner) -> str:
+        """The contestant that won; empty for a tie."""
+        return "" if winner == "tie" else self.first if winner == "first" else self.second
+
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Schedule:

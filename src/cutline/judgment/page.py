@@ -10,8 +10,9 @@ from typing import Any, Final
 from cutline.formatting import plural
 from cutline.imaging.thumbnails import Thumbnail
 from cutline.judgment.contest import Contest
-from cutline.judgment.results import Judgment, PlayedGame, Ranking
-from cutline.judgment.summary import MEANINGS, limits, lines, wins
+from cutline.judgment.judgment import Judgment
+from cutline.judgment.results import PlayedGame, Ranking
+from cutline.judgment.summary import MEANINGS, limits, lines, people_lines, wins
 from cutline.web.html import render, style
 
 POLICY: Final = (
@@ -47,30 +48,33 @@ def as_html(
     by_picture: dict[str, list[PlayedGame]] = {}
     for one in judgment.played:
         by_picture.setdefault(one.game.picture, []).append(one)
-    judge = f" by {judgment.judge}" if judgment.judge else ""
-    names = contest.names
+    judge = f" by {judgment.judge}" if judgment.judge else " by people"
+    names, people = contest.names, judgment.people
     return render(
         "judgment.html",
-        title=f"{plural(len(names), 'captioner')} judged{judge}, {plural(len(by_picture), 'picture')}",
+        title=f"{plural(len(names), 'captioner')} judged{judge}, {plural(len(thumbnails), 'picture')}",
         policy=POLICY,
         style=style("comparison.css", "judgment.css"),
         made=made,
         warnings=judgment.warnings,
         ranking=ranking,
         scale=Scale(low=-1, high=1) if ranking is None else Scale.of(ranking),
-        won=[] if ranking is None else [{"name": name, "cells": cells} for name, cells in wins(ranking)],
+        wins=wins,
         limits=limits,
         lines=[] if ranking is None else lines(ranking),
+        people=people,
+        people_scale=None if people is None else Scale.of(people.ranking),
+        people_lines=[] if people is None else people_lines(people),
         meanings=MEANINGS.items(),
         colors={name: place % 8 for place, name in enumerate(names)},
-        pictures=[_picture(key, contest, by_picture[key], thumbnails) for key in by_picture],
+        pictures=[_picture(key, contest, by_picture.get(key, []), thumbnails) for key in thumbnails],
     )
 
 
 def _picture(
     key: str, contest: Contest, played: Sequence[PlayedGame], thumbnails: Mapping[str, Thumbnail | str]
 ) -> dict[str, Any]:
-    found = thumbnails.get(key, "it was not loaded")
+    found = thumbnails[key]
     return {
         "key": key,
         "thumbnail": found if isinstance(found, Thumbnail) else None,
@@ -103,9 +107,7 @@ def verdict_text(games: Sequence[PlayedGame]) -> str:
     first, second = games[0].game.first, games[0].game.second
     if games[0].equal:
         return f"{first} and {second} are equal"
-    winners = [
-        one.winner and ("" if one.winner == "tie" else str(getattr(one.game, one.winner))) for one in games
-    ]
+    winners = [one.winner and one.game.winner_name(one.winner) for one in games]
     missing = next((f"{one.kind}: {one.problem}" for one in games if one.winner is None), "")
     given = [winner for winner in winners if winner is not None]
     named = [winner for winner in dict.fromkeys(given) if winner]

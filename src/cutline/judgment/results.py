@@ -114,27 +114,6 @@ class Ranking:
         return found
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Judgment:
-    """The ``ranking`` of a contest by a ``judge``, None where no game has a verdict, and all games.
-
-    ``missing`` counts the pictures without a caption by contestant. ``stopped`` is the reason why the games
-    are not all played; ``cost`` in US dollars, None without a known price. ``output`` is where it was
-    written.
-    """
-
-    judge: str
-    ranking: Ranking | None
-    played: Sequence[PlayedGame]
-    warnings: tuple[str, ...] = ()
-    missing: Mapping[str, int] = dataclasses.field(default_factory=dict)
-    exit_code: int = 0
-    stopped: str = ""
-    cost: float | None = None
-    tokens: int = 0
-    output: str = ""
-
-
 def win_share(log_odds: float) -> float:
     """The share of games that are won at these log-odds."""
     return 1 / (1 + math.exp(-max(-500.0, min(500.0, log_odds))))
@@ -218,7 +197,7 @@ def _score(one: PlayedGame, name: str) -> int | None:
     """1 if ``name`` won, -1 if it lost, 0 for a tie, None without verdict."""
     if one.winner is None or one.winner == "tie":
         return None if one.winner is None else 0
-    return 1 if getattr(one.game, one.winner) == name else -1
+    return 1 if one.game.winner_name(one.winner) == name else -1
 
 
 def _of(name: str, names: Sequence[str], pairs: Mapping[tuple[str, str], Outcomes]) -> Outcomes:

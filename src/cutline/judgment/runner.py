@@ -20,14 +20,18 @@ from cutline.errors import ConfigError
 from cutline.formatting import plural
 from cutline.imaging.thumbnails import side_for
 from cutline.job import Job
+from cutline.judgment.ballot import ballot_side, check_ballot, write_ballot
 from cutline.judgment.contest import Contest, parse_outputs, read_contest
 from cutline.judgment.exports import as_csv, as_json
 from cutline.judgment.games import GameSource, Schedule, schedule
-from cutline.judgment.judge_job import PROMPT, check_judge, judge_job, replies_to
+from cutline.judgment.judge_job import check_judge, judge_job, replies_to
+from cutline.judgment.judgment import Judgment
 from cutline.judgment.page import as_html
-from cutline.judgment.results import Judgment, PlayedGame, rank, self_judged
+from cutline.judgment.people import people_of
+from cutline.judgment.results import PlayedGame, rank, self_judged
 from cutline.judgment.thumbnails import load_thumbnails
 from cutline.judgment.verdicts import played_games
+from cutline.judgment.votes import Votes, read_votes
 from cutline.sources.outputs import is_state_of_run
 from cutline.storage import is_remote, local_path
 
@@ -39,11 +43,16 @@ class Plan:
     """What is judged: ``outputs`` as on the command line, ``job`` with the judge as its model.
 
     The job's input has the pictures, where the outputs do not say where they are; its output is the result's.
+    ``judges`` is False where no model judges. ``people`` is the file of the page for people, ``votes`` are
+    the files that it saved.
     """
 
     outputs: Sequence[str]
     job: Job
     key: Secret | None = None
+    judges: bool = True
+    people: str = ""
+    votes: Sequence[str] = ()
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,11 +74,19 @@ class JudgmentRunner:
         self._plan = plan
         self._hooks = hooks or Hooks()
         job = plan.job
+        if not (plan.judges or plan.people or plan.votes):
+            raise ConfigError(
+                "nobody judges: give a model, such as --judge openai:gpt-4o-mini, or --people page.html"
+            )
+        if plan.people:
+            check_ballot(plan.people)
         self._output = local_path(job.output_path or DEFAULT_OUTPUT)
         if is_remote(self._output) or is_remote(job.run.state or ""):
             raise ConfigError("a judgment is kept on this machine: give --output-path and --state paths here")
         if Path(self._output).suffix.lower() not in {".html", ".htm", ".json", ".csv"}:
             raise ConfigError(f"a judgment is .html, .json or .csv: change the suffix of {self._output}")
+        if plan.people and Path(plan.people).resolve() == Path(self._output).resolve():
+            raise ConfigError(f"--people and --output-path are both {plan.people}: change one of them")
         self._outputs = parse_outputs(plan.outputs)
         self._folder = state_folder(self._output, job.run.state)
         if is_state_of_run(str(self._folder)):
@@ -79,7 +96,7 @@ class JudgmentRunner:
 
     async def estimate(self) -> Estimate:
         """Play a few games, and scale up; raises as ``cutline.engine.preview.estimate``."""
-        job = judge_job(self._plan.job, PROMPT)
+        job = judge_job(self._plan.job)
         await check_judge(job, self._plan.key)
         contest, games = await asyncio.to_thread(self._contest)
         if not games.games:
@@ -90,61 +107,79 @@ class JudgmentRunner:
 
     async def run(self, stop: Stop | None = None) -> Judgment:
         """Raises as ``run_job``."""
-        job = judge_job(self._plan.job, PROMPT)
-        await check_judge(job, self._plan.key)
+        plan, job = self._plan, judge_job(self._plan.job)
+        if plan.judges:
+            await check_judge(job, plan.key)
         contest, games = await asyncio.to_thread(self._contest)
+        votes = await asyncio.to_thread(read_votes, plan.votes, contest) if plan.votes else None
+        ballot = await self._write_ballot(contest, games) if plan.people else 0
+        if not plan.judges and votes is None:
+            return Judgment(ballot=ballot)
         with State(self._folder, self._output) as state:
             report = ReportFile(state, Path(self._output), what="a judgment")
+            source = GameSource(contest, games.games if plan.judges else ())
+            hook = self._hooks.progress
             replies, ran = await replies_to(
-                GameSource(contest, games.games),
-                job,
-                folder=self._folder,
-                key=self._plan.key,
-                progress=self._hooks.progress,
-                stop=stop,
+                source, job, folder=self._folder, key=plan.key, progress=hook, stop=stop
             )
-            played = played_games(games, replies)
-            judgment = judgment_of(contest, games, played, ran)
+            played = played_games(games, replies) if plan.judges else []
+            judgment = judgment_of(contest, games, played, ran, votes)
             if ran is None or ran.stopped is None:
-                report.write(await self._rendered(judgment, contest))
-        return dataclasses.replace(judgment, output=self._output)
+                report.write(await self._rendered(judgment, contest, games))
+        return dataclasses.replace(judgment, output=self._output, ballot=ballot)
+
+    async def _write_ballot(self, contest: Contest, games: Schedule) -> int:
+        pictures = {one.picture: contest.samples[one.picture] for one in games.games}
+        if not pictures:
+            raise ConfigError("all captions are equal: there is nothing to vote on")
+        self._hooks.message(f"loading {plural(len(pictures), 'picture')} for {self._plan.people}")
+        thumbnails = await load_thumbnails(pictures, ballot_side(len(pictures)), self._plan.job)
+        return await asyncio.to_thread(write_ballot, self._plan.people, contest, games, thumbnails)
 
     def _contest(self) -> tuple[Contest, Schedule]:
         contest = read_contest(self._outputs, self._plan.job)
         return contest, schedule(contest)
 
-    async def _rendered(self, judgment: Judgment, contest: Contest) -> bytes:
+    async def _rendered(self, judgment: Judgment, contest: Contest, games: Schedule) -> bytes:
         suffix = Path(self._output).suffix.lower()
         if suffix == ".csv":
             return as_csv(judgment)
         if suffix == ".json":
             return as_json(judgment)
-        pictures = {one.game.picture: contest.samples[one.game.picture] for one in judgment.played}
+        keys = dict.fromkeys(one.picture for one in (*games.equal, *games.games))
+        pictures = {key: sample for key, sample in contest.samples.items() if key in keys}
         thumbnails = await load_thumbnails(pictures, side_for(len(pictures)), self._plan.job)
         made = dt.datetime.now().astimezone()
         return (await asyncio.to_thread(as_html, judgment, contest, thumbnails, made=made)).encode()
 
 
 def judgment_of(
-    contest: Contest, games: Schedule, played: Sequence[PlayedGame], report: Report | None
+    contest: Contest,
+    games: Schedule,
+    played: Sequence[PlayedGame],
+    report: Report | None,
+    votes: Votes | None = None,
 ) -> Judgment:
-    """The figures of the games."""
-    ranking = rank(contest.names, played)
+    """The figures of the games and votes."""
+    ranking = rank(contest.names, played) if played else None
+    people = None if votes is None else people_of(votes, contest.names, games.equal, played)
     judge = report.job.model.model if report is not None else ""
     models = {one.model for one in played} - {""}
     warnings = [
         *(ranking.warnings() if ranking is not None else ()),
+        *(votes.warnings if votes is not None else ()),
         *self_judged({one.name: one.models for one in contest.contestants}, {judge, *models}),
     ]
     if games.changed:
         warnings.append(
-            f"{plural(games.changed, 'pair is', 'pairs are')} about different versions of a picture, and left "
-            "out: caption the pictures that are there with both"
+            f"{plural(games.changed, 'pair is', 'pairs are')} about different versions of a picture, and "
+            "left out: caption the pictures that are there with both"
         )
     return Judgment(
         judge=judge,
         ranking=ranking,
         played=played,
+        people=people,
         warnings=tuple(warnings),
         missing={
             one.name: sum(key not in one.captions for key in contest.samples) for one in contest.contestants

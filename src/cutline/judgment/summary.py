@@ -7,6 +7,7 @@ from typing import Final
 
 from cutline.formatting import most_common, plural
 from cutline.judgment.bradley_terry import Interval
+from cutline.judgment.people import Agreement, People
 from cutline.judgment.results import PairResult, Ranking, win_share
 
 MEANINGS: Final = {
@@ -51,6 +52,24 @@ def lines(ranking: Ranking) -> list[str]:
     if ranking.equal:
         found.append(f"{plural(ranking.equal, 'pair')} of equal captions: ties without a question")
     return found
+
+
+def people_lines(people: People) -> list[str]:
+    """The figures of people's votes that the tables do not show."""
+    found = [f"{plural(people.votes, 'vote')} of {plural(people.voters, 'person', 'people')}"]
+    found += _clear(people.ranking)
+    if people.among is not None:
+        found.append(f"people agree with each other in {_agreement(people.among, 'pair', ' of votes')}")
+    if people.with_judge is not None:
+        found.append(f"people agree with the judge in {_agreement(people.with_judge, 'vote')}")
+    return found
+
+
+def _agreement(agreement: Agreement, noun: str, what: str = "") -> str:
+    text = f"{agreement.share:.0%} of {plural(agreement.count, noun)}{what}"
+    if agreement.decided_share is None or agreement.decided == agreement.count:
+        return text
+    return f"{text}, without ties in {agreement.decided_share:.0%} of {agreement.decided:,}"
 
 
 def _clear(ranking: Ranking) -> list[str]:
