@@ -92,6 +92,7 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "similarity": "cutline.metrics.similarity:CaptionSimilarity",
         "bleu": "cutline.metrics.bleu:Bleu",
         "rouge-l": "cutline.metrics.rouge:RougeL",
+        "meteor": "cutline.metrics.meteor:Meteor",
         "cider-d": "cutline.metrics.cider:CiderD",
         "length": "cutline.metrics.diversity:Length",
         "distinct": "cutline.metrics.diversity:Distinct",
